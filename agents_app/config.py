@@ -1,0 +1,216 @@
+"""Each setting, its environment variable and its check. A bad one stops the start with one line that names it.
+
+A setting comes from the environment, else from `.env` at the project's root. A setting with `_FILE` behind its name
+gives the path of a file that holds the value.
+"""
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from sqlalchemy.engine import URL
+
+from agents_app.db import ROOT, parse_url
+from agents_app.encryption import Keyring, is_patterned, parse_keys
+from agents_app.errors import ConfigurationError
+
+T = TypeVar("T")
+
+SECRET_MIN = 32
+SAMPLES = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "secret",
+    "password",
+    "default",
+    "example",
+    "your-",
+    "insecure",
+    "test",
+)
+LOG_LEVELS = ("debug", "info", "warning", "error")
+KEY_SETTINGS = ("SECRET_KEY", "ENCRYPTION_KEYS", "TOKEN_PEPPERS")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The three kinds of key, checked."""
+
+    secret_key: str
+    encryption: Keyring
+    peppers: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, checked but for the keys, which `require_keys` checks: migrations need none."""
+
+    database_url: URL
+    secret_key: str | None = None
+    encryption_keys: str | None = None
+    token_peppers: str | None = None
+    public_url: str | None = None
+    bind: tuple[str, int] = ("127.0.0.1", 8000)
+    workers: int = 1
+    pool_size: int = 8
+    proxy_hops: int = 0
+    session_idle: timedelta = timedelta(minutes=120)
+    session_max: timedelta = timedelta(hours=12)
+    token_days: int = 90
+    deleted_secrets_days: int = 30
+    events_days: int = 365
+    api_docs_path: str = "/gibberish-xyz-123"
+    api_docs_public: bool = True
+    log_level: str = "info"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the console over https, so that cookies and HSTS can rely on it."""
+        return self.public_url is not None and self.public_url.startswith("https://")
+
+    def require_keys(self) -> Keys:
+        """The keys, or ConfigurationError with one sentence that names the first setting that is wrong."""
+        secret_key = _present("SECRET_KEY", self.secret_key)
+        _check("SECRET_KEY", _strong_secret, secret_key)
+        encryption = _check("ENCRYPTION_KEYS", parse_keys, _present("ENCRYPTION_KEYS", self.encryption_keys))
+        peppers = _check("TOKEN_PEPPERS", parse_keys, _present("TOKEN_PEPPERS", self.token_peppers))
+        if set(encryption.values()) & set(peppers.values()):
+            raise ConfigurationError("TOKEN_PEPPERS repeats a key of ENCRYPTION_KEYS; each needs its own.")
+        return Keys(secret_key, Keyring(encryption), peppers)
+
+
+def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> Settings:
+    """Read every setting. Raises ConfigurationError with one sentence that names the first setting that is wrong."""
+    values = read_values(environ, env_file)
+    known: dict[str, Any] = {}
+    for name, check in CHECKS.items():
+        text = values.get(name)
+        if text:
+            known[name.lower()] = _check(name, check, text)
+    known.setdefault("database_url", parse_url("sqlite:///instance/console.db"))
+    settings = Settings(**known)
+    _check_together(settings)
+    return settings
+
+
+def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
+    """The settings' texts by name: environment first, then `.env`; `NAME_FILE` is read in place of `NAME`."""
+    stored = dotenv_values(env_file, interpolate=False) if env_file and env_file.is_file() else {}
+    texts = {name: text for name, text in stored.items() if text} | dict(os.environ if environ is None else environ)
+    return {name: text for name in CHECKS if (text := _text_of(name, texts))}
+
+
+def _text_of(name: str, texts: Mapping[str, str]) -> str:
+    path = texts.get(f"{name}_FILE")
+    if not path or texts.get(name):
+        return texts.get(name, "").strip()
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ConfigurationError(f"{name}_FILE cannot be read: {reason}.") from None
+
+
+def _check(name: str, check: Callable[[str], T], text: str) -> T:
+    try:
+        return check(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} {error}") from None
+
+
+def _present(name: str, text: str | None) -> str:
+    if text is None:
+        raise ConfigurationError(f"{name} is not set. `make run` writes one into .env; see .env.example.")
+    return text
+
+
+def _strong_secret(text: str) -> None:
+    if len(text) < SECRET_MIN:
+        raise ValueError(f"is too short; use at least {SECRET_MIN} random characters.")
+    if is_patterned(text.encode()) or text.lower().startswith(SAMPLES):
+        raise ValueError("can be guessed; make one with: openssl rand -base64 32")
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(f"must be a whole number from {least} to {most}.")
+        return int(text)
+
+    return check
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+        raise ValueError("must be true or false.")
+    return text.lower() in ("true", "1", "yes")
+
+
+def _minutes(text: str) -> timedelta:
+    return timedelta(minutes=_whole(1, 7 * 24 * 60)(text))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError("must be an IP address and a port, such as 127.0.0.1:8000.") from None
+    return host, _whole(1, 65535)(port)
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
+        raise ValueError("must be the address people type, such as https://agents.example.org (no path).")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or text.endswith("/") or not text.strip("/").replace("-", "").isalnum():
+        raise ValueError("must be one path of letters, digits and dashes, such as /api-docs.")
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}.")
+    return text.lower()
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.public_url is None and not ipaddress.ip_address(settings.bind[0]).is_loopback:
+        raise ConfigurationError("BIND must be a loopback address until PUBLIC_URL says how people reach the console.")
+    if settings.session_idle > settings.session_max:
+        raise ConfigurationError("SESSION_IDLE must not be longer than SESSION_MAX (both are minutes).")
+
+
+# In the order of `.env.example`, which explains each.
+CHECKS: dict[str, Callable[[str], Any]] = {
+    "DATABASE_URL": parse_url,
+    "SECRET_KEY": str,
+    "ENCRYPTION_KEYS": str,
+    "TOKEN_PEPPERS": str,
+    "PUBLIC_URL": _public_url,
+    "BIND": _address,
+    "WORKERS": _whole(1, 64),
+    "POOL_SIZE": _whole(1, 100),
+    "PROXY_HOPS": _whole(0, 5),
+    "SESSION_IDLE": _minutes,
+    "SESSION_MAX": _minutes,
+    "TOKEN_DAYS": _whole(1, 3650),
+    "DELETED_SECRETS_DAYS": _whole(0, 3650),
+    "EVENTS_DAYS": _whole(1, 3650),
+    "API_DOCS_PATH": _path,
+    "API_DOCS_PUBLIC": _yes_or_no,
+    "LOG_LEVEL": _log_level,
+}
+assert {name.lower() for name in CHECKS} == {field.name for field in fields(Settings)}

@@ -1,0 +1,202 @@
+"""How the console talks to its database: engine, column types, names of constraints, reading and writing.
+
+No table is defined here (see `models/`) and no rule (see `operations/`).
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import URL, Connection, Dialect, Engine
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from agents_app.errors import Conflict, ConsoleError, StorageFull, Unavailable
+
+ROOT = Path(__file__).resolve().parent.parent
+
+POOL_TIMEOUT_S = 3
+CONNECT_TIMEOUT_S = 3
+STATEMENT_TIMEOUT_MS = 5_000
+LOCK_TIMEOUT_MS = 2_000
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Json = sa.JSON().with_variant(JSONB(), "postgresql")
+
+# Byte order on both databases, so that the same rows come back in the same order.
+ByteOrderedText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """A time that is aware and in UTC on every database (SQLite gives times back without a zone)."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone cannot be stored.")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The parent of every table's class."""
+
+    metadata = sa.MetaData(naming_convention=NAMES)
+
+
+class Database(SQLAlchemy):
+    """Flask-SQLAlchemy's engine handling, with one way to read and one way to write."""
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A Core connection for SELECTs, each its own transaction: no BEGIN and no ROLLBACK round trip."""
+        with plain_errors(), self.engine.execution_options(**_reading_options(self.engine)).connect() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that commits when the block ends and rolls back when it raises: the only way to write.
+
+        Raises Conflict when a constraint says no, StorageFull and Unavailable when the database fails.
+        """
+        writing = self.engine.execution_options(console_begin="BEGIN IMMEDIATE")
+        with plain_errors(), Session(writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+db = Database(model_class=Base)
+
+
+def now() -> datetime:
+    """The present time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+def parse_url(text: str) -> URL:
+    """A database URL as the console uses it: psycopg2 for PostgreSQL, an absolute path for SQLite.
+
+    Relative SQLite paths start at the project's root. Raises ValueError with a sentence that repeats no secret.
+    """
+    try:
+        url = sa.make_url(text.strip())
+    except (ArgumentError, ValueError):
+        raise ValueError("is not a database URL; write postgresql://user:password@host:5432/dbname.") from None
+    if url.drivername in ("postgresql", "postgres", "postgresql+psycopg2"):
+        return url.set(drivername="postgresql+psycopg2")
+    if url.drivername in ("sqlite", "sqlite+pysqlite"):
+        return _sqlite_file_url(url)
+    raise ValueError("must begin with postgresql:// or sqlite:///.")
+
+
+def _sqlite_file_url(url: URL) -> URL:
+    if not url.database or url.database == ":memory:" or url.query:
+        raise ValueError("must name a file for SQLite, such as sqlite:///instance/console.db.")
+    return url.set(drivername="sqlite", database=str(ROOT / Path(url.database).expanduser()))
+
+
+def engine_options(url: URL, pool_size: int) -> dict[str, Any]:
+    """What `create_engine` needs for this database: one pool, short patience."""
+    options: dict[str, Any] = {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": POOL_TIMEOUT_S,
+        "pool_pre_ping": True,
+        "hide_parameters": True,
+    }
+    if url.get_backend_name() == "postgresql":
+        limits = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
+        options["connect_args"] = {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "agent-console",
+            "options": limits,
+        }
+    else:
+        options["connect_args"] = {"timeout": LOCK_TIMEOUT_MS / 1000}
+    return options
+
+
+def create_sqlite_file(url: URL) -> None:
+    """Make the file of an SQLite URL, readable by its owner alone, where it is missing."""
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return
+    path = Path(url.database)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _reading_options(engine: Engine) -> dict[str, str]:
+    if engine.dialect.name == "sqlite":
+        return {"console_begin": ""}
+    return {"isolation_level": "AUTOCOMMIT"}
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite_connection(dbapi_connection: Any, _record: object) -> None:
+    if not isinstance(dbapi_connection, sqlite3.Connection):
+        return
+    # The driver must not begin transactions by itself: `_begin_on_sqlite` does.
+    dbapi_connection.isolation_level = None
+    # SQLite ignores foreign keys unless every connection asks for them.
+    dbapi_connection.execute("PRAGMA foreign_keys = ON")
+    dbapi_connection.execute("PRAGMA journal_mode = WAL")
+
+
+@event.listens_for(Engine, "begin")
+def _begin_on_sqlite(connection: Connection) -> None:
+    # A deferred BEGIN that later writes fails at once when another writer came between, so writers say IMMEDIATE.
+    if connection.dialect.name == "sqlite":
+        statement = connection.get_execution_options().get("console_begin", "BEGIN")
+        if statement:
+            connection.exec_driver_sql(statement)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn the driver's exceptions into the console's own, without the driver's text."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        refusal = _refusal_for(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
+    if isinstance(error, IntegrityError):
+        return Conflict("This does not fit what is stored. Load it again and repeat the change.")
+    if isinstance(error, DataError):
+        return None
+    cause = str(getattr(error, "orig", "")).lower()
+    state = getattr(getattr(error, "orig", None), "pgcode", None)
+    if state in ("53100", "53200") or "disk is full" in cause:
+        return StorageFull("The database has no room left. Nothing was changed.")
+    if state == "42P01" or "no such table" in cause or state == "42703" or "no such column" in cause:
+        return Unavailable("The database schema is behind the program. Run: flask db upgrade", code="schema_behind")
+    if state in ("57014", "55P03") or "database is locked" in cause:
+        return Unavailable("The database is busy. Try again in a moment.", code="database_busy")
+    return Unavailable("The database cannot be reached. Try again in a moment.", code="database_unavailable")

@@ -1,0 +1,23 @@
+"""One file a table. A model is seen by migrations once it is imported here."""
+
+from agents_app.models.account import Account
+from agents_app.models.agent import Agent
+from agents_app.models.agent_version import AgentVersion
+from agents_app.models.api_token import ApiToken
+from agents_app.models.encryption_key import EncryptionKey
+from agents_app.models.event import Event
+from agents_app.models.login_attempt import LoginAttempt
+from agents_app.models.user import User
+from agents_app.models.user_session import UserSession
+
+__all__ = [
+    "Account",
+    "Agent",
+    "AgentVersion",
+    "ApiToken",
+    "EncryptionKey",
+    "Event",
+    "LoginAttempt",
+    "User",
+    "UserSession",
+]

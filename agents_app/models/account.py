@@ -1,0 +1,20 @@
+"""The tenant: everything else belongs to exactly one."""
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from agents_app.db import Base, UtcDateTime, now
+from agents_app.schemas import limits
+
+
+class Account(Base):
+    """An organisation on this server."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid.uuid4)
+    name: Mapped[str] = mapped_column(sa.String(limits.NAME))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

@@ -1,0 +1,49 @@
+"""The row this product is about. The first thirteen columns are the guide's, the rest came in later migrations."""
+
+import uuid
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from agents_app.db import Base, ByteOrderedText, Json, UtcDateTime, now
+from agents_app.schemas import limits
+from agents_app.schemas.choices import AgentStatus, ConnectionType
+
+
+class Agent(Base):
+    """A data agent. `operations/agents.py` alone writes it; `api_key` and secrets in the configuration are encrypted."""
+
+    __tablename__ = "agents"
+    __table_args__ = (
+        sa.CheckConstraint("status IN ('active', 'disabled')", name="status"),
+        sa.Index("ix_agents_account_id_name_key_id", "account_id", "name_key", "id"),
+        sa.Index("ix_agents_account_id_updated_at_id", "account_id", "updated_at", "id"),
+        sa.Index("ix_agents_account_id_created_at_id", "account_id", "created_at", "id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid.uuid4)
+    name: Mapped[str] = mapped_column(sa.String(limits.NAME))
+    description: Mapped[str | None] = mapped_column(sa.Text)
+    status: Mapped[AgentStatus] = mapped_column(
+        sa.String(limits.STATUS_COLUMN), default=AgentStatus.ACTIVE, server_default="active"
+    )
+    model_type: Mapped[str | None] = mapped_column(sa.String(limits.MODEL_TYPE))
+    api_key: Mapped[str | None] = mapped_column(sa.String(limits.API_KEY_COLUMN))
+    system_instructions: Mapped[str | None] = mapped_column(sa.Text)
+    connection_type: Mapped[ConnectionType] = mapped_column(
+        sa.Enum(ConnectionType, name="connectiontype", create_constraint=True)
+    )
+    connection_config: Mapped[dict[str, Any]] = mapped_column(Json)
+    account_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    created_by: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=now)
+
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    status_reason: Mapped[str | None] = mapped_column(sa.String(limits.STATUS_REASON))
+    credential_expires_at: Mapped[date | None]
+    secret_facts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
+    name_key: Mapped[str] = mapped_column(ByteOrderedText, server_default="")
+    search_text: Mapped[str] = mapped_column(sa.Text, server_default="")

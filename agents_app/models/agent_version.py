@@ -1,0 +1,32 @@
+"""The state of an agent after one change. Rows stay when the agent is deleted."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from agents_app.db import Base, Json, UtcDateTime, now
+from agents_app.schemas import limits
+
+
+class AgentVersion(Base):
+    """One numbered change of an agent.
+
+    `snapshot` holds every field without any secret's value, `changes` the names of what changed, secrets as
+    "set", "replaced" or "removed". `kept_secrets` holds the encrypted secrets of a deleted agent until they are purged.
+    """
+
+    __tablename__ = "agent_versions"
+
+    agent_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    account_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    action: Mapped[str] = mapped_column(sa.String(50))
+    actor_name: Mapped[str] = mapped_column(sa.String(limits.NAME))
+    user_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    snapshot: Mapped[dict[str, Any]] = mapped_column(Json)
+    changes: Mapped[dict[str, Any]] = mapped_column(Json)
+    kept_secrets: Mapped[dict[str, Any] | None] = mapped_column(Json)

@@ -1,0 +1,36 @@
+"""One row for every act by anybody, append only. No secret, no token and no cookie is ever in a row."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from agents_app.db import Base, Json, UtcDateTime, now
+from agents_app.schemas import limits
+
+
+class Event(Base):
+    """Who did what, to what, when, from where and through which door.
+
+    `account_id` is empty where no account is known, such as a sign-in with an unknown address.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (sa.Index("ix_events_account_id_created_at_id", "account_id", "created_at", "id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid.uuid4)
+    account_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("accounts.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    action: Mapped[str] = mapped_column(sa.String(50))
+    door: Mapped[str] = mapped_column(sa.String(20))
+    actor_name: Mapped[str] = mapped_column(sa.String(limits.NAME))
+    user_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    token_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    target_kind: Mapped[str | None] = mapped_column(sa.String(20))
+    target_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
+    target_name: Mapped[str | None] = mapped_column(sa.String(limits.NAME))
+    address: Mapped[str | None] = mapped_column(sa.String(45))
+    request_id: Mapped[str | None] = mapped_column(sa.String(64))
+    details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)

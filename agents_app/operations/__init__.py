@@ -1,0 +1,1 @@
+"""Every rule and every change. No Flask, no forms, no HTTP."""

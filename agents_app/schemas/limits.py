@@ -1,0 +1,15 @@
+"""How long a value may be, in characters: columns, forms and the API take their limits from here."""
+
+NAME = 255
+DESCRIPTION = 2_000
+MODEL_TYPE = 100
+# 300 printable ASCII characters, encrypted and encoded, fit into the column's 500.
+API_KEY = 300
+API_KEY_COLUMN = 500
+INSTRUCTIONS = 32_000
+STATUS_COLUMN = 50
+STATUS_REASON = 500
+EMAIL = 254
+PASSWORD_MIN = 12
+PASSWORD_MAX = 1_024
+SEARCH = 200
