@@ -7,7 +7,7 @@ gives the path of a file that holds the value.
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -213,4 +213,3 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "API_DOCS_PUBLIC": _yes_or_no,
     "LOG_LEVEL": _log_level,
 }
-assert {name.lower() for name in CHECKS} == {field.name for field in fields(Settings)}

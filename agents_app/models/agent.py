@@ -13,7 +13,7 @@ from agents_app.schemas.choices import AgentStatus, ConnectionType
 
 
 class Agent(Base):
-    """A data agent. `operations/agents.py` alone writes it; `api_key` and secrets in the configuration are encrypted."""
+    """A data agent, written by `operations/agents.py` alone; its secrets are encrypted where they stand."""
 
     __tablename__ = "agents"
     __table_args__ = (
