@@ -1,0 +1,79 @@
+"""Fixtures that every test may ask for. A test on PostgreSQL runs on a real server and never skips."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from agents_app import models
+from agents_app.db import create_sqlite_file, parse_url
+from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a server, one for each process of pytest, started when the first test asks for it."""
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a new, empty PostgreSQL database owned by an ordinary role."""
+    with postgres.database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'console.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database; the test runs on SQLite and on PostgreSQL."""
+    return request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+
+
+@pytest.fixture(scope="session")
+def _sqlite_at_head(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("head") / "console.db"
+    _bring_to_head(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def _postgres_at_head(postgres_server: str) -> Iterator[str]:
+    with postgres.database(postgres_server) as url:
+        _bring_to_head(url)
+        yield url
+
+
+@pytest.fixture
+def sqlite_schema_url(_sqlite_at_head: Path, sqlite_url: str) -> str:
+    """The URL of an SQLite file with every table and no row."""
+    shutil.copy(_sqlite_at_head, parse_url(sqlite_url).database or "")
+    return sqlite_url
+
+
+@pytest.fixture
+def postgres_schema_url(postgres_server: str, _postgres_at_head: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database with every table and no row."""
+    with postgres.database(postgres_server, parse_url(_postgres_at_head).database or "") as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def schema_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database with every table and no row; the test runs on SQLite and on PostgreSQL."""
+    return request.getfixturevalue({"sqlite": "sqlite_schema_url", "postgresql": "postgres_schema_url"}[request.param])
+
+
+def _bring_to_head(url: str) -> None:
+    create_sqlite_file(parse_url(url))
+    engine = sa.create_engine(parse_url(url))
+    models.Account.metadata.create_all(engine)
+    engine.dispose()
