@@ -9,11 +9,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from flask import current_app
 from sqlalchemy.engine import URL
 
 from agents_app.db import ROOT, parse_url
@@ -50,7 +52,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting, checked but for the keys, which `require_keys` checks: migrations need none."""
+    """Every setting, checked but for the keys, which are checked when first asked for: migrations need none."""
 
     database_url: URL
     secret_key: str | None = None
@@ -75,7 +77,8 @@ class Settings:
         """Whether people reach the console over https, so that cookies and HSTS can rely on it."""
         return self.public_url is not None and self.public_url.startswith("https://")
 
-    def require_keys(self) -> Keys:
+    @cached_property
+    def keys(self) -> Keys:
         """The keys, or ConfigurationError with one sentence that names the first setting that is wrong."""
         secret_key = _present("SECRET_KEY", self.secret_key)
         _check("SECRET_KEY", _strong_secret, secret_key)
@@ -84,6 +87,12 @@ class Settings:
         if set(encryption.values()) & set(peppers.values()):
             raise ConfigurationError("TOKEN_PEPPERS repeats a key of ENCRYPTION_KEYS; each needs its own.")
         return Keys(secret_key, Keyring(encryption), peppers)
+
+
+def settings() -> Settings:
+    """The settings of the running app."""
+    found: Settings = current_app.extensions["settings"]
+    return found
 
 
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> Settings:
@@ -95,9 +104,9 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT 
         if text:
             known[name.lower()] = _check(name, check, text)
     known.setdefault("database_url", parse_url("sqlite:///instance/console.db"))
-    settings = Settings(**known)
-    _check_together(settings)
-    return settings
+    loaded = Settings(**known)
+    _check_together(loaded)
+    return loaded
 
 
 def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
@@ -186,10 +195,10 @@ def _log_level(text: str) -> str:
     return text.lower()
 
 
-def _check_together(settings: Settings) -> None:
-    if settings.public_url is None and not ipaddress.ip_address(settings.bind[0]).is_loopback:
+def _check_together(loaded: Settings) -> None:
+    if loaded.public_url is None and not ipaddress.ip_address(loaded.bind[0]).is_loopback:
         raise ConfigurationError("BIND must be a loopback address until PUBLIC_URL says how people reach the console.")
-    if settings.session_idle > settings.session_max:
+    if loaded.session_idle > loaded.session_max:
         raise ConfigurationError("SESSION_IDLE must not be longer than SESSION_MAX (both are minutes).")
 
 

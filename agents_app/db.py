@@ -96,6 +96,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def lock_table(session: Session, table: type[Base]) -> None:
+    """Keep every other writer off this table until the transaction ends (SQLite's writers are alone already)."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(sa.text(f"LOCK TABLE {table.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+
+
 def parse_url(text: str) -> URL:
     """A database URL as the console uses it: psycopg2 for PostgreSQL, an absolute path for SQLite.
 

@@ -1,0 +1,31 @@
+"""The table of contents of the app: what it is made of, in order. No logic."""
+
+import click
+from flask import Flask
+
+from agents_app import api, cli, config, dbtools, http, logs, web
+from agents_app.db import ROOT, create_sqlite_file, db, engine_options
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """The console as a WSGI app. Raises ConfigurationError with one sentence that names a wrong setting."""
+    loaded = settings or config.load()
+    app = Flask("agents_app", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.extensions["settings"] = loaded
+    if settings is not None or _is_serving():
+        app.secret_key = loaded.keys.secret_key
+    app.config["SQLALCHEMY_DATABASE_URI"] = loaded.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(loaded.database_url, loaded.pool_size)
+    create_sqlite_file(loaded.database_url)
+    db.init_app(app)
+    for part in (logs, http):
+        part.init_app(app, loaded)
+    for door in (dbtools, web, api, cli):
+        door.init_app(app)
+    return app
+
+
+def _is_serving() -> bool:
+    # Under the `flask` command keys are checked by the commands that use them: migrations and --help need none.
+    command = click.get_current_context(silent=True)
+    return command is None or command.info_name == "run"

@@ -1,0 +1,13 @@
+"""The connection types there are. A new type is one declaration here and one probe in `probes/`."""
+
+from agents_app.connections.base import Connection
+from agents_app.connections.database import DatabaseConnection
+from agents_app.connections.power_bi import PowerBiConnection
+from agents_app.schemas.choices import ConnectionType
+
+TYPES: dict[ConnectionType, type[Connection]] = {
+    ConnectionType.DB: DatabaseConnection,
+    ConnectionType.POWERBI: PowerBiConnection,
+}
+
+__all__ = ["TYPES", "Connection"]

@@ -1,0 +1,31 @@
+"""What every declaration of a connection type has. Pure data: how a type is tried lives in `probes/`."""
+
+from datetime import date
+from typing import ClassVar
+
+from agents_app.schemas.fields import Schema, field_notes
+
+
+class Connection(Schema):
+    """A connection's configuration; subclasses declare the fields, in the order of the form."""
+
+    label: ClassVar[str]
+    summary: ClassVar[str]
+    groups: ClassVar[dict[str, str]] = {}
+    """The groups of fields that are folded away, by name, with their headings."""
+    title_fields: ClassVar[tuple[str, ...]]
+    """The fields that a list shows, the most telling first."""
+
+    @classmethod
+    def secret_names(cls) -> list[str]:
+        """The fields whose values are encrypted and never shown."""
+        return [name for name in cls.model_fields if field_notes(cls, name).get("secret")]
+
+    @classmethod
+    def destination_names(cls) -> list[str]:
+        """The fields that say where the secrets are sent."""
+        return [name for name in cls.model_fields if field_notes(cls, name).get("destination")]
+
+    def expires_on(self) -> date | None:
+        """The day the credential ends, where the type knows one."""
+        return None

@@ -1,0 +1,81 @@
+"""The connection type DB: a database reached by host, port and a login."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import model_validator
+
+from agents_app.connections.base import Connection
+from agents_app.schemas.fields import choice, field, host_name, line, lines, pem, secret, whole, yes_or_no
+
+PASSWORD_MAX = 1_024
+
+
+class Dialect(StrEnum):
+    """The kinds of database server."""
+
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+    MSSQL = "mssql"
+
+
+class SslMode(StrEnum):
+    """How far TLS is insisted on."""
+
+    DISABLE = "disable"
+    REQUIRE = "require"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
+
+
+DEFAULT_PORTS = {Dialect.POSTGRESQL: 5432, Dialect.MYSQL: 3306, Dialect.MSSQL: 1433}
+
+
+class DatabaseConnection(Connection):
+    """A database server, one database on it, and a login that should only be able to read."""
+
+    label: ClassVar[str] = "Database"
+    summary: ClassVar[str] = "PostgreSQL, MySQL or SQL Server, by user name and password"
+    groups: ClassVar[dict[str, str]] = {"tls": "TLS", "limits": "Limits and allowed tables"}
+    title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
+
+    dialect: Annotated[Dialect, choice(Dialect)] = field(
+        "Database server", destination=True, missing="Choose the database server."
+    )
+    host: Annotated[str, host_name()] = field("Host", "One host name or IP address.", destination=True)
+    port: Annotated[int | None, whole("Port", 1, 65535)] = field(
+        "Port", "Empty means the server's usual one.", default=None, destination=True, width=6
+    )
+    database: Annotated[str, line(128)] = field("Database name", destination=True)
+    username: Annotated[str, line(128)] = field("User name", "Use a read-only login.", destination=True)
+    password: Annotated[str | None, secret(PASSWORD_MAX)] = field("Password", default=None, secret=True)
+    sslmode: Annotated[SslMode, choice(SslMode)] = field(
+        "TLS mode", "verify-full also checks the server's name.", default=SslMode.REQUIRE, destination=True, group="tls"
+    )
+    ssl_root_cert: Annotated[str | None, pem("CERTIFICATE")] = field(
+        "Root certificate", "In PEM, for verify-ca and verify-full.", default=None, destination=True, group="tls"
+    )
+    read_only: Annotated[bool, yes_or_no()] = field(
+        "Read only", "Refuse statements that write.", default=True, group="limits"
+    )
+    row_limit: Annotated[int, whole("Row limit", 1, 1_000_000)] = field(
+        "Row limit", default=1_000, group="limits", width=9
+    )
+    statement_timeout_ms: Annotated[int, whole("Statement timeout", 100, 600_000)] = field(
+        "Statement timeout", "In milliseconds.", default=30_000, group="limits", width=9
+    )
+    connect_timeout_s: Annotated[int, whole("Connect timeout", 1, 60)] = field(
+        "Connect timeout", "In seconds.", default=10, group="limits", width=9
+    )
+    schema_allow_list: Annotated[list[str], lines(128)] = field(
+        "Allowed schemas", "One a line. Empty means all.", default=[], group="limits"
+    )
+    table_allow_list: Annotated[list[str], lines(256)] = field(
+        "Allowed tables", "One a line. Empty means all.", default=[], group="limits"
+    )
+
+    @model_validator(mode="after")
+    def _fill_in_the_port(self) -> "DatabaseConnection":
+        if self.port is None:
+            self.port = DEFAULT_PORTS[self.dialect]
+        return self

@@ -1,0 +1,116 @@
+"""The connection type POWERBI: one dataset in one workspace, reached by a service principal."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import model_validator
+
+from agents_app.connections.base import Connection
+from agents_app.schemas.fields import (
+    Rule,
+    choice,
+    clean_text,
+    day,
+    field,
+    is_host_name,
+    is_uuid,
+    line,
+    lines,
+    pem,
+    refuse,
+    secret,
+    uuid_text,
+    whole,
+)
+
+SECRET_MAX = 500
+# What one executeQueries call returns at the most (Power BI REST API, limitations of Execute Queries).
+ROWS_MAX = 100_000
+
+
+class AuthMethod(StrEnum):
+    """How the service principal proves who it is."""
+
+    CLIENT_SECRET = "client_secret"
+    CERTIFICATE = "certificate"
+
+
+class Cloud(StrEnum):
+    """Which of Microsoft's clouds; the hosts follow from it."""
+
+    PUBLIC = "public"
+    CHINA = "china"
+    USGOV = "usgov"
+
+
+def _tenant(value: object) -> str:
+    text = clean_text(value, most=253, one_line=True).lower()
+    if not is_uuid(text) and not (is_host_name(text) and "." in text):
+        raise refuse("Write the tenant's UUID or its domain, such as contoso.onmicrosoft.com.")
+    return text
+
+
+def _client_secret(value: object) -> str:
+    text = secret(SECRET_MAX).check(value)
+    if isinstance(text, str) and is_uuid(text):
+        # Entra answers such a value with AADSTS7000215.
+        raise refuse("This looks like the secret's ID. Paste the secret's value, which is shown once when it is made.")
+    return str(text)
+
+
+class PowerBiConnection(Connection):
+    """A semantic model (dataset) and the service principal that queries it."""
+
+    label: ClassVar[str] = "Power BI"
+    summary: ClassVar[str] = "A dataset in a workspace, by service principal"
+    groups: ClassVar[dict[str, str]] = {"certificate": "Certificate", "limits": "Cloud, limits and allowed tables"}
+    title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
+
+    tenant_id: Annotated[str, Rule(_tenant, {"maxLength": 253})] = field(
+        "Tenant ID", "UUID or domain, from the overview page of Microsoft Entra.", destination=True
+    )
+    client_id: Annotated[str, uuid_text()] = field(
+        "Client (application) ID", destination=True, missing="Enter the client (application) ID."
+    )
+    auth_method: Annotated[AuthMethod, choice(AuthMethod)] = field("Sign in with", default=AuthMethod.CLIENT_SECRET)
+    client_secret: Annotated[str | None, Rule(_client_secret, {"maxLength": SECRET_MAX, "writeOnly": True})] = field(
+        "Client secret", "The secret's value, not its ID.", default=None, secret=True
+    )
+    workspace_id: Annotated[str, uuid_text()] = field("Workspace ID", destination=True)
+    dataset_id: Annotated[str, uuid_text()] = field("Dataset ID", destination=True)
+    credential_expires_at: Annotated[date | None, day()] = field(
+        "Credential expires on", "The day the secret or certificate ends, as YYYY-MM-DD.", default=None
+    )
+    certificate_pem: Annotated[str | None, pem("CERTIFICATE")] = field(
+        "Certificate", "The public part, in PEM.", default=None, group="certificate"
+    )
+    private_key_pem: Annotated[str | None, pem("PRIVATE KEY")] = field(
+        "Private key", "In PEM.", default=None, secret=True, group="certificate"
+    )
+    private_key_password: Annotated[str | None, secret(SECRET_MAX)] = field(
+        "Private key password", default=None, secret=True, group="certificate"
+    )
+    cloud: Annotated[Cloud, choice(Cloud)] = field("Cloud", default=Cloud.PUBLIC, destination=True, group="limits")
+    impersonated_user_name: Annotated[str | None, line(254)] = field(
+        "Impersonated user name", "For datasets with row-level rules.", default=None, group="limits"
+    )
+    row_limit: Annotated[int, whole("Row limit", 1, ROWS_MAX)] = field(
+        "Row limit", "Power BI returns at most 100 000 rows.", default=1_000, group="limits", width=9
+    )
+    timeout_s: Annotated[int, whole("Timeout", 1, 600)] = field(
+        "Timeout", "In seconds.", default=60, group="limits", width=9
+    )
+    allowed_tables: Annotated[list[str], lines(256)] = field(
+        "Allowed tables", "One a line. Empty means all.", default=[], group="limits"
+    )
+
+    @model_validator(mode="after")
+    def _certificate_needs_itself(self) -> "PowerBiConnection":
+        if self.auth_method is AuthMethod.CERTIFICATE and self.certificate_pem is None:
+            raise refuse("Paste the certificate, or sign in with a client secret.")
+        return self
+
+    def expires_on(self) -> date | None:
+        """The day the secret or certificate ends, as its owner typed it."""
+        return self.credential_expires_at

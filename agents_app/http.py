@@ -1,0 +1,246 @@
+"""What all requests share: request id, hosts, headers, health, and how an error becomes an answer."""
+
+import logging
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from flask import Flask, Response, current_app, g, render_template, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from werkzeug.exceptions import HTTPException, default_exceptions
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
+
+from agents_app import errors
+from agents_app.config import Settings
+from agents_app.dbtools import schema_state
+from agents_app.operations import keys
+
+logger = logging.getLogger(__name__)
+
+BODY_MAX = 1_000_000
+HEALTH = ("/healthz", "/readyz")
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+STATUS: dict[type[errors.ConsoleError], int] = {
+    errors.Malformed: 400,
+    errors.NotSignedIn: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Stale: 412,
+    errors.TooLarge: 413,
+    errors.WrongMediaType: 415,
+    errors.InvalidInput: 422,
+    errors.Throttled: 429,
+    errors.Unavailable: 503,
+    errors.StorageFull: 507,
+}
+# Our words for refusals that the framework makes.
+WORDS = {
+    400: ("malformed", "The request could not be understood."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take this method."),
+    408: ("timeout", "The request took too long to arrive."),
+    411: ("length_required", "Say how long the body is (Content-Length)."),
+    413: ("too_large", f"Send at most {BODY_MAX // 1000} kB."),
+    414: ("address_too_long", "The address is too long."),
+    415: ("unsupported_media_type", "Send the body as application/json."),
+    500: ("internal_error", "Something went wrong here. It was logged under the request id."),
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error as any door can answer it; `fields` is a list of (JSON pointer, sentence)."""
+
+    status: int
+    code: str
+    detail: str
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The name of the status, such as Not Found."""
+        known = default_exceptions.get(self.status)
+        return known().name if known else "Insufficient Storage"
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """The answer that an exception deserves: the one table of status codes."""
+    if isinstance(error, errors.ConsoleError):
+        status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+        fields = error.fields if isinstance(error, errors.InvalidInput) else []
+        return Refusal(status, error.code, error.detail, fields, _headers_for(error))
+    if isinstance(error, HTTPException) and error.code is not None:
+        code, detail = WORDS.get(error.code, (error.name.lower().replace(" ", "_"), f"{error.name}."))
+        kept = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+        return Refusal(error.code, code, detail, headers=kept)
+    return Refusal(500, *WORDS[500])
+
+
+def problem(refusal: Refusal) -> Response:
+    """A refusal as problem+json (RFC 9457), all wrong fields at once."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": refusal.title,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.detail,
+    }
+    if refusal.fields:
+        body["errors"] = [{"pointer": pointer, "detail": sentence} for pointer, sentence in refusal.fields]
+    return Response(orjson.dumps(body), refusal.status, refusal.headers, mimetype="application/problem+json")
+
+
+def error_page(refusal: Refusal) -> Response:
+    """A refusal as a page in the look of the console, with a way back and the request id."""
+    page = render_template("errors/error.html", refusal=refusal)
+    return Response(page, refusal.status, refusal.headers, mimetype="text/html")
+
+
+def address() -> str:
+    """Where the request comes from, behind as many proxies as PROXY_HOPS says."""
+    return request.remote_addr or ""
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Install all of this on the app."""
+    app.config.update(
+        MAX_CONTENT_LENGTH=BODY_MAX,
+        MAX_FORM_MEMORY_SIZE=BODY_MAX,
+        SESSION_COOKIE_NAME="__Host-session" if settings.is_https else "session",
+        SESSION_COOKIE_SECURE=settings.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+    )
+    app.session_interface = PageSessions()
+    if settings.proxy_hops:
+        hops = settings.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    hosts = [settings.public_url.partition("://")[2]] if settings.public_url else ["localhost", "127.0.0.1", "[::1]"]
+    app.extensions["hosts"] = hosts
+    app.extensions["hsts"] = settings.is_https
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.register_error_handler(Exception, _answer)
+    app.add_url_rule("/healthz", "healthz", _healthz)
+    app.add_url_rule("/readyz", "readyz", _readyz)
+
+
+class PageSessions(SecureCookieSessionInterface):
+    """Flask's signed cookie for pages; the JSON door, health and static files never touch it."""
+
+    def open_session(self, app: Flask, request: Any) -> SecureCookieSession | None:
+        """The cookie's content, or None (a session that cannot be written) where no page is asked for."""
+        if is_for_programs(request.path) or request.path.startswith(("/static/", *HEALTH)):
+            return None
+        return super().open_session(app, request)
+
+
+def is_for_programs(path: str) -> bool:
+    """Whether this address belongs to the JSON door."""
+    return path.startswith("/api/") or path in ("/api", "/openapi.json")
+
+
+def _begin() -> None:
+    g.request_id = uuid.uuid4().hex
+    g.began = time.perf_counter()
+    hosts = current_app.extensions["hosts"]
+    if request.path not in HEALTH and not host_is_trusted(request.host, hosts):
+        raise errors.Malformed("This console is not called by this host name. An operator can set PUBLIC_URL.")
+
+
+def _finish(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if current_app.extensions["hsts"]:
+        response.headers["Strict-Transport-Security"] = HSTS
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    if "request_id" in g:
+        response.headers["X-Request-ID"] = g.request_id
+        _log_request(response)
+    return response
+
+
+def _log_request(response: Response) -> None:
+    actor = g.get("actor")
+    logger.info(
+        "request",
+        extra={
+            "method": request.method,
+            "path": request.path,
+            "status": response.status_code,
+            "duration_ms": round((time.perf_counter() - g.began) * 1000, 1),
+            "address": address(),
+            "account_id": getattr(actor, "account_id", None),
+            "user_id": getattr(actor, "user_id", None),
+            "token_id": getattr(actor, "token_id", None),
+        },
+    )
+
+
+def _answer(error: Exception) -> Response:
+    refusal = refusal_of(error)
+    if refusal.status == 500:
+        logger.error("unexpected error", exc_info=error)
+    elif refusal.status > 500:
+        logger.warning("unavailable", extra={"code": refusal.code}, exc_info=error)
+    return problem(refusal) if is_for_programs(request.path) else error_page(refusal)
+
+
+def _headers_for(error: errors.ConsoleError) -> dict[str, str]:
+    if isinstance(error, errors.NotSignedIn):
+        return {"WWW-Authenticate": 'Bearer realm="Agent Console"'}
+    if isinstance(error, errors.Throttled | errors.Unavailable):
+        return {"Retry-After": str(error.retry_after)}
+    return {}
+
+
+def _healthz() -> Response:
+    """Whether this process answers; nothing else is looked at."""
+    return _health(200, "ok")
+
+
+def _readyz() -> Response:
+    """Whether this process can do its work: database there, schema fits, key fits."""
+    try:
+        state = schema_state()
+        wrong_key = None if state.is_behind else keys.wrong()
+    except errors.Unavailable as error:
+        return _health(503, error.code)
+    if state.is_behind:
+        return _health(503, "schema_behind")
+    if wrong_key:
+        return _health(503, "secret_unavailable")
+    return _health(200, "schema_ahead" if state.is_ahead else "ok")
+
+
+def _health(status: int, word: str) -> Response:
+    headers = {"Retry-After": str(errors.Unavailable.retry_after)} if status == 503 else {}
+    return Response(orjson.dumps({"status": word}), status, headers, mimetype="application/json")

@@ -1,0 +1,130 @@
+"""Accounts: the first one by the set-up page, any by the terminal."""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from agents_app.config import settings
+from agents_app.db import db, lock_table
+from agents_app.errors import Conflict, InvalidInput, NotFound
+from agents_app.models import Account, User
+from agents_app.operations import events, keys, passwords, sessions
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.choices import Door, Role
+from agents_app.schemas.people import AccountValues, parse
+
+
+def is_empty() -> bool:
+    """Whether this server has no account yet, so that the set-up page is open."""
+    with db.reading() as connection:
+        return connection.scalar(sa.select(Account.id).limit(1)) is None
+
+
+def setup_code() -> str | None:
+    """The code that the set-up page asks for, the same in every process; None where only this machine can reach it."""
+    if settings().public_url is None:
+        return None
+    made = hmac.digest(settings().keys.secret_key.encode(), b"set-up code", hashlib.sha256)
+    text = base64.b32encode(made).decode()[:12]
+    return "-".join(text[at : at + 4] for at in range(0, 12, 4))
+
+
+def claim(values: Mapping[str, Any], code: str, *, address: str, user_agent: str, request_id: str | None) -> str:
+    """Make the first account and its admin from the set-up page, and sign them in; answers the session's id.
+
+    Raises InvalidInput (a wrong code is one of the fields), and Conflict when somebody was faster.
+    """
+    problems = (
+        [] if _is_right_code(code) else [("/code", "Enter the set-up code that the server printed at its start.")]
+    )
+    try:
+        checked = parse(AccountValues, values)
+    except InvalidInput as refusal:
+        raise InvalidInput([*problems, *refusal.fields]) from None
+    if problems:
+        raise InvalidInput(problems)
+    password_hash = passwords.hash_password(checked.password)
+    with db.transaction() as session:
+        lock_table(session, Account)
+        if session.scalar(sa.select(Account.id).limit(1)) is not None:
+            raise Conflict("This console is set up already. Sign in instead.", code="already_set_up")
+        user = _add(session, checked, password_hash, Door.PAGE, address, request_id)
+        return sessions.start(session, user, address=address, user_agent=user_agent, request_id=request_id)
+
+
+def create(values: Mapping[str, Any]) -> UUID:
+    """Make an account and its first admin from the terminal; answers the account's id. Raises InvalidInput."""
+    checked = parse(AccountValues, values)
+    password_hash = passwords.hash_password(checked.password)
+    with db.transaction() as session:
+        lock_table(session, Account)
+        if session.scalar(sa.select(User.id).where(User.email == checked.email)) is not None:
+            raise InvalidInput([("/email", "This address belongs to a person already. Use another one.")])
+        return _add(session, checked, password_hash, Door.TERMINAL, None, None).account_id
+
+
+def listing() -> list[dict[str, Any]]:
+    """Every account on this server with its number of people, by name: for operators at the terminal only."""
+    people = sa.select(sa.func.count()).where(User.account_id == Account.id).scalar_subquery()
+    with db.reading() as connection:
+        rows = connection.execute(
+            sa.select(Account.id, Account.name, Account.created_at, people.label("people")).order_by(Account.name)
+        )
+        return [dict(row._mapping) for row in rows]
+
+
+def terminal_actor(operator: str, account: str | None) -> Actor:
+    """The admin that an operator at the terminal is, in the account called (or with the id) `account`.
+
+    Without `account` there must be just one. Raises NotFound with a sentence that says what to type.
+    """
+    accounts = listing()
+    if not accounts:
+        raise NotFound("There is no account yet. Make one with: flask accounts create")
+    matching = [row for row in accounts if account is None or account in (str(row["id"]), row["name"])]
+    if len(matching) != 1:
+        names = ", ".join(row["name"] for row in accounts)
+        problem = f"No account is called {account}." if account and not matching else "Say which account is meant."
+        raise NotFound(f"{problem} Use --account with a name or an id; there are: {names}")
+    found = matching[0]
+    return Actor(found["id"], operator, Door.TERMINAL, role=Role.ADMIN, account_name=found["name"])
+
+
+def _add(
+    session: Session,
+    checked: AccountValues,
+    password_hash: str,
+    door: Door,
+    address: str | None,
+    request_id: str | None,
+) -> User:
+    account = Account(id=uuid4(), name=checked.account_name)
+    user = User(
+        id=uuid4(),
+        account_id=account.id,
+        email=checked.email,
+        name=checked.name,
+        role=Role.ADMIN,
+        password_hash=password_hash,
+    )
+    session.add(account)
+    session.flush()
+    session.add(user)
+    session.flush()
+    keys.keyring_for_writing(session)
+    actor = Actor(account.id, user.name, door, user_id=user.id, address=address, request_id=request_id)
+    events.record(session, actor, "account.created", ("account", account.id, account.name))
+    return user
+
+
+def _is_right_code(code: str) -> bool:
+    wanted = setup_code()
+    typed = re.sub(r"[^A-Z2-7]", "", code.upper())
+    return wanted is None or hmac.compare_digest(typed.encode(), wanted.replace("-", "").encode())

@@ -1,0 +1,253 @@
+"""What may be read of agents: one, a list, a working configuration. Rows, not entities; changes live in `agents.py`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from agents_app.config import settings
+from agents_app.connections import TYPES
+from agents_app.db import db
+from agents_app.errors import Forbidden, NotFound
+from agents_app.models import Agent, AgentVersion, User
+from agents_app.operations import events, secrets
+from agents_app.operations.agents import NO_AGENT
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.schemas.choices import AgentStatus, ConnectionType
+from agents_app.schemas.listing import AgentQuery, make_cursor, read_cursor
+
+AnyRow = Row[*tuple[Any, ...]]
+AnySelect = sa.Select[*tuple[Any, ...]]
+
+COUNT_UP_TO = 1_000
+TITLE_FIELDS = sorted({name for declaration in TYPES.values() for name in declaration.title_fields})
+SHORT = (
+    Agent.id,
+    Agent.name,
+    Agent.description,
+    Agent.status,
+    Agent.status_reason,
+    Agent.model_type,
+    Agent.connection_type,
+    Agent.credential_expires_at,
+    Agent.version,
+    Agent.created_at,
+    Agent.updated_at,
+    Agent.created_by,
+)
+# What the last change was made by; the agent and its newest version have the same number.
+LAST_CHANGE = sa.and_(AgentVersion.agent_id == Agent.id, AgentVersion.version == Agent.version)
+MINE = Agent.account_id == sa.bindparam("account_id")
+ONE = (
+    sa.select(
+        *SHORT,
+        Agent.system_instructions,
+        Agent.connection_config,
+        Agent.secret_facts,
+        User.name.label("creator"),
+        AgentVersion.actor_name.label("updated_by"),
+    )
+    .outerjoin(User, User.id == Agent.created_by)
+    .outerjoin(AgentVersion, LAST_CHANGE)
+    .where(Agent.id == sa.bindparam("id"), MINE)
+)
+ONE_TO_RUN = sa.select(
+    Agent.id,
+    Agent.name,
+    Agent.version,
+    Agent.status,
+    Agent.status_reason,
+    Agent.model_type,
+    Agent.api_key,
+    Agent.system_instructions,
+    Agent.connection_type,
+    Agent.connection_config,
+    Agent.updated_at,
+).where(Agent.id == sa.bindparam("id"), MINE)
+LIST = (
+    sa.select(
+        *SHORT,
+        *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
+        AgentVersion.actor_name.label("updated_by"),
+    )
+    .outerjoin(AgentVersion, LAST_CHANGE)
+    .where(MINE)
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a list, and the cursors of what comes after and before them (None at the ends)."""
+
+    items: list[dict[str, Any]]
+    next_cursor: str | None
+    previous_cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many agents there are, each counted to COUNT_UP_TO + 1 at the most."""
+
+    all: int
+    active: int
+    disabled: int
+    matching: int
+
+
+def read(actor: Actor, agent_id: UUID) -> dict[str, Any]:
+    """One agent without its secrets' values. Raises Forbidden, NotFound."""
+    actor.require("agents.read")
+    with db.reading() as connection:
+        row = connection.execute(ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
+    if row is None:
+        raise NotFound(NO_AGENT)
+    return _present(row)
+
+
+def listing(actor: Actor, query: AgentQuery) -> Page:
+    """The agents that match, in order, `query.limit` at the most. Raises Forbidden, Malformed (cursor)."""
+    actor.require("agents.read")
+    with db.reading() as connection:
+        rows = connection.execute(_statement(query), {"account_id": actor.account_id}).all()
+    return _page(query, rows)
+
+
+def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
+    """The same, with the counts in the same statement. Raises Forbidden, Malformed (cursor)."""
+    actor.require("agents.read")
+    counts = _counts(query)
+    account = {"account_id": actor.account_id}
+    with db.reading() as connection:
+        rows = connection.execute(_statement(query).add_columns(*counts), account).all()
+        counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
+    numbers = Counts(**{name: counted._mapping[f"count_{name}"] for name in ("all", "active", "disabled", "matching")})
+    return _page(query, rows), numbers
+
+
+def runtime(actor: Actor, agent_id: UUID, known_version: int | None = None) -> dict[str, Any] | None:
+    """An active agent's working configuration, secrets in clear; None when the caller knows this version already.
+
+    Every answer with secrets is recorded first. Raises Forbidden (also `agent_disabled`), NotFound, Unavailable.
+    """
+    actor.require("agents.runtime")
+    with db.reading() as connection:
+        row = connection.execute(ONE_TO_RUN, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
+    if row is None or (actor.agent_ids and agent_id not in actor.agent_ids):
+        raise NotFound(NO_AGENT)
+    if row.status != AgentStatus.ACTIVE:
+        raise Forbidden(f"The agent is disabled: {row.status_reason or 'no reason given.'}", code="agent_disabled")
+    if known_version == row.version:
+        return None
+    answer = _working_configuration(actor, row)
+    with db.transaction() as session:
+        events.record(session, actor, "agent.fetched", ("agent", row.id, row.name), version=row.version)
+    return answer
+
+
+def _working_configuration(actor: Actor, row: AnyRow) -> dict[str, Any]:
+    sealed = secrets.stored(row.api_key, row.connection_config)
+    clear = secrets.reveal(settings().keys.encryption, actor.account_id, row.id, sealed)
+    leaves = {pointer.rpartition("/")[2]: value for pointer, value in clear.items() if pointer != API_KEY}
+    return {
+        "id": row.id,
+        "name": row.name,
+        "version": row.version,
+        "model_type": row.model_type,
+        "api_key": clear.get(API_KEY),
+        "system_instructions": row.system_instructions,
+        "connection_type": row.connection_type,
+        CONFIG: {**secrets.public_config(row.connection_config), **leaves},
+        "updated_at": row.updated_at,
+    }
+
+
+def _present(row: AnyRow) -> dict[str, Any]:
+    shown = _short(row) | {
+        "system_instructions": row.system_instructions,
+        CONFIG: secrets.public_config(row.connection_config),
+        "secrets_set": row.secret_facts,
+    }
+    creator = {"id": row.created_by, "name": row.creator} if row.created_by else None
+    return shown | {"created_by": creator}
+
+
+def _short(row: AnyRow) -> dict[str, Any]:
+    names = [column.key for column in SHORT]
+    return {name: row._mapping[name] for name in names} | {"updated_by": row.updated_by}
+
+
+def _item(row: AnyRow) -> dict[str, Any]:
+    declaration = TYPES[ConnectionType(row.connection_type)]
+    return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in declaration.title_fields}}
+
+
+def _statement(query: AgentQuery) -> AnySelect:
+    column = _sort_column(query)
+    backwards = query.before is not None and query.cursor is None
+    descending = query.descending is not backwards
+    statement = _filtered(LIST, query)
+    if cursor := query.cursor or query.before:
+        place = sa.tuple_(
+            *(sa.literal(v, c.type) for v, c in zip(_place(cursor, query), (column, Agent.id), strict=True))
+        )
+        here = sa.tuple_(column, Agent.id)
+        statement = statement.where(here < place if descending else here > place)
+    order = (column.desc(), Agent.id.desc()) if descending else (column, Agent.id)
+    return statement.order_by(*order).limit(query.limit + 1)
+
+
+def _filtered(statement: AnySelect, query: AgentQuery) -> AnySelect:
+    exact = {"status": query.status, "connection_type": query.connection_type, "model_type": query.model_type}
+    conditions = [getattr(Agent, name) == value for name, value in exact.items() if value is not None]
+    if query.created_by is not None:
+        conditions.append(Agent.created_by == UUID(query.created_by))
+    conditions += [Agent.search_text.contains(word, autoescape=True) for word in query.words]
+    return statement.where(*conditions)
+
+
+def _sort_column(query: AgentQuery) -> Any:
+    return Agent.name_key if query.column == "name" else getattr(Agent, query.column)
+
+
+def _place(cursor: str, query: AgentQuery) -> tuple[datetime | str, UUID]:
+    return read_cursor(cursor, query.sort)
+
+
+def _page(query: AgentQuery, rows: Sequence[AnyRow]) -> Page:
+    backwards = query.before is not None and query.cursor is None
+    more = len(rows) > query.limit
+    shown = rows[: query.limit]
+    items = [_item(row) for row in (reversed(shown) if backwards else shown)]
+    has_next, has_previous = (True, more) if backwards else (more, query.cursor is not None)
+    return Page(
+        items,
+        _cursor(query, items[-1]) if items and has_next else None,
+        _cursor(query, items[0]) if items and has_previous else None,
+    )
+
+
+def _cursor(query: AgentQuery, item: Mapping[str, Any]) -> str:
+    value = item["name"].casefold() if query.column == "name" else item[query.column]
+    return make_cursor(query.sort, value, item["id"])
+
+
+def _counts(query: AgentQuery) -> list[sa.Label[int]]:
+    mine = sa.select(sa.literal(1)).select_from(Agent).where(MINE)
+    groups = {
+        "all": mine,
+        "active": mine.where(Agent.status == AgentStatus.ACTIVE),
+        "disabled": mine.where(Agent.status == AgentStatus.DISABLED),
+        "matching": _filtered(mine, query),
+    }
+    return [_capped(group).label(f"count_{name}") for name, group in groups.items()]
+
+
+def _capped(rows: AnySelect) -> sa.ScalarSelect[int]:
+    # The subquery must not join the list's own rows to its count.
+    few = rows.limit(COUNT_UP_TO + 1).correlate(None).subquery()
+    return sa.select(sa.func.count()).select_from(few).scalar_subquery()

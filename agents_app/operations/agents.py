@@ -1,0 +1,267 @@
+"""Every change of an agent, all of them through `_write`. What may be read lives in `agent_reads.py`."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from agents_app.config import settings
+from agents_app.connections import TYPES
+from agents_app.db import db, now
+from agents_app.errors import Conflict, NotFound, Stale
+from agents_app.models import Agent, AgentVersion, User
+from agents_app.operations import events, keys, secrets
+from agents_app.operations.permissions import Actor
+from agents_app.operations.secrets import Secrets
+from agents_app.schemas import agents as schema
+from agents_app.schemas import limits
+from agents_app.schemas.choices import AgentStatus, ConnectionType
+
+NO_AGENT = "There is no agent with this id."
+NOTHING = Secrets({}, {}, {})
+FIELDS = ("name", "description", "model_type", "system_instructions", "connection_type")
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything about an agent that people decide; `config` is without secrets."""
+
+    fields: dict[str, Any]
+    config: dict[str, Any]
+    secrets: Secrets
+    expires_on: date | None = None
+    status: AgentStatus = AgentStatus.ACTIVE
+    reason: str | None = None
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a version records: every field, and of secrets only that they are set."""
+        status = {"status": self.status.value, "status_reason": self.reason}
+        return {**self.fields, schema.CONFIG: self.config, **status, "secrets": sorted(self.secrets.sealed)}
+
+
+def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None = None) -> tuple[UUID, bool]:
+    """Add an agent; answers its id, and whether it is new.
+
+    With an idempotency key a repeated call finds the agent of the first; Conflict if the content differs.
+    Raises Forbidden, InvalidInput, Conflict.
+    """
+    actor.require("agents.create")
+    draft = schema.new(values)
+    agent_id = uuid.uuid5(actor.account_id, idempotency_key) if idempotency_key else uuid.uuid4()
+    try:
+        with db.transaction() as session:
+            keyring = keys.keyring_for_writing(session)
+            sealed = secrets.change(keyring, actor, agent_id, draft, NOTHING)
+            _write(session, actor, "agent.created", Agent(id=agent_id), _state(draft, sealed))
+    except Conflict:
+        if idempotency_key is None:
+            raise
+        _check_same_request(actor, agent_id, draft)
+        return agent_id, False
+    return agent_id, True
+
+
+def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: int | None = None) -> None:
+    """Merge changes into an agent; nothing is written when nothing differs.
+
+    Raises Forbidden, NotFound, InvalidInput, and Stale when `version` is given and is not the present one.
+    """
+    actor.require("agents.update")
+    with db.transaction() as session:
+        agent = _find(session, actor, agent_id, version)
+        old = _state_of(agent)
+        draft = schema.changed({**old.fields, schema.CONFIG: old.config}, changes)
+        secrets.check_destination(draft, agent.connection_type, old.config, old.secrets)
+        keyring = keys.keyring_for_writing(session)
+        sealed = secrets.change(keyring, actor, agent_id, draft, old.secrets)
+        state = replace(_state(draft, sealed), status=old.status, reason=old.reason)
+        if sealed.changes or state.snapshot() != old.snapshot():
+            _write(session, actor, "agent.updated", agent, state)
+
+
+def clone(actor: Actor, agent_id: UUID) -> UUID:
+    """Add an active copy called "Copy of …", secrets included; answers its id.
+
+    Raises Forbidden, NotFound, Unavailable.
+    """
+    actor.require("agents.clone")
+    with db.transaction() as session:
+        original = _find(session, actor, agent_id)
+        keyring = keys.keyring_for_writing(session)
+        old, copy_id = _state_of(original), uuid.uuid4()
+        clear = secrets.reveal(keyring, actor.account_id, agent_id, old.secrets.sealed)
+        name = f"Copy of {old.fields['name']}"[: limits.NAME].rstrip()
+        draft = schema.Draft({**old.fields, "name": name}, old.config, dict(clear), old.expires_on)
+        sealed = secrets.change(keyring, actor, copy_id, draft, NOTHING)
+        _write(session, actor, "agent.cloned", Agent(id=copy_id), _state(draft, sealed), cloned_from=str(agent_id))
+    return copy_id
+
+
+def enable(actor: Actor, agent_id: UUID, version: int | None = None) -> None:
+    """Let runtimes fetch the agent again; no effect on an active one. Raises Forbidden, NotFound, Stale."""
+    actor.require("agents.enable")
+    _set_status(actor, agent_id, version, "agent.enabled", AgentStatus.ACTIVE, None)
+
+
+def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: int | None = None) -> None:
+    """Keep runtimes from fetching the agent; `values` has the reason.
+
+    Raises Forbidden, NotFound, InvalidInput, Stale.
+    """
+    actor.require("agents.disable")
+    reason = schema.check_reason(values)
+    _set_status(actor, agent_id, version, "agent.disabled", AgentStatus.DISABLED, reason)
+
+
+def delete(actor: Actor, agent_id: UUID, version: int | None = None) -> None:
+    """Remove the agent. Its history stays, its encrypted secrets as long as DELETED_SECRETS_DAYS says.
+
+    Raises Forbidden, NotFound, Stale.
+    """
+    actor.require("agents.delete")
+    with db.transaction() as session:
+        agent = _find(session, actor, agent_id, version)
+        _write(session, actor, "agent.deleted", agent, _state_of(agent))
+        session.delete(agent)
+
+
+def restore_deleted(actor: Actor, agent_id: UUID) -> None:
+    """Bring a deleted agent back as it was, with its secrets while they are kept.
+
+    Raises Forbidden, NotFound, and Conflict when it is there already.
+    """
+    actor.require("agents.restore_deleted")
+    with db.transaction() as session:
+        last = _last_version(session, actor, agent_id)
+        if last is None or last.action != "agent.deleted":
+            raise NotFound("There is no deleted agent with this id.")
+        agent = Agent(id=agent_id, version=last.version, created_by=_still_there(session, last))
+        _write(session, actor, "agent.restored", agent, _state_of_version(last))
+        last.kept_secrets = None
+
+
+def _set_status(
+    actor: Actor, agent_id: UUID, version: int | None, action: str, status: AgentStatus, reason: str | None
+) -> None:
+    with db.transaction() as session:
+        agent = _find(session, actor, agent_id, version)
+        old = _state_of(agent)
+        if (old.status, old.reason) != (status, reason):
+            _write(session, actor, action, agent, replace(old, status=status, reason=reason))
+
+
+def _write(session: Session, actor: Actor, action: str, agent: Agent, state: State, **details: Any) -> None:
+    """The one place where an agent changes: row, version and event, in the caller's transaction."""
+    is_new = agent.account_id is None
+    before = {} if is_new else _state_of(agent).snapshot()
+    agent.version = (agent.version or 0) + 1
+    if is_new:
+        agent.account_id, agent.created_at = actor.account_id, now()
+        agent.created_by = agent.created_by or actor.user_id
+    for name in FIELDS:
+        setattr(agent, name, state.fields[name])
+    agent.connection_config = state.secrets.config(state.config)
+    agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts
+    agent.status, agent.status_reason = state.status, state.reason
+    agent.credential_expires_at, agent.updated_at = state.expires_on, now()
+    agent.name_key, agent.search_text = agent.name.casefold(), _search_text(state)
+    session.add(agent)
+    session.flush()
+    changes = _changes(before, state)
+    session.add(_version(actor, action, agent, state, changes))
+    events.record(session, actor, action, ("agent", agent.id, agent.name), version=agent.version, **details)
+
+
+def _version(actor: Actor, action: str, agent: Agent, state: State, changes: dict[str, Any]) -> AgentVersion:
+    keeps_secrets = action == "agent.deleted" and settings().deleted_secrets_days > 0
+    kept = {"sealed": state.secrets.sealed, "facts": state.secrets.facts} if keeps_secrets else None
+    return AgentVersion(
+        agent_id=agent.id,
+        version=agent.version,
+        account_id=actor.account_id,
+        action=action,
+        actor_name=actor.name,
+        user_id=actor.user_id,
+        snapshot={**state.snapshot(), "created_by": str(agent.created_by) if agent.created_by else None},
+        changes=changes,
+        kept_secrets=kept,
+    )
+
+
+def _changes(before: Mapping[str, Any], state: State) -> dict[str, Any]:
+    after = state.snapshot()
+    fields = [name for name in after if name != "secrets" and before.get(name) != after[name]]
+    return {"fields": fields, "secrets": state.secrets.changes}
+
+
+def _search_text(state: State) -> str:
+    declaration = TYPES[ConnectionType(state.fields["connection_type"])]
+    names = [state.fields["name"], state.fields["description"], state.fields["model_type"]]
+    titles = [str(state.config.get(name) or "") for name in declaration.title_fields]
+    return "\n".join(text.casefold() for text in (*names, *titles) if text)
+
+
+def _state(draft: schema.Draft, sealed: Secrets) -> State:
+    return State(draft.fields, draft.config, sealed, draft.expires_on)
+
+
+def _state_of(agent: Agent) -> State:
+    fields = {name: getattr(agent, name) for name in FIELDS}
+    sealed = secrets.stored(agent.api_key, agent.connection_config)
+    return State(
+        {**fields, "connection_type": ConnectionType(agent.connection_type).value},
+        secrets.public_config(agent.connection_config),
+        Secrets(sealed, dict(agent.secret_facts), {}),
+        agent.credential_expires_at,
+        AgentStatus(agent.status),
+        agent.status_reason,
+    )
+
+
+def _find(session: Session, actor: Actor, agent_id: UUID, version: int | None = None) -> Agent:
+    wanted = sa.select(Agent).where(Agent.id == agent_id, Agent.account_id == actor.account_id)
+    agent = session.scalars(wanted.with_for_update()).one_or_none()
+    if agent is None:
+        raise NotFound(NO_AGENT)
+    if version is not None and version != agent.version:
+        raise Stale(f"The agent was changed meanwhile; it is at version {agent.version} now.")
+    return agent
+
+
+def _last_version(session: Session, actor: Actor, agent_id: UUID) -> AgentVersion | None:
+    mine = sa.select(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
+    return session.scalars(mine.order_by(AgentVersion.version.desc()).limit(1).with_for_update()).one_or_none()
+
+
+def _state_of_version(version: AgentVersion) -> State:
+    snapshot, kept = version.snapshot, version.kept_secrets or {"sealed": {}, "facts": {}}
+    connection = TYPES[ConnectionType(snapshot["connection_type"])].model_validate(snapshot[schema.CONFIG])
+    return State(
+        {name: snapshot[name] for name in FIELDS},
+        snapshot[schema.CONFIG],
+        Secrets(kept["sealed"], kept["facts"], {}),
+        connection.expires_on(),
+        AgentStatus(snapshot["status"]),
+        snapshot["status_reason"],
+    )
+
+
+def _still_there(session: Session, version: AgentVersion) -> UUID | None:
+    maker = version.snapshot.get("created_by")
+    wanted = sa.select(User.id).where(User.id == UUID(maker), User.account_id == version.account_id) if maker else None
+    return session.scalar(wanted) if wanted is not None else None
+
+
+def _check_same_request(actor: Actor, agent_id: UUID, draft: schema.Draft) -> None:
+    first = sa.select(AgentVersion.snapshot).join(Agent, Agent.id == AgentVersion.agent_id)
+    mine = first.where(AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
+    with db.reading() as connection:
+        snapshot = connection.scalar(mine.where(AgentVersion.version == 1))
+    wanted = {**draft.fields, schema.CONFIG: draft.config, "secrets": sorted(p for p, v in draft.secrets.items() if v)}
+    if snapshot is None or any(snapshot[name] != value for name, value in wanted.items()):
+        raise Conflict("This Idempotency-Key was used before with other content.", code="idempotency_key_reused")

@@ -1,0 +1,32 @@
+"""Hashes and checks passwords: argon2id with the parameters that OWASP's password storage cheat sheet asks for."""
+
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+def hash_password(password: str) -> str:
+    """What is stored of a password; at most 255 characters."""
+    return HASHER.hash(password)
+
+
+def is_right(stored: str | None, password: str) -> bool:
+    """Whether this is the password; without a stored one it costs the same time and is False."""
+    try:
+        HASHER.verify(stored or _nobody(), password)
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
+        return False
+    return stored is not None
+
+
+def is_outdated(stored: str) -> bool:
+    """Whether the stored hash was made with other parameters than today's."""
+    return HASHER.check_needs_rehash(stored)
+
+
+@cache
+def _nobody() -> str:
+    return HASHER.hash("nobody has this password")

@@ -1,0 +1,77 @@
+"""Who acts, and who may do what: one table, asked by every operation."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from agents_app.errors import Forbidden
+from agents_app.schemas.choices import Door, Role, Scope
+
+RANK = {Role.VIEWER: 1, Role.EDITOR: 2, Role.ADMIN: 3}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Whoever asks for an operation, as the door established it; the account never comes from the client.
+
+    A person has a role. A token has scopes and its maker's present role (none when the maker is gone or deactivated).
+    """
+
+    account_id: UUID
+    name: str
+    door: Door
+    user_id: UUID | None = None
+    token_id: UUID | None = None
+    role: Role | None = None
+    scopes: frozenset[Scope] = frozenset()
+    agent_ids: frozenset[UUID] = field(default_factory=frozenset)
+    email: str = ""
+    account_name: str = ""
+    address: str | None = None
+    request_id: str | None = None
+
+    def may(self, act: str) -> bool:
+        """Whether this actor may do this act of PERMISSIONS."""
+        least, scope = PERMISSIONS[act]
+        if self.token_id is not None and scope not in self.scopes:
+            return False
+        if self.token_id is not None and scope is Scope.RUNTIME:
+            return True
+        return self.role is not None and least is not None and RANK[self.role] >= RANK[least]
+
+    def require(self, act: str) -> None:
+        """Raise Forbidden, with what is needed, unless this actor may do this act."""
+        if self.may(act):
+            return
+        least, scope = PERMISSIONS[act]
+        if self.token_id is not None and scope is None:
+            raise Forbidden("API tokens cannot do this. Use the pages or the terminal.")
+        if self.token_id is not None and scope not in self.scopes:
+            raise Forbidden(f"This needs a token with the scope {scope}.", code="scope_missing")
+        if self.token_id is not None:
+            raise Forbidden(f"This needs a token made by a person who is now {_at_least(least)}.", code="role_missing")
+        if least is None:
+            raise Forbidden(f"This needs an API token with the scope {scope}.", code="scope_missing")
+        raise Forbidden(f"Only {_at_least(least)} may do this.", code="role_missing")
+
+
+def _at_least(role: Role | None) -> str:
+    return {Role.VIEWER: "a viewer, editor or admin", Role.EDITOR: "an editor or admin"}.get(
+        role or Role.ADMIN, "an admin"
+    )
+
+
+# act: the least role, and the scope a token needs; None means never by that way.
+PERMISSIONS: dict[str, tuple[Role | None, Scope | None]] = {
+    "agents.read": (Role.VIEWER, Scope.READ),
+    "agents.create": (Role.EDITOR, Scope.WRITE),
+    "agents.update": (Role.EDITOR, Scope.WRITE),
+    "agents.clone": (Role.EDITOR, Scope.WRITE),
+    "agents.enable": (Role.EDITOR, Scope.WRITE),
+    "agents.disable": (Role.EDITOR, Scope.WRITE),
+    "agents.delete": (Role.ADMIN, Scope.WRITE),
+    "agents.restore_deleted": (Role.ADMIN, Scope.WRITE),
+    "agents.runtime": (None, Scope.RUNTIME),
+    "tokens.manage": (Role.ADMIN, None),
+    "users.manage": (Role.ADMIN, None),
+    "account.manage": (Role.ADMIN, None),
+}

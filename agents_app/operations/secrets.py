@@ -1,0 +1,124 @@
+"""What becomes of an agent's secrets at a change: keep, set, remove, and when a kept one must be typed again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from agents_app.connections import TYPES
+from agents_app.db import now
+from agents_app.encryption import CannotDecrypt, Keyring
+from agents_app.errors import InvalidInput, Unavailable
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, Draft, destination, secret_pointers
+from agents_app.schemas.choices import ConnectionType
+
+SEALED = "$enc"
+# Below this length four characters would tell too much.
+LAST_FOUR_FROM = 16
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """All secrets of one agent, by JSON pointer: `sealed` has the encrypted values, `facts` what may be shown."""
+
+    sealed: dict[str, str]
+    facts: dict[str, dict[str, Any]]
+    changes: dict[str, str]
+    """What a change did, by pointer: set, replaced or removed."""
+
+    @property
+    def api_key(self) -> str | None:
+        """What the column `api_key` holds."""
+        return self.sealed.get(API_KEY)
+
+    def config(self, public: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration as it is stored: its public members and its secrets, sealed."""
+        leaves = {name: {SEALED: value} for pointer, value in self.sealed.items() if (name := _member(pointer))}
+        return {**public, **leaves}
+
+
+def stored(api_key: str | None, config: Mapping[str, Any]) -> dict[str, str]:
+    """The encrypted values of a stored agent, by JSON pointer."""
+    found = {API_KEY: api_key} if api_key else {}
+    sealed = {name: value for name, value in config.items() if isinstance(value, dict) and SEALED in value}
+    return found | {f"/{CONFIG}/{name}": value[SEALED] for name, value in sealed.items()}
+
+
+def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored configuration without its secrets."""
+    return {name: value for name, value in config.items() if not (isinstance(value, dict) and SEALED in value)}
+
+
+def change(
+    keyring: Keyring,
+    actor: Actor,
+    agent_id: UUID,
+    draft: Draft,
+    old: Secrets,
+) -> Secrets:
+    """The agent's secrets after the draft: what it sets is encrypted, what it does not name is kept."""
+    allowed = secret_pointers(draft.connection_type)
+    kept = {pointer: value for pointer, value in old.sealed.items() if pointer in allowed}
+    sealed, facts = dict(kept), {pointer: old.facts.get(pointer, {}) for pointer in kept}
+    changes = dict.fromkeys((pointer for pointer in old.sealed if pointer not in allowed), "removed")
+    for pointer, value in draft.secrets.items():
+        sealed.pop(pointer, None)
+        facts.pop(pointer, None)
+        if value is not None:
+            sealed[pointer] = keyring.encrypt(value, *_context(actor.account_id, agent_id, pointer))
+            facts[pointer] = _facts(value, actor)
+            changes[pointer] = "replaced" if pointer in kept else "set"
+        elif pointer in kept:
+            changes[pointer] = "removed"
+    return Secrets(sealed, facts, changes)
+
+
+def check_destination(draft: Draft, old_type: ConnectionType, old_config: Mapping[str, Any], old: Secrets) -> None:
+    """Raise InvalidInput where a stored secret would be sent to a destination it was not typed for."""
+    if destination(old_type, old_config) == destination(draft.connection_type, draft.config):
+        return
+    needed = [p for p in secret_pointers(draft.connection_type) if p in old.sealed and _member(p)]
+    untold = [pointer for pointer in needed if pointer not in draft.secrets]
+    if untold and old_type == draft.connection_type:
+        raise InvalidInput((pointer, _type_again(draft.connection_type, pointer)) for pointer in untold)
+
+
+def reveal(keyring: Keyring, account_id: UUID, agent_id: UUID, sealed: Mapping[str, str]) -> dict[str, str]:
+    """The secrets in clear, by JSON pointer. Raises Unavailable where a key is wrong or missing."""
+    try:
+        return {
+            pointer: keyring.decrypt(value, *_context(account_id, agent_id, pointer))
+            for pointer, value in sealed.items()
+        }
+    except CannotDecrypt:
+        sentence = "A secret of this agent cannot be decrypted. An operator must check ENCRYPTION_KEYS."
+        raise Unavailable(sentence, code="secret_unavailable") from None
+
+
+def label(connection_type: ConnectionType, pointer: str) -> str:
+    """What a person calls this secret, such as "Password"."""
+    name = _member(pointer)
+    model = TYPES[connection_type] if name else AgentValues
+    found = model.model_fields.get(name or "api_key")
+    return (found.title if found else None) or pointer
+
+
+def _type_again(connection_type: ConnectionType, pointer: str) -> str:
+    name = label(connection_type, pointer)
+    plain = name[:1].lower() + name[1:]
+    return f"The connection now leads elsewhere, so the stored {plain} is not used. Type it again, or remove it."
+
+
+def _facts(value: str, actor: Actor) -> dict[str, Any]:
+    tells = len(value) >= LAST_FOUR_FROM and not value.startswith("-----BEGIN")
+    return {"set_at": now().isoformat(), "set_by": actor.name, "last_four": value[-4:] if tells else None}
+
+
+def _member(pointer: str) -> str | None:
+    prefix = f"/{CONFIG}/"
+    return pointer.removeprefix(prefix) if pointer.startswith(prefix) else None
+
+
+def _context(account_id: UUID, agent_id: UUID, pointer: str) -> tuple[str, str, str]:
+    return str(account_id), str(agent_id), pointer

@@ -1,0 +1,153 @@
+"""Signing in and out of the pages, and how many wrong guesses are too many."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from agents_app.config import settings
+from agents_app.db import db, now
+from agents_app.errors import NotSignedIn, Throttled
+from agents_app.models import Account, LoginAttempt, User, UserSession
+from agents_app.operations import events, passwords
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.choices import Door, Role
+
+GUESS_WINDOW = timedelta(minutes=15)
+GUESSES_FROM_ONE_ADDRESS = 10
+GUESSES_FROM_ALL_ADDRESSES = 50
+# How much older than the truth "last seen" may be: one write a minute, not one a request.
+TOUCH_EVERY = timedelta(minutes=1)
+WRONG = "The email address or the password is wrong."
+BY_DIGEST = (
+    sa.select(
+        UserSession.id.label("session_id"),
+        UserSession.last_seen_at,
+        User.id,
+        User.account_id,
+        User.name,
+        User.email,
+        User.role,
+        Account.name.label("account_name"),
+    )
+    .join(User, User.id == UserSession.user_id)
+    .join(Account, Account.id == User.account_id)
+    .where(
+        UserSession.digest == sa.bindparam("digest"),
+        UserSession.expires_at > sa.bindparam("now"),
+        UserSession.last_seen_at > sa.bindparam("idle_since"),
+        User.is_active,
+    )
+)
+
+
+def sign_in(email: str, password: str, *, address: str, user_agent: str, request_id: str | None) -> str:
+    """Start a session; answers the random id for the browser's cookie.
+
+    Raises NotSignedIn, and Throttled after too many wrong guesses. A wrong guess is recorded either way.
+    """
+    email = email.strip().casefold()[:1_000]
+    _check_guesses(email, address)
+    with db.reading() as connection:
+        row = connection.execute(sa.select(User.id, User.password_hash).where(User.email == email)).one_or_none()
+    # Outside of any transaction: this takes tens of milliseconds, also for an unknown address.
+    if not passwords.is_right(row.password_hash if row else None, password) or row is None:
+        _record_guess(email, address, request_id)
+        raise NotSignedIn(WRONG)
+    with db.transaction() as session:
+        user = session.get(User, row.id)
+        if user is None or not user.is_active:
+            raise NotSignedIn("This person is deactivated. An admin can change that.")
+        if user.password_hash and passwords.is_outdated(user.password_hash):
+            user.password_hash = passwords.hash_password(password)
+        return start(session, user, address=address, user_agent=user_agent, request_id=request_id)
+
+
+def start(session: Session, user: User, *, address: str, user_agent: str, request_id: str | None) -> str:
+    """Add a session for a person whose identity is established; answers the id for the cookie."""
+    session_id = secrets.token_urlsafe(32)
+    session.add(
+        UserSession(
+            digest=digest(session_id),
+            user_id=user.id,
+            expires_at=now() + settings().session_max,
+            address=address,
+            user_agent=user_agent[:255],
+        )
+    )
+    actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, address=address, request_id=request_id)
+    events.record(session, actor, "user.signed_in", ("user", user.id, user.name))
+    return session_id
+
+
+def actor_for(session_id: str, *, address: str | None, request_id: str | None) -> Actor:
+    """Who the cookie's session belongs to. Raises NotSignedIn when it ended, expired, or its person was deactivated."""
+    moment = now()
+    idle_since = moment - settings().session_idle
+    keys = {"digest": digest(session_id), "now": moment, "idle_since": idle_since}
+    with db.reading() as connection:
+        row = connection.execute(BY_DIGEST, keys).one_or_none()
+    if row is None:
+        raise NotSignedIn("Sign in to go on.")
+    if moment - row.last_seen_at > TOUCH_EVERY:
+        _touch(row.session_id, moment)
+    return Actor(
+        row.account_id,
+        row.name,
+        Door.PAGE,
+        user_id=row.id,
+        role=Role(row.role),
+        email=row.email,
+        account_name=row.account_name,
+        address=address,
+        request_id=request_id,
+    )
+
+
+def sign_out(actor: Actor, session_id: str) -> None:
+    """End this session, in every process at once."""
+    with db.transaction() as session:
+        session.execute(
+            sa.delete(UserSession).where(UserSession.digest == digest(session_id), UserSession.user_id == actor.user_id)
+        )
+        events.record(session, actor, "user.signed_out")
+
+
+def digest(text: str) -> str:
+    """SHA-256 in hex, of a random id or of an address typed."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _touch(session_id: UUID, moment: datetime) -> None:
+    with db.transaction() as session:
+        session.execute(sa.update(UserSession).where(UserSession.id == session_id).values(last_seen_at=moment))
+
+
+def _check_guesses(email: str, address: str) -> None:
+    recent = sa.select(LoginAttempt.created_at, LoginAttempt.address).where(
+        LoginAttempt.login == digest(email), LoginAttempt.created_at > now() - GUESS_WINDOW
+    )
+    with db.reading() as connection:
+        guesses = connection.execute(recent.order_by(LoginAttempt.created_at)).all()
+    from_here = [guess.created_at for guess in guesses if guess.address == address]
+    # Strangers elsewhere cannot lock a person out: an address without a wrong guess may always try.
+    if from_here and len(guesses) >= GUESSES_FROM_ALL_ADDRESSES:
+        _refuse_until(guesses[-GUESSES_FROM_ALL_ADDRESSES].created_at)
+    if len(from_here) >= GUESSES_FROM_ONE_ADDRESS:
+        _refuse_until(from_here[-GUESSES_FROM_ONE_ADDRESS])
+
+
+def _refuse_until(oldest: datetime) -> None:
+    seconds = int((oldest + GUESS_WINDOW - now()).total_seconds()) + 1
+    minutes = -(-seconds // 60)
+    wait = "1 minute" if minutes <= 1 else f"{minutes} minutes"
+    raise Throttled(f"Too many wrong tries. Try again in {wait}.", retry_after=max(seconds, 1))
+
+
+def _record_guess(email: str, address: str, request_id: str | None) -> None:
+    with db.transaction() as session:
+        session.add(LoginAttempt(login=digest(email), address=address))
+        events.record_stranger(session, "user.sign_in_failed", address=address, request_id=request_id)

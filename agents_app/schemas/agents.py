@@ -1,0 +1,155 @@
+"""What a valid agent is, new or changed. Every door hands its values to `new` or `changed`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import ValidationError
+
+from agents_app.connections import TYPES, Connection
+from agents_app.errors import InvalidInput
+from agents_app.schemas import limits
+from agents_app.schemas.choices import ConnectionType
+from agents_app.schemas.fields import Schema, choice, field, line, prose, refusals, secret
+
+CONFIG = "connection_config"
+API_KEY = "/api_key"
+SET_ELSEWHERE = {
+    "status": "Enable or disable the agent instead; a status is not written directly.",
+    "status_reason": "Disable the agent with a reason instead.",
+}
+
+
+class AgentValues(Schema):
+    """The fields of an agent that people and programs write."""
+
+    name: Annotated[str, line(limits.NAME)] = field("Name", missing="Enter a name for the agent.")
+    description: Annotated[str | None, prose(limits.DESCRIPTION)] = field(
+        "Description", "What it answers, and for whom.", default=None
+    )
+    model_type: Annotated[str | None, line(limits.MODEL_TYPE)] = field(
+        "Model", "The name of the model that answers, such as gpt-5-mini.", default=None
+    )
+    api_key: Annotated[str | None, secret(limits.API_KEY, ascii_only=True)] = field(
+        "API key", "The model provider's key. Stored encrypted and never shown again.", default=None, secret=True
+    )
+    system_instructions: Annotated[str | None, prose(limits.INSTRUCTIONS)] = field(
+        "System instructions", "Sent to the model before every conversation.", default=None
+    )
+    connection_type: Annotated[ConnectionType, choice(ConnectionType)] = field(
+        "Connection", missing="Choose the connection type: DB or POWERBI."
+    )
+    connection_config: dict[str, Any] = field("Connection settings", default={})
+
+
+class DisableValues(Schema):
+    """What disabling an agent takes."""
+
+    reason: Annotated[str, line(limits.STATUS_REASON)] = field(
+        "Reason", "Runtimes that ask for the agent are told.", missing="Say why the agent is disabled."
+    )
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A valid agent before it is written.
+
+    `fields` has name, description, model_type, system_instructions and connection_type; `config` every member of the
+    connection's configuration but its secrets, in JSON's types. `secrets` says by JSON pointer what shall happen:
+    a text sets, None removes, absent keeps.
+    """
+
+    fields: dict[str, Any]
+    config: dict[str, Any]
+    secrets: dict[str, str | None]
+    expires_on: date | None
+
+    @property
+    def connection_type(self) -> ConnectionType:
+        """Which declaration `config` follows."""
+        return ConnectionType(self.fields["connection_type"])
+
+
+def new(values: Mapping[str, Any]) -> Draft:
+    """The agent that these values describe. Raises InvalidInput with every broken rule."""
+    return _draft(values, _removals(values))
+
+
+def changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Draft:
+    """The agent `current` (fields and configuration, no secrets) after a merge with `changes`.
+
+    Absent keeps, null clears; in the configuration too, unless the connection type changes, which begins it anew.
+    Raises InvalidInput with every broken rule.
+    """
+    merged = {**current, **changes}
+    old, wanted = current[CONFIG], changes.get(CONFIG, {})
+    same_type = merged["connection_type"] == current["connection_type"]
+    if isinstance(wanted, Mapping):
+        merged[CONFIG] = {**old, **wanted} if same_type else dict(wanted)
+    return _draft(merged, _removals(changes))
+
+
+def secret_pointers(connection_type: ConnectionType) -> list[str]:
+    """The JSON pointers of all secrets of an agent with this connection type."""
+    return [API_KEY, *(f"/{CONFIG}/{name}" for name in TYPES[connection_type].secret_names())]
+
+
+def destination(connection_type: ConnectionType, config: Mapping[str, Any]) -> tuple[object, ...]:
+    """Where the connection's secrets are sent: two that differ must not share secrets."""
+    return (connection_type.value, *(config.get(name) for name in TYPES[connection_type].destination_names()))
+
+
+def check_reason(values: Mapping[str, Any]) -> str:
+    """The reason for disabling an agent. Raises InvalidInput."""
+    try:
+        return DisableValues.model_validate(dict(values)).reason
+    except ValidationError as error:
+        raise InvalidInput(refusals(error, DisableValues)) from None
+
+
+def _draft(values: Mapping[str, Any], removals: set[str]) -> Draft:
+    problems: list[tuple[str, str]] = []
+    agent = _agent(values, problems)
+    connection = _connection(values, problems)
+    if problems or agent is None or connection is None:
+        raise InvalidInput(problems)
+    fields = agent.model_dump(mode="json", exclude={"api_key", CONFIG})
+    names = connection.secret_names()
+    secrets: dict[str, str | None] = {p: None for p in secret_pointers(agent.connection_type) if p in removals}
+    secrets |= {f"/{CONFIG}/{name}": value for name in names if (value := getattr(connection, name))}
+    secrets |= {API_KEY: agent.api_key} if agent.api_key else {}
+    config = connection.model_dump(mode="json", exclude=set(names))
+    return Draft(fields, config, secrets, connection.expires_on())
+
+
+def _agent(values: Mapping[str, Any], problems: list[tuple[str, str]]) -> AgentValues | None:
+    elsewhere = [name for name in SET_ELSEWHERE if name in values]
+    problems += [(f"/{name}", SET_ELSEWHERE[name]) for name in elsewhere]
+    try:
+        return AgentValues.model_validate({name: value for name, value in values.items() if name not in elsewhere})
+    except ValidationError as error:
+        problems += refusals(error, AgentValues)
+        return None
+
+
+def _connection(values: Mapping[str, Any], problems: list[tuple[str, str]]) -> Connection | None:
+    wanted = values.get("connection_type")
+    declaration = TYPES.get(wanted) if isinstance(wanted, str) else None  # type: ignore[call-overload]
+    config = values.get(CONFIG)
+    if declaration is None or (config is not None and not isinstance(config, Mapping)):
+        return None  # `_agent` has said so
+    try:
+        connection: Connection = declaration.model_validate(dict(config or {}))
+        return connection
+    except ValidationError as error:
+        problems += refusals(error, declaration, f"/{CONFIG}")
+        return None
+
+
+def _removals(values: Mapping[str, Any]) -> set[str]:
+    """The pointers of the members that the values clear: those that are there and null."""
+    config = values.get(CONFIG)
+    members = config if isinstance(config, Mapping) else {}
+    removed = {f"/{CONFIG}/{name}" for name, value in members.items() if value is None}
+    return removed | ({API_KEY} if "api_key" in values and values["api_key"] is None else set())

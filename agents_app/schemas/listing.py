@@ -1,0 +1,98 @@
+"""What may be asked of a list: search, filters, sort, limit, cursor. What is found lives in `operations/`."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from agents_app.errors import InvalidInput, Malformed
+from agents_app.schemas import limits
+from agents_app.schemas.choices import AgentStatus, ConnectionType
+from agents_app.schemas.fields import Schema, choice, field, is_uuid, line, refusals, uuid_text, whole
+
+LIMIT = 50
+LIMIT_MAX = 200
+CURSOR_MAX = 4_000
+
+
+class Sort(StrEnum):
+    """The orders of the list of agents; a minus means descending."""
+
+    UPDATED_DOWN = "-updated_at"
+    UPDATED_UP = "updated_at"
+    CREATED_DOWN = "-created_at"
+    CREATED_UP = "created_at"
+    NAME_UP = "name"
+    NAME_DOWN = "-name"
+
+
+class AgentQuery(Schema):
+    """One question to the list of agents. Text is searched word by word, without regard to case."""
+
+    q: Annotated[str | None, line(limits.SEARCH)] = field(
+        "Search", "Words of the name, the description, the model or the destination; all must occur.", default=None
+    )
+    status: Annotated[AgentStatus | None, choice(AgentStatus)] = field("Status", default=None)
+    connection_type: Annotated[ConnectionType | None, choice(ConnectionType)] = field("Connection", default=None)
+    model_type: Annotated[str | None, line(limits.MODEL_TYPE)] = field("Model", "The exact name.", default=None)
+    created_by: Annotated[str | None, uuid_text()] = field("Created by", "A user's id.", default=None)
+    sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN)
+    limit: Annotated[int, whole("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
+    cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the last page ended.", default=None)
+    before: Annotated[str | None, line(CURSOR_MAX)] = field("Before", "Where the next page began.", default=None)
+
+    @property
+    def words(self) -> list[str]:
+        """The words to search, casefolded as the stored text is."""
+        return (self.q or "").casefold().split()
+
+    @property
+    def column(self) -> str:
+        """What the list is sorted by, without direction."""
+        return self.sort.removeprefix("-")
+
+    @property
+    def descending(self) -> bool:
+        """Whether the greatest comes first."""
+        return self.sort.startswith("-")
+
+
+def parse(values: Mapping[str, Any]) -> AgentQuery:
+    """The question that the values ask. Raises InvalidInput with every broken rule."""
+    try:
+        return AgentQuery.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidInput(refusals(error, AgentQuery)) from None
+
+
+def make_cursor(sort: Sort, value: datetime | str, row_id: UUID) -> str:
+    """Where a page ends, for the one that follows: base64url of JSON `[sort, value, id]`."""
+    text = value.isoformat() if isinstance(value, datetime) else value
+    return base64.urlsafe_b64encode(json.dumps([sort, text, str(row_id)]).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, sort: Sort) -> tuple[datetime | str, UUID]:
+    """The value and id a cursor stands for. Raises Malformed if it is damaged or was made with another sort."""
+    try:
+        made_with, value, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not (isinstance(value, str) and isinstance(row_id, str) and is_uuid(row_id)):
+            raise ValueError
+        place = value if sort in (Sort.NAME_UP, Sort.NAME_DOWN) else _aware(value)
+    except (ValueError, TypeError, binascii.Error, RecursionError):
+        raise Malformed("The cursor is damaged. Begin again without one.", code="bad_cursor") from None
+    if made_with != sort:
+        raise Malformed("The cursor was made with another sort. Begin again without one.", code="bad_cursor")
+    return place, UUID(row_id)
+
+
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment

@@ -1,0 +1,113 @@
+"""What a valid account, person, password and API token is."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import ValidationError, model_validator
+
+from agents_app.errors import InvalidInput
+from agents_app.schemas import limits
+from agents_app.schemas.choices import Scope
+from agents_app.schemas.common_passwords import COMMON
+from agents_app.schemas.fields import Rule, Schema, clean_text, field, is_uuid, line, refusals, refuse, whole
+
+EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;]+\.[^\s@<>\"(),:;.]+")
+TOKEN_DAYS_MAX = 3_650
+AnySchema = TypeVar("AnySchema", bound=Schema)
+
+
+def _email(value: object) -> str:
+    text = clean_text(value, most=limits.EMAIL, one_line=True).casefold()
+    if not EMAIL.fullmatch(text) or len(text) > limits.EMAIL:
+        raise refuse("Write an email address, such as ada@example.org.")
+    return text
+
+
+def _new_password(value: object) -> str:
+    if not isinstance(value, str):
+        raise refuse("Write this as text.")
+    if not limits.PASSWORD_MIN <= len(value) <= limits.PASSWORD_MAX:
+        raise refuse(f"Use {limits.PASSWORD_MIN} to {limits.PASSWORD_MAX} characters.")
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise refuse("Remove the characters that are not text (U+0000 or half of a pair).")
+    if is_common(value):
+        raise refuse("This password is among the first that are tried. Use a longer or less usual one.")
+    return value
+
+
+def is_common(password: str) -> bool:
+    """Whether a guesser would try it early: well-known words with digits around, or one piece repeated."""
+    core = re.sub(r"[^a-z]", "", password.casefold())
+    return core in COMMON or password.isdigit() or len(set(password)) < 5 or password in (password + password)[1:-1]
+
+
+email_address = Rule(_email, {"format": "email", "maxLength": limits.EMAIL})
+new_password = Rule(_new_password, {"minLength": limits.PASSWORD_MIN, "maxLength": limits.PASSWORD_MAX})
+
+
+class PersonValues(Schema):
+    """A person with a password."""
+
+    name: Annotated[str, line(limits.NAME)] = field("Your name", missing="Enter your name.")
+    email: Annotated[str, email_address] = field("Email address", missing="Enter an email address.")
+    password: Annotated[str, new_password] = field(
+        "Password", f"At least {limits.PASSWORD_MIN} characters.", secret=True, missing="Choose a password."
+    )
+
+    @model_validator(mode="after")
+    def _password_is_not_the_address(self) -> "PersonValues":
+        if self.password.casefold() in (self.email, self.name.casefold()):
+            raise refuse("The password must differ from the name and the address.")
+        return self
+
+
+class AccountValues(PersonValues):
+    """An account and its first admin."""
+
+    account_name: Annotated[str, line(limits.NAME)] = field(
+        "Organisation", "What the account is called.", missing="Enter the name of your organisation."
+    )
+
+
+def _scopes(value: object) -> list[Scope]:
+    if not isinstance(value, list) or not value:
+        raise refuse("Choose at least one scope: read, write, runtime.")
+    known = {scope.value for scope in Scope}
+    if any(entry not in known for entry in value if isinstance(entry, str)) or not all(
+        isinstance(entry, str) for entry in value
+    ):
+        raise refuse("Choose among the scopes read, write, runtime.")
+    wanted = set(value) | ({Scope.READ.value} if Scope.WRITE.value in value else set())
+    return [scope for scope in Scope if scope.value in wanted]
+
+
+def _agent_ids(value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(entry, str) and is_uuid(entry) for entry in value):
+        raise refuse("Name agents by their ids, which are UUIDs.")
+    return list(dict.fromkeys(value))
+
+
+class TokenValues(Schema):
+    """A new API token."""
+
+    name: Annotated[str, line(limits.NAME)] = field(
+        "Name", "Where it will be used, such as ci-deploy.", missing="Enter a name for the token."
+    )
+    scopes: Annotated[list[Scope], Rule(_scopes)] = field(
+        "Scopes", "Write includes read.", missing="Choose at least one scope: read, write, runtime."
+    )
+    expires_in_days: Annotated[int | None, whole("Days", 1, TOKEN_DAYS_MAX)] = field(
+        "Expires in", "Days from now.", default=None, width=6
+    )
+    agent_ids: Annotated[list[str], Rule(_agent_ids)] = field(
+        "Only these agents", "For the scope runtime. None chosen means all.", default=[]
+    )
+
+
+def parse(schema: type[AnySchema], values: Mapping[str, Any]) -> AnySchema:
+    """The values as `schema` reads them. Raises InvalidInput with every broken rule."""
+    try:
+        return schema.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidInput(refusals(error, schema)) from None
