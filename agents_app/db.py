@@ -199,7 +199,7 @@ def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
         return None
     cause = str(getattr(error, "orig", "")).lower()
     state = getattr(getattr(error, "orig", None), "pgcode", None)
-    if state in ("53100", "53200") or "disk is full" in cause:
+    if state == "53100" or "disk is full" in cause:
         return StorageFull("The database has no room left. Nothing was changed.")
     if state == "42P01" or "no such table" in cause or state == "42703" or "no such column" in cause:
         return Unavailable("The database schema is behind the program. Run: flask db upgrade", code="schema_behind")

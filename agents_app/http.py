@@ -21,6 +21,8 @@ from agents_app.operations import keys
 logger = logging.getLogger(__name__)
 
 BODY_MAX = 1_000_000
+# The longest spelling of an IPv6 address.
+ADDRESS_MAX = 45
 HEALTH = ("/healthz", "/readyz")
 POLICY = "; ".join(
     (
@@ -124,7 +126,7 @@ def error_page(refusal: Refusal) -> Response:
 
 def address() -> str:
     """Where the request comes from, behind as many proxies as PROXY_HOPS says."""
-    return request.remote_addr or ""
+    return (request.remote_addr or "")[:ADDRESS_MAX]
 
 
 def init_app(app: Flask, settings: Settings) -> None:

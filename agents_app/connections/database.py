@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
-from agents_app.schemas.fields import choice, field, host_name, line, lines, pem, secret, whole, yes_or_no
+from agents_app.schemas.fields import field
+from agents_app.schemas.rules import choice, host_name, line, lines, pem, secret, whole, yes_or_no
 
 PASSWORD_MAX = 1_024
 

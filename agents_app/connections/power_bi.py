@@ -7,18 +7,16 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
-from agents_app.schemas.fields import (
-    Rule,
+from agents_app.schemas.fields import Rule, field, refuse
+from agents_app.schemas.rules import (
     choice,
     clean_text,
     day,
-    field,
     is_host_name,
     is_uuid,
     line,
     lines,
     pem,
-    refuse,
     secret,
     uuid_text,
     whole,

@@ -1,4 +1,4 @@
-"""What may be read of agents: one, a list, a working configuration. Rows, not entities; changes live in `agents.py`."""
+"""What may be read of agents: one, or a list. Rows, not entities; changes live in `agents.py`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.db import db
-from agents_app.errors import Forbidden, NotFound
+from agents_app.errors import NotFound
 from agents_app.models import Agent, AgentVersion, User
-from agents_app.operations import events, secrets
+from agents_app.operations import secrets
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.choices import AgentStatus, ConnectionType
 from agents_app.schemas.listing import AgentQuery, make_cursor, read_cursor
 
@@ -56,19 +55,6 @@ ONE = (
     .outerjoin(AgentVersion, LAST_CHANGE)
     .where(Agent.id == sa.bindparam("id"), MINE)
 )
-ONE_TO_RUN = sa.select(
-    Agent.id,
-    Agent.name,
-    Agent.version,
-    Agent.status,
-    Agent.status_reason,
-    Agent.model_type,
-    Agent.api_key,
-    Agent.system_instructions,
-    Agent.connection_type,
-    Agent.connection_config,
-    Agent.updated_at,
-).where(Agent.id == sa.bindparam("id"), MINE)
 LIST = (
     sa.select(
         *SHORT,
@@ -127,43 +113,6 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
         counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
     numbers = Counts(**{name: counted._mapping[f"count_{name}"] for name in ("all", "active", "disabled", "matching")})
     return _page(query, rows), numbers
-
-
-def runtime(actor: Actor, agent_id: UUID, known_version: int | None = None) -> dict[str, Any] | None:
-    """An active agent's working configuration, secrets in clear; None when the caller knows this version already.
-
-    Every answer with secrets is recorded first. Raises Forbidden (also `agent_disabled`), NotFound, Unavailable.
-    """
-    actor.require("agents.runtime")
-    with db.reading() as connection:
-        row = connection.execute(ONE_TO_RUN, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
-    if row is None or (actor.agent_ids and agent_id not in actor.agent_ids):
-        raise NotFound(NO_AGENT)
-    if row.status != AgentStatus.ACTIVE:
-        raise Forbidden(f"The agent is disabled: {row.status_reason or 'no reason given.'}", code="agent_disabled")
-    if known_version == row.version:
-        return None
-    answer = _working_configuration(actor, row)
-    with db.transaction() as session:
-        events.record(session, actor, "agent.fetched", ("agent", row.id, row.name), version=row.version)
-    return answer
-
-
-def _working_configuration(actor: Actor, row: AnyRow) -> dict[str, Any]:
-    sealed = secrets.stored(row.api_key, row.connection_config)
-    clear = secrets.reveal(settings().keys.encryption, actor.account_id, row.id, sealed)
-    leaves = {pointer.rpartition("/")[2]: value for pointer, value in clear.items() if pointer != API_KEY}
-    return {
-        "id": row.id,
-        "name": row.name,
-        "version": row.version,
-        "model_type": row.model_type,
-        "api_key": clear.get(API_KEY),
-        "system_instructions": row.system_instructions,
-        "connection_type": row.connection_type,
-        CONFIG: {**secrets.public_config(row.connection_config), **leaves},
-        "updated_at": row.updated_at,
-    }
 
 
 def _present(row: AnyRow) -> dict[str, Any]:

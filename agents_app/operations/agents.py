@@ -2,8 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,37 +10,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from agents_app.config import settings
-from agents_app.connections import TYPES
 from agents_app.db import db, now
 from agents_app.errors import Conflict, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, User
+from agents_app.operations import agent_states as states
 from agents_app.operations import events, keys, secrets
+from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
 from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.schemas import limits
-from agents_app.schemas.choices import AgentStatus, ConnectionType
+from agents_app.schemas.choices import AgentStatus
 
 NO_AGENT = "There is no agent with this id."
 NOTHING = Secrets({}, {}, {})
-FIELDS = ("name", "description", "model_type", "system_instructions", "connection_type")
-
-
-@dataclass(frozen=True)
-class State:
-    """Everything about an agent that people decide; `config` is without secrets."""
-
-    fields: dict[str, Any]
-    config: dict[str, Any]
-    secrets: Secrets
-    expires_on: date | None = None
-    status: AgentStatus = AgentStatus.ACTIVE
-    reason: str | None = None
-
-    def snapshot(self) -> dict[str, Any]:
-        """What a version records: every field, and of secrets only that they are set."""
-        status = {"status": self.status.value, "status_reason": self.reason}
-        return {**self.fields, schema.CONFIG: self.config, **status, "secrets": sorted(self.secrets.sealed)}
 
 
 def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None = None) -> tuple[UUID, bool]:
@@ -57,7 +39,7 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
         with db.transaction() as session:
             keyring = keys.keyring_for_writing(session)
             sealed = secrets.change(keyring, actor, agent_id, draft, NOTHING)
-            _write(session, actor, "agent.created", Agent(id=agent_id), _state(draft, sealed))
+            _write(session, actor, "agent.created", Agent(id=agent_id), states.of_draft(draft, sealed))
     except Conflict:
         if idempotency_key is None:
             raise
@@ -74,12 +56,12 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: in
     actor.require("agents.update")
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
-        old = _state_of(agent)
+        old = states.of_agent(agent)
         draft = schema.changed({**old.fields, schema.CONFIG: old.config}, changes)
         secrets.check_destination(draft, agent.connection_type, old.config, old.secrets)
         keyring = keys.keyring_for_writing(session)
         sealed = secrets.change(keyring, actor, agent_id, draft, old.secrets)
-        state = replace(_state(draft, sealed), status=old.status, reason=old.reason)
+        state = replace(states.of_draft(draft, sealed), status=old.status, reason=old.reason)
         if sealed.changes or state.snapshot() != old.snapshot():
             _write(session, actor, "agent.updated", agent, state)
 
@@ -93,12 +75,14 @@ def clone(actor: Actor, agent_id: UUID) -> UUID:
     with db.transaction() as session:
         original = _find(session, actor, agent_id)
         keyring = keys.keyring_for_writing(session)
-        old, copy_id = _state_of(original), uuid.uuid4()
+        old, copy_id = states.of_agent(original), uuid.uuid4()
         clear = secrets.reveal(keyring, actor.account_id, agent_id, old.secrets.sealed)
         name = f"Copy of {old.fields['name']}"[: limits.NAME].rstrip()
         draft = schema.Draft({**old.fields, "name": name}, old.config, dict(clear), old.expires_on)
         sealed = secrets.change(keyring, actor, copy_id, draft, NOTHING)
-        _write(session, actor, "agent.cloned", Agent(id=copy_id), _state(draft, sealed), cloned_from=str(agent_id))
+        _write(
+            session, actor, "agent.cloned", Agent(id=copy_id), states.of_draft(draft, sealed), cloned_from=str(agent_id)
+        )
     return copy_id
 
 
@@ -126,7 +110,7 @@ def delete(actor: Actor, agent_id: UUID, version: int | None = None) -> None:
     actor.require("agents.delete")
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
-        _write(session, actor, "agent.deleted", agent, _state_of(agent))
+        _write(session, actor, "agent.deleted", agent, states.of_agent(agent))
         session.delete(agent)
 
 
@@ -141,7 +125,7 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> None:
         if last is None or last.action != "agent.deleted":
             raise NotFound("There is no deleted agent with this id.")
         agent = Agent(id=agent_id, version=last.version, created_by=_still_there(session, last))
-        _write(session, actor, "agent.restored", agent, _state_of_version(last))
+        _write(session, actor, "agent.restored", agent, states.of_version(last))
         last.kept_secrets = None
 
 
@@ -150,7 +134,7 @@ def _set_status(
 ) -> None:
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
-        old = _state_of(agent)
+        old = states.of_agent(agent)
         if (old.status, old.reason) != (status, reason):
             _write(session, actor, action, agent, replace(old, status=status, reason=reason))
 
@@ -158,18 +142,18 @@ def _set_status(
 def _write(session: Session, actor: Actor, action: str, agent: Agent, state: State, **details: Any) -> None:
     """The one place where an agent changes: row, version and event, in the caller's transaction."""
     is_new = agent.account_id is None
-    before = {} if is_new else _state_of(agent).snapshot()
+    before = {} if is_new else states.of_agent(agent).snapshot()
     agent.version = (agent.version or 0) + 1
     if is_new:
         agent.account_id, agent.created_at = actor.account_id, now()
         agent.created_by = agent.created_by or actor.user_id
-    for name in FIELDS:
+    for name in states.FIELDS:
         setattr(agent, name, state.fields[name])
     agent.connection_config = state.secrets.config(state.config)
     agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts
     agent.status, agent.status_reason = state.status, state.reason
     agent.credential_expires_at, agent.updated_at = state.expires_on, now()
-    agent.name_key, agent.search_text = agent.name.casefold(), _search_text(state)
+    agent.name_key, agent.search_text = agent.name.casefold(), states.search_text(state)
     session.add(agent)
     session.flush()
     changes = _changes(before, state)
@@ -199,30 +183,6 @@ def _changes(before: Mapping[str, Any], state: State) -> dict[str, Any]:
     return {"fields": fields, "secrets": state.secrets.changes}
 
 
-def _search_text(state: State) -> str:
-    declaration = TYPES[ConnectionType(state.fields["connection_type"])]
-    names = [state.fields["name"], state.fields["description"], state.fields["model_type"]]
-    titles = [str(state.config.get(name) or "") for name in declaration.title_fields]
-    return "\n".join(text.casefold() for text in (*names, *titles) if text)
-
-
-def _state(draft: schema.Draft, sealed: Secrets) -> State:
-    return State(draft.fields, draft.config, sealed, draft.expires_on)
-
-
-def _state_of(agent: Agent) -> State:
-    fields = {name: getattr(agent, name) for name in FIELDS}
-    sealed = secrets.stored(agent.api_key, agent.connection_config)
-    return State(
-        {**fields, "connection_type": ConnectionType(agent.connection_type).value},
-        secrets.public_config(agent.connection_config),
-        Secrets(sealed, dict(agent.secret_facts), {}),
-        agent.credential_expires_at,
-        AgentStatus(agent.status),
-        agent.status_reason,
-    )
-
-
 def _find(session: Session, actor: Actor, agent_id: UUID, version: int | None = None) -> Agent:
     wanted = sa.select(Agent).where(Agent.id == agent_id, Agent.account_id == actor.account_id)
     agent = session.scalars(wanted.with_for_update()).one_or_none()
@@ -236,19 +196,6 @@ def _find(session: Session, actor: Actor, agent_id: UUID, version: int | None = 
 def _last_version(session: Session, actor: Actor, agent_id: UUID) -> AgentVersion | None:
     mine = sa.select(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
     return session.scalars(mine.order_by(AgentVersion.version.desc()).limit(1).with_for_update()).one_or_none()
-
-
-def _state_of_version(version: AgentVersion) -> State:
-    snapshot, kept = version.snapshot, version.kept_secrets or {"sealed": {}, "facts": {}}
-    connection = TYPES[ConnectionType(snapshot["connection_type"])].model_validate(snapshot[schema.CONFIG])
-    return State(
-        {name: snapshot[name] for name in FIELDS},
-        snapshot[schema.CONFIG],
-        Secrets(kept["sealed"], kept["facts"], {}),
-        connection.expires_on(),
-        AgentStatus(snapshot["status"]),
-        snapshot["status_reason"],
-    )
 
 
 def _still_there(session: Session, version: AgentVersion) -> UUID | None:

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -47,17 +47,19 @@ BY_DIGEST = (
 def sign_in(email: str, password: str, *, address: str, user_agent: str, request_id: str | None) -> str:
     """Start a session; answers the random id for the browser's cookie.
 
-    Raises NotSignedIn, and Throttled after too many wrong guesses. A wrong guess is recorded either way.
+    Raises NotSignedIn, and Throttled after too many wrong guesses. A wrong guess is an event.
     """
     email = email.strip().casefold()[:1_000]
-    _check_guesses(email, address)
+    attempt_id = _count_attempt(email, address)
     with db.reading() as connection:
         row = connection.execute(sa.select(User.id, User.password_hash).where(User.email == email)).one_or_none()
     # Outside of any transaction: this takes tens of milliseconds, also for an unknown address.
     if not passwords.is_right(row.password_hash if row else None, password) or row is None:
-        _record_guess(email, address, request_id)
+        with db.transaction() as session:
+            events.record_stranger(session, "user.sign_in_failed", address=address, request_id=request_id)
         raise NotSignedIn(WRONG)
     with db.transaction() as session:
+        session.execute(sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
         user = session.get(User, row.id)
         if user is None or not user.is_active:
             raise NotSignedIn("This person is deactivated. An admin can change that.")
@@ -126,12 +128,28 @@ def _touch(session_id: UUID, moment: datetime) -> None:
         session.execute(sa.update(UserSession).where(UserSession.id == session_id).values(last_seen_at=moment))
 
 
-def _check_guesses(email: str, address: str) -> None:
-    recent = sa.select(LoginAttempt.created_at, LoginAttempt.address).where(
-        LoginAttempt.login == digest(email), LoginAttempt.created_at > now() - GUESS_WINDOW
+def _count_attempt(email: str, address: str) -> UUID:
+    # Counted before the password is looked at, so that guesses made at once cannot slip past the limit together.
+    attempt_id = uuid4()
+    with db.transaction() as session:
+        session.add(LoginAttempt(id=attempt_id, login=digest(email), address=address))
+    try:
+        _check_guesses(email, address, attempt_id)
+    except Throttled:
+        with db.transaction() as session:
+            session.execute(sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
+        raise
+    return attempt_id
+
+
+def _check_guesses(email: str, address: str, attempt_id: UUID) -> None:
+    others = sa.select(LoginAttempt.created_at, LoginAttempt.address).where(
+        LoginAttempt.login == digest(email),
+        LoginAttempt.created_at > now() - GUESS_WINDOW,
+        LoginAttempt.id != attempt_id,
     )
     with db.reading() as connection:
-        guesses = connection.execute(recent.order_by(LoginAttempt.created_at)).all()
+        guesses = connection.execute(others.order_by(LoginAttempt.created_at)).all()
     from_here = [guess.created_at for guess in guesses if guess.address == address]
     # Strangers elsewhere cannot lock a person out: an address without a wrong guess may always try.
     if from_here and len(guesses) >= GUESSES_FROM_ALL_ADDRESSES:
@@ -145,9 +163,3 @@ def _refuse_until(oldest: datetime) -> None:
     minutes = -(-seconds // 60)
     wait = "1 minute" if minutes <= 1 else f"{minutes} minutes"
     raise Throttled(f"Too many wrong tries. Try again in {wait}.", retry_after=max(seconds, 1))
-
-
-def _record_guess(email: str, address: str, request_id: str | None) -> None:
-    with db.transaction() as session:
-        session.add(LoginAttempt(login=digest(email), address=address))
-        events.record_stranger(session, "user.sign_in_failed", address=address, request_id=request_id)

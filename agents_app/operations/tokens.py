@@ -187,11 +187,11 @@ def _check_agents(session: Session, actor: Actor, agent_ids: list[str]) -> None:
 def _maker(session: Session, actor: Actor, checked: TokenValues, email: str | None) -> UUID | None:
     if set(checked.scopes) == {Scope.RUNTIME}:
         return None
-    people = sa.select(User.id, User.email).where(User.account_id == actor.account_id, User.is_active)
+    people = sa.select(User.id).where(User.account_id == actor.account_id, User.is_active)
     wanted = User.email == email.strip().casefold() if email else User.role == Role.ADMIN
-    found = session.execute(people.where(wanted)).all()
+    found = session.scalars(people.where(wanted)).all()
     if len(found) == 1:
-        return found[0].id
+        return found[0]
     asked = "Nobody active in this account has this address." if email else "There is not just one admin."
     raise InvalidInput([("/user", f"{asked} Say for whom the token is made, with the address of a person.")])
 

@@ -11,7 +11,8 @@ from agents_app.connections import TYPES, Connection
 from agents_app.errors import InvalidInput
 from agents_app.schemas import limits
 from agents_app.schemas.choices import ConnectionType
-from agents_app.schemas.fields import Schema, choice, field, line, prose, refusals, secret
+from agents_app.schemas.fields import Schema, field, refusals
+from agents_app.schemas.rules import choice, line, prose, secret
 
 CONFIG = "connection_config"
 API_KEY = "/api_key"

@@ -1,14 +1,9 @@
-"""Building blocks of the schemas: what a text, a number, a choice, a secret is, and the sentence each refuses with."""
+"""What a schema is made of: the record, its fields, the rule of one value, and how refusals are worded."""
 
-import ipaddress
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from datetime import date
-from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -21,13 +16,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-MASK = re.compile(r".{0,4}[*•●·…]{3,}.{0,4}|[xX.]{3,}|[<\[(]?(hidden|redacted|masked)[>\])]?", re.IGNORECASE)
-DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 # Where a schema says what its form and its refusals need to know; readers of JSON Schema may ignore it.
 NOTES = "x-console"
-PEM = re.compile(r"(-----BEGIN ([A-Z0-9 ]+)-----\n[A-Za-z0-9+/=\n:,\- ]+\n-----END \2-----\n*)+")
-PEM_MAX = 32_000
 
 
 def refuse(sentence: str) -> PydanticCustomError:
@@ -119,172 +109,3 @@ SENTENCES = {
     "too_long": "Use fewer entries.",
     "dict_type": "Write this as an object.",
 }
-
-
-def clean_text(value: object, *, most: int, one_line: bool, strip: bool = True) -> str:
-    """A text without characters that a database refuses, with LF line ends, at most `most` characters."""
-    if not isinstance(value, str):
-        raise refuse("Write this as text.")
-    text = value.replace("\r\n", "\n").replace("\r", "\n")
-    text = text.strip() if strip else text
-    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text):
-        raise refuse("Remove the characters that are not text (U+0000 or half of a pair).")
-    if one_line and any(ord(char) < 32 or char in "\x7f\x85\u2028\u2029" for char in text):
-        raise refuse("Write this on one line, without control characters.")
-    if len(text) > most:
-        raise refuse(f"Use at most {most:,} characters.".replace(",", " "))
-    return text
-
-
-def line(most: int) -> Rule:
-    """A text on one line."""
-    return Rule(lambda value: clean_text(value, most=most, one_line=True), {"maxLength": most})
-
-
-def prose(most: int) -> Rule:
-    """A text that may have many lines."""
-    return Rule(lambda value: clean_text(value, most=most, one_line=False), {"maxLength": most})
-
-
-def whole(title: str, least: int, most: int) -> Rule:
-    """A whole number between two bounds, both allowed; digits in a text count, as forms send them."""
-
-    def check(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,12}", value.strip()):
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise refuse(f"{title} must be a whole number.")
-        if not least <= value <= most:
-            raise refuse(f"{title} must be between {least} and {most}.")
-        return value
-
-    return Rule(check, {"minimum": least, "maximum": most})
-
-
-def choice(options: type[StrEnum]) -> Rule:
-    """One value of an enum."""
-    values = [option.value for option in options]
-
-    def check(value: object) -> object:
-        text = value.strip() if isinstance(value, str) else value
-        if text not in values:
-            raise refuse(f"Choose one of: {', '.join(values)}.")
-        return text
-
-    return Rule(check)
-
-
-def lines(most: int, *, entries: int = 200) -> Rule:
-    """A list of texts, at most `entries` of them, without repeats."""
-
-    def check(value: object) -> list[str]:
-        if not isinstance(value, list):
-            raise refuse("Write this as a list of texts.")
-        if len(value) > entries:
-            raise refuse(f"Use at most {entries} entries.")
-        texts = [clean_text(entry, most=most, one_line=True) for entry in value]
-        return list(dict.fromkeys(text for text in texts if text))
-
-    return Rule(check, {"maxItems": entries})
-
-
-def secret(most: int, *, ascii_only: bool = False) -> Rule:
-    """A secret's value, kept as typed; a mask is refused."""
-
-    def check(value: object) -> str:
-        if isinstance(value, dict):
-            raise refuse("Send the secret itself as text; encrypted values are not taken.")
-        text = clean_text(value, most=most, one_line=True, strip=False)
-        if ascii_only and not (text.isascii() and text.isprintable() and " " not in text):
-            raise refuse("Use printable ASCII characters without spaces.")
-        if MASK.fullmatch(text):
-            raise refuse("This is a mask, not a secret. Leave it empty to keep what is stored.")
-        return text
-
-    return Rule(check, {"maxLength": most, "writeOnly": True})
-
-
-def pem(label: str) -> Rule:
-    """A text in PEM whose first block's label ends with `label`, such as CERTIFICATE."""
-
-    def check(value: object) -> str:
-        text = clean_text(value, most=PEM_MAX, one_line=False)
-        text = "\n".join(part.strip() for part in text.split("\n")) + "\n"
-        if not PEM.fullmatch(text) or not text.split("\n", 1)[0].removesuffix("-----").endswith(label):
-            raise refuse(f"Paste the whole text from -----BEGIN {label}----- to -----END {label}-----.")
-        return text
-
-    return Rule(check, {"maxLength": PEM_MAX})
-
-
-def yes_or_no() -> Rule:
-    """A boolean; the words true and false count, as the terminal sends them."""
-
-    def check(value: object) -> bool:
-        known = {"true": True, "false": False}
-        answer = known.get(value.strip().lower()) if isinstance(value, str) else value
-        if not isinstance(answer, bool):
-            raise refuse("Choose true or false.")
-        return answer
-
-    return Rule(check)
-
-
-def day() -> Rule:
-    """A calendar day, as YYYY-MM-DD."""
-
-    def check(value: object) -> object:
-        if isinstance(value, date):
-            return value
-        try:
-            if isinstance(value, str) and DAY.fullmatch(value.strip()):
-                return date.fromisoformat(value.strip())
-        except ValueError:
-            pass
-        raise refuse("Write the date as YYYY-MM-DD.")
-
-    return Rule(check)
-
-
-def uuid_text() -> Rule:
-    """A UUID, in its usual spelling."""
-
-    def check(value: object) -> str:
-        text = clean_text(value, most=100, one_line=True)
-        if not is_uuid(text):
-            raise refuse("Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0.")
-        return str(UUID(text))
-
-    return Rule(check, {"format": "uuid"})
-
-
-def host_name() -> Rule:
-    """One DNS name in ASCII, or one IP address, in lower case."""
-
-    def check(value: object) -> str:
-        text = clean_text(value, most=253, one_line=True).lower()
-        try:
-            return str(ipaddress.ip_address(text.strip("[]")))
-        except ValueError:
-            pass
-        # A last label of digits would be read as an IPv4 address in one of its odd spellings.
-        if not is_host_name(text) or text.removesuffix(".").rpartition(".")[2].isdigit():
-            raise refuse("Write one host name or IP address, such as db.example.org.")
-        return text
-
-    return Rule(check, {"maxLength": 253})
-
-
-def is_uuid(text: str) -> bool:
-    """Whether the text reads as a UUID."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
-def is_host_name(text: str) -> bool:
-    """Whether the text is a DNS name in ASCII."""
-    labels = text.removesuffix(".").split(".")
-    return len(text) <= 253 and all(HOST_LABEL.fullmatch(label) for label in labels)

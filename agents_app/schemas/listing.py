@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from agents_app.errors import InvalidInput, Malformed
 from agents_app.schemas import limits
 from agents_app.schemas.choices import AgentStatus, ConnectionType
-from agents_app.schemas.fields import Schema, choice, field, is_uuid, line, refusals, uuid_text, whole
+from agents_app.schemas.fields import Schema, field, refusals
+from agents_app.schemas.rules import choice, is_uuid, line, uuid_text, whole
 
 LIMIT = 50
 LIMIT_MAX = 200

@@ -10,7 +10,8 @@ from agents_app.errors import InvalidInput
 from agents_app.schemas import limits
 from agents_app.schemas.choices import Scope
 from agents_app.schemas.common_passwords import COMMON
-from agents_app.schemas.fields import Rule, Schema, clean_text, field, is_uuid, line, refusals, refuse, whole
+from agents_app.schemas.fields import Rule, Schema, field, refusals, refuse
+from agents_app.schemas.rules import clean_text, is_uuid, line, whole
 
 EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;]+\.[^\s@<>\"(),:;.]+")
 TOKEN_DAYS_MAX = 3_650

@@ -1,0 +1,72 @@
+"""Everything that people decide about an agent, taken from a draft, a row or a version. Writes nothing."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from agents_app.connections import TYPES
+from agents_app.models import Agent, AgentVersion
+from agents_app.operations import secrets
+from agents_app.operations.secrets import Secrets
+from agents_app.schemas import agents as schema
+from agents_app.schemas.choices import AgentStatus, ConnectionType
+
+FIELDS = ("name", "description", "model_type", "system_instructions", "connection_type")
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything about an agent that people decide; `config` is without secrets."""
+
+    fields: dict[str, Any]
+    config: dict[str, Any]
+    secrets: Secrets
+    expires_on: date | None = None
+    status: AgentStatus = AgentStatus.ACTIVE
+    reason: str | None = None
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a version records: every field, and of secrets only that they are set."""
+        status = {"status": self.status.value, "status_reason": self.reason}
+        return {**self.fields, schema.CONFIG: self.config, **status, "secrets": sorted(self.secrets.sealed)}
+
+
+def of_draft(draft: schema.Draft, sealed: Secrets) -> State:
+    """The state that a valid draft and its secrets make: active."""
+    return State(draft.fields, draft.config, sealed, draft.expires_on)
+
+
+def of_agent(agent: Agent) -> State:
+    """The state of a stored agent."""
+    fields = {name: getattr(agent, name) for name in FIELDS}
+    sealed = secrets.stored(agent.api_key, agent.connection_config)
+    return State(
+        {**fields, "connection_type": ConnectionType(agent.connection_type).value},
+        secrets.public_config(agent.connection_config),
+        Secrets(sealed, dict(agent.secret_facts), {}),
+        agent.credential_expires_at,
+        AgentStatus(agent.status),
+        agent.status_reason,
+    )
+
+
+def of_version(version: AgentVersion) -> State:
+    """The state that a version recorded, with the secrets it still keeps."""
+    snapshot, kept = version.snapshot, version.kept_secrets or {"sealed": {}, "facts": {}}
+    connection = TYPES[ConnectionType(snapshot["connection_type"])].model_validate(snapshot[schema.CONFIG])
+    return State(
+        {name: snapshot[name] for name in FIELDS},
+        snapshot[schema.CONFIG],
+        Secrets(kept["sealed"], kept["facts"], {}),
+        connection.expires_on(),
+        AgentStatus(snapshot["status"]),
+        snapshot["status_reason"],
+    )
+
+
+def search_text(state: State) -> str:
+    """What search looks through, casefolded: name, description, model and destination, a line each."""
+    declaration = TYPES[ConnectionType(state.fields["connection_type"])]
+    names = [state.fields["name"], state.fields["description"], state.fields["model_type"]]
+    titles = [str(state.config.get(name) or "") for name in declaration.title_fields]
+    return "\n".join(text.casefold() for text in (*names, *titles) if text)

@@ -1,0 +1,68 @@
+"""What a runtime fetches: an agent's working configuration, secrets in clear. The one reading that is an event."""
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from agents_app.config import settings
+from agents_app.db import db
+from agents_app.errors import Forbidden, NotFound
+from agents_app.models import Agent
+from agents_app.operations import events, secrets
+from agents_app.operations.agents import NO_AGENT
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.schemas.choices import AgentStatus
+
+ONE = sa.select(
+    Agent.id,
+    Agent.name,
+    Agent.version,
+    Agent.status,
+    Agent.status_reason,
+    Agent.model_type,
+    Agent.api_key,
+    Agent.system_instructions,
+    Agent.connection_type,
+    Agent.connection_config,
+    Agent.updated_at,
+).where(Agent.id == sa.bindparam("id"), Agent.account_id == sa.bindparam("account_id"))
+
+
+def fetch(actor: Actor, agent_id: UUID, known_version: int | None = None) -> dict[str, Any] | None:
+    """An active agent's working configuration, secrets in clear; None when the caller knows this version already.
+
+    Every answer with secrets is recorded first. Raises Forbidden (also `agent_disabled`), NotFound, Unavailable.
+    """
+    actor.require("agents.runtime")
+    with db.reading() as connection:
+        row = connection.execute(ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
+    if row is None or (actor.agent_ids and agent_id not in actor.agent_ids):
+        raise NotFound(NO_AGENT)
+    if row.status != AgentStatus.ACTIVE:
+        raise Forbidden(f"The agent is disabled: {row.status_reason or 'no reason given.'}", code="agent_disabled")
+    if known_version == row.version:
+        return None
+    answer = _working_configuration(actor, row)
+    with db.transaction() as session:
+        events.record(session, actor, "agent.fetched", ("agent", row.id, row.name), version=row.version)
+    return answer
+
+
+def _working_configuration(actor: Actor, row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    sealed = secrets.stored(row.api_key, row.connection_config)
+    clear = secrets.reveal(settings().keys.encryption, actor.account_id, row.id, sealed)
+    leaves = {pointer.rpartition("/")[2]: value for pointer, value in clear.items() if pointer != API_KEY}
+    return {
+        "id": row.id,
+        "name": row.name,
+        "version": row.version,
+        "model_type": row.model_type,
+        "api_key": clear.get(API_KEY),
+        "system_instructions": row.system_instructions,
+        "connection_type": row.connection_type,
+        CONFIG: {**secrets.public_config(row.connection_config), **leaves},
+        "updated_at": row.updated_at,
+    }
