@@ -1,0 +1,63 @@
+"""Reads JSON text strictly, for every door that takes it. What its members must be is for the other schemas."""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from agents_app.errors import Malformed, TooLarge
+
+BYTES_MAX = 1_000_000
+DEPTH_MAX = 20
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that the bytes hold. Raises TooLarge, and Malformed with a sentence that repeats no value."""
+    if len(body) > BYTES_MAX:
+        raise TooLarge(f"Send at most {BYTES_MAX // 1000} kB.")
+    try:
+        found = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_number, parse_float=_float)
+    except UnicodeDecodeError:
+        raise Malformed("Send the JSON in UTF-8.") from None
+    except RecursionError:
+        raise Malformed(f"Nest the JSON at most {DEPTH_MAX} levels deep.") from None
+    except ValueError:
+        raise Malformed("This is not JSON.") from None
+    if not isinstance(found, dict):
+        raise Malformed("Send one JSON object.")
+    _check(found, 1)
+    return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise Malformed("A member occurs twice in one JSON object.")
+    return members
+
+
+def _refuse_number(_text: str) -> NoReturn:
+    raise Malformed("NaN and Infinity are not JSON numbers.")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise Malformed("A number is too large.")
+    return number
+
+
+def _check(value: object, depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise Malformed(f"Nest the JSON at most {DEPTH_MAX} levels deep.")
+    if isinstance(value, dict):
+        _check_all((*value.keys(), *value.values()), depth + 1)
+    elif isinstance(value, list):
+        _check_all(value, depth + 1)
+    elif isinstance(value, str) and any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
+        raise Malformed("A text holds U+0000 or half of a surrogate pair.")
+
+
+def _check_all(values: Iterable[object], depth: int) -> None:
+    for value in values:
+        _check(value, depth)
