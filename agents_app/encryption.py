@@ -51,6 +51,11 @@ class Keyring:
             raise CannotDecrypt from None
 
 
+def key_id_of(value: str) -> str:
+    """Which key an encrypted value names."""
+    return value.split(":")[1] if value.count(":") == 2 else "?"
+
+
 def parse_keys(text: str) -> dict[str, bytes]:
     """Read `id:base64,id:base64` into named keys of 32 bytes. Raises ValueError with a sentence, never the value."""
     keys: dict[str, bytes] = {}

@@ -29,4 +29,5 @@ class AgentVersion(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     snapshot: Mapped[dict[str, Any]] = mapped_column(Json)
     changes: Mapped[dict[str, Any]] = mapped_column(Json)
-    kept_secrets: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    # SQL NULL, not JSON's null, says that nothing is kept.
+    kept_secrets: Mapped[dict[str, Any] | None] = mapped_column(Json, default=sa.null())

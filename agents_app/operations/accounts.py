@@ -18,7 +18,7 @@ from agents_app.models import Account, User
 from agents_app.operations import events, keys, passwords, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
-from agents_app.schemas.people import AccountValues, parse
+from agents_app.schemas.people import AccountName, AccountValues, parse
 
 
 def is_empty() -> bool:
@@ -68,6 +68,26 @@ def create(values: Mapping[str, Any]) -> UUID:
         if session.scalar(sa.select(User.id).where(User.email == checked.email)) is not None:
             raise InvalidInput([("/email", "This address belongs to a person already. Use another one.")])
         return _add(session, checked, password_hash, Door.TERMINAL, None, None).account_id
+
+
+def rename(actor: Actor, values: Mapping[str, Any]) -> None:
+    """Call the account something else. Raises Forbidden, InvalidInput."""
+    actor.require("account.manage")
+    name = parse(AccountName, values).name
+    with db.transaction() as session:
+        session.execute(sa.update(Account).where(Account.id == actor.account_id).values(name=name))
+        events.record(session, actor, "account.renamed", ("account", actor.account_id, name))
+
+
+def delete(actor: Actor, typed_name: str) -> None:
+    """Remove the account with everything in it, for good. Raises Forbidden, InvalidInput unless its name was typed."""
+    actor.require("account.manage")
+    with db.transaction() as session:
+        account = session.get_one(Account, actor.account_id, with_for_update=True)
+        if typed_name.strip() != account.name:
+            raise InvalidInput([("/name", f"Type the account's name, {account.name}, to delete it.")])
+        session.execute(sa.delete(Account).where(Account.id == actor.account_id))
+        events.record_deleted_account(session, actor, account.name)
 
 
 def listing() -> list[dict[str, Any]]:

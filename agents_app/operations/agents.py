@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -124,9 +125,12 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> None:
         last = _last_version(session, actor, agent_id)
         if last is None or last.action != "agent.deleted":
             raise NotFound("There is no deleted agent with this id.")
-        agent = Agent(id=agent_id, version=last.version, created_by=_still_there(session, last))
+        made_at = datetime.fromisoformat(last.snapshot["created_at"])
+        maker = _still_there(session, last)
+        agent = Agent(id=agent_id, version=last.version, created_by=maker, created_at=made_at)
         _write(session, actor, "agent.restored", agent, states.of_version(last))
-        last.kept_secrets = None
+        mine = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
+        session.execute(mine.values(kept_secrets=sa.null()).execution_options(synchronize_session=False))
 
 
 def _set_status(
@@ -145,8 +149,8 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
     before = {} if is_new else states.of_agent(agent).snapshot()
     agent.version = (agent.version or 0) + 1
     if is_new:
-        agent.account_id, agent.created_at = actor.account_id, now()
-        agent.created_by = agent.created_by or actor.user_id
+        agent.account_id = actor.account_id
+        agent.created_at, agent.created_by = agent.created_at or now(), agent.created_by or actor.user_id
     for name in states.FIELDS:
         setattr(agent, name, state.fields[name])
     agent.connection_config = state.secrets.config(state.config)
@@ -162,8 +166,10 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
 
 
 def _version(actor: Actor, action: str, agent: Agent, state: State, changes: dict[str, Any]) -> AgentVersion:
-    keeps_secrets = action == "agent.deleted" and settings().deleted_secrets_days > 0
-    kept = {"sealed": state.secrets.sealed, "facts": state.secrets.facts} if keeps_secrets else None
+    is_kept = action == "agent.deleted" and settings().deleted_secrets_days > 0
+    kept = {"kept_secrets": {"sealed": state.secrets.sealed, "facts": state.secrets.facts}} if is_kept else {}
+    made = {"created_by": str(agent.created_by) if agent.created_by else None}
+    made |= {"created_at": agent.created_at.isoformat()}
     return AgentVersion(
         agent_id=agent.id,
         version=agent.version,
@@ -171,9 +177,9 @@ def _version(actor: Actor, action: str, agent: Agent, state: State, changes: dic
         action=action,
         actor_name=actor.name,
         user_id=actor.user_id,
-        snapshot={**state.snapshot(), "created_by": str(agent.created_by) if agent.created_by else None},
+        snapshot={**state.snapshot(), **made},
         changes=changes,
-        kept_secrets=kept,
+        **kept,
     )
 
 

@@ -40,3 +40,20 @@ def record(
 def record_stranger(session: Session, action: str, *, address: str | None, request_id: str | None) -> None:
     """Add one event of somebody who is not signed in; what was typed is not recorded."""
     session.add(Event(action=action, door=Door.PAGE, actor_name="", address=address, request_id=request_id, details={}))
+
+
+def record_deleted_account(session: Session, actor: Actor, name: str) -> None:
+    """Add the one event that outlives its account: it belongs to none any more."""
+    session.add(
+        Event(
+            action="account.deleted",
+            door=actor.door,
+            actor_name=actor.name,
+            target_kind="account",
+            target_id=actor.account_id,
+            target_name=name,
+            address=actor.address,
+            request_id=actor.request_id,
+            details={},
+        )
+    )

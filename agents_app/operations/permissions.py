@@ -1,6 +1,6 @@
 """Who acts, and who may do what: one table, asked by every operation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from agents_app.errors import Forbidden
@@ -28,6 +28,10 @@ class Actor:
     account_name: str = ""
     address: str | None = None
     request_id: str | None = None
+
+    def without_user(self) -> "Actor":
+        """The same actor where the person's row is gone or going."""
+        return replace(self, user_id=None)
 
     def may(self, act: str) -> bool:
         """Whether this actor may do this act of PERMISSIONS."""
@@ -71,6 +75,7 @@ PERMISSIONS: dict[str, tuple[Role | None, Scope | None]] = {
     "agents.delete": (Role.ADMIN, Scope.WRITE),
     "agents.restore_deleted": (Role.ADMIN, Scope.WRITE),
     "agents.runtime": (None, Scope.RUNTIME),
+    "activity.read": (Role.VIEWER, None),
     "tokens.manage": (Role.ADMIN, None),
     "users.manage": (Role.ADMIN, None),
     "account.manage": (Role.ADMIN, None),

@@ -66,7 +66,7 @@ def change(
         sealed.pop(pointer, None)
         facts.pop(pointer, None)
         if value is not None:
-            sealed[pointer] = keyring.encrypt(value, *_context(actor.account_id, agent_id, pointer))
+            sealed[pointer] = seal_one(keyring, actor.account_id, agent_id, pointer, value)
             facts[pointer] = _facts(value, actor)
             changes[pointer] = "replaced" if pointer in kept else "set"
         elif pointer in kept:
@@ -87,13 +87,20 @@ def check_destination(draft: Draft, old_type: ConnectionType, old_config: Mappin
 def reveal(keyring: Keyring, account_id: UUID, agent_id: UUID, sealed: Mapping[str, str]) -> dict[str, str]:
     """The secrets in clear, by JSON pointer. Raises Unavailable where a key is wrong or missing."""
     try:
-        return {
-            pointer: keyring.decrypt(value, *_context(account_id, agent_id, pointer))
-            for pointer, value in sealed.items()
-        }
+        return {pointer: reveal_one(keyring, account_id, agent_id, pointer, value) for pointer, value in sealed.items()}
     except CannotDecrypt:
         sentence = "A secret of this agent cannot be decrypted. An operator must check ENCRYPTION_KEYS."
         raise Unavailable(sentence, code="secret_unavailable") from None
+
+
+def reveal_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, value: str) -> str:
+    """One secret in clear. Raises CannotDecrypt."""
+    return keyring.decrypt(value, str(account_id), str(agent_id), pointer)
+
+
+def seal_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, clear: str) -> str:
+    """One secret encrypted for its place: it opens in no other account, agent or field."""
+    return keyring.encrypt(clear, str(account_id), str(agent_id), pointer)
 
 
 def label(connection_type: ConnectionType, pointer: str) -> str:
@@ -118,7 +125,3 @@ def _facts(value: str, actor: Actor) -> dict[str, Any]:
 def _member(pointer: str) -> str | None:
     prefix = f"/{CONFIG}/"
     return pointer.removeprefix(prefix) if pointer.startswith(prefix) else None
-
-
-def _context(account_id: UUID, agent_id: UUID, pointer: str) -> tuple[str, str, str]:
-    return str(account_id), str(agent_id), pointer

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import NotSignedIn, Throttled
+from agents_app.errors import NotFound, NotSignedIn, Throttled
 from agents_app.models import Account, LoginAttempt, User, UserSession
 from agents_app.operations import events, passwords
 from agents_app.operations.permissions import Actor
@@ -116,6 +117,49 @@ def sign_out(actor: Actor, session_id: str) -> None:
             sa.delete(UserSession).where(UserSession.digest == digest(session_id), UserSession.user_id == actor.user_id)
         )
         events.record(session, actor, "user.signed_out")
+
+
+def listing(actor: Actor, session_id: str) -> list[dict[str, Any]]:
+    """The person's own sessions that still hold, latest first; `is_this_one` marks the caller's."""
+    moment = now()
+    mine = sa.select(UserSession).where(
+        UserSession.user_id == actor.user_id,
+        UserSession.expires_at > moment,
+        UserSession.last_seen_at > moment - settings().session_idle,
+    )
+    shown = mine.with_only_columns(
+        UserSession.id,
+        UserSession.created_at,
+        UserSession.last_seen_at,
+        UserSession.address,
+        UserSession.user_agent,
+        (UserSession.digest == digest(session_id)).label("is_this_one"),
+    )
+    with db.reading() as connection:
+        rows = connection.execute(shown.order_by(UserSession.last_seen_at.desc(), UserSession.id))
+        return [dict(row._mapping) for row in rows]
+
+
+def end(actor: Actor, row_id: UUID) -> None:
+    """End one of the person's own sessions. Raises NotFound."""
+    mine = sa.delete(UserSession).where(UserSession.id == row_id, UserSession.user_id == actor.user_id)
+    with db.transaction() as session:
+        if session.execute(mine.returning(UserSession.id)).one_or_none() is None:
+            raise NotFound("This session has ended already.")
+        events.record(session, actor, "user.session_ended")
+
+
+def end_others(actor: Actor, session_id: str) -> None:
+    """End all of the person's sessions but the caller's."""
+    with db.transaction() as session:
+        end_all(session, actor.user_id, but=session_id)
+        events.record(session, actor, "user.other_sessions_ended")
+
+
+def end_all(session: Session, user_id: UUID | None, but: str | None = None) -> None:
+    """Within the caller's transaction, end a person's sessions, all `but` the one with this id."""
+    theirs = sa.delete(UserSession).where(UserSession.user_id == user_id)
+    session.execute(theirs if but is None else theirs.where(UserSession.digest != digest(but)))
 
 
 def digest(text: str) -> str:

@@ -4,18 +4,18 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import ValidationError
 
 from agents_app.errors import InvalidInput, Malformed
 from agents_app.schemas import limits
-from agents_app.schemas.choices import AgentStatus, ConnectionType
+from agents_app.schemas.choices import AgentStatus, ConnectionType, Door
 from agents_app.schemas.fields import Schema, field, refusals
-from agents_app.schemas.rules import choice, is_uuid, line, uuid_text, whole
+from agents_app.schemas.rules import choice, day, is_uuid, line, uuid_text, whole
 
 LIMIT = 50
 LIMIT_MAX = 200
@@ -62,6 +62,49 @@ class AgentQuery(Schema):
     def descending(self) -> bool:
         """Whether the greatest comes first."""
         return self.sort.startswith("-")
+
+
+class About(StrEnum):
+    """What an event is about: the first part of its action."""
+
+    AGENT = "agent"
+    USER = "user"
+    TOKEN = "token"
+    ACCOUNT = "account"
+    SECRETS = "secrets"
+
+
+class ActivityQuery(Schema):
+    """One question to the list of events; days are in UTC, both ends included."""
+
+    ORDER: ClassVar = Sort.CREATED_DOWN
+
+    about: Annotated[About | None, choice(About)] = field("About", default=None)
+    door: Annotated[Door | None, choice(Door)] = field("Through", default=None)
+    person: Annotated[UUID | None, uuid_text()] = field("Person", "A user's id.", default=None)
+    target: Annotated[UUID | None, uuid_text()] = field("Of", "The id of an agent, person or token.", default=None)
+    since: Annotated[date | None, day()] = field("From", default=None)
+    until: Annotated[date | None, day()] = field("To", default=None)
+    limit: Annotated[int, whole("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
+    cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the last page ended.", default=None)
+
+    @property
+    def since_moment(self) -> datetime | None:
+        """The first moment asked for."""
+        return datetime.combine(self.since, time(), UTC) if self.since else None
+
+    @property
+    def until_moment(self) -> datetime | None:
+        """The first moment after what is asked for."""
+        return datetime.combine(self.until, time(), UTC) + timedelta(days=1) if self.until else None
+
+
+def parse_activity(values: Mapping[str, Any]) -> ActivityQuery:
+    """The question that the values ask. Raises InvalidInput with every broken rule."""
+    try:
+        return ActivityQuery.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidInput(refusals(error, ActivityQuery)) from None
 
 
 def parse(values: Mapping[str, Any]) -> AgentQuery:

@@ -8,10 +8,10 @@ from pydantic import ValidationError, model_validator
 
 from agents_app.errors import InvalidInput
 from agents_app.schemas import limits
-from agents_app.schemas.choices import Scope
+from agents_app.schemas.choices import Role, Scope
 from agents_app.schemas.common_passwords import COMMON
 from agents_app.schemas.fields import Rule, Schema, field, refusals, refuse
-from agents_app.schemas.rules import clean_text, is_uuid, line, whole
+from agents_app.schemas.rules import choice, clean_text, is_uuid, line, whole
 
 EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;]+\.[^\s@<>\"(),:;.]+")
 TOKEN_DAYS_MAX = 3_650
@@ -61,6 +61,38 @@ class PersonValues(Schema):
         if self.password.casefold() in (self.email, self.name.casefold()):
             raise refuse("The password must differ from the name and the address.")
         return self
+
+
+class PasswordValues(Schema):
+    """A new password alone."""
+
+    password: Annotated[str, new_password] = field(
+        "New password", f"At least {limits.PASSWORD_MIN} characters.", secret=True, missing="Choose a password."
+    )
+
+
+def _any_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise refuse("Write this as text.")
+    return value
+
+
+class NewPasswordValues(PasswordValues):
+    """A new password, by somebody who knows the present one."""
+
+    current_password: Annotated[str, Rule(_any_text)] = field("Present password", secret=True)
+
+
+class RoleValues(Schema):
+    """What a person may do."""
+
+    role: Annotated[Role, choice(Role)] = field("Role", missing="Choose a role.")
+
+
+class AccountName(Schema):
+    """What an account is called."""
+
+    name: Annotated[str, line(limits.NAME)] = field("Organisation", missing="Enter the name of your organisation.")
 
 
 class AccountValues(PersonValues):

@@ -10,8 +10,12 @@ from agents_app.schemas.fields import Rule, refuse
 
 MASK = re.compile(r".{0,4}[*•●·…]{3,}.{0,4}|[xX.]{3,}|[<\[(]?(hidden|redacted|masked)[>\])]?", re.IGNORECASE)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+# What the system's resolver would read as an IPv4 address in one of its odd spellings.
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-PEM = re.compile(r"(-----BEGIN ([A-Z0-9 ]+)-----\n[A-Za-z0-9+/=\n:,\- ]+\n-----END \2-----\n*)+")
+# No line of a body may begin like an edge: with two ways to read a text, a long one would take for ever to refuse.
+PEM = re.compile(r"(-----BEGIN ([A-Z0-9 ]+)-----\n((?!-----)[A-Za-z0-9+/=:,\- ]*\n)+-----END \2-----\n*)+")
 PEM_MAX = 32_000
 
 
@@ -157,12 +161,9 @@ def host_name() -> Rule:
 
     def check(value: object) -> str:
         text = clean_text(value, most=253, one_line=True).lower()
-        try:
-            return str(ipaddress.ip_address(text.strip("[]")))
-        except ValueError:
-            pass
-        # A last label of digits would be read as an IPv4 address in one of its odd spellings.
-        if not is_host_name(text) or text.removesuffix(".").rpartition(".")[2].isdigit():
+        if address := _ip_address(text):
+            return address
+        if not is_host_name(text) or NUMBER.fullmatch(text.removesuffix(".").rpartition(".")[2]):
             raise refuse("Write one host name or IP address, such as db.example.org.")
         return text
 
@@ -170,15 +171,19 @@ def host_name() -> Rule:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether the text reads as a UUID."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+    """Whether the text is a UUID in its usual spelling; the standard library's reader takes many more."""
+    return UUID_TEXT.fullmatch(text) is not None
 
 
 def is_host_name(text: str) -> bool:
     """Whether the text is a DNS name in ASCII."""
     labels = text.removesuffix(".").split(".")
     return len(text) <= 253 and all(HOST_LABEL.fullmatch(label) for label in labels)
+
+
+def _ip_address(text: str) -> str | None:
+    try:
+        # Behind a percent sign the library takes anything, commas with further hosts too.
+        return None if "%" in text else str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        return None
