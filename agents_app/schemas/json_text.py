@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from agents_app.errors import Malformed, TooLarge
@@ -48,16 +47,12 @@ def _float(text: str) -> float:
 
 
 def _check(value: object, depth: int) -> None:
+    if not isinstance(value, dict | list):
+        return
     if depth > DEPTH_MAX:
         raise Malformed(f"Nest the JSON at most {DEPTH_MAX} levels deep.")
-    if isinstance(value, dict):
-        _check_all((*value.keys(), *value.values()), depth + 1)
-    elif isinstance(value, list):
-        _check_all(value, depth + 1)
-    elif isinstance(value, str) and any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
-        raise Malformed("A text holds U+0000 or half of a surrogate pair.")
-
-
-def _check_all(values: Iterable[object], depth: int) -> None:
-    for value in values:
-        _check(value, depth)
+    # Texts are the schemas' business; names end up in refusals, which must be text.
+    if isinstance(value, dict) and any("\ud800" <= char <= "\udfff" for name in value for char in name):
+        raise Malformed("The name of a member holds half of a surrogate pair.")
+    for member in value.values() if isinstance(value, dict) else value:
+        _check(member, depth + 1)
