@@ -127,8 +127,8 @@ def read_cursor(cursor: str, sort: Sort) -> tuple[datetime | str, UUID]:
         made_with, value, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not (isinstance(value, str) and isinstance(row_id, str) and is_uuid(row_id)):
             raise ValueError
-        place = value if sort in (Sort.NAME_UP, Sort.NAME_DOWN) else _aware(value)
-    except (ValueError, TypeError, binascii.Error, RecursionError):
+        place = _storable(value) if sort in (Sort.NAME_UP, Sort.NAME_DOWN) else _aware(value)
+    except (ValueError, TypeError, binascii.Error, RecursionError, OverflowError):
         raise Malformed("The cursor is damaged. Begin again without one.", code="bad_cursor") from None
     if made_with != sort:
         raise Malformed("The cursor was made with another sort. Begin again without one.", code="bad_cursor")
@@ -139,4 +139,11 @@ def _aware(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError
-    return moment
+    return moment.astimezone(UTC)
+
+
+def _storable(text: str) -> str:
+    # Half a pair of surrogates has no UTF-8, which raises; PostgreSQL takes no U+0000.
+    if b"\0" in text.encode():
+        raise ValueError
+    return text
