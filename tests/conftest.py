@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from agents_app import models
-from agents_app.db import create_sqlite_file, parse_url
+from agents_app import dbtools
+from agents_app.db import parse_url
 from tests import postgres
 
 
@@ -73,7 +72,4 @@ def schema_url(request: pytest.FixtureRequest) -> str:
 
 
 def _bring_to_head(url: str) -> None:
-    create_sqlite_file(parse_url(url))
-    engine = sa.create_engine(parse_url(url))
-    models.Account.metadata.create_all(engine)
-    engine.dispose()
+    dbtools.upgrade_to_head(parse_url(url))

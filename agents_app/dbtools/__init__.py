@@ -1,0 +1,11 @@
+"""What makes `flask db` and `alembic` safe to use: knows Alembic, PostgreSQL and SQLite, but no agents."""
+
+from agents_app.dbtools import enums as enums
+from agents_app.dbtools import indexes as indexes
+from agents_app.dbtools import tables as tables
+from agents_app.dbtools.configuration import alembic_config, init_app
+from agents_app.dbtools.environment import run
+from agents_app.dbtools.patience import Patience
+from agents_app.dbtools.state import SchemaState, Step, schema_state, upgrade_to_head
+
+__all__ = ["Patience", "SchemaState", "Step", "alembic_config", "init_app", "run", "schema_state", "upgrade_to_head"]

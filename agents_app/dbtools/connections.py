@@ -1,0 +1,49 @@
+"""The connections of migration commands; those of a running console are in `db.py`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.pool import NullPool
+
+from agents_app.db import CONNECT_TIMEOUT_S, create_sqlite_file
+from agents_app.dbtools import postgresql, sqlite
+from agents_app.dbtools.patience import Patience
+from agents_app.dbtools.say import say
+
+APPLICATION = "agent-console migration"
+
+
+@contextmanager
+def looking(url: URL) -> Iterator[Connection]:
+    """A connection for commands that only look."""
+    with _engine(url).connect() as connection:
+        yield connection
+
+
+@contextmanager
+def migrating(url: URL, patience: Patience, *, verbose: bool) -> Iterator[Connection]:
+    """The connection of the only migration that runs on this database.
+
+    On SQLite it is inside one transaction that ends with the block; on PostgreSQL it is in none.
+    """
+    engine = _engine(url)
+    if verbose:
+        event.listen(engine, "before_cursor_execute", lambda *call: say(call[2].strip()))
+    alone = sqlite.alone if engine.dialect.name == "sqlite" else postgresql.alone
+    with alone(engine, patience) as connection:
+        yield connection
+
+
+def _engine(url: URL) -> Engine:
+    create_sqlite_file(url)
+    options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
+    if url.get_backend_name() == "sqlite":
+        return sa.create_engine(url, connect_args={"timeout": sqlite.DRIVER_WAITS_S}, **options)
+    # Updates of many rows go a hundred to a message, which is one transaction where each statement commits.
+    options |= {"executemany_mode": "values_plus_batch", "executemany_batch_page_size": postgresql.BATCH}
+    connect = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": APPLICATION}
+    return sa.create_engine(url, connect_args=connect, **options)

@@ -1,0 +1,99 @@
+"""What `migrations/env.py` does: carries out the present Alembic command on one database, or writes it as SQL."""
+
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from alembic import context
+from alembic.util import CommandError
+from sqlalchemy import MetaData
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
+
+from agents_app.dbtools import autogenerate, postgresql
+from agents_app.dbtools.connections import looking, migrating
+from agents_app.dbtools.patience import Patience
+from agents_app.dbtools.refusals import in_one_line
+from agents_app.dbtools.say import say
+from agents_app.dbtools.steps import Steps
+from agents_app.errors import ConsoleError
+
+Settings = dict[str, Any]
+
+
+def run(models: ModuleType, metadata: MetaData, find_url: Callable[[], URL]) -> None:
+    """Carry out the present command. `find_url` is asked where the command was given no database.
+
+    Raises CommandError, in one line, when the database or a setting refuses.
+    """
+    url = _url(find_url)
+    asked = _asked(url)
+    settings = autogenerate.settings(models, metadata)
+    if context.is_offline_mode():
+        _write_script(url, settings)
+        return
+    steps = Steps(asked["fn"])
+    with in_one_line(url, steps):
+        # Only `upgrade`, `downgrade` and `stamp` go anywhere.
+        (_migrate if "destination_rev" in asked else _look)(url, steps, settings)
+
+
+def _url(find_url: Callable[[], URL]) -> URL:
+    try:
+        url: URL = context.config.attributes.get("database_url") or find_url()
+    except ConsoleError as refusal:
+        raise CommandError(refusal.detail) from refusal
+    return url
+
+
+def _asked(url: URL) -> Settings:
+    # Alembic tells what the command wants only to a context that is configured.
+    context.configure(url=url)
+    return context.get_context().opts
+
+
+def _write_script(url: URL, settings: Settings) -> None:
+    context.configure(
+        url=url,
+        literal_binds=True,
+        dialect_opts={"paramstyle": "named"},
+        transactional_ddl=True,
+        transaction_per_migration=True,
+        **settings,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _look(url: URL, steps: Steps, settings: Settings) -> None:
+    with looking(url) as connection:
+        context.configure(connection=connection, fn=steps, dont_mutate=True, **settings)
+        context.run_migrations()
+
+
+def _migrate(url: URL, steps: Steps, settings: Settings) -> None:
+    patience = context.config.attributes.get("patience", Patience())
+    verbose = "verbose" in context.get_x_argument(as_dictionary=True)
+    with migrating(url, patience, verbose=verbose) as connection:
+        context.configure(
+            connection=connection, fn=steps, transactional_ddl=True, transaction_per_migration=True, **settings
+        )
+        _run(connection, steps, patience)
+
+
+def _run(connection: Connection, steps: Steps, patience: Patience) -> None:
+    for left in reversed(range(patience.tries)):
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+            return
+        except DBAPIError as error:
+            if not postgresql.is_locked_out(error):
+                raise
+            who = postgresql.in_the_way(connection)
+            connection.rollback()
+            if not left:
+                raise CommandError(f"Locked out by {who}: {steps.failing} was undone. Try again later.") from error
+            say(f"Waiting for {who}: a lock is needed that is held there.")
+            time.sleep(patience.pause)

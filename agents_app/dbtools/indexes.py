@@ -1,0 +1,67 @@
+"""Indexes on tables that are in use: made and dropped without keeping anybody from writing."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic.operations import MigrateOperation, Operations
+
+
+@Operations.register_operation("create_index_concurrently")
+class CreateIndexConcurrentlyOp(MigrateOperation):
+    """Make an index while others write."""
+
+    def __init__(self, name: str, table_name: str, columns: Sequence[str]) -> None:
+        self.name, self.table_name, self.columns = name, table_name, columns
+
+    @classmethod
+    def create_index_concurrently(
+        cls, operations: Operations, name: str, table_name: str, columns: Sequence[str]
+    ) -> None:
+        """Make an index with CONCURRENTLY where the database has it.
+
+        The transaction so far is committed. An invalid index that an earlier try left behind is removed first, so that
+        the step can be run again: let such a step do nothing else.
+        """
+        operations.invoke(cls(name, table_name, columns))
+
+
+@Operations.register_operation("drop_index_concurrently")
+class DropIndexConcurrentlyOp(MigrateOperation):
+    """Drop an index while others write."""
+
+    def __init__(self, name: str, table_name: str) -> None:
+        self.name, self.table_name = name, table_name
+
+    @classmethod
+    def drop_index_concurrently(cls, operations: Operations, name: str, table_name: str) -> None:
+        """Drop an index with CONCURRENTLY where the database has it; one that is gone already is fine."""
+        operations.invoke(cls(name, table_name))
+
+
+@Operations.implementation_for(CreateIndexConcurrentlyOp)
+def _create(operations: Operations, operation: CreateIndexConcurrentlyOp) -> None:
+    arguments = (operation.name, operation.table_name, list(operation.columns))
+    context = operations.migration_context
+    if context.dialect.name != "postgresql":
+        operations.create_index(*arguments)
+        return
+    with context.autocommit_block():
+        if not context.as_sql and _is_invalid(operations.get_bind(), operation.name):
+            operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)
+        operations.create_index(*arguments, postgresql_concurrently=True, if_not_exists=True)
+
+
+@Operations.implementation_for(DropIndexConcurrentlyOp)
+def _drop(operations: Operations, operation: DropIndexConcurrentlyOp) -> None:
+    context = operations.migration_context
+    if context.dialect.name != "postgresql":
+        operations.drop_index(operation.name, operation.table_name)
+        return
+    with context.autocommit_block():
+        operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)
+
+
+def _is_invalid(connection: sa.Connection, name: str) -> bool:
+    query = sa.text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
+    quoted = connection.dialect.identifier_preparer.quote(name)
+    return connection.execute(query, {"name": quoted}).first() is not None

@@ -1,0 +1,66 @@
+"""What the database says when it refuses, as one line that tells what to do next and shows no password."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from alembic.util import CommandError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from agents_app.dbtools.steps import Steps
+from agents_app.errors import ConsoleError
+
+EXISTS = ("42P07", "42710", "42701", "42P06")
+STAMP = "If its tables match the models, say so with `flask db stamp head`, then compare with `flask db check`"
+RAISED_BY_US = "P0001"
+
+
+@contextmanager
+def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
+    """Turn what goes wrong inside into CommandError, which both command lines print as one line."""
+    try:
+        yield
+    except ConsoleError as refusal:
+        raise CommandError(refusal.detail) from refusal
+    except DBAPIError as error:
+        raise CommandError(_without_password(_sentence(error, url, steps), url)) from error
+    except OSError as error:
+        raise CommandError(f"Cannot open {_place(url)}: {error.strerror}. Check DATABASE_URL.") from error
+    except NotImplementedError as error:
+        raise CommandError(f"{steps.failing}: {_flat(str(error))}") from error
+
+
+def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
+    cause = _cause(str(error.orig))
+    if steps.failing is None:
+        return f"Cannot use {_place(url)}: {cause}. Check DATABASE_URL."
+    state = getattr(error.orig, "pgcode", None)
+    if state == RAISED_BY_US:
+        return f"{cause} ({steps.failing})"
+    if state in EXISTS or "already exists" in cause or "duplicate column" in cause:
+        cause += f", though no migration made it here. {STAMP}"
+    return f"{cause}. The step {steps.failing} was undone."
+
+
+def _cause(text: str) -> str:
+    # libpq repeats itself for each address of a host.
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    failures = [re.sub(r"^(?:FATAL|ERROR):\s+", "", line.partition(" failed: ")[2]) for line in lines]
+    distinct = list(dict.fromkeys(failure for failure in failures if failure))
+    return "; ".join(distinct) if distinct else lines[0].rstrip(".") if lines else "no reason was given"
+
+
+def _place(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
+
+
+def _without_password(text: str, url: URL) -> str:
+    if not url.password:
+        return text
+    return text.replace(str(url.password), "***").replace(quote(str(url.password)), "***")
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())

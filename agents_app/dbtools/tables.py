@@ -1,0 +1,114 @@
+"""Operations on tables and their rows that Alembic does not have: what must be there first, and filling new columns."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import MigrateOperation, Operations
+
+from agents_app.dbtools.sql import execute, literal
+
+BATCH = 1_000
+
+REQUIRE = """
+DO $require$
+BEGIN
+    IF to_regclass({name}) IS NULL THEN
+        RAISE EXCEPTION USING MESSAGE = {refusal};
+    END IF;
+END
+$require$
+"""
+
+
+@Operations.register_operation("require_tables")
+class RequireTablesOp(MigrateOperation):
+    """Refuse, in one clear line, to go on without these tables."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+
+    @classmethod
+    def require_tables(cls, operations: Operations, *names: str) -> None:
+        """Refuse to go on where one of these tables is missing."""
+        operations.invoke(cls(names))
+
+    def reverse(self) -> "RequireTablesOp":
+        return self
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        return ("require_tables", *self.names)
+
+
+@Operations.implementation_for(RequireTablesOp)
+def _require_tables(operations: Operations, operation: RequireTablesOp) -> None:
+    for name in operation.names:
+        quoted = operations.impl.dialect.identifier_preparer.quote(name)
+        if operations.migration_context.dialect.name == "postgresql":
+            refusal = literal(f"The table {name} is missing. Apply the migrations in their order, from the first on.")
+            execute(operations, REQUIRE.format(name=literal(quoted), refusal=refusal))
+        else:
+            # SQLite has no statement that refuses with a text of ours; its own says "no such table".
+            operations.execute(sa.select(sa.text("1")).select_from(sa.table(name)).limit(0))
+
+
+@renderers.dispatch_for(RequireTablesOp)
+def _render_require_tables(_context: AutogenContext, operation: RequireTablesOp) -> str:
+    return f"op.require_tables({', '.join(map(repr, operation.names))})"
+
+
+@Operations.register_operation("fill_rows")
+class FillRowsOp(MigrateOperation):
+    """Fill columns of a table that may be large, a thousand rows at a time."""
+
+    def __init__(
+        self,
+        table: sa.TableClause,
+        pending: sa.ColumnElement[bool],
+        compute: Callable[[sa.Row[Any]], Mapping[str, Any]],
+        script: str,
+    ) -> None:
+        self.table, self.pending, self.compute, self.script = table, pending, compute, script
+
+    @classmethod
+    def fill_rows(
+        cls,
+        operations: Operations,
+        table: sa.TableClause,
+        pending: sa.ColumnElement[bool],
+        compute: Callable[[sa.Row[Any]], Mapping[str, Any]],
+        script: str,
+    ) -> None:
+        """Set what `compute` returns on each row that is `pending`, in the order of the column `id`.
+
+        On PostgreSQL each hundred rows commits by itself, so that nobody waits for long and a second run goes on where
+        the first one stopped: let such a step do nothing else. `--sql` writes `script`, the nearest that SQL can say.
+        """
+        operations.invoke(cls(table, pending, compute, script))
+
+
+@Operations.implementation_for(FillRowsOp)
+def _fill_rows(operations: Operations, operation: FillRowsOp) -> None:
+    context = operations.migration_context
+    if context.as_sql:
+        execute(operations, operation.script)
+        return
+    with context.autocommit_block() if context.dialect.name == "postgresql" else nullcontext():
+        connection = operations.get_bind()
+        for rows in _batches(connection, operation):
+            key = operation.table.c.id == sa.bindparam("row_id")
+            values = [{"row_id": row.id, **operation.compute(row)} for row in rows]
+            columns: dict[str, Any] = {name: sa.bindparam(name) for name in values[0] if name != "row_id"}
+            connection.execute(operation.table.update().where(key).values(columns), values)
+
+
+def _batches(connection: sa.Connection, operation: FillRowsOp) -> Iterator[list[sa.Row[Any]]]:
+    key = operation.table.c.id
+    statement = sa.select(operation.table).where(operation.pending).order_by(key).limit(BATCH)
+    rows = list(connection.execute(statement))
+    while rows:
+        yield rows
+        rows = list(connection.execute(statement.where(key > rows[-1].id)))

@@ -1,0 +1,23 @@
+"""validate_agent_status
+
+Revision ID: c58a1d40f29e
+Revises: 0f96d3b7e815
+Create Date: 2026-11-22 15:33:00+00:00
+
+"""
+from alembic import op
+
+revision = 'c58a1d40f29e'
+down_revision = '0f96d3b7e815'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # SQLite looked at every row when the constraint came.
+    if op.get_context().dialect.name == 'postgresql':
+        op.execute('ALTER TABLE agents VALIDATE CONSTRAINT ck_agents_status')
+
+
+def downgrade() -> None:
+    pass  # A constraint that has been checked is none that has to go.
