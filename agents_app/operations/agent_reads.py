@@ -16,7 +16,7 @@ from agents_app.models import Agent, AgentVersion, User
 from agents_app.operations import secrets
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import CONFIG
+from agents_app.schemas.agents import CONFIG, FIELDS
 from agents_app.schemas.choices import AgentStatus, ConnectionType
 from agents_app.schemas.listing import AgentQuery, make_cursor, read_cursor
 
@@ -39,13 +39,15 @@ SHORT = (
     Agent.updated_at,
     Agent.created_by,
 )
+# A list leaves the long columns out.
+LONG = tuple(getattr(Agent, name) for name in FIELDS if name not in {column.key for column in SHORT})
 # What the last change was made by; the agent and its newest version have the same number.
 LAST_CHANGE = sa.and_(AgentVersion.agent_id == Agent.id, AgentVersion.version == Agent.version)
 MINE = Agent.account_id == sa.bindparam("account_id")
 ONE = (
     sa.select(
         *SHORT,
-        Agent.system_instructions,
+        *LONG,
         Agent.connection_config,
         Agent.secret_facts,
         User.name.label("creator"),
@@ -116,8 +118,8 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
 
 
 def _present(row: AnyRow) -> dict[str, Any]:
-    shown = _short(row) | {
-        "system_instructions": row.system_instructions,
+    shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
+    shown |= {
         CONFIG: secrets.public_config(row.connection_config),
         "secrets_set": row.secret_facts,
     }

@@ -11,8 +11,6 @@ from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.schemas.choices import AgentStatus, ConnectionType
 
-FIELDS = ("name", "description", "model_type", "system_instructions", "connection_type")
-
 
 @dataclass(frozen=True)
 class State:
@@ -38,7 +36,7 @@ def of_draft(draft: schema.Draft, sealed: Secrets) -> State:
 
 def of_agent(agent: Agent) -> State:
     """The state of a stored agent."""
-    fields = {name: getattr(agent, name) for name in FIELDS}
+    fields = {name: getattr(agent, name) for name in schema.FIELDS}
     sealed = secrets.stored(agent.api_key, agent.connection_config)
     return State(
         {**fields, "connection_type": ConnectionType(agent.connection_type).value},
@@ -55,7 +53,7 @@ def of_version(version: AgentVersion) -> State:
     snapshot, kept = version.snapshot, version.kept_secrets or {"sealed": {}, "facts": {}}
     connection = TYPES[ConnectionType(snapshot["connection_type"])].model_validate(snapshot[schema.CONFIG])
     return State(
-        {name: snapshot[name] for name in FIELDS},
+        {name: snapshot[name] for name in schema.FIELDS},
         snapshot[schema.CONFIG],
         Secrets(kept["sealed"], kept["facts"], {}),
         connection.expires_on(),

@@ -151,7 +151,7 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
     if is_new:
         agent.account_id = actor.account_id
         agent.created_at, agent.created_by = agent.created_at or now(), agent.created_by or actor.user_id
-    for name in states.FIELDS:
+    for name in schema.FIELDS:
         setattr(agent, name, state.fields[name])
     agent.connection_config = state.secrets.config(state.config)
     agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts

@@ -13,20 +13,17 @@ from agents_app.models import Agent
 from agents_app.operations import events, secrets
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS
 from agents_app.schemas.choices import AgentStatus
 
 ONE = sa.select(
     Agent.id,
-    Agent.name,
     Agent.version,
     Agent.status,
     Agent.status_reason,
-    Agent.model_type,
     Agent.api_key,
-    Agent.system_instructions,
-    Agent.connection_type,
     Agent.connection_config,
+    *(getattr(Agent, name) for name in FIELDS),
     Agent.updated_at,
 ).where(Agent.id == sa.bindparam("id"), Agent.account_id == sa.bindparam("account_id"))
 
@@ -57,12 +54,9 @@ def _working_configuration(actor: Actor, row: Row[*tuple[Any, ...]]) -> dict[str
     leaves = {pointer.rpartition("/")[2]: value for pointer, value in clear.items() if pointer != API_KEY}
     return {
         "id": row.id,
-        "name": row.name,
         "version": row.version,
-        "model_type": row.model_type,
+        **{name: row._mapping[name] for name in FIELDS},
         "api_key": clear.get(API_KEY),
-        "system_instructions": row.system_instructions,
-        "connection_type": row.connection_type,
         CONFIG: {**secrets.public_config(row.connection_config), **leaves},
         "updated_at": row.updated_at,
     }

@@ -44,6 +44,10 @@ class AgentValues(Schema):
     connection_config: dict[str, Any] = field("Connection settings", default={})
 
 
+FIELDS = tuple(name for name in AgentValues.model_fields if name not in ("api_key", CONFIG))
+"""The members that are plain columns: what is stored as it is."""
+
+
 class DisableValues(Schema):
     """What disabling an agent takes."""
 

@@ -61,7 +61,8 @@ def is_empty(value: object) -> bool:
 def field(title: str, hint: str = "", *, default: Any = ..., missing: str = "", **extra: Any) -> Any:
     """A member of a schema: its label, its hint, its default; `missing` is the sentence when it is not given.
 
-    `extra` may say `secret`, `destination`, `group`, `kind` (the widget) and `width` (of the input, in characters).
+    `extra` may say `secret`, `destination`, `group`, and to the form: `kind` (pem: a text in many lines), `labels` (of
+    the choices), `width` (of the input, in characters) and `span` (how many of a row's six columns it takes).
     """
     notes = extra | ({"missing": missing} if missing else {})
     return Field(default, title=title, description=hint or None, json_schema_extra={NOTES: notes} if notes else None)
