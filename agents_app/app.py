@@ -2,9 +2,10 @@
 
 import click
 from flask import Flask
+from flask.cli import FlaskGroup
 
 from agents_app import api, cli, config, dbtools, http, logs, web
-from agents_app.db import ROOT, create_sqlite_file, db, engine_options
+from agents_app.db import ROOT, db, engine_options
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
@@ -16,7 +17,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         app.secret_key = loaded.keys.secret_key
     app.config["SQLALCHEMY_DATABASE_URI"] = loaded.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(loaded.database_url, loaded.pool_size)
-    create_sqlite_file(loaded.database_url)
     db.init_app(app)
     for part in (logs, http):
         part.init_app(app, loaded)
@@ -28,4 +28,4 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 def _is_serving() -> bool:
     # Under the `flask` command keys are checked by the commands that use them: migrations and --help need none.
     command = click.get_current_context(silent=True)
-    return command is None or command.info_name == "run"
+    return command is None or command.info_name == "run" or not isinstance(command.find_root().command, FlaskGroup)

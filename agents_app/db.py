@@ -6,7 +6,7 @@ No table is defined here (see `models/`) and no rule (see `operations/`).
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,14 @@ def _reading_options(engine: Engine) -> dict[str, str]:
     if engine.dialect.name == "sqlite":
         return {"console_begin": ""}
     return {"isolation_level": "AUTOCOMMIT"}
+
+
+@event.listens_for(Engine, "do_connect")
+def _create_sqlite_file_first(dialect: Dialect, _record: object, arguments: list[Any], _options: object) -> None:
+    # SQLite itself would make a file that everybody may read; where none can be made it says so.
+    if dialect.name == "sqlite" and arguments[0] != ":memory:":
+        with suppress(OSError):
+            create_sqlite_file(URL.create("sqlite", database=arguments[0]))
 
 
 @event.listens_for(Engine, "connect")
