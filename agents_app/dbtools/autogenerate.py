@@ -65,7 +65,7 @@ def _compare_default(
     wanted: str | None,
 ) -> bool | None:
     # On SQLite Alembic takes '' for something else than the empty text.
-    if migration.dialect.name == "sqlite" and present == "''" and wanted in ("", "''"):
+    if migration.dialect.name == "sqlite" and (present or "").strip("()") == "''" and wanted == "":
         return False
     return None
 
