@@ -29,6 +29,7 @@ class SslMode(StrEnum):
     VERIFY_FULL = "verify-full"
 
 
+DIALECT_LABELS = {Dialect.POSTGRESQL: "PostgreSQL", Dialect.MYSQL: "MySQL", Dialect.MSSQL: "SQL Server"}
 DEFAULT_PORTS = {Dialect.POSTGRESQL: 5432, Dialect.MYSQL: 3306, Dialect.MSSQL: 1433}
 
 
@@ -41,9 +42,13 @@ class DatabaseConnection(Connection):
     title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
 
     dialect: Annotated[Dialect, choice(Dialect)] = field(
-        "Database server", destination=True, missing="Choose the database server."
+        "Database server",
+        destination=True,
+        missing="Choose the database server.",
+        labels=DIALECT_LABELS,
+        span=6,
     )
-    host: Annotated[str, host_name()] = field("Host", "One host name or IP address.", destination=True)
+    host: Annotated[str, host_name()] = field("Host", "One host name or IP address.", destination=True, span=4)
     port: Annotated[int | None, whole("Port", 1, 65535)] = field(
         "Port", "Empty means the server's usual one.", default=None, destination=True, width=6
     )
@@ -54,7 +59,12 @@ class DatabaseConnection(Connection):
         "TLS mode", "verify-full also checks the server's name.", default=SslMode.REQUIRE, destination=True, group="tls"
     )
     ssl_root_cert: Annotated[str | None, pem("CERTIFICATE")] = field(
-        "Root certificate", "In PEM, for verify-ca and verify-full.", default=None, destination=True, group="tls"
+        "Root certificate",
+        "In PEM, for verify-ca and verify-full.",
+        default=None,
+        destination=True,
+        group="tls",
+        kind="pem",
     )
     read_only: Annotated[bool, yes_or_no()] = field(
         "Read only", "Refuse statements that write.", default=True, group="limits"

@@ -42,6 +42,10 @@ class Cloud(StrEnum):
     USGOV = "usgov"
 
 
+AUTH_METHOD_LABELS = {AuthMethod.CLIENT_SECRET: "Client secret", AuthMethod.CERTIFICATE: "Certificate"}
+CLOUD_LABELS = {Cloud.PUBLIC: "Public", Cloud.CHINA: "China", Cloud.USGOV: "US Government"}
+
+
 def _tenant(value: object) -> str:
     text = clean_text(value, most=253, one_line=True).lower()
     if not is_uuid(text) and not (is_host_name(text) and "." in text):
@@ -66,12 +70,14 @@ class PowerBiConnection(Connection):
     title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
 
     tenant_id: Annotated[str, Rule(_tenant, {"maxLength": 253})] = field(
-        "Tenant ID", "UUID or domain, from the overview page of Microsoft Entra.", destination=True
+        "Tenant ID", "UUID or domain, from the overview page of Microsoft Entra.", destination=True, span=6
     )
     client_id: Annotated[str, uuid_text()] = field(
         "Client (application) ID", destination=True, missing="Enter the client (application) ID."
     )
-    auth_method: Annotated[AuthMethod, choice(AuthMethod)] = field("Sign in with", default=AuthMethod.CLIENT_SECRET)
+    auth_method: Annotated[AuthMethod, choice(AuthMethod)] = field(
+        "Sign in with", default=AuthMethod.CLIENT_SECRET, labels=AUTH_METHOD_LABELS
+    )
     client_secret: Annotated[str | None, Rule(_client_secret, {"maxLength": SECRET_MAX, "writeOnly": True})] = field(
         "Client secret", "The secret's value, not its ID.", default=None, secret=True
     )
@@ -81,15 +87,17 @@ class PowerBiConnection(Connection):
         "Credential expires on", "The day the secret or certificate ends, as YYYY-MM-DD.", default=None
     )
     certificate_pem: Annotated[str | None, pem("CERTIFICATE")] = field(
-        "Certificate", "The public part, in PEM.", default=None, group="certificate"
+        "Certificate", "The public part, in PEM.", default=None, group="certificate", kind="pem"
     )
     private_key_pem: Annotated[str | None, pem("PRIVATE KEY")] = field(
-        "Private key", "In PEM.", default=None, secret=True, group="certificate"
+        "Private key", "In PEM.", default=None, secret=True, group="certificate", kind="pem"
     )
     private_key_password: Annotated[str | None, secret(SECRET_MAX)] = field(
         "Private key password", default=None, secret=True, group="certificate"
     )
-    cloud: Annotated[Cloud, choice(Cloud)] = field("Cloud", default=Cloud.PUBLIC, destination=True, group="limits")
+    cloud: Annotated[Cloud, choice(Cloud)] = field(
+        "Cloud", default=Cloud.PUBLIC, destination=True, group="limits", labels=CLOUD_LABELS
+    )
     impersonated_user_name: Annotated[str | None, line(254)] = field(
         "Impersonated user name", "For datasets with row-level rules.", default=None, group="limits"
     )

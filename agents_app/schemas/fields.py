@@ -50,7 +50,8 @@ class Schema(BaseModel):
     def _drop_empty(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             raise refuse("Write this as an object.")
-        return {name: value for name, value in values.items() if not is_empty(value)}
+        # A member that is not known stays, so that it is refused whatever its value is.
+        return {name: value for name, value in values.items() if name not in cls.model_fields or not is_empty(value)}
 
 
 def is_empty(value: object) -> bool:
