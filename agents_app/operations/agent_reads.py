@@ -61,8 +61,10 @@ LIST = (
     sa.select(
         *SHORT,
         *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
+        User.name.label("creator"),
         AgentVersion.actor_name.label("updated_by"),
     )
+    .outerjoin(User, User.id == Agent.created_by)
     .outerjoin(AgentVersion, LAST_CHANGE)
     .where(MINE)
 )
@@ -119,17 +121,13 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
 
 def _present(row: AnyRow) -> dict[str, Any]:
     shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
-    shown |= {
-        CONFIG: secrets.public_config(row.connection_config),
-        "secrets_set": row.secret_facts,
-    }
-    creator = {"id": row.created_by, "name": row.creator} if row.created_by else None
-    return shown | {"created_by": creator}
+    return shown | {CONFIG: secrets.public_config(row.connection_config), "secrets_set": row.secret_facts}
 
 
 def _short(row: AnyRow) -> dict[str, Any]:
-    names = [column.key for column in SHORT]
-    return {name: row._mapping[name] for name in names} | {"updated_by": row.updated_by}
+    creator = {"id": row.created_by, "name": row.creator} if row.created_by else None
+    shown = {column.key: row._mapping[column.key] for column in SHORT}
+    return shown | {"created_by": creator, "updated_by": row.updated_by}
 
 
 def _item(row: AnyRow) -> dict[str, Any]:
