@@ -80,7 +80,7 @@ def check_destination(draft: Draft, old_type: ConnectionType, old_config: Mappin
         return
     needed = [p for p in secret_pointers(draft.connection_type) if p in old.sealed and _member(p)]
     untold = [pointer for pointer in needed if pointer not in draft.secrets]
-    if untold and old_type == draft.connection_type:
+    if untold:
         raise InvalidInput((pointer, _type_again(draft.connection_type, pointer)) for pointer in untold)
 
 
