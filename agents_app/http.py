@@ -15,8 +15,7 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from agents_app import errors
 from agents_app.config import Settings
-from agents_app.dbtools import schema_state
-from agents_app.operations import keys
+from agents_app.operations import health, keys
 
 logger = logging.getLogger(__name__)
 
@@ -232,11 +231,11 @@ def _healthz() -> Response:
 def _readyz() -> Response:
     """Whether this process can do its work: database there, schema fits, key fits."""
     try:
-        state = schema_state()
-        wrong_key = None if state.is_behind else keys.wrong()
+        state = health.schema()
+        wrong_key = None if state.pending else keys.wrong()
     except errors.Unavailable as error:
         return _health(503, error.code)
-    if state.is_behind:
+    if state.pending:
         return _health(503, "schema_behind")
     if wrong_key:
         return _health(503, "secret_unavailable")
