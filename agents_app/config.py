@@ -110,10 +110,22 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT 
 
 
 def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
-    """The settings' texts by name: environment first, then `.env`; `NAME_FILE` is read in place of `NAME`."""
-    stored = dotenv_values(env_file, interpolate=False) if env_file and env_file.is_file() else {}
-    texts = {name: text for name, text in stored.items() if text} | dict(os.environ if environ is None else environ)
+    """The settings' texts by name: environment first, then `.env`; `NAME_FILE` is read in place of `NAME`.
+
+    An empty one counts as not set. Raises ConfigurationError where a file cannot be read.
+    """
+    given = os.environ if environ is None else environ
+    texts = {name: text for source in (_stored(env_file), given) for name, text in source.items() if text}
     return {name: text for name in CHECKS if (text := _text_of(name, texts))}
+
+
+def _stored(env_file: Path | None) -> dict[str, str | None]:
+    if env_file is None or not env_file.is_file():
+        return {}
+    try:
+        return dict(dotenv_values(env_file, interpolate=False))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{env_file.name} cannot be read: {_why(error)}.") from None
 
 
 def _text_of(name: str, texts: Mapping[str, str]) -> str:
@@ -121,10 +133,13 @@ def _text_of(name: str, texts: Mapping[str, str]) -> str:
     if not path or texts.get(name):
         return texts.get(name, "").strip()
     try:
-        return Path(path).read_text().strip()
+        return (ROOT / path).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigurationError(f"{name}_FILE cannot be read: {reason}.") from None
+        raise ConfigurationError(f"{name}_FILE cannot be read: {_why(error)}.") from None
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return getattr(error, "strerror", None) or "it is not text"
 
 
 def _check(name: str, check: Callable[[str], T], text: str) -> T:

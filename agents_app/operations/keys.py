@@ -22,6 +22,12 @@ def wrong() -> str | None:
         return _wrong(settings().keys.encryption, connection.execute(KNOWN).all())
 
 
+def known_ids() -> list[str]:
+    """The ids of the keys that stored secrets were encrypted with."""
+    with db.reading() as connection:
+        return [key_id for key_id, _ in connection.execute(KNOWN)]
+
+
 def keyring_for_writing(session: Session) -> Keyring:
     """The keys, known to fit; notes the check value of a new one. Raises Unavailable, and then nothing is written."""
     keyring = settings().keys.encryption
