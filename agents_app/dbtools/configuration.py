@@ -50,6 +50,8 @@ def _with_details(stock: click.Command) -> click.Group:
     for name in ("upgrade", "downgrade"):
         command = copy.copy(group.commands[name])
         command.params = [*command.params, VERBOSE]
+        # `downgrade -1` names a revision, not an option.
+        command.context_settings = {"ignore_unknown_options": True}
         group.commands[name] = command
     return group
 

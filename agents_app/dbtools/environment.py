@@ -30,13 +30,15 @@ def run(models: ModuleType, metadata: MetaData, find_url: Callable[[], URL]) -> 
     url = _url(find_url)
     asked = _asked(url)
     settings = autogenerate.settings(models, metadata)
-    if context.is_offline_mode():
-        _write_script(url, settings)
-        return
     steps = Steps(asked["fn"])
     with in_one_line(url, steps):
-        # Only `upgrade`, `downgrade` and `stamp` go anywhere.
-        (_migrate if "destination_rev" in asked else _look)(url, steps, settings)
+        if context.is_offline_mode():
+            _write_script(url, settings)
+        elif "destination_rev" in asked:
+            # `upgrade`, `downgrade` and `stamp` go somewhere, the others only look.
+            _migrate(url, steps, settings)
+        else:
+            _look(url, steps, settings)
 
 
 def _url(find_url: Callable[[], URL]) -> URL:

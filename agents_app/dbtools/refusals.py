@@ -15,6 +15,11 @@ from agents_app.errors import ConsoleError
 EXISTS = ("42P07", "42710", "42701", "42P06")
 STAMP = "If its tables match the models, say so with `flask db stamp head`, then compare with `flask db check`"
 RAISED_BY_US = "P0001"
+# What Alembic says (its beginning), and what to say in place of it.
+ADVICE = {
+    "Target database is not up to date": "The database is not at head. Bring it there first: flask db upgrade",
+    "This operation cannot proceed in --sql mode": "SQLite needs the table itself for this step: leave --sql out.",
+}
 
 
 @contextmanager
@@ -22,6 +27,8 @@ def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
     """Turn what goes wrong inside into CommandError, which both command lines print as one line."""
     try:
         yield
+    except CommandError as refusal:
+        raise CommandError(_with_advice(str(refusal))) from refusal
     except ConsoleError as refusal:
         raise CommandError(refusal.detail) from refusal
     except DBAPIError as error:
@@ -30,6 +37,10 @@ def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
         raise CommandError(f"Cannot open {_place(url)}: {error.strerror}. Check DATABASE_URL.") from error
     except NotImplementedError as error:
         raise CommandError(f"{steps.failing}: {_flat(str(error))}") from error
+
+
+def _with_advice(text: str) -> str:
+    return next((advice for beginning, advice in ADVICE.items() if text.startswith(beginning)), text)
 
 
 def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
@@ -53,7 +64,7 @@ def _cause(text: str) -> str:
 
 
 def _place(url: URL) -> str:
-    return url.render_as_string(hide_password=True)
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def _without_password(text: str, url: URL) -> str:

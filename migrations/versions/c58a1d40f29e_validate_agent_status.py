@@ -12,12 +12,17 @@ down_revision = '0f96d3b7e815'
 branch_labels = None
 depends_on = None
 
+CHECK = 'ck_agents_status'
+RULE = "status IN ('active', 'disabled')"
+
 
 def upgrade() -> None:
     # SQLite looked at every row when the constraint came.
     if op.get_context().dialect.name == 'postgresql':
-        op.execute('ALTER TABLE agents VALIDATE CONSTRAINT ck_agents_status')
+        op.execute(f'ALTER TABLE agents VALIDATE CONSTRAINT {CHECK}')
 
 
 def downgrade() -> None:
-    pass  # A constraint that has been checked is none that has to go.
+    if op.get_context().dialect.name == 'postgresql':
+        op.drop_constraint(op.f(CHECK), 'agents', type_='check')
+        op.create_check_constraint(op.f(CHECK), 'agents', RULE, postgresql_not_valid=True)

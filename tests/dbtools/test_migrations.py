@@ -1,0 +1,248 @@
+"""The product's own migrations: what they make, from the guide's table to the models, and that nothing gets lost."""
+
+import re
+import sqlite3
+import subprocess
+import uuid
+from io import StringIO
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import IntegrityError
+
+from agents_app.db import db, parse_url
+from tests import postgres
+from tests.dbtools.tools import GUIDE, VERSIONS, engine_of, product, rows_of, run_sql, schema_of
+
+ACCOUNT, USER, AGENT = (uuid.UUID(int=number).hex for number in (1, 2, 3))
+THEN = "'2026-01-01 00:00:00'"
+COLUMNS = """
+SELECT column_name, coalesce(nullif(data_type, 'USER-DEFINED'), udt_name), character_maximum_length, is_nullable,
+    column_default
+FROM information_schema.columns WHERE table_name = 'agents' ORDER BY ordinal_position
+"""
+
+
+def test_the_guides_table_is_made_as_the_guide_says(postgres_url: str) -> None:
+    command.upgrade(product(postgres_url), GUIDE)
+
+    assert rows_of(postgres_url, COLUMNS) == [
+        ("id", "uuid", None, "NO", None),
+        ("name", "character varying", 255, "NO", None),
+        ("description", "text", None, "YES", None),
+        ("status", "character varying", 50, "NO", "'active'::character varying"),
+        ("model_type", "character varying", 100, "YES", None),
+        ("api_key", "character varying", 500, "YES", None),
+        ("system_instructions", "text", None, "YES", None),
+        ("connection_type", "connectiontype", None, "NO", None),
+        ("connection_config", "jsonb", None, "NO", None),
+        ("account_id", "uuid", None, "NO", None),
+        ("created_by", "uuid", None, "YES", None),
+        ("created_at", "timestamp with time zone", None, "NO", None),
+        ("updated_at", "timestamp with time zone", None, "YES", None),
+    ]
+
+
+def test_the_guides_table_has_its_keys_indexes_and_enum_and_nothing_else(postgres_url: str) -> None:
+    command.upgrade(product(postgres_url), GUIDE)
+
+    schema = schema_of(postgres_url)
+    agents = schema["tables"]["agents"]
+
+    assert [(enum["name"], enum["labels"]) for enum in schema["enums"]] == [("connectiontype", ["POWERBI", "DB"])]
+    assert agents["primary key"]["constrained_columns"] == ["id"]
+    keys = {
+        key["constrained_columns"][0]: (key["referred_table"], key["options"]["ondelete"])
+        for key in agents["foreign keys"]
+    }
+    assert keys == {"account_id": ("accounts", "CASCADE"), "created_by": ("users", "SET NULL")}
+    indexes = {index["name"]: (index["column_names"], index["unique"]) for index in agents["indexes"]}
+    assert indexes == {
+        "ix_agents_account_id": (["account_id"], False),
+        "ix_agents_created_by": (["created_by"], False),
+    }
+    assert agents["checks"] == agents["unique"] == []
+
+
+def test_head_equals_the_models(database_url: str) -> None:
+    command.upgrade(product(database_url), "head")
+
+    command.check(product(database_url))
+
+
+def test_head_equals_what_create_all_makes(postgres_server: str, postgres_url: str) -> None:
+    command.upgrade(product(postgres_url), "head")
+    with postgres.database(postgres_server) as other_url:
+        with engine_of(other_url).begin() as connection:
+            db.metadata.create_all(connection)
+
+        assert schema_of(postgres_url) == schema_of(other_url)
+
+
+def test_nothing_is_left_after_base_but_an_empty_version_table(database_url: str) -> None:
+    empty = schema_of(database_url)
+    command.upgrade(product(database_url), "head")
+    command.downgrade(product(database_url), "base")
+
+    assert schema_of(database_url) == empty
+    assert rows_of(database_url, "SELECT * FROM alembic_version") == []
+
+
+def test_every_step_goes_up_down_and_up_again(database_url: str) -> None:
+    config = product(database_url)
+    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+    schemas = {}
+    for revision in revisions:
+        command.upgrade(config, revision)
+        schemas[revision] = schema_of(database_url)
+
+    for revision in revisions[-2::-1]:
+        command.downgrade(config, "-1")
+        assert schema_of(database_url) == schemas[revision], f"down to {revision}"
+    for revision in revisions[1:]:
+        command.upgrade(config, "+1")
+        assert schema_of(database_url) == schemas[revision], f"up to {revision}"
+
+
+def test_agents_of_the_guide_are_whole_at_head(database_url: str) -> None:
+    command.upgrade(product(database_url), GUIDE)
+    _fill_guide(database_url, name="Straße", description="Über ALLES")
+
+    command.upgrade(product(database_url), "head")
+
+    query = "SELECT name, name_key, search_text, version, status, status_reason, CAST(secret_facts AS text) FROM agents"
+    assert rows_of(database_url, query) == [
+        ("Straße", "strasse", "strasse\nüber alles\ngpt-4o", 1, "active", None, "{}")
+    ]
+
+
+def test_agents_of_the_guide_survive_the_way_up_and_back(database_url: str) -> None:
+    command.upgrade(product(database_url), GUIDE)
+    _fill_guide(database_url)
+    before = rows_of(database_url, "SELECT * FROM agents")
+
+    command.upgrade(product(database_url), "head")
+    command.downgrade(product(database_url), GUIDE)
+
+    assert rows_of(database_url, "SELECT * FROM agents") == before
+    assert rows_of(database_url, "SELECT count(*) FROM users") == [(1,)]
+
+
+def test_many_agents_are_filled_each_once(database_url: str) -> None:
+    command.upgrade(product(database_url), GUIDE)
+    _fill_guide(database_url)
+    copies = "SELECT {id}, name || n, connection_type, connection_config, account_id, created_at FROM agents, numbers"
+    numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2500) "
+    new_id = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}
+    columns = "id, name, connection_type, connection_config, account_id, created_at"
+    dialect = parse_url(database_url).get_backend_name()
+    run_sql(database_url, f"INSERT INTO agents ({columns}) {numbers}{copies.format(id=new_id[dialect])}")
+
+    command.upgrade(product(database_url), "head")
+
+    assert rows_of(database_url, "SELECT count(*) FROM agents WHERE name_key = lower(name)") == [(2501,)]
+
+
+def test_a_status_that_is_none_is_refused(database_url: str) -> None:
+    command.upgrade(product(database_url), GUIDE)
+    _fill_guide(database_url)
+    command.upgrade(product(database_url), "head")
+
+    with pytest.raises(IntegrityError, match="ck_agents_status"):
+        run_sql(database_url, "UPDATE agents SET status = 'failing'")
+
+
+def test_an_enum_takes_its_labels_only(database_url: str) -> None:
+    command.upgrade(product(database_url), GUIDE)
+    _fill_guide(database_url)
+
+    with pytest.raises(sa.exc.DBAPIError):
+        run_sql(database_url, "UPDATE agents SET connection_type = 'NOPE'")
+
+
+def test_deleting_an_account_takes_its_agents_and_deleting_a_user_does_not(database_url: str) -> None:
+    command.upgrade(product(database_url), "head")
+    _fill_guide(database_url)
+
+    run_sql(database_url, "DELETE FROM users")
+    assert rows_of(database_url, "SELECT created_by FROM agents") == [(None,)]
+    run_sql(database_url, "DELETE FROM accounts")
+    assert rows_of(database_url, "SELECT * FROM agents") == []
+
+
+def test_a_script_for_postgresql_makes_what_the_upgrade_makes(postgres_server: str, postgres_url: str) -> None:
+    command.upgrade(product(postgres_url), "head")
+    with postgres.database(postgres_server) as other_url:
+        _psql(other_url, _script(other_url, "base:" + GUIDE))
+        _fill_guide(other_url)
+        _psql(other_url, _script(other_url, GUIDE + ":head"))
+
+        assert schema_of(other_url) == schema_of(postgres_url)
+        assert rows_of(other_url, "SELECT name_key FROM agents") == [("sales",)]
+        command.check(product(other_url))
+
+
+def test_a_script_takes_postgresql_back_to_nothing(postgres_url: str) -> None:
+    command.upgrade(product(postgres_url), "head")
+    config = product(postgres_url)
+    config.output_buffer = StringIO()
+    command.downgrade(config, "head:base", sql=True)
+
+    _psql(postgres_url, config.output_buffer.getvalue())
+
+    assert schema_of(postgres_url) == {"tables": {}, "enums": []}
+
+
+def test_a_script_for_sqlite_makes_what_the_upgrade_makes(
+    sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    command.upgrade(product(sqlite_url), "head")
+    other = tmp_path_factory.mktemp("script") / "console.db"
+    with sqlite3.connect(other) as connection:
+        connection.executescript(_script(sqlite_url, "head"))
+    connection.close()
+
+    assert schema_of(f"sqlite:///{other}") == schema_of(sqlite_url)
+
+
+def test_a_script_needs_no_server_and_holds_no_password() -> None:
+    script = _script("postgresql://operator:geheim@127.0.0.1:1/console", "head")
+
+    assert "CREATE TABLE agents" in script
+    assert "geheim" not in script
+
+
+def test_files_are_called_by_revision_and_slug() -> None:
+    for path in VERSIONS.glob("*.py"):
+        slug = re.search(r'^"""(\w+)$', path.read_text(), re.MULTILINE)
+        assert slug is not None
+        assert re.fullmatch(rf"[0-9a-f]{{12}}_{slug.group(1)}", path.stem)
+
+
+def _fill_guide(url: str, name: str = "Sales", description: str = "About sales") -> None:
+    columns = (
+        "id, name, description, model_type, connection_type, connection_config, account_id, created_by, created_at"
+    )
+    values = f"'{AGENT}', '{name}', '{description}', 'gpt-4o', 'DB', '{{}}', '{ACCOUNT}', '{USER}', {THEN}"
+    person = f"'{USER}', '{ACCOUNT}', 'a@example.org', 'A', 'admin', true, {THEN}"
+    run_sql(
+        url,
+        f"INSERT INTO accounts (id, name, created_at) VALUES ('{ACCOUNT}', 'Acme', {THEN})",
+        f"INSERT INTO users (id, account_id, email, name, role, is_active, created_at) VALUES ({person})",
+        f"INSERT INTO agents ({columns}) VALUES ({values})",
+    )
+
+
+def _script(url: str, revision: str) -> str:
+    config = product(url)
+    config.output_buffer = StringIO()
+    command.upgrade(config, revision, sql=True)
+    return config.output_buffer.getvalue()
+
+
+def _psql(url: str, script: str) -> None:
+    psql = [postgres.client("psql"), "-X", "-v", "ON_ERROR_STOP=1", url]
+    done = subprocess.run(psql, check=False, input=script, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr

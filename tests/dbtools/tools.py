@@ -1,0 +1,135 @@
+"""What the tests of migrations share: Alembic in this process, on the product's files or on some made for a test."""
+
+import shutil
+import uuid
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.config import Config
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool
+
+from agents_app import dbtools
+from agents_app.db import NAMES, ROOT, create_sqlite_file, parse_url
+
+GUIDE = "7d3e90b1c4f6"
+BEFORE_GUIDE = "3b1f07c5d2a9"
+VERSIONS = ROOT / "migrations" / "versions"
+
+AT_ONCE = dbtools.Patience(migration=0, lock=0.05, tries=2, pause=0)
+
+ENV = """
+from alembic import context
+from agents_app import dbtools
+found = context.config.attributes
+dbtools.run(found["models"], found["metadata"], None)
+"""
+
+REVISION = '''"""{name}"""
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "{name}"
+down_revision = {after!r}
+
+
+def upgrade():
+{upgrade}
+
+
+def downgrade():
+{downgrade}
+'''
+
+
+def engine_of(url: str) -> Engine:
+    """An engine that keeps no connection."""
+    create_sqlite_file(parse_url(url))
+    return sa.create_engine(parse_url(url), poolclass=NullPool)
+
+
+def product(url: str, patience: dbtools.Patience = AT_ONCE) -> Config:
+    """Alembic on the product's migrations."""
+    return dbtools.alembic_config(parse_url(url), patience)
+
+
+class Project:
+    """A folder of migrations of its own, with models of its own."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.url = url
+        self.metadata = sa.MetaData(naming_convention=NAMES)
+        self.models = ModuleType("models")
+        self.models.__path__ = []
+        self.folder = folder / f"migrations-{uuid.uuid4().hex[:8]}"
+        self.versions = self.folder / "versions"
+        self.versions.mkdir(parents=True)
+        (self.folder / "env.py").write_text(ENV)
+        shutil.copy(ROOT / "migrations" / "script.py.mako", self.folder)
+        self._last: str | None = None
+
+    def config(self, patience: dbtools.Patience = AT_ONCE) -> Config:
+        """Alembic on this folder."""
+        config = dbtools.alembic_config(parse_url(self.url), patience)
+        config.set_main_option("script_location", str(self.folder))
+        config.attributes |= {"models": self.models, "metadata": self.metadata}
+        return config
+
+    def revision(self, name: str, upgrade: str, downgrade: str = "pass") -> Path:
+        """Add a migration after the last one."""
+        parts = {"upgrade": _indented(upgrade), "downgrade": _indented(downgrade)}
+        path = self.versions / f"{name}.py"
+        path.write_text(REVISION.format(name=name, after=self._last, **parts))
+        self._last = name
+        return path
+
+    def add_guide_parents(self) -> None:
+        """Declare the tables that the guide's table points to."""
+        for name in ("accounts", "users"):
+            sa.Table(name, self.metadata, sa.Column("id", sa.Uuid(), primary_key=True))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.strip().splitlines())
+
+
+def schema_of(url: str) -> dict[str, Any]:
+    """Everything that can be seen of a schema, so that two can be compared."""
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        inspector = sa.inspect(connection)
+        tables = {name: _table(inspector, name) for name in inspector.get_table_names() if name != "alembic_version"}
+        return {"tables": tables, "enums": _enums(inspector)}
+
+
+def _enums(inspector: Any) -> Any:
+    return inspector.get_enums() if inspector.dialect.name == "postgresql" else []
+
+
+def _table(inspector: Any, name: str) -> dict[str, Any]:
+    columns = [{**column, "type": str(column["type"])} for column in inspector.get_columns(name)]
+    by_name = {"key": lambda found: str(found["name"])}
+    return {
+        "columns": columns,
+        "primary key": inspector.get_pk_constraint(name),
+        "foreign keys": sorted(inspector.get_foreign_keys(name), **by_name),
+        "unique": sorted(inspector.get_unique_constraints(name), **by_name),
+        "checks": sorted(inspector.get_check_constraints(name), **by_name),
+        "indexes": sorted(inspector.get_indexes(name), **by_name),
+    }
+
+
+def rows_of(url: str, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query."""
+    with engine_of(url).connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def run_sql(url: str, *statements: str) -> None:
+    """Carry out statements, each for good."""
+    with engine_of(url).begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
