@@ -87,6 +87,10 @@ class Database(SQLAlchemy):
         with plain_errors(), Session(writing, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def forget_connections(self) -> None:
+        """Close the pool, so that processes that are forked now do not share its connections."""
+        self.engine.dispose()
+
 
 db = Database(model_class=Base)
 

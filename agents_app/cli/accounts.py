@@ -1,0 +1,56 @@
+"""`flask accounts`: make and list the accounts of this server."""
+
+import sys
+from collections.abc import Mapping
+
+import click
+
+from agents_app.cli.console import ConsoleGroup, json_option, print_json, print_table, require_keys, say
+from agents_app.cli.options import options_of
+from agents_app.operations import accounts as operations
+from agents_app.schemas.people import AccountValues
+
+INSTEAD = "Leave it out to type it hidden, or use --password-stdin."
+
+accounts = ConsoleGroup("accounts", help="Make and list the accounts of this server.")
+
+
+@accounts.command()
+@options_of(AccountValues, spelled={"account_name": "organisation"}, instead=INSTEAD)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, and ask for nothing.")
+def create(*, password_stdin: bool, **given: str | None) -> None:
+    """Make an account and its first admin.
+
+    Asks for what no option gives, and for the password twice.
+    """
+    require_keys()
+    values = _asked(given) if not password_stdin else {**given, "password": _from_stdin()}
+    account_id = operations.create(values)
+    click.echo(account_id)
+    say(f"{values['account_name']} is there. Its admin signs in as {values['email']}.")
+
+
+@accounts.command("list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List every account with its number of people."""
+    found = operations.listing()
+    if as_json:
+        print_json({"items": found})
+        return
+    print_table(
+        ("ID", "CREATED (UTC)", "PEOPLE", "NAME"),
+        [(row["id"], row["created_at"], row["people"], row["name"]) for row in found],
+    )
+
+
+def _from_stdin() -> str:
+    # What is not UTF-8 is refused by the schema, in its words.
+    text = sys.stdin.buffer.read().decode(errors="surrogateescape")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _asked(given: Mapping[str, str | None]) -> dict[str, str]:
+    titles = {name: AccountValues.model_fields[name].title or name for name in ("account_name", "name", "email")}
+    values = {name: given[name] or click.prompt(title, err=True) for name, title in titles.items()}
+    return values | {"password": click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)}

@@ -1,0 +1,89 @@
+"""Collects the values of an agent that is made or changed, from options, a file, prompts and standard input."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, TypeVar
+
+import click
+
+from agents_app.cli.options import agent_options, connection_fields, secret_titles
+from agents_app.schemas.agents import CONFIG, AgentValues
+from agents_app.schemas.json_text import read_object
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+INSTEAD = "Use --ask {name} to type it hidden, --secrets-stdin, or --file."
+
+
+def value_options(command: Function) -> Function:
+    """Every way to give the values of an agent."""
+    for decorate in reversed(
+        (
+            agent_options(INSTEAD),
+            click.option(
+                "--file",
+                type=click.File("rb"),
+                help="A JSON object as the API takes it; - is standard input. Options stand above it.",
+            ),
+            click.option(
+                "--ask",
+                multiple=True,
+                type=click.Choice(list(secret_titles())),
+                help="Type this secret at a hidden prompt. May be repeated.",
+            ),
+            click.option(
+                "--secrets-stdin",
+                is_flag=True,
+                help='Read secrets from standard input as a JSON object: {"api_key": "...", "password": "..."}.',
+            ),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def collect(
+    given: Mapping[str, Any], file: BinaryIO | None, ask: tuple[str, ...], *, secrets_stdin: bool
+) -> dict[str, Any]:
+    """The values as an operation takes them. Raises Malformed where JSON cannot be read."""
+    stdin = sys.stdin.buffer
+    if secrets_stdin and file is stdin:
+        raise click.UsageError("Standard input can be the --file or the --secrets-stdin, not both.")
+    values = read_object(file.read()) if file else {}
+    _place(values, {name: _plain(value) for name, value in given.items() if value not in (None, ())})
+    if secrets_stdin:
+        _place(values, read_object(stdin.read()))
+    _place(values, {name: _typed(name) for name in ask})
+    return values
+
+
+def clear(values: dict[str, Any], names: tuple[str, ...]) -> None:
+    """Note that these fields shall be empty."""
+    _place(values, dict.fromkeys(names))
+
+
+def clearable() -> list[str]:
+    """The fields that may be emptied by name."""
+    optional = [name for name, declared in AgentValues.model_fields.items() if not declared.is_required()]
+    return [*(name for name in optional if name != CONFIG), *connection_fields()]
+
+
+def _place(values: dict[str, Any], new: Mapping[str, Any]) -> None:
+    own = {name: value for name, value in new.items() if name in AgentValues.model_fields}
+    members = {name: value for name, value in new.items() if name not in own}
+    values.update(own)
+    config = values.get(CONFIG) or {}
+    # Where a file holds something else than an object here, the schema says so.
+    if members and isinstance(config, dict):
+        values[CONFIG] = {**config, **members}
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _typed(name: str) -> str:
+    value: str = click.prompt(secret_titles()[name], hide_input=True, err=True)
+    if value.startswith("-----BEGIN"):
+        raise click.UsageError(f"A prompt takes one line; give {name} with --secrets-stdin or --file.")
+    return value

@@ -1,0 +1,190 @@
+"""`flask agents`: list, show, create, update, disable, enable, clone and delete agents."""
+
+from typing import Any
+from uuid import UUID
+
+import click
+
+from agents_app.cli.agent_values import clear, clearable, collect, value_options
+from agents_app.cli.console import (
+    ConsoleGroup,
+    account_option,
+    acting,
+    json_option,
+    print_json,
+    print_record,
+    print_table,
+    say,
+)
+from agents_app.cli.options import options_of
+from agents_app.operations import agent_reads
+from agents_app.operations import agents as operations
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, parse
+
+HEADINGS = ("ID", "STATUS", "TYPE", "UPDATED (UTC)", "MODEL", "NAME")
+
+agents = ConsoleGroup("agents", help="List, show, create, change and delete agents.")
+
+agent_id = click.argument("agent_id", metavar="ID", type=click.UUID)
+version_option = click.option(
+    "--version", type=int, metavar="NUMBER", help="Refuse when the agent is at another version by now."
+)
+
+
+@agents.command("list")
+@options_of(AgentQuery, skip=("before",), spelled={"q": "search"})
+@json_option
+@account_option
+def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
+    """List agents, all that match.
+
+    With --limit or --cursor one page, and where the next one begins.
+    """
+    actor = acting(account)
+    is_one_page = asked["limit"] is not None or asked["cursor"] is not None
+    query = parse({name: value for name, value in asked.items() if value is not None})
+    items, next_cursor = _one_page(actor, query) if is_one_page else (_all(actor, query), None)
+    if as_json:
+        print_json({"items": items, "next_cursor": next_cursor})
+        return
+    print_table(HEADINGS, [_row(item) for item in items])
+    if next_cursor:
+        say(f"There are more: --cursor {next_cursor}")
+
+
+@agents.command()
+@agent_id
+@json_option
+@account_option
+def show(account: str | None, agent_id: UUID, *, as_json: bool) -> None:
+    """Show one agent. Of secrets, that they are set and how they end."""
+    agent = agent_reads.read(acting(account), agent_id)
+    if as_json:
+        print_json(agent)
+        return
+    print_record(_record(agent))
+
+
+@agents.command()
+@value_options
+@account_option
+def create(account: str | None, **given: Any) -> None:
+    """Create an agent and print its id.
+
+    Values come from options or from a JSON file, secrets from a prompt, standard input or the file.
+
+    \b
+    flask agents create --name "Sales" --connection-type DB --dialect postgresql \\
+        --host db.example.org --database sales --username reader --ask password
+    """
+    actor = acting(account)
+    new_id, _ = operations.create(actor, _collected(given))
+    click.echo(new_id)
+
+
+@agents.command()
+@agent_id
+@value_options
+@click.option(
+    "--clear", "cleared", multiple=True, metavar="FIELD", type=click.Choice(clearable()), help="Empty this field."
+)
+@version_option
+@account_option
+def update(account: str | None, agent_id: UUID, version: int | None, cleared: tuple[str, ...], **given: Any) -> None:
+    """Change what is given of an agent, and keep the rest.
+
+    A stored secret is kept too, unless the connection leads elsewhere: then it must be given again.
+    """
+    actor = acting(account)
+    changes = _collected(given)
+    clear(changes, cleared)
+    operations.update(actor, agent_id, changes, version)
+    say(f"{_name(actor, agent_id)} is saved.")
+
+
+@agents.command()
+@agent_id
+@click.option("--reason", metavar="TEXT", help="Why; runtimes that ask for the agent are told.")
+@version_option
+@account_option
+def disable(account: str | None, agent_id: UUID, version: int | None, reason: str | None) -> None:
+    """Keep runtimes from fetching an agent."""
+    actor = acting(account)
+    operations.disable(actor, agent_id, {"reason": reason}, version)
+    say(f"{_name(actor, agent_id)} is disabled.")
+
+
+@agents.command()
+@agent_id
+@version_option
+@account_option
+def enable(account: str | None, agent_id: UUID, version: int | None) -> None:
+    """Let runtimes fetch an agent again."""
+    actor = acting(account)
+    operations.enable(actor, agent_id, version)
+    say(f"{_name(actor, agent_id)} is active.")
+
+
+@agents.command()
+@agent_id
+@account_option
+def clone(account: str | None, agent_id: UUID) -> None:
+    """Make an active copy of an agent, secrets included, and print the copy's id."""
+    click.echo(operations.clone(acting(account), agent_id))
+
+
+@agents.command()
+@agent_id
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@version_option
+@account_option
+def delete(account: str | None, agent_id: UUID, version: int | None, *, yes: bool) -> None:
+    """Delete an agent, after asking."""
+    actor = acting(account)
+    name = _name(actor, agent_id)
+    if not yes:
+        click.confirm(f"Delete {name}?", abort=True, err=True)
+    operations.delete(actor, agent_id, version)
+    say(f"{name} is deleted.")
+
+
+def _collected(given: dict[str, Any]) -> dict[str, Any]:
+    file, ask, secrets_stdin = (given.pop(name) for name in ("file", "ask", "secrets_stdin"))
+    return collect(given, file, ask, secrets_stdin=secrets_stdin)
+
+
+def _one_page(actor: Actor, query: AgentQuery) -> tuple[list[dict[str, Any]], str | None]:
+    page = agent_reads.listing(actor, query)
+    return page.items, page.next_cursor
+
+
+def _all(actor: Actor, query: AgentQuery) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        following = query.model_copy(update={"limit": LIMIT_MAX, "cursor": cursor})
+        page, cursor = _one_page(actor, following)
+        items += page
+        if cursor is None:
+            return items
+
+
+def _row(item: dict[str, Any]) -> tuple[object, ...]:
+    return tuple(item[name] for name in ("id", "status", "connection_type", "updated_at", "model_type", "name"))
+
+
+def _record(agent: dict[str, Any]) -> dict[str, object]:
+    record = agent | {"created_by": agent["created_by"] and agent["created_by"]["name"]}
+    config, secrets = record.pop("connection_config"), record.pop("secrets_set")
+    record |= {f"connection_config.{name}": value for name, value in config.items()}
+    return record | {pointer[1:].replace("/", "."): _fact(fact) for pointer, fact in secrets.items()}
+
+
+def _fact(fact: dict[str, Any]) -> str:
+    ending = f", ends in {fact['last_four']}" if fact.get("last_four") else ""
+    return f"set by {fact.get('set_by', 'somebody')}{ending}"
+
+
+def _name(actor: Actor, agent_id: UUID) -> str:
+    return str(agent_reads.read(actor, agent_id)["name"])

@@ -1,0 +1,122 @@
+"""What all commands share: how they refuse, print, and find out who acts. Options live in `options.py`."""
+
+import getpass
+import os
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+import orjson
+from alembic.util import CommandError
+from flask.cli import AppGroup
+
+from agents_app.config import settings
+from agents_app.errors import ConsoleError, InvalidInput
+from agents_app.operations import accounts
+from agents_app.operations.permissions import Actor
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class ConsoleCommand(click.Command):
+    """A command whose refusals are plain lines on standard error, with exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; the one place where a refusal becomes lines of text."""
+        try:
+            return super().invoke(ctx)
+        except (ConsoleError, CommandError) as refusal:
+            for line in refusal_lines(refusal):
+                say(line)
+            ctx.exit(1)
+
+
+class ConsoleGroup(AppGroup):
+    """A group of such commands."""
+
+    command_class = ConsoleCommand
+
+
+def refusal_lines(refusal: ConsoleError | CommandError) -> list[str]:
+    """A refusal in words: its sentence, and below it each wrong field with its own."""
+    if not isinstance(refusal, InvalidInput):
+        return [f"Error: {refusal}"]
+    fields = [(pointer[1:].replace("/", "."), sentence) for pointer, sentence in refusal.fields]
+    lines = [f"  {name}: {sentence}" if name else f"  {sentence}" for name, sentence in fields]
+    return [f"Error: {refusal.detail}", *lines]
+
+
+def say(text: str) -> None:
+    """Tell a person something. What a program would read goes to standard output instead."""
+    click.echo(text, err=True)
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows in columns as wide as they need, with a line of headings."""
+    table = [list(headings), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(_width(row[at]) for row in table) for at in range(len(headings))]
+    for row in table:
+        cells = [text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())
+
+
+def print_record(record: Mapping[str, object]) -> None:
+    """Print one thing, a line a field; further lines of a value are indented."""
+    width = max(len(name) for name in record)
+    for name, value in record.items():
+        first, *more = _cell(value).split("\n")
+        click.echo(f"{name.ljust(width)}  {first}".rstrip())
+        for line in more:
+            click.echo(f"{' ' * width}  {line}".rstrip())
+
+
+def acting(account: str | None) -> Actor:
+    """Who the person at the terminal is: an admin of the account, called after the operating-system user.
+
+    Raises ConfigurationError without usable keys, and NotFound where `account` does not say which one.
+    """
+    require_keys()
+    return accounts.terminal_actor(_operator(), account)
+
+
+def require_keys() -> None:
+    """Raise ConfigurationError, naming the setting, unless every key is set and strong."""
+    _ = settings().keys
+
+
+def account_option(command: Function) -> Function:
+    """The option that says in which account a command acts."""
+    text = "Name or id of the account, where there is more than one."
+    return click.option("--account", metavar="NAME", help=text)(command)
+
+
+def json_option(command: Function) -> Function:
+    """The option that asks for JSON instead of a table."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # In a container the user often has a number and no name.
+        return f"user {os.getuid()}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else not unicodedata.combining(char) for char in text)

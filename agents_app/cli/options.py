@@ -1,0 +1,107 @@
+"""Options made from the schemas: what they take is checked by the schema, not here."""
+
+from collections.abc import Callable
+from datetime import date
+from enum import StrEnum
+from typing import Any, NoReturn, TypeVar, get_args, get_origin
+
+import click
+
+from agents_app.connections import TYPES
+from agents_app.schemas.agents import CONFIG, AgentValues
+from agents_app.schemas.fields import Schema, field_notes
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+KINDS = {bool: "true|false", int: "NUMBER", date: "YYYY-MM-DD"}
+NEVER = "A secret is never given as an option, where other programs and the shell's history would see it. {instead}"
+
+
+def options_of(
+    schema: type[Schema], *, skip: tuple[str, ...] = (), spelled: dict[str, str] | None = None, instead: str = ""
+) -> Callable[[Function], Function]:
+    """One option for each field of a schema, in its order, called after the field or as `spelled` says.
+
+    A secret's is hidden and refuses every value with the way to go, `instead`.
+    """
+    names = [name for name in schema.model_fields if name not in skip]
+
+    def decorate(command: Function) -> Function:
+        for name in reversed(names):
+            option = _secret_option(name, instead) if is_secret(schema, name) else _option(schema, name, spelled or {})
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def agent_options(instead: str) -> Callable[[Function], Function]:
+    """The options of an agent's own fields and of every connection type's."""
+
+    def decorate(command: Function) -> Function:
+        for name, holders in reversed(connection_fields().items()):
+            label = f"{', '.join(holders)}: "
+            schema = TYPES[holders[0]]
+            option = _secret_option(name, instead) if is_secret(schema, name) else _option(schema, name, {}, label)
+            command = option(command)
+        return options_of(AgentValues, skip=(CONFIG,), instead=instead)(command)
+
+    return decorate
+
+
+def connection_fields() -> dict[str, list[Any]]:
+    """Every field of every connection type, with the types that have it."""
+    fields: dict[str, list[Any]] = {}
+    for kind, declaration in TYPES.items():
+        for name in declaration.model_fields:
+            fields.setdefault(name, []).append(kind)
+    return fields
+
+
+def secret_titles() -> dict[str, str]:
+    """The names of all secrets of an agent, with what a person calls them."""
+    schemas: list[type[Schema]] = [AgentValues, *TYPES.values()]
+    names = [(schema, name) for schema in schemas for name in schema.model_fields if is_secret(schema, name)]
+    return {name: schema.model_fields[name].title or name for schema, name in names}
+
+
+def is_secret(schema: type[Schema], name: str) -> bool:
+    """Whether the field's value must never be shown."""
+    return bool(field_notes(schema, name).get("secret"))
+
+
+def _option(
+    schema: type[Schema], name: str, spelled: dict[str, str], label: str = ""
+) -> Callable[[Function], Function]:
+    declared = schema.model_fields[name]
+    annotation = declared.annotation
+    is_list = get_origin(annotation) is list
+    words = [f"{declared.title}.", declared.description or "", "May be repeated." if is_list else ""]
+    text = label + " ".join(word for word in words if word)
+    flag = "--" + spelled.get(name, name).replace("_", "-")
+    return click.option(flag, name, metavar=_metavar(annotation), multiple=is_list, default=None, help=text)
+
+
+def _secret_option(name: str, instead: str) -> Callable[[Function], Function]:
+    def refuse(_context: click.Context, _option: click.Parameter, value: object) -> None:
+        if value is not None:
+            _refuse(instead.format(name=name))
+
+    flag = "--" + name.replace("_", "-")
+    # The flag's value lets it be refused also where nothing follows it.
+    return click.option(
+        flag, name, is_flag=False, flag_value="", default=None, hidden=True, expose_value=False, callback=refuse
+    )
+
+
+def _refuse(instead: str) -> NoReturn:
+    raise click.UsageError(NEVER.format(instead=instead))
+
+
+def _metavar(annotation: Any) -> str:
+    for kind in get_args(annotation) or (annotation,):
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return "|".join(kind)
+        if kind in KINDS:
+            return KINDS[kind]
+    return "TEXT"
