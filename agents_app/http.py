@@ -23,6 +23,8 @@ BODY_MAX = 1_000_000
 # The longest spelling of an IPv6 address.
 ADDRESS_MAX = 45
 HEALTH = ("/healthz", "/readyz")
+# Where the pages' cookie carries the session.
+SESSION_ID = "sid"
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -158,7 +160,7 @@ class PageSessions(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Any) -> SecureCookieSession | None:
         """The cookie's content, or None (a session that cannot be written) where no page is asked for."""
-        if is_for_programs(request.path) or request.path.startswith(("/static/", *HEALTH)):
+        if request.path.startswith(("/api/", "/static/", *HEALTH)):
             return None
         return super().open_session(app, request)
 

@@ -1,7 +1,33 @@
-"""The api door."""
+"""The JSON door: its address, and who comes in. Each endpoint is declared beside this; errors are `http.py`'s."""
 
-from flask import Flask
+import re
+
+from flask import Blueprint, Flask, g, request
+
+from agents_app import http
+from agents_app.api import about, agents, docs, openapi, registrar, runtime
+from agents_app.errors import NotSignedIn
+from agents_app.operations import tokens
+
+PREFIX = "/api/v1"
+BEARER = re.compile(r"bearer +(?P<token>[!-~]+) *", re.IGNORECASE)
+ENDPOINTS = (*agents.ENDPOINTS, *runtime.ENDPOINTS, *about.ENDPOINTS)
 
 
 def init_app(app: Flask) -> None:
-    """Register this door."""
+    """Register every endpoint, the document that describes them, and the page that shows it."""
+    door = Blueprint("api", __name__, url_prefix=PREFIX)
+    door.before_request(_authenticate)
+    for endpoint in ENDPOINTS:
+        registrar.register(door, endpoint)
+    app.register_blueprint(door)
+    openapi.init_app(app, PREFIX, ENDPOINTS)
+    docs.init_app(app)
+
+
+def _authenticate() -> None:
+    # The header alone: a cookie would let any page a person visits act for them.
+    found = BEARER.fullmatch(request.headers.get("Authorization", ""))
+    if found is None:
+        raise NotSignedIn("Send an API token with the request: Authorization: Bearer agc_…", code="token_missing")
+    g.actor = tokens.authenticate(found["token"], address=http.address(), request_id=g.request_id)

@@ -1,0 +1,31 @@
+"""How answers are written: JSON, ETag, not modified. What is in them is the operations' part."""
+
+from typing import Any
+
+import orjson
+from flask import Response
+
+
+def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A good answer."""
+    return Response(orjson.dumps(content), status, headers, mimetype="application/json")
+
+
+def record(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A record that has versions, with its ETag."""
+    return as_json(content, status, {"ETag": etag(content["version"]), **(headers or {})})
+
+
+def not_modified(version: int) -> Response:
+    """What a caller who has this version is told."""
+    return Response(status=304, headers={"ETag": etag(version)})
+
+
+def nothing() -> Response:
+    """Done, and there is nothing to say."""
+    return Response(status=204)
+
+
+def etag(version: int) -> str:
+    """The strong validator of a version: every change of a record makes a new one."""
+    return f'"{version}"'

@@ -1,0 +1,39 @@
+"""The page that shows the OpenAPI document and lets people try it: Swagger UI's own files on a page of ours."""
+
+from pathlib import Path
+
+import flask_swagger_ui
+from flask import Flask, Response, render_template, send_from_directory, session
+
+from agents_app import http
+from agents_app.config import Settings, settings
+from agents_app.errors import NotFound
+from agents_app.operations import sessions
+
+FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
+FOLDER = Path(flask_swagger_ui.__file__).parent / "dist"
+DAY = 86_400
+
+
+def init_app(app: Flask) -> None:
+    """Serve the page where API_DOCS_PATH says, and the files it needs below it."""
+    known: Settings = app.extensions["settings"]
+    app.add_url_rule(known.api_docs_path, "api_docs", _page, provide_automatic_options=False)
+    app.add_url_rule(f"{known.api_docs_path}/<name>", "api_docs_file", _file, provide_automatic_options=False)
+
+
+def check_may_read() -> None:
+    """Raise NotSignedIn where the documents are for people who are signed in, and nobody is."""
+    if not settings().api_docs_public:
+        sessions.actor_for(session.get(http.SESSION_ID, ""), address=http.address(), request_id=None)
+
+
+def _page() -> str:
+    check_may_read()
+    return render_template("api/docs.html")
+
+
+def _file(name: str) -> Response:
+    if name not in FILES:
+        raise NotFound("There is nothing at this address.")
+    return send_from_directory(FOLDER, name, max_age=DAY)

@@ -1,0 +1,72 @@
+"""What comes with a request, read strictly: body, query, preconditions. What members must be, schemas say."""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from flask import request
+
+from agents_app.errors import InvalidInput, Malformed, WrongMediaType
+from agents_app.schemas import json_text
+from agents_app.schemas.fields import escape_pointer
+
+IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
+VERSION = re.compile(r"[1-9][0-9]{0,9}")
+# No agent has it, so that a precondition which names no version of ours never holds.
+NO_VERSION = -1
+BODY_METHODS = ("POST", "PUT", "PATCH")
+
+
+def body() -> dict[str, Any]:
+    """The JSON object of the request. Raises TooLarge, WrongMediaType, Malformed."""
+    # First of all, so that a body which is too large is refused as such, whatever it calls itself.
+    sent = request.get_data(cache=False)
+    if request.mimetype != "application/json" or not _is_plain_utf8():
+        raise WrongMediaType("Send the body as application/json, in UTF-8 and not compressed.")
+    return json_text.read_object(sent)
+
+
+def no_body() -> None:
+    """Refuse a body that would be ignored; an empty object counts as none. Raises TooLarge, Malformed."""
+    if request.method in BODY_METHODS and request.get_data(cache=False).strip() not in (b"", b"{}"):
+        raise Malformed("This address takes no body.")
+
+
+def query(known: Collection[str]) -> dict[str, str]:
+    """The parameters of the query. Raises InvalidInput where one is not known or given twice."""
+    unknown = request.args.keys() - known
+    problems = [(f"/{escape_pointer(name)}", "This parameter is not known here.") for name in unknown]
+    twice = [name for name in known if len(request.args.getlist(name)) > 1]
+    problems += [(f"/{name}", "Give this parameter once.") for name in twice]
+    if problems:
+        raise InvalidInput(sorted(problems))
+    return request.args.to_dict()
+
+
+def idempotency_key() -> str | None:
+    """The header Idempotency-Key. Raises Malformed."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise Malformed("Idempotency-Key takes 1 to 255 printable ASCII characters.", code="bad_idempotency_key")
+    return key
+
+
+def expected_version() -> int | None:
+    """The version that If-Match asks for, the latest of several; None where any will do."""
+    if "If-Match" not in request.headers or request.if_match.star_tag:
+        return None
+    return max(_versions(request.if_match.as_set()), default=NO_VERSION)
+
+
+def known_version() -> int:
+    """The latest version that If-None-Match says the caller has."""
+    return max(_versions(request.if_none_match.as_set(include_weak=True)), default=NO_VERSION)
+
+
+def _versions(tags: Collection[str]) -> list[int]:
+    return [int(tag) for tag in tags if VERSION.fullmatch(tag)]
+
+
+def _is_plain_utf8() -> bool:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    return charset in ("utf-8", "utf8") and request.headers.get("Content-Encoding", "identity").lower() == "identity"

@@ -1,0 +1,164 @@
+"""The OpenAPI document, made from the declarations of the endpoints, and its address."""
+
+import hashlib
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Flask, Response, request
+
+from agents_app import __version__
+from agents_app.api import docs, documents
+from agents_app.api.registrar import Endpoint
+from agents_app.api.shapes import REF
+from agents_app.operations.permissions import PERMISSIONS
+
+PATH = "/openapi.json"
+# Answers with an ETag.
+VERSIONED = ("Agent", "RuntimeAgent")
+INTRODUCTION = """\
+Every request carries an API token: `Authorization: Bearer agc_…`. An admin makes one on the page "API tokens", \
+an operator with `flask tokens create`. Bodies are JSON in UTF-8, at most 1 MB. Refusals are problem+json (RFC 9457) \
+and name every wrong field at once. Secrets are written and never read back, except by `/agents/{agent_id}/runtime`."""
+HEADERS = {
+    "If-Match": "The ETag of the version the caller has seen; 412 where there is a later one.",
+    "If-None-Match": "The ETag of the version the caller has; 304 where it is the present one.",
+    "Idempotency-Key": "1 to 255 printable ASCII characters, new for each agent.",
+}
+NEW_AGENT_EXAMPLES: dict[str, dict[str, Any]] = {
+    "DB": {
+        "name": "Sales figures",
+        "description": "Answers questions about orders and revenue.",
+        "model_type": "gpt-5-mini",
+        "system_instructions": "Answer in one paragraph and name the tables you used.",
+        "connection_type": "DB",
+        "connection_config": {
+            "dialect": "postgresql",
+            "host": "warehouse.example.org",
+            "database": "sales",
+            "username": "agent_reader",
+            "password": "the password of that login",
+        },
+    },
+    "POWERBI": {
+        "name": "Finance dataset",
+        "connection_type": "POWERBI",
+        "connection_config": {
+            "tenant_id": "contoso.example.org",
+            "client_id": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+            "client_secret": "the value of the client secret",
+            "workspace_id": "0c0ffee0-1111-4222-8333-444455556666",
+            "dataset_id": "0da7a5e7-1111-4222-8333-444455556666",
+        },
+    },
+}
+EXAMPLES = {
+    "NewAgent": NEW_AGENT_EXAMPLES,
+    "AgentChange": {"description": {"description": "Answers questions about orders, revenue and returns."}},
+    "Disable": {"reason": {"reason": "The warehouse moves this weekend."}},
+}
+
+
+def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
+    """Serve the document; it is made once, when the app is."""
+    content = orjson.dumps(document(prefix, endpoints))
+    validator = hashlib.sha256(content).hexdigest()[:16]
+
+    def openapi() -> Response:
+        docs.check_may_read()
+        answer = Response(content, mimetype="application/json", headers={"Cache-Control": "no-cache"})
+        answer.set_etag(validator)
+        return answer.make_conditional(request)  # type: ignore[return-value]
+
+    app.add_url_rule(PATH, "openapi", openapi, provide_automatic_options=False)
+
+
+def document(prefix: str, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """The whole document (OpenAPI 3.1)."""
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(prefix + endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Agent Console", "version": __version__, "description": INTRODUCTION},
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "tags": [{"name": name} for name in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": documents.components(),
+        },
+    }
+
+
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.name,
+        "tags": [endpoint.tag],
+        "summary": endpoint.title,
+        "description": " ".join(part for part in (endpoint.about, _needs(endpoint)) if part),
+        "parameters": _parameters(endpoint),
+        "responses": _responses(endpoint),
+    }
+    if endpoint.body is not None:
+        examples = {name: {"value": value} for name, value in EXAMPLES[endpoint.body].items()}
+        content = {"application/json": {"schema": _reference(endpoint.body), "examples": examples}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _needs(endpoint: Endpoint) -> str:
+    if endpoint.act is None:
+        return "Needs any token."
+    role, scope = PERMISSIONS[endpoint.act]
+    maker = f", made by somebody who is at least {role}" if role else ""
+    return f"Needs a token with the scope {scope}{maker}."
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if "{agent_id}" in endpoint.path:
+        schema = {"type": "string", "format": "uuid"}
+        found.append({"name": "agent_id", "in": "path", "required": True, "schema": schema})
+    if endpoint.query is not None:
+        schemas = documents.parameters(endpoint.query)
+        found += [{"name": name, "in": "query", "schema": schemas[name]} for name in endpoint.parameters]
+    text = {"type": "string"}
+    headers = [{"name": name, "description": HEADERS[name]} for name in endpoint.headers]
+    return found + [{**header, "in": "header", "schema": text} for header in headers]
+
+
+def _responses(endpoint: Endpoint) -> dict[str, Any]:
+    answers = {str(status): _answer(status, name) for status, name in endpoint.answers.items()}
+    refusals = {str(status): _refusal(status) for status in _refused(endpoint)}
+    return answers | refusals | {"default": _refusal(None)}
+
+
+def _answer(status: int, name: str | None) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if name is not None:
+        answer["content"] = {"application/json": {"schema": _reference(name)}}
+    has_version = name in VERSIONED or status == HTTPStatus.NOT_MODIFIED
+    headers = (["Location"] if status == HTTPStatus.CREATED else []) + (["ETag"] if has_version else [])
+    if headers:
+        answer["headers"] = {header: {"schema": {"type": "string"}} for header in headers}
+    return answer
+
+
+def _refused(endpoint: Endpoint) -> list[int]:
+    takes_body = (400, 413, 415, 422) if endpoint.body else (400, 413) if endpoint.method == "POST" else ()
+    needs_id = (404,) if "{agent_id}" in endpoint.path else ()
+    may_be_stale = (412,) if "If-Match" in endpoint.headers else ()
+    may_be_forbidden = (403,) if endpoint.act else ()
+    return sorted({401, 422, 429, 503, *endpoint.refuses, *takes_body, *needs_id, *may_be_stale, *may_be_forbidden})
+
+
+def _refusal(status: int | None) -> dict[str, Any]:
+    words = HTTPStatus(status).phrase if status else "Any other refusal"
+    return {"description": words, "content": {"application/problem+json": {"schema": _reference("Problem")}}}
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"$ref": REF.format(model=name)}

@@ -1,0 +1,140 @@
+"""What answers look like, for the OpenAPI document and for the tests that hold real answers against it."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from agents_app.connections import TYPES
+from agents_app.schemas.choices import AgentStatus, ConnectionType, Role, Scope
+
+REF = "#/components/schemas/{model}"
+
+
+def one_of(suffix: str) -> WithJsonSchema:
+    """The union of all connection types, each in the variant with this suffix."""
+    names = [declaration.__name__ + suffix for declaration in TYPES.values()]
+    return WithJsonSchema({"oneOf": [{"$ref": REF.format(model=name)} for name in names]})
+
+
+class Shape(BaseModel):
+    """An answer or a part of one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Named(Shape):
+    """Something with an id and a name."""
+
+    id: UUID
+    name: str
+
+
+class ShortAgent(Shape):
+    """What every reading of an agent has."""
+
+    id: UUID
+    name: str
+    description: str | None
+    status: AgentStatus
+    status_reason: str | None
+    model_type: str | None
+    connection_type: ConnectionType
+    credential_expires_at: date | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    created_by: Named | None = Field(description="Null where the person is gone, or an operator made the agent.")
+    updated_by: str | None
+
+
+class AgentInList(ShortAgent):
+    """An agent without its long texts."""
+
+    connection: dict[str, str | None] = Field(description="What tells this connection from others.")
+
+
+class SecretFact(Shape):
+    """What may be known of a stored secret."""
+
+    set_at: datetime
+    set_by: str
+    last_four: str | None = Field(description="Its last four characters, where it is at least 16 long.")
+
+
+class Agent(ShortAgent):
+    """An agent. The values of its secrets are never answered here."""
+
+    system_instructions: str | None
+    connection_config: Annotated[dict[str, Any], one_of("Shown")]
+    secrets_set: dict[str, SecretFact] = Field(description="The secrets that are stored, by JSON pointer.")
+
+
+class AgentPage(Shape):
+    """One page of a list."""
+
+    items: list[AgentInList]
+    next_cursor: str | None = Field(description="Null on the last page.")
+
+
+class RuntimeAgent(Shape):
+    """Everything that is needed to run an agent, secrets in clear."""
+
+    id: UUID
+    name: str
+    version: int
+    model_type: str | None
+    api_key: str | None
+    system_instructions: str | None
+    connection_type: ConnectionType
+    connection_config: Annotated[dict[str, Any], one_of("InClear")]
+    updated_at: datetime
+
+
+class Me(Shape):
+    """The token that asks."""
+
+    token: Named
+    account: Named
+    scopes: list[Scope]
+    role: Role | None = Field(description="Its maker's present role; null where they are gone or deactivated.")
+    agent_ids: list[UUID] = Field(description="The agents that its scope runtime is limited to; empty means all.")
+
+
+class ConnectionTypeInfo(Shape):
+    """One connection type."""
+
+    connection_type: ConnectionType
+    label: str
+    summary: str
+    secrets: list[str]
+    destination: list[str]
+    schema_: dict[str, Any] = Field(alias="schema", description="JSON Schema of `connection_config`.")
+
+
+class ConnectionTypes(Shape):
+    """All connection types."""
+
+    items: list[ConnectionTypeInfo]
+
+
+class BrokenRule(Shape):
+    """One thing that is wrong with what was sent."""
+
+    pointer: str = Field(description="A JSON pointer to the member, or to the name of the query's parameter.")
+    detail: str
+
+
+class Problem(Shape):
+    """A refusal, after RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    code: str = Field(description="A stable word for programs.")
+    detail: str = Field(description="A sentence for people.")
+    errors: list[BrokenRule] = Field(default=[], description="Every broken rule, where there are any.")
+
+
+ANSWERS: tuple[type[Shape], ...] = (Agent, AgentPage, RuntimeAgent, Me, ConnectionTypes, Problem)
