@@ -1,0 +1,187 @@
+"""The operations that migrations have here besides Alembic's own, and migrations in the guide's style."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.util import CommandError
+
+from tests.dbtools.tools import Project, engine_of, rows_of, run_sql, schema_of
+
+TYPES = "SELECT typname FROM pg_type WHERE typname = 'connectiontype'"
+MAKE_ENUM = "op.create_enum('connectiontype', 'POWERBI', 'DB')"
+PARENTS = "op.create_table('accounts', sa.Column('id', sa.Uuid(), primary_key=True))"
+PARENTS += "\nop.create_table('users', sa.Column('id', sa.Uuid(), primary_key=True))"
+
+# What the guide prints, each line as it stands there but for the revision names.
+GUIDE_TABLE = """
+op.create_table('agents',
+    sa.Column('id', postgresql.UUID(as_uuid=True), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('status', sa.String(length=50), nullable=False, server_default='active'),
+    sa.Column('connection_type', sa.Enum('POWERBI', 'DB', name='connectiontype'), nullable=False),
+    sa.Column('connection_config', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('account_id', postgresql.UUID(as_uuid=True), nullable=False),
+    sa.Column('created_by', postgresql.UUID(as_uuid=True), nullable=True),
+    sa.PrimaryKeyConstraint('id'),
+    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['created_by'], ['users.id'], ondelete='SET NULL')
+)
+op.create_index(op.f('ix_agents_account_id'), 'agents', ['account_id'], unique=False)
+op.create_index(op.f('ix_agents_created_by'), 'agents', ['created_by'], unique=False)
+"""
+GUIDE_DOWN = """
+op.drop_index(op.f('ix_agents_created_by'), table_name='agents')
+op.drop_index(op.f('ix_agents_account_id'), table_name='agents')
+op.drop_table('agents')
+op.execute("DROP TYPE connectiontype")
+"""
+PLAIN_TYPE = """op.execute("CREATE TYPE connectiontype AS ENUM ('POWERBI', 'DB')")"""
+TYPE_IN_A_BLOCK = '''op.execute("""
+    DO $$ BEGIN
+        CREATE TYPE connectiontype AS ENUM ('POWERBI', 'DB');
+    EXCEPTION
+        WHEN duplicate_object THEN null;
+    END $$;
+""")'''
+
+
+@pytest.fixture
+def postgres_project(tmp_path: Path, postgres_url: str) -> Project:
+    """An empty folder of migrations on an empty PostgreSQL."""
+    return Project(tmp_path, postgres_url)
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """An empty folder of migrations on an empty database of each kind."""
+    return Project(tmp_path, database_url)
+
+
+@pytest.mark.parametrize(
+    ("present", "needed"),
+    [
+        ("CREATE TYPE connectiontype AS ENUM ('DB', 'MAIL')", "Needed: POWERBI, DB. Present: DB, MAIL."),
+        ("CREATE TYPE connectiontype AS ENUM ('DB')", "Needed: POWERBI, DB. Present: DB."),
+        ("CREATE DOMAIN connectiontype AS text", "Needed: an enum with POWERBI, DB."),
+    ],
+)
+def test_a_type_with_other_labels_is_refused_in_one_line(postgres_project: Project, present: str, needed: str) -> None:
+    run_sql(postgres_project.url, present)
+    postgres_project.revision("one", MAKE_ENUM)
+
+    with pytest.raises(CommandError) as refusal:
+        command.upgrade(postgres_project.config(), "head")
+
+    assert needed in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("labels", ["'POWERBI', 'DB'", "'DB', 'POWERBI'"])
+def test_a_type_with_the_same_labels_is_accepted(postgres_project: Project, labels: str) -> None:
+    run_sql(postgres_project.url, f"CREATE TYPE connectiontype AS ENUM ({labels})")
+    postgres_project.revision("one", MAKE_ENUM)
+
+    command.upgrade(postgres_project.config(), "head")
+
+
+def test_a_label_may_hold_quotes_and_colons(postgres_project: Project) -> None:
+    postgres_project.revision("one", "op.create_enum('odd', \"it's\", 'a:b', '50 %')")
+
+    command.upgrade(postgres_project.config(), "head")
+    command.downgrade(postgres_project.config(), "base")
+    command.upgrade(postgres_project.config(), "head")
+
+    assert [enum["labels"] for enum in schema_of(postgres_project.url)["enums"]] == [["it's", "a:b", "50 %"]]
+
+
+def test_a_type_that_a_column_still_uses_stays(postgres_project: Project) -> None:
+    postgres_project.revision("one", MAKE_ENUM)
+    postgres_project.revision("two", "op.drop_enum('connectiontype', 'POWERBI', 'DB')")
+    command.upgrade(postgres_project.config(), "one")
+    run_sql(postgres_project.url, "CREATE TABLE other (kind connectiontype[])")
+
+    command.upgrade(postgres_project.config(), "two")
+
+    assert rows_of(postgres_project.url, TYPES) == [("connectiontype",)]
+
+
+@pytest.mark.parametrize("make_type", [PLAIN_TYPE, TYPE_IN_A_BLOCK, MAKE_ENUM, "pass"])
+def test_a_migration_in_the_guides_style_goes_up_down_and_up(postgres_project: Project, make_type: str) -> None:
+    postgres_project.revision("parents", PARENTS)
+    postgres_project.revision("add_agents_table", make_type + GUIDE_TABLE, GUIDE_DOWN)
+
+    command.upgrade(postgres_project.config(), "head")
+    made = schema_of(postgres_project.url)
+    command.downgrade(postgres_project.config(), "-1")
+    assert rows_of(postgres_project.url, TYPES) == []
+    command.upgrade(postgres_project.config(), "head")
+
+    assert schema_of(postgres_project.url) == made
+    assert [enum["labels"] for enum in made["enums"]] == [["POWERBI", "DB"]]
+
+
+def test_a_type_that_a_downgrade_left_behind_is_no_obstacle(postgres_project: Project) -> None:
+    postgres_project.revision("parents", PARENTS)
+    postgres_project.revision("add_agents_table", GUIDE_TABLE, "op.drop_table('agents')")
+
+    for _ in range(2):
+        command.upgrade(postgres_project.config(), "head")
+        command.downgrade(postgres_project.config(), "-1")
+
+    assert rows_of(postgres_project.url, TYPES) == [("connectiontype",)]
+
+
+def test_a_missing_table_is_told_in_one_line(project: Project) -> None:
+    run_sql(project.url, "CREATE TABLE accounts (id integer)")
+    project.revision("one", "op.require_tables('accounts', 'users')")
+
+    with pytest.raises(CommandError) as refusal:
+        command.upgrade(project.config(), "head")
+
+    assert "users" in str(refusal.value)
+    assert "accounts" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_script_refuses_a_missing_table_too(postgres_project: Project) -> None:
+    postgres_project.revision("one", "op.require_tables('users')")
+    config = postgres_project.config()
+    config.output_buffer = StringIO()
+    command.upgrade(config, "head", sql=True)
+
+    with pytest.raises(sa.exc.DBAPIError, match="The table users is missing"):
+        run_sql(postgres_project.url, config.output_buffer.getvalue())
+
+
+def test_an_index_that_an_earlier_try_left_invalid_is_made_anew(postgres_project: Project) -> None:
+    run_sql(postgres_project.url, "CREATE TABLE t (a integer)", "INSERT INTO t VALUES (1), (1)")
+    with pytest.raises(sa.exc.IntegrityError):
+        _outside_a_transaction(postgres_project.url, "CREATE UNIQUE INDEX CONCURRENTLY ix_t_a ON t (a)")
+    postgres_project.revision("one", "op.create_index_concurrently('ix_t_a', 't', ['a'])")
+
+    command.upgrade(postgres_project.config(), "head")
+
+    query = "SELECT indisvalid, indisunique FROM pg_index WHERE indexrelid = to_regclass('ix_t_a')"
+    assert rows_of(postgres_project.url, query) == [(True, False)]
+
+
+def test_an_index_is_made_and_dropped_while_others_may_write(project: Project) -> None:
+    run_sql(project.url, "CREATE TABLE t (a integer)")
+    project.revision(
+        "one",
+        "op.create_index_concurrently('ix_t_a', 't', ['a'])",
+        "op.drop_index_concurrently('ix_t_a', 't')",
+    )
+
+    command.upgrade(project.config(), "head")
+    assert [index["name"] for index in schema_of(project.url)["tables"]["t"]["indexes"]] == ["ix_t_a"]
+    command.downgrade(project.config(), "base")
+    assert schema_of(project.url)["tables"]["t"]["indexes"] == []
+
+
+def _outside_a_transaction(url: str, statement: str) -> None:
+    with engine_of(url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(statement)

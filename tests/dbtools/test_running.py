@@ -1,0 +1,267 @@
+"""Running migrations: many at once, killed half-way, locked out; nothing half done and no row lost."""
+
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from agents_app import dbtools
+from agents_app.db import ROOT, parse_url
+from agents_app.dbtools.postgresql import LOCK
+from tests.dbtools.tools import Project, engine_of, product, rows_of, run_sql, schema_of
+
+UPGRADE = [sys.executable, "-W", "error", "-m", "alembic", "upgrade", "head"]
+FAMILY = (
+    "CREATE TABLE parents (id integer PRIMARY KEY)",
+    "CREATE TABLE children (id integer PRIMARY KEY, parent_id integer REFERENCES parents (id) ON DELETE CASCADE)",
+    "INSERT INTO parents VALUES (1)",
+    "INSERT INTO children VALUES (1, 1), (2, 1)",
+)
+
+
+VERSION_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE name = 'alembic_version'",
+    "postgresql": "SELECT tablename FROM pg_tables WHERE tablename = 'alembic_version'",
+}
+# A sequence goes on even where the transaction is rolled back.
+LOCKED_OUT_ONCE = '''op.execute("""
+    DO $$ BEGIN
+        IF nextval('tries') = 1 THEN
+            RAISE EXCEPTION 'locked out' USING ERRCODE = '55P03';
+        END IF;
+    END $$
+""")'''
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """An empty folder of migrations on an empty database of each kind."""
+    return Project(tmp_path, database_url)
+
+
+@pytest.fixture
+def sqlite_project(tmp_path: Path, sqlite_url: str) -> Project:
+    """An empty folder of migrations on SQLite."""
+    return Project(tmp_path, sqlite_url)
+
+
+@pytest.fixture
+def postgres_project(tmp_path: Path, postgres_url: str) -> Project:
+    """An empty folder of migrations on PostgreSQL."""
+    return Project(tmp_path, postgres_url)
+
+
+def test_of_five_at_once_one_works_and_all_succeed(database_url: str) -> None:
+    runs = [_start(database_url) for _ in range(5)]
+    told = [run.communicate(timeout=120)[1] for run in runs]
+
+    assert [run.returncode for run in runs] == [0] * 5, told
+    assert sum("Done: upgrade" in text for text in told) == 1
+    command.check(product(database_url))
+
+
+def test_a_failing_step_leaves_nothing_behind(project: Project) -> None:
+    project.revision("one", "op.create_table('kept', sa.Column('a', sa.Integer()))")
+    project.revision("two", "op.create_table('half', sa.Column('a', sa.Integer()))\nop.execute('SELECT nonsense')")
+
+    with pytest.raises(CommandError, match="nonsense"):
+        command.upgrade(project.config(), "head")
+
+    assert "half" not in schema_of(project.url)["tables"]
+
+
+def test_after_a_failing_step_was_repaired_the_next_run_completes(project: Project) -> None:
+    project.revision("one", "op.create_table('kept', sa.Column('a', sa.Integer()))")
+    broken = project.revision("two", "op.create_table('half', sa.Column('a', sa.Integer()))\nraise SystemExit(3)")
+    with pytest.raises(SystemExit):
+        command.upgrade(project.config(), "head")
+    broken.write_text(broken.read_text().replace("raise SystemExit(3)", "pass"))
+
+    command.upgrade(project.config(), "head")
+
+    assert schema_of(project.url)["tables"].keys() == {"kept", "half"}
+
+
+@pytest.mark.parametrize("statement", [1, 8, 21, 34, 47, 60])
+def test_a_killed_upgrade_is_completed_by_the_next(database_url: str, statement: int) -> None:
+    assert _killed_before(database_url, statement)
+
+    command.upgrade(product(database_url, dbtools.Patience()), "head")
+
+    command.check(product(database_url))
+
+
+@pytest.mark.long
+def test_an_upgrade_killed_at_any_statement_is_completed_by_the_next(
+    request: pytest.FixtureRequest, database_url: str
+) -> None:
+    config = product(database_url, dbtools.Patience())
+    statement = 0
+    while _killed_before(database_url, statement):
+        command.upgrade(config, "head")
+        command.check(config)
+        command.downgrade(config, "base")
+        statement += 1
+
+    assert statement > 60
+
+
+def test_a_lock_that_is_held_is_told_with_its_holder_and_nothing_is_done(postgres_project: Project) -> None:
+    run_sql(postgres_project.url, *FAMILY)
+    postgres_project.revision("one", "op.add_column('parents', sa.Column('b', sa.Integer()))")
+
+    with _holding(postgres_project.url, "SELECT * FROM parents") as holder:
+        pid = holder.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with pytest.raises(CommandError, match=f"Locked out by process {pid} ") as refusal:
+            command.upgrade(postgres_project.config(), "head")
+
+    assert "\n" not in str(refusal.value)
+    assert [column["name"] for column in schema_of(postgres_project.url)["tables"]["parents"]["columns"]] == ["id"]
+
+
+def test_a_lock_that_is_let_go_is_waited_for(postgres_schema_url: str) -> None:
+    command.downgrade(product(postgres_schema_url), "0f96d3b7e815")
+
+    with _holding(postgres_schema_url, "SELECT * FROM agents") as holder:
+        run = _start(postgres_schema_url)
+        assert "a lock is needed" in _first_line_with(run, "Waiting for process")
+        holder.rollback()
+        run.communicate(timeout=60)
+
+    assert run.returncode == 0
+    command.check(product(postgres_schema_url))
+
+
+def test_two_steps_back_are_two_even_when_the_second_is_tried_twice(postgres_project: Project) -> None:
+    run_sql(postgres_project.url, "CREATE SEQUENCE tries")
+    for name in ("one", "two", "three"):
+        postgres_project.revision(name, "pass", LOCKED_OUT_ONCE if name == "two" else "pass")
+    command.upgrade(postgres_project.config(), "head")
+
+    command.downgrade(postgres_project.config(), "-2")
+
+    assert rows_of(postgres_project.url, "SELECT version_num FROM alembic_version") == [("one",)]
+    assert rows_of(postgres_project.url, "SELECT nextval('tries')") == [(3,)]
+
+
+def test_a_second_migration_waits_for_the_first(postgres_url: str) -> None:
+    with _holding(postgres_url, f"SELECT pg_advisory_xact_lock({LOCK[0]}, {LOCK[1]})") as first:
+        run = _start(postgres_url)
+        _first_line_with(run, "Another migration is running: process")
+        first.rollback()
+        run.communicate(timeout=60)
+
+    assert run.returncode == 0
+
+
+def test_a_migration_that_waits_too_long_gives_up_in_one_line(postgres_url: str) -> None:
+    with (
+        _holding(postgres_url, f"SELECT pg_advisory_xact_lock({LOCK[0]}, {LOCK[1]})"),
+        pytest.raises(CommandError, match="Another migration is still running: process"),
+    ):
+        command.upgrade(product(postgres_url), "head")
+
+
+def test_sqlite_gives_up_in_one_line_while_somebody_else_writes(sqlite_schema_url: str) -> None:
+    with engine_of(sqlite_schema_url).execution_options(console_begin="BEGIN IMMEDIATE").connect() as writer:
+        writer.begin()
+        with pytest.raises(CommandError, match="database is locked"):
+            command.downgrade(product(sqlite_schema_url), "-1")
+
+
+def test_looking_needs_no_turn(postgres_schema_url: str) -> None:
+    with _holding(postgres_schema_url, f"SELECT pg_advisory_xact_lock({LOCK[0]}, {LOCK[1]})"):
+        command.current(product(postgres_schema_url))
+        command.check(product(postgres_schema_url))
+
+
+def test_looking_makes_no_version_table(database_url: str) -> None:
+    with pytest.raises(CommandError):
+        command.check(product(database_url))
+
+    assert rows_of(database_url, VERSION_TABLES[parse_url(database_url).get_backend_name()]) == []
+
+
+def test_a_table_made_anew_keeps_its_child_rows(sqlite_project: Project) -> None:
+    run_sql(sqlite_project.url, *FAMILY)
+    sqlite_project.revision(
+        "one", "with op.batch_alter_table('parents') as batch:\n    batch.create_check_constraint('positive', 'id > 0')"
+    )
+
+    command.upgrade(sqlite_project.config(), "head")
+
+    assert rows_of(sqlite_project.url, "SELECT * FROM children") == [(1, 1), (2, 1)]
+
+
+def test_rows_left_without_their_parent_are_refused(sqlite_project: Project) -> None:
+    run_sql(sqlite_project.url, *FAMILY)
+    sqlite_project.revision("one", "op.execute('DELETE FROM parents')")
+
+    with pytest.raises(CommandError, match="2 of children without parents"):
+        command.upgrade(sqlite_project.config(), "head")
+
+    assert rows_of(sqlite_project.url, "SELECT * FROM parents") == [(1,)]
+
+
+def test_rows_that_had_no_parent_before_are_no_obstacle(sqlite_project: Project) -> None:
+    run_sql(sqlite_project.url, *FAMILY)
+    with sqlite3.connect(parse_url(sqlite_project.url).database or "") as connection:
+        connection.execute("DELETE FROM parents")
+    connection.close()
+    sqlite_project.revision("one", "op.create_table('other', sa.Column('a', sa.Integer()))")
+
+    command.upgrade(sqlite_project.config(), "head")
+
+    assert "other" in schema_of(sqlite_project.url)["tables"]
+
+
+def test_loggers_stay_as_they_are(sqlite_url: str) -> None:
+    logger = logging.getLogger("somebody.else")
+
+    command.upgrade(product(sqlite_url), "head")
+
+    assert not logger.disabled
+
+
+def _start(url: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "DATABASE_URL": url}
+    return subprocess.Popen(UPGRADE, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def _first_line_with(run: subprocess.Popen[str], text: str) -> str:
+    assert run.stderr is not None
+    return next(line for line in run.stderr if text in line)
+
+
+@contextmanager
+def _holding(url: str, statement: str) -> Iterator[Connection]:
+    with engine_of(url).connect() as connection:
+        connection.exec_driver_sql(statement)
+        yield connection
+
+
+def _killed_before(url: str, statement: int) -> bool:
+    """Upgrade in another process that is killed before its nth statement; false when it came to its end."""
+    child = os.fork()
+    if child == 0:
+        _upgrade_and_die(url, statement)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def _upgrade_and_die(url: str, statement: int) -> None:
+    left = iter(range(statement))
+    event.listen(Engine, "before_cursor_execute", lambda *_: next(left, None) is None and os.kill(os.getpid(), 9))
+    try:
+        command.upgrade(product(url, dbtools.Patience()), "head")
+    finally:
+        os._exit(0)
