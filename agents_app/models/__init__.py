@@ -6,6 +6,7 @@ from agents_app.models.agent_version import AgentVersion
 from agents_app.models.api_token import ApiToken
 from agents_app.models.encryption_key import EncryptionKey
 from agents_app.models.event import Event
+from agents_app.models.invitation import Invitation
 from agents_app.models.login_attempt import LoginAttempt
 from agents_app.models.user import User
 from agents_app.models.user_session import UserSession
@@ -17,6 +18,7 @@ __all__ = [
     "ApiToken",
     "EncryptionKey",
     "Event",
+    "Invitation",
     "LoginAttempt",
     "User",
     "UserSession",

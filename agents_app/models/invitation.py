@@ -1,0 +1,28 @@
+"""A one-time link: to join an account, or to choose a new password."""
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from agents_app.db import Base, UtcDateTime, now
+from agents_app.schemas.choices import Role
+
+
+class Invitation(Base):
+    """A link; it carries a random code, this row only the SHA-256 of it, in hex.
+
+    With `user_id` it lets that person choose a new password; without, somebody joins in `role`.
+    """
+
+    __tablename__ = "invitations"
+
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid.uuid4)
+    account_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    role: Mapped[Role] = mapped_column(sa.String(20))
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    made_by: Mapped[str] = mapped_column(sa.String(255))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

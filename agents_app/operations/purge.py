@@ -1,0 +1,49 @@
+"""Removes what is past its time: ended sessions, old attempts, used-up links, old events, kept secrets."""
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from agents_app.config import settings
+from agents_app.db import db, now
+from agents_app.models import AgentVersion, Event, Invitation, LoginAttempt, UserSession
+
+ATTEMPTS_FOR = timedelta(days=1)
+
+
+def count() -> dict[str, int]:
+    """How many rows of each kind a purge would remove or empty now."""
+    with db.reading() as connection:
+        return {
+            name: connection.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0
+            for name, (table, condition) in _past().items()
+        }
+
+
+def run() -> dict[str, int]:
+    """Remove what is past its time; answers how many rows of each kind."""
+    removed = {}
+    for name, (table, condition) in _past().items():
+        with db.transaction() as session:
+            change: Any = sa.delete(table).where(condition)
+            if table is AgentVersion:
+                # History stays; only the secrets that made an undo possible go.
+                change = sa.update(AgentVersion).where(condition).values(kept_secrets=sa.null())
+            result: Any = session.execute(change.execution_options(synchronize_session=False))
+            removed[name] = result.rowcount
+    return removed
+
+
+def _past() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:
+    limits, moment = settings(), now()
+    is_idle = UserSession.last_seen_at < moment - limits.session_idle
+    has_secrets = sa.and_(AgentVersion.action == "agent.deleted", AgentVersion.kept_secrets.is_not(None))
+    too_old = AgentVersion.created_at < moment - timedelta(days=limits.deleted_secrets_days)
+    return {
+        "sessions": (UserSession, sa.or_(UserSession.expires_at < moment, is_idle)),
+        "sign-in attempts": (LoginAttempt, LoginAttempt.created_at < moment - ATTEMPTS_FOR),
+        "links": (Invitation, Invitation.expires_at < moment),
+        "events": (Event, Event.created_at < moment - timedelta(days=limits.events_days)),
+        "secrets of deleted agents": (AgentVersion, sa.and_(has_secrets, too_old)),
+    }

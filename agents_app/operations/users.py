@@ -1,0 +1,126 @@
+"""People of an account: who they are, their roles, their leaving. How they join lives in `invitations.py`."""
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from agents_app.db import db
+from agents_app.errors import Conflict, InvalidInput, NotFound
+from agents_app.models import Account, User, UserSession
+from agents_app.operations import events, passwords, sessions
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.choices import Role
+from agents_app.schemas.people import NewPasswordValues, RoleValues, parse
+
+NO_USER = "There is no person with this id."
+LAST_ADMIN = "An account needs an active admin. Make somebody else an admin first."
+
+
+def listing(actor: Actor) -> list[dict[str, Any]]:
+    """Everybody in the account, by name, with when they were last seen. Raises Forbidden."""
+    actor.require("users.manage")
+    last_seen = sa.select(sa.func.max(UserSession.last_seen_at)).where(UserSession.user_id == User.id)
+    people = sa.select(
+        User.id,
+        User.name,
+        User.email,
+        User.role,
+        User.is_active,
+        User.created_at,
+        last_seen.scalar_subquery().label("last_seen_at"),
+    )
+    mine = people.where(User.account_id == actor.account_id).order_by(sa.func.lower(User.name), User.id)
+    with db.reading() as connection:
+        return [dict(row._mapping) for row in connection.execute(mine)]
+
+
+def change_role(actor: Actor, user_id: UUID, values: dict[str, Any]) -> None:
+    """Give a person another role and end their sessions.
+
+    Raises Forbidden, NotFound, InvalidInput, and Conflict for the last admin.
+    """
+    actor.require("users.manage")
+    role = parse(RoleValues, values).role
+    with db.transaction() as session:
+        user = find(session, actor, user_id)
+        if user.role == role:
+            return
+        user.role = role
+        _end(session, actor, user, "user.role_changed", role=role.value)
+
+
+def deactivate(actor: Actor, user_id: UUID) -> None:
+    """Keep a person out at once; what they made stays. Raises Forbidden, NotFound, Conflict (last admin)."""
+    actor.require("users.manage")
+    with db.transaction() as session:
+        user = find(session, actor, user_id)
+        user.is_active = False
+        _end(session, actor, user, "user.deactivated")
+
+
+def activate(actor: Actor, user_id: UUID) -> None:
+    """Let a deactivated person sign in again. Raises Forbidden, NotFound."""
+    actor.require("users.manage")
+    with db.transaction() as session:
+        user = find(session, actor, user_id)
+        user.is_active = True
+        events.record(session, actor, "user.activated", _target(user))
+
+
+def delete(actor: Actor, user_id: UUID) -> None:
+    """Remove a person for good; their agents and history stay. Raises Forbidden, NotFound, Conflict (last admin)."""
+    actor.require("users.manage")
+    with db.transaction() as session:
+        user = find(session, actor, user_id)
+        target = _target(user)
+        session.delete(user)
+        session.flush()
+        _check_admins(session, actor)
+        # The one who deletes may be the one deleted: the event must not point to a row that is gone.
+        events.record(session, actor.without_user() if actor.user_id == user_id else actor, "user.deleted", target)
+
+
+def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> None:
+    """Choose a new password knowing the present one; every other session of the person ends. Raises InvalidInput."""
+    checked = parse(NewPasswordValues, values)
+    with db.reading() as connection:
+        stored = connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id))
+    if not passwords.is_right(stored, checked.current_password):
+        raise InvalidInput([("/current_password", "This is not your present password.")])
+    if checked.current_password == checked.password:
+        raise InvalidInput([("/password", "Choose a password that differs from the present one.")])
+    password_hash = passwords.hash_password(checked.password)
+    with db.transaction() as session:
+        session.execute(sa.update(User).where(User.id == actor.user_id).values(password_hash=password_hash))
+        sessions.end_all(session, actor.user_id, but=session_id)
+        events.record(session, actor, "user.password_changed")
+
+
+def find(session: Session, actor: Actor, user_id: UUID) -> User:
+    """A person of the actor's account, with all changes of its people kept apart. Raises NotFound."""
+    # Whoever changes people waits here: two admins cannot remove each other at the same moment.
+    session.execute(sa.select(Account.id).where(Account.id == actor.account_id).with_for_update())
+    mine = sa.select(User).where(User.id == user_id, User.account_id == actor.account_id)
+    user = session.scalars(mine).one_or_none()
+    if user is None:
+        raise NotFound(NO_USER)
+    return user
+
+
+def _end(session: Session, actor: Actor, user: User, action: str, **details: Any) -> None:
+    session.flush()
+    _check_admins(session, actor)
+    sessions.end_all(session, user.id)
+    events.record(session, actor, action, _target(user), **details)
+
+
+def _check_admins(session: Session, actor: Actor) -> None:
+    admins = sa.select(User.id).where(User.account_id == actor.account_id, User.role == Role.ADMIN, User.is_active)
+    if session.scalar(admins.limit(1)) is None:
+        raise Conflict(LAST_ADMIN, code="last_admin")
+
+
+def _target(user: User) -> tuple[str, UUID, str]:
+    return "user", user.id, user.name
