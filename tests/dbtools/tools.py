@@ -2,6 +2,7 @@
 
 import shutil
 import uuid
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -69,12 +70,14 @@ class Project:
         self.versions.mkdir(parents=True)
         (self.folder / "env.py").write_text(ENV)
         shutil.copy(ROOT / "migrations" / "script.py.mako", self.folder)
+        self.printed = StringIO()
         self._last: str | None = None
 
     def config(self, patience: dbtools.Patience = AT_ONCE) -> Config:
         """Alembic on this folder."""
         config = dbtools.alembic_config(parse_url(self.url), patience)
         config.set_main_option("script_location", str(self.folder))
+        config.stdout = self.printed
         config.attributes |= {"models": self.models, "metadata": self.metadata}
         return config
 

@@ -1,0 +1,154 @@
+"""What Alembic writes by itself: the same on both databases, complete, and only about our tables."""
+
+import re
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.util import CommandError
+
+from agents_app.db import Json, UtcDateTime
+from tests.dbtools.tools import Project, run_sql, schema_of
+
+DATED = re.compile(r"^Create Date: .*$", re.MULTILINE)
+MAKE_PARENTS = """
+op.create_table('accounts', sa.Column('id', sa.Uuid(), primary_key=True))
+op.create_table('users', sa.Column('id', sa.Uuid(), primary_key=True))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """A folder of migrations whose only step made the parents of the guide's table, which are declared too."""
+    return _project(tmp_path, database_url)
+
+
+def _project(folder: Path, url: str) -> Project:
+    project = Project(folder, url)
+    project.revision("parents", MAKE_PARENTS, "op.drop_table('users')\nop.drop_table('accounts')")
+    project.add_guide_parents()
+    command.upgrade(project.config(), "head")
+    return project
+
+
+def _declare_agents(project: Project) -> sa.Table:
+    return sa.Table(
+        "agents",
+        project.metadata,
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("status", sa.String(50), nullable=False, server_default="active"),
+        sa.Column("kind", sa.Enum("POWERBI", "DB", name="connectiontype", create_constraint=True), nullable=False),
+        sa.Column("config", Json, nullable=False),
+        sa.Column("account_id", sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+        sa.Column("created_by", sa.ForeignKey("users.id", ondelete="SET NULL"), index=True),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.CheckConstraint("status IN ('active', 'disabled')", name="status"),
+    )
+
+
+def _generate(project: Project, name: str = "add_agents_table") -> list[Path]:
+    before = set(project.versions.glob("*.py"))
+    config = project.config()
+    config.cmd_opts = Namespace(autogenerate=True)
+    command.revision(config, name, autogenerate=True, rev_id="0123456789ab")
+    return sorted(set(project.versions.glob("*.py")) - before)
+
+
+def test_the_same_file_comes_from_both_databases(tmp_path: Path, sqlite_url: str, postgres_url: str) -> None:
+    written = []
+    for url in (sqlite_url, postgres_url):
+        project = _project(tmp_path, url)
+        _declare_agents(project)
+        (file,) = _generate(project)
+        written.append((file.name, DATED.sub("", file.read_text())))
+
+    assert written[0] == written[1]
+    assert written[0][0] == "0123456789ab_add_agents_table.py"
+
+
+def test_the_file_works_as_it_was_written(project: Project) -> None:
+    _declare_agents(project)
+    _generate(project)
+
+    command.upgrade(project.config(), "head")
+    made = schema_of(project.url)
+    command.check(project.config())
+    command.downgrade(project.config(), "-1")
+    assert schema_of(project.url)["tables"].keys() == {"accounts", "users"}
+    assert schema_of(project.url)["enums"] == []
+    command.upgrade(project.config(), "head")
+
+    assert schema_of(project.url) == made
+
+
+def test_the_file_names_what_it_needs_and_makes(project: Project) -> None:
+    _declare_agents(project)
+    (file,) = _generate(project)
+    text = file.read_text()
+
+    assert "op.require_tables('accounts', 'users')" in text
+    assert "op.create_enum('connectiontype', 'POWERBI', 'DB')" in text
+    assert "op.create_index(op.f('ix_agents_account_id'), 'agents', ['account_id'], unique=False)" in text
+    assert text.index("op.drop_table('agents')") < text.index("op.drop_enum('connectiontype', 'POWERBI', 'DB')")
+
+
+def test_no_file_is_written_when_nothing_changed(project: Project) -> None:
+    assert _generate(project) == []
+    assert "No changes in schema detected." in project.printed.getvalue()
+
+
+def test_a_model_that_nobody_imports_is_named(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "forgotten.py").write_text("raise AssertionError('nobody imports this')")
+    project.models.__path__ = [str(tmp_path)]
+
+    _generate(project)
+
+    assert "models.forgotten is not imported in models" in capsys.readouterr().err
+    assert "models.forgotten" not in sys.modules
+
+
+def test_tables_of_other_programs_are_left_alone(project: Project) -> None:
+    run_sql(project.url, "CREATE TABLE theirs (id integer PRIMARY KEY, account_id integer)")
+
+    command.check(project.config())
+
+    assert _generate(project) == []
+
+
+def test_a_table_of_ours_whose_model_is_gone_is_dropped(project: Project) -> None:
+    project.metadata.remove(project.metadata.tables["users"])
+
+    (file,) = _generate(project)
+
+    assert "op.drop_table('users')" in file.read_text()
+    assert "accounts" not in file.read_text()
+
+
+def test_a_new_column_of_an_enum_brings_its_type(project: Project) -> None:
+    kind = sa.Enum("A", "B", name="kind")
+    project.metadata.tables["users"].append_column(sa.Column("kind", kind))
+    (file,) = _generate(project)
+
+    assert "op.create_enum('kind', 'A', 'B')" in file.read_text()
+    command.upgrade(project.config(), "head")
+    command.downgrade(project.config(), "-1")
+    command.upgrade(project.config(), "head")
+    command.check(project.config())
+
+
+def test_a_changed_check_is_seen(project: Project) -> None:
+    agents = _declare_agents(project)
+    _generate(project)
+    command.upgrade(project.config(), "head")
+    project.metadata.remove(agents)
+    changed = _declare_agents(project)
+    changed.append_constraint(sa.CheckConstraint("name <> ''", name="name"))
+
+    with pytest.raises(CommandError, match="ck_agents_name"):
+        command.check(project.config())

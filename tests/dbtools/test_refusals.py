@@ -1,0 +1,133 @@
+"""A database that refuses is told in one line: what, where, what to do, and no password."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+
+from agents_app.db import ROOT, db
+from tests.dbtools.tools import engine_of, product, run_sql
+
+VERBS: dict[str, Callable[[Config], object]] = {
+    "upgrade": lambda config: command.upgrade(config, "head"),
+    "downgrade": lambda config: command.downgrade(config, "-1"),
+    "current": command.current,
+    "history": lambda config: command.history(config, indicate_current=True),
+    "check": command.check,
+    "stamp": lambda config: command.stamp(config, "head"),
+    "revision": lambda config: command.revision(config, "nothing", autogenerate=True),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_unreachable_server_is_told_in_one_line_by_every_verb(verb: str) -> None:
+    url = "postgresql://operator:gehe%2Fim@127.0.0.1:1/console"
+
+    refusal = _refusal(VERBS[verb], url)
+
+    assert refusal.startswith("Cannot use postgresql://operator:***@127.0.0.1:1/console: Connection refused")
+    assert "DATABASE_URL" in refusal
+    assert "gehe" not in refusal
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"database": "not_there"}, 'database "not_there" does not exist'),
+        ({"username": "stranger"}, 'role "stranger" does not exist'),
+        ({"query": {"host": "/nowhere"}}, "No such file or directory"),
+        ({"host": "name.invalid", "query": {}}, "could not translate host name"),
+    ],
+)
+def test_a_wrong_address_is_told_with_its_cause(postgres_server: str, change: dict[str, str], cause: str) -> None:
+    url = sa.make_url(postgres_server).set(**change).render_as_string(hide_password=False)
+
+    assert cause in _refusal(VERBS["upgrade"], url)
+
+
+def test_a_folder_is_no_sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("folder")
+
+    assert "Is a directory" in _refusal(VERBS["upgrade"], f"sqlite:///{folder}")
+
+
+def test_a_file_of_another_kind_is_no_sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("file") / "letter.txt"
+    file.write_text("Dear reader, " * 100)
+
+    assert "file is not a database" in _refusal(VERBS["current"], f"sqlite:///{file}")
+    assert file.read_text().startswith("Dear reader")
+
+
+@pytest.mark.parametrize("command_line", [["alembic"], ["flask", "db"]])
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("mysql://operator:geheim@localhost/console", "DATABASE_URL must begin with"),
+        ("geheim", "DATABASE_URL is not a database URL"),
+        ("postgresql://operator:geheim@127.0.0.1:1/console", "Cannot use postgresql://operator:***@127.0.0.1:1"),
+    ],
+)
+def test_both_command_lines_print_one_line_and_fail(command_line: list[str], setting: str, told: str) -> None:
+    environment = {**os.environ, "DATABASE_URL": setting, "FLASK_APP": "wsgi.py"}
+    words = [sys.executable, "-W", "error", "-m", *command_line, "upgrade", "head"]
+    run = subprocess.run(words, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    printed = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert told in printed
+    assert len(printed.strip().splitlines()) == 1
+    assert "geheim" not in printed
+
+
+def test_tables_that_are_there_already_point_to_stamp(database_url: str) -> None:
+    with engine_of(database_url).begin() as connection:
+        db.metadata.create_all(connection)
+
+    refusal = _refusal(VERBS["upgrade"], database_url)
+
+    assert "accounts" in refusal
+    assert "already exists" in refusal
+    assert "flask db stamp head" in refusal
+    command.stamp(product(database_url), "head")
+    command.check(product(database_url))
+
+
+def test_a_database_behind_is_told_how_to_come_forward(database_url: str) -> None:
+    assert "flask db upgrade" in _refusal(VERBS["check"], database_url)
+
+
+def test_a_revision_from_nowhere_is_named(database_url: str) -> None:
+    assert "'nonsense'" in _refusal(lambda config: command.upgrade(config, "nonsense"), database_url)
+
+
+def test_a_database_of_a_newer_release_is_not_touched(database_url: str) -> None:
+    command.upgrade(product(database_url), "head")
+    run_sql(database_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
+
+    assert "'ffffffffffff'" in _refusal(VERBS["upgrade"], database_url)
+
+
+def test_what_sqlite_cannot_write_as_sql_is_one_line(sqlite_url: str) -> None:
+    refusal = _refusal(lambda config: command.downgrade(config, "head:base", sql=True), sqlite_url)
+
+    assert refusal == "SQLite needs the table itself for this step: leave --sql out."
+
+
+def test_a_role_without_rights_is_told_in_one_line(postgres_url: str) -> None:
+    run_sql(postgres_url, "REVOKE CREATE ON SCHEMA public FROM PUBLIC, pg_database_owner")
+
+    assert "permission denied for schema public" in _refusal(VERBS["upgrade"], postgres_url)
+
+
+def _refusal(verb: Callable[[Config], object], url: str) -> str:
+    with pytest.raises(CommandError) as refusal:
+        verb(product(url))
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
