@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from agents_app import dbtools
-from agents_app.db import parse_url
-from tests import postgres
+from agents_app.db import db, parse_url
+from tests import make, postgres
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +71,33 @@ def postgres_schema_url(postgres_server: str, _postgres_at_head: str) -> Iterato
 def schema_url(request: pytest.FixtureRequest) -> str:
     """The URL of a database with every table and no row; the test runs on SQLite and on PostgreSQL."""
     return request.getfixturevalue({"sqlite": "sqlite_schema_url", "postgresql": "postgres_schema_url"}[request.param])
+
+
+@pytest.fixture(scope="session")
+def _sqlite_console(_sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("shared") / "console.db")
+    with _console(f"sqlite:///{file}") as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def _postgres_console(postgres_server: str, _postgres_at_head: str) -> Iterator[Flask]:
+    with postgres.database(postgres_server, parse_url(_postgres_at_head).database or "") as url, _console(url) as app:
+        yield app
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def console(request: pytest.FixtureRequest) -> Flask:
+    """The app on a database that all tests of one process share: a test makes an account of its own there."""
+    return request.getfixturevalue({"sqlite": "_sqlite_console", "postgresql": "_postgres_console"}[request.param])
+
+
+@contextmanager
+def _console(url: str) -> Iterator[Flask]:
+    app = make.make_app(url)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
 
 
 def _bring_to_head(url: str) -> None:

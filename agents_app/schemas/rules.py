@@ -93,10 +93,10 @@ def secret(most: int, *, ascii_only: bool = False) -> Rule:
         if isinstance(value, dict):
             raise refuse("Send the secret itself as text; encrypted values are not taken.")
         text = clean_text(value, most=most, one_line=True, strip=False)
-        if ascii_only and not (text.isascii() and text.isprintable() and " " not in text):
-            raise refuse("Use printable ASCII characters without spaces.")
         if MASK.fullmatch(text):
             raise refuse("This is a mask, not a secret. Leave it empty to keep what is stored.")
+        if ascii_only and not (text.isascii() and text.isprintable() and " " not in text):
+            raise refuse("Use printable ASCII characters without spaces.")
         return text
 
     return Rule(check, {"maxLength": most, "writeOnly": True})

@@ -1,0 +1,184 @@
+"""Values that no door may take, and what each is answered: sent through operations, JSON, pages and terminal alike.
+
+Each case is a name, a whole agent, and every (JSON pointer, sentence) that it is refused with. A door that cannot say
+some value at all (a form has no numbers, an option no objects) skips the cases that its own test names.
+"""
+
+from typing import Any, NamedTuple
+
+from tests.make import agent_values
+
+ONE_LINE = "Write this on one line, without control characters."
+NOT_TEXT = "Remove the characters that are not text (U+0000 or half of a pair)."
+AS_TEXT = "Write this as text."
+MASK = "This is a mask, not a secret. Leave it empty to keep what is stored."
+UNKNOWN = "This field is not known here."
+A_HOST = "Write one host name or IP address, such as db.example.org."
+A_UUID = "Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0."
+A_CERTIFICATE = "Paste the whole text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
+ASCII = "Use printable ASCII characters without spaces."
+STATUS = "Enable or disable the agent instead; a status is not written directly."
+CERTIFICATE_WITHOUT_END = "-----BEGIN CERTIFICATE-----\nAAAA\n"
+MANY_CERTIFICATES = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" * 500 + "?"
+
+
+class Bad(NamedTuple):
+    """One case; `values` is a whole agent as a door hands it in."""
+
+    name: str
+    values: dict[str, Any]
+    refused: list[tuple[str, str]]
+
+
+def _without(name: str) -> dict[str, Any]:
+    values = agent_values()
+    del values[name]
+    return values
+
+
+def _agent(case: str, pointer: str, sentence: str, /, **changes: Any) -> Bad:
+    return Bad(case, agent_values(**changes), [(pointer, sentence)])
+
+
+def _database(name: str, member: str, value: Any, sentence: str) -> Bad:
+    values = agent_values(connection_config={member: value})
+    return Bad(name, values, [(f"/connection_config/{member}", sentence)])
+
+
+def _power_bi(name: str, member: str, value: Any, sentence: str) -> Bad:
+    values = agent_values(connection_type="POWERBI", connection_config={member: value})
+    return Bad(name, values, [(f"/connection_config/{member}", sentence)])
+
+
+BAD_AGENTS = [
+    Bad("no name", _without("name"), [("/name", "Enter a name for the agent.")]),
+    _agent("blank name", "/name", "Enter a name for the agent.", name=" \t "),
+    _agent("null name", "/name", "Enter a name for the agent.", name=None),
+    _agent("long name", "/name", "Use at most 255 characters.", name="x" * 256),
+    _agent("name in two lines", "/name", ONE_LINE, name="Sales\nfigures"),
+    _agent("name with a bell", "/name", ONE_LINE, name="Sales\a"),
+    _agent("name with a line separator", "/name", ONE_LINE, name="Sales\u2028figures"),
+    _agent("name with U+0000", "/name", NOT_TEXT, name="Sales\0"),
+    _agent("name with half a pair", "/name", NOT_TEXT, name="Sales \ud83d"),
+    _agent("name as a number", "/name", AS_TEXT, name=5),
+    _agent("name as a list", "/name", AS_TEXT, name=["Sales"]),
+    _agent("long description", "/description", "Use at most 2 000 characters.", description="x" * 2_001),
+    _agent("description with U+0000", "/description", NOT_TEXT, description="a\0b"),
+    _agent("long model", "/model_type", "Use at most 100 characters.", model_type="x" * 101),
+    _agent(
+        "long instructions", "/system_instructions", "Use at most 32 000 characters.", system_instructions="x" * 32_001
+    ),
+    _agent("long API key", "/api_key", "Use at most 300 characters.", api_key="x" * 301),
+    _agent("API key beyond ASCII", "/api_key", ASCII, api_key="sk-schlüssel"),
+    _agent("API key with a space", "/api_key", ASCII, api_key="sk 1234"),
+    _agent("API key in two lines", "/api_key", ONE_LINE, api_key="sk-12\n34"),
+    _agent("mask as API key", "/api_key", MASK, api_key="********"),
+    _agent("dots as API key", "/api_key", MASK, api_key="••••"),
+    _agent("mask with the last four", "/api_key", MASK, api_key="••••••1234"),
+    _agent(
+        "API key as an object",
+        "/api_key",
+        "Send the secret itself as text; encrypted values are not taken.",
+        api_key={"$enc": "v1:k1:AAAA"},
+    ),
+    _agent("status", "/status", STATUS, status="disabled"),
+    _agent("status null", "/status", STATUS, status=None),
+    _agent("reason", "/status_reason", "Disable the agent with a reason instead.", status_reason="moving"),
+    _agent("unknown member", "/color", UNKNOWN, color="red"),
+    _agent("unknown member that is null", "/color", UNKNOWN, color=None),
+    _agent("another account", "/account_id", UNKNOWN, account_id="6f9619ff-8b86-4011-b42d-00c04fc964ff"),
+    _agent("a version", "/version", UNKNOWN, version=7),
+    _agent("member with a slash", "/a~1b~0c", UNKNOWN, **{"a/b~c": 1}),
+    Bad("no type", _without("connection_type"), [("/connection_type", "Choose the connection type: DB or POWERBI.")]),
+    _agent("unknown type", "/connection_type", "Choose one of: POWERBI, DB.", connection_type="ORACLE"),
+    _agent("type in small letters", "/connection_type", "Choose one of: POWERBI, DB.", connection_type="db"),
+    _agent("type as a list", "/connection_type", "Choose one of: POWERBI, DB.", connection_type=["DB"]),
+    _database("unknown dialect", "dialect", "oracle", "Choose one of: postgresql, mysql, mssql."),
+    _database("no host", "host", "", "Enter the host."),
+    _database("two hosts", "host", "a.example.org,b.example.org", A_HOST),
+    _database("host with a port", "host", "db.example.org:5432", A_HOST),
+    _database("host as a URL", "host", "postgresql://db.example.org", A_HOST),
+    _database("socket folder as host", "host", "/var/run/postgresql", A_HOST),
+    _database("second host behind a zone", "host", "fe80::1%a,b.example.org", A_HOST),
+    _database("host as a decimal address", "host", "2130706433", A_HOST),
+    _database("host as a short address", "host", "127.1", A_HOST),
+    _database("host as a hexadecimal address", "host", "0x7f000001", A_HOST),
+    _database("host in a user's name", "host", "root@db.example.org", A_HOST),
+    _database("host beyond ASCII", "host", "dätenbank.example.org", A_HOST),
+    _database("long host", "host", "a." * 127, "Use at most 253 characters."),
+    _database("port 0", "port", 0, "Port must be between 1 and 65535."),
+    _database("port too great", "port", 65_536, "Port must be between 1 and 65535."),
+    _database("port below zero", "port", -1, "Port must be between 1 and 65535."),
+    _database("huge port", "port", 10**30, "Port must be between 1 and 65535."),
+    _database("port with a fraction", "port", 54.32, "Port must be a whole number."),
+    _database("port as a word", "port", "ssh", "Port must be a whole number."),
+    _database("port as a truth", "port", True, "Port must be a whole number."),
+    _database("no database", "database", None, "Enter the database name."),
+    _database("no user name", "username", " ", "Enter the user name."),
+    _database("long database", "database", "x" * 129, "Use at most 128 characters."),
+    _database("user name with U+0000", "username", "reader\0", NOT_TEXT),
+    _database("mask as password", "password", "***", MASK),
+    _database("password in two lines", "password", "one\ntwo", ONE_LINE),
+    _database("long password", "password", "x" * 1_025, "Use at most 1 024 characters."),
+    _database(
+        "encrypted password",
+        "password",
+        {"$enc": "v1:k1:AAAA"},
+        "Send the secret itself as text; encrypted values are not taken.",
+    ),
+    _database("unknown TLS mode", "sslmode", "allow", "Choose one of: disable, require, verify-ca, verify-full."),
+    _database("root certificate without end", "ssl_root_cert", CERTIFICATE_WITHOUT_END, A_CERTIFICATE),
+    _database("many certificates and a stray sign", "ssl_root_cert", MANY_CERTIFICATES, A_CERTIFICATE),
+    _database("read only as a number", "read_only", 1, "Choose true or false."),
+    _database("row limit 0", "row_limit", 0, "Row limit must be between 1 and 1000000."),
+    _database(
+        "short statement timeout", "statement_timeout_ms", 99, "Statement timeout must be between 100 and 600000."
+    ),
+    _database("tables as one text", "table_allow_list", "orders", "Write this as a list of texts."),
+    _database("tables with a number", "table_allow_list", ["orders", 5], AS_TEXT),
+    _database("too many schemas", "schema_allow_list", [f"s{n}" for n in range(201)], "Use at most 200 entries."),
+    _database("driver options", "options", "-c search_path=secret", UNKNOWN),
+    _database("password file", "passfile", "/etc/passwd", UNKNOWN),
+    _database("a stored secret by name", "$enc", "v1:k1:AAAA", UNKNOWN),
+    _power_bi(
+        "tenant in one word",
+        "tenant_id",
+        "contoso",
+        "Write the tenant's UUID or its domain, such as contoso.onmicrosoft.com.",
+    ),
+    _power_bi("client in braces", "client_id", "{6f9619ff-8b86-4011-b42d-00c04fc964ff}", A_UUID),
+    _power_bi("client with a line below", "client_id", "6_9619ff-8b86-4011-b42d-00c04fc964ff", A_UUID),
+    _power_bi("workspace by name", "workspace_id", "Finance", A_UUID),
+    _power_bi(
+        "the secret's ID",
+        "client_secret",
+        "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+        "This looks like the secret's ID. Paste the secret's value, which is shown once when it is made.",
+    ),
+    _power_bi("a day that is none", "credential_expires_at", "2026-02-30", "Write the date as YYYY-MM-DD."),
+    _power_bi("a day as a number", "credential_expires_at", 20260228, "Write the date as YYYY-MM-DD."),
+    _power_bi("unknown cloud", "cloud", "moon", "Choose one of: public, china, usgov."),
+    _power_bi("too many rows", "row_limit", 100_001, "Row limit must be between 1 and 100000."),
+    _power_bi("a database's member", "host", "db.example.org", UNKNOWN),
+    Bad(
+        "certificate without one",
+        agent_values(connection_type="POWERBI", connection_config={"auth_method": "certificate"}),
+        [("/connection_config", "Paste the certificate, or sign in with a client secret.")],
+    ),
+    Bad(
+        "settings as a list",
+        {**agent_values(), "connection_config": [1]},
+        [("/connection_config", "Write this as an object.")],
+    ),
+    Bad(
+        "everything at once",
+        agent_values(name="", api_key="***", connection_config={"host": "a b", "port": 0, "x": 1}),
+        [
+            ("/name", "Enter a name for the agent."),
+            ("/api_key", MASK),
+            ("/connection_config/host", A_HOST),
+            ("/connection_config/port", "Port must be between 1 and 65535."),
+            ("/connection_config/x", UNKNOWN),
+        ],
+    ),
+]

@@ -1,0 +1,91 @@
+"""Makes what a test needs, saying only what matters to it. Everything else is filled in here."""
+
+import uuid
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+
+from agents_app.app import create_app
+from agents_app.config import Settings, load
+from agents_app.db import db
+from agents_app.models import Account, User
+from agents_app.operations import agents, passwords, tokens
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.choices import Door, Role
+
+PASSWORD = "a long pass phrase 27"
+KEYS = {
+    "SECRET_KEY": "Zk3vXy8Qm1TtLw6RbNc4HsJd9GfPa2Ue",
+    "ENCRYPTION_KEYS": "k1:nA9s0m3Qe7b2Vt5yXw8Rz1Lc4Kj6Hg0Pf2Du5Si8Tao=",
+    "TOKEN_PEPPERS": "p1:Qw3er5Ty7ui9Op1as2Df4gh6Jk8lZx0cVb3nM5qWe7E=",
+}
+DATABASE = {
+    "dialect": "postgresql",
+    "host": "db.example.org",
+    "database": "sales",
+    "username": "reader",
+}
+POWER_BI = {
+    "tenant_id": "contoso.example.org",
+    "client_id": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+    "workspace_id": "0c0ffee0-1111-4222-8333-444455556666",
+    "dataset_id": "0da7a5e7-1111-4222-8333-444455556666",
+}
+
+
+def make_settings(url: str, **texts: str) -> Settings:
+    """Settings as an operator would write them, with keys of the tests' own; `texts` are by environment name."""
+    return load({**KEYS, "DATABASE_URL": url, **texts}, None)
+
+
+def make_app(url: str, **texts: str) -> Flask:
+    """The console on a database that has its tables."""
+    return create_app(make_settings(url, **texts))
+
+
+def make_account(app: Flask, name: str = "Acme") -> UUID:
+    """An account without people; answers its id."""
+    account = Account(id=uuid.uuid4(), name=name)
+    with app.app_context(), db.transaction() as session:
+        session.add(account)
+    return account.id
+
+
+def make_user(app: Flask, role: str = "admin", account_id: UUID | None = None, **fields: Any) -> Actor:
+    """Somebody with PASSWORD, in a new account unless one is given; answers who they are on the pages."""
+    account_id = account_id or make_account(app)
+    known = {"email": f"{uuid.uuid4().hex}@example.org", "name": role.title(), "password_hash": _hash_of_password()}
+    user = User(id=uuid.uuid4(), account_id=account_id, role=Role(role), **{**known, **fields})
+    with app.app_context(), db.transaction() as session:
+        session.add(user)
+    return Actor(
+        account_id, user.name, Door.PAGE, user_id=user.id, role=user.role, email=user.email, account_name="Acme"
+    )
+
+
+def make_token(app: Flask, maker: Actor, *scopes: str, agent_ids: tuple[UUID, ...] = ()) -> str:
+    """The text of an API token with these scopes (`read` where none is given), made by anybody."""
+    asker = Actor(maker.account_id, maker.name, Door.PAGE, user_id=maker.user_id, role=Role.ADMIN)
+    values = {"name": "ci", "scopes": list(scopes or ("read",)), "agent_ids": [str(one) for one in agent_ids]}
+    with app.app_context():
+        return tokens.create(asker, values)[1]
+
+
+def make_agent(app: Flask, actor: Actor, **changes: Any) -> UUID:
+    """An agent made by this person; answers its id."""
+    with app.app_context():
+        return agents.create(actor, agent_values(**changes))[0]
+
+
+def agent_values(**changes: Any) -> dict[str, Any]:
+    """A whole agent as a door hands it in; members of `connection_config` are merged."""
+    is_power_bi = changes.get("connection_type") == "POWERBI"
+    config = {**(POWER_BI if is_power_bi else DATABASE), **changes.pop("connection_config", {})}
+    return {"name": "Sales", "connection_type": "DB", "connection_config": config, **changes}
+
+
+@cache
+def _hash_of_password() -> str:
+    return passwords.hash_password(PASSWORD)

@@ -1,0 +1,34 @@
+"""The rules of an agent's values, asked of the operations; the other doors send the same table."""
+
+import pytest
+from flask import Flask
+
+from agents_app.errors import InvalidInput
+from agents_app.operations import agent_reads, agents
+from agents_app.schemas import listing
+from tests.bad_inputs import BAD_AGENTS, Bad
+from tests.make import make_agent, make_user
+
+
+@pytest.mark.parametrize("bad", BAD_AGENTS, ids=lambda bad: bad.name)
+def test_a_new_agent_with_a_bad_value_is_refused_with_every_sentence(app: Flask, bad: Bad) -> None:
+    maker = make_user(app)
+
+    with pytest.raises(InvalidInput) as refusal:
+        agents.create(maker, bad.values)
+
+    assert sorted(refusal.value.fields) == sorted(bad.refused)
+    assert agent_reads.listing(maker, listing.parse({})).items == []
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD_AGENTS if not bad.name.startswith("no ")], ids=lambda bad: bad.name)
+def test_a_change_to_a_bad_value_is_refused_with_the_same_sentences(app: Flask, bad: Bad) -> None:
+    maker = make_user(app)
+    is_power_bi = bad.values["connection_type"] == "POWERBI"
+    agent_id = make_agent(app, maker, connection_type="POWERBI" if is_power_bi else "DB")
+
+    with pytest.raises(InvalidInput) as refusal:
+        agents.update(maker, agent_id, bad.values)
+
+    assert sorted(refusal.value.fields) == sorted(bad.refused)
+    assert agent_reads.read(maker, agent_id)["version"] == 1
