@@ -91,6 +91,12 @@ def require_keys() -> None:
     _ = settings().keys
 
 
+def base_url() -> str:
+    """Where people find the console in a browser."""
+    host, port = settings().bind
+    return settings().public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def account_option(command: Function) -> Function:
     """The option that says in which account a command acts."""
     text = "Name or id of the account, where there is more than one."
@@ -115,7 +121,9 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (", ".join(value) or "-") if isinstance(value, list) else str(value)
 
 
 def _width(text: str) -> int:

@@ -76,8 +76,9 @@ def _option(
     declared = schema.model_fields[name]
     annotation = declared.annotation
     is_list = get_origin(annotation) is list
-    words = [f"{declared.title}.", declared.description or "", "May be repeated." if is_list else ""]
-    text = label + " ".join(word for word in words if word)
+    # The hint of a list says how a form takes it.
+    hint = "May be repeated." if is_list else declared.description or ""
+    text = f"{label}{declared.title}. {hint}".rstrip()
     flag = "--" + spelled.get(name, name).replace("_", "-")
     return click.option(flag, name, metavar=_metavar(annotation), multiple=is_list, default=None, help=text)
 

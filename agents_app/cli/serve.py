@@ -1,6 +1,7 @@
 """`flask serve`: checks everything that can be checked, then serves with granian until it is told to stop."""
 
 import errno
+import signal
 import socket
 
 import click
@@ -11,7 +12,7 @@ from granian.log import LogLevels
 from granian.server import MPServer
 
 from agents_app import __version__
-from agents_app.cli.console import ConsoleCommand, require_keys, say
+from agents_app.cli.console import ConsoleCommand, base_url, require_keys, say
 from agents_app.config import Settings, settings
 from agents_app.db import db
 from agents_app.errors import ConfigurationError, Unavailable
@@ -38,12 +39,16 @@ def serve() -> None:
     require_keys()
     check_address(*found.bind)
     is_empty = check_database()
-    for line in welcome(found, is_empty=is_empty):
+    for line in welcome(is_empty=is_empty):
         click.echo(line)
     # Only this command needs it: under the others the app does without keys.
     current_app.secret_key = found.keys.secret_key
     db.forget_connections()
-    server(found).serve()
+    serving = server(found)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        # Closing the terminal stops the server; granian would only start its workers anew.
+        serving.on_startup(lambda: signal.signal(signal.SIGHUP, serving.signal_handler_interrupt))
+    serving.serve()
 
 
 def check_address(host: str, port: int) -> None:
@@ -82,11 +87,9 @@ def check_database() -> bool:
     return is_empty
 
 
-def welcome(found: Settings, *, is_empty: bool) -> list[str]:
+def welcome(*, is_empty: bool) -> list[str]:
     """What a person at the terminal needs to know."""
-    host, port = found.bind
-    url = found.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    lines = [f"Agent Console {__version__}: {url} (Ctrl-C stops it)"]
+    lines = [f"Agent Console {__version__}: {base_url()} (Ctrl-C stops it)"]
     if is_empty:
         lines.append("There is no account yet. Open the address above to make the first one.")
         code = accounts.setup_code()
@@ -108,6 +111,6 @@ def server(found: Settings) -> MPServer:
         blocking_threads=found.pool_size,
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE_S,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         log_dictconfig=LOGGING,
     )

@@ -1,0 +1,137 @@
+"""`flask demo`: fills an account with agents to look at, none of which reaches anything."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
+
+import click
+from flask.cli import with_appcontext
+
+from agents_app.cli.console import ConsoleCommand, account_option, acting, base_url, require_keys
+from agents_app.connections.power_bi import ROWS_MAX
+from agents_app.db import now
+from agents_app.errors import Conflict
+from agents_app.operations import accounts, agent_reads, agents
+from agents_app.operations.permissions import Actor
+from agents_app.schemas import listing
+
+EMAIL = "demo@console.example"
+AREAS = (
+    "retail sales",
+    "web orders",
+    "returns and refunds",
+    "inventory",
+    "supplier deliveries",
+    "purchasing",
+    "price lists",
+    "marketing campaigns",
+    "newsletter readers",
+    "support tickets",
+    "customer satisfaction",
+    "subscriptions",
+    "invoices and payments",
+    "accounts payable",
+    "budget and forecast",
+    "payroll costs",
+    "recruiting",
+    "fleet and fuel",
+    "energy use",
+    "warehouse shifts",
+)
+MODELS = ("gpt-5-mini", "gpt-5", "claude-sonnet-4-5", "mistral-large", None)
+REASONS = (
+    "The warehouse moves to a new server this week.",
+    "Answers were wrong for last month; finance is looking into it.",
+    "Replaced by the report of the same name.",
+)
+INSTRUCTIONS = "Answer in two sentences at the most. Name the table a number comes from. Never guess."
+
+
+@click.command(cls=ConsoleCommand)
+@click.option("--yes", is_flag=True, help="Go on although the account has agents already.")
+@account_option
+@with_appcontext
+def demo(account: str | None, *, yes: bool) -> None:
+    """Fill an account with 60 agents to look at.
+
+    On a server without an account, make one with an admin first. No secret and no address among them is real.
+    """
+    require_keys()
+    sign_in = _make_account(account) if accounts.is_empty() else "as usual"
+    actor = acting(account)
+    if not yes and agent_reads.listing(actor, listing.parse({"limit": 1})).items:
+        raise Conflict("This account has agents already. To add 60 more, say --yes.")
+    for number, values in enumerate(samples()):
+        _create(actor, number, values)
+    click.echo(f"{number + 1} agents were added to {actor.account_name}.")
+    click.echo(f"Sign in at {base_url()} {sign_in}.")
+
+
+def samples() -> Iterator[dict[str, Any]]:
+    """The values of each agent, the same ones every time but for the days their credentials end."""
+    for number in range(3 * len(AREAS)):
+        round_, place = divmod(number, len(AREAS))
+        area, kind = AREAS[place], (_today, _report, _archive)[(place + round_) % 3]
+        yield {
+            **kind(area, number),
+            "model_type": MODELS[number % len(MODELS)],
+            "api_key": f"demo-not-a-real-key-{number:04}",
+            "system_instructions": INSTRUCTIONS,
+        }
+
+
+def _make_account(name: str | None) -> str:
+    password = secrets.token_urlsafe(12)
+    accounts.create({"account_name": name or "Demo", "name": "Demo Admin", "email": EMAIL, "password": password})
+    return f"as {EMAIL} with the password {password}"
+
+
+def _create(actor: Actor, number: int, values: dict[str, Any]) -> None:
+    agent_id, _ = agents.create(actor, values)
+    if number % 7 == 3:
+        agents.disable(actor, agent_id, {"reason": REASONS[number % len(REASONS)]})
+
+
+def _today(area: str, number: int) -> dict[str, Any]:
+    config = _database(area, number) | {"dialect": "postgresql", "table_allow_list": [area.replace(" ", "_")]}
+    text = f"Answers everyday questions about {area}, as of last night."
+    return _agent(area.capitalize(), text, "DB", config)
+
+
+def _archive(area: str, number: int) -> dict[str, Any]:
+    dialect = ("mysql", "mssql")[number % 2]
+    config = _database(f"{area} archive", number) | {"dialect": dialect, "row_limit": 200}
+    return _agent(f"{area.capitalize()} archive", f"Looks up {area} of the years before 2020.", "DB", config)
+
+
+def _report(area: str, number: int) -> dict[str, Any]:
+    config = {
+        "tenant_id": "contoso.example",
+        "client_id": _uuid("client"),
+        "client_secret": f"demo-not-a-real-secret-{number:04}",
+        "workspace_id": _uuid("workspace"),
+        "dataset_id": _uuid(area),
+        "credential_expires_at": (now().date() + timedelta(days=6 * number - 12)).isoformat(),
+        "row_limit": ROWS_MAX // 100,
+    }
+    text = f"Explains the monthly report on {area}, number by number."
+    return _agent(f"{area.capitalize()} report", text, "POWERBI", config)
+
+
+def _agent(name: str, description: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "description": description, "connection_type": kind, "connection_config": config}
+
+
+def _database(area: str, number: int) -> dict[str, Any]:
+    return {
+        "host": f"{area.replace(' ', '-')}.db.contoso.example",
+        "database": area.replace(" ", "_"),
+        "username": "console_reader",
+        "password": f"demo-not-a-real-password-{number:04}",
+    }
+
+
+def _uuid(name: str) -> str:
+    return str(uuid5(NAMESPACE_DNS, f"{name}.contoso.example".replace(" ", "-")))
