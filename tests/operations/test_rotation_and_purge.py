@@ -1,0 +1,154 @@
+"""What operators do to stored secrets and to rows past their time."""
+
+import base64
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.config import Settings
+from agents_app.db import db, now
+from agents_app.errors import Unavailable
+from agents_app.models import AgentVersion, EncryptionKey, Event, LoginAttempt, UserSession
+from agents_app.operations import agents, keys, purge, rotation, runtime, tokens
+from tests import make
+
+
+@pytest.fixture
+def app(schema_url: str) -> Iterator[Flask]:
+    """An app with a database of its own: what is counted here is counted over all accounts."""
+    made = make.make_app(schema_url)
+    with made.app_context():
+        yield made
+        db.engine.dispose()
+
+
+def a_key() -> str:
+    """A random key in base64."""
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+def use_keys(app: Flask, encryption_keys: str) -> None:
+    before: Settings = app.extensions["settings"]
+    app.extensions["settings"] = replace(before, encryption_keys=encryption_keys)
+
+
+def fetch(app: Flask, actor: Any, agent_id: Any) -> dict[str, Any]:
+    text = make.make_token(app, actor, "runtime")
+    answer = runtime.fetch(tokens.authenticate(text, address="192.0.2.1", request_id=None), agent_id)
+    assert answer is not None
+    return answer
+
+
+def make_agent_with_secrets(app: Flask, actor: Any) -> Any:
+    return make.make_agent(app, actor, api_key="sk-test-0123456789", connection_config={"password": "pa55 wörd"})
+
+
+def test_under_a_wrong_key_nothing_is_written_and_reading_secrets_is_unavailable(app: Flask) -> None:
+    actor = make.make_user(app)
+    agent_id = make_agent_with_secrets(app, actor)
+
+    use_keys(app, f"k1:{a_key()}")
+
+    assert "k1" in (keys.wrong() or "")
+    for act in (lambda: make.make_agent(app, actor, api_key="sk-other"), lambda: fetch(app, actor, agent_id)):
+        with pytest.raises(Unavailable) as refusal:
+            act()
+        assert refusal.value.code == "secret_unavailable"
+    assert [row["agent_id"] for row in rotation.unreadable()] == [agent_id, agent_id]
+
+
+def test_a_missing_key_is_named(app: Flask) -> None:
+    make_agent_with_secrets(app, make.make_user(app))
+
+    use_keys(app, f"k2:{a_key()}")
+
+    assert keys.wrong() == "ENCRYPTION_KEYS lacks the key k1, which stored secrets may need."
+
+
+def test_rotation_moves_every_secret_to_the_first_key_those_of_deleted_agents_too(app: Flask) -> None:
+    actor = make.make_user(app)
+    kept, deleted = make_agent_with_secrets(app, actor), make_agent_with_secrets(app, actor)
+    agents.delete(actor, deleted)
+    old: str = app.extensions["settings"].encryption_keys
+    fresh = f"k2:{a_key()}"
+    use_keys(app, f"{fresh},{old}")
+
+    done: list[int] = []
+    outcome = rotation.rotate(done.append)
+
+    assert outcome == Counter(moved=4)
+    assert done == [1, 2]
+    assert rotation.counts_by_key() == Counter(k2=4)
+    use_keys(app, fresh)
+    assert keys.wrong() is None
+    agents.restore_deleted(actor, deleted)
+    for agent_id in (kept, deleted):
+        assert fetch(app, actor, agent_id)["connection_config"]["password"] == "pa55 wörd"
+        assert fetch(app, actor, agent_id)["api_key"] == "sk-test-0123456789"
+
+
+def test_rotation_resumes_where_it_was_stopped(app: Flask) -> None:
+    actor = make.make_user(app)
+    for _ in range(3):
+        make_agent_with_secrets(app, actor)
+    use_keys(app, f"k2:{a_key()},{app.extensions['settings'].encryption_keys}")
+
+    def stop_after_one(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rotation.rotate(stop_after_one)
+    assert rotation.counts_by_key() == Counter(k1=4, k2=2)
+    rotation.rotate(lambda done: None)
+
+    assert rotation.counts_by_key() == Counter(k2=6)
+    with db.reading() as connection:
+        assert connection.scalars(sa.select(EncryptionKey.key_id)).all() == ["k2"]
+
+
+def test_rotation_leaves_and_counts_what_it_cannot_open(app: Flask) -> None:
+    actor = make.make_user(app)
+    make_agent_with_secrets(app, actor)
+    with db.transaction() as session:
+        session.execute(sa.text("UPDATE agents SET api_key = 'v1:k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'"))
+    use_keys(app, f"k2:{a_key()},{app.extensions['settings'].encryption_keys}")
+
+    outcome = rotation.rotate(lambda done: None)
+
+    assert outcome == Counter(moved=1, unreadable=1)
+    assert [row["pointer"] for row in rotation.unreadable()] == ["/api_key"]
+
+
+def test_a_purge_removes_what_is_past_its_time_and_nothing_else(app: Flask) -> None:
+    actor = make.make_user(app)
+    gone, kept = make_agent_with_secrets(app, actor), make_agent_with_secrets(app, actor)
+    agents.delete(actor, gone)
+    assert set(purge.count().values()) == {0}
+
+    long_ago = now() - timedelta(days=500)
+    with db.transaction() as session:
+        session.add(LoginAttempt(login="x", address="192.0.2.1", created_at=long_ago))
+        session.add(UserSession(digest="d", user_id=actor.user_id, expires_at=long_ago))
+        session.execute(sa.update(AgentVersion).values(created_at=long_ago))
+        session.execute(sa.update(Event).where(Event.action == "agent.created").values(created_at=long_ago))
+    counted = purge.count()
+
+    assert purge.run() == counted
+    assert counted == {
+        "sessions": 1,
+        "sign-in attempts": 1,
+        "links": 0,
+        "events": 2,
+        "secrets of deleted agents": 1,
+    }
+    assert rotation.counts_by_key() == Counter(k1=2)
+    assert fetch(app, actor, kept)["api_key"] == "sk-test-0123456789"
+    agents.restore_deleted(actor, gone)
+    assert fetch(app, actor, gone)["api_key"] is None
