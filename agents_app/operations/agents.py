@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
 from agents_app.config import settings
@@ -211,10 +212,21 @@ def _still_there(session: Session, version: AgentVersion) -> UUID | None:
 
 
 def _check_same_request(actor: Actor, agent_id: UUID, draft: schema.Draft) -> None:
-    first = sa.select(AgentVersion.snapshot).join(Agent, Agent.id == AgentVersion.agent_id)
-    mine = first.where(AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
+    columns = (AgentVersion.snapshot, Agent.version, Agent.api_key, Agent.connection_config)
+    mine = sa.select(*columns).join(Agent, Agent.id == AgentVersion.agent_id).where(Agent.id == agent_id)
     with db.reading() as connection:
-        snapshot = connection.scalar(mine.where(AgentVersion.version == 1))
-    wanted = {**draft.fields, schema.CONFIG: draft.config, "secrets": sorted(p for p, v in draft.secrets.items() if v)}
-    if snapshot is None or any(snapshot[name] != value for name, value in wanted.items()):
+        first = mine.where(AgentVersion.version == 1, AgentVersion.account_id == actor.account_id)
+        row = connection.execute(first).one_or_none()
+    if row is None or not _has_content_of(row, actor, agent_id, draft):
         raise Conflict("This Idempotency-Key was used before with other content.", code="idempotency_key_reused")
+
+
+def _has_content_of(row: Row[*tuple[Any, ...]], actor: Actor, agent_id: UUID, draft: schema.Draft) -> bool:
+    told = {pointer: value for pointer, value in draft.secrets.items() if value}
+    wanted = {**draft.fields, schema.CONFIG: draft.config, "secrets": sorted(told)}
+    if any(row.snapshot[name] != value for name, value in wanted.items()):
+        return False
+    if row.version > 1:
+        return True  # it may have other secrets by now, and the first ones are not kept
+    sealed = secrets.stored(row.api_key, row.connection_config)
+    return secrets.reveal(settings().keys.encryption, actor.account_id, agent_id, sealed) == told

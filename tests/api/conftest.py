@@ -1,0 +1,100 @@
+"""A client for the JSON door that holds every answer against the OpenAPI document."""
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+from flask import Flask
+from jsonschema import Draft202012Validator
+from werkzeug.test import TestResponse
+
+from agents_app.api import ENDPOINTS, PREFIX, openapi
+from agents_app.operations.permissions import Actor
+from tests.make import make_token, make_user
+
+BY_RULE = {f"{PREFIX}{endpoint.rule}": endpoint.path for endpoint in ENDPOINTS}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    found: dict[str, Any] = json.loads(json.dumps(openapi.document(PREFIX, ENDPOINTS)))
+    return found
+
+
+class Client:
+    """Asks as a program with one token would; addresses are below /api/v1."""
+
+    def __init__(self, app: Flask, token: str | None, address: str = "127.0.0.1") -> None:
+        self.app, self.token, self.address = app, token, address
+
+    def __call__(self, method: str, path: str, json: Any = None, **given: Any) -> TestResponse:
+        """Send a request; the answer is checked against the document."""
+        headers = dict(given.pop("headers", {}))
+        if self.token is not None:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        where = {"environ_base": {"REMOTE_ADDR": self.address}}
+        answer = self.app.test_client(use_cookies=False).open(
+            PREFIX + path, method=method, headers=headers, json=json, **where, **given
+        )
+        self._check(method, PREFIX + path, answer)
+        return answer
+
+    def get(self, path: str, **given: Any) -> TestResponse:
+        """Read."""
+        return self("GET", path, **given)
+
+    def post(self, path: str, json: Any = None, **given: Any) -> TestResponse:
+        """Make or do."""
+        return self("POST", path, json, **given)
+
+    def patch(self, path: str, json: Any = None, **given: Any) -> TestResponse:
+        """Change."""
+        return self("PATCH", path, json, **given)
+
+    def delete(self, path: str, **given: Any) -> TestResponse:
+        """Remove."""
+        return self("DELETE", path, **given)
+
+    def _check(self, method: str, path: str, answer: TestResponse) -> None:
+        assert "Set-Cookie" not in answer.headers
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Request-ID"]
+        if answer.status_code >= 400:
+            assert answer.mimetype == "application/problem+json"
+            assert method == "HEAD" or is_valid(answer.json, "Problem")
+        with self.app.test_request_context(path, method=method) as context:
+            rule = context.request.url_rule
+        if rule is not None and method != "HEAD":
+            _check_documented(method, BY_RULE[rule.rule], answer)
+
+
+def _check_documented(method: str, path: str, answer: TestResponse) -> None:
+    answers = document()["paths"][PREFIX + path][method.lower()]["responses"]
+    said = answers[str(answer.status_code)]
+    content = said.get("content", {}).get(answer.mimetype)
+    assert bool(content) == bool(answer.data), "a body that is not in the document, or the other way round"
+    if content:
+        assert is_valid(answer.json, content["schema"]["$ref"].rpartition("/")[2])
+    for name in said.get("headers", {}):
+        assert name in answer.headers
+
+
+def is_valid(content: Any, name: str) -> bool:
+    """Raise unless the content is what the document calls `name`."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(content)
+    return True
+
+
+@pytest.fixture
+def admin(console: Flask) -> Actor:
+    """An admin of an account of this test's own."""
+    return make_user(console)
+
+
+@pytest.fixture
+def api(console: Flask, admin: Actor) -> Client:
+    """A client with a token of the admin's that may read and write; the test runs on both databases."""
+    return Client(console, make_token(console, admin, "write"))

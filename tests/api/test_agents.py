@@ -1,0 +1,293 @@
+"""Agents over JSON: what is refused, and what each endpoint answers."""
+
+import uuid
+
+import pytest
+from flask import Flask
+
+from agents_app.operations.permissions import Actor
+from tests.api.conftest import Client
+from tests.bad_inputs import BAD_AGENTS, Bad
+from tests.make import agent_values, make_agent, make_token, make_user
+
+
+@pytest.mark.parametrize("bad", BAD_AGENTS, ids=lambda bad: bad.name)
+def test_bad_values_are_refused_with_the_sentences_of_every_door(api: Client, bad: Bad) -> None:
+    answer = api.post("/agents", bad.values)
+
+    assert answer.status_code == 422
+    assert sorted((error["pointer"], error["detail"]) for error in answer.json["errors"]) == sorted(bad.refused)
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_a_foreign_agent_cannot_be_told_from_a_missing_one(api: Client, console: Flask, method: str) -> None:
+    foreign = make_agent(console, make_user(console))
+    body = {} if method == "PATCH" else None
+
+    missing_answer = api(method, f"/agents/{uuid.uuid4()}", body)
+    foreign_answer = api(method, f"/agents/{foreign}", body)
+
+    assert foreign_answer.status_code == missing_answer.status_code == 404
+    assert foreign_answer.data == missing_answer.data
+    varying = ("X-Request-ID", "Date")
+    for headers in (foreign_answer.headers, missing_answer.headers):
+        [headers.pop(name, None) for name in varying]
+    assert list(foreign_answer.headers) == list(missing_answer.headers)
+
+
+@pytest.mark.parametrize("act", ["clone", "enable", "disable", "runtime"])
+def test_acts_on_a_foreign_agent_find_nothing(console: Flask, admin: Actor, act: str) -> None:
+    foreign = make_agent(console, make_user(console))
+    api = Client(console, make_token(console, admin, "write", "runtime"))
+    method, body = ("GET", None) if act == "runtime" else ("POST", {"reason": "Moving."} if act == "disable" else None)
+
+    missing_answer = api(method, f"/agents/{uuid.uuid4()}/{act}", body)
+    foreign_answer = api(method, f"/agents/{foreign}/{act}", body)
+
+    assert foreign_answer.status_code == missing_answer.status_code == 404
+    assert foreign_answer.data == missing_answer.data
+
+
+@pytest.mark.parametrize("name", ["1", "me", "%00", "..%2f", "6f9619ff8b864011b42d00c04fc964ff", "{6f9619ff}", "😀"])
+def test_an_id_that_is_no_uuid_is_not_found(api: Client, name: str) -> None:
+    assert api.get(f"/agents/{name}").status_code == 404
+    assert api.get(f"/agents/{name}/runtime").status_code == 404
+
+
+def test_a_foreign_persons_id_finds_no_agents(api: Client, console: Flask) -> None:
+    stranger = make_user(console)
+    make_agent(console, stranger)
+
+    assert api.get(f"/agents?created_by={stranger.user_id}").json == {"items": [], "next_cursor": None}
+
+
+def test_a_destination_is_not_changed_under_a_stored_password(api: Client) -> None:
+    agent = api.post("/agents", agent_values(connection_config={"password": "correct horse"})).json
+
+    answer = api.patch(f"/agents/{agent['id']}", {"connection_config": {"host": "elsewhere.example.org"}})
+
+    sentence = "The connection now leads elsewhere, so the stored password is not used. Type it again, or remove it."
+    assert answer.status_code == 422
+    assert answer.json["errors"] == [{"pointer": "/connection_config/password", "detail": sentence}]
+    assert api.get(f"/agents/{agent['id']}").json["connection_config"]["host"] == "db.example.org"
+
+
+@pytest.mark.parametrize("tag", ['"2"', 'W/"1"', '"one"', "", '"01"'])
+@pytest.mark.parametrize("act", ["PATCH", "DELETE", "enable", "disable"])
+def test_a_stale_caller_changes_nothing(api: Client, tag: str, act: str) -> None:
+    agent = api.post("/agents", agent_values()).json
+    method, path = (act, "") if act.isupper() else ("POST", f"/{act}")
+    body = {"PATCH": {"name": "Other"}, "disable": {"reason": "Moving."}}.get(act)
+
+    answer = api(method, f"/agents/{agent['id']}{path}", body, headers={"If-Match": tag})
+
+    assert (answer.status_code, answer.json["code"]) == (412, "stale")
+    assert api.get(f"/agents/{agent['id']}").json == agent
+
+
+@pytest.mark.parametrize("key", ["", "ä", "x" * 256, "a\tb"])
+def test_an_idempotency_key_is_printable_ascii(api: Client, key: str) -> None:
+    answer = api.post("/agents", agent_values(), headers={"Idempotency-Key": key})
+
+    assert (answer.status_code, answer.json["code"]) == (400, "bad_idempotency_key")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "Other"},
+        {"connection_config": {"row_limit": 5}},
+        {"api_key": "sk-1234"},
+        {"connection_config": {"password": "another one"}},
+    ],
+    ids=str,
+)
+def test_an_idempotency_key_is_not_used_for_two_agents(api: Client, change: dict[str, object]) -> None:
+    key = {"Idempotency-Key": "first"}
+    api.post("/agents", agent_values(connection_config={"password": "correct horse"}), headers=key)
+    config = {"password": "correct horse", **change.get("connection_config", {})}
+
+    answer = api.post("/agents", agent_values(**{**change, "connection_config": config}), headers=key)
+
+    assert (answer.status_code, answer.json["code"]) == (409, "idempotency_key_reused")
+    assert len(api.get("/agents").json["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    "asked", ["limit=0", "limit=201", "limit=ten", "sort=color", "status=on", "created_by=1", "foo=1"]
+)
+def test_a_bad_question_is_refused_by_name(api: Client, asked: str) -> None:
+    answer = api.get(f"/agents?{asked}")
+
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/" + asked.partition("=")[0]]
+
+
+def test_a_parameter_is_given_once_and_where_it_is_known(api: Client) -> None:
+    assert api.get("/agents?q=a&q=b").status_code == 422
+    assert api.get("/agents?before=abc").status_code == 422
+    assert api.get("/me?q=a").status_code == 422
+
+
+@pytest.mark.parametrize("cursor", ["x", "%00", "e30", "bnVsbA", "WyJuYW1lIiwiYSIsImIiXQ", "a" * 4_000])
+def test_a_damaged_cursor_is_refused(api: Client, cursor: str) -> None:
+    assert api.get(f"/agents?cursor={cursor}").status_code in (400, 422)
+
+
+def test_a_cursor_belongs_to_its_sort(api: Client) -> None:
+    for name in ("a", "b"):
+        api.post("/agents", agent_values(name=name))
+    cursor = api.get("/agents?limit=1&sort=name").json["next_cursor"]
+
+    answer = api.get(f"/agents?limit=1&sort=-name&cursor={cursor}")
+
+    assert (answer.status_code, answer.json["code"]) == (400, "bad_cursor")
+
+
+def test_a_new_agent_is_answered_with_its_place_and_version(api: Client, admin: Actor) -> None:
+    values = agent_values(api_key="sk-a-long-enough-key", connection_config={"password": "short"})
+
+    answer = api.post("/agents", values)
+
+    agent = answer.json
+    assert (answer.status_code, answer.headers["ETag"]) == (201, '"1"')
+    assert answer.headers["Location"] == f"/api/v1/agents/{agent['id']}"
+    assert agent["created_by"] == {"id": str(admin.user_id), "name": admin.name}
+    assert agent["updated_by"] == "token ci"
+    assert agent["connection_config"]["port"] == 5432
+    assert agent["secrets_set"]["/api_key"]["last_four"] == "-key"
+    assert agent["secrets_set"]["/connection_config/password"]["last_four"] is None
+    assert api.get(f"/agents/{agent['id']}").json == agent
+
+
+def test_a_repeated_request_with_a_key_finds_the_first_agent(api: Client) -> None:
+    values = agent_values(api_key="sk-1", connection_config={"password": "correct horse"})
+    first = api.post("/agents", values, headers={"Idempotency-Key": "deploy 7"})
+
+    again = api.post("/agents", values, headers={"Idempotency-Key": "deploy 7"})
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json == first.json
+
+
+def test_a_caller_who_knows_the_version_is_sent_nothing(api: Client) -> None:
+    agent = api.post("/agents", agent_values()).json
+    path = f"/agents/{agent['id']}"
+
+    answers = [api.get(path, headers={"If-None-Match": tag}) for tag in ('"1"', 'W/"1"', '"9", "1"', '"2"', "*")]
+
+    assert [answer.status_code for answer in answers] == [304, 304, 200, 200, 200]
+    assert answers[0].headers["ETag"] == '"1"'
+
+
+def test_a_change_merges_and_counts(api: Client) -> None:
+    agent = api.post("/agents", agent_values(description="Old", api_key="sk-1")).json
+    path = f"/agents/{agent['id']}"
+
+    answer = api.patch(
+        path,
+        {"description": None, "api_key": "", "connection_config": {"row_limit": 7}},
+        headers={"If-Match": '"1"'},
+    )
+
+    changed = answer.json
+    assert (answer.status_code, answer.headers["ETag"], changed["version"]) == (200, '"2"', 2)
+    assert (changed["name"], changed["description"]) == ("Sales", None)
+    assert changed["connection_config"] == {**agent["connection_config"], "row_limit": 7}
+    assert changed["secrets_set"] == agent["secrets_set"]
+    assert api.patch(path, {"name": "Sales"}, headers={"If-Match": "*"}).json["version"] == 2
+
+
+def test_a_new_type_begins_with_an_empty_configuration(api: Client) -> None:
+    agent = api.post("/agents", agent_values(connection_config={"password": "correct horse"})).json
+    power_bi = agent_values(connection_type="POWERBI")
+
+    changed = api.patch(f"/agents/{agent['id']}", power_bi).json
+
+    assert changed["connection_config"]["tenant_id"] == "contoso.example.org"
+    assert "host" not in changed["connection_config"]
+    assert changed["secrets_set"] == {}
+
+
+def test_null_removes_a_secret(api: Client) -> None:
+    agent = api.post("/agents", agent_values(api_key="sk-1", connection_config={"password": "correct horse"})).json
+
+    changed = api.patch(f"/agents/{agent['id']}", {"api_key": None, "connection_config": {"password": None}}).json
+
+    assert changed["secrets_set"] == {}
+
+
+def test_an_agent_is_disabled_with_a_reason_and_enabled_again(api: Client) -> None:
+    path = f"/agents/{api.post('/agents', agent_values()).json['id']}"
+
+    refused = api.post(f"{path}/disable", {})
+    disabled = api.post(f"{path}/disable", {"reason": "Moving."}).json
+    enabled = api.post(f"{path}/enable").json
+
+    assert refused.json["errors"] == [{"pointer": "/reason", "detail": "Say why the agent is disabled."}]
+    assert (disabled["status"], disabled["status_reason"], disabled["version"]) == ("disabled", "Moving.", 2)
+    assert (enabled["status"], enabled["status_reason"], enabled["version"]) == ("active", None, 3)
+
+
+def test_a_copy_has_a_name_of_its_own_and_the_secrets(api: Client) -> None:
+    agent = api.post("/agents", agent_values(api_key="sk-1")).json
+
+    answer = api.post(f"/agents/{agent['id']}/clone")
+
+    copy = answer.json
+    assert answer.headers["Location"] == f"/api/v1/agents/{copy['id']}"
+    assert (answer.status_code, copy["name"], copy["version"]) == (201, "Copy of Sales", 1)
+    assert list(copy["secrets_set"]) == ["/api_key"]
+
+
+def test_a_deleted_agent_is_gone(api: Client) -> None:
+    path = f"/agents/{api.post('/agents', agent_values()).json['id']}"
+
+    answer = api.delete(path, headers={"If-Match": '"1"'})
+
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert api.get(path).status_code == 404
+    assert api.delete(path).status_code == 404
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"])
+def test_pages_together_are_the_whole_list_in_order(api: Client, sort: str) -> None:
+    for name in ("delta", "Alpha", "charlie", "Bravo", "bravo"):
+        api.post("/agents", agent_values(name=name))
+    whole = api.get(f"/agents?sort={sort}").json["items"]
+
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = api.get("/agents", query_string={"sort": sort, "limit": 2, "cursor": cursor}).json
+        pages.append(page["items"])
+        cursor = page["next_cursor"]
+
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [agent for page in pages for agent in page] == whole
+    keys = [agent[sort.removeprefix("-")].casefold() for agent in whole]
+    assert keys == sorted(keys, reverse=sort.startswith("-"))
+
+
+def test_a_list_is_searched_and_filtered(api: Client, admin: Actor) -> None:
+    first = api.post("/agents", agent_values(name="Straße 100%", model_type="gpt-5-mini")).json
+    second = api.post("/agents", agent_values(connection_type="POWERBI", name="Finance", description="Café")).json
+    api.post(f"/agents/{second['id']}/disable", {"reason": "Moving."})
+
+    def found(**asked: str) -> list[str]:
+        return [agent["id"] for agent in api.get("/agents", query_string=asked).json["items"]]
+
+    assert found(q="STRASSE") == found(q="100%") == found(q="db.example strasse") == [first["id"]]
+    assert found(q="caf\N{LATIN SMALL LETTER E WITH ACUTE}") == found(status="disabled") == [second["id"]]
+    assert found(connection_type="POWERBI") == [second["id"]]
+    assert found(model_type="gpt-5-mini") == [first["id"]]
+    assert found(q="100_") == found(q="_") == found(model_type="gpt") == []
+    assert set(found(created_by=str(admin.user_id))) == {first["id"], second["id"]}
+
+
+def test_a_list_leaves_long_texts_and_configurations_out(api: Client) -> None:
+    api.post("/agents", agent_values(system_instructions="Answer briefly."))
+
+    item = api.get("/agents").json["items"][0]
+
+    assert item["connection"] == {"host": "db.example.org", "dialect": "postgresql", "database": "sales"}
+    assert not {"system_instructions", "connection_config", "secrets_set"} & item.keys()
