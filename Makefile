@@ -1,47 +1,66 @@
 # `make` lists what can be done here. Every target does its own set-up.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
-export FLASK_APP := wsgi.py
+# By module, so that a checkout may be moved: a script's first line holds the path it was installed under.
+RUN := $(VENV)/bin/python -m
 
-.PHONY: help run test lint sure bench lock
+.PHONY: help run setup test lint sure lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-run: $(VENV)/.run ## Set up what is missing and serve on http://127.0.0.1:8000
-	@$(BIN)/flask prepare
-	@$(BIN)/flask serve
+# What `.env` holds is read by the console itself, which says in one line what is wrong with it.
+run: export FLASK_SKIP_DOTENV := 1
+run: setup ## Set up what is missing and serve on http://127.0.0.1:8000
+	@$(RUN) flask prepare
+	@$(RUN) flask serve
+
+setup: $(VENV)/.run ## Install what the console needs into .venv
 
 test: lint ## Check style and types, then run every test that this machine allows
-	$(BIN)/pytest -n 2 -m "not long"
+	$(RUN) pytest -n 2 -m "not long"
 
 lint: $(VENV)/.test ## Check style and types
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
 
 sure: lint ## Everything: style, types, all tests and the long ones
-	$(BIN)/pytest -n 2
+	$(RUN) pytest -n 2
+
+LOCK := $(RUN) uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --upgrade --quiet
 
 lock: $(VENV)/.test ## Choose newest versions anew: requirements.in -> requirements.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --upgrade --quiet requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --upgrade --quiet requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or later is needed; say which with: make PYTHON=/path/to/python3.11 run" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is needed (Debian: python3-venv)." >&2; exit 1; }
+INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --require-hashes
 
-$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+$(VENV)/.run: requirements.txt $(VENV)/bin/python
 	@echo "Installing what the console needs into $(VENV) (once)..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/.test: requirements-dev.txt $(VENV)/.run
 	@echo "Installing what the tests need into $(VENV) (once)..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
+
+refuse = { echo "$(1)" >&2; exit 1; }
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		$(call refuse,Python 3.11 or later is needed. Say where it is with: make run PYTHON=/path/to/python3.11)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		$(call refuse,This Python lacks its venv module. On Debian and Ubuntu: apt-get install python3-venv)
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# A Python that is asked for by name, other than the one in use, is taken: the venv is made anew.
+version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null)
+ifneq ($(origin PYTHON),file)
+ifneq ($(call version,$(PYTHON)),$(call version,$(VENV)/bin/python))
+.PHONY: $(VENV)/bin/python
+endif
+endif
