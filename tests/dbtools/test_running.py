@@ -185,6 +185,14 @@ def test_looking_needs_no_turn(postgres_schema_url: str) -> None:
         command.check(product(postgres_schema_url))
 
 
+def test_looking_does_not_wait_for_somebody_who_writes(sqlite_url: str) -> None:
+    with engine_of(sqlite_url).execution_options(console_begin="BEGIN IMMEDIATE").connect() as writer:
+        writer.begin()
+        command.current(product(sqlite_url))
+        with pytest.raises(CommandError, match="not at head"):
+            command.check(product(sqlite_url))
+
+
 def test_looking_makes_no_version_table(database_url: str) -> None:
     with pytest.raises(CommandError):
         command.check(product(database_url))
