@@ -1,7 +1,43 @@
-"""The web door."""
+"""The pages: one file a kind of record. Here is what they have in common."""
 
-from flask import Flask
+from flask import Blueprint, Flask, Response
+from flask_wtf.csrf import CSRFError, CSRFProtect
+
+from agents_app import http
+from agents_app.errors import NotSignedIn
+from agents_app.web import agents, auth, display, setup, theme, tokens
+
+FORM_EXPIRED = """This form is no longer valid: somebody signed in or out in this browser while it was open.
+Go back, copy what you typed, load the page again and repeat it."""
+STATIC_SECONDS = 365 * 24 * 60 * 60
+
+csrf = CSRFProtect()
+pages = Blueprint("web", __name__)
+# Pages take cookies, so each unsafe request must prove that it comes from one of them; the JSON door takes none.
+pages.before_request(csrf.protect)
+pages.register_error_handler(NotSignedIn, auth.ask_to_sign_in)
+for part in (auth, setup, theme, agents, tokens):
+    pages.register_blueprint(part.pages)
+
+
+@pages.after_request
+def _vary(response: Response) -> Response:
+    response.vary.add("Cookie")
+    return response
+
+
+@pages.errorhandler(CSRFError)
+def _form_expired(_error: CSRFError) -> Response:
+    return http.error_page(http.Refusal(400, "form_expired", FORM_EXPIRED))
 
 
 def init_app(app: Flask) -> None:
-    """Register this door."""
+    """Register the pages and what their templates use."""
+    app.config.update(
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
+    )
+    csrf.init_app(app)
+    display.init_app(app)
+    app.register_blueprint(pages)

@@ -1,0 +1,74 @@
+"""Addresses within this site: where to go on after signing in, and back to the list one came from."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from flask import request, url_for
+
+HOME = "/"
+LIST_PARAMETERS = ("q", "status", "connection_type", "model_type", "created_by", "sort", "limit", "cursor", "before")
+FILTERS = ("q", "connection_type", "model_type", "created_by")
+
+
+def local_path(text: str | None) -> str:
+    """The path if it is one of this site, else the home page."""
+    # Browsers read a backslash as a slash, and drop TAB, CR and LF.
+    if not text or not text.startswith("/") or text.startswith("//") or "\\" in text:
+        return HOME
+    if any(ord(char) < 33 or ord(char) == 127 for char in text) or urlsplit(text).netloc:
+        return HOME
+    return text
+
+
+class ListAddress:
+    """The address of the list of agents as it is now, and those of its neighbours."""
+
+    def __init__(self, asked: Mapping[str, str]) -> None:
+        self.asked = {name: asked[name] for name in LIST_PARAMETERS if asked.get(name)}
+
+    @classmethod
+    def came_from(cls) -> "ListAddress":
+        """The list that the parameter `back` stands for."""
+        return cls(dict(parse_qsl(request.values.get("back", ""))))
+
+    def __str__(self) -> str:
+        return _url("web.agents.listing", self.asked)
+
+    @property
+    def back(self) -> str:
+        """What the parameter `back` carries to lead here again."""
+        return urlencode(self.asked)
+
+    def changed(self, **changes: str | None) -> str:
+        """The first page of the list with these parameters changed; None takes one away."""
+        kept = {name: value for name, value in self.asked.items() if name not in ("cursor", "before")}
+        return str(ListAddress(kept | {name: value or "" for name, value in changes.items()}))
+
+    def at(self, **place: str) -> str:
+        """Another page of the same list, at a cursor."""
+        return self.changed(**place)
+
+    def sorted_by(self, column: str, usual: str) -> str:
+        """The list by this column; where it is already, the other way round."""
+        present = self.asked.get("sort", "-updated_at")
+        turned = column if present == f"-{column}" else f"-{column}"
+        return self.changed(sort=turned if present.removeprefix("-") == column else usual)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything narrows the list but the tabs."""
+        return any(name in self.asked for name in FILTERS)
+
+    def without_filters(self) -> str:
+        """The list of the same tab with nothing else narrowing it."""
+        return self.changed(**dict.fromkeys(FILTERS))
+
+
+def with_back(endpoint: str, **values: object) -> str:
+    """The address of an endpoint that remembers the list one came from, if one came from a list."""
+    return _url(endpoint, {**values, "back": request.values.get("back")})
+
+
+def _url(endpoint: str, values: Mapping[str, Any]) -> str:
+    return url_for(endpoint, **values)

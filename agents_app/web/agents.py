@@ -1,0 +1,163 @@
+"""The pages of agents: list, one, new, edit, and the acts on one."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+
+from agents_app import http
+from agents_app.config import settings
+from agents_app.errors import Conflict, InvalidInput, Malformed, Stale
+from agents_app.operations import agent_reads, agents
+from agents_app.schemas import listing as list_schema
+from agents_app.web.addresses import ListAddress, with_back
+from agents_app.web.auth import Answer, current_actor, require_sign_in
+from agents_app.web.forms import AgentForm, DisableForm
+
+ROWS = 20
+
+pages = Blueprint("agents", __name__)
+pages.before_request(require_sign_in)
+
+
+@pages.get("/")
+def home() -> Answer:
+    """The first page there is to see."""
+    return redirect(url_for(".listing"), 303)
+
+
+@pages.get("/agents")
+def listing() -> Answer:
+    """The agents that the address asks for."""
+    address = ListAddress(request.args)
+    try:
+        query = list_schema.parse({"limit": ROWS, **address.asked})
+        page, counts = agent_reads.listing_with_counts(current_actor(), query)
+    except (InvalidInput, Malformed) as error:
+        refusal = http.refusal_of(error)
+        sentences = [sentence for _, sentence in refusal.fields] or [refusal.detail]
+        return render_template("agents/list_refused.html", sentences=sentences), refusal.status
+    return render_template("agents/list.html", address=address, query=query, page=page, counts=counts)
+
+
+@pages.get("/agents/<uuid:agent_id>")
+def show(agent_id: UUID) -> Answer:
+    """One agent, to read."""
+    agent = agent_reads.read(current_actor(), agent_id)
+    return _agent_page("agents/show.html", agent, form=AgentForm(agent=agent))
+
+
+@pages.route("/agents/new", methods=["GET", "POST"])
+def new() -> Answer:
+    """A new agent."""
+    actor = current_actor()
+    actor.require("agents.create")
+    if request.method == "GET":
+        return render_template("agents/new.html", form=AgentForm(), list_address=ListAddress.came_from())
+    form = AgentForm(request.form)
+    if not form.submit(lambda values: agents.create(actor, values)):
+        return render_template("agents/new.html", form=form, list_address=ListAddress.came_from()), 422
+    agent_id, _ = form.result
+    _say("was created.", form.name.text)
+    return redirect(with_back(".show", agent_id=agent_id), 303)
+
+
+@pages.get("/agents/<uuid:agent_id>/edit")
+def edit(agent_id: UUID) -> Answer:
+    """One agent, to change."""
+    actor = current_actor()
+    actor.require("agents.update")
+    agent = agent_reads.read(actor, agent_id)
+    return _agent_page("agents/edit.html", agent, form=AgentForm(agent=agent))
+
+
+@pages.post("/agents/<uuid:agent_id>/edit")
+def save(agent_id: UUID) -> Answer:
+    """Change an agent; where somebody else did meanwhile, show both and ask again."""
+    actor = current_actor()
+    actor.require("agents.update")
+    agent = agent_reads.read(actor, agent_id)
+    form = AgentForm(request.form, agent)
+    if form.version is None:
+        raise Malformed("The form came in incomplete. Load the page again and repeat your changes.")
+    try:
+        is_saved = form.submit(lambda values: agents.update(actor, agent_id, values, form.version))
+    except Stale as error:
+        differences = form.differences(AgentForm(agent=agent))
+        form.version = agent["version"]
+        page = _agent_page("agents/edit.html", agent, form=form, differences=differences, is_stale=True)
+        return page, http.refusal_of(error).status
+    if not is_saved:
+        return _agent_page("agents/edit.html", agent, form=form), 422
+    _say("was saved.", form.name.text, show=url_for(".show", agent_id=agent_id))
+    return redirect(_where_from(agent_id), 303)
+
+
+@pages.post("/agents/<uuid:agent_id>/clone")
+def clone(agent_id: UUID) -> Answer:
+    """Make a copy, and lead to it."""
+    copy_id = agents.clone(current_actor(), agent_id)
+    _say("This is the copy. It is active and has the same secrets.")
+    return redirect(with_back(".show", agent_id=copy_id), 303)
+
+
+@pages.post("/agents/<uuid:agent_id>/enable")
+def enable(agent_id: UUID) -> Answer:
+    """Let runtimes fetch the agent again."""
+    agents.enable(current_actor(), agent_id)
+    _say("The agent is active: runtimes can fetch it.")
+    return redirect(with_back(".show", agent_id=agent_id), 303)
+
+
+@pages.route("/agents/<uuid:agent_id>/disable", methods=["GET", "POST"])
+def disable(agent_id: UUID) -> Answer:
+    """Ask why, then keep runtimes from fetching the agent."""
+    actor = current_actor()
+    actor.require("agents.disable")
+    agent = agent_reads.read(actor, agent_id)
+    if request.method == "GET":
+        return _agent_page("agents/disable.html", agent, form=DisableForm())
+    form = DisableForm(request.form)
+    if not form.submit(lambda values: agents.disable(actor, agent_id, values)):
+        return _agent_page("agents/disable.html", agent, form=form), 422
+    _say("The agent is disabled: runtimes that ask for it are told the reason.")
+    return redirect(with_back(".show", agent_id=agent_id), 303)
+
+
+@pages.route("/agents/<uuid:agent_id>/delete", methods=["GET", "POST"])
+def delete(agent_id: UUID) -> Answer:
+    """Ask once more, then remove the agent and offer to undo it."""
+    actor = current_actor()
+    actor.require("agents.delete")
+    agent = agent_reads.read(actor, agent_id)
+    if request.method == "GET":
+        return _agent_page("agents/delete.html", agent, undo_days=settings().deleted_secrets_days)
+    agents.delete(actor, agent_id)
+    _say("was deleted.", agent["name"], undo=with_back(".restore_deleted", agent_id=agent_id))
+    return redirect(str(ListAddress.came_from()), 303)
+
+
+@pages.post("/agents/<uuid:agent_id>/restore")
+def restore_deleted(agent_id: UUID) -> Answer:
+    """Undo a deletion."""
+    try:
+        agents.restore_deleted(current_actor(), agent_id)
+        _say("The agent is back, as it was.", show=url_for(".show", agent_id=agent_id))
+    except Conflict:
+        _say("The agent is there already.", show=url_for(".show", agent_id=agent_id))
+    return redirect(str(ListAddress.came_from()), 303)
+
+
+def _agent_page(template: str, agent: dict[str, Any], **context: Any) -> str:
+    here_to_read = with_back(".show", agent_id=agent["id"])
+    list_address = ListAddress.came_from()
+    return render_template(template, agent=agent, list_address=list_address, here_to_read=here_to_read, **context)
+
+
+def _where_from(agent_id: UUID) -> str:
+    """The list one came from, else the agent's own page."""
+    return str(ListAddress.came_from()) if "back" in request.values else url_for(".show", agent_id=agent_id)
+
+
+def _say(text: str, name: str = "", **actions: str) -> None:
+    flash({"text": text, "name": name, **actions}, "ok")  # type: ignore[arg-type]

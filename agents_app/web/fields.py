@@ -1,0 +1,259 @@
+"""The inputs that forms are made of, each made from a member of a schema. What is valid is said by the schema."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import wtforms
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from agents_app.schemas.fields import field_notes
+
+SPAN, SPAN_NARROW, SPAN_WHOLE = 3, 2, 6
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a form knows of one input; `span` is the number of a row's six columns."""
+
+    label: str
+    hint: str = ""
+    is_optional: bool = False
+    most: int | None = None
+    span: int = SPAN
+    width: int | None = None
+    group: str | None = None
+    is_mono: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Input(wtforms.Field):
+    """Any input; `kind` names the macro that draws it."""
+
+    kind: ClassVar[str] = "text"
+    is_counted = False
+    was_typed = False
+    """Whether a secret was typed, which the page does not show again."""
+
+    def __init__(self, spec: Spec, **options: Any) -> None:
+        super().__init__(spec.label, **options)
+        self.spec = spec
+
+    @property
+    def value(self) -> Any:
+        """What the operation is handed."""
+        return self.data
+
+    @property
+    def text(self) -> str:
+        """What stands in the input."""
+        return "" if self.data is None else str(self.data)
+
+    @property
+    def shown(self) -> str:
+        """What a reader is shown of the value."""
+        return self.text
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the operation is handed anything at all."""
+        return True
+
+    @property
+    def anchor(self) -> str:
+        """The id of what takes the focus when a problem's line is followed."""
+        return str(self.id)
+
+    @property
+    def hint_id(self) -> str | None:
+        """The id of the line under the input, if there is one."""
+        return f"{self.id}-hint" if self.spec.hint or self.is_counted or self.was_typed else None
+
+    @property
+    def described_by(self) -> str:
+        """The ids of what a screen reader reads with the input."""
+        ids = [f"{self.id}-error" if self.errors else None, self.hint_id]
+        return " ".join(name for name in ids if name)
+
+    def refuse(self, sentence: str) -> None:
+        """Put a refusal at this input."""
+        self.errors = [*self.errors, sentence]
+
+
+class Text(Input, wtforms.StringField):
+    """A line of text, or digits: whether they are a number is for the schema to say."""
+
+
+class Area(Input, wtforms.TextAreaField):
+    """A text of many lines, whose length is counted."""
+
+    kind = "area"
+    is_counted = True
+
+
+class Pem(Input, wtforms.TextAreaField):
+    """A certificate in PEM."""
+
+    kind = "area"
+
+
+class Lines(Input, wtforms.TextAreaField):
+    """A list of texts, one a line."""
+
+    kind = "area"
+
+    @property
+    def value(self) -> list[str]:
+        """The lines that are not blank."""
+        lines = self.text.splitlines()
+        return [line for line in lines if line.strip()]
+
+    @property
+    def text(self) -> str:
+        """One entry a line; as it was typed when it was typed."""
+        return self.data if isinstance(self.data, str) else "\n".join(self.data or [])
+
+
+class Check(Input, wtforms.BooleanField):
+    """A box to tick."""
+
+    kind = "check"
+
+    @property
+    def shown(self) -> str:
+        """In words."""
+        return "Yes" if self.data else "No"
+
+
+class Choice(Input, wtforms.SelectField):
+    """One of a few values, from a list."""
+
+    kind = "choice"
+
+    def __init__(self, spec: Spec, **options: Any) -> None:
+        super().__init__(spec, choices=list(spec.labels.items()), **options)
+
+    @property
+    def shown(self) -> str:
+        """The choice as people call it."""
+        return self.spec.labels.get(self.text, self.text)
+
+
+class Boxes(Input, wtforms.SelectMultipleField):
+    """Any number of a few values, each with its box; `hints` explain them."""
+
+    kind = "boxes"
+
+    def __init__(self, spec: Spec, hints: Mapping[str, str] | None = None, **options: Any) -> None:
+        super().__init__(spec, choices=list(spec.labels.items()), **options)
+        self.hints = hints or {}
+
+    @property
+    def anchor(self) -> str:
+        """The first box."""
+        return f"{self.id}-0"
+
+
+class Secret(Input, wtforms.StringField):
+    """A secret: what is stored or was typed never comes back as the input's value.
+
+    `facts` tells of the stored one, if any; then `act` says what shall become of it: keep, replace or remove.
+    """
+
+    kind = "secret"
+    facts: Mapping[str, Any] | None = None
+    act = "replace"
+    is_long = False
+
+    def __init__(self, spec: Spec, *, is_long: bool = False, **options: Any) -> None:
+        super().__init__(spec, **options)
+        self.is_long = is_long
+
+    def store(self, facts: Mapping[str, Any] | None, act: str | None) -> None:
+        """Tell of the stored value, and of what the person chose to do with it."""
+        self.facts = facts
+        if facts is not None:
+            self.act = act if act in ("replace", "remove") else "keep"
+        self.was_typed = bool(self.data) and self.act == "replace"
+
+    @property
+    def new_label(self) -> str:
+        """What the input is called beside the stored value."""
+        label = self.spec.label
+        return f"New {label if label[1:2].isupper() else label[:1].lower() + label[1:]}"
+
+    @property
+    def value(self) -> str | None:
+        """The new secret, or None to remove the stored one."""
+        return None if self.act == "remove" else self.data
+
+    @property
+    def is_given(self) -> bool:
+        """A blank input keeps what is stored."""
+        return self.act == "remove" or (self.act == "replace" and bool(self.data))
+
+    @property
+    def text(self) -> str:
+        """Never the secret."""
+        return ""
+
+    @property
+    def anchor(self) -> str:
+        """The input, or the first of the three choices while it is out of sight."""
+        return str(self.id) if self.act == "replace" else f"{self.id}-{self.act}"
+
+    def refuse(self, sentence: str) -> None:
+        """Put a refusal here, and the input in sight."""
+        super().refuse(sentence)
+        self.act = "replace"
+
+
+def make(model: type[BaseModel], name: str, **changes: Any) -> Any:
+    """The input for one member of a schema, by its type and its notes; `changes` go to its Spec."""
+    info, notes = model.model_fields[name], field_notes(model, name)
+    default = None if info.default is PydanticUndefined else info.default
+    spec = spec_of(model, name, **changes)
+    if notes.get("secret"):
+        return Secret(spec, is_long=notes.get("kind") == "pem")
+    if info.annotation is bool:
+        return Check(spec, default=default)
+    if spec.labels:
+        return Choice(spec, default=default)
+    if info.annotation == list[str]:
+        return Lines(spec, default=default)
+    return Pem(spec) if notes.get("kind") == "pem" else Text(spec, default=default)
+
+
+def spec_of(model: type[BaseModel], name: str, **changes: Any) -> Spec:
+    """What the schema tells a form of one member; `changes` stand above that."""
+    info, notes = model.model_fields[name], field_notes(model, name)
+    rules: dict[str, Any] = {}
+    for rule in info.metadata:
+        rules |= getattr(rule, "schema", {})
+    known: dict[str, Any] = {
+        "label": info.title or name,
+        "hint": info.description or "",
+        "is_optional": info.default is None or info.default == [],
+        "most": rules.get("maxLength"),
+        "span": notes.get("span") or _usual_span(info.annotation, notes),
+        "width": notes.get("width"),
+        "group": notes.get("group"),
+        "is_mono": rules.get("format") == "uuid" or notes.get("kind") == "pem",
+        "labels": _labels(info.annotation, notes),
+    }
+    return Spec(**(known | changes))
+
+
+def _usual_span(annotation: object, notes: Mapping[str, Any]) -> int:
+    if notes.get("secret") or notes.get("kind") == "pem" or annotation is bool:
+        return SPAN_WHOLE
+    return SPAN_NARROW if "width" in notes else SPAN
+
+
+def _labels(annotation: object, notes: Mapping[str, Any]) -> dict[str, str]:
+    if not (isinstance(annotation, type) and issubclass(annotation, StrEnum)):
+        return {}
+    given = notes.get("labels", {})
+    return {option.value: given.get(option, option.value) for option in annotation}

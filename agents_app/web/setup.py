@@ -1,0 +1,45 @@
+"""The first run: the page that makes the account and its first admin. There is none once there is an account."""
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+
+from agents_app import http
+from agents_app.errors import Conflict
+from agents_app.operations import accounts
+from agents_app.web.auth import Answer, remember
+from agents_app.web.forms import FormData, SetupForm
+
+pages = Blueprint("setup", __name__)
+
+
+@pages.route("/setup", methods=["GET", "POST"])
+def setup() -> Answer:
+    """Claim an empty console and be signed in as its first admin."""
+    if not accounts.is_empty():
+        return redirect(url_for("web.auth.sign_in"), 303)
+    if request.method == "GET":
+        return render_template("setup/setup.html", form=_form())
+    form = _form(request.form)
+    try:
+        is_claimed = form.submit(
+            lambda values: accounts.claim(
+                values,
+                request.form.get("code", ""),
+                address=http.address(),
+                user_agent=request.user_agent.string,
+                request_id=g.request_id,
+            )
+        )
+    except Conflict as refusal:
+        flash(refusal.detail, "bad")
+        return redirect(url_for("web.auth.sign_in"), 303)
+    if not is_claimed:
+        return render_template("setup/setup.html", form=form), 422
+    remember(form.result)
+    return redirect(url_for("web.agents.listing"), 303)
+
+
+def _form(formdata: FormData | None = None) -> SetupForm:
+    form = SetupForm(formdata)
+    if accounts.setup_code() is None:
+        del form.code
+    return form

@@ -1,0 +1,54 @@
+"""The pages of API tokens, for admins: list, new, revoke."""
+
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+
+from agents_app.errors import NotFound
+from agents_app.operations import agent_reads, tokens
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.listing import LIMIT_MAX, parse
+from agents_app.web.auth import Answer, current_actor, require_sign_in
+from agents_app.web.forms import SCOPE_LABELS, TokenForm
+
+pages = Blueprint("tokens", __name__, url_prefix="/tokens")
+pages.before_request(require_sign_in)
+
+
+@pages.get("")
+def listing() -> Answer:
+    """Every token that is not revoked."""
+    return _list_page(current_actor())
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new() -> Answer:
+    """A new token, shown once."""
+    actor = current_actor()
+    actor.require("tokens.manage")
+    found = agent_reads.listing(actor, parse({"sort": "name", "limit": LIMIT_MAX}))
+    names = {str(agent["id"]): agent["name"] for agent in found.items}
+    form = TokenForm(request.form if request.method == "POST" else None, names)
+    if request.method == "GET":
+        return render_template("tokens/new.html", form=form, has_more=found.next_cursor)
+    if not form.submit(lambda values: tokens.create(actor, values)):
+        return render_template("tokens/new.html", form=form, has_more=found.next_cursor), 422
+    # No redirect: the token would have to wait somewhere in between, and it is kept nowhere.
+    return _list_page(actor, made=form.result)
+
+
+@pages.route("/<uuid:token_id>/revoke", methods=["GET", "POST"])
+def revoke(token_id: UUID) -> Answer:
+    """Ask once more, then end the token."""
+    actor = current_actor()
+    if request.method == "GET":
+        token = next((token for token in tokens.listing(actor) if token["id"] == token_id), None)
+        if token is None:
+            raise NotFound("There is no token with this id.")
+        return render_template("tokens/revoke.html", token=token)
+    flash({"name": tokens.revoke(actor, token_id), "text": "was revoked."}, "ok")  # type: ignore[arg-type]
+    return redirect(url_for(".listing"), 303)
+
+
+def _list_page(actor: Actor, made: tuple[UUID, str] | None = None) -> str:
+    return render_template("tokens/list.html", tokens=tokens.listing(actor), made=made, scope_labels=SCOPE_LABELS)
