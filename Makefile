@@ -55,7 +55,7 @@ $(VENV)/bin/python:
 		$(call refuse,Python 3.11 or later is needed. Say where it is with: make run PYTHON=/path/to/python3.11)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		$(call refuse,This Python lacks its venv module. On Debian and Ubuntu: apt-get install python3-venv)
-	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV) 2>/dev/null; exit 1; }
 
 # A Python that is asked for by name, other than the one in use, is taken: the venv is made anew.
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null)

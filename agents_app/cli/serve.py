@@ -1,31 +1,19 @@
 """`flask serve`: checks everything that can be checked, then serves with granian until it is told to stop."""
 
 import errno
-import signal
 import socket
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from granian.constants import HTTPModes, Interfaces
-from granian.log import LogLevels
-from granian.server import MPServer
 
 from agents_app import __version__
 from agents_app.cli.console import ConsoleCommand, base_url, require_keys, say
-from agents_app.config import Settings, settings
+from agents_app.cli.server import server
+from agents_app.config import settings
 from agents_app.db import db
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import accounts, health, keys
-
-# Longer than any request may take; who still works then is ended.
-GRACE_S = 30
-# Granian's own lines in the form of ours, on the same stream.
-LOGGING = {
-    "formatters": {"generic": {"()": "agents_app.logs.JsonLines"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"}},
-    "loggers": {"_granian": {"handlers": ["console"], "propagate": False}},
-}
 
 
 @click.command(cls=ConsoleCommand)
@@ -44,11 +32,7 @@ def serve() -> None:
     # Only this command needs it: under the others the app does without keys.
     current_app.secret_key = found.keys.secret_key
     db.forget_connections()
-    serving = server(found)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        # Closing the terminal stops the server; granian would only start its workers anew.
-        serving.on_startup(lambda: signal.signal(signal.SIGHUP, serving.signal_handler_interrupt))
-    serving.serve()
+    server(found).serve()
 
 
 def check_address(host: str, port: int) -> None:
@@ -95,22 +79,3 @@ def welcome(*, is_empty: bool) -> list[str]:
         code = accounts.setup_code()
         lines += [f"Set-up code: {code}"] if code else []
     return lines
-
-
-def server(found: Settings) -> MPServer:
-    """The server: each worker answers as many requests at once as its pool has connections, the rest wait."""
-    host, port = found.bind
-    return MPServer(
-        "wsgi:app",
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        workers=found.workers,
-        blocking_threads=found.pool_size,
-        respawn_failed_workers=True,
-        workers_kill_timeout=GRACE_S,
-        log_level=LogLevels.error,
-        log_dictconfig=LOGGING,
-    )
