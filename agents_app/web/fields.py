@@ -127,13 +127,10 @@ class Check(Input, wtforms.BooleanField):
         return "Yes" if self.data else "No"
 
 
-class Choice(Input, wtforms.SelectField):
+class Choice(Input, wtforms.StringField):
     """One of a few values, from a list."""
 
     kind = "choice"
-
-    def __init__(self, spec: Spec, **options: Any) -> None:
-        super().__init__(spec, choices=list(spec.labels.items()), **options)
 
     @property
     def shown(self) -> str:
@@ -141,14 +138,19 @@ class Choice(Input, wtforms.SelectField):
         return self.spec.labels.get(self.text, self.text)
 
 
-class Boxes(Input, wtforms.SelectMultipleField):
-    """Any number of a few values, each with its box; `hints` explain them."""
+class Boxes(Input):
+    """Any number of a few values, each with its box; `labels` and `hints` are by value."""
 
     kind = "boxes"
 
     def __init__(self, spec: Spec, hints: Mapping[str, str] | None = None, **options: Any) -> None:
-        super().__init__(spec, choices=list(spec.labels.items()), **options)
+        super().__init__(spec, **options)
+        self.labels = dict(spec.labels)
         self.hints = hints or {}
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read every box that is ticked."""
+        self.data = valuelist
 
     @property
     def anchor(self) -> str:

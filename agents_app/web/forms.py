@@ -191,7 +191,7 @@ class TokenForm(ConsoleForm):
 
     def __init__(self, formdata: FormData | None, agents: Mapping[str, str]) -> None:
         super().__init__(formdata, data={"expires_in_days": settings().token_days})
-        self.agent_ids.choices = list(agents.items())
+        self.agent_ids.labels = dict(agents)
 
 
 @cache

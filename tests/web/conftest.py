@@ -1,0 +1,256 @@
+"""A browser without script: it checks every page that any test loads, and fills in forms as they stand there."""
+
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.datastructures import MultiDict
+from werkzeug.test import TestResponse
+
+from agents_app.db import db
+from agents_app.operations.permissions import Actor
+from tests.make import PASSWORD, make_app, make_user
+
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+NEED_LABEL = ("input", "select", "textarea")
+
+
+class Element:
+    """One element of a page: its tag, its attributes, what is inside."""
+
+    def __init__(self, tag: str, attributes: dict[str, str], parent: "Element | None") -> None:
+        self.tag, self.attributes, self.parent = tag, attributes, parent
+        self.children: list[Element] = []
+        self.texts: list[str] = []
+
+    def __getitem__(self, name: str) -> str:
+        return self.attributes.get(name, "")
+
+    @property
+    def text(self) -> str:
+        """All text inside, white space squeezed."""
+        return " ".join("".join(self.texts).split())
+
+    def all(self, tag: str = "", **wanted: str) -> list["Element"]:
+        """The elements inside with this tag and these attributes (`class_` and `for_` for class and for)."""
+        inside = [found for child in self.children for found in [child, *child.all()]]
+        names = {name.rstrip("_").replace("_", "-"): value for name, value in wanted.items()}
+        return [
+            found
+            for found in inside
+            if tag in ("", found.tag) and all(value in found[name].split(" ") for name, value in names.items())
+        ]
+
+    def one(self, tag: str = "", **wanted: str) -> "Element":
+        """The only such element."""
+        found = self.all(tag, **wanted)
+        assert len(found) == 1, f"{len(found)} elements <{tag}> with {wanted}"
+        return found[0]
+
+    def inside(self, tag: str) -> bool:
+        """Whether an element with this tag surrounds this one."""
+        return self.parent is not None and (self.parent.tag == tag or self.parent.inside(tag))
+
+
+class _Reader(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.root = self.here = Element("document", {}, None)
+        self.feed(html)
+        assert self.here is self.root, f"<{self.here.tag}> is not closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs}, self.here)
+        assert len(element.attributes) == len(attrs), f"an attribute of <{tag}> is there twice"
+        self.here.children.append(element)
+        if tag not in VOID:
+            self.here = element
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.here.tag == tag, f"</{tag}> closes <{self.here.tag}>"
+        assert self.here.parent is not None
+        self.here = self.here.parent
+
+    def handle_data(self, data: str) -> None:
+        element: Element | None = self.here
+        while element is not None:
+            element.texts.append(data)
+            element = element.parent
+
+
+class Page:
+    """An answer, read as a page and checked for what every page must have."""
+
+    def __init__(self, answer: TestResponse) -> None:
+        self.answer, self.status, self.html = answer, answer.status_code, answer.text
+        self.root = _Reader(self.html).root
+        self._check_head()
+        self._check_names()
+        self._check_forms()
+        assert "style=" not in self.html
+        assert "<style" not in self.html
+        assert all(script["src"] for script in self.root.all("script"))
+
+    @property
+    def title(self) -> str:
+        """What the window is called."""
+        return self.root.one("title").text
+
+    @property
+    def text(self) -> str:
+        """All words of the page."""
+        return self.root.one("body").text
+
+    def error_at(self, input_id: str) -> str:
+        """The refusal at one input, which must be tied to it."""
+        refusal = self.root.one(id=f"{input_id}-error")
+        tied = self.root.all(id=input_id, aria_invalid="true", aria_describedby=f"{input_id}-error")
+        groups = self.root.all("fieldset", aria_describedby=f"{input_id}-error")
+        assert tied or groups, "the refusal is not tied to its input"
+        summary = self.root.one("div", class_="problems")
+        assert refusal.text in summary.text
+        return refusal.text
+
+    def form(self, action: str) -> Element:
+        """The form that is sent to this address (its query aside)."""
+        return next(form for form in self.root.all("form") if form["action"].partition("?")[0] == action)
+
+    def _check_head(self) -> None:
+        heading = self.root.one("h1")
+        assert self.title.removeprefix("Error: ").startswith(heading.text)
+        assert self.title.startswith("Error: ") == bool(self.root.all(class_="problems"))
+        assert self.root.one("main")
+        assert self.root.one("html")["lang"] == "en"
+
+    def _check_names(self) -> None:
+        ids = [element["id"] for element in self.root.all() if element["id"]]
+        assert len(ids) == len(set(ids)), "an id is there twice"
+        for element in self.root.all():
+            for name in ("aria-describedby", "aria-labelledby", "for", "list", "popovertarget", "form"):
+                assert set(element[name].split()) <= set(ids), f"{name} leads nowhere"
+        for control in [found for tag in NEED_LABEL for found in self.root.all(tag)]:
+            is_named = control["type"] == "hidden" or control.inside("label")
+            assert is_named or self.root.all("label", for_=control["id"]), f"{control.attributes} has no label"
+
+    def _check_forms(self) -> None:
+        for form in self.root.all("form"):
+            assert form["action"], "a form has no action"
+            assert form["method"] != "post" or form.one("input", name="csrf_token")["value"]
+
+
+class Browser:
+    """Loads pages and sends the forms on them, with cookies and without script."""
+
+    def __init__(self, app: Flask, address: str = "127.0.0.1") -> None:
+        self.client = app.test_client()
+        self.where = {"REMOTE_ADDR": address}
+        self.seen = ""
+
+    def get(self, address: str, status: int = 200) -> Page:
+        """Load a page and check it."""
+        answer = self.client.get(address, environ_base=self.where)
+        assert answer.status_code == status, answer.headers.get("Location", answer.text)
+        return self._page(answer)
+
+    def send(self, page: str | Page, action: str = "", status: int = 303, **changes: Any) -> TestResponse | Page:
+        """Send the form on a page with these values changed; an address is loaded first.
+
+        `None` leaves a value out. Where a redirect was expected the answer is returned, else the page.
+        """
+        address = page if isinstance(page, str) else ""
+        page = self.get(page) if isinstance(page, str) else page
+        form = page.form(action or address.partition("?")[0])
+        values = fields_of(form)
+        for name, value in changes.items():
+            values.setlist(name, value if isinstance(value, list) else [] if value is None else [value])
+        return self.post(form["action"], values, status)
+
+    def post(self, address: str, values: Any, status: int = 303) -> TestResponse | Page:
+        """Send values as a form would; the CSRF value must be among them."""
+        answer = self.client.post(address, data=values, environ_base=self.where)
+        assert answer.status_code == status, answer.text
+        if status == 303:
+            self.seen += answer.text
+            return answer
+        return self._page(answer)
+
+    def token(self) -> str:
+        """A CSRF value of this browser."""
+        page = Page(self.client.get("/sign-in", follow_redirects=True, environ_base=self.where))
+        return page.root.all("input", name="csrf_token")[0]["value"]
+
+    def _page(self, answer: TestResponse) -> Page:
+        self.seen += answer.text
+        assert answer.headers["Content-Security-Policy"]
+        assert answer.headers["Cache-Control"] == "no-store"
+        return Page(answer)
+
+
+def fields_of(form: Element) -> "MultiDict[str, str]":
+    """What a browser would send of this form as it stands."""
+    values: MultiDict[str, str] = MultiDict()
+    for control in form.all():
+        name, is_box = control["name"], control["type"] in ("checkbox", "radio")
+        if not name or (is_box and "checked" not in control.attributes):
+            continue
+        if control.tag == "input":
+            values.add(name, control["value"])
+        elif control.tag == "textarea":
+            values.add(name, "".join(control.texts).removeprefix("\n"))
+        elif control.tag == "select":
+            options = control.all("option")
+            chosen = [option for option in options if "selected" in option.attributes] or options[:1]
+            values.add(name, chosen[0]["value"])
+    return values
+
+
+OpenConsole = Callable[..., Flask]
+
+
+@pytest.fixture
+def open_console() -> Iterator[OpenConsole]:
+    """Makes apps on databases of the test's own, and closes their connections at its end."""
+    apps: list[Flask] = []
+
+    def open_one(url: str, **texts: str) -> Flask:
+        apps.append(make_app(url, **texts))
+        return apps[-1]
+
+    yield open_one
+    for app in apps:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def admin(console: Flask) -> Actor:
+    """An admin of an account of this test's own."""
+    return make_user(console)
+
+
+SignIn = Callable[[Actor], Browser]
+
+
+@pytest.fixture
+def signed_in(console: Flask) -> SignIn:
+    """A browser in which this person is signed in."""
+
+    def sign_in(actor: Actor) -> Browser:
+        browser = Browser(console)
+        browser.send("/sign-in", email=actor.email, password=PASSWORD)
+        return browser
+
+    return sign_in
+
+
+@pytest.fixture
+def browser(signed_in: SignIn, admin: Actor) -> Browser:
+    """A browser in which the admin is signed in; the test runs on both databases."""
+    return signed_in(admin)

@@ -1,0 +1,330 @@
+"""One agent in the browser: made, read, changed, disabled, copied, deleted, brought back."""
+
+import re
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+
+from agents_app.operations import agent_reads, agents
+from agents_app.operations.permissions import Actor
+from tests.make import POWER_BI, make_agent, make_user
+from tests.web.conftest import Browser, Page, SignIn, fields_of
+
+API_KEY = "sk-canary-0123456789-tail"
+PASSWORD = "canary-of-the-database"
+NEW_DATABASE = {
+    "name": "Sales",
+    "connection_type": "DB",
+    "DB-dialect": "postgresql",
+    "DB-host": "db.example.org",
+    "DB-database": "sales",
+    "DB-username": "reader",
+    "DB-password": PASSWORD,
+    "api_key": API_KEY,
+}
+NEW_POWER_BI = {
+    "name": "Retail",
+    "connection_type": "POWERBI",
+    **{f"POWERBI-{name}": value for name, value in POWER_BI.items()},
+    "POWERBI-client_secret": "canary~of~power~bi",
+    "POWERBI-allowed_tables": "Orders\n\n Customers \nOrders",
+}
+
+
+def read(console: Flask, actor: Actor, agent_id: UUID) -> dict[str, object]:
+    with console.app_context():
+        return agent_reads.read(actor, agent_id)
+
+
+def id_in(location: str) -> UUID:
+    return UUID(re.findall(r"[0-9a-f-]{36}", location)[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "input_id", "sentence"),
+    [
+        ({"name": ""}, "name", "Enter a name for the agent."),
+        ({"name": "x" * 256}, "name", "Use at most 255 characters."),
+        ({"DB-port": "0"}, "DB-port", "Port must be between 1 and 65535."),
+        ({"DB-port": "many"}, "DB-port", "Port must be a whole number."),
+        ({"DB-host": "postgres://db"}, "DB-host", "Write one host name or IP address, such as db.example.org."),
+        ({"DB-dialect": "oracle"}, "DB-dialect", "Choose one of: postgresql, mysql, mssql."),
+        ({"DB-row_limit": "-1"}, "DB-row_limit", "Row limit must be between 1 and 1000000."),
+        ({"DB-ssl_root_cert": "x"}, "DB-ssl_root_cert", None),
+        ({"DB-password": "••••••••"}, "DB-password", None),
+        ({"api_key": "with space"}, "api_key", "Use printable ASCII characters without spaces."),
+    ],
+)
+def test_a_bad_value_is_refused_at_its_input_and_the_rest_is_kept(
+    changes: dict[str, str], input_id: str, sentence: str | None, browser: Browser
+) -> None:
+    page = browser.send("/agents/new", status=422, **{**NEW_DATABASE, "description": "Kept", **changes})
+
+    assert isinstance(page, Page)
+    assert sentence in (None, page.error_at(input_id))
+    assert page.root.one("a", href=f"#{input_id}")
+    assert page.root.one(id="description").text == "Kept"
+    assert page.root.one(id="DB-username")["value"] == "reader"
+    assert page.root.all("p", class_="hint", id="DB-password-hint"), "it must be said that the secret is not kept"
+    for secret in (API_KEY, PASSWORD):
+        assert secret not in page.html
+
+
+def test_all_problems_are_told_at_once_and_the_hidden_panel_is_ignored(browser: Browser) -> None:
+    given = {**NEW_DATABASE, "name": "", "DB-host": "", "DB-port": "x", "POWERBI-tenant_id": "not/a/tenant"}
+
+    page = browser.send("/agents/new", status=422, **given)
+
+    assert isinstance(page, Page)
+    assert [link["href"] for link in page.root.one(class_="problems").all("a")] == ["#name", "#DB-host", "#DB-port"]
+    assert page.root.one(id="POWERBI-tenant_id")["value"] == "not/a/tenant"
+
+
+def test_an_unknown_connection_type_is_refused(browser: Browser) -> None:
+    page = browser.send("/agents/new", status=422, **{**NEW_DATABASE, "connection_type": "ORACLE"})
+
+    assert isinstance(page, Page)
+    assert "Choose" in page.error_at("connection_type")
+
+
+def test_a_problem_of_the_connection_as_a_whole_is_told(browser: Browser) -> None:
+    page = browser.send("/agents/new", status=422, **{**NEW_POWER_BI, "POWERBI-auth_method": "certificate"})
+
+    assert isinstance(page, Page)
+    assert page.root.one("a", href="#connection").text.startswith("Paste the certificate")
+
+
+@pytest.mark.parametrize("given", [NEW_DATABASE, NEW_POWER_BI], ids=["DB", "POWERBI"])
+def test_what_is_typed_is_what_is_stored_and_saving_without_a_change_changes_nothing(
+    given: dict[str, str], console: Flask, admin: Actor, browser: Browser
+) -> None:
+    answer = browser.send("/agents/new", **given)
+    agent_id = id_in(answer.headers["Location"])
+    stored = read(console, admin, agent_id)
+
+    browser.send(f"/agents/{agent_id}/edit")
+
+    assert read(console, admin, agent_id) == stored
+    assert stored["version"] == 1
+    assert stored["name"] == given["name"]
+    if given is NEW_POWER_BI:
+        assert stored["connection_config"]["allowed_tables"] == ["Orders", "Customers"]
+
+
+@pytest.mark.parametrize("given", [NEW_DATABASE, NEW_POWER_BI], ids=["DB", "POWERBI"])
+def test_a_secret_never_comes_back_to_any_page(given: dict[str, str], browser: Browser) -> None:
+    agent_id = id_in(browser.send("/agents/new", **given).headers["Location"])
+
+    browser.get("/agents")
+    shown = browser.get(f"/agents/{agent_id}")
+    browser.get(f"/agents/{agent_id}/disable")
+    browser.get(f"/agents/{agent_id}/delete")
+    browser.send(f"/agents/{agent_id}/edit", status=422, name="", **{"api_key-act": "replace", "api_key": API_KEY})
+
+    for secret in (API_KEY, PASSWORD, "canary~of~power~bi"):
+        assert secret not in browser.seen
+    assert "Stored encrypted" in shown.text
+
+
+def test_a_stored_secret_is_kept_replaced_or_removed(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
+    address = f"/agents/{agent_id}/edit"
+    page = browser.get(address)
+    assert page.root.one(id="api_key-keep")["checked"] is not None
+    assert page.root.one(id="api_key")["value"] == ""
+    assert page.root.one(id="api_key")["autocomplete"] == "new-password"
+    assert "…tail" in page.text
+
+    browser.send(address, **{"api_key-act": "keep", "api_key": "ignored-as-it-is-out-of-sight"})
+    assert read(console, admin, agent_id)["version"] == 1
+
+    browser.send(address, **{"api_key-act": "replace", "api_key": ""})
+    assert read(console, admin, agent_id)["version"] == 1
+
+    browser.send(address, **{"api_key-act": "replace", "api_key": "sk-another-0123456789-new1"})
+    stored = read(console, admin, agent_id)
+    assert stored["version"] == 2
+    assert stored["secrets_set"]["/api_key"]["last_four"] == "new1"
+
+    browser.send(address, **{"api_key-act": "remove"})
+    assert set(read(console, admin, agent_id)["secrets_set"]) == {"/connection_config/password"}
+
+
+def test_another_destination_asks_for_the_password_again(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
+
+    page = browser.send(f"/agents/{agent_id}/edit", status=422, **{"DB-host": "evil.example"})
+
+    assert isinstance(page, Page)
+    assert "Type it again" in page.error_at("DB-password")
+    assert page.root.one(id="DB-password-replace").attributes["checked"] == ""
+    typed = {"DB-host": "evil.example", "DB-password-act": "replace", "DB-password": "typed-again"}
+    browser.send(f"/agents/{agent_id}/edit", **typed)
+    assert read(console, admin, agent_id)["connection_config"]["host"] == "evil.example"
+
+
+def test_the_other_type_begins_anew(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
+
+    browser.send(f"/agents/{agent_id}/edit", **NEW_POWER_BI)
+
+    stored = read(console, admin, agent_id)
+    assert stored["connection_type"] == "POWERBI"
+    assert set(stored["secrets_set"]) == {"/api_key", "/connection_config/client_secret"}
+
+
+def test_saving_over_somebody_elses_change_shows_both_first(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin, name="Sales", description="Old")
+    form = browser.get(f"/agents/{agent_id}/edit")
+    with console.app_context():
+        agents.update(make_user(console, account_id=admin.account_id, name="Grace"), agent_id, {"description": "Hers"})
+
+    page = browser.send(form, f"/agents/{agent_id}/edit", status=412, description="Mine")
+
+    assert isinstance(page, Page)
+    assert "Grace changed this agent while you did" in page.text
+    row = page.root.one("table", class_="compare").one("tbody").one("tr")
+    assert [cell.text for cell in row.all()] == ["Description", "Mine", "Hers"]
+    assert page.root.one(id="description").text == "Mine"
+    assert read(console, admin, agent_id)["description"] == "Hers"
+    browser.send(page, f"/agents/{agent_id}/edit")
+    assert read(console, admin, agent_id)["description"] == "Mine"
+
+
+def test_a_form_without_its_version_is_refused(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+
+    for version in (None, "one"):
+        browser.send(f"/agents/{agent_id}/edit", status=400, version=version)
+
+
+def test_disabling_asks_for_the_reason(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+
+    page = browser.send(f"/agents/{agent_id}/disable", status=422, reason=" ")
+    assert isinstance(page, Page)
+    assert page.error_at("reason") == "Say why the agent is disabled."
+
+    answer = browser.send(f"/agents/{agent_id}/disable", reason="Moved to the new warehouse")
+    page = browser.get(answer.headers["Location"])
+    assert "Disabled. Moved to the new warehouse" in page.text
+
+    browser.send(page, f"/agents/{agent_id}/enable")
+    assert read(console, admin, agent_id)["status"] == "active"
+
+
+def test_a_copy_has_the_secrets_and_its_own_name(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
+
+    answer = browser.send(f"/agents/{agent_id}", f"/agents/{agent_id}/clone")
+
+    page = browser.get(answer.headers["Location"])
+    assert page.root.one("h1").text == "Copy of Sales"
+    assert "…tail" in page.text
+
+
+def test_a_deleted_agent_comes_back_by_undo(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
+
+    answer = browser.send(f"/agents/{agent_id}/delete?back=status%3Dactive")
+    assert answer.headers["Location"] == "/agents?status=active"
+    page = browser.get("/agents")
+    assert "Sales was deleted." in page.text
+    browser.get(f"/agents/{agent_id}", 404)
+
+    answer = browser.send(page, f"/agents/{agent_id}/restore")
+    assert answer.headers["Location"] == "/agents?status=active"
+    assert set(read(console, admin, agent_id)["secrets_set"]) == {"/api_key", "/connection_config/password"}
+    browser.post(f"/agents/{agent_id}/restore", {"csrf_token": browser.token()}, 404)
+
+
+def test_editing_and_deleting_lead_back_to_the_same_list(console: Flask, admin: Actor, browser: Browser) -> None:
+    make_agent(console, admin, name="Sales one")
+    make_agent(console, admin, name="Sales two")
+    list_address = "/agents?q=sales&sort=name&limit=1"
+    page = browser.get(list_address)
+    links = {link.text: link["href"] for link in page.root.one("tbody").all("a")}
+
+    for act in ("Edit", "Delete…"):
+        assert browser.send(links[act]).headers["Location"] == list_address
+    shown = browser.get(links["Sales one"].replace(links["Sales one"][8:44], str(make_agent(console, admin))))
+    assert list_address in [link["href"] for link in shown.root.all("a")]
+
+
+def test_a_way_back_never_leads_to_another_site(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+
+    answer = browser.send(f"/agents/{agent_id}/edit?back=//evil.com%3Fnext%3Dhttps://evil.com%26q%3Da", name="A")
+
+    assert answer.headers["Location"] == "/agents?q=a"
+
+
+def test_text_is_shown_as_text(console: Flask, admin: Actor, browser: Browser) -> None:
+    odd = "<script>alert('1')</script> & \"quotes\" %s {{ 7 * 7 }}"
+    changes = {"description": odd, "system_instructions": f"\n{odd}", "model_type": odd}
+    agent_id = make_agent(console, admin, name=odd, **changes)
+
+    for address in ("/agents", f"/agents/{agent_id}", f"/agents/{agent_id}/edit", f"/agents/{agent_id}/delete"):
+        page = browser.get(address)
+        assert odd in page.text or odd[:40] in page.text
+    browser.send(f"/agents/{agent_id}/edit")
+    assert read(console, admin, agent_id)["version"] == 1
+
+
+@pytest.mark.parametrize("act", ["", "/edit", "/disable", "/delete"])
+def test_another_accounts_agent_is_not_there(act: str, console: Flask, browser: Browser) -> None:
+    foreign = make_agent(console, make_user(console))
+
+    pages = [browser.get(f"/agents/{agent_id}{act}", 404) for agent_id in (foreign, uuid4())]
+
+    assert pages[0].text.partition("Status")[0] == pages[1].text.partition("Status")[0]
+
+
+@pytest.mark.parametrize("act", ["edit", "disable", "delete", "clone", "enable", "restore"])
+def test_another_accounts_agent_cannot_be_changed(act: str, console: Flask, browser: Browser) -> None:
+    owner = make_user(console)
+    foreign = make_agent(console, owner)
+
+    browser.post(f"/agents/{foreign}/{act}", {"csrf_token": browser.token(), "version": "1", "reason": "x"}, 404)
+
+    assert read(console, owner, foreign)["version"] == 1
+
+
+@pytest.mark.parametrize("address", ["/agents/new", "/agents/{id}/edit", "/agents/{id}/disable", "/agents/{id}/delete"])
+def test_a_viewer_sees_agents_without_the_acts(address: str, console: Flask, admin: Actor, signed_in: SignIn) -> None:
+    agent_id = make_agent(console, admin)
+    viewer = signed_in(make_user(console, "viewer", admin.account_id))
+
+    page = viewer.get(address.format(id=agent_id), 403)
+    assert "may do this" in page.text
+
+    for shown in (viewer.get("/agents"), viewer.get(f"/agents/{agent_id}")):
+        assert "Sales" in shown.text
+        actions = [form["action"] for form in shown.root.all("form")]
+        assert set(actions) <= {"/agents", "/theme", "/sign-out"}
+        addresses = [link["href"] for link in shown.root.all("a")]
+        assert not [found for found in addresses if re.search("/new|/edit|/disable|/delete|/tokens", found)]
+    for act in ("clone", "enable", "restore", "edit", "disable", "delete"):
+        viewer.post(f"/agents/{agent_id}/{act}", {"csrf_token": viewer.token(), "version": "1", "reason": "x"}, 403)
+
+
+def test_an_editor_may_do_all_but_delete(console: Flask, admin: Actor, signed_in: SignIn) -> None:
+    agent_id = make_agent(console, admin)
+    editor = signed_in(make_user(console, "editor", admin.account_id))
+
+    page = editor.get(f"/agents/{agent_id}")
+
+    assert page.root.all("form", action=f"/agents/{agent_id}/clone")
+    assert not page.root.all("a", href=f"/agents/{agent_id}/delete")
+    editor.get(f"/agents/{agent_id}/delete", 403)
+
+
+def test_every_field_of_both_types_is_on_the_form(browser: Browser) -> None:
+    page = browser.get("/agents/new")
+
+    names = set(fields_of(page.form("/agents/new"))) | {box["name"] for box in page.root.all("input", type="checkbox")}
+    for kind, some in (("DB", ("sslmode", "schema_allow_list", "read_only")), ("POWERBI", ("cloud", "timeout_s"))):
+        assert {f"{kind}-{name}" for name in some} <= names
+    assert page.root.one(id="DB-read_only").attributes["checked"] == ""
+    assert page.root.one(id="DB-row_limit")["value"] == "1000"

@@ -1,0 +1,150 @@
+"""The list of agents: everything about it is in its address."""
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.operations import agents
+from agents_app.operations.permissions import Actor
+from tests.make import make_agent, make_user
+from tests.web.conftest import Browser, Page
+
+
+def names(page: Page) -> list[str]:
+    return [row.all("a")[0].text for row in page.root.one("tbody").all("tr")]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("status=asleep", 422),
+        ("sort=size", 422),
+        ("limit=0", 422),
+        ("limit=many", 422),
+        ("connection_type=CSV", 422),
+        ("cursor=zzz", 400),
+        ("before=%00", 422),
+        ("q=" + "x" * 201, 422),
+    ],
+)
+def test_a_bad_address_says_so_and_leads_back_to_the_list(query: str, status: int, browser: Browser) -> None:
+    page = browser.get(f"/agents?{query}", status)
+
+    assert "This list cannot be shown" in page.text
+    assert page.root.one("main").one("a", href="/agents")
+
+
+def test_what_else_an_address_carries_is_ignored(console: Flask, admin: Actor, browser: Browser) -> None:
+    make_agent(console, admin, name="Sales")
+
+    assert names(browser.get("/agents?utm_source=mail&q=")) == ["Sales"]
+
+
+def test_an_account_sees_its_own_agents_only(console: Flask, browser: Browser) -> None:
+    make_agent(console, make_user(console), name="Foreign")
+
+    page = browser.get("/agents?q=foreign")
+
+    assert "Create your first agent" in page.text
+
+
+def test_search_filters_and_tabs_narrow_the_list(console: Flask, admin: Actor, browser: Browser) -> None:
+    make_agent(console, admin, name="Sales", model_type="gpt-5")
+    make_agent(console, admin, name="Retail", connection_type="POWERBI", model_type="gpt-5-mini")
+    off = make_agent(console, admin, name="Old sales")
+    with console.app_context():
+        agents.disable(admin, off, {"reason": "Old"})
+
+    assert names(browser.get("/agents?q=SALES&sort=name")) == ["Old sales", "Sales"]
+    assert names(browser.get("/agents?status=disabled")) == ["Old sales"]
+    assert names(browser.get("/agents?connection_type=POWERBI")) == ["Retail"]
+    assert names(browser.get("/agents?model_type=gpt-5")) == ["Sales"]
+    page = browser.get("/agents?q=nothing+like+it")
+    assert "No agent matches" in page.text
+    tabs = page.root.one("nav", class_="tabs")
+    assert tabs.text == "All 3 Active 2 Disabled 1"
+    assert tabs.all("a")[1]["href"] == "/agents?q=nothing+like+it&status=active"
+
+
+def test_a_chip_takes_its_filter_away_and_clear_all_takes_them_all(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    make_agent(console, admin, model_type="gpt-5")
+
+    page = browser.get("/agents?q=sales&status=active&model_type=gpt-5&connection_type=DB")
+
+    chips = page.root.one("ul", class_="chips").all("a")
+    assert [chip["href"] for chip in chips] == [
+        "/agents?status=active&connection_type=DB&model_type=gpt-5",
+        "/agents?q=sales&status=active&model_type=gpt-5",
+        "/agents?q=sales&status=active&connection_type=DB",
+        "/agents?status=active",
+    ]
+
+
+def test_only_the_sorted_column_says_how_and_turns_round(console: Flask, admin: Actor, browser: Browser) -> None:
+    for name in ("Beta", "alpha", "Gamma"):
+        make_agent(console, admin, name=name)
+
+    page = browser.get("/agents?sort=name&q=a")
+
+    assert names(page) == ["alpha", "Beta", "Gamma"]
+    sorted_column = page.root.one("th", aria_sort="ascending")
+    assert len([cell for cell in page.root.all("th") if cell["aria-sort"]]) == 1
+    assert sorted_column.one("a")["href"] == "/agents?q=a&sort=-name"
+    assert page.root.one("caption").text == "Agents, by name"
+    assert names(browser.get("/agents?q=a&sort=-name")) == ["Gamma", "Beta", "alpha"]
+
+
+@pytest.mark.parametrize("sort", ["name", "-updated_at"])
+def test_pages_lead_through_the_whole_list_and_back(sort: str, console: Flask, admin: Actor, browser: Browser) -> None:
+    for number in range(5):
+        make_agent(console, admin, name=f"Agent {number}")
+
+    page = browser.get(f"/agents?limit=2&sort={sort}&q=agent")
+    forth = [names(page)]
+    while links := page.root.all("a", rel="next"):
+        page = browser.get(links[0]["href"])
+        forth.append(names(page))
+    back = [names(page)]
+    while links := page.root.all("a", rel="prev"):
+        page = browser.get(links[0]["href"])
+        back.append(names(page))
+
+    assert [len(part) for part in forth] == [2, 2, 1]
+    assert back == forth[::-1]
+    assert "5 agents match" in page.text
+
+
+def test_a_page_that_emptied_leads_to_the_first(console: Flask, admin: Actor, browser: Browser) -> None:
+    for number in range(3):
+        make_agent(console, admin, name=f"Agent {number}")
+    last = browser.get("/agents?limit=2&sort=name").root.one("a", rel="next")["href"]
+    only = browser.get(last).root.one("tbody").all("a")[0]["href"]
+
+    answer = browser.send(only.replace("?", "/delete?"))
+
+    page = browser.get(answer.headers["Location"])
+    assert "Nothing is left on this page" in page.text
+    assert page.root.one("main").one("a", class_="button", href="/agents?sort=name&limit=2")
+
+
+@pytest.mark.parametrize("rows", [1, 12])
+def test_a_page_takes_two_statements_however_many_rows(
+    rows: int, console: Flask, admin: Actor, browser: Browser
+) -> None:
+    for _ in range(rows):
+        make_agent(console, admin)
+    statements: list[str] = []
+    with console.app_context():
+        engine = db.engine
+    note = lambda _conn, _cursor, statement, *_rest: statements.append(statement)  # noqa: E731
+    sa.event.listen(engine, "before_cursor_execute", note)
+
+    try:
+        browser.get("/agents")
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+    assert len(statements) == 2

@@ -1,0 +1,135 @@
+"""What all pages share: icons, addresses of files, theme, headers, errors."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from agents_app.db import ROOT, now
+from agents_app.operations.permissions import Actor
+from agents_app.web import display
+from tests.make import make_agent
+from tests.web.conftest import Browser, OpenConsole, Page
+
+TEMPLATES = "".join(path.read_text() for path in (ROOT / "templates").rglob("*.html"))
+NAMES = {
+    *re.findall(r'icon\("([a-z0-9-]+)"', TEMPLATES),
+    *re.findall(r'(?:empty|nav_link)\((?:[^"()]|\([^()]*\))*"([a-z0-9-]+)", "', TEMPLATES),
+    *display.TYPE_ICONS.values(),
+    *display.THEMES.values(),
+    "plug",
+}
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_icon_is_there(name: str) -> None:
+    assert "<svg" in display.icon(name)
+    assert 'aria-hidden="true"' in display.icon(name)
+
+
+def test_a_static_file_has_its_content_in_its_address_and_may_be_kept(console: Flask) -> None:
+    page = Browser(console).get("/sign-in")
+
+    for address in (page.root.one("script")["src"], page.root.one("link", rel="stylesheet")["href"]):
+        assert re.search(r"\?v=[0-9a-f]{10}$", address)
+        with console.test_client().get(address) as answer:
+            assert "max-age=31536000" in answer.headers["Cache-Control"]
+            assert "Set-Cookie" not in answer.headers
+
+
+def test_pages_of_somebody_signed_in_are_never_kept(browser: Browser) -> None:
+    answer = browser.client.get("/agents")
+
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Cookie" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "system"])
+def test_the_theme_is_drawn_by_the_server(theme: str, browser: Browser) -> None:
+    answer = browser.send("/agents", "/theme", theme=theme)
+
+    assert answer.headers["Location"] == "/agents"
+    page = browser.get("/agents")
+    assert page.root.one("html")["data-theme"] == theme
+    assert page.root.one("button", value=theme)["aria-pressed"] == "true"
+
+
+def test_an_unknown_theme_changes_nothing(browser: Browser) -> None:
+    browser.send("/agents", "/theme", theme="<b>")
+    browser.client.set_cookie("theme", "<b>")
+
+    assert browser.get("/agents").root.one("html")["data-theme"] == "system"
+
+
+@pytest.mark.parametrize(
+    "address", ["/nothing", "/agents/1", "/agents/new/nothing", "/static/nothing.css", "/tokens/x"]
+)
+def test_what_is_not_there_is_said_with_a_way_back(address: str, console: Flask, browser: Browser) -> None:
+    for somebody in (browser, Browser(console)):
+        answer = somebody.client.get(address)
+        page = Page(answer)
+        assert page.status == 404
+        assert page.root.one("a", href="/")
+        assert answer.headers["X-Request-ID"] in page.text
+
+
+def test_a_wrong_method_is_said_as_a_page(browser: Browser) -> None:
+    page = Page(browser.client.get("/sign-out"))
+
+    assert page.status == 405
+    assert page.answer.headers["Allow"]
+
+
+def test_too_large_a_form_is_said_as_a_page(browser: Browser) -> None:
+    page = Page(browser.client.post("/agents/new", data={"name": "x" * 1_100_000}))
+
+    assert page.status == 413
+
+
+@pytest.mark.parametrize("address", ["/", "/sign-in", "/setup", "/agents"])
+def test_an_absent_database_is_said_as_a_page(address: str, sqlite_url: str, open_console: OpenConsole) -> None:
+    browser = Browser(open_console(sqlite_url))
+    with browser.client.session_transaction() as session:
+        session["sid"] = "somebody"
+
+    page = Page(browser.client.get(address))
+
+    assert page.status == 503
+    assert page.answer.headers["Retry-After"] == "2"
+    assert "Try again" in page.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (5, "just now"),
+        (-5, "just now"),
+        (61, "1 min ago"),
+        (7_300, "2 h ago"),
+        (86_500, "1 day ago"),
+        (90 * 86_400, "90 days ago"),
+        (200 * 86_400, "6 months ago"),
+        (800 * 86_400, "2 years ago"),
+        (-90 * 86_400 + 5, "in 90 days"),
+    ],
+)
+def test_times_are_said_as_people_say_them(seconds: int, words: str) -> None:
+    shown = display.when(now() - timedelta(seconds=seconds))
+
+    assert f">{words}<" in shown
+    assert " UTC" in shown
+    assert 'datetime="' in shown
+
+
+def test_an_ending_credential_is_told_in_the_list(console: Flask, admin: Actor, browser: Browser) -> None:
+    today = now().date()
+    for name, days in (("Over", -1), ("Near", 9), ("Far", 300)):
+        config = {"credential_expires_at": (today + timedelta(days=days)).isoformat()}
+        make_agent(console, admin, name=name, connection_type="POWERBI", connection_config=config)
+
+    rows = {row.all("a")[0].text: row.text for row in browser.get("/agents").root.one("tbody").all("tr")}
+
+    assert "Credential expired" in rows["Over"]
+    assert "Credential ends in 9 days" in rows["Near"]
+    assert "Credential" not in rows["Far"]

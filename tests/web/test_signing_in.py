@@ -1,0 +1,183 @@
+"""Who gets in, who does not, and where they are led."""
+
+import pytest
+from flask import Flask
+
+from agents_app.operations import accounts
+from agents_app.operations.permissions import Actor
+from agents_app.web.addresses import local_path
+from tests.make import PASSWORD, make_user
+from tests.web.conftest import Browser, OpenConsole, Page, SignIn
+
+ELSEWHERE = [
+    "//evil.com",
+    "///evil.com",
+    "/\\evil.com",
+    "\\\\evil.com",
+    "/\t/evil.com",
+    "/\n/evil.com",
+    "/\r\nSet-Cookie: a=b",
+    "\t//evil.com",
+    " //evil.com",
+    "https://evil.com",
+    "https:evil.com",
+    "javascript:alert(1)",
+    "evil.com",
+    "",
+    "/ /evil.com",
+    "/\x00/evil.com",
+    "/a\x7fb",
+]
+PAGES = ["/", "/agents", "/agents/new", "/tokens", "/tokens/new", "/agents?status=active&q=two%20words"]
+
+
+@pytest.mark.parametrize("address", ELSEWHERE)
+def test_next_never_leads_to_another_site(address: str) -> None:
+    assert local_path(address) == "/"
+
+
+@pytest.mark.parametrize("address", ["/agents", "/agents?q=a%20b&sort=name", "/agents/new"])
+def test_next_leads_to_a_page_of_this_site(address: str) -> None:
+    assert local_path(address) == address
+
+
+@pytest.mark.parametrize("address", ["//evil.com", "/\\evil.com", "/\t/evil.com"])
+def test_signing_in_and_switching_the_theme_stay_on_this_site(address: str, console: Flask, admin: Actor) -> None:
+    browser = Browser(console)
+
+    answer = browser.send("/sign-in", email=admin.email, password=PASSWORD, next=address)
+    assert answer.headers["Location"] == "/"
+
+    answer = browser.send("/agents", "/theme", theme="dark", next=address)
+    assert answer.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_stranger_is_led_to_sign_in_and_back(address: str, console: Flask, admin: Actor) -> None:
+    browser = Browser(console)
+
+    answer = browser.client.get(address)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/sign-in")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+    answer = browser.send(browser.get(answer.headers["Location"]), "/sign-in", email=admin.email, password=PASSWORD)
+    assert answer.headers["Location"] == address
+
+
+def test_a_stranger_who_sends_a_form_is_led_to_sign_in(console: Flask) -> None:
+    browser = Browser(console)
+    unknown = "00000000-0000-0000-0000-000000000000"
+
+    answer = browser.post(f"/agents/{unknown}/clone", {"csrf_token": browser.token()})
+
+    assert answer.headers["Location"] == "/sign-in"
+
+
+@pytest.mark.parametrize("changes", [{"password": "wrong"}, {"email": "nobody@example.org"}, {"email": ""}])
+def test_a_wrong_guess_is_not_told_apart(changes: dict[str, str], console: Flask, admin: Actor) -> None:
+    page = Browser(console).send("/sign-in", status=422, **{"email": admin.email, "password": PASSWORD, **changes})
+
+    assert isinstance(page, Page)
+    assert "The email address or the password is wrong." in page.root.one(class_="problems").text
+    assert PASSWORD not in page.html
+
+
+def test_too_many_guesses_have_to_wait(console: Flask, admin: Actor) -> None:
+    browser = Browser(console, "198.51.100.7")
+    for _ in range(10):
+        browser.send("/sign-in", status=422, email=admin.email, password="wrong")
+
+    page = browser.send("/sign-in", status=429, email=admin.email, password=PASSWORD)
+
+    assert isinstance(page, Page)
+    assert int(page.answer.headers["Retry-After"]) > 0
+    assert "Too many wrong tries" in page.text
+
+
+def test_a_form_without_its_csrf_value_is_refused(console: Flask, browser: Browser) -> None:
+    for address in ("/sign-in", "/sign-out", "/theme", "/agents/new", "/tokens/new"):
+        page = browser.post(address, {"name": "x"}, status=400)
+        assert isinstance(page, Page)
+        assert "no longer valid" in page.text
+
+
+def test_a_csrf_value_of_another_browser_is_refused(console: Flask, browser: Browser) -> None:
+    browser.post("/theme", {"theme": "dark", "csrf_token": Browser(console).token()}, status=400)
+
+
+def test_signing_in_changes_the_csrf_value_and_forgets_the_cookie(console: Flask, admin: Actor) -> None:
+    browser = Browser(console)
+    before = browser.token()
+
+    browser.send("/sign-in", email=admin.email, password=PASSWORD)
+
+    browser.post("/theme", {"theme": "dark", "csrf_token": before}, status=400)
+
+
+def test_signing_out_ends_the_session_on_the_server(console: Flask, browser: Browser) -> None:
+    cookie = browser.client.get_cookie("session")
+    assert cookie is not None
+
+    answer = browser.send("/agents", "/sign-out")
+    assert answer.headers["Location"] == "/sign-in"
+    assert "You are signed out." in browser.get("/sign-in").text
+
+    thief = Browser(console)
+    thief.client.set_cookie("session", cookie.value)
+    assert thief.client.get("/agents").status_code == 303
+
+
+def test_somebody_signed_in_needs_no_sign_in_page(browser: Browser) -> None:
+    assert browser.client.get("/sign-in?next=/tokens").headers["Location"] == "/tokens"
+
+
+@pytest.mark.parametrize("address", ["/tokens", "/tokens/new"])
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_tokens_are_for_admins(address: str, role: str, console: Flask, signed_in: SignIn) -> None:
+    page = signed_in(make_user(console, role)).get(address, 403)
+
+    assert "Only an admin may do this." in page.text
+    assert page.root.one("a", href="/")
+
+
+def test_an_empty_console_leads_to_set_up_and_a_claimed_one_away_from_it(
+    schema_url: str, open_console: OpenConsole
+) -> None:
+    browser = Browser(open_console(schema_url))
+    assert browser.client.get("/agents").headers["Location"] == "/sign-in?next=/agents"
+    assert browser.client.get("/sign-in").headers["Location"] == "/setup"
+    assert not browser.get("/setup").root.all(id="code")
+
+    page = browser.send("/setup", status=422, account_name="Acme", name="Ada", email="ada", password="short")
+    assert isinstance(page, Page)
+    assert page.error_at("email") == "Write an email address, such as ada@example.org."
+    assert page.error_at("password") == "Use 12 to 1024 characters."
+    assert page.root.one(id="name")["value"] == "Ada"
+
+    given = {"account_name": "Acme", "name": "Ada", "email": "ada@example.org", "password": PASSWORD}
+    form = browser.get("/setup")
+    answer = browser.send(form, "/setup", **given)
+    assert answer.headers["Location"] == "/agents"
+    assert "Create your first agent" in browser.get("/agents").text
+
+    assert browser.client.get("/setup").headers["Location"] == "/sign-in"
+    late = Browser(browser.client.application)
+    answer = late.post("/setup", {"csrf_token": late.token(), **given})
+    assert answer.headers["Location"] == "/sign-in"
+
+
+def test_set_up_asks_for_its_code_where_others_can_reach_the_console(
+    sqlite_schema_url: str, open_console: OpenConsole
+) -> None:
+    app = open_console(sqlite_schema_url, PUBLIC_URL="http://localhost")
+    browser = Browser(app)
+    given = {"account_name": "Acme", "name": "Ada", "email": "ada@example.org", "password": PASSWORD}
+
+    page = browser.send("/setup", status=422, code="AAAA-BBBB-CCCC", **given)
+
+    assert isinstance(page, Page)
+    assert page.error_at("code") == "Enter the set-up code that the server printed at its start."
+    with app.app_context():
+        code = accounts.setup_code()
+    assert browser.send("/setup", code=code, **given).headers["Location"] == "/agents"

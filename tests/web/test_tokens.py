@@ -1,0 +1,74 @@
+"""API tokens in the browser."""
+
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from agents_app.operations import tokens
+from agents_app.operations.permissions import Actor
+from tests.make import make_agent, make_token, make_user
+from tests.web.conftest import Browser, Page
+
+
+def test_a_token_is_shown_once_and_works(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+    given = {"name": "runtime", "scopes": ["runtime"], "expires_in_days": "30", "agent_ids": [str(agent_id)]}
+
+    page = browser.send("/tokens/new", status=200, **given)
+
+    assert isinstance(page, Page)
+    text = page.root.one(id="new-token")["value"]
+    answer = console.test_client().get(
+        f"/api/v1/agents/{agent_id}/runtime", headers={"Authorization": f"Bearer {text}"}
+    )
+    assert answer.status_code == 200
+    assert "Only 1 agent" in page.text
+    assert text not in browser.get("/tokens").html
+
+
+@pytest.mark.parametrize(
+    ("changes", "input_id", "sentence"),
+    [
+        ({"name": ""}, "name", "Enter a name for the token."),
+        ({"scopes": []}, "scopes", "Choose at least one scope: read, write, runtime."),
+        ({"scopes": ["root"]}, "scopes", "Choose among the scopes read, write, runtime."),
+        ({"expires_in_days": "0"}, "expires_in_days", "Days must be between 1 and 3650."),
+    ],
+)
+def test_a_bad_token_is_refused_at_its_input(
+    changes: dict[str, object], input_id: str, sentence: str, browser: Browser
+) -> None:
+    page = browser.send("/tokens/new", status=422, **{"name": "ci", **changes})
+
+    assert isinstance(page, Page)
+    assert page.error_at(input_id) == sentence
+
+
+def test_a_token_cannot_be_limited_to_another_accounts_agent(console: Flask, browser: Browser) -> None:
+    foreign = make_agent(console, make_user(console))
+
+    browser.send("/tokens/new", status=422, name="ci", agent_ids=[str(foreign)])
+
+
+def test_a_revoked_token_is_gone(console: Flask, admin: Actor, browser: Browser) -> None:
+    text = make_token(console, admin)
+    address = browser.get("/tokens").root.one("td", class_="c-acts").one("a")["href"]
+
+    answer = browser.send(address)
+
+    assert "ci was revoked." in browser.get(answer.headers["Location"]).text
+    assert "No tokens yet" in browser.get("/tokens").text
+    answer = console.test_client().get("/api/v1/agents", headers={"Authorization": f"Bearer {text}"})
+    assert answer.status_code == 401
+
+
+def test_another_accounts_token_is_not_there(console: Flask, browser: Browser) -> None:
+    owner = make_user(console)
+    make_token(console, owner)
+    with console.app_context():
+        foreign = tokens.listing(owner)[0]["id"]
+
+    for token_id in (foreign, uuid4()):
+        browser.get(f"/tokens/{token_id}/revoke", 404)
+        browser.post(f"/tokens/{token_id}/revoke", {"csrf_token": browser.token()}, 404)
