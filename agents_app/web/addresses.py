@@ -1,14 +1,13 @@
 """Addresses within this site: where to go on after signing in, and back to the list one came from."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import request, url_for
 
 HOME = "/"
-LIST_PARAMETERS = ("q", "status", "connection_type", "model_type", "created_by", "sort", "limit", "cursor", "before")
-FILTERS = ("q", "connection_type", "model_type", "created_by")
+PLACES = ("cursor", "before")
 
 
 def local_path(text: str | None) -> str:
@@ -22,18 +21,25 @@ def local_path(text: str | None) -> str:
 
 
 class ListAddress:
-    """The address of the list of agents as it is now, and those of its neighbours."""
+    """The address of a list (of agents, unless a subclass says otherwise) as it is now, and those of its neighbours."""
+
+    endpoint: ClassVar = "web.agents.listing"
+    parameters: ClassVar[tuple[str, ...]] = (
+        *("q", "status", "connection_type", "model_type", "created_by", "sort", "limit"),
+        *PLACES,
+    )
+    filters: ClassVar[tuple[str, ...]] = ("q", "connection_type", "model_type", "created_by")
 
     def __init__(self, asked: Mapping[str, str]) -> None:
-        self.asked = {name: asked[name] for name in LIST_PARAMETERS if asked.get(name)}
+        self.asked = {name: asked[name] for name in self.parameters if asked.get(name)}
 
     @classmethod
-    def came_from(cls) -> "ListAddress":
+    def came_from(cls) -> Self:
         """The list that the parameter `back` stands for."""
         return cls(dict(parse_qsl(request.values.get("back", ""))))
 
     def __str__(self) -> str:
-        return _url("web.agents.listing", self.asked)
+        return _url(self.endpoint, self.asked)
 
     @property
     def back(self) -> str:
@@ -42,8 +48,8 @@ class ListAddress:
 
     def changed(self, **changes: str | None) -> str:
         """The first page of the list with these parameters changed; None takes one away."""
-        kept = {name: value for name, value in self.asked.items() if name not in ("cursor", "before")}
-        return str(ListAddress(kept | {name: value or "" for name, value in changes.items()}))
+        kept = {name: value for name, value in self.asked.items() if name not in PLACES}
+        return str(type(self)(kept | {name: value or "" for name, value in changes.items()}))
 
     def at(self, **place: str) -> str:
         """Another page of the same list, at a cursor."""
@@ -58,11 +64,11 @@ class ListAddress:
     @property
     def is_filtered(self) -> bool:
         """Whether anything narrows the list but the tabs."""
-        return any(name in self.asked for name in FILTERS)
+        return any(name in self.asked for name in self.filters)
 
     def without_filters(self) -> str:
         """The list of the same tab with nothing else narrowing it."""
-        return self.changed(**dict.fromkeys(FILTERS))
+        return self.changed(**dict.fromkeys(self.filters))
 
 
 def with_back(endpoint: str, **values: object) -> str:

@@ -45,6 +45,13 @@ def remember(session_id: str) -> None:
     session[SESSION_ID] = session_id
 
 
+def leave(sentence: str) -> Response:
+    """Forget a session that has ended, and say why on the sign-in page."""
+    session.clear()
+    flash(sentence, "ok")
+    return redirect(url_for("web.auth.sign_in"), 303)
+
+
 @pages.get("/sign-in")
 def sign_in() -> Answer:
     """The sign-in page; the set-up page while there is no account."""
@@ -87,6 +94,4 @@ def sign_out() -> Answer:
     """End the session, here and on the server."""
     actor = current_actor()
     sessions.sign_out(actor, session[SESSION_ID])
-    session.clear()
-    flash("You are signed out.", "ok")
-    return redirect(url_for("web.auth.sign_in"), 303)
+    return leave("You are signed out.")
