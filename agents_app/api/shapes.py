@@ -83,6 +83,7 @@ class RuntimeAgent(Shape):
 
     id: UUID
     name: str
+    description: str | None
     version: int
     model_type: str | None
     api_key: str | None

@@ -1,0 +1,144 @@
+"""Odd bodies: each is refused for what is wrong with it, and none breaks the server."""
+
+import json
+
+import pytest
+
+from agents_app.schemas import json_text
+from tests.api.conftest import Client
+from tests.make import agent_values
+
+GOOD = json.dumps(agent_values())
+MALFORMED: dict[str, bytes] = {
+    "nothing": b"",
+    "white space": b" \n ",
+    "a word": b"hello",
+    "half an object": b'{"name": "Sales"',
+    "two objects": b"{} {}",
+    "a comma too many": b'{"name": "Sales",}',
+    "single quotes": b"{'name': 'Sales'}",
+    "a comment": b'{"name": "Sales"} // new',
+    "a form": b"name=Sales&connection_type=DB",
+    "XML": b"<agent><name>Sales</name></agent>",
+    "null": b"null",
+    "a list": f"[{GOOD}]".encode(),
+    "a text": b'"Sales"',
+    "a number": b"5",
+    "a truth": b"true",
+    "NaN": b'{"name": NaN}',
+    "Infinity": b'{"name": Infinity}',
+    "minus Infinity": b'{"name": -Infinity}',
+    "a number beyond all": b'{"name": 1e999}',
+    "digits without end": b'{"name": ' + b"9" * 5_000 + b"}",
+    "a member twice": b'{"name": "Sales", "name": "Finance"}',
+    "a member twice within": b'{"connection_config": {"host": "a.example.org", "host": "b.example.org"}}',
+    "a member twice by escape": b'{"name": "Sales", "n\\u0061me": "Finance"}',
+    "Latin 1": '{"name": "Müller"}'.encode("latin-1"),
+    "UTF-16": GOOD.encode("utf-16"),
+    "UTF-32": GOOD.encode("utf-32"),
+    "a byte order mark": b"\xef\xbb\xbf" + GOOD.encode(),
+    "an overlong sequence": b'{"name": "\xc0\xaf"}',
+    "a surrogate as bytes": b'{"name": "\xed\xa0\x80"}',
+    "a raw U+0000": b'{"name": "Sa\x00les"}',
+    "a raw line end in a text": b'{"name": "Sa\nles"}',
+    "a bad escape": b'{"name": "\\x41"}',
+    "half a pair in a name": b'{"\\ud83d": 1}',
+    "21 levels": b'{"a":' * 21 + b"1" + b"}" * 21,
+    "20 lists in an object": b'{"a":' + b"[" * 20 + b"]" * 20 + b"}",
+    "levels without end": b"[" * 100_000,
+    "objects without end": b'{"a":' * 100_000,
+    "gzip": b"\x1f\x8b\x08\x00" + b"\x00" * 20,
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+def test_what_is_not_one_plain_json_object_is_malformed(api: Client, body: bytes) -> None:
+    answer = api.post("/agents", data=body, content_type="application/json")
+
+    assert (answer.status_code, answer.json["code"]) == (400, "malformed")
+    assert api.get("/agents").json["items"] == []
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+@pytest.mark.parametrize("method", ["PATCH", "disable"])
+def test_every_endpoint_reads_its_body_alike(api: Client, body: bytes, method: str) -> None:
+    path = f"/agents/{api.post('/agents', agent_values()).json['id']}"
+    method, path = ("PATCH", path) if method == "PATCH" else ("POST", f"{path}/disable")
+
+    answer = api(method, path, data=body, content_type="application/json")
+
+    assert (answer.status_code, answer.json["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        None,
+        "",
+        "text/plain",
+        "text/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=latin-1",
+        "application/json; charset=utf-16",
+        "application/jsonx",
+        "application/merge-patch+json",
+        "application/json, text/plain",
+    ],
+)
+def test_other_kinds_of_body_are_not_taken(api: Client, kind: str | None) -> None:
+    answer = api.post("/agents", data=GOOD, content_type=kind)
+
+    assert (answer.status_code, answer.json["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_compressed_body_is_not_taken(api: Client) -> None:
+    answer = api.post("/agents", data=GOOD, content_type="application/json", headers={"Content-Encoding": "gzip"})
+
+    assert answer.status_code == 415
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json; charset=UTF-8", "Application/JSON", 'application/json;charset="utf-8"']
+)
+def test_json_in_utf8_may_say_so(api: Client, kind: str) -> None:
+    assert api.post("/agents", data=GOOD, content_type=kind).status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_a_body_that_is_too_large_is_refused_as_such(api: Client, kind: str) -> None:
+    body = b'{"name": "' + b"x" * json_text.BYTES_MAX + b'"}'
+
+    answer = api.post("/agents", data=body, content_type=kind)
+
+    assert (answer.status_code, answer.json["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("act", ["clone", "enable"])
+def test_a_body_is_refused_where_it_would_be_ignored(api: Client, act: str) -> None:
+    path = f"/agents/{api.post('/agents', agent_values()).json['id']}/{act}"
+
+    assert api.post(path, {"name": "Other"}).status_code == 400
+    assert api.post(path, {}).status_code in (200, 201)
+
+
+def test_many_wrong_members_are_all_named_in_short_time(api: Client) -> None:
+    values = agent_values(**{f"member {number}": number for number in range(1_000)})
+
+    answer = api.post("/agents", values)
+
+    assert (answer.status_code, len(answer.json["errors"])) == (422, 1_000)
+
+
+def test_twenty_levels_are_read(api: Client) -> None:
+    answer = api.post("/agents", data=b'{"a":' * 20 + b"1" + b"}" * 20, content_type="application/json")
+
+    assert answer.status_code == 422
+
+
+def test_texts_come_back_as_they_were_sent(api: Client) -> None:
+    text = "Grüße 😀 \u202eabc\u202c \\ \" ' <b>&amp; \t x\nzwei"
+
+    agent = api.post("/agents", agent_values(description=text, name="名前 😀")).json
+
+    assert (agent["description"], agent["name"]) == (text, "名前 😀")

@@ -1,0 +1,70 @@
+"""The one reading with secrets: to whom, when, and what is recorded of it."""
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.models import Event
+from agents_app.operations import agents
+from agents_app.operations.permissions import Actor
+from tests.api.conftest import Client
+from tests.make import agent_values, make_agent, make_token
+
+
+@pytest.fixture
+def runtime(console: Flask, admin: Actor) -> Client:
+    """A client with a runtime token."""
+    return Client(console, make_token(console, admin, "runtime"))
+
+
+def _fetches(console: Flask, agent_id: object) -> int:
+    fetched = sa.select(sa.func.count()).where(Event.target_id == agent_id, Event.action == "agent.fetched")
+    with console.app_context(), db.reading() as connection:
+        return connection.scalar(fetched) or 0
+
+
+def test_a_disabled_agent_is_refused_with_its_reason(runtime: Client, console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin)
+    with console.app_context():
+        agents.disable(admin, agent_id, {"reason": "The warehouse moves."})
+
+    answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": '"2"'})
+
+    assert (answer.status_code, answer.json["code"]) == (403, "agent_disabled")
+    assert answer.json["detail"] == "The agent is disabled: The warehouse moves."
+    assert _fetches(console, agent_id) == 0
+
+
+@pytest.mark.parametrize("kind", ["DB", "POWERBI"])
+def test_a_runtime_gets_what_was_typed(runtime: Client, console: Flask, admin: Actor, kind: str) -> None:
+    member = {"DB": "password", "POWERBI": "client_secret"}[kind]
+    values = agent_values(connection_type=kind, api_key="sk-1234", connection_config={member: " pass wörd "})
+    agent_id = make_agent(console, admin, **values)
+
+    answer = runtime.get(f"/agents/{agent_id}/runtime")
+
+    configuration = answer.json
+    assert (configuration["api_key"], configuration["connection_config"][member]) == ("sk-1234", " pass wörd ")
+    assert configuration["connection_config"].items() >= values["connection_config"].items()
+    assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == ('"1"', "no-store")
+    assert _fetches(console, agent_id) == 1
+
+
+def test_a_runtime_that_knows_the_version_gets_no_secret(runtime: Client, console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin, api_key="sk-1234")
+
+    answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": '"1"'})
+
+    assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", '"1"')
+    assert _fetches(console, agent_id) == 0
+
+
+def test_a_change_is_fetched_anew(runtime: Client, console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin)
+    with console.app_context():
+        agents.update(admin, agent_id, {"api_key": "sk-new"})
+
+    answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": '"1"'})
+
+    assert (answer.status_code, answer.json["api_key"], answer.headers["ETag"]) == (200, "sk-new", '"2"')
