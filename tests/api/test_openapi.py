@@ -1,0 +1,159 @@
+"""The OpenAPI document: valid, complete, honest about secrets, and closed where the operator says so."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from jsonschema import ValidationError
+from openapi_spec_validator import validate
+
+from agents_app import http
+from agents_app.api import ENDPOINTS, PREFIX
+from agents_app.api.registrar import Endpoint
+from agents_app.connections import TYPES
+from agents_app.db import db
+from agents_app.operations import sessions
+from agents_app.operations.permissions import Actor
+from tests.api.conftest import Client, document, is_valid
+from tests.bad_inputs import BAD_AGENTS
+from tests.make import PASSWORD, agent_values, make_app, make_user
+
+DOCS = "/gibberish-xyz-123"
+
+
+@pytest.fixture
+def closed(sqlite_schema_url: str) -> Iterator[Flask]:
+    """A console that shows its documents to people who are signed in."""
+    app = make_app(sqlite_schema_url, API_DOCS_PUBLIC="false")
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", DOCS])
+def test_closed_documents_are_for_people_who_are_signed_in(closed: Flask, path: str) -> None:
+    person = make_user(closed)
+    with closed.app_context():
+        session_id = sessions.sign_in(person.email, PASSWORD, address="::1", user_agent="", request_id=None)
+    browser = closed.test_client()
+
+    before = browser.get(path)
+    with browser.session_transaction() as cookie:
+        cookie[http.SESSION_ID] = session_id
+    after = browser.get(path)
+
+    assert (before.status_code, after.status_code) == (401, 200)
+    assert "Cookie" in after.headers["Vary"]
+
+
+def test_public_documents_need_nothing_and_set_no_cookie(console: Flask) -> None:
+    for path in ("/openapi.json", DOCS, f"{DOCS}/swagger-ui.css", f"{DOCS}/swagger-ui-bundle.js"):
+        with console.test_client().get(path) as answer:
+            assert answer.status_code == 200
+            assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("name", ["index.html", "oauth2-redirect.html", "swagger-ui.js", "..%2f__init__.py", "VERSION"])
+def test_nothing_else_of_swagger_ui_is_served(console: Flask, name: str) -> None:
+    assert console.test_client().get(f"{DOCS}/{name}").status_code == 404
+
+
+def test_the_page_runs_nothing_inline(console: Flask) -> None:
+    answer = console.test_client().get(DOCS)
+
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert "style=" not in answer.text
+    assert answer.text.count("<script") == answer.text.count("<script src=")
+    assert "//" not in answer.text.replace("https://127.0.0.1", "")
+
+
+def test_the_page_stands_where_the_operator_says(sqlite_schema_url: str) -> None:
+    app = make_app(sqlite_schema_url, API_DOCS_PATH="/api-docs")
+
+    assert app.test_client().get("/api-docs").status_code == 200
+    assert app.test_client().get(DOCS).status_code == 404
+
+
+def test_the_document_is_valid(console: Flask) -> None:
+    answer = console.test_client().get("/openapi.json")
+
+    validate(answer.json)
+    assert (answer.json, answer.json["openapi"]) == (document(), "3.1.0")
+
+
+def test_a_caller_who_has_the_document_is_sent_nothing(console: Flask) -> None:
+    tag = console.test_client().get("/openapi.json").headers["ETag"]
+
+    assert console.test_client().get("/openapi.json", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_every_rule_of_the_door_is_in_the_document(console: Flask) -> None:
+    rules = {
+        (method.lower(), rule.rule.replace("<uuid:agent_id>", "{agent_id}"))
+        for rule in console.url_map.iter_rules()
+        if http.is_for_programs(rule.rule) and rule.rule != "/openapi.json"
+        for method in rule.methods - {"HEAD"}
+    }
+
+    assert rules == {(method, path) for path, methods in document()["paths"].items() for method in methods}
+
+
+def test_every_endpoint_is_called_differently() -> None:
+    names = [endpoint.name for endpoint in ENDPOINTS]
+
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.body], ids=lambda one: one.name)
+def test_examples_are_what_the_door_takes(api: Client, endpoint: Endpoint) -> None:
+    agent_id = api.post("/agents", agent_values()).json["id"]
+    operation = document()["paths"][PREFIX + endpoint.path][endpoint.method.lower()]
+    content = operation["requestBody"]["content"]["application/json"]
+
+    for example in content["examples"].values():
+        assert is_valid(example["value"], endpoint.body)
+        answer = api(endpoint.method, endpoint.path.replace("{agent_id}", agent_id), example["value"])
+        assert answer.status_code in endpoint.answers
+
+
+def test_secrets_are_written_and_never_read_but_by_runtimes() -> None:
+    schemas = document()["components"]["schemas"]
+
+    assert schemas["NewAgent"]["properties"]["api_key"]["writeOnly"]
+    for declaration in TYPES.values():
+        for secret in declaration.secret_names():
+            name = declaration.__name__
+            assert schemas[name]["properties"][secret]["writeOnly"]
+            assert schemas[f"{name}Change"]["properties"][secret]["writeOnly"]
+            assert secret not in schemas[f"{name}Shown"]["properties"]
+            assert "writeOnly" not in schemas[f"{name}InClear"]["properties"][secret]
+
+
+def test_what_only_our_forms_read_is_not_in_the_document() -> None:
+    assert "x-console" not in str(document())
+
+
+def test_connection_types_are_told_with_their_schemas(api: Client) -> None:
+    told = {one["connection_type"]: one for one in api.get("/connection-types").json["items"]}
+
+    assert set(told) == {"DB", "POWERBI"}
+    assert told["DB"]["secrets"] == ["password"]
+    assert "host" in told["DB"]["destination"]
+    assert told["POWERBI"]["schema"]["properties"]["client_secret"]["writeOnly"]
+    assert "$ref" not in str(told["DB"]["schema"]["properties"]["host"])
+
+
+@pytest.mark.parametrize("case", ["no name", "no type", "unknown member", "long name", "unknown dialect", "huge port"])
+def test_the_document_refuses_what_the_door_refuses(case: str) -> None:
+    values = next(bad.values for bad in BAD_AGENTS if bad.name == case)
+
+    with pytest.raises(ValidationError):
+        is_valid(values, "NewAgent")
+
+
+def test_a_token_learns_who_it_is(api: Client, admin: Actor) -> None:
+    me = api.get("/me").json
+
+    assert (me["scopes"], me["role"], me["agent_ids"]) == (["read", "write"], "admin", [])
+    assert me["account"] == {"id": str(admin.account_id), "name": "Acme"}
+    assert me["token"]["name"] == "ci"

@@ -1,0 +1,91 @@
+"""How many statements an answer costs: one for the token, one for what is asked, however many rows there are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from agents_app.db import db
+from agents_app.operations.permissions import Actor
+from tests.api.conftest import Client
+from tests.make import make_agent, make_token
+
+
+@contextmanager
+def counted(app: Flask) -> Iterator[list[str]]:
+    """The statements that are sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    with app.app_context():
+        engine: Engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_a_list_takes_two_statements(console: Flask, admin: Actor, rows: int) -> None:
+    api = Client(console, make_token(console, admin))
+    for number in range(rows):
+        make_agent(console, admin, name=f"Agent {number}")
+    api.get("/me")
+
+    with counted(console) as statements:
+        answer = api.get("/agents?limit=20&sort=name&status=active")
+
+    assert len(answer.json["items"]) == rows
+    assert len(statements) == 2
+
+
+@pytest.mark.parametrize("headers", [{}, {"If-None-Match": '"1"'}])
+def test_reading_one_takes_two_statements(console: Flask, admin: Actor, headers: dict[str, str]) -> None:
+    api = Client(console, make_token(console, admin))
+    agent_id = make_agent(console, admin)
+    api.get("/me")
+
+    with counted(console) as statements:
+        api.get(f"/agents/{agent_id}", headers=headers)
+
+    assert len(statements) == 2
+
+
+def test_a_runtime_that_knows_the_version_costs_two_statements(console: Flask, admin: Actor) -> None:
+    api = Client(console, make_token(console, admin, "runtime"))
+    agent_id = make_agent(console, admin)
+    api.get("/me")
+
+    with counted(console) as statements:
+        answer = api.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": '"1"'})
+
+    assert (answer.status_code, len(statements)) == (304, 2)
+
+
+@pytest.mark.parametrize("change", ["x", "wrong checksum", "no dot", "other alphabet"])
+def test_a_damaged_token_costs_no_statement(console: Flask, admin: Actor, change: str) -> None:
+    text = make_token(console, admin)
+    damaged = {
+        "x": text + "x",
+        "wrong checksum": text[:-1] + ("a" if text[-1] != "a" else "b"),
+        "no dot": text.replace(".", ""),
+        "other alphabet": text[:-1] + "_",
+    }[change]
+
+    with counted(console) as statements:
+        answer = Client(console, damaged).get("/agents")
+
+    assert (answer.status_code, statements) == (401, [])
+
+
+def test_documents_and_strangers_cost_no_statement(console: Flask) -> None:
+    with counted(console) as statements:
+        console.test_client().get("/openapi.json")
+        console.test_client().get("/gibberish-xyz-123")
+        Client(console, None).get("/agents")
+
+    assert statements == []
