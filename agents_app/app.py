@@ -17,6 +17,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         app.secret_key = loaded.keys.secret_key
     app.config["SQLALCHEMY_DATABASE_URI"] = loaded.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(loaded.database_url, loaded.pool_size)
+    app.config["BACKUP_FOLDER"] = loaded.backup_folder
     db.init_app(app)
     for part in (logs, http):
         part.init_app(app, loaded)

@@ -71,11 +71,18 @@ class Settings:
     api_docs_path: str = "/gibberish-xyz-123"
     api_docs_public: bool = True
     log_level: str = "info"
+    backup_folder: Path = ROOT / "backups"
 
     @property
     def is_https(self) -> bool:
         """Whether people reach the console over https, so that cookies and HSTS can rely on it."""
         return self.public_url is not None and self.public_url.startswith("https://")
+
+    @property
+    def base_url(self) -> str:
+        """Where people find the console in a browser."""
+        host, port = self.bind
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     @cached_property
     def keys(self) -> Keys:
@@ -204,6 +211,10 @@ def _path(text: str) -> str:
     return text
 
 
+def _folder(text: str) -> Path:
+    return ROOT / Path(text).expanduser()
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}.")
@@ -236,4 +247,5 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "API_DOCS_PATH": _path,
     "API_DOCS_PUBLIC": _yes_or_no,
     "LOG_LEVEL": _log_level,
+    "BACKUP_FOLDER": _folder,
 }

@@ -4,4 +4,4 @@ from agents_app import dbtools, models
 from agents_app.config import load
 from agents_app.db import db
 
-dbtools.run(models, db.metadata, lambda: load().database_url)
+dbtools.run(models, db.metadata, load)

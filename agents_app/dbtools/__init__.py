@@ -1,7 +1,11 @@
 """What makes `flask db` and `alembic` safe to use: knows Alembic, PostgreSQL and SQLite, but no agents."""
 
+from agents_app.dbtools import constraints as constraints
 from agents_app.dbtools import enums as enums
+from agents_app.dbtools import extensions as extensions
 from agents_app.dbtools import indexes as indexes
+from agents_app.dbtools import labels as labels
+from agents_app.dbtools import saving as saving
 from agents_app.dbtools import tables as tables
 from agents_app.dbtools.configuration import alembic_config, init_app
 from agents_app.dbtools.environment import run

@@ -15,6 +15,7 @@ from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.say import say
 
 SETTINGS = ROOT / "pyproject.toml"
+BACKUPS = ROOT / "backups"
 
 
 def init_app(app: Flask) -> None:
@@ -25,6 +26,7 @@ def init_app(app: Flask) -> None:
     def _configure(config: Any) -> Any:
         config.toml_file_name = str(SETTINGS)
         config.attributes["database_url"] = parse_url(_uri(app))
+        config.attributes["backup_folder"] = app.config.get("BACKUP_FOLDER", BACKUPS)
         return config
 
     migrate.init_app(app, db)
@@ -49,11 +51,16 @@ def _with_details(stock: click.Command) -> click.Group:
     group.commands = dict(group.commands)
     for name in ("upgrade", "downgrade"):
         command = copy.copy(group.commands[name])
-        command.params = [*command.params, VERBOSE]
+        command.params = [*command.params, VERBOSE, NO_BACKUP]
         # `downgrade -1` names a revision, not an option.
         command.context_settings = {"ignore_unknown_options": True}
         group.commands[name] = command
     return group
+
+
+def _ask_for_no_backup(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        g.x_arg = (*g.x_arg, "no_backup=1")
 
 
 def _ask_for_details(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -67,6 +74,14 @@ VERBOSE = click.Option(
     expose_value=False,
     callback=_ask_for_details,
     help="Show each statement and the time of each step.",
+)
+
+NO_BACKUP = click.Option(
+    ["--no-backup"],
+    is_flag=True,
+    expose_value=False,
+    callback=_ask_for_no_backup,
+    help="Do not save the rows of what a step drops.",
 )
 
 

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from alembic import context
 from alembic.util import CommandError
@@ -12,9 +13,11 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
 from agents_app.dbtools import autogenerate, postgresql
+from agents_app.dbtools.configuration import BACKUPS
 from agents_app.dbtools.connections import looking, migrating
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.refusals import in_one_line
+from agents_app.dbtools.saving import Savings
 from agents_app.dbtools.say import say
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
@@ -22,12 +25,24 @@ from agents_app.errors import ConsoleError
 Settings = dict[str, Any]
 
 
-def run(models: ModuleType, metadata: MetaData, find_url: Callable[[], URL]) -> None:
-    """Carry out the present command. `find_url` is asked where the command was given no database.
+class Place(Protocol):
+    """Where a command works where nobody said it to the command: the console's settings."""
+
+    @property
+    def database_url(self) -> URL:
+        """The database."""
+
+    @property
+    def backup_folder(self) -> Path:
+        """Where rows are saved before they are dropped."""
+
+
+def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place]) -> None:
+    """Carry out the present command. `find_place` is asked where the command was given no database.
 
     Raises CommandError, in one line, when the database or a setting refuses.
     """
-    url = _url(find_url)
+    url = _url(find_place)
     asked = _asked(url)
     settings = autogenerate.settings(models, metadata)
     steps = Steps(asked["fn"])
@@ -36,17 +51,25 @@ def run(models: ModuleType, metadata: MetaData, find_url: Callable[[], URL]) -> 
             _write_script(url, settings)
         elif "destination_rev" in asked:
             # `upgrade`, `downgrade` and `stamp` go somewhere, the others only look.
-            _migrate(url, steps, settings)
+            _migrate(url, steps, settings, Savings(_backup_folder(find_place), url))
         else:
             _look(url, steps, settings)
 
 
-def _url(find_url: Callable[[], URL]) -> URL:
+def _url(find_place: Callable[[], Place]) -> URL:
     try:
-        url: URL = context.config.attributes.get("database_url") or find_url()
+        url: URL = context.config.attributes.get("database_url") or find_place().database_url
     except ConsoleError as refusal:
         raise CommandError(refusal.detail) from refusal
     return url
+
+
+def _backup_folder(find_place: Callable[[], Place]) -> Path | None:
+    if context.get_x_argument(as_dictionary=True).get("no_backup") == "1":
+        return None
+    given = context.config.attributes
+    folder: Path | None = given.get("backup_folder", BACKUPS) if "database_url" in given else find_place().backup_folder
+    return folder
 
 
 def _asked(url: URL) -> Settings:
@@ -74,17 +97,22 @@ def _look(url: URL, steps: Steps, settings: Settings) -> None:
         context.run_migrations()
 
 
-def _migrate(url: URL, steps: Steps, settings: Settings) -> None:
+def _migrate(url: URL, steps: Steps, settings: Settings, savings: Savings) -> None:
     patience = context.config.attributes.get("patience", Patience())
     verbose = "verbose" in context.get_x_argument(as_dictionary=True)
-    with migrating(url, patience, verbose=verbose) as connection:
+    with savings, migrating(url, patience, verbose=verbose) as connection:
         context.configure(
-            connection=connection, fn=steps, transactional_ddl=True, transaction_per_migration=True, **settings
+            connection=connection,
+            fn=steps,
+            transactional_ddl=True,
+            transaction_per_migration=True,
+            savings=savings,
+            **settings,
         )
-        _run(connection, steps, patience)
+        _run(connection, steps, patience, savings)
 
 
-def _run(connection: Connection, steps: Steps, patience: Patience) -> None:
+def _run(connection: Connection, steps: Steps, patience: Patience, savings: Savings) -> None:
     for left in reversed(range(patience.tries)):
         try:
             with context.begin_transaction():
@@ -95,6 +123,7 @@ def _run(connection: Connection, steps: Steps, patience: Patience) -> None:
                 raise
             who = postgresql.in_the_way(connection)
             connection.rollback()
+            savings.forget_what_was_undone()
             if not left:
                 raise CommandError(f"Locked out by {who}: {steps.failing} was undone. Try again later.") from error
             say(f"Waiting for {who}: a lock is needed that is held there.")

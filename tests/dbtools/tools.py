@@ -1,5 +1,6 @@
 """What the tests of migrations share: Alembic in this process, on the product's files or on some made for a test."""
 
+import os
 import shutil
 import uuid
 from io import StringIO
@@ -54,7 +55,9 @@ def engine_of(url: str) -> Engine:
 
 def product(url: str, patience: dbtools.Patience = AT_ONCE) -> Config:
     """Alembic on the product's migrations."""
-    return dbtools.alembic_config(parse_url(url), patience)
+    config = dbtools.alembic_config(parse_url(url), patience)
+    config.attributes["backup_folder"] = Path(os.environ["BACKUP_FOLDER"])
+    return config
 
 
 class Project:
@@ -79,6 +82,7 @@ class Project:
         config.set_main_option("script_location", str(self.folder))
         config.stdout = self.printed
         config.attributes |= {"models": self.models, "metadata": self.metadata}
+        config.attributes["backup_folder"] = Path(os.environ["BACKUP_FOLDER"])
         return config
 
     def revision(self, name: str, upgrade: str, downgrade: str = "pass") -> Path:
