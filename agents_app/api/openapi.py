@@ -82,7 +82,6 @@ def document(prefix: str, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Agent Console", "version": __version__, "description": INTRODUCTION},
-        "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "tags": [{"name": name} for name in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,

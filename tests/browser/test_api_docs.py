@@ -1,0 +1,64 @@
+"""The page of the API in a real browser, under the console's own content security policy."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from agents_app.operations import agent_reads
+from agents_app.schemas import listing
+from tests.browser.conftest import Open, Site
+from tests.make import make_token, make_user
+
+pytestmark = pytest.mark.browser
+DOCS = "/gibberish-xyz-123"
+
+
+def authorize(page: Page, token: str) -> None:
+    page.get_by_role("button", name="Authorize").first.click()
+    dialog = page.locator(".dialog-ux")
+    dialog.locator("input").fill(token)
+    dialog.get_by_role("button", name="Apply credentials").click()
+    dialog.get_by_role("button", name="Close").click()
+
+
+def try_out(page: Page, operation: str) -> None:
+    block = page.locator(f"#operations-Agents-{operation}")
+    block.locator(".opblock-summary-control").click()
+    block.get_by_role("button", name="Try it out").click()
+    block.get_by_role("button", name="Execute").click()
+
+
+def test_an_agent_is_created_from_the_page(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    page = open_page(site)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(DOCS)
+
+    authorize(page, make_token(site.app, admin, "write"))
+    try_out(page, "agents_create")
+
+    answer = page.locator("#operations-Agents-agents_create .live-responses-table tbody .response-col_status").first
+    expect(answer).to_contain_text("201")
+    with site.app.app_context():
+        assert [one["name"] for one in agent_reads.listing(admin, listing.parse({})).items] == ["Sales figures"]
+    assert all(url.startswith((site.address, "data:", "blob:")) for url in asked)
+
+
+def test_a_token_is_forgotten_with_the_page(site: Site, open_page: Open) -> None:
+    page = open_page(site)
+    page.goto(DOCS)
+    authorize(page, make_token(site.app, make_user(site.app), "read"))
+
+    page.reload()
+    try_out(page, "agents_listing")
+
+    answer = page.locator("#operations-Agents-agents_listing .live-responses-table tbody .response-col_status").first
+    expect(answer).to_contain_text("401")
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+
+
+def test_without_script_the_page_leads_to_the_document(site: Site, open_page: Open) -> None:
+    page = open_page(site, java_script_enabled=False)
+    page.goto(DOCS)
+
+    expect(page.get_by_role("link", name="openapi.json")).to_be_visible()
