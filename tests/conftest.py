@@ -102,3 +102,12 @@ def _console(url: str) -> Iterator[Flask]:
 
 def _bring_to_head(url: str) -> None:
     dbtools.upgrade_to_head(parse_url(url))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in capitals what this machine could not try."""
+    skipped = {
+        report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if "chromium" in str(report.longrepr)
+    }
+    for reason in sorted(skipped):
+        terminalreporter.write_sep("!", reason.removeprefix("Skipped: "), yellow=True)

@@ -1,0 +1,123 @@
+"""A real browser on a real server. Where there is no chromium these tests are skipped, unless REQUIRE_ALL is set."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from agents_app.db import db
+from tests.make import PASSWORD, make_app
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+]
+PATIENCE_MS = 10_000
+NO_CHROMIUM = "No chromium: the pages were NOT tried in a browser. Debian: apt-get install chromium."
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser that the machine has."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None and os.environ.get("REQUIRE_ALL") == "1":
+        pytest.fail(NO_CHROMIUM)
+    if program is None:
+        pytest.skip(NO_CHROMIUM)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Site:
+    """A console that listens on a free port of this machine."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Close the port and the database."""
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+        with self.app.app_context():
+            db.engine.dispose()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def empty_site(sqlite_schema_url: str) -> Iterator[Site]:
+    """A console that nobody has set up."""
+    site = Site(make_app(sqlite_schema_url))
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="session")
+def site(_sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A console that the tests of one process share; each makes an account of its own."""
+    file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("browser") / "console.db")
+    site = Site(make_app(f"sqlite:///{file}"))
+    yield site
+    site.stop()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Open]:
+    """Opens a page of a site in a browser of its own; options are Playwright's. Errors of the script fail the test."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def open_one(site: Site, **options: Any) -> Page:
+        context = chromium.new_context(base_url=site.address, **options)
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: _note(problems, message.type, message.text))
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not problems
+
+
+def _note(problems: list[str], kind: str, text: str) -> None:
+    # A page that is answered with 4xx is told on the console too; those are expected.
+    if kind == "error" and "Failed to load resource" not in text:
+        problems.append(text)
+
+
+def sign_in(page: Page, email: str) -> None:
+    """Sign in on the page, to the list of agents."""
+    page.goto("/sign-in")
+    page.get_by_label("Email address").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Agents").wait_for()

@@ -1,0 +1,193 @@
+"""Every page, in both themes and on a phone: nothing that axe finds, no sideways scroll, borders that can be seen."""
+
+from uuid import UUID
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from agents_app.operations import agents, tokens
+from agents_app.operations.permissions import Actor
+from tests.browser.conftest import Open, Site, sign_in
+from tests.make import make_agent, make_token, make_user
+
+pytestmark = pytest.mark.browser
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
+# WCAG 1.4.11 asks for 3:1 between an input's border and what is around it; axe does not look.
+WEAK_BORDERS = """() => {
+  const channel = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = (text) => { const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map(channel);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+    if (!/, 0\\)$/.test(c)) return c; } return "rgb(255, 255, 255)"; };
+  const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  return [...document.querySelectorAll("input, select, textarea")]
+    .filter((e) => e.checkVisibility() && !["hidden", "checkbox", "radio"].includes(e.type))
+    .filter((e) => ratio(light(getComputedStyle(e).borderTopColor), light(ground(e.parentElement))) < 3)
+    .map((e) => e.id);
+}"""
+UNTIED_HINTS = """() => [...document.querySelectorAll(".hint[id], .error[id]")]
+  .filter((e) => e.checkVisibility() && !document.querySelector(`[aria-describedby~="${e.id}"]`)).map((e) => e.id)"""
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds on the page as it is."""
+    options = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
+    found = Axe().run(page, options=options).response["violations"]
+    return [f"{fault['id']}: {node['html'][:200]}" for fault in found for node in fault["nodes"]]
+
+
+def check(page: Page) -> None:
+    """Look at the page in both themes and at 320 pixels."""
+    where = f"{page.url}: {page.title()}"
+    page.set_viewport_size(DESKTOP)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert not faults(page), f"{where}, {scheme}"
+        assert not page.evaluate(WEAK_BORDERS), f"{where}, {scheme}"
+    assert not page.evaluate(UNTIED_HINTS), where
+    page.set_viewport_size(PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], f"{where} scrolls sideways"
+    page.set_viewport_size(DESKTOP)
+
+
+@pytest.fixture
+def admin(site: Site) -> Actor:
+    """An admin of an account of this test's own."""
+    return make_user(site.app, name="Ada Lovelace")
+
+
+@pytest.fixture
+def page(site: Site, open_page: Open, admin: Actor) -> Page:
+    """A page on which the admin is signed in."""
+    page = open_page(site)
+    sign_in(page, admin.email)
+    return page
+
+
+def test_a_planted_fault_is_found(page: Page) -> None:
+    page.evaluate("document.querySelector('main').innerHTML += '<input><p class=hint id=x>y</p>'")
+    page.evaluate("document.querySelector('main input').style.border = '1px solid #eee'")
+
+    assert any(fault.startswith("label:") for fault in faults(page))
+    assert page.evaluate(UNTIED_HINTS) == ["x"]
+    assert page.evaluate(WEAK_BORDERS) == [""]
+    with pytest.raises(AssertionError):
+        check(page)
+
+
+def test_pages_of_strangers(site: Site, empty_site: Site, open_page: Open) -> None:
+    page = open_page(site)
+    page.goto("/sign-in")
+    check(page)
+    page.get_by_role("button", name="Sign in").click()
+    check(page)
+    page.goto("/nothing")
+    check(page)
+    page = open_page(empty_site)
+    page.goto("/setup")
+    check(page)
+    page.get_by_role("button", name="Create account").click()
+    check(page)
+
+
+def test_pages_of_an_empty_account(page: Page) -> None:
+    for address in ("/agents", "/tokens", "/tokens/new", "/agents/new", "/agents?status=bad"):
+        page.goto(address)
+        check(page)
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    check(page)
+
+
+@pytest.fixture
+def agent_ids(site: Site, admin: Actor) -> list[str]:
+    """Agents of both types, one with everything that is long, one disabled, one whose credential ends."""
+    long = {
+        "name": "An agent with a very long name " * 5,
+        "description": "Averylongwordthatcannotbebroken" * 12,
+        "system_instructions": "- Use only the `analytics` schema.\n" * 60,
+        "model_type": "a-model-with-a-rather-long-name-of-some-provider",
+        "api_key": "sk-0123456789-abcdefgh",
+        "connection_config": {"password": "database-password-1", "host": f"{'long.' * 20}example.org"},
+    }
+    ids = [make_agent(site.app, admin, **long)]
+    expiring = {"credential_expires_at": "2020-01-01", "client_secret": "value~of~the~secret"}
+    ids.append(make_agent(site.app, admin, name="Retail", connection_type="POWERBI", connection_config=expiring))
+    ids.extend(make_agent(site.app, admin, name=f"Sales {number}") for number in range(22))
+    with site.app.app_context():
+        agents.disable(admin, ids[0], {"reason": "The server moves to another place " * 8})
+    return [str(agent_id) for agent_id in ids]
+
+
+def test_the_list(page: Page, agent_ids: list[str]) -> None:
+    queries = (
+        "",
+        "?q=nothing+like+it",
+        "?q=agent&connection_type=DB&status=disabled&model_type=x&sort=name",
+        "?sort=name",
+    )
+    for query in queries:
+        page.goto(f"/agents{query}")
+        check(page)
+    page.get_by_text("Filter").click()
+    check(page)
+    page.locator("td summary").first.click()
+    check(page)
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_role("dialog").wait_for()
+    check(page)
+    page.get_by_role("button", name="Delete agent").click()
+    page.get_by_role("button", name="Undo").wait_for()
+    check(page)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_pages_of_one_agent(which: int, page: Page, agent_ids: list[str]) -> None:
+    agent_id = agent_ids[which]
+    for act in ("", "/disable", "/delete", "/edit"):
+        page.goto(f"/agents/{agent_id}{act}")
+        check(page)
+    open_all(page)
+    check(page)
+    page.get_by_label("Name", exact=True).fill("")
+    page.get_by_label("Port" if which == 0 else "Tenant ID").fill("not/this")
+    for replace in page.locator(".segments .replace:visible").all():
+        replace.click()
+    page.get_by_role("button", name="Save changes").click()
+    page.locator(".problems").wait_for()
+    check(page)
+
+
+def test_a_change_by_somebody_else(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> None:
+    page.goto(f"/agents/{agent_ids[1]}/edit")
+    with site.app.app_context():
+        agents.update(admin, UUID(agent_ids[1]), {"description": "Averylongword" * 20})
+    page.get_by_label("Description").fill("Mine")
+    page.get_by_role("button", name="Save changes").click()
+    page.locator(".stale").wait_for()
+    check(page)
+
+
+def test_tokens(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> None:
+    make_token(site.app, admin, "read", "write")
+    page.goto("/tokens/new")
+    open_all(page)
+    check(page)
+    page.get_by_role("button", name="Create token").click()
+    page.locator(".problems").wait_for()
+    check(page)
+    page.get_by_label("Name", exact=True).fill("A token with a very long name " * 8)
+    page.get_by_role("button", name="Create token").click()
+    page.get_by_role("heading", name="Copy your new token now").wait_for()
+    check(page)
+    with site.app.app_context():
+        token_id = tokens.listing(admin)[0]["id"]
+    page.goto(f"/tokens/{token_id}/revoke")
+    check(page)
+
+
+def open_all(page: Page) -> None:
+    """Unfold what is folded away."""
+    page.evaluate("document.querySelectorAll('details.group').forEach((part) => (part.open = true))")

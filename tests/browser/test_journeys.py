@@ -1,0 +1,276 @@
+"""Whole ways through the console, as people go them: with script and without, and by keyboard alone."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from agents_app.operations import agent_reads
+from tests.browser.conftest import Open, Site, sign_in
+from tests.make import PASSWORD, POWER_BI, make_agent, make_user
+
+pytestmark = pytest.mark.browser
+
+
+def set_up(page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("Organisation").fill("Acme")
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    page.get_by_label("Email address").fill("ada@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create account and sign in").click()
+    expect(page.get_by_role("heading", name="Create your first agent")).to_be_visible()
+
+
+def create_database_agent(page: Page) -> None:
+    page.get_by_role("link", name="New agent").click()
+    page.get_by_label("Name", exact=True).fill("Sales")
+    page.get_by_label("API key").fill("sk-0123456789-abcdefgh")
+    page.get_by_label("Host").fill("db.example.org")
+    page.get_by_label("Database name").fill("sales")
+    page.get_by_label("User name", exact=True).fill("reader")
+    page.locator("#DB-password").fill("database-password-1")
+    page.get_by_role("button", name="Create agent").click()
+    expect(page.get_by_role("heading", name="Sales", level=1)).to_be_visible()
+
+
+def create_power_bi_agent(page: Page) -> None:
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Agents").click()
+    page.get_by_role("link", name="New agent").click()
+    expect(page.locator("#POWERBI-tenant_id")).to_be_hidden()
+    page.get_by_label("Name", exact=True).fill("Retail")
+    page.locator("#DB-host").fill("kept.example.org")
+    page.get_by_label("Power BI").check()
+    expect(page.locator("#DB-host")).to_be_hidden()
+    for name, value in POWER_BI.items():
+        page.locator(f"#POWERBI-{name}").fill(value)
+    page.locator("#POWERBI-client_secret").fill("value~of~the~secret")
+    page.locator("#connection_type").check()
+    expect(page.locator("#DB-host")).to_have_value("kept.example.org")
+    page.get_by_label("Power BI").check()
+    expect(page.locator("#POWERBI-tenant_id")).to_have_value(POWER_BI["tenant_id"])
+    page.get_by_role("button", name="Create agent").click()
+    expect(page.get_by_role("heading", name="Retail", level=1)).to_be_visible()
+
+
+def find(page: Page, words: str) -> None:
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Agents").click()
+    page.get_by_label("Search name").fill(words)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 agent matches")).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_stranger_sets_up_and_lives_with_an_agent(script: bool, empty_site: Site, open_page: Open) -> None:
+    page = open_page(empty_site, java_script_enabled=script)
+    set_up(page)
+    create_database_agent(page)
+    create_power_bi_agent(page)
+
+    find(page, "EXAMPLE sales")
+    page.get_by_role("table").get_by_role("link", name="Sales").click()
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("Description").fill("Answers questions on sales")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Sales was saved.")).to_be_visible()
+    expect(page.get_by_label("Search name")).to_have_value("EXAMPLE sales")
+
+    page.get_by_role("table").get_by_role("link", name="Sales").click()
+    expect(page.get_by_text("…efgh")).to_be_visible()
+    page.get_by_role("link", name="Disable…").click()
+    expect(page.get_by_role("dialog")).to_have_count(1 if script else 0)
+    page.get_by_label("Reason").fill("The server moves")
+    page.get_by_role("button", name="Disable agent").click()
+    expect(page.get_by_text("Disabled. The server moves")).to_be_visible()
+    page.get_by_role("button", name="Enable").click()
+    expect(page.get_by_role("link", name="Disable…")).to_be_visible()
+    page.get_by_role("button", name="Clone").click()
+    expect(page.get_by_role("heading", name="Copy of Sales")).to_be_visible()
+
+    page.locator("main summary", has_text="More acts").click()
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_role("button", name="Delete agent").click()
+    expect(page.get_by_text("Copy of Sales was deleted.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("The agent is back")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+
+
+def test_everything_goes_by_keyboard(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    agent_id = make_agent(site.app, admin, name="Sales")
+    page = open_page(site)
+    page.goto("/sign-in")
+    expect(page.get_by_label("Email address")).to_be_focused()
+    page.keyboard.type(admin.email)
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Agents").wait_for()
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search name")).to_be_focused()
+    page.keyboard.type("n?/")
+    expect(page.get_by_label("Search name")).to_have_value("n?/")
+
+    menu = page.locator("td summary")
+    menu.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Delete…")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Delete…")).to_be_hidden()
+    expect(menu).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Delete…").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Keep agent")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(menu).to_be_focused()
+
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    page.get_by_role("heading", name="New agent").wait_for()
+    page.goto(f"/agents/{agent_id}/edit")
+    page.get_by_label("Name", exact=True).focus()
+    page.keyboard.press("End")
+    page.keyboard.type(" 2")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_role("heading", name="Sales 2", level=1)).to_be_visible()
+
+
+def test_a_refused_form_takes_the_focus_to_its_problems(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    for script in (True, False):
+        page = open_page(site, java_script_enabled=script)
+        sign_in(page, admin.email)
+        page.goto("/agents/new")
+        page.get_by_role("button", name="Create agent").click()
+        expect(page.locator(".problems")).to_be_focused()
+        expect(page).to_have_title(re.compile("^Error: New agent"))
+        page.get_by_role("link", name="Enter a name for the agent.").click()
+        expect(page.get_by_label("Name", exact=True)).to_be_focused()
+
+
+def test_unsaved_changes_are_counted_and_asked_about(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    agent_id = make_agent(site.app, admin, api_key="sk-0123456789-abcdefgh")
+    page = open_page(site)
+    questions: list[str] = []
+    page.on("dialog", lambda dialog: (questions.append(dialog.type), dialog.accept()))
+    sign_in(page, admin.email)
+    page.goto(f"/agents/{agent_id}/edit")
+    unsaved = page.locator(".unsaved")
+    expect(unsaved).to_have_text("")
+
+    page.get_by_label("Description").fill("New")
+    page.locator("label", has_text="Replace").first.click()
+    page.get_by_label("New API key").fill("sk-another")
+    expect(unsaved).to_have_text("2 unsaved changes")
+    page.get_by_label("Description").fill("")
+    expect(unsaved).to_have_text("1 unsaved change")
+    page.goto("/agents")
+    assert questions == ["beforeunload"]
+
+    page.goto(f"/agents/{agent_id}/edit")
+    page.goto("/agents")
+    assert questions == ["beforeunload"]
+
+
+def test_lengths_are_counted_and_nothing_is_cut_off(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    page = open_page(site, locale="en-GB")
+    sign_in(page, admin.email)
+    page.goto("/agents/new")
+
+    page.get_by_label("Description").fill("x" * 2_001)
+
+    expect(page.locator("#description-hint .count")).to_have_text("2,001 of 2,000 characters")
+    expect(page.locator("#description-hint .count")).to_have_class("count over")
+    page.get_by_role("button", name="Create agent").click()
+    expect(page.get_by_label("Description")).to_have_value("x" * 2_001)
+
+
+def test_copy_says_that_it_copied(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    agent_id = make_agent(site.app, admin)
+    page = open_page(site, permissions=["clipboard-read", "clipboard-write"])
+    sign_in(page, admin.email)
+    page.goto(f"/agents/{agent_id}")
+
+    page.get_by_role("button", name="Copy the agent ID").click()
+
+    expect(page.get_by_text("Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == str(agent_id)
+
+
+def test_the_theme_changes_without_leaving_the_page_and_stays(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    page = open_page(site)
+    sign_in(page, admin.email)
+    page.goto("/agents/new")
+    page.get_by_label("Name", exact=True).fill("Typed")
+
+    with page.expect_response("**/theme"):
+        page.get_by_role("button", name="Dark theme").click()
+
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Typed")
+    expect(page.get_by_role("button", name="Dark theme")).to_have_attribute("aria-pressed", "true")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(13, 14, 18)"
+
+
+def test_times_are_told_in_the_readers_zone_on_focus(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    make_agent(site.app, admin)
+    page = open_page(site, timezone_id="Asia/Tokyo")
+    sign_in(page, admin.email)
+
+    page.locator("time").first.focus()
+
+    tip = page.evaluate("getComputedStyle(document.querySelector('time'), '::after').content")
+    assert "Asia/Tokyo" in tip
+
+
+def test_single_keys_can_be_switched_off(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    make_agent(site.app, admin)
+    page = open_page(site)
+    sign_in(page, admin.email)
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    page.get_by_label("Use the single-key shortcuts").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+
+    page.locator("main").press("n")
+
+    expect(page).to_have_url(re.compile("/agents$"))
+
+
+def test_two_people_who_change_one_agent_are_shown_both(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    agent_id = make_agent(site.app, admin, name="Sales")
+    mine, theirs = open_page(site), open_page(site)
+    for page in (mine, theirs):
+        sign_in(page, admin.email)
+        page.goto(f"/agents/{agent_id}/edit")
+    theirs.get_by_label("Description").fill("Theirs")
+    theirs.get_by_role("button", name="Save changes").click()
+    expect(theirs.get_by_text("Sales was saved.")).to_be_visible()
+
+    mine.get_by_label("Description").fill("Mine")
+    mine.get_by_role("button", name="Save changes").click()
+    expect(mine.locator(".stale")).to_be_focused()
+    expect(mine.get_by_role("cell", name="Theirs")).to_be_visible()
+    mine.get_by_role("button", name="Save changes").click()
+
+    expect(mine.get_by_text("Sales was saved.")).to_be_visible()
+    with site.app.app_context():
+        assert agent_reads.read(admin, agent_id)["description"] == "Mine"
