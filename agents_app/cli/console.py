@@ -40,12 +40,18 @@ class ConsoleGroup(AppGroup):
 
 
 def refusal_lines(refusal: ConsoleError | CommandError) -> list[str]:
-    """A refusal in words: its sentence, and below it each wrong field with its own."""
+    """A refusal in words: its sentence, and below it each wrong field with its own, or what the database said."""
     if not isinstance(refusal, InvalidInput):
-        return [f"Error: {refusal}"]
+        return [f"Error: {refusal}", *_driver_lines(refusal)]
     fields = [(pointer[1:].replace("/", "."), sentence) for pointer, sentence in refusal.fields]
     lines = [f"  {name}: {sentence}" if name else f"  {sentence}" for name, sentence in fields]
     return [f"Error: {refusal.detail}", *lines]
+
+
+def warn(refusal: ConsoleError) -> None:
+    """Tell a refusal that does not end the command."""
+    for line in [f"Warning: {refusal}", *_driver_lines(refusal)]:
+        say(line)
 
 
 def say(text: str) -> None:
@@ -93,8 +99,7 @@ def require_keys() -> None:
 
 def base_url() -> str:
     """Where people find the console in a browser."""
-    host, port = settings().bind
-    return settings().public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return settings().base_url
 
 
 def account_option(command: Function) -> Function:
@@ -106,6 +111,12 @@ def account_option(command: Function) -> Function:
 def json_option(command: Function) -> Function:
     """The option that asks for JSON instead of a table."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def _driver_lines(refusal: Exception) -> list[str]:
+    # Operators need the driver's words, such as a refused login; they are in no page and in no answer of the API.
+    said = str(getattr(refusal.__cause__, "orig", None) or "").strip().splitlines()
+    return [f"  {said[0]}"] if said else []
 
 
 def _operator() -> str:

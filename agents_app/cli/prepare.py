@@ -12,7 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from agents_app import config
-from agents_app.cli.console import ConsoleCommand, say
+from agents_app.cli.console import ConsoleCommand, say, warn
 from agents_app.db import ROOT
 from agents_app.dbtools import upgrade_to_head
 from agents_app.errors import ConfigurationError, Unavailable
@@ -47,17 +47,19 @@ def prepare() -> None:
 def bring_schema_to_head() -> None:
     """Migrate SQLite; on PostgreSQL only check. Raises Unavailable with what to do."""
     url = config.settings().database_url
+    is_sqlite = url.get_backend_name() == "sqlite"
     try:
-        behind = bool(health.schema().pending)
+        is_behind = bool(health.schema().pending)
     except Unavailable as refusal:
-        if refusal.code != "database_unavailable" or url.get_backend_name() == "sqlite":
-            raise
-        # Whoever serves copes with a database that is away, and says so at /readyz.
-        say(f"Warning: {refusal.detail}")
-        return
-    if behind and url.get_backend_name() == "sqlite":
+        if not is_sqlite:
+            # Whoever serves copes with a database that is away, and says so at /readyz.
+            warn(refusal)
+            return
+        # The migration says what is wrong with the file.
+        is_behind = True
+    if is_behind and is_sqlite:
         upgrade_to_head(url)
-    elif behind:
+    elif is_behind:
         raise Unavailable("The database schema is behind the program. Run: flask db upgrade", code="schema_behind")
 
 

@@ -8,7 +8,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from agents_app import __version__
-from agents_app.cli.console import ConsoleCommand, base_url, require_keys, say
+from agents_app.cli.console import ConsoleCommand, base_url, require_keys, say, warn
 from agents_app.cli.server import server
 from agents_app.config import settings
 from agents_app.db import db
@@ -62,7 +62,7 @@ def check_database() -> bool:
     except Unavailable as refusal:
         if refusal.code == "schema_behind":
             raise
-        say(f"Warning: {refusal.detail} Serving anyway; /readyz tells when it is there.")
+        warn(refusal)
         return False
     if state.is_ahead:
         say("Warning: the database was migrated by a newer release.")
