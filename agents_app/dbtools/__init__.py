@@ -9,7 +9,19 @@ from agents_app.dbtools import saving as saving
 from agents_app.dbtools import tables as tables
 from agents_app.dbtools.configuration import alembic_config, init_app
 from agents_app.dbtools.environment import run
+from agents_app.dbtools.overview import Overview, overview
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.state import SchemaState, Step, schema_state, upgrade_to_head
 
-__all__ = ["Patience", "SchemaState", "Step", "alembic_config", "init_app", "run", "schema_state", "upgrade_to_head"]
+__all__ = [
+    "Overview",
+    "Patience",
+    "SchemaState",
+    "Step",
+    "alembic_config",
+    "init_app",
+    "overview",
+    "run",
+    "schema_state",
+    "upgrade_to_head",
+]

@@ -10,27 +10,29 @@ from types import ModuleType
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, MigrationScript, ops
 from alembic.runtime.migration import MigrationContext
+from alembic.runtime.plugins import Plugin
 from sqlalchemy.types import TypeEngine
 
+from agents_app.dbtools import comparisons
 from agents_app.dbtools.enums import CreateEnumOp, native_enums
 from agents_app.dbtools.say import say
 from agents_app.dbtools.tables import RequireTablesOp
+from agents_app.dbtools.words import ReadableOps
 
 INDEX_OPS = (ops.CreateIndexOp, ops.DropIndexOp)
 Columns = Iterable[sa.Column[Any]]
 
+Plugin.setup_plugin_from_module(comparisons, comparisons.NAME)
 
-def settings(models: ModuleType, metadata: sa.MetaData) -> dict[str, Any]:
-    """What `context.configure` needs to compare `metadata`; `models` is the package that imports every model."""
-    ours = metadata.tables.keys() | _tables_of(context.script.dir)
 
-    def include_name(name: str | None, kind: str, _parents: object) -> bool:
-        # Tables of other programs in the same database are none of our business.
-        return kind != "table" or name in ours
+def settings(models: ModuleType, metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
+    """What `context.configure` needs to compare `metadata` and to write a step.
+
+    `models` is the package that imports every model, `folder` the one that holds the migrations.
+    """
 
     def process(migration: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
         _tell_unregistered(models)
@@ -38,22 +40,42 @@ def settings(models: ModuleType, metadata: sa.MetaData) -> dict[str, Any]:
         _drop_empty(migration, directives)
 
     return {
+        **comparison(metadata, folder, dialect),
         "target_metadata": metadata,
-        "include_name": include_name,
-        "include_object": _include_object,
         "render_item": _render_item,
         "process_revision_directives": process,
-        "compare_type": True,
-        "compare_server_default": _compare_default,
         "render_as_batch": True,
-        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     }
 
 
-def _include_object(item: Any, _name: str | None, kind: str, reflected: bool, _compared: object) -> bool:
-    # PostgreSQL has a type for an enum, where SQLite has a CHECK.
-    is_enums_check = kind == "check_constraint" and not reflected and item._type_bound
-    return not (is_enums_check and context.get_context().dialect.name == "postgresql")
+def comparison(metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
+    """How `metadata` and a database of this kind are compared."""
+    ours = metadata.tables.keys() | _tables_of(folder)
+
+    def include_name(name: str | None, kind: str, _parents: object) -> bool:
+        # Tables of other programs in the same database are none of our business.
+        return kind != "table" or name in ours
+
+    def include_object(item: Any, _name: str | None, kind: str, reflected: bool, _compared: object) -> bool:
+        # PostgreSQL has a type for an enum, where SQLite has a CHECK.
+        return not (kind == "check_constraint" and not reflected and item._type_bound and dialect == "postgresql")
+
+    return {
+        "include_name": include_name,
+        "include_object": include_object,
+        "compare_type": _compare_type,
+        "compare_server_default": _compare_default,
+        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", comparisons.NAME],
+    }
+
+
+def _compare_type(
+    migration: MigrationContext, _present: object, _wanted: object, present: TypeEngine[Any], wanted: TypeEngine[Any]
+) -> bool | None:
+    # SQLite's column is as wide as the longest label was; which labels there are is compared by themselves.
+    if migration.dialect.name == "sqlite" and isinstance(wanted, sa.Enum) and isinstance(present, sa.String):
+        return False
+    return None
 
 
 def _compare_default(
@@ -101,6 +123,7 @@ def _complete(directives: list[MigrationScript]) -> None:
             downgrade.ops += [enum.reverse() for enum in reversed(made)]
             for script_ops in (upgrade, downgrade):
                 script_ops.ops = list(_flattened(script_ops.ops))
+        script.upgrade_ops = [ReadableOps(part.ops, part.upgrade_token) for part in script.upgrade_ops_list]
 
 
 def _flattened(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:

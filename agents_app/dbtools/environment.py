@@ -44,7 +44,7 @@ def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place])
     """
     url = _url(find_place)
     asked = _asked(url)
-    settings = autogenerate.settings(models, metadata)
+    settings = autogenerate.settings(models, metadata, context.script.dir, url.get_backend_name())
     steps = Steps(asked["fn"])
     with in_one_line(url, steps):
         if context.is_offline_mode():

@@ -43,7 +43,7 @@ class SchemaState:
 def schema_state(connection: Connection) -> SchemaState:
     """Where the database of this connection is; one small query and a half."""
     steps = _all_steps()
-    current = _current(connection)
+    current = current_revision(connection)
     known = [step.revision for step in steps]
     if current is not None and current not in known:
         return SchemaState(current, known[-1], (), is_ahead=True)
@@ -59,7 +59,8 @@ def upgrade_to_head(url: URL) -> None:
         raise Unavailable(str(error), code="migration_failed") from error
 
 
-def _current(connection: Connection) -> str | None:
+def current_revision(connection: Connection) -> str | None:
+    """The revision this database is at; None before the first."""
     if not sa.inspect(connection).has_table(VERSION.name):
         return None
     return connection.scalar(sa.select(VERSION.c.version_num))

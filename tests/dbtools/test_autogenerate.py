@@ -142,7 +142,7 @@ def test_a_new_column_of_an_enum_brings_its_type(project: Project) -> None:
     command.check(project.config())
 
 
-def test_a_changed_check_is_seen(project: Project) -> None:
+def test_a_changed_check_is_seen(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     agents = _declare_agents(project)
     _generate(project)
     command.upgrade(project.config(), "head")
@@ -150,5 +150,6 @@ def test_a_changed_check_is_seen(project: Project) -> None:
     changed = _declare_agents(project)
     changed.append_constraint(sa.CheckConstraint("name <> ''", name="name"))
 
-    with pytest.raises(CommandError, match="ck_agents_name"):
+    with pytest.raises(CommandError, match="differ: 1 difference"):
         command.check(project.config())
+    assert "agents: CHECK ck_agents_name (name <> '') is missing." in capsys.readouterr().err
