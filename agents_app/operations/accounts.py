@@ -83,7 +83,9 @@ def delete(actor: Actor, typed_name: str) -> None:
     """Remove the account with everything in it, for good. Raises Forbidden, InvalidInput unless its name was typed."""
     actor.require("account.manage")
     with db.transaction() as session:
-        account = session.get_one(Account, actor.account_id, with_for_update=True)
+        account = session.get(Account, actor.account_id, with_for_update=True)
+        if account is None:
+            raise NotFound("Somebody else deleted this account just now.")
         if typed_name.strip() != account.name:
             raise InvalidInput([("/name", f"Type the account's name, {account.name}, to delete it.")])
         session.execute(sa.delete(Account).where(Account.id == actor.account_id))

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from agents_app.db import db
-from agents_app.models import Event
+from agents_app.models import Agent, AgentVersion, Event, User
 from agents_app.operations.agent_reads import Page
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import ActivityQuery, make_cursor, read_cursor
@@ -28,7 +30,10 @@ SHOWN = sa.select(
 
 
 def listing(actor: Actor, query: ActivityQuery) -> Page:
-    """The account's events that match, newest first. Raises Forbidden, Malformed (cursor)."""
+    """The account's events that match, newest first. Raises Forbidden, Malformed (cursor).
+
+    Each says whether its agent `is_there`, and whether it is the deletion that `can_be_undone`.
+    """
     actor.require("activity.read")
     statement = SHOWN.where(Event.account_id == actor.account_id, *_conditions(query))
     if query.cursor:
@@ -38,8 +43,34 @@ def listing(actor: Actor, query: ActivityQuery) -> Page:
     newest = statement.order_by(Event.created_at.desc(), Event.id.desc()).limit(query.limit + 1)
     with db.reading() as connection:
         items = [dict(row._mapping) for row in connection.execute(newest)]
-    shown = items[: query.limit]
+        shown = items[: query.limit]
+        _tell_agents(connection, actor, shown)
     return Page(shown, _next(shown[-1]) if len(items) > query.limit else None)
+
+
+def people(actor: Actor) -> dict[UUID, str]:
+    """Whose acts may be asked for: names by id, in the order of names. Raises Forbidden."""
+    actor.require("activity.read")
+    mine = sa.select(User.id, User.name).where(User.account_id == actor.account_id)
+    with db.reading() as connection:
+        rows = connection.execute(mine.order_by(sa.func.lower(User.name), User.id))
+        return {row.id: row.name for row in rows}
+
+
+def _tell_agents(connection: Connection, actor: Actor, items: list[dict[str, Any]]) -> None:
+    wanted = {item["target_id"] for item in items if item["target_kind"] == "agent"}
+    mine = sa.select(Agent.id).where(Agent.account_id == actor.account_id, Agent.id.in_(wanted))
+    there = set(connection.scalars(mine)) if wanted else set()
+    gone = {item["target_id"] for item in items if item["action"] == "agent.deleted"} - there
+    versions = sa.select(AgentVersion.agent_id, sa.func.max(AgentVersion.version)).group_by(AgentVersion.agent_id)
+    last = versions.where(AgentVersion.account_id == actor.account_id, AgentVersion.agent_id.in_(gone))
+    # Of two deletions of one agent only the second can be undone.
+    undoable = {(row[0], row[1]) for row in connection.execute(last)} if gone else set()
+    for item in items:
+        item["is_there"] = item["target_id"] in there
+        item["can_be_undone"] = (item["target_id"], item["details"].get("version")) in undoable and (
+            item["action"] == "agent.deleted"
+        )
 
 
 def _conditions(query: ActivityQuery) -> list[sa.ColumnElement[bool]]:
@@ -47,9 +78,9 @@ def _conditions(query: ActivityQuery) -> list[sa.ColumnElement[bool]]:
     conditions = [column == value for column, value in exact.items() if value is not None]
     if query.about:
         conditions.append(Event.action.startswith(f"{query.about.value}.", autoescape=True))
-    if query.since:
+    if query.since_moment:
         conditions.append(Event.created_at >= query.since_moment)
-    if query.until:
+    if query.until_moment:
         conditions.append(Event.created_at < query.until_moment)
     return conditions
 

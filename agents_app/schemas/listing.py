@@ -95,8 +95,10 @@ class ActivityQuery(Schema):
 
     @property
     def until_moment(self) -> datetime | None:
-        """The first moment after what is asked for."""
-        return datetime.combine(self.until, time(), UTC) + timedelta(days=1) if self.until else None
+        """The first moment after what is asked for; None where there is no later one."""
+        if self.until is None or self.until == date.max:
+            return None
+        return datetime.combine(self.until, time(), UTC) + timedelta(days=1)
 
 
 def parse_activity(values: Mapping[str, Any]) -> ActivityQuery:
