@@ -7,7 +7,7 @@ from flask import Flask, Response, render_template, send_from_directory, session
 
 from agents_app import http
 from agents_app.config import Settings, settings
-from agents_app.errors import NotFound
+from agents_app.errors import ConfigurationError, NotFound
 from agents_app.operations import sessions
 
 FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
@@ -18,6 +18,8 @@ DAY = 86_400
 def init_app(app: Flask) -> None:
     """Serve the page where API_DOCS_PATH says, and the files it needs below it."""
     known: Settings = app.extensions["settings"]
+    if known.api_docs_path.strip("/") in {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()}:
+        raise ConfigurationError("API_DOCS_PATH is the address of something else here; choose another one.")
     app.add_url_rule(known.api_docs_path, "api_docs", _page, provide_automatic_options=False)
     app.add_url_rule(f"{known.api_docs_path}/<name>", "api_docs_file", _file, provide_automatic_options=False)
 
