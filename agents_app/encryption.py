@@ -30,8 +30,6 @@ class Keyring:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self.first_id = next(iter(keys))
         self.ids = list(keys)
-        self.fits = False
-        """Set once these keys are known to be the ones the stored secrets need."""
 
     def encrypt(self, text: str, *context: str) -> str:
         """Encrypt under the first key, bound to `context`; about 4/3 of the length plus 50 characters."""

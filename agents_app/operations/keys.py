@@ -7,7 +7,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
 from agents_app.config import settings
-from agents_app.db import db
+from agents_app.db import db, lock_table
 from agents_app.encryption import CannotDecrypt, Keyring
 from agents_app.errors import Unavailable
 from agents_app.models import EncryptionKey
@@ -28,30 +28,49 @@ def known_ids() -> list[str]:
         return [key_id for key_id, _ in connection.execute(KNOWN)]
 
 
-def keyring_for_writing(session: Session) -> Keyring:
-    """The keys, known to fit; notes the check value of a new one. Raises Unavailable, and then nothing is written."""
+def fitting() -> dict[str, bool | None]:
+    """Of every known key id, whether our key of this id is the one; None where we have none."""
     keyring = settings().keys.encryption
-    if keyring.fits:
-        return keyring
-    known = session.execute(KNOWN).all()
+    with db.reading() as connection:
+        known = connection.execute(KNOWN).all()
+    return {key_id: _fits(keyring, key_id, value) if key_id in keyring.ids else None for key_id, value in known}
+
+
+def keyring_for_writing(session: Session) -> Keyring:
+    """The keys, known to fit; notes the check value of a new one. Raises Unavailable, and then nothing is written.
+
+    Asked at every write: another process may have brought a newer key, or a rotation forgotten an old one.
+    """
+    keyring = settings().keys.encryption
+    if keyring.first_id not in _known_to_fit(session, keyring):
+        # Two processes that come with a new key at once must not both note it.
+        lock_table(session, EncryptionKey)
+        if keyring.first_id not in _known_to_fit(session, keyring):
+            check_value = keyring.encrypt(CHECK_TEXT, "encryption_keys", keyring.first_id)
+            session.add(EncryptionKey(key_id=keyring.first_id, check_value=check_value))
+            session.flush()
+    return keyring
+
+
+def _known_to_fit(session: Session, keyring: Keyring) -> set[str]:
+    # A rotation that forgets a key waits for everybody who may be writing under it.
+    known = session.execute(KNOWN.with_for_update(read=True, key_share=True)).all()
     if sentence := _wrong(keyring, known):
         raise Unavailable(sentence, code="secret_unavailable")
-    if keyring.first_id not in {key_id for key_id, _ in known}:
-        check_value = keyring.encrypt(CHECK_TEXT, "encryption_keys", keyring.first_id)
-        session.add(EncryptionKey(key_id=keyring.first_id, check_value=check_value))
-        session.flush()
-    else:
-        # Only a committed row proves it: one added here may still be rolled back.
-        keyring.fits = True
-    return keyring
+    return {key_id for key_id, _ in known}
 
 
 def _wrong(keyring: Keyring, known: Sequence[Row[str, str]]) -> str | None:
     for key_id, check_value in known:
         if key_id not in keyring.ids:
             return f"ENCRYPTION_KEYS lacks the key {key_id}, which stored secrets may need."
-        try:
-            keyring.decrypt(check_value, "encryption_keys", key_id)
-        except CannotDecrypt:
+        if not _fits(keyring, key_id, check_value):
             return f"The key {key_id} in ENCRYPTION_KEYS is not the one that stored secrets were encrypted with."
     return None
+
+
+def _fits(keyring: Keyring, key_id: str, check_value: str) -> bool:
+    try:
+        return keyring.decrypt(check_value, "encryption_keys", key_id) == CHECK_TEXT
+    except CannotDecrypt:
+        return False

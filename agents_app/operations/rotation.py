@@ -1,9 +1,8 @@
-"""Looks after stored secrets: which key each needs, whether it opens, and moving all to the first key."""
+"""Moves the stored secrets of all accounts to the first key. Looking at them is in `stored_secrets.py`."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,80 +10,90 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db
-from agents_app.encryption import CannotDecrypt, Keyring, key_id_of
-from agents_app.models import Agent, AgentVersion, EncryptionKey
-from agents_app.operations import keys, secrets
+from agents_app.encryption import FORMAT, CannotDecrypt, key_id_of
+from agents_app.errors import Unavailable
+from agents_app.models import Account, Agent, AgentVersion, EncryptionKey
+from agents_app.operations import events, keys, secrets, stored_secrets
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.choices import Door
 
-BATCH = 100
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A row with encrypted secrets: an agent, or the last version of a deleted one."""
-
-    kind: str
-    account_id: UUID
-    agent_id: UUID
-    version: int
-    name: str
-    sealed: dict[str, str]
+# More are only needed where others write under an old key all the time.
+PASSES = 5
+# How often a row is tried that others keep locked.
+TRIES = 5
 
 
-def counts_by_key() -> Counter[str]:
-    """How many stored secrets each key encrypts."""
-    return Counter(key_id_of(value) for holder in _holders() for value in holder.sealed.values())
+@dataclass
+class Outcome:
+    """What a rotation did: how many secrets of each account it moved, and how many it could not open."""
+
+    moved: Counter[UUID] = field(default_factory=Counter)
+    unreadable: int = 0
 
 
-def unreadable() -> list[dict[str, Any]]:
-    """Every stored secret that no key of this process opens: agent, name and JSON pointer."""
-    keyring = settings().keys.encryption
-    return [
-        {"agent_id": holder.agent_id, "name": holder.name, "kind": holder.kind, "pointer": pointer}
-        for holder in _holders()
-        for pointer, value in holder.sealed.items()
-        if not _opens(keyring, holder, pointer, value)
-    ]
+def rotate(operator: str, tell: Callable[[int], None]) -> Outcome:
+    """Encrypt every secret anew under the first key; what cannot be opened is left and counted.
 
-
-def rotate(tell: Callable[[int], None]) -> Counter[str]:
-    """Encrypt every secret anew under the first key; what cannot be opened is left and counted as `unreadable`.
-
-    Safe beside writers and to be killed and called again: every row is moved by itself, under its lock.
-    `tell` hears the number of rows done. Old keys that nothing needs any more are forgotten at the end.
+    Safe beside writers and to be killed and called again: every row is moved by itself, under its lock. `tell` hears
+    the number of rows done. Old keys that nothing needs any more are forgotten at the end. Raises Unavailable.
     """
-    outcome: Counter[str] = Counter()
     with db.transaction() as session:
-        first_id = keys.keyring_for_writing(session).first_id
-    for done, holder in enumerate(_holders(), start=1):
-        if any(key_id_of(value) != first_id for value in holder.sealed.values()):
-            outcome += _move(holder)
-        tell(done)
+        keys.keyring_for_writing(session)
+    outcome = _pass(tell)
+    for _ in range(1, PASSES):
+        # An agent that was undeleted meanwhile may have gone past us, or somebody wrote under an old key.
+        late = _pass(lambda _done: None)
+        outcome.unreadable = late.unreadable
+        if not late.moved:
+            break
+        outcome.moved += late.moved
+    _record(operator, outcome)
     _forget_unused_keys()
     return outcome
 
 
-def _move(holder: Holder) -> Counter[str]:
-    keyring = settings().keys.encryption
+def _pass(tell: Callable[[int], None]) -> Outcome:
+    outcome, first_id = Outcome(), settings().keys.encryption.first_id
+    for done, holder in enumerate(stored_secrets.holders(), start=1):
+        if any(key_id_of(value) != first_id for value in holder.sealed.values()):
+            _move(holder, outcome)
+        tell(done)
+    return outcome
+
+
+def _move(holder: stored_secrets.Holder, outcome: Outcome) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            _move_once(holder, outcome)
+            return
+        except Unavailable as refusal:
+            # Each try has waited for its turn; many writers at once make it wait longer.
+            if refusal.code != "database_busy" or not left:
+                raise
+
+
+def _move_once(holder: stored_secrets.Holder, outcome: Outcome) -> None:
+    keyring, moved, unreadable = settings().keys.encryption, 0, 0
     with db.transaction() as session:
         row = _locked(session, holder)
-        if row is None:
-            return Counter()
-        sealed, outcome = dict(_sealed(row)), Counter[str]()
+        sealed = dict(_sealed(row)) if row is not None else {}
         for pointer, value in sealed.items():
             if key_id_of(value) == keyring.first_id:
                 continue
             try:
                 clear = secrets.reveal_one(keyring, holder.account_id, holder.agent_id, pointer, value)
             except CannotDecrypt:
-                outcome["unreadable"] += 1
+                unreadable += 1
                 continue
             sealed[pointer] = secrets.seal_one(keyring, holder.account_id, holder.agent_id, pointer, clear)
-            outcome["moved"] += 1
-        _store(session, row, sealed)
-    return outcome
+            moved += 1
+        if row is not None and moved:
+            _store(session, row, sealed)
+    outcome.moved += Counter({holder.account_id: moved})
+    outcome.unreadable += unreadable
 
 
-def _locked(session: Session, holder: Holder) -> Agent | AgentVersion | None:
+def _locked(session: Session, holder: stored_secrets.Holder) -> Agent | AgentVersion | None:
     if holder.kind == "agent":
         return session.get(Agent, holder.agent_id, with_for_update=True)
     return session.get(AgentVersion, (holder.agent_id, holder.version), with_for_update=True)
@@ -109,50 +118,30 @@ def _store(session: Session, row: Agent | AgentVersion, sealed: dict[str, str]) 
     session.execute(change.execution_options(synchronize_session=False))
 
 
-def _opens(keyring: Keyring, holder: Holder, pointer: str, value: str) -> bool:
-    try:
-        secrets.reveal_one(keyring, holder.account_id, holder.agent_id, pointer, value)
-    except CannotDecrypt:
-        return False
-    return True
-
-
-def _holders() -> Iterator[Holder]:
-    yield from _agents()
-    yield from _deleted_agents()
-
-
-def _agents() -> Iterator[Holder]:
-    last = UUID(int=0)
-    wanted = sa.select(Agent.id, Agent.account_id, Agent.name, Agent.api_key, Agent.connection_config, Agent.version)
-    while True:
-        with db.reading() as connection:
-            rows = connection.execute(wanted.where(Agent.id > last).order_by(Agent.id).limit(BATCH)).all()
-        for row in rows:
-            if sealed := secrets.stored(row.api_key, row.connection_config):
-                yield Holder("agent", row.account_id, row.id, row.version, row.name, sealed)
-        if len(rows) < BATCH:
-            return
-        last = rows[-1].id
-
-
-def _deleted_agents() -> Iterator[Holder]:
-    kept = sa.select(AgentVersion).where(AgentVersion.action == "agent.deleted")
-    shown = kept.with_only_columns(
-        AgentVersion.account_id,
-        AgentVersion.agent_id,
-        AgentVersion.version,
-        AgentVersion.snapshot["name"].as_string().label("name"),
-        AgentVersion.kept_secrets,
-    )
-    with db.reading() as connection:
-        rows = connection.execute(shown.order_by(AgentVersion.agent_id, AgentVersion.version)).all()
-    for row in rows:
-        if sealed := (row.kept_secrets or {}).get("sealed"):
-            yield Holder("deleted agent", row.account_id, row.agent_id, row.version, row.name, sealed)
+def _record(operator: str, outcome: Outcome) -> None:
+    first_id = settings().keys.encryption.first_id
+    touched = sa.select(Account.id).where(Account.id.in_(outcome.moved)).with_for_update(read=True, key_share=True)
+    with db.transaction() as session:
+        for account_id in session.scalars(touched):
+            actor = Actor(account_id, operator, Door.TERMINAL)
+            events.record(session, actor, "secrets.rotated", moved=outcome.moved[account_id], key=first_id)
 
 
 def _forget_unused_keys() -> None:
-    needed = set(counts_by_key()) | {settings().keys.encryption.first_id}
+    first_id = settings().keys.encryption.first_id
     with db.transaction() as session:
-        session.execute(sa.delete(EncryptionKey).where(EncryptionKey.key_id.not_in(needed)))
+        # Waits for those who are writing under an old key; who comes later notes it anew.
+        old = sa.select(EncryptionKey).where(EncryptionKey.key_id != first_id).with_for_update()
+        for key in session.scalars(old).all():
+            if not session.scalar(sa.select(_is_needed(key.key_id))):
+                session.delete(key)
+
+
+def _is_needed(key_id: str) -> sa.ColumnElement[bool]:
+    # One condition, so that a secret that moves between the two tables is seen in one of them.
+    begin = f"{FORMAT}:{key_id}:"
+    leaf = f'"{secrets.SEALED}": "{begin}'
+    config, kept = sa.cast(Agent.connection_config, sa.Text), sa.cast(AgentVersion.kept_secrets["sealed"], sa.Text)
+    in_agent = Agent.api_key.startswith(begin, autoescape=True) | config.contains(leaf, autoescape=True)
+    in_kept = kept.contains(f'"{begin}', autoescape=True)
+    return sa.exists().where(in_agent) | sa.exists().where(stored_secrets.KEPT, in_kept)

@@ -16,7 +16,7 @@ from agents_app.config import Settings
 from agents_app.db import db, now
 from agents_app.errors import Unavailable
 from agents_app.models import AgentVersion, EncryptionKey, Event, LoginAttempt, UserSession
-from agents_app.operations import agents, keys, purge, rotation, runtime, tokens
+from agents_app.operations import agents, keys, purge, rotation, runtime, stored_secrets, tokens
 from tests import make
 
 
@@ -61,7 +61,7 @@ def test_under_a_wrong_key_nothing_is_written_and_reading_secrets_is_unavailable
         with pytest.raises(Unavailable) as refusal:
             act()
         assert refusal.value.code == "secret_unavailable"
-    assert [row["agent_id"] for row in rotation.unreadable()] == [agent_id, agent_id]
+    assert [row["agent_id"] for row in stored_secrets.unreadable()] == [agent_id, agent_id]
 
 
 def test_a_missing_key_is_named(app: Flask) -> None:
@@ -81,11 +81,11 @@ def test_rotation_moves_every_secret_to_the_first_key_those_of_deleted_agents_to
     use_keys(app, f"{fresh},{old}")
 
     done: list[int] = []
-    outcome = rotation.rotate(done.append)
+    outcome = rotation.rotate("root", done.append)
 
-    assert outcome == Counter(moved=4)
+    assert (outcome.moved, outcome.unreadable) == ({actor.account_id: 4}, 0)
     assert done == [1, 2]
-    assert rotation.counts_by_key() == Counter(k2=4)
+    assert stored_secrets.counts_by_key() == Counter(k2=4)
     use_keys(app, fresh)
     assert keys.wrong() is None
     agents.restore_deleted(actor, deleted)
@@ -104,11 +104,11 @@ def test_rotation_resumes_where_it_was_stopped(app: Flask) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rotation.rotate(stop_after_one)
-    assert rotation.counts_by_key() == Counter(k1=4, k2=2)
-    rotation.rotate(lambda done: None)
+        rotation.rotate("root", stop_after_one)
+    assert stored_secrets.counts_by_key() == Counter(k1=4, k2=2)
+    rotation.rotate("root", lambda done: None)
 
-    assert rotation.counts_by_key() == Counter(k2=6)
+    assert stored_secrets.counts_by_key() == Counter(k2=6)
     with db.reading() as connection:
         assert connection.scalars(sa.select(EncryptionKey.key_id)).all() == ["k2"]
 
@@ -120,10 +120,10 @@ def test_rotation_leaves_and_counts_what_it_cannot_open(app: Flask) -> None:
         session.execute(sa.text("UPDATE agents SET api_key = 'v1:k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'"))
     use_keys(app, f"k2:{a_key()},{app.extensions['settings'].encryption_keys}")
 
-    outcome = rotation.rotate(lambda done: None)
+    outcome = rotation.rotate("root", lambda done: None)
 
-    assert outcome == Counter(moved=1, unreadable=1)
-    assert [row["pointer"] for row in rotation.unreadable()] == ["/api_key"]
+    assert (outcome.moved, outcome.unreadable) == ({actor.account_id: 1}, 1)
+    assert [row["pointer"] for row in stored_secrets.unreadable()] == ["/api_key"]
 
 
 def test_a_purge_removes_what_is_past_its_time_and_nothing_else(app: Flask) -> None:
@@ -148,7 +148,7 @@ def test_a_purge_removes_what_is_past_its_time_and_nothing_else(app: Flask) -> N
         "events": 2,
         "secrets of deleted agents": 1,
     }
-    assert rotation.counts_by_key() == Counter(k1=2)
+    assert stored_secrets.counts_by_key() == Counter(k1=2)
     assert fetch(app, actor, kept)["api_key"] == "sk-test-0123456789"
     agents.restore_deleted(actor, gone)
     assert fetch(app, actor, gone)["api_key"] is None

@@ -1,0 +1,119 @@
+"""Looks at the stored secrets of all accounts: where they are, which key each needs, and whether it opens."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from agents_app.config import settings
+from agents_app.db import db
+from agents_app.encryption import CannotDecrypt, Keyring, key_id_of
+from agents_app.models import Agent, AgentVersion
+from agents_app.operations import keys, secrets
+
+BATCH = 100
+KEPT = sa.and_(AgentVersion.action == "agent.deleted", AgentVersion.kept_secrets.is_not(None))
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A row with encrypted secrets: an agent, or the last version of a deleted one."""
+
+    kind: str
+    account_id: UUID
+    agent_id: UUID
+    version: int
+    name: str
+    sealed: dict[str, str]
+
+
+@dataclass(frozen=True)
+class KeyState:
+    """One encryption key: `fits` is None where nothing was encrypted with a key of this id, or we have none."""
+
+    key_id: str
+    is_set: bool
+    is_first: bool
+    fits: bool | None
+    secrets: int
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether this key is needed, and missing in ENCRYPTION_KEYS or another one there."""
+        return not self.is_set or self.fits is False
+
+
+def status() -> list[KeyState]:
+    """Every key that is set or needed: those that are set in their order, then those that are missing."""
+    ids, fits, counts = settings().keys.encryption.ids, keys.fitting(), counts_by_key()
+    missing = sorted((fits.keys() | counts.keys()) - set(ids))
+    return [KeyState(one, one in ids, one == ids[0], fits.get(one), counts[one]) for one in (*ids, *missing)]
+
+
+def count() -> int:
+    """How many rows have secrets, or might."""
+    agents, kept = sa.select(sa.func.count(Agent.id)), sa.select(sa.func.count()).where(KEPT)
+    with db.reading() as connection:
+        return (connection.scalar(agents) or 0) + (connection.scalar(kept) or 0)
+
+
+def counts_by_key() -> Counter[str]:
+    """How many stored secrets each key encrypts."""
+    return Counter(key_id_of(value) for holder in holders() for value in holder.sealed.values())
+
+
+def unreadable() -> list[dict[str, Any]]:
+    """Every stored secret that no key of this process opens: agent, name and JSON pointer."""
+    keyring = settings().keys.encryption
+    return [
+        {"agent_id": holder.agent_id, "name": holder.name, "kind": holder.kind, "pointer": pointer}
+        for holder in holders()
+        for pointer, value in holder.sealed.items()
+        if not _opens(keyring, holder, pointer, value)
+    ]
+
+
+def holders() -> Iterator[Holder]:
+    """Every row that has secrets, a few at a time: agents first, then deleted ones."""
+    yield from _agents()
+    yield from _deleted_agents()
+
+
+def _agents() -> Iterator[Holder]:
+    last = UUID(int=0)
+    wanted = sa.select(Agent.id, Agent.account_id, Agent.name, Agent.api_key, Agent.connection_config, Agent.version)
+    while True:
+        with db.reading() as connection:
+            rows = connection.execute(wanted.where(Agent.id > last).order_by(Agent.id).limit(BATCH)).all()
+        for row in rows:
+            if sealed := secrets.stored(row.api_key, row.connection_config):
+                yield Holder("agent", row.account_id, row.id, row.version, row.name, sealed)
+        if len(rows) < BATCH:
+            return
+        last = rows[-1].id
+
+
+def _deleted_agents() -> Iterator[Holder]:
+    shown = sa.select(
+        AgentVersion.account_id,
+        AgentVersion.agent_id,
+        AgentVersion.version,
+        AgentVersion.snapshot["name"].as_string().label("name"),
+        AgentVersion.kept_secrets,
+    )
+    with db.reading() as connection:
+        rows = connection.execute(shown.where(KEPT).order_by(AgentVersion.agent_id, AgentVersion.version)).all()
+    for row in rows:
+        if sealed := (row.kept_secrets or {}).get("sealed"):
+            yield Holder("deleted agent", row.account_id, row.agent_id, row.version, row.name, sealed)
+
+
+def _opens(keyring: Keyring, holder: Holder, pointer: str, value: str) -> bool:
+    try:
+        secrets.reveal_one(keyring, holder.account_id, holder.agent_id, pointer, value)
+    except CannotDecrypt:
+        return False
+    return True
