@@ -1,4 +1,4 @@
-"""One-time links: to join an account, and to choose a new password. The link's code is shown once, to who made it."""
+"""One-time links: to join an account, and to choose a new password. The code is shown once, to whoever made it."""
 
 import secrets
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import InvalidInput, NotFound
+from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, Invitation, User
 from agents_app.operations import events, passwords, sessions, users
 from agents_app.operations.permissions import Actor
@@ -33,14 +34,29 @@ def invite(actor: Actor, values: Mapping[str, Any]) -> str:
 
 
 def reset_password(actor: Actor, user_id: UUID) -> str:
-    """Make a link by which a person chooses a new password; answers its code. Raises Forbidden, NotFound."""
+    """Make a link by which a person chooses a new password; answers its code.
+
+    Raises Forbidden, NotFound, Conflict (deactivated).
+    """
     actor.require("users.manage")
     with db.transaction() as session:
         user = users.find(session, actor, user_id)
+        if not user.is_active:
+            raise Conflict(f"{user.name} is deactivated. Activate them first.", code="deactivated")
         session.execute(sa.delete(Invitation).where(Invitation.user_id == user_id))
         code = _add(session, actor, user.role, user_id)
         events.record(session, actor, "user.reset_link_made", ("user", user.id, user.name))
     return code
+
+
+def join_link(code: str) -> str:
+    """The address at which somebody joins."""
+    return f"{settings().base_url}/join?code={code}"
+
+
+def reset_link(code: str) -> str:
+    """The address at which a person chooses a new password."""
+    return f"{settings().base_url}/reset?code={code}"
 
 
 def listing(actor: Actor) -> list[dict[str, Any]]:

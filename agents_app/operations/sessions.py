@@ -1,7 +1,9 @@
 """Signing in and out of the pages, and how many wrong guesses are too many."""
 
 import hashlib
+import ipaddress
 import secrets
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import NotFound, NotSignedIn, Throttled
+from agents_app.errors import NotFound, NotSignedIn, Throttled, Unavailable
 from agents_app.models import Account, LoginAttempt, User, UserSession
 from agents_app.operations import events, passwords
 from agents_app.operations.permissions import Actor
@@ -50,8 +52,9 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
 
     Raises NotSignedIn, and Throttled after too many wrong guesses. A wrong guess is an event.
     """
-    email = email.strip().casefold()[:1_000]
-    attempt_id = _count_attempt(email, address)
+    # PostgreSQL takes no U+0000, and nobody's address has one.
+    email = email.strip().casefold()[:1_000].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    attempt_id = count_guess(email, address)
     with db.reading() as connection:
         row = connection.execute(sa.select(User.id, User.password_hash).where(User.email == email)).one_or_none()
     # Outside of any transaction: this takes tens of milliseconds, also for an unknown address.
@@ -59,13 +62,16 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
         with db.transaction() as session:
             events.record_stranger(session, "user.sign_in_failed", address=address, request_id=request_id)
         raise NotSignedIn(WRONG)
+    upgraded = passwords.hash_password(password) if passwords.is_outdated(row.password_hash) else row.password_hash
     with db.transaction() as session:
-        session.execute(sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
-        user = session.get(User, row.id)
-        if user is None or not user.is_active:
+        # Under the person's lock: a password that is changed at this moment ends this session too, or keeps it out.
+        user = session.get(User, row.id, with_for_update={"key_share": True})
+        if user is None or user.password_hash != row.password_hash:
+            raise NotSignedIn(WRONG)
+        if not user.is_active:
             raise NotSignedIn("This person is deactivated. An admin can change that.")
-        if user.password_hash and passwords.is_outdated(user.password_hash):
-            user.password_hash = passwords.hash_password(password)
+        forget_guess(session, attempt_id)
+        user.password_hash = upgraded
         return start(session, user, address=address, user_agent=user_agent, request_id=request_id)
 
 
@@ -162,28 +168,48 @@ def end_all(session: Session, user_id: UUID | None, but: str | None = None) -> N
     session.execute(theirs if but is None else theirs.where(UserSession.digest != digest(but)))
 
 
+def count_guess(email: str, address: str) -> UUID:
+    """Count a guess at a person's password before it is looked at; answers its id, for `forget_guess`.
+
+    Guesses made at once cannot slip past the limit together. Raises Throttled after too many wrong ones.
+    """
+    attempt_id, source = uuid4(), source_of(address)
+    with db.transaction() as session:
+        session.add(LoginAttempt(id=attempt_id, login=digest(email), address=source))
+    try:
+        _check_guesses(email, source, attempt_id)
+    except Throttled:
+        with db.transaction() as session:
+            forget_guess(session, attempt_id)
+        raise
+    return attempt_id
+
+
+def forget_guess(session: Session, attempt_id: UUID) -> None:
+    """Within the caller's transaction, take back a guess that was right or was not made."""
+    session.execute(sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
+
+
+def source_of(address: str) -> str:
+    """What counts as one address: of IPv6 the network of 64 bits, all of which any single machine may use."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
+
+
 def digest(text: str) -> str:
     """SHA-256 in hex, of a random id or of an address typed."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _touch(session_id: UUID, moment: datetime) -> None:
-    with db.transaction() as session:
+    # Book-keeping: a page can be read while the disk is full or another writer is slow.
+    with suppress(Unavailable), db.transaction() as session:
         session.execute(sa.update(UserSession).where(UserSession.id == session_id).values(last_seen_at=moment))
-
-
-def _count_attempt(email: str, address: str) -> UUID:
-    # Counted before the password is looked at, so that guesses made at once cannot slip past the limit together.
-    attempt_id = uuid4()
-    with db.transaction() as session:
-        session.add(LoginAttempt(id=attempt_id, login=digest(email), address=address))
-    try:
-        _check_guesses(email, address, attempt_id)
-    except Throttled:
-        with db.transaction() as session:
-            session.execute(sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
-        raise
-    return attempt_id
 
 
 def _check_guesses(email: str, address: str, attempt_id: UUID) -> None:

@@ -11,6 +11,7 @@ import secrets
 import string
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
@@ -21,10 +22,11 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import InvalidInput, NotFound, NotSignedIn, Throttled
+from agents_app.errors import InvalidInput, NotFound, NotSignedIn, Throttled, Unavailable
 from agents_app.models import Account, Agent, ApiToken, LoginAttempt, User
 from agents_app.operations import events
 from agents_app.operations.permissions import Actor
+from agents_app.operations.sessions import source_of
 from agents_app.schemas.choices import Door, Role, Scope
 from agents_app.schemas.people import TokenValues, parse
 
@@ -163,16 +165,16 @@ def _is_right(row: Row[*tuple[Any, ...]], key_id: str, secret: str) -> bool:
 
 
 def _refuse(address: str, request_id: str | None) -> NoReturn:
-    since = now() - FAILURE_WINDOW
+    since, source = now() - FAILURE_WINDOW, source_of(address)
     recent = sa.select(sa.func.count()).where(
-        LoginAttempt.login.is_(None), LoginAttempt.address == address, LoginAttempt.created_at > since
+        LoginAttempt.login.is_(None), LoginAttempt.address == source, LoginAttempt.created_at > since
     )
     with db.reading() as connection:
         failures = connection.scalar(recent) or 0
     if failures >= FAILURES_FROM_ONE_ADDRESS:
         raise Throttled("Too many failed authentications. Try again in a minute.", retry_after=60)
     with db.transaction() as session:
-        session.add(LoginAttempt(address=address))
+        session.add(LoginAttempt(address=source))
         events.record_stranger(session, "token.refused", address=address, request_id=request_id)
     raise NotSignedIn(WRONG)
 
@@ -197,7 +199,8 @@ def _maker(session: Session, actor: Actor, checked: TokenValues, email: str | No
 
 
 def _touch(token_id: UUID, moment: datetime) -> None:
-    with db.transaction() as session:
+    # Book-keeping: agents can be read while the disk is full or another writer is slow.
+    with suppress(Unavailable), db.transaction() as session:
         session.execute(sa.update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=moment))
 
 

@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from agents_app.db import db
 from agents_app.errors import Conflict, InvalidInput, NotFound
-from agents_app.models import Account, User, UserSession
+from agents_app.models import Account, Invitation, User, UserSession
 from agents_app.operations import events, passwords, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Role
 from agents_app.schemas.people import NewPasswordValues, RoleValues, parse
 
 NO_USER = "There is no person with this id."
+NO_ADDRESS = "Nobody in this account has this address."
 LAST_ADMIN = "An account needs an active admin. Make somebody else an admin first."
 
 
@@ -36,8 +37,19 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in connection.execute(mine)]
 
 
+def id_of(actor: Actor, email: str) -> UUID:
+    """The id of the person in the account with this address. Raises Forbidden, NotFound."""
+    actor.require("users.manage")
+    mine = sa.select(User.id).where(User.email == email.strip().casefold(), User.account_id == actor.account_id)
+    with db.reading() as connection:
+        found = connection.scalar(mine)
+    if found is None:
+        raise NotFound(NO_ADDRESS)
+    return found
+
+
 def change_role(actor: Actor, user_id: UUID, values: dict[str, Any]) -> None:
-    """Give a person another role and end their sessions.
+    """Give a person another role; their sessions and the links they made end.
 
     Raises Forbidden, NotFound, InvalidInput, and Conflict for the last admin.
     """
@@ -52,7 +64,10 @@ def change_role(actor: Actor, user_id: UUID, values: dict[str, Any]) -> None:
 
 
 def deactivate(actor: Actor, user_id: UUID) -> None:
-    """Keep a person out at once; what they made stays. Raises Forbidden, NotFound, Conflict (last admin)."""
+    """Keep a person out at once, and the links they made; their agents stay.
+
+    Raises Forbidden, NotFound, Conflict (last admin).
+    """
     actor.require("users.manage")
     with db.transaction() as session:
         user = find(session, actor, user_id)
@@ -70,7 +85,10 @@ def activate(actor: Actor, user_id: UUID) -> None:
 
 
 def delete(actor: Actor, user_id: UUID) -> None:
-    """Remove a person for good; their agents and history stay. Raises Forbidden, NotFound, Conflict (last admin)."""
+    """Remove a person for good; their agents and history stay, links they made end.
+
+    Raises Forbidden, NotFound, Conflict (last admin).
+    """
     actor.require("users.manage")
     with db.transaction() as session:
         user = find(session, actor, user_id)
@@ -78,22 +96,31 @@ def delete(actor: Actor, user_id: UUID) -> None:
         session.delete(user)
         session.flush()
         _check_admins(session, actor)
+        _end_links(session, user)
         # The one who deletes may be the one deleted: the event must not point to a row that is gone.
         events.record(session, actor.without_user() if actor.user_id == user_id else actor, "user.deleted", target)
 
 
 def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> None:
-    """Choose a new password knowing the present one; every other session of the person ends. Raises InvalidInput."""
+    """Choose a new password knowing the present one; every other session of the person ends.
+
+    Raises InvalidInput, Throttled after too many wrong guesses, and Conflict when it was changed meanwhile.
+    """
     checked = parse(NewPasswordValues, values)
-    with db.reading() as connection:
-        stored = connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id))
-    if not passwords.is_right(stored, checked.current_password):
-        raise InvalidInput([("/current_password", "This is not your present password.")])
     if checked.current_password == checked.password:
         raise InvalidInput([("/password", "Choose a password that differs from the present one.")])
+    with db.reading() as connection:
+        stored = connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id))
+    # Whoever found a browser open must not guess here what the sign-in page would not let them.
+    attempt_id = sessions.count_guess(actor.email, actor.address or "")
+    if not passwords.is_right(stored, checked.current_password):
+        raise InvalidInput([("/current_password", "This is not your present password.")])
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
-        session.execute(sa.update(User).where(User.id == actor.user_id).values(password_hash=password_hash))
+        sessions.forget_guess(session, attempt_id)
+        mine = sa.update(User).where(User.id == actor.user_id, User.password_hash == stored)
+        if session.execute(mine.values(password_hash=password_hash).returning(User.id)).one_or_none() is None:
+            raise Conflict("Your password was changed meanwhile. Sign in with the new one.")
         sessions.end_all(session, actor.user_id, but=session_id)
         events.record(session, actor, "user.password_changed")
 
@@ -101,7 +128,7 @@ def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> No
 def find(session: Session, actor: Actor, user_id: UUID) -> User:
     """A person of the actor's account, with all changes of its people kept apart. Raises NotFound."""
     # Whoever changes people waits here: two admins cannot remove each other at the same moment.
-    session.execute(sa.select(Account.id).where(Account.id == actor.account_id).with_for_update())
+    session.execute(sa.select(Account.id).where(Account.id == actor.account_id).with_for_update(key_share=True))
     mine = sa.select(User).where(User.id == user_id, User.account_id == actor.account_id)
     user = session.scalars(mine).one_or_none()
     if user is None:
@@ -113,7 +140,14 @@ def _end(session: Session, actor: Actor, user: User, action: str, **details: Any
     session.flush()
     _check_admins(session, actor)
     sessions.end_all(session, user.id)
+    _end_links(session, user)
     events.record(session, actor, action, _target(user), **details)
+
+
+def _end_links(session: Session, user: User) -> None:
+    # Or an admin who must go could come back by a link made before. Links know their maker by name alone.
+    theirs = sa.delete(Invitation).where(Invitation.account_id == user.account_id, Invitation.made_by == user.name)
+    session.execute(theirs)
 
 
 def _check_admins(session: Session, actor: Actor) -> None:
