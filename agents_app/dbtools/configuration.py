@@ -11,6 +11,7 @@ from flask_migrate import Migrate
 from sqlalchemy.engine import URL
 
 from agents_app.db import ROOT, db, parse_url
+from agents_app.dbtools import backup_commands
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.say import say
 
@@ -55,6 +56,8 @@ def _with_details(stock: click.Command) -> click.Group:
         # `downgrade -1` names a revision, not an option.
         command.context_settings = {"ignore_unknown_options": True}
         group.commands[name] = command
+    for own in backup_commands.COMMANDS:
+        group.add_command(own)
     return group
 
 

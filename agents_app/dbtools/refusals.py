@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
@@ -37,6 +37,23 @@ def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
         raise CommandError(f"Cannot open {_place(url)}: {error.strerror}. Check DATABASE_URL.") from error
     except NotImplementedError as error:
         raise CommandError(f"{steps.failing}: {_flat(str(error))}") from error
+
+
+@contextmanager
+def in_plain_words(url: URL) -> Iterator[None]:
+    """The same for what is no migration step: a statement that fails changes nothing."""
+    try:
+        yield
+    except ConsoleError as refusal:
+        raise CommandError(refusal.detail) from refusal
+    except DBAPIError as error:
+        is_connected = isinstance(error, IntegrityError | DataError) or getattr(error.orig, "pgcode", None)
+        cause = _cause(str(error.orig))
+        text = f"{cause}. Nothing was changed." if is_connected else f"Cannot use {_place(url)}: {cause}."
+        raise CommandError(_without_password(text, url)) from error
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise CommandError(f"{where}{error.strerror or error}.") from error
 
 
 def _with_advice(text: str) -> str:

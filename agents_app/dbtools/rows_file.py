@@ -18,7 +18,10 @@ FORMAT = "agent-console rows 1"
 
 @dataclass(frozen=True)
 class Head:
-    """What a file holds. `column` is None where the whole table was dropped; `key` is the table's primary key."""
+    """What a file holds. `column` is None where the whole table was dropped; `key` is the table's primary key.
+
+    `revision` is where the database was.
+    """
 
     database: str
     schema: str | None
@@ -27,6 +30,7 @@ class Head:
     columns: list[str]
     key: list[str]
     saved_at: str
+    revision: str
     format: str = FORMAT
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import Operations, ops, toimpl
+from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from agents_app.dbtools import rows_file
 from agents_app.dbtools.columns import columns_of, key_of, quoted, write_exactly
 from agents_app.dbtools.connections import looking
-from agents_app.dbtools.say import say
+from agents_app.dbtools.say import counted, say
 
 ADVICE = "Make room, set BACKUP_FOLDER to another folder, or go without: --no-backup (alembic: -x no_backup=1)."
 STREAMED = {"stream_results": True, "max_row_buffer": 1_000}
@@ -36,6 +37,7 @@ class Savings:
         self._folder: Path | None = None
         self._taken: dict[Path, int | None] = {}
         self._count = 0
+        self._revision = ""
 
     def __enter__(self) -> "Savings":
         return self
@@ -49,12 +51,13 @@ class Savings:
             where = shlex.quote(shown(self._folder))
             say(f"Bring the rows back, when their tables and columns are there again: flask db restore-rows {where}")
 
-    def take(self, connection: Connection, table: str, schema: str | None, column: str | None) -> None:
+    def take(self, context: MigrationContext, table: str, schema: str | None, column: str | None) -> None:
         """Save the rows of a table, or the values of one column with their keys; nothing where there are none.
 
         Raises CommandError where the file cannot be written.
         """
-        if self._parent is None:
+        connection = context.connection
+        if self._parent is None or connection is None:
             return
         columns = [found for found in columns_of(connection, table, schema) if not found.is_generated]
         names = [found.name for found in columns]
@@ -69,9 +72,9 @@ class Savings:
         else:
             # Without its key a value cannot be found again, so that the whole row is worth having.
             key = key if column is None else []
-        head = rows_file.Head(
-            connection.dialect.name, schema, table, column, names, key, datetime.now(UTC).isoformat(timespec="seconds")
-        )
+        self._revision = self._revision or ", ".join(context.get_current_heads())
+        saved_at = datetime.now(UTC).isoformat(timespec="seconds")
+        head = rows_file.Head(connection.dialect.name, schema, table, column, names, key, saved_at, self._revision)
         self._write(connection, head, self._parent)
 
     def forget_what_was_undone(self) -> None:
@@ -93,7 +96,7 @@ class Savings:
             refusal = f"The {what} was not dropped: its rows cannot be saved in {shown(parent)}: {error.strerror}."
             raise CommandError(f"{refusal} {ADVICE}") from error
         self._taken[path] = _transaction(connection)
-        say(f"Saved {count} rows of {what} in {shown(path)}")
+        say(f"Saved {counted(count, 'row')} of {what} in {shown(path)}")
 
     def _next_path(self, head: rows_file.Head, folder: Path) -> Path:
         self._count += 1
@@ -187,4 +190,4 @@ def _save(operations: Operations, table: str, schema: str | None, column: str | 
         what = f"column {column} of {table}" if column else f"table {table}"
         context.impl.static_output(f"-- This script takes no backup of the {what}, which it drops.")
     elif "savings" in context.opts:
-        context.opts["savings"].take(operations.get_bind(), table, schema, column)
+        context.opts["savings"].take(context, table, schema, column)
