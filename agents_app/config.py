@@ -8,7 +8,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 KEY_SETTINGS = ("SECRET_KEY", "ENCRYPTION_KEYS", "TOKEN_PEPPERS")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Keys:
     """The three kinds of key, checked."""
 
@@ -56,9 +56,9 @@ class Settings:
     """Every setting, checked but for the keys, which are checked when first asked for: migrations need none."""
 
     database_url: URL
-    secret_key: str | None = None
-    encryption_keys: str | None = None
-    token_peppers: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    encryption_keys: str | None = field(default=None, repr=False)
+    token_peppers: str | None = field(default=None, repr=False)
     public_url: str | None = None
     bind: tuple[str, int] = ("127.0.0.1", 8000)
     workers: int = 1

@@ -52,8 +52,8 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
 
     Raises NotSignedIn, and Throttled after too many wrong guesses. A wrong guess is an event.
     """
-    # PostgreSQL takes no U+0000, and nobody's address has one.
-    email = email.strip().casefold()[:1_000].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    # What no database takes is in nobody's address.
+    email = email.strip().casefold()[:1_000].replace("\0", "?").encode(errors="replace").decode()
     attempt_id = count_guess(email, address)
     with db.reading() as connection:
         row = connection.execute(sa.select(User.id, User.password_hash).where(User.email == email)).one_or_none()
