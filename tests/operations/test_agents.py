@@ -1,0 +1,199 @@
+"""What every change of an agent leaves behind: one version, one event, nothing secret, in one transaction."""
+
+import threading
+import uuid
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.errors import Conflict, InvalidInput, NotFound, Stale
+from agents_app.models import Agent, AgentVersion, Event
+from agents_app.operations import agent_reads, agents, events
+from agents_app.operations.permissions import Actor
+from agents_app.schemas import limits
+from tests.make import agent_values, make_agent, make_user
+
+
+@pytest.fixture
+def admin(app: Flask) -> Actor:
+    """An admin of an account of this test's own."""
+    return make_user(app)
+
+
+def versions(agent_id: UUID) -> list[Any]:
+    """The rows of an agent's history."""
+    with db.reading() as connection:
+        wanted = sa.select(AgentVersion.__table__).where(AgentVersion.agent_id == agent_id)
+        return list(connection.execute(wanted.order_by(AgentVersion.version)))
+
+
+def events_of(agent_id: UUID) -> list[str]:
+    """What was recorded of an agent, in order."""
+    with db.reading() as connection:
+        wanted = sa.select(Event.action).where(Event.target_id == agent_id).order_by(Event.created_at)
+        return list(connection.scalars(wanted))
+
+
+def test_a_change_that_fails_leaves_no_trace(app: Flask, admin: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent_id = make_agent(app, admin)
+
+    def fail(*_given: object, **_details: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(events, "record", fail)
+    for change in (
+        lambda: agents.update(admin, agent_id, {"name": "Other"}),
+        lambda: agents.disable(admin, agent_id, {"reason": "Moving."}),
+        lambda: agents.delete(admin, agent_id),
+        lambda: agents.clone(admin, agent_id),
+    ):
+        with pytest.raises(RuntimeError):
+            change()
+
+    assert [row.version for row in versions(agent_id)] == [1]
+    assert agent_reads.read(admin, agent_id)["name"] == "Sales"
+
+
+@pytest.mark.parametrize("values", [{}, {"reason": ""}, {"reason": " "}, {"reason": 5}, {"reason": "a\nb"}])
+def test_an_agent_is_not_disabled_without_a_reason(app: Flask, admin: Actor, values: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        agents.disable(admin, make_agent(app, admin), values)
+
+    assert [pointer for pointer, _ in refusal.value.fields] == ["/reason"]
+
+
+def test_what_is_there_or_gone_for_good_is_not_brought_back(app: Flask, admin: Actor) -> None:
+    agent_id = make_agent(app, admin)
+
+    for missing in (agent_id, uuid.uuid4()):
+        with pytest.raises(NotFound):
+            agents.restore_deleted(admin, missing)
+
+
+def test_of_two_who_change_one_version_the_second_is_told(app: Flask, admin: Actor) -> None:
+    agent_id = make_agent(app, admin)
+    outcomes: list[str] = []
+    together = threading.Barrier(2)
+
+    def change(name: str) -> None:
+        with app.app_context():
+            together.wait()
+            try:
+                agents.update(admin, agent_id, {"name": name}, version=1)
+                outcomes.append("changed")
+            except Stale:
+                outcomes.append("stale")
+
+    threads = [threading.Thread(target=change, args=(name,)) for name in ("One", "Two")]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+    assert sorted(outcomes) == ["changed", "stale"]
+    assert [row.version for row in versions(agent_id)] == [1, 2]
+
+
+def test_one_key_makes_one_agent_however_many_ask_at_once(app: Flask, admin: Actor) -> None:
+    made: list[tuple[UUID, bool]] = []
+    together = threading.Barrier(4)
+
+    def create() -> None:
+        with app.app_context():
+            together.wait()
+            made.append(agents.create(admin, agent_values(api_key="sk-1"), "deploy"))
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+    assert len({agent_id for agent_id, _ in made}) == 1
+    assert sorted(is_new for _, is_new in made) == [False, False, False, True]
+
+
+def test_a_key_of_a_deleted_agent_is_not_used_again(app: Flask, admin: Actor) -> None:
+    agent_id, _ = agents.create(admin, agent_values(), "deploy")
+    agents.delete(admin, agent_id)
+
+    with pytest.raises(Conflict):
+        agents.create(admin, agent_values(), "deploy")
+
+
+def test_each_change_is_a_version_and_an_event(app: Flask, admin: Actor) -> None:
+    agent_id = make_agent(app, admin)
+    agents.update(admin, agent_id, {"name": "Other", "api_key": "sk-1"})
+    agents.disable(admin, agent_id, {"reason": "Moving."})
+    agents.enable(admin, agent_id)
+    agents.delete(admin, agent_id)
+    agents.restore_deleted(admin, agent_id)
+
+    history = versions(agent_id)
+
+    actions = ["created", "updated", "disabled", "enabled", "deleted", "restored"]
+    assert [(row.version, row.action) for row in history] == [
+        (number, f"agent.{action}") for number, action in enumerate(actions, 1)
+    ]
+    assert events_of(agent_id) == [row.action for row in history]
+    assert history[1].changes == {"fields": ["name"], "secrets": {"/api_key": "set"}}
+    assert history[1].snapshot["secrets"] == ["/api_key"]
+    assert {row.actor_name for row in history} == {admin.name}
+
+
+def test_what_changes_nothing_is_no_version(app: Flask, admin: Actor) -> None:
+    agent_id = make_agent(app, admin)
+    agents.update(admin, agent_id, {})
+    agents.update(admin, agent_id, {"name": " Sales ", "connection_config": {"port": "5432"}})
+    agents.enable(admin, agent_id)
+
+    assert agent_reads.read(admin, agent_id)["version"] == 1
+    assert events_of(agent_id) == ["agent.created"]
+
+
+def test_a_deleted_agent_comes_back_as_it_was(app: Flask, admin: Actor) -> None:
+    agent_id = make_agent(app, admin, api_key="sk-1", connection_config={"password": "correct horse"})
+    before = agent_reads.read(admin, agent_id)
+    agents.delete(admin, agent_id)
+
+    agents.restore_deleted(admin, agent_id)
+
+    after = agent_reads.read(admin, agent_id)
+    differing = {name for name in before if before[name] != after[name]}
+    assert differing == {"version", "updated_at"}
+    assert [row.kept_secrets for row in versions(agent_id)] == [None, None, None]
+
+
+def test_nothing_secret_is_kept_where_the_setting_says_so(app: Flask, admin: Actor) -> None:
+    agent_id = make_agent(app, admin, api_key="sk-1")
+    agents.delete(admin, agent_id)
+
+    kept = versions(agent_id)[-1]
+
+    assert kept.kept_secrets["sealed"].keys() == {"/api_key"}
+    assert kept.kept_secrets["sealed"]["/api_key"].startswith("v1:k1:")
+    assert "sk-1" not in str(kept)
+
+
+def test_a_copy_of_a_long_name_fits(app: Flask, admin: Actor) -> None:
+    copy_id = agents.clone(admin, make_agent(app, admin, name="x" * limits.NAME))
+
+    assert agent_reads.read(admin, copy_id)["name"] == "Copy of " + "x" * (limits.NAME - 8)
+
+
+def test_the_longest_agent_fits_into_its_columns(app: Flask, admin: Actor) -> None:
+    # Casefolding makes three letters of one: what is derived from a name is longer than it.
+    agent_id = make_agent(
+        app,
+        admin,
+        name="\N{LATIN SMALL LIGATURE FFI}" * limits.NAME,
+        description="\N{LATIN SMALL LIGATURE FFI}" * limits.DESCRIPTION,
+        model_type="😀" * limits.MODEL_TYPE,
+        api_key="~" * limits.API_KEY,
+        system_instructions="😀" * limits.INSTRUCTIONS,
+    )
+
+    with db.reading() as connection:
+        stored = connection.scalar(sa.select(Agent.api_key).where(Agent.id == agent_id))
+    assert len(stored) <= limits.API_KEY_COLUMN
+    assert len(agent_reads.read(admin, agent_id)["system_instructions"]) == limits.INSTRUCTIONS

@@ -1,0 +1,98 @@
+"""The one table of who may do what, asked by role and by scope."""
+
+import uuid
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from agents_app.errors import Forbidden, NotFound
+from agents_app.operations import agent_reads, agents, runtime
+from agents_app.operations.permissions import PERMISSIONS, Actor
+from agents_app.schemas import listing
+from agents_app.schemas.choices import Door, Role, Scope
+from tests.make import agent_values, make_agent, make_user
+
+VIEWER = {"agents.read", "activity.read"}
+EDITOR = VIEWER | {f"agents.{act}" for act in ("create", "update", "clone", "enable", "disable")}
+BY_ROLE = {
+    Role.VIEWER: VIEWER,
+    Role.EDITOR: EDITOR,
+    Role.ADMIN: EDITOR | {"agents.delete", "agents.restore_deleted", "tokens.manage", "users.manage", "account.manage"},
+}
+WRITES = {act for act in BY_ROLE[Role.ADMIN] if act.startswith("agents.")} - {"agents.read"}
+ACTS = {
+    "read": agent_reads.read,
+    "listing": lambda actor, _: agent_reads.listing(actor, listing.parse({})),
+    "create": lambda actor, _: agents.create(actor, agent_values()),
+    "update": lambda actor, agent_id: agents.update(actor, agent_id, {"name": "Other"}),
+    "clone": agents.clone,
+    "disable": lambda actor, agent_id: agents.disable(actor, agent_id, {"reason": "Moving."}),
+    "enable": agents.enable,
+    "delete": agents.delete,
+    "restore_deleted": agents.restore_deleted,
+    "runtime": runtime.fetch,
+}
+NOBODY = Actor(uuid.uuid4(), "nobody", Door.PAGE)
+TOKEN = replace(NOBODY, door=Door.TOKEN, token_id=uuid.uuid4())
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_may_do_what_the_table_says_and_no_more(role: Role) -> None:
+    person = replace(NOBODY, role=role)
+
+    assert {act for act in PERMISSIONS if person.may(act)} == BY_ROLE[role]
+
+
+@pytest.mark.parametrize("role", [*Role, None])
+@pytest.mark.parametrize("scope", Scope)
+def test_a_token_may_do_what_its_scope_and_its_makers_role_allow(role: Role | None, scope: Scope) -> None:
+    token = replace(TOKEN, role=role, scopes=frozenset({scope}))
+    within = {Scope.READ: {"agents.read"}, Scope.WRITE: WRITES, Scope.RUNTIME: set()}[scope]
+    expected = within & BY_ROLE[role] if role else set()
+
+    allowed = {act for act in PERMISSIONS if token.may(act)}
+
+    assert allowed == (expected if scope is not Scope.RUNTIME else {"agents.runtime"})
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_every_operation_asks_the_table(app: Flask, act: str) -> None:
+    agent_id = make_agent(app, make_user(app))
+
+    for actor in (NOBODY, TOKEN):
+        with pytest.raises(Forbidden):
+            ACTS[act](actor, agent_id)
+
+
+@pytest.mark.parametrize("act", [act for act in ACTS if act not in ("listing", "create")])
+def test_another_accounts_agent_is_not_there(app: Flask, act: str) -> None:
+    owner, stranger = make_user(app), make_user(app)
+    agent_id = make_agent(app, owner)
+    asker = replace(stranger, token_id=uuid.uuid4(), scopes=frozenset(Scope)) if act == "runtime" else stranger
+
+    with pytest.raises(NotFound) as foreign:
+        ACTS[act](asker, agent_id)
+    with pytest.raises(NotFound) as missing:
+        ACTS[act](asker, uuid.uuid4())
+
+    assert foreign.value.detail == missing.value.detail
+    assert agent_reads.read(owner, agent_id)["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("actor", "act", "sentence"),
+    [
+        (replace(NOBODY, role=Role.VIEWER), "agents.update", "Only an editor or admin may do this."),
+        (replace(NOBODY, role=Role.EDITOR), "agents.delete", "Only an admin may do this."),
+        (replace(NOBODY, role=Role.ADMIN), "agents.runtime", "This needs an API token with the scope runtime."),
+        (TOKEN, "agents.update", "This needs a token with the scope write."),
+        (TOKEN, "users.manage", "API tokens cannot do this. Use the pages or the terminal."),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_a_refusal_says_what_is_needed(actor: Actor, act: str, sentence: str) -> None:
+    with pytest.raises(Forbidden) as refusal:
+        actor.require(act)
+
+    assert refusal.value.detail == sentence

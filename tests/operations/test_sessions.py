@@ -1,0 +1,152 @@
+"""Sessions of people: how one begins, what ends it, and how long a guesser has to wait."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.config import settings
+from agents_app.db import db, now
+from agents_app.errors import NotSignedIn, Throttled
+from agents_app.models import Event, LoginAttempt, User, UserSession
+from agents_app.operations import sessions
+from agents_app.operations.permissions import Actor
+from tests.make import PASSWORD, make_user
+
+
+@pytest.fixture
+def person(app: Flask) -> Actor:
+    """Somebody with an account of their own."""
+    return make_user(app)
+
+
+def sign_in(email: str, password: str = PASSWORD, address: str | None = None) -> str:
+    """Sign in, from an address that nobody else has unless one is given."""
+    return sessions.sign_in(email, password, address=address or uuid4().hex, user_agent="test", request_id=None)
+
+
+def asker(session_id: str) -> Actor:
+    """Who a session belongs to."""
+    return sessions.actor_for(session_id, address=None, request_id=None)
+
+
+def fail(email: str, times: int, address: str) -> None:
+    """Guess wrong so often; the hashes are not computed, only counted."""
+    with db.transaction() as session:
+        session.add_all(LoginAttempt(login=sessions.digest(email), address=address) for _ in range(times))
+
+
+@pytest.mark.parametrize("password", ["", " ", PASSWORD + " ", PASSWORD.upper(), "x" * 100_000, "\0", "\ud800"])
+def test_another_password_does_not_open(app: Flask, person: Actor, password: str) -> None:
+    with pytest.raises(NotSignedIn):
+        sign_in(person.email, password)
+
+
+@pytest.mark.parametrize(
+    "email", ["", "nobody@example.org", "%", "' OR 1=1 --", "a\0b@example.org", "\ud800", "x" * 100_000]
+)
+def test_an_unknown_address_is_answered_as_a_wrong_password_is(app: Flask, person: Actor, email: str) -> None:
+    with pytest.raises(NotSignedIn) as unknown:
+        sign_in(email)
+    with pytest.raises(NotSignedIn) as wrong:
+        sign_in(person.email, "wrong")
+
+    assert unknown.value.detail == wrong.value.detail
+
+
+def test_somebody_who_was_deactivated_is_out_at_once(app: Flask, person: Actor) -> None:
+    session_id = sign_in(person.email)
+    with db.transaction() as session:
+        session.execute(sa.update(User).where(User.id == person.user_id).values(is_active=False))
+
+    with pytest.raises(NotSignedIn):
+        asker(session_id)
+    with pytest.raises(NotSignedIn):
+        sign_in(person.email)
+
+
+def test_ten_wrong_guesses_from_one_address_have_to_wait(app: Flask, person: Actor) -> None:
+    fail(person.email, 10, "203.0.113.5")
+
+    with pytest.raises(Throttled) as refusal:
+        sign_in(person.email, address="203.0.113.5")
+
+    assert 0 < refusal.value.retry_after <= 15 * 60
+    assert asker(sign_in(person.email, address="203.0.113.6")).user_id == person.user_id
+
+
+def test_a_person_is_not_locked_out_by_strangers(app: Flask, person: Actor) -> None:
+    for number in range(5):
+        fail(person.email, 10, f"198.51.100.{number}")
+
+    assert asker(sign_in(person.email, address="203.0.113.7")).user_id == person.user_id
+
+
+def test_many_addresses_together_have_to_wait_too(app: Flask, person: Actor) -> None:
+    for number in range(50):
+        fail(person.email, 1, f"198.51.100.{number}")
+
+    with pytest.raises(Throttled):
+        sign_in(person.email, "wrong", address="198.51.100.3")
+
+
+def test_guesses_are_forgotten_after_their_time(app: Flask, person: Actor) -> None:
+    fail(person.email, 10, "203.0.113.8")
+    with db.transaction() as session:
+        mine = sa.update(LoginAttempt).where(LoginAttempt.login == sessions.digest(person.email))
+        session.execute(mine.values(created_at=now() - timedelta(minutes=16)))
+
+    assert asker(sign_in(person.email, address="203.0.113.8")).user_id == person.user_id
+
+
+@pytest.mark.parametrize("which", ["idle", "over", "unknown", "signed out"])
+def test_a_session_that_ended_is_nobody(app: Flask, person: Actor, which: str) -> None:
+    session_id = sign_in(person.email)
+    mine = sa.update(UserSession).where(UserSession.user_id == person.user_id)
+    with db.transaction() as session:
+        if which == "idle":
+            session.execute(mine.values(last_seen_at=now() - settings().session_idle))
+        if which == "over":
+            session.execute(mine.values(expires_at=now()))
+    if which == "signed out":
+        sessions.sign_out(asker(session_id), session_id)
+
+    with pytest.raises(NotSignedIn):
+        asker(session_id if which != "unknown" else session_id[::-1])
+
+
+def test_a_session_knows_its_person(app: Flask, person: Actor) -> None:
+    found = asker(sign_in(f" {person.email.upper()} "))
+
+    assert (found.user_id, found.account_id, found.role) == (person.user_id, person.account_id, person.role)
+
+
+def test_signing_out_ends_one_session_of_several(app: Flask, person: Actor) -> None:
+    first, second = sign_in(person.email), sign_in(person.email)
+    sessions.sign_out(asker(first), first)
+
+    assert first != second
+    assert asker(second).user_id == person.user_id
+
+
+def test_the_id_of_a_session_is_stored_as_a_hash(app: Flask, person: Actor) -> None:
+    session_id = sign_in(person.email)
+
+    with db.reading() as connection:
+        row = connection.execute(sa.select(UserSession.__table__).where(UserSession.user_id == person.user_id)).one()
+    assert session_id not in str(row)
+    assert len(session_id) >= 43
+
+
+def test_a_wrong_guess_is_an_event_that_repeats_nothing_typed(app: Flask, person: Actor) -> None:
+    address = uuid4().hex
+    with pytest.raises(NotSignedIn):
+        sign_in(person.email, "a wrong pass phrase", address=address)
+
+    with db.reading() as connection:
+        rows = connection.execute(sa.select(Event.__table__).where(Event.address == address)).all()
+    assert [row.action for row in rows] == ["user.sign_in_failed"]
+    assert person.email not in str(rows)
+    assert "pass phrase" not in str(rows)

@@ -1,0 +1,149 @@
+"""Settings: a bad one stops the start with one sentence that names it and never repeats its value."""
+
+from pathlib import Path
+
+import pytest
+
+from agents_app.config import KEY_SETTINGS, Settings, load
+from agents_app.errors import ConfigurationError
+from tests.make import KEYS
+
+CANARY = "canary5Xy8Qm1TtLw6"
+BAD = [
+    ("DATABASE_URL", f"mysql://root:{CANARY}@localhost/db"),
+    ("DATABASE_URL", f"{CANARY}"),
+    ("DATABASE_URL", "sqlite://"),
+    ("DATABASE_URL", "sqlite:///:memory:"),
+    ("DATABASE_URL", f"postgresql://u:{CANARY}@host:port/db"),
+    ("PUBLIC_URL", "agents.example.org"),
+    ("PUBLIC_URL", "ftp://agents.example.org"),
+    ("PUBLIC_URL", "https://agents.example.org/console"),
+    ("PUBLIC_URL", f"https://root:{CANARY}@agents.example.org"),
+    ("PUBLIC_URL", "https://"),
+    ("BIND", "8000"),
+    ("BIND", "localhost:8000"),
+    ("BIND", "127.0.0.1:0"),
+    ("BIND", "127.0.0.1:65536"),
+    ("BIND", "0.0.0.0:8000"),
+    ("WORKERS", "0"),
+    ("WORKERS", "two"),
+    ("WORKERS", "٣"),
+    ("POOL_SIZE", "-1"),
+    ("POOL_SIZE", "9" * 5_000),
+    ("PROXY_HOPS", "6"),
+    ("SESSION_IDLE", "0"),
+    ("TOKEN_DAYS", "3651"),
+    ("API_DOCS_PUBLIC", "maybe"),
+    ("API_DOCS_PATH", "api-docs"),
+    ("API_DOCS_PATH", "/"),
+    ("API_DOCS_PATH", "//api-docs"),
+    ("API_DOCS_PATH", "/api-docs/"),
+    ("API_DOCS_PATH", "/api docs"),
+    ("API_DOCS_PATH", "/<path>"),
+    ("LOG_LEVEL", "loud"),
+]
+WEAK = [
+    "Xk9-2z",
+    "changeme" * 5,
+    "a" * 64,
+    "0123456789" * 5,
+    "secret-" + "x" * 40,
+    "your-secret-key-goes-here-1234567890",
+]
+
+
+def refusal_of(**texts: str) -> str:
+    """The sentence with which settings are refused."""
+    with pytest.raises(ConfigurationError) as refusal:
+        assert load(texts, None).keys
+    return refusal.value.detail
+
+
+@pytest.mark.parametrize(("name", "text"), BAD)
+def test_a_bad_setting_is_named_and_not_repeated(name: str, text: str) -> None:
+    sentence = refusal_of(**{**KEYS, name: text})
+
+    assert sentence.startswith(f"{name} ")
+    assert CANARY not in sentence
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("name", KEY_SETTINGS)
+def test_a_missing_key_is_named(name: str) -> None:
+    known = {key: text for key, text in KEYS.items() if key != name}
+
+    assert refusal_of(**known).startswith(f"{name} is not set")
+
+
+@pytest.mark.parametrize("text", WEAK)
+def test_a_weak_secret_key_is_refused(text: str) -> None:
+    sentence = refusal_of(**{**KEYS, "SECRET_KEY": text})
+
+    assert sentence.startswith("SECRET_KEY ")
+    assert text not in sentence
+
+
+@pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "TOKEN_PEPPERS"])
+def test_weak_keys_are_refused(name: str) -> None:
+    assert refusal_of(**{**KEYS, name: "k1:" + "A" * 43}).startswith(f"{name} ")
+
+
+def test_one_key_is_not_used_for_two_things() -> None:
+    assert refusal_of(**{**KEYS, "TOKEN_PEPPERS": KEYS["ENCRYPTION_KEYS"]}).startswith("TOKEN_PEPPERS ")
+
+
+def test_a_session_does_not_idle_longer_than_it_lives() -> None:
+    assert refusal_of(SESSION_IDLE="60", SESSION_MAX="30").startswith("SESSION_IDLE ")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert refusal_of(SECRET_KEY_FILE=str(tmp_path / "none")).startswith("SECRET_KEY_FILE cannot be read")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    assert refusal_of(SECRET_KEY_FILE=str(tmp_path / "binary")).startswith("SECRET_KEY_FILE cannot be read")
+
+
+def test_nothing_is_needed_to_load_but_for_the_keys_that_are_asked_for() -> None:
+    assert load({}, None).database_url.get_backend_name() == "sqlite"
+
+
+def test_what_an_example_explains_is_refused_as_a_key() -> None:
+    example = Path(__file__).parent.parent / ".env.example"
+
+    with pytest.raises(ConfigurationError):
+        assert load({}, example).keys
+
+
+def test_the_environment_stands_above_the_file_and_a_file_of_a_secret_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WORKERS=2\nPOOL_SIZE=3\nTOKEN_DAYS=5\n")
+    (tmp_path / "secret").write_text(KEYS["SECRET_KEY"] + "\n")
+    environ = {"WORKERS": "4", "POOL_SIZE": "", "SECRET_KEY_FILE": str(tmp_path / "secret")}
+
+    found = load(environ, tmp_path / ".env")
+
+    assert (found.workers, found.pool_size, found.token_days) == (4, 3, 5)
+    assert found.secret_key == KEYS["SECRET_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_https"), [("https://Agents.example.org", True), ("http://agents.example.org:8080/", False)]
+)
+def test_a_public_url_says_how_people_reach_the_console(url: str, is_https: bool) -> None:
+    found: Settings = load({"PUBLIC_URL": url, "BIND": "0.0.0.0:8000"}, None)
+
+    assert found.public_url == url.lower().rstrip("/")
+    assert found.is_https is is_https
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_every_spelling_of_postgresql_is_understood(scheme: str) -> None:
+    found = load({"DATABASE_URL": f"{scheme}://user:password@localhost:5432/dbname"}, None)
+
+    assert found.database_url.drivername == "postgresql+psycopg2"
+
+
+def test_settings_that_are_shown_show_no_secret() -> None:
+    found = load({**KEYS, "DATABASE_URL": f"postgresql://u:{CANARY}@localhost/db"}, None)
+
+    shown = repr(found) + repr(found.keys)
+
+    assert not [text for text in (*KEYS.values(), CANARY) if text in shown]
