@@ -50,7 +50,7 @@ def settings(models: ModuleType, metadata: sa.MetaData, folder: str, dialect: st
 
 def comparison(metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
     """How `metadata` and a database of this kind are compared."""
-    ours = metadata.tables.keys() | _tables_of(folder)
+    ours = our_tables(metadata, folder)
 
     def include_name(name: str | None, kind: str, _parents: object) -> bool:
         # Tables of other programs in the same database are none of our business.
@@ -67,6 +67,11 @@ def comparison(metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, An
         "compare_server_default": _compare_default,
         "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", comparisons.NAME],
     }
+
+
+def our_tables(metadata: sa.MetaData, folder: str) -> frozenset[str]:
+    """The tables of the models and of the migrations in `folder`: all others in a database are somebody else's."""
+    return _tables_of(folder) | metadata.tables.keys()
 
 
 def _compare_type(

@@ -18,7 +18,7 @@ from agents_app.dbtools.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.extensions import CreateExtensionOp
 from agents_app.dbtools.facts import TableFacts, facts_of
 from agents_app.dbtools.findings import Finding, Level
-from agents_app.dbtools.state import current_revision
+from agents_app.dbtools.revision import current_revision
 from agents_app.dbtools.tables import FillRowsOp, RequireTablesOp
 
 # They change no table, so a step back has nothing to undo.

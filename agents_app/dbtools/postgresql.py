@@ -63,6 +63,11 @@ def in_the_way(connection: Connection) -> str:
     return _in_words(connection, IN_THE_WAY) or "somebody who has gone since"
 
 
+def running_migration(connection: Connection) -> str | None:
+    """Who holds the lock of migrations, in words; None where nobody does."""
+    return _in_words(connection, HOLDER) or None
+
+
 def _notice_a_killed_client(connection: Connection) -> None:
     # The server then frees a killed migration's lock within seconds; not every system can do it.
     with suppress(DBAPIError):

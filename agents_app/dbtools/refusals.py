@@ -34,7 +34,7 @@ def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
     except DBAPIError as error:
         raise CommandError(_without_password(_sentence(error, url, steps), url)) from error
     except OSError as error:
-        raise CommandError(f"Cannot open {_place(url)}: {error.strerror}. Check DATABASE_URL.") from error
+        raise CommandError(f"Cannot open {place(url)}: {error.strerror}. Check DATABASE_URL.") from error
     except NotImplementedError as error:
         raise CommandError(f"{steps.failing}: {_flat(str(error))}") from error
 
@@ -49,7 +49,7 @@ def in_plain_words(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         is_connected = isinstance(error, IntegrityError | DataError) or getattr(error.orig, "pgcode", None)
         cause = _cause(str(error.orig))
-        text = f"{cause}. Nothing was changed." if is_connected else f"Cannot use {_place(url)}: {cause}."
+        text = f"{cause}. Nothing was changed." if is_connected else f"Cannot use {place(url)}: {cause}."
         raise CommandError(_without_password(text, url)) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -63,7 +63,7 @@ def _with_advice(text: str) -> str:
 def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
     cause = _cause(str(error.orig))
     if steps.failing is None:
-        return f"Cannot use {_place(url)}: {cause}. Check DATABASE_URL."
+        return f"Cannot use {place(url)}: {cause}. Check DATABASE_URL."
     state = getattr(error.orig, "pgcode", None)
     if state == RAISED_BY_US:
         return f"{cause} ({steps.failing})"
@@ -80,8 +80,10 @@ def _cause(text: str) -> str:
     return "; ".join(distinct) if distinct else lines[0].rstrip(".") if lines else "no reason was given"
 
 
-def _place(url: URL) -> str:
-    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+def place(url: URL) -> str:
+    """The address of a database as it may be shown: no password, wherever it stands."""
+    query = {name: "***" if "password" in name else value for name, value in url.query.items()}
+    return url.set(drivername=url.get_backend_name(), query=query).render_as_string(hide_password=True)
 
 
 def _without_password(text: str, url: URL) -> str:

@@ -63,16 +63,17 @@ def _begun(engine: Engine) -> Connection:
 
 
 def _refuse_new_orphans(engine: Engine, connection: Connection) -> None:
-    after = _orphans(connection)
+    after = orphans(connection)
     if not after:
         return
     with engine.connect() as other:
         # Nothing is committed yet, so this one sees the database as it was before.
-        new = after - _orphans(other)
+        new = after - orphans(other)
     if new:
         rows = ", ".join(f"{count} of {child} without {parent}" for (child, parent), count in sorted(new.items()))
         raise CommandError(f"This would leave rows that point to nothing: {rows}. Nothing was changed.")
 
 
-def _orphans(connection: Connection) -> Orphans:
+def orphans(connection: Connection) -> Orphans:
+    """How many rows lack the row they point to."""
     return Counter((row[0], row[2]) for row in connection.exec_driver_sql("PRAGMA foreign_key_check"))

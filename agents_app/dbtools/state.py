@@ -10,17 +10,8 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
 from agents_app.dbtools.configuration import alembic_config
+from agents_app.dbtools.revision import Step, current_revision
 from agents_app.errors import Unavailable
-
-VERSION = sa.table("alembic_version", sa.column("version_num"))
-
-
-@dataclass(frozen=True)
-class Step:
-    """One migration."""
-
-    revision: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -57,13 +48,6 @@ def upgrade_to_head(url: URL) -> None:
         command.upgrade(alembic_config(url), "head")
     except CommandError as error:
         raise Unavailable(str(error), code="migration_failed") from error
-
-
-def current_revision(connection: Connection) -> str | None:
-    """The revision this database is at; None before the first."""
-    if not sa.inspect(connection).has_table(VERSION.name):
-        return None
-    return connection.scalar(sa.select(VERSION.c.version_num))
 
 
 @cache

@@ -1,0 +1,165 @@
+"""How a database is: what it is, where its schema is, what is wrong and what to do about it. Nothing is changed."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+
+from agents_app.dbtools import postgresql, sqlite
+from agents_app.dbtools.autogenerate import our_tables
+from agents_app.dbtools.drift import drift
+from agents_app.dbtools.refusals import place
+from agents_app.dbtools.revision import Step, current_revision
+
+INVALID_INDEXES = """
+SELECT index.relname, owner.relname FROM pg_index
+JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
+WHERE NOT indisvalid AND owner.relnamespace = to_regnamespace(current_schema())
+"""
+NOT_VALIDATED = """
+SELECT conname, relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+WHERE NOT convalidated AND relnamespace = to_regnamespace(current_schema())
+"""
+NOT_OURS_TO_CHANGE = """
+SELECT tablename, tableowner FROM pg_tables
+WHERE schemaname = current_schema() AND NOT pg_has_role(tableowner, 'USAGE')
+"""
+MAY_CREATE = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong, and what to do about it."""
+
+    what: str
+    do: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a database is. `drift` is None while steps are pending or the database is ahead: it must differ then.
+
+    `pg_dump` is its version, None where it is not there or not needed; `migrating` says who migrates now, in words.
+    """
+
+    url: str
+    server: str
+    role: str | None
+    driver: str
+    pg_dump: str | None
+    current: str | None
+    head: str
+    is_ahead: bool
+    pending: tuple[Step, ...]
+    drift: tuple[str, ...] | None
+    migrating: str | None
+    problems: tuple[Problem, ...]
+
+
+def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaData) -> Status:
+    """Look at the database of this connection."""
+    steps = [Step(found.revision, found.doc) for found in reversed(list(script.walk_revisions()))]
+    known = [step.revision for step in steps]
+    current = current_revision(connection)
+    is_ahead = current is not None and current not in known
+    pending = () if is_ahead else tuple(steps[known.index(current) + 1 if current else 0 :])
+    is_postgresql = connection.dialect.name == "postgresql"
+    ours = our_tables(metadata, script.dir)
+    differences = drift(connection, metadata, script.dir) if not is_ahead and not pending else None
+    problems = [*_schema_problems(connection, current, pending, differences, ours)]
+    problems += [*(_postgresql_problems if is_postgresql else _sqlite_problems)(connection, ours)]
+    return Status(
+        url=place(connection.engine.url),
+        server=f"{'PostgreSQL' if is_postgresql else 'SQLite'} {_version(connection)}",
+        role=connection.scalar(sa.text("SELECT current_user")) if is_postgresql else None,
+        driver=_driver(connection),
+        pg_dump=_dump_version() if is_postgresql else None,
+        current=current,
+        head=known[-1],
+        is_ahead=is_ahead,
+        pending=pending,
+        drift=differences,
+        migrating=postgresql.running_migration(connection) if is_postgresql else None,
+        problems=tuple(problems),
+    )
+
+
+def _schema_problems(
+    connection: Connection,
+    current: str | None,
+    pending: tuple[Step, ...],
+    differences: tuple[str, ...] | None,
+    ours: frozenset[str],
+) -> Iterator[Problem]:
+    there = sorted(ours & set(sa.inspect(connection).get_table_names())) if current is None else []
+    if there:
+        what = f"Tables are there that no migration made here: {', '.join(there)}."
+        yield Problem(what, "If they match the models: flask db stamp head, then flask db check")
+    elif pending:
+        count = "1 step is" if len(pending) == 1 else f"{len(pending)} steps are"
+        yield Problem(f"{count} pending, the next is {pending[0].name}.", "flask db deploy")
+    for line in differences or ():
+        yield Problem(f"Not as the models say: {line}", "Write a step (flask db migrate -m ...) or undo the change.")
+
+
+def _sqlite_problems(connection: Connection, _ours: frozenset[str]) -> Iterator[Problem]:
+    for (child, parent), count in sorted(sqlite.orphans(connection).items()):
+        yield Problem(
+            f"{count} rows of {child} point to rows of {parent} that are not there.", "Delete or repair them."
+        )
+
+
+def _postgresql_problems(connection: Connection, ours: frozenset[str]) -> Iterator[Problem]:
+    yield from _dump_problems(connection)
+    if not connection.scalar(sa.text(MAY_CREATE)):
+        yield Problem("This role may not make tables here.", "GRANT CREATE ON SCHEMA public TO the role.")
+    for table, owner in _ours_of(connection, NOT_OURS_TO_CHANGE, ours, 0):
+        yield Problem(f"The table {table} belongs to {owner}, so that no step can change it.", "Let its owner migrate.")
+    for index, table in _ours_of(connection, INVALID_INDEXES, ours, 1):
+        what = f"The index {index} on {table} is invalid: it slows writers down and helps no reader."
+        yield Problem(what, f"DROP INDEX CONCURRENTLY {index}; or run the step that makes it once more.")
+    for constraint, table in _ours_of(connection, NOT_VALIDATED, ours, 1):
+        what = f"The constraint {constraint} on {table} was never checked against the rows from before it."
+        yield Problem(what, f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}; or go on to the step that does.")
+
+
+def _ours_of(connection: Connection, query: str, ours: frozenset[str], column: int) -> list[tuple[str, str]]:
+    rows = connection.execute(sa.text(query))
+    return sorted((str(row[0]), str(row[1])) for row in rows if row[column] in ours)
+
+
+def _dump_problems(connection: Connection) -> Iterator[Problem]:
+    server, dump = _major(_version(connection)), _dump_version()
+    if dump is None:
+        yield Problem("pg_dump is not there, so no backup can be taken.", f"Install the client of PostgreSQL {server}.")
+    elif _major(dump) < server:
+        what = f"pg_dump {dump} is older than the server ({server}) and refuses to save it."
+        yield Problem(what, f"Install the client of PostgreSQL {server}.")
+
+
+def _dump_version() -> str | None:
+    program = shutil.which("pg_dump")
+    if program is None:
+        return None
+    told = subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout  # noqa: S603
+    found = re.search(r"\d+(?:\.\d+)*", told)
+    return found[0] if found else None
+
+
+def _version(connection: Connection) -> str:
+    return ".".join(str(part) for part in connection.dialect.server_version_info or ())
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
+
+
+def _driver(connection: Connection) -> str:
+    module = connection.dialect.loaded_dbapi
+    version = getattr(module, "__version__", "").partition(" ")[0]
+    return f"{connection.dialect.driver} {version}".rstrip()
