@@ -3,14 +3,18 @@
 from flask import Flask
 
 from agents_app.cli.accounts import accounts
+from agents_app.cli.activity import activity
 from agents_app.cli.agents import agents
 from agents_app.cli.demo import demo
 from agents_app.cli.prepare import prepare
+from agents_app.cli.purge import purge
+from agents_app.cli.secrets import secrets
 from agents_app.cli.serve import serve
 from agents_app.cli.tokens import tokens
+from agents_app.cli.users import users
 
 
 def init_app(app: Flask) -> None:
     """Register every command."""
-    for command in (prepare, serve, accounts, tokens, agents, demo):
+    for command in (prepare, serve, accounts, users, tokens, agents, activity, secrets, purge, demo):
         app.cli.add_command(command)

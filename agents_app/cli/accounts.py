@@ -1,18 +1,27 @@
-"""`flask accounts`: make and list the accounts of this server."""
+"""`flask accounts`: make, list, rename and delete the accounts of this server."""
 
 import sys
 from collections.abc import Mapping
 
 import click
 
-from agents_app.cli.console import ConsoleGroup, json_option, print_json, print_table, require_keys, say
+from agents_app.cli.console import (
+    ConsoleGroup,
+    account_option,
+    acting,
+    json_option,
+    print_json,
+    print_table,
+    require_keys,
+    say,
+)
 from agents_app.cli.options import options_of
 from agents_app.operations import accounts as operations
 from agents_app.schemas.people import AccountValues
 
 INSTEAD = "Leave it out to type it hidden, or use --password-stdin."
 
-accounts = ConsoleGroup("accounts", help="Make and list the accounts of this server.")
+accounts = ConsoleGroup("accounts", help="Make, list, rename and delete the accounts of this server.")
 
 
 @accounts.command()
@@ -42,6 +51,28 @@ def list_(*, as_json: bool) -> None:
         ("ID", "CREATED (UTC)", "PEOPLE", "NAME"),
         [(row["id"], row["created_at"], row["people"], row["name"]) for row in found],
     )
+
+
+@accounts.command()
+@click.argument("name")
+@account_option
+def rename(account: str | None, name: str) -> None:
+    """Call the account something else."""
+    actor = acting(account)
+    operations.rename(actor, {"name": name})
+    say(f"{actor.account_name} is called {name} now.")
+
+
+@accounts.command()
+@click.option("--confirm", metavar="NAME", help="The account's name, for scripts; it is asked for unless given.")
+@account_option
+def delete(account: str | None, confirm: str | None) -> None:
+    """Delete the account with its people, agents, tokens and history, for good."""
+    actor = acting(account)
+    name = actor.account_name
+    typed = confirm or click.prompt(f"Everything in {name} is deleted for good. Type its name to go on", err=True)
+    operations.delete(actor, typed)
+    say(f"{name} is deleted.")
 
 
 def _from_stdin() -> str:

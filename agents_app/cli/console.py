@@ -89,7 +89,7 @@ def acting(account: str | None) -> Actor:
     Raises ConfigurationError without usable keys, and NotFound where `account` does not say which one.
     """
     require_keys()
-    return accounts.terminal_actor(_operator(), account)
+    return accounts.terminal_actor(operator(), account)
 
 
 def require_keys() -> None:
@@ -100,6 +100,15 @@ def require_keys() -> None:
 def base_url() -> str:
     """Where people find the console in a browser."""
     return settings().base_url
+
+
+def operator() -> str:
+    """What the person at the terminal is called in the record of who did what."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # In a container the user often has a number and no name.
+        return f"user {os.getuid()}"
 
 
 def account_option(command: Function) -> Function:
@@ -117,14 +126,6 @@ def _driver_lines(refusal: Exception) -> list[str]:
     # Operators need the driver's words, such as a refused login; they are in no page and in no answer of the API.
     said = str(getattr(refusal.__cause__, "orig", None) or "").strip().splitlines()
     return [f"  {said[0]}"] if said else []
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        # In a container the user often has a number and no name.
-        return f"user {os.getuid()}"
 
 
 def _cell(value: object) -> str:

@@ -1,0 +1,219 @@
+"""`flask users`, `flask accounts rename|delete` and `flask activity`: refusals first."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import pytest
+
+from agents_app.operations import invitations, sessions
+from tests.cli.conftest import Terminal
+from tests.make import PASSWORD, make_agent, make_app, make_token, make_user
+
+FROM_HERE: dict[str, Any] = {"address": "192.0.2.9", "user_agent": "test", "request_id": None}
+
+
+def emails(terminal: Terminal) -> dict[str, tuple[str, bool]]:
+    return {one["email"]: (one["role"], one["is_active"]) for one in terminal.json("users", "list")["items"]}
+
+
+def account_list(terminal: Terminal) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = json.loads(terminal("accounts", "list", "--json", account=False).stdout)["items"]
+    return items
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("role", "viewer"), ("deactivate",), ("activate",), ("delete", "--yes"), ("reset-password",)],
+    ids=lambda words: words[0],
+)
+def test_a_person_of_another_account_is_nobody(terminal: Terminal, words: tuple[str, ...]) -> None:
+    stranger = make_user(terminal.app)
+
+    result = terminal("users", words[0], stranger.email, *words[1:])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: Nobody in this account has this address.\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("role", "viewer"), ("deactivate",), ("delete", "--yes")], ids=lambda words: words[0]
+)
+def test_the_last_admin_stays(terminal: Terminal, words: tuple[str, ...]) -> None:
+    admin = make_user(terminal.app, account_id=terminal.account_id)
+
+    result = terminal("users", words[0], admin.email, *words[1:])
+
+    assert result.exit_code == 1
+    assert result.stderr == "Error: An account needs an active admin. Make somebody else an admin first.\n"
+    assert emails(terminal) == {admin.email: ("admin", True)}
+
+
+@pytest.mark.parametrize("words", [("invite",), ("invite", "--role", "owner")], ids=["none", "unknown"])
+def test_a_link_needs_a_role(terminal: Terminal, words: tuple[str, ...]) -> None:
+    result = terminal("users", *words)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "  role: " in result.stderr
+    assert terminal.json("users", "invitations")["items"] == []
+
+
+def test_a_person_is_not_deleted_without_a_yes(terminal: Terminal) -> None:
+    person = make_user(terminal.app, "editor", terminal.account_id)
+
+    result = terminal("users", "delete", person.email, stdin="n\n")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert person.email in emails(terminal)
+
+
+def test_a_person_joins_by_the_link_that_is_printed_alone(terminal: Terminal) -> None:
+    result = terminal("users", "invite", "--role", "editor")
+
+    link = urlsplit(result.stdout.strip())
+    assert (result.exit_code, link.scheme, link.netloc, link.path) == (0, "http", "127.0.0.1:8000", "/join")
+    assert "is not shown again" in result.stderr
+    (code,) = parse_qs(link.query)["code"]
+    address = f"{uuid4().hex}@acme.example"
+    with terminal.app.app_context():
+        invitations.join(code, {"name": "Grace", "email": address, "password": PASSWORD}, **FROM_HERE)
+    assert emails(terminal) == {address: ("editor", True)}
+
+
+def test_a_link_leads_to_where_people_find_the_console(terminal: Terminal) -> None:
+    url = terminal.app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False)
+    public = Terminal(make_app(url, PUBLIC_URL="https://agents.example.org"), terminal.account_id)
+
+    printed = public("users", "invite", "--role", "viewer").stdout
+
+    assert printed.startswith("https://agents.example.org/join?code=")
+
+
+def test_a_link_is_listed_without_its_code_and_can_be_withdrawn(terminal: Terminal) -> None:
+    code = terminal("users", "invite", "--role", "admin").stdout.strip().partition("=")[2]
+
+    (link,) = terminal.json("users", "invitations")["items"]
+    assert code not in str(link)
+    assert terminal("users", "withdraw", link["id"]).exit_code == 0
+
+    assert terminal.json("users", "invitations")["items"] == []
+    again = terminal("users", "withdraw", link["id"])
+    assert (again.exit_code, again.stderr) == (1, "Error: There is no open invitation with this id.\n")
+
+
+def test_a_forgotten_password_is_chosen_anew_by_a_link(terminal: Terminal) -> None:
+    person = make_user(terminal.app, account_id=terminal.account_id)
+
+    link = urlsplit(terminal("users", "reset-password", person.email.upper()).stdout.strip())
+
+    assert link.path == "/reset"
+    (code,) = parse_qs(link.query)["code"]
+    with terminal.app.app_context():
+        invitations.choose_password(code, {"password": "another-quiet-4-river"}, **FROM_HERE)
+        assert sessions.sign_in(person.email, "another-quiet-4-river", **FROM_HERE)
+
+
+def test_no_link_is_made_for_somebody_deactivated(terminal: Terminal) -> None:
+    make_user(terminal.app, account_id=terminal.account_id)
+    person = make_user(terminal.app, "viewer", terminal.account_id)
+    assert terminal("users", "deactivate", person.email).exit_code == 0
+
+    result = terminal("users", "reset-password", person.email)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: Viewer is deactivated. Activate them first.\n"
+    assert terminal("users", "activate", person.email).exit_code == 0
+    assert terminal("users", "reset-password", person.email).exit_code == 0
+
+
+def test_people_are_listed_changed_and_removed(terminal: Terminal) -> None:
+    admin = make_user(terminal.app, account_id=terminal.account_id, name="Ada")
+    person = make_user(terminal.app, "editor", terminal.account_id, name="Grace")
+
+    assert terminal("users", "role", person.email, "viewer").exit_code == 0
+    assert emails(terminal) == {admin.email: ("admin", True), person.email: ("viewer", True)}
+    table = terminal("users", "list").stdout.splitlines()
+    assert [line.split()[-1] for line in table] == ["NAME", "Ada", "Grace"]
+
+    assert terminal("users", "delete", person.email, stdin="y\n").exit_code == 0
+    assert list(emails(terminal)) == [admin.email]
+
+
+def test_an_account_is_renamed(terminal: Terminal) -> None:
+    empty = terminal("accounts", "rename", " ")
+    assert (empty.exit_code, empty.stderr.splitlines()[1:]) == (1, ["  name: Enter the name of your organisation."])
+
+    name = f"New {uuid4().hex}"
+    assert terminal("accounts", "rename", name).exit_code == 0
+
+    (found,) = [one for one in account_list(terminal) if one["id"] == str(terminal.account_id)]
+    assert found["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin"), [(("--confirm", "acme"), ""), ((), "Acm\n"), ((), "")], ids=["option", "typed", "nothing"]
+)
+def test_an_account_is_not_deleted_unless_its_name_is_given(
+    terminal: Terminal, words: tuple[str, ...], stdin: str
+) -> None:
+    result = terminal("accounts", "delete", *words, stdin=stdin)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert str(terminal.account_id) in [one["id"] for one in account_list(terminal)]
+
+
+@pytest.mark.parametrize(("words", "stdin"), [(("--confirm", "Acme"), ""), ((), "Acme\n")], ids=["option", "typed"])
+def test_an_account_is_deleted_once_its_name_is_given(terminal: Terminal, words: tuple[str, ...], stdin: str) -> None:
+    make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
+
+    result = terminal("accounts", "delete", *words, stdin=stdin)
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert str(terminal.account_id) not in [one["id"] for one in account_list(terminal)]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--since", "yesterday"), "  since: Write the date as YYYY-MM-DD."),
+        (("--door", "window"), "  door: "),
+        (("--limit", "0"), "  limit: "),
+        (("--cursor", "nonsense"), "Error: The cursor is damaged. Begin again without one."),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_bad_question_to_the_activity_is_refused(terminal: Terminal, words: tuple[str, ...], sentence: str) -> None:
+    result = terminal("activity", "list", *words)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert any(line.startswith(sentence) for line in result.stderr.splitlines())
+
+
+def test_activity_tells_who_did_what_through_which_door(terminal: Terminal) -> None:
+    person = make_user(terminal.app, account_id=terminal.account_id, name="Grace")
+    agent_id = make_agent(terminal.app, person, name="Sales", api_key="sk-canary-0123456789")
+    make_token(terminal.app, person)
+    terminal("agents", "disable", agent_id, "--reason", "Moving.")
+
+    items = terminal.json("activity", "list")["items"]
+    by_terminal = terminal.json("activity", "list", "--door", "terminal", "--about", "agent")["items"]
+
+    assert [event["action"] for event in items] == ["agent.disabled", "token.created", "agent.created"]
+    assert [(event["action"], event["target_id"]) for event in by_terminal] == [("agent.disabled", str(agent_id))]
+    table = terminal("activity", "list", "--person", person.user_id).stdout
+    assert "Grace" in table
+    assert "canary" not in table
+
+
+def test_activity_goes_on_where_a_page_ended(terminal: Terminal) -> None:
+    for role in ("viewer", "editor", "admin"):
+        terminal("users", "invite", "--role", role)
+
+    first = terminal("activity", "list", "--limit", "2")
+    cursor = first.stderr.split("--cursor ")[1].strip()
+    rest = terminal.json("activity", "list", "--limit", "2", "--cursor", cursor)
+
+    assert len(first.stdout.splitlines()) == 3
+    assert [event["details"] for event in rest["items"]] == [{"role": "viewer"}]
+    assert rest["next_cursor"] is None
