@@ -7,11 +7,13 @@ from agents_app.dbtools import indexes as indexes
 from agents_app.dbtools import labels as labels
 from agents_app.dbtools import saving as saving
 from agents_app.dbtools import tables as tables
-from agents_app.dbtools.configuration import alembic_config, init_app
+from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.environment import run
+from agents_app.dbtools.flask_group import init_app
 from agents_app.dbtools.overview import Overview, overview
 from agents_app.dbtools.patience import Patience
-from agents_app.dbtools.state import SchemaState, Step, schema_state, upgrade_to_head
+from agents_app.dbtools.revision import Step
+from agents_app.dbtools.state import SchemaState, schema_state, upgrade_to_head
 
 __all__ = [
     "Overview",

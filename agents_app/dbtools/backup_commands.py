@@ -13,10 +13,15 @@ from flask import current_app
 from sqlalchemy.engine import URL
 
 from agents_app.db import parse_url
+from agents_app.dbtools.backups import backup, restore
 from agents_app.dbtools.putting_back import PutBack, put_back
 from agents_app.dbtools.refusals import in_plain_words
+from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted
+from agents_app.dbtools.state import SchemaState
 
+KEYS_NOT_INCLUDED = "ENCRYPTION_KEYS and the other keys are not in it: keep a copy of them in another place."
+KEYS_NEEDED = "Its secrets can be read with the ENCRYPTION_KEYS of the console that it comes from, and with no others."
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 
@@ -42,6 +47,40 @@ def _in_words(result: PutBack) -> str:
     return f"Restored {what}{kept}{unmatched}."
 
 
+@click.command("backup")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@AS_JSON
+def write_backup(file: Path | None, as_json: bool) -> None:
+    """Write the whole database to FILE, or to a new file in the backup folder."""
+    with refusing() as url:
+        written = backup(url, current_app.config["BACKUP_FOLDER"], file)
+    answer = {**asdict(written), "file": str(written.file)}
+    at = f"at revision {written.revision}" if written.revision else "without a revision"
+    size = f"{written.bytes:,} bytes in {written.seconds} s"
+    tell(as_json, answer, iter([f"Backup of the database {at}: {shown(written.file)} ({size}).", KEYS_NOT_INCLUDED]))
+
+
+@click.command("restore")
+@click.argument("file", type=click.Path(path_type=Path))
+@AS_JSON
+def read_backup(file: Path, as_json: bool) -> None:
+    """Restore the backup FILE into an empty database."""
+    with refusing() as url:
+        state = restore(url, file)
+    answer = {"file": str(file), "revision": state.current, "pending": [asdict(step) for step in state.pending]}
+    tell(as_json, answer, iter([f"Restored {shown(file)}: {_where(state)}", KEYS_NEEDED]))
+
+
+def _where(state: SchemaState) -> str:
+    if state.is_ahead:
+        return f"revision {state.current}, of a newer release than this one. Install that release."
+    if state.current is None:
+        return "it has no revision. If its tables match the models: flask db stamp head"
+    if state.pending:
+        return f"revision {state.current}, {counted(len(state.pending), 'step')} behind. Next: flask db upgrade"
+    return f"revision {state.current}, which is head."
+
+
 @contextmanager
 def refusing() -> Iterator[URL]:
     """The database of the app; what it or the command refuses is one line at the terminal, and exit code 1."""
@@ -60,4 +99,4 @@ def tell(as_json: bool, answer: dict[str, Any], sentences: Iterator[str]) -> Non
         click.echo(line)
 
 
-COMMANDS = (restore_rows,)
+COMMANDS = (write_backup, read_backup, restore_rows)

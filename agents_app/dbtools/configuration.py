@@ -1,99 +1,18 @@
-"""How Alembic and Flask-Migrate are set up: one table of settings in `pyproject.toml` for both."""
+"""How Alembic is set up: one table of settings in `pyproject.toml`, which Flask-Migrate reads too."""
 
-import copy
-import logging
-from typing import Any, cast
+from typing import Any
 
-import click
 from alembic.config import Config
-from flask import Flask, g
-from flask_migrate import Migrate
 from sqlalchemy.engine import URL
 
-from agents_app.db import ROOT, db, parse_url
-from agents_app.dbtools import backup_commands
+from agents_app.db import ROOT
 from agents_app.dbtools.patience import Patience
-from agents_app.dbtools.say import say
 
 SETTINGS = ROOT / "pyproject.toml"
 BACKUPS = ROOT / "backups"
-
-
-def init_app(app: Flask) -> None:
-    """Give the app the commands `flask db ...`, for the database in its SQLALCHEMY_DATABASE_URI."""
-    migrate = Migrate(directory=str(ROOT / "migrations"))
-
-    @migrate.configure
-    def _configure(config: Any) -> Any:
-        config.toml_file_name = str(SETTINGS)
-        config.attributes["database_url"] = parse_url(_uri(app))
-        config.attributes["backup_folder"] = app.config.get("BACKUP_FOLDER", BACKUPS)
-        return config
-
-    migrate.init_app(app, db)
-    app.cli.add_command(_with_details(app.cli.commands["db"]))
-    _print_refusals()
 
 
 def alembic_config(url: URL, patience: Patience | None = None) -> Config:
     """What `alembic.command` needs to work on this database."""
     attributes: dict[str, Any] = {"database_url": url, "patience": patience or Patience()}
     return Config(toml_file=SETTINGS, attributes=attributes)
-
-
-def _uri(app: Flask) -> str:
-    uri = app.config["SQLALCHEMY_DATABASE_URI"]
-    return uri.render_as_string(hide_password=False) if isinstance(uri, URL) else str(uri)
-
-
-def _with_details(stock: click.Command) -> click.Group:
-    # The stock group is one object for all apps of a process; ours is a copy.
-    group = copy.copy(cast(click.Group, stock))
-    group.commands = dict(group.commands)
-    for name in ("upgrade", "downgrade"):
-        command = copy.copy(group.commands[name])
-        command.params = [*command.params, VERBOSE, NO_BACKUP]
-        # `downgrade -1` names a revision, not an option.
-        command.context_settings = {"ignore_unknown_options": True}
-        group.commands[name] = command
-    for own in backup_commands.COMMANDS:
-        group.add_command(own)
-    return group
-
-
-def _ask_for_no_backup(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        g.x_arg = (*g.x_arg, "no_backup=1")
-
-
-def _ask_for_details(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        g.x_arg = (*g.x_arg, "verbose=1")
-
-
-VERBOSE = click.Option(
-    ["-v", "--verbose"],
-    is_flag=True,
-    expose_value=False,
-    callback=_ask_for_details,
-    help="Show each statement and the time of each step.",
-)
-
-NO_BACKUP = click.Option(
-    ["--no-backup"],
-    is_flag=True,
-    expose_value=False,
-    callback=_ask_for_no_backup,
-    help="Do not save the rows of what a step drops.",
-)
-
-
-class _Terminal(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
-
-
-def _print_refusals() -> None:
-    # Flask-Migrate logs its errors; at a terminal they are plain lines, whatever format the console logs in.
-    logger = logging.getLogger("flask_migrate")
-    logger.handlers, logger.propagate = [_Terminal()], False
