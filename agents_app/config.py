@@ -26,18 +26,7 @@ from agents_app.errors import ConfigurationError
 T = TypeVar("T")
 
 SECRET_MIN = 32
-SAMPLES = (
-    "changeme",
-    "change-me",
-    "change_me",
-    "secret",
-    "password",
-    "default",
-    "example",
-    "your-",
-    "insecure",
-    "test",
-)
+SAMPLES = tuple("changeme change-me change_me secret password default example your- insecure test".split())
 LOG_LEVELS = ("debug", "info", "warning", "error")
 KEY_SETTINGS = ("SECRET_KEY", "ENCRYPTION_KEYS", "TOKEN_PEPPERS")
 

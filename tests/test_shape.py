@@ -1,0 +1,220 @@
+"""The house keeps its shape: who imports whom, who writes what, and that no door was forgotten. Read from the code."""
+
+import ast
+import re
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from agents_app.db import ROOT
+
+APP = ROOT / "agents_app"
+FILES = sorted([*APP.rglob("*.py"), *(ROOT / "migrations").rglob("*.py"), ROOT / "wsgi.py"])
+DOORS = {"web", "api", "cli"}
+INSIDE = {"errors", "schemas", "connections", "encryption", "db", "models", "dbtools", "operations", "http", "config"}
+# Past 250 lines a file has a second subject; a little more is an answer that still has to be found.
+LINES_MAX = 270
+FUNCTION_MAX = 30
+# Who may use what of ours, and which packages; a part that is not named here is a table of contents and may use all.
+MAY_USE: dict[str, tuple[set[str], set[str]]] = {
+    "errors": (set(), set()),
+    "encryption": (set(), {"cryptography"}),
+    "schemas": ({"errors", "connections"}, {"pydantic", "pydantic_core"}),
+    "connections": ({"errors", "schemas"}, {"pydantic", "pydantic_core"}),
+    "db": ({"errors"}, {"sqlalchemy", "flask_sqlalchemy"}),
+    "models": ({"db", "schemas"}, {"sqlalchemy"}),
+    "dbtools": ({"db", "errors"}, {"alembic", "click", "flask", "flask_migrate", "sqlalchemy"}),
+    "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
+    "http": ({"config", "errors", "operations"}, {"flask", "orjson", "werkzeug"}),
+    "api": (
+        {"config", "connections", "errors", "http", "operations", "schemas"},
+        {"flask", "flask_swagger_ui", "orjson", "pydantic"},
+    ),
+    "web": (
+        {"config", "connections", "db", "errors", "http", "operations", "schemas"},
+        {"flask", "flask_wtf", "lucide", "markupsafe", "pydantic", "pydantic_core", "werkzeug", "wtforms"},
+    ),
+    "cli": (
+        {"config", "connections", "db", "dbtools", "errors", "operations", "schemas"},
+        {"alembic", "click", "flask", "granian", "orjson"},
+    ),
+}
+# What doors may take from db.py: nothing that asks the database.
+PLAIN_DB = {"ROOT", "now", "db"}
+PLAIN_DB_ACTS = {"forget_connections"}
+AGENT_MODULES = ("agents", "agent_reads", "runtime")
+# Operations on agents that a door does without, and why.
+DOES_WITHOUT = {
+    "api": {
+        "listing_with_counts": "counts are for people; programs count what they fetch",
+        "restore_deleted": "undo is for the person who sees what was deleted",
+    },
+    "cli": {
+        "listing_with_counts": "a terminal prints what matches",
+        "restore_deleted": "undo is for the person who sees what was deleted",
+        "fetch": "only a token with the scope runtime may, and the terminal has none",
+    },
+    "web": {
+        "fetch": "only a token with the scope runtime may",
+    },
+}
+# Everything that assigns to an agent's row: the one write path, what it makes new rows with, and the change of keys.
+WRITERS = {"operations/agents.py:_write", "operations/rotation.py:_store"}
+MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
+# Pages that somebody who is not signed in may open.
+OPEN_PAGES = {"static", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}
+
+
+def area(path: Path) -> str:
+    """The part of the house that a file belongs to."""
+    return path.relative_to(APP).parts[0].removesuffix(".py") if path.is_relative_to(APP) else path.parent.name
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full name of everything that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The functions of a file, each as (file:name, node)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            yield f"{path.relative_to(APP).as_posix()}:{node.name}", node
+
+
+@pytest.mark.parametrize("part", MAY_USE)
+def test_a_part_uses_only_what_it_may(part: str) -> None:
+    ours, packages = MAY_USE[part]
+    allowed = {f"agents_app.{name}" for name in (*ours, part, "__version__")} | packages | sys.stdlib_module_names
+    found = [
+        (path, name) for path in FILES if path.is_relative_to(APP) and area(path) == part for name in imports(path)
+    ]
+
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path, name in found
+        if not {name.partition(".")[0], ".".join(name.split(".")[:2])} & allowed
+    ]
+
+    assert found
+    assert wrong == []
+
+
+def test_doors_ask_operations_and_never_the_database() -> None:
+    paths = [path for path in FILES if path.is_relative_to(APP) and area(path) in DOORS]
+    taken = {(path.name, name) for path in paths for name in imports(path) if name.startswith("agents_app.db.")}
+    asked = {
+        (path.name, node.attr)
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "db"
+    }
+
+    assert [(file, name) for file, name in taken if name.rpartition(".")[2] not in PLAIN_DB] == []
+    assert [(file, name) for file, name in asked if name not in PLAIN_DB_ACTS] == []
+
+
+def test_the_package_imports_nothing_when_it_is_imported() -> None:
+    assert list(imports(APP / "__init__.py")) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_says_what_lives_in_it_and_is_short(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    long = [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= FUNCTION_MAX
+    ]
+
+    assert ast.get_docstring(tree)
+    assert len(path.read_text().splitlines()) <= LINES_MAX
+    assert long == [] or "migrations" in path.parts
+
+
+def used_of(door: str) -> set[str]:
+    """The operations on agents that a door calls."""
+    found: set[str] = set()
+    for path in (APP / door).glob("*.py"):
+        tree = ast.parse(path.read_text())
+        names = {
+            alias.asname or alias.name: alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "agents_app.operations"
+            for alias in node.names
+            if alias.name in AGENT_MODULES
+        }
+        found |= {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names
+        }
+    return found & operations_on_agents()
+
+
+def operations_on_agents() -> set[str]:
+    """The public functions that do something with agents for an actor."""
+    found = set()
+    for module in AGENT_MODULES:
+        for _, node in functions(APP / "operations" / f"{module}.py"):
+            if node.args.args and node.args.args[0].arg == "actor" and not node.name.startswith("_"):
+                found.add(node.name)
+    return found
+
+
+@pytest.mark.parametrize("door", sorted(DOORS))
+def test_what_one_door_does_with_agents_every_door_does(door: str) -> None:
+    assert operations_on_agents() - used_of(door) == set(DOES_WITHOUT[door])
+
+
+def test_only_the_one_write_path_assigns_to_an_agent() -> None:
+    writers, makers = set(), set()
+    for path in FILES:
+        if not path.is_relative_to(APP):
+            continue
+        for name, function in functions(path):
+            text = ast.unparse(function)
+            if re.search(r"\bagent\.\w+(, \w+\.\w+)* = |setattr\(agent\b|(update|insert)\(Agent\)", text):
+                writers.add(name)
+            if re.search(r"\bAgent\(\w", text):
+                makers.add(name)
+
+    assert (writers, makers) == (WRITERS, MAKERS)
+
+
+def test_every_form_that_changes_something_proves_where_it_comes_from() -> None:
+    token = re.compile(r"csrf\(\)|csrf_token|_inputs\.html|form_page")
+    for template in (ROOT / "templates").rglob("*.html"):
+        for form in re.findall(
+            r"<form\b[^>]*method=\"post\".*?</form>", template.read_text(), re.DOTALL | re.IGNORECASE
+        ):
+            assert token.search(form), f"{template.name}: {form[:80]}"
+
+
+def test_a_stranger_is_sent_away_from_every_page(console: Flask) -> None:
+    strangers, browser = set(), console.test_client()
+    for rule in console.url_map.iter_rules():
+        if rule.rule.startswith("/api/") or "GET" not in rule.methods or rule.endpoint in OPEN_PAGES:
+            continue
+        path = re.sub(r"<[^>]*>", str(uuid.uuid4()), rule.rule)
+        answer = browser.get(path)
+        if answer.status_code not in (303, 401, 404) or answer.location == "/":
+            strangers.add(rule.endpoint)
+
+    assert {name for name in strangers if not name.startswith(("web.auth", "web.setup", "web.joining"))} == set()
+
+
+def test_no_page_changes_anything_for_a_stranger(console: Flask) -> None:
+    for rule in console.url_map.iter_rules():
+        for method in rule.methods & {"POST", "PUT", "PATCH", "DELETE"}:
+            path = re.sub(r"<[^>]*>", str(uuid.uuid4()), rule.rule)
+
+            assert console.test_client().open(path, method=method).status_code in (303, 400, 401), rule.rule
