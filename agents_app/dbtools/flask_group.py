@@ -10,7 +10,7 @@ from flask_migrate import Migrate
 from sqlalchemy.engine import URL
 
 from agents_app.db import ROOT, db, parse_url
-from agents_app.dbtools import backup_commands, look_commands
+from agents_app.dbtools import backup_commands, deploy_commands, look_commands
 from agents_app.dbtools.configuration import BACKUPS, SETTINGS
 from agents_app.dbtools.say import say
 
@@ -46,7 +46,7 @@ def _with_details(stock: click.Command) -> click.Group:
         # `downgrade -1` names a revision, not an option.
         command.context_settings = {"ignore_unknown_options": True}
         group.commands[name] = command
-    for own in (*backup_commands.COMMANDS, *look_commands.COMMANDS):
+    for own in (*backup_commands.COMMANDS, *look_commands.COMMANDS, *deploy_commands.COMMANDS):
         group.add_command(own)
     return group
 

@@ -17,6 +17,7 @@ from agents_app.dbtools.connections import looking
 from agents_app.dbtools.facts import TableFacts
 from agents_app.dbtools.findings import Finding
 from agents_app.dbtools.plan import Plan, PlannedStep, as_data, plan
+from agents_app.dbtools.say import counted
 from agents_app.dbtools.status import Problem, Status, status
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -84,10 +85,11 @@ def status_lines(found: Status) -> Iterator[str]:
     if not found.problems:
         yield "All is well."
     for problem in found.problems:
-        yield from _problem_lines(problem)
+        yield from problem_lines(problem)
 
 
-def _problem_lines(problem: Problem) -> Iterator[str]:
+def problem_lines(problem: Problem) -> Iterator[str]:
+    """A problem for a person: what is wrong, and what to do."""
     yield f"Wrong: {problem.what}"
     yield f"  Do: {problem.do}"
 
@@ -101,7 +103,7 @@ def plan_lines(found: Plan) -> Iterator[str]:
     for number, step in enumerate(found.steps, 1):
         yield from _step_lines(number, step)
     if found.dangers:
-        yield f"DANGER in {len(found.dangers)} places. Read them before you go on."
+        yield f"{counted(len(found.dangers), 'DANGER')}. Read what is said there before you go on."
 
 
 def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:

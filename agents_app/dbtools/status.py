@@ -1,20 +1,20 @@
 """How a database is: what it is, where its schema is, what is wrong and what to do about it. Nothing is changed."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools import postgresql, sqlite
+from agents_app.dbtools import clients, postgresql, sqlite
 from agents_app.dbtools.autogenerate import our_tables
 from agents_app.dbtools.drift import drift
 from agents_app.dbtools.refusals import place
 from agents_app.dbtools.revision import Step, current_revision
+from agents_app.dbtools.say import counted
 
 INVALID_INDEXES = """
 SELECT index.relname, owner.relname FROM pg_index
@@ -78,7 +78,7 @@ def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaDat
         server=f"{'PostgreSQL' if is_postgresql else 'SQLite'} {_version(connection)}",
         role=connection.scalar(sa.text("SELECT current_user")) if is_postgresql else None,
         driver=_driver(connection),
-        pg_dump=_dump_version() if is_postgresql else None,
+        pg_dump=_dump_version(connection) if is_postgresql else None,
         current=current,
         head=known[-1],
         is_ahead=is_ahead,
@@ -101,8 +101,8 @@ def _schema_problems(
         what = f"Tables are there that no migration made here: {', '.join(there)}."
         yield Problem(what, "If they match the models: flask db stamp head, then flask db check")
     elif pending:
-        count = "1 step is" if len(pending) == 1 else f"{len(pending)} steps are"
-        yield Problem(f"{count} pending, the next is {pending[0].name}.", "flask db deploy")
+        what = f"{counted(len(pending), 'step')} pending, the next is {pending[0].name}."
+        yield Problem(what, "flask db deploy")
     for line in differences or ():
         yield Problem(f"Not as the models say: {line}", "Write a step (flask db migrate -m ...) or undo the change.")
 
@@ -134,19 +134,18 @@ def _ours_of(connection: Connection, query: str, ours: frozenset[str], column: i
 
 
 def _dump_problems(connection: Connection) -> Iterator[Problem]:
-    server, dump = _major(_version(connection)), _dump_version()
-    if dump is None:
-        yield Problem("pg_dump is not there, so no backup can be taken.", f"Install the client of PostgreSQL {server}.")
-    elif _major(dump) < server:
-        what = f"pg_dump {dump} is older than the server ({server}) and refuses to save it."
-        yield Problem(what, f"Install the client of PostgreSQL {server}.")
+    try:
+        clients.program("pg_dump", _major(connection))
+    except CommandError as refusal:
+        what, _, advice = str(refusal).partition(". ")
+        yield Problem(f"No backup can be taken: {what}.", advice)
 
 
-def _dump_version() -> str | None:
-    program = shutil.which("pg_dump")
-    if program is None:
+def _dump_version(connection: Connection) -> str | None:
+    try:
+        told = clients.run([clients.program("pg_dump", _major(connection)), "--version"])
+    except CommandError:
         return None
-    told = subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout  # noqa: S603
     found = re.search(r"\d+(?:\.\d+)*", told)
     return found[0] if found else None
 
@@ -155,8 +154,8 @@ def _version(connection: Connection) -> str:
     return ".".join(str(part) for part in connection.dialect.server_version_info or ())
 
 
-def _major(version: str) -> int:
-    return int(version.partition(".")[0])
+def _major(connection: Connection) -> int:
+    return int((connection.dialect.server_version_info or (0,))[0])
 
 
 def _driver(connection: Connection) -> str:

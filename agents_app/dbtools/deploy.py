@@ -1,0 +1,76 @@
+"""A database brought to where this release needs it, as one safe act: look, keep a copy, apply, look again."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.engine import URL
+
+from agents_app.dbtools.backups import Backup, backup
+from agents_app.dbtools.connections import looking
+from agents_app.dbtools.plan import Plan, plan
+from agents_app.dbtools.saving import shown
+from agents_app.dbtools.say import counted, say
+from agents_app.dbtools.status import Problem, status
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a deployment would meet: the steps, and what is wrong with the database besides."""
+
+    plan: Plan
+    problems: tuple[Problem, ...]
+    is_empty: bool
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a deployment did, and what is wrong with the database afterwards; `seconds` without the backup's."""
+
+    backup: Backup | None
+    seconds: float
+    problems: tuple[Problem, ...]
+
+
+def prospect(url: URL, config: Config, metadata: sa.MetaData) -> Prospect:
+    """Look at a database before anything is done to it."""
+    script = ScriptDirectory.from_config(config)
+    with looking(url) as connection:
+        steps = plan(connection, script)
+        found = status(connection, script, metadata)
+        is_empty = not sa.inspect(connection).get_table_names()
+    # What is pending is about to be done; what hinders it is to be told before.
+    problems = tuple(problem for problem in found.problems if problem.do != "flask db deploy")
+    return Prospect(steps, problems, is_empty)
+
+
+def deploy(url: URL, config: Config, metadata: sa.MetaData, seen: Prospect, folder: Path | None) -> Deployment:
+    """Take a backup into `folder` (None: take none), apply the steps that were seen, look at the result.
+
+    Raises CommandError where one of these fails; a step that fails is undone.
+    """
+    kept = _backup(url, folder, seen)
+    started = time.monotonic()
+    try:
+        command.upgrade(config, seen.plan.target)
+    except CommandError as refusal:
+        advice = f" The backup from before is {shown(kept.file)}." if kept else ""
+        raise CommandError(f"{refusal}{advice}") from refusal
+    seconds = round(time.monotonic() - started, 2)
+    with looking(url) as connection:
+        after = status(connection, ScriptDirectory.from_config(config), metadata)
+    return Deployment(kept, seconds, after.problems)
+
+
+def _backup(url: URL, folder: Path | None, seen: Prospect) -> Backup | None:
+    if folder is None or seen.is_empty:
+        return None
+    say(f"{counted(len(seen.plan.steps), 'step')} to apply. Taking a backup first.")
+    kept = backup(url, folder)
+    say(f"Backup: {shown(kept.file)} ({kept.bytes / 1024 / 1024:,.1f} MB in {kept.seconds} s)")
+    return kept
