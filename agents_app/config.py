@@ -112,7 +112,9 @@ def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
     An empty one counts as not set. Raises ConfigurationError where a file cannot be read.
     """
     given = os.environ if environ is None else environ
-    texts = {name: text for source in (_stored(env_file), given) for name, text in source.items() if text}
+    texts = {
+        name: text for source in (_stored(env_file), given) for name, text in source.items() if text and text.strip()
+    }
     return {name: text for name in CHECKS if (text := _text_of(name, texts))}
 
 

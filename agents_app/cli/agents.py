@@ -183,7 +183,8 @@ def _record(agent: dict[str, Any]) -> dict[str, object]:
 
 def _fact(fact: dict[str, Any]) -> str:
     ending = f", ends in {fact['last_four']}" if fact.get("last_four") else ""
-    return f"set by {fact.get('set_by', 'somebody')}{ending}"
+    problem = "" if fact["readable"] else ", CANNOT BE DECRYPTED"
+    return f"set by {fact.get('set_by', 'somebody')}{ending}{problem}"
 
 
 def _name(actor: Actor, agent_id: UUID) -> str:

@@ -37,11 +37,17 @@ MAKERS: dict[str, Callable[[], str]] = {
 def prepare() -> None:
     """Set up what is missing: keys in .env, and the tables of an SQLite file.
 
-    On PostgreSQL the schema is looked at and left alone; `flask db upgrade` moves it.
+    On PostgreSQL the schema is looked at and left alone; `flask db deploy` moves it.
     """
+    check_given_keys(ENV_FILE)
     bring_schema_to_head()
     add_missing_keys(ENV_FILE)
-    _ = config.load(env_file=ENV_FILE).keys
+
+
+def check_given_keys(file: Path) -> None:
+    """Raise ConfigurationError where a key that is given is wrong, before anything is made."""
+    others = {name: MAKERS[name]() for name in _missing(file)}
+    _ = config.load({**os.environ, **others}, file).keys
 
 
 def bring_schema_to_head() -> None:
@@ -60,7 +66,7 @@ def bring_schema_to_head() -> None:
     if is_behind and is_sqlite:
         upgrade_to_head(url)
     elif is_behind:
-        raise Unavailable("The database schema is behind the program. Run: flask db upgrade", code="schema_behind")
+        raise Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
 
 
 def add_missing_keys(file: Path) -> None:

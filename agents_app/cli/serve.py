@@ -56,7 +56,7 @@ def check_database() -> bool:
     try:
         state = health.schema()
         if state.pending:
-            raise Unavailable("The database schema is behind the program. Run: flask db upgrade", code="schema_behind")
+            raise Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
         wrong_key = keys.wrong()
         is_empty = accounts.is_empty()
     except Unavailable as refusal:

@@ -1,5 +1,7 @@
 """The server that `flask serve` runs: granian with our options, logs and signals."""
 
+import multiprocessing
+import os
 import signal
 from typing import Any
 
@@ -61,6 +63,9 @@ class Server(MPServer):
 
     def signal_handler_interrupt(self, *_args: Any, **_kwargs: Any) -> None:
         """Stop, once. Workers that end from now on do so rightly."""
+        if multiprocessing.parent_process() is not None:
+            # A worker that was forked a moment ago and has no handler of its own yet.
+            os._exit(0)
         if self.interrupt_signal:
             return
         for worker in self.wrks:

@@ -1,0 +1,187 @@
+"""The terminal: in this process for most tests, as real processes in a copy of the project for the rest."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from agents_app.db import ROOT
+from tests.make import KEYS, make_account
+
+PARTS = ("agents_app", "migrations", "static", "templates", "pyproject.toml", "wsgi.py")
+PATIENCE_S = 60
+
+
+@dataclass
+class Terminal:
+    """Somebody who types `flask` commands for one account."""
+
+    app: Flask
+    account_id: UUID
+
+    def __call__(self, *words: object, stdin: str = "", account: bool = True) -> Result:
+        """What a command prints and how it ends."""
+        tail = ["--account", str(self.account_id)] if account else []
+        runner = self.app.test_cli_runner()
+        return runner.invoke(args=[*(str(word) for word in words), *tail], input=stdin, catch_exceptions=False)
+
+    def json(self, *words: object) -> Any:
+        """What a command prints as JSON."""
+        result = self(*words, "--json")
+        assert (result.exit_code, result.stderr) == (0, "")
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def terminal(console: Flask) -> Terminal:
+    """A terminal with an account of its own."""
+    return Terminal(console, make_account(console))
+
+
+@dataclass
+class Checkout:
+    """A copy of the project in a folder of its own, whose commands run as real processes."""
+
+    folder: Path
+    settings: dict[str, str]
+
+    @property
+    def env_file(self) -> Path:
+        """Where its settings are stored."""
+        return self.folder / ".env"
+
+    def flask(self, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end."""
+        return subprocess.run(
+            self._command(*words),
+            check=False,
+            timeout=PATIENCE_S,
+            cwd=self.folder,
+            env=self._environment(settings),
+            capture_output=True,
+            text=True,
+        )
+
+    def start(self, *words: str, **settings: str) -> "subprocess.Popen[str]":
+        """Start a command in a process group of its own."""
+        return subprocess.Popen(
+            self._command(*words),
+            cwd=self.folder,
+            env=self._environment(settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def _command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "flask", *words]
+
+    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.settings, **settings}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A copy of the project, without any setting, in a folder with a space in its name."""
+    folder = tmp_path / "agent console"
+    folder.mkdir()
+    for name in PARTS:
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, folder / name)
+    return Checkout(folder, {})
+
+
+@pytest.fixture
+def ready(checkout: Checkout, sqlite_schema_url: str) -> Checkout:
+    """A copy of the project with keys, an SQLite file with every table, and a free port."""
+    checkout.settings.update(KEYS, DATABASE_URL=sqlite_schema_url, BIND=f"127.0.0.1:{free_port()}")
+    return checkout
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., "Server"]]:
+    """Starts `flask serve` and waits until it answers; what still runs at the end of the test is killed."""
+    started: list[Server] = []
+
+    def start(checkout: Checkout, **settings: str) -> Server:
+        bind = settings.get("BIND", checkout.settings.get("BIND", ""))
+        started.append(Server(checkout.start("serve", **settings), f"http://{bind}"))
+        wait_for(lambda: started[-1].answers("/healthz"))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of an answer."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, refusal.read().decode()
+
+    def answers(self, path: str) -> bool:
+        """Whether somebody listens and answers."""
+        assert self.process.poll() is None, self.process.stdout.read()
+        try:
+            return bool(self.get(path))
+        except OSError:
+            return False
+
+    def workers(self) -> list[int]:
+        """The ids of the processes that answer."""
+        pid = self.process.pid
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end; answers exit code and everything that was printed."""
+        printed, _ = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, printed
+
+    def kill(self) -> None:
+        """End what still runs, workers too."""
+        with self.process, contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    """Look again and again until it holds."""
+    ends = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,165 @@
+"""`flask accounts` and `flask tokens`."""
+
+import json
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from agents_app.errors import NotSignedIn
+from agents_app.operations import sessions, tokens
+from tests.cli.conftest import Terminal
+from tests.make import PASSWORD, make_agent, make_app, make_user
+
+FROM_HERE = {"address": "192.0.2.1", "request_id": None}
+
+
+def new_email() -> str:
+    return f"{uuid4().hex}@example.org"
+
+
+def can_sign_in(app: Flask, email: str, password: str) -> bool:
+    with app.app_context():
+        return bool(sessions.sign_in(email, password, user_agent="test", **FROM_HERE))
+
+
+def acts(app: Flask, token: str) -> bool:
+    with app.app_context():
+        try:
+            return bool(tokens.authenticate(token, **FROM_HERE))
+        except NotSignedIn:
+            return False
+
+
+def test_an_account_is_made_with_a_password_from_standard_input(terminal: Terminal) -> None:
+    email = new_email()
+    words = ("--organisation", "Northwind", "--name", "Grace", "--email", email.upper(), "--password-stdin")
+
+    made = terminal("accounts", "create", *words, stdin=f"{PASSWORD}\n", account=False)
+
+    assert (made.exit_code, PASSWORD in made.output) == (0, False)
+    listed = json.loads(terminal("accounts", "list", "--json", account=False).stdout)["items"]
+    assert {"name": "Northwind", "people": 1}.items() <= next(
+        row for row in listed if row["id"] == made.stdout.strip()
+    ).items()
+    assert can_sign_in(terminal.app, email, PASSWORD)
+
+
+def test_an_account_is_asked_for_and_its_password_twice(terminal: Terminal) -> None:
+    email = new_email()
+    typed = ["Northwind", "Grace", email, PASSWORD, "mistyped-once-7", PASSWORD, PASSWORD]
+
+    made = terminal("accounts", "create", stdin="\n".join(typed) + "\n", account=False)
+
+    assert (made.exit_code, PASSWORD in made.output) == (0, False)
+    assert can_sign_in(terminal.app, email, PASSWORD)
+
+
+def test_every_wrong_value_of_an_account_is_told_at_once(terminal: Terminal) -> None:
+    words = ("--organisation", " ", "--email", "nobody", "--password-stdin")
+
+    refused = terminal("accounts", "create", *words, stdin="short", account=False)
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert sorted(refused.stderr.splitlines()[1:]) == [
+        "  account_name: Enter the name of your organisation.",
+        "  email: Write an email address, such as ada@example.org.",
+        "  name: Enter your name.",
+        "  password: Use 12 to 1024 characters.",
+    ]
+
+
+def test_an_address_that_is_taken_is_refused(terminal: Terminal) -> None:
+    taken = make_user(terminal.app).email
+    words = ("--organisation", "Northwind", "--name", "Grace", "--email", taken, "--password-stdin")
+
+    refused = terminal("accounts", "create", *words, stdin=PASSWORD, account=False)
+
+    assert (refused.exit_code, "  email: This address belongs to a person already" in refused.stderr) == (1, True)
+
+
+def test_a_password_as_an_option_is_refused_with_the_way_to_give_it(terminal: Terminal) -> None:
+    refused = terminal("accounts", "create", "--password", "canary-canary", account=False)
+
+    assert refused.exit_code == 2
+    assert "Leave it out to type it hidden, or use --password-stdin." in refused.stderr
+    assert "canary" not in refused.stderr
+
+
+def test_without_an_account_every_command_says_how_to_make_one(schema_url: str) -> None:
+    nobody = make_app(schema_url).test_cli_runner()
+
+    for words in (["agents", "list"], ["tokens", "list"]):
+        refused = nobody.invoke(args=words)
+        assert refused.exit_code == 1
+        assert refused.stderr == "Error: There is no account yet. Make one with: flask accounts create\n"
+
+
+def test_a_token_is_all_that_is_printed_to_standard_output_and_it_works(terminal: Terminal) -> None:
+    make_user(terminal.app, account_id=terminal.account_id)
+
+    made = terminal("tokens", "create", "--name", "ci", "--scope", "write", "--expires-in-days", "7")
+
+    token = made.stdout.removesuffix("\n")
+    assert (made.exit_code, acts(terminal.app, token)) == (0, True)
+    (listed,) = terminal.json("tokens", "list")["items"]
+    assert (listed["name"], listed["scopes"], listed["created_by"]) == ("ci", ["read", "write"], "Admin")
+    assert token not in terminal("tokens", "list").output + made.stderr + json.dumps(listed)
+
+
+def test_a_revoked_token_is_refused_at_once_and_cannot_be_revoked_again(terminal: Terminal) -> None:
+    make_user(terminal.app, account_id=terminal.account_id)
+    token = terminal("tokens", "create", "--name", "ci", "--scope", "read").stdout.strip()
+    token_id = terminal.json("tokens", "list")["items"][0]["id"]
+
+    assert terminal("tokens", "revoke", token_id).stderr == "ci is revoked.\n"
+
+    assert not acts(terminal.app, token)
+    assert terminal.json("tokens", "list")["items"] == []
+    for unknown in (token_id, uuid4()):
+        assert terminal("tokens", "revoke", unknown).exit_code == 1
+
+
+def test_a_runtime_token_may_be_limited_to_agents_and_needs_nobody(terminal: Terminal) -> None:
+    agent_id = make_agent(terminal.app, make_user(terminal.app, "editor", terminal.account_id))
+
+    made = terminal("tokens", "create", "--name", "prod", "--scope", "runtime", "--agent", agent_id)
+
+    assert made.exit_code == 0
+    (listed,) = terminal.json("tokens", "list")["items"]
+    assert (listed["agent_ids"], listed["created_by"]) == ([str(agent_id)], None)
+
+
+def test_a_token_is_made_for_the_person_who_is_named(terminal: Terminal) -> None:
+    make_user(terminal.app, account_id=terminal.account_id)
+    editor = make_user(terminal.app, "editor", terminal.account_id, name="Edith")
+    stranger = make_user(terminal.app)
+    words = ("tokens", "create", "--name", "ci", "--scope", "write", "--user")
+
+    assert terminal(*words, stranger.email).exit_code == 1
+    assert terminal(*words, editor.email).exit_code == 0
+    assert [row["created_by"] for row in terminal.json("tokens", "list")["items"]] == ["Edith"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--scope", "read"), "  name: Enter a name for the token."),
+        (("--name", "ci"), "  scopes: Choose at least one scope: read, write, runtime."),
+        (("--name", "ci", "--scope", "admin"), "  scopes: Choose among the scopes read, write, runtime."),
+        (
+            ("--name", "ci", "--scope", "read", "--expires-in-days", "0"),
+            "  expires_in_days: Days must be between 1 and 3650.",
+        ),
+        (
+            ("--name", "ci", "--scope", "read", "--agent", "Sales"),
+            "  agent_ids: Name agents by their ids, which are UUIDs.",
+        ),
+    ],
+)
+def test_a_bad_token_is_refused(terminal: Terminal, words: tuple[str, ...], sentence: str) -> None:
+    make_user(terminal.app, account_id=terminal.account_id)
+
+    refused = terminal("tokens", "create", *words)
+
+    assert (refused.exit_code, refused.stdout, refused.stderr.splitlines()[1:]) == (1, "", [sentence])

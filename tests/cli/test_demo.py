@@ -1,0 +1,54 @@
+"""`flask demo`: agents to look at, none of which reaches anything."""
+
+import re
+
+from flask import Flask
+
+from agents_app.cli.demo import samples
+from agents_app.operations import sessions
+from tests.cli.conftest import Terminal
+from tests.make import make_agent, make_app, make_user
+
+
+def test_an_empty_server_gets_an_account_whose_admin_can_sign_in_as_told(schema_url: str) -> None:
+    app: Flask = make_app(schema_url)
+
+    made = app.test_cli_runner().invoke(args=["demo"])
+
+    told = re.search(r"Sign in at http://127\.0\.0\.1:8000 as (\S+) with the password (\S+)\.\n", made.stdout)
+    assert (made.exit_code, made.stderr) == (0, "")
+    assert told is not None
+    with app.app_context():
+        assert sessions.sign_in(*told.groups(), address="192.0.2.1", user_agent="test", request_id=None)
+
+
+def test_it_makes_sixty_agents_of_both_kinds_some_of_them_disabled(terminal: Terminal) -> None:
+    made = terminal("demo")
+
+    agents = terminal.json("agents", "list")["items"]
+    assert made.stdout.startswith("60 agents were added to Acme.\n")
+    assert len({agent["name"] for agent in agents}) == 60
+    assert {agent["connection_type"] for agent in agents} == {"DB", "POWERBI"}
+    assert 5 < sum(agent["status"] == "disabled" for agent in agents) < 15
+
+
+def test_it_adds_to_what_is_there_only_when_told(terminal: Terminal) -> None:
+    make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
+
+    refused = terminal("demo")
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert len(terminal.json("agents", "list")["items"]) == 1
+    assert terminal("demo", "--yes").exit_code == 0
+    assert len(terminal.json("agents", "list")["items"]) == 61
+
+
+def test_its_agents_are_the_same_every_time_and_name_nothing_real() -> None:
+    agents = list(samples())
+
+    assert agents == list(samples())
+    for agent in agents:
+        config = agent["connection_config"]
+        assert config.get("host", config.get("tenant_id")).endswith("contoso.example")
+        secrets = [agent["api_key"], config.get("password", config.get("client_secret"))]
+        assert all(secret.startswith("demo-not-a-real-") for secret in secrets)

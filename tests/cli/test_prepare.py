@@ -1,0 +1,111 @@
+"""`flask prepare`: what is missing is made, what is there is left alone, what is wrong is one line."""
+
+import stat
+
+import pytest
+
+from agents_app.config import KEY_SETTINGS, load
+from tests.cli.conftest import Checkout
+from tests.make import KEYS, make_agent, make_app, make_user
+
+
+def names(checkout: Checkout) -> list[str]:
+    return [line.partition("=")[0] for line in checkout.env_file.read_text().splitlines()]
+
+
+def test_a_new_checkout_gets_keys_of_its_own_and_an_sqlite_file(checkout: Checkout) -> None:
+    first = checkout.flask("prepare")
+    written = checkout.env_file.read_text()
+    second = checkout.flask("prepare")
+
+    assert (first.returncode, second.returncode, second.stdout + second.stderr) == (0, 0, "")
+    assert checkout.env_file.read_text() == written
+    assert names(checkout) == list(KEY_SETTINGS)
+    for file in (checkout.env_file, checkout.folder / "instance" / "console.db"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    keys = load({}, checkout.env_file).keys
+    assert keys.encryption.ids == ["k1"]
+    assert not any(line.partition("=")[2] in first.stderr for line in written.splitlines())
+
+
+def test_an_env_file_with_one_line_is_completed_and_closed_to_others(checkout: Checkout, sqlite_url: str) -> None:
+    checkout.env_file.write_text(f"DATABASE_URL={sqlite_url}")
+    checkout.env_file.chmod(0o644)
+
+    assert checkout.flask("prepare").returncode == 0
+
+    assert checkout.env_file.read_text().startswith(f"DATABASE_URL={sqlite_url}\nSECRET_KEY=")
+    assert stat.S_IMODE(checkout.env_file.stat().st_mode) == 0o600
+    assert not (checkout.folder / "instance").exists()
+
+
+def test_keys_that_are_given_otherwise_are_not_written(checkout: Checkout) -> None:
+    (checkout.folder / "key").write_text(KEYS["SECRET_KEY"])
+    checkout.env_file.write_text("SECRET_KEY=\n")
+
+    prepared = checkout.flask("prepare", ENCRYPTION_KEYS=KEYS["ENCRYPTION_KEYS"], SECRET_KEY_FILE="key")
+
+    assert prepared.returncode == 0
+    assert names(checkout) == ["SECRET_KEY", "TOKEN_PEPPERS"]
+
+
+def test_a_lost_encryption_key_is_not_replaced(ready: Checkout) -> None:
+    app = make_app(ready.settings["DATABASE_URL"])
+    make_agent(app, make_user(app), api_key="sk-0123456789")
+    del ready.settings["ENCRYPTION_KEYS"]
+
+    refused = ready.flask("prepare")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "Error: ENCRYPTION_KEYS is not set, and this database holds secrets under the key k1. Put it back.\n"
+    )
+    assert ready.env_file.read_text() == ""
+
+
+def test_a_postgresql_schema_is_looked_at_and_left_alone(
+    checkout: Checkout, postgres_url: str, postgres_schema_url: str
+) -> None:
+    behind = checkout.flask("prepare", DATABASE_URL=postgres_url)
+    current = checkout.flask("db", "current", DATABASE_URL=postgres_url)
+    at_head = checkout.flask("prepare", DATABASE_URL=postgres_schema_url)
+
+    assert (behind.returncode, behind.stdout) == (1, "")
+    assert behind.stderr == "Error: The database schema is behind the program. Run: flask db deploy\n"
+    assert (current.returncode, current.stdout.strip()) == (0, "")
+    assert at_head.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is not a database URL;"),
+        ({"DATABASE_URL": "sqlite:////dev/null/console.db"}, "Error: Cannot open sqlite:////dev/null/console.db:"),
+        ({"SECRET_KEY": "canary"}, "Error: SECRET_KEY is too short;"),
+        ({"ENCRYPTION_KEYS": "k1:canary"}, "Error: ENCRYPTION_KEYS holds a key called k1 that"),
+        ({"TOKEN_PEPPERS_FILE": "/canary"}, "TOKEN_PEPPERS_FILE cannot be read: No such file or directory."),
+        ({"WORKERS": "canary"}, "WORKERS must be a whole number from 1 to 64."),
+        ({"BIND": "0.0.0.0:8000"}, "BIND must be a loopback address until PUBLIC_URL"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_wrong_setting_is_one_line_that_names_it_and_repeats_no_value(
+    checkout: Checkout, settings: dict[str, str], line: str
+) -> None:
+    refused = checkout.flask("prepare", **settings)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(line)
+    assert refused.stderr.count("\n") == 1
+    assert "canary" not in refused.stderr
+
+
+def test_an_env_file_that_cannot_be_written_is_one_line(checkout: Checkout) -> None:
+    checkout.env_file.mkdir()
+
+    refused = checkout.flask("prepare", DATABASE_URL=f"sqlite:///{checkout.folder / 'console.db'}")
+
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == (
+        "Error: SECRET_KEY, ENCRYPTION_KEYS, TOKEN_PEPPERS must be set, and .env cannot be written: Is a directory."
+    )

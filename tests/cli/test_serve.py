@@ -1,0 +1,151 @@
+"""`flask serve`: what is wrong stops it before it listens; signals, deaths and requests in flight."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+
+from tests.cli.conftest import Checkout, Server, free_port, wait_for
+from tests.make import KEYS, make_account, make_app
+
+Serve = Callable[..., Server]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"SECRET_KEY": "too short"}, "Error: SECRET_KEY is too short;"),
+        ({"TOKEN_PEPPERS": ""}, "Error: TOKEN_PEPPERS is not set."),
+        ({"TOKEN_PEPPERS": KEYS["ENCRYPTION_KEYS"]}, "Error: TOKEN_PEPPERS repeats a key of ENCRYPTION_KEYS;"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be one of"),
+        ({"BIND": "192.0.2.1:8000", "PUBLIC_URL": "https://agents.example.org"}, "Error: BIND cannot be used:"),
+    ],
+)
+def test_a_wrong_setting_stops_it_with_one_line(ready: Checkout, settings: dict[str, str], line: str) -> None:
+    refused = ready.flask("serve", **settings)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(line)
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_port_in_use_stops_it_with_one_line(ready: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = ready.flask("serve", BIND=f"127.0.0.1:{port}")
+
+    assert refused.returncode == 1
+    assert refused.stderr == f"Error: Port {port} is in use already. Stop what uses it, or set BIND.\n"
+
+
+def test_a_schema_that_is_behind_stops_it_with_one_line(checkout: Checkout, database_url: str) -> None:
+    refused = checkout.flask("serve", DATABASE_URL=database_url, BIND=f"127.0.0.1:{free_port()}", **KEYS)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "Error: The database schema is behind the program. Run: flask db deploy\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_it_or_to_all_its_processes_ends_it_with_0(ready: Checkout, serve: Serve, number: int) -> None:
+    for send in (os.kill, os.killpg):
+        server = serve(ready, WORKERS="2")
+
+        send(server.process.pid, number)
+
+        code, printed = server.end()
+        assert (code, "Unexpected" in printed, "Traceback" in printed) == (0, False, False)
+
+
+def test_it_says_where_to_look_and_how_to_begin(ready: Checkout, serve: Serve) -> None:
+    local, public = serve(ready), serve(ready, PUBLIC_URL="https://agents.example.org", BIND=f"127.0.0.1:{free_port()}")
+    assert local.get("/readyz") == (200, '{"status":"ok"}')
+    for server in (local, public):
+        server.process.terminate()
+
+    local_text, public_text = local.end()[1], public.end()[1]
+
+    assert f": {local.url} (" in local_text
+    assert "There is no account yet." in local_text
+    assert "Set-up code" not in local_text
+    assert ": https://agents.example.org (" in public_text
+    assert "Set-up code: " in public_text
+
+
+def test_a_server_with_an_account_tells_no_set_up_code(ready: Checkout, serve: Serve) -> None:
+    make_account(make_app(ready.settings["DATABASE_URL"]))
+    server = serve(ready, PUBLIC_URL="https://agents.example.org")
+    server.process.terminate()
+
+    text = server.end()[1]
+
+    assert "There is no account" not in text
+    assert "Set-up code" not in text
+
+
+def test_a_worker_that_is_killed_is_replaced(ready: Checkout, serve: Serve) -> None:
+    server = serve(ready)
+    (worker,) = server.workers()
+
+    os.kill(worker, signal.SIGKILL)
+
+    wait_for(lambda: server.workers() not in ([], [worker]))
+    wait_for(lambda: server.answers("/healthz"))
+    server.process.terminate()
+    assert server.end()[0] == 0
+
+
+def test_it_starts_without_its_database_and_says_so_at_readyz(ready: Checkout, serve: Serve) -> None:
+    server = serve(ready, DATABASE_URL="postgresql://user:canary@127.0.0.1:1/console")
+
+    assert server.get("/healthz")[0] == 200
+    assert server.get("/readyz") == (503, '{"status":"database_unavailable"}')
+    server.process.terminate()
+    code, printed = server.end()
+    assert (code, "canary" in printed) == (0, False)
+    assert printed.startswith("Warning: The database cannot be reached.")
+
+
+def test_what_is_in_flight_at_sigterm_is_answered(ready: Checkout, serve: Serve, postgres_schema_url: str) -> None:
+    server = serve(ready, DATABASE_URL=postgres_schema_url)
+    locker = psycopg2.connect(**connection_arguments(postgres_schema_url))
+    answers: list[int] = []
+
+    with locker, locker.cursor() as cursor:
+        cursor.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+        request = threading.Thread(target=lambda: answers.append(server.get("/readyz")[0]))
+        request.start()
+        wait_for(lambda: is_somebody_waiting(cursor))
+        server.process.terminate()
+        wait_for(lambda: not listens(server))
+    request.join()
+    locker.close()
+
+    assert len(answers) == 1
+    assert server.end()[0] == 0
+
+
+def connection_arguments(url: str) -> dict[str, object]:
+    parts = sa.make_url(url)
+    return {"host": parts.query.get("host", parts.host), "port": parts.port, "user": parts.username} | {
+        "password": parts.password,
+        "dbname": parts.database,
+    }
+
+
+def is_somebody_waiting(cursor: "psycopg2.extensions.cursor") -> bool:
+    cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return bool(cursor.fetchone()[0])
+
+
+def listens(server: Server) -> bool:
+    host, port = server.url.removeprefix("http://").split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
