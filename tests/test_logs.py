@@ -1,0 +1,68 @@
+"""Log lines: one JSON object each, and nothing that looks like one of our secrets."""
+
+import json
+import logging
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from agents_app.encryption import Keyring, parse_keys
+from agents_app.logs import REMOVED, JsonLines, without_secrets
+from agents_app.schemas.agents import AgentValues
+from tests.make import KEYS
+
+CANARY = "canary5Xy8Qm1TtLw6RbNc4HsJd9GfPa2Ue7Zk3v"
+SEALED = Keyring(parse_keys(KEYS["ENCRYPTION_KEYS"])).encrypt("x", "place")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"token agc_{'a' * 12}.{CANARY}1 was sent",
+        f"postgresql://console:{CANARY}@localhost:5432/db",
+        f"postgresql://console:a@{CANARY}@localhost/db",
+        f"Authorization: Bearer {CANARY}",
+        f"authorization: basic {CANARY}",
+        f"Cookie: session={CANARY}; theme=dark",
+        f"Cookie: __Host-session={CANARY}",
+        f"host=localhost password={CANARY} user=console",
+        f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
+        f"-----BEGIN PRIVATE KEY-----\n{CANARY}",
+    ],
+)
+def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
+    cleaned = without_secrets(text)
+
+    assert CANARY not in cleaned
+    assert REMOVED in cleaned
+
+
+def test_an_encrypted_value_is_taken_out() -> None:
+    assert SEALED not in without_secrets(f"stored {SEALED} there")
+
+
+@pytest.mark.parametrize("text", ["GET /api/v1/agents 200", "http://localhost:8000/agents", "v1:k1:short", "agc_"])
+def test_other_words_stay(text: str) -> None:
+    assert without_secrets(text) == text
+
+
+def test_a_traceback_is_cleaned_too() -> None:
+    try:
+        raise RuntimeError(f"cannot reach postgresql://console:{CANARY}@localhost/db")
+    except RuntimeError:
+        record = logging.LogRecord("agents_app", logging.ERROR, "", 0, "broken\nline %s", ("two",), sys.exc_info())
+
+    line = JsonLines().format(record)
+
+    assert json.loads(line)["message"] == "broken\nline two"
+    assert "\n" not in line
+    assert "RuntimeError" in line
+    assert CANARY not in line
+
+
+def test_a_refused_value_is_not_in_the_exception_that_refuses_it() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        AgentValues.model_validate({"api_key": CANARY, "color": CANARY, "model_type": [CANARY]})
+
+    assert CANARY not in str(refusal.value)
