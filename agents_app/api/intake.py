@@ -11,7 +11,7 @@ from agents_app.schemas import json_text
 from agents_app.schemas.fields import escape_pointer
 
 IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
-VERSION = re.compile(r"[1-9][0-9]{0,9}")
+VERSION = re.compile(r'"([1-9][0-9]{0,9})"')
 # No agent has it, so that a precondition which names no version of ours never holds.
 NO_VERSION = -1
 BODY_METHODS = ("POST", "PUT", "PATCH")
@@ -53,18 +53,25 @@ def idempotency_key() -> str | None:
 
 def expected_version() -> int | None:
     """The version that If-Match asks for, the latest of several; None where any will do."""
-    if "If-Match" not in request.headers or request.if_match.star_tag:
+    wanted = _tags("If-Match")
+    if wanted in ([], ["*"]):
         return None
-    return max(_versions(request.if_match.as_set()), default=NO_VERSION)
+    return max(map(_version, wanted))
 
 
 def known_version() -> int:
-    """The latest version that If-None-Match says the caller has."""
-    return max(_versions(request.if_none_match.as_set(include_weak=True)), default=NO_VERSION)
+    """The latest version that If-None-Match says the caller has; NO_VERSION where it names none of ours."""
+    return max((_version(tag.removeprefix("W/")) for tag in _tags("If-None-Match")), default=NO_VERSION)
 
 
-def _versions(tags: Collection[str]) -> list[int]:
-    return [int(tag) for tag in tags if VERSION.fullmatch(tag)]
+def _tags(header: str) -> list[str]:
+    # The framework's reader takes more spellings, and gives back None for an empty tag.
+    return [tag.strip() for value in request.headers.getlist(header) for tag in value.split(",")]
+
+
+def _version(tag: str) -> int:
+    found = VERSION.fullmatch(tag)
+    return int(found[1]) if found else NO_VERSION
 
 
 def _is_plain_utf8() -> bool:

@@ -61,6 +61,7 @@ class SecretFact(Shape):
     set_at: datetime
     set_by: str
     last_four: str | None = Field(description="Its last four characters, where it is at least 16 long.")
+    readable: bool = Field(description="False where it cannot be decrypted: an operator must look, or it be set anew.")
 
 
 class Agent(ShortAgent):

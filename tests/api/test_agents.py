@@ -65,7 +65,10 @@ def test_a_destination_is_not_changed_under_a_stored_password(api: Client) -> No
     assert api.get(f"/agents/{agent['id']}").json["connection_config"]["host"] == "db.example.org"
 
 
-@pytest.mark.parametrize("tag", ['"2"', 'W/"1"', '"one"', "", '"01"'])
+@pytest.mark.parametrize(
+    "tag",
+    ['"2"', 'W/"1"', '"one"', "", '""', ",", "1", '"01"', '"1', '"1\\""', '"2", "", W/"1"', '"' + "9" * 5_000 + '"'],
+)
 @pytest.mark.parametrize("act", ["PATCH", "DELETE", "enable", "disable"])
 def test_a_stale_caller_changes_nothing(api: Client, tag: str, act: str) -> None:
     agent = api.post("/agents", agent_values()).json
@@ -136,9 +139,12 @@ def test_a_caller_who_knows_the_version_is_sent_nothing(api: Client) -> None:
     agent = api.post("/agents", agent_values()).json
     path = f"/agents/{agent['id']}"
 
-    answers = [api.get(path, headers={"If-None-Match": tag}) for tag in ('"1"', 'W/"1"', '"9", "1"', '"2"', "*")]
+    answers = [
+        api.get(path, headers={"If-None-Match": tag})
+        for tag in ('"1"', 'W/"1"', '"", "1"', '"9", "1"', '"2"', "*", '""', "")
+    ]
 
-    assert [answer.status_code for answer in answers] == [304, 304, 200, 200, 200]
+    assert [answer.status_code for answer in answers] == [304, 304, 304, 200, 200, 200, 200, 200]
     assert answers[0].headers["ETag"] == '"1"'
 
 
