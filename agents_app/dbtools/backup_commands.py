@@ -1,6 +1,7 @@
 """The commands of `flask db` that keep data and bring it back."""
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from agents_app.db import parse_url
 from agents_app.dbtools.backups import backup, restore
 from agents_app.dbtools.putting_back import PutBack, put_back
 from agents_app.dbtools.refusals import in_plain_words
+from agents_app.dbtools.rehearsal import in_words, rehearse
 from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted
 from agents_app.dbtools.state import SchemaState
@@ -52,7 +54,7 @@ def _in_words(result: PutBack) -> str:
 @AS_JSON
 def write_backup(file: Path | None, as_json: bool) -> None:
     """Write the whole database to FILE, or to a new file in the backup folder."""
-    with refusing() as url:
+    with refusing() as url, ending_in_order():
         written = backup(url, current_app.config["BACKUP_FOLDER"], file)
     answer = {**asdict(written), "file": str(written.file)}
     at = f"at revision {written.revision}" if written.revision else "without a revision"
@@ -65,10 +67,35 @@ def write_backup(file: Path | None, as_json: bool) -> None:
 @AS_JSON
 def read_backup(file: Path, as_json: bool) -> None:
     """Restore the backup FILE into an empty database."""
-    with refusing() as url:
+    with refusing() as url, ending_in_order():
         state = restore(url, file)
     answer = {"file": str(file), "revision": state.current, "pending": [asdict(step) for step in state.pending]}
     tell(as_json, answer, iter([f"Restored {shown(file)}: {_where(state)}", KEYS_NEEDED]))
+
+
+@click.command("rehearse")
+@click.option(
+    "--scratch-url",
+    envvar="SCRATCH_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="An empty database to use, which is emptied again. Others can read a command line: set it in the environment.",
+)
+@AS_JSON
+def rehearse_steps(scratch_url: str | None, as_json: bool) -> None:
+    """Try the pending steps on a copy of the data: up, down and up again."""
+    with refusing() as url, ending_in_order():
+        rehearsal = rehearse(url, current_app.config["BACKUP_FOLDER"], _url_of(scratch_url))
+    tell(as_json, asdict(rehearsal), in_words(rehearsal))
+    if rehearsal.problems:
+        raise click.exceptions.Exit(1)
+
+
+def _url_of(text: str | None) -> URL | None:
+    try:
+        return parse_url(text) if text else None
+    except ValueError as error:
+        raise CommandError(f"--scratch-url {error}") from None
 
 
 def _where(state: SchemaState) -> str:
@@ -77,8 +104,23 @@ def _where(state: SchemaState) -> str:
     if state.current is None:
         return "it has no revision. If its tables match the models: flask db stamp head"
     if state.pending:
-        return f"revision {state.current}, {counted(len(state.pending), 'step')} behind. Next: flask db upgrade"
+        return f"revision {state.current}, {counted(len(state.pending), 'step')} behind. Next: flask db deploy"
     return f"revision {state.current}, which is head."
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let what was begun be cleaned up when the process is told to end."""
+    before = {name: signal.signal(name, _end) for name in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _end(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 @contextmanager
@@ -99,4 +141,4 @@ def tell(as_json: bool, answer: dict[str, Any], sentences: Iterator[str]) -> Non
         click.echo(line)
 
 
-COMMANDS = (write_backup, read_backup, restore_rows)
+COMMANDS = (write_backup, read_backup, restore_rows, rehearse_steps)

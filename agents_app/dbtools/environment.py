@@ -46,6 +46,7 @@ def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place])
     asked = _asked(url)
     settings = autogenerate.settings(models, metadata, context.script.dir, url.get_backend_name())
     steps = Steps(asked["fn"])
+    context.config.attributes["times"] = steps.times
     with in_one_line(url, steps):
         if context.is_offline_mode():
             _write_script(url, settings)

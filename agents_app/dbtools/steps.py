@@ -14,11 +14,12 @@ Plan = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
 class Steps:
     """What Alembic is to do, as the `fn` of its context.
 
-    A second try goes on with the step that failed: `downgrade -2` worked out anew after one step would go three back.
+    `times` has the seconds of each step that is done. A second try goes on with the step that failed: `downgrade -2`
+    worked out anew after one step would go three back.
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.done = 0
+        self.times: dict[str, float] = {}
         self._plan = plan
         self._left: deque[MigrationStep] | None = None
 
@@ -29,8 +30,9 @@ class Steps:
             started = time.monotonic()
             yield self._left[0]
             # Alembic comes back here when the step is done.
-            self.done += 1
-            say(f"Done: {self._left.popleft()} ({time.monotonic() - started:.2f} s)")
+            step = str(self._left.popleft())
+            self.times[step] = round(time.monotonic() - started, 3)
+            say(f"Done: {step} ({self.times[step]:.2f} s)")
 
     @property
     def failing(self) -> str | None:

@@ -1,0 +1,83 @@
+"""A database beside the real one, to try things on: made here, and removed again whatever happens."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.util import CommandError
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
+
+from agents_app.dbtools.columns import quoted
+from agents_app.dbtools.connections import looking
+
+INSUFFICIENT_PRIVILEGE = "42501"
+ENUMS = "SELECT typname FROM pg_type WHERE typtype = 'e' AND typnamespace = to_regnamespace(current_schema())"
+
+
+@contextmanager
+def scratch(url: URL, given: URL | None, folder: Path) -> Iterator[URL]:
+    """The URL of an empty database of the same kind: `given`, which is emptied again, else one of our own.
+
+    Raises CommandError where it cannot be made or is not empty.
+    """
+    if given is not None:
+        with _lent(url, given) as lent:
+            yield lent
+    elif url.get_backend_name() == "sqlite":
+        yield URL.create("sqlite", database=str(folder / "scratch.sqlite"))
+    else:
+        with _made(url) as made:
+            yield made
+
+
+@contextmanager
+def _made(url: URL) -> Iterator[URL]:
+    name = f"{(url.database or '')[:40]}_scratch_{uuid.uuid4().hex[:8]}"
+    try:
+        _execute(url, "CREATE DATABASE {} TEMPLATE template0", name)
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+            raise
+        role = f'ALTER ROLE "{url.username}" CREATEDB'
+        raise CommandError(
+            f"This role may not create databases. Let it ({role}), or name an empty database with --scratch-url."
+        ) from error
+    try:
+        yield url.set(database=name)
+    finally:
+        _execute(url, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def _execute(url: URL, statement: str, name: str) -> None:
+    with looking(url) as connection:
+        outside = connection.execution_options(isolation_level="AUTOCOMMIT")
+        outside.exec_driver_sql(statement.format(quoted(connection, name)))
+
+
+@contextmanager
+def _lent(url: URL, given: URL) -> Iterator[URL]:
+    if given.get_backend_name() != url.get_backend_name():
+        raise CommandError("The scratch database must be of the same kind as the one in DATABASE_URL.")
+    with looking(given) as connection:
+        tables = sa.inspect(connection).get_table_names()
+    if tables or given.set(password=None) == url.set(password=None):
+        raise CommandError("The scratch database must be empty, and another one than that in DATABASE_URL.")
+    try:
+        yield given
+    finally:
+        with looking(given) as connection:
+            _empty(connection)
+            connection.commit()
+
+
+def _empty(connection: Connection) -> None:
+    is_postgresql = connection.dialect.name == "postgresql"
+    if not is_postgresql:
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+    for table in sa.inspect(connection).get_table_names():
+        connection.exec_driver_sql(f"DROP TABLE {quoted(connection, table)}{' CASCADE' if is_postgresql else ''}")
+    for enum in connection.scalars(sa.text(ENUMS)).all() if is_postgresql else ():
+        connection.exec_driver_sql(f"DROP TYPE {quoted(connection, enum)}")
