@@ -214,7 +214,7 @@ def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     if state == "53100" or "disk is full" in cause:
         return StorageFull("The database has no room left. Nothing was changed.")
     if state == "42P01" or "no such table" in cause or state == "42703" or "no such column" in cause:
-        return Unavailable("The database schema is behind the program. Run: flask db upgrade", code="schema_behind")
+        return Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
     if state in ("57014", "55P03") or "database is locked" in cause:
         return Unavailable("The database is busy. Try again in a moment.", code="database_busy")
     return Unavailable("The database cannot be reached. Try again in a moment.", code="database_unavailable")

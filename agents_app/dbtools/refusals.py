@@ -17,7 +17,7 @@ STAMP = "If its tables match the models, say so with `flask db stamp head`, then
 RAISED_BY_US = "P0001"
 # What Alembic says (its beginning), and what to say in place of it.
 ADVICE = {
-    "Target database is not up to date": "The database is not at head. Bring it there first: flask db upgrade",
+    "Target database is not up to date": "The database is not at head. Bring it there first: flask db deploy",
     "This operation cannot proceed in --sql mode": "SQLite needs the table itself for this step: leave --sql out.",
 }
 

@@ -100,7 +100,7 @@ def test_tables_that_are_there_already_point_to_stamp(database_url: str) -> None
 
 
 def test_a_database_behind_is_told_how_to_come_forward(database_url: str) -> None:
-    assert "flask db upgrade" in _refusal(VERBS["check"], database_url)
+    assert "flask db deploy" in _refusal(VERBS["check"], database_url)
 
 
 def test_a_revision_from_nowhere_is_named(database_url: str) -> None:
