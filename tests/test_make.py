@@ -1,0 +1,65 @@
+"""`make` on machines that lack something: it says what, and leaves nothing half made."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agents_app.db import ROOT
+
+NEEDS_VENV = "This Python lacks its venv module. On Debian and Ubuntu: apt-get install python3-venv"
+NEEDS_PYTHON = "Python 3.11 or later is needed. Say where it is with: make run PYTHON=/path/to/python3.11"
+
+
+def make(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    return subprocess.run(["make", *words], check=False, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the Makefile and the lists of requirements, and a space in its name."""
+    folder = tmp_path / "agent console"
+    folder.mkdir()
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+        shutil.copy2(ROOT / name, folder)
+    return folder
+
+
+def python_that(folder: Path, refuses: str) -> str:
+    """The path of a Python that fails where its program has this word in it."""
+    program = folder / "python"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *{refuses}*) exit 1 ;; esac\n')
+    program.chmod(0o755)
+    return "./python"
+
+
+def test_make_alone_lists_what_can_be_done(folder: Path) -> None:
+    listed = make(folder)
+
+    assert (listed.returncode, listed.stderr) == (0, "")
+    targets = [line.split()[0] for line in listed.stdout.splitlines()]
+    assert {"help", "run", "test", "lint", "sure"} <= set(targets)
+
+
+@pytest.mark.parametrize("target", ["run", "test"])
+@pytest.mark.parametrize(
+    ("refuses", "sentence"), [("version_info", NEEDS_PYTHON), ("ensurepip", NEEDS_VENV)], ids=["too old", "no venv"]
+)
+def test_a_python_that_will_not_do_is_refused_in_one_sentence(
+    folder: Path, target: str, refuses: str, sentence: str
+) -> None:
+    refused = make(folder, target, f"PYTHON={python_that(folder, refuses)}")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.splitlines()[0] == sentence
+    assert not (folder / ".venv").exists()
+
+
+def test_a_venv_that_could_not_be_made_is_removed(folder: Path) -> None:
+    refused = make(folder, "setup", f"PYTHON={python_that(folder, '--clear')}")
+
+    assert refused.returncode == 2
+    assert not (folder / ".venv").exists()
