@@ -159,6 +159,24 @@ def test_a_refused_form_takes_the_focus_to_its_problems(site: Site, open_page: O
         expect(page.get_by_label("Name", exact=True)).to_be_focused()
 
 
+def test_no_bar_covers_what_has_the_focus(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    agent_id = make_agent(site.app, admin)
+    page = open_page(site, viewport={"width": 1000, "height": 500})
+    sign_in(page, admin.email)
+    page.goto(f"/agents/{agent_id}/edit")
+    page.get_by_label("Name", exact=True).focus()
+    overlaps = """() => { const bar = document.querySelector(".save-bar"), here = document.activeElement;
+      return !bar.contains(here) && here.getBoundingClientRect().bottom > bar.getBoundingClientRect().top; }"""
+
+    for stop in range(40):
+        page.keyboard.press("Tab")
+        assert not page.evaluate(overlaps), stop
+        if page.evaluate("document.activeElement.matches('[data-save]')"):
+            return
+    raise AssertionError("the button that saves was not reached")
+
+
 def test_unsaved_changes_are_counted_and_asked_about(site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     agent_id = make_agent(site.app, admin, api_key="sk-0123456789-abcdefgh")
