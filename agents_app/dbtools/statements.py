@@ -17,7 +17,8 @@ COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 TEXT = re.compile(r"'(?:[^']|'')*'")
 # Words that only open a block, so that the statements inside of it are seen.
 OPENING = re.compile(
-    r"^\s*(?:DO\s+)?(?:\$\w*\$\s*)?(?:DECLARE\b.*?)?(?:BEGIN\b|THEN\b|ELSE\b|LOOP\b)\s*", re.IGNORECASE
+    r"^(?:DO )?(?:\$\w*\$ ?)?(?:DECLARE\b.*?)?(?:BEGIN|IF\b.*?\bTHEN|ELSE|(?:FOR|WHILE)\b.*?\bLOOP|LOOP)\b ?",
+    re.IGNORECASE,
 )
 NAME = r'(?:"?\w+"?\.)?"?(?P<table>\w+)"?'
 

@@ -1,0 +1,245 @@
+"""What `flask db plan` says against a step, and what it does not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from agents_app.db import parse_url
+from agents_app.dbtools.connections import looking
+from agents_app.dbtools.findings import Finding
+from agents_app.dbtools.plan import Plan, plan
+from tests import postgres
+from tests.dbtools.tools import Project, run_sql
+
+BUSY = (
+    "CREATE TABLE busy (id integer PRIMARY KEY, name varchar(50), kind varchar(9))",
+    "INSERT INTO busy VALUES (1, 'a', 'b')",
+    "CREATE TABLE parents (id integer PRIMARY KEY)",
+    "CREATE TABLE nobody (id integer PRIMARY KEY, name varchar(50))",
+)
+
+
+@pytest.fixture(scope="module")
+def busy_url(postgres_server: str) -> Iterator[str]:
+    """A PostgreSQL database with a table that has rows and one that has none; planning changes nothing in it."""
+    with postgres.database(postgres_server) as url:
+        run_sql(url, *BUSY)
+        yield url
+
+
+@pytest.fixture
+def project(tmp_path: Path, busy_url: str) -> Project:
+    """Migrations for that database."""
+    return Project(tmp_path, busy_url)
+
+
+@pytest.fixture
+def sqlite_project(tmp_path: Path, sqlite_url: str) -> Project:
+    """Migrations for an SQLite file with the same tables."""
+    run_sql(sqlite_url, *BUSY)
+    return Project(tmp_path, sqlite_url)
+
+
+def _plan(project: Project, target: str = "head") -> Plan:
+    url = parse_url(project.url)
+    with looking(url) as connection:
+        return plan(connection, ScriptDirectory.from_config(project.config()), target)
+
+
+def _said(project: Project, upgrade: str, downgrade: str = "op.execute('SELECT 1')") -> list[str]:
+    project.revision("one", upgrade, downgrade)
+    return [f"{finding.level} {finding.what}" for finding in _findings(project)]
+
+
+def _findings(project: Project) -> list[Finding]:
+    return [finding for step in _plan(project).steps for finding in step.findings]
+
+
+COLUMN = "sa.Column('extra', sa.Integer()"
+BATCH = "with op.batch_alter_table('busy') as batch:\n    "
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "said"),
+    [
+        ("op.drop_table('busy')", "DANGER drops the table busy"),
+        ("op.drop_table('nobody')", "WARN drops the table nobody"),
+        ("op.drop_column('busy', 'name')", "DANGER drops the column busy.name"),
+        (BATCH + "batch.drop_column('name')", "DANGER drops the column busy.name"),
+        ("op.rename_table('busy', 'lazy')", "DANGER renames the table busy to lazy"),
+        ("op.alter_column('busy', 'name', new_column_name='n')", "DANGER renames the column busy.name to n"),
+        (
+            "op.alter_column('busy', 'name', type_=sa.Integer(), existing_type=sa.String(50))",
+            "DANGER changes the type of busy.name to INTEGER",
+        ),
+        (
+            "op.alter_column('busy', 'name', type_=sa.String(20), existing_type=sa.String(50))",
+            "DANGER changes the type of busy.name to VARCHAR(20)",
+        ),
+        ("op.alter_column('busy', 'name', nullable=False)", "WARN sets NOT NULL on busy.name"),
+        (
+            f"op.add_column('busy', {COLUMN}, nullable=False))",
+            "DANGER adds busy.extra NOT NULL without a default",
+        ),
+        (
+            "op.add_column('busy', sa.Column('extra', sa.Uuid(), server_default=sa.text('gen_random_uuid()')))",
+            "WARN adds busy.extra with the default gen_random_uuid()",
+        ),
+        ("op.create_index('ix', 'busy', ['name'])", "WARN makes the index ix without CONCURRENTLY"),
+        ("op.create_unique_constraint('uq', 'busy', ['name'])", "WARN adds the UNIQUE constraint uq"),
+        ("op.create_primary_key('pk', 'busy', ['id'])", "WARN makes a primary key on busy"),
+        (
+            "op.create_foreign_key('fk', 'busy', 'parents', ['id'], ['id'])",
+            "WARN adds the FOREIGN KEY fk without NOT VALID",
+        ),
+        ("op.create_check_constraint('ck', 'busy', 'id > 0')", "WARN adds the CHECK ck without NOT VALID"),
+        ("op.remove_enum_value('kind', 'B')", "DANGER removes the label B of the enum kind"),
+        (
+            "op.create_index_concurrently('ix', 'busy', ['name'])\nop.add_column('busy', " + COLUMN + "))",
+            "WARN does other things besides op.create_index_concurrently",
+        ),
+        (
+            "rows = op.get_bind().execute(sa.text('SELECT 1')).all()",
+            "WARN cannot be looked through",
+        ),
+    ],
+)
+def test_what_an_operation_would_do_is_told(project: Project, upgrade: str, said: str) -> None:
+    assert _said(project, upgrade) == [said]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DROP TABLE IF EXISTS public.busy", "DANGER drops the table busy"),
+        ("drop table busy; -- and more\nSELECT 1", "DANGER drops the table busy"),
+        ("ALTER TABLE busy ADD COLUMN x integer, DROP COLUMN name", "DANGER drops the column busy.name"),
+        ("ALTER TABLE busy DROP name", "DANGER drops the column busy.name"),
+        ("ALTER TABLE busy RENAME TO lazy", "DANGER renames the table busy to lazy"),
+        ("ALTER TABLE busy RENAME COLUMN name TO n", "DANGER renames the column busy.name to n"),
+        ("ALTER TABLE busy ALTER COLUMN name TYPE text", "DANGER changes the type of busy.name to text"),
+        ("ALTER TABLE busy ALTER name SET NOT NULL", "WARN sets NOT NULL on busy.name"),
+        ("ALTER TABLE busy ADD CONSTRAINT ck CHECK (id > 0)", "WARN adds the CHECK ck without NOT VALID"),
+        ("CREATE UNIQUE INDEX ix ON busy (name, kind)", "WARN makes the index ix without CONCURRENTLY"),
+        ("UPDATE busy SET name = 'where'", "WARN says UPDATE on busy without WHERE"),
+        ("DELETE FROM busy", "DANGER says DELETE on busy without WHERE"),
+        ("TRUNCATE busy", "DANGER says TRUNCATE on busy without WHERE"),
+        ("DO $$ BEGIN IF true THEN DELETE FROM busy; END IF; END $$", "DANGER says DELETE on busy without WHERE"),
+        ("ALTER TYPE kind RENAME VALUE 'A' TO 'B'", "DANGER removes the label"),
+        ("ALTER TYPE kind ADD VALUE 'C'", "WARN says ALTER TYPE kind ADD VALUE"),
+        ("DROP SCHEMA public CASCADE", "DANGER says DROP SCHEMA public CASCADE"),
+        ("DROP TYPE kind CASCADE", "DANGER says DROP TYPE kind CASCADE"),
+    ],
+)
+def test_what_plain_sql_would_do_is_told(project: Project, statement: str, said: str) -> None:
+    (found,) = _said(project, f"op.execute({statement!r})")
+
+    assert found.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("downgrade", "said"),
+    [
+        ("pass", "WARN has a downgrade() that does nothing"),
+        ("raise NotImplementedError('no way back')", "WARN refuses to be undone"),
+    ],
+)
+def test_a_step_without_a_way_back_is_told(project: Project, downgrade: str, said: str) -> None:
+    assert _said(project, "op.create_table('new', sa.Column('id', sa.Integer()))", downgrade) == [said]
+
+
+@pytest.mark.parametrize(
+    "upgrade",
+    [
+        "op.create_table('new', sa.Column('id', sa.Integer()))\nop.create_index('ix', 'new', ['id'])",
+        "op.create_table('new', sa.Column('id', sa.Integer()))\nop.execute('UPDATE new SET id = 1')",
+        "op.execute('CREATE TABLE new (id integer)')\nop.execute('CREATE INDEX ix ON new (id)')",
+        f"op.add_column('busy', {COLUMN}))",
+        f"op.add_column('busy', {COLUMN}, server_default='1', nullable=False))",
+        "op.alter_column('busy', 'name', type_=sa.String(90), existing_type=sa.String(50))",
+        "op.create_index('ix', 'nobody', ['name'])",
+        "op.alter_column('nobody', 'name', nullable=False)",
+        "op.create_index_concurrently('ix', 'busy', ['name'])",
+        "op.create_check_constraint('ck', 'busy', 'id > 0', postgresql_not_valid=True)",
+        "op.validate_constraint('ck', 'busy')",
+        "op.set_not_null('busy', 'name')",
+        "op.add_enum_value('kind', 'C')",
+        "op.execute(\"UPDATE busy SET name = 'b' WHERE id = 1\")",
+        "op.execute(\"INSERT INTO busy VALUES (2, 'DROP TABLE busy; DELETE FROM busy')\")",
+        "op.execute(sa.text('ALTER TABLE busy DROP CONSTRAINT ck'))",
+    ],
+)
+def test_what_harms_nobody_is_not_told(project: Project, upgrade: str) -> None:
+    assert _said(project, upgrade) == []
+
+
+def test_a_column_that_a_check_keeps_from_null_may_be_set_not_null(tmp_path: Path, postgres_url: str) -> None:
+    run_sql(postgres_url, *BUSY, "ALTER TABLE busy ADD CONSTRAINT ck CHECK (name IS NOT NULL)")
+
+    assert _said(Project(tmp_path, postgres_url), "op.alter_column('busy', 'name', nullable=False)") == []
+
+
+def test_a_table_made_by_an_earlier_step_raises_nothing(project: Project) -> None:
+    project.revision("one", "op.create_table('new', sa.Column('id', sa.Integer()))", "op.drop_table('new')")
+    project.revision("two", "op.create_index('ix', 'new', ['id'])\nop.drop_table('new')", "op.execute('SELECT 1')")
+
+    assert _findings(project) == []
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "said"),
+    [
+        ("op.drop_table('busy')", ["DANGER drops the table busy"]),
+        (BATCH + "batch.drop_column('name')", ["DANGER drops the column busy.name"]),
+        (f"op.add_column('busy', {COLUMN}, nullable=False))", ["DANGER adds busy.extra NOT NULL without a default"]),
+        ("op.execute('DELETE FROM busy')", ["DANGER says DELETE on busy without WHERE"]),
+        # One writes at a time and readers never wait, so there are no locks to speak of.
+        ("op.create_index('ix', 'busy', ['name'])", []),
+        (BATCH + "batch.alter_column('name', nullable=False)", []),
+    ],
+)
+def test_on_sqlite_what_is_lost_is_told_and_no_locks(sqlite_project: Project, upgrade: str, said: list[str]) -> None:
+    assert _said(sqlite_project, upgrade) == said
+
+
+def test_every_finding_says_why_and_shows_the_safe_form(project: Project) -> None:
+    project.revision("one", "op.create_index('ix', 'busy', ['name'])", "op.drop_index('ix')")
+
+    (finding,) = _findings(project)
+
+    assert finding.table == "busy"
+    assert "Nobody can write" in finding.why
+    assert "op.create_index_concurrently('ix', 'busy', ['name'])" in finding.instead
+
+
+def test_a_plan_names_tables_with_their_rows_and_size(project: Project) -> None:
+    project.revision("one", "op.execute('UPDATE busy SET name = NULL WHERE id = 1')\nop.drop_table('nobody')")
+
+    (step,) = _plan(project).steps
+
+    assert [(table.name, table.rows) for table in step.tables] == [("busy", 1), ("nobody", 0)]
+    assert all(table.bytes for table in step.tables)
+
+
+def test_the_way_back_can_be_planned(tmp_path: Path, sqlite_url: str) -> None:
+    project = Project(tmp_path, sqlite_url)
+    project.revision("one", "pass", "op.drop_table('one')")
+    project.revision("two", "pass", "op.drop_table('two')")
+    run_sql(sqlite_url, "CREATE TABLE alembic_version (version_num text)", "INSERT INTO alembic_version VALUES ('two')")
+
+    assert [step.revision for step in _plan(project, "-1").steps] == ["two"]
+    assert [step.revision for step in _plan(project, "base").steps] == ["two", "one"]
+    assert [step.direction for step in _plan(project, "one").steps] == ["downgrade"]
+    assert _plan(project).steps == ()
+    assert _plan(project, "-1").target == "one"
+
+
+@pytest.mark.parametrize(("target", "told"), [("+3", "not that many steps"), ("nonsense", "nonsense")])
+def test_a_revision_that_is_not_there_is_refused(project: Project, target: str, told: str) -> None:
+    project.revision("one", "pass")
+
+    with pytest.raises(CommandError, match=told):
+        _plan(project, target)
