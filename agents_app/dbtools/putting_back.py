@@ -156,18 +156,17 @@ def _put_back_rows(both: _Both, keep: bool) -> PutBack:
     query = sa.select(*map(both.value, head.columns)).select_from(both.saved)
     if present:
         query = query.where(~sa.exists().select_from(both.table).where(both.same_row))
-    restored = both.connection.execute(_insert(both, query)).rowcount
+    restored = both.connection.exec_driver_sql(_insert(both, query)).rowcount
     _move_sequences_on(both)
     return PutBack(head.table, None, restored, present, 0)
 
 
-def _insert(both: _Both, query: sa.Select[Any]) -> sa.TextClause:
+def _insert(both: _Both, query: sa.Select[Any]) -> str:
     table = quoted(both.connection, both.head.table, both.head.schema)
     names = ", ".join(quoted(both.connection, name) for name in both.head.columns)
     # An identity column that always counts by itself takes its old numbers too.
     overriding = "OVERRIDING SYSTEM VALUE" if both.is_text else ""
-    statement = f"INSERT INTO {table} ({names}) {overriding} {query.compile(both.connection)}"
-    return sa.text(statement.replace(":", "\\:"))
+    return f"INSERT INTO {table} ({names}) {overriding} {query.compile(both.connection)}"
 
 
 def _move_sequences_on(both: _Both) -> None:

@@ -1,0 +1,328 @@
+"""Saved rows come back as they were, or not at all and with the reason in one line."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+
+from agents_app.db import parse_url
+from agents_app.dbtools.putting_back import PutBack, put_back
+from agents_app.dbtools.refusals import in_plain_words
+from tests.dbtools.tools import Project, product, rows_of, run_sql
+from tests.make import make_app, make_user
+
+FAMILY = """
+op.create_table('parents', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('kind', sa.Text()))
+op.create_table('children',
+    sa.Column('id', sa.Integer(), primary_key=True),
+    sa.Column('parent_id', sa.Integer(), sa.ForeignKey('parents.id', ondelete='CASCADE')),
+    sa.Column('note', sa.Text(), nullable=False, server_default='none'))
+"""
+FAMILY_ROWS = (
+    "INSERT INTO parents VALUES (1, 'a'), (2, NULL), (3, '')",
+    "INSERT INTO children VALUES (1, 1, 'none'), (2, 1, 'x'), (3, 2, 'y')",
+)
+DROP_FAMILY = "op.drop_table('children')\nop.drop_table('parents')"
+DROP_NOTE = "with op.batch_alter_table('children') as batch:\n    batch.drop_column('note')"
+ADD_NOTE = "op.add_column('children', sa.Column('note', sa.Text(), nullable=False, server_default='none'))"
+
+POSTGRESQL_TYPES = """
+CREATE TYPE mood AS ENUM ('glad', 'sad, or so', 'it''s');
+CREATE DOMAIN short AS varchar(5);
+CREATE TABLE odd (
+    id uuid PRIMARY KEY, j json, jb jsonb, at timestamptz, local timestamp, day date, clock timetz, span interval,
+    raw bytea, m mood, ms mood[], f double precision, r real, n numeric, money numeric(12, 2), c char(7), v varchar(9),
+    s short, ok boolean, i bigint, big text, ip inet, bits bit(3), numbers integer[], spans int4range,
+    "Gro""ß %s :x" text, made integer GENERATED ALWAYS AS (length(v)) STORED
+);
+INSERT INTO odd VALUES ('6f9619ff-8b86-4011-b42d-00c04fc964ff', '{"b":1,  "a":[null, 1.10]}', '{"z": "\\u00e9"}',
+    '2026-03-29 02:30:00.123456+05:45', '0044-03-15 12:00 BC', 'infinity', '23:59:60-12', '1 mon -2 days 3.5 s',
+    '\\x00ff27', 'it''s', '{glad,"sad, or so"}', 0.1::float8 + 0.2, 'NaN', 123456789012345678901234567890.5, '-0.10',
+    'ab', ' b ', 'short', true, 9223372036854775807, repeat('ä"\\', 30000), '::1/64', B'101', '{1,NULL}', '[1,5)',
+    E'tab\\tline\\nback\\\\slash %s :x \\U0001F600');
+INSERT INTO odd (id, big) VALUES ('00000000-0000-0000-0000-000000000000', '');
+INSERT INTO odd (id, f) VALUES ('00000000-0000-0000-0000-000000000001', '-Infinity')
+"""
+SQLITE_TYPES = """
+CREATE TABLE odd (id TEXT PRIMARY KEY, i INTEGER, f REAL, n NUMERIC, raw BLOB, big TEXT, j JSON, at DATETIME, a,
+    "Gro""ß %s :x" TEXT, made INTEGER GENERATED ALWAYS AS (length(id)) STORED);
+INSERT INTO odd VALUES ('1', 9223372036854775807, 0.1 + 0.2, '12.50', x'00ff27', '', '{"b":1,  "a":[null, 1.10]}',
+    '2026-01-01 00:00:00.123456', x'', 'tab' || char(9, 10, 92, 128512) || '%s :x');
+INSERT INTO odd VALUES ('2', -9223372036854775808, 9e999, 'text', NULL, NULL, NULL, 5, 5.0, '5');
+INSERT INTO odd VALUES ('3', NULL, -0.0, 1e300, 'not bytes', 'a' || printf('%.*c', 90000, 'b'), 'null', 5.5, '5', '')
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """A folder of migrations on each database."""
+    return Project(tmp_path, database_url)
+
+
+@pytest.fixture
+def family(project: Project) -> Project:
+    """Parents and children, whose tables the second migration makes again when it is undone."""
+    project.revision("none", "pass")
+    project.revision("one", FAMILY, DROP_FAMILY)
+    command.upgrade(project.config(), "head")
+    run_sql(project.url, *FAMILY_ROWS)
+    return project
+
+
+@pytest.fixture
+def notes(project: Project) -> Project:
+    """Parents and children, whose column `note` the second migration made."""
+    project.revision("none", FAMILY.replace(", nullable=False, server_default='none'", ""))
+    project.revision("zero", DROP_NOTE)
+    project.revision("one", ADD_NOTE, DROP_NOTE)
+    command.upgrade(project.config(), "head")
+    run_sql(project.url, *FAMILY_ROWS)
+    return project
+
+
+def test_what_is_no_saved_file_is_refused(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello\n")
+    (tmp_path / "empty").mkdir()
+
+    assert "There is no " in _refusal(sqlite_url, tmp_path / "absent")
+    assert "There are no saved rows in" in _refusal(sqlite_url, tmp_path / "empty")
+    assert "is no file of saved rows" in _refusal(sqlite_url, tmp_path / "text")
+
+
+def test_rows_without_their_table_are_refused(family: Project, backup_folder: Path) -> None:
+    folder = _down(family, backup_folder)
+
+    assert "There is no table parents for these rows. They were saved at revision one" in _refusal(family.url, folder)
+
+
+def test_rows_of_another_kind_of_database_are_refused(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    kinds = {"sqlite": "postgresql", "postgresql": "sqlite"}
+    kind = parse_url(family.url).get_backend_name()
+    for file in folder.iterdir():
+        file.write_text(file.read_text().replace(f'"{kind}"', f'"{kinds[kind]}"'))
+
+    assert "These rows are from " in _refusal(family.url, folder)
+
+
+def test_columns_that_differ_are_named(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    run_sql(family.url, "ALTER TABLE parents RENAME COLUMN kind TO sort")
+
+    assert "The table parents has no column kind for these rows" in _refusal(family.url, folder)
+
+
+def test_a_column_that_needs_a_value_is_named(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    run_sql(family.url, "DROP TABLE children", "DROP TABLE parents")
+    run_sql(family.url, "CREATE TABLE parents (id integer PRIMARY KEY, kind text, extra text NOT NULL)")
+
+    assert "The table parents needs extra, which these rows do not have" in _refusal(family.url, folder)
+
+
+def test_rows_that_are_there_already_are_counted_and_nothing_is_done(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    run_sql(family.url, "INSERT INTO parents VALUES (7, 'new')", "INSERT INTO children VALUES (2, 7, 'n'), (3, 7, 'n')")
+
+    assert "2 rows of children there already. Nothing was changed." in _refusal(family.url, folder)
+
+    assert rows_of(family.url, "SELECT id FROM parents") == [(7,)]
+
+
+def test_rows_whose_parents_are_gone_are_refused(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+
+    refusal = _refusal(family.url, next(folder.glob("*children*")))
+
+    assert "foreign key" in refusal or "3 of children without parents" in refusal
+    assert "Nothing was changed" in refusal
+    assert "\n" not in refusal
+    assert rows_of(family.url, "SELECT * FROM children") == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "a line is gone", "a line is broken", "more behind the end"])
+def test_a_damaged_file_is_refused_and_nothing_is_done(family: Project, backup_folder: Path, damage: str) -> None:
+    folder = _down_and_up(family, backup_folder)
+    file = next(folder.glob("*children*"))
+    head, *rows, end = file.read_text().splitlines(keepends=True)
+    texts = {
+        "cut": [head, *rows],
+        "a line is gone": [head, *rows[1:], end],
+        "a line is broken": [head, rows[0][:4], *rows[1:], end],
+        "more behind the end": [head, *rows, end, rows[0]],
+    }
+    file.write_text("".join(texts[damage]))
+
+    assert "is damaged" in _refusal(family.url, folder)
+
+    assert rows_of(family.url, "SELECT * FROM parents") == []
+
+
+def test_values_that_changed_since_are_counted_and_nothing_is_done(notes: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(notes, backup_folder)
+    run_sql(notes.url, "UPDATE children SET note = 'newer' WHERE id = 2")
+
+    assert "1 row of children with another note by now. Nothing was changed." in _refusal(notes.url, folder)
+
+    assert _notes(notes.url) == [(1, "none"), (2, "newer"), (3, "none")]
+
+
+def test_values_of_rows_without_a_key_are_refused(project: Project, backup_folder: Path) -> None:
+    project.revision("none", "op.create_table('t', sa.Column('a', sa.Integer()), sa.Column('b', sa.Integer()))")
+    project.revision("one", "op.drop_column('t', 'b')", "op.add_column('t', sa.Column('b', sa.Integer()))")
+    command.upgrade(project.config(), "none")
+    run_sql(project.url, "INSERT INTO t VALUES (1, 2)")
+    command.upgrade(project.config(), "one")
+    command.downgrade(project.config(), "none")
+
+    assert "The rows of t had no key" in _refusal(project.url, _folder(backup_folder))
+
+
+def test_parents_and_children_come_back(family: Project, backup_folder: Path) -> None:
+    before = _all_rows(family.url)
+    folder = _down_and_up(family, backup_folder)
+
+    restored = _put_back(family.url, folder)
+
+    assert restored == [PutBack("parents", None, 3, 0, 0), PutBack("children", None, 3, 0, 0)]
+    assert _all_rows(family.url) == before
+
+
+def test_values_come_back_to_their_rows(notes: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(notes, backup_folder)
+    run_sql(notes.url, "DELETE FROM children WHERE id = 3", "INSERT INTO children VALUES (4, 1, 'new')")
+
+    assert _put_back(notes.url, folder) == [PutBack("children", "note", 2, 0, 1)]
+
+    assert _notes(notes.url) == [(1, "none"), (2, "x"), (4, "new")]
+
+
+def test_what_is_there_by_now_can_be_kept(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    run_sql(family.url, "INSERT INTO parents VALUES (1, 'newer')")
+
+    assert _put_back(family.url, folder, keep=True)[0] == PutBack("parents", None, 2, 1, 0)
+
+    assert rows_of(family.url, "SELECT * FROM parents ORDER BY id") == [(1, "newer"), (2, None), (3, "")]
+
+
+def test_newer_values_can_be_kept(notes: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(notes, backup_folder)
+    run_sql(notes.url, "UPDATE children SET note = 'newer' WHERE id = 2")
+
+    assert _put_back(notes.url, folder, keep=True) == [PutBack("children", "note", 2, 1, 0)]
+
+    assert _notes(notes.url) == [(1, "none"), (2, "newer"), (3, "y")]
+
+
+def test_rows_that_point_to_each_other_come_back(project: Project, backup_folder: Path) -> None:
+    columns = "sa.Column('id', sa.Integer(), primary_key=True), sa.Column('boss', sa.Integer(), sa.ForeignKey('t.id'))"
+    project.revision("none", "pass")
+    project.revision("one", f"op.create_table('t', {columns})", "op.drop_table('t')")
+    command.upgrade(project.config(), "head")
+    run_sql(project.url, "INSERT INTO t VALUES (1, 3), (2, 1), (3, 2)")
+
+    _put_back(project.url, _down_and_up(project, backup_folder))
+
+    assert rows_of(project.url, "SELECT * FROM t ORDER BY id") == [(1, 3), (2, 1), (3, 2)]
+
+
+@pytest.mark.parametrize("identity", ["serial", "integer GENERATED ALWAYS AS IDENTITY"])
+def test_numbers_are_counted_on_after_those_that_came_back(
+    tmp_path: Path, postgres_url: str, backup_folder: Path, identity: str
+) -> None:
+    project = Project(tmp_path, postgres_url)
+    project.revision("none", "pass")
+    table = f"CREATE TABLE t (id {identity} PRIMARY KEY, a text)"
+    project.revision("one", f"op.execute('{table}')", "op.drop_table('t')")
+    command.upgrade(project.config(), "head")
+    run_sql(project.url, "INSERT INTO t (a) VALUES ('x'), ('y')")
+
+    _put_back(project.url, _down_and_up(project, backup_folder))
+    run_sql(project.url, "INSERT INTO t (a) VALUES ('z')")
+
+    assert rows_of(project.url, "SELECT * FROM t ORDER BY id") == [(1, "x"), (2, "y"), (3, "z")]
+
+
+def test_every_type_comes_back_as_it_was(project: Project, backup_folder: Path) -> None:
+    kind = parse_url(project.url).get_backend_name()
+    made = {"sqlite": SQLITE_TYPES, "postgresql": POSTGRESQL_TYPES}[kind].split(";\n")
+    run_sql(project.url, *(text.replace("%", "%%") if kind == "postgresql" else text for text in made))
+    if kind == "postgresql":
+        _make_the_server_odd(project.url)
+    table = next(text for text in made if "CREATE TABLE" in text)
+    project.revision("one", "op.drop_table('odd')", f"op.execute({table.strip()!r}.replace(':', '\\\\:'))")
+    before = _odd_rows(project.url, kind)
+
+    command.upgrade(project.config(), "head")
+    command.downgrade(project.config(), "base")
+    _put_back(project.url, _folder(backup_folder))
+
+    assert _odd_rows(project.url, kind) == before
+    assert len(before) == 3
+
+
+def test_the_products_rows_survive_the_way_to_base_and_back(schema_url: str, backup_folder: Path) -> None:
+    app = make_app(schema_url)
+    make_user(app)
+    owner = rows_of(schema_url, "SELECT id, account_id FROM users")[0]
+    agent = f"'{owner[0]}', 'A', 'DB', '{{}}', '{owner[1]}', '{owner[0]}', '2026-01-01 00:00:00', 5, 'a', 'a', 'why'"
+    columns = "id, name, connection_type, connection_config, account_id, created_by, created_at, version, name_key"
+    run_sql(schema_url, f"INSERT INTO agents ({columns}, search_text, status_reason) VALUES ({agent})")
+    tables = ("accounts", "users", "agents")
+    before = [rows_of(schema_url, f"SELECT * FROM {table}") for table in tables]
+
+    command.downgrade(product(schema_url), "base")
+    command.upgrade(product(schema_url), "head")
+    _put_back(schema_url, _folder(backup_folder))
+
+    assert [rows_of(schema_url, f"SELECT * FROM {table}") for table in tables] == before
+    command.check(product(schema_url))
+
+
+def _down(project: Project, backup_folder: Path) -> Path:
+    command.downgrade(project.config(), "-1")
+    return _folder(backup_folder)
+
+
+def _down_and_up(project: Project, backup_folder: Path) -> Path:
+    folder = _down(project, backup_folder)
+    command.upgrade(project.config(), "head")
+    return folder
+
+
+def _folder(backup_folder: Path) -> Path:
+    return sorted(backup_folder.iterdir())[-1]
+
+
+def _put_back(url: str, path: Path, *, keep: bool = False) -> list[PutBack]:
+    return put_back(parse_url(url), path, keep=keep)
+
+
+def _refusal(url: str, path: Path) -> str:
+    with pytest.raises(CommandError) as refusal, in_plain_words(parse_url(url)):
+        _put_back(url, path)
+    return str(refusal.value)
+
+
+def _all_rows(url: str) -> list[list[tuple[object, ...]]]:
+    return [rows_of(url, f"SELECT * FROM {table} ORDER BY id") for table in ("parents", "children")]
+
+
+def _notes(url: str) -> list[tuple[object, ...]]:
+    return rows_of(url, "SELECT id, note FROM children ORDER BY id")
+
+
+def _make_the_server_odd(url: str) -> None:
+    name = parse_url(url).database
+    odd = {"datestyle": "'SQL, DMY'", "timezone": "'Asia/Kathmandu'", "intervalstyle": "'sql_standard'"}
+    odd |= {"extra_float_digits": "-10", "bytea_output": "'escape'"}
+    run_sql(url, *(f"ALTER DATABASE {name} SET {setting} = {value}" for setting, value in odd.items()))
+
+
+def _odd_rows(url: str, kind: str) -> list[tuple[object, ...]]:
+    if kind == "postgresql":
+        return rows_of(url, "SELECT odd::text, float8send(f), float4send(r) FROM odd ORDER BY id")
+    columns = ("id", "i", "f", "n", "raw", "big", "j", "at", "a", '"Gro""ß %s :x"', "made")
+    return rows_of(url, f"SELECT {', '.join(f'typeof({name}), {name}' for name in columns)} FROM odd ORDER BY id")

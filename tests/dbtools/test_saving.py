@@ -1,0 +1,228 @@
+"""What a step would drop is saved first: where nothing can be saved nothing is dropped."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+
+from agents_app.db import ROOT
+from tests.dbtools.tools import Project, engine_of, product, rows_of, run_sql
+
+TABLE = "op.create_table('t', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('a', sa.Text()))"
+DROP_COLUMN = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('a')"
+DROP_TABLE = "op.drop_table('t')"
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """The table `t`, which the second migration drops and the third would drop a column of, on each database."""
+    return _project(tmp_path, database_url)
+
+
+@pytest.fixture
+def postgres_project(tmp_path: Path, postgres_url: str) -> Project:
+    """The same on PostgreSQL."""
+    return _project(tmp_path, postgres_url)
+
+
+def _project(folder: Path, url: str) -> Project:
+    project = Project(folder, url)
+    project.revision("one", TABLE)
+    command.upgrade(project.config(), "head")
+    return project
+
+
+@pytest.mark.parametrize("drop", [DROP_TABLE, DROP_COLUMN])
+def test_where_rows_cannot_be_saved_nothing_is_dropped(project: Project, backup_folder: Path, drop: str) -> None:
+    run_sql(project.url, "INSERT INTO t VALUES (1, 'x')")
+    backup_folder.write_text("a file is in the way")
+    project.revision("two", drop)
+
+    with pytest.raises(CommandError, match=r"was not dropped: its rows cannot be saved in .*: File exists") as refusal:
+        command.upgrade(project.config(), "head")
+
+    assert "--no-backup" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert rows_of(project.url, "SELECT * FROM t") == [(1, "x")]
+
+
+def test_where_room_runs_out_nothing_is_dropped_and_nothing_left(project: Project, backup_folder: Path) -> None:
+    run_sql(project.url, f"INSERT INTO t VALUES (1, '{'x' * 300_000}')")
+    project.revision("two", DROP_TABLE)
+    backup_folder.mkdir()
+
+    with _files_of_at_most(200_000, project.url), pytest.raises(CommandError, match="File too large"):
+        command.upgrade(project.config(), "head")
+
+    assert rows_of(project.url, "SELECT count(*) FROM t") == [(1,)]
+    assert list(backup_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("drop", [DROP_TABLE, DROP_COLUMN])
+def test_rows_of_a_step_that_fails_later_are_in_the_database_and_nowhere_else(
+    project: Project, backup_folder: Path, drop: str
+) -> None:
+    run_sql(project.url, "INSERT INTO t VALUES (1, 'x')")
+    project.revision("two", f"{drop}\nop.execute('SELECT nonsense')")
+
+    with pytest.raises(CommandError, match="nonsense"):
+        command.upgrade(project.config(), "head")
+
+    assert rows_of(project.url, "SELECT * FROM t") == [(1, "x")]
+    assert list(backup_folder.iterdir()) == []
+
+
+def test_rows_of_a_part_that_was_committed_stay_saved_when_the_rest_fails(
+    postgres_project: Project, backup_folder: Path
+) -> None:
+    run_sql(postgres_project.url, "INSERT INTO t VALUES (1, 'x')", "CREATE TABLE other (b integer)")
+    committing = "op.create_index_concurrently('ix', 'other', ['b'])"
+    postgres_project.revision("two", f"{DROP_TABLE}\n{committing}\nop.execute('SELECT nonsense')")
+
+    with pytest.raises(CommandError, match="nonsense"):
+        command.upgrade(postgres_project.config(), "head")
+
+    assert _saved(backup_folder) == {"001-t.jsonl": [["1", "x"]]}
+
+
+def test_a_step_that_is_tried_again_saves_its_rows_once(postgres_project: Project, backup_folder: Path) -> None:
+    run_sql(postgres_project.url, "INSERT INTO t VALUES (1, 'x')", "CREATE SEQUENCE tries")
+    locked_out_once = "IF nextval('tries') = 1 THEN RAISE EXCEPTION 'locked out' USING ERRCODE = '55P03'; END IF;"
+    postgres_project.revision("two", f'{DROP_TABLE}\nop.execute("DO $$ BEGIN {locked_out_once} END $$")')
+
+    command.upgrade(postgres_project.config(), "head")
+
+    assert list(_saved(backup_folder).values()) == [[["1", "x"]]]
+
+
+def test_nobody_can_add_a_row_between_saving_and_dropping(
+    postgres_project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_sql(postgres_project.url, "INSERT INTO t VALUES (1, 'x')")
+    postgres_project.revision("two", DROP_TABLE)
+    config = postgres_project.config()
+    config.cmd_opts = Namespace(x=["verbose=1"])
+
+    command.upgrade(config, "head")
+
+    told = capfd.readouterr().err
+    locked = told.index('LOCK TABLE "t" IN ACCESS EXCLUSIVE MODE')
+    assert locked < told.index("SELECT CAST(id AS TEXT)") < told.index("DROP TABLE t")
+
+
+@pytest.mark.parametrize("drop", [DROP_TABLE, DROP_COLUMN, "op.drop_table('not_there', if_exists=True)"])
+def test_where_there_is_nothing_to_save_no_file_is_made(project: Project, backup_folder: Path, drop: str) -> None:
+    if drop == DROP_COLUMN:
+        run_sql(project.url, "INSERT INTO t VALUES (1, NULL)")
+    project.revision("two", drop)
+
+    command.upgrade(project.config(), "head")
+
+    assert not backup_folder.exists()
+
+
+def test_only_the_owner_can_read_what_was_saved(project: Project, backup_folder: Path) -> None:
+    run_sql(project.url, "INSERT INTO t VALUES (1, 'x')")
+    project.revision("two", DROP_TABLE)
+
+    command.upgrade(project.config(), "head")
+
+    (folder,) = backup_folder.iterdir()
+    (file,) = folder.iterdir()
+    assert [path.stat().st_mode & 0o777 for path in (backup_folder, folder, file)] == [0o700, 0o700, 0o600]
+
+
+def test_two_runs_at_the_same_time_save_in_two_folders(project: Project, backup_folder: Path) -> None:
+    project.revision("two", DROP_TABLE, TABLE)
+    for value in ("first", "second"):
+        run_sql(project.url, f"INSERT INTO t VALUES (1, '{value}')")
+        command.upgrade(project.config(), "head")
+        command.downgrade(project.config(), "one")
+
+    assert sorted(rows[0][1] for rows in _saved(backup_folder).values()) == ["first", "second"]
+    assert len(list(backup_folder.iterdir())) == 2
+
+
+def test_each_column_is_saved_with_its_key(project: Project, backup_folder: Path) -> None:
+    run_sql(project.url, "INSERT INTO t VALUES (1, 'x'), (2, NULL)")
+    project.revision("two", DROP_COLUMN)
+
+    command.upgrade(project.config(), "head")
+
+    ((name, rows),) = _saved(backup_folder).items()
+    assert name == "001-t.a.jsonl"
+    assert [[str(key), value] for key, value in rows] == [["1", "x"], ["2", None]]
+
+
+def test_a_script_says_that_it_saves_nothing(sqlite_url: str) -> None:
+    config = product(sqlite_url)
+    config.output_buffer = StringIO()
+
+    command.downgrade(config, "18ad6f3c902e:e7c49a1056bf", sql=True)
+
+    assert "-- This script takes no backup of the table encryption_keys" in config.output_buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("words", "is_saved"),
+    [
+        ("flask db downgrade e7c49a1056bf", True),
+        ("flask db downgrade --no-backup e7c49a1056bf", False),
+        ("alembic downgrade e7c49a1056bf", True),
+        ("alembic -x no_backup=1 downgrade e7c49a1056bf", False),
+    ],
+)
+def test_both_spellings_save_unless_told_not_to(
+    sqlite_schema_url: str, backup_folder: Path, words: str, is_saved: bool
+) -> None:
+    run_sql(sqlite_schema_url, "INSERT INTO encryption_keys VALUES ('k1', 'value', '2026-01-01 00:00:00')")
+
+    told = _typed(words, sqlite_schema_url)
+
+    assert backup_folder.exists() == is_saved
+    assert ("Saved 1 row of table encryption_keys in" in told) == is_saved
+    if is_saved:
+        (folder,) = backup_folder.iterdir()
+        assert told.strip().splitlines()[-1].endswith(f"flask db restore-rows {folder}")
+
+
+def _typed(words: str, url: str) -> str:
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
+    run = subprocess.run(
+        [sys.executable, "-m", *words.split()], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stderr
+
+
+def _saved(folder: Path) -> dict[str, list[list[object]]]:
+    found = {}
+    for number, path in enumerate(sorted(folder.glob("*/*"))):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        assert lines[-1] == {"rows": len(lines) - 2}
+        found[path.name if path.name not in found else f"{number}-{path.name}"] = lines[1:-1]
+    return found
+
+
+@contextmanager
+def _files_of_at_most(size: int, url: str) -> Iterator[None]:
+    # What SQLite itself writes must fit.
+    with engine_of(url).connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
