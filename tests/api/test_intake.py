@@ -1,5 +1,6 @@
 """Odd bodies: each is refused for what is wrong with it, and none breaks the server."""
 
+import io
 import json
 
 import pytest
@@ -112,6 +113,20 @@ def test_a_body_that_is_too_large_is_refused_as_such(api: Client, kind: str) -> 
     answer = api.post("/agents", data=body, content_type=kind)
 
     assert (answer.status_code, answer.json["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(("length", "status"), [(json_text.BYTES_MAX - 1, 201), (json_text.BYTES_MAX + 1, 413)])
+def test_a_body_without_its_length_is_as_large_at_the_most(api: Client, length: int, status: int) -> None:
+    body = GOOD.encode().ljust(length)
+
+    answer = api.post(
+        "/agents",
+        input_stream=io.BytesIO(body),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize("act", ["clone", "enable"])
