@@ -1,0 +1,37 @@
+"""The pages of the account as a whole, for admins: its name and its end."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+
+from agents_app.operations import accounts
+from agents_app.web.auth import Answer, current_actor, leave, require_sign_in
+from agents_app.web.people_forms import AccountForm, FarewellForm
+
+pages = Blueprint("account", __name__, url_prefix="/account")
+pages.before_request(require_sign_in)
+
+
+@pages.route("", methods=["GET", "POST"])
+def show() -> Answer:
+    """What the account is called, to change it."""
+    actor = current_actor()
+    actor.require("account.manage")
+    if request.method == "GET":
+        return render_template("account/account.html", form=AccountForm(data={"name": actor.account_name}))
+    form = AccountForm(request.form)
+    if not form.submit(lambda values: accounts.rename(actor, values)):
+        return render_template("account/account.html", form=form), 422
+    flash("The account was renamed.", "ok")
+    return redirect(url_for(".show"), 303)
+
+
+@pages.route("/delete", methods=["GET", "POST"])
+def delete() -> Answer:
+    """Ask for the account's name, then remove it with everything in it."""
+    actor = current_actor()
+    actor.require("account.manage")
+    if request.method == "GET":
+        return render_template("account/delete.html", form=FarewellForm())
+    form = FarewellForm(request.form)
+    if not form.submit(lambda values: accounts.delete(actor, values["name"] or "")):
+        return render_template("account/delete.html", form=form), 422
+    return leave(f"The account {actor.account_name} was deleted with everything in it.")

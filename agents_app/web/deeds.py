@@ -1,0 +1,58 @@
+"""Each act in words, as the end of a sentence that begins with who did it. One table; other acts stay readable."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import url_for
+from markupsafe import Markup
+
+from agents_app.web.people_forms import A_ROLE
+
+SENTENCES = {
+    "agent.created": "created the agent {target}",
+    "agent.updated": "changed the agent {target}",
+    "agent.cloned": "created the agent {target} as a copy",
+    "agent.enabled": "enabled the agent {target}",
+    "agent.disabled": "disabled the agent {target}",
+    "agent.deleted": "deleted the agent {target}",
+    "agent.restored": "brought back the agent {target}",
+    "agent.fetched": "fetched the working configuration of {target}",
+    "user.invited": "made a link to join as {role}",
+    "user.invitation_withdrawn": "withdrew a link to join",
+    "user.joined": "joined by a link",
+    "user.reset_link_made": "made a link for {target} to choose a new password",
+    "user.password_reset": "chose a new password by a link",
+    "user.password_changed": "changed their password",
+    "user.role_changed": "made {target} {role}",
+    "user.deactivated": "deactivated {target}",
+    "user.activated": "activated {target}",
+    "user.deleted": "deleted {target} from the people",
+    "user.signed_in": "signed in",
+    "user.sign_in_failed": "tried to sign in with a wrong address or password",
+    "user.signed_out": "signed out",
+    "user.session_ended": "signed out another browser",
+    "user.other_sessions_ended": "signed out every other browser",
+    "token.created": "created the API token {target}",
+    "token.revoked": "revoked the API token {target}",
+    "token.refused": "was refused with a wrong API token",
+    "account.created": "set up the account {target}",
+    "account.renamed": "renamed the account to {target}",
+    "account.deleted": "deleted the account {target}",
+}
+
+
+def deed(event: Mapping[str, Any]) -> Markup:
+    """What an event says was done; the agent it was done to is a link while it is there."""
+    sentence = SENTENCES.get(event["action"])
+    if sentence is None:
+        words = event["action"].replace(".", " ").replace("_", " ")
+        return Markup("{}: {}").format(words, _target(event)) if event["target_name"] else Markup.escape(words)
+    role = str(event["details"].get("role", "something else"))
+    return Markup.escape(sentence).format(target=_target(event), role=A_ROLE.get(role, role))
+
+
+def _target(event: Mapping[str, Any]) -> Markup:
+    name = event["target_name"] or "something"
+    if event.get("is_there"):
+        return Markup('<a href="{}">{}</a>').format(url_for("web.agents.show", agent_id=event["target_id"]), name)
+    return Markup("<b>{}</b>").format(name)

@@ -1,0 +1,63 @@
+"""The pages behind one-time links: to join an account, and to choose a new password. Open to everybody."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, g, redirect, render_template, request, session, url_for
+
+from agents_app import http
+from agents_app.errors import NotFound, NotSignedIn
+from agents_app.operations import invitations, sessions
+from agents_app.operations.permissions import Actor
+from agents_app.web.auth import SESSION_ID, Answer, current_actor, remember
+from agents_app.web.forms import ConsoleForm
+from agents_app.web.people_forms import A_ROLE, JoinForm, ResetForm
+
+pages = Blueprint("joining", __name__)
+
+
+@pages.route("/join", methods=["GET", "POST"])
+def join() -> Answer:
+    """Become one of the people of an account."""
+    return _page("joining/join.html", JoinForm, invitations.join, is_reset=False)
+
+
+@pages.route("/reset", methods=["GET", "POST"])
+def reset() -> Answer:
+    """Choose a new password without knowing the present one."""
+    return _page("joining/reset.html", ResetForm, invitations.choose_password, is_reset=True)
+
+
+def _page(template: str, make: type[ConsoleForm], use: Callable[..., str], *, is_reset: bool) -> Answer:
+    code = request.values.get("code", "")
+    # Looked up before a password is hashed, which costs: strangers without a link get a cheap refusal.
+    link = invitations.look_up(code)
+    if (link["email"] is not None) is not is_reset:
+        raise NotFound(invitations.GONE)
+    form = make(request.form if request.method == "POST" else None)
+    status = 200
+    if request.method == "POST":
+        if form.submit(lambda values: use(code, values, **_visitor())):
+            return _enter(form.result)
+        status = 422
+    page = render_template(template, form=form, code=code, link=link, visitor=_present(), a_role=A_ROLE)
+    return page, status
+
+
+def _enter(session_id: str) -> Answer:
+    """Go on as the person of the new session; who was signed in here before is signed out."""
+    if before := _present():
+        sessions.sign_out(before, session[SESSION_ID])
+    remember(session_id)
+    return redirect(url_for("web.agents.listing"), 303)
+
+
+def _present() -> Actor | None:
+    try:
+        return current_actor()
+    except NotSignedIn:
+        return None
+
+
+def _visitor() -> dict[str, Any]:
+    return {"address": http.address(), "user_agent": request.user_agent.string, "request_id": g.request_id}
