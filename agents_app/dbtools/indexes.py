@@ -1,6 +1,7 @@
 """Indexes on tables that are in use: made and dropped without keeping anybody from writing."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
@@ -10,19 +11,19 @@ from alembic.operations import MigrateOperation, Operations
 class CreateIndexConcurrentlyOp(MigrateOperation):
     """Make an index while others write."""
 
-    def __init__(self, name: str, table_name: str, columns: Sequence[str]) -> None:
-        self.name, self.table_name, self.columns = name, table_name, columns
+    def __init__(self, name: str, table_name: str, columns: Sequence[str], unique: bool) -> None:
+        self.name, self.table_name, self.columns, self.unique = name, table_name, columns, unique
 
     @classmethod
     def create_index_concurrently(
-        cls, operations: Operations, name: str, table_name: str, columns: Sequence[str]
+        cls, operations: Operations, name: str, table_name: str, columns: Sequence[str], *, unique: bool = False
     ) -> None:
         """Make an index with CONCURRENTLY where the database has it.
 
         The transaction so far is committed. An invalid index that an earlier try left behind is removed first, so that
         the step can be run again: let such a step do nothing else.
         """
-        operations.invoke(cls(name, table_name, columns))
+        operations.invoke(cls(name, table_name, columns, unique))
 
 
 @Operations.register_operation("drop_index_concurrently")
@@ -40,15 +41,17 @@ class DropIndexConcurrentlyOp(MigrateOperation):
 
 @Operations.implementation_for(CreateIndexConcurrentlyOp)
 def _create(operations: Operations, operation: CreateIndexConcurrentlyOp) -> None:
-    arguments = (operation.name, operation.table_name, list(operation.columns))
+    create = partial(
+        operations.create_index, operation.name, operation.table_name, list(operation.columns), unique=operation.unique
+    )
     context = operations.migration_context
     if context.dialect.name != "postgresql":
-        operations.create_index(*arguments)
+        create()
         return
     with context.autocommit_block():
         if not context.as_sql and _is_invalid(operations.get_bind(), operation.name):
             operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)
-        operations.create_index(*arguments, postgresql_concurrently=True, if_not_exists=True)
+        create(postgresql_concurrently=True, if_not_exists=True)
 
 
 @Operations.implementation_for(DropIndexConcurrentlyOp)

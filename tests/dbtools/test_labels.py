@@ -1,0 +1,160 @@
+"""Labels of an enum come and go by operations, on both databases, and autogenerate sees that they differ."""
+
+from argparse import Namespace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from tests.dbtools.tools import Project, rows_of, run_sql, schema_of
+
+MAKE = """
+op.create_table('parents', sa.Column('id', sa.Integer(), primary_key=True))
+op.create_table('agents',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('parent_id', sa.Integer(), sa.ForeignKey('parents.id', ondelete='CASCADE')),
+    sa.Column('kind', sa.Enum('A', "it's", name='kind', create_constraint=True), nullable=False, server_default='A'),
+    sa.PrimaryKeyConstraint('id'))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """A database of each kind with an enum in use."""
+    return _project(tmp_path, database_url)
+
+
+def _project(folder: Path, url: str) -> Project:
+    project = Project(folder, url)
+    project.revision("one", MAKE, "op.drop_table('agents')\nop.drop_table('parents')\nop.drop_enum('kind')")
+    command.upgrade(project.config(), "head")
+    run_sql(url, "INSERT INTO parents VALUES (1)", "INSERT INTO agents VALUES (1, 1, 'A')")
+    return project
+
+
+def test_a_label_that_rows_hold_cannot_be_removed(project: Project) -> None:
+    project.revision("two", "op.remove_enum_value('kind', 'A')")
+
+    with pytest.raises(CommandError) as refusal:
+        command.upgrade(project.config(), "head")
+
+    assert "\n" not in str(refusal.value)
+    assert rows_of(project.url, "SELECT kind FROM agents") == [("A",)]
+    run_sql(project.url, "INSERT INTO agents VALUES (2, 1, 'A')")
+
+
+def test_a_label_that_was_added_can_be_used_by_the_next_step(project: Project) -> None:
+    project.revision("two", "op.add_enum_value('kind', 'MUCH LONGER')", "op.remove_enum_value('kind', 'MUCH LONGER')")
+    project.revision("three", "op.execute(\"UPDATE agents SET kind = 'MUCH LONGER'\")")
+
+    command.upgrade(project.config(), "head")
+
+    assert rows_of(project.url, "SELECT id, parent_id, kind FROM agents") == [(1, 1, "MUCH LONGER")]
+    with pytest.raises(DBAPIError):
+        run_sql(project.url, "UPDATE agents SET kind = 'NOPE'")
+
+
+def test_a_label_comes_and_goes_and_rows_stay(project: Project) -> None:
+    before = schema_of(project.url)
+    project.revision("two", "op.add_enum_value('kind', 'B')", "op.remove_enum_value('kind', 'B')")
+
+    for _ in range(2):
+        command.upgrade(project.config(), "head")
+        command.downgrade(project.config(), "-1")
+
+    assert rows_of(project.url, "SELECT kind FROM agents") == [("A",)]
+    after = schema_of(project.url)
+    assert [enum["labels"] for enum in after["enums"]] == [enum["labels"] for enum in before["enums"]]
+    run_sql(project.url, "INSERT INTO agents (id) VALUES (2)")
+    assert rows_of(project.url, "SELECT kind FROM agents WHERE id = 2") == [("A",)]
+    with pytest.raises(DBAPIError):
+        run_sql(project.url, "UPDATE agents SET kind = 'B'")
+
+
+def test_a_label_that_is_there_is_fine(project: Project) -> None:
+    project.revision("two", "op.add_enum_value('kind', 'A')")
+
+    command.upgrade(project.config(), "head")
+
+
+def test_on_sqlite_a_label_needs_the_table_itself(tmp_path: Path, sqlite_url: str) -> None:
+    project = _project(tmp_path, sqlite_url)
+    project.revision("two", "op.add_enum_value('kind', 'B')")
+    config = project.config()
+    config.output_buffer = StringIO()
+
+    with pytest.raises(CommandError, match="leave --sql out"):
+        command.upgrade(config, "one:two", sql=True)
+
+
+def test_a_script_adds_a_label_outside_of_a_transaction(tmp_path: Path, postgres_url: str) -> None:
+    project = _project(tmp_path, postgres_url)
+    project.revision("two", "op.add_enum_value('kind', 'B')")
+    config = project.config()
+    config.output_buffer = StringIO()
+    command.upgrade(config, "one:two", sql=True)
+
+    script = config.output_buffer.getvalue()
+    assert "COMMIT;\n\nALTER TYPE kind ADD VALUE IF NOT EXISTS 'B';\n\nBEGIN;" in script
+
+
+def test_the_same_step_is_written_on_both_databases_and_works(
+    tmp_path: Path, sqlite_url: str, postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = []
+    for url in (sqlite_url, postgres_url):
+        project = _project(tmp_path, url)
+        _declare(project, "A", "it's", "MUCH LONGER")
+        with pytest.raises(CommandError):
+            command.check(project.config())
+        assert "enum kind: the label MUCH LONGER is missing." in capsys.readouterr().err
+
+        config = project.config()
+        config.cmd_opts = Namespace(autogenerate=True)
+        command.revision(config, "more", autogenerate=True, rev_id="0123456789ab")
+        written.append((project.versions / "0123456789ab_more.py").read_text().partition("revision = ")[2])
+        command.upgrade(project.config(), "head")
+        command.check(project.config())
+
+    assert written[0] == written[1]
+    assert "op.add_enum_value('kind', 'MUCH LONGER')" in written[0]
+    assert "op.remove_enum_value('kind', 'MUCH LONGER')" in written[0]
+
+
+def test_a_label_that_no_model_has_is_seen(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    _declare(project, "A")
+
+    with pytest.raises(CommandError, match="1 difference"):
+        command.check(project.config())
+
+    assert "enum kind: no model has the label it's." in capsys.readouterr().err
+
+
+def test_another_primary_key_is_seen_and_can_be_made(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    _declare(project, "A", "it's", key=("id", "kind"))
+
+    with pytest.raises(CommandError, match="2 differences"):
+        command.check(project.config())
+    assert "agents: the models say that the primary key is (id, kind)." in capsys.readouterr().err
+
+    config = project.config()
+    config.cmd_opts = Namespace(autogenerate=True)
+    command.revision(config, "key", autogenerate=True)
+    command.upgrade(project.config(), "head")
+    command.check(project.config())
+
+
+def _declare(project: Project, *labels: str, key: tuple[str, ...] = ("id",)) -> None:
+    sa.Table("parents", project.metadata, sa.Column("id", sa.Integer(), primary_key=True))
+    sa.Table(
+        "agents",
+        project.metadata,
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("parent_id", sa.ForeignKey("parents.id", ondelete="CASCADE")),
+        sa.Column("kind", sa.Enum(*labels, name="kind", create_constraint=True), nullable=False, server_default="A"),
+        sa.PrimaryKeyConstraint(*key),
+    )
