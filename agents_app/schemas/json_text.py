@@ -8,6 +8,8 @@ from agents_app.errors import Malformed, TooLarge
 
 BYTES_MAX = 1_000_000
 DEPTH_MAX = 20
+# No record has so many; each one that is not known would be named in the refusal.
+MEMBERS_MAX = 1_000
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -29,6 +31,8 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MEMBERS_MAX:
+        raise Malformed(f"Use at most {MEMBERS_MAX} members in one JSON object.")
     members = dict(pairs)
     if len(members) < len(pairs):
         raise Malformed("A member occurs twice in one JSON object.")

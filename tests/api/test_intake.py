@@ -48,6 +48,7 @@ MALFORMED: dict[str, bytes] = {
     "20 lists in an object": b'{"a":' + b"[" * 20 + b"]" * 20 + b"}",
     "levels without end": b"[" * 100_000,
     "objects without end": b'{"a":' * 100_000,
+    "too many members": json.dumps(dict.fromkeys(map(str, range(1_001)))).encode(),
     "gzip": b"\x1f\x8b\x08\x00" + b"\x00" * 20,
 }
 
@@ -137,12 +138,12 @@ def test_a_body_is_refused_where_it_would_be_ignored(api: Client, act: str) -> N
     assert api.post(path, {}).status_code in (200, 201)
 
 
-def test_many_wrong_members_are_all_named_in_short_time(api: Client) -> None:
-    values = agent_values(**{f"member {number}": number for number in range(1_000)})
+def test_many_wrong_members_are_all_named(api: Client) -> None:
+    values = agent_values(**{f"member {number}": number for number in range(900)})
 
     answer = api.post("/agents", values)
 
-    assert (answer.status_code, len(answer.json["errors"])) == (422, 1_000)
+    assert (answer.status_code, len(answer.json["errors"])) == (422, 900)
 
 
 def test_twenty_levels_are_read(api: Client) -> None:
