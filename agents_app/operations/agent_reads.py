@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
+from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.errors import NotFound
@@ -48,6 +49,7 @@ ONE = (
     sa.select(
         *SHORT,
         *LONG,
+        Agent.api_key,
         Agent.connection_config,
         Agent.secret_facts,
         User.name.label("creator"),
@@ -90,13 +92,13 @@ class Counts:
 
 
 def read(actor: Actor, agent_id: UUID) -> dict[str, Any]:
-    """One agent without its secrets' values. Raises Forbidden, NotFound."""
+    """One agent without its secrets' values; of each it says whether our keys open it. Raises Forbidden, NotFound."""
     actor.require("agents.read")
     with db.reading() as connection:
         row = connection.execute(ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
     if row is None:
         raise NotFound(NO_AGENT)
-    return _present(row)
+    return _present(row, actor.account_id)
 
 
 def listing(actor: Actor, query: AgentQuery) -> Page:
@@ -119,9 +121,17 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
     return _page(query, rows), numbers
 
 
-def _present(row: AnyRow) -> dict[str, Any]:
+def _present(row: AnyRow, account_id: UUID) -> dict[str, Any]:
     shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
-    return shown | {CONFIG: secrets.public_config(row.connection_config), "secrets_set": row.secret_facts}
+    return shown | {CONFIG: secrets.public_config(row.connection_config), "secrets_set": _secrets_set(row, account_id)}
+
+
+def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
+    keyring, sealed = settings().keys.encryption, secrets.stored(row.api_key, row.connection_config)
+    readable = {
+        pointer: secrets.opens(keyring, account_id, row.id, pointer, value) for pointer, value in sealed.items()
+    }
+    return {pointer: {**fact, "readable": readable.get(pointer, False)} for pointer, fact in row.secret_facts.items()}
 
 
 def _short(row: AnyRow) -> dict[str, Any]:

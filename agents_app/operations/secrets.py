@@ -98,6 +98,15 @@ def reveal_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str,
     return keyring.decrypt(value, str(account_id), str(agent_id), pointer)
 
 
+def opens(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, value: str) -> bool:
+    """Whether these keys open one secret."""
+    try:
+        reveal_one(keyring, account_id, agent_id, pointer, value)
+    except CannotDecrypt:
+        return False
+    return True
+
+
 def seal_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, clear: str) -> str:
     """One secret encrypted for its place: it opens in no other account, agent or field."""
     return keyring.encrypt(clear, str(account_id), str(agent_id), pointer)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from agents_app.config import settings
 from agents_app.db import db
-from agents_app.encryption import CannotDecrypt, Keyring, key_id_of
+from agents_app.encryption import key_id_of
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import keys, secrets
 
@@ -72,7 +72,7 @@ def unreadable() -> list[dict[str, Any]]:
         {"agent_id": holder.agent_id, "name": holder.name, "kind": holder.kind, "pointer": pointer}
         for holder in holders()
         for pointer, value in holder.sealed.items()
-        if not _opens(keyring, holder, pointer, value)
+        if not secrets.opens(keyring, holder.account_id, holder.agent_id, pointer, value)
     ]
 
 
@@ -109,11 +109,3 @@ def _deleted_agents() -> Iterator[Holder]:
     for row in rows:
         if sealed := (row.kept_secrets or {}).get("sealed"):
             yield Holder("deleted agent", row.account_id, row.agent_id, row.version, row.name, sealed)
-
-
-def _opens(keyring: Keyring, holder: Holder, pointer: str, value: str) -> bool:
-    try:
-        secrets.reveal_one(keyring, holder.account_id, holder.agent_id, pointer, value)
-    except CannotDecrypt:
-        return False
-    return True
