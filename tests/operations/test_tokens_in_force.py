@@ -1,0 +1,176 @@
+"""API tokens in use: how they are refused, what they are worth now, and what they cost."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy import event
+
+from agents_app.db import db, now
+from agents_app.errors import Forbidden, NotFound, NotSignedIn, Throttled
+from agents_app.models import ApiToken, LoginAttempt
+from agents_app.operations import agent_reads, agents, runtime, tokens, users
+from agents_app.operations.permissions import Actor
+from tests.make import agent_values, make_agent, make_app, make_token, make_user
+
+
+@pytest.fixture
+def admin(app: Flask) -> Actor:
+    """An admin of an account of this test's own."""
+    return make_user(app)
+
+
+@pytest.fixture
+def address() -> str:
+    """An address that no other test comes from."""
+    return f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"
+
+
+def who(text: str, address: str = "192.0.2.1") -> Actor:
+    return tokens.authenticate(text, address=address, request_id=None)
+
+
+def id_of(text: str) -> UUID:
+    with db.reading() as connection:
+        found: UUID = connection.scalars(sa.select(ApiToken.id).where(ApiToken.key_id == text[4:16])).one()
+    return found
+
+
+def change(text: str, **values: Any) -> None:
+    """Change the row of a token."""
+    with db.transaction() as session:
+        session.execute(sa.update(ApiToken).where(ApiToken.key_id == text[4:16]).values(**values))
+
+
+def with_checksum(body: str) -> str:
+    """What somebody would try who knows how tokens are built."""
+    return body + tokens._checksum(body)
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """Every statement that is sent to the database meanwhile."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        seen.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(db.engine, "before_cursor_execute", note)
+
+
+REFUSED: dict[str, Callable[[str], str]] = {
+    "another secret": lambda text: with_checksum(text[:17] + "A" * 40),
+    "another token's name": lambda text: with_checksum("agc_" + "A" * 12 + text[16:-6]),
+    "expired": lambda text: change(text, expires_at=now()) or text,
+    "revoked": lambda text: change(text, revoked_at=now()) or text,
+    "made under a pepper that is gone": lambda text: change(text, pepper_id="p0") or text,
+}
+
+
+@pytest.mark.parametrize("spoil", REFUSED.values(), ids=list(REFUSED))
+def test_a_token_that_is_not_valid_is_refused_in_the_same_words(
+    app: Flask, admin: Actor, address: str, spoil: Callable[[str], str]
+) -> None:
+    text = make_token(app, admin)
+    assert who(text).user_id == admin.user_id
+
+    with pytest.raises(NotSignedIn) as refusal:
+        who(spoil(text), address)
+
+    assert refusal.value.detail == tokens.WRONG
+
+
+@pytest.mark.parametrize("damage", [lambda t: t[:-1], lambda t: t.lower(), lambda t: t[:-1] + "é", lambda t: ""])
+def test_a_damaged_token_costs_no_statement(app: Flask, admin: Actor, damage: Callable[[str], str]) -> None:
+    text = make_token(app, admin)
+
+    with counted_statements() as seen, pytest.raises(NotSignedIn):
+        who(damage(text))
+
+    assert seen == []
+
+
+def test_after_twenty_failures_a_minute_an_address_waits_and_good_tokens_do_not(
+    app: Flask, admin: Actor, address: str
+) -> None:
+    text = make_token(app, admin)
+    bad = REFUSED["another secret"](text)
+    for _ in range(20):
+        with pytest.raises(NotSignedIn):
+            who(bad, address)
+
+    with pytest.raises(Throttled) as refusal:
+        who(bad, address)
+
+    assert refusal.value.retry_after == 60
+    assert who(text, address)
+    with db.transaction() as session:
+        mine = sa.update(LoginAttempt).where(LoginAttempt.login.is_(None))
+        session.execute(mine.values(created_at=now() - timedelta(seconds=61)))
+    with pytest.raises(NotSignedIn):
+        who(bad, address)
+
+
+def test_a_revoked_token_is_dead_in_every_process_at_once(app: Flask, admin: Actor) -> None:
+    text = make_token(app, admin)
+    other = make_app(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
+    with other.app_context():
+        assert who(text)
+
+        with app.app_context():
+            tokens.revoke(admin, tokens.listing(admin)[0]["id"])
+
+        with pytest.raises(NotSignedIn):
+            who(text)
+        db.engine.dispose()
+    with pytest.raises(NotFound):
+        tokens.revoke(admin, id_of(text))
+
+
+def test_a_token_that_was_used_just_now_costs_one_statement(app: Flask, admin: Actor) -> None:
+    text = make_token(app, admin)
+    who(text)
+
+    with counted_statements() as seen:
+        who(text)
+    assert len(seen) == 1
+
+
+def test_a_token_is_worth_what_its_maker_may_do_now(app: Flask, admin: Actor) -> None:
+    maker = make_user(app, "editor", admin.account_id)
+    text = make_token(app, maker, "write")
+    agents.create(who(text), agent_values())
+
+    users.change_role(admin, maker.user_id, {"role": "viewer"})
+
+    agent_reads.read(who(text), make_agent(app, admin))
+    with pytest.raises(Forbidden) as refusal:
+        agents.create(who(text), agent_values())
+    assert refusal.value.code == "role_missing"
+
+
+@pytest.mark.parametrize("leave", [users.deactivate, users.delete])
+def test_when_its_maker_leaves_a_token_is_worth_nothing_and_runtimes_go_on(
+    app: Flask, admin: Actor, leave: Callable[[Actor, UUID], None]
+) -> None:
+    maker = make_user(app, account_id=admin.account_id)
+    agent_id = make_agent(app, admin, api_key="sk-1")
+    text, for_runtime = make_token(app, maker, "write", "runtime"), make_token(app, maker, "runtime")
+
+    leave(admin, maker.user_id)
+
+    with pytest.raises(Forbidden):
+        agent_reads.read(who(text), agent_id)
+    with pytest.raises(Forbidden):
+        agents.update(who(text), agent_id, {"name": "Other"})
+    for one in (text, for_runtime):
+        found = runtime.fetch(who(one), agent_id)
+        assert found is not None
+        assert found["api_key"] == "sk-1"
