@@ -1,10 +1,22 @@
-"""Whether the running console's database is where its code needs it. For every door, and for nobody in particular."""
+"""Whether the running console's database is where its code needs it. Nothing here changes it: `flask db` does."""
 
+from agents_app import dbtools
 from agents_app.db import db
 from agents_app.dbtools import SchemaState, schema_state
+from agents_app.operations.permissions import Actor
 
 
 def schema() -> SchemaState:
-    """Where the schema is. Raises Unavailable when the database cannot be asked."""
+    """Where the schema is: for every door, and for nobody in particular. Raises Unavailable."""
     with db.reading() as connection:
         return schema_state(connection)
+
+
+def overview(actor: Actor) -> dbtools.Overview:
+    """Where the schema is, what is pending with its SQL and warnings, and what differs. Raises Forbidden, Unavailable.
+
+    The schema is one for all accounts; what is told of it holds no rows.
+    """
+    actor.require("database.read")
+    with db.reading() as connection:
+        return dbtools.overview(connection)

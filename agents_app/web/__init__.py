@@ -5,7 +5,20 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from agents_app import http
 from agents_app.errors import NotSignedIn
-from agents_app.web import account, activity, agents, auth, display, joining, people, profile, setup, theme, tokens
+from agents_app.web import (
+    account,
+    activity,
+    agents,
+    auth,
+    database,
+    display,
+    joining,
+    people,
+    profile,
+    setup,
+    theme,
+    tokens,
+)
 
 FORM_EXPIRED = """This form is no longer valid: somebody signed in or out in this browser while it was open.
 Go back, copy what you typed, load the page again and repeat it."""
@@ -16,7 +29,7 @@ pages = Blueprint("web", __name__)
 # Pages take cookies, so each unsafe request must prove that it comes from one of them; the JSON door takes none.
 pages.before_request(csrf.protect)
 pages.register_error_handler(NotSignedIn, auth.ask_to_sign_in)
-for part in (auth, setup, theme, agents, tokens, people, joining, profile, account, activity):
+for part in (auth, setup, theme, agents, tokens, people, joining, profile, account, activity, database):
     pages.register_blueprint(part.pages)
 
 
