@@ -7,7 +7,6 @@ from agents_app.config import settings
 from agents_app.web.addresses import local_path
 
 THEMES = {"light": "sun", "dark": "moon", "system": "monitor"}
-COOKIE = "theme"
 COOKIE_SECONDS = 365 * 24 * 60 * 60
 
 pages = Blueprint("theme", __name__)
@@ -15,7 +14,7 @@ pages = Blueprint("theme", __name__)
 
 def chosen_theme() -> str:
     """The theme of this browser."""
-    wanted = request.cookies.get(COOKIE, "")
+    wanted = request.cookies.get(_cookie_name(), "")
     return wanted if wanted in THEMES else "system"
 
 
@@ -25,5 +24,12 @@ def choose() -> Response:
     response = redirect(local_path(request.form.get("next")), 303)
     wanted = request.form.get("theme", "")
     if wanted in THEMES:
-        response.set_cookie(COOKIE, wanted, COOKIE_SECONDS, secure=settings().is_https, httponly=True, samesite="Lax")
+        response.set_cookie(
+            _cookie_name(), wanted, COOKIE_SECONDS, secure=settings().is_https, httponly=True, samesite="Lax"
+        )
     return response
+
+
+def _cookie_name() -> str:
+    # The prefix keeps other hosts of the same domain from setting it.
+    return "__Host-theme" if settings().is_https else "theme"

@@ -1,0 +1,94 @@
+"""Visitors of every kind, without the cost of signing in; pages are read as they come, unchecked."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address
+from random import getrandbits
+
+import pytest
+from flask import Flask
+from flask_wtf.csrf import generate_csrf
+from werkzeug.test import TestResponse
+
+from agents_app import http
+from agents_app.db import db
+from agents_app.models import User
+from agents_app.operations import sessions
+from agents_app.operations.permissions import Actor
+from tests.make import make_app, make_user
+
+Opened = Callable[..., Flask]
+
+
+class Visitor:
+    """A browser, or a program with a token, at an address that nobody else has."""
+
+    def __init__(self, app: Flask, actor: Actor | None = None, token: str | None = None) -> None:
+        self.app, self.client, self.token = app, app.test_client(), token
+        self.address = str(IPv6Address(getrandbits(128)))
+        self.csrf_secret = hashlib.sha256(os.urandom(16)).hexdigest()
+        if actor is not None:
+            self.keep(session_of(app, actor))
+
+    def keep(self, session_id: str) -> None:
+        """Carry this session in the cookie."""
+        with self.client.session_transaction(base_url=self.base_url) as cookie:
+            cookie[http.SESSION_ID] = session_id
+            cookie["csrf_token"] = self.csrf_secret
+
+    @property
+    def base_url(self) -> str:
+        """Where this console is found."""
+        known = self.app.extensions["settings"]
+        return known.public_url or "http://localhost"
+
+    @property
+    def csrf(self) -> str:
+        """A CSRF value that fits the cookie."""
+        with self.client.session_transaction(base_url=self.base_url) as cookie:
+            cookie["csrf_token"] = self.csrf_secret
+        with self.app.test_request_context("/", base_url=self.base_url) as context:
+            context.session["csrf_token"] = self.csrf_secret
+            value: str = generate_csrf()
+        return value
+
+    def ask(self, method: str, path: str, form: dict[str, object] | None = None, **given: object) -> TestResponse:
+        """Send a request; a form carries a CSRF value that fits."""
+        headers = {"Referer": f"{self.base_url}/", **given.pop("headers", {})}
+        if self.token is not None:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        if form is not None:
+            given["data"] = {"csrf_token": self.csrf, **form}
+        where = {"REMOTE_ADDR": self.address, **given.pop("environ_base", {})}
+        given.setdefault("base_url", self.base_url)
+        return self.client.open(path, method=method, headers=headers, environ_base=where, **given)
+
+
+def session_of(app: Flask, actor: Actor) -> str:
+    """The id of a new session of this person; the password is not asked."""
+    with app.app_context(), db.transaction() as session:
+        user = session.get(User, actor.user_id)
+        assert user is not None
+        return sessions.start(session, user, address="::1", user_agent="test", request_id=None)
+
+
+@pytest.fixture
+def admin(console: Flask) -> Actor:
+    """An admin of an account of this test's own."""
+    return make_user(console)
+
+
+@pytest.fixture
+def opened() -> Iterator[Opened]:
+    """Makes apps on databases of the test's own, and closes their connections at its end."""
+    apps: list[Flask] = []
+
+    def open_one(url: str, **texts: str) -> Flask:
+        apps.append(make_app(url, **texts))
+        return apps[-1]
+
+    yield open_one
+    for app in apps:
+        with app.app_context():
+            db.engine.dispose()

@@ -1,0 +1,100 @@
+"""One account with everything that an address can name, and every kind of caller who may ask for it."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.models import Invitation, UserSession
+from agents_app.operations import agents, invitations, tokens
+from tests.make import make_agent, make_token, make_user
+from tests.security.conftest import Visitor
+
+
+class House:
+    """One account with everything that an address can name, made anew for each request that may use it up."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.admin = make_user(app)
+        account = self.admin.account_id
+        self.people = {"admin": self.admin} | {role: make_user(app, role, account) for role in ("viewer", "editor")}
+        self.people["foreign"] = make_user(app)
+        self.token = make_token(app, self.admin, "write", "runtime")
+        self.token_id = self._row(tokens.listing)["id"]
+
+    def visitor(self, kind: str) -> Visitor:
+        """Somebody of this kind."""
+        if kind == "ended":
+            visitor = Visitor(self.app, self.admin)
+            ends = sa.delete(UserSession).where(UserSession.user_id == self.admin.user_id)
+            self._change(ends)
+            return visitor
+        return Visitor(self.app, self.people.get(kind), self.token if kind == "token" else None)
+
+    def fresh(self, name: str) -> object:
+        """What an address calls by this name, new."""
+        with self.app.app_context():
+            return {
+                "agent_id": self._agent,
+                "deleted_id": self._deleted_agent,
+                "token_id": self._token,
+                "user_id": self._person,
+                "row_id": self._foreign_session,
+                "invitation_id": self._invitation,
+                "name": lambda: "swagger-ui.css",
+                "filename": lambda: "app.css",
+            }[name]()
+
+    def path(self, rule: str) -> str:
+        """The rule with fresh ids, and with the code that a page asks for."""
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(self.fresh(found[1])), rule)
+        with self.app.app_context():
+            if rule == "/join":
+                return f"{path}?code={invitations.invite(self.admin, {'role': 'viewer'})}"
+            if rule == "/reset":
+                return f"{path}?code={invitations.reset_password(self.admin, self._person())}"
+        return path
+
+    def _agent(self) -> UUID:
+        return make_agent(self.app, self.admin)
+
+    def _deleted_agent(self) -> UUID:
+        agent_id = self._agent()
+        agents.delete(self.admin, agent_id)
+        return agent_id
+
+    def _token(self) -> UUID:
+        make_token(self.app, self.admin)
+        found: UUID = self._row(tokens.listing)["id"]
+        return found
+
+    def _person(self) -> UUID:
+        found = make_user(self.app, "viewer", self.admin.account_id).user_id
+        assert found is not None
+        return found
+
+    def _invitation(self) -> UUID:
+        invitations.invite(self.admin, {"role": "viewer"})
+        with db.reading() as connection:
+            mine = sa.select(Invitation.id).where(Invitation.account_id == self.admin.account_id)
+            found: UUID = connection.scalars(mine.order_by(Invitation.created_at.desc()).limit(1)).one()
+            return found
+
+    def _foreign_session(self) -> UUID:
+        somebody = make_user(self.app, "viewer", self.admin.account_id)
+        Visitor(self.app, somebody)
+        with db.reading() as connection:
+            return connection.scalars(sa.select(UserSession.id).where(UserSession.user_id == somebody.user_id)).one()
+
+    def _row(self, listing: Any) -> dict[str, Any]:
+        with self.app.app_context():
+            found: dict[str, Any] = listing(self.admin)[0]
+            return found
+
+    def _change(self, statement: Any) -> None:
+        with self.app.app_context(), db.transaction() as session:
+            session.execute(statement)

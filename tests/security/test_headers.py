@@ -1,0 +1,189 @@
+"""What stands in the head of every answer: of every rule, of every refusal, with and without https."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from agents_app import http
+from agents_app.api import PREFIX
+from agents_app.db import db
+from agents_app.operations import agent_reads
+from agents_app.operations.permissions import Actor
+from tests.api.test_permissions import TABLE as JSON_TABLE
+from tests.api.test_permissions import forged
+from tests.make import PASSWORD, make_agent, make_app, make_token, make_user
+from tests.security.conftest import Opened, Visitor
+from tests.security.house import House
+from tests.security.test_matrix import FORM, ROWS
+
+HTTPS = "https://console.example.org"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    + "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+EVERYWHERE = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+KEPT = ("/static/", "/gibberish-xyz-123/", "/openapi.json")
+JSON_RULES = [(method, PREFIX + rule) for method, rule in JSON_TABLE]
+TELL_TALE = re.compile(r"Traceback|werkzeug|sqlalchemy|psycopg|sqlite3|\.py\b|debugger", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module", params=["http", "https"])
+def house(
+    request: pytest.FixtureRequest, _sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    """A console that people reach by this scheme."""
+    file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("headers") / "console.db")
+    app = make_app(f"sqlite:///{file}", **({"PUBLIC_URL": HTTPS} if request.param == "https" else {}))
+    yield House(app)
+    with app.app_context():
+        db.engine.dispose()
+
+
+def is_https(app: Flask) -> bool:
+    return bool(app.extensions["settings"].is_https)
+
+
+def check(app: Flask, answer: TestResponse) -> None:
+    """What must be so of any answer."""
+    path = answer.request.path
+    assert {name: answer.headers.get(name) for name in EVERYWHERE} == EVERYWHERE
+    assert answer.headers["X-Request-ID"]
+    hsts = answer.headers.get("Strict-Transport-Security")
+    assert hsts == ("max-age=31536000; includeSubDomains" if is_https(app) else None)
+    if not path.startswith(KEPT):
+        assert answer.headers["Cache-Control"] == "no-store"
+    if http.is_for_programs(path) or path.startswith(KEPT) or path in http.HEALTH:
+        assert "Set-Cookie" not in answer.headers
+    elif answer.status_code not in (404, 405) and path != "/gibberish-xyz-123":
+        assert "Cookie" in answer.headers["Vary"]
+    assert not [name for name, _ in answer.headers if name.startswith(("Access-Control-", "Server", "X-Powered-By"))]
+    if answer.data and answer.mimetype.startswith(("text/", "application/")):
+        assert "charset=utf-8" in answer.content_type or "json" in answer.mimetype or "javascript" in answer.mimetype
+
+
+@pytest.mark.parametrize("house", ["https"], indirect=True)
+@pytest.mark.parametrize(("method", "rule"), [*ROWS, *JSON_RULES], ids=lambda part: part)
+def test_every_rule_answers_under_the_same_headers(house: House, method: str, rule: str) -> None:
+    path = house.path(rule)
+    asked = [("admin", method), ("nobody", method), ("nobody", "HEAD" if method == "GET" else "OPTIONS")]
+
+    for kind, one in asked:
+        with house.visitor(kind).ask(one, path, FORM if one == "POST" else None) as answer:
+            check(house.app, answer)
+
+
+def broken(*_given: object) -> None:
+    """Fails as nothing should."""
+    raise RuntimeError("SELECT secret FROM sqlalchemy.py")
+
+
+REFUSALS = {
+    "400 malformed": (400, "POST", "/api/v1/agents", {"data": b"{", "content_type": "application/json"}),
+    "400 host": (400, "GET", "/sign-in", {"headers": {"Host": "evil.example"}}),
+    "400 csrf": (400, "POST", "/sign-in", {"data": {}}),
+    "404 page": (404, "GET", "/nothing", {}),
+    "404 json": (404, "GET", "/api/v1/nothing", {}),
+    "404 static": (404, "GET", "/static/nothing.js", {}),
+    "405 page": (405, "PUT", "/agents", {}),
+    "405 json": (405, "PUT", "/api/v1/agents", {}),
+    "405 trace": (405, "TRACE", "/agents", {}),
+    "413 page": (413, "POST", "/agents/new", {"data": b"x" * 1_100_000, "content_type": "text/plain"}),
+    "413 json": (413, "POST", "/api/v1/agents", {"data": b"x" * 1_100_000, "content_type": "application/json"}),
+    "415 json": (415, "POST", "/api/v1/agents", {"data": b"{}", "content_type": "text/plain"}),
+    "422 json": (422, "POST", "/api/v1/agents", {"data": b"{}", "content_type": "application/json"}),
+    "422 query": (422, "GET", "/api/v1/agents?color=red", {}),
+    "500 page": (500, "GET", "/agents", {}),
+    "500 json": (500, "GET", "/api/v1/agents", {}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_every_refusal_answers_under_the_same_headers_and_tells_nothing_of_the_machinery(
+    house: House, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, method, path, given = REFUSALS[name]
+    if status == 500:
+        monkeypatch.setattr(agent_reads, "listing", broken)
+        monkeypatch.setattr(agent_reads, "listing_with_counts", broken)
+    visitor = Visitor(house.app, house.admin, house.token)
+
+    with visitor.ask(method, path, **given) as answer:
+        assert answer.status_code == status
+        check(house.app, answer)
+        assert not TELL_TALE.search(answer.text)
+        assert (answer.mimetype == "application/problem+json") == path.startswith("/api")
+
+
+@pytest.mark.parametrize(
+    "path", ["/agents", "/sign-in", "/setup", "/join?code=x", "/api/v1/agents", "/api/v1/me", "/readyz"]
+)
+def test_an_absent_database_answers_under_the_same_headers(path: str, sqlite_url: str, opened: Opened) -> None:
+    app = opened(sqlite_url)
+    visitor = Visitor(app, token=forged())
+    visitor.keep("somebody")
+
+    answer = visitor.ask("GET", path)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    check(app, answer)
+    assert not TELL_TALE.search(answer.text)
+
+
+def test_too_many_tries_answer_under_the_same_headers(house: House) -> None:
+    page, program = Visitor(house.app), Visitor(house.app, token=forged())
+    for _ in range(20):
+        program.ask("GET", "/api/v1/me")
+    for _ in range(10):
+        page.ask("POST", "/sign-in", {"email": house.admin.email, "password": ""})
+
+    answers = [program.ask("GET", "/api/v1/me"), page.ask("POST", "/sign-in", {"email": house.admin.email})]
+
+    for answer in answers:
+        assert answer.status_code == 429
+        assert int(answer.headers["Retry-After"]) > 0
+        check(house.app, answer)
+
+
+def test_each_cookie_is_for_this_host_alone_and_out_of_reach_of_scripts(house: House) -> None:
+    visitor = Visitor(house.app)
+    entered = visitor.ask("POST", "/sign-in", {"email": house.admin.email, "password": PASSWORD})
+    themed = visitor.ask("POST", "/theme", {"theme": "dark"})
+
+    cookies = [*entered.headers.getlist("Set-Cookie"), *themed.headers.getlist("Set-Cookie")]
+
+    prefix = "__Host-" if is_https(house.app) else ""
+    assert {cookie.partition("=")[0] for cookie in cookies} == {f"{prefix}session", f"{prefix}theme"}
+    for cookie in cookies:
+        attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
+        assert {"httponly", "samesite=lax", "path=/"} <= attributes
+        assert ("secure" in attributes) == is_https(house.app)
+        assert not [one for one in attributes if one.startswith("domain")]
+        assert len(cookie) < 4_096
+
+
+def test_a_configuration_with_its_secrets_is_never_kept(house: House, admin_agent: tuple[str, str]) -> None:
+    path, token = admin_agent
+
+    answer = Visitor(house.app, token=token).ask("GET", path)
+
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    check(house.app, answer)
+
+
+@pytest.fixture
+def admin_agent(house: House) -> tuple[str, str]:
+    """The address of an agent's working configuration, and a token for it."""
+    admin: Actor = make_user(house.app)
+    agent_id = make_agent(house.app, admin, api_key="sk-1234")
+    return f"/api/v1/agents/{agent_id}/runtime", make_token(house.app, admin, "runtime")

@@ -1,0 +1,199 @@
+"""Who may ask what: every rule of the URL map, by every kind of caller. The JSON door's part is tests/api's table."""
+
+import re
+import uuid
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from agents_app.api import PREFIX
+from agents_app.db import db
+from agents_app.models import User
+from agents_app.operations.permissions import Actor
+from tests.api.conftest import Client
+from tests.api.test_permissions import BODIES
+from tests.api.test_permissions import TABLE as JSON_TABLE
+from tests.make import make_agent, make_token, make_user
+from tests.security.conftest import Visitor
+from tests.security.house import House
+
+# One line a rule: what each kind of caller is answered. `in` is a way to the sign-in page. `foreign` is an admin of
+# another account who asks for this account's record; `ended` is the cookie of a session that is over; `token` is an
+# API token of the admin's, which opens no page. A new page needs a line here.
+TABLE = """
+                                                    nobody  ended   token   viewer  editor  admin   foreign
+GET  /                                              in      in      in      303     303     303     303
+GET  /agents                                        in      in      in      200     200     200     200
+GET  /agents/<uuid:agent_id>                        in      in      in      200     200     200     404
+GET  /agents/new                                    in      in      in      403     200     200     200
+POST /agents/new                                    in      in      in      403     422     422     422
+GET  /agents/<uuid:agent_id>/edit                   in      in      in      403     200     200     404
+POST /agents/<uuid:agent_id>/edit                   in      in      in      403     400     400     404
+POST /agents/<uuid:agent_id>/clone                  in      in      in      403     303     303     404
+POST /agents/<uuid:agent_id>/enable                 in      in      in      403     303     303     404
+GET  /agents/<uuid:agent_id>/disable                in      in      in      403     200     200     404
+POST /agents/<uuid:agent_id>/disable                in      in      in      403     422     422     404
+GET  /agents/<uuid:agent_id>/delete                 in      in      in      403     403     200     404
+POST /agents/<uuid:agent_id>/delete                 in      in      in      403     403     303     404
+POST /agents/<uuid:deleted_id>/restore              in      in      in      403     403     303     404
+GET  /tokens                                        in      in      in      403     403     200     200
+GET  /tokens/new                                    in      in      in      403     403     200     200
+POST /tokens/new                                    in      in      in      403     403     422     422
+GET  /tokens/<uuid:token_id>/revoke                 in      in      in      403     403     200     404
+POST /tokens/<uuid:token_id>/revoke                 in      in      in      403     403     303     404
+GET  /people                                        in      in      in      403     403     200     200
+GET  /people/invite                                 in      in      in      403     403     200     200
+POST /people/invite                                 in      in      in      403     403     422     422
+POST /people/invitations/<uuid:invitation_id>/withdraw  in  in      in      403     403     303     404
+GET  /people/<uuid:user_id>/reset-link              in      in      in      403     403     200     404
+POST /people/<uuid:user_id>/reset-link              in      in      in      403     403     200     404
+GET  /people/<uuid:user_id>/role                    in      in      in      403     403     200     404
+POST /people/<uuid:user_id>/role                    in      in      in      403     403     422     404
+GET  /people/<uuid:user_id>/deactivate              in      in      in      403     403     200     404
+POST /people/<uuid:user_id>/deactivate              in      in      in      403     403     303     404
+POST /people/<uuid:user_id>/activate                in      in      in      403     403     303     404
+GET  /people/<uuid:user_id>/delete                  in      in      in      403     403     200     404
+POST /people/<uuid:user_id>/delete                  in      in      in      403     403     303     404
+GET  /account                                       in      in      in      403     403     200     200
+POST /account                                       in      in      in      403     403     422     422
+GET  /account/delete                                in      in      in      403     403     200     200
+POST /account/delete                                in      in      in      403     403     422     422
+GET  /activity                                      in      in      in      200     200     200     200
+GET  /profile                                       in      in      in      200     200     200     200
+POST /profile                                       in      in      in      422     422     422     422
+POST /profile/sessions/<uuid:row_id>/end            in      in      in      404     404     404     404
+POST /profile/sessions/end-others                   in      in      in      303     303     303     303
+GET  /sign-in                                       200     200     200     303     303     303     303
+POST /sign-in                                       422     422     422     422     422     422     422
+POST /sign-out                                      in      in      in      in      in      in      in
+GET  /setup                                         in      in      in      in      in      in      in
+POST /setup                                         in      in      in      in      in      in      in
+GET  /join                                          200     200     200     200     200     200     200
+POST /join                                          422     422     422     422     422     422     422
+GET  /reset                                         200     200     200     200     200     200     200
+POST /reset                                         422     422     422     422     422     422     422
+POST /theme                                         303     303     303     303     303     303     303
+GET  /healthz                                       200     200     200     200     200     200     200
+GET  /readyz                                        200     200     200     200     200     200     200
+GET  /openapi.json                                  200     200     200     200     200     200     200
+GET  /gibberish-xyz-123                             200     200     200     200     200     200     200
+GET  /gibberish-xyz-123/<name>                      200     200     200     200     200     200     200
+GET  /static/<path:filename>                        200     200     200     200     200     200     200
+"""
+KINDS, *LINES = [line.split() for line in TABLE.strip().splitlines()]
+ROWS = {(method, rule): dict(zip(KINDS, expected, strict=True)) for method, rule, *expected in LINES}
+PAGES = {
+    method_and_rule: row for method_and_rule, row in ROWS.items() if row["nobody"] == "in" and row["admin"] != "in"
+}  # What every form is sent with: a role that there is not, and nothing else.
+FORM = {"role": "owner"}
+
+
+@pytest.fixture(scope="module")
+def houses() -> dict[Flask, House]:
+    """One house a database, made once."""
+    return {}
+
+
+@pytest.fixture
+def house(console: Flask, houses: dict[Flask, House]) -> House:
+    """A house on this database."""
+    return houses.setdefault(console, houses.get(console) or House(console))
+
+
+def answered(answer: TestResponse) -> str:
+    """The status, or `in` where the answer leads to the sign-in page."""
+    leads_in = answer.status_code == 303 and answer.headers["Location"].startswith("/sign-in")
+    return "in" if leads_in else str(answer.status_code)
+
+
+def test_every_rule_of_the_url_map_is_in_one_of_the_two_tables(console: Flask) -> None:
+    rules = {
+        (method, rule.rule) for rule in console.url_map.iter_rules() for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    spelled = {(method, re.sub("deleted_id", "agent_id", rule)) for method, rule in ROWS}
+
+    assert rules == spelled | {(method, PREFIX + rule) for method, rule in JSON_TABLE}
+
+
+@pytest.mark.parametrize(("method", "rule"), ROWS, ids=lambda part: part)
+def test_each_kind_of_caller_is_served_or_refused(house: House, method: str, rule: str) -> None:
+    found = {}
+    for kind in KINDS:
+        answer = house.visitor(kind).ask(method, house.path(rule), FORM if method == "POST" else None)
+        found[kind] = answered(answer)
+        answer.close()
+
+    assert found == ROWS[method, rule]
+
+
+@pytest.mark.parametrize(("method", "rule"), [key for key in PAGES if key[0] == "POST"], ids=lambda part: part)
+def test_every_page_that_changes_something_refuses_a_form_from_elsewhere(house: House, method: str, rule: str) -> None:
+    path = house.path(rule)
+    visitor = house.visitor("admin")
+    other = house.visitor("admin").csrf
+
+    refused = [visitor.ask(method, path, {"csrf_token": value}) for value in ("", "x", other)]
+    refused.append(visitor.ask(method, path))
+
+    assert [answer.status_code for answer in refused] == [400] * 4
+
+
+@pytest.mark.parametrize(
+    ("method", "rule"), [(method, rule) for method, rule in PAGES if "<uuid:" in rule], ids=lambda part: part
+)
+def test_a_foreign_page_cannot_be_told_from_a_missing_one(house: House, method: str, rule: str) -> None:
+    foreign = house.path(rule)
+    missing = re.sub(r"<uuid:\w+>", str(uuid.uuid4()), rule)
+
+    seen = [house.visitor("foreign").ask(method, path, {"version": "1"}) for path in (foreign, missing)]
+
+    assert [answer.status_code for answer in seen] == [404, 404]
+    assert _without_what_is_new_each_time(seen[0]) == _without_what_is_new_each_time(seen[1])
+
+
+def _without_what_is_new_each_time(answer: TestResponse) -> str:
+    text = re.sub(r'name="csrf_token" value="[^"]+"', "", answer.text)
+    text = re.sub("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", text)
+    return text.replace(answer.headers["X-Request-ID"], "")
+
+
+@pytest.mark.parametrize(("method", "rule"), [key for key in JSON_TABLE if "<uuid:" in key[1]], ids=lambda part: part)
+def test_a_foreign_answer_is_byte_for_byte_that_of_a_missing_one(house: House, method: str, rule: str) -> None:
+    api = Client(house.app, make_token(house.app, house.people["foreign"], "write", "runtime"))
+    body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method))
+    ids = (make_agent(house.app, house.admin), uuid.uuid4())
+
+    foreign, missing = (api(method, rule.replace("<uuid:agent_id>", str(one)), body) for one in ids)
+
+    assert foreign.status_code == 404
+    assert foreign.data == missing.data
+    assert _names(foreign) == _names(missing)
+
+
+def _names(answer: TestResponse) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in answer.headers if name not in ("X-Request-ID", "Date")]
+
+
+def test_a_person_who_is_deactivated_has_no_page_open_a_moment_later(console: Flask, admin: Actor) -> None:
+    visitor = Visitor(console, admin)
+    assert visitor.ask("GET", "/agents").status_code == 200
+
+    with console.app_context(), db.transaction() as session:
+        session.execute(sa.update(User).where(User.id == admin.user_id).values(is_active=False))
+
+    assert answered(visitor.ask("GET", "/agents")) == "in"
+
+
+def test_the_account_is_never_taken_from_what_is_sent(console: Flask, admin: Actor) -> None:
+    other = make_user(console)
+    foreign = make_agent(console, other, name="Theirs")
+    visitor = Visitor(console, admin)
+
+    for path in (
+        f"/agents?account_id={other.account_id}",
+        f"/agents?account={other.account_id}&created_by={other.user_id}",
+        f"/activity?account_id={other.account_id}&person={other.user_id}&target={foreign}",
+    ):
+        assert "Theirs" not in visitor.ask("GET", path, headers={"X-Account-Id": str(other.account_id)}).text

@@ -1,0 +1,297 @@
+"""Hostile requests: hosts, proxies, methods, paths, forms from elsewhere, cookies that were changed or have ended."""
+
+import re
+from base64 import urlsafe_b64encode
+from urllib.parse import unquote_to_bytes
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.models import LoginAttempt, UserSession
+from agents_app.operations import agent_reads, sessions
+from agents_app.operations.permissions import Actor
+from tests.make import PASSWORD, make_agent, make_token, make_user
+from tests.security.conftest import Opened, Visitor
+from tests.security.test_matrix import answered
+
+HTTPS = "https://console.example.org"
+HOSTS = [
+    "evil.example",
+    "localhost.evil.example",
+    "evil.example:80",
+    "localhost@evil.example",
+    "localhost, evil.example",
+    "localhost evil.example",
+    "localhost/evil",
+    "evil.example#localhost",
+    "[::2]",
+    "127.0.0.1.evil.example",
+    "",
+]
+PATHS = [
+    "//evil.example",
+    "//evil.example/agents",
+    "/agents//new",
+    "/%2f%2fevil.example",
+    "/%5cevil.example",
+    "/agents/%00",
+    "/agents/..%2f..%2fetc%2fpasswd",
+    "/static/..%2fwsgi.py",
+    "/static/../wsgi.py",
+    "/static/%2e%2e/%2e%2e/wsgi.py",
+    "/static//etc/passwd",
+    "/static/%00",
+    "/static/app.css%00.html",
+    "/static/",
+    "/gibberish-xyz-123/..%2f__init__.py",
+    "/gibberish-xyz-123/index.html",
+    "/.env",
+    "/.git/config",
+    "/wsgi.py",
+    "/agents/%ff%fe",
+    "/agents;a=b",
+    "/agents/00000000-0000-0000-0000-00000000000",
+    "/agents/{00000000-0000-0000-0000-000000000000}",
+    "/console",
+    "/%E2%80%AE",
+    "/" + "a" * 10_000,
+]
+
+
+@pytest.fixture
+def https(sqlite_schema_url: str, opened: Opened) -> Flask:
+    """A console that people reach by https behind one proxy."""
+    return opened(sqlite_schema_url, PUBLIC_URL=HTTPS, PROXY_HOPS="1")
+
+
+def sign_in(visitor: Visitor, actor: Actor, password: str = PASSWORD) -> str:
+    """Sign in; answers the cookie."""
+    entered = visitor.ask("POST", "/sign-in", {"email": actor.email, "password": password})
+    assert entered.headers["Location"] == "/"
+    return cookie_of(visitor)
+
+
+def cookie_of(visitor: Visitor) -> str:
+    """The session's cookie as it stands."""
+    found = visitor.client.get_cookie("session")
+    return found.value if found else ""
+
+
+def with_cookie(app: Flask, value: str) -> Visitor:
+    """Somebody who has this cookie."""
+    visitor = Visitor(app)
+    visitor.client.set_cookie("session", value)
+    return visitor
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_another_host_is_refused_whatever_is_asked(console: Flask, admin: Actor, host: str) -> None:
+    visitor = Visitor(console, admin)
+
+    for method, path in (("GET", "/sign-in"), ("GET", "/nothing"), ("GET", "//agents"), ("GET", "/api/v1/me")):
+        answer = visitor.ask(method, path, headers={"Host": host})
+        assert answer.status_code == 400
+        assert "Location" not in answer.headers
+        assert not host or host not in answer.text
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-Host", "X-Host", "X-Original-Host", "X-Forwarded-Server", "Forwarded", "X-HTTP-Host-Override"],
+)
+def test_no_other_header_names_the_host(console: Flask, admin: Actor, header: str) -> None:
+    answer = Visitor(console, admin).ask("GET", "/people/invite", headers={header: "host=evil.example"})
+
+    assert answer.status_code == 200
+    assert "evil" not in answer.text
+
+
+def addresses_counted(app: Flask, email: str) -> list[str]:
+    """From where somebody guessed this person's password."""
+    with app.app_context(), db.reading() as connection:
+        mine = sa.select(LoginAttempt.address).where(LoginAttempt.login == sessions.digest(email))
+        return list(connection.scalars(mine))
+
+
+def test_without_a_proxy_nobody_can_pretend_another_address(console: Flask, admin: Actor) -> None:
+    visitor = Visitor(console)
+    visitor.address = "198.51.100.4"
+    pretended = {"X-Forwarded-For": "203.0.113.1", "X-Real-IP": "203.0.113.1", "Forwarded": "for=203.0.113.1"}
+
+    visitor.ask("POST", "/sign-in", {"email": admin.email, "password": "x"}, headers=pretended)
+
+    assert addresses_counted(console, admin.email) == ["198.51.100.4"]
+
+
+def test_behind_a_proxy_only_what_the_proxy_added_counts(https: Flask) -> None:
+    person = make_user(https)
+    headers = {"X-Forwarded-For": "203.0.113.1, 198.51.100.4", "X-Forwarded-Proto": "https"}
+
+    Visitor(https).ask("POST", "/sign-in", {"email": person.email, "password": "x"}, headers=headers)
+
+    assert addresses_counted(https, person.email) == ["198.51.100.4"]
+
+
+def test_behind_a_proxy_the_host_that_it_names_is_checked_too(https: Flask) -> None:
+    answer = Visitor(https).ask("GET", "/sign-in", headers={"X-Forwarded-Host": "evil.example"})
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_odd_path_finds_nothing_and_leads_nowhere_else(console: Flask, admin: Actor, path: str) -> None:
+    # Otherwise the client would take two slashes for the beginning of a host.
+    exactly = {"PATH_INFO": unquote_to_bytes(path).decode("latin-1"), "REQUEST_URI": path}
+
+    answer = Visitor(console, admin).ask("GET", "/", environ_overrides=exactly)
+
+    assert answer.status_code in (303, 308, 400, 404)
+    location = answer.headers.get("Location", "/")
+    assert re.match(r"(http://localhost)?/(?![/\\])", location), location
+    assert "import " not in answer.text
+    assert "root:" not in answer.text
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+def test_a_method_is_what_it_is_called(console: Flask, admin: Actor, name: str) -> None:
+    agent_id = make_agent(console, admin)
+    program = Visitor(console, token=make_token(console, admin, "write"))
+    page = Visitor(console, admin)
+
+    program.ask("GET", f"/api/v1/agents/{agent_id}?_method=DELETE", headers={name: "DELETE"})
+    page.ask("GET", f"/agents/{agent_id}/delete?_method=POST", headers={name: "POST"})
+    page.ask("POST", f"/agents/{agent_id}/enable", {"_method": "DELETE"}, headers={name: "DELETE"})
+
+    with console.app_context():
+        assert agent_reads.read(admin, agent_id)["version"] == 1
+
+
+@pytest.mark.parametrize(
+    "next_page", ["//evil.example", "https:evil.example", "/\\evil.example", "/%0d%0aSet-Cookie:a=b"]
+)
+def test_signing_in_leads_to_this_site_only(console: Flask, admin: Actor, next_page: str) -> None:
+    visitor = Visitor(console)
+
+    answer = visitor.ask("POST", "/sign-in", {"email": admin.email, "password": PASSWORD, "next": next_page})
+
+    assert answer.headers["Location"] in ("/", "/%0d%0aSet-Cookie:a=b")
+    assert len(answer.headers.getlist("Set-Cookie")) == 1
+
+
+@pytest.mark.parametrize(
+    "referrer", ["", "https://evil.example/", "http://console.example.org/", f"{HTTPS}.evil.example/", "null"]
+)
+def test_under_https_a_form_from_another_site_is_refused_even_with_its_value(https: Flask, referrer: str) -> None:
+    visitor = Visitor(https)
+
+    answer = visitor.ask("POST", "/theme", {"theme": "dark"}, headers={"Referer": referrer})
+
+    assert answer.status_code == 400
+    assert visitor.ask("POST", "/theme", {"theme": "dark"}).status_code == 303
+
+
+def test_a_csrf_value_is_worth_nothing_after_signing_out_and_in(console: Flask, admin: Actor) -> None:
+    visitor = Visitor(console)
+    sign_in(visitor, admin)
+    page = visitor.ask("GET", "/agents").text
+    before = re.findall(r'name="csrf_token" value="([^"]+)"', page)[0]
+    assert visitor.ask("POST", "/theme", data={"csrf_token": before, "theme": "dark"}).status_code == 303
+    visitor.ask("POST", "/sign-out", data={"csrf_token": before})
+    sign_in(visitor, admin)
+
+    assert visitor.ask("POST", "/theme", data={"csrf_token": before}).status_code == 400
+
+
+def test_a_session_that_somebody_else_chose_is_not_taken_over(console: Flask, admin: Actor) -> None:
+    attacker, victim = make_user(console), Visitor(console)
+    victim.client.set_cookie("session", cookie_of(Visitor(console, attacker)))
+
+    after = sign_in(victim, admin)
+
+    assert after != cookie_of(Visitor(console, attacker))
+    assert admin.name in victim.ask("GET", "/profile").text
+    with console.app_context(), db.reading() as connection:
+        theirs = sa.select(UserSession.user_id).where(UserSession.user_id == admin.user_id)
+        assert len(connection.execute(theirs).all()) == 1
+
+
+def test_a_changed_cookie_is_nobody(console: Flask, admin: Actor) -> None:
+    cookie = sign_in(Visitor(console), admin)
+    payload, stamp, signature = cookie.split(".")
+    forged = urlsafe_b64encode(b'{"sid":"x"}').decode().rstrip("=")
+    changed = [
+        cookie[:-1] + ("A" if cookie[-1] != "A" else "B"),
+        f"{payload}x.{stamp}.{signature}",
+        f"{forged}.{stamp}.{signature}",
+        f"{payload}.{stamp}.",
+        payload,
+        f"{forged}..",
+        cookie.swapcase(),
+        "x" * 4_000,
+        "\x7f",
+        "",
+    ]
+
+    assert [answered(with_cookie(console, value).ask("GET", "/agents")) for value in changed] == ["in"] * len(changed)
+    assert answered(with_cookie(console, cookie).ask("GET", "/agents")) == "200"
+
+
+def test_a_cookie_signed_with_another_key_is_nobody(console: Flask, sqlite_schema_url: str, opened: Opened) -> None:
+    person = make_user(console)
+    elsewhere = opened(sqlite_schema_url, SECRET_KEY="Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8")
+    thief = Visitor(elsewhere)
+    with console.app_context():
+        thief.keep(sessions.sign_in(person.email, PASSWORD, address="::1", user_agent="", request_id=None))
+
+    assert answered(with_cookie(console, cookie_of(thief)).ask("GET", "/agents")) == "in"
+
+
+def test_a_cookie_tells_nothing_about_its_person(console: Flask, admin: Actor) -> None:
+    visitor = Visitor(console)
+    cookie = sign_in(visitor, admin)
+    with visitor.client.session_transaction() as content:
+        assert set(content) <= {"sid", "csrf_token", "_flashes"}
+
+    serializer = console.session_interface.get_signing_serializer(console)
+    assert admin.email not in str(serializer.loads(cookie))
+
+
+def test_an_old_cookie_is_worth_nothing_after_a_change_of_password(console: Flask, admin: Actor) -> None:
+    mine, thief = Visitor(console), Visitor(console)
+    sign_in(mine, admin)
+    stolen = sign_in(thief, admin)
+
+    changed = mine.ask("POST", "/profile", {"current_password": PASSWORD, "password": "another long phrase 31"})
+
+    assert changed.status_code == 303
+    assert answered(with_cookie(console, stolen).ask("GET", "/agents")) == "in"
+    assert answered(mine.ask("GET", "/agents")) == "200"
+    assert Visitor(console).ask("POST", "/sign-in", {"email": admin.email, "password": PASSWORD}).status_code == 422
+
+
+def test_a_copy_of_the_cookie_is_worth_nothing_after_signing_out(console: Flask, admin: Actor) -> None:
+    visitor = Visitor(console)
+    copied = sign_in(visitor, admin)
+    visitor.ask("POST", "/sign-out", {})
+
+    assert answered(with_cookie(console, copied).ask("GET", "/agents")) == "in"
+    assert answered(visitor.ask("GET", "/agents")) == "in"
+
+
+def test_two_browsers_of_one_person_live_apart(console: Flask, admin: Actor) -> None:
+    first, second = Visitor(console), Visitor(console)
+    sign_in(first, admin)
+    sign_in(second, admin)
+    first.ask("POST", "/sign-out", {})
+
+    assert answered(second.ask("GET", "/agents")) == "200"
+
+
+def test_a_cookie_of_the_theme_chooses_nothing_but_the_theme(console: Flask, admin: Actor) -> None:
+    visitor = Visitor(console, admin)
+    for value in ('"><script>', "dark; x=y", "../../x", "x" * 4_000):
+        visitor.client.set_cookie("theme", value)
+        answer = visitor.ask("GET", "/agents")
+        assert (answer.status_code, "<script>" in answer.text) == (200, False)
