@@ -86,29 +86,25 @@ class Text(Input, wtforms.StringField):
     """A line of text, or digits: whether they are a number is for the schema to say."""
 
 
-class Area(Input, wtforms.TextAreaField):
-    """A text of many lines, whose length is counted."""
+class Pem(Input, wtforms.TextAreaField):
+    """A text of many lines, such as a certificate in PEM."""
 
     kind = "area"
+
+
+class Area(Pem):
+    """Prose, whose length is counted."""
+
     is_counted = True
 
 
-class Pem(Input, wtforms.TextAreaField):
-    """A certificate in PEM."""
-
-    kind = "area"
-
-
-class Lines(Input, wtforms.TextAreaField):
+class Lines(Pem):
     """A list of texts, one a line."""
-
-    kind = "area"
 
     @property
     def value(self) -> list[str]:
         """The lines that are not blank."""
-        lines = self.text.splitlines()
-        return [line for line in lines if line.strip()]
+        return [line for line in self.text.splitlines() if line.strip()]
 
     @property
     def text(self) -> str:
@@ -231,6 +227,7 @@ def make(model: type[BaseModel], name: str, **changes: Any) -> Any:
 def spec_of(model: type[BaseModel], name: str, **changes: Any) -> Spec:
     """What the schema tells a form of one member; `changes` stand above that."""
     info, notes = model.model_fields[name], field_notes(model, name)
+    is_wide = notes.get("secret") or notes.get("kind") == "pem" or info.annotation is bool
     rules: dict[str, Any] = {}
     for rule in info.metadata:
         rules |= getattr(rule, "schema", {})
@@ -239,19 +236,13 @@ def spec_of(model: type[BaseModel], name: str, **changes: Any) -> Spec:
         "hint": info.description or "",
         "is_optional": info.default is None or info.default == [],
         "most": rules.get("maxLength"),
-        "span": notes.get("span") or _usual_span(info.annotation, notes),
+        "span": notes.get("span") or (SPAN_WHOLE if is_wide else SPAN_NARROW if "width" in notes else SPAN),
         "width": notes.get("width"),
         "group": notes.get("group"),
         "is_mono": rules.get("format") == "uuid" or notes.get("kind") == "pem",
         "labels": _labels(info.annotation, notes),
     }
     return Spec(**(known | changes))
-
-
-def _usual_span(annotation: object, notes: Mapping[str, Any]) -> int:
-    if notes.get("secret") or notes.get("kind") == "pem" or annotation is bool:
-        return SPAN_WHOLE
-    return SPAN_NARROW if "width" in notes else SPAN
 
 
 def _labels(annotation: object, notes: Mapping[str, Any]) -> dict[str, str]:

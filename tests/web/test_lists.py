@@ -8,7 +8,7 @@ from agents_app.db import db
 from agents_app.operations import agents
 from agents_app.operations.permissions import Actor
 from tests.make import make_agent, make_user
-from tests.web.conftest import Browser, Page
+from tests.web.conftest import Browser, Page, SignIn
 
 
 def names(page: Page) -> list[str]:
@@ -47,6 +47,16 @@ def test_an_account_sees_its_own_agents_only(console: Flask, browser: Browser) -
     page = browser.get("/agents?q=foreign")
 
     assert "Create your first agent" in page.text
+
+
+def test_an_empty_list_offers_a_new_agent_to_those_who_may(console: Flask, admin: Actor, signed_in: SignIn) -> None:
+    page = signed_in(admin).get("/agents")
+    assert "Create your first agent" in page.text
+    assert page.root.all("a", href="/agents/new")
+
+    page = signed_in(make_user(console, "viewer", admin.account_id)).get("/agents")
+    assert "No agents yet" in page.text
+    assert not page.root.all("a", href="/agents/new")
 
 
 def test_search_filters_and_tabs_narrow_the_list(console: Flask, admin: Actor, browser: Browser) -> None:

@@ -7,7 +7,7 @@ from agents_app.operations import accounts
 from agents_app.operations.permissions import Actor
 from agents_app.web.addresses import local_path
 from tests.make import PASSWORD, make_user
-from tests.web.conftest import Browser, OpenConsole, Page, SignIn
+from tests.web.conftest import Browser, OpenConsole, Page, SignIn, fields_of
 
 ELSEWHERE = [
     "//evil.com",
@@ -130,6 +130,25 @@ def test_signing_out_ends_the_session_on_the_server(console: Flask, browser: Bro
 
 def test_somebody_signed_in_needs_no_sign_in_page(browser: Browser) -> None:
     assert browser.client.get("/sign-in?next=/tokens").headers["Location"] == "/tokens"
+
+
+def test_over_https_the_cookie_is_bound_to_it_and_a_form_must_come_from_here(
+    sqlite_schema_url: str, open_console: OpenConsole
+) -> None:
+    app = open_console(sqlite_schema_url, PUBLIC_URL="https://agents.example.org")
+    admin = make_user(app)
+    client = app.test_client()
+    page = Page(client.get("/sign-in", base_url="https://agents.example.org"))
+    values = {**fields_of(page.form("/sign-in")), "email": admin.email, "password": PASSWORD}
+
+    for referrer, status in ((None, 400), ("https://evil.com/", 400), ("https://agents.example.org/sign-in", 303)):
+        headers = {"Referer": referrer} if referrer else {}
+        answer = client.post("/sign-in", data=values, headers=headers, base_url="https://agents.example.org")
+        assert answer.status_code == status
+
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-session=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
 
 
 @pytest.mark.parametrize("address", ["/tokens", "/tokens/new"])
