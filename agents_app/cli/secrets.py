@@ -79,6 +79,23 @@ def verify(context: click.Context, *, as_json: bool) -> None:
         context.exit(1)
 
 
+@secrets.command("give-up")
+@click.argument("key_id", metavar="KEY")
+@click.option("--confirm", metavar="KEY", help="The key's id once more, for scripts; it is asked for unless given.")
+def give_up(key_id: str, confirm: str | None) -> None:
+    """Go on without a key that is lost for good.
+
+    Nothing is written while a key that secrets need is missing. After this it is, and each secret that only the lost
+    key opened stays marked until it is typed again.
+    """
+    require_keys()
+    question = f"Secrets under {key_id} will never open again. Type {key_id} to go on"
+    if (confirm or click.prompt(question, err=True)) != key_id:
+        raise click.UsageError("That is another key. Nothing was changed.")
+    rotation.give_up(operator(), key_id)
+    say(f"{key_id} is given up. Name what it leaves behind with: flask secrets verify")
+
+
 def _row(key: KeyState) -> tuple[object, ...]:
     is_set = ("yes, the first" if key.is_first else "yes") if key.is_set else "no"
     fits = {True: "yes", False: "no", None: None}[key.fits]

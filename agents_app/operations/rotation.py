@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.db import db
 from agents_app.encryption import FORMAT, CannotDecrypt, key_id_of
-from agents_app.errors import Unavailable
+from agents_app.errors import Conflict, NotFound, Unavailable
 from agents_app.models import Account, Agent, AgentVersion, EncryptionKey
 from agents_app.operations import events, keys, secrets, stored_secrets
 from agents_app.operations.permissions import Actor
@@ -50,6 +50,22 @@ def rotate(operator: str, tell: Callable[[int], None]) -> Outcome:
     _record(operator, outcome)
     _forget_unused_keys()
     return outcome
+
+
+def give_up(operator: str, key_id: str) -> None:
+    """Forget a key that is lost, so that the console writes again; what only it opens must be typed again.
+
+    Raises NotFound, and Conflict where the key is here.
+    """
+    fits = keys.fitting()
+    if key_id not in fits:
+        raise NotFound(f"Nothing was encrypted with a key called {key_id}.")
+    if fits[key_id]:
+        raise Conflict(f"The key {key_id} is here and fits. Move its secrets with: flask secrets rotate")
+    with db.transaction() as session:
+        session.execute(sa.delete(EncryptionKey).where(EncryptionKey.key_id == key_id))
+        for account_id in session.scalars(sa.select(Account.id).with_for_update(read=True, key_share=True)):
+            events.record(session, Actor(account_id, operator, Door.TERMINAL), "secrets.key_given_up", key=key_id)
 
 
 def _pass(tell: Callable[[int], None]) -> Outcome:

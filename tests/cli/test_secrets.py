@@ -14,8 +14,10 @@ from click.testing import Result
 from flask import Flask
 
 from agents_app.db import db, now
+from agents_app.errors import Unavailable
 from agents_app.models import Agent, Event, LoginAttempt
-from agents_app.operations import agents
+from agents_app.operations import activity, agent_reads, agents
+from agents_app.schemas.listing import parse_activity
 from tests.make import make_agent, make_app, make_user
 
 DAMAGED = "v1:k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -181,3 +183,34 @@ def test_a_purge_goes_on_until_nothing_is_left(app: Flask, monkeypatch: pytest.M
     result = json.loads(typed(app, "purge", "--json").stdout)
 
     assert result["rows"]["sign-in attempts"] == 5
+
+
+def test_a_key_that_is_here_or_unknown_is_not_given_up(app: Flask) -> None:
+    make_agents(app)
+
+    for key_id, sentence in (
+        ("k1", "Error: The key k1 is here and fits. Move its secrets with: flask secrets rotate\n"),
+        ("k9", "Error: Nothing was encrypted with a key called k9.\n"),
+    ):
+        result = typed(app, "secrets", "give-up", key_id, "--confirm", key_id)
+        assert (result.exit_code, result.stdout, result.stderr) == (1, "", sentence)
+    assert status(app)[0] == 0
+
+
+def test_a_lost_key_is_given_up_once_its_id_is_typed_and_the_console_writes_again(app: Flask) -> None:
+    maker, agent_id = make_agents(app)
+    use_keys(app, a_key("k2"))
+    with pytest.raises(Unavailable):
+        make_agent(app, maker)
+    assert typed(app, "secrets", "give-up", "k1", "--confirm", "k2").exit_code == 2
+    assert status(app)[1]["k1"]["is_wrong"]
+
+    assert typed(app, "secrets", "give-up", "k1", "--confirm", "k1").exit_code == 0
+
+    with app.app_context():
+        agents.update(maker, agent_id, {"api_key": "sk-typed-again", "connection_config": {"password": "so is this"}})
+        told = agent_reads.read(maker, agent_id)["secrets_set"]
+        (acted,) = activity.listing(maker, parse_activity({"about": "secrets"})).items
+    assert [fact["readable"] for fact in told.values()] == [True, True]
+    assert (acted["action"], acted["details"]) == ("secrets.key_given_up", {"key": "k1"})
+    assert typed(app, "secrets", "verify").stderr == "2 secrets cannot be opened.\n"
