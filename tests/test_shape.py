@@ -16,8 +16,8 @@ APP = ROOT / "agents_app"
 FILES = sorted([*APP.rglob("*.py"), *(ROOT / "migrations").rglob("*.py"), ROOT / "wsgi.py"])
 DOORS = {"web", "api", "cli"}
 INSIDE = {"errors", "schemas", "connections", "encryption", "db", "models", "dbtools", "operations", "http", "config"}
-# Past 250 lines a file has a second subject; a little more is an answer that still has to be found.
-LINES_MAX = 270
+# Past this many lines a file has a second subject.
+LINES_MAX = 250
 FUNCTION_MAX = 30
 # Who may use what of ours, and which packages; a part that is not named here is a table of contents and may use all.
 MAY_USE: dict[str, tuple[set[str], set[str]]] = {
@@ -27,7 +27,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "connections": ({"errors", "schemas"}, {"pydantic", "pydantic_core"}),
     "db": ({"errors"}, {"sqlalchemy", "flask_sqlalchemy"}),
     "models": ({"db", "schemas"}, {"sqlalchemy"}),
-    "dbtools": ({"db", "errors"}, {"alembic", "click", "flask", "flask_migrate", "sqlalchemy"}),
+    "dbtools": ({"db", "errors"}, {"alembic", "click", "flask", "flask_migrate", "psycopg2", "sqlalchemy"}),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
     "http": ({"config", "errors", "operations"}, {"flask", "orjson", "werkzeug"}),
     "api": (
