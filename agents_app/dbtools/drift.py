@@ -13,5 +13,6 @@ def drift(connection: Connection, metadata: sa.MetaData, folder: str) -> tuple[s
     """What models and database differ in, a line each; `folder` holds the migrations, which say what is ours."""
     settings = autogenerate.comparison(metadata, folder, connection.dialect.name)
     context = MigrationContext.configure(connection, opts={"target_metadata": metadata, **settings})
-    upgrade = produce_migrations(context, metadata).upgrade_ops
+    with autogenerate.comparing():
+        upgrade = produce_migrations(context, metadata).upgrade_ops
     return tuple(in_words(upgrade.ops)) if upgrade else ()

@@ -95,7 +95,8 @@ def _write_script(url: URL, settings: Settings) -> None:
 def _look(url: URL, steps: Steps, settings: Settings) -> None:
     with looking(url) as connection:
         context.configure(connection=connection, fn=steps, dont_mutate=True, **settings)
-        context.run_migrations()
+        with autogenerate.comparing():
+            context.run_migrations()
 
 
 def _migrate(url: URL, steps: Steps, settings: Settings, savings: Savings) -> None:

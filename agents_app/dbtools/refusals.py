@@ -83,7 +83,8 @@ def _cause(text: str) -> str:
 def place(url: URL) -> str:
     """The address of a database as it may be shown: no password, wherever it stands."""
     query = {name: "***" if "password" in name else value for name, value in url.query.items()}
-    return url.set(drivername=url.get_backend_name(), query=query).render_as_string(hide_password=True)
+    shown = url.set(drivername=url.get_backend_name(), query=query).render_as_string(hide_password=True)
+    return shown.replace(quote("***"), "***")
 
 
 def _without_password(text: str, url: URL) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
+from sqlalchemy.sql.elements import conv
 
+from agents_app.db import NAMES
 from agents_app.dbtools import findings as say
 from agents_app.dbtools.constraints import SetNotNullOp
 from agents_app.dbtools.findings import Finding
@@ -146,7 +148,15 @@ def _create_foreign_key(operation: ops.CreateForeignKeyOp, ground: Ground) -> It
 
 def _create_check(operation: ops.CreateCheckConstraintOp, ground: Ground) -> Iterator[Finding]:
     if ground.is_in_use(operation.table_name) and not operation.kw.get("postgresql_not_valid"):
-        yield say.not_validated(operation.table_name, "CHECK", str(operation.constraint_name))
+        yield say.not_validated(operation.table_name, "CHECK", _check_name(operation))
+
+
+def _check_name(operation: ops.CreateCheckConstraintOp) -> str:
+    # A name that op.f made is used as it stands, another becomes part of one.
+    name = str(operation.constraint_name)
+    if isinstance(operation.constraint_name, conv):
+        return name
+    return NAMES["ck"] % {"table_name": operation.table_name, "constraint_name": name}
 
 
 def _remove_label(operation: RemoveEnumValueOp, _ground: Ground) -> Iterator[Finding]:

@@ -109,9 +109,8 @@ def _schema_problems(
 
 def _sqlite_problems(connection: Connection, _ours: frozenset[str]) -> Iterator[Problem]:
     for (child, parent), count in sorted(sqlite.orphans(connection).items()):
-        yield Problem(
-            f"{count} rows of {child} point to rows of {parent} that are not there.", "Delete or repair them."
-        )
+        what = f"{counted(count, 'row')} of {child} without the row of {parent} that is pointed to."
+        yield Problem(what, f"Delete or repair them. Which: PRAGMA foreign_key_check({child})")
 
 
 def _postgresql_problems(connection: Connection, ours: frozenset[str]) -> Iterator[Problem]:

@@ -95,7 +95,8 @@ BATCH = "with op.batch_alter_table('busy') as batch:\n    "
             "op.create_foreign_key('fk', 'busy', 'parents', ['id'], ['id'])",
             "WARN adds the FOREIGN KEY fk without NOT VALID",
         ),
-        ("op.create_check_constraint('ck', 'busy', 'id > 0')", "WARN adds the CHECK ck without NOT VALID"),
+        ("op.create_check_constraint('ck', 'busy', 'id > 0')", "WARN adds the CHECK ck_busy_ck without NOT VALID"),
+        ("op.create_check_constraint(op.f('ck'), 'busy', 'id > 0')", "WARN adds the CHECK ck without NOT VALID"),
         ("op.remove_enum_value('kind', 'B')", "DANGER removes the label B of the enum kind"),
         (
             "op.create_index_concurrently('ix', 'busy', ['name'])\nop.add_column('busy', " + COLUMN + "))",
