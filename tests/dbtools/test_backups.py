@@ -1,0 +1,281 @@
+"""Whole backups: refused in one line, else complete; the same rows come back, while others write."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+
+from agents_app.db import ROOT, parse_url
+from agents_app.dbtools import backups, clients
+from agents_app.dbtools.refusals import in_plain_words
+from tests import postgres
+from tests.dbtools.tools import product, rows_of, run_sql, schema_of
+
+# Two tables that hold as many rows as each other at any moment.
+WRITER = """
+import sys, sqlalchemy as sa
+from agents_app.db import parse_url
+engine = sa.create_engine(parse_url(sys.argv[1])).execution_options(console_begin="BEGIN IMMEDIATE")
+number = 0
+while True:
+    with engine.begin() as connection:
+        for table in ("ones", "twos"):
+            connection.execute(sa.text(f"INSERT INTO {table} VALUES (:n, :text)"), {"n": number, "text": "x" * 300})
+    if number == 100:
+        print("writing", flush=True)
+    number += 1
+"""
+FILL = """
+INSERT INTO ones WITH RECURSIVE numbers(n) AS (SELECT -20000 UNION ALL SELECT n + 1 FROM numbers WHERE n < -1)
+SELECT n, 'a text that fills some pages' FROM numbers
+"""
+OTHER_KIND = {"sqlite": b"PGDMP\x01\x0e", "postgresql": b"SQLite format 3\x00"}
+
+
+@pytest.fixture
+def empty_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[str]:
+    """A second, empty database of the same kind."""
+    if parse_url(database_url).get_backend_name() == "sqlite":
+        yield f"sqlite:///{tmp_path / 'other.db'}"
+        return
+    with postgres.database(request.getfixturevalue("postgres_server")) as url:
+        yield url
+
+
+def test_a_file_that_is_there_is_not_written_over(schema_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "kept"
+    file.write_text("dear to me")
+
+    assert "kept is there already" in _refusal(lambda: _backup(schema_url, tmp_path, file), schema_url)
+
+    assert file.read_text() == "dear to me"
+
+
+def test_a_missing_folder_and_a_missing_database_are_named(sqlite_schema_url: str, tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    missing = f"sqlite:///{absent}.db"
+
+    assert f"There is no folder {absent}" in _refusal(
+        lambda: _backup(sqlite_schema_url, tmp_path, absent / "file"), sqlite_schema_url
+    )
+    assert f"There is no database {absent}.db" in _refusal(lambda: _backup(missing, tmp_path, None), missing)
+    assert not Path(f"{absent}.db").exists()
+
+
+def test_an_unreachable_server_is_told_without_its_password(tmp_path: Path) -> None:
+    url = "postgresql://operator:geheim@127.0.0.1:1/console"
+
+    refusal = _refusal(lambda: _backup(url, tmp_path, None), url)
+
+    assert "Connection refused" in refusal
+    assert "geheim" not in refusal
+
+
+def test_a_client_older_than_the_server_is_told_in_one_line() -> None:
+    with pytest.raises(CommandError, match=r"pg_dump \d+ cannot read a server of version 999. Install"):
+        clients.program("pg_dump", 999)
+
+
+def test_a_missing_client_is_told_in_one_line() -> None:
+    with pytest.raises(CommandError, match=r"pg_nothing was not found on the PATH. Install"):
+        clients.program("pg_nothing", 15)
+
+
+def test_of_several_clients_the_nearest_to_the_server_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in (902, 904, 901):
+        program = tmp_path / str(version) / "pg_dump"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {version}.2'\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", ":".join(str(tmp_path / name) for name in ("904", "901", "902")), prepend=":")
+
+    assert clients.program("pg_dump", 902) == str(tmp_path / "902" / "pg_dump")
+    assert clients.program("pg_dump", 903) == str(tmp_path / "904" / "pg_dump")
+
+
+def test_a_password_travels_in_the_environment_only() -> None:
+    url = parse_url("postgresql://it's:gehe%2Fim@db.example.org:5433/console?sslmode=require")
+
+    told = clients.run(["sh", "-c", 'echo "$@"; echo "$PGPASSWORD"', "sh"], url)
+
+    words, password = told.splitlines()
+    assert password == "gehe/im"
+    assert "gehe" not in words
+    assert r"user='it\'s'" in words
+    assert "sslmode='require'" in words
+
+
+def test_what_a_program_complains_of_is_one_line() -> None:
+    script = "echo 'pg_dump: saving' >&2; echo 'pg_dump: error: no room' >&2; echo 'pg_dump: detail: x' >&2; exit 3"
+
+    with pytest.raises(CommandError, match=r"^no room\.$"):
+        clients.run(["sh", "-c", script])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"hello", "is no backup"),
+        (b"--\n-- PostgreSQL database dump\n", "is an SQL script. Apply it with: psql"),
+        (b'{"database": "sqlite"', "holds saved rows. Put them back with: flask db restore-rows"),
+    ],
+)
+def test_what_is_no_backup_is_refused(database_url: str, tmp_path: Path, content: bytes, told: str) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(content)
+
+    assert told in _refusal(lambda: _restore(database_url, file), database_url)
+
+
+def test_a_backup_of_the_other_kind_is_refused(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(OTHER_KIND[parse_url(database_url).get_backend_name()])
+
+    refusal = _refusal(lambda: _restore(database_url, file), database_url)
+
+    assert "is a backup of" in refusal
+    assert "and DATABASE_URL names" in refusal
+
+
+@pytest.mark.parametrize("share", [0.3, 0.95])
+def test_a_backup_that_was_cut_short_is_refused_and_nothing_is_done(
+    database_url: str, empty_url: str, tmp_path: Path, share: float
+) -> None:
+    _fill(database_url)
+    file = _backup(database_url, tmp_path, None).file
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+
+    refusal = _refusal(lambda: _restore(empty_url, file), empty_url)
+
+    assert "damaged" in refusal or "malformed" in refusal
+    assert "\n" not in refusal
+    assert _tables(empty_url) == set()
+
+
+def test_a_database_with_tables_is_left_alone(database_url: str, empty_url: str, tmp_path: Path) -> None:
+    _fill(database_url)
+    file = _backup(database_url, tmp_path, None).file
+    run_sql(empty_url, "CREATE TABLE ones (n integer)", "INSERT INTO ones VALUES (7)")
+
+    assert "has tables already (" in _refusal(lambda: _restore(empty_url, file), empty_url)
+
+    assert rows_of(empty_url, "SELECT * FROM ones") == [(7,)]
+    assert _tables(empty_url) == {"ones"}
+
+
+def test_a_restored_database_is_the_same(database_url: str, empty_url: str, tmp_path: Path) -> None:
+    command.upgrade(product(database_url), "18ad6f3c902e")
+    run_sql(database_url, "INSERT INTO encryption_keys VALUES ('k1', 'it''s', '2026-01-01 00:00:00')")
+
+    file = _backup(database_url, tmp_path / "new", None).file
+    state = _restore(empty_url, file)
+
+    assert (state.current, len(state.pending) > 0, state.is_ahead) == ("18ad6f3c902e", True, False)
+    assert _schema(empty_url) == _schema(database_url)
+    query = "SELECT * FROM encryption_keys"
+    assert rows_of(empty_url, query) == rows_of(database_url, query)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_a_backup_is_of_one_moment_while_others_write(database_url: str, empty_url: str, tmp_path: Path) -> None:
+    _fill(database_url)
+    with _writing(database_url) as writer:
+        before = rows_of(database_url, "SELECT max(n) FROM twos")[0][0]
+        file = _backup(database_url, tmp_path, None).file
+        assert writer.poll() is None
+    after = rows_of(database_url, "SELECT max(n) FROM twos")[0][0]
+
+    _restore(empty_url, file)
+
+    ((ones,),) = rows_of(empty_url, "SELECT count(*) FROM ones")
+    ((twos, last),) = rows_of(empty_url, "SELECT count(*), max(n) FROM twos")
+    assert ones == twos + 20_000
+    assert twos == last + 1
+    assert before <= last < after
+    query = f"SELECT * FROM twos WHERE n <= {last} ORDER BY n"
+    assert rows_of(empty_url, query) == rows_of(database_url, query)
+
+
+def test_an_operator_backs_up_and_restores(schema_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    if parse_url(schema_url).get_backend_name() == "sqlite":
+        _types_both(schema_url, f"sqlite:///{tmp_path / 'other.db'}")
+        return
+    with postgres.database(request.getfixturevalue("postgres_server")) as url:
+        _types_both(schema_url, url)
+
+
+def _types_both(url: str, other: str) -> None:
+    written = _typed("backup --json", url)
+    told = json.loads(written.stdout)
+    restored = _typed(f"restore {told['file']}", other)
+
+    assert written.stderr == ""
+    assert told["revision"] in restored.stdout
+    assert "which is head" in restored.stdout
+    assert "ENCRYPTION_KEYS" in restored.stdout
+    again = _typed(f"restore {told['file']}", other, code=1)
+    assert again.stderr.startswith("Error: The database has tables already")
+    assert again.stderr.count("\n") == 1
+
+
+def _typed(words: str, url: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
+    command_line = [sys.executable, "-m", "flask", "db", *words.split()]
+    run = subprocess.run(command_line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == code, run.stderr
+    return run
+
+
+def _backup(url: str, folder: Path, file: Path | None) -> backups.Backup:
+    return backups.backup(parse_url(url), folder, file)
+
+
+def _restore(url: str, file: Path) -> backups.SchemaState:
+    return backups.restore(parse_url(url), file)
+
+
+def _refusal(act: object, url: str) -> str:
+    assert callable(act)
+    with pytest.raises(CommandError) as refusal, in_plain_words(parse_url(url)):
+        act()
+    return str(refusal.value)
+
+
+def _fill(url: str) -> None:
+    run_sql(url, "CREATE TABLE ones (n integer, a text)", "CREATE TABLE twos (n integer, a text)", FILL)
+
+
+def _schema(url: str) -> dict[str, Any]:
+    schema = schema_of(url)
+    for table in schema["tables"].values():
+        # PostgreSQL writes the casts of a restored constraint at other places.
+        table["checks"] = [check["name"] for check in table["checks"]]
+    return schema
+
+
+def _tables(url: str) -> set[str]:
+    path = parse_url(url).database or ""
+    if url.startswith("sqlite") and not Path(path).exists():
+        return set()
+    return set(schema_of(url)["tables"])
+
+
+@contextmanager
+def _writing(url: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen([sys.executable, "-c", WRITER, url], cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writing\n"
+        try:
+            yield writer
+        finally:
+            writer.kill()
