@@ -4,9 +4,10 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from agents_app.connections import TYPES
+from agents_app.schemas.agents import FIELDS, AgentValues
 from agents_app.schemas.choices import AgentStatus, ConnectionType, Role, Scope
 
 REF = "#/components/schemas/{model}"
@@ -64,10 +65,16 @@ class SecretFact(Shape):
     readable: bool = Field(description="False where it cannot be decrypted: an operator must look, or it be set anew.")
 
 
-class Agent(ShortAgent):
+def with_fields(base: type[Shape], name: str) -> type[Shape]:
+    """The shape `base` under another name, with those plain fields of an agent that it does not name itself."""
+    left = {field: known for field, known in AgentValues.model_fields.items() if field in FIELDS}
+    members: Any = {field: (known.annotation, ...) for field, known in left.items() if field not in base.model_fields}
+    return create_model(name, __base__=base, __doc__=base.__doc__, **members)
+
+
+class AgentShown(ShortAgent):
     """An agent. The values of its secrets are never answered here."""
 
-    system_instructions: str | None
     connection_config: Annotated[dict[str, Any], one_of("Shown")]
     secrets_set: dict[str, SecretFact] = Field(description="The secrets that are stored, by JSON pointer.")
 
@@ -79,19 +86,18 @@ class AgentPage(Shape):
     next_cursor: str | None = Field(description="Null on the last page.")
 
 
-class RuntimeAgent(Shape):
+class AgentToRun(Shape):
     """Everything that is needed to run an agent, secrets in clear."""
 
     id: UUID
-    name: str
-    description: str | None
     version: int
-    model_type: str | None
     api_key: str | None
-    system_instructions: str | None
-    connection_type: ConnectionType
     connection_config: Annotated[dict[str, Any], one_of("InClear")]
     updated_at: datetime
+
+
+Agent = with_fields(AgentShown, "Agent")
+RuntimeAgent = with_fields(AgentToRun, "RuntimeAgent")
 
 
 class Me(Shape):
