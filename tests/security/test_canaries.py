@@ -1,0 +1,292 @@
+"""Words that stand in for secrets go in by every door, and are looked for wherever a secret must not be."""
+
+import io
+import json
+import logging
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.connections import TYPES
+from agents_app.db import Base, db, parse_url
+from agents_app.logs import JsonLines
+from agents_app.operations import events
+from agents_app.operations.permissions import Actor
+from tests.api.conftest import Client
+from tests.make import DATABASE, KEYS, POWER_BI, agent_values, make_app, make_token, make_user
+from tests.postgres import client
+from tests.security.conftest import Visitor
+
+PEM_BODY = "Q0FOQVJZ" * 8
+CANARIES = {
+    "api_key": "canary-api-key-7f3a91",
+    "password": "canary-password-51bd02 ü",
+    "client_secret": "canary-client-secret-c40e77",
+    "private_key_pem": f"-----BEGIN PRIVATE KEY-----\n{PEM_BODY}\n-----END PRIVATE KEY-----\n",
+    "private_key_password": "canary-key-password-9921aa",
+}
+PHRASE = "canary pass phrase 27"
+# What a careless copy of them would still have.
+TRACES = ["canary-api", "canary-pass", "canary-client", "canary-key", "canary pass", PEM_BODY, *KEYS.values()]
+BEFORE_AGENTS = "3b1f07c5d2a9"
+
+
+@dataclass
+class House:
+    """A console of its own whose every answer is kept; `shown_once` has what one answer may show."""
+
+    app: Flask
+    url: str
+    admin: Actor
+    answers: list[str] = field(default_factory=list)
+    shown_once: list[str] = field(default_factory=list)
+
+    def note(self, text: str, *once: str) -> str:
+        """Keep an answer; what it shows this once is kept apart."""
+        for secret in once:
+            assert secret in text
+            self.shown_once.append(secret)
+            text = text.replace(secret, "")
+        self.answers.append(text)
+        return text
+
+    def type(self, *words: str, stdin: str = "") -> str:
+        """What a command prints."""
+        result = self.app.test_cli_runner().invoke(args=words, input=stdin)
+        return str(result.output)
+
+
+@pytest.fixture
+def house(schema_url: str, tmp_path: Path) -> Iterator[House]:
+    """The app on a database of its own, which is searched as a whole."""
+    app = make_app(schema_url, BACKUP_FOLDER=str(tmp_path / "backups"), LOG_LEVEL="debug")
+    yield House(app, schema_url, make_user(app))
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """Every log line, debugging lines of the libraries too."""
+    text, root, ours = io.StringIO(), logging.getLogger(), logging.getLogger("agents_app")
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(JsonLines())
+    before = root.level
+    for logger in (root, ours):
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+    yield text
+    for logger in (root, ours):
+        logger.removeHandler(handler)
+    root.setLevel(before)
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    """An agent of this type, every secret a canary."""
+    names = TYPES[kind].secret_names()
+    return agent_values(
+        connection_type=kind,
+        api_key=CANARIES["api_key"],
+        connection_config={name: CANARIES[name] for name in names},
+    )
+
+
+def test_there_is_a_canary_for_every_secret() -> None:
+    assert set(CANARIES) == {"api_key"} | {
+        name for declaration in TYPES.values() for name in declaration.secret_names()
+    }
+
+
+def by_programs(house: House) -> None:
+    """Each answer of a life of two agents over JSON, refusals too, but no runtime's."""
+    token = make_token(house.app, house.admin, "write", "runtime")
+    house.shown_once += [token, token.partition(".")[2][:40]]
+    api = Client(house.app, token)
+    for values in map(of_type, TYPES):
+        key = {"Idempotency-Key": values["connection_type"]}
+        answer = api.post("/agents", values, headers=key)
+        path = f"/agents/{answer.json['id']}"
+        told = [
+            answer,
+            api.post("/agents", values, headers=key),
+            api.post("/agents", {**values, "api_key": "sk-other"}, headers=key),
+            api.post("/agents", {**values, "name": ""}),
+            api.post("/agents", {**values, "color": CANARIES["password"]}),
+            api.post("/agents", {**values, "connection_config": CANARIES["password"]}),
+            api.post("/agents", {**values, "api_key": {"$enc": CANARIES["api_key"]}}),
+            api.post("/agents", {**values, "api_key": [CANARIES["api_key"]]}),
+            api.post("/agents", data=f'{{"api_key": "{CANARIES["api_key"]}"', content_type="application/json"),
+            api.post("/agents", data=CANARIES["api_key"], content_type="text/plain"),
+            api.patch(path, {"connection_config": {"host": "other.example.org", "tenant_id": "x.example.org"}}),
+            api.patch(path, {**values, "description": "Again"}),
+            api.post(f"{path}/clone"),
+            api.post(f"{path}/disable", {"reason": "Moving."}),
+            api.get(path),
+            api.get("/agents"),
+            api.get("/me"),
+            api.delete(path),
+            Client(house.app, CANARIES["api_key"]).get("/me"),
+        ]
+        house.answers += [answer.text for answer in told]
+
+
+def on_pages(house: House) -> None:
+    """The same life on pages, with people, links, passwords and tokens."""
+    visitor = Visitor(house.app, house.admin)
+    keep = [f"{kind}-{name}" for kind in TYPES for name in TYPES[kind].secret_names()]
+    given: dict[str, object] = {f"DB-{name}": value for name, value in DATABASE.items()}
+    given |= {f"POWERBI-{name}": value for name, value in POWER_BI.items()}
+    given |= {name: CANARIES[name.partition("-")[2]] for name in keep} | {"api_key": CANARIES["api_key"]}
+    given |= {f"{name}-act": "replace" for name in (*keep, "api_key")} | {"name": "By page", "version": "1"}
+    for kind in TYPES:
+        made = visitor.ask("POST", "/agents/new", {**given, "connection_type": kind})
+        path = re.sub(r"\?.*", "", made.headers["Location"])
+        for step in (
+            ("POST", "/agents/new", {**given, "connection_type": kind, "name": ""}),
+            ("GET", path),
+            ("GET", f"{path}/edit"),
+            ("POST", f"{path}/edit", {**given, "connection_type": kind, "name": ""}),
+            ("POST", f"{path}/edit", {**given, "connection_type": kind, "description": "Again"}),
+            ("POST", f"{path}/edit", {**given, "connection_type": kind, "description": "Stale"}),
+            ("POST", f"{path}/clone", {}),
+            ("GET", "/agents"),
+            ("GET", f"/agents?q={CANARIES['api_key'][:6]}x"),
+        ):
+            house.note(visitor.ask(*step).text)
+    _people(house, visitor)
+    house.note(visitor.ask("GET", "/activity").text)
+
+
+def _people(house: House, visitor: Visitor) -> None:
+    made = visitor.ask("POST", "/tokens/new", {"name": "ci", "scopes": "write"}).text
+    token = re.findall(r"agc_\w{12}\.\w{46}", made)[0]
+    house.note(made, token)
+    invited = visitor.ask("POST", "/people/invite", {"role": "viewer"}).text
+    code = re.findall(r"/join\?code=([\w-]+)", invited)[0]
+    house.note(invited, code)
+    guest = Visitor(house.app)
+    joining = {"code": code, "name": "Grace", "email": "grace@example.org", "password": PHRASE}
+    house.note(guest.ask("GET", f"/join?code={code}").text.replace(code, ""))
+    house.note(guest.ask("POST", "/join", {**joining, "email": "grace"}).text.replace(code, ""))
+    house.note(guest.ask("POST", "/join", joining).text)
+    guess = {"email": "grace@example.org", "password": f"{PHRASE} wrong"}
+    house.note(Visitor(house.app).ask("POST", "/sign-in", guess).text)
+    house.note(guest.ask("POST", "/profile", {"current_password": PHRASE, "password": PHRASE[:9]}).text)
+    house.note(guest.ask("POST", "/profile", {"current_password": PHRASE, "password": f"{PHRASE} new"}).text)
+    for page in ("/profile", "/people", "/tokens", "/account"):
+        house.note(visitor.ask("GET", page).text)
+
+
+def at_the_terminal(house: House) -> None:
+    """The same once more by commands."""
+    account = ("--account", str(house.admin.account_id))
+    for kind in TYPES:
+        values = json.dumps(of_type(kind))
+        agent_id = house.note(house.type("agents", "create", "--file", "-", *account, stdin=values)).strip()
+        house.note(house.type("agents", "create", "--file", "-", *account, stdin=values.replace('"Sales"', '""', 1)))
+        house.note(house.type("agents", "create", "--file", "-", *account, stdin=values[:-2]))
+        secrets = json.dumps({"api_key": CANARIES["api_key"]})
+        house.note(house.type("agents", "update", agent_id, "--secrets-stdin", *account, stdin=secrets))
+        house.note(house.type("agents", "create", "--api-key", CANARIES["api_key"], *account))
+        for words in (("agents", "show", agent_id), ("agents", "list"), ("activity",), ("tokens", "list")):
+            house.note(house.type(*words, "--json", *account))
+    token = house.type("tokens", "create", "--name", "ops", "--scope", "runtime", *account)
+    house.note(token, re.findall(r"agc_\w{12}\.\w{46}", token)[0])
+    link = house.type("users", "reset-password", house.admin.email, *account)
+    house.note(link, re.findall(r"code=([\w-]+)", link)[0])
+    for words in (("users", "list", *account), ("secrets", "status"), ("secrets", "verify"), ("secrets", "rotate")):
+        house.note(house.type(*words))
+
+
+def while_it_breaks(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of each kind, forced where secrets are at hand."""
+    api = Client(house.app, make_token(house.app, house.admin, "write"))
+    visitor = Visitor(house.app, house.admin)
+    values = of_type("DB")
+    form = {**{f"DB-{name}": text for name, text in values["connection_config"].items()}, "connection_type": "DB"}
+    form |= {"name": "Sales", "api_key": CANARIES["api_key"]}
+
+    def broken(*_given: Any, **_more: Any) -> None:
+        raise RuntimeError("nobody knows why")
+
+    for failure in (broken, lambda session, *_given, **_more: session.execute(sa.text("SELECT nothing"))):
+        monkeypatch.setattr(events, "record", failure)
+        for answer in (api.post("/agents", values), visitor.ask("POST", "/agents/new", form)):
+            assert answer.status_code in (500, 503)
+            house.note(answer.text)
+        house.note(
+            house.type(
+                "agents", "create", "--file", "-", "--account", str(house.admin.account_id), stdin=json.dumps(values)
+            )
+        )
+    monkeypatch.undo()
+
+
+def everything_stored(house: House) -> bytes:
+    """Every text of every table, and on SQLite every byte of its files."""
+    with house.app.app_context(), db.reading() as connection:
+        tables = Base.metadata.tables.values()
+        rows = [str(row).encode() for table in tables for row in connection.execute(sa.select(table))]
+    file = Path(parse_url(house.url).database or "")
+    beside = file.parent.glob(f"{file.name}*") if house.url.startswith("sqlite") else []
+    return b"\n".join([*rows, *(one.read_bytes() for one in beside)])
+
+
+def everything_backed_up(house: House, folder: Path) -> bytes:
+    """A backup, a dump in plain text, and the rows that a migration saves before it drops their table."""
+    backup = folder / "whole.dump"
+    house.note(house.type("db", "backup", str(backup)))
+    assert backup.is_file()
+    plain = b""
+    if house.url.startswith("postgresql"):
+        plain = subprocess.run([client("pg_restore"), "--file=-", backup], check=True, capture_output=True).stdout
+        assert b"COPY public.agents" in plain
+    house.note(house.type("db", "downgrade", BEFORE_AGENTS))
+    saved = [path for path in (folder / "backups").rglob("*") if path.is_file()]
+    assert any("agents" in path.read_text() for path in saved)
+    return b"\n".join([backup.read_bytes(), plain, *(path.read_bytes() for path in saved)])
+
+
+def traces_in(content: bytes | str, *more: str) -> list[str]:
+    """The canaries that are found, as they are and as JSON and URLs write them."""
+    sought = content.encode() if isinstance(content, str) else content
+    return [trace for trace in (*TRACES, *more) if trace.encode() in sought]
+
+
+def test_no_secret_is_answered_logged_stored_or_saved(
+    house: House, lines: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_programs(house)
+    on_pages(house)
+    at_the_terminal(house)
+    while_it_breaks(house, monkeypatch)
+    api = Client(house.app, make_token(house.app, house.admin, "write", "runtime"))
+    left = api.get("/agents").json["items"]
+    clear = [api.get(f"/agents/{agent['id']}/runtime").json for agent in left]
+    stored = everything_stored(house)
+    backed_up = everything_backed_up(house, tmp_path)
+
+    assert len(clear) == 2 * 4, "of each type one over JSON, two by pages and one by the terminal are left"
+    assert {one["api_key"] for one in clear} == {CANARIES["api_key"]}
+    assert traces_in("\n".join(house.answers), *house.shown_once) == []
+    assert traces_in(lines.getvalue(), *house.shown_once) == []
+    assert "/api/v1/agents" in lines.getvalue()
+    assert "nobody knows why" in lines.getvalue()
+    assert traces_in(stored, *house.shown_once) == []
+    assert b"agent.fetched" in stored
+    assert traces_in(backed_up, *house.shown_once) == []
+
+
+def test_a_search_for_canaries_finds_them_where_they_are(house: House) -> None:
+    api = Client(house.app, make_token(house.app, house.admin, "write"))
+
+    api.post("/agents", agent_values(description=CANARIES["client_secret"]))
+
+    assert traces_in(everything_stored(house)) == ["canary-client"]
