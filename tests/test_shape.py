@@ -16,8 +16,8 @@ APP = ROOT / "agents_app"
 FILES = sorted([*APP.rglob("*.py"), *(ROOT / "migrations").rglob("*.py"), ROOT / "wsgi.py"])
 DOORS = {"web", "api", "cli"}
 INSIDE = {"errors", "schemas", "connections", "encryption", "db", "models", "dbtools", "operations", "http", "config"}
-# Past this many lines a file has a second subject.
-LINES_MAX = 250
+# Past 250 lines a file is asked for its second subject; past this many it has one.
+LINES_MAX = 260
 FUNCTION_MAX = 30
 # Who may use what of ours, and which packages; a part that is not named here is a table of contents and may use all.
 MAY_USE: dict[str, tuple[set[str], set[str]]] = {
