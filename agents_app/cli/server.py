@@ -1,8 +1,9 @@
 """The server that `flask serve` runs: granian with our options, logs and signals."""
 
-import multiprocessing
-import os
 import signal
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from granian import _signals
@@ -21,7 +22,9 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"}},
     "loggers": {"_granian": {"handlers": ["console"], "propagate": False}},
 }
+# Closing the terminal stops the server too; for granian it would be a wish to start its workers anew.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+REPEAT_S = 0.1
 
 
 def server(settings: Settings) -> MPServer:
@@ -41,33 +44,24 @@ def server(settings: Settings) -> MPServer:
         log_level=LogLevels.error,
         log_dictconfig=LOGGING,
     )
-    made.on_startup(made.heed_the_terminal)
+    made.on_startup(made.heed_signals)
     made.on_shutdown(made.forget_ends)
     return made
 
 
 class Server(MPServer):
-    """Granian, made to end well when a signal comes twice or to all processes at once, as a terminal sends it.
+    """Granian, made to end well when two signals come at once, as Ctrl-C does: from the terminal and from its parent.
 
-    Its own handlers set an event on which the same thread waits. A second signal a moment after the first then waits
-    for a lock that its own thread holds, for ever.
+    Python runs handlers in its main thread alone, which here sleeps. Of two signals the second wakes another thread,
+    which may take both, and then nobody wakes the main one. So a thread of our own waits for signals instead.
     """
 
-    # As `nohup` wants it; granian sets a handler of its own later.
-    outlives_the_terminal = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    def heed_signals(self) -> None:
+        """Let the first signal to stop be the last thing this process waits for; its workers inherit the mask."""
+        _call_at_a_stop(self.stop)
 
-    def heed_the_terminal(self) -> None:
-        """Stop when the terminal is closed; granian would start its workers anew."""
-        if not self.outlives_the_terminal:
-            signal.signal(signal.SIGHUP, self.signal_handler_interrupt)
-
-    def signal_handler_interrupt(self, *_args: Any, **_kwargs: Any) -> None:
-        """Stop, once. Workers that end from now on do so rightly."""
-        if multiprocessing.parent_process() is not None:
-            # A worker that was forked a moment ago and has no handler of its own yet.
-            os._exit(0)
-        if self.interrupt_signal:
-            return
+    def stop(self) -> None:
+        """End. Workers that end from now on do so rightly."""
         for worker in self.wrks:
             worker.interrupt_by_parent = True
         self.interrupt_signal = True
@@ -80,19 +74,26 @@ class Server(MPServer):
 
     @staticmethod
     def _spawn_wsgi_worker(*args: Any, **kwargs: Any) -> None:
-        _signals.set_sync_signals = _stop_once
+        _signals.set_sync_signals = _worker_signal
         MPServer._spawn_wsgi_worker(*args, **kwargs)
 
 
-def _stop_once() -> WorkerSignal:
-    stop = WorkerSignal()
-    seen: list[int] = []
+def _worker_signal() -> WorkerSignal:
+    made = WorkerSignal()
+    _call_at_a_stop(made.set)
+    return made
 
-    def handle(number: int, _frame: object) -> None:
-        if not seen:
-            seen.append(number)
-            stop.set()
 
-    for number in STOPS:
-        signal.signal(number, handle)
-    return stop
+def _call_at_a_stop(act: Callable[[], None]) -> None:
+    # What is ignored stays so: `nohup` wants the server to outlive its terminal.
+    heeded = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
+    signal.pthread_sigmask(signal.SIG_BLOCK, heeded)
+
+    def wait() -> None:
+        signal.sigwait(heeded)
+        while True:
+            # Again and again, as a worker that is just being born may not listen yet.
+            act()
+            time.sleep(REPEAT_S)
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
