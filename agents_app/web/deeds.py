@@ -30,11 +30,13 @@ SENTENCES = {
     "user.signed_in": "signed in",
     "user.sign_in_failed": "tried to sign in with a wrong address or password",
     "user.signed_out": "signed out",
-    "user.session_ended": "signed out another browser",
+    "user.session_ended": "signed out one browser",
     "user.other_sessions_ended": "signed out every other browser",
     "token.created": "created the API token {target}",
     "token.revoked": "revoked the API token {target}",
     "token.refused": "was refused with a wrong API token",
+    "secrets.rotated": "moved {moved} secrets to the encryption key {key}",
+    "secrets.key_given_up": "gave up the encryption key {key} with all that only it could read",
     "account.created": "set up the account {target}",
     "account.renamed": "renamed the account to {target}",
     "account.deleted": "deleted the account {target}",
@@ -47,8 +49,9 @@ def deed(event: Mapping[str, Any]) -> Markup:
     if sentence is None:
         words = event["action"].replace(".", " ").replace("_", " ")
         return Markup("{}: {}").format(words, _target(event)) if event["target_name"] else Markup.escape(words)
-    role = str(event["details"].get("role", "something else"))
-    return Markup.escape(sentence).format(target=_target(event), role=A_ROLE.get(role, role))
+    told = {"role": "something else", "key": "that is gone", "moved": "some", **event["details"]}
+    told |= {"role": A_ROLE.get(told["role"], told["role"]), "target": _target(event)}
+    return Markup.escape(sentence).format(**told)
 
 
 def _target(event: Mapping[str, Any]) -> Markup:

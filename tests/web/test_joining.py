@@ -1,0 +1,118 @@
+"""One-time links in the browser: what they refuse, and what they open."""
+
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from agents_app.operations import invitations
+from agents_app.operations.permissions import Actor
+from tests.make import PASSWORD, make_user
+from tests.web.conftest import Browser, Page, SignIn
+
+NEW_PASSWORD = "another-quiet-4-river"
+
+
+def code_of(console: Flask, admin: Actor, person: Actor | None = None) -> str:
+    """The code of a new link: to join, or for this person to choose a password."""
+    with console.app_context():
+        if person is None:
+            return invitations.invite(admin, {"role": "viewer"})
+        return invitations.reset_password(admin, person.user_id)
+
+
+def newcomer(**changes: str) -> dict[str, str]:
+    return {"name": "Grace Hopper", "email": f"{uuid4().hex}@example.org", "password": PASSWORD, **changes}
+
+
+@pytest.mark.parametrize("address", ["/join", "/reset"])
+def test_a_link_that_is_unknown_or_made_for_something_else_is_not_there(
+    address: str, console: Flask, admin: Actor
+) -> None:
+    wrong = code_of(console, admin, admin) if address == "/join" else code_of(console, admin)
+    browser = Browser(console)
+
+    for code in ("", "no-such-code", "x" * 5_000, "%ED%A0%80", "%00", wrong):
+        page = browser.get(f"{address}?code={code}", 404)
+        assert invitations.GONE in page.text
+    page = browser.post(address, {"csrf_token": browser.token(), "code": wrong, **newcomer()}, 404)
+    assert isinstance(page, Page)
+    assert invitations.GONE in page.text
+
+
+def test_a_link_works_once(console: Flask, admin: Actor) -> None:
+    address = f"/join?code={code_of(console, admin)}"
+    first, second = Browser(console), Browser(console)
+    forms = first.get(address), second.get(address)
+
+    first.send(forms[0], "/join", **newcomer())
+
+    page = second.send(forms[1], "/join", status=404, **newcomer())
+    assert isinstance(page, Page)
+    assert invitations.GONE in page.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "input_id", "sentence"),
+    [
+        ({"name": " "}, "name", "Enter your name."),
+        ({"email": "grace"}, "email", "Write an email address, such as ada@example.org."),
+        ({"password": "short"}, "password", "Use 12 to 1024 characters."),
+    ],
+)
+def test_who_joins_is_told_what_to_mend_and_types_only_that_again(
+    changes: dict[str, str], input_id: str, sentence: str, console: Flask, admin: Actor
+) -> None:
+    browser = Browser(console)
+    page = browser.get(f"/join?code={code_of(console, admin)}")
+
+    page = browser.send(page, "/join", status=422, **newcomer(**changes))
+
+    assert isinstance(page, Page)
+    assert page.error_at(input_id) == sentence
+    assert page.root.one(id="password")["value"] == ""
+    assert "Type it again" in page.root.one(id="password-hint").text
+    browser.send(page, "/join", **newcomer())
+
+
+def test_a_taken_address_is_told_to_who_holds_the_link(console: Flask, admin: Actor) -> None:
+    browser = Browser(console)
+    page = browser.get(f"/join?code={code_of(console, admin)}")
+
+    page = browser.send(page, "/join", status=422, **newcomer(email=make_user(console).email.upper()))
+
+    assert isinstance(page, Page)
+    assert page.root.one(id="email-error").text == invitations.TAKEN
+
+
+def test_who_is_signed_in_is_told_and_signed_out_there(console: Flask, browser: Browser, admin: Actor) -> None:
+    other = make_user(console)
+    cookie = browser.client.get_cookie("session")
+    assert cookie is not None
+    page = browser.get(f"/join?code={code_of(console, other)}")
+    assert f"You are signed in as {admin.name}" in page.text
+
+    browser.send(page, "/join", **newcomer())
+
+    assert "Grace Hopper" in browser.get("/profile").text
+    thief = Browser(console)
+    thief.client.set_cookie("session", cookie.value)
+    assert thief.client.get("/agents").status_code == 303
+
+
+def test_a_chosen_password_ends_every_session_and_is_the_one_that_counts(
+    console: Flask, admin: Actor, signed_in: SignIn
+) -> None:
+    person = make_user(console, "viewer", admin.account_id)
+    before, here = signed_in(person), Browser(console)
+    page = here.get(f"/reset?code={code_of(console, admin, person)}")
+    assert person.email in page.text
+    refused = here.send(page, "/reset", status=422, password="short")
+    assert isinstance(refused, Page)
+    assert refused.error_at("password") == "Use 12 to 1024 characters."
+
+    here.send(refused, "/reset", password=NEW_PASSWORD)
+
+    here.get("/agents")
+    assert before.client.get("/agents").status_code == 303
+    Browser(console).send("/sign-in", email=person.email, password=NEW_PASSWORD)

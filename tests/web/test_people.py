@@ -1,0 +1,207 @@
+"""People in the browser: who may manage them, how they come and go, and links that are shown once."""
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from agents_app.logs import JsonLines
+from agents_app.operations import agent_reads, invitations, users
+from agents_app.operations.permissions import Actor
+from tests.make import PASSWORD, make_agent, make_user
+from tests.web.conftest import Browser, Page, SignIn
+
+FOR_ADMINS = ["/people", "/people/invite", "/account", "/account/delete", "/database"]
+ASKED = ["role", "reset-link", "deactivate", "delete"]
+LAST = "An account needs an active admin. Make somebody else an admin first."
+
+
+@pytest.fixture
+def editor(console: Flask, admin: Actor) -> Actor:
+    """A second person of the admin's account."""
+    return make_user(console, "editor", admin.account_id, name="Grace Hopper")
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[str]]:
+    """What the console logs from here on, as it is written."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(JsonLines().format(record))  # type: ignore[method-assign]
+    logging.getLogger("agents_app").addHandler(handler)
+    yield lines
+    logging.getLogger("agents_app").removeHandler(handler)
+
+
+def link_on(page: Any) -> str:
+    """The path of the one-time link that a page shows."""
+    assert isinstance(page, Page)
+    return page.root.one(id="new-value")["value"].partition(":8000")[2]
+
+
+def sent(page: Any) -> Page:
+    assert isinstance(page, Page)
+    return page
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_pages_for_admins_are_refused_to_others_and_not_offered(role: str, console: Flask, signed_in: SignIn) -> None:
+    browser = signed_in(make_user(console, role))
+
+    for address in FOR_ADMINS:
+        assert "Only an admin may do this." in browser.get(address, 403).text
+        if address != "/database":
+            browser.post(address, {"csrf_token": browser.token()}, 403 if address != "/people" else 405)
+    assert not [link for link in browser.get("/agents").root.all("a") if link["href"] in FOR_ADMINS]
+
+
+def test_people_of_another_account_are_not_there(console: Flask, browser: Browser) -> None:
+    foreign = make_user(console)
+
+    for user_id in (foreign.user_id, uuid4()):
+        for act in ASKED:
+            assert "There is no person with this id." in browser.get(f"/people/{user_id}/{act}", 404).text
+            browser.post(f"/people/{user_id}/{act}", {"csrf_token": browser.token(), "role": "viewer"}, 404)
+        browser.post(f"/people/{user_id}/activate", {"csrf_token": browser.token()}, 404)
+    browser.post(f"/people/invitations/{uuid4()}/withdraw", {"csrf_token": browser.token()}, 404)
+    assert foreign.email not in browser.get("/people").html
+
+
+def test_forms_about_people_need_their_csrf_value(browser: Browser, editor: Actor, admin: Actor) -> None:
+    for act in ("role", "reset-link", "deactivate", "activate", "delete"):
+        browser.post(f"/people/{editor.user_id}/{act}", {"role": "viewer"}, 400)
+    for address in ("/people/invite", "/join", "/reset", "/profile", "/account", "/account/delete"):
+        browser.post(address, {"role": "viewer", "name": admin.account_name}, 400)
+
+
+def test_the_last_admin_stays_and_is_told_why(browser: Browser, admin: Actor) -> None:
+    changes = {"role": {"role": "viewer"}, "deactivate": {}, "delete": {}}
+    for act, change in changes.items():
+        page = sent(browser.send(f"/people/{admin.user_id}/{act}", status=409, **change))
+        assert LAST in page.root.one(class_="problems").text
+
+    assert "Admin" in browser.get("/people").text
+
+
+def test_an_unknown_role_is_refused_at_its_input(browser: Browser, editor: Actor) -> None:
+    for address in ("/people/invite", f"/people/{editor.user_id}/role"):
+        page = sent(browser.send(address, status=422, role="owner"))
+        assert page.error_at("role") == "Choose one of: viewer, editor, admin."
+
+
+def test_an_invitation_is_shown_once_and_leads_in(browser: Browser, console: Flask, log_lines: list[str]) -> None:
+    path = link_on(browser.send("/people/invite", status=200, role="editor"))
+    code = path.partition("code=")[2]
+
+    assert re.fullmatch(r"/join\?code=[\w-]{43}", path)
+    assert code not in browser.get("/people").html
+    newcomer = Browser(console)
+    assert "Acme" in newcomer.get(path).text
+    given = {"name": "Grace", "email": f"{uuid4().hex}@example.org", "password": PASSWORD}
+    answer = newcomer.send(newcomer.get(path), "/join", **given)
+
+    assert answer.headers["Location"] == "/agents"
+    assert "Editor, Acme" in newcomer.get("/agents").text
+    assert "Grace" in browser.get("/people").text
+    assert log_lines
+    assert code not in "".join(log_lines)
+    assert code not in newcomer.client.get_cookie("session").value
+
+
+def test_an_open_link_can_be_withdrawn(browser: Browser, console: Flask) -> None:
+    path = link_on(browser.send("/people/invite", status=200))
+    button = browser.get("/people").root.one("section", class_="list").one("button")
+
+    browser.post(button["formaction"], {"csrf_token": browser.token()})
+
+    page = browser.get("/people")
+    assert "nobody can join by it" in page.text
+    assert "Open links to join" not in page.text
+    assert invitations.GONE in Browser(console).get(path, 404).text
+
+
+def test_a_link_for_a_new_password_is_shown_once(browser: Browser, editor: Actor, console: Flask) -> None:
+    address = f"/people/{editor.user_id}/reset-link"
+    page = sent(browser.send(address, status=200))
+
+    assert f"Send this link to {editor.name} now" in page.text
+    visitor = Browser(console)
+    answer = visitor.send(visitor.get(link_on(page)), "/reset", password="another-quiet-4-river")
+
+    assert answer.headers["Location"] == "/agents"
+    visitor.get(link_on(page), 404)
+
+
+def test_a_deactivated_person_gets_no_link(browser: Browser, editor: Actor) -> None:
+    asked = browser.get(f"/people/{editor.user_id}/reset-link")
+    browser.send(f"/people/{editor.user_id}/deactivate")
+
+    page = sent(browser.send(asked, f"/people/{editor.user_id}/reset-link", status=409))
+
+    assert "Activate them first" in page.root.one(class_="problems").text
+
+
+def test_a_changed_role_signs_the_person_out_at_once(browser: Browser, editor: Actor, signed_in: SignIn) -> None:
+    theirs = signed_in(editor)
+
+    browser.send(f"/people/{editor.user_id}/role", role="viewer")
+
+    assert "Grace Hopper has the role Viewer now." in browser.get("/people").text
+    assert theirs.client.get("/agents").headers["Location"].startswith("/sign-in")
+    assert "Viewer, Acme" in signed_in(editor).get("/agents").text
+
+
+def test_the_same_role_changes_nothing(browser: Browser, editor: Actor, signed_in: SignIn) -> None:
+    theirs = signed_in(editor)
+
+    browser.send(f"/people/{editor.user_id}/role", role="editor")
+
+    theirs.get("/agents")
+
+
+@pytest.mark.parametrize(("act", "change"), [("role", {"role": "viewer"}), ("deactivate", {}), ("delete", {})])
+def test_who_does_it_to_oneself_is_led_to_the_sign_in_page(
+    act: str, change: dict[str, str], browser: Browser, console: Flask, admin: Actor
+) -> None:
+    make_user(console, "admin", admin.account_id)
+
+    answer = browser.send(f"/people/{admin.user_id}/{act}", **change)
+
+    assert answer.headers["Location"] == "/sign-in"
+    assert "You were signed out everywhere." in browser.get("/sign-in").text
+    assert browser.client.get("/agents").status_code == 303
+
+
+def test_a_deactivated_person_is_out_until_activated(browser: Browser, editor: Actor, signed_in: SignIn) -> None:
+    theirs = signed_in(editor)
+    browser.send(f"/people/{editor.user_id}/deactivate")
+    assert theirs.client.get("/agents").status_code == 303
+
+    page = browser.get("/people")
+    assert "Deactivated" in page.text
+    browser.post(f"/people/{editor.user_id}/activate", {"csrf_token": browser.token()})
+
+    assert "can sign in again" in browser.get("/people").text
+    signed_in(editor).get("/agents")
+
+
+def test_a_deleted_persons_agents_stay(browser: Browser, editor: Actor, admin: Actor, console: Flask) -> None:
+    agent_id = make_agent(console, editor, name="Hers")
+
+    browser.send(f"/people/{editor.user_id}/delete")
+
+    assert editor.email not in browser.get("/people").html
+    with console.app_context():
+        assert agent_reads.read(admin, agent_id)["created_by"] is None
+        assert [person["id"] for person in users.listing(admin)] == [admin.user_id]
+
+
+def test_a_name_is_shown_as_it_is(browser: Browser, console: Flask, admin: Actor) -> None:
+    make_user(console, "viewer", admin.account_id, name="<script>alert(1)</script>")
+
+    assert "<script>alert" not in browser.get("/people").html
+    assert "&lt;script&gt;alert(1)" in browser.get("/people").html

@@ -1,0 +1,161 @@
+"""One's own page, and the account as a whole."""
+
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from agents_app.operations import sessions
+from agents_app.operations.permissions import Actor
+from agents_app.web.profile import browser_name
+from tests.make import PASSWORD, make_agent, make_user
+from tests.web.conftest import Browser, Page, SignIn
+
+NEW_PASSWORD = "another-quiet-4-river"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+EDGE = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0"
+SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 Version/18.0 Safari/604.1"
+
+
+def is_in(browser: Browser) -> bool:
+    return browser.client.get("/agents").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "input_id", "sentence"),
+    [
+        ({"current_password": "wrong"}, "current_password", "This is not your present password."),
+        ({"current_password": ""}, "current_password", "Enter the present password."),
+        ({"password": "short"}, "password", "Use 12 to 1024 characters."),
+        ({"password": PASSWORD}, "password", "Choose a password that differs from the present one."),
+    ],
+)
+def test_a_password_is_changed_only_as_the_rules_say(
+    changes: dict[str, str], input_id: str, sentence: str, browser: Browser
+) -> None:
+    given = {"current_password": PASSWORD, "password": NEW_PASSWORD, **changes}
+
+    page = browser.send("/profile", status=422, **given)
+
+    assert isinstance(page, Page)
+    assert page.error_at(input_id) == sentence
+    assert PASSWORD not in page.html
+
+
+def test_guessing_the_present_password_has_to_wait(console: Flask, admin: Actor) -> None:
+    browser = Browser(console, "203.0.113.77")
+    browser.send("/sign-in", email=admin.email, password=PASSWORD)
+    page = browser.get("/profile")
+    for _ in range(10):
+        browser.send(page, "/profile", status=422, current_password="wrong", password=NEW_PASSWORD)
+
+    page = browser.send(page, "/profile", status=429, current_password=PASSWORD, password=NEW_PASSWORD)
+
+    assert isinstance(page, Page)
+    assert int(page.answer.headers["Retry-After"]) > 0
+    assert "Too many wrong tries" in page.root.one(class_="problems").text
+
+
+def test_a_changed_password_signs_out_everywhere_else(browser: Browser, admin: Actor, signed_in: SignIn) -> None:
+    elsewhere = signed_in(admin)
+
+    browser.send("/profile", current_password=PASSWORD, password=NEW_PASSWORD)
+
+    assert "Your password was changed." in browser.get("/profile").text
+    assert not is_in(elsewhere)
+
+
+def test_a_session_of_somebody_else_is_not_there(console: Flask, browser: Browser, signed_in: SignIn) -> None:
+    other = make_user(console)
+    theirs = signed_in(other)
+    with console.app_context():
+        foreign = sessions.listing(other, "")[0]["id"]
+
+    for row_id in (foreign, uuid4()):
+        browser.post(f"/profile/sessions/{row_id}/end", {"csrf_token": browser.token()}, 404)
+
+    assert is_in(theirs)
+
+
+def test_one_browser_can_be_signed_out_from_another(browser: Browser, admin: Actor, signed_in: SignIn) -> None:
+    elsewhere = signed_in(admin)
+    rows = browser.get("/profile").root.one("tbody").all("tr")
+    other = next(row for row in rows if "This browser" not in row.text)
+
+    browser.post(other.one("form")["action"], {"csrf_token": browser.token()})
+
+    assert (is_in(browser), is_in(elsewhere)) == (True, False)
+
+
+def test_every_other_browser_can_be_signed_out_at_once(browser: Browser, admin: Actor, signed_in: SignIn) -> None:
+    others = [signed_in(admin), signed_in(admin)]
+
+    browser.send("/profile", "/profile/sessions/end-others")
+
+    assert "Every other browser is signed out." in browser.get("/profile").text
+    assert [is_in(one) for one in (browser, *others)] == [True, False, False]
+    assert "everywhere else" not in browser.get("/profile").text
+
+
+def test_ending_this_session_leads_to_the_sign_in_page(browser: Browser) -> None:
+    form = browser.get("/profile").root.one("tbody").one("form")
+
+    answer = browser.post(form["action"], {"csrf_token": browser.token()})
+
+    assert answer.headers["Location"] == "/sign-in"
+    assert "You are signed out." in browser.get("/sign-in").text
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "words"),
+    [
+        (FIREFOX, "Firefox on Linux"),
+        (EDGE, "Edge on Windows"),
+        (SAFARI, "Safari on iPhone"),
+        ("curl/8.1", "curl"),
+        ("", "Unknown browser"),
+        (None, "Unknown browser"),
+    ],
+)
+def test_a_browser_is_called_as_people_call_it(user_agent: str | None, words: str) -> None:
+    assert browser_name(user_agent) == words
+
+
+def test_an_account_needs_a_name(browser: Browser) -> None:
+    page = browser.send("/account", status=422, name=" ")
+
+    assert isinstance(page, Page)
+    assert page.error_at("name") == "Enter the name of your organisation."
+
+
+def test_a_renamed_account_is_called_so_at_once(browser: Browser) -> None:
+    browser.send("/account", name="Acme & Söhne")
+
+    page = browser.get("/account")
+    assert page.root.one(id="name")["value"] == "Acme & Söhne"
+    assert "Admin, Acme & Söhne" in page.text
+
+
+@pytest.mark.parametrize("typed", ["", "acme", "Acme!", None])
+def test_an_account_is_not_deleted_by_a_slip(typed: str | None, browser: Browser) -> None:
+    page = browser.send("/account/delete", status=422, name=typed)
+
+    assert isinstance(page, Page)
+    assert page.error_at("name") == "Type the account's name, Acme, to delete it."
+    assert is_in(browser)
+
+
+def test_a_deleted_account_is_gone_with_everybody_in_it(
+    console: Flask, browser: Browser, admin: Actor, signed_in: SignIn
+) -> None:
+    colleague = signed_in(make_user(console, "viewer", admin.account_id))
+    make_agent(console, admin)
+    stranger = signed_in(make_user(console))
+
+    answer = browser.send("/account/delete", name="Acme")
+
+    assert answer.headers["Location"] == "/sign-in"
+    assert "The account Acme was deleted" in browser.get("/sign-in").text
+    assert [is_in(one) for one in (browser, colleague, stranger)] == [False, False, True]
+    page = browser.send("/sign-in", status=422, email=admin.email, password=PASSWORD)
+    assert isinstance(page, Page)
