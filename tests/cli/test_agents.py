@@ -1,26 +1,20 @@
 """`flask agents`: the same rules and the same sentences as on the pages and over JSON."""
 
 import json
-from typing import Any
+from typing import Any, get_args, get_origin
 from uuid import uuid4
 
 import pytest
 
-from agents_app.cli.options import connection_fields, secret_titles
+from agents_app.cli.options import secret_titles
+from agents_app.connections import TYPES
 from agents_app.schemas.agents import CONFIG, AgentValues
 from tests.bad_inputs import BAD_AGENTS, Bad
 from tests.cli.conftest import Terminal
 from tests.make import agent_values, make_agent, make_user
 
-# A process gets no U+0000 and no half of a pair; an option has no types, so that a number is a text there.
-NOT_AS_OPTIONS = {
-    "huge port",
-    "port as a truth",
-    "name as a number",
-    "name as a list",
-    "type as a list",
-    "tables as one text",
-}
+# What comes as an option is a text, so that some wrong kinds of value cannot be said.
+NOT_AS_OPTIONS = {"huge port"}
 DATABASE_OPTIONS = (
     *("--name", "Sales", "--connection-type", "DB", "--dialect", "postgresql", "--host", "db.example.org"),
     *("--database", "sales", "--username", "reader"),
@@ -34,23 +28,29 @@ def refusal(fields: list[tuple[str, str]]) -> list[str]:
 
 def options(values: dict[str, Any]) -> list[str] | None:
     """The values as options, or None where options cannot say them."""
-    members = {**values, **values[CONFIG]} if isinstance(values.get(CONFIG), dict) else values
+    config = values.get(CONFIG)
+    members = {**values, **config} if isinstance(config, dict) else values
     words: list[str] = []
     for name, value in members.items():
-        known = name in AgentValues.model_fields or name in connection_fields()
         if name == CONFIG and isinstance(value, dict):
             continue
-        if not known or name in secret_titles() or value is None or not _is_sayable(value):
+        if not is_sayable(name, value):
             return None
         for one in value if isinstance(value, list) else [value]:
             words += [f"--{name.replace('_', '-')}", str(one)]
     return words
 
 
-def _is_sayable(value: object) -> bool:
-    if isinstance(value, list):
-        return len(value) < 10 and all(isinstance(one, str) for one in value)
-    return isinstance(value, str | int | float) and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in str(value))
+def is_sayable(name: str, value: object) -> bool:
+    holders = [schema for schema in (AgentValues, *TYPES.values()) if name in schema.model_fields]
+    if not holders or name in secret_titles() or name == CONFIG:
+        return False
+    kind = holders[0].model_fields[name].annotation
+    if get_origin(kind) is list:
+        return isinstance(value, list) and len(value) < 10 and all(isinstance(one, str) for one in value)
+    if isinstance(value, str):
+        return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and int in (get_args(kind) or (kind,))
 
 
 def test_every_bad_value_of_a_file_is_refused_with_its_sentence(terminal: Terminal) -> None:
