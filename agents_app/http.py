@@ -3,6 +3,7 @@
 import logging
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from agents_app import errors
 from agents_app.config import Settings
-from agents_app.operations import health, keys
+from agents_app.operations import events, health, keys
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# The refusals that Activity keeps; that an agent is disabled is no trespass.
+DENIALS = ("forbidden", "role_missing", "scope_missing")
 HSTS = "max-age=31536000; includeSubDomains"
 STATUS: dict[type[errors.ConsoleError], int] = {
     errors.Malformed: 400,
@@ -210,11 +213,19 @@ def _log_request(response: Response) -> None:
 
 def _answer(error: Exception) -> Response:
     refusal = refusal_of(error)
+    if refusal.code in DENIALS and "actor" in g:
+        _record_denial(refusal)
     if refusal.status == 500:
         logger.error("unexpected error", exc_info=error)
     elif refusal.status > 500:
         logger.warning("unavailable", extra={"code": refusal.code}, exc_info=error)
     return problem(refusal) if is_for_programs(request.path) else error_page(refusal)
+
+
+def _record_denial(refusal: Refusal) -> None:
+    # The refusal stands, whether or not the database can take a note of it.
+    with suppress(errors.ConsoleError):
+        events.record_denial(g.actor, f"{request.method} {request.endpoint}", refusal.detail)
 
 
 def _headers_for(error: errors.ConsoleError) -> dict[str, str]:

@@ -13,7 +13,8 @@ from agents_app.schemas.choices import Role
 class Invitation(Base):
     """A link; it carries a random code, this row only the SHA-256 of it, in hex.
 
-    With `user_id` it lets that person choose a new password; without, somebody joins in `role`.
+    It ends with the person who made it (nobody where an operator did). With `user_id` it lets that person choose a
+    new password; without, somebody joins in `role`.
     """
 
     __tablename__ = "invitations"
@@ -23,6 +24,7 @@ class Invitation(Base):
     user_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
     role: Mapped[Role] = mapped_column(sa.String(20))
     digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    created_by: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
     made_by: Mapped[str] = mapped_column(sa.String(255))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from agents_app.db import db
 from agents_app.models import Event
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door
@@ -40,6 +41,12 @@ def record(
 def record_stranger(session: Session, action: str, *, address: str | None, request_id: str | None) -> None:
     """Add one event of somebody who is not signed in; what was typed is not recorded."""
     session.add(Event(action=action, door=Door.PAGE, actor_name="", address=address, request_id=request_id, details={}))
+
+
+def record_denial(actor: Actor, asked: str, sentence: str) -> None:
+    """Keep, in a transaction of its own, that somebody asked for what they may not do; `asked` names it."""
+    with db.transaction() as session:
+        record(session, actor, "access.denied", asked=asked, detail=sentence)
 
 
 def record_deleted_account(session: Session, actor: Actor, name: str) -> None:

@@ -139,6 +139,7 @@ def _add(session: Session, actor: Actor, role: Role, user_id: UUID | None = None
         user_id=user_id,
         role=role,
         digest=sessions.digest(code),
+        created_by=actor.user_id,
         made_by=actor.name,
         expires_at=now() + VALID_FOR,
     )

@@ -96,7 +96,6 @@ def delete(actor: Actor, user_id: UUID) -> None:
         session.delete(user)
         session.flush()
         _check_admins(session, actor)
-        _end_links(session, user)
         # The one who deletes may be the one deleted: the event must not point to a row that is gone.
         events.record(session, actor.without_user() if actor.user_id == user_id else actor, "user.deleted", target)
 
@@ -145,9 +144,8 @@ def _end(session: Session, actor: Actor, user: User, action: str, **details: Any
 
 
 def _end_links(session: Session, user: User) -> None:
-    # Or an admin who must go could come back by a link made before. Links know their maker by name alone.
-    theirs = sa.delete(Invitation).where(Invitation.account_id == user.account_id, Invitation.made_by == user.name)
-    session.execute(theirs)
+    # Or an admin who must go could come back by a link made before.
+    session.execute(sa.delete(Invitation).where(Invitation.created_by == user.id))
 
 
 def _check_admins(session: Session, actor: Actor) -> None:

@@ -72,6 +72,7 @@ class About(StrEnum):
     TOKEN = "token"
     ACCOUNT = "account"
     SECRETS = "secrets"
+    ACCESS = "access"
 
 
 class ActivityQuery(Schema):

@@ -22,19 +22,23 @@ def upgrade() -> None:
     sa.Column('user_id', sa.Uuid(), nullable=True),
     sa.Column('role', sa.String(length=20), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
+    sa.Column('created_by', sa.Uuid(), nullable=True),
     sa.Column('made_by', sa.String(length=255), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_invitations_account_id_accounts'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['created_by'], ['users.id'], name=op.f('fk_invitations_created_by_users'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_invitations_user_id_users'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_invitations')),
     sa.UniqueConstraint('digest', name=op.f('uq_invitations_digest'))
     )
     op.create_index(op.f('ix_invitations_account_id'), 'invitations', ['account_id'], unique=False)
+    op.create_index(op.f('ix_invitations_created_by'), 'invitations', ['created_by'], unique=False)
     op.create_index(op.f('ix_invitations_user_id'), 'invitations', ['user_id'], unique=False)
 
 
 def downgrade() -> None:
     op.drop_index(op.f('ix_invitations_user_id'), table_name='invitations')
+    op.drop_index(op.f('ix_invitations_created_by'), table_name='invitations')
     op.drop_index(op.f('ix_invitations_account_id'), table_name='invitations')
     op.drop_table('invitations')
