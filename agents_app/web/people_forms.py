@@ -60,4 +60,5 @@ class AccountForm(ConsoleForm):
 class FarewellForm(ConsoleForm):
     """The account's name, typed to show that its deletion is meant."""
 
-    name = Text(Spec("Name of the account", span=SPAN_WHOLE))
+    # An id of its own: as a dialog the form stands on the page where the account is renamed.
+    name = Text(Spec("Name of the account", span=SPAN_WHOLE), id="typed-name")

@@ -141,7 +141,7 @@ def test_an_account_is_not_deleted_by_a_slip(typed: str | None, browser: Browser
     page = browser.send("/account/delete", status=422, name=typed)
 
     assert isinstance(page, Page)
-    assert page.error_at("name") == "Type the account's name, Acme, to delete it."
+    assert page.error_at("typed-name") == "Type the account's name, Acme, to delete it."
     assert is_in(browser)
 
 

@@ -1,0 +1,217 @@
+"""People, links, profile, account and activity as they are used, and looked at as every page is."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from agents_app.operations import agents, invitations, users
+from agents_app.operations.permissions import Actor
+from tests.browser.conftest import Open, Site, sign_in
+from tests.browser.test_accessibility import check
+from tests.make import PASSWORD, make_agent, make_user
+
+pytestmark = pytest.mark.browser
+
+NEW_PASSWORD = "another-quiet-4-river"
+LONG_NAME = "Mary-Theresa Konstantinopolitanska-Averylongwordthatcannotbebroken"
+
+
+@pytest.fixture
+def admin(site: Site) -> Actor:
+    """An admin of an account of this test's own."""
+    return make_user(site.app, name="Ada Lovelace")
+
+
+@pytest.fixture
+def page(site: Site, open_page: Open, admin: Actor) -> Page:
+    """A page on which the admin is signed in."""
+    page = open_page(site)
+    sign_in(page, admin.email)
+    return page
+
+
+def main_link(page: Page, name: str) -> None:
+    page.get_by_role("navigation", name="Main").get_by_role("link", name=name).click()
+
+
+def act_on(page: Page, name: str, act: str) -> None:
+    """Choose an act from the menu of a person's row."""
+    main_link(page, "People")
+    row = page.get_by_role("row").filter(has_text=name)
+    row.locator("summary").click()
+    row.get_by_role("link", name=act).click()
+
+
+def path_of_link(page: Page) -> str:
+    address = urlsplit(page.get_by_label("New link").input_value())
+    return f"{address.path}?{address.query}"
+
+
+def is_asked_to_sign_in(page: Page) -> None:
+    page.goto("/agents")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_somebody_joins_gets_another_role_and_leaves(script: bool, site: Site, open_page: Open, admin: Actor) -> None:
+    page, theirs = (open_page(site, java_script_enabled=script) for _ in range(2))
+    sign_in(page, admin.email)
+    main_link(page, "People")
+    page.get_by_role("link", name="Invite somebody").click()
+    page.get_by_label("Role", exact=True).select_option("viewer")
+    page.get_by_role("button", name="Make a link").click()
+    if script:
+        is_copied(page, page.context)
+
+    theirs.goto(path_of_link(page))
+    theirs.get_by_label("Your name").fill("Grace Hopper")
+    theirs.get_by_label("Email address").fill(f"grace.{script}@example.org")
+    theirs.get_by_label("Password").fill(PASSWORD)
+    theirs.get_by_role("button", name="Join and sign in").click()
+    expect(theirs.get_by_text("Viewer, Acme")).to_be_visible()
+
+    act_on(page, "Grace Hopper", "Change role…")
+    expect(page.get_by_role("dialog")).to_have_count(1 if script else 0)
+    page.get_by_label("Role", exact=True).select_option("editor")
+    page.get_by_role("button", name="Change role").click()
+    expect(page.get_by_text("Grace Hopper has the role Editor now.")).to_be_visible()
+    is_asked_to_sign_in(theirs)
+    sign_in(theirs, f"grace.{script}@example.org")
+    expect(theirs.get_by_text("Editor, Acme")).to_be_visible()
+
+    act_on(page, "Grace Hopper", "Delete…")
+    page.get_by_role("button", name="Delete person").click()
+    expect(page.get_by_text("Grace Hopper was deleted.")).to_be_visible()
+    is_asked_to_sign_in(theirs)
+
+
+def is_copied(page: Page, context: BrowserContext) -> None:
+    """Copy the new link and compare."""
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.get_by_label("New link").input_value()
+
+
+def test_the_last_admin_who_wants_to_go_is_told_why_not(page: Page) -> None:
+    act_on(page, "Ada Lovelace", "Deactivate…")
+    expect(page.get_by_role("link", name="Keep active")).to_be_focused()
+    page.get_by_role("button", name="Deactivate").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("Make somebody else an admin first.")
+    expect(page.get_by_role("alert")).to_be_focused()
+
+
+def test_a_password_and_the_other_browsers(site: Site, open_page: Open, page: Page, admin: Actor) -> None:
+    elsewhere = open_page(site)
+    sign_in(elsewhere, admin.email)
+    page.get_by_role("link", name="Your profile").click()
+    page.get_by_role("button", name="Sign out everywhere else").click()
+    expect(page.get_by_text("Every other browser is signed out.", exact=True)).to_be_visible()
+    is_asked_to_sign_in(elsewhere)
+
+    page.get_by_label("Present password").fill(PASSWORD)
+    page.get_by_label("New password").fill(NEW_PASSWORD)
+    page.get_by_role("button", name="Change password").click()
+
+    expect(page.get_by_text("Your password was changed.")).to_be_visible()
+    page.get_by_role("table").get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+
+
+def test_an_account_is_deleted_by_typing_its_name(page: Page, admin: Actor) -> None:
+    main_link(page, "Account")
+    page.get_by_role("link", name="Delete account…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name of the account").fill("acme")
+    dialog.get_by_role("button", name="Delete account").click()
+    expect(page.get_by_role("alert")).to_contain_text("Type the account's name, Acme, to delete it.")
+    page.get_by_label("Name of the account").fill("Acme")
+    page.get_by_role("button", name="Delete account").click()
+
+    expect(page.get_by_text("The account Acme was deleted with everything in it.")).to_be_visible()
+    is_asked_to_sign_in(page)
+
+
+def test_activity_is_narrowed_widened_and_undone(site: Site, page: Page, admin: Actor) -> None:
+    agent_id = make_agent(site.app, admin, name="Sales")
+    with site.app.app_context():
+        agents.delete(admin, agent_id)
+    main_link(page, "Activity")
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_label("About").select_option("Agents")
+    page.get_by_label("Person").select_option("Ada Lovelace")
+    page.get_by_role("button", name="Show activity").click()
+    expect(page.get_by_role("table").get_by_role("row")).to_have_count(3)
+
+    page.get_by_role("list", name="Filters").get_by_role("link", name="About").click()
+    expect(page.get_by_text("signed in", exact=True)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("table").get_by_role("row")).to_have_count(3)
+    page.get_by_role("button", name="Undo").click()
+
+    expect(page.get_by_text("The agent is back, as it was.")).to_be_visible()
+
+
+@pytest.fixture
+def grace(site: Site, admin: Actor) -> Actor:
+    """Somebody with a long name and a long address, who is deactivated; with a past and an open link beside."""
+    address = f"a-very-long-address.{admin.account_id}@a-rather-long-organisation.example"
+    grace = make_user(site.app, "editor", admin.account_id, name=LONG_NAME, email=address)
+    make_agent(site.app, grace, name="Averylongwordthatcannotbebroken" * 6)
+    with site.app.app_context():
+        users.deactivate(admin, grace.user_id)
+        invitations.invite(admin, {"role": "viewer"})
+    return grace
+
+
+def test_pages_of_people_can_be_read_by_everybody(page: Page, admin: Actor, grace: Actor) -> None:
+    page.goto("/people/invite")
+    check(page)
+    page.get_by_role("button", name="Make a link").click()
+    check(page)
+    page.goto(f"/people/{grace.user_id}/delete")
+    check(page)
+    page.goto(f"/people/{admin.user_id}/role")
+    page.get_by_label("Role", exact=True).select_option("viewer")
+    page.get_by_role("button", name="Change role").click()
+    check(page)
+    act_on(page, "Ada Lovelace", "Link for a new password…")
+    check(page)
+    page.get_by_role("button", name="Make the link").click()
+    check(page)
+
+
+def test_profile_account_and_database_can_be_read_by_everybody(page: Page) -> None:
+    page.goto("/profile")
+    page.get_by_role("button", name="Change password").click()
+    check(page)
+    page.goto("/account")
+    check(page)
+    page.goto("/account/delete")
+    page.get_by_role("button", name="Delete account").click()
+    check(page)
+    page.goto("/database")
+    check(page)
+
+
+def test_activity_can_be_read_by_everybody(site: Site, page: Page, admin: Actor, grace: Actor) -> None:
+    with site.app.app_context():
+        agents.delete(admin, make_agent(site.app, admin))
+    for query in ("", "?about=secrets&door=terminal&since=2026-01-01", "?since=yesterday", "?limit=2"):
+        page.goto(f"/activity{query}")
+        check(page)
+    page.get_by_text("Filter", exact=True).click()
+    check(page)
+
+
+def test_links_can_be_read_by_everybody(site: Site, open_page: Open, admin: Actor) -> None:
+    with site.app.app_context():
+        codes = invitations.invite(admin, {"role": "viewer"}), invitations.reset_password(admin, admin.user_id)
+    page = open_page(site)
+    for address, button in ((f"/join?code={codes[0]}", "Join"), (f"/reset?code={codes[1]}", "Save")):
+        page.goto(address)
+        page.get_by_role("button", name=button).click()
+        page.locator(".problems").wait_for()
+        check(page)
