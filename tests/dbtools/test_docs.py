@@ -1,0 +1,157 @@
+"""`docs/migrations.md`, block by block: each command is typed in a copy of the project, each step applied and undone.
+
+A `sh` block says `on=` which database and `at=` which state of it, and `fails` where its last command must; the lines
+of a `text` block after it must be printed. `python` blocks are one migration after the other.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from agents_app.db import ROOT
+from tests import postgres
+from tests.dbtools.tools import GUIDE, product, run_sql
+
+PAGE = (ROOT / "docs" / "migrations.md").read_text()
+BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+STEP = '''"""step_{number}"""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "step_{number}"
+down_revision = {after!r}
+
+
+{body}'''
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of the page; `follows` says whether nothing stands between it and the one before."""
+
+    language: str
+    options: dict[str, str]
+    text: str
+    line: int
+    printed: str
+
+
+def _blocks() -> list[Block]:
+    matches = list(BLOCK.finditer(PAGE))
+    following = [*matches[1:], None]
+    blocks = []
+    for match, later in zip(matches, following, strict=True):
+        is_next = later is not None and later[1] == "text" and PAGE[match.end() : later.start()] == "\n"
+        options = {word.partition("=")[0]: word.partition("=")[2] for word in match[2].split()}
+        line = PAGE.count("\n", 0, match.start()) + 1
+        blocks.append(Block(match[1], options, match[3], line, later[3] if is_next and later else ""))
+    return blocks
+
+
+BLOCKS = _blocks()
+KINDS = {"both": ("sqlite", "postgresql"), "sqlite": ("sqlite",), "postgresql": ("postgresql",)}
+TYPED = [
+    pytest.param(kind, block, id=f"line {block.line} on {kind}")
+    for block in BLOCKS
+    if block.language == "sh"
+    for kind in KINDS[block.options["on"]]
+]
+STEPS = [block.text for block in BLOCKS if block.language == "python"]
+
+
+def test_every_command_and_every_step_on_the_page_is_run() -> None:
+    for block in BLOCKS:
+        wanted = {"sh": {"on", "at"}, "python": {"step"}}.get(block.language, set())
+        assert wanted <= block.options.keys(), f"line {block.line}"
+        assert block.language in ("sh", "python", "text", "env"), f"line {block.line}"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the project that may be changed."""
+    folder = tmp_path / "project"
+    for part in ("agents_app", "migrations"):
+        shutil.copytree(ROOT / part, folder / part)
+    for file in ("pyproject.toml", "wsgi.py"):
+        shutil.copy(ROOT / file, folder)
+    (tmp_path / "backups").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "block"), TYPED)
+def test_what_the_page_says_is_typed_and_printed(
+    kind: str, block: Block, copy: Path, request: pytest.FixtureRequest
+) -> None:
+    url = _database(kind, block.options["at"], request)
+
+    run = _type(block.text, copy, url)
+
+    told = run.stdout + run.stderr
+    assert (run.returncode != 0) == ("fails" in block.options), told
+    for line in block.printed.splitlines():
+        assert re.search(".*".join(map(re.escape, line.split("..."))), told), f"{line}\nis not in\n{told}"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_every_step_of_the_page_goes_up_down_and_up_without_a_warning(
+    kind: str, copy: Path, request: pytest.FixtureRequest
+) -> None:
+    url = _database(kind, "head", request)
+    run_sql(url, *_rows(kind))
+    after = ScriptDirectory.from_config(product(url)).get_current_head()
+    for number, body in enumerate(STEPS):
+        path = copy / "migrations" / "versions" / f"step_{number}_x.py"
+        path.write_text(STEP.format(number=number, after=after, body=body))
+        after = f"step_{number}"
+
+    back = f"alembic downgrade -{len(STEPS)}"
+    run = _type(f"flask db plan\nalembic upgrade head\n{back}\nalembic upgrade head", copy, url)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert not re.search("DANGER|WARN", run.stdout), run.stdout
+
+
+def _database(kind: str, state: str, request: pytest.FixtureRequest) -> str:
+    if state == "head":
+        head: str = request.getfixturevalue({"sqlite": "sqlite_schema_url", "postgresql": "postgres_schema_url"}[kind])
+        return head
+    url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[kind])
+    if state in ("guide", "rows"):
+        command.upgrade(product(url), GUIDE)
+    if state == "rows":
+        run_sql(url, *_rows(kind))
+    return url
+
+
+def _rows(kind: str) -> list[str]:
+    one = "00000000000000000000000000000001"
+    then = "'2026-01-01 00:00:00+00:00'" if kind == "postgresql" else "'2026-01-01 00:00:00'"
+    columns = "id, name, connection_type, connection_config, account_id, created_at"
+    return [
+        f"INSERT INTO accounts (id, name, created_at) VALUES ('{one}', 'Acme', {then})",
+        f"INSERT INTO agents ({columns}) VALUES ('{one}', 'sales', 'DB', '{{}}', '{one}', {then})",
+    ]
+
+
+def _type(lines: str, folder: Path, url: str) -> "subprocess.CompletedProcess[str]":
+    """Type lines into bash; but for the last one they must succeed."""
+    clients = Path(postgres.client("psql")).parent
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{clients}:{os.environ['PATH']}",
+        "PYTHONWARNINGS": "error",
+        "LANG": "C.UTF-8",
+        "DATABASE_URL": url,
+        "BACKUP_FOLDER": str(folder.parent / "backups"),
+    }
+    *first, last = lines.strip().splitlines()
+    script = "\n".join(["set -e", *first, last])
+    words = ["bash", "-c", script]
+    return subprocess.run(words, check=False, cwd=folder, env=environment, capture_output=True, text=True)
