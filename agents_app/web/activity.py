@@ -25,6 +25,7 @@ ABOUT = {
     About.TOKEN.value: "API tokens",
     About.ACCOUNT.value: "The account",
     About.SECRETS.value: "Secrets",
+    About.ACCESS.value: "Refusals",
 }
 DOORS = {Door.PAGE.value: "Page", Door.TOKEN.value: "API token", Door.TERMINAL.value: "Terminal"}
 

@@ -50,7 +50,13 @@ def deed(event: Mapping[str, Any]) -> Markup:
     if sentence is None:
         words = event["action"].replace(".", " ").replace("_", " ")
         return Markup("{}: {}").format(words, _target(event)) if event["target_name"] else Markup.escape(words)
-    told = {"role": "something else", "key": "that is gone", "moved": "some", **event["details"]}
+    told = {
+        "role": "something else",
+        "key": "that is gone",
+        "moved": "some",
+        "detail": "not allowed",
+        **event["details"],
+    }
     told |= {"role": A_ROLE.get(told["role"], told["role"]), "target": _target(event)}
     return Markup.escape(sentence).format(**told)
 

@@ -61,4 +61,4 @@ class FarewellForm(ConsoleForm):
     """The account's name, typed to show that its deletion is meant."""
 
     # An id of its own: as a dialog the form stands on the page where the account is renamed.
-    name = Text(Spec("Name of the account", span=SPAN_WHOLE), id="typed-name")
+    name = Text(Spec("Name of the account", "Type it as it stands above.", span=SPAN_WHOLE), id="typed-name")

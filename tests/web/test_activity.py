@@ -13,6 +13,8 @@ from agents_app.models import Event
 from agents_app.operations import agents, runtime, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door
+from agents_app.schemas.listing import About
+from agents_app.web.activity import ABOUT
 from agents_app.web.deeds import SENTENCES, deed
 from tests.make import make_agent, make_token, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
@@ -97,6 +99,15 @@ def test_a_sentence_says_what_the_act_was_about() -> None:
         deed({**event, "action": "user.invited", "details": {"role": "editor"}}) == "made a link to join as an editor"
     )
     assert deed({**event, "action": "user.invited", "details": {}}) == "made a link to join as something else"
+
+
+def test_every_kind_of_act_can_be_chosen() -> None:
+    assert set(ABOUT) == {kind.value for kind in About}
+
+
+def test_a_sentence_lacks_no_word() -> None:
+    for action in SENTENCES:
+        assert deed({"action": action, "target_name": None, "details": {}})
 
 
 def test_an_act_without_a_sentence_can_be_read() -> None:
