@@ -1,6 +1,7 @@
 """Pending steps tried on a copy of the real data: up, down and up again, with schema and rows compared."""
 
 import re
+import select
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.util import CommandError
-from psycopg2.extensions import set_wait_callback
-from psycopg2.extras import wait_select
+from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 from sqlalchemy.engine import URL, Inspector
 from sqlalchemy.exc import SAWarning
 
@@ -92,11 +92,16 @@ def _run(copy: URL, verb: Callable[..., object], direction: str, revision: str) 
 @contextmanager
 def _interruptible() -> Iterator[None]:
     # Otherwise psycopg2 hears no signal while the server works, and whoever loses patience leaves the copy behind.
-    set_wait_callback(wait_select)
+    set_wait_callback(_wait)
     try:
         yield
     finally:
         set_wait_callback(None)
+
+
+def _wait(connection: Any) -> None:
+    while (state := connection.poll()) != POLL_OK:
+        select.select([connection] if state == POLL_READ else [], [connection] if state == POLL_WRITE else [], [])
 
 
 def _picture(copy: URL) -> dict[str, Facts]:

@@ -1,0 +1,190 @@
+"""Pending steps are tried on a copy: the real database stays as it is, the copy goes, and what was lost is told."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.util import CommandError
+
+from agents_app.db import ROOT, parse_url
+from agents_app.dbtools.rehearsal import Rehearsal, in_words, rehearse
+from tests import postgres
+from tests.dbtools.tools import product, rows_of, run_sql, schema_of
+
+HEAD = "a5ecd374ab0b"
+BEHIND = "0f96d3b7e815"
+STEP = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "ffff00000000", "{head}"
+def upgrade():
+    {up}
+def downgrade():
+    {down}
+"""
+
+
+@pytest.fixture
+def database(database_url: str) -> str:
+    """A database with a row, some steps behind."""
+    command.upgrade(product(database_url), BEHIND)
+    run_sql(
+        database_url, "INSERT INTO accounts VALUES ('00000000000000000000000000000001', 'A', '2026-01-01 00:00:00')"
+    )
+    return database_url
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project, to put a step into."""
+    folder = tmp_path / "project"
+    for name in ("agents_app", "migrations", "templates", "static"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "wsgi.py"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def test_a_role_that_may_not_create_databases_is_told_what_to_do(
+    postgres_server: str, postgres_url: str, backup_folder: Path
+) -> None:
+    command.upgrade(product(postgres_url), BEHIND)
+    role = f"role_{parse_url(postgres_url).database}"
+    superuser = sa.make_url(postgres_url)
+    if "TEST_DATABASE_URL" not in os.environ:
+        superuser = superuser.set(username="postgres")
+    url = superuser.render_as_string(hide_password=False)
+    run_sql(url, f"CREATE ROLE {role} LOGIN PASSWORD 'x'", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    try:
+        with pytest.raises(CommandError, match=r"may not create databases\..*CREATEDB.*--scratch-url"):
+            rehearse(parse_url(postgres_url).set(username=role, password="x"), backup_folder, None)
+    finally:
+        run_sql(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def test_a_scratch_database_that_is_in_use_is_refused(database: str, backup_folder: Path) -> None:
+    with pytest.raises(CommandError, match="must be empty, and another one"):
+        rehearse(parse_url(database), backup_folder, parse_url(database))
+
+    assert rows_of(database, "SELECT count(*) FROM accounts") == [(1,)]
+
+
+def test_a_scratch_database_of_another_kind_is_refused(database: str, backup_folder: Path, tmp_path: Path) -> None:
+    other = {"sqlite": "postgresql://u@127.0.0.1:1/x", "postgresql": f"sqlite:///{tmp_path / 'x.db'}"}
+    kind = parse_url(database).get_backend_name()
+
+    with pytest.raises(CommandError, match="of the same kind"):
+        rehearse(parse_url(database), backup_folder, parse_url(other[kind]))
+
+
+def test_at_head_there_is_nothing_to_rehearse(schema_url: str, backup_folder: Path) -> None:
+    rehearsal = rehearse(parse_url(schema_url), backup_folder, None)
+
+    assert (rehearsal.runs, rehearsal.problems) == ([], [])
+    assert list(in_words(rehearsal)) == ["No step is pending, so there is nothing to rehearse."]
+    assert not backup_folder.exists()
+
+
+def test_pending_steps_go_up_down_and_up_on_a_copy_only(database: str, backup_folder: Path) -> None:
+    before = schema_of(database)
+
+    rehearsal = rehearse(parse_url(database), backup_folder, None)
+
+    assert rehearsal.problems == []
+    assert [run.direction for run in rehearsal.runs] == ["up", "down", "up again"]
+    assert len({len(run.times) for run in rehearsal.runs}) == 1
+    assert schema_of(database) == before
+    assert rows_of(database, "SELECT version_num FROM alembic_version") == [(BEHIND,)]
+    assert _is_clean(database, backup_folder)
+
+
+def test_a_scratch_database_that_was_lent_is_empty_again(
+    postgres_server: str, postgres_url: str, backup_folder: Path
+) -> None:
+    command.upgrade(product(postgres_url), BEHIND)
+    with postgres.database(postgres_server) as lent:
+        empty = schema_of(lent)
+
+        rehearsal = rehearse(parse_url(postgres_url), backup_folder, parse_url(lent))
+
+        assert rehearsal.problems == []
+        assert schema_of(lent) == empty
+
+
+def test_what_the_way_up_and_down_loses_is_told(database: str, project: Path, backup_folder: Path) -> None:
+    up = "op.execute('DELETE FROM accounts'); op.create_index('ix_new', 'accounts', ['name'], if_not_exists=True)"
+    _add_step(project, up, "op.add_column('accounts', sa.Column('odd', sa.Integer()))")
+
+    run = _rehearse(project, database)
+
+    found = Rehearsal(**json.loads(run.stdout)).problems
+    assert run.returncode == 1
+    assert any(text.startswith("After up and down rows of accounts differ: 1 before, 0 after") for text in found)
+    assert any("index ix_new of accounts differ: none before" in text for text in found)
+    assert any("column odd of accounts differ: none before" in text for text in found)
+    assert rows_of(database, "SELECT count(*) FROM accounts") == [(1,)]
+    assert _is_clean(database, backup_folder)
+
+
+@pytest.mark.parametrize(("up", "down", "where"), [("op.execute('NONSENSE')", "pass", "up"), ("pass", "1 / 0", "down")])
+def test_a_step_that_fails_is_told_and_the_copy_goes(
+    postgres_url: str, project: Path, backup_folder: Path, up: str, down: str, where: str
+) -> None:
+    command.upgrade(product(postgres_url), BEHIND)
+    _add_step(project, up, down.replace("1 / 0", "raise NotImplementedError('no way back')"))
+
+    run = _rehearse(project, postgres_url)
+
+    assert run.returncode == 1
+    assert f"Error: On the copy, {where}: " in run.stderr.splitlines()[-1]
+    assert "The real database was not touched." in run.stderr
+    assert _is_clean(postgres_url, backup_folder)
+
+
+def test_the_copy_goes_when_somebody_loses_patience(postgres_url: str, project: Path, backup_folder: Path) -> None:
+    command.upgrade(product(postgres_url), BEHIND)
+    _add_step(project, "print('sleeping', flush=True); op.execute('SELECT pg_sleep(600)')", "pass")
+
+    with _started(project, postgres_url) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "sleeping\n"
+        run.send_signal(signal.SIGTERM)
+        try:
+            run.communicate(timeout=60)
+        finally:
+            run.kill()
+
+    assert run.returncode not in (0, -signal.SIGTERM)
+    assert _is_clean(postgres_url, backup_folder)
+
+
+def _add_step(project: Path, up: str, down: str) -> None:
+    (file,) = (project / "migrations" / "versions").glob(f"{HEAD}_*")
+    file.with_name("ffff00000000_new.py").write_text('"""new"""' + STEP.format(head=HEAD, up=up, down=down))
+
+
+def _started(project: Path, url: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
+    words = [sys.executable, "-m", "flask", "db", "rehearse", "--json"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, cwd=project, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def _rehearse(project: Path, url: str) -> subprocess.CompletedProcess[str]:
+    with _started(project, url) as run:
+        out, err = run.communicate(timeout=120)
+    return subprocess.CompletedProcess(run.args, run.returncode, out, err)
+
+
+def _is_clean(url: str, backup_folder: Path) -> bool:
+    if parse_url(url).get_backend_name() == "postgresql":
+        name = f"{parse_url(url).database}"[:40]
+        assert rows_of(url, f"SELECT count(*) FROM pg_database WHERE datname LIKE '{name}\\_scratch\\_%%'") == [(0,)]
+    return list(backup_folder.iterdir()) == []
