@@ -61,6 +61,13 @@ def test_a_signal_to_it_or_to_all_its_processes_ends_it_with_0(ready: Checkout, 
         assert (code, "Traceback" in printed) == (0, False)
 
 
+def test_its_pages_have_the_key_that_signs_cookies(ready: Checkout, serve: Serve) -> None:
+    status, page = serve(ready).get("/")
+
+    assert status == 200
+    assert 'name="csrf_token"' in page
+
+
 def test_it_says_where_to_look_and_how_to_begin(ready: Checkout, serve: Serve) -> None:
     local, public = serve(ready), serve(ready, PUBLIC_URL="https://agents.example.org", BIND=f"127.0.0.1:{free_port()}")
     assert local.get("/readyz") == (200, '{"status":"ok"}')
