@@ -18,7 +18,7 @@ def test_a_token_is_shown_once_and_works(console: Flask, admin: Actor, browser: 
     page = browser.send("/tokens/new", status=200, **given)
 
     assert isinstance(page, Page)
-    text = page.root.one(id="new-token")["value"]
+    text = page.root.one(id="new-value")["value"]
     answer = console.test_client().get(
         f"/api/v1/agents/{agent_id}/runtime", headers={"Authorization": f"Bearer {text}"}
     )
