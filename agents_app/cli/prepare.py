@@ -64,7 +64,7 @@ def bring_schema_to_head() -> None:
         # The migration says what is wrong with the file.
         is_behind = True
     if is_behind and is_sqlite:
-        upgrade_to_head(url)
+        upgrade_to_head(url, config.settings().backup_folder)
     elif is_behind:
         raise Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
@@ -9,7 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
-from agents_app.dbtools.configuration import alembic_config
+from agents_app.dbtools.configuration import BACKUPS, alembic_config
 from agents_app.dbtools.revision import Step, current_revision
 from agents_app.errors import Unavailable
 
@@ -42,10 +43,15 @@ def schema_state(connection: Connection) -> SchemaState:
     return SchemaState(current, known[-1], steps[done:], is_ahead=False)
 
 
-def upgrade_to_head(url: URL) -> None:
-    """Apply every pending step. Raises Unavailable with one line that says what is wrong and what to do."""
+def upgrade_to_head(url: URL, backup_folder: Path = BACKUPS) -> None:
+    """Apply every pending step; rows that one drops go to `backup_folder`.
+
+    Raises Unavailable with one line that says what is wrong and what to do.
+    """
+    config = alembic_config(url)
+    config.attributes["backup_folder"] = backup_folder
     try:
-        command.upgrade(alembic_config(url), "head")
+        command.upgrade(config, "head")
     except CommandError as error:
         raise Unavailable(str(error), code="migration_failed") from error
 
