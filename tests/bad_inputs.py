@@ -22,6 +22,25 @@ CERTIFICATE_WITHOUT_END = "-----BEGIN CERTIFICATE-----\nAAAA\n"
 MANY_CERTIFICATES = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" * 500 + "?"
 
 
+# Texts that are nobody's fault, with what is stored of them: each door takes them and gives them back as they are.
+ODD_TEXTS = {
+    "white space around": ("  Sales \t", "Sales"),
+    "template": ("{{ 7 * 7 }} {% raw %} ${7*7} <%= 7 %> #{7}", None),
+    "SQL": ("Sales'; DROP TABLE agents; -- \" OR 1=1", None),
+    "HTML": ("<script>alert('1')</script><!-- &amp; ]]>", None),
+    "placeholders": ("%s %(name)s {0} {name} $1 :name ?", None),
+    "from right to left": ("\u202eselaS\u202c \u05d0\u05d1", None),
+    "signs beyond the first plane": ("😀 名前 e\u0301 \U0001f468\u200d\U0001f469", None),
+    "a way up": ("../../etc/passwd\\..\\x", None),
+    "a sum": ("=1+1;@SUM(A1:A9)", None),
+    "a word of JSON": ("null", None),
+    "a number that is none": ("NaN", None),
+    "a number": ("007", None),
+    "a mark of ours": ("$enc v1:k1:AAAA", None),
+    "an option": ("--help", None),
+}
+
+
 class Bad(NamedTuple):
     """One case; `values` is a whole agent as a door hands it in."""
 
@@ -62,6 +81,18 @@ BAD_AGENTS = [
     _agent("name with half a pair", "/name", NOT_TEXT, name="Sales \ud83d"),
     _agent("name as a number", "/name", AS_TEXT, name=5),
     _agent("name as a list", "/name", AS_TEXT, name=["Sales"]),
+    _agent("name as an object", "/name", AS_TEXT, name={"$enc": "v1:k1:AAAA"}),
+    _agent("name as a truth", "/name", AS_TEXT, name=True),
+    _agent("name with a head's line", "/name", ONE_LINE, name="Sales\r\nSet-Cookie: a=b"),
+    _agent("name of most of a megabyte", "/name", "Use at most 255 characters.", name="x" * 900_000),
+    _agent("name with an escape of the terminal", "/name", ONE_LINE, name="Sales\x1b[2J"),
+    _agent("model as a number", "/model_type", AS_TEXT, model_type=5.5),
+    _agent("instructions as a list", "/system_instructions", AS_TEXT, system_instructions=["Answer."]),
+    _agent("instructions with half a pair", "/system_instructions", NOT_TEXT, system_instructions="a\udfff"),
+    _agent("API key as a list", "/api_key", AS_TEXT, api_key=["sk-1234"]),
+    _agent("API key as a number", "/api_key", AS_TEXT, api_key=1234),
+    _agent("API key with U+0000", "/api_key", NOT_TEXT, api_key="sk\0"),
+    _agent("hidden as API key", "/api_key", MASK, api_key="[hidden]"),
     _agent("long description", "/description", "Use at most 2 000 characters.", description="x" * 2_001),
     _agent("description with U+0000", "/description", NOT_TEXT, description="a\0b"),
     _agent("long model", "/model_type", "Use at most 100 characters.", model_type="x" * 101),
@@ -113,6 +144,20 @@ BAD_AGENTS = [
     _database("port with a fraction", "port", 54.32, "Port must be a whole number."),
     _database("port as a word", "port", "ssh", "Port must be a whole number."),
     _database("port as a truth", "port", True, "Port must be a whole number."),
+    _database("port in other digits", "port", "٥٤٣٢", "Port must be a whole number."),
+    _database("port as a power", "port", "1e3", "Port must be a whole number."),
+    _database("port in hexadecimal", "port", "0x1538", "Port must be a whole number."),
+    _database("port with a line below", "port", "5_432", "Port must be a whole number."),
+    _database("port as a list", "port", [5432], "Port must be a whole number."),
+    _database("port with digits without end", "port", "9" * 5_000, "Port must be a whole number."),
+    _database("host with a head's line", "host", "db.example.org\r\nX: y", ONE_LINE),
+    _database("host as a template", "host", "{{7*7}}", A_HOST),
+    _database("host as SQL", "host", "a'; DROP TABLE agents; --", A_HOST),
+    _database("host from right to left", "host", "db.example\u202e.org", A_HOST),
+    _database("host as an object", "host", {"$enc": "v1:k1:AAAA"}, AS_TEXT),
+    _database("read only as a word", "read_only", "maybe", "Choose true or false."),
+    _database("password as a list", "password", ["one"], AS_TEXT),
+    _database("password with half a pair", "password", "\ud800", NOT_TEXT),
     _database("no database", "database", None, "Enter the database name."),
     _database("no user name", "username", " ", "Enter the user name."),
     _database("long database", "database", "x" * 129, "Use at most 128 characters."),

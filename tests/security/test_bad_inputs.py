@@ -1,0 +1,169 @@
+"""The one table of bad inputs sent through the pages, and odd texts through every door. JSON and terminal: theirs."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from agents_app.connections import TYPES
+from agents_app.operations import agent_reads
+from agents_app.operations.permissions import Actor
+from agents_app.schemas import listing
+from agents_app.schemas.agents import CONFIG, AgentValues
+from tests.api.conftest import Client
+from tests.bad_inputs import BAD_AGENTS, ODD_TEXTS, Bad
+from tests.make import agent_values, make_token
+from tests.security.conftest import Visitor
+from tests.web.conftest import Page
+
+# A form has texts and boxes only: it cannot send a number where a text belongs, a member nobody asked for, an object
+# or half of a pair, and what is no list is one with one line.
+NOT_ON_A_FORM = {
+    "name as a truth",
+    "huge port",
+    "model as a number",
+    "API key as a number",
+    "port as a truth",
+    "read only as a number",
+    "read only as a word",
+    "tables as one text",
+    "a day as a number",
+    "too many schemas",
+    "status null",
+    "name as a number",
+}
+
+
+def fields(values: dict[str, Any]) -> dict[str, Any] | None:
+    """What a browser would send of these values, or None where a form cannot say them."""
+    kind, config = values.get("connection_type"), values.get(CONFIG)
+    if not isinstance(kind, str) or not isinstance(config, dict):
+        return None
+    if kind not in TYPES:
+        return _texts(values)
+    unknown = set(values) - set(AgentValues.model_fields) or set(config) - set(TYPES[kind].model_fields)
+    said = _texts(values) | {f"{kind}-{name}": value for name, value in _texts(config).items()}
+    return None if unknown or None in said.values() else said
+
+
+def _texts(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _text(value) for name, value in values.items() if name != CONFIG and value is not None}
+
+
+def _text(value: object) -> str | None:
+    """A value as a form sends it, None where it cannot."""
+    if isinstance(value, dict | list) or any("\ud800" <= char <= "\udfff" for char in str(value)):
+        return None
+    return str(value)
+
+
+ON_FORMS = [
+    bad
+    for bad in BAD_AGENTS
+    if bad.name not in NOT_ON_A_FORM and None not in (fields(bad.values) or {0: None}).values()
+]
+
+
+def told(page: Page) -> list[tuple[str, str]]:
+    """Every refusal of a page, as (JSON pointer of its input, sentence)."""
+    links = page.root.one("div", class_="problems").all("a")
+    return sorted((_pointer(link["href"].removeprefix("#")), link.text) for link in links)
+
+
+def _pointer(anchor: str) -> str:
+    kind, found, name = anchor.partition("-")
+    if found and kind in TYPES:
+        return f"/{CONFIG}/{name}"
+    return f"/{CONFIG}" if anchor == "connection" else f"/{anchor}"
+
+
+def test_most_bad_values_can_be_said_on_a_form() -> None:
+    assert len(ON_FORMS) > 70
+
+
+@pytest.mark.parametrize("bad", ON_FORMS, ids=lambda bad: bad.name)
+def test_a_bad_value_on_a_form_is_refused_at_its_input_with_the_same_sentence(
+    console: Flask, admin: Actor, bad: Bad
+) -> None:
+    answer = Visitor(console, admin).ask("POST", "/agents/new", fields(bad.values))
+
+    assert answer.status_code == 422
+    assert told(Page(answer)) == sorted(bad.refused)
+    with console.app_context():
+        assert agent_reads.listing(admin, listing.parse({})).items == []
+
+
+@pytest.mark.parametrize(("sent", "stored"), ODD_TEXTS.values(), ids=ODD_TEXTS)
+def test_an_odd_text_goes_in_by_every_door_and_comes_back_as_it_is(
+    console: Flask, admin: Actor, sent: str, stored: str | None
+) -> None:
+    values = agent_values(name=sent, description=sent, system_instructions=sent, model_type=sent)
+    api = Client(console, make_token(console, admin, "write"))
+    visitor = Visitor(console, admin)
+    runner = console.test_cli_runner()
+    terminal = ("--account", str(admin.account_id))
+
+    by_program = api.post("/agents", values).json["id"]
+    by_page = (
+        visitor.ask("POST", "/agents/new", fields(values)).headers["Location"].partition("?")[0].rpartition("/")[2]
+    )
+    typed = runner.invoke(args=["agents", "create", "--file", "-", *terminal], input=json.dumps(values)).output.strip()
+
+    for agent_id in (by_program, by_page, typed):
+        agent = api.get(f"/agents/{agent_id}").json
+        found = {agent[name] for name in ("name", "description", "system_instructions", "model_type")}
+        assert found == {sent if stored is None else stored}
+        assert json.loads(runner.invoke(args=["agents", "show", agent_id, "--json", *terminal]).output)["name"] in found
+        page = Page(visitor.ask("GET", f"/agents/{agent_id}"))
+        assert page.root.one("h1").text == " ".join(agent["name"].split())
+        with console.app_context():
+            assert UUID(agent_id) in [one["id"] for one in agent_reads.listing(admin, listing.parse({"q": sent})).items]
+
+
+ASKED = [
+    "\0",
+    "\ud800",
+    "x" * 5_000,
+    "%",
+    "_",
+    "\\",
+    "' OR 1=1 --",
+    "{{7*7}}",
+    "\u202e",
+    "a\r\nb",
+    "😀",
+    "\x7f",
+    "-1",
+    "NaN",
+]
+
+
+QUESTIONS = ["q", "status", "connection_type", "model_type", "created_by", "sort", "limit", "cursor", "before"]
+ACTIVITY_QUESTIONS = ["about", "door", "person", "target", "since", "until", "limit", "cursor"]
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_no_question_to_the_list_breaks_it_and_pages_and_programs_agree(
+    console: Flask, admin: Actor, name: str
+) -> None:
+    visitor, api = Visitor(console, admin), Client(console, make_token(console, admin))
+    for text in ASKED:
+        asked = {name: text.encode("utf-8", "surrogatepass").decode("latin-1") if "\ud800" in text else text}
+        page = visitor.ask("GET", "/agents", query_string=asked)
+        program = api.get("/agents", query_string=asked)
+
+        assert page.status_code in (200, 400, 422)
+        if name != "before":
+            assert program.status_code == page.status_code
+            assert all(one["detail"] in Page(page).text for one in program.json.get("errors", []))
+
+
+@pytest.mark.parametrize("name", ACTIVITY_QUESTIONS)
+def test_no_question_to_the_activity_breaks_it(console: Flask, admin: Actor, name: str) -> None:
+    visitor = Visitor(console, admin)
+    for text in ASKED:
+        answer = visitor.ask("GET", "/activity", query_string={name: text.encode("utf-8", "replace").decode()})
+
+        assert answer.status_code in (200, 400, 422)
