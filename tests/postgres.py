@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -31,6 +32,31 @@ FAST_AND_UNSAFE = {
 REMOVE_WHEN_PYTEST_ENDS = 'cat; "$1" stop -D "$2/data" -m immediate -s; rm -rf "$2"'
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A server of our own, which a test may stop and start."""
+
+    program: Path
+    folder: Path
+    settings: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """Where an ordinary role that may create databases finds it."""
+        return f"postgresql://{OWNER}@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = " ".join(f"-c {name}={value}" for name, value in self.settings.items())
+        options += f" -c unix_socket_directories={self.folder}"
+        log = self.folder / "log"
+        _run(self.folder, self.program, "start", "-D", self.folder / "data", "-w", "-s", "-l", log, "-o", options)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would: what was not written by then is lost."""
+        _run(self.folder, self.program, "stop", "-D", self.folder / "data", "-m", "immediate", "-s")
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """The URL of a server on which its user may create databases: TEST_DATABASE_URL, else a cluster of our own."""
@@ -38,6 +64,13 @@ def server() -> Iterator[str]:
     if given:
         yield given
         return
+    with cluster() as own:
+        yield own.url
+
+
+@contextmanager
+def cluster(**settings: str) -> Iterator[Cluster]:
+    """A cluster of our own, running; removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="console-pg-"))
     program = _within_reach(pg_ctl(), folder)
     watcher = subprocess.Popen(
@@ -50,8 +83,9 @@ def server() -> Iterator[str]:
         **_somebody_unprivileged(folder),
     )
     try:
-        _start_cluster(program, folder)
-        yield f"postgresql://{OWNER}@/postgres?host={folder}"
+        made = Cluster(program, folder, FAST_AND_UNSAFE | settings)
+        _make(made)
+        yield made
     finally:
         assert watcher.stdin is not None
         watcher.stdin.close()
@@ -89,15 +123,12 @@ def database(server_url: str, template: str = "template0") -> Iterator[str]:
         _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _start_cluster(program: Path, folder: Path) -> None:
-    data = folder / "data"
+def _make(made: Cluster) -> None:
     settings = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-    _run(folder, program.with_name("initdb"), "-D", data, *settings)
-    options = " ".join(f"-c {name}={value}" for name, value in FAST_AND_UNSAFE.items())
-    options += f" -c unix_socket_directories={folder}"
-    _run(folder, program, "start", "-D", data, "-w", "-s", "-l", folder / "log", "-o", options)
+    _run(made.folder, made.program.with_name("initdb"), "-D", made.folder / "data", *settings)
+    made.start()
     # An ordinary role, as operators have: what works here needs no superuser.
-    _execute(f"postgresql://postgres@/postgres?host={folder}", f"CREATE ROLE {OWNER} LOGIN CREATEDB")
+    _execute(f"postgresql://postgres@/postgres?host={made.folder}", f"CREATE ROLE {OWNER} LOGIN CREATEDB")
 
 
 def _run(folder: Path, *command: Path | str) -> None:
