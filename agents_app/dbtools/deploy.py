@@ -30,9 +30,13 @@ class Prospect:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment did, and what is wrong with the database afterwards; `seconds` without the backup's."""
+    """What a deployment did, and what is wrong with the database afterwards; `seconds` without the backup's.
+
+    `applied` may be less than was pending: of several deployments at once one works.
+    """
 
     backup: Backup | None
+    applied: int
     seconds: float
     problems: tuple[Problem, ...]
 
@@ -64,7 +68,7 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, seen: Prospect, fold
     seconds = round(time.monotonic() - started, 2)
     with looking(url) as connection:
         after = status(connection, ScriptDirectory.from_config(config), metadata)
-    return Deployment(kept, seconds, after.problems)
+    return Deployment(kept, len(config.attributes["times"]), seconds, after.problems)
 
 
 def _backup(url: URL, folder: Path | None, seen: Prospect) -> Backup | None:

@@ -59,8 +59,11 @@ def _lines(result: str, seen: Prospect, done: Deployment | None) -> Iterator[str
         yield "Nothing was done. If this is what you want: flask db deploy --yes"
     elif result == "dry run":
         yield f"{steps} would be applied. Nothing was done."
+    elif done and not done.applied:
+        yield f"Another deployment has done it meanwhile. The database is at head, {seen.plan.target}."
     elif done:
-        yield f"Applied {steps} in {done.seconds} s. The database is at head, {seen.plan.target}."
+        applied = counted(done.applied, "step")
+        yield f"Applied {applied} in {done.seconds} s. The database is at head, {seen.plan.target}."
     for problem in done.problems if done else seen.problems:
         yield from problem_lines(problem)
 
@@ -72,6 +75,7 @@ def _as_data(result: str, seen: Prospect, done: Deployment | None) -> dict[str, 
         "result": result,
         "plan": as_data(seen.plan),
         "backup": {**asdict(kept), "file": str(kept.file)} if kept else None,
+        "applied": done.applied if done else 0,
         "seconds": done.seconds if done else None,
         "problems": [asdict(problem) for problem in problems],
     }

@@ -13,6 +13,7 @@ from flask import Flask
 
 from agents_app import dbtools, models
 from agents_app.db import db, parse_url
+from agents_app.dbtools.deploy import deploy, prospect
 from agents_app.dbtools.postgresql import LOCK
 from tests.dbtools.tools import GUIDE, Project, engine_of, product, rows_of, run_sql
 
@@ -240,8 +241,8 @@ def test_a_deployment_takes_a_backup_applies_and_checks(flask_db: Flasks, databa
     assert rows_of(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE,)]
 
     told = json.loads(flask_db(database_url, "deploy", "--json").stdout)
-    assert told["result"] == "deployed"
-    assert told["problems"] == []
+    assert (told["result"], told["problems"]) == ("deployed", [])
+    assert told["applied"] == len(told["plan"]["steps"]) > 0
     assert stat.S_IMODE(Path(told["backup"]["file"]).stat().st_mode) == 0o600
     command.check(product(database_url))
 
@@ -260,6 +261,15 @@ def test_where_no_backup_can_be_written_nothing_is_done(flask_db: Flasks, databa
     assert run.exit_code == 1
     assert rows_of(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE,)]
     assert flask_db(database_url, "deploy", "--no-backup").exit_code == 0
+
+
+def test_of_two_deployments_at_once_one_applies_the_steps(database_url: str) -> None:
+    config = product(database_url, dbtools.Patience())
+    url = parse_url(database_url)
+    first, second = (prospect(url, config, db.metadata) for _ in range(2))
+
+    assert deploy(url, config, db.metadata, first, None).applied == len(first.plan.steps)
+    assert deploy(url, config, db.metadata, second, None).applied == 0
 
 
 def test_an_empty_database_needs_no_backup(flask_db: Flasks, database_url: str, tmp_path: Path) -> None:
