@@ -48,7 +48,8 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         cleaned = {key: without_secrets(value) if isinstance(value, str) else value for key, value in line.items()}
-        return json.dumps(cleaned, default=str, ensure_ascii=False)
+        # In ASCII: readers of logs take U+0085 or U+2028 for the end of a line, and terminals U+009B for a command.
+        return json.dumps(cleaned, default=str)
 
 
 def init_app(_app: Flask, settings: Settings) -> None:

@@ -198,3 +198,10 @@ def test_the_account_is_never_taken_from_what_is_sent(console: Flask, admin: Act
         f"/activity?account_id={other.account_id}&person={other.user_id}&target={foreign}",
     ):
         assert "Theirs" not in visitor.ask("GET", path, headers={"X-Account-Id": str(other.account_id)}).text
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for (method, rule), row in PAGES.items() if (method, row["admin"]) == ("GET", "200")]
+)
+def test_every_page_offers_to_sign_out(house: House, rule: str) -> None:
+    assert 'action="/sign-out"' in house.visitor("admin").ask("GET", house.path(rule)).text

@@ -241,5 +241,5 @@ def test_neither_of_two_accounts_ever_meets_the_other(console: Flask) -> None:
 
 @pytest.mark.long
 def test_neither_of_two_accounts_ever_meets_the_other_however_long_they_live(console: Flask) -> None:
-    many = settings(OURS, max_examples=60, stateful_step_count=40)
+    many = settings(OURS, max_examples=30, stateful_step_count=40)
     run_state_machine_as_test(on(console), settings=many)

@@ -1,0 +1,130 @@
+"""What a log line tells of a request, and that nobody can write one of their own."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from agents_app.logs import JsonLines
+from agents_app.operations import agent_reads
+from agents_app.operations.permissions import Actor
+from tests.api.test_permissions import forged
+from tests.make import make_user
+from tests.security.conftest import Visitor
+
+
+class Lines:
+    """The lines that were written since."""
+
+    def __init__(self, text: io.StringIO) -> None:
+        self.text = text
+
+    def read(self) -> list[dict[str, Any]]:
+        """Each line, which must be one JSON object."""
+        return [json.loads(line) for line in self.text.getvalue().splitlines()]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """What the console writes."""
+    text, logger = io.StringIO(), logging.getLogger("agents_app")
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(JsonLines())
+    logger.addHandler(handler)
+    yield Lines(text)
+    logger.removeHandler(handler)
+
+
+def test_a_denial_tells_who_asked_what_from_where_and_when(console: Flask, admin: Actor, lines: Lines) -> None:
+    viewer = make_user(console, "viewer", admin.account_id)
+    visitor = Visitor(console, viewer)
+
+    answer = visitor.ask("GET", "/people")
+
+    (line,) = lines.read()
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/people", 403)
+    assert (line["user_id"], line["account_id"]) == (str(viewer.user_id), str(viewer.account_id))
+    assert (line["address"], line["request_id"]) == (visitor.address, answer.headers["X-Request-ID"])
+    assert datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "token"),
+    [
+        ("GET", "/api/v1/agents", None),
+        ("GET", "/api/v1/agents", forged()),
+        ("POST", "/theme", None),
+        ("GET", "/join", None),
+    ],
+)
+def test_whoever_is_not_let_in_leaves_a_line(
+    console: Flask, lines: Lines, method: str, path: str, token: str | None
+) -> None:
+    answer = Visitor(console, token=token).ask(method, path, {"csrf_token": "x"} if method == "POST" else None)
+
+    assert [line["status"] for line in lines.read()] == [answer.status_code]
+    assert answer.status_code in (400, 401, 404)
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r\n", "\u2028", "\x1b[2J", '"}\n{"level": "error"', "\x85"])
+def test_a_line_of_ones_own_cannot_be_written(console: Flask, lines: Lines, odd: str) -> None:
+    exactly = {"PATH_INFO": f"/nothing{odd}here".encode().decode("latin-1")}
+
+    answer = Visitor(console).ask("GET", "/", environ_overrides=exactly, headers={"X-Request-ID": "made-up"})
+
+    (line,) = lines.read()
+    assert line["status"] == answer.status_code == 404
+    assert line["request_id"] != "made-up"
+
+
+def test_an_unexpected_error_is_told_to_the_log_alone(
+    console: Flask, admin: Actor, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_given: object) -> None:
+        raise RuntimeError("nobody knows why")
+
+    monkeypatch.setattr(agent_reads, "listing_with_counts", broken)
+
+    answer = Visitor(console, admin).ask("GET", "/agents")
+
+    error = next(line for line in lines.read() if line["level"] == "error")
+    assert "nobody knows why" in error["traceback"]
+    assert error["request_id"] == answer.headers["X-Request-ID"]
+    assert "nobody knows why" not in answer.text
+
+
+def test_what_was_asked_for_in_the_address_is_not_written(console: Flask, lines: Lines) -> None:
+    Visitor(console).ask("GET", "/join?code=canary-code&password=canary-password")
+
+    assert "canary" not in lines.text.getvalue()
+
+
+SECRETS = {
+    "an API token": f"asked with {forged()} today",
+    "an encrypted value": "row v1:k1:" + "Ab0_-" * 10 + " is odd",
+    "a database's address": "postgresql://console:canary-word@db.example.org/console",
+    "credentials of a head": "Authorization: Bearer canary-word",
+    "a cookie": "Cookie: theme=dark; __Host-session=canary-word; x=y",
+    "a form": "name=Ada&password=canary-word&role=admin",
+    "a private key": "-----BEGIN RSA PRIVATE KEY-----\ncanary-word\n-----END RSA PRIVATE KEY-----",
+    "a private key that is cut off": "-----BEGIN PRIVATE KEY-----\ncanary-word",
+}
+
+
+@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
+def test_what_looks_like_a_secret_is_taken_out_of_messages_and_tracebacks(lines: Lines, text: str) -> None:
+    logger = logging.getLogger("agents_app.test")
+    logger.warning("It said: %s", text)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logger.exception("Nobody knows why")
+
+    written = lines.text.getvalue()
+    assert written.count("[removed]") == 2
+    assert not [part for part in ("canary", forged()[4:30], "Ab0_-") if part in written]

@@ -1,0 +1,88 @@
+"""Which passwords are taken, how they are kept, and how forms ask for them."""
+
+import re
+
+import pytest
+from argon2 import extract_parameters
+from flask import Flask
+
+from agents_app.errors import InvalidInput, NotSignedIn
+from agents_app.operations import invitations, passwords, sessions
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.people import PasswordValues, parse
+from tests.make import PASSWORD
+from tests.security.conftest import Visitor
+
+REFUSED = {
+    "eleven characters": "aB3$xyzwvut",
+    "too long": "x1" * 513,
+    "digits": "314159265358979",
+    "one piece repeated": "abcdefabcdefabcdef",
+    "few characters": "aabbaabbaabbab",
+    "a common word with digits": "Password123456!",
+    "a common sentence": "correct horse battery staple",
+    "the product": "Agent-Console-2026",
+    "U+0000": "a long pass\0phrase",
+    "half a pair": "a long pass \ud83d phrase",
+}
+TAKEN = {
+    "letters alone": "plumkettlewindow",
+    "spaces": "  seven brown  birds ",
+    "no letters": "%&/()=?!#+*~'-_.:,;<>|^",
+    "other scripts": "пароль из слов 名前 😀",
+    "64 characters": "quiet lamp " * 5 + "and a door",
+    "1 024 characters": "river stone 7 " * 73 + "ab",
+}
+
+
+@pytest.mark.parametrize("password", REFUSED.values(), ids=REFUSED)
+def test_a_password_that_is_guessed_early_is_refused(password: str) -> None:
+    with pytest.raises(InvalidInput):
+        parse(PasswordValues, {"password": password})
+
+
+@pytest.mark.parametrize("password", TAKEN.values(), ids=TAKEN)
+def test_any_other_composition_is_taken_as_it_is(password: str) -> None:
+    assert parse(PasswordValues, {"password": password}).password == password
+
+
+@pytest.mark.parametrize("password", list(TAKEN.values())[-2:], ids=list(TAKEN)[-2:])
+def test_every_character_of_a_password_counts(console: Flask, admin: Actor, password: str) -> None:
+    where = {"address": "198.51.100.77", "user_agent": "", "request_id": None}
+    with console.app_context():
+        assert admin.user_id is not None
+        code = invitations.reset_password(admin, admin.user_id)
+        invitations.choose_password(code, {"password": password}, **where)
+
+        for wrong in (password[:-1], password + " ", password.upper(), password[:60]):
+            with pytest.raises(NotSignedIn):
+                sessions.sign_in(admin.email, wrong, **where)
+        assert sessions.sign_in(admin.email, password, **where)
+
+
+def test_a_password_is_kept_as_argon2id_at_the_recommended_cost() -> None:
+    kept = passwords.hash_password(PASSWORD)
+
+    found = extract_parameters(kept)
+    assert kept.startswith("$argon2id$")
+    assert (found.memory_cost, found.time_cost, found.parallelism) >= (19_456, 2, 1)
+    assert kept != passwords.hash_password(PASSWORD)
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/profile", "/join", "/reset"])
+def test_forms_hide_a_password_and_leave_managers_their_work(console: Flask, admin: Actor, path: str) -> None:
+    with console.app_context():
+        assert admin.user_id is not None
+        code = invitations.invite(admin, {"role": "viewer"}) if path == "/join" else ""
+        code = invitations.reset_password(admin, admin.user_id) if path == "/reset" else code
+    visitor = Visitor(console, admin if path == "/profile" else None)
+
+    page = visitor.ask("GET", path, query_string={"code": code}).text
+
+    inputs = re.findall(r'<input[^>]*name="(?:current_)?password"[^>]*>', page)
+    assert inputs
+    for one in inputs:
+        assert 'type="password"' in one
+        assert re.search(r'autocomplete="(new|current)-password"', one)
+        assert "onpaste" not in one
+        assert "readonly" not in one
