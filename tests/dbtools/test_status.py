@@ -1,51 +1,18 @@
-"""What `flask db status` and `flask db deploy` say and do, as commands of an app without keys."""
+"""What `flask db status` and `flask db plan` say, as commands of an app without keys."""
 
 import json
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from alembic import command
-from alembic.config import Config
 from click.testing import Result
-from flask import Flask
 
-from agents_app import dbtools, models
 from agents_app.db import db, parse_url
-from agents_app.dbtools.deploy import deploy, prospect
 from agents_app.dbtools.postgresql import LOCK
-from tests.dbtools.tools import GUIDE, Project, engine_of, product, rows_of, run_sql
+from tests.dbtools.tools import GUIDE, engine_of, product, run_sql
 
 Flasks = Callable[..., Result]
-
-
-@pytest.fixture
-def flask_db(tmp_path: Path) -> Flasks:
-    """Types `flask db ...` for a database; nothing but its URL and the folder of backups is set."""
-    assert models
-
-    def types(url: str, *words: str, project: Project | None = None) -> Result:
-        app = Flask("operator")
-        app.config |= {"SQLALCHEMY_DATABASE_URI": parse_url(url), "BACKUP_FOLDER": tmp_path / "backups"}
-        db.init_app(app)
-        dbtools.init_app(app)
-        if project is not None:
-            use(project, app)
-        return app.test_cli_runner().invoke(args=["db", *words])
-
-    return types
-
-
-def use(project: Project, app: Flask) -> None:
-    """Let the app work on migrations that were made for a test."""
-    migrate = app.extensions["migrate"].migrate
-    migrate.directory = str(project.folder)
-
-    @migrate.configure
-    def _configure(config: Config) -> Config:
-        config.attributes |= {"models": project.models, "metadata": project.metadata}
-        return config
 
 
 def test_a_server_that_is_away_is_one_line(flask_db: Flasks) -> None:
@@ -196,91 +163,3 @@ def test_a_plan_as_sql_is_what_is_pending_and_no_more(flask_db: Flasks, postgres
     assert "CREATE TABLE agents (" not in script
     run_sql(postgres_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
     assert flask_db(postgres_url, "plan", "--sql").stdout == "-- Nothing is pending.\n"
-
-
-def test_a_deployment_stops_before_a_danger_unless_told_to_go_on(
-    flask_db: Flasks, database_url: str, tmp_path: Path
-) -> None:
-    run_sql(database_url, "CREATE TABLE old (id integer PRIMARY KEY)", "INSERT INTO old VALUES (1)")
-    project = Project(tmp_path, database_url)
-    project.revision("drop_old", "op.drop_table('old')")
-
-    for words in (("deploy",), ("deploy", "--dry-run"), ("deploy", "--json")):
-        run = flask_db(database_url, *words, project=project)
-        assert run.exit_code == 1
-        assert "drops the table old" in run.output
-        assert rows_of(database_url, "SELECT * FROM old") == [(1,)]
-    assert not (tmp_path / "backups").exists()
-
-    told = json.loads(flask_db(database_url, "deploy", "--yes", "--json", project=project).stdout)
-    assert told["result"] == "deployed"
-    assert Path(told["backup"]["file"]).exists()
-
-
-def test_a_step_that_fails_is_told_with_the_backup_from_before(
-    flask_db: Flasks, database_url: str, tmp_path: Path
-) -> None:
-    run_sql(database_url, "CREATE TABLE old (id integer PRIMARY KEY)")
-    project = Project(tmp_path, database_url)
-    project.revision("broken", "op.execute('SELECT nonsense')")
-
-    run = flask_db(database_url, "deploy", project=project)
-
-    assert run.exit_code == 1
-    (refusal,) = [line for line in run.stderr.splitlines() if line.startswith("Error: ")]
-    assert "nonsense" in refusal
-    assert "The backup from before is" in refusal
-
-
-def test_a_deployment_takes_a_backup_applies_and_checks(flask_db: Flasks, database_url: str, tmp_path: Path) -> None:
-    command.upgrade(product(database_url), GUIDE)
-    run_sql(database_url, "INSERT INTO accounts VALUES ('00000000-0000-0000-0000-000000000001', 'A', '2026-01-01')")
-
-    looked = flask_db(database_url, "deploy", "--dry-run")
-    assert (looked.exit_code, "Nothing was done." in looked.output) == (0, True)
-    assert rows_of(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE,)]
-
-    told = json.loads(flask_db(database_url, "deploy", "--json").stdout)
-    assert (told["result"], told["problems"]) == ("deployed", [])
-    assert told["applied"] == len(told["plan"]["steps"]) > 0
-    assert stat.S_IMODE(Path(told["backup"]["file"]).stat().st_mode) == 0o600
-    command.check(product(database_url))
-
-    again = flask_db(database_url, "deploy")
-    assert again.exit_code == 0
-    assert "Nothing to do." in again.output
-    assert len(list((tmp_path / "backups").iterdir())) == 1
-
-
-def test_where_no_backup_can_be_written_nothing_is_done(flask_db: Flasks, database_url: str, tmp_path: Path) -> None:
-    command.upgrade(product(database_url), GUIDE)
-    (tmp_path / "backups").write_text("a file stands where the folder should be")
-
-    run = flask_db(database_url, "deploy")
-
-    assert run.exit_code == 1
-    assert rows_of(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE,)]
-    assert flask_db(database_url, "deploy", "--no-backup").exit_code == 0
-
-
-def test_of_two_deployments_at_once_one_applies_the_steps(database_url: str) -> None:
-    config = product(database_url, dbtools.Patience())
-    url = parse_url(database_url)
-    first, second = (prospect(url, config, db.metadata) for _ in range(2))
-
-    assert deploy(url, config, db.metadata, first, None).applied == len(first.plan.steps)
-    assert deploy(url, config, db.metadata, second, None).applied == 0
-
-
-def test_an_empty_database_needs_no_backup(flask_db: Flasks, database_url: str, tmp_path: Path) -> None:
-    assert flask_db(database_url, "deploy").exit_code == 0
-    assert not (tmp_path / "backups").exists()
-
-
-def test_a_database_ahead_is_left_alone(flask_db: Flasks, schema_url: str) -> None:
-    run_sql(schema_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
-
-    run = flask_db(schema_url, "deploy")
-
-    assert run.exit_code == 0
-    assert "newer release" in run.output
