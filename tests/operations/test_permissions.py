@@ -18,7 +18,9 @@ EDITOR = VIEWER | {f"agents.{act}" for act in ("create", "update", "clone", "ena
 BY_ROLE = {
     Role.VIEWER: VIEWER,
     Role.EDITOR: EDITOR,
-    Role.ADMIN: EDITOR | {"agents.delete", "agents.restore_deleted", "tokens.manage", "users.manage", "account.manage"},
+    Role.ADMIN: EDITOR
+    | {"agents.delete", "agents.restore_deleted", "database.read"}
+    | {"tokens.manage", "users.manage", "account.manage"},
 }
 WRITES = {act for act in BY_ROLE[Role.ADMIN] if act.startswith("agents.")} - {"agents.read"}
 ACTS = {
