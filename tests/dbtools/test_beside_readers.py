@@ -1,0 +1,84 @@
+"""A migration under a running console: requests go on being answered, and nobody queues behind one that waits."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
+from agents_app import dbtools
+from agents_app.db import db, parse_url
+from tests import make
+from tests.dbtools.tools import engine_of, product
+
+# Longer than a migration waits for its lock, shorter than anybody's patience with a page.
+READER_GIVES_UP = "SET statement_timeout = '3s'"
+LOCK_TIMEOUT_S = 1
+
+
+def test_requests_are_answered_while_steps_are_undone_and_applied(schema_url: str) -> None:
+    app = make.make_app(schema_url)
+    person = make.make_user(app)
+    make.make_agent(app, person)
+    headers = {"Authorization": f"Bearer {make.make_token(app, person)}"}
+    statuses: list[int] = []
+
+    def ask() -> None:
+        statuses.append(app.test_client().get("/api/v1/agents", headers=headers).status_code)
+
+    with _again_and_again(ask):
+        for _ in range(3):
+            command.downgrade(product(schema_url), "18ad6f3c902e")
+            command.upgrade(product(schema_url), "head")
+    with app.app_context():
+        db.engine.dispose()
+
+    assert set(statuses) == {200}
+
+
+def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_schema_url: str) -> None:
+    failures: list[SQLAlchemyError] = []
+    answers: list[int] = []
+    patience = dbtools.Patience(migration=0, lock=LOCK_TIMEOUT_S, tries=3, pause=0.1)
+    engine = engine_of(postgres_schema_url)
+    # What is undone next drops columns, which keeps everybody else out.
+    command.downgrade(product(postgres_schema_url), "d90b4f6a7c21")
+
+    def read() -> None:
+        try:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(READER_GIVES_UP)
+                answers.append(connection.exec_driver_sql("SELECT count(*) FROM agents").scalar_one())
+        except SQLAlchemyError as error:
+            failures.append(error)
+
+    with engine.connect() as somebody, _again_and_again(read):
+        somebody.exec_driver_sql("SELECT * FROM agents")
+        with pytest.raises(CommandError, match="Locked out by process"):
+            command.downgrade(dbtools.alembic_config(parse_url(postgres_schema_url), patience), "61e7b29d3f0c")
+
+    assert answers
+    assert failures == []
+
+
+@contextmanager
+def _again_and_again(act: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, and at least once before it, somebody else does this."""
+    stop, began = threading.Event(), threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            act()
+            began.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    began.wait(timeout=30)
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
