@@ -74,7 +74,8 @@ class Database(SQLAlchemy):
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A Core connection for SELECTs, each its own transaction: no BEGIN and no ROLLBACK round trip."""
-        with plain_errors(), self.engine.execution_options(**_reading_options(self.engine)).connect() as connection:
+        reading = self.engine.execution_options(console_begin="")
+        with plain_errors(), reading.connect() as connection, _autocommit(connection):
             yield connection
 
     @contextmanager
@@ -158,10 +159,20 @@ def create_sqlite_file(url: URL) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-def _reading_options(engine: Engine) -> dict[str, str]:
-    if engine.dialect.name == "sqlite":
-        return {"console_begin": ""}
-    return {"isolation_level": "AUTOCOMMIT"}
+@contextmanager
+def _autocommit(connection: Connection) -> Iterator[None]:
+    # Not by SQLAlchemy's isolation level: to set that back it asks the server, and where the server has gone
+    # meanwhile, the connection is never given back to the pool.
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    driver: Any = connection.connection.dbapi_connection
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 @event.listens_for(Engine, "do_connect")

@@ -228,3 +228,28 @@ def test_workers_that_are_killed_lose_nothing_that_was_answered(
 
     assert [one.exception() for one in running] == [None] * WRITERS
     check_nothing_is_half_done(app, done)
+
+
+def test_connections_that_die_in_use_are_replaced_and_do_not_use_up_the_pool(
+    postgres_schema_url: str, opened: Opened
+) -> None:
+    app, other = opened(postgres_schema_url, POOL_SIZE="2"), opened(postgres_schema_url)
+
+    def kill(pid: int | None) -> None:
+        with other.app_context(), db.reading() as connection:
+            connection.execute(sa.text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+
+    def ask_again() -> None:
+        with db.transaction() as session:
+            kill(session.scalar(sa.text("SELECT pg_backend_pid()")))
+            session.execute(sa.text("SELECT 1"))
+
+    with app.app_context():
+        for _ in range(5):
+            with db.reading() as connection:
+                kill(connection.scalar(sa.text("SELECT pg_backend_pid()")))
+            with pytest.raises(Unavailable):
+                ask_again()
+
+        with db.reading() as connection:
+            assert connection.scalar(sa.text("SELECT 1")) == 1
