@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import wtforms
+from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 
 from agents_app.config import settings
@@ -25,7 +25,7 @@ SCOPE_HINTS = {
 }
 
 
-class ConsoleForm(wtforms.Form):
+class ConsoleForm(FlaskForm):
     """A form that hands its values to an operation and shows what the operation refuses."""
 
     result: Any = None
@@ -75,6 +75,11 @@ class ConsoleForm(wtforms.Form):
 
 class PanelForm(ConsoleForm):
     """The fields of one connection type, made from its declaration."""
+
+    class Meta(FlaskForm.Meta):
+        """A panel stands within a form that has the CSRF value already."""
+
+        csrf = False
 
     def ungrouped(self) -> list[Input]:
         """What is in sight."""
