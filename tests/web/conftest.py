@@ -125,7 +125,8 @@ class Page:
     def _check_head(self) -> None:
         heading = self.root.one("h1")
         assert self.title.removeprefix("Error: ").startswith(heading.text)
-        assert self.title.startswith("Error: ") == bool(self.root.all(class_="problems"))
+        is_refused = bool(self.root.all(class_="problems") or self.root.all(class_="stale"))
+        assert self.title.startswith("Error: ") == is_refused
         assert self.root.one("main")
         assert self.root.one("html")["lang"] == "en"
 
