@@ -28,6 +28,7 @@ def invite(actor: Actor, values: Mapping[str, Any]) -> str:
     actor.require("users.manage")
     role = parse(RoleValues, values).role
     with db.transaction() as session:
+        users.keep_apart(session, actor)
         code = _add(session, actor, role)
         events.record(session, actor, "user.invited", role=role.value)
     return code

@@ -24,7 +24,7 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotFound, NotSignedIn, Throttled, Unavailable
 from agents_app.models import Account, Agent, ApiToken, LoginAttempt, User
-from agents_app.operations import events
+from agents_app.operations import events, users
 from agents_app.operations.permissions import Actor
 from agents_app.operations.sessions import source_of
 from agents_app.schemas.choices import Door, Role, Scope
@@ -74,6 +74,7 @@ def create(actor: Actor, values: Mapping[str, Any], maker_email: str | None = No
     pepper_id = next(iter(settings().keys.peppers))
     days = checked.expires_in_days or settings().token_days
     with db.transaction() as session:
+        users.keep_apart(session, actor)
         _check_agents(session, actor, checked.agent_ids)
         maker = actor.user_id or _maker(session, actor, checked, maker_email)
         token = ApiToken(

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from agents_app.db import db
-from agents_app.errors import Conflict, InvalidInput, NotFound
+from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agents_app.models import Account, Invitation, User, UserSession
 from agents_app.operations import events, passwords, sessions
 from agents_app.operations.permissions import Actor
@@ -101,7 +101,7 @@ def delete(actor: Actor, user_id: UUID) -> None:
 
 
 def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> None:
-    """Choose a new password knowing the present one; every other session of the person ends.
+    """Choose a new password knowing the present one; the person's other sessions and the link to choose one end.
 
     Raises InvalidInput, Throttled after too many wrong guesses, and Conflict when it was changed meanwhile.
     """
@@ -117,6 +117,7 @@ def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> No
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         sessions.forget_guess(session, attempt_id)
+        session.execute(sa.delete(Invitation).where(Invitation.user_id == actor.user_id))
         mine = sa.update(User).where(User.id == actor.user_id, User.password_hash == stored)
         if session.execute(mine.values(password_hash=password_hash).returning(User.id)).one_or_none() is None:
             raise Conflict("Your password was changed meanwhile. Sign in with the new one.")
@@ -125,9 +126,8 @@ def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> No
 
 
 def find(session: Session, actor: Actor, user_id: UUID) -> User:
-    """A person of the actor's account, with all changes of its people kept apart. Raises NotFound."""
-    # Whoever changes people waits here: two admins cannot remove each other at the same moment.
-    session.execute(sa.select(Account.id).where(Account.id == actor.account_id).with_for_update(key_share=True))
+    """A person of the actor's account, with all changes of its people kept apart. Raises NotFound, Forbidden."""
+    keep_apart(session, actor)
     mine = sa.select(User).where(User.id == user_id, User.account_id == actor.account_id)
     user = session.scalars(mine).one_or_none()
     if user is None:
@@ -135,17 +135,35 @@ def find(session: Session, actor: Actor, user_id: UUID) -> User:
     return user
 
 
+def keep_apart(session: Session, actor: Actor) -> None:
+    """Within the caller's transaction, keep changes of the account's people apart.
+
+    Raises Forbidden where the actor is no admin any more.
+    """
+    # Whoever changes people waits here: two admins cannot remove each other at the same moment.
+    session.execute(sa.select(Account.id).where(Account.id == actor.account_id).with_for_update(key_share=True))
+    if actor.user_id is None:
+        return
+    # Who was an admin when the request began may be none by now, and must not leave a way back in.
+    me = sa.select(User.id).where(User.id == actor.user_id, User.role == Role.ADMIN, User.is_active)
+    if session.scalar(me) is None:
+        raise Forbidden("Only an admin may do this.", code="role_missing")
+
+
 def _end(session: Session, actor: Actor, user: User, action: str, **details: Any) -> None:
+    # Links first, then the person: whoever uses a link at this moment locks them in this order.
+    with session.no_autoflush:
+        _end_links(session, user)
     session.flush()
     _check_admins(session, actor)
     sessions.end_all(session, user.id)
-    _end_links(session, user)
     events.record(session, actor, action, _target(user), **details)
 
 
 def _end_links(session: Session, user: User) -> None:
-    # Or an admin who must go could come back by a link made before.
-    session.execute(sa.delete(Invitation).where(Invitation.created_by == user.id))
+    # Or somebody who must go could come back by a link made before.
+    theirs = sa.or_(Invitation.created_by == user.id, Invitation.user_id == user.id)
+    session.execute(sa.delete(Invitation).where(theirs))
 
 
 def _check_admins(session: Session, actor: Actor) -> None:

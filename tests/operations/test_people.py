@@ -1,6 +1,7 @@
 """People of an account and the links by which they join: refusals first."""
 
 import threading
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,7 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn
 from agents_app.models import Agent, Event, Invitation, User
-from agents_app.operations import accounts, agent_reads, invitations, sessions, users
+from agents_app.operations import accounts, agent_reads, invitations, sessions, tokens, users
 from agents_app.schemas.choices import Role
 from tests import make
 
@@ -95,7 +96,7 @@ def test_two_admins_cannot_remove_each_other_at_the_same_moment(app: Flask) -> N
             start.wait()
             try:
                 users.deactivate(actor, other.user_id)
-            except Conflict as refusal:
+            except Forbidden as refusal:
                 refused.append(refusal.code)
 
     threads = [threading.Thread(target=remove, args=pair) for pair in ((ada, person), (person, ada))]
@@ -104,7 +105,27 @@ def test_two_admins_cannot_remove_each_other_at_the_same_moment(app: Flask) -> N
     for thread in threads:
         thread.join()
 
-    assert refused == ["last_admin"]
+    assert refused == ["role_missing"]
+
+
+@pytest.mark.parametrize(
+    "lose", [users.deactivate, lambda admin, one: users.change_role(admin, one, {"role": "viewer"})]
+)
+def test_who_was_an_admin_when_the_request_began_leaves_no_way_back(app: Flask, lose: Any) -> None:
+    admin = make.make_user(app)
+    former = make.make_user(app, Role.ADMIN, admin.account_id)
+    lose(admin, former.user_id)
+
+    for act in (
+        lambda: invitations.invite(former, {"role": "admin"}),
+        lambda: invitations.reset_password(former, admin.user_id),
+        lambda: users.activate(former, former.user_id),
+        lambda: users.change_role(former, former.user_id, {"role": "admin"}),
+        lambda: tokens.create(former, {"name": "ci", "scopes": ["runtime"]}),
+    ):
+        with pytest.raises(Forbidden) as refusal:
+            act()
+        assert refusal.value.code == "role_missing"
 
 
 def test_a_changed_role_and_a_deactivation_end_every_session(app: Flask) -> None:
@@ -214,6 +235,25 @@ def test_a_reset_link_changes_the_password_and_ends_every_session(app: Flask) ->
     session_id = invitations.choose_password(code, {"password": "another-quiet-4-river"}, **FROM_HERE)
 
     assert (is_signed_in(before), is_signed_in(session_id)) == (False, True)
+
+
+@pytest.mark.parametrize("event", ["a new password", "another role", "a deactivation"])
+def test_a_reset_link_ends_with_what_makes_it_needless(app: Flask, event: str) -> None:
+    admin = make.make_user(app)
+    person = make.make_user(app, Role.VIEWER, admin.account_id)
+    code = invitations.reset_password(admin, person.user_id)
+
+    if event == "a new password":
+        words = {"current_password": make.PASSWORD, "password": "another-quiet-4-river"}
+        users.change_password(person, sign_in(person.email), words)
+    elif event == "another role":
+        users.change_role(admin, person.user_id, {"role": "editor"})
+    else:
+        users.deactivate(admin, person.user_id)
+        users.activate(admin, person.user_id)
+
+    with pytest.raises(NotFound):
+        invitations.choose_password(code, {"password": "another-quiet-5-river"}, **FROM_HERE)
 
 
 def test_an_account_is_deleted_with_everything_in_it_once_its_name_is_typed(app: Flask) -> None:
