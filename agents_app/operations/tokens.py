@@ -72,7 +72,6 @@ def create(actor: Actor, values: Mapping[str, Any], maker_email: str | None = No
     checked = parse(TokenValues, values)
     key_id, secret = _random(KEY_ID_LENGTH), _random(SECRET_LENGTH)
     pepper_id = next(iter(settings().keys.peppers))
-    days = checked.expires_in_days or settings().token_days
     with db.transaction() as session:
         users.keep_apart(session, actor)
         _check_agents(session, actor, checked.agent_ids)
@@ -86,7 +85,7 @@ def create(actor: Actor, values: Mapping[str, Any], maker_email: str | None = No
             digest=_digest(pepper_id, key_id, secret),
             scopes=[scope.value for scope in checked.scopes],
             agent_ids=checked.agent_ids,
-            expires_at=now() + timedelta(days=days),
+            expires_at=now() + timedelta(days=checked.expires_in_days or settings().token_days),
         )
         session.add(token)
         session.flush()
