@@ -9,7 +9,7 @@ from flask import Flask
 from agents_app.db import ROOT, now
 from agents_app.operations.permissions import Actor
 from agents_app.web import display
-from tests.make import make_agent
+from tests.make import make_agent, make_user
 from tests.web.conftest import Browser, OpenConsole, Page
 
 TEMPLATES = "".join(path.read_text() for path in (ROOT / "templates").rglob("*.html"))
@@ -29,6 +29,7 @@ def test_every_icon_is_there(name: str) -> None:
 
 
 def test_a_static_file_has_its_content_in_its_address_and_may_be_kept(console: Flask) -> None:
+    make_user(console)
     page = Browser(console).get("/sign-in")
 
     for address in (page.root.one("script")["src"], page.root.one("link", rel="stylesheet")["href"]):
