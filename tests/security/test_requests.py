@@ -111,7 +111,7 @@ def test_no_other_header_names_the_host(console: Flask, admin: Actor, header: st
 def addresses_counted(app: Flask, email: str) -> list[str]:
     """From where somebody guessed this person's password."""
     with app.app_context(), db.reading() as connection:
-        mine = sa.select(LoginAttempt.address).where(LoginAttempt.login == sessions.digest(email))
+        mine = sa.select(LoginAttempt.address).where(LoginAttempt.login == sessions.login_key(email))
         return list(connection.scalars(mine))
 
 
