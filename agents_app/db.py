@@ -23,6 +23,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from agents_app.errors import Conflict, ConsoleError, StorageFull, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
+# Where the SQLite database stands unless DATABASE_URL says otherwise.
+INSTANCE = ROOT / "instance"
 
 POOL_TIMEOUT_S = 3
 CONNECT_TIMEOUT_S = 3
@@ -151,11 +153,15 @@ def engine_options(url: URL, pool_size: int) -> dict[str, Any]:
 
 
 def create_sqlite_file(url: URL) -> None:
-    """Make the file of an SQLite URL, readable by its owner alone, where it is missing."""
+    """Make the file of an SQLite URL, readable by its owner alone, where it is missing. Raises OSError.
+
+    Of folders only our own `instance/` is made: any other that is missing is a slip in DATABASE_URL.
+    """
     if url.get_backend_name() != "sqlite" or url.database is None:
         return
     path = Path(url.database)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent == INSTANCE:
+        path.parent.mkdir(exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 

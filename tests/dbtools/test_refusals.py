@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -49,6 +50,16 @@ def test_a_wrong_address_is_told_with_its_cause(postgres_server: str, change: di
     url = sa.make_url(postgres_server).set(**change).render_as_string(hide_password=False)
 
     assert cause in _refusal(VERBS["upgrade"], url)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_folder_that_is_missing_is_told_by_every_verb_and_not_made(verb: str, tmp_path: Path) -> None:
+    folder = tmp_path / "instnace"
+
+    refusal = _refusal(VERBS[verb], f"sqlite:///{folder / 'console.db'}")
+
+    assert "No such file or directory. Check DATABASE_URL." in refusal
+    assert not folder.exists()
 
 
 def test_a_folder_is_no_sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> None:
