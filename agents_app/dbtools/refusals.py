@@ -49,7 +49,8 @@ def in_plain_words(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         is_connected = isinstance(error, IntegrityError | DataError) or getattr(error.orig, "pgcode", None)
         cause = _cause(str(error.orig))
-        text = f"{cause}. Nothing was changed." if is_connected else f"Cannot use {place(url)}: {cause}."
+        away = f"Cannot use {place(url)}: {cause}. Check the address."
+        text = f"{cause}. Nothing was changed." if is_connected else away
         raise CommandError(_without_password(text, url)) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
