@@ -15,7 +15,7 @@ from agents_app.config import settings
 from agents_app.db import db, lock_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, User
-from agents_app.operations import events, keys, passwords, sessions
+from agents_app.operations import events, keys, passwords, sessions, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
 from agents_app.schemas.people import AccountName, AccountValues, parse
@@ -75,6 +75,7 @@ def rename(actor: Actor, values: Mapping[str, Any]) -> None:
     actor.require("account.manage")
     name = parse(AccountName, values).name
     with db.transaction() as session:
+        users.keep_apart(session, actor)
         session.execute(sa.update(Account).where(Account.id == actor.account_id).values(name=name))
         events.record(session, actor, "account.renamed", ("account", actor.account_id, name))
 
@@ -86,6 +87,7 @@ def delete(actor: Actor, typed_name: str) -> None:
         account = session.get(Account, actor.account_id, with_for_update=True)
         if account is None:
             raise NotFound("Somebody else deleted this account just now.")
+        users.keep_apart(session, actor)
         if typed_name.strip() != account.name:
             raise InvalidInput([("/name", f"Type the account's name, {account.name}, to delete it.")])
         session.execute(sa.delete(Account).where(Account.id == actor.account_id))

@@ -10,7 +10,7 @@ from flask import Flask
 
 from agents_app.db import db, now
 from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn
-from agents_app.models import Agent, Event, Invitation, User
+from agents_app.models import Account, Agent, Event, Invitation, User
 from agents_app.operations import accounts, agent_reads, invitations, sessions, tokens, users
 from agents_app.schemas.choices import Role
 from tests import make
@@ -272,3 +272,16 @@ def test_an_account_is_deleted_with_everything_in_it_once_its_name_is_typed(app:
         assert connection.scalar(sa.select(Event.id).where(Event.account_id == admin.account_id)) is None
         farewell = sa.select(Event.target_name).where(Event.target_id == admin.account_id)
         assert connection.scalars(farewell.where(Event.action == "account.deleted")).all() == ["Acme"]
+
+
+def test_who_is_no_admin_any_more_neither_renames_nor_deletes_the_account(app: Flask) -> None:
+    admin = make.make_user(app)
+    was_admin = make.make_user(app, Role.ADMIN, admin.account_id)
+    users.change_role(admin, was_admin.user_id, {"role": "viewer"})
+
+    for act in (lambda: accounts.rename(was_admin, {"name": "Mine"}), lambda: accounts.delete(was_admin, "Acme")):
+        with pytest.raises(Forbidden):
+            act()
+
+    with db.reading() as connection:
+        assert connection.scalar(sa.select(Account.name).where(Account.id == admin.account_id)) == "Acme"
