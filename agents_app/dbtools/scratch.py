@@ -14,6 +14,9 @@ from agents_app.dbtools.columns import quoted
 from agents_app.dbtools.connections import looking
 
 INSUFFICIENT_PRIVILEGE = "42501"
+OWN_SESSIONS = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name AND usename = current_user"
+)
 ENUMS = "SELECT typname FROM pg_type WHERE typtype = 'e' AND typnamespace = to_regnamespace(current_schema())"
 
 
@@ -37,7 +40,8 @@ def scratch(url: URL, given: URL | None, folder: Path) -> Iterator[URL]:
 def _made(url: URL) -> Iterator[URL]:
     name = f"{(url.database or '')[:40]}_scratch_{uuid.uuid4().hex[:8]}"
     try:
-        _execute(url, "CREATE DATABASE {} TEMPLATE template0", name)
+        with _outside(url) as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {quoted(connection, name)} TEMPLATE template0")
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
             raise
@@ -48,13 +52,21 @@ def _made(url: URL) -> Iterator[URL]:
     try:
         yield url.set(database=name)
     finally:
-        _execute(url, "DROP DATABASE {} WITH (FORCE)", name)
+        _drop(url, name)
 
 
-def _execute(url: URL, statement: str, name: str) -> None:
+def _drop(url: URL, name: str) -> None:
+    # WITH (FORCE) is refused to an ordinary role while autovacuum works there; without it autovacuum gives way.
+    with _outside(url) as connection:
+        connection.execute(sa.text(OWN_SESSIONS), {"name": name})
+        connection.exec_driver_sql(f"DROP DATABASE {quoted(connection, name)}")
+
+
+@contextmanager
+def _outside(url: URL) -> Iterator[Connection]:
+    # A connection without a transaction, as databases are made and dropped.
     with looking(url) as connection:
-        outside = connection.execution_options(isolation_level="AUTOCOMMIT")
-        outside.exec_driver_sql(statement.format(quoted(connection, name)))
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from alembic.util import CommandError
 
 from agents_app.db import ROOT, parse_url
 from agents_app.dbtools.rehearsal import Rehearsal, in_words, rehearse
+from agents_app.dbtools.scratch import scratch
 from tests import postgres
 from tests.dbtools.tools import product, rows_of, run_sql, schema_of
 
@@ -28,6 +29,15 @@ def upgrade():
     {up}
 def downgrade():
     {down}
+"""
+UNTIL_AUTOVACUUM_WORKS = """
+DO $$ BEGIN
+    WHILE NOT EXISTS (
+        SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'autovacuum:%%'
+    ) LOOP
+        PERFORM pg_stat_clear_snapshot(), pg_sleep(0.05);
+    END LOOP;
+END $$
 """
 
 
@@ -116,6 +126,18 @@ def test_a_scratch_database_that_was_lent_is_empty_again(
 
         assert rehearsal.problems == []
         assert schema_of(lent) == empty
+
+
+def test_a_scratch_database_goes_also_while_autovacuum_works_in_it(tmp_path: Path) -> None:
+    slow = {"naptime": "1s", "vacuum_threshold": "0", "vacuum_cost_delay": "100ms", "vacuum_cost_limit": "1"}
+    with postgres.cluster(**{f"autovacuum_{name}": value for name, value in slow.items()}) as cluster:
+        url = parse_url(cluster.url)
+        with scratch(url, None, tmp_path) as made:
+            as_superuser = made.set(username="postgres").render_as_string()
+            run_sql(as_superuser, "CREATE TABLE t AS SELECT generate_series(1, 20000)", "DELETE FROM t")
+            run_sql(as_superuser, UNTIL_AUTOVACUUM_WORKS)
+
+        assert rows_of(cluster.url, "SELECT count(*) FROM pg_database WHERE datname LIKE '%%scratch%%'") == [(0,)]
 
 
 def test_what_the_way_up_and_down_loses_is_told(database: str, project: Path, backup_folder: Path) -> None:
