@@ -1,15 +1,10 @@
-"""The inputs that forms are made of, each made from a member of a schema. What is valid is said by the schema."""
+"""The inputs that forms are made of. What is valid is said by the schemas; from_schema.py makes inputs from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, ClassVar
 
 import wtforms
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
-
-from agents_app.schemas.fields import field_notes
 
 SPAN, SPAN_NARROW, SPAN_WHOLE = 3, 2, 6
 
@@ -76,6 +71,11 @@ class Input(wtforms.Field):
         """The ids of what a screen reader reads with the input."""
         ids = [f"{self.id}-error" if self.errors else None, self.hint_id]
         return " ".join(name for name in ids if name)
+
+    def problem(self, sentence: str) -> str:
+        """A refusal as it reads away from the input: it names the input, with the label before it where it does not."""
+        label = self.spec.label
+        return sentence if label.casefold() in sentence.casefold() else f"{label}: {sentence}"
 
     def refuse(self, sentence: str) -> None:
         """Put a refusal at this input."""
@@ -206,47 +206,3 @@ class Secret(Input, wtforms.StringField):
         """Put a refusal here, and the input in sight."""
         super().refuse(sentence)
         self.act = "replace"
-
-
-def make(model: type[BaseModel], name: str, **changes: Any) -> Any:
-    """The input for one member of a schema, by its type and its notes; `changes` go to its Spec."""
-    info, notes = model.model_fields[name], field_notes(model, name)
-    default = None if info.default is PydanticUndefined else info.default
-    spec = spec_of(model, name, **changes)
-    if notes.get("secret"):
-        return Secret(spec, is_long=notes.get("kind") == "pem")
-    if info.annotation is bool:
-        return Check(spec, default=default)
-    if spec.labels:
-        return Choice(spec, default=default)
-    if info.annotation == list[str]:
-        return Lines(spec, default=default)
-    return Pem(spec) if notes.get("kind") == "pem" else Text(spec, default=default)
-
-
-def spec_of(model: type[BaseModel], name: str, **changes: Any) -> Spec:
-    """What the schema tells a form of one member; `changes` stand above that."""
-    info, notes = model.model_fields[name], field_notes(model, name)
-    is_wide = notes.get("secret") or notes.get("kind") == "pem" or info.annotation is bool
-    rules: dict[str, Any] = {}
-    for rule in info.metadata:
-        rules |= getattr(rule, "schema", {})
-    known: dict[str, Any] = {
-        "label": info.title or name,
-        "hint": info.description or "",
-        "is_optional": info.default is None or info.default == [],
-        "most": rules.get("maxLength"),
-        "span": notes.get("span") or (SPAN_WHOLE if is_wide else SPAN_NARROW if "width" in notes else SPAN),
-        "width": notes.get("width"),
-        "group": notes.get("group"),
-        "is_mono": rules.get("format") == "uuid" or notes.get("kind") == "pem",
-        "labels": _labels(info.annotation, notes),
-    }
-    return Spec(**(known | changes))
-
-
-def _labels(annotation: object, notes: Mapping[str, Any]) -> dict[str, str]:
-    if not (isinstance(annotation, type) and issubclass(annotation, StrEnum)):
-        return {}
-    given = notes.get("labels", {})
-    return {option.value: given.get(option, option.value) for option in annotation}

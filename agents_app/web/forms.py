@@ -13,7 +13,8 @@ from agents_app.errors import InvalidInput
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
 from agents_app.schemas.choices import ConnectionType, Scope
 from agents_app.schemas.people import AccountValues, PersonValues, TokenValues
-from agents_app.web.fields import SPAN_WHOLE, Area, Boxes, Choice, Input, Secret, Spec, Text, make, spec_of
+from agents_app.web.fields import SPAN_WHOLE, Area, Boxes, Choice, Input, Secret, Spec, Text
+from agents_app.web.from_schema import make, spec_of
 
 FormData = MultiDict[str, str]
 
@@ -64,7 +65,7 @@ class ConsoleForm(FlaskForm):
 
     def problems(self) -> list[tuple[str | None, str]]:
         """Every refusal as (id of the input or None, sentence), in the order of the page."""
-        named = [(field.anchor, sentence) for field in self.inputs() for sentence in field.errors]
+        named = [(field.anchor, field.problem(sentence)) for field in self.inputs() for sentence in field.errors]
         return [*((None, sentence) for sentence in self.general), *named]
 
     @property

@@ -2,7 +2,8 @@
 
 from agents_app.schemas.choices import Role
 from agents_app.schemas.people import AccountName, NewPasswordValues, PasswordValues, PersonValues, RoleValues
-from agents_app.web.fields import SPAN_WHOLE, Choice, Secret, Spec, Text, make, spec_of
+from agents_app.web.fields import SPAN_WHOLE, Choice, Secret, Spec, Text
+from agents_app.web.from_schema import make, spec_of
 from agents_app.web.forms import ConsoleForm, FormData
 
 ROLE_NAMES = {Role.VIEWER.value: "Viewer", Role.EDITOR.value: "Editor", Role.ADMIN.value: "Admin"}

@@ -81,6 +81,18 @@ def test_all_problems_are_told_at_once_and_the_hidden_panel_is_ignored(browser: 
     assert page.root.one(id="POWERBI-tenant_id")["value"] == "not/a/tenant"
 
 
+def test_each_line_of_the_summary_says_which_input_it_is_about(browser: Browser) -> None:
+    given = {**NEW_DATABASE, "name": "x" * 256, "api_key": "***", "DB-host": ""}
+
+    page = browser.send("/agents/new", status=422, **given)
+
+    assert isinstance(page, Page)
+    name, key, host = [link.text for link in page.root.one(class_="problems").all("a")]
+    assert name == f"Name: {page.error_at('name')}"
+    assert key.startswith("API key: This is a mask")
+    assert host == "Enter the host."
+
+
 def test_an_unknown_connection_type_is_refused(browser: Browser) -> None:
     page = browser.send("/agents/new", status=422, **{**NEW_DATABASE, "connection_type": "ORACLE"})
 
