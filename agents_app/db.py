@@ -3,10 +3,11 @@
 No table is defined here (see `models/`) and no rule (see `operations/`).
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ POOL_TIMEOUT_S = 3
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
+# What SQLite does not say of a file that is not there: it makes one.
+NO_FILE = "there is no such file"
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -182,11 +185,12 @@ def _autocommit(connection: Connection) -> Iterator[None]:
 
 
 @event.listens_for(Engine, "do_connect")
-def _create_sqlite_file_first(dialect: Dialect, _record: object, arguments: list[Any], _options: object) -> None:
-    # SQLite itself would make a file that everybody may read; where none can be made it says so.
-    if dialect.name == "sqlite" and arguments[0] != ":memory:":
-        with suppress(OSError):
-            create_sqlite_file(URL.create("sqlite", database=arguments[0]))
+def _refuse_missing_sqlite_file(dialect: Dialect, _record: object, arguments: list[Any], _options: object) -> None:
+    # SQLite itself would make an empty database, which everybody may read, of any slip in its name.
+    path = Path(arguments[0]) if dialect.name == "sqlite" and arguments[0] != ":memory:" else None
+    if path and not path.exists():
+        has_folder = path.parent == INSTANCE or path.parent.is_dir()
+        raise sqlite3.OperationalError(NO_FILE if has_folder else os.strerror(errno.ENOENT))
 
 
 @event.listens_for(Engine, "connect")
@@ -230,6 +234,8 @@ def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     state = getattr(getattr(error, "orig", None), "pgcode", None)
     if state == "53100" or "disk is full" in cause:
         return StorageFull("The database has no room left. Nothing was changed.")
+    if cause == NO_FILE:
+        return Unavailable("There is no database yet. Run: flask db deploy", code="schema_behind")
     if state == "42P01" or "no such table" in cause or state == "42703" or "no such column" in cause:
         return Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
     if state in ("57014", "55P03") or "database is locked" in cause:

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from agents_app import dbtools
-from agents_app.db import db, parse_url
+from agents_app.db import create_sqlite_file, db, parse_url
 from tests import make, postgres
 
 
@@ -36,7 +36,9 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database; the test runs on SQLite and on PostgreSQL."""
-    return request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+    url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+    create_sqlite_file(parse_url(url))
+    return url
 
 
 @pytest.fixture(scope="session")

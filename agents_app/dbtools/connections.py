@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
 
-from agents_app.db import CONNECT_TIMEOUT_S, create_sqlite_file
+from agents_app.db import CONNECT_TIMEOUT_S
 from agents_app.dbtools import postgresql, sqlite
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.say import say
@@ -19,7 +19,7 @@ APPLICATION = "agent-console migration"
 
 @contextmanager
 def looking(url: URL) -> Iterator[Connection]:
-    """A connection for commands that only look."""
+    """A connection for commands that only look. Raises SQLAlchemy's errors, also where an SQLite file is not there."""
     with _engine(url).connect() as connection:
         yield connection
 
@@ -39,7 +39,6 @@ def migrating(url: URL, patience: Patience, *, verbose: bool) -> Iterator[Connec
 
 
 def _engine(url: URL) -> Engine:
-    create_sqlite_file(url)
     options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
     if url.get_backend_name() == "sqlite":
         return sa.create_engine(url, connect_args={"timeout": sqlite.DRIVER_WAITS_S}, **options)

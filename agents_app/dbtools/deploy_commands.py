@@ -7,7 +7,7 @@ from typing import Any
 import click
 from flask import current_app
 
-from agents_app.db import db
+from agents_app.db import create_sqlite_file, db
 from agents_app.dbtools.backup_commands import AS_JSON, refusing, tell
 from agents_app.dbtools.deploy import Deployment, Prospect, deploy, prospect
 from agents_app.dbtools.look_commands import migrations, plan_lines, problem_lines
@@ -28,6 +28,8 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> 
     """
     done = None
     with refusing() as url:
+        if not dry_run:
+            create_sqlite_file(url)
         seen = prospect(url, migrations(), db.metadata)
         result = _verdict(seen, dry_run=dry_run, yes=yes)
         if not as_json and seen.plan.steps:

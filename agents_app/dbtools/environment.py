@@ -12,6 +12,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.db import create_sqlite_file
 from agents_app.dbtools import autogenerate, postgresql
 from agents_app.dbtools.configuration import BACKUPS
 from agents_app.dbtools.connections import looking, migrating
@@ -52,6 +53,8 @@ def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place])
             _write_script(url, settings)
         elif "destination_rev" in asked:
             # `upgrade`, `downgrade` and `stamp` go somewhere, the others only look.
+            if asked["fn"].__name__ == "upgrade":
+                create_sqlite_file(url)
             _migrate(url, steps, settings, Savings(_backup_folder(find_place), url))
         else:
             _look(url, steps, settings)

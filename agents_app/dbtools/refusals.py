@@ -9,6 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from agents_app.db import NO_FILE
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
 
@@ -74,6 +75,8 @@ def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
 
 
 def _cause(text: str) -> str:
+    if text == NO_FILE:
+        return f"{text} yet; flask db upgrade makes it"
     # libpq repeats itself for each address of a host.
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     failures = [re.sub(r"^(?:FATAL|ERROR):\s+", "", line.partition(" failed: ")[2]) for line in lines]

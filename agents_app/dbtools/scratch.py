@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.db import create_sqlite_file
 from agents_app.dbtools.columns import quoted
 from agents_app.dbtools.connections import looking
 
@@ -73,6 +74,7 @@ def _outside(url: URL) -> Iterator[Connection]:
 def _lent(url: URL, given: URL) -> Iterator[URL]:
     if given.get_backend_name() != url.get_backend_name():
         raise CommandError("The scratch database must be of the same kind as the one in DATABASE_URL.")
+    create_sqlite_file(given)
     with looking(given) as connection:
         tables = sa.inspect(connection).get_table_names()
     if tables or given.set(password=None) == url.set(password=None):

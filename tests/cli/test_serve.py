@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -48,6 +49,14 @@ def test_a_schema_that_is_behind_stops_it_with_one_line(checkout: Checkout, data
 
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == "Error: The database schema is behind the program. Run: flask db deploy\n"
+
+
+def test_an_sqlite_file_that_is_missing_stops_it_and_is_not_made(ready: Checkout, tmp_path: Path) -> None:
+    refused = ready.flask("serve", DATABASE_URL=f"sqlite:///{tmp_path / 'moved.db'}")
+
+    assert refused.returncode == 1
+    assert refused.stderr == "Error: There is no database yet. Run: flask db deploy\n  there is no such file\n"
+    assert not (tmp_path / "moved.db").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -70,6 +70,22 @@ def test_a_deployment_takes_a_backup_applies_and_checks(flask_db: Flasks, databa
     assert len(list((tmp_path / "backups").iterdir())) == 1
 
 
+def test_a_deployment_makes_the_sqlite_file_that_is_missing_and_looking_does_not(
+    flask_db: Flasks, sqlite_url: str
+) -> None:
+    file = Path(parse_url(sqlite_url).database or "")
+
+    for words in (("deploy", "--dry-run"), ("status",), ("plan",), ("rehearse",)):
+        looked = flask_db(sqlite_url, *words)
+        assert (looked.exit_code, len(looked.stderr.splitlines())) == (1, 1)
+        assert "there is no such file yet; flask db upgrade makes it." in looked.stderr
+        assert not file.exists()
+
+    assert flask_db(sqlite_url, "deploy").exit_code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    command.check(product(sqlite_url))
+
+
 def test_where_no_backup_can_be_written_nothing_is_done(flask_db: Flasks, database_url: str, tmp_path: Path) -> None:
     command.upgrade(product(database_url), GUIDE)
     (tmp_path / "backups").write_text("a file stands where the folder should be")

@@ -62,6 +62,16 @@ def test_a_folder_that_is_missing_is_told_by_every_verb_and_not_made(verb: str, 
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"upgrade"}))
+def test_an_sqlite_file_that_is_missing_is_told_by_every_verb_but_upgrade_and_not_made(
+    verb: str, tmp_path: Path
+) -> None:
+    refusal = _refusal(VERBS[verb], f"sqlite:///{tmp_path / 'consle.db'}")
+
+    assert "there is no such file yet; flask db upgrade makes it. Check DATABASE_URL." in refusal
+    assert not (tmp_path / "consle.db").exists()
+
+
 def test_a_folder_is_no_sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("folder")
 
