@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response, current_app, g, render_template, request
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
@@ -71,7 +70,7 @@ WORDS = {
     405: ("method_not_allowed", "This address does not take this method."),
     408: ("timeout", "The request took too long to arrive."),
     411: ("length_required", "Say how long the body is (Content-Length)."),
-    413: ("too_large", f"Send at most {BODY_MAX // 1000} kB."),
+    413: ("too_large", f"This is more than can be taken at once. Send at most {BODY_MAX // 1000} kB."),
     414: ("address_too_long", "The address is too long."),
     415: ("unsupported_media_type", "Send the body as application/json."),
     500: ("internal_error", "Something went wrong here. It was logged under the request id."),
@@ -135,16 +134,7 @@ def address() -> str:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Install all of this on the app."""
-    app.config.update(
-        MAX_CONTENT_LENGTH=BODY_MAX,
-        MAX_FORM_MEMORY_SIZE=BODY_MAX,
-        SESSION_COOKIE_NAME="__Host-session" if settings.is_https else "session",
-        SESSION_COOKIE_SECURE=settings.is_https,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_PATH="/",
-    )
-    app.session_interface = PageSessions()
+    app.config.update(MAX_CONTENT_LENGTH=BODY_MAX, MAX_FORM_MEMORY_SIZE=BODY_MAX)
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
@@ -156,16 +146,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.register_error_handler(Exception, _answer)
     app.add_url_rule("/healthz", "healthz", _healthz)
     app.add_url_rule("/readyz", "readyz", _readyz)
-
-
-class PageSessions(SecureCookieSessionInterface):
-    """Flask's signed cookie for pages; the JSON door, health and static files never touch it."""
-
-    def open_session(self, app: Flask, request: Any) -> SecureCookieSession | None:
-        """The cookie's content, or None (a session that cannot be written) where no page is asked for."""
-        if request.path.startswith(("/api/", "/static/", *HEALTH)):
-            return None
-        return super().open_session(app, request)
 
 
 def is_for_programs(path: str) -> bool:

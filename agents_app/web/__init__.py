@@ -10,6 +10,7 @@ from agents_app.web import (
     activity,
     agents,
     auth,
+    cookie,
     database,
     display,
     joining,
@@ -51,6 +52,7 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
     )
+    cookie.init_app(app)
     csrf.init_app(app)
     display.init_app(app)
     app.register_blueprint(pages)

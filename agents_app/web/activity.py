@@ -16,8 +16,8 @@ from agents_app.web.addresses import PLACES, ListAddress
 from agents_app.web.auth import Answer, current_actor, require_sign_in
 from agents_app.web.deeds import deed
 from agents_app.web.fields import SPAN_WHOLE, Choice, Text
-from agents_app.web.from_schema import spec_of
 from agents_app.web.forms import ConsoleForm
+from agents_app.web.from_schema import spec_of
 
 ANY = {"": "Any"}
 ABOUT = {

@@ -25,13 +25,37 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 STEPS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
 TYPE_ICONS = {ConnectionType.DB: "database", ConnectionType.POWERBI: "chart-column"}
 CREDENTIAL_WARNING_DAYS = 30
+# What the page of a refusal is called, by its code where one status has several, else by its status.
+ERROR_TITLES = {
+    "form_expired": "This form is out of date",
+    400: "This cannot be read",
+    403: "You may not do this",
+    404: "Not found",
+    405: "This cannot be opened",
+    408: "This took too long",
+    409: "This does not fit",
+    412: "Changed meanwhile",
+    413: "This is too much",
+    414: "This address is too long",
+    429: "Too many tries",
+    500: "Something went wrong",
+    503: "Not available now",
+    507: "No room left",
+}
 
 
 def init_app(app: Flask) -> None:
     """Hand all of this to the templates."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
-        icon=icon, asset=asset, type_icon=type_icon, type_label=type_label, types=TYPES, now=now, with_back=with_back
+        icon=icon,
+        asset=asset,
+        type_icon=type_icon,
+        type_label=type_label,
+        types=TYPES,
+        now=now,
+        with_back=with_back,
+        error_titles=ERROR_TITLES,
     )
     app.jinja_env.filters.update(
         when=when, initials=initials, number=number, day=day, moment=moment, subtitle=subtitle, server=server

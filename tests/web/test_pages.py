@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from agents_app import http
 from agents_app.db import ROOT, now
 from agents_app.operations.permissions import Actor
 from agents_app.web import display
@@ -73,6 +74,16 @@ def test_what_is_not_there_is_said_with_a_way_back(address: str, console: Flask,
         assert page.status == 404
         assert page.root.one("a", href="/")
         assert answer.headers["X-Request-ID"] in page.text
+
+
+def test_a_form_that_is_too_large_is_said_so_in_plain_words(browser: Browser) -> None:
+    values = {"csrf_token": browser.token(), "name": "x" * http.BODY_MAX}
+
+    page = browser.post("/agents/new", values, status=413)
+
+    assert isinstance(page, Page)
+    assert page.title.startswith("This is too much")
+    assert "Send at most 1000 kB." in page.text
 
 
 def test_a_wrong_method_is_said_as_a_page(browser: Browser) -> None:
