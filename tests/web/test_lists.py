@@ -49,6 +49,17 @@ def test_an_account_sees_its_own_agents_only(console: Flask, browser: Browser) -
     assert "Create your first agent" in page.text
 
 
+def test_a_tab_without_agents_says_so_and_not_that_words_do_not_occur(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    make_agent(console, admin)
+
+    page = browser.get("/agents?status=disabled")
+
+    assert "No agent is disabled" in page.text
+    assert "Every word" not in page.text
+
+
 def test_an_empty_list_offers_a_new_agent_to_those_who_may(console: Flask, admin: Actor, signed_in: SignIn) -> None:
     page = signed_in(admin).get("/agents")
     assert "Create your first agent" in page.text
