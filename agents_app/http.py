@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response, current_app, g, render_template, request
+from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
@@ -157,6 +158,9 @@ def _begin() -> None:
     g.request_id = uuid.uuid4().hex
     g.began = time.perf_counter()
     hosts = current_app.extensions["hosts"]
+    if request_ctx.url_adapter is None:
+        # The host cannot be any ("a..b"); the page that refuses it has addresses of its own to write.
+        request_ctx.url_adapter = current_app.url_map.bind(hosts[0])
     if request.path not in HEALTH and not host_is_trusted(request.host, hosts):
         raise errors.Malformed("This console is not called by this host name. An operator can set PUBLIC_URL.")
 
@@ -166,8 +170,8 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if current_app.extensions["hsts"]:
         response.headers["Strict-Transport-Security"] = HSTS
-    if request.endpoint != "static":
-        response.headers.setdefault("Cache-Control", "no-store")
+    # Files say how long they may be kept; nothing else may.
+    response.headers.setdefault("Cache-Control", "no-store")
     if "request_id" in g:
         response.headers["X-Request-ID"] = g.request_id
         _log_request(response)

@@ -61,7 +61,7 @@ def check(app: Flask, answer: TestResponse) -> None:
     assert answer.headers["X-Request-ID"]
     hsts = answer.headers.get("Strict-Transport-Security")
     assert hsts == ("max-age=31536000; includeSubDomains" if is_https(app) else None)
-    if not path.startswith(KEPT):
+    if answer.status_code >= 400 or not path.startswith(KEPT):
         assert answer.headers["Cache-Control"] == "no-store"
     if http.is_for_programs(path) or path.startswith(KEPT) or path in http.HEALTH:
         assert "Set-Cookie" not in answer.headers

@@ -28,6 +28,9 @@ HOSTS = [
     "evil.example#localhost",
     "[::2]",
     "127.0.0.1.evil.example",
+    "evil..example",
+    "e" * 64 + ".example",
+    "localhost..",
     "",
 ]
 PATHS = [
