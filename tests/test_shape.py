@@ -24,7 +24,7 @@ FUNCTION_MAX = 30
 MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "encryption": (set(), {"cryptography"}),
-    "schemas": ({"errors", "connections"}, {"pydantic", "pydantic_core"}),
+    "schemas": ({"errors", "connections"}, {"pydantic", "pydantic_core", "zxcvbn"}),
     "connections": ({"errors", "schemas"}, {"pydantic", "pydantic_core"}),
     "db": ({"errors"}, {"sqlalchemy", "flask_sqlalchemy"}),
     "models": ({"db", "schemas"}, {"sqlalchemy"}),

@@ -9,7 +9,7 @@ from pydantic import ValidationError, model_validator
 from agents_app.errors import InvalidInput
 from agents_app.schemas import limits
 from agents_app.schemas.choices import Role, Scope
-from agents_app.schemas.common_passwords import COMMON
+from agents_app.schemas.common_passwords import is_common
 from agents_app.schemas.fields import Rule, Schema, field, refusals, refuse
 from agents_app.schemas.rules import choice, clean_text, is_uuid, line, whole
 
@@ -35,12 +35,6 @@ def _new_password(value: object) -> str:
     if is_common(value):
         raise refuse("This password is among the first that are tried. Use a longer or less usual one.")
     return value
-
-
-def is_common(password: str) -> bool:
-    """Whether a guesser would try it early: well-known words with digits around, or one piece repeated."""
-    core = re.sub(r"[^a-z]", "", password.casefold())
-    return core in COMMON or password.isdigit() or len(set(password)) < 5 or password in (password + password)[1:-1]
 
 
 email_address = Rule(_email, {"format": "email", "maxLength": limits.EMAIL})
