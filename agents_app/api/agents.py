@@ -15,9 +15,9 @@ from agents_app.schemas import listing as queries
 Values = Mapping[str, Any]
 
 
-def listing(actor: Actor, values: Values) -> Response:
+def listing(actor: Actor, query: queries.AgentQuery) -> Response:
     """The agents that match, a page of them."""
-    page = agent_reads.listing(actor, queries.parse(values))
+    page = agent_reads.listing(actor, query)
     return answers.as_json({"items": page.items, "next_cursor": page.next_cursor})
 
 

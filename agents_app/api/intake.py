@@ -8,7 +8,7 @@ from flask import request
 
 from agents_app.errors import InvalidInput, Malformed, WrongMediaType
 from agents_app.schemas import json_text
-from agents_app.schemas.fields import escape_pointer
+from agents_app.schemas.fields import Schema, escape_pointer, parse
 
 IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 VERSION = re.compile(r'"([1-9][0-9]{0,9})"')
@@ -32,15 +32,21 @@ def no_body() -> None:
         raise Malformed("This address takes no body.")
 
 
-def query(known: Collection[str]) -> dict[str, str]:
-    """The parameters of the query. Raises InvalidInput where one is not known or given twice."""
-    unknown = request.args.keys() - known
-    problems = [(f"/{escape_pointer(name)}", "This parameter is not known here.") for name in unknown]
-    twice = [name for name in known if len(request.args.getlist(name)) > 1]
-    problems += [(f"/{name}", "Give this parameter once.") for name in twice]
+def query(schema: type[Schema], known: Collection[str]) -> Schema:
+    """The query as `schema` reads it; only these members of it are known.
+
+    Raises InvalidInput with every parameter that is wrong, not known or given twice.
+    """
+    given = request.args.to_dict(flat=False)
+    problems = [(f"/{escape_pointer(name)}", "This parameter is not known here.") for name in given.keys() - known]
+    problems += [(f"/{name}", "Give this parameter once.") for name in known if len(given.get(name, ())) > 1]
+    try:
+        read = parse(schema, {name: texts[0] for name, texts in given.items() if name in known and len(texts) == 1})
+    except InvalidInput as refusal:
+        problems += refusal.fields
     if problems:
         raise InvalidInput(sorted(problems))
-    return request.args.to_dict()
+    return read
 
 
 def idempotency_key() -> str | None:

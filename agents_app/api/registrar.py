@@ -17,8 +17,8 @@ class Endpoint:
     """One method at one address.
 
     `path` names an id as `{agent_id}`. `view` gets the actor, the ids of the path, and `values` where the endpoint
-    takes a body (`body` names its schema) or a query. `answers` names the schema of each good status, None where there
-    is no body; refusals that follow from the rest need not be named in `refuses`.
+    takes a body (`body` names its schema) or `query` where it takes a query. `answers` names the schema of each good
+    status, None where there is no body; refusals that follow from the rest need not be named in `refuses`.
     """
 
     method: str
@@ -65,9 +65,9 @@ def register(door: Blueprint, endpoint: Endpoint) -> None:
 
 def _respond(endpoint: Endpoint) -> View:
     def respond(**ids: Any) -> Response:
-        asked = intake.query(endpoint.parameters)
+        asked = intake.query(endpoint.query or Schema, endpoint.parameters)
         if endpoint.query is not None:
-            return endpoint.view(g.actor, **ids, values=asked)
+            return endpoint.view(g.actor, **ids, query=asked)
         if endpoint.body is not None:
             return endpoint.view(g.actor, **ids, values=intake.body())
         intake.no_body()

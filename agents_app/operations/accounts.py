@@ -18,7 +18,8 @@ from agents_app.models import Account, User
 from agents_app.operations import events, keys, passwords, sessions, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
-from agents_app.schemas.people import AccountName, AccountValues, parse
+from agents_app.schemas.fields import parse
+from agents_app.schemas.people import AccountName, AccountValues
 
 
 def is_empty() -> bool:

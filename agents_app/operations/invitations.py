@@ -16,7 +16,8 @@ from agents_app.models import Account, Invitation, User
 from agents_app.operations import events, passwords, sessions, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
-from agents_app.schemas.people import PasswordValues, PersonValues, RoleValues, parse
+from agents_app.schemas.fields import parse
+from agents_app.schemas.people import PasswordValues, PersonValues, RoleValues
 
 VALID_FOR = timedelta(days=7)
 GONE = "This link was used before, was withdrawn, or is too old. Ask for a new one."

@@ -25,10 +25,11 @@ from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotFound, NotSignedIn, Throttled, Unavailable
 from agents_app.models import Account, Agent, ApiToken, LoginAttempt, User
 from agents_app.operations import events, users
+from agents_app.operations.guesses import source_of
 from agents_app.operations.permissions import Actor
-from agents_app.operations.sessions import source_of
 from agents_app.schemas.choices import Door, Role, Scope
-from agents_app.schemas.people import TokenValues, parse
+from agents_app.schemas.fields import parse
+from agents_app.schemas.people import TokenValues
 
 ALPHABET = string.ascii_letters + string.digits
 FORM = re.compile(r"agc_(?P<key_id>[A-Za-z0-9]{12})\.(?P<secret>[A-Za-z0-9]{40})(?P<checksum>[A-Za-z0-9]{6})")

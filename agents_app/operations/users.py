@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 from agents_app.db import db
 from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agents_app.models import Account, Invitation, User, UserSession
-from agents_app.operations import events, passwords, sessions
+from agents_app.operations import events, guesses, passwords, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Role
-from agents_app.schemas.people import NewPasswordValues, RoleValues, parse
+from agents_app.schemas.fields import parse
+from agents_app.schemas.people import NewPasswordValues, RoleValues
 
 NO_USER = "There is no person with this id."
 NO_ADDRESS = "Nobody in this account has this address."
@@ -111,12 +112,12 @@ def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> No
     with db.reading() as connection:
         stored = connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id))
     # Whoever found a browser open must not guess here what the sign-in page would not let them.
-    attempt_id = sessions.count_guess(actor.email, actor.address or "")
+    attempt_id = guesses.count(actor.email, actor.address or "")
     if not passwords.is_right(stored, checked.current_password):
         raise InvalidInput([("/current_password", "This is not your present password.")])
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
-        sessions.forget_guess(session, attempt_id)
+        guesses.forget(session, attempt_id)
         session.execute(sa.delete(Invitation).where(Invitation.user_id == actor.user_id))
         mine = sa.update(User).where(User.id == actor.user_id, User.password_hash == stored)
         if session.execute(mine.values(password_hash=password_hash).returning(User.id)).one_or_none() is None:

@@ -11,7 +11,7 @@ from agents_app.connections import TYPES, Connection
 from agents_app.errors import InvalidInput
 from agents_app.schemas import limits
 from agents_app.schemas.choices import ConnectionType
-from agents_app.schemas.fields import Schema, field, refusals
+from agents_app.schemas.fields import Schema, field, parse, refusals
 from agents_app.schemas.rules import choice, line, prose, secret
 
 CONFIG = "connection_config"
@@ -107,10 +107,7 @@ def destination(connection_type: ConnectionType, config: Mapping[str, Any]) -> t
 
 def check_reason(values: Mapping[str, Any]) -> str:
     """The reason for disabling an agent. Raises InvalidInput."""
-    try:
-        return DisableValues.model_validate(dict(values)).reason
-    except ValidationError as error:
-        raise InvalidInput(refusals(error, DisableValues)) from None
+    return parse(DisableValues, values).reason
 
 
 def _draft(values: Mapping[str, Any], removals: set[str]) -> Draft:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from agents_app.errors import InvalidInput
 
 # Where a schema says what its form and its refusals need to know; readers of JSON Schema may ignore it.
 NOTES = "x-console"
@@ -54,6 +56,9 @@ class Schema(BaseModel):
         return {name: value for name, value in values.items() if name not in cls.model_fields or not is_empty(value)}
 
 
+AnySchema = TypeVar("AnySchema", bound=Schema)
+
+
 def is_empty(value: object) -> bool:
     """Whether a member counts as not given: null, or nothing but white space."""
     return value is None or (isinstance(value, str) and not value.strip())
@@ -74,6 +79,14 @@ def field_notes(model: type[BaseModel], name: str) -> dict[str, Any]:
     extra = model.model_fields[name].json_schema_extra
     notes = extra.get(NOTES, {}) if isinstance(extra, dict) else {}
     return dict(notes) if isinstance(notes, dict) else {}
+
+
+def parse(schema: type[AnySchema], values: Mapping[str, Any]) -> AnySchema:
+    """The values as `schema` reads them. Raises InvalidInput with every broken rule."""
+    try:
+        return schema.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidInput(refusals(error, schema)) from None
 
 
 def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -9,12 +9,10 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import ValidationError
-
-from agents_app.errors import InvalidInput, Malformed
-from agents_app.schemas import limits
+from agents_app.errors import Malformed
+from agents_app.schemas import fields, limits
 from agents_app.schemas.choices import AgentStatus, ConnectionType, Door
-from agents_app.schemas.fields import Schema, field, refusals
+from agents_app.schemas.fields import Schema, field
 from agents_app.schemas.rules import choice, day, is_uuid, line, uuid_text, whole
 
 LIMIT = 50
@@ -104,18 +102,12 @@ class ActivityQuery(Schema):
 
 def parse_activity(values: Mapping[str, Any]) -> ActivityQuery:
     """The question that the values ask. Raises InvalidInput with every broken rule."""
-    try:
-        return ActivityQuery.model_validate(dict(values))
-    except ValidationError as error:
-        raise InvalidInput(refusals(error, ActivityQuery)) from None
+    return fields.parse(ActivityQuery, values)
 
 
 def parse(values: Mapping[str, Any]) -> AgentQuery:
     """The question that the values ask. Raises InvalidInput with every broken rule."""
-    try:
-        return AgentQuery.model_validate(dict(values))
-    except ValidationError as error:
-        raise InvalidInput(refusals(error, AgentQuery)) from None
+    return fields.parse(AgentQuery, values)
 
 
 def make_cursor(sort: Sort, value: datetime | str, row_id: UUID) -> str:

@@ -1,21 +1,18 @@
 """What a valid account, person, password and API token is."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from agents_app.errors import InvalidInput
 from agents_app.schemas import limits
 from agents_app.schemas.choices import Role, Scope
 from agents_app.schemas.common_passwords import is_common
-from agents_app.schemas.fields import Rule, Schema, field, refusals, refuse
+from agents_app.schemas.fields import Rule, Schema, field, refuse
 from agents_app.schemas.rules import choice, clean_text, is_uuid, line, whole
 
 EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;]+\.[^\s@<>\"(),:;.]+")
 TOKEN_DAYS_MAX = 3_650
-AnySchema = TypeVar("AnySchema", bound=Schema)
 
 
 def _email(value: object) -> str:
@@ -130,11 +127,3 @@ class TokenValues(Schema):
     agent_ids: Annotated[list[str], Rule(_agent_ids)] = field(
         "Only these agents", "For the scope runtime. None chosen means all.", default=[]
     )
-
-
-def parse(schema: type[AnySchema], values: Mapping[str, Any]) -> AnySchema:
-    """The values as `schema` reads them. Raises InvalidInput with every broken rule."""
-    try:
-        return schema.model_validate(dict(values))
-    except ValidationError as error:
-        raise InvalidInput(refusals(error, schema)) from None

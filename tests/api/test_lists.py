@@ -31,6 +31,19 @@ def test_a_parameter_is_given_once_and_where_it_is_known(api: Client) -> None:
     assert api.get("/me?q=a").status_code == 422
 
 
+def test_all_that_is_wrong_with_a_question_is_named_at_once(api: Client) -> None:
+    answer = api.get("/agents?limit=0&sort=name&sort=name&color=red&a/b=1&status=on&q=sales")
+
+    assert answer.status_code == 422
+    assert [(error["pointer"], error["detail"]) for error in answer.json["errors"]] == [
+        ("/a~1b", "This parameter is not known here."),
+        ("/color", "This parameter is not known here."),
+        ("/limit", "Limit must be between 1 and 200."),
+        ("/sort", "Give this parameter once."),
+        ("/status", "Choose one of: active, disabled."),
+    ]
+
+
 @pytest.mark.parametrize("cursor", ["x", "%00", "e30", "bnVsbA", "WyJuYW1lIiwiYSIsImIiXQ", "a" * 4_000])
 def test_a_damaged_cursor_is_refused(api: Client, cursor: str) -> None:
     assert api.get(f"/agents?cursor={cursor}").status_code in (400, 422)

@@ -9,7 +9,8 @@ from flask import Flask
 from agents_app.errors import InvalidInput, NotSignedIn
 from agents_app.operations import invitations, passwords, sessions
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.people import PasswordValues, parse
+from agents_app.schemas.fields import parse
+from agents_app.schemas.people import PasswordValues
 from tests.make import PASSWORD
 from tests.security.conftest import Visitor
 
