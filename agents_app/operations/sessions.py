@@ -1,28 +1,23 @@
-"""Signing in and out of the pages, and how many wrong guesses are too many."""
+"""Signing in and out of the pages. How many wrong guesses are too many is in `guesses.py`."""
 
 import hashlib
-import hmac
-import ipaddress
 import secrets
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import NotFound, NotSignedIn, Throttled, Unavailable
-from agents_app.models import Account, LoginAttempt, User, UserSession
-from agents_app.operations import events, passwords
+from agents_app.errors import NotFound, NotSignedIn, Unavailable
+from agents_app.models import Account, User, UserSession
+from agents_app.operations import events, guesses, passwords
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
 
-GUESS_WINDOW = timedelta(minutes=15)
-GUESSES_FROM_ONE_ADDRESS = 10
-GUESSES_FROM_ALL_ADDRESSES = 50
 # How much older than the truth "last seen" may be: one write a minute, not one a request.
 TOUCH_EVERY = timedelta(minutes=1)
 WRONG = "The email address or the password is wrong."
@@ -55,7 +50,7 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
     """
     # What no database takes is in nobody's address.
     email = email.strip().casefold()[:1_000].replace("\0", "?").encode(errors="replace").decode()
-    attempt_id = count_guess(email, address)
+    attempt_id = guesses.count(email, address)
     with db.reading() as connection:
         row = connection.execute(sa.select(User.id, User.password_hash).where(User.email == email)).one_or_none()
     # Outside of any transaction: this takes tens of milliseconds, also for an unknown address.
@@ -71,7 +66,7 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
             raise NotSignedIn(WRONG)
         if not user.is_active:
             raise NotSignedIn("This person is deactivated. An admin can change that.")
-        forget_guess(session, attempt_id)
+        guesses.forget(session, attempt_id)
         user.password_hash = upgraded
         return start(session, user, address=address, user_agent=user_agent, request_id=request_id)
 
@@ -169,45 +164,6 @@ def end_all(session: Session, user_id: UUID | None, but: str | None = None) -> N
     session.execute(theirs if but is None else theirs.where(UserSession.digest != digest(but)))
 
 
-def count_guess(email: str, address: str) -> UUID:
-    """Count a guess at a person's password before it is looked at; answers its id, for `forget_guess`.
-
-    Guesses made at once cannot slip past the limit together. Raises Throttled after too many wrong ones.
-    """
-    attempt_id, source = uuid4(), source_of(address)
-    with db.transaction() as session:
-        session.add(LoginAttempt(id=attempt_id, login=login_key(email), address=source))
-    try:
-        _check_guesses(email, source, attempt_id)
-    except Throttled:
-        with db.transaction() as session:
-            forget_guess(session, attempt_id)
-        raise
-    return attempt_id
-
-
-def forget_guess(session: Session, attempt_id: UUID) -> None:
-    """Within the caller's transaction, take back a guess that was right or was not made."""
-    session.execute(sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
-
-
-def source_of(address: str) -> str:
-    """What counts as one address: of IPv6 the network of 64 bits, all of which any single machine may use."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    return str(found.ipv4_mapped or ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
-
-
-def login_key(email: str) -> str:
-    """What attempts are counted by, in hex: under the secret key, so that a leaked database confirms no address."""
-    secret_key = settings().keys.secret_key.encode()
-    return hmac.digest(secret_key, b"login " + email.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
-
-
 def digest(text: str) -> str:
     """SHA-256 in hex, of a random id or code."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -217,26 +173,3 @@ def _touch(session_id: UUID, moment: datetime) -> None:
     # Book-keeping: a page can be read while the disk is full or another writer is slow.
     with suppress(Unavailable), db.transaction() as session:
         session.execute(sa.update(UserSession).where(UserSession.id == session_id).values(last_seen_at=moment))
-
-
-def _check_guesses(email: str, address: str, attempt_id: UUID) -> None:
-    others = sa.select(LoginAttempt.created_at, LoginAttempt.address).where(
-        LoginAttempt.login == login_key(email),
-        LoginAttempt.created_at > now() - GUESS_WINDOW,
-        LoginAttempt.id != attempt_id,
-    )
-    with db.reading() as connection:
-        guesses = connection.execute(others.order_by(LoginAttempt.created_at)).all()
-    from_here = [guess.created_at for guess in guesses if guess.address == address]
-    # Strangers elsewhere cannot lock a person out: an address without a wrong guess may always try.
-    if from_here and len(guesses) >= GUESSES_FROM_ALL_ADDRESSES:
-        _refuse_until(guesses[-GUESSES_FROM_ALL_ADDRESSES].created_at)
-    if len(from_here) >= GUESSES_FROM_ONE_ADDRESS:
-        _refuse_until(from_here[-GUESSES_FROM_ONE_ADDRESS])
-
-
-def _refuse_until(oldest: datetime) -> None:
-    seconds = int((oldest + GUESS_WINDOW - now()).total_seconds()) + 1
-    minutes = -(-seconds // 60)
-    wait = "1 minute" if minutes <= 1 else f"{minutes} minutes"
-    raise Throttled(f"Too many wrong tries. Try again in {wait}.", retry_after=max(seconds, 1))

@@ -14,7 +14,7 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotSignedIn, Throttled
 from agents_app.models import LoginAttempt, User, UserSession
-from agents_app.operations import passwords, sessions, users
+from agents_app.operations import guesses, passwords, sessions, users
 from agents_app.operations.permissions import Actor
 from tests.make import PASSWORD, make_app, make_user
 
@@ -73,7 +73,7 @@ def is_signed_in(session_id: str) -> bool:
 def add_guesses(email: str, address: str, number: int) -> None:
     """As that many wrong guesses leave behind."""
     with db.transaction() as session:
-        session.add_all(LoginAttempt(login=sessions.login_key(email), address=address) for _ in range(number))
+        session.add_all(LoginAttempt(login=guesses.login_key(email), address=address) for _ in range(number))
 
 
 def change(statement: Any) -> None:
@@ -117,7 +117,7 @@ def test_right_passwords_and_refused_tries_are_not_counted(ada: Actor, address: 
             sign_in(ada.email, PASSWORD, address)
 
     with db.reading() as connection:
-        mine = sa.select(sa.func.count()).where(LoginAttempt.login == sessions.login_key(ada.email))
+        mine = sa.select(sa.func.count()).where(LoginAttempt.login == guesses.login_key(ada.email))
         assert connection.scalar(mine) == 10
 
 
@@ -164,7 +164,7 @@ def test_the_throttle_survives_a_restart_and_holds_in_every_process(ada: Actor, 
     ],
 )
 def test_addresses_that_one_machine_may_choose_among_count_as_one(address: str, source: str) -> None:
-    assert sessions.source_of(address) == source
+    assert guesses.source_of(address) == source
 
 
 def test_moving_within_an_ipv6_network_is_no_fresh_address(ada: Actor) -> None:
