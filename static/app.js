@@ -117,12 +117,12 @@ count(document);
 const form = document.querySelector("form[data-dirty]");
 let leaving = false;
 if (form) {
-  const state = (field) => (/^(checkbox|radio)$/.test(field.type) ? field.checked : field.value);
   const wasSent = "isDirty" in form.dataset;
+  const isChanged = ({ checked, defaultChecked, defaultValue, selectedOptions, type, value }) =>
+    selectedOptions ? !selectedOptions[0].defaultSelected : /^(checkbox|radio)$/.test(type) ? checked !== defaultChecked : value !== defaultValue;
   // Of a group of radio buttons the one now chosen counts, and a secret by its act.
   const counts = (field) => field.name && !field.closest(".replacement") && (field.type !== "radio" || field.checked);
-  const before = new Map([...form.elements].map((field) => [field, state(field)]));
-  const changes = () => [...before].filter(([field, was]) => counts(field) && state(field) !== was).length;
+  const changes = () => [...form.elements].filter((field) => counts(field) && isChanged(field)).length;
   const tell = () => {
     const number = changes();
     form.querySelector(".unsaved").textContent = wasSent ? "Not saved yet" : number ? `${number} unsaved change${number > 1 ? "s" : ""}` : "";

@@ -22,7 +22,7 @@ from agents_app.web import (
 )
 
 FORM_EXPIRED = """This form is no longer valid: somebody signed in or out in this browser while it was open.
-Go back, copy what you typed, load the page again and repeat it."""
+Go back and send it again."""
 STATIC_SECONDS = 365 * 24 * 60 * 60
 
 csrf = CSRFProtect()

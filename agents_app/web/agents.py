@@ -10,6 +10,7 @@ from agents_app.config import settings
 from agents_app.errors import Conflict, InvalidInput, Malformed, Stale
 from agents_app.operations import agent_reads, agents
 from agents_app.schemas import listing as list_schema
+from agents_app.web import kept
 from agents_app.web.addresses import ListAddress, with_back
 from agents_app.web.auth import Answer, current_actor, require_sign_in
 from agents_app.web.forms import AgentForm, DisableForm
@@ -52,11 +53,12 @@ def new() -> Answer:
     """A new agent."""
     actor = current_actor()
     actor.require("agents.create")
-    if request.method == "GET":
-        return render_template("agents/new.html", form=AgentForm(), list_address=ListAddress.came_from())
+    list_address, before = ListAddress.came_from(), kept.typed()
+    if request.method == "GET" or before:
+        return render_template("agents/new.html", form=AgentForm(before), list_address=list_address)
     form = AgentForm(request.form)
-    if not form.submit(lambda values: agents.create(actor, values)):
-        return render_template("agents/new.html", form=form, list_address=ListAddress.came_from()), 422
+    if not form.submit(lambda values: agents.create(actor, values, form.key)):
+        return render_template("agents/new.html", form=form, list_address=list_address), 422
     agent_id, _ = form.result
     _say("was created.", form.name.text)
     return redirect(with_back(".show", agent_id=agent_id), 303)
@@ -76,21 +78,19 @@ def save(agent_id: UUID) -> Answer:
     """Change an agent; where somebody else did meanwhile, show both and ask again."""
     actor = current_actor()
     actor.require("agents.update")
-    agent = agent_reads.read(actor, agent_id)
+    agent, before = agent_reads.read(actor, agent_id), kept.typed()
+    if before:
+        return _agent_page("agents/edit.html", agent, form=AgentForm(before, agent))
     form = AgentForm(request.form, agent)
     if form.version is None:
         raise Malformed("The form came in incomplete. Load the page again and repeat your changes.")
     try:
         is_saved = form.submit(lambda values: agents.update(actor, agent_id, values, form.version))
     except Stale as error:
-        differences = form.differences(AgentForm(agent=agent))
-        form.version = agent["version"]
-        page = _agent_page("agents/edit.html", agent, form=form, differences=differences, is_stale=True)
-        return page, http.refusal_of(error).status
+        return _differing(form, agent_reads.read(actor, agent_id), error)
     if not is_saved:
         return _agent_page("agents/edit.html", agent, form=form), 422
-    _say("was saved.", form.name.text, show=url_for(".show", agent_id=agent_id))
-    return redirect(_where_from(agent_id), 303)
+    return _saved(form, agent_id)
 
 
 @pages.post("/agents/<uuid:agent_id>/clone")
@@ -152,6 +152,21 @@ def _agent_page(template: str, agent: dict[str, Any], **context: Any) -> str:
     here_to_read = with_back(".show", agent_id=agent["id"])
     list_address = ListAddress.came_from()
     return render_template(template, agent=agent, list_address=list_address, here_to_read=here_to_read, **context)
+
+
+def _saved(form: AgentForm, agent_id: UUID) -> Answer:
+    _say("was saved.", form.name.text, show=url_for(".show", agent_id=agent_id))
+    return redirect(_where_from(agent_id), 303)
+
+
+def _differing(form: AgentForm, agent: dict[str, Any], error: Stale) -> Answer:
+    """Yours beside theirs; where they are the same, such as after a double click, there is nothing to ask."""
+    differences = form.differences(AgentForm(agent=agent))
+    if not differences and not form.changes_a_secret:
+        return _saved(form, agent["id"])
+    form.version = agent["version"]
+    page = _agent_page("agents/edit.html", agent, form=form, differences=differences, is_stale=True)
+    return page, http.refusal_of(error).status
 
 
 def _where_from(agent_id: UUID) -> str:

@@ -9,6 +9,7 @@ from agents_app import http
 from agents_app.errors import NotSignedIn, Throttled
 from agents_app.operations import accounts, sessions
 from agents_app.operations.permissions import Actor
+from agents_app.web import kept
 from agents_app.web.addresses import local_path
 from agents_app.web.forms import SignInForm
 
@@ -32,16 +33,22 @@ def require_sign_in() -> None:
     current_actor()
 
 
-def ask_to_sign_in(_error: Exception) -> Response:
-    """Lead to the sign-in page and from there back to where somebody wanted to go."""
+def ask_to_sign_in(_error: Exception) -> Answer:
+    """Lead to the sign-in page and from there back to where somebody wanted to go, with what was typed."""
+    address = request.full_path.rstrip("?")
+    typed = kept.of_this_request() if SESSION_ID in session else ""
+    if typed:
+        return render_template("auth/sign_in.html", form=SignInForm(None), kept=typed, next=address), 401
     can_be_read = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
-    wanted = request.full_path.rstrip("?") if can_be_read else None
+    wanted = address if can_be_read else None
     return redirect(url_for("web.auth.sign_in", next=None if wanted == "/" else wanted), 303)
 
 
 def remember(session_id: str) -> None:
     """Make this browser's cookie carry the session, and nothing of what it carried before."""
     session.clear()
+    # The CSRF value of this request belongs to the session before.
+    g.pop("csrf_token", None)
     session[SESSION_ID] = session_id
 
 
@@ -86,7 +93,10 @@ def start_session() -> Answer:
         form.general.append(refusal.detail)
         return render_template("auth/sign_in.html", form=form), 429, {"Retry-After": str(refusal.retry_after)}
     remember(session_id)
-    return redirect(local_path(request.form.get("next")), 303)
+    wanted = local_path(request.form.get("next"))
+    if request.form.get(kept.NAME):
+        return render_template("auth/go_on.html", wanted=wanted)
+    return redirect(wanted, 303)
 
 
 @pages.post("/sign-out")

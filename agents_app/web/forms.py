@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
@@ -111,7 +112,10 @@ class AgentForm(ConsoleForm):
         for kind in TYPES:
             config = stored.get(CONFIG) if stored.get("connection_type") == kind else None
             self.panels[kind] = _panel_class(kind)(formdata, prefix=f"{kind}-", data=config)
-        self.version = formdata.get("version", type=int) if formdata is not None else stored.get("version")
+        sent = MultiDict({"version": stored.get("version")}) if formdata is None else formdata
+        self.version = sent.get("version", type=int)
+        # The form of a new agent has a key of its own, so that sending it twice makes one agent.
+        self.key = sent.get("key") or uuid4().hex
         self._tell_secrets(formdata, stored.get("secrets_set", {}), stored.get("connection_type"))
 
     @property
@@ -142,6 +146,11 @@ class AgentForm(ConsoleForm):
         whole = [("connection", sentence) for sentence in self.chosen.general] if self.chosen else []
         return [*super().problems(), *whole]
 
+    @property
+    def changes_a_secret(self) -> bool:
+        """Whether a secret shall be replaced or removed."""
+        return any(isinstance(field, Secret) and field.is_given for field in self.inputs())
+
     def differences(self, stored: "AgentForm") -> list[tuple[str, str, str]]:
         """What differs from the stored agent, as (label, typed here, stored); secrets cannot be told."""
         theirs = {field.id: field for field in stored.inputs()}
@@ -149,13 +158,19 @@ class AgentForm(ConsoleForm):
         shown = [(mine.spec.label, _plain(mine), _plain(other)) for mine, other in pairs]
         return [(label, mine, other) for label, mine, other in shown if mine != other]
 
-    def _tell_secrets(self, formdata: FormData | None, facts: Mapping[str, Any], stored_type: str | None) -> None:
+    def secret_names(self) -> set[str]:
+        """The names under which secrets are sent."""
+        return {field.name for _, field in self._secrets()}
+
+    def _secrets(self) -> Iterator[tuple[ConnectionType | None, Secret]]:
+        yield None, self.api_key
         for kind, panel in self.panels.items():
-            for field in (self.api_key, *panel.inputs()):
-                if isinstance(field, Secret):
-                    is_stored = field is self.api_key or kind == stored_type
-                    pointer = API_KEY if field is self.api_key else f"/{CONFIG}/{field.short_name}"
-                    field.store(facts.get(pointer) if is_stored else None, _act(formdata, field))
+            yield from ((kind, field) for field in panel.inputs() if isinstance(field, Secret))
+
+    def _tell_secrets(self, formdata: FormData | None, facts: Mapping[str, Any], stored_type: str | None) -> None:
+        for kind, field in self._secrets():
+            pointer = API_KEY if kind is None else f"/{CONFIG}/{field.short_name}"
+            field.store(facts.get(pointer) if kind in (None, stored_type) else None, _act(formdata, field))
 
 
 class DisableForm(ConsoleForm):

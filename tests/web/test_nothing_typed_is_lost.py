@@ -1,0 +1,155 @@
+"""What somebody typed outlives a session that ends, a double click, and a way back; secrets are typed again."""
+
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.models import UserSession
+from agents_app.operations import agent_reads
+from agents_app.operations.permissions import Actor
+from agents_app.schemas import listing
+from tests.make import PASSWORD, make_agent
+from tests.web.conftest import Browser, Page
+
+SECRET = "canary-of-the-database"
+NEW = {
+    "name": "Größe & Zahl",
+    "description": "two\nlines",
+    "connection_type": "DB",
+    "DB-host": "db.example.org",
+    "DB-database": "sales",
+    "DB-username": "reader",
+    "DB-password": SECRET,
+    "api_key": SECRET,
+}
+
+
+def end_sessions(console: Flask, actor: Actor) -> None:
+    with console.app_context(), db.transaction() as session:
+        session.execute(sa.delete(UserSession).where(UserSession.user_id == actor.user_id))
+
+
+def agents_of(console: Flask, actor: Actor) -> list[UUID]:
+    with console.app_context():
+        return [item["id"] for item in agent_reads.listing(actor, listing.parse({})).items]
+
+
+def send_after_the_end(browser: Browser, address: str, console: Flask, admin: Actor, **typed: str) -> Page:
+    """Fill in a form, lose the session, send it, and sign in again (at the second try); answers the form as it is."""
+    page = browser.get(address)
+    end_sessions(console, admin)
+    page = browser.send(page, address, status=401, **typed)
+    assert isinstance(page, Page)
+    assert "nothing was saved yet" in page.text
+    page = browser.send(page, "/sign-in", status=422, email=admin.email, password="wrong")
+    assert isinstance(page, Page)
+    page = browser.send(page, "/sign-in", status=200, email=admin.email, password=PASSWORD)
+    assert isinstance(page, Page)
+    page = browser.send(page, address, status=200)
+    assert isinstance(page, Page)
+    return page
+
+
+def test_a_session_that_ends_while_a_new_agent_is_typed_takes_only_the_secrets(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    page = send_after_the_end(browser, "/agents/new", console, admin, **NEW)
+
+    assert "Nothing was saved yet." in page.text
+    assert page.root.one(id="name")["value"] == NEW["name"]
+    assert "".join(page.root.one(id="description").texts) == "\ntwo\nlines"
+    assert page.root.one(id="DB-host")["value"] == "db.example.org"
+    assert SECRET not in browser.seen
+    assert agents_of(console, admin) == []
+    browser.send(page, "/agents/new", **{"DB-password": SECRET})
+    assert len(agents_of(console, admin)) == 1
+
+
+def test_a_session_that_ends_while_an_agent_is_changed_takes_only_the_secrets(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, api_key=SECRET)
+    address = f"/agents/{agent_id}/edit"
+    typed = {"description": "New", "api_key-act": "replace", "api_key": "another-canary"}
+
+    page = send_after_the_end(browser, address, console, admin, **typed)
+
+    assert page.root.one(id="description").text == "New"
+    assert "another-canary" not in browser.seen
+    with console.app_context():
+        assert agent_reads.read(admin, agent_id)["version"] == 1
+    browser.send(page, address)
+    with console.app_context():
+        assert agent_reads.read(admin, agent_id)["description"] == "New"
+
+
+def test_a_stranger_who_sends_a_form_is_led_to_sign_in_and_nothing_is_echoed(console: Flask, browser: Browser) -> None:
+    stranger = Browser(console)
+
+    answer = stranger.post("/agents/new", {**NEW, "csrf_token": stranger.token()})
+
+    assert answer.headers["Location"].startswith("/sign-in")
+
+
+def test_a_form_that_is_sent_twice_makes_one_agent(console: Flask, admin: Actor, browser: Browser) -> None:
+    page = browser.get("/agents/new")
+
+    first, second = (browser.send(page, "/agents/new", **NEW) for _ in range(2))
+
+    assert first.headers["Location"] == second.headers["Location"]
+    assert len(agents_of(console, admin)) == 1
+
+
+def test_two_forms_of_the_same_content_make_two_agents(console: Flask, admin: Actor, browser: Browser) -> None:
+    for _ in range(2):
+        browser.send("/agents/new", **NEW)
+
+    assert len(agents_of(console, admin)) == 2
+
+
+def test_a_change_that_is_sent_twice_is_no_conflict(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+    address = f"/agents/{agent_id}/edit"
+    page = browser.get(address)
+
+    for _ in range(2):
+        browser.send(page, address, description="New")
+
+    with console.app_context():
+        assert agent_reads.read(admin, agent_id)["version"] == 2
+
+
+def test_a_secret_that_is_sent_twice_is_asked_about(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin, api_key=SECRET)
+    address = f"/agents/{agent_id}/edit"
+    page, typed = browser.get(address), {"api_key-act": "replace", "api_key": "another-canary"}
+
+    browser.send(page, address, **typed)
+    again = browser.send(page, address, status=412, **typed)
+
+    assert isinstance(again, Page)
+    assert "secrets, which cannot be compared" in again.text
+
+
+@pytest.mark.parametrize("kind", ["input", "textarea"])
+def test_a_browser_may_restore_everything_but_secrets(kind: str, browser: Browser) -> None:
+    # Browsers forget, on the way back, what stands in an input with autocomplete="off".
+    page = browser.get("/agents/new")
+
+    told = {control["name"]: control["autocomplete"] for control in page.root.one("main").all(kind) if control["name"]}
+
+    secret = {"api_key", "DB-password", "POWERBI-client_secret", "POWERBI-private_key_password"}
+    assert {name for name, word in told.items() if word} <= {*secret, "POWERBI-private_key_pem"}
+    assert {told[name] for name in secret & set(told)} <= {"new-password"}
+    assert told.get("POWERBI-private_key_pem", "off") == "off"
+
+
+def test_a_refusal_of_a_form_says_what_the_way_back_keeps(console: Flask, browser: Browser) -> None:
+    page = browser.post("/agents/new", {"csrf_token": "x"}, status=400)
+
+    assert isinstance(page, Page)
+    assert "what you typed is still there, except secrets" in page.text
+    assert "what you typed" not in browser.get("/nothing", 404).text
