@@ -18,6 +18,7 @@ from agents_app.dbtools.configuration import BACKUPS
 from agents_app.dbtools.connections import looking, migrating
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.refusals import in_one_line
+from agents_app.dbtools.revision import EMPTY
 from agents_app.dbtools.saving import Savings
 from agents_app.dbtools.say import say
 from agents_app.dbtools.steps import Steps
@@ -49,6 +50,8 @@ def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place])
     steps = Steps(asked["fn"])
     context.config.attributes["times"] = steps.times
     with in_one_line(url, steps):
+        if asked.get("destination_rev") in ("", ("",)):
+            raise CommandError(EMPTY)
         if context.is_offline_mode():
             _write_script(url, settings)
         elif "destination_rev" in asked:

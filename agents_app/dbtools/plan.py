@@ -18,7 +18,7 @@ from agents_app.dbtools.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.extensions import CreateExtensionOp
 from agents_app.dbtools.facts import TableFacts, facts_of
 from agents_app.dbtools.findings import Finding, Level
-from agents_app.dbtools.revision import current_revision
+from agents_app.dbtools.revision import EMPTY, current_revision
 from agents_app.dbtools.tables import FillRowsOp, RequireTablesOp
 
 # They change no table, so a step back has nothing to undo.
@@ -98,6 +98,8 @@ def _place(script: ScriptDirectory, order: list[str], start: int, target: str) -
         if not 0 <= place <= len(order):
             raise CommandError(f"There are not that many steps: {start} done, {len(order) - start} to come.")
         return place
+    if not target:
+        raise CommandError(EMPTY)
     revision = script.get_revision(target)
     if revision is None:
         raise CommandError(f"There is no revision {target}. See: flask db history")

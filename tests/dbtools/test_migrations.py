@@ -184,7 +184,7 @@ def test_a_script_for_postgresql_makes_what_the_upgrade_makes(postgres_server: s
         command.check(product(other_url))
 
 
-def test_a_script_takes_postgresql_back_to_nothing(postgres_url: str) -> None:
+def test_scripts_take_postgresql_back_to_nothing_and_up_again(postgres_url: str) -> None:
     command.upgrade(product(postgres_url), "head")
     config = product(postgres_url)
     config.output_buffer = StringIO()
@@ -193,6 +193,7 @@ def test_a_script_takes_postgresql_back_to_nothing(postgres_url: str) -> None:
     _psql(postgres_url, config.output_buffer.getvalue())
 
     assert schema_of(postgres_url) == {"tables": {}, "enums": []}
+    _psql(postgres_url, _script(postgres_url, "head"))
 
 
 def test_a_script_for_sqlite_makes_what_the_upgrade_makes(

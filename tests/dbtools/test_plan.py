@@ -238,7 +238,9 @@ def test_the_way_back_can_be_planned(tmp_path: Path, sqlite_url: str) -> None:
     assert _plan(project, "-1").target == "one"
 
 
-@pytest.mark.parametrize(("target", "told"), [("+3", "not that many steps"), ("nonsense", "nonsense")])
+@pytest.mark.parametrize(
+    ("target", "told"), [("+3", "not that many steps"), ("nonsense", "nonsense"), ("", "is empty")]
+)
 def test_a_revision_that_is_not_there_is_refused(project: Project, target: str, told: str) -> None:
     project.revision("one", "pass")
 

@@ -141,6 +141,11 @@ def test_what_sqlite_cannot_write_as_sql_is_one_line(sqlite_url: str) -> None:
     assert refusal == "SQLite needs the table itself for this step: leave --sql out."
 
 
+@pytest.mark.parametrize("verb", [command.upgrade, command.downgrade, command.stamp])
+def test_an_empty_revision_is_refused(verb: Callable[..., object], sqlite_schema_url: str) -> None:
+    assert "The revision is empty." in _refusal(lambda config: verb(config, ""), sqlite_schema_url)
+
+
 def test_a_role_without_rights_is_told_in_one_line(postgres_url: str) -> None:
     run_sql(postgres_url, "REVOKE CREATE ON SCHEMA public FROM PUBLIC, pg_database_owner")
 
