@@ -13,9 +13,8 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from flask import current_app
 from sqlalchemy.engine import URL
 
@@ -28,6 +27,8 @@ T = TypeVar("T")
 SECRET_MIN = 32
 SAMPLES = tuple("changeme change-me change_me secret password default example your- insecure test".split())
 LOG_LEVELS = ("debug", "info", "warning", "error")
+# A scheme, a host name or address in ASCII, perhaps a port, and nothing more.
+PUBLIC_URL = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?/?")
 KEY_SETTINGS = ("SECRET_KEY", "ENCRYPTION_KEYS", "TOKEN_PEPPERS")
 
 
@@ -113,18 +114,27 @@ def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
     """
     given = os.environ if environ is None else environ
     texts = {
-        name: text for source in (_stored(env_file), given) for name, text in source.items() if text and text.strip()
+        name: text
+        for source in (_stored(env_file) if env_file else {}, given)
+        for name, text in source.items()
+        if text and text.strip()
     }
     return {name: text for name in CHECKS if (text := _text_of(name, texts))}
 
 
-def _stored(env_file: Path | None) -> dict[str, str | None]:
-    if env_file is None or not env_file.is_file():
-        return {}
+def _stored(env_file: Path) -> dict[str, str]:
     try:
-        return dict(dotenv_values(env_file, interpolate=False))
+        if not env_file.is_file():
+            return {}
+        with env_file.open(encoding="utf-8-sig") as stream:
+            found = list(parse_stream(stream))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{env_file.name} cannot be read: {_why(error)}.") from None
+    # A line that is passed over may be the one that names the database.
+    unclear = [one.original.line for one in found if one.error or (one.key and one.value is None)]
+    if unclear:
+        raise ConfigurationError(f"{env_file.name} has a line that is not NAME=value: line {unclear[0]}.")
+    return {one.key: one.value for one in found if one.key and one.value is not None}
 
 
 def _text_of(name: str, texts: Mapping[str, str]) -> str:
@@ -185,16 +195,16 @@ def _address(text: str) -> tuple[str, int]:
     host = host.strip("[]")
     try:
         ipaddress.ip_address(host)
+        return host, _whole(1, 65535)(port)
     except ValueError:
-        raise ValueError("must be an IP address and a port, such as 127.0.0.1:8000.") from None
-    return host, _whole(1, 65535)(port)
+        raise ValueError("must be an IP address and a port from 1 to 65535, such as 127.0.0.1:8000.") from None
 
 
 def _public_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
+    found = PUBLIC_URL.fullmatch(text.lower())
+    if found is None or (found["port"] and not 1 <= int(found["port"]) <= 65535):
         raise ValueError("must be the address people type, such as https://agents.example.org (no path).")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    return text.lower().rstrip("/")
 
 
 def _path(text: str) -> str:

@@ -122,15 +122,22 @@ def parse_url(text: str) -> URL:
     except (ArgumentError, ValueError):
         raise ValueError("is not a database URL; write postgresql://user:password@host:5432/dbname.") from None
     if url.drivername in ("postgresql", "postgres", "postgresql+psycopg2"):
-        return url.set(drivername="postgresql+psycopg2")
+        return _postgresql_url(url)
     if url.drivername in ("sqlite", "sqlite+pysqlite"):
         return _sqlite_file_url(url)
     raise ValueError("must begin with postgresql:// or sqlite:///.")
 
 
+def _postgresql_url(url: URL) -> URL:
+    # Without a host the server is on this machine; what stands behind a question mark may name the database too.
+    if not (url.database or url.query):
+        raise ValueError("must name the database; write postgresql://user:password@host:5432/dbname.")
+    return url.set(drivername="postgresql+psycopg2")
+
+
 def _sqlite_file_url(url: URL) -> URL:
     if not url.database or url.database == ":memory:" or url.query:
-        raise ValueError("must name a file for SQLite, such as sqlite:///instance/console.db.")
+        raise ValueError("must name a file for SQLite and nothing more, such as sqlite:///instance/console.db.")
     return url.set(drivername="sqlite", database=str(ROOT / Path(url.database).expanduser()))
 
 

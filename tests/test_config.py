@@ -14,12 +14,21 @@ BAD = [
     ("DATABASE_URL", f"{CANARY}"),
     ("DATABASE_URL", "sqlite://"),
     ("DATABASE_URL", "sqlite:///:memory:"),
+    ("DATABASE_URL", "sqlite:////tmp/console.db?mode=ro"),
+    ("DATABASE_URL", "postgres://"),
+    ("DATABASE_URL", "postgresql://"),
+    ("DATABASE_URL", f"postgresql://u:{CANARY}@host:5432/"),
     ("DATABASE_URL", f"postgresql://u:{CANARY}@host:port/db"),
     ("PUBLIC_URL", "agents.example.org"),
     ("PUBLIC_URL", "ftp://agents.example.org"),
     ("PUBLIC_URL", "https://agents.example.org/console"),
     ("PUBLIC_URL", f"https://root:{CANARY}@agents.example.org"),
     ("PUBLIC_URL", "https://"),
+    ("PUBLIC_URL", "https://[::1"),
+    ("PUBLIC_URL", "https://agents.example.org:port"),
+    ("PUBLIC_URL", "https://agents.example.org:65536"),
+    ("PUBLIC_URL", "https://agents.example.org?a=b"),
+    ("PUBLIC_URL", "https://agents example.org"),
     ("BIND", "8000"),
     ("BIND", "localhost:8000"),
     ("BIND", "127.0.0.1:0"),
@@ -102,6 +111,33 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert refusal_of(SECRET_KEY_FILE=str(tmp_path / "binary")).startswith("SECRET_KEY_FILE cannot be read")
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"DATABASE_URL postgresql://u:canary@h/db", "has a line that is not NAME=value: line 2."),
+        (b"DATABASE_URL", "has a line that is not NAME=value: line 2."),
+        (b'SECRET_KEY="canary', "has a line that is not NAME=value: line 2."),
+        (b"SECRET_KEY=canary\xff", "cannot be read: it is not text."),
+    ],
+)
+def test_a_line_of_the_file_that_says_nothing_is_not_passed_over(tmp_path: Path, line: bytes, why: str) -> None:
+    (tmp_path / ".env").write_bytes(b"WORKERS=2\n" + line + b"\n")
+
+    with pytest.raises(ConfigurationError) as refusal:
+        load({}, tmp_path / ".env")
+
+    assert refusal.value.detail == f".env {why}"
+
+
+def test_the_file_may_have_what_editors_and_shells_put_there(tmp_path: Path) -> None:
+    text = "\N{BYTE ORDER MARK}export WORKERS=2\r\n\r\n# POOL_SIZE=3\r\nLOG_LEVEL='debug' # for now\r\n"
+    (tmp_path / ".env").write_text(text, newline="")
+
+    found = load({}, tmp_path / ".env")
+
+    assert (found.workers, found.pool_size, found.log_level) == (2, 8, "debug")
+
+
 def test_nothing_is_needed_to_load_but_for_the_keys_that_are_asked_for() -> None:
     assert load({}, None).database_url.get_backend_name() == "sqlite"
 
@@ -125,7 +161,8 @@ def test_the_environment_stands_above_the_file_and_a_file_of_a_secret_is_read(tm
 
 
 @pytest.mark.parametrize(
-    ("url", "is_https"), [("https://Agents.example.org", True), ("http://agents.example.org:8080/", False)]
+    ("url", "is_https"),
+    [("https://Agents.example.org", True), ("http://agents.example.org:8080/", False), ("http://[::1]:8080", False)],
 )
 def test_a_public_url_says_how_people_reach_the_console(url: str, is_https: bool) -> None:
     found: Settings = load({"PUBLIC_URL": url, "BIND": "0.0.0.0:8000"}, None)
