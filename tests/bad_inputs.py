@@ -11,7 +11,7 @@ from tests.make import agent_values
 ONE_LINE = "Write this on one line, without control characters."
 NOT_TEXT = "Remove the characters that are not text (U+0000 or half of a pair)."
 AS_TEXT = "Write this as text."
-MASK = "This is a mask, not a secret. Leave it empty to keep what is stored."
+MASK = "This is a mask, not a secret. Type the secret itself, or leave this empty."
 UNKNOWN = "This field is not known here."
 A_HOST = "Write one host name or IP address, such as db.example.org."
 A_UUID = "Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0."
@@ -93,11 +93,11 @@ BAD_AGENTS = [
     _agent("API key as a number", "/api_key", AS_TEXT, api_key=1234),
     _agent("API key with U+0000", "/api_key", NOT_TEXT, api_key="sk\0"),
     _agent("hidden as API key", "/api_key", MASK, api_key="[hidden]"),
-    _agent("long description", "/description", "Use at most 2 000 characters.", description="x" * 2_001),
+    _agent("long description", "/description", "Use at most 2,000 characters.", description="x" * 2_001),
     _agent("description with U+0000", "/description", NOT_TEXT, description="a\0b"),
     _agent("long model", "/model_type", "Use at most 100 characters.", model_type="x" * 101),
     _agent(
-        "long instructions", "/system_instructions", "Use at most 32 000 characters.", system_instructions="x" * 32_001
+        "long instructions", "/system_instructions", "Use at most 32,000 characters.", system_instructions="x" * 32_001
     ),
     _agent("long API key", "/api_key", "Use at most 300 characters.", api_key="x" * 301),
     _agent("API key beyond ASCII", "/api_key", ASCII, api_key="sk-schlüssel"),

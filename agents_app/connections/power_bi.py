@@ -102,7 +102,7 @@ class PowerBiConnection(Connection):
         "Impersonated user name", "For datasets with row-level rules.", default=None, group="limits"
     )
     row_limit: Annotated[int, whole("Row limit", 1, ROWS_MAX)] = field(
-        "Row limit", "Power BI returns at most 100 000 rows.", default=1_000, group="limits", width=9
+        "Row limit", "Power BI returns at most 100,000 rows.", default=1_000, group="limits", width=9
     )
     timeout_s: Annotated[int, whole("Timeout", 1, 600)] = field(
         "Timeout", "In seconds.", default=60, group="limits", width=9

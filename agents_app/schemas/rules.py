@@ -30,7 +30,7 @@ def clean_text(value: object, *, most: int, one_line: bool, strip: bool = True) 
     if one_line and any(ord(char) < 32 or char in "\x7f\x85\u2028\u2029" for char in text):
         raise refuse("Write this on one line, without control characters.")
     if len(text) > most:
-        raise refuse(f"Use at most {most:,} characters.".replace(",", " "))
+        raise refuse(f"Use at most {most:,} characters.")
     return text
 
 
@@ -94,7 +94,7 @@ def secret(most: int, *, ascii_only: bool = False) -> Rule:
             raise refuse("Send the secret itself as text; encrypted values are not taken.")
         text = clean_text(value, most=most, one_line=True, strip=False)
         if MASK.fullmatch(text):
-            raise refuse("This is a mask, not a secret. Leave it empty to keep what is stored.")
+            raise refuse("This is a mask, not a secret. Type the secret itself, or leave this empty.")
         if ascii_only and not (text.isascii() and text.isprintable() and " " not in text):
             raise refuse("Use printable ASCII characters without spaces.")
         return text

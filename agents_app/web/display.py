@@ -123,8 +123,8 @@ def day(on: date) -> dict[str, Any]:
 
 
 def number(count: int) -> str:
-    """A whole number with thin spaces between thousands."""
-    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    """A whole number with commas between thousands."""
+    return f"{count:,}"
 
 
 def initials(name: str) -> str:
