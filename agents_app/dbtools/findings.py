@@ -1,6 +1,6 @@
 """What can be said against a step: how bad, what, why, and the safe form in terms of the operations that exist here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -23,6 +23,7 @@ class Finding:
 
 
 SAVED = "What is dropped is saved to a file first, unless --no-backup; `flask db restore-rows` brings it back."
+UNSAVED = "Plain SQL saves nothing of what it drops; op.drop_table and op.drop_column save it to a file first."
 STILL_RUNS = "the release that still runs fails on it"
 TWO_RELEASES = "Let a release that no longer uses it run first; drop it in the release after that."
 OTHER_COLUMN = (
@@ -53,6 +54,11 @@ def column_dropped(table: str, column: str, rows: int | None) -> Finding:
         f"Its values go with it, and {STILL_RUNS}.",
         f"{TWO_RELEASES} {SAVED}",
     )
+
+
+def by_plain_sql(dropped: Finding) -> Finding:
+    """The same drop, of which nothing is saved."""
+    return replace(dropped, instead=dropped.instead.replace(SAVED, UNSAVED))
 
 
 def table_renamed(table: str, name: str) -> Finding:

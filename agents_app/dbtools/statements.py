@@ -85,11 +85,12 @@ Rule = Callable[[re.Match[str], str, Ground], Iterator[Finding]]
 
 
 def _drop_table(match: re.Match[str], _statement: str, ground: Ground) -> Iterator[Finding]:
-    yield say.table_dropped(match["table"], ground.rows(match["table"]))
+    yield say.by_plain_sql(say.table_dropped(match["table"], ground.rows(match["table"])))
 
 
 def _drop_column(match: re.Match[str], _statement: str, ground: Ground) -> Iterator[Finding]:
-    yield say.column_dropped(match["table"], match["column"], ground.rows(match["table"]))
+    dropped = say.column_dropped(match["table"], match["column"], ground.rows(match["table"]))
+    yield say.by_plain_sql(dropped)
 
 
 def _rename(match: re.Match[str], _statement: str, _ground: Ground) -> Iterator[Finding]:

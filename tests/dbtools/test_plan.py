@@ -139,6 +139,8 @@ def test_what_plain_sql_would_do_is_told(project: Project, statement: str, said:
     (found,) = _said(project, f"op.execute({statement!r})")
 
     assert found.startswith(said)
+    dropping = [finding for finding in _findings(project) if finding.what.startswith("drops the ")]
+    assert all("Plain SQL saves nothing" in finding.instead for finding in dropping)
 
 
 @pytest.mark.parametrize(
