@@ -113,12 +113,8 @@ def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
     An empty one counts as not set. Raises ConfigurationError where a file cannot be read.
     """
     given = os.environ if environ is None else environ
-    texts = {
-        name: text
-        for source in (_stored(env_file) if env_file else {}, given)
-        for name, text in source.items()
-        if text and text.strip()
-    }
+    stored = _stored(env_file) if env_file else {}
+    texts = {name: text for source in (stored, given) for name, text in source.items() if text and text.strip()}
     return {name: text for name in CHECKS if (text := _text_of(name, texts))}
 
 
@@ -213,10 +209,6 @@ def _path(text: str) -> str:
     return text
 
 
-def _folder(text: str) -> Path:
-    return ROOT / Path(text).expanduser()
-
-
 def _log_level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}.")
@@ -249,5 +241,5 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "API_DOCS_PATH": _path,
     "API_DOCS_PUBLIC": _yes_or_no,
     "LOG_LEVEL": _log_level,
-    "BACKUP_FOLDER": _folder,
+    "BACKUP_FOLDER": lambda text: ROOT / Path(text).expanduser(),
 }

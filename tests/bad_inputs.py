@@ -164,7 +164,7 @@ BAD_AGENTS = [
     _database("user name with U+0000", "username", "reader\0", NOT_TEXT),
     _database("mask as password", "password", "***", MASK),
     _database("password in two lines", "password", "one\ntwo", ONE_LINE),
-    _database("long password", "password", "x" * 1_025, "Use at most 1 024 characters."),
+    _database("long password", "password", "x" * 1_025, "Use at most 1,024 characters."),
     _database(
         "encrypted password",
         "password",
