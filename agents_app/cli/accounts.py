@@ -9,6 +9,7 @@ from agents_app.cli.console import (
     ConsoleGroup,
     account_option,
     acting,
+    ask_hidden,
     json_option,
     print_json,
     print_table,
@@ -84,4 +85,4 @@ def _from_stdin() -> str:
 def _asked(given: Mapping[str, str | None]) -> dict[str, str]:
     titles = {name: AccountValues.model_fields[name].title or name for name in ("account_name", "name", "email")}
     values = {name: given[name] or click.prompt(title, err=True) for name, title in titles.items()}
-    return values | {"password": click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)}
+    return values | {"password": ask_hidden("Password", "Use --password-stdin.", twice=True)}

@@ -6,12 +6,14 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
-from agents_app.cli.options import agent_options, connection_fields, secret_titles
+from agents_app.cli.console import ask_hidden
+from agents_app.cli.options import agent_options, connection_fields, long_secrets, secret_titles
 from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.schemas.json_text import read_object
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+LONG = "A prompt takes one line. Give {name} with --secrets-stdin or --file."
 INSTEAD = "Use --ask {name} to type it hidden, --secrets-stdin, or --file."
 
 
@@ -29,6 +31,7 @@ def value_options(command: Function) -> Function:
                 "--ask",
                 multiple=True,
                 type=click.Choice(list(secret_titles())),
+                callback=_refuse_long,
                 help="Type this secret at a hidden prompt. May be repeated.",
             ),
             click.option(
@@ -83,7 +86,12 @@ def _plain(value: object) -> object:
 
 
 def _typed(name: str) -> str:
-    value: str = click.prompt(secret_titles()[name], hide_input=True, err=True)
-    if value.startswith("-----BEGIN"):
-        raise click.UsageError(f"A prompt takes one line; give {name} with --secrets-stdin or --file.")
-    return value
+    return ask_hidden(secret_titles()[name], "Use --secrets-stdin or --file.")
+
+
+def _refuse_long(_context: click.Context, _option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    # Before anything is pasted: the shell would take the lines behind the first for commands.
+    for name in names:
+        if name in long_secrets():
+            raise click.UsageError(LONG.format(name=name))
+    return names

@@ -2,9 +2,13 @@
 
 import getpass
 import os
+import shutil
+import sys
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -13,7 +17,8 @@ from alembic.util import CommandError
 from flask.cli import AppGroup
 
 from agents_app.config import settings
-from agents_app.errors import ConsoleError, InvalidInput
+from agents_app.db import ROOT
+from agents_app.errors import ConsoleError, InvalidInput, Unavailable
 from agents_app.operations import accounts
 from agents_app.operations.permissions import Actor
 
@@ -28,7 +33,7 @@ class ConsoleCommand(click.Command):
         try:
             return super().invoke(ctx)
         except (ConsoleError, CommandError) as refusal:
-            for line in refusal_lines(refusal):
+            for line in refusal_lines(refusal, _spellings(self)):
                 say(line)
             ctx.exit(1)
 
@@ -39,12 +44,15 @@ class ConsoleGroup(AppGroup):
     command_class = ConsoleCommand
 
 
-def refusal_lines(refusal: ConsoleError | CommandError) -> list[str]:
-    """A refusal in words: its sentence, and below it each wrong field with its own, or what the database said."""
+def refusal_lines(refusal: ConsoleError | CommandError, spellings: Mapping[str, str]) -> list[str]:
+    """A refusal in words: its sentence, and below it each wrong field with its own, or what the database said.
+
+    A field is called as `spellings` says, else by its own name.
+    """
     if not isinstance(refusal, InvalidInput):
         return [f"Error: {refusal}", *_driver_lines(refusal)]
     fields = [(pointer[1:].replace("/", "."), sentence) for pointer, sentence in refusal.fields]
-    lines = [f"  {name}: {sentence}" if name else f"  {sentence}" for name, sentence in fields]
+    lines = [f"  {spellings.get(name, name)}: {sentence}" if name else f"  {sentence}" for name, sentence in fields]
     return [f"Error: {refusal.detail}", *lines]
 
 
@@ -54,9 +62,31 @@ def warn(refusal: ConsoleError) -> None:
         say(line)
 
 
+def schema_behind() -> Unavailable:
+    """The refusal to work on a database that is behind, with the command as it can be typed here.
+
+    `make run` needs no `flask` that the shell finds; then it is named by its path below the project's root.
+    """
+    ours = Path(sys.executable).with_name("flask")
+    is_by_path = shutil.which("flask") != str(ours) and ours.is_relative_to(ROOT)
+    flask = ours.relative_to(ROOT) if is_by_path else "flask"
+    return Unavailable(f"The database schema is behind the program. Run: {flask} db deploy", code="schema_behind")
+
+
 def say(text: str) -> None:
     """Tell a person something. What a program would read goes to standard output instead."""
     click.echo(text, err=True)
+
+
+def ask_hidden(title: str, instead: str, *, twice: bool = False) -> str:
+    """What a person types unseen. Raises UsageError, which says what to do instead, where that cannot be."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            typed: str = click.prompt(title, hide_input=True, confirmation_prompt=twice, err=True)
+        except getpass.GetPassWarning:
+            raise click.UsageError(f"There is no terminal here to type it hidden. {instead}") from None
+    return typed
 
 
 def print_json(value: object) -> None:
@@ -120,6 +150,12 @@ def account_option(command: Function) -> Function:
 def json_option(command: Function) -> Function:
     """The option that asks for JSON instead of a table."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def _spellings(command: click.Command) -> dict[str, str]:
+    """The fields that the command's options call by another word."""
+    words = {option.name: option.opts[0].lstrip("-") for option in command.params if option.name}
+    return {name: word for name, word in words.items() if word != name.replace("_", "-")}
 
 
 def _driver_lines(refusal: Exception) -> list[str]:

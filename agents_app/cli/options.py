@@ -65,6 +65,12 @@ def secret_titles() -> dict[str, str]:
     return {name: schema.model_fields[name].title or name for schema, name in names}
 
 
+def long_secrets() -> set[str]:
+    """The names of those secrets that have many lines."""
+    schemas = TYPES.values()
+    return {name for schema in schemas for name in schema.secret_names() if field_notes(schema, name).get("kind")}
+
+
 def is_secret(schema: type[Schema], name: str) -> bool:
     """Whether the field's value must never be shown."""
     return bool(field_notes(schema, name).get("secret"))

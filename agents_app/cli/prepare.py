@@ -12,7 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from agents_app import config
-from agents_app.cli.console import ConsoleCommand, say, warn
+from agents_app.cli.console import ConsoleCommand, say, schema_behind, warn
 from agents_app.db import ROOT
 from agents_app.dbtools import upgrade_to_head
 from agents_app.errors import ConfigurationError, Unavailable
@@ -66,7 +66,7 @@ def bring_schema_to_head() -> None:
     if is_behind and is_sqlite:
         upgrade_to_head(url, config.settings().backup_folder)
     elif is_behind:
-        raise Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
+        raise schema_behind()
 
 
 def add_missing_keys(file: Path) -> None:

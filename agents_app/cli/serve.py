@@ -8,7 +8,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from agents_app import __version__
-from agents_app.cli.console import ConsoleCommand, base_url, require_keys, say, warn
+from agents_app.cli.console import ConsoleCommand, base_url, require_keys, say, schema_behind, warn
 from agents_app.cli.server import server
 from agents_app.config import settings
 from agents_app.db import db
@@ -56,7 +56,7 @@ def check_database() -> bool:
     try:
         state = health.schema()
         if state.pending:
-            raise Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
+            raise schema_behind()
         wrong_key = keys.wrong()
         is_empty = accounts.is_empty()
     except Unavailable as refusal:

@@ -60,6 +60,7 @@ class Checkout:
 
     folder: Path
     settings: dict[str, str]
+    python: str = sys.executable
 
     @property
     def env_file(self) -> Path:
@@ -84,6 +85,7 @@ class Checkout:
             self._command(*words),
             cwd=self.folder,
             env=self._environment(settings),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -91,7 +93,7 @@ class Checkout:
         )
 
     def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "flask", *words]
+        return [self.python, "-m", "flask", *words]
 
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.settings, **settings}

@@ -8,7 +8,7 @@ from flask import Flask
 
 from agents_app.errors import NotSignedIn
 from agents_app.operations import sessions, tokens
-from tests.cli.conftest import Terminal
+from tests.cli.conftest import PATIENCE_S, Checkout, Terminal
 from tests.make import PASSWORD, make_agent, make_app, make_user
 
 FROM_HERE = {"address": "192.0.2.1", "request_id": None}
@@ -55,6 +55,17 @@ def test_an_account_is_asked_for_and_its_password_twice(terminal: Terminal) -> N
     assert can_sign_in(terminal.app, email, PASSWORD)
 
 
+def test_a_password_is_not_asked_for_where_it_cannot_be_typed_unseen(ready: Checkout) -> None:
+    words = ("--organisation", "Northwind", "--name", "Grace", "--email", new_email())
+
+    process = ready.start("accounts", "create", *words, PYTHONWARNINGS="error")
+    printed, _ = process.communicate(timeout=PATIENCE_S)
+
+    assert process.returncode == 2
+    assert printed.endswith("Error: There is no terminal here to type it hidden. Use --password-stdin.\n")
+    assert "Warning" not in printed
+
+
 def test_every_wrong_value_of_an_account_is_told_at_once(terminal: Terminal) -> None:
     words = ("--organisation", " ", "--email", "nobody", "--password-stdin")
 
@@ -62,10 +73,10 @@ def test_every_wrong_value_of_an_account_is_told_at_once(terminal: Terminal) -> 
 
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert sorted(refused.stderr.splitlines()[1:]) == [
-        "  account_name: Enter the name of your organisation.",
         "  email: Write an email address, such as ada@example.org.",
         "  name: Enter your name.",
-        "  password: Use 12 to 1024 characters.",
+        "  organisation: Enter the name of your organisation.",
+        "  password: Use 12 to 1,024 characters.",
     ]
 
 
@@ -145,15 +156,15 @@ def test_a_token_is_made_for_the_person_who_is_named(terminal: Terminal) -> None
     ("words", "sentence"),
     [
         (("--scope", "read"), "  name: Enter a name for the token."),
-        (("--name", "ci"), "  scopes: Choose at least one scope: read, write, runtime."),
-        (("--name", "ci", "--scope", "admin"), "  scopes: Choose among the scopes read, write, runtime."),
+        (("--name", "ci"), "  scope: Choose at least one scope: read, write, runtime."),
+        (("--name", "ci", "--scope", "admin"), "  scope: Choose among the scopes read, write, runtime."),
         (
             ("--name", "ci", "--scope", "read", "--expires-in-days", "0"),
             "  expires_in_days: Days must be between 1 and 3650.",
         ),
         (
             ("--name", "ci", "--scope", "read", "--agent", "Sales"),
-            "  agent_ids: Name agents by their ids, which are UUIDs.",
+            "  agent: Name agents by their ids, which are UUIDs.",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """`flask prepare`: what is missing is made, what is there is left alone, what is wrong is one line."""
 
 import stat
+import sys
 
 import pytest
 
@@ -74,6 +75,20 @@ def test_a_postgresql_schema_is_looked_at_and_left_alone(
     assert behind.stderr == "Error: The database schema is behind the program. Run: flask db deploy\n"
     assert (current.returncode, current.stdout.strip()) == (0, "")
     assert at_head.returncode == 0
+
+
+@pytest.mark.parametrize(("path", "typed"), [("/usr/bin:/bin", ".venv/bin/flask"), (".venv/bin:/usr/bin", "flask")])
+def test_the_next_command_is_named_as_the_shell_here_finds_it(
+    checkout: Checkout, postgres_url: str, path: str, typed: str
+) -> None:
+    (checkout.folder / ".venv").symlink_to(sys.prefix)
+    checkout.python = str(checkout.folder / ".venv" / "bin" / "python")
+
+    behind = checkout.flask(
+        "prepare", DATABASE_URL=postgres_url, PATH=path.replace(".venv", f"{checkout.folder}/.venv")
+    )
+
+    assert behind.stderr == f"Error: The database schema is behind the program. Run: {typed} db deploy\n"
 
 
 @pytest.mark.parametrize(
