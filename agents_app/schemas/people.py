@@ -26,7 +26,7 @@ def _new_password(value: object) -> str:
     if not isinstance(value, str):
         raise refuse("Write this as text.")
     if not limits.PASSWORD_MIN <= len(value) <= limits.PASSWORD_MAX:
-        raise refuse(f"Use {limits.PASSWORD_MIN} to {limits.PASSWORD_MAX} characters.")
+        raise refuse(f"Use {limits.PASSWORD_MIN} to {limits.PASSWORD_MAX:,} characters.")
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
         raise refuse("Remove the characters that are not text (U+0000 or half of a pair).")
     if is_common(value):

@@ -57,7 +57,7 @@ def test_a_link_works_once(console: Flask, admin: Actor) -> None:
     [
         ({"name": " "}, "name", "Enter your name."),
         ({"email": "grace"}, "email", "Write an email address, such as ada@example.org."),
-        ({"password": "short"}, "password", "Use 12 to 1024 characters."),
+        ({"password": "short"}, "password", "Use 12 to 1,024 characters."),
     ],
 )
 def test_who_joins_is_told_what_to_mend_and_types_only_that_again(
@@ -109,7 +109,7 @@ def test_a_chosen_password_ends_every_session_and_is_the_one_that_counts(
     assert person.email in page.text
     refused = here.send(page, "/reset", status=422, password="short")
     assert isinstance(refused, Page)
-    assert refused.error_at("password") == "Use 12 to 1024 characters."
+    assert refused.error_at("password") == "Use 12 to 1,024 characters."
 
     here.send(refused, "/reset", password=NEW_PASSWORD)
 

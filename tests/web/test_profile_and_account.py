@@ -26,7 +26,7 @@ def is_in(browser: Browser) -> bool:
     [
         ({"current_password": "wrong"}, "current_password", "This is not your present password."),
         ({"current_password": ""}, "current_password", "Enter the present password."),
-        ({"password": "short"}, "password", "Use 12 to 1024 characters."),
+        ({"password": "short"}, "password", "Use 12 to 1,024 characters."),
         ({"password": PASSWORD}, "password", "Choose a password that differs from the present one."),
     ],
 )

@@ -6,8 +6,9 @@ from flask import Flask
 from agents_app.operations import accounts
 from agents_app.operations.permissions import Actor
 from agents_app.web.addresses import local_path
+from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_user
-from tests.web.conftest import Browser, OpenConsole, Page, SignIn, fields_of
+from tests.web.conftest import Browser, Page, SignIn, fields_of
 
 ELSEWHERE = [
     "//evil.com",
@@ -171,7 +172,7 @@ def test_an_empty_console_leads_to_set_up_and_a_claimed_one_away_from_it(
     page = browser.send("/setup", status=422, account_name="Acme", name="Ada", email="ada", password="short")
     assert isinstance(page, Page)
     assert page.error_at("email") == "Write an email address, such as ada@example.org."
-    assert page.error_at("password") == "Use 12 to 1024 characters."
+    assert page.error_at("password") == "Use 12 to 1,024 characters."
     assert page.root.one(id="name")["value"] == "Ada"
 
     given = {"account_name": "Acme", "name": "Ada", "email": "ada@example.org", "password": PASSWORD}
