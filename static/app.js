@@ -104,7 +104,7 @@ function count(within) {
     const most = Number(place.dataset.most);
     const tell = () => {
       const length = [...input.value].length;
-      place.textContent = `${length.toLocaleString()} of ${most.toLocaleString()} characters`;
+      place.textContent = `${length.toLocaleString("en")} of ${most.toLocaleString("en")} characters`;
       place.classList.toggle("over", length > most);
     };
     input.addEventListener("input", tell);
