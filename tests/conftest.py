@@ -1,7 +1,7 @@
 """Fixtures that every test may ask for. A test on PostgreSQL runs on a real server and never skips."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,10 @@ from flask import Flask
 
 from agents_app import dbtools
 from agents_app.db import create_sqlite_file, db, parse_url
+from agents_app.operations.permissions import Actor
 from tests import make, postgres
+
+OpenConsole = Callable[..., Flask]
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +95,27 @@ def _postgres_console(postgres_server: str, _postgres_at_head: str) -> Iterator[
 def console(request: pytest.FixtureRequest) -> Flask:
     """The app on a database that all tests of one process share: a test makes an account of its own there."""
     return request.getfixturevalue({"sqlite": "_sqlite_console", "postgresql": "_postgres_console"}[request.param])
+
+
+@pytest.fixture
+def admin(console: Flask) -> Actor:
+    """An admin of an account of this test's own, on the shared console."""
+    return make.make_user(console)
+
+
+@pytest.fixture
+def open_console() -> Iterator[OpenConsole]:
+    """Makes apps on databases of the test's own, and closes their connections at its end."""
+    apps: list[Flask] = []
+
+    def open_one(url: str, **texts: str) -> Flask:
+        apps.append(make.make_app(url, **texts))
+        return apps[-1]
+
+    yield open_one
+    for app in apps:
+        with app.app_context():
+            db.engine.dispose()
 
 
 @contextmanager

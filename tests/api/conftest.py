@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from agents_app.api import ENDPOINTS, PREFIX, openapi
 from agents_app.operations.permissions import Actor
-from tests.make import make_token, make_user
+from tests.make import make_token
 
 BY_RULE = {f"{PREFIX}{endpoint.rule}": endpoint.path for endpoint in ENDPOINTS}
 
@@ -89,12 +89,6 @@ def is_valid(content: Any, name: str) -> bool:
     schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(content)
     return True
-
-
-@pytest.fixture
-def admin(console: Flask) -> Actor:
-    """An admin of an account of this test's own."""
-    return make_user(console)
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
 from ipaddress import IPv6Address
 from random import getrandbits
 
-import pytest
 from flask import Flask
 from flask_wtf.csrf import generate_csrf
 from werkzeug.test import TestResponse
@@ -16,9 +14,6 @@ from agents_app.db import db
 from agents_app.models import User
 from agents_app.operations import sessions
 from agents_app.operations.permissions import Actor
-from tests.make import make_app, make_user
-
-Opened = Callable[..., Flask]
 
 
 class Visitor:
@@ -71,24 +66,3 @@ def session_of(app: Flask, actor: Actor) -> str:
         user = session.get(User, actor.user_id)
         assert user is not None
         return sessions.start(session, user, address="::1", user_agent="test", request_id=None)
-
-
-@pytest.fixture
-def admin(console: Flask) -> Actor:
-    """An admin of an account of this test's own."""
-    return make_user(console)
-
-
-@pytest.fixture
-def opened() -> Iterator[Opened]:
-    """Makes apps on databases of the test's own, and closes their connections at its end."""
-    apps: list[Flask] = []
-
-    def open_one(url: str, **texts: str) -> Flask:
-        apps.append(make_app(url, **texts))
-        return apps[-1]
-
-    yield open_one
-    for app in apps:
-        with app.app_context():
-            db.engine.dispose()

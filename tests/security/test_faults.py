@@ -28,8 +28,9 @@ from agents_app.schemas import listing
 from tests import postgres
 from tests.api.conftest import Client
 from tests.cli.conftest import Checkout, Server, checkout, free_port, serve, wait_for
+from tests.conftest import OpenConsole
 from tests.make import KEYS, agent_values, make_agent, make_token, make_user
-from tests.security.conftest import Opened, Visitor
+from tests.security.conftest import Visitor
 
 __all__ = ["checkout", "serve"]
 WRITERS = 4
@@ -59,11 +60,11 @@ def cluster() -> Iterator[postgres.Cluster]:
 
 
 def test_a_database_that_is_killed_is_said_and_is_back_with_the_next_request(
-    cluster: postgres.Cluster, opened: Opened
+    cluster: postgres.Cluster, open_console: OpenConsole
 ) -> None:
     with postgres.database(cluster.url) as url:
         dbtools.upgrade_to_head(parse_url(url))
-        app = opened(url)
+        app = open_console(url)
         admin = make_user(app)
         api, page = Client(app, make_token(app, admin, "write")), Visitor(app, admin)
         done: set[UUID] = set()
@@ -121,8 +122,10 @@ def hold_postgresql(url: str) -> Callable[[], None]:
     return end
 
 
-def test_a_writer_that_does_not_end_keeps_others_waiting_a_moment_only(schema_url: str, opened: Opened) -> None:
-    app = opened(schema_url)
+def test_a_writer_that_does_not_end_keeps_others_waiting_a_moment_only(
+    schema_url: str, open_console: OpenConsole
+) -> None:
+    app = open_console(schema_url)
     admin = make_user(app)
     api = Client(app, make_token(app, admin, "write"))
     first = make_agent(app, admin)
@@ -139,8 +142,8 @@ def test_a_writer_that_does_not_end_keeps_others_waiting_a_moment_only(schema_ur
 
 
 @pytest.mark.long
-def test_a_statement_that_does_not_end_is_ended(postgres_schema_url: str, opened: Opened) -> None:
-    app = opened(postgres_schema_url)
+def test_a_statement_that_does_not_end_is_ended(postgres_schema_url: str, open_console: OpenConsole) -> None:
+    app = open_console(postgres_schema_url)
 
     with app.app_context(), pytest.raises(Unavailable) as refusal, db.reading() as connection:
         connection.execute(sa.text("SELECT pg_sleep(60)"))
@@ -148,8 +151,8 @@ def test_a_statement_that_does_not_end_is_ended(postgres_schema_url: str, opened
     assert refusal.value.code == "database_busy"
 
 
-def test_writers_of_one_sqlite_file_all_come_through(sqlite_schema_url: str, opened: Opened) -> None:
-    apps = [opened(sqlite_schema_url) for _ in range(WRITERS)]
+def test_writers_of_one_sqlite_file_all_come_through(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+    apps = [open_console(sqlite_schema_url) for _ in range(WRITERS)]
     admin = make_user(apps[0])
     token = make_token(apps[0], admin, "write")
 
@@ -167,8 +170,8 @@ def test_writers_of_one_sqlite_file_all_come_through(sqlite_schema_url: str, ope
     check_nothing_is_half_done(apps[0], done)
 
 
-def test_a_full_disk_is_said_and_nothing_else_is_lost(sqlite_schema_url: str, opened: Opened) -> None:
-    app = opened(sqlite_schema_url)
+def test_a_full_disk_is_said_and_nothing_else_is_lost(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+    app = open_console(sqlite_schema_url)
     admin = make_user(app)
     api, page = Client(app, make_token(app, admin, "write")), Visitor(app, admin)
     first = make_agent(app, admin)
@@ -198,9 +201,9 @@ def test_a_full_disk_is_said_and_nothing_else_is_lost(sqlite_schema_url: str, op
 
 @pytest.mark.long
 def test_workers_that_are_killed_lose_nothing_that_was_answered(
-    checkout: Checkout, serve: Callable[..., Server], schema_url: str, opened: Opened
+    checkout: Checkout, serve: Callable[..., Server], schema_url: str, open_console: OpenConsole
 ) -> None:
-    app = opened(schema_url)
+    app = open_console(schema_url)
     token = make_token(app, make_user(app), "write")
     bind = f"127.0.0.1:{free_port()}"
     checkout.settings.update(KEYS, DATABASE_URL=schema_url, BIND=bind, WORKERS="2", LOG_LEVEL="error")
@@ -231,9 +234,9 @@ def test_workers_that_are_killed_lose_nothing_that_was_answered(
 
 
 def test_connections_that_die_in_use_are_replaced_and_do_not_use_up_the_pool(
-    postgres_schema_url: str, opened: Opened
+    postgres_schema_url: str, open_console: OpenConsole
 ) -> None:
-    app, other = opened(postgres_schema_url, POOL_SIZE="2"), opened(postgres_schema_url)
+    app, other = open_console(postgres_schema_url, POOL_SIZE="2"), open_console(postgres_schema_url)
 
     def kill(pid: int | None) -> None:
         with other.app_context(), db.reading() as connection:

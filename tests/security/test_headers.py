@@ -16,8 +16,9 @@ from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from tests.api.test_permissions import TABLE as JSON_TABLE
 from tests.api.test_permissions import forged
+from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_agent, make_app, make_token, make_user
-from tests.security.conftest import Opened, Visitor
+from tests.security.conftest import Visitor
 from tests.security.house import House
 from tests.security.test_matrix import FORM, ROWS
 
@@ -128,8 +129,10 @@ def test_every_refusal_answers_under_the_same_headers_and_tells_nothing_of_the_m
 @pytest.mark.parametrize(
     "path", ["/agents", "/sign-in", "/setup", "/join?code=x", "/api/v1/agents", "/api/v1/me", "/readyz"]
 )
-def test_an_absent_database_answers_under_the_same_headers(path: str, sqlite_url: str, opened: Opened) -> None:
-    app = opened(sqlite_url)
+def test_an_absent_database_answers_under_the_same_headers(
+    path: str, sqlite_url: str, open_console: OpenConsole
+) -> None:
+    app = open_console(sqlite_url)
     visitor = Visitor(app, token=forged())
     visitor.keep("somebody")
 

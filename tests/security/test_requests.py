@@ -12,8 +12,9 @@ from agents_app.db import db
 from agents_app.models import LoginAttempt, UserSession
 from agents_app.operations import agent_reads, guesses, sessions
 from agents_app.operations.permissions import Actor
+from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_agent, make_token, make_user
-from tests.security.conftest import Opened, Visitor
+from tests.security.conftest import Visitor
 from tests.security.test_matrix import answered
 
 HTTPS = "https://console.example.org"
@@ -64,9 +65,9 @@ PATHS = [
 
 
 @pytest.fixture
-def https(sqlite_schema_url: str, opened: Opened) -> Flask:
+def https(sqlite_schema_url: str, open_console: OpenConsole) -> Flask:
     """A console that people reach by https behind one proxy."""
-    return opened(sqlite_schema_url, PUBLIC_URL=HTTPS, PROXY_HOPS="1")
+    return open_console(sqlite_schema_url, PUBLIC_URL=HTTPS, PROXY_HOPS="1")
 
 
 def sign_in(visitor: Visitor, actor: Actor, password: str = PASSWORD) -> str:
@@ -241,9 +242,11 @@ def test_a_changed_cookie_is_nobody(console: Flask, admin: Actor) -> None:
     assert answered(with_cookie(console, cookie).ask("GET", "/agents")) == "200"
 
 
-def test_a_cookie_signed_with_another_key_is_nobody(console: Flask, sqlite_schema_url: str, opened: Opened) -> None:
+def test_a_cookie_signed_with_another_key_is_nobody(
+    console: Flask, sqlite_schema_url: str, open_console: OpenConsole
+) -> None:
     person = make_user(console)
-    elsewhere = opened(sqlite_schema_url, SECRET_KEY="Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8")
+    elsewhere = open_console(sqlite_schema_url, SECRET_KEY="Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8")
     thief = Visitor(elsewhere)
     with console.app_context():
         thief.keep(sessions.sign_in(person.email, PASSWORD, address="::1", user_agent="", request_id=None))

@@ -1,6 +1,6 @@
 """A browser without script: it checks every page that any test loads, and fills in forms as they stand there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
@@ -9,9 +9,8 @@ from flask import Flask
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from agents_app.db import db
 from agents_app.operations.permissions import Actor
-from tests.make import PASSWORD, make_app, make_user
+from tests.make import PASSWORD
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 NEED_LABEL = ("input", "select", "textarea")
@@ -210,30 +209,6 @@ def fields_of(form: Element) -> "MultiDict[str, str]":
             chosen = [option for option in options if "selected" in option.attributes] or options[:1]
             values.add(name, chosen[0]["value"])
     return values
-
-
-OpenConsole = Callable[..., Flask]
-
-
-@pytest.fixture
-def open_console() -> Iterator[OpenConsole]:
-    """Makes apps on databases of the test's own, and closes their connections at its end."""
-    apps: list[Flask] = []
-
-    def open_one(url: str, **texts: str) -> Flask:
-        apps.append(make_app(url, **texts))
-        return apps[-1]
-
-    yield open_one
-    for app in apps:
-        with app.app_context():
-            db.engine.dispose()
-
-
-@pytest.fixture
-def admin(console: Flask) -> Actor:
-    """An admin of an account of this test's own."""
-    return make_user(console)
 
 
 SignIn = Callable[[Actor], Browser]

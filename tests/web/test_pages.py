@@ -10,8 +10,9 @@ from agents_app import http
 from agents_app.db import ROOT, now
 from agents_app.operations.permissions import Actor
 from agents_app.web import display
+from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user
-from tests.web.conftest import Browser, OpenConsole, Page
+from tests.web.conftest import Browser, Page
 
 TEMPLATES = "".join(path.read_text() for path in (ROOT / "templates").rglob("*.html"))
 NAMES = {
