@@ -1,0 +1,174 @@
+"""Every act leaves one event that says who did it, and every event has its sentence on the page Activity."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app import operations
+from agents_app.db import db
+from agents_app.errors import NotSignedIn
+from agents_app.models import Event
+from agents_app.operations import accounts, agents, events, invitations, runtime, sessions, tokens, users
+from agents_app.operations.permissions import PERMISSIONS, Actor
+from agents_app.schemas.choices import Scope
+from agents_app.web.deeds import SENTENCES
+from tests.api.test_permissions import forged
+from tests.make import PASSWORD, make_agent, make_user
+
+FROM_HERE: dict[str, Any] = {"address": "192.0.2.9", "user_agent": "test", "request_id": None}
+A_NAME = re.compile(r'"((?:agent|user|token|secrets|access|account)\.[a-z_]+)"')
+
+
+@dataclass
+class Scene:
+    """An account with an admin who acts, and what is there to act on."""
+
+    app: Flask
+    admin: Actor
+
+    def agent(self) -> UUID:
+        """A new agent."""
+        return make_agent(self.app, self.admin)
+
+    def deleted(self) -> UUID:
+        """An agent that was deleted."""
+        agent_id = self.agent()
+        agents.delete(self.admin, agent_id)
+        return agent_id
+
+    def disabled(self) -> UUID:
+        """An agent that runtimes cannot fetch."""
+        agent_id = self.agent()
+        agents.disable(self.admin, agent_id, {"reason": "Moving."})
+        return agent_id
+
+    def person(self, **fields: Any) -> UUID:
+        """Somebody else in the account."""
+        found = make_user(self.app, "viewer", self.admin.account_id, **fields).user_id
+        assert found is not None
+        return found
+
+    def invitation(self) -> UUID:
+        """A link to join."""
+        invitations.invite(self.admin, {"role": "viewer"})
+        found: UUID = invitations.listing(self.admin)[0]["id"]
+        return found
+
+    def token(self) -> UUID:
+        """A new API token."""
+        return tokens.create(self.admin, {"name": "ci", "scopes": ["read"], "agent_ids": []})[0]
+
+    def enter(self) -> str:
+        """A new session of the admin."""
+        return sessions.sign_in(self.admin.email, PASSWORD, **FROM_HERE)
+
+    def session(self) -> UUID:
+        """The row of a new session of the admin."""
+        found: UUID = sessions.listing(self.admin, self.enter())[0]["id"]
+        return found
+
+    def join(self) -> None:
+        """Become one of the people by a link."""
+        values = {"name": "Grace", "email": f"{uuid4().hex}@example.org", "password": PASSWORD}
+        invitations.join(invitations.invite(self.admin, {"role": "viewer"}), values, **FROM_HERE)
+
+    def choose_password(self) -> None:
+        """Choose a password by a link."""
+        code = invitations.reset_password(self.admin, self.person())
+        invitations.choose_password(code, {"password": "another long phrase 28"}, **FROM_HERE)
+
+    def change_password(self) -> None:
+        """Choose a password that differs from the present one."""
+        values = {"current_password": PASSWORD, "password": "another long phrase 28"}
+        users.change_password(self.admin, self.enter(), values)
+
+    def fetch(self) -> None:
+        """Ask as a runtime does."""
+        token = replace(self.admin, token_id=uuid4(), scopes=frozenset({Scope.RUNTIME}))
+        runtime.fetch(token, self.agent())
+
+
+ACTS: dict[str, Callable[[Scene], object]] = {
+    "agent.created": lambda it: it.agent(),
+    "agent.updated": lambda it: agents.update(it.admin, it.agent(), {"name": "Orders"}),
+    "agent.cloned": lambda it: agents.clone(it.admin, it.agent()),
+    "agent.enabled": lambda it: agents.enable(it.admin, it.disabled()),
+    "agent.disabled": lambda it: it.disabled(),
+    "agent.deleted": lambda it: it.deleted(),
+    "agent.restored": lambda it: agents.restore_deleted(it.admin, it.deleted()),
+    "agent.fetched": lambda it: it.fetch(),
+    "user.invited": lambda it: invitations.invite(it.admin, {"role": "editor"}),
+    "user.invitation_withdrawn": lambda it: invitations.withdraw(it.admin, it.invitation()),
+    "user.joined": lambda it: it.join(),
+    "user.reset_link_made": lambda it: invitations.reset_password(it.admin, it.person()),
+    "user.password_reset": lambda it: it.choose_password(),
+    "user.password_changed": lambda it: it.change_password(),
+    "user.role_changed": lambda it: users.change_role(it.admin, it.person(), {"role": "editor"}),
+    "user.deactivated": lambda it: users.deactivate(it.admin, it.person()),
+    "user.activated": lambda it: users.activate(it.admin, it.person(is_active=False)),
+    "user.deleted": lambda it: users.delete(it.admin, it.person()),
+    "user.signed_in": lambda it: it.enter(),
+    "user.signed_out": lambda it: sessions.sign_out(it.admin, it.enter()),
+    "user.session_ended": lambda it: sessions.end(it.admin, it.session()),
+    "user.other_sessions_ended": lambda it: sessions.end_others(it.admin, it.enter()),
+    "token.created": lambda it: it.token(),
+    "token.revoked": lambda it: tokens.revoke(it.admin, it.token()),
+    "account.renamed": lambda it: accounts.rename(it.admin, {"name": "Apex"}),
+    "access.denied": lambda it: events.record_denial(it.admin, "POST web.tokens.new", "Only an admin may do this."),
+}
+# These belong to no account, to a new one, or to all; the tests of each look for its event, two of them below.
+OTHERS = {
+    "account.created",
+    "account.deleted",
+    "user.sign_in_failed",
+    "token.refused",
+    "secrets.rotated",
+    "secrets.key_given_up",
+}
+
+
+@pytest.mark.parametrize("action", ACTS)
+def test_an_act_leaves_one_event_that_says_who_did_it(app: Flask, action: str) -> None:
+    scene = Scene(app, make_user(app, name="Ada"))
+
+    ACTS[action](scene)
+
+    mine = sa.select(Event.actor_name).where(Event.account_id == scene.admin.account_id, Event.action == action)
+    with db.reading() as connection:
+        assert connection.scalar(mine.limit(2)) in ("Ada", "Viewer", "Grace")
+        assert len(connection.execute(mine).all()) == 1
+
+
+def test_every_act_that_is_recorded_has_its_sentence_and_its_test() -> None:
+    folder = Path(operations.__file__).parent
+    recorded = {name for file in folder.glob("*.py") for name in A_NAME.findall(file.read_text())} - set(PERMISSIONS)
+
+    assert recorded == set(SENTENCES) == set(ACTS) | OTHERS
+
+
+def test_an_account_begins_with_the_event_of_its_making(app: Flask) -> None:
+    email = f"{uuid4().hex}@example.org"
+    account_id = accounts.create({"account_name": "Apex", "name": "Ada", "email": email, "password": PASSWORD})
+
+    mine = sa.select(Event.action, Event.actor_name, Event.target_name).where(Event.account_id == account_id)
+    with db.reading() as connection:
+        assert connection.execute(mine).all() == [("account.created", "Ada", "Apex")]
+
+
+def test_a_token_that_nobody_made_is_an_event_of_its_address_that_repeats_nothing_sent(app: Flask) -> None:
+    address, token = uuid4().hex, forged()
+
+    with pytest.raises(NotSignedIn):
+        tokens.authenticate(token, address=address, request_id=None)
+
+    with db.reading() as connection:
+        row = connection.execute(sa.select(Event.__table__).where(Event.address == address)).one()
+    assert (row.action, row.account_id) == ("token.refused", None)
+    assert token[4:16] not in str(row)
