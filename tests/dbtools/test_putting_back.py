@@ -54,13 +54,13 @@ def notes(project: Project) -> Project:
     return project
 
 
-def test_what_is_no_saved_file_is_refused(sqlite_url: str, tmp_path: Path) -> None:
+def test_what_is_no_saved_file_is_refused(sqlite_schema_url: str, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello\n")
     (tmp_path / "empty").mkdir()
 
-    assert "There is no " in _refusal(sqlite_url, tmp_path / "absent")
-    assert "There are no saved rows in" in _refusal(sqlite_url, tmp_path / "empty")
-    assert "is no file of saved rows" in _refusal(sqlite_url, tmp_path / "text")
+    assert "There is no " in _refusal(sqlite_schema_url, tmp_path / "absent")
+    assert "There are no saved rows in" in _refusal(sqlite_schema_url, tmp_path / "empty")
+    assert "is no file of saved rows" in _refusal(sqlite_schema_url, tmp_path / "text")
 
 
 def test_rows_without_their_table_are_refused(family: Project, backup_folder: Path) -> None:

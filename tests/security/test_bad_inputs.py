@@ -67,9 +67,16 @@ ON_FORMS = [
 
 
 def told(page: Page) -> list[tuple[str, str]]:
-    """Every refusal of a page, as (JSON pointer of its input, sentence)."""
+    """Every refusal of a page, as (JSON pointer of its input, sentence at the input); the summary says the same."""
     links = page.root.one("div", class_="problems").all("a")
-    return sorted((_pointer(link["href"].removeprefix("#")), link.text) for link in links)
+    return sorted(_told_at(page, link["href"].removeprefix("#"), link.text) for link in links)
+
+
+def _told_at(page: Page, anchor: str, in_summary: str) -> tuple[str, str]:
+    # What is wrong with the connection as a whole has no input of its own.
+    sentence = in_summary if anchor == "connection" else page.root.one("p", id=f"{anchor}-error").text
+    assert in_summary.endswith(sentence)
+    return _pointer(anchor), sentence
 
 
 def _pointer(anchor: str) -> str:
