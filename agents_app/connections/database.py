@@ -73,10 +73,10 @@ class DatabaseConnection(Connection):
         "Row limit", default=1_000, group="limits", width=9
     )
     statement_timeout_ms: Annotated[int, whole("Statement timeout", 100, 600_000)] = field(
-        "Statement timeout", "In milliseconds.", default=30_000, group="limits", width=9
+        "Statement timeout", "In milliseconds.", default=30_000, group="limits", width=9, unit="ms"
     )
     connect_timeout_s: Annotated[int, whole("Connect timeout", 1, 60)] = field(
-        "Connect timeout", "In seconds.", default=10, group="limits", width=9
+        "Connect timeout", "In seconds.", default=10, group="limits", width=9, unit="s"
     )
     schema_allow_list: Annotated[list[str], lines(128)] = field(
         "Allowed schemas", "One a line. Empty means all.", default=[], group="limits"

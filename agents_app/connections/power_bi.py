@@ -105,7 +105,7 @@ class PowerBiConnection(Connection):
         "Row limit", "Power BI returns at most 100,000 rows.", default=1_000, group="limits", width=9
     )
     timeout_s: Annotated[int, whole("Timeout", 1, 600)] = field(
-        "Timeout", "In seconds.", default=60, group="limits", width=9
+        "Timeout", "In seconds.", default=60, group="limits", width=9, unit="s"
     )
     allowed_tables: Annotated[list[str], lines(256)] = field(
         "Allowed tables", "One a line. Empty means all.", default=[], group="limits"

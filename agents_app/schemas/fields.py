@@ -68,7 +68,7 @@ def field(title: str, hint: str = "", *, default: Any = ..., missing: str = "", 
     """A member of a schema: its label, its hint, its default; `missing` is the sentence when it is not given.
 
     `extra` may say `secret`, `destination`, `group`, and to the form: `kind` (pem: a text in many lines), `labels` (of
-    the choices), `width` (of the input, in characters) and `span` (how many of a row's six columns it takes).
+    the choices), `width` (of the input, in characters), `span` (how many of a row's six columns it takes) and `unit`.
     """
     notes = extra | ({"missing": missing} if missing else {})
     return Field(default, title=title, description=hint or None, json_schema_extra={NOTES: notes} if notes else None)

@@ -21,6 +21,7 @@ class Spec:
     width: int | None = None
     group: str | None = None
     is_mono: bool = False
+    unit: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,7 +50,7 @@ class Input(wtforms.Field):
     @property
     def shown(self) -> str:
         """What a reader is shown of the value."""
-        return self.text
+        return f"{self.text} {self.spec.unit}".rstrip() if self.text else ""
 
     @property
     def is_given(self) -> bool:

@@ -43,6 +43,7 @@ def spec_of(model: type[BaseModel], name: str, **changes: Any) -> Spec:
         "width": notes.get("width"),
         "group": notes.get("group"),
         "is_mono": rules.get("format") == "uuid" or notes.get("kind") == "pem",
+        "unit": notes.get("unit", ""),
         "labels": _labels(info.annotation, notes),
     }
     return Spec(**(known | changes))

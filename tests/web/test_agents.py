@@ -124,6 +124,17 @@ def test_what_is_typed_is_what_is_stored_and_saving_without_a_change_changes_not
         assert stored["connection_config"]["allowed_tables"] == ["Orders", "Customers"]
 
 
+def test_a_number_is_read_with_its_unit(console: Flask, admin: Actor, browser: Browser) -> None:
+    page = browser.get(f"/agents/{make_agent(console, admin)}")
+
+    names, values = page.root.all("dt"), page.root.all("dd")
+    facts = {name.text: value.text for name, value in zip(names, values, strict=True)}
+
+    assert facts["Statement timeout"] == "30000 ms"
+    assert facts["Connect timeout"] == "10 s"
+    assert facts["Row limit"] == "1000"
+
+
 @pytest.mark.parametrize("given", [NEW_DATABASE, NEW_POWER_BI], ids=["DB", "POWERBI"])
 def test_a_secret_never_comes_back_to_any_page(given: dict[str, str], browser: Browser) -> None:
     agent_id = id_in(browser.send("/agents/new", **given).headers["Location"])
