@@ -1,7 +1,6 @@
 """The commands of `flask db` that keep data and bring it back."""
 
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from sqlalchemy.engine import URL
 
 from agents_app.db import parse_url
 from agents_app.dbtools.backups import backup, restore
+from agents_app.dbtools.interruption import ending_in_order
 from agents_app.dbtools.putting_back import PutBack, put_back
 from agents_app.dbtools.refusals import in_plain_words
 from agents_app.dbtools.rehearsal import in_words, rehearse
@@ -109,29 +109,19 @@ def _where(state: SchemaState) -> str:
 
 
 @contextmanager
-def ending_in_order() -> Iterator[None]:
-    """Let what was begun be cleaned up when the process is told to end."""
-    before = {name: signal.signal(name, _end) for name in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-
-def _end(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-@contextmanager
 def refusing() -> Iterator[URL]:
-    """The database of the app; what it or the command refuses is one line at the terminal, and exit code 1."""
+    """The database of the app; what it or the command refuses is one line at the terminal, and exit code 1.
+
+    Whoever asked for JSON gets the refusal in JSON too.
+    """
     uri = current_app.config["SQLALCHEMY_DATABASE_URI"]
     url = parse_url(uri.render_as_string(hide_password=False) if isinstance(uri, URL) else uri)
     try:
         with in_plain_words(url):
             yield url
     except CommandError as refusal:
+        if click.get_current_context().params["as_json"]:
+            click.echo(json.dumps({"error": str(refusal)}))
         raise click.ClickException(str(refusal)) from refusal
 
 

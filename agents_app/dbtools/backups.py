@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,14 @@ from sqlalchemy.engine import URL
 
 from agents_app.dbtools import postgresql_backup, sqlite_backup
 from agents_app.dbtools.connections import looking
+from agents_app.dbtools.saving import shown
 from agents_app.dbtools.state import SchemaState, schema_state
 
 TOOLS: dict[str, ModuleType] = {"postgresql": postgresql_backup, "sqlite": sqlite_backup}
 CALLED = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
 SHOWN = 5
+# Of so many backups that begin in one second each finds a name.
+AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -41,37 +44,57 @@ def backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
     tools = TOOLS[url.get_backend_name()]
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise CommandError(f"There is no database {url.database}.")
-    if file is None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = folder / f"{Path(url.database or '').stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}{tools.SUFFIX}"
+    names = [file] if file else _new_names(url, folder, tools.SUFFIX)
+    if all(name.exists() for name in names):
+        raise _is_there(names[0])
     with looking(url) as connection:
         revision = schema_state(connection).current
-    with _new(file) as part:
-        tools.write(url, part)
-    return Backup(file, file.stat().st_size, revision, round(time.monotonic() - started, 2))
+    with _part(names[0]) as part:
+        _write(tools, url, part)
+        kept = _named(part, names)
+    return Backup(kept, kept.stat().st_size, revision, round(time.monotonic() - started, 2))
+
+
+def _new_names(url: URL, folder: Path, suffix: str) -> list[Path]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stem = f"{Path(url.database or '').stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    return [folder / f"{stem}{f'-{number}' if number > 1 else ''}{suffix}" for number in range(1, AT_ONCE)]
 
 
 @contextmanager
-def _new(file: Path) -> Iterator[Path]:
-    # Whoever sees a file of this name sees all of it.
-    _refuse_present(file)
+def _part(file: Path) -> Iterator[Path]:
+    # It gets its name when it is whole; whatever happens before, nothing of it is left.
     if not file.parent.is_dir():
         raise CommandError(f"There is no folder {file.parent}.")
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     part = Path(name)
     try:
         yield part
-        os.fsync(handle)
-        _refuse_present(file)
-        part.rename(file)
     finally:
         os.close(handle)
         part.unlink(missing_ok=True)
 
 
-def _refuse_present(file: Path) -> None:
-    if file.exists():
-        raise CommandError(f"{file} is there already. Choose another name.")
+def _write(tools: ModuleType, url: URL, part: Path) -> None:
+    try:
+        tools.write(url, part)
+    except CommandError as refusal:
+        raise CommandError(f"No backup was written to {shown(part.parent)}: {refusal}") from refusal
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def _named(part: Path, names: list[Path]) -> Path:
+    for name in names:
+        with suppress(FileExistsError):
+            # A name is taken before it is filled: renaming alone would replace what somebody else wrote meanwhile.
+            name.touch(mode=0o600, exist_ok=False)
+            return part.replace(name)
+    raise _is_there(names[0])
+
+
+def _is_there(file: Path) -> CommandError:
+    return CommandError(f"{file} is there already. Choose another name.")
 
 
 def restore(url: URL, file: Path) -> SchemaState:

@@ -80,7 +80,7 @@ def _told(process: "subprocess.Popen[str]", on_line: Callable[[str], None] | Non
 
 def _complaint(told: list[str]) -> str:
     lines = [line for line in told if "error:" in line] or told
-    return re.sub(r"^.*?\berror:\s+", "", lines[0]).rstrip(".") + "." if lines else ""
+    return re.sub(r"^.*?\berror:\s+(?:.*?\bERROR:\s+)?", "", lines[0]).rstrip(".") + "." if lines else ""
 
 
 def _given(url: URL) -> dict[str, str]:

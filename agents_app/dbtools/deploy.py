@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 
 from agents_app.dbtools.backups import Backup, backup
 from agents_app.dbtools.connections import looking
+from agents_app.dbtools.interruption import ending_in_order
 from agents_app.dbtools.plan import Plan, plan
 from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted, say
@@ -75,6 +76,7 @@ def _backup(url: URL, folder: Path | None, seen: Prospect) -> Backup | None:
     if folder is None or seen.is_empty:
         return None
     say(f"{counted(len(seen.plan.steps), 'step')} to apply. Taking a backup first.")
-    kept = backup(url, folder)
+    with ending_in_order():
+        kept = backup(url, folder)
     say(f"Backup: {shown(kept.file)} ({kept.bytes / 1024 / 1024:,.1f} MB in {kept.seconds} s)")
     return kept

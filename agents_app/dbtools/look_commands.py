@@ -44,6 +44,8 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
 
     REVISION is head where it is left out. The exit code is 1 when a step is dangerous.
     """
+    if sql and as_json:
+        raise click.UsageError("--sql or --json: the JSON has the SQL of each step.")
     config = migrations()
     with refusing() as url, looking(url) as connection:
         found = plan(connection, ScriptDirectory.from_config(config), revision)

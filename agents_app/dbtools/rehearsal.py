@@ -1,11 +1,10 @@
 """Pending steps tried on a copy of the real data: up, down and up again, with schema and rows compared."""
 
 import re
-import select
+import shlex
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,21 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.util import CommandError
-from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 from sqlalchemy.engine import URL, Inspector
 from sqlalchemy.exc import SAWarning
 
 from agents_app.dbtools.backups import backup, restore
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.connections import looking
+from agents_app.dbtools.interruption import interruptible
 from agents_app.dbtools.revision import VERSION
+from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted, say
-from agents_app.dbtools.scratch import scratch
+from agents_app.dbtools.scratch import LEFT, scratch
 from agents_app.dbtools.state import SchemaState, schema_state
 
 Facts = dict[str, Any]
+OWN = ".rehearsal-"
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,10 @@ def rehearse(url: URL, folder: Path, given: URL | None) -> Rehearsal:
     if not state.pending:
         return Rehearsal(state.current, state.head, [], [])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in sorted(folder.glob(f"{OWN}*")):
+        say(f"{shown(left)} {LEFT} It holds a copy of the data; to remove it: rm -r {shlex.quote(shown(left))}")
     # Beside the backups, where there is room for one and nobody else looks.
-    with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=folder) as own, scratch(url, given, Path(own)) as copy:
+    with tempfile.TemporaryDirectory(prefix=OWN, dir=folder) as own, scratch(url, given, Path(own)) as copy:
         say("Copying the data into a scratch database.")
         restore(copy, backup(url, Path(own)).file)
         return _rehearsed(copy, state)
@@ -82,26 +85,11 @@ def _run(copy: URL, verb: Callable[..., object], direction: str, revision: str) 
     config.attributes["backup_folder"] = None
     say(f"On the copy, {direction}:")
     try:
-        with _interruptible():
+        with interruptible():
             verb(config, revision)
     except CommandError as error:
         raise CommandError(f"On the copy, {direction}: {error} The real database was not touched.") from error
     return Run(direction, dict(config.attributes["times"]))
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    # Otherwise psycopg2 hears no signal while the server works, and whoever loses patience leaves the copy behind.
-    set_wait_callback(_wait)
-    try:
-        yield
-    finally:
-        set_wait_callback(None)
-
-
-def _wait(connection: Any) -> None:
-    while (state := connection.poll()) != POLL_OK:
-        select.select([connection] if state == POLL_READ else [], [connection] if state == POLL_WRITE else [], [])
 
 
 def _picture(copy: URL) -> dict[str, Facts]:

@@ -13,11 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from agents_app.db import create_sqlite_file
 from agents_app.dbtools.columns import quoted
 from agents_app.dbtools.connections import looking
+from agents_app.dbtools.say import say
 
 INSUFFICIENT_PRIVILEGE = "42501"
 OWN_SESSIONS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name AND usename = current_user"
 )
+# While it works on its copy nobody need be connected there, so whether one still runs cannot be told.
+LEFT = "was left by a rehearsal that was killed, unless one still runs."
+LEFT_DATABASES = "SELECT datname FROM pg_database WHERE starts_with(datname, :start) ORDER BY 1"
 ENUMS = "SELECT typname FROM pg_type WHERE typtype = 'e' AND typnamespace = to_regnamespace(current_schema())"
 
 
@@ -39,9 +43,12 @@ def scratch(url: URL, given: URL | None, folder: Path) -> Iterator[URL]:
 
 @contextmanager
 def _made(url: URL) -> Iterator[URL]:
-    name = f"{(url.database or '')[:40]}_scratch_{uuid.uuid4().hex[:8]}"
+    start = f"{(url.database or '')[:40]}_scratch_"
+    name = f"{start}{uuid.uuid4().hex[:8]}"
     try:
         with _outside(url) as connection:
+            for left in connection.scalars(sa.text(LEFT_DATABASES), {"start": start}):
+                say(f"The database {left} {LEFT} To remove it: DROP DATABASE {quoted(connection, left)}")
             connection.exec_driver_sql(f"CREATE DATABASE {quoted(connection, name)} TEMPLATE template0")
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:

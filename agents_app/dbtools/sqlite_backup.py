@@ -19,7 +19,9 @@ TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 
 
 def write(url: URL, path: Path) -> None:
     """Write the database as it is at this moment to a file that is there and empty, and read it back."""
-    with _opened(_file(url)) as source, _opened(path) as copy:
+    with _refusing(), _opened(_file(url)) as source, _opened(path) as copy:
+        # A copy that fails is thrown away, so that nothing is needed to undo it, nor left beside it.
+        copy.execute("PRAGMA journal_mode = OFF")
         _copy("Backup", source, copy)
         # So that the backup is one file, without others beside it.
         copy.execute("PRAGMA journal_mode = DELETE")
@@ -28,7 +30,7 @@ def write(url: URL, path: Path) -> None:
 
 def check(_url: URL, path: Path) -> None:
     """Read a backup from its beginning to its end. Raises CommandError where it is damaged."""
-    with _opened(path) as copy:
+    with _refusing(path), _opened(path) as copy:
         found = copy.execute("PRAGMA integrity_check").fetchone()[0]
     if found != "ok":
         raise CommandError(f"{path} is damaged: {' '.join(found.split())}.")
@@ -39,14 +41,14 @@ def tables_in_the_way(url: URL, _path: Path) -> list[str]:
     file = _file(url)
     if not file.exists():
         return []
-    with _opened(file) as database:
+    with _refusing(file), _opened(file) as database:
         return [name for (name,) in database.execute(TABLES)]
 
 
 def read(url: URL, path: Path) -> None:
     """Restore a backup: everything in it, in one transaction."""
     create_sqlite_file(url)
-    with _opened(path) as source, _opened(_file(url)) as database:
+    with _refusing(_file(url)), _opened(path) as source, _opened(_file(url)) as database:
         _copy("Restore", source, database)
 
 
@@ -58,11 +60,16 @@ def _file(url: URL) -> Path:
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
         raise CommandError(f"There is no database {path}.")
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as opened:
+        yield opened
+
+
+@contextmanager
+def _refusing(file: Path | None = None) -> Iterator[None]:
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as opened:
-            yield opened
+        yield
     except sqlite3.Error as error:
-        raise CommandError(f"{path}: {error}.") from error
+        raise CommandError(f"{file}: {error}." if file else f"{error}.") from error
 
 
 def _copy(label: str, source: sqlite3.Connection, target: sqlite3.Connection) -> None:

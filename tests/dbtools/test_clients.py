@@ -48,3 +48,5 @@ def test_what_a_program_complains_of_is_one_line() -> None:
 
     with pytest.raises(CommandError, match=r"^no room\.$"):
         clients.run(["sh", "-c", script])
+    with pytest.raises(CommandError, match=r"^no right\.$"):
+        clients.run(["sh", "-c", "echo 'pg_dump: error: query failed: ERROR:  no right' >&2; exit 1"])

@@ -115,6 +115,19 @@ def test_pending_steps_go_up_down_and_up_on_a_copy_only(database: str, backup_fo
     assert _is_clean(database, backup_folder)
 
 
+def test_what_a_killed_rehearsal_left_behind_is_named(
+    database: str, backup_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = backup_folder / ".rehearsal-left"
+    folder.mkdir(parents=True)
+    with scratch(parse_url(database), None, tmp_path) as left:
+        rehearse(parse_url(database), backup_folder, None)
+
+    told = capsys.readouterr().err
+    assert f"rm -r {folder}" in told
+    assert database.startswith("sqlite") or f'DROP DATABASE "{left.database}"' in told
+
+
 def test_a_scratch_database_that_was_lent_is_empty_again(
     postgres_server: str, postgres_url: str, backup_folder: Path
 ) -> None:

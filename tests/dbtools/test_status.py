@@ -20,9 +20,10 @@ def test_a_server_that_is_away_is_one_line(flask_db: Flasks) -> None:
         run = flask_db("postgresql://operator:gehe%2Fim@127.0.0.1:1/console", *words)
 
         assert run.exit_code == 1
-        assert run.output.startswith("Error: Cannot use postgresql://operator:***@127.0.0.1:1/console: Connection")
-        assert len(run.output.splitlines()) == 1
+        assert run.stderr.startswith("Error: Cannot use postgresql://operator:***@127.0.0.1:1/console: Connection")
+        assert len(run.stderr.splitlines()) == 1
         assert "gehe" not in run.output
+        assert run.stdout == "" if "--json" not in words else json.loads(run.stdout)["error"] in run.stderr
 
 
 def test_at_head_all_is_well(flask_db: Flasks, schema_url: str) -> None:
@@ -163,3 +164,4 @@ def test_a_plan_as_sql_is_what_is_pending_and_no_more(flask_db: Flasks, postgres
     assert "CREATE TABLE agents (" not in script
     run_sql(postgres_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
     assert flask_db(postgres_url, "plan", "--sql").stdout == "-- Nothing is pending.\n"
+    assert flask_db(postgres_url, "plan", "--sql", "--json").exit_code == 2
