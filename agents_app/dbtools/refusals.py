@@ -29,15 +29,16 @@ def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
     try:
         yield
     except CommandError as refusal:
-        raise CommandError(_with_advice(str(refusal))) from refusal
+        raise CommandError(_with_advice(str(refusal)) + _undone_too(url, steps)) from refusal
     except ConsoleError as refusal:
         raise CommandError(refusal.detail) from refusal
     except DBAPIError as error:
-        raise CommandError(_without_password(_sentence(error, url, steps), url)) from error
+        text = _without_password(_sentence(error, url, steps), url)
+        raise CommandError(text + _undone_too(url, steps)) from error
     except OSError as error:
         raise CommandError(f"Cannot open {place(url)}: {error.strerror}. Check DATABASE_URL.") from error
     except NotImplementedError as error:
-        raise CommandError(f"{steps.failing}: {_flat(str(error))}") from error
+        raise CommandError(f"{steps.failing}: {_flat(str(error))}{_undone_too(url, steps)}") from error
 
 
 @contextmanager
@@ -72,6 +73,13 @@ def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
     if state in EXISTS or "already exists" in cause or "duplicate column" in cause:
         cause += f", though no migration made it here. {STAMP}"
     return f"{cause}. The step {steps.failing} was undone."
+
+
+def _undone_too(url: URL, steps: Steps) -> str:
+    # Each of them was told as done.
+    if not steps.times or steps.failing is None or url.get_backend_name() != "sqlite":
+        return ""
+    return " The steps before it were undone too: a run on SQLite is one transaction."
 
 
 def _cause(text: str) -> str:

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from agents_app.db import ROOT, db
-from tests.dbtools.tools import engine_of, product, run_sql
+from tests.dbtools.tools import Project, engine_of, product, run_sql, schema_of
 
 VERBS: dict[str, Callable[[Config], object]] = {
     "upgrade": lambda config: command.upgrade(config, "head"),
@@ -139,6 +139,18 @@ def test_what_sqlite_cannot_write_as_sql_is_one_line(sqlite_url: str) -> None:
     refusal = _refusal(lambda config: command.downgrade(config, "head:base", sql=True), sqlite_url)
 
     assert refusal == "SQLite needs the table itself for this step: leave --sql out."
+
+
+def test_where_a_failing_step_undoes_those_before_it_that_is_told(database_url: str, tmp_path: Path) -> None:
+    project = Project(tmp_path, database_url)
+    project.revision("one", "op.create_table('one', sa.Column('id', sa.Integer()))")
+    project.revision("two", "op.execute('SELECT nonsense')")
+
+    with pytest.raises(CommandError) as refusal:
+        command.upgrade(project.config(), "head")
+
+    is_told = "The steps before it were undone too" in str(refusal.value)
+    assert is_told == (schema_of(database_url)["tables"] == {})
 
 
 @pytest.mark.parametrize("verb", [command.upgrade, command.downgrade, command.stamp])
