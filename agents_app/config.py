@@ -84,6 +84,8 @@ class Settings:
         peppers = _check("TOKEN_PEPPERS", parse_keys, _present("TOKEN_PEPPERS", self.token_peppers))
         if set(encryption.values()) & set(peppers.values()):
             raise ConfigurationError("TOKEN_PEPPERS repeats a key of ENCRYPTION_KEYS; each needs its own.")
+        if secret_key in f"{self.encryption_keys} {self.token_peppers}":
+            raise ConfigurationError("SECRET_KEY repeats a key of another setting; each needs its own.")
         return Keys(secret_key, Keyring(encryption), peppers)
 
 
@@ -127,16 +129,17 @@ def _stored(env_file: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{env_file.name} cannot be read: {_why(error)}.") from None
     # A line that is passed over may be the one that names the database.
-    unclear = [one.original.line for one in found if one.error or (one.key and one.value is None)]
-    if unclear:
+    if unclear := [one.original.line for one in found if one.error or (one.key and one.value is None)]:
         raise ConfigurationError(f"{env_file.name} has a line that is not NAME=value: line {unclear[0]}.")
     return {one.key: one.value for one in found if one.key and one.value is not None}
 
 
 def _text_of(name: str, texts: Mapping[str, str]) -> str:
     path = texts.get(f"{name}_FILE")
-    if not path or texts.get(name):
+    if not path:
         return texts.get(name, "").strip()
+    if name in texts:
+        raise ConfigurationError(f"{name} and {name}_FILE are both set. Keep one of them.")
     try:
         return (ROOT / path).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -152,6 +155,8 @@ def _check(name: str, check: Callable[[str], T], text: str) -> T:
         return check(text)
     except ValueError as error:
         raise ConfigurationError(f"{name} {error}") from None
+    except RuntimeError:  # of `expanduser`
+        raise ConfigurationError(f"{name} begins with ~ and the name of nobody here.") from None
 
 
 def _present(name: str, text: str | None) -> str:

@@ -15,6 +15,7 @@ BAD = [
     ("DATABASE_URL", "sqlite://"),
     ("DATABASE_URL", "sqlite:///:memory:"),
     ("DATABASE_URL", "sqlite:////tmp/console.db?mode=ro"),
+    ("DATABASE_URL", "sqlite:///~nobody-of-that-name/console.db"),
     ("DATABASE_URL", "postgres://"),
     ("DATABASE_URL", "postgresql://"),
     ("DATABASE_URL", f"postgresql://u:{CANARY}@host:5432/"),
@@ -50,6 +51,7 @@ BAD = [
     ("API_DOCS_PATH", "/api docs"),
     ("API_DOCS_PATH", "/<path>"),
     ("LOG_LEVEL", "loud"),
+    ("BACKUP_FOLDER", "~nobody-of-that-name/backups"),
 ]
 WEAK = [
     "Xk9-2z",
@@ -99,6 +101,16 @@ def test_weak_keys_are_refused(name: str) -> None:
 
 def test_one_key_is_not_used_for_two_things() -> None:
     assert refusal_of(**{**KEYS, "TOKEN_PEPPERS": KEYS["ENCRYPTION_KEYS"]}).startswith("TOKEN_PEPPERS ")
+    for name in ("ENCRYPTION_KEYS", "TOKEN_PEPPERS"):
+        used = KEYS[name].partition(":")[2]
+        assert refusal_of(**{**KEYS, "SECRET_KEY": used}).startswith("SECRET_KEY repeats a key")
+
+
+@pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "TOKEN_PEPPERS"])
+def test_a_new_key_is_another_one_than_the_old(name: str) -> None:
+    old = KEYS[name].partition(":")[2]
+
+    assert refusal_of(**{**KEYS, name: f"x2:{old},x1:{old}"}).startswith(f"{name} holds the same key twice")
 
 
 def test_a_session_does_not_idle_longer_than_it_lives() -> None:
@@ -109,6 +121,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert refusal_of(SECRET_KEY_FILE=str(tmp_path / "none")).startswith("SECRET_KEY_FILE cannot be read")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     assert refusal_of(SECRET_KEY_FILE=str(tmp_path / "binary")).startswith("SECRET_KEY_FILE cannot be read")
+
+
+def test_a_setting_and_a_file_that_holds_it_are_not_both_given(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"SECRET_KEY={KEYS['SECRET_KEY']}\n")
+
+    with pytest.raises(ConfigurationError, match="SECRET_KEY and SECRET_KEY_FILE are both set"):
+        load({"SECRET_KEY_FILE": str(tmp_path / "secret")}, tmp_path / ".env")
 
 
 @pytest.mark.parametrize(
