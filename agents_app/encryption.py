@@ -63,7 +63,11 @@ def parse_keys(text: str) -> dict[str, bytes]:
             raise ValueError("must read id:base64 with commas between keys, such as k1:<base64 of 32 random bytes>.")
         if key_id in keys:
             raise ValueError(f"names the key {key_id} twice.")
-        keys[key_id] = _strong_key(key_id, encoded)
+        key = _strong_key(key_id, encoded)
+        if key in keys.values():
+            # Or a rotation would move everything from a key to itself, and say that it is done.
+            raise ValueError(f"holds the same key twice, the second time as {key_id}.")
+        keys[key_id] = key
     return keys
 
 
