@@ -132,6 +132,11 @@ def _postgresql_url(url: URL) -> URL:
     # Without a host the server is on this machine; what stands behind a question mark may name the database too.
     if not (url.database or url.query):
         raise ValueError("must name the database; write postgresql://user:password@host:5432/dbname.")
+    if "@" in (url.host or ""):
+        # The password's end would be shown and looked up as the name of a host.
+        raise ValueError("has more than one @; in a password write %40 for it.")
+    if any("\0" in str(part) for part in url):
+        raise ValueError("holds a zero byte (%00), which PostgreSQL does not take.")
     return url.set(drivername="postgresql+psycopg2")
 
 

@@ -19,6 +19,7 @@ BAD = [
     ("DATABASE_URL", "postgres://"),
     ("DATABASE_URL", "postgresql://"),
     ("DATABASE_URL", f"postgresql://u:{CANARY}@host:5432/"),
+    ("DATABASE_URL", f"postgresql://u:half@{CANARY}@host:5432/db"),
     ("DATABASE_URL", f"postgresql://u:{CANARY}@host:port/db"),
     ("PUBLIC_URL", "agents.example.org"),
     ("PUBLIC_URL", "ftp://agents.example.org"),
