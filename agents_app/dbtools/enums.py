@@ -31,7 +31,7 @@ BEGIN
     SELECT string_agg(enumlabel, ', ' ORDER BY enumsortorder) INTO labels FROM pg_enum WHERE enumtypid = present;
     IF ARRAY(SELECT CAST(enumlabel AS text) FROM pg_enum WHERE enumtypid = present ORDER BY 1)
         <> ARRAY(SELECT unnest(ARRAY[{labels}]) ORDER BY 1) THEN
-        RAISE EXCEPTION USING MESSAGE = {other_labels} || labels || {advice};
+        RAISE EXCEPTION USING MESSAGE = {other_labels} || coalesce(labels, 'none') || {advice};
     END IF;
 END
 $enum$

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations
+from alembic.util import CommandError
 
 from agents_app.dbtools.sql import execute, literal
 
@@ -47,12 +48,14 @@ class RequireTablesOp(MigrateOperation):
 def _require_tables(operations: Operations, operation: RequireTablesOp) -> None:
     for name in operation.names:
         quoted = operations.impl.dialect.identifier_preparer.quote(name)
+        refusal = f"The table {name} is missing. Apply the migrations in their order, from the first on."
         if operations.migration_context.dialect.name == "postgresql":
-            refusal = literal(f"The table {name} is missing. Apply the migrations in their order, from the first on.")
-            execute(operations, REQUIRE.format(name=literal(quoted), refusal=refusal))
-        else:
+            execute(operations, REQUIRE.format(name=literal(quoted), refusal=literal(refusal)))
+        elif operations.migration_context.as_sql:
             # SQLite has no statement that refuses with a text of ours; its own says "no such table".
             operations.execute(sa.select(sa.text("1")).select_from(sa.table(name)).limit(0))
+        elif not sa.inspect(operations.get_bind()).has_table(name):
+            raise CommandError(refusal)
 
 
 @renderers.dispatch_for(RequireTablesOp)

@@ -65,6 +65,7 @@ def project(tmp_path: Path, database_url: str) -> Project:
     [
         ("CREATE TYPE connectiontype AS ENUM ('DB', 'MAIL')", "Needed: POWERBI, DB. Present: DB, MAIL."),
         ("CREATE TYPE connectiontype AS ENUM ('DB')", "Needed: POWERBI, DB. Present: DB."),
+        ("CREATE TYPE connectiontype AS ENUM ()", "Needed: POWERBI, DB. Present: none."),
         ("CREATE DOMAIN connectiontype AS text", "Needed: an enum with POWERBI, DB."),
     ],
 )
@@ -141,7 +142,7 @@ def test_a_missing_table_is_told_in_one_line(project: Project) -> None:
     with pytest.raises(CommandError) as refusal:
         command.upgrade(project.config(), "head")
 
-    assert "users" in str(refusal.value)
+    assert "The table users is missing. Apply the migrations in their order" in str(refusal.value)
     assert "accounts" not in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
