@@ -153,3 +153,12 @@ def test_a_changed_check_is_seen(project: Project, capsys: pytest.CaptureFixture
     with pytest.raises(CommandError, match="differ: 1 difference"):
         command.check(project.config())
     assert "agents: CHECK ck_agents_name (name <> '') is missing." in capsys.readouterr().err
+
+
+def test_a_message_may_hold_any_signs(project: Project) -> None:
+    _declare_agents(project)
+    (file,) = _generate(project, 'C:\\users\\new, """says""" "he"')
+
+    command.upgrade(project.config(), "head")
+
+    assert file.read_text().startswith('"""C:\\\\users')
