@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Connection
 
 from agents_app.dbtools.backups import Backup, backup
 from agents_app.dbtools.connections import looking
@@ -42,15 +42,15 @@ class Deployment:
     problems: tuple[Problem, ...]
 
 
-def prospect(url: URL, config: Config, metadata: sa.MetaData) -> Prospect:
-    """Look at a database before anything is done to it."""
+def prospect(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool = True) -> Prospect:
+    """Look at a database before anything is done to it; what hinders only a backup is told where one is taken."""
     script = ScriptDirectory.from_config(config)
     with looking(url) as connection:
         steps = plan(connection, script)
-        found = status(connection, script, metadata)
+        found = _problems(connection, script, metadata, backs_up=backs_up)
         is_empty = not sa.inspect(connection).get_table_names()
     # What is pending is about to be done; what hinders it is to be told before.
-    problems = tuple(problem for problem in found.problems if problem.do != "flask db deploy")
+    problems = tuple(problem for problem in found if problem.do != "flask db deploy")
     return Prospect(steps, problems, is_empty)
 
 
@@ -68,8 +68,16 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, seen: Prospect, fold
         raise CommandError(f"{refusal}{advice}") from refusal
     seconds = round(time.monotonic() - started, 2)
     with looking(url) as connection:
-        after = status(connection, ScriptDirectory.from_config(config), metadata)
-    return Deployment(kept, len(config.attributes["times"]), seconds, after.problems)
+        script = ScriptDirectory.from_config(config)
+        after = _problems(connection, script, metadata, backs_up=folder is not None)
+    return Deployment(kept, len(config.attributes["times"]), seconds, after)
+
+
+def _problems(
+    connection: Connection, script: ScriptDirectory, metadata: sa.MetaData, *, backs_up: bool
+) -> tuple[Problem, ...]:
+    found = status(connection, script, metadata).problems
+    return tuple(problem for problem in found if backs_up or not problem.is_of_backups)
 
 
 def _backup(url: URL, folder: Path | None, seen: Prospect) -> Backup | None:

@@ -30,7 +30,7 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> 
     with refusing() as url:
         if not dry_run:
             create_sqlite_file(url)
-        seen = prospect(url, migrations(), db.metadata)
+        seen = prospect(url, migrations(), db.metadata, backs_up=not no_backup)
         result = _verdict(seen, dry_run=dry_run, yes=yes)
         if not as_json and seen.plan.steps:
             tell(False, {}, plan_lines(seen.plan))

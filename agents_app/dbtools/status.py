@@ -29,6 +29,15 @@ NOT_OURS_TO_CHANGE = """
 SELECT tablename, tableowner FROM pg_tables
 WHERE schemaname = current_schema() AND NOT pg_has_role(tableowner, 'USAGE')
 """
+# pg_dump locks every table and reads every sequence, but for those that an extension brings along.
+NOT_READABLE = """
+SELECT nspname || '.' || relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind IN ('r', 'p', 'S') AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+AND NOT (has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT'))
+AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
+ORDER BY 1
+"""
+NO_BACKUP = "No backup can be taken: "
 MAY_CREATE = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 
 
@@ -38,6 +47,11 @@ class Problem:
 
     what: str
     do: str
+
+    @property
+    def is_of_backups(self) -> bool:
+        """Whether it hinders nothing but a backup."""
+        return self.what.startswith(NO_BACKUP)
 
 
 @dataclass(frozen=True)
@@ -137,7 +151,12 @@ def _dump_problems(connection: Connection) -> Iterator[Problem]:
         clients.program("pg_dump", _major(connection))
     except CommandError as refusal:
         what, _, advice = str(refusal).partition(". ")
-        yield Problem(f"No backup can be taken: {what}.", advice)
+        yield Problem(f"{NO_BACKUP}{what}.", advice)
+    hidden = list(connection.scalars(sa.text(NOT_READABLE)))
+    if hidden:
+        more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+        what = f"{NO_BACKUP}this role may not read {hidden[0]}{more}."
+        yield Problem(what, "GRANT pg_read_all_data TO the role; or back up as another one, and deploy --no-backup.")
 
 
 def _dump_version(connection: Connection) -> str | None:

@@ -140,6 +140,17 @@ def test_without_pg_dump_no_backup_can_be_taken(
 
     assert run.exit_code == 1
     assert "No backup can be taken: pg_dump 9 cannot read a server" in run.output
+    assert flask_db(postgres_schema_url, "deploy").exit_code == 1
+    assert flask_db(postgres_schema_url, "deploy", "--no-backup").exit_code == 0
+
+
+def test_tables_that_no_backup_could_read_are_told(flask_db: Flasks, postgres_schema_url: str) -> None:
+    run_sql(postgres_schema_url, "CREATE TABLE of_others (a integer)", "REVOKE ALL ON of_others FROM current_user")
+
+    run = flask_db(postgres_schema_url, "status", "--check")
+
+    assert run.exit_code == 1
+    assert "No backup can be taken: this role may not read public.of_others." in run.output
 
 
 def test_a_plan_ends_with_1_where_it_is_dangerous(flask_db: Flasks, schema_url: str) -> None:
