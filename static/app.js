@@ -108,6 +108,7 @@ function count(within) {
       place.classList.toggle("over", length > most);
     };
     input.addEventListener("input", tell);
+    addEventListener("pageshow", tell);
     tell();
   }
 }
@@ -118,8 +119,12 @@ const form = document.querySelector("form[data-dirty]");
 let leaving = false;
 if (form) {
   const wasSent = "isDirty" in form.dataset;
-  const isChanged = ({ checked, defaultChecked, defaultValue, selectedOptions, type, value }) =>
-    selectedOptions ? !selectedOptions[0].defaultSelected : /^(checkbox|radio)$/.test(type) ? checked !== defaultChecked : value !== defaultValue;
+  const isChanged = (field) => {
+    if (/^(checkbox|radio)$/.test(field.type)) return field.checked !== field.defaultChecked;
+    if (!field.options) return field.value !== field.defaultValue;
+    const usual = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(usual, 0);
+  };
   // Of a group of radio buttons the one now chosen counts, and a secret by its act.
   const counts = (field) => field.name && !field.closest(".replacement") && (field.type !== "radio" || field.checked);
   const changes = () => [...form.elements].filter((field) => counts(field) && isChanged(field)).length;
@@ -133,8 +138,11 @@ if (form) {
   addEventListener("beforeunload", (event) => {
     if (!leaving && (wasSent || changes())) event.preventDefault();
   });
-  addEventListener("pageshow", () => (leaving = false));
-  tell();
+  // Only then has the browser put back what was typed before a way back.
+  addEventListener("pageshow", () => {
+    leaving = false;
+    tell();
+  });
 }
 
 /* Keys: none inside fields, and the single ones can be switched off. */

@@ -202,6 +202,38 @@ def test_unsaved_changes_are_counted_and_asked_about(site: Site, open_page: Open
     assert questions == ["beforeunload"]
 
 
+def test_the_way_back_leads_to_what_was_typed_and_counts_it(site: Site, open_page: Open) -> None:
+    page = open_page(site, locale="en-GB")
+    page.on("dialog", lambda dialog: dialog.accept())
+    sign_in(page, make_user(site.app).email)
+    page.goto("/agents/new")
+    expect(page.locator(".unsaved")).to_have_text("")
+    page.get_by_label("Description").fill("Typed")
+    page.get_by_label("API key").fill("sk-0123456789-abcdefgh")
+    page.get_by_label("Power BI").check()
+
+    page.goto("/activity")
+    page.go_back()
+
+    expect(page.get_by_label("Description")).to_have_value("Typed")
+    expect(page.get_by_label("API key")).to_have_value("")
+    expect(page.locator("#POWERBI-tenant_id")).to_be_visible()
+    expect(page.locator(".unsaved")).to_have_text("2 unsaved changes")
+    expect(page.locator("#description-hint .count")).to_have_text("5 of 2,000 characters")
+
+
+@pytest.mark.parametrize("size", [(1280, 400), (640, 400)], ids=["beside", "as a menu"])
+def test_the_menu_can_be_reached_to_its_end_on_a_low_screen(size: tuple[int, int], site: Site, open_page: Open) -> None:
+    page = open_page(site, viewport={"width": size[0], "height": size[1]})
+    sign_in(page, make_user(site.app).email)
+    if size[0] < 860:
+        page.get_by_role("button", name="Menu").click()
+
+    page.get_by_role("button", name="Sign out").scroll_into_view_if_needed()
+
+    expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport(ratio=1)
+
+
 def test_lengths_are_counted_and_nothing_is_cut_off(site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     page = open_page(site, locale="en-GB")
