@@ -3,7 +3,7 @@
 import click
 from flask.cli import with_appcontext
 
-from agents_app.cli.console import ConsoleCommand, json_option, print_json, print_table
+from agents_app.cli.console import ConsoleCommand, json_option, operator, print_json, print_table
 from agents_app.operations import purge as operations
 
 
@@ -16,7 +16,7 @@ def purge(*, dry_run: bool, as_json: bool) -> None:
 
     EVENTS_DAYS and DELETED_SECRETS_DAYS say how long. Run it once a day.
     """
-    counts = operations.count() if dry_run else operations.run()
+    counts = operations.count() if dry_run else operations.run(operator())
     if as_json:
         print_json({"is_dry_run": dry_run, "rows": counts})
         return

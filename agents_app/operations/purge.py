@@ -1,5 +1,6 @@
 """Removes what is past its time: ended sessions, old attempts, used-up links, old events, kept secrets."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,9 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.models import AgentVersion, Event, Invitation, LoginAttempt, UserSession
+from agents_app.operations import events
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.choices import Door
 
 ATTEMPTS_FOR = timedelta(days=1)
 BATCH = 1_000
@@ -23,31 +27,45 @@ def count() -> dict[str, int]:
         }
 
 
-def run() -> dict[str, int]:
-    """Remove what is past its time; answers how many rows of each kind."""
-    return {name: _remove(table, condition) for name, (table, condition) in _past().items()}
+def run(operator: str) -> dict[str, int]:
+    """Remove what is past its time; answers how many rows of each kind.
+
+    What an account would miss, its events and kept secrets, it is told in an event.
+    """
+    return {name: _remove(name, table, condition, operator) for name, (table, condition) in _past().items()}
 
 
-def _remove(table: type[Any], condition: sa.ColumnElement[bool]) -> int:
+def _remove(name: str, table: type[Any], condition: sa.ColumnElement[bool], operator: str) -> int:
     removed = 0
     while True:
         # In small steps: nobody else waits long, and no step meets the limit on a statement's time.
         with db.transaction() as session:
-            step = _remove_some(session, table, condition)
-        removed += step
-        if step < BATCH:
+            accounts = _remove_some(session, table, condition)
+            if table in (Event, AgentVersion):
+                _tell(session, accounts, name, operator)
+        removed += accounts.total()
+        if accounts.total() < BATCH:
             return removed
 
 
-def _remove_some(session: Session, table: type[Any], condition: sa.ColumnElement[bool]) -> int:
+def _remove_some(session: Session, table: type[Any], condition: sa.ColumnElement[bool]) -> Counter[Any]:
+    """How many rows went of each account; None stands for those of none."""
     key = sa.tuple_(*sa.inspect(table).primary_key)
     some = sa.select(*sa.inspect(table).primary_key).where(condition).limit(BATCH)
     change: Any = sa.delete(table)
     if table is AgentVersion:
         # History stays; only the secrets that made an undo possible go.
         change = sa.update(AgentVersion).values(kept_secrets=sa.null())
-    result: Any = session.execute(change.where(key.in_(some)).execution_options(synchronize_session=False))
-    return int(result.rowcount)
+    whose = getattr(table, "account_id", sa.null())
+    removed = change.where(key.in_(some)).returning(whose).execution_options(synchronize_session=False)
+    return Counter(session.scalars(removed))
+
+
+def _tell(session: Session, accounts: Counter[Any], name: str, operator: str) -> None:
+    for account_id, number in accounts.items():
+        if account_id is not None:
+            actor = Actor(account_id, operator, Door.TERMINAL)
+            events.record(session, actor, "account.purged", what=name, number=number)
 
 
 def _past() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:

@@ -40,6 +40,7 @@ SENTENCES = {
     "access.denied": "was refused: {detail}",
     "account.created": "set up the account {target}",
     "account.renamed": "renamed the account to {target}",
+    "account.purged": "removed what was past its time: {what} ({number})",
     "account.deleted": "deleted the account {target}",
 }
 
@@ -54,6 +55,8 @@ def deed(event: Mapping[str, Any]) -> Markup:
         "role": "something else",
         "key": "that is gone",
         "moved": "some",
+        "what": "old records",
+        "number": "some",
         "detail": "not allowed",
         **event["details"],
     }

@@ -127,6 +127,7 @@ ACTS: dict[str, Callable[[Scene], object]] = {
 OTHERS = {
     "account.created",
     "account.deleted",
+    "account.purged",
     "user.sign_in_failed",
     "token.refused",
     "secrets.rotated",

@@ -140,7 +140,7 @@ def test_a_purge_removes_what_is_past_its_time_and_nothing_else(app: Flask) -> N
         session.execute(sa.update(Event).where(Event.action == "agent.created").values(created_at=long_ago))
     counted = purge.count()
 
-    assert purge.run() == counted
+    assert purge.run("oscar") == counted
     assert counted == {
         "sessions": 1,
         "sign-in attempts": 1,
@@ -152,3 +152,21 @@ def test_a_purge_removes_what_is_past_its_time_and_nothing_else(app: Flask) -> N
     assert fetch(app, actor, kept)["api_key"] == "sk-test-0123456789"
     agents.restore_deleted(actor, gone)
     assert fetch(app, actor, gone)["api_key"] is None
+
+
+def test_a_purge_tells_an_account_what_it_will_miss_and_nobody_else(app: Flask) -> None:
+    actor, other = make.make_user(app), make.make_user(app)
+    agents.delete(actor, make_agent_with_secrets(app, actor))
+    mine = sa.update(AgentVersion).where(AgentVersion.account_id == actor.account_id)
+    with db.transaction() as session:
+        session.execute(mine.values(created_at=now() - timedelta(days=500)))
+
+    purge.run("oscar")
+    purge.run("oscar")
+
+    told = sa.select(Event.account_id, Event.actor_name, Event.door, Event.details)
+    ours = Event.account_id.in_([actor.account_id, other.account_id])
+    with db.reading() as connection:
+        rows = connection.execute(told.where(Event.action == "account.purged", ours)).all()
+    details = {"what": "secrets of deleted agents", "number": 1}
+    assert rows == [(actor.account_id, "oscar", "terminal", details)]
