@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from agents_app.db import NO_FILE
+from agents_app.dbtools.revision import SAY_WHERE
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
 
@@ -19,6 +20,8 @@ RAISED_BY_US = "P0001"
 # What Alembic says (its beginning), and what to say in place of it.
 ADVICE = {
     "Target database is not up to date": "The database is not at head. Bring it there first: flask db deploy",
+    "Relative revision ": "There are not that many steps that way. See: flask db history -i",
+    "Requested revision ": f"The table alembic_version names more than one step. {SAY_WHERE}",
     "This operation cannot proceed in --sql mode": "SQLite needs the table itself for this step: leave --sql out.",
 }
 
@@ -33,8 +36,7 @@ def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
     except ConsoleError as refusal:
         raise CommandError(refusal.detail) from refusal
     except DBAPIError as error:
-        text = _without_password(_sentence(error, url, steps), url)
-        raise CommandError(text + _undone_too(url, steps)) from error
+        raise CommandError(_sentence(error, url, steps) + _undone_too(url, steps)) from error
     except OSError as error:
         raise CommandError(f"Cannot open {place(url)}: {error.strerror}. Check DATABASE_URL.") from error
     except NotImplementedError as error:
@@ -50,10 +52,9 @@ def in_plain_words(url: URL) -> Iterator[None]:
         raise CommandError(refusal.detail) from refusal
     except DBAPIError as error:
         is_connected = isinstance(error, IntegrityError | DataError) or getattr(error.orig, "pgcode", None)
-        cause = _cause(str(error.orig))
+        cause = _cause(error, url)
         away = f"Cannot use {place(url)}: {cause}. Check the address."
-        text = f"{cause}. Nothing was changed." if is_connected else away
-        raise CommandError(_without_password(text, url)) from error
+        raise CommandError(f"{cause}. Nothing was changed." if is_connected else away) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise CommandError(f"{where}{error.strerror or error}.") from error
@@ -64,7 +65,7 @@ def _with_advice(text: str) -> str:
 
 
 def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
-    cause = _cause(str(error.orig))
+    cause = _cause(error, url)
     if steps.failing is None:
         return f"Cannot use {place(url)}: {cause}. Check DATABASE_URL."
     state = getattr(error.orig, "pgcode", None)
@@ -82,7 +83,8 @@ def _undone_too(url: URL, steps: Steps) -> str:
     return " The steps before it were undone too: a run on SQLite is one transaction."
 
 
-def _cause(text: str) -> str:
+def _cause(error: DBAPIError, url: URL) -> str:
+    text = _without_password(str(error.orig), url)
     if text == NO_FILE:
         return f"{text} yet; flask db upgrade makes it"
     # libpq repeats itself for each address of a host.
@@ -100,9 +102,13 @@ def place(url: URL) -> str:
 
 
 def _without_password(text: str, url: URL) -> str:
-    if not url.password:
+    secret = str(url.password or "")
+    # One that is the role's name too is not hidden there: that would only show that they are the same.
+    if not secret or secret in place(url):
         return text
-    return text.replace(str(url.password), "***").replace(quote(str(url.password)), "***")
+    forms = "|".join(map(re.escape, (secret, quote(secret))))
+    # As a word of its own: a short one is a part of many others.
+    return re.sub(rf"(?<!\w)(?:{forms})(?!\w)", "***", text)
 
 
 def _flat(text: str) -> str:

@@ -8,8 +8,12 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 
+from agents_app.errors import Unavailable
+
 VERSION = sa.table("alembic_version", sa.column("version_num"))
 EMPTY = "The revision is empty. Say head, base, -1, or one that `flask db history` shows."
+SEVERAL = "The table alembic_version has more than one row:"
+SAY_WHERE = "Say where the database is: flask db stamp --purge REVISION"
 
 
 @dataclass(frozen=True)
@@ -21,10 +25,13 @@ class Step:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision this database is at; None before the first."""
+    """The revision this database is at; None before the first. Raises Unavailable where it names more than one."""
     if not sa.inspect(connection).has_table(VERSION.name):
         return None
-    return connection.scalar(sa.select(VERSION.c.version_num))
+    found = sorted(connection.scalars(sa.select(VERSION.c.version_num)))
+    if len(found) > 1:
+        raise Unavailable(f"{SEVERAL} {', '.join(found)}. {SAY_WHERE}", code="schema_unclear")
+    return found[0] if found else None
 
 
 @compiles(CreateTable)

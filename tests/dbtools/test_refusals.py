@@ -13,7 +13,9 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from agents_app.db import ROOT, db
-from tests.dbtools.tools import Project, engine_of, product, run_sql, schema_of
+from agents_app.dbtools import schema_state
+from agents_app.errors import Unavailable
+from tests.dbtools.tools import GUIDE, Project, engine_of, product, run_sql, schema_of
 
 VERBS: dict[str, Callable[[Config], object]] = {
     "upgrade": lambda config: command.upgrade(config, "head"),
@@ -50,6 +52,13 @@ def test_a_wrong_address_is_told_with_its_cause(postgres_server: str, change: di
     url = sa.make_url(postgres_server).set(**change).render_as_string(hide_password=False)
 
     assert cause in _refusal(VERBS["upgrade"], url)
+
+
+@pytest.mark.parametrize("password", ["a", "operator", "postgres", "refused"])
+def test_a_password_that_is_a_word_of_the_refusal_spoils_none_of_it(password: str) -> None:
+    refusal = _refusal(VERBS["current"], f"postgresql://operator:{password}@127.0.0.1:1/console")
+
+    assert refusal.startswith("Cannot use postgresql://operator:***@127.0.0.1:1/console: Connection ")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -151,6 +160,19 @@ def test_where_a_failing_step_undoes_those_before_it_that_is_told(database_url: 
 
     is_told = "The steps before it were undone too" in str(refusal.value)
     assert is_told == (schema_of(database_url)["tables"] == {})
+
+
+def test_more_steps_than_there_are_is_told(database_url: str) -> None:
+    assert "not that many steps" in _refusal(VERBS["downgrade"], database_url)
+    assert "not that many steps" in _refusal(lambda config: command.upgrade(config, "+99"), database_url)
+
+
+def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> None:
+    run_sql(schema_url, f"INSERT INTO alembic_version VALUES ('{GUIDE}')")
+
+    assert "stamp --purge" in _refusal(VERBS["upgrade"], schema_url)
+    with engine_of(schema_url).connect() as connection, pytest.raises(Unavailable, match=f"more than one row: {GUIDE}"):
+        schema_state(connection)
 
 
 @pytest.mark.parametrize("verb", [command.upgrade, command.downgrade, command.stamp])
