@@ -135,6 +135,8 @@ def address() -> str:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Install all of this on the app."""
+    # Where an id was left out, as in `agents//runtime`, nothing is found; the framework would lead elsewhere.
+    app.url_map.merge_slashes = False
     app.config.update(MAX_CONTENT_LENGTH=BODY_MAX, MAX_FORM_MEMORY_SIZE=BODY_MAX)
     if settings.proxy_hops:
         hops = settings.proxy_hops

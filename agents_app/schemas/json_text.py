@@ -1,5 +1,6 @@
 """Reads JSON text strictly, for every door that takes it. What its members must be is for the other schemas."""
 
+import codecs
 import json
 import math
 from typing import Any, NoReturn
@@ -16,14 +17,20 @@ def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object that the bytes hold. Raises TooLarge, and Malformed with a sentence that repeats no value."""
     if len(body) > BYTES_MAX:
         raise TooLarge(f"Send at most {BYTES_MAX // 1000} kB.")
+    if body.startswith(codecs.BOM_UTF8):
+        raise Malformed("Send the JSON in UTF-8, without the byte order mark in front.")
+    if not body.strip():
+        raise Malformed("Send one JSON object.")
     try:
         found = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_number, parse_float=_float)
     except UnicodeDecodeError:
         raise Malformed("Send the JSON in UTF-8.") from None
     except RecursionError:
         raise Malformed(f"Nest the JSON at most {DEPTH_MAX} levels deep.") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(f"This is not JSON from line {error.lineno}, column {error.colno} on.") from None
     except ValueError:
-        raise Malformed("This is not JSON.") from None
+        raise Malformed("A number has too many digits.") from None
     if not isinstance(found, dict):
         raise Malformed("Send one JSON object.")
     _check(found, 1)

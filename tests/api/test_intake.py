@@ -61,6 +61,24 @@ def test_what_is_not_one_plain_json_object_is_malformed(api: Client, body: bytes
     assert api.get("/agents").json["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b" \n", "Send one JSON object."),
+        (b"null", "Send one JSON object."),
+        (b'{"name": "canary",\n "description": }', "This is not JSON from line 2, column 17 on."),
+        (b'\xef\xbb\xbf{"name": "canary"}', "Send the JSON in UTF-8, without the byte order mark in front."),
+        (b'{"name": "canary\xff"}', "Send the JSON in UTF-8."),
+        (b'{"name": "a", "name": "canary"}', "A member occurs twice in one JSON object."),
+        (b'{"name": ' + b"9" * 5_000 + b"}", "A number has too many digits."),
+    ],
+)
+def test_the_refusal_says_where_to_look_and_repeats_nothing(api: Client, body: bytes, sentence: str) -> None:
+    answer = api.post("/agents", data=body, content_type="application/json")
+
+    assert answer.json["detail"] == sentence
+
+
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
 @pytest.mark.parametrize("method", ["PATCH", "disable"])
 def test_every_endpoint_reads_its_body_alike(api: Client, body: bytes, method: str) -> None:

@@ -12,7 +12,8 @@ from tests.make import make_agent, make_token
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/agent", "/agents/", "/agents/x/y", "/users", "/tokens", "/../x", "/%2e%2e"]
+    "path",
+    ["", "/", "/agent", "/agents/", "/agents/x/y", "/users", "/tokens", "/../x", "/%2e%2e", "//me", "/agents//runtime"],
 )
 def test_an_unknown_address_is_not_found(api: Client, path: str) -> None:
     answer = api.get(path)

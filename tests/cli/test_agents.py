@@ -93,7 +93,8 @@ def test_a_secret_as_an_option_is_refused_with_the_way_to_give_it(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "This is not JSON."),
+        ("", "Send one JSON object."),
+        ("{", "This is not JSON from line 1, column 2 on."),
         ("[]", "Send one JSON object."),
         ('{"name": "a", "name": "b"}', "A member occurs twice in one JSON object."),
         ('{"port": NaN}', "NaN and Infinity are not JSON numbers."),
