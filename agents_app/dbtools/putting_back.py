@@ -16,7 +16,7 @@ from agents_app.dbtools.columns import Column, columns_of, quoted, write_exactly
 from agents_app.dbtools.connections import migrating
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.rows_file import Head
-from agents_app.dbtools.say import counted
+from agents_app.dbtools.say import counted, progress
 
 BATCH = 1_000
 SAVED = "saved_rows"
@@ -102,8 +102,10 @@ def _loaded(connection: Connection, head: Head, file: Path) -> Iterator[None]:
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {SAVED} ({', '.join(column + kind for column in columns)})")
     insert = sa.table(SAVED, *map(sa.column, columns)).insert()
     rows = rows_file.read_rows(file)
-    while batch := list(islice(rows, BATCH)):
-        connection.execute(insert, [dict(zip(columns, row, strict=True)) for row in batch])
+    with progress(f"Reading {file.name}", rows_file.count_rows(file)) as advance:
+        while batch := list(islice(rows, BATCH)):
+            connection.execute(insert, [dict(zip(columns, row, strict=True)) for row in batch])
+            advance(len(batch))
     yield
     connection.exec_driver_sql(f"DROP TABLE {SAVED}")
 

@@ -10,6 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
+from agents_app.dbtools.say import progress
 from agents_app.dbtools.sql import execute, literal
 
 BATCH = 1_000
@@ -100,12 +101,20 @@ def _fill_rows(operations: Operations, operation: FillRowsOp) -> None:
         execute(operations, operation.script)
         return
     with context.autocommit_block() if context.dialect.name == "postgresql" else nullcontext():
-        connection = operations.get_bind()
+        _fill(operations.get_bind(), operation)
+
+
+def _fill(connection: sa.Connection, operation: FillRowsOp) -> None:
+    count = connection.scalar(sa.select(sa.func.count()).select_from(operation.table).where(operation.pending))
+    if not count:
+        return
+    with progress(f"Filling {operation.table.name}", count) as advance:
         for rows in _batches(connection, operation):
             key = operation.table.c.id == sa.bindparam("row_id")
             values = [{"row_id": row.id, **operation.compute(row)} for row in rows]
             columns: dict[str, Any] = {name: sa.bindparam(name) for name in values[0] if name != "row_id"}
             connection.execute(operation.table.update().where(key).values(columns), values)
+            advance(len(rows))
 
 
 def _batches(connection: sa.Connection, operation: FillRowsOp) -> Iterator[list[sa.Row[Any]]]:

@@ -1,0 +1,64 @@
+"""Long work shows how far it is to somebody who looks at a terminal."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from alembic import command
+
+from agents_app.db import ROOT, parse_url
+from agents_app.dbtools import backups
+from tests.dbtools.tools import GUIDE, product, run_sql
+
+ID = "00000000000000000000000000000001"
+AGENT = f"""
+INSERT INTO agents (id, name, connection_type, connection_config, account_id, created_at)
+VALUES ('{ID}', 'A', 'DB', '{{}}', '{ID}', '2026-01-01 00:00:00')
+"""
+
+
+def test_the_bar_of_a_restore_ends_where_it_ends(postgres_schema_url: str, postgres_url: str, tmp_path: Path) -> None:
+    file = backups.backup(parse_url(postgres_schema_url), tmp_path).file
+
+    assert "100%" in _shown(f"restore {file}", postgres_url)
+
+
+def test_rows_are_counted_as_they_are_filled_and_put_back(database_url: str, backup_folder: Path) -> None:
+    command.upgrade(product(database_url), GUIDE)
+    run_sql(database_url, f"INSERT INTO accounts VALUES ('{ID}', 'A', '2026-01-01 00:00:00')", AGENT)
+
+    filled = _shown("upgrade", database_url)
+    command.downgrade(product(database_url), "61e7b29d3f0c")
+    command.upgrade(product(database_url), "head")
+    (folder,) = backup_folder.iterdir()
+    put_back = _shown(f"restore-rows {folder}", database_url)
+
+    assert "Filling agents" in filled
+    assert "Reading 001-agents.search_text.jsonl" in put_back
+    assert "100%" in filled
+    assert "100%" in put_back
+
+
+def _shown(words: str, url: str) -> str:
+    terminal, end = pty.openpty()
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "TERM": "xterm"}
+    line = [sys.executable, "-m", "flask", "db", *words.split()]
+    with subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=end) as run:
+        os.close(end)
+        told = _read(terminal)
+    assert run.returncode == 0, told
+    return told
+
+
+def _read(terminal: int) -> str:
+    told = b""
+    try:
+        while part := os.read(terminal, 10_000):
+            told += part
+    except OSError:
+        # So Linux says that nobody writes there any more.
+        pass
+    os.close(terminal)
+    return told.decode()
