@@ -13,7 +13,7 @@ from agents_app.errors import Unavailable
 VERSION = sa.table("alembic_version", sa.column("version_num"))
 EMPTY = "The revision is empty. Say head, base, -1, or one that `flask db history` shows."
 SEVERAL = "The table alembic_version has more than one row:"
-SAY_WHERE = "Say where the database is: flask db stamp --purge REVISION"
+SAY_WHERE = "Steps are in one line here; say where the database is: flask db stamp --purge REVISION"
 
 
 @dataclass(frozen=True)

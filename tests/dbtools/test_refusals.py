@@ -167,6 +167,17 @@ def test_more_steps_than_there_are_is_told(database_url: str) -> None:
     assert "not that many steps" in _refusal(lambda config: command.upgrade(config, "+99"), database_url)
 
 
+def test_two_steps_after_the_same_one_are_to_be_put_in_order(sqlite_url: str, tmp_path: Path) -> None:
+    project = Project(tmp_path, sqlite_url)
+    project.revision("one", "pass")
+    project.revision("two", "pass")
+    three = project.revision("three", "pass")
+    three.write_text(three.read_text().replace("down_revision = 'two'", "down_revision = 'one'"))
+
+    with pytest.raises(CommandError, match="Let the later one's down_revision name the other"):
+        command.upgrade(project.config(), "head")
+
+
 def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> None:
     run_sql(schema_url, f"INSERT INTO alembic_version VALUES ('{GUIDE}')")
 
