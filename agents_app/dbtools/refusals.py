@@ -20,7 +20,7 @@ RAISED_BY_US = "P0001"
 # What Alembic says (its beginning), and what to say in place of it.
 ADVICE = {
     "Target database is not up to date": "The database is not at head. Bring it there first: flask db deploy",
-    "Multiple head": "Two steps follow the same one (flask db heads). Let the later one's down_revision name the other.",
+    "Multiple head": "Two steps follow the same one. Let the later one's down_revision name the other: flask db heads",
     "Relative revision ": "There are not that many steps that way. See: flask db history -i",
     "Requested revision ": f"The table alembic_version names more than one step. {SAY_WHERE}",
     "This operation cannot proceed in --sql mode": "SQLite needs the table itself for this step: leave --sql out.",
