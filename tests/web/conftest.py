@@ -143,6 +143,8 @@ class Page:
         for form in self.root.all("form"):
             assert form["action"], "a form has no action"
             assert form["method"] != "post" or form.one("input", name="csrf_token")["value"]
+            # What is wrong is said by the page, beside all else that is wrong, and not by the browser one by one.
+            assert form["method"] != "post" or not form.all("label") or "novalidate" in form.attributes
 
 
 class Browser:
