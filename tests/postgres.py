@@ -66,6 +66,8 @@ def server() -> Iterator[str]:
         yield given
         return
     with cluster() as own:
+        # On a bare machine its clients, such as pg_dump, are found nowhere else.
+        os.environ["PATH"] += f"{os.pathsep}{pg_ctl().parent}"
         yield own.url
 
 
@@ -126,6 +128,14 @@ def database(server_url: str, template: str = "template0") -> Iterator[str]:
         _execute(server_url, f"DROP DATABASE {name}")
 
 
+def offers(server_url: str, extension: str) -> bool:
+    """Whether a server has an extension to make; where everything is required it is taken to have it."""
+    if os.environ.get("REQUIRE_ALL") == "1":
+        return True
+    found = _execute(server_url, f"SELECT FROM pg_available_extensions WHERE name = '{extension}'")
+    return found > 0
+
+
 def _make(made: Cluster) -> None:
     settings = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
     _run(made.folder, made.program.with_name("initdb"), "-D", made.folder / "data", *settings)
@@ -158,7 +168,8 @@ def _within_reach(program: Path, folder: Path) -> Path:
     return folder / program.relative_to(packages)
 
 
-def _execute(server_url: str, statement: str) -> None:
+def _execute(server_url: str, statement: str) -> int:
+    # How many rows there were.
     url = sa.make_url(server_url)
     connection = psycopg2.connect(
         host=url.query.get("host", url.host),
@@ -170,4 +181,6 @@ def _execute(server_url: str, statement: str) -> None:
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(statement)
+        rows = cursor.rowcount
     connection.close()
+    return rows

@@ -107,12 +107,13 @@ def test_every_step_of_the_page_goes_up_down_and_up_without_a_warning(
     url = _database(kind, "head", request)
     run_sql(url, *_rows(kind))
     after = ScriptDirectory.from_config(product(url)).get_current_head()
-    for number, body in enumerate(STEPS):
+    steps = [body for body in STEPS if kind == "sqlite" or "pg_trgm" not in body or postgres.offers(url, "pg_trgm")]
+    for number, body in enumerate(steps):
         path = copy / "migrations" / "versions" / f"step_{number}_x.py"
         path.write_text(STEP.format(number=number, after=after, body=body))
         after = f"step_{number}"
 
-    back = f"alembic downgrade -{len(STEPS)}"
+    back = f"alembic downgrade -{len(steps)}"
     run = _type(f"flask db plan\nalembic upgrade head\n{back}\nalembic upgrade head", copy, url)
 
     assert run.returncode == 0, run.stdout + run.stderr
@@ -143,9 +144,8 @@ def _rows(kind: str) -> list[str]:
 
 def _type(lines: str, folder: Path, url: str) -> "subprocess.CompletedProcess[str]":
     """Type lines into bash; but for the last one they must succeed."""
-    clients = Path(postgres.client("psql")).parent
     environment = {
-        "PATH": f"{Path(sys.executable).parent}:{clients}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONWARNINGS": "error",
         "LANG": "C.UTF-8",
         "DATABASE_URL": url,
