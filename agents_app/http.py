@@ -1,6 +1,7 @@
 """What all requests share: request id, hosts, headers, health, and how an error becomes an answer."""
 
 import logging
+import re
 import time
 import uuid
 from contextlib import suppress
@@ -130,7 +131,10 @@ def error_page(refusal: Refusal) -> Response:
 
 def address() -> str:
     """Where the request comes from, behind as many proxies as PROXY_HOPS says."""
-    return (request.remote_addr or "")[:ADDRESS_MAX]
+    found = request.remote_addr or ""
+    # Some proxies add the port, which differs with each connection: every one would have guesses of its own.
+    with_port = re.fullmatch(r"\[(.+)\](?::\d+)?|([^:]+):\d+", found)
+    return ((with_port[1] or with_port[2]) if with_port else found)[:ADDRESS_MAX]
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -129,13 +129,23 @@ def test_without_a_proxy_nobody_can_pretend_another_address(console: Flask, admi
     assert addresses_counted(console, admin.email) == ["198.51.100.4"]
 
 
-def test_behind_a_proxy_only_what_the_proxy_added_counts(https: Flask) -> None:
+@pytest.mark.parametrize(
+    ("added", "counted"),
+    [
+        ("198.51.100.4", "198.51.100.4"),
+        ("198.51.100.4:51234", "198.51.100.4"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::1]", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::1]:51234", "2001:db8:1:2::/64"),
+    ],
+)
+def test_behind_a_proxy_only_what_the_proxy_added_counts(https: Flask, added: str, counted: str) -> None:
     person = make_user(https)
-    headers = {"X-Forwarded-For": "203.0.113.1, 198.51.100.4", "X-Forwarded-Proto": "https"}
+    headers = {"X-Forwarded-For": f"203.0.113.1, {added}", "X-Forwarded-Proto": "https"}
 
     Visitor(https).ask("POST", "/sign-in", {"email": person.email, "password": "x"}, headers=headers)
 
-    assert addresses_counted(https, person.email) == ["198.51.100.4"]
+    assert addresses_counted(https, person.email) == [counted]
 
 
 def test_behind_a_proxy_the_host_that_it_names_is_checked_too(https: Flask) -> None:
