@@ -49,6 +49,8 @@ def in_plain_words(url: URL) -> Iterator[None]:
     """The same for what is no migration step: a statement that fails changes nothing."""
     try:
         yield
+    except CommandError as refusal:
+        raise CommandError(_with_advice(str(refusal))) from refusal
     except ConsoleError as refusal:
         raise CommandError(refusal.detail) from refusal
     except DBAPIError as error:
