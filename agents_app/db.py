@@ -17,11 +17,11 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from agents_app.errors import Conflict, ConsoleError, StorageFull, Unavailable
+from agents_app.database_errors import NO_FILE as NO_FILE
+from agents_app.database_errors import plain_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 # Where the SQLite database stands unless DATABASE_URL says otherwise.
@@ -31,8 +31,6 @@ POOL_TIMEOUT_S = 3
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
-# What SQLite does not say of a file that is not there: it makes one.
-NO_FILE = "there is no such file"
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -223,33 +221,3 @@ def _begin_on_sqlite(connection: Connection) -> None:
         statement = connection.get_execution_options().get("console_begin", "BEGIN")
         if statement:
             connection.exec_driver_sql(statement)
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn the driver's exceptions into the console's own, without the driver's text."""
-    try:
-        yield
-    except (DBAPIError, PoolTimeout) as error:
-        refusal = _refusal_for(error)
-        if refusal is None:
-            raise
-        raise refusal from error
-
-
-def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
-    if isinstance(error, IntegrityError):
-        return Conflict("This does not fit what is stored. Load it again and repeat the change.")
-    if isinstance(error, DataError):
-        return None
-    cause = str(getattr(error, "orig", "")).lower()
-    state = getattr(getattr(error, "orig", None), "pgcode", None)
-    if state == "53100" or "disk is full" in cause:
-        return StorageFull("The database has no room left. Nothing was changed.")
-    if cause == NO_FILE:
-        return Unavailable("There is no database yet. Run: flask db deploy", code="schema_behind")
-    if state == "42P01" or "no such table" in cause or state == "42703" or "no such column" in cause:
-        return Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
-    if state in ("57014", "55P03") or "database is locked" in cause:
-        return Unavailable("The database is busy. Try again in a moment.", code="database_busy")
-    return Unavailable("The database cannot be reached. Try again in a moment.", code="database_unavailable")
