@@ -84,6 +84,7 @@ def save(agent_id: UUID) -> Answer:
     form = AgentForm(request.form, agent)
     if form.version is None:
         raise Malformed("The form came in incomplete. Load the page again and repeat your changes.")
+    form.take(request.form.getlist("theirs"), AgentForm(agent=agent))
     try:
         is_saved = form.submit(lambda values: agents.update(actor, agent_id, values, form.version))
     except Stale as error:

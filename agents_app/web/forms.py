@@ -1,6 +1,6 @@
 """The forms: which inputs, in which order, with which labels. No rules: `submit` asks the operation."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -151,12 +151,23 @@ class AgentForm(ConsoleForm):
         """Whether a secret shall be replaced or removed."""
         return any(isinstance(field, Secret) and field.is_given for field in self.inputs())
 
-    def differences(self, stored: "AgentForm") -> list[tuple[str, str, str]]:
-        """What differs from the stored agent, as (label, typed here, stored); secrets cannot be told."""
+    def differences(self, stored: "AgentForm") -> list[tuple[Input, str, str]]:
+        """What differs from the stored agent, as (input, typed here, stored); secrets cannot be told."""
+        shown = [(mine, _plain(mine), _plain(other)) for mine, other in self._pairs(stored)]
+        return [(field, mine, other) for field, mine, other in shown if mine != other]
+
+    def take(self, ids: Collection[str], stored: "AgentForm") -> None:
+        """Put what is stored into these inputs; with the connection type comes all of its configuration."""
+        if self.connection_type.id in ids:
+            self.connection_type.data = stored.connection_type.data
+            ids = {*ids, *(field.id for field in stored.inputs() if field.id not in self._fields)}
+        for mine, other in self._pairs(stored):
+            if mine.id in ids:
+                mine.data = other.data
+
+    def _pairs(self, stored: "AgentForm") -> list[tuple[Input, Input]]:
         theirs = {field.id: field for field in stored.inputs()}
-        pairs = [(field, theirs[field.id]) for field in self.inputs() if field.id in theirs]
-        shown = [(mine.spec.label, _plain(mine), _plain(other)) for mine, other in pairs]
-        return [(label, mine, other) for label, mine, other in shown if mine != other]
+        return [(field, theirs[field.id]) for field in self.inputs() if field.id in theirs]
 
     def secret_names(self) -> set[str]:
         """The names under which secrets are sent."""

@@ -208,11 +208,47 @@ def test_saving_over_somebody_elses_change_shows_both_first(console: Flask, admi
     assert isinstance(page, Page)
     assert "Grace changed this agent while you did" in page.text
     row = page.root.one("table", class_="compare").one("tbody").one("tr")
-    assert [cell.text for cell in row.all()] == ["Description", "Mine", "Hers"]
+    mine, theirs = row.all("td")
+    assert (row.one("th").text, mine.text, theirs.text) == ("Description", "Mine", "Hers Take theirs: Description")
     assert page.root.one(id="description").text == "Mine"
     assert read(console, admin, agent_id)["description"] == "Hers"
     browser.send(page, f"/agents/{agent_id}/edit")
     assert read(console, admin, agent_id)["description"] == "Mine"
+
+
+def test_of_two_changes_each_field_is_chosen(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin, connection_config={"password": PASSWORD})
+    address = f"/agents/{agent_id}/edit"
+    form = browser.get(address)
+    hers = {"description": "Hers", "connection_config": {"row_limit": 7}}
+    with console.app_context():
+        agents.update(admin, agent_id, hers)
+    page = browser.send(form, address, status=412, **{"description": "Mine", "name": "Mine", "DB-row_limit": "8"})
+
+    browser.send(page, address, theirs=["description", "DB-row_limit"])
+
+    stored = read(console, admin, agent_id)
+    assert (stored["name"], stored["description"]) == ("Mine", "Hers")
+    assert stored["connection_config"]["row_limit"] == 7
+    assert "/connection_config/password" in stored["secrets_set"]
+
+
+def test_their_connection_type_comes_with_all_of_its_configuration(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, connection_config={"password": PASSWORD})
+    address = f"/agents/{agent_id}/edit"
+    form = browser.get(address)
+    with console.app_context():
+        agents.update(admin, agent_id, {"description": "Hers"})
+    page = browser.send(form, address, status=412, **{**NEW_POWER_BI, "name": "Mine", "DB-host": "typed.example"})
+
+    browser.send(page, address, theirs=["connection_type", "description", "api_key"])
+
+    stored = read(console, admin, agent_id)
+    assert (stored["name"], stored["connection_type"], stored["description"]) == ("Mine", "DB", "Hers")
+    assert stored["connection_config"]["host"] == "db.example.org"
+    assert "/connection_config/password" in stored["secrets_set"]
 
 
 def test_a_form_without_its_version_is_refused(console: Flask, admin: Actor, browser: Browser) -> None:
