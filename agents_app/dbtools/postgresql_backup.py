@@ -2,15 +2,20 @@
 
 import os
 import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from agents_app.dbtools.clients import program, run
+from agents_app.dbtools.columns import quoted
 from agents_app.dbtools.connections import looking
-from agents_app.dbtools.say import progress
+from agents_app.dbtools.say import progress, say
 
 MAGIC = b"PGDMP"
 SUFFIX = ".dump"
@@ -21,6 +26,9 @@ SELECT nspname || '.' || relname FROM pg_class JOIN pg_namespace ON pg_namespace
 WHERE relkind IN ('r', 'p') AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
 """
 LISTED = re.compile(r"^\d+; \d+ \d+ TABLE (?!DATA )(\S+) (\S+) ", re.MULTILINE)
+EXTENSION = re.compile(r"^\d+; \d+ \d+ EXTENSION - (\S+)")
+# An extension brings its comment along, and nobody but its owner may write another one.
+ITS_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
 
 
 def write(url: URL, path: Path) -> None:
@@ -48,16 +56,43 @@ def tables_in_the_way(url: URL, path: Path) -> list[str]:
 
 
 def read(url: URL, path: Path) -> None:
-    """Restore a backup: everything in it, in one transaction."""
+    """Restore a backup: everything in it but extensions that this role may not make, in one transaction."""
     server, _ = _look(url)
     restore = [program("pg_restore", server), "--exit-on-error", "--single-transaction", "--verbose"]
-    tables = len(LISTED.findall(run([restore[0], "--list", str(path)])))
-    with progress("Restore", tables) as advance:
+    listed = run([restore[0], "--list", str(path)])
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as chosen, _bar(listed) as advance:
+        chosen.writelines(_without_what_is_not_ours_to_make(url, listed))
+        chosen.flush()
         run(
-            [*restore, "--no-owner", "--no-privileges", str(path)],
+            [*restore, "--no-owner", "--no-privileges", f"--use-list={chosen.name}", str(path)],
             url,
             lambda line: advance("processing data for table" in line),
         )
+
+
+def _bar(listed: str) -> AbstractContextManager[Callable[[int], None]]:
+    return progress("Restore", len(LISTED.findall(listed)))
+
+
+def _without_what_is_not_ours_to_make(url: URL, listed: str) -> Iterator[str]:
+    for line in listed.splitlines(keepends=True):
+        extension = EXTENSION.match(line)
+        if extension and not _may_make(url, extension[1]):
+            say(f"Left out the extension {extension[1]}, which this role may not make here.")
+        elif not ITS_COMMENT.match(line):
+            yield line
+
+
+def _may_make(url: URL, extension: str) -> bool:
+    # Tried, since what a role may do here is told by no catalog of a managed server.
+    with looking(url) as connection:
+        try:
+            connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {quoted(connection, extension)} CASCADE")
+        except DBAPIError:
+            return False
+        finally:
+            connection.rollback()
+    return True
 
 
 def _look(url: URL) -> tuple[int, set[str]]:

@@ -22,7 +22,17 @@ OWN_SESSIONS = (
 # While it works on its copy nobody need be connected there, so whether one still runs cannot be told.
 LEFT = "was left by a rehearsal that was killed, unless one still runs."
 LEFT_DATABASES = "SELECT datname FROM pg_database WHERE starts_with(datname, :start) ORDER BY 1"
-ENUMS = "SELECT typname FROM pg_type WHERE typtype = 'e' AND typnamespace = to_regnamespace(current_schema())"
+# All that a backup may bring besides tables, as DROP names it.
+BESIDE_TABLES = """
+SELECT 'EXTENSION IF EXISTS ' || quote_ident(extname) FROM pg_extension
+UNION SELECT 'SCHEMA IF EXISTS ' || quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_'
+UNION SELECT 'ROUTINE IF EXISTS ' || CAST(oid AS regprocedure) FROM pg_proc
+WHERE pronamespace = to_regnamespace(current_schema())
+UNION SELECT 'SEQUENCE IF EXISTS ' || CAST(oid AS regclass) FROM pg_class
+WHERE relkind = 'S' AND relnamespace = to_regnamespace(current_schema())
+UNION SELECT 'TYPE IF EXISTS ' || CAST(oid AS regtype) FROM pg_type
+WHERE typtype IN ('e', 'd', 'r') AND typnamespace = to_regnamespace(current_schema())
+"""
 
 
 @contextmanager
@@ -84,21 +94,27 @@ def _lent(url: URL, given: URL) -> Iterator[URL]:
     create_sqlite_file(given)
     with looking(given) as connection:
         tables = sa.inspect(connection).get_table_names()
+        before = _beside_tables(connection)
     if tables or given.set(password=None) == url.set(password=None):
         raise CommandError("The scratch database must be empty, and another one than that in DATABASE_URL.")
     try:
         yield given
     finally:
         with looking(given) as connection:
-            _empty(connection)
+            _empty(connection, before)
             connection.commit()
 
 
-def _empty(connection: Connection) -> None:
+def _beside_tables(connection: Connection) -> set[str]:
+    return set(connection.scalars(sa.text(BESIDE_TABLES))) if connection.dialect.name == "postgresql" else set()
+
+
+def _empty(connection: Connection, before: set[str]) -> None:
     is_postgresql = connection.dialect.name == "postgresql"
     if not is_postgresql:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+    cascade = " CASCADE" if is_postgresql else ""
     for table in sa.inspect(connection).get_table_names():
-        connection.exec_driver_sql(f"DROP TABLE {quoted(connection, table)}{' CASCADE' if is_postgresql else ''}")
-    for enum in connection.scalars(sa.text(ENUMS)).all() if is_postgresql else ():
-        connection.exec_driver_sql(f"DROP TYPE {quoted(connection, enum)}")
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quoted(connection, table)}{cascade}")
+    for thing in sorted(_beside_tables(connection) - before):
+        connection.exec_driver_sql(f"DROP {thing} CASCADE")

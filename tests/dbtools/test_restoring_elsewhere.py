@@ -1,0 +1,34 @@
+"""A backup comes back also where less is allowed than where it was taken."""
+
+from pathlib import Path
+
+import pytest
+
+from agents_app.db import parse_url
+from agents_app.dbtools.backups import backup, restore
+from tests import postgres
+from tests.dbtools.tools import rows_of, run_sql
+
+EXTENSIONS = "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'"
+
+
+@pytest.mark.parametrize(("allowed", "made"), [(True, [("pg_trgm",)]), (False, [])])
+def test_an_extension_that_the_role_may_not_make_is_left_out_and_told(
+    postgres_server: str,
+    postgres_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    allowed: bool,
+    made: list[tuple[str]],
+) -> None:
+    run_sql(postgres_url, "CREATE EXTENSION pg_trgm", "CREATE TABLE t AS SELECT 1 AS a")
+    file = backup(parse_url(postgres_url), tmp_path).file
+
+    with postgres.database(postgres_server) as other:
+        if not allowed:
+            run_sql(other, f"REVOKE CREATE ON DATABASE {parse_url(other).database} FROM CURRENT_USER")
+        restore(parse_url(other), file)
+
+        assert rows_of(other, "SELECT a FROM t") == [(1,)]
+        assert rows_of(other, EXTENSIONS) == made
+    assert ("Left out the extension pg_trgm" in capsys.readouterr().err) != allowed
