@@ -143,6 +143,9 @@ class Page:
         for form in self.root.all("form"):
             assert form["action"], "a form has no action"
             assert form["method"] != "post" or form.one("input", name="csrf_token")["value"]
+            # Some browsers put an old value back into a hidden input, after a reload or on the way back.
+            hidden = form.all("input", type="hidden")
+            assert form["method"] != "post" or all(control["autocomplete"] == "off" for control in hidden)
             # What is wrong is said by the page, beside all else that is wrong, and not by the browser one by one.
             assert form["method"] != "post" or not form.all("label") or "novalidate" in form.attributes
 
