@@ -11,7 +11,7 @@ from agents_app.connections import TYPES, Connection
 from agents_app.errors import InvalidInput
 from agents_app.schemas import limits
 from agents_app.schemas.choices import ConnectionType
-from agents_app.schemas.fields import Schema, field, parse, refusals
+from agents_app.schemas.fields import Schema, field, is_empty, parse, refusals
 from agents_app.schemas.rules import choice, line, prose, secret
 
 CONFIG = "connection_config"
@@ -89,7 +89,7 @@ def changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Draft:
     """
     merged = {**current, **changes}
     old, wanted = current[CONFIG], changes.get(CONFIG, {})
-    same_type = merged["connection_type"] == current["connection_type"]
+    same_type = _type(merged) is _type(current)
     if isinstance(wanted, Mapping):
         merged[CONFIG] = {**old, **wanted} if same_type else dict(wanted)
     return _draft(merged, _removals(changes))
@@ -136,17 +136,22 @@ def _agent(values: Mapping[str, Any], problems: list[tuple[str, str]]) -> AgentV
 
 
 def _connection(values: Mapping[str, Any], problems: list[tuple[str, str]]) -> Connection | None:
-    wanted = values.get("connection_type")
-    declaration = TYPES.get(wanted) if isinstance(wanted, str) else None  # type: ignore[call-overload]
-    config = values.get(CONFIG)
-    if declaration is None or (config is not None and not isinstance(config, Mapping)):
+    connection_type = _type(values)
+    config = {} if is_empty(values.get(CONFIG)) else values[CONFIG]
+    if connection_type is None or not isinstance(config, Mapping):
         return None  # `_agent` has said so
+    declaration = TYPES[connection_type]
     try:
-        connection: Connection = declaration.model_validate(dict(config or {}))
-        return connection
+        return declaration.model_validate(dict(config))
     except ValidationError as error:
         problems += refusals(error, declaration, f"/{CONFIG}")
         return None
+
+
+def _type(values: Mapping[str, Any]) -> ConnectionType | None:
+    wanted = values.get("connection_type")
+    text = wanted.strip() if isinstance(wanted, str) else ""
+    return ConnectionType(text) if text in list(ConnectionType) else None
 
 
 def _removals(values: Mapping[str, Any]) -> set[str]:

@@ -19,6 +19,24 @@ def test_bad_values_are_refused_with_the_sentences_of_every_door(api: Client, ba
     assert sorted((error["pointer"], error["detail"]) for error in answer.json["errors"]) == sorted(bad.refused)
 
 
+def test_white_space_around_the_type_does_not_make_it_another(api: Client) -> None:
+    made = api.post("/agents", {**agent_values(), "connection_type": " DB\t"})
+
+    changed = api("PATCH", f"/agents/{made.json['id']}", {"connection_type": "DB ", "description": "Sales."})
+
+    assert (made.status_code, changed.status_code) == (201, 200)
+    assert changed.json["connection_config"] == made.json["connection_config"]
+
+
+@pytest.mark.parametrize("config", [None, "", "  ", {}])
+def test_blank_settings_are_refused_by_what_they_lack(api: Client, config: object) -> None:
+    refused = api.post("/agents", {**agent_values(), "connection_config": config})
+
+    assert refused.status_code == 422
+    lacking = [error["pointer"].removeprefix("/connection_config/") for error in refused.json["errors"]]
+    assert lacking == ["dialect", "host", "database", "username"]
+
+
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_a_foreign_agent_cannot_be_told_from_a_missing_one(api: Client, console: Flask, method: str) -> None:
     foreign = make_agent(console, make_user(console))
