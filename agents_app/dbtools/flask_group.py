@@ -17,7 +17,8 @@ from agents_app.dbtools.say import say
 
 def init_app(app: Flask) -> None:
     """Give the app the commands `flask db ...`, for the database in its SQLALCHEMY_DATABASE_URI."""
-    migrate = Migrate(directory=str(ROOT / "migrations"))
+    # It is written into a file of settings, where a % begins the name of another one.
+    migrate = Migrate(directory=str(ROOT / "migrations").replace("%", "%%"))
 
     @migrate.configure
     def _configure(config: Any) -> Any:
