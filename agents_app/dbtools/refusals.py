@@ -69,6 +69,8 @@ def _with_advice(text: str) -> str:
 
 def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
     cause = _cause(error, url)
+    if steps.failing is None and steps.times and url.get_backend_name() == "sqlite":
+        return f"{cause}. All these steps were undone: a run on SQLite is one transaction."
     if steps.failing is None:
         return f"Cannot use {place(url)}: {cause}. Check DATABASE_URL."
     state = getattr(error.orig, "pgcode", None)

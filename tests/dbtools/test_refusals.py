@@ -187,6 +187,16 @@ def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> Non
         schema_state(connection)
 
 
+def test_a_run_that_a_full_disk_undid_says_so(sqlite_url: str) -> None:
+    environment = {**os.environ, "DATABASE_URL": sqlite_url}
+    words = ["sh", "-c", 'ulimit -f 128; exec "$@"', "sh", sys.executable, "-m", "alembic", "upgrade", "head"]
+    run = subprocess.run(words, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert run.returncode != 0
+    assert "All these steps were undone" in run.stdout
+    assert schema_of(sqlite_url)["tables"] == {}
+
+
 @pytest.mark.parametrize("verb", [command.upgrade, command.downgrade, command.stamp])
 def test_an_empty_revision_is_refused(verb: Callable[..., object], sqlite_schema_url: str) -> None:
     assert "The revision is empty." in _refusal(lambda config: verb(config, ""), sqlite_schema_url)
