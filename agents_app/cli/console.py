@@ -24,6 +24,11 @@ from agents_app.operations.permissions import Actor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+# What people write into an agent must be no command to the terminal of whoever reads it; line ends and tabs may stay.
+CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
+# JSON writes those below the space as escapes anyhow.
+ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
+
 
 class ConsoleCommand(click.Command):
     """A command whose refusals are plain lines on standard error, with exit code 1."""
@@ -75,7 +80,7 @@ def schema_behind() -> Unavailable:
 
 def say(text: str) -> None:
     """Tell a person something. What a program would read goes to standard output instead."""
-    click.echo(text, err=True)
+    click.echo(text.translate(CONTROL), err=True)
 
 
 def ask_hidden(title: str, instead: str, *, twice: bool = False) -> str:
@@ -91,7 +96,9 @@ def ask_hidden(title: str, instead: str, *, twice: bool = False) -> str:
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON."""
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    # As bytes: JSON is in UTF-8 whatever the terminal is set to.
+    click.echo(text.translate(ESCAPED).encode())
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -171,7 +178,8 @@ def _cell(value: object) -> str:
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, bool):
         return str(value).lower()
-    return (", ".join(value) or "-") if isinstance(value, list) else str(value)
+    text = (", ".join(value) or "-") if isinstance(value, list) else str(value)
+    return text.translate(CONTROL)
 
 
 def _width(text: str) -> int:

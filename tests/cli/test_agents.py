@@ -282,6 +282,19 @@ def test_a_bad_question_is_refused(terminal: Terminal, words: tuple[str, str], s
     assert (result.exit_code, result.stdout, result.stderr.splitlines()[1]) == (1, "", sentence)
 
 
+def test_what_is_written_in_an_agent_is_no_command_to_a_terminal(terminal: Terminal) -> None:
+    text = "Sales \x9b2J\x1b]0;title\x07 figures\nby week"
+    values = agent_values(name="Sales\x9b2J", description=text)
+    made = terminal("agents", "create", "--file", "-", stdin=json.dumps(values)).stdout.strip()
+
+    words = (("show", made), ("list",), ("enable", made), ("show", made, "--json"))
+    printed = [terminal("agents", *line) for line in words]
+
+    assert not [result.output for result in printed if set("\x07\x1b\x9b") & set(result.output)]
+    assert "\N{REPLACEMENT CHARACTER}2J" in printed[0].output
+    assert terminal.json("agents", "show", made)["description"] == text
+
+
 def test_where_there_are_several_accounts_one_must_be_named(terminal: Terminal) -> None:
     make_user(terminal.app)
     nobody = terminal("agents", "list", "--account", "Nobody", account=False)
