@@ -42,6 +42,9 @@ def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
         raise CommandError(f"Cannot open {place(url)}: {error.strerror}. Check DATABASE_URL.") from error
     except NotImplementedError as error:
         raise CommandError(f"{steps.failing}: {_flat(str(error))}{_undone_too(url, steps)}") from error
+    except KeyboardInterrupt as error:
+        undone = f" The step {steps.failing} was undone." if steps.failing else ""
+        raise CommandError(f"Interrupted.{undone}{_undone_too(url, steps)}") from error
 
 
 @contextmanager

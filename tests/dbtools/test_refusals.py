@@ -187,6 +187,15 @@ def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> Non
         schema_state(connection)
 
 
+def test_a_run_that_is_interrupted_is_told_in_one_line(database_url: str, tmp_path: Path) -> None:
+    project = Project(tmp_path, database_url)
+    project.revision("one", "op.create_table('half', sa.Column('a', sa.Integer()))\nraise KeyboardInterrupt")
+
+    with pytest.raises(CommandError, match=r"Interrupted\. The step upgrade  -> one, one was undone\.$"):
+        command.upgrade(project.config(), "head")
+    assert schema_of(database_url)["tables"] == {}
+
+
 def test_a_run_that_a_full_disk_undid_says_so(sqlite_url: str) -> None:
     environment = {**os.environ, "DATABASE_URL": sqlite_url}
     words = ["sh", "-c", 'ulimit -f 128; exec "$@"', "sh", sys.executable, "-m", "alembic", "upgrade", "head"]
