@@ -9,7 +9,7 @@ from flask import Flask
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import NotSignedIn, Throttled
+from agents_app.errors import NotFound, NotSignedIn, Throttled
 from agents_app.models import Event, LoginAttempt, User, UserSession
 from agents_app.operations import guesses, sessions
 from agents_app.operations.permissions import Actor
@@ -147,6 +147,17 @@ def test_signing_out_ends_one_session_of_several(app: Flask, person: Actor) -> N
 
     assert first != second
     assert asker(second).user_id == person.user_id
+
+
+def test_nobody_ends_a_session_of_somebody_else(app: Flask, person: Actor) -> None:
+    session_id = sign_in(person.email)
+    row_id = sessions.listing(person, session_id)[0]["id"]
+    colleague = make_user(app, account_id=person.account_id)
+
+    with pytest.raises(NotFound):
+        sessions.end(colleague, row_id)
+
+    assert asker(session_id).user_id == person.user_id
 
 
 def test_the_id_of_a_session_is_stored_as_a_hash(app: Flask, person: Actor) -> None:

@@ -130,7 +130,7 @@ def test_each_kind_of_caller_is_served_or_refused(house: House, method: str, rul
     assert found == ROWS[method, rule]
 
 
-@pytest.mark.parametrize(("method", "rule"), [key for key in PAGES if key[0] == "POST"], ids=lambda part: part)
+@pytest.mark.parametrize(("method", "rule"), [key for key in ROWS if key[0] == "POST"], ids=lambda part: part)
 def test_every_page_that_changes_something_refuses_a_form_from_elsewhere(house: House, method: str, rule: str) -> None:
     path = house.path(rule)
     visitor = house.visitor("admin")
