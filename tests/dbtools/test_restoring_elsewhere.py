@@ -7,6 +7,7 @@ import pytest
 from agents_app.db import parse_url
 from agents_app.dbtools.backups import backup, restore
 from tests import postgres
+from tests.dbtools.test_busy_tables import NO_CONTRIB
 from tests.dbtools.tools import rows_of, run_sql
 
 EXTENSIONS = "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'"
@@ -21,6 +22,8 @@ def test_an_extension_that_the_role_may_not_make_is_left_out_and_told(
     allowed: bool,
     made: list[tuple[str]],
 ) -> None:
+    if not postgres.offers(postgres_server, "pg_trgm"):
+        pytest.skip(NO_CONTRIB)
     run_sql(postgres_url, "CREATE EXTENSION pg_trgm", "CREATE TABLE t AS SELECT 1 AS a")
     file = backup(parse_url(postgres_url), tmp_path).file
 
