@@ -1,7 +1,5 @@
 """The OpenAPI document: valid, complete, honest about secrets, and closed where the operator says so."""
 
-from collections.abc import Iterator
-
 import pytest
 from flask import Flask
 from jsonschema import ValidationError
@@ -11,23 +9,20 @@ from agents_app import http
 from agents_app.api import ENDPOINTS, PREFIX
 from agents_app.api.registrar import Endpoint
 from agents_app.connections import TYPES
-from agents_app.db import db
 from agents_app.operations import sessions
 from agents_app.operations.permissions import Actor
 from tests.api.conftest import Client, document, is_valid
 from tests.bad_inputs import BAD_AGENTS
-from tests.make import PASSWORD, agent_values, make_app, make_user
+from tests.conftest import OpenConsole
+from tests.make import PASSWORD, agent_values, make_user
 
 DOCS = "/gibberish-xyz-123"
 
 
 @pytest.fixture
-def closed(sqlite_schema_url: str) -> Iterator[Flask]:
+def closed(sqlite_schema_url: str, open_console: OpenConsole) -> Flask:
     """A console that shows its documents to people who are signed in."""
-    app = make_app(sqlite_schema_url, API_DOCS_PUBLIC="false")
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+    return open_console(sqlite_schema_url, API_DOCS_PUBLIC="false")
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", DOCS])
@@ -67,8 +62,8 @@ def test_the_page_runs_nothing_inline(console: Flask) -> None:
     assert "//" not in answer.text.replace("https://127.0.0.1", "")
 
 
-def test_the_page_stands_where_the_operator_says(sqlite_schema_url: str) -> None:
-    app = make_app(sqlite_schema_url, API_DOCS_PATH="/api-docs")
+def test_the_page_stands_where_the_operator_says(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+    app = open_console(sqlite_schema_url, API_DOCS_PATH="/api-docs")
 
     assert app.test_client().get("/api-docs").status_code == 200
     assert app.test_client().get(DOCS).status_code == 404

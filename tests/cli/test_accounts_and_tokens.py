@@ -9,7 +9,8 @@ from flask import Flask
 from agents_app.errors import NotSignedIn
 from agents_app.operations import sessions, tokens
 from tests.cli.conftest import PATIENCE_S, Checkout, Terminal
-from tests.make import PASSWORD, make_agent, make_app, make_user
+from tests.conftest import OpenConsole
+from tests.make import PASSWORD, make_agent, make_user
 
 FROM_HERE = {"address": "192.0.2.1", "request_id": None}
 
@@ -97,8 +98,8 @@ def test_a_password_as_an_option_is_refused_with_the_way_to_give_it(terminal: Te
     assert "canary" not in refused.stderr
 
 
-def test_without_an_account_every_command_says_how_to_make_one(schema_url: str) -> None:
-    nobody = make_app(schema_url).test_cli_runner()
+def test_without_an_account_every_command_says_how_to_make_one(schema_url: str, open_console: OpenConsole) -> None:
+    nobody = open_console(schema_url).test_cli_runner()
 
     for words in (["agents", "list"], ["tokens", "list"]):
         refused = nobody.invoke(args=words)

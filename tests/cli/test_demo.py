@@ -2,16 +2,17 @@
 
 import re
 
-from flask import Flask
-
 from agents_app.cli.demo import samples
 from agents_app.operations import sessions
 from tests.cli.conftest import Terminal
-from tests.make import make_agent, make_app, make_user
+from tests.conftest import OpenConsole
+from tests.make import make_agent, make_user
 
 
-def test_an_empty_server_gets_an_account_whose_admin_can_sign_in_as_told(schema_url: str) -> None:
-    app: Flask = make_app(schema_url)
+def test_an_empty_server_gets_an_account_whose_admin_can_sign_in_as_told(
+    schema_url: str, open_console: OpenConsole
+) -> None:
+    app = open_console(schema_url)
 
     made = app.test_cli_runner().invoke(args=["demo"])
 

@@ -9,7 +9,8 @@ import pytest
 
 from agents_app.operations import invitations, sessions
 from tests.cli.conftest import Terminal
-from tests.make import PASSWORD, make_agent, make_app, make_token, make_user
+from tests.conftest import OpenConsole
+from tests.make import PASSWORD, make_agent, make_token, make_user
 
 FROM_HERE: dict[str, Any] = {"address": "192.0.2.9", "user_agent": "test", "request_id": None}
 
@@ -81,9 +82,9 @@ def test_a_person_joins_by_the_link_that_is_printed_alone(terminal: Terminal) ->
     assert emails(terminal) == {address: ("editor", True)}
 
 
-def test_a_link_leads_to_where_people_find_the_console(terminal: Terminal) -> None:
+def test_a_link_leads_to_where_people_find_the_console(terminal: Terminal, open_console: OpenConsole) -> None:
     url = terminal.app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False)
-    public = Terminal(make_app(url, PUBLIC_URL="https://agents.example.org"), terminal.account_id)
+    public = Terminal(open_console(url, PUBLIC_URL="https://agents.example.org"), terminal.account_id)
 
     printed = public("users", "invite", "--role", "viewer").stdout
 

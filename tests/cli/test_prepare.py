@@ -7,7 +7,8 @@ import pytest
 
 from agents_app.config import KEY_SETTINGS, load
 from tests.cli.conftest import Checkout
-from tests.make import KEYS, make_agent, make_app, make_user
+from tests.conftest import OpenConsole
+from tests.make import KEYS, make_agent, make_user
 
 
 def names(checkout: Checkout) -> list[str]:
@@ -50,8 +51,8 @@ def test_keys_that_are_given_otherwise_are_not_written(checkout: Checkout) -> No
     assert names(checkout) == ["SECRET_KEY", "TOKEN_PEPPERS"]
 
 
-def test_a_lost_encryption_key_is_not_replaced(ready: Checkout) -> None:
-    app = make_app(ready.settings["DATABASE_URL"])
+def test_a_lost_encryption_key_is_not_replaced(ready: Checkout, open_console: OpenConsole) -> None:
+    app = open_console(ready.settings["DATABASE_URL"])
     make_agent(app, make_user(app), api_key="sk-0123456789")
     del ready.settings["ENCRYPTION_KEYS"]
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,18 +17,16 @@ from agents_app.errors import Unavailable
 from agents_app.models import Agent, Event, LoginAttempt
 from agents_app.operations import activity, agent_reads, agents
 from agents_app.schemas.listing import parse_activity
-from tests.make import make_agent, make_app, make_user
+from tests.conftest import OpenConsole
+from tests.make import make_agent, make_user
 
 DAMAGED = "v1:k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 
 @pytest.fixture
-def app(schema_url: str) -> Iterator[Flask]:
+def app(schema_url: str, open_console: OpenConsole) -> Flask:
     """An app with a database of its own: keys are for all accounts of a server."""
-    made = make_app(schema_url)
-    yield made
-    with made.app_context():
-        db.engine.dispose()
+    return open_console(schema_url)
 
 
 def typed(app: Flask, *words: str) -> Result:

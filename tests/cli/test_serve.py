@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.cli.conftest import Checkout, Server, free_port, wait_for
-from tests.make import KEYS, make_account, make_app
+from tests.conftest import OpenConsole
+from tests.make import KEYS, make_account
 
 Serve = Callable[..., Server]
 
@@ -92,8 +93,10 @@ def test_it_says_where_to_look_and_how_to_begin(ready: Checkout, serve: Serve) -
     assert "Set-up code: " in public_text
 
 
-def test_a_server_with_an_account_tells_no_set_up_code(ready: Checkout, serve: Serve) -> None:
-    make_account(make_app(ready.settings["DATABASE_URL"]))
+def test_a_server_with_an_account_tells_no_set_up_code(
+    ready: Checkout, serve: Serve, open_console: OpenConsole
+) -> None:
+    make_account(open_console(ready.settings["DATABASE_URL"]))
     server = serve(ready, PUBLIC_URL="https://agents.example.org")
     server.process.terminate()
 

@@ -10,8 +10,9 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents_app import dbtools
-from agents_app.db import db, parse_url
+from agents_app.db import parse_url
 from tests import make
+from tests.conftest import OpenConsole
 from tests.dbtools.tools import engine_of, product
 
 # Longer than a migration waits for its lock, shorter than anybody's patience with a page.
@@ -19,8 +20,8 @@ READER_GIVES_UP = "SET statement_timeout = '3s'"
 LOCK_TIMEOUT_S = 1
 
 
-def test_requests_are_answered_while_steps_are_undone_and_applied(schema_url: str) -> None:
-    app = make.make_app(schema_url)
+def test_requests_are_answered_while_steps_are_undone_and_applied(schema_url: str, open_console: OpenConsole) -> None:
+    app = open_console(schema_url)
     person = make.make_user(app)
     make.make_agent(app, person)
     headers = {"Authorization": f"Bearer {make.make_token(app, person)}"}
@@ -33,8 +34,6 @@ def test_requests_are_answered_while_steps_are_undone_and_applied(schema_url: st
         for _ in range(3):
             command.downgrade(product(schema_url), "18ad6f3c902e")
             command.upgrade(product(schema_url), "head")
-    with app.app_context():
-        db.engine.dispose()
 
     assert set(statuses) == {200}
 

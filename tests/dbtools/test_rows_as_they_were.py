@@ -7,8 +7,9 @@ from alembic import command
 
 from agents_app.db import parse_url
 from agents_app.dbtools.putting_back import put_back
+from tests.conftest import OpenConsole
 from tests.dbtools.tools import Project, product, rows_of, run_sql
-from tests.make import make_app, make_user
+from tests.make import make_user
 
 POSTGRESQL_TYPES = """
 CREATE TYPE mood AS ENUM ('glad', 'sad, or so', 'it''s');
@@ -80,8 +81,10 @@ def test_every_type_comes_back_as_it_was(project: Project, backup_folder: Path) 
     assert len(before) == 3
 
 
-def test_the_products_rows_survive_the_way_to_base_and_back(schema_url: str, backup_folder: Path) -> None:
-    app = make_app(schema_url)
+def test_the_products_rows_survive_the_way_to_base_and_back(
+    schema_url: str, backup_folder: Path, open_console: OpenConsole
+) -> None:
+    app = open_console(schema_url)
     make_user(app)
     owner = rows_of(schema_url, "SELECT id, account_id FROM users")[0]
     agent = f"'{owner[0]}', 'A', 'DB', '{{}}', '{owner[1]}', '{owner[0]}', '2026-01-01 00:00:00', 5, 'a', 'a', 'why'"

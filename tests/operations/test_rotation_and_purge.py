@@ -18,15 +18,15 @@ from agents_app.errors import Unavailable
 from agents_app.models import AgentVersion, EncryptionKey, Event, LoginAttempt, UserSession
 from agents_app.operations import agents, keys, purge, rotation, runtime, stored_secrets, tokens
 from tests import make
+from tests.conftest import OpenConsole
 
 
 @pytest.fixture
-def app(schema_url: str) -> Iterator[Flask]:
+def app(schema_url: str, open_console: OpenConsole) -> Iterator[Flask]:
     """An app with a database of its own: what is counted here is counted over all accounts."""
-    made = make.make_app(schema_url)
+    made = open_console(schema_url)
     with made.app_context():
         yield made
-        db.engine.dispose()
 
 
 def a_key() -> str:

@@ -21,6 +21,7 @@ from agents_app.errors import Unavailable
 from agents_app.models import Agent, AgentVersion, EncryptionKey, Event
 from agents_app.operations import agents, keys, rotation, runtime, stored_secrets, tokens
 from tests import make
+from tests.conftest import OpenConsole
 
 AGENTS = 30
 ROWS_UNTIL_KILLED = (3, 8, 13, 18, 23)
@@ -28,12 +29,11 @@ DAMAGED = "v1:k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 
 @pytest.fixture
-def app(schema_url: str) -> Iterator[Flask]:
+def app(schema_url: str, open_console: OpenConsole) -> Iterator[Flask]:
     """An app with a database of its own: rotation is for all accounts of a server."""
-    made = make.make_app(schema_url)
+    made = open_console(schema_url)
     with made.app_context():
         yield made
-        db.engine.dispose()
 
 
 def a_key(key_id: str) -> str:

@@ -1,7 +1,7 @@
 """Sign-in, throttle and sessions hold in every process at once, and against guesses made at once."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,7 +16,8 @@ from agents_app.errors import InvalidInput, NotSignedIn, Throttled
 from agents_app.models import LoginAttempt, User, UserSession
 from agents_app.operations import guesses, passwords, sessions, users
 from agents_app.operations.permissions import Actor
-from tests.make import PASSWORD, make_app, make_user
+from tests.conftest import OpenConsole
+from tests.make import PASSWORD, make_user
 
 WRONG = "not the pass phrase 27"
 
@@ -35,12 +36,9 @@ def address() -> str:
 
 
 @pytest.fixture
-def other(app: Flask) -> Iterator[Flask]:
+def other(app: Flask, open_console: OpenConsole) -> Flask:
     """The console in another process: an app of its own on the same database."""
-    made = make_app(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
-    yield made
-    with made.app_context():
-        db.engine.dispose()
+    return open_console(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
 
 
 class Hasher(PasswordHasher):

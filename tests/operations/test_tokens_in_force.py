@@ -16,7 +16,8 @@ from agents_app.errors import Forbidden, NotFound, NotSignedIn, Throttled
 from agents_app.models import ApiToken, LoginAttempt
 from agents_app.operations import agent_reads, agents, runtime, tokens, users
 from agents_app.operations.permissions import Actor
-from tests.make import agent_values, make_agent, make_app, make_token, make_user
+from tests.conftest import OpenConsole
+from tests.make import agent_values, make_agent, make_token, make_user
 
 
 @pytest.fixture
@@ -118,9 +119,9 @@ def test_after_twenty_failures_a_minute_an_address_waits_and_good_tokens_do_not(
         who(bad, address)
 
 
-def test_a_revoked_token_is_dead_in_every_process_at_once(app: Flask, admin: Actor) -> None:
+def test_a_revoked_token_is_dead_in_every_process_at_once(app: Flask, admin: Actor, open_console: OpenConsole) -> None:
     text = make_token(app, admin)
-    other = make_app(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
+    other = open_console(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
     with other.app_context():
         assert who(text)
 
@@ -129,7 +130,6 @@ def test_a_revoked_token_is_dead_in_every_process_at_once(app: Flask, admin: Act
 
         with pytest.raises(NotSignedIn):
             who(text)
-        db.engine.dispose()
     with pytest.raises(NotFound):
         tokens.revoke(admin, id_of(text))
 

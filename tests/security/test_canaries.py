@@ -20,7 +20,8 @@ from agents_app.logs import JsonLines
 from agents_app.operations import events
 from agents_app.operations.permissions import Actor
 from tests.api.conftest import Client
-from tests.make import DATABASE, KEYS, POWER_BI, agent_values, make_app, make_token, make_user
+from tests.conftest import OpenConsole
+from tests.make import DATABASE, KEYS, POWER_BI, agent_values, make_token, make_user
 from tests.postgres import client
 from tests.security.conftest import Visitor
 
@@ -64,12 +65,10 @@ class House:
 
 
 @pytest.fixture
-def house(schema_url: str, tmp_path: Path) -> Iterator[House]:
+def house(schema_url: str, tmp_path: Path, open_console: OpenConsole) -> House:
     """The app on a database of its own, which is searched as a whole."""
-    app = make_app(schema_url, BACKUP_FOLDER=str(tmp_path / "backups"), LOG_LEVEL="debug")
-    yield House(app, schema_url, make_user(app))
-    with app.app_context():
-        db.engine.dispose()
+    app = open_console(schema_url, BACKUP_FOLDER=str(tmp_path / "backups"), LOG_LEVEL="debug")
+    return House(app, schema_url, make_user(app))
 
 
 @pytest.fixture

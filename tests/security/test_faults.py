@@ -96,8 +96,6 @@ def test_a_database_that_is_killed_is_said_and_is_back_with_the_next_request(
         assert back == [200, 200]
         assert statuses == {201, 503}
         check_nothing_is_half_done(app, done)
-        with app.app_context():
-            db.engine.dispose()
 
 
 def hold_sqlite(url: str) -> Callable[[], None]:

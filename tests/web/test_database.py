@@ -7,14 +7,15 @@ from flask import Flask
 
 from agents_app import dbtools
 from agents_app.db import db, parse_url
-from tests.make import make_app, make_user
+from tests.conftest import OpenConsole
+from tests.make import make_user
 from tests.web.conftest import PASSWORD, Browser
 
 
 @pytest.fixture
-def app(schema_url: str) -> Flask:
+def app(schema_url: str, open_console: OpenConsole) -> Flask:
     """A console of this test's own, whose schema it may change."""
-    return make_app(schema_url)
+    return open_console(schema_url)
 
 
 @pytest.fixture
@@ -22,9 +23,7 @@ def browser(app: Flask) -> Browser:
     """An admin's browser."""
     browser = Browser(app)
     browser.send("/sign-in", email=make_user(app).email, password=PASSWORD)
-    yield browser
-    with app.app_context():
-        db.engine.dispose()
+    return browser
 
 
 def test_a_schema_at_head_is_said_to_be_up_to_date(browser: Browser) -> None:
