@@ -38,6 +38,19 @@ def migrating(url: URL, patience: Patience, *, verbose: bool) -> Iterator[Connec
         yield connection
 
 
+@contextmanager
+def deploying(url: URL, patience: Patience) -> Iterator[None]:
+    """Keep other deployments of this database waiting until the block ends, since one's backup locks out another's steps.
+
+    On SQLite, where a backup is in nobody's way, nobody waits.
+    """
+    if url.get_backend_name() == "sqlite":
+        yield
+        return
+    with postgresql.taking(postgresql.DEPLOYMENT, _engine(url), patience):
+        yield
+
+
 def _engine(url: URL) -> Engine:
     options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
     if url.get_backend_name() == "sqlite":

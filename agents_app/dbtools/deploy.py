@@ -12,8 +12,9 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
 from agents_app.dbtools.backups import Backup, backup
-from agents_app.dbtools.connections import looking
+from agents_app.dbtools.connections import deploying, looking
 from agents_app.dbtools.interruption import ending_in_order
+from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.plan import Plan, plan
 from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted, say
@@ -59,18 +60,25 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, seen: Prospect, fold
 
     Raises CommandError where one of these fails; a step that fails is undone.
     """
-    kept = _backup(url, folder, seen)
+    script = ScriptDirectory.from_config(config)
+    with deploying(url, config.attributes.get("patience", Patience())):
+        with looking(url) as connection:
+            is_done = not plan(connection, script).steps
+        kept = None if is_done or seen.is_empty or folder is None else _backup(url, folder, seen)
+        seconds = _apply(config, seen, kept)
+    with looking(url) as connection:
+        after = _problems(connection, script, metadata, backs_up=folder is not None)
+    return Deployment(kept, len(config.attributes["times"]), seconds, after)
+
+
+def _apply(config: Config, seen: Prospect, kept: Backup | None) -> float:
     started = time.monotonic()
     try:
         command.upgrade(config, seen.plan.target)
     except CommandError as refusal:
         advice = f" The backup from before is {shown(kept.file)}." if kept else ""
         raise CommandError(f"{refusal}{advice}") from refusal
-    seconds = round(time.monotonic() - started, 2)
-    with looking(url) as connection:
-        script = ScriptDirectory.from_config(config)
-        after = _problems(connection, script, metadata, backs_up=folder is not None)
-    return Deployment(kept, len(config.attributes["times"]), seconds, after)
+    return round(time.monotonic() - started, 2)
 
 
 def _problems(
@@ -80,9 +88,7 @@ def _problems(
     return tuple(problem for problem in found if backs_up or not problem.is_of_backups)
 
 
-def _backup(url: URL, folder: Path | None, seen: Prospect) -> Backup | None:
-    if folder is None or seen.is_empty:
-        return None
+def _backup(url: URL, folder: Path, seen: Prospect) -> Backup:
     say(f"{counted(len(seen.plan.steps), 'step')} to apply. Taking a backup first.")
     with ending_in_order():
         kept = backup(url, folder)

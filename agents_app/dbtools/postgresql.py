@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from alembic.util import CommandError
@@ -12,8 +13,17 @@ from sqlalchemy.exc import DBAPIError
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.say import say
 
-# Two numbers that all who migrate agree on; an advisory lock belongs to one database.
-LOCK = (0x6167656E, 0x74732E6D)
+
+class Turn(NamedTuple):
+    """What only one at a time does: an advisory lock, which belongs to one database, by two numbers all agree on."""
+
+    act: str
+    lock: tuple[int, int]
+
+
+MIGRATION = Turn("migration", (0x6167656E, 0x74732E6D))
+DEPLOYMENT = Turn("deployment", (0x6167656E, 0x74732E64))
+
 POLL_S = 0.2
 BATCH = 100
 LOCK_NOT_AVAILABLE = "55P03"
@@ -43,12 +53,20 @@ def alone(engine: Engine, patience: Patience) -> Iterator[Connection]:
 
     The lock goes with the connection, so nobody has to clean up after a migration that was killed.
     """
-    with engine.connect() as connection:
-        _notice_a_killed_client(connection)
-        _wait_for_turn(connection, patience)
+    with taking(MIGRATION, engine, patience) as connection:
         connection.exec_driver_sql(f"SET lock_timeout = {int(patience.lock * 1000)}")
         connection.exec_driver_sql("SET statement_timeout = 0")
         # Alembic would take an open transaction for somebody else's and never commit.
+        connection.commit()
+        yield connection
+
+
+@contextmanager
+def taking(turn: Turn, engine: Engine, patience: Patience) -> Iterator[Connection]:
+    """A connection, in no transaction, that has its turn until the block ends. Raises CommandError when that is far."""
+    with engine.connect() as connection:
+        _notice_a_killed_client(connection)
+        _wait_for(turn, connection, patience)
         connection.commit()
         yield connection
 
@@ -65,7 +83,7 @@ def in_the_way(connection: Connection) -> str:
 
 def running_migration(connection: Connection) -> str | None:
     """Who holds the lock of migrations, in words; None where nobody does."""
-    return _in_words(connection, HOLDER) or None
+    return _holder(connection, MIGRATION) or None
 
 
 def _notice_a_killed_client(connection: Connection) -> None:
@@ -76,23 +94,26 @@ def _notice_a_killed_client(connection: Connection) -> None:
     connection.rollback()
 
 
-def _wait_for_turn(connection: Connection, patience: Patience) -> None:
+def _wait_for(turn: Turn, connection: Connection, patience: Patience) -> None:
     ends = time.monotonic() + patience.migration
     waits = False
-    while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*LOCK))):
-        holder = _in_words(connection, HOLDER) or "it has just ended"
+    while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*turn.lock))):
+        holder = _holder(connection, turn) or "it has just ended"
         # An open transaction would keep the other migration from making an index CONCURRENTLY.
         connection.commit()
         if time.monotonic() > ends:
-            raise CommandError(f"Another migration is still running: {holder}. Try again when it has ended.")
+            raise CommandError(f"Another {turn.act} is still running: {holder}. Try again when it has ended.")
         if not waits:
-            say(f"Another migration is running: {holder}. Waiting for it to end.")
+            say(f"Another {turn.act} is running: {holder}. Waiting for it to end.")
             waits = True
         time.sleep(POLL_S)
 
 
-def _in_words(connection: Connection, query: str) -> str:
-    parameters = {"first": LOCK[0], "second": LOCK[1]} if query is HOLDER else {}
+def _holder(connection: Connection, turn: Turn) -> str:
+    return _in_words(connection, HOLDER, first=turn.lock[0], second=turn.lock[1])
+
+
+def _in_words(connection: Connection, query: str, **parameters: int) -> str:
     rows = connection.execute(sa.text(query), parameters)
     return ", ".join(
         f"process {row.pid} ({row.application_name or 'unnamed'} as {row.usename}, for {_seconds(row)} s)"

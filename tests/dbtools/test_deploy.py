@@ -5,11 +5,14 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from alembic import command
+from alembic.util import CommandError
 from click.testing import Result
 
 from agents_app import dbtools
 from agents_app.db import db, parse_url
+from agents_app.dbtools.connections import deploying
 from agents_app.dbtools.deploy import deploy, prospect
 from tests.dbtools.tools import GUIDE, Project, product, rows_of, run_sql
 
@@ -97,13 +100,32 @@ def test_where_no_backup_can_be_written_nothing_is_done(flask_db: Flasks, databa
     assert flask_db(database_url, "deploy", "--no-backup").exit_code == 0
 
 
-def test_of_two_deployments_at_once_one_applies_the_steps(database_url: str) -> None:
+def test_of_two_deployments_at_once_one_applies_the_steps_and_takes_a_backup(database_url: str, tmp_path: Path) -> None:
+    command.upgrade(product(database_url), GUIDE)
     config = product(database_url, dbtools.Patience())
     url = parse_url(database_url)
     first, second = (prospect(url, config, db.metadata) for _ in range(2))
 
-    assert deploy(url, config, db.metadata, first, None).applied == len(first.plan.steps)
-    assert deploy(url, config, db.metadata, second, None).applied == 0
+    worked = deploy(url, config, db.metadata, first, tmp_path)
+    waited = deploy(url, config, db.metadata, second, tmp_path)
+
+    assert (worked.applied, waited.applied) == (len(first.plan.steps), 0)
+    assert worked.backup is not None
+    assert waited.backup is None
+
+
+def test_a_second_deployment_takes_no_backup_before_it_is_its_turn(postgres_url: str, tmp_path: Path) -> None:
+    command.upgrade(product(postgres_url), GUIDE)
+    config = product(postgres_url)
+    seen = prospect(parse_url(postgres_url), config, db.metadata)
+
+    with (
+        deploying(parse_url(postgres_url), dbtools.Patience()),
+        pytest.raises(CommandError, match="Another deployment is still running: process"),
+    ):
+        deploy(parse_url(postgres_url), config, db.metadata, seen, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_database_needs_no_backup(flask_db: Flasks, database_url: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from agents_app import dbtools
 from agents_app.db import ROOT, parse_url
-from agents_app.dbtools.postgresql import LOCK
+from agents_app.dbtools.postgresql import MIGRATION
 from tests.dbtools.tools import Project, engine_of, product, rows_of, run_sql, schema_of
 
 UPGRADE = [sys.executable, "-W", "error", "-m", "alembic", "upgrade", "head"]
@@ -155,7 +155,7 @@ def test_two_steps_back_are_two_even_when_the_second_is_tried_twice(postgres_pro
 
 
 def test_a_second_migration_waits_for_the_first(postgres_url: str) -> None:
-    with _holding(postgres_url, f"SELECT pg_advisory_xact_lock({LOCK[0]}, {LOCK[1]})") as first:
+    with _holding(postgres_url, f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})") as first:
         run = _start(postgres_url)
         _first_line_with(run, "Another migration is running: process")
         first.rollback()
@@ -166,7 +166,7 @@ def test_a_second_migration_waits_for_the_first(postgres_url: str) -> None:
 
 def test_a_migration_that_waits_too_long_gives_up_in_one_line(postgres_url: str) -> None:
     with (
-        _holding(postgres_url, f"SELECT pg_advisory_xact_lock({LOCK[0]}, {LOCK[1]})"),
+        _holding(postgres_url, f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})"),
         pytest.raises(CommandError, match="Another migration is still running: process"),
     ):
         command.upgrade(product(postgres_url), "head")
@@ -180,7 +180,7 @@ def test_sqlite_gives_up_in_one_line_while_somebody_else_writes(sqlite_schema_ur
 
 
 def test_looking_needs_no_turn(postgres_schema_url: str) -> None:
-    with _holding(postgres_schema_url, f"SELECT pg_advisory_xact_lock({LOCK[0]}, {LOCK[1]})"):
+    with _holding(postgres_schema_url, f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})"):
         command.current(product(postgres_schema_url))
         command.check(product(postgres_schema_url))
 

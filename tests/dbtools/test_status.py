@@ -9,7 +9,7 @@ from alembic import command
 from click.testing import Result
 
 from agents_app.db import db, parse_url
-from agents_app.dbtools.postgresql import LOCK
+from agents_app.dbtools.postgresql import MIGRATION
 from tests.dbtools.tools import GUIDE, engine_of, product, run_sql
 
 Flasks = Callable[..., Result]
@@ -120,7 +120,7 @@ def test_rows_without_their_parent_are_told_on_sqlite(flask_db: Flasks, sqlite_s
 
 def test_who_migrates_now_is_told(flask_db: Flasks, postgres_schema_url: str) -> None:
     with engine_of(postgres_schema_url).connect() as connection:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK[0]}, {LOCK[1]})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})")
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
 
         assert f"Migrating  process {pid} " in flask_db(postgres_schema_url, "status").output
