@@ -40,7 +40,7 @@ def migrating(url: URL, patience: Patience, *, verbose: bool) -> Iterator[Connec
 
 @contextmanager
 def deploying(url: URL, patience: Patience) -> Iterator[None]:
-    """Keep other deployments of this database waiting until the block ends, since one's backup locks out another's steps.
+    """Keep other deployments of this database waiting until the block ends: one's backup locks out the other's steps.
 
     On SQLite, where a backup is in nobody's way, nobody waits.
     """
