@@ -20,8 +20,7 @@ from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from agents_app.database_errors import NO_FILE as NO_FILE
-from agents_app.database_errors import plain_errors
+from agents_app.database_errors import NO_FILE, plain_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 # Where the SQLite database stands unless DATABASE_URL says otherwise.

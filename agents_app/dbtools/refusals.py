@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from agents_app.db import NO_FILE
+from agents_app.database_errors import NO_FILE
 from agents_app.dbtools.revision import SAY_WHERE
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
