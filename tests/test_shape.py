@@ -29,7 +29,10 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "database_errors": ({"errors"}, {"sqlalchemy"}),
     "db": ({"database_errors", "errors"}, {"sqlalchemy", "flask_sqlalchemy"}),
     "models": ({"db", "schemas"}, {"sqlalchemy"}),
-    "dbtools": ({"database_errors", "db", "errors"}, {"alembic", "click", "flask", "flask_migrate", "psycopg2", "sqlalchemy"}),
+    "dbtools": (
+        {"database_errors", "db", "errors"},
+        {"alembic", "click", "flask", "flask_migrate", "psycopg2", "sqlalchemy"},
+    ),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
     "http": ({"config", "errors", "operations"}, {"flask", "orjson", "werkzeug"}),
     "api": (
