@@ -72,6 +72,7 @@ def _power_bi(name: str, member: str, value: Any, sentence: str) -> Bad:
 BAD_AGENTS = [
     Bad("no name", _without("name"), [("/name", "Enter a name for the agent.")]),
     _agent("blank name", "/name", "Enter a name for the agent.", name=" \t "),
+    _agent("a name that nobody sees", "/name", "Write something that can be seen.", name="\u200b\u202e \u2060"),
     _agent("null name", "/name", "Enter a name for the agent.", name=None),
     _agent("long name", "/name", "Use at most 255 characters.", name="x" * 256),
     _agent("name in two lines", "/name", ONE_LINE, name="Sales\nfigures"),

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import unicodedata
 from datetime import date
 from enum import StrEnum
 from uuid import UUID
@@ -17,6 +18,8 @@ HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 # No line of a body may begin like an edge: with two ways to read a text, a long one would take for ever to refuse.
 PEM = re.compile(r"(-----BEGIN ([A-Z0-9 ]+)-----\n((?!-----)[A-Za-z0-9+/=:,\- ]*\n)+-----END \2-----\n*)+")
 PEM_MAX = 32_000
+# White space, and signs that only say how others are written: of them alone no name can be read.
+INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 
 
 def clean_text(value: object, *, most: int, one_line: bool, strip: bool = True) -> str:
@@ -29,6 +32,8 @@ def clean_text(value: object, *, most: int, one_line: bool, strip: bool = True) 
         raise refuse("Remove the characters that are not text (U+0000 or half of a pair).")
     if one_line and any(ord(char) < 32 or char in "\x7f\x85\u2028\u2029" for char in text):
         raise refuse("Write this on one line, without control characters.")
+    if one_line and text and all(unicodedata.category(char) in INVISIBLE for char in text):
+        raise refuse("Write something that can be seen.")
     if len(text) > most:
         raise refuse(f"Use at most {most:,} characters.")
     return text
