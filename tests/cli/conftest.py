@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from tests.make import KEYS, make_account
 
 PARTS = ("agents_app", "migrations", "static", "templates", "pyproject.toml", "wsgi.py")
 PATIENCE_S = 60
+# As the kernel's table of connections calls a socket that listens.
+LISTENS = "0A"
 
 
 @dataclass
@@ -147,7 +150,8 @@ class Server:
             with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refusal:
-            return refusal.code, refusal.read().decode()
+            with refusal:
+                return refusal.code, refusal.read().decode()
 
     def answers(self, path: str) -> bool:
         """Whether somebody listens and answers."""
@@ -158,9 +162,11 @@ class Server:
             return False
 
     def workers(self) -> list[int]:
-        """The ids of the processes that answer."""
-        pid = self.process.pid
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        """The ids of the processes that listen; others help to start them on some Pythons."""
+        port = f":{urllib.parse.urlsplit(self.url).port:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+        sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == LISTENS}
+        return [int(process.name) for process in Path("/proc").glob("[0-9]*") if sockets & set(_open_files(process))]
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; answers exit code and everything that was printed."""
@@ -171,6 +177,14 @@ class Server:
         """End what still runs, workers too."""
         with self.process, contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    # Processes end and close files meanwhile; those of somebody else are closed to us.
+    with contextlib.suppress(OSError):
+        for file in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                yield str(file.readlink())
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
