@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from operator import itemgetter
 
 import click
 
@@ -11,8 +12,7 @@ from agents_app.cli.console import (
     acting,
     ask_hidden,
     json_option,
-    print_json,
-    print_table,
+    print_listing,
     require_keys,
     say,
 )
@@ -44,14 +44,8 @@ def create(*, password_stdin: bool, **given: str | None) -> None:
 @json_option
 def list_(*, as_json: bool) -> None:
     """List every account with its number of people."""
-    found = operations.listing()
-    if as_json:
-        print_json({"items": found})
-        return
-    print_table(
-        ("ID", "CREATED (UTC)", "PEOPLE", "NAME"),
-        [(row["id"], row["created_at"], row["people"], row["name"]) for row in found],
-    )
+    row = itemgetter("id", "created_at", "people", "name")
+    print_listing(operations.listing(), ("ID", "CREATED (UTC)", "PEOPLE", "NAME"), row, as_json=as_json)
 
 
 @accounts.command()

@@ -23,6 +23,7 @@ from agents_app.operations import accounts
 from agents_app.operations.permissions import Actor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Item = TypeVar("Item")
 
 # What people write into an agent must be no command to the terminal of whoever reads it; line ends and tabs may stay.
 CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
@@ -99,6 +100,16 @@ def print_json(value: object) -> None:
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     # As bytes: JSON is in UTF-8 whatever the terminal is set to.
     click.echo(text.translate(ESCAPED).encode())
+
+
+def print_listing(
+    found: Sequence[Item], headings: Sequence[str], row: Callable[[Item], Sequence[object]], *, as_json: bool
+) -> None:
+    """Print all that was found: to a program as it is, to a person as a table with a `row` for each."""
+    if as_json:
+        print_json({"items": found})
+    else:
+        print_table(headings, map(row, found))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

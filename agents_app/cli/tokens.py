@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_json, print_table, say
+from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_listing, say
 from agents_app.operations import tokens as operations
 
 HEADINGS = ("ID", "BEGINS WITH", "SCOPES", "EXPIRES (UTC)", "LAST USED (UTC)", "MADE FOR", "NAME")
@@ -37,11 +37,7 @@ def create(account: str | None, user: str | None, **given: str | tuple[str, ...]
 @account_option
 def list_(account: str | None, *, as_json: bool) -> None:
     """List the tokens that are not revoked, without their texts."""
-    found = operations.listing(acting(account))
-    if as_json:
-        print_json({"items": found})
-        return
-    print_table(HEADINGS, [_row(row) for row in found])
+    print_listing(operations.listing(acting(account)), HEADINGS, _row, as_json=as_json)
 
 
 @tokens.command()

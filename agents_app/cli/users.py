@@ -1,11 +1,12 @@
 """`flask users`: the people of an account, each named by email address."""
 
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 import click
 
-from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_json, print_table, say
+from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_listing, say
 from agents_app.cli.options import options_of
 from agents_app.operations import invitations
 from agents_app.operations import users as operations
@@ -25,11 +26,7 @@ email_argument = click.argument("email")
 @account_option
 def list_(account: str | None, *, as_json: bool) -> None:
     """List everybody in the account."""
-    found = operations.listing(acting(account))
-    if as_json:
-        print_json({"items": found})
-        return
-    print_table(HEADINGS, [_row(person) for person in found])
+    print_listing(operations.listing(acting(account)), HEADINGS, _row, as_json=as_json)
 
 
 @users.command()
@@ -51,11 +48,8 @@ def invite(account: str | None, role: str | None) -> None:
 @account_option
 def invitations_(account: str | None, *, as_json: bool) -> None:
     """List the links to join that nobody has used yet."""
-    found = invitations.listing(acting(account))
-    if as_json:
-        print_json({"items": found})
-        return
-    print_table(LINK_HEADINGS, [(row["id"], row["role"], row["expires_at"], row["made_by"]) for row in found])
+    row = itemgetter("id", "role", "expires_at", "made_by")
+    print_listing(invitations.listing(acting(account)), LINK_HEADINGS, row, as_json=as_json)
 
 
 @users.command()
