@@ -57,7 +57,11 @@ def new() -> Answer:
     if request.method == "GET" or before:
         return render_template("agents/new.html", form=AgentForm(before), list_address=list_address)
     form = AgentForm(request.form)
-    if not form.submit(lambda values: agents.create(actor, values, form.key)):
+    try:
+        is_made = form.submit(lambda values: agents.create(actor, values, form.key))
+    except Conflict:
+        is_made = form.begin_another()
+    if not is_made:
         return render_template("agents/new.html", form=form, list_address=list_address), 422
     agent_id, _ = form.result
     _say("was created.", form.name.text)

@@ -103,6 +103,20 @@ def test_a_form_that_is_sent_twice_makes_one_agent(console: Flask, admin: Actor,
     assert len(agents_of(console, admin)) == 1
 
 
+def test_a_form_that_is_sent_again_with_other_content_says_so_and_then_makes_another_agent(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    page, other = browser.get("/agents/new"), NEW | {"name": "Another"}
+    browser.send(page, "/agents/new", **NEW)
+
+    asked = browser.send(page, "/agents/new", status=422, **other)
+
+    assert isinstance(asked, Page)
+    assert "An agent was made of this form before, with other content." in asked.text
+    browser.send(asked, "/agents/new", **other)
+    assert len(agents_of(console, admin)) == 2
+
+
 def test_two_forms_of_the_same_content_make_two_agents(console: Flask, admin: Actor, browser: Browser) -> None:
     for _ in range(2):
         browser.send("/agents/new", **NEW)
