@@ -159,7 +159,7 @@ def test_a_scratch_database_goes_also_while_autovacuum_works_in_it(tmp_path: Pat
         with scratch(url, None, tmp_path) as made:
             as_superuser = made.set(username="postgres").render_as_string()
             run_sql(as_superuser, "CREATE TABLE t AS SELECT generate_series(1, 20000)", "DELETE FROM t")
-            run_sql(as_superuser, UNTIL_AUTOVACUUM_WORKS)
+            run_sql(as_superuser, "SET statement_timeout = '60s'", UNTIL_AUTOVACUUM_WORKS)
 
         assert rows_of(cluster.url, "SELECT count(*) FROM pg_database WHERE datname LIKE '%%scratch%%'") == [(0,)]
 
