@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from agents_app.db import db
-from tests.make import PASSWORD, make_app
+from agents_app.operations.permissions import Actor
+from tests.make import PASSWORD, make_app, make_user
 
 FLAGS = [
     "--no-sandbox",
@@ -121,3 +122,17 @@ def sign_in(page: Page, email: str) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Agents").wait_for()
+
+
+@pytest.fixture
+def admin(site: Site) -> Actor:
+    """An admin of an account of this test's own."""
+    return make_user(site.app, name="Ada Lovelace")
+
+
+@pytest.fixture
+def page(site: Site, open_page: Open, admin: Actor) -> Page:
+    """A page on which the admin is signed in."""
+    page = open_page(site)
+    sign_in(page, admin.email)
+    return page

@@ -8,8 +8,8 @@ from playwright.sync_api import Page
 
 from agents_app.operations import agents, tokens
 from agents_app.operations.permissions import Actor
-from tests.browser.conftest import Open, Site, sign_in
-from tests.make import make_agent, make_token, make_user
+from tests.browser.conftest import Open, Site
+from tests.make import make_agent, make_token
 
 pytestmark = pytest.mark.browser
 
@@ -51,20 +51,6 @@ def check(page: Page) -> None:
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], f"{where} scrolls sideways"
     page.set_viewport_size(DESKTOP)
-
-
-@pytest.fixture
-def admin(site: Site) -> Actor:
-    """An admin of an account of this test's own."""
-    return make_user(site.app, name="Ada Lovelace")
-
-
-@pytest.fixture
-def page(site: Site, open_page: Open, admin: Actor) -> Page:
-    """A page on which the admin is signed in."""
-    page = open_page(site)
-    sign_in(page, admin.email)
-    return page
 
 
 def test_a_planted_fault_is_found(page: Page) -> None:

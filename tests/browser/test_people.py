@@ -17,20 +17,6 @@ NEW_PASSWORD = "another-quiet-4-river"
 LONG_NAME = "Mary-Theresa Konstantinopolitanska-Averylongwordthatcannotbebroken"
 
 
-@pytest.fixture
-def admin(site: Site) -> Actor:
-    """An admin of an account of this test's own."""
-    return make_user(site.app, name="Ada Lovelace")
-
-
-@pytest.fixture
-def page(site: Site, open_page: Open, admin: Actor) -> Page:
-    """A page on which the admin is signed in."""
-    page = open_page(site)
-    sign_in(page, admin.email)
-    return page
-
-
 def main_link(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="Main").get_by_role("link", name=name).click()
 
