@@ -4,7 +4,7 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
-from agents_app import api, cli, config, dbtools, http, logs, web
+from agents_app import api, cli, config, dbtools, health, http, logs, web
 from agents_app.db import ROOT, db, engine_options
 
 
@@ -21,7 +21,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     db.init_app(app)
     for part in (logs, http):
         part.init_app(app, loaded)
-    for door in (dbtools, web, api, cli):
+    for door in (dbtools, health, web, api, cli):
         door.init_app(app)
     return app
 

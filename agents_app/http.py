@@ -1,4 +1,4 @@
-"""What all requests share: request id, hosts, headers, health, and how an error becomes an answer."""
+"""What all requests share: request id, hosts, headers, and how an error becomes an answer. Health is `health.py`'s."""
 
 import logging
 import re
@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 from flask import Flask, Response, current_app, g, render_template, request
 from flask.globals import request_ctx
-from werkzeug.exceptions import HTTPException, default_exceptions
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, default_exceptions
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
 from agents_app import errors
 from agents_app.config import Settings
-from agents_app.operations import events, health, keys
+from agents_app.operations import events
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,9 @@ BODY_MAX = 1_000_000
 # The longest spelling of an IPv6 address.
 ADDRESS_MAX = 45
 HEALTH = ("/healthz", "/readyz")
+# Where the server in front says, in the request's ASGI state, that it refuses it, with the status of the answer; and
+# that the client stopped sending in the middle of it.
+REFUSED, LOST_END = "refused", "lost_end"
 # Where the pages' cookie carries the session.
 SESSION_ID = "sid"
 POLICY = "; ".join(
@@ -65,12 +68,19 @@ STATUS: dict[type[errors.ConsoleError], int] = {
     errors.Unavailable: 503,
     errors.StorageFull: 507,
 }
+# What the server in front refuses, by the status it says.
+AT_THE_GATE: dict[int, Exception] = {
+    400: errors.Malformed("The request ended before its body did. Nothing was done."),
+    408: RequestTimeout(),
+    413: RequestEntityTooLarge(),
+    503: errors.Unavailable("Too many passwords are being checked. Try again in a moment.", code="busy"),
+}
 # Our words for refusals that the framework makes.
 WORDS = {
     400: ("malformed", "The request could not be understood."),
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not take this method."),
-    408: ("timeout", "The request took too long to arrive."),
+    408: ("timeout", "The request took too long to arrive. Nothing was done."),
     411: ("length_required", "Say how long the body is (Content-Length)."),
     413: ("too_large", f"This is more than can be taken at once. Send at most {BODY_MAX // 1000} kB."),
     414: ("address_too_long", "The address is too long."),
@@ -151,8 +161,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Exception, _answer)
-    app.add_url_rule("/healthz", "healthz", _healthz)
-    app.add_url_rule("/readyz", "readyz", _readyz)
 
 
 def is_for_programs(path: str) -> bool:
@@ -169,6 +177,8 @@ def _begin() -> None:
         request_ctx.url_adapter = current_app.url_map.bind(hosts[0])
     if request.path not in HEALTH and not host_is_trusted(request.host, hosts):
         raise errors.Malformed("This console is not called by this host name. An operator can set PUBLIC_URL.")
+    if refused := request.environ.get("asgi.scope", {}).get("state", {}).get(REFUSED):
+        raise AT_THE_GATE[refused]
 
 
 def _finish(response: Response) -> Response:
@@ -224,27 +234,3 @@ def _headers_for(error: errors.ConsoleError) -> dict[str, str]:
     if isinstance(error, errors.Throttled | errors.Unavailable):
         return {"Retry-After": str(error.retry_after)}
     return {}
-
-
-def _healthz() -> Response:
-    """Whether this process answers; nothing else is looked at."""
-    return _health(200, "ok")
-
-
-def _readyz() -> Response:
-    """Whether this process can do its work: database there, schema fits, key fits."""
-    try:
-        state = health.schema()
-        wrong_key = None if state.pending else keys.wrong()
-    except errors.Unavailable as error:
-        return _health(503, error.code)
-    if state.pending:
-        return _health(503, "schema_behind")
-    if wrong_key:
-        return _health(503, "secret_unavailable")
-    return _health(200, "schema_ahead" if state.is_ahead else "ok")
-
-
-def _health(status: int, word: str) -> Response:
-    headers = {"Retry-After": str(errors.Unavailable.retry_after)} if status == 503 else {}
-    return Response(orjson.dumps({"status": word}), status, headers, mimetype="application/json")

@@ -35,6 +35,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
     "http": ({"config", "errors", "operations"}, {"flask", "orjson", "werkzeug"}),
+    "health": ({"errors", "operations"}, {"flask", "orjson"}),
     "api": (
         {"config", "connections", "errors", "http", "operations", "schemas"},
         {"flask", "flask_swagger_ui", "orjson", "pydantic"},
@@ -44,9 +45,10 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"flask", "flask_wtf", "lucide", "markupsafe", "pydantic", "pydantic_core", "werkzeug", "wtforms"},
     ),
     "cli": (
-        {"config", "connections", "db", "dbtools", "errors", "operations", "schemas"},
-        {"alembic", "click", "flask", "granian", "orjson"},
+        {"config", "connections", "db", "dbtools", "errors", "operations", "schemas", "server"},
+        {"alembic", "click", "flask", "orjson"},
     ),
+    "server": ({"app", "config", "errors", "http", "web"}, {"a2wsgi", "uvicorn"}),
 }
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"ROOT", "now", "db"}

@@ -1,51 +1,51 @@
-"""`flask serve`: checks everything that can be checked, then serves with granian until it is told to stop."""
+"""`flask serve`: checks everything that can be checked, then serves until it is told to stop."""
 
 import errno
 import socket
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
 from agents_app import __version__
 from agents_app.cli.console import ConsoleCommand, base_url, require_keys, say, schema_behind, warn
-from agents_app.cli.server import server
 from agents_app.config import settings
 from agents_app.db import db
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import accounts, health, keys
+from agents_app.server import supervisor
 
 
 @click.command(cls=ConsoleCommand)
+@click.pass_context
 @with_appcontext
-def serve() -> None:
+def serve(context: click.Context) -> None:
     """Serve pages and API where BIND says, until Ctrl-C or SIGTERM.
 
     What is being answered then is finished first. A worker that dies is replaced.
     """
     found = settings()
     require_keys()
-    check_address(*found.bind)
-    is_empty = check_database()
-    for line in welcome(is_empty=is_empty):
-        click.echo(line)
-    # Only this command needs it: under the others the app does without keys.
-    current_app.secret_key = found.keys.secret_key
-    db.forget_connections()
-    server(found).serve()
+    with bound_socket(*found.bind) as listener:
+        is_empty = check_database()
+        for line in welcome(is_empty=is_empty):
+            click.echo(line)
+        db.forget_connections()
+        was_stopped = supervisor.serve(found, listener)
+    context.exit(0 if was_stopped else 1)
 
 
-def check_address(host: str, port: int) -> None:
-    """Raise ConfigurationError where the server could not listen."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket at this address, on which nobody listens yet. Raises ConfigurationError."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        bound.bind((host, port))
     except OSError as error:
+        bound.close()
         if error.errno == errno.EADDRINUSE:
             raise ConfigurationError(f"Port {port} is in use already. Stop what uses it, or set BIND.") from None
         raise ConfigurationError(f"BIND cannot be used: {error.strerror}.") from None
+    return bound
 
 
 def check_database() -> bool:

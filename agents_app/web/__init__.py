@@ -24,6 +24,14 @@ from agents_app.web import (
 FORM_EXPIRED = """This form is no longer valid: somebody signed in or out in this browser while it was open.
 Go back and send it again."""
 STATIC_SECONDS = 365 * 24 * 60 * 60
+# The forms whose passwords are hashed, which costs more than everything else that is asked here.
+PASSWORD_FORMS = (
+    "web.auth.start_session",
+    "web.setup.setup",
+    "web.joining.join",
+    "web.joining.reset",
+    "web.profile.change_password",
+)
 
 csrf = CSRFProtect()
 pages = Blueprint("web", __name__)
@@ -56,3 +64,8 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
     display.init_app(app)
     app.register_blueprint(pages)
+
+
+def password_paths(app: Flask) -> set[str]:
+    """The addresses of the forms whose passwords are hashed."""
+    return {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint in PASSWORD_FORMS}

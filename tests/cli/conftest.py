@@ -162,11 +162,12 @@ class Server:
             return False
 
     def workers(self) -> list[int]:
-        """The ids of the processes that listen; others help to start them on some Pythons."""
+        """The ids of the processes that listen, without their parent; others help to start them."""
         port = f":{urllib.parse.urlsplit(self.url).port:04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
         sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == LISTENS}
-        return [int(process.name) for process in Path("/proc").glob("[0-9]*") if sockets & set(_open_files(process))]
+        found = [int(process.name) for process in Path("/proc").glob("[0-9]*") if sockets & set(_open_files(process))]
+        return [number for number in found if number != self.process.pid]
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; answers exit code and everything that was printed."""

@@ -118,6 +118,29 @@ def test_a_worker_that_is_killed_is_replaced(ready: Checkout, serve: Serve) -> N
     assert server.end()[0] == 0
 
 
+def test_its_workers_end_when_it_is_killed(ready: Checkout, serve: Serve) -> None:
+    server = serve(ready, WORKERS="2")
+    wait_for(lambda: len(server.workers()) == 2)
+
+    server.process.kill()
+
+    wait_for(lambda: server.workers() == [])
+
+
+def test_where_no_worker_can_start_it_ends_with_1_and_says_why(ready: Checkout, serve: Serve, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text(KEYS["SECRET_KEY"])
+    server = serve(ready, SECRET_KEY="", SECRET_KEY_FILE=str(key))
+    (worker,) = server.workers()
+
+    key.write_text("too short")
+    os.kill(worker, signal.SIGKILL)
+
+    code, printed = server.end()
+    assert (code, "Traceback" in printed) == (1, False)
+    assert "SECRET_KEY is too short" in printed
+
+
 def test_it_starts_without_its_database_and_says_so_at_readyz(ready: Checkout, serve: Serve) -> None:
     server = serve(ready, DATABASE_URL="postgresql://user:canary@127.0.0.1:1/console")
 

@@ -1,0 +1,189 @@
+"""A request that lost its end is not carried out, on no address; one that comes whole is."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.api import PREFIX
+from agents_app.db import Base, db
+from tests.api.test_permissions import BODIES
+from tests.api.test_permissions import TABLE as JSON_TABLE
+from tests.make import PASSWORD, make_agent
+from tests.security.house import House
+from tests.security.served import HOST, Served, head, served, status_of
+from tests.security.test_matrix import ROWS
+
+UNSAFE_PAGES = [rule for method, rule in ROWS if method == "POST"]
+UNSAFE_JSON = [(method, rule) for method, rule in JSON_TABLE if method != "GET"]
+# Enough for every form to do what it is for.
+FORM = {
+    "name": "Half",
+    "account_name": "Half",
+    "role": "viewer",
+    "reason": "half",
+    "scopes": "read",
+    "email": "half@example.org",
+    "password": PASSWORD,
+    "theme": "dark",
+}
+# What else a client may have meant to send.
+MISSING = 50
+
+
+@pytest.fixture(scope="module")
+def houses() -> dict[Flask, House]:
+    """One house a database, made once."""
+    return {}
+
+
+@pytest.fixture
+def house(console: Flask, houses: dict[Flask, House]) -> House:
+    """A house on this database."""
+    return houses.setdefault(console, houses.get(console) or House(console))
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Callable[[Flask], Served]]:
+    """Starts one server a database."""
+    with ExitStack() as stack:
+        yield cache(lambda console: stack.enter_context(served(console)))
+
+
+@pytest.fixture
+def server(console: Flask, servers: Callable[[Flask], Served]) -> Served:
+    """The console on a real socket."""
+    return servers(console)
+
+
+def rows(app: Flask) -> dict[str, list[Any]]:
+    """Every row of every table."""
+    with app.app_context(), db.reading() as connection:
+        tables = Base.metadata.sorted_tables
+        return {table.name: sorted(map(repr, connection.execute(sa.select(table)))) for table in tables}
+
+
+def page_request(house: House, rule: str, framing: str) -> tuple[bytes, bytes]:
+    """Head and body of a form that a browser sends, signed in as an admin."""
+    path, visitor = house.path(rule), house.visitor("admin")
+    form = "&".join(f"{name}={value}" for name, value in {"csrf_token": visitor.csrf, **FORM}.items())
+    cookie = visitor.client.get_cookie("session", domain="localhost")
+    assert cookie is not None
+    headers = (
+        f"Cookie: session={cookie.value}",
+        f"Referer: http://{HOST}/",
+        "Content-Type: application/x-www-form-urlencoded",
+    )
+    return head("POST", path, *headers, framing), form.encode()
+
+
+def json_request(house: House, method: str, rule: str, framing: str) -> tuple[bytes, bytes]:
+    """Head and body of what a program sends."""
+    path = PREFIX + rule.replace("<uuid:agent_id>", str(make_agent(house.app, house.admin)))
+    body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method)) or {}
+    headers = (f"Authorization: Bearer {house.token}", "Content-Type: application/json")
+    return head(method, path, *headers, framing), json.dumps(body).encode()
+
+
+def chunk(body: bytes) -> bytes:
+    """One chunk, which is not the last."""
+    return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+@pytest.mark.parametrize("rule", UNSAFE_PAGES)
+def test_a_form_that_lost_its_end_is_not_carried_out(house: House, server: Served, rule: str) -> None:
+    top, form = page_request(house, rule, "Content-Length: 1000")
+    chunked, _ = page_request(house, rule, "Transfer-Encoding: chunked")
+    before = rows(house.app)
+
+    answers = [server.ask(top + form, stop_sending=True), server.ask(chunked + chunk(form), stop_sending=True)]
+    server.connect(top + form).close()
+
+    assert [status_of(answer) for answer in answers] == [400, 400]
+    assert all(b"The request ended before its body did. Nothing was done." in answer for answer in answers)
+    assert rows(house.app) == before
+
+
+@pytest.mark.parametrize(("method", "rule"), UNSAFE_JSON)
+def test_json_that_lost_its_end_is_not_carried_out(house: House, server: Served, method: str, rule: str) -> None:
+    top, body = json_request(house, method, rule, "Content-Length: 1000")
+    chunked, _ = json_request(house, method, rule, "Transfer-Encoding: chunked")
+    before = rows(house.app)
+
+    answers = [server.ask(top + body, stop_sending=True), server.ask(chunked + chunk(body), stop_sending=True)]
+    server.connect(top + body).close()
+
+    assert [status_of(answer) for answer in answers] == [400, 400]
+    assert all(b'"code":"malformed"' in answer for answer in answers)
+    assert rows(house.app) == before
+
+
+def test_the_same_requests_are_carried_out_when_they_come_whole(house: House, server: Served) -> None:
+    rule = "/agents/<uuid:agent_id>/delete"
+    top, form = page_request(house, rule, "Transfer-Encoding: chunked")
+    json_top, body = json_request(house, "DELETE", "/agents/<uuid:agent_id>", "Content-Length: 2")
+
+    page = server.ask(top + chunk(form) + b"0\r\n\r\n", stop_sending=True)
+    answer = server.ask(json_top + body, stop_sending=True)
+
+    assert (status_of(page), status_of(answer)) == (303, 204)
+
+
+def test_a_client_that_stops_sending_after_its_request_is_answered(server: Served) -> None:
+    assert status_of(server.ask(head("GET", "/agents"), stop_sending=True)) == 303
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000001", "Transfer-Encoding: chunked"])
+def test_after_a_body_that_is_too_large_the_next_request_of_the_client_works(server: Served, framing: str) -> None:
+    size = 1_000_001
+    body = chunk(b"x" * size) + b"0\r\n\r\n" if "chunked" in framing else b"x" * size
+    following = head("GET", "/healthz", "Connection: close")
+
+    first, _, second = server.ask(head("POST", "/api/v1/agents", framing) + body + following).partition(
+        b"HTTP/1.1 200 "
+    )
+
+    assert status_of(first) == 413
+    assert b'"code":"too_large"' in first
+    assert b'{"status":"ok"}' in second
+
+
+@pytest.mark.parametrize("path", ["/api/v1/agents", "/sign-in", "/nowhere"])
+def test_after_a_refusal_the_next_request_of_the_client_works(server: Served, path: str) -> None:
+    refused = head("POST", path, "Content-Length: 9") + b"no matter"
+
+    answers = server.ask(refused + head("GET", "/healthz", "Connection: close"))
+
+    assert answers.count(b"HTTP/1.1 ") == 2
+    assert b'{"status":"ok"}' in answers
+
+
+def test_a_client_that_asks_first_is_refused_before_it_sends_too_much(server: Served) -> None:
+    asked = head("POST", "/api/v1/agents", "Content-Length: 2000000", "Expect: 100-continue")
+
+    answer = server.ask(asked)
+
+    assert status_of(answer) == 413
+    assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize("start", [b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 100_000, b"GET /healthz?" + b"x" * 100_000])
+def test_a_head_without_end_is_refused(server: Served, start: bytes) -> None:
+    assert status_of(server.ask(start)) == 400
+
+
+def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_dash(house: House, server: Served) -> None:
+    smuggled = head(
+        "GET", "/api/v1/me", f"Authorization: Bearer {house.token}", "If_None_Match: x", "Connection: close"
+    )
+    hidden = head(
+        "GET", "/api/v1/me", "Authorization_: x", f"authorization_x: Bearer {house.token}", "Connection: close"
+    )
+
+    assert status_of(server.ask(smuggled)) == 200
+    assert status_of(server.ask(hidden)) == 401

@@ -1,0 +1,170 @@
+"""Clients that send or read slowly, and many who sign in at once, keep nobody else waiting."""
+
+import ast
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app import web
+from agents_app.db import ROOT, db
+from tests.conftest import OpenConsole
+from tests.security.conftest import Visitor
+from tests.security.served import HOST, Served, head, read_all, served, status_of
+
+UNFINISHED = (
+    head("POST", "/sign-in", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 99") + b"email="
+)
+PASSWORD_PATHS = ("/sign-in", "/setup", "/join", "/reset", "/profile")
+TOO_MANY = b"Too many passwords are being checked"
+
+
+@pytest.fixture
+def app(open_console: OpenConsole, schema_url: str) -> Flask:
+    """The console on a database of its own, whose writers a test may stop."""
+    return open_console(schema_url)
+
+
+@contextmanager
+def writers_wait(app: Flask) -> Iterator[None]:
+    """While this lasts, whoever notes a sign-in attempt waits for as long as the database lets it."""
+    with app.app_context(), db.engine.execution_options(console_begin="BEGIN IMMEDIATE").connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("LOCK TABLE login_attempts IN ACCESS EXCLUSIVE MODE"))
+        else:
+            connection.execute(sa.text("SELECT 1"))
+        yield
+        connection.rollback()
+
+
+def sign_in(app: Flask) -> bytes:
+    """The request of somebody who signs in with a wrong password."""
+    visitor = Visitor(app)
+    form = urlencode({"csrf_token": visitor.csrf, "email": "nobody@example.org", "password": "x"}).encode()
+    cookie = visitor.client.get_cookie("session", domain=HOST)
+    assert cookie is not None
+    headers = ("Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(form)}", "Connection: close")
+    return head("POST", "/sign-in", *headers, f"Cookie: session={cookie.value}", f"Referer: http://{HOST}/") + form
+
+
+def in_background(server: Served, request: bytes, answers: list[bytes]) -> threading.Thread:
+    """Ask in a thread of its own, and note the answer."""
+    thread = threading.Thread(target=lambda: answers.append(server.ask(request)))
+    thread.start()
+    return thread
+
+
+def test_two_hundred_unfinished_bodies_keep_nobody_waiting(app: Flask) -> None:
+    with served(app, PASSWORD_PATHS, places=2) as server, ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(server.connect(UNFINISHED))
+
+        assert [server.status(path) for path in ("/healthz", "/readyz", "/agents")] == [200, 200, 303]
+        assert status_of(server.ask(sign_in(app))) == 422
+
+
+def test_a_body_that_takes_too_long_is_cut_off(app: Flask) -> None:
+    with served(app, PASSWORD_PATHS, body_s=0.1) as server:
+        answer = server.ask(UNFINISHED)
+
+    assert status_of(answer) == 408
+    assert b"connection: close" in answer
+    assert b"The request took too long to arrive. Nothing was done." in answer
+
+
+def test_fifty_who_sign_in_leave_places_for_others() -> None:
+    may_go_on = threading.Event()
+
+    def checks_passwords(environ: dict[str, str], start_response: Callable[..., object]) -> list[bytes]:
+        if environ["REQUEST_METHOD"] == "POST":
+            may_go_on.wait()
+        start_response("200 OK", [("Content-Length", "0")])
+        return [b""]
+
+    answers: list[bytes] = []
+    request = head("POST", "/sign-in", "Content-Length: 0", "Connection: close")
+    with served(checks_passwords, ["/sign-in"], places=8) as server:
+        threads = [in_background(server, request, answers) for _ in range(50)]
+        others = [server.status("/") for _ in range(10)]
+        answered = len(answers)
+        may_go_on.set()
+        for thread in threads:
+            thread.join()
+
+    assert (others, answered) == ([200] * 10, 0)
+    assert [status_of(answer) for answer in answers] == [200] * 50
+
+
+def test_fifty_who_sign_in_at_once_are_all_answered(app: Flask) -> None:
+    answers: list[bytes] = []
+    requests = [sign_in(app) for _ in range(50)]
+    with served(app, PASSWORD_PATHS) as server:
+        threads = [in_background(server, request, answers) for request in requests]
+        others = [server.status(path) for path in ("/healthz", "/readyz", "/agents")]
+        for thread in threads:
+            thread.join()
+
+    assert others == [200, 200, 303]
+    assert len(answers) == 50
+    assert {status_of(answer) for answer in answers} <= {422, 429, 503}
+
+
+def test_who_finds_no_place_to_sign_in_is_told_when_to_come_back(app: Flask) -> None:
+    answers: list[bytes] = []
+    with served(app, PASSWORD_PATHS, places=2, wait_s=0.1) as server, writers_wait(app):
+        threads = [in_background(server, sign_in(app), answers) for _ in range(2)]
+        for thread in threads:
+            thread.join()
+
+    refused = [answer for answer in answers if TOO_MANY in answer]
+    assert [status_of(answer) for answer in refused] == [503]
+    assert b"retry-after: " in refused[0]
+
+
+def test_clients_that_do_not_read_their_answers_keep_nobody_waiting(app: Flask) -> None:
+    asked = head("GET", "/gibberish-xyz-123/swagger-ui-bundle.js")
+    with served(app, PASSWORD_PATHS, places=2) as server, ExitStack() as stack:
+        for _ in range(8):
+            reader = socket.socket()
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            reader.connect(("127.0.0.1", server.port))
+            stack.enter_context(reader).sendall(asked)
+
+        assert server.status("/healthz") == 200
+
+        reader.shutdown(socket.SHUT_WR)
+        assert len(read_all(reader)) > 1_000_000
+
+
+def test_every_form_whose_password_is_hashed_is_known_to_the_gate(console: Flask) -> None:
+    operations = {
+        f"{path.stem}.{function.name}"
+        for path, function in functions(ROOT / "agents_app" / "operations")
+        if {"passwords.hash_password", "passwords.is_right"} & called(function)
+    }
+    forms = {
+        f"web.{path.stem}.{function.name}"
+        for path, function in functions(ROOT / "agents_app" / "web")
+        if function.decorator_list and operations & called(function)
+    }
+
+    assert len(operations) == 6
+    assert forms == set(web.PASSWORD_FORMS)
+    assert web.password_paths(console) == set(PASSWORD_PATHS)
+
+
+def functions(folder: Path) -> Iterator[tuple[Path, ast.FunctionDef]]:
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield path, node
+
+
+def called(function: ast.FunctionDef) -> set[str]:
+    return {ast.unparse(node) for node in ast.walk(function) if isinstance(node, ast.Attribute)}
