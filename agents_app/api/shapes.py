@@ -57,10 +57,10 @@ class AgentInList(ShortAgent):
 
 
 class SecretFact(Shape):
-    """What may be known of a stored secret."""
+    """What is known of a stored secret; null where it was not recorded."""
 
-    set_at: datetime
-    set_by: str
+    set_at: datetime | None
+    set_by: str | None
     last_four: str | None = Field(description="Its last four characters, where it is at least 16 long.")
     readable: bool = Field(description="False where it cannot be decrypted: an operator must look, or it be set anew.")
 

@@ -182,9 +182,9 @@ def _record(agent: dict[str, Any]) -> dict[str, object]:
 
 
 def _fact(fact: dict[str, Any]) -> str:
-    ending = f", ends in {fact['last_four']}" if fact.get("last_four") else ""
+    ending = f", ends in {fact['last_four']}" if fact["last_four"] else ""
     problem = "" if fact["readable"] else ", CANNOT BE DECRYPTED"
-    return f"set by {fact.get('set_by', 'somebody')}{ending}{problem}"
+    return f"set by {fact['set_by'] or 'an unknown person'}{ending}{problem}"
 
 
 def _name(actor: Actor, agent_id: UUID) -> str:

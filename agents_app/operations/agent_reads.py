@@ -123,7 +123,8 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
 
 def _present(row: AnyRow, account_id: UUID) -> dict[str, Any]:
     shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
-    return shown | {CONFIG: secrets.public_config(row.connection_config), "secrets_set": _secrets_set(row, account_id)}
+    config = secrets.shown_config(row.connection_type, row.connection_config)
+    return shown | {CONFIG: config, "secrets_set": _secrets_set(row, account_id)}
 
 
 def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
@@ -131,7 +132,8 @@ def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
     readable = {
         pointer: secrets.opens(keyring, account_id, row.id, pointer, value) for pointer, value in sealed.items()
     }
-    return {pointer: {**fact, "readable": readable.get(pointer, False)} for pointer, fact in row.secret_facts.items()}
+    facts = secrets.shown_facts(sealed, row.secret_facts)
+    return {pointer: {**fact, "readable": readable.get(pointer, False)} for pointer, fact in facts.items()}
 
 
 def _short(row: AnyRow) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Everything that people decide about an agent, taken from a draft, a row or a version. Writes nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from agents_app.connections import TYPES
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import secrets
+from agents_app.operations import secrets, snapshots
 from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.schemas.choices import AgentStatus, ConnectionType
@@ -37,10 +37,12 @@ def of_draft(draft: schema.Draft, sealed: Secrets) -> State:
 def of_agent(agent: Agent) -> State:
     """The state of a stored agent."""
     fields = {name: getattr(agent, name) for name in schema.FIELDS}
-    sealed = secrets.stored(agent.api_key, agent.connection_config)
+    config = agent.connection_config
+    sealed = secrets.stored(agent.api_key, config)
     return State(
         {**fields, "connection_type": ConnectionType(agent.connection_type).value},
-        secrets.public_config(agent.connection_config),
+        # What only a newer release knows stays when this one enables, disables or deletes the agent beside it.
+        secrets.public_config(config) | secrets.shown_config(agent.connection_type, config),
         Secrets(sealed, dict(agent.secret_facts), {}),
         agent.credential_expires_at,
         AgentStatus(agent.status),
@@ -49,17 +51,10 @@ def of_agent(agent: Agent) -> State:
 
 
 def of_version(version: AgentVersion) -> State:
-    """The state that a version recorded, with the secrets it still keeps."""
-    snapshot, kept = version.snapshot, version.kept_secrets or {"sealed": {}, "facts": {}}
-    connection = TYPES[ConnectionType(snapshot["connection_type"])].model_validate(snapshot[schema.CONFIG])
-    return State(
-        {name: snapshot[name] for name in schema.FIELDS},
-        snapshot[schema.CONFIG],
-        Secrets(kept["sealed"], kept["facts"], {}),
-        connection.expires_on(),
-        AgentStatus(snapshot["status"]),
-        snapshot["status_reason"],
-    )
+    """The state that a version recorded, with the secrets it still keeps. Raises Conflict (see `snapshots.py`)."""
+    draft, then = snapshots.draft(version.snapshot), snapshots.circumstances(version.snapshot)
+    kept = snapshots.kept_secrets(version, draft.connection_type)
+    return replace(of_draft(draft, kept), status=then.status, reason=then.status_reason)
 
 
 def search_text(state: State) -> str:

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from agents_app.db import db, now
 from agents_app.errors import Conflict, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, User
 from agents_app.operations import agent_states as states
-from agents_app.operations import events, keys, secrets
+from agents_app.operations import events, keys, secrets, snapshots
 from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
 from agents_app.operations.secrets import Secrets
@@ -119,15 +118,15 @@ def delete(actor: Actor, agent_id: UUID, version: int | None = None) -> None:
 def restore_deleted(actor: Actor, agent_id: UUID) -> None:
     """Bring a deleted agent back as it was, with its secrets while they are kept.
 
-    Raises Forbidden, NotFound, and Conflict when it is there already.
+    Raises Forbidden, NotFound, and Conflict when it is there already or what was recorded does not fit any more.
     """
     actor.require("agents.restore_deleted")
     with db.transaction() as session:
         last = _last_version(session, actor, agent_id)
         if last is None or last.action != "agent.deleted":
             raise NotFound("There is no deleted agent with this id.")
-        made_at = datetime.fromisoformat(last.snapshot["created_at"])
-        maker = _still_there(session, last)
+        then = snapshots.circumstances(last.snapshot)
+        maker, made_at = _still_there(session, actor, then.created_by), then.created_at or last.created_at
         agent = Agent(id=agent_id, version=last.version, created_by=maker, created_at=made_at)
         _write(session, actor, "agent.restored", agent, states.of_version(last))
         mine = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
@@ -146,12 +145,13 @@ def _set_status(
 
 def _write(session: Session, actor: Actor, action: str, agent: Agent, state: State, **details: Any) -> None:
     """The one place where an agent changes: row, version and event, in the caller's transaction."""
-    is_new = agent.account_id is None
+    is_new, is_first = agent.account_id is None, agent.created_at is None
     before = {} if is_new else states.of_agent(agent).snapshot()
     agent.version = (agent.version or 0) + 1
     if is_new:
         agent.account_id = actor.account_id
-        agent.created_at, agent.created_by = agent.created_at or now(), agent.created_by or actor.user_id
+    if is_first:
+        agent.created_at, agent.created_by = now(), actor.user_id
     for name in schema.FIELDS:
         setattr(agent, name, state.fields[name])
     agent.connection_config = state.secrets.config(state.config)
@@ -205,10 +205,8 @@ def _last_version(session: Session, actor: Actor, agent_id: UUID) -> AgentVersio
     return session.scalars(mine.order_by(AgentVersion.version.desc()).limit(1).with_for_update()).one_or_none()
 
 
-def _still_there(session: Session, version: AgentVersion) -> UUID | None:
-    maker = version.snapshot.get("created_by")
-    wanted = sa.select(User.id).where(User.id == UUID(maker), User.account_id == version.account_id) if maker else None
-    return session.scalar(wanted) if wanted is not None else None
+def _still_there(session: Session, actor: Actor, maker: UUID | None) -> UUID | None:
+    return session.scalar(sa.select(User.id).where(User.id == maker, User.account_id == actor.account_id))
 
 
 def _check_same_request(actor: Actor, agent_id: UUID, draft: schema.Draft) -> None:
@@ -223,8 +221,7 @@ def _check_same_request(actor: Actor, agent_id: UUID, draft: schema.Draft) -> No
 
 def _has_content_of(row: Row[*tuple[Any, ...]], actor: Actor, agent_id: UUID, draft: schema.Draft) -> bool:
     told = {pointer: value for pointer, value in draft.secrets.items() if value}
-    wanted = {**draft.fields, schema.CONFIG: draft.config, "secrets": sorted(told)}
-    if any(row.snapshot[name] != value for name, value in wanted.items()):
+    if not snapshots.records(row.snapshot, draft) or row.snapshot.get("secrets", []) != sorted(told):
         return False
     if row.version > 1:
         return True  # it may have other secrets by now, and the first ones are not kept

@@ -13,7 +13,7 @@ from agents_app.db import db
 from agents_app.encryption import FORMAT, CannotDecrypt, key_id_of
 from agents_app.errors import Conflict, NotFound, Unavailable
 from agents_app.models import Account, Agent, AgentVersion, EncryptionKey
-from agents_app.operations import events, keys, secrets, stored_secrets
+from agents_app.operations import events, keys, secrets, snapshots, stored_secrets
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door
 
@@ -118,8 +118,7 @@ def _locked(session: Session, holder: stored_secrets.Holder) -> Agent | AgentVer
 def _sealed(row: Agent | AgentVersion) -> Mapping[str, str]:
     if isinstance(row, Agent):
         return secrets.stored(row.api_key, row.connection_config)
-    kept: Mapping[str, str] = (row.kept_secrets or {}).get("sealed", {})
-    return kept
+    return snapshots.sealed(row.kept_secrets) or {}
 
 
 def _store(session: Session, row: Agent | AgentVersion, sealed: dict[str, str]) -> None:
@@ -129,7 +128,7 @@ def _store(session: Session, row: Agent | AgentVersion, sealed: dict[str, str]) 
             row.kept_secrets = {**row.kept_secrets, "sealed": sealed}
         return
     moved = secrets.Secrets(sealed, {}, {})
-    config = moved.config(secrets.public_config(row.connection_config))
+    config = moved.config(row.connection_config)
     change = sa.update(Agent).where(Agent.id == row.id).values(api_key=moved.api_key, connection_config=config)
     session.execute(change.execution_options(synchronize_session=False))
 

@@ -16,6 +16,7 @@ from agents_app.schemas.choices import ConnectionType
 SEALED = "$enc"
 # Below this length four characters would tell too much.
 LAST_FOUR_FROM = 16
+FACTS = ("set_at", "set_by", "last_four")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ def stored(api_key: str | None, config: Mapping[str, Any]) -> dict[str, str]:
 def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The stored configuration without its secrets."""
     return {name: value for name, value in config.items() if not (isinstance(value, dict) and SEALED in value)}
+
+
+def shown_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as readers see it: whatever code stored it, with the members that its type has today."""
+    return TYPES[connection_type].complete(public_config(config))
+
+
+def shown_facts(sealed: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What may be shown of each stored secret, by JSON pointer; null where it was not recorded."""
+    known = {pointer: facts.get(pointer) or {} for pointer in (*facts, *sealed)}
+    return {pointer: {name: fact.get(name) for name in FACTS} for pointer, fact in known.items()}
 
 
 def change(

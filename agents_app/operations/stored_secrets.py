@@ -12,7 +12,7 @@ from agents_app.config import settings
 from agents_app.db import db
 from agents_app.encryption import key_id_of
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import keys, secrets
+from agents_app.operations import keys, secrets, snapshots
 
 BATCH = 100
 KEPT = sa.and_(AgentVersion.action == "agent.deleted", AgentVersion.kept_secrets.is_not(None))
@@ -107,5 +107,5 @@ def _deleted_agents() -> Iterator[Holder]:
     with db.reading() as connection:
         rows = connection.execute(shown.where(KEPT).order_by(AgentVersion.agent_id, AgentVersion.version)).all()
     for row in rows:
-        if sealed := (row.kept_secrets or {}).get("sealed"):
-            yield Holder("deleted agent", row.account_id, row.agent_id, row.version, row.name, sealed)
+        if sealed := snapshots.sealed(row.kept_secrets):
+            yield Holder("deleted agent", row.account_id, row.agent_id, row.version, row.name or "", sealed)

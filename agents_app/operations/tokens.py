@@ -151,7 +151,8 @@ def _actor(row: Row[*tuple[Any, ...]], address: str, request_id: str | None) -> 
         user_id=row.user_id,
         token_id=row.id,
         role=Role(row.role) if row.user_id and row.is_active else None,
-        scopes=frozenset(Scope(scope) for scope in row.scopes),
+        # A scope that this release does not know allows nothing in it.
+        scopes=frozenset(scope for scope in Scope if scope in row.scopes),
         agent_ids=frozenset(UUID(agent_id) for agent_id in row.agent_ids),
         account_name=row.account_name,
         address=address,

@@ -88,7 +88,8 @@ def changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Draft:
     Raises InvalidInput with every broken rule.
     """
     merged = {**current, **changes}
-    old, wanted = current[CONFIG], changes.get(CONFIG, {})
+    old = TYPES[ConnectionType(current["connection_type"])].complete(current[CONFIG])
+    wanted = changes.get(CONFIG, {})
     same_type = _type(merged) is _type(current)
     if isinstance(wanted, Mapping):
         merged[CONFIG] = {**old, **wanted} if same_type else dict(wanted)

@@ -14,6 +14,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from agents_app.errors import InvalidInput
@@ -54,6 +55,18 @@ class Schema(BaseModel):
             raise refuse("Write this as an object.")
         # A member that is not known stays, so that it is refused whatever its value is.
         return {name: value for name, value in values.items() if name not in cls.model_fields or not is_empty(value)}
+
+    @classmethod
+    def complete(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """What is stored, perhaps by older code, with the members of today but secrets; nothing is checked.
+
+        A member that is lacking or null has its default (null where there is none), one that is not known is dropped.
+        """
+        return {
+            name: _default(member) if stored.get(name) is None else stored[name]
+            for name, member in cls.model_fields.items()
+            if not field_notes(cls, name).get("secret")
+        }
 
 
 AnySchema = TypeVar("AnySchema", bound=Schema)
@@ -100,6 +113,10 @@ def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -
 def escape_pointer(part: str) -> str:
     """One part of a JSON pointer (RFC 6901)."""
     return part.replace("~", "~0").replace("/", "~1")
+
+
+def _default(member: FieldInfo) -> Any:
+    return None if member.is_required() else member.get_default(call_default_factory=True)
 
 
 def _sentence(problem: dict[str, Any], name: str, model: type[BaseModel]) -> str:

@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from agents_app import http
 from agents_app.config import settings
 from agents_app.errors import Conflict, InvalidInput, Malformed, Stale
-from agents_app.operations import agent_reads, agents
+from agents_app.operations import agent_reads, agents, snapshots
 from agents_app.schemas import listing as list_schema
 from agents_app.web import kept
 from agents_app.web.addresses import ListAddress, with_back
@@ -148,7 +148,9 @@ def restore_deleted(agent_id: UUID) -> Answer:
     try:
         agents.restore_deleted(current_actor(), agent_id)
         _say("The agent is back, as it was.", show=url_for(".show", agent_id=agent_id))
-    except Conflict:
+    except Conflict as refusal:
+        if refusal.code == snapshots.UNREADABLE:
+            raise
         _say("The agent is there already.", show=url_for(".show", agent_id=agent_id))
     return redirect(str(ListAddress.came_from()), 303)
 

@@ -1,0 +1,96 @@
+"""What a version recorded, as today's code reads it. The one reader of `snapshot` and `kept_secrets`.
+
+They were written by the code of their day: a field that is lacking has its default, one that is no longer known is
+dropped, and what cannot be made valid is a Conflict.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from agents_app.connections import TYPES
+from agents_app.errors import Conflict, InvalidInput
+from agents_app.models import AgentVersion
+from agents_app.operations.secrets import Secrets
+from agents_app.schemas import agents as schema
+from agents_app.schemas import limits
+from agents_app.schemas.choices import AgentStatus, ConnectionType
+from agents_app.schemas.fields import Schema, parse
+from agents_app.schemas.rules import choice, line, uuid_text
+
+T = TypeVar("T")
+
+UNREADABLE = "snapshot_unreadable"
+
+
+class Circumstances(Schema):
+    """What a snapshot has besides the fields that people write."""
+
+    status: Annotated[AgentStatus, choice(AgentStatus)] = AgentStatus.ACTIVE
+    status_reason: Annotated[str | None, line(limits.STATUS_REASON)] = None
+    created_by: Annotated[UUID | None, uuid_text()] = None
+    created_at: AwareDatetime | None = None
+
+
+def content(snapshot: Any) -> dict[str, Any]:
+    """The recorded fields and configuration, complete but not checked."""
+    values = schema.AgentValues.complete(_object(snapshot))
+    kind = values["connection_type"]
+    declaration = TYPES.get(ConnectionType(kind)) if kind in list(ConnectionType) else None
+    return values | {schema.CONFIG: declaration.complete(_object(values[schema.CONFIG])) if declaration else {}}
+
+
+def draft(snapshot: Any) -> schema.Draft:
+    """The recorded content as a valid agent. Raises Conflict."""
+    return _valid(lambda: schema.new(content(snapshot)))
+
+
+def circumstances(snapshot: Any) -> Circumstances:
+    """Status and making of the agent, as recorded. Raises Conflict."""
+    return _valid(lambda: parse(Circumstances, Circumstances.complete(_object(snapshot))))
+
+
+def records(snapshot: Any, wanted: schema.Draft) -> bool:
+    """Whether a snapshot recorded the content of this draft, secrets aside."""
+    try:
+        recorded = draft(snapshot)
+    except Conflict:
+        return False
+    return (recorded.fields, recorded.config) == (wanted.fields, wanted.config)
+
+
+def sealed(kept: Any) -> dict[str, str] | None:
+    """The encrypted secrets that a version keeps, by JSON pointer; None where they have no form that is known."""
+    found = kept.get("sealed", {}) if isinstance(kept, Mapping) else kept
+    if found is None:
+        return {}
+    is_known = isinstance(found, Mapping) and all(isinstance(value, str) for value in found.values())
+    return dict(found) if is_known else None
+
+
+def kept_secrets(version: AgentVersion, connection_type: ConnectionType) -> Secrets:
+    """The secrets that a version keeps, those that today's declaration knows. Raises Conflict."""
+    found = sealed(version.kept_secrets)
+    if found is None:
+        raise _conflict("its kept secrets cannot be read.")
+    facts = _object(_object(version.kept_secrets).get("facts"))
+    known = [pointer for pointer in schema.secret_pointers(connection_type) if pointer in found]
+    return Secrets({one: found[one] for one in known}, {one: _object(facts.get(one)) for one in known}, {})
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _valid(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except InvalidInput as refusal:
+        wrong = [f"{pointer[1:].replace('/', '.') or 'its values'}: {sentence}" for pointer, sentence in refusal.fields]
+        raise _conflict(" ".join(wrong)) from None
+
+
+def _conflict(why: str) -> Conflict:
+    return Conflict(f"What was recorded of this agent does not fit this release of the console: {why}", code=UNREADABLE)

@@ -1,0 +1,213 @@
+"""Snapshots that other code wrote: what is lacking, unknown or wrong in one is never an error of ours."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.config import settings
+from agents_app.connections import TYPES
+from agents_app.db import db
+from agents_app.errors import Conflict
+from agents_app.models import Agent, AgentVersion
+from agents_app.operations import agent_reads, agents, rotation, secrets, snapshots, stored_secrets
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import CONFIG
+from agents_app.schemas.choices import ConnectionType
+from tests.make import agent_values, make_agent
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "DB": {"password": "pass word 12", "port": 6432, "row_limit": 7, "table_allow_list": ["orders"]},
+    "POWERBI": {"client_secret": "a~client~secret~of~ours", "credential_expires_at": "2099-12-31", "timeout_s": 9},
+}
+TEXTS = {"description": "Of sales.", "model_type": "gpt-5-mini", "system_instructions": "Be brief."}
+LACKING = object()
+CHANGES = {"lacking": LACKING, "null": None, "a number": -7, "a text": "\x01", "a list": [["x"]]}
+REQUIRED = {"name", "connection_type", CONFIG, "dialect", "host", "database", "username", "tenant_id", "client_id"} | {
+    "workspace_id",
+    "dataset_id",
+}
+Change = Callable[[dict[str, Any]], object]
+
+
+def deleted(app: Flask, admin: Actor, kind: str) -> UUID:
+    """A deleted agent with everything, whose secrets are kept."""
+    agent_id = make_agent(
+        app, admin, api_key="sk-0123456789abcdef", connection_type=kind, connection_config=CONFIGS[kind], **TEXTS
+    )
+    agents.delete(admin, agent_id)
+    return agent_id
+
+
+def rewrite(agent_id: UUID, change: Change, column: str = "snapshot") -> None:
+    """Change what all versions of an agent recorded, as other code would have written it."""
+    with db.transaction() as session:
+        for version in session.scalars(sa.select(AgentVersion).where(AgentVersion.agent_id == agent_id)):
+            value = copy.deepcopy(getattr(version, column))
+            if value is None:
+                continue
+            changed = change(value)
+            setattr(version, column, value if changed is None else changed)
+
+
+def put(place: str, value: Any) -> Change:
+    """A change of one member, or of one within the configuration."""
+
+    def change(snapshot: dict[str, Any]) -> None:
+        outer, _, inner = place.rpartition("/")
+        holder = snapshot
+        if outer:
+            holder = snapshot[outer] = dict(snapshot[outer])
+        if value is LACKING:
+            holder.pop(inner)
+        else:
+            holder[inner] = value
+
+    return change
+
+
+def refusal_of(act: Callable[[], object]) -> Conflict | None:
+    """How an act is refused, if it is; any other exception passes."""
+    try:
+        act()
+    except Conflict as refusal:
+        return refusal
+    return None
+
+
+def places(app: Flask, admin: Actor, kind: str) -> list[str]:
+    """Everything that a snapshot of this connection type has."""
+    agent_id = make_agent(app, admin, connection_type=kind, connection_config=CONFIGS[kind])
+    with db.reading() as connection:
+        recorded = connection.scalar(sa.select(AgentVersion.snapshot).where(AgentVersion.agent_id == agent_id))
+    return [*recorded, *(f"{CONFIG}/{name}" for name in recorded[CONFIG])]
+
+
+@pytest.mark.parametrize("how", CHANGES)
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_whatever_a_snapshot_lacks_or_has_wrong_undo_works_or_says_why_not(
+    kind: str, how: str, app: Flask, admin: Actor
+) -> None:
+    found = places(app, admin, kind)
+    assert {"name", "created_at", "created_by", "secrets", "status", f"{CONFIG}/row_limit"} <= set(found)
+    for place in found:
+        agent_id = deleted(app, admin, kind)
+        rewrite(agent_id, put(place, CHANGES[how]))
+        name = place.rpartition("/")[2]
+
+        refusal = refusal_of(partial(agents.restore_deleted, admin, agent_id))
+        if refusal is None:
+            assert name not in REQUIRED, place
+            _is_whole(admin, agent_id, kind)
+        else:
+            assert name in REQUIRED or how not in ("lacking", "null"), place
+            assert refusal.code == snapshots.UNREADABLE
+            assert refusal.detail.startswith("What was recorded of this agent does not fit this release")
+            assert place.replace("/", ".") in refusal.detail or place == CONFIG
+
+
+def _is_whole(admin: Actor, agent_id: UUID, kind: str) -> None:
+    """It reads, runs and changes as any other, secrets included."""
+    config = agent_reads.read(admin, agent_id)[CONFIG]
+    names = set(TYPES[ConnectionType(kind)].model_fields) - set(TYPES[ConnectionType(kind)].secret_names())
+    with db.reading() as connection:
+        row = connection.execute(sa.select(Agent).where(Agent.id == agent_id)).one()
+    sealed = secrets.stored(row.api_key, row.connection_config)
+    clear = secrets.reveal(settings().keys.encryption, admin.account_id, agent_id, sealed)
+    secret = TYPES[ConnectionType(kind)].secret_names()[0]
+
+    assert set(config) == names
+    assert clear == {"/api_key": "sk-0123456789abcdef", f"/{CONFIG}/{secret}": CONFIGS[kind][secret]}
+    agents.update(admin, agent_id, {"description": "Changed after it came back."})
+
+
+def test_what_a_snapshot_lacks_has_its_default_and_what_is_not_known_is_dropped(app: Flask, admin: Actor) -> None:
+    agent_id = deleted(app, admin, "DB")
+
+    def change(snapshot: dict[str, Any]) -> None:
+        for name in ("description", "status", "status_reason", "created_by", "created_at"):
+            snapshot.pop(name)
+        snapshot["colour"] = "red"
+        config = {
+            name: value for name, value in snapshot[CONFIG].items() if name not in ("row_limit", "port", "sslmode")
+        }
+        snapshot[CONFIG] = config | {"flavour": "sweet"}
+
+    rewrite(agent_id, change)
+    agents.restore_deleted(admin, agent_id)
+
+    agent = agent_reads.read(admin, agent_id)
+    assert (agent["description"], agent["status"], agent["status_reason"]) == (None, "active", None)
+    assert (agent["created_by"], agent["model_type"]) == (None, "gpt-5-mini")
+    config = agent[CONFIG]
+    assert (config["row_limit"], config["port"], config["sslmode"]) == (1_000, 5432, "require")
+    assert config["table_allow_list"] == ["orders"]
+    assert "flavour" not in config
+
+
+@pytest.mark.parametrize("snapshot", [[], "text", 7, {}, {CONFIG: []}, {"name": "Sales", "connection_type": "ORACLE"}])
+def test_a_snapshot_that_is_none_is_a_conflict(snapshot: Any, app: Flask, admin: Actor) -> None:
+    agent_id = deleted(app, admin, "DB")
+    rewrite(agent_id, lambda _old: snapshot)
+
+    with pytest.raises(Conflict, match="does not fit this release of the console") as refusal:
+        agents.restore_deleted(admin, agent_id)
+
+    assert refusal.value.code == snapshots.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    "kept", [[], "text", 7, {"sealed": []}, {"sealed": {"/api_key": 7}}, {"sealed": {"/api_key": None}}]
+)
+def test_kept_secrets_of_an_unknown_form_are_a_conflict_and_no_other_command_stops_at_them(
+    kept: Any, app: Flask, admin: Actor
+) -> None:
+    agent_id = deleted(app, admin, "DB")
+    rewrite(agent_id, lambda _old: kept, "kept_secrets")
+
+    with pytest.raises(Conflict, match="its kept secrets cannot be read"):
+        agents.restore_deleted(admin, agent_id)
+
+    assert agent_id not in {holder.agent_id for holder in stored_secrets.holders()}
+    assert stored_secrets.status()
+    assert rotation.rotate("operator", lambda _done: None)
+
+
+@pytest.mark.parametrize("facts", [LACKING, None, {}, {"/api_key": None}, {"/api_key": {"set_by": "Ada", "hue": 1}}])
+def test_secrets_come_back_whatever_was_recorded_about_them(facts: Any, app: Flask, admin: Actor) -> None:
+    agent_id = deleted(app, admin, "DB")
+    rewrite(agent_id, put("facts", facts), "kept_secrets")
+    rewrite(agent_id, put("sealed/gone", "v1:k1:abc"), "kept_secrets")
+
+    agents.restore_deleted(admin, agent_id)
+
+    told = agent_reads.read(admin, agent_id)["secrets_set"]
+    assert set(told) == {"/api_key", f"/{CONFIG}/password"}
+    assert all(set(fact) == {"set_at", "set_by", "last_four", "readable"} for fact in told.values())
+    assert all(fact["readable"] for fact in told.values())
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_a_repeated_request_is_answered_whatever_the_first_one_recorded(how: str, app: Flask, admin: Actor) -> None:
+    for place in places(app, admin, "DB"):
+        values = agent_values(connection_config={"password": "pass word 12"})
+        agent_id, _ = agents.create(admin, values, f"{how} {place}")
+        rewrite(agent_id, put(place, CHANGES[how]))
+
+        refusal = refusal_of(partial(agents.create, admin, values, f"{how} {place}"))
+        assert refusal is None or refusal.code == "idempotency_key_reused", place
+
+    # What was recorded before a field was there has its default, so it is the same request.
+    values = agent_values(name="Of other code")
+    agent_id, _ = agents.create(admin, values, "of other code")
+    for place in ("description", "system_instructions", f"{CONFIG}/row_limit", f"{CONFIG}/port"):
+        rewrite(agent_id, put(place, LACKING))
+    rewrite(agent_id, put("colour", "red"))
+    assert agents.create(admin, values, "of other code") == (agent_id, False)
+    with pytest.raises(Conflict):
+        agents.create(admin, values | {"description": "Other content."}, "of other code")
