@@ -189,7 +189,7 @@ def _cell(value: object) -> str:
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, bool):
         return str(value).lower()
-    text = (", ".join(value) or "-") if isinstance(value, list) else str(value)
+    text = (", ".join(map(str, value)) or "-") if isinstance(value, list) else str(value)
     return text.translate(CONTROL)
 
 

@@ -110,7 +110,7 @@ class Lines(Pem):
     @property
     def text(self) -> str:
         """One entry a line; as it was typed when it was typed."""
-        return self.data if isinstance(self.data, str) else "\n".join(self.data or [])
+        return "\n".join(map(str, self.data)) if isinstance(self.data, list) else str(self.data or "")
 
 
 class Check(Input, wtforms.BooleanField):
