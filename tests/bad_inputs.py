@@ -6,6 +6,7 @@ some value at all (a form has no numbers, an option no objects) skips the cases 
 
 from typing import Any, NamedTuple
 
+from tests import pem
 from tests.make import agent_values
 
 ONE_LINE = "Write this on one line, without control characters."
@@ -19,7 +20,16 @@ A_CERTIFICATE = "Paste the whole text from -----BEGIN CERTIFICATE----- to -----E
 ASCII = "Use printable ASCII characters without spaces."
 STATUS = "Enable or disable the agent instead; a status is not written directly."
 CERTIFICATE_WITHOUT_END = "-----BEGIN CERTIFICATE-----\nAAAA\n"
-MANY_CERTIFICATES = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" * 500 + "?"
+NO_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+MANY_CERTIFICATES = NO_CERTIFICATE * 500 + "?"
+HALF_A_KEY = pem.certificate() + pem.private_key()[:80]
+NO_KEY_PEM = "-----BEGIN {0}-----\nQUJD\n-----END {0}-----\n"
+DAMAGED = "This is damaged or no certificate. Export the certificate as PEM again."
+KEY_BELONGS = "Paste the private key in the field Private key, and here the certificate alone."
+NO_KEY = "A private key does not belong here. Paste the root certificate alone."
+CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate, and here the private key alone."
+A_KEY = "Paste the whole text from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----."
+DAMAGED_KEY = "This is damaged or no private key. Export the private key as PEM again."
 
 
 # Texts that are nobody's fault, with what is stored of them: each door takes them and gives them back as they are.
@@ -105,6 +115,9 @@ BAD_AGENTS = [
     _agent("API key with a space", "/api_key", ASCII, api_key="sk 1234"),
     _agent("API key in two lines", "/api_key", ONE_LINE, api_key="sk-12\n34"),
     _agent("mask as API key", "/api_key", MASK, api_key="********"),
+    _agent("last four as they are shown", "/api_key", MASK, api_key="…wxyz"),
+    _agent("crosses as API key", "/api_key", MASK, api_key="xxxxxxxx"),
+    _agent("redacted as API key", "/api_key", MASK, api_key="<redacted>"),
     _agent("dots as API key", "/api_key", MASK, api_key="••••"),
     _agent("mask with the last four", "/api_key", MASK, api_key="••••••1234"),
     _agent(
@@ -175,6 +188,24 @@ BAD_AGENTS = [
     _database("unknown TLS mode", "sslmode", "allow", "Choose one of: disable, require, verify-ca, verify-full."),
     _database("root certificate without end", "ssl_root_cert", CERTIFICATE_WITHOUT_END, A_CERTIFICATE),
     _database("many certificates and a stray sign", "ssl_root_cert", MANY_CERTIFICATES, A_CERTIFICATE),
+    _database("root certificate that is none", "ssl_root_cert", NO_CERTIFICATE, DAMAGED),
+    _database("root certificate before its key", "ssl_root_cert", pem.certificate() + pem.private_key(), NO_KEY),
+    _power_bi("certificate before its key", "certificate_pem", pem.certificate() + pem.private_key(), KEY_BELONGS),
+    _power_bi("certificate behind its key", "certificate_pem", pem.private_key() + pem.certificate(), KEY_BELONGS),
+    _power_bi("key as certificate", "certificate_pem", pem.keys()["encrypted EC"], KEY_BELONGS),
+    _power_bi("half of a key behind a certificate", "certificate_pem", HALF_A_KEY, KEY_BELONGS),
+    _power_bi("certificate that is none", "certificate_pem", NO_CERTIFICATE, DAMAGED),
+    _power_bi(
+        "request as certificate", "certificate_pem", NO_CERTIFICATE.replace("CATE", "CATE REQUEST"), A_CERTIFICATE
+    ),
+    _power_bi("certificate as key", "private_key_pem", pem.certificate(), CERTIFICATE_BELONGS),
+    _power_bi(
+        "key behind its certificate", "private_key_pem", pem.certificate() + pem.private_key(), CERTIFICATE_BELONGS
+    ),
+    _power_bi("two keys", "private_key_pem", pem.private_key() * 2, A_KEY),
+    _power_bi("key of a shell", "private_key_pem", NO_KEY_PEM.format("OPENSSH PRIVATE KEY"), A_KEY),
+    _power_bi("public key as key", "private_key_pem", NO_KEY_PEM.format("PUBLIC KEY"), A_KEY),
+    _power_bi("key that is none", "private_key_pem", NO_KEY_PEM.format("PRIVATE KEY"), DAMAGED_KEY),
     _database("read only as a number", "read_only", 1, "Choose true or false."),
     _database("row limit 0", "row_limit", 0, "Row limit must be between 1 and 1000000."),
     _database(

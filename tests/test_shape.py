@@ -24,7 +24,8 @@ FUNCTION_MAX = 30
 MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "encryption": (set(), {"cryptography"}),
-    "schemas": ({"errors", "connections"}, {"pydantic", "pydantic_core", "zxcvbn"}),
+    # cryptography says whether a text is a certificate or a key; encrypting is not the schemas' work.
+    "schemas": ({"errors", "connections"}, {"cryptography", "pydantic", "pydantic_core", "zxcvbn"}),
     "connections": ({"errors", "schemas"}, {"pydantic", "pydantic_core"}),
     "database_errors": ({"errors"}, {"sqlalchemy"}),
     "db": ({"database_errors", "errors"}, {"sqlalchemy", "flask_sqlalchemy"}),
@@ -69,8 +70,9 @@ DOES_WITHOUT = {
         "fetch": "only a token with the scope runtime may",
     },
 }
-# Everything that assigns to an agent's row: the one write path, what it makes new rows with, and the change of keys.
-WRITERS = {"operations/agents.py:_write", "operations/rotation.py:_store"}
+# Everything that assigns to an agent's row: the one write path, what it makes new rows with, the change of keys, and
+# the removal of private keys that an earlier release stored in clear.
+WRITERS = {"operations/agents.py:_write", "operations/rotation.py:_store", "operations/misplaced_keys.py:_remove"}
 MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
 # Pages that somebody who is not signed in may open.
 OPEN_PAGES = {"static", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}

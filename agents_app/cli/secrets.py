@@ -3,15 +3,23 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
 from agents_app.cli.console import ConsoleGroup, json_option, operator, print_json, print_table, require_keys, say
-from agents_app.operations import keys, rotation, stored_secrets
+from agents_app.operations import keys, misplaced_keys, rotation, stored_secrets
+from agents_app.operations.misplaced_keys import Misplaced
 from agents_app.operations.stored_secrets import KeyState
 
 STATUS_HEADINGS = ("KEY", "IN ENCRYPTION_KEYS", "FITS", "SECRETS")
 VERIFY_HEADINGS = ("AGENT", "FIELD", "KIND", "NAME")
+IN_CLEAR_HEADINGS = ("AGENT", "FIELD", "NOW", "VERSIONS", "KIND", "NAME")
+WHAT_TO_DO = """\
+Everybody who saw these agents could read the private keys in them. For each one:
+  1. Replace the key where it was issued.
+  2. Save the agent with the new certificate in its field, and the new key in the field Private key.
+  3. Remove the old key from the agent and its history with: flask secrets remove-private-keys"""
 
 secrets = ConsoleGroup("secrets", help="Check and change the keys that stored secrets are encrypted with.")
 
@@ -61,22 +69,50 @@ def rotate(context: click.Context) -> None:
 @json_option
 @click.pass_context
 def verify(context: click.Context, *, as_json: bool) -> None:
-    """Open every stored secret, and name those that do not open.
+    """Open every stored secret, name those that do not open, and find private keys that are stored in clear.
 
-    Exit code 1 where there are any: they must be typed again, or their key be put back.
+    Exit code 1 where there are any. A secret that does not open must be typed again, or its key be put back. Release
+    0.1.0 took private keys in certificate fields; the output says how to remove them.
     """
     require_keys()
-    found = stored_secrets.unreadable()
+    found, in_clear = stored_secrets.unreadable(), misplaced_keys.find()
     if as_json:
-        print_json({"items": found})
-    elif found:
-        rows = [(row["agent_id"], row["pointer"][1:].replace("/", "."), row["kind"], row["name"]) for row in found]
-        print_table(VERIFY_HEADINGS, rows)
-    else:
-        say("Every stored secret opens.")
+        print_json({"items": found, "private_keys": [_shown(one) for one in in_clear]})
     if found:
+        if not as_json:
+            print_table(
+                VERIFY_HEADINGS, [(row["agent_id"], _dotted(row["pointer"]), row["kind"], row["name"]) for row in found]
+            )
         say(f"{_secrets(len(found))} cannot be opened.")
+    if in_clear:
+        if not as_json:
+            print_table(IN_CLEAR_HEADINGS, map(_in_clear_row, in_clear))
+        say(f"{_private_keys(len(in_clear))} in clear. {WHAT_TO_DO}")
+    if found or in_clear:
         context.exit(1)
+    if not as_json:
+        say("Every stored secret opens, and no private key is stored in clear.")
+
+
+@secrets.command("remove-private-keys")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove_private_keys(*, yes: bool) -> None:
+    """Remove private keys that are stored in clear from agents and their history.
+
+    They are those that `flask secrets verify` names. What a certificate field holds besides stays, and so do the
+    numbers of versions. First replace each key where it was issued, and save the new one in the field Private key.
+    """
+    found = misplaced_keys.find()
+    if not found:
+        say("No private key is stored in clear.")
+        return
+    if not yes:
+        print_table(IN_CLEAR_HEADINGS, map(_in_clear_row, found))
+        question = "Runtimes that read a private key in these fields will not find it any more. Remove them?"
+        click.confirm(question, abort=True, err=True)
+    misplaced_keys.remove(operator(), found)
+    fields = "1 field" if len(found) == 1 else f"{len(found)} fields"
+    say(f"Private keys were removed from {fields}. Backups from before still hold them.")
 
 
 @secrets.command("give-up")
@@ -105,6 +141,23 @@ def _row(key: KeyState) -> tuple[object, ...]:
 def _missing(found: list[KeyState]) -> str | None:
     missing = [key.key_id for key in found if key.is_wrong]
     return f"ENCRYPTION_KEYS lacks {', '.join(missing)}, which stored secrets need." if missing else None
+
+
+def _shown(one: Misplaced) -> dict[str, Any]:
+    return {name: value for name, value in vars(one).items() if name != "account_id"}
+
+
+def _in_clear_row(one: Misplaced) -> tuple[object, ...]:
+    versions = ", ".join(map(str, one.versions)) or None
+    return (one.agent_id, _dotted(one.pointer), "yes" if one.is_in_agent else "no", versions, one.kind, one.name)
+
+
+def _dotted(pointer: str) -> str:
+    return pointer[1:].replace("/", ".")
+
+
+def _private_keys(number: int) -> str:
+    return "1 field holds a private key" if number == 1 else f"{number} fields hold private keys"
 
 
 def _secrets(number: int) -> str:

@@ -7,9 +7,11 @@ from pydantic import model_validator
 
 from agents_app.connections.base import Connection
 from agents_app.schemas.fields import field
-from agents_app.schemas.rules import choice, host_name, line, lines, pem, secret, whole, yes_or_no
+from agents_app.schemas.pem import certificates
+from agents_app.schemas.rules import choice, host_name, line, lines, secret, whole, yes_or_no
 
 PASSWORD_MAX = 1_024
+NO_KEY = "A private key does not belong here. Paste the root certificate alone."
 
 
 class Dialect(StrEnum):
@@ -58,7 +60,7 @@ class DatabaseConnection(Connection):
     sslmode: Annotated[SslMode, choice(SslMode)] = field(
         "TLS mode", "verify-full also checks the server's name.", default=SslMode.REQUIRE, destination=True, group="tls"
     )
-    ssl_root_cert: Annotated[str | None, pem("CERTIFICATE")] = field(
+    ssl_root_cert: Annotated[str | None, certificates(NO_KEY)] = field(
         "Root certificate",
         "In PEM, for verify-ca and verify-full.",
         default=None,

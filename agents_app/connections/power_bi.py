@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from agents_app.connections.base import Connection
 from agents_app.schemas.fields import Rule, field, refuse
+from agents_app.schemas.pem import certificates, private_key
 from agents_app.schemas.rules import (
     choice,
     clean_text,
@@ -16,7 +17,6 @@ from agents_app.schemas.rules import (
     is_uuid,
     line,
     lines,
-    pem,
     secret,
     uuid_text,
     whole,
@@ -25,6 +25,8 @@ from agents_app.schemas.rules import (
 SECRET_MAX = 500
 # What one executeQueries call returns at the most (Power BI REST API, limitations of Execute Queries).
 ROWS_MAX = 100_000
+KEY_BELONGS = "Paste the private key in the field Private key, and here the certificate alone."
+CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate, and here the private key alone."
 
 
 class AuthMethod(StrEnum):
@@ -86,10 +88,10 @@ class PowerBiConnection(Connection):
     credential_expires_at: Annotated[date | None, day()] = field(
         "Credential expires on", "The day the secret or certificate ends, as YYYY-MM-DD.", default=None
     )
-    certificate_pem: Annotated[str | None, pem("CERTIFICATE")] = field(
+    certificate_pem: Annotated[str | None, certificates(KEY_BELONGS)] = field(
         "Certificate", "The public part, in PEM.", default=None, group="certificate", kind="pem"
     )
-    private_key_pem: Annotated[str | None, pem("PRIVATE KEY")] = field(
+    private_key_pem: Annotated[str | None, private_key(CERTIFICATE_BELONGS)] = field(
         "Private key", "In PEM.", default=None, secret=True, group="certificate", kind="pem"
     )
     private_key_password: Annotated[str | None, secret(SECRET_MAX)] = field(

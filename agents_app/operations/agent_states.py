@@ -10,6 +10,7 @@ from agents_app.operations import secrets, snapshots
 from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.schemas.choices import AgentStatus, ConnectionType
+from agents_app.schemas.pem import without_private_keys
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,10 @@ class State:
     reason: str | None = None
 
     def snapshot(self) -> dict[str, Any]:
-        """What a version records: every field, and of secrets only that they are set."""
+        """What a version records: every field, and of secrets only that they are set; no private key in clear."""
         status = {"status": self.status.value, "status_reason": self.reason}
-        return {**self.fields, schema.CONFIG: self.config, **status, "secrets": sorted(self.secrets.sealed)}
+        config = without_private_keys(self.config)
+        return {**self.fields, schema.CONFIG: config, **status, "secrets": sorted(self.secrets.sealed)}
 
 
 def of_draft(draft: schema.Draft, sealed: Secrets) -> State:

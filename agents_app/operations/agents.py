@@ -79,7 +79,8 @@ def clone(actor: Actor, agent_id: UUID) -> UUID:
         old, copy_id = states.of_agent(original), uuid.uuid4()
         clear = secrets.reveal(keyring, actor.account_id, agent_id, old.secrets.sealed)
         name = f"Copy of {old.fields['name']}"[: limits.NAME].rstrip()
-        draft = schema.Draft({**old.fields, "name": name}, old.config, dict(clear), old.expires_on)
+        config = secrets.shown_config(old.config)
+        draft = schema.Draft({**old.fields, "name": name}, config, dict(clear), old.expires_on)
         sealed = secrets.change(keyring, actor, copy_id, draft, NOTHING)
         _write(
             session, actor, "agent.cloned", Agent(id=copy_id), states.of_draft(draft, sealed), cloned_from=str(agent_id)

@@ -12,6 +12,7 @@ from agents_app.errors import InvalidInput, Unavailable
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, Draft, destination, secret_pointers
 from agents_app.schemas.choices import ConnectionType
+from agents_app.schemas.pem import without_private_keys
 
 SEALED = "$enc"
 # Below this length four characters would tell too much.
@@ -52,8 +53,12 @@ def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shown_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as readers see it: whatever code stored it, with the members that its type has today."""
-    return TYPES[connection_type].complete(public_config(config))
+    """The same as readers see it: with the members that its type has today, and without private keys in public ones.
+
+    Such keys are from a release that took them; `misplaced_keys.py` finds and removes them.
+    """
+    shown: dict[str, Any] = without_private_keys(TYPES[connection_type].complete(public_config(config)))
+    return shown
 
 
 def shown_facts(sealed: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What a valid agent is, new or changed. Every door hands its values to `new` or `changed`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from agents_app.errors import InvalidInput
 from agents_app.schemas import limits
 from agents_app.schemas.choices import ConnectionType
 from agents_app.schemas.fields import Schema, field, is_empty, parse, refusals
+from agents_app.schemas.pem import without_private_keys
 from agents_app.schemas.rules import choice, line, prose, secret
 
 CONFIG = "connection_config"
@@ -85,15 +86,21 @@ def changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Draft:
     """The agent `current` (fields and configuration, no secrets) after a merge with `changes`.
 
     Absent keeps, null clears; in the configuration too, unless the connection type changes, which begins it anew.
-    Raises InvalidInput with every broken rule.
+    What the changes leave as it is stays valid, whatever today's rules say. Raises InvalidInput with every broken rule.
     """
-    merged = {**current, **changes}
+    sent = _differing(changes, current)
+    merged = {**current, **sent}
     old = TYPES[ConnectionType(current["connection_type"])].complete(current[CONFIG])
     wanted = changes.get(CONFIG, {})
-    same_type = _type(merged) is _type(current)
-    if isinstance(wanted, Mapping):
-        merged[CONFIG] = {**old, **wanted} if same_type else dict(wanted)
-    return _draft(merged, _removals(changes))
+    if not isinstance(wanted, Mapping):
+        return _draft(merged, _removals(changes))
+    if _type(merged) is not _type(current):
+        merged[CONFIG] = dict(wanted)
+        return _draft(merged, _removals(changes), kept=_without(current, {*sent, CONFIG}))
+    # Forms and programs send back what they were shown, which is without the private keys of earlier releases.
+    new = _differing(wanted, without_private_keys(old))
+    merged[CONFIG] = {**old, **new}
+    return _draft(merged, _removals(changes), kept={**_without(current, sent), CONFIG: _without(old, new)})
 
 
 def secret_pointers(connection_type: ConnectionType) -> list[str]:
@@ -111,10 +118,25 @@ def check_reason(values: Mapping[str, Any]) -> str:
     return parse(DisableValues, values).reason
 
 
-def _draft(values: Mapping[str, Any], removals: set[str]) -> Draft:
+def _differing(changes: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if name not in current or not _is_same(value, current[name])}
+
+
+def _is_same(value: object, stored: object) -> bool:
+    if isinstance(value, str) and isinstance(stored, str):
+        return value.replace("\r\n", "\n").strip() == stored.strip()
+    return type(value) is type(stored) and value == stored
+
+
+def _without(members: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if name not in names}
+
+
+def _draft(values: Mapping[str, Any], removals: set[str], kept: Mapping[str, Any] | None = None) -> Draft:
     problems: list[tuple[str, str]] = []
-    agent = _agent(values, problems)
-    connection = _connection(values, problems)
+    kept = kept or {}
+    agent = _agent(values, problems, kept)
+    connection = _connection(values, problems, kept.get(CONFIG, {}))
     if problems or agent is None or connection is None:
         raise InvalidInput(problems)
     fields = agent.model_dump(mode="json", exclude={"api_key", CONFIG})
@@ -126,24 +148,26 @@ def _draft(values: Mapping[str, Any], removals: set[str]) -> Draft:
     return Draft(fields, config, secrets, connection.expires_on())
 
 
-def _agent(values: Mapping[str, Any], problems: list[tuple[str, str]]) -> AgentValues | None:
+def _agent(values: Mapping[str, Any], problems: list[tuple[str, str]], kept: Mapping[str, Any]) -> AgentValues | None:
     elsewhere = [name for name in SET_ELSEWHERE if name in values]
     problems += [(f"/{name}", SET_ELSEWHERE[name]) for name in elsewhere]
     try:
-        return AgentValues.model_validate({name: value for name, value in values.items() if name not in elsewhere})
+        return AgentValues.model_validate(_without(values, elsewhere), context=kept)
     except ValidationError as error:
         problems += refusals(error, AgentValues)
         return None
 
 
-def _connection(values: Mapping[str, Any], problems: list[tuple[str, str]]) -> Connection | None:
+def _connection(
+    values: Mapping[str, Any], problems: list[tuple[str, str]], kept: Mapping[str, Any]
+) -> Connection | None:
     connection_type = _type(values)
     config = {} if is_empty(values.get(CONFIG)) else values[CONFIG]
     if connection_type is None or not isinstance(config, Mapping):
         return None  # `_agent` has said so
     declaration = TYPES[connection_type]
     try:
-        return declaration.model_validate(dict(config))
+        return declaration.model_validate(dict(config), context=kept)
     except ValidationError as error:
         problems += refusals(error, declaration, f"/{CONFIG}")
         return None

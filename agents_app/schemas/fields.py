@@ -12,6 +12,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -31,16 +32,29 @@ def refuse(sentence: str) -> PydanticCustomError:
 
 @dataclass(frozen=True)
 class Rule:
-    """What stands in `Annotated[type, rule]`: a check that runs first, and what JSON Schema says of it."""
+    """What stands in `Annotated[type, rule]`: a check that runs first, and what JSON Schema says of it.
+
+    The context of a validation may name stored members with their values: those that an earlier release accepted stay
+    as they are, although the check refuses them now.
+    """
 
     check: Callable[[Any], Any]
     schema: Mapping[str, Any] = dataclass_field(default_factory=dict)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.check, handler(source))
+        return core_schema.with_info_before_validator_function(self._check_or_keep, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return handler(schema) | dict(self.schema)
+
+    def _check_or_keep(self, value: Any, info: ValidationInfo) -> Any:
+        stored, name = info.context or {}, info.field_name
+        try:
+            return self.check(value)
+        except PydanticCustomError:
+            if name in stored and stored[name] == value:
+                return value
+            raise
 
 
 class Schema(BaseModel):

@@ -9,15 +9,13 @@ from uuid import UUID
 
 from agents_app.schemas.fields import Rule, refuse
 
-MASK = re.compile(r".{0,4}[*•●·…]{3,}.{0,4}|[xX.]{3,}|[<\[(]?(hidden|redacted|masked)[>\])]?", re.IGNORECASE)
+# Stars, dots or crosses alone, a word for them, or what this console shows: an ellipsis or dots, and the last four.
+MASK = re.compile(r"[*•●·…]{3,}|[•●·…]+ ?.{0,4}|[xX.]{3,}|[<\[(]?(hidden|redacted|masked)[>\])]?", re.IGNORECASE)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 # What the system's resolver would read as an IPv4 address in one of its odd spellings.
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-# No line of a body may begin like an edge: with two ways to read a text, a long one would take for ever to refuse.
-PEM = re.compile(r"(-----BEGIN ([A-Z0-9 ]+)-----\n((?!-----)[A-Za-z0-9+/=:,\- ]*\n)+-----END \2-----\n*)+")
-PEM_MAX = 32_000
 # White space, and signs that only say how others are written: of them alone no name can be read.
 INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 
@@ -107,19 +105,6 @@ def secret(most: int, *, ascii_only: bool = False) -> Rule:
     return Rule(check, {"maxLength": most, "writeOnly": True})
 
 
-def pem(label: str) -> Rule:
-    """A text in PEM whose first block's label ends with `label`, such as CERTIFICATE."""
-
-    def check(value: object) -> str:
-        text = clean_text(value, most=PEM_MAX, one_line=False)
-        text = "\n".join(part.strip() for part in text.split("\n")) + "\n"
-        if not PEM.fullmatch(text) or not text.split("\n", 1)[0].removesuffix("-----").endswith(label):
-            raise refuse(f"Paste the whole text from -----BEGIN {label}----- to -----END {label}-----.")
-        return text
-
-    return Rule(check, {"maxLength": PEM_MAX})
-
-
 def yes_or_no() -> Rule:
     """A boolean; the words true and false count, as the terminal sends them."""
 
@@ -166,7 +151,7 @@ def host_name() -> Rule:
 
     def check(value: object) -> str:
         text = clean_text(value, most=253, one_line=True).lower()
-        if address := _ip_address(text):
+        if address := ip_address(text):
             return address
         if not is_host_name(text) or NUMBER.fullmatch(text.removesuffix(".").rpartition(".")[2]):
             raise refuse("Write one host name or IP address, such as db.example.org.")
@@ -186,9 +171,12 @@ def is_host_name(text: str) -> bool:
     return len(text) <= 253 and all(HOST_LABEL.fullmatch(label) for label in labels)
 
 
-def _ip_address(text: str) -> str | None:
+def ip_address(text: str) -> str | None:
+    """The IP address that the text is, an IPv6 address in brackets or without; None where it is none."""
+    is_bracketed = text.startswith("[") and text.endswith("]")
+    read = ipaddress.IPv6Address if is_bracketed else ipaddress.ip_address
     try:
         # Behind a percent sign the library takes anything, commas with further hosts too.
-        return None if "%" in text else str(ipaddress.ip_address(text.strip("[]")))
+        return None if "%" in text else str(read(text[1:-1] if is_bracketed else text))
     except ValueError:
         return None

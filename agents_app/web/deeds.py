@@ -37,6 +37,7 @@ SENTENCES = {
     "token.refused": "was refused with a wrong API token",
     "secrets.rotated": "moved {moved} secrets to the encryption key {key}",
     "secrets.key_given_up": "gave up the encryption key {key} with all that only it could read",
+    "secrets.private_key_removed": "removed a private key that was stored in clear from the agent {target}",
     "access.denied": "was refused: {detail}",
     "account.created": "set up the account {target}",
     "account.renamed": "renamed the account to {target}",

@@ -120,7 +120,7 @@ def test_a_secret_that_does_not_open_is_named_without_its_value(app: Flask) -> N
     assert (table.exit_code, found.exit_code) == (1, 1)
     assert table.stdout.splitlines()[1].split() == [str(agent_id), "api_key", "agent", "One"]
     named = {"agent_id": str(agent_id), "name": "One", "kind": "agent", "pointer": "/api_key"}
-    assert json.loads(found.stdout) == {"items": [named]}
+    assert json.loads(found.stdout) == {"items": [named], "private_keys": []}
     assert DAMAGED not in table.output + found.output
     assert "canary" not in table.output + found.output
 
@@ -140,7 +140,7 @@ def test_rotation_tells_how_many_moved_and_which_keys_may_go(app: Flask) -> None
     use_keys(app, new)
     code, keys = status(app)
     assert (code, list(keys), keys["k2"]["secrets"]) == (0, ["k2"], 4)
-    assert typed(app, "secrets", "verify").stderr == "Every stored secret opens.\n"
+    assert typed(app, "secrets", "verify").stderr.startswith("Every stored secret opens")
 
 
 def test_rotation_fails_when_a_secret_stays_behind(app: Flask) -> None:

@@ -132,6 +132,7 @@ OTHERS = {
     "token.refused",
     "secrets.rotated",
     "secrets.key_given_up",
+    "secrets.private_key_removed",
 }
 
 

@@ -16,9 +16,10 @@ from agents_app.operations import agent_reads, agents, runtime
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Scope
 from tests.make import DATABASE, POWER_BI, make_agent, make_user
+from tests.pem import certificate, private_key
 
 PASSWORD = "/connection_config/password"
-CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+CERTIFICATE = certificate()
 # Every member that makes the destination, with another value than make.py's.
 ELSEWHERE: dict[str, dict[str, Any]] = {
     "DB": {
@@ -129,8 +130,8 @@ def test_of_a_secret_is_told_when_by_whom_and_its_end_where_it_is_long(app: Flas
 
 
 def test_a_key_in_pem_tells_nothing_of_itself(app: Flask, admin: Actor) -> None:
-    pem = f"-----BEGIN PRIVATE KEY-----\n{'QUJD' * 20}\n-----END PRIVATE KEY-----\n"
-    agent_id = make_agent(app, admin, connection_type="POWERBI", connection_config={"private_key_pem": pem})
+    config = {"private_key_pem": private_key()}
+    agent_id = make_agent(app, admin, connection_type="POWERBI", connection_config=config)
 
     told = agent_reads.read(admin, agent_id)["secrets_set"]
 

@@ -22,15 +22,16 @@ from agents_app.operations.permissions import Actor
 from tests.api.conftest import Client
 from tests.conftest import OpenConsole
 from tests.make import DATABASE, KEYS, POWER_BI, agent_values, make_token, make_user
+from tests.pem import private_key
 from tests.postgres import client
 from tests.security.conftest import Visitor
 
-PEM_BODY = "Q0FOQVJZ" * 8
+PEM_BODY = private_key().splitlines()[1]
 CANARIES = {
     "api_key": "canary-api-key-7f3a91",
     "password": "canary-password-51bd02 ü",
     "client_secret": "canary-client-secret-c40e77",
-    "private_key_pem": f"-----BEGIN PRIVATE KEY-----\n{PEM_BODY}\n-----END PRIVATE KEY-----\n",
+    "private_key_pem": private_key(),
     "private_key_password": "canary-key-password-9921aa",
 }
 PHRASE = "canary pass phrase 27"

@@ -1,0 +1,53 @@
+"""Certificates and private keys, made once a run."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+
+
+@cache
+def _key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@cache
+def certificate(name: str = "case") -> str:
+    """A certificate in PEM, signed by itself."""
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    moment = datetime.now(UTC)
+    builder = x509.CertificateBuilder(who, who, _key().public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(moment).not_valid_after(moment + timedelta(days=2))
+    return builder.sign(_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+@cache
+def private_key() -> str:
+    """Its private key in PEM, not encrypted."""
+    return _text(PrivateFormat.PKCS8, NoEncryption())
+
+
+@cache
+def keys() -> dict[str, str]:
+    """The same key in every form that is taken."""
+    encrypted = BestAvailableEncryption(b"correct horse")
+    return {
+        "PKCS 8": private_key(),
+        "encrypted PKCS 8": _text(PrivateFormat.PKCS8, encrypted),
+        "EC": _text(PrivateFormat.TraditionalOpenSSL, NoEncryption()),
+        "encrypted EC": _text(PrivateFormat.TraditionalOpenSSL, encrypted),
+    }
+
+
+def _text(form: PrivateFormat, encryption: KeySerializationEncryption) -> str:
+    return _key().private_bytes(Encoding.PEM, form, encryption).decode()
