@@ -24,7 +24,7 @@ def listing(actor: Actor, query: queries.AgentQuery) -> Response:
 def create(actor: Actor, values: Values) -> Response:
     """A new agent; the one that is there already where the request is a repeated one."""
     agent_id, is_new = agents.create(actor, values, intake.idempotency_key())
-    return _made(actor, agent_id) if is_new else _present(actor, agent_id)
+    return _made(actor, agent_id) if is_new else _present(actor, agent_id, answers.REPLAYED)
 
 
 def read(actor: Actor, agent_id: UUID) -> Response:
@@ -64,8 +64,8 @@ def disable(actor: Actor, agent_id: UUID, values: Values) -> Response:
     return _present(actor, agent_id)
 
 
-def _present(actor: Actor, agent_id: UUID) -> Response:
-    return answers.record(agent_reads.read(actor, agent_id))
+def _present(actor: Actor, agent_id: UUID, headers: dict[str, str] | None = None) -> Response:
+    return answers.record(agent_reads.read(actor, agent_id), headers=headers)
 
 
 def _made(actor: Actor, agent_id: UUID) -> Response:
@@ -94,8 +94,10 @@ ENDPOINTS = (
         create,
         "Create an agent",
         "agents.create",
-        "With an Idempotency-Key a repeated request answers 200 and the agent that the first one made, "
-        + "or 409 where the content differs.",
+        "With an Idempotency-Key a repeated request stores nothing. It answers 200, `Idempotency-Replayed: true` and "
+        + "the agent that the first request made, while that agent is at version 1 and its public content is what was "
+        + "sent; values of secrets are not compared. Otherwise 409: `idempotency_key_reused` (other content), "
+        + "`idempotency_changed` or `idempotency_deleted` (the agent was, since).",
         body="NewAgent",
         answers={201: "Agent", 200: "Agent"},
         refuses=(409,),

@@ -5,6 +5,9 @@ from typing import Any
 import orjson
 from flask import Response
 
+# Says of a 200 that the request was carried out before, and that nothing was stored this time.
+REPLAYED = {"Idempotency-Replayed": "true"}
+
 
 def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A good answer."""

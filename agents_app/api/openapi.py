@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 
 from agents_app import __version__
 from agents_app.api import docs, documents
+from agents_app.api.answers import REPLAYED
 from agents_app.api.registrar import Endpoint
 from agents_app.api.shapes import REF
 from agents_app.operations.permissions import PERMISSIONS
@@ -25,6 +26,10 @@ HEADERS = {
     "If-Match": "The ETag of the version the caller has seen; 412 where there is a later one.",
     "If-None-Match": "The ETag of the version the caller has; 304 where it is the present one.",
     "Idempotency-Key": "1 to 255 printable ASCII characters, new for each agent.",
+}
+A_REPEAT = {
+    "schema": {"type": "string"},
+    "description": "`true`: the request was carried out before, and nothing was stored this time.",
 }
 NEW_AGENT_EXAMPLES: dict[str, dict[str, Any]] = {
     "DB": {
@@ -131,6 +136,8 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
     answers = {str(status): _answer(status, name) for status, name in endpoint.answers.items()}
+    if "Idempotency-Key" in endpoint.headers:
+        answers["200"]["headers"] |= dict.fromkeys(REPLAYED, A_REPEAT)
     refusals = {str(status): _refusal(status) for status in _refused(endpoint)}
     return answers | refusals | {"default": _refusal(None)}
 

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
 from agents_app.config import settings
@@ -15,7 +14,7 @@ from agents_app.db import db, now
 from agents_app.errors import Conflict, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, User
 from agents_app.operations import agent_states as states
-from agents_app.operations import events, keys, secrets, snapshots
+from agents_app.operations import events, idempotency, keys, secrets, snapshots
 from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
 from agents_app.operations.secrets import Secrets
@@ -30,21 +29,21 @@ NOTHING = Secrets({}, {}, {})
 def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None = None) -> tuple[UUID, bool]:
     """Add an agent; answers its id, and whether it is new.
 
-    With an idempotency key a repeated call finds the agent of the first; Conflict if the content differs.
-    Raises Forbidden, InvalidInput, Conflict.
+    With an idempotency key a repeated call finds the agent of the first and stores nothing; Conflict where that agent
+    was changed or deleted since, or its public content is another. Raises Forbidden, InvalidInput, Conflict.
     """
     actor.require("agents.create")
     draft = schema.new(values)
-    agent_id = uuid.uuid5(actor.account_id, idempotency_key) if idempotency_key else uuid.uuid4()
+    agent_id = idempotency.id_for(actor, idempotency_key) if idempotency_key else uuid.uuid4()
     try:
         with db.transaction() as session:
             keyring = keys.keyring_for_writing(session)
             sealed = secrets.change(keyring, actor, agent_id, draft, NOTHING)
             _write(session, actor, "agent.created", Agent(id=agent_id), states.of_draft(draft, sealed))
-    except Conflict:
+    except Conflict as failed:
         if idempotency_key is None:
             raise
-        _check_same_request(actor, agent_id, draft)
+        idempotency.check_repeated(actor, agent_id, draft, failed)
         return agent_id, False
     return agent_id, True
 
@@ -208,23 +207,3 @@ def _last_version(session: Session, actor: Actor, agent_id: UUID) -> AgentVersio
 
 def _still_there(session: Session, actor: Actor, maker: UUID | None) -> UUID | None:
     return session.scalar(sa.select(User.id).where(User.id == maker, User.account_id == actor.account_id))
-
-
-def _check_same_request(actor: Actor, agent_id: UUID, draft: schema.Draft) -> None:
-    columns = (AgentVersion.snapshot, Agent.version, Agent.api_key, Agent.connection_config)
-    mine = sa.select(*columns).join(Agent, Agent.id == AgentVersion.agent_id).where(Agent.id == agent_id)
-    with db.reading() as connection:
-        first = mine.where(AgentVersion.version == 1, AgentVersion.account_id == actor.account_id)
-        row = connection.execute(first).one_or_none()
-    if row is None or not _has_content_of(row, actor, agent_id, draft):
-        raise Conflict("This Idempotency-Key was used before with other content.", code="idempotency_key_reused")
-
-
-def _has_content_of(row: Row[*tuple[Any, ...]], actor: Actor, agent_id: UUID, draft: schema.Draft) -> bool:
-    told = {pointer: value for pointer, value in draft.secrets.items() if value}
-    if not snapshots.records(row.snapshot, draft) or row.snapshot.get("secrets", []) != sorted(told):
-        return False
-    if row.version > 1:
-        return True  # it may have other secrets by now, and the first ones are not kept
-    sealed = secrets.stored(row.api_key, row.connection_config)
-    return secrets.reveal(settings().keys.encryption, actor.account_id, agent_id, sealed) == told

@@ -16,6 +16,13 @@ from agents_app.web.auth import Answer, current_actor, require_sign_in
 from agents_app.web.forms import AgentForm, DisableForm
 
 ROWS = 20
+# Why the form of a new agent, sent again, finds no agent as it was made, by the code of the refusal.
+MADE_BEFORE = {
+    "idempotency_key_reused": "An agent was made of this form before, with other content.",
+    "idempotency_changed": "An agent was made of this form before, and was changed since.",
+    "idempotency_deleted": "An agent was made of this form before, and was deleted since.",
+}
+REPEATED = "was created by the first sending of this form. This sending stored nothing, and no new secrets either."
 
 pages = Blueprint("agents", __name__)
 pages.before_request(require_sign_in)
@@ -59,12 +66,14 @@ def new() -> Answer:
     form = AgentForm(request.form)
     try:
         is_made = form.submit(lambda values: agents.create(actor, values, form.key))
-    except Conflict:
-        is_made = form.begin_another()
+    except Conflict as refusal:
+        if refusal.code not in MADE_BEFORE:
+            raise
+        is_made = form.begin_another(MADE_BEFORE[refusal.code])
     if not is_made:
         return render_template("agents/new.html", form=form, list_address=list_address), 422
-    agent_id, _ = form.result
-    _say("was created.", form.name.text)
+    agent_id, is_new = form.result
+    _say("was created." if is_new else REPEATED, form.name.text)
     return redirect(with_back(".show", agent_id=agent_id), 303)
 
 

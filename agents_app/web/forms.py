@@ -146,10 +146,10 @@ class AgentForm(ConsoleForm):
         whole = [("connection", sentence) for sentence in self.chosen.general] if self.chosen else []
         return [*super().problems(), *whole]
 
-    def begin_another(self) -> bool:
-        """Let the form, of which an agent with other content was made, make another one when it is sent again."""
+    def begin_another(self, made_before: str) -> bool:
+        """Let the form, of which an agent was made before as the sentence says, make another when it is sent again."""
         self.key = uuid4().hex
-        self.general.append("An agent was made of this form before, with other content. Send it again to make another.")
+        self.general.append(f"{made_before} Send it again to make another.")
         return False
 
     @property

@@ -106,25 +106,58 @@ def test_an_idempotency_key_is_printable_ascii(api: Client, key: str) -> None:
     assert (answer.status_code, answer.json["code"]) == (400, "bad_idempotency_key")
 
 
+KEY = {"Idempotency-Key": "deploy 7"}
+
+
 @pytest.mark.parametrize(
     "change",
-    [
-        {"name": "Other"},
-        {"connection_config": {"row_limit": 5}},
-        {"api_key": "sk-1234"},
-        {"connection_config": {"password": "another one"}},
-    ],
-    ids=str,
+    [{"name": "Other"}, {"connection_config": {"row_limit": 5}}, {"api_key": "sk-1234"}, {"connection_config": {}}],
+    ids=["another name", "another limit", "one secret more", "one secret less"],
 )
-def test_an_idempotency_key_is_not_used_for_two_agents(api: Client, change: dict[str, object]) -> None:
-    key = {"Idempotency-Key": "first"}
-    api.post("/agents", agent_values(connection_config={"password": "correct horse"}), headers=key)
-    config = {"password": "correct horse", **change.get("connection_config", {})}
+def test_an_idempotency_key_is_not_used_for_other_public_content(api: Client, change: dict[str, object]) -> None:
+    secret = {"password": "correct horse"}
+    api.post("/agents", agent_values(connection_config=dict(secret)), headers=KEY)
+    given = change.get("connection_config", secret)
+    config = {**secret, **given} if given else {}
 
-    answer = api.post("/agents", agent_values(**{**change, "connection_config": config}), headers=key)
+    answer = api.post("/agents", agent_values(**{**change, "connection_config": config}), headers=KEY)
 
     assert (answer.status_code, answer.json["code"]) == (409, "idempotency_key_reused")
     assert len(api.get("/agents").json["items"]) == 1
+
+
+def test_an_agent_that_was_changed_since_is_not_answered_for_its_key(api: Client) -> None:
+    path = f"/agents/{api.post('/agents', agent_values(), headers=KEY).json['id']}"
+    # Changed and changed back: what the first request made is not what is there.
+    for name in ("Other", "Sales"):
+        api.patch(path, {"name": name})
+
+    answer = api.post("/agents", agent_values(), headers=KEY)
+
+    assert (answer.status_code, answer.json["code"]) == (409, "idempotency_changed")
+    assert "Idempotency-Replayed" not in answer.headers
+    assert api.get(path).json["version"] == 3
+
+
+def test_a_deleted_agent_is_not_made_again_by_its_key(api: Client) -> None:
+    path = f"/agents/{api.post('/agents', agent_values(), headers=KEY).json['id']}"
+    api.delete(path)
+
+    answer = api.post("/agents", agent_values(), headers=KEY)
+
+    assert (answer.status_code, answer.json["code"]) == (409, "idempotency_deleted")
+    assert api.get("/agents").json["items"] == []
+    assert api.get(path).status_code == 404
+
+
+def test_a_key_of_another_account_is_another_key(api: Client, console: Flask) -> None:
+    first = api.post("/agents", agent_values(), headers=KEY)
+    other = Client(console, make_token(console, make_user(console), "write"))
+
+    answer = other.post("/agents", agent_values(name="Other"), headers=KEY)
+
+    assert answer.status_code == 201
+    assert answer.json["id"] != first.json["id"]
 
 
 def test_a_new_agent_is_answered_with_its_place_and_version(api: Client, admin: Actor) -> None:
@@ -143,14 +176,18 @@ def test_a_new_agent_is_answered_with_its_place_and_version(api: Client, admin: 
     assert api.get(f"/agents/{agent['id']}").json == agent
 
 
-def test_a_repeated_request_with_a_key_finds_the_first_agent(api: Client) -> None:
+@pytest.mark.parametrize("guess", ["correct horse", "battery staple"])
+def test_a_repeated_request_finds_the_first_agent_and_answers_no_guess_at_its_secrets(api: Client, guess: str) -> None:
     values = agent_values(api_key="sk-1", connection_config={"password": "correct horse"})
-    first = api.post("/agents", values, headers={"Idempotency-Key": "deploy 7"})
+    first = api.post("/agents", values, headers=KEY)
 
-    again = api.post("/agents", values, headers={"Idempotency-Key": "deploy 7"})
+    again = api.post("/agents", agent_values(api_key="sk-1", connection_config={"password": guess}), headers=KEY)
 
     assert (first.status_code, again.status_code) == (201, 200)
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
     assert again.json == first.json
+    assert api.get(f"/agents/{first.json['id']}").json == first.json
 
 
 def test_a_caller_who_knows_the_version_is_sent_nothing(api: Client) -> None:

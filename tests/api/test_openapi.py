@@ -152,3 +152,12 @@ def test_a_token_learns_who_it_is(api: Client, admin: Actor) -> None:
     assert (me["scopes"], me["role"], me["agent_ids"]) == (["read", "write"], "admin", [])
     assert me["account"] == {"id": str(admin.account_id), "name": "Acme"}
     assert me["token"]["name"] == "ci"
+
+
+def test_the_document_says_how_a_repeated_request_is_answered() -> None:
+    creating = document()["paths"][f"{PREFIX}/agents"]["post"]
+
+    assert "Idempotency-Replayed" in creating["responses"]["200"]["headers"]
+    assert "Idempotency-Replayed" not in creating["responses"]["201"]["headers"]
+    for code in ("idempotency_key_reused", "idempotency_changed", "idempotency_deleted"):
+        assert code in creating["description"]

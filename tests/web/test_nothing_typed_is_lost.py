@@ -8,7 +8,7 @@ from flask import Flask
 
 from agents_app.db import db
 from agents_app.models import UserSession
-from agents_app.operations import agent_reads
+from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from tests.make import PASSWORD, make_agent
@@ -101,6 +101,28 @@ def test_a_form_that_is_sent_twice_makes_one_agent(console: Flask, admin: Actor,
 
     assert first.headers["Location"] == second.headers["Location"]
     assert len(agents_of(console, admin)) == 1
+    assert "This sending stored nothing, and no new secrets either." in browser.get(second.headers["Location"]).text
+
+
+@pytest.mark.parametrize("since", ["changed", "deleted"])
+def test_a_form_whose_agent_was_changed_or_deleted_since_says_so_and_makes_another_when_it_is_sent_again(
+    console: Flask, admin: Actor, browser: Browser, since: str
+) -> None:
+    page = browser.get("/agents/new")
+    agent_id = UUID(browser.send(page, "/agents/new", **NEW).headers["Location"].partition("?")[0].split("/")[-1])
+    with console.app_context():
+        if since == "deleted":
+            agents.delete(admin, agent_id)
+        else:
+            agents.update(admin, agent_id, {"description": "Changed."})
+
+    asked = browser.send(page, "/agents/new", status=422, **NEW)
+
+    assert isinstance(asked, Page)
+    assert f"An agent was made of this form before, and was {since} since." in asked.text
+    before = len(agents_of(console, admin))
+    browser.send(asked, "/agents/new", **NEW)
+    assert len(agents_of(console, admin)) == before + 1
 
 
 def test_a_form_that_is_sent_again_with_other_content_says_so_and_then_makes_another_agent(
