@@ -19,16 +19,16 @@ from flask import current_app
 from sqlalchemy.engine import URL
 
 from agents_app.db import ROOT, parse_url
-from agents_app.encryption import Keyring, is_patterned, parse_keys
+from agents_app.encryption import Keyring, parse_keys
 from agents_app.errors import ConfigurationError
+from agents_app.schemas.rules import ip_address
+from agents_app.weak_keys import check_secret
 
 T = TypeVar("T")
 
-SECRET_MIN = 32
-SAMPLES = tuple("changeme change-me change_me secret password default example your- insecure test".split())
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # A scheme, a host name or address in ASCII, perhaps a port, and nothing more.
-PUBLIC_URL = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?/?")
+PUBLIC_URL = re.compile(r"https?://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?/?")
 KEY_SETTINGS = ("SECRET_KEY", "ENCRYPTION_KEYS", "TOKEN_PEPPERS")
 
 
@@ -79,7 +79,7 @@ class Settings:
     def keys(self) -> Keys:
         """The keys, or ConfigurationError with one sentence that names the first setting that is wrong."""
         secret_key = _present("SECRET_KEY", self.secret_key)
-        _check("SECRET_KEY", _strong_secret, secret_key)
+        _check("SECRET_KEY", check_secret, secret_key)
         encryption = _check("ENCRYPTION_KEYS", parse_keys, _present("ENCRYPTION_KEYS", self.encryption_keys))
         peppers = _check("TOKEN_PEPPERS", parse_keys, _present("TOKEN_PEPPERS", self.token_peppers))
         if set(encryption.values()) & set(peppers.values()):
@@ -165,13 +165,6 @@ def _present(name: str, text: str | None) -> str:
     return text
 
 
-def _strong_secret(text: str) -> None:
-    if len(text) < SECRET_MIN:
-        raise ValueError(f"is too short; use at least {SECRET_MIN} random characters.")
-    if is_patterned(text.encode()) or text.lower().startswith(SAMPLES):
-        raise ValueError("can be guessed; make one with: openssl rand -base64 32")
-
-
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def check(text: str) -> int:
         if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
@@ -192,18 +185,20 @@ def _minutes(text: str) -> timedelta:
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.strip("[]")
+    written, _, port = text.rpartition(":")
+    host = ip_address(written)
     try:
-        ipaddress.ip_address(host)
-        return host, _whole(1, 65535)(port)
+        if host:
+            return host, _whole(1, 65535)(port)
     except ValueError:
-        raise ValueError("must be an IP address and a port from 1 to 65535, such as 127.0.0.1:8000.") from None
+        pass
+    raise ValueError("must be an IP address and a port from 1 to 65535, such as 127.0.0.1:8000.")
 
 
 def _public_url(text: str) -> str:
     found = PUBLIC_URL.fullmatch(text.lower())
-    if found is None or (found["port"] and not 1 <= int(found["port"]) <= 65535):
+    is_address = found is not None and (not found["host"].startswith("[") or ip_address(found["host"]))
+    if found is None or not is_address or (found["port"] and not 1 <= int(found["port"]) <= 65535):
         raise ValueError("must be the address people type, such as https://agents.example.org (no path).")
     return text.lower().rstrip("/")
 

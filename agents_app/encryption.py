@@ -13,6 +13,8 @@ import re
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from agents_app.weak_keys import is_weak
+
 KEY_BYTES = 32
 NONCE_BYTES = 12
 FORMAT = "v1"
@@ -71,11 +73,6 @@ def parse_keys(text: str) -> dict[str, bytes]:
     return keys
 
 
-def is_patterned(value: bytes) -> bool:
-    """Whether a secret is visibly not random: few different bytes, or one piece repeated."""
-    return len(set(value)) < 10 or value in (value + value)[1:-1]
-
-
 def _strong_key(key_id: str, encoded: str) -> bytes:
     try:
         key = base64.b64decode(encoded.replace("-", "+").replace("_", "/") + "=" * (-len(encoded) % 4), validate=True)
@@ -83,8 +80,8 @@ def _strong_key(key_id: str, encoded: str) -> bytes:
         raise ValueError(f"holds a key called {key_id} that is not base64.") from None
     if len(key) != KEY_BYTES:
         raise ValueError(f"holds a key called {key_id} of {len(key)} bytes; {KEY_BYTES} are needed.")
-    if is_patterned(key):
-        raise ValueError(f"holds a key called {key_id} that is not random; make one with: openssl rand -base64 32")
+    if is_weak(key):
+        raise ValueError(f"holds a key called {key_id} that can be guessed; make one with: openssl rand -base64 32")
     return key
 
 

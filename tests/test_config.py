@@ -1,11 +1,17 @@
 """Settings: a bad one stops the start with one sentence that names it and never repeats its value."""
 
+import base64
+import os
+import secrets
+import string
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agents_app.config import KEY_SETTINGS, Settings, load
 from agents_app.errors import ConfigurationError
+from agents_app.weak_keys import is_weak, is_weak_text
 from tests.make import KEYS
 
 CANARY = "canary5Xy8Qm1TtLw6"
@@ -27,6 +33,9 @@ BAD = [
     ("PUBLIC_URL", f"https://root:{CANARY}@agents.example.org"),
     ("PUBLIC_URL", "https://"),
     ("PUBLIC_URL", "https://[::1"),
+    ("PUBLIC_URL", "https://::1]"),
+    ("PUBLIC_URL", "https://[::1::]"),
+    ("PUBLIC_URL", "https://[127.0.0.1]"),
     ("PUBLIC_URL", "https://agents.example.org:port"),
     ("PUBLIC_URL", "https://agents.example.org:65536"),
     ("PUBLIC_URL", "https://agents.example.org?a=b"),
@@ -36,6 +45,12 @@ BAD = [
     ("BIND", "127.0.0.1:0"),
     ("BIND", "127.0.0.1:65536"),
     ("BIND", "0.0.0.0:8000"),
+    ("BIND", "[::1:8000"),
+    ("BIND", "::1]:8000"),
+    ("BIND", "[[::1]]:8000"),
+    ("BIND", "[127.0.0.1]:8000"),
+    ("BIND", "[]:8000"),
+    ("BIND", "::1%lo:8000"),
     ("WORKERS", "0"),
     ("WORKERS", "two"),
     ("WORKERS", "٣"),
@@ -54,6 +69,7 @@ BAD = [
     ("LOG_LEVEL", "loud"),
     ("BACKUP_FOLDER", "~nobody-of-that-name/backups"),
 ]
+IN_ORDER = bytes(range(32))
 WEAK = [
     "Xk9-2z",
     "changeme" * 5,
@@ -61,7 +77,45 @@ WEAK = [
     "0123456789" * 5,
     "secret-" + "x" * 40,
     "your-secret-key-goes-here-1234567890",
+    "<a long random text that you make up yourself>",
+    "<base64 of 32 random bytes goes in here>",
+    "Please CHANGE ME to a long random value!",
+    "django-insecure-8f)2k!xq0w7e3h5t9z#m1c6v4b",
+    "CHANGE_ME_TO_A_COMPLEX_RANDOM_SECRET",
+    "abcdefghijklmnopqrstuvwxyz0123456789",
+    "ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210",
+    "qwertyuiopasdfghjklzxcvbnmqwerty1234",
+    "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+    "c292a0a3aa32397cdb050e233733900f",
+    IN_ORDER.hex(),
+    base64.b64encode(IN_ORDER).decode(),
+    base64.urlsafe_b64encode(bytes(range(1, 33))).decode().rstrip("="),
+    base64.b64encode(b"change me change me and once more").decode(),
 ]
+WEAK_BYTES = {
+    "zeros": bytes(32),
+    "0 to 31": IN_ORDER,
+    "1 to 32": bytes(range(1, 33)),
+    "31 to 0": IN_ORDER[::-1],
+    "every third": bytes(7 + 3 * number for number in range(32)),
+    "past the last byte": bytes((240 + number) % 256 for number in range(32)),
+    "one piece again": os.urandom(16) * 2,
+    "digits": b"0123456789abcdef0123456789abcdef",
+    "the alphabet": b"abcdefghijklmnopqrstuvwxyz012345",
+    "words": b"my super secret key of 32 bytes!",
+    "a placeholder": b"<32 random bytes in base64 here>",
+    "a standard's example": bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"),
+}
+# What people and programs make random keys with.
+RANDOM = {
+    "base64": lambda: secrets.token_bytes(32),
+    "hex of 16 bytes": lambda: secrets.token_hex(16),
+    "hex of 32 bytes": lambda: secrets.token_hex(32),
+    "base64 for addresses": lambda: secrets.token_urlsafe(32),
+    "letters and digits": lambda: "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32)),
+    "any sign": lambda: "".join(secrets.choice(string.printable.strip()) for _ in range(40)),
+    "digits": lambda: "".join(secrets.choice(string.digits) for _ in range(40)),
+}
 
 
 def refusal_of(**texts: str) -> str:
@@ -95,9 +149,29 @@ def test_a_weak_secret_key_is_refused(text: str) -> None:
     assert text not in sentence
 
 
+@pytest.mark.parametrize("key", WEAK_BYTES.values(), ids=WEAK_BYTES)
 @pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "TOKEN_PEPPERS"])
-def test_weak_keys_are_refused(name: str) -> None:
-    assert refusal_of(**{**KEYS, name: "k1:" + "A" * 43}).startswith(f"{name} ")
+def test_weak_keys_are_refused(name: str, key: bytes) -> None:
+    text = base64.b64encode(key).decode()
+
+    sentence = refusal_of(**{**KEYS, name: f"k1:{text}"})
+
+    assert sentence.startswith(f"{name} holds a key called k1 that can be guessed")
+    assert text not in sentence
+
+
+@pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "TOKEN_PEPPERS"])
+def test_a_placeholder_is_no_key(name: str) -> None:
+    assert refusal_of(**{**KEYS, name: "k1:<base64 of 32 random bytes>"}).startswith(f"{name} ")
+
+
+@pytest.mark.parametrize("make", RANDOM.values(), ids=RANDOM)
+def test_a_random_key_is_never_refused(make: Callable[[], str | bytes]) -> None:
+    refused = [
+        key for key in (make() for _ in range(15_000)) if (is_weak if isinstance(key, bytes) else is_weak_text)(key)
+    ]
+
+    assert refused == []
 
 
 def test_one_key_is_not_used_for_two_things() -> None:
@@ -189,6 +263,11 @@ def test_a_public_url_says_how_people_reach_the_console(url: str, is_https: bool
 
     assert found.public_url == url.lower().rstrip("/")
     assert found.is_https is is_https
+
+
+@pytest.mark.parametrize("text", ["[::1]:8000", "::1:8000"])
+def test_an_ipv6_address_may_stand_in_brackets(text: str) -> None:
+    assert load({"BIND": text}, None).bind == ("::1", 8000)
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])

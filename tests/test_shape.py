@@ -23,7 +23,8 @@ FUNCTION_MAX = 30
 # Who may use what of ours, and which packages; a part that is not named here is a table of contents and may use all.
 MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
-    "encryption": (set(), {"cryptography"}),
+    "weak_keys": (set(), set()),
+    "encryption": ({"weak_keys"}, {"cryptography"}),
     # cryptography says whether a text is a certificate or a key; encrypting is not the schemas' work.
     "schemas": ({"errors", "connections"}, {"cryptography", "pydantic", "pydantic_core", "zxcvbn"}),
     "connections": ({"errors", "schemas"}, {"pydantic", "pydantic_core"}),

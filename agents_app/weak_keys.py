@@ -1,0 +1,89 @@
+"""Keys that others know or can guess: bytes in order, repeated pieces, placeholders, and samples of manuals.
+
+A random key is never refused: what is looked for does not come about by chance.
+"""
+
+import base64
+import binascii
+import re
+from itertools import pairwise
+
+# Words that samples hold, wherever they stand; seven letters and more do not come about by chance.
+WORDS = """
+    changeme changeit changethis replaceme replacethis yoursecret yourown yoursuper insecure supersecret secretkey
+    topsecret mysecret myverysecret notasecret thisisa password example default placeholder keyboardcat qwertyuiop
+    asdfghjkl 0123456789 1234567890 abcdefghij randomstring somerandom generateme insertkey samplekey testkey
+    encryptionkey hereisa
+    """.split()
+BEGINNINGS = re.compile(r"secret|(your|test)[-_ .]", re.IGNORECASE)
+IN_BRACKETS = re.compile(
+    r"<[^<>]*(your|secret|random|here|change|replace|insert|paste|value|token|bytes|base64|[-_ ]key|key[-_ ])[^<>]*>",
+    re.IGNORECASE,
+)
+# Of a text that has only hex digits, fewer than so many differ by chance once in 10^13 keys.
+DIFFERENT_SIGNS = 6
+SECRET_MIN = 32
+# Keys that are printed in manuals and images of well-known programs, and in standards as examples.
+KNOWN = frozenset(
+    """
+    192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf
+    c292a0a3aa32397cdb050e233733900f
+    46BKJoQYlPPOexq0OhDZnIlNepKFf87WFwLbfzqDDho=
+    603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4
+    2b7e151628aed2a6abf7158809cf4f3c
+    e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+    """.split()
+)
+
+
+def check_secret(text: str) -> None:
+    """Raise ValueError, with a sentence that does not repeat it, where a text is no strong secret."""
+    if len(text) < SECRET_MIN:
+        raise ValueError(f"is too short; use at least {SECRET_MIN} random characters.")
+    if is_weak_text(text):
+        raise ValueError("can be guessed; make one with: openssl rand -base64 32")
+
+
+def is_weak_text(text: str) -> bool:
+    """Whether a text of 32 characters or more can be guessed as a secret, itself or what it is the hex or base64 of."""
+    return _is_sample(text) or any(map(is_weak, _decoded(text)))
+
+
+def is_weak(key: bytes) -> bool:
+    """Whether a key of bytes can be guessed."""
+    if key in KNOWN_BYTES:
+        return True
+    if key.isascii() and key.decode().isprintable():
+        return _is_sample(key.decode())
+    return _is_regular(key, different=min(len(key) // 3, 10))
+
+
+def _is_sample(text: str) -> bool:
+    letters = re.sub(r"[^a-z0-9]", "", text.lower())
+    is_written = any(word in letters for word in WORDS) or BEGINNINGS.match(text) or IN_BRACKETS.search(text)
+    return bool(is_written) or _is_regular(text.encode(), DIFFERENT_SIGNS)
+
+
+def _is_regular(value: bytes, different: int) -> bool:
+    """Whether few bytes are `different`, one piece is repeated, or most steps from byte to byte are the same."""
+    steps = [(after - before) % 256 for before, after in pairwise(value)]
+    most = max((steps.count(step) for step in set(steps)), default=0)
+    return len(set(value)) < different or value in (value + value)[1:-1] or most * 2 > len(steps)
+
+
+def _decoded(text: str) -> list[bytes]:
+    """What the text is the hex and the base64 of, where it is that."""
+    found = []
+    for decode in (bytes.fromhex, _from_base64):
+        try:
+            found.append(decode(text))
+        except (ValueError, binascii.Error):
+            continue
+    return found
+
+
+def _from_base64(text: str) -> bytes:
+    return base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
+
+
+KNOWN_BYTES = frozenset(key for text in KNOWN for key in (*_decoded(text), text.encode()))
