@@ -121,7 +121,10 @@ def choose_password(
     code: str, values: Mapping[str, Any], *, address: str, user_agent: str, request_id: str | None
 ) -> str:
     """Use a link to choose a new password; all other sessions end. Raises NotFound, InvalidInput."""
-    checked = parse(PasswordValues, values)
+    link = look_up(code)
+    if link["email"] is None:
+        raise NotFound(GONE)
+    checked = parse(PasswordValues, values, link)
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         invitation = _take(session, code, to_join=False)

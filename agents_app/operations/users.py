@@ -106,7 +106,7 @@ def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> No
 
     Raises InvalidInput, Throttled after too many wrong guesses, and Conflict when it was changed meanwhile.
     """
-    checked = parse(NewPasswordValues, values)
+    checked = parse(NewPasswordValues, values, {"name": actor.name, "email": actor.email})
     if checked.current_password == checked.password:
         raise InvalidInput([("/password", "Choose a password that differs from the present one.")])
     with db.reading() as connection:

@@ -108,10 +108,10 @@ def field_notes(model: type[BaseModel], name: str) -> dict[str, Any]:
     return dict(notes) if isinstance(notes, dict) else {}
 
 
-def parse(schema: type[AnySchema], values: Mapping[str, Any]) -> AnySchema:
+def parse(schema: type[AnySchema], values: Mapping[str, Any], context: Mapping[str, Any] | None = None) -> AnySchema:
     """The values as `schema` reads them. Raises InvalidInput with every broken rule."""
     try:
-        return schema.model_validate(dict(values))
+        return schema.model_validate(dict(values), context=context)
     except ValidationError as error:
         raise InvalidInput(refusals(error, schema)) from None
 

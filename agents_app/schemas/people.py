@@ -1,9 +1,10 @@
 """What a valid account, person, password and API token is."""
 
 import re
+import unicodedata
 from typing import Annotated
 
-from pydantic import model_validator
+from pydantic import AfterValidator, ValidationInfo
 
 from agents_app.schemas import limits
 from agents_app.schemas.choices import Role, Scope
@@ -38,26 +39,37 @@ email_address = Rule(_email, {"format": "email", "maxLength": limits.EMAIL})
 new_password = Rule(_new_password, {"minLength": limits.PASSWORD_MIN, "maxLength": limits.PASSWORD_MAX})
 
 
+def _plain(text: str) -> str:
+    """A text as guessers vary it: without regard to case, to white space and to how its letters are composed."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _is_not_their_own(password: str, info: ValidationInfo) -> str:
+    # Where the schema has no name and no address, the context of the validation has those of the person.
+    owner = {"name": "", "email": "", **(info.context or {}), **info.data}
+    own = (owner["name"], owner["email"], owner["email"].partition("@")[0])
+    if _plain(password) in map(_plain, own):
+        raise refuse("The password must differ from the name and the address.")
+    return password
+
+
+NewPassword = Annotated[str, AfterValidator(_is_not_their_own), new_password]
+
+
 class PersonValues(Schema):
     """A person with a password."""
 
     name: Annotated[str, line(limits.NAME)] = field("Your name", missing="Enter your name.")
     email: Annotated[str, email_address] = field("Email address", missing="Enter an email address.")
-    password: Annotated[str, new_password] = field(
+    password: NewPassword = field(
         "Password", f"At least {limits.PASSWORD_MIN} characters.", secret=True, missing="Choose a password."
     )
 
-    @model_validator(mode="after")
-    def _password_is_not_the_address(self) -> "PersonValues":
-        if self.password.casefold() in (self.email, self.name.casefold()):
-            raise refuse("The password must differ from the name and the address.")
-        return self
-
 
 class PasswordValues(Schema):
-    """A new password alone."""
+    """A new password alone; the context of the validation has the `name` and `email` of its owner."""
 
-    password: Annotated[str, new_password] = field(
+    password: NewPassword = field(
         "New password", f"At least {limits.PASSWORD_MIN} characters.", secret=True, missing="Choose a password."
     )
 

@@ -1,19 +1,27 @@
 """Which passwords are taken, how they are kept, and how forms ask for them."""
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from argon2 import extract_parameters
 from flask import Flask
 
+from agents_app.db import db
 from agents_app.errors import InvalidInput, NotSignedIn
-from agents_app.operations import invitations, passwords, sessions
+from agents_app.models import User
+from agents_app.operations import accounts, invitations, passwords, sessions, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.fields import parse
 from agents_app.schemas.people import PasswordValues
-from tests.make import PASSWORD
+from tests.make import PASSWORD, make_user
 from tests.security.conftest import Visitor
 
+FROM_HERE: dict[str, Any] = {"address": "198.51.100.78", "user_agent": "", "request_id": None}
 REFUSED = {
     "eleven characters": "aB3$xyzwvut",
     "too long": "x1" * 513,
@@ -44,6 +52,66 @@ TAKEN = {
 def test_a_password_that_is_guessed_early_is_refused(password: str) -> None:
     with pytest.raises(InvalidInput):
         parse(PasswordValues, {"password": password})
+
+
+ADA = {"name": "Augusta Ada King", "email": "countess.lovelace@example.org"}
+HER_OWN = {
+    "name": "Augusta Ada King",
+    "name in capitals": "AUGUSTA ADA KING",
+    "name in one word": "augustaadaking",
+    "name in wide letters": "\uff21ugusta Ada King",
+    "address": "Countess.Lovelace@example.org",
+    "address with spaces around": " countess.lovelace@example.org ",
+    "address before the @": "countess.lovelace",
+}
+
+
+def _set_up(app: Flask, password: str) -> object:
+    return accounts.claim({"account_name": "Apex", **ADA, "password": password}, "", **FROM_HERE)
+
+
+def _at_the_terminal(app: Flask, password: str) -> object:
+    return accounts.create({"account_name": "Apex", **ADA, "password": password})
+
+
+def _by_joining(app: Flask, password: str) -> object:
+    code = invitations.invite(make_user(app), {"role": "viewer"})
+    return invitations.join(code, {**ADA, "password": password}, **FROM_HERE)
+
+
+def _by_a_link(app: Flask, password: str) -> object:
+    admin = make_user(app)
+    code = invitations.reset_password(admin, make_her(app, admin))
+    return invitations.choose_password(code, {"password": password}, **FROM_HERE)
+
+
+def _in_the_profile(app: Flask, password: str) -> object:
+    admin = make_user(app)
+    her = replace(admin, user_id=make_her(app, admin), **ADA)
+    return users.change_password(her, "", {"current_password": PASSWORD, "password": password})
+
+
+def make_her(app: Flask, admin: Actor) -> UUID:
+    """The person of ADA, in the account of this admin."""
+    with db.transaction() as session:
+        session.execute(sa.delete(User).where(User.email == ADA["email"]))
+    found = make_user(app, "viewer", admin.account_id, **ADA).user_id
+    assert found is not None
+    return found
+
+
+DOORS = [_set_up, _at_the_terminal, _by_joining, _by_a_link, _in_the_profile]
+
+
+@pytest.mark.parametrize("password", HER_OWN.values(), ids=HER_OWN)
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__.strip("_"))
+def test_no_door_takes_ones_own_name_or_address_as_password(
+    console: Flask, door: Callable[[Flask, str], object], password: str
+) -> None:
+    with console.app_context(), pytest.raises(InvalidInput) as refusal:
+        door(console, password)
+
+    assert refusal.value.fields == [("/password", "The password must differ from the name and the address.")]
 
 
 @pytest.mark.parametrize("password", TAKEN.values(), ids=TAKEN)
