@@ -1,4 +1,7 @@
-"""One row for every act by anybody, append only. No secret, no token and no cookie is ever in a row."""
+"""One row for every act by anybody. No secret, no token and no cookie is ever in a row.
+
+Rows are added only; the one thing that changes is the count in the details of a refusal that is repeated.
+"""
 
 import uuid
 from datetime import datetime

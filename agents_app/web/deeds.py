@@ -38,7 +38,7 @@ SENTENCES = {
     "secrets.rotated": "moved {moved} secrets to the encryption key {key}",
     "secrets.key_given_up": "gave up the encryption key {key} with all that only it could read",
     "secrets.private_key_removed": "removed a private key that was stored in clear from the agent {target}",
-    "access.denied": "was refused: {detail}",
+    "access.denied": "was refused: {detail}{times}",
     "account.created": "set up the account {target}",
     "account.renamed": "renamed the account to {target}",
     "account.purged": "removed what was past its time: {what} ({number})",
@@ -59,9 +59,12 @@ def deed(event: Mapping[str, Any]) -> Markup:
         "what": "old records",
         "number": "some",
         "detail": "not allowed",
+        "count": 1,
         **event["details"],
     }
-    told |= {"role": A_ROLE.get(told["role"], told["role"]), "target": _target(event)}
+    times = f" ({told['count']} times within a minute)" if told["count"] != 1 else ""
+    role = A_ROLE.get(str(told["role"]), told["role"])
+    told |= {"role": role, "target": _target(event), "times": times}
     return Markup.escape(sentence).format(**told)
 
 

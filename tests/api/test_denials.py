@@ -1,5 +1,8 @@
-"""What somebody was refused stands in Activity."""
+"""What somebody was refused stands in Activity, once a minute for each actor and act, with a count."""
 
+import threading
+from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,6 +11,8 @@ from flask import Flask
 
 from agents_app.db import db
 from agents_app.models import Event
+from agents_app.operations import events
+from agents_app.web.deeds import deed
 from tests import make
 
 
@@ -40,3 +45,79 @@ def test_a_viewer_who_asks_for_an_act_of_editors_is_noted(console: Flask) -> Non
 
     assert answer.status_code == 403
     assert [asked.split()[0] for _, asked in denials(console, viewer.account_id)] == ["POST"]
+
+
+def counts(console: Flask, account_id: UUID) -> list[tuple[str, str, int]]:
+    """Of each event of a refusal: who, which method, how often."""
+    wanted = sa.select(Event.actor_name, Event.details, Event.created_at).where(Event.account_id == account_id)
+    with console.app_context(), db.reading() as connection:
+        rows = connection.execute(wanted.where(Event.action == "access.denied").order_by(Event.created_at))
+        return [(row.actor_name, row.details["asked"].split()[0], row.details["count"]) for row in rows]
+
+
+def ask(console: Flask, token: str, method: str) -> Any:
+    path = "/api/v1/agents" if method == "POST" else f"/api/v1/agents/{uuid4()}"
+    headers = {"Authorization": f"Bearer {token}"}
+    return console.test_client().open(path, method=method, json=make.agent_values(), headers=headers)
+
+
+def test_one_who_is_refused_again_and_again_does_not_bury_activity(console: Flask) -> None:
+    viewer = make.make_user(console, "viewer")
+    token, other = (make.make_token(console, viewer, "write") for _ in "12")
+
+    for method in ("POST", "POST", "POST", "PATCH"):
+        assert ask(console, token, method).status_code == 403
+    ask(console, other, "POST")
+    with console.app_context():
+        events.record_denial(viewer, "GET web.people.listing", "Only an admin may do this.")
+
+    noted = [("token ci", "POST", 3), ("token ci", "PATCH", 1), ("token ci", "POST", 1), ("Viewer", "GET", 1)]
+    assert counts(console, viewer.account_id) == noted
+
+
+def test_a_minute_later_there_is_another_event(console: Flask) -> None:
+    viewer = make.make_user(console, "viewer")
+    token = make.make_token(console, viewer, "write")
+    for _ in range(2):
+        ask(console, token, "POST")
+    with console.app_context(), db.transaction() as session:
+        for event in session.scalars(sa.select(Event).where(Event.account_id == viewer.account_id)):
+            event.created_at -= timedelta(seconds=61)
+            event.id = uuid4()
+
+    ask(console, token, "POST")
+
+    assert [count for _, _, count in counts(console, viewer.account_id)] == [2, 1]
+
+
+def test_refusals_at_the_same_moment_are_counted_in_one_event(console: Flask) -> None:
+    viewer, together = make.make_user(console, "viewer"), threading.Barrier(6)
+
+    def be_refused() -> None:
+        with console.app_context():
+            together.wait()
+            events.record_denial(viewer, "POST web.agents.new", "Only an editor or admin may do this.")
+
+    threads = [threading.Thread(target=be_refused) for _ in range(6)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+    assert counts(console, viewer.account_id) == [("Viewer", "POST", 6)]
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        (
+            {"detail": "Only an admin may do this.", "count": 3},
+            "was refused: Only an admin may do this. (3 times within a minute)",
+        ),
+        ({"detail": "Only an admin may do this.", "count": 1}, "was refused: Only an admin may do this."),
+        ({"detail": "Only an admin may do this."}, "was refused: Only an admin may do this."),
+    ],
+    ids=["three times", "once", "of an earlier release"],
+)
+def test_the_sentence_of_a_refusal_tells_how_often(details: dict[str, Any], words: str) -> None:
+    event = {"action": "access.denied", "details": details, "target_name": None}
+
+    assert str(deed(event)) == words
