@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from agents_app.db import db
 from agents_app.models import Agent, AgentVersion, Event, User
@@ -42,7 +42,7 @@ def listing(actor: Actor, query: ActivityQuery) -> Page:
         statement = statement.where(sa.tuple_(Event.created_at, Event.id) < sa.tuple_(*literals))
     newest = statement.order_by(Event.created_at.desc(), Event.id.desc()).limit(query.limit + 1)
     with db.reading() as connection:
-        items = [dict(row._mapping) for row in connection.execute(newest)]
+        items = [_item(row) for row in connection.execute(newest)]
         shown = items[: query.limit]
         _tell_agents(connection, actor, shown)
     return Page(shown, _next(shown[-1]) if len(items) > query.limit else None)
@@ -57,6 +57,11 @@ def people(actor: Actor) -> dict[UUID, str]:
         return {row.id: row.name for row in rows}
 
 
+def _item(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    # Other releases may have stored details in another form.
+    return {**row._mapping, "details": row.details if isinstance(row.details, dict) else {}}
+
+
 def _tell_agents(connection: Connection, actor: Actor, items: list[dict[str, Any]]) -> None:
     wanted = {item["target_id"] for item in items if item["target_kind"] == "agent"}
     mine = sa.select(Agent.id).where(Agent.account_id == actor.account_id, Agent.id.in_(wanted))
@@ -68,9 +73,9 @@ def _tell_agents(connection: Connection, actor: Actor, items: list[dict[str, Any
     undoable = {(row[0], row[1]) for row in connection.execute(last)} if gone else set()
     for item in items:
         item["is_there"] = item["target_id"] in there
-        item["can_be_undone"] = (item["target_id"], item["details"].get("version")) in undoable and (
-            item["action"] == "agent.deleted"
-        )
+        version = item["details"].get("version")
+        is_last = isinstance(version, int) and (item["target_id"], version) in undoable
+        item["can_be_undone"] = is_last and item["action"] == "agent.deleted"
 
 
 def _conditions(query: ActivityQuery) -> list[sa.ColumnElement[bool]]:

@@ -90,8 +90,7 @@ def _remove(session: Session, operator: str, one: Misplaced, numbers: list[int])
 
 def _members(config: Any) -> list[str]:
     """The public members of a stored configuration that hold a private key."""
-    public = secrets.public_config(config) if isinstance(config, dict) else {}
-    return [name for name, value in public.items() if without_private_keys(value) != value]
+    return [name for name, value in secrets.public_config(config).items() if without_private_keys(value) != value]
 
 
 def _agents() -> Iterator[_Place]:

@@ -1,6 +1,6 @@
 """What becomes of an agent's secrets at a change: keep, set, remove, and when a kept one must be typed again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -43,13 +43,12 @@ class Secrets:
 def stored(api_key: str | None, config: Mapping[str, Any]) -> dict[str, str]:
     """The encrypted values of a stored agent, by JSON pointer."""
     found = {API_KEY: api_key} if api_key else {}
-    sealed = {name: value for name, value in config.items() if isinstance(value, dict) and SEALED in value}
-    return found | {f"/{CONFIG}/{name}": value[SEALED] for name, value in sealed.items()}
+    return found | {f"/{CONFIG}/{name}": str(value[SEALED]) for name, value in _members(config) if _is_sealed(value)}
 
 
 def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The stored configuration without its secrets."""
-    return {name: value for name, value in config.items() if not (isinstance(value, dict) and SEALED in value)}
+    return {name: value for name, value in _members(config) if not _is_sealed(value)}
 
 
 def shown_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,9 +60,10 @@ def shown_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> 
     return shown
 
 
-def shown_facts(sealed: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def shown_facts(sealed: Mapping[str, str], facts: Any) -> dict[str, dict[str, Any]]:
     """What may be shown of each stored secret, by JSON pointer; null where it was not recorded."""
-    known = {pointer: facts.get(pointer) or {} for pointer in (*facts, *sealed)}
+    recorded = {pointer: fact for pointer, fact in _object(facts).items() if isinstance(fact, dict)}
+    known = {pointer: recorded.get(pointer, {}) for pointer in (*recorded, *sealed)}
     return {pointer: {name: fact.get(name) for name in FACTS} for pointer, fact in known.items()}
 
 
@@ -148,6 +148,19 @@ def _facts(value: str, actor: Actor) -> dict[str, Any]:
     return {"set_at": now().isoformat(), "set_by": actor.name, "last_four": value[-4:] if tells else None}
 
 
+def _members(config: object) -> Iterable[tuple[str, Any]]:
+    # Reading must survive what other releases or other programs stored.
+    return config.items() if isinstance(config, Mapping) else ()
+
+
+def _is_sealed(value: object) -> bool:
+    return isinstance(value, dict) and SEALED in value
+
+
 def _member(pointer: str) -> str | None:
     prefix = f"/{CONFIG}/"
     return pointer.removeprefix(prefix) if pointer.startswith(prefix) else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
