@@ -125,7 +125,8 @@ def _differing(changes: Mapping[str, Any], current: Mapping[str, Any]) -> dict[s
 def _is_same(value: object, stored: object) -> bool:
     if isinstance(value, str) and isinstance(stored, str):
         return value.replace("\r\n", "\n").strip() == stored.strip()
-    return type(value) is type(stored) and value == stored
+    # Forms send numbers as text.
+    return (type(value) is type(stored) and value == stored) or (type(stored) is int and value == str(stored))
 
 
 def _without(members: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

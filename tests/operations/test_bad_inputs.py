@@ -32,3 +32,11 @@ def test_a_change_to_a_bad_value_is_refused_with_the_same_sentences(app: Flask, 
 
     assert sorted(refusal.value.fields) == sorted(bad.refused)
     assert agent_reads.read(maker, agent_id)["version"] == 1
+
+
+def test_an_ipv6_address_is_stored_without_its_brackets(app: Flask) -> None:
+    maker = make_user(app)
+
+    for text in ("[::1]", "::1", " [0:0:0:0:0:0:0:1] "):
+        agent_id = make_agent(app, maker, connection_config={"host": text})
+        assert agent_reads.read(maker, agent_id)["connection_config"]["host"] == "::1"

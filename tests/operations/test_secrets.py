@@ -89,6 +89,19 @@ def test_a_blank_secret_is_not_typed_again(app: Flask, admin: Actor, blank: str)
         agents.update(admin, agent_id, {"connection_config": {"host": "other.example.org", "password": blank}})
 
 
+@pytest.mark.parametrize("value", ["Ab***9!", "***1", "x***", "abc•••", "**", "xxxxy", "x...z", "hidden-7"])
+def test_a_secret_that_only_contains_what_masks_are_made_of_is_taken(app: Flask, admin: Actor, value: str) -> None:
+    for kind, names in SECRETS.items():
+        config = dict.fromkeys(names, value)
+        api_key = value if value.isascii() else None
+        agent_id = make_agent(app, admin, connection_type=kind, api_key=api_key, connection_config=config)
+
+        found = in_clear(admin, agent_id)
+
+        assert found["connection_config"].items() >= config.items()
+        assert found["api_key"] == api_key
+
+
 @pytest.mark.parametrize(("typed", "left"), [("battery staple", "battery staple"), (None, None)])
 def test_a_destination_changes_with_a_typed_or_removed_secret(
     app: Flask, admin: Actor, typed: str | None, left: str | None
