@@ -18,7 +18,7 @@ from agents_app.operations import secrets
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
-from agents_app.schemas.choices import AgentStatus, ConnectionType
+from agents_app.schemas.choices import AgentStatus
 from agents_app.schemas.listing import AgentQuery, make_cursor, read_cursor
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -33,7 +33,8 @@ SHORT = (
     Agent.status,
     Agent.status_reason,
     Agent.model_type,
-    Agent.connection_type,
+    # As text: a release that runs beside a later one lists agents of types that it does not know.
+    sa.type_coerce(Agent.connection_type, sa.String).label("connection_type"),
     Agent.credential_expires_at,
     Agent.version,
     Agent.created_at,
@@ -143,8 +144,9 @@ def _short(row: AnyRow) -> dict[str, Any]:
 
 
 def _item(row: AnyRow) -> dict[str, Any]:
-    declaration = TYPES[ConnectionType(row.connection_type)]
-    return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in declaration.title_fields}}
+    declaration = TYPES.get(row.connection_type)
+    titles = declaration.title_fields if declaration else ()
+    return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in titles}}
 
 
 def _statement(query: AgentQuery) -> AnySelect:

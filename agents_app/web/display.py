@@ -23,7 +23,7 @@ from agents_app.web.theme import THEMES, chosen_theme
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (less than so many seconds, seconds of one unit, word)
 STEPS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
-TYPE_ICONS = {ConnectionType.DB: "database", ConnectionType.POWERBI: "chart-column"}
+TYPE_ICONS: dict[str, str] = {ConnectionType.DB: "database", ConnectionType.POWERBI: "chart-column"}
 CREDENTIAL_WARNING_DAYS = 30
 # What the page of a refusal is called, by its code where one status has several, else by its status.
 ERROR_TITLES = {
@@ -135,17 +135,19 @@ def initials(name: str) -> str:
 
 def type_icon(kind: str) -> str:
     """The icon of a connection type."""
-    return TYPE_ICONS.get(ConnectionType(kind), "plug")
+    return TYPE_ICONS.get(kind, "plug")
 
 
 def type_label(kind: str) -> str:
-    """What people call a connection type."""
-    return TYPES[ConnectionType(kind)].label
+    """What people call a connection type; one of a later release is called as it is stored."""
+    return next((model.label for known, model in TYPES.items() if known == kind), kind)
 
 
 def server(item: Mapping[str, Any]) -> str:
     """What a listed agent's data is on: the kind of server where its type knows several, else the type."""
-    model = TYPES[ConnectionType(item["connection_type"])]
+    model = TYPES.get(item["connection_type"])
+    if model is None:
+        return type_label(item["connection_type"])
     for name, value in item["connection"].items():
         labels = field_notes(model, name).get("labels", {})
         if value in labels:

@@ -139,3 +139,21 @@ def test_every_agent_can_be_shown(app: Flask) -> None:
             shown = typed(app, "agents", "show", str(row.id), "--account", str(row.account_id), *form)
             assert (shown.exit_code, shown.stderr) == (0, "")
     assert len(rows) == len(CONFIGS) + len(FACTS)
+
+
+def test_an_agent_of_a_type_that_a_later_release_added_is_listed_and_shown(app: Flask) -> None:
+    with app.app_context():
+        with db.transaction() as session:
+            row = session.execute(sa.select(Agent.id, Agent.account_id).limit(1)).one()
+            is_sqlite = session.get_bind().dialect.name == "sqlite"
+            later = (
+                "PRAGMA ignore_check_constraints = ON" if is_sqlite else "ALTER TYPE connectiontype ADD VALUE 'ORACLE'"
+            )
+            session.execute(sa.text(later))
+        with db.transaction() as session:
+            change = sa.text("UPDATE agents SET connection_type = 'ORACLE' WHERE id = :id")
+            session.execute(change.bindparams(sa.bindparam("id", row.id, Agent.id.type)))
+
+    for words in (["list"], ["show", str(row.id)]):
+        shown = typed(app, "agents", *words, "--account", str(row.account_id))
+        assert (shown.exit_code, "ORACLE" in shown.stdout) == (0, True)
