@@ -200,6 +200,7 @@ BAD_AGENTS = [
     _power_bi("certificate behind its key", "certificate_pem", pem.private_key() + pem.certificate(), KEY_BELONGS),
     _power_bi("key as certificate", "certificate_pem", pem.keys()["encrypted EC"], KEY_BELONGS),
     _power_bi("half of a key behind a certificate", "certificate_pem", HALF_A_KEY, KEY_BELONGS),
+    _power_bi("certificate of no version", "certificate_pem", pem.certificate_of_no_version(), DAMAGED),
     _power_bi("certificate that is none", "certificate_pem", NO_CERTIFICATE, DAMAGED),
     _power_bi(
         "request as certificate", "certificate_pem", NO_CERTIFICATE.replace("CATE", "CATE REQUEST"), A_CERTIFICATE

@@ -1,7 +1,9 @@
 """Certificates and private keys, made once a run."""
 
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from textwrap import wrap
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -29,6 +31,14 @@ def certificate(name: str = "case") -> str:
     builder = x509.CertificateBuilder(who, who, _key().public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(moment).not_valid_after(moment + timedelta(days=2))
     return builder.sign(_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def certificate_of_no_version() -> str:
+    """A certificate that says of itself that it is of a version that there is not."""
+    body = b64decode("".join(certificate().splitlines()[1:-1]))
+    damaged = body.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1)
+    lines = wrap(b64encode(damaged).decode(), 64)
+    return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
 
 
 @cache

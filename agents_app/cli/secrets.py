@@ -18,7 +18,7 @@ IN_CLEAR_HEADINGS = ("AGENT", "FIELD", "NOW", "VERSIONS", "KIND", "NAME")
 WHAT_TO_DO = """\
 Everybody who saw these agents could read the private keys in them. For each one:
   1. Replace the key where it was issued.
-  2. Save the agent with the new certificate in its field, and the new key in the field Private key.
+  2. Save the agent with the new certificate and, where its connection takes one, the new key in the field Private key.
   3. Remove the old key from the agent and its history with: flask secrets remove-private-keys"""
 
 secrets = ConsoleGroup("secrets", help="Check and change the keys that stored secrets are encrypted with.")

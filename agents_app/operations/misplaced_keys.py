@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +51,7 @@ class _Place:
 def find() -> list[Misplaced]:
     """Every member that holds a private key, in all accounts, deleted agents included."""
     found: dict[tuple[UUID, str], Misplaced] = {}
-    for place in (*_agents(), *_versions()):
+    for place in chain(_agents(), _versions()):
         kind = "deleted agent" if place.is_deleted else "agent"
         for name in _members(place.config):
             pointer = f"/{CONFIG}/{name}"

@@ -32,7 +32,7 @@ def certificates(key_belongs: str) -> Rule:
             raise refuse(PASTE.format("CERTIFICATE"))
         try:
             x509.load_pem_x509_certificates(text.encode())
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             raise refuse("This is damaged or no certificate. Export the certificate as PEM again.") from None
         return text
 
