@@ -4,7 +4,7 @@ VENV := .venv
 # By module, so that a checkout may be moved: a script's first line holds the path it was installed under.
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help run setup test lint sure lock
+.PHONY: help run setup test lint long sure lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -18,16 +18,22 @@ run: setup ## Set up what is missing and serve on http://127.0.0.1:8000
 
 setup: $(VENV)/.run ## Install what the console needs into .venv
 
+# With -E Python takes no setting from the environment. What else stands there is cleared by the tests themselves.
+TESTS := $(VENV)/bin/python -E -m pytest -n 2
+unexport PYTEST_ADDOPTS PYTEST_PLUGINS
+
 test: lint ## Check style and types, then run every test that this machine allows
-	$(RUN) pytest -n 2 -m "not long"
+	$(TESTS) -m "not long"
 
 lint: $(VENV)/.test ## Check style and types
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 
-sure: lint ## Everything: style, types, all tests and the long ones
-	$(RUN) pytest -n 2
+long: $(VENV)/.test ## Run the tests that take long
+	$(TESTS) -m long
+
+sure: test long ## Everything: style, types, all tests and the long ones
 
 LOCK := $(RUN) uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --upgrade --quiet

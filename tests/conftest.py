@@ -1,7 +1,13 @@
 """Fixtures that every test may ask for. A test on PostgreSQL runs on a real server and never skips."""
 
+# isort: off
+# First of all: what is imported after it finds an empty environment.
+from tests import isolation
+
+# isort: on
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +20,23 @@ from agents_app.operations.permissions import Actor
 from tests import make, postgres
 
 OpenConsole = Callable[..., Flask]
+
+
+def pytest_configure() -> None:
+    """Before any test: look at the server that tests are to use."""
+    isolation.check_server()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that went for the data of the person who runs it has failed."""
+    return isolation.judge((yield))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _out_of_the_checkout() -> None:
+    # Nor does a program start there that is not told where to start.
+    os.chdir(isolation.HOME)
 
 
 @pytest.fixture(scope="session")

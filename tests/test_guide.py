@@ -5,7 +5,6 @@ Step 1 is done in a copy of the project as it was before the agents table came.
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 
 from agents_app.db import ROOT
 from tests import postgres
+from tests.project import copy_project, shared_copy
 
 BIN = Path(sys.executable).parent
 BEFORE = "3b1f07c5d2a9"
@@ -119,10 +119,7 @@ def spelling(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def first_day(tmp_path: Path, spelling: str, database_url: str) -> Operator:
     """The project before the agents table came; DATABASE_URL is the only line of `.env`."""
-    folder = tmp_path / "project"
-    shutil.copytree(ROOT / "agents_app", folder / "agents_app", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "migrations", folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", folder)
+    folder = copy_project(tmp_path / "project")
     for version in (folder / "migrations" / "versions").glob("*.py"):
         if not version.name.startswith(BEFORE):
             version.unlink()
@@ -137,9 +134,9 @@ def first_day(tmp_path: Path, spelling: str, database_url: str) -> Operator:
 
 
 @pytest.fixture
-def today(spelling: str, database_url: str) -> Operator:
+def today(tmp_path: Path, spelling: str, database_url: str) -> Operator:
     """The project as it is."""
-    return Operator(ROOT, spelling, database_url)
+    return Operator(copy_project(tmp_path / "project"), spelling, database_url)
 
 
 def test_the_guide_from_top_to_bottom(first_day: Operator) -> None:
@@ -186,7 +183,7 @@ def test_the_guide_from_top_to_bottom(first_day: Operator) -> None:
 
 
 def test_the_guides_look_at_the_table(postgres_url: str) -> None:
-    operator = Operator(ROOT, "alembic", postgres_url)
+    operator = Operator(shared_copy(), "alembic", postgres_url)
     operator.types("upgrade head")
 
     assert "public | agents | table" in operator.asks_psql("\\dt agents")
@@ -201,7 +198,7 @@ def test_the_guides_look_at_the_table(postgres_url: str) -> None:
 
 
 def test_the_guides_backup(tmp_path: Path, postgres_server: str, postgres_url: str) -> None:
-    operator = Operator(ROOT, "alembic", postgres_url)
+    operator = Operator(shared_copy(), "alembic", postgres_url)
     operator.types("upgrade head")
     url = sa.make_url(postgres_url)
     host = url.query.get("host", url.host)
@@ -212,14 +209,14 @@ def test_the_guides_backup(tmp_path: Path, postgres_server: str, postgres_url: s
 
     assert run.returncode == 0, run.stderr
     with postgres.database(postgres_server) as other_url:
-        other = Operator(ROOT, "alembic", other_url)
+        other = Operator(shared_copy(), "alembic", other_url)
         restore = [postgres.client("psql"), "-X", "-v", "ON_ERROR_STOP=1", "-f", backup, other_url]
         subprocess.run(restore, check=True, capture_output=True)
         other.types("check")
 
 
 def test_every_verb_works_on_the_project_as_it_is(today: Operator) -> None:
-    files = set((ROOT / "migrations" / "versions").glob("*.py"))
+    files = set((today.folder / "migrations" / "versions").glob("*.py"))
     today.types("upgrade head")
     head = today.types("heads").partition(" ")[0]
 
@@ -230,7 +227,7 @@ def test_every_verb_works_on_the_project_as_it_is(today: Operator) -> None:
     assert "No changes in schema detected." in today.types('revision --autogenerate -m "add_agents_table"')
     if today.spelling == "flask db":
         assert "No changes in schema detected." in today.types("migrate -m add_agents_table")
-    assert set((ROOT / "migrations" / "versions").glob("*.py")) == files
+    assert set((today.folder / "migrations" / "versions").glob("*.py")) == files
     today.types("stamp head")
     assert "CREATE TABLE agents" in today.types("upgrade head --sql")
     today.types(f"downgrade {BEFORE}")
@@ -240,7 +237,7 @@ def test_every_verb_works_on_the_project_as_it_is(today: Operator) -> None:
 
 
 def test_making_the_folder_of_migrations_again_is_refused_in_one_line(spelling: str, sqlite_url: str) -> None:
-    operator = Operator(ROOT, spelling, sqlite_url)
+    operator = Operator(shared_copy(), spelling, sqlite_url)
     run = operator.tries(f"{spelling} init {'migrations' if spelling == 'alembic' else ''}")
 
     assert run.returncode != 0

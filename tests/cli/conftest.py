@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,10 +21,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from agents_app.db import ROOT
 from tests.make import KEYS, make_account
+from tests.project import copy_project
 
-PARTS = ("agents_app", "migrations", "static", "templates", "pyproject.toml", "wsgi.py")
 PATIENCE_S = 60
 # As the kernel's table of connections calls a socket that listens.
 LISTENS = "0A"
@@ -105,13 +103,7 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     """A copy of the project, without any setting, in a folder with a space in its name."""
-    folder = tmp_path / "agent console"
-    folder.mkdir()
-    for name in PARTS:
-        source = ROOT / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy2
-        copy(source, folder / name)
-    return Checkout(folder, {})
+    return Checkout(copy_project(tmp_path / "agent console"), {})
 
 
 @pytest.fixture

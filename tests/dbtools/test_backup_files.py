@@ -12,9 +12,10 @@ import pytest
 from alembic import command
 from alembic.util import CommandError
 
-from agents_app.db import ROOT, parse_url
+from agents_app.db import parse_url
 from agents_app.dbtools import backups
 from tests.dbtools.tools import GUIDE, engine_of, product, run_sql
+from tests.project import shared_copy
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'of_others'::regclass"
 
@@ -74,7 +75,9 @@ def test_a_deployment_that_is_told_to_end_leaves_nothing_of_its_backup(postgres_
 def _started(words: str, url: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
     line = [sys.executable, "-m", "flask", "db", *words.split()]
-    return subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        line, cwd=shared_copy(), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def _random_text() -> str:

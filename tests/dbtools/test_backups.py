@@ -13,11 +13,12 @@ import pytest
 from alembic import command
 from alembic.util import CommandError
 
-from agents_app.db import ROOT, parse_url
+from agents_app.db import parse_url
 from agents_app.dbtools import backups
 from agents_app.dbtools.refusals import in_plain_words
 from tests import postgres
 from tests.dbtools.tools import product, rows_of, run_sql, schema_of
+from tests.project import shared_copy
 
 # Two tables that hold as many rows as each other at any moment.
 WRITER = """
@@ -190,7 +191,7 @@ def _types_both(url: str, other: str) -> None:
 def _typed(words: str, url: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
     command_line = [sys.executable, "-m", "flask", "db", *words.split()]
-    run = subprocess.run(command_line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(command_line, cwd=shared_copy(), env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == code, run.stderr
     return run
 
@@ -231,7 +232,9 @@ def _tables(url: str) -> set[str]:
 
 @contextmanager
 def _writing(url: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen([sys.executable, "-c", WRITER, url], cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, url], cwd=shared_copy(), stdout=subprocess.PIPE, text=True
+    ) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "writing\n"
         try:

@@ -6,7 +6,6 @@ of a `text` block after it must be printed. `python` blocks are one migration af
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from alembic.script import ScriptDirectory
 from agents_app.db import ROOT
 from tests import postgres
 from tests.dbtools.tools import GUIDE, product, run_sql
+from tests.project import copy_project
 
 PAGE = (ROOT / "docs" / "migrations.md").read_text()
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -77,13 +77,8 @@ def test_every_command_and_every_step_on_the_page_is_run() -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the project that may be changed."""
-    folder = tmp_path / "project"
-    for part in ("agents_app", "migrations"):
-        shutil.copytree(ROOT / part, folder / part)
-    for file in ("pyproject.toml", "wsgi.py"):
-        shutil.copy(ROOT / file, folder)
     (tmp_path / "backups").mkdir()
-    return folder
+    return copy_project(tmp_path / "project")
 
 
 @pytest.mark.parametrize(("kind", "block"), TYPED)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from alembic import command
 
-from agents_app.db import ROOT, parse_url
+from agents_app.db import parse_url
 from agents_app.dbtools import backups
 from tests.dbtools.tools import GUIDE, product, run_sql
+from tests.project import shared_copy
 
 ID = "00000000000000000000000000000001"
 AGENT = f"""
@@ -45,7 +46,7 @@ def _shown(words: str, url: str) -> str:
     terminal, end = pty.openpty()
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "TERM": "xterm"}
     line = [sys.executable, "-m", "flask", "db", *words.split()]
-    with subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=end) as run:
+    with subprocess.Popen(line, cwd=shared_copy(), env=environment, stdout=subprocess.DEVNULL, stderr=end) as run:
         os.close(end)
         told = _read(terminal)
     assert run.returncode == 0, told

@@ -12,11 +12,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from agents_app.db import ROOT, db
+from agents_app.db import db
 from agents_app.dbtools import schema_state
 from agents_app.errors import Unavailable
 from tests.dbtools.conftest import Flasks
 from tests.dbtools.tools import GUIDE, Project, engine_of, product, run_sql, schema_of
+from tests.project import shared_copy
 
 VERBS: dict[str, Callable[[Config], object]] = {
     "upgrade": lambda config: command.upgrade(config, "head"),
@@ -108,7 +109,7 @@ def test_a_file_of_another_kind_is_no_sqlite_database(tmp_path_factory: pytest.T
 def test_both_command_lines_print_one_line_and_fail(command_line: list[str], setting: str, told: str) -> None:
     environment = {**os.environ, "DATABASE_URL": setting, "FLASK_APP": "wsgi.py"}
     words = [sys.executable, "-W", "error", "-m", *command_line, "upgrade", "head"]
-    run = subprocess.run(words, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+    run = subprocess.run(words, check=False, cwd=shared_copy(), env=environment, capture_output=True, text=True)
 
     printed = run.stdout + run.stderr
     assert run.returncode != 0
@@ -199,7 +200,7 @@ def test_a_run_that_is_interrupted_is_told_in_one_line(database_url: str, tmp_pa
 def test_a_run_that_a_full_disk_undid_says_so(sqlite_url: str) -> None:
     environment = {**os.environ, "DATABASE_URL": sqlite_url}
     words = ["sh", "-c", 'ulimit -f 128; exec "$@"', "sh", sys.executable, "-m", "alembic", "upgrade", "head"]
-    run = subprocess.run(words, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+    run = subprocess.run(words, check=False, cwd=shared_copy(), env=environment, capture_output=True, text=True)
 
     assert run.returncode != 0
     assert "All these steps were undone" in run.stdout

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +12,12 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.util import CommandError
 
-from agents_app.db import ROOT, parse_url
+from agents_app.db import parse_url
 from agents_app.dbtools.rehearsal import Rehearsal, in_words, rehearse
 from agents_app.dbtools.scratch import scratch
 from tests import postgres
 from tests.dbtools.tools import product, rows_of, run_sql, schema_of
+from tests.project import copy_project
 
 HEAD = "a5ecd374ab0b"
 BEHIND = "0f96d3b7e815"
@@ -63,12 +63,7 @@ def database(database_url: str) -> str:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project, to put a step into."""
-    folder = tmp_path / "project"
-    for name in ("agents_app", "migrations", "templates", "static"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "wsgi.py"):
-        shutil.copy(ROOT / name, folder)
-    return folder
+    return copy_project(tmp_path / "project")
 
 
 def test_a_role_that_may_not_create_databases_is_told_what_to_do(

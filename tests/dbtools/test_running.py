@@ -16,9 +16,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from agents_app import dbtools
-from agents_app.db import ROOT, parse_url
+from agents_app.db import parse_url
 from agents_app.dbtools.postgresql import MIGRATION
 from tests.dbtools.tools import Project, engine_of, product, rows_of, run_sql, schema_of
+from tests.project import shared_copy
 
 UPGRADE = [sys.executable, "-W", "error", "-m", "alembic", "upgrade", "head"]
 FAMILY = (
@@ -243,7 +244,7 @@ def test_loggers_stay_as_they_are(sqlite_url: str) -> None:
 
 def _start(url: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "DATABASE_URL": url}
-    return subprocess.Popen(UPGRADE, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(UPGRADE, cwd=shared_copy(), env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def _first_line_with(run: subprocess.Popen[str], text: str) -> str:

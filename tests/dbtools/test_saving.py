@@ -15,8 +15,8 @@ import pytest
 from alembic import command
 from alembic.util import CommandError
 
-from agents_app.db import ROOT
 from tests.dbtools.tools import Project, engine_of, product, rows_of, run_sql
+from tests.project import shared_copy
 
 TABLE = "op.create_table('t', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('a', sa.Text()))"
 DROP_COLUMN = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('a')"
@@ -199,7 +199,12 @@ def test_both_spellings_save_unless_told_not_to(
 def _typed(words: str, url: str) -> str:
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
     run = subprocess.run(
-        [sys.executable, "-m", *words.split()], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *words.split()],
+        cwd=shared_copy(),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
     return run.stderr

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from alembic import command
 
-from agents_app.db import ROOT
 from tests.dbtools.tools import product
+from tests.project import shared_copy
 
 SQUAWK = Path(sys.executable).with_name("squawk")
 
 
 def _read(script: str) -> "subprocess.CompletedProcess[str]":
-    words = [SQUAWK, "--config", ROOT / ".squawk.toml", "--reporter", "gcc"]
-    return subprocess.run(words, check=False, input=script, capture_output=True, text=True, cwd=ROOT)
+    words = [SQUAWK, "--config", shared_copy() / ".squawk.toml", "--reporter", "gcc"]
+    return subprocess.run(words, check=False, input=script, capture_output=True, text=True, cwd=shared_copy())
 
 
 def test_a_step_that_locks_writers_out_is_found() -> None:

@@ -16,12 +16,13 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.config import Settings
-from agents_app.db import ROOT, db
+from agents_app.db import db
 from agents_app.errors import Unavailable
 from agents_app.models import Agent, AgentVersion, EncryptionKey, Event
 from agents_app.operations import agents, keys, rotation, runtime, stored_secrets, tokens
 from tests import make
 from tests.conftest import OpenConsole
+from tests.project import shared_copy
 
 AGENTS = 30
 ROWS_UNTIL_KILLED = (3, 8, 13, 18, 23)
@@ -63,7 +64,9 @@ class Stepper:
 
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "tests.operations.rotating", *arguments]
-        self.process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            command, cwd=shared_copy(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
 
     def __enter__(self) -> "Stepper":
         return self

@@ -1,0 +1,29 @@
+"""Copies of the project: where its commands run as processes of their own, away from the checkout (`isolation.py`)."""
+
+import shutil
+from functools import cache
+from pathlib import Path
+
+from agents_app.db import ROOT
+from tests.isolation import HOME
+
+PARTS = ("agents_app", "migrations", "static", "templates", "tests", ".squawk.toml", "pyproject.toml", "wsgi.py")
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy the project, without any data or setting, into a folder that need not exist; answers the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            # Another process may be about to rename what it is compiling.
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))
+        else:
+            shutil.copy2(source, folder)
+    return folder
+
+
+@cache
+def shared_copy() -> Path:
+    """A copy that all tests of one process share, for commands that change nothing in it."""
+    return copy_project(HOME / "project")
