@@ -32,6 +32,8 @@ OUT_OF_BOUNDS = tuple(os.path.realpath(CHECKOUT / name) for name in (".env", "in
 # The checkout's path in a longer text, unless it leads to the programs in `.venv`.
 NAMES_CHECKOUT = re.compile(rf"(?<![\w.-]){re.escape(str(CHECKOUT))}(?!/\.venv/)(?![\w.-])")
 ABOUT_FILES = ("open", "os.", "shutil.", "sqlite3.connect", "glob.", "pathlib.", "tempfile.")
+# What is below a folder goes with it, under names that these do not tell.
+ACTS_ON_TREE = ("shutil.rmtree", "shutil.move", "os.rename", "os.fwalk")
 STARTS_A_PROGRAM = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.spawn", "os.system", "pty.spawn")
 TABLES = """
     SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -59,7 +61,8 @@ def _watch(event: str, values: tuple[object, ...]) -> None:
     if event in STARTS_A_PROGRAM:
         wrong = next((text for text in _given_to_program(values) if NAMES_CHECKOUT.search(text)), None)
     elif event.startswith(ABOUT_FILES):
-        wrong = next((text for text in _texts(values) if _is_in(text, OUT_OF_BOUNDS)), None)
+        takes_tree = event in ACTS_ON_TREE
+        wrong = next((text for text in _texts(values) if _is_out_of_bounds(text, takes_tree)), None)
     else:
         return
     if wrong is not None:
@@ -85,14 +88,16 @@ def _texts(values: Iterable[object]) -> Iterable[str]:
             yield from _texts(value)
 
 
-def _is_in(path: str, folders: tuple[str, ...]) -> bool:
+def _is_out_of_bounds(path: str, takes_tree: bool) -> bool:
     if path.startswith("file:"):
         path = path.removeprefix("file:").partition("?")[0]
     try:
         found = os.path.realpath(path)
     except ValueError:  # a null byte: there is no such file
         return False
-    return any(found == folder or found.startswith(folder + os.sep) for folder in folders)
+    return any(
+        f"{found}/".startswith(f"{bound}/") or (takes_tree and bound.startswith(f"{found}/")) for bound in OUT_OF_BOUNDS
+    )
 
 
 def _refuse(sentence: str) -> None:

@@ -36,6 +36,8 @@ WAYS = {
     "list_by_name": "os.listdir(ROOT / 'instance')",
     "remove": "(ROOT / '.env').unlink()",
     "remove_all": "shutil.rmtree(ROOT / 'backups')",
+    "remove_checkout": "shutil.rmtree(ROOT)",
+    "rename_checkout": "ROOT.rename(ROOT.parent / 'elsewhere')",
     "rename": "(ROOT / 'instance').rename(ROOT / 'elsewhere')",
     "put_in_place": "Path('new').touch(); Path('new').replace(ROOT / '.env')",
     "copy": "shutil.copy(ROOT / 'instance' / 'console.db', 'copy')",
