@@ -21,6 +21,7 @@ from sqlalchemy.types import TypeEngine
 
 from agents_app.dbtools import comparisons
 from agents_app.dbtools.enums import CreateEnumOp, native_enums
+from agents_app.dbtools.leftovers import HELPER
 from agents_app.dbtools.say import say
 from agents_app.dbtools.tables import RequireTablesOp
 from agents_app.dbtools.words import ReadableOps
@@ -59,9 +60,11 @@ def comparison(metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, An
         # Tables of other programs in the same database are none of our business.
         return kind != "table" or name in ours
 
-    def include_object(item: Any, _name: str | None, kind: str, reflected: bool, _compared: object) -> bool:
-        # PostgreSQL has a type for an enum, where SQLite has a CHECK.
-        return not (kind == "check_constraint" and not reflected and item._type_bound and dialect == "postgresql")
+    def include_object(item: Any, name: str | None, kind: str, reflected: bool, _compared: object) -> bool:
+        if kind != "check_constraint":
+            return True
+        # PostgreSQL has a type for an enum, where SQLite has a CHECK; the helper is removed by the next run.
+        return name != HELPER and not (not reflected and item._type_bound and dialect == "postgresql")
 
     return {
         "include_name": include_name,

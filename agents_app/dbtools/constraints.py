@@ -4,11 +4,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
+from alembic.util import CommandError
 
+from agents_app.dbtools import leftovers
+from agents_app.dbtools.leftovers import HELPER
+from agents_app.dbtools.say import counted
 from agents_app.dbtools.sql import execute
 
-# Only there while a step runs.
-HELPER = "ck_console_not_null"
 VALIDATED_CHECKS = """
 SELECT pg_get_constraintdef(oid) FROM pg_constraint
 WHERE conrelid = to_regclass(:table) AND contype = 'c' AND convalidated
@@ -37,10 +39,10 @@ class SetNotNullOp(MigrateOperation):
 
     @classmethod
     def set_not_null(cls, operations: Operations, table_name: str, column_name: str) -> None:
-        """Set NOT NULL on a column of a table that may be large; rows without a value make it fail.
+        """Set NOT NULL on a column of a table that may be large; rows without a value are refused.
 
-        On PostgreSQL the transaction so far is committed, so that nobody waits while every row is looked at; it can be
-        run again after a failure: let such a step do nothing else.
+        The release that runs meanwhile must write the column already. On PostgreSQL the transaction so far is
+        committed, so that nobody waits while every row is looked at: let such a step do nothing else.
         """
         operations.invoke(cls(table_name, column_name))
 
@@ -55,19 +57,40 @@ def _validate(operations: Operations, operation: ValidateConstraintOp) -> None:
 @Operations.implementation_for(SetNotNullOp)
 def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
     context = operations.migration_context
+    table, column = operation.table_name, operation.column_name
+    if not context.as_sql:
+        _refuse_rows_without_a_value(operations.get_bind(), table, column)
     if context.dialect.name != "postgresql":
-        with operations.batch_alter_table(operation.table_name) as batch:
-            batch.alter_column(operation.column_name, nullable=False)
+        with operations.batch_alter_table(table) as batch:
+            batch.alter_column(column, nullable=False)
         return
+    # A try that was locked out at the end has looked at the rows already.
+    if context.as_sql or not is_checked_not_null(operations.get_bind(), table, column):
+        _check_not_null(operations, table, column)
+    # With the step's own end, and in no time: a validated CHECK spares PostgreSQL another look at the rows.
     quote = operations.impl.dialect.identifier_preparer.quote
-    table, column = quote(operation.table_name), quote(operation.column_name)
+    execute(operations, f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} SET NOT NULL")
+    execute(operations, f"ALTER TABLE {quote(table)} DROP CONSTRAINT IF EXISTS {HELPER}")
+
+
+def _refuse_rows_without_a_value(connection: sa.Connection, table: str, column: str) -> None:
+    # First of all, so that the usual failure comes before anything is in the way of others.
+    missing = sa.select(sa.func.count()).select_from(sa.table(table)).where(sa.column(column).is_(None))
+    count = connection.scalar(missing)
+    if count:
+        rows = f"{counted(count, 'row')} of {table} without {column}"
+        raise CommandError(f"{rows}: give each a value, then type the same command again.")
+
+
+def _check_not_null(operations: Operations, table: str, column: str) -> None:
+    context, quote = operations.migration_context, operations.impl.dialect.identifier_preparer.quote
+    leftovers.note(context, leftovers.helper_on(table))
+    alter = f"ALTER TABLE {quote(table)}"
     with context.autocommit_block():
-        execute(operations, f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {HELPER}")
-        execute(operations, f"ALTER TABLE {table} ADD CONSTRAINT {HELPER} CHECK ({column} IS NOT NULL) NOT VALID")
-        # Takes long and is in nobody's way; the two that follow take no time.
-        execute(operations, f"ALTER TABLE {table} VALIDATE CONSTRAINT {HELPER}")
-        execute(operations, f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL")
-        execute(operations, f"ALTER TABLE {table} DROP CONSTRAINT {HELPER}")
+        execute(operations, f"{alter} DROP CONSTRAINT IF EXISTS {HELPER}")
+        execute(operations, f"{alter} ADD CONSTRAINT {HELPER} CHECK ({quote(column)} IS NOT NULL) NOT VALID")
+        # Takes long, and is in the way of nobody who writes a value.
+        execute(operations, f"{alter} VALIDATE CONSTRAINT {HELPER}")
 
 
 def is_checked_not_null(connection: sa.Connection, table: str, column: str) -> bool:
@@ -75,4 +98,4 @@ def is_checked_not_null(connection: sa.Connection, table: str, column: str) -> b
     query = sa.text(VALIDATED_CHECKS)
     quote: Any = connection.dialect.identifier_preparer.quote
     found = connection.scalars(query, {"table": quote(table)})
-    return any(f"({quote(column)} IS NOT NULL)" in text for text in found)
+    return f"CHECK (({quote(column)} IS NOT NULL))" in found.all()

@@ -1,21 +1,23 @@
 """What `migrations/env.py` does: carries out the present Alembic command on one database, or writes it as SQL."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, event
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
 from agents_app.db import create_sqlite_file
-from agents_app.dbtools import autogenerate, postgresql
+from agents_app.dbtools import autogenerate, leftovers, postgresql
 from agents_app.dbtools.configuration import BACKUPS
 from agents_app.dbtools.connections import looking, migrating
+from agents_app.dbtools.interruption import ending_in_order, interruptible
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.refusals import in_one_line
 from agents_app.dbtools.revision import EMPTY
@@ -58,7 +60,8 @@ def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place])
             # `upgrade`, `downgrade` and `stamp` go somewhere, the others only look.
             if asked["fn"].__name__ == "upgrade":
                 create_sqlite_file(url)
-            _migrate(url, steps, settings, Savings(_backup_folder(find_place), url))
+            with ending_in_order(), interruptible():
+                _migrate(url, steps, settings, Savings(_backup_folder(find_place), url))
         else:
             _look(url, steps, settings)
 
@@ -115,14 +118,28 @@ def _migrate(url: URL, steps: Steps, settings: Settings, savings: Savings) -> No
             transactional_ddl=True,
             transaction_per_migration=True,
             savings=savings,
+            steps=steps,
             **settings,
         )
-        _run(connection, steps, patience, savings)
+        event.listen(connection, "commit", steps.note_commit)
+        with _cleaning_up(connection, steps, patience):
+            _run(connection, steps, patience, savings)
+
+
+@contextmanager
+def _cleaning_up(connection: Connection, steps: Steps, patience: Patience) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        leftovers.clean_up(connection, steps.leftovers, patience)
+        raise
 
 
 def _run(connection: Connection, steps: Steps, patience: Patience, savings: Savings) -> None:
     for left in reversed(range(patience.tries)):
         try:
+            if steps.failing is None:
+                leftovers.remove_helpers(connection)
             with context.begin_transaction():
                 context.run_migrations()
             return
@@ -133,6 +150,6 @@ def _run(connection: Connection, steps: Steps, patience: Patience, savings: Savi
             connection.rollback()
             savings.forget_what_was_undone()
             if not left:
-                raise CommandError(f"Locked out by {who}: {steps.failing} was undone. Try again later.") from error
+                raise CommandError(f"Locked out by {who}. Try again later.") from error
             say(f"Waiting for {who}: a lock is needed that is held there.")
             time.sleep(patience.pause)

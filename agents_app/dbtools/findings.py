@@ -87,11 +87,18 @@ def not_null_set(table: str, column: str) -> Finding:
     return Finding(Level.WARN, table, f"sets NOT NULL on {table}.{column}", why, instead)
 
 
+def not_null_too_early(table: str, column: str) -> Finding:
+    """A column must have a value that the release which still runs does not write."""
+    why = "The release that still runs does not know the column: its new rows are refused."
+    instead = "Leave this to the release after the one that writes the column; or stop the console, then deploy --yes."
+    return Finding(Level.DANGER, table, f"sets NOT NULL on the new column {table}.{column}", why, instead)
+
+
 def value_missing(table: str, column: str) -> Finding:
     """A new column must have a value, and the rows that are there get none."""
     why = "The rows that are there have no value for it, so the step fails."
     later = f"op.set_not_null('{table}', '{column}')"
-    instead = f"Give it a server_default. Or add it nullable, then op.fill_rows, then {later}: a step for each."
+    instead = f"Give it a server_default. Or add it nullable; in the next release op.fill_rows, then {later}."
     return Finding(Level.DANGER, table, f"adds {table}.{column} NOT NULL without a default", why, instead)
 
 

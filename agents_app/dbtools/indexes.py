@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
+
+from agents_app.dbtools import leftovers
 
 
 @Operations.register_operation("create_index_concurrently")
@@ -48,8 +49,10 @@ def _create(operations: Operations, operation: CreateIndexConcurrentlyOp) -> Non
     if context.dialect.name != "postgresql":
         create()
         return
+    leftover = leftovers.invalid_index(operation.name, operation.table_name)
+    leftovers.note(context, leftover)
     with context.autocommit_block():
-        if not context.as_sql and _is_invalid(operations.get_bind(), operation.name):
+        if not context.as_sql and leftover.is_there(operations.get_bind()):
             operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)
         create(postgresql_concurrently=True, if_not_exists=True)
 
@@ -62,9 +65,3 @@ def _drop(operations: Operations, operation: DropIndexConcurrentlyOp) -> None:
         return
     with context.autocommit_block():
         operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)
-
-
-def _is_invalid(connection: sa.Connection, name: str) -> bool:
-    query = sa.text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
-    quoted = connection.dialect.identifier_preparer.quote(name)
-    return connection.execute(query, {"name": quoted}).first() is not None

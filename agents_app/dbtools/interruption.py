@@ -2,16 +2,21 @@
 
 import select
 import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Let what was begun be cleaned up when the process is told to end. Only the main thread may ask for it."""
+    """Let what was begun be cleaned up when the process gets SIGTERM or SIGHUP; signals reach the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {name: signal.signal(name, _end) for name in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
@@ -26,7 +31,7 @@ def _end(_number: int, _frame: object) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let psycopg2 hear signals while the server works; else whoever loses patience leaves a copy behind."""
+    """Let a signal end what the server works at: psycopg2 would wait for its end first."""
     set_wait_callback(_wait)
     try:
         yield
@@ -35,5 +40,15 @@ def interruptible() -> Iterator[None]:
 
 
 def _wait(connection: Any) -> None:
+    interruption = None
     while (state := connection.poll()) != POLL_OK:
-        select.select([connection] if state == POLL_READ else [], [connection] if state == POLL_WRITE else [], [])
+        try:
+            select.select([connection] if state == POLL_READ else [], [connection] if state == POLL_WRITE else [], [])
+        except KeyboardInterrupt as asked:
+            if interruption:
+                raise
+            interruption = asked
+            with suppress(psycopg2.Error):
+                connection.cancel()
+    if interruption:
+        raise interruption

@@ -25,6 +25,8 @@ MIGRATION = Turn("migration", (0x6167656E, 0x74732E6D))
 DEPLOYMENT = Turn("deployment", (0x6167656E, 0x74732E64))
 
 POLL_S = 0.2
+# So long the server may take to notice that a connection of this process is gone.
+OWN_END_S = 10
 BATCH = 100
 LOCK_NOT_AVAILABLE = "55P03"
 

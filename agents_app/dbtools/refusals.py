@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, PendingRollbackError
 
 from agents_app.database_errors import NO_FILE
 from agents_app.dbtools.revision import SAY_WHERE
@@ -16,7 +16,7 @@ from agents_app.errors import ConsoleError
 
 EXISTS = ("42P07", "42710", "42701", "42P06")
 STAMP = "If its tables match the models, say so with `flask db stamp head`, then compare with `flask db check`"
-RAISED_BY_US = "P0001"
+SEVERITY = re.compile(r"^(?:FATAL|ERROR):\s+")
 # What Alembic says (its beginning), and what to say in place of it.
 ADVICE = {
     "Target database is not up to date": "The database is not at head. Bring it there first: flask db deploy",
@@ -31,20 +31,20 @@ ADVICE = {
 def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
     """Turn what goes wrong inside into CommandError, which both command lines print as one line."""
     try:
-        yield
+        with _as_it_began():
+            yield
     except CommandError as refusal:
-        raise CommandError(_with_advice(str(refusal)) + _undone_too(url, steps)) from refusal
+        raise CommandError(_with_advice(str(refusal)) + _outcome(url, steps)) from refusal
     except ConsoleError as refusal:
         raise CommandError(refusal.detail) from refusal
     except DBAPIError as error:
-        raise CommandError(_sentence(error, url, steps) + _undone_too(url, steps)) from error
+        raise CommandError(_sentence(error, url, steps) + _outcome(url, steps)) from error
     except OSError as error:
         raise CommandError(f"Cannot open {place(url)}: {error.strerror}. Check DATABASE_URL.") from error
     except NotImplementedError as error:
-        raise CommandError(f"{steps.failing}: {_flat(str(error))}{_undone_too(url, steps)}") from error
+        raise CommandError(_flat(str(error)).rstrip(".") + "." + _outcome(url, steps)) from error
     except KeyboardInterrupt as error:
-        undone = f" The step {steps.failing} was undone." if steps.failing else ""
-        raise CommandError(f"Interrupted.{undone}{_undone_too(url, steps)}") from error
+        raise CommandError(f"Interrupted.{_outcome(url, steps)}") from error
 
 
 @contextmanager
@@ -66,6 +66,18 @@ def in_plain_words(url: URL) -> Iterator[None]:
         raise CommandError(f"{where}{error.strerror or error}.") from error
 
 
+@contextmanager
+def _as_it_began() -> Iterator[None]:
+    # A block that commits for itself ends, when its connection is lost, with a complaint about that end.
+    try:
+        yield
+    except PendingRollbackError as error:
+        first: BaseException | None = error
+        while isinstance(first, PendingRollbackError):
+            first = first.__context__
+        raise first or error from None
+
+
 def _with_advice(text: str) -> str:
     return next((advice for beginning, advice in ADVICE.items() if text.startswith(beginning)), text)
 
@@ -77,18 +89,18 @@ def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
     if steps.failing is None:
         return f"Cannot use {place(url)}: {cause}. Check DATABASE_URL."
     state = getattr(error.orig, "pgcode", None)
-    if state == RAISED_BY_US:
-        return f"{cause} ({steps.failing})"
     if state in EXISTS or "already exists" in cause or "duplicate column" in cause:
         cause += f", though no migration made it here. {STAMP}"
-    return f"{cause}. The step {steps.failing} was undone."
+    return f"{cause}."
 
 
-def _undone_too(url: URL, steps: Steps) -> str:
-    # Each of them was told as done.
-    if not steps.times or steps.failing is None or url.get_backend_name() != "sqlite":
+def _outcome(url: URL, steps: Steps) -> str:
+    if steps.failing is None:
         return ""
-    return " The steps before it were undone too: a run on SQLite is one transaction."
+    if not steps.times or url.get_backend_name() != "sqlite":
+        return f" {steps.outcome}"
+    # Each of them was told as done.
+    return f" {steps.outcome} The steps before it were undone too: a run on SQLite is one transaction."
 
 
 def _cause(error: DBAPIError, url: URL) -> str:
@@ -97,9 +109,11 @@ def _cause(error: DBAPIError, url: URL) -> str:
         return f"{text} yet; flask db upgrade makes it"
     # libpq repeats itself for each address of a host.
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    failures = [re.sub(r"^(?:FATAL|ERROR):\s+", "", line.partition(" failed: ")[2]) for line in lines]
+    failures = [SEVERITY.sub("", line.partition(" failed: ")[2]) for line in lines]
     distinct = list(dict.fromkeys(failure for failure in failures if failure))
-    return "; ".join(distinct) if distinct else lines[0].rstrip(".") if lines else "no reason was given"
+    if distinct or not lines:
+        return "; ".join(distinct) or "no reason was given"
+    return SEVERITY.sub("", lines[0]).rstrip(".")
 
 
 def place(url: URL) -> str:

@@ -18,7 +18,6 @@ from sqlalchemy.exc import SAWarning
 from agents_app.dbtools.backups import backup, restore
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.connections import looking
-from agents_app.dbtools.interruption import interruptible
 from agents_app.dbtools.revision import VERSION
 from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted, say
@@ -85,8 +84,7 @@ def _run(copy: URL, verb: Callable[..., object], direction: str, revision: str) 
     config.attributes["backup_folder"] = None
     say(f"On the copy, {direction}:")
     try:
-        with interruptible():
-            verb(config, revision)
+        verb(config, revision)
     except CommandError as error:
         raise CommandError(f"On the copy, {direction}: {error} The real database was not touched.") from error
     return Run(direction, dict(config.attributes["times"]))

@@ -32,12 +32,16 @@ ALONE: dict[type[MigrateOperation], str] = {
 
 @dataclass
 class Ground:
-    """What the rules must know of the database: its kind, how many rows, what is made on the way, what is checked."""
+    """What the rules must know of the database: its kind, how many rows, what is made on the way, what is checked.
+
+    `added` are the columns, each with its table, that get no value from a release which does not know them.
+    """
 
     dialect: str
     rows: Callable[[str], int | None]
     is_checked: Callable[[str, str], bool]
     made: set[str] = field(default_factory=set)
+    added: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def has_locks(self) -> bool:
@@ -60,11 +64,15 @@ def look(operation: MigrateOperation, ground: Ground) -> Iterator[Finding]:
 
 def crowded(operations: tuple[MigrateOperation, ...], ground: Ground) -> Iterator[Finding]:
     """What is to be said against operations in one step that each want one of their own."""
-    asking = [operation for operation in operations if not isinstance(operation, RequireTablesOp)]
-    kinds = {type(operation) for operation in asking}
-    wanting = [name for kind, name in ALONE.items() if kind in kinds]
-    if wanting and len(kinds) > 1 and ground.has_locks:
-        yield say.not_alone(wanting[0])
+    wanting = wanting_a_step_of_its_own(operations)
+    if wanting is not None and ground.has_locks:
+        yield say.not_alone(wanting)
+
+
+def wanting_a_step_of_its_own(operations: tuple[MigrateOperation, ...]) -> str | None:
+    """The operation that commits on the way and shares its step with others; None where there is none."""
+    kinds = {type(operation) for operation in operations if not isinstance(operation, RequireTablesOp)}
+    return next((name for kind, name in ALONE.items() if kind in kinds and len(kinds) > 1), None)
 
 
 def table_of(operation: MigrateOperation) -> str | None:
@@ -94,6 +102,8 @@ def _add_column(operation: ops.AddColumnOp, ground: Ground) -> Iterator[Finding]
     has_value = column.server_default is not None or column.identity is not None or column.computed is not None
     if not column.nullable and not has_value and ground.rows(table) != 0:
         yield say.value_missing(table, column.name)
+    if not has_value:
+        ground.added.add((table, column.name))
     if not ground.is_in_use(table):
         return
     default = _text(getattr(column.server_default, "arg", ""))
@@ -109,12 +119,19 @@ def _alter_column(operation: ops.AlterColumnOp, ground: Ground) -> Iterator[Find
     table, column = operation.table_name, operation.column_name
     if operation.modify_name is not None and operation.modify_name != column:
         yield say.column_renamed(table, column, operation.modify_name)
+    if operation.modify_nullable is False and (table, column) in ground.added:
+        yield say.not_null_too_early(table, column)
     if not ground.is_in_use(table):
         return
     if operation.modify_type is not None and not _is_wider(operation.existing_type, operation.modify_type):
         yield say.type_changed(table, column, str(operation.modify_type))
     if operation.modify_nullable is False and not ground.is_checked(table, column):
         yield say.not_null_set(table, column)
+
+
+def _set_not_null(operation: SetNotNullOp, ground: Ground) -> Iterator[Finding]:
+    if (operation.table_name, operation.column_name) in ground.added:
+        yield say.not_null_too_early(operation.table_name, operation.column_name)
 
 
 def _is_wider(present: Any, wanted: Any) -> bool:
@@ -183,4 +200,5 @@ RULES: dict[type[MigrateOperation], Callable[[Any, Ground], Iterator[Finding]]] 
     ops.CreateForeignKeyOp: _create_foreign_key,
     ops.CreateCheckConstraintOp: _create_check,
     RemoveEnumValueOp: _remove_label,
+    SetNotNullOp: _set_not_null,
 }

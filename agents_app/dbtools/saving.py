@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from agents_app.dbtools import rows_file
 from agents_app.dbtools.columns import columns_of, key_of, quoted, write_exactly
 from agents_app.dbtools.connections import looking
+from agents_app.dbtools.postgresql import OWN_END_S, POLL_S
 from agents_app.dbtools.say import counted, say
 
 ADVICE = "Make room, set BACKUP_FOLDER to another folder, or go without: --no-backup (alembic: -x no_backup=1)."
@@ -38,6 +40,7 @@ class Savings:
         self._taken: dict[Path, int | None] = {}
         self._count = 0
         self._revision = ""
+        self._is_unsure = False
 
     def __enter__(self) -> "Savings":
         return self
@@ -48,8 +51,11 @@ class Savings:
         if kind is not None:
             self.forget_what_was_undone()
         if self._taken and self._folder:
-            where = shlex.quote(shown(self._folder))
-            say(f"Bring the rows back, when their tables and columns are there again: flask db restore-rows {where}")
+            advice = f"flask db restore-rows {shlex.quote(shown(self._folder))}"
+            if self._is_unsure:
+                say(f"The server cannot be asked whether the saved rows were dropped. If they were: {advice}")
+            else:
+                say(f"Bring the rows back, when their tables and columns are there again: {advice}")
 
     def take(self, context: MigrationContext, table: str, schema: str | None, column: str | None) -> None:
         """Save the rows of a table, or the values of one column with their keys; nothing where there are none.
@@ -107,10 +113,11 @@ class Savings:
         if transaction is None:
             return True
         # A part of a step may have been committed, which only the server knows.
-        with suppress(DBAPIError), looking(self._url) as connection:
-            status = connection.scalar(sa.select(sa.func.txid_status(transaction)))
-            return bool(status == "aborted")
-        return False
+        try:
+            return _how_it_ended(self._url, transaction) == "aborted"
+        except DBAPIError:
+            self._is_unsure = True
+            return False
 
     def _remove_if_empty(self) -> None:
         if self._folder is not None and not self._taken:
@@ -155,6 +162,18 @@ def _transaction(connection: Connection) -> int | None:
     if connection.dialect.name != "postgresql":
         return None
     return connection.scalar(sa.select(sa.func.txid_current()))
+
+
+def _how_it_ended(url: URL, transaction: int) -> str | None:
+    with looking(url) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        ends = time.monotonic() + OWN_END_S
+        while True:
+            status: str | None = connection.scalar(sa.select(sa.func.txid_status(transaction)))
+            # Where the connection was lost, the server needs a moment to notice it.
+            if status != "in progress" or time.monotonic() > ends:
+                return status
+            time.sleep(POLL_S)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools import clients, postgresql, sqlite
+from agents_app.dbtools import clients, leftovers, postgresql, sqlite
 from agents_app.dbtools.autogenerate import our_tables
 from agents_app.dbtools.drift import drift
 from agents_app.dbtools.refusals import place
@@ -134,9 +134,16 @@ def _postgresql_problems(connection: Connection, ours: frozenset[str]) -> Iterat
     for table, owner in _ours_of(connection, NOT_OURS_TO_CHANGE, ours, 0):
         yield Problem(f"The table {table} belongs to {owner}, so that no step can change it.", "Let its owner migrate.")
     for index, table in _ours_of(connection, INVALID_INDEXES, ours, 1):
-        what = f"The index {index} on {table} is invalid: it slows writers down and helps no reader."
+        harm = leftovers.invalid_index(index, table).harm
+        what = f"The index {index} on {table} is invalid: it {harm}."
         yield Problem(what, f"DROP INDEX CONCURRENTLY {index}; or run the step that makes it once more.")
+    # While a migration runs it is in use.
+    for helper in leftovers.helpers(connection) if not postgresql.running_migration(connection) else ():
+        what = f"{helper.what} is left of an op.set_not_null that was stopped: it {helper.harm}."
+        yield Problem(what, f"{helper.statement}; or flask db upgrade, which removes it first.")
     for constraint, table in _ours_of(connection, NOT_VALIDATED, ours, 1):
+        if constraint == leftovers.HELPER:
+            continue
         what = f"The constraint {constraint} on {table} was never checked against the rows from before it."
         yield Problem(what, f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}; or go on to the step that does.")
 

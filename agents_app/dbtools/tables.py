@@ -113,7 +113,8 @@ def _fill(connection: sa.Connection, operation: FillRowsOp) -> None:
             key = operation.table.c.id == sa.bindparam("row_id")
             values = [{"row_id": row.id, **operation.compute(row)} for row in rows]
             columns: dict[str, Any] = {name: sa.bindparam(name) for name in values[0] if name != "row_id"}
-            connection.execute(operation.table.update().where(key).values(columns), values)
+            # What another has filled since is newer.
+            connection.execute(operation.table.update().where(key, operation.pending).values(columns), values)
             advance(len(rows))
 
 
