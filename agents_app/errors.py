@@ -83,6 +83,12 @@ class Stale(Conflict):
     code = "stale"
 
 
+class Repeated(Conflict):
+    """The same form made something before which cannot be shown again; the sentence says why."""
+
+    code = "repeated"
+
+
 class Throttled(ConsoleError):
     """Too many tries; `retry_after` is in seconds."""
 

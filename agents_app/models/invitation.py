@@ -14,7 +14,7 @@ class Invitation(Base):
     """A link; it carries a random code, this row only the SHA-256 of it, in hex.
 
     It ends with the person who made it (nobody where an operator did). With `user_id` it lets that person choose a
-    new password; without, somebody joins in `role`.
+    new password; without, somebody joins in `role`. One that was used or withdrawn has `expires_at` in the past.
     """
 
     __tablename__ = "invitations"

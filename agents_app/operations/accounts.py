@@ -15,11 +15,13 @@ from agents_app.config import settings
 from agents_app.db import db, lock_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, User
-from agents_app.operations import events, keys, passwords, sessions, users
+from agents_app.operations import events, form_keys, keys, passwords, sessions, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
 from agents_app.schemas.fields import parse
 from agents_app.schemas.people import AccountName, AccountValues
+
+SET_UP = "This console is set up already. Sign in instead."
 
 
 def is_empty() -> bool:
@@ -37,11 +39,32 @@ def setup_code() -> str | None:
     return "-".join(text[at : at + 4] for at in range(0, 12, 4))
 
 
-def claim(values: Mapping[str, Any], code: str, *, address: str, user_agent: str, request_id: str | None) -> str:
+def claim(
+    values: Mapping[str, Any],
+    code: str,
+    key: str | None = None,
+    *,
+    address: str,
+    user_agent: str,
+    request_id: str | None,
+) -> str:
     """Make the first account and its admin from the set-up page, and sign them in; answers the session's id.
 
-    Raises InvalidInput (a wrong code is one of the fields), and Conflict when somebody was faster.
+    With the form's key a repeated call answers the session of the first. Raises InvalidInput (a wrong code is one of
+    the fields), and Conflict when another form was faster.
     """
+    session_id = form_keys.code("session by set-up", code, key or form_keys.new())
+
+    def start() -> str:
+        return _claim(values, code, session_id, address=address, user_agent=user_agent, request_id=request_id)
+
+    return sessions.start_once(session_id, values, address, start)
+
+
+def _claim(values: Mapping[str, Any], code: str, session_id: str, **visitor: Any) -> str:
+    # Before a password is hashed, which costs.
+    if not is_empty():
+        raise Conflict(SET_UP, code="already_set_up")
     problems = (
         [] if _is_right_code(code) else [("/code", "Enter the set-up code that the server printed at its start.")]
     )
@@ -55,9 +78,9 @@ def claim(values: Mapping[str, Any], code: str, *, address: str, user_agent: str
     with db.transaction() as session:
         lock_table(session, Account)
         if session.scalar(sa.select(Account.id).limit(1)) is not None:
-            raise Conflict("This console is set up already. Sign in instead.", code="already_set_up")
-        user = _add(session, checked, password_hash, Door.PAGE, address, request_id)
-        return sessions.start(session, user, address=address, user_agent=user_agent, request_id=request_id)
+            raise Conflict(SET_UP, code="already_set_up")
+        user = _add(session, checked, password_hash, Door.PAGE, visitor["address"], visitor["request_id"])
+        return sessions.start(session, user, session_id=session_id, **visitor)
 
 
 def create(values: Mapping[str, Any]) -> UUID:

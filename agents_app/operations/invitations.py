@@ -1,7 +1,6 @@
-"""One-time links: to join an account, and to choose a new password. The code is shown once, to whoever made it."""
+"""One-time links: to join an account, and to choose a new password. The code is shown to whoever made it."""
 
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +12,7 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, Invitation, User
-from agents_app.operations import events, passwords, sessions, users
+from agents_app.operations import events, form_keys, passwords, sessions, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
 from agents_app.schemas.fields import parse
@@ -24,30 +23,40 @@ GONE = "This link was used before, was withdrawn, or is too old. Ask for a new o
 TAKEN = "This address belongs to a person already. Use another one, or sign in."
 
 
-def invite(actor: Actor, values: Mapping[str, Any]) -> str:
-    """Make a link by which one person joins in a role; answers its code. Raises Forbidden, InvalidInput."""
+def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> str:
+    """Make a link by which one person joins in a role; answers its code, which is stored nowhere.
+
+    With a form's key a repeated call answers the code of the first for ten minutes, while the link is open; otherwise
+    it raises Repeated. Raises Forbidden, InvalidInput.
+    """
     actor.require("users.manage")
-    role = parse(RoleValues, values).role
+    role, key = parse(RoleValues, values).role, key or form_keys.new()
     with db.transaction() as session:
+        # Of two requests with one key the second waits here, and then finds the link of the first.
         users.keep_apart(session, actor)
-        code = _add(session, actor, role)
-        events.record(session, actor, "user.invited", role=role.value)
+        code = _code_again(session, actor, role, None, key)
+        if code is None:
+            code = _add(session, actor, role, None, key)
+            events.record(session, actor, "user.invited", role=role.value)
     return code
 
 
-def reset_password(actor: Actor, user_id: UUID) -> str:
-    """Make a link by which a person chooses a new password; answers its code.
+def reset_password(actor: Actor, user_id: UUID, key: str | None = None) -> str:
+    """Make a link by which a person chooses a new password; answers its code. The key is as for `invite`.
 
-    Raises Forbidden, NotFound, Conflict (deactivated).
+    Raises Forbidden, NotFound, Conflict (deactivated), Repeated.
     """
     actor.require("users.manage")
+    key = key or form_keys.new()
     with db.transaction() as session:
         user = users.find(session, actor, user_id)
         if not user.is_active:
             raise Conflict(f"{user.name} is deactivated. Activate them first.", code="deactivated")
-        session.execute(sa.delete(Invitation).where(Invitation.user_id == user_id))
-        code = _add(session, actor, user.role, user_id)
-        events.record(session, actor, "user.reset_link_made", ("user", user.id, user.name))
+        code = _code_again(session, actor, user.role, user_id, key)
+        if code is None:
+            users.end_links(session, Invitation.user_id == user_id)
+            code = _add(session, actor, user.role, user_id, key)
+            events.record(session, actor, "user.reset_link_made", ("user", user.id, user.name))
     return code
 
 
@@ -65,9 +74,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
     """The links to join that nobody used yet, newest first, without their codes. Raises Forbidden."""
     actor.require("users.manage")
     shown = sa.select(Invitation.id, Invitation.role, Invitation.made_by, Invitation.created_at, Invitation.expires_at)
-    mine = shown.where(
-        Invitation.account_id == actor.account_id, Invitation.user_id.is_(None), Invitation.expires_at > now()
-    )
+    mine = shown.where(_is_open_to_join(actor))
     with db.reading() as connection:
         return [dict(row._mapping) for row in connection.execute(mine.order_by(Invitation.created_at.desc()))]
 
@@ -76,11 +83,10 @@ def withdraw(actor: Actor, invitation_id: UUID) -> None:
     """Make a link to join useless. Raises Forbidden, NotFound."""
     actor.require("users.manage")
     with db.transaction() as session:
-        mine = sa.delete(Invitation).where(
-            Invitation.id == invitation_id, Invitation.account_id == actor.account_id, Invitation.user_id.is_(None)
-        )
-        if session.execute(mine.returning(Invitation.id)).one_or_none() is None:
+        mine = sa.select(Invitation.id).where(Invitation.id == invitation_id, _is_open_to_join(actor))
+        if session.scalar(mine.with_for_update()) is None:
             raise NotFound("There is no open invitation with this id.")
+        users.end_links(session, Invitation.id == invitation_id)
         events.record(session, actor, "user.invitation_withdrawn")
 
 
@@ -96,8 +102,54 @@ def look_up(code: str) -> dict[str, Any]:
     return dict(row._mapping)
 
 
-def join(code: str, values: Mapping[str, Any], *, address: str, user_agent: str, request_id: str | None) -> str:
-    """Use a link to join, and sign in; answers the session's id. Raises NotFound (the link), InvalidInput."""
+def join(
+    code: str,
+    values: Mapping[str, Any],
+    key: str | None = None,
+    *,
+    address: str,
+    user_agent: str,
+    request_id: str | None,
+) -> str:
+    """Use a link to join, and sign in; answers the session's id.
+
+    With the form's key a repeated call with the same address and password answers the session of the first for ten
+    minutes, while it lasts. Raises NotFound (the link), InvalidInput.
+    """
+    visitor = {"address": address, "user_agent": user_agent, "request_id": request_id}
+    return _use(_join, code, values, key, visitor)
+
+
+def choose_password(
+    code: str,
+    values: Mapping[str, Any],
+    key: str | None = None,
+    *,
+    address: str,
+    user_agent: str,
+    request_id: str | None,
+) -> str:
+    """Use a link to choose a new password; all other sessions end. The key is as for `join`.
+
+    Raises NotFound, InvalidInput.
+    """
+    visitor = {"address": address, "user_agent": user_agent, "request_id": request_id}
+    return _use(_choose_password, code, values, key, visitor)
+
+
+def _use(
+    act: Callable[..., str], code: str, values: Mapping[str, Any], key: str | None, visitor: dict[str, Any]
+) -> str:
+    session_id = form_keys.code("session by link", code, key or form_keys.new())
+
+    def start() -> str:
+        look_up(code)  # before a password is hashed, which costs: strangers without a link get a cheap refusal
+        return act(code, values, session_id=session_id, **visitor)
+
+    return sessions.start_once(session_id, values, visitor["address"], start)
+
+
+def _join(code: str, values: Mapping[str, Any], **visitor: Any) -> str:
     checked = parse(PersonValues, values)
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
@@ -113,14 +165,11 @@ def join(code: str, values: Mapping[str, Any], *, address: str, user_agent: str,
         )
         session.add(user)
         session.flush()
-        _record(session, user, "user.joined", address, request_id)
-        return sessions.start(session, user, address=address, user_agent=user_agent, request_id=request_id)
+        _record(session, user, "user.joined", visitor["address"], visitor["request_id"])
+        return sessions.start(session, user, **visitor)
 
 
-def choose_password(
-    code: str, values: Mapping[str, Any], *, address: str, user_agent: str, request_id: str | None
-) -> str:
-    """Use a link to choose a new password; all other sessions end. Raises NotFound, InvalidInput."""
+def _choose_password(code: str, values: Mapping[str, Any], **visitor: Any) -> str:
     link = look_up(code)
     if link["email"] is None:
         raise NotFound(GONE)
@@ -133,23 +182,52 @@ def choose_password(
             raise NotFound(GONE)
         user.password_hash = password_hash
         sessions.end_all(session, user.id)
-        _record(session, user, "user.password_reset", address, request_id)
-        return sessions.start(session, user, address=address, user_agent=user_agent, request_id=request_id)
+        _record(session, user, "user.password_reset", visitor["address"], visitor["request_id"])
+        return sessions.start(session, user, **visitor)
 
 
-def _add(session: Session, actor: Actor, role: Role, user_id: UUID | None = None) -> str:
-    code = secrets.token_urlsafe(32)
+def _code_again(session: Session, actor: Actor, role: Role, user_id: UUID | None, key: str) -> str | None:
+    """The code of the link that a form with this key made before; None where it made none. Raises Repeated."""
+    found = session.get(Invitation, form_keys.row_id(actor, "link", key))
+    if found is None:
+        return None
+    code = _code(found, key)
+    form_keys.check_repeated(
+        "A link",
+        found.created_at,
+        has_same_content=(found.role, found.user_id) == (role, user_id),
+        is_in_force=found.expires_at > now(),
+        is_same_text=sessions.digest(code) == found.digest,
+    )
+    return code
+
+
+def _add(session: Session, actor: Actor, role: Role, user_id: UUID | None, key: str) -> str:
+    moment = now()
     invitation = Invitation(
+        id=form_keys.row_id(actor, "link", key),
         account_id=actor.account_id,
         user_id=user_id,
         role=role,
-        digest=sessions.digest(code),
         created_by=actor.user_id,
         made_by=actor.name,
-        expires_at=now() + VALID_FOR,
+        created_at=moment,
+        expires_at=moment + VALID_FOR,
     )
+    code = _code(invitation, key)
+    invitation.digest = sessions.digest(code)
     session.add(invitation)
     return code
+
+
+def _code(invitation: Invitation, key: str) -> str:
+    # With the time, so that a row which was purged and made again has another code.
+    return form_keys.code("link", invitation.id, invitation.created_at, key)
+
+
+def _is_open_to_join(actor: Actor) -> sa.ColumnElement[bool]:
+    is_mine = sa.and_(Invitation.account_id == actor.account_id, Invitation.user_id.is_(None))
+    return sa.and_(is_mine, Invitation.expires_at > now())
 
 
 def _take(session: Session, code: str, *, to_join: bool) -> Invitation:
@@ -157,7 +235,7 @@ def _take(session: Session, code: str, *, to_join: bool) -> Invitation:
     found = session.scalars(wanted.with_for_update()).one_or_none()
     if found is None or (found.user_id is None) is not to_join:
         raise NotFound(GONE)
-    session.delete(found)
+    users.end_links(session, Invitation.id == found.id)
     return found
 
 

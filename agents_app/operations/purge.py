@@ -15,6 +15,8 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door
 
 ATTEMPTS_FOR = timedelta(days=1)
+# A form that made a link may be sent again as long as its page is open, and must find that the link has ended.
+ENDED_LINKS_FOR = timedelta(days=1)
 BATCH = 1_000
 
 
@@ -76,7 +78,7 @@ def _past() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:
     return {
         "sessions": (UserSession, sa.or_(UserSession.expires_at < moment, is_idle)),
         "sign-in attempts": (LoginAttempt, LoginAttempt.created_at < moment - ATTEMPTS_FOR),
-        "links": (Invitation, Invitation.expires_at < moment),
+        "links": (Invitation, Invitation.expires_at < moment - ENDED_LINKS_FOR),
         "events": (Event, Event.created_at < moment - timedelta(days=limits.events_days)),
         "secrets of deleted agents": (AgentVersion, sa.and_(has_secrets, too_old)),
     }

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import NotFound, NotSignedIn, Unavailable
+from agents_app.errors import Conflict, NotFound, NotSignedIn, Unavailable
 from agents_app.models import Account, User, UserSession
-from agents_app.operations import events, guesses, passwords
+from agents_app.operations import events, form_keys, guesses, passwords
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
 
@@ -71,9 +72,20 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
         return start(session, user, address=address, user_agent=user_agent, request_id=request_id)
 
 
-def start(session: Session, user: User, *, address: str, user_agent: str, request_id: str | None) -> str:
-    """Add a session for a person whose identity is established; answers the id for the cookie."""
-    session_id = secrets.token_urlsafe(32)
+def start(
+    session: Session,
+    user: User,
+    *,
+    address: str,
+    user_agent: str,
+    request_id: str | None,
+    session_id: str | None = None,
+) -> str:
+    """Add a session for a person whose identity is established; answers the id for the cookie.
+
+    A form that is sent without signing in gives the id, derived from its key: the second of two clicks finds it.
+    """
+    session_id = session_id or secrets.token_urlsafe(32)
     session.add(
         UserSession(
             digest=digest(session_id),
@@ -86,6 +98,19 @@ def start(session: Session, user: User, *, address: str, user_agent: str, reques
     actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, address=address, request_id=request_id)
     events.record(session, actor, "user.signed_in", ("user", user.id, user.name))
     return session_id
+
+
+def start_once(session_id: str, values: Mapping[str, Any], address: str, start: Callable[[], str]) -> str:
+    """What `start` answers; where it refuses because the same form started this session just now, that session.
+
+    The values are those of the form: the password must be right, and the address too where the form asks for it.
+    """
+    try:
+        return start()
+    except (NotFound, Conflict):
+        if not _was_started(session_id, values, address):
+            raise
+        return session_id
 
 
 def actor_for(session_id: str, *, address: str | None, request_id: str | None) -> Actor:
@@ -167,6 +192,23 @@ def end_all(session: Session, user_id: UUID | None, but: str | None = None) -> N
 def digest(text: str) -> str:
     """SHA-256 in hex, of a random id or code."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _was_started(session_id: str, values: Mapping[str, Any], address: str) -> bool:
+    theirs = sa.select(User.email, User.password_hash).join(UserSession, UserSession.user_id == User.id)
+    since = now() - form_keys.SHOWN_FOR
+    mine = theirs.where(UserSession.digest == digest(session_id), UserSession.created_at > since, User.is_active)
+    with db.reading() as connection:
+        row = connection.execute(mine).one_or_none()
+    if row is None or str(values.get("email", row.email)).strip().casefold() != row.email:
+        return False
+    # No way around the limit on wrong guesses.
+    attempt_id = guesses.count(row.email, address)
+    if not passwords.is_right(row.password_hash, str(values.get("password"))):
+        return False
+    with db.transaction() as session:
+        guesses.forget(session, attempt_id)
+    return True
 
 
 def _touch(session_id: UUID, moment: datetime) -> None:

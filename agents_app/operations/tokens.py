@@ -1,15 +1,10 @@
-"""API tokens: made, listed, revoked, and recognised at the JSON door.
+"""API tokens: made, listed, revoked, and recognised at the JSON door. What one looks like is in `token_text.py`.
 
-A token reads `agc_<12 characters>.<40 characters><6 checksum>`. The twelve find its row, the forty are compared as
-HMAC-SHA256 under a pepper, and the checksum lets damaged ones be refused without asking the database.
+The secret of a token is stored as HMAC-SHA256 under a pepper.
 """
 
 import hashlib
 import hmac
-import re
-import secrets
-import string
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -24,16 +19,13 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotFound, NotSignedIn, Throttled, Unavailable
 from agents_app.models import Account, Agent, ApiToken, LoginAttempt, User
-from agents_app.operations import events, users
+from agents_app.operations import events, form_keys, token_text, users
 from agents_app.operations.guesses import source_of
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role, Scope
 from agents_app.schemas.fields import parse
 from agents_app.schemas.people import TokenValues
 
-ALPHABET = string.ascii_letters + string.digits
-FORM = re.compile(r"agc_(?P<key_id>[A-Za-z0-9]{12})\.(?P<secret>[A-Za-z0-9]{40})(?P<checksum>[A-Za-z0-9]{6})")
-KEY_ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 40, 6
 TOUCH_EVERY = timedelta(minutes=1)
 FAILURE_WINDOW = timedelta(minutes=1)
 FAILURES_FROM_ONE_ADDRESS = 20
@@ -63,36 +55,32 @@ BY_KEY_ID = (
 )
 
 
-def create(actor: Actor, values: Mapping[str, Any], maker_email: str | None = None) -> tuple[UUID, str]:
-    """Make a token; answers its id and its text, which is shown this once. Raises Forbidden, InvalidInput.
+def create(
+    actor: Actor, values: Mapping[str, Any], maker_email: str | None = None, key: str | None = None
+) -> tuple[UUID, str]:
+    """Make a token; answers its id and its text, which is stored nowhere. Raises Forbidden, InvalidInput.
 
+    With a form's key a repeated call answers the token of the first for ten minutes, while it is in force; otherwise,
+    or where the content differs, it raises Repeated.
     A token with `read` or `write` is worth what its maker may do. An operator at the terminal is no person of the
     account, so such a token is made for the one with `maker_email`, or for the account's only admin.
     """
     actor.require("tokens.manage")
     checked = parse(TokenValues, values)
-    key_id, secret = _random(KEY_ID_LENGTH), _random(SECRET_LENGTH)
-    pepper_id = next(iter(settings().keys.peppers))
+    key = key or form_keys.new()
     with db.transaction() as session:
+        # Of two requests with one key the second waits here, and then finds the token of the first.
         users.keep_apart(session, actor)
+        token = session.get(ApiToken, form_keys.row_id(actor, "token", key))
+        if token is not None:
+            return token.id, _text_again(token, key, checked)
         _check_agents(session, actor, checked.agent_ids)
         maker = actor.user_id or _maker(session, actor, checked, maker_email)
-        token = ApiToken(
-            account_id=actor.account_id,
-            created_by=maker,
-            name=checked.name,
-            key_id=key_id,
-            pepper_id=pepper_id,
-            digest=_digest(pepper_id, key_id, secret),
-            scopes=[scope.value for scope in checked.scopes],
-            agent_ids=checked.agent_ids,
-            expires_at=now() + timedelta(days=checked.expires_in_days or settings().token_days),
-        )
+        token, text = _new(actor, checked, maker, key)
         session.add(token)
         session.flush()
         events.record(session, actor, "token.created", ("token", token.id, token.name), scopes=token.scopes)
-    body = f"agc_{key_id}.{secret}"
-    return token.id, body + _checksum(body)
+    return token.id, text
 
 
 def listing(actor: Actor) -> list[dict[str, Any]]:
@@ -130,17 +118,51 @@ def revoke(actor: Actor, token_id: UUID) -> str:
 
 def authenticate(text: str, *, address: str, request_id: str | None) -> Actor:
     """Who a token acts for. Raises NotSignedIn, and Throttled after too many failures from one address."""
-    parts = FORM.fullmatch(text)
-    if parts is None or not hmac.compare_digest(_checksum(text[:-CHECKSUM_LENGTH]), parts["checksum"]):
+    parts = token_text.read(text)
+    if parts is None:
         raise NotSignedIn(WRONG)
     moment = now()
     with db.reading() as connection:
-        row = connection.execute(BY_KEY_ID, {"key_id": parts["key_id"], "now": moment}).one_or_none()
-    if row is None or not _is_right(row, parts["key_id"], parts["secret"]):
+        row = connection.execute(BY_KEY_ID, {"key_id": parts[0], "now": moment}).one_or_none()
+    if row is None or not _is_right(row, *parts):
         _refuse(address, request_id)
     if row.last_used_at is None or moment - row.last_used_at > TOUCH_EVERY:
         _touch(row.id, moment)
     return _actor(row, address, request_id)
+
+
+def _new(actor: Actor, checked: TokenValues, maker: UUID | None, key: str) -> tuple[ApiToken, str]:
+    token_id, moment = form_keys.row_id(actor, "token", key), now()
+    key_id, secret = token_text.derive(token_id, key)
+    pepper_id = next(iter(settings().keys.peppers))
+    token = ApiToken(
+        id=token_id,
+        account_id=actor.account_id,
+        created_by=maker,
+        name=checked.name,
+        key_id=key_id,
+        pepper_id=pepper_id,
+        digest=_digest(pepper_id, key_id, secret),
+        scopes=[scope.value for scope in checked.scopes],
+        agent_ids=checked.agent_ids,
+        created_at=moment,
+        expires_at=moment + timedelta(days=checked.expires_in_days or settings().token_days),
+    )
+    return token, token_text.write(key_id, secret)
+
+
+def _text_again(token: ApiToken, key: str, checked: TokenValues) -> str:
+    parts = token_text.derive(token.id, key)
+    lifetime = timedelta(days=checked.expires_in_days or settings().token_days)
+    wanted = (checked.name, checked.scopes, checked.agent_ids, token.created_at + lifetime)
+    form_keys.check_repeated(
+        "A token",
+        token.created_at,
+        has_same_content=(token.name, token.scopes, token.agent_ids, token.expires_at) == wanted,
+        is_in_force=token.revoked_at is None,
+        is_same_text=_is_right(token, *parts),
+    )
+    return token_text.write(*parts)
 
 
 def _actor(row: Row[*tuple[Any, ...]], address: str, request_id: str | None) -> Actor:
@@ -160,7 +182,7 @@ def _actor(row: Row[*tuple[Any, ...]], address: str, request_id: str | None) -> 
     )
 
 
-def _is_right(row: Row[*tuple[Any, ...]], key_id: str, secret: str) -> bool:
+def _is_right(row: Row[*tuple[Any, ...]] | ApiToken, key_id: str, secret: str) -> bool:
     if row.pepper_id not in settings().keys.peppers:
         return False
     return hmac.compare_digest(_digest(row.pepper_id, key_id, secret), row.digest)
@@ -206,18 +228,6 @@ def _touch(token_id: UUID, moment: datetime) -> None:
         session.execute(sa.update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=moment))
 
 
-def _random(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
-
-
 def _digest(pepper_id: str, key_id: str, secret: str) -> str:
     pepper = settings().keys.peppers[pepper_id]
     return hmac.new(pepper, f"{key_id}.{secret}".encode(), hashlib.sha256).hexdigest()
-
-
-def _checksum(body: str) -> str:
-    number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(ALPHABET))
-        digits = ALPHABET[digit] + digits
-    return digits

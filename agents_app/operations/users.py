@@ -118,7 +118,7 @@ def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> No
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         guesses.forget(session, attempt_id)
-        session.execute(sa.delete(Invitation).where(Invitation.user_id == actor.user_id))
+        end_links(session, Invitation.user_id == actor.user_id)
         mine = sa.update(User).where(User.id == actor.user_id, User.password_hash == stored)
         if session.execute(mine.values(password_hash=password_hash).returning(User.id)).one_or_none() is None:
             raise Conflict("Your password was changed meanwhile. Sign in with the new one.")
@@ -151,20 +151,25 @@ def keep_apart(session: Session, actor: Actor) -> None:
         raise Forbidden("Only an admin may do this.", code="role_missing")
 
 
+def end_links(session: Session, which: sa.ColumnElement[bool]) -> None:
+    """Within the caller's transaction, end these links.
+
+    Their rows stay until `flask purge`, so that a repeated form finds them. They end at the moment of their making: a
+    request that asked for the time before waits for this one, and must find them ended.
+    """
+    ended = sa.update(Invitation).where(which).values(expires_at=Invitation.created_at)
+    session.execute(ended.execution_options(synchronize_session=False))
+
+
 def _end(session: Session, actor: Actor, user: User, action: str, **details: Any) -> None:
     # Links first, then the person: whoever uses a link at this moment locks them in this order.
     with session.no_autoflush:
-        _end_links(session, user)
+        # Or somebody who must go could come back by a link made before.
+        end_links(session, sa.or_(Invitation.created_by == user.id, Invitation.user_id == user.id))
     session.flush()
     _check_admins(session, actor)
     sessions.end_all(session, user.id)
     events.record(session, actor, action, _target(user), **details)
-
-
-def _end_links(session: Session, user: User) -> None:
-    # Or somebody who must go could come back by a link made before.
-    theirs = sa.or_(Invitation.created_by == user.id, Invitation.user_id == user.id)
-    session.execute(sa.delete(Invitation).where(theirs))
 
 
 def _check_admins(session: Session, actor: Actor) -> None:

@@ -18,9 +18,9 @@ from agents_app.web.forms import AgentForm, DisableForm
 ROWS = 20
 # Why the form of a new agent, sent again, finds no agent as it was made, by the code of the refusal.
 MADE_BEFORE = {
-    "idempotency_key_reused": "An agent was made of this form before, with other content.",
-    "idempotency_changed": "An agent was made of this form before, and was changed since.",
-    "idempotency_deleted": "An agent was made of this form before, and was deleted since.",
+    "idempotency_key_reused": "An agent was already made from this form, with other content.",
+    "idempotency_changed": "An agent was already made from this form, and was changed since.",
+    "idempotency_deleted": "An agent was already made from this form, and was deleted since.",
 }
 REPEATED = "was created by the first sending of this form. This sending stored nothing, and no new secrets either."
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
-from uuid import uuid4
 
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 
 from agents_app.config import settings
 from agents_app.connections import TYPES
-from agents_app.errors import InvalidInput
+from agents_app.errors import InvalidInput, Repeated
+from agents_app.operations import form_keys
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
 from agents_app.schemas.choices import ConnectionType, Scope
 from agents_app.schemas.people import AccountValues, PersonValues, TokenValues
@@ -28,13 +28,17 @@ SCOPE_HINTS = {
 
 
 class ConsoleForm(FlaskForm):
-    """A form that hands its values to an operation and shows what the operation refuses."""
+    """A form that hands its values to an operation and shows what the operation refuses.
+
+    Its `key` is the same each time the form is sent, so that an operation that gets it makes one thing of two clicks.
+    """
 
     result: Any = None
 
     def __init__(self, formdata: FormData | None = None, **options: Any) -> None:
         super().__init__(formdata, **options)
         self.general: list[str] = []
+        self.key = (formdata or MultiDict()).get("key") or form_keys.new()
 
     def inputs(self) -> Iterator[Input]:
         """The inputs in the order of the page."""
@@ -54,7 +58,15 @@ class ConsoleForm(FlaskForm):
             for pointer, sentence in refusal.fields:
                 self.refuse(pointer, sentence)
             return False
+        except Repeated as refusal:
+            return self.begin_another(refusal.detail)
         return True
+
+    def begin_another(self, sentence: str) -> bool:
+        """Say what the form made before; sent again it makes another. Answers that nothing was made now."""
+        self.key = form_keys.new()
+        self.general.append(f"{sentence} Send it again to make another.")
+        return False
 
     def refuse(self, pointer: str, sentence: str) -> None:
         """Put a refusal where its JSON pointer leads."""
@@ -114,8 +126,6 @@ class AgentForm(ConsoleForm):
             self.panels[kind] = _panel_class(kind)(formdata, prefix=f"{kind}-", data=config)
         sent = MultiDict({"version": stored.get("version")}) if formdata is None else formdata
         self.version = sent.get("version", type=int)
-        # The form of a new agent has a key of its own, so that sending it twice makes one agent.
-        self.key = sent.get("key") or uuid4().hex
         self._tell_secrets(formdata, stored.get("secrets_set", {}), stored.get("connection_type"))
 
     @property
@@ -145,12 +155,6 @@ class AgentForm(ConsoleForm):
         """Those of the form, with those of the connection as a whole."""
         whole = [("connection", sentence) for sentence in self.chosen.general] if self.chosen else []
         return [*super().problems(), *whole]
-
-    def begin_another(self, made_before: str) -> bool:
-        """Let the form, of which an agent was made before as the sentence says, make another when it is sent again."""
-        self.key = uuid4().hex
-        self.general.append(f"{made_before} Send it again to make another.")
-        return False
 
     @property
     def changes_a_secret(self) -> bool:

@@ -30,23 +30,22 @@ def reset() -> Answer:
 
 def _page(template: str, make: type[ConsoleForm], use: Callable[..., str], *, is_reset: bool) -> Answer:
     code = request.values.get("code", "")
-    # Looked up before a password is hashed, which costs: strangers without a link get a cheap refusal.
-    link = invitations.look_up(code)
-    if (link["email"] is not None) is not is_reset:
-        raise NotFound(invitations.GONE)
     form = make(request.form if request.method == "POST" else None)
     status = 200
     if request.method == "POST":
-        if form.submit(lambda values: use(code, values, **_visitor())):
+        if form.submit(lambda values: use(code, values, form.key, **_visitor())):
             return _enter(form.result)
         status = 422
+    link = invitations.look_up(code)
+    if (link["email"] is not None) is not is_reset:
+        raise NotFound(invitations.GONE)
     page = render_template(template, form=form, code=code, link=link, visitor=_present(), a_role=A_ROLE)
     return page, status
 
 
 def _enter(session_id: str) -> Answer:
     """Go on as the person of the new session; who was signed in here before is signed out."""
-    if before := _present():
+    if session.get(SESSION_ID) != session_id and (before := _present()):
         sessions.sign_out(before, session[SESSION_ID])
     remember(session_id)
     return redirect(url_for("web.agents.listing"), 303)

@@ -26,13 +26,13 @@ def listing() -> Answer:
 
 @pages.route("/invite", methods=["GET", "POST"])
 def invite() -> Answer:
-    """Choose a role, then see the link once."""
+    """Choose a role, then see the link; a form that is sent again shows the same one for a while."""
     actor = current_actor()
     actor.require("users.manage")
     if request.method == "GET":
         return render_template("people/invite.html", form=RoleForm())
     form = RoleForm(request.form)
-    if not form.submit(lambda values: invitations.invite(actor, values)):
+    if not form.submit(lambda values: invitations.invite(actor, values, form.key)):
         return render_template("people/invite.html", form=form), 422
     # No redirect, as with API tokens: the code is kept nowhere, so there is nothing to show later.
     return _list_page(actor, link=invitations.join_link(form.result), role=form.role.text)
@@ -50,8 +50,10 @@ def reset_link(user_id: UUID) -> Answer:
     """Ask once more, then show a link by which the person chooses a new password."""
     actor = current_actor()
     person = _person(actor, user_id)
-    form = ConsoleForm()
-    status = _try(form, lambda _values: invitations.reset_password(actor, user_id)) if request.method == "POST" else 200
+    form = ConsoleForm(request.form)
+    status = 200
+    if request.method == "POST":
+        status = _try(form, lambda _values: invitations.reset_password(actor, user_id, form.key))
     if form.result is None:
         return render_template("people/reset_link.html", person=person, form=form), status
     return _list_page(actor, link=invitations.reset_link(form.result), person=person)

@@ -14,9 +14,9 @@ pages = Blueprint("setup", __name__)
 @pages.route("/setup", methods=["GET", "POST"])
 def setup() -> Answer:
     """Claim an empty console and be signed in as its first admin."""
-    if not accounts.is_empty():
-        return redirect(url_for("web.auth.sign_in"), 303)
     if request.method == "GET":
+        if not accounts.is_empty():
+            return redirect(url_for("web.auth.sign_in"), 303)
         return render_template("setup/setup.html", form=_form())
     form = _form(request.form)
     try:
@@ -24,6 +24,7 @@ def setup() -> Answer:
             lambda values: accounts.claim(
                 values,
                 request.form.get("code", ""),
+                form.key,
                 address=http.address(),
                 user_agent=request.user_agent.string,
                 request_id=g.request_id,

@@ -23,7 +23,7 @@ def listing() -> Answer:
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> Answer:
-    """A new token, shown once."""
+    """A new token, shown here; a form that is sent again shows the same one for a while."""
     actor = current_actor()
     actor.require("tokens.manage")
     found = agent_reads.listing(actor, parse({"sort": "name", "limit": LIMIT_MAX}))
@@ -31,7 +31,7 @@ def new() -> Answer:
     form = TokenForm(request.form if request.method == "POST" else None, names)
     if request.method == "GET":
         return render_template("tokens/new.html", form=form, has_more=found.next_cursor)
-    if not form.submit(lambda values: tokens.create(actor, values)):
+    if not form.submit(lambda values: tokens.create(actor, values, key=form.key)):
         return render_template("tokens/new.html", form=form, has_more=found.next_cursor), 422
     # No redirect: the token would have to wait somewhere in between, and it is kept nowhere.
     return _list_page(actor, made=form.result)

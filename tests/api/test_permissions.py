@@ -13,7 +13,7 @@ from agents_app import http
 from agents_app.api import PREFIX
 from agents_app.db import db, now
 from agents_app.models import ApiToken, User
-from agents_app.operations import sessions, tokens
+from agents_app.operations import sessions, token_text, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Role
 from tests.api.conftest import Client
@@ -108,7 +108,7 @@ class Callers:
 def forged() -> str:
     """A token in the right form, with the right checksum, that nobody made."""
     body = f"agc_{'A' * 12}.{'b' * 40}"
-    return body + tokens._checksum(body)
+    return body + token_text.checksum(body)
 
 
 @pytest.fixture(scope="module")

@@ -72,6 +72,19 @@ def test_somebody_joins_gets_another_role_and_leaves(script: bool, site: Site, o
     is_asked_to_sign_in(theirs)
 
 
+def test_two_quick_clicks_make_one_token_and_one_link(page: Page) -> None:
+    page.goto("/tokens/new")
+    page.get_by_label("Name", exact=True).fill("ci")
+    page.get_by_role("button", name="Create token").dblclick()
+    expect(page.get_by_role("heading", name="Copy your new token now")).to_be_visible()
+    expect(page.get_by_role("link", name="Revoke")).to_have_count(1)
+
+    page.goto("/people/invite")
+    page.get_by_role("button", name="Make a link").dblclick()
+    expect(page.get_by_role("heading", name="Copy the link to join now")).to_be_visible()
+    expect(page.get_by_role("button", name="Withdraw")).to_have_count(1)
+
+
 def is_copied(page: Page, context: BrowserContext) -> None:
     """Copy the new link and compare."""
     context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -14,9 +14,9 @@ from flask import Flask
 
 from agents_app.config import Settings
 from agents_app.db import db, now
-from agents_app.errors import Unavailable
-from agents_app.models import AgentVersion, EncryptionKey, Event, LoginAttempt, UserSession
-from agents_app.operations import agents, keys, purge, rotation, runtime, stored_secrets, tokens
+from agents_app.errors import Repeated, Unavailable
+from agents_app.models import AgentVersion, EncryptionKey, Event, Invitation, LoginAttempt, UserSession
+from agents_app.operations import agents, invitations, keys, purge, rotation, runtime, stored_secrets, tokens
 from tests import make
 from tests.conftest import OpenConsole
 
@@ -152,6 +152,21 @@ def test_a_purge_removes_what_is_past_its_time_and_nothing_else(app: Flask) -> N
     assert fetch(app, actor, kept)["api_key"] == "sk-test-0123456789"
     agents.restore_deleted(actor, gone)
     assert fetch(app, actor, gone)["api_key"] is None
+
+
+def test_a_purge_keeps_a_link_that_has_ended_for_a_day_for_the_form_that_made_it(app: Flask) -> None:
+    actor = make.make_user(app)
+    invitations.invite(actor, {"role": "viewer"}, "the key of one form")
+    invitations.withdraw(actor, invitations.listing(actor)[0]["id"])
+    mine = sa.update(Invitation).where(Invitation.account_id == actor.account_id)
+
+    purge.run("oscar")
+    with pytest.raises(Repeated):
+        invitations.invite(actor, {"role": "viewer"}, "the key of one form")
+    with db.transaction() as session:
+        session.execute(mine.values(expires_at=now() - timedelta(days=1)))
+
+    assert purge.run("oscar")["links"] == 1
 
 
 def test_a_purge_tells_an_account_what_it_will_miss_and_nobody_else(app: Flask) -> None:

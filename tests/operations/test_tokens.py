@@ -13,7 +13,7 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotFound, NotSignedIn
 from agents_app.models import ApiToken, Event, User
-from agents_app.operations import tokens
+from agents_app.operations import token_text, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role, Scope
 from tests.make import make_agent, make_token, make_user
@@ -102,7 +102,7 @@ def test_two_tokens_are_not_mixed(app: Flask, admin: Actor) -> None:
     body = one[:17] + other[17:57]
 
     with pytest.raises(NotSignedIn):
-        recognised(body + tokens._checksum(body))
+        recognised(body + token_text.checksum(body))
 
 
 def test_a_token_of_an_unknown_pepper_is_nobody(app: Flask, admin: Actor) -> None:

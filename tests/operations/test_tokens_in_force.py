@@ -14,7 +14,7 @@ from sqlalchemy import event
 from agents_app.db import db, now
 from agents_app.errors import Forbidden, NotFound, NotSignedIn, Throttled
 from agents_app.models import ApiToken, LoginAttempt
-from agents_app.operations import agent_reads, agents, runtime, tokens, users
+from agents_app.operations import agent_reads, agents, runtime, token_text, tokens, users
 from agents_app.operations.permissions import Actor
 from tests.conftest import OpenConsole
 from tests.make import agent_values, make_agent, make_token, make_user
@@ -50,7 +50,7 @@ def change(text: str, **values: Any) -> None:
 
 def with_checksum(body: str) -> str:
     """What somebody would try who knows how tokens are built."""
-    return body + tokens._checksum(body)
+    return body + token_text.checksum(body)
 
 
 @contextmanager

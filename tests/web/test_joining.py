@@ -5,10 +5,10 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from agents_app.operations import invitations
+from agents_app.operations import invitations, users
 from agents_app.operations.permissions import Actor
 from tests.make import PASSWORD, make_user
-from tests.web.conftest import Browser, Page, SignIn
+from tests.web.conftest import Browser, Page, SignIn, fields_of
 
 NEW_PASSWORD = "another-quiet-4-river"
 
@@ -50,6 +50,45 @@ def test_a_link_works_once(console: Flask, admin: Actor) -> None:
     page = second.send(forms[1], "/join", status=404, **newcomer())
     assert isinstance(page, Page)
     assert invitations.GONE in page.text
+
+
+@pytest.mark.parametrize("kind", ["join", "reset"])
+def test_a_used_link_opens_nothing_to_another_browser_that_copies_the_form(
+    kind: str, console: Flask, admin: Actor
+) -> None:
+    person = make_user(console, "viewer", admin.account_id)
+    address, given = f"/{kind}", newcomer() if kind == "join" else {"password": NEW_PASSWORD}
+    first, thief = Browser(console), Browser(console)
+    page = first.get(f"{address}?code={code_of(console, admin, person if kind == 'reset' else None)}")
+    sent = fields_of(page.form(address))
+    first.send(page, address, **given)
+
+    for changes in ({"password": "wrong"}, {**given, "key": "another"}, {"key": "another"}):
+        copied = {**sent.to_dict(), "csrf_token": thief.token(), **changes}
+        refused = thief.post(address, copied, 404)
+        assert isinstance(refused, Page)
+        assert invitations.GONE in refused.text
+    assert thief.client.get("/agents").status_code == 303
+
+
+@pytest.mark.parametrize("kind", ["join", "reset"])
+def test_a_form_that_is_sent_twice_signs_the_same_person_in(kind: str, console: Flask, admin: Actor) -> None:
+    person = make_user(console, "viewer", admin.account_id)
+    address, given = f"/{kind}", newcomer() if kind == "join" else {"password": NEW_PASSWORD}
+    first, second = Browser(console), Browser(console)
+    page = first.get(f"{address}?code={code_of(console, admin, person if kind == 'reset' else None)}")
+    # The browser drops the answer to the first click, and with it the cookie.
+    cookie = first.client.get_cookie("session")
+    assert cookie is not None
+    second.client.set_cookie("session", cookie.value)
+
+    answers = [browser.send(page, address, **given) for browser in (first, second)]
+
+    assert [answer.headers["Location"] for answer in answers] == ["/agents"] * 2
+    first.get("/agents")
+    second.get("/agents")
+    with console.app_context():
+        assert len(users.listing(admin)) == (3 if kind == "join" else 2)
 
 
 @pytest.mark.parametrize(

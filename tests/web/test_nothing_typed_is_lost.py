@@ -134,7 +134,7 @@ def test_a_form_that_is_sent_again_with_other_content_says_so_and_then_makes_ano
     asked = browser.send(page, "/agents/new", status=422, **other)
 
     assert isinstance(asked, Page)
-    assert "An agent was made of this form before, with other content." in asked.text
+    assert "An agent was already made from this form, with other content." in asked.text
     browser.send(asked, "/agents/new", **other)
     assert len(agents_of(console, admin)) == 2
 

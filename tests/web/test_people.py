@@ -112,6 +112,35 @@ def test_an_invitation_is_shown_once_and_leads_in(browser: Browser, console: Fla
     assert code not in newcomer.client.get_cookie("session").value
 
 
+@pytest.mark.parametrize("act", ["invite", "reset-link"])
+def test_a_form_that_is_sent_twice_makes_one_link_and_shows_it_twice(
+    act: str, browser: Browser, editor: Actor, admin: Actor, console: Flask
+) -> None:
+    address = "/people/invite" if act == "invite" else f"/people/{editor.user_id}/reset-link"
+    form = browser.get(address)
+
+    first, second = (link_on(browser.send(form, address, status=200)) for _ in range(2))
+
+    assert first == second
+    Browser(console).get(first)
+    with console.app_context():
+        assert len(invitations.listing(admin)) == (1 if act == "invite" else 0)
+
+
+def test_a_form_of_a_withdrawn_link_says_so_and_then_makes_another(browser: Browser, console: Flask) -> None:
+    form = browser.get("/people/invite")
+    path = link_on(browser.send(form, "/people/invite", status=200))
+    button = browser.get("/people").root.one("section", class_="list").one("button")
+    browser.post(button["formaction"], {"csrf_token": browser.token()})
+
+    asked = sent(browser.send(form, "/people/invite", status=422))
+
+    sentence = "A link was already made from this form, and it is not valid any more. Send it again to make another."
+    assert sentence in asked.root.one(class_="problems").text
+    assert "Open links to join" not in browser.get("/people").text
+    assert link_on(browser.send(asked, "/people/invite", status=200)) != path
+
+
 def test_an_open_link_can_be_withdrawn(browser: Browser, console: Flask) -> None:
     path = link_on(browser.send("/people/invite", status=200))
     button = browser.get("/people").root.one("section", class_="list").one("button")

@@ -187,6 +187,23 @@ def test_an_empty_console_leads_to_set_up_and_a_claimed_one_away_from_it(
     assert answer.headers["Location"] == "/sign-in"
 
 
+def test_a_set_up_form_that_is_sent_twice_signs_the_same_person_in(schema_url: str, open_console: OpenConsole) -> None:
+    first = Browser(open_console(schema_url))
+    second = Browser(first.client.application)
+    form = first.get("/setup")
+    cookie = first.client.get_cookie("session")
+    assert cookie is not None
+    second.client.set_cookie("session", cookie.value)
+    given = {"account_name": "Acme", "name": "Ada", "email": "ada@example.org", "password": PASSWORD}
+
+    answers = [browser.send(form, "/setup", **given) for browser in (first, second)]
+
+    assert [answer.headers["Location"] for answer in answers] == ["/agents"] * 2
+    second.get("/agents")
+    with first.client.application.app_context():
+        assert [account["people"] for account in accounts.listing()] == [1]
+
+
 def test_set_up_asks_for_its_code_where_others_can_reach_the_console(
     sqlite_schema_url: str, open_console: OpenConsole
 ) -> None:

@@ -72,3 +72,48 @@ def test_another_accounts_token_is_not_there(console: Flask, browser: Browser) -
     for token_id in (foreign, uuid4()):
         browser.get(f"/tokens/{token_id}/revoke", 404)
         browser.post(f"/tokens/{token_id}/revoke", {"csrf_token": browser.token()}, 404)
+
+
+def token_on(page: object) -> str:
+    assert isinstance(page, Page)
+    return page.root.one(id="new-value")["value"]
+
+
+def test_a_form_that_is_sent_again_with_other_content_says_so_and_then_makes_another_token(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    page = browser.get("/tokens/new")
+    first = token_on(browser.send(page, "/tokens/new", status=200, name="ci"))
+
+    asked = browser.send(page, "/tokens/new", status=422, name="other")
+
+    assert isinstance(asked, Page)
+    sentence = "A token was already made from this form, with other content. Send it again to make another."
+    assert sentence in asked.root.one(class_="problems").text
+    assert first not in asked.html
+    assert token_on(browser.send(asked, "/tokens/new", status=200)) != first
+
+
+def test_a_form_of_a_revoked_token_shows_and_makes_none(console: Flask, admin: Actor, browser: Browser) -> None:
+    page = browser.get("/tokens/new")
+    text = token_on(browser.send(page, "/tokens/new", status=200, name="ci"))
+    browser.send(browser.get("/tokens").root.one("td", class_="c-acts").one("a")["href"])
+
+    asked = browser.send(page, "/tokens/new", status=422, name="ci")
+
+    assert isinstance(asked, Page)
+    assert "it is not valid any more" in asked.text
+    assert text not in asked.html
+    assert "No tokens yet" in browser.get("/tokens").text
+
+
+def test_a_form_that_is_sent_twice_makes_one_token_and_shows_it_twice(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    page = browser.get("/tokens/new")
+
+    first, second = (token_on(browser.send(page, "/tokens/new", status=200, name="ci")) for _ in range(2))
+
+    assert first == second
+    with console.app_context():
+        assert len(tokens.listing(admin)) == 1

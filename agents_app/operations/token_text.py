@@ -1,0 +1,51 @@
+"""What an API token looks like: `agc_<12 characters>.<40 characters><6 checksum>`.
+
+The twelve find its row, the forty are its secret, and the checksum lets damaged ones be refused without asking the
+database.
+"""
+
+import hmac
+import re
+import string
+import zlib
+from uuid import UUID
+
+from agents_app.operations import form_keys
+
+ALPHABET = string.ascii_letters + string.digits
+FORM = re.compile(r"agc_(?P<key_id>[A-Za-z0-9]{12})\.(?P<secret>[A-Za-z0-9]{40})(?P<checksum>[A-Za-z0-9]{6})")
+KEY_ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 40, 6
+
+
+def derive(token_id: UUID, key: str) -> tuple[str, str]:
+    """The key id and the secret of the token that a form with this key made."""
+    number = int.from_bytes(form_keys.secret("token", token_id, key))
+    digits = _digits(number, KEY_ID_LENGTH + SECRET_LENGTH)
+    return digits[:KEY_ID_LENGTH], digits[KEY_ID_LENGTH:]
+
+
+def write(key_id: str, secret: str) -> str:
+    """The whole text."""
+    body = f"agc_{key_id}.{secret}"
+    return body + checksum(body)
+
+
+def read(text: str) -> tuple[str, str] | None:
+    """The key id and the secret; None where this is no token, or a damaged one."""
+    parts = FORM.fullmatch(text)
+    if parts is None or not hmac.compare_digest(checksum(text[:-CHECKSUM_LENGTH]), parts["checksum"]):
+        return None
+    return parts["key_id"], parts["secret"]
+
+
+def checksum(body: str) -> str:
+    """The last six characters, of what stands before them."""
+    return _digits(zlib.crc32(body.encode()), CHECKSUM_LENGTH)
+
+
+def _digits(number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length):
+        number, digit = divmod(number, len(ALPHABET))
+        digits = ALPHABET[digit] + digits
+    return digits
