@@ -48,8 +48,9 @@ def delete(actor: Actor, agent_id: UUID) -> Response:
 
 
 def clone(actor: Actor, agent_id: UUID) -> Response:
-    """The copy."""
-    return _made(actor, agents.clone(actor, agent_id))
+    """The copy; the one that is there already where the request is a repeated one."""
+    copy_id, is_new = agents.clone(actor, agent_id, intake.idempotency_key())
+    return _made(actor, copy_id) if is_new else _present(actor, copy_id, answers.REPLAYED)
 
 
 def enable(actor: Actor, agent_id: UUID) -> Response:
@@ -125,8 +126,12 @@ ENDPOINTS = (
         clone,
         "Copy an agent",
         "agents.clone",
-        "The copy is active and has the secrets of the original.",
-        answers={201: "Agent"},
+        "The copy is active and has the secrets of the original. With an Idempotency-Key a repeated request answers "
+        + "200 and the copy that the first one made, or 409 where that was changed or deleted, or the key was used for "
+        + "another request.",
+        answers={201: "Agent", 200: "Agent"},
+        refuses=(409,),
+        headers=("Idempotency-Key",),
     ),
     Endpoint(
         "POST", f"{ONE}/enable", enable, "Enable an agent", "agents.enable", answers={200: "Agent"}, headers=IF_MATCH

@@ -131,7 +131,7 @@ def enable(account: str | None, agent_id: UUID, version: int | None) -> None:
 @account_option
 def clone(account: str | None, agent_id: UUID) -> None:
     """Make an active copy of an agent, secrets included, and print the copy's id."""
-    click.echo(operations.clone(acting(account), agent_id))
+    click.echo(operations.clone(acting(account), agent_id)[0])
 
 
 @agents.command()

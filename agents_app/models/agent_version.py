@@ -15,7 +15,8 @@ class AgentVersion(Base):
     """One numbered change of an agent.
 
     `snapshot` holds every field without any secret's value, `changes` the names of what changed, secrets as
-    "set", "replaced" or "removed". `kept_secrets` holds the encrypted secrets of a deleted agent until they are purged.
+    "set", "replaced" or "removed"; of a copy it names the original as `cloned_from`. `kept_secrets` holds the encrypted
+    secrets of a deleted agent until they are purged.
     """
 
     __tablename__ = "agent_versions"

@@ -43,7 +43,7 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
     except Conflict as failed:
         if idempotency_key is None:
             raise
-        idempotency.check_repeated(actor, agent_id, draft, failed)
+        idempotency.check_repeated(actor, agent_id, idempotency.made(draft), failed)
         return agent_id, False
     return agent_id, True
 
@@ -66,25 +66,23 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: in
             _write(session, actor, "agent.updated", agent, state)
 
 
-def clone(actor: Actor, agent_id: UUID) -> UUID:
-    """Add an active copy called "Copy of …", secrets included; answers its id.
+def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> tuple[UUID, bool]:
+    """Add an active copy called "Copy of …", secrets included; answers its id, and whether it is new.
 
-    Raises Forbidden, NotFound, Unavailable.
+    With an idempotency key a repeated call finds the copy of the first; Conflict if that was changed or deleted.
+    Raises Forbidden, NotFound, Unavailable, Conflict.
     """
     actor.require("agents.clone")
-    with db.transaction() as session:
-        original = _find(session, actor, agent_id)
-        keyring = keys.keyring_for_writing(session)
-        old, copy_id = states.of_agent(original), uuid.uuid4()
-        clear = secrets.reveal(keyring, actor.account_id, agent_id, old.secrets.sealed)
-        name = f"Copy of {old.fields['name']}"[: limits.NAME].rstrip()
-        config = secrets.shown_config(old.config)
-        draft = schema.Draft({**old.fields, "name": name}, config, dict(clear), old.expires_on)
-        sealed = secrets.change(keyring, actor, copy_id, draft, NOTHING)
-        _write(
-            session, actor, "agent.cloned", Agent(id=copy_id), states.of_draft(draft, sealed), cloned_from=str(agent_id)
-        )
-    return copy_id
+    copy_id = idempotency.id_for(actor, idempotency_key) if idempotency_key else uuid.uuid4()
+    try:
+        with db.transaction() as session:
+            _write_copy(session, actor, _find(session, actor, agent_id), Agent(id=copy_id))
+    except Conflict as failed:
+        if idempotency_key is None:
+            raise
+        idempotency.check_repeated(actor, copy_id, idempotency.copied(agent_id), failed)
+        return copy_id, False
+    return copy_id, True
 
 
 def enable(actor: Actor, agent_id: UUID, version: int | None = None) -> None:
@@ -143,6 +141,17 @@ def _set_status(
             _write(session, actor, action, agent, replace(old, status=status, reason=reason))
 
 
+def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) -> None:
+    keyring, old = keys.keyring_for_writing(session), states.of_agent(original)
+    clear = secrets.reveal(keyring, actor.account_id, original.id, old.secrets.sealed)
+    name = f"Copy of {old.fields['name']}"[: limits.NAME].rstrip()
+    config = secrets.shown_config(original.connection_type, old.config)
+    draft = schema.Draft({**old.fields, "name": name}, config, dict(clear), old.expires_on)
+    sealed = secrets.change(keyring, actor, copy.id, draft, NOTHING)
+    session.expunge(original)  # where the key made the original, the database refuses its id
+    _write(session, actor, "agent.cloned", copy, states.of_draft(draft, sealed), cloned_from=str(original.id))
+
+
 def _write(session: Session, actor: Actor, action: str, agent: Agent, state: State, **details: Any) -> None:
     """The one place where an agent changes: row, version and event, in the caller's transaction."""
     is_new, is_first = agent.account_id is None, agent.created_at is None
@@ -161,7 +170,7 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
     agent.name_key, agent.search_text = agent.name.casefold(), states.search_text(state)
     session.add(agent)
     session.flush()
-    changes = _changes(before, state)
+    changes = _changes(before, state) | details
     session.add(_version(actor, action, agent, state, changes))
     events.record(session, actor, action, ("agent", agent.id, agent.name), version=agent.version, **details)
 

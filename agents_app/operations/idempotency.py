@@ -1,9 +1,12 @@
 """A request that is repeated with its key finds the agent that the first one made, or is refused with the reason."""
 
 import uuid
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Row
 
 from agents_app.db import db
 from agents_app.errors import Conflict
@@ -12,28 +15,51 @@ from agents_app.operations import snapshots
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import Draft
 
+AnyRow = Row[*tuple[Any, ...]]
+IsSame = Callable[[AnyRow], bool]
+
 
 def id_for(actor: Actor, key: str) -> UUID:
     """The id of the agent that this key makes in the actor's account: the second of two inserts meets the first."""
     return uuid.uuid5(actor.account_id, key)
 
 
-def check_repeated(actor: Actor, agent_id: UUID, draft: Draft, failed: Conflict) -> None:
-    """Return where the agent is at version 1 and its public content is the draft's; else raise Conflict.
+def made(draft: Draft) -> IsSame:
+    """Whether a first version was made of this draft. Values of secrets are not compared: that would answer guesses.
 
-    Values of secrets are not compared: that would answer guesses. Which secrets are set is public. `failed` is why the
-    agent could not be added; it is raised again where there is no such agent and was none.
+    Which secrets are set is public.
     """
-    mine = sa.select(AgentVersion.snapshot, Agent.version).outerjoin(Agent, Agent.id == AgentVersion.agent_id)
-    first = mine.where(
-        AgentVersion.agent_id == agent_id, AgentVersion.version == 1, AgentVersion.account_id == actor.account_id
+    told = sorted(pointer for pointer, value in draft.secrets.items() if value)
+
+    def is_same(first: AnyRow) -> bool:
+        has_secrets = first.snapshot.get("secrets", []) == told
+        return first.action == "agent.created" and has_secrets and snapshots.records(first.snapshot, draft)
+
+    return is_same
+
+
+def copied(original_id: UUID) -> IsSame:
+    """Whether a first version is a copy of this agent."""
+    return lambda first: first.action == "agent.cloned" and first.changes.get("cloned_from") == str(original_id)
+
+
+def check_repeated(actor: Actor, agent_id: UUID, is_same: IsSame, failed: Conflict) -> None:
+    """Return where the agent is at version 1, and that is the same as what is asked for; else raise Conflict.
+
+    `failed` is why the agent could not be added; it is raised again where there is no such agent and was none.
+    """
+    columns = (AgentVersion.action, AgentVersion.snapshot, AgentVersion.changes, Agent.version)
+    first = (
+        sa.select(*columns)
+        .outerjoin(Agent, Agent.id == AgentVersion.agent_id)
+        .where(AgentVersion.agent_id == agent_id, AgentVersion.version == 1)
+        .where(AgentVersion.account_id == actor.account_id)
     )
     with db.reading() as connection:
         row = connection.execute(first).one_or_none()
     if row is None:
         raise failed
-    told = sorted(pointer for pointer, value in draft.secrets.items() if value)
-    if not snapshots.records(row.snapshot, draft) or row.snapshot.get("secrets", []) != told:
+    if not is_same(row):
         sentence = "This Idempotency-Key was used before with other content. Nothing was stored. Use a new key."
         raise Conflict(sentence, code="idempotency_key_reused")
     if row.version is None:

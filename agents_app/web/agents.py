@@ -13,7 +13,7 @@ from agents_app.schemas import listing as list_schema
 from agents_app.web import kept
 from agents_app.web.addresses import ListAddress, with_back
 from agents_app.web.auth import Answer, current_actor, require_sign_in
-from agents_app.web.forms import AgentForm, DisableForm
+from agents_app.web.forms import AgentForm, ConsoleForm, DisableForm
 
 ROWS = 20
 # Why the form of a new agent, sent again, finds no agent as it was made, by the code of the refusal.
@@ -110,7 +110,17 @@ def save(agent_id: UUID) -> Answer:
 @pages.post("/agents/<uuid:agent_id>/clone")
 def clone(agent_id: UUID) -> Answer:
     """Make a copy, and lead to it."""
-    copy_id = agents.clone(current_actor(), agent_id)
+    form = ConsoleForm(request.form)
+    try:
+        copy_id, _ = agents.clone(current_actor(), agent_id, form.key)
+    except Conflict as refusal:
+        if refusal.code not in MADE_BEFORE:
+            raise
+        flash(
+            "A copy was made from this page before, and was changed or deleted since. Clone again to make another.",
+            "bad",
+        )
+        return redirect(with_back(".show", agent_id=agent_id), 303)
     _say("This is the copy. It is active and has the same secrets.")
     return redirect(with_back(".show", agent_id=copy_id), 303)
 

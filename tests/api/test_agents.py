@@ -101,9 +101,13 @@ def test_a_stale_caller_changes_nothing(api: Client, tag: str, act: str) -> None
 
 @pytest.mark.parametrize("key", ["", "ä", "x" * 256, "a\tb"])
 def test_an_idempotency_key_is_printable_ascii(api: Client, key: str) -> None:
-    answer = api.post("/agents", agent_values(), headers={"Idempotency-Key": key})
+    path = f"/agents/{api.post('/agents', agent_values()).json['id']}/clone"
 
-    assert (answer.status_code, answer.json["code"]) == (400, "bad_idempotency_key")
+    for answer in (
+        api.post("/agents", agent_values(), headers={"Idempotency-Key": key}),
+        api.post(path, headers={"Idempotency-Key": key}),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (400, "bad_idempotency_key")
 
 
 KEY = {"Idempotency-Key": "deploy 7"}
@@ -261,6 +265,33 @@ def test_a_copy_has_a_name_of_its_own_and_the_secrets(api: Client) -> None:
     assert answer.headers["Location"] == f"/api/v1/agents/{copy['id']}"
     assert (answer.status_code, copy["name"], copy["version"]) == (201, "Copy of Sales", 1)
     assert list(copy["secrets_set"]) == ["/api_key"]
+
+
+def test_a_repeated_copy_with_a_key_finds_the_first_one_while_nobody_changed_it(api: Client) -> None:
+    path, key = f"/agents/{api.post('/agents', agent_values()).json['id']}", {"Idempotency-Key": "copy 7"}
+    first = api.post(f"{path}/clone", headers=key)
+
+    again = api.post(f"{path}/clone", headers=key)
+    api.patch(f"/agents/{first.json['id']}", {"name": "Other"})
+    late = api.post(f"{path}/clone", headers=key)
+
+    assert (first.status_code, again.status_code, late.status_code) == (201, 200, 409)
+    assert again.json == first.json
+    assert late.json["code"] == "idempotency_key_reused"
+    assert len(api.get("/agents").json["items"]) == 2
+
+
+@pytest.mark.parametrize("first", ["", "/clone"], ids=["create", "copy"])
+def test_an_idempotency_key_is_not_used_for_a_new_agent_and_for_a_copy(api: Client, first: str) -> None:
+    key = {"Idempotency-Key": "first"}
+    original = f"/agents/{api.post('/agents', agent_values()).json['id']}"
+    create = ("/agents", agent_values(name="Copy of Sales"))
+    requests = [create, (f"{original}/clone", None)]
+    for path, body in requests if not first else requests[::-1]:
+        answer = api.post(path, body, headers=key)
+
+    assert (answer.status_code, answer.json["code"]) == (409, "idempotency_key_reused")
+    assert len(api.get("/agents").json["items"]) == 2
 
 
 def test_a_deleted_agent_is_gone(api: Client) -> None:

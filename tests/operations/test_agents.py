@@ -176,7 +176,7 @@ def test_nothing_secret_is_kept_where_the_setting_says_so(app: Flask, admin: Act
 
 
 def test_a_copy_of_a_long_name_fits(app: Flask, admin: Actor) -> None:
-    copy_id = agents.clone(admin, make_agent(app, admin, name="x" * limits.NAME))
+    copy_id, _ = agents.clone(admin, make_agent(app, admin, name="x" * limits.NAME))
 
     assert agent_reads.read(admin, copy_id)["name"] == "Copy of " + "x" * (limits.NAME - 8)
 

@@ -104,7 +104,7 @@ class TwoAccounts(RuleBasedStateMachine):
     def clone(self, side: int, at: int) -> None:
         if agent_id := self._one(side, at):
             mine = self.known[side]
-            copy = agents.clone(mine.admin, agent_id)
+            copy, _ = agents.clone(mine.admin, agent_id)
             mine.agents[copy] = {
                 "name": f"Copy of {mine.agents[agent_id]['name']}",
                 "version": 1,

@@ -8,6 +8,7 @@ from flask import Flask
 
 from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.listing import parse
 from tests.make import POWER_BI, make_agent, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
 
@@ -281,6 +282,22 @@ def test_a_copy_has_the_secrets_and_its_own_name(console: Flask, admin: Actor, b
     page = browser.get(answer.headers["Location"])
     assert page.root.one("h1").text == "Copy of Sales"
     assert "…tail" in page.text
+
+
+def test_a_clone_button_that_is_pressed_twice_makes_one_copy(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+    page = browser.get(f"/agents/{agent_id}")
+
+    first, second = (browser.send(page, f"/agents/{agent_id}/clone") for _ in range(2))
+
+    copy_address = first.headers["Location"]
+    assert second.headers["Location"] == copy_address
+    browser.send(f"/agents/{id_in(copy_address)}/edit", name="Other")
+    again = browser.send(page, f"/agents/{agent_id}/clone")
+    assert id_in(again.headers["Location"]) == agent_id
+    assert "was changed or deleted since" in browser.get(again.headers["Location"]).text
+    with console.app_context():
+        assert len(agent_reads.listing(admin, parse({})).items) == 2
 
 
 def test_a_deleted_agent_comes_back_by_undo(console: Flask, admin: Actor, browser: Browser) -> None:

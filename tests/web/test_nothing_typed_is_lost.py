@@ -119,7 +119,7 @@ def test_a_form_whose_agent_was_changed_or_deleted_since_says_so_and_makes_anoth
     asked = browser.send(page, "/agents/new", status=422, **NEW)
 
     assert isinstance(asked, Page)
-    assert f"An agent was made of this form before, and was {since} since." in asked.text
+    assert f"An agent was already made from this form, and was {since} since." in asked.text
     before = len(agents_of(console, admin))
     browser.send(asked, "/agents/new", **NEW)
     assert len(agents_of(console, admin)) == before + 1

@@ -1,0 +1,113 @@
+"""A key makes one copy of an agent, which a repeated request finds while nobody changed it."""
+
+import threading
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.errors import Conflict, NotFound
+from agents_app.models import Agent, Event
+from agents_app.operations import agents
+from agents_app.operations.permissions import Actor
+from tests.make import agent_values, make_agent, make_user
+
+KEY = "the key of one form"
+
+
+@pytest.fixture
+def admin(app: Flask) -> Actor:
+    """An admin of an account of this test's own."""
+    return make_user(app)
+
+
+def count(actor: Actor) -> tuple[int, int]:
+    """How many agents the account has, and how many events of copying."""
+    mine = sa.select(sa.func.count()).where(Agent.account_id == actor.account_id)
+    copied = sa.select(sa.func.count()).where(Event.account_id == actor.account_id, Event.action == "agent.cloned")
+    with db.reading() as connection:
+        return connection.scalar(mine) or 0, connection.scalar(copied) or 0
+
+
+def agent_is_changed(admin: Actor, copy_id: UUID, _original: UUID) -> UUID | None:
+    agents.update(admin, copy_id, {"name": "Other"})
+    return None
+
+
+def agent_is_deleted(admin: Actor, copy_id: UUID, _original: UUID) -> UUID | None:
+    agents.delete(admin, copy_id)
+    return None
+
+
+def another_original(admin: Actor, _copy_id: UUID, original: UUID) -> UUID | None:
+    return agents.clone(admin, original)[0]
+
+
+@pytest.mark.parametrize("happen", [agent_is_changed, agent_is_deleted, another_original])
+def test_a_key_of_a_copy_makes_no_second_one(
+    app: Flask, admin: Actor, happen: Callable[[Actor, UUID, UUID], UUID | None]
+) -> None:
+    original = make_agent(app, admin)
+    copy_id, _ = agents.clone(admin, original, KEY)
+    other = happen(admin, copy_id, original) or original
+    there = count(admin)
+
+    with pytest.raises(Conflict) as refusal:
+        agents.clone(admin, other, KEY)
+
+    assert refusal.value.code == "idempotency_key_reused"
+    assert count(admin) == there
+
+
+def test_a_key_is_not_used_for_a_new_agent_and_for_a_copy(app: Flask, admin: Actor) -> None:
+    original, _ = agents.create(admin, agent_values(), KEY)
+    agents.clone(admin, original, "another form")
+
+    with pytest.raises(Conflict):
+        agents.clone(admin, original, KEY)
+    with pytest.raises(Conflict):
+        agents.create(admin, agent_values(name="Copy of Sales"), "another form")
+
+
+def test_requests_at_once_make_one_copy(app: Flask, admin: Actor) -> None:
+    original = make_agent(app, admin, api_key="sk-1")
+
+    made: list[tuple[UUID, bool]] = []
+    together = threading.Barrier(4)
+
+    def clone() -> None:
+        with app.app_context():
+            together.wait()
+            made.append(agents.clone(admin, original, KEY))
+
+    threads = [threading.Thread(target=clone) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+    assert len({copy_id for copy_id, _ in made}) == 1
+    assert sorted(is_new for _, is_new in made) == [False, False, False, True]
+    assert count(admin) == (2, 1)
+
+
+def test_a_key_finds_nothing_of_another_account(app: Flask, admin: Actor) -> None:
+    stranger, original = make_user(app), make_agent(app, admin)
+    copy_id, _ = agents.clone(admin, original, KEY)
+
+    with pytest.raises(NotFound):
+        agents.clone(stranger, original, KEY)
+    other_id, is_new = agents.clone(stranger, make_agent(app, stranger), KEY)
+
+    assert is_new
+    assert other_id != copy_id
+
+
+def test_without_a_key_or_with_another_one_each_request_makes_one(app: Flask, admin: Actor) -> None:
+    original = make_agent(app, admin)
+
+    for key in (None, None, KEY, "another form"):
+        agents.clone(admin, original, key)
+
+    assert count(admin) == (5, 4)
