@@ -126,9 +126,8 @@ ENDPOINTS = (
         clone,
         "Copy an agent",
         "agents.clone",
-        "The copy is active and has the secrets of the original. With an Idempotency-Key a repeated request answers "
-        + "200 and the copy that the first one made, or 409 where that was changed or deleted, or the key was used for "
-        + "another request.",
+        "The copy is active and has the secrets of the original. With an Idempotency-Key a repeated request is answered "
+        + "as one that creates an agent: with the copy that the first one made, or 409.",
         answers={201: "Agent", 200: "Agent"},
         refuses=(409,),
         headers=("Idempotency-Key",),
