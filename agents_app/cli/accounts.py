@@ -15,6 +15,7 @@ from agents_app.cli.console import (
     print_listing,
     require_keys,
     say,
+    say_done,
 )
 from agents_app.cli.options import options_of
 from agents_app.operations import accounts as operations
@@ -54,8 +55,9 @@ def list_(*, as_json: bool) -> None:
 def rename(account: str | None, name: str) -> None:
     """Call the account something else."""
     actor = acting(account)
-    operations.rename(actor, {"name": name})
-    say(f"{actor.account_name} is called {name} now.")
+    is_changed = operations.rename(actor, {"name": name})
+    already = f"the account is called {actor.account_name} already"
+    say_done(f"{actor.account_name} is called {name} now.", already, is_changed=is_changed)
 
 
 @accounts.command()

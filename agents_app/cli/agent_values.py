@@ -8,12 +8,15 @@ import click
 
 from agents_app.cli.console import ask_hidden
 from agents_app.cli.options import agent_options, connection_fields, long_secrets, secret_titles
+from agents_app.errors import InvalidInput
 from agents_app.schemas.agents import CONFIG, AgentValues
+from agents_app.schemas.fields import is_empty
 from agents_app.schemas.json_text import read_object
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 LONG = "A prompt takes one line. Give {name} with --secrets-stdin or --file."
+BLANK = "This secret is blank. Type it, or leave it out: then a stored one is kept."
 INSTEAD = "Use --ask {name} to type it hidden, --secrets-stdin, or --file."
 
 
@@ -48,15 +51,20 @@ def value_options(command: Function) -> Function:
 def collect(
     given: Mapping[str, Any], file: BinaryIO | None, ask: tuple[str, ...], *, secrets_stdin: bool
 ) -> dict[str, Any]:
-    """The values as an operation takes them. Raises Malformed where JSON cannot be read."""
+    """The values as an operation takes them.
+
+    In a file a blank secret keeps what is stored, as over JSON; from a prompt or standard input it is refused.
+    Raises Malformed where JSON cannot be read, and InvalidInput for a blank secret.
+    """
     stdin = sys.stdin.buffer
     if secrets_stdin and file is stdin:
         raise click.UsageError("Standard input can be the --file or the --secrets-stdin, not both.")
     values = read_object(file.read()) if file else {}
     _place(values, {name: _plain(value) for name, value in given.items() if value not in (None, ())})
-    if secrets_stdin:
-        _place(values, read_object(stdin.read()))
-    _place(values, {name: _typed(name) for name in ask})
+    typed = read_object(stdin.read()) if secrets_stdin else {}
+    typed |= {name: _typed(name) for name in ask}
+    _refuse_blank(typed)
+    _place(values, typed)
     return values
 
 
@@ -79,6 +87,13 @@ def _place(values: dict[str, Any], new: Mapping[str, Any]) -> None:
     # Where a file holds something else than an object here, the schema says so.
     if members and isinstance(config, dict):
         values[CONFIG] = {**config, **members}
+
+
+def _refuse_blank(typed: Mapping[str, Any]) -> None:
+    blank = [name for name in secret_titles() if isinstance(typed.get(name), str) and is_empty(typed[name])]
+    if blank:
+        pointers = [f"/{name}" if name in AgentValues.model_fields else f"/{CONFIG}/{name}" for name in blank]
+        raise InvalidInput((pointer, BLANK) for pointer in pointers)
 
 
 def _plain(value: object) -> object:

@@ -15,6 +15,7 @@ from agents_app.cli.console import (
     print_record,
     print_table,
     say,
+    say_done,
 )
 from agents_app.cli.options import options_of
 from agents_app.operations import agent_reads
@@ -99,8 +100,9 @@ def update(account: str | None, agent_id: UUID, version: int | None, cleared: tu
     actor = acting(account)
     changes = _collected(given)
     clear(changes, cleared)
-    operations.update(actor, agent_id, changes, version)
-    say(f"{_name(actor, agent_id)} is saved.")
+    is_changed = operations.update(actor, agent_id, changes, version)
+    name = _name(actor, agent_id)
+    say_done(f"{name} is saved.", f"{name} has these values already", is_changed=is_changed)
 
 
 @agents.command()
@@ -111,8 +113,9 @@ def update(account: str | None, agent_id: UUID, version: int | None, cleared: tu
 def disable(account: str | None, agent_id: UUID, version: int | None, reason: str | None) -> None:
     """Keep runtimes from fetching an agent."""
     actor = acting(account)
-    operations.disable(actor, agent_id, {"reason": reason}, version)
-    say(f"{_name(actor, agent_id)} is disabled.")
+    is_changed = operations.disable(actor, agent_id, {"reason": reason}, version)
+    name = _name(actor, agent_id)
+    say_done(f"{name} is disabled.", f"{name} is disabled already, for this reason", is_changed=is_changed)
 
 
 @agents.command()
@@ -122,8 +125,9 @@ def disable(account: str | None, agent_id: UUID, version: int | None, reason: st
 def enable(account: str | None, agent_id: UUID, version: int | None) -> None:
     """Let runtimes fetch an agent again."""
     actor = acting(account)
-    operations.enable(actor, agent_id, version)
-    say(f"{_name(actor, agent_id)} is active.")
+    is_changed = operations.enable(actor, agent_id, version)
+    name = _name(actor, agent_id)
+    say_done(f"{name} is active.", f"{name} is active already", is_changed=is_changed)
 
 
 @agents.command()

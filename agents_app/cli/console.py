@@ -84,6 +84,11 @@ def say(text: str) -> None:
     click.echo(text.translate(CONTROL), err=True)
 
 
+def say_done(done: str, already: str, *, is_changed: bool) -> None:
+    """Say that an act was done, or that nothing was changed and why not."""
+    say(done if is_changed else f"Nothing was changed: {already}.")
+
+
 def ask_hidden(title: str, instead: str, *, twice: bool = False) -> str:
     """What a person types unseen. Raises UsageError, which says what to do instead, where that cannot be."""
     with warnings.catch_warnings():

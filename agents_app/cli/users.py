@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_listing, say
+from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_listing, say, say_done
 from agents_app.cli.options import options_of
 from agents_app.operations import invitations
 from agents_app.operations import users as operations
@@ -68,8 +68,8 @@ def withdraw(account: str | None, invitation_id: UUID) -> None:
 def role(account: str | None, email: str, role: str) -> None:
     """Give a person another role, and end their sessions."""
     actor = acting(account)
-    operations.change_role(actor, operations.id_of(actor, email), {"role": role})
-    say(f"{email} is now {role}.")
+    is_changed = operations.change_role(actor, operations.id_of(actor, email), {"role": role})
+    say_done(f"{email} is now {role}.", f"{email} is {role} already", is_changed=is_changed)
 
 
 @users.command()
@@ -78,8 +78,8 @@ def role(account: str | None, email: str, role: str) -> None:
 def deactivate(account: str | None, email: str) -> None:
     """Keep a person out at once: sessions, links they made, tokens but those of runtimes."""
     actor = acting(account)
-    operations.deactivate(actor, operations.id_of(actor, email))
-    say(f"{email} is deactivated.")
+    is_changed = operations.deactivate(actor, operations.id_of(actor, email))
+    say_done(f"{email} is deactivated.", f"{email} is deactivated already", is_changed=is_changed)
 
 
 @users.command()
@@ -88,8 +88,8 @@ def deactivate(account: str | None, email: str) -> None:
 def activate(account: str | None, email: str) -> None:
     """Let a deactivated person sign in again."""
     actor = acting(account)
-    operations.activate(actor, operations.id_of(actor, email))
-    say(f"{email} is active.")
+    is_changed = operations.activate(actor, operations.id_of(actor, email))
+    say_done(f"{email} is active.", f"{email} is active already", is_changed=is_changed)
 
 
 @users.command()

@@ -94,14 +94,17 @@ def create(values: Mapping[str, Any]) -> UUID:
         return _add(session, checked, password_hash, Door.TERMINAL, None, None).account_id
 
 
-def rename(actor: Actor, values: Mapping[str, Any]) -> None:
-    """Call the account something else. Raises Forbidden, InvalidInput."""
+def rename(actor: Actor, values: Mapping[str, Any]) -> bool:
+    """Give the account another name; answers whether it is another one. Raises Forbidden, InvalidInput."""
     actor.require("account.manage")
     name = parse(AccountName, values).name
     with db.transaction() as session:
         users.keep_apart(session, actor)
-        session.execute(sa.update(Account).where(Account.id == actor.account_id).values(name=name))
+        other = sa.update(Account).where(Account.id == actor.account_id, Account.name != name)
+        if session.execute(other.values(name=name).returning(Account.id)).one_or_none() is None:
+            return False
         events.record(session, actor, "account.renamed", ("account", actor.account_id, name))
+    return True
 
 
 def delete(actor: Actor, typed_name: str) -> None:

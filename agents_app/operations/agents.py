@@ -48,8 +48,8 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
     return agent_id, True
 
 
-def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: int | None = None) -> None:
-    """Merge changes into an agent; nothing is written when nothing differs.
+def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: int | None = None) -> bool:
+    """Merge changes into an agent; answers whether anything differed, and so was written.
 
     Raises Forbidden, NotFound, InvalidInput, and Stale when `version` is given and is not the present one.
     """
@@ -62,8 +62,10 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: in
         keyring = keys.keyring_for_writing(session)
         sealed = secrets.change(keyring, actor, agent_id, draft, old.secrets)
         state = replace(states.of_draft(draft, sealed), status=old.status, reason=old.reason)
-        if sealed.changes or state.snapshot() != old.snapshot():
+        is_changed = bool(sealed.changes) or state.snapshot() != old.snapshot()
+        if is_changed:
             _write(session, actor, "agent.updated", agent, state)
+    return is_changed
 
 
 def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> tuple[UUID, bool]:
@@ -85,20 +87,20 @@ def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> t
     return copy_id, True
 
 
-def enable(actor: Actor, agent_id: UUID, version: int | None = None) -> None:
-    """Let runtimes fetch the agent again; no effect on an active one. Raises Forbidden, NotFound, Stale."""
+def enable(actor: Actor, agent_id: UUID, version: int | None = None) -> bool:
+    """Let runtimes fetch the agent again; answers whether it was disabled. Raises Forbidden, NotFound, Stale."""
     actor.require("agents.enable")
-    _set_status(actor, agent_id, version, "agent.enabled", AgentStatus.ACTIVE, None)
+    return _set_status(actor, agent_id, version, "agent.enabled", AgentStatus.ACTIVE, None)
 
 
-def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: int | None = None) -> None:
-    """Keep runtimes from fetching the agent; `values` has the reason.
+def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: int | None = None) -> bool:
+    """Keep runtimes from fetching the agent; `values` has the reason. Answers whether status or reason changed.
 
     Raises Forbidden, NotFound, InvalidInput, Stale.
     """
     actor.require("agents.disable")
     reason = schema.check_reason(values)
-    _set_status(actor, agent_id, version, "agent.disabled", AgentStatus.DISABLED, reason)
+    return _set_status(actor, agent_id, version, "agent.disabled", AgentStatus.DISABLED, reason)
 
 
 def delete(actor: Actor, agent_id: UUID, version: int | None = None) -> None:
@@ -133,12 +135,14 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> None:
 
 def _set_status(
     actor: Actor, agent_id: UUID, version: int | None, action: str, status: AgentStatus, reason: str | None
-) -> None:
+) -> bool:
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
         old = states.of_agent(agent)
-        if (old.status, old.reason) != (status, reason):
+        is_changed = (old.status, old.reason) != (status, reason)
+        if is_changed:
             _write(session, actor, action, agent, replace(old, status=status, reason=reason))
+    return is_changed
 
 
 def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) -> None:

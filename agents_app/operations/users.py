@@ -49,8 +49,8 @@ def id_of(actor: Actor, email: str) -> UUID:
     return found
 
 
-def change_role(actor: Actor, user_id: UUID, values: dict[str, Any]) -> None:
-    """Give a person another role; their sessions and the links they made end.
+def change_role(actor: Actor, user_id: UUID, values: dict[str, Any]) -> bool:
+    """Give a person another role; their sessions and the links they made end. Answers whether it is another one.
 
     Raises Forbidden, NotFound, InvalidInput, and Conflict for the last admin.
     """
@@ -59,30 +59,37 @@ def change_role(actor: Actor, user_id: UUID, values: dict[str, Any]) -> None:
     with db.transaction() as session:
         user = find(session, actor, user_id)
         if user.role == role:
-            return
+            return False
         user.role = role
         _end(session, actor, user, "user.role_changed", role=role.value)
+    return True
 
 
-def deactivate(actor: Actor, user_id: UUID) -> None:
-    """Keep a person out at once, and the links they made; their agents stay.
+def deactivate(actor: Actor, user_id: UUID) -> bool:
+    """Keep a person out at once, and the links they made; their agents stay. Answers whether they were active.
 
     Raises Forbidden, NotFound, Conflict (last admin).
     """
     actor.require("users.manage")
     with db.transaction() as session:
         user = find(session, actor, user_id)
+        if not user.is_active:
+            return False
         user.is_active = False
         _end(session, actor, user, "user.deactivated")
+    return True
 
 
-def activate(actor: Actor, user_id: UUID) -> None:
-    """Let a deactivated person sign in again. Raises Forbidden, NotFound."""
+def activate(actor: Actor, user_id: UUID) -> bool:
+    """Let a deactivated person sign in again; answers whether they were deactivated. Raises Forbidden, NotFound."""
     actor.require("users.manage")
     with db.transaction() as session:
         user = find(session, actor, user_id)
+        if user.is_active:
+            return False
         user.is_active = True
         events.record(session, actor, "user.activated", _target(user))
+    return True
 
 
 def delete(actor: Actor, user_id: UUID) -> None:

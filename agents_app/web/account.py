@@ -20,7 +20,8 @@ def show() -> Answer:
     form = AccountForm(request.form)
     if not form.submit(lambda values: accounts.rename(actor, values)):
         return render_template("account/account.html", form=form), 422
-    flash("The account was renamed.", "ok")
+    nothing = "Nothing was changed: the account has this name already."
+    flash("The account was renamed." if form.result else nothing, "ok")
     return redirect(url_for(".show"), 303)
 
 

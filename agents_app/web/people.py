@@ -67,12 +67,12 @@ def change_role(user_id: UUID) -> Answer:
     form = RoleForm(request.form if request.method == "POST" else None, data={"role": person["role"]})
     if request.method == "GET":
         return render_template("people/role.html", person=person, form=form)
-    if form.role.text == person["role"]:
-        return redirect(url_for(".listing"), 303)
     status = _try(form, lambda values: users.change_role(actor, user_id, values))
     if status != 303:
         return render_template("people/role.html", person=person, form=form), status
     role = ROLE_NAMES[form.role.text]
+    if not form.result:
+        return _back_to_list(f"Nothing was changed: {person['name']} has the role {role} already.")
     return _done(actor, person, f"You have another role now: {role}.", f"{person['name']} has the role {role} now.")
 
 
@@ -93,7 +93,8 @@ def activate(user_id: UUID) -> Answer:
     """Let a deactivated person sign in again."""
     actor = current_actor()
     person = _person(actor, user_id)
-    users.activate(actor, user_id)
+    if not users.activate(actor, user_id):
+        return _back_to_list(f"Nothing was changed: {person['name']} is active already.")
     return _back_to_list(f"{person['name']} can sign in again.")
 
 
@@ -117,6 +118,8 @@ def _ask(template: str, person: dict[str, Any], act: Callable[[dict[str, Any]], 
     status = _try(form, act)
     if status != 303:
         return render_template(template, person=person, form=form), status
+    if form.result is False:
+        return _back_to_list(f"Nothing was changed: {person['name']} is deactivated already.")
     return _done(current_actor(), person, said[0], f"{person['name']} {said[1]}")
 
 

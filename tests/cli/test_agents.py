@@ -22,6 +22,10 @@ DATABASE_OPTIONS = (
 SECRETS = {"api_key": "sk-canary-0123456789-abcd", "password": "canary-päss 0123456789"}
 
 
+def agent_secrets() -> dict[str, Any]:
+    return {"api_key": SECRETS["api_key"], "connection_config": {"password": SECRETS["password"]}}
+
+
 def refusal(fields: list[tuple[str, str]]) -> list[str]:
     return sorted(f"  {pointer[1:].replace('/', '.')}: {sentence}" for pointer, sentence in fields)
 
@@ -127,6 +131,42 @@ def test_a_key_in_pem_is_not_taken_from_a_prompt(terminal: Terminal) -> None:
     assert "Private key" not in result.output
 
 
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_secret_from_standard_input_is_refused(terminal: Terminal, blank: str) -> None:
+    agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id), **agent_secrets())
+    given = json.dumps({"password": blank, "api_key": blank})
+
+    for words in (("create", *DATABASE_OPTIONS), ("update", agent_id, "--description", "New")):
+        result = terminal("agents", *words, "--secrets-stdin", stdin=given)
+        sentence = "This secret is blank. Type it, or leave it out: then a stored one is kept."
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert sorted(result.stderr.splitlines()[1:]) == [
+            f"  api_key: {sentence}",
+            f"  connection_config.password: {sentence}",
+        ]
+    assert terminal.json("agents", "show", agent_id)["version"] == 1
+
+
+def test_a_blank_secret_at_a_prompt_is_refused(terminal: Terminal) -> None:
+    agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id), **agent_secrets())
+
+    result = terminal("agents", "update", agent_id, "--ask", "password", stdin="  \n")
+
+    assert result.exit_code == 1
+    assert "  connection_config.password: This secret is blank." in result.stderr
+    assert terminal.json("agents", "show", agent_id)["version"] == 1
+
+
+def test_a_blank_secret_in_a_file_keeps_what_is_stored(terminal: Terminal) -> None:
+    agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id), **agent_secrets())
+    values = {"api_key": "", "connection_config": {"password": " "}}
+
+    result = terminal("agents", "update", agent_id, "--file", "-", stdin=json.dumps(values))
+
+    assert result.stderr == "Nothing was changed: Sales has these values already.\n"
+    assert len(terminal.json("agents", "show", agent_id)["secrets_set"]) == 2
+
+
 def test_secrets_are_taken_from_prompts_standard_input_and_files_and_never_printed(terminal: Terminal) -> None:
     typed = "".join(f"{secret}\n" for secret in SECRETS.values())
     members = {"password": SECRETS["password"]}
@@ -193,6 +233,22 @@ def test_an_agent_is_disabled_with_a_reason_and_enabled(terminal: Terminal) -> N
     assert (agent["status"], agent["status_reason"]) == ("disabled", "Moving")
     assert terminal("agents", "enable", agent_id).stderr == "Sales is active.\n"
     assert terminal.json("agents", "show", agent_id)["status"] == "active"
+
+
+def test_a_command_that_changes_nothing_says_so(terminal: Terminal) -> None:
+    agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
+    terminal("agents", "disable", agent_id, "--reason", "Moving")
+
+    again = terminal("agents", "disable", agent_id, "--reason", "Moving")
+    assert (again.exit_code, again.stderr) == (
+        0,
+        "Nothing was changed: Sales is disabled already, for this reason.\n",
+    )
+    terminal("agents", "enable", agent_id)
+    assert terminal("agents", "enable", agent_id).stderr == "Nothing was changed: Sales is active already.\n"
+    same = terminal("agents", "update", agent_id, "--name", "Sales", "--host", "DB.example.org")
+    assert same.stderr == "Nothing was changed: Sales has these values already.\n"
+    assert terminal.json("agents", "show", agent_id)["version"] == 3
 
 
 def test_a_clone_is_printed_by_its_id(terminal: Terminal) -> None:

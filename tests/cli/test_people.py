@@ -51,6 +51,24 @@ def test_the_last_admin_stays(terminal: Terminal, words: tuple[str, ...]) -> Non
     assert emails(terminal) == {admin.email: ("admin", True)}
 
 
+def test_a_command_that_changes_nothing_says_so(terminal: Terminal) -> None:
+    make_user(terminal.app, account_id=terminal.account_id)
+    email = make_user(terminal.app, "viewer", terminal.account_id).email
+
+    role = terminal("users", "role", email, "viewer")
+    activate = terminal("users", "activate", email)
+    terminal("users", "deactivate", email)
+    deactivate = terminal("users", "deactivate", email)
+    rename = terminal("accounts", "rename", " Acme ")
+
+    assert [result.stderr for result in (role, activate, deactivate, rename)] == [
+        f"Nothing was changed: {email} is viewer already.\n",
+        f"Nothing was changed: {email} is active already.\n",
+        f"Nothing was changed: {email} is deactivated already.\n",
+        "Nothing was changed: the account is called Acme already.\n",
+    ]
+
+
 @pytest.mark.parametrize("words", [("invite",), ("invite", "--role", "owner")], ids=["none", "unknown"])
 def test_a_link_needs_a_role(terminal: Terminal, words: tuple[str, ...]) -> None:
     result = terminal("users", *words)

@@ -143,12 +143,27 @@ def test_each_change_is_a_version_and_an_event(app: Flask, admin: Actor) -> None
 
 def test_what_changes_nothing_is_no_version(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin)
-    agents.update(admin, agent_id, {})
-    agents.update(admin, agent_id, {"name": " Sales ", "connection_config": {"port": "5432"}})
-    agents.enable(admin, agent_id)
+    acts = [
+        agents.update(admin, agent_id, {}),
+        agents.update(admin, agent_id, {"name": " Sales ", "connection_config": {"port": "5432"}}),
+        agents.update(admin, agent_id, {"api_key": None}),
+        agents.enable(admin, agent_id),
+    ]
 
+    assert acts == [False] * 4
     assert agent_reads.read(admin, agent_id)["version"] == 1
     assert events_of(agent_id) == ["agent.created"]
+
+
+def test_a_change_answers_that_it_was_one(app: Flask, admin: Actor) -> None:
+    agent_id = make_agent(app, admin)
+
+    assert agents.update(admin, agent_id, {"api_key": "sk-1"})
+    assert agents.update(admin, agent_id, {"api_key": "sk-1"}), "what is stored of a secret cannot be compared"
+    assert agents.disable(admin, agent_id, {"reason": "Moving."})
+    assert not agents.disable(admin, agent_id, {"reason": " Moving. "})
+    assert agents.disable(admin, agent_id, {"reason": "Another."})
+    assert agents.enable(admin, agent_id)
 
 
 def test_a_deleted_agent_comes_back_as_it_was(app: Flask, admin: Actor) -> None:

@@ -1,6 +1,7 @@
 """People of an account and the links by which they join: refusals first."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +12,9 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn
 from agents_app.models import Account, Agent, Event, Invitation, User
-from agents_app.operations import accounts, agent_reads, invitations, sessions, tokens, users
+from agents_app.operations import accounts, activity, agent_reads, invitations, sessions, tokens, users
 from agents_app.schemas.choices import Role
+from agents_app.schemas.listing import ActivityQuery
 from tests import make
 
 FROM_HERE = {"address": "192.0.2.9", "user_agent": "test", "request_id": None}
@@ -144,6 +146,22 @@ def test_a_changed_role_and_a_deactivation_end_every_session(app: Flask) -> None
 
     users.activate(admin, person.user_id)
     assert is_signed_in(sign_in(person.email))
+
+
+def test_an_act_that_changes_nothing_says_so_and_is_no_event(app: Flask) -> None:
+    admin = make.make_user(app)
+    person = make.make_user(app, Role.EDITOR, admin.account_id)
+    acts: list[Callable[[], bool]] = [
+        lambda: users.change_role(admin, person.user_id, {"role": "viewer"}),
+        lambda: users.deactivate(admin, person.user_id),
+        lambda: users.activate(admin, person.user_id),
+        lambda: accounts.rename(admin, {"name": " Apex "}),
+    ]
+
+    assert [(act(), act()) for act in acts] == [(True, False)] * len(acts)
+
+    done = [item["action"] for item in activity.listing(admin, ActivityQuery()).items]
+    assert done == ["account.renamed", "user.activated", "user.deactivated", "user.role_changed"]
 
 
 def test_a_deleted_persons_agents_stay_without_a_maker(app: Flask) -> None:

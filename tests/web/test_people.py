@@ -87,6 +87,22 @@ def test_the_last_admin_stays_and_is_told_why(browser: Browser, admin: Actor) ->
     assert "Admin" in browser.get("/people").text
 
 
+def test_an_act_that_changes_nothing_says_so(browser: Browser, editor: Actor) -> None:
+    at = f"/people/{editor.user_id}"
+    asking, listed = browser.get(f"{at}/deactivate"), "Nothing was changed"
+
+    browser.send(f"{at}/role", role="editor")
+    assert f"{listed}: {editor.name} has the role Editor already." in browser.get("/people").text
+    browser.send(asking, f"{at}/deactivate")
+    browser.get("/people")
+    browser.send(asking, f"{at}/deactivate")
+    page = browser.get("/people")
+    assert f"{listed}: {editor.name} is deactivated already." in page.text
+    for said in ("can sign in again.", f"{listed}: {editor.name} is active already."):
+        browser.post(f"{at}/activate", {"csrf_token": browser.token()})
+        assert said in browser.get("/people").text
+
+
 def test_an_unknown_role_is_refused_at_its_input(browser: Browser, editor: Actor) -> None:
     for address in ("/people/invite", f"/people/{editor.user_id}/role"):
         page = sent(browser.send(address, status=422, role="owner"))

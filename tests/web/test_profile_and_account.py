@@ -136,6 +136,13 @@ def test_a_renamed_account_is_called_so_at_once(browser: Browser) -> None:
     assert "Admin, Acme & Söhne" in page.text
 
 
+def test_an_account_that_has_this_name_already_is_not_renamed(browser: Browser) -> None:
+    browser.send("/account", name=" Acme ")
+
+    assert "Nothing was changed: the account has this name already." in browser.get("/account").text
+    assert "renamed" not in browser.get("/activity").text
+
+
 @pytest.mark.parametrize("typed", ["", "acme", "Acme!", None])
 def test_an_account_is_not_deleted_by_a_slip(typed: str | None, browser: Browser) -> None:
     page = browser.send("/account/delete", status=422, name=typed)
