@@ -126,8 +126,8 @@ ENDPOINTS = (
         clone,
         "Copy an agent",
         "agents.clone",
-        "The copy is active and has the secrets of the original. With an Idempotency-Key a repeated request is answered "
-        + "as one that creates an agent: with the copy that the first one made, or 409.",
+        "The copy is active and has the secrets of the original. With an Idempotency-Key a repeated request is "
+        + "answered as one that creates an agent: with the copy that the first one made, or 409.",
         answers={201: "Agent", 200: "Agent"},
         refuses=(409,),
         headers=("Idempotency-Key",),

@@ -18,6 +18,7 @@ from agents_app.schemas import agents as schema
 from agents_app.schemas import limits
 from agents_app.schemas.choices import AgentStatus, ConnectionType
 from agents_app.schemas.fields import Schema, parse
+from agents_app.schemas.pem import without_private_keys
 from agents_app.schemas.rules import choice, line, uuid_text
 
 T = TypeVar("T")
@@ -35,11 +36,12 @@ class Circumstances(Schema):
 
 
 def content(snapshot: Any) -> dict[str, Any]:
-    """The recorded fields and configuration, complete but not checked."""
+    """The recorded fields and configuration, complete but not checked; without private keys in public members."""
     values = schema.AgentValues.complete(_object(snapshot))
     kind = values["connection_type"]
     declaration = TYPES.get(ConnectionType(kind)) if kind in list(ConnectionType) else None
-    return values | {schema.CONFIG: declaration.complete(_object(values[schema.CONFIG])) if declaration else {}}
+    config = declaration.complete(_object(values[schema.CONFIG])) if declaration else {}
+    return values | {schema.CONFIG: without_private_keys(config)}
 
 
 def draft(snapshot: Any) -> schema.Draft:

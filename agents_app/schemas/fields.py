@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -11,6 +12,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -116,6 +118,19 @@ def parse(schema: type[AnySchema], values: Mapping[str, Any], context: Mapping[s
         raise InvalidInput(refusals(error, schema)) from None
 
 
+def normal(schema: type[Schema], name: str, value: Any) -> Any:
+    """One member as it would be stored, in JSON's types: the default where it is empty, unchanged where it is refused.
+
+    Two values that are stored alike are the same value, whatever their spaces, line ends or spelling.
+    """
+    adapter = _adapter(schema, name)
+    try:
+        read = _default(schema.model_fields[name]) if is_empty(value) else adapter.validate_python(value)
+    except ValidationError:
+        return value
+    return adapter.dump_python(read, mode="json", warnings=False)
+
+
 def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Each broken rule as (JSON pointer, sentence); never the value."""
     for problem in error.errors(include_url=False, include_input=False):
@@ -127,6 +142,13 @@ def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -
 def escape_pointer(part: str) -> str:
     """One part of a JSON pointer (RFC 6901)."""
     return part.replace("~", "~0").replace("/", "~1")
+
+
+@cache
+def _adapter(schema: type[Schema], name: str) -> TypeAdapter[Any]:
+    info = schema.model_fields[name]
+    described: Any = Annotated[info.annotation, *info.metadata]
+    return TypeAdapter(described)
 
 
 def _default(member: FieldInfo) -> Any:

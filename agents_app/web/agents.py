@@ -7,13 +7,17 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app import http
 from agents_app.config import settings
-from agents_app.errors import Conflict, InvalidInput, Malformed, Stale
-from agents_app.operations import agent_reads, agents, snapshots
+from agents_app.errors import Conflict, InvalidInput, Malformed, NotFound, Stale
+from agents_app.operations import agent_history, agent_reads, agents, snapshots
+from agents_app.operations.agent_history import Past
+from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
 from agents_app.web import kept
 from agents_app.web.addresses import ListAddress, with_back
 from agents_app.web.auth import Answer, current_actor, require_sign_in
-from agents_app.web.forms import AgentForm, ConsoleForm, DisableForm
+from agents_app.web.conflict import EditConflict
+from agents_app.web.edit_form import EditForm
+from agents_app.web.forms import AgentForm, ConsoleForm, DisableForm, FormData
 
 ROWS = 20
 # Why the form of a new agent, sent again, finds no agent as it was made, by the code of the refusal.
@@ -83,28 +87,31 @@ def edit(agent_id: UUID) -> Answer:
     actor = current_actor()
     actor.require("agents.update")
     agent = agent_reads.read(actor, agent_id)
-    return _agent_page("agents/edit.html", agent, form=AgentForm(agent=agent))
+    return _edit_page(actor, EditForm(None, agent))
 
 
 @pages.post("/agents/<uuid:agent_id>/edit")
 def save(agent_id: UUID) -> Answer:
-    """Change an agent; where somebody else did meanwhile, show both and ask again."""
+    """Change an agent; where it was changed while the form was open, show both and ask again."""
     actor = current_actor()
     actor.require("agents.update")
-    agent, before = agent_reads.read(actor, agent_id), kept.typed()
-    if before:
-        return _agent_page("agents/edit.html", agent, form=AgentForm(before, agent))
-    form = AgentForm(request.form, agent)
+    before = kept.typed()
+    try:
+        agent = agent_reads.read(actor, agent_id)
+    except NotFound:
+        return _deleted(actor, agent_id, before or request.form)
+    form = EditForm(before or request.form, agent)
     if form.version is None:
         raise Malformed("The form came in incomplete. Load the page again and repeat your changes.")
-    form.take(request.form.getlist("theirs"), AgentForm(agent=agent))
+    form.compare(_past(actor, agent, form.version))
+    has_news = form.version != agent["version"] and bool(form.merge.both or (form.merge.theirs and form.merge.mine))
+    if before or has_news:
+        return _edit_page(actor, form, has_news=has_news), http.STATUS[Stale] if has_news and not before else 200
     try:
-        is_saved = form.submit(lambda values: agents.update(actor, agent_id, values, form.version))
-    except Stale as error:
-        return _differing(form, agent_reads.read(actor, agent_id), error)
-    if not is_saved:
-        return _agent_page("agents/edit.html", agent, form=form), 422
-    return _saved(form, agent_id)
+        is_taken = form.submit(lambda changes: agents.update(actor, agent_id, changes, agent["version"]))
+    except (NotFound, Stale):
+        return save(agent_id)  # it was changed between the read and the write
+    return _saved(form, agent_id) if is_taken else (_edit_page(actor, form), 422)
 
 
 @pages.post("/agents/<uuid:agent_id>/clone")
@@ -128,8 +135,8 @@ def clone(agent_id: UUID) -> Answer:
 @pages.post("/agents/<uuid:agent_id>/enable")
 def enable(agent_id: UUID) -> Answer:
     """Let runtimes fetch the agent again."""
-    agents.enable(current_actor(), agent_id)
-    _say("The agent is active: runtimes can fetch it.")
+    is_changed = agents.enable(current_actor(), agent_id)
+    _say("The agent is active: runtimes can fetch it." if is_changed else "Nothing was changed: it is active already.")
     return redirect(with_back(".show", agent_id=agent_id), 303)
 
 
@@ -144,7 +151,8 @@ def disable(agent_id: UUID) -> Answer:
     form = DisableForm(request.form)
     if not form.submit(lambda values: agents.disable(actor, agent_id, values)):
         return _agent_page("agents/disable.html", agent, form=form), 422
-    _say("The agent is disabled: runtimes that ask for it are told the reason.")
+    disabled = "The agent is disabled: runtimes that ask for it are told the reason."
+    _say(disabled if form.result else "Nothing was changed: it is disabled already, for this reason.")
     return redirect(with_back(".show", agent_id=agent_id), 303)
 
 
@@ -180,19 +188,42 @@ def _agent_page(template: str, agent: dict[str, Any], **context: Any) -> str:
     return render_template(template, agent=agent, list_address=list_address, here_to_read=here_to_read, **context)
 
 
-def _saved(form: AgentForm, agent_id: UUID) -> Answer:
-    _say("was saved.", form.name.text, show=url_for(".show", agent_id=agent_id))
+def _edit_page(actor: Actor, form: EditForm, *, has_news: bool = False) -> str:
+    if has_news:
+        form.take_theirs()
+    is_conflict = form.version == form.agent["version"] != form.began
+    began = _past(actor, form.agent, form.began or 0)
+    conflict = EditConflict(actor, form, began) if is_conflict else None
+    return _agent_page("agents/edit.html", form.agent, form=form, conflict=conflict)
+
+
+def _past(actor: Actor, agent: dict[str, Any], version: int) -> Past:
+    """What the agent was at this version; it is known already where that is the present one."""
+    if version == agent["version"]:
+        return Past(agent, frozenset(agent["secrets_set"]), [])
+    return agent_history.since(actor, agent["id"], version)
+
+
+def _deleted(actor: Actor, agent_id: UUID, sent: FormData) -> Answer:
+    """Who deleted the agent whose form was sent, and what was typed. Raises NotFound where it was not deleted."""
+    found = agent_history.deletion(actor, agent_id)
+    if found is None:
+        raise NotFound(agents.NO_AGENT)
+    name, deletion = found
+    context = {"name": name, "deletion": deletion, "agent_id": agent_id, "form": AgentForm(sent)}
+    page = render_template("agents/deleted.html", list_address=ListAddress.came_from(), **context)
+    return page, http.STATUS[NotFound]
+
+
+def _saved(form: EditForm, agent_id: UUID) -> Answer:
+    name, show = form.values().get("name") or form.agent["name"], url_for(".show", agent_id=agent_id)
+    if form.result:
+        _say("was saved.", name, show=show)
+    elif form.already_stored:
+        _say("has what you typed: it was stored already.", name, show=show)
+    else:
+        _say("Nothing was changed.", show=show)
     return redirect(_where_from(agent_id), 303)
-
-
-def _differing(form: AgentForm, agent: dict[str, Any], error: Stale) -> Answer:
-    """Yours beside theirs; where they are the same, such as after a double click, there is nothing to ask."""
-    differences = form.differences(AgentForm(agent=agent))
-    if not differences and not form.changes_a_secret:
-        return _saved(form, agent["id"])
-    form.version = agent["version"]
-    page = _agent_page("agents/edit.html", agent, form=form, differences=differences, is_stale=True)
-    return page, http.refusal_of(error).status
 
 
 def _where_from(agent_id: UUID) -> str:

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 import wtforms
 
+from agents_app.schemas.fields import is_empty
+
 SPAN, SPAN_NARROW, SPAN_WHOLE = 3, 2, 6
 
 
@@ -191,7 +193,17 @@ class Secret(Input, wtforms.StringField):
     @property
     def is_given(self) -> bool:
         """A blank input keeps what is stored."""
-        return self.act == "remove" or (self.act == "replace" and bool(self.data))
+        return self.act == "remove" or (self.act == "replace" and not is_empty(self.data))
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the stored secret shall be replaced, and nothing was typed."""
+        return self.facts is not None and self.act == "replace" and is_empty(self.data)
+
+    @property
+    def unfinished_sentence(self) -> str:
+        """What to do about that."""
+        return f"Type the {self.new_label[:1].lower()}{self.new_label[1:]}, or keep the stored one."
 
     @property
     def text(self) -> str:

@@ -1,6 +1,6 @@
 """The forms: which inputs, in which order, with which labels. No rules: `submit` asks the operation."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -124,8 +124,6 @@ class AgentForm(ConsoleForm):
         for kind in TYPES:
             config = stored.get(CONFIG) if stored.get("connection_type") == kind else None
             self.panels[kind] = _panel_class(kind)(formdata, prefix=f"{kind}-", data=config)
-        sent = MultiDict({"version": stored.get("version")}) if formdata is None else formdata
-        self.version = sent.get("version", type=int)
         self._tell_secrets(formdata, stored.get("secrets_set", {}), stored.get("connection_type"))
 
     @property
@@ -155,29 +153,6 @@ class AgentForm(ConsoleForm):
         """Those of the form, with those of the connection as a whole."""
         whole = [("connection", sentence) for sentence in self.chosen.general] if self.chosen else []
         return [*super().problems(), *whole]
-
-    @property
-    def changes_a_secret(self) -> bool:
-        """Whether a secret shall be replaced or removed."""
-        return any(isinstance(field, Secret) and field.is_given for field in self.inputs())
-
-    def differences(self, stored: "AgentForm") -> list[tuple[Input, str, str]]:
-        """What differs from the stored agent, as (input, typed here, stored); secrets cannot be told."""
-        shown = [(mine, _plain(mine), _plain(other)) for mine, other in self._pairs(stored)]
-        return [(field, mine, other) for field, mine, other in shown if mine != other]
-
-    def take(self, ids: Collection[str], stored: "AgentForm") -> None:
-        """Put what is stored into these inputs; with the connection type comes all of its configuration."""
-        if self.connection_type.id in ids:
-            self.connection_type.data = stored.connection_type.data
-            ids = {*ids, *(field.id for field in stored.inputs() if field.id not in self._fields)}
-        for mine, other in self._pairs(stored):
-            if mine.id in ids:
-                mine.data = other.data
-
-    def _pairs(self, stored: "AgentForm") -> list[tuple[Input, Input]]:
-        theirs = {field.id: field for field in stored.inputs()}
-        return [(field, theirs[field.id]) for field in self.inputs() if field.id in theirs]
 
     def secret_names(self) -> set[str]:
         """The names under which secrets are sent."""
@@ -244,7 +219,3 @@ def _panel_class(kind: ConnectionType) -> type[PanelForm]:
 
 def _act(formdata: FormData | None, field: Secret) -> str | None:
     return formdata.get(f"{field.name}-act") if formdata is not None else None
-
-
-def _plain(field: Input) -> str:
-    return "\n".join(line.strip() for line in field.shown.strip().splitlines())

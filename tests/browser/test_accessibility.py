@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from agents_app.operations import agents, tokens
 from agents_app.operations.permissions import Actor
 from tests.browser.conftest import Open, Site
-from tests.make import make_agent, make_token
+from tests.make import make_agent, make_token, make_user
 
 pytestmark = pytest.mark.browser
 
@@ -146,13 +146,31 @@ def test_pages_of_one_agent(which: int, page: Page, agent_ids: list[str]) -> Non
     check(page)
 
 
-def test_a_change_by_somebody_else(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> None:
-    page.goto(f"/agents/{agent_ids[1]}/edit")
+def test_a_change_by_others(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> None:
+    grace = make_user(site.app, account_id=admin.account_id, name="Grace Hopper")
+    address, agent_id = f"/agents/{agent_ids[0]}/edit", UUID(agent_ids[0])
+    page.goto(address)
+    hers = {"description": "Averylongword" * 20, "name": "A name", "system_instructions": "- Not so.\n" * 80}
     with site.app.app_context():
-        agents.update(admin, UUID(agent_ids[1]), {"description": "Averylongword" * 20})
-    page.get_by_label("Description").fill("Mine")
+        agents.update(grace, agent_id, {**hers, "api_key": "sk-hers-0123456789", "connection_config": {"row_limit": 7}})
+    for name in ("description", "system_instructions", "model_type"):
+        page.locator(f"#{name}").fill("Mine")
+    page.locator(".segments .replace:visible").first.click()
+    page.locator("#api_key").fill("sk-mine-0123456789")
     page.get_by_role("button", name="Save changes").click()
     page.locator(".stale").wait_for()
+    open_all(page)
+    check(page)
+    choose = page.locator(".stale :is(label, summary, .button)")
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert all((one.bounding_box() or {})["height"] >= 44 for one in choose.all())
+    page.get_by_role("button", name="Save changes").click()
+    page.locator(".problems").wait_for()
+    check(page)
+    with site.app.app_context():
+        agents.delete(grace, agent_id)
+    page.get_by_role("button", name="Save changes").click()
+    page.get_by_role("heading", name="This agent was deleted").wait_for()
     check(page)
 
 

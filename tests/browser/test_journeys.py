@@ -304,10 +304,11 @@ def test_single_keys_can_be_switched_off(site: Site, open_page: Open) -> None:
     expect(page).to_have_url(re.compile("/agents$"))
 
 
-def test_two_people_who_change_one_agent_are_shown_both(site: Site, open_page: Open) -> None:
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_two_tabs_that_change_one_agent_are_shown_both(script: bool, site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     agent_id = make_agent(site.app, admin, name="Sales")
-    mine, theirs = open_page(site), open_page(site)
+    mine, theirs = (open_page(site, java_script_enabled=script) for _ in range(2))
     for page in (mine, theirs):
         sign_in(page, admin.email)
         page.goto(f"/agents/{agent_id}/edit")
@@ -318,7 +319,12 @@ def test_two_people_who_change_one_agent_are_shown_both(site: Site, open_page: O
     mine.get_by_label("Description").fill("Mine")
     mine.get_by_role("button", name="Save changes").click()
     expect(mine.locator(".stale")).to_be_focused()
-    expect(mine.get_by_role("cell", name="Theirs")).to_be_visible()
+    group = mine.get_by_role("group", name="Description: choose one")
+    expect(group.get_by_text("Theirs", exact=True)).to_be_visible()
+    mine.get_by_role("button", name="Save changes").click()
+    mine.get_by_role("link", name="Description: choose").click()
+    expect(mine.locator("#choice-description")).to_be_focused()
+    mine.keyboard.press("Space")
     mine.get_by_role("button", name="Save changes").click()
 
     expect(mine.get_by_text("Sales was saved.")).to_be_visible()

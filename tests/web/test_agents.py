@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from agents_app.operations import agent_reads, agents
+from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import parse
 from tests.make import POWER_BI, make_agent, make_user
@@ -163,9 +163,6 @@ def test_a_stored_secret_is_kept_replaced_or_removed(console: Flask, admin: Acto
     browser.send(address, **{"api_key-act": "keep", "api_key": "ignored-as-it-is-out-of-sight"})
     assert read(console, admin, agent_id)["version"] == 1
 
-    browser.send(address, **{"api_key-act": "replace", "api_key": ""})
-    assert read(console, admin, agent_id)["version"] == 1
-
     browser.send(address, **{"api_key-act": "replace", "api_key": "sk-another-0123456789-new1"})
     stored = read(console, admin, agent_id)
     assert stored["version"] == 2
@@ -173,6 +170,54 @@ def test_a_stored_secret_is_kept_replaced_or_removed(console: Flask, admin: Acto
 
     browser.send(address, **{"api_key-act": "remove"})
     assert set(read(console, admin, agent_id)["secrets_set"]) == {"/connection_config/password"}
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_to_replace_a_secret_by_nothing_is_refused_beside_all_else(
+    blank: str, console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
+    address = f"/agents/{agent_id}/edit"
+
+    typed = {"name": "", "DB-password-act": "replace", "DB-password": blank}
+    page = browser.send(address, status=422, **typed)
+
+    assert isinstance(page, Page)
+    assert page.error_at("DB-password") == "Type the new password, or keep the stored one."
+    assert page.error_at("name") == "Enter a name for the agent."
+    assert page.root.one(id="DB-password-replace").attributes["checked"] == ""
+    browser.send(page, address, name="Sales", **{"DB-password-act": "keep"})
+    assert read(console, admin, agent_id)["version"] == 1
+
+
+def test_a_secret_that_is_not_stored_may_stay_blank(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+
+    browser.send(f"/agents/{agent_id}/edit", description="New", api_key="", **{"DB-password": " "})
+
+    assert read(console, admin, agent_id)["secrets_set"] == {}
+
+
+def test_a_save_says_whether_anything_was_changed(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+    address = f"/agents/{agent_id}"
+
+    def told(page: str, action: str = "", **typed: str) -> str:
+        answer = browser.send(page, action, **typed)
+        return browser.get(answer.headers["Location"]).root.one("div", class_="flash").one("p").text
+
+    nothing = "Nothing was changed"
+    assert told(f"{address}/edit") == f"{nothing}."
+    assert told(f"{address}/edit", name=" Sales ", **{"DB-host": "DB.example.org"}) == f"{nothing}."
+    assert told(f"{address}/edit", name="Other") == "Other was saved."
+    assert told(f"{address}/disable", reason="Moving").startswith("The agent is disabled")
+    disabled = browser.get(address)
+    assert told(f"{address}/disable", reason=" Moving ") == f"{nothing}: it is disabled already, for this reason."
+    assert told(f"{address}/disable", reason="Another").startswith("The agent is disabled")
+    for said in ("The agent is active: runtimes can fetch it.", f"{nothing}: it is active already."):
+        browser.send(disabled, f"{address}/enable")
+        assert browser.get(address).root.one("div", class_="flash").one("p").text == said
+    assert read(console, admin, agent_id)["version"] == 5
 
 
 def test_another_destination_asks_for_the_password_again(console: Flask, admin: Actor, browser: Browser) -> None:
@@ -196,60 +241,6 @@ def test_the_other_type_begins_anew(console: Flask, admin: Actor, browser: Brows
     stored = read(console, admin, agent_id)
     assert stored["connection_type"] == "POWERBI"
     assert set(stored["secrets_set"]) == {"/api_key", "/connection_config/client_secret"}
-
-
-def test_saving_over_somebody_elses_change_shows_both_first(console: Flask, admin: Actor, browser: Browser) -> None:
-    agent_id = make_agent(console, admin, name="Sales", description="Old")
-    form = browser.get(f"/agents/{agent_id}/edit")
-    with console.app_context():
-        agents.update(make_user(console, account_id=admin.account_id, name="Grace"), agent_id, {"description": "Hers"})
-
-    page = browser.send(form, f"/agents/{agent_id}/edit", status=412, description="Mine")
-
-    assert isinstance(page, Page)
-    assert "Grace changed this agent while you did" in page.text
-    row = page.root.one("table", class_="compare").one("tbody").one("tr")
-    mine, theirs = row.all("td")
-    assert (row.one("th").text, mine.text, theirs.text) == ("Description", "Mine", "Hers Take theirs: Description")
-    assert page.root.one(id="description").text == "Mine"
-    assert read(console, admin, agent_id)["description"] == "Hers"
-    browser.send(page, f"/agents/{agent_id}/edit")
-    assert read(console, admin, agent_id)["description"] == "Mine"
-
-
-def test_of_two_changes_each_field_is_chosen(console: Flask, admin: Actor, browser: Browser) -> None:
-    agent_id = make_agent(console, admin, connection_config={"password": PASSWORD})
-    address = f"/agents/{agent_id}/edit"
-    form = browser.get(address)
-    hers = {"description": "Hers", "connection_config": {"row_limit": 7}}
-    with console.app_context():
-        agents.update(admin, agent_id, hers)
-    page = browser.send(form, address, status=412, **{"description": "Mine", "name": "Mine", "DB-row_limit": "8"})
-
-    browser.send(page, address, theirs=["description", "DB-row_limit"])
-
-    stored = read(console, admin, agent_id)
-    assert (stored["name"], stored["description"]) == ("Mine", "Hers")
-    assert stored["connection_config"]["row_limit"] == 7
-    assert "/connection_config/password" in stored["secrets_set"]
-
-
-def test_their_connection_type_comes_with_all_of_its_configuration(
-    console: Flask, admin: Actor, browser: Browser
-) -> None:
-    agent_id = make_agent(console, admin, connection_config={"password": PASSWORD})
-    address = f"/agents/{agent_id}/edit"
-    form = browser.get(address)
-    with console.app_context():
-        agents.update(admin, agent_id, {"description": "Hers"})
-    page = browser.send(form, address, status=412, **{**NEW_POWER_BI, "name": "Mine", "DB-host": "typed.example"})
-
-    browser.send(page, address, theirs=["connection_type", "description", "api_key"])
-
-    stored = read(console, admin, agent_id)
-    assert (stored["name"], stored["connection_type"], stored["description"]) == ("Mine", "DB", "Hers")
-    assert stored["connection_config"]["host"] == "db.example.org"
-    assert "/connection_config/password" in stored["secrets_set"]
 
 
 def test_a_form_without_its_version_is_refused(console: Flask, admin: Actor, browser: Browser) -> None:

@@ -11,7 +11,7 @@ from agents_app.models import UserSession
 from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
-from tests.make import PASSWORD, make_agent
+from tests.make import PASSWORD, make_agent, make_user
 from tests.web.conftest import Browser, Page
 
 SECRET = "canary-of-the-database"
@@ -81,7 +81,8 @@ def test_a_session_that_ends_while_an_agent_is_changed_takes_only_the_secrets(
     assert "another-canary" not in browser.seen
     with console.app_context():
         assert agent_reads.read(admin, agent_id)["version"] == 1
-    browser.send(page, address)
+    browser.send(page, address, status=422)
+    browser.send(page, address, api_key="another-canary")
     with console.app_context():
         assert agent_reads.read(admin, agent_id)["description"] == "New"
 
@@ -167,7 +168,35 @@ def test_a_secret_that_is_sent_twice_is_asked_about(console: Flask, admin: Actor
     again = browser.send(page, address, status=412, **typed)
 
     assert isinstance(again, Page)
-    assert "secrets, which cannot be compared" in again.text
+    assert "You changed this agent in another tab, or sent this form twice" in again.text
+    assert again.root.one("input", name="choose")["value"] == "/api_key"
+
+
+def test_a_change_by_others_is_shown_after_a_session_that_ended_and_choices_are_kept(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, description="Old")
+    address = f"/agents/{agent_id}/edit"
+    page = browser.get(address)
+    with console.app_context():
+        agents.update(make_user(console, account_id=admin.account_id, name="Grace"), agent_id, {"description": "Hers"})
+    page = browser.send(page, address, status=412, description="Mine")
+    assert isinstance(page, Page)
+
+    end_sessions(console, admin)
+    for action, status, typed in (
+        (address, 401, {"choice-description": "mine"}),
+        ("/sign-in", 200, {"email": admin.email, "password": PASSWORD}),
+        (address, 200, {}),
+    ):
+        page = browser.send(page, action, status=status, **typed)
+        assert isinstance(page, Page)
+
+    assert "Grace changed this agent while you edited it" in page.text
+    assert page.root.one(id="choice-description").attributes["checked"] == ""
+    browser.send(page, address)
+    with console.app_context():
+        assert agent_reads.read(admin, agent_id)["description"] == "Mine"
 
 
 @pytest.mark.parametrize("kind", ["input", "textarea"])

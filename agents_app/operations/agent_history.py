@@ -1,0 +1,96 @@
+"""What an agent was at an earlier version, and who changed it since. Reads the history; `agents.py` writes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from agents_app.db import db
+from agents_app.errors import Conflict
+from agents_app.models import AgentVersion
+from agents_app.operations import snapshots
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import CONFIG
+
+VERSION_MAX = 2**31 - 1
+CHANGE = (
+    AgentVersion.version,
+    AgentVersion.action,
+    AgentVersion.actor_name,
+    AgentVersion.user_id,
+    AgentVersion.created_at,
+    AgentVersion.changes,
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Who made a version, when, and what became of its secrets."""
+
+    version: int
+    action: str
+    actor_name: str
+    user_id: UUID | None
+    created_at: datetime
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """By JSON pointer: set, replaced or removed."""
+
+    def is_by(self, actor: Actor) -> bool:
+        """Whether this person made it on the pages; a token of theirs has a name of its own."""
+        return self.user_id is not None and (self.user_id, self.actor_name) == (actor.user_id, actor.name)
+
+
+@dataclass(frozen=True)
+class Past:
+    """An agent at one version: its fields, its configuration without secrets, and the changes since."""
+
+    values: dict[str, Any] | None
+    """None where the version is not there or cannot be read any more."""
+    secrets: frozenset[str]
+    """The JSON pointers of the secrets that were set."""
+    later: list[Change]
+
+
+def since(actor: Actor, agent_id: UUID, version: int) -> Past:
+    """What the agent was at this version, and the changes after it, in order. Raises Forbidden."""
+    actor.require("agents.read")
+    number = min(max(version, 0), VERSION_MAX)
+    mine = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
+    later = sa.select(*CHANGE).where(*mine, AgentVersion.version > number).order_by(AgentVersion.version)
+    with db.reading() as connection:
+        snapshot: Any = connection.scalar(sa.select(AgentVersion.snapshot).where(*mine, AgentVersion.version == number))
+        rows = connection.execute(later).all()
+    values = _values(snapshot)
+    secrets = frozenset(snapshot.get("secrets", ())) if values else frozenset()
+    return Past(values, secrets, [_change(row) for row in rows])
+
+
+def deletion(actor: Actor, agent_id: UUID) -> tuple[str, Change] | None:
+    """The name of an agent that was deleted, with who did it and when; None where it was not. Raises Forbidden."""
+    actor.require("agents.read")
+    mine = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
+    last = sa.select(*CHANGE, AgentVersion.snapshot).where(*mine).order_by(AgentVersion.version.desc()).limit(1)
+    with db.reading() as connection:
+        row = connection.execute(last).one_or_none()
+    if row is None or row.action != "agent.deleted":
+        return None
+    return str(row.snapshot.get("name", "")), _change(row)
+
+
+def _values(snapshot: Any) -> dict[str, Any] | None:
+    if not isinstance(snapshot, dict):
+        return None
+    try:
+        recorded = snapshots.draft(snapshot)
+    except Conflict:
+        return None
+    return {**recorded.fields, CONFIG: recorded.config}
+
+
+def _change(row: Row[*tuple[Any, ...]]) -> Change:
+    secrets = (row.changes or {}).get("secrets", {})
+    return Change(row.version, row.action, row.actor_name, row.user_id, row.created_at, secrets)

@@ -1,0 +1,89 @@
+"""Three states of an agent compared, field by field: what a form began from, what it has now, what is stored now.
+
+Plain data: it reads nothing and writes nothing.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents_app.connections import TYPES
+from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS, AgentValues
+from agents_app.schemas.choices import ConnectionType
+from agents_app.schemas.fields import normal
+
+TYPE = "/connection_type"
+CONNECTION = "/connection"
+"""Stands for the connection type with all of its configuration, which are one thing where the types differ."""
+SET, REMOVED, TYPED = "set", None, "typed"
+"""What is known of a secret: it is as it was, there is none, a new one was typed."""
+
+Facts = dict[str, Any]
+"""What can be compared of an agent, by JSON pointer: values as they would be stored, of secrets what is known."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The pointers at which two changes of one state differ."""
+
+    mine: list[str]
+    """Changed by me only: mine stands."""
+    theirs: list[str]
+    """Changed by others only: theirs stands."""
+    both: list[str]
+    """Changed by both to different values: one must be chosen."""
+
+
+def facts(values: Mapping[str, Any], secrets: Mapping[str, str | None]) -> Facts:
+    """What can be compared of these values; `secrets` says by JSON pointer what is known of each secret."""
+    found: Facts = {f"/{name}": normal(AgentValues, name, values.get(name)) for name in FIELDS}
+    found[API_KEY] = secrets.get(API_KEY)
+    if found[TYPE] not in list(ConnectionType):
+        return found
+    model, config = TYPES[ConnectionType(found[TYPE])], values.get(CONFIG) or {}
+    for name in model.model_fields:
+        pointer = f"/{CONFIG}/{name}"
+        is_secret = name in model.secret_names()
+        found[pointer] = secrets.get(pointer) if is_secret else normal(model, name, config.get(name))
+    return found
+
+
+def merge(base: Facts | None, mine: Facts, theirs: Facts, asked: Collection[str] = ()) -> Merge:
+    """Where `mine` and `theirs`, which both began from `base`, agree and differ.
+
+    Without a base everything that differs must be chosen. What was `asked` about must still be chosen, even where
+    `theirs` is the base by now.
+    """
+    if len({side[TYPE] for side in (base, mine, theirs) if side is not None}) > 1:
+        base, mine, theirs = base and _whole(base), _whole(mine), _whole(theirs)
+        asked = {CONNECTION if _is_of_connection(pointer) else pointer for pointer in asked}
+    found = Merge([], [], [])
+    for pointer, value in mine.items():
+        if value == theirs[pointer]:
+            continue
+        if base is None or pointer in asked or base[pointer] not in (value, theirs[pointer]):
+            found.both.append(pointer)
+        elif base[pointer] == theirs[pointer]:
+            found.mine.append(pointer)
+        else:
+            found.theirs.append(pointer)
+    return found
+
+
+def changed(before: Facts, after: Facts) -> list[str]:
+    """The pointers at which one state became another."""
+    return merge(before, after, before).mine
+
+
+def is_same(pointer: str, before: Facts, after: Facts) -> bool:
+    """Whether two states agree at a pointer, which may be CONNECTION."""
+    return (before | _whole(before)).get(pointer) == (after | _whole(after)).get(pointer)
+
+
+def _whole(side: Facts) -> Facts:
+    rest = {pointer: value for pointer, value in side.items() if not _is_of_connection(pointer)}
+    return rest | {CONNECTION: {pointer: value for pointer, value in side.items() if _is_of_connection(pointer)}}
+
+
+def _is_of_connection(pointer: str) -> bool:
+    return pointer == TYPE or pointer.startswith(f"/{CONFIG}/")

@@ -1,0 +1,121 @@
+"""What the page shows where an agent was changed while a form was open: three versions, in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents_app.operations import agent_merge
+from agents_app.operations.agent_history import Change, Past
+from agents_app.operations.agent_merge import CONNECTION
+from agents_app.operations.permissions import Actor
+from agents_app.web.edit_form import EditForm, by_pointer, choice_name, facts_of
+from agents_app.web.fields import Input, Secret
+from agents_app.web.forms import AgentForm
+
+NAMES_MAX = 3
+CHANGES_MAX = 5
+NEW_SECRET = "A new one. It is not kept on this page: type it again below."
+SECRETS_NOW = {"set": "Set", "replaced": "Replaced", "removed": "Removed"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field that two versions have different values of; `before` is None where the first one cannot be read."""
+
+    pointer: str
+    label: str
+    before: str | None
+    mine: str
+    theirs: str
+    is_long: bool
+
+    @property
+    def choice(self) -> str:
+        """The name of its radio buttons."""
+        return choice_name(self.pointer)
+
+
+class EditConflict:
+    """The changes of others since a form was first loaded, beside those made in it."""
+
+    def __init__(self, actor: Actor, form: EditForm, began: Past) -> None:
+        self.later = began.later
+        self.others = list(dict.fromkeys(change.actor_name for change in began.later if not change.is_by(actor)))
+        self.is_own = bool(self.later) and not self.others
+        self._form, self._began = form, began
+        self._stored = AgentForm(agent=form.agent)
+        self._before = AgentForm(agent=_with_secrets(began)) if began.values else None
+        self.both = [self._difference(pointer) for pointer in form.merge.both]
+        self.mine = [self._difference(pointer) for pointer in form.merge.mine]
+        before, now = facts_of(began, form.agent)
+        theirs = agent_merge.changed(before, now) if before else []
+        shown = {*form.merge.both, *form.merge.mine}
+        self.theirs = [self._difference(pointer) for pointer in theirs if pointer not in shown]
+
+    @property
+    def heading(self) -> str:
+        """Who changed the agent."""
+        if self.is_own:
+            return "You changed this agent in another tab, or sent this form twice"
+        if len(self.others) > NAMES_MAX:
+            return f"{len(self.others)} others changed this agent while you edited it"
+        names = " and ".join(filter(None, [", ".join(self.others[:-1]), *self.others[-1:]]))
+        return f"{names} changed this agent while you edited it" if names else "This agent changed while you edited it"
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What the two sides are called."""
+        return ("This form", "Stored now") if self.is_own else ("Yours", "Theirs")
+
+    @property
+    def last_changes(self) -> list[Change]:
+        """The newest changes, the newest first."""
+        return self.later[: -CHANGES_MAX - 1 : -1]
+
+    def _difference(self, pointer: str) -> Difference:
+        field = by_pointer(self._form).get(pointer) or by_pointer(self._stored).get(pointer)
+        label = "Connection" if field is None else field.spec.label
+        texts = self._texts_of_secret(pointer) if isinstance(field, Secret) else self._texts(pointer)
+        return Difference(pointer, label, *texts, pointer == CONNECTION or (field is not None and field.kind == "area"))
+
+    def _texts(self, pointer: str) -> tuple[str | None, str, str]:
+        before = _text(self._before, pointer) if self._before else None
+        return before, _text(self._form, pointer), _text(self._stored, pointer)
+
+    def _texts_of_secret(self, pointer: str) -> tuple[str | None, str, str]:
+        before = "A stored one" if pointer in self._began.secrets else ""
+        field = by_pointer(self._form)[pointer]
+        mine = _secret_here(field) if isinstance(field, Secret) else ""
+        acts = [change.secrets[pointer] for change in self.later if pointer in change.secrets]
+        is_set = pointer in self._form.agent["secrets_set"]
+        theirs = SECRETS_NOW.get(acts[-1], "Changed") if acts else "A stored one" if is_set else "Removed"
+        return before if self._before else None, mine, theirs
+
+
+def _with_secrets(past: Past) -> Mapping[str, Any]:
+    return {**(past.values or {}), "secrets_set": {pointer: {} for pointer in past.secrets}}
+
+
+def _text(form: AgentForm, pointer: str) -> str:
+    if pointer != CONNECTION:
+        field = by_pointer(form).get(pointer)
+        return field.shown if field else ""
+    panel = form.chosen.inputs() if form.chosen else ()
+    lines = [_line(field) for field in panel]
+    return "\n".join([form.connection_type.shown, *filter(None, lines)])
+
+
+def _line(field: Input) -> str:
+    text = _secret_line(field) if isinstance(field, Secret) else field.shown
+    separator = "\n" if "\n" in text else " "
+    return f"{field.spec.label}:{separator}{text}" if text else ""
+
+
+def _secret_line(field: Secret) -> str:
+    if field.act == "keep":
+        return "the stored one"
+    return _secret_here(field) if field.is_given else ""
+
+
+def _secret_here(field: Secret) -> str:
+    return "Removed" if field.act == "remove" else NEW_SECRET

@@ -1,0 +1,415 @@
+"""Two people, or two tabs, at one agent: nobody's change is lost, and what both changed is chosen."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.models import AgentVersion
+from agents_app.operations import agent_reads, agents
+from agents_app.operations.agent_history import Past
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import CONFIG
+from agents_app.web.edit_form import EditForm
+from tests.make import POWER_BI, make_agent, make_token, make_user
+from tests.web.conftest import Browser, Element, Page, fields_of
+
+PASSWORD = "canary-of-the-database"
+POWER_BI_TYPED = {"connection_type": "POWERBI", **{f"POWERBI-{name}": value for name, value in POWER_BI.items()}}
+Change = Callable[..., None]
+
+
+@pytest.fixture
+def grace(console: Flask, admin: Actor) -> Actor:
+    """A colleague."""
+    return make_user(console, account_id=admin.account_id, name="Grace")
+
+
+@pytest.fixture
+def agent_id(console: Flask, admin: Actor) -> UUID:
+    """An agent with a stored key and a stored password."""
+    secrets = {"api_key": "sk-0123456789-abcdefgh", "connection_config": {"password": PASSWORD}}
+    return make_agent(console, admin, description="Old", model_type="old-model", **secrets)
+
+
+@pytest.fixture
+def address(agent_id: UUID) -> str:
+    """Where the form stands."""
+    return f"/agents/{agent_id}/edit"
+
+
+@pytest.fixture
+def change(console: Flask, agent_id: UUID) -> Change:
+    """Changes the agent as this person."""
+
+    def change_it(actor: Actor, **changes: Any) -> None:
+        with console.app_context():
+            agents.update(actor, agent_id, changes)
+
+    return change_it
+
+
+@pytest.fixture
+def stored(console: Flask, admin: Actor, agent_id: UUID) -> Callable[[], dict[str, Any]]:
+    """The agent as it is now."""
+
+    def read() -> dict[str, Any]:
+        with console.app_context():
+            return agent_reads.read(admin, agent_id)
+
+    return read
+
+
+def conflict(browser: Browser, page: Page, address: str, **typed: Any) -> Page:
+    """The page that a form leads to whose agent was changed."""
+    answer = browser.send(page, address, status=412, **typed)
+    assert isinstance(answer, Page)
+    return answer
+
+
+def section(page: Page) -> Element:
+    return page.root.one("section", class_="stale")
+
+
+def asked(page: Page) -> list[str]:
+    return [field["value"] for field in section(page).all("input", name="choose")]
+
+
+def shown(page: Page) -> tuple[dict[str, str], dict[str, str]]:
+    """What is said to be mine, and what is folded away as theirs."""
+    lists = section(page).all("dl", class_="facts")
+    theirs = [one for one in lists if one.inside("details")]
+    mine = [one for one in lists if not one.inside("details")]
+    return _facts(mine), _facts(theirs)
+
+
+def _facts(lists: list[Element]) -> dict[str, str]:
+    return {term.text: fact.text for one in lists for term, fact in zip(one.all("dt"), one.all("dd"), strict=True)}
+
+
+def test_a_field_that_both_changed_is_saved_only_once_it_is_chosen(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, description="Hers")
+
+    page = conflict(browser, form, address, description="Mine")
+
+    assert asked(page) == ["/description"]
+    assert "Grace changed this agent while you edited it" in section(page).text
+    assert "Version 2: updated by Grace" in section(page).text
+    radios = page.root.all("input", name="choice-description")
+    assert [(radio["value"], "checked" in radio.attributes) for radio in radios] == [("mine", False), ("theirs", False)]
+    texts = [value.text for value in section(page).one("fieldset").all("div", class_="value")]
+    assert texts == ["Mine", "Hers", "Old"]
+    again = browser.send(page, address, status=422)
+    assert isinstance(again, Page)
+    assert again.error_at("choice-description") == "Description: choose which of the two is saved."
+    assert stored()["description"] == "Hers"
+
+
+@pytest.mark.parametrize(("choice", "wanted"), [("mine", "Mine"), ("theirs", "Hers")])
+def test_what_is_chosen_is_stored(
+    choice: str,
+    wanted: str,
+    browser: Browser,
+    address: str,
+    grace: Actor,
+    change: Change,
+    stored: Callable[[], dict[str, Any]],
+) -> None:
+    form = browser.get(address)
+    change(grace, description="Hers", connection_config={"row_limit": 7})
+    page = conflict(browser, form, address, description="Mine", **{"DB-row_limit": "8"})
+
+    other = "theirs" if choice == "mine" else "mine"
+    browser.send(page, address, **{"choice-description": choice, "choice-connection_config-row_limit": other})
+
+    assert stored()["description"] == wanted
+    assert stored()["connection_config"]["row_limit"] == (7 if choice == "mine" else 8)
+    assert "/connection_config/password" in stored()["secrets_set"]
+
+
+def test_fields_that_only_one_of_two_changed_are_kept_for_each(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    hers = {"table_allow_list": ["orders"], "read_only": False, "statement_timeout_ms": 5000}
+    change(grace, model_type="new-model", system_instructions="two\nlines", connection_config=hers)
+
+    page = conflict(browser, form, address, description="Mine")
+
+    assert asked(page) == []
+    mine, theirs = shown(page)
+    assert mine == {"Description": "Mine"}
+    assert set(theirs) == {"Model", "System instructions", "Allowed tables", "Read only", "Statement timeout"}
+    assert theirs["Model"] == "new-model Before: old-model"
+    assert page.root.one(id="model_type")["value"] == "new-model"
+    assert "checked" not in page.root.one(id="DB-read_only").attributes
+    browser.send(page, address)
+    agent = stored()
+    assert (agent["description"], agent["model_type"]) == ("Mine", "new-model")
+    assert agent["system_instructions"] == "two\nlines"
+    assert {name: agent["connection_config"][name] for name in hers} == hers
+
+
+def test_a_form_in_which_nothing_was_changed_takes_nothing_back(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, description="Hers")
+
+    answer = browser.send(form, address)
+
+    assert "Nothing was changed." in browser.get(answer.headers["Location"]).text
+    assert (stored()["description"], stored()["version"]) == ("Hers", 2)
+
+
+@pytest.mark.parametrize(
+    ("typed", "handed_over"),
+    [
+        ({}, {}),
+        ({"description": "New", "model_type": " old-model "}, {"description": "New"}),
+        ({"DB-row_limit": "8", "DB-host": "DB.example.org"}, {CONFIG: {"row_limit": "8"}}),
+        ({"api_key-act": "remove"}, {"api_key": None}),
+    ],
+    ids=["nothing", "a field", "a member", "a secret"],
+)
+def test_only_what_was_changed_is_handed_over(
+    typed: dict[str, str],
+    handed_over: dict[str, Any],
+    console: Flask,
+    browser: Browser,
+    address: str,
+    stored: Callable[[], dict[str, Any]],
+) -> None:
+    sent = fields_of(browser.get(address).form(address))
+    for name, value in typed.items():
+        sent[name] = value
+
+    with console.test_request_context():
+        form = EditForm(sent, stored())
+        form.compare(Past(form.agent, frozenset(form.agent["secrets_set"]), []))
+
+        assert form.values() == handed_over
+
+
+def test_the_same_change_by_both_is_no_question(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, description="Same")
+
+    answer = browser.send(form, address, description=" Same\r\n")
+
+    assert "it was stored already" in browser.get(answer.headers["Location"]).text
+    assert stored()["version"] == 2
+
+
+def test_ones_own_change_in_another_tab_is_called_that(
+    console: Flask, browser: Browser, admin: Actor, address: str, agent_id: UUID, change: Change
+) -> None:
+    form = browser.get(address)
+    change(admin, description="In the other tab")
+
+    page = conflict(browser, form, address, description="Mine")
+    assert "You changed this agent in another tab" in section(page).text
+
+    token = make_token(console, admin, "write")
+    headers = {"Authorization": f"Bearer {token}"}
+    console.test_client().patch(f"/api/v1/agents/{agent_id}", json={"description": "By a token"}, headers=headers)
+    page = conflict(browser, form, address, description="Mine")
+    assert "ci changed this agent while you edited it" in section(page).text
+
+
+def test_an_agent_that_was_disabled_stays_disabled_and_nobody_is_asked(
+    console: Flask, browser: Browser, grace: Actor, address: str, agent_id: UUID, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    with console.app_context():
+        agents.disable(grace, agent_id, {"reason": "Moving"})
+
+    browser.send(form, address, description="Mine")
+
+    agent = stored()
+    assert (agent["description"], agent["status"], agent["status_reason"]) == ("Mine", "disabled", "Moving")
+
+
+def test_a_secret_that_both_replaced_is_chosen_and_typed_again(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, api_key="sk-hers-0123456789-hers")
+    typed = {"api_key-act": "replace", "api_key": "sk-mine-0123456789-mine"}
+
+    page = conflict(browser, form, address, **typed)
+
+    assert asked(page) == ["/api_key"]
+    assert "type it again" in section(page).text
+    assert "Replaced" in section(page).text
+    assert "sk-" not in page.html
+    again = browser.send(page, address, status=422, **{"choice-api_key": "mine"})
+    assert isinstance(again, Page)
+    assert again.error_at("api_key") == "Type the new API key, or keep the stored one."
+    browser.send(again, address, api_key="sk-mine-0123456789-mine")
+    assert stored()["secrets_set"]["/api_key"]["last_four"] == "mine"
+
+
+def test_their_secret_stays_where_it_is_chosen_or_only_they_changed_it(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, api_key="sk-hers-0123456789-hers", connection_config={"password": None})
+    page = conflict(browser, form, address, description="Mine", **{"api_key-act": "remove"})
+    assert asked(page) == ["/api_key"]
+    assert shown(page)[1]["Password"] == "Removed Before: A stored one"
+
+    browser.send(page, address, **{"choice-api_key": "theirs"})
+
+    assert stored()["description"] == "Mine"
+    assert {p: fact["last_four"] for p, fact in stored()["secrets_set"].items()} == {"/api_key": "hers"}
+
+
+@pytest.mark.parametrize("choice", ["mine", "theirs"])
+def test_a_connection_type_is_chosen_with_all_of_its_configuration(
+    choice: str,
+    browser: Browser,
+    address: str,
+    grace: Actor,
+    change: Change,
+    stored: Callable[[], dict[str, Any]],
+) -> None:
+    form = browser.get(address)
+    change(grace, connection_config={"row_limit": 7}, description="Hers")
+    page = conflict(browser, form, address, name="Mine", **POWER_BI_TYPED)
+    assert asked(page) == ["/connection"]
+
+    browser.send(page, address, **{"choice-connection": choice})
+
+    agent = stored()
+    assert (agent["name"], agent["description"]) == ("Mine", "Hers")
+    if choice == "theirs":
+        assert (agent["connection_type"], agent["connection_config"]["row_limit"]) == ("DB", 7)
+        assert "/connection_config/password" in agent["secrets_set"]
+    else:
+        assert (agent["connection_type"], agent["connection_config"]["dataset_id"]) == (
+            "POWERBI",
+            POWER_BI["dataset_id"],
+        )
+        assert set(agent["secrets_set"]) == {"/api_key"}
+
+
+def test_a_connection_type_that_only_they_changed_is_theirs(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, connection_type="POWERBI", connection_config=POWER_BI)
+
+    page = conflict(browser, form, address, description="Mine")
+
+    assert page.root.one(id="POWERBI-dataset_id")["value"] == POWER_BI["dataset_id"]
+    browser.send(page, address)
+    assert (stored()["connection_type"], stored()["description"]) == ("POWERBI", "Mine")
+
+
+def test_a_third_change_asks_again_only_where_it_is_about_what_was_chosen(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, description="Hers", model_type="her-model")
+    page = conflict(browser, form, address, description="Mine", model_type="my-model")
+    change(grace, description="Hers again", system_instructions="Hers")
+
+    chosen = {"choice-description": "theirs", "choice-model_type": "mine"}
+    page = conflict(browser, page, address, **chosen)
+
+    assert asked(page) == ["/description", "/model_type"]
+    checked = [radio["id"] for radio in section(page).all("input", type="radio") if "checked" in radio.attributes]
+    assert checked == ["choice-model_type"]
+    assert "Version 2: updated by Grace" in section(page).text
+    browser.send(page, address, **{"choice-description": "theirs"})
+    agent = stored()
+    assert (agent["description"], agent["model_type"]) == ("Hers again", "my-model")
+    assert agent["system_instructions"] == "Hers"
+
+
+def test_the_destination_rule_holds_after_a_choice(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, description="Hers")
+    page = conflict(browser, form, address, **{"DB-host": "evil.example"})
+
+    again = browser.send(page, address, status=422)
+
+    assert isinstance(again, Page)
+    assert "Type it again" in again.error_at("DB-password")
+    assert shown(again) == ({"Host": "evil.example"}, {"Description": "Hers Before: Old"})
+    assert stored()["connection_config"]["host"] == "db.example.org"
+
+
+@pytest.mark.parametrize("snapshot", [None, {}, {"connection_type": "ORACLE"}, []])
+def test_where_the_first_version_cannot_be_read_everything_that_differs_is_chosen(
+    snapshot: object,
+    console: Flask,
+    browser: Browser,
+    address: str,
+    agent_id: UUID,
+    grace: Actor,
+    change: Change,
+    stored: Callable[[], dict[str, Any]],
+) -> None:
+    form = browser.get(address)
+    change(grace, description="Hers", model_type="her-model")
+    first = (AgentVersion.agent_id == agent_id, AgentVersion.version == 1)
+    with console.app_context(), db.transaction() as session:
+        lost = sa.delete(AgentVersion).where(*first)
+        session.execute(lost if snapshot is None else sa.update(AgentVersion).where(*first).values(snapshot=snapshot))
+
+    page = conflict(browser, form, address, name="Mine")
+
+    assert set(asked(page)) == {"/name", "/description", "/model_type"}
+    chosen = {"choice-name": "mine", "choice-description": "theirs", "choice-model_type": "theirs"}
+    browser.send(page, address, **chosen)
+    assert (stored()["name"], stored()["description"], stored()["model_type"]) == ("Mine", "Hers", "her-model")
+
+
+@pytest.mark.parametrize("version", ["0", "-1", "99", str(10**30)])
+def test_a_version_that_never_was_is_a_question_and_no_failure(
+    version: str, browser: Browser, address: str, stored: Callable[[], dict[str, Any]]
+) -> None:
+    page = conflict(browser, browser.get(address), address, version=version, description="Mine")
+
+    assert asked(page) == ["/description"]
+    assert stored()["description"] == "Old"
+
+
+def test_a_choice_of_what_there_is_not_is_ignored(
+    browser: Browser, address: str, stored: Callable[[], dict[str, Any]]
+) -> None:
+    odd = {"choose": ["/nothing", "", "/connection_config/__class__"], "choice-nothing": "mine", "began": "x"}
+
+    browser.send(browser.get(address), address, description="Mine", **odd)
+
+    assert stored()["description"] == "Mine"
+
+
+def test_a_form_whose_agent_was_deleted_says_by_whom_and_shows_what_was_typed(
+    console: Flask, browser: Browser, grace: Actor, address: str, agent_id: UUID
+) -> None:
+    form = browser.get(address)
+    with console.app_context():
+        agents.delete(grace, agent_id)
+
+    typed = {"description": "Mine, a long text", "api_key-act": "replace", "api_key": "sk-canary"}
+    page = browser.send(form, address, status=404, **typed)
+
+    assert isinstance(page, Page)
+    assert "Grace deleted Sales just now, while you edited it. Nothing was saved." in page.text
+    assert "Mine, a long text" in page.text
+    assert "sk-canary" not in page.html
+    browser.get(page.root.one("main").one("div", class_="notice").one("a")["href"])
