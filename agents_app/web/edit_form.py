@@ -47,7 +47,7 @@ class EditForm(AgentForm):
         known = dict.fromkeys(past.secrets, SET) if base else dict.fromkeys(self.agent["secrets_set"], SET_SINCE)
         mine = self._facts(known)
         self.merge = agent_merge.merge(base, mine, theirs, self.asked)
-        self.already_stored = [] if base is None or self.merge.mine or self.merge.both else _both(base, mine, theirs)
+        self.already_stored = [] if base is None or self.merge.mine or self.merge.both else _in_both(base, mine, theirs)
         # A choice was made between two values; where one of them is another by now, it must be made again.
         self.choices = {
             pointer: choice
@@ -139,7 +139,7 @@ def facts_of(past: Past, agent: Mapping[str, Any]) -> tuple[Facts | None, Facts]
     return before, agent_merge.facts(agent, now)
 
 
-def _both(base: Facts, mine: Facts, theirs: Facts) -> list[str]:
+def _in_both(base: Facts, mine: Facts, theirs: Facts) -> list[str]:
     return [pointer for pointer in agent_merge.changed(base, mine) if agent_merge.is_same(pointer, mine, theirs)]
 
 

@@ -202,18 +202,18 @@ def test_a_save_says_whether_anything_was_changed(console: Flask, admin: Actor, 
     agent_id = make_agent(console, admin)
     address = f"/agents/{agent_id}"
 
-    def told(page: str, action: str = "", **typed: str) -> str:
+    def said_after(page: str, action: str = "", **typed: str) -> str:
         answer = browser.send(page, action, **typed)
         return browser.get(answer.headers["Location"]).root.one("div", class_="flash").one("p").text
 
     nothing = "Nothing was changed"
-    assert told(f"{address}/edit") == f"{nothing}."
-    assert told(f"{address}/edit", name=" Sales ", **{"DB-host": "DB.example.org"}) == f"{nothing}."
-    assert told(f"{address}/edit", name="Other") == "Other was saved."
-    assert told(f"{address}/disable", reason="Moving").startswith("The agent is disabled")
+    assert said_after(f"{address}/edit") == f"{nothing}."
+    assert said_after(f"{address}/edit", name=" Sales ", **{"DB-host": "DB.example.org"}) == f"{nothing}."
+    assert said_after(f"{address}/edit", name="Other") == "Other was saved."
+    assert said_after(f"{address}/disable", reason="Moving").startswith("The agent is disabled")
     disabled = browser.get(address)
-    assert told(f"{address}/disable", reason=" Moving ") == f"{nothing}: it is disabled already, for this reason."
-    assert told(f"{address}/disable", reason="Another").startswith("The agent is disabled")
+    assert said_after(f"{address}/disable", reason=" Moving ") == f"{nothing}: it is disabled already, for this reason."
+    assert said_after(f"{address}/disable", reason="Another").startswith("The agent is disabled")
     for said in ("The agent is active: runtimes can fetch it.", f"{nothing}: it is active already."):
         browser.send(disabled, f"{address}/enable")
         assert browser.get(address).root.one("div", class_="flash").one("p").text == said

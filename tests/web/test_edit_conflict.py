@@ -398,6 +398,19 @@ def test_a_choice_of_what_there_is_not_is_ignored(
     assert stored()["description"] == "Mine"
 
 
+def test_a_deleted_agent_of_another_account_is_not_there(console: Flask, browser: Browser) -> None:
+    stranger = make_user(console)
+    foreign = make_agent(console, stranger, name="Foreign")
+    with console.app_context():
+        agents.delete(stranger, foreign)
+
+    page = browser.post(f"/agents/{foreign}/edit", {"csrf_token": browser.token(), "version": "1"}, 404)
+
+    assert isinstance(page, Page)
+    assert "There is no agent with this id." in page.text
+    assert "deleted" not in page.text
+
+
 def test_a_form_whose_agent_was_deleted_says_by_whom_and_shows_what_was_typed(
     console: Flask, browser: Browser, grace: Actor, address: str, agent_id: UUID
 ) -> None:
@@ -409,7 +422,7 @@ def test_a_form_whose_agent_was_deleted_says_by_whom_and_shows_what_was_typed(
     page = browser.send(form, address, status=404, **typed)
 
     assert isinstance(page, Page)
-    assert "Grace deleted Sales just now, while you edited it. Nothing was saved." in page.text
+    assert "Grace deleted Sales just now, while this form was open. Nothing was saved." in page.text
     assert "Mine, a long text" in page.text
     assert "sk-canary" not in page.html
     browser.get(page.root.one("main").one("div", class_="notice").one("a")["href"])
