@@ -44,7 +44,17 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "web": (
         {"config", "connections", "db", "errors", "http", "operations", "schemas"},
-        {"flask", "flask_wtf", "lucide", "markupsafe", "pydantic", "pydantic_core", "werkzeug", "wtforms"},
+        {
+            "flask",
+            "flask_wtf",
+            "itsdangerous",
+            "lucide",
+            "markupsafe",
+            "pydantic",
+            "pydantic_core",
+            "werkzeug",
+            "wtforms",
+        },
     ),
     "cli": (
         {"config", "connections", "db", "dbtools", "errors", "operations", "schemas", "server"},
