@@ -21,7 +21,7 @@ from agents_app.web import (
     tokens,
 )
 
-FORM_EXPIRED = """This form is no longer valid: somebody signed in or out in this browser while it was open.
+FORM_EXPIRED = """Nothing was done: this form is no longer valid, because the session in which it was opened has ended.
 Go back and send it again."""
 STATIC_SECONDS = 365 * 24 * 60 * 60
 # The forms whose passwords are hashed, which costs more than everything else that is asked here.
@@ -35,22 +35,25 @@ PASSWORD_FORMS = (
 
 csrf = CSRFProtect()
 pages = Blueprint("web", __name__)
-# Pages take cookies, so each unsafe request must prove that it comes from one of them; the JSON door takes none.
-pages.before_request(csrf.protect)
 pages.register_error_handler(NotSignedIn, auth.ask_to_sign_in)
 for part in (auth, setup, theme, agents, tokens, people, joining, profile, account, activity, database):
     pages.register_blueprint(part.pages)
+
+
+@pages.before_request
+def _protect() -> auth.Answer | None:
+    """Pages take cookies, so a form must prove that it comes from one of them; the JSON door takes none."""
+    try:
+        csrf.protect()
+    except CSRFError:
+        return auth.take_up_form() or http.error_page(http.Refusal(400, "form_expired", FORM_EXPIRED))
+    return None
 
 
 @pages.after_request
 def _vary(response: Response) -> Response:
     response.vary.add("Cookie")
     return response
-
-
-@pages.errorhandler(CSRFError)
-def _form_expired(_error: CSRFError) -> Response:
-    return http.error_page(http.Refusal(400, "form_expired", FORM_EXPIRED))
 
 
 def init_app(app: Flask) -> None:

@@ -3,6 +3,7 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app.operations import accounts
+from agents_app.web import kept
 from agents_app.web.auth import Answer, current_actor, leave, require_sign_in
 from agents_app.web.people_forms import AccountForm, FarewellForm
 
@@ -15,8 +16,9 @@ def show() -> Answer:
     """What the account is called, to change it."""
     actor = current_actor()
     actor.require("account.manage")
-    if request.method == "GET":
-        return render_template("account/account.html", form=AccountForm(data={"name": actor.account_name}))
+    if not kept.is_sent():
+        form = AccountForm(kept.typed(), data={"name": actor.account_name})
+        return render_template("account/account.html", form=form)
     form = AccountForm(request.form)
     if not form.submit(lambda values: accounts.rename(actor, values)):
         return render_template("account/account.html", form=form), 422
@@ -30,7 +32,7 @@ def delete() -> Answer:
     """Ask for the account's name, then remove it with everything in it."""
     actor = current_actor()
     actor.require("account.manage")
-    if request.method == "GET":
+    if not kept.is_sent():
         return render_template("account/delete.html", form=FarewellForm())
     form = FarewellForm(request.form)
     if not form.submit(lambda values: accounts.delete(actor, values["name"] or "")):

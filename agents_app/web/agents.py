@@ -64,9 +64,9 @@ def new() -> Answer:
     """A new agent."""
     actor = current_actor()
     actor.require("agents.create")
-    list_address, before = ListAddress.came_from(), kept.typed()
-    if request.method == "GET" or before:
-        return render_template("agents/new.html", form=AgentForm(before), list_address=list_address)
+    list_address = ListAddress.came_from()
+    if not kept.is_sent():
+        return render_template("agents/new.html", form=AgentForm(kept.typed()), list_address=list_address)
     form = AgentForm(request.form)
     try:
         is_made = form.submit(lambda values: agents.create(actor, values, form.key))
@@ -146,8 +146,8 @@ def disable(agent_id: UUID) -> Answer:
     actor = current_actor()
     actor.require("agents.disable")
     agent = agent_reads.read(actor, agent_id)
-    if request.method == "GET":
-        return _agent_page("agents/disable.html", agent, form=DisableForm())
+    if not kept.is_sent():
+        return _agent_page("agents/disable.html", agent, form=DisableForm(kept.typed()))
     form = DisableForm(request.form)
     if not form.submit(lambda values: agents.disable(actor, agent_id, values)):
         return _agent_page("agents/disable.html", agent, form=form), 422
@@ -162,7 +162,7 @@ def delete(agent_id: UUID) -> Answer:
     actor = current_actor()
     actor.require("agents.delete")
     agent = agent_reads.read(actor, agent_id)
-    if request.method == "GET":
+    if not kept.is_sent():
         return _agent_page("agents/delete.html", agent, undo_days=settings().deleted_secrets_days)
     agents.delete(actor, agent_id)
     _say("was deleted.", agent["name"], undo=with_back(".restore_deleted", agent_id=agent_id))

@@ -29,27 +29,40 @@ def current_actor() -> Actor:
 
 
 def require_sign_in() -> None:
-    """Let only people who are signed in pass. Raises NotSignedIn."""
-    current_actor()
+    """Let only people who are signed in pass. Raises NotSignedIn; Malformed for a form kept for another person."""
+    kept.check(current_actor())
 
 
 def ask_to_sign_in(_error: Exception) -> Answer:
-    """Lead to the sign-in page and from there back to where somebody wanted to go, with what was typed."""
+    """Lead to the sign-in page and from there back; a form that was sent is named there, and kept."""
+    unsent = kept.of_this_request()
+    if unsent and (SESSION_ID in session or unsent.owner):
+        return _sign_in_page(SignInForm(None), unsent), 401
     address = request.full_path.rstrip("?")
-    typed = kept.of_this_request() if SESSION_ID in session else ""
-    if typed:
-        return render_template("auth/sign_in.html", form=SignInForm(None), kept=typed, next=address), 401
     can_be_read = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
     wanted = address if can_be_read else None
     return redirect(url_for("web.auth.sign_in", next=None if wanted == "/" else wanted), 303)
 
 
+def take_up_form() -> Answer | None:
+    """The answer to a form of this console whose session has ended, be it that another one began; else None."""
+    unsent = kept.of_this_request()
+    if unsent is None or not kept.is_of_an_ended_session():
+        return None
+    try:
+        return _go_on_page(current_actor(), unsent), 400
+    except NotSignedIn as error:
+        return ask_to_sign_in(error)
+
+
 def remember(session_id: str) -> None:
-    """Make this browser's cookie carry the session, and nothing of what it carried before."""
+    """Make this browser's cookie carry the session, and nothing of what it carried before. Raises NotSignedIn."""
     session.clear()
-    # The CSRF value of this request belongs to the session before.
+    # Both belong to the session before.
     g.pop("csrf_token", None)
+    g.pop("actor", None)
     session[SESSION_ID] = session_id
+    session[kept.CSRF] = kept.csrf_value(current_actor().user_id)
 
 
 def leave(sentence: str) -> Response:
@@ -71,13 +84,13 @@ def sign_in() -> Answer:
             return redirect(local_path(request.args.get("next")), 303)
     if accounts.is_empty():
         return redirect(url_for("web.setup.setup"), 303)
-    return render_template("auth/sign_in.html", form=SignInForm())
+    return _sign_in_page(SignInForm())
 
 
 @pages.post("/sign-in")
 def start_session() -> Answer:
     """Start a session, or say that the address or the password is wrong."""
-    form = SignInForm(request.form)
+    form, unsent = SignInForm(request.form), kept.of_this_request()
     try:
         session_id = sessions.sign_in(
             form.email.data or "",
@@ -88,20 +101,31 @@ def start_session() -> Answer:
         )
     except NotSignedIn as refusal:
         form.general.append(refusal.detail)
-        return render_template("auth/sign_in.html", form=form), 422
+        return _sign_in_page(form, unsent), 422
     except Throttled as refusal:
         form.general.append(refusal.detail)
-        return render_template("auth/sign_in.html", form=form), 429, {"Retry-After": str(refusal.retry_after)}
+        return _sign_in_page(form, unsent), 429, {"Retry-After": str(refusal.retry_after)}
     remember(session_id)
-    wanted = local_path(request.form.get("next"))
-    if request.form.get(kept.NAME):
-        return render_template("auth/go_on.html", wanted=wanted)
-    return redirect(wanted, 303)
+    if unsent:
+        return _go_on_page(current_actor(), unsent)
+    return redirect(local_path(request.form.get("next")), 303)
 
 
 @pages.post("/sign-out")
 def sign_out() -> Answer:
     """End the session, here and on the server."""
-    actor = current_actor()
+    try:
+        actor = current_actor()
+    except NotSignedIn:
+        return leave("You were signed out already: your session had ended.")
     sessions.sign_out(actor, session[SESSION_ID])
     return leave("You are signed out.")
+
+
+def _sign_in_page(form: SignInForm, unsent: kept.Unsent | None = None) -> str:
+    return render_template("auth/sign_in.html", form=form, unsent=unsent)
+
+
+def _go_on_page(actor: Actor, unsent: kept.Unsent) -> str:
+    """What follows on signing in after a form was not carried out: it says so, and leads to where it can be sent."""
+    return render_template("auth/go_on.html", unsent=unsent, is_theirs=unsent.is_for(actor))

@@ -167,6 +167,8 @@ class AgentForm(ConsoleForm):
         for kind, field in self._secrets():
             pointer = API_KEY if kind is None else f"/{CONFIG}/{field.short_name}"
             field.store(facts.get(pointer) if kind in (None, stored_type) else None, _act(formdata, field))
+            # Typed before the session ended, and not kept.
+            field.was_typed |= formdata is not None and f"{field.name}-typed" in formdata
 
 
 class DisableForm(ConsoleForm):

@@ -1,26 +1,197 @@
-"""What was typed into a form whose session had ended: it is carried through signing in again, but for secrets."""
+"""Forms whose session ended before they were sent: nothing is done, that is said, and what was typed is kept.
 
-from urllib.parse import parse_qsl, urlencode
+What was typed travels through the sign-in page in one hidden input, signed and without secrets, and comes back to the
+form's own page, which shows it and waits to be sent. It comes back only to the person whose page the form was on.
+"""
 
-from flask import request
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+from flask import current_app, request, session
+from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 from werkzeug.datastructures import MultiDict
 
+from agents_app.errors import Malformed
+from agents_app.operations.permissions import Actor
+from agents_app.web.addresses import with_back
 from agents_app.web.forms import AgentForm, FormData
 
-# The forms that are long enough to be worth it.
-ENDPOINTS = ("web.agents.new", "web.agents.save")
 NAME = "kept"
+CSRF = "csrf_token"
+# As Flask-WTF signs its values.
+CSRF_SALT = "wtf-csrf-token"
+SALT = "kept-form"
+PASSWORDS = {"password", "current_password"}
 
 
-def of_this_request() -> str:
-    """What was typed, as one text for a hidden input; empty where nothing is to be kept."""
-    if request.method != "POST" or request.endpoint not in ENDPOINTS:
-        return ""
-    left_out = {"csrf_token", *AgentForm(request.form).secret_names()}
-    return urlencode([(name, value) for name, value in request.form.items(multi=True) if name not in left_out])
+@dataclass(frozen=True)
+class Form:
+    """A form that needs a session: what is said where it was not carried out, and where it can be sent again.
+
+    `place` is an endpoint; empty stands for the form's own page. Only a form whose view asks `is_sent` and `typed`
+    may be kept. An act without an input of its own, and one that takes something away, is repeated by hand.
+    """
+
+    sentence: str
+    place: str = ""
+    is_kept: bool = False
+
+
+FORMS = {
+    "web.agents.new": Form("The agent was not created.", is_kept=True),
+    "web.agents.save": Form("The agent was not changed.", is_kept=True),
+    "web.agents.disable": Form("The agent was not disabled.", is_kept=True),
+    "web.agents.enable": Form("The agent was not enabled.", "web.agents.show"),
+    "web.agents.clone": Form("The agent was not cloned.", "web.agents.show"),
+    "web.agents.delete": Form("The agent was not deleted."),
+    "web.agents.restore_deleted": Form("The deletion of the agent was not undone.", "web.activity.listing"),
+    "web.tokens.new": Form("The token was not created.", is_kept=True),
+    "web.tokens.revoke": Form("The token was not revoked."),
+    "web.people.invite": Form("The link to join was not made.", is_kept=True),
+    "web.people.withdraw": Form("The link to join was not withdrawn.", "web.people.listing"),
+    "web.people.change_role": Form("The role was not changed.", is_kept=True),
+    "web.people.reset_link": Form("The link for a new password was not made."),
+    "web.people.activate": Form("The person was not activated.", "web.people.listing"),
+    "web.people.deactivate": Form("The person was not deactivated."),
+    "web.people.delete": Form("The person was not deleted."),
+    "web.profile.change_password": Form("Your password was not changed."),
+    "web.profile.end": Form("No browser was signed out.", "web.profile.show"),
+    "web.profile.end_others": Form("No browser was signed out.", "web.profile.show"),
+    "web.account.show": Form("The account was not renamed.", is_kept=True),
+    "web.account.delete": Form("The account was not deleted."),
+}
+# Forms that need no session; who signs out when it has ended already is signed out.
+OPEN = {
+    "web.auth.start_session",
+    "web.auth.sign_out",
+    "web.setup.setup",
+    "web.joining.join",
+    "web.joining.reset",
+    "web.theme.choose",
+}
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """A form that was not carried out. `owner` stands for the person whose page it was on, empty where not known."""
+
+    endpoint: str
+    address: str
+    owner: str
+    typed: list[tuple[str, str]]
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """What `text` was made of; None where this console did not make it."""
+        try:
+            endpoint, address, owner, typed = URLSafeSerializer(_secret_key(), SALT).loads(text)
+        except BadData:
+            return None
+        return cls(endpoint, address, owner, [(name, value) for name, value in typed]) if endpoint in FORMS else None
+
+    @property
+    def text(self) -> str:
+        """All of it, for a hidden input."""
+        return URLSafeSerializer(_secret_key(), SALT).dumps([self.endpoint, self.address, self.owner, self.typed])
+
+    @property
+    def sentence(self) -> str:
+        """What was not done."""
+        return FORMS[self.endpoint].sentence
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what was typed is kept, for the person whose form it was."""
+        return FORMS[self.endpoint].is_kept and self.owner != ""
+
+    def is_for(self, actor: Actor) -> bool:
+        """Whether this person may see what was typed."""
+        return self.is_kept and hmac.compare_digest(self.owner.encode(), _owner(actor.user_id).encode())
+
+
+def is_sent() -> bool:
+    """Whether the form of this page was sent, and is not only asked for, or shown again with what was kept of it."""
+    return request.method == "POST" and NAME not in request.form
 
 
 def typed() -> FormData | None:
-    """What was typed before signing in again, if this request brings it: to be looked at, not to be saved yet."""
-    text = request.form.get(NAME)
-    return MultiDict(parse_qsl(text, keep_blank_values=True)) if text else None
+    """What was kept of the form on this page, where the request brings it."""
+    unsent = Unsent.read(request.form.get(NAME, ""))
+    return MultiDict(unsent.typed) if unsent else None
+
+
+def check(actor: Actor) -> None:
+    """Raise Malformed where the request brings what was kept of another form or for another person."""
+    if request.method == "POST" and NAME in request.form:
+        unsent = Unsent.read(request.form[NAME])
+        if unsent is None or unsent.endpoint != request.endpoint or not unsent.is_for(actor):
+            raise Malformed("This is not what was kept of this form. Nothing was done. Load the page and fill it in.")
+
+
+def of_this_request() -> Unsent | None:
+    """The form that this request sends and nobody carries out; None where it sends none that needs a session."""
+    if request.method != "POST":
+        return None
+    if NAME in request.form:
+        return Unsent.read(request.form[NAME])
+    form = FORMS.get(request.endpoint or "")
+    if form is None:
+        return None
+    values = _typed_now() if form.is_kept else []
+    return Unsent(request.endpoint or "", _address(form), _owner_of_page(), values)
+
+
+def csrf_value(user_id: UUID | None) -> str:
+    """A new random CSRF value for this person's session, by which a form says later whose page it was on."""
+    return f"{secrets.token_hex(20)}.{_owner(user_id)}"
+
+
+def is_of_an_ended_session() -> bool:
+    """Whether the form comes from a page of a session that is no longer this browser's, or brings such a form."""
+    value = _csrf_value_of_page()
+    return value != session.get(CSRF) and ("." in value or NAME in request.form)
+
+
+def secret_names() -> set[str]:
+    """The names under which forms send secrets."""
+    return PASSWORDS | AgentForm(None).secret_names()
+
+
+def _typed_now() -> list[tuple[str, str]]:
+    hidden = secret_names()
+    shown = [(name, value) for name, value in request.form.items(multi=True) if name not in {CSRF, *hidden}]
+    # The form marks where a secret is to be typed again.
+    return shown + [(f"{name}-typed", "y") for name in sorted(hidden) if request.form.get(name)]
+
+
+def _address(form: Form) -> str:
+    if not form.place:
+        return request.full_path.rstrip("?")
+    given = request.view_args or {}
+    is_about_it = current_app.url_map.is_endpoint_expecting(form.place, *given)
+    return with_back(form.place, **(given if is_about_it else {}))
+
+
+def _owner_of_page() -> str:
+    return _csrf_value_of_page().partition(".")[2]
+
+
+def _csrf_value_of_page() -> str:
+    # Nobody but this console signs these, and each stands on the pages of one session only.
+    try:
+        value = URLSafeTimedSerializer(_secret_key(), CSRF_SALT).loads(request.form.get(CSRF, ""))
+    except BadData:
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _owner(user_id: UUID | None) -> str:
+    return hmac.new(_secret_key().encode(), f"form of {user_id}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _secret_key() -> str:
+    return str(current_app.secret_key)

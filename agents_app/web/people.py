@@ -10,6 +10,7 @@ from agents_app import http
 from agents_app.errors import Conflict, NotFound
 from agents_app.operations import invitations, users
 from agents_app.operations.permissions import Actor
+from agents_app.web import kept
 from agents_app.web.auth import Answer, current_actor, leave, require_sign_in
 from agents_app.web.forms import ConsoleForm
 from agents_app.web.people_forms import A_ROLE, ROLE_NAMES, RoleForm
@@ -29,8 +30,8 @@ def invite() -> Answer:
     """Choose a role, then see the link; a form that is sent again shows the same one for a while."""
     actor = current_actor()
     actor.require("users.manage")
-    if request.method == "GET":
-        return render_template("people/invite.html", form=RoleForm())
+    if not kept.is_sent():
+        return render_template("people/invite.html", form=RoleForm(kept.typed()))
     form = RoleForm(request.form)
     if not form.submit(lambda values: invitations.invite(actor, values, form.key)):
         return render_template("people/invite.html", form=form), 422
@@ -51,9 +52,8 @@ def reset_link(user_id: UUID) -> Answer:
     actor = current_actor()
     person = _person(actor, user_id)
     form = ConsoleForm(request.form)
-    status = 200
-    if request.method == "POST":
-        status = _try(form, lambda _values: invitations.reset_password(actor, user_id, form.key))
+    is_sent = kept.is_sent()
+    status = _try(form, lambda _values: invitations.reset_password(actor, user_id, form.key)) if is_sent else 200
     if form.result is None:
         return render_template("people/reset_link.html", person=person, form=form), status
     return _list_page(actor, link=invitations.reset_link(form.result), person=person)
@@ -64,8 +64,8 @@ def change_role(user_id: UUID) -> Answer:
     """Give a person another role, which signs them out everywhere."""
     actor = current_actor()
     person = _person(actor, user_id)
-    form = RoleForm(request.form if request.method == "POST" else None, data={"role": person["role"]})
-    if request.method == "GET":
+    form = RoleForm(request.form if kept.is_sent() else kept.typed(), data={"role": person["role"]})
+    if not kept.is_sent():
         return render_template("people/role.html", person=person, form=form)
     status = _try(form, lambda values: users.change_role(actor, user_id, values))
     if status != 303:
@@ -113,7 +113,7 @@ def delete(user_id: UUID) -> Answer:
 def _ask(template: str, person: dict[str, Any], act: Callable[[dict[str, Any]], Any], said: tuple[str, str]) -> Answer:
     """The question before an act that takes a person's access away, and the act."""
     form = ConsoleForm()
-    if request.method == "GET":
+    if not kept.is_sent():
         return render_template(template, person=person, form=form)
     status = _try(form, act)
     if status != 303:

@@ -14,7 +14,7 @@ pages = Blueprint("setup", __name__)
 @pages.route("/setup", methods=["GET", "POST"])
 def setup() -> Answer:
     """Claim an empty console and be signed in as its first admin."""
-    if request.method == "GET":
+    if request.method != "POST":
         if not accounts.is_empty():
             return redirect(url_for("web.auth.sign_in"), 303)
         return render_template("setup/setup.html", form=_form())

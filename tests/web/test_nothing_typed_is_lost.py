@@ -43,7 +43,7 @@ def send_after_the_end(browser: Browser, address: str, console: Flask, admin: Ac
     end_sessions(console, admin)
     page = browser.send(page, address, status=401, **typed)
     assert isinstance(page, Page)
-    assert "nothing was saved yet" in page.text
+    assert "what you typed is kept, except secrets" in page.text
     page = browser.send(page, "/sign-in", status=422, email=admin.email, password="wrong")
     assert isinstance(page, Page)
     page = browser.send(page, "/sign-in", status=200, email=admin.email, password=PASSWORD)

@@ -1,0 +1,147 @@
+"""A session that ends under a form, with the dialogs that script opens and without script."""
+
+import re
+
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import Page, expect
+
+from agents_app.db import db
+from agents_app.models import UserSession
+from agents_app.operations.permissions import Actor
+from tests.browser.conftest import Open, Site, sign_in
+from tests.browser.test_accessibility import check
+from tests.browser.test_people import act_on, main_link
+from tests.make import PASSWORD, make_agent, make_user
+
+pytestmark = pytest.mark.browser
+
+
+def rename(page: Page) -> None:
+    main_link(page, "Account")
+    page.get_by_label("Organisation").fill("Acme & Söhne")
+
+
+def is_renamed(page: Page) -> None:
+    expect(page.get_by_label("Organisation")).to_have_value("Acme & Söhne")
+    page.get_by_role("button", name="Rename account").click()
+    expect(page.get_by_text("The account was renamed.")).to_be_visible()
+
+
+def new_token(page: Page) -> None:
+    main_link(page, "API tokens")
+    page.get_by_role("link", name="New token").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("nightly import")
+    page.get_by_label("Write").check()
+
+
+def is_made(page: Page) -> None:
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("nightly import")
+    expect(page.get_by_label("Write")).to_be_checked()
+    page.get_by_role("button", name="Create token").click()
+    expect(page.get_by_role("heading", name="Copy your new token now")).to_be_visible()
+
+
+def disable(page: Page) -> None:
+    main_link(page, "Agents")
+    page.get_by_role("table").get_by_role("link", name="Sales").click()
+    page.get_by_role("link", name="Disable…").click()
+    page.get_by_label("Reason").fill("The server moves")
+
+
+def is_disabled(page: Page) -> None:
+    expect(page.get_by_label("Reason")).to_have_value("The server moves")
+    page.get_by_role("button", name="Disable agent").click()
+    expect(page.get_by_text("Disabled. The server moves")).to_be_visible()
+
+
+def invite(page: Page) -> None:
+    main_link(page, "People")
+    page.get_by_role("link", name="Invite somebody").click()
+    page.get_by_label("Role", exact=True).select_option("editor")
+
+
+def is_invited(page: Page) -> None:
+    expect(page.get_by_label("Role", exact=True)).to_have_value("editor")
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_label("New link")).to_have_value(re.compile("/join"))
+
+
+def change_role(page: Page) -> None:
+    act_on(page, "Grace Hopper", "Change role…")
+    page.get_by_label("Role", exact=True).select_option("editor")
+
+
+def has_the_role(page: Page) -> None:
+    expect(page.get_by_label("Role", exact=True)).to_have_value("editor")
+    page.get_by_role("button", name="Change role").click()
+    expect(page.get_by_text("Grace Hopper has the role Editor now.")).to_be_visible()
+
+
+# What is typed, the button that sends it, what the pages say, and how it is carried out after all.
+WAYS = {
+    "rename": (rename, "Rename account", "The account was not renamed.", is_renamed),
+    "token": (new_token, "Create token", "The token was not created.", is_made),
+    "disable": (disable, "Disable agent", "The agent was not disabled.", is_disabled),
+    "invite": (invite, "Make a link", "The link to join was not made.", is_invited),
+    "role": (change_role, "Change role", "The role was not changed.", has_the_role),
+}
+
+
+def end_sessions(site: Site, actor: Actor) -> None:
+    with site.app.app_context(), db.transaction() as session:
+        session.execute(sa.delete(UserSession).where(UserSession.user_id == actor.user_id))
+
+
+def sign_in_again(page: Page, admin: Actor, sentence: str) -> None:
+    """On the page that says what was not done, and on that which says it again."""
+    expect(page.get_by_text(sentence)).to_be_visible()
+    check(page)
+    page.get_by_label("Email address").fill(admin.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
+    expect(page.get_by_text(sentence)).to_be_visible()
+    check(page)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_typed_comes_back_after_signing_in(
+    way: str, script: bool, site: Site, open_page: Open, admin: Actor
+) -> None:
+    fill, button, sentence, carry_out = WAYS[way]
+    make_agent(site.app, admin, name="Sales")
+    make_user(site.app, "viewer", admin.account_id, name="Grace Hopper")
+    page = open_page(site, java_script_enabled=script)
+    sign_in(page, admin.email)
+    fill(page)
+    expect(page.get_by_role("dialog")).to_have_count(1 if script and way in ("disable", "role") else 0)
+    end_sessions(site, admin)
+
+    page.get_by_role("button", name=button).click()
+    sign_in_again(page, admin, sentence)
+    page.get_by_role("button", name="Go on").click()
+
+    expect(page.get_by_text("Nothing was saved yet.")).to_be_visible()
+    carry_out(page)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_deletion_is_not_carried_out_and_can_be_repeated(
+    script: bool, site: Site, open_page: Open, admin: Actor
+) -> None:
+    page = open_page(site, java_script_enabled=script)
+    sign_in(page, admin.email)
+    page.goto(f"/agents/{make_agent(site.app, admin, name='Sales')}")
+    page.locator("main summary", has_text="More acts").click()
+    page.get_by_role("link", name="Delete…").click()
+    end_sessions(site, admin)
+
+    page.get_by_role("button", name="Delete agent").click()
+    sign_in_again(page, admin, "The agent was not deleted.")
+    page.get_by_role("link", name="Go to the page to do it again").click()
+
+    expect(page.get_by_role("heading", name="Delete “Sales”?")).to_be_visible()
+    page.get_by_role("button", name="Delete agent").click()
+    expect(page.get_by_text("Sales was deleted.")).to_be_visible()

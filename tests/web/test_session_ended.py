@@ -1,0 +1,289 @@
+"""A form whose session ended before it was sent is not carried out, which is said; what was typed comes back."""
+
+from collections.abc import Iterator
+from ipaddress import IPv6Address
+from random import getrandbits
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from wtforms.fields.core import UnboundField
+
+from agents_app.db import db
+from agents_app.models import Event
+from agents_app.operations.permissions import Actor
+from agents_app.web import kept
+from agents_app.web.fields import Secret
+from agents_app.web.forms import ConsoleForm, PanelForm
+from tests.make import PASSWORD, make_user
+from tests.security.house import House
+from tests.web.conftest import Browser, Page, fields_of
+from tests.web.test_nothing_typed_is_lost import NEW, SECRET, end_sessions
+
+KEPT = [endpoint for endpoint, form in kept.FORMS.items() if form.is_kept]
+TYPED: dict[str, dict[str, Any]] = {
+    "web.agents.new": NEW,
+    "web.agents.save": {"description": "two\nlines & more", "api_key": SECRET},
+    "web.agents.disable": {"reason": "The server moves"},
+    "web.tokens.new": {"name": "nightly import", "scopes": ["read", "write"], "expires_in_days": "31"},
+    "web.people.invite": {"role": "editor"},
+    "web.people.change_role": {"role": "editor"},
+    "web.account.show": {"name": "Acme & Söhne"},
+}
+# No form has these, and a browser sends none of them back.
+PASSWORDS = {"password": SECRET, "current_password": SECRET}
+SHOWN_ONCE = {"web.tokens.new", "web.people.invite"}
+SIGNED_IN = ("user.signed_in", "user.sign_in_failed")
+
+
+@pytest.fixture
+def house(console: Flask) -> House:
+    """An account with everything that a form can be about."""
+    return House(console)
+
+
+def sign_in(browser: Browser, actor: Actor) -> None:
+    """Sign in on a page of its own, as in another tab."""
+    browser.send(browser.get("/sign-in"), email=actor.email, password=PASSWORD, action="/sign-in")
+
+
+def browser_of(actor: Actor, app: Flask) -> Browser:
+    """A browser at an address of its own in which this person is signed in."""
+    browser = Browser(app, str(IPv6Address(getrandbits(128))))
+    sign_in(browser, actor)
+    return browser
+
+
+def path_to(house: House, endpoint: str) -> str:
+    """Where the form is sent, about a record that is there."""
+    rule = next(rule.rule for rule in house.app.url_map.iter_rules(endpoint) if "POST" in (rule.methods or ()))
+    return house.path(rule.replace("agent_id", "deleted_id") if endpoint.endswith("restore_deleted") else rule)
+
+
+def acts(house: House) -> list[str]:
+    """What was done in the account, but for signing in; every act is an event."""
+    asked = sa.select(Event.action).where(Event.account_id == house.admin.account_id, Event.action.not_in(SIGNED_IN))
+    with house.app.app_context(), db.reading() as connection:
+        return sorted(connection.scalars(asked))
+
+
+def typed_into(browser: Browser, path: str, endpoint: str) -> Any:
+    """The values that the form sends, with what is typed."""
+    if endpoint not in KEPT:
+        return {"csrf_token": browser.token(), **PASSWORDS}
+    values = fields_of(browser.get(path).form(path))
+    for name, value in (TYPED[endpoint] | PASSWORDS).items():
+        values.setlist(name, value if isinstance(value, list) else [value])
+    return values
+
+
+def entered_by(browser: Browser, asked: Page, actor: Actor) -> Page:
+    """The page after signing in on the page that asks for it, at the second try."""
+    wrong = browser.send(asked, "/sign-in", status=422, email=actor.email, password="wrong")
+    assert isinstance(wrong, Page)
+    entered = browser.send(wrong, "/sign-in", status=200, email=actor.email, password=PASSWORD)
+    assert isinstance(entered, Page)
+    return entered
+
+
+def comes_back(house: House, browser: Browser, entered: Page, path: str, endpoint: str) -> None:
+    """What was typed is in the form again; it is carried out when it is sent, and not before."""
+    done = acts(house)
+    shown = browser.send(entered, path, status=200)
+    assert isinstance(shown, Page)
+    assert "Nothing was saved yet." in shown.text
+    values = fields_of(shown.form(path))
+    for name, value in TYPED[endpoint].items():
+        assert values.getlist(name) == ([""] if value == SECRET else value if isinstance(value, list) else [value])
+    assert acts(house) == done
+    secret = {name: value for name, value in TYPED[endpoint].items() if value == SECRET}
+    browser.send(shown, path, status=200 if endpoint in SHOWN_ONCE else 303, **secret)
+    assert len(acts(house)) == len(done) + 1
+
+
+def test_every_form_of_the_pages_is_one_that_needs_a_session_or_one_that_needs_none(console: Flask) -> None:
+    forms = {rule.endpoint for rule in console.url_map.iter_rules() if "POST" in (rule.methods or ())}
+
+    assert {endpoint for endpoint in forms if endpoint.startswith("web.")} == set(kept.FORMS) | kept.OPEN
+    assert not set(kept.FORMS) & kept.OPEN
+    assert set(KEPT) == set(TYPED)
+
+
+@pytest.mark.parametrize("endpoint", kept.FORMS)
+def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(house: House, endpoint: str) -> None:
+    path, sentence = path_to(house, endpoint), kept.FORMS[endpoint].sentence
+    browser = browser_of(house.admin, house.app)
+    values = typed_into(browser, path, endpoint)
+    end_sessions(house.app, house.admin)
+    done = acts(house)
+
+    asked = browser.post(path, values, status=401)
+    assert isinstance(asked, Page)
+    entered = entered_by(browser, asked, house.admin)
+
+    assert sentence in asked.text
+    assert sentence in entered.text
+    assert acts(house) == done
+    if endpoint in KEPT:
+        comes_back(house, browser, entered, path, endpoint)
+    else:
+        browser.get(entered.root.one("main").one("a")["href"])
+        assert acts(house) == done
+    assert SECRET not in browser.seen
+
+
+@pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
+def test_a_form_whose_cookie_is_gone_is_not_carried_out_and_that_is_said(house: House, endpoint: str) -> None:
+    path, sentence = path_to(house, endpoint), kept.FORMS[endpoint].sentence
+    browser = browser_of(house.admin, house.app)
+    values, done = typed_into(browser, path, endpoint), acts(house)
+    browser.client.delete_cookie("session")
+
+    asked = browser.post(path, values, status=401)
+    assert isinstance(asked, Page)
+    assert sentence in asked.text
+    entered = entered_by(browser, asked, house.admin)
+
+    assert sentence in entered.text
+    assert acts(house) == done
+    if endpoint in KEPT:
+        comes_back(house, browser, entered, path, endpoint)
+
+
+@pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
+def test_a_form_sent_after_signing_in_again_in_another_tab_is_shown_again(house: House, endpoint: str) -> None:
+    path, sentence = path_to(house, endpoint), kept.FORMS[endpoint].sentence
+    browser = browser_of(house.admin, house.app)
+    values, done = typed_into(browser, path, endpoint), acts(house)
+    end_sessions(house.app, house.admin)
+    sign_in(browser, house.admin)
+
+    told = browser.post(path, values, status=400)
+
+    assert isinstance(told, Page)
+    assert sentence in told.text
+    assert acts(house) == done
+    if endpoint in KEPT:
+        comes_back(house, browser, told, path, endpoint)
+
+
+@pytest.mark.parametrize("is_cookie_gone", [False, True])
+def test_a_sign_in_page_sent_after_signing_in_in_another_tab_loses_nothing(house: House, is_cookie_gone: bool) -> None:
+    endpoint = "web.agents.disable"
+    path = path_to(house, endpoint)
+    browser = browser_of(house.admin, house.app)
+    values = typed_into(browser, path, endpoint)
+    end_sessions(house.app, house.admin)
+    if is_cookie_gone:
+        browser.client.delete_cookie("session")
+    asked = browser.post(path, values, status=401)
+    sign_in(browser, house.admin)
+
+    told = browser.send(asked, "/sign-in", status=400, email=house.admin.email, password=PASSWORD)
+
+    assert isinstance(told, Page)
+    comes_back(house, browser, told, path, endpoint)
+
+
+@pytest.mark.parametrize("role", ["admin", "viewer"])
+@pytest.mark.parametrize("endpoint", KEPT)
+def test_another_person_who_signs_in_is_not_handed_what_was_typed(house: House, endpoint: str, role: str) -> None:
+    other = make_user(house.app, role, house.admin.account_id)
+    path = path_to(house, endpoint)
+    browser = browser_of(house.admin, house.app)
+    values = typed_into(browser, path, endpoint)
+    end_sessions(house.app, house.admin)
+    asked = browser.post(path, values, status=401)
+    assert isinstance(asked, Page)
+    brought = asked.root.one("input", name="kept")["value"]
+
+    entered = browser.send(asked, "/sign-in", status=200, email=other.email, password=PASSWORD)
+
+    assert isinstance(entered, Page)
+    assert kept.FORMS[endpoint].sentence in entered.text
+    assert "another person typed it" in entered.text
+    assert not entered.root.all("form")
+    done = acts(house)
+    browser.post(path, {"csrf_token": browser.token(), "kept": brought}, status=400)
+    assert acts(house) == done
+
+
+def signed(house: House, endpoint: str, path: str, owner: str | None = None, *typed: tuple[str, str]) -> str:
+    """What the console would keep of a form on a page of this person."""
+    with house.app.test_request_context():
+        whose = kept.csrf_value(house.people[owner].user_id).partition(".")[2] if owner else ""
+        return kept.Unsent(endpoint, path, whose, list(typed)).text
+
+
+@pytest.mark.parametrize("endpoint", [one for one in kept.FORMS if one not in KEPT])
+def test_an_act_does_not_happen_by_what_is_kept_of_a_form(house: House, endpoint: str) -> None:
+    path, browser, done = path_to(house, endpoint), browser_of(house.admin, house.app), acts(house)
+
+    for text in ("x", signed(house, endpoint, path), signed(house, "web.agents.new", "/agents/new")):
+        browser.post(path, {"csrf_token": browser.token(), "kept": text}, status=400)
+
+    assert acts(house) == done
+
+
+@pytest.mark.parametrize("owner", [None, "editor"])
+@pytest.mark.parametrize("status", [401, 400])
+def test_another_site_cannot_put_words_into_a_form(house: House, owner: str | None, status: int) -> None:
+    path, browser = path_to(house, "web.agents.disable"), browser_of(house.admin, house.app)
+    stranger = Browser(house.app)
+    if status == 401:
+        end_sessions(house.app, house.admin)
+    text = signed(house, "web.agents.disable", path, owner, ("reason", "words-of-another"))
+
+    for address, values in (
+        (path, {"reason": "words-of-another"}),
+        (path, {"kept": text}),
+        ("/sign-in", {"kept": text}),
+    ):
+        answer = browser.client.post(
+            address, data={"csrf_token": stranger.token(), **values}, environ_base=browser.where
+        )
+        assert answer.status_code in (400, 401)
+        if 'action="/sign-in"' in answer.text:
+            answer = browser.send(
+                Page(answer), "/sign-in", status=200, email=house.admin.email, password=PASSWORD
+            ).answer
+            end_sessions(house.app, house.admin)
+        assert "words-of-another" not in answer.text
+
+
+def test_what_was_changed_on_the_way_is_no_form(house: House) -> None:
+    text = signed(house, "web.agents.new", "/agents/new", "admin", ("name", "Sales"))
+
+    with house.app.test_request_context():
+        assert kept.Unsent.read(text)
+        assert [kept.Unsent.read(changed) for changed in ("", "x", text[:-1], "x" + text)] == [None] * 4
+
+
+def test_who_signs_out_when_the_session_has_ended_is_signed_out(house: House) -> None:
+    browser = browser_of(house.admin, house.app)
+    page = browser.get("/agents")
+    end_sessions(house.app, house.admin)
+
+    answer = browser.send(page, "/sign-out")
+
+    assert answer.headers["Location"] == "/sign-in"
+    assert "You were signed out already" in browser.get("/sign-in").text
+
+
+def forms(kind: type[ConsoleForm]) -> Iterator[type[ConsoleForm]]:
+    """All forms of this kind."""
+    for form in kind.__subclasses__():
+        if form is not PanelForm:
+            yield from (form, *forms(form))
+
+
+def test_no_form_sends_a_secret_that_would_be_kept(console: Flask) -> None:
+    fields = [(name, getattr(form, name)) for form in forms(ConsoleForm) for name in dir(form) if name[0] != "_"]
+    secret = {
+        name for name, field in fields if isinstance(field, UnboundField) and issubclass(field.field_class, Secret)
+    }
+
+    with console.test_request_context():
+        assert secret <= kept.secret_names()
+    assert {"api_key", "password"} <= secret
