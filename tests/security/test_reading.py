@@ -1,0 +1,109 @@
+"""To look changes nothing: GET, HEAD and OPTIONS of every address, by every kind of caller, leave all rows as they are.
+
+Of the bookkeeping of reading (when a person was last seen, a token last used, what was tried, refused or fetched)
+nothing is compared.
+"""
+
+import ast
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app import models
+from agents_app.db import Base, db
+from agents_app.schemas.choices import Scope
+from tests.conftest import OpenConsole
+from tests.make import make_token
+from tests.security.conftest import Visitor
+from tests.security.house import House
+from tests.test_shape import APP
+
+BOOKKEEPING = {"last_seen_at", "last_used_at"}
+TABLES = {
+    name: sa.select(*(column for column in table.columns if column.name not in BOOKKEEPING))
+    for name, table in Base.metadata.tables.items()
+    if name != models.LoginAttempt.__tablename__
+}
+READ_EVENTS = ("access.denied", "token.refused", "agent.fetched")
+METHODS = ("GET", "HEAD", "OPTIONS")
+PEOPLE = ("nobody", "ended", "viewer", "editor", "admin", "foreign")
+# What a form of any page would send.
+ASKED = "name=Acme&role=editor&reason=x&version=1&theme=dark&password=a+long+pass+phrase+28&kept=x&q=x&limit=5"
+
+
+def rows(app: Flask) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that is stored, but for the bookkeeping."""
+    with app.app_context(), db.reading() as connection:
+        found = {name: [tuple(row) for row in connection.execute(asked)] for name, asked in TABLES.items()}
+    found["events"] = [row for row in found["events"] if not set(READ_EVENTS) & set(map(str, row))]
+    return {name: sorted(some, key=repr) for name, some in found.items()}
+
+
+def visitors(house: House) -> list[Visitor]:
+    """One caller of each kind."""
+    scopes = [(scope.value,) for scope in Scope] + [tuple(scope.value for scope in Scope)]
+    tokens = [make_token(house.app, house.admin, *given) for given in scopes]
+    # First of all the one whose sessions end with all others of the same person.
+    people = sorted(PEOPLE, key=lambda kind: kind != "ended")
+    return [house.visitor(kind) for kind in people] + [Visitor(house.app, token=token) for token in tokens]
+
+
+def addresses(house: House) -> list[str]:
+    """Every rule with the ids of records that are there, and with its one-time code."""
+    named = [(rule.rule, house.path(rule.rule)) for rule in house.app.url_map.iter_rules()]
+    restored = ("/agents/<uuid:agent_id>/restore", f"/agents/{house.path('<uuid:deleted_id>')}/restore")
+    return [path + ("&" if "?" in path else "?") + ASKED for _, path in [*named, restored]]
+
+
+def test_to_look_changes_nothing_whoever_looks(schema_url: str, open_console: OpenConsole) -> None:
+    house = House(open_console(schema_url))
+    paths, callers = addresses(house), visitors(house)
+    before = rows(house.app)
+
+    for path in paths:
+        for method in METHODS:
+            for caller in callers:
+                caller.ask(method, path).close()
+            assert rows(house.app) == before, f"{method} {path}"
+
+    assert before["invitations"]
+    assert before["agent_versions"]
+
+
+def test_to_look_at_an_empty_console_changes_nothing(schema_url: str, open_console: OpenConsole) -> None:
+    app = open_console(schema_url)
+    before = rows(app)
+
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<uuid:\w+>", str(uuid.uuid4()), rule.rule)
+        for method in METHODS:
+            Visitor(app).ask(method, f"{path}?{ASKED}").close()
+
+    assert rows(app) == before
+
+
+@pytest.mark.parametrize("path", sorted((APP / "web").glob("*.py")), ids=lambda path: path.name)
+def test_no_page_acts_on_whatever_is_not_get(path: Path) -> None:
+    compared = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare) and "request.method" in ast.unparse(node)
+    ]
+
+    assert [text for text in compared if "'POST'" not in text and "'HEAD'" not in text] == []
+
+
+def test_a_message_that_head_was_answered_with_is_shown_by_the_next_page(console: Flask) -> None:
+    house = House(console)
+    visitor = house.visitor("admin")
+    visitor.ask("POST", house.path("/agents/<uuid:agent_id>/clone"), {})
+
+    visitor.ask("HEAD", "/agents")
+
+    assert "This is the copy." in visitor.ask("GET", "/agents").text
+    assert "This is the copy." not in visitor.ask("GET", "/agents").text
