@@ -53,9 +53,9 @@ class Cluster:
         log = self.folder / "log"
         _run(self.folder, self.program, "start", "-D", self.folder / "data", "-w", "-s", "-l", log, "-o", options)
 
-    def kill(self) -> None:
-        """End it at once, as a crash would: what was not written by then is lost."""
-        _run(self.folder, self.program, "stop", "-D", self.folder / "data", "-m", "immediate", "-s")
+    def kill(self, mode: str = "immediate") -> None:
+        """End it at once, as a crash would, so that what was not written by then is lost; or in another `mode`."""
+        _run(self.folder, self.program, "stop", "-D", self.folder / "data", "-m", mode, "-s")
 
 
 @contextmanager

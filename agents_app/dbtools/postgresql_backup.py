@@ -63,11 +63,14 @@ def read(url: URL, path: Path) -> None:
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as chosen, _bar(listed) as advance:
         chosen.writelines(_without_what_is_not_ours_to_make(url, listed))
         chosen.flush()
-        run(
-            [*restore, "--no-owner", "--no-privileges", f"--use-list={chosen.name}", str(path)],
-            url,
-            lambda line: advance("processing data for table" in line),
-        )
+        try:
+            run(
+                [*restore, "--no-owner", "--no-privileges", f"--use-list={chosen.name}", str(path)],
+                url,
+                lambda line: advance("processing data for table" in line),
+            )
+        except CommandError as refusal:
+            raise CommandError(f"{refusal} Nothing was changed.") from refusal
 
 
 def _bar(listed: str) -> AbstractContextManager[Callable[[int], None]]:

@@ -69,8 +69,14 @@ def _made(url: URL) -> Iterator[URL]:
         ) from error
     try:
         yield url.set(database=name)
-    finally:
-        _drop(url, name)
+    except BaseException:
+        # What went wrong says more than that its database cannot be removed either.
+        try:
+            _drop(url, name)
+        except DBAPIError:
+            say(f"The database {name} could not be removed. To remove it: DROP DATABASE IF EXISTS {name}")
+        raise
+    _drop(url, name)
 
 
 def _drop(url: URL, name: str) -> None:

@@ -1,7 +1,8 @@
 """`docs/migrations.md`, block by block: each command is typed in a copy of the project, each step applied and undone.
 
 A `sh` block says `on=` which database and `at=` which state of it, and `fails` where its last command must; the lines
-of a `text` block after it must be printed. `python` blocks are one migration after the other.
+of a `text` block after it must be printed. `python` blocks are one migration after the other; `release=next` begins
+those of a release that is deployed when the one before runs everywhere.
 """
 
 import os
@@ -64,7 +65,7 @@ TYPED = [
     if block.language == "sh"
     for kind in KINDS[block.options["on"]]
 ]
-STEPS = [block.text for block in BLOCKS if block.language == "python"]
+STEPS = [block for block in BLOCKS if block.language == "python"]
 
 
 def test_every_command_and_every_step_on_the_page_is_run() -> None:
@@ -101,18 +102,27 @@ def test_every_step_of_the_page_goes_up_down_and_up_without_a_warning(
 ) -> None:
     url = _database(kind, "head", request)
     run_sql(url, *_rows(kind))
-    after = ScriptDirectory.from_config(product(url)).get_current_head()
-    steps = [body for body in STEPS if kind == "sqlite" or "pg_trgm" not in body or postgres.offers(url, "pg_trgm")]
-    for number, body in enumerate(steps):
-        path = copy / "migrations" / "versions" / f"step_{number}_x.py"
-        path.write_text(STEP.format(number=number, after=after, body=body))
-        after = f"step_{number}"
+    steps = [
+        step for step in STEPS if kind == "sqlite" or "pg_trgm" not in step.text or postgres.offers(url, "pg_trgm")
+    ]
+    later = next(number for number, step in enumerate(steps) if step.options.get("release") == "next")
+    after = ScriptDirectory.from_config(product(url)).get_current_head() or ""
 
+    _write(copy, after, steps[:later], 0)
+    first = _type("flask db plan\nalembic upgrade head", copy, url)
+    _write(copy, after, steps[later:], later)
     back = f"alembic downgrade -{len(steps)}"
-    run = _type(f"flask db plan\nalembic upgrade head\n{back}\nalembic upgrade head", copy, url)
+    second = _type(f"flask db plan\nalembic upgrade head\n{back}\nalembic upgrade head", copy, url)
 
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert not re.search("DANGER|WARN", run.stdout), run.stdout
+    for run in (first, second):
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert not re.search("DANGER|WARN", run.stdout), run.stdout
+
+
+def _write(folder: Path, after: str, steps: list[Block], start: int) -> None:
+    for number, step in enumerate(steps, start):
+        path = folder / "migrations" / "versions" / f"step_{number}_x.py"
+        path.write_text(STEP.format(number=number, after=f"step_{number - 1}" if number else after, body=step.text))
 
 
 def _database(kind: str, state: str, request: pytest.FixtureRequest) -> str:
