@@ -10,7 +10,8 @@ from agents_app import cli
 from agents_app.config import CHECKS
 from agents_app.db import ROOT
 from agents_app.encryption import parse_keys
-from tests.cli.conftest import PARTS, Checkout
+from tests.cli.conftest import Checkout
+from tests.project import PARTS
 
 
 def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
