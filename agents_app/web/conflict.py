@@ -8,6 +8,7 @@ from agents_app.operations import agent_merge
 from agents_app.operations.agent_history import Change, Past
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import API_KEY
 from agents_app.web.edit_form import EditForm, by_pointer, choice_name, facts_of
 from agents_app.web.fields import Input, Secret
 from agents_app.web.forms import AgentForm
@@ -15,6 +16,7 @@ from agents_app.web.forms import AgentForm
 NAMES_MAX = 3
 CHANGES_MAX = 5
 NEW_SECRET = "A new one. It is not kept on this page: type it again below."
+LOST_SECRET = "not stored any more, type it again below"
 SECRETS_NOW = {"set": "Set", "replaced": "Replaced", "removed": "Removed"}
 
 
@@ -80,7 +82,15 @@ class EditConflict:
 
     def _texts(self, pointer: str) -> tuple[str | None, str, str]:
         before = _text(self._before, pointer) if self._before else None
-        return before, _text(self._form, pointer), _text(self._stored, pointer)
+        lost = self._lost_secrets() if pointer == CONNECTION else []
+        return before, "\n".join([_text(self._form, pointer), *lost]), _text(self._stored, pointer)
+
+    def _lost_secrets(self) -> list[str]:
+        """The secrets of this form's connection that went when others chose another type."""
+        secrets = {p: field for p, field in by_pointer(self._form).items() if isinstance(field, Secret)}
+        of_connection = self._began.secrets - {API_KEY}
+        lost = [field for p, field in secrets.items() if p in of_connection and field.facts is None]
+        return [f"{field.spec.label}: {LOST_SECRET}" for field in lost if not field.is_given]
 
     def _texts_of_secret(self, pointer: str) -> tuple[str | None, str, str]:
         before = "A stored one" if pointer in self._began.secrets else ""

@@ -316,6 +316,23 @@ def test_a_connection_type_that_only_they_changed_is_theirs(
     assert (stored()["connection_type"], stored()["description"]) == ("POWERBI", "Mine")
 
 
+def test_a_secret_that_went_with_their_other_type_must_be_typed_again(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, connection_type="POWERBI", connection_config=POWER_BI)
+
+    page = conflict(browser, form, address, **{"DB-row_limit": "8"})
+
+    assert asked(page) == ["/connection"]
+    mine = section(page).one("fieldset").all("div", class_="value")[0].text
+    assert "Row limit: 8" in mine
+    assert "Password: not stored any more, type it again below" in mine
+    browser.send(page, address, **{"choice-connection": "mine", "DB-password": "typed-again"})
+    assert (stored()["connection_type"], stored()["connection_config"]["row_limit"]) == ("DB", 8)
+    assert "/connection_config/password" in stored()["secrets_set"]
+
+
 def test_a_third_change_asks_again_only_where_it_is_about_what_was_chosen(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
