@@ -93,16 +93,18 @@ def end_sessions(site: Site, actor: Actor) -> None:
         session.execute(sa.delete(UserSession).where(UserSession.user_id == actor.user_id))
 
 
-def sign_in_again(page: Page, admin: Actor, sentence: str) -> None:
-    """On the page that says what was not done, and on that which says it again."""
+def sign_in_again(page: Page, admin: Actor, sentence: str, *, script: bool) -> None:
+    """On the page that says what was not done, and on that which says it again; looked at where script runs."""
     expect(page.get_by_text(sentence)).to_be_visible()
-    check(page)
+    if script:
+        check(page)
     page.get_by_label("Email address").fill(admin.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
     expect(page.get_by_text(sentence)).to_be_visible()
-    check(page)
+    if script:
+        check(page)
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
@@ -120,7 +122,7 @@ def test_what_was_typed_comes_back_after_signing_in(
     end_sessions(site, admin)
 
     page.get_by_role("button", name=button).click()
-    sign_in_again(page, admin, sentence)
+    sign_in_again(page, admin, sentence, script=script)
     page.get_by_role("button", name="Go on").click()
 
     expect(page.get_by_text("Nothing was saved yet.")).to_be_visible()
@@ -139,7 +141,7 @@ def test_a_deletion_is_not_carried_out_and_can_be_repeated(
     end_sessions(site, admin)
 
     page.get_by_role("button", name="Delete agent").click()
-    sign_in_again(page, admin, "The agent was not deleted.")
+    sign_in_again(page, admin, "The agent was not deleted.", script=script)
     page.get_by_role("link", name="Go to the page to do it again").click()
 
     expect(page.get_by_role("heading", name="Delete “Sales”?")).to_be_visible()

@@ -87,6 +87,14 @@ def entered_by(browser: Browser, asked: Page, actor: Actor) -> Page:
     return entered
 
 
+def words_of(house: House, asked: Page) -> str:
+    """All that is kept of a form on the page that asks to sign in."""
+    with house.app.app_context():
+        unsent = kept.Unsent.read(asked.root.one("input", name="kept")["value"])
+    assert unsent
+    return str(unsent)
+
+
 def comes_back(house: House, browser: Browser, entered: Page, path: str, endpoint: str) -> None:
     """What was typed is in the form again; it is carried out when it is sent, and not before."""
     done = acts(house)
@@ -124,6 +132,7 @@ def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(house: H
 
     assert sentence in asked.text
     assert sentence in entered.text
+    assert SECRET not in words_of(house, asked)
     assert acts(house) == done
     if endpoint in KEPT:
         comes_back(house, browser, entered, path, endpoint)
