@@ -44,7 +44,7 @@ def of_agent(agent: Agent) -> State:
     return State(
         {**fields, "connection_type": ConnectionType(agent.connection_type).value},
         # What only a newer release knows stays when this one enables, disables or deletes the agent beside it.
-        secrets.public_config(config) | secrets.shown_config(agent.connection_type, config),
+        secrets.public_config(config) | secrets.complete_config(agent.connection_type, config),
         Secrets(sealed, dict(agent.secret_facts), {}),
         agent.credential_expires_at,
         AgentStatus(agent.status),

@@ -57,6 +57,6 @@ def _working_configuration(actor: Actor, row: Row[*tuple[Any, ...]]) -> dict[str
         "version": row.version,
         **{name: row._mapping[name] for name in FIELDS},
         "api_key": clear.get(API_KEY),
-        CONFIG: {**secrets.shown_config(row.connection_type, row.connection_config), **leaves},
+        CONFIG: {**secrets.complete_config(row.connection_type, row.connection_config), **leaves},
         "updated_at": row.updated_at,
     }

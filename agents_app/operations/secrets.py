@@ -51,12 +51,18 @@ def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in _members(config) if not _is_sealed(value)}
 
 
+def complete_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, whatever code stored it, with the members that its type has today."""
+    public, declaration = public_config(config), TYPES.get(connection_type)
+    return declaration.complete(public) if declaration else public
+
+
 def shown_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as readers see it: with the members that its type has today, and without private keys in public ones.
+    """The same as people see it: without private keys in public members.
 
     Such keys are from a release that took them; `misplaced_keys.py` finds and removes them.
     """
-    shown: dict[str, Any] = without_private_keys(TYPES[connection_type].complete(public_config(config)))
+    shown: dict[str, Any] = without_private_keys(complete_config(connection_type, config))
     return shown
 
 

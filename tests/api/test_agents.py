@@ -277,7 +277,8 @@ def test_a_repeated_copy_with_a_key_finds_the_first_one_while_nobody_changed_it(
 
     assert (first.status_code, again.status_code, late.status_code) == (201, 200, 409)
     assert again.json == first.json
-    assert late.json["code"] == "idempotency_key_reused"
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert late.json["code"] == "idempotency_changed"
     assert len(api.get("/agents").json["items"]) == 2
 
 

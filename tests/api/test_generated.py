@@ -24,7 +24,7 @@ CHECKS = (
     "ensure_resource_availability",
     "object_level_authorization",
 )
-PATIENCE_S = 600
+PATIENCE_S = 1_800
 # The check of authorization is idle until it knows two who must not see what is the other's.
 SETTINGS = """
 [auth.wfc]

@@ -46,9 +46,16 @@ def another_original(admin: Actor, _copy_id: UUID, original: UUID) -> UUID | Non
     return agents.clone(admin, original)[0]
 
 
-@pytest.mark.parametrize("happen", [agent_is_changed, agent_is_deleted, another_original])
+@pytest.mark.parametrize(
+    ("happen", "code"),
+    [
+        (agent_is_changed, "idempotency_changed"),
+        (agent_is_deleted, "idempotency_deleted"),
+        (another_original, "idempotency_key_reused"),
+    ],
+)
 def test_a_key_of_a_copy_makes_no_second_one(
-    app: Flask, admin: Actor, happen: Callable[[Actor, UUID, UUID], UUID | None]
+    app: Flask, admin: Actor, happen: Callable[[Actor, UUID, UUID], UUID | None], code: str
 ) -> None:
     original = make_agent(app, admin)
     copy_id, _ = agents.clone(admin, original, KEY)
@@ -58,7 +65,7 @@ def test_a_key_of_a_copy_makes_no_second_one(
     with pytest.raises(Conflict) as refusal:
         agents.clone(admin, other, KEY)
 
-    assert refusal.value.code == "idempotency_key_reused"
+    assert refusal.value.code == code
     assert count(admin) == there
 
 
