@@ -54,8 +54,7 @@ def served(app: Any, costly: Collection[str] = (), places: int = 8, **patience: 
         try:
             yield Served(listener.getsockname()[1])
         finally:
-            # Connections that a test left unfinished are not waited for.
-            server.should_exit = server.force_exit = True
+            server.should_exit = True
             thread.join()
 
 
