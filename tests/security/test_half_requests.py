@@ -1,6 +1,8 @@
 """A request that lost its end is not carried out, on no address; one that comes whole is."""
 
 import json
+import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -52,7 +54,7 @@ def house(console: Flask, houses: dict[Flask, House]) -> House:
 def servers() -> Iterator[Callable[[Flask], Served]]:
     """Starts one server a database."""
     with ExitStack() as stack:
-        yield cache(lambda console: stack.enter_context(served(console)))
+        yield cache(lambda console: stack.enter_context(served(console, places=1)))
 
 
 @pytest.fixture
@@ -90,6 +92,17 @@ def json_request(house: House, method: str, rule: str, framing: str) -> tuple[by
     return head(method, path, *headers, framing), json.dumps(body).encode()
 
 
+def leave(server: Served, top: bytes, body: bytes) -> None:
+    """Begin to send a request, wait until it is awaited, and cut the connection."""
+    asks_first = top.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
+    with server.connect(asks_first) as connection:
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # There is one place: what was carried out would be done before this is answered.
+    assert server.status("/healthz") == 200
+
+
 def chunk(body: bytes) -> bytes:
     """One chunk, which is not the last."""
     return b"%x\r\n%b\r\n" % (len(body), body)
@@ -102,7 +115,7 @@ def test_a_form_that_lost_its_end_is_not_carried_out(house: House, server: Serve
     before = rows(house.app)
 
     answers = [server.ask(top + form, stop_sending=True), server.ask(chunked + chunk(form), stop_sending=True)]
-    server.connect(top + form).close()
+    leave(server, top, form)
 
     assert [status_of(answer) for answer in answers] == [400, 400]
     assert all(b"The request ended before its body did. Nothing was done." in answer for answer in answers)
@@ -116,7 +129,7 @@ def test_json_that_lost_its_end_is_not_carried_out(house: House, server: Served,
     before = rows(house.app)
 
     answers = [server.ask(top + body, stop_sending=True), server.ask(chunked + chunk(body), stop_sending=True)]
-    server.connect(top + body).close()
+    leave(server, top, body)
 
     assert [status_of(answer) for answer in answers] == [400, 400]
     assert all(b'"code":"malformed"' in answer for answer in answers)
@@ -178,12 +191,9 @@ def test_a_head_without_end_is_refused(server: Served, start: bytes) -> None:
 
 
 def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_dash(house: House, server: Served) -> None:
-    smuggled = head(
-        "GET", "/api/v1/me", f"Authorization: Bearer {house.token}", "If_None_Match: x", "Connection: close"
-    )
-    hidden = head(
-        "GET", "/api/v1/me", "Authorization_: x", f"authorization_x: Bearer {house.token}", "Connection: close"
-    )
+    path = f"/api/v1/agents/{make_agent(house.app, house.admin)}"
+    headers = (f"Authorization: Bearer {house.token}", "Connection: close")
 
-    assert status_of(server.ask(smuggled)) == 200
-    assert status_of(server.ask(hidden)) == 401
+    answers = [server.ask(head("GET", path, *headers, f'{name}: "1"')) for name in ("If-None-Match", "If_None_Match")]
+
+    assert [status_of(answer) for answer in answers] == [304, 200]
