@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PORT, THREADS, ROUNDS, REQUESTS, STALLED = 8790, 8, 5, 700, 16
+PORT, THREADS, ROUNDS, REQUESTS, STALLED = 8790, 8, 3, 700, 16
 PYTHON = [sys.executable, "-m"]
 ADDRESS = f"127.0.0.1:{PORT}"
 ENVIRONMENT = {

@@ -33,6 +33,8 @@ def serve(settings: Settings, listener: socket.socket) -> bool:
         http=Connection,
         ws="none",
         lifespan="on",
+        # uvloop costs as much (benchmarks/servers.py).
+        loop="asyncio",
         interface="asgi3",
         workers=settings.workers,
         timeout_graceful_shutdown=GRACE_S,
