@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from agents_app.db import ROOT, parse_url
+from agents_app.db import parse_url
 from agents_app.dbtools import backups
 from tests import postgres
 from tests.dbtools.tools import engine_of, product, rows_of, run_sql
+from tests.project import shared_copy
 
 BEFORE_THE_FILL = "d90b4f6a7c21"
 ACCOUNT = "INSERT INTO accounts (id, name, created_at) VALUES ('00000000000000000000000000000001', 'A', now())"
@@ -108,7 +109,7 @@ def _stopped(cluster: postgres.Cluster, url: str, words: str, when: str, how: st
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
     line = [sys.executable, "-m", *words.split()]
     with subprocess.Popen(
-        line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        line, cwd=shared_copy(), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as run:
         run_sql(url, "SET statement_timeout = '120s'", UNTIL.format(when))
         cluster.kill(how)
