@@ -1,9 +1,5 @@
 """A migration under a running console: requests go on being answered, and nobody queues behind one that waits."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import pytest
 from alembic import command
 from alembic.util import CommandError
@@ -13,7 +9,7 @@ from agents_app import dbtools
 from agents_app.db import parse_url
 from tests import make
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import engine_of, product
+from tests.dbtools.tools import again_and_again, engine_of, product
 
 # Longer than a migration waits for its lock, shorter than anybody's patience with a page.
 READER_GIVES_UP = "SET statement_timeout = '3s'"
@@ -30,7 +26,7 @@ def test_requests_are_answered_while_steps_are_undone_and_applied(schema_url: st
     def ask() -> None:
         statuses.append(app.test_client().get("/api/v1/agents", headers=headers).status_code)
 
-    with _again_and_again(ask):
+    with again_and_again(ask):
         for _ in range(3):
             command.downgrade(product(schema_url), "18ad6f3c902e")
             command.upgrade(product(schema_url), "head")
@@ -54,30 +50,10 @@ def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_sche
         except SQLAlchemyError as error:
             failures.append(error)
 
-    with engine.connect() as somebody, _again_and_again(read):
+    with engine.connect() as somebody, again_and_again(read):
         somebody.exec_driver_sql("SELECT * FROM agents")
         with pytest.raises(CommandError, match="Locked out by process"):
             command.downgrade(dbtools.alembic_config(parse_url(postgres_schema_url), patience), "61e7b29d3f0c")
 
     assert answers
     assert failures == []
-
-
-@contextmanager
-def _again_and_again(act: Callable[[], None]) -> Iterator[None]:
-    """While the block runs, and at least once before it, somebody else does this."""
-    stop, began = threading.Event(), threading.Event()
-
-    def work() -> None:
-        while not stop.is_set():
-            act()
-            began.set()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    began.wait(timeout=30)
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()

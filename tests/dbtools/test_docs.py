@@ -16,9 +16,12 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 
+from agents_app import dbtools
 from agents_app.db import ROOT
-from tests import postgres
-from tests.dbtools.tools import GUIDE, product, run_sql
+from agents_app.operations import agents
+from tests import make, postgres
+from tests.conftest import OpenConsole
+from tests.dbtools.tools import GUIDE, again_and_again, product, rows_of, run_sql
 from tests.project import copy_project
 
 PAGE = (ROOT / "docs" / "migrations.md").read_text()
@@ -32,6 +35,16 @@ down_revision = {after!r}
 
 
 {body}'''
+
+# One that keeps to the rules of the steps: a new agent, and a change of an old one.
+WRITE_AS_THE_NEXT_RELEASE = """
+WITH changed AS (
+    UPDATE agents SET description = 'Changed again.', purpose = 'known'
+    WHERE id = (SELECT id FROM agents ORDER BY random() LIMIT 1)
+)
+INSERT INTO agents (id, name, connection_type, connection_config, account_id, created_at, purpose)
+SELECT gen_random_uuid(), 'agent', 'DB', '{}', id, now(), 'known' FROM accounts
+"""
 
 
 @dataclass(frozen=True)
@@ -102,11 +115,7 @@ def test_every_step_of_the_page_goes_up_down_and_up_without_a_warning(
 ) -> None:
     url = _database(kind, "head", request)
     run_sql(url, *_rows(kind))
-    steps = [
-        step for step in STEPS if kind == "sqlite" or "pg_trgm" not in step.text or postgres.offers(url, "pg_trgm")
-    ]
-    later = next(number for number, step in enumerate(steps) if step.options.get("release") == "next")
-    after = ScriptDirectory.from_config(product(url)).get_current_head() or ""
+    after, steps, later = _steps_after_head(url)
 
     _write(copy, after, steps[:later], 0)
     first = _type("flask db plan\nalembic upgrade head", copy, url)
@@ -117,6 +126,40 @@ def test_every_step_of_the_page_goes_up_down_and_up_without_a_warning(
     for run in (first, second):
         assert run.returncode == 0, run.stdout + run.stderr
         assert not re.search("DANGER|WARN", run.stdout), run.stdout
+
+
+def test_no_write_is_refused_while_the_release_before_runs_beside_the_steps_of_the_next(
+    copy: Path, postgres_schema_url: str, open_console: OpenConsole
+) -> None:
+    url = postgres_schema_url
+    app = open_console(url)
+    admin = make.make_user(app)
+    after, steps, later = _steps_after_head(url)
+    config = product(url, dbtools.Patience())
+    config.set_main_option("script_location", str(copy / "migrations"))
+
+    def write_without_the_new_columns() -> None:
+        agent = make.make_agent(app, admin)
+        with app.app_context():
+            agents.update(admin, agent, {"description": "Changed."})
+
+    _write(copy, after, steps[:later], 0)
+    with again_and_again(write_without_the_new_columns):
+        command.upgrade(config, "head")
+    assert rows_of(url, "SELECT 1 FROM agents WHERE purpose IS NULL LIMIT 1") == [(1,)]
+
+    _write(copy, after, steps[later:], later)
+    with again_and_again(lambda: run_sql(url, WRITE_AS_THE_NEXT_RELEASE)):
+        command.upgrade(config, "head")
+    assert rows_of(url, "SELECT count(*) FROM agents WHERE purpose IS NULL") == [(0,)]
+
+
+def _steps_after_head(url: str) -> tuple[str, list[Block], int]:
+    """The revision that the page's steps follow, the steps that this server can do, where the next release begins."""
+    is_sqlite = url.startswith("sqlite")
+    steps = [step for step in STEPS if is_sqlite or "pg_trgm" not in step.text or postgres.offers(url, "pg_trgm")]
+    later = next(number for number, step in enumerate(steps) if step.options.get("release") == "next")
+    return ScriptDirectory.from_config(product(url)).get_current_head() or "", steps, later
 
 
 def _write(folder: Path, after: str, steps: list[Block], start: int) -> None:

@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import threading
 import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
@@ -140,3 +144,27 @@ def run_sql(url: str, *statements: str) -> None:
     with engine_of(url).begin() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
+
+
+@contextmanager
+def again_and_again(act: Callable[[], object]) -> Iterator[None]:
+    """While the block runs, and at least once before and after it, another thread does this. Raises what it raises."""
+    stop, began = threading.Event(), threading.Event()
+
+    def work() -> None:
+        try:
+            act()
+        finally:
+            began.set()
+        while not stop.is_set():
+            act()
+        act()
+
+    with ThreadPoolExecutor(1) as other:
+        done = other.submit(work)
+        began.wait()
+        try:
+            yield
+        finally:
+            stop.set()
+        done.result()
