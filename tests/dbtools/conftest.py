@@ -1,7 +1,8 @@
-"""What every test of migrations gets without asking, and `flask db` for those that ask for it."""
+"""What every test of migrations gets without asking, and what some of them ask for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.config import Config
@@ -10,7 +11,11 @@ from flask import Flask
 
 from agents_app import dbtools, models
 from agents_app.db import db, parse_url
+from agents_app.operations import agents
+from tests import postgres
+from tests.conftest import OpenConsole
 from tests.dbtools.tools import Project
+from tests.make import make_agent, make_user
 
 Flasks = Callable[..., Result]
 
@@ -49,3 +54,29 @@ def _use(project: Project, app: Flask) -> None:
     def _configure(config: Config) -> Config:
         config.attributes |= {"models": project.models, "metadata": project.metadata}
         return config
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgres.Cluster]:
+    """A server that tests stop and start, which loses nothing that was committed."""
+    with postgres.cluster(synchronous_commit="on", autovacuum="off") as own:
+        yield own
+
+
+@pytest.fixture
+def console_on(open_console: OpenConsole) -> Callable[[str], Callable[[], None]]:
+    """The release that runs, on a database: makes an agent and changes it whenever it is called."""
+
+    def on(url: str) -> Callable[[], None]:
+        app = open_console(url)
+        admin = make_user(app)
+        _work(app, admin)
+        return lambda: _work(app, admin)
+
+    return on
+
+
+def _work(app: Flask, admin: Any) -> None:
+    agent = make_agent(app, admin)
+    with app.app_context():
+        agents.update(admin, agent, {"description": "Changed."})

@@ -46,13 +46,6 @@ END $$
 """
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Cluster]:
-    """A server of this module's own, which loses nothing that was committed."""
-    with postgres.cluster(synchronous_commit="on", autovacuum="off") as own:
-        yield own
-
-
 @pytest.fixture
 def url(cluster: postgres.Cluster) -> Iterator[str]:
     """The URL of a database on it with 250 agents that are to be filled, in the middle of which PostgreSQL sleeps."""

@@ -1,0 +1,111 @@
+"""What op.set_not_null and an index made CONCURRENTLY leave: nothing where it can be helped, else it is named."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from sqlalchemy.engine import Connection
+
+from agents_app.dbtools.leftovers import HELPER
+from tests.dbtools.conftest import Flasks
+from tests.dbtools.stopping import AS_IT_WAS, FILLED, HEAD, NOT_NULL, project_with, raising, refusal_of, right_before
+from tests.dbtools.tools import engine_of, product, rows_of, run_sql, schema_of
+
+
+def test_rows_without_a_value_are_refused_before_anything_is_in_the_way(
+    schema_url: str, console_on: Any, tmp_path: Path
+) -> None:
+    use_the_console = console_on(schema_url)
+    project, schema = project_with(tmp_path, schema_url, NOT_NULL), schema_of(schema_url)
+
+    with right_before(HELPER, raising(AssertionError)):
+        refusal = refusal_of(project)
+
+    assert refusal.startswith("1 row of agents without status_reason: give each a value, then type the same command")
+    assert refusal.endswith(AS_IT_WAS)
+    assert schema_of(schema_url) == schema
+    use_the_console()
+    run_sql(schema_url, FILLED)
+    command.upgrade(project.config(), "head")
+
+
+def test_rows_that_are_not_unique_leave_no_index_behind(
+    postgres_schema_url: str, console_on: Any, tmp_path: Path
+) -> None:
+    use_the_console = console_on(postgres_schema_url)
+    use_the_console()
+    step = "op.create_index_concurrently('uq', 'agents', ['description'], unique=True)"
+    project, schema = project_with(tmp_path, postgres_schema_url, step), schema_of(postgres_schema_url)
+
+    assert "could not create unique index" in refusal_of(project)
+
+    assert schema_of(postgres_schema_url) == schema
+    use_the_console()
+
+
+def test_a_constraint_that_cannot_be_removed_is_named_with_what_removes_it(
+    postgres_schema_url: str, console_on: Any, tmp_path: Path
+) -> None:
+    use_the_console = console_on(postgres_schema_url)
+    run_sql(postgres_schema_url, FILLED)
+    project = project_with(tmp_path, postgres_schema_url, NOT_NULL)
+
+    with engine_of(postgres_schema_url).connect() as reader, right_before("VALIDATE", lambda: _read(reader)):
+        refusal = refusal_of(project)
+
+    assert refusal.startswith("Locked out by process ")
+    removal = re.search(r"To remove it at once: (.*?)\. ", refusal)
+    assert removal
+    run_sql(postgres_schema_url, removal[1])
+    use_the_console()
+
+
+def test_a_step_that_was_locked_out_at_its_end_does_not_look_at_the_rows_again(
+    postgres_schema_url: str, console_on: Any, tmp_path: Path
+) -> None:
+    console_on(postgres_schema_url)
+    run_sql(postgres_schema_url, FILLED)
+    project = project_with(tmp_path, postgres_schema_url, NOT_NULL)
+    looks: list[str] = []
+
+    with (
+        engine_of(postgres_schema_url).connect() as reader,
+        right_before("VALIDATE", lambda: _read(reader), lambda: looks.append("again")),
+        right_before("SET NOT NULL", lambda: None, reader.rollback),
+    ):
+        command.upgrade(project.config(), "head")
+
+    assert looks == []
+
+
+def _read(reader: Connection) -> None:
+    reader.exec_driver_sql("SELECT * FROM agents").close()
+
+
+@pytest.mark.parametrize("verb", ["upgrade", "downgrade", "stamp"])
+def test_the_next_run_removes_first_what_one_that_was_killed_left(
+    postgres_schema_url: str, console_on: Any, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_the_console = console_on(postgres_schema_url)
+    run_sql(postgres_schema_url, f"ALTER TABLE agents ADD CONSTRAINT {HELPER} CHECK (name IS NULL) NOT VALID")
+
+    getattr(command, verb)(product(postgres_schema_url), HEAD)
+
+    assert f"The constraint {HELPER} on agents" in capsys.readouterr().err
+    assert rows_of(postgres_schema_url, f"SELECT 1 FROM pg_constraint WHERE conname = '{HELPER}'") == []
+    use_the_console()
+
+
+def test_what_a_killed_run_left_is_named_by_status_and_is_no_difference(
+    postgres_schema_url: str, flask_db: Flasks
+) -> None:
+    run_sql(postgres_schema_url, f"ALTER TABLE agents ADD CONSTRAINT {HELPER} CHECK (name IS NOT NULL) NOT VALID")
+
+    told = flask_db(postgres_schema_url, "status", "--check")
+
+    assert told.exit_code == 1
+    assert told.output.count("Wrong: ") == 1
+    assert f"Do: ALTER TABLE agents DROP CONSTRAINT IF EXISTS {HELPER}; or flask db upgrade" in told.output
+    command.check(product(postgres_schema_url))

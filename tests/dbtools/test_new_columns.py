@@ -1,0 +1,48 @@
+"""`flask db plan` on a new column that must have a value: a DANGER while the release before may still write rows."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+
+from tests.dbtools.conftest import Flasks
+from tests.dbtools.tools import Project, run_sql
+
+ADD = "op.add_column('t', sa.Column('a', sa.Integer()))"
+ADD_WITH_DEFAULT = "op.add_column('t', sa.Column('a', sa.Integer(), server_default='1'))"
+DROP = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('a')"
+IN_BATCH = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('a', nullable=False)"
+DANGER = "DANGER sets NOT NULL on the new column t.a"
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """Migrations for a database with a table that has rows, on each database."""
+    run_sql(database_url, "CREATE TABLE t (id integer PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    return Project(tmp_path, database_url)
+
+
+@pytest.mark.parametrize("not_null", ["op.set_not_null('t', 'a')", IN_BATCH])
+def test_not_null_is_a_danger_where_it_is_pending_together_with_its_column_and_none_a_release_later(
+    project: Project, flask_db: Flasks, not_null: str
+) -> None:
+    project.revision("one", ADD, DROP)
+    project.revision("two", not_null)
+
+    assert DANGER in flask_db(project.url, "plan", project=project).output
+
+    command.upgrade(project.config(), "one")
+    assert "DANGER" not in flask_db(project.url, "plan", project=project).output
+
+
+def test_not_null_in_the_step_that_adds_the_column_is_a_danger(project: Project, flask_db: Flasks) -> None:
+    project.revision("one", f"{ADD}\n{IN_BATCH}", DROP)
+
+    assert DANGER in flask_db(project.url, "plan", project=project).output
+
+
+def test_not_null_is_no_danger_where_a_default_gives_the_value(project: Project, flask_db: Flasks) -> None:
+    project.revision("one", ADD_WITH_DEFAULT, DROP)
+    project.revision("two", "op.set_not_null('t', 'a')")
+
+    assert "DANGER" not in flask_db(project.url, "plan", project=project).output

@@ -1,0 +1,46 @@
+"""A step that drops rows and is stopped: no file of rows that are still there, and what cannot be known is said."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+
+from tests import postgres
+from tests.dbtools.stopping import END_MIGRATIONS, refusal_of, right_before
+from tests.dbtools.tools import Project, rows_of, run_sql
+
+
+def _project(folder: Path, url: str) -> Project:
+    run_sql(url, "CREATE TABLE t (a text)", "INSERT INTO t VALUES ('x')")
+    project = Project(folder, url)
+    project.revision("one", "op.drop_table('t')")
+    return project
+
+
+def test_where_only_the_connection_is_lost_the_file_of_rows_that_are_still_there_goes(
+    postgres_url: str, tmp_path: Path, backup_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = _project(tmp_path, postgres_url)
+
+    with right_before("DROP TABLE", lambda: rows_of(postgres_url, END_MIGRATIONS)):
+        refusal_of(project)
+
+    assert "restore-rows" not in capsys.readouterr().err
+    assert list(backup_folder.iterdir()) == []
+    assert rows_of(postgres_url, "SELECT * FROM t") == [("x",)]
+
+
+def test_where_the_server_cannot_be_asked_the_file_stays_and_this_is_said(
+    cluster: postgres.Cluster, tmp_path: Path, backup_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with postgres.database(cluster.url) as url:
+        project = _project(tmp_path, url)
+        with right_before("DROP TABLE", cluster.kill):
+            refusal_of(project)
+        cluster.start()
+
+        (folder,) = backup_folder.iterdir()
+        sentence = "The server cannot be asked whether the saved rows were dropped. If they were: "
+        assert f"{sentence}flask db restore-rows {folder}" in capsys.readouterr().err
+        assert rows_of(url, "SELECT * FROM t") == [("x",)]
+        command.upgrade(project.config(), "head")
