@@ -9,9 +9,22 @@ from alembic import command
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.leftovers import HELPER
+from agents_app.dbtools.postgresql import MIGRATION
 from tests.dbtools.conftest import Flasks
-from tests.dbtools.stopping import AS_IT_WAS, FILLED, HEAD, NOT_NULL, project_with, raising, refusal_of, right_before
+from tests.dbtools.stopping import (
+    AS_IT_WAS,
+    END_MIGRATIONS,
+    FILLED,
+    HEAD,
+    NOT_NULL,
+    project_with,
+    raising,
+    refusal_of,
+    right_before,
+)
 from tests.dbtools.tools import engine_of, product, rows_of, run_sql, schema_of
+
+HELPER_IS_LEFT = f"SELECT 1 FROM pg_constraint WHERE conname = '{HELPER}'"
 
 
 def test_rows_without_a_value_are_refused_before_anything_is_in_the_way(
@@ -62,6 +75,37 @@ def test_a_constraint_that_cannot_be_removed_is_named_with_what_removes_it(
     use_the_console()
 
 
+def test_a_run_that_lost_its_connection_does_not_remove_what_another_run_works_with(
+    postgres_schema_url: str, console_on: Any, tmp_path: Path
+) -> None:
+    url = postgres_schema_url
+    console_on(url)
+    run_sql(url, FILLED)
+    project = project_with(tmp_path, url, NOT_NULL)
+    seen: list[object] = []
+
+    with engine_of(url).connect() as another:
+
+        def take_the_turn() -> None:
+            another.exec_driver_sql(END_MIGRATIONS)
+            another.exec_driver_sql("SELECT pg_advisory_lock(%s, %s)", MIGRATION.lock)
+
+        def end_the_turn() -> None:
+            seen.extend(rows_of(url, HELPER_IS_LEFT))
+            another.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+
+        # The run that lost its connection asks for its turn again, in vain, and once more.
+        with (
+            right_before("pg_try_advisory_lock", lambda: None, lambda: None, end_the_turn),
+            right_before("VALIDATE", take_the_turn),
+        ):
+            refusal = refusal_of(project)
+
+    assert seen == [(1,)]
+    assert "may be left" not in refusal
+    assert rows_of(url, HELPER_IS_LEFT) == []
+
+
 def test_a_step_that_was_locked_out_at_its_end_does_not_look_at_the_rows_again(
     postgres_schema_url: str, console_on: Any, tmp_path: Path
 ) -> None:
@@ -94,7 +138,7 @@ def test_the_next_run_removes_first_what_one_that_was_killed_left(
     getattr(command, verb)(product(postgres_schema_url), HEAD)
 
     assert f"The constraint {HELPER} on agents" in capsys.readouterr().err
-    assert rows_of(postgres_schema_url, f"SELECT 1 FROM pg_constraint WHERE conname = '{HELPER}'") == []
+    assert rows_of(postgres_schema_url, HELPER_IS_LEFT) == []
     use_the_console()
 
 
