@@ -105,7 +105,15 @@ def _change_type(match: re.Match[str], _statement: str, ground: Ground) -> Itera
         yield say.type_changed(match["table"], match["column"], match["type"])
 
 
+def _add_column(match: re.Match[str], _statement: str, ground: Ground) -> Iterator[Finding]:
+    if not re.search(r"\b(DEFAULT|GENERATED)\b", match["rest"], re.IGNORECASE):
+        ground.added.add((match["table"], match["column"]))
+    yield from ()
+
+
 def _set_not_null(match: re.Match[str], _statement: str, ground: Ground) -> Iterator[Finding]:
+    if (match["table"], match["column"]) in ground.added:
+        yield say.not_null_too_early(match["table"], match["column"])
     if ground.is_in_use(match["table"]) and not ground.is_checked(match["table"], match["column"]):
         yield say.not_null_set(match["table"], match["column"])
 
@@ -151,6 +159,7 @@ RULES: list[tuple[re.Pattern[str], Rule]] = [
     (_pattern(ALTER + rf".*?\bDROP (?:COLUMN (?:IF EXISTS )?|(?!(?:{NO_COLUMN})\b)){COLUMN}"), _drop_column),
     (_pattern(ALTER + rf'RENAME (?:COLUMN )?(?:(?!TO\b|CONSTRAINT\b){COLUMN} )?TO "?(?P<name>\w+)'), _rename),
     (_pattern(ALTER + rf".*?ALTER (?:COLUMN )?{COLUMN} (?:SET DATA )?TYPE (?P<type>[^,]+)"), _change_type),
+    (_pattern(ALTER + rf"ADD COLUMN (?:IF NOT EXISTS )?{COLUMN}(?P<rest>[^,]*)"), _add_column),
     (_pattern(ALTER + rf".*?ALTER (?:COLUMN )?{COLUMN} SET NOT NULL"), _set_not_null),
     (_pattern(ALTER + r'ADD (?:CONSTRAINT "?(?P<constraint>\w+)"? )?(?P<kind>CHECK|FOREIGN KEY)'), _add_constraint),
     (

@@ -12,6 +12,7 @@ ADD = "op.add_column('t', sa.Column('a', sa.Integer()))"
 ADD_WITH_DEFAULT = "op.add_column('t', sa.Column('a', sa.Integer(), server_default='1'))"
 DROP = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('a')"
 IN_BATCH = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('a', nullable=False)"
+SET_BY_SQL = "op.execute('ALTER TABLE t ALTER COLUMN a SET NOT NULL')"
 DANGER = "DANGER sets NOT NULL on the new column t.a"
 
 
@@ -46,3 +47,31 @@ def test_not_null_is_no_danger_where_a_default_gives_the_value(project: Project,
     project.revision("two", "op.set_not_null('t', 'a')")
 
     assert "DANGER" not in flask_db(project.url, "plan", project=project).output
+
+
+@pytest.mark.parametrize(
+    ("add", "not_null"),
+    [
+        (ADD, SET_BY_SQL),
+        ("op.execute('ALTER TABLE t ADD COLUMN a integer')", SET_BY_SQL),
+        ("op.execute('ALTER TABLE t ADD COLUMN a integer')", "op.set_not_null('t', 'a')"),
+    ],
+)
+def test_the_same_in_plain_sql_is_a_danger(
+    tmp_path: Path, postgres_url: str, flask_db: Flasks, add: str, not_null: str
+) -> None:
+    run_sql(postgres_url, "CREATE TABLE t (id integer PRIMARY KEY)")
+    project = Project(tmp_path, postgres_url)
+    project.revision("one", add, DROP)
+    project.revision("two", not_null)
+
+    assert DANGER in flask_db(postgres_url, "plan", project=project).output
+
+
+def test_a_default_in_plain_sql_gives_the_value(tmp_path: Path, postgres_url: str, flask_db: Flasks) -> None:
+    run_sql(postgres_url, "CREATE TABLE t (id integer PRIMARY KEY)")
+    project = Project(tmp_path, postgres_url)
+    project.revision("one", "op.execute('ALTER TABLE t ADD COLUMN a integer DEFAULT 1')", DROP)
+    project.revision("two", SET_BY_SQL)
+
+    assert "DANGER" not in flask_db(postgres_url, "plan", project=project).output
