@@ -1,7 +1,7 @@
 """One client's connection: uvicorn's, with limits on time and size, and an answer to clients that only stop sending."""
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -13,6 +13,9 @@ WHOLE_REQUEST_S = 40.0
 READ_ANSWER_S = 60.0
 # Request line and headers together, in bytes. The parser alone has no limit.
 HEAD_MAX = 64 * 1024
+BODY_HEADERS = (b"content-length", b"transfer-encoding")
+TOO_LONG = "The headers are too long."
+NO_UPGRADE = "This server speaks HTTP/1.1. Send a request that has a body without the header Upgrade."
 
 
 class Connection(HttpToolsProtocol):
@@ -21,6 +24,8 @@ class Connection(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _is_in_head = False
     _head_size = 0
+    _why = ""
+    """What is wrong with the request, where it is not the parser that says so."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
@@ -33,7 +38,7 @@ class Connection(HttpToolsProtocol):
         if self._is_in_head:
             self._head_size += len(data)
             if self._head_size > HEAD_MAX and not self.transport.is_closing():
-                self.send_400_response("The headers are too long.")
+                self.send_400_response(TOO_LONG)
 
     def on_message_begin(self) -> None:
         """Begin to wait for the end of a request."""
@@ -42,12 +47,21 @@ class Connection(HttpToolsProtocol):
         self._end_after(WHOLE_REQUEST_S)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, unless the head is too long."""
+        """Begin to answer, unless the head is too long, or the parser would not read the body."""
         self._is_in_head = False
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_MAX:
-            # The parser hands it on as a request that is not valid.
-            raise ValueError("The headers are too long.")
+            self._refuse(TOO_LONG)
+        # Behind a request to upgrade, the parser takes the body for another request.
+        asks_to_upgrade = self.parser.should_upgrade()
+        if asks_to_upgrade and any(name in BODY_HEADERS and value != b"0" for name, value in self.headers):
+            self._refuse(NO_UPGRADE)
         super().on_headers_complete()
+        if asks_to_upgrade:
+            self.cycle.keep_alive = False
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse the request in these words, or in those of the check that refused it, and end the connection."""
+        super().send_400_response(self._why or msg)
 
     def on_message_complete(self) -> None:
         """Stop waiting: the request is whole."""
@@ -79,6 +93,11 @@ class Connection(HttpToolsProtocol):
             cycle.scope["state"][LOST_END] = True
             cycle.message_event.set()
         return True
+
+    def _refuse(self, why: str) -> NoReturn:
+        # The parser passes this on as a request that is not valid.
+        self._why = why
+        raise ValueError(why)
 
     def _end_after(self, seconds: float) -> None:
         self._forget_deadline()

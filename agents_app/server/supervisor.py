@@ -1,5 +1,6 @@
 """The parent of the workers: starts them, replaces those that die, and ends them when it is told to stop."""
 
+import logging
 import signal
 import socket
 
@@ -9,10 +10,12 @@ from uvicorn.supervisors import Multiprocess
 from agents_app.config import Settings
 from agents_app.server.connection import Connection
 
+logger = logging.getLogger(__name__)
+
 # Longer than any request may take; what still runs then is ended.
 GRACE_S = 30
 # A worker that does not answer its parent for so long hangs; on a slow machine its start takes some seconds.
-ANSWERS_S = 30
+ANSWERS_S = 10
 # Between two requests of one client.
 KEEP_ALIVE_S = 15
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -62,6 +65,13 @@ class Supervisor(Multiprocess):
         super().__init__(config, sockets)
         for number in ignored:
             signal.signal(number, signal.SIG_IGN)
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that died, and say so."""
+        for process in self.processes:
+            if process.exitcode is not None:
+                logger.warning("The worker %s ended by itself (exit code %s).", process.pid, process.exitcode)
+        super().keep_subprocess_alive()
 
     def handle_int(self) -> None:
         """Stop."""

@@ -30,8 +30,9 @@ async def _live(scope: dict[str, Any], receive: Any, send: Any) -> None:
     except ConfigurationError as refusal:
         await send({"type": "lifespan.startup.failed", "message": refusal.detail})
         return
-    # Closing the terminal is for the parent to act on.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Ctrl-C and the end of the terminal are for the parent to act on, which may ignore them.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     _end_with_the_parent()
     settings: Settings = console.extensions["settings"]
     scope["state"][GATE] = Gate(console, settings.pool_size, web.password_paths(console))

@@ -197,3 +197,27 @@ def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_dash(house:
     answers = [server.ask(head("GET", path, *headers, f'{name}: "1"')) for name in ("If-None-Match", "If_None_Match")]
 
     assert [status_of(answer) for answer in answers] == [304, 200]
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "h2c", "foo"])
+@pytest.mark.parametrize("framing", ["Content-Length: 9", "Transfer-Encoding: chunked"])
+def test_a_body_behind_a_request_to_upgrade_is_neither_taken_as_whole_nor_as_another_request(
+    house: House, server: Served, protocol: str, framing: str
+) -> None:
+    agent_id = make_agent(house.app, house.admin)
+    headers = (f"Authorization: Bearer {house.token}", "Connection: Upgrade", f"Upgrade: {protocol}", framing)
+    before = rows(house.app)
+
+    answer = server.ask(head("POST", f"/api/v1/agents/{agent_id}/clone", *headers) + head("GET", "/healthz"))
+
+    assert status_of(answer) == 400
+    assert b"Send a request that has a body without the header Upgrade." in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert rows(house.app) == before
+
+
+def test_a_request_to_upgrade_without_a_body_is_answered_as_usual(server: Served) -> None:
+    answer = server.ask(head("GET", "/healthz", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"))
+
+    assert status_of(answer) == 200
+    assert b"connection: close" in answer
