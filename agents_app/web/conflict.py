@@ -8,7 +8,7 @@ from agents_app.operations import agent_merge
 from agents_app.operations.agent_history import Change, Past
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import API_KEY
+from agents_app.schemas.agents import API_KEY, CONFIG
 from agents_app.web.edit_form import EditForm, by_pointer, choice_name, facts_of
 from agents_app.web.fields import Input, Secret
 from agents_app.web.forms import AgentForm
@@ -52,7 +52,10 @@ class EditConflict:
         before, now = facts_of(began, form.agent)
         theirs = agent_merge.changed(before, now) if before else []
         shown = {*form.merge.both, *form.merge.mine}
-        self.theirs = [self._difference(pointer) for pointer in theirs if pointer not in shown]
+        # Where the connection is one choice, its parts are in it.
+        parts = ("/connection_type", f"/{CONFIG}/") if CONNECTION in shown else ()
+        others = [pointer for pointer in theirs if pointer not in shown and not pointer.startswith(parts)]
+        self.theirs = [self._difference(pointer) for pointer in others]
 
     @property
     def heading(self) -> str:
@@ -77,7 +80,7 @@ class EditConflict:
     def _difference(self, pointer: str) -> Difference:
         field = by_pointer(self._form).get(pointer) or by_pointer(self._stored).get(pointer)
         label = "Connection" if field is None else field.spec.label
-        texts = self._texts_of_secret(pointer) if isinstance(field, Secret) else self._texts(pointer)
+        texts = self._texts_of_secret(pointer, field) if isinstance(field, Secret) else self._texts(pointer)
         return Difference(pointer, label, *texts, pointer == CONNECTION or (field is not None and field.kind == "area"))
 
     def _texts(self, pointer: str) -> tuple[str | None, str, str]:
@@ -92,10 +95,9 @@ class EditConflict:
         lost = [field for p, field in secrets.items() if p in of_connection and field.facts is None]
         return [f"{field.spec.label}: {LOST_SECRET}" for field in lost if not field.is_given]
 
-    def _texts_of_secret(self, pointer: str) -> tuple[str | None, str, str]:
+    def _texts_of_secret(self, pointer: str, field: Secret) -> tuple[str | None, str, str]:
         before = "A stored one" if pointer in self._began.secrets else ""
-        field = by_pointer(self._form)[pointer]
-        mine = _secret_here(field) if isinstance(field, Secret) else ""
+        mine = _secret_here(field)
         acts = [change.secrets[pointer] for change in self.later if pointer in change.secrets]
         is_set = pointer in self._form.agent["secrets_set"]
         theirs = SECRETS_NOW.get(acts[-1], "Changed") if acts else "A stored one" if is_set else "Removed"

@@ -316,6 +316,18 @@ def test_a_connection_type_that_only_they_changed_is_theirs(
     assert (stored()["connection_type"], stored()["description"]) == ("POWERBI", "Mine")
 
 
+def test_their_new_secret_of_a_type_that_this_form_left_is_part_of_the_choice(
+    browser: Browser, address: str, grace: Actor, change: Change
+) -> None:
+    form = browser.get(address)
+    change(grace, connection_config={"password": "another-canary"})
+
+    page = conflict(browser, form, address, **POWER_BI_TYPED)
+
+    assert asked(page) == ["/connection"]
+    assert "another-canary" not in page.html
+
+
 def test_a_secret_that_went_with_their_other_type_must_be_typed_again(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
