@@ -13,7 +13,7 @@ WORDS = """
     changeme changeit changethis replaceme replacethis yoursecret yourown yoursuper insecure supersecret secretkey
     topsecret mysecret myverysecret notasecret thisisa password example default placeholder keyboardcat qwertyuiop
     asdfghjkl 0123456789 1234567890 abcdefghij randomstring somerandom generateme insertkey samplekey testkey
-    encryptionkey hereisa
+    encryptionkey hereisa opensslrand neverguess hardtoguess supersekrit temporary scretkey appsecret correcthorse
     """.split()
 BEGINNINGS = re.compile(r"secret|(your|test)[-_ .]", re.IGNORECASE)
 IN_BRACKETS = re.compile(
@@ -29,6 +29,7 @@ KNOWN = frozenset(
     192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf
     c292a0a3aa32397cdb050e233733900f
     46BKJoQYlPPOexq0OhDZnIlNepKFf87WFwLbfzqDDho=
+    cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=
     603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4
     2b7e151628aed2a6abf7158809cf4f3c
     e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855

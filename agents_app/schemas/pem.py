@@ -13,11 +13,13 @@ from agents_app.schemas.rules import clean_text
 MOST = 32_000
 # No line of a body may begin like an edge: with two ways to read a text, a long one would take for ever to refuse.
 BLOCK = r"-----BEGIN {label}-----\n((?!-----)[A-Za-z0-9+/=:,\- ]*\n)+-----END {label}-----\n*"
-CERTIFICATES = re.compile(f"({BLOCK.format(label='CERTIFICATE')})+")
+# Without headers, in which other things could stand.
+CERTIFICATES = re.compile(r"(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]+\n)+-----END CERTIFICATE-----\n*)+")
 ONE_KEY = re.compile("|".join(BLOCK.format(label=f"{kind}PRIVATE KEY") for kind in ("", "RSA ", "EC ", "ENCRYPTED ")))
 ENCRYPTED = re.compile(r"BEGIN ENCRYPTED|\nProc-Type: 4,ENCRYPTED\n")
 # From the first line to the last one, or to the end where the last one is missing.
-ANY_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----\s*|\Z)", re.DOTALL)
+LABEL = r"[A-Z0-9 ]{0,40}PRIVATE {1,9}KEY[A-Z0-9 ]{0,40}-----"
+ANY_KEY = re.compile(rf"-----BEGIN {LABEL}.*?(-----END {LABEL}\s*|\Z)", re.DOTALL)
 PASTE = "Paste the whole text from -----BEGIN {0}----- to -----END {0}-----."
 
 

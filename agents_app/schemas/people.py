@@ -40,8 +40,9 @@ new_password = Rule(_new_password, {"minLength": limits.PASSWORD_MIN, "maxLength
 
 
 def _plain(text: str) -> str:
-    """A text as guessers vary it: without regard to case, to white space and to how its letters are composed."""
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """A text as guessers vary it: without regard to case, white space, invisible signs and how letters are composed."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) != "Cf")
 
 
 def _is_not_their_own(password: str, info: ValidationInfo) -> str:

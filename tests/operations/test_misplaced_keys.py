@@ -16,6 +16,7 @@ from agents_app.operations import agent_reads, agents, runtime
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import pem as schema
 from agents_app.schemas.choices import Scope
+from agents_app.schemas.pem import without_private_keys
 from tests import pem
 from tests.make import make_agent, make_user
 
@@ -171,3 +172,10 @@ def test_a_chain_of_certificates_is_taken(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin, connection_config={"ssl_root_cert": f"  {chain}\n\n"})
 
     assert agent_reads.read(admin, agent_id)["connection_config"]["ssl_root_cert"] == chain
+
+
+@pytest.mark.parametrize("label", ["PGP PRIVATE KEY BLOCK", "PRIVATE  KEY", "PRIVATE KEY ", "OPENSSH PRIVATE KEY"])
+def test_a_private_key_is_recognised_by_every_label_that_was_taken(label: str) -> None:
+    certificate = pem.certificate()
+
+    assert without_private_keys(f"{certificate}-----BEGIN {label}-----\nQUJD\n-----END {label}-----\n") == certificate
