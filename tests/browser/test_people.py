@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from agents_app.operations import agents, invitations, users
+from agents_app.operations import accounts, agents, invitations, users
 from agents_app.operations.permissions import Actor
 from tests.browser.conftest import Open, Site, sign_in
 from tests.browser.test_accessibility import check
@@ -214,3 +214,20 @@ def test_links_can_be_read_by_everybody(site: Site, open_page: Open, admin: Acto
         page.get_by_role("button", name=button).click()
         page.locator(".problems").wait_for()
         check(page)
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_a_long_name_of_the_organisation_leaves_the_way_out_in_sight(
+    site: Site, open_page: Open, admin: Actor, width: int
+) -> None:
+    with site.app.app_context():
+        accounts.rename(admin, {"name": "Acme Data and Analytics Department of the North " * 3})
+    page = open_page(site, viewport={"width": width, "height": 800})
+    sign_in(page, admin.email)
+    if width < 860:
+        page.get_by_role("button", name="Menu").click()
+
+    box = page.get_by_role("button", name="Sign out").bounding_box()
+
+    assert box is not None
+    assert box["x"] + box["width"] <= min(width, 860)
