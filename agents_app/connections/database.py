@@ -11,7 +11,7 @@ from agents_app.schemas.pem import certificates
 from agents_app.schemas.rules import choice, host_name, line, lines, secret, whole, yes_or_no
 
 PASSWORD_MAX = 1_024
-NO_KEY = "A private key does not belong here. Paste the root certificate alone."
+NO_KEY = "A private key does not belong in the field Root certificate. Paste the certificate only."
 
 
 class Dialect(StrEnum):

@@ -25,7 +25,7 @@ from agents_app.schemas.rules import (
 SECRET_MAX = 500
 # What one executeQueries call returns at the most (Power BI REST API, limitations of Execute Queries).
 ROWS_MAX = 100_000
-KEY_BELONGS = "Paste the private key in the field Private key, and here the certificate alone."
+KEY_BELONGS = "Put the private key in the field Private key. The field Certificate takes the certificate only."
 CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate, and here the private key alone."
 
 

@@ -60,11 +60,11 @@ def check_repeated(actor: Actor, agent_id: UUID, is_same: IsSame, failed: Confli
     if row is None:
         raise failed
     if not is_same(row):
-        sentence = "This Idempotency-Key was used before with other content. Nothing was stored. Use a new key."
+        sentence = "This Idempotency-Key was used before for another request. Nothing was stored. Use a new key."
         raise Conflict(sentence, code="idempotency_key_reused")
     if row.version is None:
         sentence = "The agent that this Idempotency-Key made was deleted since. Nothing was stored. Use a new key."
         raise Conflict(sentence, code="idempotency_deleted")
     if row.version > 1:
-        sentence = "The agent that this Idempotency-Key made was changed since. Nothing was stored."
+        sentence = "The agent that this Idempotency-Key made was changed since. Nothing was stored. Use a new key."
         raise Conflict(sentence, code="idempotency_changed")

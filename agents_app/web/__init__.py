@@ -22,7 +22,7 @@ from agents_app.web import (
 )
 
 FORM_EXPIRED = """Nothing was done: this form is no longer valid, because the session in which it was opened has ended.
-Go back and send it again."""
+Load the page again, then send it."""
 STATIC_SECONDS = 365 * 24 * 60 * 60
 # The forms whose passwords are hashed, which costs more than everything else that is asked here.
 PASSWORD_FORMS = (
@@ -45,7 +45,7 @@ def _protect() -> auth.Answer | None:
     """Pages take cookies, so a form must prove that it comes from one of them; the JSON door takes none."""
     try:
         csrf.protect()
-    except CSRFError:
+    except (CSRFError, TypeError):  # a TypeError where the value is signed by us and is no text
         return auth.take_up_form() or http.error_page(http.Refusal(400, "form_expired", FORM_EXPIRED))
     return None
 

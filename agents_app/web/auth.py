@@ -13,6 +13,8 @@ from agents_app.web import kept
 from agents_app.web.addresses import local_path
 from agents_app.web.forms import SignInForm
 
+SIGNED_OUT_ALREADY = "You were signed out already: your session had ended."
+
 pages = Blueprint("auth", __name__)
 SESSION_ID = http.SESSION_ID
 Answer = Response | str | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -46,8 +48,12 @@ def ask_to_sign_in(_error: Exception) -> Answer:
 
 def take_up_form() -> Answer | None:
     """The answer to a form of this console whose session has ended, be it that another one began; else None."""
+    if not kept.is_of_an_ended_session():
+        return None
+    if request.endpoint == "web.auth.sign_out" and SESSION_ID not in session:
+        return leave(SIGNED_OUT_ALREADY)
     unsent = kept.of_this_request()
-    if unsent is None or not kept.is_of_an_ended_session():
+    if unsent is None:
         return None
     try:
         return _go_on_page(current_actor(), unsent), 400
@@ -117,7 +123,7 @@ def sign_out() -> Answer:
     try:
         actor = current_actor()
     except NotSignedIn:
-        return leave("You were signed out already: your session had ended.")
+        return leave(SIGNED_OUT_ALREADY)
     sessions.sign_out(actor, session[SESSION_ID])
     return leave("You are signed out.")
 

@@ -51,7 +51,9 @@ class PageSessions(SecureCookieSessionInterface):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Write the cookie; but a message that only a HEAD has taken is still to be shown."""
-        if request.method != "HEAD":
+        # A form that another site sends comes without the cookie, and must not replace it.
+        is_from_elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method == "POST"
+        if request.method != "HEAD" and not is_from_elsewhere:
             super().save_session(app, session, response)
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import wtforms
 
 from agents_app.schemas.fields import is_empty
+from agents_app.schemas.pem import without_private_keys
 
 SPAN, SPAN_NARROW, SPAN_WHOLE = 3, 2, 6
 
@@ -89,19 +90,28 @@ class Text(Input, wtforms.StringField):
     """A line of text, or digits: whether they are a number is for the schema to say."""
 
 
-class Pem(Input, wtforms.TextAreaField):
-    """A text of many lines, such as a certificate in PEM."""
+class LongText(Input, wtforms.TextAreaField):
+    """A text of many lines."""
 
     kind = "area"
 
 
-class Area(Pem):
+class Pem(LongText):
+    """A certificate in PEM."""
+
+    @property
+    def text(self) -> str:
+        """What was typed, without a private key: it was refused, and no page shows it again."""
+        return str(without_private_keys(super().text))
+
+
+class Area(LongText):
     """Prose, whose length is counted."""
 
     is_counted = True
 
 
-class Lines(Pem):
+class Lines(LongText):
     """A list of texts, one a line."""
 
     @property

@@ -17,6 +17,7 @@ from werkzeug.datastructures import MultiDict
 
 from agents_app.errors import Malformed
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.pem import without_private_keys
 from agents_app.web.addresses import with_back
 from agents_app.web.forms import AgentForm, FormData
 
@@ -26,6 +27,8 @@ CSRF = "csrf_token"
 CSRF_SALT = "wtf-csrf-token"
 SALT = "kept-form"
 PASSWORDS = {"password", "current_password"}
+# Behind the name of an input: a secret was typed there, which is not kept.
+TYPED = "-typed"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class Form:
     is_kept: bool = False
 
 
+# What is said of an act that may have ended the session itself, the first time it was sent.
+SENT_TWICE = "This form did nothing now; if it was sent twice, the first time counted."
+
 FORMS = {
     "web.agents.new": Form("The agent was not created.", is_kept=True),
     "web.agents.save": Form("The agent was not changed.", is_kept=True),
@@ -53,16 +59,16 @@ FORMS = {
     "web.tokens.revoke": Form("The token was not revoked."),
     "web.people.invite": Form("The link to join was not made.", is_kept=True),
     "web.people.withdraw": Form("The link to join was not withdrawn.", "web.people.listing"),
-    "web.people.change_role": Form("The role was not changed.", is_kept=True),
+    "web.people.change_role": Form(SENT_TWICE, is_kept=True),
     "web.people.reset_link": Form("The link for a new password was not made."),
     "web.people.activate": Form("The person was not activated.", "web.people.listing"),
-    "web.people.deactivate": Form("The person was not deactivated."),
-    "web.people.delete": Form("The person was not deleted."),
+    "web.people.deactivate": Form(SENT_TWICE),
+    "web.people.delete": Form(SENT_TWICE),
     "web.profile.change_password": Form("Your password was not changed."),
-    "web.profile.end": Form("No browser was signed out.", "web.profile.show"),
+    "web.profile.end": Form(SENT_TWICE, "web.profile.show"),
     "web.profile.end_others": Form("No browser was signed out.", "web.profile.show"),
     "web.account.show": Form("The account was not renamed.", is_kept=True),
-    "web.account.delete": Form("The account was not deleted."),
+    "web.account.delete": Form(SENT_TWICE),
 }
 # Forms that need no session; who signs out when it has ended already is signed out.
 OPEN = {
@@ -89,9 +95,11 @@ class Unsent:
         """What `text` was made of; None where this console did not make it."""
         try:
             endpoint, address, owner, typed = URLSafeSerializer(_secret_key(), SALT).loads(text)
-        except BadData:
+            found = cls(str(endpoint), str(address), str(owner), [(str(name), str(value)) for name, value in typed])
+        except (BadData, TypeError, ValueError):
+            # Another release may have written it otherwise.
             return None
-        return cls(endpoint, address, owner, [(name, value) for name, value in typed]) if endpoint in FORMS else None
+        return found if found.endpoint in FORMS else None
 
     @property
     def text(self) -> str:
@@ -107,6 +115,11 @@ class Unsent:
     def is_kept(self) -> bool:
         """Whether what was typed is kept, for the person whose form it was."""
         return FORMS[self.endpoint].is_kept and self.owner != ""
+
+    @property
+    def lost_a_secret(self) -> bool:
+        """Whether a secret was typed, which is not kept."""
+        return any(name.endswith(TYPED) for name, _ in self.typed)
 
     def is_for(self, actor: Actor) -> bool:
         """Whether this person may see what was typed."""
@@ -163,9 +176,12 @@ def secret_names() -> set[str]:
 
 def _typed_now() -> list[tuple[str, str]]:
     hidden = secret_names()
-    shown = [(name, value) for name, value in request.form.items(multi=True) if name not in {CSRF, *hidden}]
+    given = [(name, value) for name, value in request.form.items(multi=True) if name not in {CSRF, *hidden}]
+    # A private key that was pasted into a public field is a secret all the same.
+    shown = [(name, without_private_keys(value)) for name, value in given]
+    lost = {name for name in hidden if request.form.get(name)} | {name for name, _ in set(given) - set(shown)}
     # The form marks where a secret is to be typed again.
-    return shown + [(f"{name}-typed", "y") for name in sorted(hidden) if request.form.get(name)]
+    return shown + [(f"{name}{TYPED}", "y") for name in sorted(lost)]
 
 
 def _address(form: Form) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from itsdangerous import URLSafeSerializer, URLSafeTimedSerializer
 from wtforms.fields.core import UnboundField
 
 from agents_app.db import db
@@ -16,6 +17,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.web import kept
 from agents_app.web.fields import Secret
 from agents_app.web.forms import ConsoleForm, PanelForm
+from tests import pem
 from tests.make import PASSWORD, make_user
 from tests.security.house import House
 from tests.web.conftest import Browser, Page, fields_of
@@ -278,6 +280,58 @@ def test_who_signs_out_when_the_session_has_ended_is_signed_out(house: House) ->
 
     assert answer.headers["Location"] == "/sign-in"
     assert "You were signed out already" in browser.get("/sign-in").text
+
+
+@pytest.mark.parametrize("is_cookie_gone", [False, True])
+def test_who_signs_out_in_a_second_tab_is_told_so(house: House, is_cookie_gone: bool) -> None:
+    browser = browser_of(house.admin, house.app)
+    first, second = browser.get("/agents"), browser.get("/profile")
+    browser.send(first, "/sign-out")
+    if is_cookie_gone:
+        browser.client.delete_cookie("session")
+
+    answer = browser.send(second, "/sign-out")
+
+    assert answer.headers["Location"] == "/sign-in"
+    assert "You were signed out already" in browser.get("/sign-in").text
+
+
+def test_a_private_key_in_a_public_field_is_kept_nowhere(house: House) -> None:
+    browser = browser_of(house.admin, house.app)
+    values = fields_of(browser.get("/agents/new").form("/agents/new"))
+    values["DB-ssl_root_cert"] = pem.certificate() + pem.private_key()
+
+    refused = browser.post("/agents/new", values, status=422)
+    end_sessions(house.app, house.admin)
+    asked = browser.post("/agents/new", values, status=401)
+
+    assert "PRIVATE KEY-----" not in refused.html
+    assert "PRIVATE KEY" not in words_of(house, asked)
+    assert "BEGIN CERTIFICATE" in words_of(house, asked)
+    assert "what you typed is kept, except secrets" in asked.text
+
+
+@pytest.mark.parametrize("content", [5, None, [], {"a": 1}, ["web.agents.new", "/x", "o", 5], ["web.agents.new"]])
+def test_what_another_release_kept_is_no_form(house: House, content: Any) -> None:
+    with house.app.test_request_context():
+        text = URLSafeSerializer(str(house.app.secret_key), kept.SALT).dumps(content)
+
+        assert kept.Unsent.read(text) is None
+
+
+@pytest.mark.parametrize("value", [5, None, ["a"], {"a": 1}, True, "é"])
+def test_a_signed_csrf_value_of_another_make_is_refused(house: House, value: Any) -> None:
+    browser = browser_of(house.admin, house.app)
+    signed_value = URLSafeTimedSerializer(str(house.app.secret_key), kept.CSRF_SALT).dumps(value)
+
+    browser.post("/agents/new", {"csrf_token": signed_value}, status=400)
+
+
+def test_a_form_from_another_site_does_not_replace_the_cookie(house: House) -> None:
+    answer = house.app.test_client().post("/agents/new", headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert answer.status_code == 400
+    assert "Set-Cookie" not in answer.headers
 
 
 def forms(kind: type[ConsoleForm]) -> Iterator[type[ConsoleForm]]:
