@@ -62,6 +62,9 @@ def claim(
 
 
 def _claim(values: Mapping[str, Any], code: str, session_id: str, **visitor: Any) -> str:
+    # Before a password is hashed, which costs; once more under the lock.
+    if not is_empty():
+        raise Conflict(SET_UP, code="already_set_up")
     problems = (
         [] if _is_right_code(code) else [("/code", "Enter the set-up code that the server printed at its start.")]
     )
@@ -71,9 +74,6 @@ def _claim(values: Mapping[str, Any], code: str, session_id: str, **visitor: Any
         raise InvalidInput([*problems, *refusal.fields]) from None
     if problems:
         raise InvalidInput(problems)
-    # Before the password is hashed, which costs, and once more under the lock.
-    if not is_empty():
-        raise Conflict(SET_UP, code="already_set_up")
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         lock_table(session, Account)

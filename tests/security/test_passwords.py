@@ -18,6 +18,7 @@ from agents_app.operations import accounts, invitations, passwords, sessions, us
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.fields import parse
 from agents_app.schemas.people import PasswordValues
+from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_user
 from tests.security.conftest import Visitor
 
@@ -106,10 +107,16 @@ DOORS = [_set_up, _at_the_terminal, _by_joining, _by_a_link, _in_the_profile]
 @pytest.mark.parametrize("password", HER_OWN.values(), ids=HER_OWN)
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__.strip("_"))
 def test_no_door_takes_ones_own_name_or_address_as_password(
-    console: Flask, door: Callable[[Flask, str], object], password: str
+    console: Flask,
+    open_console: OpenConsole,
+    sqlite_schema_url: str,
+    door: Callable[[Flask, str], object],
+    password: str,
 ) -> None:
-    with console.app_context(), pytest.raises(InvalidInput) as refusal:
-        door(console, password)
+    app = open_console(sqlite_schema_url) if door is _set_up else console
+
+    with app.app_context(), pytest.raises(InvalidInput) as refusal:
+        door(app, password)
 
     assert refusal.value.fields == [("/password", "The password must differ from the name and the address.")]
 
