@@ -54,7 +54,7 @@ def merge(base: Facts | None, mine: Facts, theirs: Facts, asked: Collection[str]
     Without a base everything that differs must be chosen. What was `asked` about must still be chosen, even where
     `theirs` is the base by now.
     """
-    if len({side[TYPE] for side in (base, mine, theirs) if side is not None}) > 1:
+    if CONNECTION in asked or len({side[TYPE] for side in (base, mine, theirs) if side is not None}) > 1:
         base, mine, theirs = base and _whole(base), _whole(mine), _whole(theirs)
         asked = {CONNECTION if _is_of_connection(pointer) else pointer for pointer in asked}
     found = Merge([], [], [])
@@ -77,7 +77,17 @@ def changed(before: Facts, after: Facts) -> list[str]:
 
 def is_same(pointer: str, before: Facts, after: Facts) -> bool:
     """Whether two states agree at a pointer, which may be CONNECTION."""
-    return (before | _whole(before)).get(pointer) == (after | _whole(after)).get(pointer)
+    return bool(at(pointer, before) == at(pointer, after))
+
+
+def at(pointer: str, side: Facts) -> Any:
+    """What a state has at a pointer, which may be CONNECTION."""
+    return (side | _whole(side)).get(pointer)
+
+
+def covers(pointer: str, other: str) -> bool:
+    """Whether what is at a pointer, which may be CONNECTION, includes what is at another."""
+    return pointer == other or (pointer == CONNECTION and _is_of_connection(other))
 
 
 def _whole(side: Facts) -> Facts:

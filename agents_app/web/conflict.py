@@ -9,14 +9,15 @@ from agents_app.operations.agent_history import Change, Past
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG
-from agents_app.web.edit_form import EditForm, by_pointer, choice_name, facts_of
+from agents_app.web.edit_form import EditForm, by_pointer, choice_name, facts_of, shown_name
 from agents_app.web.fields import Input, Secret
 from agents_app.web.forms import AgentForm
 
 NAMES_MAX = 3
 CHANGES_MAX = 5
-NEW_SECRET = "A new one. It is not kept on this page: type it again below."
-LOST_SECRET = "not stored any more, type it again below"
+OWN_SIDES = ("This form", "Stored now")
+NEW_SECRET = "A new one, which this page does not keep. To save it, type it below."
+LOST_SECRET = "not stored any more; to save it, type it below"
 SECRETS_NOW = {"set": "Set", "replaced": "Replaced", "removed": "Removed"}
 
 
@@ -36,6 +37,11 @@ class Difference:
         """The name of its radio buttons."""
         return choice_name(self.pointer)
 
+    @property
+    def shown(self) -> str:
+        """The name of the input that says what the fields have while the choice is offered."""
+        return shown_name(self.pointer)
+
 
 class EditConflict:
     """The changes of others since a form was first loaded, beside those made in it."""
@@ -44,6 +50,8 @@ class EditConflict:
         self.later = began.later
         self.others = list(dict.fromkeys(change.actor_name for change in began.later if not change.is_by(actor)))
         self.is_own = bool(self.later) and not self.others
+        if self.is_own:
+            form.sides = OWN_SIDES
         self._form, self._began = form, began
         self._stored = AgentForm(agent=form.agent)
         self._before = AgentForm(agent=_with_secrets(began)) if began.values else None
@@ -66,11 +74,6 @@ class EditConflict:
             return f"{len(self.others)} others changed this agent while you edited it"
         names = " and ".join(filter(None, [", ".join(self.others[:-1]), *self.others[-1:]]))
         return f"{names} changed this agent while you edited it" if names else "This agent changed while you edited it"
-
-    @property
-    def sides(self) -> tuple[str, str]:
-        """What the two sides are called."""
-        return ("This form", "Stored now") if self.is_own else ("Yours", "Theirs")
 
     @property
     def last_changes(self) -> list[Change]:

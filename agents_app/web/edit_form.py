@@ -1,6 +1,8 @@
 """The form of a stored agent: it knows the version it began from, and hands over only what was changed in it."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -16,12 +18,18 @@ from agents_app.web.fields import Input, Secret
 from agents_app.web.forms import AgentForm, ConsoleForm, FormData
 
 MINE, THEIRS = "mine", "theirs"
+SIDES = ("Yours", "Theirs")
 SET_SINCE = "set since"
 
 
 def choice_name(pointer: str) -> str:
     """The name of the two radio buttons by which one of two values is chosen, and the id of the first."""
     return f"choice{pointer.replace('/', '-')}"
+
+
+def shown_name(pointer: str) -> str:
+    """The name of the hidden input that says what the fields had when the choice was offered."""
+    return f"shown{pointer.replace('/', '-')}"
 
 
 class EditForm(AgentForm):
@@ -37,6 +45,9 @@ class EditForm(AgentForm):
         self.asked = frozenset(sent.getlist("choose"))
         given = {pointer: sent.get(choice_name(pointer), "") for pointer in self.asked}
         self.choices = {pointer: choice for pointer, choice in given.items() if choice in (MINE, THEIRS)}
+        self.sides = SIDES
+        self._shown = {pointer: sent.get(shown_name(pointer), "") for pointer in self.asked}
+        self._contradicted: list[str] = []
         self.merge = Merge([], [], [])
         self.already_stored: list[str] = []
         self.unchosen: list[str] = []
@@ -54,6 +65,11 @@ class EditForm(AgentForm):
             for pointer, choice in self.choices.items()
             if base is not None and agent_merge.is_same(pointer, base, theirs)
         }
+        # What was typed since is in neither of the two: to choose theirs would lose it.
+        chosen_theirs = [p for p in self.merge.both if self.choices.get(p) == THEIRS]
+        self._contradicted = [p for p in chosen_theirs if self._is_typed(p) or self.digest(p) != self._shown[p]]
+        for pointer in self._contradicted:
+            del self.choices[pointer]
 
     def take_theirs(self) -> None:
         """Put what only others changed into the inputs, and begin from the stored version."""
@@ -90,7 +106,17 @@ class EditForm(AgentForm):
 
     def choice_sentence(self, pointer: str) -> str:
         """What to do where no choice was made."""
-        return f"{self.label(pointer)}: choose which of the two is saved."
+        label, (mine, theirs) = self.label(pointer), self.sides
+        if pointer not in self._contradicted:
+            return f"{label}: choose which of the two is saved."
+        what = "typed a new one below" if self._is_typed(pointer) else "the field below has another value"
+        return f"{label}: you chose {theirs}, but {what}. Choose {mine} to save it."
+
+    def digest(self, pointer: str) -> str:
+        """Stands for what the fields have at this pointer; of secrets for what shall become of them."""
+        acts = {p: field.act for p, field in _secrets(self).items()}
+        value = agent_merge.at(pointer, agent_merge.facts(super().values(), acts))
+        return sha256(json.dumps(value, default=str).encode()).hexdigest()
 
     def label(self, pointer: str) -> str:
         """What people call what is at this pointer."""
@@ -101,16 +127,15 @@ class EditForm(AgentForm):
         return [*self.merge.mine, *(p for p in self.merge.both if self.choices.get(p) == MINE)]
 
     def _facts(self, known: Mapping[str, str]) -> Facts:
-        secrets = {
-            pointer: _known(field, known.get(pointer))
-            for pointer, field in by_pointer(self).items()
-            if isinstance(field, Secret)
-        }
+        secrets = {pointer: _known(field, known.get(pointer)) for pointer, field in _secrets(self).items()}
         return agent_merge.facts(super().values(), secrets)
+
+    def _is_typed(self, pointer: str) -> bool:
+        return any(field.was_typed and agent_merge.covers(pointer, p) for p, field in _secrets(self).items())
 
     def _unfinished(self) -> dict[str, Secret]:
         changes, wanted = self._changes(), {p for p, choice in self.choices.items() if choice == MINE}
-        secrets = {p: field for p, field in by_pointer(self).items() if isinstance(field, Secret)}
+        secrets = _secrets(self)
         blank = {p: field for p, field in secrets.items() if field.is_unfinished and {p, CONNECTION} & {*changes}}
         return blank | {p: secrets[p] for p in wanted & secrets.keys() if not secrets[p].is_given}
 
@@ -137,6 +162,10 @@ def facts_of(past: Past, agent: Mapping[str, Any]) -> tuple[Facts | None, Facts]
     now = {pointer: SET if pointer in unchanged else SET_SINCE for pointer in agent["secrets_set"]}
     before = agent_merge.facts(past.values, dict.fromkeys(past.secrets, SET)) if past.values else None
     return before, agent_merge.facts(agent, now)
+
+
+def _secrets(form: AgentForm) -> dict[str, Secret]:
+    return {pointer: field for pointer, field in by_pointer(form).items() if isinstance(field, Secret)}
 
 
 def _in_both(base: Facts, mine: Facts, theirs: Facts) -> list[str]:

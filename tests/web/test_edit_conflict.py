@@ -249,7 +249,7 @@ def test_a_secret_that_both_replaced_is_chosen_and_typed_again(
     page = conflict(browser, form, address, **typed)
 
     assert asked(page) == ["/api_key"]
-    assert "type it again" in section(page).text
+    assert "To save it, type it below." in section(page).text
     assert "Replaced" in section(page).text
     assert "sk-" not in page.html
     again = browser.send(page, address, status=422, **{"choice-api_key": "mine"})
@@ -339,7 +339,7 @@ def test_a_secret_that_went_with_their_other_type_must_be_typed_again(
     assert asked(page) == ["/connection"]
     mine = section(page).one("fieldset").all("div", class_="value")[0].text
     assert "Row limit: 8" in mine
-    assert "Password: not stored any more, type it again below" in mine
+    assert "Password: not stored any more; to save it, type it below" in mine
     browser.send(page, address, **{"choice-connection": "mine", "DB-password": "typed-again"})
     assert (stored()["connection_type"], stored()["connection_config"]["row_limit"]) == ("DB", 8)
     assert "/connection_config/password" in stored()["secrets_set"]
@@ -455,3 +455,142 @@ def test_a_form_whose_agent_was_deleted_says_by_whom_and_shows_what_was_typed(
     assert "Mine, a long text" in page.text
     assert "sk-canary" not in page.html
     browser.get(page.root.one("main").one("div", class_="notice").one("a")["href"])
+
+
+OTHER_VALUE = "{}: you chose Theirs, but the field below has another value. Choose Yours to save it."
+NEW_SECRET = "{}: you chose Theirs, but typed a new one below. Choose Yours to save it."
+
+
+@pytest.mark.parametrize(
+    ("hers", "mine", "choice", "typed_later", "sentence"),
+    [
+        ({"name": "Hers"}, {"name": "Mine"}, "name", {"name": "A third"}, OTHER_VALUE.format("Name")),
+        (
+            {CONFIG: {"table_allow_list": ["a"]}},
+            {"DB-table_allow_list": "b"},
+            "connection_config-table_allow_list",
+            {"DB-table_allow_list": "b\nc"},
+            OTHER_VALUE.format("Allowed tables"),
+        ),
+        (
+            {"api_key": "sk-hers-0123456789-hers"},
+            {"api_key-act": "replace", "api_key": "sk-mine-0123456789-mine"},
+            "api_key",
+            {"api_key": "sk-more-0123456789-more"},
+            NEW_SECRET.format("API key"),
+        ),
+        (
+            {CONFIG: {"row_limit": 7}},
+            POWER_BI_TYPED,
+            "connection",
+            {"POWERBI-dataset_id": "33333333-3333-4333-8333-333333333333"},
+            OTHER_VALUE.format("Connection"),
+        ),
+        (
+            {CONFIG: {"row_limit": 7}},
+            POWER_BI_TYPED,
+            "connection",
+            {"POWERBI-client_secret": "a-new-one"},
+            NEW_SECRET.format("Connection"),
+        ),
+    ],
+    ids=["a field", "a list", "a secret", "a connection", "a secret of a connection"],
+)
+def test_theirs_is_refused_where_another_value_was_typed_below(
+    hers: dict[str, Any],
+    mine: dict[str, str],
+    choice: str,
+    typed_later: dict[str, str],
+    sentence: str,
+    browser: Browser,
+    address: str,
+    grace: Actor,
+    change: Change,
+    stored: Callable[[], dict[str, Any]],
+) -> None:
+    form = browser.get(address)
+    change(grace, **hers)
+    page = conflict(browser, form, address, **mine)
+    before = stored()
+
+    again = browser.send(page, address, status=422, **typed_later, **{f"choice-{choice}": "theirs"})
+
+    assert isinstance(again, Page)
+    assert again.error_at(f"choice-{choice}") == sentence
+    assert not [radio for radio in section(again).all("input", type="radio") if "checked" in radio.attributes]
+    assert stored() == before
+    secret = {name: value for name, value in typed_later.items() if again.root.one(id=name)["type"] == "password"}
+    browser.send(again, address, **secret, **{f"choice-{choice}": "mine"})
+    assert stored()["version"] == before["version"] + 1
+
+
+def test_theirs_is_taken_once_it_is_chosen_beside_the_value_typed_last(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, name="Hers")
+    page = conflict(browser, form, address, name="Mine")
+    again = browser.send(page, address, status=422, name="A third", **{"choice-name": "theirs"})
+    assert isinstance(again, Page)
+    assert section(again).one("fieldset").all("div", class_="value")[0].text == "A third"
+
+    browser.send(again, address, **{"choice-name": "theirs"})
+
+    assert stored()["name"] == "Hers"
+
+
+@pytest.mark.parametrize("typed", ["Hers", " Mine "], ids=["theirs", "mine"])
+def test_theirs_is_taken_where_one_of_the_two_stands_below(
+    typed: str, browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, name="Hers")
+    page = conflict(browser, form, address, name="Mine")
+
+    browser.send(page, address, name=typed, **{"choice-name": "theirs"})
+
+    assert stored()["name"] == "Hers"
+
+
+def test_a_page_shown_again_with_theirs_chosen_does_not_ask_to_type_the_secret_again(
+    browser: Browser, address: str, grace: Actor, change: Change
+) -> None:
+    form = browser.get(address)
+    change(grace, api_key="sk-hers-0123456789-hers")
+    page = conflict(browser, form, address, **{"api_key-act": "replace", "api_key": "sk-mine-0123456789-mine"})
+    assert page.root.all(class_="retype")
+
+    again = browser.send(page, address, status=422, name="", **{"choice-api_key": "theirs"})
+
+    assert isinstance(again, Page)
+    assert "checked" in again.root.one(id="choice-api_key-theirs").attributes
+    assert not again.root.all(class_="retype")
+    assert "type it again" not in again.text.casefold()
+
+
+def test_their_connection_stays_where_it_is_chosen_and_both_chose_the_same_other_type(
+    browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
+) -> None:
+    form = browser.get(address)
+    change(grace, connection_type="POWERBI", connection_config=POWER_BI)
+    other = "33333333-3333-4333-8333-333333333333"
+    page = conflict(browser, form, address, **(POWER_BI_TYPED | {"POWERBI-dataset_id": other}))
+    assert asked(page) == ["/connection"]
+
+    browser.send(page, address, **{"choice-connection": "theirs"})
+
+    assert stored()["connection_config"]["dataset_id"] == POWER_BI["dataset_id"]
+
+
+def test_the_page_says_which_side_is_the_field_below_and_what_will_be_saved(
+    browser: Browser, address: str, grace: Actor, change: Change
+) -> None:
+    form = browser.get(address)
+    change(grace, description="Hers", system_instructions="Hers")
+
+    page = conflict(browser, form, address, description="Mine", model_type="my-model")
+
+    text = section(page).text
+    assert "Yours (the field below)" in text
+    assert "Changed by you only: will be saved" in text
+    assert "Changed by others only: 1 field, stays as it is stored" in text

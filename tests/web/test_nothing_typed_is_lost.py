@@ -219,3 +219,23 @@ def test_a_refusal_of_a_form_says_what_the_way_back_keeps(console: Flask, browse
     assert isinstance(page, Page)
     assert "what you typed is still there, except secrets" in page.text
     assert "what you typed" not in browser.get("/nothing", 404).text
+
+
+def test_a_session_that_ended_beside_a_change_by_others_is_said_in_the_same_box(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin)
+    address = f"/agents/{agent_id}/edit"
+    page = browser.get(address)
+    end_sessions(console, admin)
+    page = browser.send(page, address, status=401, description="Mine", api_key=SECRET)
+    grace = make_user(console, account_id=admin.account_id, name="Grace")
+    with console.app_context():
+        agents.update(grace, agent_id, {"description": "Hers"})
+    page = browser.send(page, "/sign-in", status=200, email=admin.email, password=PASSWORD)
+    page = browser.send(page, address, status=200)
+
+    assert isinstance(page, Page)
+    assert page.text.count("Nothing was saved yet.") == 1
+    box = page.root.one("section", class_="stale").text
+    assert "Here is what you typed before your session ended. Secrets are not kept" in box
