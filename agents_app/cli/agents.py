@@ -20,6 +20,7 @@ from agents_app.cli.console import (
 from agents_app.cli.options import options_of
 from agents_app.operations import agent_reads
 from agents_app.operations import agents as operations
+from agents_app.operations.agent_states import replaced_reason
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, parse
 
@@ -113,9 +114,10 @@ def update(account: str | None, agent_id: UUID, version: int | None, cleared: tu
 def disable(account: str | None, agent_id: UUID, version: int | None, reason: str | None) -> None:
     """Keep runtimes from fetching an agent."""
     actor = acting(account)
-    is_changed = operations.disable(actor, agent_id, {"reason": reason}, version)
-    name = _name(actor, agent_id)
-    say_done(f"{name} is disabled.", f"{name} is disabled already, for this reason", is_changed=is_changed)
+    before = operations.disable(actor, agent_id, {"reason": reason}, version)
+    name, replaced = _name(actor, agent_id), before and replaced_reason(before, reason or "")
+    done = f"{name} {replaced or 'is disabled.'}"
+    say_done(done, f"{name} is disabled already, for this reason", is_changed=before is not None)
 
 
 @agents.command()

@@ -59,6 +59,14 @@ def of_version(version: AgentVersion) -> State:
     return replace(of_draft(draft, kept), status=then.status, reason=then.status_reason)
 
 
+def replaced_reason(before: State, reason: str) -> str:
+    """What to say where an agent that was disabled already got another reason; empty where it was active."""
+    if before.status is AgentStatus.ACTIVE:
+        return ""
+    old = f"before it was “{before.reason}”" if before.reason else "before there was none"
+    return f"was disabled already. The reason is now “{reason.strip()}”; {old}."
+
+
 def search_text(state: State) -> str:
     """What search looks through, casefolded: name, description, model and destination, a line each."""
     declaration = TYPES[ConnectionType(state.fields["connection_type"])]

@@ -90,13 +90,14 @@ def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> t
 def enable(actor: Actor, agent_id: UUID, version: int | None = None) -> bool:
     """Let runtimes fetch the agent again; answers whether it was disabled. Raises Forbidden, NotFound, Stale."""
     actor.require("agents.enable")
-    return _set_status(actor, agent_id, version, "agent.enabled", AgentStatus.ACTIVE, None)
+    return _set_status(actor, agent_id, version, "agent.enabled", AgentStatus.ACTIVE, None) is not None
 
 
-def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: int | None = None) -> bool:
-    """Keep runtimes from fetching the agent; `values` has the reason. Answers whether status or reason changed.
+def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: int | None = None) -> State | None:
+    """Keep runtimes from fetching the agent; `values` has the reason.
 
-    Raises Forbidden, NotFound, InvalidInput, Stale.
+    Answers the state before, or None where neither status nor reason changed. Raises Forbidden, NotFound,
+    InvalidInput, Stale.
     """
     actor.require("agents.disable")
     reason = schema.check_reason(values)
@@ -135,14 +136,14 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> None:
 
 def _set_status(
     actor: Actor, agent_id: UUID, version: int | None, action: str, status: AgentStatus, reason: str | None
-) -> bool:
+) -> State | None:
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
         old = states.of_agent(agent)
-        is_changed = (old.status, old.reason) != (status, reason)
-        if is_changed:
-            _write(session, actor, action, agent, replace(old, status=status, reason=reason))
-    return is_changed
+        if (old.status, old.reason) == (status, reason):
+            return None
+        _write(session, actor, action, agent, replace(old, status=status, reason=reason))
+    return old
 
 
 def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) -> None:

@@ -149,10 +149,15 @@ def disable(agent_id: UUID) -> Answer:
     if not kept.is_sent():
         return _agent_page("agents/disable.html", agent, form=DisableForm(kept.typed()))
     form = DisableForm(request.form)
-    if not form.submit(lambda values: agents.disable(actor, agent_id, values)):
+    if form.refuse_unseen(agent):
+        return _agent_page("agents/disable.html", agent, form=form), http.STATUS[Conflict]
+    try:
+        is_taken = form.submit(lambda values: agents.disable(actor, agent_id, values, agent["version"]))
+    except Stale:
+        return disable(agent_id)  # it was changed between the read and the write
+    if not is_taken:
         return _agent_page("agents/disable.html", agent, form=form), 422
-    disabled = "The agent is disabled: runtimes that ask for it are told the reason."
-    _say(disabled if form.result else "Nothing was changed: it is disabled already, for this reason.")
+    _say(form.done)
     return redirect(with_back(".show", agent_id=agent_id), 303)
 
 

@@ -11,13 +11,16 @@ from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.errors import InvalidInput, Repeated
 from agents_app.operations import form_keys
+from agents_app.operations.agent_states import replaced_reason
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
-from agents_app.schemas.choices import ConnectionType, Scope
+from agents_app.schemas.choices import AgentStatus, ConnectionType, Scope
 from agents_app.schemas.people import AccountValues, PersonValues, TokenValues
 from agents_app.web.fields import SPAN_WHOLE, Area, Boxes, Choice, Input, Secret, Spec, Text
 from agents_app.web.from_schema import make, spec_of
 
 FormData = MultiDict[str, str]
+
+UNSEEN_REASON = "The agent was disabled or changed while this page was open. Nothing was saved. See its reason above."
 
 SCOPE_LABELS = {Scope.READ.value: "Read", Scope.WRITE.value: "Write", Scope.RUNTIME.value: "Runtime"}
 SCOPE_HINTS = {
@@ -38,7 +41,9 @@ class ConsoleForm(FlaskForm):
     def __init__(self, formdata: FormData | None = None, **options: Any) -> None:
         super().__init__(formdata, **options)
         self.general: list[str] = []
-        self.key = (formdata or MultiDict()).get("key") or form_keys.new()
+        sent = formdata or MultiDict()
+        self.key = sent.get("key") or form_keys.new()
+        self.version = sent.get("version", type=int)
 
     def inputs(self) -> Iterator[Input]:
         """The inputs in the order of the page."""
@@ -172,9 +177,25 @@ class AgentForm(ConsoleForm):
 
 
 class DisableForm(ConsoleForm):
-    """Why an agent is disabled."""
+    """Why an agent is disabled. It knows the version of the agent that its page showed."""
 
     reason = make(DisableValues, "reason", span=SPAN_WHOLE)
+
+    def refuse_unseen(self, agent: Mapping[str, Any]) -> bool:
+        """Refuse to replace a reason that may be newer than the page; answers whether it did."""
+        is_newer = agent["status"] == AgentStatus.DISABLED and agent["version"] != self.version
+        if not is_newer or agent["status_reason"] == self.reason.text.strip():
+            return False
+        self.general.append(UNSEEN_REASON)
+        return True
+
+    @property
+    def done(self) -> str:
+        """What was done."""
+        if self.result is None:
+            return "Nothing was changed: it is disabled already, for this reason."
+        replaced = replaced_reason(self.result, self.reason.text)
+        return f"It {replaced}" if replaced else "The agent is disabled: runtimes that ask for it are told the reason."
 
 
 class SignInForm(ConsoleForm):

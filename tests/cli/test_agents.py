@@ -235,7 +235,7 @@ def test_an_agent_is_disabled_with_a_reason_and_enabled(terminal: Terminal) -> N
     assert terminal.json("agents", "show", agent_id)["status"] == "active"
 
 
-def test_a_command_that_changes_nothing_says_so(terminal: Terminal) -> None:
+def test_a_command_that_changes_nothing_or_replaces_a_reason_says_so(terminal: Terminal) -> None:
     agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
     terminal("agents", "disable", agent_id, "--reason", "Moving")
 
@@ -244,11 +244,13 @@ def test_a_command_that_changes_nothing_says_so(terminal: Terminal) -> None:
         0,
         "Nothing was changed: Sales is disabled already, for this reason.\n",
     )
+    other = terminal("agents", "disable", agent_id, "--reason", "Broken")
+    assert other.stderr == "Sales was disabled already. The reason is now “Broken”; before it was “Moving”.\n"
     terminal("agents", "enable", agent_id)
     assert terminal("agents", "enable", agent_id).stderr == "Nothing was changed: Sales is active already.\n"
     same = terminal("agents", "update", agent_id, "--name", "Sales", "--host", "DB.example.org")
     assert same.stderr == "Nothing was changed: Sales has these values already.\n"
-    assert terminal.json("agents", "show", agent_id)["version"] == 3
+    assert terminal.json("agents", "show", agent_id)["version"] == 4
 
 
 def test_a_clone_is_printed_by_its_id(terminal: Terminal) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from agents_app.operations import agent_reads
+from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import parse
 from tests.make import POWER_BI, make_agent, make_user
@@ -213,7 +213,8 @@ def test_a_save_says_whether_anything_was_changed(console: Flask, admin: Actor, 
     assert said_after(f"{address}/disable", reason="Moving").startswith("The agent is disabled")
     disabled = browser.get(address)
     assert said_after(f"{address}/disable", reason=" Moving ") == f"{nothing}: it is disabled already, for this reason."
-    assert said_after(f"{address}/disable", reason="Another").startswith("The agent is disabled")
+    replaced = "It was disabled already. The reason is now “Another”; before it was “Moving”."
+    assert said_after(f"{address}/disable", reason=" Another ") == replaced
     for said in ("The agent is active: runtimes can fetch it.", f"{nothing}: it is active already."):
         browser.send(disabled, f"{address}/enable")
         assert browser.get(address).root.one("div", class_="flash").one("p").text == said
@@ -263,6 +264,59 @@ def test_disabling_asks_for_the_reason(console: Flask, admin: Actor, browser: Br
 
     browser.send(page, f"/agents/{agent_id}/enable")
     assert read(console, admin, agent_id)["status"] == "active"
+
+
+def test_a_reason_that_another_person_gave_is_not_replaced_unseen(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin)
+    address = f"/agents/{agent_id}/disable"
+    form = browser.get(address)
+    browser.send(form, reason="Broken", action=address)
+
+    page = browser.send(form, address, status=409, reason="Other")
+
+    assert isinstance(page, Page)
+    assert "The agent was disabled or changed while this page was open." in page.text
+    assert "The reason: “Broken”." in page.text
+    assert page.root.one(id="reason")["value"] == "Other"
+    assert read(console, admin, agent_id)["status_reason"] == "Broken"
+    answer = browser.send(page, address)
+    assert "before it was “Broken”" in browser.get(answer.headers["Location"]).text
+    assert read(console, admin, agent_id)["status_reason"] == "Other"
+    stale = browser.send(page, address, status=409, reason="Third")
+    assert isinstance(stale, Page)
+    assert "The reason: “Other”." in stale.text
+
+
+def test_disabling_is_not_refused_by_a_change_of_something_else(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+    address = f"/agents/{agent_id}/disable"
+    form = browser.get(address)
+    with console.app_context():
+        agents.update(admin, agent_id, {"name": "Other"})
+
+    browser.send(form, address, reason="Moving")
+    browser.send(form, address, reason="Moving")
+
+    stored = read(console, admin, agent_id)
+    assert (stored["name"], stored["status"], stored["version"]) == ("Other", "disabled", 3)
+
+
+def test_the_page_of_a_disabled_agent_says_so_and_asks_for_another_reason(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin)
+    asked = browser.get(f"/agents/{agent_id}/disable").root.one(class_="ask").text
+    assert "Keep it active Disable agent" in asked
+    browser.send(f"/agents/{agent_id}/disable", reason="Moving")
+
+    page = browser.get(f"/agents/{agent_id}/disable")
+
+    assert page.root.one("h1").text == "“Sales” is disabled already"
+    assert "The reason: “Moving”." in page.text
+    assert "Leave it as it is Change the reason" in page.root.one(class_="ask").text
+    assert "Keep it active" not in page.text
 
 
 def test_a_copy_has_the_secrets_and_its_own_name(console: Flask, admin: Actor, browser: Browser) -> None:
