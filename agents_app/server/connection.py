@@ -74,9 +74,11 @@ class Connection(HttpToolsProtocol):
         self._end_after(READ_ANSWER_S)
 
     def resume_writing(self) -> None:
-        """Stop waiting: the client has read."""
+        """Stop waiting: the client has read. A request that it has begun to send is still waited for."""
         super().resume_writing()
         self._forget_deadline()
+        if self._is_in_head:
+            self._end_after(WHOLE_REQUEST_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was waited for."""
