@@ -41,7 +41,7 @@ class SetNotNullOp(MigrateOperation):
     def set_not_null(cls, operations: Operations, table_name: str, column_name: str) -> None:
         """Set NOT NULL on a column of a table that may be large; rows without a value are refused.
 
-        The release that runs meanwhile must write the column already. On PostgreSQL the transaction so far is
+        The release that is running must write the column already. On PostgreSQL the transaction so far is
         committed, so that nobody waits while every row is looked at: let such a step do nothing else.
         """
         operations.invoke(cls(table_name, column_name))

@@ -78,7 +78,7 @@ def remove_helpers(connection: Connection) -> None:
     for helper in helpers(connection):
         connection.exec_driver_sql(helper.statement)
         say(f"Removed what an interrupted op.set_not_null left: {helper.what}.")
-    # Alembic would take an open transaction for somebody else's and never commit.
+    # Alembic would take an open transaction for another caller's and never commit.
     connection.commit()
 
 

@@ -99,7 +99,7 @@ def _outcome(url: URL, steps: Steps) -> str:
         return ""
     if not steps.times or url.get_backend_name() != "sqlite":
         return f" {steps.outcome}"
-    # Each of them was told as done.
+    # Each of them was reported as done.
     return f" {steps.outcome} The steps before it were undone too: a run on SQLite is one transaction."
 
 

@@ -29,10 +29,10 @@ def made(draft: Draft) -> IsSame:
 
     Which secrets are set is public.
     """
-    told = sorted(pointer for pointer, value in draft.secrets.items() if value)
+    sent = sorted(pointer for pointer, value in draft.secrets.items() if value)
 
     def is_same(first: AnyRow) -> bool:
-        has_secrets = first.snapshot.get("secrets", []) == told
+        has_secrets = first.snapshot.get("secrets", []) == sent
         return first.action == "agent.created" and has_secrets and snapshots.records(first.snapshot, draft)
 
     return is_same

@@ -36,7 +36,7 @@ def serve(settings: Settings, listener: socket.socket) -> bool:
         http=Connection,
         ws="none",
         lifespan="on",
-        # uvloop costs as much (benchmarks/servers.py).
+        # Or uvicorn takes another loop on machines where one happens to be installed.
         loop="asyncio",
         interface="asgi3",
         workers=settings.workers,
