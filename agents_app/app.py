@@ -5,7 +5,8 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from agents_app import api, cli, config, dbtools, health, http, logs, web
-from agents_app.db import ROOT, db, engine_options
+from agents_app.database_url import ROOT
+from agents_app.db import db, engine_options
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
@@ -17,6 +18,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         app.secret_key = loaded.keys.secret_key
     app.config["SQLALCHEMY_DATABASE_URI"] = loaded.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(loaded.database_url, loaded.pool_size)
+    app.config["MIGRATION_URL"] = loaded.migration_url
     app.config["BACKUP_FOLDER"] = loaded.backup_folder
     db.init_app(app)
     for part in (logs, http):

@@ -6,11 +6,10 @@ gives the path of a file that holds the value.
 
 import ipaddress
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,17 +17,14 @@ from dotenv.parser import parse_stream
 from flask import current_app
 from sqlalchemy.engine import URL
 
-from agents_app.db import ROOT, parse_url
+from agents_app import config_values
+from agents_app.database_url import ROOT, parse_url, with_schema
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.errors import ConfigurationError
-from agents_app.schemas.rules import ip_address
 from agents_app.weak_keys import check_secret
 
 T = TypeVar("T")
 
-LOG_LEVELS = ("debug", "info", "warning", "error")
-# A scheme, a host name or address in ASCII, perhaps a port, and nothing more.
-PUBLIC_URL = re.compile(r"https?://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?/?")
 KEY_SETTINGS = ("SECRET_KEY", "ENCRYPTION_KEYS", "TOKEN_PEPPERS")
 
 
@@ -46,6 +42,8 @@ class Settings:
     """Every setting, checked but for the keys, which are checked when first asked for: migrations need none."""
 
     database_url: URL
+    migration_database_url: URL | None = None
+    database_schema: str | None = None
     secret_key: str | None = field(default=None, repr=False)
     encryption_keys: str | None = field(default=None, repr=False)
     token_peppers: str | None = field(default=None, repr=False)
@@ -68,6 +66,11 @@ class Settings:
     def is_https(self) -> bool:
         """Whether people reach the console over https, so that cookies and HSTS can rely on it."""
         return self.public_url is not None and self.public_url.startswith("https://")
+
+    @property
+    def migration_url(self) -> URL:
+        """The database as migrations, backups and restores reach it."""
+        return self.migration_database_url or self.database_url
 
     @property
     def base_url(self) -> str:
@@ -104,6 +107,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT 
         if text:
             known[name.lower()] = _check(name, check, text)
     known.setdefault("database_url", parse_url("sqlite:///instance/console.db"))
+    _name_schema(known)
     loaded = Settings(**known)
     _check_together(loaded)
     return loaded
@@ -165,54 +169,12 @@ def _present(name: str, text: str | None) -> str:
     return text
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def check(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-            raise ValueError(f"must be a whole number from {least} to {most}.")
-        return int(text)
-
-    return check
-
-
-def _yes_or_no(text: str) -> bool:
-    if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-        raise ValueError("must be true or false.")
-    return text.lower() in ("true", "1", "yes")
-
-
-def _minutes(text: str) -> timedelta:
-    return timedelta(minutes=_whole(1, 7 * 24 * 60)(text))
-
-
-def _address(text: str) -> tuple[str, int]:
-    written, _, port = text.rpartition(":")
-    host = ip_address(written)
-    try:
-        if host:
-            return host, _whole(1, 65535)(port)
-    except ValueError:
-        pass
-    raise ValueError("must be an IP address and a port from 1 to 65535, such as 127.0.0.1:8000.")
-
-
-def _public_url(text: str) -> str:
-    found = PUBLIC_URL.fullmatch(text.lower())
-    is_address = found is not None and (not found["host"].startswith("[") or ip_address(found["host"]))
-    if found is None or not is_address or (found["port"] and not 1 <= int(found["port"]) <= 65535):
-        raise ValueError("must be the address people type, such as https://agents.example.org (no path).")
-    return text.lower().rstrip("/")
-
-
-def _path(text: str) -> str:
-    if not re.fullmatch(r"/[A-Za-z0-9-]+", text):
-        raise ValueError("must be one path of letters, digits and dashes, such as /api-docs.")
-    return text
-
-
-def _log_level(text: str) -> str:
-    if text.lower() not in LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}.")
-    return text.lower()
+def _name_schema(known: dict[str, Any]) -> None:
+    if not (schema := known.get("database_schema")):
+        return
+    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
+        if url := known.get(name.lower()):
+            known[name.lower()] = _check(name, partial(with_schema, url), schema)
 
 
 def _check_together(loaded: Settings) -> None:
@@ -225,21 +187,23 @@ def _check_together(loaded: Settings) -> None:
 # In the order of `.env.example`, which explains each.
 CHECKS: dict[str, Callable[[str], Any]] = {
     "DATABASE_URL": parse_url,
+    "MIGRATION_DATABASE_URL": parse_url,
+    "DATABASE_SCHEMA": config_values.schema,
     "SECRET_KEY": str,
     "ENCRYPTION_KEYS": str,
     "TOKEN_PEPPERS": str,
-    "PUBLIC_URL": _public_url,
-    "BIND": _address,
-    "WORKERS": _whole(1, 64),
-    "POOL_SIZE": _whole(1, 100),
-    "PROXY_HOPS": _whole(0, 5),
-    "SESSION_IDLE": _minutes,
-    "SESSION_MAX": _minutes,
-    "TOKEN_DAYS": _whole(1, 3650),
-    "DELETED_SECRETS_DAYS": _whole(0, 3650),
-    "EVENTS_DAYS": _whole(1, 3650),
-    "API_DOCS_PATH": _path,
-    "API_DOCS_PUBLIC": _yes_or_no,
-    "LOG_LEVEL": _log_level,
+    "PUBLIC_URL": config_values.public_url,
+    "BIND": config_values.address,
+    "WORKERS": config_values.whole(1, 64),
+    "POOL_SIZE": config_values.whole(1, 100),
+    "PROXY_HOPS": config_values.whole(0, 5),
+    "SESSION_IDLE": config_values.minutes,
+    "SESSION_MAX": config_values.minutes,
+    "TOKEN_DAYS": config_values.whole(1, 3650),
+    "DELETED_SECRETS_DAYS": config_values.whole(0, 3650),
+    "EVENTS_DAYS": config_values.whole(1, 3650),
+    "API_DOCS_PATH": config_values.path,
+    "API_DOCS_PUBLIC": config_values.yes_or_no,
+    "LOG_LEVEL": config_values.log_level,
     "BACKUP_FOLDER": lambda text: ROOT / Path(text).expanduser(),
 }

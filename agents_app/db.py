@@ -17,12 +17,11 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from agents_app.database_errors import NO_FILE, plain_errors
+from agents_app.database_url import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 # Where the SQLite database stands unless DATABASE_URL says otherwise.
 INSTANCE = ROOT / "instance"
 
@@ -107,40 +106,6 @@ def lock_table(session: Session, table: type[Base]) -> None:
     """Keep every other writer off this table until the transaction ends (SQLite's writers are alone already)."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(sa.text(f"LOCK TABLE {table.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
-
-
-def parse_url(text: str) -> URL:
-    """A database URL as the console uses it: psycopg2 for PostgreSQL, an absolute path for SQLite.
-
-    Relative SQLite paths start at the project's root. Raises ValueError with a sentence that repeats no secret.
-    """
-    try:
-        url = sa.make_url(text.strip())
-    except (ArgumentError, ValueError):
-        raise ValueError("is not a database URL; write postgresql://user:password@host:5432/dbname.") from None
-    if url.drivername in ("postgresql", "postgres", "postgresql+psycopg2"):
-        return _postgresql_url(url)
-    if url.drivername in ("sqlite", "sqlite+pysqlite"):
-        return _sqlite_file_url(url)
-    raise ValueError("must begin with postgresql:// or sqlite:///.")
-
-
-def _postgresql_url(url: URL) -> URL:
-    # Without a host the server is on this machine; what stands behind a question mark may name the database too.
-    if not (url.database or url.query):
-        raise ValueError("must name the database; write postgresql://user:password@host:5432/dbname.")
-    if "@" in (url.host or ""):
-        # The password's end would be shown and looked up as the name of a host.
-        raise ValueError("has more than one @; in a password write %40 for it.")
-    if any("\0" in str(part) for part in url):
-        raise ValueError("holds a zero byte (%00), which PostgreSQL does not take.")
-    return url.set(drivername="postgresql+psycopg2")
-
-
-def _sqlite_file_url(url: URL) -> URL:
-    if not url.database or url.database == ":memory:" or url.query:
-        raise ValueError("must name a file for SQLite and nothing more, such as sqlite:///instance/console.db.")
-    return url.set(drivername="sqlite", database=str(ROOT / Path(url.database).expanduser()))
 
 
 def engine_options(url: URL, pool_size: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from agents_app.db import ROOT
+from agents_app.database_url import ROOT
 from tests import postgres
 from tests.project import copy_project, shared_copy
 

@@ -12,8 +12,9 @@ from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy.engine import URL
 
-from agents_app.db import parse_url
+from agents_app.database_url import parse_url
 from agents_app.dbtools.backups import backup, restore
+from agents_app.dbtools.configuration import migration_url
 from agents_app.dbtools.interruption import ending_in_order
 from agents_app.dbtools.putting_back import PutBack, put_back
 from agents_app.dbtools.refusals import in_plain_words
@@ -114,8 +115,7 @@ def refusing() -> Iterator[URL]:
 
     Whoever asked for JSON gets the refusal in JSON too.
     """
-    uri = current_app.config["SQLALCHEMY_DATABASE_URI"]
-    url = parse_url(uri.render_as_string(hide_password=False) if isinstance(uri, URL) else uri)
+    url = migration_url(current_app)
     try:
         with in_plain_words(url):
             yield url

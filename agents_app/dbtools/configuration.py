@@ -3,13 +3,20 @@
 from typing import Any
 
 from alembic.config import Config
+from flask import Flask
 from sqlalchemy.engine import URL
 
-from agents_app.db import ROOT
+from agents_app.database_url import ROOT, parse_url
 from agents_app.dbtools.patience import Patience
 
 SETTINGS = ROOT / "pyproject.toml"
 BACKUPS = ROOT / "backups"
+
+
+def migration_url(app: Flask) -> URL:
+    """The database of the app as migrations reach it: its MIGRATION_URL, else its SQLALCHEMY_DATABASE_URI."""
+    uri = app.config.get("MIGRATION_URL") or app.config["SQLALCHEMY_DATABASE_URI"]
+    return parse_url(uri.render_as_string(hide_password=False) if isinstance(uri, URL) else str(uri))
 
 
 def alembic_config(url: URL, patience: Patience | None = None) -> Config:

@@ -33,8 +33,8 @@ class Place(Protocol):
     """Where a command works where nobody said it to the command: the console's settings."""
 
     @property
-    def database_url(self) -> URL:
-        """The database."""
+    def migration_url(self) -> URL:
+        """The database, by an address that migrations can use."""
 
     @property
     def backup_folder(self) -> Path:
@@ -68,7 +68,7 @@ def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place])
 
 def _url(find_place: Callable[[], Place]) -> URL:
     try:
-        url: URL = context.config.attributes.get("database_url") or find_place().database_url
+        url: URL = context.config.attributes.get("database_url") or find_place().migration_url
     except ConsoleError as refusal:
         raise CommandError(refusal.detail) from refusal
     return url

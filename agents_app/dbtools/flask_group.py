@@ -7,34 +7,29 @@ from typing import Any, cast
 import click
 from flask import Flask, g
 from flask_migrate import Migrate
-from sqlalchemy.engine import URL
 
-from agents_app.db import ROOT, db, parse_url
+from agents_app.database_url import ROOT
+from agents_app.db import db
 from agents_app.dbtools import backup_commands, deploy_commands, look_commands
-from agents_app.dbtools.configuration import BACKUPS, SETTINGS
+from agents_app.dbtools.configuration import BACKUPS, SETTINGS, migration_url
 from agents_app.dbtools.say import say
 
 
 def init_app(app: Flask) -> None:
-    """Give the app the commands `flask db ...`, for the database in its SQLALCHEMY_DATABASE_URI."""
+    """Give the app the commands `flask db ...`, for the database in its configuration."""
     # It is written into a file of settings, where a % begins the name of another one.
     migrate = Migrate(directory=str(ROOT / "migrations").replace("%", "%%"))
 
     @migrate.configure
     def _configure(config: Any) -> Any:
         config.toml_file_name = str(SETTINGS)
-        config.attributes["database_url"] = parse_url(_uri(app))
+        config.attributes["database_url"] = migration_url(app)
         config.attributes["backup_folder"] = app.config.get("BACKUP_FOLDER", BACKUPS)
         return config
 
     migrate.init_app(app, db)
     app.cli.add_command(_with_details(app.cli.commands["db"]))
     _print_refusals()
-
-
-def _uri(app: Flask) -> str:
-    uri = app.config["SQLALCHEMY_DATABASE_URI"]
-    return uri.render_as_string(hide_password=False) if isinstance(uri, URL) else str(uri)
 
 
 def _with_details(stock: click.Command) -> click.Group:

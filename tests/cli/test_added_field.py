@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from agents_app.db import ROOT, parse_url
+from agents_app.database_url import ROOT, parse_url
 from tests.cli.conftest import Checkout
 from tests.old_release.conftest import notes_of, restore
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from alembic.util import CommandError
 
-from agents_app.db import parse_url
+from agents_app.database_url import parse_url
 from agents_app.dbtools import clients
 
 

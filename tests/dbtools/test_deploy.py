@@ -11,7 +11,8 @@ from alembic.util import CommandError
 from click.testing import Result
 
 from agents_app import dbtools
-from agents_app.db import db, parse_url
+from agents_app.database_url import parse_url
+from agents_app.db import db
 from agents_app.dbtools.connections import deploying
 from agents_app.dbtools.deploy import deploy, prospect
 from tests.dbtools.tools import GUIDE, Project, product, rows_of, run_sql

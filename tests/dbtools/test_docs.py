@@ -17,7 +17,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 
 from agents_app import dbtools
-from agents_app.db import ROOT
+from agents_app.database_url import ROOT
 from agents_app.operations import agents
 from tests import make, postgres
 from tests.conftest import OpenConsole

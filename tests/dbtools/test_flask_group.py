@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents_app.db import ROOT
+from agents_app.database_url import ROOT
 from agents_app.dbtools import flask_group
 from tests.dbtools.conftest import Flasks
 

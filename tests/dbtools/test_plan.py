@@ -7,7 +7,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from agents_app.db import parse_url
+from agents_app.database_url import parse_url
 from agents_app.dbtools.connections import looking
 from agents_app.dbtools.findings import Finding
 from agents_app.dbtools.plan import Plan, plan

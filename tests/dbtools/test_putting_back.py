@@ -6,7 +6,7 @@ import pytest
 from alembic import command
 from alembic.util import CommandError
 
-from agents_app.db import parse_url
+from agents_app.database_url import parse_url
 from agents_app.dbtools.putting_back import PutBack, put_back
 from agents_app.dbtools.refusals import in_plain_words
 from tests.dbtools.tools import Project, rows_of, run_sql

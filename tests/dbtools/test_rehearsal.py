@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.util import CommandError
 
-from agents_app.db import parse_url
+from agents_app.database_url import parse_url
 from agents_app.dbtools.rehearsal import Rehearsal, in_words, rehearse
 from agents_app.dbtools.scratch import scratch
 from tests import postgres

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents_app.db import parse_url
+from agents_app.database_url import parse_url
 from agents_app.dbtools.backups import backup, restore
 from tests import postgres
 from tests.dbtools.test_busy_tables import NO_CONTRIB

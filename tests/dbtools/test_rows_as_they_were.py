@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from agents_app.db import parse_url
+from agents_app.database_url import parse_url
 from agents_app.dbtools.putting_back import put_back
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import Project, product, rows_of, run_sql

@@ -3,7 +3,7 @@
 import pytest
 from alembic import command
 
-from agents_app.db import parse_url
+from agents_app.database_url import parse_url
 from agents_app.dbtools import SchemaState, schema_state, upgrade_to_head
 from agents_app.errors import Unavailable
 from tests.dbtools.tools import GUIDE, engine_of, product, run_sql

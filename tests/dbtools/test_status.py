@@ -8,7 +8,8 @@ import pytest
 from alembic import command
 from click.testing import Result
 
-from agents_app.db import db, parse_url
+from agents_app.database_url import parse_url
+from agents_app.db import db
 from agents_app.dbtools.postgresql import MIGRATION
 from tests.dbtools.tools import GUIDE, engine_of, product, run_sql
 

@@ -12,7 +12,7 @@ import pytest
 from alembic import command
 
 from agents_app import dbtools
-from agents_app.db import parse_url
+from agents_app.database_url import parse_url
 from agents_app.dbtools.leftovers import HELPER
 from tests import postgres
 from tests.dbtools.conftest import Flasks

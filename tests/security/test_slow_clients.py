@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app import web
-from agents_app.db import ROOT, db
+from agents_app.database_url import ROOT
+from agents_app.db import db
 from tests.conftest import OpenConsole
 from tests.security.conftest import Visitor
 from tests.security.served import HOST, Served, head, read_all, served, status_of

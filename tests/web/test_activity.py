@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from agents_app.db import ROOT, db, now
+from agents_app.database_url import ROOT
+from agents_app.db import db, now
 from agents_app.models import Event
 from agents_app.operations import agents, runtime, tokens
 from agents_app.operations.permissions import Actor

@@ -6,7 +6,8 @@ from alembic import command
 from flask import Flask
 
 from agents_app import dbtools
-from agents_app.db import db, parse_url
+from agents_app.database_url import parse_url
+from agents_app.db import db
 from tests.conftest import OpenConsole
 from tests.make import make_user
 from tests.web.conftest import PASSWORD, Browser

@@ -1,0 +1,81 @@
+"""What each setting's text must be, and what it means; `config.py` says which setting takes which check.
+
+Every check raises ValueError with the rest of a sentence that begins with the name of the setting.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+from agents_app.schemas.rules import ip_address
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+# A scheme, a host name or address in ASCII, perhaps a port, and nothing more.
+PUBLIC_URL = re.compile(r"https?://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?/?")
+# A name that needs no quotes anywhere.
+SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """A check for a whole number in these bounds."""
+
+    def check(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(f"must be a whole number from {least} to {most}.")
+        return int(text)
+
+    return check
+
+
+def yes_or_no(text: str) -> bool:
+    """A check for a switch."""
+    if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+        raise ValueError("must be true or false.")
+    return text.lower() in ("true", "1", "yes")
+
+
+def minutes(text: str) -> timedelta:
+    """A length of time in minutes, a week at most."""
+    return timedelta(minutes=whole(1, 7 * 24 * 60)(text))
+
+
+def address(text: str) -> tuple[str, int]:
+    """An IP address and a port."""
+    written, _, port = text.rpartition(":")
+    host = ip_address(written)
+    try:
+        if host:
+            return host, whole(1, 65535)(port)
+    except ValueError:
+        pass
+    raise ValueError("must be an IP address and a port from 1 to 65535, such as 127.0.0.1:8000.")
+
+
+def public_url(text: str) -> str:
+    """The address that people type, in lower case and without the last slash."""
+    found = PUBLIC_URL.fullmatch(text.lower())
+    is_address = found is not None and (not found["host"].startswith("[") or ip_address(found["host"]))
+    if found is None or not is_address or (found["port"] and not 1 <= int(found["port"]) <= 65535):
+        raise ValueError("must be the address people type, such as https://agents.example.org (no path).")
+    return text.lower().rstrip("/")
+
+
+def path(text: str) -> str:
+    """One path below the root."""
+    if not re.fullmatch(r"/[A-Za-z0-9-]+", text):
+        raise ValueError("must be one path of letters, digits and dashes, such as /api-docs.")
+    return text
+
+
+def log_level(text: str) -> str:
+    """The name of a log level."""
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}.")
+    return text.lower()
+
+
+def schema(text: str) -> str:
+    """The name of a PostgreSQL schema that is written without quotes."""
+    if not SCHEMA.fullmatch(text) or text.startswith("pg_") or text == "information_schema":
+        raise ValueError("must be a name of a-z, 0-9 and _ (63 at most) that does not begin with a digit or pg_.")
+    return text
