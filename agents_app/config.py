@@ -21,6 +21,7 @@ from agents_app import config_values
 from agents_app.database_url import ROOT, parse_url, with_schema
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.errors import ConfigurationError
+from agents_app.origins import Origin, split
 from agents_app.weak_keys import check_secret
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Settings:
     @property
     def is_https(self) -> bool:
         """Whether people reach the console over https, so that cookies and HSTS can rely on it."""
-        return self.public_url is not None and self.public_url.startswith("https://")
+        return self.origin.scheme == "https"
 
     @property
     def migration_url(self) -> URL:
@@ -75,8 +76,12 @@ class Settings:
     @property
     def base_url(self) -> str:
         """Where people find the console in a browser."""
-        host, port = self.bind
-        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return self.public_url or str(Origin("http", *self.bind))
+
+    @property
+    def origin(self) -> Origin:
+        """The scheme, host and port of that address."""
+        return split(self.base_url)[0]
 
     @cached_property
     def keys(self) -> Keys:

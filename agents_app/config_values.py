@@ -5,13 +5,13 @@ Every check raises ValueError with the rest of a sentence that begins with the n
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
+from agents_app import origins
 from agents_app.schemas.rules import ip_address
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
-# A scheme, a host name or address in ASCII, perhaps a port, and nothing more.
-PUBLIC_URL = re.compile(r"https?://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?/?")
 # A name that needs no quotes anywhere.
 SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -52,12 +52,12 @@ def address(text: str) -> tuple[str, int]:
 
 
 def public_url(text: str) -> str:
-    """The address that people type, in lower case and without the last slash."""
-    found = PUBLIC_URL.fullmatch(text.lower())
-    is_address = found is not None and (not found["host"].startswith("[") or ip_address(found["host"]))
-    if found is None or not is_address or (found["port"] and not 1 <= int(found["port"]) <= 65535):
-        raise ValueError("must be the address people type, such as https://agents.example.org (no path).")
-    return text.lower().rstrip("/")
+    """The address that people type, in its one normal spelling."""
+    with suppress(ValueError):
+        origin, rest = origins.split(text)
+        if rest in ("", "/"):
+            return str(origin)
+    raise ValueError("must be the address people type, such as https://agents.example.org (no path).")
 
 
 def path(text: str) -> str:

@@ -1,4 +1,6 @@
-"""What all requests share: request id, hosts, headers, and how an error becomes an answer. Health is `health.py`'s."""
+"""What all requests share: request id, headers, and how an error becomes an answer. Hosts are `hosts.py`'s,
+health is `health.py`'s.
+"""
 
 import logging
 import re
@@ -10,12 +12,10 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response, current_app, g, render_template, request
-from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, default_exceptions
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.sansio.utils import host_is_trusted
 
-from agents_app import errors
+from agents_app import errors, hosts
 from agents_app.config import Settings
 from agents_app.operations import events
 
@@ -155,8 +155,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    hosts = [settings.public_url.partition("://")[2]] if settings.public_url else ["localhost", "127.0.0.1", "[::1]"]
-    app.extensions["hosts"] = hosts
+    hosts.init_app(app, settings)
     app.extensions["hsts"] = settings.is_https
     app.before_request(_begin)
     app.after_request(_finish)
@@ -171,12 +170,7 @@ def is_for_programs(path: str) -> bool:
 def _begin() -> None:
     g.request_id = uuid.uuid4().hex
     g.began = time.perf_counter()
-    hosts = current_app.extensions["hosts"]
-    if request_ctx.url_adapter is None:
-        # The host cannot be any ("a..b"); the page that refuses it has addresses of its own to write.
-        request_ctx.url_adapter = current_app.url_map.bind(hosts[0])
-    if request.path not in HEALTH and not host_is_trusted(request.host, hosts):
-        raise errors.Malformed("This console is not called by this host name. An operator can set PUBLIC_URL.")
+    hosts.check(is_open=request.path in HEALTH)
     if refused := request.environ.get("asgi.scope", {}).get("state", {}).get(REFUSED):
         raise AT_THE_GATE[refused]
 

@@ -30,7 +30,9 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "connections": ({"errors", "schemas"}, {"pydantic", "pydantic_core"}),
     "database_errors": ({"errors"}, {"sqlalchemy"}),
     "database_url": (set(), {"sqlalchemy"}),
-    "config_values": ({"schemas"}, set()),
+    "origins": ({"schemas"}, set()),
+    "config_values": ({"origins", "schemas"}, set()),
+    "hosts": ({"config", "errors", "origins"}, {"flask"}),
     "db": ({"database_errors", "database_url", "errors"}, {"sqlalchemy", "flask_sqlalchemy"}),
     "models": ({"db", "schemas"}, {"sqlalchemy"}),
     "dbtools": (
@@ -38,7 +40,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"alembic", "click", "flask", "flask_migrate", "psycopg2", "sqlalchemy"},
     ),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
-    "http": ({"config", "errors", "operations"}, {"flask", "orjson", "werkzeug"}),
+    "http": ({"config", "errors", "hosts", "operations"}, {"flask", "orjson", "werkzeug"}),
     "health": ({"errors", "operations"}, {"flask", "orjson"}),
     "api": (
         {"config", "connections", "errors", "http", "operations", "schemas"},

@@ -1,0 +1,75 @@
+"""Which hosts the console answers to, in all their spellings. Those that it refuses are also in `test_requests.py`."""
+
+import pytest
+
+from tests.conftest import OpenConsole
+from tests.security.conftest import Visitor
+
+LOCAL = [
+    "localhost",
+    "LOCALHOST:8000",
+    "localhost.",
+    "LocalHost.:8000",
+    "127.0.0.1",
+    "127.0.0.1:9999",
+    "[::1]",
+    "[::1]:8000",
+    "[0:0:0:0:0:0:0:1]:8000",
+]
+NAMED = {
+    "https://Console.example.org:8443": [
+        "console.example.org",
+        "console.example.org:8443",
+        "CONSOLE.example.org:443",
+        "console.example.org.:8443",
+    ],
+    "https://[2001:DB8::1]:8443": ["[2001:db8::1]", "[2001:DB8:0::0:1]:8443", "[2001:0db8:0000:0:0:0:0:0001]:1"],
+    "https://bücher.example": ["xn--bcher-kva.example", "XN--BCHER-KVA.example."],
+    "http://agent_console:8000": ["agent_console:8000", "Agent_Console"],
+}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "127.0.0.2:8000", "[::2]", "[::ffff:127.0.0.1]", "localhost..", "a..b"])
+@pytest.mark.parametrize("path", ["/sign-in", "/setup", "/api/v1/me"])
+def test_another_host_is_refused_with_the_address_of_the_console(
+    sqlite_schema_url: str, open_console: OpenConsole, host: str, path: str
+) -> None:
+    local = Visitor(open_console(sqlite_schema_url))
+    named = Visitor(open_console(sqlite_schema_url, PUBLIC_URL="https://console.example.org"))
+
+    refused = [visitor.ask("GET", path, headers={"Host": host}) for visitor in (local, named)]
+
+    assert [answer.status_code for answer in refused] == [400, 400]
+    assert "Without PUBLIC_URL this console is for its own machine only, at http://127.0.0.1:8000." in refused[0].text
+    assert "This console is known as https://console.example.org (PUBLIC_URL)" in refused[1].text
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_every_spelling_of_this_machine_is_answered(
+    sqlite_schema_url: str, open_console: OpenConsole, host: str
+) -> None:
+    answer = Visitor(open_console(sqlite_schema_url)).ask("GET", "/setup", headers={"Host": host})
+
+    assert answer.status_code == 200
+
+
+def test_the_address_that_it_listens_at_is_answered(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+    visitor = Visitor(open_console(sqlite_schema_url, BIND="127.0.0.2:8000"))
+
+    assert visitor.ask("GET", "/setup", headers={"Host": "127.0.0.2:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize(("public_url", "host"), [(url, host) for url, hosts in NAMED.items() for host in hosts])
+def test_every_spelling_of_the_public_name_is_answered(
+    sqlite_schema_url: str, open_console: OpenConsole, public_url: str, host: str
+) -> None:
+    visitor = Visitor(open_console(sqlite_schema_url, PUBLIC_URL=public_url))
+
+    assert visitor.client.get("/setup", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["a..b", "a..b:80", "", "evil.example"])
+def test_no_host_breaks_health(sqlite_schema_url: str, open_console: OpenConsole, host: str) -> None:
+    answer = Visitor(open_console(sqlite_schema_url)).ask("GET", "/healthz", headers={"Host": host})
+
+    assert answer.status_code in (200, 400)
