@@ -6,7 +6,8 @@ gives the path of a file that holds the value.
 
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
@@ -18,24 +19,17 @@ from flask import current_app
 from sqlalchemy.engine import URL
 
 from agents_app import config_values
+from agents_app.config_keys import KEY_CHECKS, Keys, keys_of, wrong_keys
 from agents_app.database_url import ROOT, parse_url, with_schema
-from agents_app.encryption import Keyring, parse_keys
 from agents_app.errors import ConfigurationError
 from agents_app.origins import Origin, split
-from agents_app.weak_keys import check_secret
 
 T = TypeVar("T")
 
-KEY_SETTINGS = ("SECRET_KEY", "ENCRYPTION_KEYS", "TOKEN_PEPPERS")
-
-
-@dataclass(frozen=True, repr=False)
-class Keys:
-    """The three kinds of key, checked."""
-
-    secret_key: str
-    encryption: Keyring
-    peppers: dict[str, bytes]
+KEY_SETTINGS = tuple(KEY_CHECKS)
+DEFAULT_DATABASE = parse_url("sqlite:///instance/console.db")
+# What is wrong, by the name of the setting or of the file: a sentence each.
+Wrong = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -86,15 +80,16 @@ class Settings:
     @cached_property
     def keys(self) -> Keys:
         """The keys, or ConfigurationError with one sentence that names the first setting that is wrong."""
-        secret_key = _present("SECRET_KEY", self.secret_key)
-        _check("SECRET_KEY", check_secret, secret_key)
-        encryption = _check("ENCRYPTION_KEYS", parse_keys, _present("ENCRYPTION_KEYS", self.encryption_keys))
-        peppers = _check("TOKEN_PEPPERS", parse_keys, _present("TOKEN_PEPPERS", self.token_peppers))
-        if set(encryption.values()) & set(peppers.values()):
-            raise ConfigurationError("TOKEN_PEPPERS repeats a key of ENCRYPTION_KEYS; each needs its own.")
-        if secret_key in f"{self.encryption_keys} {self.token_peppers}":
-            raise ConfigurationError("SECRET_KEY repeats a key of another setting; each needs its own.")
-        return Keys(secret_key, Keyring(encryption), peppers)
+        return keys_of(self._key_texts)
+
+    @property
+    def wrong_keys(self) -> dict[str, str]:
+        """What is wrong with the keys: a sentence for each setting."""
+        return wrong_keys(self._key_texts)
+
+    @property
+    def _key_texts(self) -> dict[str, str | None]:
+        return {name: getattr(self, name.lower()) for name in KEY_SETTINGS}
 
 
 def settings() -> Settings:
@@ -105,17 +100,33 @@ def settings() -> Settings:
 
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> Settings:
     """Read every setting. Raises ConfigurationError with one sentence that names the first setting that is wrong."""
-    values = read_values(environ, env_file)
-    known: dict[str, Any] = {}
-    for name, check in CHECKS.items():
-        text = values.get(name)
-        if text:
-            known[name.lower()] = _check(name, check, text)
-    known.setdefault("database_url", parse_url("sqlite:///instance/console.db"))
-    _name_schema(known)
-    loaded = Settings(**known)
-    _check_together(loaded)
+    loaded, wrong = examine(environ, env_file)
+    for sentence in wrong.values():
+        raise ConfigurationError(sentence)
     return loaded
+
+
+def examine(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> tuple[Settings, Wrong]:
+    """Read every setting; a wrong one has its default. Answers all that is wrong too, keys aside (`wrong_keys`)."""
+    wrong: Wrong = {}
+    stored: dict[str, str] = {}
+    known: dict[str, Any] = {}
+    with _noting(wrong, env_file.name if env_file else ""):
+        stored = _stored(env_file) if env_file else {}
+    texts = _texts(environ, stored)
+    for name, check in CHECKS.items():
+        with _noting(wrong, name):
+            if text := _text_of(name, texts):
+                known[name.lower()] = _check(name, check, text)
+    if "DATABASE_URL" not in wrong:
+        known.setdefault("database_url", DEFAULT_DATABASE)
+    _name_schema(known, wrong)
+    loaded = Settings(**{"database_url": DEFAULT_DATABASE, **known})
+    for names, sentence in _wrong_together(loaded):
+        # One that is wrong by itself says nothing about the other.
+        if not wrong.keys() & set(names):
+            wrong[names[0]] = sentence
+    return loaded, wrong
 
 
 def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
@@ -123,10 +134,21 @@ def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
 
     An empty one counts as not set. Raises ConfigurationError where a file cannot be read.
     """
-    given = os.environ if environ is None else environ
-    stored = _stored(env_file) if env_file else {}
-    texts = {name: text for source in (stored, given) for name, text in source.items() if text and text.strip()}
+    texts = _texts(environ, _stored(env_file) if env_file else {})
     return {name: text for name in CHECKS if (text := _text_of(name, texts))}
+
+
+def _texts(environ: Mapping[str, str] | None, stored: Mapping[str, str]) -> dict[str, str]:
+    given = os.environ if environ is None else environ
+    return {name: text for source in (stored, given) for name, text in source.items() if text and text.strip()}
+
+
+@contextmanager
+def _noting(wrong: Wrong, name: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigurationError as refusal:
+        wrong[name] = refusal.detail
 
 
 def _stored(env_file: Path) -> dict[str, str]:
@@ -168,25 +190,21 @@ def _check(name: str, check: Callable[[str], T], text: str) -> T:
         raise ConfigurationError(f"{name} begins with ~ and the name of nobody here.") from None
 
 
-def _present(name: str, text: str | None) -> str:
-    if text is None:
-        raise ConfigurationError(f"{name} is not set. `make run` writes one into .env; see .env.example.")
-    return text
-
-
-def _name_schema(known: dict[str, Any]) -> None:
+def _name_schema(known: dict[str, Any], wrong: Wrong) -> None:
     if not (schema := known.get("database_schema")):
         return
     for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
-        if url := known.get(name.lower()):
-            known[name.lower()] = _check(name, partial(with_schema, url), schema)
+        with _noting(wrong, name):
+            if url := known.get(name.lower()):
+                known[name.lower()] = _check(name, partial(with_schema, url), schema)
 
 
-def _check_together(loaded: Settings) -> None:
+def _wrong_together(loaded: Settings) -> Iterator[tuple[tuple[str, str], str]]:
     if loaded.public_url is None and not ipaddress.ip_address(loaded.bind[0]).is_loopback:
-        raise ConfigurationError("BIND must be a loopback address until PUBLIC_URL says how people reach the console.")
+        sentence = "BIND must be a loopback address until PUBLIC_URL says how people reach the console."
+        yield ("BIND", "PUBLIC_URL"), sentence
     if loaded.session_idle > loaded.session_max:
-        raise ConfigurationError("SESSION_IDLE must not be longer than SESSION_MAX (both are minutes).")
+        yield ("SESSION_IDLE", "SESSION_MAX"), "SESSION_IDLE must not be longer than SESSION_MAX (both are minutes)."
 
 
 # In the order of `.env.example`, which explains each.

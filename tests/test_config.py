@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents_app.config import KEY_SETTINGS, Settings, load
+from agents_app.config import KEY_SETTINGS, Settings, examine, load
 from agents_app.errors import ConfigurationError
 from agents_app.weak_keys import is_weak, is_weak_text
 from tests.make import KEYS
@@ -190,6 +190,33 @@ def test_a_new_key_is_another_one_than_the_old(name: str) -> None:
 
 def test_a_session_does_not_idle_longer_than_it_lives() -> None:
     assert refusal_of(SESSION_IDLE="60", SESSION_MAX="30").startswith("SESSION_IDLE ")
+
+
+def test_every_wrong_setting_is_found_in_one_look_and_the_others_are_used(tmp_path: Path) -> None:
+    bad = dict(reversed(BAD))
+    found, wrong = examine({**KEYS, **bad, "TOKEN_DAYS": "5", "SECRET_KEY_FILE": str(tmp_path / "none")}, None)
+
+    assert set(wrong) == {*bad, "SECRET_KEY"} - {"TOKEN_DAYS"}
+    assert all(sentence.startswith(name) for name, sentence in wrong.items())
+    assert (found.token_days, found.workers, found.bind[0]) == (5, 1, "127.0.0.1")
+    with pytest.raises(ConfigurationError) as refusal:
+        load({**KEYS, **bad}, None)
+    assert refusal.value.detail == wrong["DATABASE_URL"]
+
+
+def test_a_setting_that_is_wrong_makes_no_other_one_wrong(tmp_path: Path) -> None:
+    assert set(examine({"PUBLIC_URL": "nonsense", "BIND": "0.0.0.0:8000"}, None)[1]) == {"PUBLIC_URL"}
+    assert set(examine({"DATABASE_URL": "nonsense", "DATABASE_SCHEMA": "own"}, None)[1]) == {"DATABASE_URL"}
+    (tmp_path / ".env").mkdir()
+    assert examine({"WORKERS": "2"}, tmp_path / ".env")[0].workers == 2
+
+
+def test_every_wrong_key_is_found_in_one_look() -> None:
+    weak = {"SECRET_KEY": "short", "ENCRYPTION_KEYS": "k1:none"}
+
+    assert list(load(weak, None).wrong_keys) == list(KEY_SETTINGS)
+    assert list(load({**KEYS, "TOKEN_PEPPERS": ""}, None).wrong_keys) == ["TOKEN_PEPPERS"]
+    assert load(KEYS, None).wrong_keys == {}
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "connections": ({"errors", "schemas"}, {"pydantic", "pydantic_core"}),
     "database_errors": ({"errors"}, {"sqlalchemy"}),
     "database_url": (set(), {"sqlalchemy"}),
+    "config_keys": ({"encryption", "errors", "weak_keys"}, set()),
     "origins": ({"schemas"}, set()),
     "config_values": ({"origins", "schemas"}, set()),
     "hosts": ({"config", "errors", "origins"}, {"flask"}),
