@@ -138,6 +138,12 @@ def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
     return {name: text for name in CHECKS if (text := _text_of(name, texts))}
 
 
+def value_files(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, Path]:
+    """The files that settings are in, by the setting's name. Raises ConfigurationError where `.env` cannot be read."""
+    texts = _texts(environ, _stored(env_file) if env_file else {})
+    return {name: ROOT / path for name in CHECKS if (path := texts.get(f"{name}_FILE"))}
+
+
 def _texts(environ: Mapping[str, str] | None, stored: Mapping[str, str]) -> dict[str, str]:
     given = os.environ if environ is None else environ
     return {name: text for source in (stored, given) for name, text in source.items() if text and text.strip()}

@@ -1,6 +1,7 @@
 """Backups of a whole database, whichever it is, and what is done with them."""
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from agents_app.dbtools.state import SchemaState, schema_state
 TOOLS: dict[str, ModuleType] = {"postgresql": postgresql_backup, "sqlite": sqlite_backup}
 CALLED = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
 SHOWN = 5
+# How the names of backups say when they were taken.
+STAMP, STAMPED = "%Y%m%dT%H%M%SZ", re.compile(r"-(\d{8}T\d{6}Z)(?:-\d+)?$")
 # Of so many backups that begin in one second each finds a name.
 AT_ONCE = 100
 
@@ -33,6 +36,39 @@ class Backup:
     bytes: int
     revision: str | None
     seconds: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """A backup in a folder; what is in it was not read."""
+
+    file: Path
+    bytes: int
+    taken_at: datetime
+
+
+def newest(url: URL, folder: Path) -> Found | None:
+    """The newest file in `folder` that begins like a whole backup of this kind of database. Raises OSError.
+
+    Its name says when it was taken, where it is one of ours: a file that is copied may get the time of the copy.
+    """
+    magic: bytes = TOOLS[url.get_backend_name()].MAGIC
+    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    found = [Found(path, path.stat().st_size, _taken_at(path)) for path in files if _begins_with(path, magic)]
+    return max(found, key=lambda one: one.taken_at, default=None)
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as opened:
+        return opened.read(len(magic)) == magic
+
+
+def _taken_at(path: Path) -> datetime:
+    stamp = STAMPED.search(path.stem)
+    with suppress(ValueError):
+        if stamp:
+            return datetime.strptime(stamp[1], STAMP).replace(tzinfo=UTC)
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
@@ -57,7 +93,7 @@ def backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
 
 def _new_names(url: URL, folder: Path, suffix: str) -> list[Path]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stem = f"{Path(url.database or '').stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    stem = f"{Path(url.database or '').stem}-{datetime.now(UTC):{STAMP}}"
     return [folder / f"{stem}{f'-{number}' if number > 1 else ''}{suffix}" for number in range(1, AT_ONCE)]
 
 

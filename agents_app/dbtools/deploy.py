@@ -18,7 +18,7 @@ from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.plan import Plan, plan
 from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted, say
-from agents_app.dbtools.status import Problem, status
+from agents_app.dbtools.status import PENDING, Problem, status
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def prospect(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool 
         found = _problems(connection, script, metadata, backs_up=backs_up)
         is_empty = not sa.inspect(connection).get_table_names()
     # What is pending is about to be done; what hinders it is to be told before.
-    problems = tuple(problem for problem in found if problem.do != "flask db deploy")
+    problems = tuple(problem for problem in found if problem.code != PENDING)
     return Prospect(steps, problems, is_empty)
 
 

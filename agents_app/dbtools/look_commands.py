@@ -13,7 +13,7 @@ from flask import current_app
 
 from agents_app.db import db
 from agents_app.dbtools.backup_commands import AS_JSON, refusing, tell
-from agents_app.dbtools.connections import looking
+from agents_app.dbtools.connections import looking, observing
 from agents_app.dbtools.facts import TableFacts
 from agents_app.dbtools.findings import Finding
 from agents_app.dbtools.plan import Plan, PlannedStep, as_data, plan
@@ -28,7 +28,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 @AS_JSON
 def status_command(check: bool, as_json: bool) -> None:
     """Show how the database is, what is wrong and what to do."""
-    with refusing() as url, looking(url) as connection:
+    with refusing() as url, observing(url) as connection:
         found = status(connection, ScriptDirectory.from_config(migrations()), db.metadata)
     tell(as_json, asdict(found), status_lines(found))
     if check and found.problems:

@@ -37,21 +37,22 @@ AND NOT (has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(pg_
 AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
 ORDER BY 1
 """
-NO_BACKUP = "No backup can be taken: "
+PENDING, NO_BACKUP = "migrations.pending", "backups.possible"
 MAY_CREATE = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong, and what to do about it."""
+    """Something wrong, and what to do about it; `code` is a stable word for programs."""
 
     what: str
     do: str
+    code: str = "database.structure"
 
     @property
     def is_of_backups(self) -> bool:
         """Whether it hinders nothing but a backup."""
-        return self.what.startswith(NO_BACKUP)
+        return self.code == NO_BACKUP
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaDat
     is_postgresql = connection.dialect.name == "postgresql"
     ours = our_tables(metadata, script.dir)
     differences = drift(connection, metadata, script.dir) if not is_ahead and not pending else None
-    problems = [*_schema_problems(connection, current, pending, differences, ours)]
+    problems = [*_head_problems(script), *_schema_problems(connection, current, pending, differences, ours)]
     problems += [*(_postgresql_problems if is_postgresql else _sqlite_problems)(connection, ours)]
     return Status(
         url=place(connection.engine.url),
@@ -103,6 +104,13 @@ def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaDat
     )
 
 
+def _head_problems(script: ScriptDirectory) -> Iterator[Problem]:
+    heads = script.get_heads()
+    if len(heads) > 1:
+        what = f"{len(heads)} steps are the last one: {', '.join(sorted(heads))}."
+        yield Problem(what, "Let the later one's down_revision name the other: flask db heads", "migrations.heads")
+
+
 def _schema_problems(
     connection: Connection,
     current: str | None,
@@ -113,26 +121,35 @@ def _schema_problems(
     there = sorted(ours & set(sa.inspect(connection).get_table_names())) if current is None else []
     if there:
         what = f"Tables are there that no migration made here: {', '.join(there)}."
-        yield Problem(what, "If they match the models: flask db stamp head, then flask db check")
+        yield Problem(
+            what, "If they match the models: flask db stamp head, then flask db check", "migrations.unstamped"
+        )
     elif pending:
         what = f"{counted(len(pending), 'step')} pending, the next is {pending[0].name}."
-        yield Problem(what, "flask db deploy")
+        yield Problem(what, "flask db deploy", PENDING)
     for line in differences or ():
-        yield Problem(f"Not as the models say: {line}", "Write a step (flask db migrate -m ...) or undo the change.")
+        do = "Write a step (flask db migrate -m ...) or undo the change."
+        yield Problem(f"Not as the models say: {line}", do, "migrations.drift")
 
 
 def _sqlite_problems(connection: Connection, _ours: frozenset[str]) -> Iterator[Problem]:
+    damage = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    if damage != "ok":
+        what = f"The file is damaged: {' '.join(damage.split())}."
+        yield Problem(what, "Restore a backup into a new file: flask db restore FILE", "database.rows")
     for (child, parent), count in sorted(sqlite.orphans(connection).items()):
         what = f"{counted(count, 'row')} of {child} without the row of {parent} that is pointed to."
-        yield Problem(what, f"Delete or repair them. Which: PRAGMA foreign_key_check({child})")
+        yield Problem(what, f"Delete or repair them. Which: PRAGMA foreign_key_check({child})", "database.rows")
 
 
 def _postgresql_problems(connection: Connection, ours: frozenset[str]) -> Iterator[Problem]:
     yield from _dump_problems(connection)
     if not connection.scalar(sa.text(MAY_CREATE)):
-        yield Problem("This role may not make tables here.", "GRANT CREATE ON SCHEMA public TO the role.")
+        do = "GRANT CREATE ON SCHEMA public TO the role."
+        yield Problem("This role may not make tables here.", do, "database.rights")
     for table, owner in _ours_of(connection, NOT_OURS_TO_CHANGE, ours, 0):
-        yield Problem(f"The table {table} belongs to {owner}, so that no step can change it.", "Let its owner migrate.")
+        what = f"The table {table} belongs to {owner}, so that no step can change it."
+        yield Problem(what, "Let its owner migrate.", "database.rights")
     for index, table in _ours_of(connection, INVALID_INDEXES, ours, 1):
         harm = leftovers.invalid_index(index, table).harm
         what = f"The index {index} on {table} is invalid: it {harm}."
@@ -158,12 +175,13 @@ def _dump_problems(connection: Connection) -> Iterator[Problem]:
         clients.program("pg_dump", _major(connection))
     except CommandError as refusal:
         what, _, advice = str(refusal).partition(". ")
-        yield Problem(f"{NO_BACKUP}{what}.", advice)
+        yield Problem(f"No backup can be taken: {what}.", advice, NO_BACKUP)
     hidden = list(connection.scalars(sa.text(NOT_READABLE)))
     if hidden:
         more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
-        what = f"{NO_BACKUP}this role may not read {hidden[0]}{more}."
-        yield Problem(what, "GRANT pg_read_all_data TO the role; or back up as another one, and deploy --no-backup.")
+        what = f"No backup can be taken: this role may not read {hidden[0]}{more}."
+        do = "GRANT pg_read_all_data TO the role; or back up as another one, and deploy --no-backup."
+        yield Problem(what, do, NO_BACKUP)
 
 
 def _dump_version(connection: Connection) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
+from sqlalchemy.engine import Connection, Row
 from sqlalchemy.orm import Session
 
 from agents_app.config import settings
@@ -19,7 +19,12 @@ KNOWN = sa.select(EncryptionKey.key_id, EncryptionKey.check_value)
 def wrong() -> str | None:
     """One sentence that says which key is wrong or missing, or None when all fit."""
     with db.reading() as connection:
-        return _wrong(settings().keys.encryption, connection.execute(KNOWN).all())
+        return wrong_in(connection, settings().keys.encryption)
+
+
+def wrong_in(connection: Connection, keyring: Keyring) -> str | None:
+    """The same of any database and any keys."""
+    return _wrong(keyring, connection.execute(KNOWN).all())
 
 
 def known_ids() -> list[str]:

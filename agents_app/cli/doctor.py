@@ -1,0 +1,95 @@
+"""`flask doctor`: what is wrong with an installation, and what to do. It runs where every setting is wrong."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, NoReturn
+
+import click
+from flask import Flask
+from flask.cli import AppGroup, FlaskGroup
+
+from agents_app import __version__
+from agents_app.cli.console import CONTROL, ConsoleCommand, json_option, print_json
+from agents_app.doctor import Check, Result, examine
+from agents_app.errors import ConfigurationError
+
+RESULTS = max(map(len, Result)) + 1
+
+
+@click.command(cls=ConsoleCommand)
+@json_option
+@click.pass_context
+def doctor(context: click.Context, *, as_json: bool) -> None:
+    """Look at everything: settings, keys, files, disk, database, migrations, backups, clock.
+
+    Nothing is changed. The exit code is 1 where something is wrong; a warning alone is no reason for that. Secrets are
+    not opened: `flask secrets verify` does that.
+    """
+    checks = examine()
+    if as_json:
+        print_json(_as_data(checks))
+    else:
+        for line in _lines(checks):
+            click.echo(line.translate(CONTROL))
+    context.exit(int(any(check.result is Result.PROBLEM for check in checks)))
+
+
+def only_doctor(refusal: ConfigurationError) -> Flask:
+    """What `flask` gets for an app where a setting is wrong: it has this one command, and refuses every other.
+
+    Anything but `flask` is refused at once, with the refusal's sentence and exit code 1.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None or not isinstance(context.command, FlaskGroup):
+        sys.exit(refusal.detail)
+    app = Flask("agents_app")
+    app.cli = _DoctorOnly(refusal)
+    return app
+
+
+class _DoctorOnly(AppGroup):
+    def __init__(self, refusal: ConfigurationError) -> None:
+        super().__init__()
+        self._refusal = refusal
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        return doctor if cmd_name == doctor.name else self._refuse()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        sys.exit(self._refusal.detail)
+
+
+def _as_data(checks: list[Check]) -> dict[str, Any]:
+    count = Counter(check.result for check in checks)
+    worst = next((result for result in (Result.PROBLEM, Result.WARNING) if count[result]), Result.OK)
+    return {
+        "version": __version__,
+        "result": worst,
+        "problems": count[Result.PROBLEM],
+        "warnings": count[Result.WARNING],
+        "checks": [{"group": check.group, **asdict(check)} for check in checks],
+    }
+
+
+def _lines(checks: list[Check]) -> Iterator[str]:
+    group = ""
+    for check in checks:
+        if check.group != group:
+            group = check.group
+            yield group.capitalize()
+        yield f"  {check.result.ljust(RESULTS)} {check.detail}"
+        if check.do:
+            yield f"  {' ' * RESULTS} do: {check.do}"
+    count = Counter(check.result for check in checks)
+    found = [_counted(count[result], result) for result in (Result.PROBLEM, Result.WARNING) if count[result]]
+    yield ""
+    yield f"{' and '.join(found)}." if count[Result.PROBLEM] else f"Nothing is wrong{f'; {found[0]}' if found else ''}."
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,286 @@
+"""`flask doctor`: each thing that can be wrong is made wrong, and is named with what to do. Nothing is changed."""
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agents_app.database_url import ROOT
+from agents_app.doctor import GROUPS, Check, Result, clock, database, examine
+from agents_app.doctor.disk import LEAST, MIB, room
+from tests.cli.conftest import Checkout
+from tests.conftest import OpenConsole
+from tests.make import KEYS, make_agent, make_user
+
+CANARY = "canary5Xy8Qm1TtLw6"
+NOBODY = 65534
+
+
+@dataclass
+class Patient:
+    """An installation that a test makes ill."""
+
+    folder: Path
+    environ: dict[str, str]
+
+    @property
+    def env_file(self) -> Path:
+        return self.folder / ".env"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "console.db"
+
+    @property
+    def backups(self) -> Path:
+        return self.folder / "backups"
+
+    def checks(self, **settings: str) -> list[Check]:
+        """What the doctor says of it."""
+        return examine({**self.environ, **settings}, self.env_file)
+
+    def wrong(self, **settings: str) -> list[Check]:
+        """The problems alone."""
+        return [check for check in self.checks(**settings) if check.result is Result.PROBLEM]
+
+    def only_problem(self, code: str, **settings: str) -> Check:
+        """The one thing that is wrong."""
+        (found,) = self.wrong(**settings)
+        assert found.code == code
+        assert found.do
+        return found
+
+    def check(self, code: str, **settings: str) -> Check:
+        """The one check of this code."""
+        (found,) = [check for check in self.checks(**settings) if check.code == code]
+        assert found.do or found.result in (Result.OK, Result.SKIPPED)
+        return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "installation"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def patient(folder: Path, schema_url: str, tmp_path: Path) -> Patient:
+    """An installation that is well, on both databases."""
+    return _patient(folder, schema_url)
+
+
+@pytest.fixture
+def on_sqlite(folder: Path, sqlite_schema_url: str, tmp_path: Path) -> Patient:
+    """One on an SQLite file in its own folder."""
+    shutil.copy(tmp_path / "console.db", folder)
+    (folder / "console.db").chmod(0o600)
+    return _patient(folder, f"sqlite:///{folder / 'console.db'}")
+
+
+def _patient(folder: Path, url: str) -> Patient:
+    environ = {**KEYS, "DATABASE_URL": url, "BACKUP_FOLDER": str(folder / "backups")}
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).chmod(0o600)
+    return Patient(folder, environ)
+
+
+def test_where_all_is_well_nothing_is_wrong(patient: Patient) -> None:
+    found = patient.checks()
+
+    assert [check for check in found if check.result is Result.PROBLEM] == []
+    assert [check.code for check in found if check.result is Result.WARNING] == ["backups.newest"]
+    assert [group for group in GROUPS if group not in {check.group for check in found}] == []
+    assert [GROUPS.index(check.group) for check in found] == sorted(GROUPS.index(check.group) for check in found)
+
+
+@pytest.mark.parametrize("url", [f"postgresql://u:half@{CANARY}@h:1/db", f"mysql://u:{CANARY}@h/db"])
+def test_every_wrong_setting_is_named_at_once_and_nothing_else_starts(ready: Checkout, url: str) -> None:
+    ready.settings.update(DATABASE_URL=url, POOL_SIZE=CANARY, BIND=CANARY, SECRET_KEY=CANARY, TOKEN_PEPPERS="")
+
+    told = ready.flask("doctor", "--json")
+    shown = ready.flask("doctor")
+    others = [ready.flask(*words) for words in (["db", "status"], ["accounts", "list"], ["--help"], ["routes"])]
+
+    assert (told.returncode, told.stderr, shown.returncode) == (1, "", 1)
+    wrong = [one for one in json.loads(told.stdout)["checks"] if one["result"] == "problem"]
+    assert [one["detail"].split()[0] for one in wrong] == [
+        "DATABASE_URL",
+        "BIND",
+        "POOL_SIZE",
+        "SECRET_KEY",
+        "TOKEN_PEPPERS",
+    ]
+    assert all(f"problem  {one['detail']}\n           do: {one['do']}\n" in shown.stdout for one in wrong)
+    assert shown.stdout.endswith("\n5 problems and 1 warning.\n") or shown.stdout.endswith("\n5 problems.\n")
+    assert CANARY not in told.stdout + shown.stdout
+    assert {(other.returncode, other.stdout) for other in others} == {(1, "")}
+    assert {other.stderr.split()[0] for other in others} == {"DATABASE_URL"}
+    assert {other.stderr.count("\n") for other in others} == {1}
+
+
+def test_a_program_reads_what_a_person_reads(ready: Checkout) -> None:
+    told, shown = ready.flask("doctor", "--json"), ready.flask("doctor")
+
+    answer = json.loads(told.stdout)
+    assert (told.returncode, shown.returncode) == (0, 0)
+    assert list(answer) == ["version", "result", "problems", "warnings", "checks"]
+    assert {tuple(check) for check in answer["checks"]} == {("group", "code", "result", "detail", "do", "facts")}
+    assert answer["problems"] == 0
+    assert answer["result"] == "warning"
+    lines = [line.strip() for line in shown.stdout.splitlines()]
+    for check in answer["checks"]:
+        assert check["group"].capitalize() in lines
+        assert check["code"].startswith(f"{check['group']}.")
+        assert f"{check['result']:8} {check['detail']}" in lines or check["facts"]
+    assert lines[-1] == "Nothing is wrong; 1 warning."
+
+
+def test_a_file_of_settings_that_cannot_be_read_leaves_open_which_database_is_meant(patient: Patient) -> None:
+    patient.env_file.write_text(f"DATABASE_URL {CANARY}\n")
+    patient.env_file.chmod(0o600)
+
+    found = patient.checks()
+
+    assert [(one.code, one.facts) for one in found if one.result is Result.PROBLEM] == [
+        ("settings.values", {"setting": ".env"})
+    ]
+    skipped = {one.code for one in found if one.result is Result.SKIPPED}
+    assert {"keys.secret_key", "keys.fit", "files.database", "migrations.pending", "backups.newest"} <= skipped
+    assert CANARY not in str(found)
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_that_is_missing_or_weak_is_named(patient: Patient, name: str) -> None:
+    code = f"keys.{name.lower()}"
+
+    assert patient.only_problem(code, **{name: ""}).do.startswith("flask prepare")
+    assert patient.only_problem(code, **{name: CANARY}).detail.startswith(f"{name} ")
+
+
+def test_keys_that_stored_secrets_do_not_fit_are_named(patient: Patient, open_console: OpenConsole) -> None:
+    app = open_console(patient.environ["DATABASE_URL"])
+    make_agent(app, make_user(app), api_key="sk-0123456789")
+    other = KEYS["ENCRYPTION_KEYS"].replace("nA9s", "oB8t")
+
+    assert patient.check("keys.fit").result is Result.OK
+    assert "is not the one" in patient.only_problem("keys.fit", ENCRYPTION_KEYS=other).detail
+    assert "lacks the key k1" in patient.only_problem("keys.fit", ENCRYPTION_KEYS=other.replace("k1", "k2")).detail
+
+
+@pytest.mark.parametrize(
+    ("settings", "result"),
+    [
+        ({"PROXY_HOPS": "1"}, Result.WARNING),
+        ({"PUBLIC_URL": "https://agents.example.org"}, Result.WARNING),
+        ({"PUBLIC_URL": "http://agents.example.org", "PROXY_HOPS": "1"}, Result.WARNING),
+        ({"PUBLIC_URL": "https://agents.example.org", "PROXY_HOPS": "1"}, Result.OK),
+        ({"PUBLIC_URL": "http://localhost:8080"}, Result.OK),
+        ({"PUBLIC_URL": "http://[::1]:8080"}, Result.OK),
+        ({"PUBLIC_URL": "nonsense"}, Result.SKIPPED),
+    ],
+)
+def test_what_does_not_fit_a_proxy_in_front_is_a_warning(
+    on_sqlite: Patient, settings: dict[str, str], result: Result
+) -> None:
+    assert on_sqlite.check("settings.proxy", **settings).result is result
+
+
+@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, False), (0o644, True), (0o620, True)])
+def test_files_that_others_can_read_or_change_are_named(on_sqlite: Patient, mode: int, is_open: bool) -> None:
+    on_sqlite.backups.mkdir()
+    key, kept = on_sqlite.folder / "key", on_sqlite.backups / "console.sqlite"
+    key.write_text(KEYS["SECRET_KEY"])
+    kept.touch()
+    on_sqlite.env_file.touch()
+    del on_sqlite.environ["SECRET_KEY"]
+    on_sqlite.environ["SECRET_KEY_FILE"] = str(key)
+    closed = {on_sqlite.env_file: "env", key: "settings", on_sqlite.database: "database", kept: "backups"}
+    for path in closed:
+        path.chmod(0o600)
+    assert on_sqlite.wrong() == []
+
+    for path, name in closed.items():
+        path.chmod(mode)
+        found = on_sqlite.check(f"files.{name}")
+        assert (found.result is not Result.OK) is is_open
+        assert found.result is not Result.WARNING or name == "settings"
+        if is_open:
+            assert str(path) in found.detail
+            assert os.system(found.do) == 0
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+        assert on_sqlite.check(f"files.{name}").result is Result.OK
+
+
+@contextmanager
+def another_user(*paths: Path) -> Iterator[None]:
+    """Be somebody who owns nothing here, as far as this process can."""
+    if os.geteuid() != 0:
+        modes = {path: path.stat().st_mode for path in paths}
+        for path in paths:
+            path.chmod(0)
+        yield
+        for path, mode in modes.items():
+            path.chmod(mode)
+        return
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def test_somebody_who_may_not_read_the_file_is_told_to_be_another_user(on_sqlite: Patient) -> None:
+    for parent in (on_sqlite.folder, *on_sqlite.folder.parents):
+        if parent.owner() == on_sqlite.folder.owner() and not parent.stat().st_mode & stat.S_IXOTH:
+            parent.chmod(0o711)
+    assert on_sqlite.wrong() == []
+
+    with another_user(on_sqlite.database, on_sqlite.folder):
+        found = on_sqlite.checks()
+
+    said = {check.code: check for check in found if check.result is Result.PROBLEM}
+    assert {"files.database", "files.backups", "database.reachable"} <= said.keys()
+    assert "sudo -u USER flask doctor" in said["files.database"].do
+    assert "Permission denied" in said["database.reachable"].detail
+    assert "user who owns" in said["database.reachable"].do
+
+
+def test_what_stands_where_the_sqlite_file_should_be_is_named(on_sqlite: Patient) -> None:
+    file = on_sqlite.database
+    whole = file.read_bytes()
+    gone = on_sqlite.folder / "gone" / "console.db"
+
+    assert {one.code for one in on_sqlite.wrong(DATABASE_URL=f"sqlite:///{gone}")} == {
+        "files.database",
+        "database.reachable",
+    }
+    file.unlink()
+    assert on_sqlite.only_problem("database.reachable").do.startswith("flask db deploy")
+    assert not file.exists()
+    file.write_bytes(b"This is a text of somebody else. " * 100)
+    file.chmod(0o600)
+    assert "not a database" in on_sqlite.only_problem("database.reachable").detail
+    file.write_bytes(whole[:8192] + b"\0" * 4096 + whole[12288:])
+    assert {one.code for one in on_sqlite.wrong()} & {"database.rows", "migrations.pending", "clock.rows"}
+
+
+def test_files_beside_the_database_that_another_user_owns_are_named(on_sqlite: Patient) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("Only root can give a file away.")
+    beside = on_sqlite.folder / "console.db-shm"
+    beside.touch(mode=0o600)
+    os.chown(beside, NOBODY, -1)
+
+    found = on_sqlite.only_problem("files.database")
+
+    assert os.system(found.do) == 0
+    assert on_sqlite.wrong() == []
