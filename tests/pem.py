@@ -3,6 +3,7 @@
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from ipaddress import ip_address
 from textwrap import wrap
 
 from cryptography import x509
@@ -31,6 +32,24 @@ def certificate(name: str = "case") -> str:
     builder = x509.CertificateBuilder(who, who, _key().public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(moment).not_valid_after(moment + timedelta(days=2))
     return builder.sign(_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def certificate_for(*names: str) -> tuple[str, str]:
+    """A certificate of a server with these host names and addresses, signed by itself, and its key, both in PEM."""
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    moment = datetime.now(UTC)
+    builder = x509.CertificateBuilder(who, who, _key().public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(moment).not_valid_after(moment + timedelta(days=2))
+    builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
+    key = _key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return builder.sign(_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode(), key
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def certificate_of_no_version() -> str:
