@@ -4,7 +4,7 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
-from agents_app import api, cli, config, dbtools, health, http, logs, web
+from agents_app import api, cli, config, dbtools, health, http, logs, sub_path, web
 from agents_app.database_url import ROOT
 from agents_app.db import db, engine_options
 
@@ -21,7 +21,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config["MIGRATION_URL"] = loaded.migration_url
     app.config["BACKUP_FOLDER"] = loaded.backup_folder
     db.init_app(app)
-    for part in (logs, http):
+    for part in (logs, http, sub_path):
         part.init_app(app, loaded)
     for door in (dbtools, health, web, api, cli):
         door.init_app(app)

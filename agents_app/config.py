@@ -77,6 +77,11 @@ class Settings:
         """The scheme, host and port of that address."""
         return split(self.base_url)[0]
 
+    @property
+    def sub_path(self) -> str:
+        """The path of that address, such as /agents; empty where the console has the whole host."""
+        return split(self.base_url)[1]
+
     @cached_property
     def keys(self) -> Keys:
         """The keys, or ConfigurationError with one sentence that names the first setting that is wrong."""

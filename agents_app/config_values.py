@@ -12,6 +12,8 @@ from agents_app import origins
 from agents_app.schemas.rules import ip_address
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+# Segments that every program writes in the same way; "." and ".." lead to another path.
+SUB_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*/?")
 # A name that needs no quotes anywhere.
 SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -55,9 +57,12 @@ def public_url(text: str) -> str:
     """The address that people type, in its one normal spelling."""
     with suppress(ValueError):
         origin, rest = origins.split(text)
-        if rest in ("", "/"):
-            return str(origin)
-    raise ValueError("must be the address people type, such as https://agents.example.org (no path).")
+        if SUB_PATH.fullmatch(rest):
+            return f"{origin}{rest.removesuffix('/')}"
+    raise ValueError(
+        "must be the address people type, such as https://agents.example.org or https://example.org/agents: "
+        + "http or https, a host, perhaps a port and a path of letters, digits, dots, dashes, _ and ~."
+    )
 
 
 def path(text: str) -> str:

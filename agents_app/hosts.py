@@ -27,7 +27,7 @@ def check(*, is_open: bool) -> None:
     known = settings()
     if request_ctx.url_adapter is None:
         # The framework takes this host for none ("a..b"); the page that refuses it has addresses to write all the same.
-        request_ctx.url_adapter = current_app.url_map.bind(known.origin.place)
+        request_ctx.url_adapter = current_app.url_map.bind(known.origin.place, known.sub_path)
     if is_open or asked_host() in current_app.extensions["hosts"]:
         return
     if known.public_url is None:

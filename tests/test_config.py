@@ -29,7 +29,14 @@ BAD = [
     ("DATABASE_URL", f"postgresql://u:{CANARY}@host:port/db"),
     ("PUBLIC_URL", "agents.example.org"),
     ("PUBLIC_URL", "ftp://agents.example.org"),
-    ("PUBLIC_URL", "https://agents.example.org/console"),
+    ("PUBLIC_URL", "https://agents.example.org//console"),
+    ("PUBLIC_URL", "https://agents.example.org/console//"),
+    ("PUBLIC_URL", "https://agents.example.org/../console"),
+    ("PUBLIC_URL", "https://agents.example.org/console/."),
+    ("PUBLIC_URL", "https://agents.example.org/c%6fnsole"),
+    ("PUBLIC_URL", "https://agents.example.org/my console"),
+    ("PUBLIC_URL", "https://agents.example.org/console?a=b"),
+    ("PUBLIC_URL", "https://agents.example.org/console#x"),
     ("PUBLIC_URL", f"https://root:{CANARY}@agents.example.org"),
     ("PUBLIC_URL", "https://"),
     ("PUBLIC_URL", "https://[::1"),
@@ -290,6 +297,21 @@ def test_a_public_url_says_how_people_reach_the_console(url: str, is_https: bool
 
     assert found.public_url == url.lower().rstrip("/")
     assert found.is_https is is_https
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("https://Example.org/Agents/", "/Agents"),
+        ("https://example.org:8443/tools/agents_1", "/tools/agents_1"),
+        ("http://[::1]/..agents.~", "/..agents.~"),
+        ("https://example.org/", ""),
+    ],
+)
+def test_the_path_of_a_public_url_keeps_its_case_and_loses_its_last_slash(url: str, path: str) -> None:
+    found = load({"PUBLIC_URL": url}, None)
+
+    assert (found.sub_path, found.base_url) == (path, f"{found.origin}{path}")
 
 
 @pytest.mark.parametrize("text", ["[::1]:8000", "::1:8000"])

@@ -46,6 +46,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
     "http": ({"config", "errors", "hosts", "operations"}, {"flask", "orjson", "werkzeug"}),
+    "sub_path": ({"config"}, {"flask"}),
     "health": ({"errors", "operations"}, {"flask", "orjson"}),
     "api": (
         {"config", "connections", "errors", "http", "operations", "schemas"},

@@ -13,6 +13,7 @@ from agents_app.api import docs, documents
 from agents_app.api.answers import REPLAYED
 from agents_app.api.registrar import Endpoint
 from agents_app.api.shapes import REF
+from agents_app.config import Settings
 from agents_app.operations.permissions import PERMISSIONS
 
 PATH = "/openapi.json"
@@ -67,7 +68,8 @@ EXAMPLES = {
 
 def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
     """Serve the document; it is made once, when the app is."""
-    content = orjson.dumps(document(prefix, endpoints))
+    known: Settings = app.extensions["settings"]
+    content = orjson.dumps(document(prefix, endpoints, known.sub_path))
     validator = hashlib.sha256(content).hexdigest()[:16]
 
     def openapi() -> Response:
@@ -79,12 +81,14 @@ def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
     app.add_url_rule(PATH, "openapi", openapi, provide_automatic_options=False)
 
 
-def document(prefix: str, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """The whole document (OpenAPI 3.1)."""
+def document(prefix: str, endpoints: Sequence[Endpoint], sub_path: str = "") -> dict[str, Any]:
+    """The whole document (OpenAPI 3.1) of a console below this path."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(prefix + endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
-    return {
+    # Without it they are where the document is.
+    servers = {"servers": [{"url": sub_path}]} if sub_path else {}
+    return servers | {
         "openapi": "3.1.0",
         "info": {"title": "Agent Console", "version": __version__, "description": INTRODUCTION},
         "security": [{"token": []}],

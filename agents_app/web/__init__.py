@@ -4,6 +4,7 @@ from flask import Blueprint, Flask, Response
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from agents_app import http
+from agents_app.config import Settings
 from agents_app.errors import NotSignedIn
 from agents_app.web import (
     account,
@@ -70,5 +71,7 @@ def init_app(app: Flask) -> None:
 
 
 def password_paths(app: Flask) -> set[str]:
-    """The addresses of the forms whose passwords are hashed."""
-    return {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint in PASSWORD_FORMS}
+    """The paths of the forms whose passwords are hashed, as they may come in."""
+    known: Settings = app.extensions["settings"]
+    paths = [rule.rule for rule in app.url_map.iter_rules() if rule.endpoint in PASSWORD_FORMS]
+    return {f"{before}{path}" for path in paths for before in ("", known.sub_path)}

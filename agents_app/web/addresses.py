@@ -2,22 +2,32 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from flask import request, url_for
 
-HOME = "/"
 PLACES = ("cursor", "before")
 
 
+def home() -> str:
+    """The path of the home page, with which the paths of all pages begin."""
+    return url_for("web.agents.home")
+
+
+def here() -> str:
+    """The path and query of this request, as the browser has them."""
+    return (request.script_root + request.full_path).rstrip("?")
+
+
 def local_path(text: str | None) -> str:
-    """The path if it is one of this site, else the home page."""
+    """The path if it is one of this console, else the home page."""
     # Browsers read a backslash as a slash, and drop TAB, CR and LF.
-    if not text or not text.startswith("/") or text.startswith("//") or "\\" in text:
-        return HOME
+    if not text or not text.startswith(home()) or text.startswith("//") or "\\" in text:
+        return home()
     if any(ord(char) < 33 or ord(char) == 127 for char in text) or urlsplit(text).netloc:
-        return HOME
-    return text
+        return home()
+    # Browsers go up at "..", in each of its spellings, which may lead to another program of this host.
+    return home() if ".." in unquote(urlsplit(text).path).split("/") else text
 
 
 class ListAddress:

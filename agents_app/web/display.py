@@ -7,17 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, current_app, g, url_for
 from lucide.jinja import lucide
 from markupsafe import Markup
 
 from agents_app import __version__
-from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.db import now
 from agents_app.schemas.choices import ConnectionType
 from agents_app.schemas.fields import field_notes
-from agents_app.web.addresses import with_back
+from agents_app.web.addresses import here, with_back
 from agents_app.web.theme import THEMES, chosen_theme
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -69,8 +68,7 @@ def _shell() -> dict[str, Any]:
         "actor": g.get("actor"),
         "theme": chosen_theme(),
         "themes": THEMES,
-        "here": request.full_path.rstrip("?"),
-        "api_docs_path": settings().api_docs_path,
+        "here": here(),
         "version": __version__,
     }
 

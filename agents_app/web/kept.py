@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 from agents_app.errors import Malformed
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.pem import without_private_keys
-from agents_app.web.addresses import with_back
+from agents_app.web.addresses import here, with_back
 from agents_app.web.forms import AgentForm, FormData
 
 NAME = "kept"
@@ -186,7 +186,7 @@ def _typed_now() -> list[tuple[str, str]]:
 
 def _address(form: Form) -> str:
     if not form.place:
-        return request.full_path.rstrip("?")
+        return here()
     given = request.view_args or {}
     is_about_it = current_app.url_map.is_endpoint_expecting(form.place, *given)
     return with_back(form.place, **(given if is_about_it else {}))

@@ -1,0 +1,159 @@
+"""Below a path of PUBLIC_URL every address begins with it, whether or not the proxy takes it off what it passes on."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from agents_app import web
+from agents_app.db import db
+from agents_app.web.addresses import local_path
+from tests.conftest import OpenConsole
+from tests.make import PASSWORD, agent_values, make_app, make_token
+from tests.security.conftest import Visitor
+from tests.security.house import House
+from tests.security.test_matrix import ROWS
+from tests.web.conftest import Page
+
+ORIGIN = "https://example.org"
+# The first is also the beginning of addresses of the console's own.
+ROOTS = ["/agents", "/Tools/console_1"]
+GET_RULES = [rule for method, rule in ROWS if method == "GET"]
+# The proxy passes the path on, or takes it off.
+WAYS = ["passed on", "taken off"]
+LEADS = "href|src|action|formaction|data-document"
+
+
+@pytest.fixture(scope="module", params=ROOTS)
+def house(
+    request: pytest.FixtureRequest, _sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    """A console below this path."""
+    file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("below") / "console.db")
+    app = make_app(f"sqlite:///{file}", PUBLIC_URL=ORIGIN + request.param)
+    yield House(app)
+    with app.app_context():
+        db.engine.dispose()
+
+
+def root_of(app: Flask) -> str:
+    path: str = app.extensions["settings"].sub_path
+    return path
+
+
+def ask(visitor: Visitor, way: str, method: str, path: str, *given: Any, **more: Any) -> TestResponse:
+    """Ask for a path of the console, as a proxy of this kind passes it on."""
+    root = root_of(visitor.app)
+    environ = {"PATH_INFO": (root if way == "passed on" else "") + path.partition("?")[0], "SCRIPT_NAME": ""}
+    return visitor.ask(method, path, *given, environ_overrides=environ, **more)
+
+
+def led_to(answer: TestResponse) -> set[str]:
+    """Every address on a page but those within the page itself."""
+    found = set(re.findall(rf' (?:{LEADS})="([^"]+)"', answer.text))
+    return {address for address in found if not address.startswith(("data:", "#", "?"))}
+
+
+@pytest.mark.parametrize("house", ROOTS[:1], indirect=True)
+@pytest.mark.parametrize("rule", GET_RULES)
+def test_every_page_leads_below_it_only(house: House, rule: str) -> None:
+    path, root = house.path(rule), root_of(house.app)
+    for way in WAYS:
+        with ask(house.visitor("admin"), way, "GET", path) as answer:
+            assert str(answer.status_code) == ROWS["GET", rule]["admin"].replace("in", "303")
+            assert answer.headers.get("Location", f"{root}/").startswith(f"{root}/")
+            if answer.mimetype == "text/html" and answer.status_code == 200:
+                assert led_to(answer)
+                assert {address for address in led_to(answer) if not address.startswith(f"{root}/")} == set()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_signing_in_leads_to_the_page_that_was_asked_for(house: House, way: str) -> None:
+    visitor, root = Visitor(house.app), root_of(house.app)
+
+    asked = ask(visitor, way, "GET", "/agents?q=x")
+    page = Page(ask(visitor, way, "GET", "/sign-in?" + asked.headers["Location"].partition("?")[2]))
+    wanted = page.root.one("input", name="next")["value"]
+    form = {"email": house.admin.email, "password": PASSWORD, "next": wanted}
+    entered = ask(visitor, way, "POST", "/sign-in", form)
+
+    assert asked.headers["Location"].startswith(f"{root}/sign-in?")
+    assert (wanted, entered.headers["Location"]) == (f"{root}/agents?q=x", f"{root}/agents?q=x")
+    for cookie in entered.headers.getlist("Set-Cookie"):
+        # Browsers take a name that begins so for all of the host only.
+        assert cookie.startswith("__Host-")
+        assert "Path=/;" in f"{cookie};"
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/agent", "{root}", "{root}x/", "{root}/../other", "{root}/%2e%2E/other", "//evil.example{root}/"]
+)
+def test_signing_in_never_leads_to_another_program_of_the_host(house: House, address: str) -> None:
+    root = root_of(house.app)
+    with house.app.test_request_context(base_url=ORIGIN + root):
+        assert local_path(address.format(root=root)) == f"{root}/"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_form_whose_session_ended_is_sent_again_below_it(house: House, way: str) -> None:
+    visitor, root = house.visitor("ended"), root_of(house.app)
+
+    page = Page(ask(visitor, way, "POST", "/tokens/new", {"name": "ci"}))
+    kept = page.root.one("input", name="kept")["value"]
+    after = ask(visitor, way, "POST", "/sign-in", {"email": house.admin.email, "password": PASSWORD, "kept": kept})
+
+    assert (page.status, after.status_code) == (401, 200)
+    assert f"{root}/tokens/new" in led_to(after)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_api_says_where_below_it_things_are(house: House, way: str) -> None:
+    program, root = Visitor(house.app, token=make_token(house.app, house.admin, "write")), root_of(house.app)
+
+    made = ask(program, way, "POST", "/api/v1/agents", json=agent_values())
+    place = made.headers["Location"]
+    document = ask(program, way, "GET", "/openapi.json").json
+
+    assert (made.status_code, place) == (201, f"{root}/api/v1/agents/{made.json['id']}")
+    assert ask(program, way, "GET", place.removeprefix(root)).status_code == 200
+    assert document["servers"] == [{"url": root}]
+    refused = ask(program, way, "GET", "/api/v1/nothing")
+    assert (refused.status_code, refused.mimetype) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_health_and_errors_answer_with_and_without_it(house: House, way: str) -> None:
+    visitor, root = Visitor(house.app), root_of(house.app)
+
+    assert ask(visitor, way, "GET", "/healthz", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+    assert ask(visitor, way, "GET", "/readyz").status_code == 200
+    for answer in (ask(visitor, way, "GET", "/nothing"), ask(visitor, way, "GET", "/", headers={"Host": "a..b"})):
+        assert answer.status_code in (400, 404)
+        assert all(address.startswith(f"{root}/") for address in led_to(answer))
+
+
+def test_forms_with_passwords_wait_for_a_place_as_ever(house: House) -> None:
+    root = root_of(house.app)
+    costly = web.password_paths(house.app)
+
+    assert {"/sign-in", f"{root}/sign-in", "/setup", f"{root}/setup"} <= costly
+    assert {path.removeprefix(root) for path in costly} == {
+        rule.rule for rule in house.app.url_map.iter_rules() if rule.endpoint in web.PASSWORD_FORMS
+    }
+
+
+@pytest.mark.parametrize("root", ["/static", "/api", "/join", "/gibberish-xyz-123"])
+def test_it_may_be_called_as_an_address_of_the_console(
+    sqlite_schema_url: str, open_console: OpenConsole, root: str
+) -> None:
+    house = House(open_console(sqlite_schema_url, PUBLIC_URL=ORIGIN + root))
+    for way in WAYS:
+        for path in ("/agents", "/people", "/static/app.css", "/gibberish-xyz-123", "/openapi.json", "/profile"):
+            with ask(house.visitor("admin"), way, "GET", path) as answer:
+                assert answer.status_code == 200, (way, path)
+        assert ask(house.visitor("token"), way, "GET", "/api/v1/me").status_code == 200
