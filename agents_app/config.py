@@ -214,6 +214,9 @@ def _wrong_together(loaded: Settings) -> Iterator[tuple[tuple[str, str], str]]:
     if loaded.public_url is None and not ipaddress.ip_address(loaded.bind[0]).is_loopback:
         sentence = "BIND must be a loopback address until PUBLIC_URL says how people reach the console."
         yield ("BIND", "PUBLIC_URL"), sentence
+    if loaded.migration_url.get_backend_name() != loaded.database_url.get_backend_name():
+        sentence = "MIGRATION_DATABASE_URL must name the database of DATABASE_URL, by another address."
+        yield ("MIGRATION_DATABASE_URL", "DATABASE_URL"), sentence
     if loaded.session_idle > loaded.session_max:
         yield ("SESSION_IDLE", "SESSION_MAX"), "SESSION_IDLE must not be longer than SESSION_MAX (both are minutes)."
 

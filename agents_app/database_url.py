@@ -6,47 +6,64 @@ PostgreSQL takes settings of a session in `options`, written as on its command l
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
-import sqlalchemy as sa
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+
+from agents_app import postgresql_url
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTING = re.compile(r"(?:-c\s*|--)(?P<name>[A-Za-z_][\w.-]*)=(?P<value>(?:\\.|\S)*)", re.DOTALL)
+POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg2")
+SQLITE = ("sqlite", "sqlite+pysqlite")
+# `host=… dbname=…`, as libpq takes it too.
+DSN = re.compile(r"[a-z_]+\s*=")
+# What is pasted from elsewhere (its beginning), and what to write in place of it.
+PASTED = {
+    re.compile(r"psql\s"): "begins with psql. Write only the address that stands behind it.",
+    re.compile(r"jdbc:"): "begins with jdbc:, as Java writes it. Leave that out.",
+    re.compile(r"(postgres(ql)?|sqlite)\+(?!psycopg2:|pysqlite:)"): (
+        "names a driver that the console does not use. Write postgresql:// or sqlite:///, without one."
+    ),
+    re.compile(r"[A-Za-z ]+=[^;=]*;[A-Za-z ]+="): (
+        "is written for .NET, with semicolons. Write postgresql://user:password@host:5432/dbname."
+    ),
+}
+SQLITE_FORM = "such as sqlite:///instance/console.db (below the project's root) or sqlite:////srv/console.db."
 
 
 def parse_url(text: str) -> URL:
     """A database URL as the console uses it: psycopg2 for PostgreSQL, an absolute path for SQLite.
 
-    Relative SQLite paths start at the project's root. Raises ValueError with a sentence that repeats no secret.
+    Relative paths start at the project's root. Raises ValueError with a sentence that repeats no secret.
     """
+    text = text.strip()
+    for beginning, advice in PASTED.items():
+        if beginning.match(text):
+            raise ValueError(advice)
+    scheme = text.partition(":")[0].lower()
+    if scheme in SQLITE:
+        return _sqlite_file_url(text)
+    if "://" in text and scheme in POSTGRESQL:
+        return postgresql_url.read_uri(text, ROOT)
+    if DSN.match(text):
+        return postgresql_url.read_dsn(text, ROOT)
+    raise ValueError("must begin with postgresql:// or sqlite:///." if "://" in text else postgresql_url.NOT_A_URL)
+
+
+def _sqlite_file_url(text: str) -> URL:
+    rest = text[text.index(":") :]
+    path = unquote(rest.removeprefix(":///"))
+    if not rest.startswith(":///"):
+        raise ValueError(f"must have three slashes and then the path, {SQLITE_FORM}")
+    if not path or path == ":memory:" or path.endswith("/") or "?" in path:
+        raise ValueError(f"must name a file for SQLite and nothing more, {SQLITE_FORM}")
+    if re.match(r"file:|[A-Za-z]:|.*\\", path) or "\0" in path:
+        raise ValueError(f"must name the file by its plain path, {SQLITE_FORM}")
     try:
-        url = sa.make_url(text.strip())
-    except (ArgumentError, ValueError):
-        raise ValueError("is not a database URL; write postgresql://user:password@host:5432/dbname.") from None
-    if url.drivername in ("postgresql", "postgres", "postgresql+psycopg2"):
-        return _postgresql_url(url)
-    if url.drivername in ("sqlite", "sqlite+pysqlite"):
-        return _sqlite_file_url(url)
-    raise ValueError("must begin with postgresql:// or sqlite:///.")
-
-
-def _postgresql_url(url: URL) -> URL:
-    # Without a host the server is on this machine; what stands behind a question mark may name the database too.
-    if not (url.database or url.query):
-        raise ValueError("must name the database; write postgresql://user:password@host:5432/dbname.")
-    if "@" in (url.host or ""):
-        # The password's end would be shown and looked up as the name of a host.
-        raise ValueError("has more than one @; in a password write %40 for it.")
-    if any("\0" in str(part) for part in url):
-        raise ValueError("holds a zero byte (%00), which PostgreSQL does not take.")
-    return url.set(drivername="postgresql+psycopg2")
-
-
-def _sqlite_file_url(url: URL) -> URL:
-    if not url.database or url.database == ":memory:" or url.query:
-        raise ValueError("must name a file for SQLite and nothing more, such as sqlite:///instance/console.db.")
-    return url.set(drivername="sqlite", database=str(ROOT / Path(url.database).expanduser()))
+        return URL.create("sqlite", database=str(ROOT / Path(path).expanduser()))
+    except RuntimeError:
+        raise ValueError("begins with ~ and the name of nobody here.") from None
 
 
 def session_settings(url: URL) -> dict[str, str]:

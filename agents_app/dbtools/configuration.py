@@ -16,7 +16,7 @@ BACKUPS = ROOT / "backups"
 def migration_url(app: Flask) -> URL:
     """The database of the app as migrations reach it: its MIGRATION_URL, else its SQLALCHEMY_DATABASE_URI."""
     uri = app.config.get("MIGRATION_URL") or app.config["SQLALCHEMY_DATABASE_URI"]
-    return parse_url(uri.render_as_string(hide_password=False) if isinstance(uri, URL) else str(uri))
+    return uri if isinstance(uri, URL) else parse_url(uri)
 
 
 def alembic_config(url: URL, patience: Patience | None = None) -> Config:

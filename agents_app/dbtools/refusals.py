@@ -118,9 +118,13 @@ def _cause(error: DBAPIError, url: URL) -> str:
 
 def place(url: URL) -> str:
     """The address of a database as it may be shown: no password, wherever it stands."""
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite:///{url.database}"
     query = {name: "***" if "password" in name else value for name, value in url.query.items()}
     shown = url.set(drivername=url.get_backend_name(), query=query).render_as_string(hide_password=True)
-    return shown.replace(quote("***"), "***")
+    for sign in ("***", ",", "/"):
+        shown = shown.replace(quote(sign, safe=""), sign)
+    return shown
 
 
 def _without_password(text: str, url: URL) -> str:

@@ -1,0 +1,66 @@
+"""Odd addresses of one real database: everything that reads an address finds it there."""
+
+import json
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from agents_app.database_url import parse_url
+from tests.dbtools.conftest import Flasks
+from tests.dbtools.tools import engine_of, product
+
+ODD = {
+    "a folder before the path": "postgresql://{user}@{quoted_host}:{port}/{name}",
+    "percent codes": "postgresql://{quoted_user}:{quoted_password}@{quoted_host}:{port}/{quoted_name}?connect_timeout=9",
+    "all behind the question mark": "postgres:///?host={host}&port={port}&user={user}&dbname={name}",
+    "of several hosts the first that answers": "postgresql://{user}@%2Fnowhere:1,{quoted_host}:{port}/{name}",
+    "several hosts, one port": "postgresql://{user}@/{name}?host=/nowhere,{host}&port={port}",
+    "one that can be written to": "postgresql://{user}@{quoted_host}:{port}/{name}?target_session_attrs=read-write",
+    "libpq's other form": "host={host} port={port} user={user} dbname={name}",
+}
+
+
+@pytest.fixture(params=ODD)
+def odd_url(request: pytest.FixtureRequest, postgres_schema_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Another way to write the address of a database with every table."""
+    url = sa.make_url(postgres_schema_url)
+    host = url.query.get("host", url.host)
+    parts = {"user": url.username, "name": url.database, "host": host, "port": url.port or 5432}
+    quoted = {
+        f"quoted_{name}": "".join(f"%{byte:02X}" for byte in str(text).encode())
+        for name, text in {**parts, "password": url.password or "a/b@"}.items()
+    }
+    # For the addresses without one, where a server asks for it.
+    monkeypatch.setenv("PGPASSWORD", str(url.password or "none"))
+    return ODD[str(request.param)].format(**parts, **quoted)
+
+
+def test_alembic_flask_db_and_pg_dump_find_the_database(odd_url: str, flask_db: Flasks, tmp_path: Path) -> None:
+    with engine_of(odd_url).connect() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+
+    command.check(product(odd_url))
+    status = flask_db(odd_url, "status", "--json")
+    backup = flask_db(odd_url, "backup", "--json")
+
+    assert parse_url(odd_url).database == name
+    assert (status.exit_code, json.loads(status.stdout)["pending"]) == (0, [])
+    assert (backup.exit_code, backup.stderr.count("rror")) == (0, 0)
+    assert Path(json.loads(backup.stdout)["file"]).is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["sqlite://x.db", "postgresql://u:canary@h/d?sslmode=yes", "jdbc:postgresql://h/canary"]
+)
+def test_the_address_of_a_scratch_database_is_read_like_every_other(
+    text: str, sqlite_schema_url: str, flask_db: Flasks
+) -> None:
+    refused = flask_db(sqlite_schema_url, "rehearse", "--scratch-url", text)
+
+    with pytest.raises(ValueError, match=r".") as refusal:
+        parse_url(text)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == f"Error: --scratch-url {refusal.value}\n"
+    assert "canary" not in refused.stderr
