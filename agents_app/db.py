@@ -20,13 +20,13 @@ from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from agents_app.database_errors import NO_FILE, plain_errors
+from agents_app.database_session import OpenSession, autocommitting
 from agents_app.database_url import ROOT
 
 # Where the SQLite database stands unless DATABASE_URL says otherwise.
 INSTANCE = ROOT / "instance"
 
 POOL_TIMEOUT_S = 3
-CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
 
@@ -74,9 +74,12 @@ class Database(SQLAlchemy):
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A Core connection for SELECTs, each its own transaction: no BEGIN and no ROLLBACK round trip."""
+        """A Core connection for SELECTs, each its own transaction: no BEGIN and no ROLLBACK round trip.
+
+        Through a pooler they are one transaction, since limits hold in transactions only there.
+        """
         reading = self.engine.execution_options(console_begin="")
-        with plain_errors(), reading.connect() as connection, _autocommit(connection):
+        with plain_errors(), reading.connect() as connection, autocommitting(connection):
             yield connection
 
     @contextmanager
@@ -118,12 +121,12 @@ def engine_options(url: URL, pool_size: int) -> dict[str, Any]:
         "hide_parameters": True,
     }
     if url.get_backend_name() == "postgresql":
-        limits = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
-        options["connect_args"] = {
-            "connect_timeout": CONNECT_TIMEOUT_S,
-            "application_name": "agent-console",
-            "options": limits,
+        limits = {
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
+            "timezone": "UTC",
         }
+        options["creator"] = OpenSession(url, "agent-console", limits)
     else:
         options["connect_args"] = {"timeout": LOCK_TIMEOUT_MS / 1000}
     return options
@@ -140,22 +143,6 @@ def create_sqlite_file(url: URL) -> None:
     if path.parent == INSTANCE:
         path.parent.mkdir(exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-
-
-@contextmanager
-def _autocommit(connection: Connection) -> Iterator[None]:
-    # Not by SQLAlchemy's isolation level: to set that back it asks the server, and where the server has gone
-    # meanwhile, the connection is never given back to the pool.
-    if connection.dialect.name != "postgresql":
-        yield
-        return
-    driver: Any = connection.connection.dbapi_connection
-    driver.autocommit = True
-    try:
-        yield
-    finally:
-        if not driver.closed:
-            driver.autocommit = False
 
 
 @event.listens_for(Engine, "do_connect")

@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
-from agents_app.db import CONNECT_TIMEOUT_S
+from agents_app.database_session import CONNECT_TIMEOUT_S, parameters
 
 DEBIAN = Path("/usr/lib/postgresql")
 
@@ -83,19 +83,18 @@ def _complaint(told: list[str]) -> str:
     return re.sub(r"^.*?\berror:\s+(?:.*?\bERROR:\s+)?", "", lines[0]).rstrip(".") + "." if lines else ""
 
 
-def _given(url: URL) -> dict[str, str]:
-    return {name: str(value) for name, value in url.get_dialect()().create_connect_args(url)[1].items()}
-
-
 def _conninfo(url: URL) -> str:
     # Everybody on the machine can read a command line, so the password is not in it.
-    given = {name: value for name, value in _given(url).items() if name != "password"}
-    escaped = {name: value.replace("\\", "\\\\").replace("'", "\\'") for name, value in given.items()}
+    given, options = parameters(url)
+    # Also where it is empty: nothing is taken from PGOPTIONS then.
+    given["options"] = options
+    escaped = {name: str(value).replace("\\", "\\\\").replace("'", "\\'") for name, value in given.items()}
+    escaped.pop("password", None)
     return " ".join(f"{name}='{value}'" for name, value in escaped.items())
 
 
 def _environment(url: URL | None) -> dict[str, str]:
     # Their messages are read here, so they are in English.
     environment = {**os.environ, "LC_ALL": "C", "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT_S)}
-    password = _given(url).get("password") if url else None
+    password = parameters(url)[0].get("password") if url else None
     return {**environment, "PGPASSWORD": password} if password else environment

@@ -12,7 +12,8 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from agents_app.database_errors import NO_FILE
-from agents_app.db import CONNECT_TIMEOUT_S, LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS
+from agents_app.database_session import OpenSession, is_pooled, own_session
+from agents_app.db import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS
 from agents_app.dbtools import postgresql, sqlite
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.say import say
@@ -49,7 +50,7 @@ def migrating(url: URL, patience: Patience, *, verbose: bool) -> Iterator[Connec
 
     On SQLite it is inside one transaction that ends with the block; on PostgreSQL it is in none.
     """
-    engine = _engine(url)
+    engine = _engine(url, keeps_session=True)
     if verbose:
         event.listen(engine, "before_cursor_execute", lambda *call: say(call[2].strip()))
     alone = sqlite.alone if engine.dialect.name == "sqlite" else postgresql.alone
@@ -66,18 +67,33 @@ def deploying(url: URL, patience: Patience) -> Iterator[None]:
     if url.get_backend_name() == "sqlite":
         yield
         return
-    with postgresql.taking(postgresql.DEPLOYMENT, _engine(url), patience):
+    with postgresql.taking(postgresql.DEPLOYMENT, _engine(url, keeps_session=True), patience):
         yield
 
 
-def _engine(url: URL) -> Engine:
+@contextmanager
+def outside_transactions(url: URL) -> Iterator[Connection]:
+    """A connection each of whose statements is carried out at once, as databases are made and dropped."""
+    with own_session(_engine(url, keeps_session=True)) as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def url_for_programs(url: URL) -> URL:
+    """The URL for a program of PostgreSQL that works on this database: without `options` where they cannot be sent.
+
+    Raises Unavailable for a pooler in transaction mode, where such a program would work on several sessions.
+    """
+    with own_session(_engine(url, keeps_session=True)) as connection:
+        return url.difference_update_query(["options"]) if is_pooled(connection) else url
+
+
+def _engine(url: URL, *, keeps_session: bool = False) -> Engine:
     options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
     if url.get_backend_name() == "sqlite":
         return sa.create_engine(url, connect_args={"timeout": sqlite.DRIVER_WAITS_S}, **options)
     # Updates of many rows go a hundred to a message, which is one transaction where each statement commits.
     options |= {"executemany_mode": "values_plus_batch", "executemany_batch_page_size": postgresql.BATCH}
-    connect = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": APPLICATION}
-    return sa.create_engine(url, connect_args=connect, **options)
+    return sa.create_engine(url, creator=OpenSession(url, APPLICATION, keeps_session=keeps_session), **options)
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

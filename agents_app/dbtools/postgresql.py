@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database_session import own_session
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.say import say
 
@@ -53,7 +54,7 @@ LIMIT 3
 def alone(engine: Engine, patience: Patience) -> Iterator[Connection]:
     """A connection, in no transaction, that keeps other migrations of this database waiting until the block ends.
 
-    The lock goes with the connection, so nobody has to clean up after a migration that was killed.
+    The lock goes with the session, so nobody has to clean up after a migration that was killed.
     """
     with taking(MIGRATION, engine, patience) as connection:
         connection.exec_driver_sql(f"SET lock_timeout = {int(patience.lock * 1000)}")
@@ -66,7 +67,7 @@ def alone(engine: Engine, patience: Patience) -> Iterator[Connection]:
 @contextmanager
 def taking(turn: Turn, engine: Engine, patience: Patience) -> Iterator[Connection]:
     """A connection, in no transaction, that has its turn until the block ends. Raises CommandError when that is far."""
-    with engine.connect() as connection:
+    with own_session(engine) as connection:
         _notice_a_killed_client(connection)
         _wait_for(turn, connection, patience)
         connection.commit()

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agents_app.dbtools.clients import program, run
 from agents_app.dbtools.columns import quoted
-from agents_app.dbtools.connections import looking
+from agents_app.dbtools.connections import looking, url_for_programs
 from agents_app.dbtools.say import progress, say
 
 MAGIC = b"PGDMP"
@@ -36,7 +36,7 @@ def write(url: URL, path: Path) -> None:
     server, tables = _look(url)
     dump = [program("pg_dump", server), "--format=custom", "--verbose", f"--lock-wait-timeout={LOCK_WAIT_MS}"]
     with progress("Backup", len(tables)) as advance:
-        run([*dump, f"--file={path}"], url, lambda line: advance("dumping contents of table" in line))
+        run([*dump, f"--file={path}"], url_for_programs(url), lambda line: advance("dumping contents of table" in line))
     check(url, path)
 
 
@@ -66,7 +66,7 @@ def read(url: URL, path: Path) -> None:
         try:
             run(
                 [*restore, "--no-owner", "--no-privileges", f"--use-list={chosen.name}", str(path)],
-                url,
+                url_for_programs(url),
                 lambda line: advance("processing data for table" in line),
             )
         except CommandError as refusal:

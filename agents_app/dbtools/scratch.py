@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agents_app.db import create_sqlite_file
 from agents_app.dbtools.columns import quoted
-from agents_app.dbtools.connections import looking
+from agents_app.dbtools.connections import looking, outside_transactions
 from agents_app.dbtools.say import say
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -56,7 +56,7 @@ def _made(url: URL) -> Iterator[URL]:
     start = f"{(url.database or '')[:40]}_scratch_"
     name = f"{start}{uuid.uuid4().hex[:8]}"
     try:
-        with _outside(url) as connection:
+        with outside_transactions(url) as connection:
             for left in connection.scalars(sa.text(LEFT_DATABASES), {"start": start}):
                 say(f"The database {left} {LEFT} To remove it: DROP DATABASE {quoted(connection, left)}")
             connection.exec_driver_sql(f"CREATE DATABASE {quoted(connection, name)} TEMPLATE template0")
@@ -81,16 +81,9 @@ def _made(url: URL) -> Iterator[URL]:
 
 def _drop(url: URL, name: str) -> None:
     # WITH (FORCE) is refused to an ordinary role while autovacuum works there; without it autovacuum gives way.
-    with _outside(url) as connection:
+    with outside_transactions(url) as connection:
         connection.execute(sa.text(OWN_SESSIONS), {"name": name})
         connection.exec_driver_sql(f"DROP DATABASE {quoted(connection, name)}")
-
-
-@contextmanager
-def _outside(url: URL) -> Iterator[Connection]:
-    # A connection without a transaction, as databases are made and dropped.
-    with looking(url) as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
