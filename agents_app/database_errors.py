@@ -24,6 +24,11 @@ def plain_errors() -> Iterator[None]:
         raise refusal from error
 
 
+def is_missing_column(error: DBAPIError) -> bool:
+    """Whether a statement names a column that its table does not have."""
+    return getattr(error.orig, "pgcode", None) == "42703" or "no such column" in str(error.orig)
+
+
 def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     if isinstance(error, IntegrityError):
         return Conflict("This does not fit what is stored. Load it again and repeat the change.")

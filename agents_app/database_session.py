@@ -67,7 +67,8 @@ class OpenSession:
         self._connect, self._options = parameters(url)
         self._connect["application_name"] = application
         self._limits = dict(limits or {})
-        self._given = session_settings(url)
+        # psycopg2 reads and writes UTF-8, see `parameters`.
+        self._given = {name: value for name, value in session_settings(url).items() if name != "client_encoding"}
         self._keeps_session = keeps_session
         self._is_direct = False
 
@@ -121,6 +122,8 @@ def parameters(url: URL) -> tuple[dict[str, Any], str]:
     """What libpq is given for a URL, without `options`, and these by themselves."""
     dialect = url.get_dialect()()
     found: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **dialect.create_connect_args(url)[1]}
+    # Before PGCLIENTENCODING, `options` and the role's own settings.
+    found["client_encoding"] = "utf8"
     return found, str(found.pop("options", ""))
 
 

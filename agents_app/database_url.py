@@ -30,6 +30,11 @@ PASTED = {
     ),
 }
 SQLITE_FORM = "such as sqlite:///instance/console.db (below the project's root) or sqlite:////srv/console.db."
+# The first name of a `search_path`: in double quotes, where a quote is written twice, or without them and in any case.
+FIRST = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^,\s]*))')
+PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+# The schema that is called like the role; a server looks for it first where nothing says otherwise.
+USER_SCHEMA = "$user"
 
 
 def parse_url(text: str) -> URL:
@@ -45,9 +50,9 @@ def parse_url(text: str) -> URL:
     if scheme in SQLITE:
         return _sqlite_file_url(text)
     if "://" in text and scheme in POSTGRESQL:
-        return postgresql_url.read_uri(text, ROOT)
+        return _with_one_schema(postgresql_url.read_uri(text, ROOT))
     if DSN.match(text):
-        return postgresql_url.read_dsn(text, ROOT)
+        return _with_one_schema(postgresql_url.read_dsn(text, ROOT))
     raise ValueError("must begin with postgresql:// or sqlite:///." if "://" in text else postgresql_url.NOT_A_URL)
 
 
@@ -66,29 +71,52 @@ def _sqlite_file_url(text: str) -> URL:
         raise ValueError("begins with ~ and the name of nobody here.") from None
 
 
+def _with_one_schema(url: URL) -> URL:
+    # What is not found in the first schema must not be found in the next one: the tables there are another program's.
+    schema = schema_of(url)
+    if schema is None or "," not in session_settings(url)["search_path"]:
+        return url
+    only = _search_path(schema)
+    options = SETTING.sub(lambda found: only if _name_of(found) == "search_path" else found[0], _options_of(url))
+    return url.update_query_dict({"options": options})
+
+
+def _search_path(schema: str) -> str:
+    quoted = re.sub(r"([\s\\])", r"\\\1", '"' + schema.replace('"', '""') + '"')
+    return f"-csearch_path={schema if PLAIN.fullmatch(schema) else quoted}"
+
+
 def session_settings(url: URL) -> dict[str, str]:
     """What `options` sets for a session, by name; of a name that is set twice the last value counts."""
+    found = SETTING.finditer(_options_of(url))
+    return {_name_of(one): re.sub(r"\\(.)", r"\1", one["value"]) for one in found}
+
+
+def _options_of(url: URL) -> str:
     given = url.query.get("options", "")
-    text = given if isinstance(given, str) else " ".join(given)
-    found = SETTING.finditer(text)
-    return {one["name"].lower().replace("-", "_"): re.sub(r"\\(.)", r"\1", one["value"]) for one in found}
+    return given if isinstance(given, str) else " ".join(given)
+
+
+def _name_of(setting: re.Match[str]) -> str:
+    return setting["name"].lower().replace("-", "_")
 
 
 def schema_of(url: URL) -> str | None:
-    """The schema in which this URL puts what has no schema in its name: the first of `search_path`, if it sets one."""
-    first = session_settings(url).get("search_path", "").partition(",")[0].strip()
-    return first.strip('"') or None
+    """The schema that this URL names: the first of `search_path`, if it sets one that is not called like the role."""
+    first = FIRST.match(session_settings(url).get("search_path", ""))
+    if first is None:
+        return None
+    name = first["plain"].lower() if first["quoted"] is None else first["quoted"].replace('""', '"')
+    return None if name in ("", USER_SCHEMA) else name
 
 
 def with_schema(url: URL, schema: str) -> URL:
     """The URL whose sessions see this schema alone. Raises ValueError where that cannot be."""
     if url.get_backend_name() != "postgresql":
         raise ValueError("names an SQLite file, which has no schemas. Remove DATABASE_SCHEMA.")
-    path = session_settings(url).get("search_path", schema)
-    if path != schema:
-        raise ValueError(f"sets search_path={path} in its options and DATABASE_SCHEMA is {schema}. Keep one of them.")
     if schema_of(url) == schema:
         return url
-    given = url.query.get("options", "")
-    before = given if isinstance(given, str) else " ".join(given)
-    return url.update_query_dict({"options": f"{before} -csearch_path={schema}".strip()})
+    path = session_settings(url).get("search_path")
+    if path is not None:
+        raise ValueError(f"sets search_path={path} in its options and DATABASE_SCHEMA is {schema}. Keep one of them.")
+    return url.update_query_dict({"options": f"{_options_of(url)} {_search_path(schema)}".strip()})

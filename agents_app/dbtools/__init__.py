@@ -8,6 +8,7 @@ from agents_app.dbtools import labels as labels
 from agents_app.dbtools import saving as saving
 from agents_app.dbtools import tables as tables
 from agents_app.dbtools.configuration import alembic_config
+from agents_app.dbtools.encoding import require_utf8
 from agents_app.dbtools.environment import run
 from agents_app.dbtools.flask_group import init_app
 from agents_app.dbtools.overview import Overview, overview
@@ -23,6 +24,7 @@ __all__ = [
     "alembic_config",
     "init_app",
     "overview",
+    "require_utf8",
     "run",
     "schema_state",
     "upgrade_to_head",

@@ -1,13 +1,10 @@
 """How Alembic compares models with a database and writes migrations: the same file whichever database is compared."""
 
-import ast
 import pkgutil
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
@@ -22,6 +19,7 @@ from sqlalchemy.types import TypeEngine
 from agents_app.dbtools import comparisons
 from agents_app.dbtools.enums import CreateEnumOp, native_enums
 from agents_app.dbtools.leftovers import HELPER
+from agents_app.dbtools.made_tables import all_made_tables
 from agents_app.dbtools.say import say
 from agents_app.dbtools.tables import RequireTablesOp
 from agents_app.dbtools.words import ReadableOps
@@ -85,7 +83,7 @@ def comparing() -> Iterator[None]:
 
 def our_tables(metadata: sa.MetaData, folder: str) -> frozenset[str]:
     """The tables of the models and of the migrations in `folder`: all others in a database are somebody else's."""
-    return _tables_of(folder) | metadata.tables.keys()
+    return frozenset(all_made_tables(folder).keys() | metadata.tables.keys())
 
 
 def _compare_type(
@@ -109,21 +107,6 @@ def _compare_default(
     if migration.dialect.name == "sqlite" and (present or "").strip("()") == "''" and wanted == "":
         return False
     return None
-
-
-@cache
-def _tables_of(folder: str) -> frozenset[str]:
-    trees = (ast.parse(path.read_bytes()) for path in Path(folder).glob("versions/*.py"))
-    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return frozenset(name for call in calls for name in _made_by(call))
-
-
-def _made_by(call: ast.Call) -> Iterator[str]:
-    position = {"create_table": 0, "rename_table": 1}.get(getattr(call.func, "attr", ""))
-    if position is not None and len(call.args) > position:
-        argument = call.args[position]
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-            yield argument.value
 
 
 def _tell_unregistered(models: ModuleType) -> None:

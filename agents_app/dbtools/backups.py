@@ -14,8 +14,10 @@ from types import ModuleType
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
+from agents_app.database_url import schema_of
 from agents_app.dbtools import postgresql_backup, sqlite_backup
-from agents_app.dbtools.connections import looking
+from agents_app.dbtools.connections import looking, looking_anywhere
+from agents_app.dbtools.encoding import require_utf8
 from agents_app.dbtools.saving import shown
 from agents_app.dbtools.state import SchemaState, schema_state
 
@@ -93,7 +95,9 @@ def backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
 
 def _new_names(url: URL, folder: Path, suffix: str) -> list[Path]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stem = f"{Path(url.database or '').stem}-{datetime.now(UTC):{STAMP}}"
+    # Consoles that share a database may share the folder too.
+    whose = "-".join(filter(None, (Path(url.database or "").stem, schema_of(url))))
+    stem = f"{whose}-{datetime.now(UTC):{STAMP}}"
     return [folder / f"{stem}{f'-{number}' if number > 1 else ''}{suffix}" for number in range(1, AT_ONCE)]
 
 
@@ -140,6 +144,9 @@ def restore(url: URL, file: Path) -> SchemaState:
     """
     tools = TOOLS[url.get_backend_name()]
     _refuse_other_kinds(file, url.get_backend_name())
+    if url.get_backend_name() == "postgresql":
+        with looking_anywhere(url) as connection:
+            require_utf8(connection)
     tools.check(url, file)
     in_the_way = tools.tables_in_the_way(url, file)
     if in_the_way:

@@ -95,6 +95,7 @@ def _conninfo(url: URL) -> str:
 
 def _environment(url: URL | None) -> dict[str, str]:
     # Their messages are read here, so they are in English.
-    environment = {**os.environ, "LC_ALL": "C", "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT_S)}
+    utf8 = {"PGCLIENTENCODING": "UTF8"}
+    environment = {**os.environ, "LC_ALL": "C", "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT_S), **utf8}
     password = parameters(url)[0].get("password") if url else None
     return {**environment, "PGPASSWORD": password} if password else environment

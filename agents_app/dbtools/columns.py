@@ -29,6 +29,8 @@ EXACT_TEXT = (
     "SET LOCAL extra_float_digits = 3",
     "SET LOCAL bytea_output = 'hex'",
 )
+# Writes names of PostgreSQL with quotes where they need some, without a connection.
+NAMES = sa.make_url("postgresql+psycopg2://").get_dialect()().identifier_preparer
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from sqlalchemy.pool import NullPool
 
 from agents_app.database_errors import NO_FILE
 from agents_app.database_session import OpenSession, is_pooled, own_session
-from agents_app.db import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS
-from agents_app.dbtools import postgresql, sqlite
+from agents_app.database_url import schema_of
+from agents_app.db import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, create_sqlite_file
+from agents_app.dbtools import postgresql, schema, sqlite
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.say import say
 
@@ -23,9 +24,32 @@ APPLICATION = "agent-console migration"
 
 @contextmanager
 def looking(url: URL) -> Iterator[Connection]:
-    """A connection for commands that only look. Raises SQLAlchemy's errors, also where an SQLite file is not there."""
+    """A connection for commands that only look. Raises SQLAlchemy's errors, also where an SQLite file is not there.
+
+    Raises CommandError where there is no schema to look into.
+    """
+    with looking_anywhere(url) as connection:
+        _require_schema(connection)
+        yield connection
+
+
+@contextmanager
+def looking_anywhere(url: URL) -> Iterator[Connection]:
+    """The same where the schema need not be there."""
     with _engine(url).connect() as connection:
         yield connection
+
+
+def make_place(url: URL) -> bool:
+    """Make what the tables of a URL are to stand in, where it is missing: an SQLite file, or the schema that it names.
+
+    Answers whether a schema was made. Raises OSError, CommandError and SQLAlchemy's errors where that cannot be.
+    """
+    create_sqlite_file(url)
+    if schema_of(url) is None:
+        return False
+    with looking_anywhere(url) as connection:
+        return schema.make_schema(connection)
 
 
 @contextmanager
@@ -55,6 +79,9 @@ def migrating(url: URL, patience: Patience, *, verbose: bool) -> Iterator[Connec
         event.listen(engine, "before_cursor_execute", lambda *call: say(call[2].strip()))
     alone = sqlite.alone if engine.dialect.name == "sqlite" else postgresql.alone
     with alone(engine, patience) as connection:
+        if connection.dialect.name == "postgresql":
+            _require_schema(connection)
+            connection.commit()
         yield connection
 
 
@@ -93,7 +120,24 @@ def _engine(url: URL, *, keeps_session: bool = False) -> Engine:
         return sa.create_engine(url, connect_args={"timeout": sqlite.DRIVER_WAITS_S}, **options)
     # Updates of many rows go a hundred to a message, which is one transaction where each statement commits.
     options |= {"executemany_mode": "values_plus_batch", "executemany_batch_page_size": postgresql.BATCH}
-    return sa.create_engine(url, creator=OpenSession(url, APPLICATION, keeps_session=keeps_session), **options)
+    engine = sa.create_engine(url, creator=OpenSession(url, APPLICATION, keeps_session=keeps_session), **options)
+    if keeps_session:
+        event.listen(engine, "connect", _keep_to_one_schema)
+    else:
+        # What only looks may be behind a pooler, where nothing is set for longer than a transaction.
+        event.listen(engine, "begin", schema.keep_to_one)
+    return engine
+
+
+def _require_schema(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        schema.current_schema(connection)
+
+
+def _keep_to_one_schema(raw: Any, _record: object) -> None:
+    with raw.cursor() as cursor:
+        cursor.execute(schema.KEEP_TO_THE_FIRST, (False,))
+    raw.commit()
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, Connection
 
 from agents_app.dbtools.backups import Backup, backup
 from agents_app.dbtools.connections import deploying, looking
+from agents_app.dbtools.encoding import require_utf8
 from agents_app.dbtools.interruption import ending_in_order
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.plan import Plan, plan
@@ -47,6 +48,7 @@ def prospect(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool 
     """Look at a database before anything is done to it; what hinders only a backup is told where one is taken."""
     script = ScriptDirectory.from_config(config)
     with looking(url) as connection:
+        require_utf8(connection)
         steps = plan(connection, script)
         found = _problems(connection, script, metadata, backs_up=backs_up)
         is_empty = not sa.inspect(connection).get_table_names()

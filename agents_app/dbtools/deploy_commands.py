@@ -7,8 +7,9 @@ from typing import Any
 import click
 from flask import current_app
 
-from agents_app.db import create_sqlite_file, db
+from agents_app.db import db
 from agents_app.dbtools.backup_commands import AS_JSON, refusing, tell
+from agents_app.dbtools.connections import make_place
 from agents_app.dbtools.deploy import Deployment, Prospect, deploy, prospect
 from agents_app.dbtools.look_commands import migrations, plan_lines, problem_lines
 from agents_app.dbtools.plan import as_data
@@ -29,7 +30,7 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> 
     done = None
     with refusing() as url:
         if not dry_run:
-            create_sqlite_file(url)
+            make_place(url)
         seen = prospect(url, migrations(), db.metadata, backs_up=not no_backup)
         result = _verdict(seen, dry_run=dry_run, yes=yes)
         if not as_json and seen.plan.steps:

@@ -13,16 +13,18 @@ from sqlalchemy import MetaData, event
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
-from agents_app.db import create_sqlite_file
-from agents_app.dbtools import autogenerate, leftovers, postgresql
+from agents_app.database_url import schema_of
+from agents_app.dbtools import autogenerate, encoding, leftovers, postgresql, schema
+from agents_app.dbtools.columns import NAMES
 from agents_app.dbtools.configuration import BACKUPS
-from agents_app.dbtools.connections import looking, migrating
+from agents_app.dbtools.connections import looking, make_place, migrating
 from agents_app.dbtools.interruption import ending_in_order, interruptible
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.refusals import in_one_line
-from agents_app.dbtools.revision import EMPTY
+from agents_app.dbtools.revision import EMPTY, OWN_PLACE
 from agents_app.dbtools.saving import Savings
 from agents_app.dbtools.say import say
+from agents_app.dbtools.state import in_the_way, require_own_revisions
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
 
@@ -58,10 +60,12 @@ def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place])
             _write_script(url, settings)
         elif "destination_rev" in asked:
             # `upgrade`, `downgrade` and `stamp` go somewhere, the others only look.
-            if asked["fn"].__name__ == "upgrade":
-                create_sqlite_file(url)
+            is_upgrade = asked["fn"].__name__ == "upgrade"
+            if is_upgrade:
+                make_place(url)
             with ending_in_order(), interruptible():
-                _migrate(url, steps, settings, Savings(_backup_folder(find_place), url))
+                savings = Savings(_backup_folder(find_place), url)
+                _migrate(url, steps, settings, savings, is_upgrade=is_upgrade)
         else:
             _look(url, steps, settings)
 
@@ -97,21 +101,27 @@ def _write_script(url: URL, settings: Settings) -> None:
         transaction_per_migration=True,
         **settings,
     )
+    named = schema_of(url)
+    if named is not None:
+        output = context.get_context().impl.static_output
+        output(f"{schema.create_statement(named)};\n\nSET search_path TO {NAMES.quote(named)};\n")
     with context.begin_transaction():
         context.run_migrations()
 
 
 def _look(url: URL, steps: Steps, settings: Settings) -> None:
     with looking(url) as connection:
+        require_own_revisions(connection, context.script)
         context.configure(connection=connection, fn=steps, dont_mutate=True, **settings)
         with autogenerate.comparing():
             context.run_migrations()
 
 
-def _migrate(url: URL, steps: Steps, settings: Settings, savings: Savings) -> None:
+def _migrate(url: URL, steps: Steps, settings: Settings, savings: Savings, *, is_upgrade: bool) -> None:
     patience = context.config.attributes.get("patience", Patience())
     verbose = "verbose" in context.get_x_argument(as_dictionary=True)
     with savings, migrating(url, patience, verbose=verbose) as connection:
+        _refuse_what_is_not_ours(connection, is_upgrade=is_upgrade)
         context.configure(
             connection=connection,
             fn=steps,
@@ -124,6 +134,17 @@ def _migrate(url: URL, steps: Steps, settings: Settings, savings: Savings) -> No
         event.listen(connection, "commit", steps.note_commit)
         with _cleaning_up(connection, steps, patience):
             _run(connection, steps, patience, savings)
+
+
+def _refuse_what_is_not_ours(connection: Connection, *, is_upgrade: bool) -> None:
+    require_own_revisions(connection, context.script)
+    if is_upgrade:
+        encoding.require_utf8(connection)
+        if foreign := in_the_way(connection, context.script):
+            raise CommandError(f"{foreign} {OWN_PLACE}. Nothing was changed.")
+    # Alembic would take an open transaction for another caller's and never commit.
+    if connection.dialect.name == "postgresql":
+        connection.commit()
 
 
 @contextmanager

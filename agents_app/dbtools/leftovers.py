@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from agents_app.dbtools import postgresql
+from agents_app.dbtools.columns import NAMES
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.say import say
 
@@ -19,12 +20,11 @@ from agents_app.dbtools.say import say
 HELPER = "ck_console_not_null"
 HELPED = """
 SELECT relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
-WHERE conname = :helper AND contype = 'c' AND relnamespace = to_regnamespace(current_schema())
+WHERE conname = :helper AND contype = 'c' AND relnamespace = to_regnamespace(quote_ident(current_schema()))
 ORDER BY 1
 """
 HELPER_IS_THERE = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :helper"
 INDEX_IS_INVALID = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:index) AND NOT indisvalid"
-NAMES = sa.make_url("postgresql+psycopg2://").get_dialect()().identifier_preparer
 
 
 @dataclass(frozen=True)

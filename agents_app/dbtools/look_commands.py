@@ -79,6 +79,7 @@ def status_lines(found: Status) -> Iterator[str]:
     yield f"Database   {found.url}"
     yield f"Server     {found.server}{f', as {found.role}' if found.role else ''}, through {found.driver}"
     if found.role:
+        yield f"Schema     {found.schema}, text in {found.encoding}"
         yield f"pg_dump    {found.pg_dump or 'not there'}"
         yield f"Migrating  {found.migrating or 'nobody'}"
     yield f"Revision   {found.current or 'none yet'}{' (of a newer release)' if found.is_ahead else ''}"

@@ -18,7 +18,8 @@ from agents_app.dbtools.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.extensions import CreateExtensionOp
 from agents_app.dbtools.facts import TableFacts, facts_of
 from agents_app.dbtools.findings import Finding, Level
-from agents_app.dbtools.revision import EMPTY, current_revision
+from agents_app.dbtools.revision import EMPTY
+from agents_app.dbtools.state import state_among
 from agents_app.dbtools.tables import FillRowsOp, RequireTablesOp
 
 # They change no table, so a step back has nothing to undo.
@@ -76,8 +77,9 @@ def plan(connection: Connection, script: ScriptDirectory, target: str = "head") 
     """
     steps = list(script.walk_revisions())[::-1]
     order = [step.revision for step in steps]
-    current = current_revision(connection)
-    if current is not None and current not in order:
+    state = state_among(connection, script)
+    current = state.current
+    if state.is_ahead:
         return Plan(current, order[-1], is_ahead=True, steps=())
     start = order.index(current) + 1 if current else 0
     end = _place(script, order, start, target)

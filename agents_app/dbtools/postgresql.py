@@ -43,7 +43,7 @@ SELECT pid, application_name, usename, now() - xact_start AS since
 FROM pg_stat_activity AS activity
 WHERE pid <> pg_backend_pid() AND datname = current_database() AND EXISTS (
     SELECT FROM pg_locks JOIN pg_class ON pg_class.oid = relation
-    WHERE pg_locks.pid = activity.pid AND granted AND relnamespace = to_regnamespace(current_schema())
+    WHERE pg_locks.pid = activity.pid AND granted AND relnamespace = to_regnamespace(quote_ident(current_schema()))
 )
 ORDER BY xact_start
 LIMIT 3

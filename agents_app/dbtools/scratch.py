@@ -10,11 +10,13 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
-from agents_app.db import create_sqlite_file
+from agents_app.database_url import schema_of, with_schema
 from agents_app.dbtools.columns import quoted
-from agents_app.dbtools.connections import looking, outside_transactions
+from agents_app.dbtools.connections import looking, make_place, outside_transactions
 from agents_app.dbtools.say import say
+from agents_app.dbtools.schema import current_schema
 
+NOT_EMPTY = "The scratch database must be empty, and another one than that in DATABASE_URL."
 INSUFFICIENT_PRIVILEGE = "42501"
 OWN_SESSIONS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name AND usename = current_user"
@@ -22,16 +24,20 @@ OWN_SESSIONS = (
 # While it works on its copy nobody need be connected there, so whether one still runs cannot be told.
 LEFT = "was left by a rehearsal that was killed, unless one still runs."
 LEFT_DATABASES = "SELECT datname FROM pg_database WHERE starts_with(datname, :start) ORDER BY 1"
+LIKE_THIS_ONE = """
+SELECT format('ENCODING %L LC_COLLATE %L LC_CTYPE %L', pg_encoding_to_char(encoding), datcollate, datctype)
+FROM pg_database WHERE datname = current_database()
+"""
 # All that a backup may bring besides tables, as DROP names it.
 BESIDE_TABLES = """
 SELECT 'EXTENSION IF EXISTS ' || quote_ident(extname) FROM pg_extension
 UNION SELECT 'SCHEMA IF EXISTS ' || quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_'
 UNION SELECT 'ROUTINE IF EXISTS ' || CAST(oid AS regprocedure) FROM pg_proc
-WHERE pronamespace = to_regnamespace(current_schema())
+WHERE pronamespace = to_regnamespace(quote_ident(current_schema()))
 UNION SELECT 'SEQUENCE IF EXISTS ' || CAST(oid AS regclass) FROM pg_class
-WHERE relkind = 'S' AND relnamespace = to_regnamespace(current_schema())
+WHERE relkind = 'S' AND relnamespace = to_regnamespace(quote_ident(current_schema()))
 UNION SELECT 'TYPE IF EXISTS ' || CAST(oid AS regtype) FROM pg_type
-WHERE typtype IN ('e', 'd', 'r') AND typnamespace = to_regnamespace(current_schema())
+WHERE typtype IN ('e', 'd', 'r') AND typnamespace = to_regnamespace(quote_ident(current_schema()))
 """
 
 
@@ -59,7 +65,9 @@ def _made(url: URL) -> Iterator[URL]:
         with outside_transactions(url) as connection:
             for left in connection.scalars(sa.text(LEFT_DATABASES), {"start": start}):
                 say(f"The database {left} {LEFT} To remove it: DROP DATABASE {quoted(connection, left)}")
-            connection.exec_driver_sql(f"CREATE DATABASE {quoted(connection, name)} TEMPLATE template0")
+            # Like the real one, whatever the server's other databases are like.
+            how = connection.scalar(sa.text(LIKE_THIS_ONE))
+            connection.exec_driver_sql(f"CREATE DATABASE {quoted(connection, name)} {how} TEMPLATE template0")
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
             raise
@@ -90,18 +98,32 @@ def _drop(url: URL, name: str) -> None:
 def _lent(url: URL, given: URL) -> Iterator[URL]:
     if given.get_backend_name() != url.get_backend_name():
         raise CommandError("The scratch database must be of the same kind as the one in DATABASE_URL.")
-    create_sqlite_file(given)
+    given = _in_the_same_schema(url, given)
+    if given.set(password=None) == url.set(password=None):
+        raise CommandError(NOT_EMPTY)
+    made = make_place(given)
     with looking(given) as connection:
         tables = sa.inspect(connection).get_table_names()
         before = _beside_tables(connection)
-    if tables or given.set(password=None) == url.set(password=None):
-        raise CommandError("The scratch database must be empty, and another one than that in DATABASE_URL.")
+    if tables:
+        raise CommandError(NOT_EMPTY)
     try:
         yield given
     finally:
         with looking(given) as connection:
             _empty(connection, before)
+            if made:
+                connection.exec_driver_sql(f"DROP SCHEMA {quoted(connection, current_schema(connection))} CASCADE")
             connection.commit()
+
+
+def _in_the_same_schema(url: URL, given: URL) -> URL:
+    # A backup of a schema comes back in a schema of that name.
+    schema = schema_of(url)
+    try:
+        return given if schema is None else with_schema(given, schema)
+    except ValueError as error:
+        raise CommandError(f"The scratch database {error}") from None
 
 
 def _beside_tables(connection: Connection) -> set[str]:

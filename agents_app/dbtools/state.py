@@ -11,8 +11,12 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
 from agents_app.dbtools.configuration import BACKUPS, alembic_config
-from agents_app.dbtools.revision import Step, current_revision
+from agents_app.dbtools.made_tables import all_made_tables, foreign_tables, tables_made_in, whole_tables
+from agents_app.dbtools.revision import SAY_WHERE, SEVERAL, Step, another_programs, revisions
 from agents_app.errors import Unavailable
+
+# Another program may have a table or two that look like ours.
+ENOUGH = 3
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,67 @@ class SchemaState:
 
 
 def schema_state(connection: Connection) -> SchemaState:
-    """Where the database of this connection is; one small query and a half."""
-    steps = _all_steps()
-    current = current_revision(connection)
+    """Where the database of this connection is; one small query and a half.
+
+    Raises Unavailable where that cannot be said, or where the table of revisions is another program's.
+    """
+    steps, folder = _all_steps()
+    return _state(connection, steps, folder)
+
+
+def state_among(connection: Connection, script: ScriptDirectory) -> SchemaState:
+    """The same among the steps of this folder."""
+    return _state(connection, _steps_of(script), script.dir)
+
+
+def require_own_revisions(connection: Connection, script: ScriptDirectory) -> None:
+    """Raise Unavailable where the table of revisions is another program's."""
+    _own_revisions(connection, _steps_of(script), script.dir)
+
+
+def _state(connection: Connection, steps: tuple[Step, ...], folder: str) -> SchemaState:
     known = [step.revision for step in steps]
-    if current is not None and current not in known:
+    found = _own_revisions(connection, steps, folder)
+    if len(found) > 1:
+        raise Unavailable(f"{SEVERAL} {', '.join(found)}. {SAY_WHERE}", code="schema_unclear")
+    current = found[0] if found else None
+    if current and current not in known:
         return SchemaState(current, known[-1], (), is_ahead=True)
     done = known.index(current) + 1 if current else 0
     return SchemaState(current, known[-1], steps[done:], is_ahead=False)
+
+
+def _own_revisions(connection: Connection, steps: tuple[Step, ...], folder: str) -> list[str]:
+    found = revisions(connection)
+    unknown = [revision for revision in found if revision not in {step.revision for step in steps}]
+    if unknown and len(unknown) < len(found):
+        raise another_programs(f"holds {', '.join(unknown)} too.")
+    if unknown and not _has_tables_of_ours(connection, folder):
+        raise another_programs(f"holds {', '.join(unknown)}, and the console's tables are not there.")
+    return found
+
+
+def _has_tables_of_ours(connection: Connection, folder: str) -> bool:
+    # What a newer release changed, it changed in some of them.
+    made = all_made_tables(folder)
+    return len(whole_tables(connection, made)) >= min(ENOUGH, len(made))
+
+
+def in_the_way(connection: Connection, script: ScriptDirectory) -> str | None:
+    """A sentence about the tables of another program whose names pending steps need; None where there are none."""
+    pending = state_among(connection, script).pending
+    paths = [Path(script.get_revision(step.revision).path) for step in pending]
+    made = {name: columns for path in paths for name, columns in tables_made_in(path).items()}
+    found = foreign_tables(connection, made)
+    if not found:
+        return None
+    lacks = "; ".join(f"{name} lacks {', '.join(columns)}" for name, columns in found.items())
+    return f"Tables of another program have the names of the console's: {lacks}."
+
+
+def migrations_folder() -> str:
+    """The folder of the steps."""
+    return _all_steps()[1]
 
 
 def upgrade_to_head(url: URL, backup_folder: Path = BACKUPS) -> None:
@@ -57,7 +114,11 @@ def upgrade_to_head(url: URL, backup_folder: Path = BACKUPS) -> None:
 
 
 @cache
-def _all_steps() -> tuple[Step, ...]:
+def _all_steps() -> tuple[tuple[Step, ...], str]:
     # The files of a release do not change while it runs, and reading them takes a while.
     script = ScriptDirectory.from_config(alembic_config(sa.make_url("sqlite://")))
+    return _steps_of(script), script.dir
+
+
+def _steps_of(script: ScriptDirectory) -> tuple[Step, ...]:
     return tuple(Step(found.revision, found.doc) for found in reversed(list(script.walk_revisions())))

@@ -12,18 +12,23 @@ from sqlalchemy.engine import Connection
 from agents_app.dbtools import clients, leftovers, postgresql, sqlite
 from agents_app.dbtools.autogenerate import our_tables
 from agents_app.dbtools.drift import drift
+from agents_app.dbtools.dump_scope import dump_scope
+from agents_app.dbtools.encoding import encoding_of, require_utf8
 from agents_app.dbtools.refusals import place
-from agents_app.dbtools.revision import Step, current_revision
+from agents_app.dbtools.revision import OWN_PLACE, Step
 from agents_app.dbtools.say import counted
+from agents_app.dbtools.schema import current_schema, grant
+from agents_app.dbtools.state import SchemaState, in_the_way, state_among
+from agents_app.errors import Unavailable
 
 INVALID_INDEXES = """
 SELECT index.relname, owner.relname FROM pg_index
 JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
-WHERE NOT indisvalid AND owner.relnamespace = to_regnamespace(current_schema())
+WHERE NOT indisvalid AND owner.relnamespace = to_regnamespace(quote_ident(current_schema()))
 """
 NOT_VALIDATED = """
 SELECT conname, relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
-WHERE NOT convalidated AND relnamespace = to_regnamespace(current_schema())
+WHERE NOT convalidated AND relnamespace = to_regnamespace(quote_ident(current_schema()))
 """
 NOT_OURS_TO_CHANGE = """
 SELECT tablename, tableowner FROM pg_tables
@@ -32,7 +37,7 @@ WHERE schemaname = current_schema() AND NOT pg_has_role(tableowner, 'USAGE')
 # pg_dump locks every table and reads every sequence, but for those that an extension brings along.
 NOT_READABLE = """
 SELECT nspname || '.' || relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE relkind IN ('r', 'p', 'S') AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+WHERE relkind IN ('r', 'p', 'S') AND nspname = ANY(:schemas)
 AND NOT (has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT'))
 AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
 ORDER BY 1
@@ -67,6 +72,8 @@ class Status:
     role: str | None
     driver: str
     pg_dump: str | None
+    schema: str | None
+    encoding: str
     current: str | None
     head: str
     is_ahead: bool
@@ -78,26 +85,25 @@ class Status:
 
 def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaData) -> Status:
     """Look at the database of this connection."""
-    steps = [Step(found.revision, found.doc) for found in reversed(list(script.walk_revisions()))]
-    known = [step.revision for step in steps]
-    current = current_revision(connection)
-    is_ahead = current is not None and current not in known
-    pending = () if is_ahead else tuple(steps[known.index(current) + 1 if current else 0 :])
+    state = state_among(connection, script)
     is_postgresql = connection.dialect.name == "postgresql"
     ours = our_tables(metadata, script.dir)
-    differences = drift(connection, metadata, script.dir) if not is_ahead and not pending else None
-    problems = [*_head_problems(script), *_schema_problems(connection, current, pending, differences, ours)]
-    problems += [*(_postgresql_problems if is_postgresql else _sqlite_problems)(connection, ours)]
+    differences = drift(connection, metadata, script.dir) if state.is_at_head else None
+    problems = [*_head_problems(script), *_encoding_problems(connection)]
+    problems += [*_schema_problems(connection, state, script, differences, ours)]
+    problems += [*(_postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, ours)]
     return Status(
         url=place(connection.engine.url),
         server=f"{'PostgreSQL' if is_postgresql else 'SQLite'} {_version(connection)}",
         role=connection.scalar(sa.text("SELECT current_user")) if is_postgresql else None,
         driver=_driver(connection),
         pg_dump=_dump_version(connection) if is_postgresql else None,
-        current=current,
-        head=known[-1],
-        is_ahead=is_ahead,
-        pending=pending,
+        schema=current_schema(connection) if is_postgresql else None,
+        encoding=encoding_of(connection),
+        current=state.current,
+        head=state.head,
+        is_ahead=state.is_ahead,
+        pending=state.pending,
         drift=differences,
         migrating=postgresql.running_migration(connection) if is_postgresql else None,
         problems=tuple(problems),
@@ -111,28 +117,39 @@ def _head_problems(script: ScriptDirectory) -> Iterator[Problem]:
         yield Problem(what, "Let the later one's down_revision name the other: flask db heads", "migrations.heads")
 
 
+def _encoding_problems(connection: Connection) -> Iterator[Problem]:
+    try:
+        require_utf8(connection)
+    except Unavailable as refusal:
+        what, _, do = refusal.detail.partition(". ")
+        yield Problem(f"{what}.", do, "database.encoding")
+
+
 def _schema_problems(
     connection: Connection,
-    current: str | None,
-    pending: tuple[Step, ...],
+    state: SchemaState,
+    script: ScriptDirectory,
     differences: tuple[str, ...] | None,
     ours: frozenset[str],
 ) -> Iterator[Problem]:
-    there = sorted(ours & set(sa.inspect(connection).get_table_names())) if current is None else []
-    if there:
+    foreign = in_the_way(connection, script)
+    there = sorted(ours & set(sa.inspect(connection).get_table_names())) if state.current is None else []
+    if foreign:
+        yield Problem(foreign, OWN_PLACE, "database.foreign")
+    elif there:
         what = f"Tables are there that no migration made here: {', '.join(there)}."
         yield Problem(
             what, "If they match the models: flask db stamp head, then flask db check", "migrations.unstamped"
         )
-    elif pending:
-        what = f"{counted(len(pending), 'step')} pending, the next is {pending[0].name}."
+    elif state.pending:
+        what = f"{counted(len(state.pending), 'step')} pending, the next is {state.pending[0].name}."
         yield Problem(what, "flask db deploy", PENDING)
     for line in differences or ():
         do = "Write a step (flask db migrate -m ...) or undo the change."
         yield Problem(f"Not as the models say: {line}", do, "migrations.drift")
 
 
-def _sqlite_problems(connection: Connection, _ours: frozenset[str]) -> Iterator[Problem]:
+def _sqlite_problems(connection: Connection, _folder: str, _ours: frozenset[str]) -> Iterator[Problem]:
     damage = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
     if damage != "ok":
         what = f"The file is damaged: {' '.join(damage.split())}."
@@ -142,11 +159,10 @@ def _sqlite_problems(connection: Connection, _ours: frozenset[str]) -> Iterator[
         yield Problem(what, f"Delete or repair them. Which: PRAGMA foreign_key_check({child})", "database.rows")
 
 
-def _postgresql_problems(connection: Connection, ours: frozenset[str]) -> Iterator[Problem]:
-    yield from _dump_problems(connection)
+def _postgresql_problems(connection: Connection, folder: str, ours: frozenset[str]) -> Iterator[Problem]:
+    yield from _dump_problems(connection, folder)
     if not connection.scalar(sa.text(MAY_CREATE)):
-        do = "GRANT CREATE ON SCHEMA public TO the role."
-        yield Problem("This role may not make tables here.", do, "database.rights")
+        yield Problem("This role may not make tables here.", grant(connection, "CREATE"), "database.rights")
     for table, owner in _ours_of(connection, NOT_OURS_TO_CHANGE, ours, 0):
         what = f"The table {table} belongs to {owner}, so that no step can change it."
         yield Problem(what, "Let its owner migrate.", "database.rights")
@@ -170,13 +186,14 @@ def _ours_of(connection: Connection, query: str, ours: frozenset[str], column: i
     return sorted((str(row[0]), str(row[1])) for row in rows if row[column] in ours)
 
 
-def _dump_problems(connection: Connection) -> Iterator[Problem]:
+def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
     try:
         clients.program("pg_dump", _major(connection))
     except CommandError as refusal:
         what, _, advice = str(refusal).partition(". ")
         yield Problem(f"No backup can be taken: {what}.", advice, NO_BACKUP)
-    hidden = list(connection.scalars(sa.text(NOT_READABLE)))
+    dumped = dump_scope(connection, folder).schemas
+    hidden = list(connection.scalars(sa.text(NOT_READABLE), {"schemas": dumped}))
     if hidden:
         more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
         what = f"No backup can be taken: this role may not read {hidden[0]}{more}."
