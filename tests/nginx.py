@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import http.client
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -18,6 +19,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
 
+from agents_app.database_url import ROOT
 from tests.cli.conftest import PATIENCE_S, Checkout, Server, free_port, wait_for
 from tests.make import KEYS
 from tests.pem import certificate_for
@@ -90,7 +92,11 @@ def make_certificate(folder: Path, *names: str) -> Certificate:
 
 
 def server_block(port: int, inside: str, certificate: Certificate | None = None) -> str:
-    """A server block on this port, over https where a certificate is given."""
+    """A server block on this port, over https where a certificate is given; `inside` may be a whole one itself."""
+    if certificate and inside.startswith("server {"):
+        found = inside.replace("listen 443 ", f"listen 127.0.0.1:{port} ")
+        found = re.sub(r"(?<=ssl_certificate ).*(?=;)", str(certificate.file), found)
+        return re.sub(r"(?<=ssl_certificate_key ).*(?=;)", str(certificate.key), found)
     https = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};" if certificate else ""
     return f"server {{ listen 127.0.0.1:{port}{' ssl' if certificate else ''}; {https}\n{inside}\n}}"
 
@@ -124,18 +130,24 @@ class Proxied:
 
 @contextmanager
 def behind_nginx(
-    folder: Path, database_url: str, public_url: str, blocks: Mapping[str, str], **settings: str
+    folder: Path,
+    database_url: str,
+    public_url: str,
+    blocks: Mapping[str, str],
+    port: int | None = None,
+    **settings: str,
 ) -> Iterator[Proxied]:
     """A console that people reach at `public_url`, through any of these blocks.
 
-    Each is what stands inside `server { … }`, with `$console` for the console's address. The same console is behind
-    all of them. A port in `public_url` need not be open: a client goes to its block's port, and names the public one.
+    Each is what stands inside `server { … }`, or all of it, with `$console` for the console's address. The same console
+    is behind all of them. A port in `public_url` need not be open: a client goes to its block's port, and names the
+    public one. For a real browser, which cannot, `port` is that of the only block.
     """
     address = urlsplit(public_url)
     certificate = make_certificate(folder, address.hostname or "") if address.scheme == "https" else None
     given = {"PUBLIC_URL": public_url, "PROXY_HOPS": "1", **settings}
     with console_process(database_url, **given) as server:
-        ports = {name: free_port() for name in blocks}
+        ports = {name: port or free_port() for name in blocks}
         inside = {name: text.replace("$console", server.url.partition("://")[2]) for name, text in blocks.items()}
         with nginx(folder / "nginx", [server_block(ports[name], inside[name], certificate) for name in blocks]):
             yield Proxied(public_url, database_url, ports, certificate, server)
@@ -218,3 +230,10 @@ class Client:
 
 def _named(headers: Mapping[str, str | None]) -> dict[str, str | None]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def document_blocks() -> tuple[str, str]:
+    """The two blocks that `docs/deployment.md` has to copy: a whole server block, and a location below a path."""
+    text = (ROOT / "docs" / "deployment.md").read_text().replace("127.0.0.1:8000", "$console")
+    server, location = re.findall(r"^```nginx\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return server, location

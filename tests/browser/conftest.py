@@ -117,7 +117,7 @@ def _note(problems: list[str], kind: str, text: str) -> None:
 
 def sign_in(page: Page, email: str) -> None:
     """Sign in on the page, to the list of agents."""
-    page.goto("/sign-in")
+    page.goto("sign-in")
     page.get_by_label("Email address").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()

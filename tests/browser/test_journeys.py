@@ -12,8 +12,10 @@ from tests.make import PASSWORD, POWER_BI, make_agent, make_user
 pytestmark = pytest.mark.browser
 
 
-def set_up(page: Page) -> None:
-    page.goto("/")
+def set_up(page: Page, code: str | None = None) -> None:
+    page.goto("./")
+    if code:
+        page.get_by_label("Set-up code").fill(code)
     page.get_by_label("Organisation").fill("Acme")
     page.get_by_label("Your name").fill("Ada Lovelace")
     page.get_by_label("Email address").fill("ada@example.org")
