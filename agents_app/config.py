@@ -1,11 +1,10 @@
 """Each setting, its environment variable and its check. A bad one stops the start with one line that names it.
 
-A setting comes from the environment, else from `.env` at the project's root. A setting with `_FILE` behind its name
-gives the path of a file that holds the value.
+A setting comes from the environment, else from `.env` at the project's root, which `config_sources.py` reads. A setting
+with `_FILE` behind its name gives the path of a file that holds the value.
 """
 
 import ipaddress
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +13,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dotenv.parser import parse_stream
 from flask import current_app
 from sqlalchemy.engine import URL
 
-from agents_app import config_values
+from agents_app import config_sources, config_values
 from agents_app.config_keys import KEY_CHECKS, Keys, keys_of, wrong_keys
 from agents_app.database_url import ROOT, parse_url, with_schema
 from agents_app.errors import ConfigurationError
@@ -114,14 +112,16 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT 
 def examine(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> tuple[Settings, Wrong]:
     """Read every setting; a wrong one has its default. Answers all that is wrong too, keys aside (`wrong_keys`)."""
     wrong: Wrong = {}
-    stored: dict[str, str] = {}
     known: dict[str, Any] = {}
-    with _noting(wrong, env_file.name if env_file else ""):
-        stored = _stored(env_file) if env_file else {}
-    texts = _texts(environ, stored)
+    given, stored = config_sources.environment() if environ is None else environ, dict[str, str]()
+    with _noting(wrong, env_file.name if env_file else config_sources.ENV_FILE):
+        stored = config_sources.stored(env_file, given, CHECKS)
+    texts = _texts(given, stored)
+    with _noting(wrong, "the environment"):
+        config_sources.refuse_slips(given, texts, CHECKS)
     for name, check in CHECKS.items():
         with _noting(wrong, name):
-            if text := _text_of(name, texts):
+            if text := config_sources.text_of(name, texts):
                 known[name.lower()] = _check(name, check, text)
     if "DATABASE_URL" not in wrong:
         known.setdefault("database_url", DEFAULT_DATABASE)
@@ -139,18 +139,24 @@ def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
 
     An empty one counts as not set. Raises ConfigurationError where a file cannot be read.
     """
-    texts = _texts(environ, _stored(env_file) if env_file else {})
-    return {name: text for name in CHECKS if (text := _text_of(name, texts))}
+    given, stored = _sources(environ, env_file)
+    texts = _texts(given, stored)
+    config_sources.refuse_slips(given, texts, CHECKS)
+    return {name: text for name in CHECKS if (text := config_sources.text_of(name, texts))}
 
 
 def value_files(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, Path]:
     """The files that settings are in, by the setting's name. Raises ConfigurationError where `.env` cannot be read."""
-    texts = _texts(environ, _stored(env_file) if env_file else {})
-    return {name: ROOT / path for name in CHECKS if (path := texts.get(f"{name}_FILE"))}
+    texts = _texts(*_sources(environ, env_file))
+    return {name: path for name in CHECKS if (path := config_sources.file_of(name, texts))}
 
 
-def _texts(environ: Mapping[str, str] | None, stored: Mapping[str, str]) -> dict[str, str]:
-    given = os.environ if environ is None else environ
+def _sources(environ: Mapping[str, str] | None, env_file: Path | None) -> tuple[Mapping[str, str], dict[str, str]]:
+    given = config_sources.environment() if environ is None else environ
+    return given, config_sources.stored(env_file, given, CHECKS)
+
+
+def _texts(given: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
     return {name: text for source in (stored, given) for name, text in source.items() if text and text.strip()}
 
 
@@ -160,36 +166,6 @@ def _noting(wrong: Wrong, name: str) -> Iterator[None]:
         yield
     except ConfigurationError as refusal:
         wrong[name] = refusal.detail
-
-
-def _stored(env_file: Path) -> dict[str, str]:
-    try:
-        if not env_file.is_file():
-            return {}
-        with env_file.open(encoding="utf-8-sig") as stream:
-            found = list(parse_stream(stream))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{env_file.name} cannot be read: {_why(error)}.") from None
-    # A line that is passed over may be the one that names the database.
-    if unclear := [one.original.line for one in found if one.error or (one.key and one.value is None)]:
-        raise ConfigurationError(f"{env_file.name} has a line that is not NAME=value: line {unclear[0]}.")
-    return {one.key: one.value for one in found if one.key and one.value is not None}
-
-
-def _text_of(name: str, texts: Mapping[str, str]) -> str:
-    path = texts.get(f"{name}_FILE")
-    if not path:
-        return texts.get(name, "").strip()
-    if name in texts:
-        raise ConfigurationError(f"{name} and {name}_FILE are both set. Keep one of them.")
-    try:
-        return (ROOT / path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{name}_FILE cannot be read: {_why(error)}.") from None
-
-
-def _why(error: OSError | UnicodeDecodeError) -> str:
-    return getattr(error, "strerror", None) or "it is not text"
 
 
 def _check(name: str, check: Callable[[str], T], text: str) -> T:

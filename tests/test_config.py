@@ -245,7 +245,7 @@ def test_a_setting_and_a_file_that_holds_it_are_not_both_given(tmp_path: Path) -
         (b"DATABASE_URL postgresql://u:canary@h/db", "has a line that is not NAME=value: line 2."),
         (b"DATABASE_URL", "has a line that is not NAME=value: line 2."),
         (b'SECRET_KEY="canary', "has a line that is not NAME=value: line 2."),
-        (b"SECRET_KEY=canary\xff", "cannot be read: it is not text."),
+        (b"SECRET_KEY=canary\xff", "cannot be read: line 2 is not UTF-8. Save it as UTF-8."),
     ],
 )
 def test_a_line_of_the_file_that_says_nothing_is_not_passed_over(tmp_path: Path, line: bytes, why: str) -> None:

@@ -32,6 +32,8 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "database_errors": ({"errors"}, {"sqlalchemy"}),
     "database_url": ({"postgresql_url"}, {"sqlalchemy"}),
     "postgresql_url": (set(), {"psycopg2", "sqlalchemy"}),
+    "similar_names": (set(), set()),
+    "config_sources": ({"database_url", "errors", "similar_names"}, {"click", "dotenv", "flask"}),
     "pool_mode": (set(), {"psycopg2"}),
     "database_session": ({"database_url", "errors", "pool_mode"}, {"psycopg2", "sqlalchemy"}),
     "config_keys": ({"encryption", "errors", "weak_keys"}, set()),

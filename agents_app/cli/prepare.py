@@ -74,8 +74,11 @@ def add_missing_keys(file: Path) -> None:
 
     Raises ConfigurationError where it cannot be written, or where the database was encrypted with a key that is gone.
     """
-    if not _missing(file):
+    if not (missing := _missing(file)):
         return
+    if file.exists() and not file.is_file():
+        # What is written to /dev/null is lost, and its mode is everybody's.
+        raise ConfigurationError(f"{', '.join(missing)} must be set, and {file.name} is not a file to write them to.")
     try:
         with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as stream:
             # Two that start at once must not both make keys.

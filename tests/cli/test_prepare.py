@@ -116,12 +116,14 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_repeats_no_value(
     assert "canary" not in refused.stderr
 
 
-def test_an_env_file_that_cannot_be_written_is_one_line(checkout: Checkout) -> None:
-    checkout.env_file.mkdir()
+def test_keys_are_not_written_to_what_is_no_file(checkout: Checkout) -> None:
+    checkout.env_file.symlink_to("/dev/null")
+    mode = checkout.env_file.stat().st_mode
 
     refused = checkout.flask("prepare", DATABASE_URL=f"sqlite:///{checkout.folder / 'console.db'}")
 
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        "Error: SECRET_KEY, ENCRYPTION_KEYS, TOKEN_PEPPERS must be set, and .env cannot be written: Is a directory."
+        "Error: SECRET_KEY, ENCRYPTION_KEYS, TOKEN_PEPPERS must be set, and .env is not a file to write them to."
     )
+    assert checkout.env_file.stat().st_mode == mode
