@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shlex
 import shutil
 import sys
 import unicodedata
@@ -71,12 +72,15 @@ def warn(refusal: ConsoleError) -> None:
 def schema_behind() -> Unavailable:
     """The refusal to work on a database that is behind, with the command as it can be typed here.
 
-    `make run` needs no `flask` that the shell finds; then it is named by its path below the project's root.
+    `make run` needs no `flask` that the shell finds; then it is named by its path below the project's root. In another
+    folder `flask` must be given the app.
     """
     ours = Path(sys.executable).with_name("flask")
+    is_at_root = Path.cwd() == ROOT
     is_by_path = shutil.which("flask") != str(ours) and ours.is_relative_to(ROOT)
-    flask = ours.relative_to(ROOT) if is_by_path else "flask"
-    return Unavailable(f"The database schema is behind the program. Run: {flask} db deploy", code="schema_behind")
+    flask = str(ours.relative_to(ROOT) if is_at_root else ours) if is_by_path else "flask"
+    words = [flask, *([] if is_at_root else ["--app", str(ROOT / "wsgi.py")]), "db", "deploy"]
+    return Unavailable(f"The database schema is behind the program. Run: {shlex.join(words)}", code="schema_behind")
 
 
 def say(text: str) -> None:
