@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Response, url_for
 
-from agents_app.api import answers, intake
+from agents_app.api import answers, etags, intake
 from agents_app.api.registrar import Endpoint
 from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
@@ -30,20 +30,20 @@ def create(actor: Actor, values: Values) -> Response:
 def read(actor: Actor, agent_id: UUID) -> Response:
     """One agent."""
     agent = agent_reads.read(actor, agent_id)
-    if agent["version"] == intake.known_version():
+    if agent["version"] in etags.known_versions():
         return answers.not_modified(agent["version"])
     return answers.record(agent)
 
 
 def update(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """The agent after the change."""
-    agents.update(actor, agent_id, values, intake.expected_version())
+    agents.update(actor, agent_id, values, etags.expected_versions())
     return _present(actor, agent_id)
 
 
 def delete(actor: Actor, agent_id: UUID) -> Response:
     """Nothing, once the agent is gone."""
-    agents.delete(actor, agent_id, intake.expected_version())
+    agents.delete(actor, agent_id, etags.expected_versions())
     return answers.nothing()
 
 
@@ -55,13 +55,13 @@ def clone(actor: Actor, agent_id: UUID) -> Response:
 
 def enable(actor: Actor, agent_id: UUID) -> Response:
     """The agent, active."""
-    agents.enable(actor, agent_id, intake.expected_version())
+    agents.enable(actor, agent_id, etags.expected_versions())
     return _present(actor, agent_id)
 
 
 def disable(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """The agent, disabled."""
-    agents.disable(actor, agent_id, values, intake.expected_version())
+    agents.disable(actor, agent_id, values, etags.expected_versions())
     return _present(actor, agent_id)
 
 

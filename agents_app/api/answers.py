@@ -5,6 +5,8 @@ from typing import Any
 import orjson
 from flask import Response
 
+from agents_app.api.etags import etag
+
 # Says of a 200 that the request was carried out before, and that nothing was stored this time.
 REPLAYED = {"Idempotency-Replayed": "true"}
 
@@ -30,8 +32,3 @@ def nothing() -> Response:
     # The framework would call the absent body a page.
     del answer.headers["Content-Type"]
     return answer
-
-
-def etag(version: int) -> str:
-    """The strong validator of a version: every change of a record makes a new one."""
-    return f'"{version}"'

@@ -1,4 +1,7 @@
-"""What comes with a request, read strictly: body, query, preconditions. What members must be, schemas say."""
+"""What comes with a request, read strictly: body, query, Idempotency-Key. What members must be, schemas say.
+
+Preconditions are read by `etags.py`.
+"""
 
 import re
 from collections.abc import Collection
@@ -11,9 +14,6 @@ from agents_app.schemas import json_text
 from agents_app.schemas.fields import Schema, escape_pointer, parse
 
 IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
-VERSION = re.compile(r'"([1-9][0-9]{0,9})"')
-# No agent has it, so that a precondition which names no version of ours never holds.
-NO_VERSION = -1
 BODY_METHODS = ("POST", "PUT", "PATCH")
 
 
@@ -57,34 +57,11 @@ def idempotency_key() -> str | None:
     return key
 
 
-def expected_version() -> int | None:
-    """The version that If-Match asks for, the latest of several; None where any will do."""
-    wanted = _tags("If-Match")
-    if wanted in ([], ["*"]):
-        return None
-    return max(map(_version, wanted))
-
-
-def known_version() -> int:
-    """The latest version that If-None-Match says the caller has; NO_VERSION where it names none of ours."""
-    return max((_version(tag.removeprefix("W/")) for tag in _tags("If-None-Match")), default=NO_VERSION)
-
-
 def _sent() -> bytes:
     sent = request.get_data(cache=False)
     # A body that comes without its length is cut off at the limit; whoever asks for one byte more is told.
     request.stream.read(1)
     return sent
-
-
-def _tags(header: str) -> list[str]:
-    # The framework's reader takes more spellings, and gives back None for an empty tag.
-    return [tag.strip() for value in request.headers.getlist(header) for tag in value.split(",")]
-
-
-def _version(tag: str) -> int:
-    found = VERSION.fullmatch(tag)
-    return int(found[1]) if found else NO_VERSION
 
 
 def _is_plain_utf8() -> bool:

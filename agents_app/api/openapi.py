@@ -6,10 +6,10 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from agents_app import __version__
-from agents_app.api import docs, documents
+from agents_app.api import docs, documents, etags
 from agents_app.api.answers import REPLAYED
 from agents_app.api.registrar import Endpoint
 from agents_app.api.shapes import REF
@@ -75,8 +75,7 @@ def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
     def openapi() -> Response:
         docs.check_may_read()
         answer = Response(content, mimetype="application/json", headers={"Cache-Control": "no-cache"})
-        answer.set_etag(validator)
-        return answer.make_conditional(request)  # type: ignore[return-value]
+        return etags.make_conditional(answer, validator)
 
     app.add_url_rule(PATH, "openapi", openapi, provide_automatic_options=False)
 

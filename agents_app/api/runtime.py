@@ -4,7 +4,7 @@ from uuid import UUID
 
 from flask import Response
 
-from agents_app.api import answers, intake
+from agents_app.api import answers, etags
 from agents_app.api.registrar import Endpoint
 from agents_app.operations import runtime
 from agents_app.operations.permissions import Actor
@@ -12,9 +12,8 @@ from agents_app.operations.permissions import Actor
 
 def fetch(actor: Actor, agent_id: UUID) -> Response:
     """What is needed to run the agent."""
-    known = intake.known_version()
-    configuration = runtime.fetch(actor, agent_id, known)
-    return answers.record(configuration) if configuration else answers.not_modified(known)
+    found = runtime.fetch(actor, agent_id, etags.known_versions())
+    return answers.not_modified(found) if isinstance(found, int) else answers.record(found)
 
 
 ENDPOINTS = (

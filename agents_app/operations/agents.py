@@ -1,7 +1,7 @@
 """Every change of an agent, all of them through `_write`. What may be read lives in `agent_reads.py`."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,9 @@ from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.schemas import limits
 from agents_app.schemas.choices import AgentStatus
+
+# The version that a caller has seen, or any of several.
+Versions = int | Collection[int]
 
 NO_AGENT = "There is no agent with this id."
 NOTHING = Secrets({}, {}, {})
@@ -48,7 +51,7 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
     return agent_id, True
 
 
-def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: int | None = None) -> bool:
+def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Versions | None = None) -> bool:
     """Merge changes into an agent; answers whether anything differed, and so was written.
 
     Raises Forbidden, NotFound, InvalidInput, and Stale when `version` is given and is not the present one.
@@ -87,13 +90,13 @@ def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> t
     return copy_id, True
 
 
-def enable(actor: Actor, agent_id: UUID, version: int | None = None) -> bool:
+def enable(actor: Actor, agent_id: UUID, version: Versions | None = None) -> bool:
     """Let runtimes fetch the agent again; answers whether it was disabled. Raises Forbidden, NotFound, Stale."""
     actor.require("agents.enable")
     return _set_status(actor, agent_id, version, "agent.enabled", AgentStatus.ACTIVE, None) is not None
 
 
-def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: int | None = None) -> State | None:
+def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: Versions | None = None) -> State | None:
     """Keep runtimes from fetching the agent; `values` has the reason.
 
     Answers the state before, or None where neither status nor reason changed. Raises Forbidden, NotFound,
@@ -104,7 +107,7 @@ def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: in
     return _set_status(actor, agent_id, version, "agent.disabled", AgentStatus.DISABLED, reason)
 
 
-def delete(actor: Actor, agent_id: UUID, version: int | None = None) -> None:
+def delete(actor: Actor, agent_id: UUID, version: Versions | None = None) -> None:
     """Remove the agent. Its history stays, its encrypted secrets as long as DELETED_SECRETS_DAYS says.
 
     Raises Forbidden, NotFound, Stale.
@@ -135,7 +138,7 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> None:
 
 
 def _set_status(
-    actor: Actor, agent_id: UUID, version: int | None, action: str, status: AgentStatus, reason: str | None
+    actor: Actor, agent_id: UUID, version: Versions | None, action: str, status: AgentStatus, reason: str | None
 ) -> State | None:
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
@@ -204,14 +207,23 @@ def _changes(before: Mapping[str, Any], state: State) -> dict[str, Any]:
     return {"fields": fields, "secrets": state.secrets.changes}
 
 
-def _find(session: Session, actor: Actor, agent_id: UUID, version: int | None = None) -> Agent:
-    wanted = sa.select(Agent).where(Agent.id == agent_id, Agent.account_id == actor.account_id)
-    agent = session.scalars(wanted.with_for_update()).one_or_none()
+def _find(session: Session, actor: Actor, agent_id: UUID, version: Versions | None = None) -> Agent:
+    mine = sa.select(Agent).where(Agent.id == agent_id, Agent.account_id == actor.account_id)
+    agent = session.scalars(mine.with_for_update()).one_or_none()
     if agent is None:
         raise NotFound(NO_AGENT)
-    if version is not None and version != agent.version:
-        raise Stale(f"The agent was changed meanwhile; it is at version {agent.version} now.")
+    wanted = {version} if isinstance(version, int) else version
+    if wanted is not None and agent.version not in wanted:
+        raise Stale(_why_stale(agent.version, wanted))
     return agent
+
+
+def _why_stale(present: int, wanted: Collection[int]) -> str:
+    if not wanted:
+        return f'The tag is none of this console\'s. Send the ETag that came with the agent, such as "{present}".'
+    if min(wanted) > present:
+        return f"The agent is at version {present}; the one asked for is not known here. Was a backup restored?"
+    return f"The agent was changed meanwhile; it is at version {present} now."
 
 
 def _last_version(session: Session, actor: Actor, agent_id: UUID) -> AgentVersion | None:

@@ -1,5 +1,6 @@
 """What a runtime fetches: an agent's working configuration, secrets in clear. The one reading that is an event."""
 
+from collections.abc import Container
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +29,8 @@ ONE = sa.select(
 ).where(Agent.id == sa.bindparam("id"), Agent.account_id == sa.bindparam("account_id"))
 
 
-def fetch(actor: Actor, agent_id: UUID, known_version: int | None = None) -> dict[str, Any] | None:
-    """An active agent's working configuration, secrets in clear; None when the caller knows this version already.
+def fetch(actor: Actor, agent_id: UUID, known: Container[int] = ()) -> dict[str, Any] | int:
+    """An active agent's working configuration, secrets in clear; its version alone when the caller knows that already.
 
     Every answer with secrets is recorded first. Raises Forbidden (also `agent_disabled`), NotFound, Unavailable.
     """
@@ -40,8 +41,8 @@ def fetch(actor: Actor, agent_id: UUID, known_version: int | None = None) -> dic
         raise NotFound(NO_AGENT)
     if row.status != AgentStatus.ACTIVE:
         raise Forbidden(f"The agent is disabled: {row.status_reason or 'no reason given.'}", code="agent_disabled")
-    if known_version == row.version:
-        return None
+    if row.version in known:
+        return int(row.version)
     answer = _working_configuration(actor, row)
     with db.transaction() as session:
         events.record(session, actor, "agent.fetched", ("agent", row.id, row.name), version=row.version)

@@ -10,6 +10,52 @@ from tests.api.conftest import Client
 from tests.bad_inputs import BAD_AGENTS, Bad
 from tests.make import agent_values, make_agent, make_token, make_user
 
+# As an origin or a proxy in front of it writes the tag of version 1, and lists in which it is one of several.
+NAMES_1 = [
+    '"1"',
+    'W/"1"',
+    'w/"1"',
+    '"1-gzip"',
+    'W/"1-gzip"',
+    '"1--gzip"',
+    '"1;gzip"',
+    '"1-br"',
+    'W/"1-zstd"',
+    '"1-GZIP"',
+    '"1-gzip-gzip"',
+    '"2", W/"1"',
+    '"", "1"',
+    '"1","2"',
+    'x, "1"',
+]
+NO_TAG = 'The tag is none of this console\'s. Send the ETag that came with the agent, such as "1".'
+LATER = "The agent is at version 1; the one asked for is not known here. Was a backup restored?"
+# Of an agent at version 1, and what is said.
+STALE = {
+    '"2"': LATER,
+    'W/"2-gzip"': LATER,
+    '"2", "3"': LATER,
+    **dict.fromkeys(
+        [
+            '"one"',
+            "",
+            '""',
+            ",",
+            "1",
+            '"01"',
+            '"1',
+            '"1\\""',
+            '"1-"',
+            '"1-gzip',
+            '"1-x"',
+            '"-gzip"',
+            '"' + "9" * 5_000 + '"',
+        ],
+        NO_TAG,
+    ),
+    '*, "2"': LATER,
+}
+
 
 @pytest.mark.parametrize("bad", BAD_AGENTS, ids=lambda bad: bad.name)
 def test_bad_values_are_refused_with_the_sentences_of_every_door(api: Client, bad: Bad) -> None:
@@ -83,11 +129,8 @@ def test_a_destination_is_not_changed_under_a_stored_password(api: Client) -> No
     assert api.get(f"/agents/{agent['id']}").json["connection_config"]["host"] == "db.example.org"
 
 
-@pytest.mark.parametrize(
-    "tag",
-    ['"2"', 'W/"1"', '"one"', "", '""', ",", "1", '"01"', '"1', '"1\\""', '"2", "", W/"1"', '"' + "9" * 5_000 + '"'],
-)
 @pytest.mark.parametrize("act", ["PATCH", "DELETE", "enable", "disable"])
+@pytest.mark.parametrize("tag", STALE)
 def test_a_stale_caller_changes_nothing(api: Client, tag: str, act: str) -> None:
     agent = api.post("/agents", agent_values()).json
     method, path = (act, "") if act.isupper() else ("POST", f"/{act}")
@@ -96,7 +139,32 @@ def test_a_stale_caller_changes_nothing(api: Client, tag: str, act: str) -> None
     answer = api(method, f"/agents/{agent['id']}{path}", body, headers={"If-Match": tag})
 
     assert (answer.status_code, answer.json["code"]) == (412, "stale")
+    assert answer.json["detail"] == STALE[tag]
     assert api.get(f"/agents/{agent['id']}").json == agent
+
+
+@pytest.mark.parametrize(
+    ("act", "tag"), [*(("PATCH", tag) for tag in NAMES_1), *((act, 'W/"1-gzip"') for act in ("DELETE", "enable"))]
+)
+def test_a_tag_that_proxies_changed_stands_for_its_version(api: Client, act: str, tag: str) -> None:
+    agent = api.post("/agents", agent_values()).json
+    method, path = (act, "") if act.isupper() else ("POST", f"/{act}")
+
+    answer = api(
+        method, f"/agents/{agent['id']}{path}", {"name": "Other"} if act == "PATCH" else None, headers={"If-Match": tag}
+    )
+
+    assert answer.status_code == (204 if act == "DELETE" else 200)
+
+
+def test_a_version_that_was_changed_since_is_said_to_be(api: Client) -> None:
+    path = f"/agents/{api.post('/agents', agent_values()).json['id']}"
+    api.patch(path, {"name": "Other"})
+
+    for tag in ('"1"', 'W/"1-gzip"', '"1", "9"'):
+        answer = api.patch(path, {"name": "Third"}, headers={"If-Match": tag})
+
+        assert answer.json["detail"] == "The agent was changed meanwhile; it is at version 2 now."
 
 
 @pytest.mark.parametrize("key", ["", "ä", "x" * 256, "a\tb"])
@@ -199,12 +267,11 @@ def test_a_caller_who_knows_the_version_is_sent_nothing(api: Client) -> None:
     path = f"/agents/{agent['id']}"
 
     answers = [
-        api.get(path, headers={"If-None-Match": tag})
-        for tag in ('"1"', 'W/"1"', '"", "1"', '"9", "1"', '"2"', "*", '""', "")
+        api.get(path, headers={"If-None-Match": tag}) for tag in (*NAMES_1, "*", '"2"', '"1-x"', '"1', "1", '""', "")
     ]
 
-    assert [answer.status_code for answer in answers] == [304, 304, 304, 200, 200, 200, 200, 200]
-    assert answers[0].headers["ETag"] == '"1"'
+    assert [answer.status_code for answer in answers] == [304] * (len(NAMES_1) + 1) + [200] * 6
+    assert answers[0].headers["ETag"] == answers[-7].headers["ETag"] == '"1"'
 
 
 def test_a_change_merges_and_counts(api: Client) -> None:

@@ -51,10 +51,13 @@ def test_a_runtime_gets_what_was_typed(runtime: Client, console: Flask, admin: A
     assert _fetches(console, agent_id) == 1
 
 
-def test_a_runtime_that_knows_the_version_gets_no_secret(runtime: Client, console: Flask, admin: Actor) -> None:
+@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', '"1-gzip"', '"9", W/"1;br"', "*"])
+def test_a_runtime_that_knows_the_version_gets_no_secret(
+    runtime: Client, console: Flask, admin: Actor, tag: str
+) -> None:
     agent_id = make_agent(console, admin, api_key="sk-1234")
 
-    answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": '"1"'})
+    answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": tag})
 
     assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", '"1"')
     assert _fetches(console, agent_id) == 0
