@@ -18,6 +18,7 @@ SECRETS = re.compile(
       | v1:[A-Za-z0-9_-]{1,32}:[A-Za-z0-9_-]{38,}   # encrypted values
       | (?<=://)[^/\s:@]*:[^/\s]*(?=@)              # user:password of a URL
       | (?i:(?<=bearer\s)|(?<=basic\s))\S+          # credentials of a header
+      | (?<=console-[a-z2-7]{6}=)[^;&\s]+           # cookies of pages
       | (?i:(?<=session=)|(?<=password=))[^;&\s]+
       | -----BEGIN[^-]*PRIVATE\sKEY-----.*?(?:-----END[^-]*-----|\Z)
     """,

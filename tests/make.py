@@ -45,6 +45,11 @@ def make_app(url: str, **texts: str) -> Flask:
     return create_app(make_settings(url, **texts))
 
 
+def cookie_name(app: Flask) -> str:
+    """What this console calls the cookie that carries a session."""
+    return str(app.config["SESSION_COOKIE_NAME"])
+
+
 def make_account(app: Flask, name: str = "Acme") -> UUID:
     """An account without people; answers its id."""
     account = Account(id=uuid.uuid4(), name=name)

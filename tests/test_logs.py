@@ -26,6 +26,8 @@ SEALED = Keyring(parse_keys(KEYS["ENCRYPTION_KEYS"])).encrypt("x", "place")
         f"authorization: basic {CANARY}",
         f"Cookie: session={CANARY}; theme=dark",
         f"Cookie: __Host-session={CANARY}",
+        f"Cookie: console-a2b3c4={CANARY}; console-a2b3c4-theme=dark",
+        f"Cookie: __Host-console-a2b3c4={CANARY}",
         f"host=localhost password={CANARY} user=console",
         f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
         f"-----BEGIN PRIVATE KEY-----\n{CANARY}",

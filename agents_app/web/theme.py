@@ -1,9 +1,10 @@
 """Light, dark or as the system is: kept in a cookie, drawn by the server."""
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, current_app, redirect, request
 from werkzeug.wrappers import Response
 
 from agents_app.config import settings
+from agents_app.web import cookie
 from agents_app.web.addresses import local_path
 
 THEMES = {"light": "sun", "dark": "moon", "system": "monitor"}
@@ -14,7 +15,7 @@ pages = Blueprint("theme", __name__)
 
 def chosen_theme() -> str:
     """The theme of this browser."""
-    wanted = request.cookies.get(_cookie_name(), "")
+    wanted = request.cookies.get(_cookie_name()) or request.cookies.get(cookie.old_name("theme"), "")
     return wanted if wanted in THEMES else "system"
 
 
@@ -31,5 +32,4 @@ def choose() -> Response:
 
 
 def _cookie_name() -> str:
-    # The prefix keeps other hosts of the same domain from setting it.
-    return "__Host-theme" if settings().is_https else "theme"
+    return f"{current_app.config['SESSION_COOKIE_NAME']}-theme"

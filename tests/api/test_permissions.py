@@ -17,7 +17,7 @@ from agents_app.operations import sessions, token_text, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Role
 from tests.api.conftest import Client
-from tests.make import PASSWORD, agent_values, make_agent, make_token, make_user
+from tests.make import PASSWORD, agent_values, cookie_name, make_agent, make_token, make_user
 
 ONE = "/agents/<uuid:agent_id>"
 NOBODY = dict.fromkeys(("no token", "cookie", "damaged", "forged", "revoked", "expired"), 401)
@@ -102,7 +102,7 @@ class Callers:
         with self.app.app_context():
             found = sessions.sign_in(self.admin.email, PASSWORD, address="::1", user_agent="", request_id=None)
         signed = self.app.session_interface.get_signing_serializer(self.app).dumps({http.SESSION_ID: found})
-        return f"session={signed}"
+        return f"{cookie_name(self.app)}={signed}"
 
 
 def forged() -> str:

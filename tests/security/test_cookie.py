@@ -5,7 +5,7 @@ from typing import Any
 from flask import Flask
 
 from tests.conftest import OpenConsole
-from tests.make import make_user
+from tests.make import cookie_name, make_user
 from tests.security.conftest import Visitor
 from tests.security.test_matrix import answered
 
@@ -53,7 +53,7 @@ def asked_with(app: Flask, cookie: str) -> list[str]:
     browser = Visitor(app)
     found = []
     for method, path in [*(("GET", path) for path in PATHS), *(("POST", path) for path in FORMS)]:
-        browser.client.set_cookie("session", cookie)
+        browser.client.set_cookie(cookie_name(browser.client.application), cookie)
         form = {"csrf_token": "x"} if method == "POST" else None
         found.append(answered(browser.client.open(path, method=method, data=form)))
     return found

@@ -16,9 +16,9 @@ from agents_app.api import PREFIX
 from agents_app.db import Base, db
 from tests.api.test_permissions import BODIES
 from tests.api.test_permissions import TABLE as JSON_TABLE
-from tests.make import PASSWORD, make_agent
+from tests.make import PASSWORD, cookie_name, make_agent
 from tests.security.house import House
-from tests.security.served import HOST, Served, head, served, status_of
+from tests.security.served import Served, head, served, status_of
 from tests.security.test_matrix import ROWS
 
 UNSAFE_PAGES = [rule for method, rule in ROWS if method == "POST"]
@@ -74,11 +74,10 @@ def page_request(house: House, rule: str, framing: str) -> tuple[bytes, bytes]:
     """Head and body of a form that a browser sends, signed in as an admin."""
     path, visitor = house.path(rule), house.visitor("admin")
     form = "&".join(f"{name}={value}" for name, value in {"csrf_token": visitor.csrf, **FORM}.items())
-    cookie = visitor.client.get_cookie("session", domain="localhost")
+    cookie = visitor.client.get_cookie(cookie_name(visitor.client.application), domain="localhost")
     assert cookie is not None
     headers = (
-        f"Cookie: session={cookie.value}",
-        f"Referer: http://{HOST}/",
+        f"Cookie: {cookie.key}={cookie.value}",
         "Content-Type: application/x-www-form-urlencoded",
     )
     return head("POST", path, *headers, framing), form.encode()

@@ -17,7 +17,7 @@ from agents_app.operations.permissions import Actor
 from tests.api.test_permissions import TABLE as JSON_TABLE
 from tests.api.test_permissions import forged
 from tests.conftest import OpenConsole
-from tests.make import PASSWORD, make_agent, make_app, make_token, make_user
+from tests.make import PASSWORD, cookie_name, make_agent, make_app, make_token, make_user
 from tests.security.conftest import Visitor
 from tests.security.house import House
 from tests.security.test_matrix import FORM, ROWS
@@ -165,8 +165,10 @@ def test_each_cookie_is_for_this_host_alone_and_out_of_reach_of_scripts(house: H
 
     cookies = [*entered.headers.getlist("Set-Cookie"), *themed.headers.getlist("Set-Cookie")]
 
-    prefix = "__Host-" if is_https(house.app) else ""
-    assert {cookie.partition("=")[0] for cookie in cookies} == {f"{prefix}session", f"{prefix}theme"}
+    name = cookie_name(house.app)
+    assert re.fullmatch(r"(__Host-)?console-[a-z2-7]{6}", name)
+    assert name.startswith("__Host-") == is_https(house.app)
+    assert {cookie.partition("=")[0] for cookie in cookies} == {name, f"{name}-theme"}
     for cookie in cookies:
         attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
         assert {"httponly", "samesite=lax", "path=/"} <= attributes

@@ -15,6 +15,7 @@ from agents_app import web
 from agents_app.database_url import ROOT
 from agents_app.db import db
 from tests.conftest import OpenConsole
+from tests.make import cookie_name
 from tests.security.conftest import Visitor
 from tests.security.served import HOST, Served, head, read_all, served, status_of
 
@@ -49,10 +50,10 @@ def sign_in(app: Flask) -> bytes:
     """The request of somebody who signs in with a wrong password."""
     visitor = Visitor(app)
     form = urlencode({"csrf_token": visitor.csrf, "email": "nobody@example.org", "password": "x"}).encode()
-    cookie = visitor.client.get_cookie("session", domain=HOST)
+    cookie = visitor.client.get_cookie(cookie_name(visitor.client.application), domain=HOST)
     assert cookie is not None
     headers = ("Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(form)}", "Connection: close")
-    return head("POST", "/sign-in", *headers, f"Cookie: session={cookie.value}", f"Referer: http://{HOST}/") + form
+    return head("POST", "/sign-in", *headers, f"Cookie: {cookie.key}={cookie.value}") + form
 
 
 def in_background(server: Served, request: bytes, answers: list[bytes]) -> threading.Thread:

@@ -7,7 +7,7 @@ from flask import Flask
 
 from agents_app.operations import invitations, users
 from agents_app.operations.permissions import Actor
-from tests.make import PASSWORD, make_user
+from tests.make import PASSWORD, cookie_name, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
 
 NEW_PASSWORD = "another-quiet-4-river"
@@ -78,9 +78,9 @@ def test_a_form_that_is_sent_twice_signs_the_same_person_in(kind: str, console: 
     first, second = Browser(console), Browser(console)
     page = first.get(f"{address}?code={code_of(console, admin, person if kind == 'reset' else None)}")
     # The browser drops the answer to the first click, and with it the cookie.
-    cookie = first.client.get_cookie("session")
+    cookie = first.client.get_cookie(cookie_name(first.client.application))
     assert cookie is not None
-    second.client.set_cookie("session", cookie.value)
+    second.client.set_cookie(cookie_name(second.client.application), cookie.value)
 
     answers = [browser.send(page, address, **given) for browser in (first, second)]
 
@@ -126,7 +126,7 @@ def test_a_taken_address_is_told_to_who_holds_the_link(console: Flask, admin: Ac
 
 def test_who_is_signed_in_is_told_and_signed_out_there(console: Flask, browser: Browser, admin: Actor) -> None:
     other = make_user(console)
-    cookie = browser.client.get_cookie("session")
+    cookie = browser.client.get_cookie(cookie_name(browser.client.application))
     assert cookie is not None
     page = browser.get(f"/join?code={code_of(console, other)}")
     assert f"You are signed in as {admin.name}" in page.text
@@ -135,7 +135,7 @@ def test_who_is_signed_in_is_told_and_signed_out_there(console: Flask, browser: 
 
     assert "Grace Hopper" in browser.get("/profile").text
     thief = Browser(console)
-    thief.client.set_cookie("session", cookie.value)
+    thief.client.set_cookie(cookie_name(thief.client.application), cookie.value)
     assert thief.client.get("/agents").status_code == 303
 
 

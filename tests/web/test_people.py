@@ -12,7 +12,7 @@ from flask import Flask
 from agents_app.logs import JsonLines
 from agents_app.operations import agent_reads, invitations, users
 from agents_app.operations.permissions import Actor
-from tests.make import PASSWORD, make_agent, make_user
+from tests.make import PASSWORD, cookie_name, make_agent, make_user
 from tests.web.conftest import Browser, Page, SignIn
 
 FOR_ADMINS = ["/people", "/people/invite", "/account", "/account/delete", "/database"]
@@ -125,7 +125,7 @@ def test_an_invitation_is_shown_once_and_leads_in(browser: Browser, console: Fla
     assert "Grace" in browser.get("/people").text
     assert log_lines
     assert code not in "".join(log_lines)
-    assert code not in newcomer.client.get_cookie("session").value
+    assert code not in newcomer.client.get_cookie(cookie_name(newcomer.client.application)).value
 
 
 @pytest.mark.parametrize("act", ["invite", "reset-link"])

@@ -7,7 +7,7 @@ from agents_app.operations import accounts
 from agents_app.operations.permissions import Actor
 from agents_app.web.addresses import local_path
 from tests.conftest import OpenConsole
-from tests.make import PASSWORD, make_user
+from tests.make import PASSWORD, cookie_name, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
 
 ELSEWHERE = [
@@ -119,7 +119,7 @@ def test_signing_in_changes_the_csrf_value_and_forgets_the_cookie(console: Flask
 
 
 def test_signing_out_ends_the_session_on_the_server(console: Flask, browser: Browser) -> None:
-    cookie = browser.client.get_cookie("session")
+    cookie = browser.client.get_cookie(cookie_name(browser.client.application))
     assert cookie is not None
 
     answer = browser.send("/agents", "/sign-out")
@@ -127,7 +127,7 @@ def test_signing_out_ends_the_session_on_the_server(console: Flask, browser: Bro
     assert "You are signed out." in browser.get("/sign-in").text
 
     thief = Browser(console)
-    thief.client.set_cookie("session", cookie.value)
+    thief.client.set_cookie(cookie_name(thief.client.application), cookie.value)
     assert thief.client.get("/agents").status_code == 303
 
 
@@ -135,22 +135,17 @@ def test_somebody_signed_in_needs_no_sign_in_page(browser: Browser) -> None:
     assert browser.client.get("/sign-in?next=/tokens").headers["Location"] == "/tokens"
 
 
-def test_over_https_the_cookie_is_bound_to_it_and_a_form_must_come_from_here(
-    sqlite_schema_url: str, open_console: OpenConsole
-) -> None:
+def test_over_https_the_cookie_is_bound_to_it(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(sqlite_schema_url, PUBLIC_URL="https://agents.example.org")
     admin = make_user(app)
     client = app.test_client()
     page = Page(client.get("/sign-in", base_url="https://agents.example.org"))
     values = {**fields_of(page.form("/sign-in")), "email": admin.email, "password": PASSWORD}
 
-    for referrer, status in ((None, 400), ("https://evil.com/", 400), ("https://agents.example.org/sign-in", 303)):
-        headers = {"Referer": referrer} if referrer else {}
-        answer = client.post("/sign-in", data=values, headers=headers, base_url="https://agents.example.org")
-        assert answer.status_code == status
+    answer = client.post("/sign-in", data=values, base_url="https://agents.example.org")
 
     cookie = answer.headers["Set-Cookie"]
-    assert cookie.startswith("__Host-session=")
+    assert cookie.startswith(f"{cookie_name(app)}=")
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
 
 
@@ -193,9 +188,9 @@ def test_a_set_up_form_that_is_sent_twice_signs_the_same_person_in(schema_url: s
     first = Browser(open_console(schema_url))
     second = Browser(first.client.application)
     form = first.get("/setup")
-    cookie = first.client.get_cookie("session")
+    cookie = first.client.get_cookie(cookie_name(first.client.application))
     assert cookie is not None
-    second.client.set_cookie("session", cookie.value)
+    second.client.set_cookie(cookie_name(second.client.application), cookie.value)
     given = {"account_name": "Acme", "name": "Ada", "email": "ada@example.org", "password": PASSWORD}
 
     answers = [browser.send(form, "/setup", **given) for browser in (first, second)]

@@ -1,0 +1,125 @@
+"""What cookies are called: two consoles on one host keep their sessions apart, processes of one console share them."""
+
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.conftest import OpenConsole
+from tests.make import PASSWORD, cookie_name, make_app, make_settings, make_user
+from tests.security.conftest import Visitor
+
+OTHER_KEY = "Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8"
+URL = "https://console.example.org"
+# Of two consoles with the same database URL: what differs, and what another process or spelling may have otherwise.
+APART = {
+    "another key": ({}, {"SECRET_KEY": OTHER_KEY}),
+    "another port": ({"BIND": "127.0.0.1:8000"}, {"BIND": "127.0.0.1:8001"}),
+    "another public port": ({"PUBLIC_URL": URL}, {"PUBLIC_URL": f"{URL}:8443"}),
+    "another name": ({"PUBLIC_URL": "http://a.example"}, {"PUBLIC_URL": "http://b.example"}),
+}
+TOGETHER = {
+    "another machine": (
+        {"PUBLIC_URL": URL, "BIND": "192.0.2.1:8000"},
+        {"PUBLIC_URL": URL, "BIND": "192.0.2.2:9000", "PROXY_HOPS": "1", "WORKERS": "3"},
+    ),
+    "another spelling": ({"PUBLIC_URL": URL}, {"PUBLIC_URL": "HTTPS://Console.example.org.:443/"}),
+    "another spelling of BIND": ({"BIND": "[::1]:8000"}, {"BIND": "[0:0::1]:8000"}),
+}
+
+
+def name_of(url: str, settings: dict[str, str]) -> str:
+    """What the cookie of a console with these settings is called."""
+    return cookie_name(make_app(url, **settings))
+
+
+@pytest.mark.parametrize(("one", "other"), APART.values(), ids=APART)
+def test_another_console_has_another_name(sqlite_url: str, one: dict[str, str], other: dict[str, str]) -> None:
+    assert name_of(sqlite_url, one) != name_of(sqlite_url, other)
+
+
+@pytest.mark.parametrize(("one", "other"), TOGETHER.values(), ids=TOGETHER)
+def test_another_process_of_the_console_has_the_same_name(
+    sqlite_url: str, one: dict[str, str], other: dict[str, str]
+) -> None:
+    assert name_of(sqlite_url, one) == name_of(sqlite_url, other)
+
+
+def test_a_key_from_a_file_makes_the_same_name(sqlite_url: str, tmp_path: Path) -> None:
+    key = make_settings(sqlite_url).secret_key
+    assert key
+    (tmp_path / "key").write_text(f"{key}\n")
+
+    assert name_of(sqlite_url, {"SECRET_KEY": "", "SECRET_KEY_FILE": str(tmp_path / "key")}) == name_of(sqlite_url, {})
+
+
+def test_a_browser_that_is_signed_in_to_two_consoles_stays_so_in_both(
+    sqlite_schema_url: str, open_console: OpenConsole
+) -> None:
+    first, second = open_console(sqlite_schema_url), open_console(sqlite_schema_url, SECRET_KEY=OTHER_KEY)
+    person = make_user(first)
+    visitor, neighbour = Visitor(first), Visitor(second)
+    neighbour.client._cookies = visitor.client._cookies
+    for browser in (visitor, neighbour):
+        browser.ask("POST", "/sign-in", {"email": person.email, "password": PASSWORD})
+        browser.ask("POST", "/theme", {"theme": "dark"})
+
+    assert [browser.ask("GET", "/agents").status_code for browser in (visitor, neighbour)] == [200, 200]
+    neighbour.ask("POST", "/theme", {"theme": "light"})
+    neighbour.ask("POST", "/sign-out", {})
+
+    assert neighbour.ask("GET", "/agents").status_code == 303
+    assert 'data-theme="dark"' in visitor.ask("GET", "/agents").text
+
+
+@pytest.mark.parametrize("settings", [{}, {"PUBLIC_URL": URL}], ids=["http", "https"])
+def test_who_signed_in_under_release_0_1_0_is_signed_in_and_has_todays_cookie(
+    sqlite_schema_url: str, open_console: OpenConsole, settings: dict[str, str]
+) -> None:
+    app = open_console(sqlite_schema_url, **settings)
+    visitor = _as_it_was(Visitor(app, make_user(app)))
+
+    answer = visitor.ask("GET", "/agents")
+
+    assert answer.status_code == 200
+    assert 'data-theme="dark"' in answer.text
+    assert answer.headers["Set-Cookie"].startswith(f"{cookie_name(app)}=")
+    assert "Set-Cookie" not in visitor.ask("GET", "/agents").headers
+
+
+def test_a_cookie_of_another_program_by_the_old_name_is_left_alone(
+    sqlite_schema_url: str, open_console: OpenConsole
+) -> None:
+    app, other = open_console(sqlite_schema_url), open_console(sqlite_schema_url, SECRET_KEY=OTHER_KEY)
+    program = Visitor(other, make_user(app))
+    value = program.client.get_cookie(cookie_name(other))
+    visitor = Visitor(app)
+    assert value
+    visitor.client.set_cookie("session", value.value)
+
+    assert visitor.ask("GET", "/agents").status_code == 303
+    assert "session=" not in str(visitor.ask("GET", "/sign-in").headers.getlist("Set-Cookie"))
+
+
+def test_after_signing_out_the_old_cookie_is_worth_nothing(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+    app = open_console(sqlite_schema_url)
+    visitor = _as_it_was(Visitor(app, make_user(app)))
+    visitor.ask("GET", "/agents")
+    visitor.ask("POST", "/sign-out", {})
+    visitor.client.delete_cookie(cookie_name(app))
+
+    assert visitor.ask("GET", "/agents").status_code == 303
+
+
+def _as_it_was(visitor: Visitor) -> Visitor:
+    """The same browser with the cookies of release 0.1.0 alone."""
+    known: Flask = visitor.app
+    host = visitor.base_url.partition("://")[2]
+    name, prefix = cookie_name(known), "__Host-" if visitor.base_url.startswith("https") else ""
+    found = visitor.client.get_cookie(name, domain=host)
+    assert found
+    visitor.client.delete_cookie(name, domain=host)
+    given = {"domain": host, "secure": bool(prefix)}
+    visitor.client.set_cookie(f"{prefix}session", found.value, **given)
+    visitor.client.set_cookie(f"{prefix}theme", "dark", **given)
+    return visitor
