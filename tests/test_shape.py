@@ -59,7 +59,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"flask", "flask_swagger_ui", "orjson", "pydantic"},
     ),
     "web": (
-        {"config", "connections", "db", "errors", "http", "operations", "schemas"},
+        {"config", "connections", "db", "errors", "hosts", "http", "operations", "origins", "schemas"},
         {
             "flask",
             "flask_wtf",

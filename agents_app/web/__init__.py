@@ -1,7 +1,6 @@
 """The pages: one file a kind of record. Here is what they have in common."""
 
 from flask import Blueprint, Flask, Response
-from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from agents_app import http
 from agents_app.config import Settings
@@ -14,6 +13,7 @@ from agents_app.web import (
     cookie,
     database,
     display,
+    form_source,
     joining,
     people,
     profile,
@@ -22,8 +22,6 @@ from agents_app.web import (
     tokens,
 )
 
-FORM_EXPIRED = """Nothing was done: this form is no longer valid, because the session in which it was opened has ended.
-Load the page again, then send it."""
 STATIC_SECONDS = 365 * 24 * 60 * 60
 # The forms whose passwords are hashed, which costs more than everything else that is asked here.
 PASSWORD_FORMS = (
@@ -34,7 +32,6 @@ PASSWORD_FORMS = (
     "web.profile.change_password",
 )
 
-csrf = CSRFProtect()
 pages = Blueprint("web", __name__)
 pages.register_error_handler(NotSignedIn, auth.ask_to_sign_in)
 for part in (auth, setup, theme, agents, tokens, people, joining, profile, account, activity, database):
@@ -44,11 +41,10 @@ for part in (auth, setup, theme, agents, tokens, people, joining, profile, accou
 @pages.before_request
 def _protect() -> auth.Answer | None:
     """Pages take cookies, so a form must prove that it comes from one of them; the JSON door takes none."""
-    try:
-        csrf.protect()
-    except (CSRFError, TypeError):  # a TypeError where the value is signed by us and is no text
-        return auth.take_up_form() or http.error_page(http.Refusal(400, "form_expired", FORM_EXPIRED))
-    return None
+    is_proven = form_source.is_proven()
+    if refused := form_source.refusal_of_page(is_proven=is_proven):
+        return http.error_page(refused)
+    return None if is_proven else auth.take_up_form() or http.error_page(form_source.refusal_of_value())
 
 
 @pages.after_request
@@ -62,10 +58,12 @@ def init_app(app: Flask) -> None:
     app.config.update(
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
+        # Browsers may keep the Referer to themselves; what they do say is read by `form_source.py`.
+        WTF_CSRF_SSL_STRICT=False,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
     )
     cookie.init_app(app)
-    csrf.init_app(app)
+    form_source.csrf.init_app(app)
     display.init_app(app)
     app.register_blueprint(pages)
 

@@ -26,7 +26,9 @@ TYPE_ICONS: dict[str, str] = {ConnectionType.DB: "database", ConnectionType.POWE
 CREDENTIAL_WARNING_DAYS = 30
 # What the page of a refusal is called, by its code where one status has several, else by its status.
 ERROR_TITLES = {
+    "cookie_missing": "Your browser sent no cookie",
     "form_expired": "This form is out of date",
+    "form_of_another_site": "This form was opened at another address",
     400: "This cannot be read",
     403: "You may not do this",
     404: "Not found",

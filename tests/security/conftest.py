@@ -50,7 +50,7 @@ class Visitor:
 
     def ask(self, method: str, path: str, form: dict[str, object] | None = None, **given: object) -> TestResponse:
         """Send a request; a form carries a CSRF value that fits."""
-        headers = {"Referer": f"{self.base_url}/", **given.pop("headers", {})}
+        headers = {**given.pop("headers", {})}
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         if form is not None:
