@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -106,11 +107,15 @@ def console_process(database_url: str, **settings: str) -> Iterator[Server]:
     """A `flask serve` of its own, once it answers; it listens on a free port unless BIND says where."""
     settings = {**KEYS, "DATABASE_URL": database_url, "BIND": f"127.0.0.1:{free_port()}", **settings}
     started = Server(Checkout(shared_copy(), settings).start("serve"), f"http://{settings['BIND']}")
+    # Or it would stop when the pipe of its log is full.
+    reader = threading.Thread(target=started.process.stdout.read)
     try:
         wait_for(lambda: started.answers("/healthz"))
+        reader.start()
         yield started
     finally:
         started.kill()
+        reader.join()
 
 
 @dataclass
