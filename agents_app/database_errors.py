@@ -1,5 +1,6 @@
 """What becomes of the exceptions of database drivers: the console's own refusals, without the driver's words."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,10 @@ from agents_app.errors import Conflict, ConsoleError, StorageFull, Unavailable
 
 # What SQLite does not say of a file that is not there: it makes one.
 NO_FILE = "there is no such file"
+# What PostgreSQL and PgBouncer say where a connection does not come about; the driver has no code for these.
+TAKES_NO_MORE = re.compile(r"no more connections allowed|too many clients|too many connections|connection slots are")
+WRONG_USER = re.compile(r"authentication failed|no such user|role \".*\" does not exist|no password supplied")
+WRONG_DATABASE = re.compile(r"database \".*\" does not exist|no such database")
 
 
 @contextmanager
@@ -44,4 +49,15 @@ def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
         return Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
     if state in ("57014", "55P03") or "database is locked" in cause:
         return Unavailable("The database is busy. Try again in a moment.", code="database_busy")
-    return Unavailable("The database cannot be reached. Try again in a moment.", code="database_unavailable")
+    return _no_connection(cause)
+
+
+def _no_connection(cause: str) -> Unavailable:
+    if TAKES_NO_MORE.search(cause):
+        return Unavailable("The database takes no more connections. Try again in a moment.", code="database_busy")
+    sentence = "The database cannot be reached. Try again in a moment."
+    if WRONG_USER.search(cause):
+        sentence = "The database refuses the user or the password of DATABASE_URL."
+    if WRONG_DATABASE.search(cause):
+        sentence = "The server has no database of the name in DATABASE_URL."
+    return Unavailable(sentence, code="database_unavailable")

@@ -27,6 +27,7 @@ from agents_app import pool_mode
 from agents_app.database_url import session_settings
 from agents_app.errors import Unavailable
 from agents_app.pool_mode import PoolMode
+from agents_app.pooler_queue import QueuedCursor, turn_soon
 
 CONNECT_TIMEOUT_S = 3
 # The statement that each transaction of a pooled connection begins with, in `Connection.info`.
@@ -103,7 +104,8 @@ class OpenSession:
         process = connection.info.backend_pid
         limits = {name: value for name, value in self._limits.items() if name not in self._given}
         calls, values = set_config(limits, for_transaction=False)
-        return bool(_ask(connection, LOOK_AND_SET.format(calls), (process, process, *values))[0])
+        with turn_soon(connection):
+            return bool(_ask(connection, LOOK_AND_SET.format(calls), (process, process, *values))[0])
 
     def _prepare_pooled(self, connection: Any, record: Any) -> None:
         settings = {**self._limits, **self._given}
@@ -112,7 +114,8 @@ class OpenSession:
                 raise transaction_mode()
             calls, values = set_config(settings, for_transaction=False)
             _ask(connection, f"SELECT {calls}", values)
-        elif settings:
+        else:
+            connection.cursor_factory = QueuedCursor
             calls, values = set_config(settings, for_transaction=True)
             record.info[BEGINS_WITH] = (f"SELECT {calls}", values)
         record.info["is_pooled"] = True

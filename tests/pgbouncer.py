@@ -28,12 +28,14 @@ class Pooler:
     """A PgBouncer on a socket in a folder of its own, which a test may stop, start and pause."""
 
     folder: Path
+    user: str
+    port: int = PORT
     process: Any = field(default=None)
 
     def url(self, url: str) -> str:
         """The same database through this pooler."""
         known = sa.make_url(url)
-        through = known.set(host=None, port=PORT).update_query_dict({"host": str(self.folder)})
+        through = known.set(host=None, port=self.port).update_query_dict({"host": str(self.folder)})
         return through.render_as_string(hide_password=False)
 
     def start(self) -> None:
@@ -57,7 +59,7 @@ class Pooler:
 
     def admin(self, command: str) -> list[dict[str, Any]]:
         """Give a command to its administration, such as `PAUSE`; answers the rows."""
-        connection = psycopg2.connect(host=str(self.folder), port=PORT, user=OWNER, dbname="pgbouncer")
+        connection = psycopg2.connect(host=str(self.folder), port=self.port, user=self.user, dbname="pgbouncer")
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -89,9 +91,12 @@ def program() -> str:
 def pooler(server_url: str, mode: str, **settings: str) -> Iterator[Pooler]:
     """A pooler in this mode before every database of a server; all else is as installed unless `settings` say."""
     program()
-    made = Pooler(Path(tempfile.mkdtemp(prefix="console-pgb-")))
-    (made.folder / "pgbouncer.ini").write_text(_ini(made.folder, server_url, {"pool_mode": mode, **settings}))
-    (made.folder / "userlist.txt").write_text(f'"{OWNER}" ""\n')
+    server = sa.make_url(server_url)
+    made = Pooler(
+        Path(tempfile.mkdtemp(prefix="console-pgb-")), server.username or OWNER, int(settings.get("listen_port", PORT))
+    )
+    (made.folder / "pgbouncer.ini").write_text(_ini(made, server, {"pool_mode": mode, **settings}))
+    (made.folder / "userlist.txt").write_text(f'"{made.user}" "{server.password or ""}"\n')
     made.start()
     try:
         yield made
@@ -100,16 +105,15 @@ def pooler(server_url: str, mode: str, **settings: str) -> Iterator[Pooler]:
         shutil.rmtree(made.folder)
 
 
-def _ini(folder: Path, server_url: str, settings: dict[str, str]) -> str:
-    server = sa.make_url(server_url)
+def _ini(made: Pooler, server: sa.URL, settings: dict[str, str]) -> str:
     host, port = server.query.get("host", server.host), server.port or 5432
     given = {
-        "unix_socket_dir": str(folder),
+        "unix_socket_dir": str(made.folder),
         "listen_port": str(PORT),
         "auth_type": "trust",
-        "auth_file": str(folder / "userlist.txt"),
-        "admin_users": OWNER,
-        "logfile": str(folder / "log"),
+        "auth_file": str(made.folder / "userlist.txt"),
+        "admin_users": made.user,
+        "logfile": str(made.folder / "log"),
         **settings,
     }
     lines = [f"{name} = {value}" for name, value in given.items()]
