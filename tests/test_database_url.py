@@ -1,5 +1,6 @@
 """What the address of a database means: the same as to libpq and SQLAlchemy, or one sentence that repeats no secret."""
 
+import re
 from typing import Any
 
 import pytest
@@ -181,6 +182,14 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_an_address_is_shown_as_it_can_be_typed_and_without_its_password(text: str, shown: str) -> None:
     assert place(parse_url(text)) == shown
+
+
+def test_every_address_in_the_documents_can_be_used() -> None:
+    texts = [(ROOT / name).read_text() for name in ("README.md", ".env.example", "docs/deployment.md")]
+    found = re.findall(r"(?:postgresql|sqlite)://[^\s`]*\w", "\n".join(texts))
+
+    assert len(found) >= 8
+    assert {parse_url(text).get_backend_name() for text in found} == {"postgresql", "sqlite"}
 
 
 def test_migrations_go_to_a_database_of_the_same_kind() -> None:
