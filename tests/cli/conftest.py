@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from tests.cli.patient import Patient
 from tests.make import KEYS, make_account
 from tests.project import copy_project
 
@@ -111,6 +113,30 @@ def ready(checkout: Checkout, sqlite_schema_url: str) -> Checkout:
     """A copy of the project with keys, an SQLite file with every table, and a free port."""
     checkout.settings.update(KEYS, DATABASE_URL=sqlite_schema_url, BIND=f"127.0.0.1:{free_port()}")
     return checkout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for an installation."""
+    folder = tmp_path / "installation"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def on_sqlite(folder: Path, sqlite_schema_url: str) -> Patient:
+    """An installation that is well, on an SQLite file in its own folder."""
+    moved = shutil.move(sqlite_schema_url.removeprefix("sqlite:///"), folder)
+    return Patient.on(folder, f"sqlite:///{moved}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def patient(request: pytest.FixtureRequest, folder: Path) -> Patient:
+    """An installation that is well, on both databases."""
+    if request.param == "sqlite":
+        found: Patient = request.getfixturevalue("on_sqlite")
+        return found
+    return Patient.on(folder, request.getfixturevalue("postgres_schema_url"))
 
 
 @pytest.fixture

@@ -1,96 +1,21 @@
-"""`flask doctor`: each thing that can be wrong is made wrong, and is named with what to do. Nothing is changed."""
+"""`flask doctor`: what is wrong with settings, keys and files is named with what to do, whatever else is wrong."""
 
 import json
 import os
-import shutil
-import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from agents_app.database_url import ROOT
-from agents_app.doctor import GROUPS, Check, Result, clock, database, examine
-from agents_app.doctor.disk import LEAST, MIB, room
+from agents_app.doctor import GROUPS, Result
 from tests.cli.conftest import Checkout
+from tests.cli.patient import CANARY, Patient
 from tests.conftest import OpenConsole
 from tests.make import KEYS, make_agent, make_user
 
-CANARY = "canary5Xy8Qm1TtLw6"
 NOBODY = 65534
-
-
-@dataclass
-class Patient:
-    """An installation that a test makes ill."""
-
-    folder: Path
-    environ: dict[str, str]
-
-    @property
-    def env_file(self) -> Path:
-        return self.folder / ".env"
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "console.db"
-
-    @property
-    def backups(self) -> Path:
-        return self.folder / "backups"
-
-    def checks(self, **settings: str) -> list[Check]:
-        """What the doctor says of it."""
-        return examine({**self.environ, **settings}, self.env_file)
-
-    def wrong(self, **settings: str) -> list[Check]:
-        """The problems alone."""
-        return [check for check in self.checks(**settings) if check.result is Result.PROBLEM]
-
-    def only_problem(self, code: str, **settings: str) -> Check:
-        """The one thing that is wrong."""
-        (found,) = self.wrong(**settings)
-        assert found.code == code
-        assert found.do
-        return found
-
-    def check(self, code: str, **settings: str) -> Check:
-        """The one check of this code."""
-        (found,) = [check for check in self.checks(**settings) if check.code == code]
-        assert found.do or found.result in (Result.OK, Result.SKIPPED)
-        return found
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "installation"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def patient(folder: Path, schema_url: str, tmp_path: Path) -> Patient:
-    """An installation that is well, on both databases."""
-    return _patient(folder, schema_url)
-
-
-@pytest.fixture
-def on_sqlite(folder: Path, sqlite_schema_url: str, tmp_path: Path) -> Patient:
-    """One on an SQLite file in its own folder."""
-    shutil.copy(tmp_path / "console.db", folder)
-    (folder / "console.db").chmod(0o600)
-    return _patient(folder, f"sqlite:///{folder / 'console.db'}")
-
-
-def _patient(folder: Path, url: str) -> Patient:
-    environ = {**KEYS, "DATABASE_URL": url, "BACKUP_FOLDER": str(folder / "backups")}
-    if url.startswith("sqlite"):
-        Path(url.removeprefix("sqlite:///")).chmod(0o600)
-    return Patient(folder, environ)
 
 
 def test_where_all_is_well_nothing_is_wrong(patient: Patient) -> None:

@@ -1,0 +1,330 @@
+"""`flask doctor` and the database, its migrations, backups and clock. `flask db status` says the same of it."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.database_url import parse_url
+from agents_app.db import db
+from agents_app.doctor import Result, clock, database
+from agents_app.models import Event
+from tests import postgres
+from tests.cli.conftest import Checkout
+from tests.cli.patient import CANARY, Patient
+from tests.conftest import OpenConsole
+from tests.dbtools.tools import engine_of, run_sql, schema_of
+from tests.make import KEYS, make_agent, make_token, make_user
+
+PASSWORD = "wrong-canary5Xy8Qm1TtLw6"
+
+
+@pytest.fixture(scope="module")
+def strict_server() -> Iterator[str]:
+    """The URL of a server that asks everybody for a password but its superuser."""
+    with postgres.cluster() as own:
+        superuser = own.url.replace(postgres.OWNER, "postgres")
+        run_sql(superuser, f"ALTER ROLE {postgres.OWNER} PASSWORD '{CANARY}'")
+        rules = own.folder / "data" / "pg_hba.conf"
+        rules.write_text("local all postgres trust\nlocal refused all reject\nlocal all all scram-sha-256\n")
+        run_sql(superuser, "SELECT pg_reload_conf()")
+        yield own.url
+
+
+def url_with(url: str, **parts: str) -> str:
+    return parse_url(url).set(**parts).render_as_string(hide_password=False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "says", "do"),
+    [
+        ({"password": PASSWORD}, "password authentication failed", "Correct the user or the password in DATABASE_URL."),
+        ({}, "no password supplied", "Write the password into DATABASE_URL"),
+        ({"database": "missing", "password": CANARY}, 'database "missing" does not exist', "createdb"),
+        ({"username": "postgres", "database": "missing"}, 'database "missing" does not exist', "createdb"),
+    ],
+    ids=["wrong password", "no password", "no database", "no database for a superuser"],
+)
+def test_why_a_server_refuses_is_said_with_what_to_do(
+    folder: Path, strict_server: str, parts: dict[str, str], says: str, do: str
+) -> None:
+    refused = Patient.on(folder, url_with(strict_server, **parts)).only_problem("database.reachable")
+
+    assert says in refused.detail
+    assert do in str(refused.do)
+    assert CANARY not in refused.detail
+
+
+def test_a_server_that_is_away_is_named_and_everything_else_is_looked_at(folder: Path) -> None:
+    patient = Patient.on(folder, f"postgresql://operator:{CANARY}@127.0.0.1:1/console")
+
+    away = patient.only_problem("database.reachable", WORKERS="2")
+
+    assert away.detail.startswith("Cannot use postgresql://operator:***@127.0.0.1:1/console: Connection refused")
+    assert away.do == "Start the server, or correct host and port in DATABASE_URL."
+    skipped = {check.code for check in patient.checks() if check.result is Result.SKIPPED}
+    assert skipped == {"keys.fit", "migrations.pending", "backups.possible", "clock.rows"} | patient.skips
+
+
+def test_more_connections_than_the_server_gives_are_named(folder: Path, postgres_schema_url: str) -> None:
+    patient = Patient.on(folder, postgres_schema_url)
+    name = parse_url(postgres_schema_url).database
+    run_sql(postgres_schema_url, f"ALTER DATABASE {name} CONNECTION LIMIT 16")
+
+    assert patient.check("database.connections", WORKERS="1").result is Result.OK
+    assert patient.check("database.connections", WORKERS="2").result is Result.WARNING
+    found = patient.only_problem("database.connections", WORKERS="3")
+    assert found.detail == "WORKERS x POOL_SIZE is 24 connections, and the database allows 16."
+    assert found.facts == {"needed": 24, "allowed": 16}
+
+
+def test_another_database_as_address_for_migrations_is_named(
+    folder: Path, postgres_schema_url: str, postgres_url: str, sqlite_schema_url: str
+) -> None:
+    patient = Patient.on(folder, postgres_schema_url)
+
+    assert patient.check("database.migration_address", MIGRATION_DATABASE_URL=postgres_schema_url).result is Result.OK
+    for other in (postgres_url, sqlite_schema_url):
+        found = patient.wrong(MIGRATION_DATABASE_URL=other)
+        assert "leads to another database" in next(one.detail for one in found if "address" in one.code)
+    away = f"postgresql://u:{CANARY}@127.0.0.1:1/console"
+    assert "MIGRATION_DATABASE_URL" in str(
+        patient.only_problem("database.migration_address", MIGRATION_DATABASE_URL=away).do
+    )
+    assert patient.check("migrations.pending", MIGRATION_DATABASE_URL=away).result is Result.SKIPPED
+
+
+@pytest.mark.parametrize(("kind", "version"), [("postgresql", (12, 22)), ("sqlite", (3, 34, 1))])
+def test_a_database_that_is_too_old_is_a_warning(kind: str, version: tuple[int, ...]) -> None:
+    assert database.old(kind, version).result is Result.WARNING
+    assert database.old(kind, (*database.OLDEST[kind], 0)).result is Result.OK
+
+
+BROKEN = {
+    "migrations.pending": ["DROP TABLE encryption_keys", "DELETE FROM alembic_version"],
+    "migrations.drift": ["ALTER TABLE agents ADD COLUMN extra integer"],
+}
+
+
+def test_what_flask_db_status_calls_wrong_the_doctor_calls_wrong_in_the_same_words(
+    checkout: Checkout, database_url: str, schema_url: str
+) -> None:
+    run_sql(schema_url, "ALTER TABLE agents ADD COLUMN extra integer")
+    checkout.settings.update(KEYS)
+    for url, code in ((database_url, "migrations.pending"), (schema_url, "migrations.drift")):
+        status = checkout.flask("db", "status", "--check", "--json", DATABASE_URL=url)
+        told = checkout.flask("doctor", "--json", DATABASE_URL=url)
+
+        problems = json.loads(status.stdout)["problems"]
+        assert [(one["code"], one["what"], one["do"]) for one in problems] == [
+            (one["code"], one["detail"], one["do"])
+            for one in json.loads(told.stdout)["checks"]
+            if one["result"] == "problem" and one["group"] in ("database", "migrations", "backups")
+        ]
+        assert {one["code"] for one in problems} == {code}
+        assert (status.returncode, told.returncode) == (1, 1)
+
+
+def test_where_a_database_is_on_its_way_is_said(patient: Patient) -> None:
+    url = patient.environ["DATABASE_URL"]
+    assert patient.check("migrations.pending").result is Result.OK
+    run_sql(url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
+
+    ahead = patient.check("migrations.ahead")
+    assert ahead.result is Result.WARNING
+    assert "ffffffffffff, which a newer release made" in ahead.detail
+    assert patient.wrong() == []
+
+    run_sql(url, "INSERT INTO alembic_version VALUES ('eeeeeeeeeeee')")
+    assert str(patient.only_problem("migrations.pending").do).startswith("flask db stamp --purge REVISION")
+    run_sql(url, "DROP TABLE alembic_version")
+    assert "flask db stamp head" in str(patient.only_problem("migrations.unstamped").do)
+
+
+def test_two_last_steps_and_a_step_that_cannot_be_read_are_named(ready: Checkout) -> None:
+    versions = ready.folder / "migrations" / "versions"
+    (first, *_) = versions.glob("*_add_events.py")
+    second = versions / "eeeeeeeeeeee_second_head.py"
+    text = first.read_text().replace('revision = "b8350ca9e74d"', 'revision = "eeeeeeeeeeee"', 1)
+    second.write_text(text)
+
+    assert "eeeeeeeeeeee" in _problem(ready, "migrations.heads")["detail"]
+
+    second.write_text(f"this is no {CANARY}\n")
+    broken = _problem(ready, "migrations.files")
+    assert f"{second.name}, line 1, is no Python" in broken["detail"]
+    assert CANARY not in broken["detail"]
+
+
+def _problem(checkout: Checkout, code: str) -> dict[str, str]:
+    told = checkout.flask("doctor", "--json", BACKUP_FOLDER=str(checkout.folder / "kept"))
+    assert (told.returncode, told.stderr) == (1, "")
+    (found,) = [one for one in json.loads(told.stdout)["checks"] if one["code"] == code]
+    assert found["result"] == "problem"
+    assert found["do"]
+    return found
+
+
+def test_the_newest_backup_and_its_age_are_said_and_nothing_else_is_taken_for_one(patient: Patient) -> None:
+    is_sqlite = patient.environ["DATABASE_URL"].startswith("sqlite")
+    ours, other = (b"SQLite format 3\0", b"PGDMP") if is_sqlite else (b"PGDMP", b"SQLite format 3\0")
+    assert patient.check("backups.newest").result is Result.WARNING
+    patient.backups.mkdir()
+    now = datetime.now(UTC)
+
+    def put(name: str, content: bytes) -> None:
+        (patient.backups / name).write_bytes(content)
+        (patient.backups / name).chmod(0o600)
+
+    put("other.dump", other)
+    put("rows.jsonl", b'{"database": "postgresql"}')
+    put(".console-20990101T000000Z.dump.x1y2", ours)
+    put("empty.dump", b"")
+    assert patient.check("backups.newest").detail == f"There is no backup in {patient.backups}."
+
+    old = f"console-{now - timedelta(days=9):%Y%m%dT%H%M%SZ}.dump"
+    put(old, ours)
+    found = patient.check("backups.newest")
+    assert (found.result, found.facts["file"]) == (Result.WARNING, str(patient.backups / old))
+    assert f"{old}, 9 days old" in found.detail
+
+    put(f"console-{now - timedelta(hours=3):%Y%m%dT%H%M%SZ}-2.dump", ours)
+    fresh = patient.check("backups.newest")
+    assert fresh.result is Result.OK
+    assert 3 * 3600 <= fresh.facts["age_seconds"] < 4 * 3600
+    assert patient.wrong() == []
+
+
+def test_a_disk_without_room_is_named(patient: Patient) -> None:
+    patient.backups.mkdir()
+    large = patient.backups / "console-20260101T000000Z.dump"
+    large.write_bytes(b"SQLite format 3\0" if patient.database.exists() else b"PGDMP")
+    large.chmod(0o600)
+    assert patient.check("disk.backups").result is Result.OK
+    with large.open("r+b") as file:
+        file.truncate(2**43)
+
+    assert patient.check("disk.backups").result is Result.WARNING
+
+
+def test_clocks_that_disagree_are_named(patient: Patient, open_console: OpenConsole) -> None:
+    app = open_console(patient.environ["DATABASE_URL"])
+    actor = make_user(app)
+    make_agent(app, actor)
+    assert patient.check("clock.rows").result is Result.OK
+    with app.app_context(), db.transaction() as session:
+        session.execute(sa.update(Event).values(created_at=datetime.now(UTC) + timedelta(days=2)))
+
+    assert "timedatectl" in str(patient.only_problem("clock.rows").do)
+    for seconds, result in ((-61, Result.PROBLEM), (61, Result.PROBLEM), (6, Result.WARNING), (-1, Result.OK)):
+        assert clock.difference(seconds).result is result
+    if not patient.database.exists():
+        assert abs(patient.check("clock.server").facts["seconds"]) < 5
+
+
+def test_nothing_is_changed_and_no_file_is_made(patient: Patient, open_console: OpenConsole) -> None:
+    app = open_console(patient.environ["DATABASE_URL"])
+    make_agent(app, make_user(app), api_key=CANARY)
+    with app.app_context():
+        db.engine.dispose()
+    before = _everything(patient)
+
+    patient.checks()
+
+    assert _everything(patient) == before
+
+
+def test_it_looks_at_a_database_in_use_and_at_one_in_another_journal_mode(on_sqlite: Patient) -> None:
+    engine = engine_of(on_sqlite.environ["DATABASE_URL"])
+    with engine.begin() as writer:
+        writer.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    with engine.connect() as other:
+        other.exec_driver_sql("UPDATE alembic_version SET version_num = 'eeeeeeeeeeee'")
+        other.commit()
+        assert "eeeeeeeeeeee" in on_sqlite.check("migrations.ahead").detail
+    on_sqlite.database.with_name("console.db-wal").unlink(missing_ok=True)
+    import sqlite3
+
+    with sqlite3.connect(on_sqlite.database) as raw:
+        raw.execute("PRAGMA journal_mode = DELETE")
+    raw.close()
+    before = _everything(on_sqlite)
+
+    assert on_sqlite.wrong() == []
+    assert _everything(on_sqlite) == before
+
+
+def _everything(patient: Patient) -> object:
+    files = {
+        path: (path.stat().st_mtime_ns, path.stat().st_mode, path.read_bytes() if path.is_file() else None)
+        for path in sorted(patient.folder.rglob("*"))
+    }
+    url = patient.environ["DATABASE_URL"]
+    if url.startswith("sqlite"):
+        return files
+    with engine_of(url).connect() as connection:
+        tables = sa.inspect(connection).get_table_names()
+        rows = {name: sorted(map(str, connection.execute(sa.text(f"SELECT * FROM {name}")))) for name in tables}
+    return files, rows, schema_of(url)
+
+
+def test_no_secret_is_in_any_answer(patient: Patient, open_console: OpenConsole) -> None:
+    app = open_console(patient.environ["DATABASE_URL"])
+    actor = make_user(app)
+    make_agent(app, actor, api_key=CANARY, connection_config={"password": CANARY})
+    token = make_token(app, actor)
+    url = patient.environ["DATABASE_URL"]
+    settings = [
+        {},
+        {"SECRET_KEY": CANARY, "ENCRYPTION_KEYS": f"k1:{CANARY}", "TOKEN_PEPPERS": CANARY, "BIND": CANARY},
+        {"PUBLIC_URL": f"https://u:{CANARY}@h", "BACKUP_FOLDER": f"~{CANARY}/x", "DATABASE_SCHEMA": CANARY},
+        {"DATABASE_URL": f"postgresql://u:{CANARY}@127.0.0.1:1/db?sslpassword={CANARY}"},
+        {"DATABASE_URL": f"postgresql://u@127.0.0.1:1/db?password={CANARY}"},
+        {"MIGRATION_DATABASE_URL": f"postgresql://u:{CANARY}@127.0.0.1:1/db"},
+    ]
+    if not url.startswith("sqlite"):
+        settings.append({"DATABASE_URL": url_with(url, password=CANARY)})
+
+    answers = str([patient.checks(**texts) for texts in settings])
+
+    for secret in (CANARY, token.rpartition(".")[2], *(key.partition(":")[2] or key for key in KEYS.values())):
+        assert secret not in answers
+
+
+READY = {"ok", "schema_ahead", "schema_behind", "schema_unclear", "secret_unavailable", "database_unavailable"}
+
+
+def test_everybody_can_read_one_short_word_about_it(patient: Patient, open_console: OpenConsole) -> None:
+    url = patient.environ["DATABASE_URL"]
+    app = open_console(url)
+    make_agent(app, make_user(app), api_key=CANARY)
+    said: list[tuple[int, str]] = [_readyz(app)]
+    other = KEYS["ENCRYPTION_KEYS"].replace("nA9s", "oB8t")
+    said.append(_readyz(open_console(url, ENCRYPTION_KEYS=other)))
+    for change in (
+        "UPDATE alembic_version SET version_num = 'ffffffffffff'",
+        "INSERT INTO alembic_version VALUES ('eeeeeeeeeeee')",
+        "DROP TABLE alembic_version",
+    ):
+        run_sql(url, change)
+        said.append(_readyz(app))
+    said.append(_readyz(open_console("postgresql://user:canary@127.0.0.1:1/console")))
+
+    assert said == [
+        (200, "ok"),
+        (503, "secret_unavailable"),
+        (200, "schema_ahead"),
+        (503, "schema_unclear"),
+        (503, "schema_behind"),
+        (503, "database_unavailable"),
+    ]
+
+
+def _readyz(app: Flask) -> tuple[int, str]:
+    answer = app.test_client().get("/readyz")
+    assert list(answer.json) == ["status"]
+    return answer.status_code, answer.json["status"]
