@@ -14,7 +14,7 @@ the mode matters only to migrations, which need a session of their own.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 
-from agents_app import pool_mode
 from agents_app.database_url import session_settings
 from agents_app.errors import Unavailable
-from agents_app.pool_mode import PoolMode
+from agents_app.pool_mode import PoolMode, pool_mode
 from agents_app.pooler_queue import QueuedCursor, turn_soon
 
 CONNECT_TIMEOUT_S = 3
@@ -110,7 +109,7 @@ class OpenSession:
     def _prepare_pooled(self, connection: Any, record: Any) -> None:
         settings = {**self._limits, **self._given}
         if self._keeps_session:
-            if pool_mode.pool_mode({**self._connect, "options": ""}) == "transaction":
+            if _mode_of(connection, self._connect) == "transaction":
                 raise transaction_mode()
             calls, values = set_config(settings, for_transaction=False)
             _ask(connection, f"SELECT {calls}", values)
@@ -145,12 +144,17 @@ def is_pooled(connection: Connection) -> bool:
 def mode_of_pooler(url: URL) -> PoolMode | None:
     """The mode of the pooler that a URL leads to, None where it leads to a server. Raises psycopg2.OperationalError."""
     connect, _ = parameters(url)
-    connection = psycopg2.connect(**connect, options="")
-    try:
-        is_direct = _ask(connection, "SELECT pg_backend_pid()", ())[0] == connection.info.backend_pid
-    finally:
-        connection.close()
-    return None if is_direct else pool_mode.pool_mode({**connect, "options": ""})
+    with closing(psycopg2.connect(**connect, options="")) as connection:
+        with turn_soon(connection):
+            is_direct = _ask(connection, "SELECT pg_backend_pid()", ())[0] == connection.info.backend_pid
+        return None if is_direct else _mode_of(connection, connect)
+
+
+def _mode_of(connection: Any, connect: dict[str, Any]) -> PoolMode:
+    connection.autocommit = True
+    mode = pool_mode(connection, {**connect, "options": ""})
+    connection.autocommit = False
+    return mode
 
 
 def transaction_mode() -> Unavailable:

@@ -17,6 +17,8 @@ from typing import Any, Literal
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ
 
+from agents_app.pooler_queue import turn_soon
+
 PoolMode = Literal["session", "transaction"]
 
 # Poolers hand sessions out in turn or the last one first, and between two questions other clients ask too: the clients
@@ -25,44 +27,48 @@ QUESTIONS = 40
 PATIENCE_S = 2.0
 
 
-def pool_mode(connect: dict[str, Any]) -> PoolMode:
-    """The mode of the pooler that libpq's parameters lead to. Raises psycopg2.OperationalError where it fails."""
+def pool_mode(first: Any, connect: dict[str, Any]) -> PoolMode:
+    """The mode of the pooler of a connection that is in no transaction; `connect` are its parameters for libpq.
+
+    Raises psycopg2.OperationalError where the pooler does not answer.
+    """
     try:
-        with _client(connect) as first:
-            return _mode_for(first, _answer(first), connect)
+        with _second_client(connect) as second:
+            return _mode_for(first, second)
     except TimeoutError:
-        raise psycopg2.OperationalError("the connection pooler has no free connection to the server") from None
+        raise psycopg2.OperationalError("the connection pooler does not answer") from None
 
 
-def _mode_for(first: Any, its_session: int, connect: dict[str, Any]) -> PoolMode:
-    with _client(connect) as second:
-        try:
-            other_session = _answer(second)
-        except TimeoutError:
-            # The second has waited longer, so that the first is answered now only in a session of its own.
-            return "session" if _answer(first) == its_session else "transaction"
-        if other_session == its_session:
-            return "transaction"
-        asked = SystemRandom().choices([(first, its_session), (second, other_session)], k=QUESTIONS)
-        return "session" if all(_answer(client) == session for client, session in asked) else "transaction"
+def _mode_for(first: Any, second: Any) -> PoolMode:
+    its_session = _session_of(first)
+    try:
+        other_session = _session_of(second)
+    except TimeoutError:
+        # The second has waited longer, so that the first is answered now only in a session of its own.
+        return "session" if _session_of(first) == its_session else "transaction"
+    if other_session == its_session:
+        return "transaction"
+    asked = SystemRandom().choices([(first, its_session), (second, other_session)], k=QUESTIONS)
+    return "session" if all(_session_of(client) == session for client, session in asked) else "transaction"
+
+
+def _session_of(client: Any) -> int:
+    with client.cursor() as cursor, turn_soon(client):
+        cursor.execute("SELECT pg_backend_pid()")
+        if client.async_:
+            _wait(client)
+        return int(cursor.fetchone()[0])
 
 
 @contextmanager
-def _client(connect: dict[str, Any]) -> Iterator[Any]:
-    # An asynchronous connection is in no transaction but that of its statement, and can be left when it waits.
+def _second_client(connect: dict[str, Any]) -> Iterator[Any]:
+    # Asynchronous, so that it can be left in the queue while the first is asked.
     client = psycopg2.connect(**connect, async_=True)
     try:
         _wait(client)
         yield client
     finally:
         client.close()
-
-
-def _answer(client: Any) -> int:
-    with client.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        _wait(client)
-        return int(cursor.fetchone()[0])
 
 
 def _wait(client: Any) -> None:

@@ -1,16 +1,23 @@
 """The console's database through PgBouncer, in either mode."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from typing import Any
 from urllib.parse import quote
 
+import psycopg2
 import pytest
 
+from agents_app.database_session import parameters
+from agents_app.database_url import parse_url
 from tests import pgbouncer
 from tests.pgbouncer import Pooler
 
 MODES = ("session", "transaction")
 StartPooler = Callable[..., Pooler]
+# Those with a dot are an extension's, which are there once it is used.
+SETTINGS = "SELECT name, setting FROM pg_settings WHERE name <> 'application_name' AND name !~ '[.]' ORDER BY 1"
+LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
 
 
 @pytest.fixture
@@ -32,6 +39,18 @@ def served_url(request: pytest.FixtureRequest, postgres_schema_url: str, start_p
     if request.param == "direct":
         return postgres_schema_url
     return start_pooler(request.param).url(postgres_schema_url)
+
+
+def connect(url: str) -> Any:
+    """A plain connection of the driver, which sets nothing."""
+    return psycopg2.connect(**parameters(parse_url(url))[0])
+
+
+def answer_of(url: str, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query, asked by another client."""
+    with closing(connect(url)) as other, other.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
 
 
 def with_options(url: str, options: str) -> str:

@@ -1,0 +1,152 @@
+"""Migrations, backups and what else needs a session of its own, through PgBouncer."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agents_app import dbtools
+from agents_app.database_url import parse_url
+from agents_app.errors import Unavailable
+from tests import pgbouncer
+from tests.conftest import OpenConsole
+from tests.dbtools.conftest import Flasks, backup_folder, flask_db
+from tests.make import make_agent, make_user
+from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, answer_of, connect, with_options
+
+__all__ = ["backup_folder", "flask_db"]
+
+BEFORE_HEAD = "e7c49a1056bf"
+NEEDS_A_SESSION = [
+    ["upgrade"],
+    ["downgrade", "-1"],
+    ["stamp", "head"],
+    ["deploy", "--yes"],
+    ["deploy", "--yes", "--no-backup"],
+    ["backup"],
+    ["restore", "FILE"],
+    ["restore-rows", "ROWS"],
+    ["rehearse"],
+]
+ONLY_LOOKS = [["status"], ["check"], ["plan"], ["current"], ["history"], ["heads"], ["deploy", "--dry-run"]]
+ADVICE = "Set MIGRATION_DATABASE_URL to the server's own address."
+
+
+@pytest.mark.parametrize("words", NEEDS_A_SESSION, ids=" ".join)
+def test_what_needs_a_session_is_refused_in_transaction_mode_with_one_line(
+    postgres_schema_url: str,
+    postgres_url: str,
+    start_pooler: StartPooler,
+    flask_db: Flasks,
+    tmp_path: Path,
+    words: list[str],
+) -> None:
+    assert flask_db(postgres_schema_url, "backup", str(tmp_path / "FILE")).exit_code == 0
+    (tmp_path / "ROWS").write_text("")
+    given = [str(tmp_path / word) if word in ("FILE", "ROWS") else word for word in words]
+    pooler = start_pooler("transaction", server_reset_query="")
+    if words[0] in ("deploy", "rehearse"):
+        flask_db(postgres_schema_url, "downgrade", BEFORE_HEAD)
+    target = postgres_url if words[0] == "restore" else postgres_schema_url
+    before = answer_of(target, SETTINGS)
+
+    done = flask_db(pooler.url(target), *given)
+
+    lines = [line for line in done.output.splitlines() if "transaction mode" in line]
+    assert done.exit_code == 1
+    assert len(lines) == 1
+    assert ADVICE in lines[0]
+    assert answer_of(pooler.url(target), SETTINGS) == before
+    assert answer_of(target, LOCKS) == [(0,)]
+
+
+@pytest.mark.parametrize("words", ONLY_LOOKS, ids=" ".join)
+def test_what_only_looks_works_through_a_pooler_as_it_does_directly(
+    postgres_schema_url: str, pooler: pgbouncer.Pooler, flask_db: Flasks, words: list[str]
+) -> None:
+    directly = flask_db(postgres_schema_url, *words)
+    through = flask_db(pooler.url(postgres_schema_url), *words)
+
+    assert (through.exit_code, through.output.count("\n")) == (0, directly.output.count("\n"))
+
+
+def test_looks_through_a_pooler_see_the_schema_of_the_options(
+    postgres_schema_url: str, pooler: pgbouncer.Pooler, flask_db: Flasks
+) -> None:
+    with closing(connect(postgres_schema_url)) as other:
+        other.cursor().execute("CREATE SCHEMA app")
+        other.commit()
+
+    found = flask_db(with_options(pooler.url(postgres_schema_url), "-csearch_path=app"), "plan")
+
+    assert "add_agents_table" in found.output
+
+
+@pytest.mark.parametrize("size", ["1", "20"])
+def test_migrations_work_in_session_mode_and_leave_nothing(
+    postgres_url: str, start_pooler: StartPooler, flask_db: Flasks, size: str
+) -> None:
+    pooler = start_pooler("session", server_reset_query="", default_pool_size=size)
+    with closing(connect(postgres_url)) as other:
+        other.cursor().execute("CREATE SCHEMA app")
+        other.commit()
+    before = answer_of(postgres_url, SETTINGS)
+    url = with_options(pooler.url(postgres_url), "-csearch_path=app")
+
+    steps = [flask_db(url, *words) for words in (["upgrade"], ["downgrade", "-1"], ["upgrade"], ["check"])]
+
+    assert [step.exit_code for step in steps] == [0, 0, 0, 0]
+    assert answer_of(
+        postgres_url, "SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname IN ('app', 'public')"
+    ) == [("app",)]
+    assert answer_of(pooler.url(postgres_url), SETTINGS) == before
+    assert answer_of(postgres_url, LOCKS) == [(0,)]
+
+
+def test_a_failed_migration_in_session_mode_leaves_nothing(
+    postgres_schema_url: str, start_pooler: StartPooler, flask_db: Flasks
+) -> None:
+    pooler = start_pooler("session", server_reset_query="")
+    before = answer_of(postgres_schema_url, SETTINGS)
+    with closing(connect(postgres_schema_url)) as other:
+        other.cursor().execute("DROP TABLE invitations")
+        other.commit()
+
+    failed = flask_db(pooler.url(postgres_schema_url), "downgrade", "-1")
+
+    assert failed.exit_code == 1
+    assert answer_of(pooler.url(postgres_schema_url), SETTINGS) == before
+    assert answer_of(postgres_schema_url, LOCKS) == [(0,)]
+
+
+def test_a_backup_through_session_mode_is_a_whole_one_and_comes_back(
+    postgres_schema_url: str,
+    postgres_url: str,
+    start_pooler: StartPooler,
+    flask_db: Flasks,
+    open_console: OpenConsole,
+    tmp_path: Path,
+) -> None:
+    pooler = start_pooler("session")
+    app = open_console(postgres_schema_url)
+    agent_id = make_agent(app, make_user(app))
+    file = str(tmp_path / "kept.dump")
+
+    written = flask_db(with_options(pooler.url(postgres_schema_url), "-csearch_path=public"), "backup", file)
+    restored = flask_db(with_options(pooler.url(postgres_url), "-csearch_path=public"), "restore", file)
+
+    assert (written.exit_code, restored.exit_code) == (0, 0)
+    assert answer_of(postgres_url, "SELECT id FROM agents") == [(str(agent_id),)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_migration_that_is_asked_for_by_the_program_is_held_to_the_same(
+    postgres_schema_url: str, start_pooler: StartPooler, mode: str
+) -> None:
+    url = parse_url(start_pooler(mode).url(postgres_schema_url))
+
+    if mode == "session":
+        dbtools.upgrade_to_head(url)
+    else:
+        with pytest.raises(Unavailable, match="MIGRATION_DATABASE_URL"):
+            dbtools.upgrade_to_head(url)
