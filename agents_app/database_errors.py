@@ -15,6 +15,10 @@ NO_FILE = "there is no such file"
 TAKES_NO_MORE = re.compile(r"no more connections allowed|too many clients|too many connections|connection slots are")
 WRONG_USER = re.compile(r"authentication failed|no such user|role \".*\" does not exist|no password supplied")
 WRONG_DATABASE = re.compile(r"database \".*\" does not exist|no such database")
+# "Cannot execute INSERT in a read-only transaction": of a standby, and of a primary that became one.
+READ_ONLY = "25006"
+FORBIDDEN = "database_forbidden"
+SEE_STATUS = "Which, and what to do: flask db status"
 
 
 @contextmanager
@@ -47,6 +51,10 @@ def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
         return Unavailable("There is no database yet. Run: flask db deploy", code="schema_behind")
     if state == "42P01" or "no such table" in cause or state == "42703" or "no such column" in cause:
         return Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
+    if state == "42501":
+        return Unavailable(f"The database refuses a right that the console needs. {SEE_STATUS}", code=FORBIDDEN)
+    if state == READ_ONLY:
+        return Unavailable("The database takes no changes now. Try again in a moment.", code="database_read_only")
     if state in ("57014", "55P03") or "database is locked" in cause:
         return Unavailable("The database is busy. Try again in a moment.", code="database_busy")
     return _no_connection(cause)

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 
+from agents_app.database_errors import READ_ONLY
 from agents_app.database_url import session_settings
 from agents_app.errors import Unavailable
 from agents_app.pool_mode import PoolMode, pool_mode
@@ -219,6 +220,13 @@ def _ask(driver: Any, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...
         row: tuple[Any, ...] = cursor.fetchone() if cursor.description else ()
     driver.autocommit = False
     return row
+
+
+@event.listens_for(Engine, "handle_error")
+def _leave_what_is_read_only(context: Any) -> None:
+    # A primary that became a standby: every connection of the pool leads to it, and none to the new primary.
+    if getattr(context.original_exception, "pgcode", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 @event.listens_for(Engine, "begin")

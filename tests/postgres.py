@@ -57,6 +57,14 @@ class Cluster:
         """End it at once, as a crash would, so that what was not written by then is lost; or in another `mode`."""
         _run(self.folder, self.program, "stop", "-D", self.folder / "data", "-m", mode, "-s")
 
+    def promote(self) -> None:
+        """Make a standby the primary, and wait until it is."""
+        _run(self.folder, self.program, "promote", "-D", self.folder / "data", "-w", "-s")
+
+    def tell(self, statement: str) -> int:
+        """Carry out a statement as the superuser; answers how many rows there were."""
+        return _execute(f"postgresql://postgres@/postgres?host={self.folder}", statement)
+
 
 @contextmanager
 def server() -> Iterator[str]:
@@ -74,6 +82,26 @@ def server() -> Iterator[str]:
 @contextmanager
 def cluster(**settings: str) -> Iterator[Cluster]:
     """A cluster of our own, running; removed at the end."""
+    with _home() as (program, folder):
+        made = Cluster(program, folder, FAST_AND_UNSAFE | settings)
+        _make(made)
+        yield made
+
+
+@contextmanager
+def standby(primary: Cluster) -> Iterator[Cluster]:
+    """A second server that follows this one, and is called `second` in its `synchronous_standby_names`."""
+    with _home() as (program, folder):
+        copy = ["-D", folder / "data", "-R", "-h", primary.folder, "-U", "postgres", "--checkpoint=fast", "--no-sync"]
+        _run(folder, program.with_name("pg_basebackup"), *copy)
+        made = Cluster(program, folder, primary.settings | {"cluster_name": "second"})
+        made.start()
+        yield made
+
+
+@contextmanager
+def _home() -> Iterator[tuple[Path, Path]]:
+    # `pg_ctl`, and a folder for a server that ends with pytest.
     folder = Path(tempfile.mkdtemp(prefix="console-pg-"))
     program = _within_reach(pg_ctl(), folder)
     watcher = subprocess.Popen(
@@ -86,9 +114,7 @@ def cluster(**settings: str) -> Iterator[Cluster]:
         **_somebody_unprivileged(folder),
     )
     try:
-        made = Cluster(program, folder, FAST_AND_UNSAFE | settings)
-        _make(made)
-        yield made
+        yield program, folder
     finally:
         assert watcher.stdin is not None
         watcher.stdin.close()

@@ -36,7 +36,10 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "config_sources": ({"database_url", "errors", "similar_names"}, {"click", "dotenv", "flask"}),
     "pooler_queue": (set(), {"psycopg2"}),
     "pool_mode": ({"pooler_queue"}, {"psycopg2"}),
-    "database_session": ({"database_url", "errors", "pool_mode", "pooler_queue"}, {"psycopg2", "sqlalchemy"}),
+    "database_session": (
+        {"database_errors", "database_url", "errors", "pool_mode", "pooler_queue"},
+        {"psycopg2", "sqlalchemy"},
+    ),
     "config_keys": ({"encryption", "errors", "weak_keys"}, set()),
     "origins": ({"schemas"}, set()),
     "config_values": ({"origins", "schemas"}, set()),

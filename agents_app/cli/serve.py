@@ -14,6 +14,9 @@ from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import accounts, health, keys
 from agents_app.server import supervisor
 
+# What does not pass by itself.
+FOR_GOOD = {"schema_behind", "schema_unclear", "database_encoding", "database_forbidden"}
+
 
 @click.command(cls=ConsoleCommand)
 @click.pass_context
@@ -51,7 +54,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
 def check_database() -> bool:
     """Whether there is no account yet. A database that is away is only told: it may come back while we serve.
 
-    Raises Unavailable where the schema is behind the code.
+    Raises Unavailable where the schema is behind the code, and where the database cannot be the console's.
     """
     try:
         state = health.schema()
@@ -60,7 +63,7 @@ def check_database() -> bool:
         wrong_key = keys.wrong()
         is_empty = accounts.is_empty()
     except Unavailable as refusal:
-        if refusal.code == "schema_behind":
+        if refusal.code in FOR_GOOD:
             raise
         warn(refusal)
         return False

@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
 from agents_app.database_session import CONNECT_TIMEOUT_S, parameters
+from agents_app.dbtools.advice import advice_for
 
 DEBIAN = Path("/usr/lib/postgresql")
 
@@ -66,7 +67,9 @@ def run(command: list[str], url: URL | None = None, on_line: Callable[[str], Non
             process.kill()
             raise
     if process.returncode:
-        raise CommandError(_complaint(told) or f"{Path(command[0]).name} ended with {process.returncode}.")
+        complaint = _complaint(told) or f"{Path(command[0]).name} ended with {process.returncode}."
+        advice = advice_for(complaint, url) if url else None
+        raise CommandError(f"{complaint} {advice}" if advice else complaint)
     return printed
 
 

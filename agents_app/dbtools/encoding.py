@@ -28,4 +28,5 @@ def require_utf8(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         name = NAMES.quote(f"{connection.scalar(sa.text('SELECT current_database()'))}_utf8")
         remedy = f"Make another one: CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"
-    raise Unavailable(f"The database stores text as {found}, and the console needs UTF-8. {remedy}", code="encoding")
+    refusal = f"The database stores text as {found}, and the console needs UTF-8. {remedy}"
+    raise Unavailable(refusal, code="database_encoding")

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, PendingRollbackError
 
 from agents_app.database_errors import NO_FILE
+from agents_app.dbtools.advice import advice_for
 from agents_app.dbtools.revision import SAY_WHERE
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
@@ -59,8 +60,10 @@ def in_plain_words(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         is_connected = isinstance(error, IntegrityError | DataError) or getattr(error.orig, "pgcode", None)
         cause = _cause(error, url)
-        away = f"Cannot use {place(url)}: {cause}. Check the address."
-        raise CommandError(f"{cause}. Nothing was changed." if is_connected else away) from error
+        advice = advice_for(cause, url)
+        away = f"Cannot use {place(url)}: {cause}. {advice or 'Check the address.'}"
+        undone = " ".join(filter(None, (f"{cause}. Nothing was changed.", advice)))
+        raise CommandError(undone if is_connected else away) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise CommandError(f"{where}{error.strerror or error}.") from error
@@ -87,11 +90,12 @@ def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
     if steps.failing is None and steps.times and url.get_backend_name() == "sqlite":
         return f"{cause}. All these steps were undone: a run on SQLite is one transaction."
     if steps.failing is None:
-        return f"Cannot use {place(url)}: {cause}. Check DATABASE_URL."
+        return f"Cannot use {place(url)}: {cause}. {advice_for(cause, url) or 'Check DATABASE_URL.'}"
     state = getattr(error.orig, "pgcode", None)
     if state in EXISTS or "already exists" in cause or "duplicate column" in cause:
         cause += f", though no migration made it here. {STAMP}"
-    return f"{cause}."
+    advice = advice_for(cause, url)
+    return f"{cause}. {advice}" if advice else f"{cause}."
 
 
 def _outcome(url: URL, steps: Steps) -> str:

@@ -12,7 +12,8 @@ from agents_app.schemas.common_passwords import is_common
 from agents_app.schemas.fields import Rule, Schema, field, refuse
 from agents_app.schemas.rules import choice, clean_text, is_uuid, line, whole
 
-EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;]+\.[^\s@<>\"(),:;.]+")
+# A host without a dot, such as localhost, has mailboxes too.
+EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;.]+(\.[^\s@<>\"(),:;.]+)*")
 TOKEN_DAYS_MAX = 3_650
 
 
