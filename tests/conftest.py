@@ -156,8 +156,7 @@ def _bring_to_head(url: str) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in capitals what this machine could not try."""
-    skipped = {
-        report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if "chromium" in str(report.longrepr)
-    }
+    reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}
+    skipped = {reason for reason in reasons if "chromium" in reason or "PgBouncer" in reason}
     for reason in sorted(skipped):
         terminalreporter.write_sep("!", reason.removeprefix("Skipped: "), yellow=True)

@@ -4,10 +4,11 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.postgres import OWNER
 
 PORT = 6432
 STARTS_WITHIN_S = 10
+NO_PGBOUNCER = "No PgBouncer: the console was NOT tried behind a pooler. Debian: apt-get install pgbouncer."
 
 
 @dataclass
@@ -70,11 +72,8 @@ class Pooler:
             connection.close()
 
     def _answers(self) -> bool:
-        try:
-            self.admin("SHOW VERSION")
-        except psycopg2.OperationalError:
-            return False
-        return True
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.folder / f".s.PGSQL.{self.port}")) == 0
 
 
 def program() -> str:
@@ -83,26 +82,44 @@ def program() -> str:
     if found:
         return found
     if os.environ.get("REQUIRE_ALL") == "1":
-        pytest.fail("PgBouncer was not found. Install it (Debian: pgbouncer).")
-    pytest.skip("PgBouncer was not found. Install it (Debian: pgbouncer).")
+        pytest.fail(NO_PGBOUNCER)
+    pytest.skip(NO_PGBOUNCER)
 
 
 @contextmanager
 def pooler(server_url: str, mode: str, **settings: str) -> Iterator[Pooler]:
     """A pooler in this mode before every database of a server; all else is as installed unless `settings` say."""
-    program()
     server = sa.make_url(server_url)
-    made = Pooler(
-        Path(tempfile.mkdtemp(prefix="console-pgb-")), server.username or OWNER, int(settings.get("listen_port", PORT))
-    )
-    (made.folder / "pgbouncer.ini").write_text(_ini(made, server, {"pool_mode": mode, **settings}))
+    made = Pooler(_folder(), server.username or OWNER, int(settings.get("listen_port", PORT)))
     (made.folder / "userlist.txt").write_text(f'"{made.user}" "{server.password or ""}"\n')
+    with running(made, _ini(made, server, {"pool_mode": mode, **settings})):
+        yield made
+
+
+@contextmanager
+def pooler_of(ini: Callable[[Path], str], users: str) -> Iterator[Pooler]:
+    """A pooler with a whole configuration, which is asked for with the folder that holds `userlist.txt`."""
+    made = Pooler(_folder(), OWNER)
+    (made.folder / "userlist.txt").write_text(users)
+    with running(made, ini(made.folder)):
+        yield made
+
+
+@contextmanager
+def running(made: Pooler, ini: str) -> Iterator[None]:
+    """While the block runs the pooler does; its folder is removed at the end."""
+    program()
+    (made.folder / "pgbouncer.ini").write_text(ini)
     made.start()
     try:
-        yield made
+        yield
     finally:
         made.stop()
         shutil.rmtree(made.folder)
+
+
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="console-pgb-"))
 
 
 def _ini(made: Pooler, server: sa.URL, settings: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ from agents_app.db import db
 from agents_app.errors import Unavailable
 from tests import pgbouncer, postgres
 from tests.api.conftest import Client
+from tests.api.test_statements import counted
 from tests.conftest import OpenConsole
 from tests.make import agent_values, make_agent, make_token, make_user
 from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, answer_of, connect, with_options
@@ -34,6 +35,11 @@ def locked(url: str, table: str) -> Iterator[None]:
 def refused(answer: TestResponse, code: str) -> bool:
     """Whether the answer says what failed and when to come back."""
     return (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, code, "2")
+
+
+def is_through_pooler(url: str) -> bool:
+    """Whether a `served_url` is PgBouncer's."""
+    return parse_url(url).port == pgbouncer.PORT
 
 
 def api_of(app: Flask) -> Client:
@@ -77,6 +83,17 @@ def test_a_lock_that_waits_is_cut_off_at_every_door(served_url: str, open_consol
     assert [refused(answer, "database_busy") for answer in waited] == [True, True]
     assert shown == 503
     assert api.get("/agents").status_code == 200
+
+
+def test_a_transaction_through_a_pooler_costs_one_statement_more(served_url: str, open_console: OpenConsole) -> None:
+    app = open_console(served_url)
+    api = api_of(app)
+    api.get("/me")
+
+    with counted(app) as statements:
+        api.get("/agents")
+
+    assert len(statements) == (4 if is_through_pooler(served_url) else 2)
 
 
 def test_settings_of_the_url_win_over_the_limits_and_are_kept_whole(served_url: str, open_console: OpenConsole) -> None:
@@ -163,7 +180,7 @@ def test_the_server_s_own_address_is_told_from_a_pooler(served_url: str, open_co
     with open_console(served_url).app_context(), db.reading() as connection:
         facts = session_facts(connection)
 
-    assert facts.is_pooled == (f"port={pgbouncer.PORT}" in served_url or f":{pgbouncer.PORT}" in served_url)
+    assert facts.is_pooled == is_through_pooler(served_url)
     assert (facts.schema, facts.encoding) == ("public", "UTF8")
 
 
