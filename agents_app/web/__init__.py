@@ -15,6 +15,7 @@ from agents_app.web import (
     display,
     form_source,
     joining,
+    links,
     people,
     profile,
     setup,
@@ -45,6 +46,9 @@ def _protect() -> auth.Answer | None:
     if refused := form_source.refusal_of_page(is_proven=is_proven):
         return http.error_page(refused)
     return None if is_proven else auth.take_up_form() or http.error_page(form_source.refusal_of_value())
+
+
+pages.before_app_request(links.lead_to_page)
 
 
 @pages.after_request

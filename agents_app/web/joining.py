@@ -11,6 +11,7 @@ from agents_app.operations import invitations, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.web.auth import SESSION_ID, Answer, current_actor, remember
 from agents_app.web.forms import ConsoleForm
+from agents_app.web.links import pasted_code
 from agents_app.web.people_forms import A_ROLE, JoinForm, ResetForm
 
 pages = Blueprint("joining", __name__)
@@ -29,7 +30,7 @@ def reset() -> Answer:
 
 
 def _page(template: str, make: type[ConsoleForm], use: Callable[..., str], *, is_reset: bool) -> Answer:
-    code = request.values.get("code", "")
+    code = pasted_code()
     form = make(request.form if request.method == "POST" else None)
     status = 200
     if request.method == "POST":
