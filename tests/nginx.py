@@ -67,8 +67,8 @@ def nginx(folder: Path, servers: Iterable[str]) -> Iterator[None]:
     assert tried.returncode == 0, tried.stderr
     with subprocess.Popen(words, cwd=folder) as process:
         try:
-            # Written once all ports are open.
-            wait_for(lambda: process.poll() is not None or (folder / "pid").exists())
+            # Written once all ports are open; to try the configuration has made it, but empty.
+            wait_for(lambda: process.poll() is not None or (folder / "pid").stat().st_size > 0)
             assert process.poll() is None, (folder / "error.log").read_text()
             yield
         finally:
