@@ -28,19 +28,30 @@ def check(*, is_open: bool) -> None:
     if request_ctx.url_adapter is None:
         # The framework takes this host for none ("a..b"); the page that refuses it has addresses to write all the same.
         request_ctx.url_adapter = current_app.url_map.bind(known.origin.place, known.sub_path)
-    if is_open or asked_host() in current_app.extensions["hosts"]:
+    names = current_app.extensions["hosts"]
+    if is_open or asked_host() in names:
         return
     if known.public_url is None:
         raise Malformed(f"Without PUBLIC_URL this console is for its own machine only, at {known.base_url}.")
+    if any(_host(name.strip()) in names for name in request.headers.get("X-Forwarded-Host", "").split(",")):
+        raise Malformed(
+            f"PROXY_HOPS is {known.proxy_hops}, so that the host in X-Forwarded-Host does not count. It must be the "
+            + "number of proxies in front; or they pass on the header Host as well."
+        )
     raise Malformed(
         f"This console is known as {known.base_url} (PUBLIC_URL), and this request asks for another host. "
-        + "Open that address. If that is what was opened, the proxy in front does not pass on the header Host."
+        + "Open that address. If that is what was opened, the proxy in front does not pass on the host; "
+        + "nginx needs: proxy_set_header Host $host;"
     )
 
 
 def asked_host() -> str | None:
     """The host that this request asks for, in its normal spelling; None where it names none."""
+    return _host(request.headers.get("Host", ""))
+
+
+def _host(text: str) -> str | None:
     try:
-        return read_place(request.headers.get("Host", ""), request.scheme).host
+        return read_place(text, "http").host
     except ValueError:
         return None

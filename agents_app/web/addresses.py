@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from flask import request, url_for
 
 PLACES = ("cursor", "before")
+# Of an address that a redirect carries, quoted twice at worst: nginx takes 4 kB of an answer's head, or answers 502.
+CARRIED_MAX = 900
 
 
 def home() -> str:
@@ -19,12 +21,17 @@ def here() -> str:
     return (request.script_root + request.full_path).rstrip("?")
 
 
+def carried_here() -> str | None:
+    """`here`, where another address can carry it and it is not the home page."""
+    return here() if len(here()) <= CARRIED_MAX and here() != home() else None
+
+
 def local_path(text: str | None) -> str:
-    """The path if it is one of this console, else the home page."""
+    """The path if it is one of this console that a redirect can carry, else the home page."""
     # Browsers read a backslash as a slash, and drop TAB, CR and LF.
     if not text or not text.startswith(home()) or text.startswith("//") or "\\" in text:
         return home()
-    if any(ord(char) < 33 or ord(char) == 127 for char in text) or urlsplit(text).netloc:
+    if len(text) > CARRIED_MAX or any(ord(char) < 33 or ord(char) == 127 for char in text) or urlsplit(text).netloc:
         return home()
     # Browsers go up at "..", in each of its spellings, which may lead to another program of this host.
     return home() if ".." in unquote(urlsplit(text).path).split("/") else text
@@ -46,7 +53,7 @@ class ListAddress:
     @classmethod
     def came_from(cls) -> Self:
         """The list that the parameter `back` stands for."""
-        return cls(dict(parse_qsl(request.values.get("back", ""))))
+        return cls(dict(parse_qsl(_back() or "")))
 
     def __str__(self) -> str:
         return _url(self.endpoint, self.asked)
@@ -83,7 +90,12 @@ class ListAddress:
 
 def with_back(endpoint: str, **values: object) -> str:
     """The address of an endpoint that remembers the list one came from, if one came from a list."""
-    return _url(endpoint, {**values, "back": request.values.get("back")})
+    return _url(endpoint, {**values, "back": _back()})
+
+
+def _back() -> str | None:
+    given = request.values.get("back")
+    return "" if given and len(given) > CARRIED_MAX else given
 
 
 def _url(endpoint: str, values: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from agents_app.errors import NotSignedIn, Throttled
 from agents_app.operations import accounts, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.web import kept
-from agents_app.web.addresses import here, home, local_path
+from agents_app.web.addresses import carried_here, local_path
 from agents_app.web.forms import SignInForm
 
 SIGNED_OUT_ALREADY = "You were signed out already: your session had ended."
@@ -41,8 +41,7 @@ def ask_to_sign_in(_error: Exception) -> Answer:
     if unsent and (SESSION_ID in session or unsent.owner):
         return _sign_in_page(SignInForm(None), unsent), 401
     can_be_read = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
-    wanted = here() if can_be_read and here() != home() else None
-    return redirect(url_for("web.auth.sign_in", next=wanted), 303)
+    return redirect(url_for("web.auth.sign_in", next=carried_here() if can_be_read else None), 303)
 
 
 def take_up_form() -> Answer | None:

@@ -42,7 +42,7 @@ def refusal_of_page(*, is_proven: bool) -> Refusal | None:
     if origin and (is_proven or origin.host == hosts.asked_host()):
         sentence = (
             f"Nothing was done: the console is known as {known}, and the page of this form was opened as {origin}. "
-            + f"Open it at {known}, or let an operator set PUBLIC_URL to {origin}."
+            + f"Open it at {known}, or let an operator set PUBLIC_URL to {origin}{settings().sub_path}."
         )
     else:
         sentence = (
