@@ -14,6 +14,7 @@ NO_FILE = "there is no such file"
 # What PostgreSQL and PgBouncer say where a connection does not come about; the driver has no code for these.
 TAKES_NO_MORE = re.compile(r"no more connections allowed|too many clients|too many connections|connection slots are")
 WRONG_USER = re.compile(r"authentication failed|no such user|role \".*\" does not exist|no password supplied")
+BAD_SETTING = re.compile(r"configuration parameter|invalid value for parameter|parameter \".*\" cannot be")
 WRONG_DATABASE = re.compile(r"database \".*\" does not exist|no such database")
 # "Cannot execute INSERT in a read-only transaction": of a standby, and of a primary that became one.
 READ_ONLY = "25006"
@@ -41,9 +42,11 @@ def is_missing_column(error: DBAPIError) -> bool:
 def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     if isinstance(error, IntegrityError):
         return Conflict("This does not fit what is stored. Load it again and repeat the change.")
+    cause = str(getattr(error, "orig", "")).lower()
+    if BAD_SETTING.search(cause):
+        return Unavailable("The server refuses a setting in the options of DATABASE_URL.", code="database_unavailable")
     if isinstance(error, DataError):
         return None
-    cause = str(getattr(error, "orig", "")).lower()
     state = getattr(getattr(error, "orig", None), "pgcode", None)
     if state == "53100" or "disk is full" in cause:
         return StorageFull("The database has no room left. Nothing was changed.")

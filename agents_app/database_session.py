@@ -1,10 +1,11 @@
 """What the session of a PostgreSQL connection has set, and how a connection pooler in between is noticed.
 
 libpq knows the process that serves a connection from its start (PQbackendPID), and the server says which one answers
-(pg_backend_pid()). They differ behind a pooler that makes the first one up, as PgBouncer does. What
-only passes bytes on (HAProxy, a TCP or TLS tunnel) or gives each client a session with its start-up packet (Pgpool-II)
-is like the server itself. A proxy that makes numbers up and keeps sessions is taken for a pooler, which costs a
-statement a transaction and nothing else.
+(pg_backend_pid()). They differ behind a pooler that makes the first one up: PgBouncer, pgcat, Odyssey and Supavisor do.
+What only passes bytes on (HAProxy, a tunnel), or starts a session of the server with what the client asks for
+(Pgpool-II), is like the server itself. A proxy that makes numbers up and keeps sessions is taken for a pooler, which
+costs a statement a transaction. Amazon does not say what its RDS Proxy does: either is right there, since it keeps a
+session for a client that has set something.
 
 Directly, the URL's `options` go to the server as they are, and limits are set once after connecting. Through a pooler
 nothing is set for longer than a transaction, since another client may have the session next, and `options` are never

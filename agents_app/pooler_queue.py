@@ -15,6 +15,7 @@ import psycopg2
 from psycopg2.extensions import STATUS_READY, cursor
 
 TURN_WITHIN_S = 3.0
+NO_ANSWER = f"no answer within {TURN_WITHIN_S:.0f} s; the server, or a connection pooler before it, is busy or paused"
 
 
 class QueuedCursor(cursor):  # type: ignore[misc]  # psycopg2 comes without types.
@@ -31,24 +32,23 @@ class QueuedCursor(cursor):  # type: ignore[misc]  # psycopg2 comes without type
 
 @contextmanager
 def turn_soon(connection: Any) -> Iterator[None]:
-    """Give up a short statement that the pooler does not pass on. Raises psycopg2.OperationalError."""
-    is_over = threading.Event()
-    timer = threading.Timer(TURN_WITHIN_S, _hang_up, [connection.fileno(), is_over])
+    """Give up a short statement that is not answered soon. Raises psycopg2.OperationalError."""
+    gave_up = threading.Event()
+    timer = threading.Timer(TURN_WITHIN_S, _hang_up, [connection.fileno(), gave_up])
     timer.daemon = True
     timer.start()
     try:
         yield
     except psycopg2.Error as error:
-        if is_over.is_set():
-            sentence = f"the connection pooler gave no connection to the server within {TURN_WITHIN_S:.0f} s"
-            raise psycopg2.OperationalError(sentence) from error
+        if gave_up.is_set():
+            raise psycopg2.OperationalError(NO_ANSWER) from error
         raise
     finally:
         timer.cancel()
 
 
-def _hang_up(descriptor: int, is_over: threading.Event) -> None:
+def _hang_up(descriptor: int, gave_up: threading.Event) -> None:
     # Only this ends the wait: a pooler does not pass on what asks to cancel a statement that waits.
-    is_over.set()
+    gave_up.set()
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connected:
         connected.shutdown(socket.SHUT_RDWR)

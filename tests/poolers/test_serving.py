@@ -298,6 +298,17 @@ def test_a_wrong_user_or_database_is_called_that(
     assert (refusal.value.detail, refusal.value.code) == (sentence, "database_unavailable")
 
 
+@pytest.mark.parametrize("options", ["-c statement_timeout=soon", "-c no_such_setting=1", "-c fsync=off"])
+def test_a_setting_that_cannot_be_made_is_called_that(served_url: str, open_console: OpenConsole, options: str) -> None:
+    app = open_console(with_options(served_url, options))
+
+    with app.app_context(), pytest.raises(Unavailable) as refusal, db.reading() as connection:
+        connection.execute(sa.text("SELECT 1"))
+
+    assert refusal.value.detail == "The server refuses a setting in the options of DATABASE_URL."
+    assert app.test_client().get("/readyz").json == {"status": "database_unavailable"}
+
+
 def test_many_threads_through_few_sessions_all_come_through(
     postgres_schema_url: str, start_pooler: StartPooler, open_console: OpenConsole
 ) -> None:
