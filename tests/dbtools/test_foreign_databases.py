@@ -162,7 +162,9 @@ def test_another_encoding_of_the_client_changes_nothing(
 
     account = make_account(app, "İstanbul 株")
 
-    assert rows_of(postgres_schema_url, f"SELECT name FROM accounts WHERE id = '{account}'") == [("İstanbul 株",)]
+    # As bytes: the test's own connection is set to the other encoding too.
+    query = f"SELECT encode(convert_to(name, 'UTF8'), 'hex') FROM accounts WHERE id = '{account}'"
+    assert rows_of(postgres_schema_url, query) == [("İstanbul 株".encode().hex(),)]
 
 
 def _refuses_to_start(app: Flask, code: str, told: str) -> None:

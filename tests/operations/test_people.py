@@ -14,7 +14,9 @@ from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSi
 from agents_app.models import Account, Agent, Event, Invitation, User
 from agents_app.operations import accounts, activity, agent_reads, invitations, sessions, tokens, users
 from agents_app.schemas.choices import Role
+from agents_app.schemas.fields import parse
 from agents_app.schemas.listing import ActivityQuery
+from agents_app.schemas.people import PersonValues
 from tests import make
 
 FROM_HERE = {"address": "192.0.2.9", "user_agent": "test", "request_id": None}
@@ -303,3 +305,18 @@ def test_who_is_no_admin_any_more_neither_renames_nor_deletes_the_account(app: F
 
     with db.reading() as connection:
         assert connection.scalar(sa.select(Account.name).where(Account.id == admin.account_id)) == "Acme"
+
+
+@pytest.mark.parametrize("email", ["admin@localhost", "root@db", "ada@mail.example.org", "ada@[10.0.0.1]", "ö@büro"])
+def test_an_address_needs_no_dot_in_its_domain(email: str) -> None:
+    person = parse(PersonValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
+
+    assert person.email == email
+
+
+@pytest.mark.parametrize("email", ["ada", "@localhost", "ada@", "ada@.org", "ada@example.", "a@b@c", "ada @localhost"])
+def test_what_is_no_address_is_refused(email: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        parse(PersonValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
+
+    assert refusal.value.fields == [("/email", "Write an email address, such as ada@example.org.")]

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 import psycopg2
 import pytest
+from alembic import command
+from alembic.util import CommandError
 
 from agents_app import dbtools
 from agents_app.database_url import parse_url
@@ -51,8 +53,12 @@ class Pair:
     @property
     def url(self) -> str:
         """Both hosts; the one that takes changes is used."""
-        hosts = f"host={self.first.folder},{self.second.folder}"
-        return f"postgresql://{postgres.OWNER}@/{DATABASE}?{hosts}&target_session_attrs=read-write"
+        return f"{self.url_of(self.first, self.second)}&target_session_attrs=read-write"
+
+    def url_of(self, *servers: postgres.Cluster) -> str:
+        """The database on these servers."""
+        hosts = ",".join(str(server.folder) for server in servers)
+        return f"postgresql://{postgres.OWNER}@/{DATABASE}?host={hosts}"
 
     def fail_over(self) -> None:
         """End the first as a crash would, and let the second take over."""
@@ -166,6 +172,8 @@ def test_a_pool_leaves_a_server_that_takes_no_changes_any_more(pair: Pair, open_
     app = open_console(pair.url)
     token = make_token(app, make_user(app), "read", "write")
     client, headers = app.test_client(), {"Authorization": f"Bearer {token}"}
+    with pytest.raises(CommandError, match=r"in a read-only transaction\. If this server is a standby"):
+        command.downgrade(dbtools.alembic_config(parse_url(pair.url_of(pair.second))), "-1")
     pair.first.tell("ALTER SYSTEM SET default_transaction_read_only = on")
     pair.first.tell("SELECT pg_reload_conf()")
 
