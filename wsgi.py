@@ -1,9 +1,13 @@
 """What a WSGI server and the `flask` command load."""
 
+import sys
+
+from agents_app import terminal
 from agents_app.app import create_app
 from agents_app.cli.doctor import only_doctor
 from agents_app.errors import ConfigurationError
 
+terminal.prepare(sys.argv[1:])
 try:
     app = create_app()
 except ConfigurationError as refusal:

@@ -4,7 +4,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from agents_app.schemas.rules import NUMBER, ip_address, is_host_name
+from agents_app.schemas.addresses import NUMBER
+from agents_app.schemas.rules import ip_address, is_host_name
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<place>[^/?#\\]+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)

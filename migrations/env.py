@@ -1,7 +1,10 @@
 """What Alembic runs for each command that looks at a database; all of it lives in `agents_app.dbtools`."""
 
-from agents_app import dbtools, models
+import sys
+
+from agents_app import dbtools, models, terminal
 from agents_app.config import load
 from agents_app.db import db
 
+terminal.prepare(sys.argv[1:])
 dbtools.run(models, db.metadata, load)

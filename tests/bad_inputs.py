@@ -17,8 +17,22 @@ UNKNOWN = "This field is not known here."
 A_HOST = "Write one host name or IP address, such as db.example.org."
 A_UUID = "Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0."
 A_CERTIFICATE = "Paste the whole text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
+REMOVE_MARK, WHY_MARK = (
+    "Remove the direction mark U+202E (right-to-left override) at character",
+    (": it changes how the text reads."),
+)
+REMOVE_ISOLATE = f"Remove the direction mark U+2066 (left-to-right isolate) at character 1{WHY_MARK}"
+HAS_UMLAUT = "This has U+00FC (latin small letter u with diaeresis) at character"
+HAS_NO_BREAK_SPACE = "This has U+00A0 (no-break space) at character"
+HAS_CYRILLIC = "This has U+0430 (cyrillic small letter a) at character"
+HAS_SPACE = "This has U+0020 (space) at character"
+WHOLE = "This is a whole address: put"
 ASCII = "Use printable ASCII characters without spaces."
 STATUS = "Enable or disable the agent instead; a status is not written directly."
+USER_NAME = "its user name in username"
+OTHERS_WITHOUT_TLS = f"its database name in database, {USER_NAME} and its password in password."
+OTHERS = OTHERS_WITHOUT_TLS.replace(" and", ", its TLS mode in sslmode and")
+CLIENT, WORKSPACE = "6f9619ff-8b86-4011-b42d-00c04fc964ff", "0c0ffee0-1111-4222-8333-444455556666"
 CERTIFICATE_WITHOUT_END = "-----BEGIN CERTIFICATE-----\nAAAA\n"
 NO_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 MANY_CERTIFICATES = NO_CERTIFICATE * 500 + "?"
@@ -28,6 +42,7 @@ DAMAGED = "This is damaged or no certificate. Export the certificate as PEM agai
 KEY_BELONGS = "Put the private key in the field Private key. The field Certificate takes the certificate only."
 NO_KEY = "A private key does not belong in the field Root certificate. Paste the certificate only."
 CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate, and here the private key alone."
+TWO_KEYS = "Paste one private key alone. This is more than one block."
 A_KEY = "Paste the whole text from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----."
 DAMAGED_KEY = "This is damaged or no private key. Export the private key as PEM again."
 
@@ -39,8 +54,10 @@ ODD_TEXTS = {
     "SQL": ("Sales'; DROP TABLE agents; -- \" OR 1=1", None),
     "HTML": ("<script>alert('1')</script><!-- &amp; ]]>", None),
     "placeholders": ("%s %(name)s {0} {name} $1 :name ?", None),
-    "from right to left": ("\u202eselaS\u202c \u05d0\u05d1", None),
-    "signs beyond the first plane": ("😀 名前 e\u0301 \U0001f468\u200d\U0001f469", None),
+    "from right to left": ("Sales \u200f\u05d0\u05d1", None),
+    "signs beyond the first plane": ("😀 名前 \U0001f468\u200d\U0001f469", None),
+    "an accent of its own": ("cafe\u0301 \u1100\u1161", "caf\u00e9 \uac00"),
+    "signs nobody sees around": ("\ufeff Sales\u200b ", "Sales"),
     "a way up": ("../../etc/passwd\\..\\x", None),
     "a sum": ("=1+1;@SUM(A1:A9)", None),
     "a word of JSON": ("null", None),
@@ -111,8 +128,14 @@ BAD_AGENTS = [
         "long instructions", "/system_instructions", "Use at most 32,000 characters.", system_instructions="x" * 32_001
     ),
     _agent("long API key", "/api_key", "Use at most 300 characters.", api_key="x" * 301),
-    _agent("API key beyond ASCII", "/api_key", ASCII, api_key="sk-schlüssel"),
-    _agent("API key with a space", "/api_key", ASCII, api_key="sk 1234"),
+    _agent("API key beyond ASCII", "/api_key", f"{ASCII} {HAS_UMLAUT} 8.", api_key="sk-schlüssel"),
+    _agent("API key with a space", "/api_key", f"{ASCII} This has U+0020 (space) at character 3.", api_key="sk 1234"),
+    _agent("API key with a space nobody sees", "/api_key", f"{ASCII} {HAS_NO_BREAK_SPACE} 3.", api_key="sk\u00a01234"),
+    _agent("API key with a letter of another script", "/api_key", f"{ASCII} {HAS_CYRILLIC} 4.", api_key="sk-\u0430bc"),
+    _agent("API key that is quotes", "/api_key", "Type the secret itself, or leave this empty.", api_key='""'),
+    _agent("name with a direction mark", "/name", f"{REMOVE_MARK} 7{WHY_MARK}", name="Sales \u202egpj.exe"),
+    _agent("name with an isolate", "/name", REMOVE_ISOLATE, name="\u2066Sales\u2069"),
+    _agent("model with a direction mark", "/model_type", f"{REMOVE_MARK} 2{WHY_MARK}", model_type="g\u202ept"),
     _agent("API key in two lines", "/api_key", ONE_LINE, api_key="sk-12\n34"),
     _agent("mask as API key", "/api_key", MASK, api_key="********"),
     _agent("last four as they are shown", "/api_key", MASK, api_key="…wxyz"),
@@ -141,8 +164,42 @@ BAD_AGENTS = [
     _database("unknown dialect", "dialect", "oracle", "Choose one of: postgresql, mysql, mssql."),
     _database("no host", "host", "", "Enter the host."),
     _database("two hosts", "host", "a.example.org,b.example.org", A_HOST),
-    _database("host with a port", "host", "db.example.org:5432", A_HOST),
-    _database("host as a URL", "host", "postgresql://db.example.org", A_HOST),
+    _database("host with a port", "host", "db.example.org:5432", f"{WHOLE} db.example.org in host and 5432 in port."),
+    _database("IPv6 host with a port", "host", "[::1]:5432", f"{WHOLE} ::1 in host and 5432 in port."),
+    _database(
+        "host as a URL",
+        "host",
+        "postgresql://db.example.org",
+        f"{WHOLE} postgresql in dialect and db.example.org in host.",
+    ),
+    _database(
+        "host as a URL with a password",
+        "host",
+        "postgresql://reader:geheim@db.example.org:5433/sales?sslmode=require&application_name=x",
+        f"{WHOLE} postgresql in dialect, db.example.org in host, 5433 in port, {OTHERS}",
+    ),
+    _database(
+        "connection string as host",
+        "host",
+        "Server=tcp:db.example.org,1433;Database=sales;User Id=reader;Password='gehe;im';Encrypt=True",
+        f"{WHOLE} mssql in dialect, db.example.org in host, 1433 in port, {OTHERS}",
+    ),
+    _database(
+        "URL as database name",
+        "database",
+        "mysql://reader:geheim@db.example.org/sales",
+        f"{WHOLE} mysql in dialect, db.example.org in host, {OTHERS_WITHOUT_TLS}",
+    ),
+    _database("page as host", "host", "https://db.example.org/admin", f"{WHOLE} db.example.org in host."),
+    _database(
+        "instance as host",
+        "host",
+        "db.example.org\\SQLEXPRESS",
+        f"{WHOLE} mssql in dialect and db.example.org in host. "
+        + "The instance SQLEXPRESS has no field: put its port in port.",
+    ),
+    _database("two URLs as host", "host", "postgresql://u:geheim@a.example.org,b.example.org/d", A_HOST),
+    _database("URL that breaks off in its password", "host", "postgresql://u:12?34@a.example.org/d", A_HOST),
     _database("socket folder as host", "host", "/var/run/postgresql", A_HOST),
     _database("second host behind a zone", "host", "fe80::1%a,b.example.org", A_HOST),
     _database("host as a decimal address", "host", "2130706433", A_HOST),
@@ -154,8 +211,10 @@ BAD_AGENTS = [
     _database("IPv4 host in brackets", "host", "[127.0.0.1]", A_HOST),
     _database("name in brackets", "host", "[db.example.org]", A_HOST),
     _database("nothing in brackets", "host", "[]", A_HOST),
-    _database("host in a user's name", "host", "root@db.example.org", A_HOST),
-    _database("host beyond ASCII", "host", "dätenbank.example.org", A_HOST),
+    _database(
+        "host in a user's name", "host", "root@db.example.org", f"{WHOLE} db.example.org in host and {USER_NAME}."
+    ),
+    _database("host beyond ASCII", "host", "d\u00fctenbank.example.org", f"{A_HOST} {HAS_UMLAUT} 2."),
     _database("long host", "host", "a." * 127, "Use at most 253 characters."),
     _database("port 0", "port", 0, "Port must be between 1 and 65535."),
     _database("port too great", "port", 65_536, "Port must be between 1 and 65535."),
@@ -172,8 +231,7 @@ BAD_AGENTS = [
     _database("port with digits without end", "port", "9" * 5_000, "Port must be a whole number."),
     _database("host with a head's line", "host", "db.example.org\r\nX: y", ONE_LINE),
     _database("host as a template", "host", "{{7*7}}", A_HOST),
-    _database("host as SQL", "host", "a'; DROP TABLE agents; --", A_HOST),
-    _database("host from right to left", "host", "db.example\u202e.org", A_HOST),
+    _database("host as SQL", "host", "a'; DROP TABLE agents; --", f"{A_HOST} {HAS_SPACE} 4."),
     _database("host as an object", "host", {"$enc": "v1:k1:AAAA"}, AS_TEXT),
     _database("read only as a word", "read_only", "maybe", "Choose true or false."),
     _database("password as a list", "password", ["one"], AS_TEXT),
@@ -209,7 +267,7 @@ BAD_AGENTS = [
     _power_bi(
         "key behind its certificate", "private_key_pem", pem.certificate() + pem.private_key(), CERTIFICATE_BELONGS
     ),
-    _power_bi("two keys", "private_key_pem", pem.private_key() * 2, A_KEY),
+    _power_bi("two keys", "private_key_pem", pem.private_key() * 2, TWO_KEYS),
     _power_bi("key of a shell", "private_key_pem", NO_KEY_PEM.format("OPENSSH PRIVATE KEY"), A_KEY),
     _power_bi("public key as key", "private_key_pem", NO_KEY_PEM.format("PUBLIC KEY"), A_KEY),
     _power_bi("key that is none", "private_key_pem", NO_KEY_PEM.format("PRIVATE KEY"), DAMAGED_KEY),
@@ -230,7 +288,20 @@ BAD_AGENTS = [
         "contoso",
         "Write the tenant's UUID or its domain, such as contoso.onmicrosoft.com.",
     ),
-    _power_bi("client in braces", "client_id", "{6f9619ff-8b86-4011-b42d-00c04fc964ff}", A_UUID),
+    _power_bi("client in another script", "client_id", f"\u0430{CLIENT[1:]}", f"{A_UUID} {HAS_CYRILLIC} 1."),
+    _power_bi("client cut short", "client_id", CLIENT[:-1], A_UUID),
+    _power_bi(
+        "address as dataset",
+        "dataset_id",
+        f"https://app.powerbi.com/groups/{WORKSPACE}/datasets/{CLIENT}/details",
+        f"{WHOLE} {WORKSPACE} in workspace_id and {CLIENT} in dataset_id.",
+    ),
+    _power_bi(
+        "client secret with a space nobody sees",
+        "client_secret",
+        "abc\u200bdef",
+        "Remove U+200B (zero width space) at character 4: it cannot be seen.",
+    ),
     _power_bi("client with a line below", "client_id", "6_9619ff-8b86-4011-b42d-00c04fc964ff", A_UUID),
     _power_bi("workspace by name", "workspace_id", "Finance", A_UUID),
     _power_bi(
@@ -260,7 +331,7 @@ BAD_AGENTS = [
         [
             ("/name", "Enter a name for the agent."),
             ("/api_key", MASK),
-            ("/connection_config/host", A_HOST),
+            ("/connection_config/host", f"{A_HOST} {HAS_SPACE} 2."),
             ("/connection_config/port", "Port must be between 1 and 65535."),
             ("/connection_config/x", UNKNOWN),
         ],

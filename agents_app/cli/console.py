@@ -1,7 +1,10 @@
 """What all commands share: how they refuse, print, and find out who acts. Options live in `options.py`."""
 
+import codecs
 import getpass
+import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -30,6 +33,7 @@ Item = TypeVar("Item")
 CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 # JSON writes those below the space as escapes anyhow.
 ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}
+NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 class ConsoleCommand(click.Command):
@@ -106,9 +110,10 @@ def ask_hidden(title: str, instead: str, *, twice: bool = False) -> str:
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    # As bytes: JSON is in UTF-8 whatever the terminal is set to.
-    click.echo(text.translate(ESCAPED).encode())
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().translate(ESCAPED)
+    if codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8":
+        text = NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    click.echo(text)
 
 
 def print_listing(
@@ -162,7 +167,8 @@ def base_url() -> str:
 def operator() -> str:
     """What the person at the terminal is called in the record of who did what."""
     try:
-        return getpass.getuser()
+        # The name comes from the environment, which may hold any bytes.
+        return getpass.getuser().encode(errors="replace").decode()
     except (OSError, KeyError):
         # In a container the user often has a number and no name.
         return f"user {os.getuid()}"

@@ -1,9 +1,13 @@
 """What every declaration of a connection type has. Pure data: how a type is tried lives in `probes/`."""
 
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import ClassVar
 
+from agents_app.schemas.addresses import Parts
 from agents_app.schemas.fields import Schema, field_notes
+
+Readers = Mapping[str, Callable[[str], Parts | None]]
 
 
 class Connection(Schema):
@@ -15,6 +19,8 @@ class Connection(Schema):
     """The groups of fields that are folded away, by name, with their headings."""
     title_fields: ClassVar[tuple[str, ...]]
     """The fields that a list shows, the most telling first."""
+    addresses: ClassVar[Readers] = {}
+    """The fields into which people paste a whole address, with what reads it."""
 
     @classmethod
     def secret_names(cls) -> list[str]:

@@ -6,21 +6,25 @@ from typing import Annotated, ClassVar
 
 from pydantic import model_validator
 
-from agents_app.connections.base import Connection
+from agents_app.connections.base import Connection, Readers
+from agents_app.schemas.addresses import no_address
+from agents_app.schemas.dataset_addresses import read_dataset
 from agents_app.schemas.fields import Rule, field, refuse
+from agents_app.schemas.pasted import naming, read_uuid, unwrapped, visible
 from agents_app.schemas.pem import certificates, private_key
 from agents_app.schemas.rules import (
     choice,
-    clean_text,
     day,
     is_host_name,
     is_uuid,
+    key,
     line,
     lines,
     secret,
     uuid_text,
     whole,
 )
+from agents_app.schemas.text import checked_text
 
 SECRET_MAX = 500
 # What one executeQueries call returns at the most (Power BI REST API, limitations of Execute Queries).
@@ -49,18 +53,21 @@ CLOUD_LABELS = {Cloud.PUBLIC: "Public", Cloud.CHINA: "China", Cloud.USGOV: "US G
 
 
 def _tenant(value: object) -> str:
-    text = clean_text(value, most=253, one_line=True).lower()
-    if not is_uuid(text) and not (is_host_name(text) and "." in text):
-        raise refuse("Write the tenant's UUID or its domain, such as contoso.onmicrosoft.com.")
-    return text
+    text = checked_text(value)
+    bare = visible(unwrapped(text)).lower()
+    if found := read_uuid(text):
+        return found
+    if not (is_host_name(bare) and "." in bare):
+        raise refuse(naming("Write the tenant's UUID or its domain, such as contoso.onmicrosoft.com.", bare))
+    return bare
 
 
 def _client_secret(value: object) -> str:
-    text = secret(SECRET_MAX).check(value)
-    if isinstance(text, str) and is_uuid(text):
+    text = str(key(SECRET_MAX, is_ascii=False).check(value))
+    if is_uuid(text):
         # Entra answers such a value with AADSTS7000215.
         raise refuse("This looks like the secret's ID. Paste the secret's value, which is shown once when it is made.")
-    return str(text)
+    return text
 
 
 class PowerBiConnection(Connection):
@@ -70,8 +77,9 @@ class PowerBiConnection(Connection):
     summary: ClassVar[str] = "A dataset in a workspace, by service principal"
     groups: ClassVar[dict[str, str]] = {"certificate": "Certificate", "limits": "Cloud, limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
+    addresses: ClassVar[Readers] = dict.fromkeys(("tenant_id", "workspace_id", "dataset_id"), read_dataset)
 
-    tenant_id: Annotated[str, Rule(_tenant, {"maxLength": 253})] = field(
+    tenant_id: Annotated[str, no_address(Rule(_tenant, {"maxLength": 253}), read_dataset)] = field(
         "Tenant ID", "UUID or domain, from the overview page of Microsoft Entra.", destination=True, span=6
     )
     client_id: Annotated[str, uuid_text()] = field(
@@ -83,8 +91,8 @@ class PowerBiConnection(Connection):
     client_secret: Annotated[str | None, Rule(_client_secret, {"maxLength": SECRET_MAX, "writeOnly": True})] = field(
         "Client secret", "The secret's value, not its ID.", default=None, secret=True
     )
-    workspace_id: Annotated[str, uuid_text()] = field("Workspace ID", destination=True)
-    dataset_id: Annotated[str, uuid_text()] = field("Dataset ID", destination=True)
+    workspace_id: Annotated[str, no_address(uuid_text(), read_dataset)] = field("Workspace ID", destination=True)
+    dataset_id: Annotated[str, no_address(uuid_text(), read_dataset)] = field("Dataset ID", destination=True)
     credential_expires_at: Annotated[date | None, day()] = field(
         "Credential expires on", "The day the secret or certificate ends, as YYYY-MM-DD.", default=None
     )

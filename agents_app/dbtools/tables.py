@@ -74,8 +74,9 @@ class FillRowsOp(MigrateOperation):
         pending: sa.ColumnElement[bool],
         compute: Callable[[sa.Row[Any]], Mapping[str, Any]],
         script: str,
+        stamp: sa.ColumnClause[Any] | None = None,
     ) -> None:
-        self.table, self.pending, self.compute, self.script = table, pending, compute, script
+        self.table, self.pending, self.compute, self.script, self.stamp = table, pending, compute, script, stamp
 
     @classmethod
     def fill_rows(
@@ -85,13 +86,17 @@ class FillRowsOp(MigrateOperation):
         pending: sa.ColumnElement[bool],
         compute: Callable[[sa.Row[Any]], Mapping[str, Any]],
         script: str,
+        stamp: sa.ColumnClause[Any] | None = None,
     ) -> None:
         """Set what `compute` returns on each row that is `pending`, in the order of the column `id`.
 
         On PostgreSQL each hundred rows commits by itself, so that nobody waits for long and a second run goes on where
         the first one stopped: let such a step do nothing else. `--sql` writes `script`, the nearest that SQL can say.
+
+        `stamp` is a column that every writer changes, such as a version: a row that was written since it was read is
+        left as it is, also where it is still pending.
         """
-        operations.invoke(cls(table, pending, compute, script))
+        operations.invoke(cls(table, pending, compute, script, stamp))
 
 
 @Operations.implementation_for(FillRowsOp)
@@ -110,12 +115,19 @@ def _fill(connection: sa.Connection, operation: FillRowsOp) -> None:
         return
     with progress(f"Filling {operation.table.name}", count) as advance:
         for rows in _batches(connection, operation):
-            key = operation.table.c.id == sa.bindparam("row_id")
-            values = [{"row_id": row.id, **operation.compute(row)} for row in rows]
-            columns: dict[str, Any] = {name: sa.bindparam(name) for name in values[0] if name != "row_id"}
+            computed = [operation.compute(row) for row in rows]
+            values = [{**_which(operation, row), **found} for row, found in zip(rows, computed, strict=True)]
+            columns: dict[str, Any] = {name: sa.bindparam(name) for name in computed[0]}
             # What another has filled since is newer.
-            connection.execute(operation.table.update().where(key, operation.pending).values(columns), values)
+            same = [operation.table.c.id == sa.bindparam("row_id"), operation.pending]
+            same += [operation.stamp == sa.bindparam("row_stamp")] if operation.stamp is not None else []
+            connection.execute(operation.table.update().where(*same).values(columns), values)
             advance(len(rows))
+
+
+def _which(operation: FillRowsOp, row: sa.Row[Any]) -> dict[str, Any]:
+    stamp = {} if operation.stamp is None else {"row_stamp": row._mapping[operation.stamp.name]}
+    return {"row_id": row.id, **stamp}
 
 
 def _batches(connection: sa.Connection, operation: FillRowsOp) -> Iterator[list[sa.Row[Any]]]:

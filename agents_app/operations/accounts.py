@@ -20,6 +20,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
 from agents_app.schemas.fields import parse
 from agents_app.schemas.people import AccountName, AccountValues
+from agents_app.schemas.text import composed, normal_text, spellings
 
 SET_UP = "This console is set up already. Sign in instead."
 
@@ -89,7 +90,7 @@ def create(values: Mapping[str, Any]) -> UUID:
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         lock_table(session, Account)
-        if session.scalar(sa.select(User.id).where(User.email == checked.email)) is not None:
+        if session.scalar(sa.select(User.id).where(User.email.in_(spellings(checked.email)))) is not None:
             raise InvalidInput([("/email", "This address belongs to a person already. Use another one.")])
         return _add(session, checked, password_hash, Door.TERMINAL, None, None).account_id
 
@@ -100,7 +101,7 @@ def rename(actor: Actor, values: Mapping[str, Any]) -> bool:
     name = parse(AccountName, values).name
     with db.transaction() as session:
         users.keep_apart(session, actor)
-        other = sa.update(Account).where(Account.id == actor.account_id, Account.name != name)
+        other = sa.update(Account).where(Account.id == actor.account_id, Account.name.not_in(spellings(name)))
         if session.execute(other.values(name=name).returning(Account.id)).one_or_none() is None:
             return False
         events.record(session, actor, "account.renamed", ("account", actor.account_id, name))
@@ -115,7 +116,7 @@ def delete(actor: Actor, typed_name: str) -> None:
         if account is None:
             raise NotFound("Somebody else deleted this account just now.")
         users.keep_apart(session, actor)
-        if typed_name.strip() != account.name:
+        if normal_text(typed_name) != composed(account.name):
             raise InvalidInput([("/name", f"Type the account's name, {account.name}, to delete it.")])
         session.execute(sa.delete(Account).where(Account.id == actor.account_id))
         events.record_deleted_account(session, actor, account.name)
@@ -139,7 +140,8 @@ def terminal_actor(operator: str, account: str | None) -> Actor:
     accounts = listing()
     if not accounts:
         raise NotFound("There is no account yet. Make one with: flask accounts create")
-    matching = [row for row in accounts if account is None or account in (str(row["id"]), row["name"])]
+    wanted = account and composed(account)
+    matching = [row for row in accounts if wanted is None or wanted in (str(row["id"]), composed(row["name"]))]
     if len(matching) != 1:
         names = ", ".join(row["name"] for row in accounts)
         problem = f"No account is called {account}." if account and not matching else "Say which account is meant."

@@ -1,6 +1,6 @@
 """What may be read of agents: one, or a list. Rows, not entities; changes live in `agents.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
 from agents_app.schemas.choices import AgentStatus
 from agents_app.schemas.listing import AgentQuery, make_cursor, read_cursor
+from agents_app.schemas.text import spellings
 
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = sa.Select[*tuple[Any, ...]]
@@ -63,6 +64,7 @@ ONE = (
 LIST = (
     sa.select(
         *SHORT,
+        Agent.name_key,
         *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
         User.name.label("creator"),
         AgentVersion.actor_name.label("updated_by"),
@@ -165,11 +167,15 @@ def _statement(query: AgentQuery) -> AnySelect:
 
 
 def _filtered(statement: AnySelect, query: AgentQuery) -> AnySelect:
-    exact = {"status": query.status, "connection_type": query.connection_type, "model_type": query.model_type}
+    exact = {"status": query.status, "connection_type": query.connection_type}
     conditions = [getattr(Agent, name) == value for name, value in exact.items() if value is not None]
+    if query.model_type is not None:
+        conditions.append(Agent.model_type.in_(spellings(query.model_type)))
     if query.created_by is not None:
         conditions.append(Agent.created_by == UUID(query.created_by))
-    conditions += [Agent.search_text.contains(word, autoescape=True) for word in query.words]
+    conditions += [
+        sa.or_(*(Agent.search_text.contains(spelling, autoescape=True) for spelling in word)) for word in query.words
+    ]
     return statement.where(*conditions)
 
 
@@ -189,14 +195,13 @@ def _page(query: AgentQuery, rows: Sequence[AnyRow]) -> Page:
     has_next, has_previous = (True, more) if backwards else (more, query.cursor is not None)
     return Page(
         items,
-        _cursor(query, items[-1]) if items and has_next else None,
-        _cursor(query, items[0]) if items and has_previous else None,
+        _cursor(query, shown[0 if backwards else -1]) if shown and has_next else None,
+        _cursor(query, shown[-1 if backwards else 0]) if shown and has_previous else None,
     )
 
 
-def _cursor(query: AgentQuery, item: Mapping[str, Any]) -> str:
-    value = item["name"].casefold() if query.column == "name" else item[query.column]
-    return make_cursor(query.sort, value, item["id"])
+def _cursor(query: AgentQuery, row: AnyRow) -> str:
+    return make_cursor(query.sort, row.name_key if query.column == "name" else row._mapping[query.column], row.id)
 
 
 def _counts(query: AgentQuery) -> list[sa.Label[int]]:

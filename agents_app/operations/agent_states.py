@@ -11,6 +11,7 @@ from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.schemas.choices import AgentStatus, ConnectionType
 from agents_app.schemas.pem import without_private_keys
+from agents_app.schemas.text import folded
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,12 @@ def replaced_reason(before: State, reason: str) -> str:
 
 
 def search_text(state: State) -> str:
-    """What search looks through, casefolded: name, description, model and destination, a line each."""
+    """What search looks through: name, description, model and destination, a line each.
+
+    A line end in front says that they are folded as today. They are there casefolded too, for the release before.
+    """
     declaration = TYPES[ConnectionType(state.fields["connection_type"])]
     names = [state.fields["name"], state.fields["description"], state.fields["model_type"]]
     titles = [str(state.config.get(name) or "") for name in declaration.title_fields]
-    return "\n".join(text.casefold() for text in (*names, *titles) if text)
+    spelled = [line for text in (*names, *titles) if text for line in (text.casefold(), folded(text))]
+    return "\n" + "\n".join(dict.fromkeys(spelled))

@@ -21,6 +21,7 @@ from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.schemas import limits
 from agents_app.schemas.choices import AgentStatus
+from agents_app.schemas.text import composed, sort_key
 
 # The version that a caller has seen, or any of several.
 Versions = int | Collection[int]
@@ -143,7 +144,7 @@ def _set_status(
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
         old = states.of_agent(agent)
-        if (old.status, old.reason) == (status, reason):
+        if (old.status, composed(old.reason or "")) == (status, reason or ""):
             return None
         _write(session, actor, action, agent, replace(old, status=status, reason=reason))
     return old
@@ -175,7 +176,7 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
     agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts
     agent.status, agent.status_reason = state.status, state.reason
     agent.credential_expires_at, agent.updated_at = state.expires_on, now()
-    agent.name_key, agent.search_text = agent.name.casefold(), states.search_text(state)
+    agent.name_key, agent.search_text = sort_key(agent.name), states.search_text(state)
     session.add(agent)
     session.flush()
     changes = _changes(before, state) | details

@@ -17,6 +17,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
 from agents_app.schemas.fields import parse
 from agents_app.schemas.people import PasswordValues, PersonValues, RoleValues
+from agents_app.schemas.text import spellings
 
 VALID_FOR = timedelta(days=7)
 GONE = "This link was used before, was withdrawn, or is too old. Ask for a new one."
@@ -154,7 +155,7 @@ def _join(code: str, values: Mapping[str, Any], **visitor: Any) -> str:
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         invitation = _take(session, code, to_join=True)
-        if session.scalar(sa.select(User.id).where(User.email == checked.email)) is not None:
+        if session.scalar(sa.select(User.id).where(User.email.in_(spellings(checked.email)))) is not None:
             raise InvalidInput([("/email", TAKEN)])
         user = User(
             account_id=invitation.account_id,

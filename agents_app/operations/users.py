@@ -13,7 +13,8 @@ from agents_app.operations import events, guesses, passwords, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Role
 from agents_app.schemas.fields import parse
-from agents_app.schemas.people import NewPasswordValues, RoleValues
+from agents_app.schemas.people import NewPasswordValues, RoleValues, normal_email
+from agents_app.schemas.text import composed, spellings
 
 NO_USER = "There is no person with this id."
 NO_ADDRESS = "Nobody in this account has this address."
@@ -41,7 +42,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
 def id_of(actor: Actor, email: str) -> UUID:
     """The id of the person in the account with this address. Raises Forbidden, NotFound."""
     actor.require("users.manage")
-    mine = sa.select(User.id).where(User.email == email.strip().casefold(), User.account_id == actor.account_id)
+    mine = sa.select(User.id).where(User.email.in_(spellings(normal_email(email))), User.account_id == actor.account_id)
     with db.reading() as connection:
         found = connection.scalar(mine)
     if found is None:
@@ -114,7 +115,7 @@ def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> No
     Raises InvalidInput, Throttled after too many wrong guesses, and Conflict when it was changed meanwhile.
     """
     checked = parse(NewPasswordValues, values, {"name": actor.name, "email": actor.email})
-    if checked.current_password == checked.password:
+    if composed(checked.current_password) == checked.password:
         raise InvalidInput([("/password", "Choose a password that differs from the present one.")])
     with db.reading() as connection:
         stored = connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id))

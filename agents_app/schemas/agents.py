@@ -13,7 +13,8 @@ from agents_app.schemas import limits
 from agents_app.schemas.choices import ConnectionType
 from agents_app.schemas.fields import Schema, field, is_empty, parse, refusals
 from agents_app.schemas.pem import without_private_keys
-from agents_app.schemas.rules import choice, line, prose, secret
+from agents_app.schemas.rules import choice, key, line, model_name, prose
+from agents_app.schemas.text import normal_text
 
 CONFIG = "connection_config"
 API_KEY = "/api_key"
@@ -30,10 +31,10 @@ class AgentValues(Schema):
     description: Annotated[str | None, prose(limits.DESCRIPTION)] = field(
         "Description", "What it answers, and for whom.", default=None
     )
-    model_type: Annotated[str | None, line(limits.MODEL_TYPE)] = field(
+    model_type: Annotated[str | None, model_name(limits.MODEL_TYPE)] = field(
         "Model", "The name of the model that answers, such as gpt-5-mini.", default=None
     )
-    api_key: Annotated[str | None, secret(limits.API_KEY, ascii_only=True)] = field(
+    api_key: Annotated[str | None, key(limits.API_KEY)] = field(
         "API key", "The model provider's key. Stored encrypted and never shown again.", default=None, secret=True
     )
     system_instructions: Annotated[str | None, prose(limits.INSTRUCTIONS)] = field(
@@ -124,7 +125,9 @@ def _differing(changes: Mapping[str, Any], current: Mapping[str, Any]) -> dict[s
 
 def _is_same(value: object, stored: object) -> bool:
     if isinstance(value, str) and isinstance(stored, str):
-        return value.replace("\r\n", "\n").strip() == stored.strip()
+        return value == stored or normal_text(value) == normal_text(stored)
+    if isinstance(value, list) and isinstance(stored, list):
+        return len(value) == len(stored) and all(map(_is_same, value, stored))
     # Forms send numbers as text.
     return (type(value) is type(stored) and value == stored) or (type(stored) is int and value == str(stored))
 

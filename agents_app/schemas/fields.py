@@ -22,6 +22,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from agents_app.errors import InvalidInput
 
+# What may surround a pasted text and cannot be seen: white space, the byte order mark, and spaces of no width.
+EDGES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u180e\u200b\u2060\ufeff"
 # Where a schema says what its form and its refusals need to know; readers of JSON Schema may ignore it.
 NOTES = "x-console"
 
@@ -37,7 +39,7 @@ class Rule:
     """What stands in `Annotated[type, rule]`: a check that runs first, and what JSON Schema says of it.
 
     The context of a validation may name stored members with their values: those that an earlier release accepted stay
-    as they are, although the check refuses them now.
+    as they are, although the check would refuse them or write them otherwise now.
     """
 
     check: Callable[[Any], Any]
@@ -51,12 +53,7 @@ class Rule:
 
     def _check_or_keep(self, value: Any, info: ValidationInfo) -> Any:
         stored, name = info.context or {}, info.field_name
-        try:
-            return self.check(value)
-        except PydanticCustomError:
-            if name in stored and stored[name] == value:
-                return value
-            raise
+        return value if name in stored and stored[name] == value else self.check(value)
 
 
 class Schema(BaseModel):
@@ -89,8 +86,8 @@ AnySchema = TypeVar("AnySchema", bound=Schema)
 
 
 def is_empty(value: object) -> bool:
-    """Whether a member counts as not given: null, or nothing but white space."""
-    return value is None or (isinstance(value, str) and not value.strip())
+    """Whether a member counts as not given: null, or nothing but white space and the like."""
+    return value is None or (isinstance(value, str) and not value.strip(EDGES))
 
 
 def field(title: str, hint: str = "", *, default: Any = ..., missing: str = "", **extra: Any) -> Any:

@@ -14,6 +14,7 @@ from agents_app.schemas import fields, limits
 from agents_app.schemas.choices import AgentStatus, ConnectionType, Door
 from agents_app.schemas.fields import Schema, field
 from agents_app.schemas.rules import choice, day, is_uuid, line, uuid_text, whole
+from agents_app.schemas.text import folded
 
 LIMIT = 50
 LIMIT_MAX = 200
@@ -32,7 +33,7 @@ class Sort(StrEnum):
 
 
 class AgentQuery(Schema):
-    """One question to the list of agents. Text is searched word by word, without regard to case."""
+    """One question to the list of agents. Text is searched word by word, without regard to case and accents."""
 
     q: Annotated[str | None, line(limits.SEARCH)] = field(
         "Search", "Words of the name, the description, the model or the destination; all must occur.", default=None
@@ -47,9 +48,10 @@ class AgentQuery(Schema):
     before: Annotated[str | None, line(CURSOR_MAX)] = field("Before", "Where the next page began.", default=None)
 
     @property
-    def words(self) -> list[str]:
-        """The words to search, casefolded as the stored text is."""
-        return (self.q or "").casefold().split()
+    def words(self) -> list[list[str]]:
+        """The words to search, each as the stored text is folded, and as earlier releases folded it."""
+        words = [[folded(word), word.casefold()] for word in (self.q or "").split()]
+        return [list(dict.fromkeys(word)) for word in words if word[0].strip()]
 
     @property
     def column(self) -> str:

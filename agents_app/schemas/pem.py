@@ -8,7 +8,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from agents_app.schemas.fields import Rule, refuse
-from agents_app.schemas.rules import clean_text
+from agents_app.schemas.pasted import visible
+from agents_app.schemas.text import checked_text, clean_text
 
 MOST = 32_000
 # No line of a body may begin like an edge: with two ways to read a text, a long one would take for ever to refuse.
@@ -18,8 +19,17 @@ CERTIFICATES = re.compile(r"(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]+\n)+--
 ONE_KEY = re.compile("|".join(BLOCK.format(label=f"{kind}PRIVATE KEY") for kind in ("", "RSA ", "EC ", "ENCRYPTED ")))
 ENCRYPTED = re.compile(r"BEGIN ENCRYPTED|\nProc-Type: 4,ENCRYPTED\n")
 # From the first line to the last one, or to the end where the last one is missing.
-LABEL = r"[A-Z0-9 ]{0,40}PRIVATE {1,9}KEY[A-Z0-9 ]{0,40}-----"
-ANY_KEY = re.compile(rf"-----BEGIN {LABEL}.*?(-----END {LABEL}\s*|\Z)", re.DOTALL)
+GAP = r"\s\u00ad\u200b-\u200f\u2060\ufeff"
+LABEL = rf"[A-Z0-9{GAP}]{{0,40}}PRIVATE[{GAP}]{{1,9}}KEY[A-Z0-9{GAP}]{{0,40}}-----"
+ANY_KEY = re.compile(rf"-----BEGIN[{GAP}]{LABEL}.*?(-----END[{GAP}]{LABEL}\s*|\Z)", re.DOTALL)
+EDGE = re.compile(r"-----(BEGIN|END) ([A-Z0-9 ]{1,60})-----")
+HEADERS = re.compile(r"\s*Proc-Type: ?4, ?ENCRYPTED\s+DEK-Info: ?([A-Z0-9-]{1,40}),([0-9A-Fa-f]{1,64})\s")
+# In front of some keys; it says again what the key says.
+PARAMETERS = "EC PARAMETERS"
+LINE, LINE_MAX = 64, 76
+NO_CERTIFICATE = "This is damaged or no certificate. Export the certificate as PEM again."
+NO_KEY = "This is damaged or no private key. Export the private key as PEM again."
+MORE_THAN_ONE = "Paste one private key alone. This is more than one block."
 PASTE = "Paste the whole text from -----BEGIN {0}----- to -----END {0}-----."
 
 
@@ -31,11 +41,11 @@ def certificates(key_belongs: str) -> Rule:
         if without_private_keys(text) != text:
             raise refuse(key_belongs)
         if not CERTIFICATES.fullmatch(text):
-            raise refuse(PASTE.format("CERTIFICATE"))
+            raise refuse(NO_CERTIFICATE if _is_whole(text, "CERTIFICATE") else PASTE.format("CERTIFICATE"))
         try:
             x509.load_pem_x509_certificates(text.encode())
         except (ValueError, x509.InvalidVersion):
-            raise refuse("This is damaged or no certificate. Export the certificate as PEM again.") from None
+            raise refuse(NO_CERTIFICATE) from None
         return text
 
     return Rule(check, {"maxLength": MOST})
@@ -51,10 +61,12 @@ def private_key(certificate_belongs: str) -> Rule:
         text = _clean(value)
         if "-----BEGIN CERTIFICATE-----" in text:
             raise refuse(certificate_belongs)
+        if text.count("-----BEGIN ") > 1:
+            raise refuse(MORE_THAN_ONE)
         if not ONE_KEY.fullmatch(text):
-            raise refuse(PASTE.format("PRIVATE KEY"))
+            raise refuse(NO_KEY if _is_whole(text, "PRIVATE KEY") else PASTE.format("PRIVATE KEY"))
         if not ENCRYPTED.search(text) and not _is_key(text):
-            raise refuse("This is damaged or no private key. Export the private key as PEM again.")
+            raise refuse(NO_KEY)
         return text
 
     return Rule(check, {"maxLength": MOST, "writeOnly": True})
@@ -70,10 +82,43 @@ def without_private_keys(value: Any) -> Any:
 
 
 def _clean(value: object) -> str:
-    text = clean_text(value, most=MOST, one_line=False)
     # A text that comes out of JSON or an environment file often has its line ends written out.
-    text = text.replace("\\r", "").replace("\\n", "\n")
-    return "\n".join(part.strip() for part in text.split("\n")).strip() + "\n"
+    text = re.sub(r"\\{1,4}n", "\n", re.sub(r"\\{1,4}r", "", checked_text(value)))
+    lines = [" ".join(visible(line).split()) for line in text.split("\n")]
+    clean = _blocks("\n".join(lines).strip())
+    return clean_text(clean, most=MOST, one_line=False) + "\n"
+
+
+def _blocks(text: str) -> str:
+    """The blocks of a text with their line ends, without what explains them; the text itself where one is not whole."""
+    edges = list(EDGE.finditer(text))
+    starts, ends = edges[::2], edges[1::2]
+    pairs = list(zip(starts, ends, strict=False))
+    is_whole = len(starts) == len(ends) > 0 and all(
+        (start[1], end[1], start[2]) == ("BEGIN", "END", end[2]) for start, end in pairs
+    )
+    # What tools write in front, such as Bag Attributes, is no part of it; behind it only quotes are nothing.
+    if not is_whole or text[ends[-1].end() :].strip("\"'`,; \n"):
+        return text
+    kept = [(start, end) for start, end in pairs if start[2] != PARAMETERS]
+    return "\n".join(f"{start[0]}\n{_body(text[start.end() : end.start()])}\n{end[0]}" for start, end in kept)
+
+
+def _body(text: str) -> str:
+    headers = HEADERS.match(text)
+    base64 = text[headers.end() :] if headers else text
+    lines = base64.split()
+    if len(lines) == 1 or max(map(len, lines), default=0) > LINE_MAX or " " in base64.strip():
+        whole = "".join(lines)
+        lines = [whole[at : at + LINE] for at in range(0, len(whole), LINE)]
+    if not headers:
+        # Other headers stay as they are.
+        return text.strip() if ":" in text else "\n".join(lines)
+    return "\n".join(["Proc-Type: 4,ENCRYPTED", f"DEK-Info: {headers[1]},{headers[2]}", "", *lines])
+
+
+def _is_whole(text: str, label: str) -> bool:
+    return text.startswith(f"-----BEGIN {label}-----") and text.rstrip().endswith(f"-----END {label}-----")
 
 
 def _is_key(text: str) -> bool:

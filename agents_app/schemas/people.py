@@ -10,15 +10,29 @@ from agents_app.schemas import limits
 from agents_app.schemas.choices import Role, Scope
 from agents_app.schemas.common_passwords import is_common
 from agents_app.schemas.fields import Rule, Schema, field, refuse
-from agents_app.schemas.rules import choice, clean_text, is_uuid, line, whole
+from agents_app.schemas.pasted import read_uuid, unwrapped
+from agents_app.schemas.rules import choice, line, whole
+from agents_app.schemas.text import clean_text, composed
 
 # A host without a dot, such as localhost, has mailboxes too.
 EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;.]+(\.[^\s@<>\"(),:;.]+)*")
 TOKEN_DAYS_MAX = 3_650
 
 
+# As a mail program copies an address: with the person's name, as a link, or both.
+NAMED = re.compile(r"[^<>]*<([^<>]+)>")
+
+
+def normal_email(text: str) -> str:
+    """An address as it is stored, without what a mail program writes around it."""
+    bare = unwrapped(text)
+    bare = unwrapped(named[1]) if (named := NAMED.fullmatch(bare)) else bare
+    is_link = bare[:7].lower() == "mailto:"
+    return composed(bare[7:].partition("?")[0] if is_link else bare).casefold()
+
+
 def _email(value: object) -> str:
-    text = clean_text(value, most=limits.EMAIL, one_line=True).casefold()
+    text = normal_email(clean_text(value, most=4 * limits.EMAIL, one_line=True))
     if not EMAIL.fullmatch(text) or len(text) > limits.EMAIL:
         raise refuse("Write an email address, such as ada@example.org.")
     return text
@@ -27,6 +41,7 @@ def _email(value: object) -> str:
 def _new_password(value: object) -> str:
     if not isinstance(value, str):
         raise refuse("Write this as text.")
+    value = composed(value)
     if not limits.PASSWORD_MIN <= len(value) <= limits.PASSWORD_MAX:
         raise refuse(f"Use {limits.PASSWORD_MIN} to {limits.PASSWORD_MAX:,} characters.")
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
@@ -121,9 +136,11 @@ def _scopes(value: object) -> list[Scope]:
 
 
 def _agent_ids(value: object) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(entry, str) and is_uuid(entry) for entry in value):
+    entries = value if isinstance(value, list) else [None]
+    ids = [read_uuid(entry) if isinstance(entry, str) else None for entry in entries]
+    if not all(ids):
         raise refuse("Name agents by their ids, which are UUIDs.")
-    return list(dict.fromkeys(value))
+    return list(dict.fromkeys(filter(None, ids)))
 
 
 class TokenValues(Schema):

@@ -2,44 +2,37 @@
 
 import ipaddress
 import re
-import unicodedata
 from datetime import date
 from enum import StrEnum
-from uuid import UUID
 
-from agents_app.schemas.fields import Rule, refuse
+from agents_app.schemas.fields import EDGES, Rule, refuse
+from agents_app.schemas.pasted import QUOTES, bare_key, first_unseen, naming, read_uuid, unwrapped
+from agents_app.schemas.text import checked_text, clean_text, exact_text
 
-# Stars, dots or crosses alone, a word for them, or what this console shows: an ellipsis or dots, and the last four.
-MASK = re.compile(r"[*•●·…]{3,}|[•●·…]+ ?.{0,4}|[xX.]{3,}|[<\[(]?(hidden|redacted|masked)[>\])]?", re.IGNORECASE)
+# Signs that stand for a secret, alone or, as this console shows it, before its last four characters.
+MASK = re.compile(r"[*•●·…]{3,}|… ?.{4}")
+# Other programs show crosses, dots or a word in place of a key; a password may look like that.
+MASK_OF_KEY = re.compile(r"[*•●·…]{3,}|[•●·…]+ ?.{0,4}|[xX.]{3,}|[<\[(]?(hidden|redacted|masked)[>\])]?", re.IGNORECASE)
+A_MASK = "This is a mask, not a secret. Type the secret itself, or leave this empty."
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-# What the system's resolver would read as an IPv4 address in one of its odd spellings.
-NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-# White space, and signs that only say how others are written: of them alone no name can be read.
-INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
-
-
-def clean_text(value: object, *, most: int, one_line: bool, strip: bool = True) -> str:
-    """A text without characters that a database refuses, with LF line ends, at most `most` characters."""
-    if not isinstance(value, str):
-        raise refuse("Write this as text.")
-    text = value.replace("\r\n", "\n").replace("\r", "\n")
-    text = text.strip() if strip else text
-    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text):
-        raise refuse("Remove the characters that are not text (U+0000 or half of a pair).")
-    if one_line and any(ord(char) < 32 or char in "\x7f\x85\u2028\u2029" for char in text):
-        raise refuse("Write this on one line, without control characters.")
-    if one_line and text and all(unicodedata.category(char) in INVISIBLE for char in text):
-        raise refuse("Write something that can be seen.")
-    if len(text) > most:
-        raise refuse(f"Use at most {most:,} characters.")
-    return text
 
 
 def line(most: int) -> Rule:
     """A text on one line."""
     return Rule(lambda value: clean_text(value, most=most, one_line=True), {"maxLength": most})
+
+
+def model_name(most: int) -> Rule:
+    """What a model is called, without the quotes around it in the file that it is copied from."""
+
+    def check(value: object) -> str:
+        text = clean_text(value, most=most, one_line=True)
+        is_quoted = len(text) > 2 and text[0] in QUOTES and text[0] != "<" and unwrapped(text) != text
+        return unwrapped(text) if is_quoted else text
+
+    return Rule(check, {"maxLength": most})
 
 
 def prose(most: int) -> Rule:
@@ -51,7 +44,7 @@ def whole(title: str, least: int, most: int) -> Rule:
     """A whole number between two bounds, both allowed; digits in a text count, as forms send them."""
 
     def check(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,12}", value.strip()):
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,12}", value.strip(EDGES)):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise refuse(f"{title} must be a whole number.")
@@ -67,7 +60,7 @@ def choice(options: type[StrEnum]) -> Rule:
     values = [option.value for option in options]
 
     def check(value: object) -> object:
-        text = value.strip() if isinstance(value, str) else value
+        text = value.strip(EDGES) if isinstance(value, str) else value
         if text not in values:
             raise refuse(f"Choose one of: {', '.join(values)}.")
         return text
@@ -89,20 +82,40 @@ def lines(most: int, *, entries: int = 200) -> Rule:
     return Rule(check, {"maxItems": entries})
 
 
-def secret(most: int, *, ascii_only: bool = False) -> Rule:
+def secret(most: int) -> Rule:
     """A secret's value, kept as typed; a mask is refused."""
 
     def check(value: object) -> str:
-        if isinstance(value, dict):
-            raise refuse("Send the secret itself as text; encrypted values are not taken.")
-        text = clean_text(value, most=most, one_line=True, strip=False)
+        text = exact_text(_not_sealed(value), most=most)
         if MASK.fullmatch(text):
-            raise refuse("This is a mask, not a secret. Type the secret itself, or leave this empty.")
-        if ascii_only and not (text.isascii() and text.isprintable() and " " not in text):
-            raise refuse("Use printable ASCII characters without spaces.")
+            raise refuse(A_MASK)
         return text
 
     return Rule(check, {"maxLength": most, "writeOnly": True})
+
+
+def key(most: int, *, is_ascii: bool = True) -> Rule:
+    """A secret that a program made up, without what wraps it; a mask is refused."""
+
+    def check(value: object) -> str:
+        text = exact_text(bare_key(checked_text(_not_sealed(value))), most=most)
+        if MASK_OF_KEY.fullmatch(text):
+            raise refuse(A_MASK)
+        if not text:
+            raise refuse("Type the secret itself, or leave this empty.")
+        if is_ascii and not all("!" <= char <= "~" for char in text):
+            raise refuse(naming("Use printable ASCII characters without spaces.", text))
+        if unseen := first_unseen(text):
+            raise refuse(f"Remove {unseen}: it cannot be seen.")
+        return text
+
+    return Rule(check, {"maxLength": most, "writeOnly": True})
+
+
+def _not_sealed(value: object) -> object:
+    if isinstance(value, dict):
+        raise refuse("Send the secret itself as text; encrypted values are not taken.")
+    return value
 
 
 def yes_or_no() -> Rule:
@@ -110,7 +123,7 @@ def yes_or_no() -> Rule:
 
     def check(value: object) -> bool:
         known = {"true": True, "false": False}
-        answer = known.get(value.strip().lower()) if isinstance(value, str) else value
+        answer = known.get(value.strip(EDGES).lower()) if isinstance(value, str) else value
         if not isinstance(answer, bool):
             raise refuse("Choose true or false.")
         return answer
@@ -125,8 +138,8 @@ def day() -> Rule:
         if isinstance(value, date):
             return value
         try:
-            if isinstance(value, str) and DAY.fullmatch(value.strip()):
-                return date.fromisoformat(value.strip())
+            if isinstance(value, str) and DAY.fullmatch(value.strip(EDGES)):
+                return date.fromisoformat(value.strip(EDGES))
         except ValueError:
             pass
         raise refuse("Write the date as YYYY-MM-DD.")
@@ -135,29 +148,15 @@ def day() -> Rule:
 
 
 def uuid_text() -> Rule:
-    """A UUID, in its usual spelling."""
+    """A UUID in any of its spellings, stored in the usual one."""
 
     def check(value: object) -> str:
-        text = clean_text(value, most=100, one_line=True)
-        if not is_uuid(text):
-            raise refuse("Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0.")
-        return str(UUID(text))
+        text = checked_text(value)
+        if (found := read_uuid(text)) is None:
+            raise refuse(naming("Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0.", unwrapped(text)))
+        return found
 
     return Rule(check, {"format": "uuid"})
-
-
-def host_name() -> Rule:
-    """One DNS name in ASCII, or one IP address, in lower case."""
-
-    def check(value: object) -> str:
-        text = clean_text(value, most=253, one_line=True).lower()
-        if address := ip_address(text):
-            return address
-        if not is_host_name(text) or NUMBER.fullmatch(text.removesuffix(".").rpartition(".")[2]):
-            raise refuse("Write one host name or IP address, such as db.example.org.")
-        return text
-
-    return Rule(check, {"maxLength": 253})
 
 
 def is_uuid(text: str) -> bool:

@@ -15,6 +15,8 @@ from agents_app.operations.agent_states import replaced_reason
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
 from agents_app.schemas.choices import AgentStatus, ConnectionType, Scope
 from agents_app.schemas.people import AccountValues, PersonValues, TokenValues
+from agents_app.schemas.text import composed, normal_text
+from agents_app.web import whole_addresses
 from agents_app.web.fields import SPAN_WHOLE, Area, Boxes, Choice, Input, Secret, Spec, Text
 from agents_app.web.from_schema import make, spec_of
 
@@ -124,6 +126,7 @@ class AgentForm(ConsoleForm):
 
     def __init__(self, formdata: FormData | None = None, agent: Mapping[str, Any] | None = None) -> None:
         stored = agent or {}
+        formdata, self.split = whole_addresses.split(formdata)
         super().__init__(formdata, data=stored)
         self.panels: dict[ConnectionType, PanelForm] = {}
         for kind in TYPES:
@@ -141,6 +144,10 @@ class AgentForm(ConsoleForm):
         yield from super().inputs()
         if self.chosen is not None:
             yield from self.chosen.inputs()
+
+    def submit(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
+        """The same, but where an address was split nobody has seen yet what would be saved."""
+        return not self.split and super().submit(operation)
 
     def values(self) -> dict[str, Any]:
         """The fixed fields and the chosen panel's configuration."""
@@ -171,7 +178,8 @@ class AgentForm(ConsoleForm):
     def _tell_secrets(self, formdata: FormData | None, facts: Mapping[str, Any], stored_type: str | None) -> None:
         for kind, field in self._secrets():
             pointer = API_KEY if kind is None else f"/{CONFIG}/{field.short_name}"
-            field.store(facts.get(pointer) if kind in (None, stored_type) else None, _act(formdata, field))
+            act = formdata.get(f"{field.name}-act") if formdata is not None else None
+            field.store(facts.get(pointer) if kind in (None, stored_type) else None, act)
             # Typed before the session ended, and not kept.
             field.was_typed |= formdata is not None and f"{field.name}-typed" in formdata
 
@@ -184,7 +192,7 @@ class DisableForm(ConsoleForm):
     def refuse_unseen(self, agent: Mapping[str, Any]) -> bool:
         """Refuse to replace a reason that may be newer than the page; answers whether it did."""
         is_newer = agent["status"] == AgentStatus.DISABLED and agent["version"] != self.version
-        if not is_newer or agent["status_reason"] == self.reason.text.strip():
+        if not is_newer or composed(agent["status_reason"] or "") == normal_text(self.reason.text):
             return False
         self.general.append(UNSEEN_REASON)
         return True
@@ -238,7 +246,3 @@ class TokenForm(ConsoleForm):
 def _panel_class(kind: ConnectionType) -> type[PanelForm]:
     model = TYPES[kind]
     return type(f"{kind}Panel", (PanelForm,), {name: make(model, name) for name in model.model_fields})
-
-
-def _act(formdata: FormData | None, field: Secret) -> str | None:
-    return formdata.get(f"{field.name}-act") if formdata is not None else None

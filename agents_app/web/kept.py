@@ -18,6 +18,7 @@ from werkzeug.datastructures import MultiDict
 from agents_app.errors import Malformed
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.pem import without_private_keys
+from agents_app.web import whole_addresses
 from agents_app.web.addresses import here, with_back
 from agents_app.web.forms import AgentForm, FormData
 
@@ -176,7 +177,9 @@ def secret_names() -> set[str]:
 
 def _typed_now() -> list[tuple[str, str]]:
     hidden = secret_names()
-    given = [(name, value) for name, value in request.form.items(multi=True) if name not in {CSRF, *hidden}]
+    # An address may have a password in it.
+    sent, _ = whole_addresses.split(request.form)
+    given = [(name, value) for name, value in (sent or request.form).items(multi=True) if name not in {CSRF, *hidden}]
     # A private key that was pasted into a public field is a secret all the same.
     shown = [(name, without_private_keys(value)) for name, value in given]
     lost = {name for name in hidden if request.form.get(name)} | {name for name, _ in set(given) - set(shown)}

@@ -115,7 +115,7 @@ def test_agents_of_the_guide_are_whole_at_head(database_url: str) -> None:
 
     query = "SELECT name, name_key, search_text, version, status, status_reason, CAST(secret_facts AS text) FROM agents"
     assert rows_of(database_url, query) == [
-        ("Straße", "strasse", "strasse\nüber alles\ngpt-4o", 1, "active", None, "{}")
+        ("Straße", "strasse", "\nstrasse\nüber alles\nuber alles\ngpt-4o", 1, "active", None, "{}")
     ]
 
 

@@ -49,12 +49,16 @@ def id_in(location: str) -> UUID:
         ({"name": "x" * 256}, "name", "Use at most 255 characters."),
         ({"DB-port": "0"}, "DB-port", "Port must be between 1 and 65535."),
         ({"DB-port": "many"}, "DB-port", "Port must be a whole number."),
-        ({"DB-host": "postgres://db"}, "DB-host", "Write one host name or IP address, such as db.example.org."),
+        ({"DB-host": "h1,h2"}, "DB-host", "Write one host name or IP address, such as db.example.org."),
         ({"DB-dialect": "oracle"}, "DB-dialect", "Choose one of: postgresql, mysql, mssql."),
         ({"DB-row_limit": "-1"}, "DB-row_limit", "Row limit must be between 1 and 1000000."),
         ({"DB-ssl_root_cert": "x"}, "DB-ssl_root_cert", None),
         ({"DB-password": "••••••••"}, "DB-password", None),
-        ({"api_key": "with space"}, "api_key", "Use printable ASCII characters without spaces."),
+        (
+            {"api_key": "{{7*7}} x"},
+            "api_key",
+            "Use printable ASCII characters without spaces. This has U+0020 (space) at character 8.",
+        ),
     ],
 )
 def test_a_bad_value_is_refused_at_its_input_and_the_rest_is_kept(

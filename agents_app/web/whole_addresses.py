@@ -1,0 +1,58 @@
+"""A whole address that was pasted into one input of an agent's form: its parts go to their inputs.
+
+Its password goes nowhere: the input for it says that it must be typed.
+"""
+
+from werkzeug.datastructures import MultiDict
+
+from agents_app.connections import TYPES, Connection
+from agents_app.schemas.addresses import Parts, instance_sentence, without_password
+from agents_app.schemas.choices import ConnectionType
+from agents_app.schemas.fields import field_notes
+
+TYPE_PASSWORD = "Type the password too: it is not kept on the page."
+LEFT_OUT = "What else the address said has no field here and was left out."
+
+FormData = MultiDict[str, str]
+
+
+def split(sent: FormData | None) -> tuple[FormData | None, list[str]]:
+    """What was sent, with whole addresses split into their inputs, and what to say of those of the chosen type."""
+    if sent is None:
+        return None, []
+    split_up: FormData = MultiDict(sent.items(multi=True))
+    said: dict[str, list[str]] = {kind: _split_one(split_up, kind) for kind in TYPES}
+    return split_up, said.get(sent.get("connection_type", ""), [])
+
+
+def _split_one(sent: FormData, kind: ConnectionType) -> list[str]:
+    """Split the addresses of one type's panel; answers what to say."""
+    declaration = TYPES[kind]
+    before = {name: sent.get(f"{kind}-{name}", "") for name in declaration.model_fields}
+    found = {name: parts for name, read in declaration.addresses.items() if (parts := read(before[name]))}
+    unread = {name: without_password(before[name]) for name in declaration.addresses if name not in found}
+    is_hidden = any(text != before[name] for name, text in unread.items())
+    after = unread | dict.fromkeys(found, "")
+    for parts in found.values():
+        after |= parts.values
+    for name, text in after.items():
+        sent[f"{kind}-{name}"] = text
+    if is_hidden or any(parts.has_password for parts in found.values()):
+        sent[f"{kind}-password"], sent[f"{kind}-password-act"] = "", "replace"
+        sent[f"{kind}-password-typed"] = "y"
+    return _sentences(declaration, list(found.values()), before | dict.fromkeys(found, "")) if found else []
+
+
+def _sentences(declaration: type[Connection], found: list[Parts], before: dict[str, str]) -> list[str]:
+    values = {name: value for parts in found for name, value in parts.values.items()}
+    named = "; ".join(_named(declaration, name, before[name], value) for name, value in values.items())
+    said = [f"The address was split into its fields: {named}. Check them and save."]
+    said += [TYPE_PASSWORD] if any(parts.has_password for parts in found) else []
+    said += [sentence for parts in found if (sentence := instance_sentence(parts).strip())]
+    return said + ([LEFT_OUT] if any(parts.has_more for parts in found) else [])
+
+
+def _named(declaration: type[Connection], name: str, before: str, value: str) -> str:
+    labels: dict[str, str] = field_notes(declaration, name).get("labels", {})
+    named = f"{declaration.model_fields[name].title} {labels.get(value, value)}"
+    return f"{named} (it was {labels.get(before, before)})" if before not in ("", value) else named
