@@ -12,6 +12,7 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from agents_app.config import Settings
 from agents_app.db import db
 from agents_app.operations.permissions import Actor
 from tests.make import PASSWORD, make_app, make_user
@@ -26,6 +27,7 @@ FLAGS = [
     "--disable-quic",
     "--no-first-run",
 ]
+SOURCE = ("REFERER", "ORIGIN", "SEC_FETCH_SITE")
 PATIENCE_MS = 10_000
 NO_CHROMIUM = "No chromium: the pages were NOT tried in a browser. Debian: apt-get install chromium."
 
@@ -45,14 +47,25 @@ def chromium() -> Iterator[Browser]:
 
 
 class Site:
-    """A console that listens on a free port of this machine."""
+    """A console that listens on a port of this machine: that of PUBLIC_URL where it is set, else a free one."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        self.server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        # Where browsers said that forms came from: Referer, Origin and Sec-Fetch-Site, as they arrived.
+        self.sources: list[tuple[str | None, ...]] = []
+        settings: Settings = app.extensions["settings"]
+        port, tls = (settings.origin.port if settings.public_url else 0), ("adhoc" if settings.is_https else None)
+        self.server = make_server(
+            "127.0.0.1", port, self._answer, threaded=True, request_handler=_Quiet, ssl_context=tls
+        )
+        self.address = settings.public_url or f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "POST":
+            self.sources.append(tuple(environ.get(f"HTTP_{name}") for name in SOURCE))
+        return self.app(environ, start_response)
 
     def stop(self) -> None:
         """Close the port and the database."""
