@@ -93,6 +93,17 @@ def test_it_says_where_to_look_and_how_to_begin(ready: Checkout, serve: Serve) -
     assert "Set-up code: " in public_text
 
 
+@pytest.mark.parametrize("host", ["[::1]", "127.0.0.2"])
+def test_the_address_that_it_prints_opens(ready: Checkout, serve: Serve, host: str) -> None:
+    server = serve(ready, BIND=f"{host}:{free_port()}")
+
+    status, page = server.get("/")
+    server.process.terminate()
+
+    assert (status, 'name="csrf_token"' in page) == (200, True)
+    assert f": {server.url} (" in server.end()[1]
+
+
 def test_a_server_with_an_account_tells_no_set_up_code(
     ready: Checkout, serve: Serve, open_console: OpenConsole
 ) -> None:
