@@ -139,13 +139,16 @@ def test_nginx_that_compresses_weakens_the_tag(proxied: Proxied, token: str) -> 
     assert client.ask("GET", made.headers["Location"], None, headers).headers["ETag"].startswith("W/")
 
 
-@pytest.mark.parametrize("block", ["host as it came", "bodies as they come", "no buffers"])
-def test_a_body_that_is_too_large_is_refused_through(block: str, proxied: Proxied, token: str) -> None:
+def test_a_body_that_is_too_large_is_refused_by_the_console_behind_the_document_s_block(
+    proxied: Proxied, token: str
+) -> None:
+    client = proxied.client("the document's")
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
-    answer = proxied.client(block).ask("POST", "/api/v1/agents", " " * 1_000_001, headers)
+    # Where the console ended the connection before it had read the body, nginx would answer 502 now and then.
+    answers = [client.ask("POST", "/api/v1/agents", " " * 1_000_001, headers) for _ in range(5)]
 
-    assert (answer.status, answer.headers["Content-Type"]) == (413, "application/problem+json")
+    assert {(one.status, one.headers["Content-Type"]) for one in answers} == {(413, "application/problem+json")}
 
 
 def test_the_longest_name_and_search_fit_into_what_nginx_takes_of_an_answer(proxied: Proxied, admin: Actor) -> None:
