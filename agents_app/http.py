@@ -53,7 +53,7 @@ HEADERS = {
 }
 # The refusals that Activity keeps; that an agent is disabled is no trespass.
 DENIALS = ("forbidden", "role_missing", "scope_missing")
-HSTS = "max-age=31536000; includeSubDomains"
+HSTS = "max-age=31536000"
 STATUS: dict[type[errors.ConsoleError], int] = {
     errors.Malformed: 400,
     errors.NotSignedIn: 401,
@@ -156,7 +156,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     hosts.init_app(app, settings)
-    app.extensions["hsts"] = settings.is_https
+    app.extensions["hsts"] = _hsts(settings)
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Exception, _answer)
@@ -175,11 +175,18 @@ def _begin() -> None:
         raise AT_THE_GATE[refused]
 
 
+def _hsts(settings: Settings) -> str | None:
+    if not settings.is_https:
+        return None
+    # Who shares a host with other programs does not decide for the hosts below it.
+    return HSTS if settings.sub_path else f"{HSTS}; includeSubDomains"
+
+
 def _finish(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if current_app.extensions["hsts"]:
-        response.headers["Strict-Transport-Security"] = HSTS
+    if hsts := current_app.extensions["hsts"]:
+        response.headers["Strict-Transport-Security"] = hsts
     # Files say how long they may be kept; nothing else may.
     response.headers.setdefault("Cache-Control", "no-store")
     if "request_id" in g:

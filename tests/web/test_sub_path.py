@@ -137,6 +137,10 @@ def test_health_and_errors_answer_with_and_without_it(house: House, way: str) ->
         assert all(address.startswith(f"{root}/") for address in led_to(answer))
 
 
+def test_browsers_are_told_to_stay_on_https_for_this_host_alone(house: House) -> None:
+    assert Visitor(house.app).ask("GET", "/sign-in").headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
 def test_forms_with_passwords_wait_for_a_place_as_ever(house: House) -> None:
     root = root_of(house.app)
     costly = web.password_paths(house.app)
