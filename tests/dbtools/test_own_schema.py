@@ -14,9 +14,12 @@ from agents_app import dbtools
 from agents_app.database_url import parse_url, with_schema
 from agents_app.dbtools.backups import backup, restore
 from agents_app.dbtools.postgresql import MIGRATION
+from agents_app.operations import health
 from tests import postgres
+from tests.conftest import OpenConsole
 from tests.dbtools.conftest import Flasks
 from tests.dbtools.tools import GUIDE, Project, engine_of, product, rows_of, run_sql, schema_of
+from tests.make import make_user
 
 ACCOUNT = "INSERT INTO accounts VALUES ('11111111-1111-1111-1111-111111111111', '{}', '2026-01-01 00:00:00Z')"
 NAMES = "SELECT name FROM accounts"
@@ -150,6 +153,19 @@ def test_a_schema_called_like_the_role_comes_before_public(neighbour: str, flask
         _done(flask_db(neighbour, "status", "--check"))
     finally:
         run_sql(neighbour, f"DROP SCHEMA {_role(neighbour)} CASCADE")
+
+
+def test_a_running_console_sees_its_own_rows_and_its_own_schema(neighbour: str, open_console: OpenConsole) -> None:
+    app = open_console(neighbour, DATABASE_SCHEMA="app")
+    assert app.test_client().get("/readyz").json == {"status": "schema_behind"}
+    dbtools.upgrade_to_head(app.config["MIGRATION_URL"])
+    admin = make_user(app)
+
+    with app.app_context():
+        seen = health.overview(admin)
+
+    assert seen.is_well
+    assert rows_of(in_schema(neighbour), "SELECT email FROM app.users") == [(admin.email,)]
 
 
 def test_a_script_makes_and_uses_the_schema(postgres_url: str, capsys: pytest.CaptureFixture[str]) -> None:
