@@ -19,7 +19,7 @@ SCHEMES = {
     **dict.fromkeys(("mssql", "sqlserver"), "mssql"),
     **dict.fromkeys(("http", "https", "tcp"), ""),
 }
-SETTING = re.compile(r"""(?:export\s+)?[A-Z][A-Z0-9_]*=\s*["']?(?=[a-z][a-z0-9+.:-]*://)""")
+SETTING = re.compile(r"""(?:export\s+)?[A-Z][A-Z0-9_]*=\s*(?=["']?[a-z][a-z0-9+.:-]*://)""")
 PLACE = re.compile(
     r"""
     ((?P<protocol>tcp|np|lpc):)? ((?P<login>[^/\\\s]+)@)? (?P<host>\[[0-9A-Fa-f:.]+\]|[^:,/\\\s\[\]@]+)
@@ -94,7 +94,7 @@ def no_address(rule: Rule, read: Callable[[str], Parts | None]) -> Rule:
 
 def read_connection_string(text: str) -> Parts | None:
     """The parts of a URL or of a list of settings; None where the text is neither."""
-    text = SETTING.sub("", unwrapped(text), count=1)
+    text = unwrapped(SETTING.sub("", unwrapped(text), count=1))
     text = re.sub(r"\Ajdbc:", "", text, flags=re.IGNORECASE)
     if len(text) > 4_000:
         return None

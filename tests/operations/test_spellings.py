@@ -1,0 +1,142 @@
+"""Texts of one look are one text: in search, sort, comparisons and sign-in, also those of earlier releases."""
+
+import unicodedata
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.models import Account, Agent, User
+from agents_app.operations import accounts, agent_reads, agents, passwords, sessions
+from agents_app.operations.permissions import Actor
+from agents_app.schemas import listing
+from tests.make import make_agent, make_user
+
+COMPOSED, APART = "Z\u00fcrich caf\u00e9", "Zu\u0308rich cafe\u0301"
+NO_VISITOR = {"address": "192.0.2.7", "user_agent": "test", "request_id": None}
+
+
+@pytest.fixture(autouse=True)
+def _in_the_app(console: Flask) -> object:
+    with console.app_context():
+        yield
+
+
+def found(admin: Actor, words: str) -> set[UUID]:
+    """The agents that these words find."""
+    return {item["id"] for item in agent_reads.listing(admin, listing.parse({"q": words})).items}
+
+
+def as_stored_before(agent_id: UUID, name: str) -> None:
+    """Make the row as the release before wrote it, with this name."""
+    old = {"name": name, "name_key": name.casefold(), "search_text": name.casefold()}
+    with db.transaction() as session:
+        session.execute(sa.update(Agent).where(Agent.id == agent_id).values(**old))
+
+
+def test_two_spellings_of_a_name_are_stored_alike_and_found_by_one_search(console: Flask, admin: Actor) -> None:
+    ids = {make_agent(console, admin, name=name) for name in (COMPOSED, APART, APART.upper())}
+
+    for words in (COMPOSED, APART, "zurich CAFE", "\uff5aurich"):
+        assert found(admin, words) == ids
+    assert {agent_reads.read(admin, one)["name"] for one in ids} == {COMPOSED, COMPOSED.upper()}
+
+
+def test_signs_of_a_pattern_are_searched_as_they_are_in_every_shape(console: Flask, admin: Actor) -> None:
+    plain, percent = make_agent(console, admin, name="100 of"), make_agent(console, admin, name="100\uff05 of_f")
+
+    assert found(admin, "%") == found(admin, "\uff05") == found(admin, "f_f") == {percent}
+    assert found(admin, "100") == {plain, percent}
+
+
+def test_what_the_release_before_writes_beside_this_one_is_found(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin)
+    as_stored_before(agent_id, COMPOSED)
+
+    assert found(admin, COMPOSED) == found(admin, COMPOSED.upper()) == {agent_id}
+
+
+def test_the_release_before_finds_what_this_one_writes(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin, name=COMPOSED)
+
+    with db.reading() as connection:
+        stored = connection.scalar(sa.select(Agent.search_text).where(Agent.id == agent_id))
+    assert all(word in stored for word in COMPOSED.casefold().split())
+
+
+def test_the_same_text_in_another_spelling_changes_nothing_that_was_stored(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin, description="x", connection_config={"schema_allow_list": [COMPOSED]})
+    as_stored_before(agent_id, APART)
+
+    assert not agents.update(admin, agent_id, {"name": COMPOSED})
+    assert not agents.update(admin, agent_id, {"name": f" {APART}\ufeff"})
+    assert not agents.update(admin, agent_id, {"connection_config": {"schema_allow_list": [APART]}})
+    assert agents.update(admin, agent_id, {"description": "y"})
+    assert agent_reads.read(admin, agent_id)["name"] == APART
+
+
+def test_a_direction_mark_that_is_stored_stays_until_the_name_changes(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin)
+    as_stored_before(agent_id, "Sales \u202egpj")
+
+    assert agents.update(admin, agent_id, {"name": "Sales \u202egpj", "description": "y"})
+    assert agent_reads.read(admin, agent_id)["name"] == "Sales \u202egpj"
+
+
+def test_pages_of_a_list_by_name_have_every_agent_once_whatever_its_spelling(console: Flask, admin: Actor) -> None:
+    names = [COMPOSED, "Zz", "Cafe\u0301 2", "Caf\u00e9 1", "Cafez"]
+    ids = [make_agent(console, admin, name="x") for _ in names]
+    for agent_id, name in zip(ids, names, strict=True):
+        as_stored_before(agent_id, name)
+
+    seen, cursor = [], None
+    while True:
+        asked = {"sort": "name", "limit": 1} | ({"cursor": cursor} if cursor else {})
+        page = agent_reads.listing(admin, listing.parse(asked))
+        seen += [item["id"] for item in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert sorted(seen) == sorted(ids)
+
+
+def test_the_filter_by_model_finds_both_spellings(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin, model_type=COMPOSED)
+    with db.transaction() as session:
+        session.execute(sa.update(Agent).where(Agent.id == agent_id).values(model_type=APART))
+
+    page = agent_reads.listing(admin, listing.parse({"model_type": COMPOSED}))
+
+    assert [item["id"] for item in page.items] == [agent_id]
+
+
+@pytest.mark.parametrize("stored_as", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed_as", ["NFC", "NFD"])
+def test_a_password_and_an_address_are_right_in_each_spelling(console: Flask, stored_as: str, typed_as: str) -> None:
+    password = "ein l\u00e4ngerer Satz 27"
+    person = make_user(console)
+    email = f"z\u00fc{person.user_id}@example.org"
+    old = {
+        "password_hash": passwords.HASHER.hash(unicodedata.normalize(stored_as, password)),
+        "email": unicodedata.normalize(stored_as, email),
+    }
+    with db.transaction() as session:
+        session.execute(sa.update(User).where(User.id == person.user_id).values(**old))
+
+    typed = [unicodedata.normalize(typed_as, value) for value in (email.upper(), password)]
+
+    assert sessions.sign_in(f"Ada <{typed[0]}>", typed[1], **NO_VISITOR)
+    assert not passwords.is_right(old["password_hash"], password.casefold())
+
+
+def test_an_account_is_named_at_the_terminal_in_each_spelling(console: Flask, admin: Actor) -> None:
+    name = f"Z\u00fcrich {admin.account_id}"
+    with db.transaction() as session:
+        stored = unicodedata.normalize("NFD", name)
+        session.execute(sa.update(Account).where(Account.id == admin.account_id).values(name=stored))
+
+    assert accounts.terminal_actor("op", name).account_id == admin.account_id
+    assert not accounts.rename(admin, {"name": name})

@@ -1,0 +1,161 @@
+"""A whole address that is pasted into an agent's form is split into its inputs and shown before it is saved."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from agents_app.operations import agent_reads
+from agents_app.operations.permissions import Actor
+from agents_app.schemas import listing
+from agents_app.web import kept
+from tests.make import make_agent
+from tests.security.conftest import Visitor
+from tests.web.conftest import Page, fields_of
+from tests.web.test_nothing_typed_is_lost import end_sessions
+from tests.web.test_session_ended import browser_of
+
+SECRET = "geheim-7"
+NEW = {"name": "Sales", "connection_type": "DB", "DB-dialect": "postgresql", "DB-sslmode": "require"}
+LEFT = {"DB-row_limit": "1000", "DB-statement_timeout_ms": "30000", "DB-connect_timeout_s": "10"}
+URL = f"postgresql://reader:{SECRET}@db.example.org:5433/sales?sslmode=verify-full&application_name=x"
+ADDRESSES: dict[str, tuple[str, dict[str, str]]] = {
+    "a URL": (
+        URL,
+        {"host": "db.example.org", "port": "5433", "database": "sales", "username": "reader", "sslmode": "verify-full"},
+    ),
+    "a URL with signs in its password": (
+        f"mysql://reader:{SECRET}/@%40@db.example.org/sales",
+        {"dialect": "mysql", "host": "db.example.org", "database": "sales", "username": "reader"},
+    ),
+    "a setting": (
+        f"DATABASE_URL='postgres://reader:{SECRET}@h.example.org/d'",
+        {"host": "h.example.org", "database": "d"},
+    ),
+    "JDBC": (
+        f"jdbc:sqlserver://h.example.org:1433;databaseName=d;user=u;password={SECRET};encrypt=true",
+        {"dialect": "mssql", "host": "h.example.org", "port": "1433", "database": "d", "sslmode": "verify-full"},
+    ),
+    "ADO": (
+        f"Server=tcp:h.example.org,1433;Database=d;User Id=u;Password='{SECRET};x';Encrypt=True;"
+        + "TrustServerCertificate=True",
+        {"dialect": "mssql", "host": "h.example.org", "port": "1433", "username": "u", "sslmode": "require"},
+    ),
+    "ODBC": (
+        f"Driver={{ODBC Driver 18 for SQL Server}};Server=h.example.org;Uid=u;Pwd={{{SECRET};}};",
+        {"dialect": "mssql", "host": "h.example.org", "username": "u"},
+    ),
+    "libpq": (
+        f"host=h.example.org port=5433 dbname=d user=u password='{SECRET} x'",
+        {"host": "h.example.org", "port": "5433", "database": "d", "username": "u"},
+    ),
+    "a port behind": ("db.example.org:5433", {"host": "db.example.org", "port": "5433"}),
+    "a port behind IPv6": ("[::1]:5433", {"host": "::1", "port": "5433"}),
+    "as SQL Server has it": ("tcp:h.example.org,1433", {"dialect": "mssql", "host": "h.example.org", "port": "1433"}),
+    "an instance": ("h.example.org\\SQLEXPRESS", {"dialect": "mssql", "host": "h.example.org"}),
+    "an address bar": ("https://h.example.org/admin?x=1", {"host": "h.example.org"}),
+}
+
+
+def sent(visitor: Visitor, **inputs: str) -> Page:
+    """The page that answers a form that was not taken."""
+    answer = visitor.ask("POST", "/agents/new", {**NEW, **LEFT, **inputs})
+    assert answer.status_code == 422
+    return Page(answer)
+
+
+def value(page: Page, name: str) -> Any:
+    """What an input of the page has."""
+    tag = page.root.one(id=f"DB-{name}")
+    return (
+        next(one["value"] for one in tag.all("option") if "selected" in one.attributes)
+        if tag.tag == "select"
+        else tag["value"]
+    )
+
+
+@pytest.mark.parametrize(("text", "parts"), ADDRESSES.values(), ids=ADDRESSES)
+def test_an_address_is_split_into_its_inputs_and_nothing_is_saved(
+    console: Flask, admin: Actor, text: str, parts: dict[str, str]
+) -> None:
+    page = sent(Visitor(console, admin), **{"DB-host": text})
+
+    notice = page.root.one(id="split").text
+    assert {name: value(page, name) for name in parts} == parts
+    assert "Nothing was saved yet." in notice
+    assert "The address was split into its fields: " in notice
+    assert SECRET not in page.html
+    assert ("Type the password too" in notice) is (SECRET in text)
+    with console.app_context():
+        assert agent_reads.listing(admin, listing.parse({})).items == []
+
+
+def test_what_was_replaced_is_said_and_the_next_sending_saves_it(console: Flask, admin: Actor) -> None:
+    visitor = Visitor(console, admin)
+
+    page = sent(visitor, **{"DB-host": URL.replace("postgresql", "mysql"), "DB-port": "5432"})
+    shown = {f"DB-{name}": value(page, name) for name in ("dialect", "host", "port", "database", "username", "sslmode")}
+    saved = visitor.ask("POST", "/agents/new", {**NEW, **LEFT, **shown, "DB-password": SECRET})
+
+    notice = page.root.one(id="split").text
+    assert "Database server MySQL (it was PostgreSQL); Host db.example.org; Port 5433 (it was 5432)" in notice
+    assert "TLS mode verify-full (it was require)" in notice
+    assert "What else the address said has no field here" in notice
+    assert saved.status_code == 303
+
+
+def test_the_password_of_an_address_that_cannot_be_read_is_not_shown_either(console: Flask, admin: Actor) -> None:
+    for text in (f"postgresql://u:{SECRET}@a.example.org,b.example.org/d", f"Server=a b;Password={SECRET};c"):
+        page = sent(Visitor(console, admin), **{"DB-host": text})
+
+        assert SECRET not in page.html
+        assert page.root.one(id="DB-host-error")
+
+
+def test_an_instance_is_said_to_need_its_port(console: Flask, admin: Actor) -> None:
+    page = sent(Visitor(console, admin), **{"DB-host": "h.example.org\\SQLEXPRESS"})
+
+    assert "The instance SQLEXPRESS has no field: put its port in port." in page.root.one(id="split").text
+
+
+def test_an_address_of_a_dataset_fills_the_ids(console: Flask, admin: Actor) -> None:
+    workspace, dataset = "0c0ffee0-1111-4222-8333-444455556666", "0da7a5e7-1111-4222-8333-444455556666"
+    address = f"https://app.powerbi.com/groups/{workspace}/datasets/{dataset}/details"
+
+    page = sent(Visitor(console, admin), connection_type="POWERBI", **{"POWERBI-dataset_id": address})
+
+    found = [page.root.one(id=f"POWERBI-{name}")["value"] for name in ("workspace_id", "dataset_id")]
+    assert found == [workspace, dataset]
+
+
+def test_a_stored_agent_takes_an_address_the_same_way(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin, connection_config={"password": "stored-0123456789"})
+    visitor = Visitor(console, admin)
+    form = {**NEW, **LEFT, "version": "1", "DB-host": URL, "DB-database": "sales", "DB-username": "reader"}
+
+    answer = visitor.ask("POST", f"/agents/{agent_id}/edit", {**form, "DB-password-act": "keep"})
+
+    page = Page(answer)
+    assert answer.status_code == 422
+    assert (value(page, "host"), value(page, "port")) == ("db.example.org", "5433")
+    assert "checked" in page.root.one(id="DB-password-replace").attributes
+    assert SECRET not in page.html
+    with console.app_context():
+        assert agent_reads.read(admin, agent_id)["version"] == 1
+
+
+def test_no_password_of_an_address_is_kept_where_the_session_ended(console: Flask, admin: Actor) -> None:
+    for text in (URL, f"Server=a b;Password={SECRET};c"):
+        browser = browser_of(admin, console)
+        values = fields_of(browser.get("/agents/new").form("/agents/new"))
+        values["DB-host"] = text
+        end_sessions(console, admin)
+
+        asked = browser.post("/agents/new", values, status=401)
+
+        assert isinstance(asked, Page)
+        with console.app_context():
+            unsent = kept.Unsent.read(asked.root.one("input", name="kept")["value"])
+        assert unsent
+        assert SECRET not in str(unsent)
+        assert ("DB-password-typed", "y") in [(name, value) for name, value in unsent.typed]
