@@ -6,7 +6,7 @@ with `_FILE` behind its name gives the path of a file that holds the value.
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
@@ -26,7 +26,9 @@ T = TypeVar("T")
 
 KEY_SETTINGS = tuple(KEY_CHECKS)
 DEFAULT_DATABASE = parse_url("sqlite:///instance/console.db")
-# What is wrong, by the name of the setting or of the file: a sentence each.
+# How a file of settings that cannot be read is called among what is wrong.
+ENV = ".env"
+# What is wrong, by the name that is wrong: a sentence each.
 Wrong = dict[str, str]
 
 
@@ -112,13 +114,13 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT 
 def examine(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> tuple[Settings, Wrong]:
     """Read every setting; a wrong one has its default. Answers all that is wrong too, keys aside (`wrong_keys`)."""
     wrong: Wrong = {}
+    texts: dict[str, str] = {}
     known: dict[str, Any] = {}
-    given, stored = config_sources.environment() if environ is None else environ, dict[str, str]()
-    with _noting(wrong, env_file.name if env_file else config_sources.ENV_FILE):
-        stored = config_sources.stored(env_file, given, CHECKS)
-    texts = _texts(given, stored)
-    with _noting(wrong, "the environment"):
-        config_sources.refuse_slips(given, texts, CHECKS)
+    with _noting(wrong, ENV):
+        texts = _texts(environ, env_file, wrong.setdefault)
+    if ENV in wrong:
+        # What the environment says is known all the same.
+        texts = _texts(environ, None, wrong.setdefault)
     for name, check in CHECKS.items():
         with _noting(wrong, name):
             if text := config_sources.text_of(name, texts):
@@ -139,25 +141,28 @@ def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
 
     An empty one counts as not set. Raises ConfigurationError where a file cannot be read.
     """
-    given, stored = _sources(environ, env_file)
-    texts = _texts(given, stored)
-    config_sources.refuse_slips(given, texts, CHECKS)
+    texts = _texts(environ, env_file, config_sources.stop)
     return {name: text for name in CHECKS if (text := config_sources.text_of(name, texts))}
 
 
 def value_files(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, Path]:
-    """The files that settings are in, by the setting's name. Raises ConfigurationError where `.env` cannot be read."""
-    texts = _texts(*_sources(environ, env_file))
-    return {name: path for name in CHECKS if (path := config_sources.file_of(name, texts))}
+    """The files that settings are in, by what names them. Raises ConfigurationError where `.env` cannot be read."""
+    texts = _texts(environ, env_file, lambda _name, _sentence: None)
+    found: dict[str, Path] = {}
+    for name in (config_sources.ENV_FILE, *(f"{name}_FILE" for name in CHECKS)):
+        # What is wrong with one is told by `examine`.
+        with suppress(ConfigurationError):
+            if path := config_sources.path_of(name, texts):
+                found[name] = path
+    return found
 
 
-def _sources(environ: Mapping[str, str] | None, env_file: Path | None) -> tuple[Mapping[str, str], dict[str, str]]:
+def _texts(environ: Mapping[str, str] | None, env_file: Path | None, refuse: config_sources.Refuse) -> dict[str, str]:
     given = config_sources.environment() if environ is None else environ
-    return given, config_sources.stored(env_file, given, CHECKS)
-
-
-def _texts(given: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-    return {name: text for source in (stored, given) for name, text in source.items() if text and text.strip()}
+    stored = config_sources.stored(env_file, given, CHECKS, refuse)
+    texts = {name: text for source in (stored, given) for name, text in source.items() if text and text.strip()}
+    config_sources.refuse_slips(given, texts, CHECKS, refuse)
+    return texts
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import re
 import stat
 import sys
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from agents_app.errors import ConfigurationError
 from agents_app.similar_names import is_one_slip_from, looks_like
 
 Texts = dict[str, str]
+# Is told what is wrong: the name, and a sentence.
+Refuse = Callable[[str, str], object]
 
 # Names a file that stands above `.env`; `flask -e` does the same.
 ENV_FILE = "FLASK_ENV_FILE"
@@ -54,18 +56,26 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def stored(env_file: Path | None, given: Mapping[str, str], settings: Collection[str]) -> Texts:
+def stop(_name: str, sentence: str) -> None:
+    """Refuse at once. Raises ConfigurationError."""
+    raise ConfigurationError(sentence)
+
+
+def stored(env_file: Path | None, given: Mapping[str, str], settings: Collection[str], refuse: Refuse = stop) -> Texts:
     """What `.env` and the file of FLASK_ENV_FILE say, for the settings that the environment does not give.
 
-    Raises ConfigurationError where one cannot be read, has an unclear line, or a name that looks like a setting's.
+    Refuses a name that looks like a setting's, one that is set twice, and variables. Raises ConfigurationError where a
+    file cannot be read or has an unclear line.
     """
     chosen = given.get(ENV_FILE)
-    texts = _read(env_file, given, settings) if env_file and not _is_missing(env_file) else {}
-    return texts | _read(Path(chosen), given, settings) if chosen else texts
+    texts = _read(env_file, given, settings, refuse) if env_file and not _is_missing(env_file) else {}
+    return texts | _read(Path(chosen), given, settings, refuse) if chosen else texts
 
 
-def refuse_slips(given: Mapping[str, str], texts: Mapping[str, str], settings: Collection[str]) -> None:
-    """Raise ConfigurationError where the environment has a slip of the pen in place of a setting that is not set.
+def refuse_slips(
+    given: Mapping[str, str], texts: Mapping[str, str], settings: Collection[str], refuse: Refuse = stop
+) -> None:
+    """Refuse where the environment has a slip of the pen in place of a setting that is not set.
 
     The environment belongs to other programs too, so this is narrower than what is refused in `.env`.
     """
@@ -73,7 +83,7 @@ def refuse_slips(given: Mapping[str, str], texts: Mapping[str, str], settings: C
     for name in given.keys() - names:
         meant = is_one_slip_from(name, names)
         if meant and not texts.keys() & {meant, f"{meant}_FILE", meant.removesuffix("_FILE")}:
-            raise ConfigurationError(f"{name} in the environment is no setting. {meant} was probably meant.")
+            refuse(name, f"{name} in the environment is no setting. {meant} was probably meant.")
 
 
 def text_of(name: str, texts: Mapping[str, str]) -> str:
@@ -81,8 +91,8 @@ def text_of(name: str, texts: Mapping[str, str]) -> str:
 
     Raises ConfigurationError where both are set, the file cannot be read, or the text is not one line.
     """
-    path = file_of(name, texts)
-    if not path:
+    path = path_of(f"{name}_FILE", texts)
+    if path is None:
         return _clean(name, texts.get(name, ""))
     if name in texts:
         raise ConfigurationError(f"{name} and {name}_FILE are both set. Keep one of them.")
@@ -95,35 +105,33 @@ def text_of(name: str, texts: Mapping[str, str]) -> str:
     return _clean(name, text)
 
 
-def file_of(name: str, texts: Mapping[str, str]) -> Path | None:
-    """The file that NAME_FILE names, None where it is not set. Raises ConfigurationError where it names none."""
-    path = _clean(f"{name}_FILE", texts.get(f"{name}_FILE", ""))
+def path_of(name: str, texts: Mapping[str, str]) -> Path | None:
+    """The file that a name such as SECRET_KEY_FILE names, if it is set. Raises ConfigurationError."""
+    text = _clean(name, texts.get(name, ""))
     try:
-        return ROOT / Path(path).expanduser() if path else None
+        return ROOT / Path(text).expanduser() if text else None
     except RuntimeError as error:
-        raise ConfigurationError(f"{name}_FILE cannot be read: {error}") from None
+        raise ConfigurationError(f"{name} cannot be read: {error}") from None
 
 
 def _names(settings: Collection[str]) -> list[str]:
     return [f"{name}{ending}" for name in settings for ending in ("", "_FILE")]
 
 
-def _read(file: Path, given: Mapping[str, str], settings: Collection[str]) -> Texts:
+def _read(file: Path, given: Mapping[str, str], settings: Collection[str], refuse: Refuse) -> Texts:
     names, texts, lines = _names(settings), Texts(), dict[str, int]()
     for one in _bindings(file):
         line, name, value = _line(one), one.key or "", one.value or ""
         if name not in names:
             if meant := looks_like(name, names):
-                raise ConfigurationError(
-                    f"{name} in {file.name}, line {line}, is no setting. {meant} was probably meant."
-                )
+                refuse(name, f"{name} in {file.name}, line {line}, is no setting. {meant} was probably meant.")
             continue
         if given.get(name, "").strip() or not value.strip():
             continue
         if VARIABLE.search(value) and not _is_literal(one):
-            raise ConfigurationError(f"{name} in {file.name}, line {line}, holds {NOT_REPLACED}")
+            refuse(name, f"{name} in {file.name}, line {line}, holds {NOT_REPLACED}")
         if texts.get(name, value) != value:
-            raise ConfigurationError(f"{name} is set twice in {file.name}, lines {lines[name]} and {line}. Keep one.")
+            refuse(name, f"{name} is set twice in {file.name}, lines {lines[name]} and {line}. Keep one.")
         texts[name], lines[name] = value, line
     return texts
 

@@ -218,6 +218,16 @@ def test_a_setting_that_is_wrong_makes_no_other_one_wrong(tmp_path: Path) -> Non
     assert examine({"WORKERS": "2"}, tmp_path / ".env")[0].workers == 2
 
 
+def test_every_slip_in_a_name_and_every_unclear_value_is_found_in_one_look(tmp_path: Path) -> None:
+    lines = ["DATABSE_URL=sqlite:///a.db", "WORKERS=2", "WORKERS=3", "PUBLIC_URL=${HOST}", "POOL_SZIE=1"]
+    (tmp_path / ".env").write_text("\n".join(lines))
+
+    wrong = examine({"SECRET_KY": CANARY}, tmp_path / ".env")[1]
+
+    assert set(wrong) == {"DATABSE_URL", "WORKERS", "PUBLIC_URL", "POOL_SZIE", "SECRET_KY"}
+    assert CANARY not in str(wrong)
+
+
 def test_every_wrong_key_is_found_in_one_look() -> None:
     weak = {"SECRET_KEY": "short", "ENCRYPTION_KEYS": "k1:none"}
 

@@ -14,8 +14,17 @@ BACKUPS = ROOT / "backups"
 
 
 def migration_url(app: Flask) -> URL:
-    """The database of the app as migrations reach it: its MIGRATION_URL, else its SQLALCHEMY_DATABASE_URI."""
-    uri = app.config.get("MIGRATION_URL") or app.config["SQLALCHEMY_DATABASE_URI"]
+    """The database of the app as migrations reach it: its MIGRATION_URL, else that of the console."""
+    uri = app.config.get("MIGRATION_URL")
+    return _as_url(uri) if uri else console_url(app)
+
+
+def console_url(app: Flask) -> URL:
+    """The database of the app as the console itself reaches it: its SQLALCHEMY_DATABASE_URI."""
+    return _as_url(app.config["SQLALCHEMY_DATABASE_URI"])
+
+
+def _as_url(uri: URL | str) -> URL:
     return uri if isinstance(uri, URL) else parse_url(uri)
 
 

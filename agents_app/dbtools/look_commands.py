@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from io import StringIO
+from typing import Any
 
 import click
 from alembic import command
@@ -13,11 +14,13 @@ from flask import current_app
 
 from agents_app.db import db
 from agents_app.dbtools.backup_commands import AS_JSON, refusing, tell
+from agents_app.dbtools.configuration import console_url
 from agents_app.dbtools.connections import looking, observing
 from agents_app.dbtools.facts import TableFacts
 from agents_app.dbtools.findings import Finding
 from agents_app.dbtools.plan import Plan, PlannedStep, as_data, plan
 from agents_app.dbtools.say import counted
+from agents_app.dbtools.session import ConsoleSession, console_session
 from agents_app.dbtools.status import Problem, Status, status
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -30,8 +33,11 @@ def status_command(check: bool, as_json: bool) -> None:
     """Show how the database is, what is wrong and what to do."""
     with refusing() as url, observing(url) as connection:
         found = status(connection, ScriptDirectory.from_config(migrations()), db.metadata)
-    tell(as_json, asdict(found), status_lines(found))
-    if check and found.problems:
+        session = console_session(console_url(current_app), connection)
+    problems = (*found.problems, *(session.problems if session else ()))
+    answer = {**asdict(found), "session": _as_data(session), "problems": [asdict(one) for one in problems]}
+    tell(as_json, answer, status_lines(found, session, problems))
+    if check and problems:
         raise click.exceptions.Exit(1)
 
 
@@ -74,21 +80,32 @@ def script_of(config: Config, found: Plan) -> str:
     return written.getvalue()
 
 
-def status_lines(found: Status) -> Iterator[str]:
+def status_lines(found: Status, session: ConsoleSession | None, problems: tuple[Problem, ...]) -> Iterator[str]:
     """A status for a person."""
     yield f"Database   {found.url}"
     yield f"Server     {found.server}{f', as {found.role}' if found.role else ''}, through {found.driver}"
     if found.role:
         yield f"Schema     {found.schema}, text in {found.encoding}"
+        yield from _session_lines(session)
         yield f"pg_dump    {found.pg_dump or 'not there'}"
         yield f"Migrating  {found.migrating or 'nobody'}"
     yield f"Revision   {found.current or 'none yet'}{' (of a newer release)' if found.is_ahead else ''}"
     yield f"Head       {found.head}"
     yield f"Pending    {', '.join(step.name for step in found.pending) or 'nothing'}"
-    if not found.problems:
+    if not problems:
         yield "All is well."
-    for problem in found.problems:
+    for problem in problems:
         yield from problem_lines(problem)
+
+
+def _session_lines(session: ConsoleSession | None) -> Iterator[str]:
+    if session and session.statement_timeout:
+        yield f"Limits     {session.statement_timeout} for a statement, {session.lock_timeout} for a lock"
+        yield f"Pooler     {f'in {session.pooler} mode' if session.pooler else 'none'}"
+
+
+def _as_data(session: ConsoleSession | None) -> dict[str, Any] | None:
+    return {name: value for name, value in asdict(session).items() if name != "problems"} if session else None
 
 
 def problem_lines(problem: Problem) -> Iterator[str]:

@@ -59,8 +59,7 @@ def in_plain_words(url: URL) -> Iterator[None]:
         raise CommandError(refusal.detail) from refusal
     except DBAPIError as error:
         is_connected = isinstance(error, IntegrityError | DataError) or getattr(error.orig, "pgcode", None)
-        cause = _cause(error, url)
-        advice = advice_for(cause, url)
+        cause, advice = cause_and_advice(error, url)
         away = f"Cannot use {place(url)}: {cause}. {advice or 'Check the address.'}"
         undone = " ".join(filter(None, (f"{cause}. Nothing was changed.", advice)))
         raise CommandError(undone if is_connected else away) from error
@@ -118,6 +117,12 @@ def _cause(error: DBAPIError, url: URL) -> str:
     if distinct or not lines:
         return "; ".join(distinct) or "no reason was given"
     return SEVERITY.sub("", lines[0]).rstrip(".")
+
+
+def cause_and_advice(error: DBAPIError, url: URL) -> tuple[str, str | None]:
+    """What the database said, without a password, and what to do about it where that is known."""
+    cause = _cause(error, url)
+    return cause, advice_for(cause, url)
 
 
 def place(url: URL) -> str:

@@ -89,9 +89,9 @@ def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaDat
     is_postgresql = connection.dialect.name == "postgresql"
     ours = our_tables(metadata, script.dir)
     differences = drift(connection, metadata, script.dir) if state.is_at_head else None
-    problems = [*_head_problems(script), *_encoding_problems(connection)]
-    problems += [*_schema_problems(connection, state, script, differences, ours)]
-    problems += [*(_postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, ours)]
+    problems = [*_encoding_problems(connection), *_head_problems(script)]
+    problems += _schema_problems(connection, state, script, differences, ours)
+    problems += (_postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, ours)
     return Status(
         url=place(connection.engine.url),
         server=f"{'PostgreSQL' if is_postgresql else 'SQLite'} {_version(connection)}",
@@ -110,19 +110,19 @@ def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaDat
     )
 
 
-def _head_problems(script: ScriptDirectory) -> Iterator[Problem]:
-    heads = script.get_heads()
-    if len(heads) > 1:
-        what = f"{len(heads)} steps are the last one: {', '.join(sorted(heads))}."
-        yield Problem(what, "Let the later one's down_revision name the other: flask db heads", "migrations.heads")
-
-
 def _encoding_problems(connection: Connection) -> Iterator[Problem]:
     try:
         require_utf8(connection)
     except Unavailable as refusal:
         what, _, do = refusal.detail.partition(". ")
         yield Problem(f"{what}.", do, "database.encoding")
+
+
+def _head_problems(script: ScriptDirectory) -> Iterator[Problem]:
+    heads = script.get_heads()
+    if len(heads) > 1:
+        what = f"{len(heads)} steps are the last one: {', '.join(sorted(heads))}."
+        yield Problem(what, "Let the later one's down_revision name the other: flask db heads", "migrations.heads")
 
 
 def _schema_problems(
@@ -135,12 +135,11 @@ def _schema_problems(
     foreign = in_the_way(connection, script)
     there = sorted(ours & set(sa.inspect(connection).get_table_names())) if state.current is None else []
     if foreign:
-        yield Problem(foreign, OWN_PLACE, "database.foreign")
+        yield Problem(foreign, OWN_PLACE, "database.foreign_tables")
     elif there:
         what = f"Tables are there that no migration made here: {', '.join(there)}."
-        yield Problem(
-            what, "If they match the models: flask db stamp head, then flask db check", "migrations.unstamped"
-        )
+        do = "If they match the models: flask db stamp head, then flask db check"
+        yield Problem(what, do, "migrations.unstamped")
     elif state.pending:
         what = f"{counted(len(state.pending), 'step')} pending, the next is {state.pending[0].name}."
         yield Problem(what, "flask db deploy", PENDING)

@@ -6,39 +6,44 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
 
 from agents_app.config import Settings
+from agents_app.database_session import is_pooled
 from agents_app.dbtools.connections import observing
-from agents_app.dbtools.refusals import in_plain_words, place
+from agents_app.dbtools.refusals import cause_and_advice, place
 from agents_app.doctor.check import Check, ok, problem, warning
+from agents_app.errors import ConsoleError
 
 # The oldest that this release is written for.
 OLDEST = {"postgresql": (13,), "sqlite": (3, 35)}
 CALLED = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
-# What a refusal says, and what to do then; the first that fits.
+# What else a refusal says, and what to do then; the first that fits. `dbtools.advice` knows the server's words.
 ADVICE = (
-    ("Permission denied", "Look again as the user who owns the file, or correct {name}: sudo -u USER flask doctor"),
-    ("permission denied", "Let the owner grant it to this role, or correct {name}."),
-    ("password authentication failed", "Correct the user or the password in {name}."),
-    ("no password supplied", "Write the password into {name}: postgresql://user:password@host:5432/dbname"),
-    ('role "', "Correct the user in {name}, or let an administrator make the role: createuser NAME"),
-    ('database "', "Correct the name of the database in {name}, or make it: createdb NAME"),
-    ("pg_hba.conf", "Allow this user and this machine in the server's pg_hba.conf, or correct {name}."),
+    ("no password supplied", "Write the password into DATABASE_URL: postgresql://user:password@host:5432/dbname"),
+    ("pg_hba.conf", "Allow this user and this machine in the server's pg_hba.conf, or correct DATABASE_URL."),
     ("connection slots", "Lower WORKERS or POOL_SIZE, or raise max_connections of the server."),
-    ("too many connections", "Lower WORKERS or POOL_SIZE, or raise the limit of the role or the database."),
-    ("there is no such file", "flask db deploy, which makes it; or correct {name}."),
+    ("too many", "Lower WORKERS or POOL_SIZE, or raise the limit of the server, the role or the database."),
+    ("there is no such file", "flask db deploy, which makes it; or correct DATABASE_URL."),
+    (
+        "Permission denied",
+        "Look again as the user who owns the file: sudo -u USER flask doctor",
+    ),
+    ("not a database", "Let DATABASE_URL name the console's file, or restore a backup: flask db restore FILE"),
+    ("malformed", "Restore a backup into a new file: flask db restore FILE"),
+    ("is another program's", "Give the console a database or a schema of its own: DATABASE_SCHEMA=console"),
+    ("There is no schema", "flask db deploy, which makes it; or correct DATABASE_SCHEMA."),
     ("more than one row", "flask db stamp --purge REVISION, with the one that the database is at: flask db history"),
-    ("not a database", "Let {name} name the console's file, or restore a backup: flask db restore FILE"),
 )
-ELSE = "Start the server, or correct host and port in {name}."
+START = "Start the server, or correct host and port in DATABASE_URL."
+AGAIN = "Try again when the database is less busy."
 LIMITS = """
 SELECT CAST(current_setting('max_connections') AS integer)
      - CAST(current_setting('superuser_reserved_connections') AS integer) AS "the server",
     rolconnlimit AS "the role", datconnlimit AS "the database"
 FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()
 """
-IDENTITY = "SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()"
-
+REFUSALS = (DBAPIError, ConsoleError, CommandError, OSError)
 Ask = Callable[[Connection], Iterator[Check]]
 
 
@@ -53,26 +58,35 @@ class Unreachable(Exception):
 def reached(url: URL, name: str, code: str) -> Iterator[Connection]:
     """A connection that can change nothing. `name` is the setting that holds the URL. Raises Unreachable."""
     try:
-        with in_plain_words(url), observing(url) as connection:
+        with observing(url) as connection:
             yield connection
-    except CommandError as refusal:
-        what = str(refusal).removesuffix(" Check the address.")
-        raise Unreachable(problem(code, what, _advice(refusal, ELSE, name))) from refusal
+    except REFUSALS as error:
+        what, advice = _in_words(error, url)
+        check = problem(code, f"Cannot use {place(url)}: {what}", (advice or START).replace("DATABASE_URL", name))
+        raise Unreachable(check) from error
 
 
 def answers(connection: Connection, code: str, ask: Ask) -> Iterator[Check]:
     """What a check says; where the database refuses to be asked, that is what it says."""
     try:
-        with in_plain_words(connection.engine.url):
-            yield from ask(connection)
-    except CommandError as refusal:
-        yield problem(code, str(refusal), _advice(refusal, "Try again when the database is less busy."))
+        yield from ask(connection)
+    except REFUSALS as error:
+        what, advice = _in_words(error, connection.engine.url)
+        yield problem(code, what, advice or AGAIN)
     finally:
         connection.rollback()
 
 
-def _advice(refusal: CommandError, otherwise: str, name: str = "DATABASE_URL") -> str:
-    return next((advice for words, advice in ADVICE if words in str(refusal)), otherwise).format(name=name)
+def _in_words(error: Exception, url: URL) -> tuple[str, str | None]:
+    advice = None
+    if isinstance(error, DBAPIError):
+        cause, advice = cause_and_advice(error, url)
+        what = f"{cause}."
+    elif isinstance(error, OSError):
+        what = f"{error.strerror}."
+    else:
+        what = str(error)
+    return what, advice or next((advice for words, advice in ADVICE if words in what), None)
 
 
 def checks(connection: Connection, settings: Settings) -> Iterator[Check]:
@@ -82,7 +96,8 @@ def checks(connection: Connection, settings: Settings) -> Iterator[Check]:
     text = ".".join(map(str, version))
     yield ok("database.reachable", f"{place(connection.engine.url)}: {kind} {text}.")
     yield old(connection.dialect.name, version)
-    if connection.dialect.name == "postgresql":
+    # A pooler gives out more connections than it has.
+    if connection.dialect.name == "postgresql" and not is_pooled(connection):
         yield from answers(connection, "database.connections", lambda found: iter([_connections(found, settings)]))
 
 
@@ -93,20 +108,6 @@ def old(kind: str, version: tuple[int, ...]) -> Check:
         what = f"{CALLED[kind]} {text} is older than this release is tested with ({oldest})."
         return warning("database.version", what, f"Upgrade to {CALLED[kind]} {oldest} or later.", version=text)
     return ok("database.version", f"{CALLED[kind]} {text} is new enough ({oldest} or later).", version=text)
-
-
-def same(connection: Connection, direct: Connection) -> Check:
-    """Whether MIGRATION_DATABASE_URL, to which `direct` leads, is another address of the same database."""
-    code, address = "database.migration_address", place(direct.engine.url)
-    dialects = {one.dialect.name for one in (connection, direct)}
-    if dialects == {"postgresql"} and _identity(connection) == _identity(direct):
-        return ok(code, f"{address} leads to the same database.")
-    what = f"{address} leads to another database than DATABASE_URL."
-    return problem(code, what, "Let MIGRATION_DATABASE_URL be a direct address of the database of DATABASE_URL.")
-
-
-def _identity(connection: Connection) -> tuple[object, ...]:
-    return tuple(connection.execute(sa.text(IDENTITY)).one())
 
 
 def _connections(connection: Connection, settings: Settings) -> Check:

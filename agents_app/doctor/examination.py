@@ -23,14 +23,14 @@ OF_MIGRATIONS = ("migrations.pending", "backups.possible")
 def examine(environ: Mapping[str, str] | None = None, env_file: Path = ROOT / ".env") -> list[Check]:
     """Look at everything. What is wrong with the installation is in the answer, and never raised."""
     settings, wrong = config.examine(environ, env_file)
-    # What stands in a file that cannot be read may name another database and another folder.
-    is_read = env_file.name not in wrong
+    # A file that cannot be read, or a slip in a name, may mean another database and another folder.
+    is_read = wrong.keys() <= config.CHECKS.keys()
     url = settings.database_url if is_read and not wrong.keys() & {"DATABASE_URL", "DATABASE_SCHEMA"} else None
     folder = settings.backup_folder if is_read and "BACKUP_FOLDER" not in wrong else None
     newest, size = backup.look(url, folder)
     checks = [
         *program.checks(),
-        *setting.checks(environ, env_file, settings, wrong),
+        *setting.checks(environ, env_file, settings, wrong, is_read=is_read),
         *files.settings_files(env_file, config.value_files(environ, env_file if is_read else None)),
         *files.data_files(url, folder),
         *disk.checks(url, folder, newest_backup=size),
@@ -47,30 +47,29 @@ def _of_database(url: URL, settings: Settings, wrong: config.Wrong) -> Iterator[
             yield from database.answers(connection, "keys.fit", lambda found: _keys_fit(found, settings, wrong))
             yield from database.answers(connection, "clock.server", clock.of_server)
             yield from database.answers(connection, "clock.rows", clock.of_rows)
-            yield from _of_migrations(connection, settings, wrong)
+            yield from _of_migrations(url, connection, settings, wrong)
     except database.Unreachable as failure:
         yield failure.check
         yield from _not_asked(AWAY)
 
 
-def _of_migrations(connection: Connection, settings: Settings, wrong: config.Wrong) -> Iterator[Check]:
-    name, url = "MIGRATION_DATABASE_URL", settings.migration_database_url
+def _of_migrations(url: URL, connection: Connection, settings: Settings, wrong: config.Wrong) -> Iterator[Check]:
+    name, direct_url = "MIGRATION_DATABASE_URL", settings.migration_database_url
     if name in wrong:
         yield from (skipped(code, f"{name} is wrong.") for code in OF_MIGRATIONS)
-    elif url is None:
-        yield from database.answers(connection, "migrations.pending", migrations.checks)
+    elif direct_url is None:
+        yield from _migrations(url, connection)
     else:
-        yield from _by_direct_address(connection, url)
+        try:
+            with database.reached(direct_url, name, "database.migration_address") as direct:
+                yield from _migrations(url, direct)
+        except database.Unreachable as failure:
+            yield failure.check
+            yield from (skipped(code, AWAY) for code in OF_MIGRATIONS)
 
 
-def _by_direct_address(connection: Connection, url: URL) -> Iterator[Check]:
-    try:
-        with database.reached(url, "MIGRATION_DATABASE_URL", "database.migration_address") as direct:
-            yield database.same(connection, direct)
-            yield from database.answers(direct, "migrations.pending", migrations.checks)
-    except database.Unreachable as failure:
-        yield failure.check
-        yield from (skipped(code, AWAY) for code in OF_MIGRATIONS)
+def _migrations(url: URL, direct: Connection) -> Iterator[Check]:
+    yield from database.answers(direct, "migrations.unclear", lambda found: migrations.checks(found, url))
 
 
 def _keys_fit(connection: Connection, settings: Settings, wrong: config.Wrong) -> Iterator[Check]:

@@ -3,27 +3,43 @@
 from collections.abc import Iterator
 
 from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import URL, Connection
 
 from agents_app.db import db
 from agents_app.dbtools.configuration import alembic_config
+from agents_app.dbtools.session import ConsoleSession, console_session
 from agents_app.dbtools.status import Status, status
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
-# What is said where nothing is wrong, in the order of the answer.
-FINE = {
-    "database.rights": "The role may make and change the console's tables.",
-    "database.structure": "Indexes and constraints are whole.",
-    "database.rows": "The file is whole, and every row has the rows that it points to.",
+SAME = "database.migration_address"
+# What is said where nothing is wrong, in the order of the answer, by kind of database.
+BOTH = {
+    "database.encoding": "Text is stored as {encoding}.",
+    "database.foreign_tables": "No table of another program is in the way.",
     "migrations.heads": "The steps are in one line.",
     "migrations.drift": "Tables and models agree.",
-    "backups.possible": "A backup can be taken{tool}.",
 }
-ONLY_ON = {"database.rights": "PostgreSQL", "database.structure": "PostgreSQL", "database.rows": "SQLite"}
+FINE = {
+    "SQLite": {
+        **BOTH,
+        "database.rows": "The file is whole, and every row has the rows that it points to.",
+        "backups.possible": "A backup can be taken.",
+    },
+    "PostgreSQL": {
+        **BOTH,
+        "database.schema": "The tables are in the schema {schema}.",
+        "database.limits": "A statement ends after {statement_timeout}, waiting for a lock after {lock_timeout}.",
+        "database.pooler": "{pooler}.",
+        SAME: "{url} leads to the same database.",
+        "database.rights": "The role {role} may make and change the console's tables.",
+        "database.structure": "Indexes and constraints are whole.",
+        "backups.possible": "A backup can be taken, with pg_dump {pg_dump}.",
+    },
+}
 
 
-def checks(connection: Connection) -> Iterator[Check]:
-    """What is wrong with the schema, and what is not."""
+def checks(connection: Connection, console: URL) -> Iterator[Check]:
+    """What is wrong with the database, and what is not; `console` is its address for the console itself."""
     try:
         script = ScriptDirectory.from_config(alembic_config(connection.engine.url))
         list(script.walk_revisions())
@@ -32,24 +48,34 @@ def checks(connection: Connection) -> Iterator[Check]:
         yield problem("migrations.files", what, "Put the release's files back: git status migrations")
         return
     found = status(connection, script, db.metadata)
-    for one in found.problems:
+    session = console_session(console, connection)
+    problems = (*found.problems, *(session.problems if session else ()))
+    for one in problems:
         yield problem(one.code, one.what, one.do)
-    wrong = {one.code for one in found.problems}
+    wrong = {one.code for one in problems}
     yield from _place(found, wrong)
-    for code, sentence in FINE.items():
-        if code in wrong or not found.server.startswith(ONLY_ON.get(code, "")):
-            continue
+    # Where there is one address, it is not said that it is the same.
+    yield from _fine(found, session, wrong | (set() if connection.engine.url != console else {SAME}))
+
+
+def _fine(found: Status, session: ConsoleSession | None, wrong: set[str]) -> Iterator[Check]:
+    pooler = session.pooler if session else None
+    between = f"A pooler in {pooler} mode is in between" if pooler else "No pooler is in between"
+    words = {**vars(found), **(vars(session) if session else {}), "pooler": between}
+    for code, sentence in FINE[found.server.partition(" ")[0]].items():
         if code == "migrations.drift" and found.drift is None:
             yield skipped(code, "Tables and models are compared when no step is pending.")
-            continue
-        yield ok(code, sentence.format(tool=f" with pg_dump {found.pg_dump}" if found.pg_dump else ""))
+        elif code not in wrong:
+            yield ok(code, sentence.format(**words))
 
 
 def _place(found: Status, wrong: set[str]) -> Iterator[Check]:
     if found.is_ahead:
         what = f"The database is at {found.current}, which a newer release made."
         yield warning("migrations.ahead", what, "Install that release here too, or end its roll-out.")
-    elif not wrong & {"migrations.pending", "migrations.unstamped"}:
+    elif wrong & {"migrations.unstamped", "database.foreign_tables"}:
+        yield skipped("migrations.pending", "The database is at no step of this release.")
+    elif not found.pending:
         yield ok("migrations.pending", f"No step is pending; the database is at {found.current}.")
     if found.migrating:
         yield ok("migrations.running", f"A migration is running: {found.migrating}.")

@@ -14,21 +14,24 @@ OF_PROXY = ("PUBLIC_URL", "BIND", "PROXY_HOPS")
 NOT_SET = "is not set"
 
 
-def checks(environ: Mapping[str, str] | None, env_file: Path, settings: Settings, wrong: Wrong) -> Iterator[Check]:
-    """Every setting, whether they fit each other, and the keys."""
+def checks(
+    environ: Mapping[str, str] | None, env_file: Path, settings: Settings, wrong: Wrong, *, is_read: bool
+) -> Iterator[Check]:
+    """Every setting, whether they fit each other, and the keys. Where not all `is_read`, what is not set is unknown."""
     others = [name for name in wrong if name not in KEY_SETTINGS]
     for name in others:
         yield problem("settings.values", wrong[name], CORRECT, setting=name)
-    if not others:
-        yield ok("settings.values", f"Set: {', '.join(_given(environ, env_file, wrong)) or 'nothing'}.")
-    if wrong.keys() & {env_file.name, *OF_PROXY}:
+    if not others and wrong:
+        yield ok("settings.values", "Every setting but the keys can be used.")
+    elif not wrong:
+        yield ok("settings.values", f"Set: {', '.join(config.read_values(environ, env_file)) or 'nothing'}.")
+    if not is_read or wrong.keys() & set(OF_PROXY):
         yield skipped("settings.proxy", "How people reach the console is not known.")
     else:
         yield proxy(settings)
-    # What stands in a file that cannot be read may be right.
-    wrong_keys = {} if env_file.name in wrong else {**settings.wrong_keys, **wrong}
+    wrong_keys = {**settings.wrong_keys, **wrong}
     for name in KEY_SETTINGS:
-        yield _key(name, wrong_keys.get(name), is_known=env_file.name not in wrong)
+        yield _key(name, wrong_keys.get(name), is_read=is_read)
 
 
 def proxy(settings: Settings) -> Check:
@@ -49,11 +52,6 @@ def proxy(settings: Settings) -> Check:
     return ok(code, f"People reach it at {settings.base_url}; it listens on {host} port {port}.")
 
 
-def _given(environ: Mapping[str, str] | None, env_file: Path, wrong: Wrong) -> list[str]:
-    # A key whose file cannot be read is told with the keys.
-    return [] if wrong else list(config.read_values(environ, env_file))
-
-
 def _is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
@@ -62,12 +60,12 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _key(name: str, sentence: str | None, *, is_known: bool) -> Check:
+def _key(name: str, sentence: str | None, *, is_read: bool) -> Check:
     code = f"keys.{name.lower()}"
-    if not is_known:
-        return skipped(code, f"{name} may stand in the file that cannot be read.")
     if sentence is None:
         return ok(code, f"{name} is set and strong.")
+    if NOT_SET in sentence and not is_read:
+        return skipped(code, f"{name} may stand where it could not be read.")
     if NOT_SET in sentence:
         return problem(
             code, f"{name} is not set.", "flask prepare, which writes a new one into .env; or put the old one back."

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from click.testing import Result as Answer
+
+from agents_app.app import create_app
+from agents_app.config import load
 from agents_app.doctor import Check, Result, examine
 from tests.make import KEYS
 
@@ -58,3 +62,8 @@ class Patient:
         (found,) = [check for check in self.checks(**settings) if check.code == code]
         assert found.do or found.result in (Result.OK, Result.SKIPPED)
         return found
+
+    def status(self, *words: str) -> Answer:
+        """What `flask db status` says of it."""
+        app = create_app(load(self.environ, self.env_file))
+        return app.test_cli_runner().invoke(args=["db", "status", *words])

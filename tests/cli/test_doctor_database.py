@@ -1,6 +1,8 @@
 """`flask doctor` and the database, its migrations, backups and clock. `flask db status` says the same of it."""
 
 import json
+import re
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +12,10 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.database_url import parse_url
-from agents_app.db import db
+from agents_app.db import create_sqlite_file, db
 from agents_app.doctor import Result, clock, database
 from agents_app.models import Event
-from tests import postgres
+from tests import pgbouncer, postgres
 from tests.cli.conftest import Checkout
 from tests.cli.patient import CANARY, Patient
 from tests.conftest import OpenConsole
@@ -23,11 +25,15 @@ from tests.make import KEYS, make_agent, make_token, make_user
 PASSWORD = "wrong-canary5Xy8Qm1TtLw6"
 
 
+def url_with(url: str, **parts: str) -> str:
+    return parse_url(url).set(**parts).render_as_string(hide_password=False)
+
+
 @pytest.fixture(scope="module")
 def strict_server() -> Iterator[str]:
     """The URL of a server that asks everybody for a password but its superuser."""
     with postgres.cluster() as own:
-        superuser = own.url.replace(postgres.OWNER, "postgres")
+        superuser = url_with(own.url, username="postgres")
         run_sql(superuser, f"ALTER ROLE {postgres.OWNER} PASSWORD '{CANARY}'")
         rules = own.folder / "data" / "pg_hba.conf"
         rules.write_text("local all postgres trust\nlocal refused all reject\nlocal all all scram-sha-256\n")
@@ -35,17 +41,17 @@ def strict_server() -> Iterator[str]:
         yield own.url
 
 
-def url_with(url: str, **parts: str) -> str:
-    return parse_url(url).set(**parts).render_as_string(hide_password=False)
-
-
 @pytest.mark.parametrize(
     ("parts", "says", "do"),
     [
-        ({"password": PASSWORD}, "password authentication failed", "Correct the user or the password in DATABASE_URL."),
+        ({"password": PASSWORD}, "password authentication failed", "Check the password in DATABASE_URL"),
         ({}, "no password supplied", "Write the password into DATABASE_URL"),
-        ({"database": "missing", "password": CANARY}, 'database "missing" does not exist', "createdb"),
-        ({"username": "postgres", "database": "missing"}, 'database "missing" does not exist', "createdb"),
+        ({"database": "missing", "password": CANARY}, '"missing" does not exist', "CREATE DATABASE missing"),
+        (
+            {"username": "postgres", "database": "missing"},
+            'database "missing" does not exist',
+            "CREATE DATABASE missing",
+        ),
     ],
     ids=["wrong password", "no password", "no database", "no database for a superuser"],
 )
@@ -67,7 +73,7 @@ def test_a_server_that_is_away_is_named_and_everything_else_is_looked_at(folder:
     assert away.detail.startswith("Cannot use postgresql://operator:***@127.0.0.1:1/console: Connection refused")
     assert away.do == "Start the server, or correct host and port in DATABASE_URL."
     skipped = {check.code for check in patient.checks() if check.result is Result.SKIPPED}
-    assert skipped == {"keys.fit", "migrations.pending", "backups.possible", "clock.rows"} | patient.skips
+    assert skipped >= {"keys.fit", "migrations.pending", "backups.possible", "clock.rows"}
 
 
 def test_more_connections_than_the_server_gives_are_named(folder: Path, postgres_schema_url: str) -> None:
@@ -87,10 +93,14 @@ def test_another_database_as_address_for_migrations_is_named(
 ) -> None:
     patient = Patient.on(folder, postgres_schema_url)
 
-    assert patient.check("database.migration_address", MIGRATION_DATABASE_URL=postgres_schema_url).result is Result.OK
-    for other in (postgres_url, sqlite_schema_url):
-        found = patient.wrong(MIGRATION_DATABASE_URL=other)
-        assert "leads to another database" in next(one.detail for one in found if "address" in one.code)
+    direct = f"{postgres_schema_url}&application_name=direct"
+    assert patient.check("database.migration_address", MIGRATION_DATABASE_URL=direct).result is Result.OK
+    run_sql(postgres_schema_url, "CREATE SCHEMA another")
+    for other in (postgres_url, f"{postgres_schema_url}&options=-csearch_path%3Danother"):
+        found = patient.check("database.migration_address", MIGRATION_DATABASE_URL=other)
+        assert found.result is Result.PROBLEM
+        assert "leads to another database" in found.detail
+    assert patient.wrong(MIGRATION_DATABASE_URL=sqlite_schema_url)[0].facts == {"setting": "MIGRATION_DATABASE_URL"}
     away = f"postgresql://u:{CANARY}@127.0.0.1:1/console"
     assert "MIGRATION_DATABASE_URL" in str(
         patient.only_problem("database.migration_address", MIGRATION_DATABASE_URL=away).do
@@ -104,18 +114,25 @@ def test_a_database_that_is_too_old_is_a_warning(kind: str, version: tuple[int, 
     assert database.old(kind, (*database.OLDEST[kind], 0)).result is Result.OK
 
 
-BROKEN = {
-    "migrations.pending": ["DROP TABLE encryption_keys", "DELETE FROM alembic_version"],
-    "migrations.drift": ["ALTER TABLE agents ADD COLUMN extra integer"],
-}
-
-
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        (None, {"migrations.pending"}),
+        ("ALTER TABLE agents ADD COLUMN extra integer", {"migrations.drift"}),
+        ("DROP TABLE alembic_version", {"migrations.unstamped"}),
+    ],
+)
 def test_what_flask_db_status_calls_wrong_the_doctor_calls_wrong_in_the_same_words(
-    checkout: Checkout, database_url: str, schema_url: str
+    request: pytest.FixtureRequest, checkout: Checkout, change: str | None, codes: set[str]
 ) -> None:
-    run_sql(schema_url, "ALTER TABLE agents ADD COLUMN extra integer")
     checkout.settings.update(KEYS)
-    for url, code in ((database_url, "migrations.pending"), (schema_url, "migrations.drift")):
+    # An empty database, or one with every table that was changed.
+    for name in ("sqlite", "postgres"):
+        url = request.getfixturevalue(f"{name}_url" if change is None else f"{name}_schema_url")
+        if change:
+            run_sql(url, change)
+        create_sqlite_file(parse_url(url))
+
         status = checkout.flask("db", "status", "--check", "--json", DATABASE_URL=url)
         told = checkout.flask("doctor", "--json", DATABASE_URL=url)
 
@@ -125,8 +142,70 @@ def test_what_flask_db_status_calls_wrong_the_doctor_calls_wrong_in_the_same_wor
             for one in json.loads(told.stdout)["checks"]
             if one["result"] == "problem" and one["group"] in ("database", "migrations", "backups")
         ]
-        assert {one["code"] for one in problems} == {code}
+        assert {one["code"] for one in problems} == codes
         assert (status.returncode, told.returncode) == (1, 1)
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_pooler_in_between_is_named_with_what_holds_through_it(
+    folder: Path, postgres_server: str, postgres_schema_url: str, mode: str
+) -> None:
+    with pgbouncer.pooler(postgres_server, mode) as pooler:
+        patient = Patient.on(folder, pooler.url(postgres_schema_url))
+
+        found = patient.check("database.pooler")
+        limits = patient.check("database.limits")
+        status = patient.status("--check")
+        with_direct = patient.wrong(MIGRATION_DATABASE_URL=postgres_schema_url)
+
+    assert limits.detail == "A statement ends after 5s, waiting for a lock after 2s."
+    assert "Limits     5s for a statement, 2s for a lock" in status.output
+    assert f"Pooler     in {mode} mode" in status.output
+    assert with_direct == []
+    if mode == "session":
+        assert (found.result, status.exit_code) == (Result.OK, 0)
+        assert found.detail == "A pooler in session mode is in between."
+    else:
+        assert (found.result, status.exit_code) == (Result.PROBLEM, 1)
+        assert str(found.do).startswith("Set MIGRATION_DATABASE_URL")
+
+
+def test_limits_that_are_off_are_named(folder: Path, postgres_schema_url: str) -> None:
+    patient = Patient.on(folder, f"{postgres_schema_url}&options=-cstatement_timeout%3D0")
+
+    found = patient.only_problem("database.limits")
+
+    assert found.do == "Remove statement_timeout from the options in DATABASE_URL."
+    status = patient.status("--check")
+    assert found.detail in status.output
+    assert "All is well." not in status.output
+    assert status.exit_code == 1
+
+
+def test_a_schema_that_is_missing_and_tables_of_another_program_are_named(folder: Path, postgres_url: str) -> None:
+    run_sql(postgres_url, "CREATE TABLE users (id integer)", "CREATE TABLE alembic_version (version_num text)")
+    run_sql(postgres_url, "INSERT INTO alembic_version VALUES ('theirs')")
+    patient = Patient.on(folder, postgres_url)
+
+    foreign = patient.only_problem("migrations.unclear")
+    assert foreign.detail.startswith("The table alembic_version is another program's")
+    assert "DATABASE_SCHEMA=console" in str(foreign.do)
+    assert "There is no schema app yet" in patient.only_problem("migrations.unclear", DATABASE_SCHEMA="app").detail
+    assert patient.status("--check").exit_code == 1
+    run_sql(postgres_url, "DROP TABLE alembic_version")
+    assert "users" in patient.only_problem("database.foreign_tables").detail
+    assert "DATABASE_SCHEMA=console" in str(patient.check("database.foreign_tables").do)
+    assert patient.status("--check").exit_code == 1
+
+
+def test_a_database_that_is_not_utf_8_is_named(folder: Path, postgres_server: str) -> None:
+    with postgres.database(postgres_server, "template0 ENCODING 'LATIN1' LOCALE 'C'") as url:
+        patient = Patient.on(folder, url)
+        found, status = {one.code: one for one in patient.wrong()}, patient.status("--check")
+
+    assert "LATIN1" in found["database.encoding"].detail
+    assert found["database.encoding"].detail in status.output
+    assert status.exit_code == 1
 
 
 def test_where_a_database_is_on_its_way_is_said(patient: Patient) -> None:
@@ -140,7 +219,7 @@ def test_where_a_database_is_on_its_way_is_said(patient: Patient) -> None:
     assert patient.wrong() == []
 
     run_sql(url, "INSERT INTO alembic_version VALUES ('eeeeeeeeeeee')")
-    assert str(patient.only_problem("migrations.pending").do).startswith("flask db stamp --purge REVISION")
+    assert str(patient.only_problem("migrations.unclear").do).startswith("flask db stamp --purge REVISION")
     run_sql(url, "DROP TABLE alembic_version")
     assert "flask db stamp head" in str(patient.only_problem("migrations.unstamped").do)
 
@@ -149,8 +228,7 @@ def test_two_last_steps_and_a_step_that_cannot_be_read_are_named(ready: Checkout
     versions = ready.folder / "migrations" / "versions"
     (first, *_) = versions.glob("*_add_events.py")
     second = versions / "eeeeeeeeeeee_second_head.py"
-    text = first.read_text().replace('revision = "b8350ca9e74d"', 'revision = "eeeeeeeeeeee"', 1)
-    second.write_text(text)
+    second.write_text(re.sub(r"(?m)^revision\b.*", 'revision = "eeeeeeeeeeee"', first.read_text()))
 
     assert "eeeeeeeeeeee" in _problem(ready, "migrations.heads")["detail"]
 
@@ -247,8 +325,6 @@ def test_it_looks_at_a_database_in_use_and_at_one_in_another_journal_mode(on_sql
         other.commit()
         assert "eeeeeeeeeeee" in on_sqlite.check("migrations.ahead").detail
     on_sqlite.database.with_name("console.db-wal").unlink(missing_ok=True)
-    import sqlite3
-
     with sqlite3.connect(on_sqlite.database) as raw:
         raw.execute("PRAGMA journal_mode = DELETE")
     raw.close()
