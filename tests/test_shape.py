@@ -51,7 +51,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"alembic", "click", "flask", "flask_migrate", "psycopg2", "sqlalchemy"},
     ),
     "doctor": (
-        {"config", "database_url", "db", "dbtools", "encryption", "models", "operations"},
+        {"config", "database_session", "database_url", "db", "dbtools", "encryption", "errors", "models", "operations"},
         {"alembic", "sqlalchemy"},
     ),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
