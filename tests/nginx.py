@@ -148,6 +148,7 @@ def behind_nginx(
     is behind all of them. A port in `public_url` need not be open: a client goes to its block's port, and names the
     public one. For a real browser, which cannot, `port` is that of the only block.
     """
+    program()
     address = urlsplit(public_url)
     certificate = make_certificate(folder, address.hostname or "") if address.scheme == "https" else None
     given = {"PUBLIC_URL": public_url, "PROXY_HOPS": "1", **settings}
