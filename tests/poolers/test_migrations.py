@@ -61,13 +61,15 @@ def test_what_needs_a_session_is_refused_in_transaction_mode_with_one_line(
 
 
 @pytest.mark.parametrize("words", ONLY_LOOKS, ids=" ".join)
-def test_what_only_looks_works_through_a_pooler_as_it_does_directly(
-    postgres_schema_url: str, pooler: pgbouncer.Pooler, flask_db: Flasks, words: list[str]
+def test_what_only_looks_works_in_transaction_mode_as_it_does_directly(
+    postgres_schema_url: str, start_pooler: StartPooler, flask_db: Flasks, words: list[str]
 ) -> None:
     directly = flask_db(postgres_schema_url, *words)
-    through = flask_db(pooler.url(postgres_schema_url), *words)
+    through = flask_db(start_pooler("transaction").url(postgres_schema_url), *words)
 
-    assert (through.exit_code, through.output.count("\n")) == (0, directly.output.count("\n"))
+    assert through.exit_code == 0
+    # These two name the address.
+    assert words[0] in ("status", "deploy") or through.output == directly.output
 
 
 def test_looks_through_a_pooler_see_the_schema_of_the_options(
