@@ -39,7 +39,7 @@ def refused(answer: TestResponse, code: str) -> bool:
 
 def is_through_pooler(url: str) -> bool:
     """Whether a `served_url` is PgBouncer's."""
-    return parse_url(url).port == pgbouncer.PORT
+    return sa.make_url(url).port == pgbouncer.PORT
 
 
 def api_of(app: Flask) -> Client:
