@@ -19,6 +19,7 @@ from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.plan import Plan, plan
 from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted, say
+from agents_app.dbtools.state import require_own_tables
 from agents_app.dbtools.status import PENDING, Problem, status
 
 
@@ -49,6 +50,7 @@ def prospect(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool 
     script = ScriptDirectory.from_config(config)
     with looking(url) as connection:
         require_utf8(connection)
+        require_own_tables(connection, script)
         steps = plan(connection, script)
         found = _problems(connection, script, metadata, backs_up=backs_up)
         is_empty = not sa.inspect(connection).get_table_names()

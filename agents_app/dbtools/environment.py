@@ -21,10 +21,10 @@ from agents_app.dbtools.connections import looking, make_place, migrating
 from agents_app.dbtools.interruption import ending_in_order, interruptible
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.refusals import in_one_line
-from agents_app.dbtools.revision import EMPTY, OWN_PLACE
+from agents_app.dbtools.revision import EMPTY
 from agents_app.dbtools.saving import Savings
 from agents_app.dbtools.say import say
-from agents_app.dbtools.state import in_the_way, require_own_revisions
+from agents_app.dbtools.state import require_own_revisions, require_own_tables
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
 
@@ -140,8 +140,7 @@ def _refuse_what_is_not_ours(connection: Connection, *, is_upgrade: bool) -> Non
     require_own_revisions(connection, context.script)
     if is_upgrade:
         encoding.require_utf8(connection)
-        if foreign := in_the_way(connection, context.script):
-            raise CommandError(f"{foreign} {OWN_PLACE}. Nothing was changed.")
+        require_own_tables(connection, context.script)
     # Alembic would take an open transaction for another caller's and never commit.
     if connection.dialect.name == "postgresql":
         connection.commit()

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, Connection
 
 from agents_app.dbtools.configuration import BACKUPS, alembic_config
 from agents_app.dbtools.made_tables import all_made_tables, foreign_tables, tables_made_in, whole_tables
-from agents_app.dbtools.revision import SAY_WHERE, SEVERAL, Step, another_programs, revisions
+from agents_app.dbtools.revision import OWN_PLACE, SAY_WHERE, SEVERAL, Step, another_programs, revisions
 from agents_app.errors import Unavailable
 
 # Another program may have a table or two that look like ours.
@@ -93,6 +93,12 @@ def in_the_way(connection: Connection, script: ScriptDirectory) -> str | None:
         return None
     lacks = "; ".join(f"{name} lacks {', '.join(columns)}" for name, columns in found.items())
     return f"Tables of another program have the names of the console's: {lacks}."
+
+
+def require_own_tables(connection: Connection, script: ScriptDirectory) -> None:
+    """Raise Unavailable where tables of another program have names that pending steps need."""
+    if foreign := in_the_way(connection, script):
+        raise Unavailable(f"{foreign} {OWN_PLACE}. Nothing was changed.", code="schema_unclear")
 
 
 def migrations_folder() -> str:

@@ -78,6 +78,7 @@ def test_tables_of_another_program_with_the_names_of_ours_are_named_before_anyth
 
     told = flask_db(database_url, verb).stderr
 
+    assert "backup" not in told.lower()
     assert "Tables of another program have the names of the console's: users lacks account_id, created_at" in told
     assert OWN_PLACE in told
     assert set(schema_of(database_url)["tables"]) == {"users"}
