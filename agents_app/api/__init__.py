@@ -10,6 +10,7 @@ from agents_app.errors import NotSignedIn
 from agents_app.operations import tokens
 
 PREFIX = "/api/v1"
+MALFORMED = "The header Authorization must be the word Bearer, a space and the token alone: Bearer agc_…"
 BEARER = re.compile(r"bearer +(?P<token>[!-~]+) *", re.IGNORECASE)
 ENDPOINTS = (*agents.ENDPOINTS, *runtime.ENDPOINTS, *about.ENDPOINTS)
 
@@ -27,7 +28,10 @@ def init_app(app: Flask) -> None:
 
 def _authenticate() -> None:
     # The header alone: a cookie would let any page a person visits act for them.
-    found = BEARER.fullmatch(request.headers.get("Authorization", ""))
+    sent = request.headers.get("Authorization", "")
+    found = BEARER.fullmatch(sent)
+    if found is None and sent:
+        raise NotSignedIn(MALFORMED, code="token_missing")
     if found is None:
         raise NotSignedIn("Send an API token with the request: Authorization: Bearer agc_…", code="token_missing")
     g.actor = tokens.authenticate(found["token"], address=http.address(), request_id=g.request_id)

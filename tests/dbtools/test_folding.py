@@ -24,7 +24,8 @@ TABLE = sa.table("agents", sa.column("id", sa.Uuid()), sa.column("version", sa.I
 
 def insert_as_before(url: str, account_id: uuid.UUID, name: str) -> str:
     """A row as the release before wrote it, with a destination that its own first step left out."""
-    agent_id, config = uuid.uuid4(), json.dumps({"host": "D\u00e4ta.example.org", "dialect": "mysql", "database": "d"})
+    agent_id = uuid.uuid4()
+    config = json.dumps({"host": "D\u00e4ta.example.org", "dialect": "mysql", "database": "d", "username": "u"})
     plain = url.startswith("sqlite")
     ids = [one.hex if plain else str(one) for one in (agent_id, account_id)]
     columns = "id, account_id, name, connection_type, connection_config, created_at, name_key, search_text"
