@@ -13,11 +13,10 @@ NAME = "Caf\u00e9 \u041f\u0440\u0438\u0432\u0435\u0442 \U0001f600"
 AS_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ENCODINGS = {
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
-    "ascii": {"PYTHONIOENCODING": "ascii"},
-    "strict": {"PYTHONIOENCODING": "ascii:strict"},
+    "ASCII": {"PYTHONIOENCODING": "ascii:strict"},
     "C": AS_ASCII,
 }
-COMMANDS = ["agents list", "users list", "accounts list", "activity list", "db status", "agents list --account \u00f1"]
+COMMANDS = ["agents list", "activity list", "db status", "agents list --account \u00f1"]
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def test_every_command_prints_what_the_terminal_can_show(filled: Checkout, setti
             assert b"?????? ?" in printed.stdout
 
 
-@pytest.mark.parametrize("settings", ENCODINGS.values(), ids=ENCODINGS)
+@pytest.mark.parametrize("settings", [ENCODINGS["latin-1"], AS_ASCII], ids=["latin-1", "C"])
 def test_json_is_whole_in_every_encoding(filled: Checkout, settings: dict[str, str]) -> None:
     printed = run(filled, filled._command("agents", "list", "--json"), settings)
 
