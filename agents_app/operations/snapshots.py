@@ -20,10 +20,12 @@ from agents_app.schemas.choices import AgentStatus, ConnectionType
 from agents_app.schemas.fields import Schema, parse
 from agents_app.schemas.pem import without_private_keys
 from agents_app.schemas.rules import choice, line, uuid_text
+from agents_app.schemas.text import without_direction_marks
 
 T = TypeVar("T")
 
 UNREADABLE = "snapshot_unreadable"
+ON_ONE_LINE = ("name", "model_type", schema.CONFIG)
 
 
 class Circumstances(Schema):
@@ -46,12 +48,15 @@ def content(snapshot: Any) -> dict[str, Any]:
 
 def draft(snapshot: Any) -> schema.Draft:
     """The recorded content as a valid agent. Raises Conflict."""
-    return _valid(lambda: schema.new(content(snapshot)))
+    values = content(snapshot)
+    on_one_line = {name: without_direction_marks(values[name]) for name in ON_ONE_LINE}
+    return _valid(lambda: schema.new(values | on_one_line))
 
 
 def circumstances(snapshot: Any) -> Circumstances:
     """Status and making of the agent, as recorded. Raises Conflict."""
-    return _valid(lambda: parse(Circumstances, Circumstances.complete(_object(snapshot))))
+    then = without_direction_marks(Circumstances.complete(_object(snapshot)))
+    return _valid(lambda: parse(Circumstances, then))
 
 
 def records(snapshot: Any, wanted: schema.Draft) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import Any
 
 from agents_app.schemas.fields import EDGES, refuse
 
@@ -62,6 +63,15 @@ def normal_text(text: str) -> str:
 def composed(text: str) -> str:
     """A text in NFC; one that heaps marks on a letter is unchanged."""
     return unicodedata.normalize("NFC", text) if _is_orderly(text) else text
+
+
+def without_direction_marks(value: Any) -> Any:
+    """A value in JSON's types without the direction marks in its texts, which earlier releases took."""
+    if isinstance(value, dict):
+        return {name: without_direction_marks(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [without_direction_marks(member) for member in value]
+    return DIRECTION_MARKS.sub("", value) if isinstance(value, str) else value
 
 
 def spellings(text: str) -> list[str]:

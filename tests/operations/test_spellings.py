@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.db import db
-from agents_app.models import Account, Agent, User
+from agents_app.models import Account, Agent, AgentVersion, User
 from agents_app.operations import accounts, agent_reads, agents, passwords, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
@@ -83,6 +83,25 @@ def test_a_direction_mark_that_is_stored_stays_until_the_name_changes(console: F
 
     assert agents.update(admin, agent_id, {"name": "Sales \u202egpj", "description": "y"})
     assert agent_reads.read(admin, agent_id)["name"] == "Sales \u202egpj"
+
+
+def test_a_deleted_agent_whose_texts_had_direction_marks_comes_back_without_them(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin, name="Sales", model_type="gpt", connection_config={"database": "d"})
+    agents.disable(admin, agent_id, {"reason": "moving"})
+    agents.delete(admin, agent_id)
+    with db.transaction() as session:
+        last = session.scalars(
+            sa.select(AgentVersion).where(AgentVersion.agent_id == agent_id).order_by(AgentVersion.version)
+        ).all()[-1]
+        config = last.snapshot["connection_config"] | {"database": "\u202ed"}
+        marked = {"name": "\u202eSales", "model_type": "\u2066gpt\u2069", "status_reason": "\u202dmoving"}
+        last.snapshot = last.snapshot | marked | {"connection_config": config}
+
+    agents.restore_deleted(admin, agent_id)
+
+    found = agent_reads.read(admin, agent_id)
+    assert [found[name] for name in ("name", "model_type", "status_reason")] == ["Sales", "gpt", "moving"]
+    assert found["connection_config"]["database"] == "d"
 
 
 def test_pages_of_a_list_by_name_have_every_agent_once_whatever_its_spelling(console: Flask, admin: Actor) -> None:
