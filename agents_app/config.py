@@ -150,7 +150,7 @@ def value_files(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
     texts = _texts(environ, env_file, lambda _name, _sentence: None)
     found: dict[str, Path] = {}
     for name in (config_sources.ENV_FILE, *(f"{name}_FILE" for name in CHECKS)):
-        # What is wrong with one is told by `examine`.
+        # `examine` says what is wrong with one.
         with suppress(ConfigurationError):
             if path := config_sources.path_of(name, texts):
                 found[name] = path

@@ -22,7 +22,7 @@ from agents_app.errors import ConfigurationError
 from agents_app.similar_names import is_one_slip_from, looks_like
 
 Texts = dict[str, str]
-# Is told what is wrong: the name, and a sentence.
+# Called with a name that is wrong, and a sentence.
 Refuse = Callable[[str, str], object]
 
 # Names a file that stands above `.env`; `flask -e` does the same.

@@ -147,7 +147,7 @@ def test_files_that_others_can_read_or_change_are_named(on_sqlite: Patient, mode
 
 @contextmanager
 def another_user(*paths: Path) -> Iterator[None]:
-    """Be somebody who owns nothing here, as far as this process can."""
+    """Be a user who owns nothing here, as far as this process can."""
     if os.geteuid() != 0:
         modes = {path: path.stat().st_mode for path in paths}
         for path in paths:
@@ -163,7 +163,7 @@ def another_user(*paths: Path) -> Iterator[None]:
         os.setresuid(0, 0, 0)
 
 
-def test_somebody_who_may_not_read_the_file_is_told_to_be_another_user(on_sqlite: Patient) -> None:
+def test_a_user_who_may_not_read_the_file_is_sent_to_another_one(on_sqlite: Patient) -> None:
     for parent in (on_sqlite.folder, *on_sqlite.folder.parents):
         if parent.owner() == on_sqlite.folder.owner() and not parent.stat().st_mode & stat.S_IXOTH:
             parent.chmod(0o711)
