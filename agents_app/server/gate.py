@@ -6,7 +6,7 @@ bodies are read here, where waiting costs no thread.
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -61,6 +61,8 @@ class Gate:
                 await self._answer(scope, body, send)
         except Refused as refusal:
             scope["state"][REFUSED] = refusal.status
+            if refusal.status == 413 and _ends_the_connection(scope):
+                await self._read_past(receive)
             await self._answer(scope, b"", _closing(send) if _is_cut_off(scope, refusal) else send)
         except ClientGone:
             return
@@ -73,6 +75,13 @@ class Gate:
                 return await _read(scope, receive)
         except TimeoutError:
             raise Refused(408) from None
+
+    async def _read_past(self, receive: Any) -> None:
+        # A connection that ends with something unread is reset, and a proxy that still sends then loses the answer.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._body_s):
+                while (await receive()).get("more_body", False):
+                    pass
 
     @asynccontextmanager
     async def _place(self, scope: Scope) -> AsyncIterator[None]:
@@ -101,6 +110,13 @@ def _is_cut_off(scope: Scope, refusal: Refused) -> bool:
     # The server reads past the rest of a body that is too large, so that the client's next request works; but it cannot
     # know whether a client that asked first (Expect: 100-continue) sends one.
     return refusal.status in (400, 408) or any(name == b"expect" for name, _ in scope["headers"])
+
+
+def _ends_the_connection(scope: Scope) -> bool:
+    given = {name: value.lower() for name, value in scope["headers"]}
+    asked = given.get(b"connection", b"close" if scope["http_version"] == "1.0" else b"")
+    # A client that asks first sends nothing more once it is refused.
+    return b"close" in asked and b"expect" not in given
 
 
 def _closing(send: Any) -> Any:

@@ -165,6 +165,17 @@ def test_after_a_body_that_is_too_large_the_next_request_of_the_client_works(ser
     assert b'{"status":"ok"}' in second
 
 
+@pytest.mark.parametrize("framing", ["Content-Length: 8000000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("last", ["Connection: close", "Connection: Keep-Alive, close"])
+def test_a_client_that_sends_to_the_end_reads_that_its_body_is_too_large(
+    server: Served, framing: str, last: str
+) -> None:
+    size = 8_000_000
+    body = chunk(b"x" * size) + b"0\r\n\r\n" if "chunked" in framing else b"x" * size
+
+    assert status_of(server.ask(head("POST", "/api/v1/agents", framing, last) + body)) == 413
+
+
 @pytest.mark.parametrize("path", ["/api/v1/agents", "/sign-in", "/nowhere"])
 def test_after_a_refusal_the_next_request_of_the_client_works(server: Served, path: str) -> None:
     refused = head("POST", path, "Content-Length: 9") + b"no matter"
