@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from agents_app.schemas.addresses import NUMBER
 from agents_app.schemas.rules import ip_address, is_host_name
 
+NAME_MAX = 253
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<place>[^/?#\\]+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 PLACE = re.compile(r"(?P<host>\[[^\[\]]+\]|[^\[\]:@]+)(:(?P<port>[0-9]{0,5}))?")
@@ -63,7 +64,8 @@ def normal_host(text: str) -> str | None:
     """
     if address := ip_address(text):
         return address
-    name = _in_ascii(text)
+    # No host is longer, and turning letters into ASCII takes the square of their number.
+    name = _in_ascii(text) if len(text) <= NAME_MAX else ""
     # Browsers read a name that ends with a number as an IPv4 address in an odd spelling.
     if not is_host_name(name) or NUMBER.fullmatch(name.removesuffix(".").rpartition(".")[2]):
         return None

@@ -41,6 +41,8 @@ NONE = [
     "https://[fe80::1%25eth0]",
     "https://zero\u200bwidth.example",
     "https://a\u3002example",
+    # Its letters in ASCII take the square of its length.
+    "https://" + "\u00fc" * 100_000,
 ]
 SAME = {
     "https://a.example": [

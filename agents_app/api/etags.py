@@ -10,8 +10,9 @@ from collections.abc import Collection, Container
 from flask import Response, request
 
 # As Apache, Caddy and Jetty write it, perhaps one proxy behind another.
-CODING = r"(?:(?:--?|;)(?:x-)?(?:gzip|br|zstd|deflate|compress))*"
-TAG = re.compile(rf'(?:W/)?"(?P<text>[^"]*?){CODING}"', re.IGNORECASE)
+CODING = re.compile(r"(?:--?|;)(?:x-)?(?:gzip|br|zstd|deflate|compress)$", re.IGNORECASE)
+CODINGS_MAX = 4
+TAG = re.compile(r'(?:W/)?"(?P<text>[^"]{0,100})"', re.IGNORECASE)
 VERSION = re.compile(r"[1-9][0-9]{0,9}")
 EVERY_VERSION = range(1, 10**10)
 
@@ -52,4 +53,10 @@ def _versions(sent: list[str]) -> Collection[int]:
 
 
 def _texts(sent: list[str]) -> set[str]:
-    return {found["text"] for tag in sent if (found := TAG.fullmatch(tag))}
+    return {_without_codings(found["text"]) for tag in sent if (found := TAG.fullmatch(tag))}
+
+
+def _without_codings(text: str) -> str:
+    for _ in range(CODINGS_MAX):
+        text = CODING.sub("", text)
+    return text

@@ -50,6 +50,8 @@ STALE = {
             '"1-x"',
             '"-gzip"',
             '"' + "9" * 5_000 + '"',
+            # A search for the codings at its end took the square of its length.
+            '"1' + ";br" * 20_000 + '"',
         ],
         NO_TAG,
     ),

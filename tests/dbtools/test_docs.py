@@ -14,14 +14,13 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from alembic.script import ScriptDirectory
 
 from agents_app import dbtools
 from agents_app.database_url import ROOT
 from agents_app.operations import agents
 from tests import make, postgres
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import GUIDE, again_and_again, product, rows_of, run_sql
+from tests.dbtools.tools import GUIDE, again_and_again, head, product, rows_of, run_sql
 from tests.project import copy_project
 
 PAGE = (ROOT / "docs" / "migrations.md").read_text()
@@ -159,7 +158,7 @@ def _steps_after_head(url: str) -> tuple[str, list[Block], int]:
     is_sqlite = url.startswith("sqlite")
     steps = [step for step in STEPS if is_sqlite or "pg_trgm" not in step.text or postgres.offers(url, "pg_trgm")]
     later = next(number for number, step in enumerate(steps) if step.options.get("release") == "next")
-    return ScriptDirectory.from_config(product(url)).get_current_head() or "", steps, later
+    return head(), steps, later
 
 
 def _write(folder: Path, after: str, steps: list[Block], start: int) -> None:

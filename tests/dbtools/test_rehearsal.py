@@ -16,10 +16,10 @@ from agents_app.database_url import parse_url
 from agents_app.dbtools.rehearsal import Rehearsal, in_words, rehearse
 from agents_app.dbtools.scratch import scratch
 from tests import postgres
-from tests.dbtools.tools import product, rows_of, run_sql, schema_of
+from tests.dbtools.tools import head, product, rows_of, run_sql, schema_of
 from tests.project import copy_project
 
-HEAD = "a5ecd374ab0b"
+HEAD = head()
 BEHIND = "0f96d3b7e815"
 STEP = """
 import sqlalchemy as sa

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
@@ -63,6 +64,11 @@ def product(url: str, patience: dbtools.Patience = AT_ONCE) -> Config:
     config = dbtools.alembic_config(parse_url(url), patience)
     config.attributes["backup_folder"] = Path(os.environ["BACKUP_FOLDER"])
     return config
+
+
+def head() -> str:
+    """The revision of the newest step."""
+    return ScriptDirectory(str(ROOT / "migrations")).get_current_head() or ""
 
 
 class Project:
