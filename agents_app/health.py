@@ -22,6 +22,7 @@ def _readyz() -> Response:
     """Whether this process can do its work: database there, schema fits, key fits."""
     try:
         state = health.schema()
+        health.require_changes()
         wrong_key = None if state.pending else keys.wrong()
     except errors.Unavailable as error:
         return _health(503, error.code)

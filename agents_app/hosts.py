@@ -31,6 +31,8 @@ def check(*, is_open: bool) -> None:
     names = current_app.extensions["hosts"]
     if is_open or asked_host() in names:
         return
+    if asked_host() is None:
+        raise Malformed("The header Host of this request names no host, or a port that is none.")
     if known.public_url is None:
         raise Malformed(f"Without PUBLIC_URL this console is for its own machine only, at {known.base_url}.")
     if any(_host(name.strip()) in names for name in request.headers.get("X-Forwarded-Host", "").split(",")):

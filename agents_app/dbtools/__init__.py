@@ -13,6 +13,7 @@ from agents_app.dbtools.environment import run
 from agents_app.dbtools.flask_group import init_app
 from agents_app.dbtools.overview import Overview, overview
 from agents_app.dbtools.patience import Patience
+from agents_app.dbtools.read_only import require_changes
 from agents_app.dbtools.revision import Step
 from agents_app.dbtools.state import SchemaState, schema_state, upgrade_to_head
 
@@ -24,6 +25,7 @@ __all__ = [
     "alembic_config",
     "init_app",
     "overview",
+    "require_changes",
     "require_utf8",
     "run",
     "schema_state",

@@ -14,13 +14,14 @@ from sqlalchemy.engine import URL
 
 from agents_app.database_url import parse_url
 from agents_app.dbtools.backups import backup, restore
-from agents_app.dbtools.configuration import migration_url
+from agents_app.dbtools.configuration import console_url, migration_url
 from agents_app.dbtools.interruption import ending_in_order
 from agents_app.dbtools.putting_back import PutBack, put_back
 from agents_app.dbtools.refusals import in_plain_words
 from agents_app.dbtools.rehearsal import in_words, rehearse
 from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted
+from agents_app.dbtools.session import require_same_database
 from agents_app.dbtools.state import SchemaState
 
 KEYS_NOT_INCLUDED = "ENCRYPTION_KEYS and the other keys are not in it: keep a copy of them in another place."
@@ -118,6 +119,7 @@ def refusing() -> Iterator[URL]:
     url = migration_url(current_app)
     try:
         with in_plain_words(url):
+            require_same_database(url, console_url(current_app))
             yield url
     except CommandError as refusal:
         if click.get_current_context().params["as_json"]:

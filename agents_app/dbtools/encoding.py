@@ -29,6 +29,7 @@ def require_utf8(connection: Connection) -> None:
     remedy = NEW_FILE
     if connection.dialect.name == "postgresql":
         name = NAMES.quote(f"{connection.scalar(sa.text('SELECT current_database()'))}_utf8")
-        remedy = f"Make another one: CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"
+        role = NAMES.quote(str(connection.scalar(sa.text("SELECT current_user"))))
+        remedy = f"Make another one: CREATE DATABASE {name} OWNER {role} ENCODING 'UTF8' TEMPLATE template0"
     refusal = f"The database stores text as {found}, and the console needs UTF-8. {remedy}"
     raise Unavailable(refusal, code="database_encoding")

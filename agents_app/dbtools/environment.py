@@ -24,6 +24,7 @@ from agents_app.dbtools.refusals import in_one_line
 from agents_app.dbtools.revision import EMPTY
 from agents_app.dbtools.saving import Savings
 from agents_app.dbtools.say import say
+from agents_app.dbtools.session import require_same_database
 from agents_app.dbtools.state import require_own_revisions, require_own_tables
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
@@ -33,6 +34,10 @@ Settings = dict[str, Any]
 
 class Place(Protocol):
     """Where a command works where nobody said it to the command: the console's settings."""
+
+    @property
+    def database_url(self) -> URL:
+        """The database, as the console itself reaches it."""
 
     @property
     def migration_url(self) -> URL:
@@ -60,6 +65,7 @@ def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place])
             _write_script(url, settings)
         elif "destination_rev" in asked:
             # `upgrade`, `downgrade` and `stamp` go somewhere, the others only look.
+            require_same_database(url, _console_url(find_place))
             is_upgrade = asked["fn"].__name__ == "upgrade"
             if is_upgrade:
                 make_place(url)
@@ -76,6 +82,12 @@ def _url(find_place: Callable[[], Place]) -> URL:
     except ConsoleError as refusal:
         raise CommandError(refusal.detail) from refusal
     return url
+
+
+def _console_url(find_place: Callable[[], Place]) -> URL | None:
+    given = context.config.attributes
+    found: URL | None = given.get("console_url") if "database_url" in given else find_place().database_url
+    return found
 
 
 def _backup_folder(find_place: Callable[[], Place]) -> Path | None:

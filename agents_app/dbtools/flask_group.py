@@ -11,7 +11,7 @@ from flask_migrate import Migrate
 from agents_app.database_url import ROOT
 from agents_app.db import db
 from agents_app.dbtools import backup_commands, deploy_commands, look_commands
-from agents_app.dbtools.configuration import BACKUPS, SETTINGS, migration_url
+from agents_app.dbtools.configuration import BACKUPS, SETTINGS, console_url, migration_url
 from agents_app.dbtools.say import say
 
 
@@ -24,6 +24,7 @@ def init_app(app: Flask) -> None:
     def _configure(config: Any) -> Any:
         config.toml_file_name = str(SETTINGS)
         config.attributes["database_url"] = migration_url(app)
+        config.attributes["console_url"] = console_url(app)
         config.attributes["backup_folder"] = app.config.get("BACKUP_FOLDER", BACKUPS)
         return config
 

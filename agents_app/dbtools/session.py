@@ -1,14 +1,18 @@
 """What holds in the console's own sessions: limits, a pooler in between, the database that migrations reach too."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psycopg2
 import sqlalchemy as sa
+from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
 
 from agents_app.database_session import SessionFacts, database_identity, mode_of_pooler, session_facts
 from agents_app.db import engine_options
+from agents_app.dbtools.connections import looking_anywhere
 from agents_app.dbtools.refusals import place
 from agents_app.dbtools.status import Problem
 
@@ -51,6 +55,19 @@ def console_session(url: URL, direct: Connection) -> ConsoleSession | None:
     if pooler == "transaction" and direct.engine.url == url:
         problems.append(Problem(TRANSACTION_MODE, DIRECT, "database.pooler"))
     return ConsoleSession(pooler, facts.statement_timeout, facts.lock_timeout, tuple(problems))
+
+
+def require_same_database(url: URL, console: URL | None) -> None:
+    """Refuse to work on another database than the console's own. Raises CommandError.
+
+    Where the console's cannot be reached, as while its pooler is away, nothing is compared.
+    """
+    if console is None or console == url or url.get_backend_name() != "postgresql":
+        return
+    with suppress(DBAPIError), looking_anywhere(console) as one, looking_anywhere(url) as other:
+        if database_identity(one) != database_identity(other):
+            problem = _another(other)
+            raise CommandError(f"{problem.what} {problem.do}")
 
 
 def _another(direct: Connection) -> Problem:

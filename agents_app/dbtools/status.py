@@ -14,6 +14,7 @@ from agents_app.dbtools.autogenerate import our_tables
 from agents_app.dbtools.drift import drift
 from agents_app.dbtools.dump_scope import dump_scope
 from agents_app.dbtools.encoding import encoding_of, require_utf8
+from agents_app.dbtools.read_only import why_read_only
 from agents_app.dbtools.refusals import place
 from agents_app.dbtools.revision import OWN_PLACE, Step
 from agents_app.dbtools.say import counted
@@ -92,6 +93,8 @@ def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaDat
     problems = [*_encoding_problems(connection), *_head_problems(script)]
     problems += _schema_problems(connection, state, script, differences, ours)
     problems += (_postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, ours)
+    # What hinders the pending steps is said before them.
+    problems.sort(key=lambda problem: problem.code == PENDING)
     return Status(
         url=place(connection.engine.url),
         server=f"{'PostgreSQL' if is_postgresql else 'SQLite'} {_version(connection)}",
@@ -159,6 +162,8 @@ def _sqlite_problems(connection: Connection, _folder: str, _ours: frozenset[str]
 
 
 def _postgresql_problems(connection: Connection, folder: str, ours: frozenset[str]) -> Iterator[Problem]:
+    if why := why_read_only(connection):
+        yield Problem(*why, "database.read_only")
     yield from _dump_problems(connection, folder)
     if not connection.scalar(sa.text(MAY_CREATE)):
         yield Problem("This role may not make tables here.", grant(connection, "CREATE"), "database.rights")

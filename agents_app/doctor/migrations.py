@@ -31,6 +31,7 @@ FINE = {
         "database.limits": "A statement ends after {statement_timeout}, waiting for a lock after {lock_timeout}.",
         "database.pooler": "{pooler}.",
         SAME: "{url} leads to the same database.",
+        "database.read_only": "The database takes changes.",
         "database.rights": "The role {role} may make and change the console's tables.",
         "database.structure": "Indexes and constraints are whole.",
         "backups.possible": "A backup can be taken, with pg_dump {pg_dump}.",

@@ -16,6 +16,12 @@ def schema() -> SchemaState:
         return schema_state(connection)
 
 
+def require_changes() -> None:
+    """Raise Unavailable where the database takes no changes: it is a standby, or its sessions are read only."""
+    with db.reading() as connection:
+        dbtools.require_changes(connection)
+
+
 def overview(actor: Actor) -> dbtools.Overview:
     """Where the schema is, what is pending with its SQL and warnings, and what differs. Raises Forbidden, Unavailable.
 

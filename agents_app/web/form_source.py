@@ -39,6 +39,8 @@ def refusal_of_page(*, is_proven: bool) -> Refusal | None:
     if request.method in READING or not _is_from_another_origin():
         return None
     known, origin = settings().base_url, _origin()
+    # Who says that the page is another site's may say nothing more of it than this console's own address.
+    origin = None if origin == settings().origin else origin
     if origin and (is_proven or origin.host == hosts.asked_host()):
         sentence = (
             f"Nothing was done: the console is known as {known}, and the page of this form was opened as {origin}. "

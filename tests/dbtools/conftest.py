@@ -34,9 +34,10 @@ def flask_db(tmp_path: Path) -> Flasks:
     """Types `flask db ...` for a database; nothing but its URL and the folder of backups is set."""
     assert models
 
-    def types(url: str, *words: str, project: Project | None = None) -> Result:
+    def types(url: str, *words: str, project: Project | None = None, direct: str | None = None) -> Result:
         app = Flask("operator")
         app.config |= {"SQLALCHEMY_DATABASE_URI": parse_url(url), "BACKUP_FOLDER": tmp_path / "backups"}
+        app.config["MIGRATION_URL"] = direct
         db.init_app(app)
         dbtools.init_app(app)
         if project is not None:

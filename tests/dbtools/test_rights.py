@@ -51,6 +51,20 @@ def test_a_session_that_may_not_write_is_named(postgres_url: str, flask_db: Flas
     _is_told(flask_db(postgres_url, verb), "in a read-only transaction.", "SET default_transaction_read_only = off;")
 
 
+def test_a_database_that_takes_no_changes_is_not_called_well(
+    postgres_schema_url: str, flask_db: Flasks, open_console: OpenConsole
+) -> None:
+    name = parse_url(postgres_schema_url).database
+    run_sql(postgres_schema_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    told = flask_db(postgres_schema_url, "status")
+
+    assert "The database takes no changes: default_transaction_read_only is on (set by: database)." in told.output
+    assert f"ALTER ROLE {_role(postgres_schema_url)} SET default_transaction_read_only = off;" in told.output
+    answer = open_console(postgres_schema_url).test_client().get("/readyz")
+    assert (answer.status_code, answer.json) == (503, {"status": "database_read_only"})
+
+
 @pytest.mark.parametrize(
     ("change", "cause", "advice"),
     [

@@ -1,0 +1,61 @@
+"""MIGRATION_DATABASE_URL is another address of the console's database: no command works on a database beside it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.dbtools.conftest import Flasks
+from tests.dbtools.tools import rows_of, schema_of
+from tests.project import shared_copy
+
+ANOTHER = "leads to another database than DATABASE_URL, or to another schema."
+VERBS = [
+    ("upgrade",),
+    ("downgrade", "-1"),
+    ("stamp", "head"),
+    ("deploy", "--no-backup"),
+    ("deploy", "--dry-run"),
+    ("backup",),
+    ("rehearse",),
+]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_another_database_than_the_console_s_is_not_worked_on(
+    postgres_url: str, postgres_schema_url: str, flask_db: Flasks, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    for console, other in ((postgres_url, postgres_schema_url), (postgres_schema_url, postgres_url)):
+        before = schema_of(other)
+
+        told = flask_db(console, *words, direct=other)
+
+        assert told.exit_code != 0
+        assert ANOTHER in told.output
+        assert schema_of(other) == before
+    assert not (tmp_path / "backups").exists()
+
+
+def test_plain_alembic_refuses_it_too(postgres_url: str, postgres_schema_url: str) -> None:
+    addresses = {"DATABASE_URL": postgres_schema_url, "MIGRATION_DATABASE_URL": postgres_url}
+
+    told = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        check=False,
+        cwd=shared_copy(),
+        env={**os.environ, **addresses},
+        capture_output=True,
+        text=True,
+    )
+
+    assert told.returncode != 0
+    assert ANOTHER in told.stdout + told.stderr
+    assert rows_of(postgres_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+def test_the_same_database_by_another_address_is_worked_on(postgres_url: str, flask_db: Flasks) -> None:
+    other_address = f"{postgres_url}&application_name=direct"
+
+    assert flask_db(postgres_url, "upgrade", direct=other_address).exit_code == 0
