@@ -158,7 +158,7 @@ def test_a_plan_ends_with_1_where_it_is_dangerous(flask_db: Flasks, schema_url: 
     assert flask_db(schema_url, "plan").exit_code == 0
     run_sql(schema_url, "INSERT INTO encryption_keys VALUES ('k1', 'x', '2026-01-01 00:00:00')")
 
-    run = flask_db(schema_url, "plan", "-2", "--json")
+    run = flask_db(schema_url, "plan", "-3", "--json")
 
     assert run.exit_code == 1
     (finding,) = [
