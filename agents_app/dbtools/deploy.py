@@ -17,6 +17,7 @@ from agents_app.dbtools.encoding import require_utf8
 from agents_app.dbtools.interruption import ending_in_order
 from agents_app.dbtools.patience import Patience
 from agents_app.dbtools.plan import Plan, plan
+from agents_app.dbtools.read_only import require_changes
 from agents_app.dbtools.saving import shown
 from agents_app.dbtools.say import counted, say
 from agents_app.dbtools.state import require_own_tables
@@ -50,6 +51,7 @@ def prospect(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool 
     script = ScriptDirectory.from_config(config)
     with looking(url) as connection:
         require_utf8(connection)
+        require_changes(connection)
         require_own_tables(connection, script)
         steps = plan(connection, script)
         found = _problems(connection, script, metadata, backs_up=backs_up)

@@ -43,12 +43,15 @@ def test_a_role_that_may_not_read_is_given_the_statement(
         make_account(app)
 
 
-@pytest.mark.parametrize("verb", ["upgrade", "deploy"])
-def test_a_session_that_may_not_write_is_named(postgres_url: str, flask_db: Flasks, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [("upgrade", "in a read-only transaction."), ("deploy", "The database takes no changes: ")],
+)
+def test_a_session_that_may_not_write_is_named(postgres_url: str, flask_db: Flasks, verb: str, words: str) -> None:
     name = parse_url(postgres_url).database
     run_sql(postgres_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
 
-    _is_told(flask_db(postgres_url, verb), "in a read-only transaction.", "SET default_transaction_read_only = off;")
+    _is_told(flask_db(postgres_url, verb), words, "SET default_transaction_read_only = off;")
 
 
 def test_a_database_that_takes_no_changes_is_not_called_well(
