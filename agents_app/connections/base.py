@@ -1,13 +1,13 @@
 """What every declaration of a connection type has. Pure data: how a type is tried lives in `probes/`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import ClassVar
 
-from agents_app.schemas.addresses import Parts
+from agents_app.schemas.addresses import Reader
 from agents_app.schemas.fields import Schema, field_notes
 
-Readers = Mapping[str, Callable[[str], Parts | None]]
+Readers = Mapping[str, Reader]
 
 
 class Connection(Schema):

@@ -19,7 +19,9 @@ SCHEMES = {
     **dict.fromkeys(("mssql", "sqlserver"), "mssql"),
     **dict.fromkeys(("http", "https", "tcp"), ""),
 }
-SETTING = re.compile(r"""(?:export\s+)?[A-Z][A-Z0-9_]*=\s*(?=["']?[a-z][a-z0-9+.:-]*://)""")
+# Nobody writes a longer address, and a longer text is not searched: strangers may send it.
+ADDRESS_MAX = 4_000
+SETTING = re.compile(r"""\A(?:export\s+)?[A-Z][A-Z0-9_]*=\s*(?=["']?[a-z][a-z0-9+.:-]*://)""")
 PLACE = re.compile(
     r"""
     ((?P<protocol>tcp|np|lpc):)? ((?P<login>[^/\\\s]+)@)? (?P<host>\[[0-9A-Fa-f:.]+\]|[^:,/\\\s\[\]@]+)
@@ -67,6 +69,9 @@ class Parts:
     """The named instance of SQL Server, for which there is no field: it is reached by its port."""
 
 
+Reader = Callable[[str], Parts | None]
+
+
 def host_name() -> Rule:
     """One DNS name in ASCII, or one IP address, in lower case; of a whole address it is said what goes where."""
 
@@ -74,7 +79,7 @@ def host_name() -> Rule:
         text = clean_text(visible(unwrapped(checked_text(value))), most=4 * HOST_MAX, one_line=True)
         if host := _host(text):
             return host
-        _refuse_address(read_database(text))
+        _refuse_address(parts_of(text, read_database))
         if len(text) > HOST_MAX:
             raise refuse(f"Use at most {HOST_MAX} characters.")
         raise refuse(naming(A_HOST, text))
@@ -82,22 +87,25 @@ def host_name() -> Rule:
     return Rule(check, {"maxLength": HOST_MAX})
 
 
-def no_address(rule: Rule, read: Callable[[str], Parts | None]) -> Rule:
+def no_address(rule: Rule, read: Reader) -> Rule:
     """The same rule, but of a whole address it is said what goes where."""
 
     def check(value: object) -> object:
-        _refuse_address(read(value) if isinstance(value, str) else None)
+        _refuse_address(parts_of(value, read) if isinstance(value, str) else None)
         return rule.check(value)
 
     return Rule(check, rule.schema)
+
+
+def parts_of(text: str, read: Reader) -> Parts | None:
+    """What `read` finds in a text; None also where it is longer than any address."""
+    return read(text) if len(text) <= ADDRESS_MAX else None
 
 
 def read_connection_string(text: str) -> Parts | None:
     """The parts of a URL or of a list of settings; None where the text is neither."""
     text = unwrapped(SETTING.sub("", unwrapped(text), count=1))
     text = re.sub(r"\Ajdbc:", "", text, flags=re.IGNORECASE)
-    if len(text) > 4_000:
-        return None
     if "://" in text:
         return _read_url(text)
     return _parts(_said(_pairs(text))) if "=" in text else None

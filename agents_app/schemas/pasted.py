@@ -16,6 +16,8 @@ QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "\u2018": "\
 BRACKETS = {"{": "}", "(": ")", "[": "]"}
 # Deeper than this nobody wraps a value, and each layer costs a copy of a long text.
 LAYERS = 4
+# A longer text is no key: it is left as it is, for its length to be refused.
+READ_MAX = 4_000
 # A text with two quotes has them around itself; with four they stand around a name and its value.
 QUOTED = 2
 DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
@@ -58,6 +60,8 @@ def read_uuid(text: str) -> str | None:
 
 def bare_key(text: str) -> str:
     """A key without the name of its setting or header, the word Bearer, and quotes."""
+    if len(text) > READ_MAX:
+        return text
     # Both are tried twice: the quotes may stand around the key alone, or around the name too.
     for _ in range(2):
         text = text.strip(UNSEEN)

@@ -155,8 +155,10 @@ def of_this_request() -> Unsent | None:
     form = FORMS.get(request.endpoint or "")
     if form is None:
         return None
-    values = _typed_now() if form.is_kept else []
-    return Unsent(request.endpoint or "", _address(form), _owner_of_page(), values)
+    owner = _owner_of_page()
+    # What a stranger sends is kept for nobody, so it is not read either.
+    values = _typed_now() if form.is_kept and owner else []
+    return Unsent(request.endpoint or "", _address(form), owner, values)
 
 
 def csrf_value(user_id: UUID | None) -> str:

@@ -6,7 +6,7 @@ Its password goes nowhere: the input for it says that it must be typed.
 from werkzeug.datastructures import MultiDict
 
 from agents_app.connections import TYPES, Connection
-from agents_app.schemas.addresses import Parts, instance_sentence, without_password
+from agents_app.schemas.addresses import Parts, instance_sentence, parts_of, without_password
 from agents_app.schemas.choices import ConnectionType
 from agents_app.schemas.fields import field_notes
 
@@ -29,7 +29,7 @@ def _split_one(sent: FormData, kind: ConnectionType) -> list[str]:
     """Split the addresses of one type's panel; answers what to say."""
     declaration = TYPES[kind]
     before = {name: sent.get(f"{kind}-{name}", "") for name in declaration.model_fields}
-    found = {name: parts for name, read in declaration.addresses.items() if (parts := read(before[name]))}
+    found = {name: parts for name, read in declaration.addresses.items() if (parts := parts_of(before[name], read))}
     unread = {name: without_password(before[name]) for name in declaration.addresses if name not in found}
     is_hidden = any(text != before[name] for name, text in unread.items())
     after = unread | dict.fromkeys(found, "")

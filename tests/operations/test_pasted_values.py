@@ -10,7 +10,9 @@ from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import agents as schema
 from agents_app.schemas import people
+from agents_app.schemas.addresses import parts_of, read_connection_string, read_database
 from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.schemas.dataset_addresses import read_dataset
 from agents_app.schemas.fields import parse
 from tests import pem
 from tests.make import agent_values
@@ -181,3 +183,18 @@ def test_parameters_before_a_key_are_no_part_of_it() -> None:
     draft = drafted(auth_method="certificate", certificate_pem=pem.certificate(), private_key_pem=before + key)
 
     assert draft.secrets[f"/{CONFIG}/private_key_pem"] == key
+
+
+@pytest.mark.parametrize("text", ["A" * 900_000, "A=" * 450_000, "a={b;" * 180_000, "://" * 300_000])
+def test_a_value_longer_than_any_address_is_refused_by_its_length_without_a_search(text: str) -> None:
+    assert {parts_of(text, read) for read in (read_connection_string, read_database, read_dataset)} == {None}
+    for name in ("host", "database"):
+        with pytest.raises(InvalidInput) as refusal:
+            drafted(**{name: text})
+        assert refusal.value.fields[0][1].startswith("Use at most ")
+
+
+def test_the_name_of_a_setting_is_looked_for_at_the_beginning_only() -> None:
+    for text in ("A" * 900_000, "export " + "A" * 900_000):
+        assert read_connection_string(text) is None
+    assert read_connection_string("A X=postgresql://h.example.org/d") is None
