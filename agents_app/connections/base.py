@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import ClassVar
 
-from agents_app.schemas.addresses import Reader
+from agents_app.schemas.address_rules import Reader
 from agents_app.schemas.fields import Schema, field_notes
-
-Readers = Mapping[str, Reader]
 
 
 class Connection(Schema):
@@ -19,7 +17,7 @@ class Connection(Schema):
     """The groups of fields that are folded away, by name, with their headings."""
     title_fields: ClassVar[tuple[str, ...]]
     """The fields that a list shows, the most telling first."""
-    addresses: ClassVar[Readers] = {}
+    addresses: ClassVar[Mapping[str, Reader]] = {}
     """The fields into which people paste a whole address, with what reads it."""
 
     @classmethod

@@ -1,12 +1,13 @@
 """The connection type DB: a database reached by host, port and a login."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import model_validator
 
-from agents_app.connections.base import Connection, Readers
-from agents_app.schemas.addresses import host_name, no_address, read_connection_string, read_database
+from agents_app.connections.base import Connection
+from agents_app.schemas.address_rules import DATABASE, HOST, Reader, database_name, host_name
 from agents_app.schemas.fields import field
 from agents_app.schemas.pem import certificates
 from agents_app.schemas.rules import choice, line, lines, secret, whole, yes_or_no
@@ -43,7 +44,7 @@ class DatabaseConnection(Connection):
     summary: ClassVar[str] = "PostgreSQL, MySQL or SQL Server, by user name and password"
     groups: ClassVar[dict[str, str]] = {"tls": "TLS", "limits": "Limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
-    addresses: ClassVar[Readers] = {"host": read_database, "database": read_connection_string}
+    addresses: ClassVar[Mapping[str, Reader]] = {"host": HOST, "database": DATABASE}
 
     dialect: Annotated[Dialect, choice(Dialect)] = field(
         "Database server",
@@ -56,7 +57,7 @@ class DatabaseConnection(Connection):
     port: Annotated[int | None, whole("Port", 1, 65535)] = field(
         "Port", "Empty means the server's usual one.", default=None, destination=True, width=6
     )
-    database: Annotated[str, no_address(line(128), read_connection_string)] = field("Database name", destination=True)
+    database: Annotated[str, database_name(128)] = field("Database name", destination=True)
     username: Annotated[str, line(128)] = field("User name", "Use a read-only login.", destination=True)
     password: Annotated[str | None, secret(PASSWORD_MAX)] = field("Password", default=None, secret=True)
     sslmode: Annotated[SslMode, choice(SslMode)] = field(

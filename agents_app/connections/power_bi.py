@@ -1,14 +1,14 @@
 """The connection type POWERBI: one dataset in one workspace, reached by a service principal."""
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import model_validator
 
-from agents_app.connections.base import Connection, Readers
-from agents_app.schemas.addresses import no_address
-from agents_app.schemas.dataset_addresses import read_dataset
+from agents_app.connections.base import Connection
+from agents_app.schemas.address_rules import DATASET, Reader, no_dataset
 from agents_app.schemas.fields import Rule, field, refuse
 from agents_app.schemas.pasted import naming, read_uuid, unwrapped, visible
 from agents_app.schemas.pem import certificates, private_key
@@ -77,9 +77,9 @@ class PowerBiConnection(Connection):
     summary: ClassVar[str] = "A dataset in a workspace, by service principal"
     groups: ClassVar[dict[str, str]] = {"certificate": "Certificate", "limits": "Cloud, limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
-    addresses: ClassVar[Readers] = dict.fromkeys(("tenant_id", "workspace_id", "dataset_id"), read_dataset)
+    addresses: ClassVar[Mapping[str, Reader]] = dict.fromkeys(("tenant_id", "workspace_id", "dataset_id"), DATASET)
 
-    tenant_id: Annotated[str, no_address(Rule(_tenant, {"maxLength": 253}), read_dataset)] = field(
+    tenant_id: Annotated[str, no_dataset(Rule(_tenant, {"maxLength": 253}))] = field(
         "Tenant ID", "UUID or domain, from the overview page of Microsoft Entra.", destination=True, span=6
     )
     client_id: Annotated[str, uuid_text()] = field(
@@ -91,8 +91,8 @@ class PowerBiConnection(Connection):
     client_secret: Annotated[str | None, Rule(_client_secret, {"maxLength": SECRET_MAX, "writeOnly": True})] = field(
         "Client secret", "The secret's value, not its ID.", default=None, secret=True
     )
-    workspace_id: Annotated[str, no_address(uuid_text(), read_dataset)] = field("Workspace ID", destination=True)
-    dataset_id: Annotated[str, no_address(uuid_text(), read_dataset)] = field("Dataset ID", destination=True)
+    workspace_id: Annotated[str, no_dataset(uuid_text())] = field("Workspace ID", destination=True)
+    dataset_id: Annotated[str, no_dataset(uuid_text())] = field("Dataset ID", destination=True)
     credential_expires_at: Annotated[date | None, day()] = field(
         "Credential expires on", "The day the secret or certificate ends, as YYYY-MM-DD.", default=None
     )

@@ -1,16 +1,14 @@
-"""Whole addresses, as other programs write them: which part belongs in which field. A host is what is left."""
+"""Whole addresses, as other programs write them: which part belongs in which field."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from agents_app.schemas.fields import Rule, refuse
-from agents_app.schemas.pasted import naming, unwrapped, visible
+from agents_app.schemas.pasted import unwrapped
 from agents_app.schemas.rules import ip_address, is_host_name
-from agents_app.schemas.text import checked_text, clean_text
 
-HOST_MAX, PORT_MAX = 253, 65_535
+PORT_MAX = 65_535
 # What the system's resolver would read as an IPv4 address in one of its odd spellings.
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 SCHEMES = {
@@ -19,13 +17,11 @@ SCHEMES = {
     **dict.fromkeys(("mssql", "sqlserver"), "mssql"),
     **dict.fromkeys(("http", "https", "tcp"), ""),
 }
-# Nobody writes a longer address, and a longer text is not searched: strangers may send it.
-ADDRESS_MAX = 4_000
 SETTING = re.compile(r"""\A(?:export\s+)?[A-Z][A-Z0-9_]*=\s*(?=["']?[a-z][a-z0-9+.:-]*://)""")
 PLACE = re.compile(
     r"""
     ((?P<protocol>tcp|np|lpc):)? ((?P<login>[^/\\\s]+)@)? (?P<host>\[[0-9A-Fa-f:.]+\]|[^:,/\\\s\[\]@]+)
-    (\\(?P<instance>[\w$\#-]+))? ([:,]\s?(?P<port>[0-9]{1,5}))? (/(?P<database>[^/?\#\s]*))?
+    (\\(?P<instance>[\w$\#-]+))? ([:,]\s?(?P<port>[0-9]{1,5}))? (/(?P<database>[^/?\#\s@]*))?
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -49,12 +45,6 @@ TLS = {
     **dict.fromkeys(("verifyfull", "verifyidentity"), "verify-full"),
 }
 YES, NO = {"true", "yes", "mandatory", "strict"}, {"false", "no", "optional"}
-PASSWORD = re.compile(r"\b(password|pwd)\s?=", re.IGNORECASE)
-
-A_HOST = "Write one host name or IP address, such as db.example.org."
-# What a refusal calls the parts whose values it does not repeat: where an address is not written as it must be, they
-# may hold a piece of its password.
-NOT_REPEATED = {"database": "its database name", "username": "its user name", "sslmode": "its TLS mode"}
 
 
 @dataclass(frozen=True)
@@ -69,37 +59,13 @@ class Parts:
     """The named instance of SQL Server, for which there is no field: it is reached by its port."""
 
 
-Reader = Callable[[str], Parts | None]
-
-
-def host_name() -> Rule:
-    """One DNS name in ASCII, or one IP address, in lower case; of a whole address it is said what goes where."""
-
-    def check(value: object) -> str:
-        text = clean_text(visible(unwrapped(checked_text(value))), most=4 * HOST_MAX, one_line=True)
-        if host := _host(text):
-            return host
-        _refuse_address(parts_of(text, read_database))
-        if len(text) > HOST_MAX:
-            raise refuse(f"Use at most {HOST_MAX} characters.")
-        raise refuse(naming(A_HOST, text))
-
-    return Rule(check, {"maxLength": HOST_MAX})
-
-
-def no_address(rule: Rule, read: Reader) -> Rule:
-    """The same rule, but of a whole address it is said what goes where."""
-
-    def check(value: object) -> object:
-        _refuse_address(parts_of(value, read) if isinstance(value, str) else None)
-        return rule.check(value)
-
-    return Rule(check, rule.schema)
-
-
-def parts_of(text: str, read: Reader) -> Parts | None:
-    """What `read` finds in a text; None also where it is longer than any address."""
-    return read(text) if len(text) <= ADDRESS_MAX else None
+def read_host(text: str) -> str | None:
+    """The host name or IP address that a text is, in its usual spelling; None where it is none."""
+    host = text.lower()
+    if address := ip_address(host):
+        return address
+    is_number = NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2])
+    return host if is_host_name(host) and not is_number else None
 
 
 def read_connection_string(text: str) -> Parts | None:
@@ -116,63 +82,27 @@ def read_database(text: str) -> Parts | None:
     if found := read_connection_string(text):
         return found
     bare = unwrapped(text)
-    return None if _host(bare) else _parts({"host": bare})
-
-
-def without_password(text: str) -> str:
-    """A text up to what may be a password in an address that cannot be read."""
-    if found := PASSWORD.search(text):
-        text = text[: found.end()]
-    login = text.rpartition("@")[0]
-    colon = login.find(":", login.find("://") + 1)
-    return text if colon < 0 else text[: colon + 1]
-
-
-def sentence(parts: Parts) -> str:
-    """What to do with an address that was sent in place of one of its parts. Never repeats a password."""
-    told = [f"{NOT_REPEATED.get(name, value)} in {name}" for name, value in parts.values.items()]
-    told += ["its password in password"] if parts.has_password else []
-    some, last = ", ".join(told[:-1]), told[-1]
-    return f"This is a whole address: put {f'{some} and {last}' if some else last}.{instance_sentence(parts)}"
-
-
-def instance_sentence(parts: Parts) -> str:
-    """What to do about a named instance, with a space in front; empty where there is none or its port is known."""
-    is_known = not parts.instance or "port" in parts.values
-    return "" if is_known else f" The instance {parts.instance} has no field: put its port in port."
-
-
-def _refuse_address(parts: Parts | None) -> None:
-    if parts:
-        raise refuse(sentence(parts))
-
-
-def _host(text: str) -> str | None:
-    host = text.lower()
-    if address := ip_address(host):
-        return address
-    is_number = NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2])
-    return host if is_host_name(host) and not is_number else None
+    return None if read_host(bare) else _parts({"host": bare})
 
 
 def _parts(said: Mapping[str, str], *, has_password: bool = False) -> Parts | None:
     """The parts of an address whose `host` may still have a port, a login and more at it; None where it is no host."""
     found = PLACE.fullmatch(said.get("host", ""))
-    host = _host(found["host"]) if found else None
+    host = read_host(found["host"]) if found else None
     port = (found["port"] if found else "") or said.get("port", "")
     if not found or not host or not re.fullmatch("[0-9]{0,5}", port) or not 0 < int(port or 1) <= PORT_MAX:
         return None
-    user, _, password = (found["login"] or "").partition(":")
+    user, is_secret = _login(found["login"] or "")
     is_sql_server = found["protocol"] or found["instance"]
     values = {
         "dialect": said.get("dialect") or ("mssql" if is_sql_server else ""),
         "host": host,
         "port": port,
         "database": said.get("database") or unquote(found["database"] or ""),
-        "username": said.get("username") or unquote(user),
+        "username": said.get("username") or user,
         "sslmode": said.get("sslmode", ""),
     }
-    is_secret = has_password or bool(password or said.get("password"))
+    is_secret = is_secret or has_password or bool(said.get("password"))
     return Parts(_filled(values), is_secret, "more" in said, found["instance"] or "")
 
 
@@ -186,12 +116,19 @@ def _read_url(text: str) -> Parts | None:
         return None
     login, _, place = head.rpartition("@")
     authority, _, path = place.partition("/")
-    user, _, password = login.partition(":")
+    user, is_secret = _login(login)
     if not dialect:
-        return _parts(_filled({"host": authority, "more": path + more}), has_password=bool(password))
-    said = {"dialect": dialect, "host": authority, "database": unquote(path.strip("/")), "username": unquote(user)}
+        return _parts(_filled({"host": authority, "more": path + more}), has_password=is_secret)
+    said = {"dialect": dialect, "host": authority, "database": unquote(path.strip("/")), "username": user}
     pairs = _pairs(more) if cut and cut[0] == ";" else parse_qsl(more)
-    return _parts(_filled(said) | _said(pairs) | {"dialect": dialect}, has_password=bool(password))
+    return _parts(_filled(said) | _said(pairs) | {"dialect": dialect}, has_password=is_secret)
+
+
+def _login(text: str) -> tuple[str, bool]:
+    """The user name of a login, and whether a password follows it: no user name is taken to have a colon or a slash."""
+    plain = unquote(text)
+    user = re.split("[:/]", plain, maxsplit=1)[0]
+    return user, len(plain) > len(user) + 1
 
 
 def _filled(values: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import wtforms
 
+from agents_app.schemas.address_rules import Reader
 from agents_app.schemas.fields import is_empty
 from agents_app.schemas.pem import without_private_keys
 
@@ -88,6 +89,20 @@ class Input(wtforms.Field):
 
 class Text(Input, wtforms.StringField):
     """A line of text, or digits: whether they are a number is for the schema to say."""
+
+
+class Address(Text):
+    """A text in whose place a whole address may be pasted, with a password."""
+
+    def __init__(self, spec: Spec, reader: Reader, **options: Any) -> None:
+        super().__init__(spec, **options)
+        self.reader = reader
+
+    @property
+    def text(self) -> str:
+        """What is stored, or what was typed without what may be a password: that was refused."""
+        text = super().text
+        return text if self.data == self.object_data else self.reader.shown(text)
 
 
 class LongText(Input, wtforms.TextAreaField):

@@ -126,7 +126,7 @@ class AgentForm(ConsoleForm):
 
     def __init__(self, formdata: FormData | None = None, agent: Mapping[str, Any] | None = None) -> None:
         stored = agent or {}
-        formdata, self.split = whole_addresses.split(formdata)
+        formdata, self.split = whole_addresses.split(formdata, stored.get(CONFIG))
         super().__init__(formdata, data=stored)
         self.panels: dict[ConnectionType, PanelForm] = {}
         for kind in TYPES:

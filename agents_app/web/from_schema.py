@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from agents_app.connections import Connection
 from agents_app.schemas.fields import field_notes
-from agents_app.web.fields import SPAN, SPAN_NARROW, SPAN_WHOLE, Check, Choice, Lines, Pem, Secret, Spec, Text
+from agents_app.web.fields import SPAN, SPAN_NARROW, SPAN_WHOLE, Address, Check, Choice, Lines, Pem, Secret, Spec, Text
 
 
 def make(model: type[BaseModel], name: str, **changes: Any) -> Any:
@@ -24,6 +25,8 @@ def make(model: type[BaseModel], name: str, **changes: Any) -> Any:
         return Choice(spec, default=default)
     if info.annotation == list[str]:
         return Lines(spec, default=default)
+    if issubclass(model, Connection) and name in model.addresses:
+        return Address(spec, model.addresses[name], default=default)
     return Pem(spec) if notes.get("kind") == "pem" else Text(spec, default=default)
 
 

@@ -180,8 +180,8 @@ def secret_names() -> set[str]:
 def _typed_now() -> list[tuple[str, str]]:
     hidden = secret_names()
     # An address may have a password in it.
-    sent, _ = whole_addresses.split(request.form)
-    given = [(name, value) for name, value in (sent or request.form).items(multi=True) if name not in {CSRF, *hidden}]
+    sent = whole_addresses.without_passwords(whole_addresses.split(request.form)[0] or request.form)
+    given = [(name, value) for name, value in sent.items(multi=True) if name not in {CSRF, *hidden}]
     # A private key that was pasted into a public field is a secret all the same.
     shown = [(name, without_private_keys(value)) for name, value in given]
     lost = {name for name in hidden if request.form.get(name)} | {name for name, _ in set(given) - set(shown)}

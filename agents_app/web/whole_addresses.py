@@ -3,10 +3,14 @@
 Its password goes nowhere: the input for it says that it must be typed.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from werkzeug.datastructures import MultiDict
 
 from agents_app.connections import TYPES, Connection
-from agents_app.schemas.addresses import Parts, instance_sentence, parts_of, without_password
+from agents_app.schemas.address_rules import instance_sentence
+from agents_app.schemas.addresses import Parts
 from agents_app.schemas.choices import ConnectionType
 from agents_app.schemas.fields import field_notes
 
@@ -16,31 +20,48 @@ LEFT_OUT = "What else the address said has no field here and was left out."
 FormData = MultiDict[str, str]
 
 
-def split(sent: FormData | None) -> tuple[FormData | None, list[str]]:
-    """What was sent, with whole addresses split into their inputs, and what to say of those of the chosen type."""
+def split(sent: FormData | None, stored: Mapping[str, Any] | None = None) -> tuple[FormData | None, list[str]]:
+    """What was sent, with whole addresses split into their inputs, and what to say of those of the chosen type.
+
+    What an agent of that type has `stored` already is left as it is.
+    """
     if sent is None:
         return None, []
     split_up: FormData = MultiDict(sent.items(multi=True))
-    said: dict[str, list[str]] = {kind: _split_one(split_up, kind) for kind in TYPES}
-    return split_up, said.get(sent.get("connection_type", ""), [])
+    chosen = sent.get("connection_type", "")
+    said: dict[str, list[str]] = {kind: _split_one(split_up, kind, stored or {}) for kind in TYPES}
+    return split_up, said.get(chosen, [])
 
 
-def _split_one(sent: FormData, kind: ConnectionType) -> list[str]:
+def without_passwords(sent: FormData) -> FormData:
+    """What was sent, without what may be a password in addresses that cannot be read."""
+    shown: FormData = MultiDict(sent.items(multi=True))
+    for kind, declaration in TYPES.items():
+        for name, reader in declaration.addresses.items():
+            texts = sent.getlist(f"{kind}-{name}")
+            cut = [reader.shown(text) for text in texts]
+            shown.setlist(f"{kind}-{name}", cut)
+            if cut != texts:
+                shown[f"{kind}-password-typed"] = "y"
+    return shown
+
+
+def _split_one(sent: FormData, kind: ConnectionType, stored: Mapping[str, Any]) -> list[str]:
     """Split the addresses of one type's panel; answers what to say."""
     declaration = TYPES[kind]
     before = {name: sent.get(f"{kind}-{name}", "") for name in declaration.model_fields}
-    found = {name: parts for name, read in declaration.addresses.items() if (parts := parts_of(before[name], read))}
-    unread = {name: without_password(before[name]) for name in declaration.addresses if name not in found}
-    is_hidden = any(text != before[name] for name, text in unread.items())
-    after = unread | dict.fromkeys(found, "")
+    pasted = {name: before[name] for name in declaration.addresses if before[name] != stored.get(name)}
+    found = {name: parts for name, text in pasted.items() if (parts := declaration.addresses[name].parts(text))}
+    after = dict.fromkeys(found, "")
     for parts in found.values():
         after |= parts.values
     for name, text in after.items():
         sent[f"{kind}-{name}"] = text
-    if is_hidden or any(parts.has_password for parts in found.values()):
+    if any(parts.has_password for parts in found.values()):
         sent[f"{kind}-password"], sent[f"{kind}-password-act"] = "", "replace"
         sent[f"{kind}-password-typed"] = "y"
-    return _sentences(declaration, list(found.values()), before | dict.fromkeys(found, "")) if found else []
+    replaced = before | {name: reader.shown(before[name]) for name, reader in declaration.addresses.items()}
+    return _sentences(declaration, list(found.values()), replaced | dict.fromkeys(found, "")) if found else []
 
 
 def _sentences(declaration: type[Connection], found: list[Parts], before: dict[str, str]) -> list[str]:

@@ -10,9 +10,9 @@ from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import agents as schema
 from agents_app.schemas import people
-from agents_app.schemas.addresses import parts_of, read_connection_string, read_database
+from agents_app.schemas.address_rules import DATABASE, DATASET, HOST, UNREAD
+from agents_app.schemas.addresses import read_connection_string
 from agents_app.schemas.agents import API_KEY, CONFIG
-from agents_app.schemas.dataset_addresses import read_dataset
 from agents_app.schemas.fields import parse
 from tests import pem
 from tests.make import agent_values
@@ -65,6 +65,22 @@ HOSTS = {
     "a comma": "db.example.org,",
     "capitals": "DB.Example.org\u200b",
 }
+UNREAD_ADDRESSES = [
+    "postgres://u:geheim-7@h1,h2/db",
+    "postgresql://u:geheim-7@h:99999/db",
+    "postgresql://u:ab?geheim-7@h/db",
+    "postgresql://u%3Ageheim-7@h1,h2/db",
+    "Server=h;Database=d;User Id=u;Password=a;geheim-7;",
+    "host=h password='geheim-7' x",
+    "redis://:geheim-7@h",
+    "mongodb+srv://u:geheim-7@h/db",
+    "jdbc:oracle:thin:u/geheim-7@h:1521:x",
+    'psql "host=h password=geheim-7"',
+    "PGPASSWORD=geheim-7 psql -h h",
+    '{"host":"h","password":"geheim-7"}',
+    "pass\u200bword: geheim-7",
+    "Pwd = geheim-7",
+]
 PASSWORDS = [
     "Ab***9!",
     " geheim ",
@@ -187,7 +203,7 @@ def test_parameters_before_a_key_are_no_part_of_it() -> None:
 
 @pytest.mark.parametrize("text", ["A" * 900_000, "A=" * 450_000, "a={b;" * 180_000, "://" * 300_000])
 def test_a_value_longer_than_any_address_is_refused_by_its_length_without_a_search(text: str) -> None:
-    assert {parts_of(text, read) for read in (read_connection_string, read_database, read_dataset)} == {None}
+    assert {reader.parts(text) for reader in (HOST, DATABASE, DATASET)} == {None}
     for name in ("host", "database"):
         with pytest.raises(InvalidInput) as refusal:
             drafted(**{name: text})
@@ -198,3 +214,36 @@ def test_the_name_of_a_setting_is_looked_for_at_the_beginning_only() -> None:
     for text in ("A" * 900_000, "export " + "A" * 900_000):
         assert read_connection_string(text) is None
     assert read_connection_string("A X=postgresql://h.example.org/d") is None
+
+
+@pytest.mark.parametrize("text", UNREAD_ADDRESSES)
+@pytest.mark.parametrize("name", ["host", "database"])
+def test_an_address_that_cannot_be_read_is_refused_and_never_repeated(name: str, text: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        drafted(**{name: text})
+
+    assert refusal.value.fields == [(f"/{CONFIG}/{name}", UNREAD)]
+    assert "geheim" not in (HOST if name == "host" else DATABASE).shown(text)
+
+
+def test_a_login_before_a_host_is_refused_as_an_address() -> None:
+    for text in ("u:geheim-7@h,h2", "u/geheim-7@h x"):
+        with pytest.raises(InvalidInput) as refusal:
+            drafted(host=text)
+        assert refusal.value.fields == [(f"/{CONFIG}/host", UNREAD)]
+        assert HOST.shown(text) == ""
+
+
+@pytest.mark.parametrize("name", ["sales:2024@eu", "password", "a=b", "sales@eu", "c:/data/sales.fdb"])
+def test_a_database_name_may_have_the_signs_of_an_address(name: str) -> None:
+    assert drafted(database=name).config["database"] == name
+
+
+@pytest.mark.parametrize("login", ["u%3Ageheim-7", "u:geheim-7", "u/geheim-7", "u%2Fgeheim-7"])
+def test_no_password_is_read_as_part_of_a_user_name(login: str) -> None:
+    for text in (f"postgresql://{login}@h.example.org/d", f"Server={login}@h.example.org;Database=d"):
+        parts = HOST.parts(text)
+        if parts is None:
+            continue
+        assert parts.has_password
+        assert parts.values["username"] == "u"

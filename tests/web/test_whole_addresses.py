@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from agents_app.db import db
+from agents_app.models import Agent
 from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
@@ -19,6 +21,7 @@ SECRET = "geheim-7"
 NEW = {"name": "Sales", "connection_type": "DB", "DB-dialect": "postgresql", "DB-sslmode": "require"}
 LEFT = {"DB-row_limit": "1000", "DB-statement_timeout_ms": "30000", "DB-connect_timeout_s": "10"}
 URL = f"postgresql://reader:{SECRET}@db.example.org:5433/sales?sslmode=verify-full&application_name=x"
+UNREAD = [f"postgres://u:{SECRET}@h,h2/db", f"redis://:{SECRET}@h:6379/0", f"Password={SECRET}"]
 ADDRESSES: dict[str, tuple[str, dict[str, str]]] = {
     "a URL": (
         URL,
@@ -112,6 +115,50 @@ def test_the_password_of_an_address_that_cannot_be_read_is_not_shown_either(cons
         assert page.root.one(id="DB-host-error")
 
 
+@pytest.mark.parametrize(
+    "text", [f"postgres://u:{SECRET}@h,h2/db", f"redis://:{SECRET}@h:6379/0", f"Password={SECRET}"]
+)
+@pytest.mark.parametrize("name", ["host", "database"])
+def test_an_address_that_cannot_be_read_is_refused_and_no_piece_of_it_is_saved(
+    console: Flask, admin: Actor, name: str, text: str
+) -> None:
+    rest = {"DB-host": "h.example.org", "DB-database": "d", "DB-username": "u", "DB-password": "typed-0123456789"}
+    visitor = Visitor(console, admin)
+
+    page = sent(visitor, **{**rest, f"DB-{name}": text})
+    again = sent(visitor, **{**rest, f"DB-{name}": value(page, name)})
+
+    for shown in (page, again):
+        assert "This looks like an address, and it cannot be read." in shown.root.one(id=f"DB-{name}-error").text
+        assert SECRET not in shown.html
+    with console.app_context():
+        assert agent_reads.listing(admin, listing.parse({})).items == []
+
+
+def test_what_was_replaced_is_said_without_its_password(console: Flask, admin: Actor) -> None:
+    page = sent(Visitor(console, admin), **{"DB-host": URL, "DB-database": f"postgres://u:{SECRET}@h,h2/db"})
+
+    assert SECRET not in page.html
+
+
+@pytest.mark.parametrize("stored", ["sales:2024@eu", f"postgres://u:{SECRET}@h,h2/db", "host=h.example.org dbname=d"])
+def test_a_stored_value_stays_as_it_is(console: Flask, admin: Actor, stored: str) -> None:
+    agent_id = make_agent(console, admin)
+    with console.app_context(), db.transaction() as session:
+        agent = session.get(Agent, agent_id)
+        assert agent
+        agent.connection_config = {**agent.connection_config, "database": stored}
+    visitor = Visitor(console, admin)
+    form = fields_of(Page(visitor.ask("GET", f"/agents/{agent_id}/edit")).form(f"/agents/{agent_id}/edit"))
+
+    answer = visitor.ask("POST", f"/agents/{agent_id}/edit", {**form, "name": "Renamed"})
+
+    assert answer.status_code == 303
+    with console.app_context():
+        found = agent_reads.read(admin, agent_id)
+    assert (found["name"], found["connection_config"]["database"]) == ("Renamed", stored)
+
+
 def test_an_instance_is_said_to_need_its_port(console: Flask, admin: Actor) -> None:
     page = sent(Visitor(console, admin), **{"DB-host": "h.example.org\\SQLEXPRESS"})
 
@@ -145,7 +192,7 @@ def test_a_stored_agent_takes_an_address_the_same_way(console: Flask, admin: Act
 
 
 def test_no_password_of_an_address_is_kept_where_the_session_ended(console: Flask, admin: Actor) -> None:
-    for text in (URL, f"Server=a b;Password={SECRET};c"):
+    for text in (URL, f"Server=a b;Password={SECRET};c", f"u/{SECRET}@h:1", f"psql postgresql://u%3A{SECRET}@h,i"):
         browser = browser_of(admin, console)
         values = fields_of(browser.get("/agents/new").form("/agents/new"))
         values["DB-host"] = text
