@@ -20,7 +20,7 @@ from agents_app.schemas.pem import without_private_keys
 # How many rows one statement looks at, and one transaction changes.
 BATCH = 1_000
 # What every private key in PEM has; the database sends only the rows with it.
-MARK = "PRIVATE"
+MARK = "-----"
 
 
 @dataclass

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from agents_app.schemas.fields import EDGES
 from agents_app.schemas.text import INVISIBLE, place_of
+from agents_app.schemas.text import UNSEEN as NO_WIDTH
 
 # Marks that say how neighbours are written stand at the ends of what is copied from a page or a dialog.
 UNSEEN = EDGES + "\u00ad\u034f\u061c\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -46,8 +47,10 @@ def unwrapped(text: str, *, brackets: bool = False) -> str:
 
 
 def visible(text: str) -> str:
-    """A text without the format characters within it."""
-    return "".join(char for char in text if unicodedata.category(char) != "Cf")
+    """A text without the signs within it that have no width: format characters and the like."""
+    if text.isascii():
+        return text
+    return "".join(char for char in NO_WIDTH.sub("", text) if unicodedata.category(char) != "Cf")
 
 
 def read_uuid(text: str) -> str | None:

@@ -19,9 +19,8 @@ CERTIFICATES = re.compile(r"(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]+\n)+--
 ONE_KEY = re.compile("|".join(BLOCK.format(label=f"{kind}PRIVATE KEY") for kind in ("", "RSA ", "EC ", "ENCRYPTED ")))
 ENCRYPTED = re.compile(r"BEGIN ENCRYPTED|\nProc-Type: 4,ENCRYPTED\n")
 # From the first line to the last one, or to the end where the last one is missing.
-GAP = r"\s\u00ad\u200b-\u200f\u2060\ufeff"
-LABEL = rf"[A-Z0-9{GAP}]{{0,40}}PRIVATE[{GAP}]{{1,9}}KEY[A-Z0-9{GAP}]{{0,40}}-----"
-ANY_KEY = re.compile(rf"-----BEGIN[{GAP}]{LABEL}.*?(-----END[{GAP}]{LABEL}\s*|\Z)", re.DOTALL)
+LABEL = r"[A-Z0-9\s]{0,40}PRIVATE\s{0,9}KEY[A-Z0-9\s]{0,40}-----"
+ANY_KEY = re.compile(rf"-----BEGIN{LABEL}.*?(-----END{LABEL}\s*|\Z)", re.DOTALL)
 EDGE = re.compile(r"-----(BEGIN|END) ([A-Z0-9 ]{1,60})-----")
 HEADERS = re.compile(r"\s*Proc-Type: ?4, ?ENCRYPTED\s+DEK-Info: ?([A-Z0-9-]{1,40}),([0-9A-Fa-f]{1,64})\s")
 # In front of some keys; it says again what the key says.
@@ -78,7 +77,11 @@ def without_private_keys(value: Any) -> Any:
         return {name: without_private_keys(member) for name, member in value.items()}
     if isinstance(value, list):
         return [without_private_keys(member) for member in value]
-    return ANY_KEY.sub("", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    # As the fields read a text: signs that cannot be seen hide no key.
+    seen = visible(value)
+    return ANY_KEY.sub("", seen) if ANY_KEY.search(seen) else value
 
 
 def _clean(value: object) -> str:

@@ -15,7 +15,7 @@ MARKS_MAX = 30
 # The blocks of accents. The vowel signs of Indic and the voice marks of Japanese are letters, and stand in others.
 ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 # Choices among the shapes of one sign, and letters of no width that are no format characters to Unicode.
-UNSEEN = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u115f\u1160]")
+UNSEEN = re.compile("[\u034f\ufe00-\ufe0f\U000e0100-\U000e01ef\u115f\u1160]")
 # Letters that Unicode does not take apart, as people without them on their keyboard type them.
 PLAIN = str.maketrans(
     {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t"}

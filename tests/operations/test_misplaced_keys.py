@@ -179,3 +179,18 @@ def test_a_private_key_is_recognised_by_every_label_that_was_taken(label: str) -
     certificate = pem.certificate()
 
     assert without_private_keys(f"{certificate}-----BEGIN {label}-----\nQUJD\n-----END {label}-----\n") == certificate
+
+
+@pytest.mark.parametrize("sign", ["\u00ad", "\u2060", "\u200b", "\u061c", "\u034f", "\ufe0f"])
+@pytest.mark.parametrize(
+    "label", ["PRI{}VATE KEY", "PRIVATE K{}EY", "PRIVATE{}KEY", "EC {}PRIVATE KEY", "PRIVATE KEY{}"]
+)
+def test_a_sign_that_cannot_be_seen_hides_no_private_key(app: Flask, admin: Actor, sign: str, label: str) -> None:
+    key = pem.private_key().replace("PRIVATE KEY", label.format(sign))
+
+    with pytest.raises(InvalidInput) as refusal:
+        make_agent(app, admin, connection_config={"ssl_root_cert": key})
+
+    assert "A private key does not belong in the field" in refusal.value.fields[0][1]
+    assert without_private_keys(key) == ""
+    assert without_private_keys("a\u00adb") == "a\u00adb"
