@@ -18,8 +18,7 @@ from agents_app.models import Account, User, UserSession
 from agents_app.operations import events, form_keys, guesses, passwords
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role
-from agents_app.schemas.people import normal_email
-from agents_app.schemas.text import composed, spellings
+from agents_app.schemas.people import email_spellings, normal_email
 
 # How much older than the truth "last seen" may be: one write a minute, not one a request.
 TOUCH_EVERY = timedelta(minutes=1)
@@ -52,10 +51,11 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
     Raises NotSignedIn, and Throttled after too many wrong guesses. A wrong guess is an event.
     """
     # What no database takes is in nobody's address.
-    email = normal_email(email[:1_000]).replace("\0", "?").encode(errors="replace").decode()
+    typed = email[:1_000].replace("\0", "?").encode(errors="replace").decode()
+    email = normal_email(typed)
     attempt_id = guesses.count(email, address)
     with db.reading() as connection:
-        theirs = sa.select(User.id, User.password_hash).where(User.email.in_(spellings(email)))
+        theirs = sa.select(User.id, User.password_hash).where(User.email.in_(email_spellings(typed)))
         row = connection.execute(theirs.order_by((User.email == email).desc()).limit(1)).one_or_none()
     # Outside of any transaction: this takes tens of milliseconds, also for an unknown address.
     if not passwords.is_right(row.password_hash if row else None, password) or row is None:
@@ -203,7 +203,7 @@ def _was_started(session_id: str, values: Mapping[str, Any], address: str) -> bo
     mine = theirs.where(UserSession.digest == digest(session_id), UserSession.created_at > since, User.is_active)
     with db.reading() as connection:
         row = connection.execute(mine).one_or_none()
-    if row is None or normal_email(str(values.get("email", row.email))[:1_000]) != composed(row.email):
+    if row is None or row.email not in email_spellings(str(values.get("email", row.email))[:1_000]):
         return False
     # No way around the limit on wrong guesses.
     attempt_id = guesses.count(row.email, address)

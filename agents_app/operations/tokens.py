@@ -24,8 +24,7 @@ from agents_app.operations.guesses import source_of
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Door, Role, Scope
 from agents_app.schemas.fields import parse
-from agents_app.schemas.people import TokenValues, normal_email
-from agents_app.schemas.text import spellings
+from agents_app.schemas.people import TokenValues, email_spellings
 
 TOUCH_EVERY = timedelta(minutes=1)
 FAILURE_WINDOW = timedelta(minutes=1)
@@ -215,7 +214,7 @@ def _maker(session: Session, actor: Actor, checked: TokenValues, email: str | No
     if set(checked.scopes) == {Scope.RUNTIME}:
         return None
     people = sa.select(User.id).where(User.account_id == actor.account_id, User.is_active)
-    wanted = User.email.in_(spellings(normal_email(email))) if email else User.role == Role.ADMIN
+    wanted = User.email.in_(email_spellings(email)) if email else User.role == Role.ADMIN
     found = session.scalars(people.where(wanted)).all()
     if len(found) == 1:
         return found[0]

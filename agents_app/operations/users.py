@@ -13,8 +13,8 @@ from agents_app.operations import events, guesses, passwords, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.choices import Role
 from agents_app.schemas.fields import parse
-from agents_app.schemas.people import NewPasswordValues, RoleValues, normal_email
-from agents_app.schemas.text import composed, spellings
+from agents_app.schemas.people import NewPasswordValues, RoleValues, email_spellings
+from agents_app.schemas.text import composed
 
 NO_USER = "There is no person with this id."
 NO_ADDRESS = "Nobody in this account has this address."
@@ -42,7 +42,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
 def id_of(actor: Actor, email: str) -> UUID:
     """The id of the person in the account with this address. Raises Forbidden, NotFound."""
     actor.require("users.manage")
-    mine = sa.select(User.id).where(User.email.in_(spellings(normal_email(email))), User.account_id == actor.account_id)
+    mine = sa.select(User.id).where(User.email.in_(email_spellings(email)), User.account_id == actor.account_id)
     with db.reading() as connection:
         found = connection.scalar(mine)
     if found is None:

@@ -9,10 +9,10 @@ from pydantic import AfterValidator, ValidationInfo
 from agents_app.schemas import limits
 from agents_app.schemas.choices import Role, Scope
 from agents_app.schemas.common_passwords import is_common
-from agents_app.schemas.fields import Rule, Schema, field, refuse
+from agents_app.schemas.fields import EDGES, Rule, Schema, field, refuse
 from agents_app.schemas.pasted import read_uuid, unwrapped
 from agents_app.schemas.rules import choice, line, whole
-from agents_app.schemas.text import clean_text, composed
+from agents_app.schemas.text import clean_text, composed, spellings
 
 # A host without a dot, such as localhost, has mailboxes too.
 EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;.]+(\.[^\s@<>\"(),:;.]+)*")
@@ -29,6 +29,14 @@ def normal_email(text: str) -> str:
     bare = unwrapped(named[1]) if (named := NAMED.fullmatch(bare)) else bare
     is_link = bare[:7].lower() == "mailto:"
     return composed(bare[7:].partition("?")[0] if is_link else bare).casefold()
+
+
+def email_spellings(text: str) -> list[str]:
+    """An address in the spellings in which this and earlier releases may have stored it, the usual one first.
+
+    0.1.0 stored what was typed without composing its letters or removing what a mail program writes around it.
+    """
+    return list(dict.fromkeys([*spellings(normal_email(text)), text.strip(EDGES).casefold()]))
 
 
 def _email(value: object) -> str:

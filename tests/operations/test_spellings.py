@@ -151,6 +151,17 @@ def test_a_password_and_an_address_are_right_in_each_spelling(console: Flask, st
     assert not passwords.is_right(old["password_hash"], password.casefold())
 
 
+@pytest.mark.parametrize("stored", ["u\u0308\u00fc{}@example.org", "'u\u0308{}@example.org'"])
+def test_who_signed_in_at_the_release_before_signs_in_with_what_was_typed_there(console: Flask, stored: str) -> None:
+    person = make_user(console)
+    email = stored.format(person.user_id)
+    old = {"password_hash": passwords.HASHER.hash("ein Satz 27 lang"), "email": email}
+    with db.transaction() as session:
+        session.execute(sa.update(User).where(User.id == person.user_id).values(**old))
+
+    assert sessions.sign_in(f" {email.upper()}", "ein Satz 27 lang", **NO_VISITOR)
+
+
 def test_an_account_is_named_at_the_terminal_in_each_spelling(console: Flask, admin: Actor) -> None:
     name = f"Z\u00fcrich {admin.account_id}"
     with db.transaction() as session:
