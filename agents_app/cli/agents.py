@@ -17,7 +17,7 @@ from agents_app.cli.console import (
     say,
     say_done,
 )
-from agents_app.cli.options import options_of
+from agents_app.cli.options import Id, options_of
 from agents_app.operations import agent_reads
 from agents_app.operations import agents as operations
 from agents_app.operations.agent_states import replaced_reason
@@ -28,7 +28,7 @@ HEADINGS = ("ID", "STATUS", "TYPE", "UPDATED (UTC)", "MODEL", "NAME")
 
 agents = ConsoleGroup("agents", help="List, show, create, change and delete agents.")
 
-agent_id = click.argument("agent_id", metavar="ID", type=click.UUID)
+agent_id = click.argument("agent_id", metavar="ID", type=Id())
 version_option = click.option(
     "--version", type=int, metavar="NUMBER", help="Refuse when the agent is at another version by now."
 )

@@ -4,17 +4,30 @@ from collections.abc import Callable
 from datetime import date
 from enum import StrEnum
 from typing import Any, NoReturn, TypeVar, get_args, get_origin
+from uuid import UUID
 
 import click
 
 from agents_app.connections import TYPES
 from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.schemas.fields import Schema, field_notes
+from agents_app.schemas.pasted import read_uuid
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 KINDS = {bool: "true|false", int: "NUMBER", date: "YYYY-MM-DD"}
 NEVER = "A secret is never given as an option, where other programs and the shell's history would see it. {instead}"
+
+
+class Id(click.ParamType[UUID]):
+    """A UUID in any of its spellings, as it is pasted."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> UUID:
+        """The UUID; a usage error where the text is none."""
+        found = read_uuid(str(value))
+        return UUID(found) if found else self.fail(f"{value!r} is not a valid UUID.", param, ctx)
 
 
 def options_of(

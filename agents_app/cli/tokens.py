@@ -6,6 +6,7 @@ from uuid import UUID
 import click
 
 from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_listing, say
+from agents_app.cli.options import Id
 from agents_app.operations import tokens as operations
 
 HEADINGS = ("ID", "BEGINS WITH", "SCOPES", "EXPIRES (UTC)", "LAST USED (UTC)", "MADE FOR", "NAME")
@@ -41,7 +42,7 @@ def list_(account: str | None, *, as_json: bool) -> None:
 
 
 @tokens.command()
-@click.argument("token_id", metavar="ID", type=click.UUID)
+@click.argument("token_id", metavar="ID", type=Id())
 @account_option
 def revoke(account: str | None, token_id: UUID) -> None:
     """End a token at once."""

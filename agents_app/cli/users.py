@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_listing, say, say_done
-from agents_app.cli.options import options_of
+from agents_app.cli.options import Id, options_of
 from agents_app.operations import invitations
 from agents_app.operations import users as operations
 from agents_app.schemas.people import RoleValues
@@ -53,7 +53,7 @@ def invitations_(account: str | None, *, as_json: bool) -> None:
 
 
 @users.command()
-@click.argument("invitation_id", metavar="ID", type=click.UUID)
+@click.argument("invitation_id", metavar="ID", type=Id())
 @account_option
 def withdraw(account: str | None, invitation_id: UUID) -> None:
     """Make a link to join useless."""

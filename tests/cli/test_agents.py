@@ -380,3 +380,11 @@ def test_a_list_for_people_says_in_columns_what_it_found(terminal: Terminal) -> 
     assert heading.startswith("ID ")
     assert row.split("  ")[0] == str(agent_id)
     assert row.endswith("Umsätze 会社")
+
+
+@pytest.mark.parametrize("spelled", ["{{{}}}", "\ufeff{}", "{}\u200b", "urn:uuid:{}", '"{}",'])
+def test_an_id_is_taken_in_every_spelling_and_what_is_none_is_refused(terminal: Terminal, spelled: str) -> None:
+    agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
+
+    assert terminal("agents", "show", spelled.format(agent_id)).exit_code == 0
+    assert terminal("agents", "show", spelled.format("x")).exit_code == 2
