@@ -122,6 +122,9 @@ def examine(environ: Mapping[str, str] | None = None, env_file: Path | None = RO
         # What the environment says is known all the same.
         texts = _texts(environ, None, wrong.setdefault)
     for name, check in CHECKS.items():
+        # A text that is unclear where it stands is not used.
+        if wrong.keys() & {name, f"{name}_FILE"}:
+            continue
         with _noting(wrong, name):
             if text := config_sources.text_of(name, texts):
                 known[name.lower()] = _check(name, check, text)

@@ -228,6 +228,21 @@ def test_every_slip_in_a_name_and_every_unclear_value_is_found_in_one_look(tmp_p
     assert CANARY not in str(wrong)
 
 
+def test_a_value_that_is_unclear_where_it_stands_is_not_checked_and_not_used(tmp_path: Path) -> None:
+    lines = ["BIND=${HOST}:80", "WORKERS=2", "WORKERS=none", "SECRET_KEY=${KEY}", f"TOKEN_DAYS_FILE={tmp_path}/${{X}}"]
+    (tmp_path / ".env").write_text("\n".join(lines))
+
+    found, wrong = examine({}, tmp_path / ".env")
+
+    assert {name: sentence.partition(".env")[0] for name, sentence in wrong.items()} == {
+        "BIND": "BIND in ",
+        "WORKERS": "WORKERS is set twice in ",
+        "SECRET_KEY": "SECRET_KEY in ",
+        "TOKEN_DAYS_FILE": "TOKEN_DAYS_FILE in ",
+    }
+    assert (found.bind, found.workers, found.secret_key, found.token_days) == (("127.0.0.1", 8000), 1, None, 90)
+
+
 def test_every_wrong_key_is_found_in_one_look() -> None:
     weak = {"SECRET_KEY": "short", "ENCRYPTION_KEYS": "k1:none"}
 
