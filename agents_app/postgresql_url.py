@@ -27,6 +27,15 @@ NOT_AN_ADDRESS = (
 )
 NO_DATABASE = "must name the database; write postgresql://user:password@host:5432/dbname."
 
+# Names are shown. A `/` in a password may end it too early, and so may an address inside another one: the rest would be
+# read as a name. A user may be `name@server`, and a host that begins with @ is an abstract socket.
+NO_NAMES = {
+    "dbname": ("a database name", re.compile(r"@|://|=")),
+    "user": ("a user name", re.compile(r"://|:.*@", re.DOTALL)),
+    "host": ("a host", re.compile(r"://|[^,]@")),
+}
+NO_NAME = "has {} that holds a piece of another address; in a password write %2F for / and %40 for @."
+
 # What libpq itself would refuse only when it connects.
 CHOICES = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
@@ -111,6 +120,7 @@ def _url(found: Mapping[str, str], root: Path) -> URL:
         raise ValueError(NO_DATABASE)
     if any("\0" in value for value in given.values()):
         raise ValueError("holds a zero byte (%00), which PostgreSQL does not take.")
+    _check_names(given)
     _check_values(given)
     given |= {name: _absolute(given[name], root) for name in FILES if name in given}
     user, password, database = (given.pop(name, None) for name in ("user", "password", "dbname"))
@@ -119,6 +129,12 @@ def _url(found: Mapping[str, str], root: Path) -> URL:
     if PLAIN_HOST.fullmatch(host or "-") and "," not in port:
         return url.set(host=host or None, port=int(port) if port else None)
     return url.update_query_dict({"host": host, **({"port": port} if port else {})})
+
+
+def _check_names(given: Parameters) -> None:
+    for name, (called, sign) in NO_NAMES.items():
+        if sign.search(given.get(name, "")):
+            raise ValueError(NO_NAME.format(called))
 
 
 def _check_values(given: Parameters) -> None:
