@@ -167,11 +167,11 @@ def test_a_private_key_is_taken_in_its_own_field(app: Flask, admin: Actor, form:
 
 
 def test_a_chain_of_certificates_is_taken(app: Flask, admin: Actor) -> None:
-    chain = pem.certificate("leaf") + "\n" + pem.certificate("root")
+    leaf, root = pem.certificate("leaf"), pem.certificate("root")
 
-    agent_id = make_agent(app, admin, connection_config={"ssl_root_cert": f"  {chain}\n\n"})
+    agent_id = make_agent(app, admin, connection_config={"ssl_root_cert": f"  {leaf}\n{root}\n\n"})
 
-    assert agent_reads.read(admin, agent_id)["connection_config"]["ssl_root_cert"] == chain
+    assert agent_reads.read(admin, agent_id)["connection_config"]["ssl_root_cert"] == leaf + root
 
 
 @pytest.mark.parametrize("label", ["PGP PRIVATE KEY BLOCK", "PRIVATE  KEY", "PRIVATE KEY ", "OPENSSH PRIVATE KEY"])
