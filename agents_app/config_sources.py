@@ -14,8 +14,10 @@ from io import StringIO
 from pathlib import Path
 
 import click
+from dotenv import dotenv_values, find_dotenv
 from dotenv.parser import Binding, parse_stream
 from flask.cli import FlaskGroup
+from flask.helpers import get_load_dotenv
 
 from agents_app.database_url import ROOT
 from agents_app.errors import ConfigurationError
@@ -29,6 +31,8 @@ Refuse = Callable[[str, str], object]
 ENV_FILE = "FLASK_ENV_FILE"
 # The first variable that `flask` sets, before it reads files.
 SET_BY_FLASK = "FLASK_RUN_FROM_CLI"
+# The environment with which the process was started.
+STARTED_WITH = Path("/proc/self/environ")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 VARIABLE = re.compile(r"\$\{[^}]*\}")
 NOT_REPLACED = "${...}, which is not replaced. Write the value itself, or single quotes around it if it is meant so."
@@ -44,16 +48,36 @@ def environment() -> Mapping[str, str]:
     root = context.find_root() if context else None
     if root is None or not isinstance(root.command, FlaskGroup) or SET_BY_FLASK not in os.environ:
         return os.environ
-    # The environment keeps the order in which names were set, so all of them stand behind the first.
-    names = list(os.environ)
-    for name in names[names.index(SET_BY_FLASK) :]:
-        if not name.startswith("FLASK_") or name in (SET_BY_FLASK, ENV_FILE):
-            del os.environ[name]
     chosen = root.command.make_parser(root).parse_args(sys.argv[1:])[0].get("env_file")
+    for name in (*_read_by_flask(chosen), SET_BY_FLASK):
+        del os.environ[name]
     if chosen:
         # Workers read it there.
         os.environ[ENV_FILE] = str(Path(chosen).absolute())
     return os.environ
+
+
+def _read_by_flask(chosen: str | None) -> list[str]:
+    # The environment keeps the order in which names were set. What `flask` read stands behind its first variable, but
+    # that one may be inherited, from a process of `flask` that started this one: then the process's own names may, too.
+    names = list(os.environ)
+    behind = names[names.index(SET_BY_FLASK) + 1 :]
+    behind = [name for name in behind if not name.startswith("FLASK_") or name == ENV_FILE]
+    try:
+        own = {os.fsdecode(one.partition(b"=")[0]) for one in STARTED_WITH.read_bytes().split(b"\0")}
+    except OSError:
+        # Only Linux has it. A value that is not the file's is the process's own.
+        found = _files_of_flask(chosen)
+        return [name for name in behind if os.environ[name] == found.get(name)]
+    return [name for name in behind if name not in own]
+
+
+def _files_of_flask(chosen: str | None) -> dict[str, str | None]:
+    defaults = [find_dotenv(name, usecwd=True) for name in (".flaskenv", ".env")] if get_load_dotenv() else []
+    found: dict[str, str | None] = {}
+    for path in filter(None, [*defaults, chosen]):
+        found |= dotenv_values(path, encoding="utf-8")
+    return found
 
 
 def stop(_name: str, sentence: str) -> None:

@@ -89,6 +89,20 @@ def test_what_the_process_was_started_with_stands_above_all_even_where_a_foreign
     assert database_of(run) == "/srv/foreign.db"
 
 
+@pytest.mark.parametrize("skip", [{}, {"FLASK_SKIP_DOTENV": "1"}])
+def test_a_process_that_a_process_of_flask_started_keeps_its_environment_and_believes_no_foreign_file(
+    checkout: Checkout, foreign: Path, skip: dict[str, str]
+) -> None:
+    inherited = {"FLASK_RUN_FROM_CLI": "true", **skip}
+
+    given = types(checkout, checkout.folder, DOORS["flask"], **inherited, DATABASE_URL="sqlite:////srv/given.db")
+    same = types(checkout, checkout.folder, DOORS["flask"], **inherited, DATABASE_URL="sqlite:////srv/foreign.db")
+    none = types(checkout, checkout.folder, DOORS["flask"], **inherited, WORKERS="2")
+
+    assert [database_of(run) for run in (given, same)] == ["/srv/given.db", "/srv/foreign.db"]
+    assert database_of(none) == f"{checkout.folder}/instance/console.db"
+
+
 def test_other_variables_of_a_file_reach_no_library(checkout: Checkout, foreign: Path) -> None:
     checkout.env_file.write_text("DATABASE_URL=postgresql://127.0.0.1:1/console\nPGAPPNAME=x\nPGSSLMODE=nonsense\n")
 
