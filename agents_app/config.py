@@ -36,8 +36,8 @@ Wrong = dict[str, str]
 class Settings:
     """Every setting, checked but for the keys, which are checked when first asked for: migrations need none."""
 
-    database_url: URL
-    migration_database_url: URL | None = None
+    database_url: URL = field(repr=False)
+    migration_database_url: URL | None = field(default=None, repr=False)
     database_schema: str | None = None
     secret_key: str | None = field(default=None, repr=False)
     encryption_keys: str | None = field(default=None, repr=False)

@@ -11,6 +11,8 @@ from sqlalchemy.engine import URL
 
 from agents_app.dbtools.columns import NAMES
 
+# The address that commands of migrations use comes from the second of them, where it is set.
+SETTING = "DATABASE_URL (or MIGRATION_DATABASE_URL, where it is set)"
 CREATE_DATABASE = "CREATE DATABASE {what} OWNER {role} ENCODING 'UTF8' TEMPLATE template0;"
 ANOTHER_OWNER = "It belongs to another role. Let that one do this, or run: ALTER TABLE {what} OWNER TO {role};"
 STANDBY = "If this server is a standby, name the primary, or both hosts with target_session_attrs=read-write."
@@ -22,9 +24,9 @@ ADVICE = {
     r"(?:permission denied for|must be owner of) (?:table|relation|view|sequence) (?P<what>.+)": ANOTHER_OWNER,
     r"cannot execute .+ in a read-only transaction": READ_ONLY,
     r"session is (?:in )?read-only|server is in hot standby mode": "None of the hosts is a primary at present.",
-    r'database "(?P<what>.+)" does not exist': f"Check DATABASE_URL, or run: {CREATE_DATABASE}",
-    r'role "(?P<what>.+)" does not exist': "Check DATABASE_URL, or run: CREATE ROLE {what} LOGIN PASSWORD '...';",
-    r"password authentication failed": "Check the password in DATABASE_URL; in it @ is %40, / is %2F and % is %25.",
+    r'database "(?P<what>.+)" does not exist': f"Check {SETTING}; or run: {CREATE_DATABASE}",
+    r'role "(?P<what>.+)" does not exist': f"Check {SETTING}; or run: CREATE ROLE {{what}} LOGIN PASSWORD '...';",
+    r"password authentication failed": f"Check the password in {SETTING}; in it @ is %40, / is %2F and % is %25.",
 }
 
 

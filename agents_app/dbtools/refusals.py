@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, PendingRollbackError
 
 from agents_app.database_errors import NO_FILE
-from agents_app.dbtools.advice import advice_for
+from agents_app.dbtools.advice import SETTING, advice_for
 from agents_app.dbtools.revision import SAY_WHERE
 from agents_app.dbtools.steps import Steps
 from agents_app.errors import ConsoleError
@@ -89,7 +89,8 @@ def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
     if steps.failing is None and steps.times and url.get_backend_name() == "sqlite":
         return f"{cause}. All these steps were undone: a run on SQLite is one transaction."
     if steps.failing is None:
-        return f"Cannot use {place(url)}: {cause}. {advice_for(cause, url) or 'Check DATABASE_URL.'}"
+        setting = "DATABASE_URL" if url.get_backend_name() == "sqlite" else SETTING
+        return f"Cannot use {place(url)}: {cause}. {advice_for(cause, url) or f'Check {setting}.'}"
     state = getattr(error.orig, "pgcode", None)
     if state in EXISTS or "already exists" in cause or "duplicate column" in cause:
         cause += f", though no migration made it here. {STAMP}"

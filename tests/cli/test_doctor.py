@@ -65,7 +65,9 @@ def test_a_program_reads_what_a_person_reads(ready: Checkout) -> None:
     for check in answer["checks"]:
         assert check["group"].capitalize() in lines
         assert check["code"].startswith(f"{check['group']}.")
-        assert f"{check['result']:8} {check['detail']}" in lines or check["facts"]
+        # The two runs may read the clock in two minutes.
+        if not check["facts"] and check["group"] != "clock":
+            assert f"{check['result']:8} {check['detail']}" in lines
     assert lines[-1] == "Nothing is wrong; 1 warning."
 
 

@@ -184,7 +184,10 @@ def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> Non
     run_sql(schema_url, f"INSERT INTO alembic_version VALUES ('{GUIDE}')")
 
     assert "stamp --purge" in _refusal(VERBS["upgrade"], schema_url)
-    with engine_of(schema_url).connect() as connection, pytest.raises(Unavailable, match=f"more than one row: .*{GUIDE}"):
+    with (
+        engine_of(schema_url).connect() as connection,
+        pytest.raises(Unavailable, match=f"more than one row: .*{GUIDE}"),
+    ):
         schema_state(connection)
 
 
