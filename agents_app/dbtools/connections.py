@@ -30,6 +30,8 @@ def looking(url: URL) -> Iterator[Connection]:
     """
     with looking_anywhere(url) as connection:
         _require_schema(connection)
+        # Who looks says in which transaction.
+        connection.rollback()
         yield connection
 
 
