@@ -16,8 +16,9 @@ from agents_app.web import kept
 from agents_app.web.addresses import ListAddress, with_back
 from agents_app.web.auth import Answer, current_actor, require_sign_in
 from agents_app.web.conflict import EditConflict
+from agents_app.web.disable_form import DisableForm
 from agents_app.web.edit_form import EditForm
-from agents_app.web.forms import AgentForm, ConsoleForm, DisableForm, FormData
+from agents_app.web.forms import AgentForm, ConsoleForm, FormData
 
 ROWS = 20
 # Why the form of a new agent, sent again, finds no agent as it was made, by the code of the refusal.

@@ -131,7 +131,8 @@ class EditForm(AgentForm):
         return agent_merge.facts(super().values(), secrets)
 
     def _is_typed(self, pointer: str) -> bool:
-        return any(field.was_typed and agent_merge.covers(pointer, p) for p, field in _secrets(self).items())
+        typed = {p for p, field in _secrets(self).items() if field.was_typed and not field.is_lost}
+        return any(agent_merge.covers(pointer, p) for p in typed)
 
     def _unfinished(self) -> dict[str, Secret]:
         changes, wanted = self._changes(), {p for p, choice in self.choices.items() if choice == MINE}
@@ -140,7 +141,8 @@ class EditForm(AgentForm):
         return blank | {p: secrets[p] for p in wanted & secrets.keys() if not secrets[p].is_given}
 
     def _refuse_incomplete(self, changes: dict[str, Any]) -> None:
-        problems = [(pointer, field.unfinished_sentence) for pointer, field in self._unfinished().items()]
+        unfinished = {pointer: field.unfinished_sentence for pointer, field in self._unfinished().items()}
+        problems = [*(unfinished | self._lost()).items()]
         try:
             schema.changed(_values(self.agent), changes)
         except InvalidInput as refusal:

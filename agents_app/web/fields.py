@@ -207,8 +207,7 @@ class Secret(Input, wtforms.StringField):
     @property
     def new_label(self) -> str:
         """What the input is called beside the stored value."""
-        label = self.spec.label
-        return f"New {label if label[1:2].isupper() else label[:1].lower() + label[1:]}"
+        return f"New {self._name}"
 
     @property
     def value(self) -> str | None:
@@ -231,6 +230,16 @@ class Secret(Input, wtforms.StringField):
         return f"Type the {self.new_label[:1].lower()}{self.new_label[1:]}, or keep the stored one."
 
     @property
+    def is_lost(self) -> bool:
+        """Whether a new secret was typed on an earlier page, which did not keep it, and was not typed again."""
+        return self.facts is None and self.was_typed and is_empty(self.data)
+
+    @property
+    def lost_sentence(self) -> str:
+        """What to do about that."""
+        return f"Type the {self._name} again, or leave it empty and send the form once more to save without it."
+
+    @property
     def text(self) -> str:
         """Never the secret."""
         return ""
@@ -244,3 +253,11 @@ class Secret(Input, wtforms.StringField):
         """Put a refusal here, and the input in sight."""
         super().refuse(sentence)
         self.act = "replace"
+        # A loss is said once: what is left empty after that is meant to be empty.
+        self.was_typed = self.was_typed and not self.is_lost
+
+    @property
+    def _name(self) -> str:
+        """The label as it reads within a sentence."""
+        label = self.spec.label
+        return label if label[1:2].isupper() else label[:1].lower() + label[1:]

@@ -11,18 +11,15 @@ from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.errors import InvalidInput, Repeated
 from agents_app.operations import form_keys
-from agents_app.operations.agent_states import replaced_reason
-from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
-from agents_app.schemas.choices import AgentStatus, ConnectionType, Scope
+from agents_app.schemas import agents as schema
+from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues
+from agents_app.schemas.choices import ConnectionType, Scope
 from agents_app.schemas.people import AccountValues, PersonValues, TokenValues
-from agents_app.schemas.text import composed, normal_text
 from agents_app.web import whole_addresses
 from agents_app.web.fields import SPAN_WHOLE, Area, Boxes, Choice, Input, Secret, Spec, Text
 from agents_app.web.from_schema import make, spec_of
 
 FormData = MultiDict[str, str]
-
-UNSEEN_REASON = "The agent was disabled or changed while this page was open. Nothing was saved. See its reason above."
 
 SCOPE_LABELS = {Scope.READ.value: "Read", Scope.WRITE.value: "Write", Scope.RUNTIME.value: "Runtime"}
 SCOPE_HINTS = {
@@ -89,9 +86,14 @@ class ConsoleForm(FlaskForm):
         return [*((None, sentence) for sentence in self.general), *named]
 
     @property
+    def emptied(self) -> list[str]:
+        """The labels of the secrets that were typed: the page does not show them again."""
+        return [field.spec.label for field in self.inputs() if isinstance(field, Secret) and field.was_typed]
+
+    @property
     def lost_a_secret(self) -> bool:
-        """Whether a secret was typed that the page does not show again."""
-        return any(isinstance(field, Secret) and field.was_typed for field in self.inputs())
+        """Whether there is such a secret."""
+        return bool(self.emptied)
 
 
 class PanelForm(ConsoleForm):
@@ -146,8 +148,8 @@ class AgentForm(ConsoleForm):
             yield from self.chosen.inputs()
 
     def submit(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
-        """The same, but where an address was split nobody has seen yet what would be saved."""
-        return not self.split and super().submit(operation)
+        """The same, once no address is split (nobody has seen yet what would be saved) and no secret is lost."""
+        return not self.split and super().submit(self._refuse_incomplete if self._lost() else operation)
 
     def values(self) -> dict[str, Any]:
         """The fixed fields and the chosen panel's configuration."""
@@ -170,6 +172,19 @@ class AgentForm(ConsoleForm):
         """The names under which secrets are sent."""
         return {field.name for _, field in self._secrets()}
 
+    def _lost(self) -> dict[str, str]:
+        """What to do about the secrets that were typed before and are empty now, by their JSON pointers."""
+        kinds = (None, self.connection_type.text)
+        return {_pointer(kind, f): f.lost_sentence for kind, f in self._secrets() if f.is_lost and kind in kinds}
+
+    def _refuse_incomplete(self, values: dict[str, Any]) -> None:
+        problems = [*self._lost().items()]
+        try:
+            schema.new(values)
+        except InvalidInput as refusal:
+            problems += refusal.fields
+        raise InvalidInput(problems)
+
     def _secrets(self) -> Iterator[tuple[ConnectionType | None, Secret]]:
         yield None, self.api_key
         for kind, panel in self.panels.items():
@@ -177,33 +192,12 @@ class AgentForm(ConsoleForm):
 
     def _tell_secrets(self, formdata: FormData | None, facts: Mapping[str, Any], stored_type: str | None) -> None:
         for kind, field in self._secrets():
-            pointer = API_KEY if kind is None else f"/{CONFIG}/{field.short_name}"
             act = formdata.get(f"{field.name}-act") if formdata is not None else None
-            field.store(facts.get(pointer) if kind in (None, stored_type) else None, act)
-            # Typed before the session ended, and not kept.
+            field.store(facts.get(_pointer(kind, field)) if kind in (None, stored_type) else None, act)
+            # Typed on an earlier page, and not kept.
             field.was_typed |= formdata is not None and f"{field.name}-typed" in formdata
-
-
-class DisableForm(ConsoleForm):
-    """Why an agent is disabled. It knows the version of the agent that its page showed."""
-
-    reason = make(DisableValues, "reason", span=SPAN_WHOLE)
-
-    def refuse_unseen(self, agent: Mapping[str, Any]) -> bool:
-        """Refuse to replace a reason that may be newer than the page; answers whether it did."""
-        is_newer = agent["status"] == AgentStatus.DISABLED and agent["version"] != self.version
-        if not is_newer or composed(agent["status_reason"] or "") == normal_text(self.reason.text):
-            return False
-        self.general.append(UNSEEN_REASON)
-        return True
-
-    @property
-    def done(self) -> str:
-        """What was done."""
-        if self.result is None:
-            return "Nothing was changed: it is disabled already, for this reason."
-        replaced = replaced_reason(self.result, self.reason.text)
-        return f"It {replaced}" if replaced else "The agent is disabled: runtimes that ask for it are told the reason."
+        if self.split and self.emptied:
+            self.split.append(f"Type again: {', '.join(self.emptied)}. Secrets are not kept on the page.")
 
 
 class SignInForm(ConsoleForm):
@@ -246,3 +240,7 @@ class TokenForm(ConsoleForm):
 def _panel_class(kind: ConnectionType) -> type[PanelForm]:
     model = TYPES[kind]
     return type(f"{kind}Panel", (PanelForm,), {name: make(model, name) for name in model.model_fields})
+
+
+def _pointer(kind: ConnectionType | None, field: Secret) -> str:
+    return API_KEY if kind is None else f"/{CONFIG}/{field.short_name}"

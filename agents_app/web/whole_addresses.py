@@ -14,7 +14,6 @@ from agents_app.schemas.addresses import Parts
 from agents_app.schemas.choices import ConnectionType
 from agents_app.schemas.fields import field_notes
 
-TYPE_PASSWORD = "Type the password too: it is not kept on the page."
 LEFT_OUT = "What else the address said has no field here and was left out."
 
 FormData = MultiDict[str, str]
@@ -68,7 +67,6 @@ def _sentences(declaration: type[Connection], found: list[Parts], before: dict[s
     values = {name: value for parts in found for name, value in parts.values.items()}
     named = "; ".join(_named(declaration, name, before[name], value) for name, value in values.items())
     said = [f"The address was split into its fields: {named}. Check them and save."]
-    said += [TYPE_PASSWORD] if any(parts.has_password for parts in found) else []
     said += [sentence for parts in found if (sentence := instance_sentence(parts).strip())]
     return said + ([LEFT_OUT] if any(parts.has_more for parts in found) else [])
 

@@ -64,8 +64,59 @@ def test_a_session_that_ends_while_a_new_agent_is_typed_takes_only_the_secrets(
     assert page.root.one(id="DB-host")["value"] == "db.example.org"
     assert SECRET not in browser.seen
     assert agents_of(console, admin) == []
-    browser.send(page, "/agents/new", **{"DB-password": SECRET})
+    asked = browser.send(page, "/agents/new", status=422, **{"DB-password": SECRET})
+    assert isinstance(asked, Page)
+    assert asked.error_at("api_key").startswith("Type the API key again, or leave it empty")
+    browser.send(asked, "/agents/new", **{"DB-password": SECRET, "api_key": SECRET})
     assert len(agents_of(console, admin)) == 1
+
+
+def test_a_secret_of_a_new_agent_that_is_not_typed_again_is_asked_for_once(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    page = browser.send("/agents/new", status=422, **NEW | {"name": "", "description": ""})
+    assert isinstance(page, Page)
+
+    asked = browser.send(page, "/agents/new", status=422, **{"DB-password": SECRET, "DB-port": "x"})
+
+    assert isinstance(asked, Page)
+    assert asked.error_at("api_key").startswith("Type the API key again, or leave it empty and send the form once more")
+    assert asked.error_at("name")
+    assert asked.error_at("DB-port")
+    again = browser.send(asked, "/agents/new", status=422, name="Sales", **{"DB-port": ""})
+    assert isinstance(again, Page)
+    assert again.error_at("DB-password").startswith("Type the password again")
+    browser.send(again, "/agents/new", **{"DB-password": SECRET})
+    [agent_id] = agents_of(console, admin)
+    with console.app_context():
+        assert [*agent_reads.read(admin, agent_id)["secrets_set"]] == ["/connection_config/password"]
+
+
+def test_a_first_secret_of_a_stored_agent_that_is_not_typed_again_is_asked_for_once(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin)
+    address = f"/agents/{agent_id}/edit"
+    page = browser.send(address, status=422, name="", api_key=SECRET)
+    assert isinstance(page, Page)
+
+    asked = browser.send(page, address, status=422, name="Renamed")
+
+    assert isinstance(asked, Page)
+    assert asked.error_at("api_key").startswith("Type the API key again")
+    browser.send(asked, address)
+    with console.app_context():
+        assert agent_reads.read(admin, agent_id)["name"] == "Renamed"
+
+
+def test_a_secret_of_a_connection_type_that_is_no_longer_chosen_is_not_asked_for(browser: Browser) -> None:
+    page = browser.send("/agents/new", status=422, **NEW | {"name": "", "api_key": ""})
+    assert isinstance(page, Page)
+
+    other = browser.send(page, "/agents/new", status=422, connection_type="POWERBI", name="Sales")
+
+    assert isinstance(other, Page)
+    assert "Type the password again" not in other.text
 
 
 def test_a_session_that_ends_while_an_agent_is_changed_takes_only_the_secrets(

@@ -88,7 +88,7 @@ def test_an_address_is_split_into_its_inputs_and_nothing_is_saved(
     assert "Nothing was saved yet." in notice
     assert "The address was split into its fields: " in notice
     assert SECRET not in page.html
-    assert ("Type the password too" in notice) is (SECRET in text)
+    assert ("Type again: Password." in notice) is (SECRET in text)
     with console.app_context():
         assert agent_reads.listing(admin, listing.parse({})).items == []
 
@@ -105,6 +105,28 @@ def test_what_was_replaced_is_said_and_the_next_sending_saves_it(console: Flask,
     assert "TLS mode verify-full (it was require)" in notice
     assert "What else the address said has no field here" in notice
     assert saved.status_code == 303
+
+
+def test_every_secret_that_a_split_emptied_is_named_and_asked_for_once(console: Flask, admin: Actor) -> None:
+    workspace = "https://app.powerbi.com/groups/0c0ffee0-1111-4222-8333-444455556666"
+    for kind, name, secret, label in (
+        ("DB", "host", "password", "Password"),
+        ("POWERBI", "workspace_id", "client_secret", "Client secret"),
+    ):
+        browser = browser_of(admin, console)
+        typed = {"name": "Sales", "connection_type": kind, "api_key": SECRET, f"{kind}-{secret}": SECRET}
+
+        page = browser.send(
+            "/agents/new", status=422, **typed, **{f"{kind}-{name}": URL if kind == "DB" else workspace}
+        )
+        assert isinstance(page, Page)
+        asked = browser.send(page, "/agents/new", status=422)
+
+        assert isinstance(asked, Page)
+        assert f"Type again: API key, {label}." in page.root.one(id="split").text
+        assert asked.error_at("api_key").startswith("Type the API key again, or leave it empty")
+        assert asked.error_at(f"{kind}-{secret}").startswith(f"Type the {label.lower()} again, or leave it empty")
+        assert SECRET not in browser.seen
 
 
 def test_the_password_of_an_address_that_cannot_be_read_is_not_shown_either(console: Flask, admin: Actor) -> None:
