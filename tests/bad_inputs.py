@@ -6,6 +6,8 @@ some value at all (a form has no numbers, an option no objects) skips the cases 
 
 from typing import Any, NamedTuple
 
+from agents_app.connections.power_bi import A_USER
+from agents_app.schemas.address_rules import UNREAD
 from tests import pem
 from tests.make import agent_values
 
@@ -239,6 +241,29 @@ BAD_AGENTS = [
     _database("no database", "database", None, "Enter the database name."),
     _database("no user name", "username", " ", "Enter the user name."),
     _database("long database", "database", "x" * 129, "Use at most 128 characters."),
+    _database(
+        "user name as a URL",
+        "username",
+        "postgresql://joe:s3cr3t@db:6432/sales",
+        f"{WHOLE} postgresql in dialect, db in host, 6432 in port, {OTHERS_WITHOUT_TLS}",
+    ),
+    _database(
+        "user name as settings",
+        "username",
+        "user=joe password=s3cr3t host=db",
+        f"{WHOLE} db in host, {USER_NAME} and its password in password.",
+    ),
+    _database("user name as a URL of two hosts", "username", "postgresql://u:geheim@a,b/d", UNREAD),
+    _power_bi("URL of a database as user", "impersonated_user_name", "postgresql://joe:s3cr3t@db/sales", A_USER),
+    _power_bi("settings as user", "impersonated_user_name", "user=joe password=s3cr3t host=db", A_USER),
+    _power_bi(
+        "address of a dataset as user",
+        "impersonated_user_name",
+        f"https://app.powerbi.com/groups/{WORKSPACE}/datasets/{CLIENT}/details",
+        f"{WHOLE} {WORKSPACE} in workspace_id and {CLIENT} in dataset_id.",
+    ),
+    _database("host with a direction mark", "host", "db.\u202eexample.org", f"{REMOVE_MARK} 4{WHY_MARK}"),
+    _power_bi("tenant with a direction mark", "tenant_id", "a.\u202eexample.org", f"{REMOVE_MARK} 3{WHY_MARK}"),
     _database("user name with U+0000", "username", "reader\0", NOT_TEXT),
     _database("mask as password", "password", "***", MASK),
     _database("password in two lines", "password", "one\ntwo", ONE_LINE),

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
-from agents_app.schemas.address_rules import DATABASE, HOST, Reader, database_name, host_name
+from agents_app.schemas.address_rules import DATABASE, HOST, Reader, host_name, plain_name
 from agents_app.schemas.fields import field
 from agents_app.schemas.pem import certificates
-from agents_app.schemas.rules import choice, line, lines, secret, whole, yes_or_no
+from agents_app.schemas.rules import choice, lines, secret, whole, yes_or_no
 
 PASSWORD_MAX = 1_024
 NO_KEY = "A private key does not belong in the field Root certificate. Paste the certificate only."
@@ -44,7 +44,7 @@ class DatabaseConnection(Connection):
     summary: ClassVar[str] = "PostgreSQL, MySQL or SQL Server, by user name and password"
     groups: ClassVar[dict[str, str]] = {"tls": "TLS", "limits": "Limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
-    addresses: ClassVar[Mapping[str, Reader]] = {"host": HOST, "database": DATABASE}
+    addresses: ClassVar[Mapping[str, Reader]] = {"host": HOST, "database": DATABASE, "username": DATABASE}
 
     dialect: Annotated[Dialect, choice(Dialect)] = field(
         "Database server",
@@ -57,8 +57,8 @@ class DatabaseConnection(Connection):
     port: Annotated[int | None, whole("Port", 1, 65535)] = field(
         "Port", "Empty means the server's usual one.", default=None, destination=True, width=6
     )
-    database: Annotated[str, database_name(128)] = field("Database name", destination=True)
-    username: Annotated[str, line(128)] = field("User name", "Use a read-only login.", destination=True)
+    database: Annotated[str, plain_name(128)] = field("Database name", destination=True)
+    username: Annotated[str, plain_name(128)] = field("User name", "Use a read-only login.", destination=True)
     password: Annotated[str | None, secret(PASSWORD_MAX)] = field("Password", default=None, secret=True)
     sslmode: Annotated[SslMode, choice(SslMode)] = field(
         "TLS mode", "verify-full also checks the server's name.", default=SslMode.REQUIRE, destination=True, group="tls"

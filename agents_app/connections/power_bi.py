@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
-from agents_app.schemas.address_rules import DATASET, Reader, no_dataset
+from agents_app.schemas.address_rules import DATASET, DATASET_USER, Reader, no_dataset, plain_name
 from agents_app.schemas.fields import Rule, field, refuse
 from agents_app.schemas.pasted import naming, read_uuid, unwrapped, visible
 from agents_app.schemas.pem import certificates, private_key
@@ -18,18 +18,18 @@ from agents_app.schemas.rules import (
     is_host_name,
     is_uuid,
     key,
-    line,
     lines,
     secret,
     uuid_text,
     whole,
 )
-from agents_app.schemas.text import checked_text
+from agents_app.schemas.text import checked_text, refuse_direction_marks
 
 SECRET_MAX = 500
 # What one executeQueries call returns at the most (Power BI REST API, limitations of Execute Queries).
 ROWS_MAX = 100_000
 KEY_BELONGS = "Put the private key in the field Private key. The field Certificate takes the certificate only."
+A_USER = "This looks like an address. Write the user's name alone, such as ada@example.org."
 CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate, and here the private key alone."
 
 
@@ -54,6 +54,7 @@ CLOUD_LABELS = {Cloud.PUBLIC: "Public", Cloud.CHINA: "China", Cloud.USGOV: "US G
 
 def _tenant(value: object) -> str:
     text = checked_text(value)
+    refuse_direction_marks(unwrapped(text))
     bare = visible(unwrapped(text)).lower()
     if found := read_uuid(text):
         return found
@@ -77,7 +78,10 @@ class PowerBiConnection(Connection):
     summary: ClassVar[str] = "A dataset in a workspace, by service principal"
     groups: ClassVar[dict[str, str]] = {"certificate": "Certificate", "limits": "Cloud, limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
-    addresses: ClassVar[Mapping[str, Reader]] = dict.fromkeys(("tenant_id", "workspace_id", "dataset_id"), DATASET)
+    addresses: ClassVar[Mapping[str, Reader]] = {
+        **dict.fromkeys(("tenant_id", "workspace_id", "dataset_id"), DATASET),
+        "impersonated_user_name": DATASET_USER,
+    }
 
     tenant_id: Annotated[str, no_dataset(Rule(_tenant, {"maxLength": 253}))] = field(
         "Tenant ID", "UUID or domain, from the overview page of Microsoft Entra.", destination=True, span=6
@@ -108,7 +112,7 @@ class PowerBiConnection(Connection):
     cloud: Annotated[Cloud, choice(Cloud)] = field(
         "Cloud", default=Cloud.PUBLIC, destination=True, group="limits", labels=CLOUD_LABELS
     )
-    impersonated_user_name: Annotated[str | None, line(254)] = field(
+    impersonated_user_name: Annotated[str | None, plain_name(254, DATASET_USER, A_USER)] = field(
         "Impersonated user name", "For datasets with row-level rules.", default=None, group="limits"
     )
     row_limit: Annotated[int, whole("Row limit", 1, ROWS_MAX)] = field(

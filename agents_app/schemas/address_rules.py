@@ -9,7 +9,7 @@ from agents_app.schemas.dataset_addresses import read_dataset
 from agents_app.schemas.fields import Rule, refuse
 from agents_app.schemas.pasted import naming, unwrapped, visible
 from agents_app.schemas.rules import line
-from agents_app.schemas.text import checked_text, clean_text
+from agents_app.schemas.text import checked_text, clean_text, refuse_direction_marks
 
 HOST_MAX = 253
 # Nobody writes a longer address, and a longer text is not searched: strangers may send it.
@@ -56,13 +56,16 @@ class Reader:
 HOST = Reader(read_database, ADDRESS_OR_LOGIN)
 DATABASE = Reader(read_connection_string, ADDRESS)
 DATASET = Reader(read_dataset, ADDRESS_OR_LOGIN)
+DATASET_USER = Reader(read_dataset, ADDRESS)
 
 
 def host_name() -> Rule:
     """One DNS name in ASCII, or one IP address, in lower case; of a whole address it is said what goes where."""
 
     def check(value: object) -> str:
-        text = clean_text(visible(unwrapped(checked_text(value))), most=4 * HOST_MAX, one_line=True)
+        bare = unwrapped(checked_text(value))
+        refuse_direction_marks(bare)
+        text = clean_text(visible(bare), most=4 * HOST_MAX, one_line=True)
         if host := read_host(text):
             return host
         _refuse_address(text, HOST)
@@ -73,13 +76,13 @@ def host_name() -> Rule:
     return Rule(check, {"maxLength": HOST_MAX})
 
 
-def database_name(most: int) -> Rule:
-    """A text on one line that is no whole address; of one it is said what goes where."""
+def plain_name(most: int, reader: Reader = DATABASE, unread: str = UNREAD) -> Rule:
+    """A text on one line that is no whole address, such as a user name; of an address it is said what goes where."""
     rule = line(most)
 
     def check(value: object) -> object:
         if isinstance(value, str):
-            _refuse_address(value, DATABASE)
+            _refuse_address(value, reader, unread)
         return rule.check(value)
 
     return Rule(check, rule.schema)
@@ -110,8 +113,8 @@ def instance_sentence(parts: Parts) -> str:
     return "" if is_known else f" The instance {parts.instance} has no field: put its port in port."
 
 
-def _refuse_address(text: str, reader: Reader) -> None:
+def _refuse_address(text: str, reader: Reader, unread: str = UNREAD) -> None:
     if parts := reader.parts(text):
         raise refuse(sentence(parts))
     if reader.is_unread(text):
-        raise refuse(UNREAD)
+        raise refuse(unread)

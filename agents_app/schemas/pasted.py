@@ -8,7 +8,7 @@ import unicodedata
 from uuid import UUID
 
 from agents_app.schemas.fields import EDGES
-from agents_app.schemas.text import INVISIBLE, place_of
+from agents_app.schemas.text import DIRECTION_MARKS, INVISIBLE, place_of
 from agents_app.schemas.text import UNSEEN as NO_WIDTH
 
 # Marks that say how neighbours are written stand at the ends of what is copied from a page or a dialog.
@@ -55,7 +55,8 @@ def visible(text: str) -> str:
 
 def read_uuid(text: str) -> str | None:
     """The UUID that a text is, in its usual spelling; None where it is none."""
-    bare = DASHES.sub("-", visible(unwrapped(text, brackets=True)))
+    text = unwrapped(text, brackets=True)
+    bare = "" if DIRECTION_MARKS.search(text) else DASHES.sub("-", visible(text))
     if bare[:9].lower() == "urn:uuid:":
         bare = unwrapped(bare[9:], brackets=True)
     return str(UUID(bare)) if SPELLED_UUID.fullmatch(bare) else None

@@ -32,10 +32,15 @@ def clean_text(value: object, *, most: int, one_line: bool) -> str:
         _check_line(text)
         if text and not _is_visible(text):
             raise refuse("Write something that can be seen.")
-        if found := DIRECTION_MARKS.search(text):
-            raise refuse(f"Remove the direction mark {place_of(text, found.start())}: it changes how the text reads.")
+        refuse_direction_marks(text)
     _check_length(text, most)
     return text
+
+
+def refuse_direction_marks(text: str) -> None:
+    """Refuse a text that can be shown in another order than it is written in."""
+    if found := DIRECTION_MARKS.search(text):
+        raise refuse(f"Remove the direction mark {place_of(text, found.start())}: it changes how the text reads.")
 
 
 def exact_text(value: object, *, most: int) -> str:

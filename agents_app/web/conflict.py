@@ -10,8 +10,9 @@ from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG
 from agents_app.web.edit_form import EditForm, by_pointer, choice_name, facts_of, shown_name
-from agents_app.web.fields import Input, Secret
+from agents_app.web.fields import Input
 from agents_app.web.forms import AgentForm
+from agents_app.web.secret_field import Secret
 
 NAMES_MAX = 3
 CHANGES_MAX = 5

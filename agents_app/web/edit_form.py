@@ -14,8 +14,9 @@ from agents_app.operations.agent_merge import CONNECTION, REMOVED, SET, TYPED, F
 from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.choices import ConnectionType
-from agents_app.web.fields import Input, Secret
+from agents_app.web.fields import Input
 from agents_app.web.forms import AgentForm, ConsoleForm, FormData
+from agents_app.web.secret_field import Secret
 
 MINE, THEIRS = "mine", "theirs"
 SIDES = ("Yours", "Theirs")

@@ -16,8 +16,9 @@ from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues
 from agents_app.schemas.choices import ConnectionType, Scope
 from agents_app.schemas.people import AccountValues, PersonValues, TokenValues
 from agents_app.web import whole_addresses
-from agents_app.web.fields import SPAN_WHOLE, Area, Boxes, Choice, Input, Secret, Spec, Text
+from agents_app.web.fields import SPAN_WHOLE, Area, Boxes, Choice, Input, Spec, Text
 from agents_app.web.from_schema import make, spec_of
+from agents_app.web.secret_field import Secret
 
 FormData = MultiDict[str, str]
 

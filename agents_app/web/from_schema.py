@@ -9,7 +9,8 @@ from pydantic_core import PydanticUndefined
 
 from agents_app.connections import Connection
 from agents_app.schemas.fields import field_notes
-from agents_app.web.fields import SPAN, SPAN_NARROW, SPAN_WHOLE, Address, Check, Choice, Lines, Pem, Secret, Spec, Text
+from agents_app.web.fields import SPAN, SPAN_NARROW, SPAN_WHOLE, Address, Check, Choice, Lines, Pem, Spec, Text
+from agents_app.web.secret_field import Secret
 
 
 def make(model: type[BaseModel], name: str, **changes: Any) -> Any:

@@ -2,9 +2,10 @@
 
 from agents_app.schemas.choices import Role
 from agents_app.schemas.people import AccountName, NewPasswordValues, PasswordValues, PersonValues, RoleValues
-from agents_app.web.fields import SPAN_WHOLE, Choice, Secret, Spec, Text
+from agents_app.web.fields import SPAN_WHOLE, Choice, Spec, Text
 from agents_app.web.forms import ConsoleForm, FormData
 from agents_app.web.from_schema import make, spec_of
+from agents_app.web.secret_field import Secret
 
 ROLE_NAMES = {Role.VIEWER.value: "Viewer", Role.EDITOR.value: "Editor", Role.ADMIN.value: "Admin"}
 A_ROLE = {Role.VIEWER.value: "a viewer", Role.EDITOR.value: "an editor", Role.ADMIN.value: "an admin"}

@@ -15,8 +15,8 @@ from agents_app.db import db
 from agents_app.models import Event
 from agents_app.operations.permissions import Actor
 from agents_app.web import kept
-from agents_app.web.fields import Secret
 from agents_app.web.forms import ConsoleForm, PanelForm
+from agents_app.web.secret_field import Secret
 from tests import pem
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.security.house import House

@@ -93,6 +93,21 @@ def test_an_address_is_split_into_its_inputs_and_nothing_is_saved(
         assert agent_reads.listing(admin, listing.parse({})).items == []
 
 
+@pytest.mark.parametrize("text", [URL, f"host=db.example.org user=reader password={SECRET}"])
+def test_an_address_in_the_user_name_is_split_too(console: Flask, admin: Actor, text: str) -> None:
+    page = sent(Visitor(console, admin), **{"DB-username": text})
+
+    assert (value(page, "host"), value(page, "username")) == ("db.example.org", "reader")
+    assert SECRET not in page.html
+
+
+def test_an_address_in_the_impersonated_user_name_is_refused_and_not_shown(console: Flask, admin: Actor) -> None:
+    page = sent(Visitor(console, admin), connection_type="POWERBI", **{"POWERBI-impersonated_user_name": URL})
+
+    assert page.error_at("POWERBI-impersonated_user_name").startswith("This looks like an address.")
+    assert SECRET not in page.html
+
+
 def test_what_was_replaced_is_said_and_the_next_sending_saves_it(console: Flask, admin: Actor) -> None:
     visitor = Visitor(console, admin)
 
