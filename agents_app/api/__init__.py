@@ -7,11 +7,14 @@ from flask import Blueprint, Flask, g, request
 from agents_app import http
 from agents_app.api import about, agents, docs, openapi, registrar, runtime
 from agents_app.errors import NotSignedIn
-from agents_app.operations import tokens
+from agents_app.operations import token_text, tokens
 
 PREFIX = "/api/v1"
 MALFORMED = "The header Authorization must be the word Bearer, a space and the token alone: Bearer agc_…"
 BEARER = re.compile(r"bearer +(?P<token>[!-~]+) *", re.IGNORECASE)
+HAS_SIGNS = (
+    "The token in the header Authorization has signs around it: send it without quotes, brackets or punctuation."
+)
 ENDPOINTS = (*agents.ENDPOINTS, *runtime.ENDPOINTS, *about.ENDPOINTS)
 
 
@@ -30,6 +33,8 @@ def _authenticate() -> None:
     # The header alone: a cookie would let any page a person visits act for them.
     sent = request.headers.get("Authorization", "")
     found = BEARER.fullmatch(sent)
+    if token_text.has_signs_around(sent):
+        raise NotSignedIn(HAS_SIGNS, code="token_missing")
     if found is None and sent:
         raise NotSignedIn(MALFORMED, code="token_missing")
     if found is None:

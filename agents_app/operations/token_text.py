@@ -14,6 +14,11 @@ from agents_app.operations import form_keys
 
 ALPHABET = string.ascii_letters + string.digits
 FORM = re.compile(r"agc_(?P<key_id>[A-Za-z0-9]{12})\.(?P<secret>[A-Za-z0-9]{40})(?P<checksum>[A-Za-z0-9]{6})")
+SIGNS = r"[\"'`<>(){}\[\],;.]"
+# The signs may also stand around the word before the token and the token together.
+SIGNED = re.compile(
+    rf"(?P<before>{SIGNS}{{0,4}}(bearer +)?{SIGNS}{{0,4}}){FORM.pattern}(?P<after>{SIGNS}{{0,4}}) *", re.IGNORECASE
+)
 KEY_ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 40, 6
 
 
@@ -36,6 +41,12 @@ def read(text: str) -> tuple[str, str] | None:
     if parts is None or not hmac.compare_digest(checksum(text[:-CHECKSUM_LENGTH]), parts["checksum"]):
         return None
     return parts["key_id"], parts["secret"]
+
+
+def has_signs_around(header: str) -> bool:
+    """Whether a header has a token with quotes, brackets or punctuation around it."""
+    found = SIGNED.fullmatch(header)
+    return found is not None and re.search(SIGNS, found["before"] + found["after"]) is not None
 
 
 def checksum(body: str) -> str:

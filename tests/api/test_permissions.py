@@ -210,6 +210,19 @@ def test_other_spellings_of_the_header_open_nothing(console: Flask, admin: Actor
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
+@pytest.mark.parametrize(
+    "header", ['Bearer "{0}"', "Bearer <{0}>", "Bearer [{0}]", "Bearer {0},", "Bearer {0}.", '"Bearer {0}"']
+)
+def test_signs_around_a_token_are_named(console: Flask, admin: Actor, header: str) -> None:
+    token = make_token(console, admin)
+
+    answer = Client(console, None).get("/me", headers={"Authorization": header.format(token)})
+
+    assert answer.status_code == 401
+    assert "has signs around it: send it without quotes, brackets or punctuation." in answer.text
+    assert token not in answer.text
+
+
 def test_a_token_in_the_address_opens_nothing(console: Flask, admin: Actor) -> None:
     assert Client(console, None).get(f"/me?access_token={make_token(console, admin)}").status_code == 401
 
