@@ -15,6 +15,9 @@ ONE_LINE = "Write this on one line, without control characters."
 NOT_TEXT = "Remove the characters that are not text (U+0000 or half of a pair)."
 AS_TEXT = "Write this as text."
 MASK = "This is a mask, not a secret. Type the secret itself, or leave this empty."
+TYPE_IT = "Type the secret itself, or leave this empty."
+NO_COMMENT = "Paste the key alone, without the comment behind it."
+LONE_QUOTE = "There is a quote at one end only. Paste the key alone, without quotes."
 UNKNOWN = "This field is not known here."
 A_HOST = "Write one host name or IP address, such as db.example.org."
 A_UUID = "Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0."
@@ -134,7 +137,13 @@ BAD_AGENTS = [
     _agent("API key with a space", "/api_key", f"{ASCII} This has U+0020 (space) at character 3.", api_key="sk 1234"),
     _agent("API key with a space nobody sees", "/api_key", f"{ASCII} {HAS_NO_BREAK_SPACE} 3.", api_key="sk\u00a01234"),
     _agent("API key with a letter of another script", "/api_key", f"{ASCII} {HAS_CYRILLIC} 4.", api_key="sk-\u0430bc"),
-    _agent("API key that is quotes", "/api_key", "Type the secret itself, or leave this empty.", api_key='""'),
+    _agent("API key that is quotes", "/api_key", TYPE_IT, api_key='""'),
+    _agent("setting without its key", "/api_key", TYPE_IT, api_key="OPENAI_API_KEY="),
+    _agent("exported setting without its key", "/api_key", TYPE_IT, api_key="export OPENAI_API_KEY=''"),
+    _agent("YAML without its key", "/api_key", TYPE_IT, api_key="api_key:"),
+    _agent("setting with a comment", "/api_key", NO_COMMENT, api_key="OPENAI_API_KEY='sk-1234' # mine"),
+    _agent("API key behind a lone quote", "/api_key", LONE_QUOTE, api_key="'sk-1234"),
+    _agent("API key before a lone quote", "/api_key", LONE_QUOTE, api_key='sk-1234"'),
     _agent("name with a direction mark", "/name", f"{REMOVE_MARK} 7{WHY_MARK}", name="Sales \u202egpj.exe"),
     _agent("name with an isolate", "/name", REMOVE_ISOLATE, name="\u2066Sales\u2069"),
     _agent("model with a direction mark", "/model_type", f"{REMOVE_MARK} 2{WHY_MARK}", model_type="g\u202ept"),

@@ -24,14 +24,21 @@ QUOTED = 2
 DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 SPELLED_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE)
 # The name of a key before it, as environment files, shells, JSON, YAML and request headers have it. A colon needs a
-# space or a quote behind it: some keys have colons of their own.
+# space or a quote behind it, unless the name is one that headers have: some keys have colons of their own.
 ASSIGNED = re.compile(
     r"""
     (export\s+|set\s+|\$env:)? ["']? ([a-z0-9]+[_.-]){0,8} [a-z0-9]{0,40}? (key|token|secret) ["']? \s*
-    (=(?!=*$)\s*|:\s+|:(?=["']))
+    (=(?!=*$)\s*|:\s+|:(?=["'])|(?<=api[_-]key):|(?<=apikey):)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+# The name of a setting without a value behind it, such as the empty line of a sample file.
+UNASSIGNED = re.compile(
+    r"(export\s+|set\s+|\$env:)?(([a-z0-9]+[_.-]){1,8}|[a-z]{0,8}api)(key|token|secret)\s*[=:]", re.IGNORECASE
+)
+# A list in braces, as JSON has it, is not one key.
+BRACED = re.compile(r"""\{([^{}"':,]+)\}""")
+ENDS = "\"'`“”„\u2018\u2019«»"
 BEARER = re.compile(r"(?:Authorization\s*:\s*)?Bearer\s+", re.IGNORECASE)
 
 
@@ -72,7 +79,17 @@ def bare_key(text: str) -> str:
         text = unwrapped(text) if text[:1] in QUOTES and text.count(text[0]) == QUOTED else text
         named = ASSIGNED.match(text) or BEARER.match(text)
         text = unwrapped(text[named.end() :] if named else text)
-    return text
+        text = braced[1] if (braced := BRACED.fullmatch(text)) else text
+    return "" if UNASSIGNED.fullmatch(text) else text
+
+
+def what_is_around(text: str) -> str | None:
+    """What to do about a comment behind a key, or a quote at one of its ends; None where there is neither."""
+    if re.search(r"\s#", text):
+        return "Paste the key alone, without the comment behind it."
+    if text[:1] in ENDS or text[-1:] in ENDS:
+        return "There is a quote at one end only. Paste the key alone, without quotes."
+    return None
 
 
 def first_unseen(text: str) -> str | None:

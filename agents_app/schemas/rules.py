@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 
 from agents_app.schemas.fields import EDGES, Rule, refuse
-from agents_app.schemas.pasted import QUOTES, bare_key, first_unseen, naming, read_uuid, unwrapped
+from agents_app.schemas.pasted import QUOTES, bare_key, first_unseen, naming, read_uuid, unwrapped, what_is_around
 from agents_app.schemas.text import checked_text, clean_text, exact_text
 
 # Signs that stand for a secret, alone or, as this console shows it, before its last four characters.
@@ -103,6 +103,8 @@ def key(most: int, *, is_ascii: bool = True) -> Rule:
             raise refuse(A_MASK)
         if not text:
             raise refuse("Type the secret itself, or leave this empty.")
+        if around := what_is_around(text):
+            raise refuse(around)
         if is_ascii and not all("!" <= char <= "~" for char in text):
             raise refuse(naming("Use printable ASCII characters without spaces.", text))
         if unseen := first_unseen(text):

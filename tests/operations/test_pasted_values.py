@@ -55,6 +55,9 @@ SPELLED_KEYS = {
     "a header": f"Authorization: Bearer {KEY}",
     "a header's value": f"Bearer {KEY}",
     "another header": f"x-api-key: {KEY}",
+    "a header without a space": f"api-key:{KEY}",
+    "braces": f"{{{KEY}}}",
+    "a setting in braces": f"OPENAI_API_KEY={{{KEY}}}",
 }
 OWN_KEYS = ["fal-key:0123456789ab", "api-key-0123", "token0123==", "AbC=", "key", "a;b", "1234:ABC-DEF"]
 HOSTS = {
