@@ -29,7 +29,7 @@ class Secret(Input, wtforms.StringField):
         self.facts = facts
         if facts is not None:
             self.act = act if act in ("replace", "remove") else "keep"
-        self.was_typed = bool(self.data) and self.act == "replace"
+        self.was_typed = not is_empty(self.data) and self.act == "replace"
 
     @property
     def new_label(self) -> str:
