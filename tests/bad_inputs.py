@@ -209,8 +209,8 @@ BAD_AGENTS = [
         f"{WHOLE} mssql in dialect and db.example.org in host. "
         + "The instance SQLEXPRESS has no field: put its port in port.",
     ),
-    _database("two URLs as host", "host", "postgresql://u:geheim@a.example.org,b.example.org/d", A_HOST),
-    _database("URL that breaks off in its password", "host", "postgresql://u:12?34@a.example.org/d", A_HOST),
+    _database("two URLs as host", "host", "postgresql://u:geheim@a.example.org,b.example.org/d", UNREAD),
+    _database("URL that breaks off in its password", "host", "postgresql://u:12?34@a.example.org/d", UNREAD),
     _database("socket folder as host", "host", "/var/run/postgresql", A_HOST),
     _database("second host behind a zone", "host", "fe80::1%a,b.example.org", A_HOST),
     _database("host as a decimal address", "host", "2130706433", A_HOST),

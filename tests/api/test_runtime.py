@@ -36,16 +36,19 @@ def test_a_disabled_agent_is_refused_with_its_reason(runtime: Client, console: F
     assert _fetches(console, agent_id) == 0
 
 
-@pytest.mark.parametrize("kind", ["DB", "POWERBI"])
-def test_a_runtime_gets_what_was_typed(runtime: Client, console: Flask, admin: Actor, kind: str) -> None:
-    member = {"DB": "password", "POWERBI": "client_secret"}[kind]
-    values = agent_values(connection_type=kind, api_key="sk-1234", connection_config={member: " pass wörd "})
+@pytest.mark.parametrize(
+    ("kind", "member", "secret"), [("DB", "password", " pass wörd "), ("POWERBI", "client_secret", "a~b")]
+)
+def test_a_runtime_gets_what_was_typed(
+    runtime: Client, console: Flask, admin: Actor, kind: str, member: str, secret: str
+) -> None:
+    values = agent_values(connection_type=kind, api_key="sk-1234", connection_config={member: secret})
     agent_id = make_agent(console, admin, **values)
 
     answer = runtime.get(f"/agents/{agent_id}/runtime")
 
     configuration = answer.json
-    assert (configuration["api_key"], configuration["connection_config"][member]) == ("sk-1234", " pass wörd ")
+    assert (configuration["api_key"], configuration["connection_config"][member]) == ("sk-1234", secret)
     assert configuration["connection_config"].items() >= values["connection_config"].items()
     assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == ('"1"', "no-store")
     assert _fetches(console, agent_id) == 1
