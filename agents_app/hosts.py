@@ -32,7 +32,8 @@ def check(*, is_open: bool) -> None:
     if is_open or asked_host() in names:
         return
     if asked_host() is None:
-        raise Malformed("The header Host of this request names no host, or a port that is none.")
+        unread = "The header Host of this request names no host, or a port that is none."
+        raise Malformed(f"{unread} This console is at {known.base_url}.")
     if known.public_url is None:
         raise Malformed(f"Without PUBLIC_URL this console is for its own machine only, at {known.base_url}.")
     if any(_host(name.strip()) in names for name in request.headers.get("X-Forwarded-Host", "").split(",")):
