@@ -14,7 +14,6 @@ from agents_app.origins import Origin, read, read_place
 OWN = ("same-origin", "none")
 # A page that hides where it is, and many a redirect: it names no origin.
 HIDDEN = "null"
-READING = ("GET", "HEAD", "OPTIONS")
 
 EXPIRED = """Nothing was done: this form is no longer valid, because the session in which it was opened has ended.
 Load the page again, then send it."""
@@ -36,7 +35,7 @@ def refusal_of_page(*, is_proven: bool) -> Refusal | None:
 
     None where it says nothing of the kind.
     """
-    if request.method in READING or not _is_from_another_origin():
+    if request.method != "POST" or not _is_from_another_origin():
         return None
     known, origin = settings().base_url, _origin()
     # Who says that the page is another site's may say nothing more of it than this console's own address.
