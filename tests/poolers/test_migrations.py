@@ -114,7 +114,7 @@ def test_a_failed_migration_in_session_mode_leaves_nothing(
         other.cursor().execute("DROP TABLE invitations")
         other.commit()
 
-    failed = flask_db(pooler.url(postgres_schema_url), "downgrade", "-1")
+    failed = flask_db(pooler.url(postgres_schema_url), "downgrade", "-2")
 
     assert failed.exit_code == 1
     assert answer_of(pooler.url(postgres_schema_url), SETTINGS) == before
