@@ -200,8 +200,8 @@ def database_identity(connection: Connection) -> tuple[Any, ...]:
 @contextmanager
 def autocommitting(connection: Connection) -> Iterator[None]:
     """Let each statement be its own transaction, without BEGIN and ROLLBACK, where a connection has its own session."""
-    # Not by SQLAlchemy's isolation level: to set that back it asks the server, and where the server has gone
-    # meanwhile, the connection is never given back to the pool.
+    # Not by SQLAlchemy's isolation level: to reset that it asks the server, and where the server has gone by then, the
+    # connection is never returned to the pool.
     if connection.dialect.name != "postgresql" or is_pooled(connection):
         yield
         return

@@ -18,7 +18,7 @@ POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg2")
 SQLITE = ("sqlite", "sqlite+pysqlite")
 # `host=… dbname=…`, as libpq takes it too.
 DSN = re.compile(r"[a-z_]+\s*=")
-# What is pasted from elsewhere (its beginning), and what to write in place of it.
+# Other formats of an address, by their beginning, and what to write instead.
 PASTED = {
     re.compile(r"psql\s"): "begins with psql. Write only the address that stands behind it.",
     re.compile(r"jdbc:"): "begins with jdbc:, as Java writes it. Leave that out.",

@@ -77,7 +77,7 @@ def add_missing_keys(file: Path) -> None:
     if not (missing := _missing(file)):
         return
     if file.exists() and not file.is_file():
-        # What is written to /dev/null is lost, and its mode is everybody's.
+        # Such as /dev/null: what is written there is lost, and its mode must not be changed.
         raise ConfigurationError(f"{', '.join(missing)} must be set, and {file.name} is not a file to write them to.")
     try:
         with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as stream:

@@ -16,9 +16,9 @@ def encoding_of(connection: Connection) -> str:
     if connection.dialect.name != "postgresql":
         return str(connection.exec_driver_sql("PRAGMA encoding").scalar())
     driver: Any = connection.connection.dbapi_connection
-    # A pooler need not hand it on.
-    told = driver.info.parameter_status("server_encoding")
-    return str(told or connection.scalar(sa.text("SHOW server_encoding")))
+    # A pooler need not pass it on.
+    reported = driver.info.parameter_status("server_encoding")
+    return str(reported or connection.scalar(sa.text("SHOW server_encoding")))
 
 
 def require_utf8(connection: Connection) -> None:

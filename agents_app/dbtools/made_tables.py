@@ -1,4 +1,4 @@
-"""The tables that the steps make, read from their files: how a console's tables are told from another program's."""
+"""The tables that the steps make, read from their files, to recognise a console's tables beside another program's."""
 
 import ast
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ Tables = dict[str, frozenset[str]]
 
 @cache
 def tables_made_in(path: Path) -> Tables:
-    """The tables that a step's file makes, or names anew."""
+    """The tables that a step's file makes or renames."""
     calls = (node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call))
     return {name: frozenset(_columns(call)) for call in calls for name in _made_by(call)}
 

@@ -205,7 +205,7 @@ def test_what_stands_where_the_sqlite_file_should_be_is_named(on_sqlite: Patient
 
 def test_files_beside_the_database_that_another_user_owns_are_named(on_sqlite: Patient) -> None:
     if os.geteuid() != 0:
-        pytest.skip("Only root can give a file away.")
+        pytest.skip("Not root: a file of another user was NOT tried. Run the tests as root for it.")
     beside = on_sqlite.folder / "console.db-shm"
     beside.touch(mode=0o600)
     os.chown(beside, NOBODY, -1)

@@ -38,7 +38,7 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(
         not postgres.pg_ctl().with_name("pg_basebackup").exists() and os.environ.get("REQUIRE_ALL") != "1",
-        reason="pg_basebackup is not installed, so that there is no standby.",
+        reason="No pg_basebackup: a failover was NOT tried. Debian: apt-get install postgresql.",
     ),
 ]
 
