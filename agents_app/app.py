@@ -5,8 +5,8 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from agents_app import api, cli, config, dbtools, health, http, logs, sub_path, web
-from agents_app.database_url import ROOT
 from agents_app.db import db, engine_options
+from agents_app.paths import ROOT
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:

@@ -18,9 +18,10 @@ from sqlalchemy.engine import URL
 
 from agents_app import config_sources, config_values
 from agents_app.config_keys import KEY_CHECKS, Keys, keys_of, wrong_keys
-from agents_app.database_url import ROOT, parse_url, with_schema
+from agents_app.database.url import parse_url, with_schema
 from agents_app.errors import ConfigurationError
-from agents_app.origins import Origin, split
+from agents_app.paths import ROOT
+from agents_app.values.origins import Origin, split
 
 T = TypeVar("T")
 

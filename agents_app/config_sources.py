@@ -19,8 +19,8 @@ from dotenv.parser import Binding, parse_stream
 from flask.cli import FlaskGroup
 from flask.helpers import get_load_dotenv
 
-from agents_app.database_url import ROOT
 from agents_app.errors import ConfigurationError
+from agents_app.paths import ROOT
 from agents_app.similar_names import is_one_slip_from, looks_like
 
 Texts = dict[str, str]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from agents_app import origins
-from agents_app.schemas.rules import ip_address
+from agents_app.values import origins
+from agents_app.values.rules import ip_address
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # Segments that every program writes in the same way; "." and ".." lead to another path.

@@ -19,9 +19,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from agents_app.database_errors import NO_FILE, plain_errors
-from agents_app.database_session import OpenSession, autocommitting
-from agents_app.database_url import ROOT
+from agents_app.database.errors import NO_FILE, plain_errors
+from agents_app.database.session import OpenSession, autocommitting
+from agents_app.paths import ROOT
 
 # Where the SQLite database stands unless DATABASE_URL says otherwise.
 INSTANCE = ROOT / "instance"

@@ -8,7 +8,7 @@ from flask.globals import request_ctx
 
 from agents_app.config import Settings, settings
 from agents_app.errors import Malformed
-from agents_app.origins import read_place
+from agents_app.values.origins import read_place
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 

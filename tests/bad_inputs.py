@@ -7,7 +7,7 @@ some value at all (a form has no numbers, an option no objects) skips the cases 
 from typing import Any, NamedTuple
 
 from agents_app.connections.power_bi import A_USER
-from agents_app.schemas.address_rules import UNREAD
+from agents_app.values.address_rules import UNREAD
 from tests import pem
 from tests.make import agent_values
 

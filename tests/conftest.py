@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 
 from agents_app import dbtools
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import create_sqlite_file, db
 from agents_app.operations.permissions import Actor
 from tests import make, postgres

@@ -13,7 +13,7 @@ from agents_app.db import db
 from agents_app.models import Account, User
 from agents_app.operations import agents, passwords, tokens
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door, Role
+from agents_app.values.choices import Door, Role
 
 PASSWORD = "a long pass phrase 27"
 KEYS = {

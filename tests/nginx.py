@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
 
-from agents_app.database_url import ROOT
+from agents_app.paths import ROOT
 from tests.cli.conftest import PATIENCE_S, Checkout, Server, free_port, wait_for
 from tests.make import KEYS
 from tests.pem import certificate_for

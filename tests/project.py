@@ -4,7 +4,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from agents_app.database_url import ROOT
+from agents_app.paths import ROOT
 from tests.isolation import HOME
 
 PARTS = ("agents_app", "migrations", "static", "templates", "tests", ".squawk.toml", "pyproject.toml", "wsgi.py")

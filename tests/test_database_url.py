@@ -7,9 +7,9 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from agents_app.config import load
-from agents_app.database_url import ROOT, parse_url
-from agents_app.dbtools.refusals import place
+from agents_app.database.url import parse_url, place
 from agents_app.errors import ConfigurationError
+from agents_app.paths import ROOT
 
 CANARY = "canary5Xy8Qm1TtLw6"
 # How psycopg2 connects, by address.

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from agents_app.database_url import ROOT
+from agents_app.paths import ROOT
 from tests import postgres
 from tests.project import copy_project, shared_copy
 
@@ -31,7 +31,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agents_app.db import Base, Json, UtcDateTime
-from agents_app.schemas.choices import ConnectionType
+from agents_app.values.choices import ConnectionType
 
 
 class Agent(Base):

@@ -63,7 +63,7 @@ MADE_UP = """
 import contextlib, os, shutil, sqlite3, subprocess, sys
 from pathlib import Path
 from agents_app import config, dbtools
-from agents_app.database_url import ROOT
+from agents_app.paths import ROOT
 
 def suppressed(act):
     with contextlib.suppress(Exception):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents_app.database_url import ROOT
+from agents_app.paths import ROOT
 
 NEEDS_VENV = "This Python lacks its venv module. On Debian and Ubuntu: apt-get install python3-venv"
 NEEDS_PYTHON = "Python 3.11 or later is needed. Say where it is with: make run PYTHON=/path/to/python3.11"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents_app import origins
 from agents_app.config import load
+from agents_app.values import origins
 
 NONE = [
     "",

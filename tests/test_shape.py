@@ -10,48 +10,60 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from agents_app.database_url import ROOT
+from agents_app.paths import ROOT
 
 APP = ROOT / "agents_app"
 FILES = sorted([*APP.rglob("*.py"), *(ROOT / "migrations").rglob("*.py"), ROOT / "wsgi.py"])
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 DOORS = {"web", "api", "cli"}
-INSIDE = {"errors", "schemas", "connections", "encryption", "db", "models", "dbtools", "operations", "http", "config"}
-INSIDE |= {"database_session"}
+INSIDE = {"errors", "values", "schemas", "connections", "encryption", "database", "db", "models", "dbtools"}
+INSIDE |= {"operations", "http", "config"}
+# The rooms of `dbtools`, from the lowest to the highest: each uses only those before it.
+ROOMS = (
+    "configuration",
+    "output",
+    "database",
+    "operations",
+    "saved_rows",
+    "own_tables",
+    "position",
+    "autogenerate",
+    "review",
+    "backup",
+    "status",
+    "console_session",
+    "runner",
+    "deployment",
+    "overview",
+    "commands",
+)
 # Past this many lines a file has a second subject.
 LINES_MAX, TEMPLATE_LINES_MAX = 250, 120
 FUNCTION_MAX = 30
 # Who may use what of ours, and which packages; a part that is not named here is a table of contents and may use all.
 MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
+    "paths": (set(), set()),
     "weak_keys": (set(), set()),
     "encryption": ({"weak_keys"}, {"cryptography"}),
-    # cryptography says whether a text is a certificate or a key; encrypting is not the schemas' work.
-    "schemas": ({"errors", "connections"}, {"cryptography", "pydantic", "pydantic_core", "zxcvbn"}),
-    "connections": ({"errors", "schemas"}, {"pydantic", "pydantic_core"}),
-    "database_errors": ({"errors"}, {"sqlalchemy"}),
-    "database_url": ({"postgresql_url"}, {"sqlalchemy"}),
-    "postgresql_url": (set(), {"psycopg2", "sqlalchemy"}),
+    # cryptography says whether a text is a certificate or a key; encrypting is not the values' work.
+    "values": ({"errors"}, {"cryptography", "pydantic", "pydantic_core", "zxcvbn"}),
+    "connections": ({"values"}, {"pydantic", "pydantic_core"}),
+    "schemas": ({"connections", "errors", "values"}, {"pydantic", "pydantic_core"}),
+    "database": ({"errors", "paths"}, {"psycopg2", "sqlalchemy"}),
     "similar_names": (set(), set()),
-    "config_sources": ({"database_url", "errors", "similar_names"}, {"click", "dotenv", "flask"}),
-    "pooler_queue": (set(), {"psycopg2"}),
-    "pool_mode": ({"pooler_queue"}, {"psycopg2"}),
-    "database_session": (
-        {"database_errors", "database_url", "errors", "pool_mode", "pooler_queue"},
-        {"psycopg2", "sqlalchemy"},
-    ),
+    "config_sources": ({"errors", "paths", "similar_names"}, {"click", "dotenv", "flask"}),
     "config_keys": ({"encryption", "errors", "weak_keys"}, set()),
-    "origins": ({"schemas"}, set()),
-    "config_values": ({"origins", "schemas"}, set()),
-    "hosts": ({"config", "errors", "origins"}, {"flask"}),
-    "db": ({"database_errors", "database_session", "database_url", "errors"}, {"sqlalchemy", "flask_sqlalchemy"}),
-    "models": ({"db", "schemas"}, {"sqlalchemy"}),
+    "config_values": ({"values"}, set()),
+    "hosts": ({"config", "errors", "values"}, {"flask"}),
+    "db": ({"database", "errors", "paths"}, {"sqlalchemy", "flask_sqlalchemy"}),
+    "models": ({"db", "values"}, {"sqlalchemy"}),
     "dbtools": (
-        {"database_errors", "database_session", "database_url", "db", "errors"},
+        {"database", "db", "errors", "paths"},
         {"alembic", "click", "flask", "flask_migrate", "psycopg2", "sqlalchemy"},
     ),
     "doctor": (
-        {"config", "database_session", "database_url", "db", "dbtools", "encryption", "errors", "models", "operations"},
+        {"config", "database", "db", "dbtools", "encryption", "errors", "models", "operations", "paths"},
         {"alembic", "sqlalchemy"},
     ),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
@@ -59,11 +71,11 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "sub_path": ({"config"}, {"flask"}),
     "health": ({"errors", "operations"}, {"flask", "orjson"}),
     "api": (
-        {"config", "connections", "errors", "http", "operations", "schemas"},
+        {"config", "connections", "errors", "http", "operations", "schemas", "values"},
         {"flask", "flask_swagger_ui", "orjson", "pydantic"},
     ),
     "web": (
-        {"config", "connections", "db", "errors", "hosts", "http", "operations", "origins", "schemas"},
+        {"config", "connections", "db", "errors", "hosts", "http", "operations", "schemas", "values"},
         {
             "flask",
             "flask_wtf",
@@ -80,14 +92,16 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {
             "config",
             "connections",
-            "database_url",
+            "database",
             "db",
             "dbtools",
             "doctor",
             "errors",
             "operations",
+            "paths",
             "schemas",
             "server",
+            "values",
         },
         {"alembic", "click", "flask", "orjson"},
     ),
@@ -156,6 +170,24 @@ def test_a_part_uses_only_what_it_may(part: str) -> None:
     ]
 
     assert found
+    assert wrong == []
+
+
+def test_a_room_of_dbtools_uses_only_rooms_below_it() -> None:
+    paths = [
+        path for path in (APP / "dbtools").rglob("*.py") if path.name != "__init__.py" or path.parent.name in ROOMS
+    ]
+    room = {path: path.relative_to(APP / "dbtools").parts[0].removesuffix(".py") for path in paths}
+    start = "agents_app.dbtools."
+    used = [(path, name) for path in paths for name in imports(path) if name.startswith(start)]
+
+    wrong = [
+        f"{path.relative_to(APP)} imports {name}"
+        for path, name in used
+        if ROOMS.index(name.removeprefix(start).partition(".")[0]) > ROOMS.index(room[path])
+    ]
+
+    assert set(room.values()) == set(ROOMS)
     assert wrong == []
 
 
@@ -265,7 +297,9 @@ def test_a_stranger_is_sent_away_from_every_page(console: Flask) -> None:
         if answer.status_code not in (303, 401, 404) or answer.location == "/":
             strangers.add(rule.endpoint)
 
-    assert {name for name in strangers if not name.startswith(("web.auth", "web.setup", "web.joining"))} == set()
+    assert {
+        name for name in strangers if not name.startswith(("web.sessions", "web.setup", "web.invitations"))
+    } == set()
 
 
 def test_no_page_changes_anything_for_a_stranger(console: Flask) -> None:

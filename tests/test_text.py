@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from agents_app.schemas import text
+from agents_app.values import text
 
 FOUND = {
     "istanbul": "\u0130stanbul",

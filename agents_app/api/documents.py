@@ -9,8 +9,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from agents_app.api import shapes
 from agents_app.connections import TYPES, Connection
 from agents_app.schemas.agents import CONFIG, AgentValues, DisableValues
-from agents_app.schemas.fields import NOTES, Schema, field_notes
 from agents_app.schemas.listing import AgentQuery
+from agents_app.values.fields import NOTES, Schema, field_notes
 
 Document = dict[str, Any]
 

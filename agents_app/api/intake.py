@@ -10,8 +10,8 @@ from typing import Any
 from flask import request
 
 from agents_app.errors import InvalidInput, Malformed, WrongMediaType
-from agents_app.schemas import json_text
-from agents_app.schemas.fields import Schema, escape_pointer, parse
+from agents_app.values import json_text
+from agents_app.values.fields import Schema, escape_pointer, parse
 
 IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 BODY_METHODS = ("POST", "PUT", "PATCH")

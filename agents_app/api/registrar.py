@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g
 
 from agents_app.api import intake
-from agents_app.schemas.fields import Schema
+from agents_app.values.fields import Schema
 
 View = Callable[..., Response]
 

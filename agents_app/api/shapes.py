@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from agents_app.connections import TYPES
 from agents_app.schemas.agents import FIELDS, AgentValues
-from agents_app.schemas.choices import AgentStatus, ConnectionType, Role, Scope
+from agents_app.values.choices import AgentStatus, ConnectionType, Role, Scope
 
 REF = "#/components/schemas/{model}"
 

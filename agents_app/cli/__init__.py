@@ -3,10 +3,10 @@
 from flask import Flask
 
 from agents_app.cli.accounts import accounts
-from agents_app.cli.activity import activity
 from agents_app.cli.agents import agents
 from agents_app.cli.demo import demo
 from agents_app.cli.doctor import doctor
+from agents_app.cli.events import activity
 from agents_app.cli.prepare import prepare
 from agents_app.cli.purge import purge
 from agents_app.cli.secrets import secrets

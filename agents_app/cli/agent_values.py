@@ -10,8 +10,8 @@ from agents_app.cli.console import ask_hidden
 from agents_app.cli.options import agent_options, connection_fields, long_secrets, secret_titles
 from agents_app.errors import InvalidInput
 from agents_app.schemas.agents import CONFIG, AgentValues
-from agents_app.schemas.fields import is_empty
-from agents_app.schemas.json_text import read_object
+from agents_app.values.fields import is_empty
+from agents_app.values.json_text import read_object
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

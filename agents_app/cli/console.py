@@ -21,10 +21,10 @@ from alembic.util import CommandError
 from flask.cli import AppGroup
 
 from agents_app.config import settings
-from agents_app.database_url import ROOT
 from agents_app.errors import ConsoleError, InvalidInput, Unavailable
 from agents_app.operations import accounts
 from agents_app.operations.permissions import Actor
+from agents_app.paths import ROOT
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Item = TypeVar("Item")

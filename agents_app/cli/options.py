@@ -10,8 +10,8 @@ import click
 
 from agents_app.connections import TYPES
 from agents_app.schemas.agents import CONFIG, AgentValues
-from agents_app.schemas.fields import Schema, field_notes
-from agents_app.schemas.pasted import read_uuid
+from agents_app.values.fields import Schema, field_notes
+from agents_app.values.pasted import read_uuid
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -13,10 +13,10 @@ from flask.cli import with_appcontext
 
 from agents_app import config
 from agents_app.cli.console import ConsoleCommand, say, schema_behind, warn
-from agents_app.database_url import ROOT
 from agents_app.dbtools import upgrade_to_head
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import health, keys
+from agents_app.paths import ROOT
 
 ENV_FILE = ROOT / ".env"
 

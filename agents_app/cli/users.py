@@ -10,7 +10,7 @@ from agents_app.cli.console import ConsoleGroup, account_option, acting, json_op
 from agents_app.cli.options import Id, options_of
 from agents_app.operations import invitations
 from agents_app.operations import users as operations
-from agents_app.schemas.people import RoleValues
+from agents_app.schemas.users import RoleValues
 
 HEADINGS = ("EMAIL", "ROLE", "STATE", "LAST SEEN (UTC)", "NAME")
 LINK_HEADINGS = ("ID", "ROLE", "EXPIRES (UTC)", "MADE BY")

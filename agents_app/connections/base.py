@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import ClassVar
 
-from agents_app.schemas.address_rules import Reader
-from agents_app.schemas.fields import Schema, field_notes
+from agents_app.values.address_rules import Reader
+from agents_app.values.fields import Schema, field_notes
 
 
 class Connection(Schema):

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
-from agents_app.schemas.address_rules import DATABASE, HOST, Reader, host_name, plain_name
-from agents_app.schemas.fields import field
-from agents_app.schemas.pem import certificates
-from agents_app.schemas.rules import choice, lines, secret, whole, yes_or_no
+from agents_app.values.address_rules import DATABASE, HOST, Reader, host_name, plain_name
+from agents_app.values.fields import field
+from agents_app.values.pem import certificates
+from agents_app.values.rules import choice, lines, secret, whole, yes_or_no
 
 PASSWORD_MAX = 1_024
 NO_KEY = "A private key does not belong in the field Root certificate. Paste the certificate only."

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
-from agents_app.schemas.address_rules import DATASET, DATASET_USER, Reader, no_dataset, plain_name
-from agents_app.schemas.fields import Rule, field, refuse
-from agents_app.schemas.pasted import naming, read_uuid, unwrapped, visible
-from agents_app.schemas.pem import certificates, private_key
-from agents_app.schemas.rules import (
+from agents_app.values.address_rules import DATASET, DATASET_USER, Reader, no_dataset, plain_name
+from agents_app.values.fields import Rule, field, refuse
+from agents_app.values.pasted import naming, read_uuid, unwrapped, visible
+from agents_app.values.pem import certificates, private_key
+from agents_app.values.rules import (
     choice,
     day,
     is_host_name,
@@ -23,7 +23,7 @@ from agents_app.schemas.rules import (
     uuid_text,
     whole,
 )
-from agents_app.schemas.text import checked_text, refuse_direction_marks
+from agents_app.values.text import checked_text, refuse_direction_marks
 
 SECRET_MAX = 500
 # What one executeQueries call returns at the most (Power BI REST API, limitations of Execute Queries).

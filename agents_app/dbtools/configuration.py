@@ -1,16 +1,30 @@
 """How Alembic is set up: one table of settings in `pyproject.toml`, which Flask-Migrate reads too."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from alembic.config import Config
 from flask import Flask
 from sqlalchemy.engine import URL
 
-from agents_app.database_url import ROOT, parse_url
-from agents_app.dbtools.patience import Patience
+from agents_app.database.url import parse_url
+from agents_app.paths import ROOT
 
 SETTINGS = ROOT / "pyproject.toml"
 BACKUPS = ROOT / "backups"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """All times are in seconds."""
+
+    # Until another migration has ended.
+    migration: float = 600
+    # For one lock on a table: readers queue behind a migration that waits, so this is short.
+    lock: float = 1
+    # How often a step is tried that met somebody else's lock, and how long it rests in between.
+    tries: int = 15
+    pause: float = 1
 
 
 def migration_url(app: Flask) -> URL:

@@ -6,10 +6,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, Connection
 
 from agents_app.db import db
+from agents_app.dbtools.autogenerate.drift import drift
 from agents_app.dbtools.configuration import alembic_config
-from agents_app.dbtools.connections import looking
-from agents_app.dbtools.drift import drift
-from agents_app.dbtools.plan import PlannedStep, plan
+from agents_app.dbtools.database.connections import looking
+from agents_app.dbtools.review.plan import PlannedStep, plan
 
 
 @dataclass(frozen=True)

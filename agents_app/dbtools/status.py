@@ -9,17 +9,17 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools import clients, leftovers, postgresql, sqlite
-from agents_app.dbtools.autogenerate import our_tables
-from agents_app.dbtools.drift import drift
-from agents_app.dbtools.dump_scope import dump_scope
-from agents_app.dbtools.encoding import encoding_of, require_utf8
-from agents_app.dbtools.read_only import why_read_only
-from agents_app.dbtools.refusals import place
-from agents_app.dbtools.revision import OWN_PLACE, Step
-from agents_app.dbtools.say import counted
-from agents_app.dbtools.schema import current_schema, grant
-from agents_app.dbtools.state import SchemaState, in_the_way, state_among
+from agents_app.database.url import place
+from agents_app.dbtools.autogenerate.drift import drift
+from agents_app.dbtools.autogenerate.settings import our_tables
+from agents_app.dbtools.backup import pg_programs
+from agents_app.dbtools.backup.dump_scope import dump_scope
+from agents_app.dbtools.database import leftovers, postgresql, sqlite
+from agents_app.dbtools.database.encoding import encoding_of, require_utf8
+from agents_app.dbtools.database.read_only import why_read_only
+from agents_app.dbtools.database.schema import current_schema, grant
+from agents_app.dbtools.output import counted
+from agents_app.dbtools.position import OWN_PLACE, SchemaState, Step, in_the_way, state_among
 from agents_app.errors import Unavailable
 
 INVALID_INDEXES = """
@@ -192,7 +192,7 @@ def _ours_of(connection: Connection, query: str, ours: frozenset[str], column: i
 
 def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
     try:
-        clients.program("pg_dump", _major(connection))
+        pg_programs.program("pg_dump", _major(connection))
     except CommandError as refusal:
         what, _, advice = str(refusal).partition(". ")
         yield Problem(f"No backup can be taken: {what}.", advice, NO_BACKUP)
@@ -207,7 +207,7 @@ def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
 
 def _dump_version(connection: Connection) -> str | None:
     try:
-        told = clients.run([clients.program("pg_dump", _major(connection)), "--version"])
+        told = pg_programs.run([pg_programs.program("pg_dump", _major(connection)), "--version"])
     except CommandError:
         return None
     found = re.search(r"\d+(?:\.\d+)*", told)

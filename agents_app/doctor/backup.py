@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from agents_app.db import now
-from agents_app.dbtools import backups
+from agents_app.dbtools.backup import backups
 from agents_app.doctor.check import Check, ok, skipped, warning
 
 CODE = "backups.newest"

@@ -9,9 +9,10 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
 from agents_app.config import Settings
-from agents_app.database_session import is_pooled
-from agents_app.dbtools.connections import observing
-from agents_app.dbtools.refusals import cause_and_advice, place
+from agents_app.database.session import is_pooled
+from agents_app.database.url import place
+from agents_app.dbtools.database.connections import observing
+from agents_app.dbtools.runner.error_messages import cause_and_advice
 from agents_app.doctor.check import Check, ok, problem, warning
 from agents_app.errors import ConsoleError
 

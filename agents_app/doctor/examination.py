@@ -8,12 +8,12 @@ from sqlalchemy.engine import URL, Connection
 
 from agents_app import config
 from agents_app.config import Settings
-from agents_app.database_url import ROOT
 from agents_app.doctor import backup, clock, database, disk, files, migrations, program, setting
 from agents_app.doctor.check import GROUPS, Check, ok, problem, skipped
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.models import EncryptionKey
 from agents_app.operations import keys
+from agents_app.paths import ROOT
 
 NOT_KNOWN = "The settings do not say which database."
 AWAY = "The database cannot be reached."

@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL, Connection
 
 from agents_app.db import db
 from agents_app.dbtools.configuration import alembic_config
-from agents_app.dbtools.session import ConsoleSession, console_session
+from agents_app.dbtools.console_session import ConsoleSession, console_session
 from agents_app.dbtools.status import Status, status
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from agents_app import __version__
-from agents_app.database_url import ROOT
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
+from agents_app.paths import ROOT
 
 REQUIREMENTS = ROOT / "requirements.txt"
 PINNED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?P<condition>\s*;)?", re.MULTILINE)

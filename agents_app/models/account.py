@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agents_app.db import Base, UtcDateTime, now
-from agents_app.schemas import limits
+from agents_app.values import limits
 
 
 class Account(Base):

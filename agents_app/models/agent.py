@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agents_app.db import Base, ByteOrderedText, Json, UtcDateTime, now
-from agents_app.schemas import limits
-from agents_app.schemas.choices import AgentStatus, ConnectionType
+from agents_app.values import limits
+from agents_app.values.choices import AgentStatus, ConnectionType
 
 
 class Agent(Base):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agents_app.db import Base, Json, UtcDateTime, now
-from agents_app.schemas import limits
+from agents_app.values import limits
 
 
 class Event(Base):

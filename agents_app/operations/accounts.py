@@ -17,10 +17,10 @@ from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, User
 from agents_app.operations import events, form_keys, keys, passwords, sessions, users
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door, Role
-from agents_app.schemas.fields import parse
-from agents_app.schemas.people import AccountName, AccountValues
-from agents_app.schemas.text import composed, normal_text, spellings
+from agents_app.schemas.users import AccountName, AccountValues
+from agents_app.values.choices import Door, Role
+from agents_app.values.fields import parse
+from agents_app.values.text import composed, normal_text, spellings
 
 SET_UP = "This console is set up already. Sign in instead."
 

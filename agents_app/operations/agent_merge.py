@@ -9,8 +9,8 @@ from typing import Any
 
 from agents_app.connections import TYPES
 from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS, AgentValues
-from agents_app.schemas.choices import ConnectionType
-from agents_app.schemas.fields import normal
+from agents_app.values.choices import ConnectionType
+from agents_app.values.fields import normal
 
 TYPE = "/connection_type"
 CONNECTION = "/connection"

@@ -18,9 +18,9 @@ from agents_app.operations import secrets
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
-from agents_app.schemas.choices import AgentStatus
 from agents_app.schemas.listing import AgentQuery, make_cursor, read_cursor
-from agents_app.schemas.text import spellings
+from agents_app.values.choices import AgentStatus
+from agents_app.values.text import spellings
 
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = sa.Select[*tuple[Any, ...]]

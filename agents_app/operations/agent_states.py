@@ -9,9 +9,9 @@ from agents_app.models import Agent, AgentVersion
 from agents_app.operations import secrets, snapshots
 from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
-from agents_app.schemas.choices import AgentStatus, ConnectionType
-from agents_app.schemas.pem import without_private_keys
-from agents_app.schemas.text import folded
+from agents_app.values.choices import AgentStatus, ConnectionType
+from agents_app.values.pem import without_private_keys
+from agents_app.values.text import folded
 
 
 @dataclass(frozen=True)

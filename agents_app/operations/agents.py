@@ -19,9 +19,9 @@ from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
 from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
-from agents_app.schemas import limits
-from agents_app.schemas.choices import AgentStatus
-from agents_app.schemas.text import composed, sort_key
+from agents_app.values import limits
+from agents_app.values.choices import AgentStatus
+from agents_app.values.text import composed, sort_key
 
 # The version that a caller has seen, or any of several.
 Versions = int | Collection[int]

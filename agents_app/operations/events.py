@@ -11,7 +11,7 @@ from agents_app.db import db, now
 from agents_app.errors import Conflict
 from agents_app.models import Event
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door
+from agents_app.values.choices import Door
 
 DENIED = "access.denied"
 # How long one event counts the refusals that follow it.

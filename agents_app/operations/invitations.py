@@ -14,10 +14,10 @@ from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, Invitation, User
 from agents_app.operations import events, form_keys, passwords, sessions, users
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door, Role
-from agents_app.schemas.fields import parse
-from agents_app.schemas.people import PasswordValues, PersonValues, RoleValues
-from agents_app.schemas.text import spellings
+from agents_app.schemas.users import PasswordValues, PersonValues, RoleValues
+from agents_app.values.choices import Door, Role
+from agents_app.values.fields import parse
+from agents_app.values.text import spellings
 
 VALID_FOR = timedelta(days=7)
 GONE = "This link was used before, was withdrawn, or is too old. Ask for a new one."

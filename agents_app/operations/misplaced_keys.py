@@ -14,8 +14,8 @@ from agents_app.models import Agent, AgentVersion
 from agents_app.operations import events, secrets
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
-from agents_app.schemas.choices import Door
-from agents_app.schemas.pem import without_private_keys
+from agents_app.values.choices import Door
+from agents_app.values.pem import without_private_keys
 
 # How many rows one statement looks at, and one transaction changes.
 BATCH = 1_000

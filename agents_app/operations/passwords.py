@@ -5,7 +5,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from agents_app.schemas.text import composed, spellings
+from agents_app.values.text import composed, spellings
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 

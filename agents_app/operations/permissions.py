@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from agents_app.errors import Forbidden
-from agents_app.schemas.choices import Door, Role, Scope
+from agents_app.values.choices import Door, Role, Scope
 
 RANK = {Role.VIEWER: 1, Role.EDITOR: 2, Role.ADMIN: 3}
 

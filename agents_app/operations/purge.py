@@ -12,7 +12,7 @@ from agents_app.db import db, now
 from agents_app.models import AgentVersion, Event, Invitation, LoginAttempt, UserSession
 from agents_app.operations import events
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door
+from agents_app.values.choices import Door
 
 ATTEMPTS_FOR = timedelta(days=1)
 # A form that made a link may be sent again as long as its page is open, and must find that the link has ended.

@@ -15,7 +15,7 @@ from agents_app.errors import Conflict, NotFound, Unavailable
 from agents_app.models import Account, Agent, AgentVersion, EncryptionKey
 from agents_app.operations import events, keys, secrets, snapshots, stored_secrets
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door
+from agents_app.values.choices import Door
 
 # More are only needed where others write under an old key all the time.
 PASSES = 5

@@ -15,7 +15,7 @@ from agents_app.operations import events, secrets
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS
-from agents_app.schemas.choices import AgentStatus
+from agents_app.values.choices import AgentStatus
 
 ONE = sa.select(
     Agent.id,

@@ -11,8 +11,8 @@ from agents_app.encryption import CannotDecrypt, Keyring
 from agents_app.errors import InvalidInput, Unavailable
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, Draft, destination, secret_pointers
-from agents_app.schemas.choices import ConnectionType
-from agents_app.schemas.pem import without_private_keys
+from agents_app.values.choices import ConnectionType
+from agents_app.values.pem import without_private_keys
 
 SEALED = "$enc"
 # Below this length four characters would tell too much.

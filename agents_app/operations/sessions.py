@@ -17,8 +17,8 @@ from agents_app.errors import Conflict, NotFound, NotSignedIn, Unavailable
 from agents_app.models import Account, User, UserSession
 from agents_app.operations import events, form_keys, guesses, passwords
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door, Role
-from agents_app.schemas.people import email_spellings, normal_email
+from agents_app.schemas.users import email_spellings, normal_email
+from agents_app.values.choices import Door, Role
 
 # How much older than the truth "last seen" may be: one write a minute, not one a request.
 TOUCH_EVERY = timedelta(minutes=1)

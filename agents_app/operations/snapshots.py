@@ -15,12 +15,12 @@ from agents_app.errors import Conflict, InvalidInput
 from agents_app.models import AgentVersion
 from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
-from agents_app.schemas import limits
-from agents_app.schemas.choices import AgentStatus, ConnectionType
-from agents_app.schemas.fields import Schema, parse
-from agents_app.schemas.pem import without_private_keys
-from agents_app.schemas.rules import choice, line, uuid_text
-from agents_app.schemas.text import without_direction_marks
+from agents_app.values import limits
+from agents_app.values.choices import AgentStatus, ConnectionType
+from agents_app.values.fields import Schema, parse
+from agents_app.values.pem import without_private_keys
+from agents_app.values.rules import choice, line, uuid_text
+from agents_app.values.text import without_direction_marks
 
 T = TypeVar("T")
 

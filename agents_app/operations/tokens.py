@@ -22,9 +22,9 @@ from agents_app.models import Account, Agent, ApiToken, LoginAttempt, User
 from agents_app.operations import events, form_keys, token_text, users
 from agents_app.operations.guesses import source_of
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door, Role, Scope
-from agents_app.schemas.fields import parse
-from agents_app.schemas.people import TokenValues, email_spellings
+from agents_app.schemas.users import TokenValues, email_spellings
+from agents_app.values.choices import Door, Role, Scope
+from agents_app.values.fields import parse
 
 TOUCH_EVERY = timedelta(minutes=1)
 FAILURE_WINDOW = timedelta(minutes=1)

@@ -11,10 +11,10 @@ from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agents_app.models import Account, Invitation, User, UserSession
 from agents_app.operations import events, guesses, passwords, sessions
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Role
-from agents_app.schemas.fields import parse
-from agents_app.schemas.people import NewPasswordValues, RoleValues, email_spellings
-from agents_app.schemas.text import composed
+from agents_app.schemas.users import NewPasswordValues, RoleValues, email_spellings
+from agents_app.values.choices import Role
+from agents_app.values.fields import parse
+from agents_app.values.text import composed
 
 NO_USER = "There is no person with this id."
 NO_ADDRESS = "Nobody in this account has this address."

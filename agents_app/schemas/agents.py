@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from agents_app.connections import TYPES, Connection
 from agents_app.errors import InvalidInput
-from agents_app.schemas import limits
-from agents_app.schemas.choices import ConnectionType
-from agents_app.schemas.fields import Schema, field, is_empty, parse, refusals
-from agents_app.schemas.pem import without_private_keys
-from agents_app.schemas.rules import choice, key, line, model_name, prose
-from agents_app.schemas.text import normal_text
+from agents_app.values import limits
+from agents_app.values.choices import ConnectionType
+from agents_app.values.fields import Schema, field, is_empty, parse, refusals
+from agents_app.values.pem import without_private_keys
+from agents_app.values.rules import choice, key, line, model_name, prose
+from agents_app.values.text import normal_text
 
 CONFIG = "connection_config"
 API_KEY = "/api_key"

@@ -10,11 +10,11 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from agents_app.errors import Malformed
-from agents_app.schemas import fields, limits
-from agents_app.schemas.choices import AgentStatus, ConnectionType, Door
-from agents_app.schemas.fields import Schema, field
-from agents_app.schemas.rules import choice, day, is_uuid, line, uuid_text, whole
-from agents_app.schemas.text import folded
+from agents_app.values import fields, limits
+from agents_app.values.choices import AgentStatus, ConnectionType, Door
+from agents_app.values.fields import Schema, field
+from agents_app.values.rules import choice, day, is_uuid, line, uuid_text, whole
+from agents_app.values.text import folded
 
 LIMIT = 50
 LIMIT_MAX = 200

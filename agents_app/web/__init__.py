@@ -6,46 +6,46 @@ from agents_app import http
 from agents_app.config import Settings
 from agents_app.errors import NotSignedIn
 from agents_app.web import (
-    account,
-    activity,
+    accounts,
     agents,
-    auth,
-    cookie,
-    database,
     display,
+    events,
     form_source,
-    joining,
+    invitations,
     links,
-    people,
     profile,
+    session_cookie,
+    sessions,
     setup,
+    system,
     theme,
     tokens,
+    users,
 )
 
 STATIC_SECONDS = 365 * 24 * 60 * 60
 # The forms whose passwords are hashed, which costs more than everything else that is asked here.
 PASSWORD_FORMS = (
-    "web.auth.start_session",
+    "web.sessions.start_session",
     "web.setup.setup",
-    "web.joining.join",
-    "web.joining.reset",
+    "web.invitations.join",
+    "web.invitations.reset",
     "web.profile.change_password",
 )
 
 pages = Blueprint("web", __name__)
-pages.register_error_handler(NotSignedIn, auth.ask_to_sign_in)
-for part in (auth, setup, theme, agents, tokens, people, joining, profile, account, activity, database):
+pages.register_error_handler(NotSignedIn, sessions.ask_to_sign_in)
+for part in (sessions, setup, theme, agents, tokens, users, invitations, profile, accounts, events, system):
     pages.register_blueprint(part.pages)
 
 
 @pages.before_request
-def _protect() -> auth.Answer | None:
+def _protect() -> sessions.Answer | None:
     """Pages take cookies, so a form must prove that it comes from one of them; the JSON door takes none."""
     is_proven = form_source.is_proven()
     if refused := form_source.refusal_of_page(is_proven=is_proven):
         return http.error_page(refused)
-    return None if is_proven else auth.take_up_form() or http.error_page(form_source.refusal_of_value())
+    return None if is_proven else sessions.take_up_form() or http.error_page(form_source.refusal_of_value())
 
 
 pages.before_app_request(links.lead_to_page)
@@ -66,7 +66,7 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_SSL_STRICT=False,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
     )
-    cookie.init_app(app)
+    session_cookie.init_app(app)
     form_source.csrf.init_app(app)
     display.init_app(app)
     app.register_blueprint(pages)

@@ -12,13 +12,13 @@ from agents_app.operations import agent_history, agent_reads, agents, snapshots
 from agents_app.operations.agent_history import Past
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
-from agents_app.web import kept
+from agents_app.web import unsaved_form
 from agents_app.web.addresses import ListAddress, with_back
-from agents_app.web.auth import Answer, current_actor, require_sign_in
 from agents_app.web.conflict import EditConflict
-from agents_app.web.disable_form import DisableForm
-from agents_app.web.edit_form import EditForm
-from agents_app.web.forms import AgentForm, ConsoleForm, FormData
+from agents_app.web.forms.agents import AgentForm, ConsoleForm, FormData
+from agents_app.web.forms.disable_agent import DisableForm
+from agents_app.web.forms.edit_agent import EditForm
+from agents_app.web.sessions import Answer, current_actor, require_sign_in
 
 ROWS = 20
 # Why the form of a new agent, sent again, finds no agent as it was made, by the code of the refusal.
@@ -66,8 +66,8 @@ def new() -> Answer:
     actor = current_actor()
     actor.require("agents.create")
     list_address = ListAddress.came_from()
-    if not kept.is_sent():
-        return render_template("agents/new.html", form=AgentForm(kept.typed()), list_address=list_address)
+    if not unsaved_form.is_sent():
+        return render_template("agents/new.html", form=AgentForm(unsaved_form.typed()), list_address=list_address)
     form = AgentForm(request.form)
     try:
         is_made = form.submit(lambda values: agents.create(actor, values, form.key))
@@ -96,7 +96,7 @@ def save(agent_id: UUID) -> Answer:
     """Change an agent; where it was changed while the form was open, show both and ask again."""
     actor = current_actor()
     actor.require("agents.update")
-    before = kept.typed()
+    before = unsaved_form.typed()
     try:
         agent = agent_reads.read(actor, agent_id)
     except NotFound:
@@ -147,8 +147,8 @@ def disable(agent_id: UUID) -> Answer:
     actor = current_actor()
     actor.require("agents.disable")
     agent = agent_reads.read(actor, agent_id)
-    if not kept.is_sent():
-        return _agent_page("agents/disable.html", agent, form=DisableForm(kept.typed()))
+    if not unsaved_form.is_sent():
+        return _agent_page("agents/disable.html", agent, form=DisableForm(unsaved_form.typed()))
     form = DisableForm(request.form)
     if form.refuse_unseen(agent):
         return _agent_page("agents/disable.html", agent, form=form), http.STATUS[Conflict]
@@ -168,7 +168,7 @@ def delete(agent_id: UUID) -> Answer:
     actor = current_actor()
     actor.require("agents.delete")
     agent = agent_reads.read(actor, agent_id)
-    if not kept.is_sent():
+    if not unsaved_form.is_sent():
         return _agent_page("agents/delete.html", agent, undo_days=settings().deleted_secrets_days)
     agents.delete(actor, agent_id)
     _say("was deleted.", agent["name"], undo=with_back(".restore_deleted", agent_id=agent_id))

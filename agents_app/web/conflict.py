@@ -9,10 +9,10 @@ from agents_app.operations.agent_history import Change, Past
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG
-from agents_app.web.edit_form import EditForm, by_pointer, choice_name, facts_of, shown_name
-from agents_app.web.fields import Input
-from agents_app.web.forms import AgentForm
-from agents_app.web.secret_field import Secret
+from agents_app.web.forms.agents import AgentForm
+from agents_app.web.forms.edit_agent import EditForm, by_pointer, choice_name, facts_of, shown_name
+from agents_app.web.forms.inputs import Input
+from agents_app.web.forms.secret_input import Secret
 
 NAMES_MAX = 3
 CHANGES_MAX = 5

@@ -14,8 +14,8 @@ from markupsafe import Markup
 from agents_app import __version__
 from agents_app.connections import TYPES
 from agents_app.db import now
-from agents_app.schemas.choices import ConnectionType
-from agents_app.schemas.fields import field_notes
+from agents_app.values.choices import ConnectionType
+from agents_app.values.fields import field_notes
 from agents_app.web.addresses import here, with_back
 from agents_app.web.theme import THEMES, chosen_theme
 

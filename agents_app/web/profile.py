@@ -8,8 +8,8 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from agents_app import http
 from agents_app.errors import Conflict, NotFound, Throttled
 from agents_app.operations import sessions, users
-from agents_app.web.auth import SESSION_ID, Answer, current_actor, leave, require_sign_in
-from agents_app.web.people_forms import ROLE_NAMES, PasswordForm
+from agents_app.web.forms.users import ROLE_NAMES, PasswordForm
+from agents_app.web.sessions import SESSION_ID, Answer, current_actor, leave, require_sign_in
 
 # What a browser calls itself holds the names of others too: the first that is found is the one.
 BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}

@@ -5,8 +5,8 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from agents_app import http
 from agents_app.errors import Conflict
 from agents_app.operations import accounts
-from agents_app.web.auth import Answer, remember
-from agents_app.web.forms import FormData, SetupForm
+from agents_app.web.forms.agents import FormData, SetupForm
+from agents_app.web.sessions import Answer, remember
 
 pages = Blueprint("setup", __name__)
 
@@ -16,7 +16,7 @@ def setup() -> Answer:
     """Claim an empty console and be signed in as its first admin."""
     if request.method != "POST":
         if not accounts.is_empty():
-            return redirect(url_for("web.auth.sign_in"), 303)
+            return redirect(url_for("web.sessions.sign_in"), 303)
         return render_template("setup/setup.html", form=_form())
     form = _form(request.form)
     try:
@@ -32,7 +32,7 @@ def setup() -> Answer:
         )
     except Conflict as refusal:
         flash(refusal.detail, "bad")
-        return redirect(url_for("web.auth.sign_in"), 303)
+        return redirect(url_for("web.sessions.sign_in"), 303)
     if not is_claimed:
         return render_template("setup/setup.html", form=form), 422
     remember(form.result)

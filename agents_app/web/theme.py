@@ -4,7 +4,7 @@ from flask import Blueprint, current_app, redirect, request
 from werkzeug.wrappers import Response
 
 from agents_app.config import settings
-from agents_app.web import cookie
+from agents_app.web import session_cookie
 from agents_app.web.addresses import local_path
 
 THEMES = {"light": "sun", "dark": "moon", "system": "monitor"}
@@ -15,7 +15,7 @@ pages = Blueprint("theme", __name__)
 
 def chosen_theme() -> str:
     """The theme of this browser."""
-    wanted = request.cookies.get(_cookie_name()) or request.cookies.get(cookie.old_name("theme"), "")
+    wanted = request.cookies.get(_cookie_name()) or request.cookies.get(session_cookie.old_name("theme"), "")
     return wanted if wanted in THEMES else "system"
 
 

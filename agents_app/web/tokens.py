@@ -8,9 +8,9 @@ from agents_app.errors import NotFound
 from agents_app.operations import agent_reads, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import LIMIT_MAX, parse
-from agents_app.web import kept
-from agents_app.web.auth import Answer, current_actor, require_sign_in
-from agents_app.web.forms import SCOPE_LABELS, TokenForm
+from agents_app.web import unsaved_form
+from agents_app.web.forms.agents import SCOPE_LABELS, TokenForm
+from agents_app.web.sessions import Answer, current_actor, require_sign_in
 
 pages = Blueprint("tokens", __name__, url_prefix="/tokens")
 pages.before_request(require_sign_in)
@@ -29,8 +29,8 @@ def new() -> Answer:
     actor.require("tokens.manage")
     found = agent_reads.listing(actor, parse({"sort": "name", "limit": LIMIT_MAX}))
     names = {str(agent["id"]): agent["name"] for agent in found.items}
-    form = TokenForm(request.form if kept.is_sent() else kept.typed(), names)
-    if not kept.is_sent():
+    form = TokenForm(request.form if unsaved_form.is_sent() else unsaved_form.typed(), names)
+    if not unsaved_form.is_sent():
         return render_template("tokens/new.html", form=form, has_more=found.next_cursor)
     if not form.submit(lambda values: tokens.create(actor, values, key=form.key)):
         return render_template("tokens/new.html", form=form, has_more=found.next_cursor), 422
@@ -42,7 +42,7 @@ def new() -> Answer:
 def revoke(token_id: UUID) -> Answer:
     """Ask once more, then end the token."""
     actor = current_actor()
-    if not kept.is_sent():
+    if not unsaved_form.is_sent():
         token = next((token for token in tokens.listing(actor) if token["id"] == token_id), None)
         if token is None:
             raise NotFound("There is no token with this id.")

@@ -9,10 +9,10 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from agents_app.connections import TYPES, Connection
-from agents_app.schemas.address_rules import instance_sentence
-from agents_app.schemas.addresses import Parts
-from agents_app.schemas.choices import ConnectionType
-from agents_app.schemas.fields import field_notes
+from agents_app.values.address_rules import instance_sentence
+from agents_app.values.addresses import Parts
+from agents_app.values.choices import ConnectionType
+from agents_app.values.fields import field_notes
 
 LEFT_OUT = "What else the address said has no field here and was left out."
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from agents_app.schemas import json_text
+from agents_app.values import json_text
 from tests.api.conftest import Client
 from tests.make import agent_values
 

@@ -15,7 +15,7 @@ from agents_app.db import db, now
 from agents_app.models import ApiToken, User
 from agents_app.operations import sessions, token_text, tokens
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Role
+from agents_app.values.choices import Role
 from tests.api.conftest import Client
 from tests.make import PASSWORD, agent_values, cookie_name, make_agent, make_token, make_user
 

@@ -12,7 +12,7 @@ from agents_app.operations import accounts
 from tests.browser.conftest import Open
 from tests.browser.test_api_docs import DOCS, authorize, try_out
 from tests.browser.test_journeys import create_database_agent, set_up
-from tests.browser.test_people import main_link
+from tests.browser.test_users import main_link
 from tests.cli.conftest import free_port
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD

@@ -9,10 +9,10 @@ from playwright.sync_api import Page, expect
 from agents_app.db import db
 from agents_app.models import UserSession
 from agents_app.operations.permissions import Actor
-from agents_app.web.kept import SENT_TWICE
+from agents_app.web.unsaved_form import SENT_TWICE
 from tests.browser.conftest import Open, Site, sign_in
 from tests.browser.test_accessibility import check
-from tests.browser.test_people import act_on, main_link
+from tests.browser.test_users import act_on, main_link
 from tests.make import PASSWORD, make_agent, make_user
 
 pytestmark = pytest.mark.browser

@@ -6,17 +6,18 @@ import subprocess
 
 import pytest
 
-from agents_app.database_url import ROOT, parse_url
+from agents_app.database.url import parse_url
+from agents_app.paths import ROOT
 from tests.cli.conftest import Checkout
 from tests.old_release.conftest import notes_of, restore
 
 RECIPE = (ROOT / "CONTRIBUTING.md").read_text().partition("## Add a field to agents")[2].partition("\n## ")[0]
 # Where each piece of the recipe goes: the file, and what stands before it there.
 PIECES = {
-    r"PURPOSE = \d+": ("agents_app/schemas/limits.py", "NAME =", "{}\n"),
+    r"PURPOSE = \d+": ("agents_app/values/limits.py", "NAME =", "{}\n"),
     r"purpose: Mapped.*": ("agents_app/models/agent.py", "    api_key: Mapped", "    {}\n"),
     r"purpose: Annotated.*": ("agents_app/schemas/agents.py", "    connection_type: Annotated", "    {}\n"),
-    r"purpose = make.*": ("agents_app/web/forms.py", "    api_key = make", "    {}\n"),
+    r"purpose = make.*": ("agents_app/web/forms/agents.py", "    api_key = make", "    {}\n"),
     r"\{\{ field\(form\.purpose\) \}\}": ("templates/agents/_inputs.html", "{{ field(form.model_type) }}", "{}\n"),
     r"\{\{ fact\(form\.purpose\) \}\}": ("templates/agents/show.html", "{{ fact(form.model_type) }}", "{}"),
 }

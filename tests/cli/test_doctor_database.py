@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import create_sqlite_file, db
 from agents_app.doctor import Result, clock, database
 from agents_app.models import Event

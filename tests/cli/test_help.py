@@ -8,8 +8,8 @@ from flask import Flask
 
 from agents_app import cli
 from agents_app.config import CHECKS
-from agents_app.database_url import ROOT
 from agents_app.encryption import parse_keys
+from agents_app.paths import ROOT
 from tests.cli.conftest import Checkout
 from tests.project import PARTS
 

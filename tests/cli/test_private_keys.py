@@ -10,7 +10,7 @@ from flask import Flask
 from agents_app.db import db
 from agents_app.models import Agent, AgentVersion, Event
 from agents_app.operations import agents, misplaced_keys
-from agents_app.web.deeds import SENTENCES
+from agents_app.web.activity_sentences import SENTENCES
 from tests import pem
 from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user

@@ -10,7 +10,7 @@ from click.testing import Result
 from flask import Flask
 
 from agents_app import dbtools, models
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.operations import agents
 from tests import postgres

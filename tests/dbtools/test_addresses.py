@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from tests.dbtools.conftest import Flasks
 from tests.dbtools.tools import engine_of, product
 

@@ -12,8 +12,8 @@ import pytest
 from alembic import command
 from alembic.util import CommandError
 
-from agents_app.database_url import parse_url
-from agents_app.dbtools import backups
+from agents_app.database.url import parse_url
+from agents_app.dbtools.backup import backups
 from tests.dbtools.tools import GUIDE, engine_of, product, run_sql
 from tests.project import shared_copy
 

@@ -13,9 +13,9 @@ import pytest
 from alembic import command
 from alembic.util import CommandError
 
-from agents_app.database_url import parse_url
-from agents_app.dbtools import backups
-from agents_app.dbtools.refusals import in_plain_words
+from agents_app.database.url import parse_url
+from agents_app.dbtools.backup import backups
+from agents_app.dbtools.runner.error_messages import in_plain_words
 from tests import postgres
 from tests.dbtools.tools import product, rows_of, run_sql, schema_of
 from tests.project import shared_copy
@@ -23,7 +23,7 @@ from tests.project import shared_copy
 # Two tables that hold as many rows as each other at any moment.
 WRITER = """
 import sys, sqlalchemy as sa
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 engine = sa.create_engine(parse_url(sys.argv[1])).execution_options(console_begin="BEGIN IMMEDIATE")
 number = 0
 while True:

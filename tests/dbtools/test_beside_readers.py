@@ -6,7 +6,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents_app import dbtools
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from tests import make
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import again_and_again, engine_of, product

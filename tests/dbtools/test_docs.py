@@ -16,8 +16,8 @@ import pytest
 from alembic import command
 
 from agents_app import dbtools
-from agents_app.database_url import ROOT
 from agents_app.operations import agents
+from agents_app.paths import ROOT
 from tests import make, postgres
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import GUIDE, again_and_again, head, product, rows_of, run_sql

@@ -10,8 +10,8 @@ from alembic.util import CommandError
 from flask import Flask
 
 from agents_app.cli.serve import check_database
-from agents_app.database_url import parse_url
-from agents_app.dbtools.backups import backup, restore
+from agents_app.database.url import parse_url
+from agents_app.dbtools.backup.backups import backup, restore
 from agents_app.errors import Unavailable
 from tests import postgres
 from tests.conftest import OpenConsole

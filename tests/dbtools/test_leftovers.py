@@ -8,8 +8,8 @@ import pytest
 from alembic import command
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.leftovers import HELPER
-from agents_app.dbtools.postgresql import MIGRATION
+from agents_app.dbtools.database.leftovers import HELPER
+from agents_app.dbtools.database.postgresql import MIGRATION
 from tests.dbtools.conftest import Flasks
 from tests.dbtools.stopping import (
     AS_IT_WAS,

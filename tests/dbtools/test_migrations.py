@@ -12,7 +12,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import db
 from tests import postgres
 from tests.dbtools.tools import GUIDE, VERSIONS, engine_of, product, rows_of, run_sql, schema_of

@@ -8,7 +8,7 @@ from alembic import command
 from flask import Flask
 
 from agents_app import dbtools
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import db
 from tests.dbtools.tools import GUIDE, product, rows_of, run_sql
 

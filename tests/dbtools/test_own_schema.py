@@ -11,9 +11,9 @@ from alembic.util import CommandError
 from click.testing import Result
 
 from agents_app import dbtools
-from agents_app.database_url import parse_url, with_schema
-from agents_app.dbtools.backups import backup, restore
-from agents_app.dbtools.postgresql import MIGRATION
+from agents_app.database.url import parse_url, with_schema
+from agents_app.dbtools.backup.backups import backup, restore
+from agents_app.dbtools.database.postgresql import MIGRATION
 from agents_app.operations import health
 from tests import postgres
 from tests.conftest import OpenConsole

@@ -7,10 +7,10 @@ import pytest
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from agents_app.database_url import parse_url
-from agents_app.dbtools.connections import looking
-from agents_app.dbtools.findings import Finding
-from agents_app.dbtools.plan import Plan, plan
+from agents_app.database.url import parse_url
+from agents_app.dbtools.database.connections import looking
+from agents_app.dbtools.review.plan import Plan, plan
+from agents_app.dbtools.review.warnings import Finding
 from tests import postgres
 from tests.dbtools.tools import Project, run_sql
 

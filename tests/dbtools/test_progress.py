@@ -8,8 +8,8 @@ from pathlib import Path
 
 from alembic import command
 
-from agents_app.database_url import parse_url
-from agents_app.dbtools import backups
+from agents_app.database.url import parse_url
+from agents_app.dbtools.backup import backups
 from tests.dbtools.tools import GUIDE, product, run_sql
 from tests.project import shared_copy
 

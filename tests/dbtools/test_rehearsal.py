@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.util import CommandError
 
-from agents_app.database_url import parse_url
-from agents_app.dbtools.rehearsal import Rehearsal, in_words, rehearse
-from agents_app.dbtools.scratch import scratch
+from agents_app.database.url import parse_url
+from agents_app.dbtools.backup.rehearsal import Rehearsal, in_words, rehearse
+from agents_app.dbtools.backup.scratch_database import scratch
 from tests import postgres
 from tests.dbtools.tools import head, product, rows_of, run_sql, schema_of
 from tests.project import copy_project

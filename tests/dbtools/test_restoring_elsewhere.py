@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agents_app.database_url import parse_url
-from agents_app.dbtools.backups import backup, restore
+from agents_app.database.url import parse_url
+from agents_app.dbtools.backup.backups import backup, restore
 from tests import postgres
 from tests.dbtools.test_busy_tables import NO_CONTRIB
 from tests.dbtools.tools import rows_of, run_sql

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import Result
 
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.errors import Unavailable
 from tests.conftest import OpenConsole
 from tests.dbtools.conftest import Flasks

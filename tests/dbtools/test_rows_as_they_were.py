@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from agents_app.database_url import parse_url
-from agents_app.dbtools.putting_back import put_back
+from agents_app.database.url import parse_url
+from agents_app.dbtools.saved_rows.restore import put_back
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import Project, product, rows_of, run_sql
 from tests.make import make_user

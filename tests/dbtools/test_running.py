@@ -16,8 +16,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from agents_app import dbtools
-from agents_app.database_url import parse_url
-from agents_app.dbtools.postgresql import MIGRATION
+from agents_app.database.url import parse_url
+from agents_app.dbtools.database.postgresql import MIGRATION
 from tests.dbtools.tools import Project, engine_of, product, rows_of, run_sql, schema_of
 from tests.project import shared_copy
 

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from agents_app.database_url import parse_url, schema_of, session_settings, with_schema
+from agents_app.database.url import parse_url, schema_of, session_settings, with_schema
 
 SCHEMAS = {
     "-csearch_path=app": "app",

@@ -8,9 +8,9 @@ import pytest
 from alembic import command
 from click.testing import Result
 
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import db
-from agents_app.dbtools.postgresql import MIGRATION
+from agents_app.dbtools.database.postgresql import MIGRATION
 from tests.dbtools.tools import GUIDE, engine_of, product, run_sql
 
 Flasks = Callable[..., Result]
@@ -135,7 +135,7 @@ def test_without_pg_dump_no_backup_can_be_taken(
     old.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.1'\n")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", str(old.parent))
-    monkeypatch.setattr("agents_app.dbtools.clients.DEBIAN", tmp_path)
+    monkeypatch.setattr("agents_app.dbtools.backup.pg_programs.DEBIAN", tmp_path)
 
     run = flask_db(postgres_schema_url, "status", "--check")
 

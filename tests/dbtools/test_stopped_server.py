@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from agents_app.database_url import parse_url
-from agents_app.dbtools import backups
+from agents_app.database.url import parse_url
+from agents_app.dbtools.backup import backups
 from tests import postgres
 from tests.dbtools.tools import engine_of, product, rows_of, run_sql
 from tests.project import shared_copy

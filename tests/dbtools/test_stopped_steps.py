@@ -12,8 +12,8 @@ import pytest
 from alembic import command
 
 from agents_app import dbtools
-from agents_app.database_url import parse_url
-from agents_app.dbtools.leftovers import HELPER
+from agents_app.database.url import parse_url
+from agents_app.dbtools.database.leftovers import HELPER
 from tests import postgres
 from tests.dbtools.conftest import Flasks
 from tests.dbtools.stopping import (

@@ -19,8 +19,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from agents_app import dbtools
-from agents_app.database_url import ROOT, parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import NAMES, create_sqlite_file
+from agents_app.paths import ROOT
 
 GUIDE = "7d3e90b1c4f6"
 BEFORE_GUIDE = "3b1f07c5d2a9"

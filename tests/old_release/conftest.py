@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from agents_app import dbtools
 from agents_app.app import create_app
 from agents_app.config import load
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import db, now
 from agents_app.models import Invitation, UserSession
 from tests import postgres

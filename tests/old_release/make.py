@@ -24,7 +24,7 @@ from flask.testing import FlaskClient
 from agents_app import __version__, dbtools
 from agents_app.app import create_app
 from agents_app.config import load
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import create_sqlite_file
 from agents_app.errors import ConsoleError
 from agents_app.operations import accounts, activity, agents, invitations, rotation, sessions, tokens, users

@@ -14,7 +14,7 @@ from agents_app.models import Agent, AgentVersion, ApiToken, Event
 from agents_app.operations import agents, secrets
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
-from agents_app.web.deeds import SENTENCES
+from agents_app.web.activity_sentences import SENTENCES
 from tests.api.conftest import Client, is_valid
 from tests.make import PASSWORD, make_agent, make_token
 from tests.web.conftest import Browser

@@ -9,7 +9,7 @@ import click
 
 from agents_app.operations import agents, rotation
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door, Role
+from agents_app.values.choices import Door, Role
 from tests import make
 
 

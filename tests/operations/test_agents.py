@@ -14,7 +14,7 @@ from agents_app.errors import Conflict, InvalidInput, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, Event
 from agents_app.operations import agent_reads, agents, events
 from agents_app.operations.permissions import Actor
-from agents_app.schemas import limits
+from agents_app.values import limits
 from tests.make import agent_values, make_agent, make_user
 
 

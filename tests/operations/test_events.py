@@ -17,8 +17,8 @@ from agents_app.errors import NotSignedIn
 from agents_app.models import Event
 from agents_app.operations import accounts, agents, events, invitations, runtime, sessions, tokens, users
 from agents_app.operations.permissions import PERMISSIONS, Actor
-from agents_app.schemas.choices import Scope
-from agents_app.web.deeds import SENTENCES
+from agents_app.values.choices import Scope
+from agents_app.web.activity_sentences import SENTENCES
 from tests.api.test_permissions import forged
 from tests.make import PASSWORD, make_agent, make_user
 

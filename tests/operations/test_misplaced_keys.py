@@ -14,9 +14,9 @@ from agents_app.errors import InvalidInput
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import agent_reads, agents, runtime
 from agents_app.operations.permissions import Actor
-from agents_app.schemas import pem as schema
-from agents_app.schemas.choices import Scope
-from agents_app.schemas.pem import without_private_keys
+from agents_app.values import pem as schema
+from agents_app.values.choices import Scope
+from agents_app.values.pem import without_private_keys
 from tests import pem
 from tests.make import make_agent, make_user
 

@@ -9,11 +9,11 @@ from agents_app.errors import InvalidInput
 from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import agents as schema
-from agents_app.schemas import people
-from agents_app.schemas.address_rules import DATABASE, DATASET, HOST, UNREAD
-from agents_app.schemas.addresses import read_connection_string
+from agents_app.schemas import users
 from agents_app.schemas.agents import API_KEY, CONFIG
-from agents_app.schemas.fields import parse
+from agents_app.values.address_rules import DATABASE, DATASET, HOST, UNREAD
+from agents_app.values.addresses import read_connection_string
+from agents_app.values.fields import parse
 from tests import pem
 from tests.make import agent_values
 
@@ -114,7 +114,7 @@ def drafted(**config: Any) -> schema.Draft:
 def test_an_id_is_taken_in_every_spelling_and_stored_in_the_usual_one(text: str) -> None:
     for name in UUID_FIELDS:
         assert drafted(**{name: text}).config[name] == UUID
-    token = parse(people.TokenValues, {"name": "ci", "scopes": ["runtime"], "agent_ids": [text]})
+    token = parse(users.TokenValues, {"name": "ci", "scopes": ["runtime"], "agent_ids": [text]})
     assert token.agent_ids == [UUID]
 
 
@@ -161,7 +161,7 @@ def test_the_name_of_a_model_is_stored_without_quotes(text: str) -> None:
 def test_an_address_is_read_out_of_what_a_mail_program_copies(text: str) -> None:
     given = {"name": "Ada", "email": text, "password": "a long pass phrase 27"}
 
-    assert parse(people.PersonValues, given).email == "ada@example.org"
+    assert parse(users.PersonValues, given).email == "ada@example.org"
 
 
 def in_every_form(text: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from agents_app.errors import Forbidden, NotFound
 from agents_app.operations import agent_reads, agents, runtime
 from agents_app.operations.permissions import PERMISSIONS, Actor
 from agents_app.schemas import listing
-from agents_app.schemas.choices import Door, Role, Scope
+from agents_app.values.choices import Door, Role, Scope
 from tests.make import agent_values, make_agent, make_user
 
 VIEWER = {"agents.read", "activity.read"}

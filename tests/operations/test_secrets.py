@@ -14,7 +14,7 @@ from agents_app.errors import InvalidInput, Unavailable
 from agents_app.models import Agent
 from agents_app.operations import agent_reads, agents, runtime
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Scope
+from agents_app.values.choices import Scope
 from tests.make import DATABASE, POWER_BI, make_agent, make_user
 from tests.pem import certificate, private_key
 

@@ -18,7 +18,7 @@ from agents_app.models import Agent, AgentVersion
 from agents_app.operations import agent_reads, agents, rotation, secrets, snapshots, stored_secrets
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
-from agents_app.schemas.choices import ConnectionType
+from agents_app.values.choices import ConnectionType
 from tests.make import agent_values, make_agent
 
 CONFIGS: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from agents_app.errors import InvalidInput, NotFound, NotSignedIn
 from agents_app.models import ApiToken, Event, User
 from agents_app.operations import token_text, tokens
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.choices import Door, Role, Scope
+from agents_app.values.choices import Door, Role, Scope
 from tests.make import make_agent, make_token, make_user
 
 

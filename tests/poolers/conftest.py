@@ -8,8 +8,8 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 
-from agents_app.database_session import parameters
-from agents_app.database_url import parse_url
+from agents_app.database.session import parameters
+from agents_app.database.url import parse_url
 from tests import pgbouncer
 from tests.pgbouncer import Pooler
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from agents_app.database_session import mode_of_pooler, session_facts
-from agents_app.database_url import ROOT, parse_url
+from agents_app.database.session import mode_of_pooler, session_facts
+from agents_app.database.url import parse_url
 from agents_app.db import db
+from agents_app.paths import ROOT
 from tests.conftest import OpenConsole
 from tests.pgbouncer import OWNER, pooler_of
 

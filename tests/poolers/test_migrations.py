@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents_app import dbtools
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.errors import Unavailable
 from tests import pgbouncer
 from tests.conftest import OpenConsole

@@ -7,8 +7,8 @@ from contextlib import ExitStack, closing, contextmanager
 import psycopg2
 import pytest
 
-from agents_app.database_session import mode_of_pooler
-from agents_app.database_url import parse_url
+from agents_app.database.session import mode_of_pooler
+from agents_app.database.url import parse_url
 from tests.pgbouncer import Pooler
 from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, answer_of, connect
 

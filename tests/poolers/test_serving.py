@@ -11,8 +11,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from agents_app import dbtools
-from agents_app.database_session import parameters, session_facts
-from agents_app.database_url import parse_url
+from agents_app.database.session import parameters, session_facts
+from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.errors import Unavailable
 from tests import pgbouncer, postgres

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from agents_app.operations.permissions import Actor
-from agents_app.schemas import limits
+from agents_app.values import limits
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, agent_values, make_token, make_user
 from tests.nginx import Answer, Client, Proxied, behind_nginx, document_blocks

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.connections import TYPES
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import Base, db
 from agents_app.logs import JsonLines
 from agents_app.operations import events

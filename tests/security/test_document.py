@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from agents_app.database_url import ROOT
+from agents_app.paths import ROOT
 
 DOCUMENT = (ROOT / "docs" / "security.md").read_text()
 NAMED = sorted(set(re.findall(r"`(?:tests/)?([\w/]+\.py)::(\w+)`", DOCUMENT)))

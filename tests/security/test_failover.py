@@ -21,7 +21,7 @@ from alembic import command
 from alembic.util import CommandError
 
 from agents_app import dbtools
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from tests import postgres
 from tests.conftest import OpenConsole
 from tests.make import agent_values, make_token, make_user

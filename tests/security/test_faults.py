@@ -20,7 +20,7 @@ from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from agents_app import dbtools
-from agents_app.database_url import parse_url
+from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.errors import Unavailable
 from agents_app.models import Agent, AgentVersion, Event

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from agents_app.web import kept
+from agents_app.web import unsaved_form
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.security.conftest import Visitor
@@ -168,7 +168,7 @@ def test_every_form_of_another_site_is_refused_and_nothing_of_it_is_kept(house: 
         refused = visitor.ask("POST", path, form, headers=ANOTHER_SITE["another site"])
 
         assert refused.status_code == 403
-        assert f'name="{kept.NAME}"' not in refused.text
+        assert f'name="{unsaved_form.NAME}"' not in refused.text
         assert "Set-Cookie" not in refused.headers
 
 

@@ -16,8 +16,8 @@ from agents_app.errors import InvalidInput, NotSignedIn
 from agents_app.models import User
 from agents_app.operations import accounts, invitations, passwords, sessions, users
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.fields import parse
-from agents_app.schemas.people import PasswordValues
+from agents_app.schemas.users import PasswordValues
+from agents_app.values.fields import parse
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_user
 from tests.security.conftest import Visitor

@@ -16,7 +16,7 @@ from flask import Flask
 
 from agents_app import models
 from agents_app.db import Base, db
-from agents_app.schemas.choices import Scope
+from agents_app.values.choices import Scope
 from tests.conftest import OpenConsole
 from tests.make import make_token
 from tests.security.conftest import Visitor

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app import web
-from agents_app.database_url import ROOT
 from agents_app.db import db
+from agents_app.paths import ROOT
 from tests.conftest import OpenConsole
 from tests.make import cookie_name
 from tests.security.conftest import Visitor

@@ -17,7 +17,7 @@ from agents_app.errors import NotFound
 from agents_app.operations import activity, agent_reads, agents, invitations, runtime, tokens, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
-from agents_app.schemas.choices import Scope
+from agents_app.values.choices import Scope
 from tests.api.conftest import Client
 from tests.make import agent_values, make_token, make_user
 

@@ -14,7 +14,7 @@ from agents_app.operations import agent_reads, agents
 from agents_app.operations.agent_history import Past
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
-from agents_app.web.edit_form import EditForm
+from agents_app.web.forms.edit_agent import EditForm
 from tests.make import POWER_BI, make_agent, make_token, make_user
 from tests.web.conftest import Browser, Element, Page, fields_of
 

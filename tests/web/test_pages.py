@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 
 from agents_app import http
-from agents_app.database_url import ROOT
 from agents_app.db import now
 from agents_app.operations.permissions import Actor
+from agents_app.paths import ROOT
 from agents_app.web import display
 from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user

@@ -7,7 +7,7 @@ from agents_app.operations import invitations
 from agents_app.operations.permissions import Actor
 from tests.make import make_agent
 from tests.web.conftest import Browser
-from tests.web.test_joining import NEW_PASSWORD, code_of, newcomer
+from tests.web.test_invitations import NEW_PASSWORD, code_of, newcomer
 
 # Behind the link, or in front of its code and behind it (`{}`).
 BEHIND = [

@@ -14,28 +14,28 @@ from wtforms.fields.core import UnboundField
 from agents_app.db import db
 from agents_app.models import Event
 from agents_app.operations.permissions import Actor
-from agents_app.web import kept
-from agents_app.web.forms import ConsoleForm, PanelForm
-from agents_app.web.secret_field import Secret
+from agents_app.web import unsaved_form
+from agents_app.web.forms.agents import ConsoleForm, PanelForm
+from agents_app.web.forms.secret_input import Secret
 from tests import pem
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.security.house import House
 from tests.web.conftest import Browser, Page, fields_of
 from tests.web.test_nothing_typed_is_lost import NEW, SECRET, end_sessions
 
-KEPT = [endpoint for endpoint, form in kept.FORMS.items() if form.is_kept]
+KEPT = [endpoint for endpoint, form in unsaved_form.FORMS.items() if form.is_kept]
 TYPED: dict[str, dict[str, Any]] = {
     "web.agents.new": NEW,
     "web.agents.save": {"description": "two\nlines & more", "api_key": SECRET},
     "web.agents.disable": {"reason": "The server moves"},
     "web.tokens.new": {"name": "nightly import", "scopes": ["read", "write"], "expires_in_days": "31"},
-    "web.people.invite": {"role": "editor"},
-    "web.people.change_role": {"role": "editor"},
-    "web.account.show": {"name": "Acme & Söhne"},
+    "web.users.invite": {"role": "editor"},
+    "web.users.change_role": {"role": "editor"},
+    "web.accounts.show": {"name": "Acme & Söhne"},
 }
 # No form has these, and a browser sends none of them back.
 PASSWORDS = {"password": SECRET, "current_password": SECRET}
-SHOWN_ONCE = {"web.tokens.new", "web.people.invite"}
+SHOWN_ONCE = {"web.tokens.new", "web.users.invite"}
 SIGNED_IN = ("user.signed_in", "user.sign_in_failed")
 
 
@@ -92,7 +92,7 @@ def entered_by(browser: Browser, asked: Page, actor: Actor) -> Page:
 def words_of(house: House, asked: Page) -> str:
     """All that is kept of a form on the page that asks to sign in."""
     with house.app.app_context():
-        unsent = kept.Unsent.read(asked.root.one("input", name="kept")["value"])
+        unsent = unsaved_form.Unsent.read(asked.root.one("input", name="kept")["value"])
     assert unsent
     return str(unsent)
 
@@ -115,14 +115,16 @@ def comes_back(house: House, browser: Browser, entered: Page, path: str, endpoin
 def test_every_form_of_the_pages_is_one_that_needs_a_session_or_one_that_needs_none(console: Flask) -> None:
     forms = {rule.endpoint for rule in console.url_map.iter_rules() if "POST" in (rule.methods or ())}
 
-    assert {endpoint for endpoint in forms if endpoint.startswith("web.")} == set(kept.FORMS) | kept.OPEN
-    assert not set(kept.FORMS) & kept.OPEN
+    assert {endpoint for endpoint in forms if endpoint.startswith("web.")} == set(
+        unsaved_form.FORMS
+    ) | unsaved_form.OPEN
+    assert not set(unsaved_form.FORMS) & unsaved_form.OPEN
     assert set(KEPT) == set(TYPED)
 
 
-@pytest.mark.parametrize("endpoint", kept.FORMS)
+@pytest.mark.parametrize("endpoint", unsaved_form.FORMS)
 def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(house: House, endpoint: str) -> None:
-    path, sentence = path_to(house, endpoint), kept.FORMS[endpoint].sentence
+    path, sentence = path_to(house, endpoint), unsaved_form.FORMS[endpoint].sentence
     browser = browser_of(house.admin, house.app)
     values = typed_into(browser, path, endpoint)
     end_sessions(house.app, house.admin)
@@ -146,7 +148,7 @@ def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(house: H
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
 def test_a_form_whose_cookie_is_gone_is_not_carried_out_and_that_is_said(house: House, endpoint: str) -> None:
-    path, sentence = path_to(house, endpoint), kept.FORMS[endpoint].sentence
+    path, sentence = path_to(house, endpoint), unsaved_form.FORMS[endpoint].sentence
     browser = browser_of(house.admin, house.app)
     values, done = typed_into(browser, path, endpoint), acts(house)
     browser.client.delete_cookie(cookie_name(browser.client.application))
@@ -164,7 +166,7 @@ def test_a_form_whose_cookie_is_gone_is_not_carried_out_and_that_is_said(house: 
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
 def test_a_form_sent_after_signing_in_again_in_another_tab_is_shown_again(house: House, endpoint: str) -> None:
-    path, sentence = path_to(house, endpoint), kept.FORMS[endpoint].sentence
+    path, sentence = path_to(house, endpoint), unsaved_form.FORMS[endpoint].sentence
     browser = browser_of(house.admin, house.app)
     values, done = typed_into(browser, path, endpoint), acts(house)
     end_sessions(house.app, house.admin)
@@ -212,7 +214,7 @@ def test_another_person_who_signs_in_is_not_handed_what_was_typed(house: House, 
     entered = browser.send(asked, "/sign-in", status=200, email=other.email, password=PASSWORD)
 
     assert isinstance(entered, Page)
-    assert kept.FORMS[endpoint].sentence in entered.text
+    assert unsaved_form.FORMS[endpoint].sentence in entered.text
     assert "another person typed it" in entered.text
     assert not entered.root.all("form")
     done = acts(house)
@@ -223,11 +225,11 @@ def test_another_person_who_signs_in_is_not_handed_what_was_typed(house: House, 
 def signed(house: House, endpoint: str, path: str, owner: str | None = None, *typed: tuple[str, str]) -> str:
     """What the console would keep of a form on a page of this person."""
     with house.app.test_request_context():
-        whose = kept.csrf_value(house.people[owner].user_id).partition(".")[2] if owner else ""
-        return kept.Unsent(endpoint, path, whose, list(typed)).text
+        whose = unsaved_form.csrf_value(house.people[owner].user_id).partition(".")[2] if owner else ""
+        return unsaved_form.Unsent(endpoint, path, whose, list(typed)).text
 
 
-@pytest.mark.parametrize("endpoint", [one for one in kept.FORMS if one not in KEPT])
+@pytest.mark.parametrize("endpoint", [one for one in unsaved_form.FORMS if one not in KEPT])
 def test_an_act_does_not_happen_by_what_is_kept_of_a_form(house: House, endpoint: str) -> None:
     path, browser, done = path_to(house, endpoint), browser_of(house.admin, house.app), acts(house)
 
@@ -267,8 +269,8 @@ def test_what_was_changed_on_the_way_is_no_form(house: House) -> None:
     text = signed(house, "web.agents.new", "/agents/new", "admin", ("name", "Sales"))
 
     with house.app.test_request_context():
-        assert kept.Unsent.read(text)
-        assert [kept.Unsent.read(changed) for changed in ("", "x", text[:-1], "x" + text)] == [None] * 4
+        assert unsaved_form.Unsent.read(text)
+        assert [unsaved_form.Unsent.read(changed) for changed in ("", "x", text[:-1], "x" + text)] == [None] * 4
 
 
 def test_who_signs_out_when_the_session_has_ended_is_signed_out(house: House) -> None:
@@ -314,15 +316,15 @@ def test_a_private_key_in_a_public_field_is_kept_nowhere(house: House) -> None:
 @pytest.mark.parametrize("content", [5, None, [], {"a": 1}, ["web.agents.new", "/x", "o", 5], ["web.agents.new"]])
 def test_what_another_release_kept_is_no_form(house: House, content: Any) -> None:
     with house.app.test_request_context():
-        text = URLSafeSerializer(str(house.app.secret_key), kept.SALT).dumps(content)
+        text = URLSafeSerializer(str(house.app.secret_key), unsaved_form.SALT).dumps(content)
 
-        assert kept.Unsent.read(text) is None
+        assert unsaved_form.Unsent.read(text) is None
 
 
 @pytest.mark.parametrize("value", [5, None, ["a"], {"a": 1}, True, "é"])
 def test_a_signed_csrf_value_of_another_make_is_refused(house: House, value: Any) -> None:
     browser = browser_of(house.admin, house.app)
-    signed_value = URLSafeTimedSerializer(str(house.app.secret_key), kept.CSRF_SALT).dumps(value)
+    signed_value = URLSafeTimedSerializer(str(house.app.secret_key), unsaved_form.CSRF_SALT).dumps(value)
 
     browser.post("/agents/new", {"csrf_token": signed_value}, status=400)
 
@@ -341,5 +343,5 @@ def test_no_form_sends_a_secret_that_would_be_kept(console: Flask) -> None:
     }
 
     with console.test_request_context():
-        assert secret <= kept.secret_names()
+        assert secret <= unsaved_form.secret_names()
     assert {"api_key", "password"} <= secret

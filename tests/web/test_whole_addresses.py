@@ -10,7 +10,7 @@ from agents_app.models import Agent
 from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
-from agents_app.web import kept
+from agents_app.web import unsaved_form
 from tests.make import make_agent
 from tests.security.conftest import Visitor
 from tests.web.conftest import Page, fields_of
@@ -239,7 +239,7 @@ def test_no_password_of_an_address_is_kept_where_the_session_ended(console: Flas
 
         assert isinstance(asked, Page)
         with console.app_context():
-            unsent = kept.Unsent.read(asked.root.one("input", name="kept")["value"])
+            unsent = unsaved_form.Unsent.read(asked.root.one("input", name="kept")["value"])
         assert unsent
         assert SECRET not in str(unsent)
         assert ("DB-password-typed", "y") in [(name, value) for name, value in unsent.typed]

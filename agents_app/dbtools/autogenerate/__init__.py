@@ -1,0 +1,1 @@
+"""How models and database are compared, and how the differences are written."""

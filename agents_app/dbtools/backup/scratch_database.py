@@ -1,0 +1,141 @@
+"""A database beside the real one, to try things on: made here, and removed again whatever happens."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.util import CommandError
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
+
+from agents_app.database.url import schema_of, with_schema
+from agents_app.dbtools.database.connections import looking, make_place, outside_transactions
+from agents_app.dbtools.database.quoting import quoted
+from agents_app.dbtools.database.schema import current_schema
+from agents_app.dbtools.output import say
+
+NOT_EMPTY = "The scratch database must be empty, and another one than that in DATABASE_URL."
+INSUFFICIENT_PRIVILEGE = "42501"
+OWN_SESSIONS = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name AND usename = current_user"
+)
+# While it works on its copy nobody need be connected there, so whether one still runs cannot be told.
+LEFT = "was left by a rehearsal that was killed, unless one still runs."
+LEFT_DATABASES = "SELECT datname FROM pg_database WHERE starts_with(datname, :start) ORDER BY 1"
+LIKE_THIS_ONE = """
+SELECT format('ENCODING %L LC_COLLATE %L LC_CTYPE %L', pg_encoding_to_char(encoding), datcollate, datctype)
+FROM pg_database WHERE datname = current_database()
+"""
+# All that a backup may bring besides tables, as DROP names it.
+BESIDE_TABLES = """
+SELECT 'EXTENSION IF EXISTS ' || quote_ident(extname) FROM pg_extension
+UNION SELECT 'SCHEMA IF EXISTS ' || quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_'
+UNION SELECT 'ROUTINE IF EXISTS ' || CAST(oid AS regprocedure) FROM pg_proc
+WHERE pronamespace = to_regnamespace(quote_ident(current_schema()))
+UNION SELECT 'SEQUENCE IF EXISTS ' || CAST(oid AS regclass) FROM pg_class
+WHERE relkind = 'S' AND relnamespace = to_regnamespace(quote_ident(current_schema()))
+UNION SELECT 'TYPE IF EXISTS ' || CAST(oid AS regtype) FROM pg_type
+WHERE typtype IN ('e', 'd', 'r') AND typnamespace = to_regnamespace(quote_ident(current_schema()))
+"""
+
+
+@contextmanager
+def scratch(url: URL, given: URL | None, folder: Path) -> Iterator[URL]:
+    """The URL of an empty database of the same kind: `given`, which is emptied again, else one of our own.
+
+    Raises CommandError where it cannot be made or is not empty.
+    """
+    if given is not None:
+        with _lent(url, given) as lent:
+            yield lent
+    elif url.get_backend_name() == "sqlite":
+        yield URL.create("sqlite", database=str(folder / "scratch.sqlite"))
+    else:
+        with _made(url) as made:
+            yield made
+
+
+@contextmanager
+def _made(url: URL) -> Iterator[URL]:
+    start = f"{(url.database or '')[:40]}_scratch_"
+    name = f"{start}{uuid.uuid4().hex[:8]}"
+    try:
+        with outside_transactions(url) as connection:
+            for left in connection.scalars(sa.text(LEFT_DATABASES), {"start": start}):
+                say(f"The database {left} {LEFT} To remove it: DROP DATABASE {quoted(connection, left)}")
+            # Like the real one, whatever the server's other databases are like.
+            how = connection.scalar(sa.text(LIKE_THIS_ONE))
+            connection.exec_driver_sql(f"CREATE DATABASE {quoted(connection, name)} {how} TEMPLATE template0")
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+            raise
+        role = f'ALTER ROLE "{url.username}" CREATEDB'
+        raise CommandError(
+            f"This role may not create databases. Let it ({role}), or name an empty database with --scratch-url."
+        ) from error
+    try:
+        yield url.set(database=name)
+    except BaseException:
+        # What went wrong says more than that its database cannot be removed either.
+        try:
+            _drop(url, name)
+        except DBAPIError:
+            say(f"The database {name} could not be removed. To remove it: DROP DATABASE IF EXISTS {name}")
+        raise
+    _drop(url, name)
+
+
+def _drop(url: URL, name: str) -> None:
+    # WITH (FORCE) is refused to an ordinary role while autovacuum works there; without it autovacuum gives way.
+    with outside_transactions(url) as connection:
+        connection.execute(sa.text(OWN_SESSIONS), {"name": name})
+        connection.exec_driver_sql(f"DROP DATABASE {quoted(connection, name)}")
+
+
+@contextmanager
+def _lent(url: URL, given: URL) -> Iterator[URL]:
+    if given.get_backend_name() != url.get_backend_name():
+        raise CommandError("The scratch database must be of the same kind as the one in DATABASE_URL.")
+    given = _in_the_same_schema(url, given)
+    if given.set(password=None) == url.set(password=None):
+        raise CommandError(NOT_EMPTY)
+    made = make_place(given)
+    with looking(given) as connection:
+        tables = sa.inspect(connection).get_table_names()
+        before = _beside_tables(connection)
+    if tables:
+        raise CommandError(NOT_EMPTY)
+    try:
+        yield given
+    finally:
+        with looking(given) as connection:
+            _empty(connection, before)
+            if made:
+                connection.exec_driver_sql(f"DROP SCHEMA {quoted(connection, current_schema(connection))} CASCADE")
+            connection.commit()
+
+
+def _in_the_same_schema(url: URL, given: URL) -> URL:
+    # A backup of a schema comes back in a schema of that name.
+    schema = schema_of(url)
+    try:
+        return given if schema is None else with_schema(given, schema)
+    except ValueError as error:
+        raise CommandError(f"The scratch database {error}") from None
+
+
+def _beside_tables(connection: Connection) -> set[str]:
+    return set(connection.scalars(sa.text(BESIDE_TABLES))) if connection.dialect.name == "postgresql" else set()
+
+
+def _empty(connection: Connection, before: set[str]) -> None:
+    is_postgresql = connection.dialect.name == "postgresql"
+    if not is_postgresql:
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+    cascade = " CASCADE" if is_postgresql else ""
+    for table in sa.inspect(connection).get_table_names():
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quoted(connection, table)}{cascade}")
+    for thing in sorted(_beside_tables(connection) - before):
+        connection.exec_driver_sql(f"DROP {thing} CASCADE")

@@ -1,0 +1,162 @@
+"""The commands of `flask db` that only look: `status` and `plan`."""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from io import StringIO
+from typing import Any
+
+import click
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from flask import current_app
+
+from agents_app.db import db
+from agents_app.dbtools.commands.backup import AS_JSON, refusing, tell
+from agents_app.dbtools.configuration import console_url
+from agents_app.dbtools.console_session import ConsoleSession, console_session
+from agents_app.dbtools.database.connections import looking, observing
+from agents_app.dbtools.output import counted
+from agents_app.dbtools.review.plan import Plan, PlannedStep, as_data, plan
+from agents_app.dbtools.review.table_size import TableFacts
+from agents_app.dbtools.review.warnings import Finding
+from agents_app.dbtools.status import Problem, Status, status
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+@click.command("status")
+@click.option("--check", is_flag=True, help="End with exit code 1 when something is wrong.")
+@AS_JSON
+def status_command(check: bool, as_json: bool) -> None:
+    """Show how the database is, what is wrong and what to do."""
+    with refusing() as url, observing(url) as connection:
+        found = status(connection, ScriptDirectory.from_config(migrations()), db.metadata)
+        session = console_session(console_url(current_app), connection)
+    problems = (*found.problems, *(session.problems if session else ()))
+    answer = {**asdict(found), "session": _as_data(session), "problems": [asdict(one) for one in problems]}
+    tell(as_json, answer, status_lines(found, session, problems))
+    if check and problems:
+        raise click.exceptions.Exit(1)
+
+
+@click.command("plan", context_settings={"ignore_unknown_options": True})
+@click.argument("revision", default="head")
+@click.option("--sql", is_flag=True, help="Show the SQL of these steps, and nothing else.")
+@AS_JSON
+def plan_command(revision: str, sql: bool, as_json: bool) -> None:
+    """Show the steps from where the database is to REVISION, with what is to be said against each.
+
+    REVISION is head where it is left out. The exit code is 1 when a step is dangerous.
+    """
+    if sql and as_json:
+        raise click.UsageError("--sql or --json: the JSON has the SQL of each step.")
+    config = migrations()
+    with refusing() as url, looking(url) as connection:
+        found = plan(connection, ScriptDirectory.from_config(config), revision)
+        if sql:
+            click.echo(script_of(config, found), nl=False)
+            return
+    tell(as_json, as_data(found), plan_lines(found))
+    if found.dangers:
+        raise click.exceptions.Exit(1)
+
+
+def migrations() -> Config:
+    """Alembic's configuration of this app."""
+    config: Config = current_app.extensions["migrate"].migrate.get_config()
+    return config
+
+
+def script_of(config: Config, found: Plan) -> str:
+    """The SQL of a plan as `--sql` of Alembic writes it; a comment where nothing is pending."""
+    if not found.steps:
+        return "-- Nothing is pending.\n"
+    written = StringIO()
+    config.output_buffer = written
+    go = command.downgrade if found.steps[0].direction == "downgrade" else command.upgrade
+    go(config, f"{found.current or 'base'}:{found.target}", sql=True)
+    return written.getvalue()
+
+
+def status_lines(found: Status, session: ConsoleSession | None, problems: tuple[Problem, ...]) -> Iterator[str]:
+    """A status for a person."""
+    yield f"Database   {found.url}"
+    yield f"Server     {found.server}{f', as {found.role}' if found.role else ''}, through {found.driver}"
+    if found.role:
+        yield f"Schema     {found.schema}, text in {found.encoding}"
+        yield from _session_lines(session)
+        yield f"pg_dump    {found.pg_dump or 'not there'}"
+        yield f"Migrating  {found.migrating or 'nobody'}"
+    yield f"Revision   {found.current or 'none yet'}{' (of a newer release)' if found.is_ahead else ''}"
+    yield f"Head       {found.head}"
+    yield f"Pending    {', '.join(step.name for step in found.pending) or 'nothing'}"
+    if not problems:
+        yield "All is well."
+    for problem in problems:
+        yield from problem_lines(problem)
+
+
+def _session_lines(session: ConsoleSession | None) -> Iterator[str]:
+    if session and session.statement_timeout:
+        yield f"Limits     {session.statement_timeout} for a statement, {session.lock_timeout} for a lock"
+        yield f"Pooler     {f'in {session.pooler} mode' if session.pooler else 'none'}"
+
+
+def _as_data(session: ConsoleSession | None) -> dict[str, Any] | None:
+    return {name: value for name, value in asdict(session).items() if name != "problems"} if session else None
+
+
+def problem_lines(problem: Problem) -> Iterator[str]:
+    """A problem for a person: what is wrong, and what to do."""
+    yield f"Wrong: {problem.what}"
+    yield f"  Do: {problem.do}"
+
+
+def plan_lines(found: Plan) -> Iterator[str]:
+    """A plan for a person."""
+    if found.is_ahead:
+        yield f"The database is at {found.current}, which a newer release made. Nothing is pending."
+    elif not found.steps:
+        yield f"The database is at {found.current or 'base'}. Nothing is pending."
+    for number, step in enumerate(found.steps, 1):
+        yield from _step_lines(number, step)
+    if found.dangers:
+        yield f"{counted(len(found.dangers), 'DANGER')}. Read what is said there before you go on."
+
+
+def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
+    yield f"{number}. {step.direction} {step.revision}, {step.name}"
+    if step.tables:
+        yield f"   touches {', '.join(_table_in_words(table) for table in step.tables)}"
+    for finding in step.findings:
+        yield from finding_lines(finding)
+
+
+def finding_lines(finding: Finding) -> Iterator[str]:
+    """A finding for a person: what, why, and the safe form."""
+    yield f"   {finding.level} {finding.what}"
+    for text in (finding.why, f"Instead: {finding.instead}"):
+        yield from textwrap.wrap(
+            text, 110, initial_indent=" " * 6, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
+        )
+
+
+def _table_in_words(table: TableFacts) -> str:
+    if not table.is_there:
+        return f"{table.name} (new)"
+    rows = "unknown" if table.rows is None else f"{'about ' if table.is_estimate else ''}{table.rows:,}"
+    size = f", {_size(table.bytes)}" if table.bytes is not None else ""
+    return f"{table.name} ({rows} rows{size})"
+
+
+def _size(count: float) -> str:
+    for unit in UNITS[:-1]:
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.0f} {UNITS[-1]}"
+
+
+COMMANDS = (status_command, plan_command)

@@ -1,0 +1,1 @@
+"""How migrations reach a database, lock it and ask it about itself."""

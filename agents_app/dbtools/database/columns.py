@@ -1,0 +1,65 @@
+"""What a table's columns are, asked of the database itself (reflection warns of types that it does not know)."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from agents_app.dbtools.database.quoting import quoted
+
+POSTGRESQL = """
+SELECT attname AS name, format_type(atttypid, atttypmod) AS type, pg_get_expr(adbin, adrelid) AS "default",
+    attnotnull AND adbin IS NULL AND attidentity = '' AS is_required, attgenerated <> '' AS is_generated,
+    coalesce(array_position(CAST(indkey AS int2[]), attnum), -1) + 1 AS key_position
+FROM pg_attribute
+LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+LEFT JOIN pg_index ON indrelid = attrelid AND indisprimary
+WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
+ORDER BY attnum
+"""
+SQLITE = """
+SELECT name, type, dflt_value AS "default", "notnull" AND dflt_value IS NULL AS is_required,
+    hidden > 1 AS is_generated, pk AS key_position
+FROM pragma_table_xinfo(:table, :schema)
+ORDER BY cid
+"""
+# As pg_dump does: a value's text is then the same whatever the server, the role or the session prefer.
+EXACT_TEXT = (
+    "SET LOCAL timezone = 'UTC'",
+    "SET LOCAL datestyle = 'ISO'",
+    "SET LOCAL intervalstyle = 'postgres'",
+    "SET LOCAL extra_float_digits = 3",
+    "SET LOCAL bytea_output = 'hex'",
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `default` is an SQL expression; a key position is 0 outside the primary key, which counts from 1."""
+
+    name: str
+    type: str
+    default: str | None
+    is_required: bool
+    is_generated: bool
+    key_position: int
+
+
+def columns_of(connection: Connection, table: str, schema: str | None) -> list[Column]:
+    """The columns of a table in their order; none where there is no such table."""
+    if connection.dialect.name == "postgresql":
+        rows = connection.execute(sa.text(POSTGRESQL), {"table": quoted(connection, table, schema)})
+    else:
+        rows = connection.execute(sa.text(SQLITE), {"table": table, "schema": schema or "main"})
+    return [Column(**{**row._mapping, "is_generated": bool(row.is_generated)}) for row in rows]
+
+
+def key_of(columns: list[Column]) -> list[str]:
+    """The names of the columns of the primary key, in its order."""
+    return [column.name for column in sorted(columns, key=lambda found: found.key_position) if column.key_position]
+
+
+def write_exactly(connection: Connection) -> None:
+    """Make PostgreSQL write every value so that it is read back the same, until the transaction or savepoint ends."""
+    for statement in EXACT_TEXT:
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,128 @@
+"""Migrations on PostgreSQL: one at a time, and never long in the way of those who read and write."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from alembic.util import CommandError
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from agents_app.database.session import own_session
+from agents_app.dbtools.configuration import Patience
+from agents_app.dbtools.output import say
+
+
+class Turn(NamedTuple):
+    """What only one at a time does: an advisory lock, which belongs to one database, by two numbers all agree on."""
+
+    act: str
+    lock: tuple[int, int]
+
+
+MIGRATION = Turn("migration", (0x6167656E, 0x74732E6D))
+DEPLOYMENT = Turn("deployment", (0x6167656E, 0x74732E64))
+
+POLL_S = 0.2
+# So long the server may take to notice that a connection of this process is gone.
+OWN_END_S = 10
+BATCH = 100
+LOCK_NOT_AVAILABLE = "55P03"
+
+HOLDER = """
+SELECT pid, application_name, usename, now() - backend_start AS since
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND classid = :first AND objid = :second AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+IN_THE_WAY = """
+SELECT pid, application_name, usename, now() - xact_start AS since
+FROM pg_stat_activity AS activity
+WHERE pid <> pg_backend_pid() AND datname = current_database() AND EXISTS (
+    SELECT FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+    WHERE pg_locks.pid = activity.pid AND granted AND relnamespace = to_regnamespace(quote_ident(current_schema()))
+)
+ORDER BY xact_start
+LIMIT 3
+"""
+
+
+@contextmanager
+def alone(engine: Engine, patience: Patience) -> Iterator[Connection]:
+    """A connection, in no transaction, that keeps other migrations of this database waiting until the block ends.
+
+    The lock goes with the session, so nobody has to clean up after a migration that was killed.
+    """
+    with taking(MIGRATION, engine, patience) as connection:
+        connection.exec_driver_sql(f"SET lock_timeout = {int(patience.lock * 1000)}")
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        # Alembic would take an open transaction for somebody else's and never commit.
+        connection.commit()
+        yield connection
+
+
+@contextmanager
+def taking(turn: Turn, engine: Engine, patience: Patience) -> Iterator[Connection]:
+    """A connection, in no transaction, that has its turn until the block ends. Raises CommandError when that is far."""
+    with own_session(engine) as connection:
+        _notice_a_killed_client(connection)
+        _wait_for(turn, connection, patience)
+        connection.commit()
+        yield connection
+
+
+def is_locked_out(error: DBAPIError) -> bool:
+    """Whether a statement gave up because somebody else holds a lock it needs."""
+    return getattr(error.orig, "pgcode", None) == LOCK_NOT_AVAILABLE
+
+
+def in_the_way(connection: Connection) -> str:
+    """Who holds locks on our tables, in words."""
+    return _in_words(connection, IN_THE_WAY) or "somebody who has gone since"
+
+
+def running_migration(connection: Connection) -> str | None:
+    """Who holds the lock of migrations, in words; None where nobody does."""
+    return _holder(connection, MIGRATION) or None
+
+
+def _notice_a_killed_client(connection: Connection) -> None:
+    # The server then frees a killed migration's lock within seconds; not every system can do it.
+    with suppress(DBAPIError):
+        connection.exec_driver_sql("SET client_connection_check_interval = 1000")
+        connection.commit()
+    connection.rollback()
+
+
+def _wait_for(turn: Turn, connection: Connection, patience: Patience) -> None:
+    ends = time.monotonic() + patience.migration
+    waits = False
+    while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*turn.lock))):
+        holder = _holder(connection, turn) or "it has just ended"
+        # An open transaction would keep the other migration from making an index CONCURRENTLY.
+        connection.commit()
+        if time.monotonic() > ends:
+            raise CommandError(f"Another {turn.act} is still running: {holder}. Try again when it has ended.")
+        if not waits:
+            say(f"Another {turn.act} is running: {holder}. Waiting for it to end.")
+            waits = True
+        time.sleep(POLL_S)
+
+
+def _holder(connection: Connection, turn: Turn) -> str:
+    return _in_words(connection, HOLDER, first=turn.lock[0], second=turn.lock[1])
+
+
+def _in_words(connection: Connection, query: str, **parameters: int) -> str:
+    rows = connection.execute(sa.text(query), parameters)
+    return ", ".join(
+        f"process {row.pid} ({row.application_name or 'unnamed'} as {row.usename}, for {_seconds(row)} s)"
+        for row in rows
+    )
+
+
+def _seconds(row: sa.Row[tuple[object, ...]]) -> str:
+    return f"{row.since.total_seconds():.0f}" if row.since else "?"

@@ -1,0 +1,169 @@
+"""Operations that change which labels an enum has, on tables that are there; the type itself is made in `enums.py`.
+
+PostgreSQL has the labels in a type of its own, SQLite in the CHECK of each column that is such an enum.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import MigrateOperation, Operations
+from alembic.util import CommandError
+from sqlalchemy.engine import Connection
+
+from agents_app.dbtools.database.quoting import literal
+from agents_app.dbtools.operations.sql import execute
+
+LABEL = re.compile(r"'((?:[^']|'')*)'")
+NEEDS_TABLES = "This operation cannot proceed in --sql mode"
+
+# A label cannot be taken from a type: a type without it takes the place of the one that is there.
+REMOVE = """
+DO $label$
+DECLARE
+    present oid = to_regtype({name});
+    labels text;
+    used record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_enum WHERE enumtypid = present AND enumlabel = {label}) THEN
+        RETURN;
+    END IF;
+    SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder) INTO labels
+    FROM pg_enum WHERE enumtypid = present AND enumlabel <> {label};
+    ALTER TYPE {type} RENAME TO {old};
+    EXECUTE format('CREATE TYPE %s AS ENUM (%s)', {name}, labels);
+    FOR used IN
+        SELECT attrelid::regclass AS relation, quote_ident(attname) AS name, pg_get_expr(adbin, adrelid) AS initial
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p')
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE atttypid = present AND NOT attisdropped
+    LOOP
+        IF used.initial IS NOT NULL THEN
+            EXECUTE format('ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT', used.relation, used.name);
+        END IF;
+        EXECUTE format(
+            'ALTER TABLE %s ALTER COLUMN %s TYPE %s USING %s::text::%s',
+            used.relation, used.name, {name}, used.name, {name}
+        );
+        IF used.initial IS NOT NULL THEN
+            EXECUTE format(
+                'ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s',
+                used.relation, used.name, replace(used.initial, {old_name}, {name})
+            );
+        END IF;
+    END LOOP;
+    DROP TYPE {old};
+END
+$label$
+"""
+
+
+@Operations.register_operation("add_enum_value")
+class AddEnumValueOp(MigrateOperation):
+    """Give an enum one more label."""
+
+    def __init__(self, name: str, label: str) -> None:
+        self.name, self.label = name, label
+
+    @classmethod
+    def add_enum_value(cls, operations: Operations, name: str, label: str) -> None:
+        """Add the label after the others of the enum `name`; one that is there is fine.
+
+        On PostgreSQL the transaction so far is committed, so that the next step can use the label: let such a step do
+        nothing else. SQLite makes the tables that use the enum anew, rows kept.
+        """
+        operations.invoke(cls(name, label))
+
+    def reverse(self) -> "RemoveEnumValueOp":
+        return RemoveEnumValueOp(self.name, self.label)
+
+    def to_diff_tuple(self) -> tuple[str, str, str]:
+        return ("add_enum_value", self.name, self.label)
+
+
+@Operations.register_operation("remove_enum_value")
+class RemoveEnumValueOp(MigrateOperation):
+    """Take a label from an enum."""
+
+    def __init__(self, name: str, label: str) -> None:
+        self.name, self.label = name, label
+
+    @classmethod
+    def remove_enum_value(cls, operations: Operations, name: str, label: str) -> None:
+        """Remove the label from the enum `name`; rows that hold it make this fail, and each table is made anew."""
+        operations.invoke(cls(name, label))
+
+    def reverse(self) -> AddEnumValueOp:
+        return AddEnumValueOp(self.name, self.label)
+
+    def to_diff_tuple(self) -> tuple[str, str, str]:
+        return ("remove_enum_value", self.name, self.label)
+
+
+@Operations.implementation_for(AddEnumValueOp)
+def _add(operations: Operations, operation: AddEnumValueOp) -> None:
+    if operations.migration_context.dialect.name != "postgresql":
+        _change_checks(operations, operation.name, lambda labels: list(dict.fromkeys([*labels, operation.label])))
+        return
+    quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
+    with operations.migration_context.autocommit_block():
+        execute(operations, f"ALTER TYPE {quoted} ADD VALUE IF NOT EXISTS {literal(operation.label)}")
+
+
+@Operations.implementation_for(RemoveEnumValueOp)
+def _remove(operations: Operations, operation: RemoveEnumValueOp) -> None:
+    if operations.migration_context.dialect.name != "postgresql":
+        _change_checks(operations, operation.name, lambda labels: [one for one in labels if one != operation.label])
+        return
+    quote = operations.impl.dialect.identifier_preparer.quote
+    old = quote(f"{operation.name}_before")
+    names = {"type": quote(operation.name), "old": old}
+    texts = {"name": literal(quote(operation.name)), "old_name": literal(old), "label": literal(operation.label)}
+    execute(operations, REMOVE.format(**names, **texts))
+
+
+@dataclass(frozen=True)
+class LabelCheck:
+    """The CHECK that keeps a column of SQLite to the labels of an enum."""
+
+    table: str
+    column: str
+    name: str
+    labels: tuple[str, ...]
+
+
+def label_checks(connection: Connection, enum: str) -> Iterator[LabelCheck]:
+    """Every CHECK that keeps a column to the labels of this enum, told by its name."""
+    inspector = sa.inspect(connection)
+    for table in inspector.get_table_names():
+        for check in inspector.get_check_constraints(table):
+            column, _, values = check["sqltext"].partition(" IN ")
+            if check["name"] == f"ck_{table}_{enum}" and values:
+                labels = tuple(label.replace("''", "'") for label in LABEL.findall(values))
+                yield LabelCheck(table, column.strip('" '), f"ck_{table}_{enum}", labels)
+
+
+def _change_checks(operations: Operations, enum: str, change: Callable[[list[str]], list[str]]) -> None:
+    if operations.migration_context.as_sql:
+        raise CommandError(NEEDS_TABLES)
+    for check in list(label_checks(operations.get_bind(), enum)):
+        labels = change(list(check.labels))
+        if labels == list(check.labels):
+            continue
+        with operations.batch_alter_table(check.table) as batch:
+            batch.drop_constraint(batch.f(check.name), type_="check")
+            batch.alter_column(check.column, type_=sa.String(max(map(len, labels))))
+            batch.create_check_constraint(batch.f(check.name), sa.column(check.column).in_(labels))
+
+
+@renderers.dispatch_for(AddEnumValueOp)
+def _render_add(_context: AutogenContext, operation: AddEnumValueOp) -> str:
+    return f"op.add_enum_value({operation.name!r}, {operation.label!r})"
+
+
+@renderers.dispatch_for(RemoveEnumValueOp)
+def _render_remove(_context: AutogenContext, operation: RemoveEnumValueOp) -> str:
+    return f"op.remove_enum_value({operation.name!r}, {operation.label!r})"

@@ -1,0 +1,154 @@
+"""Operations for PostgreSQL's enum types, and a `create_table` that leaves a type alone that is there already.
+
+On other databases an enum is a text column with a CHECK, and these operations do nothing.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import MigrateOperation, Operations, ops
+
+from agents_app.dbtools.database.quoting import literal
+from agents_app.dbtools.operations.sql import execute
+
+CREATE = """
+DO $enum$
+DECLARE
+    present oid = to_regtype({name});
+    kind text;
+    labels text;
+BEGIN
+    IF present IS NULL THEN
+        CREATE TYPE {type} AS ENUM ({labels});
+        RETURN;
+    END IF;
+    SELECT typtype INTO kind FROM pg_type WHERE oid = present;
+    IF kind <> 'e' THEN
+        RAISE EXCEPTION USING MESSAGE = {no_enum};
+    END IF;
+    SELECT string_agg(enumlabel, ', ' ORDER BY enumsortorder) INTO labels FROM pg_enum WHERE enumtypid = present;
+    IF ARRAY(SELECT CAST(enumlabel AS text) FROM pg_enum WHERE enumtypid = present ORDER BY 1)
+        <> ARRAY(SELECT unnest(ARRAY[{labels}]) ORDER BY 1) THEN
+        RAISE EXCEPTION USING MESSAGE = {other_labels} || coalesce(labels, 'none') || {advice};
+    END IF;
+END
+$enum$
+"""
+
+ADVICE = "Rename or drop what is there, then try again."
+
+DROP = """
+DO $enum$
+BEGIN
+    IF EXISTS (SELECT FROM pg_type WHERE oid = to_regtype({name}) AND typtype = 'e')
+        AND NOT EXISTS (
+            SELECT FROM pg_attribute
+            WHERE atttypid IN (to_regtype({name}), to_regtype({array})) AND NOT attisdropped
+        ) THEN
+        DROP TYPE {type};
+    END IF;
+END
+$enum$
+"""
+
+
+@Operations.register_operation("create_enum")
+class CreateEnumOp(MigrateOperation):
+    """Make an enum type. One with the same labels is accepted; one with others is refused, showing both lists."""
+
+    def __init__(self, name: str, labels: Iterable[str]) -> None:
+        self.name = name
+        self.labels = tuple(labels)
+
+    @classmethod
+    def create_enum(cls, operations: Operations, name: str, *labels: str) -> None:
+        """Make the enum type `name` unless it is there with the same labels."""
+        operations.invoke(cls(name, labels))
+
+    def reverse(self) -> "DropEnumOp":
+        return DropEnumOp(self.name, self.labels)
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        return ("create_enum", self.name, *self.labels)
+
+
+@Operations.register_operation("drop_enum")
+class DropEnumOp(MigrateOperation):
+    """Drop an enum type, unless a column still uses it."""
+
+    def __init__(self, name: str, labels: Iterable[str]) -> None:
+        self.name = name
+        self.labels = tuple(labels)
+
+    @classmethod
+    def drop_enum(cls, operations: Operations, name: str, *labels: str) -> None:
+        """Drop the enum type `name` unless a column still uses it; the labels are for those who read on."""
+        operations.invoke(cls(name, labels))
+
+    def reverse(self) -> CreateEnumOp:
+        return CreateEnumOp(self.name, self.labels)
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        return ("drop_enum", self.name, *self.labels)
+
+
+@Operations.implementation_for(CreateEnumOp)
+def _create_enum(operations: Operations, operation: CreateEnumOp) -> None:
+    if operations.migration_context.dialect.name != "postgresql":
+        return
+    quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
+    wanted = ", ".join(operation.labels)
+    statement = CREATE.format(
+        name=literal(quoted),
+        type=quoted,
+        labels=", ".join(map(literal, operation.labels)),
+        no_enum=literal(f"{operation.name} is there and no enum. Needed: an enum with {wanted}. {ADVICE}"),
+        other_labels=literal(f"The type {operation.name} is there with other labels. Needed: {wanted}. Present: "),
+        advice=literal(f". {ADVICE}"),
+    )
+    execute(operations, statement)
+
+
+@Operations.implementation_for(DropEnumOp)
+def _drop_enum(operations: Operations, operation: DropEnumOp) -> None:
+    if operations.migration_context.dialect.name != "postgresql":
+        return
+    quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
+    execute(operations, DROP.format(name=literal(quoted), array=literal(f"{quoted}[]"), type=quoted))
+
+
+@Operations.implementation_for(ops.CreateTableOp, replace=True)
+def _create_table(operations: Operations, operation: ops.CreateTableOp) -> sa.Table:
+    table = operation.to_table(operations.migration_context)
+    dialect = operations.impl.dialect
+    if dialect.name == "postgresql":
+        for enum in native_enums(table.columns):
+            operations.invoke(CreateEnumOp(enum.name or "", enum.enums))
+            # The table must not make it a second time.
+            enum.dialect_impl(dialect).create_type = False  # type: ignore[attr-defined]
+    operations.impl.create_table(table, **_if_not_exists(operation))
+    return table
+
+
+def _if_not_exists(operation: ops.CreateTableOp) -> dict[str, Any]:
+    return {} if operation.if_not_exists is None else {"if_not_exists": operation.if_not_exists}
+
+
+def native_enums(columns: Iterable[sa.Column[Any]]) -> Iterator[sa.Enum]:
+    """The types of these columns that PostgreSQL has as types of their own."""
+    for column in columns:
+        if isinstance(column.type, sa.Enum) and column.type.native_enum and column.type.name:
+            yield column.type
+
+
+@renderers.dispatch_for(CreateEnumOp)
+def _render_create_enum(_context: AutogenContext, operation: CreateEnumOp) -> str:
+    return f"op.create_enum({', '.join(map(repr, (operation.name, *operation.labels)))})"
+
+
+@renderers.dispatch_for(DropEnumOp)
+def _render_drop_enum(_context: AutogenContext, operation: DropEnumOp) -> str:
+    return f"op.drop_enum({', '.join(map(repr, (operation.name, *operation.labels)))})"

@@ -1,0 +1,67 @@
+"""Indexes on tables that are in use: made and dropped without keeping anybody from writing."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from alembic.operations import MigrateOperation, Operations
+
+from agents_app.dbtools.database import leftovers
+
+
+@Operations.register_operation("create_index_concurrently")
+class CreateIndexConcurrentlyOp(MigrateOperation):
+    """Make an index while others write."""
+
+    def __init__(self, name: str, table_name: str, columns: Sequence[str], unique: bool) -> None:
+        self.name, self.table_name, self.columns, self.unique = name, table_name, columns, unique
+
+    @classmethod
+    def create_index_concurrently(
+        cls, operations: Operations, name: str, table_name: str, columns: Sequence[str], *, unique: bool = False
+    ) -> None:
+        """Make an index with CONCURRENTLY where the database has it.
+
+        The transaction so far is committed. An invalid index that an earlier try left behind is removed first, so that
+        the step can be run again: let such a step do nothing else.
+        """
+        operations.invoke(cls(name, table_name, columns, unique))
+
+
+@Operations.register_operation("drop_index_concurrently")
+class DropIndexConcurrentlyOp(MigrateOperation):
+    """Drop an index while others write."""
+
+    def __init__(self, name: str, table_name: str) -> None:
+        self.name, self.table_name = name, table_name
+
+    @classmethod
+    def drop_index_concurrently(cls, operations: Operations, name: str, table_name: str) -> None:
+        """Drop an index with CONCURRENTLY where the database has it; one that is gone already is fine."""
+        operations.invoke(cls(name, table_name))
+
+
+@Operations.implementation_for(CreateIndexConcurrentlyOp)
+def _create(operations: Operations, operation: CreateIndexConcurrentlyOp) -> None:
+    create = partial(
+        operations.create_index, operation.name, operation.table_name, list(operation.columns), unique=operation.unique
+    )
+    context = operations.migration_context
+    if context.dialect.name != "postgresql":
+        create()
+        return
+    leftover = leftovers.invalid_index(operation.name, operation.table_name)
+    leftovers.note(context, leftover)
+    with context.autocommit_block():
+        if not context.as_sql and leftover.is_there(operations.get_bind()):
+            operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)
+        create(postgresql_concurrently=True, if_not_exists=True)
+
+
+@Operations.implementation_for(DropIndexConcurrentlyOp)
+def _drop(operations: Operations, operation: DropIndexConcurrentlyOp) -> None:
+    context = operations.migration_context
+    if context.dialect.name != "postgresql":
+        operations.drop_index(operation.name, operation.table_name)
+        return
+    with context.autocommit_block():
+        operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)

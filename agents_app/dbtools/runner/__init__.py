@@ -1,0 +1,1 @@
+"""How steps are applied, and what is said when one fails."""

@@ -1,0 +1,1 @@
+"""The rows that a step drops: saved to a file first, and restored from it."""

@@ -1,0 +1,168 @@
+"""What a valid account, person, password and API token is."""
+
+import re
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationInfo
+
+from agents_app.values import limits
+from agents_app.values.choices import Role, Scope
+from agents_app.values.common_passwords import is_common
+from agents_app.values.fields import EDGES, Rule, Schema, field, refuse
+from agents_app.values.pasted import read_uuid, unwrapped
+from agents_app.values.rules import choice, line, whole
+from agents_app.values.text import clean_text, composed, spellings
+
+# A host without a dot, such as localhost, has mailboxes too.
+EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;.]+(\.[^\s@<>\"(),:;.]+)*")
+TOKEN_DAYS_MAX = 3_650
+
+
+# As a mail program copies an address: with the person's name, as a link, or both.
+NAMED = re.compile(r"[^<>]*<([^<>]+)>")
+
+
+def normal_email(text: str) -> str:
+    """An address as it is stored, without what a mail program writes around it."""
+    bare = unwrapped(text)
+    bare = unwrapped(named[1]) if (named := NAMED.fullmatch(bare)) else bare
+    is_link = bare[:7].lower() == "mailto:"
+    return composed(bare[7:].partition("?")[0] if is_link else bare).casefold()
+
+
+def email_spellings(text: str) -> list[str]:
+    """An address in the spellings in which this and earlier releases may have stored it, the usual one first.
+
+    0.1.0 stored what was typed without composing its letters or removing what a mail program writes around it.
+    """
+    return list(dict.fromkeys([*spellings(normal_email(text)), text.strip(EDGES).casefold()]))
+
+
+def _email(value: object) -> str:
+    text = normal_email(clean_text(value, most=4 * limits.EMAIL, one_line=True))
+    if not EMAIL.fullmatch(text) or len(text) > limits.EMAIL:
+        raise refuse("Write an email address, such as ada@example.org.")
+    return text
+
+
+def _new_password(value: object) -> str:
+    if not isinstance(value, str):
+        raise refuse("Write this as text.")
+    value = composed(value)
+    if not limits.PASSWORD_MIN <= len(value) <= limits.PASSWORD_MAX:
+        raise refuse(f"Use {limits.PASSWORD_MIN} to {limits.PASSWORD_MAX:,} characters.")
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise refuse("Remove the characters that are not text (U+0000 or half of a pair).")
+    if is_common(value):
+        raise refuse("This password is among the first that are tried. Use a longer or less usual one.")
+    return value
+
+
+email_address = Rule(_email, {"format": "email", "maxLength": limits.EMAIL})
+new_password = Rule(_new_password, {"minLength": limits.PASSWORD_MIN, "maxLength": limits.PASSWORD_MAX})
+
+
+def _plain(text: str) -> str:
+    """A text as guessers vary it: without regard to case, white space, invisible signs and how letters are composed."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) != "Cf")
+
+
+def _is_not_their_own(password: str, info: ValidationInfo) -> str:
+    # Where the schema has no name and no address, the context of the validation has those of the person.
+    owner = {"name": "", "email": "", **(info.context or {}), **info.data}
+    own = (owner["name"], owner["email"], owner["email"].partition("@")[0])
+    if _plain(password) in map(_plain, own):
+        raise refuse("The password must differ from the name and the address.")
+    return password
+
+
+NewPassword = Annotated[str, AfterValidator(_is_not_their_own), new_password]
+
+
+class PersonValues(Schema):
+    """A person with a password."""
+
+    name: Annotated[str, line(limits.NAME)] = field("Your name", missing="Enter your name.")
+    email: Annotated[str, email_address] = field("Email address", missing="Enter an email address.")
+    password: NewPassword = field(
+        "Password", f"At least {limits.PASSWORD_MIN} characters.", secret=True, missing="Choose a password."
+    )
+
+
+class PasswordValues(Schema):
+    """A new password alone; the context of the validation has the `name` and `email` of its owner."""
+
+    password: NewPassword = field(
+        "New password", f"At least {limits.PASSWORD_MIN} characters.", secret=True, missing="Choose a password."
+    )
+
+
+def _any_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise refuse("Write this as text.")
+    return value
+
+
+class NewPasswordValues(PasswordValues):
+    """A new password, by somebody who knows the present one."""
+
+    current_password: Annotated[str, Rule(_any_text)] = field("Present password", secret=True)
+
+
+class RoleValues(Schema):
+    """What a person may do."""
+
+    role: Annotated[Role, choice(Role)] = field("Role", missing="Choose a role.")
+
+
+class AccountName(Schema):
+    """What an account is called."""
+
+    name: Annotated[str, line(limits.NAME)] = field("Organisation", missing="Enter the name of your organisation.")
+
+
+class AccountValues(PersonValues):
+    """An account and its first admin."""
+
+    account_name: Annotated[str, line(limits.NAME)] = field(
+        "Organisation", "What the account is called.", missing="Enter the name of your organisation."
+    )
+
+
+def _scopes(value: object) -> list[Scope]:
+    if not isinstance(value, list) or not value:
+        raise refuse("Choose at least one scope: read, write, runtime.")
+    known = {scope.value for scope in Scope}
+    if any(entry not in known for entry in value if isinstance(entry, str)) or not all(
+        isinstance(entry, str) for entry in value
+    ):
+        raise refuse("Choose among the scopes read, write, runtime.")
+    wanted = set(value) | ({Scope.READ.value} if Scope.WRITE.value in value else set())
+    return [scope for scope in Scope if scope.value in wanted]
+
+
+def _agent_ids(value: object) -> list[str]:
+    entries = value if isinstance(value, list) else [None]
+    ids = [read_uuid(entry) if isinstance(entry, str) else None for entry in entries]
+    if not all(ids):
+        raise refuse("Name agents by their ids, which are UUIDs.")
+    return list(dict.fromkeys(filter(None, ids)))
+
+
+class TokenValues(Schema):
+    """A new API token."""
+
+    name: Annotated[str, line(limits.NAME)] = field(
+        "Name", "Where it will be used, such as ci-deploy.", missing="Enter a name for the token."
+    )
+    scopes: Annotated[list[Scope], Rule(_scopes)] = field(
+        "Scopes", "Write includes read.", missing="Choose at least one scope: read, write, runtime."
+    )
+    expires_in_days: Annotated[int | None, whole("Days", 1, TOKEN_DAYS_MAX)] = field(
+        "Expires in", "Days from now.", default=None, width=6
+    )
+    agent_ids: Annotated[list[str], Rule(_agent_ids)] = field(
+        "Only these agents", "For the scope runtime. None chosen means all.", default=[]
+    )

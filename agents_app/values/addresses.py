@@ -1,0 +1,165 @@
+"""Whole addresses, as other programs write them: which part belongs in which field."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote
+
+from agents_app.values.pasted import unwrapped
+from agents_app.values.rules import ip_address, is_host_name
+
+PORT_MAX = 65_535
+# What the system's resolver would read as an IPv4 address in one of its odd spellings.
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+SCHEMES = {
+    **dict.fromkeys(("postgresql", "postgres", "pgsql"), "postgresql"),
+    **dict.fromkeys(("mysql", "mariadb"), "mysql"),
+    **dict.fromkeys(("mssql", "sqlserver"), "mssql"),
+    **dict.fromkeys(("http", "https", "tcp"), ""),
+}
+SETTING = re.compile(r"""\A(?:export\s+)?[A-Z][A-Z0-9_]*=\s*(?=["']?[a-z][a-z0-9+.:-]*://)""")
+PLACE = re.compile(
+    r"""
+    ((?P<protocol>tcp|np|lpc):)? ((?P<login>[^/\\\s]+)@)? (?P<host>\[[0-9A-Fa-f:.]+\]|[^:,/\\\s\[\]@]+)
+    (\\(?P<instance>[\w$\#-]+))? ([:,]\s?(?P<port>[0-9]{1,5}))? (/(?P<database>[^/?\#\s@]*))?
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+PAIR = re.compile(r"""([^=;]+)=\s*("(?:[^"]|"")*"|'(?:[^']|'')*'|\{(?:[^}]|\}\})*\}|[^;]*?)\s*(?:;|\Z)""")
+LIBPQ_PAIR = re.compile(r"(\w+)\s?=\s?('(?:[^'\\]|\\.)*'|[^\s']\S*)(?:\s+|\Z)")
+# How the settings are called whose values have a field here; without spaces, lines and capitals.
+NAMES = {
+    **dict.fromkeys(("server", "host", "hostname", "servername", "datasource", "addr", "address"), "host"),
+    "port": "port",
+    **dict.fromkeys(("database", "initialcatalog", "dbname", "databasename"), "database"),
+    **dict.fromkeys(("userid", "uid", "user", "username"), "username"),
+    **dict.fromkeys(("password", "pwd"), "password"),
+    **dict.fromkeys(("sslmode", "ssl-mode"), "sslmode"),
+    **dict.fromkeys(("encrypt", "trustservercertificate", "driver"), ""),
+}
+OF_SQL_SERVER = {"initialcatalog", "datasource", "encrypt", "trustservercertificate", "multipleactiveresultsets"}
+TLS = {
+    **dict.fromkeys(("disable", "disabled"), "disable"),
+    **dict.fromkeys(("require", "required"), "require"),
+    **dict.fromkeys(("verifyca",), "verify-ca"),
+    **dict.fromkeys(("verifyfull", "verifyidentity"), "verify-full"),
+}
+YES, NO = {"true", "yes", "mandatory", "strict"}, {"false", "no", "optional"}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an address says, by the names of the fields; of a password only that there is one."""
+
+    values: dict[str, str]
+    has_password: bool = False
+    has_more: bool = False
+    """Whether it says something for which there is no field."""
+    instance: str = ""
+    """The named instance of SQL Server, for which there is no field: it is reached by its port."""
+
+
+def read_host(text: str) -> str | None:
+    """The host name or IP address that a text is, in its usual spelling; None where it is none."""
+    host = text.lower()
+    if address := ip_address(host):
+        return address
+    is_number = NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2])
+    return host if is_host_name(host) and not is_number else None
+
+
+def read_connection_string(text: str) -> Parts | None:
+    """The parts of a URL or of a list of settings; None where the text is neither."""
+    text = unwrapped(SETTING.sub("", unwrapped(text), count=1))
+    text = re.sub(r"\Ajdbc:", "", text, flags=re.IGNORECASE)
+    if "://" in text:
+        return _read_url(text)
+    return _parts(_said(_pairs(text))) if "=" in text else None
+
+
+def read_database(text: str) -> Parts | None:
+    """The parts of an address of a database in any form; None where the text is none, or a host alone."""
+    if found := read_connection_string(text):
+        return found
+    bare = unwrapped(text)
+    return None if read_host(bare) else _parts({"host": bare})
+
+
+def _parts(said: Mapping[str, str], *, has_password: bool = False) -> Parts | None:
+    """The parts of an address whose `host` may still have a port, a login and more at it; None where it is no host."""
+    found = PLACE.fullmatch(said.get("host", ""))
+    host = read_host(found["host"]) if found else None
+    port = (found["port"] if found else "") or said.get("port", "")
+    if not found or not host or not re.fullmatch("[0-9]{0,5}", port) or not 0 < int(port or 1) <= PORT_MAX:
+        return None
+    user, is_secret = _login(found["login"] or "")
+    is_sql_server = found["protocol"] or found["instance"]
+    values = {
+        "dialect": said.get("dialect") or ("mssql" if is_sql_server else ""),
+        "host": host,
+        "port": port,
+        "database": said.get("database") or unquote(found["database"] or ""),
+        "username": said.get("username") or user,
+        "sslmode": said.get("sslmode", ""),
+    }
+    is_secret = is_secret or has_password or bool(said.get("password"))
+    return Parts(_filled(values), is_secret, "more" in said, found["instance"] or "")
+
+
+def _read_url(text: str) -> Parts | None:
+    scheme, _, rest = text.partition("://")
+    dialect = SCHEMES.get(scheme.lower().partition("+")[0])
+    cut = re.search(r"[?#;]", rest)
+    head, more = (rest[: cut.start()], rest[cut.end() :]) if cut else (rest, "")
+    # An at sign behind may end a password with signs in it that a URL must write otherwise.
+    if dialect is None or ("@" in more and "@" not in head):
+        return None
+    login, _, place = head.rpartition("@")
+    authority, _, path = place.partition("/")
+    user, is_secret = _login(login)
+    if not dialect:
+        return _parts(_filled({"host": authority, "more": path + more}), has_password=is_secret)
+    said = {"dialect": dialect, "host": authority, "database": unquote(path.strip("/")), "username": user}
+    pairs = _pairs(more) if cut and cut[0] == ";" else parse_qsl(more)
+    return _parts(_filled(said) | _said(pairs) | {"dialect": dialect}, has_password=is_secret)
+
+
+def _login(text: str) -> tuple[str, bool]:
+    """The user name of a login, and whether a password follows it: no user name is taken to have a colon or a slash."""
+    plain = unquote(text)
+    user = re.split("[:/]", plain, maxsplit=1)[0]
+    return user, len(plain) > len(user) + 1
+
+
+def _filled(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """The settings of a list with semicolons, or with spaces as libpq has them; none where there is anything else."""
+    pattern = PAIR if ";" in text or not LIBPQ_PAIR.match(text) else LIBPQ_PAIR
+    pairs, at, text = [], 0, text.strip()
+    while at < len(text):
+        found = pattern.match(text, at)
+        if not found:
+            return []
+        pairs.append((found[1], found[2]))
+        at = found.end()
+    return pairs
+
+
+def _said(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """What settings say, by the names of the fields; `more` where one has no field."""
+    given = {re.sub(r"[\s_]", "", name).lower(): value.strip("\"'{} ") for name, value in pairs}
+    found = {NAMES[name]: value for name, value in given.items() if NAMES.get(name) and value}
+    mode = TLS.get(re.sub(r"[-_\s]", "", found.pop("sslmode", "")).lower(), "")
+    encrypt = given.get("encrypt", "").lower()
+    if encrypt in YES:
+        mode = "require" if given.get("trustservercertificate", "").lower() in YES else "verify-full"
+    mode = "disable" if encrypt in NO else mode
+    driver = given.get("driver", "").lower()
+    kinds = {"sql server": "mssql", "postgres": "postgresql", "mysql": "mysql", "maria": "mysql"}
+    dialect = next((kind for word, kind in kinds.items() if word in driver), "")
+    dialect = dialect or ("mssql" if given.keys() & OF_SQL_SERVER else "postgresql" if "dbname" in given else "")
+    has_more = bool(given.keys() - NAMES.keys()) or (not mode and "sslmode" in given)
+    return found | _filled({"sslmode": mode, "dialect": dialect, "more": "yes" if has_more else ""})

@@ -1,0 +1,34 @@
+"""Addresses of Power BI in a browser: which tenant, workspace and dataset they name."""
+
+import re
+
+from agents_app.values.addresses import Parts
+from agents_app.values.pasted import read_uuid, unwrapped
+
+UUID = r"([0-9a-fA-F-]{36})(?![0-9a-fA-F-])"
+# The hosts of each of Microsoft's clouds, by the value of the field `cloud`.
+PAGES = re.compile(
+    r"""
+    https:// ( (?P<public>app\.(powerbi|fabric\.microsoft)\.com) | (?P<china>app\.powerbi\.cn)
+    | (?P<usgov>app\.([a-z]+\.)?powerbigov\.us) ) /
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+PLACES = {
+    "tenant_id": re.compile(rf"[?&]ctid={UUID}"),
+    "workspace_id": re.compile(rf"/(?:groups|onelake/details)/{UUID}"),
+    "dataset_id": re.compile(rf"/(?:datasets?|semanticmodels?|modeling)/{UUID}"),
+}
+
+
+def read_dataset(text: str) -> Parts | None:
+    """The ids that an address of a workspace or dataset names; None where the text is no such address."""
+    address = unwrapped(text)
+    found = PAGES.match(address)
+    if not found:
+        return None
+    ids = {name: read_uuid(place[1]) for name, pattern in PLACES.items() if (place := pattern.search(address))}
+    values = {name: value for name, value in ids.items() if value}
+    # The public cloud is what the field says by itself.
+    cloud = {"cloud": found.lastgroup} if found.lastgroup and found.lastgroup != "public" else {}
+    return Parts(values | cloud) if values else None

@@ -1,0 +1,83 @@
+"""Origins: the scheme, host and port of an address. PUBLIC_URL, `Host` and `Origin` are all read here."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from agents_app.values.addresses import NUMBER
+from agents_app.values.rules import ip_address, is_host_name
+
+NAME_MAX = 253
+DEFAULT_PORTS = {"http": 80, "https": 443}
+ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<place>[^/?#\\]+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+PLACE = re.compile(r"(?P<host>\[[^\[\]]+\]|[^\[\]:@]+)(:(?P<port>[0-9]{0,5}))?")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A scheme, a host in its one normal spelling (IPv6 without brackets) and a port; equal where browsers say so."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def place(self) -> str:
+        """Host and port as addresses have them, without the usual port of the scheme."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.place}"
+
+
+def split(text: str) -> tuple[Origin, str]:
+    """The origin of an address of http or https, and what stands behind it. Raises ValueError where there is none."""
+    found = ADDRESS.fullmatch(text)
+    if found is None:
+        raise ValueError("This is no address of http or https.")
+    return read_place(found["place"], found["scheme"].lower()), found["rest"]
+
+
+def read(text: str) -> Origin:
+    """An origin alone, as in the header `Origin`. Raises ValueError."""
+    origin, rest = split(text)
+    if rest:
+        raise ValueError("This is more than an origin.")
+    return origin
+
+
+def read_place(text: str, scheme: str) -> Origin:
+    """A host and perhaps a port, as in the header `Host`, reached by this scheme. Raises ValueError."""
+    found = PLACE.fullmatch(text)
+    host = normal_host(found["host"]) if found else None
+    port = int(found["port"] or DEFAULT_PORTS[scheme]) if found else 0
+    if host is None or not 1 <= port <= 65535:
+        raise ValueError("This is no host with a port.")
+    return Origin(scheme, host, port)
+
+
+def normal_host(text: str) -> str | None:
+    """The one spelling of a host that stands for all: small letters, ASCII, no last dot; None where it is no host.
+
+    An IPv6 address stands in brackets; they are left out of the answer.
+    """
+    if address := ip_address(text):
+        return address
+    # No host is longer, and turning letters into ASCII takes the square of their number.
+    name = _in_ascii(text) if len(text) <= NAME_MAX else ""
+    # Browsers read a name that ends with a number as an IPv4 address in an odd spelling.
+    if not is_host_name(name) or NUMBER.fullmatch(name.removesuffix(".").rpartition(".")[2]):
+        return None
+    return name.removesuffix(".")
+
+
+def _in_ascii(text: str) -> str:
+    # As browsers do; the standard library's codec is of an older standard, in which ß is ss.
+    labels = unicodedata.normalize("NFKC", text.lower()).split(".")
+    return ".".join(label if label.isascii() else _punycode(label) for label in labels)
+
+
+def _punycode(label: str) -> str:
+    is_readable = all(char.isascii() or unicodedata.category(char)[0] in "LMNS" for char in label)
+    return f"xn--{label.encode('punycode').decode()}" if is_readable else label

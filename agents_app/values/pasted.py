@@ -1,0 +1,104 @@
+"""Values that are copied from another place: what wraps them comes off, and what does not fit is named.
+
+For values that no person makes up, such as ids, host names and keys. A password is never changed.
+"""
+
+import re
+import unicodedata
+from uuid import UUID
+
+from agents_app.values.fields import EDGES
+from agents_app.values.text import DIRECTION_MARKS, INVISIBLE, place_of
+from agents_app.values.text import UNSEEN as NO_WIDTH
+
+# Marks that say how neighbours are written stand at the ends of what is copied from a page or a dialog.
+UNSEEN = EDGES + "\u00ad\u034f\u061c\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "\u2018": "\u2019", "«": "»", "<": ">"}
+BRACKETS = {"{": "}", "(": ")", "[": "]"}
+# Deeper than this nobody wraps a value, and each layer costs a copy of a long text.
+LAYERS = 4
+# A longer text is no key: it is left as it is, for its length to be refused.
+READ_MAX = 4_000
+# A text with two quotes has them around itself; with four they stand around a name and its value.
+QUOTED = 2
+DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+SPELLED_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE)
+# The name of a key before it, as environment files, shells, JSON, YAML and request headers have it. A colon needs a
+# space or a quote behind it, unless the name is one that headers have: some keys have colons of their own.
+ASSIGNED = re.compile(
+    r"""
+    (export\s+|set\s+|\$env:)? ["']? ([a-z0-9]+[_.-]){0,8} [a-z0-9]{0,40}? (key|token|secret) ["']? \s*
+    (=(?!=*$)\s*|:\s+|:(?=["'])|(?<=api[_-]key):|(?<=apikey):)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+# The name of a setting without a value behind it, such as the empty line of a sample file.
+UNASSIGNED = re.compile(
+    r"(export\s+|set\s+|\$env:)?(([a-z0-9]+[_.-]){1,8}|[a-z]{0,8}api)(key|token|secret)\s*[=:]", re.IGNORECASE
+)
+# A list in braces, as JSON has it, is not one key.
+BRACED = re.compile(r"""\{([^{}"':,]+)\}""")
+ENDS = "\"'`“”„\u2018\u2019«»"
+BEARER = re.compile(r"(?:Authorization\s*:\s*)?Bearer\s+", re.IGNORECASE)
+
+
+def unwrapped(text: str, *, brackets: bool = False) -> str:
+    """A text without quotes, a comma or semicolon and signs that cannot be seen around it."""
+    pairs = QUOTES | BRACKETS if brackets else QUOTES
+    for _ in range(LAYERS):
+        text = text.strip(UNSEEN).rstrip(",;" + UNSEEN)
+        if len(text) < 2 or pairs.get(text[0]) != text[-1]:
+            break
+        text = text[1:-1]
+    return text.strip(UNSEEN)
+
+
+def visible(text: str) -> str:
+    """A text without the signs within it that have no width: format characters and the like."""
+    if text.isascii():
+        return text
+    return "".join(char for char in NO_WIDTH.sub("", text) if unicodedata.category(char) != "Cf")
+
+
+def read_uuid(text: str) -> str | None:
+    """The UUID that a text is, in its usual spelling; None where it is none."""
+    text = unwrapped(text, brackets=True)
+    bare = "" if DIRECTION_MARKS.search(text) else DASHES.sub("-", visible(text))
+    if bare[:9].lower() == "urn:uuid:":
+        bare = unwrapped(bare[9:], brackets=True)
+    return str(UUID(bare)) if SPELLED_UUID.fullmatch(bare) else None
+
+
+def bare_key(text: str) -> str:
+    """A key without the name of its setting or header, the word Bearer, and quotes."""
+    if len(text) > READ_MAX:
+        return text
+    # Both are tried twice: the quotes may stand around the key alone, or around the name too.
+    for _ in range(2):
+        text = text.strip(UNSEEN)
+        text = unwrapped(text) if text[:1] in QUOTES and text.count(text[0]) == QUOTED else text
+        named = ASSIGNED.match(text) or BEARER.match(text)
+        text = unwrapped(text[named.end() :] if named else text)
+        text = braced[1] if (braced := BRACED.fullmatch(text)) else text
+    return "" if UNASSIGNED.fullmatch(text) else text
+
+
+def what_is_around(text: str) -> str | None:
+    """What to do about a comment behind a key, or a quote at one of its ends; None where there is neither."""
+    if re.search(r"\s#", text):
+        return "Paste the key alone, without the comment behind it."
+    if text[:1] in ENDS or text[-1:] in ENDS:
+        return "There is a quote at one end only. Paste the key alone, without quotes."
+    return None
+
+
+def first_unseen(text: str) -> str | None:
+    """The first character of a line that cannot be seen and is no plain space, with its place, in words."""
+    unseen = (at for at, char in enumerate(text) if char != " " and unicodedata.category(char) in INVISIBLE)
+    return next((place_of(text, at) for at in unseen), None)
+
+
+def naming(sentence: str, text: str) -> str:
+    """A refusal that also says which character is not printable ASCII or is a space, if there is one."""
+    found = next((at for at, char in enumerate(text) if not "!" <= char <= "~"), None)
+    return sentence if found is None else f"{sentence} This has {place_of(text, found)}."

@@ -1,0 +1,183 @@
+"""The kinds of value there are: a line, a number, a choice, a secret, and the sentence each refuses with."""
+
+import ipaddress
+import re
+from datetime import date
+from enum import StrEnum
+
+from agents_app.values.fields import EDGES, Rule, refuse
+from agents_app.values.pasted import QUOTES, bare_key, first_unseen, naming, read_uuid, unwrapped, what_is_around
+from agents_app.values.text import checked_text, clean_text, exact_text
+
+# Signs that stand for a secret, alone or, as this console shows it, before its last four characters.
+MASK = re.compile(r"[*•●·…]{3,}|… ?.{4}")
+# Other programs show crosses, dots or a word in place of a key; a password may look like that.
+MASK_OF_KEY = re.compile(r"[*•●·…]{3,}|[•●·…]+ ?.{0,4}|[xX.]{3,}|[<\[(]?(hidden|redacted|masked)[>\])]?", re.IGNORECASE)
+A_MASK = "This is a mask, not a secret. Type the secret itself, or leave this empty."
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+
+
+def line(most: int) -> Rule:
+    """A text on one line."""
+    return Rule(lambda value: clean_text(value, most=most, one_line=True), {"maxLength": most})
+
+
+def model_name(most: int) -> Rule:
+    """What a model is called, without the quotes around it in the file that it is copied from."""
+
+    def check(value: object) -> str:
+        text = clean_text(value, most=most, one_line=True)
+        is_quoted = len(text) > 2 and text[0] in QUOTES and text[0] != "<" and unwrapped(text) != text
+        return unwrapped(text) if is_quoted else text
+
+    return Rule(check, {"maxLength": most})
+
+
+def prose(most: int) -> Rule:
+    """A text that may have many lines."""
+    return Rule(lambda value: clean_text(value, most=most, one_line=False), {"maxLength": most})
+
+
+def whole(title: str, least: int, most: int) -> Rule:
+    """A whole number between two bounds, both allowed; digits in a text count, as forms send them."""
+
+    def check(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,12}", value.strip(EDGES)):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise refuse(f"{title} must be a whole number.")
+        if not least <= value <= most:
+            raise refuse(f"{title} must be between {least} and {most}.")
+        return value
+
+    return Rule(check, {"minimum": least, "maximum": most})
+
+
+def choice(options: type[StrEnum]) -> Rule:
+    """One value of an enum."""
+    values = [option.value for option in options]
+
+    def check(value: object) -> object:
+        text = value.strip(EDGES) if isinstance(value, str) else value
+        if text not in values:
+            raise refuse(f"Choose one of: {', '.join(values)}.")
+        return text
+
+    return Rule(check)
+
+
+def lines(most: int, *, entries: int = 200) -> Rule:
+    """A list of texts, at most `entries` of them, without repeats."""
+
+    def check(value: object) -> list[str]:
+        if not isinstance(value, list):
+            raise refuse("Write this as a list of texts.")
+        if len(value) > entries:
+            raise refuse(f"Use at most {entries} entries.")
+        texts = [clean_text(entry, most=most, one_line=True) for entry in value]
+        return list(dict.fromkeys(text for text in texts if text))
+
+    return Rule(check, {"maxItems": entries})
+
+
+def secret(most: int) -> Rule:
+    """A secret's value, kept as typed; a mask is refused."""
+
+    def check(value: object) -> str:
+        text = exact_text(_not_sealed(value), most=most)
+        if MASK.fullmatch(text):
+            raise refuse(A_MASK)
+        return text
+
+    return Rule(check, {"maxLength": most, "writeOnly": True})
+
+
+def key(most: int, *, is_ascii: bool = True) -> Rule:
+    """A secret that a program made up, without what wraps it; a mask is refused."""
+
+    def check(value: object) -> str:
+        text = exact_text(bare_key(checked_text(_not_sealed(value))), most=most)
+        if MASK_OF_KEY.fullmatch(text):
+            raise refuse(A_MASK)
+        if not text:
+            raise refuse("Type the secret itself, or leave this empty.")
+        if around := what_is_around(text):
+            raise refuse(around)
+        if is_ascii and not all("!" <= char <= "~" for char in text):
+            raise refuse(naming("Use printable ASCII characters without spaces.", text))
+        if unseen := first_unseen(text):
+            raise refuse(f"Remove {unseen}: it cannot be seen.")
+        return text
+
+    return Rule(check, {"maxLength": most, "writeOnly": True})
+
+
+def _not_sealed(value: object) -> object:
+    if isinstance(value, dict):
+        raise refuse("Send the secret itself as text; encrypted values are not taken.")
+    return value
+
+
+def yes_or_no() -> Rule:
+    """A boolean; the words true and false count, as the terminal sends them."""
+
+    def check(value: object) -> bool:
+        known = {"true": True, "false": False}
+        answer = known.get(value.strip(EDGES).lower()) if isinstance(value, str) else value
+        if not isinstance(answer, bool):
+            raise refuse("Choose true or false.")
+        return answer
+
+    return Rule(check)
+
+
+def day() -> Rule:
+    """A calendar day, as YYYY-MM-DD."""
+
+    def check(value: object) -> object:
+        if isinstance(value, date):
+            return value
+        try:
+            if isinstance(value, str) and DAY.fullmatch(value.strip(EDGES)):
+                return date.fromisoformat(value.strip(EDGES))
+        except ValueError:
+            pass
+        raise refuse("Write the date as YYYY-MM-DD.")
+
+    return Rule(check)
+
+
+def uuid_text() -> Rule:
+    """A UUID in any of its spellings, stored in the usual one."""
+
+    def check(value: object) -> str:
+        text = checked_text(value)
+        if (found := read_uuid(text)) is None:
+            raise refuse(naming("Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0.", unwrapped(text)))
+        return found
+
+    return Rule(check, {"format": "uuid"})
+
+
+def is_uuid(text: str) -> bool:
+    """Whether the text is a UUID in its usual spelling; the standard library's reader takes many more."""
+    return UUID_TEXT.fullmatch(text) is not None
+
+
+def is_host_name(text: str) -> bool:
+    """Whether the text is a DNS name in ASCII."""
+    labels = text.removesuffix(".").split(".")
+    return len(text) <= 253 and all(HOST_LABEL.fullmatch(label) for label in labels)
+
+
+def ip_address(text: str) -> str | None:
+    """The IP address that the text is, an IPv6 address in brackets or without; None where it is none."""
+    is_bracketed = text.startswith("[") and text.endswith("]")
+    read = ipaddress.IPv6Address if is_bracketed else ipaddress.ip_address
+    try:
+        # Behind a percent sign the library takes anything, commas with further hosts too.
+        return None if "%" in text else str(read(text[1:-1] if is_bracketed else text))
+    except ValueError:
+        return None

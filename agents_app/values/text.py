@@ -1,0 +1,131 @@
+"""Text as it is kept and as it is compared: one spelling for each letter, and what search makes of it."""
+
+import re
+import unicodedata
+from typing import Any
+
+from agents_app.values.fields import EDGES, refuse
+
+# A text with such marks can be shown in another order than it is written in.
+DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# White space, and signs that only say how others are written: of them alone no name can be read.
+INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
+# As Unicode's stream-safe text. To put the marks of one letter in order takes time by the square of their number.
+MARKS_MAX = 30
+# The blocks of accents. The vowel signs of Indic and the voice marks of Japanese are letters, and stand in others.
+ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+# Choices among the shapes of one sign, and letters of no width that are no format characters to Unicode.
+UNSEEN = re.compile("[\u034f\ufe00-\ufe0f\U000e0100-\U000e01ef\u115f\u1160]")
+# Letters that Unicode does not take apart, as people without them on their keyboard type them.
+PLAIN = str.maketrans(
+    {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t"}
+)
+
+
+def clean_text(value: object, *, most: int, one_line: bool) -> str:
+    """A text in NFC without what surrounds it unseen, with LF line ends, at most `most` characters.
+
+    What a database refuses is refused, and on one line also what keeps people from reading it as it is.
+    """
+    text = normal_text(checked_text(value))
+    if one_line:
+        _check_line(text)
+        if text and not _is_visible(text):
+            raise refuse("Write something that can be seen.")
+        refuse_direction_marks(text)
+    _check_length(text, most)
+    return text
+
+
+def refuse_direction_marks(text: str) -> None:
+    """Refuse a text that can be shown in another order than it is written in."""
+    if found := DIRECTION_MARKS.search(text):
+        raise refuse(f"Remove the direction mark {place_of(text, found.start())}: it changes how the text reads.")
+
+
+def exact_text(value: object, *, most: int) -> str:
+    """A text on one line that is kept as it was typed, such as a password."""
+    text = checked_text(value)
+    _check_line(text)
+    _check_length(text, most)
+    return text
+
+
+def checked_text(value: object) -> str:
+    """A text that every database takes, with LF line ends."""
+    if not isinstance(value, str):
+        raise refuse("Write this as text.")
+    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
+        raise refuse("Remove the characters that are not text (U+0000 or half of a pair).")
+    return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def normal_text(text: str) -> str:
+    """A text as it is kept, whatever surrounds it and however its letters are composed."""
+    return composed(text.replace("\r\n", "\n").replace("\r", "\n").strip(EDGES))
+
+
+def composed(text: str) -> str:
+    """A text in NFC; one that heaps marks on a letter is unchanged."""
+    return unicodedata.normalize("NFC", text) if _is_orderly(text) else text
+
+
+def without_direction_marks(value: Any) -> Any:
+    """A value in JSON's types without the direction marks in its texts, which earlier releases took."""
+    if isinstance(value, dict):
+        return {name: without_direction_marks(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [without_direction_marks(member) for member in value]
+    return DIRECTION_MARKS.sub("", value) if isinstance(value, str) else value
+
+
+def spellings(text: str) -> list[str]:
+    """A text in NFC and in the other spellings in which earlier releases may have stored it."""
+    if not _is_orderly(text):
+        return [text]
+    return list(dict.fromkeys([composed(text), text, unicodedata.normalize("NFD", text)]))
+
+
+def sort_key(name: str) -> str:
+    """What names are sorted by: exact but for case."""
+    return composed(name).casefold()
+
+
+def folded(text: str) -> str:
+    """What search compares: without regard to case, accents, signs that cannot be seen and other shapes of a letter."""
+    if not _is_orderly(text):
+        return text.casefold()
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold().translate(PLAIN))
+    bare = UNSEEN.sub("", ACCENTS.sub("", apart))
+    seen = "".join(char for char in bare if unicodedata.category(char) != "Cf")
+    return unicodedata.normalize("NFC", seen.casefold())
+
+
+def place_of(text: str, index: int) -> str:
+    """Which character stands there, and where, in words: "U+202E (right-to-left override) at character 3"."""
+    char = text[index]
+    name = "byte order mark" if char == "\ufeff" else unicodedata.name(char, "without a name").lower()
+    return f"U+{ord(char):04X} ({name}) at character {index + 1}"
+
+
+def _check_line(text: str) -> None:
+    if any(ord(char) < 32 or char in "\x7f\x85\u2028\u2029" for char in text):
+        raise refuse("Write this on one line, without control characters.")
+
+
+def _check_length(text: str, most: int) -> None:
+    if len(text) > most:
+        raise refuse(f"Use at most {most:,} characters.")
+
+
+def _is_visible(text: str) -> bool:
+    return any(unicodedata.category(char) not in INVISIBLE for char in text)
+
+
+def _is_orderly(text: str) -> bool:
+    marks = 0
+    for char in "" if text.isascii() else text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks > MARKS_MAX:
+            return False
+    return True

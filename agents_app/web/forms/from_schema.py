@@ -1,0 +1,60 @@
+"""Makes the inputs of a form from the members of a schema, by their types and notes."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from agents_app.connections import Connection
+from agents_app.values.fields import field_notes
+from agents_app.web.forms.inputs import SPAN, SPAN_NARROW, SPAN_WHOLE, Address, Check, Choice, Lines, Pem, Spec, Text
+from agents_app.web.forms.secret_input import Secret
+
+
+def make(model: type[BaseModel], name: str, **changes: Any) -> Any:
+    """The input for one member of a schema, by its type and its notes; `changes` go to its Spec."""
+    info, notes = model.model_fields[name], field_notes(model, name)
+    default = None if info.default is PydanticUndefined else info.default
+    spec = spec_of(model, name, **changes)
+    if notes.get("secret"):
+        return Secret(spec, is_long=notes.get("kind") == "pem")
+    if info.annotation is bool:
+        return Check(spec, default=default)
+    if spec.labels:
+        return Choice(spec, default=default)
+    if info.annotation == list[str]:
+        return Lines(spec, default=default)
+    if issubclass(model, Connection) and name in model.addresses:
+        return Address(spec, model.addresses[name], default=default)
+    return Pem(spec) if notes.get("kind") == "pem" else Text(spec, default=default)
+
+
+def spec_of(model: type[BaseModel], name: str, **changes: Any) -> Spec:
+    """What the schema tells a form of one member; `changes` stand above that."""
+    info, notes = model.model_fields[name], field_notes(model, name)
+    is_wide = notes.get("secret") or notes.get("kind") == "pem" or info.annotation is bool
+    rules: dict[str, Any] = {}
+    for rule in info.metadata:
+        rules |= getattr(rule, "schema", {})
+    known: dict[str, Any] = {
+        "label": info.title or name,
+        "hint": info.description or "",
+        "is_optional": info.default is None or info.default == [],
+        "most": rules.get("maxLength"),
+        "span": notes.get("span") or (SPAN_WHOLE if is_wide else SPAN_NARROW if "width" in notes else SPAN),
+        "width": notes.get("width"),
+        "group": notes.get("group"),
+        "is_mono": rules.get("format") == "uuid" or notes.get("kind") == "pem",
+        "unit": notes.get("unit", ""),
+        "labels": _labels(info.annotation, notes),
+    }
+    return Spec(**(known | changes))
+
+
+def _labels(annotation: object, notes: Mapping[str, Any]) -> dict[str, str]:
+    if not (isinstance(annotation, type) and issubclass(annotation, StrEnum)):
+        return {}
+    given = notes.get("labels", {})
+    return {option.value: given.get(option, option.value) for option in annotation}

@@ -1,0 +1,234 @@
+"""Saved rows come back as they were, or not at all and with the reason in one line."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+
+from agents_app.database.url import parse_url
+from agents_app.dbtools.runner.error_messages import in_plain_words
+from agents_app.dbtools.saved_rows.restore import PutBack, put_back
+from tests.dbtools.tools import Project, rows_of, run_sql
+
+FAMILY = """
+op.create_table('parents', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('kind', sa.Text()))
+op.create_table('children',
+    sa.Column('id', sa.Integer(), primary_key=True),
+    sa.Column('parent_id', sa.Integer(), sa.ForeignKey('parents.id', ondelete='CASCADE')),
+    sa.Column('note', sa.Text(), nullable=False, server_default='none'))
+"""
+FAMILY_ROWS = (
+    "INSERT INTO parents VALUES (1, 'a'), (2, NULL), (3, '')",
+    "INSERT INTO children VALUES (1, 1, 'none'), (2, 1, 'x'), (3, 2, 'y')",
+)
+DROP_FAMILY = "op.drop_table('children')\nop.drop_table('parents')"
+DROP_NOTE = "with op.batch_alter_table('children') as batch:\n    batch.drop_column('note')"
+ADD_NOTE = "op.add_column('children', sa.Column('note', sa.Text(), nullable=False, server_default='none'))"
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """A folder of migrations on each database."""
+    return Project(tmp_path, database_url)
+
+
+@pytest.fixture
+def family(project: Project) -> Project:
+    """Parents and children, whose tables the second migration makes again when it is undone."""
+    project.revision("none", "pass")
+    project.revision("one", FAMILY, DROP_FAMILY)
+    command.upgrade(project.config(), "head")
+    run_sql(project.url, *FAMILY_ROWS)
+    return project
+
+
+@pytest.fixture
+def notes(project: Project) -> Project:
+    """Parents and children, whose column `note` the second migration made."""
+    project.revision("none", FAMILY.replace(", nullable=False, server_default='none'", ""))
+    project.revision("zero", DROP_NOTE)
+    project.revision("one", ADD_NOTE, DROP_NOTE)
+    command.upgrade(project.config(), "head")
+    run_sql(project.url, *FAMILY_ROWS)
+    return project
+
+
+def test_what_is_no_saved_file_is_refused(sqlite_schema_url: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello\n")
+    (tmp_path / "empty").mkdir()
+
+    assert "There is no " in _refusal(sqlite_schema_url, tmp_path / "absent")
+    assert "There are no saved rows in" in _refusal(sqlite_schema_url, tmp_path / "empty")
+    assert "is no file of saved rows" in _refusal(sqlite_schema_url, tmp_path / "text")
+
+
+def test_rows_without_their_table_are_refused(family: Project, backup_folder: Path) -> None:
+    folder = _down(family, backup_folder)
+
+    assert "There is no table parents for these rows. They were saved at revision one" in _refusal(family.url, folder)
+
+
+def test_rows_of_another_kind_of_database_are_refused(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    kinds = {"sqlite": "postgresql", "postgresql": "sqlite"}
+    kind = parse_url(family.url).get_backend_name()
+    for file in folder.iterdir():
+        file.write_text(file.read_text().replace(f'"{kind}"', f'"{kinds[kind]}"'))
+
+    assert "These rows are from " in _refusal(family.url, folder)
+
+
+def test_columns_that_differ_are_named(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    run_sql(family.url, "ALTER TABLE parents RENAME COLUMN kind TO sort")
+
+    assert "The table parents has no column kind for these rows" in _refusal(family.url, folder)
+
+
+def test_a_column_that_needs_a_value_is_named(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    run_sql(family.url, "DROP TABLE children", "DROP TABLE parents")
+    run_sql(family.url, "CREATE TABLE parents (id integer PRIMARY KEY, kind text, extra text NOT NULL)")
+
+    assert "The table parents needs extra, which these rows do not have" in _refusal(family.url, folder)
+
+
+def test_rows_that_are_there_already_are_counted_and_nothing_is_done(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    run_sql(family.url, "INSERT INTO parents VALUES (7, 'new')", "INSERT INTO children VALUES (2, 7, 'n'), (3, 7, 'n')")
+
+    assert "2 rows of children there already. Nothing was changed." in _refusal(family.url, folder)
+
+    assert rows_of(family.url, "SELECT id FROM parents") == [(7,)]
+
+
+def test_rows_whose_parents_are_gone_are_refused(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+
+    refusal = _refusal(family.url, next(folder.glob("*children*")))
+
+    assert "foreign key" in refusal or "3 of children without parents" in refusal
+    assert "Nothing was changed" in refusal
+    assert "\n" not in refusal
+    assert rows_of(family.url, "SELECT * FROM children") == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "a line is gone", "a line is broken", "more behind the end"])
+def test_a_damaged_file_is_refused_and_nothing_is_done(family: Project, backup_folder: Path, damage: str) -> None:
+    folder = _down_and_up(family, backup_folder)
+    file = next(folder.glob("*children*"))
+    head, *rows, end = file.read_text().splitlines(keepends=True)
+    texts = {
+        "cut": [head, *rows],
+        "a line is gone": [head, *rows[1:], end],
+        "a line is broken": [head, rows[0][:4], *rows[1:], end],
+        "more behind the end": [head, *rows, end, rows[0]],
+    }
+    file.write_text("".join(texts[damage]))
+
+    assert "is damaged" in _refusal(family.url, folder)
+
+    assert rows_of(family.url, "SELECT * FROM parents") == []
+
+
+def test_values_that_changed_since_are_counted_and_nothing_is_done(notes: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(notes, backup_folder)
+    run_sql(notes.url, "UPDATE children SET note = 'newer' WHERE id = 2")
+
+    assert "1 row of children with another note by now. Nothing was changed." in _refusal(notes.url, folder)
+
+    assert _notes(notes.url) == [(1, "none"), (2, "newer"), (3, "none")]
+
+
+def test_values_of_rows_without_a_key_are_refused(project: Project, backup_folder: Path) -> None:
+    project.revision("none", "op.create_table('t', sa.Column('a', sa.Integer()), sa.Column('b', sa.Integer()))")
+    project.revision("one", "op.drop_column('t', 'b')", "op.add_column('t', sa.Column('b', sa.Integer()))")
+    command.upgrade(project.config(), "none")
+    run_sql(project.url, "INSERT INTO t VALUES (1, 2)")
+    command.upgrade(project.config(), "one")
+    command.downgrade(project.config(), "none")
+
+    assert "The rows of t had no key" in _refusal(project.url, _folder(backup_folder))
+
+
+def test_parents_and_children_come_back(family: Project, backup_folder: Path) -> None:
+    before = _all_rows(family.url)
+    folder = _down_and_up(family, backup_folder)
+
+    restored = _put_back(family.url, folder)
+
+    assert restored == [PutBack("parents", None, 3, 0, 0), PutBack("children", None, 3, 0, 0)]
+    assert _all_rows(family.url) == before
+
+
+def test_values_come_back_to_their_rows(notes: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(notes, backup_folder)
+    run_sql(notes.url, "DELETE FROM children WHERE id = 3", "INSERT INTO children VALUES (4, 1, 'new')")
+
+    assert _put_back(notes.url, folder) == [PutBack("children", "note", 2, 0, 1)]
+
+    assert _notes(notes.url) == [(1, "none"), (2, "x"), (4, "new")]
+
+
+def test_what_is_there_by_now_can_be_kept(family: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(family, backup_folder)
+    run_sql(family.url, "INSERT INTO parents VALUES (1, 'newer')")
+
+    assert _put_back(family.url, folder, keep=True)[0] == PutBack("parents", None, 2, 1, 0)
+
+    assert rows_of(family.url, "SELECT * FROM parents ORDER BY id") == [(1, "newer"), (2, None), (3, "")]
+
+
+def test_newer_values_can_be_kept(notes: Project, backup_folder: Path) -> None:
+    folder = _down_and_up(notes, backup_folder)
+    run_sql(notes.url, "UPDATE children SET note = 'newer' WHERE id = 2")
+
+    assert _put_back(notes.url, folder, keep=True) == [PutBack("children", "note", 2, 1, 0)]
+
+    assert _notes(notes.url) == [(1, "none"), (2, "newer"), (3, "y")]
+
+
+def test_rows_that_point_to_each_other_come_back(project: Project, backup_folder: Path) -> None:
+    columns = "sa.Column('id', sa.Integer(), primary_key=True), sa.Column('boss', sa.Integer(), sa.ForeignKey('t.id'))"
+    project.revision("none", "pass")
+    project.revision("one", f"op.create_table('t', {columns})", "op.drop_table('t')")
+    command.upgrade(project.config(), "head")
+    run_sql(project.url, "INSERT INTO t VALUES (1, 3), (2, 1), (3, 2)")
+
+    _put_back(project.url, _down_and_up(project, backup_folder))
+
+    assert rows_of(project.url, "SELECT * FROM t ORDER BY id") == [(1, 3), (2, 1), (3, 2)]
+
+
+def _down(project: Project, backup_folder: Path) -> Path:
+    command.downgrade(project.config(), "-1")
+    return _folder(backup_folder)
+
+
+def _down_and_up(project: Project, backup_folder: Path) -> Path:
+    folder = _down(project, backup_folder)
+    command.upgrade(project.config(), "head")
+    return folder
+
+
+def _folder(backup_folder: Path) -> Path:
+    return sorted(backup_folder.iterdir())[-1]
+
+
+def _put_back(url: str, path: Path, *, keep: bool = False) -> list[PutBack]:
+    return put_back(parse_url(url), path, keep=keep)
+
+
+def _refusal(url: str, path: Path) -> str:
+    with pytest.raises(CommandError) as refusal, in_plain_words(parse_url(url)):
+        _put_back(url, path)
+    return str(refusal.value)
+
+
+def _all_rows(url: str) -> list[list[tuple[object, ...]]]:
+    return [rows_of(url, f"SELECT * FROM {table} ORDER BY id") for table in ("parents", "children")]
+
+
+def _notes(url: str) -> list[tuple[object, ...]]:
+    return rows_of(url, "SELECT id, note FROM children ORDER BY id")

@@ -1,0 +1,322 @@
+"""People of an account and the links by which they join: refusals first."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db, now
+from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn
+from agents_app.models import Account, Agent, Event, Invitation, User
+from agents_app.operations import accounts, activity, agent_reads, invitations, sessions, tokens, users
+from agents_app.schemas.listing import ActivityQuery
+from agents_app.schemas.users import PersonValues
+from agents_app.values.choices import Role
+from agents_app.values.fields import parse
+from tests import make
+
+FROM_HERE = {"address": "192.0.2.9", "user_agent": "test", "request_id": None}
+
+
+def grace(**changes: str) -> dict[str, str]:
+    """What somebody types who joins."""
+    return {"name": "Grace Hopper", "email": f"{uuid4().hex}@acme.example", "password": make.PASSWORD, **changes}
+
+
+def sign_in(email: str) -> str:
+    return sessions.sign_in(email, make.PASSWORD, **FROM_HERE)
+
+
+def is_signed_in(session_id: str) -> bool:
+    try:
+        sessions.actor_for(session_id, address=None, request_id=None)
+    except NotSignedIn:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
+def test_only_admins_manage_people(app: Flask, role: Role) -> None:
+    admin = make.make_user(app)
+    other = make.make_user(app, role, admin.account_id)
+
+    for act in (
+        lambda: users.listing(other),
+        lambda: users.delete(other, admin.user_id),
+        lambda: users.deactivate(other, admin.user_id),
+        lambda: users.change_role(other, other.user_id, {"role": "admin"}),
+        lambda: invitations.invite(other, {"role": "admin"}),
+        lambda: invitations.reset_password(other, admin.user_id),
+        lambda: invitations.listing(other),
+        lambda: invitations.withdraw(other, uuid4()),
+        lambda: accounts.rename(other, {"name": "Mine"}),
+        lambda: accounts.delete(other, other.account_name),
+    ):
+        with pytest.raises(Forbidden):
+            act()
+
+
+def test_people_of_another_account_are_not_there(app: Flask) -> None:
+    mine, theirs = make.make_user(app), make.make_user(app)
+
+    for act in (
+        lambda: users.delete(mine, theirs.user_id),
+        lambda: users.deactivate(mine, theirs.user_id),
+        lambda: users.activate(mine, theirs.user_id),
+        lambda: users.change_role(mine, theirs.user_id, {"role": "viewer"}),
+        lambda: invitations.reset_password(mine, theirs.user_id),
+    ):
+        with pytest.raises(NotFound):
+            act()
+
+    assert [person["id"] for person in users.listing(mine)] == [mine.user_id]
+
+
+def test_the_last_admin_stays(app: Flask) -> None:
+    admin = make.make_user(app)
+    make.make_user(app, Role.EDITOR, admin.account_id)
+
+    for act in (
+        lambda: users.delete(admin, admin.user_id),
+        lambda: users.deactivate(admin, admin.user_id),
+        lambda: users.change_role(admin, admin.user_id, {"role": "viewer"}),
+    ):
+        with pytest.raises(Conflict) as refusal:
+            act()
+        assert refusal.value.code == "last_admin"
+
+
+def test_two_admins_cannot_remove_each_other_at_the_same_moment(app: Flask) -> None:
+    ada = make.make_user(app)
+    person = make.make_user(app, Role.ADMIN, ada.account_id)
+    start, refused = threading.Barrier(2), []
+
+    def remove(actor, other) -> None:
+        with app.app_context():
+            start.wait()
+            try:
+                users.deactivate(actor, other.user_id)
+            except Forbidden as refusal:
+                refused.append(refusal.code)
+
+    threads = [threading.Thread(target=remove, args=pair) for pair in ((ada, person), (person, ada))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert refused == ["role_missing"]
+
+
+@pytest.mark.parametrize(
+    "lose", [users.deactivate, lambda admin, one: users.change_role(admin, one, {"role": "viewer"})]
+)
+def test_who_was_an_admin_when_the_request_began_leaves_no_way_back(app: Flask, lose: Any) -> None:
+    admin = make.make_user(app)
+    former = make.make_user(app, Role.ADMIN, admin.account_id)
+    lose(admin, former.user_id)
+
+    for act in (
+        lambda: invitations.invite(former, {"role": "admin"}),
+        lambda: invitations.reset_password(former, admin.user_id),
+        lambda: users.activate(former, former.user_id),
+        lambda: users.change_role(former, former.user_id, {"role": "admin"}),
+        lambda: tokens.create(former, {"name": "ci", "scopes": ["runtime"]}),
+    ):
+        with pytest.raises(Forbidden) as refusal:
+            act()
+        assert refusal.value.code == "role_missing"
+
+
+def test_a_changed_role_and_a_deactivation_end_every_session(app: Flask) -> None:
+    admin = make.make_user(app)
+    person = make.make_user(app, Role.EDITOR, admin.account_id)
+
+    session_id = sign_in(person.email)
+    users.change_role(admin, person.user_id, {"role": "viewer"})
+    assert not is_signed_in(session_id)
+
+    session_id = sign_in(person.email)
+    users.deactivate(admin, person.user_id)
+    assert not is_signed_in(session_id)
+    with pytest.raises(NotSignedIn):
+        sign_in(person.email)
+
+    users.activate(admin, person.user_id)
+    assert is_signed_in(sign_in(person.email))
+
+
+def test_an_act_that_changes_nothing_says_so_and_is_no_event(app: Flask) -> None:
+    admin = make.make_user(app)
+    person = make.make_user(app, Role.EDITOR, admin.account_id)
+    acts: list[Callable[[], bool]] = [
+        lambda: users.change_role(admin, person.user_id, {"role": "viewer"}),
+        lambda: users.deactivate(admin, person.user_id),
+        lambda: users.activate(admin, person.user_id),
+        lambda: accounts.rename(admin, {"name": " Apex "}),
+    ]
+
+    assert [(act(), act()) for act in acts] == [(True, False)] * len(acts)
+
+    done = [item["action"] for item in activity.listing(admin, ActivityQuery()).items]
+    assert done == ["account.renamed", "user.activated", "user.deactivated", "user.role_changed"]
+
+
+def test_a_deleted_persons_agents_stay_without_a_maker(app: Flask) -> None:
+    admin = make.make_user(app)
+    person = make.make_user(app, Role.EDITOR, admin.account_id)
+    agent_id = make.make_agent(app, person, name="Hers")
+
+    users.delete(admin, person.user_id)
+
+    agent = agent_reads.read(admin, agent_id)
+    assert (agent["created_by"], agent["updated_by"]) == (None, person.name)
+
+
+def test_an_admin_may_leave_when_another_one_is_there(app: Flask) -> None:
+    ada = make.make_user(app)
+    person = make.make_user(app, Role.ADMIN, ada.account_id)
+
+    users.delete(ada, ada.user_id)
+
+    assert [person["id"] for person in users.listing(person)] == [person.user_id]
+
+
+def test_a_password_is_changed_only_by_who_knows_it_and_ends_the_other_sessions(app: Flask) -> None:
+    ada = make.make_user(app)
+    here, elsewhere = sign_in(ada.email), sign_in(ada.email)
+
+    with pytest.raises(InvalidInput) as refusal:
+        users.change_password(ada, here, {"current_password": "wrong", "password": "another-quiet-4-river"})
+    assert refusal.value.fields == [("/current_password", "This is not your present password.")]
+    with pytest.raises(InvalidInput):
+        users.change_password(ada, here, {"current_password": make.PASSWORD, "password": make.PASSWORD})
+
+    users.change_password(ada, here, {"current_password": make.PASSWORD, "password": "another-quiet-4-river"})
+
+    assert (is_signed_in(here), is_signed_in(elsewhere)) == (True, False)
+    with pytest.raises(NotSignedIn):
+        sign_in(ada.email)
+
+
+def test_a_link_lets_one_person_join_once_in_its_role(app: Flask) -> None:
+    admin = make.make_user(app)
+    code = invitations.invite(admin, {"role": "editor"})
+
+    assert invitations.look_up(code)["role"] == "editor"
+    session_id = invitations.join(code, grace(), **FROM_HERE)
+
+    joined = sessions.actor_for(session_id, address=None, request_id=None)
+    assert (joined.account_id, joined.role, joined.name) == (admin.account_id, Role.EDITOR, "Grace Hopper")
+    with pytest.raises(NotFound):
+        invitations.join(code, grace(), **FROM_HERE)
+
+
+def test_a_taken_address_is_refused_and_the_link_still_works(app: Flask) -> None:
+    admin, other = make.make_user(app), make.make_user(app)
+    code = invitations.invite(admin, {"role": "viewer"})
+
+    with pytest.raises(InvalidInput) as refusal:
+        invitations.join(code, grace(email=other.email.upper()), **FROM_HERE)
+
+    assert refusal.value.fields == [("/email", invitations.TAKEN)]
+    assert invitations.join(code, grace(), **FROM_HERE)
+
+
+def test_a_withdrawn_an_old_and_an_unknown_link_are_refused_alike(app: Flask) -> None:
+    admin = make.make_user(app)
+    withdrawn = invitations.invite(admin, {"role": "viewer"})
+    invitations.withdraw(admin, invitations.listing(admin)[0]["id"])
+    old = invitations.invite(admin, {"role": "viewer"})
+    with db.transaction() as session:
+        session.execute(sa.update(Invitation).values(expires_at=now()))
+
+    for code in (withdrawn, old, "no such code", "\ud800"):
+        with pytest.raises(NotFound) as refusal:
+            invitations.look_up(code)
+        assert refusal.value.detail == invitations.GONE
+
+
+def test_a_reset_link_changes_the_password_and_ends_every_session(app: Flask) -> None:
+    admin = make.make_user(app)
+    person = make.make_user(app, Role.VIEWER, admin.account_id)
+    before = sign_in(person.email)
+    first = invitations.reset_password(admin, person.user_id)
+    code = invitations.reset_password(admin, person.user_id)
+
+    with pytest.raises(NotFound):
+        invitations.choose_password(first, {"password": "another-quiet-4-river"}, **FROM_HERE)
+    with pytest.raises(NotFound):
+        invitations.join(code, grace(), **FROM_HERE)
+    session_id = invitations.choose_password(code, {"password": "another-quiet-4-river"}, **FROM_HERE)
+
+    assert (is_signed_in(before), is_signed_in(session_id)) == (False, True)
+
+
+@pytest.mark.parametrize("event", ["a new password", "another role", "a deactivation"])
+def test_a_reset_link_ends_with_what_makes_it_needless(app: Flask, event: str) -> None:
+    admin = make.make_user(app)
+    person = make.make_user(app, Role.VIEWER, admin.account_id)
+    code = invitations.reset_password(admin, person.user_id)
+
+    if event == "a new password":
+        words = {"current_password": make.PASSWORD, "password": "another-quiet-4-river"}
+        users.change_password(person, sign_in(person.email), words)
+    elif event == "another role":
+        users.change_role(admin, person.user_id, {"role": "editor"})
+    else:
+        users.deactivate(admin, person.user_id)
+        users.activate(admin, person.user_id)
+
+    with pytest.raises(NotFound):
+        invitations.choose_password(code, {"password": "another-quiet-5-river"}, **FROM_HERE)
+
+
+def test_an_account_is_deleted_with_everything_in_it_once_its_name_is_typed(app: Flask) -> None:
+    admin, other = make.make_user(app), make.make_user(app)
+    make.make_agent(app, admin)
+    kept = make.make_agent(app, other)
+
+    with pytest.raises(InvalidInput):
+        accounts.delete(admin, "acme")
+    accounts.delete(admin, "Acme")
+
+    mine = (admin.account_id, other.account_id)
+    with db.reading() as connection:
+        assert connection.scalars(sa.select(Agent.id).where(Agent.account_id.in_(mine))).all() == [kept]
+        assert connection.scalars(sa.select(User.id).where(User.account_id.in_(mine))).all() == [other.user_id]
+        assert connection.scalar(sa.select(Event.id).where(Event.account_id == admin.account_id)) is None
+        farewell = sa.select(Event.target_name).where(Event.target_id == admin.account_id)
+        assert connection.scalars(farewell.where(Event.action == "account.deleted")).all() == ["Acme"]
+
+
+def test_who_is_no_admin_any_more_neither_renames_nor_deletes_the_account(app: Flask) -> None:
+    admin = make.make_user(app)
+    was_admin = make.make_user(app, Role.ADMIN, admin.account_id)
+    users.change_role(admin, was_admin.user_id, {"role": "viewer"})
+
+    for act in (lambda: accounts.rename(was_admin, {"name": "Mine"}), lambda: accounts.delete(was_admin, "Acme")):
+        with pytest.raises(Forbidden):
+            act()
+
+    with db.reading() as connection:
+        assert connection.scalar(sa.select(Account.name).where(Account.id == admin.account_id)) == "Acme"
+
+
+@pytest.mark.parametrize("email", ["admin@localhost", "root@db", "ada@mail.example.org", "ada@[10.0.0.1]", "ö@büro"])
+def test_an_address_needs_no_dot_in_its_domain(email: str) -> None:
+    person = parse(PersonValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
+
+    assert person.email == email
+
+
+@pytest.mark.parametrize("email", ["ada", "@localhost", "ada@", "ada@.org", "ada@example.", "a@b@c", "ada @localhost"])
+def test_what_is_no_address_is_refused(email: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        parse(PersonValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
+
+    assert refusal.value.fields == [("/email", "Write an email address, such as ada@example.org.")]

@@ -1,0 +1,217 @@
+"""What happened, in the browser: words, filters in the address, older and newer, undo."""
+
+import re
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db, now
+from agents_app.models import Event
+from agents_app.operations import agents, runtime, tokens
+from agents_app.operations.permissions import Actor
+from agents_app.paths import ROOT
+from agents_app.schemas.listing import About
+from agents_app.values.choices import Door
+from agents_app.web.activity_sentences import SENTENCES, deed
+from agents_app.web.events import ABOUT
+from tests.make import make_agent, make_token, make_user
+from tests.web.conftest import Browser, Page, SignIn, fields_of
+
+# Rules of permissions.py are named alike.
+SOURCES = "".join(
+    path.read_text() for path in (ROOT / "agents_app/operations").glob("*.py") if path.name != "permissions.py"
+)
+CALLS = re.findall(r'(?:record|record_stranger|_write|_end|_record|_set_status)\([^"]*"([a-z]+\.[a-z_]+)"', SOURCES)
+
+
+def deeds(page: Page) -> list[str]:
+    """What the rows say was done."""
+    return [cell.text for cell in page.root.all("td", class_="c-what")]
+
+
+def chips(page: Page) -> list[str]:
+    return [chip.text for chip in page.root.all("a", class_="chip")]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("about=weather", 422),
+        ("door=window", 422),
+        ("person=ada", 422),
+        ("target=%00", 422),
+        ("since=yesterday", 422),
+        ("until=2026-02-30", 422),
+        ("limit=0", 422),
+        ("cursor=zzz", 400),
+    ],
+)
+def test_a_bad_address_says_so_and_leads_back(query: str, status: int, browser: Browser) -> None:
+    page = browser.get(f"/activity?{query}", status)
+
+    assert "This list cannot be shown" in page.text
+    assert page.root.one("main").one("a", href="/activity")
+
+
+@pytest.mark.parametrize("query", ["until=9999-12-31", "since=0001-01-01", "since=9999-12-31&until=0001-01-01"])
+def test_the_first_and_the_last_of_all_days_are_days(query: str, browser: Browser) -> None:
+    browser.get(f"/activity?{query}")
+
+
+def test_an_account_sees_its_own_activity_only(console: Flask, browser: Browser) -> None:
+    other = make_user(console, name="Mallory")
+    foreign = make_agent(console, other, name="Foreign")
+
+    for address in ("/activity", f"/activity?target={foreign}", f"/activity?person={other.user_id}"):
+        page = browser.get(address)
+        assert "Foreign" not in page.text
+        assert "Mallory" not in page.text
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_everybody_in_the_account_may_read_but_only_admins_undo(
+    role: str, console: Flask, admin: Actor, signed_in: SignIn
+) -> None:
+    agent_id = make_agent(console, admin, name="Sales")
+    with console.app_context():
+        agents.delete(admin, agent_id)
+
+    browser = signed_in(make_user(console, role, admin.account_id))
+
+    page = browser.get("/activity?about=agent")
+    assert deeds(page) == ["deleted the agent Sales version 2", "created the agent Sales version 1"]
+    assert "Undo" not in page.text
+    browser.post(f"/agents/{agent_id}/restore", {"csrf_token": browser.token()}, 403)
+
+
+def test_every_act_has_its_sentence() -> None:
+    assert len(CALLS) > 20
+    assert set(CALLS) <= set(SENTENCES)
+
+
+def test_a_sentence_says_what_the_act_was_about() -> None:
+    event = {"action": "secrets.rotated", "target_name": None, "details": {"moved": 7, "key": "k2"}}
+
+    assert deed(event) == "moved 7 secrets to the encryption key k2"
+    assert (
+        deed({**event, "action": "user.invited", "details": {"role": "editor"}}) == "made a link to join as an editor"
+    )
+    assert deed({**event, "action": "user.invited", "details": {}}) == "made a link to join as something else"
+
+
+def test_every_kind_of_act_can_be_chosen() -> None:
+    assert set(ABOUT) == {kind.value for kind in About}
+
+
+def test_a_sentence_lacks_no_word() -> None:
+    for action in SENTENCES:
+        assert deed({"action": action, "target_name": None, "details": {}})
+
+
+def test_an_act_without_a_sentence_can_be_read() -> None:
+    event = {"action": "agent.looked_at", "target_name": "<b>Sales", "target_id": uuid4(), "details": {}}
+
+    assert deed(event) == "agent looked at: <b>&lt;b&gt;Sales</b>"
+    assert deed({**event, "target_name": None}) == "agent looked at"
+
+
+def test_each_door_is_told(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin, name="Sales")
+    with console.app_context():
+        caller = tokens.authenticate(make_token(console, admin, "runtime"), address="198.51.100.9", request_id=None)
+        runtime.fetch(caller, agent_id)
+        operator = replace(admin, door=Door.TERMINAL, name="root", user_id=None)
+        agents.disable(operator, agent_id, {"reason": "Why"})
+
+    rows = [row.text for row in browser.get("/activity").root.one("tbody").all("tr")]
+
+    assert "root disabled the agent Sales version 2 Terminal" in rows[0]
+    assert "token ci fetched the working configuration of Sales version 1 API token198.51.100.9" in rows[1]
+    link = browser.get("/activity?about=agent").root.all("td", class_="c-what")[0].one("a")
+    assert link["href"] == f"/agents/{agent_id}"
+
+
+def test_filters_are_in_the_address_and_each_chip_takes_its_own_away(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, name="Sales")
+    day = now().date().isoformat()
+    address = f"/activity?about=agent&door=page&person={admin.user_id}&target={agent_id}&since={day}&until={day}"
+
+    page = browser.get(address)
+
+    assert deeds(page) == ["created the agent Sales version 1"]
+    told = [chip.removeprefix("Remove the filter: ") for chip in chips(page)]
+    assert told[:4] == ["About Agents", "Through Page", f"By {admin.name}", "Of Sales"]
+    assert [told[4][:5], told[5][:3]] == ["From ", "To "]
+    first = page.root.all("a", class_="chip")[0]["href"]
+    assert "about" not in first
+    assert "door=page" in first
+    assert page.root.one("a", class_="clear")["href"] == "/activity"
+    chosen = fields_of(page.form("/activity"))
+    assert (chosen["about"], chosen["person"], chosen["since"]) == ("agent", str(admin.user_id), day)
+    assert deeds(browser.get("/activity?about=&person=&since=&until=&door="))
+
+
+def test_the_three_empty_lists_differ(console: Flask, admin: Actor, browser: Browser) -> None:
+    assert "Nothing matches" in browser.get("/activity?about=secrets").text
+    with console.app_context(), db.transaction() as session:
+        session.execute(sa.delete(Event).where(Event.account_id == admin.account_id))
+
+    assert "Nothing has happened yet" in browser.get("/activity").text
+
+
+def test_older_and_newest_walk_through_everything_once(console: Flask, admin: Actor, browser: Browser) -> None:
+    for number in range(5):
+        make_agent(console, admin, name=f"A{number}")
+    seen, page = [], browser.get("/activity?about=agent&limit=2")
+    assert "Newest" not in page.root.one("nav", aria_label="Pages").one("div").text
+
+    while older := page.root.all("a", rel="next"):
+        seen += deeds(page)
+        page = browser.get(older[0]["href"])
+    seen += deeds(page)
+
+    assert seen == [f"created the agent A{number} version 1" for number in (4, 3, 2, 1, 0)]
+    newest = page.root.one("nav", aria_label="Pages").one("a")["href"]
+    assert deeds(browser.get(newest)) == seen[:2]
+
+
+def test_a_deletion_can_be_undone_once(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin, name="Sales")
+    with console.app_context():
+        agents.delete(admin, agent_id)
+        agents.restore_deleted(admin, agent_id)
+        agents.delete(admin, agent_id)
+    page = browser.get("/activity?about=agent")
+    assert page.text.count("Undo") == 1
+
+    browser.send(page, f"/agents/{agent_id}/restore")
+
+    page = browser.get("/activity?about=agent")
+    assert deeds(page)[0] == "brought back the agent Sales version 5"
+    assert "Undo" not in page.text
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows(console: Flask, admin: Actor, browser: Browser) -> None:
+    def count() -> int:
+        statements: list[str] = []
+        with console.app_context():
+            engine = db.engine
+        listen = lambda *call: statements.append(call[2])  # noqa: E731
+        sa.event.listen(engine, "before_cursor_execute", listen)
+        browser.get("/activity")
+        sa.event.remove(engine, "before_cursor_execute", listen)
+        return len(statements)
+
+    with console.app_context():
+        agents.delete(admin, make_agent(console, admin))
+    few = count()
+    for _ in range(5):
+        with console.app_context():
+            agents.delete(admin, make_agent(console, admin))
+
+    assert count() == few
