@@ -15,8 +15,8 @@ from agents_app.schemas import listing as list_schema
 from agents_app.web import unsaved_form
 from agents_app.web.addresses import ListAddress, with_back
 from agents_app.web.conflict import EditConflict
-from agents_app.web.forms.agents import AgentForm, ConsoleForm, FormData
-from agents_app.web.forms.disable_agent import DisableForm
+from agents_app.web.forms.agents import AgentForm, DisableForm
+from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.edit_agent import EditForm
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 

@@ -14,7 +14,7 @@ from agents_app.schemas.listing import About, ActivityQuery, parse_activity
 from agents_app.values.choices import Door
 from agents_app.web.activity_sentences import deed
 from agents_app.web.addresses import PLACES, ListAddress
-from agents_app.web.forms.agents import ConsoleForm
+from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.from_schema import spec_of
 from agents_app.web.forms.inputs import SPAN_WHOLE, Choice, Text
 from agents_app.web.sessions import Answer, current_actor, require_sign_in

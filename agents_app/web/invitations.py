@@ -9,7 +9,7 @@ from agents_app import http
 from agents_app.errors import NotFound, NotSignedIn
 from agents_app.operations import invitations, sessions
 from agents_app.operations.permissions import Actor
-from agents_app.web.forms.agents import ConsoleForm
+from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import A_ROLE, JoinForm, ResetForm
 from agents_app.web.links import pasted_code
 from agents_app.web.sessions import SESSION_ID, Answer, current_actor, remember

@@ -11,7 +11,7 @@ from agents_app.operations import accounts, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
 from agents_app.web.addresses import carried_here, local_path
-from agents_app.web.forms.agents import SignInForm
+from agents_app.web.forms.sign_in import SignInForm
 
 SIGNED_OUT_ALREADY = "You were signed out already: your session had ended."
 

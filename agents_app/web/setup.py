@@ -5,7 +5,8 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from agents_app import http
 from agents_app.errors import Conflict
 from agents_app.operations import accounts
-from agents_app.web.forms.agents import FormData, SetupForm
+from agents_app.web.forms.base import FormData
+from agents_app.web.forms.sign_in import SetupForm
 from agents_app.web.sessions import Answer, remember
 
 pages = Blueprint("setup", __name__)

@@ -9,7 +9,7 @@ from agents_app.operations import agent_reads, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import LIMIT_MAX, parse
 from agents_app.web import unsaved_form
-from agents_app.web.forms.agents import SCOPE_LABELS, TokenForm
+from agents_app.web.forms.tokens import SCOPE_LABELS, TokenForm
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 
 pages = Blueprint("tokens", __name__, url_prefix="/tokens")

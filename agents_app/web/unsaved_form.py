@@ -20,7 +20,8 @@ from agents_app.operations.permissions import Actor
 from agents_app.values.pem import without_private_keys
 from agents_app.web import whole_addresses
 from agents_app.web.addresses import here, with_back
-from agents_app.web.forms.agents import AgentForm, FormData
+from agents_app.web.forms.agents import AgentForm
+from agents_app.web.forms.base import FormData
 
 NAME = "kept"
 CSRF = "csrf_token"

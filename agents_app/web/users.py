@@ -11,7 +11,7 @@ from agents_app.errors import Conflict, NotFound
 from agents_app.operations import invitations, users
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
-from agents_app.web.forms.agents import ConsoleForm
+from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import A_ROLE, ROLE_NAMES, RoleForm
 from agents_app.web.sessions import Answer, current_actor, leave, require_sign_in
 

@@ -15,7 +15,7 @@ from agents_app.db import db
 from agents_app.models import Event
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
-from agents_app.web.forms.agents import ConsoleForm, PanelForm
+from agents_app.web.forms.base import ConsoleForm, PanelForm
 from agents_app.web.forms.secret_input import Secret
 from tests import pem
 from tests.make import PASSWORD, cookie_name, make_user

@@ -1,1 +1,1 @@
-"""The forms of the pages: inputs, labels, order. No rules: `submit` calls the operation."""
+"""The forms of the pages: inputs, labels, order. No rules: `submit` calls an operation, which has them."""

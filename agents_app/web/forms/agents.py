@@ -1,117 +1,23 @@
-"""The forms: which inputs, in which order, with which labels. No rules: `submit` asks the operation."""
+"""The forms that create and disable an agent. `edit_agent.py` has the form of a stored agent."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from flask_wtf import FlaskForm
-from werkzeug.datastructures import MultiDict
-
-from agents_app.config import settings
 from agents_app.connections import TYPES
-from agents_app.errors import InvalidInput, Repeated
-from agents_app.operations import form_keys
+from agents_app.errors import InvalidInput
+from agents_app.operations.agent_states import replaced_reason
 from agents_app.schemas import agents as schema
-from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues
-from agents_app.schemas.users import AccountValues, PersonValues, TokenValues
-from agents_app.values.choices import ConnectionType, Scope
+from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
+from agents_app.values.choices import AgentStatus, ConnectionType
+from agents_app.values.text import composed, normal_text
 from agents_app.web import whole_addresses
+from agents_app.web.forms.base import ConsoleForm, FormData, PanelForm
 from agents_app.web.forms.from_schema import make, spec_of
-from agents_app.web.forms.inputs import SPAN_WHOLE, Area, Boxes, Choice, Input, Spec, Text
+from agents_app.web.forms.inputs import SPAN_WHOLE, Area, Choice, Input
 from agents_app.web.forms.secret_input import Secret
 
-FormData = MultiDict[str, str]
-
-SCOPE_LABELS = {Scope.READ.value: "Read", Scope.WRITE.value: "Write", Scope.RUNTIME.value: "Runtime"}
-SCOPE_HINTS = {
-    Scope.READ.value: "Lists and reads agents, without their secrets.",
-    Scope.WRITE.value: "Also creates, changes and deletes agents, as far as you may.",
-    Scope.RUNTIME.value: "Fetches working configurations, secrets included. Keeps working when its maker leaves.",
-}
-
-
-class ConsoleForm(FlaskForm):
-    """A form that hands its values to an operation and shows what the operation refuses.
-
-    Its `key` is the same each time the form is sent, so that an operation that gets it makes one thing of two clicks.
-    """
-
-    result: Any = None
-
-    def __init__(self, formdata: FormData | None = None, **options: Any) -> None:
-        super().__init__(formdata, **options)
-        self.general: list[str] = []
-        sent = formdata or MultiDict()
-        self.key = sent.get("key") or form_keys.new()
-        self.version = sent.get("version", type=int)
-
-    def inputs(self) -> Iterator[Input]:
-        """The inputs in the order of the page."""
-        for field in self:
-            if isinstance(field, Input):
-                yield field
-
-    def values(self) -> dict[str, Any]:
-        """What was typed, as plain values by the schema's names."""
-        return {field.short_name: field.value for field in self.inputs() if field.is_given}
-
-    def submit(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
-        """Whether the operation took the values; its answer is in `result`, its refusals are at the inputs."""
-        try:
-            self.result = operation(self.values())
-        except InvalidInput as refusal:
-            for pointer, sentence in refusal.fields:
-                self.refuse(pointer, sentence)
-            return False
-        except Repeated as refusal:
-            return self.begin_another(refusal.detail)
-        return True
-
-    def begin_another(self, sentence: str) -> bool:
-        """Say what the form made before; sent again it makes another. Answers that nothing was made now."""
-        self.key = form_keys.new()
-        self.general.append(f"{sentence} Send it again to make another.")
-        return False
-
-    def refuse(self, pointer: str, sentence: str) -> None:
-        """Put a refusal where its JSON pointer leads."""
-        field = self._fields.get(pointer.removeprefix("/").partition("/")[0])
-        if isinstance(field, Input):
-            field.refuse(sentence)
-        else:
-            self.general.append(sentence)
-
-    def problems(self) -> list[tuple[str | None, str]]:
-        """Every refusal as (id of the input or None, sentence), in the order of the page."""
-        named = [(field.anchor, field.problem(sentence)) for field in self.inputs() for sentence in field.errors]
-        return [*((None, sentence) for sentence in self.general), *named]
-
-    @property
-    def emptied(self) -> list[str]:
-        """The labels of the secrets that were typed: the page does not show them again."""
-        return [field.spec.label for field in self.inputs() if isinstance(field, Secret) and field.was_typed]
-
-    @property
-    def lost_a_secret(self) -> bool:
-        """Whether there is such a secret."""
-        return bool(self.emptied)
-
-
-class PanelForm(ConsoleForm):
-    """The fields of one connection type, made from its declaration."""
-
-    class Meta(FlaskForm.Meta):
-        """A panel stands within a form that has the CSRF value already."""
-
-        csrf = False
-
-    def ungrouped(self) -> list[Input]:
-        """What is in sight."""
-        return [field for field in self.inputs() if field.spec.group is None]
-
-    def grouped(self, group: str) -> list[Input]:
-        """What is folded away under this group's heading."""
-        return [field for field in self.inputs() if field.spec.group == group]
+UNSEEN_REASON = "The agent was disabled or changed while this page was open. Nothing was saved. See its reason above."
 
 
 class AgentForm(ConsoleForm):
@@ -201,40 +107,26 @@ class AgentForm(ConsoleForm):
             self.split.append(f"Type again: {', '.join(self.emptied)}. Secrets are not kept on the page.")
 
 
-class SignInForm(ConsoleForm):
-    """Who somebody is; what is wrong is not told apart."""
+class DisableForm(ConsoleForm):
+    """Why an agent is disabled. It knows the version of the agent that its page showed."""
 
-    email = Text(spec_of(PersonValues, "email", span=SPAN_WHOLE))
-    password = Secret(spec_of(PersonValues, "password", span=SPAN_WHOLE, hint=""))
+    reason = make(DisableValues, "reason", span=SPAN_WHOLE)
 
+    def refuse_unseen(self, agent: Mapping[str, Any]) -> bool:
+        """Refuse to replace a reason that may be newer than the page; answers whether it did."""
+        is_newer = agent["status"] == AgentStatus.DISABLED and agent["version"] != self.version
+        if not is_newer or composed(agent["status_reason"] or "") == normal_text(self.reason.text):
+            return False
+        self.general.append(UNSEEN_REASON)
+        return True
 
-class SetupForm(ConsoleForm):
-    """The first account and its admin."""
-
-    code = Text(Spec("Set-up code", "The server printed it at its start.", span=SPAN_WHOLE, is_mono=True))
-    account_name = make(AccountValues, "account_name", span=SPAN_WHOLE)
-    name = make(AccountValues, "name", span=SPAN_WHOLE)
-    email = make(AccountValues, "email", span=SPAN_WHOLE)
-    password = make(AccountValues, "password", span=SPAN_WHOLE)
-
-    def values(self) -> dict[str, Any]:
-        """The account's and its admin's; the code is no part of them."""
-        return {name: value for name, value in super().values().items() if name != "code"}
-
-
-class TokenForm(ConsoleForm):
-    """A new API token."""
-
-    name = make(TokenValues, "name", span=SPAN_WHOLE)
-    scopes = Boxes(
-        spec_of(TokenValues, "scopes", span=SPAN_WHOLE, labels=SCOPE_LABELS), SCOPE_HINTS, default=[Scope.READ.value]
-    )
-    expires_in_days = make(TokenValues, "expires_in_days", is_optional=False)
-    agent_ids = Boxes(spec_of(TokenValues, "agent_ids", span=SPAN_WHOLE, is_optional=True))
-
-    def __init__(self, formdata: FormData | None, agents: Mapping[str, str]) -> None:
-        super().__init__(formdata, data={"expires_in_days": settings().token_days})
-        self.agent_ids.labels = dict(agents)
+    @property
+    def done(self) -> str:
+        """What was done."""
+        if self.result is None:
+            return "Nothing was changed: it is disabled already, for this reason."
+        replaced = replaced_reason(self.result, self.reason.text)
+        return f"It {replaced}" if replaced else "The agent is disabled: runtimes that ask for it are told the reason."
 
 
 @cache

@@ -14,7 +14,8 @@ from agents_app.operations.agent_merge import CONNECTION, REMOVED, SET, TYPED, F
 from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import CONFIG
 from agents_app.values.choices import ConnectionType
-from agents_app.web.forms.agents import AgentForm, ConsoleForm, FormData
+from agents_app.web.forms.agents import AgentForm
+from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.inputs import Input
 from agents_app.web.forms.secret_input import Secret
 

@@ -1,8 +1,8 @@
-"""The forms about people and their account: inputs, order, labels. No rules, and none of agents (`forms.py`)."""
+"""The forms of users and of their account: invitation, role, passwords, name and deletion of the account."""
 
 from agents_app.schemas.users import AccountName, NewPasswordValues, PasswordValues, PersonValues, RoleValues
 from agents_app.values.choices import Role
-from agents_app.web.forms.agents import ConsoleForm, FormData
+from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.from_schema import make, spec_of
 from agents_app.web.forms.inputs import SPAN_WHOLE, Choice, Spec, Text
 from agents_app.web.forms.secret_input import Secret
