@@ -287,22 +287,22 @@ def test_every_form_that_changes_something_proves_where_it_comes_from() -> None:
             assert token.search(form), f"{template.name}: {form[:80]}"
 
 
-def test_a_stranger_is_sent_away_from_every_page(console: Flask) -> None:
-    strangers, browser = set(), console.test_client()
+def test_an_anonymous_visitor_is_sent_away_from_every_page(console: Flask) -> None:
+    open_endpoints, browser = set(), console.test_client()
     for rule in console.url_map.iter_rules():
         if rule.rule.startswith("/api/") or "GET" not in rule.methods or rule.endpoint in OPEN_PAGES:
             continue
         path = re.sub(r"<[^>]*>", str(uuid.uuid4()), rule.rule)
         answer = browser.get(path)
         if answer.status_code not in (303, 401, 404) or answer.location == "/":
-            strangers.add(rule.endpoint)
+            open_endpoints.add(rule.endpoint)
 
     assert {
-        name for name in strangers if not name.startswith(("web.sessions", "web.setup", "web.invitations"))
+        name for name in open_endpoints if not name.startswith(("web.sessions", "web.setup", "web.invitations"))
     } == set()
 
 
-def test_no_page_changes_anything_for_a_stranger(console: Flask) -> None:
+def test_no_page_changes_anything_for_an_anonymous_visitor(console: Flask) -> None:
     for rule in console.url_map.iter_rules():
         for method in rule.methods & {"POST", "PUT", "PATCH", "DELETE"}:
             path = re.sub(r"<[^>]*>", str(uuid.uuid4()), rule.rule)

@@ -29,7 +29,7 @@ def record(
     session.add(_event(actor, action, target, details))
 
 
-def record_stranger(session: Session, action: str, *, address: str | None, request_id: str | None) -> None:
+def record_anonymous(session: Session, action: str, *, address: str | None, request_id: str | None) -> None:
     """Add one event of somebody who is not signed in; what was typed is not recorded."""
     session.add(Event(action=action, door=Door.PAGE, actor_name="", address=address, request_id=request_id, details={}))
 

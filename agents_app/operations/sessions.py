@@ -60,7 +60,7 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
     # Outside of any transaction: this takes tens of milliseconds, also for an unknown address.
     if not passwords.is_right(row.password_hash if row else None, password) or row is None:
         with db.transaction() as session:
-            events.record_stranger(session, "user.sign_in_failed", address=address, request_id=request_id)
+            events.record_anonymous(session, "user.sign_in_failed", address=address, request_id=request_id)
         raise NotSignedIn(WRONG)
     upgraded = passwords.hash_password(password) if passwords.is_outdated(row.password_hash) else row.password_hash
     with db.transaction() as session:

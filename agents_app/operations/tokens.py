@@ -199,7 +199,7 @@ def _refuse(address: str, request_id: str | None) -> NoReturn:
         raise Throttled("Too many failed authentications. Try again in a minute.", retry_after=60)
     with db.transaction() as session:
         session.add(LoginAttempt(address=source))
-        events.record_stranger(session, "token.refused", address=address, request_id=request_id)
+        events.record_anonymous(session, "token.refused", address=address, request_id=request_id)
     raise NotSignedIn(WRONG)
 
 

@@ -9,10 +9,10 @@ from tests.make import agent_values, make_agent, make_user
 
 
 def test_a_foreign_persons_id_finds_no_agents(api: Client, console: Flask) -> None:
-    stranger = make_user(console)
-    make_agent(console, stranger)
+    outsider = make_user(console)
+    make_agent(console, outsider)
 
-    assert api.get(f"/agents?created_by={stranger.user_id}").json == {"items": [], "next_cursor": None}
+    assert api.get(f"/agents?created_by={outsider.user_id}").json == {"items": [], "next_cursor": None}
 
 
 @pytest.mark.parametrize(

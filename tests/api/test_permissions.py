@@ -54,7 +54,7 @@ BODIES = {"": agent_values(), "PATCH": {"name": "Other"}, "disable": {"reason": 
 
 
 class Callers:
-    """Every kind of caller of one account, and a stranger."""
+    """Every kind of caller of one account, and an anonymous one."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app

@@ -68,10 +68,10 @@ def test_a_host_that_is_not_ours_is_refused(api: Client, host: str) -> None:
 
 
 def test_too_many_failures_from_one_address_have_to_wait(console: Flask, admin: Actor) -> None:
-    stranger = Client(console, forged(), address="203.0.113.7")
-    answers = [stranger.get("/me").status_code for _ in range(20)]
+    anonymous = Client(console, forged(), address="203.0.113.7")
+    answers = [anonymous.get("/me").status_code for _ in range(20)]
 
-    refused = stranger.get("/me")
+    refused = anonymous.get("/me")
 
     assert answers == [401] * 20
     assert (refused.status_code, refused.json["code"], refused.headers["Retry-After"]) == (

@@ -82,7 +82,7 @@ def test_a_damaged_token_costs_no_statement(console: Flask, admin: Actor, change
     assert (answer.status_code, statements) == (401, [])
 
 
-def test_documents_and_strangers_cost_no_statement(console: Flask) -> None:
+def test_documents_and_anonymous_requests_cost_no_statement(console: Flask) -> None:
     with counted(console) as statements:
         console.test_client().get("/openapi.json")
         console.test_client().get("/gibberish-xyz-123")

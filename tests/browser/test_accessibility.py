@@ -64,7 +64,7 @@ def test_a_planted_fault_is_found(page: Page) -> None:
         check(page)
 
 
-def test_pages_of_strangers(site: Site, empty_site: Site, open_page: Open) -> None:
+def test_pages_for_anonymous_visitors(site: Site, empty_site: Site, open_page: Open) -> None:
     page = open_page(site)
     page.goto("/sign-in")
     check(page)

@@ -63,7 +63,7 @@ def find(page: Page, words: str) -> None:
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_a_stranger_sets_up_and_lives_with_an_agent(script: bool, empty_site: Site, open_page: Open) -> None:
+def test_an_anonymous_visitor_sets_up_and_lives_with_an_agent(script: bool, empty_site: Site, open_page: Open) -> None:
     page = open_page(empty_site, java_script_enabled=script)
     set_up(page)
     create_database_agent(page)

@@ -145,10 +145,10 @@ def test_a_runtime_token_may_be_limited_to_agents_and_needs_nobody(terminal: Ter
 def test_a_token_is_made_for_the_person_who_is_named(terminal: Terminal) -> None:
     make_user(terminal.app, account_id=terminal.account_id)
     editor = make_user(terminal.app, "editor", terminal.account_id, name="Edith")
-    stranger = make_user(terminal.app)
+    outsider = make_user(terminal.app)
     words = ("tokens", "create", "--name", "ci", "--scope", "write", "--user")
 
-    assert terminal(*words, stranger.email).exit_code == 1
+    assert terminal(*words, outsider.email).exit_code == 1
     assert terminal(*words, editor.email).exit_code == 0
     assert [row["created_by"] for row in terminal.json("tokens", "list")["items"]] == ["Edith"]
 

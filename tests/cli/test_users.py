@@ -30,9 +30,9 @@ def account_list(terminal: Terminal) -> list[dict[str, Any]]:
     ids=lambda words: words[0],
 )
 def test_a_person_of_another_account_is_nobody(terminal: Terminal, words: tuple[str, ...]) -> None:
-    stranger = make_user(terminal.app)
+    outsider = make_user(terminal.app)
 
-    result = terminal("users", words[0], stranger.email, *words[1:])
+    result = terminal("users", words[0], outsider.email, *words[1:])
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "Error: Nobody in this account has this address.\n"

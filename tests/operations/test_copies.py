@@ -100,12 +100,12 @@ def test_requests_at_once_make_one_copy(app: Flask, admin: Actor) -> None:
 
 
 def test_a_key_finds_nothing_of_another_account(app: Flask, admin: Actor) -> None:
-    stranger, original = make_user(app), make_agent(app, admin)
+    outsider, original = make_user(app), make_agent(app, admin)
     copy_id, _ = agents.clone(admin, original, KEY)
 
     with pytest.raises(NotFound):
-        agents.clone(stranger, original, KEY)
-    other_id, is_new = agents.clone(stranger, make_agent(app, stranger), KEY)
+        agents.clone(outsider, original, KEY)
+    other_id, is_new = agents.clone(outsider, make_agent(app, outsider), KEY)
 
     assert is_new
     assert other_id != copy_id

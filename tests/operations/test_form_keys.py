@@ -207,10 +207,10 @@ def test_who_is_no_admin_any_more_is_shown_nothing(app: Flask, admin: Actor, per
 
 
 def test_the_same_key_of_another_person_or_account_makes_something_else(app: Flask, admin: Actor) -> None:
-    colleague, stranger = make_user(app, "admin", admin.account_id), make_user(app)
+    colleague, outsider = make_user(app, "admin", admin.account_id), make_user(app)
 
     for act in (make_token, invite):
-        assert len({act(actor) for actor in (admin, colleague, stranger)}) == 3
+        assert len({act(actor) for actor in (admin, colleague, outsider)}) == 3
 
 
 def test_two_forms_make_two(app: Flask, admin: Actor) -> None:

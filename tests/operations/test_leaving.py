@@ -46,8 +46,8 @@ def test_somebody_deactivated_gets_no_link(app: Flask) -> None:
 
 
 def test_a_person_is_found_by_address_in_the_own_account_only(app: Flask) -> None:
-    ada, stranger = make_user(app), make_user(app)
+    ada, outsider = make_user(app), make_user(app)
 
     assert users.id_of(ada, f" {ada.email.upper()}") == ada.user_id
     with pytest.raises(NotFound):
-        users.id_of(ada, stranger.email)
+        users.id_of(ada, outsider.email)

@@ -105,10 +105,10 @@ def test_a_time_at_either_end_is_a_place_like_any(app: Flask, admin: Actor, time
 
 
 def test_a_cursor_opens_no_other_account(app: Flask, admin: Actor) -> None:
-    stranger = make_user(app)
+    outsider = make_user(app)
     for name in ("a", "b"):
-        make_agent(app, stranger, name=name)
-    cursor = agent_reads.listing(stranger, listing.parse({"limit": 1, "sort": "name"})).next_cursor
+        make_agent(app, outsider, name=name)
+    cursor = agent_reads.listing(outsider, listing.parse({"limit": 1, "sort": "name"})).next_cursor
 
     assert names(admin, sort="name", cursor=cursor) == []
 

@@ -69,9 +69,9 @@ def test_every_operation_asks_the_table(app: Flask, act: str) -> None:
 
 @pytest.mark.parametrize("act", [act for act in ACTS if act not in ("listing", "create")])
 def test_another_accounts_agent_is_not_there(app: Flask, act: str) -> None:
-    owner, stranger = make_user(app), make_user(app)
+    owner, outsider = make_user(app), make_user(app)
     agent_id = make_agent(app, owner)
-    asker = replace(stranger, token_id=uuid.uuid4(), scopes=frozenset(Scope)) if act == "runtime" else stranger
+    asker = replace(outsider, token_id=uuid.uuid4(), scopes=frozenset(Scope)) if act == "runtime" else outsider
 
     with pytest.raises(NotFound) as foreign:
         ACTS[act](asker, agent_id)

@@ -77,7 +77,7 @@ def test_ten_wrong_guesses_from_one_address_have_to_wait(app: Flask, person: Act
     assert asker(sign_in(person.email, address="203.0.113.6")).user_id == person.user_id
 
 
-def test_a_person_is_not_locked_out_by_strangers(app: Flask, person: Actor) -> None:
+def test_a_person_is_not_locked_out_by_anonymous_visitors(app: Flask, person: Actor) -> None:
     for number in range(5):
         fail(person.email, 10, f"198.51.100.{number}")
 

@@ -70,12 +70,12 @@ def test_a_token_cannot_be_limited_to_foreign_agents(app: Flask, admin: Actor) -
 def test_another_accounts_token_is_not_there(app: Flask, admin: Actor) -> None:
     make_token(app, admin)
     token_id = tokens.listing(admin)[0]["id"]
-    stranger = make_user(app)
+    outsider = make_user(app)
 
     with pytest.raises(NotFound):
-        tokens.revoke(stranger, token_id)
+        tokens.revoke(outsider, token_id)
 
-    assert tokens.listing(stranger) == []
+    assert tokens.listing(outsider) == []
     assert len(tokens.listing(admin)) == 1
 
 
@@ -174,9 +174,9 @@ def test_an_operators_token_is_made_for_a_person(app: Flask, admin: Actor) -> No
 def test_an_operator_must_say_for_whom_where_it_is_not_clear(app: Flask, admin: Actor) -> None:
     operator = replace(admin, user_id=None, door=Door.TERMINAL)
     make_user(app, "admin", admin.account_id)
-    stranger = make_user(app)
+    outsider = make_user(app)
 
-    for email in (None, stranger.email, "nobody@example.org"):
+    for email in (None, outsider.email, "nobody@example.org"):
         with pytest.raises(InvalidInput) as refusal:
             tokens.create(operator, {"name": "ci", "scopes": ["read"]}, email)
         assert [pointer for pointer, _ in refusal.value.fields] == ["/user"]

@@ -21,7 +21,7 @@ from tests.api.test_statements import counted
 from tests.conftest import OpenConsole
 from tests.make import agent_values, make_agent, make_token, make_user
 from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, answer_of, connect, with_options
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def test_a_statement_that_sleeps_is_cut_off(served_url: str, open_console: OpenC
 def test_a_lock_that_waits_is_cut_off_at_every_door(served_url: str, open_console: OpenConsole) -> None:
     app = open_console(served_url)
     admin = make_user(app)
-    api, page = Client(app, make_token(app, admin, "read", "write")), Visitor(app, admin)
+    api, page = Client(app, make_token(app, admin, "read", "write")), Caller(app, admin)
     page.ask("GET", "/agents")
 
     with locked(served_url, "agents"):

@@ -14,7 +14,7 @@ from agents_app.values import limits
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, agent_values, make_token, make_user
 from tests.nginx import Answer, Client, Proxied, behind_nginx, document_blocks
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 
 PUBLIC_URL = "https://agents.example.org:8443"
 FOR = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
@@ -203,10 +203,10 @@ def test_a_form_of_another_site_is_refused_through_nginx_too(proxied: Proxied, a
 def test_a_forwarded_host_that_does_not_count_is_said_to_need_proxy_hops(
     hops: str, named: str, sqlite_schema_url: str, open_console: OpenConsole
 ) -> None:
-    visitor = Visitor(open_console(sqlite_schema_url, PUBLIC_URL=PUBLIC_URL, PROXY_HOPS=hops))
+    caller = Caller(open_console(sqlite_schema_url, PUBLIC_URL=PUBLIC_URL, PROXY_HOPS=hops))
     headers = {"Host": "127.0.0.1:8000", "X-Forwarded-Host": named.partition("://")[2], "X-Forwarded-For": "192.0.2.1"}
 
-    answer = visitor.ask("GET", "/sign-in", headers=headers)
+    answer = caller.ask("GET", "/sign-in", headers=headers)
 
     assert answer.status_code == 400
     assert (f"PROXY_HOPS is {hops}" in answer.text) == (named == PUBLIC_URL)

@@ -16,7 +16,7 @@ from agents_app.operations import sessions
 from agents_app.operations.permissions import Actor
 
 
-class Visitor:
+class Caller:
     """A browser, or a program with a token, at an address that nobody else has."""
 
     def __init__(self, app: Flask, actor: Actor | None = None, token: str | None = None) -> None:
@@ -24,7 +24,7 @@ class Visitor:
         self.address = str(IPv6Address(getrandbits(128)))
         self.csrf_secret = hashlib.sha256(os.urandom(16)).hexdigest()
         if actor is not None:
-            self.keep(session_of(app, actor))
+            self.keep(create_session(app, actor))
 
     def keep(self, session_id: str) -> None:
         """Carry this session in the cookie."""
@@ -60,7 +60,7 @@ class Visitor:
         return self.client.open(path, method=method, headers=headers, environ_base=where, **given)
 
 
-def session_of(app: Flask, actor: Actor) -> str:
+def create_session(app: Flask, actor: Actor) -> str:
     """The id of a new session of this person; the password is not asked."""
     with app.app_context(), db.transaction() as session:
         user = session.get(User, actor.user_id)

@@ -15,7 +15,7 @@ from agents_app.schemas.agents import CONFIG, AgentValues
 from tests.api.conftest import Client
 from tests.bad_inputs import BAD_AGENTS, ODD_TEXTS, WHOLE, Bad
 from tests.make import agent_values, make_token
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 from tests.web.conftest import Page
 
 # A form has texts and boxes only: it cannot send a number where a text belongs, a member nobody asked for, an object
@@ -96,7 +96,7 @@ def test_most_bad_values_can_be_said_on_a_form() -> None:
 def test_a_bad_value_on_a_form_is_refused_at_its_input_with_the_same_sentence(
     console: Flask, admin: Actor, bad: Bad
 ) -> None:
-    answer = Visitor(console, admin).ask("POST", "/agents/new", fields(bad.values))
+    answer = Caller(console, admin).ask("POST", "/agents/new", fields(bad.values))
 
     assert answer.status_code == 422
     assert told(Page(answer)) == sorted(bad.refused)
@@ -110,14 +110,12 @@ def test_an_odd_text_goes_in_by_every_door_and_comes_back_as_it_is(
 ) -> None:
     values = agent_values(name=sent, description=sent, system_instructions=sent, model_type=sent)
     api = Client(console, make_token(console, admin, "write"))
-    visitor = Visitor(console, admin)
+    caller = Caller(console, admin)
     runner = console.test_cli_runner()
     terminal = ("--account", str(admin.account_id))
 
     by_program = api.post("/agents", values).json["id"]
-    by_page = (
-        visitor.ask("POST", "/agents/new", fields(values)).headers["Location"].partition("?")[0].rpartition("/")[2]
-    )
+    by_page = caller.ask("POST", "/agents/new", fields(values)).headers["Location"].partition("?")[0].rpartition("/")[2]
     typed = runner.invoke(args=["agents", "create", "--file", "-", *terminal], input=json.dumps(values)).output.strip()
 
     for agent_id in (by_program, by_page, typed):
@@ -125,7 +123,7 @@ def test_an_odd_text_goes_in_by_every_door_and_comes_back_as_it_is(
         found = {agent[name] for name in ("name", "description", "system_instructions", "model_type")}
         assert found == {sent if stored is None else stored}
         assert json.loads(runner.invoke(args=["agents", "show", agent_id, "--json", *terminal]).output)["name"] in found
-        page = Page(visitor.ask("GET", f"/agents/{agent_id}"))
+        page = Page(caller.ask("GET", f"/agents/{agent_id}"))
         assert page.root.one("h1").text == " ".join(agent["name"].split())
         with console.app_context():
             assert UUID(agent_id) in [one["id"] for one in agent_reads.listing(admin, listing.parse({"q": sent})).items]
@@ -157,10 +155,10 @@ ACTIVITY_QUESTIONS = ["about", "door", "person", "target", "since", "until", "li
 def test_no_question_to_the_list_breaks_it_and_pages_and_programs_agree(
     console: Flask, admin: Actor, name: str
 ) -> None:
-    visitor, api = Visitor(console, admin), Client(console, make_token(console, admin))
+    caller, api = Caller(console, admin), Client(console, make_token(console, admin))
     for text in ASKED:
         asked = {name: text.encode("utf-8", "surrogatepass").decode("latin-1") if "\ud800" in text else text}
-        page = visitor.ask("GET", "/agents", query_string=asked)
+        page = caller.ask("GET", "/agents", query_string=asked)
         program = api.get("/agents", query_string=asked)
 
         assert page.status_code in (200, 400, 422)
@@ -171,8 +169,8 @@ def test_no_question_to_the_list_breaks_it_and_pages_and_programs_agree(
 
 @pytest.mark.parametrize("name", ACTIVITY_QUESTIONS)
 def test_no_question_to_the_activity_breaks_it(console: Flask, admin: Actor, name: str) -> None:
-    visitor = Visitor(console, admin)
+    caller = Caller(console, admin)
     for text in ASKED:
-        answer = visitor.ask("GET", "/activity", query_string={name: text.encode("utf-8", "replace").decode()})
+        answer = caller.ask("GET", "/activity", query_string={name: text.encode("utf-8", "replace").decode()})
 
         assert answer.status_code in (200, 400, 422)

@@ -25,7 +25,7 @@ from tests.conftest import OpenConsole
 from tests.make import DATABASE, KEYS, POWER_BI, agent_values, make_token, make_user
 from tests.pem import private_key
 from tests.postgres import client
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 
 PEM_BODY = private_key().splitlines()[1]
 CANARIES = {
@@ -42,7 +42,7 @@ BEFORE_AGENTS = "3b1f07c5d2a9"
 
 
 @dataclass
-class House:
+class RecordedConsole:
     """A console of its own whose every answer is kept; `shown_once` has what one answer may show."""
 
     app: Flask
@@ -67,10 +67,10 @@ class House:
 
 
 @pytest.fixture
-def house(schema_url: str, tmp_path: Path, open_console: OpenConsole) -> House:
+def recorded(schema_url: str, tmp_path: Path, open_console: OpenConsole) -> RecordedConsole:
     """The app on a database of its own, which is searched as a whole."""
     app = open_console(schema_url, BACKUP_FOLDER=str(tmp_path / "backups"), LOG_LEVEL="debug")
-    return House(app, schema_url, make_user(app))
+    return RecordedConsole(app, schema_url, make_user(app))
 
 
 @pytest.fixture
@@ -105,11 +105,11 @@ def test_there_is_a_canary_for_every_secret() -> None:
     }
 
 
-def by_programs(house: House) -> None:
+def by_programs(recorded: RecordedConsole) -> None:
     """Each answer of a life of two agents over JSON, refusals too, but no runtime's."""
-    token = make_token(house.app, house.admin, "write", "runtime")
-    house.shown_once += [token, token.partition(".")[2][:40]]
-    api = Client(house.app, token)
+    token = make_token(recorded.app, recorded.admin, "write", "runtime")
+    recorded.shown_once += [token, token.partition(".")[2][:40]]
+    api = Client(recorded.app, token)
     for values in map(of_type, TYPES):
         key = {"Idempotency-Key": values["connection_type"]}
         answer = api.post("/agents", values, headers=key)
@@ -133,21 +133,21 @@ def by_programs(house: House) -> None:
             api.get("/agents"),
             api.get("/me"),
             api.delete(path),
-            Client(house.app, CANARIES["api_key"]).get("/me"),
+            Client(recorded.app, CANARIES["api_key"]).get("/me"),
         ]
-        house.answers += [answer.text for answer in told]
+        recorded.answers += [answer.text for answer in told]
 
 
-def on_pages(house: House) -> None:
+def on_pages(recorded: RecordedConsole) -> None:
     """The same life on pages, with people, links, passwords and tokens."""
-    visitor = Visitor(house.app, house.admin)
+    caller = Caller(recorded.app, recorded.admin)
     keep = [f"{kind}-{name}" for kind in TYPES for name in TYPES[kind].secret_names()]
     given: dict[str, object] = {f"DB-{name}": value for name, value in DATABASE.items()}
     given |= {f"POWERBI-{name}": value for name, value in POWER_BI.items()}
     given |= {name: CANARIES[name.partition("-")[2]] for name in keep} | {"api_key": CANARIES["api_key"]}
     given |= {f"{name}-act": "replace" for name in (*keep, "api_key")} | {"name": "By page", "version": "1"}
     for kind in TYPES:
-        made = visitor.ask("POST", "/agents/new", {**given, "connection_type": kind})
+        made = caller.ask("POST", "/agents/new", {**given, "connection_type": kind})
         path = re.sub(r"\?.*", "", made.headers["Location"])
         for step in (
             ("POST", "/agents/new", {**given, "connection_type": kind, "name": ""}),
@@ -160,56 +160,58 @@ def on_pages(house: House) -> None:
             ("GET", "/agents"),
             ("GET", f"/agents?q={CANARIES['api_key'][:6]}x"),
         ):
-            house.note(visitor.ask(*step).text)
-    _people(house, visitor)
-    house.note(visitor.ask("GET", "/activity").text)
+            recorded.note(caller.ask(*step).text)
+    _people(recorded, caller)
+    recorded.note(caller.ask("GET", "/activity").text)
 
 
-def _people(house: House, visitor: Visitor) -> None:
-    made = visitor.ask("POST", "/tokens/new", {"name": "ci", "scopes": "write"}).text
+def _people(recorded: RecordedConsole, caller: Caller) -> None:
+    made = caller.ask("POST", "/tokens/new", {"name": "ci", "scopes": "write"}).text
     token = re.findall(r"agc_\w{12}\.\w{46}", made)[0]
-    house.note(made, token)
-    invited = visitor.ask("POST", "/people/invite", {"role": "viewer"}).text
+    recorded.note(made, token)
+    invited = caller.ask("POST", "/people/invite", {"role": "viewer"}).text
     code = re.findall(r"/join\?code=([\w-]+)", invited)[0]
-    house.note(invited, code)
-    guest = Visitor(house.app)
+    recorded.note(invited, code)
+    guest = Caller(recorded.app)
     joining = {"code": code, "name": "Grace", "email": "grace@example.org", "password": PHRASE}
-    house.note(guest.ask("GET", f"/join?code={code}").text.replace(code, ""))
-    house.note(guest.ask("POST", "/join", {**joining, "email": "grace"}).text.replace(code, ""))
-    house.note(guest.ask("POST", "/join", joining).text)
+    recorded.note(guest.ask("GET", f"/join?code={code}").text.replace(code, ""))
+    recorded.note(guest.ask("POST", "/join", {**joining, "email": "grace"}).text.replace(code, ""))
+    recorded.note(guest.ask("POST", "/join", joining).text)
     guess = {"email": "grace@example.org", "password": f"{PHRASE} wrong"}
-    house.note(Visitor(house.app).ask("POST", "/sign-in", guess).text)
-    house.note(guest.ask("POST", "/profile", {"current_password": PHRASE, "password": PHRASE[:9]}).text)
-    house.note(guest.ask("POST", "/profile", {"current_password": PHRASE, "password": f"{PHRASE} new"}).text)
+    recorded.note(Caller(recorded.app).ask("POST", "/sign-in", guess).text)
+    recorded.note(guest.ask("POST", "/profile", {"current_password": PHRASE, "password": PHRASE[:9]}).text)
+    recorded.note(guest.ask("POST", "/profile", {"current_password": PHRASE, "password": f"{PHRASE} new"}).text)
     for page in ("/profile", "/people", "/tokens", "/account"):
-        house.note(visitor.ask("GET", page).text)
+        recorded.note(caller.ask("GET", page).text)
 
 
-def at_the_terminal(house: House) -> None:
+def at_the_terminal(recorded: RecordedConsole) -> None:
     """The same once more by commands."""
-    account = ("--account", str(house.admin.account_id))
+    account = ("--account", str(recorded.admin.account_id))
     for kind in TYPES:
         values = json.dumps(of_type(kind))
-        agent_id = house.note(house.type("agents", "create", "--file", "-", *account, stdin=values)).strip()
-        house.note(house.type("agents", "create", "--file", "-", *account, stdin=values.replace('"Sales"', '""', 1)))
-        house.note(house.type("agents", "create", "--file", "-", *account, stdin=values[:-2]))
+        agent_id = recorded.note(recorded.type("agents", "create", "--file", "-", *account, stdin=values)).strip()
+        recorded.note(
+            recorded.type("agents", "create", "--file", "-", *account, stdin=values.replace('"Sales"', '""', 1))
+        )
+        recorded.note(recorded.type("agents", "create", "--file", "-", *account, stdin=values[:-2]))
         secrets = json.dumps({"api_key": CANARIES["api_key"]})
-        house.note(house.type("agents", "update", agent_id, "--secrets-stdin", *account, stdin=secrets))
-        house.note(house.type("agents", "create", "--api-key", CANARIES["api_key"], *account))
+        recorded.note(recorded.type("agents", "update", agent_id, "--secrets-stdin", *account, stdin=secrets))
+        recorded.note(recorded.type("agents", "create", "--api-key", CANARIES["api_key"], *account))
         for words in (("agents", "show", agent_id), ("agents", "list"), ("activity",), ("tokens", "list")):
-            house.note(house.type(*words, "--json", *account))
-    token = house.type("tokens", "create", "--name", "ops", "--scope", "runtime", *account)
-    house.note(token, re.findall(r"agc_\w{12}\.\w{46}", token)[0])
-    link = house.type("users", "reset-password", house.admin.email, *account)
-    house.note(link, re.findall(r"code=([\w-]+)", link)[0])
+            recorded.note(recorded.type(*words, "--json", *account))
+    token = recorded.type("tokens", "create", "--name", "ops", "--scope", "runtime", *account)
+    recorded.note(token, re.findall(r"agc_\w{12}\.\w{46}", token)[0])
+    link = recorded.type("users", "reset-password", recorded.admin.email, *account)
+    recorded.note(link, re.findall(r"code=([\w-]+)", link)[0])
     for words in (("users", "list", *account), ("secrets", "status"), ("secrets", "verify"), ("secrets", "rotate")):
-        house.note(house.type(*words))
+        recorded.note(recorded.type(*words))
 
 
-def while_it_breaks(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def while_it_breaks(recorded: RecordedConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors of each kind, forced where secrets are at hand."""
-    api = Client(house.app, make_token(house.app, house.admin, "write"))
-    visitor = Visitor(house.app, house.admin)
+    api = Client(recorded.app, make_token(recorded.app, recorded.admin, "write"))
+    caller = Caller(recorded.app, recorded.admin)
     values = of_type("DB")
     form = {**{f"DB-{name}": text for name, text in values["connection_config"].items()}, "connection_type": "DB"}
     form |= {"name": "Sales", "api_key": CANARIES["api_key"]}
@@ -219,37 +221,37 @@ def while_it_breaks(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
 
     for failure in (broken, lambda session, *_given, **_more: session.execute(sa.text("SELECT nothing"))):
         monkeypatch.setattr(events, "record", failure)
-        for answer in (api.post("/agents", values), visitor.ask("POST", "/agents/new", form)):
+        for answer in (api.post("/agents", values), caller.ask("POST", "/agents/new", form)):
             assert answer.status_code in (500, 503)
-            house.note(answer.text)
-        house.note(
-            house.type(
-                "agents", "create", "--file", "-", "--account", str(house.admin.account_id), stdin=json.dumps(values)
+            recorded.note(answer.text)
+        recorded.note(
+            recorded.type(
+                "agents", "create", "--file", "-", "--account", str(recorded.admin.account_id), stdin=json.dumps(values)
             )
         )
     monkeypatch.undo()
 
 
-def everything_stored(house: House) -> bytes:
+def everything_stored(recorded: RecordedConsole) -> bytes:
     """Every text of every table, and on SQLite every byte of its files."""
-    with house.app.app_context(), db.reading() as connection:
+    with recorded.app.app_context(), db.reading() as connection:
         tables = Base.metadata.tables.values()
         rows = [str(row).encode() for table in tables for row in connection.execute(sa.select(table))]
-    file = Path(parse_url(house.url).database or "")
-    beside = file.parent.glob(f"{file.name}*") if house.url.startswith("sqlite") else []
+    file = Path(parse_url(recorded.url).database or "")
+    beside = file.parent.glob(f"{file.name}*") if recorded.url.startswith("sqlite") else []
     return b"\n".join([*rows, *(one.read_bytes() for one in beside)])
 
 
-def everything_backed_up(house: House, folder: Path) -> bytes:
+def everything_backed_up(recorded: RecordedConsole, folder: Path) -> bytes:
     """A backup, a dump in plain text, and the rows that a migration saves before it drops their table."""
     backup = folder / "whole.dump"
-    house.note(house.type("db", "backup", str(backup)))
+    recorded.note(recorded.type("db", "backup", str(backup)))
     assert backup.is_file()
     plain = b""
-    if house.url.startswith("postgresql"):
+    if recorded.url.startswith("postgresql"):
         plain = subprocess.run([client("pg_restore"), "--file=-", backup], check=True, capture_output=True).stdout
         assert b"COPY public.agents" in plain
-    house.note(house.type("db", "downgrade", BEFORE_AGENTS))
+    recorded.note(recorded.type("db", "downgrade", BEFORE_AGENTS))
     saved = [path for path in (folder / "backups").rglob("*") if path.is_file()]
     assert any("agents" in path.read_text() for path in saved)
     return b"\n".join([backup.read_bytes(), plain, *(path.read_bytes() for path in saved)])
@@ -262,32 +264,32 @@ def traces_in(content: bytes | str, *more: str) -> list[str]:
 
 
 def test_no_secret_is_answered_logged_stored_or_saved(
-    house: House, lines: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorded: RecordedConsole, lines: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_programs(house)
-    on_pages(house)
-    at_the_terminal(house)
-    while_it_breaks(house, monkeypatch)
-    api = Client(house.app, make_token(house.app, house.admin, "write", "runtime"))
+    by_programs(recorded)
+    on_pages(recorded)
+    at_the_terminal(recorded)
+    while_it_breaks(recorded, monkeypatch)
+    api = Client(recorded.app, make_token(recorded.app, recorded.admin, "write", "runtime"))
     left = api.get("/agents").json["items"]
     clear = [api.get(f"/agents/{agent['id']}/runtime").json for agent in left]
-    stored = everything_stored(house)
-    backed_up = everything_backed_up(house, tmp_path)
+    stored = everything_stored(recorded)
+    backed_up = everything_backed_up(recorded, tmp_path)
 
     assert len(clear) == 2 * 4, "of each type one over JSON, two by pages and one by the terminal are left"
     assert {one["api_key"] for one in clear} == {CANARIES["api_key"]}
-    assert traces_in("\n".join(house.answers), *house.shown_once) == []
-    assert traces_in(lines.getvalue(), *house.shown_once) == []
+    assert traces_in("\n".join(recorded.answers), *recorded.shown_once) == []
+    assert traces_in(lines.getvalue(), *recorded.shown_once) == []
     assert "/api/v1/agents" in lines.getvalue()
     assert "nobody knows why" in lines.getvalue()
-    assert traces_in(stored, *house.shown_once) == []
+    assert traces_in(stored, *recorded.shown_once) == []
     assert b"agent.fetched" in stored
-    assert traces_in(backed_up, *house.shown_once) == []
+    assert traces_in(backed_up, *recorded.shown_once) == []
 
 
-def test_a_search_for_canaries_finds_them_where_they_are(house: House) -> None:
-    api = Client(house.app, make_token(house.app, house.admin, "write"))
+def test_a_search_for_canaries_finds_them_where_they_are(recorded: RecordedConsole) -> None:
+    api = Client(recorded.app, make_token(recorded.app, recorded.admin, "write"))
 
     api.post("/agents", agent_values(description=CANARIES["client_secret"]))
 
-    assert traces_in(everything_stored(house)) == ["canary-client"]
+    assert traces_in(everything_stored(recorded)) == ["canary-client"]

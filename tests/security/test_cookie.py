@@ -6,7 +6,7 @@ from flask import Flask
 
 from tests.conftest import OpenConsole
 from tests.make import cookie_name, make_user
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 from tests.security.test_matrix import answered
 
 ODD = [5, 5.5, True, None, [], ["x"], {}, {"x": 1}, "é", "\ud800", b"x", ("x", 1)]
@@ -50,7 +50,7 @@ def test_a_signed_cookie_of_another_make_is_a_browser_that_is_signed_out(console
 
 def asked_with(app: Flask, cookie: str) -> list[str]:
     """What a browser with this cookie is answered."""
-    browser = Visitor(app)
+    browser = Caller(app)
     found = []
     for method, path in [*(("GET", path) for path in PATHS), *(("POST", path) for path in FORMS)]:
         browser.client.set_cookie(cookie_name(browser.client.application), cookie)

@@ -7,7 +7,7 @@ from flask import Flask
 
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_app, make_settings, make_user
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 
 OTHER_KEY = "Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8"
 URL = "https://console.example.org"
@@ -58,18 +58,18 @@ def test_a_browser_that_is_signed_in_to_two_consoles_stays_so_in_both(
 ) -> None:
     first, second = open_console(sqlite_schema_url), open_console(sqlite_schema_url, SECRET_KEY=OTHER_KEY)
     person = make_user(first)
-    visitor, neighbour = Visitor(first), Visitor(second)
-    neighbour.client._cookies = visitor.client._cookies
-    for browser in (visitor, neighbour):
+    caller, neighbour = Caller(first), Caller(second)
+    neighbour.client._cookies = caller.client._cookies
+    for browser in (caller, neighbour):
         browser.ask("POST", "/sign-in", {"email": person.email, "password": PASSWORD})
         browser.ask("POST", "/theme", {"theme": "dark"})
 
-    assert [browser.ask("GET", "/agents").status_code for browser in (visitor, neighbour)] == [200, 200]
+    assert [browser.ask("GET", "/agents").status_code for browser in (caller, neighbour)] == [200, 200]
     neighbour.ask("POST", "/theme", {"theme": "light"})
     neighbour.ask("POST", "/sign-out", {})
 
     assert neighbour.ask("GET", "/agents").status_code == 303
-    assert 'data-theme="dark"' in visitor.ask("GET", "/agents").text
+    assert 'data-theme="dark"' in caller.ask("GET", "/agents").text
 
 
 @pytest.mark.parametrize("settings", [{}, {"PUBLIC_URL": URL}], ids=["http", "https"])
@@ -77,49 +77,49 @@ def test_who_signed_in_under_release_0_1_0_is_signed_in_and_has_todays_cookie(
     sqlite_schema_url: str, open_console: OpenConsole, settings: dict[str, str]
 ) -> None:
     app = open_console(sqlite_schema_url, **settings)
-    visitor = _as_it_was(Visitor(app, make_user(app)))
+    caller = _as_it_was(Caller(app, make_user(app)))
 
-    answer = visitor.ask("GET", "/agents")
+    answer = caller.ask("GET", "/agents")
 
     assert answer.status_code == 200
     assert 'data-theme="dark"' in answer.text
     assert answer.headers["Set-Cookie"].startswith(f"{cookie_name(app)}=")
-    assert "Set-Cookie" not in visitor.ask("GET", "/agents").headers
+    assert "Set-Cookie" not in caller.ask("GET", "/agents").headers
 
 
 def test_a_cookie_of_another_program_by_the_old_name_is_left_alone(
     sqlite_schema_url: str, open_console: OpenConsole
 ) -> None:
     app, other = open_console(sqlite_schema_url), open_console(sqlite_schema_url, SECRET_KEY=OTHER_KEY)
-    program = Visitor(other, make_user(app))
+    program = Caller(other, make_user(app))
     value = program.client.get_cookie(cookie_name(other))
-    visitor = Visitor(app)
+    caller = Caller(app)
     assert value
-    visitor.client.set_cookie("session", value.value)
+    caller.client.set_cookie("session", value.value)
 
-    assert visitor.ask("GET", "/agents").status_code == 303
-    assert "session=" not in str(visitor.ask("GET", "/sign-in").headers.getlist("Set-Cookie"))
+    assert caller.ask("GET", "/agents").status_code == 303
+    assert "session=" not in str(caller.ask("GET", "/sign-in").headers.getlist("Set-Cookie"))
 
 
 def test_after_signing_out_the_old_cookie_is_worth_nothing(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(sqlite_schema_url)
-    visitor = _as_it_was(Visitor(app, make_user(app)))
-    visitor.ask("GET", "/agents")
-    visitor.ask("POST", "/sign-out", {})
-    visitor.client.delete_cookie(cookie_name(app))
+    caller = _as_it_was(Caller(app, make_user(app)))
+    caller.ask("GET", "/agents")
+    caller.ask("POST", "/sign-out", {})
+    caller.client.delete_cookie(cookie_name(app))
 
-    assert visitor.ask("GET", "/agents").status_code == 303
+    assert caller.ask("GET", "/agents").status_code == 303
 
 
-def _as_it_was(visitor: Visitor) -> Visitor:
+def _as_it_was(caller: Caller) -> Caller:
     """The same browser with the cookies of release 0.1.0 alone."""
-    known: Flask = visitor.app
-    host = visitor.base_url.partition("://")[2]
-    name, prefix = cookie_name(known), "__Host-" if visitor.base_url.startswith("https") else ""
-    found = visitor.client.get_cookie(name, domain=host)
+    known: Flask = caller.app
+    host = caller.base_url.partition("://")[2]
+    name, prefix = cookie_name(known), "__Host-" if caller.base_url.startswith("https") else ""
+    found = caller.client.get_cookie(name, domain=host)
     assert found
-    visitor.client.delete_cookie(name, domain=host)
+    caller.client.delete_cookie(name, domain=host)
     given = {"domain": host, "secure": bool(prefix)}
-    visitor.client.set_cookie(f"{prefix}session", found.value, **given)
-    visitor.client.set_cookie(f"{prefix}theme", "dark", **given)
-    return visitor
+    caller.client.set_cookie(f"{prefix}session", found.value, **given)
+    caller.client.set_cookie(f"{prefix}theme", "dark", **given)
+    return caller

@@ -31,7 +31,7 @@ from tests.api.conftest import Client
 from tests.cli.conftest import Checkout, Server, checkout, free_port, serve, wait_for
 from tests.conftest import OpenConsole
 from tests.make import KEYS, agent_values, make_agent, make_token, make_user
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 
 __all__ = ["checkout", "serve"]
 WRITERS = 4
@@ -67,7 +67,7 @@ def test_a_database_that_is_killed_is_said_and_is_back_with_the_next_request(
         dbtools.upgrade_to_head(parse_url(url))
         app = open_console(url)
         admin = make_user(app)
-        api, page = Client(app, make_token(app, admin, "write")), Visitor(app, admin)
+        api, page = Client(app, make_token(app, admin, "write")), Caller(app, admin)
         done: set[UUID] = set()
         statuses: set[int] = set()
         is_over = threading.Event()
@@ -172,7 +172,7 @@ def test_writers_of_one_sqlite_file_all_come_through(sqlite_schema_url: str, ope
 def test_a_full_disk_is_said_and_nothing_else_is_lost(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(sqlite_schema_url)
     admin = make_user(app)
-    api, page = Client(app, make_token(app, admin, "write")), Visitor(app, admin)
+    api, page = Client(app, make_token(app, admin, "write")), Caller(app, admin)
     first = make_agent(app, admin)
     room = {"pages": 250}
 

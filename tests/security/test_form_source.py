@@ -7,8 +7,8 @@ from werkzeug.test import TestResponse
 from agents_app.web import unsaved_form
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_user
-from tests.security.conftest import Visitor
-from tests.security.house import House
+from tests.security.conftest import Caller
+from tests.security.tenant import Tenant
 from tests.security.test_matrix import FORM, ROWS
 
 PUBLIC = "https://console.example.org:8443"
@@ -51,22 +51,22 @@ def https(sqlite_schema_url: str, open_console: OpenConsole) -> Flask:
 
 
 @pytest.fixture
-def house(console: Flask) -> House:
+def tenant(console: Flask) -> Tenant:
     """An account with everything that a form can be about."""
-    return House(console)
+    return Tenant(console)
 
 
-def sign_in(visitor: Visitor, headers: dict[str, str], **form: object) -> TestResponse:
+def sign_in(caller: Caller, headers: dict[str, str], **form: object) -> TestResponse:
     """Send the form of the sign-in page as a proxy passes it on: https in front, http inside, a host without port."""
-    person = make_user(visitor.app)
+    person = make_user(caller.app)
     passed = {"Host": "console.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", **headers}
-    return visitor.ask("POST", "/sign-in", {"email": person.email, "password": PASSWORD, **form}, headers=passed)
+    return caller.ask("POST", "/sign-in", {"email": person.email, "password": PASSWORD, **form}, headers=passed)
 
 
 @pytest.mark.parametrize("headers", ANOTHER_SITE.values(), ids=ANOTHER_SITE)
 def test_a_form_of_another_site_is_refused_whatever_its_value(https: Flask, headers: dict[str, str]) -> None:
     for value in ({}, {"csrf_token": ""}):
-        refused = sign_in(Visitor(https), headers, **value)
+        refused = sign_in(Caller(https), headers, **value)
 
         assert refused.status_code == 403
         assert "Set-Cookie" not in refused.headers
@@ -75,55 +75,55 @@ def test_a_form_of_another_site_is_refused_whatever_its_value(https: Flask, head
 
 @pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
 def test_a_form_of_this_console_is_carried_out_without_a_referer(https: Flask, headers: dict[str, str]) -> None:
-    assert sign_in(Visitor(https), headers).status_code == 303
+    assert sign_in(Caller(https), headers).status_code == 303
 
 
 @pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
 def test_without_its_value_no_form_is_carried_out(https: Flask, headers: dict[str, str]) -> None:
-    assert sign_in(Visitor(https), headers, csrf_token="").status_code == 400
+    assert sign_in(Caller(https), headers, csrf_token="").status_code == 400
 
 
 @pytest.mark.parametrize(("address", "headers"), ANOTHER_ADDRESS.items(), ids=ANOTHER_ADDRESS)
 def test_a_page_that_was_opened_at_another_address_says_which(
     https: Flask, address: str, headers: dict[str, str]
 ) -> None:
-    refused = sign_in(Visitor(https), headers, csrf_token="")
+    refused = sign_in(Caller(https), headers, csrf_token="")
 
     assert refused.status_code == 403
     assert f"the console is known as {PUBLIC}, and the page of this form was opened as {address}." in refused.text
 
 
 def test_a_page_behind_a_proxy_that_changes_the_name_says_so(https: Flask) -> None:
-    refused = sign_in(Visitor(https), {"Origin": "https://agents.example.net"})
+    refused = sign_in(Caller(https), {"Origin": "https://agents.example.net"})
 
     assert refused.status_code == 403
     assert f"known as {PUBLIC}, and the page of this form was opened as https://agents.example.net." in refused.text
 
 
 def test_another_site_is_named_and_not_taken_for_this_one(https: Flask) -> None:
-    refused = sign_in(Visitor(https), ANOTHER_SITE["another site"], csrf_token="x")
+    refused = sign_in(Caller(https), ANOTHER_SITE["another site"], csrf_token="x")
 
     assert "this form was sent from another site, https://evil.example." in refused.text
     assert "PUBLIC_URL" not in refused.text
 
 
 def test_a_browser_without_our_cookie_is_asked_to_keep_cookies(https: Flask) -> None:
-    visitor = Visitor(https)
-    value = visitor.csrf
-    visitor.client.delete_cookie(cookie_name(https), domain="console.example.org")
+    caller = Caller(https)
+    value = caller.csrf
+    caller.client.delete_cookie(cookie_name(https), domain="console.example.org")
     form = {"csrf_token": value, "email": "a@example.org", "password": "x"}
 
-    refused = visitor.ask("POST", "/sign-in", data=form, headers=OWN["a browser of today"])
+    refused = caller.ask("POST", "/sign-in", data=form, headers=OWN["a browser of today"])
 
     assert refused.status_code == 400
     assert f"open the console at {PUBLIC} and let the browser keep cookies of that address" in refused.text
 
 
 def test_a_form_of_an_ended_session_says_that(https: Flask) -> None:
-    visitor = Visitor(https)
-    assert visitor.csrf
+    caller = Caller(https)
+    assert caller.csrf
 
-    refused = sign_in(visitor, OWN["a browser of today"], csrf_token=Visitor(https).csrf)
+    refused = sign_in(caller, OWN["a browser of today"], csrf_token=Caller(https).csrf)
 
     assert refused.status_code == 400
     assert "the session in which it was opened has ended" in refused.text
@@ -147,9 +147,9 @@ def test_without_a_public_url_the_host_of_the_request_counts(
     sqlite_schema_url: str, open_console: OpenConsole, host: str, origin: str, status: int
 ) -> None:
     app = open_console(sqlite_schema_url)
-    visitor = Visitor(app)
-    form = {"csrf_token": visitor.csrf, "theme": "dark"}
-    cookie = visitor.client.get_cookie(cookie_name(app))
+    caller = Caller(app)
+    form = {"csrf_token": caller.csrf, "theme": "dark"}
+    cookie = caller.client.get_cookie(cookie_name(app))
     assert cookie
     headers = {"Host": host, "Origin": origin, "Cookie": f"{cookie.key}={cookie.value}"}
 
@@ -160,19 +160,19 @@ def test_without_a_public_url_the_host_of_the_request_counts(
 
 
 @pytest.mark.parametrize("rule", sorted(rule for method, rule in ROWS if method == "POST"))
-def test_every_form_of_another_site_is_refused_and_nothing_of_it_is_kept(house: House, rule: str) -> None:
-    visitor, path = house.visitor("admin"), house.path(rule)
-    other_session = {"csrf_token": house.visitor("admin").csrf}
+def test_every_form_of_another_site_is_refused_and_nothing_of_it_is_kept(tenant: Tenant, rule: str) -> None:
+    caller, path = tenant.caller("admin"), tenant.path(rule)
+    other_session = {"csrf_token": tenant.caller("admin").csrf}
 
     for form in (FORM, {**FORM, **other_session}):
-        refused = visitor.ask("POST", path, form, headers=ANOTHER_SITE["another site"])
+        refused = caller.ask("POST", path, form, headers=ANOTHER_SITE["another site"])
 
         assert refused.status_code == 403
         assert f'name="{unsaved_form.NAME}"' not in refused.text
         assert "Set-Cookie" not in refused.headers
 
 
-def test_the_json_door_takes_no_cookie_and_asks_for_no_origin(house: House) -> None:
-    answer = house.visitor("token").ask("GET", "/api/v1/agents", headers=ANOTHER_SITE["another site"])
+def test_the_json_door_takes_no_cookie_and_asks_for_no_origin(tenant: Tenant) -> None:
+    answer = tenant.caller("token").ask("GET", "/api/v1/agents", headers=ANOTHER_SITE["another site"])
 
     assert answer.status_code == 200

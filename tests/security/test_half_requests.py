@@ -17,8 +17,8 @@ from agents_app.db import Base, db
 from tests.api.test_permissions import BODIES
 from tests.api.test_permissions import TABLE as JSON_TABLE
 from tests.make import PASSWORD, cookie_name, make_agent
-from tests.security.house import House
 from tests.security.served import Served, head, served, status_of
+from tests.security.tenant import Tenant
 from tests.security.test_matrix import ROWS
 
 UNSAFE_PAGES = [rule for method, rule in ROWS if method == "POST"]
@@ -39,15 +39,15 @@ MISSING = 50
 
 
 @pytest.fixture(scope="module")
-def houses() -> dict[Flask, House]:
-    """One house a database, made once."""
+def tenants() -> dict[Flask, Tenant]:
+    """One tenant a database, made once."""
     return {}
 
 
 @pytest.fixture
-def house(console: Flask, houses: dict[Flask, House]) -> House:
-    """A house on this database."""
-    return houses.setdefault(console, houses.get(console) or House(console))
+def tenant(console: Flask, tenants: dict[Flask, Tenant]) -> Tenant:
+    """A tenant on this database."""
+    return tenants.setdefault(console, tenants.get(console) or Tenant(console))
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +70,11 @@ def rows(app: Flask) -> dict[str, list[Any]]:
         return {table.name: sorted(map(repr, connection.execute(sa.select(table)))) for table in tables}
 
 
-def page_request(house: House, rule: str, framing: str) -> tuple[bytes, bytes]:
+def page_request(tenant: Tenant, rule: str, framing: str) -> tuple[bytes, bytes]:
     """Head and body of a form that a browser sends, signed in as an admin."""
-    path, visitor = house.path(rule), house.visitor("admin")
-    form = "&".join(f"{name}={value}" for name, value in {"csrf_token": visitor.csrf, **FORM}.items())
-    cookie = visitor.client.get_cookie(cookie_name(visitor.client.application), domain="localhost")
+    path, caller = tenant.path(rule), tenant.caller("admin")
+    form = "&".join(f"{name}={value}" for name, value in {"csrf_token": caller.csrf, **FORM}.items())
+    cookie = caller.client.get_cookie(cookie_name(caller.client.application), domain="localhost")
     assert cookie is not None
     headers = (
         f"Cookie: {cookie.key}={cookie.value}",
@@ -83,11 +83,11 @@ def page_request(house: House, rule: str, framing: str) -> tuple[bytes, bytes]:
     return head("POST", path, *headers, framing), form.encode()
 
 
-def json_request(house: House, method: str, rule: str, framing: str) -> tuple[bytes, bytes]:
+def json_request(tenant: Tenant, method: str, rule: str, framing: str) -> tuple[bytes, bytes]:
     """Head and body of what a program sends."""
-    path = PREFIX + rule.replace("<uuid:agent_id>", str(make_agent(house.app, house.admin)))
+    path = PREFIX + rule.replace("<uuid:agent_id>", str(make_agent(tenant.app, tenant.admin)))
     body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method)) or {}
-    headers = (f"Authorization: Bearer {house.token}", "Content-Type: application/json")
+    headers = (f"Authorization: Bearer {tenant.token}", "Content-Type: application/json")
     return head(method, path, *headers, framing), json.dumps(body).encode()
 
 
@@ -108,37 +108,37 @@ def chunk(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("rule", UNSAFE_PAGES)
-def test_a_form_that_lost_its_end_is_not_carried_out(house: House, server: Served, rule: str) -> None:
-    top, form = page_request(house, rule, "Content-Length: 1000")
-    chunked, _ = page_request(house, rule, "Transfer-Encoding: chunked")
-    before = rows(house.app)
+def test_a_form_that_lost_its_end_is_not_carried_out(tenant: Tenant, server: Served, rule: str) -> None:
+    top, form = page_request(tenant, rule, "Content-Length: 1000")
+    chunked, _ = page_request(tenant, rule, "Transfer-Encoding: chunked")
+    before = rows(tenant.app)
 
     answers = [server.ask(top + form, stop_sending=True), server.ask(chunked + chunk(form), stop_sending=True)]
     leave(server, top, form)
 
     assert [status_of(answer) for answer in answers] == [400, 400]
     assert all(b"The request ended before its body did. Nothing was done." in answer for answer in answers)
-    assert rows(house.app) == before
+    assert rows(tenant.app) == before
 
 
 @pytest.mark.parametrize(("method", "rule"), UNSAFE_JSON)
-def test_json_that_lost_its_end_is_not_carried_out(house: House, server: Served, method: str, rule: str) -> None:
-    top, body = json_request(house, method, rule, "Content-Length: 1000")
-    chunked, _ = json_request(house, method, rule, "Transfer-Encoding: chunked")
-    before = rows(house.app)
+def test_json_that_lost_its_end_is_not_carried_out(tenant: Tenant, server: Served, method: str, rule: str) -> None:
+    top, body = json_request(tenant, method, rule, "Content-Length: 1000")
+    chunked, _ = json_request(tenant, method, rule, "Transfer-Encoding: chunked")
+    before = rows(tenant.app)
 
     answers = [server.ask(top + body, stop_sending=True), server.ask(chunked + chunk(body), stop_sending=True)]
     leave(server, top, body)
 
     assert [status_of(answer) for answer in answers] == [400, 400]
     assert all(b'"code":"malformed"' in answer for answer in answers)
-    assert rows(house.app) == before
+    assert rows(tenant.app) == before
 
 
-def test_the_same_requests_are_carried_out_when_they_come_whole(house: House, server: Served) -> None:
+def test_the_same_requests_are_carried_out_when_they_come_whole(tenant: Tenant, server: Served) -> None:
     rule = "/agents/<uuid:agent_id>/delete"
-    top, form = page_request(house, rule, "Transfer-Encoding: chunked")
-    json_top, body = json_request(house, "DELETE", "/agents/<uuid:agent_id>", "Content-Length: 2")
+    top, form = page_request(tenant, rule, "Transfer-Encoding: chunked")
+    json_top, body = json_request(tenant, "DELETE", "/agents/<uuid:agent_id>", "Content-Length: 2")
 
     page = server.ask(top + chunk(form) + b"0\r\n\r\n", stop_sending=True)
     answer = server.ask(json_top + body, stop_sending=True)
@@ -200,9 +200,9 @@ def test_a_head_without_end_is_refused(server: Served, start: bytes) -> None:
     assert status_of(server.ask(start)) == 400
 
 
-def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_dash(house: House, server: Served) -> None:
-    path = f"/api/v1/agents/{make_agent(house.app, house.admin)}"
-    headers = (f"Authorization: Bearer {house.token}", "Connection: close")
+def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_dash(tenant: Tenant, server: Served) -> None:
+    path = f"/api/v1/agents/{make_agent(tenant.app, tenant.admin)}"
+    headers = (f"Authorization: Bearer {tenant.token}", "Connection: close")
 
     answers = [server.ask(head("GET", path, *headers, f'{name}: "1"')) for name in ("If-None-Match", "If_None_Match")]
 
@@ -212,18 +212,18 @@ def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_dash(house:
 @pytest.mark.parametrize("protocol", ["websocket", "h2c", "foo"])
 @pytest.mark.parametrize("framing", ["Content-Length: 9", "Transfer-Encoding: chunked"])
 def test_a_body_behind_a_request_to_upgrade_is_neither_taken_as_whole_nor_as_another_request(
-    house: House, server: Served, protocol: str, framing: str
+    tenant: Tenant, server: Served, protocol: str, framing: str
 ) -> None:
-    agent_id = make_agent(house.app, house.admin)
-    headers = (f"Authorization: Bearer {house.token}", "Connection: Upgrade", f"Upgrade: {protocol}", framing)
-    before = rows(house.app)
+    agent_id = make_agent(tenant.app, tenant.admin)
+    headers = (f"Authorization: Bearer {tenant.token}", "Connection: Upgrade", f"Upgrade: {protocol}", framing)
+    before = rows(tenant.app)
 
     answer = server.ask(head("POST", f"/api/v1/agents/{agent_id}/clone", *headers) + head("GET", "/healthz"))
 
     assert status_of(answer) == 400
     assert b"Send a request that has a body without the header Upgrade." in answer
     assert answer.count(b"HTTP/1.1 ") == 1
-    assert rows(house.app) == before
+    assert rows(tenant.app) == before
 
 
 def test_a_request_to_upgrade_without_a_body_is_answered_as_usual(server: Served) -> None:

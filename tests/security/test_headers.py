@@ -18,8 +18,8 @@ from tests.api.test_permissions import TABLE as JSON_TABLE
 from tests.api.test_permissions import forged
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_agent, make_app, make_token, make_user
-from tests.security.conftest import Visitor
-from tests.security.house import House
+from tests.security.conftest import Caller
+from tests.security.tenant import Tenant
 from tests.security.test_matrix import FORM, ROWS
 
 HTTPS = "https://console.example.org"
@@ -40,13 +40,13 @@ TELL_TALE = re.compile(r"Traceback|werkzeug|sqlalchemy|psycopg|sqlite3|\.py\b|de
 
 
 @pytest.fixture(scope="module", params=["http", "https"])
-def house(
+def tenant(
     request: pytest.FixtureRequest, _sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
+) -> Iterator[Tenant]:
     """A console that people reach by this scheme."""
     file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("headers") / "console.db")
     app = make_app(f"sqlite:///{file}", **({"PUBLIC_URL": HTTPS} if request.param == "https" else {}))
-    yield House(app)
+    yield Tenant(app)
     with app.app_context():
         db.engine.dispose()
 
@@ -73,15 +73,15 @@ def check(app: Flask, answer: TestResponse) -> None:
         assert "charset=utf-8" in answer.content_type or "json" in answer.mimetype or "javascript" in answer.mimetype
 
 
-@pytest.mark.parametrize("house", ["https"], indirect=True)
+@pytest.mark.parametrize("tenant", ["https"], indirect=True)
 @pytest.mark.parametrize(("method", "rule"), [*ROWS, *JSON_RULES], ids=lambda part: part)
-def test_every_rule_answers_under_the_same_headers(house: House, method: str, rule: str) -> None:
-    path = house.path(rule)
+def test_every_rule_answers_under_the_same_headers(tenant: Tenant, method: str, rule: str) -> None:
+    path = tenant.path(rule)
     asked = [("admin", method), ("nobody", method), ("nobody", "HEAD" if method == "GET" else "OPTIONS")]
 
     for kind, one in asked:
-        with house.visitor(kind).ask(one, path, FORM if one == "POST" else None) as answer:
-            check(house.app, answer)
+        with tenant.caller(kind).ask(one, path, FORM if one == "POST" else None) as answer:
+            check(tenant.app, answer)
 
 
 def broken(*_given: object) -> None:
@@ -111,17 +111,17 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_every_refusal_answers_under_the_same_headers_and_tells_nothing_of_the_machinery(
-    house: House, name: str, monkeypatch: pytest.MonkeyPatch
+    tenant: Tenant, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, method, path, given = REFUSALS[name]
     if status == 500:
         monkeypatch.setattr(agent_reads, "listing", broken)
         monkeypatch.setattr(agent_reads, "listing_with_counts", broken)
-    visitor = Visitor(house.app, house.admin, house.token)
+    caller = Caller(tenant.app, tenant.admin, tenant.token)
 
-    with visitor.ask(method, path, **given) as answer:
+    with caller.ask(method, path, **given) as answer:
         assert answer.status_code == status
-        check(house.app, answer)
+        check(tenant.app, answer)
         assert not TELL_TALE.search(answer.text)
         assert (answer.mimetype == "application/problem+json") == path.startswith("/api")
 
@@ -133,62 +133,62 @@ def test_an_absent_database_answers_under_the_same_headers(
     path: str, sqlite_url: str, open_console: OpenConsole
 ) -> None:
     app = open_console(sqlite_url)
-    visitor = Visitor(app, token=forged())
-    visitor.keep("somebody")
+    caller = Caller(app, token=forged())
+    caller.keep("somebody")
 
-    answer = visitor.ask("GET", path)
+    answer = caller.ask("GET", path)
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     check(app, answer)
     assert not TELL_TALE.search(answer.text)
 
 
-def test_too_many_tries_answer_under_the_same_headers(house: House) -> None:
-    page, program = Visitor(house.app), Visitor(house.app, token=forged())
+def test_too_many_tries_answer_under_the_same_headers(tenant: Tenant) -> None:
+    page, program = Caller(tenant.app), Caller(tenant.app, token=forged())
     for _ in range(20):
         program.ask("GET", "/api/v1/me")
     for _ in range(10):
-        page.ask("POST", "/sign-in", {"email": house.admin.email, "password": ""})
+        page.ask("POST", "/sign-in", {"email": tenant.admin.email, "password": ""})
 
-    answers = [program.ask("GET", "/api/v1/me"), page.ask("POST", "/sign-in", {"email": house.admin.email})]
+    answers = [program.ask("GET", "/api/v1/me"), page.ask("POST", "/sign-in", {"email": tenant.admin.email})]
 
     for answer in answers:
         assert answer.status_code == 429
         assert int(answer.headers["Retry-After"]) > 0
-        check(house.app, answer)
+        check(tenant.app, answer)
 
 
-def test_each_cookie_is_for_this_host_alone_and_out_of_reach_of_scripts(house: House) -> None:
-    visitor = Visitor(house.app)
-    entered = visitor.ask("POST", "/sign-in", {"email": house.admin.email, "password": PASSWORD})
-    themed = visitor.ask("POST", "/theme", {"theme": "dark"})
+def test_each_cookie_is_for_this_host_alone_and_out_of_reach_of_scripts(tenant: Tenant) -> None:
+    caller = Caller(tenant.app)
+    entered = caller.ask("POST", "/sign-in", {"email": tenant.admin.email, "password": PASSWORD})
+    themed = caller.ask("POST", "/theme", {"theme": "dark"})
 
     cookies = [*entered.headers.getlist("Set-Cookie"), *themed.headers.getlist("Set-Cookie")]
 
-    name = cookie_name(house.app)
+    name = cookie_name(tenant.app)
     assert re.fullmatch(r"(__Host-)?console-[a-z2-7]{6}", name)
-    assert name.startswith("__Host-") == is_https(house.app)
+    assert name.startswith("__Host-") == is_https(tenant.app)
     assert {cookie.partition("=")[0] for cookie in cookies} == {name, f"{name}-theme"}
     for cookie in cookies:
         attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
         assert {"httponly", "samesite=lax", "path=/"} <= attributes
-        assert ("secure" in attributes) == is_https(house.app)
+        assert ("secure" in attributes) == is_https(tenant.app)
         assert not [one for one in attributes if one.startswith("domain")]
         assert len(cookie) < 4_096
 
 
-def test_a_configuration_with_its_secrets_is_never_kept(house: House, admin_agent: tuple[str, str]) -> None:
+def test_a_configuration_with_its_secrets_is_never_kept(tenant: Tenant, admin_agent: tuple[str, str]) -> None:
     path, token = admin_agent
 
-    answer = Visitor(house.app, token=token).ask("GET", path)
+    answer = Caller(tenant.app, token=token).ask("GET", path)
 
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
-    check(house.app, answer)
+    check(tenant.app, answer)
 
 
 @pytest.fixture
-def admin_agent(house: House) -> tuple[str, str]:
+def admin_agent(tenant: Tenant) -> tuple[str, str]:
     """The address of an agent's working configuration, and a token for it."""
-    admin: Actor = make_user(house.app)
-    agent_id = make_agent(house.app, admin, api_key="sk-1234")
-    return f"/api/v1/agents/{agent_id}/runtime", make_token(house.app, admin, "runtime")
+    admin: Actor = make_user(tenant.app)
+    agent_id = make_agent(tenant.app, admin, api_key="sk-1234")
+    return f"/api/v1/agents/{agent_id}/runtime", make_token(tenant.app, admin, "runtime")

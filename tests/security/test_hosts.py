@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import OpenConsole
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 
 LOCAL = [
     "localhost",
@@ -34,10 +34,10 @@ NAMED = {
 def test_another_host_is_refused_with_the_address_of_the_console(
     sqlite_schema_url: str, open_console: OpenConsole, host: str, path: str
 ) -> None:
-    local = Visitor(open_console(sqlite_schema_url))
-    named = Visitor(open_console(sqlite_schema_url, PUBLIC_URL="https://console.example.org"))
+    local = Caller(open_console(sqlite_schema_url))
+    named = Caller(open_console(sqlite_schema_url, PUBLIC_URL="https://console.example.org"))
 
-    refused = [visitor.ask("GET", path, headers={"Host": host}) for visitor in (local, named)]
+    refused = [caller.ask("GET", path, headers={"Host": host}) for caller in (local, named)]
 
     assert [answer.status_code for answer in refused] == [400, 400]
     assert "Without PUBLIC_URL this console is for its own machine only, at http://127.0.0.1:8000." in refused[0].text
@@ -46,7 +46,7 @@ def test_another_host_is_refused_with_the_address_of_the_console(
 
 @pytest.mark.parametrize("host", ["localhost..", "a..b", "localhost:99999", "localhost:abc", "[::1"])
 def test_what_is_no_host_is_refused_as_such(sqlite_schema_url: str, open_console: OpenConsole, host: str) -> None:
-    named = Visitor(open_console(sqlite_schema_url, PUBLIC_URL="https://console.example.org"))
+    named = Caller(open_console(sqlite_schema_url, PUBLIC_URL="https://console.example.org"))
 
     refused = named.ask("GET", "/sign-in", headers={"Host": host})
 
@@ -58,28 +58,28 @@ def test_what_is_no_host_is_refused_as_such(sqlite_schema_url: str, open_console
 def test_every_spelling_of_this_machine_is_answered(
     sqlite_schema_url: str, open_console: OpenConsole, host: str
 ) -> None:
-    answer = Visitor(open_console(sqlite_schema_url)).ask("GET", "/setup", headers={"Host": host})
+    answer = Caller(open_console(sqlite_schema_url)).ask("GET", "/setup", headers={"Host": host})
 
     assert answer.status_code == 200
 
 
 def test_the_address_that_it_listens_at_is_answered(sqlite_schema_url: str, open_console: OpenConsole) -> None:
-    visitor = Visitor(open_console(sqlite_schema_url, BIND="127.0.0.2:8000"))
+    caller = Caller(open_console(sqlite_schema_url, BIND="127.0.0.2:8000"))
 
-    assert visitor.ask("GET", "/setup", headers={"Host": "127.0.0.2:8000"}).status_code == 200
+    assert caller.ask("GET", "/setup", headers={"Host": "127.0.0.2:8000"}).status_code == 200
 
 
 @pytest.mark.parametrize(("public_url", "host"), [(url, host) for url, hosts in NAMED.items() for host in hosts])
 def test_every_spelling_of_the_public_name_is_answered(
     sqlite_schema_url: str, open_console: OpenConsole, public_url: str, host: str
 ) -> None:
-    visitor = Visitor(open_console(sqlite_schema_url, PUBLIC_URL=public_url))
+    caller = Caller(open_console(sqlite_schema_url, PUBLIC_URL=public_url))
 
-    assert visitor.client.get("/setup", headers={"Host": host}).status_code == 200
+    assert caller.client.get("/setup", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["a..b", "a..b:80", "", "evil.example"])
 def test_no_host_breaks_health(sqlite_schema_url: str, open_console: OpenConsole, host: str) -> None:
-    answer = Visitor(open_console(sqlite_schema_url)).ask("GET", "/healthz", headers={"Host": host})
+    answer = Caller(open_console(sqlite_schema_url)).ask("GET", "/healthz", headers={"Host": host})
 
     assert answer.status_code in (200, 400)

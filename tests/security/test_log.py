@@ -15,7 +15,7 @@ from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from tests.api.test_permissions import forged
 from tests.make import make_user
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 
 
 class Lines:
@@ -42,14 +42,14 @@ def lines() -> Iterator[Lines]:
 
 def test_a_denial_tells_who_asked_what_from_where_and_when(console: Flask, admin: Actor, lines: Lines) -> None:
     viewer = make_user(console, "viewer", admin.account_id)
-    visitor = Visitor(console, viewer)
+    caller = Caller(console, viewer)
 
-    answer = visitor.ask("GET", "/people")
+    answer = caller.ask("GET", "/people")
 
     (line,) = lines.read()
     assert (line["method"], line["path"], line["status"]) == ("GET", "/people", 403)
     assert (line["user_id"], line["account_id"]) == (str(viewer.user_id), str(viewer.account_id))
-    assert (line["address"], line["request_id"]) == (visitor.address, answer.headers["X-Request-ID"])
+    assert (line["address"], line["request_id"]) == (caller.address, answer.headers["X-Request-ID"])
     assert datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0)
 
 
@@ -65,7 +65,7 @@ def test_a_denial_tells_who_asked_what_from_where_and_when(console: Flask, admin
 def test_whoever_is_not_let_in_leaves_a_line(
     console: Flask, lines: Lines, method: str, path: str, token: str | None
 ) -> None:
-    answer = Visitor(console, token=token).ask(method, path, {"csrf_token": "x"} if method == "POST" else None)
+    answer = Caller(console, token=token).ask(method, path, {"csrf_token": "x"} if method == "POST" else None)
 
     assert [line["status"] for line in lines.read()] == [answer.status_code]
     assert answer.status_code in (400, 401, 404)
@@ -75,7 +75,7 @@ def test_whoever_is_not_let_in_leaves_a_line(
 def test_a_line_of_ones_own_cannot_be_written(console: Flask, lines: Lines, odd: str) -> None:
     exactly = {"PATH_INFO": f"/nothing{odd}here".encode().decode("latin-1")}
 
-    answer = Visitor(console).ask("GET", "/", environ_overrides=exactly, headers={"X-Request-ID": "made-up"})
+    answer = Caller(console).ask("GET", "/", environ_overrides=exactly, headers={"X-Request-ID": "made-up"})
 
     (line,) = lines.read()
     assert line["status"] == answer.status_code == 404
@@ -90,7 +90,7 @@ def test_an_unexpected_error_is_told_to_the_log_alone(
 
     monkeypatch.setattr(agent_reads, "listing_with_counts", broken)
 
-    answer = Visitor(console, admin).ask("GET", "/agents")
+    answer = Caller(console, admin).ask("GET", "/agents")
 
     error = next(line for line in lines.read() if line["level"] == "error")
     assert "nobody knows why" in error["traceback"]
@@ -99,7 +99,7 @@ def test_an_unexpected_error_is_told_to_the_log_alone(
 
 
 def test_what_was_asked_for_in_the_address_is_not_written(console: Flask, lines: Lines) -> None:
-    Visitor(console).ask("GET", "/join?code=canary-code&password=canary-password")
+    Caller(console).ask("GET", "/join?code=canary-code&password=canary-password")
 
     assert "canary" not in lines.text.getvalue()
 

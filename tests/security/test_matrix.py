@@ -16,8 +16,8 @@ from tests.api.conftest import Client
 from tests.api.test_permissions import BODIES
 from tests.api.test_permissions import TABLE as JSON_TABLE
 from tests.make import make_agent, make_token, make_user
-from tests.security.conftest import Visitor
-from tests.security.house import House
+from tests.security.conftest import Caller
+from tests.security.tenant import Tenant
 
 # One line a rule: what each kind of caller is answered. `in` is a way to the sign-in page. `foreign` is an admin of
 # another account who asks for this account's record; `ended` is the cookie of a session that is over; `token` is an
@@ -92,15 +92,15 @@ FORM = {"role": "owner"}
 
 
 @pytest.fixture(scope="module")
-def houses() -> dict[Flask, House]:
-    """One house a database, made once."""
+def tenants() -> dict[Flask, Tenant]:
+    """One tenant a database, made once."""
     return {}
 
 
 @pytest.fixture
-def house(console: Flask, houses: dict[Flask, House]) -> House:
-    """A house on this database."""
-    return houses.setdefault(console, houses.get(console) or House(console))
+def tenant(console: Flask, tenants: dict[Flask, Tenant]) -> Tenant:
+    """A tenant on this database."""
+    return tenants.setdefault(console, tenants.get(console) or Tenant(console))
 
 
 def answered(answer: TestResponse) -> str:
@@ -120,10 +120,10 @@ def test_every_rule_of_the_url_map_is_in_one_of_the_two_tables(console: Flask) -
 
 
 @pytest.mark.parametrize(("method", "rule"), ROWS, ids=lambda part: part)
-def test_each_kind_of_caller_is_served_or_refused(house: House, method: str, rule: str) -> None:
+def test_each_kind_of_caller_is_served_or_refused(tenant: Tenant, method: str, rule: str) -> None:
     found = {}
     for kind in KINDS:
-        answer = house.visitor(kind).ask(method, house.path(rule), FORM if method == "POST" else None)
+        answer = tenant.caller(kind).ask(method, tenant.path(rule), FORM if method == "POST" else None)
         found[kind] = answered(answer)
         answer.close()
 
@@ -131,13 +131,15 @@ def test_each_kind_of_caller_is_served_or_refused(house: House, method: str, rul
 
 
 @pytest.mark.parametrize(("method", "rule"), [key for key in ROWS if key[0] == "POST"], ids=lambda part: part)
-def test_every_page_that_changes_something_refuses_a_form_from_elsewhere(house: House, method: str, rule: str) -> None:
-    path = house.path(rule)
-    visitor = house.visitor("admin")
-    other = house.visitor("admin").csrf
+def test_every_page_that_changes_something_refuses_a_form_from_elsewhere(
+    tenant: Tenant, method: str, rule: str
+) -> None:
+    path = tenant.path(rule)
+    caller = tenant.caller("admin")
+    other = tenant.caller("admin").csrf
 
-    refused = [visitor.ask(method, path, {"csrf_token": value}) for value in ("", "x", other)]
-    refused.append(visitor.ask(method, path))
+    refused = [caller.ask(method, path, {"csrf_token": value}) for value in ("", "x", other)]
+    refused.append(caller.ask(method, path))
 
     assert [answer.status_code for answer in refused] == [400] * 4
 
@@ -145,11 +147,11 @@ def test_every_page_that_changes_something_refuses_a_form_from_elsewhere(house: 
 @pytest.mark.parametrize(
     ("method", "rule"), [(method, rule) for method, rule in PAGES if "<uuid:" in rule], ids=lambda part: part
 )
-def test_a_foreign_page_cannot_be_told_from_a_missing_one(house: House, method: str, rule: str) -> None:
-    foreign = house.path(rule)
+def test_a_foreign_page_cannot_be_told_from_a_missing_one(tenant: Tenant, method: str, rule: str) -> None:
+    foreign = tenant.path(rule)
     missing = re.sub(r"<uuid:\w+>", str(uuid.uuid4()), rule)
 
-    seen = [house.visitor("foreign").ask(method, path, {"version": "1"}) for path in (foreign, missing)]
+    seen = [tenant.caller("foreign").ask(method, path, {"version": "1"}) for path in (foreign, missing)]
 
     assert [answer.status_code for answer in seen] == [404, 404]
     assert _without_what_is_new_each_time(seen[0]) == _without_what_is_new_each_time(seen[1])
@@ -162,10 +164,10 @@ def _without_what_is_new_each_time(answer: TestResponse) -> str:
 
 
 @pytest.mark.parametrize(("method", "rule"), [key for key in JSON_TABLE if "<uuid:" in key[1]], ids=lambda part: part)
-def test_a_foreign_answer_is_byte_for_byte_that_of_a_missing_one(house: House, method: str, rule: str) -> None:
-    api = Client(house.app, make_token(house.app, house.people["foreign"], "write", "runtime"))
+def test_a_foreign_answer_is_byte_for_byte_that_of_a_missing_one(tenant: Tenant, method: str, rule: str) -> None:
+    api = Client(tenant.app, make_token(tenant.app, tenant.people["foreign"], "write", "runtime"))
     body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method))
-    ids = (make_agent(house.app, house.admin), uuid.uuid4())
+    ids = (make_agent(tenant.app, tenant.admin), uuid.uuid4())
 
     foreign, missing = (api(method, rule.replace("<uuid:agent_id>", str(one)), body) for one in ids)
 
@@ -179,30 +181,30 @@ def _names(answer: TestResponse) -> list[tuple[str, str]]:
 
 
 def test_a_person_who_is_deactivated_has_no_page_open_a_moment_later(console: Flask, admin: Actor) -> None:
-    visitor = Visitor(console, admin)
-    assert visitor.ask("GET", "/agents").status_code == 200
+    caller = Caller(console, admin)
+    assert caller.ask("GET", "/agents").status_code == 200
 
     with console.app_context(), db.transaction() as session:
         session.execute(sa.update(User).where(User.id == admin.user_id).values(is_active=False))
 
-    assert answered(visitor.ask("GET", "/agents")) == "in"
+    assert answered(caller.ask("GET", "/agents")) == "in"
 
 
 def test_the_account_is_never_taken_from_what_is_sent(console: Flask, admin: Actor) -> None:
     other = make_user(console)
     foreign = make_agent(console, other, name="Theirs")
-    visitor = Visitor(console, admin)
+    caller = Caller(console, admin)
 
     for path in (
         f"/agents?account_id={other.account_id}",
         f"/agents?account={other.account_id}&created_by={other.user_id}",
         f"/activity?account_id={other.account_id}&person={other.user_id}&target={foreign}",
     ):
-        assert "Theirs" not in visitor.ask("GET", path, headers={"X-Account-Id": str(other.account_id)}).text
+        assert "Theirs" not in caller.ask("GET", path, headers={"X-Account-Id": str(other.account_id)}).text
 
 
 @pytest.mark.parametrize(
     "rule", [rule for (method, rule), row in PAGES.items() if (method, row["admin"]) == ("GET", "200")]
 )
-def test_every_page_offers_to_sign_out(house: House, rule: str) -> None:
-    assert 'action="/sign-out"' in house.visitor("admin").ask("GET", house.path(rule)).text
+def test_every_page_offers_to_sign_out(tenant: Tenant, rule: str) -> None:
+    assert 'action="/sign-out"' in tenant.caller("admin").ask("GET", tenant.path(rule)).text

@@ -20,7 +20,7 @@ from agents_app.schemas.users import PasswordValues
 from agents_app.values.fields import parse
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_user
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 
 FROM_HERE: dict[str, Any] = {"address": "198.51.100.78", "user_agent": "", "request_id": None}
 REFUSED = {
@@ -155,9 +155,9 @@ def test_forms_hide_a_password_and_leave_managers_their_work(console: Flask, adm
         assert admin.user_id is not None
         code = invitations.invite(admin, {"role": "viewer"}) if path == "/join" else ""
         code = invitations.reset_password(admin, admin.user_id) if path == "/reset" else code
-    visitor = Visitor(console, admin if path == "/profile" else None)
+    caller = Caller(console, admin if path == "/profile" else None)
 
-    page = visitor.ask("GET", path, query_string={"code": code}).text
+    page = caller.ask("GET", path, query_string={"code": code}).text
 
     inputs = re.findall(r'<input[^>]*name="(?:current_)?password"[^>]*>', page)
     assert inputs

@@ -19,8 +19,8 @@ from agents_app.db import Base, db
 from agents_app.values.choices import Scope
 from tests.conftest import OpenConsole
 from tests.make import make_token
-from tests.security.conftest import Visitor
-from tests.security.house import House
+from tests.security.conftest import Caller
+from tests.security.tenant import Tenant
 from tests.test_shape import APP
 
 BOOKKEEPING = {"last_seen_at", "last_used_at"}
@@ -44,32 +44,32 @@ def rows(app: Flask) -> dict[str, list[tuple[Any, ...]]]:
     return {name: sorted(some, key=repr) for name, some in found.items()}
 
 
-def visitors(house: House) -> list[Visitor]:
+def all_callers(tenant: Tenant) -> list[Caller]:
     """One caller of each kind."""
     scopes = [(scope.value,) for scope in Scope] + [tuple(scope.value for scope in Scope)]
-    tokens = [make_token(house.app, house.admin, *given) for given in scopes]
+    tokens = [make_token(tenant.app, tenant.admin, *given) for given in scopes]
     # First of all the one whose sessions end with all others of the same person.
     people = sorted(PEOPLE, key=lambda kind: kind != "ended")
-    return [house.visitor(kind) for kind in people] + [Visitor(house.app, token=token) for token in tokens]
+    return [tenant.caller(kind) for kind in people] + [Caller(tenant.app, token=token) for token in tokens]
 
 
-def addresses(house: House) -> list[str]:
+def addresses(tenant: Tenant) -> list[str]:
     """Every rule with the ids of records that are there, and with its one-time code."""
-    named = [(rule.rule, house.path(rule.rule)) for rule in house.app.url_map.iter_rules()]
-    restored = ("/agents/<uuid:agent_id>/restore", f"/agents/{house.path('<uuid:deleted_id>')}/restore")
+    named = [(rule.rule, tenant.path(rule.rule)) for rule in tenant.app.url_map.iter_rules()]
+    restored = ("/agents/<uuid:agent_id>/restore", f"/agents/{tenant.path('<uuid:deleted_id>')}/restore")
     return [path + ("&" if "?" in path else "?") + ASKED for _, path in [*named, restored]]
 
 
 def test_to_look_changes_nothing_whoever_looks(schema_url: str, open_console: OpenConsole) -> None:
-    house = House(open_console(schema_url))
-    paths, callers = addresses(house), visitors(house)
-    before = rows(house.app)
+    tenant = Tenant(open_console(schema_url))
+    paths, callers = addresses(tenant), all_callers(tenant)
+    before = rows(tenant.app)
 
     for path in paths:
         for method in METHODS:
             for caller in callers:
                 caller.ask(method, path).close()
-            assert rows(house.app) == before, f"{method} {path}"
+            assert rows(tenant.app) == before, f"{method} {path}"
 
     assert before["invitations"]
     assert before["agent_versions"]
@@ -82,7 +82,7 @@ def test_to_look_at_an_empty_console_changes_nothing(schema_url: str, open_conso
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<uuid:\w+>", str(uuid.uuid4()), rule.rule)
         for method in METHODS:
-            Visitor(app).ask(method, f"{path}?{ASKED}").close()
+            Caller(app).ask(method, f"{path}?{ASKED}").close()
 
     assert rows(app) == before
 
@@ -99,11 +99,11 @@ def test_no_page_acts_on_whatever_is_not_get(path: Path) -> None:
 
 
 def test_a_message_that_head_was_answered_with_is_shown_by_the_next_page(console: Flask) -> None:
-    house = House(console)
-    visitor = house.visitor("admin")
-    visitor.ask("POST", house.path("/agents/<uuid:agent_id>/clone"), {})
+    tenant = Tenant(console)
+    caller = tenant.caller("admin")
+    caller.ask("POST", tenant.path("/agents/<uuid:agent_id>/clone"), {})
 
-    visitor.ask("HEAD", "/agents")
+    caller.ask("HEAD", "/agents")
 
-    assert "This is the copy." in visitor.ask("GET", "/agents").text
-    assert "This is the copy." not in visitor.ask("GET", "/agents").text
+    assert "This is the copy." in caller.ask("GET", "/agents").text
+    assert "This is the copy." not in caller.ask("GET", "/agents").text

@@ -14,7 +14,7 @@ from agents_app.operations import agent_reads, guesses, sessions
 from agents_app.operations.permissions import Actor
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_agent, make_token, make_user
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 from tests.security.test_matrix import answered
 
 HTTPS = "https://console.example.org"
@@ -70,32 +70,32 @@ def https(sqlite_schema_url: str, open_console: OpenConsole) -> Flask:
     return open_console(sqlite_schema_url, PUBLIC_URL=HTTPS, PROXY_HOPS="1")
 
 
-def sign_in(visitor: Visitor, actor: Actor, password: str = PASSWORD) -> str:
+def sign_in(caller: Caller, actor: Actor, password: str = PASSWORD) -> str:
     """Sign in; answers the cookie."""
-    entered = visitor.ask("POST", "/sign-in", {"email": actor.email, "password": password})
+    entered = caller.ask("POST", "/sign-in", {"email": actor.email, "password": password})
     assert entered.headers["Location"] == "/"
-    return cookie_of(visitor)
+    return cookie_of(caller)
 
 
-def cookie_of(visitor: Visitor) -> str:
+def cookie_of(caller: Caller) -> str:
     """The session's cookie as it stands."""
-    found = visitor.client.get_cookie(cookie_name(visitor.client.application))
+    found = caller.client.get_cookie(cookie_name(caller.client.application))
     return found.value if found else ""
 
 
-def with_cookie(app: Flask, value: str) -> Visitor:
+def with_cookie(app: Flask, value: str) -> Caller:
     """Somebody who has this cookie."""
-    visitor = Visitor(app)
-    visitor.client.set_cookie(cookie_name(visitor.client.application), value)
-    return visitor
+    caller = Caller(app)
+    caller.client.set_cookie(cookie_name(caller.client.application), value)
+    return caller
 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_another_host_is_refused_whatever_is_asked(console: Flask, admin: Actor, host: str) -> None:
-    visitor = Visitor(console, admin)
+    caller = Caller(console, admin)
 
     for method, path in (("GET", "/sign-in"), ("GET", "/nothing"), ("GET", "//agents"), ("GET", "/api/v1/me")):
-        answer = visitor.ask(method, path, headers={"Host": host})
+        answer = caller.ask(method, path, headers={"Host": host})
         assert answer.status_code == 400
         assert "Location" not in answer.headers
         assert not host or host not in answer.text
@@ -106,7 +106,7 @@ def test_another_host_is_refused_whatever_is_asked(console: Flask, admin: Actor,
     ["X-Forwarded-Host", "X-Host", "X-Original-Host", "X-Forwarded-Server", "Forwarded", "X-HTTP-Host-Override"],
 )
 def test_no_other_header_names_the_host(console: Flask, admin: Actor, header: str) -> None:
-    answer = Visitor(console, admin).ask("GET", "/people/invite", headers={header: "host=evil.example"})
+    answer = Caller(console, admin).ask("GET", "/people/invite", headers={header: "host=evil.example"})
 
     assert answer.status_code == 200
     assert "evil" not in answer.text
@@ -120,11 +120,11 @@ def addresses_counted(app: Flask, email: str) -> list[str]:
 
 
 def test_without_a_proxy_nobody_can_pretend_another_address(console: Flask, admin: Actor) -> None:
-    visitor = Visitor(console)
-    visitor.address = "198.51.100.4"
+    caller = Caller(console)
+    caller.address = "198.51.100.4"
     pretended = {"X-Forwarded-For": "203.0.113.1", "X-Real-IP": "203.0.113.1", "Forwarded": "for=203.0.113.1"}
 
-    visitor.ask("POST", "/sign-in", {"email": admin.email, "password": "x"}, headers=pretended)
+    caller.ask("POST", "/sign-in", {"email": admin.email, "password": "x"}, headers=pretended)
 
     assert addresses_counted(console, admin.email) == ["198.51.100.4"]
 
@@ -143,13 +143,13 @@ def test_behind_a_proxy_only_what_the_proxy_added_counts(https: Flask, added: st
     person = make_user(https)
     headers = {"X-Forwarded-For": f"203.0.113.1, {added}", "X-Forwarded-Proto": "https"}
 
-    Visitor(https).ask("POST", "/sign-in", {"email": person.email, "password": "x"}, headers=headers)
+    Caller(https).ask("POST", "/sign-in", {"email": person.email, "password": "x"}, headers=headers)
 
     assert addresses_counted(https, person.email) == [counted]
 
 
 def test_behind_a_proxy_the_host_that_it_names_is_checked_too(https: Flask) -> None:
-    answer = Visitor(https).ask("GET", "/sign-in", headers={"X-Forwarded-Host": "evil.example"})
+    answer = Caller(https).ask("GET", "/sign-in", headers={"X-Forwarded-Host": "evil.example"})
 
     assert answer.status_code == 400
 
@@ -159,7 +159,7 @@ def test_an_odd_path_finds_nothing_and_leads_nowhere_else(console: Flask, admin:
     # Otherwise the client would take two slashes for the beginning of a host.
     exactly = {"PATH_INFO": unquote_to_bytes(path).decode("latin-1"), "REQUEST_URI": path}
 
-    answer = Visitor(console, admin).ask("GET", "/", environ_overrides=exactly)
+    answer = Caller(console, admin).ask("GET", "/", environ_overrides=exactly)
 
     assert answer.status_code in (303, 308, 400, 404)
     location = answer.headers.get("Location", "/")
@@ -171,8 +171,8 @@ def test_an_odd_path_finds_nothing_and_leads_nowhere_else(console: Flask, admin:
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
 def test_a_method_is_what_it_is_called(console: Flask, admin: Actor, name: str) -> None:
     agent_id = make_agent(console, admin)
-    program = Visitor(console, token=make_token(console, admin, "write"))
-    page = Visitor(console, admin)
+    program = Caller(console, token=make_token(console, admin, "write"))
+    page = Caller(console, admin)
 
     program.ask("GET", f"/api/v1/agents/{agent_id}?_method=DELETE", headers={name: "DELETE"})
     page.ask("GET", f"/agents/{agent_id}/delete?_method=POST", headers={name: "POST"})
@@ -186,33 +186,33 @@ def test_a_method_is_what_it_is_called(console: Flask, admin: Actor, name: str) 
     "next_page", ["//evil.example", "https:evil.example", "/\\evil.example", "/%0d%0aSet-Cookie:a=b"]
 )
 def test_signing_in_leads_to_this_site_only(console: Flask, admin: Actor, next_page: str) -> None:
-    visitor = Visitor(console)
+    caller = Caller(console)
 
-    answer = visitor.ask("POST", "/sign-in", {"email": admin.email, "password": PASSWORD, "next": next_page})
+    answer = caller.ask("POST", "/sign-in", {"email": admin.email, "password": PASSWORD, "next": next_page})
 
     assert answer.headers["Location"] in ("/", "/%0d%0aSet-Cookie:a=b")
     assert len(answer.headers.getlist("Set-Cookie")) == 1
 
 
 def test_a_csrf_value_is_worth_nothing_after_signing_out_and_in(console: Flask, admin: Actor) -> None:
-    visitor = Visitor(console)
-    sign_in(visitor, admin)
-    page = visitor.ask("GET", "/agents").text
+    caller = Caller(console)
+    sign_in(caller, admin)
+    page = caller.ask("GET", "/agents").text
     before = re.findall(r'name="csrf_token" value="([^"]+)"', page)[0]
-    assert visitor.ask("POST", "/theme", data={"csrf_token": before, "theme": "dark"}).status_code == 303
-    visitor.ask("POST", "/sign-out", data={"csrf_token": before})
-    sign_in(visitor, admin)
+    assert caller.ask("POST", "/theme", data={"csrf_token": before, "theme": "dark"}).status_code == 303
+    caller.ask("POST", "/sign-out", data={"csrf_token": before})
+    sign_in(caller, admin)
 
-    assert visitor.ask("POST", "/theme", data={"csrf_token": before}).status_code == 400
+    assert caller.ask("POST", "/theme", data={"csrf_token": before}).status_code == 400
 
 
 def test_a_session_that_somebody_else_chose_is_not_taken_over(console: Flask, admin: Actor) -> None:
-    attacker, victim = make_user(console), Visitor(console)
-    victim.client.set_cookie(cookie_name(victim.client.application), cookie_of(Visitor(console, attacker)))
+    attacker, victim = make_user(console), Caller(console)
+    victim.client.set_cookie(cookie_name(victim.client.application), cookie_of(Caller(console, attacker)))
 
     after = sign_in(victim, admin)
 
-    assert after != cookie_of(Visitor(console, attacker))
+    assert after != cookie_of(Caller(console, attacker))
     assert admin.name in victim.ask("GET", "/profile").text
     with console.app_context(), db.reading() as connection:
         theirs = sa.select(UserSession.user_id).where(UserSession.user_id == admin.user_id)
@@ -220,7 +220,7 @@ def test_a_session_that_somebody_else_chose_is_not_taken_over(console: Flask, ad
 
 
 def test_a_changed_cookie_is_nobody(console: Flask, admin: Actor) -> None:
-    cookie = sign_in(Visitor(console), admin)
+    cookie = sign_in(Caller(console), admin)
     payload, stamp, signature = cookie.rsplit(".", 2)
     forged = urlsafe_b64encode(b'{"sid":"x"}').decode().rstrip("=")
     changed = [
@@ -246,7 +246,7 @@ def test_a_cookie_signed_with_another_key_is_nobody(
 ) -> None:
     person = make_user(console)
     elsewhere = open_console(sqlite_schema_url, SECRET_KEY="Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8")
-    thief = Visitor(elsewhere)
+    thief = Caller(elsewhere)
     with console.app_context():
         thief.keep(sessions.sign_in(person.email, PASSWORD, address="::1", user_agent="", request_id=None))
 
@@ -254,9 +254,9 @@ def test_a_cookie_signed_with_another_key_is_nobody(
 
 
 def test_a_cookie_tells_nothing_about_its_person(console: Flask, admin: Actor) -> None:
-    visitor = Visitor(console)
-    cookie = sign_in(visitor, admin)
-    with visitor.client.session_transaction() as content:
+    caller = Caller(console)
+    cookie = sign_in(caller, admin)
+    with caller.client.session_transaction() as content:
         assert set(content) <= {"sid", "csrf_token", "_flashes"}
 
     serializer = console.session_interface.get_signing_serializer(console)
@@ -264,7 +264,7 @@ def test_a_cookie_tells_nothing_about_its_person(console: Flask, admin: Actor) -
 
 
 def test_an_old_cookie_is_worth_nothing_after_a_change_of_password(console: Flask, admin: Actor) -> None:
-    mine, thief = Visitor(console), Visitor(console)
+    mine, thief = Caller(console), Caller(console)
     sign_in(mine, admin)
     stolen = sign_in(thief, admin)
 
@@ -273,20 +273,20 @@ def test_an_old_cookie_is_worth_nothing_after_a_change_of_password(console: Flas
     assert changed.status_code == 303
     assert answered(with_cookie(console, stolen).ask("GET", "/agents")) == "in"
     assert answered(mine.ask("GET", "/agents")) == "200"
-    assert Visitor(console).ask("POST", "/sign-in", {"email": admin.email, "password": PASSWORD}).status_code == 422
+    assert Caller(console).ask("POST", "/sign-in", {"email": admin.email, "password": PASSWORD}).status_code == 422
 
 
 def test_a_copy_of_the_cookie_is_worth_nothing_after_signing_out(console: Flask, admin: Actor) -> None:
-    visitor = Visitor(console)
-    copied = sign_in(visitor, admin)
-    visitor.ask("POST", "/sign-out", {})
+    caller = Caller(console)
+    copied = sign_in(caller, admin)
+    caller.ask("POST", "/sign-out", {})
 
     assert answered(with_cookie(console, copied).ask("GET", "/agents")) == "in"
-    assert answered(visitor.ask("GET", "/agents")) == "in"
+    assert answered(caller.ask("GET", "/agents")) == "in"
 
 
 def test_two_browsers_of_one_person_live_apart(console: Flask, admin: Actor) -> None:
-    first, second = Visitor(console), Visitor(console)
+    first, second = Caller(console), Caller(console)
     sign_in(first, admin)
     sign_in(second, admin)
     first.ask("POST", "/sign-out", {})
@@ -295,8 +295,8 @@ def test_two_browsers_of_one_person_live_apart(console: Flask, admin: Actor) -> 
 
 
 def test_a_cookie_of_the_theme_chooses_nothing_but_the_theme(console: Flask, admin: Actor) -> None:
-    visitor = Visitor(console, admin)
+    caller = Caller(console, admin)
     for value in ('"><script>', "dark; x=y", "../../x", "x" * 4_000):
-        visitor.client.set_cookie("theme", value)
-        answer = visitor.ask("GET", "/agents")
+        caller.client.set_cookie("theme", value)
+        answer = caller.ask("GET", "/agents")
         assert (answer.status_code, "<script>" in answer.text) == (200, False)

@@ -16,7 +16,7 @@ from agents_app.db import db
 from agents_app.paths import ROOT
 from tests.conftest import OpenConsole
 from tests.make import cookie_name
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 from tests.security.served import HOST, Served, head, read_all, served, status_of
 
 UNFINISHED = (
@@ -48,9 +48,9 @@ def writers_wait(app: Flask) -> Iterator[None]:
 
 def sign_in(app: Flask) -> bytes:
     """The request of somebody who signs in with a wrong password."""
-    visitor = Visitor(app)
-    form = urlencode({"csrf_token": visitor.csrf, "email": "nobody@example.org", "password": "x"}).encode()
-    cookie = visitor.client.get_cookie(cookie_name(visitor.client.application), domain=HOST)
+    caller = Caller(app)
+    form = urlencode({"csrf_token": caller.csrf, "email": "nobody@example.org", "password": "x"}).encode()
+    cookie = caller.client.get_cookie(cookie_name(caller.client.application), domain=HOST)
     assert cookie is not None
     headers = ("Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(form)}", "Connection: close")
     return head("POST", "/sign-in", *headers, f"Cookie: {cookie.key}={cookie.value}") + form

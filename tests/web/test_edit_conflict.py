@@ -428,10 +428,10 @@ def test_a_choice_of_what_there_is_not_is_ignored(
 
 
 def test_a_deleted_agent_of_another_account_is_not_there(console: Flask, browser: Browser) -> None:
-    stranger = make_user(console)
-    foreign = make_agent(console, stranger, name="Foreign")
+    outsider = make_user(console)
+    foreign = make_agent(console, outsider, name="Foreign")
     with console.app_context():
-        agents.delete(stranger, foreign)
+        agents.delete(outsider, foreign)
 
     page = browser.post(f"/agents/{foreign}/edit", {"csrf_token": browser.token(), "version": "1"}, 404)
 

@@ -24,7 +24,7 @@ from tests.web.conftest import Browser, Page, SignIn, fields_of
 SOURCES = "".join(
     path.read_text() for path in (ROOT / "agents_app/operations").glob("*.py") if path.name != "permissions.py"
 )
-CALLS = re.findall(r'(?:record|record_stranger|_write|_end|_record|_set_status)\([^"]*"([a-z]+\.[a-z_]+)"', SOURCES)
+CALLS = re.findall(r'(?:record|record_anonymous|_write|_end|_record|_set_status)\([^"]*"([a-z]+\.[a-z_]+)"', SOURCES)
 
 
 def deeds(page: Page) -> list[str]:

@@ -138,10 +138,12 @@ def test_a_session_that_ends_while_an_agent_is_changed_takes_only_the_secrets(
         assert agent_reads.read(admin, agent_id)["description"] == "New"
 
 
-def test_a_stranger_who_sends_a_form_is_led_to_sign_in_and_nothing_is_echoed(console: Flask, browser: Browser) -> None:
-    stranger = Browser(console)
+def test_an_anonymous_visitor_who_sends_a_form_is_led_to_sign_in_and_nothing_is_echoed(
+    console: Flask, browser: Browser
+) -> None:
+    anonymous = Browser(console)
 
-    answer = stranger.post("/agents/new", {**NEW, "csrf_token": stranger.token()})
+    answer = anonymous.post("/agents/new", {**NEW, "csrf_token": anonymous.token()})
 
     assert answer.headers["Location"].startswith("/sign-in")
 

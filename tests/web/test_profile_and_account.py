@@ -157,12 +157,12 @@ def test_a_deleted_account_is_gone_with_everybody_in_it(
 ) -> None:
     colleague = signed_in(make_user(console, "viewer", admin.account_id))
     make_agent(console, admin)
-    stranger = signed_in(make_user(console))
+    outsider = signed_in(make_user(console))
 
     answer = browser.send("/account/delete", name="Acme")
 
     assert answer.headers["Location"] == "/sign-in"
     assert "The account Acme was deleted" in browser.get("/sign-in").text
-    assert [is_in(one) for one in (browser, colleague, stranger)] == [False, False, True]
+    assert [is_in(one) for one in (browser, colleague, outsider)] == [False, False, True]
     page = browser.send("/sign-in", status=422, email=admin.email, password=PASSWORD)
     assert isinstance(page, Page)

@@ -19,7 +19,7 @@ from agents_app.web.forms.base import ConsoleForm, PanelForm
 from agents_app.web.forms.secret_input import Secret
 from tests import pem
 from tests.make import PASSWORD, cookie_name, make_user
-from tests.security.house import House
+from tests.security.tenant import Tenant
 from tests.web.conftest import Browser, Page, fields_of
 from tests.web.test_nothing_typed_is_lost import NEW, SECRET, end_sessions
 
@@ -40,9 +40,9 @@ SIGNED_IN = ("user.signed_in", "user.sign_in_failed")
 
 
 @pytest.fixture
-def house(console: Flask) -> House:
+def tenant(console: Flask) -> Tenant:
     """An account with everything that a form can be about."""
-    return House(console)
+    return Tenant(console)
 
 
 def sign_in(browser: Browser, actor: Actor) -> None:
@@ -57,16 +57,16 @@ def browser_of(actor: Actor, app: Flask) -> Browser:
     return browser
 
 
-def path_to(house: House, endpoint: str) -> str:
+def path_to(tenant: Tenant, endpoint: str) -> str:
     """Where the form is sent, about a record that is there."""
-    rule = next(rule.rule for rule in house.app.url_map.iter_rules(endpoint) if "POST" in (rule.methods or ()))
-    return house.path(rule.replace("agent_id", "deleted_id") if endpoint.endswith("restore_deleted") else rule)
+    rule = next(rule.rule for rule in tenant.app.url_map.iter_rules(endpoint) if "POST" in (rule.methods or ()))
+    return tenant.path(rule.replace("agent_id", "deleted_id") if endpoint.endswith("restore_deleted") else rule)
 
 
-def acts(house: House) -> list[str]:
+def acts(tenant: Tenant) -> list[str]:
     """What was done in the account, but for signing in; every act is an event."""
-    asked = sa.select(Event.action).where(Event.account_id == house.admin.account_id, Event.action.not_in(SIGNED_IN))
-    with house.app.app_context(), db.reading() as connection:
+    asked = sa.select(Event.action).where(Event.account_id == tenant.admin.account_id, Event.action.not_in(SIGNED_IN))
+    with tenant.app.app_context(), db.reading() as connection:
         return sorted(connection.scalars(asked))
 
 
@@ -89,27 +89,27 @@ def entered_by(browser: Browser, asked: Page, actor: Actor) -> Page:
     return entered
 
 
-def words_of(house: House, asked: Page) -> str:
+def words_of(tenant: Tenant, asked: Page) -> str:
     """All that is kept of a form on the page that asks to sign in."""
-    with house.app.app_context():
+    with tenant.app.app_context():
         unsent = unsaved_form.Unsent.read(asked.root.one("input", name="kept")["value"])
     assert unsent
     return str(unsent)
 
 
-def comes_back(house: House, browser: Browser, entered: Page, path: str, endpoint: str) -> None:
+def comes_back(tenant: Tenant, browser: Browser, entered: Page, path: str, endpoint: str) -> None:
     """What was typed is in the form again; it is carried out when it is sent, and not before."""
-    done = acts(house)
+    done = acts(tenant)
     shown = browser.send(entered, path, status=200)
     assert isinstance(shown, Page)
     assert "Nothing was saved yet." in shown.text
     values = fields_of(shown.form(path))
     for name, value in TYPED[endpoint].items():
         assert values.getlist(name) == ([""] if value == SECRET else value if isinstance(value, list) else [value])
-    assert acts(house) == done
+    assert acts(tenant) == done
     secret = {name: value for name, value in TYPED[endpoint].items() if value == SECRET}
     browser.send(shown, path, status=200 if endpoint in SHOWN_ONCE else 303, **secret)
-    assert len(acts(house)) == len(done) + 1
+    assert len(acts(tenant)) == len(done) + 1
 
 
 def test_every_form_of_the_pages_is_one_that_needs_a_session_or_one_that_needs_none(console: Flask) -> None:
@@ -123,90 +123,92 @@ def test_every_form_of_the_pages_is_one_that_needs_a_session_or_one_that_needs_n
 
 
 @pytest.mark.parametrize("endpoint", unsaved_form.FORMS)
-def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(house: House, endpoint: str) -> None:
-    path, sentence = path_to(house, endpoint), unsaved_form.FORMS[endpoint].sentence
-    browser = browser_of(house.admin, house.app)
+def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(tenant: Tenant, endpoint: str) -> None:
+    path, sentence = path_to(tenant, endpoint), unsaved_form.FORMS[endpoint].sentence
+    browser = browser_of(tenant.admin, tenant.app)
     values = typed_into(browser, path, endpoint)
-    end_sessions(house.app, house.admin)
-    done = acts(house)
+    end_sessions(tenant.app, tenant.admin)
+    done = acts(tenant)
 
     asked = browser.post(path, values, status=401)
     assert isinstance(asked, Page)
-    entered = entered_by(browser, asked, house.admin)
+    entered = entered_by(browser, asked, tenant.admin)
 
     assert sentence in asked.text
     assert sentence in entered.text
-    assert SECRET not in words_of(house, asked)
-    assert acts(house) == done
+    assert SECRET not in words_of(tenant, asked)
+    assert acts(tenant) == done
     if endpoint in KEPT:
-        comes_back(house, browser, entered, path, endpoint)
+        comes_back(tenant, browser, entered, path, endpoint)
     else:
         browser.get(entered.root.one("main").one("a")["href"])
-        assert acts(house) == done
+        assert acts(tenant) == done
     assert SECRET not in browser.seen
 
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
-def test_a_form_whose_cookie_is_gone_is_not_carried_out_and_that_is_said(house: House, endpoint: str) -> None:
-    path, sentence = path_to(house, endpoint), unsaved_form.FORMS[endpoint].sentence
-    browser = browser_of(house.admin, house.app)
-    values, done = typed_into(browser, path, endpoint), acts(house)
+def test_a_form_whose_cookie_is_gone_is_not_carried_out_and_that_is_said(tenant: Tenant, endpoint: str) -> None:
+    path, sentence = path_to(tenant, endpoint), unsaved_form.FORMS[endpoint].sentence
+    browser = browser_of(tenant.admin, tenant.app)
+    values, done = typed_into(browser, path, endpoint), acts(tenant)
     browser.client.delete_cookie(cookie_name(browser.client.application))
 
     asked = browser.post(path, values, status=401)
     assert isinstance(asked, Page)
     assert sentence in asked.text
-    entered = entered_by(browser, asked, house.admin)
+    entered = entered_by(browser, asked, tenant.admin)
 
     assert sentence in entered.text
-    assert acts(house) == done
+    assert acts(tenant) == done
     if endpoint in KEPT:
-        comes_back(house, browser, entered, path, endpoint)
+        comes_back(tenant, browser, entered, path, endpoint)
 
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
-def test_a_form_sent_after_signing_in_again_in_another_tab_is_shown_again(house: House, endpoint: str) -> None:
-    path, sentence = path_to(house, endpoint), unsaved_form.FORMS[endpoint].sentence
-    browser = browser_of(house.admin, house.app)
-    values, done = typed_into(browser, path, endpoint), acts(house)
-    end_sessions(house.app, house.admin)
-    sign_in(browser, house.admin)
+def test_a_form_sent_after_signing_in_again_in_another_tab_is_shown_again(tenant: Tenant, endpoint: str) -> None:
+    path, sentence = path_to(tenant, endpoint), unsaved_form.FORMS[endpoint].sentence
+    browser = browser_of(tenant.admin, tenant.app)
+    values, done = typed_into(browser, path, endpoint), acts(tenant)
+    end_sessions(tenant.app, tenant.admin)
+    sign_in(browser, tenant.admin)
 
     told = browser.post(path, values, status=400)
 
     assert isinstance(told, Page)
     assert sentence in told.text
-    assert acts(house) == done
+    assert acts(tenant) == done
     if endpoint in KEPT:
-        comes_back(house, browser, told, path, endpoint)
+        comes_back(tenant, browser, told, path, endpoint)
 
 
 @pytest.mark.parametrize("is_cookie_gone", [False, True])
-def test_a_sign_in_page_sent_after_signing_in_in_another_tab_loses_nothing(house: House, is_cookie_gone: bool) -> None:
+def test_a_sign_in_page_sent_after_signing_in_in_another_tab_loses_nothing(
+    tenant: Tenant, is_cookie_gone: bool
+) -> None:
     endpoint = "web.agents.disable"
-    path = path_to(house, endpoint)
-    browser = browser_of(house.admin, house.app)
+    path = path_to(tenant, endpoint)
+    browser = browser_of(tenant.admin, tenant.app)
     values = typed_into(browser, path, endpoint)
-    end_sessions(house.app, house.admin)
+    end_sessions(tenant.app, tenant.admin)
     if is_cookie_gone:
         browser.client.delete_cookie(cookie_name(browser.client.application))
     asked = browser.post(path, values, status=401)
-    sign_in(browser, house.admin)
+    sign_in(browser, tenant.admin)
 
-    told = browser.send(asked, "/sign-in", status=400, email=house.admin.email, password=PASSWORD)
+    told = browser.send(asked, "/sign-in", status=400, email=tenant.admin.email, password=PASSWORD)
 
     assert isinstance(told, Page)
-    comes_back(house, browser, told, path, endpoint)
+    comes_back(tenant, browser, told, path, endpoint)
 
 
 @pytest.mark.parametrize("role", ["admin", "viewer"])
 @pytest.mark.parametrize("endpoint", KEPT)
-def test_another_person_who_signs_in_is_not_handed_what_was_typed(house: House, endpoint: str, role: str) -> None:
-    other = make_user(house.app, role, house.admin.account_id)
-    path = path_to(house, endpoint)
-    browser = browser_of(house.admin, house.app)
+def test_another_person_who_signs_in_is_not_handed_what_was_typed(tenant: Tenant, endpoint: str, role: str) -> None:
+    other = make_user(tenant.app, role, tenant.admin.account_id)
+    path = path_to(tenant, endpoint)
+    browser = browser_of(tenant.admin, tenant.app)
     values = typed_into(browser, path, endpoint)
-    end_sessions(house.app, house.admin)
+    end_sessions(tenant.app, tenant.admin)
     asked = browser.post(path, values, status=401)
     assert isinstance(asked, Page)
     brought = asked.root.one("input", name="kept")["value"]
@@ -217,36 +219,36 @@ def test_another_person_who_signs_in_is_not_handed_what_was_typed(house: House, 
     assert unsaved_form.FORMS[endpoint].sentence in entered.text
     assert "another person typed it" in entered.text
     assert not entered.root.all("form")
-    done = acts(house)
+    done = acts(tenant)
     browser.post(path, {"csrf_token": browser.token(), "kept": brought}, status=400)
-    assert acts(house) == done
+    assert acts(tenant) == done
 
 
-def signed(house: House, endpoint: str, path: str, owner: str | None = None, *typed: tuple[str, str]) -> str:
+def signed(tenant: Tenant, endpoint: str, path: str, owner: str | None = None, *typed: tuple[str, str]) -> str:
     """What the console would keep of a form on a page of this person."""
-    with house.app.test_request_context():
-        whose = unsaved_form.csrf_value(house.people[owner].user_id).partition(".")[2] if owner else ""
+    with tenant.app.test_request_context():
+        whose = unsaved_form.csrf_value(tenant.people[owner].user_id).partition(".")[2] if owner else ""
         return unsaved_form.Unsent(endpoint, path, whose, list(typed)).text
 
 
 @pytest.mark.parametrize("endpoint", [one for one in unsaved_form.FORMS if one not in KEPT])
-def test_an_act_does_not_happen_by_what_is_kept_of_a_form(house: House, endpoint: str) -> None:
-    path, browser, done = path_to(house, endpoint), browser_of(house.admin, house.app), acts(house)
+def test_an_act_does_not_happen_by_what_is_kept_of_a_form(tenant: Tenant, endpoint: str) -> None:
+    path, browser, done = path_to(tenant, endpoint), browser_of(tenant.admin, tenant.app), acts(tenant)
 
-    for text in ("x", signed(house, endpoint, path), signed(house, "web.agents.new", "/agents/new")):
+    for text in ("x", signed(tenant, endpoint, path), signed(tenant, "web.agents.new", "/agents/new")):
         browser.post(path, {"csrf_token": browser.token(), "kept": text}, status=400)
 
-    assert acts(house) == done
+    assert acts(tenant) == done
 
 
 @pytest.mark.parametrize("owner", [None, "editor"])
 @pytest.mark.parametrize("status", [401, 400])
-def test_another_site_cannot_put_words_into_a_form(house: House, owner: str | None, status: int) -> None:
-    path, browser = path_to(house, "web.agents.disable"), browser_of(house.admin, house.app)
-    stranger = Browser(house.app)
+def test_another_site_cannot_put_words_into_a_form(tenant: Tenant, owner: str | None, status: int) -> None:
+    path, browser = path_to(tenant, "web.agents.disable"), browser_of(tenant.admin, tenant.app)
+    anonymous = Browser(tenant.app)
     if status == 401:
-        end_sessions(house.app, house.admin)
-    text = signed(house, "web.agents.disable", path, owner, ("reason", "words-of-another"))
+        end_sessions(tenant.app, tenant.admin)
+    text = signed(tenant, "web.agents.disable", path, owner, ("reason", "words-of-another"))
 
     for address, values in (
         (path, {"reason": "words-of-another"}),
@@ -254,29 +256,29 @@ def test_another_site_cannot_put_words_into_a_form(house: House, owner: str | No
         ("/sign-in", {"kept": text}),
     ):
         answer = browser.client.post(
-            address, data={"csrf_token": stranger.token(), **values}, environ_base=browser.where
+            address, data={"csrf_token": anonymous.token(), **values}, environ_base=browser.where
         )
         assert answer.status_code in (400, 401)
         if 'action="/sign-in"' in answer.text:
             answer = browser.send(
-                Page(answer), "/sign-in", status=200, email=house.admin.email, password=PASSWORD
+                Page(answer), "/sign-in", status=200, email=tenant.admin.email, password=PASSWORD
             ).answer
-            end_sessions(house.app, house.admin)
+            end_sessions(tenant.app, tenant.admin)
         assert "words-of-another" not in answer.text
 
 
-def test_what_was_changed_on_the_way_is_no_form(house: House) -> None:
-    text = signed(house, "web.agents.new", "/agents/new", "admin", ("name", "Sales"))
+def test_what_was_changed_on_the_way_is_no_form(tenant: Tenant) -> None:
+    text = signed(tenant, "web.agents.new", "/agents/new", "admin", ("name", "Sales"))
 
-    with house.app.test_request_context():
+    with tenant.app.test_request_context():
         assert unsaved_form.Unsent.read(text)
         assert [unsaved_form.Unsent.read(changed) for changed in ("", "x", text[:-1], "x" + text)] == [None] * 4
 
 
-def test_who_signs_out_when_the_session_has_ended_is_signed_out(house: House) -> None:
-    browser = browser_of(house.admin, house.app)
+def test_who_signs_out_when_the_session_has_ended_is_signed_out(tenant: Tenant) -> None:
+    browser = browser_of(tenant.admin, tenant.app)
     page = browser.get("/agents")
-    end_sessions(house.app, house.admin)
+    end_sessions(tenant.app, tenant.admin)
 
     answer = browser.send(page, "/sign-out")
 
@@ -285,8 +287,8 @@ def test_who_signs_out_when_the_session_has_ended_is_signed_out(house: House) ->
 
 
 @pytest.mark.parametrize("is_cookie_gone", [False, True])
-def test_who_signs_out_in_a_second_tab_is_told_so(house: House, is_cookie_gone: bool) -> None:
-    browser = browser_of(house.admin, house.app)
+def test_who_signs_out_in_a_second_tab_is_told_so(tenant: Tenant, is_cookie_gone: bool) -> None:
+    browser = browser_of(tenant.admin, tenant.app)
     first, second = browser.get("/agents"), browser.get("/profile")
     browser.send(first, "/sign-out")
     if is_cookie_gone:
@@ -298,33 +300,33 @@ def test_who_signs_out_in_a_second_tab_is_told_so(house: House, is_cookie_gone: 
     assert "You were signed out already" in browser.get("/sign-in").text
 
 
-def test_a_private_key_in_a_public_field_is_kept_nowhere(house: House) -> None:
-    browser = browser_of(house.admin, house.app)
+def test_a_private_key_in_a_public_field_is_kept_nowhere(tenant: Tenant) -> None:
+    browser = browser_of(tenant.admin, tenant.app)
     values = fields_of(browser.get("/agents/new").form("/agents/new"))
     values["DB-ssl_root_cert"] = pem.certificate() + pem.private_key()
 
     refused = browser.post("/agents/new", values, status=422)
-    end_sessions(house.app, house.admin)
+    end_sessions(tenant.app, tenant.admin)
     asked = browser.post("/agents/new", values, status=401)
 
     assert "PRIVATE KEY-----" not in refused.html
-    assert "PRIVATE KEY" not in words_of(house, asked)
-    assert "BEGIN CERTIFICATE" in words_of(house, asked)
+    assert "PRIVATE KEY" not in words_of(tenant, asked)
+    assert "BEGIN CERTIFICATE" in words_of(tenant, asked)
     assert "what you typed is kept, except secrets" in asked.text
 
 
 @pytest.mark.parametrize("content", [5, None, [], {"a": 1}, ["web.agents.new", "/x", "o", 5], ["web.agents.new"]])
-def test_what_another_release_kept_is_no_form(house: House, content: Any) -> None:
-    with house.app.test_request_context():
-        text = URLSafeSerializer(str(house.app.secret_key), unsaved_form.SALT).dumps(content)
+def test_what_another_release_kept_is_no_form(tenant: Tenant, content: Any) -> None:
+    with tenant.app.test_request_context():
+        text = URLSafeSerializer(str(tenant.app.secret_key), unsaved_form.SALT).dumps(content)
 
         assert unsaved_form.Unsent.read(text) is None
 
 
 @pytest.mark.parametrize("value", [5, None, ["a"], {"a": 1}, True, "é"])
-def test_a_signed_csrf_value_of_another_make_is_refused(house: House, value: Any) -> None:
-    browser = browser_of(house.admin, house.app)
-    signed_value = URLSafeTimedSerializer(str(house.app.secret_key), unsaved_form.CSRF_SALT).dumps(value)
+def test_a_signed_csrf_value_of_another_make_is_refused(tenant: Tenant, value: Any) -> None:
+    browser = browser_of(tenant.admin, tenant.app)
+    signed_value = URLSafeTimedSerializer(str(tenant.app.secret_key), unsaved_form.CSRF_SALT).dumps(value)
 
     browser.post("/agents/new", {"csrf_token": signed_value}, status=400)
 

@@ -56,7 +56,7 @@ def test_signing_in_and_switching_the_theme_stay_on_this_site(address: str, cons
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_a_stranger_is_led_to_sign_in_and_back(address: str, console: Flask, admin: Actor) -> None:
+def test_an_anonymous_visitor_is_led_to_sign_in_and_back(address: str, console: Flask, admin: Actor) -> None:
     browser = Browser(console)
 
     answer = browser.client.get(address)
@@ -68,7 +68,7 @@ def test_a_stranger_is_led_to_sign_in_and_back(address: str, console: Flask, adm
     assert answer.headers["Location"] == address
 
 
-def test_a_stranger_who_sends_a_form_is_led_to_sign_in(console: Flask) -> None:
+def test_an_anonymous_visitor_who_sends_a_form_is_led_to_sign_in(console: Flask) -> None:
     browser = Browser(console)
     unknown = "00000000-0000-0000-0000-000000000000"
 

@@ -15,8 +15,8 @@ from agents_app.db import db
 from agents_app.web.addresses import local_path
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, agent_values, make_app, make_token
-from tests.security.conftest import Visitor
-from tests.security.house import House
+from tests.security.conftest import Caller
+from tests.security.tenant import Tenant
 from tests.security.test_matrix import ROWS
 from tests.web.conftest import Page
 
@@ -30,13 +30,13 @@ LEADS = "href|src|action|formaction|data-document"
 
 
 @pytest.fixture(scope="module", params=ROOTS)
-def house(
+def tenant(
     request: pytest.FixtureRequest, _sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
+) -> Iterator[Tenant]:
     """A console below this path."""
     file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("below") / "console.db")
     app = make_app(f"sqlite:///{file}", PUBLIC_URL=ORIGIN + request.param)
-    yield House(app)
+    yield Tenant(app)
     with app.app_context():
         db.engine.dispose()
 
@@ -46,11 +46,11 @@ def root_of(app: Flask) -> str:
     return path
 
 
-def ask(visitor: Visitor, way: str, method: str, path: str, *given: Any, **more: Any) -> TestResponse:
+def ask(caller: Caller, way: str, method: str, path: str, *given: Any, **more: Any) -> TestResponse:
     """Ask for a path of the console, as a proxy of this kind passes it on."""
-    root = root_of(visitor.app)
+    root = root_of(caller.app)
     environ = {"PATH_INFO": (root if way == "passed on" else "") + path.partition("?")[0], "SCRIPT_NAME": ""}
-    return visitor.ask(method, path, *given, environ_overrides=environ, **more)
+    return caller.ask(method, path, *given, environ_overrides=environ, **more)
 
 
 def led_to(answer: TestResponse) -> set[str]:
@@ -59,12 +59,12 @@ def led_to(answer: TestResponse) -> set[str]:
     return {address for address in found if not address.startswith(("data:", "#", "?"))}
 
 
-@pytest.mark.parametrize("house", ROOTS[:1], indirect=True)
+@pytest.mark.parametrize("tenant", ROOTS[:1], indirect=True)
 @pytest.mark.parametrize("rule", GET_RULES)
-def test_every_page_leads_below_it_only(house: House, rule: str) -> None:
-    path, root = house.path(rule), root_of(house.app)
+def test_every_page_leads_below_it_only(tenant: Tenant, rule: str) -> None:
+    path, root = tenant.path(rule), root_of(tenant.app)
     for way in WAYS:
-        with ask(house.visitor("admin"), way, "GET", path) as answer:
+        with ask(tenant.caller("admin"), way, "GET", path) as answer:
             assert str(answer.status_code) == ROWS["GET", rule]["admin"].replace("in", "303")
             assert answer.headers.get("Location", f"{root}/").startswith(f"{root}/")
             if answer.mimetype == "text/html" and answer.status_code == 200:
@@ -73,14 +73,14 @@ def test_every_page_leads_below_it_only(house: House, rule: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_signing_in_leads_to_the_page_that_was_asked_for(house: House, way: str) -> None:
-    visitor, root = Visitor(house.app), root_of(house.app)
+def test_signing_in_leads_to_the_page_that_was_asked_for(tenant: Tenant, way: str) -> None:
+    caller, root = Caller(tenant.app), root_of(tenant.app)
 
-    asked = ask(visitor, way, "GET", "/agents?q=x")
-    page = Page(ask(visitor, way, "GET", "/sign-in?" + asked.headers["Location"].partition("?")[2]))
+    asked = ask(caller, way, "GET", "/agents?q=x")
+    page = Page(ask(caller, way, "GET", "/sign-in?" + asked.headers["Location"].partition("?")[2]))
     wanted = page.root.one("input", name="next")["value"]
-    form = {"email": house.admin.email, "password": PASSWORD, "next": wanted}
-    entered = ask(visitor, way, "POST", "/sign-in", form)
+    form = {"email": tenant.admin.email, "password": PASSWORD, "next": wanted}
+    entered = ask(caller, way, "POST", "/sign-in", form)
 
     assert asked.headers["Location"].startswith(f"{root}/sign-in?")
     assert (wanted, entered.headers["Location"]) == (f"{root}/agents?q=x", f"{root}/agents?q=x")
@@ -93,27 +93,27 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(house: House, way: str)
 @pytest.mark.parametrize(
     "address", ["/", "/agent", "{root}", "{root}x/", "{root}/../other", "{root}/%2e%2E/other", "//evil.example{root}/"]
 )
-def test_signing_in_never_leads_to_another_program_of_the_host(house: House, address: str) -> None:
-    root = root_of(house.app)
-    with house.app.test_request_context(base_url=ORIGIN + root):
+def test_signing_in_never_leads_to_another_program_of_the_host(tenant: Tenant, address: str) -> None:
+    root = root_of(tenant.app)
+    with tenant.app.test_request_context(base_url=ORIGIN + root):
         assert local_path(address.format(root=root)) == f"{root}/"
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_form_whose_session_ended_is_sent_again_below_it(house: House, way: str) -> None:
-    visitor, root = house.visitor("ended"), root_of(house.app)
+def test_a_form_whose_session_ended_is_sent_again_below_it(tenant: Tenant, way: str) -> None:
+    caller, root = tenant.caller("ended"), root_of(tenant.app)
 
-    page = Page(ask(visitor, way, "POST", "/tokens/new", {"name": "ci"}))
+    page = Page(ask(caller, way, "POST", "/tokens/new", {"name": "ci"}))
     kept = page.root.one("input", name="kept")["value"]
-    after = ask(visitor, way, "POST", "/sign-in", {"email": house.admin.email, "password": PASSWORD, "kept": kept})
+    after = ask(caller, way, "POST", "/sign-in", {"email": tenant.admin.email, "password": PASSWORD, "kept": kept})
 
     assert (page.status, after.status_code) == (401, 200)
     assert f"{root}/tokens/new" in led_to(after)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_api_says_where_below_it_things_are(house: House, way: str) -> None:
-    program, root = Visitor(house.app, token=make_token(house.app, house.admin, "write")), root_of(house.app)
+def test_the_api_says_where_below_it_things_are(tenant: Tenant, way: str) -> None:
+    program, root = Caller(tenant.app, token=make_token(tenant.app, tenant.admin, "write")), root_of(tenant.app)
 
     made = ask(program, way, "POST", "/api/v1/agents", json=agent_values())
     place = made.headers["Location"]
@@ -127,27 +127,27 @@ def test_the_api_says_where_below_it_things_are(house: House, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_health_and_errors_answer_with_and_without_it(house: House, way: str) -> None:
-    visitor, root = Visitor(house.app), root_of(house.app)
+def test_health_and_errors_answer_with_and_without_it(tenant: Tenant, way: str) -> None:
+    caller, root = Caller(tenant.app), root_of(tenant.app)
 
-    assert ask(visitor, way, "GET", "/healthz", headers={"Host": "127.0.0.1:8000"}).status_code == 200
-    assert ask(visitor, way, "GET", "/readyz").status_code == 200
-    for answer in (ask(visitor, way, "GET", "/nothing"), ask(visitor, way, "GET", "/", headers={"Host": "a..b"})):
+    assert ask(caller, way, "GET", "/healthz", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+    assert ask(caller, way, "GET", "/readyz").status_code == 200
+    for answer in (ask(caller, way, "GET", "/nothing"), ask(caller, way, "GET", "/", headers={"Host": "a..b"})):
         assert answer.status_code in (400, 404)
         assert all(address.startswith(f"{root}/") for address in led_to(answer))
 
 
-def test_browsers_are_told_to_stay_on_https_for_this_host_alone(house: House) -> None:
-    assert Visitor(house.app).ask("GET", "/sign-in").headers["Strict-Transport-Security"] == "max-age=31536000"
+def test_browsers_are_told_to_stay_on_https_for_this_host_alone(tenant: Tenant) -> None:
+    assert Caller(tenant.app).ask("GET", "/sign-in").headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_forms_with_passwords_wait_for_a_place_as_ever(house: House) -> None:
-    root = root_of(house.app)
-    costly = web.password_paths(house.app)
+def test_forms_with_passwords_wait_for_a_place_as_ever(tenant: Tenant) -> None:
+    root = root_of(tenant.app)
+    costly = web.password_paths(tenant.app)
 
     assert {"/sign-in", f"{root}/sign-in", "/setup", f"{root}/setup"} <= costly
     assert {path.removeprefix(root) for path in costly} == {
-        rule.rule for rule in house.app.url_map.iter_rules() if rule.endpoint in web.PASSWORD_FORMS
+        rule.rule for rule in tenant.app.url_map.iter_rules() if rule.endpoint in web.PASSWORD_FORMS
     }
 
 
@@ -155,9 +155,9 @@ def test_forms_with_passwords_wait_for_a_place_as_ever(house: House) -> None:
 def test_it_may_be_called_as_an_address_of_the_console(
     sqlite_schema_url: str, open_console: OpenConsole, root: str
 ) -> None:
-    house = House(open_console(sqlite_schema_url, PUBLIC_URL=ORIGIN + root))
+    tenant = Tenant(open_console(sqlite_schema_url, PUBLIC_URL=ORIGIN + root))
     for way in WAYS:
         for path in ("/agents", "/people", "/static/app.css", "/gibberish-xyz-123", "/openapi.json", "/profile"):
-            with ask(house.visitor("admin"), way, "GET", path) as answer:
+            with ask(tenant.caller("admin"), way, "GET", path) as answer:
                 assert answer.status_code == 200, (way, path)
-        assert ask(house.visitor("token"), way, "GET", "/api/v1/me").status_code == 200
+        assert ask(tenant.caller("token"), way, "GET", "/api/v1/me").status_code == 200

@@ -12,7 +12,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from agents_app.web import unsaved_form
 from tests.make import make_agent
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 from tests.web.conftest import Page, fields_of
 from tests.web.test_nothing_typed_is_lost import end_sessions
 from tests.web.test_session_ended import browser_of
@@ -60,9 +60,9 @@ ADDRESSES: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def sent(visitor: Visitor, **inputs: str) -> Page:
+def sent(caller: Caller, **inputs: str) -> Page:
     """The page that answers a form that was not taken."""
-    answer = visitor.ask("POST", "/agents/new", {**NEW, **LEFT, **inputs})
+    answer = caller.ask("POST", "/agents/new", {**NEW, **LEFT, **inputs})
     assert answer.status_code == 422
     return Page(answer)
 
@@ -81,7 +81,7 @@ def value(page: Page, name: str) -> Any:
 def test_an_address_is_split_into_its_inputs_and_nothing_is_saved(
     console: Flask, admin: Actor, text: str, parts: dict[str, str]
 ) -> None:
-    page = sent(Visitor(console, admin), **{"DB-host": text})
+    page = sent(Caller(console, admin), **{"DB-host": text})
 
     notice = page.root.one(id="split").text
     assert {name: value(page, name) for name in parts} == parts
@@ -95,25 +95,25 @@ def test_an_address_is_split_into_its_inputs_and_nothing_is_saved(
 
 @pytest.mark.parametrize("text", [URL, f"host=db.example.org user=reader password={SECRET}"])
 def test_an_address_in_the_user_name_is_split_too(console: Flask, admin: Actor, text: str) -> None:
-    page = sent(Visitor(console, admin), **{"DB-username": text})
+    page = sent(Caller(console, admin), **{"DB-username": text})
 
     assert (value(page, "host"), value(page, "username")) == ("db.example.org", "reader")
     assert SECRET not in page.html
 
 
 def test_an_address_in_the_impersonated_user_name_is_refused_and_not_shown(console: Flask, admin: Actor) -> None:
-    page = sent(Visitor(console, admin), connection_type="POWERBI", **{"POWERBI-impersonated_user_name": URL})
+    page = sent(Caller(console, admin), connection_type="POWERBI", **{"POWERBI-impersonated_user_name": URL})
 
     assert page.error_at("POWERBI-impersonated_user_name").startswith("This looks like an address.")
     assert SECRET not in page.html
 
 
 def test_what_was_replaced_is_said_and_the_next_sending_saves_it(console: Flask, admin: Actor) -> None:
-    visitor = Visitor(console, admin)
+    caller = Caller(console, admin)
 
-    page = sent(visitor, **{"DB-host": URL.replace("postgresql", "mysql"), "DB-port": "5432"})
+    page = sent(caller, **{"DB-host": URL.replace("postgresql", "mysql"), "DB-port": "5432"})
     shown = {f"DB-{name}": value(page, name) for name in ("dialect", "host", "port", "database", "username", "sslmode")}
-    saved = visitor.ask("POST", "/agents/new", {**NEW, **LEFT, **shown, "DB-password": SECRET})
+    saved = caller.ask("POST", "/agents/new", {**NEW, **LEFT, **shown, "DB-password": SECRET})
 
     notice = page.root.one(id="split").text
     assert "Database server MySQL (it was PostgreSQL); Host db.example.org; Port 5433 (it was 5432)" in notice
@@ -146,7 +146,7 @@ def test_every_secret_that_a_split_emptied_is_named_and_asked_for_once(console: 
 
 def test_the_password_of_an_address_that_cannot_be_read_is_not_shown_either(console: Flask, admin: Actor) -> None:
     for text in (f"postgresql://u:{SECRET}@a.example.org,b.example.org/d", f"Server=a b;Password={SECRET};c"):
-        page = sent(Visitor(console, admin), **{"DB-host": text})
+        page = sent(Caller(console, admin), **{"DB-host": text})
 
         assert SECRET not in page.html
         assert page.root.one(id="DB-host-error")
@@ -160,10 +160,10 @@ def test_an_address_that_cannot_be_read_is_refused_and_no_piece_of_it_is_saved(
     console: Flask, admin: Actor, name: str, text: str
 ) -> None:
     rest = {"DB-host": "h.example.org", "DB-database": "d", "DB-username": "u", "DB-password": "typed-0123456789"}
-    visitor = Visitor(console, admin)
+    caller = Caller(console, admin)
 
-    page = sent(visitor, **{**rest, f"DB-{name}": text})
-    again = sent(visitor, **{**rest, f"DB-{name}": value(page, name)})
+    page = sent(caller, **{**rest, f"DB-{name}": text})
+    again = sent(caller, **{**rest, f"DB-{name}": value(page, name)})
 
     for shown in (page, again):
         assert "This looks like an address, and it cannot be read." in shown.root.one(id=f"DB-{name}-error").text
@@ -173,7 +173,7 @@ def test_an_address_that_cannot_be_read_is_refused_and_no_piece_of_it_is_saved(
 
 
 def test_what_was_replaced_is_said_without_its_password(console: Flask, admin: Actor) -> None:
-    page = sent(Visitor(console, admin), **{"DB-host": URL, "DB-database": f"postgres://u:{SECRET}@h,h2/db"})
+    page = sent(Caller(console, admin), **{"DB-host": URL, "DB-database": f"postgres://u:{SECRET}@h,h2/db"})
 
     assert SECRET not in page.html
 
@@ -185,10 +185,10 @@ def test_a_stored_value_stays_as_it_is(console: Flask, admin: Actor, stored: str
         agent = session.get(Agent, agent_id)
         assert agent
         agent.connection_config = {**agent.connection_config, "database": stored}
-    visitor = Visitor(console, admin)
-    form = fields_of(Page(visitor.ask("GET", f"/agents/{agent_id}/edit")).form(f"/agents/{agent_id}/edit"))
+    caller = Caller(console, admin)
+    form = fields_of(Page(caller.ask("GET", f"/agents/{agent_id}/edit")).form(f"/agents/{agent_id}/edit"))
 
-    answer = visitor.ask("POST", f"/agents/{agent_id}/edit", {**form, "name": "Renamed"})
+    answer = caller.ask("POST", f"/agents/{agent_id}/edit", {**form, "name": "Renamed"})
 
     assert answer.status_code == 303
     with console.app_context():
@@ -197,7 +197,7 @@ def test_a_stored_value_stays_as_it_is(console: Flask, admin: Actor, stored: str
 
 
 def test_an_instance_is_said_to_need_its_port(console: Flask, admin: Actor) -> None:
-    page = sent(Visitor(console, admin), **{"DB-host": "h.example.org\\SQLEXPRESS"})
+    page = sent(Caller(console, admin), **{"DB-host": "h.example.org\\SQLEXPRESS"})
 
     assert "The instance SQLEXPRESS has no field: put its port in port." in page.root.one(id="split").text
 
@@ -206,7 +206,7 @@ def test_an_address_of_a_dataset_fills_the_ids(console: Flask, admin: Actor) -> 
     workspace, dataset = "0c0ffee0-1111-4222-8333-444455556666", "0da7a5e7-1111-4222-8333-444455556666"
     address = f"https://app.powerbi.com/groups/{workspace}/datasets/{dataset}/details"
 
-    page = sent(Visitor(console, admin), connection_type="POWERBI", **{"POWERBI-dataset_id": address})
+    page = sent(Caller(console, admin), connection_type="POWERBI", **{"POWERBI-dataset_id": address})
 
     found = [page.root.one(id=f"POWERBI-{name}")["value"] for name in ("workspace_id", "dataset_id")]
     assert found == [workspace, dataset]
@@ -214,10 +214,10 @@ def test_an_address_of_a_dataset_fills_the_ids(console: Flask, admin: Actor) -> 
 
 def test_a_stored_agent_takes_an_address_the_same_way(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin, connection_config={"password": "stored-0123456789"})
-    visitor = Visitor(console, admin)
+    caller = Caller(console, admin)
     form = {**NEW, **LEFT, "version": "1", "DB-host": URL, "DB-database": "sales", "DB-username": "reader"}
 
-    answer = visitor.ask("POST", f"/agents/{agent_id}/edit", {**form, "DB-password-act": "keep"})
+    answer = caller.ask("POST", f"/agents/{agent_id}/edit", {**form, "DB-password-act": "keep"})
 
     page = Page(answer)
     assert answer.status_code == 422

@@ -11,10 +11,10 @@ from agents_app.db import db
 from agents_app.models import Invitation, UserSession
 from agents_app.operations import agents, invitations, tokens
 from tests.make import make_agent, make_token, make_user
-from tests.security.conftest import Visitor
+from tests.security.conftest import Caller
 
 
-class House:
+class Tenant:
     """One account with everything that an address can name, made anew for each request that may use it up."""
 
     def __init__(self, app: Flask) -> None:
@@ -26,14 +26,14 @@ class House:
         self.token = make_token(app, self.admin, "write", "runtime")
         self.token_id = self._row(tokens.listing)["id"]
 
-    def visitor(self, kind: str) -> Visitor:
+    def caller(self, kind: str) -> Caller:
         """Somebody of this kind."""
         if kind == "ended":
-            visitor = Visitor(self.app, self.admin)
+            caller = Caller(self.app, self.admin)
             ends = sa.delete(UserSession).where(UserSession.user_id == self.admin.user_id)
             self._change(ends)
-            return visitor
-        return Visitor(self.app, self.people.get(kind), self.token if kind == "token" else None)
+            return caller
+        return Caller(self.app, self.people.get(kind), self.token if kind == "token" else None)
 
     def fresh(self, name: str) -> object:
         """What an address calls by this name, new."""
@@ -86,7 +86,7 @@ class House:
 
     def _foreign_session(self) -> UUID:
         somebody = make_user(self.app, "viewer", self.admin.account_id)
-        Visitor(self.app, somebody)
+        Caller(self.app, somebody)
         with db.reading() as connection:
             return connection.scalars(sa.select(UserSession.id).where(UserSession.user_id == somebody.user_id)).one()
 
