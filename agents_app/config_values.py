@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from agents_app.values import origins
-from agents_app.values.rules import ip_address
+from agents_app.values.rules import parse_ip_address
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # Segments that every program writes in the same way; "." and ".." lead to another path.
@@ -44,7 +44,7 @@ def minutes(text: str) -> timedelta:
 def address(text: str) -> tuple[str, int]:
     """An IP address and a port."""
     written, _, port = text.rpartition(":")
-    host = ip_address(written)
+    host = parse_ip_address(written)
     try:
         if host:
             return host, whole(1, 65535)(port)

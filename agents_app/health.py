@@ -4,7 +4,7 @@ import orjson
 from flask import Flask, Response
 
 from agents_app import errors
-from agents_app.operations import health, keys
+from agents_app.operations import encryption_keys, health
 
 
 def init_app(app: Flask) -> None:
@@ -23,7 +23,7 @@ def _readyz() -> Response:
     try:
         state = health.schema()
         health.require_changes()
-        wrong_key = None if state.pending else keys.wrong()
+        wrong_key = None if state.pending else encryption_keys.find_problem()
     except errors.Unavailable as error:
         return _health(503, error.code)
     if state.pending:

@@ -17,7 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from agents_app import errors, hosts
 from agents_app.config import Settings
-from agents_app.operations import events
+from agents_app.operations import event_records
 
 logger = logging.getLogger(__name__)
 
@@ -226,7 +226,7 @@ def _answer(error: Exception) -> Response:
 def _record_denial(refusal: Refusal) -> None:
     # The refusal stands, whether or not the database can take a note of it.
     with suppress(errors.ConsoleError):
-        events.record_denial(g.actor, f"{request.method} {request.endpoint}", refusal.detail)
+        event_records.record_denial(g.actor, f"{request.method} {request.endpoint}", refusal.detail)
 
 
 def _headers_for(error: errors.ConsoleError) -> dict[str, str]:

@@ -28,21 +28,21 @@ APART = {"\u304b": "\u304c", "\u0915\u0941\u0932": "\u0915\u0932", "a": "b"}
 
 @pytest.mark.parametrize(("asked", "stored"), FOUND.items())
 def test_search_reads_both_sides_alike(asked: str, stored: str) -> None:
-    assert text.folded(asked) == text.folded(stored)
+    assert text.fold_for_search(asked) == text.fold_for_search(stored)
 
 
 @pytest.mark.parametrize(("one", "other"), APART.items())
 def test_a_sign_that_is_a_letter_in_its_script_tells_words_apart(one: str, other: str) -> None:
-    assert text.folded(one) != text.folded(other)
+    assert text.fold_for_search(one) != text.fold_for_search(other)
 
 
 def test_every_letter_folds_alike_in_each_case_and_spelling_and_only_once() -> None:
     letters = [char for char in map(chr, range(0x2FFFF)) if unicodedata.category(char)[0] in "LNS" and char < "\u2e80"]
 
     for char in letters:
-        folded = text.folded(char)
+        folded = text.fold_for_search(char)
         forms = [unicodedata.normalize(form, char) for form in ("NFC", "NFD", "NFKC", "NFKD")]
-        others = {text.folded(other) for other in (*forms, char.upper(), char.lower(), char.title(), folded)}
+        others = {text.fold_for_search(other) for other in (*forms, char.upper(), char.lower(), char.title(), folded)}
         assert others == {folded}, hex(ord(char))
 
 
@@ -50,10 +50,10 @@ def test_marks_heaped_on_a_letter_cost_no_time_and_are_kept() -> None:
     heap = "a" + "\u0301\u0323" * 100_000
 
     # In order of their classes they would take minutes.
-    kept = (text.composed(heap), text.normal_text(heap), text.spellings(heap), text.folded(heap))
+    kept = (text.to_nfc(heap), text.normalise_text(heap), text.spellings(heap), text.fold_for_search(heap))
 
     assert kept == (heap, heap, [heap], heap)
 
 
 def test_what_cannot_be_seen_around_a_text_is_no_part_of_it() -> None:
-    assert text.normal_text(" \ufeffcafe\u0301\u200b\u00a0\r\n") == "caf\u00e9"
+    assert text.normalise_text(" \ufeffcafe\u0301\u200b\u00a0\r\n") == "caf\u00e9"

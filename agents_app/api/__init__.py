@@ -33,7 +33,7 @@ def _authenticate() -> None:
     # The header alone: a cookie would let any page a person visits act for them.
     sent = request.headers.get("Authorization", "")
     found = BEARER.fullmatch(sent)
-    if token_text.has_signs_around(sent):
+    if token_text.has_punctuation_around(sent):
         raise NotSignedIn(HAS_SIGNS, code="token_missing")
     if found is None and sent:
         raise NotSignedIn(MALFORMED, code="token_missing")

@@ -15,7 +15,7 @@ from agents_app import config
 from agents_app.cli.console import ConsoleCommand, say, schema_behind, warn
 from agents_app.dbtools import upgrade_to_head
 from agents_app.errors import ConfigurationError, Unavailable
-from agents_app.operations import health, keys
+from agents_app.operations import encryption_keys, health
 from agents_app.paths import ROOT
 
 ENV_FILE = ROOT / ".env"
@@ -103,7 +103,7 @@ def _missing(file: Path) -> list[str]:
 def _refuse_to_replace(missing: list[str]) -> None:
     known: list[str] = []
     with suppress(Unavailable):
-        known = keys.known_ids()
+        known = encryption_keys.known_ids()
     if "ENCRYPTION_KEYS" in missing and known:
         raise ConfigurationError(
             f"ENCRYPTION_KEYS is not set, and this database holds secrets under the key {known[0]}. Put it back."

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from agents_app.cli.console import ConsoleGroup, json_option, operator, print_json, print_table, require_keys, say
-from agents_app.operations import keys, misplaced_keys, rotation, stored_secrets
-from agents_app.operations.misplaced_keys import Misplaced
+from agents_app.operations import encryption_keys, misplaced_keys, rotation, stored_secrets
+from agents_app.operations.misplaced_keys import MisplacedKey
 from agents_app.operations.stored_secrets import KeyState
 
 STATUS_HEADINGS = ("KEY", "IN ENCRYPTION_KEYS", "FITS", "SECRETS")
@@ -38,7 +38,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         print_json({"items": [{**vars(key), "is_wrong": key.is_wrong} for key in found]})
     else:
         print_table(STATUS_HEADINGS, [_row(key) for key in found])
-    if problem := keys.wrong() or _missing(found):
+    if problem := encryption_keys.find_problem() or _missing(found):
         say(problem)
         context.exit(1)
 
@@ -75,7 +75,7 @@ def verify(context: click.Context, *, as_json: bool) -> None:
     0.1.0 took private keys in certificate fields; the output says how to remove them.
     """
     require_keys()
-    found, in_clear = stored_secrets.unreadable(), misplaced_keys.find()
+    found, in_clear = stored_secrets.list_unreadable(), misplaced_keys.find()
     if as_json:
         print_json({"items": found, "private_keys": [_shown(one) for one in in_clear]})
     if found:
@@ -128,7 +128,7 @@ def give_up(key_id: str, confirm: str | None) -> None:
     question = f"Secrets under {key_id} will never open again. Type {key_id} to go on"
     if (confirm or click.prompt(question, err=True)) != key_id:
         raise click.UsageError("That is another key. Nothing was changed.")
-    rotation.give_up(operator(), key_id)
+    rotation.forget_lost_key(operator(), key_id)
     say(f"{key_id} is given up. Name what it leaves behind with: flask secrets verify")
 
 
@@ -143,11 +143,11 @@ def _missing(found: list[KeyState]) -> str | None:
     return f"ENCRYPTION_KEYS lacks {', '.join(missing)}, which stored secrets need." if missing else None
 
 
-def _shown(one: Misplaced) -> dict[str, Any]:
+def _shown(one: MisplacedKey) -> dict[str, Any]:
     return {name: value for name, value in vars(one).items() if name != "account_id"}
 
 
-def _in_clear_row(one: Misplaced) -> tuple[object, ...]:
+def _in_clear_row(one: MisplacedKey) -> tuple[object, ...]:
     versions = ", ".join(map(str, one.versions)) or None
     return (one.agent_id, _dotted(one.pointer), "yes" if one.is_in_agent else "no", versions, one.kind, one.name)
 

@@ -11,7 +11,7 @@ from agents_app.cli.console import ConsoleCommand, base_url, require_keys, say, 
 from agents_app.config import settings
 from agents_app.db import db
 from agents_app.errors import ConfigurationError, Unavailable
-from agents_app.operations import accounts, health, keys
+from agents_app.operations import accounts, encryption_keys, health
 from agents_app.server import supervisor
 
 # What does not pass by itself.
@@ -60,7 +60,7 @@ def check_database() -> bool:
         state = health.schema()
         if state.pending:
             raise schema_behind()
-        wrong_key = keys.wrong()
+        wrong_key = encryption_keys.find_problem()
         is_empty = accounts.is_empty()
     except Unavailable as refusal:
         if refusal.code in FOR_GOOD:

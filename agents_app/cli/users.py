@@ -40,7 +40,7 @@ def invite(account: str | None, role: str | None) -> None:
     code = invitations.invite(acting(account), {"role": role})
     days = invitations.VALID_FOR.days
     say(f"One person can join by this link, within {days} days. It is not shown again.")
-    click.echo(invitations.join_link(code))
+    click.echo(invitations.join_url(code))
 
 
 @users.command("invitations")
@@ -115,10 +115,10 @@ def reset_password(account: str | None, email: str) -> None:
     Only the link goes to standard output. Whoever has it can sign in as this person.
     """
     actor = acting(account)
-    code = invitations.reset_password(actor, operations.id_of(actor, email))
+    code = invitations.make_reset_link(actor, operations.id_of(actor, email))
     days = invitations.VALID_FOR.days
     say(f"By this link {email} chooses a new password, within {days} days. It is not shown again.")
-    click.echo(invitations.reset_link(code))
+    click.echo(invitations.reset_url(code))
 
 
 def _row(person: dict[str, Any]) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import ClassVar
 
-from agents_app.values.address_rules import Reader
+from agents_app.values.address_rules import AddressReader
 from agents_app.values.fields import Schema, field_notes
 
 
@@ -17,7 +17,7 @@ class Connection(Schema):
     """The groups of fields that are folded away, by name, with their headings."""
     title_fields: ClassVar[tuple[str, ...]]
     """The fields that a list shows, the most telling first."""
-    addresses: ClassVar[Mapping[str, Reader]] = {}
+    addresses: ClassVar[Mapping[str, AddressReader]] = {}
     """The fields into which people paste a whole address, with what reads it."""
 
     @classmethod

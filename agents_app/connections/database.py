@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
-from agents_app.values.address_rules import DATABASE, HOST, Reader, host_name, plain_name
+from agents_app.values.address_rules import DATABASE, HOST, AddressReader, host_name, plain_name
 from agents_app.values.fields import field
 from agents_app.values.pem import certificates
-from agents_app.values.rules import choice, lines, secret, whole, yes_or_no
+from agents_app.values.rules import boolean, choice, list_of_lines, secret, whole_number
 
 PASSWORD_MAX = 1_024
 NO_KEY = "A private key does not belong in the field Root certificate. Paste the certificate only."
@@ -44,7 +44,7 @@ class DatabaseConnection(Connection):
     summary: ClassVar[str] = "PostgreSQL, MySQL or SQL Server, by user name and password"
     groups: ClassVar[dict[str, str]] = {"tls": "TLS", "limits": "Limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
-    addresses: ClassVar[Mapping[str, Reader]] = {"host": HOST, "database": DATABASE, "username": DATABASE}
+    addresses: ClassVar[Mapping[str, AddressReader]] = {"host": HOST, "database": DATABASE, "username": DATABASE}
 
     dialect: Annotated[Dialect, choice(Dialect)] = field(
         "Database server",
@@ -54,7 +54,7 @@ class DatabaseConnection(Connection):
         span=6,
     )
     host: Annotated[str, host_name()] = field("Host", "One host name or IP address.", destination=True, span=4)
-    port: Annotated[int | None, whole("Port", 1, 65535)] = field(
+    port: Annotated[int | None, whole_number("Port", 1, 65535)] = field(
         "Port", "Empty means the server's usual one.", default=None, destination=True, width=6
     )
     database: Annotated[str, plain_name(128)] = field("Database name", destination=True)
@@ -71,22 +71,22 @@ class DatabaseConnection(Connection):
         group="tls",
         kind="pem",
     )
-    read_only: Annotated[bool, yes_or_no()] = field(
+    read_only: Annotated[bool, boolean()] = field(
         "Read only", "Refuse statements that write.", default=True, group="limits"
     )
-    row_limit: Annotated[int, whole("Row limit", 1, 1_000_000)] = field(
+    row_limit: Annotated[int, whole_number("Row limit", 1, 1_000_000)] = field(
         "Row limit", default=1_000, group="limits", width=9
     )
-    statement_timeout_ms: Annotated[int, whole("Statement timeout", 100, 600_000)] = field(
+    statement_timeout_ms: Annotated[int, whole_number("Statement timeout", 100, 600_000)] = field(
         "Statement timeout", "In milliseconds.", default=30_000, group="limits", width=9, unit="ms"
     )
-    connect_timeout_s: Annotated[int, whole("Connect timeout", 1, 60)] = field(
+    connect_timeout_s: Annotated[int, whole_number("Connect timeout", 1, 60)] = field(
         "Connect timeout", "In seconds.", default=10, group="limits", width=9, unit="s"
     )
-    schema_allow_list: Annotated[list[str], lines(128)] = field(
+    schema_allow_list: Annotated[list[str], list_of_lines(128)] = field(
         "Allowed schemas", "One a line. Empty means all.", default=[], group="limits"
     )
-    table_allow_list: Annotated[list[str], lines(256)] = field(
+    table_allow_list: Annotated[list[str], list_of_lines(256)] = field(
         "Allowed tables", "One a line. Empty means all.", default=[], group="limits"
     )
 

@@ -8,22 +8,22 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
-from agents_app.values.address_rules import DATASET, DATASET_USER, Reader, no_dataset, plain_name
-from agents_app.values.fields import Rule, field, refuse
-from agents_app.values.pasted import naming, read_uuid, unwrapped, visible
+from agents_app.values.address_rules import DATASET, DATASET_USER, AddressReader, not_a_dataset_address, plain_name
+from agents_app.values.fields import Rule, field, refusal
+from agents_app.values.pasted import name_odd_character, read_uuid, unwrap, without_invisible
 from agents_app.values.pem import certificates, private_key
 from agents_app.values.rules import (
+    calendar_date,
     choice,
-    day,
+    generated_secret,
     is_host_name,
     is_uuid,
-    key,
-    lines,
+    list_of_lines,
     secret,
     uuid_text,
-    whole,
+    whole_number,
 )
-from agents_app.values.text import checked_text, refuse_direction_marks
+from agents_app.values.text import refuse_direction_marks, require_text
 
 SECRET_MAX = 500
 # What one executeQueries call returns at the most (Power BI REST API, limitations of Execute Queries).
@@ -53,21 +53,23 @@ CLOUD_LABELS = {Cloud.PUBLIC: "Public", Cloud.CHINA: "China", Cloud.USGOV: "US G
 
 
 def _tenant(value: object) -> str:
-    text = checked_text(value)
-    refuse_direction_marks(unwrapped(text))
-    bare = visible(unwrapped(text)).lower()
+    text = require_text(value)
+    refuse_direction_marks(unwrap(text))
+    bare = without_invisible(unwrap(text)).lower()
     if found := read_uuid(text):
         return found
     if not (is_host_name(bare) and "." in bare):
-        raise refuse(naming("Write the tenant's UUID or its domain, such as contoso.onmicrosoft.com.", bare))
+        raise refusal(
+            name_odd_character("Write the tenant's UUID or its domain, such as contoso.onmicrosoft.com.", bare)
+        )
     return bare
 
 
 def _client_secret(value: object) -> str:
-    text = str(key(SECRET_MAX, is_ascii=False).check(value))
+    text = str(generated_secret(SECRET_MAX, is_ascii=False).check(value))
     if is_uuid(text):
         # Entra answers such a value with AADSTS7000215.
-        raise refuse("This looks like the secret's ID. Paste the secret's value, which is shown once when it is made.")
+        raise refusal("This looks like the secret's ID. Paste the secret's value, which is shown once when it is made.")
     return text
 
 
@@ -78,12 +80,12 @@ class PowerBiConnection(Connection):
     summary: ClassVar[str] = "A dataset in a workspace, by service principal"
     groups: ClassVar[dict[str, str]] = {"certificate": "Certificate", "limits": "Cloud, limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
-    addresses: ClassVar[Mapping[str, Reader]] = {
+    addresses: ClassVar[Mapping[str, AddressReader]] = {
         **dict.fromkeys(("tenant_id", "workspace_id", "dataset_id"), DATASET),
         "impersonated_user_name": DATASET_USER,
     }
 
-    tenant_id: Annotated[str, no_dataset(Rule(_tenant, {"maxLength": 253}))] = field(
+    tenant_id: Annotated[str, not_a_dataset_address(Rule(_tenant, {"maxLength": 253}))] = field(
         "Tenant ID", "UUID or domain, from the overview page of Microsoft Entra.", destination=True, span=6
     )
     client_id: Annotated[str, uuid_text()] = field(
@@ -95,9 +97,9 @@ class PowerBiConnection(Connection):
     client_secret: Annotated[str | None, Rule(_client_secret, {"maxLength": SECRET_MAX, "writeOnly": True})] = field(
         "Client secret", "The secret's value, not its ID.", default=None, secret=True
     )
-    workspace_id: Annotated[str, no_dataset(uuid_text())] = field("Workspace ID", destination=True)
-    dataset_id: Annotated[str, no_dataset(uuid_text())] = field("Dataset ID", destination=True)
-    credential_expires_at: Annotated[date | None, day()] = field(
+    workspace_id: Annotated[str, not_a_dataset_address(uuid_text())] = field("Workspace ID", destination=True)
+    dataset_id: Annotated[str, not_a_dataset_address(uuid_text())] = field("Dataset ID", destination=True)
+    credential_expires_at: Annotated[date | None, calendar_date()] = field(
         "Credential expires on", "The day the secret or certificate ends, as YYYY-MM-DD.", default=None
     )
     certificate_pem: Annotated[str | None, certificates(KEY_BELONGS)] = field(
@@ -115,20 +117,20 @@ class PowerBiConnection(Connection):
     impersonated_user_name: Annotated[str | None, plain_name(254, DATASET_USER, A_USER)] = field(
         "Impersonated user name", "For datasets with row-level rules.", default=None, group="limits"
     )
-    row_limit: Annotated[int, whole("Row limit", 1, ROWS_MAX)] = field(
+    row_limit: Annotated[int, whole_number("Row limit", 1, ROWS_MAX)] = field(
         "Row limit", "Power BI returns at most 100,000 rows.", default=1_000, group="limits", width=9
     )
-    timeout_s: Annotated[int, whole("Timeout", 1, 600)] = field(
+    timeout_s: Annotated[int, whole_number("Timeout", 1, 600)] = field(
         "Timeout", "In seconds.", default=60, group="limits", width=9, unit="s"
     )
-    allowed_tables: Annotated[list[str], lines(256)] = field(
+    allowed_tables: Annotated[list[str], list_of_lines(256)] = field(
         "Allowed tables", "One a line. Empty means all.", default=[], group="limits"
     )
 
     @model_validator(mode="after")
     def _certificate_needs_itself(self) -> "PowerBiConnection":
         if self.auth_method is AuthMethod.CERTIFICATE and self.certificate_pem is None:
-            raise refuse("Paste the certificate, or sign in with a client secret.")
+            raise refusal("Paste the certificate, or sign in with a client secret.")
         return self
 
     def expires_on(self) -> date | None:

@@ -12,7 +12,7 @@ from agents_app.doctor import backup, clock, database, disk, files, migrations, 
 from agents_app.doctor.check import GROUPS, Check, ok, problem, skipped
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.models import EncryptionKey
-from agents_app.operations import keys
+from agents_app.operations import encryption_keys
 from agents_app.paths import ROOT
 
 NOT_KNOWN = "The settings do not say which database."
@@ -78,7 +78,7 @@ def _keys_fit(connection: Connection, settings: Settings, wrong: config.Wrong) -
         yield skipped(code, "ENCRYPTION_KEYS cannot be used.")
     elif not sa.inspect(connection).has_table(EncryptionKey.__tablename__):
         yield skipped(code, "The database has no tables of this release yet.")
-    elif sentence := keys.wrong_in(connection, Keyring(parse_keys(str(settings.encryption_keys)))):
+    elif sentence := encryption_keys.find_problem_in(connection, Keyring(parse_keys(str(settings.encryption_keys)))):
         yield problem(
             code, sentence, "Put the old key back into ENCRYPTION_KEYS. If it is lost: flask secrets give-up KEY"
         )

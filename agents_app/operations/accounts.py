@@ -15,12 +15,12 @@ from agents_app.config import settings
 from agents_app.db import db, lock_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, User
-from agents_app.operations import events, form_keys, keys, passwords, sessions, users
+from agents_app.operations import encryption_keys, event_records, form_keys, passwords, sessions, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.users import AccountName, AccountValues
 from agents_app.values.choices import Door, Role
 from agents_app.values.fields import parse
-from agents_app.values.text import composed, normal_text, spellings
+from agents_app.values.text import normalise_text, spellings, to_nfc
 
 SET_UP = "This console is set up already. Sign in instead."
 
@@ -104,7 +104,7 @@ def rename(actor: Actor, values: Mapping[str, Any]) -> bool:
         other = sa.update(Account).where(Account.id == actor.account_id, Account.name.not_in(spellings(name)))
         if session.execute(other.values(name=name).returning(Account.id)).one_or_none() is None:
             return False
-        events.record(session, actor, "account.renamed", ("account", actor.account_id, name))
+        event_records.add(session, actor, "account.renamed", ("account", actor.account_id, name))
     return True
 
 
@@ -116,10 +116,10 @@ def delete(actor: Actor, typed_name: str) -> None:
         if account is None:
             raise NotFound("Somebody else deleted this account just now.")
         users.keep_apart(session, actor)
-        if normal_text(typed_name) != composed(account.name):
+        if normalise_text(typed_name) != to_nfc(account.name):
             raise InvalidInput([("/name", f"Type the account's name, {account.name}, to delete it.")])
         session.execute(sa.delete(Account).where(Account.id == actor.account_id))
-        events.record_deleted_account(session, actor, account.name)
+        event_records.add_account_deletion(session, actor, account.name)
 
 
 def listing() -> list[dict[str, Any]]:
@@ -140,8 +140,8 @@ def terminal_actor(operator: str, account: str | None) -> Actor:
     accounts = listing()
     if not accounts:
         raise NotFound("There is no account yet. Make one with: flask accounts create")
-    wanted = account and composed(account)
-    matching = [row for row in accounts if wanted is None or wanted in (str(row["id"]), composed(row["name"]))]
+    wanted = account and to_nfc(account)
+    matching = [row for row in accounts if wanted is None or wanted in (str(row["id"]), to_nfc(row["name"]))]
     if len(matching) != 1:
         names = ", ".join(row["name"] for row in accounts)
         problem = f"No account is called {account}." if account and not matching else "Say which account is meant."
@@ -171,9 +171,9 @@ def _add(
     session.flush()
     session.add(user)
     session.flush()
-    keys.keyring_for_writing(session)
+    encryption_keys.ensure_keyring(session)
     actor = Actor(account.id, user.name, door, user_id=user.id, address=address, request_id=request_id)
-    events.record(session, actor, "account.created", ("account", account.id, account.name))
+    event_records.add(session, actor, "account.created", ("account", account.id, account.name))
     return user
 
 

@@ -55,7 +55,7 @@ class Past:
     later: list[Change]
 
 
-def since(actor: Actor, agent_id: UUID, version: int) -> Past:
+def changes_since(actor: Actor, agent_id: UUID, version: int) -> Past:
     """What the agent was at this version, and the changes after it, in order. Raises Forbidden."""
     actor.require("agents.read")
     number = min(max(version, 0), VERSION_MAX)
@@ -69,7 +69,7 @@ def since(actor: Actor, agent_id: UUID, version: int) -> Past:
     return Past(values, secrets, [_change(row) for row in rows])
 
 
-def deletion(actor: Actor, agent_id: UUID) -> tuple[str, Change] | None:
+def find_deletion(actor: Actor, agent_id: UUID) -> tuple[str, Change] | None:
     """The name of an agent that was deleted, with who did it and when; None where it was not. Raises Forbidden."""
     actor.require("agents.read")
     mine = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)

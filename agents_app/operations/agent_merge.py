@@ -10,7 +10,7 @@ from typing import Any
 from agents_app.connections import TYPES
 from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS, AgentValues
 from agents_app.values.choices import ConnectionType
-from agents_app.values.fields import normal
+from agents_app.values.fields import normalise
 
 TYPE = "/connection_type"
 CONNECTION = "/connection"
@@ -36,7 +36,7 @@ class Merge:
 
 def facts(values: Mapping[str, Any], secrets: Mapping[str, str | None]) -> Facts:
     """What can be compared of these values; `secrets` says by JSON pointer what is known of each secret."""
-    found: Facts = {f"/{name}": normal(AgentValues, name, values.get(name)) for name in FIELDS}
+    found: Facts = {f"/{name}": normalise(AgentValues, name, values.get(name)) for name in FIELDS}
     found[API_KEY] = secrets.get(API_KEY)
     if found[TYPE] not in list(ConnectionType):
         return found
@@ -44,7 +44,7 @@ def facts(values: Mapping[str, Any], secrets: Mapping[str, str | None]) -> Facts
     for name in model.model_fields:
         pointer = f"/{CONFIG}/{name}"
         is_secret = name in model.secret_names()
-        found[pointer] = secrets.get(pointer) if is_secret else normal(model, name, config.get(name))
+        found[pointer] = secrets.get(pointer) if is_secret else normalise(model, name, config.get(name))
     return found
 
 

@@ -14,7 +14,7 @@ from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.errors import NotFound
 from agents_app.models import Agent, AgentVersion, User
-from agents_app.operations import secrets
+from agents_app.operations import agent_secrets
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
@@ -126,16 +126,17 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
 
 def _present(row: AnyRow, account_id: UUID) -> dict[str, Any]:
     shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
-    config = secrets.shown_config(row.connection_type, row.connection_config)
+    config = agent_secrets.shown_config(row.connection_type, row.connection_config)
     return shown | {CONFIG: config, "secrets_set": _secrets_set(row, account_id)}
 
 
 def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
-    keyring, sealed = settings().keys.encryption, secrets.stored(row.api_key, row.connection_config)
+    keyring, sealed = settings().keys.encryption, agent_secrets.encrypted_values(row.api_key, row.connection_config)
     readable = {
-        pointer: secrets.opens(keyring, account_id, row.id, pointer, value) for pointer, value in sealed.items()
+        pointer: agent_secrets.can_decrypt(keyring, account_id, row.id, pointer, value)
+        for pointer, value in sealed.items()
     }
-    facts = secrets.shown_facts(sealed, row.secret_facts)
+    facts = agent_secrets.shown_facts(sealed, row.secret_facts)
     return {pointer: {**fact, "readable": readable.get(pointer, False)} for pointer, fact in facts.items()}
 
 

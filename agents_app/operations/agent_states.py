@@ -6,12 +6,12 @@ from typing import Any
 
 from agents_app.connections import TYPES
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import secrets, snapshots
-from agents_app.operations.secrets import Secrets
+from agents_app.operations import agent_secrets, snapshots
+from agents_app.operations.agent_secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.values.choices import AgentStatus, ConnectionType
 from agents_app.values.pem import without_private_keys
-from agents_app.values.text import folded
+from agents_app.values.text import fold_for_search
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def of_agent(agent: Agent) -> State:
     """The state of a stored agent."""
     fields = {name: getattr(agent, name) for name in schema.FIELDS}
     config = agent.connection_config
-    sealed = secrets.stored(agent.api_key, config)
+    sealed = agent_secrets.encrypted_values(agent.api_key, config)
     return State(
         {**fields, "connection_type": ConnectionType(agent.connection_type).value},
         # What only a newer release knows stays when this one enables, disables or deletes the agent beside it.
-        secrets.public_config(config) | secrets.complete_config(agent.connection_type, config),
+        agent_secrets.public_config(config) | agent_secrets.complete_config(agent.connection_type, config),
         Secrets(sealed, dict(agent.secret_facts), {}),
         agent.credential_expires_at,
         AgentStatus(agent.status),
@@ -76,5 +76,5 @@ def search_text(state: State) -> str:
     declaration = TYPES[ConnectionType(state.fields["connection_type"])]
     names = [state.fields["name"], state.fields["description"], state.fields["model_type"]]
     titles = [str(state.config.get(name) or "") for name in declaration.title_fields]
-    spelled = [line for text in (*names, *titles) if text for line in (text.casefold(), folded(text))]
+    spelled = [line for text in (*names, *titles) if text for line in (text.casefold(), fold_for_search(text))]
     return "\n" + "\n".join(dict.fromkeys(spelled))

@@ -13,21 +13,21 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, User
+from agents_app.operations import agent_secrets, encryption_keys, event_records, idempotency, snapshots
 from agents_app.operations import agent_states as states
-from agents_app.operations import events, idempotency, keys, secrets, snapshots
+from agents_app.operations.agent_secrets import Secrets
 from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
-from agents_app.operations.secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.values import limits
 from agents_app.values.choices import AgentStatus
-from agents_app.values.text import composed, sort_key
+from agents_app.values.text import sort_key, to_nfc
 
 # The version that a caller has seen, or any of several.
 Versions = int | Collection[int]
 
 NO_AGENT = "There is no agent with this id."
-NOTHING = Secrets({}, {}, {})
+NO_SECRETS = Secrets({}, {}, {})
 
 
 def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None = None) -> tuple[UUID, bool]:
@@ -37,17 +37,17 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
     was changed or deleted since, or its public content is another. Raises Forbidden, InvalidInput, Conflict.
     """
     actor.require("agents.create")
-    draft = schema.new(values)
+    draft = schema.draft_of_new(values)
     agent_id = idempotency.id_for(actor, idempotency_key) if idempotency_key else uuid.uuid4()
     try:
         with db.transaction() as session:
-            keyring = keys.keyring_for_writing(session)
-            sealed = secrets.change(keyring, actor, agent_id, draft, NOTHING)
+            keyring = encryption_keys.ensure_keyring(session)
+            sealed = agent_secrets.merge(keyring, actor, agent_id, draft, NO_SECRETS)
             _write(session, actor, "agent.created", Agent(id=agent_id), states.of_draft(draft, sealed))
     except Conflict as failed:
         if idempotency_key is None:
             raise
-        idempotency.check_repeated(actor, agent_id, idempotency.made(draft), failed)
+        idempotency.check_repeated(actor, agent_id, idempotency.was_created_from(draft), failed)
         return agent_id, False
     return agent_id, True
 
@@ -61,10 +61,10 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Ve
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
         old = states.of_agent(agent)
-        draft = schema.changed({**old.fields, schema.CONFIG: old.config}, changes)
-        secrets.check_destination(draft, agent.connection_type, old.config, old.secrets)
-        keyring = keys.keyring_for_writing(session)
-        sealed = secrets.change(keyring, actor, agent_id, draft, old.secrets)
+        draft = schema.draft_of_changed({**old.fields, schema.CONFIG: old.config}, changes)
+        agent_secrets.check_destination(draft, agent.connection_type, old.config, old.secrets)
+        keyring = encryption_keys.ensure_keyring(session)
+        sealed = agent_secrets.merge(keyring, actor, agent_id, draft, old.secrets)
         state = replace(states.of_draft(draft, sealed), status=old.status, reason=old.reason)
         is_changed = bool(sealed.changes) or state.snapshot() != old.snapshot()
         if is_changed:
@@ -86,7 +86,7 @@ def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> t
     except Conflict as failed:
         if idempotency_key is None:
             raise
-        idempotency.check_repeated(actor, copy_id, idempotency.copied(agent_id), failed)
+        idempotency.check_repeated(actor, copy_id, idempotency.was_copied_from(agent_id), failed)
         return copy_id, False
     return copy_id, True
 
@@ -144,19 +144,19 @@ def _set_status(
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
         old = states.of_agent(agent)
-        if (old.status, composed(old.reason or "")) == (status, reason or ""):
+        if (old.status, to_nfc(old.reason or "")) == (status, reason or ""):
             return None
         _write(session, actor, action, agent, replace(old, status=status, reason=reason))
     return old
 
 
 def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) -> None:
-    keyring, old = keys.keyring_for_writing(session), states.of_agent(original)
-    clear = secrets.reveal(keyring, actor.account_id, original.id, old.secrets.sealed)
+    keyring, old = encryption_keys.ensure_keyring(session), states.of_agent(original)
+    clear = agent_secrets.decrypt(keyring, actor.account_id, original.id, old.secrets.sealed)
     name = f"Copy of {old.fields['name']}"[: limits.NAME].rstrip()
-    config = secrets.shown_config(original.connection_type, old.config)
+    config = agent_secrets.shown_config(original.connection_type, old.config)
     draft = schema.Draft({**old.fields, "name": name}, config, dict(clear), old.expires_on)
-    sealed = secrets.change(keyring, actor, copy.id, draft, NOTHING)
+    sealed = agent_secrets.merge(keyring, actor, copy.id, draft, NO_SECRETS)
     session.expunge(original)  # where the key made the original, the database refuses its id
     _write(session, actor, "agent.cloned", copy, states.of_draft(draft, sealed), cloned_from=str(original.id))
 
@@ -181,7 +181,7 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
     session.flush()
     changes = _changes(before, state) | details
     session.add(_version(actor, action, agent, state, changes))
-    events.record(session, actor, action, ("agent", agent.id, agent.name), version=agent.version, **details)
+    event_records.add(session, actor, action, ("agent", agent.id, agent.name), version=agent.version, **details)
 
 
 def _version(actor: Actor, action: str, agent: Agent, state: State, changes: dict[str, Any]) -> AgentVersion:

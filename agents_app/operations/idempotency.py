@@ -24,7 +24,7 @@ def id_for(actor: Actor, key: str) -> UUID:
     return uuid.uuid5(actor.account_id, key)
 
 
-def made(draft: Draft) -> IsSame:
+def was_created_from(draft: Draft) -> IsSame:
     """Whether a first version was made of this draft. Values of secrets are not compared: that would answer guesses.
 
     Which secrets are set is public.
@@ -33,12 +33,12 @@ def made(draft: Draft) -> IsSame:
 
     def is_same(first: AnyRow) -> bool:
         has_secrets = first.snapshot.get("secrets", []) == sent
-        return first.action == "agent.created" and has_secrets and snapshots.records(first.snapshot, draft)
+        return first.action == "agent.created" and has_secrets and snapshots.matches(first.snapshot, draft)
 
     return is_same
 
 
-def copied(original_id: UUID) -> IsSame:
+def was_copied_from(original_id: UUID) -> IsSame:
     """Whether a first version is a copy of this agent."""
     return lambda first: first.action == "agent.cloned" and first.changes.get("cloned_from") == str(original_id)
 

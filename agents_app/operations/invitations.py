@@ -12,9 +12,9 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, Invitation, User
-from agents_app.operations import events, form_keys, passwords, sessions, users
+from agents_app.operations import event_records, form_keys, passwords, sessions, users
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.users import PasswordValues, PersonValues, RoleValues
+from agents_app.schemas.users import PasswordValues, RoleValues, UserValues
 from agents_app.values.choices import Door, Role
 from agents_app.values.fields import parse
 from agents_app.values.text import spellings
@@ -38,11 +38,11 @@ def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> s
         code = _code_again(session, actor, role, None, key)
         if code is None:
             code = _add(session, actor, role, None, key)
-            events.record(session, actor, "user.invited", role=role.value)
+            event_records.add(session, actor, "user.invited", role=role.value)
     return code
 
 
-def reset_password(actor: Actor, user_id: UUID, key: str | None = None) -> str:
+def make_reset_link(actor: Actor, user_id: UUID, key: str | None = None) -> str:
     """Make a link by which a person chooses a new password; answers its code. The key is as for `invite`.
 
     Raises Forbidden, NotFound, Conflict (deactivated), Repeated.
@@ -57,16 +57,16 @@ def reset_password(actor: Actor, user_id: UUID, key: str | None = None) -> str:
         if code is None:
             users.end_links(session, Invitation.user_id == user_id)
             code = _add(session, actor, user.role, user_id, key)
-            events.record(session, actor, "user.reset_link_made", ("user", user.id, user.name))
+            event_records.add(session, actor, "user.reset_link_made", ("user", user.id, user.name))
     return code
 
 
-def join_link(code: str) -> str:
+def join_url(code: str) -> str:
     """The address at which somebody joins."""
     return f"{settings().base_url}/join?code={code}"
 
 
-def reset_link(code: str) -> str:
+def reset_url(code: str) -> str:
     """The address at which a person chooses a new password."""
     return f"{settings().base_url}/reset?code={code}"
 
@@ -88,10 +88,10 @@ def withdraw(actor: Actor, invitation_id: UUID) -> None:
         if session.scalar(mine.with_for_update()) is None:
             raise NotFound("There is no open invitation with this id.")
         users.end_links(session, Invitation.id == invitation_id)
-        events.record(session, actor, "user.invitation_withdrawn")
+        event_records.add(session, actor, "user.invitation_withdrawn")
 
 
-def look_up(code: str) -> dict[str, Any]:
+def read_link(code: str) -> dict[str, Any]:
     """What a link is for: account_name, role, and the person's name and email (None to join). Raises NotFound."""
     shown = sa.select(Invitation.role, Account.name.label("account_name"), User.name, User.email)
     joined = shown.join(Account, Account.id == Invitation.account_id).outerjoin(User, User.id == Invitation.user_id)
@@ -144,14 +144,14 @@ def _use(
     session_id = form_keys.code("session by link", code, key or form_keys.new())
 
     def start() -> str:
-        look_up(code)  # before a password is hashed, which costs: strangers without a link get a cheap refusal
+        read_link(code)  # before a password is hashed, which costs: strangers without a link get a cheap refusal
         return act(code, values, session_id=session_id, **visitor)
 
     return sessions.start_once(session_id, values, visitor["address"], start)
 
 
 def _join(code: str, values: Mapping[str, Any], **visitor: Any) -> str:
-    checked = parse(PersonValues, values)
+    checked = parse(UserValues, values)
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         invitation = _take(session, code, to_join=True)
@@ -171,7 +171,7 @@ def _join(code: str, values: Mapping[str, Any], **visitor: Any) -> str:
 
 
 def _choose_password(code: str, values: Mapping[str, Any], **visitor: Any) -> str:
-    link = look_up(code)
+    link = read_link(code)
     if link["email"] is None:
         raise NotFound(GONE)
     checked = parse(PasswordValues, values, link)
@@ -242,4 +242,4 @@ def _take(session: Session, code: str, *, to_join: bool) -> Invitation:
 
 def _record(session: Session, user: User, action: str, address: str, request_id: str | None) -> None:
     actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, address=address, request_id=request_id)
-    events.record(session, actor, action, ("user", user.id, user.name))
+    event_records.add(session, actor, action, ("user", user.id, user.name))

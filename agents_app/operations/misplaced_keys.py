@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from agents_app.db import db
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import events, secrets
+from agents_app.operations import agent_secrets, event_records
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.values.choices import Door
@@ -24,7 +24,7 @@ MARK = "-----"
 
 
 @dataclass
-class Misplaced:
+class MisplacedKey:
     """A public member of one agent that holds a private key: now, or in versions of its history."""
 
     agent_id: UUID
@@ -48,14 +48,14 @@ class _Place:
     config: Any
 
 
-def find() -> list[Misplaced]:
+def find() -> list[MisplacedKey]:
     """Every member that holds a private key, in all accounts, deleted agents included."""
-    found: dict[tuple[UUID, str], Misplaced] = {}
+    found: dict[tuple[UUID, str], MisplacedKey] = {}
     for place in chain(_agents(), _versions()):
         kind = "deleted agent" if place.is_deleted else "agent"
         for name in _members(place.config):
             pointer = f"/{CONFIG}/{name}"
-            new = Misplaced(place.agent_id, place.account_id, place.name, pointer, kind)
+            new = MisplacedKey(place.agent_id, place.account_id, place.name, pointer, kind)
             one = found.setdefault((place.agent_id, pointer), new)
             if place.version is None:
                 one.is_in_agent = True
@@ -64,7 +64,7 @@ def find() -> list[Misplaced]:
     return list(found.values())
 
 
-def remove(operator: str, found: Sequence[Misplaced]) -> None:
+def remove(operator: str, found: Sequence[MisplacedKey]) -> None:
     """Cut these private keys out of agents and versions, whose numbers stay; each agent has an event of it."""
     for one in found:
         # The agent's own row goes with the first versions, or alone where no version is concerned.
@@ -73,7 +73,7 @@ def remove(operator: str, found: Sequence[Misplaced]) -> None:
                 _remove(session, operator, one, one.versions[begin : begin + BATCH])
 
 
-def _remove(session: Session, operator: str, one: Misplaced, numbers: list[int]) -> None:
+def _remove(session: Session, operator: str, one: MisplacedKey, numbers: list[int]) -> None:
     agent = session.get(Agent, one.agent_id, with_for_update=True)
     is_changed = agent is not None and _members(agent.connection_config) != []
     if agent is not None and is_changed:
@@ -86,12 +86,12 @@ def _remove(session: Session, operator: str, one: Misplaced, numbers: list[int])
         row.snapshot = {**row.snapshot, CONFIG: without_private_keys(row.snapshot[CONFIG])}
     if is_changed or rows:
         actor, target = Actor(one.account_id, operator, Door.TERMINAL), ("agent", one.agent_id, one.name)
-        events.record(session, actor, "secrets.private_key_removed", target, versions=len(rows))
+        event_records.add(session, actor, "secrets.private_key_removed", target, versions=len(rows))
 
 
 def _members(config: Any) -> list[str]:
     """The public members of a stored configuration that hold a private key."""
-    return [name for name, value in secrets.public_config(config).items() if without_private_keys(value) != value]
+    return [name for name, value in agent_secrets.public_config(config).items() if without_private_keys(value) != value]
 
 
 def _agents() -> Iterator[_Place]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.models import AgentVersion, Event, Invitation, LoginAttempt, UserSession
-from agents_app.operations import events
+from agents_app.operations import event_records
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Door
 
@@ -67,7 +67,7 @@ def _tell(session: Session, accounts: Counter[Any], name: str, operator: str) ->
     for account_id, number in accounts.items():
         if account_id is not None:
             actor = Actor(account_id, operator, Door.TERMINAL)
-            events.record(session, actor, "account.purged", what=name, number=number)
+            event_records.add(session, actor, "account.purged", what=name, number=number)
 
 
 def _past() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:

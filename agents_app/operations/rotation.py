@@ -13,7 +13,7 @@ from agents_app.db import db
 from agents_app.encryption import FORMAT, CannotDecrypt, key_id_of
 from agents_app.errors import Conflict, NotFound, Unavailable
 from agents_app.models import Account, Agent, AgentVersion, EncryptionKey
-from agents_app.operations import events, keys, secrets, snapshots, stored_secrets
+from agents_app.operations import agent_secrets, encryption_keys, event_records, snapshots, stored_secrets
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Door
 
@@ -24,21 +24,21 @@ TRIES = 5
 
 
 @dataclass
-class Outcome:
+class RotationResult:
     """What a rotation did: how many secrets of each account it moved, and how many it could not open."""
 
     moved: Counter[UUID] = field(default_factory=Counter)
     unreadable: int = 0
 
 
-def rotate(operator: str, tell: Callable[[int], None]) -> Outcome:
+def rotate(operator: str, tell: Callable[[int], None]) -> RotationResult:
     """Encrypt every secret anew under the first key; what cannot be opened is left and counted.
 
     Safe beside writers and to be killed and called again: every row is moved by itself, under its lock. `tell` hears
     the number of rows done. Old keys that nothing needs any more are forgotten at the end. Raises Unavailable.
     """
     with db.transaction() as session:
-        keys.keyring_for_writing(session)
+        encryption_keys.ensure_keyring(session)
     outcome = _pass(tell)
     for _ in range(1, PASSES):
         # An agent that was undeleted meanwhile may have gone past us, or somebody wrote under an old key.
@@ -52,12 +52,12 @@ def rotate(operator: str, tell: Callable[[int], None]) -> Outcome:
     return outcome
 
 
-def give_up(operator: str, key_id: str) -> None:
+def forget_lost_key(operator: str, key_id: str) -> None:
     """Forget a key that is lost, so that the console writes again; what only it opens must be typed again.
 
     Raises NotFound, and Conflict where the key is here.
     """
-    fits = keys.fitting()
+    fits = encryption_keys.compare_known_keys()
     if key_id not in fits:
         raise NotFound(f"Nothing was encrypted with a key called {key_id}.")
     if fits[key_id]:
@@ -65,19 +65,19 @@ def give_up(operator: str, key_id: str) -> None:
     with db.transaction() as session:
         session.execute(sa.delete(EncryptionKey).where(EncryptionKey.key_id == key_id))
         for account_id in session.scalars(sa.select(Account.id).with_for_update(read=True, key_share=True)):
-            events.record(session, Actor(account_id, operator, Door.TERMINAL), "secrets.key_given_up", key=key_id)
+            event_records.add(session, Actor(account_id, operator, Door.TERMINAL), "secrets.key_given_up", key=key_id)
 
 
-def _pass(tell: Callable[[int], None]) -> Outcome:
-    outcome, first_id = Outcome(), settings().keys.encryption.first_id
-    for done, holder in enumerate(stored_secrets.holders(), start=1):
+def _pass(tell: Callable[[int], None]) -> RotationResult:
+    outcome, first_id = RotationResult(), settings().keys.encryption.first_id
+    for done, holder in enumerate(stored_secrets.secret_rows(), start=1):
         if any(key_id_of(value) != first_id for value in holder.sealed.values()):
             _move(holder, outcome)
         tell(done)
     return outcome
 
 
-def _move(holder: stored_secrets.Holder, outcome: Outcome) -> None:
+def _move(holder: stored_secrets.SecretRow, outcome: RotationResult) -> None:
     for left in reversed(range(TRIES)):
         try:
             _move_once(holder, outcome)
@@ -88,7 +88,7 @@ def _move(holder: stored_secrets.Holder, outcome: Outcome) -> None:
                 raise
 
 
-def _move_once(holder: stored_secrets.Holder, outcome: Outcome) -> None:
+def _move_once(holder: stored_secrets.SecretRow, outcome: RotationResult) -> None:
     keyring, moved, unreadable = settings().keys.encryption, 0, 0
     with db.transaction() as session:
         row = _locked(session, holder)
@@ -97,11 +97,11 @@ def _move_once(holder: stored_secrets.Holder, outcome: Outcome) -> None:
             if key_id_of(value) == keyring.first_id:
                 continue
             try:
-                clear = secrets.reveal_one(keyring, holder.account_id, holder.agent_id, pointer, value)
+                clear = agent_secrets.decrypt_one(keyring, holder.account_id, holder.agent_id, pointer, value)
             except CannotDecrypt:
                 unreadable += 1
                 continue
-            sealed[pointer] = secrets.seal_one(keyring, holder.account_id, holder.agent_id, pointer, clear)
+            sealed[pointer] = agent_secrets.encrypt_one(keyring, holder.account_id, holder.agent_id, pointer, clear)
             moved += 1
         if row is not None and moved:
             _store(session, row, sealed)
@@ -109,7 +109,7 @@ def _move_once(holder: stored_secrets.Holder, outcome: Outcome) -> None:
     outcome.unreadable += unreadable
 
 
-def _locked(session: Session, holder: stored_secrets.Holder) -> Agent | AgentVersion | None:
+def _locked(session: Session, holder: stored_secrets.SecretRow) -> Agent | AgentVersion | None:
     if holder.kind == "agent":
         return session.get(Agent, holder.agent_id, with_for_update=True)
     return session.get(AgentVersion, (holder.agent_id, holder.version), with_for_update=True)
@@ -117,8 +117,8 @@ def _locked(session: Session, holder: stored_secrets.Holder) -> Agent | AgentVer
 
 def _sealed(row: Agent | AgentVersion) -> Mapping[str, str]:
     if isinstance(row, Agent):
-        return secrets.stored(row.api_key, row.connection_config)
-    return snapshots.sealed(row.kept_secrets) or {}
+        return agent_secrets.encrypted_values(row.api_key, row.connection_config)
+    return snapshots.encrypted_values(row.kept_secrets) or {}
 
 
 def _store(session: Session, row: Agent | AgentVersion, sealed: dict[str, str]) -> None:
@@ -127,19 +127,19 @@ def _store(session: Session, row: Agent | AgentVersion, sealed: dict[str, str]) 
         if row.kept_secrets is not None:
             row.kept_secrets = {**row.kept_secrets, "sealed": sealed}
         return
-    moved = secrets.Secrets(sealed, {}, {})
+    moved = agent_secrets.Secrets(sealed, {}, {})
     config = moved.config(row.connection_config)
     change = sa.update(Agent).where(Agent.id == row.id).values(api_key=moved.api_key, connection_config=config)
     session.execute(change.execution_options(synchronize_session=False))
 
 
-def _record(operator: str, outcome: Outcome) -> None:
+def _record(operator: str, outcome: RotationResult) -> None:
     first_id = settings().keys.encryption.first_id
     touched = sa.select(Account.id).where(Account.id.in_(outcome.moved)).with_for_update(read=True, key_share=True)
     with db.transaction() as session:
         for account_id in session.scalars(touched):
             actor = Actor(account_id, operator, Door.TERMINAL)
-            events.record(session, actor, "secrets.rotated", moved=outcome.moved[account_id], key=first_id)
+            event_records.add(session, actor, "secrets.rotated", moved=outcome.moved[account_id], key=first_id)
 
 
 def _forget_unused_keys() -> None:
@@ -155,7 +155,7 @@ def _forget_unused_keys() -> None:
 def _is_needed(key_id: str) -> sa.ColumnElement[bool]:
     # One condition, so that a secret that moves between the two tables is seen in one of them.
     begin = f"{FORMAT}:{key_id}:"
-    leaf = f'"{secrets.SEALED}": "{begin}'
+    leaf = f'"{agent_secrets.ENCRYPTED}": "{begin}'
     config, kept = sa.cast(Agent.connection_config, sa.Text), sa.cast(AgentVersion.kept_secrets["sealed"], sa.Text)
     in_agent = Agent.api_key.startswith(begin, autoescape=True) | config.contains(leaf, autoescape=True)
     in_kept = kept.contains(f'"{begin}', autoescape=True)

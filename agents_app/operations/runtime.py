@@ -11,7 +11,7 @@ from agents_app.config import settings
 from agents_app.db import db
 from agents_app.errors import Forbidden, NotFound
 from agents_app.models import Agent
-from agents_app.operations import events, secrets
+from agents_app.operations import agent_secrets, event_records
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS
@@ -45,19 +45,19 @@ def fetch(actor: Actor, agent_id: UUID, known: Container[int] = ()) -> dict[str,
         return int(row.version)
     answer = _working_configuration(actor, row)
     with db.transaction() as session:
-        events.record(session, actor, "agent.fetched", ("agent", row.id, row.name), version=row.version)
+        event_records.add(session, actor, "agent.fetched", ("agent", row.id, row.name), version=row.version)
     return answer
 
 
 def _working_configuration(actor: Actor, row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    sealed = secrets.stored(row.api_key, row.connection_config)
-    clear = secrets.reveal(settings().keys.encryption, actor.account_id, row.id, sealed)
+    sealed = agent_secrets.encrypted_values(row.api_key, row.connection_config)
+    clear = agent_secrets.decrypt(settings().keys.encryption, actor.account_id, row.id, sealed)
     leaves = {pointer.rpartition("/")[2]: value for pointer, value in clear.items() if pointer != API_KEY}
     return {
         "id": row.id,
         "version": row.version,
         **{name: row._mapping[name] for name in FIELDS},
         "api_key": clear.get(API_KEY),
-        CONFIG: {**secrets.complete_config(row.connection_type, row.connection_config), **leaves},
+        CONFIG: {**agent_secrets.complete_config(row.connection_type, row.connection_config), **leaves},
         "updated_at": row.updated_at,
     }

@@ -15,9 +15,9 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, NotFound, NotSignedIn, Unavailable
 from agents_app.models import Account, User, UserSession
-from agents_app.operations import events, form_keys, guesses, passwords
+from agents_app.operations import event_records, form_keys, login_attempts, passwords
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.users import email_spellings, normal_email
+from agents_app.schemas.users import email_spellings, normalise_email
 from agents_app.values.choices import Door, Role
 
 # How much older than the truth "last seen" may be: one write a minute, not one a request.
@@ -52,17 +52,17 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
     """
     # What no database takes is in nobody's address.
     typed = email[:1_000].replace("\0", "?").encode(errors="replace").decode()
-    email = normal_email(typed)
-    attempt_id = guesses.count(email, address)
+    email = normalise_email(typed)
+    attempt_id = login_attempts.record_or_refuse(email, address)
     with db.reading() as connection:
         theirs = sa.select(User.id, User.password_hash).where(User.email.in_(email_spellings(typed)))
         row = connection.execute(theirs.order_by((User.email == email).desc()).limit(1)).one_or_none()
     # Outside of any transaction: this takes tens of milliseconds, also for an unknown address.
-    if not passwords.is_right(row.password_hash if row else None, password) or row is None:
+    if not passwords.is_correct(row.password_hash if row else None, password) or row is None:
         with db.transaction() as session:
-            events.record_anonymous(session, "user.sign_in_failed", address=address, request_id=request_id)
+            event_records.add_anonymous(session, "user.sign_in_failed", address=address, request_id=request_id)
         raise NotSignedIn(WRONG)
-    upgraded = passwords.hash_password(password) if passwords.is_outdated(row.password_hash) else row.password_hash
+    upgraded = passwords.hash_password(password) if passwords.needs_rehash(row.password_hash) else row.password_hash
     with db.transaction() as session:
         # Under the person's lock: a password that is changed at this moment ends this session too, or keeps it out.
         user = session.get(User, row.id, with_for_update={"key_share": True})
@@ -70,7 +70,7 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
             raise NotSignedIn(WRONG)
         if not user.is_active:
             raise NotSignedIn("This person is deactivated. An admin can change that.")
-        guesses.forget(session, attempt_id)
+        login_attempts.remove(session, attempt_id)
         user.password_hash = upgraded
         return start(session, user, address=address, user_agent=user_agent, request_id=request_id)
 
@@ -99,7 +99,7 @@ def start(
         )
     )
     actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, address=address, request_id=request_id)
-    events.record(session, actor, "user.signed_in", ("user", user.id, user.name))
+    event_records.add(session, actor, "user.signed_in", ("user", user.id, user.name))
     return session_id
 
 
@@ -116,7 +116,7 @@ def start_once(session_id: str, values: Mapping[str, Any], address: str, start: 
         return session_id
 
 
-def actor_for(session_id: str, *, address: str | None, request_id: str | None) -> Actor:
+def authenticate(session_id: str, *, address: str | None, request_id: str | None) -> Actor:
     """Who the cookie's session belongs to. Raises NotSignedIn when it ended, expired, or its person was deactivated."""
     moment = now()
     idle_since = moment - settings().session_idle
@@ -146,7 +146,7 @@ def sign_out(actor: Actor, session_id: str) -> None:
         session.execute(
             sa.delete(UserSession).where(UserSession.digest == digest(session_id), UserSession.user_id == actor.user_id)
         )
-        events.record(session, actor, "user.signed_out")
+        event_records.add(session, actor, "user.signed_out")
 
 
 def listing(actor: Actor, session_id: str) -> list[dict[str, Any]]:
@@ -176,14 +176,14 @@ def end(actor: Actor, row_id: UUID) -> None:
     with db.transaction() as session:
         if session.execute(mine.returning(UserSession.id)).one_or_none() is None:
             raise NotFound("This session has ended already.")
-        events.record(session, actor, "user.session_ended")
+        event_records.add(session, actor, "user.session_ended")
 
 
 def end_others(actor: Actor, session_id: str) -> None:
     """End all of the person's sessions but the caller's."""
     with db.transaction() as session:
         end_all(session, actor.user_id, but=session_id)
-        events.record(session, actor, "user.other_sessions_ended")
+        event_records.add(session, actor, "user.other_sessions_ended")
 
 
 def end_all(session: Session, user_id: UUID | None, but: str | None = None) -> None:
@@ -206,11 +206,11 @@ def _was_started(session_id: str, values: Mapping[str, Any], address: str) -> bo
     if row is None or row.email not in email_spellings(str(values.get("email", row.email))[:1_000]):
         return False
     # No way around the limit on wrong guesses.
-    attempt_id = guesses.count(row.email, address)
-    if not passwords.is_right(row.password_hash, str(values.get("password"))):
+    attempt_id = login_attempts.record_or_refuse(row.email, address)
+    if not passwords.is_correct(row.password_hash, str(values.get("password"))):
         return False
     with db.transaction() as session:
-        guesses.forget(session, attempt_id)
+        login_attempts.remove(session, attempt_id)
     return True
 
 

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime
 from agents_app.connections import TYPES
 from agents_app.errors import Conflict, InvalidInput
 from agents_app.models import AgentVersion
-from agents_app.operations.secrets import Secrets
+from agents_app.operations.agent_secrets import Secrets
 from agents_app.schemas import agents as schema
 from agents_app.values import limits
 from agents_app.values.choices import AgentStatus, ConnectionType
@@ -50,7 +50,7 @@ def draft(snapshot: Any) -> schema.Draft:
     """The recorded content as a valid agent. Raises Conflict."""
     values = content(snapshot)
     on_one_line = {name: without_direction_marks(values[name]) for name in ON_ONE_LINE}
-    return _valid(lambda: schema.new(values | on_one_line))
+    return _valid(lambda: schema.draft_of_new(values | on_one_line))
 
 
 def circumstances(snapshot: Any) -> Circumstances:
@@ -59,7 +59,7 @@ def circumstances(snapshot: Any) -> Circumstances:
     return _valid(lambda: parse(Circumstances, then))
 
 
-def records(snapshot: Any, wanted: schema.Draft) -> bool:
+def matches(snapshot: Any, wanted: schema.Draft) -> bool:
     """Whether a snapshot recorded the content of this draft, secrets aside."""
     try:
         recorded = draft(snapshot)
@@ -68,7 +68,7 @@ def records(snapshot: Any, wanted: schema.Draft) -> bool:
     return (recorded.fields, recorded.config) == (wanted.fields, wanted.config)
 
 
-def sealed(kept: Any) -> dict[str, str] | None:
+def encrypted_values(kept: Any) -> dict[str, str] | None:
     """The encrypted secrets that a version keeps, by JSON pointer; None where they have no form that is known."""
     found = kept.get("sealed", {}) if isinstance(kept, Mapping) else kept
     if found is None:
@@ -79,7 +79,7 @@ def sealed(kept: Any) -> dict[str, str] | None:
 
 def kept_secrets(version: AgentVersion, connection_type: ConnectionType) -> Secrets:
     """The secrets that a version keeps, those that today's declaration knows. Raises Conflict."""
-    found = sealed(version.kept_secrets)
+    found = encrypted_values(version.kept_secrets)
     if found is None:
         raise _conflict("its kept secrets cannot be read.")
     facts = _object(_object(version.kept_secrets).get("facts"))

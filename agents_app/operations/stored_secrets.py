@@ -12,14 +12,14 @@ from agents_app.config import settings
 from agents_app.db import db
 from agents_app.encryption import key_id_of
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import keys, secrets, snapshots
+from agents_app.operations import agent_secrets, encryption_keys, snapshots
 
 BATCH = 100
 KEPT = sa.and_(AgentVersion.action == "agent.deleted", AgentVersion.kept_secrets.is_not(None))
 
 
 @dataclass(frozen=True)
-class Holder:
+class SecretRow:
     """A row with encrypted secrets: an agent, or the last version of a deleted one."""
 
     kind: str
@@ -48,7 +48,7 @@ class KeyState:
 
 def status() -> list[KeyState]:
     """Every key that is set or needed: those that are set in their order, then those that are missing."""
-    ids, fits, counts = settings().keys.encryption.ids, keys.fitting(), counts_by_key()
+    ids, fits, counts = settings().keys.encryption.ids, encryption_keys.compare_known_keys(), counts_by_key()
     missing = sorted((fits.keys() | counts.keys()) - set(ids))
     return [KeyState(one, one in ids, one == ids[0], fits.get(one), counts[one]) for one in (*ids, *missing)]
 
@@ -62,41 +62,41 @@ def count() -> int:
 
 def counts_by_key() -> Counter[str]:
     """How many stored secrets each key encrypts."""
-    return Counter(key_id_of(value) for holder in holders() for value in holder.sealed.values())
+    return Counter(key_id_of(value) for holder in secret_rows() for value in holder.sealed.values())
 
 
-def unreadable() -> list[dict[str, Any]]:
+def list_unreadable() -> list[dict[str, Any]]:
     """Every stored secret that no key of this process opens: agent, name and JSON pointer."""
     keyring = settings().keys.encryption
     return [
         {"agent_id": holder.agent_id, "name": holder.name, "kind": holder.kind, "pointer": pointer}
-        for holder in holders()
+        for holder in secret_rows()
         for pointer, value in holder.sealed.items()
-        if not secrets.opens(keyring, holder.account_id, holder.agent_id, pointer, value)
+        if not agent_secrets.can_decrypt(keyring, holder.account_id, holder.agent_id, pointer, value)
     ]
 
 
-def holders() -> Iterator[Holder]:
+def secret_rows() -> Iterator[SecretRow]:
     """Every row that has secrets, a few at a time: agents first, then deleted ones."""
     yield from _agents()
     yield from _deleted_agents()
 
 
-def _agents() -> Iterator[Holder]:
+def _agents() -> Iterator[SecretRow]:
     last = UUID(int=0)
     wanted = sa.select(Agent.id, Agent.account_id, Agent.name, Agent.api_key, Agent.connection_config, Agent.version)
     while True:
         with db.reading() as connection:
             rows = connection.execute(wanted.where(Agent.id > last).order_by(Agent.id).limit(BATCH)).all()
         for row in rows:
-            if sealed := secrets.stored(row.api_key, row.connection_config):
-                yield Holder("agent", row.account_id, row.id, row.version, row.name, sealed)
+            if sealed := agent_secrets.encrypted_values(row.api_key, row.connection_config):
+                yield SecretRow("agent", row.account_id, row.id, row.version, row.name, sealed)
         if len(rows) < BATCH:
             return
         last = rows[-1].id
 
 
-def _deleted_agents() -> Iterator[Holder]:
+def _deleted_agents() -> Iterator[SecretRow]:
     shown = sa.select(
         AgentVersion.account_id,
         AgentVersion.agent_id,
@@ -107,5 +107,5 @@ def _deleted_agents() -> Iterator[Holder]:
     with db.reading() as connection:
         rows = connection.execute(shown.where(KEPT).order_by(AgentVersion.agent_id, AgentVersion.version)).all()
     for row in rows:
-        if sealed := snapshots.sealed(row.kept_secrets):
-            yield Holder("deleted agent", row.account_id, row.agent_id, row.version, row.name or "", sealed)
+        if sealed := snapshots.encrypted_values(row.kept_secrets):
+            yield SecretRow("deleted agent", row.account_id, row.agent_id, row.version, row.name or "", sealed)

@@ -29,13 +29,13 @@ def derive(token_id: UUID, key: str) -> tuple[str, str]:
     return digits[:KEY_ID_LENGTH], digits[KEY_ID_LENGTH:]
 
 
-def write(key_id: str, secret: str) -> str:
+def format_token(key_id: str, secret: str) -> str:
     """The whole text."""
     body = f"agc_{key_id}.{secret}"
     return body + checksum(body)
 
 
-def read(text: str) -> tuple[str, str] | None:
+def parse(text: str) -> tuple[str, str] | None:
     """The key id and the secret; None where this is no token, or a damaged one."""
     parts = FORM.fullmatch(text)
     if parts is None or not hmac.compare_digest(checksum(text[:-CHECKSUM_LENGTH]), parts["checksum"]):
@@ -43,7 +43,7 @@ def read(text: str) -> tuple[str, str] | None:
     return parts["key_id"], parts["secret"]
 
 
-def has_signs_around(header: str) -> bool:
+def has_punctuation_around(header: str) -> bool:
     """Whether a header has a token with quotes, brackets or punctuation around it."""
     found = SIGNED.fullmatch(header)
     return found is not None and re.search(SIGNS, found["before"] + found["after"]) is not None

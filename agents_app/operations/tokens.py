@@ -19,8 +19,8 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotFound, NotSignedIn, Throttled, Unavailable
 from agents_app.models import Account, Agent, ApiToken, LoginAttempt, User
-from agents_app.operations import events, form_keys, token_text, users
-from agents_app.operations.guesses import source_of
+from agents_app.operations import event_records, form_keys, token_text, users
+from agents_app.operations.login_attempts import network_of
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.users import TokenValues, email_spellings
 from agents_app.values.choices import Door, Role, Scope
@@ -79,7 +79,7 @@ def create(
         token, text = _new(actor, checked, maker, key)
         session.add(token)
         session.flush()
-        events.record(session, actor, "token.created", ("token", token.id, token.name), scopes=token.scopes)
+        event_records.add(session, actor, "token.created", ("token", token.id, token.name), scopes=token.scopes)
     return token.id, text
 
 
@@ -112,13 +112,13 @@ def revoke(actor: Actor, token_id: UUID) -> str:
         if token is None:
             raise NotFound("There is no token with this id.")
         token.revoked_at = now()
-        events.record(session, actor, "token.revoked", ("token", token.id, token.name))
+        event_records.add(session, actor, "token.revoked", ("token", token.id, token.name))
         return token.name
 
 
 def authenticate(text: str, *, address: str, request_id: str | None) -> Actor:
     """Who a token acts for. Raises NotSignedIn, and Throttled after too many failures from one address."""
-    parts = token_text.read(text)
+    parts = token_text.parse(text)
     if parts is None:
         raise NotSignedIn(WRONG)
     moment = now()
@@ -148,7 +148,7 @@ def _new(actor: Actor, checked: TokenValues, maker: UUID | None, key: str) -> tu
         created_at=moment,
         expires_at=moment + timedelta(days=checked.expires_in_days or settings().token_days),
     )
-    return token, token_text.write(key_id, secret)
+    return token, token_text.format_token(key_id, secret)
 
 
 def _text_again(token: ApiToken, key: str, checked: TokenValues) -> str:
@@ -162,7 +162,7 @@ def _text_again(token: ApiToken, key: str, checked: TokenValues) -> str:
         is_in_force=token.revoked_at is None,
         is_same_text=_is_right(token, *parts),
     )
-    return token_text.write(*parts)
+    return token_text.format_token(*parts)
 
 
 def _actor(row: Row[*tuple[Any, ...]], address: str, request_id: str | None) -> Actor:
@@ -189,7 +189,7 @@ def _is_right(row: Row[*tuple[Any, ...]] | ApiToken, key_id: str, secret: str) -
 
 
 def _refuse(address: str, request_id: str | None) -> NoReturn:
-    since, source = now() - FAILURE_WINDOW, source_of(address)
+    since, source = now() - FAILURE_WINDOW, network_of(address)
     recent = sa.select(sa.func.count()).where(
         LoginAttempt.login.is_(None), LoginAttempt.address == source, LoginAttempt.created_at > since
     )
@@ -199,7 +199,7 @@ def _refuse(address: str, request_id: str | None) -> NoReturn:
         raise Throttled("Too many failed authentications. Try again in a minute.", retry_after=60)
     with db.transaction() as session:
         session.add(LoginAttempt(address=source))
-        events.record_anonymous(session, "token.refused", address=address, request_id=request_id)
+        event_records.add_anonymous(session, "token.refused", address=address, request_id=request_id)
     raise NotSignedIn(WRONG)
 
 

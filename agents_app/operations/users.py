@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 from agents_app.db import db
 from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound
 from agents_app.models import Account, Invitation, User, UserSession
-from agents_app.operations import events, guesses, passwords, sessions
+from agents_app.operations import event_records, login_attempts, passwords, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.users import NewPasswordValues, RoleValues, email_spellings
 from agents_app.values.choices import Role
 from agents_app.values.fields import parse
-from agents_app.values.text import composed
+from agents_app.values.text import to_nfc
 
 NO_USER = "There is no person with this id."
 NO_ADDRESS = "Nobody in this account has this address."
@@ -89,7 +89,7 @@ def activate(actor: Actor, user_id: UUID) -> bool:
         if user.is_active:
             return False
         user.is_active = True
-        events.record(session, actor, "user.activated", _target(user))
+        event_records.add(session, actor, "user.activated", _target(user))
     return True
 
 
@@ -106,7 +106,7 @@ def delete(actor: Actor, user_id: UUID) -> None:
         session.flush()
         _check_admins(session, actor)
         # The one who deletes may be the one deleted: the event must not point to a row that is gone.
-        events.record(session, actor.without_user() if actor.user_id == user_id else actor, "user.deleted", target)
+        event_records.add(session, actor.without_user() if actor.user_id == user_id else actor, "user.deleted", target)
 
 
 def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> None:
@@ -115,23 +115,23 @@ def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> No
     Raises InvalidInput, Throttled after too many wrong guesses, and Conflict when it was changed meanwhile.
     """
     checked = parse(NewPasswordValues, values, {"name": actor.name, "email": actor.email})
-    if composed(checked.current_password) == checked.password:
+    if to_nfc(checked.current_password) == checked.password:
         raise InvalidInput([("/password", "Choose a password that differs from the present one.")])
     with db.reading() as connection:
         stored = connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id))
     # Whoever found a browser open must not guess here what the sign-in page would not let them.
-    attempt_id = guesses.count(actor.email, actor.address or "")
-    if not passwords.is_right(stored, checked.current_password):
+    attempt_id = login_attempts.record_or_refuse(actor.email, actor.address or "")
+    if not passwords.is_correct(stored, checked.current_password):
         raise InvalidInput([("/current_password", "This is not your present password.")])
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
-        guesses.forget(session, attempt_id)
+        login_attempts.remove(session, attempt_id)
         end_links(session, Invitation.user_id == actor.user_id)
         mine = sa.update(User).where(User.id == actor.user_id, User.password_hash == stored)
         if session.execute(mine.values(password_hash=password_hash).returning(User.id)).one_or_none() is None:
             raise Conflict("Your password was changed meanwhile. Sign in with the new one.")
         sessions.end_all(session, actor.user_id, but=session_id)
-        events.record(session, actor, "user.password_changed")
+        event_records.add(session, actor, "user.password_changed")
 
 
 def find(session: Session, actor: Actor, user_id: UUID) -> User:
@@ -177,7 +177,7 @@ def _end(session: Session, actor: Actor, user: User, action: str, **details: Any
     session.flush()
     _check_admins(session, actor)
     sessions.end_all(session, user.id)
-    events.record(session, actor, action, _target(user), **details)
+    event_records.add(session, actor, action, _target(user), **details)
 
 
 def _check_admins(session: Session, actor: Actor) -> None:

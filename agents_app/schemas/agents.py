@@ -11,10 +11,10 @@ from agents_app.connections import TYPES, Connection
 from agents_app.errors import InvalidInput
 from agents_app.values import limits
 from agents_app.values.choices import ConnectionType
-from agents_app.values.fields import Schema, field, is_empty, parse, refusals
+from agents_app.values.fields import Schema, broken_rules, field, is_empty, parse
 from agents_app.values.pem import without_private_keys
-from agents_app.values.rules import choice, key, line, model_name, prose
-from agents_app.values.text import normal_text
+from agents_app.values.rules import choice, generated_secret, line, model_name, multiline_text
+from agents_app.values.text import normalise_text
 
 CONFIG = "connection_config"
 API_KEY = "/api_key"
@@ -28,16 +28,16 @@ class AgentValues(Schema):
     """The fields of an agent that people and programs write."""
 
     name: Annotated[str, line(limits.NAME)] = field("Name", missing="Enter a name for the agent.")
-    description: Annotated[str | None, prose(limits.DESCRIPTION)] = field(
+    description: Annotated[str | None, multiline_text(limits.DESCRIPTION)] = field(
         "Description", "What it answers, and for whom.", default=None
     )
     model_type: Annotated[str | None, model_name(limits.MODEL_TYPE)] = field(
         "Model", "The name of the model that answers, such as gpt-5-mini.", default=None
     )
-    api_key: Annotated[str | None, key(limits.API_KEY)] = field(
+    api_key: Annotated[str | None, generated_secret(limits.API_KEY)] = field(
         "API key", "The model provider's key. Stored encrypted and never shown again.", default=None, secret=True
     )
-    system_instructions: Annotated[str | None, prose(limits.INSTRUCTIONS)] = field(
+    system_instructions: Annotated[str | None, multiline_text(limits.INSTRUCTIONS)] = field(
         "System instructions", "Sent to the model before every conversation.", default=None
     )
     connection_type: Annotated[ConnectionType, choice(ConnectionType)] = field(
@@ -78,12 +78,12 @@ class Draft:
         return ConnectionType(self.fields["connection_type"])
 
 
-def new(values: Mapping[str, Any]) -> Draft:
+def draft_of_new(values: Mapping[str, Any]) -> Draft:
     """The agent that these values describe. Raises InvalidInput with every broken rule."""
     return _draft(values, _removals(values))
 
 
-def changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Draft:
+def draft_of_changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Draft:
     """The agent `current` (fields and configuration, no secrets) after a merge with `changes`.
 
     Absent keeps, null clears; in the configuration too, unless the connection type changes, which begins it anew.
@@ -125,7 +125,7 @@ def _differing(changes: Mapping[str, Any], current: Mapping[str, Any]) -> dict[s
 
 def _is_same(value: object, stored: object) -> bool:
     if isinstance(value, str) and isinstance(stored, str):
-        return value == stored or normal_text(value) == normal_text(stored)
+        return value == stored or normalise_text(value) == normalise_text(stored)
     if isinstance(value, list) and isinstance(stored, list):
         return len(value) == len(stored) and all(map(_is_same, value, stored))
     # Forms send numbers as text.
@@ -158,7 +158,7 @@ def _agent(values: Mapping[str, Any], problems: list[tuple[str, str]], kept: Map
     try:
         return AgentValues.model_validate(_without(values, elsewhere), context=kept)
     except ValidationError as error:
-        problems += refusals(error, AgentValues)
+        problems += broken_rules(error, AgentValues)
         return None
 
 
@@ -173,7 +173,7 @@ def _connection(
     try:
         return declaration.model_validate(dict(config), context=kept)
     except ValidationError as error:
-        problems += refusals(error, declaration, f"/{CONFIG}")
+        problems += broken_rules(error, declaration, f"/{CONFIG}")
         return None
 
 

@@ -13,8 +13,8 @@ from agents_app.errors import Malformed
 from agents_app.values import fields, limits
 from agents_app.values.choices import AgentStatus, ConnectionType, Door
 from agents_app.values.fields import Schema, field
-from agents_app.values.rules import choice, day, is_uuid, line, uuid_text, whole
-from agents_app.values.text import folded
+from agents_app.values.rules import calendar_date, choice, is_uuid, line, uuid_text, whole_number
+from agents_app.values.text import fold_for_search
 
 LIMIT = 50
 LIMIT_MAX = 200
@@ -43,14 +43,14 @@ class AgentQuery(Schema):
     model_type: Annotated[str | None, line(limits.MODEL_TYPE)] = field("Model", "The exact name.", default=None)
     created_by: Annotated[str | None, uuid_text()] = field("Created by", "A user's id.", default=None)
     sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN)
-    limit: Annotated[int, whole("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
+    limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
     cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the last page ended.", default=None)
     before: Annotated[str | None, line(CURSOR_MAX)] = field("Before", "Where the next page began.", default=None)
 
     @property
     def words(self) -> list[list[str]]:
         """The words to search, each as the stored text is folded, and as earlier releases folded it."""
-        words = [[folded(word), word.casefold()] for word in (self.q or "").split()]
+        words = [[fold_for_search(word), word.casefold()] for word in (self.q or "").split()]
         return [list(dict.fromkeys(word)) for word in words if word[0].strip()]
 
     @property
@@ -64,7 +64,7 @@ class AgentQuery(Schema):
         return self.sort.startswith("-")
 
 
-class About(StrEnum):
+class EventSubject(StrEnum):
     """What an event is about: the first part of its action."""
 
     AGENT = "agent"
@@ -75,18 +75,18 @@ class About(StrEnum):
     ACCESS = "access"
 
 
-class ActivityQuery(Schema):
+class EventQuery(Schema):
     """One question to the list of events; days are in UTC, both ends included."""
 
     ORDER: ClassVar = Sort.CREATED_DOWN
 
-    about: Annotated[About | None, choice(About)] = field("About", default=None)
+    about: Annotated[EventSubject | None, choice(EventSubject)] = field("About", default=None)
     door: Annotated[Door | None, choice(Door)] = field("Through", default=None)
     person: Annotated[UUID | None, uuid_text()] = field("Person", "A user's id.", default=None)
     target: Annotated[UUID | None, uuid_text()] = field("Of", "The id of an agent, person or token.", default=None)
-    since: Annotated[date | None, day()] = field("From", default=None)
-    until: Annotated[date | None, day()] = field("To", default=None)
-    limit: Annotated[int, whole("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
+    since: Annotated[date | None, calendar_date()] = field("From", default=None)
+    until: Annotated[date | None, calendar_date()] = field("To", default=None)
+    limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
     cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the last page ended.", default=None)
 
     @property
@@ -102,9 +102,9 @@ class ActivityQuery(Schema):
         return datetime.combine(self.until, time(), UTC) + timedelta(days=1)
 
 
-def parse_activity(values: Mapping[str, Any]) -> ActivityQuery:
+def parse_events(values: Mapping[str, Any]) -> EventQuery:
     """The question that the values ask. Raises InvalidInput with every broken rule."""
-    return fields.parse(ActivityQuery, values)
+    return fields.parse(EventQuery, values)
 
 
 def parse(values: Mapping[str, Any]) -> AgentQuery:

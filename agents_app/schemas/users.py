@@ -9,10 +9,10 @@ from pydantic import AfterValidator, ValidationInfo
 from agents_app.values import limits
 from agents_app.values.choices import Role, Scope
 from agents_app.values.common_passwords import is_common
-from agents_app.values.fields import EDGES, Rule, Schema, field, refuse
-from agents_app.values.pasted import read_uuid, unwrapped
-from agents_app.values.rules import choice, line, whole
-from agents_app.values.text import clean_text, composed, spellings
+from agents_app.values.fields import EDGES, Rule, Schema, field, refusal
+from agents_app.values.pasted import read_uuid, unwrap
+from agents_app.values.rules import choice, line, whole_number
+from agents_app.values.text import clean_text, spellings, to_nfc
 
 # A host without a dot, such as localhost, has mailboxes too.
 EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;.]+(\.[^\s@<>\"(),:;.]+)*")
@@ -23,12 +23,12 @@ TOKEN_DAYS_MAX = 3_650
 NAMED = re.compile(r"[^<>]*<([^<>]+)>")
 
 
-def normal_email(text: str) -> str:
+def normalise_email(text: str) -> str:
     """An address as it is stored, without what a mail program writes around it."""
-    bare = unwrapped(text)
-    bare = unwrapped(named[1]) if (named := NAMED.fullmatch(bare)) else bare
+    bare = unwrap(text)
+    bare = unwrap(named[1]) if (named := NAMED.fullmatch(bare)) else bare
     is_link = bare[:7].lower() == "mailto:"
-    return composed(bare[7:].partition("?")[0] if is_link else bare).casefold()
+    return to_nfc(bare[7:].partition("?")[0] if is_link else bare).casefold()
 
 
 def email_spellings(text: str) -> list[str]:
@@ -36,26 +36,26 @@ def email_spellings(text: str) -> list[str]:
 
     0.1.0 stored what was typed without composing its letters or removing what a mail program writes around it.
     """
-    return list(dict.fromkeys([*spellings(normal_email(text)), text.strip(EDGES).casefold()]))
+    return list(dict.fromkeys([*spellings(normalise_email(text)), text.strip(EDGES).casefold()]))
 
 
 def _email(value: object) -> str:
-    text = normal_email(clean_text(value, most=4 * limits.EMAIL, one_line=True))
+    text = normalise_email(clean_text(value, most=4 * limits.EMAIL, one_line=True))
     if not EMAIL.fullmatch(text) or len(text) > limits.EMAIL:
-        raise refuse("Write an email address, such as ada@example.org.")
+        raise refusal("Write an email address, such as ada@example.org.")
     return text
 
 
 def _new_password(value: object) -> str:
     if not isinstance(value, str):
-        raise refuse("Write this as text.")
-    value = composed(value)
+        raise refusal("Write this as text.")
+    value = to_nfc(value)
     if not limits.PASSWORD_MIN <= len(value) <= limits.PASSWORD_MAX:
-        raise refuse(f"Use {limits.PASSWORD_MIN} to {limits.PASSWORD_MAX:,} characters.")
+        raise refusal(f"Use {limits.PASSWORD_MIN} to {limits.PASSWORD_MAX:,} characters.")
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
-        raise refuse("Remove the characters that are not text (U+0000 or half of a pair).")
+        raise refusal("Remove the characters that are not text (U+0000 or half of a pair).")
     if is_common(value):
-        raise refuse("This password is among the first that are tried. Use a longer or less usual one.")
+        raise refusal("This password is among the first that are tried. Use a longer or less usual one.")
     return value
 
 
@@ -74,14 +74,14 @@ def _is_not_their_own(password: str, info: ValidationInfo) -> str:
     owner = {"name": "", "email": "", **(info.context or {}), **info.data}
     own = (owner["name"], owner["email"], owner["email"].partition("@")[0])
     if _plain(password) in map(_plain, own):
-        raise refuse("The password must differ from the name and the address.")
+        raise refusal("The password must differ from the name and the address.")
     return password
 
 
 NewPassword = Annotated[str, AfterValidator(_is_not_their_own), new_password]
 
 
-class PersonValues(Schema):
+class UserValues(Schema):
     """A person with a password."""
 
     name: Annotated[str, line(limits.NAME)] = field("Your name", missing="Enter your name.")
@@ -101,7 +101,7 @@ class PasswordValues(Schema):
 
 def _any_text(value: object) -> str:
     if not isinstance(value, str):
-        raise refuse("Write this as text.")
+        raise refusal("Write this as text.")
     return value
 
 
@@ -123,7 +123,7 @@ class AccountName(Schema):
     name: Annotated[str, line(limits.NAME)] = field("Organisation", missing="Enter the name of your organisation.")
 
 
-class AccountValues(PersonValues):
+class AccountValues(UserValues):
     """An account and its first admin."""
 
     account_name: Annotated[str, line(limits.NAME)] = field(
@@ -133,12 +133,12 @@ class AccountValues(PersonValues):
 
 def _scopes(value: object) -> list[Scope]:
     if not isinstance(value, list) or not value:
-        raise refuse("Choose at least one scope: read, write, runtime.")
+        raise refusal("Choose at least one scope: read, write, runtime.")
     known = {scope.value for scope in Scope}
     if any(entry not in known for entry in value if isinstance(entry, str)) or not all(
         isinstance(entry, str) for entry in value
     ):
-        raise refuse("Choose among the scopes read, write, runtime.")
+        raise refusal("Choose among the scopes read, write, runtime.")
     wanted = set(value) | ({Scope.READ.value} if Scope.WRITE.value in value else set())
     return [scope for scope in Scope if scope.value in wanted]
 
@@ -147,7 +147,7 @@ def _agent_ids(value: object) -> list[str]:
     entries = value if isinstance(value, list) else [None]
     ids = [read_uuid(entry) if isinstance(entry, str) else None for entry in entries]
     if not all(ids):
-        raise refuse("Name agents by their ids, which are UUIDs.")
+        raise refusal("Name agents by their ids, which are UUIDs.")
     return list(dict.fromkeys(filter(None, ids)))
 
 
@@ -160,7 +160,7 @@ class TokenValues(Schema):
     scopes: Annotated[list[Scope], Rule(_scopes)] = field(
         "Scopes", "Write includes read.", missing="Choose at least one scope: read, write, runtime."
     )
-    expires_in_days: Annotated[int | None, whole("Days", 1, TOKEN_DAYS_MAX)] = field(
+    expires_in_days: Annotated[int | None, whole_number("Days", 1, TOKEN_DAYS_MAX)] = field(
         "Expires in", "Days from now.", default=None, width=6
     )
     agent_ids: Annotated[list[str], Rule(_agent_ids)] = field(

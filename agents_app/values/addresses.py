@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from agents_app.values.pasted import unwrapped
-from agents_app.values.rules import ip_address, is_host_name
+from agents_app.values.pasted import unwrap
+from agents_app.values.rules import is_host_name, parse_ip_address
 
 PORT_MAX = 65_535
 # What the system's resolver would read as an IPv4 address in one of its odd spellings.
@@ -62,7 +62,7 @@ class Parts:
 def read_host(text: str) -> str | None:
     """The host name or IP address that a text is, in its usual spelling; None where it is none."""
     host = text.lower()
-    if address := ip_address(host):
+    if address := parse_ip_address(host):
         return address
     is_number = NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2])
     return host if is_host_name(host) and not is_number else None
@@ -70,7 +70,7 @@ def read_host(text: str) -> str | None:
 
 def read_connection_string(text: str) -> Parts | None:
     """The parts of a URL or of a list of settings; None where the text is neither."""
-    text = unwrapped(SETTING.sub("", unwrapped(text), count=1))
+    text = unwrap(SETTING.sub("", unwrap(text), count=1))
     text = re.sub(r"\Ajdbc:", "", text, flags=re.IGNORECASE)
     if "://" in text:
         return _read_url(text)
@@ -81,7 +81,7 @@ def read_database(text: str) -> Parts | None:
     """The parts of an address of a database in any form; None where the text is none, or a host alone."""
     if found := read_connection_string(text):
         return found
-    bare = unwrapped(text)
+    bare = unwrap(text)
     return None if read_host(bare) else _parts({"host": bare})
 
 

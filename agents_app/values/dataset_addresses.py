@@ -3,7 +3,7 @@
 import re
 
 from agents_app.values.addresses import Parts
-from agents_app.values.pasted import read_uuid, unwrapped
+from agents_app.values.pasted import read_uuid, unwrap
 
 UUID = r"([0-9a-fA-F-]{36})(?![0-9a-fA-F-])"
 # The hosts of each of Microsoft's clouds, by the value of the field `cloud`.
@@ -23,7 +23,7 @@ PLACES = {
 
 def read_dataset(text: str) -> Parts | None:
     """The ids that an address of a workspace or dataset names; None where the text is no such address."""
-    address = unwrapped(text)
+    address = unwrap(text)
     found = PAGES.match(address)
     if not found:
         return None

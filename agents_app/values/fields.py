@@ -28,7 +28,7 @@ EDGES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u180e\u200b\u2
 NOTES = "x-console"
 
 
-def refuse(sentence: str) -> PydanticCustomError:
+def refusal(sentence: str) -> PydanticCustomError:
     """The exception a validator raises to refuse with this sentence."""
     # pydantic fills {braces} in; ours are already filled.
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
@@ -65,7 +65,7 @@ class Schema(BaseModel):
     @classmethod
     def _drop_empty(cls, values: Any) -> Any:
         if not isinstance(values, dict):
-            raise refuse("Write this as an object.")
+            raise refusal("Write this as an object.")
         # A member that is not known stays, so that it is refused whatever its value is.
         return {name: value for name, value in values.items() if name not in cls.model_fields or not is_empty(value)}
 
@@ -112,10 +112,10 @@ def parse(schema: type[AnySchema], values: Mapping[str, Any], context: Mapping[s
     try:
         return schema.model_validate(dict(values), context=context)
     except ValidationError as error:
-        raise InvalidInput(refusals(error, schema)) from None
+        raise InvalidInput(broken_rules(error, schema)) from None
 
 
-def normal(schema: type[Schema], name: str, value: Any) -> Any:
+def normalise(schema: type[Schema], name: str, value: Any) -> Any:
     """One member as it would be stored, in JSON's types: the default where it is empty, unchanged where it is refused.
 
     Two values that are stored alike are the same value, whatever their spaces, line ends or spelling.
@@ -128,7 +128,7 @@ def normal(schema: type[Schema], name: str, value: Any) -> Any:
     return adapter.dump_python(read, mode="json", warnings=False)
 
 
-def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+def broken_rules(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Each broken rule as (JSON pointer, sentence); never the value."""
     for problem in error.errors(include_url=False, include_input=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""

@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from agents_app.values.addresses import NUMBER
-from agents_app.values.rules import ip_address, is_host_name
+from agents_app.values.rules import is_host_name, parse_ip_address
 
 NAME_MAX = 253
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -50,19 +50,19 @@ def read(text: str) -> Origin:
 def read_place(text: str, scheme: str) -> Origin:
     """A host and perhaps a port, as in the header `Host`, reached by this scheme. Raises ValueError."""
     found = PLACE.fullmatch(text)
-    host = normal_host(found["host"]) if found else None
+    host = normalise_host(found["host"]) if found else None
     port = int(found["port"] or DEFAULT_PORTS[scheme]) if found else 0
     if host is None or not 1 <= port <= 65535:
         raise ValueError("This is no host with a port.")
     return Origin(scheme, host, port)
 
 
-def normal_host(text: str) -> str | None:
+def normalise_host(text: str) -> str | None:
     """The one spelling of a host that stands for all: small letters, ASCII, no last dot; None where it is no host.
 
     An IPv6 address stands in brackets; they are left out of the answer.
     """
-    if address := ip_address(text):
+    if address := parse_ip_address(text):
         return address
     # No host is longer, and turning letters into ASCII takes the square of their number.
     name = _in_ascii(text) if len(text) <= NAME_MAX else ""

@@ -8,7 +8,7 @@ import unicodedata
 from uuid import UUID
 
 from agents_app.values.fields import EDGES
-from agents_app.values.text import DIRECTION_MARKS, INVISIBLE, place_of
+from agents_app.values.text import DIRECTION_MARKS, INVISIBLE, describe_character
 from agents_app.values.text import UNSEEN as NO_WIDTH
 
 # Marks that say how neighbours are written stand at the ends of what is copied from a page or a dialog.
@@ -42,7 +42,7 @@ ENDS = "\"'`“”„\u2018\u2019«»"
 BEARER = re.compile(r"(?:Authorization\s*:\s*)?Bearer\s+", re.IGNORECASE)
 
 
-def unwrapped(text: str, *, brackets: bool = False) -> str:
+def unwrap(text: str, *, brackets: bool = False) -> str:
     """A text without quotes, a comma or semicolon and signs that cannot be seen around it."""
     pairs = QUOTES | BRACKETS if brackets else QUOTES
     for _ in range(LAYERS):
@@ -53,7 +53,7 @@ def unwrapped(text: str, *, brackets: bool = False) -> str:
     return text.strip(UNSEEN)
 
 
-def visible(text: str) -> str:
+def without_invisible(text: str) -> str:
     """A text without the signs within it that have no width: format characters and the like."""
     if text.isascii():
         return text
@@ -62,28 +62,28 @@ def visible(text: str) -> str:
 
 def read_uuid(text: str) -> str | None:
     """The UUID that a text is, in its usual spelling; None where it is none."""
-    text = unwrapped(text, brackets=True)
-    bare = "" if DIRECTION_MARKS.search(text) else DASHES.sub("-", visible(text))
+    text = unwrap(text, brackets=True)
+    bare = "" if DIRECTION_MARKS.search(text) else DASHES.sub("-", without_invisible(text))
     if bare[:9].lower() == "urn:uuid:":
-        bare = unwrapped(bare[9:], brackets=True)
+        bare = unwrap(bare[9:], brackets=True)
     return str(UUID(bare)) if SPELLED_UUID.fullmatch(bare) else None
 
 
-def bare_key(text: str) -> str:
+def unwrap_key(text: str) -> str:
     """A key without the name of its setting or header, the word Bearer, and quotes."""
     if len(text) > READ_MAX:
         return text
     # Both are tried twice: the quotes may stand around the key alone, or around the name too.
     for _ in range(2):
         text = text.strip(UNSEEN)
-        text = unwrapped(text) if text[:1] in QUOTES and text.count(text[0]) == QUOTED else text
+        text = unwrap(text) if text[:1] in QUOTES and text.count(text[0]) == QUOTED else text
         named = ASSIGNED.match(text) or BEARER.match(text)
-        text = unwrapped(text[named.end() :] if named else text)
+        text = unwrap(text[named.end() :] if named else text)
         text = braced[1] if (braced := BRACED.fullmatch(text)) else text
     return "" if UNASSIGNED.fullmatch(text) else text
 
 
-def what_is_around(text: str) -> str | None:
+def advice_on_surroundings(text: str) -> str | None:
     """What to do about a comment behind a key, or a quote at one of its ends; None where there is neither."""
     if re.search(r"\s#", text):
         return "Paste the key alone, without the comment behind it."
@@ -92,13 +92,13 @@ def what_is_around(text: str) -> str | None:
     return None
 
 
-def first_unseen(text: str) -> str | None:
+def find_invisible(text: str) -> str | None:
     """The first character of a line that cannot be seen and is no plain space, with its place, in words."""
     unseen = (at for at, char in enumerate(text) if char != " " and unicodedata.category(char) in INVISIBLE)
-    return next((place_of(text, at) for at in unseen), None)
+    return next((describe_character(text, at) for at in unseen), None)
 
 
-def naming(sentence: str, text: str) -> str:
+def name_odd_character(sentence: str, text: str) -> str:
     """A refusal that also says which character is not printable ASCII or is a space, if there is one."""
     found = next((at for at, char in enumerate(text) if not "!" <= char <= "~"), None)
-    return sentence if found is None else f"{sentence} This has {place_of(text, found)}."
+    return sentence if found is None else f"{sentence} This has {describe_character(text, found)}."

@@ -7,9 +7,9 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from agents_app.values.fields import Rule, refuse
-from agents_app.values.pasted import visible
-from agents_app.values.text import checked_text, clean_text
+from agents_app.values.fields import Rule, refusal
+from agents_app.values.pasted import without_invisible
+from agents_app.values.text import clean_text, require_text
 
 MOST = 32_000
 # No line of a body may begin like an edge: with two ways to read a text, a long one would take for ever to refuse.
@@ -38,13 +38,13 @@ def certificates(key_belongs: str) -> Rule:
     def check(value: object) -> str:
         text = _clean(value)
         if without_private_keys(text) != text:
-            raise refuse(key_belongs)
+            raise refusal(key_belongs)
         if not CERTIFICATES.fullmatch(text):
-            raise refuse(NO_CERTIFICATE if _is_whole(text, "CERTIFICATE") else PASTE.format("CERTIFICATE"))
+            raise refusal(NO_CERTIFICATE if _is_whole(text, "CERTIFICATE") else PASTE.format("CERTIFICATE"))
         try:
             x509.load_pem_x509_certificates(text.encode())
         except (ValueError, x509.InvalidVersion):
-            raise refuse(NO_CERTIFICATE) from None
+            raise refusal(NO_CERTIFICATE) from None
         return text
 
     return Rule(check, {"maxLength": MOST})
@@ -59,13 +59,13 @@ def private_key(certificate_belongs: str) -> Rule:
     def check(value: object) -> str:
         text = _clean(value)
         if "-----BEGIN CERTIFICATE-----" in text:
-            raise refuse(certificate_belongs)
+            raise refusal(certificate_belongs)
         if text.count("-----BEGIN ") > 1:
-            raise refuse(MORE_THAN_ONE)
+            raise refusal(MORE_THAN_ONE)
         if not ONE_KEY.fullmatch(text):
-            raise refuse(NO_KEY if _is_whole(text, "PRIVATE KEY") else PASTE.format("PRIVATE KEY"))
+            raise refusal(NO_KEY if _is_whole(text, "PRIVATE KEY") else PASTE.format("PRIVATE KEY"))
         if not ENCRYPTED.search(text) and not _is_key(text):
-            raise refuse(NO_KEY)
+            raise refusal(NO_KEY)
         return text
 
     return Rule(check, {"maxLength": MOST, "writeOnly": True})
@@ -80,14 +80,14 @@ def without_private_keys(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     # As the fields read a text: signs that cannot be seen hide no key.
-    seen = visible(value)
+    seen = without_invisible(value)
     return ANY_KEY.sub("", seen) if ANY_KEY.search(seen) else value
 
 
 def _clean(value: object) -> str:
     # A text that comes out of JSON or an environment file often has its line ends written out.
-    text = re.sub(r"\\{1,4}n", "\n", re.sub(r"\\{1,4}r", "", checked_text(value)))
-    lines = [" ".join(visible(line).split()) for line in text.split("\n")]
+    text = re.sub(r"\\{1,4}n", "\n", re.sub(r"\\{1,4}r", "", require_text(value)))
+    lines = [" ".join(without_invisible(line).split()) for line in text.split("\n")]
     clean = _blocks("\n".join(lines).strip())
     return clean_text(clean, most=MOST, one_line=False) + "\n"
 

@@ -5,9 +5,17 @@ import re
 from datetime import date
 from enum import StrEnum
 
-from agents_app.values.fields import EDGES, Rule, refuse
-from agents_app.values.pasted import QUOTES, bare_key, first_unseen, naming, read_uuid, unwrapped, what_is_around
-from agents_app.values.text import checked_text, clean_text, exact_text
+from agents_app.values.fields import EDGES, Rule, refusal
+from agents_app.values.pasted import (
+    QUOTES,
+    advice_on_surroundings,
+    find_invisible,
+    name_odd_character,
+    read_uuid,
+    unwrap,
+    unwrap_key,
+)
+from agents_app.values.text import clean_text, exact_text, require_text
 
 # Signs that stand for a secret, alone or, as this console shows it, before its last four characters.
 MASK = re.compile(r"[*•●·…]{3,}|… ?.{4}")
@@ -29,27 +37,27 @@ def model_name(most: int) -> Rule:
 
     def check(value: object) -> str:
         text = clean_text(value, most=most, one_line=True)
-        is_quoted = len(text) > 2 and text[0] in QUOTES and text[0] != "<" and unwrapped(text) != text
-        return unwrapped(text) if is_quoted else text
+        is_quoted = len(text) > 2 and text[0] in QUOTES and text[0] != "<" and unwrap(text) != text
+        return unwrap(text) if is_quoted else text
 
     return Rule(check, {"maxLength": most})
 
 
-def prose(most: int) -> Rule:
+def multiline_text(most: int) -> Rule:
     """A text that may have many lines."""
     return Rule(lambda value: clean_text(value, most=most, one_line=False), {"maxLength": most})
 
 
-def whole(title: str, least: int, most: int) -> Rule:
+def whole_number(title: str, least: int, most: int) -> Rule:
     """A whole number between two bounds, both allowed; digits in a text count, as forms send them."""
 
     def check(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,12}", value.strip(EDGES)):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise refuse(f"{title} must be a whole number.")
+            raise refusal(f"{title} must be a whole number.")
         if not least <= value <= most:
-            raise refuse(f"{title} must be between {least} and {most}.")
+            raise refusal(f"{title} must be between {least} and {most}.")
         return value
 
     return Rule(check, {"minimum": least, "maximum": most})
@@ -62,20 +70,20 @@ def choice(options: type[StrEnum]) -> Rule:
     def check(value: object) -> object:
         text = value.strip(EDGES) if isinstance(value, str) else value
         if text not in values:
-            raise refuse(f"Choose one of: {', '.join(values)}.")
+            raise refusal(f"Choose one of: {', '.join(values)}.")
         return text
 
     return Rule(check)
 
 
-def lines(most: int, *, entries: int = 200) -> Rule:
+def list_of_lines(most: int, *, entries: int = 200) -> Rule:
     """A list of texts, at most `entries` of them, without repeats."""
 
     def check(value: object) -> list[str]:
         if not isinstance(value, list):
-            raise refuse("Write this as a list of texts.")
+            raise refusal("Write this as a list of texts.")
         if len(value) > entries:
-            raise refuse(f"Use at most {entries} entries.")
+            raise refusal(f"Use at most {entries} entries.")
         texts = [clean_text(entry, most=most, one_line=True) for entry in value]
         return list(dict.fromkeys(text for text in texts if text))
 
@@ -88,27 +96,27 @@ def secret(most: int) -> Rule:
     def check(value: object) -> str:
         text = exact_text(_not_sealed(value), most=most)
         if MASK.fullmatch(text):
-            raise refuse(A_MASK)
+            raise refusal(A_MASK)
         return text
 
     return Rule(check, {"maxLength": most, "writeOnly": True})
 
 
-def key(most: int, *, is_ascii: bool = True) -> Rule:
+def generated_secret(most: int, *, is_ascii: bool = True) -> Rule:
     """A secret that a program made up, without what wraps it; a mask is refused."""
 
     def check(value: object) -> str:
-        text = exact_text(bare_key(checked_text(_not_sealed(value))), most=most)
+        text = exact_text(unwrap_key(require_text(_not_sealed(value))), most=most)
         if MASK_OF_KEY.fullmatch(text):
-            raise refuse(A_MASK)
+            raise refusal(A_MASK)
         if not text:
-            raise refuse("Type the secret itself, or leave this empty.")
-        if around := what_is_around(text):
-            raise refuse(around)
+            raise refusal("Type the secret itself, or leave this empty.")
+        if around := advice_on_surroundings(text):
+            raise refusal(around)
         if is_ascii and not all("!" <= char <= "~" for char in text):
-            raise refuse(naming("Use printable ASCII characters without spaces.", text))
-        if unseen := first_unseen(text):
-            raise refuse(f"Remove {unseen}: it cannot be seen.")
+            raise refusal(name_odd_character("Use printable ASCII characters without spaces.", text))
+        if unseen := find_invisible(text):
+            raise refusal(f"Remove {unseen}: it cannot be seen.")
         return text
 
     return Rule(check, {"maxLength": most, "writeOnly": True})
@@ -116,24 +124,24 @@ def key(most: int, *, is_ascii: bool = True) -> Rule:
 
 def _not_sealed(value: object) -> object:
     if isinstance(value, dict):
-        raise refuse("Send the secret itself as text; encrypted values are not taken.")
+        raise refusal("Send the secret itself as text; encrypted values are not taken.")
     return value
 
 
-def yes_or_no() -> Rule:
+def boolean() -> Rule:
     """A boolean; the words true and false count, as the terminal sends them."""
 
     def check(value: object) -> bool:
         known = {"true": True, "false": False}
         answer = known.get(value.strip(EDGES).lower()) if isinstance(value, str) else value
         if not isinstance(answer, bool):
-            raise refuse("Choose true or false.")
+            raise refusal("Choose true or false.")
         return answer
 
     return Rule(check)
 
 
-def day() -> Rule:
+def calendar_date() -> Rule:
     """A calendar day, as YYYY-MM-DD."""
 
     def check(value: object) -> object:
@@ -144,7 +152,7 @@ def day() -> Rule:
                 return date.fromisoformat(value.strip(EDGES))
         except ValueError:
             pass
-        raise refuse("Write the date as YYYY-MM-DD.")
+        raise refusal("Write the date as YYYY-MM-DD.")
 
     return Rule(check)
 
@@ -153,9 +161,11 @@ def uuid_text() -> Rule:
     """A UUID in any of its spellings, stored in the usual one."""
 
     def check(value: object) -> str:
-        text = checked_text(value)
+        text = require_text(value)
         if (found := read_uuid(text)) is None:
-            raise refuse(naming("Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0.", unwrapped(text)))
+            raise refusal(
+                name_odd_character("Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0.", unwrap(text))
+            )
         return found
 
     return Rule(check, {"format": "uuid"})
@@ -172,7 +182,7 @@ def is_host_name(text: str) -> bool:
     return len(text) <= 253 and all(HOST_LABEL.fullmatch(label) for label in labels)
 
 
-def ip_address(text: str) -> str | None:
+def parse_ip_address(text: str) -> str | None:
     """The IP address that the text is, an IPv6 address in brackets or without; None where it is none."""
     is_bracketed = text.startswith("[") and text.endswith("]")
     read = ipaddress.IPv6Address if is_bracketed else ipaddress.ip_address

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Any
 
-from agents_app.values.fields import EDGES, refuse
+from agents_app.values.fields import EDGES, refusal
 
 # A text with such marks can be shown in another order than it is written in.
 DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -27,11 +27,11 @@ def clean_text(value: object, *, most: int, one_line: bool) -> str:
 
     What a database refuses is refused, and on one line also what keeps people from reading it as it is.
     """
-    text = normal_text(checked_text(value))
+    text = normalise_text(require_text(value))
     if one_line:
         _check_line(text)
         if text and not _is_visible(text):
-            raise refuse("Write something that can be seen.")
+            raise refusal("Write something that can be seen.")
         refuse_direction_marks(text)
     _check_length(text, most)
     return text
@@ -40,32 +40,34 @@ def clean_text(value: object, *, most: int, one_line: bool) -> str:
 def refuse_direction_marks(text: str) -> None:
     """Refuse a text that can be shown in another order than it is written in."""
     if found := DIRECTION_MARKS.search(text):
-        raise refuse(f"Remove the direction mark {place_of(text, found.start())}: it changes how the text reads.")
+        raise refusal(
+            f"Remove the direction mark {describe_character(text, found.start())}: it changes how the text reads."
+        )
 
 
 def exact_text(value: object, *, most: int) -> str:
     """A text on one line that is kept as it was typed, such as a password."""
-    text = checked_text(value)
+    text = require_text(value)
     _check_line(text)
     _check_length(text, most)
     return text
 
 
-def checked_text(value: object) -> str:
+def require_text(value: object) -> str:
     """A text that every database takes, with LF line ends."""
     if not isinstance(value, str):
-        raise refuse("Write this as text.")
+        raise refusal("Write this as text.")
     if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
-        raise refuse("Remove the characters that are not text (U+0000 or half of a pair).")
+        raise refusal("Remove the characters that are not text (U+0000 or half of a pair).")
     return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def normal_text(text: str) -> str:
+def normalise_text(text: str) -> str:
     """A text as it is kept, whatever surrounds it and however its letters are composed."""
-    return composed(text.replace("\r\n", "\n").replace("\r", "\n").strip(EDGES))
+    return to_nfc(text.replace("\r\n", "\n").replace("\r", "\n").strip(EDGES))
 
 
-def composed(text: str) -> str:
+def to_nfc(text: str) -> str:
     """A text in NFC; one that heaps marks on a letter is unchanged."""
     return unicodedata.normalize("NFC", text) if _is_orderly(text) else text
 
@@ -83,15 +85,15 @@ def spellings(text: str) -> list[str]:
     """A text in NFC and in the other spellings in which earlier releases may have stored it."""
     if not _is_orderly(text):
         return [text]
-    return list(dict.fromkeys([composed(text), text, unicodedata.normalize("NFD", text)]))
+    return list(dict.fromkeys([to_nfc(text), text, unicodedata.normalize("NFD", text)]))
 
 
 def sort_key(name: str) -> str:
     """What names are sorted by: exact but for case."""
-    return composed(name).casefold()
+    return to_nfc(name).casefold()
 
 
-def folded(text: str) -> str:
+def fold_for_search(text: str) -> str:
     """What search compares: without regard to case, accents, signs that cannot be seen and other shapes of a letter."""
     if not _is_orderly(text):
         return text.casefold()
@@ -101,7 +103,7 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", seen.casefold())
 
 
-def place_of(text: str, index: int) -> str:
+def describe_character(text: str, index: int) -> str:
     """Which character stands there, and where, in words: "U+202E (right-to-left override) at character 3"."""
     char = text[index]
     name = "byte order mark" if char == "\ufeff" else unicodedata.name(char, "without a name").lower()
@@ -110,12 +112,12 @@ def place_of(text: str, index: int) -> str:
 
 def _check_line(text: str) -> None:
     if any(ord(char) < 32 or char in "\x7f\x85\u2028\u2029" for char in text):
-        raise refuse("Write this on one line, without control characters.")
+        raise refusal("Write this on one line, without control characters.")
 
 
 def _check_length(text: str, most: int) -> None:
     if len(text) > most:
-        raise refuse(f"Use at most {most:,} characters.")
+        raise refusal(f"Use at most {most:,} characters.")
 
 
 def _is_visible(text: str) -> bool:

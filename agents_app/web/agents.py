@@ -207,12 +207,12 @@ def _past(actor: Actor, agent: dict[str, Any], version: int) -> Past:
     """What the agent was at this version; it is known already where that is the present one."""
     if version == agent["version"]:
         return Past(agent, frozenset(agent["secrets_set"]), [])
-    return agent_history.since(actor, agent["id"], version)
+    return agent_history.changes_since(actor, agent["id"], version)
 
 
 def _deleted(actor: Actor, agent_id: UUID, sent: FormData) -> Answer:
     """Who deleted the agent whose form was sent, and what was typed. Raises NotFound where it was not deleted."""
-    found = agent_history.deletion(actor, agent_id)
+    found = agent_history.find_deletion(actor, agent_id)
     if found is None:
         raise NotFound(agents.NO_AGENT)
     name, deletion = found

@@ -9,8 +9,8 @@ from flask import Blueprint, render_template, request
 
 from agents_app import http
 from agents_app.errors import InvalidInput, Malformed
-from agents_app.operations import activity
-from agents_app.schemas.listing import About, ActivityQuery, parse_activity
+from agents_app.operations import events
+from agents_app.schemas.listing import EventQuery, EventSubject, parse_events
 from agents_app.values.choices import Door
 from agents_app.web.activity_sentences import deed
 from agents_app.web.addresses import PLACES, ListAddress
@@ -21,12 +21,12 @@ from agents_app.web.sessions import Answer, current_actor, require_sign_in
 
 ANY = {"": "Any"}
 ABOUT = {
-    About.AGENT.value: "Agents",
-    About.USER.value: "People",
-    About.TOKEN.value: "API tokens",
-    About.ACCOUNT.value: "The account",
-    About.SECRETS.value: "Secrets",
-    About.ACCESS.value: "Refusals",
+    EventSubject.AGENT.value: "Agents",
+    EventSubject.USER.value: "People",
+    EventSubject.TOKEN.value: "API tokens",
+    EventSubject.ACCOUNT.value: "The account",
+    EventSubject.SECRETS.value: "Secrets",
+    EventSubject.ACCESS.value: "Refusals",
 }
 DOORS = {Door.PAGE.value: "Page", Door.TOKEN.value: "API token", Door.TERMINAL.value: "Terminal"}
 
@@ -46,11 +46,11 @@ class ActivityAddress(ListAddress):
 class ActivityForm(ConsoleForm):
     """What may narrow the list."""
 
-    about = Choice(spec_of(ActivityQuery, "about", span=SPAN_WHOLE, is_optional=False, labels=ANY | ABOUT))
-    door = Choice(spec_of(ActivityQuery, "door", span=SPAN_WHOLE, is_optional=False, labels=ANY | DOORS))
-    person = Choice(spec_of(ActivityQuery, "person", span=SPAN_WHOLE, is_optional=False, hint=""))
-    since = Text(spec_of(ActivityQuery, "since", span=SPAN_WHOLE, is_optional=False))
-    until = Text(spec_of(ActivityQuery, "until", span=SPAN_WHOLE, is_optional=False, hint="Days begin and end in UTC."))
+    about = Choice(spec_of(EventQuery, "about", span=SPAN_WHOLE, is_optional=False, labels=ANY | ABOUT))
+    door = Choice(spec_of(EventQuery, "door", span=SPAN_WHOLE, is_optional=False, labels=ANY | DOORS))
+    person = Choice(spec_of(EventQuery, "person", span=SPAN_WHOLE, is_optional=False, hint=""))
+    since = Text(spec_of(EventQuery, "since", span=SPAN_WHOLE, is_optional=False))
+    until = Text(spec_of(EventQuery, "until", span=SPAN_WHOLE, is_optional=False, hint="Days begin and end in UTC."))
 
     def __init__(self, asked: dict[str, str], people: dict[UUID, str]) -> None:
         super().__init__(data=asked)
@@ -64,18 +64,18 @@ def listing() -> Answer:
     address = ActivityAddress(request.args)
     actor = current_actor()
     try:
-        query = parse_activity(address.asked)
-        page = activity.listing(actor, query)
+        query = parse_events(address.asked)
+        page = events.listing(actor, query)
     except (InvalidInput, Malformed) as error:
         refusal = http.refusal_of(error)
         sentences = [sentence for _, sentence in refusal.fields] or [refusal.detail]
         return render_template("events/list_refused.html", sentences=sentences), refusal.status
-    form = ActivityForm(address.asked, activity.people(actor))
+    form = ActivityForm(address.asked, events.user_names(actor))
     chips = _chips(query, form, page.items)
     return render_template("events/list.html", address=address, page=page, form=form, chips=chips, doors=DOORS)
 
 
-def _chips(query: ActivityQuery, form: ActivityForm, items: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+def _chips(query: EventQuery, form: ActivityForm, items: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
     """What narrows the list, by parameter: words before, and the value as people call it."""
     target = next((item["target_name"] for item in items if item["target_id"] == query.target), str(query.target))
     shown = {

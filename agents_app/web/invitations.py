@@ -37,7 +37,7 @@ def _page(template: str, make: type[ConsoleForm], use: Callable[..., str], *, is
         if form.submit(lambda values: use(code, values, form.key, **_visitor())):
             return _enter(form.result)
         status = 422
-    link = invitations.look_up(code)
+    link = invitations.read_link(code)
     if (link["email"] is not None) is not is_reset:
         raise NotFound(invitations.GONE)
     page = render_template(template, form=form, code=code, link=link, visitor=_present(), a_role=A_ROLE)

@@ -26,7 +26,7 @@ def current_actor() -> Actor:
         session_id = session.get(SESSION_ID)
         if not session_id:
             raise NotSignedIn("Sign in to go on.")
-        g.actor = sessions.actor_for(session_id, address=http.address(), request_id=g.request_id)
+        g.actor = sessions.authenticate(session_id, address=http.address(), request_id=g.request_id)
     return cast(Actor, g.actor)
 
 

@@ -36,7 +36,7 @@ def invite() -> Answer:
     if not form.submit(lambda values: invitations.invite(actor, values, form.key)):
         return render_template("users/invite.html", form=form), 422
     # No redirect, as with API tokens: the code is kept nowhere, so there is nothing to show later.
-    return _list_page(actor, link=invitations.join_link(form.result), role=form.role.text)
+    return _list_page(actor, link=invitations.join_url(form.result), role=form.role.text)
 
 
 @pages.post("/invitations/<uuid:invitation_id>/withdraw")
@@ -53,10 +53,10 @@ def reset_link(user_id: UUID) -> Answer:
     person = _person(actor, user_id)
     form = ConsoleForm(request.form)
     is_sent = unsaved_form.is_sent()
-    status = _try(form, lambda _values: invitations.reset_password(actor, user_id, form.key)) if is_sent else 200
+    status = _try(form, lambda _values: invitations.make_reset_link(actor, user_id, form.key)) if is_sent else 200
     if form.result is None:
         return render_template("users/reset_link.html", person=person, form=form), status
-    return _list_page(actor, link=invitations.reset_link(form.result), person=person)
+    return _list_page(actor, link=invitations.reset_url(form.result), person=person)
 
 
 @pages.route("/<uuid:user_id>/role", methods=["GET", "POST"])

@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from agents_app.connections import TYPES, Connection
-from agents_app.values.address_rules import instance_sentence
+from agents_app.values.address_rules import advice_on_instance
 from agents_app.values.addresses import Parts
 from agents_app.values.choices import ConnectionType
 from agents_app.values.fields import field_notes
@@ -67,7 +67,7 @@ def _sentences(declaration: type[Connection], found: list[Parts], before: dict[s
     values = {name: value for parts in found for name, value in parts.values.items()}
     named = "; ".join(_named(declaration, name, before[name], value) for name, value in values.items())
     said = [f"The address was split into its fields: {named}. Check them and save."]
-    said += [sentence for parts in found if (sentence := instance_sentence(parts).strip())]
+    said += [sentence for parts in found if (sentence := advice_on_instance(parts).strip())]
     return said + ([LEFT_OUT] if any(parts.has_more for parts in found) else [])
 
 

@@ -207,7 +207,7 @@ def test_activity_can_be_read_by_everybody(site: Site, page: Page, admin: Actor,
 
 def test_links_can_be_read_by_everybody(site: Site, open_page: Open, admin: Actor) -> None:
     with site.app.app_context():
-        codes = invitations.invite(admin, {"role": "viewer"}), invitations.reset_password(admin, admin.user_id)
+        codes = invitations.invite(admin, {"role": "viewer"}), invitations.make_reset_link(admin, admin.user_id)
     page = open_page(site)
     for address, button in ((f"/join?code={codes[0]}", "Join"), (f"/reset?code={codes[1]}", "Save")):
         page.goto(address)

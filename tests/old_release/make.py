@@ -27,7 +27,7 @@ from agents_app.config import load
 from agents_app.database.url import parse_url
 from agents_app.db import create_sqlite_file
 from agents_app.errors import ConsoleError
-from agents_app.operations import accounts, activity, agents, invitations, rotation, sessions, tokens, users
+from agents_app.operations import accounts, agents, events, invitations, rotation, sessions, tokens, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 
@@ -103,7 +103,7 @@ class Story:
         self.notes["people"] = {role: f"{role}@acme.example" for role in PEOPLE if role != "gone"}
         self.notes["other_person"] = "other@globex.example"
         self.notes["invitation"] = invitations.invite(self.actors["admin"], {"role": "viewer"})
-        self.notes["reset_link"] = invitations.reset_password(self.actors["admin"], self.actors["viewer"].user_id)
+        self.notes["reset_link"] = invitations.make_reset_link(self.actors["admin"], self.actors["viewer"].user_id)
 
     def agents(self) -> None:
         """Agents of each type and dialect: bare ones, ones with everything, changed, disabled, cloned."""
@@ -250,8 +250,8 @@ class Story:
             ids = [item["id"] for item in following["items"]]
             cursors[sort.value] = {"cursor": page["next_cursor"], "following": ids}
         with app.app_context():
-            events = activity.listing(self.actors["admin"], listing.parse_activity({"limit": ROWS}))
-        self.notes["cursors"] = {"limit": ROWS, "agents": cursors, "events": events.next_cursor}
+            found = events.listing(self.actors["admin"], listing.parse_events({"limit": ROWS}))
+        self.notes["cursors"] = {"limit": ROWS, "agents": cursors, "events": found.next_cursor}
 
     def agent(self, name: str, as_who: str = "admin", connection_config: Any = None, **more: Any) -> UUID:
         """A new agent."""
@@ -272,7 +272,7 @@ class Story:
 
     def actor(self, session_id: str) -> Actor:
         """The person of a session."""
-        return sessions.actor_for(session_id, address=VISITOR["address"], request_id=None)
+        return sessions.authenticate(session_id, address=VISITOR["address"], request_id=None)
 
 
 def csrf(browser: FlaskClient, address: str) -> str:

@@ -11,7 +11,7 @@ from flask import Flask
 from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.models import Agent, AgentVersion, ApiToken, Event
-from agents_app.operations import agents, secrets
+from agents_app.operations import agent_secrets, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.web.activity_sentences import SENTENCES
@@ -70,7 +70,7 @@ def test_every_door_reads_a_configuration_that_lacks_a_member_or_has_it_wrong(
     )
     whole = stored_config(console, agent_id)
     declaration = next(found for name, found in TYPES.items() if name == kind)
-    for name in (*secrets.public_config(whole), "flavour"):
+    for name in (*agent_secrets.public_config(whole), "flavour"):
         config = {**copy.deepcopy(whole), name: value}
         if value is LACKING:
             del config[name]

@@ -12,7 +12,7 @@ from flask import Flask
 from agents_app.db import db
 from agents_app.errors import Conflict, InvalidInput, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, Event
-from agents_app.operations import agent_reads, agents, events
+from agents_app.operations import agent_reads, agents, event_records
 from agents_app.operations.permissions import Actor
 from agents_app.values import limits
 from tests.make import agent_values, make_agent, make_user
@@ -44,7 +44,7 @@ def test_a_change_that_fails_leaves_no_trace(app: Flask, admin: Actor, monkeypat
     def fail(*_given: object, **_details: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(events, "record", fail)
+    monkeypatch.setattr(event_records, "add", fail)
     for change in (
         lambda: agents.update(admin, agent_id, {"name": "Other"}),
         lambda: agents.disable(admin, agent_id, {"reason": "Moving."}),

@@ -15,7 +15,7 @@ from agents_app import operations
 from agents_app.db import db
 from agents_app.errors import NotSignedIn
 from agents_app.models import Event
-from agents_app.operations import accounts, agents, events, invitations, runtime, sessions, tokens, users
+from agents_app.operations import accounts, agents, event_records, invitations, runtime, sessions, tokens, users
 from agents_app.operations.permissions import PERMISSIONS, Actor
 from agents_app.values.choices import Scope
 from agents_app.web.activity_sentences import SENTENCES
@@ -81,7 +81,7 @@ class Scene:
 
     def choose_password(self) -> None:
         """Choose a password by a link."""
-        code = invitations.reset_password(self.admin, self.person())
+        code = invitations.make_reset_link(self.admin, self.person())
         invitations.choose_password(code, {"password": "another long phrase 28"}, **FROM_HERE)
 
     def change_password(self) -> None:
@@ -107,7 +107,7 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "user.invited": lambda it: invitations.invite(it.admin, {"role": "editor"}),
     "user.invitation_withdrawn": lambda it: invitations.withdraw(it.admin, it.invitation()),
     "user.joined": lambda it: it.join(),
-    "user.reset_link_made": lambda it: invitations.reset_password(it.admin, it.person()),
+    "user.reset_link_made": lambda it: invitations.make_reset_link(it.admin, it.person()),
     "user.password_reset": lambda it: it.choose_password(),
     "user.password_changed": lambda it: it.change_password(),
     "user.role_changed": lambda it: users.change_role(it.admin, it.person(), {"role": "editor"}),
@@ -121,7 +121,9 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "token.created": lambda it: it.token(),
     "token.revoked": lambda it: tokens.revoke(it.admin, it.token()),
     "account.renamed": lambda it: accounts.rename(it.admin, {"name": "Apex"}),
-    "access.denied": lambda it: events.record_denial(it.admin, "POST web.tokens.new", "Only an admin may do this."),
+    "access.denied": lambda it: event_records.record_denial(
+        it.admin, "POST web.tokens.new", "Only an admin may do this."
+    ),
 }
 # These belong to no account, to a new one, or to all; the tests of each look for its event, two of them below.
 OTHERS = {

@@ -98,7 +98,7 @@ def test_a_form_with_another_role_or_for_another_person_makes_and_shows_no_link(
 ) -> None:
     invite(admin)
 
-    for act in (lambda: invite(admin, role="admin"), lambda: invitations.reset_password(admin, person.user_id, KEY)):
+    for act in (lambda: invite(admin, role="admin"), lambda: invitations.make_reset_link(admin, person.user_id, KEY)):
         with pytest.raises(Repeated) as refusal:
             act()
         assert refusal.value.detail == "A link was already made from this form, with other content."
@@ -138,24 +138,24 @@ def test_a_link_to_join_that_has_ended_is_neither_shown_again_nor_made_again(
     assert refusal.value.detail == "A link was already made from this form, and it is not valid any more."
     assert invitations.listing(admin) == []
     with pytest.raises(NotFound):
-        invitations.look_up(code)
+        invitations.read_link(code)
 
 
 def test_a_link_for_a_password_that_has_ended_is_neither_shown_again_nor_made_again(
     app: Flask, admin: Actor, person: Actor
 ) -> None:
-    first = invitations.reset_password(admin, person.user_id, KEY)
-    second = invitations.reset_password(admin, person.user_id, "another form")
+    first = invitations.make_reset_link(admin, person.user_id, KEY)
+    second = invitations.make_reset_link(admin, person.user_id, "another form")
     with pytest.raises(Repeated):
-        invitations.reset_password(admin, person.user_id, KEY)
+        invitations.make_reset_link(admin, person.user_id, KEY)
     invitations.choose_password(second, {"password": NEW_PASSWORD}, **visitor())
 
     with pytest.raises(Repeated):
-        invitations.reset_password(admin, person.user_id, "another form")
+        invitations.make_reset_link(admin, person.user_id, "another form")
 
     for code in (first, second):
         with pytest.raises(NotFound):
-            invitations.look_up(code)
+            invitations.read_link(code)
 
 
 def test_a_token_is_not_shown_again_after_ten_minutes(app: Flask, admin: Actor) -> None:
@@ -178,7 +178,7 @@ def test_a_row_that_was_purged_and_is_made_again_has_another_code(app: Flask, ad
 
     assert invite(admin) != code
     with pytest.raises(NotFound):
-        invitations.look_up(code)
+        invitations.read_link(code)
 
 
 def test_another_server_key_cannot_derive_the_text(schema_url: str, open_console: OpenConsole) -> None:
@@ -197,7 +197,7 @@ def test_another_server_key_cannot_derive_the_text(schema_url: str, open_console
 
 def test_who_is_no_admin_any_more_is_shown_nothing(app: Flask, admin: Actor, person: Actor) -> None:
     former = make_user(app, "admin", admin.account_id)
-    acts = (make_token, invite, lambda actor: invitations.reset_password(actor, person.user_id, "reset"))
+    acts = (make_token, invite, lambda actor: invitations.make_reset_link(actor, person.user_id, "reset"))
     [act(former) for act in acts]
     users.change_role(admin, former.user_id, {"role": "editor"})
 
@@ -245,12 +245,12 @@ def test_requests_at_once_make_one_token_and_are_shown_the_same(app: Flask, admi
 
 def test_requests_at_once_make_one_link_and_are_shown_the_same(app: Flask, admin: Actor, person: Actor) -> None:
     to_join = at_once(app, lambda: invite(admin))
-    to_choose = at_once(app, lambda: invitations.reset_password(admin, person.user_id, "another form"))
+    to_choose = at_once(app, lambda: invitations.make_reset_link(admin, person.user_id, "another form"))
 
     assert (len(set(to_join)), len(set(to_choose)), count(Invitation, admin)) == (1, 1, 2)
     assert [events_of(admin, f"user.{act}") for act in ("invited", "reset_link_made")] == [1, 1]
-    assert invitations.look_up(to_join[0])["role"] == "viewer"
-    assert invitations.look_up(to_choose[0])["email"] == person.email
+    assert invitations.read_link(to_join[0])["role"] == "viewer"
+    assert invitations.read_link(to_choose[0])["email"] == person.email
 
 
 def test_requests_at_once_make_one_person_and_one_session(app: Flask, admin: Actor) -> None:
@@ -260,17 +260,17 @@ def test_requests_at_once_make_one_person_and_one_session(app: Flask, admin: Act
 
     assert len(set(entered)) == 1
     assert (count(User, admin), events_of(admin, "user.joined"), events_of(admin, "user.signed_in")) == (2, 1, 1)
-    assert sessions.actor_for(entered[0], address=None, request_id=None).email == values["email"]
+    assert sessions.authenticate(entered[0], address=None, request_id=None).email == values["email"]
 
 
 def test_requests_at_once_choose_one_password_and_start_one_session(app: Flask, admin: Actor, person: Actor) -> None:
-    code, where = invitations.reset_password(admin, person.user_id), visitor()
+    code, where = invitations.make_reset_link(admin, person.user_id), visitor()
 
     entered = at_once(app, lambda: invitations.choose_password(code, {"password": NEW_PASSWORD}, KEY, **where))
 
     assert len(set(entered)) == 1
     assert [events_of(admin, f"user.{act}") for act in ("password_reset", "signed_in")] == [1, 1]
-    assert sessions.actor_for(entered[0], address=None, request_id=None).user_id == person.user_id
+    assert sessions.authenticate(entered[0], address=None, request_id=None).user_id == person.user_id
 
 
 def test_requests_at_once_claim_a_console_once(schema_url: str, open_console: OpenConsole) -> None:
@@ -308,7 +308,7 @@ def test_a_used_link_opens_nothing_to_another_form_address_or_password(
 
 
 def test_the_form_that_chose_a_password_opens_nothing_with_another_one(app: Flask, admin: Actor, person: Actor) -> None:
-    code = invitations.reset_password(admin, person.user_id)
+    code = invitations.make_reset_link(admin, person.user_id)
     invitations.choose_password(code, {"password": NEW_PASSWORD}, KEY, **visitor())
 
     for password, key in ((PASSWORD, KEY), (NEW_PASSWORD, "another form")):
@@ -317,7 +317,7 @@ def test_the_form_that_chose_a_password_opens_nothing_with_another_one(app: Flas
 
 
 def sign_out(actor: Actor, session_id: str) -> None:
-    sessions.sign_out(sessions.actor_for(session_id, address=None, request_id=None), session_id)
+    sessions.sign_out(sessions.authenticate(session_id, address=None, request_id=None), session_id)
 
 
 def wait_ten_minutes(_actor: Actor, session_id: str) -> None:
@@ -327,11 +327,11 @@ def wait_ten_minutes(_actor: Actor, session_id: str) -> None:
 
 
 def delete(admin: Actor, session_id: str) -> None:
-    users.delete(admin, sessions.actor_for(session_id, address=None, request_id=None).user_id)
+    users.delete(admin, sessions.authenticate(session_id, address=None, request_id=None).user_id)
 
 
 def deactivate(admin: Actor, session_id: str) -> None:
-    users.deactivate(admin, sessions.actor_for(session_id, address=None, request_id=None).user_id)
+    users.deactivate(admin, sessions.authenticate(session_id, address=None, request_id=None).user_id)
 
 
 @pytest.mark.parametrize("end", [sign_out, wait_ten_minutes, delete, deactivate])

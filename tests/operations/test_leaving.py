@@ -23,7 +23,7 @@ def test_links_of_an_admin_who_must_go_open_nothing(app: Flask, leave: Callable[
     ada = make_user(app, name="Ada")
     grace = make_user(app, account_id=ada.account_id, name="Grace")
     person = make_user(app, "viewer", ada.account_id)
-    codes = [invitations.invite(grace, {"role": "admin"}), invitations.reset_password(grace, person.user_id)]
+    codes = [invitations.invite(grace, {"role": "admin"}), invitations.make_reset_link(grace, person.user_id)]
     kept = invitations.invite(ada, {"role": "viewer"})
     elsewhere = invitations.invite(make_user(app, name="Grace"), {"role": "viewer"})
 
@@ -31,8 +31,8 @@ def test_links_of_an_admin_who_must_go_open_nothing(app: Flask, leave: Callable[
 
     for code in codes:
         with pytest.raises(NotFound):
-            invitations.look_up(code)
-    assert invitations.look_up(kept)["role"] == invitations.look_up(elsewhere)["role"] == "viewer"
+            invitations.read_link(code)
+    assert invitations.read_link(kept)["role"] == invitations.read_link(elsewhere)["role"] == "viewer"
 
 
 def test_somebody_deactivated_gets_no_link(app: Flask) -> None:
@@ -40,7 +40,7 @@ def test_somebody_deactivated_gets_no_link(app: Flask) -> None:
     person = make_user(app, "viewer", ada.account_id, is_active=False, name="Grace")
 
     with pytest.raises(Conflict) as refusal:
-        invitations.reset_password(ada, person.user_id)
+        invitations.make_reset_link(ada, person.user_id)
 
     assert refusal.value.detail == "Grace is deactivated. Activate them first."
 

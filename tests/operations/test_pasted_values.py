@@ -107,7 +107,7 @@ EMAILS = [
 def drafted(**config: Any) -> schema.Draft:
     """The agent that these settings make."""
     kind = "POWERBI" if set(config) & {*UUID_FIELDS, "client_secret", "certificate_pem"} else "DB"
-    return schema.new(agent_values(connection_type=kind, connection_config=config))
+    return schema.draft_of_new(agent_values(connection_type=kind, connection_config=config))
 
 
 @pytest.mark.parametrize("text", SPELLED_UUIDS.values(), ids=SPELLED_UUIDS)
@@ -120,13 +120,13 @@ def test_an_id_is_taken_in_every_spelling_and_stored_in_the_usual_one(text: str)
 
 @pytest.mark.parametrize("text", SPELLED_KEYS.values(), ids=SPELLED_KEYS)
 def test_a_key_is_stored_without_what_wraps_it(text: str) -> None:
-    assert schema.new(agent_values(api_key=text)).secrets[API_KEY] == KEY
+    assert schema.draft_of_new(agent_values(api_key=text)).secrets[API_KEY] == KEY
     assert drafted(client_secret=text).secrets[f"/{CONFIG}/client_secret"] == KEY
 
 
 @pytest.mark.parametrize("key", OWN_KEYS)
 def test_a_key_that_only_looks_wrapped_is_stored_as_it_is(key: str) -> None:
-    assert schema.new(agent_values(api_key=key)).secrets[API_KEY] == key
+    assert schema.draft_of_new(agent_values(api_key=key)).secrets[API_KEY] == key
 
 
 @pytest.mark.parametrize("text", HOSTS.values(), ids=HOSTS)
@@ -154,14 +154,14 @@ def test_what_this_console_shows_in_place_of_a_secret_is_no_password(mask: str) 
 
 @pytest.mark.parametrize("text", ['"gpt-5-mini"', "'gpt-5-mini',", "\ufeffgpt-5-mini\u200b", "\u201cgpt-5-mini\u201d"])
 def test_the_name_of_a_model_is_stored_without_quotes(text: str) -> None:
-    assert schema.new(agent_values(model_type=text)).fields["model_type"] == "gpt-5-mini"
+    assert schema.draft_of_new(agent_values(model_type=text)).fields["model_type"] == "gpt-5-mini"
 
 
 @pytest.mark.parametrize("text", EMAILS)
 def test_an_address_is_read_out_of_what_a_mail_program_copies(text: str) -> None:
     given = {"name": "Ada", "email": text, "password": "a long pass phrase 27"}
 
-    assert parse(users.PersonValues, given).email == "ada@example.org"
+    assert parse(users.UserValues, given).email == "ada@example.org"
 
 
 def in_every_form(text: str) -> dict[str, str]:

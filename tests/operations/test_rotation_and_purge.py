@@ -16,7 +16,7 @@ from agents_app.config import Settings
 from agents_app.db import db, now
 from agents_app.errors import Repeated, Unavailable
 from agents_app.models import AgentVersion, EncryptionKey, Event, Invitation, LoginAttempt, UserSession
-from agents_app.operations import agents, invitations, keys, purge, rotation, runtime, stored_secrets, tokens
+from agents_app.operations import agents, encryption_keys, invitations, purge, rotation, runtime, stored_secrets, tokens
 from tests import make
 from tests.conftest import OpenConsole
 
@@ -56,12 +56,12 @@ def test_under_a_wrong_key_nothing_is_written_and_reading_secrets_is_unavailable
 
     use_keys(app, f"k1:{a_key()}")
 
-    assert "k1" in (keys.wrong() or "")
+    assert "k1" in (encryption_keys.find_problem() or "")
     for act in (lambda: make.make_agent(app, actor, api_key="sk-other"), lambda: fetch(app, actor, agent_id)):
         with pytest.raises(Unavailable) as refusal:
             act()
         assert refusal.value.code == "secret_unavailable"
-    assert [row["agent_id"] for row in stored_secrets.unreadable()] == [agent_id, agent_id]
+    assert [row["agent_id"] for row in stored_secrets.list_unreadable()] == [agent_id, agent_id]
 
 
 def test_a_missing_key_is_named(app: Flask) -> None:
@@ -69,7 +69,7 @@ def test_a_missing_key_is_named(app: Flask) -> None:
 
     use_keys(app, f"k2:{a_key()}")
 
-    assert keys.wrong() == "ENCRYPTION_KEYS lacks the key k1, which stored secrets may need."
+    assert encryption_keys.find_problem() == "ENCRYPTION_KEYS lacks the key k1, which stored secrets may need."
 
 
 def test_rotation_moves_every_secret_to_the_first_key_those_of_deleted_agents_too(app: Flask) -> None:
@@ -87,7 +87,7 @@ def test_rotation_moves_every_secret_to_the_first_key_those_of_deleted_agents_to
     assert done == [1, 2]
     assert stored_secrets.counts_by_key() == Counter(k2=4)
     use_keys(app, fresh)
-    assert keys.wrong() is None
+    assert encryption_keys.find_problem() is None
     agents.restore_deleted(actor, deleted)
     for agent_id in (kept, deleted):
         assert fetch(app, actor, agent_id)["connection_config"]["password"] == "pa55 wörd"
@@ -123,7 +123,7 @@ def test_rotation_leaves_and_counts_what_it_cannot_open(app: Flask) -> None:
     outcome = rotation.rotate("root", lambda done: None)
 
     assert (outcome.moved, outcome.unreadable) == ({actor.account_id: 1}, 1)
-    assert [row["pointer"] for row in stored_secrets.unreadable()] == ["/api_key"]
+    assert [row["pointer"] for row in stored_secrets.list_unreadable()] == ["/api_key"]
 
 
 def test_a_purge_removes_what_is_past_its_time_and_nothing_else(app: Flask) -> None:

@@ -19,7 +19,7 @@ from agents_app.config import Settings
 from agents_app.db import db
 from agents_app.errors import Unavailable
 from agents_app.models import Agent, AgentVersion, EncryptionKey, Event
-from agents_app.operations import agents, keys, rotation, runtime, stored_secrets, tokens
+from agents_app.operations import agents, encryption_keys, rotation, runtime, stored_secrets, tokens
 from tests import make
 from tests.conftest import OpenConsole
 from tests.project import shared_copy
@@ -55,7 +55,7 @@ def make_agents(app: Flask, actor: Any, number: int) -> list[UUID]:
     return [make.make_agent(app, actor, api_key="as-made", connection_config=config) for _ in range(number)]
 
 
-def rotate(tell: Any = lambda done: None) -> rotation.Outcome:
+def rotate(tell: Any = lambda done: None) -> rotation.RotationResult:
     return rotation.rotate("root", tell)
 
 
@@ -171,7 +171,7 @@ def test_an_old_key_under_which_somebody_writes_again_is_known_again(app: Flask)
     make_agents(app, actor, 1)
     app.extensions["settings"] = settings_with(app, new)
 
-    assert keys.wrong() == "ENCRYPTION_KEYS lacks the key k1, which stored secrets may need."
+    assert encryption_keys.find_problem() == "ENCRYPTION_KEYS lacks the key k1, which stored secrets may need."
 
 
 @pytest.mark.parametrize("place", ["agent", "deleted agent"])
@@ -187,7 +187,7 @@ def test_a_key_that_one_unreadable_secret_names_is_not_forgotten(app: Flask, pla
     assert rotate().unreadable == 1
 
     assert known_keys() == {"k1", "k2"}
-    assert [row["kind"] for row in stored_secrets.unreadable()] == [place]
+    assert [row["kind"] for row in stored_secrets.list_unreadable()] == [place]
 
 
 def test_a_rotation_is_an_event_of_every_account_it_touched(app: Flask) -> None:

@@ -11,7 +11,7 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import NotFound, NotSignedIn, Throttled
 from agents_app.models import Event, LoginAttempt, User, UserSession
-from agents_app.operations import guesses, sessions
+from agents_app.operations import login_attempts, sessions
 from agents_app.operations.permissions import Actor
 from tests.make import PASSWORD, make_user
 
@@ -29,13 +29,13 @@ def sign_in(email: str, password: str = PASSWORD, address: str | None = None) ->
 
 def asker(session_id: str) -> Actor:
     """Who a session belongs to."""
-    return sessions.actor_for(session_id, address=None, request_id=None)
+    return sessions.authenticate(session_id, address=None, request_id=None)
 
 
 def fail(email: str, times: int, address: str) -> None:
     """Guess wrong so often; the hashes are not computed, only counted."""
     with db.transaction() as session:
-        session.add_all(LoginAttempt(login=guesses.login_key(email), address=address) for _ in range(times))
+        session.add_all(LoginAttempt(login=login_attempts.login_key(email), address=address) for _ in range(times))
 
 
 @pytest.mark.parametrize("password", ["", " ", PASSWORD + " ", PASSWORD.upper(), "x" * 100_000, "\0", "\ud800"])
@@ -95,7 +95,7 @@ def test_many_addresses_together_have_to_wait_too(app: Flask, person: Actor) -> 
 def test_one_password_tried_at_everybody_has_to_wait_too(app: Flask, person: Actor) -> None:
     with db.transaction() as session:
         for number in range(100):
-            login = guesses.login_key(f"person{number}@example.org")
+            login = login_attempts.login_key(f"person{number}@example.org")
             session.add(LoginAttempt(login=login, address="203.0.113.9"))
 
     with pytest.raises(Throttled):
@@ -113,7 +113,7 @@ def test_wrong_tokens_keep_nobody_from_signing_in(app: Flask, person: Actor) -> 
 def test_guesses_are_forgotten_after_their_time(app: Flask, person: Actor) -> None:
     fail(person.email, 10, "203.0.113.8")
     with db.transaction() as session:
-        mine = sa.update(LoginAttempt).where(LoginAttempt.login == guesses.login_key(person.email))
+        mine = sa.update(LoginAttempt).where(LoginAttempt.login == login_attempts.login_key(person.email))
         session.execute(mine.values(created_at=now() - timedelta(minutes=16)))
 
     assert asker(sign_in(person.email, address="203.0.113.8")).user_id == person.user_id

@@ -14,7 +14,7 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotSignedIn, Throttled
 from agents_app.models import LoginAttempt, User, UserSession
-from agents_app.operations import guesses, passwords, sessions, users
+from agents_app.operations import login_attempts, passwords, sessions, users
 from agents_app.operations.permissions import Actor
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_user
@@ -62,7 +62,7 @@ def sign_in(email: str, password: str = PASSWORD, address: str = "192.0.2.1") ->
 
 def is_signed_in(session_id: str) -> bool:
     try:
-        sessions.actor_for(session_id, address=None, request_id=None)
+        sessions.authenticate(session_id, address=None, request_id=None)
     except NotSignedIn:
         return False
     return True
@@ -71,7 +71,7 @@ def is_signed_in(session_id: str) -> bool:
 def add_guesses(email: str, address: str, number: int) -> None:
     """As that many wrong guesses leave behind."""
     with db.transaction() as session:
-        session.add_all(LoginAttempt(login=guesses.login_key(email), address=address) for _ in range(number))
+        session.add_all(LoginAttempt(login=login_attempts.login_key(email), address=address) for _ in range(number))
 
 
 def change(statement: Any) -> None:
@@ -115,7 +115,7 @@ def test_right_passwords_and_refused_tries_are_not_counted(ada: Actor, address: 
             sign_in(ada.email, PASSWORD, address)
 
     with db.reading() as connection:
-        mine = sa.select(sa.func.count()).where(LoginAttempt.login == guesses.login_key(ada.email))
+        mine = sa.select(sa.func.count()).where(LoginAttempt.login == login_attempts.login_key(ada.email))
         assert connection.scalar(mine) == 10
 
 
@@ -162,7 +162,7 @@ def test_the_throttle_survives_a_restart_and_holds_in_every_process(ada: Actor, 
     ],
 )
 def test_addresses_that_one_machine_may_choose_among_count_as_one(address: str, source: str) -> None:
-    assert guesses.source_of(address) == source
+    assert login_attempts.network_of(address) == source
 
 
 def test_moving_within_an_ipv6_network_is_no_fresh_address(ada: Actor) -> None:
@@ -222,7 +222,7 @@ def test_a_hash_of_older_strength_is_replaced_at_sign_in(app: Flask) -> None:
     assert stored(ada) == weak
     sign_in(ada.email)
 
-    assert not passwords.is_outdated(stored(ada))
+    assert not passwords.needs_rehash(stored(ada))
     assert is_signed_in(sign_in(ada.email))
 
 

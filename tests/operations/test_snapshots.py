@@ -15,7 +15,7 @@ from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.errors import Conflict
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import agent_reads, agents, rotation, secrets, snapshots, stored_secrets
+from agents_app.operations import agent_reads, agent_secrets, agents, rotation, snapshots, stored_secrets
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.values.choices import ConnectionType
@@ -117,8 +117,8 @@ def _is_whole(admin: Actor, agent_id: UUID, kind: str) -> None:
     names = set(TYPES[ConnectionType(kind)].model_fields) - set(TYPES[ConnectionType(kind)].secret_names())
     with db.reading() as connection:
         row = connection.execute(sa.select(Agent).where(Agent.id == agent_id)).one()
-    sealed = secrets.stored(row.api_key, row.connection_config)
-    clear = secrets.reveal(settings().keys.encryption, admin.account_id, agent_id, sealed)
+    sealed = agent_secrets.encrypted_values(row.api_key, row.connection_config)
+    clear = agent_secrets.decrypt(settings().keys.encryption, admin.account_id, agent_id, sealed)
     secret = TYPES[ConnectionType(kind)].secret_names()[0]
 
     assert set(config) == names
@@ -173,7 +173,7 @@ def test_kept_secrets_of_an_unknown_form_are_a_conflict_and_no_other_command_sto
     with pytest.raises(Conflict, match="its kept secrets cannot be read"):
         agents.restore_deleted(admin, agent_id)
 
-    assert agent_id not in {holder.agent_id for holder in stored_secrets.holders()}
+    assert agent_id not in {holder.agent_id for holder in stored_secrets.secret_rows()}
     assert stored_secrets.status()
     assert rotation.rotate("operator", lambda _done: None)
 

@@ -148,7 +148,7 @@ def test_a_password_and_an_address_are_right_in_each_spelling(console: Flask, st
     typed = [unicodedata.normalize(typed_as, value) for value in (email.upper(), password)]
 
     assert sessions.sign_in(f"Ada <{typed[0]}>", typed[1], **NO_VISITOR)
-    assert not passwords.is_right(old["password_hash"], password.casefold())
+    assert not passwords.is_correct(old["password_hash"], password.casefold())
 
 
 @pytest.mark.parametrize("stored", ["u\u0308\u00fc{}@example.org", "'u\u0308{}@example.org'"])

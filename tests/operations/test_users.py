@@ -12,9 +12,9 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn
 from agents_app.models import Account, Agent, Event, Invitation, User
-from agents_app.operations import accounts, activity, agent_reads, invitations, sessions, tokens, users
-from agents_app.schemas.listing import ActivityQuery
-from agents_app.schemas.users import PersonValues
+from agents_app.operations import accounts, agent_reads, events, invitations, sessions, tokens, users
+from agents_app.schemas.listing import EventQuery
+from agents_app.schemas.users import UserValues
 from agents_app.values.choices import Role
 from agents_app.values.fields import parse
 from tests import make
@@ -33,7 +33,7 @@ def sign_in(email: str) -> str:
 
 def is_signed_in(session_id: str) -> bool:
     try:
-        sessions.actor_for(session_id, address=None, request_id=None)
+        sessions.authenticate(session_id, address=None, request_id=None)
     except NotSignedIn:
         return False
     return True
@@ -50,7 +50,7 @@ def test_only_admins_manage_people(app: Flask, role: Role) -> None:
         lambda: users.deactivate(other, admin.user_id),
         lambda: users.change_role(other, other.user_id, {"role": "admin"}),
         lambda: invitations.invite(other, {"role": "admin"}),
-        lambda: invitations.reset_password(other, admin.user_id),
+        lambda: invitations.make_reset_link(other, admin.user_id),
         lambda: invitations.listing(other),
         lambda: invitations.withdraw(other, uuid4()),
         lambda: accounts.rename(other, {"name": "Mine"}),
@@ -68,7 +68,7 @@ def test_people_of_another_account_are_not_there(app: Flask) -> None:
         lambda: users.deactivate(mine, theirs.user_id),
         lambda: users.activate(mine, theirs.user_id),
         lambda: users.change_role(mine, theirs.user_id, {"role": "viewer"}),
-        lambda: invitations.reset_password(mine, theirs.user_id),
+        lambda: invitations.make_reset_link(mine, theirs.user_id),
     ):
         with pytest.raises(NotFound):
             act()
@@ -122,7 +122,7 @@ def test_who_was_an_admin_when_the_request_began_leaves_no_way_back(app: Flask, 
 
     for act in (
         lambda: invitations.invite(former, {"role": "admin"}),
-        lambda: invitations.reset_password(former, admin.user_id),
+        lambda: invitations.make_reset_link(former, admin.user_id),
         lambda: users.activate(former, former.user_id),
         lambda: users.change_role(former, former.user_id, {"role": "admin"}),
         lambda: tokens.create(former, {"name": "ci", "scopes": ["runtime"]}),
@@ -162,7 +162,7 @@ def test_an_act_that_changes_nothing_says_so_and_is_no_event(app: Flask) -> None
 
     assert [(act(), act()) for act in acts] == [(True, False)] * len(acts)
 
-    done = [item["action"] for item in activity.listing(admin, ActivityQuery()).items]
+    done = [item["action"] for item in events.listing(admin, EventQuery()).items]
     assert done == ["account.renamed", "user.activated", "user.deactivated", "user.role_changed"]
 
 
@@ -207,10 +207,10 @@ def test_a_link_lets_one_person_join_once_in_its_role(app: Flask) -> None:
     admin = make.make_user(app)
     code = invitations.invite(admin, {"role": "editor"})
 
-    assert invitations.look_up(code)["role"] == "editor"
+    assert invitations.read_link(code)["role"] == "editor"
     session_id = invitations.join(code, grace(), **FROM_HERE)
 
-    joined = sessions.actor_for(session_id, address=None, request_id=None)
+    joined = sessions.authenticate(session_id, address=None, request_id=None)
     assert (joined.account_id, joined.role, joined.name) == (admin.account_id, Role.EDITOR, "Grace Hopper")
     with pytest.raises(NotFound):
         invitations.join(code, grace(), **FROM_HERE)
@@ -237,7 +237,7 @@ def test_a_withdrawn_an_old_and_an_unknown_link_are_refused_alike(app: Flask) ->
 
     for code in (withdrawn, old, "no such code", "\ud800"):
         with pytest.raises(NotFound) as refusal:
-            invitations.look_up(code)
+            invitations.read_link(code)
         assert refusal.value.detail == invitations.GONE
 
 
@@ -245,8 +245,8 @@ def test_a_reset_link_changes_the_password_and_ends_every_session(app: Flask) ->
     admin = make.make_user(app)
     person = make.make_user(app, Role.VIEWER, admin.account_id)
     before = sign_in(person.email)
-    first = invitations.reset_password(admin, person.user_id)
-    code = invitations.reset_password(admin, person.user_id)
+    first = invitations.make_reset_link(admin, person.user_id)
+    code = invitations.make_reset_link(admin, person.user_id)
 
     with pytest.raises(NotFound):
         invitations.choose_password(first, {"password": "another-quiet-4-river"}, **FROM_HERE)
@@ -261,7 +261,7 @@ def test_a_reset_link_changes_the_password_and_ends_every_session(app: Flask) ->
 def test_a_reset_link_ends_with_what_makes_it_needless(app: Flask, event: str) -> None:
     admin = make.make_user(app)
     person = make.make_user(app, Role.VIEWER, admin.account_id)
-    code = invitations.reset_password(admin, person.user_id)
+    code = invitations.make_reset_link(admin, person.user_id)
 
     if event == "a new password":
         words = {"current_password": make.PASSWORD, "password": "another-quiet-4-river"}
@@ -309,7 +309,7 @@ def test_who_is_no_admin_any_more_neither_renames_nor_deletes_the_account(app: F
 
 @pytest.mark.parametrize("email", ["admin@localhost", "root@db", "ada@mail.example.org", "ada@[10.0.0.1]", "ö@büro"])
 def test_an_address_needs_no_dot_in_its_domain(email: str) -> None:
-    person = parse(PersonValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
+    person = parse(UserValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
 
     assert person.email == email
 
@@ -317,6 +317,6 @@ def test_an_address_needs_no_dot_in_its_domain(email: str) -> None:
 @pytest.mark.parametrize("email", ["ada", "@localhost", "ada@", "ada@.org", "ada@example.", "a@b@c", "ada @localhost"])
 def test_what_is_no_address_is_refused(email: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        parse(PersonValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
+        parse(UserValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
 
     assert refusal.value.fields == [("/email", "Write an email address, such as ada@example.org.")]

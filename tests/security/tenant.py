@@ -56,7 +56,7 @@ class Tenant:
             if rule == "/join":
                 return f"{path}?code={invitations.invite(self.admin, {'role': 'viewer'})}"
             if rule == "/reset":
-                return f"{path}?code={invitations.reset_password(self.admin, self._person())}"
+                return f"{path}?code={invitations.make_reset_link(self.admin, self._person())}"
         return path
 
     def _agent(self) -> UUID:

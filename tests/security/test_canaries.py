@@ -18,7 +18,7 @@ from agents_app.connections import TYPES
 from agents_app.database.url import parse_url
 from agents_app.db import Base, db
 from agents_app.logs import JsonLines
-from agents_app.operations import events
+from agents_app.operations import event_records
 from agents_app.operations.permissions import Actor
 from tests.api.conftest import Client
 from tests.conftest import OpenConsole
@@ -220,7 +220,7 @@ def while_it_breaks(recorded: RecordedConsole, monkeypatch: pytest.MonkeyPatch) 
         raise RuntimeError("nobody knows why")
 
     for failure in (broken, lambda session, *_given, **_more: session.execute(sa.text("SELECT nothing"))):
-        monkeypatch.setattr(events, "record", failure)
+        monkeypatch.setattr(event_records, "add", failure)
         for answer in (api.post("/agents", values), caller.ask("POST", "/agents/new", form)):
             assert answer.status_code in (500, 503)
             recorded.note(answer.text)

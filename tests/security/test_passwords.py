@@ -82,7 +82,7 @@ def _by_joining(app: Flask, password: str) -> object:
 
 def _by_a_link(app: Flask, password: str) -> object:
     admin = make_user(app)
-    code = invitations.reset_password(admin, make_her(app, admin))
+    code = invitations.make_reset_link(admin, make_her(app, admin))
     return invitations.choose_password(code, {"password": password}, **FROM_HERE)
 
 
@@ -131,7 +131,7 @@ def test_every_character_of_a_password_counts(console: Flask, admin: Actor, pass
     where = {"address": "198.51.100.77", "user_agent": "", "request_id": None}
     with console.app_context():
         assert admin.user_id is not None
-        code = invitations.reset_password(admin, admin.user_id)
+        code = invitations.make_reset_link(admin, admin.user_id)
         invitations.choose_password(code, {"password": password}, **where)
 
         for wrong in (password[:-1], password + " ", password.upper(), password[:60]):
@@ -154,7 +154,7 @@ def test_forms_hide_a_password_and_leave_managers_their_work(console: Flask, adm
     with console.app_context():
         assert admin.user_id is not None
         code = invitations.invite(admin, {"role": "viewer"}) if path == "/join" else ""
-        code = invitations.reset_password(admin, admin.user_id) if path == "/reset" else code
+        code = invitations.make_reset_link(admin, admin.user_id) if path == "/reset" else code
     caller = Caller(console, admin if path == "/profile" else None)
 
     page = caller.ask("GET", path, query_string={"code": code}).text

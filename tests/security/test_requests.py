@@ -10,7 +10,7 @@ from flask import Flask
 
 from agents_app.db import db
 from agents_app.models import LoginAttempt, UserSession
-from agents_app.operations import agent_reads, guesses, sessions
+from agents_app.operations import agent_reads, login_attempts, sessions
 from agents_app.operations.permissions import Actor
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_agent, make_token, make_user
@@ -115,7 +115,7 @@ def test_no_other_header_names_the_host(console: Flask, admin: Actor, header: st
 def addresses_counted(app: Flask, email: str) -> list[str]:
     """From where somebody guessed this person's password."""
     with app.app_context(), db.reading() as connection:
-        mine = sa.select(LoginAttempt.address).where(LoginAttempt.login == guesses.login_key(email))
+        mine = sa.select(LoginAttempt.address).where(LoginAttempt.login == login_attempts.login_key(email))
         return list(connection.scalars(mine))
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from agents_app.errors import NotFound
-from agents_app.operations import activity, agent_reads, agents, invitations, runtime, tokens, users
+from agents_app.operations import agent_reads, agents, events, invitations, runtime, tokens, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from agents_app.values.choices import Scope
@@ -177,7 +177,7 @@ class TwoAccounts(RuleBasedStateMachine):
             *((tokens.revoke, one) for one in sorted(other.tokens)[:1]),
             *((invitations.withdraw, one) for one in sorted(other.links)[:1]),
             *((act, one) for one in sorted(other.people)[:1] for act in (users.deactivate, users.delete)),
-            *((invitations.reset_password, one) for one in sorted(other.people)[:1]),
+            *((invitations.make_reset_link, one) for one in sorted(other.people)[:1]),
         ]
         for act, one in acts:
             with pytest.raises(NotFound):
@@ -206,7 +206,7 @@ class TwoAccounts(RuleBasedStateMachine):
         if agent_id := self._one(1 - side, at):
             asked.append({"target": str(agent_id)})
         for question in asked:
-            items = activity.listing(mine.admin, listing.parse_activity(question)).items
+            items = events.listing(mine.admin, listing.parse_events(question)).items
             assert {item["user_id"] for item in items} <= mine.people | {None}
             assert not {item["target_id"] for item in items} & (set(other.agents) | other.tokens | other.people)
 

@@ -13,7 +13,7 @@ from agents_app.models import Event
 from agents_app.operations import agents, runtime, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.paths import ROOT
-from agents_app.schemas.listing import About
+from agents_app.schemas.listing import EventSubject
 from agents_app.values.choices import Door
 from agents_app.web.activity_sentences import SENTENCES, deed
 from agents_app.web.events import ABOUT
@@ -103,7 +103,7 @@ def test_a_sentence_says_what_the_act_was_about() -> None:
 
 
 def test_every_kind_of_act_can_be_chosen() -> None:
-    assert set(ABOUT) == {kind.value for kind in About}
+    assert set(ABOUT) == {kind.value for kind in EventSubject}
 
 
 def test_a_sentence_lacks_no_word() -> None:

@@ -18,7 +18,7 @@ def code_of(console: Flask, admin: Actor, person: Actor | None = None) -> str:
     with console.app_context():
         if person is None:
             return invitations.invite(admin, {"role": "viewer"})
-        return invitations.reset_password(admin, person.user_id)
+        return invitations.make_reset_link(admin, person.user_id)
 
 
 def newcomer(**changes: str) -> dict[str, str]:

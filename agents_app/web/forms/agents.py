@@ -10,7 +10,7 @@ from agents_app.operations.agent_states import replaced_reason
 from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
 from agents_app.values.choices import AgentStatus, ConnectionType
-from agents_app.values.text import composed, normal_text
+from agents_app.values.text import normalise_text, to_nfc
 from agents_app.web import whole_addresses
 from agents_app.web.forms.base import ConsoleForm, FormData, PanelForm
 from agents_app.web.forms.from_schema import make, spec_of
@@ -87,7 +87,7 @@ class AgentForm(ConsoleForm):
     def _refuse_incomplete(self, values: dict[str, Any]) -> None:
         problems = [*self._lost().items()]
         try:
-            schema.new(values)
+            schema.draft_of_new(values)
         except InvalidInput as refusal:
             problems += refusal.fields
         raise InvalidInput(problems)
@@ -115,7 +115,7 @@ class DisableForm(ConsoleForm):
     def refuse_unseen(self, agent: Mapping[str, Any]) -> bool:
         """Refuse to replace a reason that may be newer than the page; answers whether it did."""
         is_newer = agent["status"] == AgentStatus.DISABLED and agent["version"] != self.version
-        if not is_newer or composed(agent["status_reason"] or "") == normal_text(self.reason.text):
+        if not is_newer or to_nfc(agent["status_reason"] or "") == normalise_text(self.reason.text):
             return False
         self.general.append(UNSEEN_REASON)
         return True

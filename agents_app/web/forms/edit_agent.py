@@ -146,7 +146,7 @@ class EditForm(AgentForm):
         unfinished = {pointer: field.unfinished_sentence for pointer, field in self._unfinished().items()}
         problems = [*(unfinished | self._lost()).items()]
         try:
-            schema.changed(_values(self.agent), changes)
+            schema.draft_of_changed(_values(self.agent), changes)
         except InvalidInput as refusal:
             problems += refusal.fields
         raise InvalidInput(problems)

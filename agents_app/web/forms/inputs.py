@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import wtforms
 
-from agents_app.values.address_rules import Reader
+from agents_app.values.address_rules import AddressReader
 from agents_app.values.pem import without_private_keys
 
 SPAN, SPAN_NARROW, SPAN_WHOLE = 3, 2, 6
@@ -93,7 +93,7 @@ class Text(Input, wtforms.StringField):
 class Address(Text):
     """A text in whose place a whole address may be pasted, with a password."""
 
-    def __init__(self, spec: Spec, reader: Reader, **options: Any) -> None:
+    def __init__(self, spec: Spec, reader: AddressReader, **options: Any) -> None:
         super().__init__(spec, **options)
         self.reader = reader
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents_app.schemas.users import AccountValues, PersonValues
+from agents_app.schemas.users import AccountValues, UserValues
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.from_schema import make, spec_of
 from agents_app.web.forms.inputs import SPAN_WHOLE, Spec, Text
@@ -12,8 +12,8 @@ from agents_app.web.forms.secret_input import Secret
 class SignInForm(ConsoleForm):
     """Who somebody is; what is wrong is not told apart."""
 
-    email = Text(spec_of(PersonValues, "email", span=SPAN_WHOLE))
-    password = Secret(spec_of(PersonValues, "password", span=SPAN_WHOLE, hint=""))
+    email = Text(spec_of(UserValues, "email", span=SPAN_WHOLE))
+    password = Secret(spec_of(UserValues, "password", span=SPAN_WHOLE, hint=""))
 
 
 class SetupForm(ConsoleForm):

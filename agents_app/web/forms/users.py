@@ -1,6 +1,6 @@
 """The forms of users and of their account: invitation, role, passwords, name and deletion of the account."""
 
-from agents_app.schemas.users import AccountName, NewPasswordValues, PasswordValues, PersonValues, RoleValues
+from agents_app.schemas.users import AccountName, NewPasswordValues, PasswordValues, RoleValues, UserValues
 from agents_app.values.choices import Role
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.from_schema import make, spec_of
@@ -35,9 +35,9 @@ class PasswordsForm(ConsoleForm):
 class JoinForm(PasswordsForm):
     """Somebody who joins by a link."""
 
-    name = make(PersonValues, "name", span=SPAN_WHOLE)
-    email = make(PersonValues, "email", span=SPAN_WHOLE)
-    password = make(PersonValues, "password", span=SPAN_WHOLE)
+    name = make(UserValues, "name", span=SPAN_WHOLE)
+    email = make(UserValues, "email", span=SPAN_WHOLE)
+    password = make(UserValues, "password", span=SPAN_WHOLE)
 
 
 class ResetForm(PasswordsForm):

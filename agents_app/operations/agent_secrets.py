@@ -14,7 +14,7 @@ from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, Draft, desti
 from agents_app.values.choices import ConnectionType
 from agents_app.values.pem import without_private_keys
 
-SEALED = "$enc"
+ENCRYPTED = "$enc"
 # Below this length four characters would tell too much.
 LAST_FOUR_FROM = 16
 FACTS = ("set_at", "set_by", "last_four")
@@ -36,14 +36,14 @@ class Secrets:
 
     def config(self, public: Mapping[str, Any]) -> dict[str, Any]:
         """The configuration as it is stored: its public members and its secrets, sealed."""
-        leaves = {name: {SEALED: value} for pointer, value in self.sealed.items() if (name := _member(pointer))}
+        leaves = {name: {ENCRYPTED: value} for pointer, value in self.sealed.items() if (name := _member(pointer))}
         return {**public, **leaves}
 
 
-def stored(api_key: str | None, config: Mapping[str, Any]) -> dict[str, str]:
+def encrypted_values(api_key: str | None, config: Mapping[str, Any]) -> dict[str, str]:
     """The encrypted values of a stored agent, by JSON pointer."""
     found = {API_KEY: api_key} if api_key else {}
-    return found | {f"/{CONFIG}/{name}": str(value[SEALED]) for name, value in _members(config) if _is_sealed(value)}
+    return found | {f"/{CONFIG}/{name}": str(value[ENCRYPTED]) for name, value in _members(config) if _is_sealed(value)}
 
 
 def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def shown_facts(sealed: Mapping[str, str], facts: Any) -> dict[str, dict[str, An
     return {pointer: {name: fact.get(name) for name in FACTS} for pointer, fact in known.items()}
 
 
-def change(
+def merge(
     keyring: Keyring,
     actor: Actor,
     agent_id: UUID,
@@ -89,7 +89,7 @@ def change(
         sealed.pop(pointer, None)
         facts.pop(pointer, None)
         if value is not None:
-            sealed[pointer] = seal_one(keyring, actor.account_id, agent_id, pointer, value)
+            sealed[pointer] = encrypt_one(keyring, actor.account_id, agent_id, pointer, value)
             facts[pointer] = _facts(value, actor)
             changes[pointer] = "replaced" if pointer in kept else "set"
         elif pointer in kept:
@@ -107,30 +107,32 @@ def check_destination(draft: Draft, old_type: ConnectionType, old_config: Mappin
         raise InvalidInput((pointer, _type_again(draft.connection_type, pointer)) for pointer in untold)
 
 
-def reveal(keyring: Keyring, account_id: UUID, agent_id: UUID, sealed: Mapping[str, str]) -> dict[str, str]:
+def decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, sealed: Mapping[str, str]) -> dict[str, str]:
     """The secrets in clear, by JSON pointer. Raises Unavailable where a key is wrong or missing."""
     try:
-        return {pointer: reveal_one(keyring, account_id, agent_id, pointer, value) for pointer, value in sealed.items()}
+        return {
+            pointer: decrypt_one(keyring, account_id, agent_id, pointer, value) for pointer, value in sealed.items()
+        }
     except CannotDecrypt:
         sentence = "A secret of this agent cannot be decrypted. An operator must check ENCRYPTION_KEYS."
         raise Unavailable(sentence, code="secret_unavailable") from None
 
 
-def reveal_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, value: str) -> str:
+def decrypt_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, value: str) -> str:
     """One secret in clear. Raises CannotDecrypt."""
     return keyring.decrypt(value, str(account_id), str(agent_id), pointer)
 
 
-def opens(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, value: str) -> bool:
+def can_decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, value: str) -> bool:
     """Whether these keys open one secret."""
     try:
-        reveal_one(keyring, account_id, agent_id, pointer, value)
+        decrypt_one(keyring, account_id, agent_id, pointer, value)
     except CannotDecrypt:
         return False
     return True
 
 
-def seal_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, clear: str) -> str:
+def encrypt_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, clear: str) -> str:
     """One secret encrypted for its place: it opens in no other account, agent or field."""
     return keyring.encrypt(clear, str(account_id), str(agent_id), pointer)
 
@@ -160,7 +162,7 @@ def _members(config: object) -> Iterable[tuple[str, Any]]:
 
 
 def _is_sealed(value: object) -> bool:
-    return isinstance(value, dict) and SEALED in value
+    return isinstance(value, dict) and ENCRYPTED in value
 
 
 def _member(pointer: str) -> str | None:

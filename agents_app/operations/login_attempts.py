@@ -21,29 +21,29 @@ AT_ONE_PERSON = 50
 FROM_ONE_ADDRESS = 100
 
 
-def count(email: str, address: str) -> UUID:
+def record_or_refuse(email: str, address: str) -> UUID:
     """Count a guess at a person's password before it is looked at; answers its id, for `forget`.
 
     Guesses made at once cannot slip past the limit together. Raises Throttled after too many wrong ones.
     """
-    attempt_id, source = uuid4(), source_of(address)
+    attempt_id, source = uuid4(), network_of(address)
     with db.transaction() as session:
         session.add(LoginAttempt(id=attempt_id, login=login_key(email), address=source))
     try:
         _check(email, source, attempt_id)
     except Throttled:
         with db.transaction() as session:
-            forget(session, attempt_id)
+            remove(session, attempt_id)
         raise
     return attempt_id
 
 
-def forget(session: Session, attempt_id: UUID) -> None:
+def remove(session: Session, attempt_id: UUID) -> None:
     """Within the caller's transaction, take back a guess that was right or was not made."""
     session.execute(sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
 
 
-def source_of(address: str) -> str:
+def network_of(address: str) -> str:
     """What counts as one address: of IPv6 the network of 64 bits, all of which any single machine may use."""
     try:
         found = ipaddress.ip_address(address)

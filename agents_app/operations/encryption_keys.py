@@ -16,13 +16,13 @@ CHECK_TEXT = "agent console key check"
 KNOWN = sa.select(EncryptionKey.key_id, EncryptionKey.check_value)
 
 
-def wrong() -> str | None:
+def find_problem() -> str | None:
     """One sentence that says which key is wrong or missing, or None when all fit."""
     with db.reading() as connection:
-        return wrong_in(connection, settings().keys.encryption)
+        return find_problem_in(connection, settings().keys.encryption)
 
 
-def wrong_in(connection: Connection, keyring: Keyring) -> str | None:
+def find_problem_in(connection: Connection, keyring: Keyring) -> str | None:
     """The same of any database and any keys."""
     return _wrong(keyring, connection.execute(KNOWN).all())
 
@@ -33,7 +33,7 @@ def known_ids() -> list[str]:
         return [key_id for key_id, _ in connection.execute(KNOWN)]
 
 
-def fitting() -> dict[str, bool | None]:
+def compare_known_keys() -> dict[str, bool | None]:
     """Of every known key id, whether our key of this id is the one; None where we have none."""
     keyring = settings().keys.encryption
     with db.reading() as connection:
@@ -41,7 +41,7 @@ def fitting() -> dict[str, bool | None]:
     return {key_id: _fits(keyring, key_id, value) if key_id in keyring.ids else None for key_id, value in known}
 
 
-def keyring_for_writing(session: Session) -> Keyring:
+def ensure_keyring(session: Session) -> Keyring:
     """The keys, known to fit; notes the check value of a new one. Raises Unavailable, and then nothing is written.
 
     Asked at every write: another process may have brought a newer key, or a rotation forgotten an old one.
