@@ -57,6 +57,8 @@ class Settings:
     api_docs_public: bool = True
     log_level: str = "info"
     backup_folder: Path = ROOT / "backups"
+    # Where each setting that is set was read; the others have their defaults.
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def is_https(self) -> bool:
@@ -115,8 +117,9 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT 
 def examine(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> tuple[Settings, Wrong]:
     """Read every setting; a wrong one has its default. Answers all that is wrong too, keys aside (`wrong_keys`)."""
     wrong: Wrong = {}
-    texts: dict[str, str] = {}
+    texts: config_sources.Texts = {}
     known: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     with _noting(wrong, ENV):
         texts = _texts(environ, env_file, wrong.setdefault)
     if ENV in wrong:
@@ -128,11 +131,12 @@ def examine(environ: Mapping[str, str] | None = None, env_file: Path | None = RO
             continue
         with _noting(wrong, name):
             if text := config_sources.text_of(name, texts):
-                known[name.lower()] = _check(name, check, text)
+                known[name.lower()] = _check(name, check, text.value)
+                sources[name] = text.source
     if "DATABASE_URL" not in wrong:
         known.setdefault("database_url", DEFAULT_DATABASE)
     _name_schema(known, wrong)
-    loaded = Settings(**{"database_url": DEFAULT_DATABASE, **known})
+    loaded = Settings(**{"database_url": DEFAULT_DATABASE, **known}, sources=sources)
     for names, sentence in _wrong_together(loaded):
         # One that is wrong by itself says nothing about the other.
         if not wrong.keys() & set(names):
@@ -146,7 +150,7 @@ def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
     An empty one counts as not set. Raises ConfigurationError where a file cannot be read.
     """
     texts = _texts(environ, env_file, config_sources.stop)
-    return {name: text for name in CHECKS if (text := config_sources.text_of(name, texts))}
+    return {name: text.value for name in CHECKS if (text := config_sources.text_of(name, texts))}
 
 
 def value_files(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, Path]:
@@ -161,10 +165,14 @@ def value_files(environ: Mapping[str, str] | None, env_file: Path | None) -> dic
     return found
 
 
-def _texts(environ: Mapping[str, str] | None, env_file: Path | None, refuse: config_sources.Refuse) -> dict[str, str]:
+def _texts(
+    environ: Mapping[str, str] | None, env_file: Path | None, refuse: config_sources.Refuse
+) -> config_sources.Texts:
     given = config_sources.environment() if environ is None else environ
-    stored = config_sources.stored(env_file, given, CHECKS, refuse)
-    texts = {name: text for source in (stored, given) for name, text in source.items() if text and text.strip()}
+    texts = config_sources.stored(env_file, given, CHECKS, refuse)
+    for name, value in given.items():
+        if value.strip():
+            texts[name] = config_sources.Text(value, config_sources.FROM_ENVIRONMENT)
     config_sources.refuse_slips(given, texts, CHECKS, refuse)
     return texts
 

@@ -10,6 +10,7 @@ import stat
 import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 
@@ -23,12 +24,22 @@ from agents_app.errors import ConfigurationError
 from agents_app.paths import ROOT
 from agents_app.similar_names import is_one_slip_from, looks_like
 
-Texts = dict[str, str]
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a setting, and where it was read: the environment, `.env`, or the file of FLASK_ENV_FILE."""
+
+    value: str = field(repr=False)
+    source: str
+
+
+Texts = dict[str, Text]
 # Called with a name that is wrong, and a sentence.
 Refuse = Callable[[str, str], object]
 
-# Names a file that stands above `.env`; `flask -e` does the same.
+# Names a file whose settings replace those of `.env`; `flask -e` does the same.
 ENV_FILE = "FLASK_ENV_FILE"
+FROM_ENVIRONMENT, FROM_DOTENV, FROM_ENV_FILE = "environment", ".env", f"file of {ENV_FILE}"
 # The first variable that `flask` sets, before it reads files.
 SET_BY_FLASK = "FLASK_RUN_FROM_CLI"
 # The environment with which the process was started.
@@ -92,12 +103,14 @@ def stored(env_file: Path | None, given: Mapping[str, str], settings: Collection
     file cannot be read or has an unclear line.
     """
     chosen = given.get(ENV_FILE)
-    texts = _read(env_file, given, settings, refuse) if env_file and not _is_missing(env_file) else {}
-    return texts | _read(Path(chosen), given, settings, refuse) if chosen else texts
+    texts: Texts = {}
+    if env_file and not _is_missing(env_file):
+        texts = _read(env_file, FROM_DOTENV, given, settings, refuse)
+    return texts | _read(Path(chosen), FROM_ENV_FILE, given, settings, refuse) if chosen else texts
 
 
 def refuse_slips(
-    given: Mapping[str, str], texts: Mapping[str, str], settings: Collection[str], refuse: Refuse = stop
+    given: Mapping[str, str], texts: Mapping[str, Text], settings: Collection[str], refuse: Refuse = stop
 ) -> None:
     """Refuse where the environment has a slip of the pen in place of a setting that is not set.
 
@@ -110,15 +123,16 @@ def refuse_slips(
             refuse(name, f"{name} in the environment is no setting. {meant} was probably meant.")
 
 
-def text_of(name: str, texts: Mapping[str, str]) -> str:
-    """The text of a setting, read from the file that NAME_FILE names where that is set. Empty where there is none.
+def text_of(name: str, texts: Mapping[str, Text]) -> Text | None:
+    """The text of a setting, read from the file that NAME_FILE names where that is set. None where it is not set.
 
     Raises ConfigurationError where both are set, the file cannot be read, or the text is not one line.
     """
+    found = texts.get(name)
     path = path_of(f"{name}_FILE", texts)
     if path is None:
-        return _clean(name, texts.get(name, ""))
-    if name in texts:
+        return _cleaned(name, found)
+    if found:
         raise ConfigurationError(f"{name} and {name}_FILE are both set. Keep one of them.")
     try:
         text = _text_of_file(path)
@@ -126,14 +140,14 @@ def text_of(name: str, texts: Mapping[str, str]) -> str:
         raise ConfigurationError(f"{name}_FILE cannot be read: {_why(error)}.") from None
     if not text.strip():
         raise ConfigurationError(f"{name}_FILE names an empty file.")
-    return _clean(name, text)
+    return _cleaned(name, Text(text, f"{name}_FILE ({texts[f'{name}_FILE'].source})"))
 
 
-def path_of(name: str, texts: Mapping[str, str]) -> Path | None:
+def path_of(name: str, texts: Mapping[str, Text]) -> Path | None:
     """The file that a name such as SECRET_KEY_FILE names, if it is set. Raises ConfigurationError."""
-    text = _clean(name, texts.get(name, ""))
+    found = _cleaned(name, texts.get(name))
     try:
-        return ROOT / Path(text).expanduser() if text else None
+        return ROOT / Path(found.value).expanduser() if found else None
     except RuntimeError as error:
         raise ConfigurationError(f"{name} cannot be read: {error}") from None
 
@@ -142,7 +156,7 @@ def _names(settings: Collection[str]) -> list[str]:
     return [f"{name}{ending}" for name in settings for ending in ("", "_FILE")]
 
 
-def _read(file: Path, given: Mapping[str, str], settings: Collection[str], refuse: Refuse) -> Texts:
+def _read(file: Path, source: str, given: Mapping[str, str], settings: Collection[str], refuse: Refuse) -> Texts:
     names, texts, lines = _names(settings), Texts(), dict[str, int]()
     for one in _bindings(file):
         line, name, value = _line(one), one.key or "", one.value or ""
@@ -154,9 +168,9 @@ def _read(file: Path, given: Mapping[str, str], settings: Collection[str], refus
             continue
         if VARIABLE.search(value) and not _is_literal(one):
             refuse(name, f"{name} in {file.name}, line {line}, holds {NOT_REPLACED}")
-        if texts.get(name, value) != value:
+        if name in texts and texts[name].value != value:
             refuse(name, f"{name} is set twice in {file.name}, lines {lines[name]} and {line}. Keep one.")
-        texts[name], lines[name] = value, line
+        texts[name], lines[name] = Text(value, source), line
     return texts
 
 
@@ -212,6 +226,11 @@ def _why(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and Path(error.filename).is_symlink():
         return "it is a link to a file that does not exist"
     return getattr(error, "strerror", None) or str(error)
+
+
+def _cleaned(name: str, found: Text | None) -> Text | None:
+    value = _clean(name, found.value) if found else ""
+    return replace(found, value=value) if found and value else None
 
 
 def _clean(name: str, text: str) -> str:
