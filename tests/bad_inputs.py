@@ -6,8 +6,10 @@ some value at all (a form has no numbers, an option no objects) skips the cases 
 
 from typing import Any, NamedTuple
 
+from agents_app.connections import TYPES
 from agents_app.connections.power_bi import A_USER
 from agents_app.values.address_rules import UNREAD
+from agents_app.values.choices import ConnectionType
 from tests import pem
 from tests.make import agent_values
 
@@ -33,6 +35,8 @@ HAS_CYRILLIC = "This has U+0430 (cyrillic small letter a) at character"
 HAS_SPACE = "This has U+0020 (space) at character"
 WHOLE = "This is a whole address: put"
 ASCII = "Use printable ASCII characters without spaces."
+MISSING_TYPE = f"Choose the connection type: {' or '.join(TYPES)}."
+A_TYPE = f"Choose one of: {', '.join(ConnectionType)}."
 STATUS = "Enable or disable the agent instead; a status is not written directly."
 USER_NAME = "its user name in username"
 OTHERS_WITHOUT_TLS = f"its database name in database, {USER_NAME} and its password in password."
@@ -168,10 +172,10 @@ BAD_AGENTS = [
     _agent("another account", "/account_id", UNKNOWN, account_id="6f9619ff-8b86-4011-b42d-00c04fc964ff"),
     _agent("a version", "/version", UNKNOWN, version=7),
     _agent("member with a slash", "/a~1b~0c", UNKNOWN, **{"a/b~c": 1}),
-    Bad("no type", _without("connection_type"), [("/connection_type", "Choose the connection type: DB or POWERBI.")]),
-    _agent("unknown type", "/connection_type", "Choose one of: POWERBI, DB.", connection_type="ORACLE"),
-    _agent("type in small letters", "/connection_type", "Choose one of: POWERBI, DB.", connection_type="db"),
-    _agent("type as a list", "/connection_type", "Choose one of: POWERBI, DB.", connection_type=["DB"]),
+    Bad("no type", _without("connection_type"), [("/connection_type", MISSING_TYPE)]),
+    _agent("unknown type", "/connection_type", A_TYPE, connection_type="ORACLE"),
+    _agent("type in small letters", "/connection_type", A_TYPE, connection_type="db"),
+    _agent("type as a list", "/connection_type", A_TYPE, connection_type=["DB"]),
     _database("unknown dialect", "dialect", "oracle", "Choose one of: postgresql, mysql, mssql."),
     _database("no host", "host", "", "Enter the host."),
     _database("two hosts", "host", "a.example.org,b.example.org", A_HOST),

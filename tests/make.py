@@ -9,6 +9,7 @@ from flask import Flask
 
 from agents_app.app import create_app
 from agents_app.config import Settings, load
+from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.models import Account, User
 from agents_app.operations import agents, passwords, tokens
@@ -88,9 +89,15 @@ def make_agent(app: Flask, actor: Actor, **changes: Any) -> UUID:
 
 def agent_values(**changes: Any) -> dict[str, Any]:
     """A whole agent as a door hands it in; members of `connection_config` are merged."""
-    is_power_bi = changes.get("connection_type") == "POWERBI"
-    config = {**(POWER_BI if is_power_bi else DATABASE), **changes.pop("connection_config", {})}
+    config = {**_least_config(changes.get("connection_type", "DB")), **changes.pop("connection_config", {})}
     return {"name": "Sales", "connection_type": "DB", "connection_config": config, **changes}
+
+
+def _least_config(kind: object) -> dict[str, Any]:
+    declaration = next((declared for known, declared in TYPES.items() if known == kind), None)
+    if declaration is None or kind in ("DB", "POWERBI"):
+        return POWER_BI if kind == "POWERBI" else DATABASE
+    return {name: value for name, value in declaration.example.items() if name not in declaration.secret_names()}
 
 
 @cache

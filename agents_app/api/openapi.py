@@ -14,6 +14,7 @@ from agents_app.api.answers import REPLAYED
 from agents_app.api.registrar import Endpoint
 from agents_app.api.shapes import REF
 from agents_app.config import Settings
+from agents_app.connections import TYPES
 from agents_app.operations.permissions import PERMISSIONS
 
 PATH = "/openapi.json"
@@ -32,35 +33,17 @@ A_REPEAT = {
     "schema": {"type": "string"},
     "description": "`true`: the request was carried out before, and nothing was stored this time.",
 }
-NEW_AGENT_EXAMPLES: dict[str, dict[str, Any]] = {
-    "DB": {
-        "name": "Sales figures",
-        "description": "Answers questions about orders and revenue.",
-        "model_type": "gpt-5-mini",
-        "system_instructions": "Answer in one paragraph and name the tables you used.",
-        "connection_type": "DB",
-        "connection_config": {
-            "dialect": "postgresql",
-            "host": "warehouse.example.org",
-            "database": "sales",
-            "username": "agent_reader",
-            "password": "the password of that login",
-        },
-    },
-    "POWERBI": {
-        "name": "Finance dataset",
-        "connection_type": "POWERBI",
-        "connection_config": {
-            "tenant_id": "contoso.example.org",
-            "client_id": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
-            "client_secret": "the value of the client secret",
-            "workspace_id": "0c0ffee0-1111-4222-8333-444455556666",
-            "dataset_id": "0da7a5e7-1111-4222-8333-444455556666",
-        },
-    },
+EXAMPLE_AGENT = {
+    "name": "Sales figures",
+    "description": "Answers questions about orders and revenue.",
+    "model_type": "gpt-5-mini",
+    "system_instructions": "Answer in one paragraph and name the tables you used.",
 }
-EXAMPLES = {
-    "NewAgent": NEW_AGENT_EXAMPLES,
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "NewAgent": {
+        kind.value: {**EXAMPLE_AGENT, "connection_type": kind.value, "connection_config": declaration.example}
+        for kind, declaration in TYPES.items()
+    },
     "AgentChange": {"description": {"description": "Answers questions about orders, revenue and returns."}},
     "Disable": {"reason": {"reason": "The warehouse moves this weekend."}},
 }

@@ -1,8 +1,9 @@
 """`flask demo`: fills an account with agents to look at, none of which reaches anything."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
@@ -10,12 +11,14 @@ import click
 from flask.cli import with_appcontext
 
 from agents_app.cli.console import ConsoleCommand, account_option, acting, base_url, require_keys
+from agents_app.connections import TYPES
 from agents_app.connections.power_bi import ROWS_MAX
 from agents_app.db import now
 from agents_app.errors import Conflict
 from agents_app.operations import accounts, agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
+from agents_app.values.choices import ConnectionType
 
 EMAIL = "demo@console.example"
 AREAS = (
@@ -70,12 +73,14 @@ def demo(account: str | None, *, yes: bool) -> None:
 
 
 def samples() -> Iterator[dict[str, Any]]:
-    """The values of each agent, the same ones every time but for the days their credentials end."""
+    """The values of each agent. Only the days on which their credentials end depend on the current day."""
+    others = [partial(_example, kind) for kind in TYPES if kind not in (ConnectionType.DB, ConnectionType.POWERBI)]
+    makers: list[Callable[[str, int], dict[str, Any]]] = [_today, _report, _archive, *others]
     for number in range(3 * len(AREAS)):
         round_, place = divmod(number, len(AREAS))
-        area, kind = AREAS[place], (_today, _report, _archive)[(place + round_) % 3]
+        area, make = AREAS[place], makers[(place + round_) % len(makers)]
         yield {
-            **kind(area, number),
+            **make(area, number),
             "model_type": MODELS[number % len(MODELS)],
             "api_key": f"demo-not-a-real-key-{number:04}",
             "system_instructions": INSTRUCTIONS,
@@ -118,6 +123,14 @@ def _report(area: str, number: int) -> dict[str, Any]:
     }
     text = f"Explains the monthly report on {area}, number by number."
     return _agent(f"{area.capitalize()} report", text, "POWERBI", config)
+
+
+def _example(kind: ConnectionType, area: str, number: int) -> dict[str, Any]:
+    declaration = TYPES[kind]
+    secrets = {name: f"demo-not-a-real-{name}-{number:04}" for name in declaration.secret_names()}
+    config = {name: secrets.get(name, value) for name, value in declaration.example.items()}
+    text = f"Answers questions about {area}."
+    return _agent(f"{area.capitalize()} in {declaration.label}", text, kind, config)
 
 
 def _agent(name: str, description: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The connection types there are. A new type is one declaration here and one probe in `probes/`."""
+"""The connection types. CONTRIBUTING.md describes how to add one."""
 
 from agents_app.connections.base import Connection
 from agents_app.connections.database import DatabaseConnection

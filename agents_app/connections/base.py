@@ -1,8 +1,8 @@
-"""What every declaration of a connection type has. Pure data: how a type is tried lives in `probes/`."""
+"""What every declaration of a connection type has. Pure data."""
 
 from collections.abc import Mapping
 from datetime import date
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from agents_app.values.address_rules import AddressReader
 from agents_app.values.fields import Schema, field_notes
@@ -13,6 +13,12 @@ class Connection(Schema):
 
     label: ClassVar[str]
     summary: ClassVar[str]
+    icon: ClassVar[str]
+    """The name of a Lucide icon (https://lucide.dev/icons)."""
+    colour: ClassVar[str]
+    """The colour of the icon: the name of a class `.tile-…` in `static/app.css`."""
+    example: ClassVar[dict[str, Any]]
+    """A valid configuration for the API reference and the demo. It must contain no real host and no real secret."""
     groups: ClassVar[dict[str, str]] = {}
     """The groups of fields that are folded away, by name, with their headings."""
     title_fields: ClassVar[tuple[str, ...]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import model_validator
 
@@ -42,6 +42,15 @@ class DatabaseConnection(Connection):
 
     label: ClassVar[str] = "Database"
     summary: ClassVar[str] = "PostgreSQL, MySQL or SQL Server, by user name and password"
+    icon: ClassVar[str] = "database"
+    colour: ClassVar[str] = "indigo"
+    example: ClassVar[dict[str, Any]] = {
+        "dialect": "postgresql",
+        "host": "warehouse.example.org",
+        "database": "sales",
+        "username": "agent_reader",
+        "password": "the password of that login",
+    }
     groups: ClassVar[dict[str, str]] = {"tls": "TLS", "limits": "Limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
     addresses: ClassVar[Mapping[str, AddressReader]] = {"host": HOST, "database": DATABASE, "username": DATABASE}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import model_validator
 
@@ -78,6 +78,15 @@ class PowerBiConnection(Connection):
 
     label: ClassVar[str] = "Power BI"
     summary: ClassVar[str] = "A dataset in a workspace, by service principal"
+    icon: ClassVar[str] = "chart-column"
+    colour: ClassVar[str] = "amber"
+    example: ClassVar[dict[str, Any]] = {
+        "tenant_id": "contoso.example.org",
+        "client_id": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+        "client_secret": "the value of the client secret",
+        "workspace_id": "0c0ffee0-1111-4222-8333-444455556666",
+        "dataset_id": "0da7a5e7-1111-4222-8333-444455556666",
+    }
     groups: ClassVar[dict[str, str]] = {"certificate": "Certificate", "limits": "Cloud, limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
     addresses: ClassVar[Mapping[str, AddressReader]] = {

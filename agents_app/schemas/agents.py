@@ -41,7 +41,7 @@ class AgentValues(Schema):
         "System instructions", "Sent to the model before every conversation.", default=None
     )
     connection_type: Annotated[ConnectionType, choice(ConnectionType)] = field(
-        "Connection", missing="Choose the connection type: DB or POWERBI."
+        "Connection", missing=f"Choose the connection type: {' or '.join(TYPES)}."
     )
     connection_config: dict[str, Any] = field("Connection settings", default={})
 

@@ -12,9 +12,8 @@ from lucide.jinja import lucide
 from markupsafe import Markup
 
 from agents_app import __version__
-from agents_app.connections import TYPES
+from agents_app.connections import TYPES, Connection
 from agents_app.db import now
-from agents_app.values.choices import ConnectionType
 from agents_app.values.fields import field_notes
 from agents_app.web.addresses import here, with_back
 from agents_app.web.theme import THEMES, chosen_theme
@@ -22,7 +21,6 @@ from agents_app.web.theme import THEMES, chosen_theme
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (less than so many seconds, seconds of one unit, word)
 STEPS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
-TYPE_ICONS: dict[str, str] = {ConnectionType.DB: "database", ConnectionType.POWERBI: "chart-column"}
 CREDENTIAL_WARNING_DAYS = 30
 # What the page of a refusal is called, by its code where one status has several, else by its status.
 ERROR_TITLES = {
@@ -51,6 +49,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         icon=icon,
         asset=asset,
+        type_colour=type_colour,
         type_icon=type_icon,
         type_label=type_label,
         types=TYPES,
@@ -134,18 +133,27 @@ def initials(name: str) -> str:
 
 
 def type_icon(kind: str) -> str:
-    """The icon of a connection type."""
-    return TYPE_ICONS.get(kind, "plug")
+    """The name of the icon of a connection type."""
+    return declaration.icon if (declaration := _declaration(kind)) else "plug"
+
+
+def type_colour(kind: str) -> str:
+    """The colour of the icon of a connection type."""
+    return declaration.colour if (declaration := _declaration(kind)) else "grey"
 
 
 def type_label(kind: str) -> str:
-    """What people call a connection type; one of a later release is called as it is stored."""
-    return next((model.label for known, model in TYPES.items() if known == kind), kind)
+    """The label of a connection type; the stored name where only a later release knows it."""
+    return declaration.label if (declaration := _declaration(kind)) else kind
+
+
+def _declaration(kind: str) -> type[Connection] | None:
+    return next((declaration for known, declaration in TYPES.items() if known == kind), None)
 
 
 def server(item: Mapping[str, Any]) -> str:
     """What a listed agent's data is on: the kind of server where its type knows several, else the type."""
-    model = TYPES.get(item["connection_type"])
+    model = _declaration(item["connection_type"])
     if model is None:
         return type_label(item["connection_type"])
     for name, value in item["connection"].items():

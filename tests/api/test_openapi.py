@@ -11,6 +11,7 @@ from agents_app.api.registrar import Endpoint
 from agents_app.connections import TYPES
 from agents_app.operations import sessions
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import AgentValues
 from tests.api.conftest import Client, document, is_valid
 from tests.bad_inputs import BAD_AGENTS
 from tests.conftest import OpenConsole
@@ -112,6 +113,15 @@ def test_examples_are_what_the_door_takes(api: Client, endpoint: Endpoint) -> No
         assert is_valid(example["value"], endpoint.body)
         answer = api(endpoint.method, endpoint.path.replace("{agent_id}", agent_id), example["value"])
         assert answer.status_code in endpoint.answers
+
+
+def test_the_examples_of_a_new_agent_show_every_field_but_the_api_key() -> None:
+    operation = document()["paths"][f"{PREFIX}/agents"]["post"]
+    examples = operation["requestBody"]["content"]["application/json"]["examples"]
+
+    assert set(examples) == set(TYPES)
+    for example in examples.values():
+        assert set(example["value"]) == set(AgentValues.model_fields) - {"api_key"}
 
 
 def test_secrets_are_written_and_never_read_but_by_runtimes() -> None:

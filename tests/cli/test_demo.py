@@ -3,7 +3,10 @@
 import re
 
 from agents_app.cli.demo import samples
+from agents_app.connections import TYPES
 from agents_app.operations import sessions
+from agents_app.schemas.agents import AgentValues
+from agents_app.values.rules import is_host_name
 from tests.cli.conftest import Terminal
 from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user
@@ -23,13 +26,12 @@ def test_an_empty_server_gets_an_account_whose_admin_can_sign_in_as_told(
         assert sessions.sign_in(*told.groups(), address="192.0.2.1", user_agent="test", request_id=None)
 
 
-def test_it_makes_sixty_agents_of_both_kinds_some_of_them_disabled(terminal: Terminal) -> None:
+def test_it_makes_sixty_agents_some_of_them_disabled(terminal: Terminal) -> None:
     made = terminal("demo")
 
     agents = terminal.json("agents", "list")["items"]
     assert made.stdout.startswith("60 agents were added to Acme.\n")
     assert len({agent["name"] for agent in agents}) == 60
-    assert {agent["connection_type"] for agent in agents} == {"DB", "POWERBI"}
     assert 5 < sum(agent["status"] == "disabled" for agent in agents) < 15
 
 
@@ -44,12 +46,20 @@ def test_it_adds_to_what_is_there_only_when_told(terminal: Terminal) -> None:
     assert len(terminal.json("agents", "list")["items"]) == 61
 
 
-def test_its_agents_are_the_same_every_time_and_name_nothing_real() -> None:
+def test_its_agents_are_the_same_every_time_and_contain_no_real_address_or_secret() -> None:
     agents = list(samples())
 
     assert agents == list(samples())
     for agent in agents:
-        config = agent["connection_config"]
-        assert config.get("host", config.get("tenant_id")).endswith("contoso.example")
-        secrets = [agent["api_key"], config.get("password", config.get("client_secret"))]
+        config, declaration = agent["connection_config"], TYPES[agent["connection_type"]]
+        names = [value for value in config.values() if is_host_name(str(value)) and "." in str(value)]
+        assert all(name.endswith((".example", ".example.org")) for name in names)
+        secrets = [agent["api_key"], *(config[name] for name in declaration.secret_names() if name in config)]
         assert all(secret.startswith("demo-not-a-real-") for secret in secrets)
+
+
+def test_its_agents_have_every_field_and_every_connection_type() -> None:
+    agents = list(samples())
+
+    assert {name for agent in agents for name, value in agent.items() if value} == set(AgentValues.model_fields)
+    assert {agent["connection_type"] for agent in agents} == set(TYPES)

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from agents_app import http
+from agents_app.connections import TYPES
 from agents_app.db import now
 from agents_app.operations.permissions import Actor
 from agents_app.paths import ROOT
@@ -19,7 +20,7 @@ TEMPLATES = "".join(path.read_text() for path in (ROOT / "templates").rglob("*.h
 NAMES = {
     *re.findall(r'icon\("([a-z0-9-]+)"', TEMPLATES),
     *re.findall(r'(?:empty|nav_link)\((?:[^"()]|\([^()]*\))*"([a-z0-9-]+)", "', TEMPLATES),
-    *display.TYPE_ICONS.values(),
+    *(declaration.icon for declaration in TYPES.values()),
     *display.THEMES.values(),
     "plug",
 }
@@ -29,6 +30,19 @@ NAMES = {
 def test_every_icon_is_there(name: str) -> None:
     assert "<svg" in display.icon(name)
     assert 'aria-hidden="true"' in display.icon(name)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_icon_of_a_connection_type_has_a_colour(kind: str) -> None:
+    assert f"\n.tile-{display.type_colour(kind)} {{ background: " in (ROOT / "static" / "app.css").read_text()
+
+
+def test_a_connection_type_of_a_later_release_is_shown_by_its_stored_name() -> None:
+    assert [display.type_label("LATER"), display.type_icon("LATER"), display.type_colour("LATER")] == [
+        "LATER",
+        "plug",
+        "grey",
+    ]
 
 
 def test_a_static_file_has_its_content_in_its_address_and_may_be_kept(console: Flask) -> None:
