@@ -1,4 +1,4 @@
-"""The few ways in which an operation says no. No HTTP and no Flask: `http.py` owns the status codes."""
+"""The few ways in which an operation says no. No HTTP and no Flask: the status codes are in `refusals.py`."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Whether a process lives and can do its work, at /healthz and /readyz: for balancers and supervisors."""
+"""/healthz and /readyz, for load balancers and supervisors: whether a process runs, and whether it can do its work."""
 
 import orjson
 from flask import Flask, Response
@@ -6,33 +6,35 @@ from flask import Flask, Response
 from agents_app import errors
 from agents_app.operations import encryption_keys, health
 
+PATHS = ("/healthz", "/readyz")
+
 
 def init_app(app: Flask) -> None:
     """Add both addresses."""
-    app.add_url_rule("/healthz", "healthz", _healthz)
-    app.add_url_rule("/readyz", "readyz", _readyz)
+    for path, view in zip(PATHS, (_healthz, _readyz), strict=True):
+        app.add_url_rule(path, path[1:], view)
 
 
 def _healthz() -> Response:
-    """Whether this process answers; nothing else is looked at."""
-    return _health(200, "ok")
+    """Whether this process answers. Nothing else is checked."""
+    return _answer(200, "ok")
 
 
 def _readyz() -> Response:
-    """Whether this process can do its work: database there, schema fits, key fits."""
+    """Whether this process can do its work: the database answers, and schema and keys fit."""
     try:
         state = health.schema()
         health.require_changes()
         wrong_key = None if state.pending else encryption_keys.find_problem()
     except errors.Unavailable as error:
-        return _health(503, error.code)
+        return _answer(503, error.code)
     if state.pending:
-        return _health(503, "schema_behind")
+        return _answer(503, "schema_behind")
     if wrong_key:
-        return _health(503, "secret_unavailable")
-    return _health(200, "schema_ahead" if state.is_ahead else "ok")
+        return _answer(503, "secret_unavailable")
+    return _answer(200, "schema_ahead" if state.is_ahead else "ok")
 
 
-def _health(status: int, word: str) -> Response:
+def _answer(status: int, code: str) -> Response:
     headers = {"Retry-After": str(errors.Unavailable.retry_after)} if status == 503 else {}
-    return Response(orjson.dumps({"status": word}), status, headers, mimetype="application/json")
+    return Response(orjson.dumps({"status": code}), status, headers, mimetype="application/json")

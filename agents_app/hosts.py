@@ -19,7 +19,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["hosts"] = own if settings.public_url else own | LOOPBACK
 
 
-def check(*, is_open: bool) -> None:
+def check(*, any_host: bool) -> None:
     """Refuse a request for another host, so that no other site can pass for this one; an open address is for any host.
 
     Raises Malformed.
@@ -29,7 +29,7 @@ def check(*, is_open: bool) -> None:
         # The framework takes this host for none ("a..b"); the page that refuses it has addresses to write all the same.
         request_ctx.url_adapter = current_app.url_map.bind(known.origin.place, known.sub_path)
     names = current_app.extensions["hosts"]
-    if is_open or asked_host() in names:
+    if any_host or asked_host() in names:
         return
     if asked_host() is None:
         unread = "The header Host of this request names no host, or a port that is none."

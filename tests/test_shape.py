@@ -67,7 +67,8 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"alembic", "sqlalchemy"},
     ),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
-    "http": ({"config", "errors", "hosts", "operations"}, {"flask", "orjson", "werkzeug"}),
+    "http": ({"config", "health", "hosts", "refusals", "values"}, {"flask", "werkzeug"}),
+    "refusals": ({"errors", "operations", "values"}, {"flask", "orjson", "werkzeug"}),
     "sub_path": ({"config"}, {"flask"}),
     "health": ({"errors", "operations"}, {"flask", "orjson"}),
     "api": (
@@ -75,7 +76,19 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"flask", "flask_swagger_ui", "orjson", "pydantic"},
     ),
     "web": (
-        {"config", "connections", "db", "errors", "hosts", "http", "operations", "schemas", "values"},
+        {
+            "config",
+            "connections",
+            "db",
+            "errors",
+            "health",
+            "hosts",
+            "http",
+            "operations",
+            "refusals",
+            "schemas",
+            "values",
+        },
         {
             "flask",
             "flask_wtf",
@@ -105,7 +118,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"alembic", "click", "flask", "orjson"},
     ),
-    "server": ({"app", "config", "errors", "http", "web"}, {"a2wsgi", "uvicorn"}),
+    "server": ({"app", "config", "errors", "http", "values", "web"}, {"a2wsgi", "uvicorn"}),
 }
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}

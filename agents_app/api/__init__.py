@@ -1,4 +1,6 @@
-"""The JSON door: its address, and who comes in. Each endpoint is declared beside this; errors are `http.py`'s."""
+"""The JSON door: its URL prefix and its authentication. The other modules declare the endpoints; errors are answered in
+`refusals.py`.
+"""
 
 import re
 

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from agents_app.http import LOST_END
+from agents_app.http import TRUNCATED
 
 # Longer than the gate waits for a body, which it can still refuse in words.
 WHOLE_REQUEST_S = 40.0
@@ -92,7 +92,7 @@ class Connection(HttpToolsProtocol):
             return False
         cycle.keep_alive = False
         if cycle.more_body:
-            cycle.scope["state"][LOST_END] = True
+            cycle.scope["state"][TRUNCATED] = True
             cycle.message_event.set()
         return True
 

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from a2wsgi import WSGIMiddleware
 
-from agents_app.http import BODY_MAX, LOST_END, REFUSED
+from agents_app.http import REFUSED, TRUNCATED
+from agents_app.values import limits
 
 Message = dict[str, Any]
 Scope = dict[str, Any]
@@ -68,7 +69,7 @@ class Gate:
             return
 
     async def _whole_body(self, scope: Scope, receive: Any) -> bytes:
-        if _announced(scope) > BODY_MAX:
+        if _announced(scope) > limits.BODY_BYTES:
             raise Refused(413)
         try:
             async with asyncio.timeout(self._body_s):
@@ -135,11 +136,11 @@ async def _read(scope: Scope, receive: Any) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientGone
         body += message.get("body", b"")
-        if len(body) > BODY_MAX:
+        if len(body) > limits.BODY_BYTES:
             raise Refused(413)
         if not message.get("more_body", False):
             return bytes(body)
-        if scope["state"].get(LOST_END):
+        if scope["state"].get(TRUNCATED):
             raise Refused(400)
 
 

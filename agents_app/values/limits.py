@@ -13,3 +13,5 @@ EMAIL = 254
 PASSWORD_MIN = 12
 PASSWORD_MAX = 1_024
 SEARCH = 200
+# The body of a request, in bytes.
+BODY_BYTES = 1_000_000

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Flask, Response
 
-from agents_app import http
+from agents_app import refusals
 from agents_app.config import Settings
 from agents_app.errors import NotSignedIn
 from agents_app.web import (
@@ -44,8 +44,8 @@ def _protect() -> sessions.Answer | None:
     """Pages take cookies, so a form must prove that it comes from one of them; the JSON door takes none."""
     is_proven = form_source.is_proven()
     if refused := form_source.refusal_of_page(is_proven=is_proven):
-        return http.error_page(refused)
-    return None if is_proven else sessions.take_up_form() or http.error_page(form_source.refusal_of_value())
+        return refusals.error_page(refused)
+    return None if is_proven else sessions.take_up_form() or refusals.error_page(form_source.refusal_of_value())
 
 
 pages.before_app_request(links.lead_to_page)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
-from agents_app import http
+from agents_app import refusals
 from agents_app.config import settings
 from agents_app.errors import Conflict, InvalidInput, Malformed, NotFound, Stale
 from agents_app.operations import agent_history, agent_reads, agents, snapshots
@@ -47,7 +47,7 @@ def listing() -> Answer:
         query = list_schema.parse({"limit": ROWS, **address.asked})
         page, counts = agent_reads.listing_with_counts(current_actor(), query)
     except (InvalidInput, Malformed) as error:
-        refusal = http.refusal_of(error)
+        refusal = refusals.from_error(error)
         sentences = [sentence for _, sentence in refusal.fields] or [refusal.detail]
         return render_template("agents/list_refused.html", sentences=sentences), refusal.status
     return render_template("agents/list.html", address=address, query=query, page=page, counts=counts)
@@ -107,7 +107,7 @@ def save(agent_id: UUID) -> Answer:
     form.compare(_past(actor, agent, form.version))
     has_news = form.version != agent["version"] and bool(form.merge.both or (form.merge.theirs and form.merge.mine))
     if before or has_news:
-        return _edit_page(actor, form, has_news=has_news), http.STATUS[Stale] if has_news and not before else 200
+        return _edit_page(actor, form, has_news=has_news), refusals.STATUS[Stale] if has_news and not before else 200
     try:
         is_taken = form.submit(lambda changes: agents.update(actor, agent_id, changes, agent["version"]))
     except (NotFound, Stale):
@@ -151,7 +151,7 @@ def disable(agent_id: UUID) -> Answer:
         return _agent_page("agents/disable.html", agent, form=DisableForm(unsaved_form.typed()))
     form = DisableForm(request.form)
     if form.refuse_unseen(agent):
-        return _agent_page("agents/disable.html", agent, form=form), http.STATUS[Conflict]
+        return _agent_page("agents/disable.html", agent, form=form), refusals.STATUS[Conflict]
     try:
         is_taken = form.submit(lambda values: agents.disable(actor, agent_id, values, agent["version"]))
     except Stale:
@@ -218,7 +218,7 @@ def _deleted(actor: Actor, agent_id: UUID, sent: FormData) -> Answer:
     name, deletion = found
     context = {"name": name, "deletion": deletion, "agent_id": agent_id, "form": AgentForm(sent)}
     page = render_template("agents/deleted.html", list_address=ListAddress.came_from(), **context)
-    return page, http.STATUS[NotFound]
+    return page, refusals.STATUS[NotFound]
 
 
 def _saved(form: EditForm, agent_id: UUID) -> Answer:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Blueprint, render_template, request
 
-from agents_app import http
+from agents_app import refusals
 from agents_app.errors import InvalidInput, Malformed
 from agents_app.operations import events
 from agents_app.schemas.listing import EventQuery, EventSubject, parse_events
@@ -67,7 +67,7 @@ def listing() -> Answer:
         query = parse_events(address.asked)
         page = events.listing(actor, query)
     except (InvalidInput, Malformed) as error:
-        refusal = http.refusal_of(error)
+        refusal = refusals.from_error(error)
         sentences = [sentence for _, sentence in refusal.fields] or [refusal.detail]
         return render_template("events/list_refused.html", sentences=sentences), refusal.status
     form = ActivityForm(address.asked, events.user_names(actor))

@@ -7,7 +7,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from agents_app import hosts
 from agents_app.config import settings
-from agents_app.http import Refusal
+from agents_app.refusals import Refusal
 from agents_app.values.origins import Origin, read, read_place
 
 # What browsers say in Sec-Fetch-Site of a form on a page of ours, and of one that a person loads again.

@@ -9,7 +9,7 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response
 
-from agents_app import http
+from agents_app import refusals
 
 # As `form_keys.code` makes it. A letter or digit more makes it another code; any other sign was not part of the link.
 CODE = re.compile(r"[^A-Za-z0-9_-]*(?P<code>[A-Za-z0-9_-]{43})(?![A-Za-z0-9])")
@@ -26,7 +26,7 @@ def lead_to_page() -> Response | None:
     """The way to the page that there is, once the signs behind its address are left out; None where there is none."""
     is_pasted = request.method in ("GET", "HEAD") and isinstance(request.routing_exception, NotFound)
     addresses = request_ctx.url_adapter
-    if not is_pasted or addresses is None or http.is_for_programs(request.path):
+    if not is_pasted or addresses is None or refusals.is_api_path(request.path):
         return None
     try:
         endpoint, values = addresses.match(_without_signs(unquote(request.path)), "GET")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 
-from agents_app import http
+from agents_app import refusals
 from agents_app.errors import Conflict, NotFound, Throttled
 from agents_app.operations import sessions, users
 from agents_app.web.forms.users import ROLE_NAMES, PasswordForm
@@ -41,7 +41,7 @@ def change_password() -> Answer:
     try:
         is_changed = form.submit(lambda values: users.change_password(actor, session[SESSION_ID], values))
     except (Throttled, Conflict) as error:
-        refusal = http.refusal_of(error)
+        refusal = refusals.from_error(error)
         form.general.append(refusal.detail)
         return _page(form), refusal.status, refusal.headers
     if not is_changed:

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadData
 
-from agents_app import http
+from agents_app import health, http
 from agents_app.config import Settings, settings
 
 
@@ -43,7 +43,7 @@ class PageSessions(SecureCookieSessionInterface):
         what this release would have written.
         """
         serializer = self.get_signing_serializer(app)
-        if serializer is None or request.path.startswith(("/api/", "/static/", *http.HEALTH)):
+        if serializer is None or request.path.startswith(("/api/", "/static/", *health.PATHS)):
             return None
         text = request.cookies.get(self.get_cookie_name(app))
         lifetime = int(app.permanent_session_lifetime.total_seconds())

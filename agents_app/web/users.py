@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
-from agents_app import http
+from agents_app import refusals
 from agents_app.errors import Conflict, NotFound
 from agents_app.operations import invitations, users
 from agents_app.operations.permissions import Actor
@@ -129,7 +129,7 @@ def _try(form: ConsoleForm, act: Callable[[dict[str, Any]], Any]) -> int:
         return 303 if form.submit(act) else 422
     except Conflict as refusal:
         form.general.append(refusal.detail)
-        return http.refusal_of(refusal).status
+        return refusals.from_error(refusal).status
 
 
 def _done(actor: Actor, person: dict[str, Any], to_oneself: str, to_others: str) -> Answer:

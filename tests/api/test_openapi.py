@@ -5,7 +5,7 @@ from flask import Flask
 from jsonschema import ValidationError
 from openapi_spec_validator import validate
 
-from agents_app import http
+from agents_app import http, refusals
 from agents_app.api import ENDPOINTS, PREFIX
 from agents_app.api.registrar import Endpoint
 from agents_app.connections import TYPES
@@ -90,7 +90,7 @@ def test_every_rule_of_the_door_is_in_the_document(console: Flask) -> None:
     rules = {
         (method.lower(), rule.rule.replace("<uuid:agent_id>", "{agent_id}"))
         for rule in console.url_map.iter_rules()
-        if http.is_for_programs(rule.rule) and rule.rule != "/openapi.json"
+        if refusals.is_api_path(rule.rule) and rule.rule != "/openapi.json"
         for method in rule.methods - {"HEAD"}
     }
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from agents_app import http
+from agents_app import health, refusals
 from agents_app.api import PREFIX
 from agents_app.db import db
 from agents_app.operations import agent_reads
@@ -64,7 +64,7 @@ def check(app: Flask, answer: TestResponse) -> None:
     assert hsts == ("max-age=31536000; includeSubDomains" if is_https(app) else None)
     if answer.status_code >= 400 or not path.startswith(KEPT):
         assert answer.headers["Cache-Control"] == "no-store"
-    if http.is_for_programs(path) or path.startswith(KEPT) or path in http.HEALTH:
+    if refusals.is_api_path(path) or path.startswith(KEPT) or path in health.PATHS:
         assert "Set-Cookie" not in answer.headers
     elif answer.status_code not in (404, 405) and path != "/gibberish-xyz-123":
         assert "Cookie" in answer.headers["Vary"]

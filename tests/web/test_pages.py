@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from agents_app import http
 from agents_app.connections import TYPES
 from agents_app.db import now
 from agents_app.operations.permissions import Actor
 from agents_app.paths import ROOT
+from agents_app.values import limits
 from agents_app.web import display
 from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user
@@ -93,7 +93,7 @@ def test_what_is_not_there_is_said_with_a_way_back(address: str, console: Flask,
 
 
 def test_a_form_that_is_too_large_is_said_so_in_plain_words(browser: Browser) -> None:
-    values = {"csrf_token": browser.token(), "name": "x" * http.BODY_MAX}
+    values = {"csrf_token": browser.token(), "name": "x" * limits.BODY_BYTES}
 
     page = browser.post("/agents/new", values, status=413)
 

@@ -1,0 +1,133 @@
+"""Which answer an error gets: the table of status codes, and the answer as problem+json or as a page."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g, render_template, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, default_exceptions
+
+from agents_app import errors
+from agents_app.operations import event_records
+from agents_app.values import limits
+
+logger = logging.getLogger(__name__)
+
+STATUS: dict[type[errors.ConsoleError], int] = {
+    errors.Malformed: 400,
+    errors.NotSignedIn: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Stale: 412,
+    errors.TooLarge: 413,
+    errors.WrongMediaType: 415,
+    errors.InvalidInput: 422,
+    errors.Throttled: 429,
+    errors.Unavailable: 503,
+    errors.StorageFull: 507,
+}
+# The code and the sentence for an error of Flask or Werkzeug.
+FRAMEWORK_ERRORS = {
+    400: ("malformed", "The request could not be understood."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take this method."),
+    408: ("timeout", "The request took too long to arrive. Nothing was done."),
+    411: ("length_required", "Say how long the body is (Content-Length)."),
+    413: ("too_large", f"This is more than can be taken at once. Send at most {limits.BODY_BYTES // 1000} kB."),
+    414: ("address_too_long", "The address is too long."),
+    415: ("unsupported_media_type", "Send the body as application/json."),
+    500: ("internal_error", "Something went wrong here. It was logged under the request id."),
+}
+# The error for each status with which the server refuses a request.
+SERVER_ERRORS: dict[int, Exception] = {
+    400: errors.Malformed("The request ended before its body did. Nothing was done."),
+    408: RequestTimeout(),
+    413: RequestEntityTooLarge(),
+    503: errors.Unavailable("Too many passwords are being checked. Try again in a moment.", code="busy"),
+}
+# The refusals that Activity shows. A disabled agent (`agent_disabled`) is no attempt to do something forbidden.
+RECORDED_CODES = ("forbidden", "role_missing", "scope_missing")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The answer to an error, without its format; `fields` is a list of (JSON pointer, sentence)."""
+
+    status: int
+    code: str
+    detail: str
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The name of the status, such as Not Found."""
+        known = default_exceptions.get(self.status)
+        return known().name if known else "Insufficient Storage"
+
+
+def init_app(app: Flask) -> None:
+    """Answer every exception with its refusal."""
+    app.register_error_handler(Exception, _handle_error)
+
+
+def from_error(error: Exception) -> Refusal:
+    """The refusal for an exception."""
+    if isinstance(error, errors.ConsoleError):
+        status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+        fields = error.fields if isinstance(error, errors.InvalidInput) else []
+        return Refusal(status, error.code, error.detail, fields, _headers_for(error))
+    if isinstance(error, HTTPException) and error.code is not None:
+        code, detail = FRAMEWORK_ERRORS.get(error.code, (error.name.lower().replace(" ", "_"), f"{error.name}."))
+        headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+        return Refusal(error.code, code, detail, headers=headers)
+    return Refusal(500, *FRAMEWORK_ERRORS[500])
+
+
+def problem(refusal: Refusal) -> Response:
+    """A refusal as problem+json (RFC 9457), with every invalid field."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": refusal.title,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.detail,
+    }
+    if refusal.fields:
+        body["errors"] = [{"pointer": pointer, "detail": sentence} for pointer, sentence in refusal.fields]
+    return Response(orjson.dumps(body), refusal.status, refusal.headers, mimetype="application/problem+json")
+
+
+def error_page(refusal: Refusal) -> Response:
+    """A refusal as a page of the console, with a link back and the request id."""
+    page = render_template("errors/error.html", refusal=refusal)
+    return Response(page, refusal.status, refusal.headers, mimetype="text/html")
+
+
+def is_api_path(path: str) -> bool:
+    """Whether this path belongs to the JSON API, whose refusals are problem+json."""
+    return path.startswith("/api/") or path in ("/api", "/openapi.json")
+
+
+def _handle_error(error: Exception) -> Response:
+    refusal = from_error(error)
+    if refusal.code in RECORDED_CODES and "actor" in g:
+        # The answer is the same where the database cannot record the refusal.
+        with suppress(errors.ConsoleError):
+            event_records.record_denial(g.actor, f"{request.method} {request.endpoint}", refusal.detail)
+    if refusal.status == 500:
+        logger.error("unexpected error", exc_info=error)
+    elif refusal.status > 500:
+        logger.warning("unavailable", extra={"code": refusal.code}, exc_info=error)
+    return problem(refusal) if is_api_path(request.path) else error_page(refusal)
+
+
+def _headers_for(error: errors.ConsoleError) -> dict[str, str]:
+    if isinstance(error, errors.NotSignedIn):
+        return {"WWW-Authenticate": 'Bearer realm="Agent Console"'}
+    if isinstance(error, errors.Throttled | errors.Unavailable):
+        return {"Retry-After": str(error.retry_after)}
+    return {}
