@@ -19,7 +19,7 @@ from tests import pgbouncer, postgres
 from tests.cli.conftest import Checkout
 from tests.cli.patient import CANARY, Patient
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import engine_of, run_sql, schema_of
+from tests.dbtools.tools import create_engine, read_schema, run_sql
 from tests.make import KEYS, make_agent, make_token, make_user
 
 PASSWORD = "wrong-canary5Xy8Qm1TtLw6"
@@ -317,7 +317,7 @@ def test_nothing_is_changed_and_no_file_is_made(patient: Patient, open_console: 
 
 
 def test_it_looks_at_a_database_in_use_and_at_one_in_another_journal_mode(on_sqlite: Patient) -> None:
-    engine = engine_of(on_sqlite.environ["DATABASE_URL"])
+    engine = create_engine(on_sqlite.environ["DATABASE_URL"])
     with engine.begin() as writer:
         writer.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffffffffffff'")
     with engine.connect() as other:
@@ -342,10 +342,10 @@ def _everything(patient: Patient) -> object:
     url = patient.environ["DATABASE_URL"]
     if url.startswith("sqlite"):
         return files
-    with engine_of(url).connect() as connection:
+    with create_engine(url).connect() as connection:
         tables = sa.inspect(connection).get_table_names()
         rows = {name: sorted(map(str, connection.execute(sa.text(f"SELECT * FROM {name}")))) for name in tables}
-    return files, rows, schema_of(url)
+    return files, rows, read_schema(url)
 
 
 def test_no_secret_is_in_any_answer(patient: Patient, open_console: OpenConsole) -> None:

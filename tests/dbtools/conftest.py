@@ -18,7 +18,7 @@ from tests.conftest import OpenConsole
 from tests.dbtools.tools import Project
 from tests.make import make_agent, make_user
 
-Flasks = Callable[..., Result]
+FlaskDb = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def backup_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def flask_db(tmp_path: Path) -> Flasks:
+def flask_db(tmp_path: Path) -> FlaskDb:
     """Types `flask db ...` for a database; nothing but its URL and the folder of backups is set."""
     assert models
 

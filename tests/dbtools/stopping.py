@@ -11,9 +11,9 @@ from alembic.util import CommandError
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from tests.dbtools.tools import Project, head
+from tests.dbtools.tools import Project, head_revision
 
-HEAD = head()
+HEAD = head_revision()
 NOT_NULL = "op.set_not_null('agents', 'status_reason')"
 FILLED = "UPDATE agents SET status_reason = 'x'"
 FILL = """

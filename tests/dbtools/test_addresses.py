@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from alembic import command
 
 from agents_app.database.url import parse_url
-from tests.dbtools.conftest import Flasks
-from tests.dbtools.tools import engine_of, product
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.tools import console_config, create_engine
 
 ODD = {
     "a folder before the path": "postgresql://{user}@{quoted_host}:{port}/{name}",
@@ -37,11 +37,11 @@ def odd_url(request: pytest.FixtureRequest, postgres_schema_url: str, monkeypatc
     return ODD[str(request.param)].format(**parts, **quoted)
 
 
-def test_alembic_flask_db_and_pg_dump_find_the_database(odd_url: str, flask_db: Flasks, tmp_path: Path) -> None:
-    with engine_of(odd_url).connect() as connection:
+def test_alembic_flask_db_and_pg_dump_find_the_database(odd_url: str, flask_db: FlaskDb, tmp_path: Path) -> None:
+    with create_engine(odd_url).connect() as connection:
         name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
 
-    command.check(product(odd_url))
+    command.check(console_config(odd_url))
     status = flask_db(odd_url, "status", "--json")
     backup = flask_db(odd_url, "backup", "--json")
 
@@ -55,7 +55,7 @@ def test_alembic_flask_db_and_pg_dump_find_the_database(odd_url: str, flask_db: 
     "text", ["sqlite://x.db", "postgresql://u:canary@h/d?sslmode=yes", "jdbc:postgresql://h/canary"]
 )
 def test_the_address_of_a_scratch_database_is_read_like_every_other(
-    text: str, sqlite_schema_url: str, flask_db: Flasks
+    text: str, sqlite_schema_url: str, flask_db: FlaskDb
 ) -> None:
     refused = flask_db(sqlite_schema_url, "rehearse", "--scratch-url", text)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.dbtools.conftest import Flasks
-from tests.dbtools.tools import rows_of, schema_of
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.tools import fetch_rows, read_schema
 from tests.project import shared_copy
 
 ANOTHER = "leads to another database than DATABASE_URL, or to another schema."
@@ -25,16 +25,16 @@ VERBS = [
 
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
 def test_another_database_than_the_console_s_is_not_worked_on(
-    postgres_url: str, postgres_schema_url: str, flask_db: Flasks, tmp_path: Path, words: tuple[str, ...]
+    postgres_url: str, postgres_schema_url: str, flask_db: FlaskDb, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     for console, other in ((postgres_url, postgres_schema_url), (postgres_schema_url, postgres_url)):
-        before = schema_of(other)
+        before = read_schema(other)
 
         told = flask_db(console, *words, direct=other)
 
         assert told.exit_code != 0
         assert ANOTHER in told.output
-        assert schema_of(other) == before
+        assert read_schema(other) == before
     assert not (tmp_path / "backups").exists()
 
 
@@ -52,10 +52,10 @@ def test_plain_alembic_refuses_it_too(postgres_url: str, postgres_schema_url: st
 
     assert told.returncode != 0
     assert ANOTHER in told.stdout + told.stderr
-    assert rows_of(postgres_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+    assert fetch_rows(postgres_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
-def test_the_same_database_by_another_address_is_worked_on(postgres_url: str, flask_db: Flasks) -> None:
+def test_the_same_database_by_another_address_is_worked_on(postgres_url: str, flask_db: FlaskDb) -> None:
     other_address = f"{postgres_url}&application_name=direct"
 
     assert flask_db(postgres_url, "upgrade", direct=other_address).exit_code == 0

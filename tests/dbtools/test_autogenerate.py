@@ -11,7 +11,7 @@ from alembic import command
 from alembic.util import CommandError
 
 from agents_app.db import Json, UtcDateTime
-from tests.dbtools.tools import Project, run_sql, schema_of
+from tests.dbtools.tools import Project, read_schema, run_sql
 
 DATED = re.compile(r"^Create Date: .*$", re.MULTILINE)
 MAKE_PARENTS = """
@@ -75,14 +75,14 @@ def test_the_file_works_as_it_was_written(project: Project) -> None:
     _generate(project)
 
     command.upgrade(project.config(), "head")
-    made = schema_of(project.url)
+    made = read_schema(project.url)
     command.check(project.config())
     command.downgrade(project.config(), "-1")
-    assert schema_of(project.url)["tables"].keys() == {"accounts", "users"}
-    assert schema_of(project.url)["enums"] == []
+    assert read_schema(project.url)["tables"].keys() == {"accounts", "users"}
+    assert read_schema(project.url)["enums"] == []
     command.upgrade(project.config(), "head")
 
-    assert schema_of(project.url) == made
+    assert read_schema(project.url) == made
 
 
 def test_the_file_names_what_it_needs_and_makes(project: Project) -> None:

@@ -14,7 +14,7 @@ from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
 from agents_app.dbtools.backup import backups
-from tests.dbtools.tools import GUIDE, engine_of, product, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, run_sql
 from tests.project import shared_copy
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'of_others'::regclass"
@@ -55,10 +55,10 @@ def test_where_room_runs_out_it_is_told_and_nothing_is_left(schema_url: str, bac
 
 
 def test_a_deployment_that_is_told_to_end_leaves_nothing_of_its_backup(postgres_url: str, backup_folder: Path) -> None:
-    command.upgrade(product(postgres_url), GUIDE)
+    command.upgrade(console_config(postgres_url), GUIDE_REVISION)
     run_sql(postgres_url, "CREATE TABLE of_others (a integer)")
 
-    with engine_of(postgres_url).connect() as connection:
+    with create_engine(postgres_url).connect() as connection:
         # The backup waits for this lock, so that it is still going on when it is told to end.
         connection.exec_driver_sql("LOCK TABLE of_others")
         with _started("deploy", postgres_url) as run:

@@ -17,7 +17,7 @@ from agents_app.database.url import parse_url
 from agents_app.dbtools.backup import backups
 from agents_app.dbtools.runner.error_messages import in_plain_words
 from tests import postgres
-from tests.dbtools.tools import product, rows_of, run_sql, schema_of
+from tests.dbtools.tools import console_config, fetch_rows, read_schema, run_sql
 from tests.project import shared_copy
 
 # Two tables that hold as many rows as each other at any moment.
@@ -128,12 +128,12 @@ def test_a_database_with_tables_is_left_alone(database_url: str, empty_url: str,
 
     assert "has tables already (" in _refusal(lambda: _restore(empty_url, file), empty_url)
 
-    assert rows_of(empty_url, "SELECT * FROM ones") == [(7,)]
+    assert fetch_rows(empty_url, "SELECT * FROM ones") == [(7,)]
     assert _tables(empty_url) == {"ones"}
 
 
 def test_a_restored_database_is_the_same(database_url: str, empty_url: str, tmp_path: Path) -> None:
-    command.upgrade(product(database_url), "18ad6f3c902e")
+    command.upgrade(console_config(database_url), "18ad6f3c902e")
     run_sql(database_url, "INSERT INTO encryption_keys VALUES ('k1', 'it''s', '2026-01-01 00:00:00')")
 
     file = _backup(database_url, tmp_path / "new", None).file
@@ -142,7 +142,7 @@ def test_a_restored_database_is_the_same(database_url: str, empty_url: str, tmp_
     assert (state.current, len(state.pending) > 0, state.is_ahead) == ("18ad6f3c902e", True, False)
     assert _schema(empty_url) == _schema(database_url)
     query = "SELECT * FROM encryption_keys"
-    assert rows_of(empty_url, query) == rows_of(database_url, query)
+    assert fetch_rows(empty_url, query) == fetch_rows(database_url, query)
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
@@ -150,20 +150,20 @@ def test_a_restored_database_is_the_same(database_url: str, empty_url: str, tmp_
 def test_a_backup_is_of_one_moment_while_others_write(database_url: str, empty_url: str, tmp_path: Path) -> None:
     _fill(database_url)
     with _writing(database_url) as writer:
-        before = rows_of(database_url, "SELECT max(n) FROM twos")[0][0]
+        before = fetch_rows(database_url, "SELECT max(n) FROM twos")[0][0]
         file = _backup(database_url, tmp_path, None).file
         assert writer.poll() is None
-    after = rows_of(database_url, "SELECT max(n) FROM twos")[0][0]
+    after = fetch_rows(database_url, "SELECT max(n) FROM twos")[0][0]
 
     _restore(empty_url, file)
 
-    ((ones,),) = rows_of(empty_url, "SELECT count(*) FROM ones")
-    ((twos, last),) = rows_of(empty_url, "SELECT count(*), max(n) FROM twos")
+    ((ones,),) = fetch_rows(empty_url, "SELECT count(*) FROM ones")
+    ((twos, last),) = fetch_rows(empty_url, "SELECT count(*), max(n) FROM twos")
     assert ones == twos + 20_000
     assert twos == last + 1
     assert before <= last < after
     query = f"SELECT * FROM twos WHERE n <= {last} ORDER BY n"
-    assert rows_of(empty_url, query) == rows_of(database_url, query)
+    assert fetch_rows(empty_url, query) == fetch_rows(database_url, query)
 
 
 def test_an_operator_backs_up_and_restores(schema_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def _fill(url: str) -> None:
 
 
 def _schema(url: str) -> dict[str, Any]:
-    schema = schema_of(url)
+    schema = read_schema(url)
     for table in schema["tables"].values():
         # PostgreSQL writes the casts of a restored constraint at other places.
         table["checks"] = [check["name"] for check in table["checks"]]
@@ -227,7 +227,7 @@ def _tables(url: str) -> set[str]:
     path = parse_url(url).database or ""
     if url.startswith("sqlite") and not Path(path).exists():
         return set()
-    return set(schema_of(url)["tables"])
+    return set(read_schema(url)["tables"])
 
 
 @contextmanager

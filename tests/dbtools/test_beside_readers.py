@@ -9,7 +9,7 @@ from agents_app import dbtools
 from agents_app.database.url import parse_url
 from tests import make
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import again_and_again, engine_of, product
+from tests.dbtools.tools import console_config, create_engine, repeat_in_thread
 
 # Longer than a migration waits for its lock, shorter than anybody's patience with a page.
 READER_GIVES_UP = "SET statement_timeout = '3s'"
@@ -26,10 +26,10 @@ def test_requests_are_answered_while_steps_are_undone_and_applied(schema_url: st
     def ask() -> None:
         statuses.append(app.test_client().get("/api/v1/agents", headers=headers).status_code)
 
-    with again_and_again(ask):
+    with repeat_in_thread(ask):
         for _ in range(3):
-            command.downgrade(product(schema_url), "18ad6f3c902e")
-            command.upgrade(product(schema_url), "head")
+            command.downgrade(console_config(schema_url), "18ad6f3c902e")
+            command.upgrade(console_config(schema_url), "head")
 
     assert set(statuses) == {200}
 
@@ -38,9 +38,9 @@ def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_sche
     failures: list[SQLAlchemyError] = []
     answers: list[int] = []
     patience = dbtools.Patience(migration=0, lock=LOCK_TIMEOUT_S, tries=3, pause=0.1)
-    engine = engine_of(postgres_schema_url)
+    engine = create_engine(postgres_schema_url)
     # What is undone next drops columns, which keeps everybody else out.
-    command.downgrade(product(postgres_schema_url), "d90b4f6a7c21")
+    command.downgrade(console_config(postgres_schema_url), "d90b4f6a7c21")
 
     def read() -> None:
         try:
@@ -50,7 +50,7 @@ def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_sche
         except SQLAlchemyError as error:
             failures.append(error)
 
-    with engine.connect() as somebody, again_and_again(read):
+    with engine.connect() as somebody, repeat_in_thread(read):
         somebody.exec_driver_sql("SELECT * FROM agents")
         with pytest.raises(CommandError, match="Locked out by process"):
             command.downgrade(dbtools.alembic_config(parse_url(postgres_schema_url), patience), "61e7b29d3f0c")

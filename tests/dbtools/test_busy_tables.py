@@ -8,7 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from tests import postgres
-from tests.dbtools.tools import Project, rows_of, run_sql, schema_of
+from tests.dbtools.tools import Project, fetch_rows, read_schema, run_sql
 
 BUSY = ("CREATE TABLE busy (id integer PRIMARY KEY, name varchar(50))", "INSERT INTO busy VALUES (1, 'a'), (2, NULL)")
 NO_NULL = "op.set_not_null('busy', 'name')"
@@ -44,7 +44,7 @@ def test_rows_without_a_value_are_told_and_the_step_can_be_run_again(project: Pr
 
     with pytest.raises(DBAPIError):
         run_sql(project.url, "INSERT INTO busy VALUES (3, NULL)")
-    assert schema_of(project.url)["tables"]["busy"]["checks"] == []
+    assert read_schema(project.url)["tables"]["busy"]["checks"] == []
 
 
 def test_a_constraint_holds_for_new_rows_before_it_is_validated(postgres_project: Project) -> None:
@@ -61,7 +61,7 @@ def test_a_constraint_holds_for_new_rows_before_it_is_validated(postgres_project
     run_sql(postgres_project.url, "UPDATE busy SET name = 'b' WHERE id = 2")
     command.upgrade(postgres_project.config(), "two")
 
-    assert rows_of(postgres_project.url, "SELECT convalidated FROM pg_constraint WHERE conname = 'ck'") == [(True,)]
+    assert fetch_rows(postgres_project.url, "SELECT convalidated FROM pg_constraint WHERE conname = 'ck'") == [(True,)]
 
 
 def test_a_unique_index_is_made_while_others_write(project: Project) -> None:
@@ -87,9 +87,9 @@ def test_an_extension_comes_and_goes(postgres_project: Project) -> None:
 
     for _ in range(2):
         command.upgrade(postgres_project.config(), "head")
-        assert rows_of(postgres_project.url, EXTENSIONS) == [("pg_trgm",)]
+        assert fetch_rows(postgres_project.url, EXTENSIONS) == [("pg_trgm",)]
         command.downgrade(postgres_project.config(), "base")
-        assert rows_of(postgres_project.url, EXTENSIONS) == []
+        assert fetch_rows(postgres_project.url, EXTENSIONS) == []
 
 
 def test_an_extension_that_the_role_may_not_make_is_told_with_what_to_do(postgres_project: Project) -> None:

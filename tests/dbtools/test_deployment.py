@@ -15,13 +15,13 @@ from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.dbtools.database.connections import deploying
 from agents_app.dbtools.deployment import deploy, prospect
-from tests.dbtools.tools import GUIDE, Project, product, rows_of, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, fetch_rows, run_sql
 
-Flasks = Callable[..., Result]
+FlaskDb = Callable[..., Result]
 
 
 def test_a_deployment_stops_before_a_danger_unless_told_to_go_on(
-    flask_db: Flasks, database_url: str, tmp_path: Path
+    flask_db: FlaskDb, database_url: str, tmp_path: Path
 ) -> None:
     run_sql(database_url, "CREATE TABLE old (id integer PRIMARY KEY)", "INSERT INTO old VALUES (1)")
     project = Project(tmp_path, database_url)
@@ -31,7 +31,7 @@ def test_a_deployment_stops_before_a_danger_unless_told_to_go_on(
         run = flask_db(database_url, *words, project=project)
         assert run.exit_code == 1
         assert "drops the table old" in run.output
-        assert rows_of(database_url, "SELECT * FROM old") == [(1,)]
+        assert fetch_rows(database_url, "SELECT * FROM old") == [(1,)]
     assert not (tmp_path / "backups").exists()
 
     told = json.loads(flask_db(database_url, "deploy", "--yes", "--json", project=project).stdout)
@@ -40,7 +40,7 @@ def test_a_deployment_stops_before_a_danger_unless_told_to_go_on(
 
 
 def test_a_step_that_fails_is_told_with_the_backup_from_before(
-    flask_db: Flasks, database_url: str, tmp_path: Path
+    flask_db: FlaskDb, database_url: str, tmp_path: Path
 ) -> None:
     run_sql(database_url, "CREATE TABLE old (id integer PRIMARY KEY)")
     project = Project(tmp_path, database_url)
@@ -54,19 +54,19 @@ def test_a_step_that_fails_is_told_with_the_backup_from_before(
     assert "The backup from before is" in refusal
 
 
-def test_a_deployment_takes_a_backup_applies_and_checks(flask_db: Flasks, database_url: str, tmp_path: Path) -> None:
-    command.upgrade(product(database_url), GUIDE)
+def test_a_deployment_takes_a_backup_applies_and_checks(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     run_sql(database_url, "INSERT INTO accounts VALUES ('00000000-0000-0000-0000-000000000001', 'A', '2026-01-01')")
 
     looked = flask_db(database_url, "deploy", "--dry-run")
     assert (looked.exit_code, "Nothing was done." in looked.output) == (0, True)
-    assert rows_of(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE,)]
+    assert fetch_rows(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE_REVISION,)]
 
     told = json.loads(flask_db(database_url, "deploy", "--json").stdout)
     assert (told["result"], told["problems"]) == ("deployed", [])
     assert told["applied"] == len(told["plan"]["steps"]) > 0
     assert stat.S_IMODE(Path(told["backup"]["file"]).stat().st_mode) == 0o600
-    command.check(product(database_url))
+    command.check(console_config(database_url))
 
     again = flask_db(database_url, "deploy")
     assert again.exit_code == 0
@@ -75,7 +75,7 @@ def test_a_deployment_takes_a_backup_applies_and_checks(flask_db: Flasks, databa
 
 
 def test_a_deployment_makes_the_sqlite_file_that_is_missing_and_looking_does_not(
-    flask_db: Flasks, sqlite_url: str
+    flask_db: FlaskDb, sqlite_url: str
 ) -> None:
     file = Path(parse_url(sqlite_url).database or "")
 
@@ -87,23 +87,23 @@ def test_a_deployment_makes_the_sqlite_file_that_is_missing_and_looking_does_not
 
     assert flask_db(sqlite_url, "deploy").exit_code == 0
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    command.check(product(sqlite_url))
+    command.check(console_config(sqlite_url))
 
 
-def test_where_no_backup_can_be_written_nothing_is_done(flask_db: Flasks, database_url: str, tmp_path: Path) -> None:
-    command.upgrade(product(database_url), GUIDE)
+def test_where_no_backup_can_be_written_nothing_is_done(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     (tmp_path / "backups").write_text("a file stands where the folder should be")
 
     run = flask_db(database_url, "deploy")
 
     assert run.exit_code == 1
-    assert rows_of(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE,)]
+    assert fetch_rows(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE_REVISION,)]
     assert flask_db(database_url, "deploy", "--no-backup").exit_code == 0
 
 
 def test_of_two_deployments_at_once_one_applies_the_steps_and_takes_a_backup(database_url: str, tmp_path: Path) -> None:
-    command.upgrade(product(database_url), GUIDE)
-    config = product(database_url, dbtools.Patience())
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
+    config = console_config(database_url, dbtools.Patience())
     url = parse_url(database_url)
     first, second = (prospect(url, config, db.metadata) for _ in range(2))
 
@@ -116,8 +116,8 @@ def test_of_two_deployments_at_once_one_applies_the_steps_and_takes_a_backup(dat
 
 
 def test_a_second_deployment_takes_no_backup_before_it_is_its_turn(postgres_url: str, tmp_path: Path) -> None:
-    command.upgrade(product(postgres_url), GUIDE)
-    config = product(postgres_url)
+    command.upgrade(console_config(postgres_url), GUIDE_REVISION)
+    config = console_config(postgres_url)
     seen = prospect(parse_url(postgres_url), config, db.metadata)
 
     with (
@@ -129,12 +129,12 @@ def test_a_second_deployment_takes_no_backup_before_it_is_its_turn(postgres_url:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_database_needs_no_backup(flask_db: Flasks, database_url: str, tmp_path: Path) -> None:
+def test_an_empty_database_needs_no_backup(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:
     assert flask_db(database_url, "deploy").exit_code == 0
     assert not (tmp_path / "backups").exists()
 
 
-def test_a_database_ahead_is_left_alone(flask_db: Flasks, schema_url: str) -> None:
+def test_a_database_ahead_is_left_alone(flask_db: FlaskDb, schema_url: str) -> None:
     run_sql(schema_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
     run = flask_db(schema_url, "deploy")

@@ -20,7 +20,7 @@ from agents_app.operations import agents
 from agents_app.paths import ROOT
 from tests import make, postgres
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import GUIDE, again_and_again, head, product, rows_of, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, console_config, fetch_rows, head_revision, repeat_in_thread, run_sql
 from tests.project import copy_project
 
 PAGE = (ROOT / "docs" / "migrations.md").read_text()
@@ -134,7 +134,7 @@ def test_no_write_is_refused_while_the_release_before_runs_beside_the_steps_of_t
     app = open_console(url)
     admin = make.make_user(app)
     after, steps, later = _steps_after_head(url)
-    config = product(url, dbtools.Patience())
+    config = console_config(url, dbtools.Patience())
     config.set_main_option("script_location", str(copy / "migrations"))
 
     def write_without_the_new_columns() -> None:
@@ -143,14 +143,14 @@ def test_no_write_is_refused_while_the_release_before_runs_beside_the_steps_of_t
             agents.update(admin, agent, {"description": "Changed."})
 
     _write(copy, after, steps[:later], 0)
-    with again_and_again(write_without_the_new_columns):
+    with repeat_in_thread(write_without_the_new_columns):
         command.upgrade(config, "head")
-    assert rows_of(url, "SELECT 1 FROM agents WHERE purpose IS NULL LIMIT 1") == [(1,)]
+    assert fetch_rows(url, "SELECT 1 FROM agents WHERE purpose IS NULL LIMIT 1") == [(1,)]
 
     _write(copy, after, steps[later:], later)
-    with again_and_again(lambda: run_sql(url, WRITE_AS_THE_NEXT_RELEASE)):
+    with repeat_in_thread(lambda: run_sql(url, WRITE_AS_THE_NEXT_RELEASE)):
         command.upgrade(config, "head")
-    assert rows_of(url, "SELECT count(*) FROM agents WHERE purpose IS NULL") == [(0,)]
+    assert fetch_rows(url, "SELECT count(*) FROM agents WHERE purpose IS NULL") == [(0,)]
 
 
 def _steps_after_head(url: str) -> tuple[str, list[Block], int]:
@@ -158,7 +158,7 @@ def _steps_after_head(url: str) -> tuple[str, list[Block], int]:
     is_sqlite = url.startswith("sqlite")
     steps = [step for step in STEPS if is_sqlite or "pg_trgm" not in step.text or postgres.offers(url, "pg_trgm")]
     later = next(number for number, step in enumerate(steps) if step.options.get("release") == "next")
-    return head(), steps, later
+    return head_revision(), steps, later
 
 
 def _write(folder: Path, after: str, steps: list[Block], start: int) -> None:
@@ -169,11 +169,13 @@ def _write(folder: Path, after: str, steps: list[Block], start: int) -> None:
 
 def _database(kind: str, state: str, request: pytest.FixtureRequest) -> str:
     if state == "head":
-        head: str = request.getfixturevalue({"sqlite": "sqlite_schema_url", "postgresql": "postgres_schema_url"}[kind])
-        return head
+        ready: str = request.getfixturevalue(
+            {"sqlite": "sqlite_schema_url", "postgresql": "postgres_schema_url"}[kind]
+        )
+        return ready
     url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[kind])
     if state in ("guide", "rows"):
-        command.upgrade(product(url), GUIDE)
+        command.upgrade(console_config(url), GUIDE_REVISION)
     if state == "rows":
         run_sql(url, *_rows(kind))
     return url

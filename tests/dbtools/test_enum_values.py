@@ -10,7 +10,7 @@ from alembic import command
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from tests.dbtools.tools import Project, rows_of, run_sql, schema_of
+from tests.dbtools.tools import Project, fetch_rows, read_schema, run_sql
 
 MAKE = """
 op.create_table('parents', sa.Column('id', sa.Integer(), primary_key=True))
@@ -43,7 +43,7 @@ def test_a_label_that_rows_hold_cannot_be_removed(project: Project) -> None:
         command.upgrade(project.config(), "head")
 
     assert "\n" not in str(refusal.value)
-    assert rows_of(project.url, "SELECT kind FROM agents") == [("A",)]
+    assert fetch_rows(project.url, "SELECT kind FROM agents") == [("A",)]
     run_sql(project.url, "INSERT INTO agents VALUES (2, 1, 'A')")
 
 
@@ -53,24 +53,24 @@ def test_a_label_that_was_added_can_be_used_by_the_next_step(project: Project) -
 
     command.upgrade(project.config(), "head")
 
-    assert rows_of(project.url, "SELECT id, parent_id, kind FROM agents") == [(1, 1, "MUCH LONGER")]
+    assert fetch_rows(project.url, "SELECT id, parent_id, kind FROM agents") == [(1, 1, "MUCH LONGER")]
     with pytest.raises(DBAPIError):
         run_sql(project.url, "UPDATE agents SET kind = 'NOPE'")
 
 
 def test_a_label_comes_and_goes_and_rows_stay(project: Project) -> None:
-    before = schema_of(project.url)
+    before = read_schema(project.url)
     project.revision("two", "op.add_enum_value('kind', 'B')", "op.remove_enum_value('kind', 'B')")
 
     for _ in range(2):
         command.upgrade(project.config(), "head")
         command.downgrade(project.config(), "-1")
 
-    assert rows_of(project.url, "SELECT kind FROM agents") == [("A",)]
-    after = schema_of(project.url)
+    assert fetch_rows(project.url, "SELECT kind FROM agents") == [("A",)]
+    after = read_schema(project.url)
     assert [enum["labels"] for enum in after["enums"]] == [enum["labels"] for enum in before["enums"]]
     run_sql(project.url, "INSERT INTO agents (id) VALUES (2)")
-    assert rows_of(project.url, "SELECT kind FROM agents WHERE id = 2") == [("A",)]
+    assert fetch_rows(project.url, "SELECT kind FROM agents WHERE id = 2") == [("A",)]
     with pytest.raises(DBAPIError):
         run_sql(project.url, "UPDATE agents SET kind = 'B'")
 

@@ -15,8 +15,8 @@ from alembic.util import CommandError
 from agents_app.db import db
 from agents_app.dbtools import schema_state
 from agents_app.errors import Unavailable
-from tests.dbtools.conftest import Flasks
-from tests.dbtools.tools import GUIDE, Project, engine_of, product, run_sql, schema_of
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, create_engine, read_schema, run_sql
 from tests.project import shared_copy
 
 VERBS: dict[str, Callable[[Config], object]] = {
@@ -119,7 +119,7 @@ def test_both_command_lines_print_one_line_and_fail(command_line: list[str], set
 
 
 def test_tables_that_are_there_already_point_to_stamp(database_url: str) -> None:
-    with engine_of(database_url).begin() as connection:
+    with create_engine(database_url).begin() as connection:
         db.metadata.create_all(connection)
 
     refusal = _refusal(VERBS["upgrade"], database_url)
@@ -127,8 +127,8 @@ def test_tables_that_are_there_already_point_to_stamp(database_url: str) -> None
     assert "accounts" in refusal
     assert "already exists" in refusal
     assert "flask db stamp head" in refusal
-    command.stamp(product(database_url), "head")
-    command.check(product(database_url))
+    command.stamp(console_config(database_url), "head")
+    command.check(console_config(database_url))
 
 
 def test_a_database_behind_is_told_how_to_come_forward(database_url: str) -> None:
@@ -140,7 +140,7 @@ def test_a_revision_from_nowhere_is_named(database_url: str) -> None:
 
 
 def test_a_database_of_a_newer_release_is_not_touched(database_url: str) -> None:
-    command.upgrade(product(database_url), "head")
+    command.upgrade(console_config(database_url), "head")
     run_sql(database_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
     assert "'ffffffffffff'" in _refusal(VERBS["upgrade"], database_url)
@@ -161,7 +161,7 @@ def test_where_a_failing_step_undoes_those_before_it_that_is_told(database_url: 
         command.upgrade(project.config(), "head")
 
     is_told = "The steps before it were undone too" in str(refusal.value)
-    assert is_told == (schema_of(database_url)["tables"] == {})
+    assert is_told == (read_schema(database_url)["tables"] == {})
 
 
 def test_more_steps_than_there_are_is_told(database_url: str) -> None:
@@ -169,7 +169,9 @@ def test_more_steps_than_there_are_is_told(database_url: str) -> None:
     assert "not that many steps" in _refusal(lambda config: command.upgrade(config, "+99"), database_url)
 
 
-def test_two_steps_after_the_same_one_are_to_be_put_in_order(sqlite_url: str, tmp_path: Path, flask_db: Flasks) -> None:
+def test_two_steps_after_the_same_one_are_to_be_put_in_order(
+    sqlite_url: str, tmp_path: Path, flask_db: FlaskDb
+) -> None:
     project = Project(tmp_path, sqlite_url)
     project.revision("one", "pass")
     project.revision("two", "pass")
@@ -181,12 +183,12 @@ def test_two_steps_after_the_same_one_are_to_be_put_in_order(sqlite_url: str, tm
 
 
 def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> None:
-    run_sql(schema_url, f"INSERT INTO alembic_version VALUES ('{GUIDE}')")
+    run_sql(schema_url, f"INSERT INTO alembic_version VALUES ('{GUIDE_REVISION}')")
 
     assert "stamp --purge" in _refusal(VERBS["upgrade"], schema_url)
     with (
-        engine_of(schema_url).connect() as connection,
-        pytest.raises(Unavailable, match=f"more than one row: .*{GUIDE}"),
+        create_engine(schema_url).connect() as connection,
+        pytest.raises(Unavailable, match=f"more than one row: .*{GUIDE_REVISION}"),
     ):
         schema_state(connection)
 
@@ -197,7 +199,7 @@ def test_a_run_that_is_interrupted_is_told_in_one_line(database_url: str, tmp_pa
 
     with pytest.raises(CommandError, match=r"Interrupted\. The step upgrade  -> one, one was undone\.$"):
         command.upgrade(project.config(), "head")
-    assert schema_of(database_url)["tables"] == {}
+    assert read_schema(database_url)["tables"] == {}
 
 
 def test_a_run_that_a_full_disk_undid_says_so(sqlite_url: str) -> None:
@@ -207,7 +209,7 @@ def test_a_run_that_a_full_disk_undid_says_so(sqlite_url: str) -> None:
 
     assert run.returncode != 0
     assert "All these steps were undone" in run.stdout
-    assert schema_of(sqlite_url)["tables"] == {}
+    assert read_schema(sqlite_url)["tables"] == {}
 
 
 @pytest.mark.parametrize("verb", [command.upgrade, command.downgrade, command.stamp])
@@ -223,6 +225,6 @@ def test_a_role_without_rights_is_told_in_one_line(postgres_url: str) -> None:
 
 def _refusal(verb: Callable[[Config], object], url: str) -> str:
     with pytest.raises(CommandError) as refusal:
-        verb(product(url))
+        verb(console_config(url))
     assert "\n" not in str(refusal.value)
     return str(refusal.value)

@@ -13,7 +13,7 @@ from agents_app.db import db
 from agents_app.operations import agent_reads, agents
 from agents_app.schemas import listing
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import engine_of, product, rows_of, run_sql
+from tests.dbtools.tools import console_config, create_engine, fetch_rows, run_sql
 from tests.make import make_account, make_agent, make_user
 
 BEFORE, FOLDED = "a5ecd374ab0b", "02e5abac5490"
@@ -36,19 +36,19 @@ def insert_as_before(url: str, account_id: uuid.UUID, name: str) -> str:
 
 def stored(url: str) -> list[tuple[str, str]]:
     """What search and sort read of each row."""
-    return [tuple(row) for row in rows_of(url, "SELECT name_key, search_text FROM agents ORDER BY id")]
+    return [tuple(row) for row in fetch_rows(url, "SELECT name_key, search_text FROM agents ORDER BY id")]
 
 
 def test_rows_of_the_release_before_are_found_and_stored_as_a_change_stores_them(
     database_url: str, open_console: OpenConsole
 ) -> None:
-    command.upgrade(product(database_url), BEFORE)
+    command.upgrade(console_config(database_url), BEFORE)
     app = open_console(database_url)
     admin = make_user(app)
     for name in NAMES:
         insert_as_before(database_url, admin.account_id, name)
 
-    command.upgrade(product(database_url), FOLDED)
+    command.upgrade(console_config(database_url), FOLDED)
 
     by_the_step = stored(database_url)
     with app.app_context():
@@ -60,14 +60,14 @@ def test_rows_of_the_release_before_are_found_and_stored_as_a_change_stores_them
 
 
 def test_the_way_back_stores_what_the_release_before_reads(database_url: str, open_console: OpenConsole) -> None:
-    command.upgrade(product(database_url), BEFORE)
+    command.upgrade(console_config(database_url), BEFORE)
     account_id = make_account(open_console(database_url))
     for name in NAMES:
         insert_as_before(database_url, account_id, name)
     before = stored(database_url)
 
-    command.upgrade(product(database_url), FOLDED)
-    command.downgrade(product(database_url), BEFORE)
+    command.upgrade(console_config(database_url), FOLDED)
+    command.downgrade(console_config(database_url), BEFORE)
 
     after = stored(database_url)
     assert [key for key, _ in after] == [key for key, _ in before]
@@ -75,15 +75,15 @@ def test_the_way_back_stores_what_the_release_before_reads(database_url: str, op
 
 
 def test_a_second_run_takes_up_rows_that_were_written_since(database_url: str, open_console: OpenConsole) -> None:
-    command.upgrade(product(database_url), FOLDED)
+    command.upgrade(console_config(database_url), FOLDED)
     app = open_console(database_url)
     admin = make_user(app)
     new = make_agent(app, admin, name="Caf\u00e9")
-    kept = rows_of(database_url, "SELECT search_text FROM agents")
+    kept = fetch_rows(database_url, "SELECT search_text FROM agents")
     insert_as_before(database_url, admin.account_id, "\u0130stanbul")
 
-    command.stamp(product(database_url), BEFORE)
-    command.upgrade(product(database_url), FOLDED)
+    command.stamp(console_config(database_url), BEFORE)
+    command.upgrade(console_config(database_url), FOLDED)
 
     with app.app_context(), db.reading() as connection:
         found = connection.execute(sa.text("SELECT search_text FROM agents")).scalars().all()
@@ -93,7 +93,7 @@ def test_a_second_run_takes_up_rows_that_were_written_since(database_url: str, o
 
 
 def test_a_row_that_is_written_between_reading_and_filling_is_left_as_it_is(postgres_url: str) -> None:
-    command.upgrade(product(postgres_url), FOLDED)
+    command.upgrade(console_config(postgres_url), FOLDED)
     account = uuid.uuid4()
     run_sql(postgres_url, f"INSERT INTO accounts (id, name, created_at) VALUES ('{account}', 'A', now())")
     insert_as_before(postgres_url, account, "Sales")
@@ -102,20 +102,20 @@ def test_a_row_that_is_written_between_reading_and_filling_is_left_as_it_is(post
         run_sql(postgres_url, f"UPDATE agents SET search_text = 'newer', version = {row.version + 1}")
         return {"search_text": "stale"}
 
-    with engine_of(postgres_url).connect() as connection:
+    with create_engine(postgres_url).connect() as connection:
         operations = Operations(MigrationContext.configure(connection))
         with operations.get_context().begin_transaction(_per_migration=True):
             operations.fill_rows(TABLE, sa.true(), compute, "", TABLE.c.version)
 
-    assert rows_of(postgres_url, "SELECT search_text FROM agents") == [("newer",)]
+    assert fetch_rows(postgres_url, "SELECT search_text FROM agents") == [("newer",)]
 
 
 @pytest.mark.parametrize("name", ["", "a" + "\u0301\u0323" * 2_000])
 def test_a_row_of_any_name_goes_up_and_back(database_url: str, open_console: OpenConsole, name: str) -> None:
-    command.upgrade(product(database_url), BEFORE)
+    command.upgrade(console_config(database_url), BEFORE)
     insert_as_before(database_url, make_account(open_console(database_url)), name[:255])
 
-    command.upgrade(product(database_url), FOLDED)
-    command.downgrade(product(database_url), BEFORE)
+    command.upgrade(console_config(database_url), FOLDED)
+    command.downgrade(console_config(database_url), BEFORE)
 
     assert [key for key, _ in stored(database_url)] == [name[:255].casefold()]

@@ -15,8 +15,8 @@ from agents_app.dbtools.backup.backups import backup, restore
 from agents_app.errors import Unavailable
 from tests import postgres
 from tests.conftest import OpenConsole
-from tests.dbtools.conftest import Flasks
-from tests.dbtools.tools import GUIDE, product, rows_of, run_sql, schema_of
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.tools import GUIDE_REVISION, console_config, fetch_rows, read_schema, run_sql
 from tests.make import make_account
 
 OWN_PLACE = "Give the console a database of its own or, on PostgreSQL, a schema of its own: DATABASE_SCHEMA="
@@ -30,7 +30,7 @@ OF_OTHERS = {
         "CREATE TABLE accounts (id integer PRIMARY KEY, name text)",
     ],
     "several rows": [VERSION, "INSERT INTO alembic_version VALUES ('deadbeef1234'), ('feedbeef1234')"],
-    "a row beside ours": [VERSION, f"INSERT INTO alembic_version VALUES ('deadbeef1234'), ('{GUIDE}')"],
+    "a row beside ours": [VERSION, f"INSERT INTO alembic_version VALUES ('deadbeef1234'), ('{GUIDE_REVISION}')"],
     "other columns": ["CREATE TABLE alembic_version (version text)", "INSERT INTO alembic_version VALUES ('1')"],
     "a view": ["CREATE VIEW alembic_version AS SELECT 'deadbeef1234' AS version_num"],
 }
@@ -39,10 +39,10 @@ VERBS = ("status", "plan", "upgrade", "deploy", "current", "check", "downgrade",
 
 @pytest.mark.parametrize("kind", OF_OTHERS)
 def test_a_table_of_revisions_of_another_program_is_named_by_every_verb(
-    database_url: str, flask_db: Flasks, kind: str
+    database_url: str, flask_db: FlaskDb, kind: str
 ) -> None:
     run_sql(database_url, *OF_OTHERS[kind])
-    before = rows_of(database_url, "SELECT * FROM alembic_version")
+    before = fetch_rows(database_url, "SELECT * FROM alembic_version")
 
     for verb in VERBS:
         told = flask_db(database_url, *verb.split())
@@ -50,8 +50,8 @@ def test_a_table_of_revisions_of_another_program_is_named_by_every_verb(
         assert "The table alembic_version is another program's: it" in told.stderr, verb
         assert OWN_PLACE in told.stderr, verb
         assert "newer release" not in told.output, verb
-    assert rows_of(database_url, "SELECT * FROM alembic_version") == before
-    assert "agents" not in schema_of(database_url)["tables"]
+    assert fetch_rows(database_url, "SELECT * FROM alembic_version") == before
+    assert "agents" not in read_schema(database_url)["tables"]
 
 
 def test_a_console_does_not_work_on_a_database_of_another_program(database_url: str, open_console: OpenConsole) -> None:
@@ -60,11 +60,11 @@ def test_a_console_does_not_work_on_a_database_of_another_program(database_url: 
     _refuses_to_start(open_console(database_url), "schema_unclear", "is another program's")
 
 
-@pytest.mark.parametrize("done", [GUIDE, "head"])
+@pytest.mark.parametrize("done", [GUIDE_REVISION, "head"])
 def test_a_newer_release_is_told_from_another_program_by_its_tables(
-    database_url: str, flask_db: Flasks, done: str
+    database_url: str, flask_db: FlaskDb, done: str
 ) -> None:
-    command.upgrade(product(database_url), done)
+    command.upgrade(console_config(database_url), done)
     run_sql(database_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
     assert "(of a newer release)" in flask_db(database_url, "status").output
@@ -72,7 +72,7 @@ def test_a_newer_release_is_told_from_another_program_by_its_tables(
 
 @pytest.mark.parametrize("verb", ["upgrade", "deploy"])
 def test_tables_of_another_program_with_the_names_of_ours_are_named_before_anything_is_made(
-    database_url: str, flask_db: Flasks, verb: str
+    database_url: str, flask_db: FlaskDb, verb: str
 ) -> None:
     run_sql(database_url, "CREATE TABLE users (id integer PRIMARY KEY, name text, email text)")
 
@@ -81,18 +81,18 @@ def test_tables_of_another_program_with_the_names_of_ours_are_named_before_anyth
     assert "backup" not in told.lower()
     assert "Tables of another program have the names of the console's: users lacks account_id, created_at" in told
     assert OWN_PLACE in told
-    assert set(schema_of(database_url)["tables"]) == {"users"}
+    assert set(read_schema(database_url)["tables"]) == {"users"}
     assert "users lacks account_id" in flask_db(database_url, "status").output
 
 
 def test_a_table_of_another_program_is_named_also_where_a_later_step_needs_its_name(
-    database_url: str, flask_db: Flasks
+    database_url: str, flask_db: FlaskDb
 ) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     run_sql(database_url, "CREATE TABLE events (id integer PRIMARY KEY, what text)")
 
     assert "events lacks" in flask_db(database_url, "upgrade").stderr
-    assert rows_of(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE,)]
+    assert fetch_rows(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE_REVISION,)]
 
 
 @pytest.fixture(params=["LATIN1", "SQL_ASCII", "EUC_JP"])
@@ -104,7 +104,7 @@ def other_text_url(request: pytest.FixtureRequest, postgres_server: str) -> Iter
 
 
 def test_a_database_that_is_not_utf8_is_refused_before_the_first_table(
-    other_text_url: str, flask_db: Flasks, open_console: OpenConsole
+    other_text_url: str, flask_db: FlaskDb, open_console: OpenConsole
 ) -> None:
     remedy = "ENCODING 'UTF8' TEMPLATE template0"
 
@@ -114,7 +114,7 @@ def test_a_database_that_is_not_utf8_is_refused_before_the_first_table(
         assert told.stderr.startswith("Error: The database stores text as ")
         assert remedy in told.stderr
         assert len(told.stderr.splitlines()) == 1
-    assert schema_of(other_text_url)["tables"] == {}
+    assert read_schema(other_text_url)["tables"] == {}
     assert remedy in flask_db(other_text_url, "status").output
     assert flask_db(other_text_url, "status", "--check").exit_code == 1
     _refuses_to_start(open_console(other_text_url), "database_encoding", remedy)
@@ -137,10 +137,10 @@ def _restore_into_another(server: str, encoding: str, file: Path) -> list[tuple[
             restore(parse_url(new), file)
         except Unavailable as refusal:
             raise CommandError(refusal.detail) from refusal
-        return rows_of(new, "SELECT text FROM notes")
+        return fetch_rows(new, "SELECT text FROM notes")
 
 
-def test_an_sqlite_file_in_utf16_is_refused(sqlite_url: str, flask_db: Flasks) -> None:
+def test_an_sqlite_file_in_utf16_is_refused(sqlite_url: str, flask_db: FlaskDb) -> None:
     run_sql(sqlite_url, "PRAGMA encoding = 'UTF-16'", "CREATE TABLE notes (text text)")
 
     told = flask_db(sqlite_url, "upgrade").stderr
@@ -165,7 +165,7 @@ def test_another_encoding_of_the_client_changes_nothing(
 
     # As bytes: the test's own connection is set to the other encoding too.
     query = f"SELECT encode(convert_to(name, 'UTF8'), 'hex') FROM accounts WHERE id = '{account}'"
-    assert rows_of(postgres_schema_url, query) == [("İstanbul 株".encode().hex(),)]
+    assert fetch_rows(postgres_schema_url, query) == [("İstanbul 株".encode().hex(),)]
 
 
 def _refuses_to_start(app: Flask, code: str, told: str) -> None:

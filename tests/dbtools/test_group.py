@@ -7,11 +7,11 @@ import pytest
 
 from agents_app.dbtools.commands import group
 from agents_app.paths import ROOT
-from tests.dbtools.conftest import Flasks
+from tests.dbtools.conftest import FlaskDb
 
 
 def test_the_project_may_stand_in_a_folder_with_any_signs(
-    sqlite_url: str, tmp_path: Path, flask_db: Flasks, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, tmp_path: Path, flask_db: FlaskDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "100% %(ours)s"
     shutil.copytree(ROOT / "migrations", root / "migrations")

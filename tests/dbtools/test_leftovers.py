@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.database.leftovers import HELPER
 from agents_app.dbtools.database.postgresql import MIGRATION
-from tests.dbtools.conftest import Flasks
+from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.stopping import (
     AS_IT_WAS,
     END_MIGRATIONS,
@@ -22,7 +22,7 @@ from tests.dbtools.stopping import (
     refusal_of,
     right_before,
 )
-from tests.dbtools.tools import engine_of, product, rows_of, run_sql, schema_of
+from tests.dbtools.tools import console_config, create_engine, fetch_rows, read_schema, run_sql
 
 HELPER_IS_LEFT = f"SELECT 1 FROM pg_constraint WHERE conname = '{HELPER}'"
 
@@ -31,14 +31,14 @@ def test_rows_without_a_value_are_refused_before_anything_is_in_the_way(
     schema_url: str, console_on: Any, tmp_path: Path
 ) -> None:
     use_the_console = console_on(schema_url)
-    project, schema = project_with(tmp_path, schema_url, NOT_NULL), schema_of(schema_url)
+    project, schema = project_with(tmp_path, schema_url, NOT_NULL), read_schema(schema_url)
 
     with right_before(HELPER, raising(AssertionError)):
         refusal = refusal_of(project)
 
     assert refusal.startswith("1 row of agents without status_reason: give each a value, then type the same command")
     assert refusal.endswith(AS_IT_WAS)
-    assert schema_of(schema_url) == schema
+    assert read_schema(schema_url) == schema
     use_the_console()
     run_sql(schema_url, FILLED)
     command.upgrade(project.config(), "head")
@@ -50,11 +50,11 @@ def test_rows_that_are_not_unique_leave_no_index_behind(
     use_the_console = console_on(postgres_schema_url)
     use_the_console()
     step = "op.create_index_concurrently('uq', 'agents', ['description'], unique=True)"
-    project, schema = project_with(tmp_path, postgres_schema_url, step), schema_of(postgres_schema_url)
+    project, schema = project_with(tmp_path, postgres_schema_url, step), read_schema(postgres_schema_url)
 
     assert "could not create unique index" in refusal_of(project)
 
-    assert schema_of(postgres_schema_url) == schema
+    assert read_schema(postgres_schema_url) == schema
     use_the_console()
 
 
@@ -65,7 +65,7 @@ def test_a_constraint_that_cannot_be_removed_is_named_with_what_removes_it(
     run_sql(postgres_schema_url, FILLED)
     project = project_with(tmp_path, postgres_schema_url, NOT_NULL)
 
-    with engine_of(postgres_schema_url).connect() as reader, right_before("VALIDATE", lambda: _read(reader)):
+    with create_engine(postgres_schema_url).connect() as reader, right_before("VALIDATE", lambda: _read(reader)):
         refusal = refusal_of(project)
 
     assert refusal.startswith("Locked out by process ")
@@ -84,14 +84,14 @@ def test_a_run_that_lost_its_connection_does_not_remove_what_another_run_works_w
     project = project_with(tmp_path, url, NOT_NULL)
     seen: list[object] = []
 
-    with engine_of(url).connect() as another:
+    with create_engine(url).connect() as another:
 
         def take_the_turn() -> None:
             another.exec_driver_sql(END_MIGRATIONS)
             another.exec_driver_sql("SELECT pg_advisory_lock(%s, %s)", MIGRATION.lock)
 
         def end_the_turn() -> None:
-            seen.extend(rows_of(url, HELPER_IS_LEFT))
+            seen.extend(fetch_rows(url, HELPER_IS_LEFT))
             another.exec_driver_sql("SELECT pg_advisory_unlock_all()")
 
         # The run that lost its connection asks for its turn again, in vain, and once more.
@@ -103,7 +103,7 @@ def test_a_run_that_lost_its_connection_does_not_remove_what_another_run_works_w
 
     assert seen == [(1,)]
     assert "may be left" not in refusal
-    assert rows_of(url, HELPER_IS_LEFT) == []
+    assert fetch_rows(url, HELPER_IS_LEFT) == []
 
 
 def test_a_step_that_was_locked_out_at_its_end_does_not_look_at_the_rows_again(
@@ -115,7 +115,7 @@ def test_a_step_that_was_locked_out_at_its_end_does_not_look_at_the_rows_again(
     looks: list[str] = []
 
     with (
-        engine_of(postgres_schema_url).connect() as reader,
+        create_engine(postgres_schema_url).connect() as reader,
         right_before("VALIDATE", lambda: _read(reader), lambda: looks.append("again")),
         right_before("SET NOT NULL", lambda: None, reader.rollback),
     ):
@@ -135,15 +135,15 @@ def test_the_next_run_removes_first_what_one_that_was_killed_left(
     use_the_console = console_on(postgres_schema_url)
     run_sql(postgres_schema_url, f"ALTER TABLE agents ADD CONSTRAINT {HELPER} CHECK (name IS NULL) NOT VALID")
 
-    getattr(command, verb)(product(postgres_schema_url), HEAD)
+    getattr(command, verb)(console_config(postgres_schema_url), HEAD)
 
     assert f"The constraint {HELPER} on agents" in capsys.readouterr().err
-    assert rows_of(postgres_schema_url, HELPER_IS_LEFT) == []
+    assert fetch_rows(postgres_schema_url, HELPER_IS_LEFT) == []
     use_the_console()
 
 
 def test_what_a_killed_run_left_is_named_by_status_and_is_no_difference(
-    postgres_schema_url: str, flask_db: Flasks
+    postgres_schema_url: str, flask_db: FlaskDb
 ) -> None:
     run_sql(postgres_schema_url, f"ALTER TABLE agents ADD CONSTRAINT {HELPER} CHECK (name IS NOT NULL) NOT VALID")
 
@@ -152,4 +152,4 @@ def test_what_a_killed_run_left_is_named_by_status_and_is_no_difference(
     assert told.exit_code == 1
     assert told.output.count("Wrong: ") == 1
     assert f"Do: ALTER TABLE agents DROP CONSTRAINT IF EXISTS {HELPER}; or flask db upgrade" in told.output
-    command.check(product(postgres_schema_url))
+    command.check(console_config(postgres_schema_url))

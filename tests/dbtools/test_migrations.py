@@ -15,7 +15,15 @@ from sqlalchemy.exc import IntegrityError
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from tests import postgres
-from tests.dbtools.tools import GUIDE, VERSIONS, engine_of, product, rows_of, run_sql, schema_of
+from tests.dbtools.tools import (
+    GUIDE_REVISION,
+    VERSIONS,
+    console_config,
+    create_engine,
+    fetch_rows,
+    read_schema,
+    run_sql,
+)
 
 ACCOUNT, USER, AGENT = (uuid.UUID(int=number).hex for number in (1, 2, 3))
 THEN = "'2026-01-01 00:00:00'"
@@ -27,9 +35,9 @@ FROM information_schema.columns WHERE table_name = 'agents' ORDER BY ordinal_pos
 
 
 def test_the_guides_table_is_made_as_the_guide_says(postgres_url: str) -> None:
-    command.upgrade(product(postgres_url), GUIDE)
+    command.upgrade(console_config(postgres_url), GUIDE_REVISION)
 
-    assert rows_of(postgres_url, COLUMNS) == [
+    assert fetch_rows(postgres_url, COLUMNS) == [
         ("id", "uuid", None, "NO", None),
         ("name", "character varying", 255, "NO", None),
         ("description", "text", None, "YES", None),
@@ -47,9 +55,9 @@ def test_the_guides_table_is_made_as_the_guide_says(postgres_url: str) -> None:
 
 
 def test_the_guides_table_has_its_keys_indexes_and_enum_and_nothing_else(postgres_url: str) -> None:
-    command.upgrade(product(postgres_url), GUIDE)
+    command.upgrade(console_config(postgres_url), GUIDE_REVISION)
 
-    schema = schema_of(postgres_url)
+    schema = read_schema(postgres_url)
     agents = schema["tables"]["agents"]
 
     assert [(enum["name"], enum["labels"]) for enum in schema["enums"]] == [("connectiontype", ["POWERBI", "DB"])]
@@ -68,71 +76,71 @@ def test_the_guides_table_has_its_keys_indexes_and_enum_and_nothing_else(postgre
 
 
 def test_head_equals_the_models(database_url: str) -> None:
-    command.upgrade(product(database_url), "head")
+    command.upgrade(console_config(database_url), "head")
 
-    command.check(product(database_url))
+    command.check(console_config(database_url))
 
 
 def test_head_equals_what_create_all_makes(postgres_server: str, postgres_url: str) -> None:
-    command.upgrade(product(postgres_url), "head")
+    command.upgrade(console_config(postgres_url), "head")
     with postgres.database(postgres_server) as other_url:
-        with engine_of(other_url).begin() as connection:
+        with create_engine(other_url).begin() as connection:
             db.metadata.create_all(connection)
 
-        assert schema_of(postgres_url) == schema_of(other_url)
+        assert read_schema(postgres_url) == read_schema(other_url)
 
 
 def test_nothing_is_left_after_base_but_an_empty_version_table(database_url: str) -> None:
-    empty = schema_of(database_url)
-    command.upgrade(product(database_url), "head")
-    command.downgrade(product(database_url), "base")
+    empty = read_schema(database_url)
+    command.upgrade(console_config(database_url), "head")
+    command.downgrade(console_config(database_url), "base")
 
-    assert schema_of(database_url) == empty
-    assert rows_of(database_url, "SELECT * FROM alembic_version") == []
+    assert read_schema(database_url) == empty
+    assert fetch_rows(database_url, "SELECT * FROM alembic_version") == []
 
 
 def test_every_step_goes_up_down_and_up_again(database_url: str) -> None:
-    config = product(database_url)
+    config = console_config(database_url)
     revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
     schemas = {}
     for revision in revisions:
         command.upgrade(config, revision)
-        schemas[revision] = schema_of(database_url)
+        schemas[revision] = read_schema(database_url)
 
     for revision in revisions[-2::-1]:
         command.downgrade(config, "-1")
-        assert schema_of(database_url) == schemas[revision], f"down to {revision}"
+        assert read_schema(database_url) == schemas[revision], f"down to {revision}"
     for revision in revisions[1:]:
         command.upgrade(config, "+1")
-        assert schema_of(database_url) == schemas[revision], f"up to {revision}"
+        assert read_schema(database_url) == schemas[revision], f"up to {revision}"
 
 
 def test_agents_of_the_guide_are_whole_at_head(database_url: str) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     _fill_guide(database_url, name="Straße", description="Über ALLES")
 
-    command.upgrade(product(database_url), "head")
+    command.upgrade(console_config(database_url), "head")
 
     query = "SELECT name, name_key, search_text, version, status, status_reason, CAST(secret_facts AS text) FROM agents"
-    assert rows_of(database_url, query) == [
+    assert fetch_rows(database_url, query) == [
         ("Straße", "strasse", "\nstrasse\nüber alles\nuber alles\ngpt-4o", 1, "active", None, "{}")
     ]
 
 
 def test_agents_of_the_guide_survive_the_way_up_and_back(database_url: str) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     _fill_guide(database_url)
-    before = rows_of(database_url, "SELECT * FROM agents")
+    before = fetch_rows(database_url, "SELECT * FROM agents")
 
-    command.upgrade(product(database_url), "head")
-    command.downgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), "head")
+    command.downgrade(console_config(database_url), GUIDE_REVISION)
 
-    assert rows_of(database_url, "SELECT * FROM agents") == before
-    assert rows_of(database_url, "SELECT count(*) FROM users") == [(1,)]
+    assert fetch_rows(database_url, "SELECT * FROM agents") == before
+    assert fetch_rows(database_url, "SELECT count(*) FROM users") == [(1,)]
 
 
 def test_many_agents_are_filled_each_once(database_url: str) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     _fill_guide(database_url)
     copies = "SELECT {id}, name || n, connection_type, connection_config, account_id, created_at FROM agents, numbers"
     numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2500) "
@@ -141,22 +149,22 @@ def test_many_agents_are_filled_each_once(database_url: str) -> None:
     dialect = parse_url(database_url).get_backend_name()
     run_sql(database_url, f"INSERT INTO agents ({columns}) {numbers}{copies.format(id=new_id[dialect])}")
 
-    command.upgrade(product(database_url), "head")
+    command.upgrade(console_config(database_url), "head")
 
-    assert rows_of(database_url, "SELECT count(*) FROM agents WHERE name_key = lower(name)") == [(2501,)]
+    assert fetch_rows(database_url, "SELECT count(*) FROM agents WHERE name_key = lower(name)") == [(2501,)]
 
 
 def test_a_status_that_is_none_is_refused(database_url: str) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     _fill_guide(database_url)
-    command.upgrade(product(database_url), "head")
+    command.upgrade(console_config(database_url), "head")
 
     with pytest.raises(IntegrityError, match="ck_agents_status"):
         run_sql(database_url, "UPDATE agents SET status = 'failing'")
 
 
 def test_an_enum_takes_its_labels_only(database_url: str) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     _fill_guide(database_url)
 
     with pytest.raises(sa.exc.DBAPIError):
@@ -164,49 +172,49 @@ def test_an_enum_takes_its_labels_only(database_url: str) -> None:
 
 
 def test_deleting_an_account_takes_its_agents_and_deleting_a_user_does_not(database_url: str) -> None:
-    command.upgrade(product(database_url), "head")
+    command.upgrade(console_config(database_url), "head")
     _fill_guide(database_url)
 
     run_sql(database_url, "DELETE FROM users")
-    assert rows_of(database_url, "SELECT created_by FROM agents") == [(None,)]
+    assert fetch_rows(database_url, "SELECT created_by FROM agents") == [(None,)]
     run_sql(database_url, "DELETE FROM accounts")
-    assert rows_of(database_url, "SELECT * FROM agents") == []
+    assert fetch_rows(database_url, "SELECT * FROM agents") == []
 
 
 def test_a_script_for_postgresql_makes_what_the_upgrade_makes(postgres_server: str, postgres_url: str) -> None:
-    command.upgrade(product(postgres_url), "head")
+    command.upgrade(console_config(postgres_url), "head")
     with postgres.database(postgres_server) as other_url:
-        _psql(other_url, _script(other_url, "base:" + GUIDE))
+        _psql(other_url, _script(other_url, "base:" + GUIDE_REVISION))
         _fill_guide(other_url)
-        _psql(other_url, _script(other_url, GUIDE + ":head"))
+        _psql(other_url, _script(other_url, GUIDE_REVISION + ":head"))
 
-        assert schema_of(other_url) == schema_of(postgres_url)
-        assert rows_of(other_url, "SELECT name_key FROM agents") == [("sales",)]
-        command.check(product(other_url))
+        assert read_schema(other_url) == read_schema(postgres_url)
+        assert fetch_rows(other_url, "SELECT name_key FROM agents") == [("sales",)]
+        command.check(console_config(other_url))
 
 
 def test_scripts_take_postgresql_back_to_nothing_and_up_again(postgres_url: str) -> None:
-    command.upgrade(product(postgres_url), "head")
-    config = product(postgres_url)
+    command.upgrade(console_config(postgres_url), "head")
+    config = console_config(postgres_url)
     config.output_buffer = StringIO()
     command.downgrade(config, "head:base", sql=True)
 
     _psql(postgres_url, config.output_buffer.getvalue())
 
-    assert schema_of(postgres_url) == {"tables": {}, "enums": []}
+    assert read_schema(postgres_url) == {"tables": {}, "enums": []}
     _psql(postgres_url, _script(postgres_url, "head"))
 
 
 def test_a_script_for_sqlite_makes_what_the_upgrade_makes(
     sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    command.upgrade(product(sqlite_url), "head")
+    command.upgrade(console_config(sqlite_url), "head")
     other = tmp_path_factory.mktemp("script") / "console.db"
     with sqlite3.connect(other) as connection:
         connection.executescript(_script(sqlite_url, "head"))
     connection.close()
 
-    assert schema_of(f"sqlite:///{other}") == schema_of(sqlite_url)
+    assert read_schema(f"sqlite:///{other}") == read_schema(sqlite_url)
 
 
 def test_a_script_needs_no_server_and_holds_no_password() -> None:
@@ -238,7 +246,7 @@ def _fill_guide(url: str, name: str = "Sales", description: str = "About sales")
 
 
 def _script(url: str, revision: str) -> str:
-    config = product(url)
+    config = console_config(url)
     config.output_buffer = StringIO()
     command.upgrade(config, revision, sql=True)
     return config.output_buffer.getvalue()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from tests.dbtools.conftest import Flasks
+from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import Project, run_sql
 
 ADD = "op.add_column('t', sa.Column('a', sa.Integer()))"
@@ -25,7 +25,7 @@ def project(tmp_path: Path, database_url: str) -> Project:
 
 @pytest.mark.parametrize("not_null", ["op.set_not_null('t', 'a')", IN_BATCH])
 def test_not_null_is_a_danger_where_it_is_pending_together_with_its_column_and_none_a_release_later(
-    project: Project, flask_db: Flasks, not_null: str
+    project: Project, flask_db: FlaskDb, not_null: str
 ) -> None:
     project.revision("one", ADD, DROP)
     project.revision("two", not_null)
@@ -36,13 +36,13 @@ def test_not_null_is_a_danger_where_it_is_pending_together_with_its_column_and_n
     assert "DANGER" not in flask_db(project.url, "plan", project=project).output
 
 
-def test_not_null_in_the_step_that_adds_the_column_is_a_danger(project: Project, flask_db: Flasks) -> None:
+def test_not_null_in_the_step_that_adds_the_column_is_a_danger(project: Project, flask_db: FlaskDb) -> None:
     project.revision("one", f"{ADD}\n{IN_BATCH}", DROP)
 
     assert DANGER in flask_db(project.url, "plan", project=project).output
 
 
-def test_not_null_is_no_danger_where_a_default_gives_the_value(project: Project, flask_db: Flasks) -> None:
+def test_not_null_is_no_danger_where_a_default_gives_the_value(project: Project, flask_db: FlaskDb) -> None:
     project.revision("one", ADD_WITH_DEFAULT, DROP)
     project.revision("two", "op.set_not_null('t', 'a')")
 
@@ -58,7 +58,7 @@ def test_not_null_is_no_danger_where_a_default_gives_the_value(project: Project,
     ],
 )
 def test_the_same_in_plain_sql_is_a_danger(
-    tmp_path: Path, postgres_url: str, flask_db: Flasks, add: str, not_null: str
+    tmp_path: Path, postgres_url: str, flask_db: FlaskDb, add: str, not_null: str
 ) -> None:
     run_sql(postgres_url, "CREATE TABLE t (id integer PRIMARY KEY)")
     project = Project(tmp_path, postgres_url)
@@ -68,7 +68,7 @@ def test_the_same_in_plain_sql_is_a_danger(
     assert DANGER in flask_db(postgres_url, "plan", project=project).output
 
 
-def test_a_default_in_plain_sql_gives_the_value(tmp_path: Path, postgres_url: str, flask_db: Flasks) -> None:
+def test_a_default_in_plain_sql_gives_the_value(tmp_path: Path, postgres_url: str, flask_db: FlaskDb) -> None:
     run_sql(postgres_url, "CREATE TABLE t (id integer PRIMARY KEY)")
     project = Project(tmp_path, postgres_url)
     project.revision("one", "op.execute('ALTER TABLE t ADD COLUMN a integer DEFAULT 1')", DROP)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.util import CommandError
 
-from tests.dbtools.tools import Project, engine_of, rows_of, run_sql, schema_of
+from tests.dbtools.tools import Project, create_engine, fetch_rows, read_schema, run_sql
 
 TYPES = "SELECT typname FROM pg_type WHERE typname = 'connectiontype'"
 MAKE_ENUM = "op.create_enum('connectiontype', 'POWERBI', 'DB')"
@@ -95,7 +95,7 @@ def test_a_label_may_hold_quotes_and_colons(postgres_project: Project) -> None:
     command.downgrade(postgres_project.config(), "base")
     command.upgrade(postgres_project.config(), "head")
 
-    assert [enum["labels"] for enum in schema_of(postgres_project.url)["enums"]] == [["it's", "a:b", "50 %"]]
+    assert [enum["labels"] for enum in read_schema(postgres_project.url)["enums"]] == [["it's", "a:b", "50 %"]]
 
 
 def test_a_type_that_a_column_still_uses_stays(postgres_project: Project) -> None:
@@ -106,7 +106,7 @@ def test_a_type_that_a_column_still_uses_stays(postgres_project: Project) -> Non
 
     command.upgrade(postgres_project.config(), "two")
 
-    assert rows_of(postgres_project.url, TYPES) == [("connectiontype",)]
+    assert fetch_rows(postgres_project.url, TYPES) == [("connectiontype",)]
 
 
 @pytest.mark.parametrize("make_type", [PLAIN_TYPE, TYPE_IN_A_BLOCK, MAKE_ENUM, "pass"])
@@ -115,12 +115,12 @@ def test_a_migration_in_the_guides_style_goes_up_down_and_up(postgres_project: P
     postgres_project.revision("add_agents_table", make_type + GUIDE_TABLE, GUIDE_DOWN)
 
     command.upgrade(postgres_project.config(), "head")
-    made = schema_of(postgres_project.url)
+    made = read_schema(postgres_project.url)
     command.downgrade(postgres_project.config(), "-1")
-    assert rows_of(postgres_project.url, TYPES) == []
+    assert fetch_rows(postgres_project.url, TYPES) == []
     command.upgrade(postgres_project.config(), "head")
 
-    assert schema_of(postgres_project.url) == made
+    assert read_schema(postgres_project.url) == made
     assert [enum["labels"] for enum in made["enums"]] == [["POWERBI", "DB"]]
 
 
@@ -132,7 +132,7 @@ def test_a_type_that_a_downgrade_left_behind_is_no_obstacle(postgres_project: Pr
         command.upgrade(postgres_project.config(), "head")
         command.downgrade(postgres_project.config(), "-1")
 
-    assert rows_of(postgres_project.url, TYPES) == [("connectiontype",)]
+    assert fetch_rows(postgres_project.url, TYPES) == [("connectiontype",)]
 
 
 def test_a_missing_table_is_told_in_one_line(project: Project) -> None:
@@ -166,7 +166,7 @@ def test_an_index_that_an_earlier_try_left_invalid_is_made_anew(postgres_project
     command.upgrade(postgres_project.config(), "head")
 
     query = "SELECT indisvalid, indisunique FROM pg_index WHERE indexrelid = to_regclass('ix_t_a')"
-    assert rows_of(postgres_project.url, query) == [(True, False)]
+    assert fetch_rows(postgres_project.url, query) == [(True, False)]
 
 
 def test_an_index_is_made_and_dropped_while_others_may_write(project: Project) -> None:
@@ -178,11 +178,11 @@ def test_an_index_is_made_and_dropped_while_others_may_write(project: Project) -
     )
 
     command.upgrade(project.config(), "head")
-    assert [index["name"] for index in schema_of(project.url)["tables"]["t"]["indexes"]] == ["ix_t_a"]
+    assert [index["name"] for index in read_schema(project.url)["tables"]["t"]["indexes"]] == ["ix_t_a"]
     command.downgrade(project.config(), "base")
-    assert schema_of(project.url)["tables"]["t"]["indexes"] == []
+    assert read_schema(project.url)["tables"]["t"]["indexes"] == []
 
 
 def _outside_a_transaction(url: str, statement: str) -> None:
-    with engine_of(url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with create_engine(url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql(statement)

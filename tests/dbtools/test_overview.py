@@ -10,7 +10,7 @@ from flask import Flask
 from agents_app import dbtools
 from agents_app.database.url import parse_url
 from agents_app.db import db
-from tests.dbtools.tools import GUIDE, product, rows_of, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, console_config, fetch_rows, run_sql
 
 
 def test_a_database_that_cannot_be_reached_raises() -> None:
@@ -28,7 +28,7 @@ def test_at_head_there_is_nothing_to_do(schema_url: str) -> None:
 
 
 def test_pending_steps_come_with_their_tables_and_sql(database_url: str) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
 
     found = dbtools.overview(parse_url(database_url))
 
@@ -71,7 +71,7 @@ def test_a_running_console_asks_on_its_own_connection(console: Flask) -> None:
 
 
 def test_several_may_ask_at_once(database_url: str) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     told = []
     asking = [threading.Thread(target=lambda: told.append(dbtools.overview(parse_url(database_url)))) for _ in range(4)]
     for thread in asking:
@@ -81,4 +81,4 @@ def test_several_may_ask_at_once(database_url: str) -> None:
 
     assert len(told) == 4
     assert len(set(told)) == 1
-    assert rows_of(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE,)]
+    assert fetch_rows(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE_REVISION,)]

@@ -17,8 +17,16 @@ from agents_app.dbtools.database.postgresql import MIGRATION
 from agents_app.operations import health
 from tests import postgres
 from tests.conftest import OpenConsole
-from tests.dbtools.conftest import Flasks
-from tests.dbtools.tools import GUIDE, Project, engine_of, product, rows_of, run_sql, schema_of
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.tools import (
+    GUIDE_REVISION,
+    Project,
+    console_config,
+    create_engine,
+    fetch_rows,
+    read_schema,
+    run_sql,
+)
 from tests.make import make_user
 
 ACCOUNT = "INSERT INTO accounts VALUES ('11111111-1111-1111-1111-111111111111', '{}', '2026-01-01 00:00:00Z')"
@@ -30,10 +38,10 @@ def in_schema(url: str, schema: str = "app") -> str:
     return with_schema(parse_url(url), schema).render_as_string(hide_password=False)
 
 
-@pytest.fixture(params=[GUIDE, "head"])
+@pytest.fixture(params=[GUIDE_REVISION, "head"])
 def neighbour(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[str]:
     """The URL of a console in `public`, at head or older, which is as it was when the test is over."""
-    command.upgrade(product(postgres_url), request.param)
+    command.upgrade(console_config(postgres_url), request.param)
     run_sql(postgres_url, ACCOUNT.format("Neighbour"))
     before = _picture(postgres_url)
     yield postgres_url
@@ -41,13 +49,13 @@ def neighbour(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[str
 
 
 def _picture(url: str) -> Any:
-    return schema_of(url), [rows_of(url, f"SELECT * FROM {table}") for table in ("alembic_version", "accounts")]
+    return read_schema(url), [fetch_rows(url, f"SELECT * FROM {table}") for table in ("alembic_version", "accounts")]
 
 
-def test_every_verb_works_beside_another_console(neighbour: str, flask_db: Flasks, tmp_path: Path) -> None:
+def test_every_verb_works_beside_another_console(neighbour: str, flask_db: FlaskDb, tmp_path: Path) -> None:
     url = in_schema(neighbour)
 
-    _done(flask_db(url, "upgrade", GUIDE))
+    _done(flask_db(url, "upgrade", GUIDE_REVISION))
     run_sql(url, ACCOUNT.format("Own"))
     assert "Schema     app" in _done(flask_db(url, "status")).output
     assert "add_agent_versions" in _done(flask_db(url, "plan")).output
@@ -57,12 +65,12 @@ def test_every_verb_works_beside_another_console(neighbour: str, flask_db: Flask
     _done(flask_db(url, "check"))
     run_sql(url, "INSERT INTO encryption_keys VALUES ('k1', 'x', '2026-01-01 00:00:00Z')")
     _done(flask_db(url, "downgrade", "base"))
-    assert schema_of(url)["tables"] == {}
+    assert read_schema(url)["tables"] == {}
     _done(flask_db(url, "upgrade"))
     _done(flask_db(url, "restore-rows", str(next((tmp_path / "backups").glob("rows-*")))))
-    assert rows_of(url, NAMES) == [("Own",)]
-    _done(flask_db(url, "stamp", GUIDE))
-    assert rows_of(url, "SELECT version_num FROM app.alembic_version") == [(GUIDE,)]
+    assert fetch_rows(url, NAMES) == [("Own",)]
+    _done(flask_db(url, "stamp", GUIDE_REVISION))
+    assert fetch_rows(url, "SELECT version_num FROM app.alembic_version") == [(GUIDE_REVISION,)]
 
 
 def test_a_backup_holds_the_schema_alone_and_comes_back_beside_the_other(neighbour: str, tmp_path: Path) -> None:
@@ -75,8 +83,8 @@ def test_a_backup_holds_the_schema_alone_and_comes_back_beside_the_other(neighbo
     state = restore(url, file)
 
     assert state.is_at_head
-    assert rows_of(in_schema(neighbour), NAMES) == [("Own",)]
-    assert rows_of(neighbour, NAMES) == [("Neighbour",)]
+    assert fetch_rows(in_schema(neighbour), NAMES) == [("Own",)]
+    assert fetch_rows(neighbour, NAMES) == [("Neighbour",)]
 
 
 def test_a_backup_of_the_console_in_public_leaves_other_consoles_out(
@@ -89,8 +97,8 @@ def test_a_backup_of_the_console_in_public_leaves_other_consoles_out(
 
     with postgres.database(postgres_server) as other:
         restore(parse_url(other), file)
-        assert rows_of(other, "SELECT a FROM reports.sales") == [(1,)]
-        assert rows_of(other, "SELECT to_regnamespace('app')") == [(None,)]
+        assert fetch_rows(other, "SELECT a FROM reports.sales") == [(1,)]
+        assert fetch_rows(other, "SELECT to_regnamespace('app')") == [(None,)]
 
 
 @pytest.mark.parametrize("own", ["other", None])
@@ -104,11 +112,11 @@ def test_a_backup_of_another_schema_is_refused_in_one_line(
         url = in_schema(empty, own) if own else empty
         with pytest.raises(CommandError, match=r"in the schema app, and this one uses .* DATABASE_SCHEMA=app;"):
             restore(parse_url(url), file)
-        assert rows_of(empty, "SELECT to_regnamespace('app'), to_regnamespace('other')") == [(None, None)]
+        assert fetch_rows(empty, "SELECT to_regnamespace('app'), to_regnamespace('other')") == [(None, None)]
 
 
 def test_a_schema_that_is_missing_is_made_by_upgrade_and_named_by_what_only_looks(
-    postgres_url: str, flask_db: Flasks
+    postgres_url: str, flask_db: FlaskDb
 ) -> None:
     url = in_schema(postgres_url)
 
@@ -116,10 +124,10 @@ def test_a_schema_that_is_missing_is_made_by_upgrade_and_named_by_what_only_look
         assert "There is no schema app yet; flask db upgrade makes it." in flask_db(url, verb).stderr
     _done(flask_db(url, "upgrade", "+1"))
 
-    assert rows_of(url, "SELECT schemaname FROM pg_tables WHERE tablename = 'users'") == [("app",)]
+    assert fetch_rows(url, "SELECT schemaname FROM pg_tables WHERE tablename = 'users'") == [("app",)]
 
 
-def test_where_the_role_may_make_no_schema_the_statement_is_named(postgres_url: str, flask_db: Flasks) -> None:
+def test_where_the_role_may_make_no_schema_the_statement_is_named(postgres_url: str, flask_db: FlaskDb) -> None:
     run_sql(postgres_url, f"REVOKE CREATE ON DATABASE {parse_url(postgres_url).database} FROM CURRENT_USER")
 
     for verb in ("upgrade", "deploy"):
@@ -127,7 +135,7 @@ def test_where_the_role_may_make_no_schema_the_statement_is_named(postgres_url: 
         assert f"Let an administrator run: CREATE SCHEMA app AUTHORIZATION {_role(postgres_url)};" in told
 
 
-def test_a_schema_that_the_role_may_not_use_is_named_with_the_grant(postgres_url: str, flask_db: Flasks) -> None:
+def test_a_schema_that_the_role_may_not_use_is_named_with_the_grant(postgres_url: str, flask_db: FlaskDb) -> None:
     run_sql(postgres_url, "CREATE SCHEMA app", "REVOKE ALL ON SCHEMA app FROM CURRENT_USER")
 
     told = flask_db(in_schema(postgres_url), "upgrade").stderr
@@ -140,11 +148,11 @@ def test_of_several_schemas_only_the_first_counts(neighbour: str) -> None:
 
     dbtools.upgrade_to_head(parse_url(url.render_as_string(hide_password=False)))
 
-    assert rows_of(in_schema(neighbour), NAMES) == []
-    assert rows_of(url.render_as_string(hide_password=False), "SHOW work_mem") == [("5MB",)]
+    assert fetch_rows(in_schema(neighbour), NAMES) == []
+    assert fetch_rows(url.render_as_string(hide_password=False), "SHOW work_mem") == [("5MB",)]
 
 
-def test_a_schema_called_like_the_role_comes_before_public(neighbour: str, flask_db: Flasks) -> None:
+def test_a_schema_called_like_the_role_comes_before_public(neighbour: str, flask_db: FlaskDb) -> None:
     # The server's own search path finds tables of `public` where those of the first schema are missing.
     run_sql(neighbour, "CREATE SCHEMA AUTHORIZATION CURRENT_USER")
     try:
@@ -165,11 +173,11 @@ def test_a_running_console_sees_its_own_rows_and_its_own_schema(neighbour: str, 
         seen = health.overview(admin)
 
     assert seen.is_well
-    assert rows_of(in_schema(neighbour), "SELECT email FROM app.users") == [(admin.email,)]
+    assert fetch_rows(in_schema(neighbour), "SELECT email FROM app.users") == [(admin.email,)]
 
 
 def test_a_script_makes_and_uses_the_schema(postgres_url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    command.upgrade(product(in_schema(postgres_url)), f"{GUIDE}:a42c8e5f1b73", sql=True)
+    command.upgrade(console_config(in_schema(postgres_url)), f"{GUIDE_REVISION}:a42c8e5f1b73", sql=True)
 
     script = capsys.readouterr().out
 
@@ -178,7 +186,7 @@ def test_a_script_makes_and_uses_the_schema(postgres_url: str, capsys: pytest.Ca
 
 
 def test_tables_types_and_helpers_of_another_schema_are_not_seen(
-    postgres_url: str, tmp_path: Path, flask_db: Flasks
+    postgres_url: str, tmp_path: Path, flask_db: FlaskDb
 ) -> None:
     run_sql(
         postgres_url,
@@ -194,32 +202,34 @@ def test_tables_types_and_helpers_of_another_schema_are_not_seen(
     run_sql(postgres_url, "CREATE SCHEMA app")
     command.upgrade(project.config(), "head")
 
-    assert rows_of(project.url, "SELECT mood FROM app.half") == [("good",)]
-    assert rows_of(postgres_url, "SELECT mood FROM half") == []
-    assert rows_of(postgres_url, "SELECT count(*) FROM pg_constraint WHERE conname = 'ck_console_not_null'") == [(1,)]
+    assert fetch_rows(project.url, "SELECT mood FROM app.half") == [("good",)]
+    assert fetch_rows(postgres_url, "SELECT mood FROM half") == []
+    assert fetch_rows(postgres_url, "SELECT count(*) FROM pg_constraint WHERE conname = 'ck_console_not_null'") == [
+        (1,)
+    ]
 
 
-def test_a_migration_waits_for_that_of_another_console_and_then_goes_on(postgres_url: str, flask_db: Flasks) -> None:
-    with engine_of(postgres_url).connect() as other:
+def test_a_migration_waits_for_that_of_another_console_and_then_goes_on(postgres_url: str, flask_db: FlaskDb) -> None:
+    with create_engine(postgres_url).connect() as other:
         other.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})")
         with pytest.raises(CommandError, match="Another migration is still running"):
-            command.upgrade(product(in_schema(postgres_url)), "head")
+            command.upgrade(console_config(in_schema(postgres_url)), "head")
 
     _done(flask_db(in_schema(postgres_url), "upgrade"))
 
 
 def test_a_rehearsal_in_a_lent_database_leaves_it_as_it_was(
-    postgres_server: str, neighbour: str, flask_db: Flasks
+    postgres_server: str, neighbour: str, flask_db: FlaskDb
 ) -> None:
-    _done(flask_db(in_schema(neighbour), "upgrade", GUIDE))
+    _done(flask_db(in_schema(neighbour), "upgrade", GUIDE_REVISION))
 
     with postgres.database(postgres_server) as lent:
         _done(flask_db(in_schema(neighbour), "rehearse", "--scratch-url", lent))
-        assert rows_of(lent, "SELECT to_regnamespace('app')") == [(None,)]
+        assert fetch_rows(lent, "SELECT to_regnamespace('app')") == [(None,)]
 
 
 def _role(url: str) -> str:
-    return str(rows_of(url, "SELECT current_user")[0][0])
+    return str(fetch_rows(url, "SELECT current_user")[0][0])
 
 
 def _done(result: Result) -> Result:

@@ -6,7 +6,7 @@ from alembic import command
 from agents_app.database.url import parse_url
 from agents_app.dbtools import SchemaState, schema_state, upgrade_to_head
 from agents_app.errors import Unavailable
-from tests.dbtools.tools import GUIDE, engine_of, product, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, run_sql
 
 
 def test_an_empty_database_has_every_step_before_it(database_url: str) -> None:
@@ -19,12 +19,12 @@ def test_an_empty_database_has_every_step_before_it(database_url: str) -> None:
 
 
 def test_a_database_on_the_way_names_what_is_pending(database_url: str) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
 
     state = _state(database_url)
 
-    assert state.current == GUIDE
-    assert GUIDE not in [step.revision for step in state.pending]
+    assert state.current == GUIDE_REVISION
+    assert GUIDE_REVISION not in [step.revision for step in state.pending]
     assert state.pending[-1].revision == state.head
 
 
@@ -64,5 +64,5 @@ def test_upgrade_to_head_twice_is_once(database_url: str) -> None:
 
 
 def _state(url: str) -> SchemaState:
-    with engine_of(url).connect() as connection:
+    with create_engine(url).connect() as connection:
         return schema_state(connection)

@@ -10,7 +10,7 @@ from alembic import command
 
 from agents_app.database.url import parse_url
 from agents_app.dbtools.backup import backups
-from tests.dbtools.tools import GUIDE, product, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, console_config, run_sql
 from tests.project import shared_copy
 
 ID = "00000000000000000000000000000001"
@@ -31,12 +31,12 @@ FILLED = "a5ecd374ab0b"
 
 
 def test_rows_are_counted_as_they_are_filled_and_put_back(database_url: str, backup_folder: Path) -> None:
-    command.upgrade(product(database_url), GUIDE)
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
     run_sql(database_url, f"INSERT INTO accounts VALUES ('{ID}', 'A', '2026-01-01 00:00:00')", AGENT)
 
     filled = _shown("upgrade", database_url)
-    command.downgrade(product(database_url), "61e7b29d3f0c")
-    command.upgrade(product(database_url), FILLED)
+    command.downgrade(console_config(database_url), "61e7b29d3f0c")
+    command.upgrade(console_config(database_url), FILLED)
     (folder,) = backup_folder.iterdir()
     put_back = _shown(f"restore-rows {folder}", database_url)
 

@@ -16,10 +16,10 @@ from agents_app.database.url import parse_url
 from agents_app.dbtools.backup.rehearsal import Rehearsal, in_words, rehearse
 from agents_app.dbtools.backup.scratch_database import scratch
 from tests import postgres
-from tests.dbtools.tools import head, product, rows_of, run_sql, schema_of
+from tests.dbtools.tools import console_config, fetch_rows, head_revision, read_schema, run_sql
 from tests.project import copy_project
 
-HEAD = head()
+HEAD = head_revision()
 BEHIND = "0f96d3b7e815"
 STEP = """
 import sqlalchemy as sa
@@ -53,7 +53,7 @@ OF_OTHERS = (
 @pytest.fixture
 def database(database_url: str) -> str:
     """A database with a row, some steps behind."""
-    command.upgrade(product(database_url), BEHIND)
+    command.upgrade(console_config(database_url), BEHIND)
     run_sql(
         database_url, "INSERT INTO accounts VALUES ('00000000000000000000000000000001', 'A', '2026-01-01 00:00:00')"
     )
@@ -69,7 +69,7 @@ def project(tmp_path: Path) -> Path:
 def test_a_role_that_may_not_create_databases_is_told_what_to_do(
     postgres_server: str, postgres_url: str, backup_folder: Path
 ) -> None:
-    command.upgrade(product(postgres_url), BEHIND)
+    command.upgrade(console_config(postgres_url), BEHIND)
     role = f"role_{parse_url(postgres_url).database}"
     superuser = sa.make_url(postgres_url)
     if "TEST_DATABASE_URL" not in os.environ:
@@ -87,7 +87,7 @@ def test_a_scratch_database_that_is_in_use_is_refused(database: str, backup_fold
     with pytest.raises(CommandError, match="must be empty, and another one"):
         rehearse(parse_url(database), backup_folder, parse_url(database))
 
-    assert rows_of(database, "SELECT count(*) FROM accounts") == [(1,)]
+    assert fetch_rows(database, "SELECT count(*) FROM accounts") == [(1,)]
 
 
 def test_a_scratch_database_of_another_kind_is_refused(database: str, backup_folder: Path, tmp_path: Path) -> None:
@@ -107,15 +107,15 @@ def test_at_head_there_is_nothing_to_rehearse(schema_url: str, backup_folder: Pa
 
 
 def test_pending_steps_go_up_down_and_up_on_a_copy_only(database: str, backup_folder: Path) -> None:
-    before = schema_of(database)
+    before = read_schema(database)
 
     rehearsal = rehearse(parse_url(database), backup_folder, None)
 
     assert rehearsal.problems == []
     assert [run.direction for run in rehearsal.runs] == ["up", "down", "up again"]
     assert len({len(run.times) for run in rehearsal.runs}) == 1
-    assert schema_of(database) == before
-    assert rows_of(database, "SELECT version_num FROM alembic_version") == [(BEHIND,)]
+    assert read_schema(database) == before
+    assert fetch_rows(database, "SELECT version_num FROM alembic_version") == [(BEHIND,)]
     assert _is_clean(database, backup_folder)
 
 
@@ -135,16 +135,16 @@ def test_what_a_killed_rehearsal_left_behind_is_named(
 def test_a_scratch_database_that_was_lent_is_empty_again(
     postgres_server: str, postgres_url: str, backup_folder: Path
 ) -> None:
-    command.upgrade(product(postgres_url), BEHIND)
+    command.upgrade(console_config(postgres_url), BEHIND)
     run_sql(postgres_url, *OF_OTHERS)
     with postgres.database(postgres_server) as lent:
-        empty = schema_of(lent)
+        empty = read_schema(lent)
 
         for _ in range(2):
             rehearsal = rehearse(parse_url(postgres_url), backup_folder, parse_url(lent))
 
             assert rehearsal.problems == []
-            assert schema_of(lent) == empty
+            assert read_schema(lent) == empty
 
 
 def test_a_scratch_database_goes_also_while_autovacuum_works_in_it(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_scratch_database_goes_also_while_autovacuum_works_in_it(tmp_path: Pat
             run_sql(as_superuser, "CREATE TABLE t AS SELECT generate_series(1, 20000)", "DELETE FROM t")
             run_sql(as_superuser, "SET statement_timeout = '60s'", UNTIL_AUTOVACUUM_WORKS)
 
-        assert rows_of(cluster.url, "SELECT count(*) FROM pg_database WHERE datname LIKE '%%scratch%%'") == [(0,)]
+        assert fetch_rows(cluster.url, "SELECT count(*) FROM pg_database WHERE datname LIKE '%%scratch%%'") == [(0,)]
 
 
 def test_what_the_way_up_and_down_loses_is_told(database: str, project: Path, backup_folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_what_the_way_up_and_down_loses_is_told(database: str, project: Path, ba
     assert any(text.startswith("After up and down rows of accounts differ: 1 before, 0 after") for text in found)
     assert any("index ix_new of accounts differ: none before" in text for text in found)
     assert any("column odd of accounts differ: none before" in text for text in found)
-    assert rows_of(database, "SELECT count(*) FROM accounts") == [(1,)]
+    assert fetch_rows(database, "SELECT count(*) FROM accounts") == [(1,)]
     assert _is_clean(database, backup_folder)
 
 
@@ -178,7 +178,7 @@ def test_what_the_way_up_and_down_loses_is_told(database: str, project: Path, ba
 def test_a_step_that_fails_is_told_and_the_copy_goes(
     postgres_url: str, project: Path, backup_folder: Path, up: str, down: str, where: str
 ) -> None:
-    command.upgrade(product(postgres_url), BEHIND)
+    command.upgrade(console_config(postgres_url), BEHIND)
     _add_step(project, up, down.replace("1 / 0", "raise NotImplementedError('no way back')"))
 
     run = _rehearse(project, postgres_url)
@@ -190,7 +190,7 @@ def test_a_step_that_fails_is_told_and_the_copy_goes(
 
 
 def test_the_copy_goes_when_somebody_loses_patience(postgres_url: str, project: Path, backup_folder: Path) -> None:
-    command.upgrade(product(postgres_url), BEHIND)
+    command.upgrade(console_config(postgres_url), BEHIND)
     _add_step(project, "print('sleeping', flush=True); op.execute('SELECT pg_sleep(600)')", "pass")
 
     with _started(project, postgres_url) as run:
@@ -227,5 +227,5 @@ def _rehearse(project: Path, url: str) -> subprocess.CompletedProcess[str]:
 def _is_clean(url: str, backup_folder: Path) -> bool:
     if parse_url(url).get_backend_name() == "postgresql":
         name = f"{parse_url(url).database}"[:40]
-        assert rows_of(url, f"SELECT count(*) FROM pg_database WHERE datname LIKE '{name}\\_scratch\\_%%'") == [(0,)]
+        assert fetch_rows(url, f"SELECT count(*) FROM pg_database WHERE datname LIKE '{name}\\_scratch\\_%%'") == [(0,)]
     return list(backup_folder.iterdir()) == []

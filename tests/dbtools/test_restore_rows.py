@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from agents_app.database.url import parse_url
 from agents_app.dbtools.runner.error_messages import in_plain_words
 from agents_app.dbtools.saved_rows.restore import PutBack, put_back
-from tests.dbtools.tools import Project, rows_of, run_sql
+from tests.dbtools.tools import Project, fetch_rows, run_sql
 
 FAMILY = """
 op.create_table('parents', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('kind', sa.Text()))
@@ -100,7 +100,7 @@ def test_rows_that_are_there_already_are_counted_and_nothing_is_done(family: Pro
 
     assert "2 rows of children there already. Nothing was changed." in _refusal(family.url, folder)
 
-    assert rows_of(family.url, "SELECT id FROM parents") == [(7,)]
+    assert fetch_rows(family.url, "SELECT id FROM parents") == [(7,)]
 
 
 def test_rows_whose_parents_are_gone_are_refused(family: Project, backup_folder: Path) -> None:
@@ -111,7 +111,7 @@ def test_rows_whose_parents_are_gone_are_refused(family: Project, backup_folder:
     assert "foreign key" in refusal or "3 of children without parents" in refusal
     assert "Nothing was changed" in refusal
     assert "\n" not in refusal
-    assert rows_of(family.url, "SELECT * FROM children") == []
+    assert fetch_rows(family.url, "SELECT * FROM children") == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "a line is gone", "a line is broken", "more behind the end"])
@@ -129,7 +129,7 @@ def test_a_damaged_file_is_refused_and_nothing_is_done(family: Project, backup_f
 
     assert "is damaged" in _refusal(family.url, folder)
 
-    assert rows_of(family.url, "SELECT * FROM parents") == []
+    assert fetch_rows(family.url, "SELECT * FROM parents") == []
 
 
 def test_values_that_changed_since_are_counted_and_nothing_is_done(notes: Project, backup_folder: Path) -> None:
@@ -177,7 +177,7 @@ def test_what_is_there_by_now_can_be_kept(family: Project, backup_folder: Path) 
 
     assert _put_back(family.url, folder, keep=True)[0] == PutBack("parents", None, 2, 1, 0)
 
-    assert rows_of(family.url, "SELECT * FROM parents ORDER BY id") == [(1, "newer"), (2, None), (3, "")]
+    assert fetch_rows(family.url, "SELECT * FROM parents ORDER BY id") == [(1, "newer"), (2, None), (3, "")]
 
 
 def test_newer_values_can_be_kept(notes: Project, backup_folder: Path) -> None:
@@ -198,7 +198,7 @@ def test_rows_that_point_to_each_other_come_back(project: Project, backup_folder
 
     _put_back(project.url, _down_and_up(project, backup_folder))
 
-    assert rows_of(project.url, "SELECT * FROM t ORDER BY id") == [(1, 3), (2, 1), (3, 2)]
+    assert fetch_rows(project.url, "SELECT * FROM t ORDER BY id") == [(1, 3), (2, 1), (3, 2)]
 
 
 def _down(project: Project, backup_folder: Path) -> Path:
@@ -227,8 +227,8 @@ def _refusal(url: str, path: Path) -> str:
 
 
 def _all_rows(url: str) -> list[list[tuple[object, ...]]]:
-    return [rows_of(url, f"SELECT * FROM {table} ORDER BY id") for table in ("parents", "children")]
+    return [fetch_rows(url, f"SELECT * FROM {table} ORDER BY id") for table in ("parents", "children")]
 
 
 def _notes(url: str) -> list[tuple[object, ...]]:
-    return rows_of(url, "SELECT id, note FROM children ORDER BY id")
+    return fetch_rows(url, "SELECT id, note FROM children ORDER BY id")

@@ -8,7 +8,7 @@ from agents_app.database.url import parse_url
 from agents_app.dbtools.backup.backups import backup, restore
 from tests import postgres
 from tests.dbtools.test_busy_tables import NO_CONTRIB
-from tests.dbtools.tools import rows_of, run_sql
+from tests.dbtools.tools import fetch_rows, run_sql
 
 EXTENSIONS = "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'"
 
@@ -32,6 +32,6 @@ def test_an_extension_that_the_role_may_not_make_is_left_out_and_told(
             run_sql(other, f"REVOKE CREATE ON DATABASE {parse_url(other).database} FROM CURRENT_USER")
         restore(parse_url(other), file)
 
-        assert rows_of(other, "SELECT a FROM t") == [(1,)]
-        assert rows_of(other, EXTENSIONS) == made
+        assert fetch_rows(other, "SELECT a FROM t") == [(1,)]
+        assert fetch_rows(other, EXTENSIONS) == made
     assert ("Left out the extension pg_trgm" in capsys.readouterr().err) != allowed

@@ -7,12 +7,12 @@ from click.testing import Result
 from agents_app.database.url import parse_url
 from agents_app.errors import Unavailable
 from tests.conftest import OpenConsole
-from tests.dbtools.conftest import Flasks
-from tests.dbtools.tools import rows_of, run_sql
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.tools import fetch_rows, run_sql
 from tests.make import make_account
 
 
-def test_a_role_that_may_make_no_tables_is_given_the_grant(postgres_url: str, flask_db: Flasks) -> None:
+def test_a_role_that_may_make_no_tables_is_given_the_grant(postgres_url: str, flask_db: FlaskDb) -> None:
     run_sql(postgres_url, "REVOKE CREATE ON SCHEMA public FROM PUBLIC, pg_database_owner")
 
     for verb in ("upgrade", "deploy"):
@@ -20,7 +20,7 @@ def test_a_role_that_may_make_no_tables_is_given_the_grant(postgres_url: str, fl
     assert f"GRANT CREATE ON SCHEMA public TO {_role(postgres_url)};" in flask_db(postgres_url, "status").output
 
 
-def test_a_role_that_may_not_connect_is_given_the_grant(postgres_url: str, flask_db: Flasks) -> None:
+def test_a_role_that_may_not_connect_is_given_the_grant(postgres_url: str, flask_db: FlaskDb) -> None:
     name = parse_url(postgres_url).database
     run_sql(postgres_url, f"REVOKE ALL ON DATABASE {name} FROM PUBLIC, CURRENT_USER")
 
@@ -30,7 +30,7 @@ def test_a_role_that_may_not_connect_is_given_the_grant(postgres_url: str, flask
 
 
 def test_a_role_that_may_not_read_is_given_the_statement(
-    postgres_schema_url: str, flask_db: Flasks, open_console: OpenConsole
+    postgres_schema_url: str, flask_db: FlaskDb, open_console: OpenConsole
 ) -> None:
     app = open_console(postgres_schema_url)
     run_sql(postgres_schema_url, "REVOKE ALL ON accounts, alembic_version FROM CURRENT_USER")
@@ -47,7 +47,7 @@ def test_a_role_that_may_not_read_is_given_the_statement(
     ("verb", "words"),
     [("upgrade", "in a read-only transaction."), ("deploy", "The database takes no changes: ")],
 )
-def test_a_session_that_may_not_write_is_named(postgres_url: str, flask_db: Flasks, verb: str, words: str) -> None:
+def test_a_session_that_may_not_write_is_named(postgres_url: str, flask_db: FlaskDb, verb: str, words: str) -> None:
     name = parse_url(postgres_url).database
     run_sql(postgres_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
 
@@ -55,7 +55,7 @@ def test_a_session_that_may_not_write_is_named(postgres_url: str, flask_db: Flas
 
 
 def test_a_database_that_takes_no_changes_is_not_called_well(
-    postgres_schema_url: str, flask_db: Flasks, open_console: OpenConsole
+    postgres_schema_url: str, flask_db: FlaskDb, open_console: OpenConsole
 ) -> None:
     name = parse_url(postgres_schema_url).database
     run_sql(postgres_schema_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -76,7 +76,7 @@ def test_a_database_that_takes_no_changes_is_not_called_well(
     ],
 )
 def test_what_is_missing_is_named_with_how_to_make_it(
-    postgres_server: str, flask_db: Flasks, change: dict[str, str], cause: str, advice: str
+    postgres_server: str, flask_db: FlaskDb, change: dict[str, str], cause: str, advice: str
 ) -> None:
     url = sa.make_url(postgres_server).set(password="geheim", **change).render_as_string(hide_password=False)
 
@@ -91,7 +91,7 @@ def _grant(url: str, schema: str) -> str:
 
 
 def _role(url: str) -> str:
-    return str(rows_of(url, "SELECT current_user")[0][0])
+    return str(fetch_rows(url, "SELECT current_user")[0][0])
 
 
 def _is_told(told: Result, *parts: str) -> None:

@@ -8,7 +8,7 @@ from alembic import command
 from agents_app.database.url import parse_url
 from agents_app.dbtools.saved_rows.restore import put_back
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import Project, product, rows_of, run_sql
+from tests.dbtools.tools import Project, console_config, fetch_rows, run_sql
 from tests.make import make_user
 
 POSTGRESQL_TYPES = """
@@ -60,7 +60,7 @@ def test_numbers_are_counted_on_after_those_that_came_back(
     _put_back(project.url, backup_folder)
     run_sql(project.url, "INSERT INTO t (a) VALUES ('z')")
 
-    assert rows_of(project.url, "SELECT * FROM t ORDER BY id") == [(1, "x"), (2, "y"), (3, "z")]
+    assert fetch_rows(project.url, "SELECT * FROM t ORDER BY id") == [(1, "x"), (2, "y"), (3, "z")]
 
 
 def test_every_type_comes_back_as_it_was(project: Project, backup_folder: Path) -> None:
@@ -86,19 +86,19 @@ def test_the_products_rows_survive_the_way_to_base_and_back(
 ) -> None:
     app = open_console(schema_url)
     make_user(app)
-    owner = rows_of(schema_url, "SELECT id, account_id FROM users")[0]
+    owner = fetch_rows(schema_url, "SELECT id, account_id FROM users")[0]
     agent = f"'{owner[0]}', 'A', 'DB', '{{}}', '{owner[1]}', '{owner[0]}', '2026-01-01 00:00:00', 5, 'a', 'a', 'why'"
     columns = "id, name, connection_type, connection_config, account_id, created_by, created_at, version, name_key"
     run_sql(schema_url, f"INSERT INTO agents ({columns}, search_text, status_reason) VALUES ({agent})")
     tables = ("accounts", "users", "agents")
-    before = [rows_of(schema_url, f"SELECT * FROM {table}") for table in tables]
+    before = [fetch_rows(schema_url, f"SELECT * FROM {table}") for table in tables]
 
-    command.downgrade(product(schema_url), "base")
-    command.upgrade(product(schema_url), "head")
+    command.downgrade(console_config(schema_url), "base")
+    command.upgrade(console_config(schema_url), "head")
     _put_back(schema_url, backup_folder)
 
-    assert [rows_of(schema_url, f"SELECT * FROM {table}") for table in tables] == before
-    command.check(product(schema_url))
+    assert [fetch_rows(schema_url, f"SELECT * FROM {table}") for table in tables] == before
+    command.check(console_config(schema_url))
 
 
 def _put_back(url: str, backup_folder: Path) -> None:
@@ -115,6 +115,6 @@ def _make_the_server_odd(url: str) -> None:
 
 def _odd_rows(url: str, kind: str) -> list[tuple[object, ...]]:
     if kind == "postgresql":
-        return rows_of(url, "SELECT odd::text, float8send(f), float4send(r) FROM odd ORDER BY id")
+        return fetch_rows(url, "SELECT odd::text, float8send(f), float4send(r) FROM odd ORDER BY id")
     columns = ("id", "i", "f", "n", "raw", "big", "j", "at", "a", '"Gro""ß %s :x"', "made")
-    return rows_of(url, f"SELECT {', '.join(f'typeof({name}), {name}' for name in columns)} FROM odd ORDER BY id")
+    return fetch_rows(url, f"SELECT {', '.join(f'typeof({name}), {name}' for name in columns)} FROM odd ORDER BY id")

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from agents_app import dbtools
 from agents_app.database.url import parse_url
 from agents_app.dbtools.database.postgresql import MIGRATION
-from tests.dbtools.tools import Project, engine_of, product, rows_of, run_sql, schema_of
+from tests.dbtools.tools import Project, console_config, create_engine, fetch_rows, read_schema, run_sql
 from tests.project import shared_copy
 
 UPGRADE = [sys.executable, "-W", "error", "-m", "alembic", "upgrade", "head"]
@@ -68,7 +68,7 @@ def test_of_five_at_once_one_works_and_all_succeed(database_url: str) -> None:
 
     assert [run.returncode for run in runs] == [0] * 5, told
     assert sum("Done: upgrade" in text for text in told) == 1
-    command.check(product(database_url))
+    command.check(console_config(database_url))
 
 
 def test_a_failing_step_leaves_nothing_behind(project: Project) -> None:
@@ -78,7 +78,7 @@ def test_a_failing_step_leaves_nothing_behind(project: Project) -> None:
     with pytest.raises(CommandError, match="nonsense"):
         command.upgrade(project.config(), "head")
 
-    assert "half" not in schema_of(project.url)["tables"]
+    assert "half" not in read_schema(project.url)["tables"]
 
 
 def test_after_a_failing_step_was_repaired_the_next_run_completes(project: Project) -> None:
@@ -90,23 +90,23 @@ def test_after_a_failing_step_was_repaired_the_next_run_completes(project: Proje
 
     command.upgrade(project.config(), "head")
 
-    assert schema_of(project.url)["tables"].keys() == {"kept", "half"}
+    assert read_schema(project.url)["tables"].keys() == {"kept", "half"}
 
 
 @pytest.mark.parametrize("statement", [1, 8, 21, 34, 47, 60])
 def test_a_killed_upgrade_is_completed_by_the_next(database_url: str, statement: int) -> None:
     assert _killed_before(database_url, statement)
 
-    command.upgrade(product(database_url, dbtools.Patience()), "head")
+    command.upgrade(console_config(database_url, dbtools.Patience()), "head")
 
-    command.check(product(database_url))
+    command.check(console_config(database_url))
 
 
 @pytest.mark.long
 def test_an_upgrade_killed_at_any_statement_is_completed_by_the_next(
     request: pytest.FixtureRequest, database_url: str
 ) -> None:
-    config = product(database_url, dbtools.Patience())
+    config = console_config(database_url, dbtools.Patience())
     statement = 0
     while _killed_before(database_url, statement):
         command.upgrade(config, "head")
@@ -127,11 +127,11 @@ def test_a_lock_that_is_held_is_told_with_its_holder_and_nothing_is_done(postgre
             command.upgrade(postgres_project.config(), "head")
 
     assert "\n" not in str(refusal.value)
-    assert [column["name"] for column in schema_of(postgres_project.url)["tables"]["parents"]["columns"]] == ["id"]
+    assert [column["name"] for column in read_schema(postgres_project.url)["tables"]["parents"]["columns"]] == ["id"]
 
 
 def test_a_lock_that_is_let_go_is_waited_for(postgres_schema_url: str) -> None:
-    command.downgrade(product(postgres_schema_url), "0f96d3b7e815")
+    command.downgrade(console_config(postgres_schema_url), "0f96d3b7e815")
 
     with _holding(postgres_schema_url, "SELECT * FROM agents") as holder:
         run = _start(postgres_schema_url)
@@ -140,7 +140,7 @@ def test_a_lock_that_is_let_go_is_waited_for(postgres_schema_url: str) -> None:
         run.communicate(timeout=60)
 
     assert run.returncode == 0
-    command.check(product(postgres_schema_url))
+    command.check(console_config(postgres_schema_url))
 
 
 def test_two_steps_back_are_two_even_when_the_second_is_tried_twice(postgres_project: Project) -> None:
@@ -151,8 +151,8 @@ def test_two_steps_back_are_two_even_when_the_second_is_tried_twice(postgres_pro
 
     command.downgrade(postgres_project.config(), "-2")
 
-    assert rows_of(postgres_project.url, "SELECT version_num FROM alembic_version") == [("one",)]
-    assert rows_of(postgres_project.url, "SELECT nextval('tries')") == [(3,)]
+    assert fetch_rows(postgres_project.url, "SELECT version_num FROM alembic_version") == [("one",)]
+    assert fetch_rows(postgres_project.url, "SELECT nextval('tries')") == [(3,)]
 
 
 def test_a_second_migration_waits_for_the_first(postgres_url: str) -> None:
@@ -170,35 +170,35 @@ def test_a_migration_that_waits_too_long_gives_up_in_one_line(postgres_url: str)
         _holding(postgres_url, f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})"),
         pytest.raises(CommandError, match="Another migration is still running: process"),
     ):
-        command.upgrade(product(postgres_url), "head")
+        command.upgrade(console_config(postgres_url), "head")
 
 
 def test_sqlite_gives_up_in_one_line_while_somebody_else_writes(sqlite_schema_url: str) -> None:
-    with engine_of(sqlite_schema_url).execution_options(console_begin="BEGIN IMMEDIATE").connect() as writer:
+    with create_engine(sqlite_schema_url).execution_options(console_begin="BEGIN IMMEDIATE").connect() as writer:
         writer.begin()
         with pytest.raises(CommandError, match="database is locked"):
-            command.downgrade(product(sqlite_schema_url), "-1")
+            command.downgrade(console_config(sqlite_schema_url), "-1")
 
 
 def test_looking_needs_no_turn(postgres_schema_url: str) -> None:
     with _holding(postgres_schema_url, f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})"):
-        command.current(product(postgres_schema_url))
-        command.check(product(postgres_schema_url))
+        command.current(console_config(postgres_schema_url))
+        command.check(console_config(postgres_schema_url))
 
 
 def test_looking_does_not_wait_for_somebody_who_writes(sqlite_url: str) -> None:
-    with engine_of(sqlite_url).execution_options(console_begin="BEGIN IMMEDIATE").connect() as writer:
+    with create_engine(sqlite_url).execution_options(console_begin="BEGIN IMMEDIATE").connect() as writer:
         writer.begin()
-        command.current(product(sqlite_url))
+        command.current(console_config(sqlite_url))
         with pytest.raises(CommandError, match="not at head"):
-            command.check(product(sqlite_url))
+            command.check(console_config(sqlite_url))
 
 
 def test_looking_makes_no_version_table(database_url: str) -> None:
     with pytest.raises(CommandError):
-        command.check(product(database_url))
+        command.check(console_config(database_url))
 
-    assert rows_of(database_url, VERSION_TABLES[parse_url(database_url).get_backend_name()]) == []
+    assert fetch_rows(database_url, VERSION_TABLES[parse_url(database_url).get_backend_name()]) == []
 
 
 def test_a_table_made_anew_keeps_its_child_rows(sqlite_project: Project) -> None:
@@ -209,7 +209,7 @@ def test_a_table_made_anew_keeps_its_child_rows(sqlite_project: Project) -> None
 
     command.upgrade(sqlite_project.config(), "head")
 
-    assert rows_of(sqlite_project.url, "SELECT * FROM children") == [(1, 1), (2, 1)]
+    assert fetch_rows(sqlite_project.url, "SELECT * FROM children") == [(1, 1), (2, 1)]
 
 
 def test_rows_left_without_their_parent_are_refused(sqlite_project: Project) -> None:
@@ -219,7 +219,7 @@ def test_rows_left_without_their_parent_are_refused(sqlite_project: Project) -> 
     with pytest.raises(CommandError, match="2 of children without parents"):
         command.upgrade(sqlite_project.config(), "head")
 
-    assert rows_of(sqlite_project.url, "SELECT * FROM parents") == [(1,)]
+    assert fetch_rows(sqlite_project.url, "SELECT * FROM parents") == [(1,)]
 
 
 def test_rows_that_had_no_parent_before_are_no_obstacle(sqlite_project: Project) -> None:
@@ -231,13 +231,13 @@ def test_rows_that_had_no_parent_before_are_no_obstacle(sqlite_project: Project)
 
     command.upgrade(sqlite_project.config(), "head")
 
-    assert "other" in schema_of(sqlite_project.url)["tables"]
+    assert "other" in read_schema(sqlite_project.url)["tables"]
 
 
 def test_loggers_stay_as_they_are(sqlite_url: str) -> None:
     logger = logging.getLogger("somebody.else")
 
-    command.upgrade(product(sqlite_url), "head")
+    command.upgrade(console_config(sqlite_url), "head")
 
     assert not logger.disabled
 
@@ -254,7 +254,7 @@ def _first_line_with(run: subprocess.Popen[str], text: str) -> str:
 
 @contextmanager
 def _holding(url: str, statement: str) -> Iterator[Connection]:
-    with engine_of(url).connect() as connection:
+    with create_engine(url).connect() as connection:
         connection.exec_driver_sql(statement)
         yield connection
 
@@ -271,6 +271,6 @@ def _upgrade_and_die(url: str, statement: int) -> None:
     left = iter(range(statement))
     event.listen(Engine, "before_cursor_execute", lambda *_: next(left, None) is None and os.kill(os.getpid(), 9))
     try:
-        command.upgrade(product(url, dbtools.Patience()), "head")
+        command.upgrade(console_config(url, dbtools.Patience()), "head")
     finally:
         os._exit(0)

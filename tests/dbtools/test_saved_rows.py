@@ -15,7 +15,7 @@ import pytest
 from alembic import command
 from alembic.util import CommandError
 
-from tests.dbtools.tools import Project, engine_of, product, rows_of, run_sql
+from tests.dbtools.tools import Project, console_config, create_engine, fetch_rows, run_sql
 from tests.project import shared_copy
 
 TABLE = "op.create_table('t', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('a', sa.Text()))"
@@ -53,7 +53,7 @@ def test_where_rows_cannot_be_saved_nothing_is_dropped(project: Project, backup_
 
     assert "--no-backup" in str(refusal.value)
     assert "\n" not in str(refusal.value)
-    assert rows_of(project.url, "SELECT * FROM t") == [(1, "x")]
+    assert fetch_rows(project.url, "SELECT * FROM t") == [(1, "x")]
 
 
 def test_where_room_runs_out_nothing_is_dropped_and_nothing_left(project: Project, backup_folder: Path) -> None:
@@ -64,7 +64,7 @@ def test_where_room_runs_out_nothing_is_dropped_and_nothing_left(project: Projec
     with _files_of_at_most(200_000, project.url), pytest.raises(CommandError, match="File too large"):
         command.upgrade(project.config(), "head")
 
-    assert rows_of(project.url, "SELECT count(*) FROM t") == [(1,)]
+    assert fetch_rows(project.url, "SELECT count(*) FROM t") == [(1,)]
     assert list(backup_folder.iterdir()) == []
 
 
@@ -78,7 +78,7 @@ def test_rows_of_a_step_that_fails_later_are_in_the_database_and_nowhere_else(
     with pytest.raises(CommandError, match="nonsense"):
         command.upgrade(project.config(), "head")
 
-    assert rows_of(project.url, "SELECT * FROM t") == [(1, "x")]
+    assert fetch_rows(project.url, "SELECT * FROM t") == [(1, "x")]
     assert list(backup_folder.iterdir()) == []
 
 
@@ -165,7 +165,7 @@ def test_each_column_is_saved_with_its_key(project: Project, backup_folder: Path
 
 
 def test_a_script_says_that_it_saves_nothing(sqlite_url: str) -> None:
-    config = product(sqlite_url)
+    config = console_config(sqlite_url)
     config.output_buffer = StringIO()
 
     command.downgrade(config, "18ad6f3c902e:e7c49a1056bf", sql=True)
@@ -222,7 +222,7 @@ def _saved(folder: Path) -> dict[str, list[list[object]]]:
 @contextmanager
 def _files_of_at_most(size: int, url: str) -> Iterator[None]:
     # What SQLite itself writes must fit.
-    with engine_of(url).connect() as connection:
+    with create_engine(url).connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alembic import command
 
-from tests.dbtools.tools import product
+from tests.dbtools.tools import console_config
 from tests.project import shared_copy
 
 SQUAWK = Path(sys.executable).with_name("squawk")
@@ -26,7 +26,7 @@ def test_a_step_that_locks_writers_out_is_found() -> None:
 
 
 def test_nothing_is_found_in_ours() -> None:
-    config = product("postgresql:///nowhere")
+    config = console_config("postgresql:///nowhere")
     config.output_buffer = StringIO()
     command.upgrade(config, "head", sql=True)
 

@@ -11,12 +11,12 @@ from click.testing import Result
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.dbtools.database.postgresql import MIGRATION
-from tests.dbtools.tools import GUIDE, engine_of, product, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, run_sql
 
-Flasks = Callable[..., Result]
+FlaskDb = Callable[..., Result]
 
 
-def test_a_server_that_is_away_is_one_line(flask_db: Flasks) -> None:
+def test_a_server_that_is_away_is_one_line(flask_db: FlaskDb) -> None:
     for words in (("status",), ("status", "--json"), ("plan",), ("deploy", "--yes")):
         run = flask_db("postgresql://operator:gehe%2Fim@127.0.0.1:1/console", *words)
 
@@ -27,7 +27,7 @@ def test_a_server_that_is_away_is_one_line(flask_db: Flasks) -> None:
         assert run.stdout == "" if "--json" not in words else json.loads(run.stdout)["error"] in run.stderr
 
 
-def test_at_head_all_is_well(flask_db: Flasks, schema_url: str) -> None:
+def test_at_head_all_is_well(flask_db: FlaskDb, schema_url: str) -> None:
     run = flask_db(schema_url, "status", "--check")
 
     assert run.exit_code == 0
@@ -35,7 +35,7 @@ def test_at_head_all_is_well(flask_db: Flasks, schema_url: str) -> None:
     assert "Pending    nothing" in run.output
 
 
-def test_pending_steps_are_told_with_what_to_do(flask_db: Flasks, database_url: str) -> None:
+def test_pending_steps_are_told_with_what_to_do(flask_db: FlaskDb, database_url: str) -> None:
     run = flask_db(database_url, "status")
 
     assert run.exit_code == 0
@@ -43,16 +43,20 @@ def test_pending_steps_are_told_with_what_to_do(flask_db: Flasks, database_url: 
     assert flask_db(database_url, "status", "--check").exit_code == 1
 
 
-def test_a_program_reads_the_same_as_json(flask_db: Flasks, database_url: str) -> None:
-    command.upgrade(product(database_url), GUIDE)
+def test_a_program_reads_the_same_as_json(flask_db: FlaskDb, database_url: str) -> None:
+    command.upgrade(console_config(database_url), GUIDE_REVISION)
 
     told = json.loads(flask_db(database_url, "status", "--json").stdout)
 
-    assert (told["current"], told["pending"][0]["name"], told["is_ahead"]) == (GUIDE, "add_agent_versions", False)
+    assert (told["current"], told["pending"][0]["name"], told["is_ahead"]) == (
+        GUIDE_REVISION,
+        "add_agent_versions",
+        False,
+    )
     assert told["problems"][0]["do"] == "flask db deploy"
 
 
-def test_no_password_is_shown(flask_db: Flasks, postgres_schema_url: str) -> None:
+def test_no_password_is_shown(flask_db: FlaskDb, postgres_schema_url: str) -> None:
     url = parse_url(postgres_schema_url)
     for secret in (url.set(password="geheim"), url.update_query_dict({"password": "geheim"})):
         run = flask_db(secret.render_as_string(hide_password=False), "status")
@@ -62,8 +66,8 @@ def test_no_password_is_shown(flask_db: Flasks, postgres_schema_url: str) -> Non
         assert "geheim" not in run.output
 
 
-def test_tables_that_no_migration_made_are_told(flask_db: Flasks, database_url: str) -> None:
-    with engine_of(database_url).begin() as connection:
+def test_tables_that_no_migration_made_are_told(flask_db: FlaskDb, database_url: str) -> None:
+    with create_engine(database_url).begin() as connection:
         db.metadata.create_all(connection)
 
     assert "flask db stamp head" in flask_db(database_url, "status").output
@@ -87,7 +91,7 @@ def test_tables_that_no_migration_made_are_told(flask_db: Flasks, database_url: 
     ],
 )
 def test_what_is_wrong_is_told_with_what_to_do(
-    flask_db: Flasks, postgres_server: str, postgres_schema_url: str, change: str, what: str, do: str
+    flask_db: FlaskDb, postgres_server: str, postgres_schema_url: str, change: str, what: str, do: str
 ) -> None:
     # Only a superuser may spoil the catalogue.
     role = "postgres" if "pg_index" in change else None
@@ -101,14 +105,14 @@ def test_what_is_wrong_is_told_with_what_to_do(
     assert do in run.output
 
 
-def test_what_is_wrong_with_tables_of_others_is_theirs(flask_db: Flasks, postgres_schema_url: str) -> None:
+def test_what_is_wrong_with_tables_of_others_is_theirs(flask_db: FlaskDb, postgres_schema_url: str) -> None:
     run_sql(postgres_schema_url, "CREATE TABLE theirs (a integer)", "ALTER TABLE theirs ADD CHECK (a > 0) NOT VALID")
 
     assert flask_db(postgres_schema_url, "status", "--check").exit_code == 0
 
 
-def test_rows_without_their_parent_are_told_on_sqlite(flask_db: Flasks, sqlite_schema_url: str) -> None:
-    raw = engine_of(sqlite_schema_url).raw_connection()
+def test_rows_without_their_parent_are_told_on_sqlite(flask_db: FlaskDb, sqlite_schema_url: str) -> None:
+    raw = create_engine(sqlite_schema_url).raw_connection()
     raw.execute("PRAGMA foreign_keys = OFF")
     raw.execute("INSERT INTO user_sessions SELECT 'a', 'b', 'c', 'd', 'e', 'f', NULL, NULL")
     raw.close()
@@ -119,8 +123,8 @@ def test_rows_without_their_parent_are_told_on_sqlite(flask_db: Flasks, sqlite_s
     assert "1 row of user_sessions without the row of users that is pointed to." in run.output
 
 
-def test_who_migrates_now_is_told(flask_db: Flasks, postgres_schema_url: str) -> None:
-    with engine_of(postgres_schema_url).connect() as connection:
+def test_who_migrates_now_is_told(flask_db: FlaskDb, postgres_schema_url: str) -> None:
+    with create_engine(postgres_schema_url).connect() as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})")
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
 
@@ -128,7 +132,7 @@ def test_who_migrates_now_is_told(flask_db: Flasks, postgres_schema_url: str) ->
 
 
 def test_without_pg_dump_no_backup_can_be_taken(
-    flask_db: Flasks, postgres_schema_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    flask_db: FlaskDb, postgres_schema_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = tmp_path / "bin" / "pg_dump"
     old.parent.mkdir()
@@ -145,7 +149,7 @@ def test_without_pg_dump_no_backup_can_be_taken(
     assert flask_db(postgres_schema_url, "deploy", "--no-backup").exit_code == 0
 
 
-def test_tables_that_no_backup_could_read_are_told(flask_db: Flasks, postgres_schema_url: str) -> None:
+def test_tables_that_no_backup_could_read_are_told(flask_db: FlaskDb, postgres_schema_url: str) -> None:
     run_sql(postgres_schema_url, "CREATE TABLE of_others (a integer)", "REVOKE ALL ON of_others FROM current_user")
 
     run = flask_db(postgres_schema_url, "status", "--check")
@@ -154,7 +158,7 @@ def test_tables_that_no_backup_could_read_are_told(flask_db: Flasks, postgres_sc
     assert "No backup can be taken: this role may not read public.of_others." in run.output
 
 
-def test_a_plan_ends_with_1_where_it_is_dangerous(flask_db: Flasks, schema_url: str) -> None:
+def test_a_plan_ends_with_1_where_it_is_dangerous(flask_db: FlaskDb, schema_url: str) -> None:
     assert flask_db(schema_url, "plan").exit_code == 0
     run_sql(schema_url, "INSERT INTO encryption_keys VALUES ('k1', 'x', '2026-01-01 00:00:00')")
 
@@ -167,8 +171,8 @@ def test_a_plan_ends_with_1_where_it_is_dangerous(flask_db: Flasks, schema_url: 
     assert finding["what"] == "drops the table encryption_keys"
 
 
-def test_a_plan_as_sql_is_what_is_pending_and_no_more(flask_db: Flasks, postgres_url: str) -> None:
-    command.upgrade(product(postgres_url), GUIDE)
+def test_a_plan_as_sql_is_what_is_pending_and_no_more(flask_db: FlaskDb, postgres_url: str) -> None:
+    command.upgrade(console_config(postgres_url), GUIDE_REVISION)
 
     script = flask_db(postgres_url, "plan", "--sql").stdout
 

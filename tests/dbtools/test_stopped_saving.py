@@ -7,7 +7,7 @@ from alembic import command
 
 from tests import postgres
 from tests.dbtools.stopping import END_MIGRATIONS, refusal_of, right_before
-from tests.dbtools.tools import Project, rows_of, run_sql
+from tests.dbtools.tools import Project, fetch_rows, run_sql
 
 
 def _project(folder: Path, url: str) -> Project:
@@ -22,12 +22,12 @@ def test_where_only_the_connection_is_lost_the_file_of_rows_that_are_still_there
 ) -> None:
     project = _project(tmp_path, postgres_url)
 
-    with right_before("DROP TABLE", lambda: rows_of(postgres_url, END_MIGRATIONS)):
+    with right_before("DROP TABLE", lambda: fetch_rows(postgres_url, END_MIGRATIONS)):
         refusal_of(project)
 
     assert "restore-rows" not in capsys.readouterr().err
     assert list(backup_folder.iterdir()) == []
-    assert rows_of(postgres_url, "SELECT * FROM t") == [("x",)]
+    assert fetch_rows(postgres_url, "SELECT * FROM t") == [("x",)]
 
 
 def test_where_the_server_cannot_be_asked_the_file_stays_and_this_is_said(
@@ -42,5 +42,5 @@ def test_where_the_server_cannot_be_asked_the_file_stays_and_this_is_said(
         (folder,) = backup_folder.iterdir()
         sentence = "The server cannot be asked whether the saved rows were dropped. If they were: "
         assert f"{sentence}flask db restore-rows {folder}" in capsys.readouterr().err
-        assert rows_of(url, "SELECT * FROM t") == [("x",)]
+        assert fetch_rows(url, "SELECT * FROM t") == [("x",)]
         command.upgrade(project.config(), "head")

@@ -12,7 +12,7 @@ from alembic import command
 from agents_app.database.url import parse_url
 from agents_app.dbtools.backup import backups
 from tests import postgres
-from tests.dbtools.tools import engine_of, product, rows_of, run_sql
+from tests.dbtools.tools import console_config, create_engine, fetch_rows, run_sql
 from tests.project import shared_copy
 
 BEFORE_THE_FILL = "d90b4f6a7c21"
@@ -50,7 +50,7 @@ END $$
 def url(cluster: postgres.Cluster) -> Iterator[str]:
     """The URL of a database on it with 250 agents that are to be filled, in the middle of which PostgreSQL sleeps."""
     with postgres.database(cluster.url) as made:
-        command.upgrade(product(made), BEFORE_THE_FILL)
+        command.upgrade(console_config(made), BEFORE_THE_FILL)
         run_sql(made, ACCOUNT, AGENTS, ORDERED, SLEEP, IN_THE_FILL)
         yield made
 
@@ -63,21 +63,21 @@ def test_in_the_middle_of_a_fill_what_was_filled_stays(
     told = _stopped(cluster, url, words, SLEEPING, stop)
 
     assert told.endswith("stays, the rest was undone. To go on with the step, type the same command again.")
-    assert rows_of(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(200,)]
+    assert fetch_rows(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(200,)]
     run_sql(url, "DROP TRIGGER sleep ON agents")
-    command.upgrade(product(url), "head")
-    assert rows_of(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(250,)]
+    command.upgrade(console_config(url), "head")
+    assert fetch_rows(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(250,)]
 
 
 def test_in_the_middle_of_a_rehearsal_nothing_was_touched(cluster: postgres.Cluster, url: str) -> None:
     told = _stopped(cluster, url, "flask db rehearse", SLEEPING)
 
     assert "The real database was not touched." in told
-    assert rows_of(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(0,)]
+    assert fetch_rows(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(0,)]
 
 
 def test_in_the_middle_of_a_backup_no_file_is_left(cluster: postgres.Cluster, url: str, backup_folder: Path) -> None:
-    with engine_of(url).connect() as other:
+    with create_engine(url).connect() as other:
         other.exec_driver_sql("LOCK TABLE agents")
         told = _stopped(cluster, url, "flask db backup", WAITING)
         other.invalidate()
@@ -94,7 +94,7 @@ def test_in_the_middle_of_a_restore_nothing_was_changed(cluster: postgres.Cluste
         told = _stopped(cluster, empty, f"flask db restore {file}", SLEEPING)
 
         assert "Nothing was changed." in told
-        assert rows_of(empty, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+        assert fetch_rows(empty, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
 
 
 def _stopped(cluster: postgres.Cluster, url: str, words: str, when: str, how: str = "immediate") -> str:

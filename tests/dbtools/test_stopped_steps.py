@@ -15,7 +15,7 @@ from agents_app import dbtools
 from agents_app.database.url import parse_url
 from agents_app.dbtools.database.leftovers import HELPER
 from tests import postgres
-from tests.dbtools.conftest import Flasks
+from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.stopping import (
     AS_IT_WAS,
     END_MIGRATIONS,
@@ -29,7 +29,7 @@ from tests.dbtools.stopping import (
     refusal_of,
     right_before,
 )
-from tests.dbtools.tools import engine_of, rows_of, run_sql, schema_of
+from tests.dbtools.tools import create_engine, fetch_rows, read_schema, run_sql
 
 CHECK = "op.create_check_constraint(op.f('ck'), 'agents', \"name <> 'x'\", postgresql_not_valid=True)"
 
@@ -89,27 +89,27 @@ def test_after_a_step_that_was_stopped_the_console_works_and_the_same_command_co
     url, (before, step, word, outcome) = postgres_schema_url, KINDS[kind]
     use_the_console = console_on(url)
     run_sql(url, before)
-    project, schema = project_with(tmp_path, url, step), schema_of(url)
+    project, schema = project_with(tmp_path, url, step), read_schema(url)
 
     ways: dict[str, Callable[[], object]] = {
         "interrupted": raising(KeyboardInterrupt),
-        "cut off": lambda: rows_of(url, END_MIGRATIONS),
+        "cut off": lambda: fetch_rows(url, END_MIGRATIONS),
     }
     with right_before(word, ways[how]):
         refusal = refusal_of(project)
 
     assert outcome in refusal
     assert "may be left" not in refusal
-    assert (schema_of(url) == schema) == (kind != "label, at its end")
+    assert (read_schema(url) == schema) == (kind != "label, at its end")
     use_the_console()
     run_sql(url, FILLED)
     command.upgrade(project.config(), "head")
-    assert rows_of(url, "SELECT version_num FROM alembic_version") == [("next",)]
+    assert fetch_rows(url, "SELECT version_num FROM alembic_version") == [("next",)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_a_stop_of_the_server_what_may_be_left_is_said_and_the_advice_works(
-    cluster: postgres.Cluster, own_url: str, console_on: Any, flask_db: Flasks, tmp_path: Path, kind: str
+    cluster: postgres.Cluster, own_url: str, console_on: Any, flask_db: FlaskDb, tmp_path: Path, kind: str
 ) -> None:
     before, step, word, outcome = KINDS[kind]
     use_the_console = console_on(own_url)
@@ -127,7 +127,7 @@ def test_after_a_stop_of_the_server_what_may_be_left_is_said_and_the_advice_work
         told = flask_db(own_url, "status").output
         assert f"ALTER TABLE agents DROP CONSTRAINT IF EXISTS {HELPER}; or flask db upgrade" in told
     if removal:
-        with engine_of(own_url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        with create_engine(own_url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql(removal[1])
     use_the_console()
     run_sql(own_url, FILLED)
@@ -142,12 +142,12 @@ def test_on_sqlite_a_step_that_was_stopped_is_undone(
     use_the_console = console_on(url)
     if kind == "not null":
         run_sql(url, FILLED)
-    project, schema = project_with(tmp_path, url, step), schema_of(url)
+    project, schema = project_with(tmp_path, url, step), read_schema(url)
 
     with right_before(word, raising(KeyboardInterrupt)):
         assert f"Interrupted. The step upgrade {HEAD} -> next, next {AS_IT_WAS}" in refusal_of(project)
 
-    assert schema_of(url) == schema
+    assert read_schema(url) == schema
     use_the_console()
     run_sql(url, FILLED)
     command.upgrade(project.config(), "head")
@@ -162,7 +162,7 @@ def test_a_signal_ends_the_statement_that_is_running(
     waiting = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%%' AND datname = current_database()"
 
     def signal_when_it_waits() -> None:
-        while not rows_of(postgres_schema_url, waiting):
+        while not fetch_rows(postgres_schema_url, waiting):
             pass
         os.kill(os.getpid(), number)
 
@@ -201,4 +201,4 @@ def test_what_another_filled_in_the_middle_of_a_fill_is_kept(
     ):
         command.upgrade(project.config(), "head")
 
-    assert rows_of(postgres_schema_url, "SELECT DISTINCT status_reason FROM agents") == [("newer",)]
+    assert fetch_rows(postgres_schema_url, "SELECT DISTINCT status_reason FROM agents") == [("newer",)]

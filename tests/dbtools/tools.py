@@ -23,11 +23,11 @@ from agents_app.database.url import parse_url
 from agents_app.db import NAMES, create_sqlite_file
 from agents_app.paths import ROOT
 
-GUIDE = "7d3e90b1c4f6"
-BEFORE_GUIDE = "3b1f07c5d2a9"
+GUIDE_REVISION = "7d3e90b1c4f6"
+REVISION_BEFORE_GUIDE = "3b1f07c5d2a9"
 VERSIONS = ROOT / "migrations" / "versions"
 
-AT_ONCE = dbtools.Patience(migration=0, lock=0.05, tries=2, pause=0)
+SHORT_WAITS = dbtools.Patience(migration=0, lock=0.05, tries=2, pause=0)
 
 ENV = """
 from alembic import context
@@ -54,20 +54,20 @@ def downgrade():
 '''
 
 
-def engine_of(url: str) -> Engine:
+def create_engine(url: str) -> Engine:
     """An engine that keeps no connection."""
     create_sqlite_file(parse_url(url))
     return sa.create_engine(parse_url(url), poolclass=NullPool)
 
 
-def product(url: str, patience: dbtools.Patience = AT_ONCE) -> Config:
+def console_config(url: str, patience: dbtools.Patience = SHORT_WAITS) -> Config:
     """Alembic on the product's migrations."""
     config = dbtools.alembic_config(parse_url(url), patience)
     config.attributes["backup_folder"] = Path(os.environ["BACKUP_FOLDER"])
     return config
 
 
-def head() -> str:
+def head_revision() -> str:
     """The revision of the newest step."""
     return ScriptDirectory(str(ROOT / "migrations")).get_current_head() or ""
 
@@ -88,7 +88,7 @@ class Project:
         self.printed = StringIO()
         self._last: str | None = None
 
-    def config(self, patience: dbtools.Patience = AT_ONCE) -> Config:
+    def config(self, patience: dbtools.Patience = SHORT_WAITS) -> Config:
         """Alembic on this folder."""
         config = dbtools.alembic_config(parse_url(self.url), patience)
         config.set_main_option("script_location", str(self.folder))
@@ -115,9 +115,9 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.strip().splitlines())
 
 
-def schema_of(url: str) -> dict[str, Any]:
+def read_schema(url: str) -> dict[str, Any]:
     """Everything that can be seen of a schema, so that two can be compared."""
-    engine = engine_of(url)
+    engine = create_engine(url)
     with engine.connect() as connection:
         inspector = sa.inspect(connection)
         tables = {name: _table(inspector, name) for name in inspector.get_table_names() if name != "alembic_version"}
@@ -141,21 +141,21 @@ def _table(inspector: Any, name: str) -> dict[str, Any]:
     }
 
 
-def rows_of(url: str, query: str) -> list[tuple[Any, ...]]:
+def fetch_rows(url: str, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query."""
-    with engine_of(url).connect() as connection:
+    with create_engine(url).connect() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
 def run_sql(url: str, *statements: str) -> None:
     """Carry out statements, each for good."""
-    with engine_of(url).begin() as connection:
+    with create_engine(url).begin() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
 
 
 @contextmanager
-def again_and_again(act: Callable[[], object]) -> Iterator[None]:
+def repeat_in_thread(act: Callable[[], object]) -> Iterator[None]:
     """While the block runs, and at least once before and after it, another thread does this. Raises what it raises."""
     stop, began = threading.Event(), threading.Event()
 

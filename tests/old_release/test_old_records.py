@@ -17,7 +17,7 @@ from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.listing import Sort
 from tests import postgres
 from tests.api.conftest import is_valid
-from tests.dbtools.tools import product
+from tests.dbtools.tools import console_config
 from tests.old_release.conftest import DATABASES, Old, restore
 
 AGENTS = "/api/v1/agents"
@@ -265,8 +265,8 @@ def test_todays_migrations_go_up_from_the_old_head_back_and_up_again(
 
 def _up_and_down(url: str) -> None:
     restore(url)
-    command.upgrade(product(url), "head")
-    command.check(product(url))
-    command.downgrade(product(url), "base")
-    command.upgrade(product(url), "head")
-    command.check(product(url))
+    command.upgrade(console_config(url), "head")
+    command.check(console_config(url))
+    command.downgrade(console_config(url), "base")
+    command.upgrade(console_config(url), "head")
+    command.check(console_config(url))

@@ -10,7 +10,7 @@ from agents_app.database.url import parse_url
 from agents_app.errors import Unavailable
 from tests import pgbouncer
 from tests.conftest import OpenConsole
-from tests.dbtools.conftest import Flasks, backup_folder, flask_db
+from tests.dbtools.conftest import FlaskDb, backup_folder, flask_db
 from tests.make import make_agent, make_user
 from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, answer_of, connect, with_options
 
@@ -37,7 +37,7 @@ def test_what_needs_a_session_is_refused_in_transaction_mode_with_one_line(
     postgres_schema_url: str,
     postgres_url: str,
     start_pooler: StartPooler,
-    flask_db: Flasks,
+    flask_db: FlaskDb,
     tmp_path: Path,
     words: list[str],
 ) -> None:
@@ -62,7 +62,7 @@ def test_what_needs_a_session_is_refused_in_transaction_mode_with_one_line(
 
 @pytest.mark.parametrize("words", ONLY_LOOKS, ids=" ".join)
 def test_what_only_looks_works_in_transaction_mode_as_it_does_directly(
-    postgres_schema_url: str, start_pooler: StartPooler, flask_db: Flasks, words: list[str]
+    postgres_schema_url: str, start_pooler: StartPooler, flask_db: FlaskDb, words: list[str]
 ) -> None:
     directly = flask_db(postgres_schema_url, *words)
     through = flask_db(start_pooler("transaction").url(postgres_schema_url), *words)
@@ -73,7 +73,7 @@ def test_what_only_looks_works_in_transaction_mode_as_it_does_directly(
 
 
 def test_looks_through_a_pooler_see_the_schema_of_the_options(
-    postgres_schema_url: str, pooler: pgbouncer.Pooler, flask_db: Flasks
+    postgres_schema_url: str, pooler: pgbouncer.Pooler, flask_db: FlaskDb
 ) -> None:
     with closing(connect(postgres_schema_url)) as other:
         other.cursor().execute("CREATE SCHEMA app")
@@ -86,7 +86,7 @@ def test_looks_through_a_pooler_see_the_schema_of_the_options(
 
 @pytest.mark.parametrize("size", ["1", "20"])
 def test_migrations_work_in_session_mode_and_leave_nothing(
-    postgres_url: str, start_pooler: StartPooler, flask_db: Flasks, size: str
+    postgres_url: str, start_pooler: StartPooler, flask_db: FlaskDb, size: str
 ) -> None:
     pooler = start_pooler("session", server_reset_query="", default_pool_size=size)
     with closing(connect(postgres_url)) as other:
@@ -106,7 +106,7 @@ def test_migrations_work_in_session_mode_and_leave_nothing(
 
 
 def test_a_failed_migration_in_session_mode_leaves_nothing(
-    postgres_schema_url: str, start_pooler: StartPooler, flask_db: Flasks
+    postgres_schema_url: str, start_pooler: StartPooler, flask_db: FlaskDb
 ) -> None:
     pooler = start_pooler("session", server_reset_query="")
     before = answer_of(postgres_schema_url, SETTINGS)
@@ -125,7 +125,7 @@ def test_a_backup_through_session_mode_is_a_whole_one_and_comes_back(
     postgres_schema_url: str,
     postgres_url: str,
     start_pooler: StartPooler,
-    flask_db: Flasks,
+    flask_db: FlaskDb,
     open_console: OpenConsole,
     tmp_path: Path,
 ) -> None:
