@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from agents_app import health, hosts
 from agents_app.config import Settings
+from agents_app.operations.permissions import Visitor
 from agents_app.refusals import SERVER_ERRORS
 from agents_app.values import limits
 
@@ -47,6 +48,11 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 HSTS = "max-age=31536000"
+
+
+def visitor() -> Visitor:
+    """Who sends the request, as far as can be known before sign-in."""
+    return Visitor(address(), request.user_agent.string, g.request_id)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, default_exceptions
 
 from agents_app import errors
-from agents_app.operations import event_records
+from agents_app.operations import events
 from agents_app.values import limits
 
 logger = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def _handle_error(error: Exception) -> Response:
     if refusal.code in RECORDED_CODES and "actor" in g:
         # The answer is the same where the database cannot record the refusal.
         with suppress(errors.ConsoleError):
-            event_records.record_denial(g.actor, f"{request.method} {request.endpoint}", refusal.detail)
+            events.record_denial(g.actor, f"{request.method} {request.endpoint}", refusal.detail)
     if refusal.status == 500:
         logger.error("unexpected error", exc_info=error)
     elif refusal.status > 500:

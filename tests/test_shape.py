@@ -67,7 +67,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"alembic", "sqlalchemy"},
     ),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
-    "http": ({"config", "health", "hosts", "refusals", "values"}, {"flask", "werkzeug"}),
+    "http": ({"config", "health", "hosts", "operations", "refusals", "values"}, {"flask", "werkzeug"}),
     "refusals": ({"errors", "operations", "values"}, {"flask", "orjson", "werkzeug"}),
     "sub_path": ({"config"}, {"flask"}),
     "health": ({"errors", "operations"}, {"flask", "orjson"}),

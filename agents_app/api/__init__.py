@@ -41,4 +41,4 @@ def _authenticate() -> None:
         raise NotSignedIn(MALFORMED, code="token_missing")
     if found is None:
         raise NotSignedIn("Send an API token with the request: Authorization: Bearer agc_…", code="token_missing")
-    g.actor = tokens.authenticate(found["token"], address=http.address(), request_id=g.request_id)
+    g.actor = tokens.authenticate(http.visitor(), found["token"])

@@ -27,7 +27,7 @@ def init_app(app: Flask) -> None:
 def check_may_read() -> None:
     """Raise NotSignedIn where the documents are for people who are signed in, and nobody is."""
     if not settings().api_docs_public:
-        sessions.authenticate(session.get(http.SESSION_ID, ""), address=http.address(), request_id=None)
+        sessions.authenticate(http.visitor(), session.get(http.SESSION_ID, ""))
 
 
 def _page() -> str:

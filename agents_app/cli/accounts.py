@@ -19,7 +19,7 @@ from agents_app.cli.console import (
 )
 from agents_app.cli.options import options_of
 from agents_app.operations import accounts as operations
-from agents_app.schemas.users import AccountValues
+from agents_app.schemas.accounts import AccountValues
 
 INSTEAD = "Leave it out to type it hidden, or use --password-stdin."
 

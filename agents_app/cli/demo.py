@@ -62,7 +62,7 @@ def demo(account: str | None, *, yes: bool) -> None:
     On a server without an account, make one with an admin first. No secret and no address among them is real.
     """
     require_keys()
-    sign_in = _make_account(account) if accounts.is_empty() else "as usual"
+    sign_in = "as usual" if accounts.is_set_up() else _make_account(account)
     actor = acting(account)
     if not yes and agent_reads.listing(actor, listing.parse({"limit": 1})).items:
         raise Conflict("This account has agents already. To add 60 more, say --yes.")

@@ -61,7 +61,7 @@ def check_database() -> bool:
         if state.pending:
             raise schema_behind()
         wrong_key = encryption_keys.find_problem()
-        is_empty = accounts.is_empty()
+        is_empty = not accounts.is_set_up()
     except Unavailable as refusal:
         if refusal.code in FOR_GOOD:
             raise

@@ -16,8 +16,8 @@ from agents_app.db import db, lock_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, User
 from agents_app.operations import encryption_keys, event_records, form_keys, passwords, sessions, users
-from agents_app.operations.permissions import Actor
-from agents_app.schemas.users import AccountName, AccountValues
+from agents_app.operations.permissions import Actor, Visitor
+from agents_app.schemas.accounts import AccountName, AccountValues
 from agents_app.values.choices import Door, Role
 from agents_app.values.fields import parse
 from agents_app.values.text import normalise_text, spellings, to_nfc
@@ -25,10 +25,10 @@ from agents_app.values.text import normalise_text, spellings, to_nfc
 SET_UP = "This console is set up already. Sign in instead."
 
 
-def is_empty() -> bool:
-    """Whether this server has no account yet, so that the set-up page is open."""
+def is_set_up() -> bool:
+    """Whether this server has an account. Without one the set-up page is open."""
     with db.reading() as connection:
-        return connection.scalar(sa.select(Account.id).limit(1)) is None
+        return connection.scalar(sa.select(Account.id).limit(1)) is not None
 
 
 def setup_code() -> str | None:
@@ -40,15 +40,7 @@ def setup_code() -> str | None:
     return "-".join(text[at : at + 4] for at in range(0, 12, 4))
 
 
-def claim(
-    values: Mapping[str, Any],
-    code: str,
-    key: str | None = None,
-    *,
-    address: str,
-    user_agent: str,
-    request_id: str | None,
-) -> str:
+def claim(visitor: Visitor, values: Mapping[str, Any], code: str, key: str | None = None) -> str:
     """Make the first account and its admin from the set-up page, and sign them in; answers the session's id.
 
     With the form's key a repeated call answers the session of the first. Raises InvalidInput (a wrong code is one of
@@ -57,14 +49,14 @@ def claim(
     session_id = form_keys.code("session by set-up", code, key or form_keys.new())
 
     def start() -> str:
-        return _claim(values, code, session_id, address=address, user_agent=user_agent, request_id=request_id)
+        return _claim(visitor, values, code, session_id)
 
-    return sessions.start_once(session_id, values, address, start)
+    return sessions.start_once(visitor, session_id, values, start)
 
 
-def _claim(values: Mapping[str, Any], code: str, session_id: str, **visitor: Any) -> str:
+def _claim(visitor: Visitor, values: Mapping[str, Any], code: str, session_id: str) -> str:
     # Before a password is hashed, which costs; once more under the lock.
-    if not is_empty():
+    if is_set_up():
         raise Conflict(SET_UP, code="already_set_up")
     problems = (
         [] if _is_right_code(code) else [("/code", "Enter the set-up code that the server printed at its start.")]
@@ -80,8 +72,8 @@ def _claim(values: Mapping[str, Any], code: str, session_id: str, **visitor: Any
         lock_table(session, Account)
         if session.scalar(sa.select(Account.id).limit(1)) is not None:
             raise Conflict(SET_UP, code="already_set_up")
-        user = _add(session, checked, password_hash, Door.PAGE, visitor["address"], visitor["request_id"])
-        return sessions.start(session, user, session_id=session_id, **visitor)
+        user = _add(session, checked, password_hash, Door.PAGE, visitor)
+        return sessions.start(session, user, visitor, session_id)
 
 
 def create(values: Mapping[str, Any]) -> UUID:
@@ -92,7 +84,7 @@ def create(values: Mapping[str, Any]) -> UUID:
         lock_table(session, Account)
         if session.scalar(sa.select(User.id).where(User.email.in_(spellings(checked.email)))) is not None:
             raise InvalidInput([("/email", "This address belongs to a person already. Use another one.")])
-        return _add(session, checked, password_hash, Door.TERMINAL, None, None).account_id
+        return _add(session, checked, password_hash, Door.TERMINAL, Visitor()).account_id
 
 
 def rename(actor: Actor, values: Mapping[str, Any]) -> bool:
@@ -150,14 +142,7 @@ def terminal_actor(operator: str, account: str | None) -> Actor:
     return Actor(found["id"], operator, Door.TERMINAL, role=Role.ADMIN, account_name=found["name"])
 
 
-def _add(
-    session: Session,
-    checked: AccountValues,
-    password_hash: str,
-    door: Door,
-    address: str | None,
-    request_id: str | None,
-) -> User:
+def _add(session: Session, checked: AccountValues, password_hash: str, door: Door, visitor: Visitor) -> User:
     account = Account(id=uuid4(), name=checked.account_name)
     user = User(
         id=uuid4(),
@@ -172,7 +157,7 @@ def _add(
     session.add(user)
     session.flush()
     encryption_keys.ensure_keyring(session)
-    actor = Actor(account.id, user.name, door, user_id=user.id, address=address, request_id=request_id)
+    actor = Actor(account.id, user.name, door, user_id=user.id, visitor=visitor)
     event_records.add(session, actor, "account.created", ("account", account.id, account.name))
     return user
 

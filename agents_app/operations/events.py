@@ -1,17 +1,21 @@
 """What happened in an account: the events, newest first. Writing them lives in `events.py`."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from agents_app.db import db
+from agents_app.db import db, now
+from agents_app.errors import Conflict
 from agents_app.models import Agent, AgentVersion, Event, User
+from agents_app.operations import event_records
 from agents_app.operations.agent_reads import Page
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.listing import EventQuery, make_cursor, read_cursor
+from agents_app.schemas.events import EventQuery
+from agents_app.schemas.listing import make_cursor, read_cursor
 
 SHOWN = sa.select(
     Event.id,
@@ -27,6 +31,9 @@ SHOWN = sa.select(
     Event.request_id,
     Event.details,
 )
+DENIED = "access.denied"
+# How long one event counts the refusals that follow it.
+ONE_DENIAL_IN = timedelta(minutes=1)
 
 
 def listing(actor: Actor, query: EventQuery) -> Page:
@@ -57,6 +64,18 @@ def user_names(actor: Actor) -> dict[UUID, str]:
         return {row.id: row.name for row in rows}
 
 
+def record_denial(actor: Actor, asked: str, sentence: str) -> None:
+    """Keep, in a transaction of its own, that somebody asked for what they may not do; `asked` names it.
+
+    Further tries of the same actor at the same within a minute are a count in the details of that event.
+    """
+    try:
+        _count_denial(actor, asked, sentence)
+    except Conflict:
+        # Another process has just recorded the first one: its event has the same id.
+        _count_denial(actor, asked, sentence)
+
+
 def _item(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     # Other releases may have stored details in another form.
     return {**row._mapping, "details": row.details if isinstance(row.details, dict) else {}}
@@ -76,6 +95,27 @@ def _tell_agents(connection: Connection, actor: Actor, items: list[dict[str, Any
         version = item["details"].get("version")
         is_last = isinstance(version, int) and (item["target_id"], version) in undoable
         item["can_be_undone"] = is_last and item["action"] == "agent.deleted"
+
+
+def _count_denial(actor: Actor, asked: str, sentence: str) -> None:
+    moment = now()
+    same = sa.select(Event).where(
+        Event.account_id == actor.account_id,
+        Event.created_at > moment - ONE_DENIAL_IN,
+        Event.action == DENIED,
+        Event.user_id == actor.user_id,
+        Event.token_id == actor.token_id,
+        Event.details["asked"].as_string() == asked,
+    )
+    with db.transaction() as session:
+        event = session.scalars(same.limit(1).with_for_update()).first()
+        if event is not None:
+            event.details = {**event.details, "count": event.details.get("count", 1) + 1}
+            return
+        event = event_records.new(actor, DENIED, None, {"asked": asked, "detail": sentence, "count": 1})
+        minute = moment.timestamp() // ONE_DENIAL_IN.total_seconds()
+        event.id = uuid5(actor.account_id, f"{actor.user_id} {actor.token_id} {asked} {minute}")
+        session.add(event)
 
 
 def _conditions(query: EventQuery) -> list[sa.ColumnElement[bool]]:

@@ -13,12 +13,14 @@ from agents_app.db import db, now
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, Invitation, User
 from agents_app.operations import event_records, form_keys, passwords, sessions, users
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.users import PasswordValues, RoleValues, UserValues
 from agents_app.values.choices import Door, Role
 from agents_app.values.fields import parse
 from agents_app.values.text import spellings
 
+# What a link is used for: with the code, the values of the form and the id of the session to start.
+Act = Callable[[Visitor, str, Mapping[str, Any], str], str]
 VALID_FOR = timedelta(days=7)
 GONE = "This link was used before, was withdrawn, or is too old. Ask for a new one."
 TAKEN = "This address belongs to a person already. Use another one, or sign in."
@@ -103,54 +105,34 @@ def read_link(code: str) -> dict[str, Any]:
     return dict(row._mapping)
 
 
-def join(
-    code: str,
-    values: Mapping[str, Any],
-    key: str | None = None,
-    *,
-    address: str,
-    user_agent: str,
-    request_id: str | None,
-) -> str:
+def join(visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None = None) -> str:
     """Use a link to join, and sign in; answers the session's id.
 
     With the form's key a repeated call with the same address and password answers the session of the first for ten
     minutes, while it lasts. Raises NotFound (the link), InvalidInput.
     """
-    visitor = {"address": address, "user_agent": user_agent, "request_id": request_id}
-    return _use(_join, code, values, key, visitor)
+    return _use(_join, visitor, code, values, key)
 
 
-def choose_password(
-    code: str,
-    values: Mapping[str, Any],
-    key: str | None = None,
-    *,
-    address: str,
-    user_agent: str,
-    request_id: str | None,
-) -> str:
+def choose_password(visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None = None) -> str:
     """Use a link to choose a new password; all other sessions end. The key is as for `join`.
 
     Raises NotFound, InvalidInput.
     """
-    visitor = {"address": address, "user_agent": user_agent, "request_id": request_id}
-    return _use(_choose_password, code, values, key, visitor)
+    return _use(_choose_password, visitor, code, values, key)
 
 
-def _use(
-    act: Callable[..., str], code: str, values: Mapping[str, Any], key: str | None, visitor: dict[str, Any]
-) -> str:
+def _use(act: Act, visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None) -> str:
     session_id = form_keys.code("session by link", code, key or form_keys.new())
 
     def start() -> str:
         read_link(code)  # before a password is hashed, which costs: strangers without a link get a cheap refusal
-        return act(code, values, session_id=session_id, **visitor)
+        return act(visitor, code, values, session_id)
 
-    return sessions.start_once(session_id, values, visitor["address"], start)
+    return sessions.start_once(visitor, session_id, values, start)
 
 
-def _join(code: str, values: Mapping[str, Any], **visitor: Any) -> str:
+def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: str) -> str:
     checked = parse(UserValues, values)
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
@@ -166,11 +148,11 @@ def _join(code: str, values: Mapping[str, Any], **visitor: Any) -> str:
         )
         session.add(user)
         session.flush()
-        _record(session, user, "user.joined", visitor["address"], visitor["request_id"])
-        return sessions.start(session, user, **visitor)
+        _record(session, user, "user.joined", visitor)
+        return sessions.start(session, user, visitor, session_id)
 
 
-def _choose_password(code: str, values: Mapping[str, Any], **visitor: Any) -> str:
+def _choose_password(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: str) -> str:
     link = read_link(code)
     if link["email"] is None:
         raise NotFound(GONE)
@@ -183,8 +165,8 @@ def _choose_password(code: str, values: Mapping[str, Any], **visitor: Any) -> st
             raise NotFound(GONE)
         user.password_hash = password_hash
         sessions.end_all(session, user.id)
-        _record(session, user, "user.password_reset", visitor["address"], visitor["request_id"])
-        return sessions.start(session, user, **visitor)
+        _record(session, user, "user.password_reset", visitor)
+        return sessions.start(session, user, visitor, session_id)
 
 
 def _code_again(session: Session, actor: Actor, role: Role, user_id: UUID | None, key: str) -> str | None:
@@ -240,6 +222,6 @@ def _take(session: Session, code: str, *, to_join: bool) -> Invitation:
     return found
 
 
-def _record(session: Session, user: User, action: str, address: str, request_id: str | None) -> None:
-    actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, address=address, request_id=request_id)
+def _record(session: Session, user: User, action: str, visitor: Visitor) -> None:
+    actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, visitor=visitor)
     event_records.add(session, actor, action, ("user", user.id, user.name))

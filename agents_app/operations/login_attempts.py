@@ -13,6 +13,7 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Throttled
 from agents_app.models import LoginAttempt
+from agents_app.operations.permissions import Visitor
 
 WINDOW = timedelta(minutes=15)
 AT_ONE_PERSON_FROM_ONE_ADDRESS = 10
@@ -21,12 +22,12 @@ AT_ONE_PERSON = 50
 FROM_ONE_ADDRESS = 100
 
 
-def record_or_refuse(email: str, address: str) -> UUID:
+def record_or_refuse(visitor: Visitor, email: str) -> UUID:
     """Count a guess at a person's password before it is looked at; answers its id, for `forget`.
 
     Guesses made at once cannot slip past the limit together. Raises Throttled after too many wrong ones.
     """
-    attempt_id, source = uuid4(), network_of(address)
+    attempt_id, source = uuid4(), network_of(visitor.address or "")
     with db.transaction() as session:
         session.add(LoginAttempt(id=attempt_id, login=login_key(email), address=source))
     try:

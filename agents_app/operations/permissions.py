@@ -10,6 +10,15 @@ RANK = {Role.VIEWER: 1, Role.EDITOR: 2, Role.ADMIN: 3}
 
 
 @dataclass(frozen=True)
+class Visitor:
+    """Where a request comes from, as the door reports it. The terminal reports nothing."""
+
+    address: str | None = None
+    user_agent: str = ""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Actor:
     """Whoever asks for an operation, as the door established it; the account never comes from the client.
 
@@ -26,8 +35,7 @@ class Actor:
     agent_ids: frozenset[UUID] = field(default_factory=frozenset)
     email: str = ""
     account_name: str = ""
-    address: str | None = None
-    request_id: str | None = None
+    visitor: Visitor = Visitor()
 
     def without_user(self) -> "Actor":
         """The same actor where the person's row is gone or going."""

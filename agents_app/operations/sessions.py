@@ -16,7 +16,7 @@ from agents_app.db import db, now
 from agents_app.errors import Conflict, NotFound, NotSignedIn, Unavailable
 from agents_app.models import Account, User, UserSession
 from agents_app.operations import event_records, form_keys, login_attempts, passwords
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.users import email_spellings, normalise_email
 from agents_app.values.choices import Door, Role
 
@@ -45,7 +45,7 @@ BY_DIGEST = (
 )
 
 
-def sign_in(email: str, password: str, *, address: str, user_agent: str, request_id: str | None) -> str:
+def sign_in(visitor: Visitor, email: str, password: str) -> str:
     """Start a session; answers the random id for the browser's cookie.
 
     Raises NotSignedIn, and Throttled after too many wrong guesses. A wrong guess is an event.
@@ -53,14 +53,14 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
     # What no database takes is in nobody's address.
     typed = email[:1_000].replace("\0", "?").encode(errors="replace").decode()
     email = normalise_email(typed)
-    attempt_id = login_attempts.record_or_refuse(email, address)
+    attempt_id = login_attempts.record_or_refuse(visitor, email)
     with db.reading() as connection:
         theirs = sa.select(User.id, User.password_hash).where(User.email.in_(email_spellings(typed)))
         row = connection.execute(theirs.order_by((User.email == email).desc()).limit(1)).one_or_none()
     # Outside of any transaction: this takes tens of milliseconds, also for an unknown address.
     if not passwords.is_correct(row.password_hash if row else None, password) or row is None:
         with db.transaction() as session:
-            event_records.add_anonymous(session, "user.sign_in_failed", address=address, request_id=request_id)
+            event_records.add_anonymous(session, "user.sign_in_failed", visitor)
         raise NotSignedIn(WRONG)
     upgraded = passwords.hash_password(password) if passwords.needs_rehash(row.password_hash) else row.password_hash
     with db.transaction() as session:
@@ -72,18 +72,10 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str, request
             raise NotSignedIn("This person is deactivated. An admin can change that.")
         login_attempts.remove(session, attempt_id)
         user.password_hash = upgraded
-        return start(session, user, address=address, user_agent=user_agent, request_id=request_id)
+        return start(session, user, visitor)
 
 
-def start(
-    session: Session,
-    user: User,
-    *,
-    address: str,
-    user_agent: str,
-    request_id: str | None,
-    session_id: str | None = None,
-) -> str:
+def start(session: Session, user: User, visitor: Visitor, session_id: str | None = None) -> str:
     """Add a session for a person whose identity is established; answers the id for the cookie.
 
     A form that is sent without signing in gives the id, derived from its key: the second of two clicks finds it.
@@ -94,16 +86,16 @@ def start(
             digest=digest(session_id),
             user_id=user.id,
             expires_at=now() + settings().session_max,
-            address=address,
-            user_agent=user_agent[:255],
+            address=visitor.address,
+            user_agent=visitor.user_agent[:255],
         )
     )
-    actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, address=address, request_id=request_id)
+    actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, visitor=visitor)
     event_records.add(session, actor, "user.signed_in", ("user", user.id, user.name))
     return session_id
 
 
-def start_once(session_id: str, values: Mapping[str, Any], address: str, start: Callable[[], str]) -> str:
+def start_once(visitor: Visitor, session_id: str, values: Mapping[str, Any], start: Callable[[], str]) -> str:
     """What `start` answers; where it refuses because the same form started this session just now, that session.
 
     The values are those of the form: the password must be right, and the address too where the form asks for it.
@@ -111,12 +103,12 @@ def start_once(session_id: str, values: Mapping[str, Any], address: str, start: 
     try:
         return start()
     except (NotFound, Conflict):
-        if not _was_started(session_id, values, address):
+        if not _was_started(visitor, session_id, values):
             raise
         return session_id
 
 
-def authenticate(session_id: str, *, address: str | None, request_id: str | None) -> Actor:
+def authenticate(visitor: Visitor, session_id: str) -> Actor:
     """Who the cookie's session belongs to. Raises NotSignedIn when it ended, expired, or its person was deactivated."""
     moment = now()
     idle_since = moment - settings().session_idle
@@ -135,8 +127,7 @@ def authenticate(session_id: str, *, address: str | None, request_id: str | None
         role=Role(row.role),
         email=row.email,
         account_name=row.account_name,
-        address=address,
-        request_id=request_id,
+        visitor=visitor,
     )
 
 
@@ -197,7 +188,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _was_started(session_id: str, values: Mapping[str, Any], address: str) -> bool:
+def _was_started(visitor: Visitor, session_id: str, values: Mapping[str, Any]) -> bool:
     theirs = sa.select(User.email, User.password_hash).join(UserSession, UserSession.user_id == User.id)
     since = now() - form_keys.SHOWN_FOR
     mine = theirs.where(UserSession.digest == digest(session_id), UserSession.created_at > since, User.is_active)
@@ -206,7 +197,7 @@ def _was_started(session_id: str, values: Mapping[str, Any], address: str) -> bo
     if row is None or row.email not in email_spellings(str(values.get("email", row.email))[:1_000]):
         return False
     # No way around the limit on wrong guesses.
-    attempt_id = login_attempts.record_or_refuse(row.email, address)
+    attempt_id = login_attempts.record_or_refuse(visitor, row.email)
     if not passwords.is_correct(row.password_hash, str(values.get("password"))):
         return False
     with db.transaction() as session:

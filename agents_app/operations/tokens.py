@@ -21,8 +21,9 @@ from agents_app.errors import InvalidInput, NotFound, NotSignedIn, Throttled, Un
 from agents_app.models import Account, Agent, ApiToken, LoginAttempt, User
 from agents_app.operations import event_records, form_keys, token_text, users
 from agents_app.operations.login_attempts import network_of
-from agents_app.operations.permissions import Actor
-from agents_app.schemas.users import TokenValues, email_spellings
+from agents_app.operations.permissions import Actor, Visitor
+from agents_app.schemas.tokens import TokenValues
+from agents_app.schemas.users import email_spellings
 from agents_app.values.choices import Door, Role, Scope
 from agents_app.values.fields import parse
 
@@ -116,7 +117,7 @@ def revoke(actor: Actor, token_id: UUID) -> str:
         return token.name
 
 
-def authenticate(text: str, *, address: str, request_id: str | None) -> Actor:
+def authenticate(visitor: Visitor, text: str) -> Actor:
     """Who a token acts for. Raises NotSignedIn, and Throttled after too many failures from one address."""
     parts = token_text.parse(text)
     if parts is None:
@@ -125,10 +126,10 @@ def authenticate(text: str, *, address: str, request_id: str | None) -> Actor:
     with db.reading() as connection:
         row = connection.execute(BY_KEY_ID, {"key_id": parts[0], "now": moment}).one_or_none()
     if row is None or not _is_right(row, *parts):
-        _refuse(address, request_id)
+        _refuse(visitor)
     if row.last_used_at is None or moment - row.last_used_at > TOUCH_EVERY:
         _touch(row.id, moment)
-    return _actor(row, address, request_id)
+    return _actor(row, visitor)
 
 
 def _new(actor: Actor, checked: TokenValues, maker: UUID | None, key: str) -> tuple[ApiToken, str]:
@@ -165,7 +166,7 @@ def _text_again(token: ApiToken, key: str, checked: TokenValues) -> str:
     return token_text.format_token(*parts)
 
 
-def _actor(row: Row[*tuple[Any, ...]], address: str, request_id: str | None) -> Actor:
+def _actor(row: Row[*tuple[Any, ...]], visitor: Visitor) -> Actor:
     return Actor(
         row.account_id,
         f"token {row.name}"[:255],
@@ -177,8 +178,7 @@ def _actor(row: Row[*tuple[Any, ...]], address: str, request_id: str | None) -> 
         scopes=frozenset(scope for scope in Scope if scope in row.scopes),
         agent_ids=frozenset(UUID(agent_id) for agent_id in row.agent_ids),
         account_name=row.account_name,
-        address=address,
-        request_id=request_id,
+        visitor=visitor,
     )
 
 
@@ -188,8 +188,8 @@ def _is_right(row: Row[*tuple[Any, ...]] | ApiToken, key_id: str, secret: str) -
     return hmac.compare_digest(_digest(row.pepper_id, key_id, secret), row.digest)
 
 
-def _refuse(address: str, request_id: str | None) -> NoReturn:
-    since, source = now() - FAILURE_WINDOW, network_of(address)
+def _refuse(visitor: Visitor) -> NoReturn:
+    since, source = now() - FAILURE_WINDOW, network_of(visitor.address or "")
     recent = sa.select(sa.func.count()).where(
         LoginAttempt.login.is_(None), LoginAttempt.address == source, LoginAttempt.created_at > since
     )
@@ -199,7 +199,7 @@ def _refuse(address: str, request_id: str | None) -> NoReturn:
         raise Throttled("Too many failed authentications. Try again in a minute.", retry_after=60)
     with db.transaction() as session:
         session.add(LoginAttempt(address=source))
-        event_records.add_anonymous(session, "token.refused", address=address, request_id=request_id)
+        event_records.add_anonymous(session, "token.refused", visitor)
     raise NotSignedIn(WRONG)
 
 

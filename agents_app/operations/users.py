@@ -120,7 +120,7 @@ def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> No
     with db.reading() as connection:
         stored = connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id))
     # Whoever found a browser open must not guess here what the sign-in page would not let them.
-    attempt_id = login_attempts.record_or_refuse(actor.email, actor.address or "")
+    attempt_id = login_attempts.record_or_refuse(actor.visitor, actor.email)
     if not passwords.is_correct(stored, checked.current_password):
         raise InvalidInput([("/current_password", "This is not your present password.")])
     password_hash = passwords.hash_password(checked.password)

@@ -7,16 +7,15 @@ from typing import Annotated
 from pydantic import AfterValidator, ValidationInfo
 
 from agents_app.values import limits
-from agents_app.values.choices import Role, Scope
+from agents_app.values.choices import Role
 from agents_app.values.common_passwords import is_common
 from agents_app.values.fields import EDGES, Rule, Schema, field, refusal
-from agents_app.values.pasted import read_uuid, unwrap
-from agents_app.values.rules import choice, line, whole_number
+from agents_app.values.pasted import unwrap
+from agents_app.values.rules import choice, line
 from agents_app.values.text import clean_text, spellings, to_nfc
 
 # A host without a dot, such as localhost, has mailboxes too.
 EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;.]+(\.[^\s@<>\"(),:;.]+)*")
-TOKEN_DAYS_MAX = 3_650
 
 
 # As a mail program copies an address: with the person's name, as a link, or both.
@@ -115,54 +114,3 @@ class RoleValues(Schema):
     """What a person may do."""
 
     role: Annotated[Role, choice(Role)] = field("Role", missing="Choose a role.")
-
-
-class AccountName(Schema):
-    """What an account is called."""
-
-    name: Annotated[str, line(limits.NAME)] = field("Organisation", missing="Enter the name of your organisation.")
-
-
-class AccountValues(UserValues):
-    """An account and its first admin."""
-
-    account_name: Annotated[str, line(limits.NAME)] = field(
-        "Organisation", "What the account is called.", missing="Enter the name of your organisation."
-    )
-
-
-def _scopes(value: object) -> list[Scope]:
-    if not isinstance(value, list) or not value:
-        raise refusal("Choose at least one scope: read, write, runtime.")
-    known = {scope.value for scope in Scope}
-    if any(entry not in known for entry in value if isinstance(entry, str)) or not all(
-        isinstance(entry, str) for entry in value
-    ):
-        raise refusal("Choose among the scopes read, write, runtime.")
-    wanted = set(value) | ({Scope.READ.value} if Scope.WRITE.value in value else set())
-    return [scope for scope in Scope if scope.value in wanted]
-
-
-def _agent_ids(value: object) -> list[str]:
-    entries = value if isinstance(value, list) else [None]
-    ids = [read_uuid(entry) if isinstance(entry, str) else None for entry in entries]
-    if not all(ids):
-        raise refusal("Name agents by their ids, which are UUIDs.")
-    return list(dict.fromkeys(filter(None, ids)))
-
-
-class TokenValues(Schema):
-    """A new API token."""
-
-    name: Annotated[str, line(limits.NAME)] = field(
-        "Name", "Where it will be used, such as ci-deploy.", missing="Enter a name for the token."
-    )
-    scopes: Annotated[list[Scope], Rule(_scopes)] = field(
-        "Scopes", "Write includes read.", missing="Choose at least one scope: read, write, runtime."
-    )
-    expires_in_days: Annotated[int | None, whole_number("Days", 1, TOKEN_DAYS_MAX)] = field(
-        "Expires in", "Days from now.", default=None, width=6
-    )
-    agent_ids: Annotated[list[str], Rule(_agent_ids)] = field(
-        "Only these agents", "For the scope runtime. None chosen means all.", default=[]
-    )

@@ -10,7 +10,7 @@ from flask import Blueprint, render_template, request
 from agents_app import refusals
 from agents_app.errors import InvalidInput, Malformed
 from agents_app.operations import events
-from agents_app.schemas.listing import EventQuery, EventSubject, parse_events
+from agents_app.schemas.events import EventQuery, EventSubject, parse_query
 from agents_app.values.choices import Door
 from agents_app.web.activity_sentences import deed
 from agents_app.web.addresses import PLACES, ListAddress
@@ -64,7 +64,7 @@ def listing() -> Answer:
     address = ActivityAddress(request.args)
     actor = current_actor()
     try:
-        query = parse_events(address.asked)
+        query = parse_query(address.asked)
         page = events.listing(actor, query)
     except (InvalidInput, Malformed) as error:
         refusal = refusals.from_error(error)

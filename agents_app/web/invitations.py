@@ -1,9 +1,8 @@
 """The pages behind one-time links: to join an account, and to choose a new password. Open to everybody."""
 
 from collections.abc import Callable
-from typing import Any
 
-from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 
 from agents_app import http
 from agents_app.errors import NotFound, NotSignedIn
@@ -34,7 +33,7 @@ def _page(template: str, make: type[ConsoleForm], use: Callable[..., str], *, is
     form = make(request.form if request.method == "POST" else None)
     status = 200
     if request.method == "POST":
-        if form.submit(lambda values: use(code, values, form.key, **_visitor())):
+        if form.submit(lambda values: use(http.visitor(), code, values, form.key)):
             return _enter(form.result)
         status = 422
     link = invitations.read_link(code)
@@ -57,7 +56,3 @@ def _present() -> Actor | None:
         return current_actor()
     except NotSignedIn:
         return None
-
-
-def _visitor() -> dict[str, Any]:
-    return {"address": http.address(), "user_agent": request.user_agent.string, "request_id": g.request_id}

@@ -26,7 +26,7 @@ def current_actor() -> Actor:
         session_id = session.get(SESSION_ID)
         if not session_id:
             raise NotSignedIn("Sign in to go on.")
-        g.actor = sessions.authenticate(session_id, address=http.address(), request_id=g.request_id)
+        g.actor = sessions.authenticate(http.visitor(), session_id)
     return cast(Actor, g.actor)
 
 
@@ -86,7 +86,7 @@ def sign_in() -> Answer:
             session.clear()
         else:
             return redirect(local_path(request.args.get("next")), 303)
-    if accounts.is_empty():
+    if not accounts.is_set_up():
         return redirect(url_for("web.setup.setup"), 303)
     return _sign_in_page(SignInForm())
 
@@ -96,13 +96,7 @@ def start_session() -> Answer:
     """Start a session, or say that the address or the password is wrong."""
     form, unsent = SignInForm(request.form), unsaved_form.of_this_request()
     try:
-        session_id = sessions.sign_in(
-            form.email.data or "",
-            form.password.data or "",
-            address=http.address(),
-            user_agent=request.user_agent.string,
-            request_id=g.request_id,
-        )
+        session_id = sessions.sign_in(http.visitor(), form.email.data or "", form.password.data or "")
     except NotSignedIn as refusal:
         form.general.append(refusal.detail)
         return _sign_in_page(form, unsent), 422

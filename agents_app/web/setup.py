@@ -1,6 +1,6 @@
 """The first run: the page that makes the account and its first admin. There is none once there is an account."""
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app import http
 from agents_app.errors import Conflict
@@ -16,20 +16,13 @@ pages = Blueprint("setup", __name__)
 def setup() -> Answer:
     """Claim an empty console and be signed in as its first admin."""
     if request.method != "POST":
-        if not accounts.is_empty():
+        if accounts.is_set_up():
             return redirect(url_for("web.sessions.sign_in"), 303)
         return render_template("setup/setup.html", form=_form())
     form = _form(request.form)
     try:
         is_claimed = form.submit(
-            lambda values: accounts.claim(
-                values,
-                request.form.get("code", ""),
-                form.key,
-                address=http.address(),
-                user_agent=request.user_agent.string,
-                request_id=g.request_id,
-            )
+            lambda values: accounts.claim(http.visitor(), values, request.form.get("code", ""), form.key)
         )
     except Conflict as refusal:
         flash(refusal.detail, "bad")

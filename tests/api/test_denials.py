@@ -11,7 +11,7 @@ from flask import Flask
 
 from agents_app.db import db
 from agents_app.models import Event
-from agents_app.operations import event_records
+from agents_app.operations import events
 from agents_app.web.activity_sentences import deed
 from tests import make
 
@@ -69,7 +69,7 @@ def test_one_who_is_refused_again_and_again_does_not_bury_activity(console: Flas
         assert ask(console, token, method).status_code == 403
     ask(console, other, "POST")
     with console.app_context():
-        event_records.record_denial(viewer, "GET web.users.listing", "Only an admin may do this.")
+        events.record_denial(viewer, "GET web.users.listing", "Only an admin may do this.")
 
     noted = [("token ci", "POST", 3), ("token ci", "PATCH", 1), ("token ci", "POST", 1), ("Viewer", "GET", 1)]
     assert counts(console, viewer.account_id) == noted
@@ -96,7 +96,7 @@ def test_refusals_at_the_same_moment_are_counted_in_one_event(console: Flask) ->
     def be_refused() -> None:
         with console.app_context():
             together.wait()
-            event_records.record_denial(viewer, "POST web.agents.new", "Only an editor or admin may do this.")
+            events.record_denial(viewer, "POST web.agents.new", "Only an editor or admin may do this.")
 
     threads = [threading.Thread(target=be_refused) for _ in range(6)]
     [thread.start() for thread in threads]

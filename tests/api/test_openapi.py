@@ -10,7 +10,7 @@ from agents_app.api import ENDPOINTS, PREFIX
 from agents_app.api.registrar import Endpoint
 from agents_app.connections import TYPES
 from agents_app.operations import sessions
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.agents import AgentValues
 from tests.api.conftest import Client, document, is_valid
 from tests.bad_inputs import BAD_AGENTS
@@ -30,7 +30,7 @@ def closed(sqlite_schema_url: str, open_console: OpenConsole) -> Flask:
 def test_closed_documents_are_for_people_who_are_signed_in(closed: Flask, path: str) -> None:
     person = make_user(closed)
     with closed.app_context():
-        session_id = sessions.sign_in(person.email, PASSWORD, address="::1", user_agent="", request_id=None)
+        session_id = sessions.sign_in(Visitor("::1"), person.email, PASSWORD)
     browser = closed.test_client()
 
     before = browser.get(path)

@@ -14,7 +14,7 @@ from agents_app.api import PREFIX
 from agents_app.db import db, now
 from agents_app.models import ApiToken, User
 from agents_app.operations import sessions, token_text, tokens
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from agents_app.values.choices import Role
 from tests.api.conftest import Client
 from tests.make import PASSWORD, agent_values, cookie_name, make_agent, make_token, make_user
@@ -100,7 +100,7 @@ class Callers:
     def cookie(self) -> str:
         """The cookie of the admin's browser."""
         with self.app.app_context():
-            found = sessions.sign_in(self.admin.email, PASSWORD, address="::1", user_agent="", request_id=None)
+            found = sessions.sign_in(Visitor("::1"), self.admin.email, PASSWORD)
         signed = self.app.session_interface.get_signing_serializer(self.app).dumps({http.SESSION_ID: found})
         return f"{cookie_name(self.app)}={signed}"
 

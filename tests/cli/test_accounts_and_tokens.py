@@ -8,11 +8,12 @@ from flask import Flask
 
 from agents_app.errors import NotSignedIn
 from agents_app.operations import sessions, tokens
+from agents_app.operations.permissions import Visitor
 from tests.cli.conftest import PATIENCE_S, Checkout, Terminal
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_agent, make_user
 
-FROM_HERE = {"address": "192.0.2.1", "request_id": None}
+FROM_HERE = Visitor("192.0.2.1", "test")
 
 
 def new_email() -> str:
@@ -21,13 +22,13 @@ def new_email() -> str:
 
 def can_sign_in(app: Flask, email: str, password: str) -> bool:
     with app.app_context():
-        return bool(sessions.sign_in(email, password, user_agent="test", **FROM_HERE))
+        return bool(sessions.sign_in(FROM_HERE, email, password))
 
 
 def acts(app: Flask, token: str) -> bool:
     with app.app_context():
         try:
-            return bool(tokens.authenticate(token, **FROM_HERE))
+            return bool(tokens.authenticate(FROM_HERE, token))
         except NotSignedIn:
             return False
 

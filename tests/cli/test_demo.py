@@ -5,6 +5,7 @@ import re
 from agents_app.cli.demo import samples
 from agents_app.connections import TYPES
 from agents_app.operations import sessions
+from agents_app.operations.permissions import Visitor
 from agents_app.schemas.agents import AgentValues
 from agents_app.values.rules import is_host_name
 from tests.cli.conftest import Terminal
@@ -23,7 +24,7 @@ def test_an_empty_server_gets_an_account_whose_admin_can_sign_in_as_told(
     assert (made.exit_code, made.stderr) == (0, "")
     assert told is not None
     with app.app_context():
-        assert sessions.sign_in(*told.groups(), address="192.0.2.1", user_agent="test", request_id=None)
+        assert sessions.sign_in(Visitor("192.0.2.1", "test"), *told.groups())
 
 
 def test_it_makes_sixty_agents_some_of_them_disabled(terminal: Terminal) -> None:

@@ -16,7 +16,7 @@ from agents_app.db import db, now
 from agents_app.errors import Unavailable
 from agents_app.models import Agent, Event, LoginAttempt
 from agents_app.operations import agent_reads, agents, events
-from agents_app.schemas.listing import parse_events
+from agents_app.schemas.events import parse_query
 from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user
 
@@ -207,7 +207,7 @@ def test_a_lost_key_is_given_up_once_its_id_is_typed_and_the_console_writes_agai
     with app.app_context():
         agents.update(maker, agent_id, {"api_key": "sk-typed-again", "connection_config": {"password": "so is this"}})
         told = agent_reads.read(maker, agent_id)["secrets_set"]
-        (acted,) = events.listing(maker, parse_events({"about": "secrets"})).items
+        (acted,) = events.listing(maker, parse_query({"about": "secrets"})).items
     assert [fact["readable"] for fact in told.values()] == [True, True]
     assert (acted["action"], acted["details"]) == ("secrets.key_given_up", {"key": "k1"})
     assert typed(app, "secrets", "verify").stderr == "2 secrets cannot be opened.\n"

@@ -8,11 +8,12 @@ from uuid import uuid4
 import pytest
 
 from agents_app.operations import invitations, sessions
+from agents_app.operations.permissions import Visitor
 from tests.cli.conftest import Terminal
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_agent, make_token, make_user
 
-FROM_HERE: dict[str, Any] = {"address": "192.0.2.9", "user_agent": "test", "request_id": None}
+FROM_HERE = Visitor("192.0.2.9", "test")
 
 
 def emails(terminal: Terminal) -> dict[str, tuple[str, bool]]:
@@ -96,7 +97,7 @@ def test_a_person_joins_by_the_link_that_is_printed_alone(terminal: Terminal) ->
     (code,) = parse_qs(link.query)["code"]
     address = f"{uuid4().hex}@acme.example"
     with terminal.app.app_context():
-        invitations.join(code, {"name": "Grace", "email": address, "password": PASSWORD}, **FROM_HERE)
+        invitations.join(FROM_HERE, code, {"name": "Grace", "email": address, "password": PASSWORD})
     assert emails(terminal) == {address: ("editor", True)}
 
 
@@ -129,8 +130,8 @@ def test_a_forgotten_password_is_chosen_anew_by_a_link(terminal: Terminal) -> No
     assert link.path == "/reset"
     (code,) = parse_qs(link.query)["code"]
     with terminal.app.app_context():
-        invitations.choose_password(code, {"password": "another-quiet-4-river"}, **FROM_HERE)
-        assert sessions.sign_in(person.email, "another-quiet-4-river", **FROM_HERE)
+        invitations.choose_password(FROM_HERE, code, {"password": "another-quiet-4-river"})
+        assert sessions.sign_in(FROM_HERE, person.email, "another-quiet-4-river")
 
 
 def test_no_link_is_made_for_somebody_deactivated(terminal: Terminal) -> None:

@@ -169,9 +169,7 @@ def _write(folder: Path, after: str, steps: list[Block], start: int) -> None:
 
 def _database(kind: str, state: str, request: pytest.FixtureRequest) -> str:
     if state == "head":
-        ready: str = request.getfixturevalue(
-            {"sqlite": "sqlite_schema_url", "postgresql": "postgres_schema_url"}[kind]
-        )
+        ready: str = request.getfixturevalue({"sqlite": "sqlite_schema_url", "postgresql": "postgres_schema_url"}[kind])
         return ready
     url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[kind])
     if state in ("guide", "rows"):

@@ -28,11 +28,12 @@ from agents_app.database.url import parse_url
 from agents_app.db import create_sqlite_file
 from agents_app.errors import ConsoleError
 from agents_app.operations import accounts, agents, events, invitations, rotation, sessions, tokens, users
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas import listing
+from agents_app.schemas.events import parse_query
 
 HERE = Path(__file__).parent
-VISITOR: dict[str, Any] = {"address": "192.0.2.7", "user_agent": "Firefox", "request_id": None}
+VISITOR = Visitor("192.0.2.7", "Firefox")
 PEOPLE = ("admin", "editor", "viewer", "gone", "deactivated")
 ROWS = 2
 
@@ -96,7 +97,7 @@ class Story:
             known_role = {"role": role if role in ("editor", "viewer") else "admin"}
             code = invitations.invite(self.actors["admin"], known_role)
             person = {"name": f"{role.title()} Person", "email": f"{role}@acme.example"}
-            self.actors[role] = self.actor(invitations.join(code, person | password, **VISITOR))
+            self.actors[role] = self.actor(invitations.join(VISITOR, code, person | password))
         users.deactivate(self.actors["admin"], self.actors["deactivated"].user_id)
         self.actors["operator"] = accounts.terminal_actor("operator", "Acme")
         self.notes |= {"account_id": str(account_id), "other_account_id": str(other_id), "password": self.password}
@@ -236,7 +237,7 @@ class Story:
         accounts.rename(admin, {"name": "Acme"})
         for email in ("nobody@acme.example", "admin@acme.example"):
             with suppress(ConsoleError):
-                sessions.sign_in(email, "a wrong guess", **VISITOR)
+                sessions.sign_in(VISITOR, email, "a wrong guess")
 
     def lists(self, app: Flask) -> None:
         """Where the first page of each list ended."""
@@ -250,7 +251,7 @@ class Story:
             ids = [item["id"] for item in following["items"]]
             cursors[sort.value] = {"cursor": page["next_cursor"], "following": ids}
         with app.app_context():
-            found = events.listing(self.actors["admin"], listing.parse_events({"limit": ROWS}))
+            found = events.listing(self.actors["admin"], parse_query({"limit": ROWS}))
         self.notes["cursors"] = {"limit": ROWS, "agents": cursors, "events": found.next_cursor}
 
     def agent(self, name: str, as_who: str = "admin", connection_config: Any = None, **more: Any) -> UUID:
@@ -268,11 +269,11 @@ class Story:
 
     def signed_in(self, email: str) -> Actor:
         """A person who has just signed in."""
-        return self.actor(sessions.sign_in(email, self.password, **VISITOR))
+        return self.actor(sessions.sign_in(VISITOR, email, self.password))
 
     def actor(self, session_id: str) -> Actor:
         """The person of a session."""
-        return sessions.authenticate(session_id, address=VISITOR["address"], request_id=None)
+        return sessions.authenticate(Visitor(VISITOR["address"]), session_id)
 
 
 def csrf(browser: FlaskClient, address: str) -> str:

@@ -15,14 +15,14 @@ from agents_app import operations
 from agents_app.db import db
 from agents_app.errors import NotSignedIn
 from agents_app.models import Event
-from agents_app.operations import accounts, agents, event_records, invitations, runtime, sessions, tokens, users
-from agents_app.operations.permissions import PERMISSIONS, Actor
+from agents_app.operations import accounts, agents, events, invitations, runtime, sessions, tokens, users
+from agents_app.operations.permissions import PERMISSIONS, Actor, Visitor
 from agents_app.values.choices import Scope
 from agents_app.web.activity_sentences import SENTENCES
 from tests.api.test_permissions import forged
 from tests.make import PASSWORD, make_agent, make_user
 
-FROM_HERE: dict[str, Any] = {"address": "192.0.2.9", "user_agent": "test", "request_id": None}
+FROM_HERE = Visitor("192.0.2.9", "test")
 A_NAME = re.compile(r'"((?:agent|user|token|secrets|access|account)\.[a-z_]+)"')
 
 
@@ -67,7 +67,7 @@ class Scene:
 
     def enter(self) -> str:
         """A new session of the admin."""
-        return sessions.sign_in(self.admin.email, PASSWORD, **FROM_HERE)
+        return sessions.sign_in(FROM_HERE, self.admin.email, PASSWORD)
 
     def session(self) -> UUID:
         """The row of a new session of the admin."""
@@ -77,12 +77,12 @@ class Scene:
     def join(self) -> None:
         """Become one of the people by a link."""
         values = {"name": "Grace", "email": f"{uuid4().hex}@example.org", "password": PASSWORD}
-        invitations.join(invitations.invite(self.admin, {"role": "viewer"}), values, **FROM_HERE)
+        invitations.join(FROM_HERE, invitations.invite(self.admin, {"role": "viewer"}), values)
 
     def choose_password(self) -> None:
         """Choose a password by a link."""
         code = invitations.make_reset_link(self.admin, self.person())
-        invitations.choose_password(code, {"password": "another long phrase 28"}, **FROM_HERE)
+        invitations.choose_password(FROM_HERE, code, {"password": "another long phrase 28"})
 
     def change_password(self) -> None:
         """Choose a password that differs from the present one."""
@@ -121,9 +121,7 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "token.created": lambda it: it.token(),
     "token.revoked": lambda it: tokens.revoke(it.admin, it.token()),
     "account.renamed": lambda it: accounts.rename(it.admin, {"name": "Apex"}),
-    "access.denied": lambda it: event_records.record_denial(
-        it.admin, "POST web.tokens.new", "Only an admin may do this."
-    ),
+    "access.denied": lambda it: events.record_denial(it.admin, "POST web.tokens.new", "Only an admin may do this."),
 }
 # These belong to no account, to a new one, or to all; the tests of each look for its event, two of them below.
 OTHERS = {
@@ -170,7 +168,7 @@ def test_a_token_that_nobody_made_is_an_event_of_its_address_that_repeats_nothin
     address, token = uuid4().hex, forged()
 
     with pytest.raises(NotSignedIn):
-        tokens.authenticate(token, address=address, request_id=None)
+        tokens.authenticate(Visitor(address), token)
 
     with db.reading() as connection:
         row = connection.execute(sa.select(Event.__table__).where(Event.address == address)).one()

@@ -14,13 +14,12 @@ from agents_app.db import db, now
 from agents_app.errors import Conflict, Forbidden, NotFound, Repeated, Throttled
 from agents_app.models import ApiToken, Event, Invitation, User, UserSession
 from agents_app.operations import accounts, form_keys, invitations, sessions, tokens, users
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from tests.conftest import OpenConsole
 from tests.make import KEYS, PASSWORD, make_user
 
 KEY = "the key of one form"
 TOKEN = {"name": "ci", "scopes": ["write"], "agent_ids": []}
-FROM_HERE = {"user_agent": "test", "request_id": None}
 NEW_PASSWORD = "another-quiet-4-river"
 
 
@@ -36,9 +35,9 @@ def person(app: Flask, admin: Actor) -> Actor:
     return make_user(app, "viewer", admin.account_id)
 
 
-def visitor() -> dict[str, Any]:
+def visitor() -> Visitor:
     """Where a request comes from: an address of its own, so that wrong guesses of one test do not count in another."""
-    return {"address": uuid4().hex, **FROM_HERE}
+    return Visitor(uuid4().hex, "test")
 
 
 def newcomer(**changes: str) -> dict[str, str]:
@@ -122,7 +121,7 @@ def end_by_withdrawing(admin: Actor, _code: str) -> None:
 
 
 def end_by_joining(_admin: Actor, code: str) -> None:
-    invitations.join(code, newcomer(), **visitor())
+    invitations.join(visitor(), code, newcomer())
 
 
 @pytest.mark.parametrize("end", [end_by_withdrawing, end_by_joining])
@@ -148,7 +147,7 @@ def test_a_link_for_a_password_that_has_ended_is_neither_shown_again_nor_made_ag
     second = invitations.make_reset_link(admin, person.user_id, "another form")
     with pytest.raises(Repeated):
         invitations.make_reset_link(admin, person.user_id, KEY)
-    invitations.choose_password(second, {"password": NEW_PASSWORD}, **visitor())
+    invitations.choose_password(visitor(), second, {"password": NEW_PASSWORD})
 
     with pytest.raises(Repeated):
         invitations.make_reset_link(admin, person.user_id, "another form")
@@ -226,7 +225,7 @@ def test_without_a_key_each_request_makes_one(app: Flask, admin: Actor) -> None:
 def test_nothing_that_is_stored_shows_the_key_or_the_text(app: Flask, admin: Actor) -> None:
     key = form_keys.new()
     text, code = make_token(admin, key), invite(admin, key)
-    session_id = invitations.join(code, newcomer(), key, **visitor())
+    session_id = invitations.join(visitor(), code, newcomer(), key)
 
     with db.reading() as connection:
         rows = [
@@ -240,7 +239,7 @@ def test_requests_at_once_make_one_token_and_are_shown_the_same(app: Flask, admi
 
     assert len(set(shown)) == 1
     assert (count(ApiToken, admin), events_of(admin, "token.created")) == (1, 1)
-    assert tokens.authenticate(shown[0], address=uuid4().hex, request_id=None).user_id == admin.user_id
+    assert tokens.authenticate(Visitor(uuid4().hex), shown[0]).user_id == admin.user_id
 
 
 def test_requests_at_once_make_one_link_and_are_shown_the_same(app: Flask, admin: Actor, person: Actor) -> None:
@@ -256,37 +255,37 @@ def test_requests_at_once_make_one_link_and_are_shown_the_same(app: Flask, admin
 def test_requests_at_once_make_one_person_and_one_session(app: Flask, admin: Actor) -> None:
     code, values, where = invite(admin), newcomer(), visitor()
 
-    entered = at_once(app, lambda: invitations.join(code, values, KEY, **where))
+    entered = at_once(app, lambda: invitations.join(where, code, values, KEY))
 
     assert len(set(entered)) == 1
     assert (count(User, admin), events_of(admin, "user.joined"), events_of(admin, "user.signed_in")) == (2, 1, 1)
-    assert sessions.authenticate(entered[0], address=None, request_id=None).email == values["email"]
+    assert sessions.authenticate(Visitor(), entered[0]).email == values["email"]
 
 
 def test_requests_at_once_choose_one_password_and_start_one_session(app: Flask, admin: Actor, person: Actor) -> None:
     code, where = invitations.make_reset_link(admin, person.user_id), visitor()
 
-    entered = at_once(app, lambda: invitations.choose_password(code, {"password": NEW_PASSWORD}, KEY, **where))
+    entered = at_once(app, lambda: invitations.choose_password(where, code, {"password": NEW_PASSWORD}, KEY))
 
     assert len(set(entered)) == 1
     assert [events_of(admin, f"user.{act}") for act in ("password_reset", "signed_in")] == [1, 1]
-    assert sessions.authenticate(entered[0], address=None, request_id=None).user_id == person.user_id
+    assert sessions.authenticate(Visitor(), entered[0]).user_id == person.user_id
 
 
 def test_requests_at_once_claim_a_console_once(schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(schema_url)
     values, where = newcomer(account_name="Acme"), visitor()
 
-    entered = at_once(app, lambda: accounts.claim(values, "", KEY, **where))
+    entered = at_once(app, lambda: accounts.claim(where, values, "", KEY))
 
     assert len(set(entered)) == 1
     with app.app_context():
         assert [account["people"] for account in accounts.listing()] == [1]
         for late in (values | {"password": NEW_PASSWORD}, values | {"email": "grace@example.org"}):
             with pytest.raises(Conflict):
-                accounts.claim(late, "", KEY, **visitor())
+                accounts.claim(visitor(), late, "", KEY)
         with pytest.raises(Conflict):
-            accounts.claim(values, "", "another form", **visitor())
+            accounts.claim(visitor(), values, "", "another form")
 
 
 @pytest.mark.parametrize(
@@ -298,10 +297,10 @@ def test_a_used_link_opens_nothing_to_another_form_address_or_password(
     app: Flask, admin: Actor, changes: dict[str, str], key: str | None
 ) -> None:
     code, values = invite(admin), newcomer()
-    invitations.join(code, values, KEY, **visitor())
+    invitations.join(visitor(), code, values, KEY)
 
     with pytest.raises(NotFound) as refusal:
-        invitations.join(code, values | changes, key, **visitor())
+        invitations.join(visitor(), code, values | changes, key)
 
     assert refusal.value.detail == invitations.GONE
     assert count(User, admin) == 2
@@ -309,15 +308,15 @@ def test_a_used_link_opens_nothing_to_another_form_address_or_password(
 
 def test_the_form_that_chose_a_password_opens_nothing_with_another_one(app: Flask, admin: Actor, person: Actor) -> None:
     code = invitations.make_reset_link(admin, person.user_id)
-    invitations.choose_password(code, {"password": NEW_PASSWORD}, KEY, **visitor())
+    invitations.choose_password(visitor(), code, {"password": NEW_PASSWORD}, KEY)
 
     for password, key in ((PASSWORD, KEY), (NEW_PASSWORD, "another form")):
         with pytest.raises(NotFound):
-            invitations.choose_password(code, {"password": password}, key, **visitor())
+            invitations.choose_password(visitor(), code, {"password": password}, key)
 
 
 def sign_out(actor: Actor, session_id: str) -> None:
-    sessions.sign_out(sessions.authenticate(session_id, address=None, request_id=None), session_id)
+    sessions.sign_out(sessions.authenticate(Visitor(), session_id), session_id)
 
 
 def wait_ten_minutes(_actor: Actor, session_id: str) -> None:
@@ -327,11 +326,11 @@ def wait_ten_minutes(_actor: Actor, session_id: str) -> None:
 
 
 def delete(admin: Actor, session_id: str) -> None:
-    users.delete(admin, sessions.authenticate(session_id, address=None, request_id=None).user_id)
+    users.delete(admin, sessions.authenticate(Visitor(), session_id).user_id)
 
 
 def deactivate(admin: Actor, session_id: str) -> None:
-    users.deactivate(admin, sessions.authenticate(session_id, address=None, request_id=None).user_id)
+    users.deactivate(admin, sessions.authenticate(Visitor(), session_id).user_id)
 
 
 @pytest.mark.parametrize("end", [sign_out, wait_ten_minutes, delete, deactivate])
@@ -339,22 +338,22 @@ def test_a_used_link_opens_nothing_once_its_session_is_over(
     app: Flask, admin: Actor, end: Callable[[Actor, str], None]
 ) -> None:
     code, values = invite(admin), newcomer()
-    session_id = invitations.join(code, values, KEY, **visitor())
+    session_id = invitations.join(visitor(), code, values, KEY)
     end(admin, session_id)
     people = count(User, admin)
 
     with pytest.raises(NotFound):
-        invitations.join(code, values, KEY, **visitor())
+        invitations.join(visitor(), code, values, KEY)
 
     assert count(User, admin) == people
 
 
 def test_a_used_link_is_no_way_around_the_limit_on_wrong_guesses(app: Flask, admin: Actor) -> None:
     code, values, where = invite(admin), newcomer(), visitor()
-    invitations.join(code, values, KEY, **where)
+    invitations.join(where, code, values, KEY)
 
     for _ in range(10):
         with pytest.raises(NotFound):
-            invitations.join(code, values | {"password": "wrong"}, KEY, **where)
+            invitations.join(where, code, values | {"password": "wrong"}, KEY)
     with pytest.raises(Throttled):
-        invitations.join(code, values, KEY, **where)
+        invitations.join(where, code, values, KEY)

@@ -17,6 +17,7 @@ from agents_app.db import db, now
 from agents_app.errors import Repeated, Unavailable
 from agents_app.models import AgentVersion, EncryptionKey, Event, Invitation, LoginAttempt, UserSession
 from agents_app.operations import agents, encryption_keys, invitations, purge, rotation, runtime, stored_secrets, tokens
+from agents_app.operations.permissions import Visitor
 from tests import make
 from tests.conftest import OpenConsole
 
@@ -41,7 +42,7 @@ def use_keys(app: Flask, encryption_keys: str) -> None:
 
 def fetch(app: Flask, actor: Any, agent_id: Any) -> dict[str, Any]:
     text = make.make_token(app, actor, "runtime")
-    answer = runtime.fetch(tokens.authenticate(text, address="192.0.2.1", request_id=None), agent_id)
+    answer = runtime.fetch(tokens.authenticate(Visitor("192.0.2.1"), text), agent_id)
     assert answer is not None
     return answer
 

@@ -20,6 +20,7 @@ from agents_app.db import db
 from agents_app.errors import Unavailable
 from agents_app.models import Agent, AgentVersion, EncryptionKey, Event
 from agents_app.operations import agents, encryption_keys, rotation, runtime, stored_secrets, tokens
+from agents_app.operations.permissions import Visitor
 from tests import make
 from tests.conftest import OpenConsole
 from tests.project import shared_copy
@@ -129,7 +130,7 @@ def test_rotation_killed_five_times_beside_a_writer_loses_nothing(app: Flask, sc
     app.extensions["settings"] = settings_with(app, new)
     for agent_id in deleted:
         agents.restore_deleted(actor, agent_id)
-    reader = tokens.authenticate(make.make_token(app, actor, "runtime"), address="192.0.2.1", request_id=None)
+    reader = tokens.authenticate(Visitor("192.0.2.1"), make.make_token(app, actor, "runtime"))
     found = {agent_id: runtime.fetch(reader, UUID(agent_id)) for agent_id in written}
     assert {agent_id: one["api_key"] for agent_id, one in found.items()} == written
     assert {agent_id: one["connection_config"]["password"] for agent_id, one in found.items()} == written

@@ -12,7 +12,7 @@ from agents_app.db import db, now
 from agents_app.errors import NotFound, NotSignedIn, Throttled
 from agents_app.models import Event, LoginAttempt, User, UserSession
 from agents_app.operations import login_attempts, sessions
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from tests.make import PASSWORD, make_user
 
 
@@ -24,12 +24,12 @@ def person(app: Flask) -> Actor:
 
 def sign_in(email: str, password: str = PASSWORD, address: str | None = None) -> str:
     """Sign in, from an address that nobody else has unless one is given."""
-    return sessions.sign_in(email, password, address=address or uuid4().hex, user_agent="test", request_id=None)
+    return sessions.sign_in(Visitor(address or uuid4().hex, "test"), email, password)
 
 
 def asker(session_id: str) -> Actor:
     """Who a session belongs to."""
-    return sessions.authenticate(session_id, address=None, request_id=None)
+    return sessions.authenticate(Visitor(), session_id)
 
 
 def fail(email: str, times: int, address: str) -> None:

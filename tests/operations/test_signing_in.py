@@ -15,7 +15,7 @@ from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotSignedIn, Throttled
 from agents_app.models import LoginAttempt, User, UserSession
 from agents_app.operations import login_attempts, passwords, sessions, users
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_user
 
@@ -57,12 +57,12 @@ class Hasher(PasswordHasher):
 
 
 def sign_in(email: str, password: str = PASSWORD, address: str = "192.0.2.1") -> str:
-    return sessions.sign_in(email, password, address=address, user_agent="test", request_id=None)
+    return sessions.sign_in(Visitor(address, "test"), email, password)
 
 
 def is_signed_in(session_id: str) -> bool:
     try:
-        sessions.authenticate(session_id, address=None, request_id=None)
+        sessions.authenticate(Visitor(), session_id)
     except NotSignedIn:
         return False
     return True
@@ -175,7 +175,7 @@ def test_moving_within_an_ipv6_network_is_no_fresh_address(ada: Actor) -> None:
 
 
 def test_the_present_password_cannot_be_guessed_at_the_profile_either(ada: Actor, address: str) -> None:
-    here = Actor(ada.account_id, ada.name, ada.door, user_id=ada.user_id, email=ada.email, address=address)
+    here = Actor(ada.account_id, ada.name, ada.door, user_id=ada.user_id, email=ada.email, visitor=Visitor(address))
     add_guesses(ada.email, address, 9)
     values = {"current_password": WRONG, "password": "another-quiet-4-river"}
     with pytest.raises(InvalidInput):

@@ -10,12 +10,12 @@ from flask import Flask
 from agents_app.db import db
 from agents_app.models import Account, Agent, AgentVersion, User
 from agents_app.operations import accounts, agent_reads, agents, passwords, sessions
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas import listing
 from tests.make import make_agent, make_user
 
 COMPOSED, APART = "Z\u00fcrich caf\u00e9", "Zu\u0308rich cafe\u0301"
-NO_VISITOR = {"address": "192.0.2.7", "user_agent": "test", "request_id": None}
+NO_VISITOR = Visitor("192.0.2.7", "test")
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +147,7 @@ def test_a_password_and_an_address_are_right_in_each_spelling(console: Flask, st
 
     typed = [unicodedata.normalize(typed_as, value) for value in (email.upper(), password)]
 
-    assert sessions.sign_in(f"Ada <{typed[0]}>", typed[1], **NO_VISITOR)
+    assert sessions.sign_in(NO_VISITOR, f"Ada <{typed[0]}>", typed[1])
     assert not passwords.is_correct(old["password_hash"], password.casefold())
 
 
@@ -159,7 +159,7 @@ def test_who_signed_in_at_the_release_before_signs_in_with_what_was_typed_there(
     with db.transaction() as session:
         session.execute(sa.update(User).where(User.id == person.user_id).values(**old))
 
-    assert sessions.sign_in(f" {email.upper()}", "ein Satz 27 lang", **NO_VISITOR)
+    assert sessions.sign_in(NO_VISITOR, f" {email.upper()}", "ein Satz 27 lang")
 
 
 def test_an_account_is_named_at_the_terminal_in_each_spelling(console: Flask, admin: Actor) -> None:

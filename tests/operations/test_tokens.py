@@ -14,7 +14,7 @@ from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotFound, NotSignedIn
 from agents_app.models import ApiToken, Event, User
 from agents_app.operations import token_text, tokens
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from agents_app.values.choices import Door, Role, Scope
 from tests.make import make_agent, make_token, make_user
 
@@ -33,7 +33,7 @@ def stored(text: str) -> Any:
 
 def recognised(text: str) -> Actor:
     """Who a token acts for, asked from an address of its own."""
-    return tokens.authenticate(text, address=f"test {uuid4().hex}", request_id=None)
+    return tokens.authenticate(Visitor(f"test {uuid4().hex}"), text)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from agents_app.db import db, now
 from agents_app.errors import Forbidden, NotFound, NotSignedIn, Throttled
 from agents_app.models import ApiToken, LoginAttempt
 from agents_app.operations import agent_reads, agents, runtime, token_text, tokens, users
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from tests.conftest import OpenConsole
 from tests.make import agent_values, make_agent, make_token, make_user
 
@@ -33,7 +33,7 @@ def address() -> str:
 
 
 def who(text: str, address: str = "192.0.2.1") -> Actor:
-    return tokens.authenticate(text, address=address, request_id=None)
+    return tokens.authenticate(Visitor(address), text)
 
 
 def id_of(text: str) -> UUID:

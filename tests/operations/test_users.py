@@ -13,13 +13,14 @@ from agents_app.db import db, now
 from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn
 from agents_app.models import Account, Agent, Event, Invitation, User
 from agents_app.operations import accounts, agent_reads, events, invitations, sessions, tokens, users
-from agents_app.schemas.listing import EventQuery
+from agents_app.operations.permissions import Visitor
+from agents_app.schemas.events import EventQuery
 from agents_app.schemas.users import UserValues
 from agents_app.values.choices import Role
 from agents_app.values.fields import parse
 from tests import make
 
-FROM_HERE = {"address": "192.0.2.9", "user_agent": "test", "request_id": None}
+FROM_HERE = Visitor("192.0.2.9", "test")
 
 
 def grace(**changes: str) -> dict[str, str]:
@@ -28,12 +29,12 @@ def grace(**changes: str) -> dict[str, str]:
 
 
 def sign_in(email: str) -> str:
-    return sessions.sign_in(email, make.PASSWORD, **FROM_HERE)
+    return sessions.sign_in(FROM_HERE, email, make.PASSWORD)
 
 
 def is_signed_in(session_id: str) -> bool:
     try:
-        sessions.authenticate(session_id, address=None, request_id=None)
+        sessions.authenticate(Visitor(), session_id)
     except NotSignedIn:
         return False
     return True
@@ -208,12 +209,12 @@ def test_a_link_lets_one_person_join_once_in_its_role(app: Flask) -> None:
     code = invitations.invite(admin, {"role": "editor"})
 
     assert invitations.read_link(code)["role"] == "editor"
-    session_id = invitations.join(code, grace(), **FROM_HERE)
+    session_id = invitations.join(FROM_HERE, code, grace())
 
-    joined = sessions.authenticate(session_id, address=None, request_id=None)
+    joined = sessions.authenticate(Visitor(), session_id)
     assert (joined.account_id, joined.role, joined.name) == (admin.account_id, Role.EDITOR, "Grace Hopper")
     with pytest.raises(NotFound):
-        invitations.join(code, grace(), **FROM_HERE)
+        invitations.join(FROM_HERE, code, grace())
 
 
 def test_a_taken_address_is_refused_and_the_link_still_works(app: Flask) -> None:
@@ -221,10 +222,10 @@ def test_a_taken_address_is_refused_and_the_link_still_works(app: Flask) -> None
     code = invitations.invite(admin, {"role": "viewer"})
 
     with pytest.raises(InvalidInput) as refusal:
-        invitations.join(code, grace(email=other.email.upper()), **FROM_HERE)
+        invitations.join(FROM_HERE, code, grace(email=other.email.upper()))
 
     assert refusal.value.fields == [("/email", invitations.TAKEN)]
-    assert invitations.join(code, grace(), **FROM_HERE)
+    assert invitations.join(FROM_HERE, code, grace())
 
 
 def test_a_withdrawn_an_old_and_an_unknown_link_are_refused_alike(app: Flask) -> None:
@@ -249,10 +250,10 @@ def test_a_reset_link_changes_the_password_and_ends_every_session(app: Flask) ->
     code = invitations.make_reset_link(admin, person.user_id)
 
     with pytest.raises(NotFound):
-        invitations.choose_password(first, {"password": "another-quiet-4-river"}, **FROM_HERE)
+        invitations.choose_password(FROM_HERE, first, {"password": "another-quiet-4-river"})
     with pytest.raises(NotFound):
-        invitations.join(code, grace(), **FROM_HERE)
-    session_id = invitations.choose_password(code, {"password": "another-quiet-4-river"}, **FROM_HERE)
+        invitations.join(FROM_HERE, code, grace())
+    session_id = invitations.choose_password(FROM_HERE, code, {"password": "another-quiet-4-river"})
 
     assert (is_signed_in(before), is_signed_in(session_id)) == (False, True)
 
@@ -273,7 +274,7 @@ def test_a_reset_link_ends_with_what_makes_it_needless(app: Flask, event: str) -
         users.activate(admin, person.user_id)
 
     with pytest.raises(NotFound):
-        invitations.choose_password(code, {"password": "another-quiet-5-river"}, **FROM_HERE)
+        invitations.choose_password(FROM_HERE, code, {"password": "another-quiet-5-river"})
 
 
 def test_an_account_is_deleted_with_everything_in_it_once_its_name_is_typed(app: Flask) -> None:

@@ -13,7 +13,7 @@ from agents_app import http
 from agents_app.db import db
 from agents_app.models import User
 from agents_app.operations import sessions
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 
 
 class Caller:
@@ -65,4 +65,4 @@ def create_session(app: Flask, actor: Actor) -> str:
     with app.app_context(), db.transaction() as session:
         user = session.get(User, actor.user_id)
         assert user is not None
-        return sessions.start(session, user, address="::1", user_agent="test", request_id=None)
+        return sessions.start(session, user, Visitor("::1", "test"))

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,14 +14,14 @@ from agents_app.db import db
 from agents_app.errors import InvalidInput, NotSignedIn
 from agents_app.models import User
 from agents_app.operations import accounts, invitations, passwords, sessions, users
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.users import PasswordValues
 from agents_app.values.fields import parse
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_user
 from tests.security.conftest import Caller
 
-FROM_HERE: dict[str, Any] = {"address": "198.51.100.78", "user_agent": "", "request_id": None}
+FROM_HERE = Visitor("198.51.100.78")
 REFUSED = {
     "eleven characters": "aB3$xyzwvut",
     "too long": "x1" * 513,
@@ -68,7 +67,7 @@ HER_OWN = {
 
 
 def _set_up(app: Flask, password: str) -> object:
-    return accounts.claim({"account_name": "Apex", **ADA, "password": password}, "", **FROM_HERE)
+    return accounts.claim(FROM_HERE, {"account_name": "Apex", **ADA, "password": password}, "")
 
 
 def _at_the_terminal(app: Flask, password: str) -> object:
@@ -77,13 +76,13 @@ def _at_the_terminal(app: Flask, password: str) -> object:
 
 def _by_joining(app: Flask, password: str) -> object:
     code = invitations.invite(make_user(app), {"role": "viewer"})
-    return invitations.join(code, {**ADA, "password": password}, **FROM_HERE)
+    return invitations.join(FROM_HERE, code, {**ADA, "password": password})
 
 
 def _by_a_link(app: Flask, password: str) -> object:
     admin = make_user(app)
     code = invitations.make_reset_link(admin, make_her(app, admin))
-    return invitations.choose_password(code, {"password": password}, **FROM_HERE)
+    return invitations.choose_password(FROM_HERE, code, {"password": password})
 
 
 def _in_the_profile(app: Flask, password: str) -> object:
@@ -128,16 +127,16 @@ def test_any_other_composition_is_taken_as_it_is(password: str) -> None:
 
 @pytest.mark.parametrize("password", list(TAKEN.values())[-2:], ids=list(TAKEN)[-2:])
 def test_every_character_of_a_password_counts(console: Flask, admin: Actor, password: str) -> None:
-    where = {"address": "198.51.100.77", "user_agent": "", "request_id": None}
+    where = Visitor("198.51.100.77")
     with console.app_context():
         assert admin.user_id is not None
         code = invitations.make_reset_link(admin, admin.user_id)
-        invitations.choose_password(code, {"password": password}, **where)
+        invitations.choose_password(where, code, {"password": password})
 
         for wrong in (password[:-1], password + " ", password.upper(), password[:60]):
             with pytest.raises(NotSignedIn):
-                sessions.sign_in(admin.email, wrong, **where)
-        assert sessions.sign_in(admin.email, password, **where)
+                sessions.sign_in(where, admin.email, wrong)
+        assert sessions.sign_in(where, admin.email, password)
 
 
 def test_a_password_is_kept_as_argon2id_at_the_recommended_cost() -> None:

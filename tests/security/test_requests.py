@@ -11,7 +11,7 @@ from flask import Flask
 from agents_app.db import db
 from agents_app.models import LoginAttempt, UserSession
 from agents_app.operations import agent_reads, login_attempts, sessions
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_agent, make_token, make_user
 from tests.security.conftest import Caller
@@ -248,7 +248,7 @@ def test_a_cookie_signed_with_another_key_is_nobody(
     elsewhere = open_console(sqlite_schema_url, SECRET_KEY="Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8")
     thief = Caller(elsewhere)
     with console.app_context():
-        thief.keep(sessions.sign_in(person.email, PASSWORD, address="::1", user_agent="", request_id=None))
+        thief.keep(sessions.sign_in(Visitor("::1"), person.email, PASSWORD))
 
     assert answered(with_cookie(console, cookie_of(thief)).ask("GET", "/agents")) == "in"
 

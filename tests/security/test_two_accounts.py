@@ -17,6 +17,7 @@ from agents_app.errors import NotFound
 from agents_app.operations import agent_reads, agents, events, invitations, runtime, tokens, users
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
+from agents_app.schemas.events import parse_query
 from agents_app.values.choices import Scope
 from tests.api.conftest import Client
 from tests.make import agent_values, make_token, make_user
@@ -206,7 +207,7 @@ class TwoAccounts(RuleBasedStateMachine):
         if agent_id := self._one(1 - side, at):
             asked.append({"target": str(agent_id)})
         for question in asked:
-            items = events.listing(mine.admin, listing.parse_events(question)).items
+            items = events.listing(mine.admin, parse_query(question)).items
             assert {item["user_id"] for item in items} <= mine.people | {None}
             assert not {item["target_id"] for item in items} & (set(other.agents) | other.tokens | other.people)
 

@@ -11,9 +11,9 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.models import Event
 from agents_app.operations import agents, runtime, tokens
-from agents_app.operations.permissions import Actor
+from agents_app.operations.permissions import Actor, Visitor
 from agents_app.paths import ROOT
-from agents_app.schemas.listing import EventSubject
+from agents_app.schemas.events import EventSubject
 from agents_app.values.choices import Door
 from agents_app.web.activity_sentences import SENTENCES, deed
 from agents_app.web.events import ABOUT
@@ -24,7 +24,9 @@ from tests.web.conftest import Browser, Page, SignIn, fields_of
 SOURCES = "".join(
     path.read_text() for path in (ROOT / "agents_app/operations").glob("*.py") if path.name != "permissions.py"
 )
-CALLS = re.findall(r'(?:record|record_anonymous|_write|_end|_record|_set_status)\([^"]*"([a-z]+\.[a-z_]+)"', SOURCES)
+CALLS = re.findall(
+    r'(?:event_records\.add|add_anonymous|_write|_end|_record|_set_status)\([^"]*"([a-z]+\.[a-z_]+)"', SOURCES
+)
 
 
 def deeds(page: Page) -> list[str]:
@@ -121,7 +123,7 @@ def test_an_act_without_a_sentence_can_be_read() -> None:
 def test_each_door_is_told(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = make_agent(console, admin, name="Sales")
     with console.app_context():
-        caller = tokens.authenticate(make_token(console, admin, "runtime"), address="198.51.100.9", request_id=None)
+        caller = tokens.authenticate(Visitor("198.51.100.9"), make_token(console, admin, "runtime"))
         runtime.fetch(caller, agent_id)
         operator = replace(admin, door=Door.TERMINAL, name="root", user_id=None)
         agents.disable(operator, agent_id, {"reason": "Why"})

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from agents_app.schemas.users import AccountValues, UserValues
+from agents_app.schemas.accounts import AccountValues
+from agents_app.schemas.users import UserValues
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.from_schema import make, spec_of
 from agents_app.web.forms.inputs import SPAN_WHOLE, Spec, Text

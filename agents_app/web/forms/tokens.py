@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from agents_app.config import settings
-from agents_app.schemas.users import TokenValues
+from agents_app.schemas.tokens import TokenValues
 from agents_app.values.choices import Scope
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.from_schema import make, spec_of

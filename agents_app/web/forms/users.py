@@ -1,6 +1,7 @@
 """The forms of users and of their account: invitation, role, passwords, name and deletion of the account."""
 
-from agents_app.schemas.users import AccountName, NewPasswordValues, PasswordValues, RoleValues, UserValues
+from agents_app.schemas.accounts import AccountName
+from agents_app.schemas.users import NewPasswordValues, PasswordValues, RoleValues, UserValues
 from agents_app.values.choices import Role
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.from_schema import make, spec_of

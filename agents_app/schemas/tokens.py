@@ -1,0 +1,48 @@
+"""What a valid API token is: its name, scopes, lifetime and agents."""
+
+from typing import Annotated
+
+from agents_app.values import limits
+from agents_app.values.choices import Scope
+from agents_app.values.fields import Rule, Schema, field, refusal
+from agents_app.values.pasted import read_uuid
+from agents_app.values.rules import line, whole_number
+
+TOKEN_DAYS_MAX = 3_650
+
+
+def _scopes(value: object) -> list[Scope]:
+    if not isinstance(value, list) or not value:
+        raise refusal("Choose at least one scope: read, write, runtime.")
+    known = {scope.value for scope in Scope}
+    if any(entry not in known for entry in value if isinstance(entry, str)) or not all(
+        isinstance(entry, str) for entry in value
+    ):
+        raise refusal("Choose among the scopes read, write, runtime.")
+    wanted = set(value) | ({Scope.READ.value} if Scope.WRITE.value in value else set())
+    return [scope for scope in Scope if scope.value in wanted]
+
+
+def _agent_ids(value: object) -> list[str]:
+    entries = value if isinstance(value, list) else [None]
+    ids = [read_uuid(entry) if isinstance(entry, str) else None for entry in entries]
+    if not all(ids):
+        raise refusal("Name agents by their ids, which are UUIDs.")
+    return list(dict.fromkeys(filter(None, ids)))
+
+
+class TokenValues(Schema):
+    """A new API token."""
+
+    name: Annotated[str, line(limits.NAME)] = field(
+        "Name", "Where it will be used, such as ci-deploy.", missing="Enter a name for the token."
+    )
+    scopes: Annotated[list[Scope], Rule(_scopes)] = field(
+        "Scopes", "Write includes read.", missing="Choose at least one scope: read, write, runtime."
+    )
+    expires_in_days: Annotated[int | None, whole_number("Days", 1, TOKEN_DAYS_MAX)] = field(
+        "Expires in", "Days from now.", default=None, width=6
+    )
+    agent_ids: Annotated[list[str], Rule(_agent_ids)] = field(
+        "Only these agents", "For the scope runtime. None chosen means all.", default=[]
+    )
