@@ -1,7 +1,7 @@
 """What makes `flask db` and `alembic` safe to use: knows Alembic, PostgreSQL and SQLite, but no agents."""
 
 from agents_app.dbtools.commands.group import init_app
-from agents_app.dbtools.configuration import Patience, alembic_config
+from agents_app.dbtools.configuration import LockSettings, alembic_config
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_changes
 from agents_app.dbtools.deployment import upgrade_to_head
@@ -17,8 +17,8 @@ from agents_app.dbtools.runner.environment import run
 from agents_app.dbtools.saved_rows import save as save
 
 __all__ = [
+    "LockSettings",
     "Overview",
-    "Patience",
     "SchemaState",
     "Step",
     "alembic_config",

@@ -15,16 +15,16 @@ BACKUPS = ROOT / "backups"
 
 
 @dataclass(frozen=True)
-class Patience:
-    """All times are in seconds."""
+class LockSettings:
+    """How long a migration waits for locks. All times are in seconds."""
 
-    # Until another migration has ended.
-    migration: float = 600
-    # For one lock on a table: readers queue behind a migration that waits, so this is short.
-    lock: float = 1
-    # How often a step is tried that met somebody else's lock, and how long it rests in between.
-    tries: int = 15
-    pause: float = 1
+    # For another migration to end.
+    migration_timeout: float = 600
+    # For the lock of one table. It is short because readers queue behind a migration that waits.
+    table_timeout: float = 1
+    # How many times a step is tried while another session holds a lock, and the time between two attempts.
+    attempts: int = 15
+    retry_delay: float = 1
 
 
 def migration_url(app: Flask) -> URL:
@@ -42,7 +42,7 @@ def _as_url(uri: URL | str) -> URL:
     return uri if isinstance(uri, URL) else parse_url(uri)
 
 
-def alembic_config(url: URL, patience: Patience | None = None) -> Config:
+def alembic_config(url: URL, lock_settings: LockSettings | None = None) -> Config:
     """What `alembic.command` needs to work on this database."""
-    attributes: dict[str, Any] = {"database_url": url, "patience": patience or Patience()}
+    attributes: dict[str, Any] = {"database_url": url, "lock_settings": lock_settings or LockSettings()}
     return Config(toml_file=SETTINGS, attributes=attributes)

@@ -13,11 +13,11 @@ from sqlalchemy.engine import URL, Connection
 
 from agents_app.dbtools.backup.backups import Backup, backup
 from agents_app.dbtools.backup.signals import ending_in_order
-from agents_app.dbtools.configuration import BACKUPS, Patience, alembic_config
+from agents_app.dbtools.configuration import BACKUPS, LockSettings, alembic_config
 from agents_app.dbtools.database.connections import deploying, looking
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_changes
-from agents_app.dbtools.output import counted, say, shown
+from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.position import require_own_tables
 from agents_app.dbtools.review.plan import Plan, plan
 from agents_app.dbtools.status import PENDING, Problem, status
@@ -25,7 +25,7 @@ from agents_app.errors import Unavailable
 
 
 @dataclass(frozen=True)
-class Prospect:
+class DeploymentCheck:
     """What a deployment would meet: the steps, and what is wrong with the database besides."""
 
     plan: Plan
@@ -46,7 +46,7 @@ class Deployment:
     problems: tuple[Problem, ...]
 
 
-def prospect(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool = True) -> Prospect:
+def check_deployment(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool = True) -> DeploymentCheck:
     """Look at a database before anything is done to it; what hinders only a backup is told where one is taken."""
     script = ScriptDirectory.from_config(config)
     with looking(url) as connection:
@@ -58,16 +58,16 @@ def prospect(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool 
         is_empty = not sa.inspect(connection).get_table_names()
     # What is pending is about to be done; what hinders it is to be told before.
     problems = tuple(problem for problem in found if problem.code != PENDING)
-    return Prospect(steps, problems, is_empty)
+    return DeploymentCheck(steps, problems, is_empty)
 
 
-def deploy(url: URL, config: Config, metadata: sa.MetaData, seen: Prospect, folder: Path | None) -> Deployment:
+def deploy(url: URL, config: Config, metadata: sa.MetaData, seen: DeploymentCheck, folder: Path | None) -> Deployment:
     """Take a backup into `folder` (None: take none), apply the steps that were seen, look at the result.
 
     Raises CommandError where one of these fails; a step that fails is undone.
     """
     script = ScriptDirectory.from_config(config)
-    with deploying(url, config.attributes.get("patience", Patience())):
+    with deploying(url, config.attributes.get("lock_settings", LockSettings())):
         with looking(url) as connection:
             is_done = not plan(connection, script).steps
         kept = None if is_done or seen.is_empty or folder is None else _backup(url, folder, seen)
@@ -77,12 +77,12 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, seen: Prospect, fold
     return Deployment(kept, len(config.attributes["times"]), seconds, after)
 
 
-def _apply(config: Config, seen: Prospect, kept: Backup | None) -> float:
+def _apply(config: Config, seen: DeploymentCheck, kept: Backup | None) -> float:
     started = time.monotonic()
     try:
         command.upgrade(config, seen.plan.target)
     except CommandError as refusal:
-        advice = f" The backup from before is {shown(kept.file)}." if kept else ""
+        advice = f" The backup from before is {display_path(kept.file)}." if kept else ""
         raise CommandError(f"{refusal}{advice}") from refusal
     return round(time.monotonic() - started, 2)
 
@@ -94,11 +94,11 @@ def _problems(
     return tuple(problem for problem in found if backs_up or not problem.is_of_backups)
 
 
-def _backup(url: URL, folder: Path, seen: Prospect) -> Backup:
-    say(f"{counted(len(seen.plan.steps), 'step')} to apply. Taking a backup first.")
+def _backup(url: URL, folder: Path, seen: DeploymentCheck) -> Backup:
+    print_progress(f"{pluralize(len(seen.plan.steps), 'step')} to apply. Taking a backup first.")
     with ending_in_order():
         kept = backup(url, folder)
-    say(f"Backup: {shown(kept.file)} ({kept.bytes / 1024 / 1024:,.1f} MB in {kept.seconds} s)")
+    print_progress(f"Backup: {display_path(kept.file)} ({kept.bytes / 1024 / 1024:,.1f} MB in {kept.seconds} s)")
     return kept
 
 

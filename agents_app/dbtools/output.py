@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 
 
-def say(text: str) -> None:
+def print_progress(text: str) -> None:
     """Tell the person at the terminal one thing."""
     click.echo(text, err=True)
 
 
-def counted(number: int, thing: str) -> str:
+def pluralize(number: int, thing: str) -> str:
     """A number of things: `1 row`, `2 rows`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def shown(path: Path) -> str:
+def display_path(path: Path) -> str:
     """A path as one would type it here."""
     with suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
@@ -27,7 +27,7 @@ def shown(path: Path) -> str:
 
 
 @contextmanager
-def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
     """Draw a bar that the given function moves on, where somebody looks; nothing elsewhere."""
     file = sys.stderr if sys.stderr.isatty() else io.StringIO()
     with click.progressbar(length=length, label=label, file=file) as bar:

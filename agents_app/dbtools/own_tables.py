@@ -14,26 +14,28 @@ Tables = dict[str, frozenset[str]]
 
 
 @cache
-def tables_made_in(path: Path) -> Tables:
+def tables_created_in(path: Path) -> Tables:
     """The tables that a step's file makes or renames."""
     calls = (node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call))
     return {name: frozenset(_columns(call)) for call in calls for name in _made_by(call)}
 
 
 @cache
-def all_made_tables(folder: str) -> Tables:
+def tables_of_migrations(folder: str) -> Tables:
     """The tables that the steps in this folder of migrations make."""
     return {
-        name: columns for path in Path(folder).glob("versions/*.py") for name, columns in tables_made_in(path).items()
+        name: columns
+        for path in Path(folder).glob("versions/*.py")
+        for name, columns in tables_created_in(path).items()
     }
 
 
-def whole_tables(connection: Connection, made: Tables) -> set[str]:
+def complete_tables(connection: Connection, made: Tables) -> set[str]:
     """Those of the tables that are there with every column with which they were made."""
     return {name for name, lacking in _lacking(connection, made) if not lacking}
 
 
-def foreign_tables(connection: Connection, made: Tables) -> dict[str, list[str]]:
+def incomplete_tables(connection: Connection, made: Tables) -> dict[str, list[str]]:
     """Those of the tables that are there and were not made by a step: each with the columns that it lacks."""
     return {name: lacking for name, lacking in _lacking(connection, made) if lacking}
 

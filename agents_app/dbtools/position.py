@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateTable
 
 from agents_app.database.errors import is_missing_column
 from agents_app.dbtools.configuration import alembic_config
-from agents_app.dbtools.own_tables import all_made_tables, foreign_tables, tables_made_in, whole_tables
+from agents_app.dbtools.own_tables import complete_tables, incomplete_tables, tables_created_in, tables_of_migrations
 from agents_app.errors import Unavailable
 
 VERSION = sa.table("alembic_version", sa.column("version_num"))
@@ -90,24 +90,24 @@ def _own_revisions(connection: Connection, steps: tuple[Step, ...], folder: str)
     found = revisions(connection)
     unknown = [revision for revision in found if revision not in {step.revision for step in steps}]
     if unknown and len(unknown) < len(found):
-        raise another_programs(f"holds {', '.join(unknown)} too.")
+        raise other_program_error(f"holds {', '.join(unknown)} too.")
     if unknown and not _has_tables_of_ours(connection, folder):
-        raise another_programs(f"holds {', '.join(unknown)}, and the console's tables are not there.")
+        raise other_program_error(f"holds {', '.join(unknown)}, and the console's tables are not there.")
     return found
 
 
 def _has_tables_of_ours(connection: Connection, folder: str) -> bool:
     # What a newer release changed, it changed in some of them.
-    made = all_made_tables(folder)
-    return len(whole_tables(connection, made)) >= min(ENOUGH, len(made))
+    made = tables_of_migrations(folder)
+    return len(complete_tables(connection, made)) >= min(ENOUGH, len(made))
 
 
 def in_the_way(connection: Connection, script: ScriptDirectory) -> str | None:
     """A sentence about the tables of another program whose names pending steps need; None where there are none."""
     pending = state_among(connection, script).pending
     paths = [Path(script.get_revision(step.revision).path) for step in pending]
-    made = {name: columns for path in paths for name, columns in tables_made_in(path).items()}
-    found = foreign_tables(connection, made)
+    made = {name: columns for path in paths for name, columns in tables_created_in(path).items()}
+    found = incomplete_tables(connection, made)
     if not found:
         return None
     lacks = "; ".join(f"{name} lacks {', '.join(columns)}" for name, columns in found.items())
@@ -146,16 +146,16 @@ def revisions(connection: Connection) -> list[str]:
     if kind is None:
         return []
     if kind not in TABLE:
-        raise another_programs("is not a table.")
+        raise other_program_error("is not a table.")
     try:
         return sorted(connection.scalars(sa.select(VERSION.c.version_num)))
     except DBAPIError as error:
         if is_missing_column(error):
-            raise another_programs("has no column version_num.") from error
+            raise other_program_error("has no column version_num.") from error
         raise
 
 
-def another_programs(what: str) -> Unavailable:
+def other_program_error(what: str) -> Unavailable:
     """The refusal to touch a table of revisions that is not the console's."""
     return Unavailable(f"The table alembic_version is another program's: it {what} {OWN_PLACE}", code="schema_unclear")
 

@@ -11,14 +11,14 @@ from sqlalchemy.engine import Connection
 
 from agents_app.database.url import place
 from agents_app.dbtools.autogenerate.drift import drift
-from agents_app.dbtools.autogenerate.settings import our_tables
+from agents_app.dbtools.autogenerate.settings import console_tables
 from agents_app.dbtools.backup import pg_programs
 from agents_app.dbtools.backup.dump_scope import dump_scope
 from agents_app.dbtools.database import leftovers, postgresql, sqlite
 from agents_app.dbtools.database.encoding import encoding_of, require_utf8
 from agents_app.dbtools.database.read_only import why_read_only
 from agents_app.dbtools.database.schema import current_schema, grant
-from agents_app.dbtools.output import counted
+from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.position import OWN_PLACE, SchemaState, Step, in_the_way, state_among
 from agents_app.errors import Unavailable
 
@@ -88,7 +88,7 @@ def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaDat
     """Look at the database of this connection."""
     state = state_among(connection, script)
     is_postgresql = connection.dialect.name == "postgresql"
-    ours = our_tables(metadata, script.dir)
+    ours = console_tables(metadata, script.dir)
     differences = drift(connection, metadata, script.dir) if state.is_at_head else None
     problems = [*_encoding_problems(connection), *_head_problems(script)]
     problems += _schema_problems(connection, state, script, differences, ours)
@@ -144,7 +144,7 @@ def _schema_problems(
         do = "If they match the models: flask db stamp head, then flask db check"
         yield Problem(what, do, "migrations.unstamped")
     elif state.pending:
-        what = f"{counted(len(state.pending), 'step')} pending, the next is {state.pending[0].name}."
+        what = f"{pluralize(len(state.pending), 'step')} pending, the next is {state.pending[0].name}."
         yield Problem(what, "flask db deploy", PENDING)
     for line in differences or ():
         do = "Write a step (flask db migrate -m ...) or undo the change."
@@ -157,7 +157,7 @@ def _sqlite_problems(connection: Connection, _folder: str, _ours: frozenset[str]
         what = f"The file is damaged: {' '.join(damage.split())}."
         yield Problem(what, "Restore a backup into a new file: flask db restore FILE", "database.rows")
     for (child, parent), count in sorted(sqlite.orphans(connection).items()):
-        what = f"{counted(count, 'row')} of {child} without the row of {parent} that is pointed to."
+        what = f"{pluralize(count, 'row')} of {child} without the row of {parent} that is pointed to."
         yield Problem(what, f"Delete or repair them. Which: PRAGMA foreign_key_check({child})", "database.rows")
 
 

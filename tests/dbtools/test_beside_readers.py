@@ -37,7 +37,7 @@ def test_requests_are_answered_while_steps_are_undone_and_applied(schema_url: st
 def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_schema_url: str) -> None:
     failures: list[SQLAlchemyError] = []
     answers: list[int] = []
-    patience = dbtools.Patience(migration=0, lock=LOCK_TIMEOUT_S, tries=3, pause=0.1)
+    lock_settings = dbtools.LockSettings(migration_timeout=0, table_timeout=LOCK_TIMEOUT_S, attempts=3, retry_delay=0.1)
     engine = create_engine(postgres_schema_url)
     # What is undone next drops columns, which keeps everybody else out.
     command.downgrade(console_config(postgres_schema_url), "d90b4f6a7c21")
@@ -53,7 +53,7 @@ def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_sche
     with engine.connect() as somebody, repeat_in_thread(read):
         somebody.exec_driver_sql("SELECT * FROM agents")
         with pytest.raises(CommandError, match="Locked out by process"):
-            command.downgrade(dbtools.alembic_config(parse_url(postgres_schema_url), patience), "61e7b29d3f0c")
+            command.downgrade(dbtools.alembic_config(parse_url(postgres_schema_url), lock_settings), "61e7b29d3f0c")
 
     assert answers
     assert failures == []

@@ -14,7 +14,7 @@ from agents_app import dbtools
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.dbtools.database.connections import deploying
-from agents_app.dbtools.deployment import deploy, prospect
+from agents_app.dbtools.deployment import check_deployment, deploy
 from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, fetch_rows, run_sql
 
 FlaskDb = Callable[..., Result]
@@ -103,9 +103,9 @@ def test_where_no_backup_can_be_written_nothing_is_done(flask_db: FlaskDb, datab
 
 def test_of_two_deployments_at_once_one_applies_the_steps_and_takes_a_backup(database_url: str, tmp_path: Path) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
-    config = console_config(database_url, dbtools.Patience())
+    config = console_config(database_url, dbtools.LockSettings())
     url = parse_url(database_url)
-    first, second = (prospect(url, config, db.metadata) for _ in range(2))
+    first, second = (check_deployment(url, config, db.metadata) for _ in range(2))
 
     worked = deploy(url, config, db.metadata, first, tmp_path)
     waited = deploy(url, config, db.metadata, second, tmp_path)
@@ -118,10 +118,10 @@ def test_of_two_deployments_at_once_one_applies_the_steps_and_takes_a_backup(dat
 def test_a_second_deployment_takes_no_backup_before_it_is_its_turn(postgres_url: str, tmp_path: Path) -> None:
     command.upgrade(console_config(postgres_url), GUIDE_REVISION)
     config = console_config(postgres_url)
-    seen = prospect(parse_url(postgres_url), config, db.metadata)
+    seen = check_deployment(parse_url(postgres_url), config, db.metadata)
 
     with (
-        deploying(parse_url(postgres_url), dbtools.Patience()),
+        deploying(parse_url(postgres_url), dbtools.LockSettings()),
         pytest.raises(CommandError, match="Another deployment is still running: process"),
     ):
         deploy(parse_url(postgres_url), config, db.metadata, seen, tmp_path)

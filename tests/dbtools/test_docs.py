@@ -134,7 +134,7 @@ def test_no_write_is_refused_while_the_release_before_runs_beside_the_steps_of_t
     app = open_console(url)
     admin = make.make_user(app)
     after, steps, later = _steps_after_head(url)
-    config = console_config(url, dbtools.Patience())
+    config = console_config(url, dbtools.LockSettings())
     config.set_main_option("script_location", str(copy / "migrations"))
 
     def write_without_the_new_columns() -> None:

@@ -10,7 +10,7 @@ from alembic.util import CommandError
 from agents_app.database.url import parse_url
 from agents_app.dbtools.database.connections import looking
 from agents_app.dbtools.review.plan import Plan, plan
-from agents_app.dbtools.review.warnings import Finding
+from agents_app.dbtools.review.warnings import StepWarning
 from tests import postgres
 from tests.dbtools.tools import Project, run_sql
 
@@ -54,7 +54,7 @@ def _said(project: Project, upgrade: str, downgrade: str = "op.execute('SELECT 1
     return [f"{finding.level} {finding.what}" for finding in _findings(project)]
 
 
-def _findings(project: Project) -> list[Finding]:
+def _findings(project: Project) -> list[StepWarning]:
     return [finding for step in _plan(project).steps for finding in step.findings]
 
 

@@ -97,7 +97,7 @@ def test_after_a_failing_step_was_repaired_the_next_run_completes(project: Proje
 def test_a_killed_upgrade_is_completed_by_the_next(database_url: str, statement: int) -> None:
     assert _killed_before(database_url, statement)
 
-    command.upgrade(console_config(database_url, dbtools.Patience()), "head")
+    command.upgrade(console_config(database_url, dbtools.LockSettings()), "head")
 
     command.check(console_config(database_url))
 
@@ -106,7 +106,7 @@ def test_a_killed_upgrade_is_completed_by_the_next(database_url: str, statement:
 def test_an_upgrade_killed_at_any_statement_is_completed_by_the_next(
     request: pytest.FixtureRequest, database_url: str
 ) -> None:
-    config = console_config(database_url, dbtools.Patience())
+    config = console_config(database_url, dbtools.LockSettings())
     statement = 0
     while _killed_before(database_url, statement):
         command.upgrade(config, "head")
@@ -271,6 +271,6 @@ def _upgrade_and_die(url: str, statement: int) -> None:
     left = iter(range(statement))
     event.listen(Engine, "before_cursor_execute", lambda *_: next(left, None) is None and os.kill(os.getpid(), 9))
     try:
-        command.upgrade(console_config(url, dbtools.Patience()), "head")
+        command.upgrade(console_config(url, dbtools.LockSettings()), "head")
     finally:
         os._exit(0)

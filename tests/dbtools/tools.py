@@ -27,7 +27,7 @@ GUIDE_REVISION = "7d3e90b1c4f6"
 REVISION_BEFORE_GUIDE = "3b1f07c5d2a9"
 VERSIONS = ROOT / "migrations" / "versions"
 
-SHORT_WAITS = dbtools.Patience(migration=0, lock=0.05, tries=2, pause=0)
+SHORT_WAITS = dbtools.LockSettings(migration_timeout=0, table_timeout=0.05, attempts=2, retry_delay=0)
 
 ENV = """
 from alembic import context
@@ -60,9 +60,9 @@ def create_engine(url: str) -> Engine:
     return sa.create_engine(parse_url(url), poolclass=NullPool)
 
 
-def console_config(url: str, patience: dbtools.Patience = SHORT_WAITS) -> Config:
+def console_config(url: str, lock_settings: dbtools.LockSettings = SHORT_WAITS) -> Config:
     """Alembic on the product's migrations."""
-    config = dbtools.alembic_config(parse_url(url), patience)
+    config = dbtools.alembic_config(parse_url(url), lock_settings)
     config.attributes["backup_folder"] = Path(os.environ["BACKUP_FOLDER"])
     return config
 
@@ -88,9 +88,9 @@ class Project:
         self.printed = StringIO()
         self._last: str | None = None
 
-    def config(self, patience: dbtools.Patience = SHORT_WAITS) -> Config:
+    def config(self, lock_settings: dbtools.LockSettings = SHORT_WAITS) -> Config:
         """Alembic on this folder."""
-        config = dbtools.alembic_config(parse_url(self.url), patience)
+        config = dbtools.alembic_config(parse_url(self.url), lock_settings)
         config.set_main_option("script_location", str(self.folder))
         config.stdout = self.printed
         config.attributes |= {"models": self.models, "metadata": self.metadata}

@@ -12,7 +12,7 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp, label_checks
-from agents_app.dbtools.operations.enums import native_enums
+from agents_app.dbtools.operations.enums import native_enum_types
 
 NAME = "agents_app.comparisons"
 
@@ -38,7 +38,7 @@ def _compare_labels(autogen: AutogenContext, upgrade: ops.UpgradeOps, _schemas: 
 
 def _enums(metadata: sa.MetaData | Any) -> Iterator[sa.Enum]:
     for table in metadata.tables.values():
-        yield from native_enums(table.columns)
+        yield from native_enum_types(table.columns)
 
 
 def _present_labels(connection: Connection, name: str) -> list[list[str]]:

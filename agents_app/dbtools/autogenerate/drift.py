@@ -11,8 +11,8 @@ from agents_app.dbtools.autogenerate.differences import in_words
 
 def drift(connection: Connection, metadata: sa.MetaData, folder: str) -> tuple[str, ...]:
     """What models and database differ in, a line each; `folder` holds the migrations, which say what is ours."""
-    settings = autogenerate.comparison(metadata, folder, connection.dialect.name)
+    settings = autogenerate.comparison_settings(metadata, folder, connection.dialect.name)
     context = MigrationContext.configure(connection, opts={"target_metadata": metadata, **settings})
-    with autogenerate.comparing():
+    with autogenerate.ignoring_reflection_warnings():
         upgrade = produce_migrations(context, metadata).upgrade_ops
     return tuple(in_words(upgrade.ops)) if upgrade else ()

@@ -19,10 +19,10 @@ from sqlalchemy.types import TypeEngine
 from agents_app.dbtools.autogenerate import comparators
 from agents_app.dbtools.autogenerate.differences import ReadableOps
 from agents_app.dbtools.database.leftovers import HELPER
-from agents_app.dbtools.operations.enums import CreateEnumOp, native_enums
+from agents_app.dbtools.operations.enums import CreateEnumOp, native_enum_types
 from agents_app.dbtools.operations.rows_and_tables import RequireTablesOp
-from agents_app.dbtools.output import say
-from agents_app.dbtools.own_tables import all_made_tables
+from agents_app.dbtools.output import print_progress
+from agents_app.dbtools.own_tables import tables_of_migrations
 
 INDEX_OPS = (ops.CreateIndexOp, ops.DropIndexOp)
 Columns = Iterable[sa.Column[Any]]
@@ -42,7 +42,7 @@ def settings(models: ModuleType, metadata: sa.MetaData, folder: str, dialect: st
         _drop_empty(migration, directives)
 
     return {
-        **comparison(metadata, folder, dialect),
+        **comparison_settings(metadata, folder, dialect),
         "target_metadata": metadata,
         "render_item": _render_item,
         "process_revision_directives": process,
@@ -50,9 +50,9 @@ def settings(models: ModuleType, metadata: sa.MetaData, folder: str, dialect: st
     }
 
 
-def comparison(metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
+def comparison_settings(metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
     """How `metadata` and a database of this kind are compared."""
-    ours = our_tables(metadata, folder)
+    ours = console_tables(metadata, folder)
 
     def include_name(name: str | None, kind: str, _parents: object) -> bool:
         # Tables of other programs in the same database are none of our business.
@@ -74,16 +74,16 @@ def comparison(metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, An
 
 
 @contextmanager
-def comparing() -> Iterator[None]:
+def ignoring_reflection_warnings() -> Iterator[None]:
     """Keep SQLAlchemy's reflection from warning about a CHECK that is NOT VALID, where it trips over itself."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Can't validate argument '(dialect_options|not_valid)'", SAWarning)
         yield
 
 
-def our_tables(metadata: sa.MetaData, folder: str) -> frozenset[str]:
+def console_tables(metadata: sa.MetaData, folder: str) -> frozenset[str]:
     """The tables of the models and of the migrations in `folder`: all others in a database are somebody else's."""
-    return frozenset(all_made_tables(folder).keys() | metadata.tables.keys())
+    return frozenset(tables_of_migrations(folder).keys() | metadata.tables.keys())
 
 
 def _compare_type(
@@ -112,7 +112,7 @@ def _compare_default(
 def _tell_unregistered(models: ModuleType) -> None:
     for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
         if module.name not in sys.modules:
-            say(f"{module.name} is not imported in {models.__name__}, so its tables are not seen.")
+            print_progress(f"{module.name} is not imported in {models.__name__}, so its tables are not seen.")
 
 
 def _complete(directives: list[MigrationScript]) -> None:
@@ -166,7 +166,7 @@ def _removed(operations: Iterable[MigrateOperation]) -> Iterator[sa.Column[Any]]
 
 
 def _enums(columns: Columns) -> Iterator[CreateEnumOp]:
-    labels = {enum.name or "": tuple(enum.enums) for enum in native_enums(columns)}
+    labels = {enum.name or "": tuple(enum.enums) for enum in native_enum_types(columns)}
     for name in sorted(labels):
         yield CreateEnumOp(name, labels[name])
 

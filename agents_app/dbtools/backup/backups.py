@@ -18,7 +18,7 @@ from agents_app.database.url import schema_of
 from agents_app.dbtools.backup import postgresql, sqlite
 from agents_app.dbtools.database.connections import looking, looking_anywhere
 from agents_app.dbtools.database.encoding import require_utf8
-from agents_app.dbtools.output import shown
+from agents_app.dbtools.output import display_path
 from agents_app.dbtools.position import SchemaState, schema_state
 
 TOOLS: dict[str, ModuleType] = {"postgresql": postgresql, "sqlite": sqlite}
@@ -119,7 +119,7 @@ def _write(tools: ModuleType, url: URL, part: Path) -> None:
     try:
         tools.write(url, part)
     except CommandError as refusal:
-        raise CommandError(f"No backup was written to {shown(part.parent)}: {refusal}") from refusal
+        raise CommandError(f"No backup was written to {display_path(part.parent)}: {refusal}") from refusal
     with part.open("rb") as written:
         os.fsync(written.fileno())
 

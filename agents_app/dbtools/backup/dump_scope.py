@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.database.url import schema_of
 from agents_app.dbtools.database.quoting import quoted
-from agents_app.dbtools.own_tables import all_made_tables
+from agents_app.dbtools.own_tables import tables_of_migrations
 from agents_app.dbtools.position import VERSION
 
 SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
@@ -51,7 +51,7 @@ def _extensions(connection: Connection) -> list[str]:
 
 
 def _other_consoles(connection: Connection, folder: str) -> set[str]:
-    made = {**all_made_tables(folder), VERSION.name: frozenset({"version_num"})}
+    made = {**tables_of_migrations(folder), VERSION.name: frozenset({"version_num"})}
     rows = connection.execute(sa.text(COLUMNS), {"tables": [*made]})
     whole = [(row.nspname, row.relname) for row in rows if made[row.relname] <= set(row.columns)]
     count = Counter(schema for schema, _ in whole)

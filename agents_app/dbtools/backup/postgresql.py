@@ -18,7 +18,7 @@ from agents_app.dbtools.backup.pg_programs import program, run
 from agents_app.dbtools.database.connections import looking, looking_anywhere, make_place, url_for_programs
 from agents_app.dbtools.database.quoting import quoted
 from agents_app.dbtools.database.schema import current_schema
-from agents_app.dbtools.output import progress, say
+from agents_app.dbtools.output import print_progress, progress_bar
 from agents_app.dbtools.position import VERSION, migrations_folder
 
 MAGIC = b"PGDMP"
@@ -44,7 +44,7 @@ def write(url: URL, path: Path) -> None:
         scope = dump_scope(connection, migrations_folder())
         tables = connection.scalars(sa.text(TABLES), {"schemas": scope.schemas}).all()
     dump = [program("pg_dump", _server(url)), "--format=custom", "--verbose", "--encoding=UTF8", *scope.arguments]
-    with progress("Backup", len(tables)) as advance:
+    with progress_bar("Backup", len(tables)) as advance:
         run(
             [*dump, f"--lock-wait-timeout={LOCK_WAIT_MS}", f"--file={path}"],
             url_for_programs(url),
@@ -104,14 +104,14 @@ def read(url: URL, path: Path) -> None:
 
 
 def _bar(listed: str) -> AbstractContextManager[Callable[[int], None]]:
-    return progress("Restore", len(LISTED.findall(listed)))
+    return progress_bar("Restore", len(LISTED.findall(listed)))
 
 
 def _without_what_is_not_ours_to_make(url: URL, listed: str) -> Iterator[str]:
     for line in listed.splitlines(keepends=True):
         extension = EXTENSION.match(line)
         if extension and not _may_make(url, extension[1]):
-            say(f"Left out the extension {extension[1]}, which this role may not make here.")
+            print_progress(f"Left out the extension {extension[1]}, which this role may not make here.")
         elif extension or (not ITS_COMMENT.match(line) and _is_ours(url, line)):
             yield line
 

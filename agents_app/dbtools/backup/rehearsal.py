@@ -19,7 +19,7 @@ from agents_app.dbtools.backup.backups import backup, restore
 from agents_app.dbtools.backup.scratch_database import LEFT, scratch
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.database.connections import looking
-from agents_app.dbtools.output import counted, say, shown
+from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.position import VERSION, SchemaState, schema_state
 
 Facts = dict[str, Any]
@@ -55,10 +55,11 @@ def rehearse(url: URL, folder: Path, given: URL | None) -> Rehearsal:
         return Rehearsal(state.current, state.head, [], [])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in sorted(folder.glob(f"{OWN}*")):
-        say(f"{shown(left)} {LEFT} It holds a copy of the data; to remove it: rm -r {shlex.quote(shown(left))}")
+        path = display_path(left)
+        print_progress(f"{path} {LEFT} It holds a copy of the data; to remove it: rm -r {shlex.quote(path)}")
     # Beside the backups, where there is room for one and nobody else looks.
     with tempfile.TemporaryDirectory(prefix=OWN, dir=folder) as own, scratch(url, given, Path(own)) as copy:
-        say("Copying the data into a scratch database.")
+        print_progress("Copying the data into a scratch database.")
         restore(copy, backup(url, Path(own)).file)
         return _rehearsed(copy, state)
 
@@ -80,7 +81,7 @@ def _rehearsed(copy: URL, state: SchemaState) -> Rehearsal:
 def _run(copy: URL, verb: Callable[..., object], direction: str, revision: str) -> Run:
     config = alembic_config(copy)
     config.attributes["backup_folder"] = None
-    say(f"On the copy, {direction}:")
+    print_progress(f"On the copy, {direction}:")
     try:
         verb(config, revision)
     except CommandError as error:
@@ -139,6 +140,6 @@ def in_words(rehearsal: Rehearsal) -> Iterator[str]:
         return
     yield from rehearsal.problems
     times = ", ".join(f"{run.direction} in {sum(run.times.values()):.2f} s" for run in rehearsal.runs)
-    compared = counted(len(rehearsal.problems), "difference") + " found"
+    compared = pluralize(len(rehearsal.problems), "difference") + " found"
     found = compared if rehearsal.problems else "schema and number of rows are as before"
-    yield f"Rehearsed {counted(len(rehearsal.runs[0].times), 'step')} on a copy of the data: {times}; {found}."
+    yield f"Rehearsed {pluralize(len(rehearsal.runs[0].times), 'step')} on a copy of the data: {times}; {found}."

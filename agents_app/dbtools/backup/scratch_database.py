@@ -14,7 +14,7 @@ from agents_app.database.url import schema_of, with_schema
 from agents_app.dbtools.database.connections import looking, make_place, outside_transactions
 from agents_app.dbtools.database.quoting import quoted
 from agents_app.dbtools.database.schema import current_schema
-from agents_app.dbtools.output import say
+from agents_app.dbtools.output import print_progress
 
 NOT_EMPTY = "The scratch database must be empty, and another one than that in DATABASE_URL."
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -64,7 +64,7 @@ def _made(url: URL) -> Iterator[URL]:
     try:
         with outside_transactions(url) as connection:
             for left in connection.scalars(sa.text(LEFT_DATABASES), {"start": start}):
-                say(f"The database {left} {LEFT} To remove it: DROP DATABASE {quoted(connection, left)}")
+                print_progress(f"The database {left} {LEFT} To remove it: DROP DATABASE {quoted(connection, left)}")
             # Like the real one, whatever the server's other databases are like.
             how = connection.scalar(sa.text(LIKE_THIS_ONE))
             connection.exec_driver_sql(f"CREATE DATABASE {quoted(connection, name)} {how} TEMPLATE template0")
@@ -82,7 +82,7 @@ def _made(url: URL) -> Iterator[URL]:
         try:
             _drop(url, name)
         except DBAPIError:
-            say(f"The database {name} could not be removed. To remove it: DROP DATABASE IF EXISTS {name}")
+            print_progress(f"The database {name} could not be removed. To remove it: DROP DATABASE IF EXISTS {name}")
         raise
     _drop(url, name)
 

@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
 from agents_app.db import create_sqlite_file
-from agents_app.dbtools.output import progress
+from agents_app.dbtools.output import progress_bar
 
 MAGIC = b"SQLite format 3\0"
 SUFFIX = ".sqlite"
@@ -76,7 +76,7 @@ def _copy(label: str, source: sqlite3.Connection, target: sqlite3.Connection) ->
     # Inside a transaction the source stands still; without one every writer would make the copy begin anew.
     source.execute("BEGIN")
     source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    with progress(label, source.execute("PRAGMA page_count").fetchone()[0]) as advance:
+    with progress_bar(label, source.execute("PRAGMA page_count").fetchone()[0]) as advance:
         done = 0
 
         def tell(_status: int, remaining: int, total: int) -> None:

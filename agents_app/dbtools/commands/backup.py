@@ -18,7 +18,7 @@ from agents_app.dbtools.backup.rehearsal import in_words, rehearse
 from agents_app.dbtools.backup.signals import ending_in_order
 from agents_app.dbtools.configuration import console_url, migration_url
 from agents_app.dbtools.console_session import require_same_database
-from agents_app.dbtools.output import counted, shown
+from agents_app.dbtools.output import display_path, pluralize
 from agents_app.dbtools.position import SchemaState
 from agents_app.dbtools.runner.error_messages import in_plain_words
 from agents_app.dbtools.saved_rows.restore import PutBack, put_back
@@ -44,7 +44,7 @@ def restore_rows(path: Path, keep: bool, as_json: bool) -> None:
 
 def _in_words(result: PutBack) -> str:
     where = f"{result.table}.{result.column}" if result.column else result.table
-    what = f"{counted(result.restored, 'value' if result.column else 'row')} of {where}"
+    what = f"{pluralize(result.restored, 'value' if result.column else 'row')} of {where}"
     kept = f"; {result.kept} there by now were kept" if result.kept else ""
     unmatched = f"; for {result.unmatched} there is no row any more" if result.unmatched else ""
     return f"Restored {what}{kept}{unmatched}."
@@ -60,7 +60,11 @@ def write_backup(file: Path | None, as_json: bool) -> None:
     answer = {**asdict(written), "file": str(written.file)}
     at = f"at revision {written.revision}" if written.revision else "without a revision"
     size = f"{written.bytes:,} bytes in {written.seconds} s"
-    tell(as_json, answer, iter([f"Backup of the database {at}: {shown(written.file)} ({size}).", KEYS_NOT_INCLUDED]))
+    tell(
+        as_json,
+        answer,
+        iter([f"Backup of the database {at}: {display_path(written.file)} ({size}).", KEYS_NOT_INCLUDED]),
+    )
 
 
 @click.command("restore")
@@ -71,7 +75,7 @@ def read_backup(file: Path, as_json: bool) -> None:
     with refusing() as url, ending_in_order():
         state = restore(url, file)
     answer = {"file": str(file), "revision": state.current, "pending": [asdict(step) for step in state.pending]}
-    tell(as_json, answer, iter([f"Restored {shown(file)}: {_where(state)}", KEYS_NEEDED]))
+    tell(as_json, answer, iter([f"Restored {display_path(file)}: {_where(state)}", KEYS_NEEDED]))
 
 
 @click.command("rehearse")
@@ -105,7 +109,7 @@ def _where(state: SchemaState) -> str:
     if state.current is None:
         return "it has no revision. If its tables match the models: flask db stamp head"
     if state.pending:
-        return f"revision {state.current}, {counted(len(state.pending), 'step')} behind. Next: flask db deploy"
+        return f"revision {state.current}, {pluralize(len(state.pending), 'step')} behind. Next: flask db deploy"
     return f"revision {state.current}, which is head."
 
 

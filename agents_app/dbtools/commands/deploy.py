@@ -11,8 +11,8 @@ from agents_app.db import db
 from agents_app.dbtools.commands.backup import AS_JSON, refusing, tell
 from agents_app.dbtools.commands.status_and_plan import migrations, plan_lines, problem_lines
 from agents_app.dbtools.database.connections import make_place
-from agents_app.dbtools.deployment import Deployment, Prospect, deploy, prospect
-from agents_app.dbtools.output import counted
+from agents_app.dbtools.deployment import Deployment, DeploymentCheck, check_deployment, deploy
+from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review.plan import as_data
 
 
@@ -31,7 +31,7 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> 
     with refusing() as url:
         if not dry_run:
             make_place(url)
-        seen = prospect(url, migrations(), db.metadata, backs_up=not no_backup)
+        seen = check_deployment(url, migrations(), db.metadata, backs_up=not no_backup)
         result = _verdict(seen, dry_run=dry_run, yes=yes)
         if not as_json and seen.plan.steps:
             tell(False, {}, plan_lines(seen.plan))
@@ -44,7 +44,7 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> 
         raise click.exceptions.Exit(1)
 
 
-def _verdict(seen: Prospect, *, dry_run: bool, yes: bool) -> str:
+def _verdict(seen: DeploymentCheck, *, dry_run: bool, yes: bool) -> str:
     if not seen.plan.steps:
         return "nothing to do"
     if dry_run:
@@ -52,8 +52,8 @@ def _verdict(seen: Prospect, *, dry_run: bool, yes: bool) -> str:
     return "deployed" if yes or not seen.plan.dangers else "refused"
 
 
-def _lines(result: str, seen: Prospect, done: Deployment | None) -> Iterator[str]:
-    steps = counted(len(seen.plan.steps), "step")
+def _lines(result: str, seen: DeploymentCheck, done: Deployment | None) -> Iterator[str]:
+    steps = pluralize(len(seen.plan.steps), "step")
     if seen.plan.is_ahead:
         yield f"The database is at {seen.plan.current}, which a newer release made. Nothing to do."
     elif result == "nothing to do":
@@ -65,13 +65,13 @@ def _lines(result: str, seen: Prospect, done: Deployment | None) -> Iterator[str
     elif done and not done.applied:
         yield f"Another deployment has done it meanwhile. The database is at head, {seen.plan.target}."
     elif done:
-        applied = counted(done.applied, "step")
+        applied = pluralize(done.applied, "step")
         yield f"Applied {applied} in {done.seconds} s. The database is at head, {seen.plan.target}."
     for problem in done.problems if done else seen.problems:
         yield from problem_lines(problem)
 
 
-def _as_data(result: str, seen: Prospect, done: Deployment | None) -> dict[str, Any]:
+def _as_data(result: str, seen: DeploymentCheck, done: Deployment | None) -> dict[str, Any]:
     problems = done.problems if done else seen.problems
     kept = done.backup if done else None
     return {

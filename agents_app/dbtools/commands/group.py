@@ -11,7 +11,7 @@ from flask_migrate import Migrate
 from agents_app.db import db
 from agents_app.dbtools.commands import backup, deploy, status_and_plan
 from agents_app.dbtools.configuration import BACKUPS, SETTINGS, console_url, migration_url
-from agents_app.dbtools.output import say
+from agents_app.dbtools.output import print_progress
 from agents_app.paths import ROOT
 
 
@@ -77,7 +77,7 @@ NO_BACKUP = click.Option(
 
 class _Terminal(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
+        print_progress(record.getMessage())
 
 
 def _print_refusals() -> None:

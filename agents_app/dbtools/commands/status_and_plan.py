@@ -17,10 +17,10 @@ from agents_app.dbtools.commands.backup import AS_JSON, refusing, tell
 from agents_app.dbtools.configuration import console_url
 from agents_app.dbtools.console_session import ConsoleSession, console_session
 from agents_app.dbtools.database.connections import looking, observing
-from agents_app.dbtools.output import counted
+from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review.plan import Plan, PlannedStep, as_data, plan
-from agents_app.dbtools.review.table_size import TableFacts
-from agents_app.dbtools.review.warnings import Finding
+from agents_app.dbtools.review.table_size import TableSize
+from agents_app.dbtools.review.warnings import StepWarning
 from agents_app.dbtools.status import Problem, Status, status
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -123,7 +123,7 @@ def plan_lines(found: Plan) -> Iterator[str]:
     for number, step in enumerate(found.steps, 1):
         yield from _step_lines(number, step)
     if found.dangers:
-        yield f"{counted(len(found.dangers), 'DANGER')}. Read what is said there before you go on."
+        yield f"{pluralize(len(found.dangers), 'DANGER')}. Read what is said there before you go on."
 
 
 def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
@@ -134,7 +134,7 @@ def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
         yield from finding_lines(finding)
 
 
-def finding_lines(finding: Finding) -> Iterator[str]:
+def finding_lines(finding: StepWarning) -> Iterator[str]:
     """A finding for a person: what, why, and the safe form."""
     yield f"   {finding.level} {finding.what}"
     for text in (finding.why, f"Instead: {finding.instead}"):
@@ -143,7 +143,7 @@ def finding_lines(finding: Finding) -> Iterator[str]:
         )
 
 
-def _table_in_words(table: TableFacts) -> str:
+def _table_in_words(table: TableSize) -> str:
     if not table.is_there:
         return f"{table.name} (new)"
     rows = "unknown" if table.rows is None else f"{'about ' if table.is_estimate else ''}{table.rows:,}"

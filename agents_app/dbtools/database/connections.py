@@ -15,9 +15,9 @@ from agents_app.database.errors import NO_FILE
 from agents_app.database.session import OpenSession, is_pooled, own_session
 from agents_app.database.url import schema_of
 from agents_app.db import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, create_sqlite_file
-from agents_app.dbtools.configuration import Patience
+from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database import postgresql, schema, sqlite
-from agents_app.dbtools.output import say
+from agents_app.dbtools.output import print_progress
 
 APPLICATION = "agent-console migration"
 
@@ -71,16 +71,16 @@ def observing(url: URL) -> Iterator[Connection]:
 
 
 @contextmanager
-def migrating(url: URL, patience: Patience, *, verbose: bool) -> Iterator[Connection]:
+def migrating(url: URL, lock_settings: LockSettings, *, verbose: bool) -> Iterator[Connection]:
     """The connection of the only migration that runs on this database.
 
     On SQLite it is inside one transaction that ends with the block; on PostgreSQL it is in none.
     """
     engine = _engine(url, keeps_session=True)
     if verbose:
-        event.listen(engine, "before_cursor_execute", lambda *call: say(call[2].strip()))
+        event.listen(engine, "before_cursor_execute", lambda *call: print_progress(call[2].strip()))
     alone = sqlite.alone if engine.dialect.name == "sqlite" else postgresql.alone
-    with alone(engine, patience) as connection:
+    with alone(engine, lock_settings) as connection:
         if connection.dialect.name == "postgresql":
             _require_schema(connection)
             connection.commit()
@@ -88,7 +88,7 @@ def migrating(url: URL, patience: Patience, *, verbose: bool) -> Iterator[Connec
 
 
 @contextmanager
-def deploying(url: URL, patience: Patience) -> Iterator[None]:
+def deploying(url: URL, lock_settings: LockSettings) -> Iterator[None]:
     """Keep other deployments of this database waiting until the block ends: one's backup locks out the other's steps.
 
     On SQLite, where a backup is in nobody's way, nobody waits.
@@ -96,7 +96,7 @@ def deploying(url: URL, patience: Patience) -> Iterator[None]:
     if url.get_backend_name() == "sqlite":
         yield
         return
-    with postgresql.taking(postgresql.DEPLOYMENT, _engine(url, keeps_session=True), patience):
+    with postgresql.taking(postgresql.DEPLOYMENT, _engine(url, keeps_session=True), lock_settings):
         yield
 
 

@@ -11,10 +11,10 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from agents_app.dbtools.configuration import Patience
+from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database import postgresql
 from agents_app.dbtools.database.quoting import NAMES
-from agents_app.dbtools.output import say
+from agents_app.dbtools.output import print_progress
 
 # The CHECK by which op.set_not_null lets PostgreSQL look at every row while others write.
 HELPER = "ck_console_not_null"
@@ -77,22 +77,22 @@ def remove_helpers(connection: Connection) -> None:
         return
     for helper in helpers(connection):
         connection.exec_driver_sql(helper.statement)
-        say(f"Removed what an interrupted op.set_not_null left: {helper.what}.")
+        print_progress(f"Removed what an interrupted op.set_not_null left: {helper.what}.")
     # Alembic would take an open transaction for another caller's and never commit.
     connection.commit()
 
 
-def clean_up(connection: Connection, noted: dict[str, Leftover], patience: Patience) -> None:
+def clean_up(connection: Connection, noted: dict[str, Leftover], lock_settings: LockSettings) -> None:
     """Remove what is left of a step that failed; what cannot be removed now stays noted."""
-    for left in reversed(range(patience.tries if noted else 0)):
+    for left in reversed(range(lock_settings.attempts if noted else 0)):
         try:
-            with _in_no_transaction(connection, patience) as free:
+            with _in_no_transaction(connection, lock_settings) as free:
                 _remove(free, noted)
             return
         except (DBAPIError, CommandError) as error:
             if not left or not isinstance(error, DBAPIError) or not postgresql.is_locked_out(error):
                 return
-            time.sleep(patience.pause)
+            time.sleep(lock_settings.retry_delay)
 
 
 def _remove(connection: Connection, noted: dict[str, Leftover]) -> None:
@@ -103,12 +103,14 @@ def _remove(connection: Connection, noted: dict[str, Leftover]) -> None:
 
 
 @contextmanager
-def _in_no_transaction(connection: Connection, patience: Patience) -> Iterator[Connection]:
+def _in_no_transaction(connection: Connection, lock_settings: LockSettings) -> Iterator[Connection]:
     with suppress(DBAPIError):
         connection.rollback()
     if connection.invalidated:
         # Another run that has its turn by now removes it first.
-        with postgresql.alone(connection.engine, replace(patience, migration=postgresql.OWN_END_S)) as fresh:
+        with postgresql.alone(
+            connection.engine, replace(lock_settings, migration_timeout=postgresql.OWN_END_S)
+        ) as fresh:
             yield fresh.execution_options(isolation_level="AUTOCOMMIT")
     else:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from agents_app.database.session import own_session
-from agents_app.dbtools.configuration import Patience
-from agents_app.dbtools.output import say
+from agents_app.dbtools.configuration import LockSettings
+from agents_app.dbtools.output import print_progress
 
 
 class Turn(NamedTuple):
@@ -51,13 +51,13 @@ LIMIT 3
 
 
 @contextmanager
-def alone(engine: Engine, patience: Patience) -> Iterator[Connection]:
+def alone(engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
     """A connection, in no transaction, that keeps other migrations of this database waiting until the block ends.
 
     The lock goes with the session, so nobody has to clean up after a migration that was killed.
     """
-    with taking(MIGRATION, engine, patience) as connection:
-        connection.exec_driver_sql(f"SET lock_timeout = {int(patience.lock * 1000)}")
+    with taking(MIGRATION, engine, lock_settings) as connection:
+        connection.exec_driver_sql(f"SET lock_timeout = {int(lock_settings.table_timeout * 1000)}")
         connection.exec_driver_sql("SET statement_timeout = 0")
         # Alembic would take an open transaction for somebody else's and never commit.
         connection.commit()
@@ -65,11 +65,11 @@ def alone(engine: Engine, patience: Patience) -> Iterator[Connection]:
 
 
 @contextmanager
-def taking(turn: Turn, engine: Engine, patience: Patience) -> Iterator[Connection]:
+def taking(turn: Turn, engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
     """A connection, in no transaction, that has its turn until the block ends. Raises CommandError when that is far."""
     with own_session(engine) as connection:
         _notice_a_killed_client(connection)
-        _wait_for(turn, connection, patience)
+        _wait_for(turn, connection, lock_settings)
         connection.commit()
         yield connection
 
@@ -97,8 +97,8 @@ def _notice_a_killed_client(connection: Connection) -> None:
     connection.rollback()
 
 
-def _wait_for(turn: Turn, connection: Connection, patience: Patience) -> None:
-    ends = time.monotonic() + patience.migration
+def _wait_for(turn: Turn, connection: Connection, lock_settings: LockSettings) -> None:
+    ends = time.monotonic() + lock_settings.migration_timeout
     waits = False
     while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*turn.lock))):
         holder = _holder(connection, turn) or "it has just ended"
@@ -107,7 +107,7 @@ def _wait_for(turn: Turn, connection: Connection, patience: Patience) -> None:
         if time.monotonic() > ends:
             raise CommandError(f"Another {turn.act} is still running: {holder}. Try again when it has ended.")
         if not waits:
-            say(f"Another {turn.act} is running: {holder}. Waiting for it to end.")
+            print_progress(f"Another {turn.act} is running: {holder}. Waiting for it to end.")
             waits = True
         time.sleep(POLL_S)
 

@@ -11,8 +11,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from agents_app.dbtools.configuration import Patience
-from agents_app.dbtools.output import say
+from agents_app.dbtools.configuration import LockSettings
+from agents_app.dbtools.output import print_progress
 
 DRIVER_WAITS_S = 1
 
@@ -21,13 +21,13 @@ Orphans = Counter[tuple[str, str]]
 
 
 @contextmanager
-def alone(engine: Engine, patience: Patience) -> Iterator[Connection]:
+def alone(engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
     """A connection that holds SQLite's only write lock until the block ends, which commits; an exception rolls back.
 
     Raises CommandError, and changes nothing, when rows would be left without their parents.
     """
     event.listen(engine, "connect", _ignore_foreign_keys)
-    with closing(_begin(engine.execution_options(console_begin="BEGIN IMMEDIATE"), patience)) as connection:
+    with closing(_begin(engine.execution_options(console_begin="BEGIN IMMEDIATE"), lock_settings)) as connection:
         yield connection
         _refuse_new_orphans(engine, connection)
         connection.commit()
@@ -38,8 +38,8 @@ def _ignore_foreign_keys(raw: Any, _record: object) -> None:
     raw.execute("PRAGMA foreign_keys = OFF")
 
 
-def _begin(engine: Engine, patience: Patience) -> Connection:
-    ends = time.monotonic() + patience.migration
+def _begin(engine: Engine, lock_settings: LockSettings) -> Connection:
+    ends = time.monotonic() + lock_settings.migration_timeout
     waits = False
     while True:
         try:
@@ -48,7 +48,7 @@ def _begin(engine: Engine, patience: Patience) -> Connection:
             if "locked" not in str(error.orig) or time.monotonic() > ends:
                 raise
         if not waits:
-            say("Another program is writing to this database; waiting for it.")
+            print_progress("Another program is writing to this database; waiting for it.")
             waits = True
 
 

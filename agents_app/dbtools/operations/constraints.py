@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from agents_app.dbtools.database import leftovers
 from agents_app.dbtools.database.leftovers import HELPER
 from agents_app.dbtools.operations.sql import execute
-from agents_app.dbtools.output import counted
+from agents_app.dbtools.output import pluralize
 
 VALIDATED_CHECKS = """
 SELECT pg_get_constraintdef(oid) FROM pg_constraint
@@ -78,7 +78,7 @@ def _refuse_rows_without_a_value(connection: sa.Connection, table: str, column: 
     missing = sa.select(sa.func.count()).select_from(sa.table(table)).where(sa.column(column).is_(None))
     count = connection.scalar(missing)
     if count:
-        rows = f"{counted(count, 'row')} of {table} without {column}"
+        rows = f"{pluralize(count, 'row')} of {table} without {column}"
         raise CommandError(f"{rows}: give each a value, then type the same command again.")
 
 

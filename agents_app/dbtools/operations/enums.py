@@ -125,7 +125,7 @@ def _create_table(operations: Operations, operation: ops.CreateTableOp) -> sa.Ta
     table = operation.to_table(operations.migration_context)
     dialect = operations.impl.dialect
     if dialect.name == "postgresql":
-        for enum in native_enums(table.columns):
+        for enum in native_enum_types(table.columns):
             operations.invoke(CreateEnumOp(enum.name or "", enum.enums))
             # The table must not make it a second time.
             enum.dialect_impl(dialect).create_type = False  # type: ignore[attr-defined]
@@ -137,7 +137,7 @@ def _if_not_exists(operation: ops.CreateTableOp) -> dict[str, Any]:
     return {} if operation.if_not_exists is None else {"if_not_exists": operation.if_not_exists}
 
 
-def native_enums(columns: Iterable[sa.Column[Any]]) -> Iterator[sa.Enum]:
+def native_enum_types(columns: Iterable[sa.Column[Any]]) -> Iterator[sa.Enum]:
     """The types of these columns that PostgreSQL has as types of their own."""
     for column in columns:
         if isinstance(column.type, sa.Enum) and column.type.native_enum and column.type.name:

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 
 from agents_app.dbtools.database.quoting import literal
 from agents_app.dbtools.operations.sql import execute
-from agents_app.dbtools.output import progress
+from agents_app.dbtools.output import progress_bar
 
 BATCH = 1_000
 
@@ -114,7 +114,7 @@ def _fill(connection: sa.Connection, operation: FillRowsOp) -> None:
     count = connection.scalar(sa.select(sa.func.count()).select_from(operation.table).where(operation.pending))
     if not count:
         return
-    with progress(f"Filling {operation.table.name}", count) as advance:
+    with progress_bar(f"Filling {operation.table.name}", count) as advance:
         for rows in _batches(connection, operation):
             computed = [operation.compute(row) for row in rows]
             values = [{**_which(operation, row), **found} for row, found in zip(rows, computed, strict=True)]

@@ -1,7 +1,7 @@
 """The steps between a database and a revision: what each touches, what is to be said against it, its SQL."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -15,11 +15,10 @@ from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.operations.extensions import CreateExtensionOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
 from agents_app.dbtools.position import EMPTY, state_among
-from agents_app.dbtools.review import rules, sql
-from agents_app.dbtools.review import warnings as say
-from agents_app.dbtools.review.recorder import Content, content_of, sql_of
-from agents_app.dbtools.review.table_size import TableFacts, facts_of
-from agents_app.dbtools.review.warnings import Finding, Level
+from agents_app.dbtools.review import rules, sql, warnings
+from agents_app.dbtools.review.recorder import RecordedStep, record_step, sql_of_step
+from agents_app.dbtools.review.table_size import TableSize, table_size
+from agents_app.dbtools.review.warnings import Level, StepWarning
 
 # They change no table, so a step back has nothing to undo.
 NEEDS_NO_WAY_BACK = (
@@ -42,8 +41,8 @@ class PlannedStep:
     revision: str
     name: str
     direction: str
-    tables: tuple[TableFacts, ...]
-    findings: tuple[Finding, ...]
+    tables: tuple[TableSize, ...]
+    findings: tuple[StepWarning, ...]
     sql: str | None
 
 
@@ -57,7 +56,7 @@ class Plan:
     steps: tuple[PlannedStep, ...]
 
     @property
-    def dangers(self) -> list[Finding]:
+    def dangers(self) -> list[StepWarning]:
         """Every finding that should stop somebody."""
         return [finding for step in self.steps for finding in step.findings if finding.level is Level.DANGER]
 
@@ -65,8 +64,7 @@ class Plan:
 @dataclass
 class _Way:
     connection: Connection
-    ground: rules.Ground
-    facts: dict[str, TableFacts] = field(default_factory=dict)
+    facts: rules.DatabaseFacts
 
 
 def plan(connection: Connection, script: ScriptDirectory, target: str = "head") -> Plan:
@@ -108,10 +106,10 @@ def _place(script: ScriptDirectory, order: list[str], start: int, target: str) -
 
 
 def _way(connection: Connection) -> _Way:
-    known = cache(partial(facts_of, connection))
+    known = cache(partial(table_size, connection))
     is_checked = partial(_is_checked, connection)
-    ground = rules.Ground(connection.dialect.name, lambda table: known(table).rows, is_checked)
-    return _Way(connection, ground)
+    facts = rules.DatabaseFacts(connection.dialect.name, lambda table: known(table).rows, is_checked)
+    return _Way(connection, facts)
 
 
 def _is_checked(connection: Connection, table: str, column: str) -> bool:
@@ -119,44 +117,46 @@ def _is_checked(connection: Connection, table: str, column: str) -> bool:
 
 
 def _step(way: _Way, script: Script, direction: str) -> PlannedStep:
-    dialect = way.ground.dialect
-    content = content_of(script, direction, dialect)
+    dialect = way.facts.dialect
+    recorded = record_step(script, direction, dialect)
     # A table that this step makes is nobody's yet, wherever in the step it comes.
-    new = {name for name in _made(content, dialect) if not facts_of(way.connection, name).is_there}
-    way.ground.made |= new
-    found = tuple(dict.fromkeys(_findings(way.ground, script, content, direction)))
-    tables = tuple(facts_of(way.connection, name) for name in _tables(content, dialect))
-    return PlannedStep(script.revision, script.doc, direction, tables, found, sql_of(script, direction, dialect))
+    new = {name for name in _made(recorded, dialect) if not table_size(way.connection, name).is_there}
+    way.facts.made |= new
+    found = tuple(dict.fromkeys(_findings(way.facts, script, recorded, direction)))
+    tables = tuple(table_size(way.connection, name) for name in _tables(recorded, dialect))
+    return PlannedStep(script.revision, script.doc, direction, tables, found, sql_of_step(script, direction, dialect))
 
 
-def _findings(ground: rules.Ground, script: Script, content: Content, direction: str) -> Iterator[Finding]:
-    for operation in content.operations:
+def _findings(
+    facts: rules.DatabaseFacts, script: Script, recorded: RecordedStep, direction: str
+) -> Iterator[StepWarning]:
+    for operation in recorded.operations:
         if isinstance(operation, ops.ExecuteSQLOp):
-            yield from sql.look(operation, ground)
+            yield from sql.warnings_for_sql(operation, facts)
         else:
-            yield from rules.look(operation, ground)
-    yield from rules.crowded(content.operations, ground)
-    if content.failure is not None:
-        yield say.not_followed(content.failure)
+            yield from rules.warnings_for_operation(operation, facts)
+    yield from rules.warnings_for_shared_step(recorded.operations, facts)
+    if recorded.failure is not None:
+        yield warnings.not_recorded(recorded.failure)
     if direction == "upgrade":
-        yield from _way_back(script, content, ground.dialect)
+        yield from _way_back(script, recorded, facts.dialect)
 
 
-def _way_back(script: Script, content: Content, dialect: str) -> Iterator[Finding]:
+def _way_back(script: Script, recorded: RecordedStep, dialect: str) -> Iterator[StepWarning]:
     if not hasattr(script.module, "downgrade"):
-        yield say.no_way_back("has no downgrade()")
+        yield warnings.not_reversible("has no downgrade()")
         return
-    back = content_of(script, "downgrade", dialect)
-    changes = [operation for operation in content.operations if not isinstance(operation, NEEDS_NO_WAY_BACK)]
+    back = record_step(script, "downgrade", dialect)
+    changes = [operation for operation in recorded.operations if not isinstance(operation, NEEDS_NO_WAY_BACK)]
     if back.failure is not None and back.failure.startswith("NotImplementedError"):
-        yield say.no_way_back("refuses to be undone")
+        yield warnings.not_reversible("refuses to be undone")
     elif changes and not back.operations and back.failure is None:
-        yield say.no_way_back("has a downgrade() that does nothing")
+        yield warnings.not_reversible("has a downgrade() that does nothing")
 
 
-def _tables(content: Content, dialect: str) -> list[str]:
+def _tables(recorded: RecordedStep, dialect: str) -> list[str]:
     names: dict[str, None] = {}
-    for operation in content.operations:
+    for operation in recorded.operations:
         if isinstance(operation, ops.ExecuteSQLOp):
             names |= dict.fromkeys(sql.tables_in(operation, dialect))
         elif not isinstance(operation, RequireTablesOp) and (table := rules.table_of(operation)):
@@ -164,8 +164,8 @@ def _tables(content: Content, dialect: str) -> list[str]:
     return list(names)
 
 
-def _made(content: Content, dialect: str) -> Iterator[str]:
-    for operation in content.operations:
+def _made(recorded: RecordedStep, dialect: str) -> Iterator[str]:
+    for operation in recorded.operations:
         if isinstance(operation, ops.CreateTableOp):
             yield operation.table_name
         elif isinstance(operation, ops.ExecuteSQLOp):

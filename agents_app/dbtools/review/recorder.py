@@ -18,14 +18,14 @@ from agents_app.db import db
 
 
 @dataclass(frozen=True)
-class Content:
+class RecordedStep:
     """What one direction of a step asks for, up to `failure`: why it could not be followed to its end."""
 
     operations: tuple[MigrateOperation, ...]
     failure: str | None
 
 
-def content_of(script: Script, direction: str, dialect: str) -> Content:
+def record_step(script: Script, direction: str, dialect: str) -> RecordedStep:
     """What `upgrade` or `downgrade` of a step asks for on such a database. The database itself is not needed."""
     spoken = StringIO()
     recorder = _Recorder(_offline(dialect, spoken))
@@ -38,10 +38,10 @@ def content_of(script: Script, direction: str, dialect: str) -> Content:
     if spoken.getvalue().strip():
         # Sent past `op`, on its connection.
         recorder.noted.append(ops.ExecuteSQLOp(spoken.getvalue()))
-    return Content(tuple(recorder.noted), failure)
+    return RecordedStep(tuple(recorder.noted), failure)
 
 
-def sql_of(script: Script, direction: str, dialect: str) -> str | None:
+def sql_of_step(script: Script, direction: str, dialect: str) -> str | None:
     """The SQL of one direction of a step; None where it cannot be said without the tables themselves."""
     written = StringIO()
     try:

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.dialects import postgresql, sqlite
 
-from agents_app.dbtools.review import warnings as say
-from agents_app.dbtools.review.rules import Ground
-from agents_app.dbtools.review.warnings import Finding
+from agents_app.dbtools.review import warnings
+from agents_app.dbtools.review.rules import DatabaseFacts
+from agents_app.dbtools.review.warnings import StepWarning
 
 DIALECTS: dict[str, Callable[[], Any]] = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -23,14 +23,14 @@ OPENING = re.compile(
 NAME = r'(?:"?\w+"?\.)?"?(?P<table>\w+)"?'
 
 
-def look(operation: ops.ExecuteSQLOp, ground: Ground) -> Iterator[Finding]:
+def warnings_for_sql(operation: ops.ExecuteSQLOp, facts: DatabaseFacts) -> Iterator[StepWarning]:
     """What is to be said against the statements of one `op.execute`."""
-    for statement in statements_of(operation, ground.dialect):
+    for statement in statements_of(operation, facts.dialect):
         for pattern, rule in RULES:
             match = pattern.search(statement)
             table = match.groupdict().get("table") if match else None
-            if match and (table is None or table.lower() not in ground.made):
-                yield from rule(match, statement, ground)
+            if match and (table is None or table.lower() not in facts.made):
+                yield from rule(match, statement, facts)
 
 
 def tables_in(operation: ops.ExecuteSQLOp, dialect: str) -> Iterator[str]:
@@ -81,74 +81,76 @@ TOUCHED = _pattern(f"^(?:{'|'.join(ON_TABLE)}) <table>")
 MADE = _pattern(r"^CREATE (?:TEMP\w* |UNLOGGED )?TABLE(?: IF NOT EXISTS)? <table>")
 ALTER = r"^ALTER TABLE(?: IF EXISTS)?(?: ONLY)? <table> "
 
-Rule = Callable[[re.Match[str], str, Ground], Iterator[Finding]]
+Rule = Callable[[re.Match[str], str, DatabaseFacts], Iterator[StepWarning]]
 
 
-def _drop_table(match: re.Match[str], _statement: str, ground: Ground) -> Iterator[Finding]:
-    yield say.by_plain_sql(say.table_dropped(match["table"], ground.rows(match["table"])))
+def _drop_table(match: re.Match[str], _statement: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    yield warnings.without_saved_rows(warnings.table_dropped(match["table"], facts.rows(match["table"])))
 
 
-def _drop_column(match: re.Match[str], _statement: str, ground: Ground) -> Iterator[Finding]:
-    dropped = say.column_dropped(match["table"], match["column"], ground.rows(match["table"]))
-    yield say.by_plain_sql(dropped)
+def _drop_column(match: re.Match[str], _statement: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    dropped = warnings.column_dropped(match["table"], match["column"], facts.rows(match["table"]))
+    yield warnings.without_saved_rows(dropped)
 
 
-def _rename(match: re.Match[str], _statement: str, _ground: Ground) -> Iterator[Finding]:
+def _rename(match: re.Match[str], _statement: str, _facts: DatabaseFacts) -> Iterator[StepWarning]:
     if match["column"]:
-        yield say.column_renamed(match["table"], match["column"], match["name"])
+        yield warnings.column_renamed(match["table"], match["column"], match["name"])
     else:
-        yield say.table_renamed(match["table"], match["name"])
+        yield warnings.table_renamed(match["table"], match["name"])
 
 
-def _change_type(match: re.Match[str], _statement: str, ground: Ground) -> Iterator[Finding]:
-    if ground.is_in_use(match["table"]):
-        yield say.type_changed(match["table"], match["column"], match["type"])
+def _change_type(match: re.Match[str], _statement: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    if facts.is_in_use(match["table"]):
+        yield warnings.type_changed(match["table"], match["column"], match["type"])
 
 
-def _add_column(match: re.Match[str], _statement: str, ground: Ground) -> Iterator[Finding]:
+def _add_column(match: re.Match[str], _statement: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
     if not re.search(r"\b(DEFAULT|GENERATED)\b", match["rest"], re.IGNORECASE):
-        ground.added.add((match["table"], match["column"]))
+        facts.added.add((match["table"], match["column"]))
     yield from ()
 
 
-def _set_not_null(match: re.Match[str], _statement: str, ground: Ground) -> Iterator[Finding]:
-    if (match["table"], match["column"]) in ground.added:
-        yield say.not_null_too_early(match["table"], match["column"])
-    if ground.is_in_use(match["table"]) and not ground.is_checked(match["table"], match["column"]):
-        yield say.not_null_set(match["table"], match["column"])
+def _set_not_null(match: re.Match[str], _statement: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    if (match["table"], match["column"]) in facts.added:
+        yield warnings.not_null_too_early(match["table"], match["column"])
+    if facts.is_in_use(match["table"]) and not facts.is_checked(match["table"], match["column"]):
+        yield warnings.not_null_set(match["table"], match["column"])
 
 
-def _add_constraint(match: re.Match[str], statement: str, ground: Ground) -> Iterator[Finding]:
-    if "NOT VALID" not in statement.upper() and ground.is_in_use(match["table"]):
-        yield say.not_validated(match["table"], match["kind"].upper(), match["constraint"] or "(unnamed)")
+def _add_constraint(match: re.Match[str], statement: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    if "NOT VALID" not in statement.upper() and facts.is_in_use(match["table"]):
+        yield warnings.not_validated(match["table"], match["kind"].upper(), match["constraint"] or "(unnamed)")
 
 
-def _create_index(match: re.Match[str], statement: str, ground: Ground) -> Iterator[Finding]:
-    if ground.is_in_use(match["table"]):
+def _create_index(match: re.Match[str], statement: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    if facts.is_in_use(match["table"]):
         inside = statement[match.end() :].partition("(")[2].rpartition(")")[0]
-        yield say.index_made(match["table"], match["index"], [column.strip(' "') for column in inside.split(",")])
+        yield warnings.index_created(
+            match["table"], match["index"], [column.strip(' "') for column in inside.split(",")]
+        )
 
 
-def _update(match: re.Match[str], statement: str, ground: Ground) -> Iterator[Finding]:
-    if not re.search(r"\bWHERE\b", statement, re.IGNORECASE) and ground.is_in_use(match["table"]):
-        yield say.rows_changed(match["table"], "UPDATE")
+def _update(match: re.Match[str], statement: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    if not re.search(r"\bWHERE\b", statement, re.IGNORECASE) and facts.is_in_use(match["table"]):
+        yield warnings.rows_changed(match["table"], "UPDATE")
 
 
-def _delete(match: re.Match[str], statement: str, ground: Ground) -> Iterator[Finding]:
-    if not re.search(r"\bWHERE\b", statement, re.IGNORECASE) and ground.rows(match["table"]) != 0:
-        yield say.rows_deleted(match["table"], match["verb"].upper())
+def _delete(match: re.Match[str], statement: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    if not re.search(r"\bWHERE\b", statement, re.IGNORECASE) and facts.rows(match["table"]) != 0:
+        yield warnings.rows_deleted(match["table"], match["verb"].upper())
 
 
-def _rename_label(match: re.Match[str], statement: str, _ground: Ground) -> Iterator[Finding]:
-    yield say.label_removed(match["type"], statement)
+def _rename_label(match: re.Match[str], statement: str, _facts: DatabaseFacts) -> Iterator[StepWarning]:
+    yield warnings.label_removed(match["type"], statement)
 
 
-def _add_label(_match: re.Match[str], statement: str, _ground: Ground) -> Iterator[Finding]:
-    yield say.label_by_hand(statement)
+def _add_label(_match: re.Match[str], statement: str, _facts: DatabaseFacts) -> Iterator[StepWarning]:
+    yield warnings.label_added_by_sql(statement)
 
 
-def _cascade(_match: re.Match[str], statement: str, _ground: Ground) -> Iterator[Finding]:
-    yield say.too_wide(statement)
+def _cascade(_match: re.Match[str], statement: str, _facts: DatabaseFacts) -> Iterator[StepWarning]:
+    yield warnings.wide_statement(statement)
 
 
 COLUMN = r'"?(?P<column>\w+)"?'

@@ -15,7 +15,7 @@ FROM pg_class WHERE oid = to_regclass(:name)
 
 
 @dataclass(frozen=True)
-class TableFacts:
+class TableSize:
     """A table as it is now; `bytes` is None where the database does not tell (SQLite)."""
 
     name: str
@@ -25,18 +25,18 @@ class TableFacts:
     bytes: int | None
 
 
-def facts_of(connection: Connection, name: str) -> TableFacts:
+def table_size(connection: Connection, name: str) -> TableSize:
     """What is known of one table; one that is not there has no rows."""
     if not sa.inspect(connection).has_table(name):
-        return TableFacts(name, is_there=False, rows=0, is_estimate=False, bytes=None)
+        return TableSize(name, is_there=False, rows=0, is_estimate=False, bytes=None)
     if connection.dialect.name != "postgresql":
-        return TableFacts(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=None)
+        return TableSize(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=None)
     quoted = connection.dialect.identifier_preparer.quote(name)
     size = connection.execute(SIZE, {"name": quoted}).one()
     if size.bytes <= COUNTED_UP_TO:
-        return TableFacts(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=size.bytes)
+        return TableSize(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=size.bytes)
     estimate = size.estimate if size.estimate >= 0 else None
-    return TableFacts(name, is_there=True, rows=estimate, is_estimate=True, bytes=size.bytes)
+    return TableSize(name, is_there=True, rows=estimate, is_estimate=True, bytes=size.bytes)
 
 
 def _count(connection: Connection, name: str) -> int:

@@ -16,12 +16,12 @@ from sqlalchemy.exc import DBAPIError
 from agents_app.database.url import schema_of
 from agents_app.dbtools.autogenerate import settings as autogenerate
 from agents_app.dbtools.backup.signals import ending_in_order, interruptible
-from agents_app.dbtools.configuration import BACKUPS, Patience
+from agents_app.dbtools.configuration import BACKUPS, LockSettings
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.database import encoding, leftovers, postgresql, schema
 from agents_app.dbtools.database.connections import looking, make_place, migrating
 from agents_app.dbtools.database.quoting import NAMES
-from agents_app.dbtools.output import say
+from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.position import EMPTY, require_own_revisions, require_own_tables
 from agents_app.dbtools.runner.error_messages import in_one_line
 from agents_app.dbtools.runner.steps import Steps
@@ -124,14 +124,14 @@ def _look(url: URL, steps: Steps, settings: Settings) -> None:
     with looking(url) as connection:
         require_own_revisions(connection, context.script)
         context.configure(connection=connection, fn=steps, dont_mutate=True, **settings)
-        with autogenerate.comparing():
+        with autogenerate.ignoring_reflection_warnings():
             context.run_migrations()
 
 
 def _migrate(url: URL, steps: Steps, settings: Settings, savings: Savings, *, is_upgrade: bool) -> None:
-    patience = context.config.attributes.get("patience", Patience())
+    lock_settings = context.config.attributes.get("lock_settings", LockSettings())
     verbose = "verbose" in context.get_x_argument(as_dictionary=True)
-    with savings, migrating(url, patience, verbose=verbose) as connection:
+    with savings, migrating(url, lock_settings, verbose=verbose) as connection:
         _refuse_what_is_not_ours(connection, is_upgrade=is_upgrade)
         context.configure(
             connection=connection,
@@ -143,8 +143,8 @@ def _migrate(url: URL, steps: Steps, settings: Settings, savings: Savings, *, is
             **settings,
         )
         event.listen(connection, "commit", steps.note_commit)
-        with _cleaning_up(connection, steps, patience):
-            _run(connection, steps, patience, savings)
+        with _cleaning_up(connection, steps, lock_settings):
+            _run(connection, steps, lock_settings, savings)
 
 
 def _refuse_what_is_not_ours(connection: Connection, *, is_upgrade: bool) -> None:
@@ -158,16 +158,16 @@ def _refuse_what_is_not_ours(connection: Connection, *, is_upgrade: bool) -> Non
 
 
 @contextmanager
-def _cleaning_up(connection: Connection, steps: Steps, patience: Patience) -> Iterator[None]:
+def _cleaning_up(connection: Connection, steps: Steps, lock_settings: LockSettings) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        leftovers.clean_up(connection, steps.leftovers, patience)
+        leftovers.clean_up(connection, steps.leftovers, lock_settings)
         raise
 
 
-def _run(connection: Connection, steps: Steps, patience: Patience, savings: Savings) -> None:
-    for left in reversed(range(patience.tries)):
+def _run(connection: Connection, steps: Steps, lock_settings: LockSettings, savings: Savings) -> None:
+    for left in reversed(range(lock_settings.attempts)):
         try:
             if steps.failing is None:
                 leftovers.remove_helpers(connection)
@@ -182,5 +182,5 @@ def _run(connection: Connection, steps: Steps, patience: Patience, savings: Savi
             savings.forget_what_was_undone()
             if not left:
                 raise CommandError(f"Locked out by {who}. Try again later.") from error
-            say(f"Waiting for {who}: a lock is needed that is held there.")
-            time.sleep(patience.pause)
+            print_progress(f"Waiting for {who}: a lock is needed that is held there.")
+            time.sleep(lock_settings.retry_delay)

@@ -9,9 +9,9 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.database.leftovers import Leftover
-from agents_app.dbtools.output import say
+from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.review import rules
-from agents_app.dbtools.review.recorder import content_of
+from agents_app.dbtools.review.recorder import record_step
 
 Plan = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
 
@@ -42,7 +42,7 @@ class Steps:
             self._has_committed = False
             self.leftovers.clear()
             self.times[step] = round(time.monotonic() - started, 3)
-            say(f"Done: {step} ({self.times[step]:.2f} s)")
+            print_progress(f"Done: {step} ({self.times[step]:.2f} s)")
 
     @property
     def failing(self) -> str | None:
@@ -66,8 +66,8 @@ class Steps:
     def _way_on(self) -> str:
         # Only PostgreSQL commits on the way.
         step: Any = self._left[0] if self._left else None
-        asked = content_of(step.revision, "upgrade" if step.is_upgrade else "downgrade", "postgresql")
-        crowded = rules.wanting_a_step_of_its_own(asked.operations)
-        if crowded is None:
+        asked = record_step(step.revision, "upgrade" if step.is_upgrade else "downgrade", "postgresql")
+        operation = rules.operation_that_needs_own_step(asked.operations)
+        if operation is None:
             return "To go on with the step, type the same command again."
-        return f"It does other things besides {crowded}: undo those by hand, then type the same command again."
+        return f"It does other things besides {operation}: undo those by hand, then type the same command again."

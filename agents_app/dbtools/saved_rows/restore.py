@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
-from agents_app.dbtools.configuration import Patience
+from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database.columns import Column, columns_of, write_exactly
 from agents_app.dbtools.database.connections import migrating
 from agents_app.dbtools.database.quoting import quoted
-from agents_app.dbtools.output import counted, progress
+from agents_app.dbtools.output import pluralize, progress_bar
 from agents_app.dbtools.saved_rows import file as rows_file
 from agents_app.dbtools.saved_rows.file import Head
 
@@ -44,7 +44,7 @@ def put_back(url: URL, path: Path, *, keep: bool) -> list[PutBack]:
     CommandError, and changes nothing, where rows do not fit.
     """
     files = _files(path)
-    with migrating(url, Patience(), verbose=False) as connection, _one_transaction(connection):
+    with migrating(url, LockSettings(), verbose=False) as connection, _one_transaction(connection):
         return [_put_back(connection, file, keep) for file in files]
 
 
@@ -103,7 +103,7 @@ def _loaded(connection: Connection, head: Head, file: Path) -> Iterator[None]:
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {SAVED} ({', '.join(column + kind for column in columns)})")
     insert = sa.table(SAVED, *map(sa.column, columns)).insert()
     rows = rows_file.read_rows(file)
-    with progress(f"Reading {file.name}", rows_file.count_rows(file)) as advance:
+    with progress_bar(f"Reading {file.name}", rows_file.count_rows(file)) as advance:
         while batch := list(islice(rows, BATCH)):
             connection.execute(insert, [dict(zip(columns, row, strict=True)) for row in batch])
             advance(len(batch))
@@ -155,7 +155,7 @@ def _put_back_rows(both: _Both, keep: bool) -> PutBack:
     present = both.count(pairs)
     if present and not (keep and head.key):
         hint = "Nothing was changed. To keep those and put back the others: --keep" if head.key else "It must be empty."
-        raise CommandError(f"{counted(present, 'row')} of {head.table} there already. {hint}")
+        raise CommandError(f"{pluralize(present, 'row')} of {head.table} there already. {hint}")
     query = sa.select(*map(both.value, head.columns)).select_from(both.saved)
     if present:
         query = query.where(~sa.exists().select_from(both.table).where(both.same_row))
@@ -190,7 +190,7 @@ def _put_back_values(both: _Both, name: str, keep: bool) -> PutBack:
     newer = both.count(both.saved.join(both.table, both.same_row), is_newer)
     if newer and not keep:
         hint = "Nothing was changed. To keep those and put back the others: --keep"
-        raise CommandError(f"{counted(newer, 'row')} of {table} with another {name} by now. {hint}")
+        raise CommandError(f"{pluralize(newer, 'row')} of {table} with another {name} by now. {hint}")
     unmatched = both.count(both.saved, ~sa.exists().select_from(both.table).where(both.same_row))
     update = both.table.update().values({name: both.value(name)}).where(both.same_row, differs, ~is_newer)
     both.connection.execute(update)

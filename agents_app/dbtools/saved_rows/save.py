@@ -22,7 +22,7 @@ from agents_app.dbtools.database.columns import columns_of, key_of, write_exactl
 from agents_app.dbtools.database.connections import looking
 from agents_app.dbtools.database.postgresql import OWN_END_S, POLL_S
 from agents_app.dbtools.database.quoting import quoted
-from agents_app.dbtools.output import counted, say, shown
+from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.saved_rows import file as rows_file
 
 ADVICE = "Make room, set BACKUP_FOLDER to another folder, or go without: --no-backup (alembic: -x no_backup=1)."
@@ -52,11 +52,13 @@ class Savings:
         if kind is not None:
             self.forget_what_was_undone()
         if self._taken and self._folder:
-            advice = f"flask db restore-rows {shlex.quote(shown(self._folder))}"
+            advice = f"flask db restore-rows {shlex.quote(display_path(self._folder))}"
             if self._is_unsure:
-                say(f"The server cannot be asked whether the saved rows were dropped. If they were: {advice}")
+                print_progress(
+                    f"The server cannot be asked whether the saved rows were dropped. If they were: {advice}"
+                )
             else:
-                say(f"Bring the rows back, when their tables and columns are there again: {advice}")
+                print_progress(f"Bring the rows back, when their tables and columns are there again: {advice}")
 
     def take(self, context: MigrationContext, table: str, schema: str | None, column: str | None) -> None:
         """Save the rows of a table, or the values of one column with their keys; nothing where there are none.
@@ -100,10 +102,12 @@ class Savings:
                 count = rows_file.write(path, head, rows)
         except OSError as error:
             self._remove_if_empty()
-            refusal = f"The {what} was not dropped: its rows cannot be saved in {shown(parent)}: {error.strerror}."
+            refusal = (
+                f"The {what} was not dropped: its rows cannot be saved in {display_path(parent)}: {error.strerror}."
+            )
             raise CommandError(f"{refusal} {ADVICE}") from error
         self._taken[path] = _transaction(connection)
-        say(f"Saved {counted(count, 'row')} of {what} in {shown(path)}")
+        print_progress(f"Saved {pluralize(count, 'row')} of {what} in {display_path(path)}")
 
     def _next_path(self, head: rows_file.Head, folder: Path) -> Path:
         self._count += 1
