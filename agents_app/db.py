@@ -19,18 +19,18 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from agents_app.database.errors import NO_FILE, plain_errors
-from agents_app.database.session import OpenSession, autocommitting
+from agents_app.database.errors import MISSING_FILE, translate_driver_errors
+from agents_app.database.session import SessionCreator, autocommit
 from agents_app.paths import ROOT
 
 # Where the SQLite database stands unless DATABASE_URL says otherwise.
-INSTANCE = ROOT / "instance"
+INSTANCE_FOLDER = ROOT / "instance"
 
 POOL_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
 
-NAMES = {
+NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
@@ -66,7 +66,7 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """The parent of every table's class."""
 
-    metadata = sa.MetaData(naming_convention=NAMES)
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class Database(SQLAlchemy):
@@ -79,7 +79,7 @@ class Database(SQLAlchemy):
         Through a pooler they are one transaction, since limits hold in transactions only there.
         """
         reading = self.engine.execution_options(console_begin="")
-        with plain_errors(), reading.connect() as connection, autocommitting(connection):
+        with translate_driver_errors(), reading.connect() as connection, autocommit(connection):
             yield connection
 
     @contextmanager
@@ -89,10 +89,10 @@ class Database(SQLAlchemy):
         Raises Conflict when a constraint says no, StorageFull and Unavailable when the database fails.
         """
         writing = self.engine.execution_options(console_begin="BEGIN IMMEDIATE")
-        with plain_errors(), Session(writing, expire_on_commit=False) as session, session.begin():
+        with translate_driver_errors(), Session(writing, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def forget_connections(self) -> None:
+    def close_pool(self) -> None:
         """Close the pool, so that processes that are forked now do not share its connections."""
         self.engine.dispose()
 
@@ -126,7 +126,7 @@ def engine_options(url: URL, pool_size: int) -> dict[str, Any]:
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "timezone": "UTC",
         }
-        options["creator"] = OpenSession(url, "agent-console", limits)
+        options["creator"] = SessionCreator(url, "agent-console", limits)
     else:
         options["connect_args"] = {"timeout": LOCK_TIMEOUT_MS / 1000}
     return options
@@ -140,7 +140,7 @@ def create_sqlite_file(url: URL) -> None:
     if url.get_backend_name() != "sqlite" or url.database is None:
         return
     path = Path(url.database)
-    if path.parent == INSTANCE:
+    if path.parent == INSTANCE_FOLDER:
         path.parent.mkdir(exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
@@ -150,8 +150,8 @@ def _refuse_missing_sqlite_file(dialect: Dialect, _record: object, arguments: li
     # SQLite itself would make an empty database, which everybody may read, of any slip in its name.
     path = Path(arguments[0]) if dialect.name == "sqlite" and arguments[0] != ":memory:" else None
     if path and not path.exists():
-        has_folder = path.parent == INSTANCE or path.parent.is_dir()
-        raise sqlite3.OperationalError(NO_FILE if has_folder else os.strerror(errno.ENOENT))
+        has_folder = path.parent == INSTANCE_FOLDER or path.parent.is_dir()
+        raise sqlite3.OperationalError(MISSING_FILE if has_folder else os.strerror(errno.ENOENT))
 
 
 @event.listens_for(Engine, "connect")

@@ -7,4 +7,4 @@ from agents_app.config import load
 from agents_app.db import db
 
 terminal.prepare(sys.argv[1:])
-dbtools.run(models, db.metadata, load)
+dbtools.run_command(models, db.metadata, load)

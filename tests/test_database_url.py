@@ -7,7 +7,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from agents_app.config import load
-from agents_app.database.url import parse_url, place
+from agents_app.database.url import parse_url, printable_url
 from agents_app.errors import ConfigurationError
 from agents_app.paths import ROOT
 
@@ -195,7 +195,7 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_address_is_shown_as_it_can_be_typed_and_without_its_password(text: str, shown: str) -> None:
-    assert place(parse_url(text)) == shown
+    assert printable_url(parse_url(text)) == shown
 
 
 def test_every_address_in_the_documents_can_be_used() -> None:

@@ -122,7 +122,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
 }
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}
-PLAIN_DB_ACTS = {"forget_connections"}
+PLAIN_DB_ACTS = {"close_pool"}
 AGENT_MODULES = ("agents", "agent_reads", "runtime")
 # Operations on agents that a door does without, and why.
 DOES_WITHOUT = {

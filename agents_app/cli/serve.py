@@ -32,7 +32,7 @@ def serve(context: click.Context) -> None:
         is_empty = check_database()
         for line in welcome(is_empty=is_empty):
             click.echo(line)
-        db.forget_connections()
+        db.close_pool()
         was_stopped = supervisor.serve(found, listener)
     context.exit(0 if was_stopped else 1)
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from agents_app.errors import Conflict, ConsoleError, StorageFull, Unavailable
 
 # What SQLite does not say of a file that is not there: it makes one.
-NO_FILE = "there is no such file"
+MISSING_FILE = "there is no such file"
 # What PostgreSQL and PgBouncer say where a connection does not come about; the driver has no code for these.
 TAKES_NO_MORE = re.compile(r"no more connections allowed|too many clients|too many connections|connection slots are")
 WRONG_USER = re.compile(r"authentication failed|no such user|role \".*\" does not exist|no password supplied")
@@ -23,7 +23,7 @@ SEE_STATUS = "Which, and what to do: flask db status"
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
+def translate_driver_errors() -> Iterator[None]:
     """Turn the driver's exceptions into the console's own, without the driver's text."""
     try:
         yield
@@ -50,7 +50,7 @@ def _refusal_for(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     state = getattr(getattr(error, "orig", None), "pgcode", None)
     if state == "53100" or "disk is full" in cause:
         return StorageFull("The database has no room left. Nothing was changed.")
-    if cause == NO_FILE:
+    if cause == MISSING_FILE:
         return Unavailable("There is no database yet. Run: flask db deploy", code="schema_behind")
     if state == "42P01" or "no such table" in cause or state == "42703" or "no such column" in cause:
         return Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")

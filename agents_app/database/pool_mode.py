@@ -17,7 +17,7 @@ from typing import Any, Literal
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ
 
-from agents_app.database.pooler_queue import turn_soon
+from agents_app.database.pooler_queue import answer_timeout
 
 PoolMode = Literal["session", "transaction"]
 
@@ -53,7 +53,7 @@ def _mode_for(first: Any, second: Any) -> PoolMode:
 
 
 def _session_of(client: Any) -> int:
-    with client.cursor() as cursor, turn_soon(client):
+    with client.cursor() as cursor, answer_timeout(client):
         cursor.execute("SELECT pg_backend_pid()")
         if client.async_:
             _wait(client)

@@ -14,11 +14,13 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import STATUS_READY, cursor
 
-TURN_WITHIN_S = 3.0
-NO_ANSWER = f"no answer within {TURN_WITHIN_S:.0f} s; the server, or a connection pooler before it, is busy or paused"
+ANSWER_TIMEOUT_S = 3.0
+NO_ANSWER = (
+    f"no answer within {ANSWER_TIMEOUT_S:.0f} s; the server, or a connection pooler before it, is busy or paused"
+)
 
 
-class QueuedCursor(cursor):  # type: ignore[misc]  # psycopg2 comes without types.
+class PooledCursor(cursor):  # type: ignore[misc]  # psycopg2 comes without types.
     """A cursor of a connection that has to wait for its turn."""
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002  The driver's name.
@@ -26,15 +28,15 @@ class QueuedCursor(cursor):  # type: ignore[misc]  # psycopg2 comes without type
         if self.connection.status != STATUS_READY:
             super().execute(query, vars)
             return
-        with turn_soon(self.connection):
+        with answer_timeout(self.connection):
             super().execute(query, vars)
 
 
 @contextmanager
-def turn_soon(connection: Any) -> Iterator[None]:
+def answer_timeout(connection: Any) -> Iterator[None]:
     """Give up a short statement that is not answered soon. Raises psycopg2.OperationalError."""
     gave_up = threading.Event()
-    timer = threading.Timer(TURN_WITHIN_S, _hang_up, [connection.fileno(), gave_up])
+    timer = threading.Timer(ANSWER_TIMEOUT_S, _hang_up, [connection.fileno(), gave_up])
     timer.daemon = True
     timer.start()
     try:

@@ -26,7 +26,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 
 from agents_app.database.errors import READ_ONLY
 from agents_app.database.pool_mode import PoolMode, pool_mode
-from agents_app.database.pooler_queue import QueuedCursor, turn_soon
+from agents_app.database.pooler_queue import PooledCursor, answer_timeout
 from agents_app.database.url import session_settings
 from agents_app.errors import Unavailable
 
@@ -56,17 +56,17 @@ class SessionFacts:
     encoding: str
 
 
-class OpenSession:
+class SessionCreator:
     """Opens the PostgreSQL connections of one engine: its `creator`.
 
     `limits` are settings that hold where the URL's `options` do not set them. With `keeps_session` what is set through
-    a pooler lasts as long as the session (see `own_session`), and transaction mode is refused.
+    a pooler lasts as long as the session (see `dedicated_session`), and transaction mode is refused.
     """
 
     def __init__(
         self, url: URL, application: str, limits: Mapping[str, str] | None = None, *, keeps_session: bool = False
     ) -> None:
-        self._connect, self._options = parameters(url)
+        self._connect, self._options = libpq_parameters(url)
         self._connect["application_name"] = application
         self._limits = dict(limits or {})
         # psycopg2 reads and writes UTF-8, see `parameters`.
@@ -105,24 +105,24 @@ class OpenSession:
         process = connection.info.backend_pid
         limits = {name: value for name, value in self._limits.items() if name not in self._given}
         calls, values = set_config(limits, for_transaction=False)
-        with turn_soon(connection):
+        with answer_timeout(connection):
             return bool(_ask(connection, LOOK_AND_SET.format(calls), (process, process, *values))[0])
 
     def _prepare_pooled(self, connection: Any, record: Any) -> None:
         settings = {**self._limits, **self._given}
         if self._keeps_session:
             if _mode_of(connection, self._connect) == "transaction":
-                raise transaction_mode()
+                raise transaction_mode_error()
             calls, values = set_config(settings, for_transaction=False)
             _ask(connection, f"SELECT {calls}", values)
         else:
-            connection.cursor_factory = QueuedCursor
+            connection.cursor_factory = PooledCursor
             calls, values = set_config(settings, for_transaction=True)
             record.info[BEGINS_WITH] = (f"SELECT {calls}", values)
         record.info["is_pooled"] = True
 
 
-def parameters(url: URL) -> tuple[dict[str, Any], str]:
+def libpq_parameters(url: URL) -> tuple[dict[str, Any], str]:
     """What libpq is given for a URL, without `options`, and these by themselves."""
     dialect = url.get_dialect()()
     found: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **dialect.create_connect_args(url)[1]}
@@ -143,11 +143,11 @@ def is_pooled(connection: Connection) -> bool:
     return "is_pooled" in connection.info
 
 
-def mode_of_pooler(url: URL) -> PoolMode | None:
+def pooler_mode(url: URL) -> PoolMode | None:
     """The mode of the pooler that a URL leads to, None where it leads to a server. Raises psycopg2.OperationalError."""
-    connect, _ = parameters(url)
+    connect, _ = libpq_parameters(url)
     with closing(psycopg2.connect(**connect, options="")) as connection:
-        with turn_soon(connection):
+        with answer_timeout(connection):
             is_direct = _ask(connection, "SELECT pg_backend_pid()", ())[0] == connection.info.backend_pid
         return None if is_direct else _mode_of(connection, connect)
 
@@ -159,7 +159,7 @@ def _mode_of(connection: Any, connect: dict[str, Any]) -> PoolMode:
     return mode
 
 
-def transaction_mode() -> Unavailable:
+def transaction_mode_error() -> Unavailable:
     """The refusal of what needs a session, such as a migration, where there is none."""
     what = (
         "This address leads to a connection pooler in transaction mode, which keeps no lock longer than a transaction."
@@ -168,7 +168,7 @@ def transaction_mode() -> Unavailable:
 
 
 @contextmanager
-def own_session(engine: Engine) -> Iterator[Connection]:
+def dedicated_session(engine: Engine) -> Iterator[Connection]:
     """A connection whose locks and settings end with the block, also where a pooler keeps the server's session."""
     with engine.connect() as connection:
         try:
@@ -198,7 +198,7 @@ def database_identity(connection: Connection) -> tuple[Any, ...]:
 
 
 @contextmanager
-def autocommitting(connection: Connection) -> Iterator[None]:
+def autocommit(connection: Connection) -> Iterator[None]:
     """Let each statement be its own transaction, without BEGIN and ROLLBACK, where a connection has its own session."""
     # Not by SQLAlchemy's isolation level: to reset that it asks the server, and where the server has gone by then, the
     # connection is never returned to the pool.

@@ -122,7 +122,7 @@ def with_schema(url: URL, schema: str) -> URL:
     return url.update_query_dict({"options": f"{_options_of(url)} {_search_path(schema)}".strip()})
 
 
-def place(url: URL) -> str:
+def printable_url(url: URL) -> str:
     """The address of a database as it may be shown: no password, wherever it stands."""
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{url.database}"

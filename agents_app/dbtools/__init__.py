@@ -3,7 +3,7 @@
 from agents_app.dbtools.commands.group import init_app
 from agents_app.dbtools.configuration import LockSettings, alembic_config
 from agents_app.dbtools.database.encoding import require_utf8
-from agents_app.dbtools.database.read_only import require_changes
+from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.deployment import upgrade_to_head
 from agents_app.dbtools.operations import constraints as constraints
 from agents_app.dbtools.operations import enum_values as enum_values
@@ -13,7 +13,7 @@ from agents_app.dbtools.operations import indexes as indexes
 from agents_app.dbtools.operations import rows_and_tables as rows_and_tables
 from agents_app.dbtools.overview import Overview, overview
 from agents_app.dbtools.position import SchemaState, Step, schema_state
-from agents_app.dbtools.runner.environment import run
+from agents_app.dbtools.runner.environment import run_command
 from agents_app.dbtools.saved_rows import save as save
 
 __all__ = [
@@ -24,9 +24,9 @@ __all__ = [
     "alembic_config",
     "init_app",
     "overview",
-    "require_changes",
     "require_utf8",
-    "run",
+    "require_writable",
+    "run_command",
     "schema_state",
     "upgrade_to_head",
 ]

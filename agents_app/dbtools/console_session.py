@@ -10,10 +10,10 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
-from agents_app.database.session import SessionFacts, database_identity, mode_of_pooler, session_facts
-from agents_app.database.url import place
+from agents_app.database.session import SessionFacts, database_identity, pooler_mode, session_facts
+from agents_app.database.url import printable_url
 from agents_app.db import engine_options
-from agents_app.dbtools.database.connections import looking_anywhere
+from agents_app.dbtools.database.connections import connect_without_schema
 from agents_app.dbtools.status import Problem
 
 NO_LIMIT = "0"
@@ -42,7 +42,7 @@ def console_session(url: URL, direct: Connection) -> ConsoleSession | None:
     """
     is_postgresql = url.get_backend_name() == "postgresql"
     if not is_postgresql or direct.dialect.name != "postgresql":
-        is_same = place(url) == place(direct.engine.url)
+        is_same = printable_url(url) == printable_url(direct.engine.url)
         return None if is_same else ConsoleSession(None, "", "", (_another(direct),))
     engine = sa.create_engine(url, **engine_options(url, 1))
     try:
@@ -64,14 +64,14 @@ def require_same_database(url: URL, console: URL | None) -> None:
     """
     if console is None or console == url or url.get_backend_name() != "postgresql":
         return
-    with suppress(DBAPIError), looking_anywhere(console) as one, looking_anywhere(url) as other:
+    with suppress(DBAPIError), connect_without_schema(console) as one, connect_without_schema(url) as other:
         if database_identity(one) != database_identity(other):
             problem = _another(other)
             raise CommandError(f"{problem.what} {problem.do}")
 
 
 def _another(direct: Connection) -> Problem:
-    what = f"{place(direct.engine.url)} leads to another database than DATABASE_URL, or to another schema."
+    what = f"{printable_url(direct.engine.url)} leads to another database than DATABASE_URL, or to another schema."
     return Problem(what, ANOTHER, "database.migration_address")
 
 
@@ -85,7 +85,7 @@ def _limit_problems(facts: SessionFacts) -> Iterator[Problem]:
 
 def _mode(url: URL) -> str:
     try:
-        return mode_of_pooler(url) or "unknown"
+        return pooler_mode(url) or "unknown"
     except psycopg2.Error:
         # Every connection that it may open is in use.
         return "unknown"

@@ -11,12 +11,12 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
-from agents_app.dbtools.backup.backups import Backup, backup
-from agents_app.dbtools.backup.signals import ending_in_order
+from agents_app.dbtools.backup.backups import Backup, create_backup
+from agents_app.dbtools.backup.signals import interrupt_on_signals
 from agents_app.dbtools.configuration import BACKUPS, LockSettings, alembic_config
-from agents_app.dbtools.database.connections import deploying, looking
+from agents_app.dbtools.database.connections import connect, deployment_lock
 from agents_app.dbtools.database.encoding import require_utf8
-from agents_app.dbtools.database.read_only import require_changes
+from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.position import require_own_tables
 from agents_app.dbtools.review.plan import Plan, plan
@@ -49,9 +49,9 @@ class Deployment:
 def check_deployment(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool = True) -> DeploymentCheck:
     """Look at a database before anything is done to it; what hinders only a backup is told where one is taken."""
     script = ScriptDirectory.from_config(config)
-    with looking(url) as connection:
+    with connect(url) as connection:
         require_utf8(connection)
-        require_changes(connection)
+        require_writable(connection)
         require_own_tables(connection, script)
         steps = plan(connection, script)
         found = _problems(connection, script, metadata, backs_up=backs_up)
@@ -67,12 +67,12 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, seen: DeploymentChec
     Raises CommandError where one of these fails; a step that fails is undone.
     """
     script = ScriptDirectory.from_config(config)
-    with deploying(url, config.attributes.get("lock_settings", LockSettings())):
-        with looking(url) as connection:
+    with deployment_lock(url, config.attributes.get("lock_settings", LockSettings())):
+        with connect(url) as connection:
             is_done = not plan(connection, script).steps
         kept = None if is_done or seen.is_empty or folder is None else _backup(url, folder, seen)
         seconds = _apply(config, seen, kept)
-    with looking(url) as connection:
+    with connect(url) as connection:
         after = _problems(connection, script, metadata, backs_up=folder is not None)
     return Deployment(kept, len(config.attributes["times"]), seconds, after)
 
@@ -96,8 +96,8 @@ def _problems(
 
 def _backup(url: URL, folder: Path, seen: DeploymentCheck) -> Backup:
     print_progress(f"{pluralize(len(seen.plan.steps), 'step')} to apply. Taking a backup first.")
-    with ending_in_order():
-        kept = backup(url, folder)
+    with interrupt_on_signals():
+        kept = create_backup(url, folder)
     print_progress(f"Backup: {display_path(kept.file)} ({kept.bytes / 1024 / 1024:,.1f} MB in {kept.seconds} s)")
     return kept
 

@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL, Connection
 from agents_app.db import db
 from agents_app.dbtools.autogenerate.drift import drift
 from agents_app.dbtools.configuration import alembic_config
-from agents_app.dbtools.database.connections import looking
+from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.review.plan import PlannedStep, plan
 
 
@@ -47,7 +47,7 @@ def overview(where: Connection | URL) -> Overview:
     A connection of `db.reading()` will do. Raises SQLAlchemy's errors where the database fails.
     """
     if isinstance(where, URL):
-        with looking(where) as connection:
+        with connect(where) as connection:
             return overview(connection)
     script = ScriptDirectory.from_config(alembic_config(where.engine.url))
     names = {step.revision: step.doc for step in script.walk_revisions()}

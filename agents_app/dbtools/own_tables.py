@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.columns import columns_of
+from agents_app.dbtools.database.columns import table_columns
 
 # The columns with which each table was made.
 Tables = dict[str, frozenset[str]]
@@ -42,7 +42,7 @@ def incomplete_tables(connection: Connection, made: Tables) -> dict[str, list[st
 
 def _lacking(connection: Connection, made: Tables) -> Iterator[tuple[str, list[str]]]:
     for name in sorted(made):
-        present = {column.name for column in columns_of(connection, name, None)}
+        present = {column.name for column in table_columns(connection, name, None)}
         if present:
             yield name, sorted(made[name] - present)
 

@@ -9,15 +9,15 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
-from agents_app.database.url import place
+from agents_app.database.url import printable_url
 from agents_app.dbtools.autogenerate.drift import drift
 from agents_app.dbtools.autogenerate.settings import console_tables
 from agents_app.dbtools.backup import pg_programs
 from agents_app.dbtools.backup.dump_scope import dump_scope
 from agents_app.dbtools.database import leftovers, postgresql, sqlite
-from agents_app.dbtools.database.encoding import encoding_of, require_utf8
-from agents_app.dbtools.database.read_only import why_read_only
-from agents_app.dbtools.database.schema import current_schema, grant
+from agents_app.dbtools.database.encoding import database_encoding, require_utf8
+from agents_app.dbtools.database.read_only import read_only_problem
+from agents_app.dbtools.database.schema import current_schema, grant_sql
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.position import OWN_PLACE, SchemaState, Step, in_the_way, state_among
 from agents_app.errors import Unavailable
@@ -96,13 +96,13 @@ def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaDat
     # What hinders the pending steps is said before them.
     problems.sort(key=lambda problem: problem.code == PENDING)
     return Status(
-        url=place(connection.engine.url),
+        url=printable_url(connection.engine.url),
         server=f"{'PostgreSQL' if is_postgresql else 'SQLite'} {_version(connection)}",
         role=connection.scalar(sa.text("SELECT current_user")) if is_postgresql else None,
         driver=_driver(connection),
         pg_dump=_dump_version(connection) if is_postgresql else None,
         schema=current_schema(connection) if is_postgresql else None,
-        encoding=encoding_of(connection),
+        encoding=database_encoding(connection),
         current=state.current,
         head=state.head,
         is_ahead=state.is_ahead,
@@ -162,24 +162,24 @@ def _sqlite_problems(connection: Connection, _folder: str, _ours: frozenset[str]
 
 
 def _postgresql_problems(connection: Connection, folder: str, ours: frozenset[str]) -> Iterator[Problem]:
-    if why := why_read_only(connection):
+    if why := read_only_problem(connection):
         yield Problem(*why, "database.read_only")
     yield from _dump_problems(connection, folder)
     if not connection.scalar(sa.text(MAY_CREATE)):
-        yield Problem("This role may not make tables here.", grant(connection, "CREATE"), "database.rights")
+        yield Problem("This role may not make tables here.", grant_sql(connection, "CREATE"), "database.rights")
     for table, owner in _ours_of(connection, NOT_OURS_TO_CHANGE, ours, 0):
         what = f"The table {table} belongs to {owner}, so that no step can change it."
         yield Problem(what, "Let its owner migrate.", "database.rights")
     for index, table in _ours_of(connection, INVALID_INDEXES, ours, 1):
-        harm = leftovers.invalid_index(index, table).harm
+        harm = leftovers.invalid_index(index, table).effect
         what = f"The index {index} on {table} is invalid: it {harm}."
         yield Problem(what, f"DROP INDEX CONCURRENTLY {index}; or run the step that makes it once more.")
     # While a migration runs it is in use.
-    for helper in leftovers.helpers(connection) if not postgresql.running_migration(connection) else ():
-        what = f"{helper.what} is left of an op.set_not_null that was stopped: it {helper.harm}."
-        yield Problem(what, f"{helper.statement}; or flask db upgrade, which removes it first.")
+    for helper in leftovers.not_null_checks(connection) if not postgresql.running_migration(connection) else ():
+        what = f"{helper.description} is left of an op.set_not_null that was stopped: it {helper.effect}."
+        yield Problem(what, f"{helper.remove_sql}; or flask db upgrade, which removes it first.")
     for constraint, table in _ours_of(connection, NOT_VALIDATED, ours, 1):
-        if constraint == leftovers.HELPER:
+        if constraint == leftovers.NOT_NULL_CHECK:
             continue
         what = f"The constraint {constraint} on {table} was never checked against the rows from before it."
         yield Problem(what, f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}; or go on to the step that does.")
@@ -192,7 +192,7 @@ def _ours_of(connection: Connection, query: str, ours: frozenset[str], column: i
 
 def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
     try:
-        pg_programs.program("pg_dump", _major(connection))
+        pg_programs.find_program("pg_dump", _major(connection))
     except CommandError as refusal:
         what, _, advice = str(refusal).partition(". ")
         yield Problem(f"No backup can be taken: {what}.", advice, NO_BACKUP)
@@ -207,7 +207,7 @@ def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
 
 def _dump_version(connection: Connection) -> str | None:
     try:
-        told = pg_programs.run([pg_programs.program("pg_dump", _major(connection)), "--version"])
+        told = pg_programs.run_program([pg_programs.find_program("pg_dump", _major(connection)), "--version"])
     except CommandError:
         return None
     found = re.search(r"\d+(?:\.\d+)*", told)

@@ -19,7 +19,7 @@ def look(url: URL | None, folder: Path | None) -> tuple[Check, int]:
     if url is None or folder is None:
         return skipped(CODE, "The settings do not say which database, or which folder."), 0
     try:
-        found = backups.newest(url, folder)
+        found = backups.newest_backup(url, folder)
     except FileNotFoundError:
         found = None
     except OSError as error:
@@ -31,7 +31,7 @@ def look(url: URL | None, folder: Path | None) -> tuple[Check, int]:
     )
 
 
-def _age(found: backups.Found, folder: Path) -> Check:
+def _age(found: backups.BackupFile, folder: Path) -> Check:
     passed = max(now() - found.taken_at, timedelta())
     detail = f"The newest backup in {folder} is {found.file.name}, {_in_words(passed)} old."
     taken = found.taken_at.isoformat()

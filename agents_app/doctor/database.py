@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from agents_app.config import Settings
 from agents_app.database.session import is_pooled
-from agents_app.database.url import place
-from agents_app.dbtools.database.connections import observing
+from agents_app.database.url import printable_url
+from agents_app.dbtools.database.connections import read_only_connection
 from agents_app.dbtools.runner.error_messages import cause_and_advice
 from agents_app.doctor.check import Check, ok, problem, warning
 from agents_app.errors import ConsoleError
@@ -59,11 +59,13 @@ class Unreachable(Exception):
 def reached(url: URL, name: str, code: str) -> Iterator[Connection]:
     """A connection that can change nothing. `name` is the setting that holds the URL. Raises Unreachable."""
     try:
-        with observing(url) as connection:
+        with read_only_connection(url) as connection:
             yield connection
     except REFUSALS as error:
         what, advice = _in_words(error, url)
-        check = problem(code, f"Cannot use {place(url)}: {what}", (advice or START).replace("DATABASE_URL", name))
+        check = problem(
+            code, f"Cannot use {printable_url(url)}: {what}", (advice or START).replace("DATABASE_URL", name)
+        )
         raise Unreachable(check) from error
 
 
@@ -95,7 +97,7 @@ def checks(connection: Connection, settings: Settings) -> Iterator[Check]:
     kind, dialect = CALLED[connection.dialect.name], connection.dialect
     version = tuple(int(part) for part in dialect.server_version_info or ())
     text = ".".join(map(str, version))
-    yield ok("database.reachable", f"{place(connection.engine.url)}: {kind} {text}.")
+    yield ok("database.reachable", f"{printable_url(connection.engine.url)}: {kind} {text}.")
     yield old(connection.dialect.name, version)
     # A pooler gives out more connections than it has.
     if connection.dialect.name == "postgresql" and not is_pooled(connection):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from agents_app.db import INSTANCE
+from agents_app.db import INSTANCE_FOLDER
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
 # What SQLite keeps beside its file while it is in use.
@@ -49,7 +49,7 @@ def _looked_at(code: str, checks: Iterator[Check]) -> Iterator[Check]:
 
 def _sqlite(path: Path) -> Iterator[Check]:
     code, folder = "files.database", path.parent
-    if not folder.is_dir() and folder != INSTANCE:
+    if not folder.is_dir() and folder != INSTANCE_FOLDER:
         yield problem(code, f"There is no folder {folder}.", "Correct DATABASE_URL, or make the folder.")
         return
     if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):

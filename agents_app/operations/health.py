@@ -19,7 +19,7 @@ def schema() -> SchemaState:
 def require_changes() -> None:
     """Raise Unavailable where the database takes no changes: it is a standby, or its sessions are read only."""
     with db.reading() as connection:
-        dbtools.require_changes(connection)
+        dbtools.require_writable(connection)
 
 
 def overview(actor: Actor) -> dbtools.Overview:

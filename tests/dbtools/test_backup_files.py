@@ -34,7 +34,7 @@ def test_backups_of_one_second_have_names_of_their_own(
 ) -> None:
     monkeypatch.setattr(backups, "datetime", Standing)
 
-    first, second = (backups.backup(parse_url(schema_url), backup_folder).file for _ in range(2))
+    first, second = (backups.create_backup(parse_url(schema_url), backup_folder).file for _ in range(2))
 
     assert second.stem == f"{first.stem}-2"
     assert {first, second} == set(backup_folder.iterdir())
@@ -46,7 +46,7 @@ def test_where_room_runs_out_it_is_told_and_nothing_is_left(schema_url: str, bac
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
         with pytest.raises(CommandError) as refusal:
-            backups.backup(parse_url(schema_url), backup_folder)
+            backups.create_backup(parse_url(schema_url), backup_folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 

@@ -15,7 +15,7 @@ from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
 from agents_app.dbtools.backup import backups
-from agents_app.dbtools.runner.error_messages import in_plain_words
+from agents_app.dbtools.runner.error_messages import readable_errors
 from tests import postgres
 from tests.dbtools.tools import console_config, fetch_rows, read_schema, run_sql
 from tests.project import shared_copy
@@ -197,16 +197,16 @@ def _typed(words: str, url: str, code: int = 0) -> subprocess.CompletedProcess[s
 
 
 def _backup(url: str, folder: Path, file: Path | None) -> backups.Backup:
-    return backups.backup(parse_url(url), folder, file)
+    return backups.create_backup(parse_url(url), folder, file)
 
 
 def _restore(url: str, file: Path) -> backups.SchemaState:
-    return backups.restore(parse_url(url), file)
+    return backups.restore_backup(parse_url(url), file)
 
 
 def _refusal(act: object, url: str) -> str:
     assert callable(act)
-    with pytest.raises(CommandError) as refusal, in_plain_words(parse_url(url)):
+    with pytest.raises(CommandError) as refusal, readable_errors(parse_url(url)):
         act()
     return str(refusal.value)
 

@@ -13,7 +13,7 @@ from click.testing import Result
 from agents_app import dbtools
 from agents_app.database.url import parse_url
 from agents_app.db import db
-from agents_app.dbtools.database.connections import deploying
+from agents_app.dbtools.database.connections import deployment_lock
 from agents_app.dbtools.deployment import check_deployment, deploy
 from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, fetch_rows, run_sql
 
@@ -121,7 +121,7 @@ def test_a_second_deployment_takes_no_backup_before_it_is_its_turn(postgres_url:
     seen = check_deployment(parse_url(postgres_url), config, db.metadata)
 
     with (
-        deploying(parse_url(postgres_url), dbtools.LockSettings()),
+        deployment_lock(parse_url(postgres_url), dbtools.LockSettings()),
         pytest.raises(CommandError, match="Another deployment is still running: process"),
     ):
         deploy(parse_url(postgres_url), config, db.metadata, seen, tmp_path)

@@ -11,7 +11,7 @@ from flask import Flask
 
 from agents_app.cli.serve import check_database
 from agents_app.database.url import parse_url
-from agents_app.dbtools.backup.backups import backup, restore
+from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from agents_app.errors import Unavailable
 from tests import postgres
 from tests.conftest import OpenConsole
@@ -124,7 +124,7 @@ def test_what_such_a_database_holds_can_be_moved_into_one_that_is(postgres_serve
     with postgres.database(postgres_server, "template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'") as old:
         # As 0.1.0 left it.
         run_sql(old, "CREATE TABLE notes (text text)", "INSERT INTO notes VALUES ('Zoë')")
-        file = backup(parse_url(old), tmp_path).file
+        file = create_backup(parse_url(old), tmp_path).file
         with pytest.raises(CommandError, match="needs UTF-8"):
             _restore_into_another(postgres_server, "LATIN1", file)
 
@@ -134,7 +134,7 @@ def test_what_such_a_database_holds_can_be_moved_into_one_that_is(postgres_serve
 def _restore_into_another(server: str, encoding: str, file: Path) -> list[tuple[str]]:
     with postgres.database(server, f"template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'") as new:
         try:
-            restore(parse_url(new), file)
+            restore_backup(parse_url(new), file)
         except Unavailable as refusal:
             raise CommandError(refusal.detail) from refusal
         return fetch_rows(new, "SELECT text FROM notes")

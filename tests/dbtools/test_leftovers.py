@@ -8,8 +8,8 @@ import pytest
 from alembic import command
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.leftovers import HELPER
-from agents_app.dbtools.database.postgresql import MIGRATION
+from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
+from agents_app.dbtools.database.postgresql import MIGRATION_LOCK
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.stopping import (
     AS_IT_WAS,
@@ -24,7 +24,7 @@ from tests.dbtools.stopping import (
 )
 from tests.dbtools.tools import console_config, create_engine, fetch_rows, read_schema, run_sql
 
-HELPER_IS_LEFT = f"SELECT 1 FROM pg_constraint WHERE conname = '{HELPER}'"
+HELPER_IS_LEFT = f"SELECT 1 FROM pg_constraint WHERE conname = '{NOT_NULL_CHECK}'"
 
 
 def test_rows_without_a_value_are_refused_before_anything_is_in_the_way(
@@ -33,7 +33,7 @@ def test_rows_without_a_value_are_refused_before_anything_is_in_the_way(
     use_the_console = console_on(schema_url)
     project, schema = project_with(tmp_path, schema_url, NOT_NULL), read_schema(schema_url)
 
-    with right_before(HELPER, raising(AssertionError)):
+    with right_before(NOT_NULL_CHECK, raising(AssertionError)):
         refusal = refusal_of(project)
 
     assert refusal.startswith("1 row of agents without status_reason: give each a value, then type the same command")
@@ -88,7 +88,7 @@ def test_a_run_that_lost_its_connection_does_not_remove_what_another_run_works_w
 
         def take_the_turn() -> None:
             another.exec_driver_sql(END_MIGRATIONS)
-            another.exec_driver_sql("SELECT pg_advisory_lock(%s, %s)", MIGRATION.lock)
+            another.exec_driver_sql("SELECT pg_advisory_lock(%s, %s)", MIGRATION_LOCK.key)
 
         def end_the_turn() -> None:
             seen.extend(fetch_rows(url, HELPER_IS_LEFT))
@@ -133,11 +133,11 @@ def test_the_next_run_removes_first_what_one_that_was_killed_left(
     postgres_schema_url: str, console_on: Any, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     use_the_console = console_on(postgres_schema_url)
-    run_sql(postgres_schema_url, f"ALTER TABLE agents ADD CONSTRAINT {HELPER} CHECK (name IS NULL) NOT VALID")
+    run_sql(postgres_schema_url, f"ALTER TABLE agents ADD CONSTRAINT {NOT_NULL_CHECK} CHECK (name IS NULL) NOT VALID")
 
     getattr(command, verb)(console_config(postgres_schema_url), HEAD)
 
-    assert f"The constraint {HELPER} on agents" in capsys.readouterr().err
+    assert f"The constraint {NOT_NULL_CHECK} on agents" in capsys.readouterr().err
     assert fetch_rows(postgres_schema_url, HELPER_IS_LEFT) == []
     use_the_console()
 
@@ -145,11 +145,13 @@ def test_the_next_run_removes_first_what_one_that_was_killed_left(
 def test_what_a_killed_run_left_is_named_by_status_and_is_no_difference(
     postgres_schema_url: str, flask_db: FlaskDb
 ) -> None:
-    run_sql(postgres_schema_url, f"ALTER TABLE agents ADD CONSTRAINT {HELPER} CHECK (name IS NOT NULL) NOT VALID")
+    run_sql(
+        postgres_schema_url, f"ALTER TABLE agents ADD CONSTRAINT {NOT_NULL_CHECK} CHECK (name IS NOT NULL) NOT VALID"
+    )
 
     told = flask_db(postgres_schema_url, "status", "--check")
 
     assert told.exit_code == 1
     assert told.output.count("Wrong: ") == 1
-    assert f"Do: ALTER TABLE agents DROP CONSTRAINT IF EXISTS {HELPER}; or flask db upgrade" in told.output
+    assert f"Do: ALTER TABLE agents DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}; or flask db upgrade" in told.output
     command.check(console_config(postgres_schema_url))

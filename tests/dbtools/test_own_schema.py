@@ -12,8 +12,8 @@ from click.testing import Result
 
 from agents_app import dbtools
 from agents_app.database.url import parse_url, with_schema
-from agents_app.dbtools.backup.backups import backup, restore
-from agents_app.dbtools.database.postgresql import MIGRATION
+from agents_app.dbtools.backup.backups import create_backup, restore_backup
+from agents_app.dbtools.database.postgresql import MIGRATION_LOCK
 from agents_app.operations import health
 from tests import postgres
 from tests.conftest import OpenConsole
@@ -78,9 +78,9 @@ def test_a_backup_holds_the_schema_alone_and_comes_back_beside_the_other(neighbo
     dbtools.upgrade_to_head(url)
     run_sql(in_schema(neighbour), ACCOUNT.format("Own"))
 
-    file = backup(url, tmp_path).file
+    file = create_backup(url, tmp_path).file
     run_sql(neighbour, "DROP SCHEMA app CASCADE", "UPDATE accounts SET name = 'Neighbour'")
-    state = restore(url, file)
+    state = restore_backup(url, file)
 
     assert state.is_at_head
     assert fetch_rows(in_schema(neighbour), NAMES) == [("Own",)]
@@ -93,10 +93,10 @@ def test_a_backup_of_the_console_in_public_leaves_other_consoles_out(
     dbtools.upgrade_to_head(parse_url(in_schema(postgres_schema_url)))
     run_sql(postgres_schema_url, "CREATE SCHEMA reports", "CREATE TABLE reports.sales AS SELECT 1 AS a")
 
-    file = backup(parse_url(postgres_schema_url), tmp_path).file
+    file = create_backup(parse_url(postgres_schema_url), tmp_path).file
 
     with postgres.database(postgres_server) as other:
-        restore(parse_url(other), file)
+        restore_backup(parse_url(other), file)
         assert fetch_rows(other, "SELECT a FROM reports.sales") == [(1,)]
         assert fetch_rows(other, "SELECT to_regnamespace('app')") == [(None,)]
 
@@ -106,12 +106,12 @@ def test_a_backup_of_another_schema_is_refused_in_one_line(
     postgres_server: str, postgres_url: str, tmp_path: Path, own: str | None
 ) -> None:
     dbtools.upgrade_to_head(parse_url(in_schema(postgres_url)))
-    file = backup(parse_url(in_schema(postgres_url)), tmp_path).file
+    file = create_backup(parse_url(in_schema(postgres_url)), tmp_path).file
 
     with postgres.database(postgres_server) as empty:
         url = in_schema(empty, own) if own else empty
         with pytest.raises(CommandError, match=r"in the schema app, and this one uses .* DATABASE_SCHEMA=app;"):
-            restore(parse_url(url), file)
+            restore_backup(parse_url(url), file)
         assert fetch_rows(empty, "SELECT to_regnamespace('app'), to_regnamespace('other')") == [(None, None)]
 
 
@@ -211,7 +211,7 @@ def test_tables_types_and_helpers_of_another_schema_are_not_seen(
 
 def test_a_migration_waits_for_that_of_another_console_and_then_goes_on(postgres_url: str, flask_db: FlaskDb) -> None:
     with create_engine(postgres_url).connect() as other:
-        other.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})")
+        other.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK.key[0]}, {MIGRATION_LOCK.key[1]})")
         with pytest.raises(CommandError, match="Another migration is still running"):
             command.upgrade(console_config(in_schema(postgres_url)), "head")
 

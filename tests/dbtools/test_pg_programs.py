@@ -11,12 +11,12 @@ from agents_app.dbtools.backup import pg_programs
 
 def test_a_client_older_than_the_server_is_told_in_one_line() -> None:
     with pytest.raises(CommandError, match=r"pg_dump \d+ cannot read a server of version 999. Install"):
-        pg_programs.program("pg_dump", 999)
+        pg_programs.find_program("pg_dump", 999)
 
 
 def test_a_missing_client_is_told_in_one_line() -> None:
     with pytest.raises(CommandError, match=r"pg_nothing was not found on the PATH. Install"):
-        pg_programs.program("pg_nothing", 15)
+        pg_programs.find_program("pg_nothing", 15)
 
 
 def test_of_several_clients_the_nearest_to_the_server_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,14 +27,14 @@ def test_of_several_clients_the_nearest_to_the_server_is_taken(tmp_path: Path, m
         program.chmod(0o755)
     monkeypatch.setenv("PATH", ":".join(str(tmp_path / name) for name in ("904", "901", "902")), prepend=":")
 
-    assert pg_programs.program("pg_dump", 902) == str(tmp_path / "902" / "pg_dump")
-    assert pg_programs.program("pg_dump", 903) == str(tmp_path / "904" / "pg_dump")
+    assert pg_programs.find_program("pg_dump", 902) == str(tmp_path / "902" / "pg_dump")
+    assert pg_programs.find_program("pg_dump", 903) == str(tmp_path / "904" / "pg_dump")
 
 
 def test_a_password_travels_in_the_environment_only() -> None:
     url = parse_url("postgresql://it's:gehe%2Fim@db.example.org:5433/console?sslmode=require")
 
-    told = pg_programs.run(["sh", "-c", 'echo "$@"; echo "$PGPASSWORD"', "sh"], url)
+    told = pg_programs.run_program(["sh", "-c", 'echo "$@"; echo "$PGPASSWORD"', "sh"], url)
 
     words, password = told.splitlines()
     assert password == "gehe/im"
@@ -47,6 +47,6 @@ def test_what_a_program_complains_of_is_one_line() -> None:
     script = "echo 'pg_dump: saving' >&2; echo 'pg_dump: error: no room' >&2; echo 'pg_dump: detail: x' >&2; exit 3"
 
     with pytest.raises(CommandError, match=r"^no room\.$"):
-        pg_programs.run(["sh", "-c", script])
+        pg_programs.run_program(["sh", "-c", script])
     with pytest.raises(CommandError, match=r"^no right\.$"):
-        pg_programs.run(["sh", "-c", "echo 'pg_dump: error: query failed: ERROR:  no right' >&2; exit 1"])
+        pg_programs.run_program(["sh", "-c", "echo 'pg_dump: error: query failed: ERROR:  no right' >&2; exit 1"])

@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
-from agents_app.dbtools.database.connections import looking
+from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.review.plan import Plan, plan
 from agents_app.dbtools.review.warnings import StepWarning
 from tests import postgres
@@ -45,7 +45,7 @@ def sqlite_project(tmp_path: Path, sqlite_url: str) -> Project:
 
 def _plan(project: Project, target: str = "head") -> Plan:
     url = parse_url(project.url)
-    with looking(url) as connection:
+    with connect(url) as connection:
         return plan(connection, ScriptDirectory.from_config(project.config()), target)
 
 

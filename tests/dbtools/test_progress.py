@@ -21,7 +21,7 @@ VALUES ('{ID}', 'A', 'DB', '{{}}', '{ID}', '2026-01-01 00:00:00')
 
 
 def test_the_bar_of_a_restore_ends_where_it_ends(postgres_schema_url: str, postgres_url: str, tmp_path: Path) -> None:
-    file = backups.backup(parse_url(postgres_schema_url), tmp_path).file
+    file = backups.create_backup(parse_url(postgres_schema_url), tmp_path).file
 
     assert "100%" in _shown(f"restore {file}", postgres_url)
 

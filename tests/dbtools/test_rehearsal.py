@@ -13,8 +13,8 @@ from alembic import command
 from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
-from agents_app.dbtools.backup.rehearsal import Rehearsal, in_words, rehearse
-from agents_app.dbtools.backup.scratch_database import scratch
+from agents_app.dbtools.backup.rehearsal import Rehearsal, rehearsal_lines, rehearse
+from agents_app.dbtools.backup.scratch_database import scratch_database
 from tests import postgres
 from tests.dbtools.tools import console_config, fetch_rows, head_revision, read_schema, run_sql
 from tests.project import copy_project
@@ -102,7 +102,7 @@ def test_at_head_there_is_nothing_to_rehearse(schema_url: str, backup_folder: Pa
     rehearsal = rehearse(parse_url(schema_url), backup_folder, None)
 
     assert (rehearsal.runs, rehearsal.problems) == ([], [])
-    assert list(in_words(rehearsal)) == ["No step is pending, so there is nothing to rehearse."]
+    assert list(rehearsal_lines(rehearsal)) == ["No step is pending, so there is nothing to rehearse."]
     assert not backup_folder.exists()
 
 
@@ -124,7 +124,7 @@ def test_what_a_killed_rehearsal_left_behind_is_named(
 ) -> None:
     folder = backup_folder / ".rehearsal-left"
     folder.mkdir(parents=True)
-    with scratch(parse_url(database), None, tmp_path) as left:
+    with scratch_database(parse_url(database), None, tmp_path) as left:
         rehearse(parse_url(database), backup_folder, None)
 
     told = capsys.readouterr().err
@@ -151,7 +151,7 @@ def test_a_scratch_database_goes_also_while_autovacuum_works_in_it(tmp_path: Pat
     slow = {"naptime": "1s", "vacuum_threshold": "0", "vacuum_cost_delay": "100ms", "vacuum_cost_limit": "1"}
     with postgres.cluster(**{f"autovacuum_{name}": value for name, value in slow.items()}) as cluster:
         url = parse_url(cluster.url)
-        with scratch(url, None, tmp_path) as made:
+        with scratch_database(url, None, tmp_path) as made:
             as_superuser = made.set(username="postgres").render_as_string()
             run_sql(as_superuser, "CREATE TABLE t AS SELECT generate_series(1, 20000)", "DELETE FROM t")
             run_sql(as_superuser, "SET statement_timeout = '60s'", UNTIL_AUTOVACUUM_WORKS)

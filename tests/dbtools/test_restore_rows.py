@@ -7,8 +7,8 @@ from alembic import command
 from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
-from agents_app.dbtools.runner.error_messages import in_plain_words
-from agents_app.dbtools.saved_rows.restore import PutBack, put_back
+from agents_app.dbtools.runner.error_messages import readable_errors
+from agents_app.dbtools.saved_rows.restore import RestoredRows, restore_rows
 from tests.dbtools.tools import Project, fetch_rows, run_sql
 
 FAMILY = """
@@ -158,7 +158,7 @@ def test_parents_and_children_come_back(family: Project, backup_folder: Path) ->
 
     restored = _put_back(family.url, folder)
 
-    assert restored == [PutBack("parents", None, 3, 0, 0), PutBack("children", None, 3, 0, 0)]
+    assert restored == [RestoredRows("parents", None, 3, 0, 0), RestoredRows("children", None, 3, 0, 0)]
     assert _all_rows(family.url) == before
 
 
@@ -166,7 +166,7 @@ def test_values_come_back_to_their_rows(notes: Project, backup_folder: Path) -> 
     folder = _down_and_up(notes, backup_folder)
     run_sql(notes.url, "DELETE FROM children WHERE id = 3", "INSERT INTO children VALUES (4, 1, 'new')")
 
-    assert _put_back(notes.url, folder) == [PutBack("children", "note", 2, 0, 1)]
+    assert _put_back(notes.url, folder) == [RestoredRows("children", "note", 2, 0, 1)]
 
     assert _notes(notes.url) == [(1, "none"), (2, "x"), (4, "new")]
 
@@ -175,7 +175,7 @@ def test_what_is_there_by_now_can_be_kept(family: Project, backup_folder: Path) 
     folder = _down_and_up(family, backup_folder)
     run_sql(family.url, "INSERT INTO parents VALUES (1, 'newer')")
 
-    assert _put_back(family.url, folder, keep=True)[0] == PutBack("parents", None, 2, 1, 0)
+    assert _put_back(family.url, folder, keep=True)[0] == RestoredRows("parents", None, 2, 1, 0)
 
     assert fetch_rows(family.url, "SELECT * FROM parents ORDER BY id") == [(1, "newer"), (2, None), (3, "")]
 
@@ -184,7 +184,7 @@ def test_newer_values_can_be_kept(notes: Project, backup_folder: Path) -> None:
     folder = _down_and_up(notes, backup_folder)
     run_sql(notes.url, "UPDATE children SET note = 'newer' WHERE id = 2")
 
-    assert _put_back(notes.url, folder, keep=True) == [PutBack("children", "note", 2, 1, 0)]
+    assert _put_back(notes.url, folder, keep=True) == [RestoredRows("children", "note", 2, 1, 0)]
 
     assert _notes(notes.url) == [(1, "none"), (2, "newer"), (3, "y")]
 
@@ -216,12 +216,12 @@ def _folder(backup_folder: Path) -> Path:
     return sorted(backup_folder.iterdir())[-1]
 
 
-def _put_back(url: str, path: Path, *, keep: bool = False) -> list[PutBack]:
-    return put_back(parse_url(url), path, keep=keep)
+def _put_back(url: str, path: Path, *, keep: bool = False) -> list[RestoredRows]:
+    return restore_rows(parse_url(url), path, keep=keep)
 
 
 def _refusal(url: str, path: Path) -> str:
-    with pytest.raises(CommandError) as refusal, in_plain_words(parse_url(url)):
+    with pytest.raises(CommandError) as refusal, readable_errors(parse_url(url)):
         _put_back(url, path)
     return str(refusal.value)
 

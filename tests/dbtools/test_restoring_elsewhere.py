@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents_app.database.url import parse_url
-from agents_app.dbtools.backup.backups import backup, restore
+from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from tests import postgres
 from tests.dbtools.test_busy_tables import NO_CONTRIB
 from tests.dbtools.tools import fetch_rows, run_sql
@@ -25,12 +25,12 @@ def test_an_extension_that_the_role_may_not_make_is_left_out_and_told(
     if not postgres.offers(postgres_server, "pg_trgm"):
         pytest.skip(NO_CONTRIB)
     run_sql(postgres_url, "CREATE EXTENSION pg_trgm", "CREATE TABLE t AS SELECT 1 AS a")
-    file = backup(parse_url(postgres_url), tmp_path).file
+    file = create_backup(parse_url(postgres_url), tmp_path).file
 
     with postgres.database(postgres_server) as other:
         if not allowed:
             run_sql(other, f"REVOKE CREATE ON DATABASE {parse_url(other).database} FROM CURRENT_USER")
-        restore(parse_url(other), file)
+        restore_backup(parse_url(other), file)
 
         assert fetch_rows(other, "SELECT a FROM t") == [(1,)]
         assert fetch_rows(other, EXTENSIONS) == made

@@ -6,7 +6,7 @@ import pytest
 from alembic import command
 
 from agents_app.database.url import parse_url
-from agents_app.dbtools.saved_rows.restore import put_back
+from agents_app.dbtools.saved_rows.restore import restore_rows
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import Project, console_config, fetch_rows, run_sql
 from tests.make import make_user
@@ -103,7 +103,7 @@ def test_the_products_rows_survive_the_way_to_base_and_back(
 
 def _put_back(url: str, backup_folder: Path) -> None:
     (folder,) = backup_folder.iterdir()
-    put_back(parse_url(url), folder, keep=False)
+    restore_rows(parse_url(url), folder, keep=False)
 
 
 def _make_the_server_odd(url: str) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from agents_app import dbtools
 from agents_app.database.url import parse_url
-from agents_app.dbtools.database.postgresql import MIGRATION
+from agents_app.dbtools.database.postgresql import MIGRATION_LOCK
 from tests.dbtools.tools import Project, console_config, create_engine, fetch_rows, read_schema, run_sql
 from tests.project import shared_copy
 
@@ -156,7 +156,9 @@ def test_two_steps_back_are_two_even_when_the_second_is_tried_twice(postgres_pro
 
 
 def test_a_second_migration_waits_for_the_first(postgres_url: str) -> None:
-    with _holding(postgres_url, f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})") as first:
+    with _holding(
+        postgres_url, f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK.key[0]}, {MIGRATION_LOCK.key[1]})"
+    ) as first:
         run = _start(postgres_url)
         _first_line_with(run, "Another migration is running: process")
         first.rollback()
@@ -167,7 +169,7 @@ def test_a_second_migration_waits_for_the_first(postgres_url: str) -> None:
 
 def test_a_migration_that_waits_too_long_gives_up_in_one_line(postgres_url: str) -> None:
     with (
-        _holding(postgres_url, f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})"),
+        _holding(postgres_url, f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK.key[0]}, {MIGRATION_LOCK.key[1]})"),
         pytest.raises(CommandError, match="Another migration is still running: process"),
     ):
         command.upgrade(console_config(postgres_url), "head")
@@ -181,7 +183,9 @@ def test_sqlite_gives_up_in_one_line_while_somebody_else_writes(sqlite_schema_ur
 
 
 def test_looking_needs_no_turn(postgres_schema_url: str) -> None:
-    with _holding(postgres_schema_url, f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})"):
+    with _holding(
+        postgres_schema_url, f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK.key[0]}, {MIGRATION_LOCK.key[1]})"
+    ):
         command.current(console_config(postgres_schema_url))
         command.check(console_config(postgres_schema_url))
 

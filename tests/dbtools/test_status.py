@@ -10,7 +10,7 @@ from click.testing import Result
 
 from agents_app.database.url import parse_url
 from agents_app.db import db
-from agents_app.dbtools.database.postgresql import MIGRATION
+from agents_app.dbtools.database.postgresql import MIGRATION_LOCK
 from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, run_sql
 
 FlaskDb = Callable[..., Result]
@@ -125,7 +125,7 @@ def test_rows_without_their_parent_are_told_on_sqlite(flask_db: FlaskDb, sqlite_
 
 def test_who_migrates_now_is_told(flask_db: FlaskDb, postgres_schema_url: str) -> None:
     with create_engine(postgres_schema_url).connect() as connection:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION.lock[0]}, {MIGRATION.lock[1]})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK.key[0]}, {MIGRATION_LOCK.key[1]})")
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
 
         assert f"Migrating  process {pid} " in flask_db(postgres_schema_url, "status").output

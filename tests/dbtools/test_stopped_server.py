@@ -88,7 +88,7 @@ def test_in_the_middle_of_a_backup_no_file_is_left(cluster: postgres.Cluster, ur
 
 def test_in_the_middle_of_a_restore_nothing_was_changed(cluster: postgres.Cluster, url: str, tmp_path: Path) -> None:
     run_sql(url, *SLOW_TABLE)
-    file = backups.backup(parse_url(url), tmp_path).file
+    file = backups.create_backup(parse_url(url), tmp_path).file
 
     with postgres.database(cluster.url) as empty:
         told = _stopped(cluster, empty, f"flask db restore {file}", SLEEPING)

@@ -13,7 +13,7 @@ from alembic import command
 
 from agents_app import dbtools
 from agents_app.database.url import parse_url
-from agents_app.dbtools.database.leftovers import HELPER
+from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from tests import postgres
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.stopping import (
@@ -125,7 +125,7 @@ def test_after_a_stop_of_the_server_what_may_be_left_is_said_and_the_advice_work
     assert (removal is not None) == (kind in ("not null", "not null, at its end", "index"))
     if kind.startswith("not null"):
         told = flask_db(own_url, "status").output
-        assert f"ALTER TABLE agents DROP CONSTRAINT IF EXISTS {HELPER}; or flask db upgrade" in told
+        assert f"ALTER TABLE agents DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}; or flask db upgrade" in told
     if removal:
         with create_engine(own_url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql(removal[1])

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from agents_app import dbtools
 from agents_app.database.url import parse_url
-from agents_app.db import NAMES, create_sqlite_file
+from agents_app.db import NAMING_CONVENTION, create_sqlite_file
 from agents_app.paths import ROOT
 
 GUIDE_REVISION = "7d3e90b1c4f6"
@@ -33,7 +33,7 @@ ENV = """
 from alembic import context
 from agents_app import dbtools
 found = context.config.attributes
-dbtools.run(found["models"], found["metadata"], None)
+dbtools.run_command(found["models"], found["metadata"], None)
 """
 
 REVISION = '''"""{name}"""
@@ -77,7 +77,7 @@ class Project:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.url = url
-        self.metadata = sa.MetaData(naming_convention=NAMES)
+        self.metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
         self.models = ModuleType("models")
         self.models.__path__ = []
         self.folder = folder / f"migrations-{uuid.uuid4().hex[:8]}"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 
-from agents_app.database.session import parameters
+from agents_app.database.session import libpq_parameters
 from agents_app.database.url import parse_url
 from tests import pgbouncer
 from tests.pgbouncer import Pooler
@@ -43,7 +43,7 @@ def served_url(request: pytest.FixtureRequest, postgres_schema_url: str, start_p
 
 def connect(url: str) -> Any:
     """A plain connection of the driver, which sets nothing."""
-    return psycopg2.connect(**parameters(parse_url(url))[0])
+    return psycopg2.connect(**libpq_parameters(parse_url(url))[0])
 
 
 def answer_of(url: str, query: str) -> list[tuple[Any, ...]]:

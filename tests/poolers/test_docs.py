@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from agents_app.database.session import mode_of_pooler, session_facts
+from agents_app.database.session import pooler_mode, session_facts
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.paths import ROOT
@@ -37,6 +37,6 @@ def test_the_configuration_of_the_docs_serves_the_console(postgres_schema_url: s
         url = through.render_as_string(hide_password=False)
         with open_console(url).app_context(), db.reading() as connection:
             facts = session_facts(connection)
-        mode = mode_of_pooler(parse_url(url))
+        mode = pooler_mode(parse_url(url))
 
     assert (facts.is_pooled, facts.statement_timeout, facts.lock_timeout, mode) == (True, "5s", "2s", "transaction")

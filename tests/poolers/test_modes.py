@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 import psycopg2
 import pytest
 
-from agents_app.database.session import mode_of_pooler
+from agents_app.database.session import pooler_mode
 from agents_app.database.url import parse_url
 from tests.pgbouncer import Pooler
 from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, answer_of, connect
@@ -38,7 +38,7 @@ def busy(url: str, clients: int) -> Iterator[None]:
 
 
 def test_the_server_s_own_address_has_no_mode(postgres_url: str) -> None:
-    assert mode_of_pooler(parse_url(postgres_url)) is None
+    assert pooler_mode(parse_url(postgres_url)) is None
 
 
 @pytest.mark.parametrize("in_turn", ["0", "1"])
@@ -52,7 +52,7 @@ def test_a_quiet_pooler(postgres_url: str, start_pooler: StartPooler, mode: str,
         for other in [stack.enter_context(closing(connect(url))) for _ in range(int(size))]:
             other.cursor().execute("SELECT 1")
 
-    assert mode_of_pooler(parse_url(url)) == mode
+    assert pooler_mode(parse_url(url)) == mode
 
 
 @pytest.mark.parametrize("in_turn", ["0", "1"])
@@ -63,14 +63,14 @@ def test_a_busy_pooler_in_transaction_mode(
     url = start_pooler("transaction", default_pool_size=size, server_round_robin=in_turn).url(postgres_url)
 
     with busy(url, 8):
-        assert {mode_of_pooler(parse_url(url)) for _ in range(TRIES)} == {"transaction"}
+        assert {pooler_mode(parse_url(url)) for _ in range(TRIES)} == {"transaction"}
 
 
 def test_a_busy_pooler_in_session_mode(postgres_url: str, start_pooler: StartPooler) -> None:
     url = start_pooler("session").url(postgres_url)
 
     with busy(url, 8):
-        assert {mode_of_pooler(parse_url(url)) for _ in range(TRIES)} == {"session"}
+        assert {pooler_mode(parse_url(url)) for _ in range(TRIES)} == {"session"}
 
 
 def test_a_pooler_without_a_free_session_is_a_refusal(postgres_url: str, start_pooler: StartPooler) -> None:
@@ -78,14 +78,14 @@ def test_a_pooler_without_a_free_session_is_a_refusal(postgres_url: str, start_p
     with closing(connect(url)) as other:
         other.cursor().execute("SELECT 1")
         with pytest.raises(psycopg2.OperationalError, match="no answer within 3 s; the server, or a connection pooler"):
-            mode_of_pooler(parse_url(url))
+            pooler_mode(parse_url(url))
 
 
 def test_nothing_is_left_behind(postgres_url: str, start_pooler: StartPooler) -> None:
     pooler: Pooler = start_pooler("session", server_reset_query="")
     before = answer_of(postgres_url, SETTINGS)
 
-    mode_of_pooler(parse_url(pooler.url(postgres_url)))
+    pooler_mode(parse_url(pooler.url(postgres_url)))
 
     assert answer_of(pooler.url(postgres_url), SETTINGS) == before
     assert answer_of(postgres_url, LOCKS) == [(0,)]

@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from agents_app import dbtools
-from agents_app.database.session import parameters, session_facts
+from agents_app.database.session import libpq_parameters, session_facts
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.errors import Unavailable
@@ -152,7 +152,7 @@ def test_no_setting_and_no_lock_is_left_in_the_server_s_sessions(
         for way in (db.reading, db.transaction):
             with pytest.raises(Unavailable), way() as asked:
                 asked.execute(sa.text("SELECT pg_sleep(30)"))
-        db.forget_connections()
+        db.close_pool()
 
     with closing(connect(url)) as first, first.cursor() as cursor:
         cursor.execute(SETTINGS)
@@ -187,7 +187,7 @@ def test_the_server_s_own_address_is_told_from_a_pooler(served_url: str, open_co
 def test_a_pooler_that_takes_a_server_s_place_is_noticed(
     postgres_schema_url: str, tmp_path: Path, start_pooler: StartPooler, open_console: OpenConsole
 ) -> None:
-    server = parameters(parse_url(postgres_schema_url))[0]
+    server = libpq_parameters(parse_url(postgres_schema_url))[0]
     pooler = start_pooler("transaction", listen_port=str(server.get("port", 5432)))
     place = tmp_path / "place"
     place.symlink_to(server["host"])
@@ -197,7 +197,7 @@ def test_a_pooler_that_takes_a_server_s_place_is_noticed(
     with open_console(url).app_context():
         with db.reading() as connection:
             assert not session_facts(connection).is_pooled
-        db.forget_connections()
+        db.close_pool()
         place.unlink()
         place.symlink_to(pooler.folder)
         with pytest.raises(Unavailable), db.reading():

@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from agents_app.dbtools.autogenerate import comparators
 from agents_app.dbtools.autogenerate.differences import ReadableOps
-from agents_app.dbtools.database.leftovers import HELPER
+from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from agents_app.dbtools.operations.enums import CreateEnumOp, native_enum_types
 from agents_app.dbtools.operations.rows_and_tables import RequireTablesOp
 from agents_app.dbtools.output import print_progress
@@ -62,7 +62,7 @@ def comparison_settings(metadata: sa.MetaData, folder: str, dialect: str) -> dic
         if kind != "check_constraint":
             return True
         # PostgreSQL has a type for an enum, where SQLite has a CHECK; the helper is removed by the next run.
-        return name != HELPER and not (not reflected and item._type_bound and dialect == "postgresql")
+        return name != NOT_NULL_CHECK and not (not reflected and item._type_bound and dialect == "postgresql")
 
     return {
         "include_name": include_name,

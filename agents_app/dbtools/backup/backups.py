@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 
 from agents_app.database.url import schema_of
 from agents_app.dbtools.backup import postgresql, sqlite
-from agents_app.dbtools.database.connections import looking, looking_anywhere
+from agents_app.dbtools.database.connections import connect, connect_without_schema
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.output import display_path
 from agents_app.dbtools.position import SchemaState, schema_state
@@ -41,7 +41,7 @@ class Backup:
 
 
 @dataclass(frozen=True)
-class Found:
+class BackupFile:
     """A backup in a folder; what is in it was not read."""
 
     file: Path
@@ -49,14 +49,14 @@ class Found:
     taken_at: datetime
 
 
-def newest(url: URL, folder: Path) -> Found | None:
+def newest_backup(url: URL, folder: Path) -> BackupFile | None:
     """The newest file in `folder` that begins like a whole backup of this kind of database. Raises OSError.
 
     Its name says when it was taken, where it is one of ours: a file that is copied may get the time of the copy.
     """
     magic: bytes = TOOLS[url.get_backend_name()].MAGIC
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    found = [Found(path, path.stat().st_size, _taken_at(path)) for path in files if _begins_with(path, magic)]
+    found = [BackupFile(path, path.stat().st_size, _taken_at(path)) for path in files if _begins_with(path, magic)]
     return max(found, key=lambda one: one.taken_at, default=None)
 
 
@@ -73,7 +73,7 @@ def _taken_at(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
-def backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
+def create_backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
     """Write a backup to `file`, else to a new one in `folder`; only its owner may read it.
 
     Raises CommandError where the file is there already or anything goes wrong; then no file is left behind.
@@ -85,7 +85,7 @@ def backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
     names = [file] if file else _new_names(url, folder, tools.SUFFIX)
     if all(name.exists() for name in names):
         raise _is_there(names[0])
-    with looking(url) as connection:
+    with connect(url) as connection:
         revision = schema_state(connection).current
     with _part(names[0]) as part:
         _write(tools, url, part)
@@ -137,7 +137,7 @@ def _is_there(file: Path) -> CommandError:
     return CommandError(f"{file} is there already. Choose another name.")
 
 
-def restore(url: URL, file: Path) -> SchemaState:
+def restore_backup(url: URL, file: Path) -> SchemaState:
     """Restore a backup into a database that has none of its tables; answers where that one is then.
 
     Raises CommandError, and changes nothing, where the file is no whole backup of this kind of database.
@@ -145,7 +145,7 @@ def restore(url: URL, file: Path) -> SchemaState:
     tools = TOOLS[url.get_backend_name()]
     _refuse_other_kinds(file, url.get_backend_name())
     if url.get_backend_name() == "postgresql":
-        with looking_anywhere(url) as connection:
+        with connect_without_schema(url) as connection:
             require_utf8(connection)
     tools.check(url, file)
     in_the_way = tools.tables_in_the_way(url, file)
@@ -154,7 +154,7 @@ def restore(url: URL, file: Path) -> SchemaState:
         tables = ", ".join(in_the_way[:SHOWN]) + more
         raise CommandError(f"The database has tables already ({tables}). Restore into an empty one.")
     tools.read(url, file)
-    with looking(url) as connection:
+    with connect(url) as connection:
         return schema_state(connection)
 
 

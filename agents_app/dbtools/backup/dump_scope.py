@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.database.url import schema_of
-from agents_app.dbtools.database.quoting import quoted
+from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.own_tables import tables_of_migrations
 from agents_app.dbtools.position import VERSION
 
@@ -38,16 +38,16 @@ def dump_scope(connection: Connection, folder: str) -> DumpScope:
     """What a backup of this database takes; `folder` holds the migrations, which say how a console's tables look."""
     schema = schema_of(connection.engine.url)
     if schema is not None:
-        return DumpScope([schema], [f"--schema={quoted(connection, schema)}", *_extensions(connection)])
+        return DumpScope([schema], [f"--schema={quote_name(connection, schema)}", *_extensions(connection)])
     others = _other_consoles(connection, folder)
     schemas = [name for name in connection.scalars(sa.text(SCHEMAS)) if name not in others]
-    return DumpScope(schemas, [f"--exclude-schema={quoted(connection, name)}" for name in sorted(others)])
+    return DumpScope(schemas, [f"--exclude-schema={quote_name(connection, name)}" for name in sorted(others)])
 
 
 def _extensions(connection: Connection) -> list[str]:
     version = int((connection.dialect.server_version_info or (0,))[0])
     names = connection.scalars(sa.text(EXTENSIONS)) if version >= TAKES_EXTENSIONS else ()
-    return [f"--extension={quoted(connection, name)}" for name in names]
+    return [f"--extension={quote_name(connection, name)}" for name in names]
 
 
 def _other_consoles(connection: Connection, folder: str) -> set[str]:

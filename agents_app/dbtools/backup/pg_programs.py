@@ -9,13 +9,13 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
-from agents_app.database.session import CONNECT_TIMEOUT_S, parameters
+from agents_app.database.session import CONNECT_TIMEOUT_S, libpq_parameters
 from agents_app.dbtools.database.advice import advice_for
 
 DEBIAN = Path("/usr/lib/postgresql")
 
 
-def program(name: str, server: int) -> str:
+def find_program(name: str, server: int) -> str:
     """The path of `pg_dump` or `pg_restore` of the server's major version, else of the next that can talk to it.
 
     Raises CommandError where there is none.
@@ -44,7 +44,7 @@ def _major(path: Path) -> int:
     return int(version.group()) if version else 0
 
 
-def run(command: list[str], url: URL | None = None, on_line: Callable[[str], None] | None = None) -> str:
+def run_program(command: list[str], url: URL | None = None, on_line: Callable[[str], None] | None = None) -> str:
     """What a program prints. With a `url` it works on that database; `on_line` gets each line that it tells meanwhile.
 
     Raises CommandError with what it complains of.
@@ -88,7 +88,7 @@ def _complaint(told: list[str]) -> str:
 
 def _conninfo(url: URL) -> str:
     # Everybody on the machine can read a command line, so the password is not in it.
-    given, options = parameters(url)
+    given, options = libpq_parameters(url)
     # Also where it is empty: nothing is taken from PGOPTIONS then.
     given["options"] = options
     escaped = {name: str(value).replace("\\", "\\\\").replace("'", "\\'") for name, value in given.items()}
@@ -100,5 +100,5 @@ def _environment(url: URL | None) -> dict[str, str]:
     # Their messages are read here, so they are in English.
     utf8 = {"PGCLIENTENCODING": "UTF8"}
     environment = {**os.environ, "LC_ALL": "C", "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT_S), **utf8}
-    password = parameters(url)[0].get("password") if url else None
+    password = libpq_parameters(url)[0].get("password") if url else None
     return {**environment, "PGPASSWORD": password} if password else environment

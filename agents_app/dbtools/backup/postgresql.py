@@ -14,9 +14,14 @@ from sqlalchemy.exc import DBAPIError
 
 from agents_app.database.url import schema_of
 from agents_app.dbtools.backup.dump_scope import dump_scope
-from agents_app.dbtools.backup.pg_programs import program, run
-from agents_app.dbtools.database.connections import looking, looking_anywhere, make_place, url_for_programs
-from agents_app.dbtools.database.quoting import quoted
+from agents_app.dbtools.backup.pg_programs import find_program, run_program
+from agents_app.dbtools.database.connections import (
+    connect,
+    connect_without_schema,
+    create_file_or_schema,
+    url_for_programs,
+)
+from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import print_progress, progress_bar
 from agents_app.dbtools.position import VERSION, migrations_folder
@@ -40,12 +45,12 @@ ITS_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
 
 def write(url: URL, path: Path) -> None:
     """Write the console's part of the database as it is at this moment to a file that is there, and read it back."""
-    with looking(url) as connection:
+    with connect(url) as connection:
         scope = dump_scope(connection, migrations_folder())
         tables = connection.scalars(sa.text(TABLES), {"schemas": scope.schemas}).all()
-    dump = [program("pg_dump", _server(url)), "--format=custom", "--verbose", "--encoding=UTF8", *scope.arguments]
+    dump = [find_program("pg_dump", _server(url)), "--format=custom", "--verbose", "--encoding=UTF8", *scope.arguments]
     with progress_bar("Backup", len(tables)) as advance:
-        run(
+        run_program(
             [*dump, f"--lock-wait-timeout={LOCK_WAIT_MS}", f"--file={path}"],
             url_for_programs(url),
             lambda line: advance("dumping contents of table" in line),
@@ -56,7 +61,7 @@ def write(url: URL, path: Path) -> None:
 def check(url: URL, path: Path) -> None:
     """Read a backup from its beginning to its end. Raises CommandError where it is damaged."""
     try:
-        run([program("pg_restore", _server(url)), f"--file={os.devnull}", str(path)])
+        run_program([find_program("pg_restore", _server(url)), f"--file={os.devnull}", str(path)])
     except CommandError as error:
         raise CommandError(f"{path} is damaged: {error}") from error
 
@@ -66,8 +71,8 @@ def tables_in_the_way(url: URL, path: Path) -> list[str]:
 
     Raises CommandError where the backup is of a console in another schema.
     """
-    listed = LISTED.findall(run([program("pg_restore", _server(url)), "--list", str(path)]))
-    with looking_anywhere(url) as connection:
+    listed = LISTED.findall(run_program([find_program("pg_restore", _server(url)), "--list", str(path)]))
+    with connect_without_schema(url) as connection:
         own = schema_of(url) or current_schema(connection)
         schemas = sorted({schema for schema, _ in listed})
         present = set(connection.scalars(sa.text(TABLES), {"schemas": [own] if schema_of(url) else schemas}))
@@ -87,14 +92,14 @@ def read(url: URL, path: Path) -> None:
 
     One transaction does it, in a schema that is made before where the URL names one.
     """
-    restore = [program("pg_restore", _server(url)), "--exit-on-error", "--single-transaction", "--verbose"]
-    listed = run([restore[0], "--list", str(path)])
-    make_place(url)
+    restore = [find_program("pg_restore", _server(url)), "--exit-on-error", "--single-transaction", "--verbose"]
+    listed = run_program([restore[0], "--list", str(path)])
+    create_file_or_schema(url)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as chosen, _bar(listed) as advance:
         chosen.writelines(_without_what_is_not_ours_to_make(url, listed))
         chosen.flush()
         try:
-            run(
+            run_program(
                 [*restore, "--no-owner", "--no-privileges", f"--use-list={chosen.name}", str(path)],
                 url_for_programs(url),
                 lambda line: advance("processing data for table" in line),
@@ -124,9 +129,9 @@ def _is_ours(url: URL, line: str) -> bool:
 
 def _may_make(url: URL, extension: str) -> bool:
     # Tried, since what a role may do here is told by no catalog of a managed server.
-    with looking(url) as connection:
+    with connect(url) as connection:
         try:
-            connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {quoted(connection, extension)} CASCADE")
+            connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {quote_name(connection, extension)} CASCADE")
         except DBAPIError:
             return False
         finally:
@@ -135,5 +140,5 @@ def _may_make(url: URL, extension: str) -> bool:
 
 
 def _server(url: URL) -> int:
-    with looking_anywhere(url) as connection:
+    with connect_without_schema(url) as connection:
         return int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000

@@ -15,10 +15,10 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Inspector
 from sqlalchemy.exc import SAWarning
 
-from agents_app.dbtools.backup.backups import backup, restore
-from agents_app.dbtools.backup.scratch_database import LEFT, scratch
+from agents_app.dbtools.backup.backups import create_backup, restore_backup
+from agents_app.dbtools.backup.scratch_database import LEFT, scratch_database
 from agents_app.dbtools.configuration import alembic_config
-from agents_app.dbtools.database.connections import looking
+from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.position import VERSION, SchemaState, schema_state
 
@@ -49,7 +49,7 @@ def rehearse(url: URL, folder: Path, given: URL | None) -> Rehearsal:
 
     Raises CommandError where the copy cannot be made or a step fails.
     """
-    with looking(url) as connection:
+    with connect(url) as connection:
         state = schema_state(connection)
     if not state.pending:
         return Rehearsal(state.current, state.head, [], [])
@@ -58,9 +58,9 @@ def rehearse(url: URL, folder: Path, given: URL | None) -> Rehearsal:
         path = display_path(left)
         print_progress(f"{path} {LEFT} It holds a copy of the data; to remove it: rm -r {shlex.quote(path)}")
     # Beside the backups, where there is room for one and nobody else looks.
-    with tempfile.TemporaryDirectory(prefix=OWN, dir=folder) as own, scratch(url, given, Path(own)) as copy:
+    with tempfile.TemporaryDirectory(prefix=OWN, dir=folder) as own, scratch_database(url, given, Path(own)) as copy:
         print_progress("Copying the data into a scratch database.")
-        restore(copy, backup(url, Path(own)).file)
+        restore_backup(copy, create_backup(url, Path(own)).file)
         return _rehearsed(copy, state)
 
 
@@ -90,7 +90,7 @@ def _run(copy: URL, verb: Callable[..., object], direction: str, revision: str) 
 
 
 def _picture(copy: URL) -> dict[str, Facts]:
-    with looking(copy) as connection, warnings.catch_warnings():
+    with connect(copy) as connection, warnings.catch_warnings():
         # A type that SQLAlchemy does not know is compared by what it calls it.
         warnings.simplefilter("ignore", SAWarning)
         inspector = sa.inspect(connection)
@@ -133,7 +133,7 @@ def _without_casts(text: str) -> str:
     return re.sub(r"::[a-z ]+(\(\d+\))?(\[\])?|[()\s]", "", text)
 
 
-def in_words(rehearsal: Rehearsal) -> Iterator[str]:
+def rehearsal_lines(rehearsal: Rehearsal) -> Iterator[str]:
     """What there is to say about a rehearsal."""
     if not rehearsal.runs:
         yield "No step is pending, so there is nothing to rehearse."

@@ -11,8 +11,8 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
 from agents_app.database.url import schema_of, with_schema
-from agents_app.dbtools.database.connections import looking, make_place, outside_transactions
-from agents_app.dbtools.database.quoting import quoted
+from agents_app.dbtools.database.connections import autocommit_connection, connect, create_file_or_schema
+from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import print_progress
 
@@ -42,7 +42,7 @@ WHERE typtype IN ('e', 'd', 'r') AND typnamespace = to_regnamespace(quote_ident(
 
 
 @contextmanager
-def scratch(url: URL, given: URL | None, folder: Path) -> Iterator[URL]:
+def scratch_database(url: URL, given: URL | None, folder: Path) -> Iterator[URL]:
     """The URL of an empty database of the same kind: `given`, which is emptied again, else one of our own.
 
     Raises CommandError where it cannot be made or is not empty.
@@ -62,12 +62,12 @@ def _made(url: URL) -> Iterator[URL]:
     start = f"{(url.database or '')[:40]}_scratch_"
     name = f"{start}{uuid.uuid4().hex[:8]}"
     try:
-        with outside_transactions(url) as connection:
+        with autocommit_connection(url) as connection:
             for left in connection.scalars(sa.text(LEFT_DATABASES), {"start": start}):
-                print_progress(f"The database {left} {LEFT} To remove it: DROP DATABASE {quoted(connection, left)}")
+                print_progress(f"The database {left} {LEFT} To remove it: DROP DATABASE {quote_name(connection, left)}")
             # Like the real one, whatever the server's other databases are like.
             how = connection.scalar(sa.text(LIKE_THIS_ONE))
-            connection.exec_driver_sql(f"CREATE DATABASE {quoted(connection, name)} {how} TEMPLATE template0")
+            connection.exec_driver_sql(f"CREATE DATABASE {quote_name(connection, name)} {how} TEMPLATE template0")
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
             raise
@@ -89,9 +89,9 @@ def _made(url: URL) -> Iterator[URL]:
 
 def _drop(url: URL, name: str) -> None:
     # WITH (FORCE) is refused to an ordinary role while autovacuum works there; without it autovacuum gives way.
-    with outside_transactions(url) as connection:
+    with autocommit_connection(url) as connection:
         connection.execute(sa.text(OWN_SESSIONS), {"name": name})
-        connection.exec_driver_sql(f"DROP DATABASE {quoted(connection, name)}")
+        connection.exec_driver_sql(f"DROP DATABASE {quote_name(connection, name)}")
 
 
 @contextmanager
@@ -101,8 +101,8 @@ def _lent(url: URL, given: URL) -> Iterator[URL]:
     given = _in_the_same_schema(url, given)
     if given.set(password=None) == url.set(password=None):
         raise CommandError(NOT_EMPTY)
-    made = make_place(given)
-    with looking(given) as connection:
+    made = create_file_or_schema(given)
+    with connect(given) as connection:
         tables = sa.inspect(connection).get_table_names()
         before = _beside_tables(connection)
     if tables:
@@ -110,10 +110,10 @@ def _lent(url: URL, given: URL) -> Iterator[URL]:
     try:
         yield given
     finally:
-        with looking(given) as connection:
+        with connect(given) as connection:
             _empty(connection, before)
             if made:
-                connection.exec_driver_sql(f"DROP SCHEMA {quoted(connection, current_schema(connection))} CASCADE")
+                connection.exec_driver_sql(f"DROP SCHEMA {quote_name(connection, current_schema(connection))} CASCADE")
             connection.commit()
 
 
@@ -136,6 +136,6 @@ def _empty(connection: Connection, before: set[str]) -> None:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
     cascade = " CASCADE" if is_postgresql else ""
     for table in sa.inspect(connection).get_table_names():
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quoted(connection, table)}{cascade}")
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote_name(connection, table)}{cascade}")
     for thing in sorted(_beside_tables(connection) - before):
         connection.exec_driver_sql(f"DROP {thing} CASCADE")

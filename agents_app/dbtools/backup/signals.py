@@ -12,7 +12,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callbac
 
 
 @contextmanager
-def ending_in_order() -> Iterator[None]:
+def interrupt_on_signals() -> Iterator[None]:
     """Let what was begun be cleaned up when the process gets SIGTERM or SIGHUP; signals reach the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -30,7 +30,7 @@ def _end(_number: int, _frame: object) -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def cancellable_queries() -> Iterator[None]:
     """Let a signal end what the server works at: psycopg2 would wait for its end first."""
     set_wait_callback(_wait)
     try:

@@ -13,15 +13,15 @@ from flask import current_app
 from sqlalchemy.engine import URL
 
 from agents_app.database.url import parse_url
-from agents_app.dbtools.backup.backups import backup, restore
-from agents_app.dbtools.backup.rehearsal import in_words, rehearse
-from agents_app.dbtools.backup.signals import ending_in_order
+from agents_app.dbtools.backup.backups import create_backup, restore_backup
+from agents_app.dbtools.backup.rehearsal import rehearsal_lines, rehearse
+from agents_app.dbtools.backup.signals import interrupt_on_signals
 from agents_app.dbtools.configuration import console_url, migration_url
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.output import display_path, pluralize
 from agents_app.dbtools.position import SchemaState
-from agents_app.dbtools.runner.error_messages import in_plain_words
-from agents_app.dbtools.saved_rows.restore import PutBack, put_back
+from agents_app.dbtools.runner.error_messages import readable_errors
+from agents_app.dbtools.saved_rows.restore import RestoredRows, restore_rows
 
 KEYS_NOT_INCLUDED = "ENCRYPTION_KEYS and the other keys are not in it: keep a copy of them in another place."
 KEYS_NEEDED = "Its secrets can be read with the ENCRYPTION_KEYS of the console that it comes from, and with no others."
@@ -32,17 +32,17 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON."
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--keep", is_flag=True, help="Leave rows and values alone that are there by now, put back the others.")
 @AS_JSON
-def restore_rows(path: Path, keep: bool, as_json: bool) -> None:
+def restore_rows_command(path: Path, keep: bool, as_json: bool) -> None:
     """Put rows back that a migration saved before it dropped them.
 
     PATH is a file of saved rows or the folder of one migration run.
     """
-    with refusing() as url:
-        results = put_back(url, path, keep=keep)
-    tell(as_json, {"restored": [asdict(result) for result in results]}, map(_in_words, results))
+    with migration_url_or_exit() as url:
+        results = restore_rows(url, path, keep=keep)
+    print_answer(as_json, {"restored": [asdict(result) for result in results]}, map(_in_words, results))
 
 
-def _in_words(result: PutBack) -> str:
+def _in_words(result: RestoredRows) -> str:
     where = f"{result.table}.{result.column}" if result.column else result.table
     what = f"{pluralize(result.restored, 'value' if result.column else 'row')} of {where}"
     kept = f"; {result.kept} there by now were kept" if result.kept else ""
@@ -53,14 +53,14 @@ def _in_words(result: PutBack) -> str:
 @click.command("backup")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @AS_JSON
-def write_backup(file: Path | None, as_json: bool) -> None:
+def backup_command(file: Path | None, as_json: bool) -> None:
     """Write the whole database to FILE, or to a new file in the backup folder."""
-    with refusing() as url, ending_in_order():
-        written = backup(url, current_app.config["BACKUP_FOLDER"], file)
+    with migration_url_or_exit() as url, interrupt_on_signals():
+        written = create_backup(url, current_app.config["BACKUP_FOLDER"], file)
     answer = {**asdict(written), "file": str(written.file)}
     at = f"at revision {written.revision}" if written.revision else "without a revision"
     size = f"{written.bytes:,} bytes in {written.seconds} s"
-    tell(
+    print_answer(
         as_json,
         answer,
         iter([f"Backup of the database {at}: {display_path(written.file)} ({size}).", KEYS_NOT_INCLUDED]),
@@ -70,12 +70,12 @@ def write_backup(file: Path | None, as_json: bool) -> None:
 @click.command("restore")
 @click.argument("file", type=click.Path(path_type=Path))
 @AS_JSON
-def read_backup(file: Path, as_json: bool) -> None:
+def restore_command(file: Path, as_json: bool) -> None:
     """Restore the backup FILE into an empty database."""
-    with refusing() as url, ending_in_order():
-        state = restore(url, file)
+    with migration_url_or_exit() as url, interrupt_on_signals():
+        state = restore_backup(url, file)
     answer = {"file": str(file), "revision": state.current, "pending": [asdict(step) for step in state.pending]}
-    tell(as_json, answer, iter([f"Restored {display_path(file)}: {_where(state)}", KEYS_NEEDED]))
+    print_answer(as_json, answer, iter([f"Restored {display_path(file)}: {_where(state)}", KEYS_NEEDED]))
 
 
 @click.command("rehearse")
@@ -87,11 +87,11 @@ def read_backup(file: Path, as_json: bool) -> None:
     help="An empty database to use, which is emptied again. Others can read a command line: set it in the environment.",
 )
 @AS_JSON
-def rehearse_steps(scratch_url: str | None, as_json: bool) -> None:
+def rehearse_command(scratch_url: str | None, as_json: bool) -> None:
     """Try the pending steps on a copy of the data: up, down and up again."""
-    with refusing() as url, ending_in_order():
+    with migration_url_or_exit() as url, interrupt_on_signals():
         rehearsal = rehearse(url, current_app.config["BACKUP_FOLDER"], _url_of(scratch_url))
-    tell(as_json, asdict(rehearsal), in_words(rehearsal))
+    print_answer(as_json, asdict(rehearsal), rehearsal_lines(rehearsal))
     if rehearsal.problems:
         raise click.exceptions.Exit(1)
 
@@ -114,14 +114,14 @@ def _where(state: SchemaState) -> str:
 
 
 @contextmanager
-def refusing() -> Iterator[URL]:
+def migration_url_or_exit() -> Iterator[URL]:
     """The database of the app; what it or the command refuses is one line at the terminal, and exit code 1.
 
     Whoever asked for JSON gets the refusal in JSON too.
     """
     url = migration_url(current_app)
     try:
-        with in_plain_words(url):
+        with readable_errors(url):
             require_same_database(url, console_url(current_app))
             yield url
     except CommandError as refusal:
@@ -130,10 +130,10 @@ def refusing() -> Iterator[URL]:
         raise click.ClickException(str(refusal)) from refusal
 
 
-def tell(as_json: bool, answer: dict[str, Any], sentences: Iterator[str]) -> None:
+def print_answer(as_json: bool, answer: dict[str, Any], sentences: Iterator[str]) -> None:
     """Print the answer for a program, or the sentences for a person."""
     for line in [json.dumps(answer)] if as_json else sentences:
         click.echo(line)
 
 
-COMMANDS = (write_backup, read_backup, restore_rows, rehearse_steps)
+COMMANDS = (backup_command, restore_command, restore_rows_command, rehearse_command)

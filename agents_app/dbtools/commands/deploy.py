@@ -8,9 +8,9 @@ import click
 from flask import current_app
 
 from agents_app.db import db
-from agents_app.dbtools.commands.backup import AS_JSON, refusing, tell
-from agents_app.dbtools.commands.status_and_plan import migrations, plan_lines, problem_lines
-from agents_app.dbtools.database.connections import make_place
+from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
+from agents_app.dbtools.commands.status_and_plan import migrations_config, plan_lines, problem_lines
+from agents_app.dbtools.database.connections import create_file_or_schema
 from agents_app.dbtools.deployment import Deployment, DeploymentCheck, check_deployment, deploy
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review.plan import as_data
@@ -28,18 +28,18 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> 
     at head and nothing is wrong with it.
     """
     done = None
-    with refusing() as url:
+    with migration_url_or_exit() as url:
         if not dry_run:
-            make_place(url)
-        seen = check_deployment(url, migrations(), db.metadata, backs_up=not no_backup)
+            create_file_or_schema(url)
+        seen = check_deployment(url, migrations_config(), db.metadata, backs_up=not no_backup)
         result = _verdict(seen, dry_run=dry_run, yes=yes)
         if not as_json and seen.plan.steps:
-            tell(False, {}, plan_lines(seen.plan))
+            print_answer(False, {}, plan_lines(seen.plan))
         if result == "deployed":
             folder = None if no_backup else current_app.config["BACKUP_FOLDER"]
-            done = deploy(url, migrations(), db.metadata, seen, folder)
+            done = deploy(url, migrations_config(), db.metadata, seen, folder)
     problems = done.problems if done else seen.problems
-    tell(as_json, _as_data(result, seen, done), _lines(result, seen, done))
+    print_answer(as_json, _as_data(result, seen, done), _lines(result, seen, done))
     if problems or result == "refused" or (result == "dry run" and seen.plan.dangers and not yes):
         raise click.exceptions.Exit(1)
 

@@ -13,10 +13,10 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 
 from agents_app.db import db
-from agents_app.dbtools.commands.backup import AS_JSON, refusing, tell
+from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
 from agents_app.dbtools.configuration import console_url
 from agents_app.dbtools.console_session import ConsoleSession, console_session
-from agents_app.dbtools.database.connections import looking, observing
+from agents_app.dbtools.database.connections import connect, read_only_connection
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review.plan import Plan, PlannedStep, as_data, plan
 from agents_app.dbtools.review.table_size import TableSize
@@ -31,12 +31,12 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 @AS_JSON
 def status_command(check: bool, as_json: bool) -> None:
     """Show how the database is, what is wrong and what to do."""
-    with refusing() as url, observing(url) as connection:
-        found = status(connection, ScriptDirectory.from_config(migrations()), db.metadata)
+    with migration_url_or_exit() as url, read_only_connection(url) as connection:
+        found = status(connection, ScriptDirectory.from_config(migrations_config()), db.metadata)
         session = console_session(console_url(current_app), connection)
     problems = (*found.problems, *(session.problems if session else ()))
     answer = {**asdict(found), "session": _as_data(session), "problems": [asdict(one) for one in problems]}
-    tell(as_json, answer, status_lines(found, session, problems))
+    print_answer(as_json, answer, status_lines(found, session, problems))
     if check and problems:
         raise click.exceptions.Exit(1)
 
@@ -52,18 +52,18 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
     """
     if sql and as_json:
         raise click.UsageError("--sql or --json: the JSON has the SQL of each step.")
-    config = migrations()
-    with refusing() as url, looking(url) as connection:
+    config = migrations_config()
+    with migration_url_or_exit() as url, connect(url) as connection:
         found = plan(connection, ScriptDirectory.from_config(config), revision)
         if sql:
             click.echo(script_of(config, found), nl=False)
             return
-    tell(as_json, as_data(found), plan_lines(found))
+    print_answer(as_json, as_data(found), plan_lines(found))
     if found.dangers:
         raise click.exceptions.Exit(1)
 
 
-def migrations() -> Config:
+def migrations_config() -> Config:
     """Alembic's configuration of this app."""
     config: Config = current_app.extensions["migrate"].migrate.get_config()
     return config

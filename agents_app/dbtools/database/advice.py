@@ -9,7 +9,7 @@ import re
 
 from sqlalchemy.engine import URL
 
-from agents_app.dbtools.database.quoting import NAMES
+from agents_app.dbtools.database.quoting import quote_if_needed
 
 # The address that commands of migrations use comes from the second of them, where it is set.
 SETTING = "DATABASE_URL (or MIGRATION_DATABASE_URL, where it is set)"
@@ -35,7 +35,7 @@ def advice_for(text: str, url: URL) -> str | None:
     for words, advice in ADVICE.items():
         if found := re.search(words, text):
             what = (found.groupdict().get("what") or "").partition(" (")[0].strip('". ')
-            return advice.format(what=NAMES.quote(what) if what else "", role=NAMES.quote(_role(url)))
+            return advice.format(what=quote_if_needed(what) if what else "", role=quote_if_needed(_role(url)))
     return None
 
 

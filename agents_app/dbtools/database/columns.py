@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.quoting import quoted
+from agents_app.dbtools.database.quoting import quote_name
 
 POSTGRESQL = """
 SELECT attname AS name, format_type(atttypid, atttypmod) AS type, pg_get_expr(adbin, adrelid) AS "default",
@@ -45,21 +45,21 @@ class Column:
     key_position: int
 
 
-def columns_of(connection: Connection, table: str, schema: str | None) -> list[Column]:
+def table_columns(connection: Connection, table: str, schema: str | None) -> list[Column]:
     """The columns of a table in their order; none where there is no such table."""
     if connection.dialect.name == "postgresql":
-        rows = connection.execute(sa.text(POSTGRESQL), {"table": quoted(connection, table, schema)})
+        rows = connection.execute(sa.text(POSTGRESQL), {"table": quote_name(connection, table, schema)})
     else:
         rows = connection.execute(sa.text(SQLITE), {"table": table, "schema": schema or "main"})
     return [Column(**{**row._mapping, "is_generated": bool(row.is_generated)}) for row in rows]
 
 
-def key_of(columns: list[Column]) -> list[str]:
+def primary_key_of(columns: list[Column]) -> list[str]:
     """The names of the columns of the primary key, in its order."""
     return [column.name for column in sorted(columns, key=lambda found: found.key_position) if column.key_position]
 
 
-def write_exactly(connection: Connection) -> None:
+def set_exact_text_format(connection: Connection) -> None:
     """Make PostgreSQL write every value so that it is read back the same, until the transaction or savepoint ends."""
     for statement in EXACT_TEXT:
         connection.exec_driver_sql(statement)

@@ -5,13 +5,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.quoting import NAMES
+from agents_app.dbtools.database.quoting import quote_if_needed
 from agents_app.errors import Unavailable
 
 NEW_FILE = "Name a new file in DATABASE_URL."
 
 
-def encoding_of(connection: Connection) -> str:
+def database_encoding(connection: Connection) -> str:
     """The encoding of the database of this connection, such as UTF8; PostgreSQL has said it already."""
     if connection.dialect.name != "postgresql":
         return str(connection.exec_driver_sql("PRAGMA encoding").scalar())
@@ -23,13 +23,13 @@ def encoding_of(connection: Connection) -> str:
 
 def require_utf8(connection: Connection) -> None:
     """Raise Unavailable, with what to do, unless the database stores text in UTF-8."""
-    found = encoding_of(connection)
+    found = database_encoding(connection)
     if found.replace("-", "").upper() == "UTF8":
         return
     remedy = NEW_FILE
     if connection.dialect.name == "postgresql":
-        name = NAMES.quote(f"{connection.scalar(sa.text('SELECT current_database()'))}_utf8")
-        role = NAMES.quote(str(connection.scalar(sa.text("SELECT current_user"))))
+        name = quote_if_needed(f"{connection.scalar(sa.text('SELECT current_database()'))}_utf8")
+        role = quote_if_needed(str(connection.scalar(sa.text("SELECT current_user"))))
         remedy = f"Make another one: CREATE DATABASE {name} OWNER {role} ENCODING 'UTF8' TEMPLATE template0"
     refusal = f"The database stores text as {found}, and the console needs UTF-8. {remedy}"
     raise Unavailable(refusal, code="database_encoding")

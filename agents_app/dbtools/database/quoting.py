@@ -1,18 +1,23 @@
-"""How names and texts are written in SQL."""
+"""Quotes names and strings for SQL."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-# Writes names of PostgreSQL with quotes where they need some, without a connection.
-NAMES = sa.make_url("postgresql+psycopg2://").get_dialect()().identifier_preparer
+PREPARER = sa.make_url("postgresql+psycopg2://").get_dialect()().identifier_preparer
 
 
-def quoted(connection: Connection, *parts: str | None) -> str:
-    """A name as SQL writes it: the name first, what it lives in behind (left out where it is None)."""
+def quote_if_needed(name: str) -> str:
+    """Quote a PostgreSQL name if it cannot be written without quotes. No connection is needed."""
+    quoted: str = PREPARER.quote(name)
+    return quoted
+
+
+def quote_name(connection: Connection, *parts: str | None) -> str:
+    """Quote a name for SQL. Pass the name first, then its schema or table; None is left out."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     return ".".join(quote(part) for part in reversed(parts) if part is not None)
 
 
-def literal(text: str) -> str:
-    """A text as SQL writes it, in single quotes."""
+def quote_literal(text: str) -> str:
+    """Write a string as an SQL literal in single quotes."""
     return "'" + text.replace("'", "''") + "'"

@@ -14,14 +14,14 @@ from sqlalchemy.exc import OperationalError
 from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.output import print_progress
 
-DRIVER_WAITS_S = 1
+DRIVER_TIMEOUT_S = 1
 
 # How many rows of a table (first) lack their row in another (second).
 Orphans = Counter[tuple[str, str]]
 
 
 @contextmanager
-def alone(engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
+def exclusive_connection(engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
     """A connection that holds SQLite's only write lock until the block ends, which commits; an exception rolls back.
 
     Raises CommandError, and changes nothing, when rows would be left without their parents.

@@ -7,7 +7,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
 from agents_app.dbtools.database import leftovers
-from agents_app.dbtools.database.leftovers import HELPER
+from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from agents_app.dbtools.operations.sql import execute
 from agents_app.dbtools.output import pluralize
 
@@ -70,7 +70,7 @@ def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
     # With the step's own end, and in no time: a validated CHECK spares PostgreSQL another look at the rows.
     quote = operations.impl.dialect.identifier_preparer.quote
     execute(operations, f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} SET NOT NULL")
-    execute(operations, f"ALTER TABLE {quote(table)} DROP CONSTRAINT IF EXISTS {HELPER}")
+    execute(operations, f"ALTER TABLE {quote(table)} DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}")
 
 
 def _refuse_rows_without_a_value(connection: sa.Connection, table: str, column: str) -> None:
@@ -84,13 +84,13 @@ def _refuse_rows_without_a_value(connection: sa.Connection, table: str, column: 
 
 def _check_not_null(operations: Operations, table: str, column: str) -> None:
     context, quote = operations.migration_context, operations.impl.dialect.identifier_preparer.quote
-    leftovers.note(context, leftovers.helper_on(table))
+    leftovers.register(context, leftovers.not_null_check(table))
     alter = f"ALTER TABLE {quote(table)}"
     with context.autocommit_block():
-        execute(operations, f"{alter} DROP CONSTRAINT IF EXISTS {HELPER}")
-        execute(operations, f"{alter} ADD CONSTRAINT {HELPER} CHECK ({quote(column)} IS NOT NULL) NOT VALID")
+        execute(operations, f"{alter} DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}")
+        execute(operations, f"{alter} ADD CONSTRAINT {NOT_NULL_CHECK} CHECK ({quote(column)} IS NOT NULL) NOT VALID")
         # Takes long, and is in the way of nobody who writes a value.
-        execute(operations, f"{alter} VALIDATE CONSTRAINT {HELPER}")
+        execute(operations, f"{alter} VALIDATE CONSTRAINT {NOT_NULL_CHECK}")
 
 
 def is_checked_not_null(connection: sa.Connection, table: str, column: str) -> bool:

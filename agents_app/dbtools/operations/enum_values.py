@@ -14,7 +14,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.quoting import literal
+from agents_app.dbtools.database.quoting import quote_literal
 from agents_app.dbtools.operations.sql import execute
 
 LABEL = re.compile(r"'((?:[^']|'')*)'")
@@ -110,7 +110,7 @@ def _add(operations: Operations, operation: AddEnumValueOp) -> None:
         return
     quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
     with operations.migration_context.autocommit_block():
-        execute(operations, f"ALTER TYPE {quoted} ADD VALUE IF NOT EXISTS {literal(operation.label)}")
+        execute(operations, f"ALTER TYPE {quoted} ADD VALUE IF NOT EXISTS {quote_literal(operation.label)}")
 
 
 @Operations.implementation_for(RemoveEnumValueOp)
@@ -121,7 +121,11 @@ def _remove(operations: Operations, operation: RemoveEnumValueOp) -> None:
     quote = operations.impl.dialect.identifier_preparer.quote
     old = quote(f"{operation.name}_before")
     names = {"type": quote(operation.name), "old": old}
-    texts = {"name": literal(quote(operation.name)), "old_name": literal(old), "label": literal(operation.label)}
+    texts = {
+        "name": quote_literal(quote(operation.name)),
+        "old_name": quote_literal(old),
+        "label": quote_literal(operation.label),
+    }
     execute(operations, REMOVE.format(**names, **texts))
 
 

@@ -11,7 +11,7 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations, ops
 
-from agents_app.dbtools.database.quoting import literal
+from agents_app.dbtools.database.quoting import quote_literal
 from agents_app.dbtools.operations.sql import execute
 
 CREATE = """
@@ -102,12 +102,14 @@ def _create_enum(operations: Operations, operation: CreateEnumOp) -> None:
     quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
     wanted = ", ".join(operation.labels)
     statement = CREATE.format(
-        name=literal(quoted),
+        name=quote_literal(quoted),
         type=quoted,
-        labels=", ".join(map(literal, operation.labels)),
-        no_enum=literal(f"{operation.name} is there and no enum. Needed: an enum with {wanted}. {ADVICE}"),
-        other_labels=literal(f"The type {operation.name} is there with other labels. Needed: {wanted}. Present: "),
-        advice=literal(f". {ADVICE}"),
+        labels=", ".join(map(quote_literal, operation.labels)),
+        no_enum=quote_literal(f"{operation.name} is there and no enum. Needed: an enum with {wanted}. {ADVICE}"),
+        other_labels=quote_literal(
+            f"The type {operation.name} is there with other labels. Needed: {wanted}. Present: "
+        ),
+        advice=quote_literal(f". {ADVICE}"),
     )
     execute(operations, statement)
 
@@ -117,7 +119,7 @@ def _drop_enum(operations: Operations, operation: DropEnumOp) -> None:
     if operations.migration_context.dialect.name != "postgresql":
         return
     quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
-    execute(operations, DROP.format(name=literal(quoted), array=literal(f"{quoted}[]"), type=quoted))
+    execute(operations, DROP.format(name=quote_literal(quoted), array=quote_literal(f"{quoted}[]"), type=quoted))
 
 
 @Operations.implementation_for(ops.CreateTableOp, replace=True)

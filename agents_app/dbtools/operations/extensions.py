@@ -2,7 +2,7 @@
 
 from alembic.operations import MigrateOperation, Operations
 
-from agents_app.dbtools.database.quoting import literal
+from agents_app.dbtools.database.quoting import quote_literal
 from agents_app.dbtools.operations.sql import execute
 
 # An extension that the role may not make is named together with what to do; one that is there is fine.
@@ -60,7 +60,9 @@ def _create(operations: Operations, operation: CreateExtensionOp) -> None:
     unknown = f"The server does not have the extension {name}. Ask whoever runs it to install it, then try again."
     by_hand = f"Let an administrator say: CREATE EXTENSION {quoted}, then try again."
     forbidden = f"This role may not make the extension {name}. {by_hand}"
-    statement = CREATE.format(name=literal(name), quoted=quoted, unknown=literal(unknown), forbidden=literal(forbidden))
+    statement = CREATE.format(
+        name=quote_literal(name), quoted=quoted, unknown=quote_literal(unknown), forbidden=quote_literal(forbidden)
+    )
     execute(operations, statement)
 
 

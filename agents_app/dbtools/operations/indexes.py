@@ -50,9 +50,9 @@ def _create(operations: Operations, operation: CreateIndexConcurrentlyOp) -> Non
         create()
         return
     leftover = leftovers.invalid_index(operation.name, operation.table_name)
-    leftovers.note(context, leftover)
+    leftovers.register(context, leftover)
     with context.autocommit_block():
-        if not context.as_sql and leftover.is_there(operations.get_bind()):
+        if not context.as_sql and leftover.exists(operations.get_bind()):
             operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)
         create(postgresql_concurrently=True, if_not_exists=True)
 

@@ -10,7 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
-from agents_app.dbtools.database.quoting import literal
+from agents_app.dbtools.database.quoting import quote_literal
 from agents_app.dbtools.operations.sql import execute
 from agents_app.dbtools.output import progress_bar
 
@@ -52,7 +52,7 @@ def _require_tables(operations: Operations, operation: RequireTablesOp) -> None:
         quoted = operations.impl.dialect.identifier_preparer.quote(name)
         refusal = f"The table {name} is missing. Apply the migrations in their order, from the first on."
         if operations.migration_context.dialect.name == "postgresql":
-            execute(operations, REQUIRE.format(name=literal(quoted), refusal=literal(refusal)))
+            execute(operations, REQUIRE.format(name=quote_literal(quoted), refusal=quote_literal(refusal)))
         elif operations.migration_context.as_sql:
             # SQLite has no statement that refuses with a text of ours; its own says "no such table".
             operations.execute(sa.select(sa.text("1")).select_from(sa.table(name)).limit(0))

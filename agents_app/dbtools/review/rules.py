@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
 from sqlalchemy.sql.elements import conv
 
-from agents_app.db import NAMES
+from agents_app.db import NAMING_CONVENTION
 from agents_app.dbtools.operations.constraints import SetNotNullOp
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
@@ -173,7 +173,7 @@ def _check_name(operation: ops.CreateCheckConstraintOp) -> str:
     name = str(operation.constraint_name)
     if isinstance(operation.constraint_name, conv):
         return name
-    return NAMES["ck"] % {"table_name": operation.table_name, "constraint_name": name}
+    return NAMING_CONVENTION["ck"] % {"table_name": operation.table_name, "constraint_name": name}
 
 
 def _remove_label(operation: RemoveEnumValueOp, _facts: DatabaseFacts) -> Iterator[StepWarning]:

@@ -15,23 +15,23 @@ from sqlalchemy.exc import DBAPIError
 
 from agents_app.database.url import schema_of
 from agents_app.dbtools.autogenerate import settings as autogenerate
-from agents_app.dbtools.backup.signals import ending_in_order, interruptible
+from agents_app.dbtools.backup.signals import cancellable_queries, interrupt_on_signals
 from agents_app.dbtools.configuration import BACKUPS, LockSettings
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.database import encoding, leftovers, postgresql, schema
-from agents_app.dbtools.database.connections import looking, make_place, migrating
-from agents_app.dbtools.database.quoting import NAMES
+from agents_app.dbtools.database.connections import connect, create_file_or_schema, migration_connection
+from agents_app.dbtools.database.quoting import quote_if_needed
 from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.position import EMPTY, require_own_revisions, require_own_tables
-from agents_app.dbtools.runner.error_messages import in_one_line
+from agents_app.dbtools.runner.error_messages import readable_step_errors
 from agents_app.dbtools.runner.steps import Steps
-from agents_app.dbtools.saved_rows.save import Savings
+from agents_app.dbtools.saved_rows.save import RowSaver
 from agents_app.errors import ConsoleError
 
-Settings = dict[str, Any]
+Options = dict[str, Any]
 
 
-class Place(Protocol):
+class DatabaseSettings(Protocol):
     """Where a command works where nobody said it to the command: the console's settings."""
 
     @property
@@ -47,63 +47,65 @@ class Place(Protocol):
         """Where rows are saved before they are dropped."""
 
 
-def run(models: ModuleType, metadata: MetaData, find_place: Callable[[], Place]) -> None:
+def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[[], DatabaseSettings]) -> None:
     """Carry out the present command. `find_place` is asked where the command was given no database.
 
     Raises CommandError, in one line, when the database or a setting refuses.
     """
-    url = _url(find_place)
+    url = _url(load_settings)
     asked = _asked(url)
     settings = autogenerate.settings(models, metadata, context.script.dir, url.get_backend_name())
     steps = Steps(asked["fn"])
     context.config.attributes["times"] = steps.times
-    with in_one_line(url, steps):
+    with readable_step_errors(url, steps):
         if asked.get("destination_rev") in ("", ("",)):
             raise CommandError(EMPTY)
         if context.is_offline_mode():
             _write_script(url, settings)
         elif "destination_rev" in asked:
             # `upgrade`, `downgrade` and `stamp` go somewhere, the others only look.
-            require_same_database(url, _console_url(find_place))
+            require_same_database(url, _console_url(load_settings))
             is_upgrade = asked["fn"].__name__ == "upgrade"
             if is_upgrade:
-                make_place(url)
-            with ending_in_order(), interruptible():
-                savings = Savings(_backup_folder(find_place), url)
+                create_file_or_schema(url)
+            with interrupt_on_signals(), cancellable_queries():
+                savings = RowSaver(_backup_folder(load_settings), url)
                 _migrate(url, steps, settings, savings, is_upgrade=is_upgrade)
         else:
             _look(url, steps, settings)
 
 
-def _url(find_place: Callable[[], Place]) -> URL:
+def _url(load_settings: Callable[[], DatabaseSettings]) -> URL:
     try:
-        url: URL = context.config.attributes.get("database_url") or find_place().migration_url
+        url: URL = context.config.attributes.get("database_url") or load_settings().migration_url
     except ConsoleError as refusal:
         raise CommandError(refusal.detail) from refusal
     return url
 
 
-def _console_url(find_place: Callable[[], Place]) -> URL | None:
+def _console_url(load_settings: Callable[[], DatabaseSettings]) -> URL | None:
     given = context.config.attributes
-    found: URL | None = given.get("console_url") if "database_url" in given else find_place().database_url
+    found: URL | None = given.get("console_url") if "database_url" in given else load_settings().database_url
     return found
 
 
-def _backup_folder(find_place: Callable[[], Place]) -> Path | None:
+def _backup_folder(load_settings: Callable[[], DatabaseSettings]) -> Path | None:
     if context.get_x_argument(as_dictionary=True).get("no_backup") == "1":
         return None
     given = context.config.attributes
-    folder: Path | None = given.get("backup_folder", BACKUPS) if "database_url" in given else find_place().backup_folder
+    folder: Path | None = (
+        given.get("backup_folder", BACKUPS) if "database_url" in given else load_settings().backup_folder
+    )
     return folder
 
 
-def _asked(url: URL) -> Settings:
+def _asked(url: URL) -> Options:
     # Alembic tells what the command wants only to a context that is configured.
     context.configure(url=url)
     return context.get_context().opts
 
 
-def _write_script(url: URL, settings: Settings) -> None:
+def _write_script(url: URL, settings: Options) -> None:
     context.configure(
         url=url,
         literal_binds=True,
@@ -115,23 +117,23 @@ def _write_script(url: URL, settings: Settings) -> None:
     named = schema_of(url)
     if named is not None:
         output = context.get_context().impl.static_output
-        output(f"{schema.create_statement(named)};\n\nSET search_path TO {NAMES.quote(named)};\n")
+        output(f"{schema.create_schema_sql(named)};\n\nSET search_path TO {quote_if_needed(named)};\n")
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _look(url: URL, steps: Steps, settings: Settings) -> None:
-    with looking(url) as connection:
+def _look(url: URL, steps: Steps, settings: Options) -> None:
+    with connect(url) as connection:
         require_own_revisions(connection, context.script)
         context.configure(connection=connection, fn=steps, dont_mutate=True, **settings)
         with autogenerate.ignoring_reflection_warnings():
             context.run_migrations()
 
 
-def _migrate(url: URL, steps: Steps, settings: Settings, savings: Savings, *, is_upgrade: bool) -> None:
+def _migrate(url: URL, steps: Steps, settings: Options, savings: RowSaver, *, is_upgrade: bool) -> None:
     lock_settings = context.config.attributes.get("lock_settings", LockSettings())
     verbose = "verbose" in context.get_x_argument(as_dictionary=True)
-    with savings, migrating(url, lock_settings, verbose=verbose) as connection:
+    with savings, migration_connection(url, lock_settings, verbose=verbose) as connection:
         _refuse_what_is_not_ours(connection, is_upgrade=is_upgrade)
         context.configure(
             connection=connection,
@@ -162,22 +164,22 @@ def _cleaning_up(connection: Connection, steps: Steps, lock_settings: LockSettin
     try:
         yield
     except BaseException:
-        leftovers.clean_up(connection, steps.leftovers, lock_settings)
+        leftovers.remove_leftovers(connection, steps.leftovers, lock_settings)
         raise
 
 
-def _run(connection: Connection, steps: Steps, lock_settings: LockSettings, savings: Savings) -> None:
+def _run(connection: Connection, steps: Steps, lock_settings: LockSettings, savings: RowSaver) -> None:
     for left in reversed(range(lock_settings.attempts)):
         try:
             if steps.failing is None:
-                leftovers.remove_helpers(connection)
+                leftovers.remove_not_null_checks(connection)
             with context.begin_transaction():
                 context.run_migrations()
             return
         except DBAPIError as error:
-            if not postgresql.is_locked_out(error):
+            if not postgresql.is_lock_timeout(error):
                 raise
-            who = postgresql.in_the_way(connection)
+            who = postgresql.table_lock_holders(connection)
             connection.rollback()
             savings.forget_what_was_undone()
             if not left:

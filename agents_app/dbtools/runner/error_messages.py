@@ -9,8 +9,8 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, PendingRollbackError
 
-from agents_app.database.errors import NO_FILE
-from agents_app.database.url import place
+from agents_app.database.errors import MISSING_FILE
+from agents_app.database.url import printable_url
 from agents_app.dbtools.database.advice import SETTING, advice_for
 from agents_app.dbtools.position import SAY_WHERE
 from agents_app.dbtools.runner.steps import Steps
@@ -30,7 +30,7 @@ ADVICE = {
 
 
 @contextmanager
-def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
+def readable_step_errors(url: URL, steps: Steps) -> Iterator[None]:
     """Turn what goes wrong inside into CommandError, which both command lines print as one line."""
     try:
         with _as_it_began():
@@ -42,7 +42,7 @@ def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
     except DBAPIError as error:
         raise CommandError(_sentence(error, url, steps) + _outcome(url, steps)) from error
     except OSError as error:
-        raise CommandError(f"Cannot open {place(url)}: {error.strerror}. Check DATABASE_URL.") from error
+        raise CommandError(f"Cannot open {printable_url(url)}: {error.strerror}. Check DATABASE_URL.") from error
     except NotImplementedError as error:
         raise CommandError(_flat(str(error)).rstrip(".") + "." + _outcome(url, steps)) from error
     except KeyboardInterrupt as error:
@@ -50,7 +50,7 @@ def in_one_line(url: URL, steps: Steps) -> Iterator[None]:
 
 
 @contextmanager
-def in_plain_words(url: URL) -> Iterator[None]:
+def readable_errors(url: URL) -> Iterator[None]:
     """The same for what is no migration step: a statement that fails changes nothing."""
     try:
         yield
@@ -61,7 +61,7 @@ def in_plain_words(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         is_connected = isinstance(error, IntegrityError | DataError) or getattr(error.orig, "pgcode", None)
         cause, advice = cause_and_advice(error, url)
-        away = f"Cannot use {place(url)}: {cause}. {advice or 'Check the address.'}"
+        away = f"Cannot use {printable_url(url)}: {cause}. {advice or 'Check the address.'}"
         undone = " ".join(filter(None, (f"{cause}. Nothing was changed.", advice)))
         raise CommandError(undone if is_connected else away) from error
     except OSError as error:
@@ -91,7 +91,7 @@ def _sentence(error: DBAPIError, url: URL, steps: Steps) -> str:
         return f"{cause}. All these steps were undone: a run on SQLite is one transaction."
     if steps.failing is None:
         setting = "DATABASE_URL" if url.get_backend_name() == "sqlite" else SETTING
-        return f"Cannot use {place(url)}: {cause}. {advice_for(cause, url) or f'Check {setting}.'}"
+        return f"Cannot use {printable_url(url)}: {cause}. {advice_for(cause, url) or f'Check {setting}.'}"
     state = getattr(error.orig, "pgcode", None)
     if state in EXISTS or "already exists" in cause or "duplicate column" in cause:
         cause += f", though no migration made it here. {STAMP}"
@@ -110,7 +110,7 @@ def _outcome(url: URL, steps: Steps) -> str:
 
 def _cause(error: DBAPIError, url: URL) -> str:
     text = _without_password(str(error.orig), url)
-    if text == NO_FILE:
+    if text == MISSING_FILE:
         return f"{text} yet; flask db upgrade makes it"
     # libpq repeats itself for each address of a host.
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -130,7 +130,7 @@ def cause_and_advice(error: DBAPIError, url: URL) -> tuple[str, str | None]:
 def _without_password(text: str, url: URL) -> str:
     secret = str(url.password or "")
     # One that is the role's name too is not hidden there: that would only show that they are the same.
-    if not secret or secret in place(url):
+    if not secret or secret in printable_url(url):
         return text
     forms = "|".join(map(re.escape, (secret, quote(secret))))
     # As a word of its own: a short one is a part of many others.

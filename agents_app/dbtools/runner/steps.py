@@ -8,7 +8,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.leftovers import Leftover
+from agents_app.dbtools.database.leftovers import LeftoverObject
 from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.review import rules
 from agents_app.dbtools.review.recorder import record_step
@@ -25,7 +25,7 @@ class Steps:
 
     def __init__(self, plan: Plan) -> None:
         self.times: dict[str, float] = {}
-        self.leftovers: dict[str, Leftover] = {}
+        self.leftovers: dict[str, LeftoverObject] = {}
         self._has_committed = False
         self._plan = plan
         self._left: deque[MigrationStep] | None = None

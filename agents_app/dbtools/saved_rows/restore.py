@@ -12,9 +12,9 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
 from agents_app.dbtools.configuration import LockSettings
-from agents_app.dbtools.database.columns import Column, columns_of, write_exactly
-from agents_app.dbtools.database.connections import migrating
-from agents_app.dbtools.database.quoting import quoted
+from agents_app.dbtools.database.columns import Column, set_exact_text_format, table_columns
+from agents_app.dbtools.database.connections import migration_connection
+from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.output import pluralize, progress_bar
 from agents_app.dbtools.saved_rows import file as rows_file
 from agents_app.dbtools.saved_rows.file import Head
@@ -24,7 +24,7 @@ SAVED = "saved_rows"
 
 
 @dataclass(frozen=True)
-class PutBack:
+class RestoredRows:
     """What became of one file's rows, or values where `column` is not None.
 
     `kept` were left as they are now, `unmatched` are values whose row is gone.
@@ -37,14 +37,14 @@ class PutBack:
     unmatched: int
 
 
-def put_back(url: URL, path: Path, *, keep: bool) -> list[PutBack]:
+def restore_rows(url: URL, path: Path, *, keep: bool) -> list[RestoredRows]:
     """Put back the rows of a file, or of every file of a folder, in one transaction.
 
     With `keep`, rows and values that are there by now stay as they are; without it they are a reason to refuse. Raises
     CommandError, and changes nothing, where rows do not fit.
     """
     files = _files(path)
-    with migrating(url, LockSettings(), verbose=False) as connection, _one_transaction(connection):
+    with migration_connection(url, LockSettings(), verbose=False) as connection, _one_transaction(connection):
         return [_put_back(connection, file, keep) for file in files]
 
 
@@ -64,13 +64,13 @@ def _one_transaction(connection: Connection) -> Iterator[None]:
         yield  # It is in one already.
         return
     with connection.begin():
-        write_exactly(connection)
+        set_exact_text_format(connection)
         yield
 
 
-def _put_back(connection: Connection, file: Path, keep: bool) -> PutBack:
+def _put_back(connection: Connection, file: Path, keep: bool) -> RestoredRows:
     head = rows_file.read_head(file)
-    columns = {column.name: column for column in columns_of(connection, head.table, head.schema)}
+    columns = {column.name: column for column in table_columns(connection, head.table, head.schema)}
     _refuse_what_does_not_fit(connection, head, columns)
     with _loaded(connection, head, file):
         both = _Both(connection, head, columns)
@@ -149,7 +149,7 @@ class _Both:
         return self.connection.scalar(query) or 0
 
 
-def _put_back_rows(both: _Both, keep: bool) -> PutBack:
+def _put_back_rows(both: _Both, keep: bool) -> RestoredRows:
     head = both.head
     pairs = both.saved.join(both.table, both.same_row) if head.key else both.table
     present = both.count(pairs)
@@ -161,12 +161,12 @@ def _put_back_rows(both: _Both, keep: bool) -> PutBack:
         query = query.where(~sa.exists().select_from(both.table).where(both.same_row))
     restored = both.connection.exec_driver_sql(_insert(both, query)).rowcount
     _move_sequences_on(both)
-    return PutBack(head.table, None, restored, present, 0)
+    return RestoredRows(head.table, None, restored, present, 0)
 
 
 def _insert(both: _Both, query: sa.Select[Any]) -> str:
-    table = quoted(both.connection, both.head.table, both.head.schema)
-    names = ", ".join(quoted(both.connection, name) for name in both.head.columns)
+    table = quote_name(both.connection, both.head.table, both.head.schema)
+    names = ", ".join(quote_name(both.connection, name) for name in both.head.columns)
     # An identity column that always counts by itself takes its old numbers too.
     overriding = "OVERRIDING SYSTEM VALUE" if both.is_text else ""
     return f"INSERT INTO {table} ({names}) {overriding} {query.compile(both.connection)}"
@@ -175,7 +175,7 @@ def _insert(both: _Both, query: sa.Select[Any]) -> str:
 def _move_sequences_on(both: _Both) -> None:
     if not both.is_text:
         return
-    table = quoted(both.connection, both.head.table, both.head.schema)
+    table = quote_name(both.connection, both.head.table, both.head.schema)
     for name in both.head.columns:
         sequence = sa.func.pg_get_serial_sequence(table, name)
         last = sa.select(sa.func.max(both.table.c[name])).scalar_subquery()
@@ -183,7 +183,7 @@ def _move_sequences_on(both: _Both) -> None:
             both.connection.execute(sa.select(sa.func.setval(sequence, last)))
 
 
-def _put_back_values(both: _Both, name: str, keep: bool) -> PutBack:
+def _put_back_values(both: _Both, name: str, keep: bool) -> RestoredRows:
     present, table = both.present(name), both.head.table
     differs = present.is_distinct_from(both.text(name))
     is_newer = sa.and_(differs, present.is_distinct_from(both.default(name)))
@@ -194,4 +194,4 @@ def _put_back_values(both: _Both, name: str, keep: bool) -> PutBack:
     unmatched = both.count(both.saved, ~sa.exists().select_from(both.table).where(both.same_row))
     update = both.table.update().values({name: both.value(name)}).where(both.same_row, differs, ~is_newer)
     both.connection.execute(update)
-    return PutBack(table, name, both.count(both.saved) - newer - unmatched, newer, unmatched)
+    return RestoredRows(table, name, both.count(both.saved) - newer - unmatched, newer, unmatched)

@@ -18,10 +18,10 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
-from agents_app.dbtools.database.columns import columns_of, key_of, write_exactly
-from agents_app.dbtools.database.connections import looking
-from agents_app.dbtools.database.postgresql import OWN_END_S, POLL_S
-from agents_app.dbtools.database.quoting import quoted
+from agents_app.dbtools.database.columns import primary_key_of, set_exact_text_format, table_columns
+from agents_app.dbtools.database.connections import connect
+from agents_app.dbtools.database.postgresql import DISCONNECT_TIMEOUT_S, POLL_INTERVAL_S
+from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.saved_rows import file as rows_file
 
@@ -29,7 +29,7 @@ ADVICE = "Make room, set BACKUP_FOLDER to another folder, or go without: --no-ba
 STREAMED = {"stream_results": True, "max_row_buffer": 1_000}
 
 
-class Savings:
+class RowSaver:
     """What one run of migrations has saved, in a folder of its own. A block that fails keeps only what is really gone.
 
     A run that saves nothing makes no folder; where `parent` is None nothing is saved at all.
@@ -43,7 +43,7 @@ class Savings:
         self._revision = ""
         self._is_unsure = False
 
-    def __enter__(self) -> "Savings":
+    def __enter__(self) -> "RowSaver":
         return self
 
     def __exit__(
@@ -68,14 +68,14 @@ class Savings:
         connection = context.connection
         if self._parent is None or connection is None:
             return
-        columns = [found for found in columns_of(connection, table, schema) if not found.is_generated]
+        columns = [found for found in table_columns(connection, table, schema) if not found.is_generated]
         names = [found.name for found in columns]
         if not names or column not in [None, *names]:
             return
         _lock(connection, table, schema)
         if not _has_values(connection, table, schema, column):
             return
-        key = key_of(columns)
+        key = primary_key_of(columns)
         if column and key and column not in key:
             names = [*key, column]
         else:
@@ -145,7 +145,7 @@ def _new_folder(parent: Path) -> Path:
 def _lock(connection: Connection, table: str, schema: str | None) -> None:
     # The drop takes it a moment later; without it rows could come in between. SQLite's writers are alone already.
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"LOCK TABLE {quoted(connection, table, schema)} IN ACCESS EXCLUSIVE MODE")
+        connection.exec_driver_sql(f"LOCK TABLE {quote_name(connection, table, schema)} IN ACCESS EXCLUSIVE MODE")
 
 
 def _has_values(connection: Connection, table: str, schema: str | None, column: str | None) -> bool:
@@ -163,15 +163,15 @@ def _transaction(connection: Connection) -> int | None:
 
 
 def _how_it_ended(url: URL, transaction: int) -> str | None:
-    with looking(url) as connection:
+    with connect(url) as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        ends = time.monotonic() + OWN_END_S
+        ends = time.monotonic() + DISCONNECT_TIMEOUT_S
         while True:
             status: str | None = connection.scalar(sa.select(sa.func.txid_status(transaction)))
             # Where the connection was lost, the server needs a moment to notice it.
             if status != "in progress" or time.monotonic() > ends:
                 return status
-            time.sleep(POLL_S)
+            time.sleep(POLL_INTERVAL_S)
 
 
 @contextmanager
@@ -182,7 +182,7 @@ def _rows(connection: Connection, head: rows_file.Head) -> Iterator[Iterator[Seq
     query = sa.select(*chosen).select_from(sa.table(head.table, schema=head.schema))
     with connection.begin_nested() as savepoint:
         if is_text:
-            write_exactly(connection)
+            set_exact_text_format(connection)
         with connection.execute(query, execution_options=STREAMED) as result:
             yield iter(result)
         # Nothing was written; the migration goes on with its own settings.
