@@ -1,7 +1,7 @@
-"""Each setting, its environment variable and its check. A bad one stops the start with one line that names it.
+"""Every setting, its environment variable and its check. An invalid one stops the start with a line that names it.
 
-A setting comes from the environment, else from `.env` at the project's root, which `config_sources.py` reads. A setting
-with `_FILE` behind its name gives the path of a file that holds the value.
+A setting is read from the environment, otherwise from `.env` in the project's root (`config_sources.py`). A variable
+`NAME_FILE` gives the path of a file with the value of `NAME`.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ from flask import current_app
 from sqlalchemy.engine import URL
 
 from agents_app import config_sources, config_values
-from agents_app.config_keys import KEY_CHECKS, Keys, keys_of, wrong_keys
+from agents_app.config_keys import KEY_CHECKS, Keys, key_errors, load_keys
 from agents_app.database.url import parse_url, with_schema
 from agents_app.errors import ConfigurationError
 from agents_app.paths import ROOT
@@ -27,15 +27,15 @@ T = TypeVar("T")
 
 KEY_SETTINGS = tuple(KEY_CHECKS)
 DEFAULT_DATABASE = parse_url("sqlite:///instance/console.db")
-# How a file of settings that cannot be read is called among what is wrong.
-ENV = ".env"
-# What is wrong, by the name that is wrong: a sentence each.
-Wrong = dict[str, str]
+# The key in `SettingErrors` for a file of settings that cannot be read.
+ENV_FILE = ".env"
+# A sentence for each invalid name or setting, by that name.
+SettingErrors = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting, checked but for the keys, which are checked when first asked for: migrations need none."""
+    """Every setting, checked. Keys are checked only when they are used, because migrations need no keys."""
 
     database_url: URL = field(repr=False)
     migration_database_url: URL | None = field(default=None, repr=False)
@@ -57,43 +57,43 @@ class Settings:
     api_docs_public: bool = True
     log_level: str = "info"
     backup_folder: Path = ROOT / "backups"
-    # Where each setting that is set was read; the others have their defaults.
+    # Where each setting was read. A setting without a source has its default.
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def is_https(self) -> bool:
-        """Whether people reach the console over https, so that cookies and HSTS can rely on it."""
+        """Whether browsers use https, so that cookies can be `Secure` and HSTS can be sent."""
         return self.origin.scheme == "https"
 
     @property
     def migration_url(self) -> URL:
-        """The database as migrations, backups and restores reach it."""
+        """The URL of the database for migrations, backups and restores."""
         return self.migration_database_url or self.database_url
 
     @property
     def base_url(self) -> str:
-        """Where people find the console in a browser."""
+        """The URL of the console in a browser."""
         return self.public_url or str(Origin("http", *self.bind))
 
     @property
     def origin(self) -> Origin:
-        """The scheme, host and port of that address."""
+        """The scheme, host and port of `base_url`."""
         return split(self.base_url)[0]
 
     @property
     def sub_path(self) -> str:
-        """The path of that address, such as /agents; empty where the console has the whole host."""
+        """The path of `base_url`, such as /agents. Empty if the console has a host of its own."""
         return split(self.base_url)[1]
 
     @cached_property
     def keys(self) -> Keys:
-        """The keys, or ConfigurationError with one sentence that names the first setting that is wrong."""
-        return keys_of(self._key_texts)
+        """The keys. Raises ConfigurationError with a sentence that names the first invalid setting."""
+        return load_keys(self._key_texts)
 
     @property
-    def wrong_keys(self) -> dict[str, str]:
-        """What is wrong with the keys: a sentence for each setting."""
-        return wrong_keys(self._key_texts)
+    def key_errors(self) -> dict[str, str]:
+        """A sentence for each key setting that is missing or invalid."""
+        return key_errors(self._key_texts)
 
     @property
     def _key_texts(self) -> dict[str, str | None]:
@@ -107,82 +107,84 @@ def settings() -> Settings:
 
 
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> Settings:
-    """Read every setting. Raises ConfigurationError with one sentence that names the first setting that is wrong."""
-    loaded, wrong = examine(environ, env_file)
-    for sentence in wrong.values():
+    """Read every setting. Raises ConfigurationError with a sentence that names the first invalid setting."""
+    loaded, errors = load_with_errors(environ, env_file)
+    for sentence in errors.values():
         raise ConfigurationError(sentence)
     return loaded
 
 
-def examine(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> tuple[Settings, Wrong]:
-    """Read every setting; a wrong one has its default. Answers all that is wrong too, keys aside (`wrong_keys`)."""
-    wrong: Wrong = {}
-    texts: config_sources.Texts = {}
+def load_with_errors(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env"
+) -> tuple[Settings, SettingErrors]:
+    """Read every setting, and return the errors too, but not `key_errors`. An invalid setting has its default."""
+    errors: SettingErrors = {}
+    texts: config_sources.SettingTexts = {}
     known: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    with _noting(wrong, ENV):
-        texts = _texts(environ, env_file, wrong.setdefault)
-    if ENV in wrong:
-        # What the environment says is known all the same.
-        texts = _texts(environ, None, wrong.setdefault)
+    with _collect_error(errors, ENV_FILE):
+        texts = _read_texts(environ, env_file, errors.setdefault)
+    if ENV_FILE in errors:
+        # The settings of the environment can be used without the file.
+        texts = _read_texts(environ, None, errors.setdefault)
     for name, check in CHECKS.items():
-        # A text that is unclear where it stands is not used.
-        if wrong.keys() & {name, f"{name}_FILE"}:
+        # A value with an error in its file is not used.
+        if errors.keys() & {name, f"{name}_FILE"}:
             continue
-        with _noting(wrong, name):
-            if text := config_sources.text_of(name, texts):
+        with _collect_error(errors, name):
+            if text := config_sources.read_text(name, texts):
                 known[name.lower()] = _check(name, check, text.value)
                 sources[name] = text.source
-    if "DATABASE_URL" not in wrong:
+    if "DATABASE_URL" not in errors:
         known.setdefault("database_url", DEFAULT_DATABASE)
-    _name_schema(known, wrong)
+    _apply_schema(known, errors)
     loaded = Settings(**{"database_url": DEFAULT_DATABASE, **known}, sources=sources)
-    for names, sentence in _wrong_together(loaded):
-        # One that is wrong by itself says nothing about the other.
-        if not wrong.keys() & set(names):
-            wrong[names[0]] = sentence
-    return loaded, wrong
+    for names, sentence in _conflicting_settings(loaded):
+        # A conflict with an invalid value would be misleading.
+        if not errors.keys() & set(names):
+            errors[names[0]] = sentence
+    return loaded, errors
 
 
-def read_values(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
-    """The settings' texts by name: environment first, then `.env`; `NAME_FILE` is read in place of `NAME`.
+def read_texts(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
+    """The text of each setting by its name: from the environment, then from `.env`, or from the file of `NAME_FILE`.
 
-    An empty one counts as not set. Raises ConfigurationError where a file cannot be read.
+    An empty text counts as not set. Raises ConfigurationError if a file cannot be read.
     """
-    texts = _texts(environ, env_file, config_sources.stop)
-    return {name: text.value for name in CHECKS if (text := config_sources.text_of(name, texts))}
+    texts = _read_texts(environ, env_file, config_sources.raise_error)
+    return {name: text.value for name in CHECKS if (text := config_sources.read_text(name, texts))}
 
 
-def value_files(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, Path]:
-    """The files that settings are in, by what names them. Raises ConfigurationError where `.env` cannot be read."""
-    texts = _texts(environ, env_file, lambda _name, _sentence: None)
+def setting_files(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, Path]:
+    """The files with settings, by the variable that names each. Raises ConfigurationError if `.env` cannot be read."""
+    texts = _read_texts(environ, env_file, lambda _name, _sentence: None)
     found: dict[str, Path] = {}
     for name in (config_sources.ENV_FILE, *(f"{name}_FILE" for name in CHECKS)):
-        # `examine` says what is wrong with one.
+        # `load_with_errors` reports the error.
         with suppress(ConfigurationError):
-            if path := config_sources.path_of(name, texts):
+            if path := config_sources.read_path(name, texts):
                 found[name] = path
     return found
 
 
-def _texts(
-    environ: Mapping[str, str] | None, env_file: Path | None, refuse: config_sources.Refuse
-) -> config_sources.Texts:
+def _read_texts(
+    environ: Mapping[str, str] | None, env_file: Path | None, on_error: config_sources.OnError
+) -> config_sources.SettingTexts:
     given = config_sources.environment() if environ is None else environ
-    texts = config_sources.stored(env_file, given, CHECKS, refuse)
+    texts = config_sources.read_env_files(env_file, given, CHECKS, on_error)
     for name, value in given.items():
         if value.strip():
-            texts[name] = config_sources.Text(value, config_sources.FROM_ENVIRONMENT)
-    config_sources.refuse_slips(given, texts, CHECKS, refuse)
+            texts[name] = config_sources.SettingText(value, config_sources.FROM_ENVIRONMENT)
+    config_sources.report_misspelled_names(given, texts, CHECKS, on_error)
     return texts
 
 
 @contextmanager
-def _noting(wrong: Wrong, name: str) -> Iterator[None]:
+def _collect_error(errors: SettingErrors, name: str) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as refusal:
-        wrong[name] = refusal.detail
+        errors[name] = refusal.detail
 
 
 def _check(name: str, check: Callable[[str], T], text: str) -> T:
@@ -191,30 +193,30 @@ def _check(name: str, check: Callable[[str], T], text: str) -> T:
     except ValueError as error:
         raise ConfigurationError(f"{name} {error}") from None
     except RuntimeError:  # of `expanduser`
-        raise ConfigurationError(f"{name} begins with ~ and the name of nobody here.") from None
+        raise ConfigurationError(f"{name} begins with ~ and a user name that does not exist on this machine.") from None
 
 
-def _name_schema(known: dict[str, Any], wrong: Wrong) -> None:
+def _apply_schema(known: dict[str, Any], errors: SettingErrors) -> None:
     if not (schema := known.get("database_schema")):
         return
     for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
-        with _noting(wrong, name):
+        with _collect_error(errors, name):
             if url := known.get(name.lower()):
                 known[name.lower()] = _check(name, partial(with_schema, url), schema)
 
 
-def _wrong_together(loaded: Settings) -> Iterator[tuple[tuple[str, str], str]]:
+def _conflicting_settings(loaded: Settings) -> Iterator[tuple[tuple[str, str], str]]:
     if loaded.public_url is None and not ipaddress.ip_address(loaded.bind[0]).is_loopback:
-        sentence = "BIND must be a loopback address until PUBLIC_URL says how people reach the console."
+        sentence = "BIND must be a loopback address unless PUBLIC_URL is set."
         yield ("BIND", "PUBLIC_URL"), sentence
     if loaded.migration_url.get_backend_name() != loaded.database_url.get_backend_name():
-        sentence = "MIGRATION_DATABASE_URL must name the database of DATABASE_URL, by another address."
+        sentence = "MIGRATION_DATABASE_URL must be another URL of the same database as DATABASE_URL."
         yield ("MIGRATION_DATABASE_URL", "DATABASE_URL"), sentence
     if loaded.session_idle > loaded.session_max:
-        yield ("SESSION_IDLE", "SESSION_MAX"), "SESSION_IDLE must not be longer than SESSION_MAX (both are minutes)."
+        yield ("SESSION_IDLE", "SESSION_MAX"), "SESSION_IDLE must not be longer than SESSION_MAX (both are in minutes)."
 
 
-# In the order of `.env.example`, which explains each.
+# In the order of `.env.example`, which describes each setting.
 CHECKS: dict[str, Callable[[str], Any]] = {
     "DATABASE_URL": parse_url,
     "MIGRATION_DATABASE_URL": parse_url,
@@ -224,16 +226,16 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "TOKEN_PEPPERS": str,
     "PUBLIC_URL": config_values.public_url,
     "BIND": config_values.address,
-    "WORKERS": config_values.whole(1, 64),
-    "POOL_SIZE": config_values.whole(1, 100),
-    "PROXY_HOPS": config_values.whole(0, 5),
+    "WORKERS": config_values.whole_number(1, 64),
+    "POOL_SIZE": config_values.whole_number(1, 100),
+    "PROXY_HOPS": config_values.whole_number(0, 5),
     "SESSION_IDLE": config_values.minutes,
     "SESSION_MAX": config_values.minutes,
-    "TOKEN_DAYS": config_values.whole(1, 3650),
-    "DELETED_SECRETS_DAYS": config_values.whole(0, 3650),
-    "EVENTS_DAYS": config_values.whole(1, 3650),
+    "TOKEN_DAYS": config_values.whole_number(1, 3650),
+    "DELETED_SECRETS_DAYS": config_values.whole_number(0, 3650),
+    "EVENTS_DAYS": config_values.whole_number(1, 3650),
     "API_DOCS_PATH": config_values.path,
-    "API_DOCS_PUBLIC": config_values.yes_or_no,
+    "API_DOCS_PUBLIC": config_values.boolean,
     "LOG_LEVEL": config_values.log_level,
     "BACKUP_FOLDER": lambda text: ROOT / Path(text).expanduser(),
 }

@@ -1,4 +1,4 @@
-"""The three kinds of key: each is checked by itself and against the others."""
+"""The settings with keys: what each must be, and that no two settings share a key."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ KEY_CHECKS: dict[str, Callable[[str], Any]] = {
 
 @dataclass(frozen=True, repr=False)
 class Keys:
-    """The three kinds of key, checked."""
+    """The checked keys."""
 
     secret_key: str
     encryption: Keyring
     peppers: dict[str, bytes]
 
 
-def keys_of(texts: Mapping[str, str | None]) -> Keys:
-    """The keys, or ConfigurationError with one sentence that names the first setting that is wrong."""
-    for sentence in wrong_keys(texts).values():
+def load_keys(texts: Mapping[str, str | None]) -> Keys:
+    """The keys. Raises ConfigurationError with a sentence that names the first invalid setting."""
+    for sentence in key_errors(texts).values():
         raise ConfigurationError(sentence)
     given = {name: str(text) for name, text in texts.items()}
     encryption = Keyring(parse_keys(given["ENCRYPTION_KEYS"]))
     return Keys(given["SECRET_KEY"], encryption, parse_keys(given["TOKEN_PEPPERS"]))
 
 
-def wrong_keys(texts: Mapping[str, str | None]) -> dict[str, str]:
-    """Every key setting that is missing or wrong, with a sentence that names it and never repeats its value."""
-    wrong: dict[str, str] = {}
+def key_errors(texts: Mapping[str, str | None]) -> dict[str, str]:
+    """A sentence for each key setting that is missing or invalid. It names the setting and never repeats the value."""
+    errors: dict[str, str] = {}
     found: dict[str, Any] = {}
     for name, check in KEY_CHECKS.items():
         try:
@@ -44,10 +44,10 @@ def wrong_keys(texts: Mapping[str, str | None]) -> dict[str, str]:
                 raise ValueError("is not set. `make run` writes one into .env; see .env.example.")
             found[name] = check(text)
         except ValueError as error:
-            wrong[name] = f"{name} {error}"
+            errors[name] = f"{name} {error}"
     encryption, peppers = (found.get(name, {}).values() for name in ("ENCRYPTION_KEYS", "TOKEN_PEPPERS"))
     if set(encryption) & set(peppers):
-        wrong["TOKEN_PEPPERS"] = "TOKEN_PEPPERS repeats a key of ENCRYPTION_KEYS; each needs its own."
+        errors["TOKEN_PEPPERS"] = "TOKEN_PEPPERS has a key of ENCRYPTION_KEYS. Each setting needs keys of its own."
     if "SECRET_KEY" in found and str(texts["SECRET_KEY"]) in f"{texts['ENCRYPTION_KEYS']} {texts['TOKEN_PEPPERS']}":
-        wrong["SECRET_KEY"] = "SECRET_KEY repeats a key of another setting; each needs its own."
-    return wrong
+        errors["SECRET_KEY"] = "SECRET_KEY is also a key of another setting. Each setting needs keys of its own."
+    return errors

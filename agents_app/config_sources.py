@@ -1,7 +1,7 @@
-"""Where the texts of settings stand: the environment, `.env`, and files that settings name. No setting is here.
+"""Where the text of a setting is read: the environment, `.env`, and files that settings name. No setting is named here.
 
-`.env` is read here for every command and every server, so that it means the same to all of them. What `flask` reads
-from files by itself, before it loads the console, is taken out of the environment again.
+`.env` is read here for every command and every server, so that it has the same effect on all of them. Variables that
+`flask` itself reads from files, before it loads the console, are removed from the environment again.
 """
 
 import os
@@ -22,68 +22,68 @@ from flask.helpers import get_load_dotenv
 
 from agents_app.errors import ConfigurationError
 from agents_app.paths import ROOT
-from agents_app.similar_names import is_one_slip_from, looks_like
+from agents_app.similar_names import find_name_with_typos, find_similar_name
 
 
 @dataclass(frozen=True)
-class Text:
+class SettingText:
     """The text of a setting, and where it was read: the environment, `.env`, or the file of FLASK_ENV_FILE."""
 
     value: str = field(repr=False)
     source: str
 
 
-Texts = dict[str, Text]
-# Called with a name that is wrong, and a sentence.
-Refuse = Callable[[str, str], object]
+SettingTexts = dict[str, SettingText]
+# Called with the name of an invalid setting, and a sentence.
+OnError = Callable[[str, str], object]
 
-# Names a file whose settings replace those of `.env`; `flask -e` does the same.
+# The path of a file whose settings replace those of `.env`, as with `flask -e`.
 ENV_FILE = "FLASK_ENV_FILE"
 FROM_ENVIRONMENT, FROM_DOTENV, FROM_ENV_FILE = "environment", ".env", f"file of {ENV_FILE}"
 # The first variable that `flask` sets, before it reads files.
 SET_BY_FLASK = "FLASK_RUN_FROM_CLI"
-# The environment with which the process was started.
-STARTED_WITH = Path("/proc/self/environ")
+# The environment when the process was started.
+INITIAL_ENVIRONMENT = Path("/proc/self/environ")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 VARIABLE = re.compile(r"\$\{[^}]*\}")
-NOT_REPLACED = "${...}, which is not replaced. Write the value itself, or single quotes around it if it is meant so."
+NOT_REPLACED = "${...}, and variables are not replaced. Write the value itself, or put the text in single quotes."
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def environment() -> Mapping[str, str]:
-    """The environment as the process was started, and what `flask -e` names. What `flask` read from files is removed.
+    """The environment when the process was started, and the file of `flask -e` as FLASK_ENV_FILE.
 
-    It looks for `.env` in the current folder and all above, and replaces variables in what it finds.
+    Removes what `flask` read from files, which can be in any parent folder and have their variables replaced.
     """
     context = click.get_current_context(silent=True)
     root = context.find_root() if context else None
     if root is None or not isinstance(root.command, FlaskGroup) or SET_BY_FLASK not in os.environ:
         return os.environ
     chosen = root.command.make_parser(root).parse_args(sys.argv[1:])[0].get("env_file")
-    for name in (*_read_by_flask(chosen), SET_BY_FLASK):
+    for name in (*_names_set_by_flask(chosen), SET_BY_FLASK):
         del os.environ[name]
     if chosen:
-        # Workers read it there.
+        # The workers of the server read it from the environment.
         os.environ[ENV_FILE] = str(Path(chosen).absolute())
     return os.environ
 
 
-def _read_by_flask(chosen: str | None) -> list[str]:
-    # The environment keeps the order in which names were set. What `flask` read stands behind its first variable, but
-    # that one may be inherited, from a process of `flask` that started this one: then the process's own names may, too.
+def _names_set_by_flask(chosen: str | None) -> list[str]:
+    # The environment keeps the order in which names were set: `flask` sets SET_BY_FLASK first and then reads files. If
+    # this process was started by a `flask` process, SET_BY_FLASK is inherited and the process's own names can follow.
     names = list(os.environ)
-    behind = names[names.index(SET_BY_FLASK) + 1 :]
-    behind = [name for name in behind if not name.startswith("FLASK_") or name == ENV_FILE]
+    later = names[names.index(SET_BY_FLASK) + 1 :]
+    later = [name for name in later if not name.startswith("FLASK_") or name == ENV_FILE]
     try:
-        own = {os.fsdecode(one.partition(b"=")[0]) for one in STARTED_WITH.read_bytes().split(b"\0")}
+        initial = {os.fsdecode(one.partition(b"=")[0]) for one in INITIAL_ENVIRONMENT.read_bytes().split(b"\0")}
     except OSError:
-        # Only Linux has it. A value that is not the file's is the process's own.
-        found = _files_of_flask(chosen)
-        return [name for name in behind if os.environ[name] == found.get(name)]
-    return [name for name in behind if name not in own]
+        # Only Linux has this file. A value that differs from the one in the files was not read by `flask`.
+        found = _values_of_flask(chosen)
+        return [name for name in later if os.environ[name] == found.get(name)]
+    return [name for name in later if name not in initial]
 
 
-def _files_of_flask(chosen: str | None) -> dict[str, str | None]:
+def _values_of_flask(chosen: str | None) -> dict[str, str | None]:
     defaults = [find_dotenv(name, usecwd=True) for name in (".flaskenv", ".env")] if get_load_dotenv() else []
     found: dict[str, str | None] = {}
     for path in filter(None, [*defaults, chosen]):
@@ -91,86 +91,91 @@ def _files_of_flask(chosen: str | None) -> dict[str, str | None]:
     return found
 
 
-def stop(_name: str, sentence: str) -> None:
-    """Refuse at once. Raises ConfigurationError."""
+def raise_error(_name: str, sentence: str) -> None:
+    """Raise ConfigurationError at the first invalid setting."""
     raise ConfigurationError(sentence)
 
 
-def stored(env_file: Path | None, given: Mapping[str, str], settings: Collection[str], refuse: Refuse = stop) -> Texts:
-    """What `.env` and the file of FLASK_ENV_FILE say, for the settings that the environment does not give.
+def read_env_files(
+    env_file: Path | None, given: Mapping[str, str], settings: Collection[str], on_error: OnError
+) -> SettingTexts:
+    """The settings in `.env` and in the file of FLASK_ENV_FILE that the environment does not set.
 
-    Refuses a name that looks like a setting's, one that is set twice, and variables. Raises ConfigurationError where a
-    file cannot be read or has an unclear line.
+    Reports names that are similar to a setting's, settings that are set twice, and variables. Raises ConfigurationError
+    if a file cannot be read or has an invalid line.
     """
     chosen = given.get(ENV_FILE)
-    texts: Texts = {}
+    texts: SettingTexts = {}
     if env_file and not _is_missing(env_file):
-        texts = _read(env_file, FROM_DOTENV, given, settings, refuse)
-    return texts | _read(Path(chosen), FROM_ENV_FILE, given, settings, refuse) if chosen else texts
+        texts = _read_file(env_file, FROM_DOTENV, given, settings, on_error)
+    return texts | _read_file(Path(chosen), FROM_ENV_FILE, given, settings, on_error) if chosen else texts
 
 
-def refuse_slips(
-    given: Mapping[str, str], texts: Mapping[str, Text], settings: Collection[str], refuse: Refuse = stop
+def report_misspelled_names(
+    given: Mapping[str, str], texts: Mapping[str, SettingText], settings: Collection[str], on_error: OnError
 ) -> None:
-    """Refuse where the environment has a slip of the pen in place of a setting that is not set.
+    """Report a misspelled name in the environment if the setting with the right name is not set.
 
-    The environment belongs to other programs too, so this is narrower than what is refused in `.env`.
+    Other programs use the environment too, so fewer names are reported than in `.env`.
     """
-    names = _names(settings)
+    names = _variable_names(settings)
     for name in given.keys() - names:
-        meant = is_one_slip_from(name, names)
+        meant = find_name_with_typos(name, names)
         if meant and not texts.keys() & {meant, f"{meant}_FILE", meant.removesuffix("_FILE")}:
-            refuse(name, f"{name} in the environment is no setting. {meant} was probably meant.")
+            on_error(name, f"{name} in the environment is not a setting. Did you mean {meant}?")
 
 
-def text_of(name: str, texts: Mapping[str, Text]) -> Text | None:
-    """The text of a setting, read from the file that NAME_FILE names where that is set. None where it is not set.
+def read_text(name: str, texts: Mapping[str, SettingText]) -> SettingText | None:
+    """The text of a setting, or of the file that NAME_FILE names. None if neither is set.
 
-    Raises ConfigurationError where both are set, the file cannot be read, or the text is not one line.
+    Raises ConfigurationError if both are set, the file cannot be read, or the text is not one line.
     """
     found = texts.get(name)
-    path = path_of(f"{name}_FILE", texts)
+    path = read_path(f"{name}_FILE", texts)
     if path is None:
-        return _cleaned(name, found)
+        return _clean_text(name, found)
     if found:
         raise ConfigurationError(f"{name} and {name}_FILE are both set. Keep one of them.")
     try:
-        text = _text_of_file(path)
+        text = _decode_file(path)
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{name}_FILE cannot be read: {_why(error)}.") from None
+        raise ConfigurationError(f"{name}_FILE cannot be read: {_reason(error)}.") from None
     if not text.strip():
         raise ConfigurationError(f"{name}_FILE names an empty file.")
-    return _cleaned(name, Text(text, f"{name}_FILE ({texts[f'{name}_FILE'].source})"))
+    return _clean_text(name, SettingText(text, f"{name}_FILE ({texts[f'{name}_FILE'].source})"))
 
 
-def path_of(name: str, texts: Mapping[str, Text]) -> Path | None:
-    """The file that a name such as SECRET_KEY_FILE names, if it is set. Raises ConfigurationError."""
-    found = _cleaned(name, texts.get(name))
+def read_path(name: str, texts: Mapping[str, SettingText]) -> Path | None:
+    """The path in a variable such as SECRET_KEY_FILE. None if it is not set. Raises ConfigurationError."""
+    found = _clean_text(name, texts.get(name))
     try:
         return ROOT / Path(found.value).expanduser() if found else None
     except RuntimeError as error:
         raise ConfigurationError(f"{name} cannot be read: {error}") from None
 
 
-def _names(settings: Collection[str]) -> list[str]:
+def _variable_names(settings: Collection[str]) -> list[str]:
     return [f"{name}{ending}" for name in settings for ending in ("", "_FILE")]
 
 
-def _read(file: Path, source: str, given: Mapping[str, str], settings: Collection[str], refuse: Refuse) -> Texts:
-    names, texts, lines = _names(settings), Texts(), dict[str, int]()
-    for one in _bindings(file):
-        line, name, value = _line(one), one.key or "", one.value or ""
+def _read_file(
+    file: Path, source: str, given: Mapping[str, str], settings: Collection[str], on_error: OnError
+) -> SettingTexts:
+    names, texts, lines = _variable_names(settings), SettingTexts(), dict[str, int]()
+    for one in _read_bindings(file):
+        line, name, value = _line_number(one), one.key or "", one.value or ""
         if name not in names:
-            if meant := looks_like(name, names):
-                refuse(name, f"{name} in {file.name}, line {line}, is no setting. {meant} was probably meant.")
+            if meant := find_similar_name(name, names):
+                on_error(name, f"{name} in {file.name}, line {line}, is not a setting. Did you mean {meant}?")
             continue
         if given.get(name, "").strip() or not value.strip():
             continue
-        if VARIABLE.search(value) and not _is_literal(one):
-            refuse(name, f"{name} in {file.name}, line {line}, holds {NOT_REPLACED}")
+        is_single_quoted = one.original.string.partition("=")[2].lstrip().startswith("'")
+        if VARIABLE.search(value) and not is_single_quoted:
+            on_error(name, f"{name} in {file.name}, line {line}, contains {NOT_REPLACED}")
         if name in texts and texts[name].value != value:
-            refuse(name, f"{name} is set twice in {file.name}, lines {lines[name]} and {line}. Keep one.")
-        texts[name], lines[name] = Text(value, source), line
+            on_error(name, f"{name} is set twice in {file.name}, lines {lines[name]} and {line}. Keep one.")
+        texts[name], lines[name] = SettingText(value, source), line
     return texts
 
 
@@ -178,40 +183,36 @@ def _is_missing(file: Path) -> bool:
     try:
         file.lstat()
     except OSError as error:
-        # What else may be wrong is found when it is read.
+        # Reading the file reports every other error.
         return isinstance(error, FileNotFoundError)
     return False
 
 
-def _bindings(file: Path) -> Iterator[Binding]:
+def _read_bindings(file: Path) -> Iterator[Binding]:
     try:
-        found = list(parse_stream(StringIO(_text_of_file(file))))
+        found = list(parse_stream(StringIO(_decode_file(file))))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{file.name} cannot be read: {_why(error)}.") from None
+        raise ConfigurationError(f"{file.name} cannot be read: {_reason(error)}.") from None
     for one in found:
-        # A line that is passed over may be the one that names the database.
+        # An invalid line is not skipped: it may be the one with DATABASE_URL.
         if one.error or (one.key and (one.value is None or not NAME.fullmatch(one.key))):
-            raise ConfigurationError(f"{file.name} has a line that is not NAME=value: line {_line(one)}.")
+            raise ConfigurationError(f"{file.name} has a line that is not NAME=value: line {_line_number(one)}.")
         if one.key:
             yield one
 
 
-def _line(one: Binding) -> int:
-    # It begins with the empty lines before it.
+def _line_number(one: Binding) -> int:
+    # A binding includes the empty lines before it.
     before = one.original.string[: len(one.original.string) - len(one.original.string.lstrip())]
     return one.original.line + len(re.findall(r"\r\n|\n|\r", before))
 
 
-def _is_literal(one: Binding) -> bool:
-    return one.original.string.partition("=")[2].lstrip().startswith("'")
-
-
-def _text_of_file(file: Path) -> str:
+def _decode_file(file: Path) -> str:
     mode = file.stat().st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        # Each process reads it again.
+        # Every process reads the file again.
         raise ValueError("it is a pipe, which can be read only once")
-    # A device such as /dev/null holds nothing.
+    # A device such as /dev/null counts as an empty file.
     data = b"" if stat.S_ISCHR(mode) else file.read_bytes()
     if data.startswith(UTF_16) or b"\0" in data:
         raise ValueError("it is UTF-16. Save it as UTF-8")
@@ -222,28 +223,28 @@ def _text_of_file(file: Path) -> str:
         raise ValueError(f"line {line} is not UTF-8. Save it as UTF-8") from None
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and Path(error.filename).is_symlink():
         return "it is a link to a file that does not exist"
     return getattr(error, "strerror", None) or str(error)
 
 
-def _cleaned(name: str, found: Text | None) -> Text | None:
-    value = _clean(name, found.value) if found else ""
+def _clean_text(name: str, found: SettingText | None) -> SettingText | None:
+    value = _clean_value(name, found.value) if found else ""
     return replace(found, value=value) if found and value else None
 
 
-def _clean(name: str, text: str) -> str:
-    # As in `.env`; some programs hand quotes on.
+def _clean_value(name: str, text: str) -> str:
+    # Some programs pass the quotes of `.env` on.
     text = re.sub(r",\s*[\r\n]\s*", ",", text.strip())
     text = text[1:-1] if re.fullmatch(r"\"[^\"]*\"|'[^']*'", text) else text
     if re.match(rf"(export\s+)?{name}\s*=", text):
-        raise ConfigurationError(f"{name} begins with its own name. Write only what stands behind {name}=.")
-    for sign in text:
-        kind = unicodedata.category(sign)
-        if kind in ("Cc", "Cf", "Zl", "Zp") or (kind == "Zs" and sign != " "):
-            called = "a line break" if sign in "\r\n" else f"a character that cannot be seen (U+{ord(sign):04X})"
-            raise ConfigurationError(f"{name} holds {called}. Write it again, on one line.")
-        if kind == "Cs":
-            raise ConfigurationError(f"{name} holds bytes that are not UTF-8.")
+        raise ConfigurationError(f"{name} begins with its own name. Write only the text after {name}=.")
+    for character in text:
+        category = unicodedata.category(character)
+        if category in ("Cc", "Cf", "Zl", "Zp") or (category == "Zs" and character != " "):
+            what = "a line break" if character in "\r\n" else f"an invisible character (U+{ord(character):04X})"
+            raise ConfigurationError(f"{name} contains {what}. Write it again, on one line.")
+        if category == "Cs":
+            raise ConfigurationError(f"{name} contains bytes that are not UTF-8.")
     return text

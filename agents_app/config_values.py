@@ -1,4 +1,4 @@
-"""What each setting's text must be, and what it means; `config.py` says which setting takes which check.
+"""Checks that turn the text of a setting into its value; `config.py` says which setting uses which check.
 
 Every check raises ValueError with the rest of a sentence that begins with the name of the setting.
 """
@@ -12,14 +12,14 @@ from agents_app.values import origins
 from agents_app.values.rules import parse_ip_address
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
-# Segments that every program writes in the same way; "." and ".." lead to another path.
+# Only characters that are never percent-encoded. The segments "." and ".." would change the path.
 SUB_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*/?")
-# A name that needs no quotes anywhere.
+# A name that needs no quotes in SQL.
 SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
-def whole(least: int, most: int) -> Callable[[str], int]:
-    """A check for a whole number in these bounds."""
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A check for a whole number between these bounds."""
 
     def check(text: str) -> int:
         if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
@@ -29,16 +29,16 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     return check
 
 
-def yes_or_no(text: str) -> bool:
-    """A check for a switch."""
+def boolean(text: str) -> bool:
+    """True or false."""
     if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
         raise ValueError("must be true or false.")
     return text.lower() in ("true", "1", "yes")
 
 
 def minutes(text: str) -> timedelta:
-    """A length of time in minutes, a week at most."""
-    return timedelta(minutes=whole(1, 7 * 24 * 60)(text))
+    """A duration in minutes, at most a week."""
+    return timedelta(minutes=whole_number(1, 7 * 24 * 60)(text))
 
 
 def address(text: str) -> tuple[str, int]:
@@ -47,14 +47,14 @@ def address(text: str) -> tuple[str, int]:
     host = parse_ip_address(written)
     try:
         if host:
-            return host, whole(1, 65535)(port)
+            return host, whole_number(1, 65535)(port)
     except ValueError:
         pass
     raise ValueError("must be an IP address and a port from 1 to 65535, such as 127.0.0.1:8000.")
 
 
 def public_url(text: str) -> str:
-    """The address that people type, in its one normal spelling."""
+    """The URL of the console in a browser, normalised."""
     with suppress(ValueError):
         origin, rest = origins.split(text)
         if SUB_PATH.fullmatch(rest):
@@ -66,7 +66,7 @@ def public_url(text: str) -> str:
 
 
 def path(text: str) -> str:
-    """One path below the root."""
+    """A path of one segment."""
     if not re.fullmatch(r"/[A-Za-z0-9-]+", text):
         raise ValueError("must be one path of letters, digits and dashes, such as /api-docs.")
     return text
@@ -80,7 +80,7 @@ def log_level(text: str) -> str:
 
 
 def schema(text: str) -> str:
-    """The name of a PostgreSQL schema that is written without quotes."""
+    """The name of a PostgreSQL schema that needs no quotes."""
     if not SCHEMA.fullmatch(text) or text.startswith("pg_") or text == "information_schema":
         raise ValueError("must be a name of a-z, 0-9 and _ (63 at most) that does not begin with a digit or pg_.")
     return text

@@ -1,27 +1,27 @@
-"""Which name was probably meant by one that is no setting's."""
+"""Which setting an unknown name probably means."""
 
 import re
 from collections.abc import Iterable
 from itertools import takewhile
 
-# What Flask-SQLAlchemy, and programs that read settings for it, call the database.
-ALSO_CALLED = {"SQLALCHEMY_DATABASE_URI": "DATABASE_URL", "SQLALCHEMY_DATABASE_URL": "DATABASE_URL"}
-# Shorter words are one letter from too many others.
-LEAST = 6
+# The names of Flask-SQLAlchemy, and of programs that read settings for it.
+ALIASES = {"SQLALCHEMY_DATABASE_URI": "DATABASE_URL", "SQLALCHEMY_DATABASE_URL": "DATABASE_URL"}
+# Shorter names differ by one letter from too many other words.
+LENGTH_MIN = 6
 
 
-def looks_like(name: str, known: Iterable[str]) -> str | None:
-    """The known name with the same letters, apart from case and what stands between words, or one slip away."""
+def find_similar_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name that has the same letters except for case and separators, or that differs by typing errors."""
     names = list(known)
     plain = re.sub(r"[-.]", "_", name.upper())
     letters = plain.replace("_", "")
     same = [one for one in names if one.replace("_", "") == letters]
     close = [one for one in names if _is_long(one) and _is_close(letters, one.replace("_", ""))]
-    return next(iter([*same, *close]), None) or is_one_slip_from(plain, names) or ALSO_CALLED.get(plain)
+    return next(iter([*same, *close]), None) or find_name_with_typos(plain, names) or ALIASES.get(plain)
 
 
-def is_one_slip_from(name: str, known: Iterable[str]) -> str | None:
-    """The known name of as many words, each of which is the same or one slip away: `DATABSE_URL`, `SECRET_KEY_FIEL`."""
+def find_name_with_typos(name: str, known: Iterable[str]) -> str | None:
+    """The known name with the same words, each with at most one typing error: `DATABSE_URL`, `SECRET_KEY_FIEL`."""
     words = name.split("_")
     for one in filter(_is_long, known):
         theirs = one.split("_")
@@ -31,11 +31,11 @@ def is_one_slip_from(name: str, known: Iterable[str]) -> str | None:
 
 
 def _is_long(name: str) -> bool:
-    return len(name.removesuffix("_FILE")) >= LEAST
+    return len(name.removesuffix("_FILE")) >= LENGTH_MIN
 
 
 def _is_close(word: str, other: str) -> bool:
-    # The same, or one letter more, less or another, or two that changed places.
+    # Equal, or one letter is added, missing or different, or two neighbours are swapped.
     start = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(word, other, strict=False))))
     mine, theirs = word[start:], other[start:]
     return (

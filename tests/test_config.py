@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents_app.config import KEY_SETTINGS, Settings, examine, load
+from agents_app.config import KEY_SETTINGS, Settings, load, load_with_errors
 from agents_app.errors import ConfigurationError
 from agents_app.weak_keys import is_weak, is_weak_text
 from tests.make import KEYS
@@ -185,7 +185,7 @@ def test_one_key_is_not_used_for_two_things() -> None:
     assert refusal_of(**{**KEYS, "TOKEN_PEPPERS": KEYS["ENCRYPTION_KEYS"]}).startswith("TOKEN_PEPPERS ")
     for name in ("ENCRYPTION_KEYS", "TOKEN_PEPPERS"):
         used = KEYS[name].partition(":")[2]
-        assert refusal_of(**{**KEYS, "SECRET_KEY": used}).startswith("SECRET_KEY repeats a key")
+        assert refusal_of(**{**KEYS, "SECRET_KEY": used}).startswith("SECRET_KEY is also a key")
 
 
 @pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "TOKEN_PEPPERS"])
@@ -201,7 +201,7 @@ def test_a_session_does_not_idle_longer_than_it_lives() -> None:
 
 def test_every_wrong_setting_is_found_in_one_look_and_the_others_are_used(tmp_path: Path) -> None:
     bad = dict(reversed(BAD))
-    found, wrong = examine({**KEYS, **bad, "TOKEN_DAYS": "5", "SECRET_KEY_FILE": str(tmp_path / "none")}, None)
+    found, wrong = load_with_errors({**KEYS, **bad, "TOKEN_DAYS": "5", "SECRET_KEY_FILE": str(tmp_path / "none")}, None)
 
     assert set(wrong) == {*bad, "SECRET_KEY"} - {"TOKEN_DAYS"}
     assert all(sentence.startswith(name) for name, sentence in wrong.items())
@@ -212,17 +212,17 @@ def test_every_wrong_setting_is_found_in_one_look_and_the_others_are_used(tmp_pa
 
 
 def test_a_setting_that_is_wrong_makes_no_other_one_wrong(tmp_path: Path) -> None:
-    assert set(examine({"PUBLIC_URL": "nonsense", "BIND": "0.0.0.0:8000"}, None)[1]) == {"PUBLIC_URL"}
-    assert set(examine({"DATABASE_URL": "nonsense", "DATABASE_SCHEMA": "own"}, None)[1]) == {"DATABASE_URL"}
+    assert set(load_with_errors({"PUBLIC_URL": "nonsense", "BIND": "0.0.0.0:8000"}, None)[1]) == {"PUBLIC_URL"}
+    assert set(load_with_errors({"DATABASE_URL": "nonsense", "DATABASE_SCHEMA": "own"}, None)[1]) == {"DATABASE_URL"}
     (tmp_path / ".env").mkdir()
-    assert examine({"WORKERS": "2"}, tmp_path / ".env")[0].workers == 2
+    assert load_with_errors({"WORKERS": "2"}, tmp_path / ".env")[0].workers == 2
 
 
 def test_every_slip_in_a_name_and_every_unclear_value_is_found_in_one_look(tmp_path: Path) -> None:
     lines = ["DATABSE_URL=sqlite:///a.db", "WORKERS=2", "WORKERS=3", "PUBLIC_URL=${HOST}", "POOL_SZIE=1"]
     (tmp_path / ".env").write_text("\n".join(lines))
 
-    wrong = examine({"SECRET_KY": CANARY}, tmp_path / ".env")[1]
+    wrong = load_with_errors({"SECRET_KY": CANARY}, tmp_path / ".env")[1]
 
     assert set(wrong) == {"DATABSE_URL", "WORKERS", "PUBLIC_URL", "POOL_SZIE", "SECRET_KY"}
     assert CANARY not in str(wrong)
@@ -232,7 +232,7 @@ def test_a_value_that_is_unclear_where_it_stands_is_not_checked_and_not_used(tmp
     lines = ["BIND=${HOST}:80", "WORKERS=2", "WORKERS=none", "SECRET_KEY=${KEY}", f"TOKEN_DAYS_FILE={tmp_path}/${{X}}"]
     (tmp_path / ".env").write_text("\n".join(lines))
 
-    found, wrong = examine({}, tmp_path / ".env")
+    found, wrong = load_with_errors({}, tmp_path / ".env")
 
     assert {name: sentence.partition(".env")[0] for name, sentence in wrong.items()} == {
         "BIND": "BIND in ",
@@ -246,9 +246,9 @@ def test_a_value_that_is_unclear_where_it_stands_is_not_checked_and_not_used(tmp
 def test_every_wrong_key_is_found_in_one_look() -> None:
     weak = {"SECRET_KEY": "short", "ENCRYPTION_KEYS": "k1:none"}
 
-    assert list(load(weak, None).wrong_keys) == list(KEY_SETTINGS)
-    assert list(load({**KEYS, "TOKEN_PEPPERS": ""}, None).wrong_keys) == ["TOKEN_PEPPERS"]
-    assert load(KEYS, None).wrong_keys == {}
+    assert list(load(weak, None).key_errors) == list(KEY_SETTINGS)
+    assert list(load({**KEYS, "TOKEN_PEPPERS": ""}, None).key_errors) == ["TOKEN_PEPPERS"]
+    assert load(KEYS, None).key_errors == {}
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

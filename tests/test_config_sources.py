@@ -7,7 +7,7 @@ import pytest
 
 from agents_app.config import CHECKS, load
 from agents_app.errors import ConfigurationError
-from agents_app.similar_names import is_one_slip_from, looks_like
+from agents_app.similar_names import find_name_with_typos, find_similar_name
 from tests.make import KEYS
 
 SETTINGS = [f"{name}{ending}" for name in CHECKS for ending in ("", "_FILE")]
@@ -94,28 +94,26 @@ def refusal_of(env_file: Path, environ: dict[str, str] | None = None) -> str:
 def test_a_name_that_looks_like_a_setting_stops_the_start(env_file: Path, name: str, meant: str) -> None:
     env_file.write_text(f"\n# Settings\n\n{name}=canary\n")
 
-    assert refusal_of(env_file) == f"{name} in .env, line 4, is no setting. {meant} was probably meant."
+    assert refusal_of(env_file) == f"{name} in .env, line 4, is not a setting. Did you mean {meant}?"
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_names_of_other_programs_are_left_alone(env_file: Path, name: str) -> None:
     env_file.write_text(f"{name}=${{anything}}\n{name}=canary\n")
 
-    assert looks_like(name, SETTINGS) is None
+    assert find_similar_name(name, SETTINGS) is None
     assert load({name: "canary"} if name != "FLASK_ENV_FILE" else {}, env_file).workers == 1
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_no_setting_looks_like_another_one(name: str) -> None:
-    assert is_one_slip_from(name, [one for one in SETTINGS if one != name]) is None
+    assert find_name_with_typos(name, [one for one in SETTINGS if one != name]) is None
 
 
 def test_the_environment_belongs_to_others_too_so_only_a_slip_in_place_of_a_setting_is_refused(env_file: Path) -> None:
     slip = {"DATABSE_URL": "canary"}
 
-    assert (
-        refusal_of(env_file, slip) == "DATABSE_URL in the environment is no setting. DATABASE_URL was probably meant."
-    )
+    assert refusal_of(env_file, slip) == "DATABSE_URL in the environment is not a setting. Did you mean DATABASE_URL?"
     assert load({**slip, "DATABASE_URL": "sqlite:////srv/x.db"}, env_file).workers == 1
     assert load({"LOGLEVEL": "x", "database_url": "x", "PUBLIC-URL": "x"}, env_file).workers == 1
     env_file.write_text("DATABASE_URL=sqlite:////srv/x.db\n")
@@ -126,7 +124,7 @@ def test_the_environment_belongs_to_others_too_so_only_a_slip_in_place_of_a_sett
 def test_a_variable_in_a_value_is_refused_where_it_would_be_used(env_file: Path, value: str) -> None:
     env_file.write_text(f"WORKERS=2\nexport BACKUP_FOLDER={value}\n")
 
-    assert refusal_of(env_file).startswith("BACKUP_FOLDER in .env, line 2, holds ${...}, which is not replaced.")
+    assert refusal_of(env_file).startswith("BACKUP_FOLDER in .env, line 2, contains ${...}, and variables")
     assert "canary" not in refusal_of(env_file)
     assert load({"BACKUP_FOLDER": "/srv/backups"}, env_file).backup_folder == Path("/srv/backups")
 
@@ -231,13 +229,13 @@ def test_an_empty_file_of_a_setting_is_not_the_same_as_none(tmp_path: Path) -> N
     [
         (
             "DATABASE_URL=sqlite:////srv/canary.db",
-            "begins with its own name. Write only what stands behind DATABASE_URL=.",
+            "begins with its own name. Write only the text after DATABASE_URL=.",
         ),
         ("export DATABASE_URL = sqlite:////canary", "begins with its own name."),
-        ("sqlite:////srv/canary\n.db", "holds a line break. Write it again, on one line."),
-        ("sqlite:////srv/\N{ZERO WIDTH SPACE}canary.db", "holds a character that cannot be seen (U+200B)."),
-        ("sqlite:////srv/\N{NO-BREAK SPACE}canary.db", "holds a character that cannot be seen (U+00A0)."),
-        ("sqlite:////srv/\udcffcanary.db", "holds bytes that are not UTF-8."),
+        ("sqlite:////srv/canary\n.db", "contains a line break. Write it again, on one line."),
+        ("sqlite:////srv/\N{ZERO WIDTH SPACE}canary.db", "contains an invisible character (U+200B)."),
+        ("sqlite:////srv/\N{NO-BREAK SPACE}canary.db", "contains an invisible character (U+00A0)."),
+        ("sqlite:////srv/\udcffcanary.db", "contains bytes that are not UTF-8."),
     ],
 )
 def test_a_text_that_is_not_what_the_eye_sees_is_refused(text: str, why: str) -> None:

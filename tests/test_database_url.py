@@ -88,7 +88,7 @@ REFUSED = {
     r"sqlite:///C:\data\x.db": "must name the file by its plain path",
     "sqlite:///C:/data/x.db": "must name the file by its plain path",
     "sqlite:///x%00.db": "must name the file by its plain path",
-    "sqlite:///~nobody-of-that-name/x.db": "begins with ~ and the name of nobody here.",
+    "sqlite:///~nobody-of-that-name/x.db": "begins with ~ and a user name that does not exist.",
     "sqlite+aiosqlite:///x.db": "names a driver that the console does not use",
     f"postgresql+asyncpg://u:{CANARY}@h/d": "names a driver that the console does not use",
     f"postgresql+psycopg://u:{CANARY}@h/d": "names a driver that the console does not use",
@@ -207,5 +207,5 @@ def test_every_address_in_the_documents_can_be_used() -> None:
 
 
 def test_migrations_go_to_a_database_of_the_same_kind() -> None:
-    with pytest.raises(ConfigurationError, match=r"^MIGRATION_DATABASE_URL must name the database of DATABASE_URL"):
+    with pytest.raises(ConfigurationError, match=r"^MIGRATION_DATABASE_URL must be another URL of the same database"):
         load({"MIGRATION_DATABASE_URL": "postgresql://h/d"}, None)

@@ -7,7 +7,8 @@ import re
 from flask import Blueprint, Flask, g, request
 
 from agents_app import http
-from agents_app.api import about, agents, docs, openapi, registrar, runtime
+from agents_app.api import about, agents, docs, openapi, runtime
+from agents_app.api.endpoint import register
 from agents_app.errors import NotSignedIn
 from agents_app.operations import token_text, tokens
 
@@ -25,7 +26,7 @@ def init_app(app: Flask) -> None:
     door = Blueprint("api", __name__, url_prefix=PREFIX)
     door.before_request(_authenticate)
     for endpoint in ENDPOINTS:
-        registrar.register(door, endpoint)
+        register(door, endpoint)
     app.register_blueprint(door)
     openapi.init_app(app, PREFIX, ENDPOINTS)
     docs.init_app(app)

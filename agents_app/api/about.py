@@ -5,15 +5,15 @@ from typing import Any
 
 from flask import Response
 
-from agents_app.api import answers, documents
-from agents_app.api.registrar import Endpoint
+from agents_app.api import openapi_schemas, responses
+from agents_app.api.endpoint import Endpoint
 from agents_app.connections import TYPES
 from agents_app.operations.permissions import Actor
 
 
 def me(actor: Actor) -> Response:
     """The token that asks, and what it may do now."""
-    return answers.as_json(
+    return responses.json_response(
         {
             "token": {"id": actor.token_id, "name": actor.name.removeprefix("token ")},
             "account": {"id": actor.account_id, "name": actor.account_name},
@@ -26,7 +26,7 @@ def me(actor: Actor) -> Response:
 
 def connection_types(_actor: Actor) -> Response:
     """Each connection type with the JSON Schema of its configuration."""
-    return answers.as_json({"items": _connection_types()})
+    return responses.json_response({"items": _connection_types()})
 
 
 @cache
@@ -38,7 +38,7 @@ def _connection_types() -> list[dict[str, Any]]:
             "summary": declaration.summary,
             "secrets": declaration.secret_names(),
             "destination": declaration.destination_names(),
-            "schema": documents.standalone(declaration),
+            "schema": openapi_schemas.standalone(declaration),
         }
         for connection_type, declaration in TYPES.items()
     ]

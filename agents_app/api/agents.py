@@ -6,8 +6,8 @@ from uuid import UUID
 
 from flask import Response, url_for
 
-from agents_app.api import answers, etags, intake
-from agents_app.api.registrar import Endpoint
+from agents_app.api import etags, request_parsing, responses
+from agents_app.api.endpoint import Endpoint
 from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as queries
@@ -18,21 +18,21 @@ Values = Mapping[str, Any]
 def listing(actor: Actor, query: queries.AgentQuery) -> Response:
     """The agents that match, a page of them."""
     page = agent_reads.listing(actor, query)
-    return answers.as_json({"items": page.items, "next_cursor": page.next_cursor})
+    return responses.json_response({"items": page.items, "next_cursor": page.next_cursor})
 
 
 def create(actor: Actor, values: Values) -> Response:
     """A new agent; the one that is there already where the request is a repeated one."""
-    agent_id, is_new = agents.create(actor, values, intake.idempotency_key())
-    return _made(actor, agent_id) if is_new else _present(actor, agent_id, answers.REPLAYED)
+    agent_id, is_new = agents.create(actor, values, request_parsing.idempotency_key())
+    return _made(actor, agent_id) if is_new else _present(actor, agent_id, responses.REPLAYED)
 
 
 def read(actor: Actor, agent_id: UUID) -> Response:
     """One agent."""
     agent = agent_reads.read(actor, agent_id)
     if agent["version"] in etags.known_versions():
-        return answers.not_modified(agent["version"])
-    return answers.record(agent)
+        return responses.not_modified(agent["version"])
+    return responses.versioned_response(agent)
 
 
 def update(actor: Actor, agent_id: UUID, values: Values) -> Response:
@@ -44,13 +44,13 @@ def update(actor: Actor, agent_id: UUID, values: Values) -> Response:
 def delete(actor: Actor, agent_id: UUID) -> Response:
     """Nothing, once the agent is gone."""
     agents.delete(actor, agent_id, etags.expected_versions())
-    return answers.nothing()
+    return responses.no_content()
 
 
 def clone(actor: Actor, agent_id: UUID) -> Response:
     """The copy; the one that is there already where the request is a repeated one."""
-    copy_id, is_new = agents.clone(actor, agent_id, intake.idempotency_key())
-    return _made(actor, copy_id) if is_new else _present(actor, copy_id, answers.REPLAYED)
+    copy_id, is_new = agents.clone(actor, agent_id, request_parsing.idempotency_key())
+    return _made(actor, copy_id) if is_new else _present(actor, copy_id, responses.REPLAYED)
 
 
 def enable(actor: Actor, agent_id: UUID) -> Response:
@@ -66,12 +66,12 @@ def disable(actor: Actor, agent_id: UUID, values: Values) -> Response:
 
 
 def _present(actor: Actor, agent_id: UUID, headers: dict[str, str] | None = None) -> Response:
-    return answers.record(agent_reads.read(actor, agent_id), headers=headers)
+    return responses.versioned_response(agent_reads.read(actor, agent_id), headers=headers)
 
 
 def _made(actor: Actor, agent_id: UUID) -> Response:
     place = url_for("api.agents_read", agent_id=agent_id)
-    return answers.record(agent_reads.read(actor, agent_id), 201, {"Location": place})
+    return responses.versioned_response(agent_reads.read(actor, agent_id), 201, {"Location": place})
 
 
 ONE = "/agents/{agent_id}"

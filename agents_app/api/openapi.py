@@ -9,10 +9,10 @@ import orjson
 from flask import Flask, Response
 
 from agents_app import __version__
-from agents_app.api import docs, documents, etags
-from agents_app.api.answers import REPLAYED
-from agents_app.api.registrar import Endpoint
-from agents_app.api.shapes import REF
+from agents_app.api import docs, etags, openapi_schemas
+from agents_app.api.endpoint import Endpoint
+from agents_app.api.response_schemas import REF
+from agents_app.api.responses import REPLAYED
 from agents_app.config import Settings
 from agents_app.connections import TYPES
 from agents_app.operations.permissions import PERMISSIONS
@@ -78,7 +78,7 @@ def document(prefix: str, endpoints: Sequence[Endpoint], sub_path: str = "") -> 
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": documents.components(),
+            "schemas": openapi_schemas.components(),
         },
     }
 
@@ -113,7 +113,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         schema = {"type": "string", "format": "uuid"}
         found.append({"name": "agent_id", "in": "path", "required": True, "schema": schema})
     if endpoint.query is not None:
-        schemas = documents.parameters(endpoint.query)
+        schemas = openapi_schemas.parameters(endpoint.query)
         found += [{"name": name, "in": "query", "schema": schemas[name]} for name in endpoint.parameters]
     text = {"type": "string"}
     headers = [{"name": name, "description": HEADERS[name]} for name in endpoint.headers]

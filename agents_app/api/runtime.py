@@ -4,8 +4,8 @@ from uuid import UUID
 
 from flask import Response
 
-from agents_app.api import answers, etags
-from agents_app.api.registrar import Endpoint
+from agents_app.api import etags, responses
+from agents_app.api.endpoint import Endpoint
 from agents_app.operations import runtime
 from agents_app.operations.permissions import Actor
 
@@ -13,7 +13,7 @@ from agents_app.operations.permissions import Actor
 def fetch(actor: Actor, agent_id: UUID) -> Response:
     """What is needed to run the agent."""
     found = runtime.fetch(actor, agent_id, etags.known_versions())
-    return answers.not_modified(found) if isinstance(found, int) else answers.record(found)
+    return responses.not_modified(found) if isinstance(found, int) else responses.versioned_response(found)
 
 
 ENDPOINTS = (

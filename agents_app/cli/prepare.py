@@ -96,7 +96,7 @@ def add_missing_keys(file: Path) -> None:
 
 
 def _missing(file: Path) -> list[str]:
-    given = config.read_values(None, file)
+    given = config.read_texts(None, file)
     return [name for name in config.KEY_SETTINGS if name not in given]
 
 

@@ -68,7 +68,7 @@ def _sqlite_file_url(text: str) -> URL:
     try:
         return URL.create("sqlite", database=str(ROOT / Path(path).expanduser()))
     except RuntimeError:
-        raise ValueError("begins with ~ and the name of nobody here.") from None
+        raise ValueError("begins with ~ and a user name that does not exist.") from None
 
 
 def _with_one_schema(url: URL) -> URL:

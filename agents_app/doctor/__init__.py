@@ -4,6 +4,6 @@ Nothing is changed, and no file is made.
 """
 
 from agents_app.doctor.check import GROUPS, Check, Result
-from agents_app.doctor.examination import examine
+from agents_app.doctor.run import examine
 
 __all__ = ["GROUPS", "Check", "Result", "examine"]

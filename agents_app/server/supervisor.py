@@ -8,7 +8,7 @@ from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
 from agents_app.config import Settings
-from agents_app.server.connection import Connection
+from agents_app.server.protocol import Connection
 
 logger = logging.getLogger(__name__)
 

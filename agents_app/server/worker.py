@@ -9,7 +9,7 @@ from agents_app import web
 from agents_app.app import create_app
 from agents_app.config import Settings
 from agents_app.errors import ConfigurationError
-from agents_app.server.gate import Gate
+from agents_app.server.buffering import Gate
 
 # Where uvicorn keeps what lives as long as the worker.
 GATE = "gate"

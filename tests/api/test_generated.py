@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.wall import Tenant, Wall, make_tenant
+from tests.api.isolation_middleware import Tenant, Wall, make_tenant
 from tests.browser.conftest import Site
 from tests.make import make_app
 

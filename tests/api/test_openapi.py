@@ -7,7 +7,7 @@ from openapi_spec_validator import validate
 
 from agents_app import http, refusals
 from agents_app.api import ENDPOINTS, PREFIX
-from agents_app.api.registrar import Endpoint
+from agents_app.api.endpoint import Endpoint
 from agents_app.connections import TYPES
 from agents_app.operations import sessions
 from agents_app.operations.permissions import Actor, Visitor

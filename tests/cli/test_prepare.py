@@ -101,7 +101,7 @@ def test_the_next_command_is_named_as_the_shell_here_finds_it(
         ({"ENCRYPTION_KEYS": "k1:canary"}, "Error: ENCRYPTION_KEYS holds a key called k1 of"),
         ({"TOKEN_PEPPERS_FILE": "/canary"}, "TOKEN_PEPPERS_FILE cannot be read: No such file or directory."),
         ({"WORKERS": "canary"}, "WORKERS must be a whole number from 1 to 64."),
-        ({"BIND": "0.0.0.0:8000"}, "BIND must be a loopback address until PUBLIC_URL"),
+        ({"BIND": "0.0.0.0:8000"}, "BIND must be a loopback address unless PUBLIC_URL"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

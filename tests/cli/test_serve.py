@@ -23,7 +23,7 @@ Serve = Callable[..., Server]
     [
         ({"SECRET_KEY": "too short"}, "Error: SECRET_KEY is too short;"),
         ({"TOKEN_PEPPERS": ""}, "Error: TOKEN_PEPPERS is not set."),
-        ({"TOKEN_PEPPERS": KEYS["ENCRYPTION_KEYS"]}, "Error: TOKEN_PEPPERS repeats a key of ENCRYPTION_KEYS;"),
+        ({"TOKEN_PEPPERS": KEYS["ENCRYPTION_KEYS"]}, "Error: TOKEN_PEPPERS has a key of ENCRYPTION_KEYS."),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be one of"),
         ({"BIND": "192.0.2.1:8000", "PUBLIC_URL": "https://agents.example.org"}, "Error: BIND cannot be used:"),
     ],

@@ -25,9 +25,12 @@ FROM_ANYWHERE = {
 }
 REFUSE = {**DOORS, "make run": ["flask", "prepare"], "another server": ["python", "-c", "import wsgi"]}
 BAD = {
-    "a slip in a name": (b"\nDATABSE_URL=canary\n", "DATABSE_URL in .env, line 2, is no setting. DATABASE_URL was"),
+    "a slip in a name": (
+        b"\nDATABSE_URL=canary\n",
+        "DATABSE_URL in .env, line 2, is not a setting. Did you mean",
+    ),
     "two slashes": (b"DATABASE_URL=sqlite://canary/x.db\n", "DATABASE_URL must have three slashes and then the path"),
-    "a variable": (b"BIND=${canary}:8000\n", "BIND in .env, line 1, holds ${...}, which is not replaced."),
+    "a variable": (b"BIND=${canary}:8000\n", "BIND in .env, line 1, contains ${...}, and variables are not replaced."),
 }
 
 

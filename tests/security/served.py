@@ -9,8 +9,8 @@ from typing import Any
 
 import uvicorn
 
-from agents_app.server.connection import Connection
-from agents_app.server.gate import Gate
+from agents_app.server.buffering import Gate
+from agents_app.server.protocol import Connection
 
 PATIENCE_S = 60
 HOST = "localhost"

@@ -19,20 +19,20 @@ def one_of(suffix: str) -> WithJsonSchema:
     return WithJsonSchema({"oneOf": [{"$ref": REF.format(model=name)} for name in names]})
 
 
-class Shape(BaseModel):
+class ResponseSchema(BaseModel):
     """An answer or a part of one."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Named(Shape):
+class Named(ResponseSchema):
     """Something with an id and a name."""
 
     id: UUID
     name: str
 
 
-class ShortAgent(Shape):
+class AgentSummary(ResponseSchema):
     """What every reading of an agent has."""
 
     id: UUID
@@ -50,13 +50,13 @@ class ShortAgent(Shape):
     updated_by: str | None
 
 
-class AgentInList(ShortAgent):
+class AgentInList(AgentSummary):
     """An agent without its long texts."""
 
     connection: dict[str, str | None] = Field(description="What tells this connection from others.")
 
 
-class SecretFact(Shape):
+class SecretFact(ResponseSchema):
     """What is known of a stored secret; null where it was not recorded."""
 
     set_at: datetime | None
@@ -65,28 +65,28 @@ class SecretFact(Shape):
     readable: bool = Field(description="False where it cannot be decrypted: an operator must look, or it be set anew.")
 
 
-def with_fields(base: type[Shape], name: str) -> type[Shape]:
+def with_fields(base: type[ResponseSchema], name: str) -> type[ResponseSchema]:
     """The shape `base` under another name, with those plain fields of an agent that it does not name itself."""
     left = {field: known for field, known in AgentValues.model_fields.items() if field in FIELDS}
     members: Any = {field: (known.annotation, ...) for field, known in left.items() if field not in base.model_fields}
     return create_model(name, __base__=base, __doc__=base.__doc__, **members)
 
 
-class AgentShown(ShortAgent):
+class AgentWithDetails(AgentSummary):
     """An agent. The values of its secrets are never answered here."""
 
     connection_config: Annotated[dict[str, Any], one_of("Shown")]
     secrets_set: dict[str, SecretFact] = Field(description="The secrets that are stored, by JSON pointer.")
 
 
-class AgentPage(Shape):
+class AgentPage(ResponseSchema):
     """One page of a list."""
 
     items: list[AgentInList]
     next_cursor: str | None = Field(description="Null on the last page.")
 
 
-class AgentToRun(Shape):
+class RuntimeFields(ResponseSchema):
     """Everything that is needed to run an agent, secrets in clear."""
 
     id: UUID
@@ -96,11 +96,11 @@ class AgentToRun(Shape):
     updated_at: datetime
 
 
-Agent = with_fields(AgentShown, "Agent")
-RuntimeAgent = with_fields(AgentToRun, "RuntimeAgent")
+Agent = with_fields(AgentWithDetails, "Agent")
+RuntimeAgent = with_fields(RuntimeFields, "RuntimeAgent")
 
 
-class Me(Shape):
+class Me(ResponseSchema):
     """The token that asks."""
 
     token: Named
@@ -110,7 +110,7 @@ class Me(Shape):
     agent_ids: list[UUID] = Field(description="The agents that its scope runtime is limited to; empty means all.")
 
 
-class ConnectionTypeInfo(Shape):
+class ConnectionTypeInfo(ResponseSchema):
     """One connection type."""
 
     connection_type: ConnectionType
@@ -121,20 +121,20 @@ class ConnectionTypeInfo(Shape):
     schema_: dict[str, Any] = Field(alias="schema", description="JSON Schema of `connection_config`.")
 
 
-class ConnectionTypes(Shape):
+class ConnectionTypes(ResponseSchema):
     """All connection types."""
 
     items: list[ConnectionTypeInfo]
 
 
-class BrokenRule(Shape):
+class BrokenRule(ResponseSchema):
     """One thing that is wrong with what was sent."""
 
     pointer: str = Field(description="A JSON pointer to the member, or to the name of the query's parameter.")
     detail: str
 
 
-class Problem(Shape):
+class Problem(ResponseSchema):
     """A refusal, after RFC 9457."""
 
     type: str
@@ -145,4 +145,4 @@ class Problem(Shape):
     errors: list[BrokenRule] = Field(default=[], description="Every broken rule, where there are any.")
 
 
-ANSWERS: tuple[type[Shape], ...] = (Agent, AgentPage, RuntimeAgent, Me, ConnectionTypes, Problem)
+ANSWERS: tuple[type[ResponseSchema], ...] = (Agent, AgentPage, RuntimeAgent, Me, ConnectionTypes, Problem)

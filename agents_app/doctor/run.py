@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL, Connection
 
 from agents_app import config
 from agents_app.config import Settings
-from agents_app.doctor import backup, clock, database, disk, files, migrations, program, setting
+from agents_app.doctor import backup, clock, configuration, database, disk, files, migrations, program
 from agents_app.doctor.check import GROUPS, Check, ok, problem, skipped
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.models import EncryptionKey
@@ -22,7 +22,7 @@ OF_MIGRATIONS = ("migrations.pending", "backups.possible")
 
 def examine(environ: Mapping[str, str] | None = None, env_file: Path = ROOT / ".env") -> list[Check]:
     """Look at everything. What is wrong with the installation is in the answer, and never raised."""
-    settings, wrong = config.examine(environ, env_file)
+    settings, wrong = config.load_with_errors(environ, env_file)
     # A file that cannot be read, or a slip in a name, may mean another database and another folder.
     is_read = wrong.keys() <= config.CHECKS.keys()
     url = settings.database_url if is_read and not wrong.keys() & {"DATABASE_URL", "DATABASE_SCHEMA"} else None
@@ -30,8 +30,8 @@ def examine(environ: Mapping[str, str] | None = None, env_file: Path = ROOT / ".
     newest, size = backup.look(url, folder)
     checks = [
         *program.checks(),
-        *setting.checks(environ, env_file, settings, wrong, is_read=is_read),
-        *files.settings_files(env_file, config.value_files(environ, env_file if is_read else None)),
+        *configuration.checks(environ, env_file, settings, wrong, is_read=is_read),
+        *files.settings_files(env_file, config.setting_files(environ, env_file if is_read else None)),
         *files.data_files(url, folder),
         *disk.checks(url, folder, newest_backup=size),
         newest,
@@ -40,7 +40,7 @@ def examine(environ: Mapping[str, str] | None = None, env_file: Path = ROOT / ".
     return sorted(checks, key=lambda check: GROUPS.index(check.group))
 
 
-def _of_database(url: URL, settings: Settings, wrong: config.Wrong) -> Iterator[Check]:
+def _of_database(url: URL, settings: Settings, wrong: config.SettingErrors) -> Iterator[Check]:
     try:
         with database.reached(url, "DATABASE_URL", "database.reachable") as connection:
             yield from database.checks(connection, settings)
@@ -53,7 +53,9 @@ def _of_database(url: URL, settings: Settings, wrong: config.Wrong) -> Iterator[
         yield from _not_asked(AWAY)
 
 
-def _of_migrations(url: URL, connection: Connection, settings: Settings, wrong: config.Wrong) -> Iterator[Check]:
+def _of_migrations(
+    url: URL, connection: Connection, settings: Settings, wrong: config.SettingErrors
+) -> Iterator[Check]:
     name, direct_url = "MIGRATION_DATABASE_URL", settings.migration_database_url
     if name in wrong:
         yield from (skipped(code, f"{name} is wrong.") for code in OF_MIGRATIONS)
@@ -72,9 +74,9 @@ def _migrations(url: URL, direct: Connection) -> Iterator[Check]:
     yield from database.answers(direct, "migrations.unclear", lambda found: migrations.checks(found, url))
 
 
-def _keys_fit(connection: Connection, settings: Settings, wrong: config.Wrong) -> Iterator[Check]:
+def _keys_fit(connection: Connection, settings: Settings, wrong: config.SettingErrors) -> Iterator[Check]:
     code = "keys.fit"
-    if "ENCRYPTION_KEYS" in {**settings.wrong_keys, **wrong}:
+    if "ENCRYPTION_KEYS" in {**settings.key_errors, **wrong}:
         yield skipped(code, "ENCRYPTION_KEYS cannot be used.")
     elif not sa.inspect(connection).has_table(EncryptionKey.__tablename__):
         yield skipped(code, "The database has no tables of this release yet.")

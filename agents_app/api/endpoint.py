@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g
 
-from agents_app.api import intake
+from agents_app.api import request_parsing
 from agents_app.values.fields import Schema
 
 View = Callable[..., Response]
@@ -65,12 +65,12 @@ def register(door: Blueprint, endpoint: Endpoint) -> None:
 
 def _respond(endpoint: Endpoint) -> View:
     def respond(**ids: Any) -> Response:
-        asked = intake.query(endpoint.query or Schema, endpoint.parameters)
+        asked = request_parsing.query(endpoint.query or Schema, endpoint.parameters)
         if endpoint.query is not None:
             return endpoint.view(g.actor, **ids, query=asked)
         if endpoint.body is not None:
-            return endpoint.view(g.actor, **ids, values=intake.body())
-        intake.no_body()
+            return endpoint.view(g.actor, **ids, values=request_parsing.body())
+        request_parsing.refuse_body()
         return endpoint.view(g.actor, **ids)
 
     return respond

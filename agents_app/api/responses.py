@@ -11,14 +11,14 @@ from agents_app.api.etags import etag
 REPLAYED = {"Idempotency-Replayed": "true"}
 
 
-def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A good answer."""
     return Response(orjson.dumps(content), status, headers, mimetype="application/json")
 
 
-def record(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def versioned_response(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A record that has versions, with its ETag."""
-    return as_json(content, status, {"ETag": etag(content["version"]), **(headers or {})})
+    return json_response(content, status, {"ETag": etag(content["version"]), **(headers or {})})
 
 
 def not_modified(version: int) -> Response:
@@ -26,7 +26,7 @@ def not_modified(version: int) -> Response:
     return Response(status=304, headers={"ETag": etag(version)})
 
 
-def nothing() -> Response:
+def no_content() -> Response:
     """Done, and there is nothing to say."""
     answer = Response(status=204)
     # The framework would call the absent body a page.

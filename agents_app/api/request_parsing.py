@@ -26,7 +26,7 @@ def body() -> dict[str, Any]:
     return json_text.read_object(sent)
 
 
-def no_body() -> None:
+def refuse_body() -> None:
     """Refuse a body that would be ignored; an empty object counts as none. Raises TooLarge, Malformed."""
     if request.method in BODY_METHODS and _sent().strip() not in (b"", b"{}"):
         raise Malformed("This address takes no body.")

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from agents_app.api import shapes
+from agents_app.api import response_schemas
+from agents_app.api.response_schemas import REF
 from agents_app.connections import TYPES, Connection
 from agents_app.schemas.agents import CONFIG, AgentValues, DisableValues
 from agents_app.schemas.listing import AgentQuery
@@ -19,8 +20,8 @@ def components() -> Document:
     """Every schema of the document, by name."""
     written: tuple[type[BaseModel], ...] = (AgentValues, DisableValues, AgentQuery, *TYPES.values())
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in written]
-    wanted += [(shape, "serialization") for shape in shapes.ANSWERS]
-    _, found = models_json_schema(wanted, ref_template=shapes.REF)
+    wanted += [(shape, "serialization") for shape in response_schemas.ANSWERS]
+    _, found = models_json_schema(wanted, ref_template=REF)
     schemas: Document = _without_notes(found["$defs"])
     for declaration in TYPES.values():
         schemas |= _variants(declaration, schemas[declaration.__name__])
@@ -39,7 +40,7 @@ def standalone(declaration: type[Connection]) -> Document:
 
 def parameters(query: type[Schema]) -> Document:
     """The schemas of the parameters that a query may have, by name."""
-    _, found = models_json_schema([(query, "validation")], ref_template=shapes.REF)
+    _, found = models_json_schema([(query, "validation")], ref_template=REF)
     properties = _without_notes(found["$defs"][query.__name__]["properties"])
     return {name: _without_null(member) for name, member in properties.items()}
 
@@ -76,7 +77,10 @@ def _partial(schema: Document) -> Document:
 
 def _with_config(schema: Document, union: str, suffix: str) -> Document:
     names = [declaration.__name__ + suffix for declaration in TYPES.values()]
-    config = {"title": "Connection settings", union: [{"$ref": shapes.REF.format(model=name)} for name in names]}
+    config = {
+        "title": "Connection settings",
+        union: [{"$ref": REF.format(model=name)} for name in names],
+    }
     required = [*schema["required"], CONFIG] if "required" in schema else None
     whole = {**schema, "properties": {**schema["properties"], CONFIG: config}, "required": required}
     return {key: value for key, value in whole.items() if value is not None}

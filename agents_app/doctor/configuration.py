@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from agents_app import config
-from agents_app.config import KEY_SETTINGS, Settings, Wrong
+from agents_app.config import KEY_SETTINGS, SettingErrors, Settings
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
 CORRECT = "Correct it where it is set: in .env, or in the environment, which stands above .env. See .env.example."
@@ -15,7 +15,7 @@ NOT_SET = "is not set"
 
 
 def checks(
-    environ: Mapping[str, str] | None, env_file: Path, settings: Settings, wrong: Wrong, *, is_read: bool
+    environ: Mapping[str, str] | None, env_file: Path, settings: Settings, wrong: SettingErrors, *, is_read: bool
 ) -> Iterator[Check]:
     """Every setting, whether they fit each other, and the keys. Where not all `is_read`, what is not set is unknown."""
     others = [name for name in wrong if name not in KEY_SETTINGS]
@@ -24,14 +24,14 @@ def checks(
     if not others and wrong:
         yield ok("settings.values", "Every setting but the keys can be used.")
     elif not wrong:
-        yield ok("settings.values", f"Set: {', '.join(config.read_values(environ, env_file)) or 'nothing'}.")
+        yield ok("settings.values", f"Set: {', '.join(config.read_texts(environ, env_file)) or 'nothing'}.")
     if not is_read or wrong.keys() & set(OF_PROXY):
         yield skipped("settings.proxy", "How people reach the console is not known.")
     else:
         yield proxy(settings)
-    wrong_keys = {**settings.wrong_keys, **wrong}
+    key_errors = {**settings.key_errors, **wrong}
     for name in KEY_SETTINGS:
-        yield _key(name, wrong_keys.get(name), is_read=is_read)
+        yield _key(name, key_errors.get(name), is_read=is_read)
 
 
 def proxy(settings: Settings) -> Check:
