@@ -1,6 +1,6 @@
-"""How the console talks to its database: engine, column types, names of constraints, reading and writing.
+"""The console's database access: engine, column types, constraint names, reading and writing.
 
-No table is defined here (see `models/`) and no rule (see `operations/`).
+Tables are in `models/`, rules in `operations/`.
 """
 
 import errno
@@ -23,7 +23,7 @@ from agents_app.database.errors import MISSING_FILE, translate_driver_errors
 from agents_app.database.session import SessionCreator, autocommit
 from agents_app.paths import ROOT
 
-# Where the SQLite database stands unless DATABASE_URL says otherwise.
+# The folder of the SQLite database, unless DATABASE_URL names another one.
 INSTANCE_FOLDER = ROOT / "instance"
 
 POOL_TIMEOUT_S = 3
@@ -40,12 +40,12 @@ NAMING_CONVENTION = {
 
 Json = sa.JSON().with_variant(JSONB(), "postgresql")
 
-# Byte order on both databases, so that the same rows come back in the same order.
+# Sorted by bytes on both databases, so that both return rows in the same order.
 ByteOrderedText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
-    """A time that is aware and in UTC on every database (SQLite gives times back without a zone)."""
+    """An aware time in UTC on every database (SQLite returns times without a zone)."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -64,19 +64,19 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """The parent of every table's class."""
+    """The base class of all models."""
 
     metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class Database(SQLAlchemy):
-    """Flask-SQLAlchemy's engine handling, with one way to read and one way to write."""
+    """Flask-SQLAlchemy's engine, with one way to read and one way to write."""
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A Core connection for SELECTs, each its own transaction: no BEGIN and no ROLLBACK round trip.
+        """A Core connection for SELECTs. Each is its own transaction, without round trips for BEGIN and ROLLBACK.
 
-        Through a pooler they are one transaction, since limits hold in transactions only there.
+        Through a pooler all of them are one transaction, because limits apply only inside transactions there.
         """
         reading = self.engine.execution_options(console_begin="")
         with translate_driver_errors(), reading.connect() as connection, autocommit(connection):
@@ -84,16 +84,16 @@ class Database(SQLAlchemy):
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A session that commits when the block ends and rolls back when it raises: the only way to write.
+        """A session that commits at the end of the block and rolls back on an exception. The only way to write.
 
-        Raises Conflict when a constraint says no, StorageFull and Unavailable when the database fails.
+        Raises Conflict if a constraint is violated, StorageFull or Unavailable if the database fails.
         """
         writing = self.engine.execution_options(console_begin="BEGIN IMMEDIATE")
         with translate_driver_errors(), Session(writing, expire_on_commit=False) as session, session.begin():
             yield session
 
     def close_pool(self) -> None:
-        """Close the pool, so that processes that are forked now do not share its connections."""
+        """Close the pool, so that forked processes do not share its connections."""
         self.engine.dispose()
 
 
@@ -101,18 +101,18 @@ db = Database(model_class=Base)
 
 
 def now() -> datetime:
-    """The present time, aware and in UTC."""
+    """Return the current time, aware and in UTC."""
     return datetime.now(UTC)
 
 
 def lock_table(session: Session, table: type[Base]) -> None:
-    """Keep every other writer off this table until the transaction ends (SQLite's writers are alone already)."""
+    """Block other writers of this table until the transaction ends. SQLite has only one writer at a time anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(sa.text(f"LOCK TABLE {table.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def engine_options(url: URL, pool_size: int) -> dict[str, Any]:
-    """What `create_engine` needs for this database: one pool, short patience."""
+    """Return the options of `create_engine` for this database: one pool with short time limits."""
     options: dict[str, Any] = {
         "pool_size": pool_size,
         "max_overflow": 0,
@@ -133,9 +133,9 @@ def engine_options(url: URL, pool_size: int) -> dict[str, Any]:
 
 
 def create_sqlite_file(url: URL) -> None:
-    """Make the file of an SQLite URL, readable by its owner alone, where it is missing. Raises OSError.
+    """Create the file of an SQLite URL if it is missing, readable only by its owner. Raises OSError.
 
-    Of folders only our own `instance/` is made: any other that is missing is a slip in DATABASE_URL.
+    Only the folder `instance/` is created: if another folder is missing, DATABASE_URL is probably wrong.
     """
     if url.get_backend_name() != "sqlite" or url.database is None:
         return
@@ -147,7 +147,7 @@ def create_sqlite_file(url: URL) -> None:
 
 @event.listens_for(Engine, "do_connect")
 def _refuse_missing_sqlite_file(dialect: Dialect, _record: object, arguments: list[Any], _options: object) -> None:
-    # SQLite itself would make an empty database, which everybody may read, of any slip in its name.
+    # For a mistyped name, SQLite itself would create an empty database that everyone can read.
     path = Path(arguments[0]) if dialect.name == "sqlite" and arguments[0] != ":memory:" else None
     if path and not path.exists():
         has_folder = path.parent == INSTANCE_FOLDER or path.parent.is_dir()
@@ -158,16 +158,16 @@ def _refuse_missing_sqlite_file(dialect: Dialect, _record: object, arguments: li
 def _prepare_sqlite_connection(dbapi_connection: Any, _record: object) -> None:
     if not isinstance(dbapi_connection, sqlite3.Connection):
         return
-    # The driver must not begin transactions by itself: `_begin_on_sqlite` does.
+    # `_begin_on_sqlite` begins transactions, so the driver must not.
     dbapi_connection.isolation_level = None
-    # SQLite ignores foreign keys unless every connection asks for them.
+    # SQLite ignores foreign keys unless each connection enables them.
     dbapi_connection.execute("PRAGMA foreign_keys = ON")
     dbapi_connection.execute("PRAGMA journal_mode = WAL")
 
 
 @event.listens_for(Engine, "begin")
 def _begin_on_sqlite(connection: Connection) -> None:
-    # A deferred BEGIN that later writes fails at once when another writer came between, so writers say IMMEDIATE.
+    # A deferred transaction fails at its first write if another writer came first, so writers use BEGIN IMMEDIATE.
     if connection.dialect.name == "sqlite":
         statement = connection.get_execution_options().get("console_begin", "BEGIN")
         if statement:

@@ -1,4 +1,4 @@
-"""Where the files of the project are."""
+"""The project's folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the address of a database means: the same as to libpq and SQLAlchemy, or one sentence that repeats no secret."""
+"""A database URL means the same as in libpq and SQLAlchemy, or is refused in one sentence without secrets."""
 
 import re
 from typing import Any
@@ -12,8 +12,8 @@ from agents_app.errors import ConfigurationError
 from agents_app.paths import ROOT
 
 CANARY = "canary5Xy8Qm1TtLw6"
-# How psycopg2 connects, by address.
-MEANS: dict[str, dict[str, Any]] = {
+# The parameters that psycopg2 gets, by address.
+POSTGRESQL_URLS: dict[str, dict[str, Any]] = {
     "postgresql://u:p@h:5433/d": {"user": "u", "password": "p", "host": "h", "port": 5433, "dbname": "d"},
     "POSTGRES://u@h/d": {"user": "u", "host": "h", "dbname": "d"},
     "postgresql:///d": {"dbname": "d"},
@@ -60,8 +60,8 @@ MEANS: dict[str, dict[str, Any]] = {
     "postgresql:///?service=console": {"service": "console"},
     "host=h dbname=d user=u password='a b'": {"user": "u", "password": "a b", "host": "h", "dbname": "d"},
 }
-# What libpq reads otherwise than SQLAlchemy, which has always been asked.
-NOT_AS_LIBPQ = (
+# libpq parses these differently from SQLAlchemy; the console follows SQLAlchemy, as before.
+PARSED_AS_BY_SQLALCHEMY = (
     "POSTGRES:",
     "postgresql:///d?host=h",
     "postgresql://u:100%",
@@ -70,13 +70,13 @@ NOT_AS_LIBPQ = (
     "postgresql://h/d?sslrootcert=c",
     "postgresql://h/d?options",
 )
-FILES = {
+SQLITE_URLS = {
     "sqlite:////srv/console.db": "/srv/console.db",
     "sqlite:///instance/x.db": f"{ROOT}/instance/x.db",
     "SQLite:///my%20data/x.db": f"{ROOT}/my data/x.db",
     "sqlite+pysqlite:////srv/x.db": "/srv/x.db",
 }
-REFUSED = {
+INVALID_URLS = {
     "sqlite://x.db": "must have three slashes",
     f"sqlite://{CANARY}/x.db": "must have three slashes",
     "sqlite:x.db": "must have three slashes",
@@ -93,8 +93,8 @@ REFUSED = {
     f"postgresql+asyncpg://u:{CANARY}@h/d": "names a driver that the console does not use",
     f"postgresql+psycopg://u:{CANARY}@h/d": "names a driver that the console does not use",
     f"jdbc:postgresql://h/d?user=u&password={CANARY}": "begins with jdbc:",
-    f"Server=h;Database=d;User Id=u;Password={CANARY}": "is written for .NET",
-    f"Host=h;Username=u;Password={CANARY}": "is written for .NET",
+    f"Server=h;Database=d;User Id=u;Password={CANARY}": "has the .NET format",
+    f"Host=h;Username=u;Password={CANARY}": "has the .NET format",
     f"psql postgresql://u:{CANARY}@h/d": "begins with psql",
     f"psql 'postgresql://u:{CANARY}@h/d'": "begins with psql",
     f"mysql://u:{CANARY}@h/d": "must begin with postgresql:// or sqlite:///.",
@@ -106,7 +106,7 @@ REFUSED = {
     f"postgresql://u:{CANARY}@h": "must name the database",
     f"postgresql://u:{CANARY}@/?host=/run": "must name the database",
     f"host=h user=u password={CANARY}": "must name the database",
-    f"postgresql://postgres:7/{CANARY}@127.0.0.1:5931/d": "has a database name that holds a piece of another address",
+    f"postgresql://postgres:7/{CANARY}@127.0.0.1:5931/d": "has a database name that contains a part of another address",
     f"postgresql://postgres:/{CANARY}@h/d": "has a database name that",
     f"postgresql://postgres/{CANARY}@h/d": "has a database name that",
     f"postgresql:////u:{CANARY}@h/d": "has a database name that",
@@ -125,63 +125,63 @@ REFUSED = {
     f"postgresql://u:{CANARY}@[::1/d": "must have host:5432/dbname behind the @",
     f"postgresql://u:{CANARY}@h:65536/d": "has a port that is not a number from 1 to 65535",
     f"postgresql://u:{CANARY}@h/d?port=x": "has a port that is not a number from 1 to 65535",
-    f"postgresql://u:{CANARY}@h1,h2,h3/d?port=1,2": "has another number of ports than of hosts",
-    f"postgresql://u:{CANARY}@h/d?sslmode=requird": "has a wrong sslmode; it must be one of disable,",
-    f"postgresql://u:{CANARY}@h1,h2/d?target_session_attrs=rw": "has a wrong target_session_attrs",
+    f"postgresql://u:{CANARY}@h1,h2,h3/d?port=1,2": "has a different number of ports than hosts",
+    f"postgresql://u:{CANARY}@h/d?sslmode=requird": "has an invalid sslmode; it must be one of disable,",
+    f"postgresql://u:{CANARY}@h1,h2/d?target_session_attrs=rw": "has an invalid target_session_attrs",
     f"postgresql://u:{CANARY}@h/d?connect_timeout=soon": "has a connect_timeout that is not a whole number",
     f"postgresql://u:{CANARY}@h/d?schema=public": "has a parameter that PostgreSQL does not know: schema. Remove it.",
     f"postgresql://h/d?pass-{CANARY}": "has a parameter that PostgreSQL does not know. Remove it.",
     f"postgresql://u:{CANARY}@h/d?options=-ca&options=-cb": "has the parameter options twice",
-    f"postgresql://u:{CANARY}%00@h/d": "holds a zero byte",
+    f"postgresql://u:{CANARY}%00@h/d": "contains a zero byte",
     f"postgresql://u:{CANARY}%ff@h/d": "has a % code that is not UTF-8",
-    f"postgresql://u:{CANARY}@h/d?sslkey=~nobody-of-that-name/key": "begins a path with ~ and the name of nobody here",
+    f"postgresql://u:{CANARY}@h/d?sslkey=~nobody-of-that-name/key": "has a path that begins with ~ and a user",
 }
 
 
-def connects_with(text: str) -> dict[str, Any]:
+def connect_parameters(text: str) -> dict[str, Any]:
     url = parse_url(text)
     return url.get_dialect()().create_connect_args(url)[1]
 
 
-@pytest.mark.parametrize(("text", "sentence"), REFUSED.items(), ids=REFUSED)
+@pytest.mark.parametrize(("text", "sentence"), INVALID_URLS.items(), ids=INVALID_URLS)
 @pytest.mark.parametrize("name", ["DATABASE_URL", "MIGRATION_DATABASE_URL"])
-def test_an_address_that_means_nothing_is_refused_with_its_cause_and_not_repeated(
-    name: str, text: str, sentence: str
-) -> None:
-    with pytest.raises(ConfigurationError) as refusal:
+def test_an_invalid_address_is_refused_with_its_cause_and_without_secrets(name: str, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
         load({name: text}, None)
 
-    assert refusal.value.detail.startswith(f"{name} {sentence}")
-    assert "\n" not in refusal.value.detail
-    assert CANARY not in refusal.value.detail
+    assert error.value.detail.startswith(f"{name} {sentence}")
+    assert "\n" not in error.value.detail
+    assert CANARY not in error.value.detail
 
 
-@pytest.mark.parametrize("text", MEANS)
-def test_an_address_of_postgresql_means_what_it_means_to_libpq(text: str) -> None:
-    assert connects_with(text) == MEANS[text]
-    if not text.startswith(NOT_AS_LIBPQ):
-        # One port counts for every host.
-        theirs = parse_dsn(text) | ({"port": "5433,5433"} if text.endswith("port=5433") else {})
-        assert {name: str(value) for name, value in MEANS[text].items()} == theirs
+@pytest.mark.parametrize("text", POSTGRESQL_URLS)
+def test_a_postgresql_address_means_the_same_as_in_libpq(text: str) -> None:
+    expected = POSTGRESQL_URLS[text]
+
+    assert connect_parameters(text) == expected
+    if not text.startswith(PARSED_AS_BY_SQLALCHEMY):
+        # A single port applies to every host.
+        parsed = parse_dsn(text) | ({"port": "5433,5433"} if text.endswith("port=5433") else {})
+        assert {name: str(value) for name, value in expected.items()} == parsed
 
 
-@pytest.mark.parametrize("text", MEANS)
-def test_an_address_that_is_written_out_and_read_again_is_the_same(text: str) -> None:
+@pytest.mark.parametrize("text", POSTGRESQL_URLS)
+def test_an_address_that_is_rendered_and_parsed_again_is_the_same(text: str) -> None:
     url = parse_url(text)
 
     assert parse_url(url.render_as_string(hide_password=False)) == url
 
 
-@pytest.mark.parametrize(("text", "path"), FILES.items(), ids=FILES)
-def test_a_file_of_sqlite_is_found_whatever_the_folder_one_stands_in(text: str, path: str) -> None:
+@pytest.mark.parametrize(("text", "path"), SQLITE_URLS.items(), ids=SQLITE_URLS)
+def test_an_sqlite_path_does_not_depend_on_the_working_directory(text: str, path: str) -> None:
     assert parse_url(text).database == path
 
 
-def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_means_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/console")
 
     assert parse_url("sqlite:///~/console.db").database == "/home/console/console.db"
-    assert connects_with("postgresql://h/d?passfile=~/pass")["passfile"] == "/home/console/pass"
+    assert connect_parameters("postgresql://h/d?passfile=~/pass")["passfile"] == "/home/console/pass"
 
 
 @pytest.mark.parametrize(
@@ -194,11 +194,11 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
         ("sqlite:////srv/my data/${HOME}.db", "sqlite:////srv/my data/${HOME}.db"),
     ],
 )
-def test_an_address_is_shown_as_it_can_be_typed_and_without_its_password(text: str, shown: str) -> None:
+def test_an_address_is_printed_as_it_can_be_typed_but_without_its_password(text: str, shown: str) -> None:
     assert printable_url(parse_url(text)) == shown
 
 
-def test_every_address_in_the_documents_can_be_used() -> None:
+def test_every_address_in_the_documentation_can_be_parsed() -> None:
     texts = [(ROOT / name).read_text() for name in ("README.md", ".env.example", "docs/deployment.md")]
     found = re.findall(r"(?:postgresql|sqlite)://[^\s`]*\w", "\n".join(texts))
 
@@ -206,6 +206,6 @@ def test_every_address_in_the_documents_can_be_used() -> None:
     assert {parse_url(text).get_backend_name() for text in found} == {"postgresql", "sqlite"}
 
 
-def test_migrations_go_to_a_database_of_the_same_kind() -> None:
+def test_migration_database_url_must_name_a_database_of_the_same_type() -> None:
     with pytest.raises(ConfigurationError, match=r"^MIGRATION_DATABASE_URL must be another URL of the same database"):
         load({"MIGRATION_DATABASE_URL": "postgresql://h/d"}, None)

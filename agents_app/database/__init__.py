@@ -1,1 +1,1 @@
-"""How a database is addressed, reached and kept within its limits; tables and transactions live in `db.py`."""
+"""Database URLs, sessions, time limits, connection poolers and driver errors. Tables and transactions: see `db.py`."""

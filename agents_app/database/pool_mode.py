@@ -1,10 +1,10 @@
-"""How a connection pooler between the console and PostgreSQL hands out the server's sessions. It leaves nothing behind.
+"""Finds the mode of a connection pooler between the console and PostgreSQL. It changes nothing there.
 
-- session mode: a client has one session of the server until it disconnects
-- transaction mode: it has one until its transaction ends, and the next time perhaps another
+- session mode: a client keeps one session of the server until it disconnects
+- transaction mode: a client keeps a session until its transaction ends, and may get another one for the next
 
-Two clients are watched. In session mode neither ever has another session than its first, nor the other's. In
-transaction mode a session that is free goes to the client that asks next, so that one of them has another one soon.
+Two clients are compared. In session mode each client always has its first session. In transaction mode a free session
+goes to the client that asks next, so one of the clients soon gets another session.
 """
 
 import select
@@ -21,38 +21,38 @@ from agents_app.database.pooler_queue import answer_timeout
 
 PoolMode = Literal["session", "transaction"]
 
-# Poolers hand sessions out in turn or the last one first, and between two questions other clients ask too: the clients
-# ask in an order that no pooler follows by chance.
-QUESTIONS = 40
-PATIENCE_S = 2.0
+# Poolers give out the oldest or the newest free session, and other clients may ask in between. The two clients ask in a
+# random order, so that a pooler in transaction mode cannot give each one its first session by chance.
+QUERIES = 40
+TIMEOUT_S = 2.0
 
 
 def pool_mode(first: Any, connect: dict[str, Any]) -> PoolMode:
-    """The mode of the pooler of a connection that is in no transaction; `connect` are its parameters for libpq.
+    """Return the mode of the pooler behind a connection that is in no transaction.
 
-    Raises psycopg2.OperationalError where the pooler does not answer.
+    `connect` holds the connection's libpq parameters. Raises psycopg2.OperationalError if the pooler does not answer.
     """
     try:
         with _second_client(connect) as second:
-            return _mode_for(first, second)
+            return _compare_sessions(first, second)
     except TimeoutError:
         raise psycopg2.OperationalError("the connection pooler does not answer") from None
 
 
-def _mode_for(first: Any, second: Any) -> PoolMode:
-    its_session = _session_of(first)
+def _compare_sessions(first: Any, second: Any) -> PoolMode:
+    first_session = _query_session_id(first)
     try:
-        other_session = _session_of(second)
+        second_session = _query_session_id(second)
     except TimeoutError:
-        # The second has waited longer, so that the first is answered now only in a session of its own.
-        return "session" if _session_of(first) == its_session else "transaction"
-    if other_session == its_session:
+        # The second client has waited longer. The first one gets an answer now only if it has a session of its own.
+        return "session" if _query_session_id(first) == first_session else "transaction"
+    if second_session == first_session:
         return "transaction"
-    asked = SystemRandom().choices([(first, its_session), (second, other_session)], k=QUESTIONS)
-    return "session" if all(_session_of(client) == session for client, session in asked) else "transaction"
+    queries = SystemRandom().choices([(first, first_session), (second, second_session)], k=QUERIES)
+    return "session" if all(_query_session_id(client) == session for client, session in queries) else "transaction"
 
 
-def _session_of(client: Any) -> int:
+def _query_session_id(client: Any) -> int:
     with client.cursor() as cursor, answer_timeout(client):
         cursor.execute("SELECT pg_backend_pid()")
         if client.async_:
@@ -62,7 +62,7 @@ def _session_of(client: Any) -> int:
 
 @contextmanager
 def _second_client(connect: dict[str, Any]) -> Iterator[Any]:
-    # Asynchronous, so that it can be left in the queue while the first is asked.
+    # Asynchronous, so that it can wait in the pooler's queue while the first client is used.
     client = psycopg2.connect(**connect, async_=True)
     try:
         _wait(client)
@@ -72,8 +72,8 @@ def _second_client(connect: dict[str, Any]) -> Iterator[Any]:
 
 
 def _wait(client: Any) -> None:
-    ends = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while (state := client.poll()) != POLL_OK:
         waits_for = ([client], []) if state == POLL_READ else ([], [client])
-        if not any(select.select(*waits_for, [], max(0.0, ends - time.monotonic()))):
+        if not any(select.select(*waits_for, [], max(0.0, deadline - time.monotonic()))):
             raise TimeoutError

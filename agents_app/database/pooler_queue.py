@@ -1,7 +1,7 @@
-"""How long a client waits for its turn in a connection pooler. No limit of the server holds there yet.
+"""Limits how long a client waits in the queue of a connection pooler, where no time limit of the server applies yet.
 
-PgBouncer keeps a client waiting for two minutes (`query_wait_timeout`) while all its connections are taken or it is
-paused. The client waits where it asks outside a transaction: at BEGIN, or for a statement that stands alone.
+PgBouncer lets a client wait for two minutes (`query_wait_timeout`) while all its connections are in use or it is
+paused. A client waits there when it sends BEGIN, or a statement outside a transaction.
 """
 
 import os
@@ -16,15 +16,15 @@ from psycopg2.extensions import STATUS_READY, cursor
 
 ANSWER_TIMEOUT_S = 3.0
 NO_ANSWER = (
-    f"no answer within {ANSWER_TIMEOUT_S:.0f} s; the server, or a connection pooler before it, is busy or paused"
+    f"no answer within {ANSWER_TIMEOUT_S:.0f} s; the server or a connection pooler in front of it is busy or paused"
 )
 
 
 class PooledCursor(cursor):  # type: ignore[misc]  # psycopg2 comes without types.
-    """A cursor of a connection that has to wait for its turn."""
+    """A cursor that limits how long a statement outside a transaction waits in the pooler's queue."""
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002  The driver's name.
-        """Execute a statement. Raises OperationalError where the turn does not come, and closes the connection."""
+        """Execute a statement. After the time limit, closes the connection and raises OperationalError."""
         if self.connection.status != STATUS_READY:
             super().execute(query, vars)
             return
@@ -34,23 +34,23 @@ class PooledCursor(cursor):  # type: ignore[misc]  # psycopg2 comes without type
 
 @contextmanager
 def answer_timeout(connection: Any) -> Iterator[None]:
-    """Give up a short statement that is not answered soon. Raises psycopg2.OperationalError."""
-    gave_up = threading.Event()
-    timer = threading.Timer(ANSWER_TIMEOUT_S, _hang_up, [connection.fileno(), gave_up])
+    """Close the connection and raise psycopg2.OperationalError if a short statement gets no answer in time."""
+    timed_out = threading.Event()
+    timer = threading.Timer(ANSWER_TIMEOUT_S, _disconnect, [connection.fileno(), timed_out])
     timer.daemon = True
     timer.start()
     try:
         yield
     except psycopg2.Error as error:
-        if gave_up.is_set():
+        if timed_out.is_set():
             raise psycopg2.OperationalError(NO_ANSWER) from error
         raise
     finally:
         timer.cancel()
 
 
-def _hang_up(descriptor: int, gave_up: threading.Event) -> None:
-    # Only this ends the wait: a pooler does not pass on what asks to cancel a statement that waits.
-    gave_up.set()
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connected:
-        connected.shutdown(socket.SHUT_RDWR)
+def _disconnect(descriptor: int, timed_out: threading.Event) -> None:
+    # Closing the socket is the only way: a pooler does not pass on a request to cancel a queued statement.
+    timed_out.set()
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)

@@ -1,17 +1,17 @@
-"""What the session of a PostgreSQL connection has set, and how a connection pooler in between is noticed.
+"""Opens PostgreSQL sessions, sets their limits, and detects a connection pooler in between.
 
-libpq knows the process that serves a connection from its start (PQbackendPID), and the server says which one answers
-(pg_backend_pid()). They differ behind a pooler that makes the first one up: PgBouncer, pgcat, Odyssey and Supavisor do.
-What only passes bytes on (HAProxy, a tunnel), or starts a session of the server with what the client asks for
-(Pgpool-II), is like the server itself. A proxy that makes numbers up and keeps sessions is taken for a pooler, which
-costs a statement a transaction. Amazon does not say what its RDS Proxy does: either is right there, since it keeps a
-session for a client that has set something.
+libpq gets a backend process id when it connects (PQbackendPID), and pg_backend_pid() returns the id of the process that
+answers a query. They differ behind a pooler that invents the first one: PgBouncer, pgcat, Odyssey and Supavisor do. A
+proxy that only forwards bytes (HAProxy, a tunnel), or that starts a server session with the client's own parameters
+(Pgpool-II), behaves like the server itself. A proxy that invents ids but keeps sessions is treated as a pooler, which
+costs one statement per transaction. Amazon does not document what its RDS Proxy does. Both cases work there, because it
+keeps the session of a client that has set something.
 
-Directly, the URL's `options` go to the server as they are, and limits are set once after connecting. Through a pooler
-nothing is set for longer than a transaction, since another client may have the session next, and `options` are never
-sent: PgBouncer refuses them, or forgets them without a word where `ignore_startup_parameters` names them. There each
-transaction begins with what they set, and with the limits. That is right in session mode and in transaction mode, so
-the mode matters only to migrations, which need a session of their own.
+On a direct connection, the URL's `options` are sent to the server unchanged, and limits are set once after connecting.
+Through a pooler, nothing is set for longer than a transaction, because another client may get the session next, and
+`options` are never sent: PgBouncer refuses them, or silently drops them if `ignore_startup_parameters` names them.
+There, each transaction begins by setting the options and the limits. This is correct in session mode and in transaction
+mode. Only migrations need to know the mode, because they need a session of their own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,19 +34,21 @@ CONNECT_TIMEOUT_S = 3
 # The statement that each transaction of a pooled connection begins with, in `Connection.info`.
 BEGINS_WITH = "begins_with"
 
-LOOK_AND_SET = "SELECT pg_backend_pid() = %s, CASE WHEN pg_backend_pid() = %s THEN {} END"
+# The array is evaluated only on a direct connection.
+DETECT_AND_SET = "SELECT pg_backend_pid() = %s, CASE WHEN pg_backend_pid() = %s THEN {} END"
 FACTS = """
 SELECT current_setting('statement_timeout'), current_setting('lock_timeout'), current_schema(),
     pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()
 """
-# The same on every connection to one database, by whatever address; a standby or a copy has another start time.
+# Equal on all connections to one database, through any address; a standby or a copy has another start time.
 IDENTITY = "SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()"
 
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """What holds in a transaction: limits as the server writes them (`5s`), the schema that tables are looked for in
-    (None: there is no such schema), and the encoding of the database.
+    """The settings that apply in a transaction.
+
+    Limits are in the server's format (`5s`). `schema` is the one in which tables are found, None if it does not exist.
     """
 
     is_pooled: bool
@@ -57,10 +59,10 @@ class SessionFacts:
 
 
 class SessionCreator:
-    """Opens the PostgreSQL connections of one engine: its `creator`.
+    """Opens the PostgreSQL connections of an engine (SQLAlchemy's `creator`).
 
-    `limits` are settings that hold where the URL's `options` do not set them. With `keeps_session` what is set through
-    a pooler lasts as long as the session (see `dedicated_session`), and transaction mode is refused.
+    `limits` are settings that apply unless the URL's `options` set them. With `keeps_session`, settings through a
+    pooler last as long as the session (see `dedicated_session`), and transaction mode is refused.
     """
 
     def __init__(
@@ -69,18 +71,18 @@ class SessionCreator:
         self._connect, self._options = libpq_parameters(url)
         self._connect["application_name"] = application
         self._limits = dict(limits or {})
-        # psycopg2 reads and writes UTF-8, see `parameters`.
-        self._given = {name: value for name, value in session_settings(url).items() if name != "client_encoding"}
+        # psycopg2 always uses UTF-8, see `libpq_parameters`.
+        self._url_settings = {name: value for name, value in session_settings(url).items() if name != "client_encoding"}
         self._keeps_session = keeps_session
         self._is_direct = False
 
     def __call__(self, connection_record: Any) -> Any:
-        """A connection. Raises psycopg2.OperationalError, and Unavailable for a pooler that cannot keep a session."""
+        """Open a connection. Raises psycopg2.OperationalError, and Unavailable if a pooler cannot keep a session."""
         connection = self._open()
         try:
-            is_direct = self._look_and_set(connection)
+            is_direct = self._detect_and_set_limits(connection)
             if is_direct and self._options and not self._is_direct:
-                # Now that no pooler would refuse or forget them, once more with the options.
+                # No pooler can refuse or drop the options, so connect again with them.
                 connection.close()
                 self._is_direct = True
                 return self(connection_record)
@@ -96,63 +98,63 @@ class SessionCreator:
         try:
             return psycopg2.connect(**self._connect, options=self._options if self._is_direct else "")
         except psycopg2.Error:
-            # A pooler may stand there by now.
+            # The address may belong to a pooler now.
             self._is_direct = False
             raise
 
-    def _look_and_set(self, connection: Any) -> bool:
-        # One statement, which sets nothing behind a pooler: what it set there would be another client's.
+    def _detect_and_set_limits(self, connection: Any) -> bool:
+        # One statement, which sets nothing behind a pooler: the setting would reach another client.
         process = connection.info.backend_pid
-        limits = {name: value for name, value in self._limits.items() if name not in self._given}
-        calls, values = set_config(limits, for_transaction=False)
+        limits = {name: value for name, value in self._limits.items() if name not in self._url_settings}
+        calls, values = set_config_sql(limits, for_transaction=False)
         with answer_timeout(connection):
-            return bool(_ask(connection, LOOK_AND_SET.format(calls), (process, process, *values))[0])
+            return bool(_execute(connection, DETECT_AND_SET.format(calls), (process, process, *values))[0])
 
     def _prepare_pooled(self, connection: Any, record: Any) -> None:
-        settings = {**self._limits, **self._given}
+        settings = {**self._limits, **self._url_settings}
         if self._keeps_session:
-            if _mode_of(connection, self._connect) == "transaction":
+            if _find_mode(connection, self._connect) == "transaction":
                 raise transaction_mode_error()
-            calls, values = set_config(settings, for_transaction=False)
-            _ask(connection, f"SELECT {calls}", values)
+            calls, values = set_config_sql(settings, for_transaction=False)
+            _execute(connection, f"SELECT {calls}", values)
         else:
             connection.cursor_factory = PooledCursor
-            calls, values = set_config(settings, for_transaction=True)
+            calls, values = set_config_sql(settings, for_transaction=True)
             record.info[BEGINS_WITH] = (f"SELECT {calls}", values)
         record.info["is_pooled"] = True
 
 
 def libpq_parameters(url: URL) -> tuple[dict[str, Any], str]:
-    """What libpq is given for a URL, without `options`, and these by themselves."""
+    """Return the libpq parameters of a URL without `options`, and the `options`."""
     dialect = url.get_dialect()()
-    found: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **dialect.create_connect_args(url)[1]}
-    # Before PGCLIENTENCODING, `options` and the role's own settings.
-    found["client_encoding"] = "utf8"
-    return found, str(found.pop("options", ""))
+    connect: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **dialect.create_connect_args(url)[1]}
+    # This overrides PGCLIENTENCODING, `options` and the role's own settings.
+    connect["client_encoding"] = "utf8"
+    return connect, str(connect.pop("options", ""))
 
 
-def set_config(settings: Mapping[str, str], *, for_transaction: bool) -> tuple[str, tuple[Any, ...]]:
-    """An SQL expression that makes settings, until the transaction or the session ends, and its values."""
+def set_config_sql(settings: Mapping[str, str], *, for_transaction: bool) -> tuple[str, tuple[Any, ...]]:
+    """Return an SQL expression that sets these settings for the transaction or for the session, and its values."""
     calls = ", ".join(["set_config(%s, %s, %s)"] * len(settings))
     values = [part for name, value in settings.items() for part in (name, value, for_transaction)]
     return f"ARRAY[{calls}]::text[]", tuple(values)
 
 
 def is_pooled(connection: Connection) -> bool:
-    """Whether a pooler is between this connection and the server."""
+    """Return whether this connection goes through a pooler."""
     return "is_pooled" in connection.info
 
 
 def pooler_mode(url: URL) -> PoolMode | None:
-    """The mode of the pooler that a URL leads to, None where it leads to a server. Raises psycopg2.OperationalError."""
+    """Return the mode of the pooler at a URL, None if there is no pooler. Raises psycopg2.OperationalError."""
     connect, _ = libpq_parameters(url)
     with closing(psycopg2.connect(**connect, options="")) as connection:
         with answer_timeout(connection):
-            is_direct = _ask(connection, "SELECT pg_backend_pid()", ())[0] == connection.info.backend_pid
-        return None if is_direct else _mode_of(connection, connect)
+            is_direct = _execute(connection, "SELECT pg_backend_pid()", ())[0] == connection.info.backend_pid
+        return None if is_direct else _find_mode(connection, connect)
 
 
-def _mode_of(connection: Any, connect: dict[str, Any]) -> PoolMode:
+def _find_mode(connection: Any, connect: dict[str, Any]) -> PoolMode:
     connection.autocommit = True
     mode = pool_mode(connection, {**connect, "options": ""})
     connection.autocommit = False
@@ -160,48 +162,46 @@ def _mode_of(connection: Any, connect: dict[str, Any]) -> PoolMode:
 
 
 def transaction_mode_error() -> Unavailable:
-    """The refusal of what needs a session, such as a migration, where there is none."""
-    what = (
-        "This address leads to a connection pooler in transaction mode, which keeps no lock longer than a transaction."
-    )
-    return Unavailable(f"{what} Set MIGRATION_DATABASE_URL to the server's own address.", code="transaction_mode")
+    """Return the error for work that needs a session, such as a migration, through a pooler in transaction mode."""
+    problem = "This address belongs to a connection pooler in transaction mode, where locks end with each transaction."
+    return Unavailable(f"{problem} Set MIGRATION_DATABASE_URL to the server's own address.", code="transaction_mode")
 
 
 @contextmanager
 def dedicated_session(engine: Engine) -> Iterator[Connection]:
-    """A connection whose locks and settings end with the block, also where a pooler keeps the server's session."""
+    """Connect, and discard the session's locks and settings at the end, even if a pooler keeps the session open."""
     with engine.connect() as connection:
         try:
             yield connection
         finally:
-            _leave(connection)
+            _discard_session_state(connection)
 
 
-def _leave(connection: Connection) -> None:
+def _discard_session_state(connection: Connection) -> None:
     if connection.closed or connection.invalidated or not is_pooled(connection):
         return
     driver: Any = connection.connection.dbapi_connection
-    # A session that cannot be reached is not given to another client either.
+    # If the session cannot be reached, no other client gets it either.
     with suppress(psycopg2.Error):
         driver.rollback()
-        _ask(driver, "DISCARD ALL", ())
+        _execute(driver, "DISCARD ALL", ())
 
 
 def session_facts(connection: Connection) -> SessionFacts:
-    """What holds on this connection; with one of `db.reading()`, what holds for the console."""
+    """Return the settings of this connection. Pass one of `db.reading()` for the settings of the console."""
     return SessionFacts(is_pooled(connection), *connection.execute(sa.text(FACTS)).one())
 
 
 def database_identity(connection: Connection) -> tuple[Any, ...]:
-    """What two connections have in common if and only if they lead to the same database and schema."""
+    """Return values that are equal for two connections only if both use the same database and schema."""
     return (*connection.execute(sa.text(IDENTITY)).one(), connection.scalar(sa.text("SELECT current_schema()")))
 
 
 @contextmanager
 def autocommit(connection: Connection) -> Iterator[None]:
-    """Let each statement be its own transaction, without BEGIN and ROLLBACK, where a connection has its own session."""
-    # Not by SQLAlchemy's isolation level: to reset that it asks the server, and where the server has gone by then, the
-    # connection is never returned to the pool.
+    """Commit each statement by itself, without BEGIN and ROLLBACK, unless the connection goes through a pooler."""
+    # SQLAlchemy's isolation level is not used. SQLAlchemy resets it with a query, and if the server is down by then,
+    # the connection never returns to the pool.
     if connection.dialect.name != "postgresql" or is_pooled(connection):
         yield
         return
@@ -214,7 +214,7 @@ def autocommit(connection: Connection) -> Iterator[None]:
             driver.autocommit = False
 
 
-def _ask(driver: Any, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _execute(driver: Any, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
     driver.autocommit = True
     with driver.cursor() as cursor:
         cursor.execute(statement, values or None)
@@ -224,13 +224,13 @@ def _ask(driver: Any, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...
 
 
 @event.listens_for(Engine, "handle_error")
-def _leave_what_is_read_only(context: Any) -> None:
-    # A primary that became a standby: every connection of the pool leads to it, and none to the new primary.
+def _disconnect_from_read_only_server(context: Any) -> None:
+    # If a primary became a standby, no pooled connection leads to the new primary.
     if getattr(context.original_exception, "pgcode", None) == READ_ONLY:
         context.is_disconnect = True
 
 
 @event.listens_for(Engine, "begin")
-def _begin_pooled(connection: Connection) -> None:
+def _set_options_in_pooled_transaction(connection: Connection) -> None:
     if statement := connection.info.get(BEGINS_WITH):
         connection.exec_driver_sql(*statement)

@@ -1,6 +1,6 @@
-"""The one reader of a database URL: what it names, and which settings of a session it asks for. Nothing is connected.
+"""Parses database URLs: the database, the schema and the session settings that a URL names. It opens no connection.
 
-PostgreSQL takes settings of a session in `options`, written as on its command line: `-c name=value` or `--name=value`
+PostgreSQL takes session settings from `options`, written as on its command line: `-c name=value` or `--name=value`
 (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS).
 """
 
@@ -16,43 +16,43 @@ from agents_app.paths import ROOT
 SETTING = re.compile(r"(?:-c\s*|--)(?P<name>[A-Za-z_][\w.-]*)=(?P<value>(?:\\.|\S)*)", re.DOTALL)
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg2")
 SQLITE = ("sqlite", "sqlite+pysqlite")
-# `host=… dbname=…`, as libpq takes it too.
+# libpq also accepts `host=… dbname=…`.
 DSN = re.compile(r"[a-z_]+\s*=")
-# Other formats of an address, by their beginning, and what to write instead.
-PASTED = {
-    re.compile(r"psql\s"): "begins with psql. Write only the address that stands behind it.",
-    re.compile(r"jdbc:"): "begins with jdbc:, as Java writes it. Leave that out.",
+# Other address formats, by their beginning, and what to write instead.
+OTHER_FORMATS = {
+    re.compile(r"psql\s"): "begins with psql. Write only the address that follows it.",
+    re.compile(r"jdbc:"): "begins with jdbc:, which is the Java format. Remove jdbc:.",
     re.compile(r"(postgres(ql)?|sqlite)\+(?!psycopg2:|pysqlite:)"): (
-        "names a driver that the console does not use. Write postgresql:// or sqlite:///, without one."
+        "names a driver that the console does not use. Write postgresql:// or sqlite:/// without a driver."
     ),
     re.compile(r"[A-Za-z ]+=[^;=]*;[A-Za-z ]+="): (
-        "is written for .NET, with semicolons. Write postgresql://user:password@host:5432/dbname."
+        "has the .NET format, with semicolons. Write postgresql://user:password@host:5432/dbname."
     ),
 }
 SQLITE_FORM = "such as sqlite:///instance/console.db (below the project's root) or sqlite:////srv/console.db."
-# The first name of a `search_path`: in double quotes, where a quote is written twice, or without them and in any case.
-FIRST = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^,\s]*))')
-PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-# The schema that is called like the role; a server looks for it first where nothing says otherwise.
+# The first name of a `search_path`: in double quotes (a quote inside is doubled), or unquoted in upper or lower case.
+FIRST_SCHEMA = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^,\s]*))')
+UNQUOTED_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+# The schema with the name of the role. It is the first one of PostgreSQL's default search path.
 USER_SCHEMA = "$user"
 
 
 def parse_url(text: str) -> URL:
-    """A database URL as the console uses it: psycopg2 for PostgreSQL, an absolute path for SQLite.
+    """Parse a database URL. The result uses psycopg2 for PostgreSQL, and an absolute path for SQLite.
 
-    Relative paths start at the project's root. Raises ValueError with a sentence that repeats no secret.
+    Paths are relative to the project's root. Raises ValueError with a message without secrets.
     """
     text = text.strip()
-    for beginning, advice in PASTED.items():
-        if beginning.match(text):
+    for pattern, advice in OTHER_FORMATS.items():
+        if pattern.match(text):
             raise ValueError(advice)
     scheme = text.partition(":")[0].lower()
     if scheme in SQLITE:
         return _sqlite_file_url(text)
     if "://" in text and scheme in POSTGRESQL:
-        return _with_one_schema(postgresql_url.read_uri(text, ROOT))
+        return _keep_first_schema(postgresql_url.parse_uri(text, ROOT))
     if DSN.match(text):
-        return _with_one_schema(postgresql_url.read_dsn(text, ROOT))
+        return _keep_first_schema(postgresql_url.parse_key_value(text, ROOT))
     raise ValueError("must begin with postgresql:// or sqlite:///." if "://" in text else postgresql_url.NOT_A_URL)
 
 
@@ -62,7 +62,7 @@ def _sqlite_file_url(text: str) -> URL:
     if not rest.startswith(":///"):
         raise ValueError(f"must have three slashes and then the path, {SQLITE_FORM}")
     if not path or path == ":memory:" or path.endswith("/") or "?" in path:
-        raise ValueError(f"must name a file for SQLite and nothing more, {SQLITE_FORM}")
+        raise ValueError(f"must name a file for SQLite and nothing else, {SQLITE_FORM}")
     if re.match(r"file:|[A-Za-z]:|.*\\", path) or "\0" in path:
         raise ValueError(f"must name the file by its plain path, {SQLITE_FORM}")
     try:
@@ -71,39 +71,39 @@ def _sqlite_file_url(text: str) -> URL:
         raise ValueError("begins with ~ and a user name that does not exist.") from None
 
 
-def _with_one_schema(url: URL) -> URL:
-    # What is not found in the first schema must not be found in the next one: the tables there are another program's.
+def _keep_first_schema(url: URL) -> URL:
+    # Tables in the other schemas of the search path belong to other programs, so they must not be found.
     schema = schema_of(url)
     if schema is None or "," not in session_settings(url)["search_path"]:
         return url
-    only = _search_path(schema)
-    options = SETTING.sub(lambda found: only if _name_of(found) == "search_path" else found[0], _options_of(url))
+    option = _search_path_option(schema)
+    options = SETTING.sub(lambda found: option if _setting_name(found) == "search_path" else found[0], _options(url))
     return url.update_query_dict({"options": options})
 
 
-def _search_path(schema: str) -> str:
+def _search_path_option(schema: str) -> str:
     quoted = re.sub(r"([\s\\])", r"\\\1", '"' + schema.replace('"', '""') + '"')
-    return f"-csearch_path={schema if PLAIN.fullmatch(schema) else quoted}"
+    return f"-csearch_path={schema if UNQUOTED_NAME.fullmatch(schema) else quoted}"
 
 
 def session_settings(url: URL) -> dict[str, str]:
-    """What `options` sets for a session, by name; of a name that is set twice the last value counts."""
-    found = SETTING.finditer(_options_of(url))
-    return {_name_of(one): re.sub(r"\\(.)", r"\1", one["value"]) for one in found}
+    """Return the session settings in `options`, by name. If a name is set twice, the last value counts."""
+    settings = SETTING.finditer(_options(url))
+    return {_setting_name(setting): re.sub(r"\\(.)", r"\1", setting["value"]) for setting in settings}
 
 
-def _options_of(url: URL) -> str:
+def _options(url: URL) -> str:
     given = url.query.get("options", "")
     return given if isinstance(given, str) else " ".join(given)
 
 
-def _name_of(setting: re.Match[str]) -> str:
+def _setting_name(setting: re.Match[str]) -> str:
     return setting["name"].lower().replace("-", "_")
 
 
 def schema_of(url: URL) -> str | None:
-    """The schema that this URL names: the first of `search_path`, if it sets one that is not called like the role."""
-    first = FIRST.match(session_settings(url).get("search_path", ""))
+    """Return the first schema of `search_path` in this URL; None if the URL sets none, or sets `$user`."""
+    first = FIRST_SCHEMA.match(session_settings(url).get("search_path", ""))
     if first is None:
         return None
     name = first["plain"].lower() if first["quoted"] is None else first["quoted"].replace('""', '"')
@@ -111,7 +111,7 @@ def schema_of(url: URL) -> str | None:
 
 
 def with_schema(url: URL, schema: str) -> URL:
-    """The URL whose sessions see this schema alone. Raises ValueError where that cannot be."""
+    """Return the URL with `search_path` set to this schema. Raises ValueError if the URL does not allow it."""
     if url.get_backend_name() != "postgresql":
         raise ValueError("names an SQLite file, which has no schemas. Remove DATABASE_SCHEMA.")
     if schema_of(url) == schema:
@@ -119,11 +119,11 @@ def with_schema(url: URL, schema: str) -> URL:
     path = session_settings(url).get("search_path")
     if path is not None:
         raise ValueError(f"sets search_path={path} in its options and DATABASE_SCHEMA is {schema}. Keep one of them.")
-    return url.update_query_dict({"options": f"{_options_of(url)} {_search_path(schema)}".strip()})
+    return url.update_query_dict({"options": f"{_options(url)} {_search_path_option(schema)}".strip()})
 
 
 def printable_url(url: URL) -> str:
-    """The address of a database as it may be shown: no password, wherever it stands."""
+    """Return the URL as text for messages, without its passwords."""
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{url.database}"
     query = {name: "***" if "password" in name else value for name, value in url.query.items()}

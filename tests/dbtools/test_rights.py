@@ -39,7 +39,7 @@ def test_a_role_that_may_not_read_is_given_the_statement(
 
     _is_told(told, "permission denied for table alembic_version.", "ALTER TABLE alembic_version OWNER TO ")
     assert app.test_client().get("/readyz").json == {"status": "database_forbidden"}
-    with pytest.raises(Unavailable, match="refuses a right"):
+    with pytest.raises(Unavailable, match="lacks a permission"):
         make_account(app)
 
 

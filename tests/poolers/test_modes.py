@@ -77,7 +77,7 @@ def test_a_pooler_without_a_free_session_is_a_refusal(postgres_url: str, start_p
     url = start_pooler("transaction", default_pool_size="1").url(postgres_url)
     with closing(connect(url)) as other:
         other.cursor().execute("SELECT 1")
-        with pytest.raises(psycopg2.OperationalError, match="no answer within 3 s; the server, or a connection pooler"):
+        with pytest.raises(psycopg2.OperationalError, match="no answer within 3 s; the server or a connection pooler"):
             pooler_mode(parse_url(url))
 
 

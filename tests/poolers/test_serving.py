@@ -283,8 +283,8 @@ def test_a_pooler_that_takes_no_more_clients_is_said(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"username": "nobody_here"}, "The database refuses the user or the password of DATABASE_URL."),
-        ({"database": "nothing_here"}, "The server has no database of the name in DATABASE_URL."),
+        ({"username": "nobody_here"}, "The database rejected the user name or the password in DATABASE_URL."),
+        ({"database": "nothing_here"}, "The server has no database with the name in DATABASE_URL."),
     ],
 )
 def test_a_wrong_user_or_database_is_called_that(
@@ -305,7 +305,7 @@ def test_a_setting_that_cannot_be_made_is_called_that(served_url: str, open_cons
     with app.app_context(), pytest.raises(Unavailable) as refusal, db.reading() as connection:
         connection.execute(sa.text("SELECT 1"))
 
-    assert refusal.value.detail == "The server refuses a setting in the options of DATABASE_URL."
+    assert refusal.value.detail == "The server rejected a setting in the options of DATABASE_URL."
     assert app.test_client().get("/readyz").json == {"status": "database_unavailable"}
 
 
