@@ -3,7 +3,7 @@
 import orjson
 from flask import Flask, Response
 
-from agents_app import errors
+from agents_app import __version__, errors
 from agents_app.operations import encryption_keys, health
 
 PATHS = ("/healthz", "/readyz")
@@ -16,8 +16,8 @@ def init_app(app: Flask) -> None:
 
 
 def _healthz() -> Response:
-    """Whether this process answers. Nothing else is checked."""
-    return _answer(200, "ok")
+    """Answer that this process is alive, and its version. Nothing else is checked."""
+    return _answer(200, "ok", version=__version__)
 
 
 def _readyz() -> Response:
@@ -35,6 +35,6 @@ def _readyz() -> Response:
     return _answer(200, "schema_ahead" if state.is_ahead else "ok")
 
 
-def _answer(status: int, code: str) -> Response:
+def _answer(status: int, code: str, **more: str) -> Response:
     headers = {"Retry-After": str(errors.Unavailable.retry_after)} if status == 503 else {}
-    return Response(orjson.dumps({"status": code}), status, headers, mimetype="application/json")
+    return Response(orjson.dumps({"status": code, **more}), status, headers, mimetype="application/json")

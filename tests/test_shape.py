@@ -17,7 +17,7 @@ FILES = sorted([*APP.rglob("*.py"), *(ROOT / "migrations").rglob("*.py"), ROOT /
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 DOORS = {"web", "api", "cli"}
 INSIDE = {"errors", "values", "schemas", "connections", "encryption", "database", "db", "models", "dbtools"}
-INSIDE |= {"operations", "http", "config"}
+INSIDE |= {"operations", "http", "config", "config_display"}
 # The rooms of `dbtools`, from the lowest to the highest: each uses only those before it.
 ROOMS = (
     "configuration",
@@ -55,6 +55,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "config_sources": ({"errors", "paths", "similar_names"}, {"click", "dotenv", "flask"}),
     "config_keys": ({"encryption", "errors", "weak_keys"}, set()),
     "config_values": ({"values"}, set()),
+    "config_display": ({"config", "database", "paths"}, {"sqlalchemy"}),
     "hosts": ({"config", "errors", "values"}, {"flask"}),
     "db": ({"database", "errors", "paths"}, {"sqlalchemy", "flask_sqlalchemy"}),
     "models": ({"db", "values"}, {"sqlalchemy"}),

@@ -3,7 +3,6 @@
 from agents_app import dbtools
 from agents_app.db import db
 from agents_app.dbtools import SchemaState, require_utf8, schema_state
-from agents_app.operations.permissions import Actor
 
 
 def schema() -> SchemaState:
@@ -20,13 +19,3 @@ def require_changes() -> None:
     """Raise Unavailable where the database takes no changes: it is a standby, or its sessions are read only."""
     with db.reading() as connection:
         dbtools.require_writable(connection)
-
-
-def overview(actor: Actor) -> dbtools.Overview:
-    """Where the schema is, what is pending with its SQL and warnings, and what differs. Raises Forbidden, Unavailable.
-
-    The schema is one for all accounts; what is told of it holds no rows.
-    """
-    actor.require("database.read")
-    with db.reading() as connection:
-        return dbtools.overview(connection)

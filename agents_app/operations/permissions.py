@@ -87,5 +87,5 @@ PERMISSIONS: dict[str, tuple[Role | None, Scope | None]] = {
     "tokens.manage": (Role.ADMIN, None),
     "users.manage": (Role.ADMIN, None),
     "account.manage": (Role.ADMIN, None),
-    "database.read": (Role.ADMIN, None),
+    "system.read": (Role.ADMIN, None),
 }

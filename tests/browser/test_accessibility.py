@@ -3,13 +3,16 @@
 from uuid import UUID
 
 import pytest
+from alembic import command
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from agents_app import dbtools
+from agents_app.database.url import parse_url
 from agents_app.operations import agents, tokens
 from agents_app.operations.permissions import Actor
-from tests.browser.conftest import Open, Site
-from tests.make import make_agent, make_token, make_user
+from tests.browser.conftest import Open, Site, sign_in
+from tests.make import make_agent, make_app, make_token, make_user
 
 pytestmark = pytest.mark.browser
 
@@ -190,6 +193,22 @@ def test_tokens(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> N
         token_id = tokens.listing(admin)[0]["id"]
     page.goto(f"/tokens/{token_id}/revoke")
     check(page)
+
+
+def test_system(site: Site, page: Page, sqlite_schema_url: str, open_page: Open) -> None:
+    page.goto("/system")
+    check(page)
+    command.downgrade(dbtools.alembic_config(parse_url(sqlite_schema_url)), "a5ecd374ab0b-1")
+    behind = Site(make_app(sqlite_schema_url))
+    try:
+        page = open_page(behind)
+        sign_in(page, make_user(behind.app).email)
+        page.goto("/system")
+        page.get_by_text("2 steps are pending").wait_for()
+        open_all(page)
+        check(page)
+    finally:
+        behind.stop()
 
 
 def open_all(page: Page) -> None:

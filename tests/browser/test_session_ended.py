@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 
 def rename(page: Page) -> None:
-    main_link(page, "Account")
+    page.get_by_role("link", name="Organisation").click()
     page.get_by_label("Organisation").fill("Acme & Söhne")
 
 

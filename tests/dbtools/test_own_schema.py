@@ -14,7 +14,7 @@ from agents_app import dbtools
 from agents_app.database.url import parse_url, with_schema
 from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from agents_app.dbtools.database.postgresql import MIGRATION_LOCK
-from agents_app.operations import health
+from agents_app.operations import system
 from tests import postgres
 from tests.conftest import OpenConsole
 from tests.dbtools.conftest import FlaskDb
@@ -170,9 +170,9 @@ def test_a_running_console_sees_its_own_rows_and_its_own_schema(neighbour: str, 
     admin = make_user(app)
 
     with app.app_context():
-        seen = health.overview(admin)
+        schema = system.overview(admin).schema
 
-    assert seen.is_well
+    assert schema.is_well
     assert fetch_rows(in_schema(neighbour), "SELECT email FROM app.users") == [(admin.email,)]
 
 

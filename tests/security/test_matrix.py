@@ -60,7 +60,8 @@ GET  /account                                       in      in      in      403 
 POST /account                                       in      in      in      403     403     422     422
 GET  /account/delete                                in      in      in      403     403     200     200
 POST /account/delete                                in      in      in      403     403     422     422
-GET  /database                                      in      in      in      403     403     200     200
+GET  /system                                        in      in      in      403     403     200     200
+GET  /database                                      in      in      in      301     301     301     301
 GET  /activity                                      in      in      in      200     200     200     200
 GET  /profile                                       in      in      in      200     200     200     200
 POST /profile                                       in      in      in      422     422     422     422

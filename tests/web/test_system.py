@@ -1,16 +1,27 @@
-"""The schema of the database, in the browser."""
+"""The page System: what it shows of the version, the schema and the settings, and what it never shows."""
+
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from flask import Flask
 
-from agents_app import dbtools
+from agents_app import __version__, config, dbtools
+from agents_app.app import create_app
+from agents_app.config_display import SHOWN
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from tests.conftest import OpenConsole
-from tests.make import make_user
-from tests.web.conftest import PASSWORD, Browser
+from tests.make import KEYS, make_agent, make_user
+from tests.web.conftest import PASSWORD, Browser, Page
+
+SECRET = "canary7Qm2Xy8Tt"
+# With every parameter that may hold a secret, or names a file.
+POSTGRESQL = (
+    f"postgresql://role:{SECRET}@db1:5432,db2:5433/console?sslmode=verify-full&sslpassword={SECRET}"
+    + f"&passfile=/srv/{SECRET}&options=-capp.key={SECRET}&application_name={SECRET}&target_session_attrs=read-write"
+)
 
 
 @pytest.fixture
@@ -22,44 +33,137 @@ def app(schema_url: str, open_console: OpenConsole) -> Flask:
 @pytest.fixture
 def browser(app: Flask) -> Browser:
     """An admin's browser."""
+    return signed_in(app)
+
+
+def signed_in(app: Flask) -> Browser:
+    """The browser of an admin of a new account."""
     browser = Browser(app)
     browser.send("/sign-in", email=make_user(app).email, password=PASSWORD)
     return browser
 
 
-def test_a_schema_at_head_is_said_to_be_up_to_date(browser: Browser) -> None:
-    page = browser.get("/database")
+def rows(page: Page) -> dict[str, tuple[str, str]]:
+    """The value and the source of each setting on the page."""
+    cells = [[cell.text for cell in row.children] for row in page.root.one("table", class_="settings").all("tr")]
+    return {name: (value, source) for name, value, source in cells[1:]}
+
+
+def commands(page: Page) -> list[str]:
+    """The commands that the page offers to copy."""
+    offered = [button["data-copy"] for button in page.root.all("button", class_="needs-script") if button["data-copy"]]
+    return [page.root.one(id=name).text for name in offered if page.root.one(id=name).tag == "code"]
+
+
+def test_the_old_address_leads_here(browser: Browser) -> None:
+    answer = browser.client.get("/database")
+
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/system")
+
+
+def test_a_schema_at_head_is_up_to_date(browser: Browser) -> None:
+    page = browser.get("/system")
 
     assert "Up to date" in page.text
-    assert "None. Every table is what it should be." in page.text
+    assert "None. Every table is as expected." in page.text
+    assert commands(page) == ["flask db status", "flask doctor"]
 
 
-def test_what_was_changed_by_hand_is_named(app: Flask, browser: Browser) -> None:
+def test_a_difference_is_named(app: Flask, browser: Browser) -> None:
     with app.app_context(), db.transaction() as session:
         session.execute(sa.text("ALTER TABLE agents ADD COLUMN nickname TEXT"))
 
-    page = browser.get("/database")
+    page = browser.get("/system")
 
     assert "agents.nickname" in page.root.one("ul", class_="drift").text
     assert "Up to date" not in page.text
+    assert commands(page)[0] == "flask db check"
 
 
-def test_pending_steps_are_shown_with_their_sql(schema_url: str, browser: Browser) -> None:
+def test_pending_steps_are_shown_with_their_sql_and_the_commands_to_apply_them(
+    schema_url: str, browser: Browser
+) -> None:
     command.downgrade(dbtools.alembic_config(parse_url(schema_url)), "a5ecd374ab0b-1")
 
-    page = browser.get("/database")
+    page = browser.get("/system")
 
     assert "2 steps are pending" in page.text
-    assert "flask db deploy" in page.text
+    assert commands(page)[:3] == ["flask db plan", "flask db backup", "flask db deploy"]
     assert any("CREATE TABLE" in script.text for script in page.root.all("pre"))
-    assert "Not looked at while steps are pending." in page.text
+    assert "Not checked while steps are pending." in page.text
 
 
-def test_a_database_that_a_newer_release_migrated_is_said_to_be_ahead(app: Flask, browser: Browser) -> None:
+def test_a_pending_step_does_not_show_how_many_rows_all_accounts_have(
+    app: Flask, schema_url: str, browser: Browser
+) -> None:
+    other = make_user(app)
+    for _ in range(7):
+        make_agent(app, other)
+    command.downgrade(dbtools.alembic_config(parse_url(schema_url)), "a5ecd374ab0b-1")
+
+    chips = [chip.text for chip in browser.get("/system").root.all("li", class_="fact-chip")]
+
+    assert "agents" in chips
+    assert not [chip for chip in chips if chip.removesuffix(" is new").strip("abcdefghijklmnopqrstuvwxyz_")]
+
+
+def test_a_database_that_a_newer_release_migrated_is_ahead(app: Flask, browser: Browser) -> None:
     with app.app_context(), db.transaction() as session:
         session.execute(sa.text("UPDATE alembic_version SET version_num = 'ffffffffffff'"))
 
-    page = browser.get("/database")
+    page = browser.get("/system")
 
     assert "Ahead of this release" in page.text
     assert "ffffffffffff" in page.text
+
+
+def test_a_setting_is_shown_with_its_value_and_where_it_was_read(sqlite_schema_url: str, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(sqlite_schema_url)
+    (tmp_path / ".env").write_text("TOKEN_DAYS=30\nSESSION_IDLE=60\n" + f"SECRET_KEY={KEYS['SECRET_KEY']}\n")
+    (tmp_path / "above").write_text("EVENTS_DAYS=10\n")
+    environment = {name: KEYS[name] for name in ("ENCRYPTION_KEYS", "TOKEN_PEPPERS")} | {
+        "DATABASE_URL_FILE": str(tmp_path / "url"),
+        "FLASK_ENV_FILE": str(tmp_path / "above"),
+        "SESSION_IDLE": "45",
+    }
+    found = rows(signed_in(create_app(config.load(environment, tmp_path / ".env"))).get("/system"))
+
+    assert list(found) == list(config.CHECKS)
+    assert found["DATABASE_URL"] == (sqlite_schema_url, "DATABASE_URL_FILE (environment)")
+    assert found["TOKEN_DAYS"] == ("30", ".env")
+    assert found["EVENTS_DAYS"] == ("10", "file of FLASK_ENV_FILE")
+    assert found["SESSION_IDLE"] == ("45", "environment")
+    assert found["SECRET_KEY"] == ("set", ".env")
+    assert found["PUBLIC_URL"] == ("not set", "default")
+    assert found["BACKUP_FOLDER"] == ("backups", "default")
+    assert found["API_DOCS_PUBLIC"] == ("true", "default")
+    assert found["BIND"] == ("127.0.0.1:8000", "default")
+
+
+def test_no_key_and_no_password_is_on_the_page(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+    app = open_console(sqlite_schema_url)
+    browser = signed_in(app)
+    app.extensions["settings"] = config.load({**KEYS, "DATABASE_URL": POSTGRESQL, "LOG_LEVEL": "debug"}, None)
+
+    page = browser.get("/system")
+
+    assert SECRET not in page.html
+    assert not [name for name, text in KEYS.items() if text.rpartition(":")[2] in page.html]
+    assert rows(page)["DATABASE_URL"][0] == (
+        "postgresql://role:***@/console?host=db1,db2&port=5432,5433&sslmode=verify-full&target_session_attrs=read-write"
+    )
+
+
+def test_a_setting_is_hidden_unless_it_was_decided_to_show_it(browser: Browser) -> None:
+    hidden = {name for name, (value, _) in rows(browser.get("/system")).items() if value == "set"}
+
+    assert hidden == set(config.CHECKS) - set(SHOWN) == set(config.KEY_SETTINGS)
+
+
+def test_the_version_is_on_every_page_and_at_healthz(app: Flask, browser: Browser) -> None:
+    said = f"Agent Console {__version__}"
+
+    assert browser.get("/agents").root.one("p", class_="version").text == said
+    error = browser.get("/nothing", 404)
+    assert error.root.one("p", class_="request-id").text.endswith(said)
+    assert app.test_client().get("/healthz").json == {"status": "ok", "version": __version__}

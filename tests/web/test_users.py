@@ -15,7 +15,7 @@ from agents_app.operations.permissions import Actor
 from tests.make import PASSWORD, cookie_name, make_agent, make_user
 from tests.web.conftest import Browser, Page, SignIn
 
-FOR_ADMINS = ["/people", "/people/invite", "/account", "/account/delete", "/database"]
+FOR_ADMINS = ["/people", "/people/invite", "/account", "/account/delete", "/system"]
 ASKED = ["role", "reset-link", "deactivate", "delete"]
 LAST = "An account needs an active admin. Make somebody else an admin first."
 
@@ -54,7 +54,7 @@ def test_pages_for_admins_are_refused_to_others_and_not_offered(role: str, conso
 
     for address in FOR_ADMINS:
         assert "Only an admin may do this." in browser.get(address, 403).text
-        if address != "/database":
+        if address != "/system":
             browser.post(address, {"csrf_token": browser.token()}, 403 if address != "/people" else 405)
     assert not [link for link in browser.get("/agents").root.all("a") if link["href"] in FOR_ADMINS]
 

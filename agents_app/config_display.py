@@ -1,0 +1,85 @@
+"""How settings may be shown to admins of any account: no key, no password and no content of a file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from agents_app.config import CHECKS, Settings
+from agents_app.database.url import place
+from agents_app.paths import ROOT
+
+# The parameters of a database URL that hold no secret and no path. The others are left out.
+SHOWN_PARAMETERS = ("host", "port", "service", "sslmode", "target_session_attrs")
+NOT_SET, SET, DEFAULT = "not set", "set", "default"
+
+
+@dataclass(frozen=True)
+class ShownSetting:
+    """A setting: its name, its value as it would be written in `.env`, and where it was read."""
+
+    name: str
+    value: str
+    source: str
+
+
+def shown_settings(settings: Settings) -> tuple[ShownSetting, ...]:
+    """Every setting, in the order of `.env.example`."""
+    return tuple(
+        ShownSetting(name, _shown(name, getattr(settings, name.lower())), settings.sources.get(name, DEFAULT))
+        for name in CHECKS
+    )
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return NOT_SET
+    # A new setting is hidden until it is added to SHOWN.
+    return SHOWN[name](value) if name in SHOWN else SET
+
+
+def _database(url: URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return place(url.set(database=_path(Path(url.database or ""))))
+    return place(url.set(query={name: value for name, value in url.query.items() if name in SHOWN_PARAMETERS}))
+
+
+def _path(path: Path) -> str:
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def _minutes(length: timedelta) -> str:
+    return str(length // timedelta(minutes=1))
+
+
+def _bind(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _switch(is_on: bool) -> str:
+    return str(is_on).lower()
+
+
+SHOWN: dict[str, Callable[[Any], str]] = {
+    "DATABASE_URL": _database,
+    "MIGRATION_DATABASE_URL": _database,
+    "DATABASE_SCHEMA": str,
+    "PUBLIC_URL": str,
+    "BIND": _bind,
+    "WORKERS": str,
+    "POOL_SIZE": str,
+    "PROXY_HOPS": str,
+    "SESSION_IDLE": _minutes,
+    "SESSION_MAX": _minutes,
+    "TOKEN_DAYS": str,
+    "DELETED_SECRETS_DAYS": str,
+    "EVENTS_DAYS": str,
+    "API_DOCS_PATH": str,
+    "API_DOCS_PUBLIC": _switch,
+    "LOG_LEVEL": str,
+    "BACKUP_FOLDER": _path,
+}

@@ -1,0 +1,28 @@
+"""What the page System shows: the state of the database schema, and the settings. Nothing is changed here."""
+
+from dataclasses import dataclass
+
+from agents_app import dbtools
+from agents_app.config import settings
+from agents_app.config_display import ShownSetting, shown_settings
+from agents_app.db import db
+from agents_app.operations.permissions import Actor
+
+
+@dataclass(frozen=True)
+class SystemOverview:
+    """The schema and the settings of this server."""
+
+    schema: dbtools.Overview
+    settings: tuple[ShownSetting, ...]
+
+
+def overview(actor: Actor) -> SystemOverview:
+    """The schema and the settings, which are the same for every account. Raises Forbidden and Unavailable.
+
+    Neither holds a secret. The sizes of tables in it count the rows of all accounts: do not show them.
+    """
+    actor.require("system.read")
+    with db.reading() as connection:
+        schema = dbtools.overview(connection)
+    return SystemOverview(schema, shown_settings(settings()))
