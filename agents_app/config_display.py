@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from agents_app.config import CHECKS, Settings
-from agents_app.database.url import place
+from agents_app.database.url import printable_url
 from agents_app.paths import ROOT
 
 # The parameters of a database URL that hold no secret and no path. The others are left out.
@@ -43,8 +43,8 @@ def _shown(name: str, value: Any) -> str:
 
 def _database(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
-        return place(url.set(database=_path(Path(url.database or ""))))
-    return place(url.set(query={name: value for name, value in url.query.items() if name in SHOWN_PARAMETERS}))
+        return printable_url(url.set(database=_path(Path(url.database or ""))))
+    return printable_url(url.set(query={name: value for name, value in url.query.items() if name in SHOWN_PARAMETERS}))
 
 
 def _path(path: Path) -> str:
