@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from agents_app.values import origins
 from agents_app.values.rules import parse_ip_address
+from agents_app.wording import number_text
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # Only characters that are never percent-encoded. The segments "." and ".." would change the path.
@@ -23,7 +24,7 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
     def check(text: str) -> int:
         if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-            raise ValueError(f"must be a whole number from {least} to {most}.")
+            raise ValueError(f"must be a whole number from {number_text(least)} to {number_text(most)}.")
         return int(text)
 
     return check
@@ -50,7 +51,7 @@ def address(text: str) -> tuple[str, int]:
             return host, whole_number(1, 65535)(port)
     except ValueError:
         pass
-    raise ValueError("must be an IP address and a port from 1 to 65535, such as 127.0.0.1:8000.")
+    raise ValueError("must be an IP address and a port from 1 to 65,535, such as 127.0.0.1:8000.")
 
 
 def public_url(text: str) -> str:

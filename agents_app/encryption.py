@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agents_app.weak_keys import is_weak
+from agents_app.wording import number_text
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -79,7 +80,9 @@ def _strong_key(key_id: str, encoded: str) -> bytes:
     except (binascii.Error, ValueError):
         raise ValueError(f"holds a key called {key_id} that is not base64.") from None
     if len(key) != KEY_BYTES:
-        raise ValueError(f"holds a key called {key_id} of {len(key)} bytes; {KEY_BYTES} are needed.")
+        raise ValueError(
+            f"holds a key called {key_id} of {number_text(len(key))} bytes; {number_text(KEY_BYTES)} are needed."
+        )
     if is_weak(key):
         raise ValueError(f"holds a key called {key_id} that can be guessed; make one with: openssl rand -base64 32")
     return key

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from agents_app.wording import number_text
+
 
 class ConsoleError(Exception):
     """A refusal that may be shown as it is: `detail` is a sentence, `code` a stable word for programs."""
@@ -68,7 +70,7 @@ class InvalidInput(ConsoleError):
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
         self.fields = list(fields)
         count = len(self.fields)
-        super().__init__("One field needs attention." if count == 1 else f"{count} fields need attention.")
+        super().__init__("One field needs attention." if count == 1 else f"{number_text(count)} fields need attention.")
 
 
 class Conflict(ConsoleError):

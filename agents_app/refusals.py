@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTim
 from agents_app import errors
 from agents_app.operations import events
 from agents_app.values import limits
+from agents_app.wording import number_text
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,10 @@ FRAMEWORK_ERRORS = {
     405: ("method_not_allowed", "This address does not take this method."),
     408: ("timeout", "The request took too long to arrive. Nothing was done."),
     411: ("length_required", "Say how long the body is (Content-Length)."),
-    413: ("too_large", f"This is more than can be taken at once. Send at most {limits.BODY_BYTES // 1000} kB."),
+    413: (
+        "too_large",
+        f"This is more than can be taken at once. Send at most {number_text(limits.BODY_BYTES // 1_000)} kB.",
+    ),
     414: ("address_too_long", "The address is too long."),
     415: ("unsupported_media_type", "Send the body as application/json."),
     500: ("internal_error", "Something went wrong here. It was logged under the request id."),

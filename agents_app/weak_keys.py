@@ -8,6 +8,8 @@ import binascii
 import re
 from itertools import pairwise
 
+from agents_app.wording import number_text
+
 # Words that samples hold, wherever they stand; seven letters and more do not come about by chance.
 WORDS = """
     changeme changeit changethis replaceme replacethis yoursecret yourown yoursuper insecure supersecret secretkey
@@ -40,7 +42,7 @@ KNOWN = frozenset(
 def check_secret(text: str) -> None:
     """Raise ValueError, with a sentence that does not repeat it, where a text is no strong secret."""
     if len(text) < SECRET_MIN:
-        raise ValueError(f"is too short; use at least {SECRET_MIN} random characters.")
+        raise ValueError(f"is too short; use at least {number_text(SECRET_MIN)} random characters.")
     if is_weak_text(text):
         raise ValueError("can be guessed; make one with: openssl rand -base64 32")
 

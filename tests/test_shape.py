@@ -40,6 +40,8 @@ ROOMS = (
 # Past this many lines a file has a second subject.
 LINES_MAX, TEMPLATE_LINES_MAX = 250, 120
 FUNCTION_MAX = 30
+# What every part may use.
+EVERYWHERE = ("__version__", "wording")
 # Who may use what of ours, and which packages; a part that is not named here is a table of contents and may use all.
 MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
@@ -172,7 +174,7 @@ def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
 @pytest.mark.parametrize("part", MAY_USE)
 def test_a_part_uses_only_what_it_may(part: str) -> None:
     ours, packages = MAY_USE[part]
-    allowed = {f"agents_app.{name}" for name in (*ours, part, "__version__")} | packages | sys.stdlib_module_names
+    allowed = {f"agents_app.{name}" for name in (*ours, part, *EVERYWHERE)} | packages | sys.stdlib_module_names
     found = [
         (path, name) for path in FILES if path.is_relative_to(APP) and area(path) == part for name in imports(path)
     ]
@@ -219,8 +221,9 @@ def test_doors_ask_operations_and_never_the_database() -> None:
     assert [(file, name) for file, name in asked if name not in PLAIN_DB_ACTS] == []
 
 
-def test_the_package_imports_nothing_when_it_is_imported() -> None:
-    assert list(imports(APP / "__init__.py")) == []
+@pytest.mark.parametrize("name", ["__init__.py", "wording.py"])
+def test_what_every_part_may_use_imports_nothing(name: str) -> None:
+    assert list(imports(APP / name)) == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -147,7 +147,7 @@ def _match_ports_to_hosts(host: str, port: str) -> tuple[str, str]:
         pairs = [match.groups() if (match := WITH_PORT.fullmatch(part)) else (part, "") for part in hosts]
         hosts, ports = [host for host, _ in pairs], [port for _, port in pairs]
     if any(not re.fullmatch(r"[0-9]{0,5}", part) or (part and not 1 <= int(part) <= 65535) for part in ports):
-        raise ValueError("has a port that is not a number from 1 to 65535.")
+        raise ValueError("has a port that is not a number from 1 to 65,535.")
     if len(ports) == 1:
         ports *= len(hosts)
     if len(ports) != len(hosts):

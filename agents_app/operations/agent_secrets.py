@@ -13,6 +13,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, Draft, destination, secret_pointers
 from agents_app.values.choices import ConnectionType
 from agents_app.values.pem import without_private_keys
+from agents_app.wording import label_in_sentence
 
 ENCRYPTED = "$enc"
 # Below this length four characters would tell too much.
@@ -146,8 +147,7 @@ def label(connection_type: ConnectionType, pointer: str) -> str:
 
 
 def _type_again(connection_type: ConnectionType, pointer: str) -> str:
-    name = label(connection_type, pointer)
-    plain = name[:1].lower() + name[1:]
+    plain = label_in_sentence(label(connection_type, pointer))
     return f"The connection now leads elsewhere, so the stored {plain} is not used. Type it again, or remove it."
 
 

@@ -13,6 +13,7 @@ from agents_app.values.fields import EDGES, Rule, Schema, field, refusal
 from agents_app.values.pasted import unwrap
 from agents_app.values.rules import choice, line
 from agents_app.values.text import clean_text, spellings, to_nfc
+from agents_app.wording import number_text
 
 # A host without a dot, such as localhost, has mailboxes too.
 EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;.]+(\.[^\s@<>\"(),:;.]+)*")
@@ -50,7 +51,7 @@ def _new_password(value: object) -> str:
         raise refusal("Write this as text.")
     value = to_nfc(value)
     if not limits.PASSWORD_MIN <= len(value) <= limits.PASSWORD_MAX:
-        raise refusal(f"Use {limits.PASSWORD_MIN} to {limits.PASSWORD_MAX:,} characters.")
+        raise refusal(f"Use {number_text(limits.PASSWORD_MIN)} to {number_text(limits.PASSWORD_MAX)} characters.")
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
         raise refusal("Remove the characters that are not text (U+0000 or half of a pair).")
     if is_common(value):

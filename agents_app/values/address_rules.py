@@ -10,6 +10,7 @@ from agents_app.values.fields import Rule, refusal
 from agents_app.values.pasted import name_odd_character, unwrap, without_invisible
 from agents_app.values.rules import line
 from agents_app.values.text import clean_text, refuse_direction_marks, require_text
+from agents_app.wording import number_text
 
 HOST_MAX = 253
 # Nobody writes a longer address, and a longer text is not searched: strangers may send it.
@@ -70,7 +71,7 @@ def host_name() -> Rule:
             return host
         _refuse_address(text, HOST)
         if len(text) > HOST_MAX:
-            raise refusal(f"Use at most {HOST_MAX} characters.")
+            raise refusal(f"Use at most {number_text(HOST_MAX)} characters.")
         raise refusal(name_odd_character(A_HOST, text))
 
     return Rule(check, {"maxLength": HOST_MAX})

@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from agents_app.errors import InvalidInput
+from agents_app.wording import label_in_sentence
 
 # What may surround a pasted text and cannot be seen: white space, the byte order mark, and spaces of no width.
 EDGES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u180e\u200b\u2060\ufeff"
@@ -165,8 +166,7 @@ def _sentence(problem: dict[str, Any], name: str, model: type[BaseModel]) -> str
 
 def _missing_sentence(name: str, model: type[BaseModel]) -> str:
     title = model.model_fields[name].title or name
-    plain = title if title[1:2].isupper() else title[:1].lower() + title[1:]
-    return str(field_notes(model, name).get("missing", f"Enter the {plain}."))
+    return str(field_notes(model, name).get("missing", f"Enter the {label_in_sentence(title)}."))
 
 
 SENTENCES = {

@@ -6,6 +6,7 @@ import math
 from typing import Any, NoReturn
 
 from agents_app.errors import Malformed, TooLarge
+from agents_app.wording import number_text
 
 BYTES_MAX = 1_000_000
 DEPTH_MAX = 20
@@ -16,7 +17,7 @@ MEMBERS_MAX = 1_000
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object that the bytes hold. Raises TooLarge, and Malformed with a sentence that repeats no value."""
     if len(body) > BYTES_MAX:
-        raise TooLarge(f"Send at most {BYTES_MAX // 1000} kB.")
+        raise TooLarge(f"Send at most {number_text(BYTES_MAX // 1_000)} kB.")
     if body.startswith(codecs.BOM_UTF8):
         raise Malformed("Send the JSON in UTF-8, without the byte order mark in front.")
     if not body.strip():
@@ -26,9 +27,11 @@ def read_object(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise Malformed("Send the JSON in UTF-8.") from None
     except RecursionError:
-        raise Malformed(f"Nest the JSON at most {DEPTH_MAX} levels deep.") from None
+        raise Malformed(f"Nest the JSON at most {number_text(DEPTH_MAX)} levels deep.") from None
     except json.JSONDecodeError as error:
-        raise Malformed(f"This is not JSON from line {error.lineno}, column {error.colno} on.") from None
+        raise Malformed(
+            f"This is not JSON from line {number_text(error.lineno)}, column {number_text(error.colno)} on."
+        ) from None
     except ValueError:
         raise Malformed("A number has too many digits.") from None
     if not isinstance(found, dict):
@@ -39,7 +42,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MEMBERS_MAX:
-        raise Malformed(f"Use at most {MEMBERS_MAX} members in one JSON object.")
+        raise Malformed(f"Use at most {number_text(MEMBERS_MAX)} members in one JSON object.")
     members = dict(pairs)
     if len(members) < len(pairs):
         raise Malformed("A member occurs twice in one JSON object.")
@@ -61,7 +64,7 @@ def _check(value: object, depth: int) -> None:
     if not isinstance(value, dict | list):
         return
     if depth > DEPTH_MAX:
-        raise Malformed(f"Nest the JSON at most {DEPTH_MAX} levels deep.")
+        raise Malformed(f"Nest the JSON at most {number_text(DEPTH_MAX)} levels deep.")
     # Texts are the schemas' business; names end up in refusals, which must be text.
     if isinstance(value, dict) and any("\ud800" <= char <= "\udfff" for name in value for char in name):
         raise Malformed("The name of a member holds half of a surrogate pair.")

@@ -16,6 +16,7 @@ from agents_app.values.pasted import (
     unwrap_key,
 )
 from agents_app.values.text import clean_text, exact_text, require_text
+from agents_app.wording import number_text
 
 # Signs that stand for a secret, alone or, as this console shows it, before its last four characters.
 MASK = re.compile(r"[*•●·…]{3,}|… ?.{4}")
@@ -57,7 +58,7 @@ def whole_number(title: str, least: int, most: int) -> Rule:
         if isinstance(value, bool) or not isinstance(value, int):
             raise refusal(f"{title} must be a whole number.")
         if not least <= value <= most:
-            raise refusal(f"{title} must be between {least} and {most}.")
+            raise refusal(f"{title} must be between {number_text(least)} and {number_text(most)}.")
         return value
 
     return Rule(check, {"minimum": least, "maximum": most})
@@ -83,7 +84,7 @@ def list_of_lines(most: int, *, entries: int = 200) -> Rule:
         if not isinstance(value, list):
             raise refusal("Write this as a list of texts.")
         if len(value) > entries:
-            raise refusal(f"Use at most {entries} entries.")
+            raise refusal(f"Use at most {number_text(entries)} entries.")
         texts = [clean_text(entry, most=most, one_line=True) for entry in value]
         return list(dict.fromkeys(text for text in texts if text))
 

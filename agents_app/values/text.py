@@ -5,6 +5,7 @@ import unicodedata
 from typing import Any
 
 from agents_app.values.fields import EDGES, refusal
+from agents_app.wording import number_text
 
 # A text with such marks can be shown in another order than it is written in.
 DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -107,7 +108,7 @@ def describe_character(text: str, index: int) -> str:
     """Which character stands there, and where, in words: "U+202E (right-to-left override) at character 3"."""
     char = text[index]
     name = "byte order mark" if char == "\ufeff" else unicodedata.name(char, "without a name").lower()
-    return f"U+{ord(char):04X} ({name}) at character {index + 1}"
+    return f"U+{ord(char):04X} ({name}) at character {number_text(index + 1)}"
 
 
 def _check_line(text: str) -> None:
@@ -117,7 +118,7 @@ def _check_line(text: str) -> None:
 
 def _check_length(text: str, most: int) -> None:
     if len(text) > most:
-        raise refusal(f"Use at most {most:,} characters.")
+        raise refusal(f"Use at most {number_text(most)} characters.")
 
 
 def _is_visible(text: str) -> bool:

@@ -17,6 +17,7 @@ from agents_app.db import now
 from agents_app.values.fields import field_notes
 from agents_app.web.addresses import here, with_back
 from agents_app.web.theme import THEMES, chosen_theme
+from agents_app.wording import number_text
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (less than so many seconds, seconds of one unit, word)
@@ -123,7 +124,7 @@ def day(on: date) -> dict[str, Any]:
 
 def number(count: int) -> str:
     """A whole number with commas between thousands."""
-    return f"{count:,}"
+    return number_text(count)
 
 
 def initials(name: str) -> str:

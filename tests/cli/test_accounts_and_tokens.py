@@ -162,7 +162,7 @@ def test_a_token_is_made_for_the_person_who_is_named(terminal: Terminal) -> None
         (("--name", "ci", "--scope", "admin"), "  scope: Choose among the scopes read, write, runtime."),
         (
             ("--name", "ci", "--scope", "read", "--expires-in-days", "0"),
-            "  expires_in_days: Days must be between 1 and 3650.",
+            "  expires_in_days: Days must be between 1 and 3,650.",
         ),
         (
             ("--name", "ci", "--scope", "read", "--agent", "Sales"),

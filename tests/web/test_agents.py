@@ -47,11 +47,11 @@ def id_in(location: str) -> UUID:
     [
         ({"name": ""}, "name", "Enter a name for the agent."),
         ({"name": "x" * 256}, "name", "Use at most 255 characters."),
-        ({"DB-port": "0"}, "DB-port", "Port must be between 1 and 65535."),
+        ({"DB-port": "0"}, "DB-port", "Port must be between 1 and 65,535."),
         ({"DB-port": "many"}, "DB-port", "Port must be a whole number."),
         ({"DB-host": "h1,h2"}, "DB-host", "Write one host name or IP address, such as db.example.org."),
         ({"DB-dialect": "oracle"}, "DB-dialect", "Choose one of: postgresql, mysql, mssql."),
-        ({"DB-row_limit": "-1"}, "DB-row_limit", "Row limit must be between 1 and 1000000."),
+        ({"DB-row_limit": "-1"}, "DB-row_limit", "Row limit must be between 1 and 1,000,000."),
         ({"DB-ssl_root_cert": "x"}, "DB-ssl_root_cert", None),
         ({"DB-password": "••••••••"}, "DB-password", None),
         (

@@ -99,7 +99,7 @@ def test_a_form_that_is_too_large_is_said_so_in_plain_words(browser: Browser) ->
 
     assert isinstance(page, Page)
     assert page.title.startswith("This is too much")
-    assert "Send at most 1000 kB." in page.text
+    assert "Send at most 1,000 kB." in page.text
 
 
 def test_a_wrong_method_is_said_as_a_page(browser: Browser) -> None:

@@ -7,6 +7,7 @@ import wtforms
 
 from agents_app.values.fields import is_empty
 from agents_app.web.forms.inputs import Input, Spec
+from agents_app.wording import label_in_sentence
 
 
 class Secret(Input, wtforms.StringField):
@@ -54,7 +55,7 @@ class Secret(Input, wtforms.StringField):
     @property
     def unfinished_sentence(self) -> str:
         """What to do about that."""
-        return f"Type the {self.new_label[:1].lower()}{self.new_label[1:]}, or keep the stored one."
+        return f"Type the {label_in_sentence(self.new_label)}, or keep the stored one."
 
     @property
     def is_lost(self) -> bool:
@@ -86,5 +87,4 @@ class Secret(Input, wtforms.StringField):
     @property
     def _name(self) -> str:
         """The label as it reads within a sentence."""
-        label = self.spec.label
-        return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+        return label_in_sentence(self.spec.label)
