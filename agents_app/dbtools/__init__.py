@@ -11,22 +11,22 @@ from agents_app.dbtools.operations import enums as enums
 from agents_app.dbtools.operations import extensions as extensions
 from agents_app.dbtools.operations import indexes as indexes
 from agents_app.dbtools.operations import rows_and_tables as rows_and_tables
-from agents_app.dbtools.overview import Overview, overview
-from agents_app.dbtools.position import SchemaState, Step, schema_state
+from agents_app.dbtools.overview import Overview, read_overview
+from agents_app.dbtools.position import Position, Step, read_position
 from agents_app.dbtools.runner.environment import run_command
 from agents_app.dbtools.saved_rows import save as save
 
 __all__ = [
     "LockSettings",
     "Overview",
-    "SchemaState",
+    "Position",
     "Step",
     "alembic_config",
     "init_app",
-    "overview",
+    "read_overview",
+    "read_position",
     "require_utf8",
     "require_writable",
     "run_command",
-    "schema_state",
     "upgrade_to_head",
 ]

@@ -35,7 +35,7 @@ class ConsoleSession:
     problems: tuple[Problem, ...]
 
 
-def console_session(url: URL, direct: Connection) -> ConsoleSession | None:
+def read_console_session(url: URL, direct: Connection) -> ConsoleSession | None:
     """What holds for the console at `url`, while migrations work on `direct`; None where both are SQLite's.
 
     Raises SQLAlchemy's errors where the database of `url` fails.

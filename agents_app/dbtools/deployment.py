@@ -1,4 +1,4 @@
-"""A database brought to where this release needs it, as one safe act: look, keep a copy, apply, look again."""
+"""One safe deployment: checks the database, takes a backup, applies the pending steps and checks again."""
 
 import time
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from agents_app.dbtools.database.connections import connect, deployment_lock
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.output import display_path, pluralize, print_progress
-from agents_app.dbtools.position import require_own_tables
-from agents_app.dbtools.review.plan import Plan, plan
-from agents_app.dbtools.status import PENDING, Problem, status
+from agents_app.dbtools.position import Position, read_position, require_no_table_conflict
+from agents_app.dbtools.review.plan import Plan, make_plan
+from agents_app.dbtools.status import PENDING, Problem, read_status
 from agents_app.errors import Unavailable
 
 
 @dataclass(frozen=True)
 class DeploymentCheck:
-    """What a deployment would meet: the steps, and what is wrong with the database besides."""
+    """The state of a database before a deployment: the steps to apply, and other problems of the database."""
 
     plan: Plan
     problems: tuple[Problem, ...]
@@ -35,9 +35,9 @@ class DeploymentCheck:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment did, and what is wrong with the database afterwards; `seconds` without the backup's.
+    """The result of a deployment. `seconds` are without the backup; `problems` are those of the database afterwards.
 
-    `applied` may be less than was pending: of several deployments at once one works.
+    `applied` can be less than was pending: if several deployments start at once, one of them applies the steps.
     """
 
     backup: Backup | None
@@ -47,63 +47,65 @@ class Deployment:
 
 
 def check_deployment(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool = True) -> DeploymentCheck:
-    """Look at a database before anything is done to it; what hinders only a backup is told where one is taken."""
+    """Check a database before a deployment. Problems of backups are left out if none is taken (`backs_up`)."""
     script = ScriptDirectory.from_config(config)
     with connect(url) as connection:
         require_utf8(connection)
         require_writable(connection)
-        require_own_tables(connection, script)
-        steps = plan(connection, script)
-        found = _problems(connection, script, metadata, backs_up=backs_up)
+        position = read_position(connection, script)
+        require_no_table_conflict(connection, script, position)
+        plan = make_plan(connection, script, position)
+        found = _problems(connection, script, metadata, position, backs_up=backs_up)
         is_empty = not sa.inspect(connection).get_table_names()
-    # What is pending is about to be done; what hinders it is to be told before.
+    # The deployment is about to apply the pending steps.
     problems = tuple(problem for problem in found if problem.code != PENDING)
-    return DeploymentCheck(steps, problems, is_empty)
+    return DeploymentCheck(plan, problems, is_empty)
 
 
-def deploy(url: URL, config: Config, metadata: sa.MetaData, seen: DeploymentCheck, folder: Path | None) -> Deployment:
-    """Take a backup into `folder` (None: take none), apply the steps that were seen, look at the result.
+def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentCheck, folder: Path | None) -> Deployment:
+    """Take a backup into `folder` (None: take none), apply the steps of `check` and check the result.
 
-    Raises CommandError where one of these fails; a step that fails is undone.
+    Raises CommandError if one of these fails; a step that fails is undone.
     """
     script = ScriptDirectory.from_config(config)
     with deployment_lock(url, config.attributes.get("lock_settings", LockSettings())):
         with connect(url) as connection:
-            is_done = not plan(connection, script).steps
-        kept = None if is_done or seen.is_empty or folder is None else _backup(url, folder, seen)
-        seconds = _apply(config, seen, kept)
+            is_done = not read_position(connection, script).pending
+        backup = None if is_done or check.is_empty or folder is None else _back_up(url, folder, check)
+        seconds = _apply(config, check, backup)
     with connect(url) as connection:
-        after = _problems(connection, script, metadata, backs_up=folder is not None)
-    return Deployment(kept, len(config.attributes["times"]), seconds, after)
+        position = read_position(connection, script)
+        problems = _problems(connection, script, metadata, position, backs_up=folder is not None)
+    return Deployment(backup, len(config.attributes["times"]), seconds, problems)
 
 
-def _apply(config: Config, seen: DeploymentCheck, kept: Backup | None) -> float:
+def _apply(config: Config, check: DeploymentCheck, backup: Backup | None) -> float:
     started = time.monotonic()
     try:
-        command.upgrade(config, seen.plan.target)
+        command.upgrade(config, check.plan.target)
     except CommandError as refusal:
-        advice = f" The backup from before is {display_path(kept.file)}." if kept else ""
+        advice = f" The backup from before is {display_path(backup.file)}." if backup else ""
         raise CommandError(f"{refusal}{advice}") from refusal
     return round(time.monotonic() - started, 2)
 
 
 def _problems(
-    connection: Connection, script: ScriptDirectory, metadata: sa.MetaData, *, backs_up: bool
+    connection: Connection, script: ScriptDirectory, metadata: sa.MetaData, position: Position, *, backs_up: bool
 ) -> tuple[Problem, ...]:
-    found = status(connection, script, metadata).problems
-    return tuple(problem for problem in found if backs_up or not problem.is_of_backups)
+    found = read_status(connection, script, metadata, position).problems
+    return tuple(problem for problem in found if backs_up or not problem.only_prevents_backup)
 
 
-def _backup(url: URL, folder: Path, seen: DeploymentCheck) -> Backup:
-    print_progress(f"{pluralize(len(seen.plan.steps), 'step')} to apply. Taking a backup first.")
+def _back_up(url: URL, folder: Path, check: DeploymentCheck) -> Backup:
+    print_progress(f"{pluralize(len(check.plan.steps), 'step')} to apply. Taking a backup first.")
     with interrupt_on_signals():
-        kept = create_backup(url, folder)
-    print_progress(f"Backup: {display_path(kept.file)} ({kept.bytes / 1024 / 1024:,.1f} MB in {kept.seconds} s)")
-    return kept
+        backup = create_backup(url, folder)
+    print_progress(f"Backup: {display_path(backup.file)} ({backup.bytes / 1024 / 1024:,.1f} MB in {backup.seconds} s)")
+    return backup
 
 
 def upgrade_to_head(url: URL, backup_folder: Path = BACKUPS) -> None:
-    """Apply every pending step; rows that one drops go to `backup_folder`.
+    """Apply every pending step. The rows that a step drops are saved in `backup_folder`.
 
     Raises Unavailable with one line that says what is wrong and what to do.
     """

@@ -1,8 +1,9 @@
-"""How a database is: what it is, where its schema is, what is wrong and what to do about it. Nothing is changed."""
+"""The status of a database: server, position, problems and what to do about them. Nothing is changed."""
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
@@ -10,7 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from agents_app.database.url import printable_url
-from agents_app.dbtools.autogenerate.drift import drift
+from agents_app.dbtools.autogenerate.drift import find_drift
 from agents_app.dbtools.autogenerate.settings import console_tables
 from agents_app.dbtools.backup import pg_programs
 from agents_app.dbtools.backup.dump_scope import dump_scope
@@ -19,7 +20,7 @@ from agents_app.dbtools.database.encoding import database_encoding, require_utf8
 from agents_app.dbtools.database.read_only import read_only_problem
 from agents_app.dbtools.database.schema import current_schema, grant_sql
 from agents_app.dbtools.output import pluralize
-from agents_app.dbtools.position import OWN_PLACE, SchemaState, Step, in_the_way, state_among
+from agents_app.dbtools.position import OWN_PLACE, Position, table_conflict
 from agents_app.errors import Unavailable
 
 INVALID_INDEXES = """
@@ -49,23 +50,23 @@ MAY_CREATE = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong, and what to do about it; `code` is a stable word for programs."""
+    """What is wrong, and what to do about it. Programs read `code`, which does not change."""
 
     what: str
     do: str
     code: str = "database.structure"
 
     @property
-    def is_of_backups(self) -> bool:
-        """Whether it hinders nothing but a backup."""
+    def only_prevents_backup(self) -> bool:
         return self.code == NO_BACKUP
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a database is. `drift` is None while steps are pending or the database is ahead: it must differ then.
+    """The status of a database. `drift` is None while the database is not at head: it must differ then.
 
-    `pg_dump` is its version, None where it is not there or not needed; `migrating` says who migrates now, in words.
+    `pg_dump` is the version of that program, None if it is missing or not needed. `migrating` describes the migration
+    that is running.
     """
 
     url: str
@@ -75,25 +76,21 @@ class Status:
     pg_dump: str | None
     schema: str | None
     encoding: str
-    current: str | None
-    head: str
-    is_ahead: bool
-    pending: tuple[Step, ...]
+    position: Position
     drift: tuple[str, ...] | None
     migrating: str | None
     problems: tuple[Problem, ...]
 
 
-def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaData) -> Status:
-    """Look at the database of this connection."""
-    state = state_among(connection, script)
+def read_status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaData, position: Position) -> Status:
+    """The status of the database of this connection, which is at `position`."""
     is_postgresql = connection.dialect.name == "postgresql"
-    ours = console_tables(metadata, script.dir)
-    differences = drift(connection, metadata, script.dir) if state.is_at_head else None
+    own_tables = console_tables(metadata, script.dir)
+    drift = find_drift(connection, metadata, script.dir) if position.is_at_head else None
     problems = [*_encoding_problems(connection), *_head_problems(script)]
-    problems += _schema_problems(connection, state, script, differences, ours)
-    problems += (_postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, ours)
-    # What hinders the pending steps is said before them.
+    problems += _schema_problems(connection, script, position, drift, own_tables)
+    problems += (_postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, own_tables)
+    # Problems that would stop the pending steps come before these.
     problems.sort(key=lambda problem: problem.code == PENDING)
     return Status(
         url=printable_url(connection.engine.url),
@@ -103,14 +100,25 @@ def status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaDat
         pg_dump=_dump_version(connection) if is_postgresql else None,
         schema=current_schema(connection) if is_postgresql else None,
         encoding=database_encoding(connection),
-        current=state.current,
-        head=state.head,
-        is_ahead=state.is_ahead,
-        pending=state.pending,
-        drift=differences,
+        position=position,
+        drift=drift,
         migrating=postgresql.running_migration(connection) if is_postgresql else None,
         problems=tuple(problems),
     )
+
+
+def status_as_data(status: Status) -> dict[str, Any]:
+    """A status as plain data, for JSON."""
+    position = status.position
+    data = {name: value for name, value in vars(status).items() if name != "position"}
+    return {
+        **data,
+        "current": position.current,
+        "head": position.head,
+        "is_ahead": position.is_ahead,
+        "pending": [asdict(step) for step in position.pending],
+        "problems": [asdict(problem) for problem in status.problems],
+    }
 
 
 def _encoding_problems(connection: Connection) -> Iterator[Problem]:
@@ -130,23 +138,23 @@ def _head_problems(script: ScriptDirectory) -> Iterator[Problem]:
 
 def _schema_problems(
     connection: Connection,
-    state: SchemaState,
     script: ScriptDirectory,
-    differences: tuple[str, ...] | None,
-    ours: frozenset[str],
+    position: Position,
+    drift: tuple[str, ...] | None,
+    own_tables: frozenset[str],
 ) -> Iterator[Problem]:
-    foreign = in_the_way(connection, script)
-    there = sorted(ours & set(sa.inspect(connection).get_table_names())) if state.current is None else []
-    if foreign:
-        yield Problem(foreign, OWN_PLACE, "database.foreign_tables")
-    elif there:
-        what = f"Tables are there that no migration made here: {', '.join(there)}."
+    conflict = table_conflict(connection, script, position)
+    present = sorted(own_tables & set(sa.inspect(connection).get_table_names())) if position.current is None else []
+    if conflict:
+        yield Problem(conflict, OWN_PLACE, "database.foreign_tables")
+    elif present:
+        what = f"These tables exist, but no migration created them here: {', '.join(present)}."
         do = "If they match the models: flask db stamp head, then flask db check"
         yield Problem(what, do, "migrations.unstamped")
-    elif state.pending:
-        what = f"{pluralize(len(state.pending), 'step')} pending, the next is {state.pending[0].name}."
+    elif position.pending:
+        what = f"{pluralize(len(position.pending), 'step')} pending, the next is {position.pending[0].name}."
         yield Problem(what, "flask db deploy", PENDING)
-    for line in differences or ():
+    for line in drift or ():
         do = "Write a step (flask db migrate -m ...) or undo the change."
         yield Problem(f"Not as the models say: {line}", do, "migrations.drift")
 

@@ -7,8 +7,9 @@ from sqlalchemy.engine import URL, Connection
 
 from agents_app.db import db
 from agents_app.dbtools.configuration import alembic_config
-from agents_app.dbtools.console_session import ConsoleSession, console_session
-from agents_app.dbtools.status import Status, status
+from agents_app.dbtools.console_session import ConsoleSession, read_console_session
+from agents_app.dbtools.position import read_position
+from agents_app.dbtools.status import Status, read_status
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
 SAME = "database.migration_address"
@@ -48,8 +49,8 @@ def checks(connection: Connection, console: URL) -> Iterator[Check]:
         what = f"The steps in migrations/versions cannot be read: {_why(error)}."
         yield problem("migrations.files", what, "Put the release's files back: git status migrations")
         return
-    found = status(connection, script, db.metadata)
-    session = console_session(console, connection)
+    found = read_status(connection, script, db.metadata, read_position(connection, script))
+    session = read_console_session(console, connection)
     problems = (*found.problems, *(session.problems if session else ()))
     for one in problems:
         yield problem(one.code, one.what, one.do)
@@ -71,13 +72,13 @@ def _fine(found: Status, session: ConsoleSession | None, wrong: set[str]) -> Ite
 
 
 def _place(found: Status, wrong: set[str]) -> Iterator[Check]:
-    if found.is_ahead:
-        what = f"The database is at {found.current}, which a newer release made."
+    if found.position.is_ahead:
+        what = f"The database is at {found.position.current}, which a newer release made."
         yield warning("migrations.ahead", what, "Install that release here too, or end its roll-out.")
     elif wrong & {"migrations.unstamped", "database.foreign_tables"}:
         yield skipped("migrations.pending", "The database is at no step of this release.")
-    elif not found.pending:
-        yield ok("migrations.pending", f"No step is pending; the database is at {found.current}.")
+    elif not found.position.pending:
+        yield ok("migrations.pending", f"No step is pending; the database is at {found.position.current}.")
     if found.migrating:
         yield ok("migrations.running", f"A migration is running: {found.migrating}.")
 

@@ -2,17 +2,17 @@
 
 from agents_app import dbtools
 from agents_app.db import db
-from agents_app.dbtools import SchemaState, require_utf8, schema_state
+from agents_app.dbtools import Position, read_position, require_utf8
 
 
-def schema() -> SchemaState:
+def schema() -> Position:
     """Where the schema is: for every door, and for nobody in particular.
 
     Raises Unavailable, also where the table of revisions is another program's or the encoding is not UTF-8.
     """
     with db.reading() as connection:
         require_utf8(connection)
-        return schema_state(connection)
+        return read_position(connection)
 
 
 def require_changes() -> None:

@@ -137,9 +137,9 @@ def test_a_restored_database_is_the_same(database_url: str, empty_url: str, tmp_
     run_sql(database_url, "INSERT INTO encryption_keys VALUES ('k1', 'it''s', '2026-01-01 00:00:00')")
 
     file = _backup(database_url, tmp_path / "new", None).file
-    state = _restore(empty_url, file)
+    position = _restore(empty_url, file)
 
-    assert (state.current, len(state.pending) > 0, state.is_ahead) == ("18ad6f3c902e", True, False)
+    assert (position.current, len(position.pending) > 0, position.is_ahead) == ("18ad6f3c902e", True, False)
     assert _schema(empty_url) == _schema(database_url)
     query = "SELECT * FROM encryption_keys"
     assert fetch_rows(empty_url, query) == fetch_rows(database_url, query)

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from agents_app.db import db
-from agents_app.dbtools import schema_state
+from agents_app.dbtools import read_position
 from agents_app.errors import Unavailable
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, create_engine, read_schema, run_sql
@@ -190,7 +190,7 @@ def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> Non
         create_engine(schema_url).connect() as connection,
         pytest.raises(Unavailable, match=f"more than one row: .*{GUIDE_REVISION}"),
     ):
-        schema_state(connection)
+        read_position(connection)
 
 
 def test_a_run_that_is_interrupted_is_told_in_one_line(database_url: str, tmp_path: Path) -> None:

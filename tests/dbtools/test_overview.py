@@ -1,6 +1,6 @@
-"""What the page "Database" is told: where the schema is, what is pending, what differs."""
+"""What the page "System" shows of the schema: position, pending steps and differences."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -15,70 +15,66 @@ from tests.dbtools.tools import GUIDE_REVISION, console_config, fetch_rows, run_
 
 def test_a_database_that_cannot_be_reached_raises() -> None:
     with pytest.raises(sa.exc.OperationalError):
-        dbtools.overview(parse_url("postgresql://operator:geheim@127.0.0.1:1/console"))
+        dbtools.read_overview(parse_url("postgresql://operator:geheim@127.0.0.1:1/console"))
 
 
-def test_at_head_there_is_nothing_to_do(schema_url: str) -> None:
-    found = dbtools.overview(parse_url(schema_url))
+def test_at_head_nothing_is_pending_and_nothing_differs(schema_url: str) -> None:
+    overview = dbtools.read_overview(parse_url(schema_url))
 
-    assert found.current == found.head
-    assert found.current_name == found.head_name
-    assert (found.pending, found.drift, found.is_ahead) == ((), (), False)
-    assert found.is_well
+    assert overview.position.is_at_head
+    assert overview.position.current_name == overview.position.head_name
+    assert (overview.pending, overview.drift) == ((), ())
 
 
-def test_pending_steps_come_with_their_tables_and_sql(database_url: str) -> None:
+def test_pending_steps_have_their_tables_and_sql(database_url: str) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
 
-    found = dbtools.overview(parse_url(database_url))
+    overview = dbtools.read_overview(parse_url(database_url))
 
-    assert found.current_name == "add_agents_table"
-    first = found.pending[0]
-    assert (first.name, first.direction, first.findings) == ("add_agent_versions", "upgrade", ())
+    assert overview.position.current_name == "add_agents_table"
+    first = overview.pending[0]
+    assert (first.name, first.direction, first.warnings) == ("add_agent_versions", "upgrade", ())
     assert [(table.name, table.is_there, table.rows) for table in first.tables] == [
         ("agents", True, 0),
         ("agent_versions", False, 0),
     ]
     assert "CREATE TABLE agent_versions" in (first.sql or "")
-    assert found.drift is None
-    assert not found.is_well
+    assert overview.drift is None
 
 
-def test_differences_are_told_in_words(schema_url: str) -> None:
+def test_each_difference_is_one_sentence(schema_url: str) -> None:
     run_sql(schema_url, "DROP INDEX ix_agents_created_by", "ALTER TABLE agents ADD COLUMN extra integer")
 
-    found = dbtools.overview(parse_url(schema_url))
+    overview = dbtools.read_overview(parse_url(schema_url))
 
-    assert sorted(found.drift or ()) == [
+    assert sorted(overview.drift or ()) == [
         "agents.extra: no model has this column.",
         "agents: the index ix_agents_created_by on (created_by) is missing.",
     ]
-    assert not found.is_well
 
 
-def test_a_database_ahead_has_nothing_pending(schema_url: str) -> None:
+def test_a_database_that_is_ahead_has_nothing_pending(schema_url: str) -> None:
     run_sql(schema_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
-    found = dbtools.overview(parse_url(schema_url))
+    overview = dbtools.read_overview(parse_url(schema_url))
 
-    assert (found.is_ahead, found.current, found.current_name) == (True, "ffffffffffff", None)
-    assert (found.pending, found.drift) == ((), None)
+    position = overview.position
+    assert (position.is_ahead, position.current, position.current_name) == (True, "ffffffffffff", None)
+    assert (overview.pending, overview.drift) == ((), None)
 
 
-def test_a_running_console_asks_on_its_own_connection(console: Flask) -> None:
+def test_a_running_console_reads_it_on_its_own_connection(console: Flask) -> None:
     with console.app_context(), db.reading() as connection:
-        assert dbtools.overview(connection).is_well
+        overview = dbtools.read_overview(connection)
+
+    assert (overview.pending, overview.drift) == ((), ())
 
 
-def test_several_may_ask_at_once(database_url: str) -> None:
+def test_several_threads_can_read_it_at_once(database_url: str) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
-    told = []
-    asking = [threading.Thread(target=lambda: told.append(dbtools.overview(parse_url(database_url)))) for _ in range(4)]
-    for thread in asking:
-        thread.start()
-    for thread in asking:
-        thread.join()
 
-    assert len(told) == 4
-    assert len(set(told)) == 1
+    with ThreadPoolExecutor(4) as threads:
+        overviews = list(threads.map(dbtools.read_overview, [parse_url(database_url)] * 4))
+
+    assert len(set(overviews)) == 1
     assert fetch_rows(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE_REVISION,)]

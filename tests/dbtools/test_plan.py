@@ -1,4 +1,4 @@
-"""What `flask db plan` says against a step, and what it does not."""
+"""The warnings that `flask db plan` gives about a step, and those that it does not."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,8 @@ from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
 from agents_app.dbtools.database.connections import connect
-from agents_app.dbtools.review.plan import Plan, plan
+from agents_app.dbtools.position import read_position
+from agents_app.dbtools.review.plan import Plan, make_plan
 from agents_app.dbtools.review.warnings import StepWarning
 from tests import postgres
 from tests.dbtools.tools import Project, run_sql
@@ -18,13 +19,13 @@ BUSY = (
     "CREATE TABLE busy (id integer PRIMARY KEY, name varchar(50), kind varchar(9))",
     "INSERT INTO busy VALUES (1, 'a', 'b')",
     "CREATE TABLE parents (id integer PRIMARY KEY)",
-    "CREATE TABLE nobody (id integer PRIMARY KEY, name varchar(50))",
+    "CREATE TABLE empty (id integer PRIMARY KEY, name varchar(50))",
 )
 
 
 @pytest.fixture(scope="module")
 def busy_url(postgres_server: str) -> Iterator[str]:
-    """A PostgreSQL database with a table that has rows and one that has none; planning changes nothing in it."""
+    """A PostgreSQL database with a table with rows and an empty one. Plans do not change it."""
     with postgres.database(postgres_server) as url:
         run_sql(url, *BUSY)
         yield url
@@ -32,7 +33,7 @@ def busy_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture
 def project(tmp_path: Path, busy_url: str) -> Project:
-    """Migrations for that database."""
+    """Migrations for this database."""
     return Project(tmp_path, busy_url)
 
 
@@ -46,16 +47,17 @@ def sqlite_project(tmp_path: Path, sqlite_url: str) -> Project:
 def _plan(project: Project, target: str = "head") -> Plan:
     url = parse_url(project.url)
     with connect(url) as connection:
-        return plan(connection, ScriptDirectory.from_config(project.config()), target)
+        script = ScriptDirectory.from_config(project.config())
+        return make_plan(connection, script, read_position(connection, script), target)
 
 
-def _said(project: Project, upgrade: str, downgrade: str = "op.execute('SELECT 1')") -> list[str]:
+def _warnings_about(project: Project, upgrade: str, downgrade: str = "op.execute('SELECT 1')") -> list[str]:
     project.revision("one", upgrade, downgrade)
-    return [f"{finding.level} {finding.what}" for finding in _findings(project)]
+    return [f"{warning.level} {warning.what}" for warning in _warnings(project)]
 
 
-def _findings(project: Project) -> list[StepWarning]:
-    return [finding for step in _plan(project).steps for finding in step.findings]
+def _warnings(project: Project) -> list[StepWarning]:
+    return [warning for step in _plan(project).steps for warning in step.warnings]
 
 
 COLUMN = "sa.Column('extra', sa.Integer()"
@@ -63,10 +65,10 @@ BATCH = "with op.batch_alter_table('busy') as batch:\n    "
 
 
 @pytest.mark.parametrize(
-    ("upgrade", "said"),
+    ("upgrade", "expected"),
     [
         ("op.drop_table('busy')", "DANGER drops the table busy"),
-        ("op.drop_table('nobody')", "WARN drops the table nobody"),
+        ("op.drop_table('empty')", "WARN drops the table empty"),
         ("op.drop_column('busy', 'name')", "DANGER drops the column busy.name"),
         (BATCH + "batch.drop_column('name')", "DANGER drops the column busy.name"),
         ("op.rename_table('busy', 'lazy')", "DANGER renames the table busy to lazy"),
@@ -88,9 +90,9 @@ BATCH = "with op.batch_alter_table('busy') as batch:\n    "
             "op.add_column('busy', sa.Column('extra', sa.Uuid(), server_default=sa.text('gen_random_uuid()')))",
             "WARN adds busy.extra with the default gen_random_uuid()",
         ),
-        ("op.create_index('ix', 'busy', ['name'])", "WARN makes the index ix without CONCURRENTLY"),
+        ("op.create_index('ix', 'busy', ['name'])", "WARN creates the index ix without CONCURRENTLY"),
         ("op.create_unique_constraint('uq', 'busy', ['name'])", "WARN adds the UNIQUE constraint uq"),
-        ("op.create_primary_key('pk', 'busy', ['id'])", "WARN makes a primary key on busy"),
+        ("op.create_primary_key('pk', 'busy', ['id'])", "WARN adds a primary key to busy"),
         (
             "op.create_foreign_key('fk', 'busy', 'parents', ['id'], ['id'])",
             "WARN adds the FOREIGN KEY fk without NOT VALID",
@@ -100,20 +102,20 @@ BATCH = "with op.batch_alter_table('busy') as batch:\n    "
         ("op.remove_enum_value('kind', 'B')", "DANGER removes the label B of the enum kind"),
         (
             "op.create_index_concurrently('ix', 'busy', ['name'])\nop.add_column('busy', " + COLUMN + "))",
-            "WARN does other things besides op.create_index_concurrently",
+            "WARN has other operations besides op.create_index_concurrently",
         ),
         (
             "rows = op.get_bind().execute(sa.text('SELECT 1')).all()",
-            "WARN cannot be looked through",
+            "WARN cannot be reviewed to its end",
         ),
     ],
 )
-def test_what_an_operation_would_do_is_told(project: Project, upgrade: str, said: str) -> None:
-    assert _said(project, upgrade) == [said]
+def test_a_harmful_operation_gets_a_warning(project: Project, upgrade: str, expected: str) -> None:
+    assert _warnings_about(project, upgrade) == [expected]
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
+    ("statement", "expected"),
     [
         ("DROP TABLE IF EXISTS public.busy", "DANGER drops the table busy"),
         ("drop table busy; -- and more\nSELECT 1", "DANGER drops the table busy"),
@@ -124,34 +126,34 @@ def test_what_an_operation_would_do_is_told(project: Project, upgrade: str, said
         ("ALTER TABLE busy ALTER COLUMN name TYPE text", "DANGER changes the type of busy.name to text"),
         ("ALTER TABLE busy ALTER name SET NOT NULL", "WARN sets NOT NULL on busy.name"),
         ("ALTER TABLE busy ADD CONSTRAINT ck CHECK (id > 0)", "WARN adds the CHECK ck without NOT VALID"),
-        ("CREATE UNIQUE INDEX ix ON busy (name, kind)", "WARN makes the index ix without CONCURRENTLY"),
-        ("UPDATE busy SET name = 'where'", "WARN says UPDATE on busy without WHERE"),
-        ("DELETE FROM busy", "DANGER says DELETE on busy without WHERE"),
-        ("TRUNCATE busy", "DANGER says TRUNCATE on busy without WHERE"),
-        ("DO $$ BEGIN IF true THEN DELETE FROM busy; END IF; END $$", "DANGER says DELETE on busy without WHERE"),
+        ("CREATE UNIQUE INDEX ix ON busy (name, kind)", "WARN creates the index ix without CONCURRENTLY"),
+        ("UPDATE busy SET name = 'where'", "WARN runs UPDATE on busy without WHERE"),
+        ("DELETE FROM busy", "DANGER runs DELETE on busy without WHERE"),
+        ("TRUNCATE busy", "DANGER runs TRUNCATE on busy without WHERE"),
+        ("DO $$ BEGIN IF true THEN DELETE FROM busy; END IF; END $$", "DANGER runs DELETE on busy without WHERE"),
         ("ALTER TYPE kind RENAME VALUE 'A' TO 'B'", "DANGER removes the label"),
-        ("ALTER TYPE kind ADD VALUE 'C'", "WARN says ALTER TYPE kind ADD VALUE"),
-        ("DROP SCHEMA public CASCADE", "DANGER says DROP SCHEMA public CASCADE"),
-        ("DROP TYPE kind CASCADE", "DANGER says DROP TYPE kind CASCADE"),
+        ("ALTER TYPE kind ADD VALUE 'C'", "WARN runs ALTER TYPE kind ADD VALUE"),
+        ("DROP SCHEMA public CASCADE", "DANGER runs DROP SCHEMA public CASCADE"),
+        ("DROP TYPE kind CASCADE", "DANGER runs DROP TYPE kind CASCADE"),
     ],
 )
-def test_what_plain_sql_would_do_is_told(project: Project, statement: str, said: str) -> None:
-    (found,) = _said(project, f"op.execute({statement!r})")
+def test_harmful_plain_sql_gets_a_warning(project: Project, statement: str, expected: str) -> None:
+    (found,) = _warnings_about(project, f"op.execute({statement!r})")
 
-    assert found.startswith(said)
-    dropping = [finding for finding in _findings(project) if finding.what.startswith("drops the ")]
-    assert all("Plain SQL saves nothing" in finding.instead for finding in dropping)
+    assert found.startswith(expected)
+    drops = [warning for warning in _warnings(project) if warning.what.startswith("drops the ")]
+    assert all("Plain SQL saves nothing" in warning.instead for warning in drops)
 
 
 @pytest.mark.parametrize(
-    ("downgrade", "said"),
+    ("downgrade", "expected"),
     [
         ("pass", "WARN has a downgrade() that does nothing"),
-        ("raise NotImplementedError('no way back')", "WARN refuses to be undone"),
+        ("raise NotImplementedError('not reversible')", "WARN refuses to be undone"),
     ],
 )
-def test_a_step_without_a_way_back_is_told(project: Project, downgrade: str, said: str) -> None:
-    assert _said(project, "op.create_table('new', sa.Column('id', sa.Integer()))", downgrade) == [said]
+def test_a_step_that_cannot_be_undone_gets_a_warning(project: Project, downgrade: str, expected: str) -> None:
+    assert _warnings_about(project, "op.create_table('new', sa.Column('id', sa.Integer()))", downgrade) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -163,8 +165,8 @@ def test_a_step_without_a_way_back_is_told(project: Project, downgrade: str, sai
         f"op.add_column('busy', {COLUMN}))",
         f"op.add_column('busy', {COLUMN}, server_default='1', nullable=False))",
         "op.alter_column('busy', 'name', type_=sa.String(90), existing_type=sa.String(50))",
-        "op.create_index('ix', 'nobody', ['name'])",
-        "op.alter_column('nobody', 'name', nullable=False)",
+        "op.create_index('ix', 'empty', ['name'])",
+        "op.alter_column('empty', 'name', nullable=False)",
         "op.create_index_concurrently('ix', 'busy', ['name'])",
         "op.create_check_constraint('ck', 'busy', 'id > 0', postgresql_not_valid=True)",
         "op.validate_constraint('ck', 'busy')",
@@ -175,59 +177,61 @@ def test_a_step_without_a_way_back_is_told(project: Project, downgrade: str, sai
         "op.execute(sa.text('ALTER TABLE busy DROP CONSTRAINT ck'))",
     ],
 )
-def test_what_harms_nobody_is_not_told(project: Project, upgrade: str) -> None:
-    assert _said(project, upgrade) == []
+def test_a_harmless_operation_gets_no_warning(project: Project, upgrade: str) -> None:
+    assert _warnings_about(project, upgrade) == []
 
 
-def test_a_column_that_a_check_keeps_from_null_may_be_set_not_null(tmp_path: Path, postgres_url: str) -> None:
+def test_not_null_on_a_column_with_a_not_null_check_gets_no_warning(tmp_path: Path, postgres_url: str) -> None:
     run_sql(postgres_url, *BUSY, "ALTER TABLE busy ADD CONSTRAINT ck CHECK (name IS NOT NULL)")
 
-    assert _said(Project(tmp_path, postgres_url), "op.alter_column('busy', 'name', nullable=False)") == []
+    assert _warnings_about(Project(tmp_path, postgres_url), "op.alter_column('busy', 'name', nullable=False)") == []
 
 
-def test_a_table_made_by_an_earlier_step_raises_nothing(project: Project) -> None:
+def test_a_table_that_an_earlier_step_creates_gets_no_warning(project: Project) -> None:
     project.revision("one", "op.create_table('new', sa.Column('id', sa.Integer()))", "op.drop_table('new')")
     project.revision("two", "op.create_index('ix', 'new', ['id'])\nop.drop_table('new')", "op.execute('SELECT 1')")
 
-    assert _findings(project) == []
+    assert _warnings(project) == []
 
 
 @pytest.mark.parametrize(
-    ("upgrade", "said"),
+    ("upgrade", "expected"),
     [
         ("op.drop_table('busy')", ["DANGER drops the table busy"]),
         (BATCH + "batch.drop_column('name')", ["DANGER drops the column busy.name"]),
         (f"op.add_column('busy', {COLUMN}, nullable=False))", ["DANGER adds busy.extra NOT NULL without a default"]),
-        ("op.execute('DELETE FROM busy')", ["DANGER says DELETE on busy without WHERE"]),
-        # One writes at a time and readers never wait, so there are no locks to speak of.
+        ("op.execute('DELETE FROM busy')", ["DANGER runs DELETE on busy without WHERE"]),
+        # SQLite has one writer at a time and its readers never wait, so a lock keeps no one waiting.
         ("op.create_index('ix', 'busy', ['name'])", []),
         (BATCH + "batch.alter_column('name', nullable=False)", []),
     ],
 )
-def test_on_sqlite_what_is_lost_is_told_and_no_locks(sqlite_project: Project, upgrade: str, said: list[str]) -> None:
-    assert _said(sqlite_project, upgrade) == said
+def test_on_sqlite_lost_data_gets_a_warning_and_locks_get_none(
+    sqlite_project: Project, upgrade: str, expected: list[str]
+) -> None:
+    assert _warnings_about(sqlite_project, upgrade) == expected
 
 
-def test_every_finding_says_why_and_shows_the_safe_form(project: Project) -> None:
+def test_a_warning_says_why_and_shows_the_safe_form(project: Project) -> None:
     project.revision("one", "op.create_index('ix', 'busy', ['name'])", "op.drop_index('ix')")
 
-    (finding,) = _findings(project)
+    (warning,) = _warnings(project)
 
-    assert finding.table == "busy"
-    assert "Nobody can write" in finding.why
-    assert "op.create_index_concurrently('ix', 'busy', ['name'])" in finding.instead
+    assert warning.table == "busy"
+    assert "No one can write" in warning.why
+    assert "op.create_index_concurrently('ix', 'busy', ['name'])" in warning.instead
 
 
-def test_a_plan_names_tables_with_their_rows_and_size(project: Project) -> None:
-    project.revision("one", "op.execute('UPDATE busy SET name = NULL WHERE id = 1')\nop.drop_table('nobody')")
+def test_a_plan_shows_the_rows_and_the_size_of_each_table(project: Project) -> None:
+    project.revision("one", "op.execute('UPDATE busy SET name = NULL WHERE id = 1')\nop.drop_table('empty')")
 
     (step,) = _plan(project).steps
 
-    assert [(table.name, table.rows) for table in step.tables] == [("busy", 1), ("nobody", 0)]
+    assert [(table.name, table.rows) for table in step.tables] == [("busy", 1), ("empty", 0)]
     assert all(table.bytes for table in step.tables)
 
 
-def test_the_way_back_can_be_planned(tmp_path: Path, sqlite_url: str) -> None:
+def test_a_downgrade_can_be_planned(tmp_path: Path, sqlite_url: str) -> None:
     project = Project(tmp_path, sqlite_url)
     project.revision("one", "pass", "op.drop_table('one')")
     project.revision("two", "pass", "op.drop_table('two')")
@@ -241,10 +245,10 @@ def test_the_way_back_can_be_planned(tmp_path: Path, sqlite_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "told"), [("+3", "not that many steps"), ("nonsense", "nonsense"), ("", "is empty")]
+    ("target", "expected"), [("+3", "not that many steps"), ("nonsense", "nonsense"), ("", "is empty")]
 )
-def test_a_revision_that_is_not_there_is_refused(project: Project, target: str, told: str) -> None:
+def test_an_unknown_revision_is_refused(project: Project, target: str, expected: str) -> None:
     project.revision("one", "pass")
 
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(CommandError, match=expected):
         _plan(project, target)

@@ -19,7 +19,7 @@ from agents_app.dbtools.backup import postgresql, sqlite
 from agents_app.dbtools.database.connections import connect, connect_without_schema
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.output import display_path
-from agents_app.dbtools.position import SchemaState, schema_state
+from agents_app.dbtools.position import Position, read_position
 
 TOOLS: dict[str, ModuleType] = {"postgresql": postgresql, "sqlite": sqlite}
 CALLED = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
@@ -86,7 +86,7 @@ def create_backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
     if all(name.exists() for name in names):
         raise _is_there(names[0])
     with connect(url) as connection:
-        revision = schema_state(connection).current
+        revision = read_position(connection).current
     with _part(names[0]) as part:
         _write(tools, url, part)
         kept = _named(part, names)
@@ -137,7 +137,7 @@ def _is_there(file: Path) -> CommandError:
     return CommandError(f"{file} is there already. Choose another name.")
 
 
-def restore_backup(url: URL, file: Path) -> SchemaState:
+def restore_backup(url: URL, file: Path) -> Position:
     """Restore a backup into a database that has none of its tables; answers where that one is then.
 
     Raises CommandError, and changes nothing, where the file is no whole backup of this kind of database.
@@ -155,7 +155,7 @@ def restore_backup(url: URL, file: Path) -> SchemaState:
         raise CommandError(f"The database has tables already ({tables}). Restore into an empty one.")
     tools.read(url, file)
     with connect(url) as connection:
-        return schema_state(connection)
+        return read_position(connection)
 
 
 def _refuse_other_kinds(file: Path, wanted: str) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from agents_app.database.url import schema_of
 from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.own_tables import tables_of_migrations
-from agents_app.dbtools.position import VERSION
+from agents_app.dbtools.position import VERSION_TABLE
 
 SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
 # The catalogue is read by every role, also where the tables are not.
@@ -51,8 +51,8 @@ def _extensions(connection: Connection) -> list[str]:
 
 
 def _other_consoles(connection: Connection, folder: str) -> set[str]:
-    made = {**tables_of_migrations(folder), VERSION.name: frozenset({"version_num"})}
+    made = {**tables_of_migrations(folder), VERSION_TABLE.name: frozenset({"version_num"})}
     rows = connection.execute(sa.text(COLUMNS), {"tables": [*made]})
     whole = [(row.nspname, row.relname) for row in rows if made[row.relname] <= set(row.columns)]
     count = Counter(schema for schema, _ in whole)
-    return {schema for schema in count if count[schema] > CONSOLE_HAS and (schema, VERSION.name) in whole}
+    return {schema for schema in count if count[schema] > CONSOLE_HAS and (schema, VERSION_TABLE.name) in whole}

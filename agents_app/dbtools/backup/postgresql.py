@@ -24,7 +24,7 @@ from agents_app.dbtools.database.connections import (
 from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import print_progress, progress_bar
-from agents_app.dbtools.position import VERSION, migrations_folder
+from agents_app.dbtools.position import VERSION_TABLE, migrations_folder
 
 MAGIC = b"PGDMP"
 SUFFIX = ".dump"
@@ -76,7 +76,7 @@ def tables_in_the_way(url: URL, path: Path) -> list[str]:
         own = schema_of(url) or current_schema(connection)
         schemas = sorted({schema for schema, _ in listed})
         present = set(connection.scalars(sa.text(TABLES), {"schemas": [own] if schema_of(url) else schemas}))
-    consoles = [schema for schema, table in listed if table == VERSION.name]
+    consoles = [schema for schema, table in listed if table == VERSION_TABLE.name]
     if consoles and own not in consoles:
         raise CommandError(f"{path} is of a console in the schema {consoles[0]}, {_not_here(own, consoles[0])}")
     return sorted({f"{schema}.{table}" for schema, table in listed} & present)

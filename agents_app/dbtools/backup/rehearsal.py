@@ -20,7 +20,7 @@ from agents_app.dbtools.backup.scratch_database import LEFT, scratch_database
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.output import display_path, pluralize, print_progress
-from agents_app.dbtools.position import VERSION, SchemaState, schema_state
+from agents_app.dbtools.position import VERSION_TABLE, Position, read_position
 
 Facts = dict[str, Any]
 OWN = ".rehearsal-"
@@ -50,9 +50,9 @@ def rehearse(url: URL, folder: Path, given: URL | None) -> Rehearsal:
     Raises CommandError where the copy cannot be made or a step fails.
     """
     with connect(url) as connection:
-        state = schema_state(connection)
-    if not state.pending:
-        return Rehearsal(state.current, state.head, [], [])
+        position = read_position(connection)
+    if not position.pending:
+        return Rehearsal(position.current, position.head, [], [])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in sorted(folder.glob(f"{OWN}*")):
         path = display_path(left)
@@ -61,21 +61,21 @@ def rehearse(url: URL, folder: Path, given: URL | None) -> Rehearsal:
     with tempfile.TemporaryDirectory(prefix=OWN, dir=folder) as own, scratch_database(url, given, Path(own)) as copy:
         print_progress("Copying the data into a scratch database.")
         restore_backup(copy, create_backup(url, Path(own)).file)
-        return _rehearsed(copy, state)
+        return _rehearsed(copy, position)
 
 
-def _rehearsed(copy: URL, state: SchemaState) -> Rehearsal:
+def _rehearsed(copy: URL, position: Position) -> Rehearsal:
     before = _picture(copy)
-    up = _run(copy, command.upgrade, "up", state.head)
+    up = _run(copy, command.upgrade, "up", position.head)
     after = _picture(copy)
-    down = _run(copy, command.downgrade, "down", state.current or "base")
+    down = _run(copy, command.downgrade, "down", position.current or "base")
     back = _picture(copy)
-    again = _run(copy, command.upgrade, "up again", state.head)
+    again = _run(copy, command.upgrade, "up again", position.head)
     problems = [
         *_differences(before, back, "After up and down"),
         *_differences(after, _picture(copy), "After up, down and up"),
     ]
-    return Rehearsal(state.current, state.head, [up, down, again], problems)
+    return Rehearsal(position.current, position.head, [up, down, again], problems)
 
 
 def _run(copy: URL, verb: Callable[..., object], direction: str, revision: str) -> Run:
@@ -94,7 +94,7 @@ def _picture(copy: URL) -> dict[str, Facts]:
         # A type that SQLAlchemy does not know is compared by what it calls it.
         warnings.simplefilter("ignore", SAWarning)
         inspector = sa.inspect(connection)
-        pictures = {name: _facts(inspector, name) for name in inspector.get_table_names() if name != VERSION.name}
+        pictures = {name: _facts(inspector, name) for name in inspector.get_table_names() if name != VERSION_TABLE.name}
         for name, facts in pictures.items():
             facts["rows"] = connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name)))
         if connection.dialect.name == "postgresql":

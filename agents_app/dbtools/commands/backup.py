@@ -19,7 +19,7 @@ from agents_app.dbtools.backup.signals import interrupt_on_signals
 from agents_app.dbtools.configuration import console_url, migration_url
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.output import display_path, pluralize
-from agents_app.dbtools.position import SchemaState
+from agents_app.dbtools.position import Position
 from agents_app.dbtools.runner.error_messages import readable_errors
 from agents_app.dbtools.saved_rows.restore import RestoredRows, restore_rows
 
@@ -73,9 +73,9 @@ def backup_command(file: Path | None, as_json: bool) -> None:
 def restore_command(file: Path, as_json: bool) -> None:
     """Restore the backup FILE into an empty database."""
     with migration_url_or_exit() as url, interrupt_on_signals():
-        state = restore_backup(url, file)
-    answer = {"file": str(file), "revision": state.current, "pending": [asdict(step) for step in state.pending]}
-    print_answer(as_json, answer, iter([f"Restored {display_path(file)}: {_where(state)}", KEYS_NEEDED]))
+        position = restore_backup(url, file)
+    answer = {"file": str(file), "revision": position.current, "pending": [asdict(step) for step in position.pending]}
+    print_answer(as_json, answer, iter([f"Restored {display_path(file)}: {_where(position)}", KEYS_NEEDED]))
 
 
 @click.command("rehearse")
@@ -103,14 +103,14 @@ def _url_of(text: str | None) -> URL | None:
         raise CommandError(f"--scratch-url {error}") from None
 
 
-def _where(state: SchemaState) -> str:
-    if state.is_ahead:
-        return f"revision {state.current}, of a newer release than this one. Install that release."
-    if state.current is None:
+def _where(position: Position) -> str:
+    if position.is_ahead:
+        return f"revision {position.current}, of a newer release than this one. Install that release."
+    if position.current is None:
         return "it has no revision. If its tables match the models: flask db stamp head"
-    if state.pending:
-        return f"revision {state.current}, {pluralize(len(state.pending), 'step')} behind. Next: flask db deploy"
-    return f"revision {state.current}, which is head."
+    if position.pending:
+        return f"revision {position.current}, {pluralize(len(position.pending), 'step')} behind. Next: flask db deploy"
+    return f"revision {position.current}, which is head."
 
 
 @contextmanager

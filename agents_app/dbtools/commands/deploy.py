@@ -13,7 +13,7 @@ from agents_app.dbtools.commands.status_and_plan import migrations_config, plan_
 from agents_app.dbtools.database.connections import create_file_or_schema
 from agents_app.dbtools.deployment import Deployment, DeploymentCheck, check_deployment, deploy
 from agents_app.dbtools.output import pluralize
-from agents_app.dbtools.review.plan import as_data
+from agents_app.dbtools.review.plan import plan_as_data
 
 
 @click.command("deploy")
@@ -54,8 +54,8 @@ def _verdict(seen: DeploymentCheck, *, dry_run: bool, yes: bool) -> str:
 
 def _lines(result: str, seen: DeploymentCheck, done: Deployment | None) -> Iterator[str]:
     steps = pluralize(len(seen.plan.steps), "step")
-    if seen.plan.is_ahead:
-        yield f"The database is at {seen.plan.current}, which a newer release made. Nothing to do."
+    if seen.plan.position.is_ahead:
+        yield f"The database is at {seen.plan.position.current}, which a newer release made. Nothing to do."
     elif result == "nothing to do":
         yield f"The database is at head, {seen.plan.target}. Nothing to do."
     elif result == "refused":
@@ -76,7 +76,7 @@ def _as_data(result: str, seen: DeploymentCheck, done: Deployment | None) -> dic
     kept = done.backup if done else None
     return {
         "result": result,
-        "plan": as_data(seen.plan),
+        "plan": plan_as_data(seen.plan),
         "backup": {**asdict(kept), "file": str(kept.file)} if kept else None,
         "applied": done.applied if done else 0,
         "seconds": done.seconds if done else None,

@@ -15,13 +15,14 @@ from flask import current_app
 from agents_app.db import db
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
 from agents_app.dbtools.configuration import console_url
-from agents_app.dbtools.console_session import ConsoleSession, console_session
+from agents_app.dbtools.console_session import ConsoleSession, read_console_session
 from agents_app.dbtools.database.connections import connect, read_only_connection
 from agents_app.dbtools.output import pluralize
-from agents_app.dbtools.review.plan import Plan, PlannedStep, as_data, plan
+from agents_app.dbtools.position import read_position
+from agents_app.dbtools.review.plan import Plan, PlannedStep, make_plan, plan_as_data
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import StepWarning
-from agents_app.dbtools.status import Problem, Status, status
+from agents_app.dbtools.status import Problem, Status, read_status, status_as_data
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -32,10 +33,11 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 def status_command(check: bool, as_json: bool) -> None:
     """Show how the database is, what is wrong and what to do."""
     with migration_url_or_exit() as url, read_only_connection(url) as connection:
-        found = status(connection, ScriptDirectory.from_config(migrations_config()), db.metadata)
-        session = console_session(console_url(current_app), connection)
+        script = ScriptDirectory.from_config(migrations_config())
+        found = read_status(connection, script, db.metadata, read_position(connection, script))
+        session = read_console_session(console_url(current_app), connection)
     problems = (*found.problems, *(session.problems if session else ()))
-    answer = {**asdict(found), "session": _as_data(session), "problems": [asdict(one) for one in problems]}
+    answer = {**status_as_data(found), "session": _as_data(session), "problems": [asdict(one) for one in problems]}
     print_answer(as_json, answer, status_lines(found, session, problems))
     if check and problems:
         raise click.exceptions.Exit(1)
@@ -54,11 +56,12 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
         raise click.UsageError("--sql or --json: the JSON has the SQL of each step.")
     config = migrations_config()
     with migration_url_or_exit() as url, connect(url) as connection:
-        found = plan(connection, ScriptDirectory.from_config(config), revision)
+        script = ScriptDirectory.from_config(config)
+        found = make_plan(connection, script, read_position(connection, script), revision)
         if sql:
             click.echo(script_of(config, found), nl=False)
             return
-    print_answer(as_json, as_data(found), plan_lines(found))
+    print_answer(as_json, plan_as_data(found), plan_lines(found))
     if found.dangers:
         raise click.exceptions.Exit(1)
 
@@ -76,7 +79,7 @@ def script_of(config: Config, found: Plan) -> str:
     written = StringIO()
     config.output_buffer = written
     go = command.downgrade if found.steps[0].direction == "downgrade" else command.upgrade
-    go(config, f"{found.current or 'base'}:{found.target}", sql=True)
+    go(config, f"{found.position.current or 'base'}:{found.target}", sql=True)
     return written.getvalue()
 
 
@@ -89,9 +92,10 @@ def status_lines(found: Status, session: ConsoleSession | None, problems: tuple[
         yield from _session_lines(session)
         yield f"pg_dump    {found.pg_dump or 'not there'}"
         yield f"Migrating  {found.migrating or 'nobody'}"
-    yield f"Revision   {found.current or 'none yet'}{' (of a newer release)' if found.is_ahead else ''}"
-    yield f"Head       {found.head}"
-    yield f"Pending    {', '.join(step.name for step in found.pending) or 'nothing'}"
+    position = found.position
+    yield f"Revision   {position.current or 'none yet'}{' (of a newer release)' if position.is_ahead else ''}"
+    yield f"Head       {position.head}"
+    yield f"Pending    {', '.join(step.name for step in position.pending) or 'nothing'}"
     if not problems:
         yield "All is well."
     for problem in problems:
@@ -116,10 +120,10 @@ def problem_lines(problem: Problem) -> Iterator[str]:
 
 def plan_lines(found: Plan) -> Iterator[str]:
     """A plan for a person."""
-    if found.is_ahead:
-        yield f"The database is at {found.current}, which a newer release made. Nothing is pending."
+    if found.position.is_ahead:
+        yield f"The database is at {found.position.current}, which a newer release made. Nothing is pending."
     elif not found.steps:
-        yield f"The database is at {found.current or 'base'}. Nothing is pending."
+        yield f"The database is at {found.position.current or 'base'}. Nothing is pending."
     for number, step in enumerate(found.steps, 1):
         yield from _step_lines(number, step)
     if found.dangers:
@@ -130,14 +134,14 @@ def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
     yield f"{number}. {step.direction} {step.revision}, {step.name}"
     if step.tables:
         yield f"   touches {', '.join(_table_in_words(table) for table in step.tables)}"
-    for finding in step.findings:
-        yield from finding_lines(finding)
+    for warning in step.warnings:
+        yield from warning_lines(warning)
 
 
-def finding_lines(finding: StepWarning) -> Iterator[str]:
-    """A finding for a person: what, why, and the safe form."""
-    yield f"   {finding.level} {finding.what}"
-    for text in (finding.why, f"Instead: {finding.instead}"):
+def warning_lines(warning: StepWarning) -> Iterator[str]:
+    """A warning for a person: what, why, and the safe form."""
+    yield f"   {warning.level} {warning.what}"
+    for text in (warning.why, f"Instead: {warning.instead}"):
         yield from textwrap.wrap(
             text, 110, initial_indent=" " * 6, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
         )

@@ -1,4 +1,4 @@
-"""The steps between a database and a revision: what each touches, what is to be said against it, its SQL."""
+"""The steps between a database and a revision: the tables of each, its warnings and its SQL."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateCons
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.operations.extensions import CreateExtensionOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
-from agents_app.dbtools.position import EMPTY, state_among
+from agents_app.dbtools.position import EMPTY_REVISION, Position
 from agents_app.dbtools.review import rules, sql, warnings
-from agents_app.dbtools.review.recorder import RecordedStep, record_step, sql_of_step
+from agents_app.dbtools.review.recorder import RecordedStep, record_step, step_sql
 from agents_app.dbtools.review.table_size import TableSize, table_size
 from agents_app.dbtools.review.warnings import Level, StepWarning
 
-# They change no table, so a step back has nothing to undo.
-NEEDS_NO_WAY_BACK = (
+# They change no table that a downgrade would have to change back.
+NEEDS_NO_DOWNGRADE = (
     FillRowsOp,
     RequireTablesOp,
     CreateEnumOp,
@@ -36,98 +36,89 @@ NEEDS_NO_WAY_BACK = (
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One step: `direction` is "upgrade" or "downgrade"; `sql` is None where it needs the tables themselves."""
+    """One step: `direction` is "upgrade" or "downgrade"; `sql` is None if it depends on the tables themselves."""
 
     revision: str
     name: str
     direction: str
     tables: tuple[TableSize, ...]
-    findings: tuple[StepWarning, ...]
+    warnings: tuple[StepWarning, ...]
     sql: str | None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The way from where the database is to `target`; a database ahead of this code has no steps."""
+    """The steps from the position of the database to `target`; there are none if the database is ahead."""
 
-    current: str | None
+    position: Position
     target: str
-    is_ahead: bool
     steps: tuple[PlannedStep, ...]
 
     @property
     def dangers(self) -> list[StepWarning]:
-        """Every finding that should stop somebody."""
-        return [finding for step in self.steps for finding in step.findings if finding.level is Level.DANGER]
+        """Every warning that stops a deployment."""
+        return [warning for step in self.steps for warning in step.warnings if warning.level is Level.DANGER]
 
 
-@dataclass
-class _Way:
-    connection: Connection
-    facts: rules.DatabaseFacts
+def make_plan(connection: Connection, script: ScriptDirectory, position: Position, target: str = "head") -> Plan:
+    """The steps from `position` to `target`: "head", "+1", "-1", "base" or a revision. Nothing is changed.
 
-
-def plan(connection: Connection, script: ScriptDirectory, target: str = "head") -> Plan:
-    """The steps from where the database of this connection is to `target`: "head", "+1", "-1", "base", a revision.
-
-    Nothing is changed. Raises CommandError where `target` is not known.
+    Raises CommandError if `target` is unknown.
     """
-    steps = list(script.walk_revisions())[::-1]
-    order = [step.revision for step in steps]
-    state = state_among(connection, script)
-    current = state.current
-    if state.is_ahead:
-        return Plan(current, order[-1], is_ahead=True, steps=())
-    start = order.index(current) + 1 if current else 0
-    end = _place(script, order, start, target)
-    way = _way(connection)
+    if position.is_ahead:
+        return Plan(position, position.head, steps=())
+    scripts = list(script.walk_revisions())[::-1]
+    start, end = position.applied_count, _count_up_to(target, script, position)
+    facts = _database_facts(connection)
     if end >= start:
-        found = [_step(way, step, "upgrade") for step in steps[start:end]]
+        steps = [_planned_step(connection, facts, step, "upgrade") for step in scripts[start:end]]
     else:
-        found = [_step(way, step, "downgrade") for step in reversed(steps[end:start])]
-    return Plan(current, order[end - 1] if end else "base", is_ahead=False, steps=tuple(found))
+        steps = [_planned_step(connection, facts, step, "downgrade") for step in reversed(scripts[end:start])]
+    return Plan(position, position.steps[end - 1].revision if end else "base", tuple(steps))
 
 
-def _place(script: ScriptDirectory, order: list[str], start: int, target: str) -> int:
-    # A place in the order counts the steps before it: 0 is base.
+def _count_up_to(target: str, script: ScriptDirectory, position: Position) -> int:
+    # How many steps a database at the target has: 0 is base.
     if target == "base":
         return 0
+    applied, total = position.applied_count, len(position.steps)
     if target[:1] in "+-" and target[1:].isdigit():
-        place = start + int(target)
-        if not 0 <= place <= len(order):
-            raise CommandError(f"There are not that many steps: {start} done, {len(order) - start} to come.")
-        return place
+        count = applied + int(target)
+        if not 0 <= count <= total:
+            raise CommandError(f"There are not that many steps: {applied} done, {total - applied} to come.")
+        return count
     if not target:
-        raise CommandError(EMPTY)
+        raise CommandError(EMPTY_REVISION)
     revision = script.get_revision(target)
     if revision is None:
         raise CommandError(f"There is no revision {target}. See: flask db history")
-    return order.index(revision.revision) + 1
+    return [step.revision for step in position.steps].index(revision.revision) + 1
 
 
-def _way(connection: Connection) -> _Way:
-    known = cache(partial(table_size, connection))
-    is_checked = partial(_is_checked, connection)
-    facts = rules.DatabaseFacts(connection.dialect.name, lambda table: known(table).rows, is_checked)
-    return _Way(connection, facts)
+def _database_facts(connection: Connection) -> rules.DatabaseFacts:
+    size_of = cache(partial(table_size, connection))
+    dialect = connection.dialect.name
+
+    def is_checked(table: str, column: str) -> bool:
+        return dialect == "postgresql" and is_checked_not_null(connection, table, column)
+
+    return rules.DatabaseFacts(dialect, lambda table: size_of(table).rows, is_checked)
 
 
-def _is_checked(connection: Connection, table: str, column: str) -> bool:
-    return connection.dialect.name == "postgresql" and is_checked_not_null(connection, table, column)
+def _planned_step(connection: Connection, facts: rules.DatabaseFacts, script: Script, direction: str) -> PlannedStep:
+    recorded = record_step(script, direction, facts.dialect)
+    # No one uses a table that this step creates, also not before the operation that creates it.
+    facts.created |= {
+        name for name in _created_tables(recorded, facts.dialect) if not table_size(connection, name).is_there
+    }
+    found = tuple(dict.fromkeys(_warnings(facts, script, recorded, direction)))
+    tables = tuple(table_size(connection, name) for name in _tables(recorded, facts.dialect))
+    return PlannedStep(
+        script.revision, script.doc, direction, tables, found, step_sql(script, direction, facts.dialect)
+    )
 
 
-def _step(way: _Way, script: Script, direction: str) -> PlannedStep:
-    dialect = way.facts.dialect
-    recorded = record_step(script, direction, dialect)
-    # A table that this step makes is nobody's yet, wherever in the step it comes.
-    new = {name for name in _made(recorded, dialect) if not table_size(way.connection, name).is_there}
-    way.facts.made |= new
-    found = tuple(dict.fromkeys(_findings(way.facts, script, recorded, direction)))
-    tables = tuple(table_size(way.connection, name) for name in _tables(recorded, dialect))
-    return PlannedStep(script.revision, script.doc, direction, tables, found, sql_of_step(script, direction, dialect))
-
-
-def _findings(
+def _warnings(
     facts: rules.DatabaseFacts, script: Script, recorded: RecordedStep, direction: str
 ) -> Iterator[StepWarning]:
     for operation in recorded.operations:
@@ -139,18 +130,18 @@ def _findings(
     if recorded.failure is not None:
         yield warnings.not_recorded(recorded.failure)
     if direction == "upgrade":
-        yield from _way_back(script, recorded, facts.dialect)
+        yield from _warnings_for_downgrade(script, recorded, facts.dialect)
 
 
-def _way_back(script: Script, recorded: RecordedStep, dialect: str) -> Iterator[StepWarning]:
+def _warnings_for_downgrade(script: Script, recorded: RecordedStep, dialect: str) -> Iterator[StepWarning]:
     if not hasattr(script.module, "downgrade"):
         yield warnings.not_reversible("has no downgrade()")
         return
-    back = record_step(script, "downgrade", dialect)
-    changes = [operation for operation in recorded.operations if not isinstance(operation, NEEDS_NO_WAY_BACK)]
-    if back.failure is not None and back.failure.startswith("NotImplementedError"):
+    downgrade = record_step(script, "downgrade", dialect)
+    changes = [operation for operation in recorded.operations if not isinstance(operation, NEEDS_NO_DOWNGRADE)]
+    if downgrade.failure is not None and downgrade.failure.startswith("NotImplementedError"):
         yield warnings.not_reversible("refuses to be undone")
-    elif changes and not back.operations and back.failure is None:
+    elif changes and not downgrade.operations and downgrade.failure is None:
         yield warnings.not_reversible("has a downgrade() that does nothing")
 
 
@@ -164,21 +155,21 @@ def _tables(recorded: RecordedStep, dialect: str) -> list[str]:
     return list(names)
 
 
-def _made(recorded: RecordedStep, dialect: str) -> Iterator[str]:
+def _created_tables(recorded: RecordedStep, dialect: str) -> Iterator[str]:
     for operation in recorded.operations:
         if isinstance(operation, ops.CreateTableOp):
             yield operation.table_name
         elif isinstance(operation, ops.ExecuteSQLOp):
-            yield from sql.made_in(operation, dialect)
+            yield from sql.tables_created_in(operation, dialect)
 
 
-def as_data(found: Plan) -> dict[str, Any]:
+def plan_as_data(plan: Plan) -> dict[str, Any]:
     """A plan as plain data, for JSON."""
     return {
-        "current": found.current,
-        "target": found.target,
-        "is_ahead": found.is_ahead,
-        "steps": [_step_as_data(step) for step in found.steps],
+        "current": plan.position.current,
+        "target": plan.target,
+        "is_ahead": plan.position.is_ahead,
+        "steps": [_step_as_data(step) for step in plan.steps],
     }
 
 
@@ -188,6 +179,6 @@ def _step_as_data(step: PlannedStep) -> dict[str, Any]:
         "name": step.name,
         "direction": step.direction,
         "tables": [vars(table) for table in step.tables],
-        "findings": [{**vars(finding), "level": finding.level.value} for finding in step.findings],
+        "findings": [{**vars(warning), "level": warning.level.value} for warning in step.warnings],
         "sql": step.sql,
     }

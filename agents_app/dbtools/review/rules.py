@@ -1,4 +1,4 @@
-"""Which operation of a step calls for which warning. What the warnings say is in `findings.py`."""
+"""Which operation of a step gets which warning. The texts of the warnings are in `warnings.py`."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,8 +20,8 @@ from agents_app.dbtools.review.warnings import StepWarning
 VOLATILE = re.compile(
     r"\b(gen_random_uuid|uuid_generate_v\w+|random|clock_timestamp|timeofday|nextval|uuidv\d)\s*\(", re.IGNORECASE
 )
-# They commit what came before them (on PostgreSQL), so they want a step of their own.
-ALONE: dict[type[MigrateOperation], str] = {
+# On PostgreSQL these commit the operations before them.
+NEEDS_OWN_STEP: dict[type[MigrateOperation], str] = {
     CreateIndexConcurrentlyOp: "op.create_index_concurrently",
     DropIndexConcurrentlyOp: "op.drop_index_concurrently",
     FillRowsOp: "op.fill_rows",
@@ -32,30 +32,32 @@ ALONE: dict[type[MigrateOperation], str] = {
 
 @dataclass
 class DatabaseFacts:
-    """What the rules must know of the database: its kind, how many rows, what is made on the way, what is checked.
+    """What the rules need to know of the database.
 
-    `added` are the columns, each with its table, that get no value from a release which does not know them.
+    `rows` counts the rows of a table. `is_checked` says whether a validated CHECK keeps a column from being NULL.
+    `created` are the tables that this plan creates. `added` are the columns, each with its table, that get no value
+    from the running release, which does not know them.
     """
 
     dialect: str
     rows: Callable[[str], int | None]
     is_checked: Callable[[str, str], bool]
-    made: set[str] = field(default_factory=set)
+    created: set[str] = field(default_factory=set)
     added: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def has_locks(self) -> bool:
-        """Whether people could wait: SQLite has one writer at a time and readers never wait."""
+        """Whether a lock keeps people waiting. SQLite has one writer at a time, and its readers never wait."""
         return self.dialect == "postgresql"
 
     def is_in_use(self, table: str) -> bool:
-        """Whether locks and long work on this table would be felt."""
-        return self.has_locks and table not in self.made and self.rows(table) != 0
+        """Whether a lock or slow work on this table keeps people waiting."""
+        return self.has_locks and table not in self.created and self.rows(table) != 0
 
 
 def warnings_for_operation(operation: MigrateOperation, facts: DatabaseFacts) -> Iterator[StepWarning]:
-    """What is to be said against one operation. A table that this plan makes raises nothing."""
-    if table_of(operation) in facts.made:
+    """The warnings about one operation; none for a table that this plan creates."""
+    if table_of(operation) in facts.created:
         return
     rule: Any = RULES.get(type(operation))
     if rule is not None:
@@ -63,26 +65,26 @@ def warnings_for_operation(operation: MigrateOperation, facts: DatabaseFacts) ->
 
 
 def warnings_for_shared_step(operations: tuple[MigrateOperation, ...], facts: DatabaseFacts) -> Iterator[StepWarning]:
-    """What is to be said against operations in one step that each want one of their own."""
-    wanting = operation_that_needs_own_step(operations)
-    if wanting is not None and facts.has_locks:
-        yield warnings.shared_step(wanting)
+    """The warning about an operation that needs a step of its own and shares it."""
+    operation = operation_that_needs_own_step(operations)
+    if operation is not None and facts.has_locks:
+        yield warnings.shared_step(operation)
 
 
 def operation_that_needs_own_step(operations: tuple[MigrateOperation, ...]) -> str | None:
-    """The operation that commits on the way and shares its step with others; None where there is none."""
+    """The operation that commits in the middle and shares its step with others; None if there is none."""
     kinds = {type(operation) for operation in operations if not isinstance(operation, RequireTablesOp)}
-    return next((name for kind, name in ALONE.items() if kind in kinds and len(kinds) > 1), None)
+    return next((name for kind, name in NEEDS_OWN_STEP.items() if kind in kinds and len(kinds) > 1), None)
 
 
 def table_of(operation: MigrateOperation) -> str | None:
-    """The table an operation is about."""
+    """The table that an operation changes."""
     if isinstance(operation, ops.CreateForeignKeyOp):
         return operation.source_table
     if isinstance(operation, FillRowsOp):
         return operation.table.name
-    found: str | None = getattr(operation, "table_name", None)
-    return found
+    table: str | None = getattr(operation, "table_name", None)
+    return table
 
 
 def _drop_table(operation: ops.DropTableOp, facts: DatabaseFacts) -> Iterator[StepWarning]:
@@ -135,7 +137,7 @@ def _set_not_null(operation: SetNotNullOp, facts: DatabaseFacts) -> Iterator[Ste
 
 
 def _is_wider(present: Any, wanted: Any) -> bool:
-    # Text that may be longer is the same on the disk; of anything else PostgreSQL may write the table anew.
+    # A longer text type is the same on disk. For any other change PostgreSQL may rewrite the table.
     present, wanted = sa.types.to_instance(present), sa.types.to_instance(wanted)
     if not isinstance(present, sa.String) or not isinstance(wanted, sa.String) or isinstance(wanted, sa.Enum):
         return False
@@ -144,16 +146,16 @@ def _is_wider(present: Any, wanted: Any) -> bool:
 
 def _create_index(operation: ops.CreateIndexOp, facts: DatabaseFacts) -> Iterator[StepWarning]:
     if facts.is_in_use(operation.table_name) and not operation.kw.get("postgresql_concurrently"):
-        yield warnings.index_created(operation.table_name, operation.index_name or "", _names(operation.columns))
+        yield warnings.index_created(operation.table_name, operation.index_name or "", _column_names(operation.columns))
 
 
 def _create_unique(operation: ops.CreateUniqueConstraintOp, facts: DatabaseFacts) -> Iterator[StepWarning]:
     if facts.is_in_use(operation.table_name):
         name = operation.constraint_name or "(unnamed)"
-        yield warnings.unique_added(operation.table_name, str(name), _names(operation.columns))
+        yield warnings.unique_added(operation.table_name, str(name), _column_names(operation.columns))
 
 
-def _create_key(operation: ops.CreatePrimaryKeyOp, facts: DatabaseFacts) -> Iterator[StepWarning]:
+def _create_primary_key(operation: ops.CreatePrimaryKeyOp, facts: DatabaseFacts) -> Iterator[StepWarning]:
     if facts.is_in_use(operation.table_name):
         yield warnings.primary_key_added(operation.table_name)
 
@@ -169,7 +171,7 @@ def _create_check(operation: ops.CreateCheckConstraintOp, facts: DatabaseFacts) 
 
 
 def _check_name(operation: ops.CreateCheckConstraintOp) -> str:
-    # A name that op.f made is used as it stands, another becomes part of one.
+    # A name of op.f is complete; another becomes part of the conventional name.
     name = str(operation.constraint_name)
     if isinstance(operation.constraint_name, conv):
         return name
@@ -180,7 +182,7 @@ def _remove_label(operation: RemoveEnumValueOp, _facts: DatabaseFacts) -> Iterat
     yield warnings.label_removed(operation.name, operation.label)
 
 
-def _names(columns: Any) -> list[str]:
+def _column_names(columns: Any) -> list[str]:
     return [_text(column) for column in columns]
 
 
@@ -196,7 +198,7 @@ RULES: dict[type[MigrateOperation], Callable[[Any, DatabaseFacts], Iterator[Step
     ops.AlterColumnOp: _alter_column,
     ops.CreateIndexOp: _create_index,
     ops.CreateUniqueConstraintOp: _create_unique,
-    ops.CreatePrimaryKeyOp: _create_key,
+    ops.CreatePrimaryKeyOp: _create_primary_key,
     ops.CreateForeignKeyOp: _create_foreign_key,
     ops.CreateCheckConstraintOp: _create_check,
     RemoveEnumValueOp: _remove_label,

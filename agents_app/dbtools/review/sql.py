@@ -1,4 +1,4 @@
-"""What is to be said against plain SQL in a step: the same warnings as for the operations that do the same."""
+"""The warnings about plain SQL in a step: the same as for the operations that do the same."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,9 +14,9 @@ from agents_app.dbtools.review.warnings import StepWarning
 
 DIALECTS: dict[str, Callable[[], Any]] = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-TEXT = re.compile(r"'(?:[^']|'')*'")
-# Words that only open a block, so that the statements inside of it are seen.
-OPENING = re.compile(
+LITERAL = re.compile(r"'(?:[^']|'')*'")
+# The beginning of a block, which is removed so that the statements in the block are read.
+BLOCK_START = re.compile(
     r"^(?:DO )?(?:\$\w*\$ ?)?(?:DECLARE\b.*?)?(?:BEGIN|IF\b.*?\bTHEN|ELSE|(?:FOR|WHILE)\b.*?\bLOOP|LOOP)\b ?",
     re.IGNORECASE,
 )
@@ -24,41 +24,41 @@ NAME = r'(?:"?\w+"?\.)?"?(?P<table>\w+)"?'
 
 
 def warnings_for_sql(operation: ops.ExecuteSQLOp, facts: DatabaseFacts) -> Iterator[StepWarning]:
-    """What is to be said against the statements of one `op.execute`."""
-    for statement in statements_of(operation, facts.dialect):
+    """The warnings about the statements of one `op.execute`."""
+    for statement in _statements_of(operation, facts.dialect):
         for pattern, rule in RULES:
             match = pattern.search(statement)
             table = match.groupdict().get("table") if match else None
-            if match and (table is None or table.lower() not in facts.made):
+            if match and (table is None or table.lower() not in facts.created):
                 yield from rule(match, statement, facts)
 
 
 def tables_in(operation: ops.ExecuteSQLOp, dialect: str) -> Iterator[str]:
-    """The tables that plain SQL names first in each statement."""
-    for statement in statements_of(operation, dialect):
-        match = TOUCHED.search(statement)
+    """The first table that each statement of plain SQL names."""
+    for statement in _statements_of(operation, dialect):
+        match = FIRST_TABLE.search(statement)
         if match:
             yield match["table"]
 
 
-def made_in(operation: ops.ExecuteSQLOp, dialect: str) -> Iterator[str]:
-    """The tables that plain SQL makes."""
-    for statement in statements_of(operation, dialect):
-        match = MADE.search(statement)
+def tables_created_in(operation: ops.ExecuteSQLOp, dialect: str) -> Iterator[str]:
+    """The tables that plain SQL creates."""
+    for statement in _statements_of(operation, dialect):
+        match = CREATED.search(statement)
         if match:
             yield match["table"]
 
 
-def statements_of(operation: ops.ExecuteSQLOp, dialect: str) -> list[str]:
-    """The statements of an `op.execute`, without comments and without what stands in quotes."""
+def _statements_of(operation: ops.ExecuteSQLOp, dialect: str) -> list[str]:
+    """The statements of an `op.execute`, without comments and without the content of string literals."""
     source = operation.sqltext
     text = str(source.compile(dialect=DIALECTS[dialect]())) if isinstance(source, sa.ClauseElement) else str(source)
-    parts = TEXT.sub("''", COMMENT.sub(" ", text)).split(";")
+    parts = LITERAL.sub("''", COMMENT.sub(" ", text)).split(";")
     return [plain for part in parts if (plain := _unwrapped(" ".join(part.split())))]
 
 
 def _unwrapped(statement: str) -> str:
-    while match := OPENING.match(statement):
+    while match := BLOCK_START.match(statement):
         statement = statement[match.end() :]
     return statement
 
@@ -67,7 +67,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text.replace("<table>", NAME), re.IGNORECASE)
 
 
-ON_TABLE = (
+BEFORE_TABLE = (
     "CREATE TABLE(?: IF NOT EXISTS)?",
     "DROP TABLE(?: IF EXISTS)?",
     "ALTER TABLE(?: IF EXISTS)?(?: ONLY)?",
@@ -77,8 +77,8 @@ ON_TABLE = (
     "TRUNCATE(?: TABLE)?",
     "CREATE (?:UNIQUE )?INDEX.*? ON",
 )
-TOUCHED = _pattern(f"^(?:{'|'.join(ON_TABLE)}) <table>")
-MADE = _pattern(r"^CREATE (?:TEMP\w* |UNLOGGED )?TABLE(?: IF NOT EXISTS)? <table>")
+FIRST_TABLE = _pattern(f"^(?:{'|'.join(BEFORE_TABLE)}) <table>")
+CREATED = _pattern(r"^CREATE (?:TEMP\w* |UNLOGGED )?TABLE(?: IF NOT EXISTS)? <table>")
 ALTER = r"^ALTER TABLE(?: IF EXISTS)?(?: ONLY)? <table> "
 
 Rule = Callable[[re.Match[str], str, DatabaseFacts], Iterator[StepWarning]]
@@ -154,11 +154,11 @@ def _cascade(_match: re.Match[str], statement: str, _facts: DatabaseFacts) -> It
 
 
 COLUMN = r'"?(?P<column>\w+)"?'
-NO_COLUMN = "CONSTRAINT|DEFAULT|NOT|EXPRESSION|IDENTITY|COLUMN"
+NOT_A_COLUMN = "CONSTRAINT|DEFAULT|NOT|EXPRESSION|IDENTITY|COLUMN"
 
 RULES: list[tuple[re.Pattern[str], Rule]] = [
     (_pattern(r"^DROP TABLE(?: IF EXISTS)? <table>"), _drop_table),
-    (_pattern(ALTER + rf".*?\bDROP (?:COLUMN (?:IF EXISTS )?|(?!(?:{NO_COLUMN})\b)){COLUMN}"), _drop_column),
+    (_pattern(ALTER + rf".*?\bDROP (?:COLUMN (?:IF EXISTS )?|(?!(?:{NOT_A_COLUMN})\b)){COLUMN}"), _drop_column),
     (_pattern(ALTER + rf'RENAME (?:COLUMN )?(?:(?!TO\b|CONSTRAINT\b){COLUMN} )?TO "?(?P<name>\w+)'), _rename),
     (_pattern(ALTER + rf".*?ALTER (?:COLUMN )?{COLUMN} (?:SET DATA )?TYPE (?P<type>[^,]+)"), _change_type),
     (_pattern(ALTER + rf"ADD COLUMN (?:IF NOT EXISTS )?{COLUMN}(?P<rest>[^,]*)"), _add_column),

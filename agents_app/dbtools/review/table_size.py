@@ -1,11 +1,13 @@
-"""What is known of a table before a step touches it: how many rows, how many bytes."""
+"""How many rows and bytes a table has before a step changes it."""
 
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-# Up to this size rows are counted; above, PostgreSQL's own estimate is good enough and costs nothing.
+from agents_app.dbtools.database.quoting import quote_if_needed
+
+# The rows of larger tables are not counted: PostgreSQL's own estimate is good enough and costs nothing.
 COUNTED_UP_TO = 32 * 1024 * 1024
 
 SIZE = sa.text("""
@@ -16,7 +18,7 @@ FROM pg_class WHERE oid = to_regclass(:name)
 
 @dataclass(frozen=True)
 class TableSize:
-    """A table as it is now; `bytes` is None where the database does not tell (SQLite)."""
+    """The present size of a table; `bytes` is None on SQLite, which does not report it."""
 
     name: str
     is_there: bool
@@ -26,13 +28,12 @@ class TableSize:
 
 
 def table_size(connection: Connection, name: str) -> TableSize:
-    """What is known of one table; one that is not there has no rows."""
+    """The size of one table; a missing table has no rows."""
     if not sa.inspect(connection).has_table(name):
         return TableSize(name, is_there=False, rows=0, is_estimate=False, bytes=None)
     if connection.dialect.name != "postgresql":
         return TableSize(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=None)
-    quoted = connection.dialect.identifier_preparer.quote(name)
-    size = connection.execute(SIZE, {"name": quoted}).one()
+    size = connection.execute(SIZE, {"name": quote_if_needed(name)}).one()
     if size.bytes <= COUNTED_UP_TO:
         return TableSize(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=size.bytes)
     estimate = size.estimate if size.estimate >= 0 else None

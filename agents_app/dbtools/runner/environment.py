@@ -22,7 +22,12 @@ from agents_app.dbtools.database import encoding, leftovers, postgresql, schema
 from agents_app.dbtools.database.connections import connect, create_file_or_schema, migration_connection
 from agents_app.dbtools.database.quoting import quote_if_needed
 from agents_app.dbtools.output import print_progress
-from agents_app.dbtools.position import EMPTY, require_own_revisions, require_own_tables
+from agents_app.dbtools.position import (
+    EMPTY_REVISION,
+    read_position,
+    require_no_table_conflict,
+    require_own_version_table,
+)
 from agents_app.dbtools.runner.error_messages import readable_step_errors
 from agents_app.dbtools.runner.steps import Steps
 from agents_app.dbtools.saved_rows.save import RowSaver
@@ -59,7 +64,7 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
     context.config.attributes["times"] = steps.times
     with readable_step_errors(url, steps):
         if asked.get("destination_rev") in ("", ("",)):
-            raise CommandError(EMPTY)
+            raise CommandError(EMPTY_REVISION)
         if context.is_offline_mode():
             _write_script(url, settings)
         elif "destination_rev" in asked:
@@ -124,7 +129,7 @@ def _write_script(url: URL, settings: Options) -> None:
 
 def _look(url: URL, steps: Steps, settings: Options) -> None:
     with connect(url) as connection:
-        require_own_revisions(connection, context.script)
+        require_own_version_table(connection, context.script)
         context.configure(connection=connection, fn=steps, dont_mutate=True, **settings)
         with autogenerate.ignoring_reflection_warnings():
             context.run_migrations()
@@ -150,10 +155,10 @@ def _migrate(url: URL, steps: Steps, settings: Options, savings: RowSaver, *, is
 
 
 def _refuse_what_is_not_ours(connection: Connection, *, is_upgrade: bool) -> None:
-    require_own_revisions(connection, context.script)
+    require_own_version_table(connection, context.script)
     if is_upgrade:
         encoding.require_utf8(connection)
-        require_own_tables(connection, context.script)
+        require_no_table_conflict(connection, context.script, read_position(connection, context.script))
     # Alembic would take an open transaction for another caller's and never commit.
     if connection.dialect.name == "postgresql":
         connection.commit()

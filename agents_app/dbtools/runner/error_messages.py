@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, PendingRollbac
 from agents_app.database.errors import MISSING_FILE
 from agents_app.database.url import printable_url
 from agents_app.dbtools.database.advice import SETTING, advice_for
-from agents_app.dbtools.position import SAY_WHERE
+from agents_app.dbtools.position import STAMP_ONE
 from agents_app.dbtools.runner.steps import Steps
 from agents_app.errors import ConsoleError
 
@@ -24,7 +24,7 @@ ADVICE = {
     "Target database is not up to date": "The database is not at head. Bring it there first: flask db deploy",
     "Multiple head": "Two steps follow the same one. Let the later one's down_revision name the other: flask db heads",
     "Relative revision ": "There are not that many steps that way. See: flask db history -i",
-    "Requested revision ": f"The table alembic_version names more than one step. {SAY_WHERE}",
+    "Requested revision ": f"The table alembic_version names more than one step. {STAMP_ONE}",
     "This operation cannot proceed in --sql mode": "SQLite needs the table itself for this step: leave --sql out.",
 }
 
