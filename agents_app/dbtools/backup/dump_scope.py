@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from agents_app.database.quoting import quote_name
 from agents_app.database.url import schema_of
-from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.own_tables import tables_of_migrations
 from agents_app.dbtools.position import VERSION_TABLE
 

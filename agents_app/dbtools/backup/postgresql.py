@@ -12,6 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database.quoting import quote_name
 from agents_app.database.url import schema_of
 from agents_app.dbtools.backup.dump_scope import dump_scope
 from agents_app.dbtools.backup.pg_programs import find_program, run_program
@@ -21,7 +22,6 @@ from agents_app.dbtools.database.connections import (
     create_file_or_schema,
     url_for_programs,
 )
-from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import print_progress, progress_bar
 from agents_app.dbtools.position import VERSION_TABLE, migrations_folder

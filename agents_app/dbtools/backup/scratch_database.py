@@ -10,9 +10,9 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database.quoting import quote_name
 from agents_app.database.url import schema_of, with_schema
 from agents_app.dbtools.database.connections import autocommit_connection, connect, create_file_or_schema
-from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import print_progress
 

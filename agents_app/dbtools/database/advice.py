@@ -9,7 +9,7 @@ import re
 
 from sqlalchemy.engine import URL
 
-from agents_app.dbtools.database.quoting import quote_if_needed
+from agents_app.database.quoting import quote_if_needed
 
 # The address that commands of migrations use comes from the second of them, where it is set.
 SETTING = "DATABASE_URL (or MIGRATION_DATABASE_URL, where it is set)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.quoting import quote_name
+from agents_app.database.quoting import quote_name
 
 POSTGRESQL = """
 SELECT attname AS name, format_type(atttypid, atttypmod) AS type, pg_get_expr(adbin, adrelid) AS "default",

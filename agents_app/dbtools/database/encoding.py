@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.quoting import quote_if_needed
+from agents_app.database.quoting import quote_if_needed
 from agents_app.errors import Unavailable
 
 NEW_FILE = "Name a new file in DATABASE_URL."

@@ -11,9 +11,9 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database import postgresql
-from agents_app.dbtools.database.quoting import quote_if_needed
 from agents_app.dbtools.output import print_progress
 
 # The CHECK by which op.set_not_null lets PostgreSQL look at every row while others write.

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.quoting import quote_if_needed
+from agents_app.database.quoting import quote_if_needed
 from agents_app.errors import Unavailable
 
 IS_STANDBY = sa.text("SELECT pg_is_in_recovery()")

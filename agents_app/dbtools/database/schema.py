@@ -5,8 +5,8 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database.quoting import quote_if_needed, quote_literal
 from agents_app.database.url import schema_of
-from agents_app.dbtools.database.quoting import quote_if_needed, quote_literal
 
 # CREATE SCHEMA IF NOT EXISTS is refused to a role that may make none, also where the schema is there.
 CREATE = """

@@ -14,7 +14,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.quoting import quote_literal
+from agents_app.database.quoting import quote_literal
 from agents_app.dbtools.operations.sql import execute
 
 LABEL = re.compile(r"'((?:[^']|'')*)'")

@@ -11,7 +11,7 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations, ops
 
-from agents_app.dbtools.database.quoting import quote_literal
+from agents_app.database.quoting import quote_literal
 from agents_app.dbtools.operations.sql import execute
 
 CREATE = """

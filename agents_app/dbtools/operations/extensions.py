@@ -2,7 +2,7 @@
 
 from alembic.operations import MigrateOperation, Operations
 
-from agents_app.dbtools.database.quoting import quote_literal
+from agents_app.database.quoting import quote_literal
 from agents_app.dbtools.operations.sql import execute
 
 # An extension that the role may not make is named together with what to do; one that is there is fine.

@@ -10,7 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
-from agents_app.dbtools.database.quoting import quote_literal
+from agents_app.database.quoting import quote_literal
 from agents_app.dbtools.operations.sql import execute
 from agents_app.dbtools.output import progress_bar
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.database.quoting import quote_if_needed
+from agents_app.database.quoting import quote_if_needed
 
 # The rows of larger tables are not counted: PostgreSQL's own estimate is good enough and costs nothing.
 COUNTED_UP_TO = 32 * 1024 * 1024

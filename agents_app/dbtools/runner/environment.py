@@ -13,6 +13,7 @@ from sqlalchemy import MetaData, event
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database.quoting import quote_if_needed
 from agents_app.database.url import schema_of
 from agents_app.dbtools.autogenerate import settings as autogenerate
 from agents_app.dbtools.backup.signals import cancellable_queries, interrupt_on_signals
@@ -20,7 +21,6 @@ from agents_app.dbtools.configuration import BACKUPS, LockSettings
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.database import encoding, leftovers, postgresql, schema
 from agents_app.dbtools.database.connections import connect, create_file_or_schema, migration_connection
-from agents_app.dbtools.database.quoting import quote_if_needed
 from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.position import (
     EMPTY_REVISION,

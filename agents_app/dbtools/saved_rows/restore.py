@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
+from agents_app.database.quoting import quote_name
 from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database.columns import Column, set_exact_text_format, table_columns
 from agents_app.dbtools.database.connections import migration_connection
-from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.output import pluralize, progress_bar
 from agents_app.dbtools.saved_rows import file as rows_file
 from agents_app.dbtools.saved_rows.file import Head

@@ -18,10 +18,10 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database.quoting import quote_name
 from agents_app.dbtools.database.columns import primary_key_of, set_exact_text_format, table_columns
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.database.postgresql import DISCONNECT_TIMEOUT_S, POLL_INTERVAL_S
-from agents_app.dbtools.database.quoting import quote_name
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.saved_rows import file as rows_file
 
