@@ -16,7 +16,7 @@ run: setup ## Set up what is missing and serve on http://127.0.0.1:8000
 	@$(RUN) flask prepare
 	@$(RUN) flask serve
 
-setup: $(VENV)/.run ## Install what the console needs into .venv
+setup: $(VENV)/.flask ## Install what the console needs into .venv
 
 # With -E Python takes no setting from the environment. What else stands there is cleared by the tests themselves.
 TESTS := $(VENV)/bin/python -E -m pytest -n 2
@@ -49,7 +49,14 @@ $(VENV)/.run: requirements.txt $(VENV)/bin/python
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/.test: requirements-dev.txt $(VENV)/.run
+# Flask's command, with the version of the console in --version. It works in a checkout that was moved, too.
+$(VENV)/.flask: $(VENV)/.run
+	@printf '%s\n' '#!/bin/sh' 'bin=$${0%/*}' 'exec "$$bin/python" -P "$$bin/../../agents_app/flask_command.py" "$$@"' \
+		> $(VENV)/bin/flask
+	@chmod +x $(VENV)/bin/flask
+	@touch $@
+
+$(VENV)/.test: requirements-dev.txt $(VENV)/.flask
 	@echo "Installing what the tests need into $(VENV) (once)..."
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -47,6 +47,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "paths": (set(), set()),
     "weak_keys": (set(), set()),
+    "flask_command": (set(), {"click", "flask"}),
     "encryption": ({"weak_keys"}, {"cryptography"}),
     # cryptography says whether a text is a certificate or a key; encrypting is not the values' work.
     "values": ({"errors"}, {"cryptography", "pydantic", "pydantic_core", "zxcvbn"}),

@@ -1,0 +1,47 @@
+"""`flask --version` as `make setup` installs it, in a copy of the project."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents_app.paths import ROOT
+from tests.cli.conftest import Checkout
+
+
+@pytest.fixture
+def installed(ready: Checkout) -> Path:
+    """The `flask` of a copy whose requirements are installed."""
+    shutil.copy(ROOT / "Makefile", ready.folder)
+    bin_folder = ready.folder / ".venv" / "bin"
+    bin_folder.mkdir(parents=True)
+    (bin_folder / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (bin_folder / "python").chmod(0o755)
+    words = ["make", "--assume-old=.venv/.run", ".venv/.flask"]
+    subprocess.run(words, check=True, cwd=ready.folder, capture_output=True)
+    return bin_folder / "flask"
+
+
+def output(flask: Path, *words: str, folder: Path) -> str:
+    """What the command prints; it must succeed."""
+    run = subprocess.run([flask, *words], check=False, cwd=folder, capture_output=True, text=True, env={"PATH": "/bin"})
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_flask_says_the_version_of_the_console(installed: Path, ready: Checkout) -> None:
+    (ready.folder / "agents_app" / "__init__.py").write_text('"""One."""\n\n__version__ = "9.8.7"\n')
+
+    said = output(installed, "--version", folder=ready.folder.parent)
+
+    assert re.fullmatch(r"Agent Console 9\.8\.7\nFlask [\d.]+\nPython [\d.]+\n", said)
+
+
+def test_flask_has_the_commands_of_the_console(installed: Path, ready: Checkout) -> None:
+    said = output(installed, "--help", folder=ready.folder)
+
+    assert said.startswith("Usage: flask [OPTIONS] COMMAND")
+    assert {"db", "doctor", "run"} <= set(re.findall(r"^  (\w+) ", said, re.MULTILINE))
