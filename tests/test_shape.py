@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from agents_app.api import PREFIX
+from agents_app.config import CHECKS
 from agents_app.paths import ROOT
 
 APP = ROOT / "agents_app"
@@ -146,6 +148,10 @@ DOES_WITHOUT = {
 # Everything that assigns to an agent's row: the one write path, what it makes new rows with, the change of keys, and
 # the removal of private keys that an earlier release stored in clear.
 WRITERS = {"operations/agents.py:_write", "operations/rotation.py:_store", "operations/misplaced_keys.py:_remove"}
+# A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
+# docs/decisions.md and write the answer there; then change the number.
+SETTINGS, API_OPERATIONS = 20, 11
+DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
 # Pages that somebody who is not signed in may open.
 OPEN_PAGES = {"static", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}
@@ -274,6 +280,29 @@ def operations_on_agents() -> set[str]:
             if node.args.args and node.args.args[0].arg == "actor" and not node.name.startswith("_"):
                 found.add(node.name)
     return found
+
+
+def decided(heading: str) -> list[str]:
+    """The names in the first column of the table under this heading of docs/decisions.md."""
+    section = DECISIONS.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \| \S.* \|$", section, re.MULTILINE)
+
+
+def test_every_setting_is_a_decision_that_was_written_down() -> None:
+    assert decided("Settings") == list(CHECKS)
+    assert len(CHECKS) == SETTINGS
+
+
+def test_every_api_operation_is_a_decision_that_was_written_down(console: Flask) -> None:
+    operations = {
+        f"{method} " + re.sub("<[^>]*:([^>]*)>", r"{\1}", rule.rule.removeprefix(PREFIX))
+        for rule in console.url_map.iter_rules()
+        if rule.rule.startswith(f"{PREFIX}/")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+    assert set(decided("API operations")) == operations
+    assert len(operations) == API_OPERATIONS
 
 
 @pytest.mark.parametrize("door", sorted(DOORS))
