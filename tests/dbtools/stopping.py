@@ -25,7 +25,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = 'agent-console migration' AND datname = current_database()
 """
 AS_IT_WAS = "was undone."
-ON_ITS_WAY = "what it had committed stays, the rest was undone."
+ON_ITS_WAY = "its committed changes remain, the rest was undone."
 
 
 def project_with(folder: Path, url: str, step: str) -> Project:

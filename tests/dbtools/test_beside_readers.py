@@ -52,7 +52,7 @@ def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_sche
 
     with engine.connect() as somebody, repeat_in_thread(read):
         somebody.exec_driver_sql("SELECT * FROM agents")
-        with pytest.raises(CommandError, match="Locked out by process"):
+        with pytest.raises(CommandError, match="Blocked by process"):
             command.downgrade(dbtools.alembic_config(parse_url(postgres_schema_url), lock_settings), "61e7b29d3f0c")
 
     assert answers

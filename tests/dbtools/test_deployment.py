@@ -82,7 +82,7 @@ def test_a_deployment_makes_the_sqlite_file_that_is_missing_and_looking_does_not
     for words in (("deploy", "--dry-run"), ("status",), ("plan",), ("rehearse",)):
         looked = flask_db(sqlite_url, *words)
         assert (looked.exit_code, len(looked.stderr.splitlines())) == (1, 1)
-        assert "there is no such file yet; flask db upgrade makes it." in looked.stderr
+        assert "there is no such file yet; flask db upgrade creates it." in looked.stderr
         assert not file.exists()
 
     assert flask_db(sqlite_url, "deploy").exit_code == 0

@@ -79,7 +79,7 @@ def test_an_sqlite_file_that_is_missing_is_told_by_every_verb_but_upgrade_and_no
 ) -> None:
     refusal = _refusal(VERBS[verb], f"sqlite:///{tmp_path / 'consle.db'}")
 
-    assert "there is no such file yet; flask db upgrade makes it. Check DATABASE_URL." in refusal
+    assert "there is no such file yet; flask db upgrade creates it. Check DATABASE_URL." in refusal
     assert not (tmp_path / "consle.db").exists()
 
 
@@ -179,7 +179,7 @@ def test_two_steps_after_the_same_one_are_to_be_put_in_order(
     three.write_text(three.read_text().replace("down_revision = 'two'", "down_revision = 'one'"))
 
     for verb in ("upgrade", "plan", "deploy"):
-        assert "down_revision name the other" in flask_db(project.url, verb, project=project).stderr
+        assert "Two steps have the same down_revision." in flask_db(project.url, verb, project=project).stderr
 
 
 def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> None:

@@ -68,7 +68,7 @@ def test_a_constraint_that_cannot_be_removed_is_named_with_what_removes_it(
     with create_engine(postgres_schema_url).connect() as reader, right_before("VALIDATE", lambda: _read(reader)):
         refusal = refusal_of(project)
 
-    assert refusal.startswith("Locked out by process ")
+    assert refusal.startswith("Blocked by process ")
     removal = re.search(r"To remove it at once: (.*?)\. ", refusal)
     assert removal
     run_sql(postgres_schema_url, removal[1])

@@ -121,7 +121,7 @@ def test_a_schema_that_is_missing_is_made_by_upgrade_and_named_by_what_only_look
     url = in_schema(postgres_url)
 
     for verb in ("status", "plan", "current", "check"):
-        assert "There is no schema app yet; flask db upgrade makes it." in flask_db(url, verb).stderr
+        assert "There is no schema app yet; flask db upgrade creates it." in flask_db(url, verb).stderr
     _done(flask_db(url, "upgrade", "+1"))
 
     assert fetch_rows(url, "SELECT schemaname FROM pg_tables WHERE tablename = 'users'") == [("app",)]

@@ -60,7 +60,7 @@ def test_what_is_no_saved_file_is_refused(sqlite_schema_url: str, tmp_path: Path
 
     assert "There is no " in _refusal(sqlite_schema_url, tmp_path / "absent")
     assert "There are no saved rows in" in _refusal(sqlite_schema_url, tmp_path / "empty")
-    assert "is no file of saved rows" in _refusal(sqlite_schema_url, tmp_path / "text")
+    assert "is not a file of saved rows" in _refusal(sqlite_schema_url, tmp_path / "text")
 
 
 def test_rows_without_their_table_are_refused(family: Project, backup_folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_rows_that_are_there_already_are_counted_and_nothing_is_done(family: Pro
     folder = _down_and_up(family, backup_folder)
     run_sql(family.url, "INSERT INTO parents VALUES (7, 'new')", "INSERT INTO children VALUES (2, 7, 'n'), (3, 7, 'n')")
 
-    assert "2 rows of children there already. Nothing was changed." in _refusal(family.url, folder)
+    assert "The table children already contains 2 of these rows. Nothing was changed." in _refusal(family.url, folder)
 
     assert fetch_rows(family.url, "SELECT id FROM parents") == [(7,)]
 
@@ -136,7 +136,7 @@ def test_values_that_changed_since_are_counted_and_nothing_is_done(notes: Projec
     folder = _down_and_up(notes, backup_folder)
     run_sql(notes.url, "UPDATE children SET note = 'newer' WHERE id = 2")
 
-    assert "1 row of children with another note by now. Nothing was changed." in _refusal(notes.url, folder)
+    assert "children.note already has other values in 1 row. Nothing was changed." in _refusal(notes.url, folder)
 
     assert _notes(notes.url) == [(1, "none"), (2, "newer"), (3, "none")]
 
@@ -149,7 +149,7 @@ def test_values_of_rows_without_a_key_are_refused(project: Project, backup_folde
     command.upgrade(project.config(), "one")
     command.downgrade(project.config(), "none")
 
-    assert "The rows of t had no key" in _refusal(project.url, _folder(backup_folder))
+    assert "The rows of t had no primary key" in _refusal(project.url, _folder(backup_folder))
 
 
 def test_parents_and_children_come_back(family: Project, backup_folder: Path) -> None:

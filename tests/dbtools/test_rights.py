@@ -45,7 +45,7 @@ def test_a_role_that_may_not_read_is_given_the_statement(
 
 @pytest.mark.parametrize(
     ("verb", "words"),
-    [("upgrade", "in a read-only transaction."), ("deploy", "The database takes no changes: ")],
+    [("upgrade", "in a read-only transaction."), ("deploy", "The database is read-only: ")],
 )
 def test_a_session_that_may_not_write_is_named(postgres_url: str, flask_db: FlaskDb, verb: str, words: str) -> None:
     name = parse_url(postgres_url).database
@@ -62,7 +62,7 @@ def test_a_database_that_takes_no_changes_is_not_called_well(
 
     told = flask_db(postgres_schema_url, "status")
 
-    assert "The database takes no changes: default_transaction_read_only is on (set by: database)." in told.output
+    assert "The database is read-only: default_transaction_read_only is on (set by: database)." in told.output
     assert f"ALTER ROLE {_role(postgres_schema_url)} SET default_transaction_read_only = off;" in told.output
     answer = open_console(postgres_schema_url).test_client().get("/readyz")
     assert (answer.status_code, answer.json) == (503, {"status": "database_read_only"})

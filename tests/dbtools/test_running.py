@@ -123,7 +123,7 @@ def test_a_lock_that_is_held_is_told_with_its_holder_and_nothing_is_done(postgre
 
     with _holding(postgres_project.url, "SELECT * FROM parents") as holder:
         pid = holder.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-        with pytest.raises(CommandError, match=f"Locked out by process {pid} ") as refusal:
+        with pytest.raises(CommandError, match=f"Blocked by process {pid} ") as refusal:
             command.upgrade(postgres_project.config(), "head")
 
     assert "\n" not in str(refusal.value)
@@ -135,7 +135,7 @@ def test_a_lock_that_is_let_go_is_waited_for(postgres_schema_url: str) -> None:
 
     with _holding(postgres_schema_url, "SELECT * FROM agents") as holder:
         run = _start(postgres_schema_url)
-        assert "a lock is needed" in _first_line_with(run, "Waiting for process")
+        assert "to release a lock." in _first_line_with(run, "Waiting for process")
         holder.rollback()
         run.communicate(timeout=60)
 

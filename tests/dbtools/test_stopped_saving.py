@@ -40,7 +40,7 @@ def test_where_the_server_cannot_be_asked_the_file_stays_and_this_is_said(
         cluster.start()
 
         (folder,) = backup_folder.iterdir()
-        sentence = "The server cannot be asked whether the saved rows were dropped. If they were: "
+        sentence = "It is unknown whether the saved rows were dropped: the server does not answer. If they were: "
         assert f"{sentence}flask db restore-rows {folder}" in capsys.readouterr().err
         assert fetch_rows(url, "SELECT * FROM t") == [("x",)]
         command.upgrade(project.config(), "head")

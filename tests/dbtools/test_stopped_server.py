@@ -62,7 +62,7 @@ def test_in_the_middle_of_a_fill_what_was_filled_stays(
 ) -> None:
     told = _stopped(cluster, url, words, SLEEPING, stop)
 
-    assert told.endswith("stays, the rest was undone. To go on with the step, type the same command again.")
+    assert told.endswith("remain, the rest was undone. To continue the step, run the same command again.")
     assert fetch_rows(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(200,)]
     run_sql(url, "DROP TRIGGER sleep ON agents")
     command.upgrade(console_config(url), "head")

@@ -1,1 +1,1 @@
-"""How migrations reach a database, lock it and ask it about itself."""
+"""Connections, locks and inspection of a database for migration commands."""

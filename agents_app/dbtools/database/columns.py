@@ -1,4 +1,4 @@
-"""What a table's columns are, asked of the database itself (reflection warns of types that it does not know)."""
+"""Reads a table's columns from the catalog. Unlike reflection, this gives no warnings about unknown types."""
 
 from dataclasses import dataclass
 
@@ -23,8 +23,8 @@ SELECT name, type, dflt_value AS "default", "notnull" AND dflt_value IS NULL AS 
 FROM pragma_table_xinfo(:table, :schema)
 ORDER BY cid
 """
-# As pg_dump does: a value's text is then the same whatever the server, the role or the session prefer.
-EXACT_TEXT = (
+# The settings of pg_dump. The text of a value then does not depend on settings of the server, the role or the session.
+EXACT_TEXT_SETTINGS = (
     "SET LOCAL timezone = 'UTC'",
     "SET LOCAL datestyle = 'ISO'",
     "SET LOCAL intervalstyle = 'postgres'",
@@ -35,7 +35,7 @@ EXACT_TEXT = (
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `default` is an SQL expression; a key position is 0 outside the primary key, which counts from 1."""
+    """A column. `default` is an SQL expression. `key_position` counts from 1 in the primary key and is 0 outside it."""
 
     name: str
     type: str
@@ -46,7 +46,7 @@ class Column:
 
 
 def table_columns(connection: Connection, table: str, schema: str | None) -> list[Column]:
-    """The columns of a table in their order; none where there is no such table."""
+    """Return the columns of a table in their order, or an empty list if the table does not exist."""
     if connection.dialect.name == "postgresql":
         rows = connection.execute(sa.text(POSTGRESQL), {"table": quote_name(connection, table, schema)})
     else:
@@ -55,11 +55,11 @@ def table_columns(connection: Connection, table: str, schema: str | None) -> lis
 
 
 def primary_key_of(columns: list[Column]) -> list[str]:
-    """The names of the columns of the primary key, in its order."""
-    return [column.name for column in sorted(columns, key=lambda found: found.key_position) if column.key_position]
+    """Return the column names of the primary key, in its order."""
+    return [column.name for column in sorted(columns, key=lambda column: column.key_position) if column.key_position]
 
 
 def set_exact_text_format(connection: Connection) -> None:
-    """Make PostgreSQL write every value so that it is read back the same, until the transaction or savepoint ends."""
-    for statement in EXACT_TEXT:
+    """Make PostgreSQL write values as text without loss, until the transaction or savepoint ends."""
+    for statement in EXACT_TEXT_SETTINGS:
         connection.exec_driver_sql(statement)

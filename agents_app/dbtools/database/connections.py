@@ -1,4 +1,4 @@
-"""The connections of migration commands; those of a running console are in `db.py`."""
+"""Connections for migration commands. The console's own connections are in `db.py`."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -24,28 +24,28 @@ APPLICATION = "agent-console migration"
 
 @contextmanager
 def connect(url: URL) -> Iterator[Connection]:
-    """A connection for commands that only look. Raises SQLAlchemy's errors, also where an SQLite file is not there.
+    """Connect to a database whose schema exists. For reading; migrations use `migration_connection`.
 
-    Raises CommandError where there is no schema to look into.
+    Raises CommandError if there is no schema, and SQLAlchemy's errors, also if an SQLite file does not exist.
     """
     with connect_without_schema(url) as connection:
         _require_schema(connection)
-        # Who looks says in which transaction.
+        # The caller begins its own transaction.
         connection.rollback()
         yield connection
 
 
 @contextmanager
 def connect_without_schema(url: URL) -> Iterator[Connection]:
-    """The same where the schema need not be there."""
+    """Connect to a database whose schema may not exist yet."""
     with _engine(url).connect() as connection:
         yield connection
 
 
 def create_file_or_schema(url: URL) -> bool:
-    """Make what the tables of a URL are to stand in, where it is missing: an SQLite file, or the schema that it names.
+    """Create the SQLite file or the schema of a URL if it does not exist. Return whether a schema was created.
 
-    Answers whether a schema was made. Raises OSError, CommandError and SQLAlchemy's errors where that cannot be.
+    Raises OSError, CommandError or SQLAlchemy's errors if this fails.
     """
     create_sqlite_file(url)
     if schema_of(url) is None:
@@ -56,9 +56,9 @@ def create_file_or_schema(url: URL) -> bool:
 
 @contextmanager
 def read_only_connection(url: URL) -> Iterator[Connection]:
-    """A connection that can change nothing and waits for nobody long; no file is made beside one of SQLite.
+    """Connect read-only and with short time limits. On SQLite no file is created next to the database.
 
-    Raises SQLAlchemy's errors, and OSError where this user may not read an SQLite file.
+    Raises SQLAlchemy's errors, and OSError if the user may not read the SQLite file.
     """
     if url.get_backend_name() == "sqlite":
         path = Path(url.database or "")
@@ -74,15 +74,15 @@ def read_only_connection(url: URL) -> Iterator[Connection]:
 
 @contextmanager
 def migration_connection(url: URL, lock_settings: LockSettings, *, verbose: bool) -> Iterator[Connection]:
-    """The connection of the only migration that runs on this database.
+    """Connect for a migration, and wait until no other migration of this database runs.
 
-    On SQLite it is inside one transaction that ends with the block; on PostgreSQL it is in none.
+    On SQLite the block is one transaction; on PostgreSQL the connection is in no transaction.
     """
     engine = _engine(url, keeps_session=True)
     if verbose:
         event.listen(engine, "before_cursor_execute", lambda *call: print_progress(call[2].strip()))
-    alone = sqlite.exclusive_connection if engine.dialect.name == "sqlite" else postgresql.exclusive_connection
-    with alone(engine, lock_settings) as connection:
+    backend = sqlite if engine.dialect.name == "sqlite" else postgresql
+    with backend.exclusive_connection(engine, lock_settings) as connection:
         if connection.dialect.name == "postgresql":
             _require_schema(connection)
             connection.commit()
@@ -91,9 +91,9 @@ def migration_connection(url: URL, lock_settings: LockSettings, *, verbose: bool
 
 @contextmanager
 def deployment_lock(url: URL, lock_settings: LockSettings) -> Iterator[None]:
-    """Keep other deployments of this database waiting until the block ends: one's backup locks out the other's steps.
+    """Make other deployments of this database wait until the block ends, because a backup blocks their steps.
 
-    On SQLite, where a backup is in nobody's way, nobody waits.
+    On SQLite a backup blocks nothing, so there is no lock.
     """
     if url.get_backend_name() == "sqlite":
         yield
@@ -104,15 +104,15 @@ def deployment_lock(url: URL, lock_settings: LockSettings) -> Iterator[None]:
 
 @contextmanager
 def autocommit_connection(url: URL) -> Iterator[Connection]:
-    """A connection each of whose statements is carried out at once, as databases are made and dropped."""
+    """Connect outside transactions, as CREATE DATABASE and DROP DATABASE require."""
     with dedicated_session(_engine(url, keeps_session=True)) as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def url_for_programs(url: URL) -> URL:
-    """The URL for a program of PostgreSQL that works on this database: without `options` where they cannot be sent.
+    """Return the URL for a PostgreSQL program such as pg_dump, without `options` if a pooler does not accept them.
 
-    Raises Unavailable for a pooler in transaction mode, where such a program would work on several sessions.
+    Raises Unavailable for a pooler in transaction mode, where the program's statements would reach several sessions.
     """
     with dedicated_session(_engine(url, keeps_session=True)) as connection:
         return url.difference_update_query(["options"]) if is_pooled(connection) else url
@@ -122,13 +122,13 @@ def _engine(url: URL, *, keeps_session: bool = False) -> Engine:
     options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
     if url.get_backend_name() == "sqlite":
         return sa.create_engine(url, connect_args={"timeout": sqlite.DRIVER_TIMEOUT_S}, **options)
-    # Updates of many rows go a hundred to a message, which is one transaction where each statement commits.
+    # Updates of many rows are sent in batches. In autocommit mode each batch is one transaction.
     options |= {"executemany_mode": "values_plus_batch", "executemany_batch_page_size": postgresql.BATCH_SIZE}
     engine = sa.create_engine(url, creator=SessionCreator(url, APPLICATION, keeps_session=keeps_session), **options)
     if keeps_session:
-        event.listen(engine, "connect", _keep_to_one_schema)
+        event.listen(engine, "connect", _restrict_search_path_of_session)
     else:
-        # What only looks may be behind a pooler, where nothing is set for longer than a transaction.
+        # Through a pooler a setting lasts only for a transaction.
         event.listen(engine, "begin", schema.restrict_search_path)
     return engine
 
@@ -138,7 +138,7 @@ def _require_schema(connection: Connection) -> None:
         schema.current_schema(connection)
 
 
-def _keep_to_one_schema(raw: Any, _record: object) -> None:
+def _restrict_search_path_of_session(raw: Any, _record: object) -> None:
     with raw.cursor() as cursor:
         cursor.execute(schema.RESTRICT_SEARCH_PATH, (False,))
     raw.commit()
@@ -147,15 +147,15 @@ def _keep_to_one_schema(raw: Any, _record: object) -> None:
 def _connect_read_only(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise sqlite3.OperationalError(MISSING_FILE)
-    # SQLite says of whatever it may not read that it cannot be opened.
+    # Raises an OSError with the cause if the file cannot be read. SQLite would only say that it cannot open it.
     path.open("rb").close()
-    # Where nobody uses the file, all of it is in it; a reader of a file in use needs those beside it, which are there.
-    is_in_use = any(path.with_name(path.name + tail).exists() for tail in ("-wal", "-journal"))
-    how = "mode=ro" if is_in_use else "immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=sqlite.DRIVER_TIMEOUT_S)
+    # While the file is in use, a reader needs the files next to it too. Otherwise the file is complete.
+    is_in_use = any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-journal"))
+    parameter = "mode=ro" if is_in_use else "immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{parameter}", uri=True, timeout=sqlite.DRIVER_TIMEOUT_S)
 
 
 def _set_transaction_limits(connection: Connection) -> None:
-    # For this transaction alone: behind a pooler the next one belongs to another program.
+    # SET LOCAL, because through a pooler the session's next transaction may belong to another program.
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")

@@ -1,4 +1,4 @@
-"""What an operation makes for a while in a transaction of its own, and how it goes where the step does not end."""
+"""Objects that an operation creates for a short time and commits; they are left over if its step fails."""
 
 import time
 from collections.abc import Iterator
@@ -16,20 +16,20 @@ from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database import postgresql
 from agents_app.dbtools.output import print_progress
 
-# The CHECK by which op.set_not_null lets PostgreSQL look at every row while others write.
+# op.set_not_null adds this CHECK, so that PostgreSQL can check every row while other sessions write.
 NOT_NULL_CHECK = "ck_console_not_null"
 TABLES_WITH_CHECK = """
 SELECT relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
-WHERE conname = :helper AND contype = 'c' AND relnamespace = to_regnamespace(quote_ident(current_schema()))
+WHERE conname = :name AND contype = 'c' AND relnamespace = to_regnamespace(quote_ident(current_schema()))
 ORDER BY 1
 """
-CHECK_EXISTS = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :helper"
+CHECK_EXISTS = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name"
 INDEX_IS_INVALID = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:index) AND NOT indisvalid"
 
 
 @dataclass(frozen=True)
 class LeftoverObject:
-    """A thing that may be left: what it is, what it does to others, how to see it, and how to remove it."""
+    """A database object that may be left over, and what it does to other statements."""
 
     description: str
     effect: str
@@ -37,86 +37,85 @@ class LeftoverObject:
     remove_sql: str
 
     def exists(self, connection: Connection) -> bool:
-        """Whether it is left."""
+        """Return whether it is still there."""
         return connection.execute(self.exists_query).first() is not None
 
     def __str__(self) -> str:
-        return f"{self.description} may be left: it {self.effect}. To remove it at once: {self.remove_sql}."
+        return f"{self.description} may still exist: it {self.effect}. To remove it at once: {self.remove_sql}."
 
 
 def not_null_check(table: str) -> LeftoverObject:
-    """The CHECK of op.set_not_null on a table."""
+    """Return the CHECK of op.set_not_null on a table."""
     quoted = quote_if_needed(table)
-    query = sa.text(CHECK_EXISTS).bindparams(table=quoted, helper=NOT_NULL_CHECK)
+    query = sa.text(CHECK_EXISTS).bindparams(table=quoted, name=NOT_NULL_CHECK)
     statement = f"ALTER TABLE {quoted} DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}"
     return LeftoverObject(
-        f"The constraint {NOT_NULL_CHECK} on {table}", "refuses rows without a value", query, statement
+        f"The constraint {NOT_NULL_CHECK} on {table}", "rejects rows without a value", query, statement
     )
 
 
 def invalid_index(name: str, table: str) -> LeftoverObject:
-    """An index that CONCURRENTLY did not make to its end."""
+    """Return an index that CREATE INDEX CONCURRENTLY did not complete."""
     quoted = quote_if_needed(name)
     query = sa.text(INDEX_IS_INVALID).bindparams(index=quoted)
-    harm = "slows writers down, may refuse what is not unique, and helps no reader"
+    harm = "slows down writes, may reject duplicate values, and is not used for reads"
     return LeftoverObject(
         f"The invalid index {name} on {table}", harm, query, f"DROP INDEX CONCURRENTLY IF EXISTS {quoted}"
     )
 
 
 def register(context: MigrationContext, leftover: LeftoverObject) -> None:
-    """Remember, until the step ends, what may be left of it."""
+    """Record, until the step ends, that this object may be left over."""
     if "steps" in context.opts:
         context.opts["steps"].leftovers[leftover.description] = leftover
 
 
 def not_null_checks(connection: Connection) -> list[LeftoverObject]:
-    """The CHECKs that runs of op.set_not_null left which could not clean up."""
-    return [
-        not_null_check(table) for table in connection.scalars(sa.text(TABLES_WITH_CHECK), {"helper": NOT_NULL_CHECK})
-    ]
+    """Return the CHECKs that earlier runs of op.set_not_null left over."""
+    tables = connection.scalars(sa.text(TABLES_WITH_CHECK), {"name": NOT_NULL_CHECK})
+    return [not_null_check(table) for table in tables]
 
 
 def remove_not_null_checks(connection: Connection) -> None:
-    """Remove what runs before this one left. Raises DBAPIError where a lock cannot be had."""
+    """Remove the CHECKs that earlier runs left over. Raises DBAPIError if a table is locked."""
     if connection.dialect.name != "postgresql":
         return
-    for helper in not_null_checks(connection):
-        connection.exec_driver_sql(helper.remove_sql)
-        print_progress(f"Removed what an interrupted op.set_not_null left: {helper.description}.")
-    # Alembic would take an open transaction for another caller's and never commit.
+    for check in not_null_checks(connection):
+        connection.exec_driver_sql(check.remove_sql)
+        print_progress(f"{check.description} was left by an interrupted op.set_not_null. It was removed.")
+    # Alembic never commits a transaction that it finds open.
     connection.commit()
 
 
-def remove_leftovers(connection: Connection, noted: dict[str, LeftoverObject], lock_settings: LockSettings) -> None:
-    """Remove what is left of a step that failed; what cannot be removed now stays noted."""
-    for left in reversed(range(lock_settings.attempts if noted else 0)):
+def remove_leftovers(connection: Connection, leftovers: dict[str, LeftoverObject], lock_settings: LockSettings) -> None:
+    """Remove what a failed step left over. An object that cannot be removed now stays in `leftovers`."""
+    for remaining_attempts in reversed(range(lock_settings.attempts if leftovers else 0)):
         try:
-            with _in_no_transaction(connection, lock_settings) as free:
-                _remove(free, noted)
+            with _autocommit(connection, lock_settings) as usable:
+                _remove(usable, leftovers)
             return
         except (DBAPIError, CommandError) as error:
-            if not left or not isinstance(error, DBAPIError) or not postgresql.is_lock_timeout(error):
+            is_locked = isinstance(error, DBAPIError) and postgresql.is_lock_timeout(error)
+            if not remaining_attempts or not is_locked:
                 return
             time.sleep(lock_settings.retry_delay)
 
 
-def _remove(connection: Connection, noted: dict[str, LeftoverObject]) -> None:
-    for key, leftover in list(noted.items()):
+def _remove(connection: Connection, leftovers: dict[str, LeftoverObject]) -> None:
+    for key, leftover in list(leftovers.items()):
         if leftover.exists(connection):
             connection.exec_driver_sql(leftover.remove_sql)
-        del noted[key]
+        del leftovers[key]
 
 
 @contextmanager
-def _in_no_transaction(connection: Connection, lock_settings: LockSettings) -> Iterator[Connection]:
+def _autocommit(connection: Connection, lock_settings: LockSettings) -> Iterator[Connection]:
     with suppress(DBAPIError):
         connection.rollback()
-    if connection.invalidated:
-        # Another run that has its turn by now removes it first.
-        with postgresql.exclusive_connection(
-            connection.engine, replace(lock_settings, migration_timeout=postgresql.DISCONNECT_TIMEOUT_S)
-        ) as fresh:
-            yield fresh.execution_options(isolation_level="AUTOCOMMIT")
-    else:
+    if not connection.invalidated:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        return
+    # If another run has the lock by now, it removes the leftovers itself.
+    short_wait = replace(lock_settings, migration_timeout=postgresql.DISCONNECT_TIMEOUT_S)
+    with postgresql.exclusive_connection(connection.engine, short_wait) as new_connection:
+        yield new_connection.execution_options(isolation_level="AUTOCOMMIT")

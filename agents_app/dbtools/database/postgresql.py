@@ -1,4 +1,4 @@
-"""Migrations on PostgreSQL: one at a time, and never long in the way of those who read and write."""
+"""Locks of migrations on PostgreSQL: only one migration runs at a time, and it never blocks other sessions for long."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from agents_app.dbtools.output import print_progress
 
 
 class AdvisoryLock(NamedTuple):
-    """What only one at a time does: an advisory lock, which belongs to one database, by two numbers all agree on."""
+    """An advisory lock of one database. Only one process at a time does this action. The key is the same everywhere."""
 
     action: str
     key: tuple[int, int]
@@ -26,7 +26,7 @@ MIGRATION_LOCK = AdvisoryLock("migration", (0x6167656E, 0x74732E6D))
 DEPLOYMENT_LOCK = AdvisoryLock("deployment", (0x6167656E, 0x74732E64))
 
 POLL_INTERVAL_S = 0.2
-# So long the server may take to notice that a connection of this process is gone.
+# The server may need this long to notice that a connection of this process is closed.
 DISCONNECT_TIMEOUT_S = 10
 BATCH_SIZE = 100
 LOCK_NOT_AVAILABLE = "55P03"
@@ -52,77 +52,77 @@ LIMIT 3
 
 @contextmanager
 def exclusive_connection(engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
-    """A connection, in no transaction, that keeps other migrations of this database waiting until the block ends.
+    """Connect with the lock of migrations, which other migrations of this database wait for. In no transaction.
 
-    The lock goes with the session, so nobody has to clean up after a migration that was killed.
+    The lock ends with the session, so a killed migration leaves no lock behind.
     """
     with locked_connection(MIGRATION_LOCK, engine, lock_settings) as connection:
         connection.exec_driver_sql(f"SET lock_timeout = {int(lock_settings.table_timeout * 1000)}")
         connection.exec_driver_sql("SET statement_timeout = 0")
-        # Alembic would take an open transaction for somebody else's and never commit.
+        # Alembic never commits a transaction that it finds open.
         connection.commit()
         yield connection
 
 
 @contextmanager
 def locked_connection(lock: AdvisoryLock, engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
-    """A connection, in no transaction, that has its lock until the block ends. Raises CommandError when that is far."""
+    """Connect and hold an advisory lock until the block ends. In no transaction.
+
+    Raises CommandError if another process holds the lock for too long.
+    """
     with dedicated_session(engine) as connection:
-        _notice_a_killed_client(connection)
-        _wait_for(lock, connection, lock_settings)
+        _detect_killed_client(connection)
+        _acquire(lock, connection, lock_settings)
         connection.commit()
         yield connection
 
 
 def is_lock_timeout(error: DBAPIError) -> bool:
-    """Whether a statement gave up because somebody else holds a lock it needs."""
+    """Return whether a statement failed because another session holds a lock."""
     return getattr(error.orig, "pgcode", None) == LOCK_NOT_AVAILABLE
 
 
 def table_lock_holders(connection: Connection) -> str:
-    """Who holds locks on our tables, in words."""
-    return _describe_processes(connection, TABLE_LOCK_HOLDERS) or "somebody who has gone since"
+    """Describe the processes that hold locks on the console's tables."""
+    return _describe_processes(connection, TABLE_LOCK_HOLDERS) or "a process that has ended since"
 
 
 def running_migration(connection: Connection) -> str | None:
-    """Who holds the lock of migrations, in words; None where nobody does."""
-    return _holder(connection, MIGRATION_LOCK) or None
+    """Describe the process that runs a migration; None if no migration runs."""
+    return _describe_holder(connection, MIGRATION_LOCK) or None
 
 
-def _notice_a_killed_client(connection: Connection) -> None:
-    # The server then frees a killed migration's lock within seconds; not every system can do it.
+def _detect_killed_client(connection: Connection) -> None:
+    # The server then releases the lock of a killed migration within seconds. Not every operating system supports this.
     with suppress(DBAPIError):
         connection.exec_driver_sql("SET client_connection_check_interval = 1000")
         connection.commit()
     connection.rollback()
 
 
-def _wait_for(lock: AdvisoryLock, connection: Connection, lock_settings: LockSettings) -> None:
-    ends = time.monotonic() + lock_settings.migration_timeout
-    waits = False
+def _acquire(lock: AdvisoryLock, connection: Connection, lock_settings: LockSettings) -> None:
+    deadline = time.monotonic() + lock_settings.migration_timeout
+    is_waiting = False
     while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*lock.key))):
-        holder = _holder(connection, lock) or "it has just ended"
-        # An open transaction would keep the other migration from making an index CONCURRENTLY.
+        holder = _describe_holder(connection, lock) or "it has just ended"
+        # CREATE INDEX CONCURRENTLY in the other migration would wait for an open transaction.
         connection.commit()
-        if time.monotonic() > ends:
+        if time.monotonic() > deadline:
             raise CommandError(f"Another {lock.action} is still running: {holder}. Try again when it has ended.")
-        if not waits:
+        if not is_waiting:
             print_progress(f"Another {lock.action} is running: {holder}. Waiting for it to end.")
-            waits = True
+            is_waiting = True
         time.sleep(POLL_INTERVAL_S)
 
 
-def _holder(connection: Connection, lock: AdvisoryLock) -> str:
+def _describe_holder(connection: Connection, lock: AdvisoryLock) -> str:
     return _describe_processes(connection, ADVISORY_LOCK_HOLDER, first=lock.key[0], second=lock.key[1])
 
 
 def _describe_processes(connection: Connection, query: str, **parameters: int) -> str:
-    rows = connection.execute(sa.text(query), parameters)
-    return ", ".join(
-        f"process {row.pid} ({row.application_name or 'unnamed'} as {row.usename}, for {_seconds(row)} s)"
-        for row in rows
-    )
-
-
-def _seconds(row: sa.Row[tuple[object, ...]]) -> str:
-    return f"{row.since.total_seconds():.0f}" if row.since else "?"
+    descriptions = []
+    for row in connection.execute(sa.text(query), parameters):
+        seconds = f"{row.since.total_seconds():.0f}" if row.since else "?"
+        program = row.application_name or "unnamed"
+        descriptions.append(f"process {row.pid} ({program} as {row.usename}, for {seconds} s)")
+    return ", ".join(descriptions)

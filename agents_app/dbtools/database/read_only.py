@@ -1,4 +1,4 @@
-"""Whether a database takes changes: a standby takes none, nor does a session that is read only."""
+"""Checks whether a database is read-only: a standby is, and so are sessions with default_transaction_read_only."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -7,25 +7,27 @@ from agents_app.database.quoting import quote_if_needed
 from agents_app.errors import Unavailable
 
 IS_STANDBY = sa.text("SELECT pg_is_in_recovery()")
-# Not `transaction_read_only`, which a connection that only looks sets by itself.
-SET_BY = sa.text("SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only' AND setting = 'on'")
-NAME_THE_PRIMARY = "Name the primary in DATABASE_URL, or both hosts with target_session_attrs=read-write."
+# Not `transaction_read_only`: a connection for reading sets that itself.
+READ_ONLY_SOURCE = sa.text(
+    "SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only' AND setting = 'on'"
+)
+USE_PRIMARY = "Write the primary's address into DATABASE_URL, or both hosts with target_session_attrs=read-write."
 
 
 def read_only_problem(connection: Connection) -> tuple[str, str] | None:
-    """Why the database takes no changes, and what to do; None where it takes them."""
+    """Return why the database is read-only, and what to do; None if it is not read-only."""
     if connection.dialect.name != "postgresql":
         return None
     if connection.scalar(IS_STANDBY):
-        return "This server is a standby, which takes no changes.", NAME_THE_PRIMARY
-    if source := connection.scalar(SET_BY):
-        what = f"The database takes no changes: default_transaction_read_only is on (set by: {source})."
+        return "This server is a standby, which is read-only.", USE_PRIMARY
+    if source := connection.scalar(READ_ONLY_SOURCE):
+        problem = f"The database is read-only: default_transaction_read_only is on (set by: {source})."
         role = quote_if_needed(str(connection.scalar(sa.text("SELECT current_user"))))
-        return what, f"If that is not meant: ALTER ROLE {role} SET default_transaction_read_only = off;"
+        return problem, f"To allow changes: ALTER ROLE {role} SET default_transaction_read_only = off;"
     return None
 
 
 def require_writable(connection: Connection) -> None:
-    """Raise Unavailable, with what to do, where the database takes no changes."""
-    if why := read_only_problem(connection):
-        raise Unavailable(" ".join(why), code="database_read_only")
+    """Raise Unavailable, with what to do, if the database is read-only."""
+    if problem := read_only_problem(connection):
+        raise Unavailable(" ".join(problem), code="database_read_only")

@@ -1,4 +1,4 @@
-"""Migrations on SQLite: one writer, one transaction for the whole run, no row left without its parent."""
+"""Migrations on SQLite: one writer, one transaction for the whole run, and no new rows that refer to missing rows."""
 
 import time
 from collections import Counter
@@ -16,43 +16,44 @@ from agents_app.dbtools.output import print_progress
 
 DRIVER_TIMEOUT_S = 1
 
-# How many rows of a table (first) lack their row in another (second).
+# The number of rows by table (first) that refer to a missing row of another table (second).
 Orphans = Counter[tuple[str, str]]
 
 
 @contextmanager
 def exclusive_connection(engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
-    """A connection that holds SQLite's only write lock until the block ends, which commits; an exception rolls back.
+    """Connect with SQLite's only write lock. Commits at the end of the block, rolls back on an exception.
 
-    Raises CommandError, and changes nothing, when rows would be left without their parents.
+    Raises CommandError, and changes nothing, if the block leaves rows that refer to missing rows.
     """
-    event.listen(engine, "connect", _ignore_foreign_keys)
-    with closing(_begin(engine.execution_options(console_begin="BEGIN IMMEDIATE"), lock_settings)) as connection:
+    event.listen(engine, "connect", _disable_foreign_keys)
+    writer = engine.execution_options(console_begin="BEGIN IMMEDIATE")
+    with closing(_wait_and_begin(writer, lock_settings)) as connection:
         yield connection
         _refuse_new_orphans(engine, connection)
         connection.commit()
 
 
-def _ignore_foreign_keys(raw: Any, _record: object) -> None:
-    # A table that is rebuilt is dropped on the way; with foreign keys on, its child rows would go with it.
+def _disable_foreign_keys(raw: Any, _record: object) -> None:
+    # Rebuilding a table drops it; with foreign keys enabled, that would delete the child rows.
     raw.execute("PRAGMA foreign_keys = OFF")
 
 
-def _begin(engine: Engine, lock_settings: LockSettings) -> Connection:
-    ends = time.monotonic() + lock_settings.migration_timeout
-    waits = False
+def _wait_and_begin(engine: Engine, lock_settings: LockSettings) -> Connection:
+    deadline = time.monotonic() + lock_settings.migration_timeout
+    is_waiting = False
     while True:
         try:
-            return _begun(engine)
+            return _begin(engine)
         except OperationalError as error:
-            if "locked" not in str(error.orig) or time.monotonic() > ends:
+            if "locked" not in str(error.orig) or time.monotonic() > deadline:
                 raise
-        if not waits:
-            print_progress("Another program is writing to this database; waiting for it.")
-            waits = True
+        if not is_waiting:
+            print_progress("Waiting for another program that is writing to this database.")
+            is_waiting = True
 
 
-def _begun(engine: Engine) -> Connection:
+def _begin(engine: Engine) -> Connection:
     connection = engine.connect()
     try:
         connection.begin()
@@ -67,13 +68,13 @@ def _refuse_new_orphans(engine: Engine, connection: Connection) -> None:
     if not after:
         return
     with engine.connect() as other:
-        # Nothing is committed yet, so this one sees the database as it was before.
+        # Nothing is committed yet, so this connection sees the state before the migration.
         new = after - orphans(other)
     if new:
         rows = ", ".join(f"{count} of {child} without {parent}" for (child, parent), count in sorted(new.items()))
-        raise CommandError(f"This would leave rows that point to nothing: {rows}. Nothing was changed.")
+        raise CommandError(f"This would leave rows that refer to missing rows: {rows}. Nothing was changed.")
 
 
 def orphans(connection: Connection) -> Orphans:
-    """How many rows lack the row they point to."""
+    """Count the rows that refer to a missing row."""
     return Counter((row[0], row[2]) for row in connection.exec_driver_sql("PRAGMA foreign_key_check"))

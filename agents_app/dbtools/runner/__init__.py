@@ -1,1 +1,1 @@
-"""How steps are applied, and what is said when one fails."""
+"""Runs the steps of a migration, and reports errors."""

@@ -1,4 +1,4 @@
-"""What `migrations/env.py` does: carries out the present Alembic command on one database, or writes it as SQL."""
+"""The code of `migrations/env.py`: runs the current Alembic command on a database, or writes it as SQL."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -37,54 +37,54 @@ Options = dict[str, Any]
 
 
 class DatabaseSettings(Protocol):
-    """Where a command works where nobody said it to the command: the console's settings."""
+    """The console's settings, which apply if the command was given no database."""
 
     @property
     def database_url(self) -> URL:
-        """The database, as the console itself reaches it."""
+        """The console's own URL of the database."""
 
     @property
     def migration_url(self) -> URL:
-        """The database, by an address that migrations can use."""
+        """The URL of the database for migrations."""
 
     @property
     def backup_folder(self) -> Path:
-        """Where rows are saved before they are dropped."""
+        """The folder in which rows are saved before they are dropped."""
 
 
 def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[[], DatabaseSettings]) -> None:
-    """Carry out the present command. `find_place` is asked where the command was given no database.
+    """Run the current command. `load_settings` is called if the command was given no database.
 
-    Raises CommandError, in one line, when the database or a setting refuses.
+    Raises CommandError with one line if the database or a setting causes an error.
     """
-    url = _url(load_settings)
-    asked = _asked(url)
+    url = _migration_url(load_settings)
+    options = _command_options(url)
     settings = autogenerate.settings(models, metadata, context.script.dir, url.get_backend_name())
-    steps = Steps(asked["fn"])
+    steps = Steps(options["fn"])
     context.config.attributes["times"] = steps.times
     with readable_step_errors(url, steps):
-        if asked.get("destination_rev") in ("", ("",)):
+        if options.get("destination_rev") in ("", ("",)):
             raise CommandError(EMPTY_REVISION)
         if context.is_offline_mode():
             _write_script(url, settings)
-        elif "destination_rev" in asked:
-            # `upgrade`, `downgrade` and `stamp` go somewhere, the others only look.
+        elif "destination_rev" in options:
+            # `upgrade`, `downgrade` and `stamp` have a destination. The other commands only read.
             require_same_database(url, _console_url(load_settings))
-            is_upgrade = asked["fn"].__name__ == "upgrade"
+            is_upgrade = options["fn"].__name__ == "upgrade"
             if is_upgrade:
                 create_file_or_schema(url)
             with interrupt_on_signals(), cancellable_queries():
-                savings = RowSaver(_backup_folder(load_settings), url)
-                _migrate(url, steps, settings, savings, is_upgrade=is_upgrade)
+                row_saver = RowSaver(_backup_folder(load_settings), url)
+                _migrate(url, steps, settings, row_saver, is_upgrade=is_upgrade)
         else:
-            _look(url, steps, settings)
+            _run_read_only(url, steps, settings)
 
 
-def _url(load_settings: Callable[[], DatabaseSettings]) -> URL:
+def _migration_url(load_settings: Callable[[], DatabaseSettings]) -> URL:
     try:
         url: URL = context.config.attributes.get("database_url") or load_settings().migration_url
-    except ConsoleError as refusal:
-        raise CommandError(refusal.detail) from refusal
+    except ConsoleError as error:
+        raise CommandError(error.detail) from error
     return url
 
 
@@ -104,8 +104,8 @@ def _backup_folder(load_settings: Callable[[], DatabaseSettings]) -> Path | None
     return folder
 
 
-def _asked(url: URL) -> Options:
-    # Alembic tells what the command wants only to a context that is configured.
+def _command_options(url: URL) -> Options:
+    # Alembic gives the options of the command only to a configured context.
     context.configure(url=url)
     return context.get_context().opts
 
@@ -119,15 +119,15 @@ def _write_script(url: URL, settings: Options) -> None:
         transaction_per_migration=True,
         **settings,
     )
-    named = schema_of(url)
-    if named is not None:
+    name = schema_of(url)
+    if name is not None:
         output = context.get_context().impl.static_output
-        output(f"{schema.create_schema_sql(named)};\n\nSET search_path TO {quote_if_needed(named)};\n")
+        output(f"{schema.create_schema_sql(name)};\n\nSET search_path TO {quote_if_needed(name)};\n")
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _look(url: URL, steps: Steps, settings: Options) -> None:
+def _run_read_only(url: URL, steps: Steps, settings: Options) -> None:
     with connect(url) as connection:
         require_own_version_table(connection, context.script)
         context.configure(connection=connection, fn=steps, dont_mutate=True, **settings)
@@ -135,37 +135,37 @@ def _look(url: URL, steps: Steps, settings: Options) -> None:
             context.run_migrations()
 
 
-def _migrate(url: URL, steps: Steps, settings: Options, savings: RowSaver, *, is_upgrade: bool) -> None:
+def _migrate(url: URL, steps: Steps, settings: Options, row_saver: RowSaver, *, is_upgrade: bool) -> None:
     lock_settings = context.config.attributes.get("lock_settings", LockSettings())
     verbose = "verbose" in context.get_x_argument(as_dictionary=True)
-    with savings, migration_connection(url, lock_settings, verbose=verbose) as connection:
-        _refuse_what_is_not_ours(connection, is_upgrade=is_upgrade)
+    with row_saver, migration_connection(url, lock_settings, verbose=verbose) as connection:
+        _require_own_database(connection, is_upgrade=is_upgrade)
         context.configure(
             connection=connection,
             fn=steps,
             transactional_ddl=True,
             transaction_per_migration=True,
-            savings=savings,
+            row_saver=row_saver,
             steps=steps,
             **settings,
         )
-        event.listen(connection, "commit", steps.note_commit)
-        with _cleaning_up(connection, steps, lock_settings):
-            _run(connection, steps, lock_settings, savings)
+        event.listen(connection, "commit", steps.record_commit)
+        with _remove_leftovers_on_error(connection, steps, lock_settings):
+            _run_steps(connection, steps, lock_settings, row_saver)
 
 
-def _refuse_what_is_not_ours(connection: Connection, *, is_upgrade: bool) -> None:
+def _require_own_database(connection: Connection, *, is_upgrade: bool) -> None:
     require_own_version_table(connection, context.script)
     if is_upgrade:
         encoding.require_utf8(connection)
         require_no_table_conflict(connection, context.script, read_position(connection, context.script))
-    # Alembic would take an open transaction for another caller's and never commit.
+    # Alembic never commits a transaction that it finds open.
     if connection.dialect.name == "postgresql":
         connection.commit()
 
 
 @contextmanager
-def _cleaning_up(connection: Connection, steps: Steps, lock_settings: LockSettings) -> Iterator[None]:
+def _remove_leftovers_on_error(connection: Connection, steps: Steps, lock_settings: LockSettings) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -173,10 +173,10 @@ def _cleaning_up(connection: Connection, steps: Steps, lock_settings: LockSettin
         raise
 
 
-def _run(connection: Connection, steps: Steps, lock_settings: LockSettings, savings: RowSaver) -> None:
-    for left in reversed(range(lock_settings.attempts)):
+def _run_steps(connection: Connection, steps: Steps, lock_settings: LockSettings, row_saver: RowSaver) -> None:
+    for remaining_attempts in reversed(range(lock_settings.attempts)):
         try:
-            if steps.failing is None:
+            if steps.current is None:
                 leftovers.remove_not_null_checks(connection)
             with context.begin_transaction():
                 context.run_migrations()
@@ -184,10 +184,10 @@ def _run(connection: Connection, steps: Steps, lock_settings: LockSettings, savi
         except DBAPIError as error:
             if not postgresql.is_lock_timeout(error):
                 raise
-            who = postgresql.table_lock_holders(connection)
+            holders = postgresql.table_lock_holders(connection)
             connection.rollback()
-            savings.forget_what_was_undone()
-            if not left:
-                raise CommandError(f"Locked out by {who}. Try again later.") from error
-            print_progress(f"Waiting for {who}: a lock is needed that is held there.")
+            row_saver.remove_files_of_undone_steps()
+            if not remaining_attempts:
+                raise CommandError(f"Blocked by {holders}. Try again later.") from error
+            print_progress(f"Waiting for {holders} to release a lock.")
             time.sleep(lock_settings.retry_delay)

@@ -1,4 +1,4 @@
-"""The steps of one run: worked out once, told as they are done."""
+"""The steps of one run: computed once, and reported as they are done."""
 
 import time
 from collections import deque
@@ -13,61 +13,62 @@ from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.review import rules
 from agents_app.dbtools.review.recorder import record_step
 
-Plan = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
+PlanFunction = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
 
 
 class Steps:
-    """What Alembic is to do, as the `fn` of its context.
+    """The steps that Alembic must run, as the `fn` of its context.
 
-    `times` has the seconds of each step that is done. A second try goes on with the step that failed: `downgrade -2`
-    worked out anew after one step would go three back. `leftovers` are what the present step makes for a while.
+    `times` has the seconds of each completed step. A second attempt continues with the step that failed: if the plan of
+    `downgrade -2` were computed again after one step, it would go back three steps. `leftovers` are objects that the
+    current step may leave over.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: PlanFunction) -> None:
         self.times: dict[str, float] = {}
         self.leftovers: dict[str, LeftoverObject] = {}
         self._has_committed = False
         self._plan = plan
-        self._left: deque[MigrationStep] | None = None
+        self._remaining: deque[MigrationStep] | None = None
 
     def __call__(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
-        if self._left is None:
-            self._left = deque(self._plan(heads, context))
+        if self._remaining is None:
+            self._remaining = deque(self._plan(heads, context))
             self._has_committed = False
-        while self._left:
+        while self._remaining:
             started = time.monotonic()
-            yield self._left[0]
-            # Alembic comes back here when the step is done.
-            step = str(self._left.popleft())
+            yield self._remaining[0]
+            # Alembic returns here when the step is done.
+            step = str(self._remaining.popleft())
             self._has_committed = False
             self.leftovers.clear()
             self.times[step] = round(time.monotonic() - started, 3)
             print_progress(f"Done: {step} ({self.times[step]:.2f} s)")
 
     @property
-    def failing(self) -> str | None:
-        """The step that was being done when something went wrong, in words."""
-        return str(self._left[0]) if self._left else None
+    def current(self) -> str | None:
+        """The step that is running, or that failed."""
+        return str(self._remaining[0]) if self._remaining else None
 
-    def note_commit(self, _connection: Connection) -> None:
-        """Remember that a part of the present step is, or may be, committed."""
+    def record_commit(self, _connection: Connection) -> None:
+        """Record that a part of the current step is, or may be, committed."""
         self._has_committed = True
 
     @property
     def outcome(self) -> str:
-        """What became of the step that failed, and what is left of it."""
-        if self.failing is None:
+        """Describe the result of the failed step, what it left over, and how to continue."""
+        if self.current is None:
             return "Nothing was changed."
         if not self._has_committed:
-            return f"The step {self.failing} was undone."
-        kept = f"The step {self.failing} was stopped on its way: what it had committed stays, the rest was undone."
-        return " ".join([kept, *map(str, self.leftovers.values()), self._way_on()])
+            return f"The step {self.current} was undone."
+        result = f"The step {self.current} was interrupted: its committed changes remain, the rest was undone."
+        return " ".join([result, *map(str, self.leftovers.values()), self._how_to_continue()])
 
-    def _way_on(self) -> str:
-        # Only PostgreSQL commits on the way.
-        step: Any = self._left[0] if self._left else None
-        asked = record_step(step.revision, "upgrade" if step.is_upgrade else "downgrade", "postgresql")
-        operation = rules.operation_that_needs_own_step(asked.operations)
+    def _how_to_continue(self) -> str:
+        # Only on PostgreSQL can a step commit before it ends.
+        step: Any = self._remaining[0] if self._remaining else None
+        recorded = record_step(step.revision, "upgrade" if step.is_upgrade else "downgrade", "postgresql")
+        operation = rules.operation_that_needs_own_step(recorded.operations)
         if operation is None:
-            return "To go on with the step, type the same command again."
-        return f"It does other things besides {operation}: undo those by hand, then type the same command again."
+            return "To continue the step, run the same command again."
+        return f"It does other things besides {operation}: undo those by hand, then run the same command again."

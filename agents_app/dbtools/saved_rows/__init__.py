@@ -1,1 +1,1 @@
-"""The rows that a step drops: saved to a file first, and restored from it."""
+"""Saves the rows that a migration drops to a file, and restores them."""

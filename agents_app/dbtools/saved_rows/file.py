@@ -1,6 +1,6 @@
-"""Files of saved rows: a first line that says what they are, a line of JSON for each row, a last line that counts them.
+"""Files of saved rows: a header line, one line of JSON per row, and a last line with the number of rows.
 
-On PostgreSQL every value is the database's own text, on SQLite it is what the file holds, so that no type is lost.
+Values are saved without loss: on PostgreSQL as the server's own text, on SQLite as stored.
 """
 
 import base64
@@ -17,10 +17,11 @@ FORMAT = "agent-console rows 1"
 
 
 @dataclass(frozen=True)
-class Head:
-    """What a file holds. `column` is None where the whole table was dropped; `key` is the table's primary key.
+class Header:
+    """Describes the rows of a file.
 
-    `revision` is where the database was.
+    `column` is None if the whole table was dropped. `key` is the table's primary key. `revision` is the database's
+    revision when the rows were saved.
     """
 
     database: str
@@ -34,15 +35,15 @@ class Head:
     format: str = FORMAT
 
 
-def write(path: Path, head: Head, rows: Iterable[Sequence[Any]]) -> int:
-    """Write a file that only its owner may read, whole or not at all; answers how many rows it holds.
+def write(path: Path, header: Header, rows: Iterable[Sequence[Any]]) -> int:
+    """Write a file that only its owner may read, and return the number of rows. On an error no file remains.
 
-    Raises OSError where it cannot be written.
+    Raises OSError if the file cannot be written.
     """
     part = path.with_suffix(".part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            count = _write(file, head, rows)
+            count = _write_lines(file, header, rows)
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)
@@ -52,62 +53,58 @@ def write(path: Path, head: Head, rows: Iterable[Sequence[Any]]) -> int:
     return count
 
 
-def _write(file: TextIO, head: Head, rows: Iterable[Sequence[Any]]) -> int:
+def _write_lines(file: TextIO, header: Header, rows: Iterable[Sequence[Any]]) -> int:
     count = 0
-    file.write(json.dumps(asdict(head)) + "\n")
+    file.write(json.dumps(asdict(header)) + "\n")
     for row in rows:
-        file.write(json.dumps([*row], default=_bytes) + "\n")
+        file.write(json.dumps([*row], default=_encode_bytes) + "\n")
         count += 1
     file.write(json.dumps({"rows": count}) + "\n")
     return count
 
 
-def _bytes(value: Any) -> dict[str, str]:
+def _encode_bytes(value: Any) -> dict[str, str]:
     return {"base64": base64.b64encode(value).decode()}
 
 
-def read_head(path: Path) -> Head:
-    """What the file holds. Raises CommandError where it is no such file."""
+def read_header(path: Path) -> Header:
+    """Read the header. Raises CommandError if this is not a file of saved rows."""
     try:
         with path.open(encoding="utf-8") as file:
-            found = json.loads(file.readline())
-        if found["format"] == FORMAT:
-            return Head(**found)
+            fields = json.loads(file.readline())
+        if fields["format"] == FORMAT:
+            return Header(**fields)
     except OSError as error:
         raise CommandError(f"Cannot read {path}: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError):
         pass
-    raise CommandError(f"{path} is no file of saved rows. A whole backup comes back with: flask db restore FILE")
+    raise CommandError(f"{path} is not a file of saved rows. To restore a whole backup: flask db restore FILE")
 
 
 def count_rows(path: Path) -> int:
-    """How many rows a file seems to hold; whether it does, shows when they are read."""
+    """Count the lines of rows. The file is not checked."""
     with path.open("rb") as file:
         return max(0, sum(1 for _ in file) - 2)
 
 
 def read_rows(path: Path) -> Iterator[list[Any]]:
-    """Every row. Raises CommandError, at the end, where the file was cut short or changed."""
+    """Yield every row. Raises CommandError, at the end, if the file was truncated or changed."""
     count = 0
     with path.open(encoding="utf-8") as file:
         file.readline()
         for line in file:
-            found = _read(line)
-            if isinstance(found, dict):
-                if found == {"rows": count} and not file.readline():
+            parsed = _parse_line(line)
+            if isinstance(parsed, dict):
+                if parsed == {"rows": count} and not file.readline():
                     return
                 break
             count += 1
-            yield [_value(value) for value in found]
-    raise CommandError(f"{path} is damaged after {count} rows: it was cut short or changed. Nothing was changed.")
+            yield [base64.b64decode(value["base64"]) if isinstance(value, dict) else value for value in parsed]
+    raise CommandError(f"{path} is damaged after {count} rows: it was truncated or changed. Nothing was changed.")
 
 
-def _read(line: str) -> Any:
+def _parse_line(line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError:
         return {}
-
-
-def _value(value: Any) -> Any:
-    return base64.b64decode(value["base64"]) if isinstance(value, dict) else value

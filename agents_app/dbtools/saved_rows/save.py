@@ -1,4 +1,4 @@
-"""Before a migration drops a table or a column, its rows are written to a file, under the lock of the drop."""
+"""Writes the rows of a table or column to a file before a migration drops it, while the table is locked."""
 
 import os
 import re
@@ -25,23 +25,25 @@ from agents_app.dbtools.database.postgresql import DISCONNECT_TIMEOUT_S, POLL_IN
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.saved_rows import file as rows_file
 
-ADVICE = "Make room, set BACKUP_FOLDER to another folder, or go without: --no-backup (alembic: -x no_backup=1)."
+ADVICE = "Free disk space, set BACKUP_FOLDER to another folder, or use --no-backup (alembic: -x no_backup=1)."
+UNKNOWN_OUTCOME = "It is unknown whether the saved rows were dropped: the server does not answer."
 STREAMED = {"stream_results": True, "max_row_buffer": 1_000}
 
 
 class RowSaver:
-    """What one run of migrations has saved, in a folder of its own. A block that fails keeps only what is really gone.
+    """Saves dropped rows during one run of migrations, in a new folder inside `parent`.
 
-    A run that saves nothing makes no folder; where `parent` is None nothing is saved at all.
+    If the block fails, only the files of rows that were really dropped remain. If nothing is saved, no folder is
+    created. If `parent` is None, nothing is saved at all.
     """
 
     def __init__(self, parent: Path | None, url: URL) -> None:
         self._parent, self._url = parent, url
         self._folder: Path | None = None
-        self._taken: dict[Path, int | None] = {}
+        self._files: dict[Path, int | None] = {}
         self._count = 0
         self._revision = ""
-        self._is_unsure = False
+        self._is_outcome_unknown = False
 
     def __enter__(self) -> "RowSaver":
         return self
@@ -50,88 +52,91 @@ class RowSaver:
         self, kind: type[BaseException] | None, error: BaseException | None, _at: TracebackType | None
     ) -> None:
         if kind is not None:
-            self.forget_what_was_undone()
-        if self._taken and self._folder:
+            self.remove_files_of_undone_steps()
+        if self._files and self._folder:
             advice = f"flask db restore-rows {shlex.quote(display_path(self._folder))}"
-            if self._is_unsure:
-                print_progress(
-                    f"The server cannot be asked whether the saved rows were dropped. If they were: {advice}"
-                )
+            if self._is_outcome_unknown:
+                print_progress(f"{UNKNOWN_OUTCOME} If they were: {advice}")
             else:
-                print_progress(f"Bring the rows back, when their tables and columns are there again: {advice}")
+                print_progress(f"To restore the rows when their tables and columns exist again: {advice}")
 
-    def take(self, context: MigrationContext, table: str, schema: str | None, column: str | None) -> None:
-        """Save the rows of a table, or the values of one column with their keys; nothing where there are none.
+    def save(self, context: MigrationContext, table: str, schema: str | None, column: str | None) -> None:
+        """Save the rows of a table, or the values of one column with their keys. Write no file if there are none.
 
-        Raises CommandError where the file cannot be written.
+        Raises CommandError if the file cannot be written.
         """
         connection = context.connection
         if self._parent is None or connection is None:
             return
-        columns = [found for found in table_columns(connection, table, schema) if not found.is_generated]
-        names = [found.name for found in columns]
+        columns = [present for present in table_columns(connection, table, schema) if not present.is_generated]
+        names = [present.name for present in columns]
         if not names or column not in [None, *names]:
             return
-        _lock(connection, table, schema)
+        # The drop takes this lock too. Taking it now prevents new rows in between. SQLite has one writer anyway.
+        if connection.dialect.name == "postgresql":
+            name = quote_name(connection, table, schema)
+            connection.exec_driver_sql(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")
         if not _has_values(connection, table, schema, column):
             return
         key = primary_key_of(columns)
         if column and key and column not in key:
             names = [*key, column]
         else:
-            # Without its key a value cannot be found again, so that the whole row is worth having.
+            # Without its key a value cannot be assigned to its row again, so the whole row is saved.
             key = key if column is None else []
         self._revision = self._revision or ", ".join(context.get_current_heads())
         saved_at = datetime.now(UTC).isoformat(timespec="seconds")
-        head = rows_file.Head(connection.dialect.name, schema, table, column, names, key, saved_at, self._revision)
-        self._write(connection, head, self._parent)
+        header = rows_file.Header(connection.dialect.name, schema, table, column, names, key, saved_at, self._revision)
+        self._write_file(connection, header, self._parent)
 
-    def forget_what_was_undone(self) -> None:
-        """Remove the files of rows that are in the database still, because their step was rolled back."""
-        for path in [path for path, transaction in self._taken.items() if self._was_undone(transaction)]:
+    def remove_files_of_undone_steps(self) -> None:
+        """Remove the files of rows that are still in the database because their step was rolled back."""
+        for path in [path for path, transaction in self._files.items() if self._was_undone(transaction)]:
             path.unlink(missing_ok=True)
-            del self._taken[path]
-        self._remove_if_empty()
+            del self._files[path]
+        self._remove_empty_folder()
 
-    def _write(self, connection: Connection, head: rows_file.Head, parent: Path) -> None:
-        what = f"column {head.column} of {head.table}" if head.column else f"table {head.table}"
+    def _write_file(self, connection: Connection, header: rows_file.Header, parent: Path) -> None:
+        what = f"column {header.column} of {header.table}" if header.column else f"table {header.table}"
         try:
-            self._folder = self._folder or _new_folder(parent)
-            path = self._next_path(head, self._folder)
-            with _rows(connection, head) as rows:
-                count = rows_file.write(path, head, rows)
+            self._folder = self._folder or _create_folder(parent)
+            path = self._next_path(header, self._folder)
+            with _read_rows(connection, header) as rows:
+                count = rows_file.write(path, header, rows)
         except OSError as error:
-            self._remove_if_empty()
+            self._remove_empty_folder()
             refusal = (
                 f"The {what} was not dropped: its rows cannot be saved in {display_path(parent)}: {error.strerror}."
             )
             raise CommandError(f"{refusal} {ADVICE}") from error
-        self._taken[path] = _transaction(connection)
+        is_postgresql = connection.dialect.name == "postgresql"
+        # On SQLite the whole run is one transaction, so it needs no id.
+        self._files[path] = connection.scalar(sa.select(sa.func.txid_current())) if is_postgresql else None
         print_progress(f"Saved {pluralize(count, 'row')} of {what} in {display_path(path)}")
 
-    def _next_path(self, head: rows_file.Head, folder: Path) -> Path:
+    def _next_path(self, header: rows_file.Header, folder: Path) -> Path:
         self._count += 1
-        name = re.sub(r"[^\w.-]", "_", f"{head.table}.{head.column}" if head.column else head.table)
+        name = re.sub(r"[^\w.-]", "_", f"{header.table}.{header.column}" if header.column else header.table)
         return folder / f"{self._count:03}-{name}.jsonl"
 
     def _was_undone(self, transaction: int | None) -> bool:
         if transaction is None:
             return True
-        # A part of a step may have been committed, which only the server knows.
+        # A part of the step may have been committed. Only the server knows.
         try:
-            return _how_it_ended(self._url, transaction) == "aborted"
+            return _transaction_status(self._url, transaction) == "aborted"
         except DBAPIError:
-            self._is_unsure = True
+            self._is_outcome_unknown = True
             return False
 
-    def _remove_if_empty(self) -> None:
-        if self._folder is not None and not self._taken:
+    def _remove_empty_folder(self) -> None:
+        if self._folder is not None and not self._files:
             with suppress(OSError):
                 self._folder.rmdir()
             self._folder = None
 
 
-def _new_folder(parent: Path) -> Path:
+def _create_folder(parent: Path) -> Path:
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     stem = datetime.now(UTC).strftime("rows-%Y%m%dT%H%M%SZ")
     for number in range(1, 1_000):
@@ -142,12 +147,6 @@ def _new_folder(parent: Path) -> Path:
     raise FileExistsError(17, os.strerror(17))
 
 
-def _lock(connection: Connection, table: str, schema: str | None) -> None:
-    # The drop takes it a moment later; without it rows could come in between. SQLite's writers are alone already.
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"LOCK TABLE {quote_name(connection, table, schema)} IN ACCESS EXCLUSIVE MODE")
-
-
 def _has_values(connection: Connection, table: str, schema: str | None, column: str | None) -> bool:
     query = sa.select(sa.literal(1)).select_from(sa.table(table, schema=schema)).limit(1)
     if column is not None:
@@ -155,37 +154,30 @@ def _has_values(connection: Connection, table: str, schema: str | None, column: 
     return connection.execute(query).first() is not None
 
 
-def _transaction(connection: Connection) -> int | None:
-    # SQLite's run is one transaction, which is undone whole.
-    if connection.dialect.name != "postgresql":
-        return None
-    return connection.scalar(sa.select(sa.func.txid_current()))
-
-
-def _how_it_ended(url: URL, transaction: int) -> str | None:
+def _transaction_status(url: URL, transaction: int) -> str | None:
     with connect(url) as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        ends = time.monotonic() + DISCONNECT_TIMEOUT_S
+        deadline = time.monotonic() + DISCONNECT_TIMEOUT_S
         while True:
             status: str | None = connection.scalar(sa.select(sa.func.txid_status(transaction)))
-            # Where the connection was lost, the server needs a moment to notice it.
-            if status != "in progress" or time.monotonic() > ends:
+            # If the connection was lost, the server may need some time to notice.
+            if status != "in progress" or time.monotonic() > deadline:
                 return status
             time.sleep(POLL_INTERVAL_S)
 
 
 @contextmanager
-def _rows(connection: Connection, head: rows_file.Head) -> Iterator[Iterator[Sequence[Any]]]:
+def _read_rows(connection: Connection, header: rows_file.Header) -> Iterator[Iterator[Sequence[Any]]]:
     is_text = connection.dialect.name == "postgresql"
-    columns: list[sa.ColumnElement[Any]] = [sa.column(name) for name in head.columns]
-    chosen = [sa.cast(column, sa.Text) if is_text else column for column in columns]
-    query = sa.select(*chosen).select_from(sa.table(head.table, schema=head.schema))
+    columns: list[sa.ColumnElement[Any]] = [sa.column(name) for name in header.columns]
+    selected = [sa.cast(column, sa.Text) if is_text else column for column in columns]
+    query = sa.select(*selected).select_from(sa.table(header.table, schema=header.schema))
     with connection.begin_nested() as savepoint:
         if is_text:
             set_exact_text_format(connection)
         with connection.execute(query, execution_options=STREAMED) as result:
             yield iter(result)
-        # Nothing was written; the migration goes on with its own settings.
+        # This restores the migration's own settings; nothing was written.
         savepoint.rollback()
 
 
@@ -206,5 +198,5 @@ def _save(operations: Operations, table: str, schema: str | None, column: str | 
     if context.as_sql:
         what = f"column {column} of {table}" if column else f"table {table}"
         context.impl.static_output(f"-- This script takes no backup of the {what}, which it drops.")
-    elif "savings" in context.opts:
-        context.opts["savings"].take(context, table, schema, column)
+    elif "row_saver" in context.opts:
+        context.opts["row_saver"].save(context, table, schema, column)
