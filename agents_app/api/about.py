@@ -1,4 +1,4 @@
-"""What a program may want to know before it begins: who its token is, and which connection types there are."""
+"""Two endpoints for a new client: its token, and the connection types."""
 
 from functools import cache
 from typing import Any
@@ -12,8 +12,8 @@ from agents_app.operations.permissions import Actor
 
 
 def me(actor: Actor) -> Response:
-    """The token that asks, and what it may do now."""
-    return responses.json_response(
+    """The token of the request, and its permissions."""
+    return responses.as_json(
         {
             "token": {"id": actor.token_id, "name": actor.name.removeprefix("token ")},
             "account": {"id": actor.account_id, "name": actor.account_name},
@@ -26,7 +26,7 @@ def me(actor: Actor) -> Response:
 
 def connection_types(_actor: Actor) -> Response:
     """Each connection type with the JSON Schema of its configuration."""
-    return responses.json_response({"items": _connection_types()})
+    return responses.as_json({"items": _connection_types()})
 
 
 @cache
@@ -45,15 +45,15 @@ def _connection_types() -> list[dict[str, Any]]:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/me", me, "Say who the token is", answers={200: "Me"}, tag="About"),
+    Endpoint("GET", "/me", me, "Get your token", responses={200: "Me"}, tag="About"),
     Endpoint(
         "GET",
         "/connection-types",
         connection_types,
         "List connection types",
-        about="Each with the JSON Schema of its `connection_config`, its secrets, and the members that make its "
-        + "destination: where one of these changes, stored secrets must be sent again.",
-        answers={200: "ConnectionTypes"},
+        description="Each has the JSON Schema of its `connection_config`, the names of its secrets, and the members "
+        + "that are its destination. When a member of the destination changes, stored secrets must be sent again.",
+        responses={200: "ConnectionTypes"},
         tag="About",
     ),
 )

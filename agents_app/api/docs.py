@@ -1,4 +1,4 @@
-"""The page that shows the OpenAPI document and lets people try it: Swagger UI's own files on a page of ours."""
+"""The API reference: Swagger UI on a page of the console."""
 
 from pathlib import Path
 
@@ -12,30 +12,30 @@ from agents_app.operations import sessions
 
 FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
 FOLDER = Path(flask_swagger_ui.__file__).parent / "dist"
-DAY = 86_400
+DAY_S = 86_400
 
 
 def init_app(app: Flask) -> None:
-    """Serve the page where API_DOCS_PATH says, and the files it needs below it."""
+    """Serve the page at API_DOCS_PATH, and its files below that path."""
     known: Settings = app.extensions["settings"]
     if known.api_docs_path.strip("/") in {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()}:
-        raise ConfigurationError("API_DOCS_PATH is the address of something else here; choose another one.")
+        raise ConfigurationError("API_DOCS_PATH is the path of another page. Choose another path.")
     app.add_url_rule(known.api_docs_path, "api_docs", _page, provide_automatic_options=False)
     app.add_url_rule(f"{known.api_docs_path}/<name>", "api_docs_file", _file, provide_automatic_options=False)
 
 
-def check_may_read() -> None:
-    """Raise NotSignedIn where the documents are for people who are signed in, and nobody is."""
+def require_reader() -> None:
+    """Raise NotSignedIn if API_DOCS_PUBLIC is false and the visitor is not signed in."""
     if not settings().api_docs_public:
         sessions.authenticate(http.visitor(), session.get(http.SESSION_ID, ""))
 
 
 def _page() -> str:
-    check_may_read()
+    require_reader()
     return render_template("api/docs.html")
 
 
 def _file(name: str) -> Response:
     if name not in FILES:
         raise NotFound("There is nothing at this address.")
-    return send_from_directory(FOLDER, name, max_age=DAY)
+    return send_from_directory(FOLDER, name, max_age=DAY_S)

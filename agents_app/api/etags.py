@@ -1,7 +1,7 @@
-"""ETags: how they are written, and how those are read that come back in If-Match and If-None-Match.
+"""Writes ETags, and reads the ETags of If-Match and If-None-Match.
 
-Proxies that compress change a tag on its way: they mark it as weak (`W/"3"`) or put the name of the coding behind it
-(`"3-gzip"`). It stands for the same version, so both are read as if they were not there.
+A proxy that compresses can change an ETag: it marks it as weak (`W/"3"`) or appends the coding (`"3-gzip"`). The ETag
+still means the same version, so both changes are ignored.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Collection, Container
 
 from flask import Response, request
 
-# As Apache, Caddy and Jetty write it, perhaps one proxy behind another.
+# As Apache, Caddy and Jetty append it. Several proxies can each append one.
 CODING = re.compile(r"(?:--?|;)(?:x-)?(?:gzip|br|zstd|deflate|compress)$", re.IGNORECASE)
 CODINGS_MAX = 4
 TAG = re.compile(r'(?:W/)?"(?P<text>[^"]{0,100})"', re.IGNORECASE)
@@ -18,41 +18,41 @@ EVERY_VERSION = range(1, 10**10)
 
 
 def etag(version: int) -> str:
-    """The strong validator of a version: every change of a record makes a new one."""
+    """The strong ETag of a version."""
     return f'"{version}"'
 
 
 def expected_versions() -> Collection[int] | None:
-    """The versions that If-Match asks for, of which one must be the present; None where any will do."""
-    sent = _sent("If-Match")
+    """The versions in If-Match, one of which must be the current version. None if every version is accepted."""
+    sent = _header_values("If-Match")
     return None if sent in ([], ["*"]) else _versions(sent)
 
 
 def known_versions() -> Container[int]:
-    """The versions that If-None-Match says the caller has."""
-    sent = _sent("If-None-Match")
+    """The versions in If-None-Match, which the client has."""
+    sent = _header_values("If-None-Match")
     return EVERY_VERSION if sent == ["*"] else _versions(sent)
 
 
-def make_conditional(answer: Response, text: str) -> Response:
-    """The answer with this tag, without its body where If-None-Match says that the caller has it."""
-    sent = _sent("If-None-Match")
-    if sent == ["*"] or text in _texts(sent):
-        answer = Response(status=304, headers={"Cache-Control": answer.headers["Cache-Control"]})
-    answer.set_etag(text)
-    return answer
+def make_conditional(response: Response, text: str) -> Response:
+    """The response with this ETag. It is a 304 without a body if If-None-Match contains the ETag."""
+    sent = _header_values("If-None-Match")
+    if sent == ["*"] or text in _tag_texts(sent):
+        response = Response(status=304, headers={"Cache-Control": response.headers["Cache-Control"]})
+    response.set_etag(text)
+    return response
 
 
-def _sent(header: str) -> list[str]:
-    # The framework's reader takes more spellings, and gives back None for an empty tag.
+def _header_values(header: str) -> list[str]:
+    # Werkzeug's parser accepts more spellings, and returns None for an empty ETag.
     return [tag.strip() for value in request.headers.getlist(header) for tag in value.split(",")]
 
 
 def _versions(sent: list[str]) -> Collection[int]:
-    return {int(text) for text in _texts(sent) if VERSION.fullmatch(text)}
+    return {int(text) for text in _tag_texts(sent) if VERSION.fullmatch(text)}
 
 
-def _texts(sent: list[str]) -> set[str]:
+def _tag_texts(sent: list[str]) -> set[str]:
     return {_without_codings(found["text"]) for tag in sent if (found := TAG.fullmatch(tag))}
 
 

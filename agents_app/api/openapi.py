@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the declarations of the endpoints, and its address."""
+"""The OpenAPI document, built from the declarations of the endpoints, and its URL."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ from agents_app.connections import TYPES
 from agents_app.operations.permissions import PERMISSIONS
 
 PATH = "/openapi.json"
-# Answers with an ETag.
-VERSIONED = ("Agent", "RuntimeAgent")
-INTRODUCTION = """\
-Every request carries an API token: `Authorization: Bearer agc_…`. An admin makes one on the page "API tokens", \
-an operator with `flask tokens create`. Bodies are JSON in UTF-8, at most 1 MB. Refusals are problem+json (RFC 9457) \
-and name every wrong field at once. Secrets are written and never read back, except by `/agents/{agent_id}/runtime`."""
-HEADERS = {
-    "If-Match": "The ETag of the version the caller has seen; 412 where there is a later one.",
-    "If-None-Match": "The ETag of the version the caller has; 304 where it is the present one.",
-    "Idempotency-Key": "1 to 255 printable ASCII characters, new for each agent.",
+# The schemas of responses that have an ETag.
+SCHEMAS_WITH_ETAG = ("Agent", "RuntimeAgent")
+API_DESCRIPTION = """\
+Send an API token with every request: `Authorization: Bearer agc_…`. An admin creates one on the page "API tokens", \
+or an operator with `flask tokens create`. Bodies are JSON in UTF-8, at most 1 MB. Errors are problem+json (RFC 9457) \
+and name every invalid field. Secrets are never returned, except by `/agents/{agent_id}/runtime`."""
+HEADER_DESCRIPTIONS = {
+    "If-Match": "The ETag of the version that you have. Returns 412 if the agent is at another version.",
+    "If-None-Match": "The ETag of the version that you have. Returns 304 if it is the current version.",
+    "Idempotency-Key": "1 to 255 printable ASCII characters, different for each agent.",
 }
-A_REPEAT = {
+REPLAYED_HEADER = {
     "schema": {"type": "string"},
-    "description": "`true`: the request was carried out before, and nothing was stored this time.",
+    "description": "`true`: an earlier request with this key was carried out, and this one stored nothing.",
 }
 EXAMPLE_AGENT = {
     "name": "Sales figures",
@@ -50,13 +50,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 
 def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
-    """Serve the document; it is made once, when the app is."""
+    """Build the document once, and serve it."""
     known: Settings = app.extensions["settings"]
     content = orjson.dumps(document(prefix, endpoints, known.sub_path))
     validator = hashlib.sha256(content).hexdigest()[:16]
 
     def openapi() -> Response:
-        docs.check_may_read()
+        docs.require_reader()
         answer = Response(content, mimetype="application/json", headers={"Cache-Control": "no-cache"})
         return etags.make_conditional(answer, validator)
 
@@ -64,15 +64,15 @@ def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
 
 
 def document(prefix: str, endpoints: Sequence[Endpoint], sub_path: str = "") -> dict[str, Any]:
-    """The whole document (OpenAPI 3.1) of a console below this path."""
+    """The document (OpenAPI 3.1) of a console at this path."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(prefix + endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
-    # Without it they are where the document is.
+    # Without `servers`, the paths are relative to the URL of the document.
     servers = {"servers": [{"url": sub_path}]} if sub_path else {}
     return servers | {
         "openapi": "3.1.0",
-        "info": {"title": "Agent Console", "version": __version__, "description": INTRODUCTION},
+        "info": {"title": "Agent Console", "version": __version__, "description": API_DESCRIPTION},
         "security": [{"token": []}],
         "tags": [{"name": name} for name in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,
@@ -87,8 +87,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
         "tags": [endpoint.tag],
-        "summary": endpoint.title,
-        "description": " ".join(part for part in (endpoint.about, _needs(endpoint)) if part),
+        "summary": endpoint.summary,
+        "description": " ".join(part for part in (endpoint.description, _permission_sentence(endpoint)) if part),
         "parameters": _parameters(endpoint),
         "responses": _responses(endpoint),
     }
@@ -99,12 +99,12 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     return operation
 
 
-def _needs(endpoint: Endpoint) -> str:
-    if endpoint.act is None:
-        return "Needs any token."
-    role, scope = PERMISSIONS[endpoint.act]
-    maker = f", made by somebody who is at least {role}" if role else ""
-    return f"Needs a token with the scope {scope}{maker}."
+def _permission_sentence(endpoint: Endpoint) -> str:
+    if endpoint.permission is None:
+        return "Requires any token."
+    role, scope = PERMISSIONS[endpoint.permission]
+    creator = f", created by a person with at least the role {role}" if role else ""
+    return f"Requires a token with the scope {scope}{creator}."
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -116,40 +116,40 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         schemas = openapi_schemas.parameters(endpoint.query)
         found += [{"name": name, "in": "query", "schema": schemas[name]} for name in endpoint.parameters]
     text = {"type": "string"}
-    headers = [{"name": name, "description": HEADERS[name]} for name in endpoint.headers]
+    headers = [{"name": name, "description": HEADER_DESCRIPTIONS[name]} for name in endpoint.headers]
     return found + [{**header, "in": "header", "schema": text} for header in headers]
 
 
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
-    answers = {str(status): _answer(status, name) for status, name in endpoint.answers.items()}
+    responses = {str(status): _success(status, name) for status, name in endpoint.responses.items()}
     if "Idempotency-Key" in endpoint.headers:
-        answers["200"]["headers"] |= dict.fromkeys(REPLAYED, A_REPEAT)
-    refusals = {str(status): _refusal(status) for status in _refused(endpoint)}
-    return answers | refusals | {"default": _refusal(None)}
+        responses["200"]["headers"] |= dict.fromkeys(REPLAYED, REPLAYED_HEADER)
+    refusals = {str(status): _error(status) for status in _error_statuses(endpoint)}
+    return responses | refusals | {"default": _error(None)}
 
 
-def _answer(status: int, name: str | None) -> dict[str, Any]:
+def _success(status: int, name: str | None) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if name is not None:
         answer["content"] = {"application/json": {"schema": _reference(name)}}
-    has_version = name in VERSIONED or status == HTTPStatus.NOT_MODIFIED
+    has_version = name in SCHEMAS_WITH_ETAG or status == HTTPStatus.NOT_MODIFIED
     headers = (["Location"] if status == HTTPStatus.CREATED else []) + (["ETag"] if has_version else [])
     if headers:
         answer["headers"] = {header: {"schema": {"type": "string"}} for header in headers}
     return answer
 
 
-def _refused(endpoint: Endpoint) -> list[int]:
+def _error_statuses(endpoint: Endpoint) -> list[int]:
     takes_body = (400, 413, 415, 422) if endpoint.body else (400, 413) if endpoint.method == "POST" else ()
     needs_id = (404,) if "{agent_id}" in endpoint.path else ()
     may_be_stale = (412,) if "If-Match" in endpoint.headers else ()
-    may_be_forbidden = (403,) if endpoint.act else ()
-    return sorted({401, 422, 429, 503, *endpoint.refuses, *takes_body, *needs_id, *may_be_stale, *may_be_forbidden})
+    may_be_forbidden = (403,) if endpoint.permission else ()
+    return sorted({401, 422, 429, 503, *endpoint.errors, *takes_body, *needs_id, *may_be_stale, *may_be_forbidden})
 
 
-def _refusal(status: int | None) -> dict[str, Any]:
-    words = HTTPStatus(status).phrase if status else "Any other refusal"
-    return {"description": words, "content": {"application/problem+json": {"schema": _reference("Problem")}}}
+def _error(status: int | None) -> dict[str, Any]:
+    description = HTTPStatus(status).phrase if status else "Any other error"
+    return {"description": description, "content": {"application/problem+json": {"schema": _reference("Problem")}}}
 
 
 def _reference(name: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""What comes with a request, read strictly: body, query, Idempotency-Key. What members must be, schemas say.
+"""Reads the body, the query and the Idempotency-Key of a request. The schemas check the values.
 
-Preconditions are read by `etags.py`.
+`etags.py` reads If-Match and If-None-Match.
 """
 
 import re
@@ -19,26 +19,26 @@ BODY_METHODS = ("POST", "PUT", "PATCH")
 
 def body() -> dict[str, Any]:
     """The JSON object of the request. Raises TooLarge, WrongMediaType, Malformed."""
-    # First of all, so that a body which is too large is refused as such, whatever it calls itself.
-    sent = _sent()
+    # First, so that TooLarge is raised whatever the media type is.
+    sent = _read_body()
     if request.mimetype != "application/json" or not _is_plain_utf8():
         raise WrongMediaType("Send the body as application/json, in UTF-8 and not compressed.")
     return json_text.read_object(sent)
 
 
 def refuse_body() -> None:
-    """Refuse a body that would be ignored; an empty object counts as none. Raises TooLarge, Malformed."""
-    if request.method in BODY_METHODS and _sent().strip() not in (b"", b"{}"):
+    """Refuse a body that would be ignored. An empty object counts as no body. Raises TooLarge, Malformed."""
+    if request.method in BODY_METHODS and _read_body().strip() not in (b"", b"{}"):
         raise Malformed("This address takes no body.")
 
 
 def query(schema: type[Schema], known: Collection[str]) -> Schema:
-    """The query as `schema` reads it; only these members of it are known.
+    """The query, read by `schema`. Only the parameters in `known` are allowed.
 
-    Raises InvalidInput with every parameter that is wrong, not known or given twice.
+    Raises InvalidInput with every parameter that is invalid, unknown or given twice.
     """
     given = request.args.to_dict(flat=False)
-    problems = [(f"/{escape_pointer(name)}", "This parameter is not known here.") for name in given.keys() - known]
+    problems = [(f"/{escape_pointer(name)}", "This parameter is unknown.") for name in given.keys() - known]
     problems += [(f"/{name}", "Give this parameter once.") for name in known if len(given.get(name, ())) > 1]
     try:
         read = parse(schema, {name: texts[0] for name, texts in given.items() if name in known and len(texts) == 1})
@@ -57,9 +57,9 @@ def idempotency_key() -> str | None:
     return key
 
 
-def _sent() -> bytes:
+def _read_body() -> bytes:
     sent = request.get_data(cache=False)
-    # A body that comes without its length is cut off at the limit; whoever asks for one byte more is told.
+    # A chunked body is cut off at the limit. Reading one more byte then raises RequestEntityTooLarge.
     request.stream.read(1)
     return sent
 

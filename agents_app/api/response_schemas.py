@@ -1,4 +1,4 @@
-"""What answers look like, for the OpenAPI document and for the tests that hold real answers against it."""
+"""The schemas of responses, for the OpenAPI document and for the tests that check real responses."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -13,14 +13,14 @@ from agents_app.values.choices import AgentStatus, ConnectionType, Role, Scope
 REF = "#/components/schemas/{model}"
 
 
-def one_of(suffix: str) -> WithJsonSchema:
-    """The union of all connection types, each in the variant with this suffix."""
+def one_of_connection_types(suffix: str) -> WithJsonSchema:
+    """The union of the schemas of all connection types with this suffix."""
     names = [declaration.__name__ + suffix for declaration in TYPES.values()]
     return WithJsonSchema({"oneOf": [{"$ref": REF.format(model=name)} for name in names]})
 
 
 class ResponseSchema(BaseModel):
-    """An answer or a part of one."""
+    """A response or a part of one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +33,7 @@ class Named(ResponseSchema):
 
 
 class AgentSummary(ResponseSchema):
-    """What every reading of an agent has."""
+    """The fields that every response with an agent has."""
 
     id: UUID
     name: str
@@ -46,37 +46,39 @@ class AgentSummary(ResponseSchema):
     version: int
     created_at: datetime
     updated_at: datetime
-    created_by: Named | None = Field(description="Null where the person is gone, or an operator made the agent.")
+    created_by: Named | None = Field(
+        description="Null if the person was deleted, or if the agent was created at the terminal."
+    )
     updated_by: str | None
 
 
 class AgentInList(AgentSummary):
     """An agent without its long texts."""
 
-    connection: dict[str, str | None] = Field(description="What tells this connection from others.")
+    connection: dict[str, str | None] = Field(description="The members of the connection that identify it.")
 
 
 class SecretFact(ResponseSchema):
-    """What is known of a stored secret; null where it was not recorded."""
+    """Facts about a stored secret. A fact is null if it was not recorded."""
 
     set_at: datetime | None
     set_by: str | None
-    last_four: str | None = Field(description="Its last four characters, where it is at least 16 long.")
-    readable: bool = Field(description="False where it cannot be decrypted: an operator must look, or it be set anew.")
+    last_four: str | None = Field(description="Its last four characters, if it has at least 16.")
+    readable: bool = Field(description="False if it cannot be decrypted: restore its encryption key, or set it again.")
 
 
-def with_fields(base: type[ResponseSchema], name: str) -> type[ResponseSchema]:
-    """The shape `base` under another name, with those plain fields of an agent that it does not name itself."""
-    left = {field: known for field, known in AgentValues.model_fields.items() if field in FIELDS}
-    members: Any = {field: (known.annotation, ...) for field, known in left.items() if field not in base.model_fields}
-    return create_model(name, __base__=base, __doc__=base.__doc__, **members)
+def add_agent_fields(base: type[ResponseSchema], name: str) -> type[ResponseSchema]:
+    """A subclass of `base` with this name, which also has the fields of an agent that `base` does not declare."""
+    fields = {name: field for name, field in AgentValues.model_fields.items() if name in FIELDS}
+    added: Any = {name: (field.annotation, ...) for name, field in fields.items() if name not in base.model_fields}
+    return create_model(name, __base__=base, __doc__=base.__doc__, **added)
 
 
 class AgentWithDetails(AgentSummary):
-    """An agent. The values of its secrets are never answered here."""
+    """An agent, without the values of its secrets."""
 
-    connection_config: Annotated[dict[str, Any], one_of("Shown")]
-    secrets_set: dict[str, SecretFact] = Field(description="The secrets that are stored, by JSON pointer.")
+    connection_config: Annotated[dict[str, Any], one_of_connection_types("Shown")]
+    secrets_set: dict[str, SecretFact] = Field(description="The stored secrets, by JSON pointer.")
 
 
 class AgentPage(ResponseSchema):
@@ -87,27 +89,31 @@ class AgentPage(ResponseSchema):
 
 
 class RuntimeFields(ResponseSchema):
-    """Everything that is needed to run an agent, secrets in clear."""
+    """The configuration to run an agent, with its secrets in clear text."""
 
     id: UUID
     version: int
     api_key: str | None
-    connection_config: Annotated[dict[str, Any], one_of("InClear")]
+    connection_config: Annotated[dict[str, Any], one_of_connection_types("InClear")]
     updated_at: datetime
 
 
-Agent = with_fields(AgentWithDetails, "Agent")
-RuntimeAgent = with_fields(RuntimeFields, "RuntimeAgent")
+Agent = add_agent_fields(AgentWithDetails, "Agent")
+RuntimeAgent = add_agent_fields(RuntimeFields, "RuntimeAgent")
 
 
 class Me(ResponseSchema):
-    """The token that asks."""
+    """The token of the request."""
 
     token: Named
     account: Named
     scopes: list[Scope]
-    role: Role | None = Field(description="Its maker's present role; null where they are gone or deactivated.")
-    agent_ids: list[UUID] = Field(description="The agents that its scope runtime is limited to; empty means all.")
+    role: Role | None = Field(
+        description="The current role of the token's creator. Null if that person was deleted or deactivated."
+    )
+    agent_ids: list[UUID] = Field(
+        description="The agents that the scope `runtime` is limited to. Empty means all agents."
+    )
 
 
 class ConnectionTypeInfo(ResponseSchema):
@@ -128,21 +134,21 @@ class ConnectionTypes(ResponseSchema):
 
 
 class BrokenRule(ResponseSchema):
-    """One thing that is wrong with what was sent."""
+    """One error in the values that were sent."""
 
-    pointer: str = Field(description="A JSON pointer to the member, or to the name of the query's parameter.")
+    pointer: str = Field(description="A JSON pointer to the member, or to the query parameter.")
     detail: str
 
 
 class Problem(ResponseSchema):
-    """A refusal, after RFC 9457."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str
     status: int
-    code: str = Field(description="A stable word for programs.")
+    code: str = Field(description="A stable code for programs.")
     detail: str = Field(description="A sentence for people.")
-    errors: list[BrokenRule] = Field(default=[], description="Every broken rule, where there are any.")
+    errors: list[BrokenRule] = Field(default=[], description="Every error in the values that were sent.")
 
 
 ANSWERS: tuple[type[ResponseSchema], ...] = (Agent, AgentPage, RuntimeAgent, Me, ConnectionTypes, Problem)

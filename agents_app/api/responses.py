@@ -1,4 +1,4 @@
-"""How answers are written: JSON, ETag, not modified. What is in them is the operations' part."""
+"""Builds responses: JSON, with an ETag, not modified, no content."""
 
 from typing import Any
 
@@ -7,28 +7,28 @@ from flask import Response
 
 from agents_app.api.etags import etag
 
-# Says of a 200 that the request was carried out before, and that nothing was stored this time.
+# On a 200: an earlier request with the same Idempotency-Key was carried out, and this one stored nothing.
 REPLAYED = {"Idempotency-Replayed": "true"}
 
 
-def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A good answer."""
+def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A response with JSON."""
     return Response(orjson.dumps(content), status, headers, mimetype="application/json")
 
 
-def versioned_response(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A record that has versions, with its ETag."""
-    return json_response(content, status, {"ETag": etag(content["version"]), **(headers or {})})
+def with_etag(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A response with a record that has a version, and its ETag."""
+    return as_json(content, status, {"ETag": etag(content["version"]), **(headers or {})})
 
 
 def not_modified(version: int) -> Response:
-    """What a caller who has this version is told."""
+    """The response to a client that has this version."""
     return Response(status=304, headers={"ETag": etag(version)})
 
 
 def no_content() -> Response:
-    """Done, and there is nothing to say."""
+    """The response without a body."""
     answer = Response(status=204)
-    # The framework would call the absent body a page.
+    # Flask sets text/html.
     del answer.headers["Content-Type"]
     return answer

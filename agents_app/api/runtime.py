@@ -1,4 +1,4 @@
-"""The working configuration of one agent, secrets in clear, for tokens with the scope runtime."""
+"""The endpoint that returns an agent's configuration with its secrets, for tokens with the scope `runtime`."""
 
 from uuid import UUID
 
@@ -11,9 +11,9 @@ from agents_app.operations.permissions import Actor
 
 
 def fetch(actor: Actor, agent_id: UUID) -> Response:
-    """What is needed to run the agent."""
+    """The configuration of the agent, with its secrets."""
     found = runtime.fetch(actor, agent_id, etags.known_versions())
-    return responses.not_modified(found) if isinstance(found, int) else responses.versioned_response(found)
+    return responses.not_modified(found) if isinstance(found, int) else responses.with_etag(found)
 
 
 ENDPOINTS = (
@@ -21,11 +21,11 @@ ENDPOINTS = (
         "GET",
         "/agents/{agent_id}/runtime",
         fetch,
-        "Fetch what is needed to run an agent",
+        "Fetch the configuration to run an agent",
         "agents.runtime",
-        "**Answers secrets in clear**, of active agents only: 403 `agent_disabled` with the reason otherwise. "
-        + "Every answer of 200 is recorded. Keep the ETag and send it as If-None-Match: a 304 carries no secret.",
-        answers={200: "RuntimeAgent", 304: None},
+        "**Returns secrets in clear text.** A disabled agent returns 403 `agent_disabled` with the reason. Every "
+        + "200 is recorded. Keep the ETag and send it as If-None-Match: a 304 contains no secret.",
+        responses={200: "RuntimeAgent", 304: None},
         headers=("If-None-Match",),
         tag="Runtime",
     ),

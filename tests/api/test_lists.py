@@ -36,8 +36,8 @@ def test_all_that_is_wrong_with_a_question_is_named_at_once(api: Client) -> None
 
     assert answer.status_code == 422
     assert [(error["pointer"], error["detail"]) for error in answer.json["errors"]] == [
-        ("/a~1b", "This parameter is not known here."),
-        ("/color", "This parameter is not known here."),
+        ("/a~1b", "This parameter is unknown."),
+        ("/color", "This parameter is unknown."),
         ("/limit", "Limit must be between 1 and 200."),
         ("/sort", "Give this parameter once."),
         ("/status", "Choose one of: active, disabled."),

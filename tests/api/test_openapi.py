@@ -112,7 +112,7 @@ def test_examples_are_what_the_door_takes(api: Client, endpoint: Endpoint) -> No
     for example in content["examples"].values():
         assert is_valid(example["value"], endpoint.body)
         answer = api(endpoint.method, endpoint.path.replace("{agent_id}", agent_id), example["value"])
-        assert answer.status_code in endpoint.answers
+        assert answer.status_code in endpoint.responses
 
 
 def test_the_examples_of_a_new_agent_show_every_field_but_the_api_key() -> None:
