@@ -145,6 +145,54 @@ DOES_WITHOUT = {
         "fetch": "only a token with the scope runtime may",
     },
 }
+# The modules of operations, with the public functions that take neither an actor, a visitor nor an operator first. All
+# other modules of the folder are helpers.
+OPERATIONS: dict[str, dict[str, str]] = {
+    "accounts": {
+        "is_set_up": "the sign-in page asks before anyone can sign in",
+        "setup_code": "the server prints it when it starts",
+        "create": "the terminal makes an account before there is an actor of it",
+        "listing": "the terminal lists all accounts",
+    },
+    "agent_history": {},
+    "agent_reads": {},
+    "agents": {},
+    "events": {},
+    "health": {
+        "schema": "the health addresses are public",
+        "require_changes": "the health addresses are public",
+    },
+    "invitations": {
+        "join_url": "it makes a URL of a code",
+        "reset_url": "it makes a URL of a code",
+        "read_link": "the code is the permission",
+    },
+    "misplaced_keys": {"find": "the terminal reads all accounts"},
+    "purge": {"count": "the terminal reads all accounts"},
+    "rotation": {},
+    "runtime": {},
+    "sessions": {},
+    "stored_secrets": {
+        "status": "the terminal reads all accounts",
+        "count": "the terminal reads all accounts",
+        "counts_by_key": "the terminal reads all accounts",
+        "list_unreadable": "the terminal reads all accounts",
+        "secret_rows": "rotation reads all accounts",
+    },
+    "system": {},
+    "tokens": {},
+    "users": {},
+}
+# Names that no module and no folder of templates may have, by the row of the grid that each means.
+SYNONYMS = {
+    "agents": {"agent", "bots", "assistants"},
+    "users": {"user", "people", "person", "persons", "members", "staff"},
+    "accounts": {"account", "organisation", "organisations", "organizations", "tenants"},
+    "invitations": {"invitation", "invites", "joining", "join"},
+    "tokens": {"token", "api_tokens", "api_keys"},
+    "events": {"event", "activity", "activities", "audit", "audit_log"},
+    "sessions": {"session", "auth", "authentication", "login", "logins", "signing_in"},
+}
 # Everything that assigns to an agent's row: the one write path, what it makes new rows with, the change of keys, and
 # the removal of private keys that an earlier release stored in clear.
 WRITERS = {"operations/agents.py:_write", "operations/rotation.py:_store", "operations/misplaced_keys.py:_remove"}
@@ -303,6 +351,59 @@ def test_every_api_operation_is_a_decision_that_was_written_down(console: Flask)
 
     assert set(decided("API operations")) == operations
     assert len(operations) == API_OPERATIONS
+
+
+def public_functions(module: str) -> dict[str, ast.FunctionDef]:
+    """The public functions of a module of `operations`."""
+    found = functions(APP / "operations" / f"{module}.py")
+    tops = ast.parse((APP / "operations" / f"{module}.py").read_text()).body
+    names = {node.name for node in tops if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
+    return {node.name: node for _, node in found if node.name in names}
+
+
+@pytest.mark.parametrize("path", sorted((APP / "operations").glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_a_module_of_operations_says_whether_it_holds_operations_or_helpers(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+
+    assert docstring.partition(" ")[0] == ("Operations" if path.stem in OPERATIONS else "Helpers")
+
+
+@pytest.mark.parametrize("module", OPERATIONS)
+def test_an_operation_takes_first_who_asks_for_it(module: str) -> None:
+    others = {
+        name
+        for name, node in public_functions(module).items()
+        if not node.args.args or node.args.args[0].arg not in ("actor", "visitor", "operator")
+    }
+
+    assert others == set(OPERATIONS[module])
+
+
+@pytest.mark.parametrize("module", OPERATIONS)
+def test_an_operation_takes_no_session_as_that_is_for_helpers(module: str) -> None:
+    takers = [
+        name
+        for name, node in public_functions(module).items()
+        if any(argument.annotation and ast.unparse(argument.annotation) == "Session" for argument in node.args.args)
+    ]
+
+    assert takers == []
+
+
+def test_a_row_of_the_grid_has_one_name_in_every_folder() -> None:
+    folders = ("web", "api", "cli", "operations", "schemas")
+    modules = [path for folder in folders for path in (APP / folder).rglob("*.py")]
+    templates = [path for path in (ROOT / "templates").rglob("*") if path.is_dir()]
+    names = {path.stem: path for path in (*modules, *templates)}
+
+    wrong = {
+        str(names[name].relative_to(ROOT)): f"call it {row}"
+        for row, synonyms in SYNONYMS.items()
+        for name in synonyms & names.keys()
+    }
+
+    assert wrong == {}
+    assert names.keys() >= SYNONYMS.keys()
 
 
 @pytest.mark.parametrize("door", sorted(DOORS))

@@ -8,7 +8,7 @@ import click
 
 from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_listing, say, say_done
 from agents_app.cli.options import Id, options_of
-from agents_app.operations import invitations
+from agents_app.operations import invitation_records, invitations
 from agents_app.operations import users as operations
 from agents_app.schemas.users import RoleValues
 
@@ -38,7 +38,7 @@ def invite(account: str | None, role: str | None) -> None:
     Only the link goes to standard output. Whoever has it can join: give it to nobody else.
     """
     code = invitations.invite(acting(account), {"role": role})
-    days = invitations.VALID_FOR.days
+    days = invitation_records.VALID_FOR.days
     say(f"One person can join by this link, within {days} days. It is not shown again.")
     click.echo(invitations.join_url(code))
 
@@ -116,7 +116,7 @@ def reset_password(account: str | None, email: str) -> None:
     """
     actor = acting(account)
     code = invitations.make_reset_link(actor, operations.id_of(actor, email))
-    days = invitations.VALID_FOR.days
+    days = invitation_records.VALID_FOR.days
     say(f"By this link {email} chooses a new password, within {days} days. It is not shown again.")
     click.echo(invitations.reset_url(code))
 

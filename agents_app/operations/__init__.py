@@ -1,1 +1,1 @@
-"""Every rule and every change. No Flask, no forms, no HTTP."""
+"""Operations: every rule, and every change. Each module is either operations or helpers, as its first line says."""

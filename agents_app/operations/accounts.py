@@ -1,4 +1,4 @@
-"""Accounts: the first one by the set-up page, any by the terminal."""
+"""Operations on accounts: the set-up page makes the first one, the terminal any."""
 
 import base64
 import hashlib
@@ -15,14 +15,14 @@ from agents_app.config import settings
 from agents_app.db import db, lock_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, User
-from agents_app.operations import encryption_keys, event_records, form_keys, passwords, sessions, users
+from agents_app.operations import encryption_keys, event_records, form_keys, passwords, session_records, user_records
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.accounts import AccountName, AccountValues
 from agents_app.values.choices import Door, Role
 from agents_app.values.fields import parse
 from agents_app.values.text import normalise_text, spellings, to_nfc
 
-SET_UP = "This console is set up already. Sign in instead."
+SET_UP = "This console is already set up. Sign in instead."
 
 
 def is_set_up() -> bool:
@@ -32,34 +32,34 @@ def is_set_up() -> bool:
 
 
 def setup_code() -> str | None:
-    """The code that the set-up page asks for, the same in every process; None where only this machine can reach it."""
+    """The code that the set-up page asks for, the same in every process. None while PUBLIC_URL is not set."""
     if settings().public_url is None:
         return None
-    made = hmac.digest(settings().keys.secret_key.encode(), b"set-up code", hashlib.sha256)
-    text = base64.b32encode(made).decode()[:12]
+    code = hmac.digest(settings().keys.secret_key.encode(), b"set-up code", hashlib.sha256)
+    text = base64.b32encode(code).decode()[:12]
     return "-".join(text[at : at + 4] for at in range(0, 12, 4))
 
 
 def claim(visitor: Visitor, values: Mapping[str, Any], code: str, key: str | None = None) -> str:
-    """Make the first account and its admin from the set-up page, and sign them in; answers the session's id.
+    """Make the first account and its admin from the set-up page, and sign them in. Returns the id of the session.
 
-    With the form's key a repeated call answers the session of the first. Raises InvalidInput (a wrong code is one of
-    the fields), and Conflict when another form was faster.
+    With the key of the form, a repeated call returns the session of the first. Raises InvalidInput (a wrong code is one
+    of the fields), and Conflict where another form was sent first.
     """
     session_id = form_keys.code("session by set-up", code, key or form_keys.new())
 
     def start() -> str:
         return _claim(visitor, values, code, session_id)
 
-    return sessions.start_once(visitor, session_id, values, start)
+    return session_records.start_once(visitor, session_id, values, start)
 
 
 def _claim(visitor: Visitor, values: Mapping[str, Any], code: str, session_id: str) -> str:
-    # Before a password is hashed, which costs; once more under the lock.
+    # Checked before a password is hashed, which is slow, and again under the lock.
     if is_set_up():
         raise Conflict(SET_UP, code="already_set_up")
     problems = (
-        [] if _is_right_code(code) else [("/code", "Enter the set-up code that the server printed at its start.")]
+        [] if _is_right_code(code) else [("/code", "Enter the set-up code that the server printed when it started.")]
     )
     try:
         checked = parse(AccountValues, values)
@@ -73,71 +73,74 @@ def _claim(visitor: Visitor, values: Mapping[str, Any], code: str, session_id: s
         if session.scalar(sa.select(Account.id).limit(1)) is not None:
             raise Conflict(SET_UP, code="already_set_up")
         user = _add(session, checked, password_hash, Door.PAGE, visitor)
-        return sessions.start(session, user, visitor, session_id)
+        return session_records.start(session, user, visitor, session_id)
 
 
 def create(values: Mapping[str, Any]) -> UUID:
-    """Make an account and its first admin from the terminal; answers the account's id. Raises InvalidInput."""
+    """Make an account and its first admin from the terminal. Returns the id of the account. Raises InvalidInput."""
     checked = parse(AccountValues, values)
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         lock_table(session, Account)
         if session.scalar(sa.select(User.id).where(User.email.in_(spellings(checked.email)))) is not None:
-            raise InvalidInput([("/email", "This address belongs to a person already. Use another one.")])
+            raise InvalidInput([("/email", "A person with this address exists already. Use another address.")])
         return _add(session, checked, password_hash, Door.TERMINAL, Visitor()).account_id
 
 
 def rename(actor: Actor, values: Mapping[str, Any]) -> bool:
-    """Give the account another name; answers whether it is another one. Raises Forbidden, InvalidInput."""
+    """Rename the account. Returns whether the name changed. Raises Forbidden, InvalidInput."""
     actor.require("account.manage")
     name = parse(AccountName, values).name
     with db.transaction() as session:
-        users.keep_apart(session, actor)
-        other = sa.update(Account).where(Account.id == actor.account_id, Account.name.not_in(spellings(name)))
-        if session.execute(other.values(name=name).returning(Account.id)).one_or_none() is None:
+        user_records.lock_account_as_admin(session, actor)
+        query = sa.update(Account).where(Account.id == actor.account_id, Account.name.not_in(spellings(name)))
+        if session.execute(query.values(name=name).returning(Account.id)).one_or_none() is None:
             return False
         event_records.add(session, actor, "account.renamed", ("account", actor.account_id, name))
     return True
 
 
 def delete(actor: Actor, typed_name: str) -> None:
-    """Remove the account with everything in it, for good. Raises Forbidden, InvalidInput unless its name was typed."""
+    """Delete the account and everything in it.
+
+    Raises Forbidden, NotFound, and InvalidInput unless the name of the account was typed.
+    """
     actor.require("account.manage")
     with db.transaction() as session:
         account = session.get(Account, actor.account_id, with_for_update=True)
         if account is None:
-            raise NotFound("Somebody else deleted this account just now.")
-        users.keep_apart(session, actor)
+            raise NotFound("Another admin has just deleted this account.")
+        user_records.lock_account_as_admin(session, actor)
         if normalise_text(typed_name) != to_nfc(account.name):
-            raise InvalidInput([("/name", f"Type the account's name, {account.name}, to delete it.")])
+            raise InvalidInput([("/name", f"Type the name of the organisation, {account.name}, to delete it.")])
         session.execute(sa.delete(Account).where(Account.id == actor.account_id))
         event_records.add_account_deletion(session, actor, account.name)
 
 
 def listing() -> list[dict[str, Any]]:
-    """Every account on this server with its number of people, by name: for operators at the terminal only."""
-    people = sa.select(sa.func.count()).where(User.account_id == Account.id).scalar_subquery()
+    """All accounts of this server, by name, each with its number of users. Only the terminal may ask for them."""
+    users = sa.select(sa.func.count()).where(User.account_id == Account.id).scalar_subquery()
     with db.reading() as connection:
         rows = connection.execute(
-            sa.select(Account.id, Account.name, Account.created_at, people.label("people")).order_by(Account.name)
+            sa.select(Account.id, Account.name, Account.created_at, users.label("people")).order_by(Account.name)
         )
         return [dict(row._mapping) for row in rows]
 
 
 def terminal_actor(operator: str, account: str | None) -> Actor:
-    """The admin that an operator at the terminal is, in the account called (or with the id) `account`.
+    """The operator at the terminal as an admin of the account with the name or id `account`.
 
-    Without `account` there must be just one. Raises NotFound with a sentence that says what to type.
+    Without `account` there must be exactly one. Raises NotFound with a sentence that says what to type.
     """
     accounts = listing()
     if not accounts:
-        raise NotFound("There is no account yet. Make one with: flask accounts create")
+        raise NotFound("There is no account yet. Create one with: flask accounts create")
     wanted = account and to_nfc(account)
     matching = [row for row in accounts if wanted is None or wanted in (str(row["id"]), to_nfc(row["name"]))]
     if len(matching) != 1:
         names = ", ".join(row["name"] for row in accounts)
-        problem = f"No account is called {account}." if account and not matching else "Say which account is meant."
-        raise NotFound(f"{problem} Use --account with a name or an id; there are: {names}")
+        problem = f"No account is called {account}." if account and not matching else "There is more than one account."
+        raise NotFound(f"{problem} Use --account with a name or an id. The accounts are: {names}")
     found = matching[0]
     return Actor(found["id"], operator, Door.TERMINAL, role=Role.ADMIN, account_name=found["name"])
 

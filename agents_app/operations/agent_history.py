@@ -1,4 +1,4 @@
-"""What an agent was at an earlier version, and who changed it since. Reads the history; `agents.py` writes it."""
+"""Operations that read the history of an agent. `agents.py` writes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
-"""Three states of an agent compared, field by field: what a form began from, what it has now, what is stored now.
+"""Helpers that compare three states of an agent: when a form was opened, as the form is now, and as stored now.
 
-Plain data: it reads nothing and writes nothing.
+They read and write nothing in the database.
 """
 
 from collections.abc import Collection, Mapping

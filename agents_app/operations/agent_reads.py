@@ -1,4 +1,4 @@
-"""What may be read of agents: one, or a list. Rows, not entities; changes live in `agents.py`."""
+"""Operations that read agents: one, or a list. They return rows, not entities. `agents.py` changes agents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

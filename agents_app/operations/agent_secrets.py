@@ -1,4 +1,4 @@
-"""What becomes of an agent's secrets at a change: keep, set, remove, and when a kept one must be typed again."""
+"""Helpers for the secrets of an agent: which a change keeps, sets or removes, and when one must be typed again."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Everything that people decide about an agent, taken from a draft, a row or a version. Writes nothing."""
+"""Helpers that take the state of an agent from a draft, a row or a version. They write nothing."""
 
 from dataclasses import dataclass, replace
 from datetime import date

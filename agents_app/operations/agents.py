@@ -1,4 +1,4 @@
-"""Every change of an agent, all of them through `_write`. What may be read lives in `agent_reads.py`."""
+"""Operations that change agents, all of them through `_write`. `agent_reads.py` reads agents."""
 
 import uuid
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""Tells whether this process holds the encryption keys that the stored secrets need."""
+"""Helpers that check whether this process has the encryption keys that the stored secrets need."""
 
 from collections.abc import Sequence
 

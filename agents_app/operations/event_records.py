@@ -1,4 +1,4 @@
-"""Writes the record of who did what. Every operation that changes or reveals something calls this."""
+"""Helpers that record who did what. Every operation that changes or reveals something calls them."""
 
 from typing import Any
 from uuid import UUID

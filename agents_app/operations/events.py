@@ -1,4 +1,4 @@
-"""What happened in an account: the events, newest first. Writing them lives in `events.py`."""
+"""Operations on events: list them, and record a refusal. `event_records.py` adds the events of other operations."""
 
 from collections.abc import Mapping
 from datetime import timedelta

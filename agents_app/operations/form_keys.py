@@ -1,7 +1,7 @@
-"""What two requests with the key of one form share: the row they make, and its secret text, which is stored nowhere.
+"""Helpers for forms that are sent twice: both requests find one row, and show one secret text, which is stored nowhere.
 
-Every form carries a random key of its own, so that two clicks make one thing. A text that is shown once is derived
-from that key under SECRET_KEY: the second click shows the same text, and the database alone reveals none.
+Every form has a random key. A secret text that is shown once is derived from that key and SECRET_KEY, so that a second
+click shows it again, and the database alone reveals nothing.
 """
 
 import hmac

@@ -1,4 +1,4 @@
-"""Whether the running console's database is where its code needs it. Nothing here changes it: `flask db` does."""
+"""Operations that check the database of the running console. They change nothing: `flask db` does."""
 
 from agents_app import dbtools
 from agents_app.db import db

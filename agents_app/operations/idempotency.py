@@ -1,4 +1,4 @@
-"""A request that is repeated with its key finds the agent that the first one made, or is refused with the reason."""
+"""Helpers for a request that is repeated with its Idempotency-Key: they find the agent that the first one made."""
 
 import uuid
 from collections.abc import Callable

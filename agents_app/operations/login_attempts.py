@@ -1,4 +1,4 @@
-"""How many wrong guesses at passwords are too many. Counted in the database, by all processes together."""
+"""Helpers that count wrong passwords. The counts are in the database, and so are shared by all processes."""
 
 import hashlib
 import hmac
@@ -16,22 +16,23 @@ from agents_app.models import LoginAttempt
 from agents_app.operations.permissions import Visitor
 
 WINDOW = timedelta(minutes=15)
-AT_ONE_PERSON_FROM_ONE_ADDRESS = 10
-AT_ONE_PERSON = 50
-# One password tried at everybody is a guess as well; offices of hundreds behind one address stay below this.
-FROM_ONE_ADDRESS = 100
+PER_USER_AND_ADDRESS = 10
+PER_USER = 50
+# One password tried for many users is guessing too. An office of hundreds behind one address stays below this.
+PER_ADDRESS = 100
 
 
 def record_or_refuse(visitor: Visitor, email: str) -> UUID:
-    """Count a guess at a person's password before it is looked at; answers its id, for `forget`.
+    """Record an attempt before the password is checked, and return its id for `remove`.
 
-    Guesses made at once cannot slip past the limit together. Raises Throttled after too many wrong ones.
+    It is recorded first, so that attempts at the same time cannot exceed the limit together. Raises Throttled after too
+    many wrong passwords.
     """
-    attempt_id, source = uuid4(), network_of(visitor.address or "")
+    attempt_id, network = uuid4(), network_of(visitor.address or "")
     with db.transaction() as session:
-        session.add(LoginAttempt(id=attempt_id, login=login_key(email), address=source))
+        session.add(LoginAttempt(id=attempt_id, login=login_key(email), address=network))
     try:
-        _check(email, source, attempt_id)
+        _check(email, network, attempt_id)
     except Throttled:
         with db.transaction() as session:
             remove(session, attempt_id)
@@ -40,12 +41,12 @@ def record_or_refuse(visitor: Visitor, email: str) -> UUID:
 
 
 def remove(session: Session, attempt_id: UUID) -> None:
-    """Within the caller's transaction, take back a guess that was right or was not made."""
+    """Within the caller's transaction, remove an attempt with the correct password, or one that was refused."""
     session.execute(sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: of IPv6 the network of 64 bits, all of which any single machine may use."""
+    """What is counted as one address: of IPv6 the network of 64 bits, because one machine may use all of it."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -56,36 +57,36 @@ def network_of(address: str) -> str:
 
 
 def login_key(email: str) -> str:
-    """What attempts are counted by, in hex: under the secret key, so that a leaked database confirms no address."""
+    """The HMAC, in hex, under which attempts are stored. A leaked database does not show whose address was tried."""
     secret_key = settings().keys.secret_key.encode()
     return hmac.digest(secret_key, b"login " + email.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
 
 
-def _check(email: str, source: str, attempt_id: UUID) -> None:
-    is_at_them = (LoginAttempt.login == login_key(email)).label("is_at_them")
-    is_from_here = (LoginAttempt.address == source).label("is_from_here")
-    others = sa.select(LoginAttempt.created_at, is_at_them, is_from_here).where(
-        sa.or_(is_at_them, is_from_here),
+def _check(email: str, network: str, attempt_id: UUID) -> None:
+    has_login = (LoginAttempt.login == login_key(email)).label("has_login")
+    has_address = (LoginAttempt.address == network).label("has_address")
+    others = sa.select(LoginAttempt.created_at, has_login, has_address).where(
+        sa.or_(has_login, has_address),
         LoginAttempt.login.is_not(None),
         LoginAttempt.created_at > now() - WINDOW,
         LoginAttempt.id != attempt_id,
     )
     with db.reading() as connection:
         rows = connection.execute(others.order_by(LoginAttempt.created_at)).all()
-    from_here = [row.created_at for row in rows if row.is_from_here]
-    at_them = [row.created_at for row in rows if row.is_at_them]
-    at_them_from_here = [row.created_at for row in rows if row.is_at_them and row.is_from_here]
-    # Strangers elsewhere cannot lock a person out: an address without a wrong guess at them may try.
-    if at_them_from_here:
-        _refuse(at_them, AT_ONE_PERSON)
-    _refuse(at_them_from_here, AT_ONE_PERSON_FROM_ONE_ADDRESS)
-    _refuse(from_here, FROM_ONE_ADDRESS)
+    of_address = [row.created_at for row in rows if row.has_address]
+    of_user = [row.created_at for row in rows if row.has_login]
+    of_both = [row.created_at for row in rows if row.has_login and row.has_address]
+    # Attempts from other addresses must not lock a user out of an address without a wrong password.
+    if of_both:
+        _refuse_at(PER_USER, of_user)
+    _refuse_at(PER_USER_AND_ADDRESS, of_both)
+    _refuse_at(PER_ADDRESS, of_address)
 
 
-def _refuse(guesses: list[datetime], most: int) -> None:
-    if len(guesses) < most:
+def _refuse_at(limit: int, attempts: list[datetime]) -> None:
+    if len(attempts) < limit:
         return
-    seconds = int((guesses[-most] + WINDOW - now()).total_seconds()) + 1
+    seconds = int((attempts[-limit] + WINDOW - now()).total_seconds()) + 1
     minutes = -(-seconds // 60)
     wait = "1 minute" if minutes <= 1 else f"{minutes} minutes"
-    raise Throttled(f"Too many wrong tries. Try again in {wait}.", retry_after=max(seconds, 1))
+    raise Throttled(f"Too many wrong passwords. Try again in {wait}.", retry_after=max(seconds, 1))

@@ -1,4 +1,4 @@
-"""Private keys that 0.1.0 stored in clear, in public members of a connection: found in agents and history, removed."""
+"""Operations on all accounts: find and remove private keys that 0.1.0 stored in clear in public fields."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Hashes and checks passwords: argon2id with the parameters that OWASP's password storage cheat sheet asks for."""
+"""Helpers that hash and check passwords, with the argon2id parameters of OWASP's password storage cheat sheet."""
 
 from functools import cache
 

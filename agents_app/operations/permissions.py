@@ -1,4 +1,4 @@
-"""Who acts, and who may do what: one table, asked by every operation."""
+"""Helpers that say who acts, and who can do what: one table, which every operation asks."""
 
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -63,7 +63,7 @@ class Actor:
             raise Forbidden(f"This needs a token made by a person who is now {_at_least(least)}.", code="role_missing")
         if least is None:
             raise Forbidden(f"This needs an API token with the scope {scope}.", code="scope_missing")
-        raise Forbidden(f"Only {_at_least(least)} may do this.", code="role_missing")
+        raise Forbidden(f"Only {_at_least(least)} can do this.", code="role_missing")
 
 
 def _at_least(role: Role | None) -> str:

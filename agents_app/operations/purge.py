@@ -1,4 +1,4 @@
-"""Removes what is past its time: ended sessions, old attempts, used-up links, old events, kept secrets."""
+"""Operations on all accounts: delete expired sessions, old attempts, ended links, old events and kept secrets."""
 
 from collections import Counter
 from datetime import timedelta

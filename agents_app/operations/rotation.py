@@ -1,4 +1,4 @@
-"""Moves the stored secrets of all accounts to the first key. Looking at them is in `stored_secrets.py`."""
+"""Operations on all accounts: encrypt the stored secrets with the first key. `stored_secrets.py` reads them."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping

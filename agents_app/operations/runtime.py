@@ -1,4 +1,4 @@
-"""What a runtime fetches: an agent's working configuration, secrets in clear. The one reading that is an event."""
+"""Operations for runtimes: fetch the working configuration of an agent, with its secrets. Each fetch is an event."""
 
 from collections.abc import Container
 from typing import Any

@@ -1,7 +1,7 @@
-"""What a version recorded, as today's code reads it. The one reader of `snapshot` and `kept_secrets`.
+"""Helpers that read what a version recorded. Only they read `snapshot` and `kept_secrets`.
 
-They were written by the code of their day: a field that is lacking has its default, one that is no longer known is
-dropped, and what cannot be made valid is a Conflict.
+An older release may have written them: a missing field has its default, an unknown one is dropped, and what is not
+valid is a Conflict.
 """
 
 from collections.abc import Callable, Mapping

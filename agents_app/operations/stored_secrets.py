@@ -1,4 +1,4 @@
-"""Looks at the stored secrets of all accounts: where they are, which key each needs, and whether it opens."""
+"""Operations on all accounts: list the stored secrets, the key that each needs, and whether it can be decrypted."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the page System shows: the state of the database schema, and the settings. Nothing is changed here."""
+"""Operations for the page System: the state of the database schema, and the settings. They change nothing."""
 
 from dataclasses import dataclass
 

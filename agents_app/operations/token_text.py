@@ -1,7 +1,6 @@
-"""What an API token looks like: `agc_<12 characters>.<40 characters><6 checksum>`.
+"""Helpers for the text of an API token: `agc_<12 characters>.<40 characters><6 characters of a checksum>`.
 
-The twelve find its row, the forty are its secret, and the checksum lets damaged ones be refused without asking the
-database.
+The first part finds the row, the second is the secret. A damaged token is refused by its checksum, without a query.
 """
 
 import hmac

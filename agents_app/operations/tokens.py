@@ -1,6 +1,6 @@
-"""API tokens: made, listed, revoked, and recognised at the JSON door. What one looks like is in `token_text.py`.
+"""Operations on API tokens: create, list, revoke, and authenticate. `token_text.py` says what a token looks like.
 
-The secret of a token is stored as HMAC-SHA256 under a pepper.
+The secret of a token is stored as HMAC-SHA256 with a pepper.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotFound, NotSignedIn, Throttled, Unavailable
 from agents_app.models import Account, Agent, ApiToken, LoginAttempt, User
-from agents_app.operations import event_records, form_keys, token_text, users
+from agents_app.operations import event_records, form_keys, token_text, user_records
 from agents_app.operations.login_attempts import network_of
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.tokens import TokenValues
@@ -71,7 +71,7 @@ def create(
     key = key or form_keys.new()
     with db.transaction() as session:
         # Of two requests with one key the second waits here, and then finds the token of the first.
-        users.keep_apart(session, actor)
+        user_records.lock_account_as_admin(session, actor)
         token = session.get(ApiToken, form_keys.row_id(actor, "token", key))
         if token is not None:
             return token.id, _text_again(token, key, checked)
@@ -218,7 +218,7 @@ def _maker(session: Session, actor: Actor, checked: TokenValues, email: str | No
     found = session.scalars(people.where(wanted)).all()
     if len(found) == 1:
         return found[0]
-    asked = "Nobody active in this account has this address." if email else "There is not just one admin."
+    asked = "No active person in this account has this address." if email else "There is not just one admin."
     raise InvalidInput([("/user", f"{asked} Say for whom the token is made, with the address of a person.")])
 
 

@@ -108,7 +108,7 @@ def _any_text(value: object) -> str:
 class NewPasswordValues(PasswordValues):
     """A new password, by somebody who knows the present one."""
 
-    current_password: Annotated[str, Rule(_any_text)] = field("Present password", secret=True)
+    current_password: Annotated[str, Rule(_any_text)] = field("Current password", secret=True)
 
 
 class RoleValues(Schema):

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 
 from agents_app import http
 from agents_app.errors import NotFound, NotSignedIn
-from agents_app.operations import invitations, sessions
+from agents_app.operations import invitation_records, invitations, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import A_ROLE, JoinForm, ResetForm
@@ -38,7 +38,7 @@ def _page(template: str, make: type[ConsoleForm], use: Callable[..., str], *, is
         status = 422
     link = invitations.read_link(code)
     if (link["email"] is not None) is not is_reset:
-        raise NotFound(invitations.GONE)
+        raise NotFound(invitation_records.GONE)
     page = render_template(template, form=form, code=code, link=link, visitor=_present(), a_role=A_ROLE)
     return page, status
 

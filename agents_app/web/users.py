@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app import refusals
 from agents_app.errors import Conflict, NotFound
-from agents_app.operations import invitations, users
+from agents_app.operations import invitation_records, invitations, user_records, users
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
 from agents_app.web.forms.base import ConsoleForm
@@ -146,7 +146,7 @@ def _back_to_list(sentence: str) -> Answer:
 def _person(actor: Actor, user_id: UUID) -> dict[str, Any]:
     person = next((person for person in users.listing(actor) if person["id"] == user_id), None)
     if person is None:
-        raise NotFound(users.NO_USER)
+        raise NotFound(user_records.NO_USER)
     return person
 
 
@@ -157,6 +157,6 @@ def _list_page(actor: Actor, **made: Any) -> str:
         invitations=invitations.listing(actor),
         role_names=ROLE_NAMES,
         a_role=A_ROLE,
-        days=invitations.VALID_FOR.days,
+        days=invitation_records.VALID_FOR.days,
         **made,
     )

@@ -69,7 +69,7 @@ def test_one_who_is_refused_again_and_again_does_not_bury_activity(console: Flas
         assert ask(console, token, method).status_code == 403
     ask(console, other, "POST")
     with console.app_context():
-        events.record_denial(viewer, "GET web.users.listing", "Only an admin may do this.")
+        events.record_denial(viewer, "GET web.users.listing", "Only an admin can do this.")
 
     noted = [("token ci", "POST", 3), ("token ci", "PATCH", 1), ("token ci", "POST", 1), ("Viewer", "GET", 1)]
     assert counts(console, viewer.account_id) == noted
@@ -96,7 +96,7 @@ def test_refusals_at_the_same_moment_are_counted_in_one_event(console: Flask) ->
     def be_refused() -> None:
         with console.app_context():
             together.wait()
-            events.record_denial(viewer, "POST web.agents.new", "Only an editor or admin may do this.")
+            events.record_denial(viewer, "POST web.agents.new", "Only an editor or admin can do this.")
 
     threads = [threading.Thread(target=be_refused) for _ in range(6)]
     [thread.start() for thread in threads]
@@ -109,11 +109,11 @@ def test_refusals_at_the_same_moment_are_counted_in_one_event(console: Flask) ->
     ("details", "words"),
     [
         (
-            {"detail": "Only an admin may do this.", "count": 3},
-            "was refused: Only an admin may do this. (3 times within a minute)",
+            {"detail": "Only an admin can do this.", "count": 3},
+            "was refused: Only an admin can do this. (3 times within a minute)",
         ),
-        ({"detail": "Only an admin may do this.", "count": 1}, "was refused: Only an admin may do this."),
-        ({"detail": "Only an admin may do this."}, "was refused: Only an admin may do this."),
+        ({"detail": "Only an admin can do this.", "count": 1}, "was refused: Only an admin can do this."),
+        ({"detail": "Only an admin can do this."}, "was refused: Only an admin can do this."),
     ],
     ids=["three times", "once", "of an earlier release"],
 )

@@ -98,7 +98,7 @@ def test_the_last_admin_who_wants_to_go_is_told_why_not(page: Page) -> None:
     expect(page.get_by_role("link", name="Keep active")).to_be_focused()
     page.get_by_role("button", name="Deactivate").click()
 
-    expect(page.get_by_role("alert")).to_contain_text("Make somebody else an admin first.")
+    expect(page.get_by_role("alert")).to_contain_text("Make another person an admin first.")
     expect(page.get_by_role("alert")).to_be_focused()
 
 
@@ -110,7 +110,7 @@ def test_a_password_and_the_other_browsers(site: Site, open_page: Open, page: Pa
     expect(page.get_by_text("Every other browser is signed out.", exact=True)).to_be_visible()
     is_asked_to_sign_in(elsewhere)
 
-    page.get_by_label("Present password").fill(PASSWORD)
+    page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_label("New password").fill(NEW_PASSWORD)
     page.get_by_role("button", name="Change password").click()
 
@@ -125,7 +125,7 @@ def test_an_account_is_deleted_by_typing_its_name(page: Page, admin: Actor) -> N
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name of the account").fill("acme")
     dialog.get_by_role("button", name="Delete account").click()
-    expect(page.get_by_role("alert")).to_contain_text("Type the account's name, Acme, to delete it.")
+    expect(page.get_by_role("alert")).to_contain_text("Type the name of the organisation, Acme, to delete it.")
     page.get_by_label("Name of the account").fill("Acme")
     page.get_by_role("button", name="Delete account").click()
 

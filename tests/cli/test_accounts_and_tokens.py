@@ -88,7 +88,7 @@ def test_an_address_that_is_taken_is_refused(terminal: Terminal) -> None:
 
     refused = terminal("accounts", "create", *words, stdin=PASSWORD, account=False)
 
-    assert (refused.exit_code, "  email: This address belongs to a person already" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "  email: A person with this address exists already" in refused.stderr) == (1, True)
 
 
 def test_a_password_as_an_option_is_refused_with_the_way_to_give_it(terminal: Terminal) -> None:
@@ -105,7 +105,7 @@ def test_without_an_account_every_command_says_how_to_make_one(schema_url: str, 
     for words in (["agents", "list"], ["tokens", "list"]):
         refused = nobody.invoke(args=words)
         assert refused.exit_code == 1
-        assert refused.stderr == "Error: There is no account yet. Make one with: flask accounts create\n"
+        assert refused.stderr == "Error: There is no account yet. Create one with: flask accounts create\n"
 
 
 def test_a_token_is_all_that_is_printed_to_standard_output_and_it_works(terminal: Terminal) -> None:

@@ -360,7 +360,7 @@ def test_where_there_are_several_accounts_one_must_be_named(terminal: Terminal) 
 
     assert (nobody.exit_code, either.exit_code) == (1, 1)
     assert nobody.stderr.startswith("Error: No account is called Nobody. Use --account")
-    assert either.stderr.startswith("Error: Say which account is meant. Use --account")
+    assert either.stderr.startswith("Error: There is more than one account. Use --account")
 
 
 def test_the_operator_is_named_as_who_changed_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def test_a_person_of_another_account_is_nobody(terminal: Terminal, words: tuple[
     result = terminal("users", words[0], outsider.email, *words[1:])
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: Nobody in this account has this address.\n"
+    assert result.stderr == "Error: No person in this account has this address.\n"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_last_admin_stays(terminal: Terminal, words: tuple[str, ...]) -> Non
     result = terminal("users", words[0], admin.email, *words[1:])
 
     assert result.exit_code == 1
-    assert result.stderr == "Error: An account needs an active admin. Make somebody else an admin first.\n"
+    assert result.stderr == "Error: An account needs an active admin. Make another person an admin first.\n"
     assert emails(terminal) == {admin.email: ("admin", True)}
 
 

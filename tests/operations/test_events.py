@@ -85,7 +85,7 @@ class Scene:
         invitations.choose_password(FROM_HERE, code, {"password": "another long phrase 28"})
 
     def change_password(self) -> None:
-        """Choose a password that differs from the present one."""
+        """Choose a password that differs from the current one."""
         values = {"current_password": PASSWORD, "password": "another long phrase 28"}
         users.change_password(self.admin, self.enter(), values)
 
@@ -121,7 +121,7 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "token.created": lambda it: it.token(),
     "token.revoked": lambda it: tokens.revoke(it.admin, it.token()),
     "account.renamed": lambda it: accounts.rename(it.admin, {"name": "Apex"}),
-    "access.denied": lambda it: events.record_denial(it.admin, "POST web.tokens.new", "Only an admin may do this."),
+    "access.denied": lambda it: events.record_denial(it.admin, "POST web.tokens.new", "Only an admin can do this."),
 }
 # These belong to no account, to a new one, or to all; the tests of each look for its event, two of them below.
 OTHERS = {

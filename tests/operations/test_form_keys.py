@@ -13,7 +13,16 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.errors import Conflict, Forbidden, NotFound, Repeated, Throttled
 from agents_app.models import ApiToken, Event, Invitation, User, UserSession
-from agents_app.operations import accounts, form_keys, invitations, sessions, tokens, users
+from agents_app.operations import (
+    accounts,
+    form_keys,
+    invitation_records,
+    invitations,
+    session_records,
+    sessions,
+    tokens,
+    users,
+)
 from agents_app.operations.permissions import Actor, Visitor
 from tests.conftest import OpenConsole
 from tests.make import KEYS, PASSWORD, make_user
@@ -302,7 +311,7 @@ def test_a_used_link_opens_nothing_to_another_form_address_or_password(
     with pytest.raises(NotFound) as refusal:
         invitations.join(visitor(), code, values | changes, key)
 
-    assert refusal.value.detail == invitations.GONE
+    assert refusal.value.detail == invitation_records.GONE
     assert count(User, admin) == 2
 
 
@@ -320,7 +329,7 @@ def sign_out(actor: Actor, session_id: str) -> None:
 
 
 def wait_ten_minutes(_actor: Actor, session_id: str) -> None:
-    mine = sa.update(UserSession).where(UserSession.digest == sessions.digest(session_id))
+    mine = sa.update(UserSession).where(UserSession.digest == session_records.digest(session_id))
     with db.transaction() as session:
         session.execute(mine.values(created_at=now() - form_keys.SHOWN_FOR - timedelta(seconds=1)))
 

@@ -85,8 +85,8 @@ def test_another_accounts_agent_is_not_there(app: Flask, act: str) -> None:
 @pytest.mark.parametrize(
     ("actor", "act", "sentence"),
     [
-        (replace(NOBODY, role=Role.VIEWER), "agents.update", "Only an editor or admin may do this."),
-        (replace(NOBODY, role=Role.EDITOR), "agents.delete", "Only an admin may do this."),
+        (replace(NOBODY, role=Role.VIEWER), "agents.update", "Only an editor or admin can do this."),
+        (replace(NOBODY, role=Role.EDITOR), "agents.delete", "Only an admin can do this."),
         (replace(NOBODY, role=Role.ADMIN), "agents.runtime", "This needs an API token with the scope runtime."),
         (TOKEN, "agents.update", "This needs a token with the scope write."),
         (TOKEN, "users.manage", "API tokens cannot do this. Use the pages or the terminal."),

@@ -12,7 +12,16 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn
 from agents_app.models import Account, Agent, Event, Invitation, User
-from agents_app.operations import accounts, agent_reads, events, invitations, sessions, tokens, users
+from agents_app.operations import (
+    accounts,
+    agent_reads,
+    events,
+    invitation_records,
+    invitations,
+    sessions,
+    tokens,
+    users,
+)
 from agents_app.operations.permissions import Visitor
 from agents_app.schemas.events import EventQuery
 from agents_app.schemas.users import UserValues
@@ -193,7 +202,7 @@ def test_a_password_is_changed_only_by_who_knows_it_and_ends_the_other_sessions(
 
     with pytest.raises(InvalidInput) as refusal:
         users.change_password(ada, here, {"current_password": "wrong", "password": "another-quiet-4-river"})
-    assert refusal.value.fields == [("/current_password", "This is not your present password.")]
+    assert refusal.value.fields == [("/current_password", "This is not your current password.")]
     with pytest.raises(InvalidInput):
         users.change_password(ada, here, {"current_password": make.PASSWORD, "password": make.PASSWORD})
 
@@ -239,7 +248,7 @@ def test_a_withdrawn_an_old_and_an_unknown_link_are_refused_alike(app: Flask) ->
     for code in (withdrawn, old, "no such code", "\ud800"):
         with pytest.raises(NotFound) as refusal:
             invitations.read_link(code)
-        assert refusal.value.detail == invitations.GONE
+        assert refusal.value.detail == invitation_records.GONE
 
 
 def test_a_reset_link_changes_the_password_and_ends_every_session(app: Flask) -> None:

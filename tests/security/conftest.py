@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from agents_app import http
 from agents_app.db import db
 from agents_app.models import User
-from agents_app.operations import sessions
+from agents_app.operations import session_records
 from agents_app.operations.permissions import Actor, Visitor
 
 
@@ -65,4 +65,4 @@ def create_session(app: Flask, actor: Actor) -> str:
     with app.app_context(), db.transaction() as session:
         user = session.get(User, actor.user_id)
         assert user is not None
-        return sessions.start(session, user, Visitor("::1", "test"))
+        return session_records.start(session, user, Visitor("::1", "test"))

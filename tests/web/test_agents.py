@@ -422,7 +422,7 @@ def test_a_viewer_sees_agents_without_the_acts(address: str, console: Flask, adm
     viewer = signed_in(make_user(console, "viewer", admin.account_id))
 
     page = viewer.get(address.format(id=agent_id), 403)
-    assert "may do this" in page.text
+    assert "can do this" in page.text
 
     for shown in (viewer.get("/agents"), viewer.get(f"/agents/{agent_id}")):
         assert "Sales" in shown.text

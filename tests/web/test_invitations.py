@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from agents_app.operations import invitations, users
+from agents_app.operations import invitation_records, invitations, users
 from agents_app.operations.permissions import Actor
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
@@ -34,10 +34,10 @@ def test_a_link_that_is_unknown_or_made_for_something_else_is_not_there(
 
     for code in ("", "no-such-code", "x" * 5_000, "%ED%A0%80", "%00", wrong):
         page = browser.get(f"{address}?code={code}", 404)
-        assert invitations.GONE in page.text
+        assert invitation_records.GONE in page.text
     page = browser.post(address, {"csrf_token": browser.token(), "code": wrong, **newcomer()}, 404)
     assert isinstance(page, Page)
-    assert invitations.GONE in page.text
+    assert invitation_records.GONE in page.text
 
 
 def test_a_link_works_once(console: Flask, admin: Actor) -> None:
@@ -49,7 +49,7 @@ def test_a_link_works_once(console: Flask, admin: Actor) -> None:
 
     page = second.send(forms[1], "/join", status=404, **newcomer())
     assert isinstance(page, Page)
-    assert invitations.GONE in page.text
+    assert invitation_records.GONE in page.text
 
 
 @pytest.mark.parametrize("kind", ["join", "reset"])
@@ -67,7 +67,7 @@ def test_a_used_link_opens_nothing_to_another_browser_that_copies_the_form(
         copied = {**sent.to_dict(), "csrf_token": thief.token(), **changes}
         refused = thief.post(address, copied, 404)
         assert isinstance(refused, Page)
-        assert invitations.GONE in refused.text
+        assert invitation_records.GONE in refused.text
     assert thief.client.get("/agents").status_code == 303
 
 

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from agents_app.operations import invitations
+from agents_app.operations import invitation_records
 from agents_app.operations.permissions import Actor
 from tests.make import make_agent
 from tests.web.conftest import Browser
@@ -43,7 +43,7 @@ def test_another_code_is_refused_as_ever(kind: str, change: object, console: Fla
 
     page = Browser(console).get(f"/{kind}?code={change(code)}", 404)
 
-    assert invitations.GONE in page.text
+    assert invitation_records.GONE in page.text
 
 
 def test_a_used_link_is_refused_whatever_stands_behind_it(console: Flask, admin: Actor) -> None:
@@ -52,7 +52,7 @@ def test_a_used_link_is_refused_whatever_stands_behind_it(console: Flask, admin:
     joining = Browser(console)
     joining.send(joining.get(link), "/join", **newcomer())
 
-    assert invitations.GONE in Browser(console).get(f"{link}.", 404).text
+    assert invitation_records.GONE in Browser(console).get(f"{link}.", 404).text
 
 
 @pytest.mark.parametrize("around", [*(f"{{}}{behind}" for behind in BEHIND), *AROUND])

@@ -24,10 +24,10 @@ def is_in(browser: Browser) -> bool:
 @pytest.mark.parametrize(
     ("changes", "input_id", "sentence"),
     [
-        ({"current_password": "wrong"}, "current_password", "This is not your present password."),
-        ({"current_password": ""}, "current_password", "Enter the present password."),
+        ({"current_password": "wrong"}, "current_password", "This is not your current password."),
+        ({"current_password": ""}, "current_password", "Enter the current password."),
         ({"password": "short"}, "password", "Use 12 to 1,024 characters."),
-        ({"password": PASSWORD}, "password", "Choose a password that differs from the present one."),
+        ({"password": PASSWORD}, "password", "Choose a password that differs from the current one."),
     ],
 )
 def test_a_password_is_changed_only_as_the_rules_say(
@@ -53,7 +53,7 @@ def test_guessing_the_present_password_has_to_wait(console: Flask, admin: Actor)
 
     assert isinstance(page, Page)
     assert int(page.answer.headers["Retry-After"]) > 0
-    assert "Too many wrong tries" in page.root.one(class_="problems").text
+    assert "Too many wrong passwords" in page.root.one(class_="problems").text
 
 
 def test_a_changed_password_signs_out_everywhere_else(browser: Browser, admin: Actor, signed_in: SignIn) -> None:
@@ -148,7 +148,7 @@ def test_an_account_is_not_deleted_by_a_slip(typed: str | None, browser: Browser
     page = browser.send("/account/delete", status=422, name=typed)
 
     assert isinstance(page, Page)
-    assert page.error_at("typed-name") == "Type the account's name, Acme, to delete it."
+    assert page.error_at("typed-name") == "Type the name of the organisation, Acme, to delete it."
     assert is_in(browser)
 
 

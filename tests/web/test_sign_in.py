@@ -95,7 +95,7 @@ def test_too_many_guesses_have_to_wait(console: Flask, admin: Actor) -> None:
 
     assert isinstance(page, Page)
     assert int(page.answer.headers["Retry-After"]) > 0
-    assert "Too many wrong tries" in page.text
+    assert "Too many wrong passwords" in page.text
 
 
 def test_a_form_without_its_csrf_value_is_refused(console: Flask, browser: Browser) -> None:
@@ -154,7 +154,7 @@ def test_over_https_the_cookie_is_bound_to_it(sqlite_schema_url: str, open_conso
 def test_tokens_are_for_admins(address: str, role: str, console: Flask, signed_in: SignIn) -> None:
     page = signed_in(make_user(console, role)).get(address, 403)
 
-    assert "Only an admin may do this." in page.text
+    assert "Only an admin can do this." in page.text
     assert page.root.one("a", href="/")
 
 
@@ -211,7 +211,7 @@ def test_set_up_asks_for_its_code_where_others_can_reach_the_console(
     page = browser.send("/setup", status=422, code="AAAA-BBBB-CCCC", **given)
 
     assert isinstance(page, Page)
-    assert page.error_at("code") == "Enter the set-up code that the server printed at its start."
+    assert page.error_at("code") == "Enter the set-up code that the server printed when it started."
     with app.app_context():
         code = accounts.setup_code()
     assert browser.send("/setup", code=code, **given).headers["Location"] == "/agents"

@@ -10,14 +10,14 @@ import pytest
 from flask import Flask
 
 from agents_app.logs import JsonLines
-from agents_app.operations import agent_reads, invitations, users
+from agents_app.operations import agent_reads, invitation_records, invitations, users
 from agents_app.operations.permissions import Actor
 from tests.make import PASSWORD, cookie_name, make_agent, make_user
 from tests.web.conftest import Browser, Page, SignIn
 
 FOR_ADMINS = ["/people", "/people/invite", "/account", "/account/delete", "/system"]
 ASKED = ["role", "reset-link", "deactivate", "delete"]
-LAST = "An account needs an active admin. Make somebody else an admin first."
+LAST = "An account needs an active admin. Make another person an admin first."
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_pages_for_admins_are_refused_to_others_and_not_offered(role: str, conso
     browser = signed_in(make_user(console, role))
 
     for address in FOR_ADMINS:
-        assert "Only an admin may do this." in browser.get(address, 403).text
+        assert "Only an admin can do this." in browser.get(address, 403).text
         if address != "/system":
             browser.post(address, {"csrf_token": browser.token()}, 403 if address != "/people" else 405)
     assert not [link for link in browser.get("/agents").root.all("a") if link["href"] in FOR_ADMINS]
@@ -166,7 +166,7 @@ def test_an_open_link_can_be_withdrawn(browser: Browser, console: Flask) -> None
     page = browser.get("/people")
     assert "nobody can join by it" in page.text
     assert "Open links to join" not in page.text
-    assert invitations.GONE in Browser(console).get(path, 404).text
+    assert invitation_records.GONE in Browser(console).get(path, 404).text
 
 
 def test_a_link_for_a_new_password_is_shown_once(browser: Browser, editor: Actor, console: Flask) -> None:

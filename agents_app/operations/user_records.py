@@ -1,0 +1,38 @@
+"""Helpers that read and lock users within the caller's transaction."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from agents_app.errors import Forbidden, NotFound
+from agents_app.models import Account, User
+from agents_app.operations.permissions import Actor
+from agents_app.values.choices import Role
+
+NO_USER = "There is no person with this id."
+
+
+def lock_account_as_admin(session: Session, actor: Actor) -> None:
+    """Lock the account, and check under the lock that the actor is still an admin. Raises Forbidden.
+
+    Every change of the people of an account takes this lock, so that two admins cannot remove each other at the same
+    time.
+    """
+    session.execute(sa.select(Account.id).where(Account.id == actor.account_id).with_for_update(key_share=True))
+    if actor.user_id is None:
+        return
+    # The role of the actor was read when the request began, and may have changed since.
+    admin = sa.select(User.id).where(User.id == actor.user_id, User.role == Role.ADMIN, User.is_active)
+    if session.scalar(admin) is None:
+        raise Forbidden("Only an admin can do this.", code="role_missing")
+
+
+def lock_account_and_find(session: Session, actor: Actor, user_id: UUID) -> User:
+    """Lock the account as `lock_account_as_admin` does, and return one of its users. Raises Forbidden, NotFound."""
+    lock_account_as_admin(session, actor)
+    query = sa.select(User).where(User.id == user_id, User.account_id == actor.account_id)
+    user = session.scalars(query).one_or_none()
+    if user is None:
+        raise NotFound(NO_USER)
+    return user
