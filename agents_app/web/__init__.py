@@ -1,4 +1,4 @@
-"""The pages: one file a kind of record. Here is what they have in common."""
+"""The pages, one module for each kind of record. This module holds what all pages share."""
 
 from flask import Blueprint, Flask, Response
 
@@ -12,7 +12,7 @@ from agents_app.web import (
     events,
     form_source,
     invitations,
-    links,
+    pasted_links,
     profile,
     session_cookie,
     sessions,
@@ -24,7 +24,7 @@ from agents_app.web import (
 )
 
 STATIC_SECONDS = 365 * 24 * 60 * 60
-# The forms whose passwords are hashed, which costs more than everything else that is asked here.
+# The forms that hash a password, which costs more than any other request.
 PASSWORD_FORMS = (
     "web.sessions.start_session",
     "web.setup.setup",
@@ -34,35 +34,37 @@ PASSWORD_FORMS = (
 )
 
 pages = Blueprint("web", __name__)
-pages.register_error_handler(NotSignedIn, sessions.ask_to_sign_in)
+pages.register_error_handler(NotSignedIn, sessions.sign_in_response)
 for part in (sessions, setup, theme, agents, tokens, users, invitations, profile, accounts, events, system):
     pages.register_blueprint(part.pages)
 
 
 @pages.before_request
-def _protect() -> sessions.Answer | None:
-    """Pages take cookies, so a form must prove that it comes from one of them; the JSON door takes none."""
-    is_proven = form_source.is_proven()
-    if refused := form_source.refusal_of_page(is_proven=is_proven):
+def _check_form_source() -> sessions.Answer | None:
+    """Pages use cookies, so each form must prove that it comes from a page of this console. The JSON API uses none."""
+    is_valid = form_source.has_valid_csrf_value()
+    if refused := form_source.other_site_refusal(has_valid_csrf_value=is_valid):
         return refusals.error_page(refused)
-    return None if is_proven else sessions.take_up_form() or refusals.error_page(form_source.refusal_of_value())
+    if is_valid:
+        return None
+    return sessions.ended_session_response() or refusals.error_page(form_source.csrf_refusal())
 
 
-pages.before_app_request(links.lead_to_page)
+pages.before_app_request(pasted_links.redirect_without_punctuation)
 
 
 @pages.after_request
-def _vary(response: Response) -> Response:
+def _vary_by_cookie(response: Response) -> Response:
     response.vary.add("Cookie")
     return response
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages and what their templates use."""
+    """Register the pages, and the functions that templates use."""
     app.config.update(
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
-        # Browsers may keep the Referer to themselves; what they do say is read by `form_source.py`.
+        # Browsers may leave out Referer. `form_source.py` checks the headers that they do send.
         WTF_CSRF_SSL_STRICT=False,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
     )
@@ -73,7 +75,7 @@ def init_app(app: Flask) -> None:
 
 
 def password_paths(app: Flask) -> set[str]:
-    """The paths of the forms whose passwords are hashed, as they may come in."""
+    """The paths of the forms that hash a password, with and without the path of PUBLIC_URL."""
     known: Settings = app.extensions["settings"]
     paths = [rule.rule for rule in app.url_map.iter_rules() if rule.endpoint in PASSWORD_FORMS]
-    return {f"{before}{path}" for path in paths for before in ("", known.sub_path)}
+    return {f"{prefix}{path}" for path in paths for prefix in ("", known.sub_path)}

@@ -1,4 +1,4 @@
-"""Each act in words, as the end of a sentence that begins with who did it. One table; other acts stay readable."""
+"""Sentences about events. Each follows the name of who did it. An unknown action is shown by its words."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from flask import url_for
 from markupsafe import Markup
 
-from agents_app.web.forms.users import A_ROLE
+from agents_app.web.forms.users import ROLE_NAMES
 
 SENTENCES = {
     "agent.created": "created the agent {target}",
@@ -15,46 +15,46 @@ SENTENCES = {
     "agent.enabled": "enabled the agent {target}",
     "agent.disabled": "disabled the agent {target}",
     "agent.deleted": "deleted the agent {target}",
-    "agent.restored": "brought back the agent {target}",
+    "agent.restored": "restored the agent {target}",
     "agent.fetched": "fetched the working configuration of {target}",
-    "user.invited": "made a link to join as {role}",
-    "user.invitation_withdrawn": "withdrew a link to join",
-    "user.joined": "joined by a link",
-    "user.reset_link_made": "made a link for {target} to choose a new password",
-    "user.password_reset": "chose a new password by a link",
+    "user.invited": "created an invitation link with the role {role}",
+    "user.invitation_withdrawn": "withdrew an invitation link",
+    "user.joined": "joined by an invitation link",
+    "user.reset_link_made": "created a password reset link for {target}",
+    "user.password_reset": "chose a new password by a reset link",
     "user.password_changed": "changed their password",
-    "user.role_changed": "made {target} {role}",
+    "user.role_changed": "changed the role of {target} to {role}",
     "user.deactivated": "deactivated {target}",
     "user.activated": "activated {target}",
     "user.deleted": "deleted {target} from the people",
     "user.signed_in": "signed in",
     "user.sign_in_failed": "tried to sign in with a wrong address or password",
     "user.signed_out": "signed out",
-    "user.session_ended": "signed out one browser",
-    "user.other_sessions_ended": "signed out every other browser",
+    "user.session_ended": "signed out one of their browsers",
+    "user.other_sessions_ended": "signed out all their other browsers",
     "token.created": "created the API token {target}",
     "token.revoked": "revoked the API token {target}",
     "token.refused": "was refused with a wrong API token",
     "secrets.rotated": "moved {moved} secrets to the encryption key {key}",
-    "secrets.key_given_up": "gave up the encryption key {key} with all that only it could read",
-    "secrets.private_key_removed": "removed a private key that was stored in clear from the agent {target}",
+    "secrets.key_given_up": "gave up the encryption key {key} and all secrets that only it could decrypt",
+    "secrets.private_key_removed": "removed a private key that was stored unencrypted from the agent {target}",
     "access.denied": "was refused: {detail}{times}",
-    "account.created": "set up the account {target}",
+    "account.created": "created the account {target}",
     "account.renamed": "renamed the account to {target}",
-    "account.purged": "removed what was past its time: {what} ({number})",
+    "account.purged": "removed expired records: {what} ({number})",
     "account.deleted": "deleted the account {target}",
 }
 
 
-def deed(event: Mapping[str, Any]) -> Markup:
-    """What an event says was done; the agent it was done to is a link while it is there."""
+def activity_sentence(event: Mapping[str, Any]) -> Markup:
+    """The sentence about an event. Its agent is a link while the agent exists."""
     sentence = SENTENCES.get(event["action"])
     if sentence is None:
         words = event["action"].replace(".", " ").replace("_", " ")
         return Markup("{}: {}").format(words, _target(event)) if event["target_name"] else Markup.escape(words)
-    told = {
-        "role": "something else",
-        "key": "that is gone",
+    values = {
+        "role": "unknown",
+        "key": "that was removed",
         "moved": "some",
         "what": "old records",
         "number": "some",
@@ -62,10 +62,10 @@ def deed(event: Mapping[str, Any]) -> Markup:
         "count": 1,
         **event["details"],
     }
-    times = f" ({told['count']} times within a minute)" if told["count"] != 1 else ""
-    role = A_ROLE.get(str(told["role"]), told["role"])
-    told |= {"role": role, "target": _target(event), "times": times}
-    return Markup.escape(sentence).format(**told)
+    times = f" ({values['count']} times within a minute)" if values["count"] != 1 else ""
+    role = ROLE_NAMES.get(str(values["role"]), values["role"])
+    values |= {"role": role, "target": _target(event), "times": times}
+    return Markup.escape(sentence).format(**values)
 
 
 def _target(event: Mapping[str, Any]) -> Markup:

@@ -1,4 +1,4 @@
-"""The pages of agents: list, one, new, edit, and the acts on one."""
+"""The pages of agents: list, read, create, edit, clone, enable, disable, delete, restore."""
 
 from typing import Any
 from uuid import UUID
@@ -13,21 +13,22 @@ from agents_app.operations.agent_history import Past
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
 from agents_app.web import unsaved_form
-from agents_app.web.addresses import ListAddress, with_back
 from agents_app.web.conflict import EditConflict
-from agents_app.web.forms.agents import AgentForm, DisableForm
+from agents_app.web.forms.agents import UNSEEN_REASON, AgentForm, DisableForm
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.edit_agent import EditForm
+from agents_app.web.list_error import list_error_page
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
+from agents_app.web.urls import ListUrl, url_with_back
 
 ROWS = 20
-# Why the form of a new agent, sent again, finds no agent as it was made, by the code of the refusal.
-MADE_BEFORE = {
+# Messages for a form that is sent again after it created an agent, by the code of the refusal.
+ALREADY_CREATED = {
     "idempotency_key_reused": "An agent was already made from this form, with other content.",
     "idempotency_changed": "An agent was already made from this form, and was changed since.",
     "idempotency_deleted": "An agent was already made from this form, and was deleted since.",
 }
-REPEATED = "was created by the first sending of this form. This sending stored nothing, and no new secrets either."
+CREATED_EARLIER = "was created when this form was sent the first time. Nothing was stored now, and no new secrets."
 
 pages = Blueprint("agents", __name__)
 pages.before_request(require_sign_in)
@@ -35,56 +36,54 @@ pages.before_request(require_sign_in)
 
 @pages.get("/")
 def home() -> Answer:
-    """The first page there is to see."""
+    """Redirect to the list of agents."""
     return redirect(url_for(".listing"), 303)
 
 
 @pages.get("/agents")
 def listing() -> Answer:
-    """The agents that the address asks for."""
-    address = ListAddress(request.args)
+    """List the agents that the URL asks for."""
+    address = ListUrl(request.args)
     try:
-        query = list_schema.parse({"limit": ROWS, **address.asked})
+        query = list_schema.parse({"limit": ROWS, **address.args})
         page, counts = agent_reads.listing_with_counts(current_actor(), query)
     except (InvalidInput, Malformed) as error:
-        refusal = refusals.from_error(error)
-        sentences = [sentence for _, sentence in refusal.fields] or [refusal.detail]
-        return render_template("agents/list_refused.html", sentences=sentences), refusal.status
+        return list_error_page(error, "Agents", url_for(".listing"))
     return render_template("agents/list.html", address=address, query=query, page=page, counts=counts)
 
 
 @pages.get("/agents/<uuid:agent_id>")
 def show(agent_id: UUID) -> Answer:
-    """One agent, to read."""
+    """Show one agent."""
     agent = agent_reads.read(current_actor(), agent_id)
     return _agent_page("agents/show.html", agent, form=AgentForm(agent=agent))
 
 
 @pages.route("/agents/new", methods=["GET", "POST"])
 def new() -> Answer:
-    """A new agent."""
+    """Create an agent."""
     actor = current_actor()
     actor.require("agents.create")
-    list_address = ListAddress.came_from()
-    if not unsaved_form.is_sent():
-        return render_template("agents/new.html", form=AgentForm(unsaved_form.typed()), list_address=list_address)
+    list_url = ListUrl.from_back_parameter()
+    if not unsaved_form.is_submitted():
+        return render_template("agents/new.html", form=AgentForm(unsaved_form.restored_values()), list_url=list_url)
     form = AgentForm(request.form)
     try:
-        is_made = form.submit(lambda values: agents.create(actor, values, form.key))
+        is_created = form.submit(lambda values: agents.create(actor, values, form.key))
     except Conflict as refusal:
-        if refusal.code not in MADE_BEFORE:
+        if refusal.code not in ALREADY_CREATED:
             raise
-        is_made = form.begin_another(MADE_BEFORE[refusal.code])
-    if not is_made:
-        return render_template("agents/new.html", form=form, list_address=list_address), 422
+        is_created = form.offer_another(ALREADY_CREATED[refusal.code])
+    if not is_created:
+        return render_template("agents/new.html", form=form, list_url=list_url), 422
     agent_id, is_new = form.result
-    _say("was created." if is_new else REPEATED, form.name.text)
-    return redirect(with_back(".show", agent_id=agent_id), 303)
+    _flash("was created." if is_new else CREATED_EARLIER, form.name.text)
+    return redirect(url_with_back(".show", agent_id=agent_id), 303)
 
 
 @pages.get("/agents/<uuid:agent_id>/edit")
 def edit(agent_id: UUID) -> Answer:
-    """One agent, to change."""
+    """Show the form of one agent."""
     actor = current_actor()
     actor.require("agents.update")
     agent = agent_reads.read(actor, agent_id)
@@ -93,149 +92,150 @@ def edit(agent_id: UUID) -> Answer:
 
 @pages.post("/agents/<uuid:agent_id>/edit")
 def save(agent_id: UUID) -> Answer:
-    """Change an agent; where it was changed while the form was open, show both and ask again."""
+    """Save an agent. If others changed it while the form was open, show both versions and ask which to save."""
     actor = current_actor()
     actor.require("agents.update")
-    before = unsaved_form.typed()
+    restored = unsaved_form.restored_values()
     try:
         agent = agent_reads.read(actor, agent_id)
     except NotFound:
-        return _deleted(actor, agent_id, before or request.form)
-    form = EditForm(before or request.form, agent)
+        return _deleted_page(actor, agent_id, restored or request.form)
+    form = EditForm(restored or request.form, agent)
     if form.version is None:
-        raise Malformed("The form came in incomplete. Load the page again and repeat your changes.")
-    form.compare(_past(actor, agent, form.version))
-    has_news = form.version != agent["version"] and bool(form.merge.both or (form.merge.theirs and form.merge.mine))
-    if before or has_news:
-        return _edit_page(actor, form, has_news=has_news), refusals.STATUS[Stale] if has_news and not before else 200
+        raise Malformed("The form arrived incomplete. Load the page again and repeat your changes.")
+    form.compare(_version_at(actor, agent, form.version))
+    has_conflict = form.version != agent["version"] and bool(form.merge.both or (form.merge.theirs and form.merge.mine))
+    if restored or has_conflict:
+        return _edit_page(actor, form, has_conflict=has_conflict), refusals.STATUS[
+            Stale
+        ] if has_conflict and not restored else 200
     try:
-        is_taken = form.submit(lambda changes: agents.update(actor, agent_id, changes, agent["version"]))
+        is_saved = form.submit(lambda changes: agents.update(actor, agent_id, changes, agent["version"]))
     except (NotFound, Stale):
-        return save(agent_id)  # it was changed between the read and the write
-    return _saved(form, agent_id) if is_taken else (_edit_page(actor, form), 422)
+        return save(agent_id)  # it was changed after it was read
+    return _redirect_after_save(form, agent_id) if is_saved else (_edit_page(actor, form), 422)
 
 
 @pages.post("/agents/<uuid:agent_id>/clone")
 def clone(agent_id: UUID) -> Answer:
-    """Make a copy, and lead to it."""
+    """Create a copy of an agent, and show it."""
     form = ConsoleForm(request.form)
     try:
         copy_id, _ = agents.clone(current_actor(), agent_id, form.key)
     except Conflict as refusal:
-        if refusal.code not in MADE_BEFORE:
+        if refusal.code not in ALREADY_CREATED:
             raise
         flash(
-            "A copy was made from this page before, and was changed or deleted since. Clone again to make another.",
+            "This page already created a copy, which was changed or deleted since. Clone again to create another.",
             "bad",
         )
-        return redirect(with_back(".show", agent_id=agent_id), 303)
-    _say("This is the copy. It is active and has the same secrets.")
-    return redirect(with_back(".show", agent_id=copy_id), 303)
+        return redirect(url_with_back(".show", agent_id=agent_id), 303)
+    _flash("This is the copy. It is active and has the same secrets.")
+    return redirect(url_with_back(".show", agent_id=copy_id), 303)
 
 
 @pages.post("/agents/<uuid:agent_id>/enable")
 def enable(agent_id: UUID) -> Answer:
-    """Let runtimes fetch the agent again."""
+    """Enable an agent, so that runtimes can fetch it again."""
     is_changed = agents.enable(current_actor(), agent_id)
-    _say("The agent is active: runtimes can fetch it." if is_changed else "Nothing was changed: it is active already.")
-    return redirect(with_back(".show", agent_id=agent_id), 303)
+    message = (
+        "The agent is active: runtimes can fetch it." if is_changed else "Nothing was changed: it is active already."
+    )
+    _flash(message)
+    return redirect(url_with_back(".show", agent_id=agent_id), 303)
 
 
 @pages.route("/agents/<uuid:agent_id>/disable", methods=["GET", "POST"])
 def disable(agent_id: UUID) -> Answer:
-    """Ask why, then keep runtimes from fetching the agent."""
+    """Ask for a reason, then disable an agent, so that runtimes cannot fetch it."""
     actor = current_actor()
     actor.require("agents.disable")
     agent = agent_reads.read(actor, agent_id)
-    if not unsaved_form.is_sent():
-        return _agent_page("agents/disable.html", agent, form=DisableForm(unsaved_form.typed()))
+    if not unsaved_form.is_submitted():
+        return _agent_page("agents/disable.html", agent, form=DisableForm(unsaved_form.restored_values()))
     form = DisableForm(request.form)
-    if form.refuse_unseen(agent):
+    if form.is_outdated(agent):
+        form.general_errors.append(UNSEEN_REASON)
         return _agent_page("agents/disable.html", agent, form=form), refusals.STATUS[Conflict]
     try:
-        is_taken = form.submit(lambda values: agents.disable(actor, agent_id, values, agent["version"]))
+        is_saved = form.submit(lambda values: agents.disable(actor, agent_id, values, agent["version"]))
     except Stale:
-        return disable(agent_id)  # it was changed between the read and the write
-    if not is_taken:
+        return disable(agent_id)  # it was changed after it was read
+    if not is_saved:
         return _agent_page("agents/disable.html", agent, form=form), 422
-    _say(form.done)
-    return redirect(with_back(".show", agent_id=agent_id), 303)
+    _flash(form.success_message)
+    return redirect(url_with_back(".show", agent_id=agent_id), 303)
 
 
 @pages.route("/agents/<uuid:agent_id>/delete", methods=["GET", "POST"])
 def delete(agent_id: UUID) -> Answer:
-    """Ask once more, then remove the agent and offer to undo it."""
+    """Ask for confirmation, then delete an agent and offer to undo it."""
     actor = current_actor()
     actor.require("agents.delete")
     agent = agent_reads.read(actor, agent_id)
-    if not unsaved_form.is_sent():
+    if not unsaved_form.is_submitted():
         return _agent_page("agents/delete.html", agent, undo_days=settings().deleted_secrets_days)
     agents.delete(actor, agent_id)
-    _say("was deleted.", agent["name"], undo=with_back(".restore_deleted", agent_id=agent_id))
-    return redirect(str(ListAddress.came_from()), 303)
+    _flash("was deleted.", agent["name"], undo=url_with_back(".restore_deleted", agent_id=agent_id))
+    return redirect(str(ListUrl.from_back_parameter()), 303)
 
 
 @pages.post("/agents/<uuid:agent_id>/restore")
 def restore_deleted(agent_id: UUID) -> Answer:
-    """Undo a deletion."""
+    """Restore a deleted agent."""
     try:
         agents.restore_deleted(current_actor(), agent_id)
-        _say("The agent is back, as it was.", show=url_for(".show", agent_id=agent_id))
+        _flash("The agent was restored.", show=url_for(".show", agent_id=agent_id))
     except Conflict as refusal:
         if refusal.code == snapshots.UNREADABLE:
             raise
-        _say("The agent is there already.", show=url_for(".show", agent_id=agent_id))
-    return redirect(str(ListAddress.came_from()), 303)
+        _flash("Nothing was changed: the agent is already restored.", show=url_for(".show", agent_id=agent_id))
+    return redirect(str(ListUrl.from_back_parameter()), 303)
 
 
 def _agent_page(template: str, agent: dict[str, Any], **context: Any) -> str:
-    here_to_read = with_back(".show", agent_id=agent["id"])
-    list_address = ListAddress.came_from()
-    return render_template(template, agent=agent, list_address=list_address, here_to_read=here_to_read, **context)
+    agent_url = url_with_back(".show", agent_id=agent["id"])
+    list_url = ListUrl.from_back_parameter()
+    return render_template(template, agent=agent, list_url=list_url, agent_url=agent_url, **context)
 
 
-def _edit_page(actor: Actor, form: EditForm, *, has_news: bool = False) -> str:
-    if has_news:
-        form.take_theirs()
-    is_conflict = form.version == form.agent["version"] != form.began
-    began = _past(actor, form.agent, form.began or 0)
-    conflict = EditConflict(actor, form, began) if is_conflict else None
+def _edit_page(actor: Actor, form: EditForm, *, has_conflict: bool = False) -> str:
+    if has_conflict:
+        form.load_others_changes()
+    shows_conflict = form.version == form.agent["version"] != form.loaded_version
+    loaded = _version_at(actor, form.agent, form.loaded_version or 0)
+    conflict = EditConflict(actor, form, loaded) if shows_conflict else None
     return _agent_page("agents/edit.html", form.agent, form=form, conflict=conflict)
 
 
-def _past(actor: Actor, agent: dict[str, Any], version: int) -> Past:
-    """What the agent was at this version; it is known already where that is the present one."""
+def _version_at(actor: Actor, agent: dict[str, Any], version: int) -> Past:
+    """The agent at this version. The current version needs no query."""
     if version == agent["version"]:
         return Past(agent, frozenset(agent["secrets_set"]), [])
     return agent_history.changes_since(actor, agent["id"], version)
 
 
-def _deleted(actor: Actor, agent_id: UUID, sent: FormData) -> Answer:
-    """Who deleted the agent whose form was sent, and what was typed. Raises NotFound where it was not deleted."""
-    found = agent_history.find_deletion(actor, agent_id)
-    if found is None:
+def _deleted_page(actor: Actor, agent_id: UUID, sent: FormData) -> Answer:
+    """The page that says who deleted the agent and shows what was typed. Raises NotFound where it was not deleted."""
+    record = agent_history.find_deletion(actor, agent_id)
+    if record is None:
         raise NotFound(agents.NO_AGENT)
-    name, deletion = found
+    name, deletion = record
     context = {"name": name, "deletion": deletion, "agent_id": agent_id, "form": AgentForm(sent)}
-    page = render_template("agents/deleted.html", list_address=ListAddress.came_from(), **context)
+    page = render_template("agents/deleted.html", list_url=ListUrl.from_back_parameter(), **context)
     return page, refusals.STATUS[NotFound]
 
 
-def _saved(form: EditForm, agent_id: UUID) -> Answer:
+def _redirect_after_save(form: EditForm, agent_id: UUID) -> Answer:
     name, show = form.values().get("name") or form.agent["name"], url_for(".show", agent_id=agent_id)
     if form.result:
-        _say("was saved.", name, show=show)
+        _flash("was saved.", name, show=show)
     elif form.already_stored:
-        _say("has what you typed: it was stored already.", name, show=show)
+        _flash("already has the values that you typed. Nothing was changed.", name, show=show)
     else:
-        _say("Nothing was changed.", show=show)
-    return redirect(_where_from(agent_id), 303)
+        _flash("Nothing was changed.", show=show)
+    return redirect(str(ListUrl.from_back_parameter()) if "back" in request.values else show, 303)
 
 
-def _where_from(agent_id: UUID) -> str:
-    """The list one came from, else the agent's own page."""
-    return str(ListAddress.came_from()) if "back" in request.values else url_for(".show", agent_id=agent_id)
-
-
-def _say(text: str, name: str = "", **actions: str) -> None:
+def _flash(text: str, name: str = "", **actions: str) -> None:
     flash({"text": text, "name": name, **actions}, "ok")  # type: ignore[arg-type]

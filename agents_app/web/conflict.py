@@ -1,8 +1,6 @@
-"""What the page shows where an agent was changed while a form was open: three versions, in words."""
+"""What the page shows where an agent was changed while its form was open: before, in this form, and stored now."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from agents_app.operations import agent_merge
 from agents_app.operations.agent_history import Change, Past
@@ -10,21 +8,21 @@ from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG
 from agents_app.web.forms.agents import AgentForm
-from agents_app.web.forms.edit_agent import EditForm, by_pointer, choice_name, facts_of, shown_name
+from agents_app.web.forms.edit_agent import EditForm, choice_name, facts_before_and_now, inputs_by_pointer, shown_name
 from agents_app.web.forms.inputs import Input
 from agents_app.web.forms.secret_input import Secret
 
 NAMES_MAX = 3
 CHANGES_MAX = 5
 OWN_SIDES = ("This form", "Stored now")
-NEW_SECRET = "A new one, which this page does not keep. To save it, type it below."
-LOST_SECRET = "not stored any more; to save it, type it below"
-SECRETS_NOW = {"set": "Set", "replaced": "Replaced", "removed": "Removed"}
+NEW_SECRET = "A new value, which this page does not keep. To save it, type it below."
+REMOVED_SECRET = "no longer stored; to save it, type it below"
+SECRET_CHANGES = {"set": "Set", "replaced": "Replaced", "removed": "Removed"}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One field that two versions have different values of; `before` is None where the first one cannot be read."""
+    """A field whose values differ. `before` is None where the version that the form loaded cannot be read."""
 
     pointer: str
     label: str
@@ -35,40 +33,41 @@ class Difference:
 
     @property
     def choice(self) -> str:
-        """The name of its radio buttons."""
+        """The name of the radio buttons."""
         return choice_name(self.pointer)
 
     @property
     def shown(self) -> str:
-        """The name of the input that says what the fields have while the choice is offered."""
+        """The name of the hidden input with a digest of the value for which the choice is offered."""
         return shown_name(self.pointer)
 
 
 class EditConflict:
-    """The changes of others since a form was first loaded, beside those made in it."""
+    """The changes of others since the form was loaded, and the changes made in the form."""
 
-    def __init__(self, actor: Actor, form: EditForm, began: Past) -> None:
-        self.later = began.later
-        self.others = list(dict.fromkeys(change.actor_name for change in began.later if not change.is_by(actor)))
+    def __init__(self, actor: Actor, form: EditForm, loaded: Past) -> None:
+        self.later = loaded.later
+        self.others = list(dict.fromkeys(change.actor_name for change in loaded.later if not change.is_by(actor)))
         self.is_own = bool(self.later) and not self.others
         if self.is_own:
             form.sides = OWN_SIDES
-        self._form, self._began = form, began
+        self._form, self._loaded = form, loaded
         self._stored = AgentForm(agent=form.agent)
-        self._before = AgentForm(agent=_with_secrets(began)) if began.values else None
+        secrets: dict[str, dict[str, str]] = {pointer: {} for pointer in loaded.secrets}
+        self._before = AgentForm(agent={**loaded.values, "secrets_set": secrets}) if loaded.values else None
         self.both = [self._difference(pointer) for pointer in form.merge.both]
         self.mine = [self._difference(pointer) for pointer in form.merge.mine]
-        before, now = facts_of(began, form.agent)
+        before, now = facts_before_and_now(loaded, form.agent)
         theirs = agent_merge.changed(before, now) if before else []
         shown = {*form.merge.both, *form.merge.mine}
-        # Where the connection is one choice, its parts are in it.
+        # Where the choice is between whole connections, it includes their fields.
         parts = ("/connection_type", f"/{CONFIG}/") if CONNECTION in shown else ()
         others = [pointer for pointer in theirs if pointer not in shown and not pointer.startswith(parts)]
         self.theirs = [self._difference(pointer) for pointer in others]
 
     @property
     def heading(self) -> str:
-        """Who changed the agent."""
+        """The heading, which says who changed the agent."""
         if self.is_own:
             return "You changed this agent in another tab, or sent this form twice"
         if len(self.others) > NAMES_MAX:
@@ -78,60 +77,52 @@ class EditConflict:
 
     @property
     def last_changes(self) -> list[Change]:
-        """The newest changes, the newest first."""
+        """The latest changes, newest first."""
         return self.later[: -CHANGES_MAX - 1 : -1]
 
     def _difference(self, pointer: str) -> Difference:
-        field = by_pointer(self._form).get(pointer) or by_pointer(self._stored).get(pointer)
+        field = inputs_by_pointer(self._form).get(pointer) or inputs_by_pointer(self._stored).get(pointer)
         label = "Connection" if field is None else field.spec.label
         texts = self._texts_of_secret(pointer, field) if isinstance(field, Secret) else self._texts(pointer)
         return Difference(pointer, label, *texts, pointer == CONNECTION or (field is not None and field.kind == "area"))
 
     def _texts(self, pointer: str) -> tuple[str | None, str, str]:
         before = _text(self._before, pointer) if self._before else None
-        lost = self._lost_secrets() if pointer == CONNECTION else []
-        return before, "\n".join([_text(self._form, pointer), *lost]), _text(self._stored, pointer)
+        removed = self._removed_secrets() if pointer == CONNECTION else []
+        return before, "\n".join([_text(self._form, pointer), *removed]), _text(self._stored, pointer)
 
-    def _lost_secrets(self) -> list[str]:
-        """The secrets of this form's connection that went when others chose another type."""
-        secrets = {p: field for p, field in by_pointer(self._form).items() if isinstance(field, Secret)}
-        of_connection = self._began.secrets - {API_KEY}
-        lost = [field for p, field in secrets.items() if p in of_connection and field.facts is None]
-        return [f"{field.spec.label}: {LOST_SECRET}" for field in lost if not field.is_given]
+    def _removed_secrets(self) -> list[str]:
+        """The secrets of this connection that were removed because others chose another type."""
+        secrets = {p: field for p, field in inputs_by_pointer(self._form).items() if isinstance(field, Secret)}
+        of_connection = self._loaded.secrets - {API_KEY}
+        removed = [field for p, field in secrets.items() if p in of_connection and field.facts is None]
+        return [f"{field.spec.label}: {REMOVED_SECRET}" for field in removed if not field.is_given]
 
     def _texts_of_secret(self, pointer: str, field: Secret) -> tuple[str | None, str, str]:
-        before = "A stored one" if pointer in self._began.secrets else ""
-        mine = _secret_here(field)
-        acts = [change.secrets[pointer] for change in self.later if pointer in change.secrets]
+        before = "Stored" if pointer in self._loaded.secrets else ""
+        mine = _secret_in_form(field)
+        changes = [change.secrets[pointer] for change in self.later if pointer in change.secrets]
         is_set = pointer in self._form.agent["secrets_set"]
-        theirs = SECRETS_NOW.get(acts[-1], "Changed") if acts else "A stored one" if is_set else "Removed"
+        theirs = SECRET_CHANGES.get(changes[-1], "Changed") if changes else "Stored" if is_set else "Removed"
         return before if self._before else None, mine, theirs
-
-
-def _with_secrets(past: Past) -> Mapping[str, Any]:
-    return {**(past.values or {}), "secrets_set": {pointer: {} for pointer in past.secrets}}
 
 
 def _text(form: AgentForm, pointer: str) -> str:
     if pointer != CONNECTION:
-        field = by_pointer(form).get(pointer)
+        field = inputs_by_pointer(form).get(pointer)
         return field.shown if field else ""
     panel = form.chosen.inputs() if form.chosen else ()
-    lines = [_line(field) for field in panel]
-    return "\n".join([form.connection_type.shown, *filter(None, lines)])
+    lines = [line for field in panel if (line := _line(field))]
+    return "\n".join([form.connection_type.shown, *lines])
 
 
 def _line(field: Input) -> str:
-    text = _secret_line(field) if isinstance(field, Secret) else field.shown
+    text = field.shown
+    if isinstance(field, Secret):
+        text = "stored" if field.action == "keep" else _secret_in_form(field) if field.is_given else ""
     separator = "\n" if "\n" in text else " "
     return f"{field.spec.label}:{separator}{text}" if text else ""
 
 
-def _secret_line(field: Secret) -> str:
-    if field.act == "keep":
-        return "the stored one"
-    return _secret_here(field) if field.is_given else ""
-
-
-def _secret_here(field: Secret) -> str:
-    return "Removed" if field.act == "remove" else NEW_SECRET
+def _secret_in_form(field: Secret) -> str:
+    return "Removed" if field.action == "remove" else NEW_SECRET

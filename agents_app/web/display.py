@@ -1,4 +1,4 @@
-"""How values look: icons, times, addresses of static files. What templates may use beyond Jinja's own."""
+"""The filters and functions of templates: icons, times, numbers, URLs of static files."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,40 +12,40 @@ from lucide.jinja import lucide
 from markupsafe import Markup
 
 from agents_app import __version__
-from agents_app.connections import TYPES, Connection
+from agents_app.connections import TYPES
 from agents_app.db import now
 from agents_app.values.fields import field_notes
-from agents_app.web.addresses import here, with_back
 from agents_app.web.theme import THEMES, chosen_theme
+from agents_app.web.urls import current_path, url_with_back
 from agents_app.wording import number_text
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
-# (less than so many seconds, seconds of one unit, word)
-STEPS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
+# (limit in seconds, seconds of one unit, name of the unit)
+TIME_UNITS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
 CREDENTIAL_WARNING_DAYS = 30
-# What the page of a refusal is called, by its code where one status has several, else by its status.
+# The titles of error pages, by the code of the refusal where a status has several, else by the status.
 ERROR_TITLES = {
     "cookie_missing": "Your browser sent no cookie",
     "form_expired": "This form is out of date",
     "form_of_another_site": "This form was opened at another address",
-    400: "This cannot be read",
-    403: "You may not do this",
+    400: "Bad request",
+    403: "You do not have permission",
     404: "Not found",
-    405: "This cannot be opened",
-    408: "This took too long",
-    409: "This does not fit",
-    412: "Changed meanwhile",
-    413: "This is too much",
-    414: "This address is too long",
-    429: "Too many tries",
+    405: "Method not allowed",
+    408: "Request timed out",
+    409: "Conflict",
+    412: "Changed since you loaded it",
+    413: "Request too large",
+    414: "URL too long",
+    429: "Too many attempts",
     500: "Something went wrong",
-    503: "Not available now",
-    507: "No room left",
+    503: "Not available at the moment",
+    507: "No storage space left",
 }
 
 
 def init_app(app: Flask) -> None:
-    """Hand all of this to the templates."""
+    """Register these filters and functions, and the variables that every template has."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
         icon=icon,
@@ -55,34 +55,40 @@ def init_app(app: Flask) -> None:
         type_label=type_label,
         types=TYPES,
         now=now,
-        with_back=with_back,
+        url_with_back=url_with_back,
         error_titles=ERROR_TITLES,
     )
     app.jinja_env.filters.update(
-        when=when, initials=initials, number=number, day=day, moment=moment, subtitle=subtitle, server=server
+        when=when,
+        initials=initials,
+        number=number,
+        expiry_date=expiry_date,
+        parsed_time=parsed_time,
+        connection_subtitle=connection_subtitle,
+        server_label=server_label,
     )
-    app.context_processor(_shell)
+    app.context_processor(_template_context)
 
 
-def _shell() -> dict[str, Any]:
-    # No query and no session here: error pages are drawn with this when both are out of reach.
+def _template_context() -> dict[str, Any]:
+    # No query and no session here: error pages use this when the database or the session is not available.
     return {
         "actor": g.get("actor"),
         "theme": chosen_theme(),
         "themes": THEMES,
-        "here": here(),
+        "here": current_path(),
         "version": __version__,
     }
 
 
 @cache
 def icon(name: str, size: int = 16) -> str:
-    """An icon inline, as Markup; the words beside it, or hidden ones, say what it means."""
+    """An inline SVG icon, as Markup. Visible or hidden text next to it says what it means."""
     return lucide(name, size=size, **{"class": "icon", "aria-hidden": "true"})
 
 
 def asset(name: str) -> str:
-    """The address of a static file, which changes with its content so that browsers may keep it."""
+    """The URL of a static file. It changes with the content, so that browsers can cache it."""
     return url_for("static", filename=name, v=_fingerprint(Path(current_app.static_folder or "") / name))
 
 
@@ -92,34 +98,34 @@ def _fingerprint(path: Path) -> str:
 
 
 def when(at: datetime) -> Markup:
-    """A time as people say it; the exact one, with its zone, on hover and focus. The script localises it."""
+    """A relative time such as "5 min ago". Hover and focus show the exact time and its zone, which script localises."""
     return Markup('<time datetime="{}" data-at="{}" tabindex="0">{}</time>').format(
-        at.astimezone(UTC).isoformat(timespec="seconds"), f"{at:%-d %b %Y, %H:%M} UTC", _relative(at)
+        at.astimezone(UTC).isoformat(timespec="seconds"), f"{at:%-d %b %Y, %H:%M} UTC", _relative_time(at)
     )
 
 
-def _relative(at: datetime) -> str:
+def _relative_time(at: datetime) -> str:
     seconds = (now() - at).total_seconds()
     if abs(seconds) < MINUTE:
         return "just now"
-    unit, word = next(((unit, word) for limit, unit, word in STEPS if abs(seconds) < limit), (365 * DAY, "year"))
-    # What lasts for 90 days has 89 whole ones left a second later; people call that 90.
+    unit, word = next(((unit, word) for limit, unit, word in TIME_UNITS if abs(seconds) < limit), (365 * DAY, "year"))
+    # Future times are rounded: one second after a period of 90 days begins, 89 whole days are left, and people say 90.
     count = int(seconds // unit) if seconds > 0 else round(-seconds / unit)
     words = f"{count} {word}{'s' if count != 1 and word not in ('min', 'h') else ''}"
     return f"{words} ago" if seconds > 0 else f"in {words}"
 
 
-def moment(text: str) -> datetime:
-    """A time that is stored as text."""
+def parsed_time(text: str) -> datetime:
+    """The time that a stored text contains."""
     return datetime.fromisoformat(text)
 
 
-def day(on: date) -> dict[str, Any]:
-    """A day on which something ends: its words, and whether it is near or over."""
-    left = (on - now().date()).days
+def expiry_date(end: date) -> dict[str, Any]:
+    """A day on which something expires: the date, the days left, and a tone that warns where it is near or over."""
+    left = (end - now().date()).days
     words = "today" if left == 0 else f"in {left} day{'s' if left != 1 else ''}" if left > 0 else "over"
     tone = "bad" if left < 0 else "warn" if left <= CREDENTIAL_WARNING_DAYS else "ok"
-    return {"text": f"{on:%-d %b %Y}", "left": words, "tone": tone, "iso": on.isoformat()}
+    return {"text": f"{end:%-d %b %Y}", "left": words, "tone": tone, "iso": end.isoformat()}
 
 
 def number(count: int) -> str:
@@ -128,7 +134,7 @@ def number(count: int) -> str:
 
 
 def initials(name: str) -> str:
-    """One or two letters that stand for a person."""
+    """The initials of a name, one or two letters."""
     words = name.split()
     return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
 
@@ -152,8 +158,8 @@ def _declaration(kind: str) -> type[Connection] | None:
     return next((declaration for known, declaration in TYPES.items() if known == kind), None)
 
 
-def server(item: Mapping[str, Any]) -> str:
-    """What a listed agent's data is on: the kind of server where its type knows several, else the type."""
+def server_label(item: Mapping[str, Any]) -> str:
+    """What a listed agent connects to: the label of its database type, else of its connection type."""
     model = _declaration(item["connection_type"])
     if model is None:
         return type_label(item["connection_type"])
@@ -164,6 +170,6 @@ def server(item: Mapping[str, Any]) -> str:
     return model.label
 
 
-def subtitle(item: Mapping[str, Any]) -> str:
-    """The most telling field of a listed agent's connection."""
+def connection_subtitle(item: Mapping[str, Any]) -> str:
+    """The first field of a listed agent's connection that has a value, such as the host."""
     return next((str(value) for value in item["connection"].values() if value), "")

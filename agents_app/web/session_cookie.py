@@ -1,4 +1,4 @@
-"""The cookie of the pages: signed by Flask, carried by nothing but pages. What it holds is said by `auth.py`."""
+"""The session cookie of the pages, signed by Flask. `CONTENT` lists what it may hold."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ def _are_flashes(value: Any) -> bool:
     )
 
 
-# What the cookie may hold, and how each is recognised.
+# What the cookie may hold, and a check of each value.
 CONTENT: dict[str, Callable[[Any], bool]] = {
     http.SESSION_ID: _is_text,
     "csrf_token": _is_text,
@@ -34,13 +34,13 @@ CONTENT: dict[str, Callable[[Any], bool]] = {
 
 
 class PageSessions(SecureCookieSessionInterface):
-    """Flask's signed cookie for pages; the JSON door, health and static files never touch it."""
+    """Flask's signed cookie for pages. The JSON API, health checks and static files neither read nor write it."""
 
     def open_session(self, app: Flask, request: Any) -> SecureCookieSession | None:
-        """The cookie's content, or None (a session that cannot be written) where no page is asked for.
+        """The content of the cookie, or None (a session that cannot be written) where the request is not for a page.
 
-        What was signed by another release, or by another program with the same key, counts only as far as it is
-        what this release would have written.
+        Another release, or another program with the same key, may have signed it: only values that this release could
+        have written are used.
         """
         serializer = self.get_signing_serializer(app)
         if serializer is None or request.path.startswith(("/api/", "/static/", *health.PATHS)):
@@ -53,22 +53,24 @@ class PageSessions(SecureCookieSessionInterface):
             return self.session_class()
         if not isinstance(found, dict):
             return self.session_class()
-        session = self.session_class({name: found[name] for name, fits in CONTENT.items() if fits(found.get(name))})
-        # What was found under the old name is kept under the new one from now on.
+        session = self.session_class(
+            {name: found[name] for name, is_valid in CONTENT.items() if is_valid(found.get(name))}
+        )
+        # A cookie with the old name is written again with the new name.
         session.modified = text is None
         return session
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Write the cookie; but a message that only a HEAD has taken is still to be shown."""
+        """Write the cookie, except after HEAD: the messages that HEAD took from it are still to be shown."""
         if request.method != "HEAD":
             super().save_session(app, session, response)
 
 
 def init_app(app: Flask) -> None:
-    """Make the app keep its sessions so."""
+    """Make the app use this cookie for its sessions."""
     settings: Settings = app.extensions["settings"]
     app.config.update(
-        SESSION_COOKIE_NAME=_name_of(settings),
+        SESSION_COOKIE_NAME=_cookie_name(settings),
         SESSION_COOKIE_SECURE=settings.is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -77,18 +79,18 @@ def init_app(app: Flask) -> None:
     app.session_interface = PageSessions()
 
 
-def old_name(word: str) -> str:
-    """What release 0.1.0 called its cookie of this kind. It is read where there is none of today's name."""
-    return f"{_prefix(settings())}{word}"
+def old_name(kind: str) -> str:
+    """The name of this cookie in release 0.1.0. It is read where the browser sends none with the current name."""
+    return f"{_prefix(settings())}{kind}"
 
 
-def _name_of(settings: Settings) -> str:
-    # Browsers keep the cookies of all ports of a host together, and other consoles and programs have cookies, too.
+def _cookie_name(settings: Settings) -> str:
+    # Browsers share cookies among all ports of a host, where other consoles and programs may set cookies too.
     key = (settings.secret_key or "").encode()
     digest = hmac.digest(key, f"cookies of {settings.base_url}".encode(), hashlib.sha256)
     return f"{_prefix(settings)}console-{base64.b32encode(digest).decode()[:6].lower()}"
 
 
 def _prefix(settings: Settings) -> str:
-    # It keeps other hosts of the same domain from setting the cookie.
+    # Other hosts of the same domain cannot set a cookie with this prefix.
     return "__Host-" if settings.is_https else ""

@@ -1,4 +1,4 @@
-"""Signing in and out, and who asks for a page."""
+"""Signing in and out, and the user of a request."""
 
 from typing import cast
 
@@ -10,10 +10,10 @@ from agents_app.errors import NotSignedIn, Throttled
 from agents_app.operations import accounts, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
-from agents_app.web.addresses import carried_here, local_path
 from agents_app.web.forms.sign_in import SignInForm
+from agents_app.web.urls import local_path, return_path
 
-SIGNED_OUT_ALREADY = "You were signed out already: your session had ended."
+ALREADY_SIGNED_OUT = "You were already signed out: your session had ended."
 
 pages = Blueprint("sessions", __name__)
 SESSION_ID = http.SESSION_ID
@@ -21,64 +21,64 @@ Answer = Response | str | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 def current_actor() -> Actor:
-    """Who asks, looked up once a request. Raises NotSignedIn."""
+    """The user of this request, looked up once a request. Raises NotSignedIn."""
     if "actor" not in g:
         session_id = session.get(SESSION_ID)
         if not session_id:
-            raise NotSignedIn("Sign in to go on.")
+            raise NotSignedIn("Sign in to continue.")
         g.actor = sessions.authenticate(http.visitor(), session_id)
     return cast(Actor, g.actor)
 
 
 def require_sign_in() -> None:
-    """Let only people who are signed in pass. Raises NotSignedIn; Malformed for a form kept for another person."""
-    unsaved_form.check(current_actor())
+    """Raise NotSignedIn where nobody is signed in, and Malformed for restored values that are not this user's."""
+    unsaved_form.check_owner(current_actor())
 
 
-def ask_to_sign_in(_error: Exception) -> Answer:
-    """Lead to the sign-in page and from there back; a form that was sent is named there, and kept."""
-    unsent = unsaved_form.of_this_request()
-    if unsent and (SESSION_ID in session or unsent.owner):
-        return _sign_in_page(SignInForm(None), unsent), 401
-    can_be_read = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
-    return redirect(url_for("web.sessions.sign_in", next=carried_here() if can_be_read else None), 303)
+def sign_in_response(_error: Exception) -> Answer:
+    """The sign-in page, which returns to this page. It says that a sent form was not saved, and keeps its values."""
+    unsaved = unsaved_form.from_request()
+    if unsaved and (SESSION_ID in session or unsaved.owner):
+        return _sign_in_page(SignInForm(None), unsaved), 401
+    has_page = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
+    return redirect(url_for("web.sessions.sign_in", next=return_path() if has_page else None), 303)
 
 
-def take_up_form() -> Answer | None:
-    """The answer to a form of this console whose session has ended, be it that another one began; else None."""
-    if not unsaved_form.is_of_an_ended_session():
+def ended_session_response() -> Answer | None:
+    """The response to a form whose session has ended, even if this browser has a new one; None for other requests."""
+    if not unsaved_form.is_from_ended_session():
         return None
     if request.endpoint == "web.sessions.sign_out" and SESSION_ID not in session:
-        return leave(SIGNED_OUT_ALREADY)
-    unsent = unsaved_form.of_this_request()
-    if unsent is None:
+        return end_browser_session(ALREADY_SIGNED_OUT)
+    unsaved = unsaved_form.from_request()
+    if unsaved is None:
         return None
     try:
-        return _go_on_page(current_actor(), unsent), 400
+        return _resume_page(current_actor(), unsaved), 400
     except NotSignedIn as error:
-        return ask_to_sign_in(error)
+        return sign_in_response(error)
 
 
-def remember(session_id: str) -> None:
-    """Make this browser's cookie carry the session, and nothing of what it carried before. Raises NotSignedIn."""
+def start_browser_session(session_id: str) -> None:
+    """Replace the content of the session cookie by this session. Raises NotSignedIn."""
     session.clear()
-    # Both belong to the session before.
+    # Both belong to the previous session.
     g.pop("csrf_token", None)
     g.pop("actor", None)
     session[SESSION_ID] = session_id
-    session[unsaved_form.CSRF] = unsaved_form.csrf_value(current_actor().user_id)
+    session[unsaved_form.CSRF] = unsaved_form.new_csrf_value(current_actor().user_id)
 
 
-def leave(sentence: str) -> Response:
-    """Forget a session that has ended, and say why on the sign-in page."""
+def end_browser_session(message: str) -> Response:
+    """Clear the cookie of a session that has ended, and redirect to the sign-in page, which shows the message."""
     session.clear()
-    flash(sentence, "ok")
+    flash(message, "ok")
     return redirect(url_for("web.sessions.sign_in"), 303)
 
 
 @pages.get("/sign-in")
 def sign_in() -> Answer:
-    """The sign-in page; the set-up page while there is no account."""
+    """Show the sign-in page, or the set-up page while there is no account."""
     if SESSION_ID in session:
         try:
             current_actor()
@@ -93,37 +93,37 @@ def sign_in() -> Answer:
 
 @pages.post("/sign-in")
 def start_session() -> Answer:
-    """Start a session, or say that the address or the password is wrong."""
-    form, unsent = SignInForm(request.form), unsaved_form.of_this_request()
+    """Start a session, or say that the email address or the password is wrong."""
+    form, unsaved = SignInForm(request.form), unsaved_form.from_request()
     try:
         session_id = sessions.sign_in(http.visitor(), form.email.data or "", form.password.data or "")
     except NotSignedIn as refusal:
-        form.general.append(refusal.detail)
-        return _sign_in_page(form, unsent), 422
+        form.general_errors.append(refusal.detail)
+        return _sign_in_page(form, unsaved), 422
     except Throttled as refusal:
-        form.general.append(refusal.detail)
-        return _sign_in_page(form, unsent), 429, {"Retry-After": str(refusal.retry_after)}
-    remember(session_id)
-    if unsent:
-        return _go_on_page(current_actor(), unsent)
+        form.general_errors.append(refusal.detail)
+        return _sign_in_page(form, unsaved), 429, {"Retry-After": str(refusal.retry_after)}
+    start_browser_session(session_id)
+    if unsaved:
+        return _resume_page(current_actor(), unsaved)
     return redirect(local_path(request.form.get("next")), 303)
 
 
 @pages.post("/sign-out")
 def sign_out() -> Answer:
-    """End the session, here and on the server."""
+    """End the session in the database and in this browser."""
     try:
         actor = current_actor()
     except NotSignedIn:
-        return leave(SIGNED_OUT_ALREADY)
+        return end_browser_session(ALREADY_SIGNED_OUT)
     sessions.sign_out(actor, session[SESSION_ID])
-    return leave("You are signed out.")
+    return end_browser_session("You are signed out.")
 
 
-def _sign_in_page(form: SignInForm, unsent: unsaved_form.Unsent | None = None) -> str:
-    return render_template("sessions/sign_in.html", form=form, unsent=unsent)
+def _sign_in_page(form: SignInForm, unsaved: unsaved_form.UnsavedForm | None = None) -> str:
+    return render_template("sessions/sign_in.html", form=form, unsaved=unsaved)
 
 
-def _go_on_page(actor: Actor, unsent: unsaved_form.Unsent) -> str:
-    """What follows on signing in after a form was not carried out: it says so, and leads to where it can be sent."""
-    return render_template("sessions/go_on.html", unsent=unsent, is_theirs=unsent.is_for(actor))
+def _resume_page(actor: Actor, unsaved: unsaved_form.UnsavedForm) -> str:
+    """The page after sign-in that says that a form was not saved, and leads to the page where it can be sent again."""
+    return render_template("sessions/resume.html", unsaved=unsaved, is_theirs=unsaved.is_for(actor))

@@ -1,4 +1,4 @@
-"""The first run: the page that makes the account and its first admin. There is none once there is an account."""
+"""The set-up page, which creates the first account and its admin. It exists only until there is an account."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
@@ -7,14 +7,14 @@ from agents_app.errors import Conflict
 from agents_app.operations import accounts
 from agents_app.web.forms.base import FormData
 from agents_app.web.forms.sign_in import SetupForm
-from agents_app.web.sessions import Answer, remember
+from agents_app.web.sessions import Answer, start_browser_session
 
 pages = Blueprint("setup", __name__)
 
 
 @pages.route("/setup", methods=["GET", "POST"])
 def setup() -> Answer:
-    """Claim an empty console and be signed in as its first admin."""
+    """Create the first account and its admin, and sign in."""
     if request.method != "POST":
         if accounts.is_set_up():
             return redirect(url_for("web.sessions.sign_in"), 303)
@@ -29,7 +29,7 @@ def setup() -> Answer:
         return redirect(url_for("web.sessions.sign_in"), 303)
     if not is_claimed:
         return render_template("setup/setup.html", form=form), 422
-    remember(form.result)
+    start_browser_session(form.result)
     return redirect(url_for("web.agents.listing"), 303)
 
 

@@ -18,31 +18,31 @@ pages.before_request(require_sign_in)
 
 @pages.get("")
 def listing() -> Answer:
-    """Every token that is not revoked."""
+    """List every token that is not revoked."""
     return _list_page(current_actor())
 
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> Answer:
-    """A new token, shown here; a form that is sent again shows the same one for a while."""
+    """Create a token and show it. A form that is sent again shows the same token for ten minutes."""
     actor = current_actor()
     actor.require("tokens.manage")
-    found = agent_reads.listing(actor, parse({"sort": "name", "limit": LIMIT_MAX}))
-    names = {str(agent["id"]): agent["name"] for agent in found.items}
-    form = TokenForm(request.form if unsaved_form.is_sent() else unsaved_form.typed(), names)
-    if not unsaved_form.is_sent():
-        return render_template("tokens/new.html", form=form, has_more=found.next_cursor)
+    agent_page = agent_reads.listing(actor, parse({"sort": "name", "limit": LIMIT_MAX}))
+    names = {str(agent["id"]): agent["name"] for agent in agent_page.items}
+    form = TokenForm(request.form if unsaved_form.is_submitted() else unsaved_form.restored_values(), names)
+    if not unsaved_form.is_submitted():
+        return render_template("tokens/new.html", form=form, has_more=agent_page.next_cursor)
     if not form.submit(lambda values: tokens.create(actor, values, key=form.key)):
-        return render_template("tokens/new.html", form=form, has_more=found.next_cursor), 422
-    # No redirect: the token would have to wait somewhere in between, and it is kept nowhere.
-    return _list_page(actor, made=form.result)
+        return render_template("tokens/new.html", form=form, has_more=agent_page.next_cursor), 422
+    # No redirect: the token would have to be stored until the next page, and it is not stored anywhere.
+    return _list_page(actor, created=form.result)
 
 
 @pages.route("/<uuid:token_id>/revoke", methods=["GET", "POST"])
 def revoke(token_id: UUID) -> Answer:
-    """Ask once more, then end the token."""
+    """Ask for confirmation, then revoke the token."""
     actor = current_actor()
-    if not unsaved_form.is_sent():
+    if not unsaved_form.is_submitted():
         token = next((token for token in tokens.listing(actor) if token["id"] == token_id), None)
         if token is None:
             raise NotFound("There is no token with this id.")
@@ -51,5 +51,5 @@ def revoke(token_id: UUID) -> Answer:
     return redirect(url_for(".listing"), 303)
 
 
-def _list_page(actor: Actor, made: tuple[UUID, str] | None = None) -> str:
-    return render_template("tokens/list.html", tokens=tokens.listing(actor), made=made, scope_labels=SCOPE_LABELS)
+def _list_page(actor: Actor, created: tuple[UUID, str] | None = None) -> str:
+    return render_template("tokens/list.html", tokens=tokens.listing(actor), created=created, scope_labels=SCOPE_LABELS)

@@ -12,7 +12,7 @@ from flask import Flask
 from agents_app.db import db
 from agents_app.models import Event
 from agents_app.operations import events
-from agents_app.web.activity_sentences import deed
+from agents_app.web.activity_sentences import activity_sentence
 from tests import make
 
 
@@ -120,4 +120,4 @@ def test_refusals_at_the_same_moment_are_counted_in_one_event(console: Flask) ->
 def test_the_sentence_of_a_refusal_tells_how_often(details: dict[str, Any], words: str) -> None:
     event = {"action": "access.denied", "details": details, "target_name": None}
 
-    assert str(deed(event)) == words
+    assert str(activity_sentence(event)) == words

@@ -94,7 +94,7 @@ def test_an_anonymous_visitor_sets_up_and_lives_with_an_agent(script: bool, empt
     page.get_by_role("button", name="Delete agent").click()
     expect(page.get_by_text("Copy of Sales was deleted.")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("The agent is back")).to_be_visible()
+    expect(page.get_by_text("The agent was restored")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
 

@@ -25,8 +25,8 @@ def rename(page: Page) -> None:
 
 def is_renamed(page: Page) -> None:
     expect(page.get_by_label("Organisation")).to_have_value("Acme & Söhne")
-    page.get_by_role("button", name="Rename account").click()
-    expect(page.get_by_text("The account was renamed.")).to_be_visible()
+    page.get_by_role("button", name="Rename organisation").click()
+    expect(page.get_by_text("The organisation was renamed.")).to_be_visible()
 
 
 def new_token(page: Page) -> None:
@@ -76,15 +76,15 @@ def change_role(page: Page) -> None:
 def has_the_role(page: Page) -> None:
     expect(page.get_by_label("Role", exact=True)).to_have_value("editor")
     page.get_by_role("button", name="Change role").click()
-    expect(page.get_by_text("Grace Hopper has the role Editor now.")).to_be_visible()
+    expect(page.get_by_text("The role of Grace Hopper is now Editor.")).to_be_visible()
 
 
 # What is typed, the button that sends it, what the pages say, and how it is carried out after all.
 WAYS = {
-    "rename": (rename, "Rename account", "The account was not renamed.", is_renamed),
+    "rename": (rename, "Rename organisation", "The organisation was not renamed.", is_renamed),
     "token": (new_token, "Create token", "The token was not created.", is_made),
     "disable": (disable, "Disable agent", "The agent was not disabled.", is_disabled),
-    "invite": (invite, "Make a link", "The link to join was not made.", is_invited),
+    "invite": (invite, "Make a link", "The invitation link was not created.", is_invited),
     "role": (change_role, "Change role", SENT_TWICE, has_the_role),
 }
 

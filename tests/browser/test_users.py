@@ -61,7 +61,7 @@ def test_somebody_joins_gets_another_role_and_leaves(script: bool, site: Site, o
     expect(page.get_by_role("dialog")).to_have_count(1 if script else 0)
     page.get_by_label("Role", exact=True).select_option("editor")
     page.get_by_role("button", name="Change role").click()
-    expect(page.get_by_text("Grace Hopper has the role Editor now.")).to_be_visible()
+    expect(page.get_by_text("The role of Grace Hopper is now Editor.")).to_be_visible()
     is_asked_to_sign_in(theirs)
     sign_in(theirs, f"grace.{script}@example.org")
     expect(theirs.get_by_text("Editor, Acme")).to_be_visible()
@@ -107,7 +107,7 @@ def test_a_password_and_the_other_browsers(site: Site, open_page: Open, page: Pa
     sign_in(elsewhere, admin.email)
     page.get_by_role("link", name="Your profile").click()
     page.get_by_role("button", name="Sign out everywhere else").click()
-    expect(page.get_by_text("Every other browser is signed out.", exact=True)).to_be_visible()
+    expect(page.get_by_text("Every other browser was signed out.", exact=True)).to_be_visible()
     is_asked_to_sign_in(elsewhere)
 
     page.get_by_label("Current password").fill(PASSWORD)
@@ -123,13 +123,13 @@ def test_an_account_is_deleted_by_typing_its_name(page: Page, admin: Actor) -> N
     page.get_by_role("link", name="Organisation").click()
     page.get_by_role("link", name="Delete account…").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name of the account").fill("acme")
+    dialog.get_by_label("Name of the organisation").fill("acme")
     dialog.get_by_role("button", name="Delete account").click()
     expect(page.get_by_role("alert")).to_contain_text("Type the name of the organisation, Acme, to delete it.")
-    page.get_by_label("Name of the account").fill("Acme")
+    page.get_by_label("Name of the organisation").fill("Acme")
     page.get_by_role("button", name="Delete account").click()
 
-    expect(page.get_by_text("The account Acme was deleted with everything in it.")).to_be_visible()
+    expect(page.get_by_text("The organisation Acme was deleted with everything in it.")).to_be_visible()
     is_asked_to_sign_in(page)
 
 
@@ -150,7 +150,7 @@ def test_activity_is_narrowed_widened_and_undone(site: Site, page: Page, admin: 
     expect(page.get_by_role("table").get_by_role("row")).to_have_count(3)
     page.get_by_role("button", name="Undo").click()
 
-    expect(page.get_by_text("The agent is back, as it was.")).to_be_visible()
+    expect(page.get_by_text("The agent was restored.")).to_be_visible()
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_a_browser_without_our_cookie_is_asked_to_keep_cookies(https: Flask) -> 
     refused = caller.ask("POST", "/sign-in", data=form, headers=OWN["a browser of today"])
 
     assert refused.status_code == 400
-    assert f"open the console at {PUBLIC} and let the browser keep cookies of that address" in refused.text
+    assert f"open the console at {PUBLIC} and allow cookies for that address" in refused.text
 
 
 def test_a_form_of_an_ended_session_says_that(https: Flask) -> None:
@@ -168,7 +168,7 @@ def test_every_form_of_another_site_is_refused_and_nothing_of_it_is_kept(tenant:
         refused = caller.ask("POST", path, form, headers=ANOTHER_SITE["another site"])
 
         assert refused.status_code == 403
-        assert f'name="{unsaved_form.NAME}"' not in refused.text
+        assert f'name="{unsaved_form.FIELD}"' not in refused.text
         assert "Set-Cookie" not in refused.headers
 
 

@@ -266,7 +266,7 @@ def test_their_secret_stays_where_it_is_chosen_or_only_they_changed_it(
     change(grace, api_key="sk-hers-0123456789-hers", connection_config={"password": None})
     page = conflict(browser, form, address, description="Mine", **{"api_key-act": "remove"})
     assert asked(page) == ["/api_key"]
-    assert shown(page)[1]["Password"] == "Removed Before: A stored one"
+    assert shown(page)[1]["Password"] == "Removed Before: Stored"
 
     browser.send(page, address, **{"choice-api_key": "theirs"})
 
@@ -339,7 +339,7 @@ def test_a_secret_that_went_with_their_other_type_must_be_typed_again(
     assert asked(page) == ["/connection"]
     mine = section(page).one("fieldset").all("div", class_="value")[0].text
     assert "Row limit: 8" in mine
-    assert "Password: not stored any more; to save it, type it below" in mine
+    assert "Password: no longer stored; to save it, type it below" in mine
     browser.send(page, address, **{"choice-connection": "mine", "DB-password": "typed-again"})
     assert (stored()["connection_type"], stored()["connection_config"]["row_limit"]) == ("DB", 8)
     assert "/connection_config/password" in stored()["secrets_set"]

@@ -15,7 +15,7 @@ from agents_app.operations.permissions import Actor, Visitor
 from agents_app.paths import ROOT
 from agents_app.schemas.events import EventSubject
 from agents_app.values.choices import Door
-from agents_app.web.activity_sentences import SENTENCES, deed
+from agents_app.web.activity_sentences import SENTENCES, activity_sentence
 from agents_app.web.events import ABOUT
 from tests.make import make_agent, make_token, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
@@ -97,11 +97,14 @@ def test_every_act_has_its_sentence() -> None:
 def test_a_sentence_says_what_the_act_was_about() -> None:
     event = {"action": "secrets.rotated", "target_name": None, "details": {"moved": 7, "key": "k2"}}
 
-    assert deed(event) == "moved 7 secrets to the encryption key k2"
+    assert activity_sentence(event) == "moved 7 secrets to the encryption key k2"
     assert (
-        deed({**event, "action": "user.invited", "details": {"role": "editor"}}) == "made a link to join as an editor"
+        activity_sentence({**event, "action": "user.invited", "details": {"role": "editor"}})
+        == "made a link to join as an editor"
     )
-    assert deed({**event, "action": "user.invited", "details": {}}) == "made a link to join as something else"
+    assert (
+        activity_sentence({**event, "action": "user.invited", "details": {}}) == "made a link to join as something else"
+    )
 
 
 def test_every_kind_of_act_can_be_chosen() -> None:
@@ -110,14 +113,14 @@ def test_every_kind_of_act_can_be_chosen() -> None:
 
 def test_a_sentence_lacks_no_word() -> None:
     for action in SENTENCES:
-        assert deed({"action": action, "target_name": None, "details": {}})
+        assert activity_sentence({"action": action, "target_name": None, "details": {}})
 
 
 def test_an_act_without_a_sentence_can_be_read() -> None:
     event = {"action": "agent.looked_at", "target_name": "<b>Sales", "target_id": uuid4(), "details": {}}
 
-    assert deed(event) == "agent looked at: <b>&lt;b&gt;Sales</b>"
-    assert deed({**event, "target_name": None}) == "agent looked at"
+    assert activity_sentence(event) == "agent looked at: <b>&lt;b&gt;Sales</b>"
+    assert activity_sentence({**event, "target_name": None}) == "agent looked at"
 
 
 def test_each_door_is_told(console: Flask, admin: Actor, browser: Browser) -> None:

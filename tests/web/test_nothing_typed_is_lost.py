@@ -80,7 +80,7 @@ def test_a_secret_of_a_new_agent_that_is_not_typed_again_is_asked_for_once(
     asked = browser.send(page, "/agents/new", status=422, **{"DB-password": SECRET, "DB-port": "x"})
 
     assert isinstance(asked, Page)
-    assert asked.error_at("api_key").startswith("Type the API key again, or leave it empty and send the form once more")
+    assert asked.error_at("api_key").startswith("Type the API key again, or leave it empty and send the form again")
     assert asked.error_at("name")
     assert asked.error_at("DB-port")
     again = browser.send(asked, "/agents/new", status=422, name="Sales", **{"DB-port": ""})

@@ -98,7 +98,7 @@ def test_a_form_that_is_too_large_is_said_so_in_plain_words(browser: Browser) ->
     page = browser.post("/agents/new", values, status=413)
 
     assert isinstance(page, Page)
-    assert page.title.startswith("This is too much")
+    assert page.title.startswith("Request too large")
     assert "Send at most 1,000 kB." in page.text
 
 

@@ -92,7 +92,7 @@ def test_every_other_browser_can_be_signed_out_at_once(browser: Browser, admin: 
 
     browser.send("/profile", "/profile/sessions/end-others")
 
-    assert "Every other browser is signed out." in browser.get("/profile").text
+    assert "Every other browser was signed out." in browser.get("/profile").text
     assert [is_in(one) for one in (browser, *others)] == [True, False, False]
     assert "everywhere else" not in browser.get("/profile").text
 
@@ -139,7 +139,7 @@ def test_a_renamed_account_is_called_so_at_once(browser: Browser) -> None:
 def test_an_account_that_has_this_name_already_is_not_renamed(browser: Browser) -> None:
     browser.send("/account", name=" Acme ")
 
-    assert "Nothing was changed: the account has this name already." in browser.get("/account").text
+    assert "Nothing was changed: the organisation already has this name." in browser.get("/account").text
     assert "renamed" not in browser.get("/activity").text
 
 

@@ -23,7 +23,7 @@ from tests.security.tenant import Tenant
 from tests.web.conftest import Browser, Page, fields_of
 from tests.web.test_nothing_typed_is_lost import NEW, SECRET, end_sessions
 
-KEPT = [endpoint for endpoint, form in unsaved_form.FORMS.items() if form.is_kept]
+KEPT = [endpoint for endpoint, form in unsaved_form.SESSION_FORMS.items() if form.keeps_values]
 TYPED: dict[str, dict[str, Any]] = {
     "web.agents.new": NEW,
     "web.agents.save": {"description": "two\nlines & more", "api_key": SECRET},
@@ -92,7 +92,7 @@ def entered_by(browser: Browser, asked: Page, actor: Actor) -> Page:
 def words_of(tenant: Tenant, asked: Page) -> str:
     """All that is kept of a form on the page that asks to sign in."""
     with tenant.app.app_context():
-        unsent = unsaved_form.Unsent.read(asked.root.one("input", name="kept")["value"])
+        unsent = unsaved_form.UnsavedForm.read(asked.root.one("input", name="kept")["value"])
     assert unsent
     return str(unsent)
 
@@ -116,15 +116,15 @@ def test_every_form_of_the_pages_is_one_that_needs_a_session_or_one_that_needs_n
     forms = {rule.endpoint for rule in console.url_map.iter_rules() if "POST" in (rule.methods or ())}
 
     assert {endpoint for endpoint in forms if endpoint.startswith("web.")} == set(
-        unsaved_form.FORMS
-    ) | unsaved_form.OPEN
-    assert not set(unsaved_form.FORMS) & unsaved_form.OPEN
+        unsaved_form.SESSION_FORMS
+    ) | unsaved_form.OPEN_FORMS
+    assert not set(unsaved_form.SESSION_FORMS) & unsaved_form.OPEN_FORMS
     assert set(KEPT) == set(TYPED)
 
 
-@pytest.mark.parametrize("endpoint", unsaved_form.FORMS)
+@pytest.mark.parametrize("endpoint", unsaved_form.SESSION_FORMS)
 def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(tenant: Tenant, endpoint: str) -> None:
-    path, sentence = path_to(tenant, endpoint), unsaved_form.FORMS[endpoint].sentence
+    path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
     values = typed_into(browser, path, endpoint)
     end_sessions(tenant.app, tenant.admin)
@@ -148,7 +148,7 @@ def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(tenant: 
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
 def test_a_form_whose_cookie_is_gone_is_not_carried_out_and_that_is_said(tenant: Tenant, endpoint: str) -> None:
-    path, sentence = path_to(tenant, endpoint), unsaved_form.FORMS[endpoint].sentence
+    path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
     values, done = typed_into(browser, path, endpoint), acts(tenant)
     browser.client.delete_cookie(cookie_name(browser.client.application))
@@ -166,7 +166,7 @@ def test_a_form_whose_cookie_is_gone_is_not_carried_out_and_that_is_said(tenant:
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
 def test_a_form_sent_after_signing_in_again_in_another_tab_is_shown_again(tenant: Tenant, endpoint: str) -> None:
-    path, sentence = path_to(tenant, endpoint), unsaved_form.FORMS[endpoint].sentence
+    path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
     values, done = typed_into(browser, path, endpoint), acts(tenant)
     end_sessions(tenant.app, tenant.admin)
@@ -216,7 +216,7 @@ def test_another_person_who_signs_in_is_not_handed_what_was_typed(tenant: Tenant
     entered = browser.send(asked, "/sign-in", status=200, email=other.email, password=PASSWORD)
 
     assert isinstance(entered, Page)
-    assert unsaved_form.FORMS[endpoint].sentence in entered.text
+    assert unsaved_form.SESSION_FORMS[endpoint].message in entered.text
     assert "another person typed it" in entered.text
     assert not entered.root.all("form")
     done = acts(tenant)
@@ -227,11 +227,11 @@ def test_another_person_who_signs_in_is_not_handed_what_was_typed(tenant: Tenant
 def signed(tenant: Tenant, endpoint: str, path: str, owner: str | None = None, *typed: tuple[str, str]) -> str:
     """What the console would keep of a form on a page of this person."""
     with tenant.app.test_request_context():
-        whose = unsaved_form.csrf_value(tenant.people[owner].user_id).partition(".")[2] if owner else ""
-        return unsaved_form.Unsent(endpoint, path, whose, list(typed)).text
+        whose = unsaved_form.new_csrf_value(tenant.people[owner].user_id).partition(".")[2] if owner else ""
+        return unsaved_form.UnsavedForm(endpoint, path, whose, list(typed)).text
 
 
-@pytest.mark.parametrize("endpoint", [one for one in unsaved_form.FORMS if one not in KEPT])
+@pytest.mark.parametrize("endpoint", [one for one in unsaved_form.SESSION_FORMS if one not in KEPT])
 def test_an_act_does_not_happen_by_what_is_kept_of_a_form(tenant: Tenant, endpoint: str) -> None:
     path, browser, done = path_to(tenant, endpoint), browser_of(tenant.admin, tenant.app), acts(tenant)
 
@@ -271,8 +271,8 @@ def test_what_was_changed_on_the_way_is_no_form(tenant: Tenant) -> None:
     text = signed(tenant, "web.agents.new", "/agents/new", "admin", ("name", "Sales"))
 
     with tenant.app.test_request_context():
-        assert unsaved_form.Unsent.read(text)
-        assert [unsaved_form.Unsent.read(changed) for changed in ("", "x", text[:-1], "x" + text)] == [None] * 4
+        assert unsaved_form.UnsavedForm.read(text)
+        assert [unsaved_form.UnsavedForm.read(changed) for changed in ("", "x", text[:-1], "x" + text)] == [None] * 4
 
 
 def test_who_signs_out_when_the_session_has_ended_is_signed_out(tenant: Tenant) -> None:
@@ -283,7 +283,7 @@ def test_who_signs_out_when_the_session_has_ended_is_signed_out(tenant: Tenant) 
     answer = browser.send(page, "/sign-out")
 
     assert answer.headers["Location"] == "/sign-in"
-    assert "You were signed out already" in browser.get("/sign-in").text
+    assert "You were already signed out" in browser.get("/sign-in").text
 
 
 @pytest.mark.parametrize("is_cookie_gone", [False, True])
@@ -297,7 +297,7 @@ def test_who_signs_out_in_a_second_tab_is_told_so(tenant: Tenant, is_cookie_gone
     answer = browser.send(second, "/sign-out")
 
     assert answer.headers["Location"] == "/sign-in"
-    assert "You were signed out already" in browser.get("/sign-in").text
+    assert "You were already signed out" in browser.get("/sign-in").text
 
 
 def test_a_private_key_in_a_public_field_is_kept_nowhere(tenant: Tenant) -> None:
@@ -320,7 +320,7 @@ def test_what_another_release_kept_is_no_form(tenant: Tenant, content: Any) -> N
     with tenant.app.test_request_context():
         text = URLSafeSerializer(str(tenant.app.secret_key), unsaved_form.SALT).dumps(content)
 
-        assert unsaved_form.Unsent.read(text) is None
+        assert unsaved_form.UnsavedForm.read(text) is None
 
 
 @pytest.mark.parametrize("value", [5, None, ["a"], {"a": 1}, True, "é"])

@@ -5,7 +5,7 @@ from flask import Flask
 
 from agents_app.operations import accounts
 from agents_app.operations.permissions import Actor
-from agents_app.web.addresses import local_path
+from agents_app.web.urls import local_path
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from agents_app import web
 from agents_app.db import db
-from agents_app.web.addresses import local_path
+from agents_app.web.urls import local_path
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, agent_values, make_app, make_token
 from tests.security.conftest import Caller

@@ -53,7 +53,7 @@ def test_a_token_cannot_be_limited_to_another_accounts_agent(console: Flask, bro
 
 def test_a_revoked_token_is_gone(console: Flask, admin: Actor, browser: Browser) -> None:
     text = make_token(console, admin)
-    address = browser.get("/tokens").root.one("td", class_="c-acts").one("a")["href"]
+    address = browser.get("/tokens").root.one("td", class_="c-actions").one("a")["href"]
 
     answer = browser.send(address)
 
@@ -97,7 +97,7 @@ def test_a_form_that_is_sent_again_with_other_content_says_so_and_then_makes_ano
 def test_a_form_of_a_revoked_token_shows_and_makes_none(console: Flask, admin: Actor, browser: Browser) -> None:
     page = browser.get("/tokens/new")
     text = token_on(browser.send(page, "/tokens/new", status=200, name="ci"))
-    browser.send(browser.get("/tokens").root.one("td", class_="c-acts").one("a")["href"])
+    browser.send(browser.get("/tokens").root.one("td", class_="c-actions").one("a")["href"])
 
     asked = browser.send(page, "/tokens/new", status=422, name="ci")
 

@@ -92,7 +92,7 @@ def test_an_act_that_changes_nothing_says_so(browser: Browser, editor: Actor) ->
     asking, listed = browser.get(f"{at}/deactivate"), "Nothing was changed"
 
     browser.send(f"{at}/role", role="editor")
-    assert f"{listed}: {editor.name} has the role Editor already." in browser.get("/people").text
+    assert f"{listed}: {editor.name} already has the role Editor." in browser.get("/people").text
     browser.send(asking, f"{at}/deactivate")
     browser.get("/people")
     browser.send(asking, f"{at}/deactivate")
@@ -164,7 +164,7 @@ def test_an_open_link_can_be_withdrawn(browser: Browser, console: Flask) -> None
     browser.post(button["formaction"], {"csrf_token": browser.token()})
 
     page = browser.get("/people")
-    assert "nobody can join by it" in page.text
+    assert "it can no longer be used" in page.text
     assert "Open links to join" not in page.text
     assert invitation_records.GONE in Browser(console).get(path, 404).text
 
@@ -195,7 +195,7 @@ def test_a_changed_role_signs_the_person_out_at_once(browser: Browser, editor: A
 
     browser.send(f"/people/{editor.user_id}/role", role="viewer")
 
-    assert "Grace Hopper has the role Viewer now." in browser.get("/people").text
+    assert "The role of Grace Hopper is now Viewer." in browser.get("/people").text
     assert theirs.client.get("/agents").headers["Location"].startswith("/sign-in")
     assert "Viewer, Acme" in signed_in(editor).get("/agents").text
 

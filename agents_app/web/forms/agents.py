@@ -11,41 +11,41 @@ from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
 from agents_app.values.choices import AgentStatus, ConnectionType
 from agents_app.values.text import normalise_text, to_nfc
-from agents_app.web import whole_addresses
+from agents_app.web import pasted_addresses
 from agents_app.web.forms.base import ConsoleForm, FormData, PanelForm
-from agents_app.web.forms.from_schema import make, spec_of
-from agents_app.web.forms.inputs import SPAN_WHOLE, Area, Choice, Input
+from agents_app.web.forms.from_schema import input_spec, make_input
+from agents_app.web.forms.inputs import SPAN_WHOLE, CountedTextArea, Input, Select
 from agents_app.web.forms.secret_input import Secret
 
 UNSEEN_REASON = "The agent was disabled or changed while this page was open. Nothing was saved. See its reason above."
 
 
 class AgentForm(ConsoleForm):
-    """An agent, new or stored, with one panel a connection type; both panels keep what was typed."""
+    """The form of an agent. It has one panel for each connection type, and every panel keeps what was typed in it."""
 
-    name = make(AgentValues, "name", span=SPAN_WHOLE)
-    description = Area(spec_of(AgentValues, "description", span=SPAN_WHOLE))
-    model_type = make(AgentValues, "model_type", span=SPAN_WHOLE)
-    api_key = make(AgentValues, "api_key")
-    system_instructions = Area(spec_of(AgentValues, "system_instructions", span=SPAN_WHOLE, is_mono=True))
-    connection_type = Choice(
-        spec_of(AgentValues, "connection_type", labels={kind.value: model.label for kind, model in TYPES.items()}),
+    name = make_input(AgentValues, "name", span=SPAN_WHOLE)
+    description = CountedTextArea(input_spec(AgentValues, "description", span=SPAN_WHOLE))
+    model_type = make_input(AgentValues, "model_type", span=SPAN_WHOLE)
+    api_key = make_input(AgentValues, "api_key")
+    system_instructions = CountedTextArea(input_spec(AgentValues, "system_instructions", span=SPAN_WHOLE, is_mono=True))
+    connection_type = Select(
+        input_spec(AgentValues, "connection_type", labels={kind.value: model.label for kind, model in TYPES.items()}),
         default=next(iter(TYPES)).value,
     )
 
     def __init__(self, formdata: FormData | None = None, agent: Mapping[str, Any] | None = None) -> None:
         stored = agent or {}
-        formdata, self.split = whole_addresses.split(formdata, stored.get(CONFIG))
+        formdata, self.split_sentences = pasted_addresses.split_addresses(formdata, stored.get(CONFIG))
         super().__init__(formdata, data=stored)
         self.panels: dict[ConnectionType, PanelForm] = {}
         for kind in TYPES:
             config = stored.get(CONFIG) if stored.get("connection_type") == kind else None
             self.panels[kind] = _panel_class(kind)(formdata, prefix=f"{kind}-", data=config)
-        self._tell_secrets(formdata, stored.get("secrets_set", {}), stored.get("connection_type"))
+        self._set_stored_secrets(formdata, stored.get("secrets_set", {}), stored.get("connection_type"))
 
     @property
     def chosen(self) -> PanelForm | None:
-        """The panel of the connection type that is chosen; the others are ignored."""
+        """The panel of the chosen connection type. The others are ignored."""
         return next((panel for kind, panel in self.panels.items() if kind.value == self.connection_type.data), None)
 
     def inputs(self) -> Iterator[Input]:
@@ -55,37 +55,39 @@ class AgentForm(ConsoleForm):
             yield from self.chosen.inputs()
 
     def submit(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
-        """The same, once no address is split (nobody has seen yet what would be saved) and no secret is lost."""
-        return not self.split and super().submit(self._refuse_incomplete if self._lost() else operation)
+        """Submit, unless an address was just split, which the user checks first, or a secret must be typed again."""
+        if self.split_sentences:
+            return False
+        return super().submit(self._refuse_incomplete if self._cleared_sentences() else operation)
 
     def values(self) -> dict[str, Any]:
-        """The fixed fields and the chosen panel's configuration."""
+        """The values of the fixed inputs and of the chosen panel."""
         fixed = {field.short_name: field.value for field in super().inputs() if field.is_given}
         return fixed | {CONFIG: self.chosen.values() if self.chosen else {}}
 
-    def refuse(self, pointer: str, sentence: str) -> None:
-        """Put a refusal at a fixed input or at one of the chosen panel."""
+    def add_error(self, pointer: str, sentence: str) -> None:
+        """Add an error to a fixed input or to one of the chosen panel."""
         if self.chosen is not None and pointer.startswith(f"/{CONFIG}"):
-            self.chosen.refuse(pointer.removeprefix(f"/{CONFIG}"), sentence)
+            self.chosen.add_error(pointer.removeprefix(f"/{CONFIG}"), sentence)
         else:
-            super().refuse(pointer, sentence)
+            super().add_error(pointer, sentence)
 
     def problems(self) -> list[tuple[str | None, str]]:
-        """Those of the form, with those of the connection as a whole."""
-        whole = [("connection", sentence) for sentence in self.chosen.general] if self.chosen else []
-        return [*super().problems(), *whole]
+        """The errors of the form and of the connection as a whole."""
+        of_connection = [("connection", sentence) for sentence in self.chosen.general_errors] if self.chosen else []
+        return [*super().problems(), *of_connection]
 
     def secret_names(self) -> set[str]:
-        """The names under which secrets are sent."""
+        """The names of the inputs for secrets."""
         return {field.name for _, field in self._secrets()}
 
-    def _lost(self) -> dict[str, str]:
-        """What to do about the secrets that were typed before and are empty now, by their JSON pointers."""
+    def _cleared_sentences(self) -> dict[str, str]:
+        """Sentences for the secrets that were typed before and are empty now, by JSON pointer."""
         kinds = (None, self.connection_type.text)
-        return {_pointer(kind, f): f.lost_sentence for kind, f in self._secrets() if f.is_lost and kind in kinds}
+        return {_pointer(kind, f): f.cleared_sentence for kind, f in self._secrets() if f.is_cleared and kind in kinds}
 
     def _refuse_incomplete(self, values: dict[str, Any]) -> None:
-        problems = [*self._lost().items()]
+        problems = [*self._cleared_sentences().items()]
         try:
             schema.draft_of_new(values)
         except InvalidInput as refusal:
@@ -97,42 +99,41 @@ class AgentForm(ConsoleForm):
         for kind, panel in self.panels.items():
             yield from ((kind, field) for field in panel.inputs() if isinstance(field, Secret))
 
-    def _tell_secrets(self, formdata: FormData | None, facts: Mapping[str, Any], stored_type: str | None) -> None:
+    def _set_stored_secrets(self, formdata: FormData | None, facts: Mapping[str, Any], stored_type: str | None) -> None:
         for kind, field in self._secrets():
-            act = formdata.get(f"{field.name}-act") if formdata is not None else None
-            field.store(facts.get(_pointer(kind, field)) if kind in (None, stored_type) else None, act)
-            # Typed on an earlier page, and not kept.
+            action = formdata.get(f"{field.name}-act") if formdata is not None else None
+            field.set_stored(facts.get(_pointer(kind, field)) if kind in (None, stored_type) else None, action)
+            # Typed on a previous page, which did not keep it.
             field.was_typed |= formdata is not None and f"{field.name}-typed" in formdata
-        if self.split and self.emptied:
-            self.split.append(f"Type again: {', '.join(self.emptied)}. Secrets are not kept on the page.")
+        if self.split_sentences and self.cleared_secrets:
+            self.split_sentences.append(
+                f"Type again: {', '.join(self.cleared_secrets)}. This page does not keep secrets."
+            )
 
 
 class DisableForm(ConsoleForm):
-    """Why an agent is disabled. It knows the version of the agent that its page showed."""
+    """The form that disables an agent. `version` is the version of the agent that its page showed."""
 
-    reason = make(DisableValues, "reason", span=SPAN_WHOLE)
+    reason = make_input(DisableValues, "reason", span=SPAN_WHOLE)
 
-    def refuse_unseen(self, agent: Mapping[str, Any]) -> bool:
-        """Refuse to replace a reason that may be newer than the page; answers whether it did."""
+    def is_outdated(self, agent: Mapping[str, Any]) -> bool:
+        """Whether it would replace a reason that the page did not show."""
         is_newer = agent["status"] == AgentStatus.DISABLED and agent["version"] != self.version
-        if not is_newer or to_nfc(agent["status_reason"] or "") == normalise_text(self.reason.text):
-            return False
-        self.general.append(UNSEEN_REASON)
-        return True
+        return is_newer and to_nfc(agent["status_reason"] or "") != normalise_text(self.reason.text)
 
     @property
-    def done(self) -> str:
-        """What was done."""
+    def success_message(self) -> str:
+        """What the operation did."""
         if self.result is None:
             return "Nothing was changed: it is disabled already, for this reason."
         replaced = replaced_reason(self.result, self.reason.text)
-        return f"It {replaced}" if replaced else "The agent is disabled: runtimes that ask for it are told the reason."
+        return f"It {replaced}" if replaced else "The agent is disabled: runtimes that request it get the reason."
 
 
 @cache
 def _panel_class(kind: ConnectionType) -> type[PanelForm]:
     model = TYPES[kind]
-    return type(f"{kind}Panel", (PanelForm,), {name: make(model, name) for name in model.model_fields})
+    return type(f"{kind}Panel", (PanelForm,), {name: make_input(model, name) for name in model.model_fields})
 
 
 def _pointer(kind: ConnectionType | None, field: Secret) -> str:

@@ -15,16 +15,16 @@ FormData = MultiDict[str, str]
 
 
 class ConsoleForm(FlaskForm):
-    """A form that hands its values to an operation and shows what the operation refuses.
+    """A form that passes its values to an operation and shows what the operation refuses.
 
-    Its `key` is the same each time the form is sent, so that an operation that gets it makes one thing of two clicks.
+    `key` stays the same each time the form is sent: an operation that gets it creates one record for two clicks.
     """
 
     result: Any = None
 
     def __init__(self, formdata: FormData | None = None, **options: Any) -> None:
         super().__init__(formdata, **options)
-        self.general: list[str] = []
+        self.general_errors: list[str] = []
         sent = formdata or MultiDict()
         self.key = sent.get("key") or form_keys.new()
         self.version = sent.get("version", type=int)
@@ -36,63 +36,63 @@ class ConsoleForm(FlaskForm):
                 yield field
 
     def values(self) -> dict[str, Any]:
-        """What was typed, as plain values by the schema's names."""
+        """The values of the inputs, by the names of the schema's fields."""
         return {field.short_name: field.value for field in self.inputs() if field.is_given}
 
     def submit(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
-        """Whether the operation took the values; its answer is in `result`, its refusals are at the inputs."""
+        """Call the operation with the values. True if it succeeds, with its result in `result`; else add its errors."""
         try:
             self.result = operation(self.values())
         except InvalidInput as refusal:
             for pointer, sentence in refusal.fields:
-                self.refuse(pointer, sentence)
+                self.add_error(pointer, sentence)
             return False
         except Repeated as refusal:
-            return self.begin_another(refusal.detail)
+            return self.offer_another(refusal.detail)
         return True
 
-    def begin_another(self, sentence: str) -> bool:
-        """Say what the form made before; sent again it makes another. Answers that nothing was made now."""
+    def offer_another(self, sentence: str) -> bool:
+        """Say what the form created before, and let it create another when it is sent again. Always False."""
         self.key = form_keys.new()
-        self.general.append(f"{sentence} Send it again to make another.")
+        self.general_errors.append(f"{sentence} Send it again to make another.")
         return False
 
-    def refuse(self, pointer: str, sentence: str) -> None:
-        """Put a refusal where its JSON pointer leads."""
+    def add_error(self, pointer: str, sentence: str) -> None:
+        """Add an error to the input that a JSON pointer names, or to the form."""
         field = self._fields.get(pointer.removeprefix("/").partition("/")[0])
         if isinstance(field, Input):
-            field.refuse(sentence)
+            field.add_error(sentence)
         else:
-            self.general.append(sentence)
+            self.general_errors.append(sentence)
 
     def problems(self) -> list[tuple[str | None, str]]:
-        """Every refusal as (id of the input or None, sentence), in the order of the page."""
-        named = [(field.anchor, field.problem(sentence)) for field in self.inputs() for sentence in field.errors]
-        return [*((None, sentence) for sentence in self.general), *named]
+        """All errors as (id of the input or None, sentence), in the order of the page."""
+        at_inputs = [(field.focus_id, field.problem(sentence)) for field in self.inputs() for sentence in field.errors]
+        return [*((None, sentence) for sentence in self.general_errors), *at_inputs]
 
     @property
-    def emptied(self) -> list[str]:
-        """The labels of the secrets that were typed: the page does not show them again."""
+    def cleared_secrets(self) -> list[str]:
+        """The labels of the secrets that were typed, which the page does not show again."""
         return [field.spec.label for field in self.inputs() if isinstance(field, Secret) and field.was_typed]
 
     @property
-    def lost_a_secret(self) -> bool:
-        """Whether there is such a secret."""
-        return bool(self.emptied)
+    def has_cleared_secrets(self) -> bool:
+        """Whether such a secret was typed."""
+        return bool(self.cleared_secrets)
 
 
 class PanelForm(ConsoleForm):
     """The fields of one connection type, made from its declaration."""
 
     class Meta(FlaskForm.Meta):
-        """A panel stands within a form that has the CSRF value already."""
+        """A panel is part of a form that has the CSRF value."""
 
         csrf = False
 
     def ungrouped(self) -> list[Input]:
-        """What is in sight."""
+        """The fields outside any group."""
         return [field for field in self.inputs() if field.spec.group is None]
 
     def grouped(self, group: str) -> list[Input]:
-        """What is folded away under this group's heading."""
+        """The fields of this group, which the page shows in `<details>`."""
         return [field for field in self.inputs() if field.spec.group == group]

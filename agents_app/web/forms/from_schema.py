@@ -1,4 +1,4 @@
-"""Makes the inputs of a form from the members of a schema, by their types and notes."""
+"""Creates the inputs of a form from the fields of a schema."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,30 +9,41 @@ from pydantic_core import PydanticUndefined
 
 from agents_app.connections import Connection
 from agents_app.values.fields import field_notes
-from agents_app.web.forms.inputs import SPAN, SPAN_NARROW, SPAN_WHOLE, Address, Check, Choice, Lines, Pem, Spec, Text
+from agents_app.web.forms.inputs import (
+    SPAN,
+    SPAN_NARROW,
+    SPAN_WHOLE,
+    Address,
+    Checkbox,
+    PemText,
+    Select,
+    Spec,
+    Text,
+    TextLines,
+)
 from agents_app.web.forms.secret_input import Secret
 
 
-def make(model: type[BaseModel], name: str, **changes: Any) -> Any:
-    """The input for one member of a schema, by its type and its notes; `changes` go to its Spec."""
+def make_input(model: type[BaseModel], name: str, **changes: Any) -> Any:
+    """The input for a field of a schema, by its type and notes. `changes` replace values of its Spec."""
     info, notes = model.model_fields[name], field_notes(model, name)
     default = None if info.default is PydanticUndefined else info.default
-    spec = spec_of(model, name, **changes)
+    spec = input_spec(model, name, **changes)
     if notes.get("secret"):
         return Secret(spec, is_long=notes.get("kind") == "pem")
     if info.annotation is bool:
-        return Check(spec, default=default)
+        return Checkbox(spec, default=default)
     if spec.labels:
-        return Choice(spec, default=default)
+        return Select(spec, default=default)
     if info.annotation == list[str]:
-        return Lines(spec, default=default)
+        return TextLines(spec, default=default)
     if issubclass(model, Connection) and name in model.addresses:
         return Address(spec, model.addresses[name], default=default)
-    return Pem(spec) if notes.get("kind") == "pem" else Text(spec, default=default)
+    return PemText(spec) if notes.get("kind") == "pem" else Text(spec, default=default)
 
 
-def spec_of(model: type[BaseModel], name: str, **changes: Any) -> Spec:
-    """What the schema tells a form of one member; `changes` stand above that."""
+def input_spec(model: type[BaseModel], name: str, **changes: Any) -> Spec:
+    """The Spec that the schema gives for one field, with `changes`."""
     info, notes = model.model_fields[name], field_notes(model, name)
     is_wide = notes.get("secret") or notes.get("kind") == "pem" or info.annotation is bool
     rules: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The inputs that forms are made of. What is valid is said by the schemas; from_schema.py makes inputs from them."""
+"""The kinds of inputs. They do not validate: the schemas do. `from_schema.py` creates inputs from schemas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ SPAN, SPAN_NARROW, SPAN_WHOLE = 3, 2, 6
 
 @dataclass(frozen=True)
 class Spec:
-    """What a form knows of one input; `span` is the number of a row's six columns."""
+    """What a form knows of an input. `span` is its width in columns; a row has six."""
 
     label: str
     hint: str = ""
     is_optional: bool = False
-    most: int | None = None
+    max_length: int | None = None
     span: int = SPAN
     width: int | None = None
     group: str | None = None
@@ -29,12 +29,12 @@ class Spec:
 
 
 class Input(wtforms.Field):
-    """Any input; `kind` names the macro that draws it."""
+    """The base of all inputs. `kind` chooses the macro that renders it."""
 
     kind: ClassVar[str] = "text"
     is_counted = False
     was_typed = False
-    """Whether a secret was typed, which the page does not show again."""
+    """Whether a secret was typed. The page does not show it again."""
 
     def __init__(self, spec: Spec, **options: Any) -> None:
         super().__init__(spec.label, **options)
@@ -42,56 +42,56 @@ class Input(wtforms.Field):
 
     @property
     def value(self) -> Any:
-        """What the operation is handed."""
+        """The value for the operation."""
         return self.data
 
     @property
     def text(self) -> str:
-        """What stands in the input."""
+        """The text in the input."""
         return "" if self.data is None else str(self.data)
 
     @property
     def shown(self) -> str:
-        """What a reader is shown of the value."""
+        """The value as a page shows it outside a form."""
         return f"{self.text} {self.spec.unit}".rstrip() if self.text else ""
 
     @property
     def is_given(self) -> bool:
-        """Whether the operation is handed anything at all."""
+        """Whether the operation gets a value."""
         return True
 
     @property
-    def anchor(self) -> str:
-        """The id of what takes the focus when a problem's line is followed."""
+    def focus_id(self) -> str:
+        """The id of the element that the error summary links to."""
         return str(self.id)
 
     @property
     def hint_id(self) -> str | None:
-        """The id of the line under the input, if there is one."""
+        """The id of the hint below the input, if it has one."""
         return f"{self.id}-hint" if self.spec.hint or self.is_counted or self.was_typed else None
 
     @property
     def described_by(self) -> str:
-        """The ids of what a screen reader reads with the input."""
+        """The ids for `aria-describedby`."""
         ids = [f"{self.id}-error" if self.errors else None, self.hint_id]
         return " ".join(name for name in ids if name)
 
     def problem(self, sentence: str) -> str:
-        """A refusal as it reads away from the input: it names the input, with the label before it where it does not."""
+        """An error for the summary: with the label before it where the sentence does not contain the label."""
         label = self.spec.label
         return sentence if label.casefold() in sentence.casefold() else f"{label}: {sentence}"
 
-    def refuse(self, sentence: str) -> None:
-        """Put a refusal at this input."""
+    def add_error(self, sentence: str) -> None:
+        """Add an error to this input."""
         self.errors = [*self.errors, sentence]
 
 
 class Text(Input, wtforms.StringField):
-    """A line of text, or digits: whether they are a number is for the schema to say."""
+    """One line of text. The schema checks whether it is a number."""
 
 
 class Address(Text):
-    """A text in whose place a whole address may be pasted, with a password."""
+    """A text field into which a whole address may be pasted, with a password in it."""
 
     def __init__(self, spec: Spec, reader: AddressReader, **options: Any) -> None:
         super().__init__(spec, **options)
@@ -99,34 +99,34 @@ class Address(Text):
 
     @property
     def text(self) -> str:
-        """What is stored, or what was typed without what may be a password: that was refused."""
+        """The stored text, or the typed text without what may be a password."""
         text = super().text
         return text if self.data == self.object_data else self.reader.shown(text)
 
 
-class LongText(Input, wtforms.TextAreaField):
-    """A text of many lines."""
+class TextArea(Input, wtforms.TextAreaField):
+    """Text with several lines."""
 
     kind = "area"
 
 
-class Pem(LongText):
+class PemText(TextArea):
     """A certificate in PEM."""
 
     @property
     def text(self) -> str:
-        """What was typed, without a private key: it was refused, and no page shows it again."""
+        """The typed text without private keys, which no page shows again."""
         return str(without_private_keys(super().text))
 
 
-class Area(LongText):
-    """Prose, whose length is counted."""
+class CountedTextArea(TextArea):
+    """Text with several lines whose length is counted."""
 
     is_counted = True
 
 
-class Lines(LongText):
-    """A list of texts, one a line."""
+class TextLines(TextArea):
+    """A list of texts, one per line."""
 
     @property
     def value(self) -> list[str]:
@@ -135,34 +135,34 @@ class Lines(LongText):
 
     @property
     def text(self) -> str:
-        """One entry a line; as it was typed when it was typed."""
+        """One entry per line. What was typed is shown as it was typed."""
         return "\n".join(map(str, self.data)) if isinstance(self.data, list) else str(self.data or "")
 
 
-class Check(Input, wtforms.BooleanField):
-    """A box to tick."""
+class Checkbox(Input, wtforms.BooleanField):
+    """A check box."""
 
     kind = "check"
 
     @property
     def shown(self) -> str:
-        """In words."""
+        """Yes or No."""
         return "Yes" if self.data else "No"
 
 
-class Choice(Input, wtforms.StringField):
-    """One of a few values, from a list."""
+class Select(Input, wtforms.StringField):
+    """One of several values, in a list."""
 
     kind = "choice"
 
     @property
     def shown(self) -> str:
-        """The choice as people call it."""
+        """The label of the value."""
         return self.spec.labels.get(self.text, self.text)
 
 
-class Boxes(Input):
-    """Any number of a few values, each with its box; `labels` and `hints` are by value."""
+class CheckboxGroup(Input):
+    """Any number of several values, each with a check box. `labels` and `hints` are by value."""
 
     kind = "boxes"
 
@@ -172,10 +172,10 @@ class Boxes(Input):
         self.hints = hints or {}
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Read every box that is ticked."""
+        """Read the values of the checked boxes."""
         self.data = valuelist
 
     @property
-    def anchor(self) -> str:
-        """The first box."""
+    def focus_id(self) -> str:
+        """The id of the first check box."""
         return f"{self.id}-0"

@@ -83,7 +83,7 @@ def test_an_address_is_split_into_its_inputs_and_nothing_is_saved(
 ) -> None:
     page = sent(Caller(console, admin), **{"DB-host": text})
 
-    notice = page.root.one(id="split").text
+    notice = page.root.one(id="split-addresses").text
     assert {name: value(page, name) for name in parts} == parts
     assert "Nothing was saved yet." in notice
     assert "The address was split into its fields: " in notice
@@ -115,7 +115,7 @@ def test_what_was_replaced_is_said_and_the_next_sending_saves_it(console: Flask,
     shown = {f"DB-{name}": value(page, name) for name in ("dialect", "host", "port", "database", "username", "sslmode")}
     saved = caller.ask("POST", "/agents/new", {**NEW, **LEFT, **shown, "DB-password": SECRET})
 
-    notice = page.root.one(id="split").text
+    notice = page.root.one(id="split-addresses").text
     assert "Database server MySQL (it was PostgreSQL); Host db.example.org; Port 5433 (it was 5432)" in notice
     assert "TLS mode verify-full (it was require)" in notice
     assert "What else the address said has no field here" in notice
@@ -138,7 +138,7 @@ def test_every_secret_that_a_split_emptied_is_named_and_asked_for_once(console: 
         asked = browser.send(page, "/agents/new", status=422)
 
         assert isinstance(asked, Page)
-        assert f"Type again: API key, {label}." in page.root.one(id="split").text
+        assert f"Type again: API key, {label}." in page.root.one(id="split-addresses").text
         assert asked.error_at("api_key").startswith("Type the API key again, or leave it empty")
         assert asked.error_at(f"{kind}-{secret}").startswith(f"Type the {label.lower()} again, or leave it empty")
         assert SECRET not in browser.seen
@@ -199,7 +199,7 @@ def test_a_stored_value_stays_as_it_is(console: Flask, admin: Actor, stored: str
 def test_an_instance_is_said_to_need_its_port(console: Flask, admin: Actor) -> None:
     page = sent(Caller(console, admin), **{"DB-host": "h.example.org\\SQLEXPRESS"})
 
-    assert "The instance SQLEXPRESS has no field: put its port in port." in page.root.one(id="split").text
+    assert "The instance SQLEXPRESS has no field: put its port in port." in page.root.one(id="split-addresses").text
 
 
 def test_an_address_of_a_dataset_fills_the_ids(console: Flask, admin: Actor) -> None:
@@ -239,7 +239,7 @@ def test_no_password_of_an_address_is_kept_where_the_session_ended(console: Flas
 
         assert isinstance(asked, Page)
         with console.app_context():
-            unsent = unsaved_form.Unsent.read(asked.root.one("input", name="kept")["value"])
+            unsent = unsaved_form.UnsavedForm.read(asked.root.one("input", name="kept")["value"])
         assert unsent
         assert SECRET not in str(unsent)
-        assert ("DB-password-typed", "y") in [(name, value) for name, value in unsent.typed]
+        assert ("DB-password-typed", "y") in [(name, value) for name, value in unsent.values]

@@ -19,7 +19,9 @@ LEFT_OUT = "What else the address said has no field here and was left out."
 FormData = MultiDict[str, str]
 
 
-def split(sent: FormData | None, stored: Mapping[str, Any] | None = None) -> tuple[FormData | None, list[str]]:
+def split_addresses(
+    sent: FormData | None, stored: Mapping[str, Any] | None = None
+) -> tuple[FormData | None, list[str]]:
     """What was sent, with whole addresses split into their inputs, and what to say of those of the chosen type.
 
     What an agent of that type has `stored` already is left as it is.
@@ -32,7 +34,7 @@ def split(sent: FormData | None, stored: Mapping[str, Any] | None = None) -> tup
     return split_up, said.get(chosen, [])
 
 
-def without_passwords(sent: FormData) -> FormData:
+def remove_passwords(sent: FormData) -> FormData:
     """What was sent, without what may be a password in addresses that cannot be read."""
     shown: FormData = MultiDict(sent.items(multi=True))
     for kind, declaration in TYPES.items():

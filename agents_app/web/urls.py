@@ -1,0 +1,95 @@
+"""URLs within this console: where to continue after sign-in, and how to return to the list a page was opened from."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from flask import request, url_for
+
+CURSORS = ("cursor", "before")
+# The longest path that is passed in a redirect. It may be quoted twice, and nginx answers 502 where the response
+# headers exceed 4 kB.
+PATH_MAX = 900
+
+
+def home_path() -> str:
+    """The path of the home page. The paths of all pages begin with it."""
+    return url_for("web.agents.home")
+
+
+def current_path() -> str:
+    """The path and query string of this request, as the browser shows them."""
+    return (request.script_root + request.full_path).rstrip("?")
+
+
+def return_path() -> str | None:
+    """The current path, for a redirect to return to. None for the home page, and where the path is too long."""
+    return current_path() if len(current_path()) <= PATH_MAX and current_path() != home_path() else None
+
+
+def local_path(text: str | None) -> str:
+    """The given path if it belongs to this console and is safe in a redirect, else the home page."""
+    # Browsers read a backslash as a slash, and drop TAB, CR and LF.
+    if not text or not text.startswith(home_path()) or text.startswith("//") or "\\" in text:
+        return home_path()
+    if len(text) > PATH_MAX or any(ord(char) < 33 or ord(char) == 127 for char in text) or urlsplit(text).netloc:
+        return home_path()
+    # Browsers resolve ".." in each of its spellings, which may lead to another program on this host.
+    return home_path() if ".." in unquote(urlsplit(text).path).split("/") else text
+
+
+class ListUrl:
+    """The URL of a list with its filters, order and page, and URLs derived from it. Subclasses are for other lists."""
+
+    endpoint: ClassVar = "web.agents.listing"
+    parameters: ClassVar[tuple[str, ...]] = (
+        *("q", "status", "connection_type", "model_type", "created_by", "sort", "limit"),
+        *CURSORS,
+    )
+    filters: ClassVar[tuple[str, ...]] = ("q", "connection_type", "model_type", "created_by")
+
+    def __init__(self, args: Mapping[str, str]) -> None:
+        self.args: dict[str, Any] = {name: args[name] for name in self.parameters if args.get(name)}
+
+    @classmethod
+    def from_back_parameter(cls) -> Self:
+        """The list that the parameter `back` describes."""
+        return cls(dict(parse_qsl(_back_parameter() or "")))
+
+    def __str__(self) -> str:
+        return url_for(self.endpoint, **self.args)
+
+    @property
+    def back(self) -> str:
+        """The value of the parameter `back` that leads to this list again."""
+        return urlencode(self.args)
+
+    def changed(self, **changes: str | None) -> str:
+        """The first page of the list with these parameters changed. None removes a parameter."""
+        others = {name: value for name, value in self.args.items() if name not in CURSORS}
+        return str(type(self)(others | {name: value or "" for name, value in changes.items()}))
+
+    def sorted_by(self, column: str, default_order: str) -> str:
+        """The list sorted by this column; in the opposite order where it is sorted by it already."""
+        current = self.args.get("sort", "-updated_at")
+        opposite = column if current == f"-{column}" else f"-{column}"
+        return self.changed(sort=opposite if current.removeprefix("-") == column else default_order)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether any filter is set, other than the tabs."""
+        return any(name in self.args for name in self.filters)
+
+    def without_filters(self) -> str:
+        """The list of the same tab without filters."""
+        return self.changed(**dict.fromkeys(self.filters))
+
+
+def url_with_back(endpoint: str, **values: Any) -> str:
+    """The URL of an endpoint, with the parameter `back` of this request."""
+    return url_for(endpoint, **values, back=_back_parameter())
+
+
+def _back_parameter() -> str | None:
+    given = request.values.get("back")
+    return "" if given and len(given) > PATH_MAX else given
