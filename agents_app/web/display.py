@@ -12,7 +12,7 @@ from lucide.jinja import lucide
 from markupsafe import Markup
 
 from agents_app import __version__
-from agents_app.connections import TYPES
+from agents_app.connections import TYPES, Connection
 from agents_app.db import now
 from agents_app.values.fields import field_notes
 from agents_app.web.theme import THEMES, chosen_theme

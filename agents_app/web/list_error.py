@@ -2,6 +2,7 @@
 
 from flask import render_template
 
+from agents_app import refusals
 from agents_app.errors import InvalidInput, Malformed
 
 

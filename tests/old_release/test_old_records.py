@@ -206,7 +206,13 @@ def test_activity_tells_all_that_happened_and_its_cursor_goes_on(old: Old) -> No
             break
         address = following[1].replace("&amp;", "&")
 
-    for words in ("brought back", "as a copy", "fetched the working configuration", "was refused", "joined by a link"):
+    for words in (
+        "restored",
+        "as a copy",
+        "fetched the working configuration",
+        "was refused",
+        "joined by an invitation link",
+    ):
         assert words in told
     assert "moved" in told
     assert browser.get(f"/activity?cursor={old.notes['cursors']['events']}").status_code == 200

@@ -63,7 +63,7 @@ ON_FORMS = [
     bad
     for bad in BAD_AGENTS
     if bad.name not in NOT_ON_A_FORM and None not in (fields(bad.values) or {0: None}).values()
-    # A form splits a whole address: tests/web/test_whole_addresses.py.
+    # A form splits a whole address: tests/web/test_pasted_addresses.py.
     if not any(sentence.startswith(WHOLE) for _, sentence in bad.refused)
 ]
 

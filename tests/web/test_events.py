@@ -98,13 +98,9 @@ def test_a_sentence_says_what_the_act_was_about() -> None:
     event = {"action": "secrets.rotated", "target_name": None, "details": {"moved": 7, "key": "k2"}}
 
     assert activity_sentence(event) == "moved 7 secrets to the encryption key k2"
-    assert (
-        activity_sentence({**event, "action": "user.invited", "details": {"role": "editor"}})
-        == "made a link to join as an editor"
-    )
-    assert (
-        activity_sentence({**event, "action": "user.invited", "details": {}}) == "made a link to join as something else"
-    )
+    invited = {**event, "action": "user.invited", "details": {"role": "editor"}}
+    assert activity_sentence(invited) == "created an invitation link with the role Editor"
+    assert activity_sentence({**invited, "details": {}}) == "created an invitation link with the role unknown"
 
 
 def test_every_kind_of_act_can_be_chosen() -> None:
@@ -197,7 +193,7 @@ def test_a_deletion_can_be_undone_once(console: Flask, admin: Actor, browser: Br
     browser.send(page, f"/agents/{agent_id}/restore")
 
     page = browser.get("/activity?about=agent")
-    assert deeds(page)[0] == "brought back the agent Sales version 5"
+    assert deeds(page)[0] == "restored the agent Sales version 5"
     assert "Undo" not in page.text
 
 

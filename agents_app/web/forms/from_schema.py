@@ -53,7 +53,7 @@ def input_spec(model: type[BaseModel], name: str, **changes: Any) -> Spec:
         "label": info.title or name,
         "hint": info.description or "",
         "is_optional": info.default is None or info.default == [],
-        "most": rules.get("maxLength"),
+        "max_length": rules.get("maxLength"),
         "span": notes.get("span") or (SPAN_WHOLE if is_wide else SPAN_NARROW if "width" in notes else SPAN),
         "width": notes.get("width"),
         "group": notes.get("group"),
