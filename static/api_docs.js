@@ -1,4 +1,4 @@
-// Starts Swagger UI on the page of the API. Nothing is sent to anybody else, and a token is kept in memory only.
+// Starts Swagger UI on the page of the JSON API. Nothing is sent to other servers, and a token is kept only in memory.
 const place = document.getElementById("api");
 SwaggerUIBundle({
   url: place.dataset.document,

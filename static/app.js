@@ -1,17 +1,17 @@
-/* Comforts. Each stands alone, and every page works without any of them. */
+/* Enhancements. Each works without the others, and every page works without any of them. */
 "use strict";
 const root = document.documentElement;
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const on = (type, act, options) => document.addEventListener(type, act, options);
 root.classList.add("js");
 
-/* Times in the reader's zone. */
+/* Times in the time zone of the browser. */
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 for (const time of all("time[data-at]")) time.dataset.at = `${exact.format(new Date(time.dateTime))} (${zone})`;
 for (const place of all("[data-zone]")) place.textContent = zone;
 
-/* A status that is there from the start is not read aloud; one that arrives is. */
+/* Screen readers read a status when it is added, not when the page has it from the start. */
 for (const flash of all(".flash[role=status]")) {
   const parts = [...flash.childNodes];
   flash.replaceChildren();
@@ -21,16 +21,16 @@ for (const flash of all(".flash[role=status]")) {
 /* Copy, dismiss. */
 async function copy(button) {
   const source = document.getElementById(button.dataset.copy);
-  const says = button.querySelector("[data-says]");
+  const label = button.querySelector("[data-copy-label]");
   try {
     await navigator.clipboard.writeText(source.value ?? source.textContent);
-    says.textContent = "Copied";
+    label.textContent = "Copied";
   } catch {
     source.select?.();
-    says.textContent = "Press Ctrl C";
+    label.textContent = "Press Ctrl C";
   }
-  says.setAttribute("role", "status");
-  setTimeout(() => (says.textContent = "Copy"), 3000);
+  label.setAttribute("role", "status");
+  setTimeout(() => (label.textContent = "Copy"), 3000);
 }
 on("click", (event) => {
   const button = event.target.closest("button");
@@ -49,7 +49,7 @@ on("submit", async (event) => {
   await fetch(event.target.action, { method: "POST", body, redirect: "manual" });
 });
 
-/* Menus close on Escape and on a click elsewhere. */
+/* Menus close on Escape and on a click outside them. */
 on("click", (event) => {
   for (const menu of all("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
@@ -60,19 +60,19 @@ on("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
-/* Questions: the page behind the link, as a dialog. */
+/* Confirmations: the page of the link, as a dialog. */
 on("click", async (event) => {
   const link = event.target.closest("a[data-dialog]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   try {
     const page = await (await fetch(link.href)).text();
-    ask(new DOMParser().parseFromString(page, "text/html").querySelector("[data-dialog-content]"), link);
+    showDialog(new DOMParser().parseFromString(page, "text/html").querySelector("[data-dialog-content]"), link);
   } catch {
     location = link.href;
   }
 });
-function ask(content, link) {
+function showDialog(content, link) {
   const heading = document.createElement("h2");
   const old = content.querySelector("h1");
   heading.id = old.id;
@@ -94,27 +94,27 @@ function ask(content, link) {
   });
   document.body.append(dialog);
   dialog.showModal();
-  count(dialog);
+  countLengths(dialog);
 }
 
-/* Lengths: count, then tell. Nothing is cut off. */
-function count(within) {
+/* Lengths are counted and shown. Nothing is cut off. */
+function countLengths(within) {
   for (const place of all("[data-count]", within)) {
     const input = document.getElementById(place.dataset.count);
-    const most = Number(place.dataset.most);
-    const tell = () => {
+    const max = Number(place.dataset.max);
+    const showLength = () => {
       const length = [...input.value].length;
-      place.textContent = `${length.toLocaleString("en")} of ${most.toLocaleString("en")} characters`;
-      place.classList.toggle("over", length > most);
+      place.textContent = `${length.toLocaleString("en")} of ${max.toLocaleString("en")} characters`;
+      place.classList.toggle("over", length > max);
     };
-    input.addEventListener("input", tell);
-    addEventListener("pageshow", tell);
-    tell();
+    input.addEventListener("input", showLength);
+    addEventListener("pageshow", showLength);
+    showLength();
   }
 }
-count(document);
+countLengths(document);
 
-/* Unsaved changes: how many, and a question before they are lost. */
+/* Unsaved changes: their number, and a warning before they are lost. */
 const form = document.querySelector("form[data-dirty]");
 let leaving = false;
 if (form) {
@@ -122,30 +122,30 @@ if (form) {
   const isChanged = (field) => {
     if (/^(checkbox|radio)$/.test(field.type)) return field.checked !== field.defaultChecked;
     if (!field.options) return field.value !== field.defaultValue;
-    const usual = [...field.options].findIndex((option) => option.defaultSelected);
-    return field.selectedIndex !== Math.max(usual, 0);
+    const initial = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(initial, 0);
   };
-  // Of a group of radio buttons the one now chosen counts, and a secret by its act.
+  // A group of radio buttons counts as one field, and a secret by its radio buttons.
   const counts = (field) => field.name && !field.closest(".replacement") && (field.type !== "radio" || field.checked);
   const changes = () => [...form.elements].filter((field) => counts(field) && isChanged(field)).length;
-  const tell = () => {
+  const showChanges = () => {
     const number = changes();
     form.querySelector(".unsaved").textContent = wasSent ? "Not saved yet" : number ? `${number} unsaved change${number > 1 ? "s" : ""}` : "";
   };
-  form.addEventListener("input", tell);
+  form.addEventListener("input", showChanges);
   form.addEventListener("submit", () => (leaving = true));
   for (const link of all("[data-discard]")) link.addEventListener("click", () => (leaving = true));
   addEventListener("beforeunload", (event) => {
     if (!leaving && (wasSent || changes())) event.preventDefault();
   });
-  // Only then has the browser put back what was typed before a way back.
+  // When the user goes back to this page, the browser restores the fields before this event.
   addEventListener("pageshow", () => {
     leaving = false;
-    tell();
+    showChanges();
   });
 }
 
-/* Keys: none inside fields, and the single ones can be switched off. */
+/* Keyboard shortcuts: not inside fields. Single keys can be switched off. */
 const single = document.getElementById("single-keys");
 if (single) {
   single.checked = localStorage.getItem("single-keys") !== "off";
