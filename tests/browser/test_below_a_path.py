@@ -80,7 +80,7 @@ def test_an_anonymous_visitor_sets_up_and_lives_with_an_agent_below_a_path(
 
 
 def delete(page: Page, script: bool) -> None:
-    page.locator("main summary", has_text="More acts").click()
+    page.locator("main summary", has_text="More actions").click()
     page.get_by_role("link", name="Delete…").click()
     expect(page.get_by_role("dialog")).to_have_count(1 if script else 0)
     page.get_by_role("button", name="Delete agent").click()
@@ -91,8 +91,8 @@ def delete(page: Page, script: bool) -> None:
 
 def invite(page: Page, theirs: Page, below: Below) -> None:
     main_link(page, "People")
-    page.get_by_role("link", name="Invite somebody").click()
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("link", name="Invite someone").click()
+    page.get_by_role("button", name="Create link").click()
     link = page.get_by_label("New link").input_value()
     assert link.startswith(f"{below.address}join?code=")
     theirs.goto(link)

@@ -89,7 +89,7 @@ def test_an_anonymous_visitor_sets_up_and_lives_with_an_agent(script: bool, empt
     page.get_by_role("button", name="Clone").click()
     expect(page.get_by_role("heading", name="Copy of Sales")).to_be_visible()
 
-    page.locator("main summary", has_text="More acts").click()
+    page.locator("main summary", has_text="More actions").click()
     page.get_by_role("link", name="Delete…").click()
     page.get_by_role("button", name="Delete agent").click()
     expect(page.get_by_text("Copy of Sales was deleted.")).to_be_visible()

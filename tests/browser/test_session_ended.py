@@ -58,13 +58,13 @@ def is_disabled(page: Page) -> None:
 
 def invite(page: Page) -> None:
     main_link(page, "People")
-    page.get_by_role("link", name="Invite somebody").click()
+    page.get_by_role("link", name="Invite someone").click()
     page.get_by_label("Role", exact=True).select_option("editor")
 
 
 def is_invited(page: Page) -> None:
     expect(page.get_by_label("Role", exact=True)).to_have_value("editor")
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Create link").click()
     expect(page.get_by_label("New link")).to_have_value(re.compile("/join"))
 
 
@@ -84,7 +84,7 @@ WAYS = {
     "rename": (rename, "Rename organisation", "The organisation was not renamed.", is_renamed),
     "token": (new_token, "Create token", "The token was not created.", is_made),
     "disable": (disable, "Disable agent", "The agent was not disabled.", is_disabled),
-    "invite": (invite, "Make a link", "The invitation link was not created.", is_invited),
+    "invite": (invite, "Create link", "The invitation link was not created.", is_invited),
     "role": (change_role, "Change role", SENT_TWICE, has_the_role),
 }
 
@@ -124,7 +124,7 @@ def test_what_was_typed_comes_back_after_signing_in(
 
     page.get_by_role("button", name=button).click()
     sign_in_again(page, admin, sentence, script=script)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
 
     expect(page.get_by_text("Nothing was saved yet.")).to_be_visible()
     carry_out(page)
@@ -137,7 +137,7 @@ def test_a_deletion_is_not_carried_out_and_can_be_repeated(
     page = open_page(site, java_script_enabled=script)
     sign_in(page, admin.email)
     page.goto(f"/agents/{make_agent(site.app, admin, name='Sales')}")
-    page.locator("main summary", has_text="More acts").click()
+    page.locator("main summary", has_text="More actions").click()
     page.get_by_role("link", name="Delete…").click()
     end_sessions(site, admin)
 

@@ -44,9 +44,9 @@ def test_somebody_joins_gets_another_role_and_leaves(script: bool, site: Site, o
     page, theirs = (open_page(site, java_script_enabled=script) for _ in range(2))
     sign_in(page, admin.email)
     main_link(page, "People")
-    page.get_by_role("link", name="Invite somebody").click()
+    page.get_by_role("link", name="Invite someone").click()
     page.get_by_label("Role", exact=True).select_option("viewer")
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Create link").click()
     if script:
         is_copied(page, page.context)
 
@@ -80,8 +80,8 @@ def test_two_quick_clicks_make_one_token_and_one_link(page: Page) -> None:
     expect(page.get_by_role("link", name="Revoke")).to_have_count(1)
 
     page.goto("/people/invite")
-    page.get_by_role("button", name="Make a link").dblclick()
-    expect(page.get_by_role("heading", name="Copy the link to join now")).to_be_visible()
+    page.get_by_role("button", name="Create link").dblclick()
+    expect(page.get_by_role("heading", name="Copy the invitation link now")).to_be_visible()
     expect(page.get_by_role("button", name="Withdraw")).to_have_count(1)
 
 
@@ -106,7 +106,7 @@ def test_a_password_and_the_other_browsers(site: Site, open_page: Open, page: Pa
     elsewhere = open_page(site)
     sign_in(elsewhere, admin.email)
     page.get_by_role("link", name="Your profile").click()
-    page.get_by_role("button", name="Sign out everywhere else").click()
+    page.get_by_role("button", name="Sign out all other browsers").click()
     expect(page.get_by_text("Every other browser was signed out.", exact=True)).to_be_visible()
     is_asked_to_sign_in(elsewhere)
 
@@ -121,13 +121,13 @@ def test_a_password_and_the_other_browsers(site: Site, open_page: Open, page: Pa
 
 def test_an_account_is_deleted_by_typing_its_name(page: Page, admin: Actor) -> None:
     page.get_by_role("link", name="Organisation").click()
-    page.get_by_role("link", name="Delete account…").click()
+    page.get_by_role("link", name="Delete organisation…").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name of the organisation").fill("acme")
-    dialog.get_by_role("button", name="Delete account").click()
+    dialog.get_by_role("button", name="Delete organisation").click()
     expect(page.get_by_role("alert")).to_contain_text("Type the name of the organisation, Acme, to delete it.")
     page.get_by_label("Name of the organisation").fill("Acme")
-    page.get_by_role("button", name="Delete account").click()
+    page.get_by_role("button", name="Delete organisation").click()
 
     expect(page.get_by_text("The organisation Acme was deleted with everything in it.")).to_be_visible()
     is_asked_to_sign_in(page)
@@ -168,7 +168,7 @@ def grace(site: Site, admin: Actor) -> Actor:
 def test_pages_of_people_can_be_read_by_everybody(page: Page, admin: Actor, grace: Actor) -> None:
     page.goto("/people/invite")
     check(page)
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Create link").click()
     check(page)
     page.goto(f"/people/{grace.user_id}/delete")
     check(page)
@@ -176,9 +176,9 @@ def test_pages_of_people_can_be_read_by_everybody(page: Page, admin: Actor, grac
     page.get_by_label("Role", exact=True).select_option("viewer")
     page.get_by_role("button", name="Change role").click()
     check(page)
-    act_on(page, "Ada Lovelace", "Link for a new password…")
+    act_on(page, "Ada Lovelace", "Password reset link…")
     check(page)
-    page.get_by_role("button", name="Make the link").click()
+    page.get_by_role("button", name="Create link").click()
     check(page)
 
 
@@ -189,7 +189,7 @@ def test_profile_and_account_can_be_read_by_everybody(page: Page) -> None:
     page.goto("/account")
     check(page)
     page.goto("/account/delete")
-    page.get_by_role("button", name="Delete account").click()
+    page.get_by_role("button", name="Delete organisation").click()
     check(page)
 
 

@@ -311,16 +311,16 @@ def test_the_page_of_a_disabled_agent_says_so_and_asks_for_another_reason(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     agent_id = make_agent(console, admin)
-    asked = browser.get(f"/agents/{agent_id}/disable").root.one(class_="ask").text
-    assert "Keep it active Disable agent" in asked
+    asked = browser.get(f"/agents/{agent_id}/disable").root.one(class_="confirm").text
+    assert "Keep active Disable agent" in asked
     browser.send(f"/agents/{agent_id}/disable", reason="Moving")
 
     page = browser.get(f"/agents/{agent_id}/disable")
 
     assert page.root.one("h1").text == "“Sales” is disabled already"
     assert "The reason: “Moving”." in page.text
-    assert "Leave it as it is Change the reason" in page.root.one(class_="ask").text
-    assert "Keep it active" not in page.text
+    assert "Keep the reason Change the reason" in page.root.one(class_="confirm").text
+    assert "Keep active" not in page.text
 
 
 def test_a_copy_has_the_secrets_and_its_own_name(console: Flask, admin: Actor, browser: Browser) -> None:

@@ -593,4 +593,4 @@ def test_the_page_says_which_side_is_the_field_below_and_what_will_be_saved(
     text = section(page).text
     assert "Yours (the field below)" in text
     assert "Changed by you only: will be saved" in text
-    assert "Changed by others only: 1 field, stays as it is stored" in text
+    assert "Changed by others only: 1 field keeps its stored value" in text

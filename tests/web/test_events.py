@@ -162,7 +162,7 @@ def test_the_three_empty_lists_differ(console: Flask, admin: Actor, browser: Bro
     with console.app_context(), db.transaction() as session:
         session.execute(sa.delete(Event).where(Event.account_id == admin.account_id))
 
-    assert "Nothing has happened yet" in browser.get("/activity").text
+    assert "No activity yet" in browser.get("/activity").text
 
 
 def test_older_and_newest_walk_through_everything_once(console: Flask, admin: Actor, browser: Browser) -> None:

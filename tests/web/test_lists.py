@@ -147,7 +147,7 @@ def test_a_page_that_emptied_leads_to_the_first(console: Flask, admin: Actor, br
     answer = browser.send(only.replace("?", "/delete?"))
 
     page = browser.get(answer.headers["Location"])
-    assert "Nothing is left on this page" in page.text
+    assert "This page is empty" in page.text
     assert page.root.one("main").one("a", class_="button", href="/agents?sort=name&limit=2")
 
 

@@ -291,4 +291,4 @@ def test_a_session_that_ended_beside_a_change_by_others_is_said_in_the_same_box(
     assert isinstance(page, Page)
     assert page.text.count("Nothing was saved yet.") == 1
     box = page.root.one("section", class_="stale").text
-    assert "Here is what you typed before your session ended. Secrets are not kept" in box
+    assert "This is what you typed before your session ended. Secrets were not kept" in box

@@ -159,5 +159,5 @@ def test_an_ending_credential_is_told_in_the_list(console: Flask, admin: Actor, 
     rows = {row.all("a")[0].text: row.text for row in browser.get("/agents").root.one("tbody").all("tr")}
 
     assert "Credential expired" in rows["Over"]
-    assert "Credential ends in 9 days" in rows["Near"]
+    assert "Credential expires in 9 days" in rows["Near"]
     assert "Credential" not in rows["Far"]

@@ -94,7 +94,7 @@ def test_every_other_browser_can_be_signed_out_at_once(browser: Browser, admin: 
 
     assert "Every other browser was signed out." in browser.get("/profile").text
     assert [is_in(one) for one in (browser, *others)] == [True, False, False]
-    assert "everywhere else" not in browser.get("/profile").text
+    assert "all other browsers" not in browser.get("/profile").text
 
 
 def test_ending_this_session_leads_to_the_sign_in_page(browser: Browser) -> None:
