@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from agents_app.database.errors import MISSING_FILE, translate_driver_errors
+from agents_app.database.quoting import quote_if_needed
 from agents_app.database.session import SessionCreator, autocommit
 from agents_app.paths import ROOT
 
@@ -108,7 +109,7 @@ def now() -> datetime:
 def lock_table(session: Session, table: type[Base]) -> None:
     """Block other writers of this table until the transaction ends. SQLite has only one writer at a time anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(sa.text(f"LOCK TABLE {table.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+        session.execute(sa.text(f"LOCK TABLE {quote_if_needed(table.__tablename__)} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def engine_options(url: URL, pool_size: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Quotes names and strings for SQL."""
+"""Quotes names and strings for SQL. Nothing else in this program does."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,9 +13,14 @@ def quote_if_needed(name: str) -> str:
 
 
 def quote_name(connection: Connection, *parts: str | None) -> str:
-    """Quote a name for SQL. Pass the name first, then its schema or table; None is left out."""
+    """Quote a name for SQL that this connection sends. Pass the name first, then its schema; None is left out."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     return ".".join(quote(part) for part in reversed(parts) if part is not None)
+
+
+def quote_for_setting(name: str) -> str:
+    """Quote a name for the value of a PostgreSQL setting, in which a driver does not replace `%`."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def quote_literal(text: str) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from sqlalchemy.engine import URL
 
 from agents_app.database import postgresql_url
+from agents_app.database.quoting import quote_for_setting
 from agents_app.paths import ROOT
 
 SETTING = re.compile(r"(?:-c\s*|--)(?P<name>[A-Za-z_][\w.-]*)=(?P<value>(?:\\.|\S)*)", re.DOTALL)
@@ -82,7 +83,7 @@ def _keep_first_schema(url: URL) -> URL:
 
 
 def _search_path_option(schema: str) -> str:
-    quoted = re.sub(r"([\s\\])", r"\\\1", '"' + schema.replace('"', '""') + '"')
+    quoted = re.sub(r"([\s\\])", r"\\\1", quote_for_setting(schema))
     return f"-csearch_path={schema if UNQUOTED_NAME.fullmatch(schema) else quoted}"
 
 

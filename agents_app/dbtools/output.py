@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from agents_app.wording import number_text
+
 
 def print_progress(text: str) -> None:
     """Tell the person at the terminal one thing."""
@@ -16,7 +18,7 @@ def print_progress(text: str) -> None:
 
 def pluralize(number: int, thing: str) -> str:
     """A number of things: `1 row`, `2 rows`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{number_text(number)} {thing}" if number == 1 else f"{number_text(number)} {thing}s"
 
 
 def display_path(path: Path) -> str:

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
+from agents_app.database.quoting import quote_if_needed
 from agents_app.database.url import printable_url
 from agents_app.dbtools.autogenerate.drift import find_drift
 from agents_app.dbtools.autogenerate.settings import console_tables
@@ -32,11 +33,11 @@ NOT_VALIDATED = """
 SELECT conname, relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
 WHERE NOT convalidated AND relnamespace = to_regnamespace(quote_ident(current_schema()))
 """
-NOT_OURS_TO_CHANGE = """
+OTHER_OWNERS = """
 SELECT tablename, tableowner FROM pg_tables
 WHERE schemaname = current_schema() AND NOT pg_has_role(tableowner, 'USAGE')
 """
-# pg_dump locks every table and reads every sequence, but for those that an extension brings along.
+# pg_dump locks every table and reads every sequence, except those of extensions.
 NOT_READABLE = """
 SELECT nspname || '.' || relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE relkind IN ('r', 'p', 'S') AND nspname = ANY(:schemas)
@@ -92,9 +93,10 @@ def read_status(connection: Connection, script: ScriptDirectory, metadata: sa.Me
     problems += (_postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, own_tables)
     # Problems that would stop the pending steps come before these.
     problems.sort(key=lambda problem: problem.code == PENDING)
+    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
     return Status(
         url=printable_url(connection.engine.url),
-        server=f"{'PostgreSQL' if is_postgresql else 'SQLite'} {_version(connection)}",
+        server=f"{'PostgreSQL' if is_postgresql else 'SQLite'} {version}",
         role=connection.scalar(sa.text("SELECT current_user")) if is_postgresql else None,
         driver=_driver(connection),
         pg_dump=_dump_version(connection) if is_postgresql else None,
@@ -132,8 +134,9 @@ def _encoding_problems(connection: Connection) -> Iterator[Problem]:
 def _head_problems(script: ScriptDirectory) -> Iterator[Problem]:
     heads = script.get_heads()
     if len(heads) > 1:
-        what = f"{len(heads)} steps are the last one: {', '.join(sorted(heads))}."
-        yield Problem(what, "Let the later one's down_revision name the other: flask db heads", "migrations.heads")
+        what = f"No step follows these {len(heads)}, and only one can be the last: {', '.join(sorted(heads))}."
+        do = "Set the down_revision of the later one to the revision of the other: flask db heads"
+        yield Problem(what, do, "migrations.heads")
 
 
 def _schema_problems(
@@ -156,46 +159,51 @@ def _schema_problems(
         yield Problem(what, "flask db deploy", PENDING)
     for line in drift or ():
         do = "Write a step (flask db migrate -m ...) or undo the change."
-        yield Problem(f"Not as the models say: {line}", do, "migrations.drift")
+        yield Problem(f"The database differs from the models: {line}", do, "migrations.drift")
 
 
-def _sqlite_problems(connection: Connection, _folder: str, _ours: frozenset[str]) -> Iterator[Problem]:
+def _sqlite_problems(connection: Connection, _folder: str, _own_tables: frozenset[str]) -> Iterator[Problem]:
     damage = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
     if damage != "ok":
         what = f"The file is damaged: {' '.join(damage.split())}."
         yield Problem(what, "Restore a backup into a new file: flask db restore FILE", "database.rows")
     for (child, parent), count in sorted(sqlite.orphans(connection).items()):
-        what = f"{pluralize(count, 'row')} of {child} without the row of {parent} that is pointed to."
-        yield Problem(what, f"Delete or repair them. Which: PRAGMA foreign_key_check({child})", "database.rows")
+        what = f"{pluralize(count, 'row')} of {child} without the row of {parent} that is referenced."
+        do = f"Delete or repair them. To list them: PRAGMA foreign_key_check({quote_if_needed(child)})"
+        yield Problem(what, do, "database.rows")
 
 
-def _postgresql_problems(connection: Connection, folder: str, ours: frozenset[str]) -> Iterator[Problem]:
+def _postgresql_problems(connection: Connection, folder: str, own_tables: frozenset[str]) -> Iterator[Problem]:
     if why := read_only_problem(connection):
         yield Problem(*why, "database.read_only")
     yield from _dump_problems(connection, folder)
     if not connection.scalar(sa.text(MAY_CREATE)):
-        yield Problem("This role may not make tables here.", grant_sql(connection, "CREATE"), "database.rights")
-    for table, owner in _ours_of(connection, NOT_OURS_TO_CHANGE, ours, 0):
+        yield Problem("This role may not create tables here.", grant_sql(connection, "CREATE"), "database.rights")
+    for table, owner in _rows_about(own_tables, connection, OTHER_OWNERS, 0):
         what = f"The table {table} belongs to {owner}, so that no step can change it."
-        yield Problem(what, "Let its owner migrate.", "database.rights")
-    for index, table in _ours_of(connection, INVALID_INDEXES, ours, 1):
-        harm = leftovers.invalid_index(index, table).effect
-        what = f"The index {index} on {table} is invalid: it {harm}."
-        yield Problem(what, f"DROP INDEX CONCURRENTLY {index}; or run the step that makes it once more.")
-    # While a migration runs it is in use.
+        yield Problem(what, "Migrate with the role of its owner.", "database.rights")
+    yield from _structure_problems(connection, own_tables)
+
+
+def _structure_problems(connection: Connection, own_tables: frozenset[str]) -> Iterator[Problem]:
+    for index, table in _rows_about(own_tables, connection, INVALID_INDEXES, 1):
+        what = f"The index {index} on {table} is invalid: it {leftovers.invalid_index(index, table).effect}."
+        yield Problem(what, f"DROP INDEX CONCURRENTLY {quote_if_needed(index)}; or run the step that creates it again.")
+    # A migration that is running uses it.
     for helper in leftovers.not_null_checks(connection) if not postgresql.running_migration(connection) else ():
-        what = f"{helper.description} is left of an op.set_not_null that was stopped: it {helper.effect}."
+        what = f"{helper.description} was left by an op.set_not_null that was stopped: it {helper.effect}."
         yield Problem(what, f"{helper.remove_sql}; or flask db upgrade, which removes it first.")
-    for constraint, table in _ours_of(connection, NOT_VALIDATED, ours, 1):
-        if constraint == leftovers.NOT_NULL_CHECK:
-            continue
-        what = f"The constraint {constraint} on {table} was never checked against the rows from before it."
-        yield Problem(what, f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}; or go on to the step that does.")
+    for constraint, table in _rows_about(own_tables, connection, NOT_VALIDATED, 1):
+        if constraint != leftovers.NOT_NULL_CHECK:
+            what = f"The constraint {constraint} on {table} was never checked on the rows that are older than it."
+            validate = f"ALTER TABLE {quote_if_needed(table)} VALIDATE CONSTRAINT {quote_if_needed(constraint)}"
+            yield Problem(what, f"{validate}; or apply the step that does this.")
 
 
-def _ours_of(connection: Connection, query: str, ours: frozenset[str], column: int) -> list[tuple[str, str]]:
+def _rows_about(tables: frozenset[str], connection: Connection, query: str, column: int) -> list[tuple[str, str]]:
+    # The rows whose value in this column is one of the tables.
     rows = connection.execute(sa.text(query))
-    return sorted((str(row[0]), str(row[1])) for row in rows if row[column] in ours)
+    return sorted((str(row[0]), str(row[1])) for row in rows if row[column] in tables)
 
 
 def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
@@ -209,21 +217,17 @@ def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
     if hidden:
         more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
         what = f"No backup can be taken: this role may not read {hidden[0]}{more}."
-        do = "GRANT pg_read_all_data TO the role; or back up as another one, and deploy --no-backup."
+        do = "GRANT pg_read_all_data TO the role; or take the backup with another role, and deploy --no-backup."
         yield Problem(what, do, NO_BACKUP)
 
 
 def _dump_version(connection: Connection) -> str | None:
     try:
-        told = pg_programs.run_program([pg_programs.find_program("pg_dump", _major(connection)), "--version"])
+        output = pg_programs.run_program([pg_programs.find_program("pg_dump", _major(connection)), "--version"])
     except CommandError:
         return None
-    found = re.search(r"\d+(?:\.\d+)*", told)
+    found = re.search(r"\d+(?:\.\d+)*", output)
     return found[0] if found else None
-
-
-def _version(connection: Connection) -> str:
-    return ".".join(str(part) for part in connection.dialect.server_version_info or ())
 
 
 def _major(connection: Connection) -> int:

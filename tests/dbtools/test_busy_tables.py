@@ -97,7 +97,7 @@ def test_an_extension_that_the_role_may_not_make_is_told_with_what_to_do(postgre
         pytest.skip(NO_CONTRIB)
     postgres_project.revision("one", "op.create_extension('dblink')")
 
-    with pytest.raises(CommandError, match="Let an administrator say: CREATE EXTENSION dblink"):
+    with pytest.raises(CommandError, match="Let an administrator run: CREATE EXTENSION dblink"):
         command.upgrade(postgres_project.config(), "head")
 
 

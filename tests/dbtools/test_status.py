@@ -120,7 +120,7 @@ def test_rows_without_their_parent_are_told_on_sqlite(flask_db: FlaskDb, sqlite_
     run = flask_db(sqlite_schema_url, "status", "--check")
 
     assert run.exit_code == 1
-    assert "1 row of user_sessions without the row of users that is pointed to." in run.output
+    assert "1 row of user_sessions without the row of users that is referenced." in run.output
 
 
 def test_who_migrates_now_is_told(flask_db: FlaskDb, postgres_schema_url: str) -> None:

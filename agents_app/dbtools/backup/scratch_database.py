@@ -10,7 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
-from agents_app.database.quoting import quote_name
+from agents_app.database.quoting import quote_if_needed, quote_name
 from agents_app.database.url import schema_of, with_schema
 from agents_app.dbtools.database.connections import autocommit_connection, connect, create_file_or_schema
 from agents_app.dbtools.database.schema import current_schema
@@ -71,7 +71,7 @@ def _made(url: URL) -> Iterator[URL]:
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
             raise
-        role = f'ALTER ROLE "{url.username}" CREATEDB'
+        role = f"ALTER ROLE {quote_if_needed(url.username or '')} CREATEDB"
         raise CommandError(
             f"This role may not create databases. Let it ({role}), or name an empty database with --scratch-url."
         ) from error
@@ -82,7 +82,8 @@ def _made(url: URL) -> Iterator[URL]:
         try:
             _drop(url, name)
         except DBAPIError:
-            print_progress(f"The database {name} could not be removed. To remove it: DROP DATABASE IF EXISTS {name}")
+            remove_sql = f"DROP DATABASE IF EXISTS {quote_if_needed(name)}"
+            print_progress(f"The database {name} could not be removed. To remove it: {remove_sql}")
         raise
     _drop(url, name)
 

@@ -1,1 +1,1 @@
-"""The operations of `op` that Alembic does not have, or that behave differently here."""
+"""The operations of `op` that Alembic does not have, or that behave differently in this project."""

@@ -1,11 +1,10 @@
-"""Constraints on tables that are in use: every row is looked at while others go on reading and writing."""
-
-from typing import Any
+"""Constraints on tables in use: every row is checked while others continue to read and write."""
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
+from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.database import leftovers
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from agents_app.dbtools.operations.sql import execute
@@ -19,30 +18,30 @@ WHERE conrelid = to_regclass(:table) AND contype = 'c' AND convalidated
 
 @Operations.register_operation("validate_constraint")
 class ValidateConstraintOp(MigrateOperation):
-    """Look at the rows that were there before a constraint that was added with `postgresql_not_valid=True`."""
+    """Check the rows that existed before a constraint that was added with `postgresql_not_valid=True`."""
 
     def __init__(self, name: str, table_name: str) -> None:
         self.name, self.table_name = name, table_name
 
     @classmethod
     def validate_constraint(cls, operations: Operations, name: str, table_name: str) -> None:
-        """Validate a CHECK or FOREIGN KEY. SQLite, which looked at every row when it came, does nothing."""
+        """Validate a CHECK or FOREIGN KEY. SQLite did so when it added the constraint, and does nothing here."""
         operations.invoke(cls(name, table_name))
 
 
 @Operations.register_operation("set_not_null")
 class SetNotNullOp(MigrateOperation):
-    """Let a column always have a value."""
+    """Set NOT NULL on a column without a long lock."""
 
     def __init__(self, table_name: str, column_name: str) -> None:
         self.table_name, self.column_name = table_name, column_name
 
     @classmethod
     def set_not_null(cls, operations: Operations, table_name: str, column_name: str) -> None:
-        """Set NOT NULL on a column of a table that may be large; rows without a value are refused.
+        """Set NOT NULL on a column of a table that may be large. Rows without a value are refused.
 
-        The release that is running must write the column already. On PostgreSQL the transaction so far is
-        committed, so that nobody waits while every row is looked at: let such a step do nothing else.
+        The running release must already write the column. On PostgreSQL the operations before this one are committed,
+        so that no one waits while every row is checked: give this operation a step of its own.
         """
         operations.invoke(cls(table_name, column_name))
 
@@ -50,8 +49,8 @@ class SetNotNullOp(MigrateOperation):
 @Operations.implementation_for(ValidateConstraintOp)
 def _validate(operations: Operations, operation: ValidateConstraintOp) -> None:
     if operations.migration_context.dialect.name == "postgresql":
-        quote = operations.impl.dialect.identifier_preparer.quote
-        execute(operations, f"ALTER TABLE {quote(operation.table_name)} VALIDATE CONSTRAINT {quote(operation.name)}")
+        alter = f"ALTER TABLE {quote_if_needed(operation.table_name)}"
+        execute(operations, f"{alter} VALIDATE CONSTRAINT {quote_if_needed(operation.name)}")
 
 
 @Operations.implementation_for(SetNotNullOp)
@@ -59,22 +58,22 @@ def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
     context = operations.migration_context
     table, column = operation.table_name, operation.column_name
     if not context.as_sql:
-        _refuse_rows_without_a_value(operations.get_bind(), table, column)
+        _refuse_missing_values(operations.get_bind(), table, column)
     if context.dialect.name != "postgresql":
         with operations.batch_alter_table(table) as batch:
             batch.alter_column(column, nullable=False)
         return
-    # A try that was locked out at the end has looked at the rows already.
+    # An attempt that did not get the lock at the end has already checked the rows.
     if context.as_sql or not is_checked_not_null(operations.get_bind(), table, column):
         _check_not_null(operations, table, column)
-    # With the step's own end, and in no time: a validated CHECK spares PostgreSQL another look at the rows.
-    quote = operations.impl.dialect.identifier_preparer.quote
-    execute(operations, f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)} SET NOT NULL")
-    execute(operations, f"ALTER TABLE {quote(table)} DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}")
+    # Both are fast and are committed with the step: with a validated CHECK PostgreSQL does not check the rows again.
+    alter = f"ALTER TABLE {quote_if_needed(table)}"
+    execute(operations, f"{alter} ALTER COLUMN {quote_if_needed(column)} SET NOT NULL")
+    execute(operations, f"{alter} DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}")
 
 
-def _refuse_rows_without_a_value(connection: sa.Connection, table: str, column: str) -> None:
-    # First of all, so that the usual failure comes before anything is in the way of others.
+def _refuse_missing_values(connection: sa.Connection, table: str, column: str) -> None:
+    # Before anything else, so that the most frequent failure happens before a lock is taken.
     missing = sa.select(sa.func.count()).select_from(sa.table(table)).where(sa.column(column).is_(None))
     count = connection.scalar(missing)
     if count:
@@ -83,19 +82,17 @@ def _refuse_rows_without_a_value(connection: sa.Connection, table: str, column: 
 
 
 def _check_not_null(operations: Operations, table: str, column: str) -> None:
-    context, quote = operations.migration_context, operations.impl.dialect.identifier_preparer.quote
+    context = operations.migration_context
     leftovers.register(context, leftovers.not_null_check(table))
-    alter = f"ALTER TABLE {quote(table)}"
+    alter, quoted_column = f"ALTER TABLE {quote_if_needed(table)}", quote_if_needed(column)
     with context.autocommit_block():
         execute(operations, f"{alter} DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}")
-        execute(operations, f"{alter} ADD CONSTRAINT {NOT_NULL_CHECK} CHECK ({quote(column)} IS NOT NULL) NOT VALID")
-        # Takes long, and is in the way of nobody who writes a value.
+        execute(operations, f"{alter} ADD CONSTRAINT {NOT_NULL_CHECK} CHECK ({quoted_column} IS NOT NULL) NOT VALID")
+        # This is slow, and others can write while it runs.
         execute(operations, f"{alter} VALIDATE CONSTRAINT {NOT_NULL_CHECK}")
 
 
 def is_checked_not_null(connection: sa.Connection, table: str, column: str) -> bool:
-    """Whether a validated CHECK says already that the column has a value: PostgreSQL then looks at no row."""
-    query = sa.text(VALIDATED_CHECKS)
-    quote: Any = connection.dialect.identifier_preparer.quote
-    found = connection.scalars(query, {"table": quote(table)})
-    return f"CHECK (({quote(column)} IS NOT NULL))" in found.all()
+    """Whether a validated CHECK keeps the column from being NULL: PostgreSQL then does not check the rows again."""
+    found = connection.scalars(sa.text(VALIDATED_CHECKS), {"table": quote_if_needed(table)})
+    return f"CHECK (({quote_if_needed(column)} IS NOT NULL))" in found.all()

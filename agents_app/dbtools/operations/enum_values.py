@@ -1,6 +1,6 @@
-"""Operations that change which labels an enum has, on tables that are there; the type itself is made in `enums.py`.
+"""Operations that add a label to an enum or remove one. The type itself is created in `enums.py`.
 
-PostgreSQL has the labels in a type of its own, SQLite in the CHECK of each column that is such an enum.
+PostgreSQL keeps the labels in a type, SQLite in a CHECK on each column of that enum.
 """
 
 import re
@@ -14,13 +14,13 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
-from agents_app.database.quoting import quote_literal
+from agents_app.database.quoting import quote_if_needed, quote_literal
 from agents_app.dbtools.operations.sql import execute
 
 LABEL = re.compile(r"'((?:[^']|'')*)'")
 NEEDS_TABLES = "This operation cannot proceed in --sql mode"
 
-# A label cannot be taken from a type: a type without it takes the place of the one that is there.
+# PostgreSQL cannot remove a label from a type: a new type without it replaces the present one.
 REMOVE = """
 DO $label$
 DECLARE
@@ -63,17 +63,17 @@ $label$
 
 @Operations.register_operation("add_enum_value")
 class AddEnumValueOp(MigrateOperation):
-    """Give an enum one more label."""
+    """Add a label to an enum."""
 
     def __init__(self, name: str, label: str) -> None:
         self.name, self.label = name, label
 
     @classmethod
     def add_enum_value(cls, operations: Operations, name: str, label: str) -> None:
-        """Add the label after the others of the enum `name`; one that is there is fine.
+        """Add the label at the end of the enum `name`, unless it has it already.
 
-        On PostgreSQL the transaction so far is committed, so that the next step can use the label: let such a step do
-        nothing else. SQLite makes the tables that use the enum anew, rows kept.
+        On PostgreSQL the operations before this one are committed, so that the next step can use the label: give this
+        operation a step of its own. On SQLite the tables that use the enum are rebuilt with their rows.
         """
         operations.invoke(cls(name, label))
 
@@ -86,14 +86,14 @@ class AddEnumValueOp(MigrateOperation):
 
 @Operations.register_operation("remove_enum_value")
 class RemoveEnumValueOp(MigrateOperation):
-    """Take a label from an enum."""
+    """Remove a label from an enum."""
 
     def __init__(self, name: str, label: str) -> None:
         self.name, self.label = name, label
 
     @classmethod
     def remove_enum_value(cls, operations: Operations, name: str, label: str) -> None:
-        """Remove the label from the enum `name`; rows that hold it make this fail, and each table is made anew."""
+        """Remove the label from the enum `name` and rewrite each table that uses it. This fails if rows hold it."""
         operations.invoke(cls(name, label))
 
     def reverse(self) -> AddEnumValueOp:
@@ -104,34 +104,34 @@ class RemoveEnumValueOp(MigrateOperation):
 
 
 @Operations.implementation_for(AddEnumValueOp)
-def _add(operations: Operations, operation: AddEnumValueOp) -> None:
+def _add_value(operations: Operations, operation: AddEnumValueOp) -> None:
     if operations.migration_context.dialect.name != "postgresql":
         _change_checks(operations, operation.name, lambda labels: list(dict.fromkeys([*labels, operation.label])))
         return
-    quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
+    quoted = quote_if_needed(operation.name)
     with operations.migration_context.autocommit_block():
         execute(operations, f"ALTER TYPE {quoted} ADD VALUE IF NOT EXISTS {quote_literal(operation.label)}")
 
 
 @Operations.implementation_for(RemoveEnumValueOp)
-def _remove(operations: Operations, operation: RemoveEnumValueOp) -> None:
+def _remove_value(operations: Operations, operation: RemoveEnumValueOp) -> None:
     if operations.migration_context.dialect.name != "postgresql":
-        _change_checks(operations, operation.name, lambda labels: [one for one in labels if one != operation.label])
+        _change_checks(operations, operation.name, lambda labels: [text for text in labels if text != operation.label])
         return
-    quote = operations.impl.dialect.identifier_preparer.quote
-    old = quote(f"{operation.name}_before")
-    names = {"type": quote(operation.name), "old": old}
-    texts = {
-        "name": quote_literal(quote(operation.name)),
-        "old_name": quote_literal(old),
-        "label": quote_literal(operation.label),
-    }
-    execute(operations, REMOVE.format(**names, **texts))
+    quoted, old = quote_if_needed(operation.name), quote_if_needed(f"{operation.name}_before")
+    statement = REMOVE.format(
+        type=quoted,
+        old=old,
+        name=quote_literal(quoted),
+        old_name=quote_literal(old),
+        label=quote_literal(operation.label),
+    )
+    execute(operations, statement)
 
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """The CHECK that keeps a column of SQLite to the labels of an enum."""
+    """The CHECK on a column of SQLite that allows only the labels of an enum."""
 
     table: str
     column: str
@@ -140,7 +140,7 @@ class LabelCheck:
 
 
 def label_checks(connection: Connection, enum: str) -> Iterator[LabelCheck]:
-    """Every CHECK that keeps a column to the labels of this enum, told by its name."""
+    """Every CHECK for the labels of this enum; its name contains the name of the enum."""
     inspector = sa.inspect(connection)
     for table in inspector.get_table_names():
         for check in inspector.get_check_constraints(table):

@@ -1,6 +1,6 @@
-"""Operations for PostgreSQL's enum types, and a `create_table` that leaves a type alone that is there already.
+"""Operations for PostgreSQL's enum types, and a `create_table` that accepts a type that exists already.
 
-On other databases an enum is a text column with a CHECK, and these operations do nothing.
+On SQLite an enum is a text column with a CHECK, and these operations do nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations, ops
 
-from agents_app.database.quoting import quote_literal
+from agents_app.database.quoting import quote_if_needed, quote_literal
 from agents_app.dbtools.operations.sql import execute
 
 CREATE = """
@@ -38,7 +38,7 @@ END
 $enum$
 """
 
-ADVICE = "Rename or drop what is there, then try again."
+ADVICE = "Rename or drop it, then try again."
 
 DROP = """
 DO $enum$
@@ -57,7 +57,7 @@ $enum$
 
 @Operations.register_operation("create_enum")
 class CreateEnumOp(MigrateOperation):
-    """Make an enum type. One with the same labels is accepted; one with others is refused, showing both lists."""
+    """Create an enum type. An existing type is accepted if it has the same labels, and refused if it has others."""
 
     def __init__(self, name: str, labels: Iterable[str]) -> None:
         self.name = name
@@ -65,7 +65,7 @@ class CreateEnumOp(MigrateOperation):
 
     @classmethod
     def create_enum(cls, operations: Operations, name: str, *labels: str) -> None:
-        """Make the enum type `name` unless it is there with the same labels."""
+        """Create the enum type `name` unless it exists with the same labels."""
         operations.invoke(cls(name, labels))
 
     def reverse(self) -> "DropEnumOp":
@@ -85,7 +85,7 @@ class DropEnumOp(MigrateOperation):
 
     @classmethod
     def drop_enum(cls, operations: Operations, name: str, *labels: str) -> None:
-        """Drop the enum type `name` unless a column still uses it; the labels are for those who read on."""
+        """Drop the enum type `name` unless a column still uses it. Its reverse operation needs the labels."""
         operations.invoke(cls(name, labels))
 
     def reverse(self) -> CreateEnumOp:
@@ -99,16 +99,14 @@ class DropEnumOp(MigrateOperation):
 def _create_enum(operations: Operations, operation: CreateEnumOp) -> None:
     if operations.migration_context.dialect.name != "postgresql":
         return
-    quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
+    quoted = quote_if_needed(operation.name)
     wanted = ", ".join(operation.labels)
     statement = CREATE.format(
         name=quote_literal(quoted),
         type=quoted,
         labels=", ".join(map(quote_literal, operation.labels)),
-        no_enum=quote_literal(f"{operation.name} is there and no enum. Needed: an enum with {wanted}. {ADVICE}"),
-        other_labels=quote_literal(
-            f"The type {operation.name} is there with other labels. Needed: {wanted}. Present: "
-        ),
+        no_enum=quote_literal(f"{operation.name} exists and is not an enum. Needed: an enum with {wanted}. {ADVICE}"),
+        other_labels=quote_literal(f"The type {operation.name} exists with other labels. Needed: {wanted}. Present: "),
         advice=quote_literal(f". {ADVICE}"),
     )
     execute(operations, statement)
@@ -118,7 +116,7 @@ def _create_enum(operations: Operations, operation: CreateEnumOp) -> None:
 def _drop_enum(operations: Operations, operation: DropEnumOp) -> None:
     if operations.migration_context.dialect.name != "postgresql":
         return
-    quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
+    quoted = quote_if_needed(operation.name)
     execute(operations, DROP.format(name=quote_literal(quoted), array=quote_literal(f"{quoted}[]"), type=quoted))
 
 
@@ -129,18 +127,15 @@ def _create_table(operations: Operations, operation: ops.CreateTableOp) -> sa.Ta
     if dialect.name == "postgresql":
         for enum in native_enum_types(table.columns):
             operations.invoke(CreateEnumOp(enum.name or "", enum.enums))
-            # The table must not make it a second time.
+            # The table must not create it a second time.
             enum.dialect_impl(dialect).create_type = False  # type: ignore[attr-defined]
-    operations.impl.create_table(table, **_if_not_exists(operation))
+    options = {} if operation.if_not_exists is None else {"if_not_exists": operation.if_not_exists}
+    operations.impl.create_table(table, **options)
     return table
 
 
-def _if_not_exists(operation: ops.CreateTableOp) -> dict[str, Any]:
-    return {} if operation.if_not_exists is None else {"if_not_exists": operation.if_not_exists}
-
-
 def native_enum_types(columns: Iterable[sa.Column[Any]]) -> Iterator[sa.Enum]:
-    """The types of these columns that PostgreSQL has as types of their own."""
+    """The enums of these columns that are types of their own on PostgreSQL."""
     for column in columns:
         if isinstance(column.type, sa.Enum) and column.type.native_enum and column.type.name:
             yield column.type

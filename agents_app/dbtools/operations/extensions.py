@@ -1,11 +1,11 @@
-"""Operations for PostgreSQL's extensions. On other databases they do nothing."""
+"""Operations for PostgreSQL's extensions. On SQLite they do nothing."""
 
 from alembic.operations import MigrateOperation, Operations
 
-from agents_app.database.quoting import quote_literal
+from agents_app.database.quoting import quote_if_needed, quote_literal
 from agents_app.dbtools.operations.sql import execute
 
-# An extension that the role may not make is named together with what to do; one that is there is fine.
+# If the role may not create the extension, the message names it and says what to do.
 CREATE = """
 DO $extension$
 BEGIN
@@ -22,14 +22,14 @@ $extension$
 
 @Operations.register_operation("create_extension")
 class CreateExtensionOp(MigrateOperation):
-    """Make an extension of PostgreSQL available in this database."""
+    """Create an extension of PostgreSQL in this database."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     @classmethod
     def create_extension(cls, operations: Operations, name: str) -> None:
-        """Make the extension unless it is there; where the server lacks it or the role may not, one line says so."""
+        """Create the extension unless it exists. One line says if it cannot be created, and why."""
         operations.invoke(cls(name))
 
     def reverse(self) -> "DropExtensionOp":
@@ -45,7 +45,7 @@ class DropExtensionOp(MigrateOperation):
 
     @classmethod
     def drop_extension(cls, operations: Operations, name: str) -> None:
-        """Drop the extension where it is there; what uses it makes this fail."""
+        """Drop the extension if it exists. This fails if something uses it."""
         operations.invoke(cls(name))
 
     def reverse(self) -> CreateExtensionOp:
@@ -56,10 +56,10 @@ class DropExtensionOp(MigrateOperation):
 def _create(operations: Operations, operation: CreateExtensionOp) -> None:
     if operations.migration_context.dialect.name != "postgresql":
         return
-    name, quoted = operation.name, operations.impl.dialect.identifier_preparer.quote(operation.name)
-    unknown = f"The server does not have the extension {name}. Ask whoever runs it to install it, then try again."
-    by_hand = f"Let an administrator say: CREATE EXTENSION {quoted}, then try again."
-    forbidden = f"This role may not make the extension {name}. {by_hand}"
+    name, quoted = operation.name, quote_if_needed(operation.name)
+    unknown = f"The server does not have the extension {name}. Ask its administrator to install it, then try again."
+    by_hand = f"Let an administrator run: CREATE EXTENSION {quoted}, then try again."
+    forbidden = f"This role may not create the extension {name}. {by_hand}"
     statement = CREATE.format(
         name=quote_literal(name), quoted=quoted, unknown=quote_literal(unknown), forbidden=quote_literal(forbidden)
     )
@@ -69,5 +69,5 @@ def _create(operations: Operations, operation: CreateExtensionOp) -> None:
 @Operations.implementation_for(DropExtensionOp)
 def _drop(operations: Operations, operation: DropExtensionOp) -> None:
     if operations.migration_context.dialect.name == "postgresql":
-        quoted = operations.impl.dialect.identifier_preparer.quote(operation.name)
+        quoted = quote_if_needed(operation.name)
         execute(operations, f"DROP EXTENSION IF EXISTS {quoted}")

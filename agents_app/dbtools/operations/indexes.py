@@ -1,4 +1,4 @@
-"""Indexes on tables that are in use: made and dropped without keeping anybody from writing."""
+"""Indexes on tables in use: created and dropped while others continue to write."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,7 +10,7 @@ from agents_app.dbtools.database import leftovers
 
 @Operations.register_operation("create_index_concurrently")
 class CreateIndexConcurrentlyOp(MigrateOperation):
-    """Make an index while others write."""
+    """Create an index while others write."""
 
     def __init__(self, name: str, table_name: str, columns: Sequence[str], unique: bool) -> None:
         self.name, self.table_name, self.columns, self.unique = name, table_name, columns, unique
@@ -19,10 +19,10 @@ class CreateIndexConcurrentlyOp(MigrateOperation):
     def create_index_concurrently(
         cls, operations: Operations, name: str, table_name: str, columns: Sequence[str], *, unique: bool = False
     ) -> None:
-        """Make an index with CONCURRENTLY where the database has it.
+        """Create an index, on PostgreSQL with CONCURRENTLY.
 
-        The transaction so far is committed. An invalid index that an earlier try left behind is removed first, so that
-        the step can be run again: let such a step do nothing else.
+        On PostgreSQL the operations before this one are committed: give this operation a step of its own. An invalid
+        index that an earlier attempt left is removed first, so that the step can be run again.
         """
         operations.invoke(cls(name, table_name, columns, unique))
 
@@ -36,7 +36,7 @@ class DropIndexConcurrentlyOp(MigrateOperation):
 
     @classmethod
     def drop_index_concurrently(cls, operations: Operations, name: str, table_name: str) -> None:
-        """Drop an index with CONCURRENTLY where the database has it; one that is gone already is fine."""
+        """Drop an index, on PostgreSQL with CONCURRENTLY and only if it still exists."""
         operations.invoke(cls(name, table_name))
 
 

@@ -1,4 +1,4 @@
-"""Operations on tables and their rows that Alembic does not have: what must be there first, and filling new columns."""
+"""Operations that check for tables and that fill new columns."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
@@ -10,7 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
-from agents_app.database.quoting import quote_literal
+from agents_app.database.quoting import quote_if_needed, quote_literal
 from agents_app.dbtools.operations.sql import execute
 from agents_app.dbtools.output import progress_bar
 
@@ -29,14 +29,14 @@ $require$
 
 @Operations.register_operation("require_tables")
 class RequireTablesOp(MigrateOperation):
-    """Refuse, in one clear line, to go on without these tables."""
+    """Stop the migration if one of these tables is missing."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(names)
 
     @classmethod
     def require_tables(cls, operations: Operations, *names: str) -> None:
-        """Refuse to go on where one of these tables is missing."""
+        """Stop with one line that names the first of these tables that is missing."""
         operations.invoke(cls(names))
 
     def reverse(self) -> "RequireTablesOp":
@@ -49,12 +49,12 @@ class RequireTablesOp(MigrateOperation):
 @Operations.implementation_for(RequireTablesOp)
 def _require_tables(operations: Operations, operation: RequireTablesOp) -> None:
     for name in operation.names:
-        quoted = operations.impl.dialect.identifier_preparer.quote(name)
-        refusal = f"The table {name} is missing. Apply the migrations in their order, from the first on."
+        quoted = quote_if_needed(name)
+        refusal = f"The table {name} is missing. Apply the migrations in their order, from the first one."
         if operations.migration_context.dialect.name == "postgresql":
             execute(operations, REQUIRE.format(name=quote_literal(quoted), refusal=quote_literal(refusal)))
         elif operations.migration_context.as_sql:
-            # SQLite has no statement that refuses with a text of ours; its own says "no such table".
+            # SQLite has no statement that fails with a given message; this one fails with "no such table".
             operations.execute(sa.select(sa.text("1")).select_from(sa.table(name)).limit(0))
         elif not sa.inspect(operations.get_bind()).has_table(name):
             raise CommandError(refusal)
@@ -67,7 +67,7 @@ def _render_require_tables(_context: AutogenContext, operation: RequireTablesOp)
 
 @Operations.register_operation("fill_rows")
 class FillRowsOp(MigrateOperation):
-    """Fill columns of a table that may be large, a thousand rows at a time."""
+    """Fill columns of a table that may be large, in batches."""
 
     def __init__(
         self,
@@ -89,13 +89,14 @@ class FillRowsOp(MigrateOperation):
         script: str,
         stamp: sa.ColumnClause[Any] | None = None,
     ) -> None:
-        """Set what `compute` returns on each row that is `pending`, in the order of the column `id`.
+        """Set the values that `compute` returns on each row that is `pending`, in the order of the column `id`.
 
-        On PostgreSQL each hundred rows commits by itself, so that nobody waits for long and a second run goes on where
-        the first one stopped: let such a step do nothing else. `--sql` writes `script`, the nearest that SQL can say.
+        On PostgreSQL every hundred rows are committed, so that no one waits for long and a second run continues where
+        the first one stopped: give this operation a step of its own. `--sql` writes `script`, which should come as
+        close to this as SQL can.
 
-        `stamp` is a column that every writer changes, such as a version: a row that was written since it was read is
-        left as it is, also where it is still pending.
+        `stamp` is a column that every writer changes, such as a version. A row that changed after it was read is left
+        unchanged, even if it is still pending.
         """
         operations.invoke(cls(table, pending, compute, script, stamp))
 
@@ -117,16 +118,16 @@ def _fill(connection: sa.Connection, operation: FillRowsOp) -> None:
     with progress_bar(f"Filling {operation.table.name}", count) as advance:
         for rows in _batches(connection, operation):
             computed = [operation.compute(row) for row in rows]
-            values = [{**_which(operation, row), **found} for row, found in zip(rows, computed, strict=True)]
+            values = [{**_row_key(operation, row), **found} for row, found in zip(rows, computed, strict=True)]
             columns: dict[str, Any] = {name: sa.bindparam(name) for name in computed[0]}
-            # What another has filled since is newer.
-            same = [operation.table.c.id == sa.bindparam("row_id"), operation.pending]
-            same += [operation.stamp == sa.bindparam("row_stamp")] if operation.stamp is not None else []
-            connection.execute(operation.table.update().where(*same).values(columns), values)
+            # A value that another writer has set in the meantime is newer.
+            unchanged = [operation.table.c.id == sa.bindparam("row_id"), operation.pending]
+            unchanged += [operation.stamp == sa.bindparam("row_stamp")] if operation.stamp is not None else []
+            connection.execute(operation.table.update().where(*unchanged).values(columns), values)
             advance(len(rows))
 
 
-def _which(operation: FillRowsOp, row: sa.Row[Any]) -> dict[str, Any]:
+def _row_key(operation: FillRowsOp, row: sa.Row[Any]) -> dict[str, Any]:
     stamp = {} if operation.stamp is None else {"row_stamp": row._mapping[operation.stamp.name]}
     return {"row_id": row.id, **stamp}
 

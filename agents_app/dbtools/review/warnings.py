@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from agents_app.database.quoting import quote_if_needed
+
 
 class Level(StrEnum):
     """DANGER loses data, fails or breaks the running release. WARN keeps people waiting."""
@@ -55,7 +57,9 @@ def without_saved_rows(dropped: StepWarning) -> StepWarning:
 def table_renamed(table: str, name: str) -> StepWarning:
     """For a new name of a table."""
     why = f"Code that uses the name {table} fails from then on: {BREAKS_RELEASE}."
-    instead = f"Rename it and create a view with the old name: op.execute('CREATE VIEW {table} AS ...')"
+    instead = (
+        f"Rename it and create a view with the old name: op.execute('CREATE VIEW {quote_if_needed(table)} AS ...')"
+    )
     return StepWarning(Level.DANGER, table, f"renames the table {table} to {name}", why, instead)
 
 
@@ -118,7 +122,7 @@ def unique_added(table: str, name: str, columns: list[str]) -> StepWarning:
 def primary_key_added(table: str) -> StepWarning:
     """For a primary key on an existing table."""
     why = "No one can read or write the table until its index is created and every row is checked."
-    last = f"op.execute('ALTER TABLE {table} ADD PRIMARY KEY USING INDEX ...')"
+    last = f"op.execute('ALTER TABLE {quote_if_needed(table)} ADD PRIMARY KEY USING INDEX ...')"
     instead = f"One step for each: op.set_not_null, op.create_index_concurrently(..., unique=True), {last}"
     return StepWarning(Level.WARN, table, f"adds a primary key to {table}", why, instead)
 
