@@ -5,11 +5,7 @@ of a `text` block after it must be printed. `python` blocks are one migration af
 those of a release that is deployed when the one before runs everywhere.
 """
 
-import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,10 +17,9 @@ from agents_app.paths import ROOT
 from tests import make, postgres
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import GUIDE_REVISION, console_config, fetch_rows, head_revision, repeat_in_thread, run_sql
+from tests.documents import KINDS, Block, missing_lines, read_blocks, type_lines
 from tests.project import copy_project
 
-PAGE = (ROOT / "docs" / "migrations.md").read_text()
-BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STEP = '''"""step_{number}"""
 import sqlalchemy as sa
 from alembic import op
@@ -46,31 +41,7 @@ SELECT gen_random_uuid(), 'agent', 'DB', '{}', id, now(), 'known' FROM accounts
 """
 
 
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of the page; `follows` says whether nothing stands between it and the one before."""
-
-    language: str
-    options: dict[str, str]
-    text: str
-    line: int
-    printed: str
-
-
-def _blocks() -> list[Block]:
-    matches = list(BLOCK.finditer(PAGE))
-    following = [*matches[1:], None]
-    blocks = []
-    for match, later in zip(matches, following, strict=True):
-        is_next = later is not None and later[1] == "text" and PAGE[match.end() : later.start()] == "\n"
-        options = {word.partition("=")[0]: word.partition("=")[2] for word in match[2].split()}
-        line = PAGE.count("\n", 0, match.start()) + 1
-        blocks.append(Block(match[1], options, match[3], line, later[3] if is_next and later else ""))
-    return blocks
-
-
-BLOCKS = _blocks()
-KINDS = {"both": ("sqlite", "postgresql"), "sqlite": ("sqlite",), "postgresql": ("postgresql",)}
+BLOCKS = read_blocks(ROOT / "docs" / "migrations.md")
 TYPED = [
     pytest.param(kind, block, id=f"line {block.line} on {kind}")
     for block in BLOCKS
@@ -100,12 +71,10 @@ def test_what_the_page_says_is_typed_and_printed(
 ) -> None:
     url = _database(kind, block.options["at"], request)
 
-    run = _type(block.text, copy, url)
+    run = type_lines(block.text, copy, {"DATABASE_URL": url})
 
-    told = run.stdout + run.stderr
-    assert (run.returncode != 0) == ("fails" in block.options), told
-    for line in block.printed.splitlines():
-        assert re.search(".*".join(map(re.escape, line.split("..."))), told), f"{line}\nis not in\n{told}"
+    assert (run.returncode != 0) == ("fails" in block.options), run.stdout + run.stderr
+    assert missing_lines(block, run) == [], run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -114,13 +83,14 @@ def test_every_step_of_the_page_goes_up_down_and_up_without_a_warning(
 ) -> None:
     url = _database(kind, "head", request)
     run_sql(url, *_rows(kind))
+    settings = {"DATABASE_URL": url}
     after, steps, later = _steps_after_head(url)
 
     _write(copy, after, steps[:later], 0)
-    first = _type("flask db plan\nalembic upgrade head", copy, url)
+    first = type_lines("flask db plan\nalembic upgrade head", copy, settings)
     _write(copy, after, steps[later:], later)
     back = f"alembic downgrade -{len(steps)}"
-    second = _type(f"flask db plan\nalembic upgrade head\n{back}\nalembic upgrade head", copy, url)
+    second = type_lines(f"flask db plan\nalembic upgrade head\n{back}\nalembic upgrade head", copy, settings)
 
     for run in (first, second):
         assert run.returncode == 0, run.stdout + run.stderr
@@ -187,18 +157,3 @@ def _rows(kind: str) -> list[str]:
         f"INSERT INTO accounts (id, name, created_at) VALUES ('{one}', 'Acme', {then})",
         f"INSERT INTO agents ({columns}) VALUES ('{one}', 'sales', 'DB', '{{}}', '{one}', {then})",
     ]
-
-
-def _type(lines: str, folder: Path, url: str) -> "subprocess.CompletedProcess[str]":
-    """Type lines into bash; but for the last one they must succeed."""
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONWARNINGS": "error",
-        "LANG": "C.UTF-8",
-        "DATABASE_URL": url,
-        "BACKUP_FOLDER": str(folder.parent / "backups"),
-    }
-    *first, last = lines.strip().splitlines()
-    script = "\n".join(["set -e", *first, last])
-    words = ["bash", "-c", script]
-    return subprocess.run(words, check=False, cwd=folder, env=environment, capture_output=True, text=True)
