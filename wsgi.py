@@ -4,11 +4,11 @@ import sys
 
 from agents_app import terminal
 from agents_app.app import create_app
-from agents_app.cli.doctor import only_doctor
+from agents_app.cli.doctor import app_with_doctor_only
 from agents_app.errors import ConfigurationError
 
 terminal.prepare(sys.argv[1:])
 try:
     app = create_app()
 except ConfigurationError as refusal:
-    app = only_doctor(refusal)
+    app = app_with_doctor_only(refusal)

@@ -1,4 +1,4 @@
-"""The terminal door: `flask` commands for operators, grouped as people look for them."""
+"""The terminal door: the `flask` commands for operators."""
 
 from flask import Flask
 

@@ -1,4 +1,4 @@
-"""`flask accounts`: make, list, rename and delete the accounts of this server."""
+"""`flask accounts`: create, list, rename and delete the accounts of this server."""
 
 import sys
 from collections.abc import Mapping
@@ -6,45 +6,38 @@ from operator import itemgetter
 
 import click
 
-from agents_app.cli.console import (
-    ConsoleGroup,
-    account_option,
-    acting,
-    ask_hidden,
-    json_option,
-    print_listing,
-    require_keys,
-    say,
-    say_done,
-)
+from agents_app.cli.actor import require_keys, terminal_actor
+from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import options_of
+from agents_app.cli.output import print_listing, print_message, print_outcome
+from agents_app.cli.prompts import prompt_hidden
 from agents_app.operations import accounts as operations
 from agents_app.schemas.accounts import AccountValues
 
-INSTEAD = "Leave it out to type it hidden, or use --password-stdin."
+PASSWORD_ADVICE = "Leave it out to type it at a hidden prompt, or use --password-stdin."
 
-accounts = ConsoleGroup("accounts", help="Make, list, rename and delete the accounts of this server.")
+accounts = ConsoleGroup("accounts", help="Create, list, rename and delete the accounts of this server.")
 
 
 @accounts.command()
-@options_of(AccountValues, spelled={"account_name": "organisation"}, instead=INSTEAD)
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, and ask for nothing.")
+@options_of(AccountValues, spelled={"account_name": "organisation"}, instead=PASSWORD_ADVICE)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, without prompts.")
 def create(*, password_stdin: bool, **given: str | None) -> None:
-    """Make an account and its first admin.
+    """Create an account and its first admin.
 
-    Asks for what no option gives, and for the password twice.
+    Prompts for values without an option, and for the password twice.
     """
     require_keys()
-    values = _asked(given) if not password_stdin else {**given, "password": _from_stdin()}
+    values = _prompt_missing(given) if not password_stdin else {**given, "password": _read_password()}
     account_id = operations.create(values)
     click.echo(account_id)
-    say(f"{values['account_name']} is there. Its admin signs in as {values['email']}.")
+    print_message(f"Created the account {values['account_name']}. Sign in as {values['email']}.")
 
 
 @accounts.command("list")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List every account with its number of people."""
+    """List all accounts with their number of people."""
     row = itemgetter("id", "created_at", "people", "name")
     print_listing(operations.listing(), ("ID", "CREATED (UTC)", "PEOPLE", "NAME"), row, as_json=as_json)
 
@@ -53,32 +46,34 @@ def list_(*, as_json: bool) -> None:
 @click.argument("name")
 @account_option
 def rename(account: str | None, name: str) -> None:
-    """Call the account something else."""
-    actor = acting(account)
+    """Rename an account."""
+    actor = terminal_actor(account)
     is_changed = operations.rename(actor, {"name": name})
     already = f"the account is called {actor.account_name} already"
-    say_done(f"{actor.account_name} is called {name} now.", already, is_changed=is_changed)
+    print_outcome(f"{actor.account_name} is called {name} now.", already, is_changed=is_changed)
 
 
 @accounts.command()
-@click.option("--confirm", metavar="NAME", help="The account's name, for scripts; it is asked for unless given.")
+@click.option("--confirm", metavar="NAME", help="The account's name, instead of a prompt.")
 @account_option
 def delete(account: str | None, confirm: str | None) -> None:
-    """Delete the account with its people, agents, tokens and history, for good."""
-    actor = acting(account)
+    """Delete an account with its people, agents, tokens and history. This cannot be undone."""
+    actor = terminal_actor(account)
     name = actor.account_name
-    typed = confirm or click.prompt(f"Everything in {name} is deleted for good. Type its name to go on", err=True)
+    typed = confirm or click.prompt(
+        f"This deletes everything in {name} and cannot be undone. Type the name to continue", err=True
+    )
     operations.delete(actor, typed)
-    say(f"{name} is deleted.")
+    print_message(f"{name} is deleted.")
 
 
-def _from_stdin() -> str:
-    # What is not UTF-8 is refused by the schema, in its words.
+def _read_password() -> str:
+    # The schema refuses a password that is not UTF-8.
     text = sys.stdin.buffer.read().decode(errors="surrogateescape")
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _asked(given: Mapping[str, str | None]) -> dict[str, str]:
+def _prompt_missing(given: Mapping[str, str | None]) -> dict[str, str]:
     titles = {name: AccountValues.model_fields[name].title or name for name in ("account_name", "name", "email")}
     values = {name: given[name] or click.prompt(title, err=True) for name, title in titles.items()}
-    return values | {"password": ask_hidden("Password", "Use --password-stdin.", twice=True)}
+    return values | {"password": prompt_hidden("Password", "Use --password-stdin.", twice=True)}

@@ -1,4 +1,4 @@
-"""Collects the values of an agent that is made or changed, from options, a file, prompts and standard input."""
+"""Collects the values for an agent from options, a file, prompts and standard input."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -6,8 +6,8 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
-from agents_app.cli.console import ask_hidden
 from agents_app.cli.options import agent_options, connection_fields, long_secrets, secret_titles
+from agents_app.cli.prompts import prompt_hidden
 from agents_app.errors import InvalidInput
 from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.values.fields import is_empty
@@ -15,26 +15,26 @@ from agents_app.values.json_text import read_object
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-LONG = "A prompt takes one line. Give {name} with --secrets-stdin or --file."
-BLANK = "This secret is blank. Type it, or leave it out: then a stored one is kept."
-INSTEAD = "Use --ask {name} to type it hidden, --secrets-stdin, or --file."
+MULTILINE_SECRET = "A prompt reads one line. Give {name} with --secrets-stdin or --file."
+BLANK_SECRET = "This secret is blank. Type it, or leave it out to keep the stored one."
+SECRET_ADVICE = "Use --ask {name} to type it at a hidden prompt, or --secrets-stdin, or --file."
 
 
 def value_options(command: Function) -> Function:
-    """Every way to give the values of an agent."""
+    """Add all options that give the values of an agent."""
     for decorate in reversed(
         (
-            agent_options(INSTEAD),
+            agent_options(SECRET_ADVICE),
             click.option(
                 "--file",
                 type=click.File("rb"),
-                help="A JSON object as the API takes it; - is standard input. Options stand above it.",
+                help="A JSON object as in the API. - is standard input. Options replace its values.",
             ),
             click.option(
                 "--ask",
                 multiple=True,
                 type=click.Choice(list(secret_titles())),
-                callback=_refuse_long,
+                callback=_refuse_multiline,
                 help="Type this secret at a hidden prompt. May be repeated.",
             ),
             click.option(
@@ -51,40 +51,41 @@ def value_options(command: Function) -> Function:
 def collect(
     given: Mapping[str, Any], file: BinaryIO | None, ask: tuple[str, ...], *, secrets_stdin: bool
 ) -> dict[str, Any]:
-    """The values as an operation takes them.
+    """The values as a dictionary for an operation.
 
-    In a file a blank secret keeps what is stored, as over JSON; from a prompt or standard input it is refused.
-    Raises Malformed where JSON cannot be read, and InvalidInput for a blank secret.
+    A blank secret in a file keeps the stored secret, as in the API. From a prompt or standard input it is refused.
+    Raises Malformed if JSON cannot be read, and InvalidInput for a blank secret.
     """
     stdin = sys.stdin.buffer
     if secrets_stdin and file is stdin:
-        raise click.UsageError("Standard input can be the --file or the --secrets-stdin, not both.")
+        raise click.UsageError("Standard input can be used for --file or --secrets-stdin, not for both.")
     values = read_object(file.read()) if file else {}
-    _place(values, {name: _plain(value) for name, value in given.items() if value not in (None, ())})
+    from_options = {name: value for name, value in given.items() if value not in (None, ())}
+    _set_values(values, {name: list(one) if isinstance(one, tuple) else one for name, one in from_options.items()})
     typed = read_object(stdin.read()) if secrets_stdin else {}
-    typed |= {name: _typed(name) for name in ask}
+    typed |= {name: prompt_hidden(secret_titles()[name], "Use --secrets-stdin or --file.") for name in ask}
     _refuse_blank(typed)
-    _place(values, typed)
+    _set_values(values, typed)
     return values
 
 
 def clear(values: dict[str, Any], names: tuple[str, ...]) -> None:
-    """Note that these fields shall be empty."""
-    _place(values, dict.fromkeys(names))
+    """Set these fields to None."""
+    _set_values(values, dict.fromkeys(names))
 
 
 def clearable() -> list[str]:
-    """The fields that may be emptied by name."""
+    """The fields that --clear accepts."""
     optional = [name for name, declared in AgentValues.model_fields.items() if not declared.is_required()]
     return [*(name for name in optional if name != CONFIG), *connection_fields()]
 
 
-def _place(values: dict[str, Any], new: Mapping[str, Any]) -> None:
+def _set_values(values: dict[str, Any], new: Mapping[str, Any]) -> None:
     own = {name: value for name, value in new.items() if name in AgentValues.model_fields}
     members = {name: value for name, value in new.items() if name not in own}
     values.update(own)
     config = values.get(CONFIG) or {}
-    # Where a file holds something else than an object here, the schema says so.
+    # If a file has another type here, the schema refuses it.
     if members and isinstance(config, dict):
         values[CONFIG] = {**config, **members}
 
@@ -93,20 +94,12 @@ def _refuse_blank(typed: Mapping[str, Any]) -> None:
     blank = [name for name in secret_titles() if isinstance(typed.get(name), str) and is_empty(typed[name])]
     if blank:
         pointers = [f"/{name}" if name in AgentValues.model_fields else f"/{CONFIG}/{name}" for name in blank]
-        raise InvalidInput((pointer, BLANK) for pointer in pointers)
+        raise InvalidInput((pointer, BLANK_SECRET) for pointer in pointers)
 
 
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _typed(name: str) -> str:
-    return ask_hidden(secret_titles()[name], "Use --secrets-stdin or --file.")
-
-
-def _refuse_long(_context: click.Context, _option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    # Before anything is pasted: the shell would take the lines behind the first for commands.
+def _refuse_multiline(_context: click.Context, _option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    # Refused before the prompt: the shell would run the second and later lines of a pasted secret as commands.
     for name in names:
         if name in long_secrets():
-            raise click.UsageError(LONG.format(name=name))
+            raise click.UsageError(MULTILINE_SECRET.format(name=name))
     return names

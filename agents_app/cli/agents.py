@@ -5,19 +5,11 @@ from uuid import UUID
 
 import click
 
+from agents_app.cli.actor import terminal_actor
 from agents_app.cli.agent_values import clear, clearable, collect, value_options
-from agents_app.cli.console import (
-    ConsoleGroup,
-    account_option,
-    acting,
-    json_option,
-    print_json,
-    print_record,
-    print_table,
-    say,
-    say_done,
-)
+from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
+from agents_app.cli.output import print_json, print_message, print_outcome, print_record, print_table
 from agents_app.operations import agent_reads
 from agents_app.operations import agents as operations
 from agents_app.operations.agent_states import replaced_reason
@@ -30,7 +22,7 @@ agents = ConsoleGroup("agents", help="List, show, create, change and delete agen
 
 agent_id = click.argument("agent_id", metavar="ID", type=Id())
 version_option = click.option(
-    "--version", type=int, metavar="NUMBER", help="Refuse when the agent is at another version by now."
+    "--version", type=int, metavar="NUMBER", help="Refuse if the agent is at another version."
 )
 
 
@@ -39,20 +31,20 @@ version_option = click.option(
 @json_option
 @account_option
 def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
-    """List agents, all that match.
+    """List all agents that match.
 
-    With --limit or --cursor one page, and where the next one begins.
+    With --limit or --cursor, list one page and print the cursor of the next page.
     """
-    actor = acting(account)
+    actor = terminal_actor(account)
     is_one_page = asked["limit"] is not None or asked["cursor"] is not None
     query = parse({name: value for name, value in asked.items() if value is not None})
-    items, next_cursor = _one_page(actor, query) if is_one_page else (_all(actor, query), None)
+    items, next_cursor = _one_page(actor, query) if is_one_page else (_all_pages(actor, query), None)
     if as_json:
         print_json({"items": items, "next_cursor": next_cursor})
         return
     print_table(HEADINGS, [_row(item) for item in items])
     if next_cursor:
-        say(f"There are more: --cursor {next_cursor}")
+        print_message(f"For the next page: --cursor {next_cursor}")
 
 
 @agents.command()
@@ -60,8 +52,8 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
 @json_option
 @account_option
 def show(account: str | None, agent_id: UUID, *, as_json: bool) -> None:
-    """Show one agent. Of secrets, that they are set and how they end."""
-    agent = agent_reads.read(acting(account), agent_id)
+    """Show one agent. Of each secret, show that it is set and its last characters."""
+    agent = agent_reads.read(terminal_actor(account), agent_id)
     if as_json:
         print_json(agent)
         return
@@ -74,14 +66,14 @@ def show(account: str | None, agent_id: UUID, *, as_json: bool) -> None:
 def create(account: str | None, **given: Any) -> None:
     """Create an agent and print its id.
 
-    Values come from options or from a JSON file, secrets from a prompt, standard input or the file.
+    Give values with options or a JSON file, and secrets at a prompt, on standard input or in the file.
 
     \b
     flask agents create --name "Sales" --connection-type DB --dialect postgresql \\
         --host db.example.org --database sales --username reader --ask password
     """
-    actor = acting(account)
-    new_id, _ = operations.create(actor, _collected(given))
+    actor = terminal_actor(account)
+    new_id, _ = operations.create(actor, _collect_values(given))
     click.echo(new_id)
 
 
@@ -89,35 +81,40 @@ def create(account: str | None, **given: Any) -> None:
 @agent_id
 @value_options
 @click.option(
-    "--clear", "cleared", multiple=True, metavar="FIELD", type=click.Choice(clearable()), help="Empty this field."
+    "--clear",
+    "cleared",
+    multiple=True,
+    metavar="FIELD",
+    type=click.Choice(clearable()),
+    help="Clear this field.",
 )
 @version_option
 @account_option
 def update(account: str | None, agent_id: UUID, version: int | None, cleared: tuple[str, ...], **given: Any) -> None:
-    """Change what is given of an agent, and keep the rest.
+    """Change the given fields of an agent, and keep the others.
 
-    A stored secret is kept too, unless the connection leads elsewhere: then it must be given again.
+    Stored secrets are kept too, unless the destination of the connection changes. Then they must be given again.
     """
-    actor = acting(account)
-    changes = _collected(given)
+    actor = terminal_actor(account)
+    changes = _collect_values(given)
     clear(changes, cleared)
     is_changed = operations.update(actor, agent_id, changes, version)
     name = _name(actor, agent_id)
-    say_done(f"{name} is saved.", f"{name} has these values already", is_changed=is_changed)
+    print_outcome(f"{name} is saved.", f"{name} has these values already", is_changed=is_changed)
 
 
 @agents.command()
 @agent_id
-@click.option("--reason", metavar="TEXT", help="Why; runtimes that ask for the agent are told.")
+@click.option("--reason", metavar="TEXT", help="The reason, which runtimes get when they fetch the agent.")
 @version_option
 @account_option
 def disable(account: str | None, agent_id: UUID, version: int | None, reason: str | None) -> None:
-    """Keep runtimes from fetching an agent."""
-    actor = acting(account)
+    """Disable an agent. Runtimes cannot fetch it."""
+    actor = terminal_actor(account)
     before = operations.disable(actor, agent_id, {"reason": reason}, version)
     name, replaced = _name(actor, agent_id), before and replaced_reason(before, reason or "")
     done = f"{name} {replaced or 'is disabled.'}"
-    say_done(done, f"{name} is disabled already, for this reason", is_changed=before is not None)
+    print_outcome(done, f"{name} is disabled already, for this reason", is_changed=before is not None)
 
 
 @agents.command()
@@ -125,37 +122,37 @@ def disable(account: str | None, agent_id: UUID, version: int | None, reason: st
 @version_option
 @account_option
 def enable(account: str | None, agent_id: UUID, version: int | None) -> None:
-    """Let runtimes fetch an agent again."""
-    actor = acting(account)
+    """Enable an agent. Runtimes can fetch it again."""
+    actor = terminal_actor(account)
     is_changed = operations.enable(actor, agent_id, version)
     name = _name(actor, agent_id)
-    say_done(f"{name} is active.", f"{name} is active already", is_changed=is_changed)
+    print_outcome(f"{name} is active.", f"{name} is active already", is_changed=is_changed)
 
 
 @agents.command()
 @agent_id
 @account_option
 def clone(account: str | None, agent_id: UUID) -> None:
-    """Make an active copy of an agent, secrets included, and print the copy's id."""
-    click.echo(operations.clone(acting(account), agent_id)[0])
+    """Create an active copy of an agent, with its secrets, and print the id of the copy."""
+    click.echo(operations.clone(terminal_actor(account), agent_id)[0])
 
 
 @agents.command()
 @agent_id
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @version_option
 @account_option
 def delete(account: str | None, agent_id: UUID, version: int | None, *, yes: bool) -> None:
-    """Delete an agent, after asking."""
-    actor = acting(account)
+    """Delete an agent, after a confirmation."""
+    actor = terminal_actor(account)
     name = _name(actor, agent_id)
     if not yes:
         click.confirm(f"Delete {name}?", abort=True, err=True)
     operations.delete(actor, agent_id, version)
-    say(f"{name} is deleted.")
+    print_message(f"{name} is deleted.")
 
 
-def _collected(given: dict[str, Any]) -> dict[str, Any]:
+def _collect_values(given: dict[str, Any]) -> dict[str, Any]:
     file, ask, secrets_stdin = (given.pop(name) for name in ("file", "ask", "secrets_stdin"))
     return collect(given, file, ask, secrets_stdin=secrets_stdin)
 
@@ -165,7 +162,7 @@ def _one_page(actor: Actor, query: AgentQuery) -> tuple[list[dict[str, Any]], st
     return page.items, page.next_cursor
 
 
-def _all(actor: Actor, query: AgentQuery) -> list[dict[str, Any]]:
+def _all_pages(actor: Actor, query: AgentQuery) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
@@ -184,10 +181,10 @@ def _record(agent: dict[str, Any]) -> dict[str, object]:
     record = agent | {"created_by": agent["created_by"] and agent["created_by"]["name"]}
     config, secrets = record.pop("connection_config"), record.pop("secrets_set")
     record |= {f"connection_config.{name}": value for name, value in config.items()}
-    return record | {pointer[1:].replace("/", "."): _fact(fact) for pointer, fact in secrets.items()}
+    return record | {pointer[1:].replace("/", "."): _secret_text(fact) for pointer, fact in secrets.items()}
 
 
-def _fact(fact: dict[str, Any]) -> str:
+def _secret_text(fact: dict[str, Any]) -> str:
     ending = f", ends in {fact['last_four']}" if fact["last_four"] else ""
     problem = "" if fact["readable"] else ", CANNOT BE DECRYPTED"
     return f"set by {fact['set_by'] or 'an unknown person'}{ending}{problem}"

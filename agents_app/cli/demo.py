@@ -1,4 +1,4 @@
-"""`flask demo`: fills an account with agents to look at, none of which reaches anything."""
+"""`flask demo`: adds example agents to an account. Their addresses and secrets are not real."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -10,7 +10,9 @@ from uuid import NAMESPACE_DNS, uuid5
 import click
 from flask.cli import with_appcontext
 
-from agents_app.cli.console import ConsoleCommand, account_option, acting, base_url, require_keys
+from agents_app.cli.actor import require_keys, terminal_actor
+from agents_app.cli.commands import ConsoleCommand, account_option
+from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.connections.power_bi import ROWS_MAX
 from agents_app.db import now
@@ -53,23 +55,23 @@ INSTRUCTIONS = "Answer in two sentences at the most. Name the table a number com
 
 
 @click.command(cls=ConsoleCommand)
-@click.option("--yes", is_flag=True, help="Go on although the account has agents already.")
+@click.option("--yes", is_flag=True, help="Continue if the account has agents already.")
 @account_option
 @with_appcontext
 def demo(account: str | None, *, yes: bool) -> None:
-    """Fill an account with 60 agents to look at.
+    """Add 60 example agents to an account.
 
-    On a server without an account, make one with an admin first. No secret and no address among them is real.
+    Creates an account and its admin if the server has no account. No address and no secret is real.
     """
     require_keys()
     sign_in = "as usual" if accounts.is_set_up() else _make_account(account)
-    actor = acting(account)
+    actor = terminal_actor(account)
     if not yes and agent_reads.listing(actor, listing.parse({"limit": 1})).items:
-        raise Conflict("This account has agents already. To add 60 more, say --yes.")
+        raise Conflict("This account has agents already. To add 60 more, use --yes.")
     for number, values in enumerate(samples()):
         _create(actor, number, values)
     click.echo(f"{number + 1} agents were added to {actor.account_name}.")
-    click.echo(f"Sign in at {base_url()} {sign_in}.")
+    click.echo(f"Sign in at {settings().base_url} {sign_in}.")
 
 
 def samples() -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`flask doctor`: what is wrong with an installation, and what to do. It runs where every setting is wrong."""
+"""`flask doctor`: finds problems of an installation and says what to do. It runs with invalid settings too."""
 
 import sys
 from collections import Counter
@@ -11,35 +11,36 @@ from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
 from agents_app import __version__
-from agents_app.cli.console import CONTROL, ConsoleCommand, json_option, print_json
+from agents_app.cli.commands import ConsoleCommand, json_option
+from agents_app.cli.output import CONTROL_CHARACTERS, print_json
 from agents_app.doctor import Check, Result, examine
 from agents_app.errors import ConfigurationError
 
-RESULTS = max(map(len, Result)) + 1
+RESULT_WIDTH = max(map(len, Result)) + 1
 
 
 @click.command(cls=ConsoleCommand)
 @json_option
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Look at everything: settings, keys, files, disk, database, migrations, backups, clock.
+    """Check the installation: settings, keys, files, disk, database, migrations, backups, clock.
 
-    Nothing is changed. The exit code is 1 where something is wrong; a warning alone is no reason for that. Secrets are
-    not opened: `flask secrets verify` does that.
+    Changes nothing. The exit code is 1 if there is a problem, and 0 if there are only warnings. Secrets are not
+    decrypted; `flask secrets verify` does that.
     """
     checks = examine()
     if as_json:
-        print_json(_as_data(checks))
+        print_json(_summary(checks))
     else:
         for line in _lines(checks):
-            click.echo(line.translate(CONTROL))
+            click.echo(line.translate(CONTROL_CHARACTERS))
     context.exit(int(any(check.result is Result.PROBLEM for check in checks)))
 
 
-def only_doctor(refusal: ConfigurationError) -> Flask:
-    """What `flask` gets for an app where a setting is wrong: it has this one command, and refuses every other.
+def app_with_doctor_only(refusal: ConfigurationError) -> Flask:
+    """The app for `flask` if a setting is invalid: it runs `flask doctor` and refuses every other command.
 
-    Anything but `flask` is refused at once, with the refusal's sentence and exit code 1.
+    Ends any other program with the sentence of the error and exit code 1.
     """
     context = click.get_current_context(silent=True)
     if context is None or not isinstance(context.command, FlaskGroup):
@@ -64,7 +65,7 @@ class _DoctorOnly(AppGroup):
         sys.exit(self._refusal.detail)
 
 
-def _as_data(checks: list[Check]) -> dict[str, Any]:
+def _summary(checks: list[Check]) -> dict[str, Any]:
     count = Counter(check.result for check in checks)
     worst = next((result for result in (Result.PROBLEM, Result.WARNING) if count[result]), Result.OK)
     return {
@@ -82,14 +83,14 @@ def _lines(checks: list[Check]) -> Iterator[str]:
         if check.group != group:
             group = check.group
             yield group.capitalize()
-        yield f"  {check.result.ljust(RESULTS)} {check.detail}"
+        yield f"  {check.result.ljust(RESULT_WIDTH)} {check.detail}"
         if check.do:
-            yield f"  {' ' * RESULTS} do: {check.do}"
+            yield f"  {' ' * RESULT_WIDTH} do: {check.do}"
     count = Counter(check.result for check in checks)
-    found = [_counted(count[result], result) for result in (Result.PROBLEM, Result.WARNING) if count[result]]
+    found = [_pluralise(count[result], result) for result in (Result.PROBLEM, Result.WARNING) if count[result]]
     yield ""
     yield f"{' and '.join(found)}." if count[Result.PROBLEM] else f"Nothing is wrong{f'; {found[0]}' if found else ''}."
 
 
-def _counted(number: int, thing: str) -> str:
+def _pluralise(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from agents_app.cli.console import ConsoleGroup, account_option, acting, json_option, print_json, print_table, say
+from agents_app.cli.actor import terminal_actor
+from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import options_of
+from agents_app.cli.output import print_json, print_message, print_table
 from agents_app.operations import events as operations
 from agents_app.schemas.events import EventQuery, parse_query
 
@@ -17,15 +19,15 @@ activity = ConsoleGroup("activity", help="Show who did what in an account.")
 @json_option
 @account_option
 def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
-    """List what happened, newest first, a page at a time. Days are in UTC, both ends included."""
-    actor = acting(account)
+    """List events, newest first, one page at a time. Days are in UTC, and both are included."""
+    actor = terminal_actor(account)
     page = operations.listing(actor, parse_query({name: value for name, value in asked.items() if value is not None}))
     if as_json:
         print_json({"items": page.items, "next_cursor": page.next_cursor})
         return
     print_table(HEADINGS, [_row(event) for event in page.items])
     if page.next_cursor:
-        say(f"There is more: --cursor {page.next_cursor}")
+        print_message(f"For the next page: --cursor {page.next_cursor}")
 
 
 def _row(event: dict[str, Any]) -> tuple[object, ...]:

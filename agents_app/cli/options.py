@@ -1,9 +1,9 @@
-"""Options made from the schemas: what they take is checked by the schema, not here."""
+"""Options made from the fields of schemas. The schemas check the values."""
 
 from collections.abc import Callable
 from datetime import date
 from enum import StrEnum
-from typing import Any, NoReturn, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 from uuid import UUID
 
 import click
@@ -15,17 +15,17 @@ from agents_app.values.pasted import read_uuid
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-KINDS = {bool: "true|false", int: "NUMBER", date: "YYYY-MM-DD"}
-NEVER = "A secret is never given as an option, where other programs and the shell's history would see it. {instead}"
+METAVARS = {bool: "true|false", int: "NUMBER", date: "YYYY-MM-DD"}
+SECRET_OPTION = "A secret cannot be an option: other programs and the shell history would see it. {instead}"
 
 
 class Id(click.ParamType[UUID]):
-    """A UUID in any of its spellings, as it is pasted."""
+    """A UUID in any usual spelling."""
 
     name = "id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> UUID:
-        """The UUID; a usage error where the text is none."""
+        """The UUID. Fails with a usage error if the text is not a UUID."""
         found = read_uuid(str(value))
         return UUID(found) if found else self.fail(f"{value!r} is not a valid UUID.", param, ctx)
 
@@ -33,9 +33,9 @@ class Id(click.ParamType[UUID]):
 def options_of(
     schema: type[Schema], *, skip: tuple[str, ...] = (), spelled: dict[str, str] | None = None, instead: str = ""
 ) -> Callable[[Function], Function]:
-    """One option for each field of a schema, in its order, called after the field or as `spelled` says.
+    """Add one option for each field of a schema, in its order, with the name of the field or the name in `spelled`.
 
-    A secret's is hidden and refuses every value with the way to go, `instead`.
+    The option of a secret is hidden and refuses every value. `instead` says what to use.
     """
     names = [name for name in schema.model_fields if name not in skip]
 
@@ -49,7 +49,7 @@ def options_of(
 
 
 def agent_options(instead: str) -> Callable[[Function], Function]:
-    """The options of an agent's own fields and of every connection type's."""
+    """Add the options for the fields of an agent and of every connection type."""
 
     def decorate(command: Function) -> Function:
         for name, holders in reversed(connection_fields().items()):
@@ -63,7 +63,7 @@ def agent_options(instead: str) -> Callable[[Function], Function]:
 
 
 def connection_fields() -> dict[str, list[Any]]:
-    """Every field of every connection type, with the types that have it."""
+    """Every field of every connection type, with the types that have the field."""
     fields: dict[str, list[Any]] = {}
     for kind, declaration in TYPES.items():
         for name in declaration.model_fields:
@@ -72,20 +72,20 @@ def connection_fields() -> dict[str, list[Any]]:
 
 
 def secret_titles() -> dict[str, str]:
-    """The names of all secrets of an agent, with what a person calls them."""
+    """The names of all secrets of an agent, with their labels."""
     schemas: list[type[Schema]] = [AgentValues, *TYPES.values()]
     names = [(schema, name) for schema in schemas for name in schema.model_fields if is_secret(schema, name)]
     return {name: schema.model_fields[name].title or name for schema, name in names}
 
 
 def long_secrets() -> set[str]:
-    """The names of those secrets that have many lines."""
+    """The names of the secrets that have several lines."""
     schemas = TYPES.values()
     return {name for schema in schemas for name in schema.secret_names() if field_notes(schema, name).get("kind")}
 
 
 def is_secret(schema: type[Schema], name: str) -> bool:
-    """Whether the field's value must never be shown."""
+    """Whether the field holds a secret."""
     return bool(field_notes(schema, name).get("secret"))
 
 
@@ -95,7 +95,7 @@ def _option(
     declared = schema.model_fields[name]
     annotation = declared.annotation
     is_list = get_origin(annotation) is list
-    # The hint of a list says how a form takes it.
+    # The description of a list is about the form.
     hint = "May be repeated." if is_list else declared.description or ""
     text = f"{label}{declared.title}. {hint}".rstrip()
     flag = "--" + spelled.get(name, name).replace("_", "-")
@@ -105,23 +105,19 @@ def _option(
 def _secret_option(name: str, instead: str) -> Callable[[Function], Function]:
     def refuse(_context: click.Context, _option: click.Parameter, value: object) -> None:
         if value is not None:
-            _refuse(instead.format(name=name))
+            raise click.UsageError(SECRET_OPTION.format(instead=instead.format(name=name)))
 
     flag = "--" + name.replace("_", "-")
-    # The flag's value lets it be refused also where nothing follows it.
+    # With `flag_value`, the option is refused also if no value follows it.
     return click.option(
         flag, name, is_flag=False, flag_value="", default=None, hidden=True, expose_value=False, callback=refuse
     )
-
-
-def _refuse(instead: str) -> NoReturn:
-    raise click.UsageError(NEVER.format(instead=instead))
 
 
 def _metavar(annotation: Any) -> str:
     for kind in get_args(annotation) or (annotation,):
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             return "|".join(kind)
-        if kind in KINDS:
-            return KINDS[kind]
+        if kind in METAVARS:
+            return METAVARS[kind]
     return "TEXT"

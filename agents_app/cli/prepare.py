@@ -1,4 +1,4 @@
-"""`flask prepare`: what `make run` does before it serves. Keys are made here and nowhere else."""
+"""`flask prepare`: what `make run` does before it starts the server. Only this command creates keys."""
 
 import base64
 import fcntl
@@ -12,7 +12,8 @@ import click
 from flask.cli import with_appcontext
 
 from agents_app import config
-from agents_app.cli.console import ConsoleCommand, say, schema_behind, warn
+from agents_app.cli.commands import ConsoleCommand, schema_behind_error
+from agents_app.cli.output import print_message, print_warning
 from agents_app.dbtools import upgrade_to_head
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import encryption_keys, health
@@ -21,70 +22,70 @@ from agents_app.paths import ROOT
 ENV_FILE = ROOT / ".env"
 
 
-def _named_key(name: str) -> str:
+def _make_named_key(name: str) -> str:
     return f"{name}:{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
-MAKERS: dict[str, Callable[[], str]] = {
+KEY_FACTORIES: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(32),
-    "ENCRYPTION_KEYS": lambda: _named_key("k1"),
-    "TOKEN_PEPPERS": lambda: _named_key("p1"),
+    "ENCRYPTION_KEYS": lambda: _make_named_key("k1"),
+    "TOKEN_PEPPERS": lambda: _make_named_key("p1"),
 }
 
 
 @click.command(cls=ConsoleCommand)
 @with_appcontext
 def prepare() -> None:
-    """Set up what is missing: keys in .env, and the tables of an SQLite file.
+    """Create missing keys in .env, and the tables of an SQLite database.
 
-    On PostgreSQL the schema is looked at and left alone; `flask db deploy` moves it.
+    On PostgreSQL this only checks the schema; `flask db deploy` changes it.
     """
-    check_given_keys(ENV_FILE)
-    bring_schema_to_head()
+    check_configured_keys(ENV_FILE)
+    migrate_sqlite_or_check_schema()
     add_missing_keys(ENV_FILE)
 
 
-def check_given_keys(file: Path) -> None:
-    """Raise ConfigurationError where a key that is given is wrong, before anything is made."""
-    others = {name: MAKERS[name]() for name in _missing(file)}
+def check_configured_keys(file: Path) -> None:
+    """Raise ConfigurationError if a key in the settings is invalid, before anything is created."""
+    others = {name: KEY_FACTORIES[name]() for name in _missing(file)}
     _ = config.load({**os.environ, **others}, file).keys
 
 
-def bring_schema_to_head() -> None:
-    """Migrate SQLite; on PostgreSQL only check. Raises Unavailable with what to do."""
+def migrate_sqlite_or_check_schema() -> None:
+    """Migrate an SQLite database to the latest revision. Raises Unavailable if another database is behind."""
     url = config.settings().database_url
     is_sqlite = url.get_backend_name() == "sqlite"
     try:
         is_behind = bool(health.schema().pending)
     except Unavailable as refusal:
         if not is_sqlite:
-            # Whoever serves copes with a database that is away, and says so at /readyz.
-            warn(refusal)
+            # The server can start without the database. /readyz reports it.
+            print_warning(refusal)
             return
-        # The migration says what is wrong with the file.
+        # The migration reports what is wrong with the file.
         is_behind = True
     if is_behind and is_sqlite:
         upgrade_to_head(url, config.settings().backup_folder)
     elif is_behind:
-        raise schema_behind()
+        raise schema_behind_error()
 
 
 def add_missing_keys(file: Path) -> None:
-    """Append keys that no setting gives to the file, readable by its owner alone.
+    """Append missing keys to the file, and let only its owner read it.
 
-    Raises ConfigurationError where it cannot be written, or where the database was encrypted with a key that is gone.
+    Raises ConfigurationError if the file cannot be written, or if the database has secrets that need a missing key.
     """
     if not (missing := _missing(file)):
         return
     if file.exists() and not file.is_file():
-        # Such as /dev/null: what is written there is lost, and its mode must not be changed.
+        # A device such as /dev/null loses what is written, and its mode must not change.
         raise ConfigurationError(f"{', '.join(missing)} must be set, and {file.name} is not a file to write them to.")
     try:
         with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as stream:
-            # Two that start at once must not both make keys.
+            # Two processes that start at the same time must not both create keys.
             fcntl.flock(stream, fcntl.LOCK_EX)
             missing = _missing(file)
-            _refuse_to_replace(missing)
+            _refuse_new_encryption_key(missing)
             os.fchmod(stream.fileno(), 0o600)
             stream.write(_lines(missing, stream.read()))
     except OSError as error:
@@ -92,7 +93,9 @@ def add_missing_keys(file: Path) -> None:
         problem = f"{names} must be set, and {file.name} cannot be written: {error.strerror}."
         raise ConfigurationError(problem) from None
     if missing:
-        say(f"Wrote {', '.join(missing)} to {file.name}. Keep a copy: without them stored secrets cannot be read.")
+        print_message(
+            f"Wrote {', '.join(missing)} to {file.name}. Keep a copy: stored secrets cannot be read without it."
+        )
 
 
 def _missing(file: Path) -> list[str]:
@@ -100,16 +103,16 @@ def _missing(file: Path) -> list[str]:
     return [name for name in config.KEY_SETTINGS if name not in given]
 
 
-def _refuse_to_replace(missing: list[str]) -> None:
+def _refuse_new_encryption_key(missing: list[str]) -> None:
     known: list[str] = []
     with suppress(Unavailable):
         known = encryption_keys.known_ids()
     if "ENCRYPTION_KEYS" in missing and known:
         raise ConfigurationError(
-            f"ENCRYPTION_KEYS is not set, and this database holds secrets under the key {known[0]}. Put it back."
+            f"ENCRYPTION_KEYS is not set, and this database has secrets that need the key {known[0]}. Restore that key."
         )
 
 
 def _lines(names: list[str], before: bytes) -> bytes:
     start = "\n" if before and not before.endswith(b"\n") else ""
-    return (start + "".join(f"{name}={MAKERS[name]()}\n" for name in names)).encode()
+    return (start + "".join(f"{name}={KEY_FACTORIES[name]()}\n" for name in names)).encode()

@@ -1,22 +1,24 @@
-"""`flask purge`: removes what is past its time."""
+"""`flask purge`: removes expired data."""
 
 import click
 from flask.cli import with_appcontext
 
-from agents_app.cli.console import ConsoleCommand, json_option, operator, print_json, print_table
+from agents_app.cli.actor import operator_name
+from agents_app.cli.commands import ConsoleCommand, json_option
+from agents_app.cli.output import print_json, print_table
 from agents_app.operations import purge as operations
 
 
 @click.command(cls=ConsoleCommand)
-@click.option("--dry-run", is_flag=True, help="Only count what would be removed.")
+@click.option("--dry-run", is_flag=True, help="Only count the rows that would be removed.")
 @json_option
 @with_appcontext
 def purge(*, dry_run: bool, as_json: bool) -> None:
-    """Remove what is past its time: sessions, sign-in attempts, links, events, secrets of deleted agents.
+    """Remove expired data: sessions, sign-in attempts, links, events, secrets of deleted agents.
 
-    EVENTS_DAYS and DELETED_SECRETS_DAYS say how long. Run it once a day.
+    EVENTS_DAYS and DELETED_SECRETS_DAYS set how long data is kept. Run this once a day.
     """
-    counts = operations.count() if dry_run else operations.run(operator())
+    counts = operations.count() if dry_run else operations.run(operator_name())
     if as_json:
         print_json({"is_dry_run": dry_run, "rows": counts})
         return

@@ -1,4 +1,4 @@
-"""`flask secrets`: whether the encryption keys fit, moving secrets to a new key, and whether every secret opens."""
+"""`flask secrets`: checks the encryption keys and the stored secrets, and moves secrets to a new key."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,30 +7,32 @@ from typing import Any
 
 import click
 
-from agents_app.cli.console import ConsoleGroup, json_option, operator, print_json, print_table, require_keys, say
+from agents_app.cli.actor import operator_name, require_keys
+from agents_app.cli.commands import ConsoleGroup, json_option
+from agents_app.cli.output import print_json, print_message, print_table
 from agents_app.operations import encryption_keys, misplaced_keys, rotation, stored_secrets
 from agents_app.operations.misplaced_keys import MisplacedKey
 from agents_app.operations.stored_secrets import KeyState
 
-STATUS_HEADINGS = ("KEY", "IN ENCRYPTION_KEYS", "FITS", "SECRETS")
+STATUS_HEADINGS = ("KEY", "IN ENCRYPTION_KEYS", "MATCHES", "SECRETS")
 VERIFY_HEADINGS = ("AGENT", "FIELD", "KIND", "NAME")
-IN_CLEAR_HEADINGS = ("AGENT", "FIELD", "NOW", "VERSIONS", "KIND", "NAME")
-WHAT_TO_DO = """\
-Everybody who saw these agents could read the private keys in them. For each one:
-  1. Replace the key where it was issued.
+IN_CLEAR_HEADINGS = ("AGENT", "FIELD", "CURRENT", "VERSIONS", "KIND", "NAME")
+PRIVATE_KEY_ADVICE = """\
+Everyone who can see these agents can read the private keys in them. For each private key:
+  1. Replace the key with a new one where it was issued.
   2. Save the agent with the new certificate and, where its connection takes one, the new key in the field Private key.
   3. Remove the old key from the agent and its history with: flask secrets remove-private-keys"""
 
-secrets = ConsoleGroup("secrets", help="Check and change the keys that stored secrets are encrypted with.")
+secrets = ConsoleGroup("secrets", help="Check and rotate the keys that encrypt stored secrets.")
 
 
 @secrets.command()
 @json_option
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Show each encryption key: whether it is set, fits, and how many secrets need it.
+    """List the encryption keys: whether each is set and matches, and how many secrets need it.
 
-    Exit code 1 where a key that is needed is missing or another one. A key that no secret needs may be taken out.
+    The exit code is 1 if a needed key is missing or does not match. A key that no secret needs can be removed.
     """
     require_keys()
     found = stored_secrets.status()
@@ -39,29 +41,31 @@ def status(context: click.Context, *, as_json: bool) -> None:
     else:
         print_table(STATUS_HEADINGS, [_row(key) for key in found])
     if problem := encryption_keys.find_problem() or _missing(found):
-        say(problem)
+        print_message(problem)
         context.exit(1)
 
 
 @secrets.command()
 @click.pass_context
 def rotate(context: click.Context) -> None:
-    """Encrypt every stored secret anew under the first of ENCRYPTION_KEYS.
+    """Encrypt every stored secret again with the first key of ENCRYPTION_KEYS.
 
-    First give every process the new key behind the old one, then before it, and then rotate. It may be stopped at any
-    moment and run again. Exit code 1 where a secret stays behind.
+    First add the new key after the old one on every server, then move it before the old one, then rotate. You can stop
+    this command at any time and run it again. The exit code is 1 if a secret still needs another key.
     """
     require_keys()
-    with _progress() as tell:
-        outcome = rotation.rotate(operator(), tell)
+    with _progress() as report:
+        outcome = rotation.rotate(operator_name(), report)
     found = stored_secrets.status()
     click.echo(f"{_secrets(outcome.moved.total())} moved to the key {found[0].key_id}.")
     for key in found[1:]:
-        click.echo(f"{key.key_id} encrypts {_secrets(key.secrets) if key.secrets else 'nothing any more'}.")
+        click.echo(f"{key.key_id} encrypts {_secrets(key.secrets) if key.secrets else 'no secrets any more'}.")
     if outcome.unreadable:
-        say(f"{_secrets(outcome.unreadable)} cannot be opened. Name them with: flask secrets verify")
+        print_message(f"{_secrets(outcome.unreadable)} cannot be decrypted. To list them: flask secrets verify")
     elif any(key.secrets for key in found[1:]):
-        say("Another process still writes under an old key. Give it the new keys, and rotate again.")
+        print_message(
+            "Another process still encrypts with an old key. Set the new ENCRYPTION_KEYS there, and rotate again."
+        )
     context.exit(int(any(key.secrets for key in found[1:])))
 
 
@@ -69,67 +73,67 @@ def rotate(context: click.Context) -> None:
 @json_option
 @click.pass_context
 def verify(context: click.Context, *, as_json: bool) -> None:
-    """Open every stored secret, name those that do not open, and find private keys that are stored in clear.
+    """Decrypt every stored secret, and list secrets that cannot be decrypted and private keys in clear text.
 
-    Exit code 1 where there are any. A secret that does not open must be typed again, or its key be put back. Release
-    0.1.0 took private keys in certificate fields; the output says how to remove them.
+    The exit code is 1 if there are any. Restore the key of a secret that cannot be decrypted, or type the secret again.
+    Release 0.1.0 accepted private keys in certificate fields; the output says how to remove them.
     """
     require_keys()
     found, in_clear = stored_secrets.list_unreadable(), misplaced_keys.find()
     if as_json:
-        print_json({"items": found, "private_keys": [_shown(one) for one in in_clear]})
+        print_json({"items": found, "private_keys": [_without_account(one) for one in in_clear]})
     if found:
         if not as_json:
             print_table(
                 VERIFY_HEADINGS, [(row["agent_id"], _dotted(row["pointer"]), row["kind"], row["name"]) for row in found]
             )
-        say(f"{_secrets(len(found))} cannot be opened.")
+        print_message(f"{_secrets(len(found))} cannot be decrypted.")
     if in_clear:
         if not as_json:
             print_table(IN_CLEAR_HEADINGS, map(_in_clear_row, in_clear))
-        say(f"{_private_keys(len(in_clear))} in clear. {WHAT_TO_DO}")
+        print_message(f"{_private_keys(len(in_clear))} in clear text. {PRIVATE_KEY_ADVICE}")
     if found or in_clear:
         context.exit(1)
     if not as_json:
-        say("Every stored secret opens, and no private key is stored in clear.")
+        print_message("Every stored secret can be decrypted, and no private key is stored in clear text.")
 
 
 @secrets.command("remove-private-keys")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove_private_keys(*, yes: bool) -> None:
-    """Remove private keys that are stored in clear from agents and their history.
+    """Remove private keys in clear text from agents and their history.
 
-    They are those that `flask secrets verify` names. What a certificate field holds besides stays, and so do the
-    numbers of versions. First replace each key where it was issued, and save the new one in the field Private key.
+    `flask secrets verify` lists them. Certificates in the same field stay, and so do the numbers of versions. First
+    replace each key where it was issued, and save the new one in the field Private key.
     """
     found = misplaced_keys.find()
     if not found:
-        say("No private key is stored in clear.")
+        print_message("No private key is stored in clear text.")
         return
     if not yes:
         print_table(IN_CLEAR_HEADINGS, map(_in_clear_row, found))
-        question = "Runtimes that read a private key in these fields will not find it any more. Remove them?"
+        question = "Runtimes that use a private key in these fields will no longer get it. Remove them?"
         click.confirm(question, abort=True, err=True)
-    misplaced_keys.remove(operator(), found)
+    misplaced_keys.remove(operator_name(), found)
     fields = "1 field" if len(found) == 1 else f"{len(found)} fields"
-    say(f"Private keys were removed from {fields}. Backups from before still hold them.")
+    print_message(f"Removed private keys from {fields}. Older backups still contain them.")
 
 
 @secrets.command("give-up")
 @click.argument("key_id", metavar="KEY")
-@click.option("--confirm", metavar="KEY", help="The key's id once more, for scripts; it is asked for unless given.")
+@click.option("--confirm", metavar="KEY", help="The key's id again, instead of a prompt.")
 def give_up(key_id: str, confirm: str | None) -> None:
-    """Go on without a key that is lost for good.
+    """Continue without a key that is lost.
 
-    Nothing is written while a key that secrets need is missing. After this it is, and each secret that only the lost
-    key opened stays marked until it is typed again.
+    While a key that secrets need is missing, no secret can be stored. After this command secrets can be stored again,
+    and each secret that needs the lost key is marked until it is typed again.
     """
     require_keys()
-    question = f"Secrets under {key_id} will never open again. Type {key_id} to go on"
+    question = f"Secrets that need {key_id} cannot be decrypted any more. Type {key_id} to continue"
     if (confirm or click.prompt(question, err=True)) != key_id:
-        raise click.UsageError("That is another key. Nothing was changed.")
-    rotation.forget_lost_key(operator(), key_id)
-    say(f"{key_id} is given up. Name what it leaves behind with: flask secrets verify")
+        raise click.UsageError("This is not the id of the key. Nothing was changed.")
+    rotation.forget_lost_key(operator_name(), key_id)
+    print_message(f"{key_id} is given up. To list the secrets that needed it: flask secrets verify")
 
 
 def _row(key: KeyState) -> tuple[object, ...]:
@@ -140,10 +144,10 @@ def _row(key: KeyState) -> tuple[object, ...]:
 
 def _missing(found: list[KeyState]) -> str | None:
     missing = [key.key_id for key in found if key.is_wrong]
-    return f"ENCRYPTION_KEYS lacks {', '.join(missing)}, which stored secrets need." if missing else None
+    return f"ENCRYPTION_KEYS does not have {', '.join(missing)}, which stored secrets need." if missing else None
 
 
-def _shown(one: MisplacedKey) -> dict[str, Any]:
+def _without_account(one: MisplacedKey) -> dict[str, Any]:
     return {name: value for name, value in vars(one).items() if name != "account_id"}
 
 
@@ -166,7 +170,7 @@ def _secrets(number: int) -> str:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int], None]]:
-    # Only a person at a terminal sees it.
+    # The bar is for a person at a terminal only.
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=stored_secrets.count(), label="Rotating", file=sys.stderr, hidden=hidden) as bar:
         yield lambda done: bar.update(done - bar.pos)

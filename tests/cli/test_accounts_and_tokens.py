@@ -64,7 +64,9 @@ def test_a_password_is_not_asked_for_where_it_cannot_be_typed_unseen(ready: Chec
     printed, _ = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 2
-    assert printed.endswith("Error: There is no terminal here to type it hidden. Use --password-stdin.\n")
+    assert printed.endswith(
+        "Error: This is not a terminal, so the value cannot be typed hidden. Use --password-stdin.\n"
+    )
     assert "Warning" not in printed
 
 
@@ -95,7 +97,7 @@ def test_a_password_as_an_option_is_refused_with_the_way_to_give_it(terminal: Te
     refused = terminal("accounts", "create", "--password", "canary-canary", account=False)
 
     assert refused.exit_code == 2
-    assert "Leave it out to type it hidden, or use --password-stdin." in refused.stderr
+    assert "Leave it out to type it at a hidden prompt, or use --password-stdin." in refused.stderr
     assert "canary" not in refused.stderr
 
 

@@ -90,7 +90,7 @@ def test_a_secret_as_an_option_is_refused_with_the_way_to_give_it(
     result = terminal("agents", "create", *DATABASE_OPTIONS, f"--{name.replace('_', '-')}", *value)
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert f"Use --ask {name} to type it hidden, --secrets-stdin, or --file." in result.stderr
+    assert f"Use --ask {name} to type it at a hidden prompt, or --secrets-stdin, or --file." in result.stderr
     assert "canary" not in result.stderr
 
 

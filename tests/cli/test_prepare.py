@@ -60,7 +60,7 @@ def test_a_lost_encryption_key_is_not_replaced(ready: Checkout, open_console: Op
 
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == (
-        "Error: ENCRYPTION_KEYS is not set, and this database holds secrets under the key k1. Put it back.\n"
+        "Error: ENCRYPTION_KEYS is not set, and this database has secrets that need the key k1. Restore that key.\n"
     )
     assert ready.env_file.read_text() == ""
 

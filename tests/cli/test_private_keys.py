@@ -80,7 +80,7 @@ def test_private_keys_in_clear_are_named_without_their_value(app: Flask) -> None
     assert table.exit_code == 1
     assert one in table.stdout
     assert other in table.stdout
-    assert "Replace the key where it was issued." in table.stderr
+    assert "Replace the key with a new one where it was issued." in table.stderr
     assert "flask secrets remove-private-keys" in table.stderr
     assert BODY not in table.output
 
@@ -104,7 +104,7 @@ def test_what_is_said_to_do_leaves_no_private_key_in_clear(app: Flask) -> None:
 
     assert removed.exit_code == 0
     assert typed(app, "secrets", "verify").exit_code == 0
-    assert typed(app, "secrets", "remove-private-keys").stderr == "No private key is stored in clear.\n"
+    assert typed(app, "secrets", "remove-private-keys").stderr == "No private key is stored in clear text.\n"
     # The sample in somebody's instructions is no field of a connection.
     assert stored(app).count(BODY) == 2
     with app.app_context(), db.reading() as connection:

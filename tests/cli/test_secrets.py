@@ -94,7 +94,7 @@ def test_a_wrong_and_a_missing_key_are_told(
     assert (code, keys["k1"]) == (1, wanted)
     assert (shown.exit_code, shown.stderr) == (1, f"{sentence}\n")
     assert (rotated.exit_code, rotated.stdout, rotated.stderr) == (1, "", f"Error: {sentence}\n")
-    assert (verified.exit_code, verified.stderr) == (1, "4 secrets cannot be opened.\n")
+    assert (verified.exit_code, verified.stderr) == (1, "4 secrets cannot be decrypted.\n")
 
 
 def test_a_key_that_no_secret_has_used_yet_is_fine(app: Flask) -> None:
@@ -134,13 +134,13 @@ def test_rotation_tells_how_many_moved_and_which_keys_may_go(app: Flask) -> None
 
     first, again = typed(app, "secrets", "rotate"), typed(app, "secrets", "rotate")
 
-    nothing = "k1 encrypts nothing any more.\n"
+    nothing = "k1 encrypts no secrets any more.\n"
     assert (first.exit_code, first.stdout, first.stderr) == (0, f"4 secrets moved to the key k2.\n{nothing}", "")
     assert (again.exit_code, again.stdout) == (0, f"0 secrets moved to the key k2.\n{nothing}")
     use_keys(app, new)
     code, keys = status(app)
     assert (code, list(keys), keys["k2"]["secrets"]) == (0, ["k2"], 4)
-    assert typed(app, "secrets", "verify").stderr.startswith("Every stored secret opens")
+    assert typed(app, "secrets", "verify").stderr.startswith("Every stored secret can be decrypted")
 
 
 def test_rotation_fails_when_a_secret_stays_behind(app: Flask) -> None:
@@ -152,7 +152,7 @@ def test_rotation_fails_when_a_secret_stays_behind(app: Flask) -> None:
 
     assert result.exit_code == 1
     assert result.stdout == "3 secrets moved to the key k2.\nk1 encrypts 1 secret.\n"
-    assert result.stderr == "1 secret cannot be opened. Name them with: flask secrets verify\n"
+    assert result.stderr == "1 secret cannot be decrypted. To list them: flask secrets verify\n"
 
 
 def test_a_dry_run_of_a_purge_counts_and_keeps(app: Flask) -> None:
@@ -210,4 +210,4 @@ def test_a_lost_key_is_given_up_once_its_id_is_typed_and_the_console_writes_agai
         (acted,) = events.listing(maker, parse_query({"about": "secrets"})).items
     assert [fact["readable"] for fact in told.values()] == [True, True]
     assert (acted["action"], acted["details"]) == ("secrets.key_given_up", {"key": "k1"})
-    assert typed(app, "secrets", "verify").stderr == "2 secrets cannot be opened.\n"
+    assert typed(app, "secrets", "verify").stderr == "2 secrets cannot be decrypted.\n"

@@ -42,7 +42,7 @@ def test_a_port_in_use_stops_it_with_one_line(ready: Checkout) -> None:
         refused = ready.flask("serve", BIND=f"127.0.0.1:{port}")
 
     assert refused.returncode == 1
-    assert refused.stderr == f"Error: Port {port} is in use already. Stop what uses it, or set BIND.\n"
+    assert refused.stderr == f"Error: Port {port} is already in use. Stop that program, or change BIND.\n"
 
 
 def test_a_schema_that_is_behind_stops_it_with_one_line(checkout: Checkout, database_url: str) -> None:

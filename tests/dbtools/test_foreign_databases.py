@@ -9,7 +9,7 @@ from alembic import command
 from alembic.util import CommandError
 from flask import Flask
 
-from agents_app.cli.serve import check_database
+from agents_app.cli.serve import check_for_first_start
 from agents_app.database.url import parse_url
 from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from agents_app.errors import Unavailable
@@ -170,6 +170,6 @@ def test_another_encoding_of_the_client_changes_nothing(
 
 def _refuses_to_start(app: Flask, code: str, told: str) -> None:
     with app.app_context(), pytest.raises(Unavailable, match=told) as refusal:
-        check_database()
+        check_for_first_start()
     assert refusal.value.code == code
     assert app.test_client().get("/readyz").json == {"status": code}

@@ -1,0 +1,64 @@
+"""What all commands share: command classes that print an error as lines, and the options --account and --json."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from alembic.util import CommandError
+from flask.cli import AppGroup
+
+from agents_app.cli.output import error_lines, print_message
+from agents_app.errors import ConsoleError, Unavailable
+from agents_app.paths import ROOT
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class ConsoleCommand(click.Command):
+    """A command that prints an error as plain lines on standard error and ends with exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and print the error that it raises."""
+        try:
+            return super().invoke(ctx)
+        except (ConsoleError, CommandError) as error:
+            options = {option.name: option.opts[0].lstrip("-") for option in self.params if option.name}
+            renamed = {name: option for name, option in options.items() if option != name.replace("_", "-")}
+            for line in error_lines(error, renamed):
+                print_message(line)
+            ctx.exit(1)
+
+
+class ConsoleGroup(AppGroup):
+    """A group of such commands."""
+
+    command_class = ConsoleCommand
+
+
+def account_option(command: Function) -> Function:
+    """Add the option --account: the account in which a command acts."""
+    text = "Name or id of the account. Required if there are several accounts."
+    return click.option("--account", metavar="NAME", help=text)(command)
+
+
+def json_option(command: Function) -> Function:
+    """Add the option --json, which prints JSON instead of a table."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def schema_behind_error() -> Unavailable:
+    """The error for a database schema that is behind, with the command to type in the current folder.
+
+    If the shell does not find our `flask` (after `make run`), the command has its path. In another folder than the
+    project's root, it has the option --app.
+    """
+    our_flask = Path(sys.executable).with_name("flask")
+    is_at_root = Path.cwd() == ROOT
+    is_by_path = shutil.which("flask") != str(our_flask) and our_flask.is_relative_to(ROOT)
+    flask = str(our_flask.relative_to(ROOT) if is_at_root else our_flask) if is_by_path else "flask"
+    words = [flask, *([] if is_at_root else ["--app", str(ROOT / "wsgi.py")]), "db", "deploy"]
+    return Unavailable(f"The database schema is behind the program. Run: {shlex.join(words)}", code="schema_behind")
