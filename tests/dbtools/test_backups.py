@@ -55,7 +55,7 @@ def test_a_file_that_is_there_is_not_written_over(schema_url: str, tmp_path: Pat
     file = tmp_path / "kept"
     file.write_text("dear to me")
 
-    assert "kept is there already" in _refusal(lambda: _backup(schema_url, tmp_path, file), schema_url)
+    assert "kept already exists" in _refusal(lambda: _backup(schema_url, tmp_path, file), schema_url)
 
     assert file.read_text() == "dear to me"
 
@@ -84,9 +84,9 @@ def test_an_unreachable_server_is_told_without_its_password(tmp_path: Path) -> N
     ("content", "told"),
     [
         (b"", "is empty"),
-        (b"hello", "is no backup"),
-        (b"--\n-- PostgreSQL database dump\n", "is an SQL script. Apply it with: psql"),
-        (b'{"database": "sqlite"', "holds saved rows. Put them back with: flask db restore-rows"),
+        (b"hello", "is not a backup"),
+        (b"--\n-- PostgreSQL database dump\n", "is an SQL script. Run it with: psql"),
+        (b'{"database": "sqlite"', "contains saved rows. Restore them with: flask db restore-rows"),
     ],
 )
 def test_what_is_no_backup_is_refused(database_url: str, tmp_path: Path, content: bytes, told: str) -> None:
@@ -126,7 +126,7 @@ def test_a_database_with_tables_is_left_alone(database_url: str, empty_url: str,
     file = _backup(database_url, tmp_path, None).file
     run_sql(empty_url, "CREATE TABLE ones (n integer)", "INSERT INTO ones VALUES (7)")
 
-    assert "has tables already (" in _refusal(lambda: _restore(empty_url, file), empty_url)
+    assert "already has tables (" in _refusal(lambda: _restore(empty_url, file), empty_url)
 
     assert fetch_rows(empty_url, "SELECT * FROM ones") == [(7,)]
     assert _tables(empty_url) == {"ones"}
@@ -184,7 +184,7 @@ def _types_both(url: str, other: str) -> None:
     assert "which is head" in restored.stdout
     assert "ENCRYPTION_KEYS" in restored.stdout
     again = _typed(f"restore {told['file']}", other, code=1)
-    assert again.stderr.startswith("Error: The database has tables already")
+    assert again.stderr.startswith("Error: The database already has tables")
     assert again.stderr.count("\n") == 1
 
 

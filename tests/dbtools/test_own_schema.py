@@ -110,7 +110,7 @@ def test_a_backup_of_another_schema_is_refused_in_one_line(
 
     with postgres.database(postgres_server) as empty:
         url = in_schema(empty, own) if own else empty
-        with pytest.raises(CommandError, match=r"in the schema app, and this one uses .* DATABASE_SCHEMA=app;"):
+        with pytest.raises(CommandError, match=r"in the schema app, and this console uses .* DATABASE_SCHEMA=app,"):
             restore_backup(parse_url(url), file)
         assert fetch_rows(empty, "SELECT to_regnamespace('app'), to_regnamespace('other')") == [(None, None)]
 

@@ -84,7 +84,7 @@ def test_a_role_that_may_not_create_databases_is_told_what_to_do(
 
 
 def test_a_scratch_database_that_is_in_use_is_refused(database: str, backup_folder: Path) -> None:
-    with pytest.raises(CommandError, match="must be empty, and another one"):
+    with pytest.raises(CommandError, match="must be empty, and must not be"):
         rehearse(parse_url(database), backup_folder, parse_url(database))
 
     assert fetch_rows(database, "SELECT count(*) FROM accounts") == [(1,)]
@@ -94,7 +94,7 @@ def test_a_scratch_database_of_another_kind_is_refused(database: str, backup_fol
     other = {"sqlite": "postgresql://u@127.0.0.1:1/x", "postgresql": f"sqlite:///{tmp_path / 'x.db'}"}
     kind = parse_url(database).get_backend_name()
 
-    with pytest.raises(CommandError, match="of the same kind"):
+    with pytest.raises(CommandError, match="the same type as"):
         rehearse(parse_url(database), backup_folder, parse_url(other[kind]))
 
 

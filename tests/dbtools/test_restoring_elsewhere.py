@@ -34,4 +34,4 @@ def test_an_extension_that_the_role_may_not_make_is_left_out_and_told(
 
         assert fetch_rows(other, "SELECT a FROM t") == [(1,)]
         assert fetch_rows(other, EXTENSIONS) == made
-    assert ("Left out the extension pg_trgm" in capsys.readouterr().err) != allowed
+    assert ("Skipped the extension pg_trgm" in capsys.readouterr().err) != allowed

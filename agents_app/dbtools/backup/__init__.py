@@ -1,1 +1,1 @@
-"""Copies of a whole database: backup, restore, and the rehearsal on a copy."""
+"""Backup, restore, and rehearsal of steps on a copy of the database."""

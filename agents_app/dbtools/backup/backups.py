@@ -1,4 +1,4 @@
-"""Backups of a whole database, whichever it is, and what is done with them."""
+"""Creates, finds and restores backups of a whole database, for PostgreSQL and SQLite."""
 
 import os
 import re
@@ -21,18 +21,18 @@ from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.output import display_path
 from agents_app.dbtools.position import Position, read_position
 
-TOOLS: dict[str, ModuleType] = {"postgresql": postgresql, "sqlite": sqlite}
-CALLED = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
-SHOWN = 5
-# How the names of backups say when they were taken.
-STAMP, STAMPED = "%Y%m%dT%H%M%SZ", re.compile(r"-(\d{8}T\d{6}Z)(?:-\d+)?$")
-# Of so many backups that begin in one second each finds a name.
-AT_ONCE = 100
+BACKENDS: dict[str, ModuleType] = {"postgresql": postgresql, "sqlite": sqlite}
+LABELS = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
+LISTED_TABLES_MAX = 5
+# The time in the name of a backup file.
+TIME_FORMAT, TIME_IN_NAME = "%Y%m%dT%H%M%SZ", re.compile(r"-(\d{8}T\d{6}Z)(?:-\d+)?$")
+# The number of backups that can begin within one second.
+NAMES_PER_SECOND = 100
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that was written and read back."""
+    """A backup that was written and verified."""
 
     file: Path
     bytes: int
@@ -42,7 +42,7 @@ class Backup:
 
 @dataclass(frozen=True)
 class BackupFile:
-    """A backup in a folder; what is in it was not read."""
+    """A backup file in a folder. Its content was not read."""
 
     file: Path
     bytes: int
@@ -50,129 +50,127 @@ class BackupFile:
 
 
 def newest_backup(url: URL, folder: Path) -> BackupFile | None:
-    """The newest file in `folder` that begins like a whole backup of this kind of database. Raises OSError.
-
-    Its name says when it was taken, where it is one of ours: a file that is copied may get the time of the copy.
-    """
-    magic: bytes = TOOLS[url.get_backend_name()].MAGIC
+    """Return the newest file in `folder` that begins like a backup of this type of database. Raises OSError."""
+    magic: bytes = BACKENDS[url.get_backend_name()].MAGIC
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    found = [BackupFile(path, path.stat().st_size, _taken_at(path)) for path in files if _begins_with(path, magic)]
-    return max(found, key=lambda one: one.taken_at, default=None)
+    backups = [BackupFile(path, path.stat().st_size, _taken_at(path)) for path in files if _begins_with(path, magic)]
+    return max(backups, key=lambda backup: backup.taken_at, default=None)
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as opened:
-        return opened.read(len(magic)) == magic
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 def _taken_at(path: Path) -> datetime:
-    stamp = STAMPED.search(path.stem)
+    # The time in the name comes first, because copying a file can change its modification time.
+    time_in_name = TIME_IN_NAME.search(path.stem)
     with suppress(ValueError):
-        if stamp:
-            return datetime.strptime(stamp[1], STAMP).replace(tzinfo=UTC)
+        if time_in_name:
+            return datetime.strptime(time_in_name[1], TIME_FORMAT).replace(tzinfo=UTC)
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def create_backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
-    """Write a backup to `file`, else to a new one in `folder`; only its owner may read it.
+    """Write a backup to `file`, or to a new file in `folder`. Only the owner may read it.
 
-    Raises CommandError where the file is there already or anything goes wrong; then no file is left behind.
+    Raises CommandError if the file exists or anything fails. Then no file remains.
     """
     started = time.monotonic()
-    tools = TOOLS[url.get_backend_name()]
+    backend = BACKENDS[url.get_backend_name()]
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise CommandError(f"There is no database {url.database}.")
-    names = [file] if file else _new_names(url, folder, tools.SUFFIX)
-    if all(name.exists() for name in names):
-        raise _is_there(names[0])
+    if not file:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths = [file] if file else _new_paths(url, folder, backend.SUFFIX)
+    if all(path.exists() for path in paths):
+        raise _file_exists_error(paths[0])
     with connect(url) as connection:
         revision = read_position(connection).current
-    with _part(names[0]) as part:
-        _write(tools, url, part)
-        kept = _named(part, names)
-    return Backup(kept, kept.stat().st_size, revision, round(time.monotonic() - started, 2))
+    with _temporary_file(paths[0]) as temporary:
+        _write(backend, url, temporary)
+        path = _move_to_free_path(temporary, paths)
+    return Backup(path, path.stat().st_size, revision, round(time.monotonic() - started, 2))
 
 
-def _new_names(url: URL, folder: Path, suffix: str) -> list[Path]:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Consoles that share a database may share the folder too.
-    whose = "-".join(filter(None, (Path(url.database or "").stem, schema_of(url))))
-    stem = f"{whose}-{datetime.now(UTC):{STAMP}}"
-    return [folder / f"{stem}{f'-{number}' if number > 1 else ''}{suffix}" for number in range(1, AT_ONCE)]
+def _new_paths(url: URL, folder: Path, suffix: str) -> list[Path]:
+    # The schema is part of the name because consoles in one database may share the folder.
+    database = "-".join(filter(None, (Path(url.database or "").stem, schema_of(url))))
+    stem = f"{database}-{datetime.now(UTC):{TIME_FORMAT}}"
+    return [folder / f"{stem}{f'-{number}' if number > 1 else ''}{suffix}" for number in range(1, NAMES_PER_SECOND)]
 
 
 @contextmanager
-def _part(file: Path) -> Iterator[Path]:
-    # It gets its name when it is whole; whatever happens before, nothing of it is left.
+def _temporary_file(file: Path) -> Iterator[Path]:
+    # An incomplete backup never has the final name, and is removed on every error.
     if not file.parent.is_dir():
         raise CommandError(f"There is no folder {file.parent}.")
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    part = Path(name)
+    temporary = Path(name)
     try:
-        yield part
+        yield temporary
     finally:
         os.close(handle)
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def _write(tools: ModuleType, url: URL, part: Path) -> None:
+def _write(backend: ModuleType, url: URL, path: Path) -> None:
     try:
-        tools.write(url, part)
-    except CommandError as refusal:
-        raise CommandError(f"No backup was written to {display_path(part.parent)}: {refusal}") from refusal
-    with part.open("rb") as written:
+        backend.write(url, path)
+    except CommandError as error:
+        raise CommandError(f"No backup was written to {display_path(path.parent)}: {error}") from error
+    with path.open("rb") as written:
         os.fsync(written.fileno())
 
 
-def _named(part: Path, names: list[Path]) -> Path:
-    for name in names:
+def _move_to_free_path(temporary: Path, paths: list[Path]) -> Path:
+    for path in paths:
         with suppress(FileExistsError):
-            # A name is taken before it is filled: renaming alone would replace what somebody else wrote meanwhile.
-            name.touch(mode=0o600, exist_ok=False)
-            return part.replace(name)
-    raise _is_there(names[0])
+            # Reserve the name first: renaming alone would replace a file that another process created since then.
+            path.touch(mode=0o600, exist_ok=False)
+            return temporary.replace(path)
+    raise _file_exists_error(paths[0])
 
 
-def _is_there(file: Path) -> CommandError:
-    return CommandError(f"{file} is there already. Choose another name.")
+def _file_exists_error(file: Path) -> CommandError:
+    return CommandError(f"{file} already exists. Choose another name.")
 
 
 def restore_backup(url: URL, file: Path) -> Position:
-    """Restore a backup into a database that has none of its tables; answers where that one is then.
+    """Restore a backup into a database without its tables, and return the database's new position.
 
-    Raises CommandError, and changes nothing, where the file is no whole backup of this kind of database.
+    Raises CommandError, and changes nothing, if the file is not a complete backup of this type of database.
     """
-    tools = TOOLS[url.get_backend_name()]
-    _refuse_other_kinds(file, url.get_backend_name())
+    backend = BACKENDS[url.get_backend_name()]
+    _require_backup_of(url.get_backend_name(), file)
     if url.get_backend_name() == "postgresql":
         with connect_without_schema(url) as connection:
             require_utf8(connection)
-    tools.check(url, file)
-    in_the_way = tools.tables_in_the_way(url, file)
-    if in_the_way:
-        more = f" and {len(in_the_way) - SHOWN} more" if len(in_the_way) > SHOWN else ""
-        tables = ", ".join(in_the_way[:SHOWN]) + more
-        raise CommandError(f"The database has tables already ({tables}). Restore into an empty one.")
-    tools.read(url, file)
+    backend.verify(url, file)
+    if existing := backend.existing_tables(url, file):
+        hidden = len(existing) - LISTED_TABLES_MAX
+        tables = ", ".join(existing[:LISTED_TABLES_MAX]) + (f" and {hidden} more" if hidden > 0 else "")
+        raise CommandError(f"The database already has tables ({tables}). Restore into an empty database.")
+    backend.restore(url, file)
     with connect(url) as connection:
         return read_position(connection)
 
 
-def _refuse_other_kinds(file: Path, wanted: str) -> None:
+def _require_backup_of(wanted: str, file: Path) -> None:
     with file.open("rb") as opened:
         start = opened.read(100)
-    kinds = [name for name, tools in TOOLS.items() if start.startswith(tools.MAGIC)]
-    if kinds and kinds[0] != wanted:
-        raise CommandError(f"{file} is a backup of {CALLED[kinds[0]]}, and DATABASE_URL names {CALLED[wanted]}.")
-    if not kinds:
-        raise CommandError(f"{file} {_what_else(start)}")
+    names = [name for name, backend in BACKENDS.items() if start.startswith(backend.MAGIC)]
+    if names and names[0] != wanted:
+        raise CommandError(f"{file} is a backup of {LABELS[names[0]]}, but DATABASE_URL names {LABELS[wanted]}.")
+    if not names:
+        raise CommandError(f"{file} {_describe_other_file(start)}")
 
 
-def _what_else(start: bytes) -> str:
+def _describe_other_file(start: bytes) -> str:
     if not start:
         return "is empty."
     if start.startswith(b"{"):
-        return "holds saved rows. Put them back with: flask db restore-rows"
+        return "contains saved rows. Restore them with: flask db restore-rows"
     if start.startswith(b"--"):
-        return "is an SQL script. Apply it with: psql -v ON_ERROR_STOP=1 -f"
-    return "is no backup."
+        return "is an SQL script. Run it with: psql -v ON_ERROR_STOP=1 -f"
+    return "is not a backup."

@@ -1,10 +1,9 @@
-"""A whole PostgreSQL database into one file of pg_dump, and back."""
+"""Backup and restore of a PostgreSQL database with pg_dump and pg_restore."""
 
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -34,101 +33,103 @@ TABLES = """
 SELECT nspname || '.' || relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE relkind IN ('r', 'p') AND nspname = ANY(:schemas)
 """
-LISTED = re.compile(r"^\d+; \d+ \d+ TABLE (?!DATA )(\S+) (\S+) ", re.MULTILINE)
-EXTENSION = re.compile(r"^\d+; \d+ \d+ EXTENSION - (\S+)")
-# What belongs to no schema and is no matter of any program: how the file itself is to be read.
-OF_THE_FILE = re.compile(r"^;|^\d+; \d+ \d+ (ENCODING|STDSTRINGS|SEARCHPATH) - ")
-IN_SCHEMA = r"^\d+; \d+ \d+ [A-Z ]+ {} "
-# An extension brings its comment along, and nobody but its owner may write another one.
-ITS_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
+# Lines of the list that `pg_restore --list` prints.
+LISTED_TABLE = re.compile(r"^\d+; \d+ \d+ TABLE (?!DATA )(\S+) (\S+) ", re.MULTILINE)
+LISTED_EXTENSION = re.compile(r"^\d+; \d+ \d+ EXTENSION - (\S+)")
+# Entries that describe the file itself.
+FILE_ENTRY = re.compile(r"^;|^\d+; \d+ \d+ (ENCODING|STDSTRINGS|SEARCHPATH) - ")
+ENTRY_IN_SCHEMA = r"^\d+; \d+ \d+ [A-Z ]+ {} "
+# CREATE EXTENSION sets the comment itself, and only the extension's owner may change it.
+EXTENSION_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
 
 
 def write(url: URL, path: Path) -> None:
-    """Write the console's part of the database as it is at this moment to a file that is there, and read it back."""
+    """Write the console's part of the database, in its current state, to an existing file, and verify it."""
     with connect(url) as connection:
         scope = dump_scope(connection, migrations_folder())
         tables = connection.scalars(sa.text(TABLES), {"schemas": scope.schemas}).all()
-    dump = [find_program("pg_dump", _server(url)), "--format=custom", "--verbose", "--encoding=UTF8", *scope.arguments]
+    pg_dump = find_program("pg_dump", _server_version(url))
+    command = [pg_dump, "--format=custom", "--verbose", "--encoding=UTF8", *scope.arguments]
     with progress_bar("Backup", len(tables)) as advance:
         run_program(
-            [*dump, f"--lock-wait-timeout={LOCK_WAIT_MS}", f"--file={path}"],
+            [*command, f"--lock-wait-timeout={LOCK_WAIT_MS}", f"--file={path}"],
             url_for_programs(url),
             lambda line: advance("dumping contents of table" in line),
         )
-    check(url, path)
+    verify(url, path)
 
 
-def check(url: URL, path: Path) -> None:
-    """Read a backup from its beginning to its end. Raises CommandError where it is damaged."""
+def verify(url: URL, path: Path) -> None:
+    """Read a whole backup. Raises CommandError if it is damaged."""
     try:
-        run_program([find_program("pg_restore", _server(url)), f"--file={os.devnull}", str(path)])
+        run_program([find_program("pg_restore", _server_version(url)), f"--file={os.devnull}", str(path)])
     except CommandError as error:
         raise CommandError(f"{path} is damaged: {error}") from error
 
 
-def tables_in_the_way(url: URL, path: Path) -> list[str]:
-    """The tables that are in the backup and in the database too.
+def existing_tables(url: URL, path: Path) -> list[str]:
+    """Return the tables of the backup that already exist in the database.
 
-    Raises CommandError where the backup is of a console in another schema.
+    Raises CommandError if the backup is from a console in another schema.
     """
-    listed = LISTED.findall(run_program([find_program("pg_restore", _server(url)), "--list", str(path)]))
+    pg_restore = find_program("pg_restore", _server_version(url))
+    listed = LISTED_TABLE.findall(run_program([pg_restore, "--list", str(path)]))
     with connect_without_schema(url) as connection:
         own = schema_of(url) or current_schema(connection)
         schemas = sorted({schema for schema, _ in listed})
         present = set(connection.scalars(sa.text(TABLES), {"schemas": [own] if schema_of(url) else schemas}))
     consoles = [schema for schema, table in listed if table == VERSION_TABLE.name]
     if consoles and own not in consoles:
-        raise CommandError(f"{path} is of a console in the schema {consoles[0]}, {_not_here(own, consoles[0])}")
+        raise CommandError(f"{path} is from a console in the schema {consoles[0]}, {_other_schema(own, consoles[0])}")
     return sorted({f"{schema}.{table}" for schema, table in listed} & present)
 
 
-def _not_here(own: str, other: str) -> str:
-    instead = "without DATABASE_SCHEMA" if other == "public" else f"with DATABASE_SCHEMA={other}"
-    return f"and this one uses {own}. Restore it {instead}; ALTER SCHEMA ... RENAME TO ... then gives it another name."
+def _other_schema(own: str, other: str) -> str:
+    setting = "without DATABASE_SCHEMA" if other == "public" else f"with DATABASE_SCHEMA={other}"
+    return f"and this console uses {own}. Restore it {setting}, then rename it: ALTER SCHEMA ... RENAME TO ..."
 
 
-def read(url: URL, path: Path) -> None:
-    """Restore a backup: everything of the console in it but extensions that this role may not make.
+def restore(url: URL, path: Path) -> None:
+    """Restore a backup in one transaction, without extensions that this role may not create.
 
-    One transaction does it, in a schema that is made before where the URL names one.
+    If the URL names a schema, it is created first, and only this schema is restored.
     """
-    restore = [find_program("pg_restore", _server(url)), "--exit-on-error", "--single-transaction", "--verbose"]
-    listed = run_program([restore[0], "--list", str(path)])
+    pg_restore = find_program("pg_restore", _server_version(url))
+    listed = run_program([pg_restore, "--list", str(path)])
+    table_count = len(LISTED_TABLE.findall(listed))
     create_file_or_schema(url)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as chosen, _bar(listed) as advance:
-        chosen.writelines(_without_what_is_not_ours_to_make(url, listed))
-        chosen.flush()
+    command = [pg_restore, "--exit-on-error", "--single-transaction", "--verbose", "--no-owner", "--no-privileges"]
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as entries, progress_bar("Restore", table_count) as advance:
+        entries.writelines(_select_entries(url, listed))
+        entries.flush()
         try:
             run_program(
-                [*restore, "--no-owner", "--no-privileges", f"--use-list={chosen.name}", str(path)],
+                [*command, f"--use-list={entries.name}", str(path)],
                 url_for_programs(url),
                 lambda line: advance("processing data for table" in line),
             )
-        except CommandError as refusal:
-            raise CommandError(f"{refusal} Nothing was changed.") from refusal
+        except CommandError as error:
+            raise CommandError(f"{error} Nothing was changed.") from error
 
 
-def _bar(listed: str) -> AbstractContextManager[Callable[[int], None]]:
-    return progress_bar("Restore", len(LISTED.findall(listed)))
-
-
-def _without_what_is_not_ours_to_make(url: URL, listed: str) -> Iterator[str]:
+def _select_entries(url: URL, listed: str) -> Iterator[str]:
     for line in listed.splitlines(keepends=True):
-        extension = EXTENSION.match(line)
-        if extension and not _may_make(url, extension[1]):
-            print_progress(f"Left out the extension {extension[1]}, which this role may not make here.")
-        elif extension or (not ITS_COMMENT.match(line) and _is_ours(url, line)):
+        extension = LISTED_EXTENSION.match(line)
+        if extension and not _can_create_extension(url, extension[1]):
+            print_progress(f"Skipped the extension {extension[1]}, because this role may not create it here.")
+        elif extension or (not EXTENSION_COMMENT.match(line) and _is_in_schema(url, line)):
             yield line
 
 
-def _is_ours(url: URL, line: str) -> bool:
-    # Where no schema is named, whatever was taken comes back.
+def _is_in_schema(url: URL, line: str) -> bool:
     schema = schema_of(url)
-    return schema is None or bool(OF_THE_FILE.match(line) or re.match(IN_SCHEMA.format(re.escape(schema)), line))
+    if schema is None:
+        return True
+    return bool(FILE_ENTRY.match(line) or re.match(ENTRY_IN_SCHEMA.format(re.escape(schema)), line))
 
 
-def _may_make(url: URL, extension: str) -> bool:
-    # Tried, since what a role may do here is told by no catalog of a managed server.
+def _can_create_extension(url: URL, extension: str) -> bool:
+    # Tried and rolled back, because the catalog of a managed server does not show what a role may create.
     with connect(url) as connection:
         try:
             connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {quote_name(connection, extension)} CASCADE")
@@ -139,6 +140,6 @@ def _may_make(url: URL, extension: str) -> bool:
     return True
 
 
-def _server(url: URL) -> int:
+def _server_version(url: URL) -> int:
     with connect_without_schema(url) as connection:
         return int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000

@@ -1,4 +1,4 @@
-"""Pending steps tried on a copy of the real data: up, down and up again, with schema and rows compared."""
+"""Tests pending steps on a copy of the data: upgrade, downgrade and upgrade, and compares schema and rows."""
 
 import re
 import shlex
@@ -22,13 +22,13 @@ from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.position import VERSION_TABLE, Position, read_position
 
-Facts = dict[str, Any]
-OWN = ".rehearsal-"
+TableFacts = dict[str, Any]
+FOLDER_PREFIX = ".rehearsal-"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One way through the pending steps: `times` are in seconds, by step."""
+    """One run of the pending steps. `times` has the seconds of each step."""
 
     direction: str
     times: dict[str, float]
@@ -36,7 +36,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What was tried and what was found; without pending steps nothing is tried."""
+    """The runs of a rehearsal and the problems found. Without pending steps there are no runs."""
 
     revision: str | None
     head: str
@@ -45,35 +45,38 @@ class Rehearsal:
 
 
 def rehearse(url: URL, folder: Path, given: URL | None) -> Rehearsal:
-    """Try every pending step on a copy in a scratch database (`given` or one of our own), which is removed at the end.
+    """Test every pending step on a copy in a scratch database: `given`, or a new one that is removed at the end.
 
-    Raises CommandError where the copy cannot be made or a step fails.
+    Raises CommandError if the copy cannot be made or a step fails.
     """
     with connect(url) as connection:
         position = read_position(connection)
     if not position.pending:
         return Rehearsal(position.current, position.head, [], [])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in sorted(folder.glob(f"{OWN}*")):
+    for left in sorted(folder.glob(f"{FOLDER_PREFIX}*")):
         path = display_path(left)
         print_progress(f"{path} {LEFT} It holds a copy of the data; to remove it: rm -r {shlex.quote(path)}")
-    # Beside the backups, where there is room for one and nobody else looks.
-    with tempfile.TemporaryDirectory(prefix=OWN, dir=folder) as own, scratch_database(url, given, Path(own)) as copy:
+    # Next to the backups, because there is space for another one, and no other user has access.
+    with (
+        tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX, dir=folder) as own,
+        scratch_database(url, given, Path(own)) as copy,
+    ):
         print_progress("Copying the data into a scratch database.")
         restore_backup(copy, create_backup(url, Path(own)).file)
-        return _rehearsed(copy, position)
+        return _run_all(copy, position)
 
 
-def _rehearsed(copy: URL, position: Position) -> Rehearsal:
-    before = _picture(copy)
+def _run_all(copy: URL, position: Position) -> Rehearsal:
+    before = _read_facts(copy)
     up = _run(copy, command.upgrade, "up", position.head)
-    after = _picture(copy)
+    after = _read_facts(copy)
     down = _run(copy, command.downgrade, "down", position.current or "base")
-    back = _picture(copy)
+    back = _read_facts(copy)
     again = _run(copy, command.upgrade, "up again", position.head)
     problems = [
         *_differences(before, back, "After up and down"),
-        *_differences(after, _picture(copy), "After up, down and up"),
+        *_differences(after, _read_facts(copy), "After up, down and up"),
     ]
     return Rehearsal(position.current, position.head, [up, down, again], problems)
 
@@ -89,57 +92,59 @@ def _run(copy: URL, verb: Callable[..., object], direction: str, revision: str) 
     return Run(direction, dict(config.attributes["times"]))
 
 
-def _picture(copy: URL) -> dict[str, Facts]:
+def _read_facts(copy: URL) -> dict[str, TableFacts]:
     with connect(copy) as connection, warnings.catch_warnings():
-        # A type that SQLAlchemy does not know is compared by what it calls it.
+        # SQLAlchemy warns about types that it does not know. They are compared by name.
         warnings.simplefilter("ignore", SAWarning)
         inspector = sa.inspect(connection)
-        pictures = {name: _facts(inspector, name) for name in inspector.get_table_names() if name != VERSION_TABLE.name}
-        for name, facts in pictures.items():
+        facts_by_table = {
+            name: _table_facts(inspector, name) for name in inspector.get_table_names() if name != VERSION_TABLE.name
+        }
+        for name, facts in facts_by_table.items():
             facts["rows"] = connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name)))
         if connection.dialect.name == "postgresql":
             enums: Any = inspector
-            pictures["types"] = {found["name"]: found["labels"] for found in enums.get_enums()}
-        return pictures
+            facts_by_table["types"] = {found["name"]: found["labels"] for found in enums.get_enums()}
+        return facts_by_table
 
 
-def _facts(inspector: Inspector, table: str) -> Facts:
+def _table_facts(inspector: Inspector, table: str) -> TableFacts:
     named: dict[str, Sequence[Any]] = {
         "foreign key": inspector.get_foreign_keys(table),
         "unique constraint": inspector.get_unique_constraints(table),
         "check": inspector.get_check_constraints(table),
         "index": inspector.get_indexes(table),
     }
-    parts = {f"{kind} {found['name']}": repr(found) for kind, many in named.items() for found in many}
+    facts = {f"{kind} {item['name']}": repr(item) for kind, items in named.items() for item in items}
     columns = inspector.get_columns(table)
-    parts |= {f"column {column['name']}": repr({**column, "type": str(column["type"])}) for column in columns}
-    return {**parts, "primary key": repr(inspector.get_pk_constraint(table))}
+    facts |= {f"column {column['name']}": repr({**column, "type": str(column["type"])}) for column in columns}
+    return {**facts, "primary key": repr(inspector.get_pk_constraint(table))}
 
 
-def _differences(wanted: dict[str, Facts], found: dict[str, Facts], when: str) -> Iterator[str]:
-    for table in sorted(wanted.keys() | found.keys()):
-        if table not in found or table not in wanted:
-            yield f"{when} {table} is {'missing' if table in wanted else 'there, which was not before'}."
+def _differences(expected: dict[str, TableFacts], actual: dict[str, TableFacts], when: str) -> Iterator[str]:
+    for table in sorted(expected.keys() | actual.keys()):
+        if table not in actual or table not in expected:
+            yield f"{when} {table} is {'missing' if table in expected else 'new'}."
             continue
-        one, other = wanted[table], found[table]
-        for part in sorted(one.keys() | other.keys()):
-            was, now = str(one.get(part, "none")), str(other.get(part, "none"))
-            if _without_casts(was) != _without_casts(now):
-                yield f"{when} {part} of {table} differ: {was} before, {now} after."
+        old_facts, new_facts = expected[table], actual[table]
+        for name in sorted(old_facts.keys() | new_facts.keys()):
+            old, new = str(old_facts.get(name, "none")), str(new_facts.get(name, "none"))
+            if _without_casts(old) != _without_casts(new):
+                yield f"{when} {name} of {table} differ: {old} before, {new} after."
 
 
 def _without_casts(text: str) -> str:
-    # PostgreSQL writes the casts of a restored constraint at other places than those of a new one.
+    # In a restored constraint PostgreSQL writes casts in other places than in a new one.
     return re.sub(r"::[a-z ]+(\(\d+\))?(\[\])?|[()\s]", "", text)
 
 
 def rehearsal_lines(rehearsal: Rehearsal) -> Iterator[str]:
-    """What there is to say about a rehearsal."""
+    """Describe the result of a rehearsal for a person."""
     if not rehearsal.runs:
         yield "No step is pending, so there is nothing to rehearse."
         return
     yield from rehearsal.problems
     times = ", ".join(f"{run.direction} in {sum(run.times.values()):.2f} s" for run in rehearsal.runs)
-    compared = pluralize(len(rehearsal.problems), "difference") + " found"
-    found = compared if rehearsal.problems else "schema and number of rows are as before"
-    yield f"Rehearsed {pluralize(len(rehearsal.runs[0].times), 'step')} on a copy of the data: {times}; {found}."
+    differences = pluralize(len(rehearsal.problems), "difference") + " found"
+    result = differences if rehearsal.problems else "schema and number of rows are as before"
+    yield f"Rehearsed {pluralize(len(rehearsal.runs[0].times), 'step')} on a copy of the data: {times}; {result}."

@@ -1,4 +1,4 @@
-"""A database beside the real one, to try things on: made here, and removed again whatever happens."""
+"""Creates an empty scratch database for a rehearsal, and removes it at the end, also after an error."""
 
 import uuid
 from collections.abc import Iterator
@@ -16,20 +16,20 @@ from agents_app.dbtools.database.connections import autocommit_connection, conne
 from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import print_progress
 
-NOT_EMPTY = "The scratch database must be empty, and another one than that in DATABASE_URL."
+NOT_EMPTY = "The scratch database must be empty, and must not be the database in DATABASE_URL."
 INSUFFICIENT_PRIVILEGE = "42501"
 OWN_SESSIONS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name AND usename = current_user"
 )
-# While it works on its copy nobody need be connected there, so whether one still runs cannot be told.
-LEFT = "was left by a rehearsal that was killed, unless one still runs."
+# A running rehearsal need not be connected to its copy, so it cannot be detected.
+LEFT = "was left by a killed rehearsal, unless a rehearsal is still running."
 LEFT_DATABASES = "SELECT datname FROM pg_database WHERE starts_with(datname, :start) ORDER BY 1"
-LIKE_THIS_ONE = """
+DATABASE_OPTIONS = """
 SELECT format('ENCODING %L LC_COLLATE %L LC_CTYPE %L', pg_encoding_to_char(encoding), datcollate, datctype)
 FROM pg_database WHERE datname = current_database()
 """
-# All that a backup may bring besides tables, as DROP names it.
-BESIDE_TABLES = """
+# Objects other than tables that a backup may contain, in the syntax of DROP.
+OTHER_OBJECTS = """
 SELECT 'EXTENSION IF EXISTS ' || quote_ident(extname) FROM pg_extension
 UNION SELECT 'SCHEMA IF EXISTS ' || quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_'
 UNION SELECT 'ROUTINE IF EXISTS ' || CAST(oid AS regprocedure) FROM pg_proc
@@ -43,42 +43,42 @@ WHERE typtype IN ('e', 'd', 'r') AND typnamespace = to_regnamespace(quote_ident(
 
 @contextmanager
 def scratch_database(url: URL, given: URL | None, folder: Path) -> Iterator[URL]:
-    """The URL of an empty database of the same kind: `given`, which is emptied again, else one of our own.
+    """Yield the URL of an empty database of the same type: `given`, which is emptied at the end, or a new one.
 
-    Raises CommandError where it cannot be made or is not empty.
+    Raises CommandError if it cannot be created or is not empty.
     """
     if given is not None:
-        with _lent(url, given) as lent:
-            yield lent
+        with _given_database(url, given) as scratch_url:
+            yield scratch_url
     elif url.get_backend_name() == "sqlite":
         yield URL.create("sqlite", database=str(folder / "scratch.sqlite"))
     else:
-        with _made(url) as made:
-            yield made
+        with _new_database(url) as scratch_url:
+            yield scratch_url
 
 
 @contextmanager
-def _made(url: URL) -> Iterator[URL]:
+def _new_database(url: URL) -> Iterator[URL]:
     start = f"{(url.database or '')[:40]}_scratch_"
     name = f"{start}{uuid.uuid4().hex[:8]}"
     try:
         with autocommit_connection(url) as connection:
             for left in connection.scalars(sa.text(LEFT_DATABASES), {"start": start}):
                 print_progress(f"The database {left} {LEFT} To remove it: DROP DATABASE {quote_name(connection, left)}")
-            # Like the real one, whatever the server's other databases are like.
-            how = connection.scalar(sa.text(LIKE_THIS_ONE))
-            connection.exec_driver_sql(f"CREATE DATABASE {quote_name(connection, name)} {how} TEMPLATE template0")
+            # The same encoding and locale as the real database.
+            options = connection.scalar(sa.text(DATABASE_OPTIONS))
+            connection.exec_driver_sql(f"CREATE DATABASE {quote_name(connection, name)} {options} TEMPLATE template0")
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
             raise
         role = f"ALTER ROLE {quote_if_needed(url.username or '')} CREATEDB"
         raise CommandError(
-            f"This role may not create databases. Let it ({role}), or name an empty database with --scratch-url."
+            f"This role may not create databases. Allow it ({role}), or give an empty database with --scratch-url."
         ) from error
     try:
         yield url.set(database=name)
     except BaseException:
-        # What went wrong says more than that its database cannot be removed either.
+        # The original error is more useful than an error of the removal.
         try:
             _drop(url, name)
         except DBAPIError:
@@ -89,37 +89,37 @@ def _made(url: URL) -> Iterator[URL]:
 
 
 def _drop(url: URL, name: str) -> None:
-    # WITH (FORCE) is refused to an ordinary role while autovacuum works there; without it autovacuum gives way.
+    # An ordinary role may not use WITH (FORCE) while autovacuum runs there. Without FORCE, autovacuum stops by itself.
     with autocommit_connection(url) as connection:
         connection.execute(sa.text(OWN_SESSIONS), {"name": name})
         connection.exec_driver_sql(f"DROP DATABASE {quote_name(connection, name)}")
 
 
 @contextmanager
-def _lent(url: URL, given: URL) -> Iterator[URL]:
+def _given_database(url: URL, given: URL) -> Iterator[URL]:
     if given.get_backend_name() != url.get_backend_name():
-        raise CommandError("The scratch database must be of the same kind as the one in DATABASE_URL.")
-    given = _in_the_same_schema(url, given)
+        raise CommandError("The scratch database must have the same type as the database in DATABASE_URL.")
+    given = _with_same_schema(url, given)
     if given.set(password=None) == url.set(password=None):
         raise CommandError(NOT_EMPTY)
-    made = create_file_or_schema(given)
+    has_new_schema = create_file_or_schema(given)
     with connect(given) as connection:
         tables = sa.inspect(connection).get_table_names()
-        before = _beside_tables(connection)
+        before = _other_objects(connection)
     if tables:
         raise CommandError(NOT_EMPTY)
     try:
         yield given
     finally:
         with connect(given) as connection:
-            _empty(connection, before)
-            if made:
+            _drop_all(connection, before)
+            if has_new_schema:
                 connection.exec_driver_sql(f"DROP SCHEMA {quote_name(connection, current_schema(connection))} CASCADE")
             connection.commit()
 
 
-def _in_the_same_schema(url: URL, given: URL) -> URL:
-    # A backup of a schema comes back in a schema of that name.
+def _with_same_schema(url: URL, given: URL) -> URL:
+    # A backup of a schema can only be restored into a schema with the same name.
     schema = schema_of(url)
     try:
         return given if schema is None else with_schema(given, schema)
@@ -127,16 +127,16 @@ def _in_the_same_schema(url: URL, given: URL) -> URL:
         raise CommandError(f"The scratch database {error}") from None
 
 
-def _beside_tables(connection: Connection) -> set[str]:
-    return set(connection.scalars(sa.text(BESIDE_TABLES))) if connection.dialect.name == "postgresql" else set()
+def _other_objects(connection: Connection) -> set[str]:
+    return set(connection.scalars(sa.text(OTHER_OBJECTS))) if connection.dialect.name == "postgresql" else set()
 
 
-def _empty(connection: Connection, before: set[str]) -> None:
+def _drop_all(connection: Connection, before: set[str]) -> None:
     is_postgresql = connection.dialect.name == "postgresql"
     if not is_postgresql:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
     cascade = " CASCADE" if is_postgresql else ""
     for table in sa.inspect(connection).get_table_names():
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote_name(connection, table)}{cascade}")
-    for thing in sorted(_beside_tables(connection) - before):
-        connection.exec_driver_sql(f"DROP {thing} CASCADE")
+    for name in sorted(_other_objects(connection) - before):
+        connection.exec_driver_sql(f"DROP {name} CASCADE")

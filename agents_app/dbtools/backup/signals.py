@@ -1,4 +1,4 @@
-"""How work that takes long ends when somebody asks it to: what was begun is cleaned up."""
+"""Interrupts long work on a signal, so that it can clean up."""
 
 import select
 import signal
@@ -13,41 +13,41 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callbac
 
 @contextmanager
 def interrupt_on_signals() -> Iterator[None]:
-    """Let what was begun be cleaned up when the process gets SIGTERM or SIGHUP; signals reach the main thread only."""
+    """Raise KeyboardInterrupt on SIGTERM and SIGHUP, so that the block can clean up. Only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {name: signal.signal(name, _end) for name in (signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
-def _end(_number: int, _frame: object) -> None:
+def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
 @contextmanager
 def cancellable_queries() -> Iterator[None]:
-    """Let a signal end what the server works at: psycopg2 would wait for its end first."""
-    set_wait_callback(_wait)
+    """Cancel a running query on a signal. Without this, psycopg2 waits until the query ends."""
+    set_wait_callback(_wait_for_answer)
     try:
         yield
     finally:
         set_wait_callback(None)
 
 
-def _wait(connection: Any) -> None:
+def _wait_for_answer(connection: Any) -> None:
     interruption = None
     while (state := connection.poll()) != POLL_OK:
         try:
             select.select([connection] if state == POLL_READ else [], [connection] if state == POLL_WRITE else [], [])
-        except KeyboardInterrupt as asked:
+        except KeyboardInterrupt as error:
             if interruption:
                 raise
-            interruption = asked
+            interruption = error
             with suppress(psycopg2.Error):
                 connection.cancel()
     if interruption:

@@ -1,4 +1,4 @@
-"""A whole SQLite database into a copy of its file, and back, while others write."""
+"""Backup and restore of an SQLite file, while other processes write to it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,54 +18,55 @@ TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 
 
 
 def write(url: URL, path: Path) -> None:
-    """Write the database as it is at this moment to a file that is there and empty, and read it back."""
-    with _refusing(), _opened(_file(url)) as source, _opened(path) as copy:
-        # A copy that fails is thrown away, so that nothing is needed to undo it, nor left beside it.
+    """Write the database, in its current state, to an existing empty file, and verify it."""
+    with _readable_errors(), _open(_database_file(url)) as source, _open(path) as copy:
+        # A failed copy is deleted, so it needs no journal.
         copy.execute("PRAGMA journal_mode = OFF")
         _copy("Backup", source, copy)
-        # So that the backup is one file, without others beside it.
+        # The backup is then a single file.
         copy.execute("PRAGMA journal_mode = DELETE")
-    check(url, path)
+    verify(url, path)
 
 
-def check(_url: URL, path: Path) -> None:
-    """Read a backup from its beginning to its end. Raises CommandError where it is damaged."""
-    with _refusing(path), _opened(path) as copy:
-        found = copy.execute("PRAGMA integrity_check").fetchone()[0]
-    if found != "ok":
-        raise CommandError(f"{path} is damaged: {' '.join(found.split())}.")
+def verify(_url: URL, path: Path) -> None:
+    """Read a whole backup. Raises CommandError if it is damaged."""
+    with _readable_errors(path), _open(path) as copy:
+        result = copy.execute("PRAGMA integrity_check").fetchone()[0]
+    if result != "ok":
+        raise CommandError(f"{path} is damaged: {' '.join(result.split())}.")
 
 
-def tables_in_the_way(url: URL, _path: Path) -> list[str]:
-    """The tables that the database has already."""
-    file = _file(url)
+def existing_tables(url: URL, _path: Path) -> list[str]:
+    """Return all tables of the database."""
+    file = _database_file(url)
     if not file.exists():
         return []
-    with _refusing(file), _opened(file) as database:
+    with _readable_errors(file), _open(file) as database:
         return [name for (name,) in database.execute(TABLES)]
 
 
-def read(url: URL, path: Path) -> None:
-    """Restore a backup: everything in it, in one transaction."""
+def restore(url: URL, path: Path) -> None:
+    """Restore a whole backup in one transaction."""
     create_sqlite_file(url)
-    with _refusing(_file(url)), _opened(path) as source, _opened(_file(url)) as database:
+    file = _database_file(url)
+    with _readable_errors(file), _open(path) as source, _open(file) as database:
         _copy("Restore", source, database)
 
 
-def _file(url: URL) -> Path:
+def _database_file(url: URL) -> Path:
     return Path(url.database or "")
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
         raise CommandError(f"There is no database {path}.")
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as opened:
-        yield opened
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as connection:
+        yield connection
 
 
 @contextmanager
-def _refusing(file: Path | None = None) -> Iterator[None]:
+def _readable_errors(file: Path | None = None) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -73,16 +74,16 @@ def _refusing(file: Path | None = None) -> Iterator[None]:
 
 
 def _copy(label: str, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    # Inside a transaction the source stands still; without one every writer would make the copy begin anew.
+    # Inside a transaction the source does not change. Without one, SQLite restarts the copy after each write.
     source.execute("BEGIN")
     source.execute("SELECT count(*) FROM sqlite_master").fetchone()
     with progress_bar(label, source.execute("PRAGMA page_count").fetchone()[0]) as advance:
         done = 0
 
-        def tell(_status: int, remaining: int, total: int) -> None:
+        def update(_status: int, remaining: int, total: int) -> None:
             nonlocal done
             advance(total - remaining - done)
             done = total - remaining
 
-        source.backup(target, pages=PAGES, progress=tell)
+        source.backup(target, pages=PAGES, progress=update)
     source.execute("COMMIT")
