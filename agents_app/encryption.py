@@ -1,7 +1,7 @@
-"""Encrypt and decrypt under named keys. Knows keys, not agents.
+"""Encrypt and decrypt with named keys.
 
-AES-256-GCM, stored as `v1:<key id>:<base64url(nonce, ciphertext, tag)>`. The context (account, record, field) is
-authenticated with the value, so a value that is moved to another row or field does not decrypt.
+The format is AES-256-GCM, stored as `v1:<key id>:<base64url(nonce, ciphertext, tag)>`. The context (account, record,
+field) is authenticated with the value, so a value that is moved to another row or field cannot be decrypted.
 """
 
 import base64
@@ -23,11 +23,11 @@ KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class CannotDecrypt(Exception):
-    """The value was not encrypted by a key we hold, for this place, or it was changed."""
+    """The value was encrypted with another key or for another context, or it was changed."""
 
 
 class Keyring:
-    """Named keys in order: the first encrypts, all decrypt."""
+    """Named keys in order. The first encrypts, and all decrypt."""
 
     def __init__(self, keys: dict[str, bytes]) -> None:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
@@ -35,10 +35,10 @@ class Keyring:
         self.ids = list(keys)
 
     def encrypt(self, text: str, *context: str) -> str:
-        """Encrypt under the first key, bound to `context`; about 4/3 of the length plus 50 characters."""
+        """Encrypt with the first key, bound to `context`. The result has about 4/3 of the length plus 50 characters."""
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._ciphers[self.first_id].encrypt(nonce, text.encode(), _associated(context))
-        return f"{FORMAT}:{self.first_id}:{base64.urlsafe_b64encode(nonce + sealed).decode().rstrip('=')}"
+        encrypted = self._ciphers[self.first_id].encrypt(nonce, text.encode(), _associated(context))
+        return f"{FORMAT}:{self.first_id}:{base64.urlsafe_b64encode(nonce + encrypted).decode().rstrip('=')}"
 
     def decrypt(self, value: str, *context: str) -> str:
         """The text that was encrypted with the same context. Raises CannotDecrypt."""
@@ -53,7 +53,7 @@ class Keyring:
 
 
 def key_id_of(value: str) -> str:
-    """Which key an encrypted value names."""
+    """The id of the key of an encrypted value."""
     return value.split(":")[1] if value.count(":") == 2 else "?"
 
 
@@ -63,13 +63,13 @@ def parse_keys(text: str) -> dict[str, bytes]:
     for part in text.split(","):
         key_id, found, encoded = part.strip().partition(":")
         if not found or not KEY_ID.fullmatch(key_id):
-            raise ValueError("must read id:base64 with commas between keys, such as k1:<base64 of 32 random bytes>.")
+            raise ValueError("must be id:base64, with commas between keys, such as k1:<base64 of 32 random bytes>.")
         if key_id in keys:
             raise ValueError(f"names the key {key_id} twice.")
         key = _strong_key(key_id, encoded)
         if key in keys.values():
-            # Or a rotation would move everything from a key to itself, and say that it is done.
-            raise ValueError(f"holds the same key twice, the second time as {key_id}.")
+            # A rotation between equal keys would change nothing, but would report success.
+            raise ValueError(f"contains the same key twice, the second time as {key_id}.")
         keys[key_id] = key
     return keys
 
@@ -78,16 +78,18 @@ def _strong_key(key_id: str, encoded: str) -> bytes:
     try:
         key = base64.b64decode(encoded.replace("-", "+").replace("_", "/") + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(f"holds a key called {key_id} that is not base64.") from None
+        raise ValueError(f"contains a key called {key_id} that is not base64.") from None
     if len(key) != KEY_BYTES:
         raise ValueError(
-            f"holds a key called {key_id} of {number_text(len(key))} bytes; {number_text(KEY_BYTES)} are needed."
+            f"contains a key called {key_id} of {number_text(len(key))} bytes; {number_text(KEY_BYTES)} are needed."
         )
     if is_weak(key):
-        raise ValueError(f"holds a key called {key_id} that can be guessed; make one with: openssl rand -base64 32")
+        raise ValueError(
+            f"contains a key called {key_id} that is easy to guess; make one with: openssl rand -base64 32"
+        )
     return key
 
 
 def _associated(context: tuple[str, ...]) -> bytes:
-    # JSON keeps ("a", "bc") and ("ab", "c") apart.
+    # JSON distinguishes ("a", "bc") from ("ab", "c").
     return json.dumps(context, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""The few ways in which an operation says no. No HTTP and no Flask: the status codes are in `refusals.py`."""
+"""The errors that an operation raises. `refusals.py` gives each its HTTP status."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from agents_app.wording import number_text
 
 
 class ConsoleError(Exception):
-    """A refusal that may be shown as it is: `detail` is a sentence, `code` a stable word for programs."""
+    """An error that can be shown as it is: `detail` is a sentence, `code` a stable word for programs."""
 
     code = "error"
 
@@ -18,51 +18,51 @@ class ConsoleError(Exception):
 
 
 class ConfigurationError(ConsoleError):
-    """A setting is missing or wrong; the sentence names the setting and never repeats its value."""
+    """A setting is missing or wrong. The sentence names the setting and never repeats its value."""
 
     code = "configuration"
 
 
 class NotSignedIn(ConsoleError):
-    """Nobody, or nobody any more: the session or token is missing, wrong, ended or expired."""
+    """The session or token is missing, wrong, ended or expired."""
 
     code = "not_signed_in"
 
 
 class Forbidden(ConsoleError):
-    """Known, but may not do this."""
+    """The actor does not have the permission."""
 
     code = "forbidden"
 
 
 class NotFound(ConsoleError):
-    """Not there, or not this account's: the two cannot be told apart."""
+    """The record does not exist or belongs to another account. The answer is the same for both."""
 
     code = "not_found"
 
 
 class Malformed(ConsoleError):
-    """The input could not be read at all (broken JSON, an unusable cursor)."""
+    """The input cannot be parsed (invalid JSON, an invalid cursor)."""
 
     code = "malformed"
 
 
 class WrongMediaType(ConsoleError):
-    """The input is of a kind that this door does not take."""
+    """The input has a media type that is not accepted."""
 
     code = "unsupported_media_type"
 
 
 class TooLarge(ConsoleError):
-    """The input is larger than this door takes."""
+    """The input is larger than the limit."""
 
     code = "too_large"
 
 
 class InvalidInput(ConsoleError):
-    """The input was read and breaks rules: every broken rule, each with the JSON pointer of its field.
+    """The input breaks rules. `fields` has every broken rule as (JSON pointer of the field, sentence).
 
-    `fields` is a list of (pointer, sentence); the pointer "" means the input as a whole.
+    The pointer "" means the input as a whole.
     """
 
     code = "invalid_input"
@@ -74,25 +74,25 @@ class InvalidInput(ConsoleError):
 
 
 class Conflict(ConsoleError):
-    """Fine by itself, but not beside what is stored."""
+    """The input is valid, but conflicts with what is stored."""
 
     code = "conflict"
 
 
 class Stale(Conflict):
-    """Somebody else changed the record since the caller read it."""
+    """The record has changed since the caller read it."""
 
     code = "stale"
 
 
 class Repeated(Conflict):
-    """The same form made something before which cannot be shown again; the sentence says why."""
+    """The same form has already made something that cannot be shown again. The sentence says why."""
 
     code = "repeated"
 
 
 class Throttled(ConsoleError):
-    """Too many tries; `retry_after` is in seconds."""
+    """Too many attempts. `retry_after` is in seconds."""
 
     code = "too_many_requests"
 
@@ -102,13 +102,13 @@ class Throttled(ConsoleError):
 
 
 class Unavailable(ConsoleError):
-    """The machinery failed, not the caller; worth another try after `retry_after` seconds."""
+    """The server or the database failed. The caller can try again after `retry_after` seconds."""
 
     code = "unavailable"
     retry_after = 2
 
 
 class StorageFull(Unavailable):
-    """The disk or the quota is full; what was asked was not done and nothing else was lost."""
+    """The disk or the quota is full. The request was not carried out, and nothing was lost."""
 
     code = "storage_full"

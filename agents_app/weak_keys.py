@@ -1,6 +1,6 @@
-"""Keys that others know or can guess: bytes in order, repeated pieces, placeholders, and samples of manuals.
+"""Recognises keys that are known or easy to guess: sequences, repetitions, placeholders and samples from manuals.
 
-A random key is never refused: what is looked for does not come about by chance.
+A random key is never refused: these patterns do not occur by chance.
 """
 
 import base64
@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from agents_app.wording import number_text
 
-# Words that samples hold, wherever they stand; seven letters and more do not come about by chance.
+# Words that samples contain. A word of seven letters or more does not occur by chance.
 WORDS = """
     changeme changeit changethis replaceme replacethis yoursecret yourown yoursuper insecure supersecret secretkey
     topsecret mysecret myverysecret notasecret thisisa password example default placeholder keyboardcat qwertyuiop
@@ -22,10 +22,10 @@ IN_BRACKETS = re.compile(
     r"<[^<>]*(your|secret|random|here|change|replace|insert|paste|value|token|bytes|base64|[-_ ]key|key[-_ ])[^<>]*>",
     re.IGNORECASE,
 )
-# Of a text that has only hex digits, fewer than so many differ by chance once in 10^13 keys.
-DIFFERENT_SIGNS = 6
+# A random text of hex digits has fewer different characters than this once in 10^13 keys.
+DIFFERENT_CHARACTERS = 6
 SECRET_MIN = 32
-# Keys that are printed in manuals and images of well-known programs, and in standards as examples.
+# Keys that are printed in manuals and images of well-known programs, and as examples in standards.
 KNOWN = frozenset(
     """
     192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf
@@ -40,20 +40,20 @@ KNOWN = frozenset(
 
 
 def check_secret(text: str) -> None:
-    """Raise ValueError, with a sentence that does not repeat it, where a text is no strong secret."""
+    """Raise ValueError if a text is not a strong secret. The message does not repeat the text."""
     if len(text) < SECRET_MIN:
         raise ValueError(f"is too short; use at least {number_text(SECRET_MIN)} random characters.")
     if is_weak_text(text):
-        raise ValueError("can be guessed; make one with: openssl rand -base64 32")
+        raise ValueError("is easy to guess; make one with: openssl rand -base64 32")
 
 
 def is_weak_text(text: str) -> bool:
-    """Whether a text of 32 characters or more can be guessed as a secret, itself or what it is the hex or base64 of."""
+    """Whether a text of 32 characters or more is easy to guess, as it is or decoded from hex or base64."""
     return _is_sample(text) or any(map(is_weak, _decoded(text)))
 
 
 def is_weak(key: bytes) -> bool:
-    """Whether a key of bytes can be guessed."""
+    """Whether a key of bytes is easy to guess."""
     if key in KNOWN_BYTES:
         return True
     if key.isascii() and key.decode().isprintable():
@@ -63,19 +63,19 @@ def is_weak(key: bytes) -> bool:
 
 def _is_sample(text: str) -> bool:
     letters = re.sub(r"[^a-z0-9]", "", text.lower())
-    is_written = any(word in letters for word in WORDS) or BEGINNINGS.match(text) or IN_BRACKETS.search(text)
-    return bool(is_written) or _is_regular(text.encode(), DIFFERENT_SIGNS)
+    has_word = any(word in letters for word in WORDS) or BEGINNINGS.match(text) or IN_BRACKETS.search(text)
+    return bool(has_word) or _is_regular(text.encode(), DIFFERENT_CHARACTERS)
 
 
 def _is_regular(value: bytes, different: int) -> bool:
-    """Whether few bytes are `different`, one piece is repeated, or most steps from byte to byte are the same."""
+    """Whether fewer than `different` bytes differ, one part is repeated, or most bytes have the same distance."""
     steps = [(after - before) % 256 for before, after in pairwise(value)]
     most = max((steps.count(step) for step in set(steps)), default=0)
     return len(set(value)) < different or value in (value + value)[1:-1] or most * 2 > len(steps)
 
 
 def _decoded(text: str) -> list[bytes]:
-    """What the text is the hex and the base64 of, where it is that."""
+    """The text decoded from hex and from base64, where that is possible."""
     found = []
     for decode in (bytes.fromhex, _from_base64):
         try:

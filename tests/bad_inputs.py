@@ -14,12 +14,12 @@ from tests import pem
 from tests.make import agent_values
 
 ONE_LINE = "Write this on one line, without control characters."
-NOT_TEXT = "Remove the characters that are not text (U+0000 or half of a pair)."
+NOT_TEXT = "Remove the invalid characters (U+0000 or half of a surrogate pair)."
 AS_TEXT = "Write this as text."
 MASK = "This is a mask, not a secret. Type the secret itself, or leave this empty."
 TYPE_IT = "Type the secret itself, or leave this empty."
-NO_COMMENT = "Paste the key alone, without the comment behind it."
-LONE_QUOTE = "There is a quote at one end only. Paste the key alone, without quotes."
+NO_COMMENT = "Paste only the key, without the comment after it."
+LONE_QUOTE = "There is a quote at one end only. Paste only the key, without quotes."
 UNKNOWN = "This field is not known here."
 A_HOST = "Write one host name or IP address, such as db.example.org."
 A_UUID = "Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0."
@@ -37,7 +37,7 @@ WHOLE = "This is a whole address: put"
 ASCII = "Use printable ASCII characters without spaces."
 MISSING_TYPE = f"Choose the connection type: {' or '.join(TYPES)}."
 A_TYPE = f"Choose one of: {', '.join(ConnectionType)}."
-STATUS = "Enable or disable the agent instead; a status is not written directly."
+STATUS = "The status cannot be set here. Enable or disable the agent instead."
 USER_NAME = "its user name in username"
 OTHERS_WITHOUT_TLS = f"its database name in database, {USER_NAME} and its password in password."
 OTHERS = OTHERS_WITHOUT_TLS.replace(" and", ", its TLS mode in sslmode and")
@@ -47,13 +47,13 @@ NO_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n
 MANY_CERTIFICATES = NO_CERTIFICATE * 500 + "?"
 HALF_A_KEY = pem.certificate() + pem.private_key()[:80]
 NO_KEY_PEM = "-----BEGIN {0}-----\nQUJD\n-----END {0}-----\n"
-DAMAGED = "This is damaged or no certificate. Export the certificate as PEM again."
+DAMAGED = "This is not a certificate, or it is damaged. Export the certificate as PEM again."
 KEY_BELONGS = "Put the private key in the field Private key. The field Certificate takes the certificate only."
 NO_KEY = "A private key does not belong in the field Root certificate. Paste the certificate only."
-CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate, and here the private key alone."
-TWO_KEYS = "Paste one private key alone. This is more than one block."
+CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate. This field takes the private key only."
+TWO_KEYS = "Paste one private key only. This is more than one block."
 A_KEY = "Paste the whole text from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----."
-DAMAGED_KEY = "This is damaged or no private key. Export the private key as PEM again."
+DAMAGED_KEY = "This is not a private key, or it is damaged. Export the private key as PEM again."
 
 
 # Texts that are nobody's fault, with what is stored of them: each door takes them and gives them back as they are.
@@ -108,7 +108,7 @@ def _power_bi(name: str, member: str, value: Any, sentence: str) -> Bad:
 BAD_AGENTS = [
     Bad("no name", _without("name"), [("/name", "Enter a name for the agent.")]),
     _agent("blank name", "/name", "Enter a name for the agent.", name=" \t "),
-    _agent("a name that nobody sees", "/name", "Write something that can be seen.", name="\u200b\u202e \u2060"),
+    _agent("a name that nobody sees", "/name", "Write at least one visible character.", name="\u200b\u202e \u2060"),
     _agent("null name", "/name", "Enter a name for the agent.", name=None),
     _agent("long name", "/name", "Use at most 255 characters.", name="x" * 256),
     _agent("name in two lines", "/name", ONE_LINE, name="Sales\nfigures"),
@@ -161,12 +161,17 @@ BAD_AGENTS = [
     _agent(
         "API key as an object",
         "/api_key",
-        "Send the secret itself as text; encrypted values are not taken.",
+        "Send the secret itself as text; encrypted values are not accepted.",
         api_key={"$enc": "v1:k1:AAAA"},
     ),
     _agent("status", "/status", STATUS, status="disabled"),
     _agent("status null", "/status", STATUS, status=None),
-    _agent("reason", "/status_reason", "Disable the agent with a reason instead.", status_reason="moving"),
+    _agent(
+        "reason",
+        "/status_reason",
+        "The reason cannot be set here. Disable the agent with a reason instead.",
+        status_reason="moving",
+    ),
     _agent("unknown member", "/color", UNKNOWN, color="red"),
     _agent("unknown member that is null", "/color", UNKNOWN, color=None),
     _agent("another account", "/account_id", UNKNOWN, account_id="6f9619ff-8b86-4011-b42d-00c04fc964ff"),
@@ -285,7 +290,7 @@ BAD_AGENTS = [
         "encrypted password",
         "password",
         {"$enc": "v1:k1:AAAA"},
-        "Send the secret itself as text; encrypted values are not taken.",
+        "Send the secret itself as text; encrypted values are not accepted.",
     ),
     _database("unknown TLS mode", "sslmode", "allow", "Choose one of: disable, require, verify-ca, verify-full."),
     _database("root certificate without end", "ssl_root_cert", CERTIFICATE_WITHOUT_END, A_CERTIFICATE),
@@ -338,7 +343,7 @@ BAD_AGENTS = [
         "client secret with a space nobody sees",
         "client_secret",
         "abc\u200bdef",
-        "Remove U+200B (zero width space) at character 4: it cannot be seen.",
+        "Remove U+200B (zero width space) at character 4: it is invisible.",
     ),
     _power_bi("client with a line below", "client_id", "6_9619ff-8b86-4011-b42d-00c04fc964ff", A_UUID),
     _power_bi("workspace by name", "workspace_id", "Finance", A_UUID),

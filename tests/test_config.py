@@ -163,7 +163,7 @@ def test_weak_keys_are_refused(name: str, key: bytes) -> None:
 
     sentence = refusal_of(**{**KEYS, name: f"k1:{text}"})
 
-    assert sentence.startswith(f"{name} holds a key called k1 that can be guessed")
+    assert sentence.startswith(f"{name} contains a key called k1 that is easy to guess")
     assert text not in sentence
 
 

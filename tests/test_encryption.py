@@ -12,7 +12,7 @@ KEYRING = Keyring(parse_keys(KEYS["ENCRYPTION_KEYS"]))
 PLACE = ("account", "agent", "/api_key")
 
 
-def sealed() -> str:
+def encrypted() -> str:
     return KEYRING.encrypt("correct horse", *PLACE)
 
 
@@ -30,7 +30,7 @@ def sealed() -> str:
 )
 def test_a_value_does_not_open_in_another_place(place: tuple[str, ...]) -> None:
     with pytest.raises(CannotDecrypt):
-        KEYRING.decrypt(sealed(), *place)
+        KEYRING.decrypt(encrypted(), *place)
 
 
 @pytest.mark.parametrize(
@@ -50,25 +50,25 @@ def test_a_value_does_not_open_in_another_place(place: tuple[str, ...]) -> None:
 )
 def test_a_changed_value_does_not_open(damage) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(CannotDecrypt):
-        KEYRING.decrypt(damage(sealed()), *PLACE)
+        KEYRING.decrypt(damage(encrypted()), *PLACE)
 
 
 def test_another_key_of_the_same_name_does_not_open() -> None:
     wrong = Keyring(parse_keys(OTHER.replace("k2:", "k1:")))
 
     with pytest.raises(CannotDecrypt):
-        wrong.decrypt(sealed(), *PLACE)
+        wrong.decrypt(encrypted(), *PLACE)
 
 
 def test_the_first_key_encrypts_and_all_decrypt() -> None:
     both = Keyring(parse_keys(f"{OTHER},{KEYS['ENCRYPTION_KEYS']}"))
 
     assert both.encrypt("x", *PLACE).startswith("v1:k2:")
-    assert both.decrypt(sealed(), *PLACE) == "correct horse"
+    assert both.decrypt(encrypted(), *PLACE) == "correct horse"
 
 
 def test_the_same_text_is_never_sealed_twice_alike() -> None:
-    assert sealed() != sealed()
+    assert encrypted() != encrypted()
 
 
 @pytest.mark.parametrize("text", ["", "a", "Grüße 😀", "x" * 100_000, "\0"])

@@ -138,7 +138,7 @@ def give_up(key_id: str, confirm: str | None) -> None:
 
 def _row(key: KeyState) -> tuple[object, ...]:
     is_set = ("yes, the first" if key.is_first else "yes") if key.is_set else "no"
-    fits = {True: "yes", False: "no", None: None}[key.fits]
+    fits = {True: "yes", False: "no", None: None}[key.is_correct]
     return (key.key_id, is_set, fits, key.secrets)
 
 

@@ -56,15 +56,15 @@ class DatabaseConnection(Connection):
     addresses: ClassVar[Mapping[str, AddressReader]] = {"host": HOST, "database": DATABASE, "username": DATABASE}
 
     dialect: Annotated[Dialect, choice(Dialect)] = field(
-        "Database server",
+        "Database type",
         destination=True,
-        missing="Choose the database server.",
+        missing="Choose the database type.",
         labels=DIALECT_LABELS,
         span=6,
     )
     host: Annotated[str, host_name()] = field("Host", "One host name or IP address.", destination=True, span=4)
     port: Annotated[int | None, whole_number("Port", 1, 65535)] = field(
-        "Port", "Empty means the server's usual one.", default=None, destination=True, width=6
+        "Port", "Empty means the default port of the server.", default=None, destination=True, width=6
     )
     database: Annotated[str, plain_name(128)] = field("Database name", destination=True)
     username: Annotated[str, plain_name(128)] = field("User name", "Use a read-only login.", destination=True)
@@ -93,10 +93,10 @@ class DatabaseConnection(Connection):
         "Connect timeout", "In seconds.", default=10, group="limits", width=9, unit="s"
     )
     schema_allow_list: Annotated[list[str], list_of_lines(128)] = field(
-        "Allowed schemas", "One a line. Empty means all.", default=[], group="limits"
+        "Allowed schemas", "One per line. Empty means all.", default=[], group="limits"
     )
     table_allow_list: Annotated[list[str], list_of_lines(256)] = field(
-        "Allowed tables", "One a line. Empty means all.", default=[], group="limits"
+        "Allowed tables", "One per line. Empty means all.", default=[], group="limits"
     )
 
     @model_validator(mode="after")

@@ -29,8 +29,8 @@ SECRET_MAX = 500
 # What one executeQueries call returns at the most (Power BI REST API, limitations of Execute Queries).
 ROWS_MAX = 100_000
 KEY_BELONGS = "Put the private key in the field Private key. The field Certificate takes the certificate only."
-A_USER = "This looks like an address. Write the user's name alone, such as ada@example.org."
-CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate, and here the private key alone."
+A_USER = "This looks like an address. Write only the name of the user, such as ada@example.org."
+CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate. This field takes the private key only."
 
 
 class AuthMethod(StrEnum):
@@ -109,7 +109,7 @@ class PowerBiConnection(Connection):
     workspace_id: Annotated[str, not_a_dataset_address(uuid_text())] = field("Workspace ID", destination=True)
     dataset_id: Annotated[str, not_a_dataset_address(uuid_text())] = field("Dataset ID", destination=True)
     credential_expires_at: Annotated[date | None, calendar_date()] = field(
-        "Credential expires on", "The day the secret or certificate ends, as YYYY-MM-DD.", default=None
+        "Credential expires on", "The day on which the secret or certificate expires, as YYYY-MM-DD.", default=None
     )
     certificate_pem: Annotated[str | None, certificates(KEY_BELONGS)] = field(
         "Certificate", "The public part, in PEM.", default=None, group="certificate", kind="pem"
@@ -124,7 +124,7 @@ class PowerBiConnection(Connection):
         "Cloud", default=Cloud.PUBLIC, destination=True, group="limits", labels=CLOUD_LABELS
     )
     impersonated_user_name: Annotated[str | None, plain_name(254, DATASET_USER, A_USER)] = field(
-        "Impersonated user name", "For datasets with row-level rules.", default=None, group="limits"
+        "Impersonated user name", "For datasets with row-level security.", default=None, group="limits"
     )
     row_limit: Annotated[int, whole_number("Row limit", 1, ROWS_MAX)] = field(
         "Row limit", "Power BI returns at most 100,000 rows.", default=1_000, group="limits", width=9
@@ -133,7 +133,7 @@ class PowerBiConnection(Connection):
         "Timeout", "In seconds.", default=60, group="limits", width=9, unit="s"
     )
     allowed_tables: Annotated[list[str], list_of_lines(256)] = field(
-        "Allowed tables", "One a line. Empty means all.", default=[], group="limits"
+        "Allowed tables", "One per line. Empty means all.", default=[], group="limits"
     )
 
     @model_validator(mode="after")

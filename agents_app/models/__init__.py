@@ -1,4 +1,4 @@
-"""One file a table. A model is seen by migrations once it is imported here."""
+"""One file per table. Migrations see only the models that are imported here."""
 
 from agents_app.models.account import Account
 from agents_app.models.agent import Agent

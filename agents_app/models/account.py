@@ -1,4 +1,4 @@
-"""The tenant: everything else belongs to exactly one."""
+"""The tenant. Every other record belongs to one account."""
 
 import uuid
 from datetime import datetime

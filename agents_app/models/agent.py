@@ -1,4 +1,4 @@
-"""The row this product is about. The first thirteen columns are the guide's, the rest came in later migrations."""
+"""The main table. The first thirteen columns are those of the guide, and later migrations added the others."""
 
 import uuid
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from agents_app.values.choices import AgentStatus, ConnectionType
 
 
 class Agent(Base):
-    """A data agent, written by `operations/agents.py` alone; its secrets are encrypted where they stand."""
+    """A data agent. Only `operations/agents.py` writes it. Its secrets are encrypted in their columns."""
 
     __tablename__ = "agents"
     __table_args__ = (

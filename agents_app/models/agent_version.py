@@ -1,4 +1,4 @@
-"""The state of an agent after one change. Rows stay when the agent is deleted."""
+"""The state of an agent after one change. The rows are kept when the agent is deleted."""
 
 import uuid
 from datetime import datetime
@@ -14,9 +14,9 @@ from agents_app.values import limits
 class AgentVersion(Base):
     """One numbered change of an agent.
 
-    `snapshot` holds every field without any secret's value, `changes` the names of what changed, secrets as
-    "set", "replaced" or "removed"; of a copy it names the original as `cloned_from`. `kept_secrets` holds the encrypted
-    secrets of a deleted agent until they are purged.
+    `snapshot` has every field without the values of secrets. `changes` has the names of the changed fields, and of each
+    changed secret "set", "replaced" or "removed"; for a copy also the original as `cloned_from`. `kept_secrets` has the
+    encrypted secrets of a deleted agent until they are purged.
     """
 
     __tablename__ = "agent_versions"
@@ -30,5 +30,5 @@ class AgentVersion(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     snapshot: Mapped[dict[str, Any]] = mapped_column(Json)
     changes: Mapped[dict[str, Any]] = mapped_column(Json)
-    # SQL NULL, not JSON's null, says that nothing is kept.
+    # SQL NULL, not the null of JSON, means that nothing is kept.
     kept_secrets: Mapped[dict[str, Any] | None] = mapped_column(Json, default=sa.null())

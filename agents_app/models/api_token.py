@@ -1,4 +1,4 @@
-"""What lets a JSON client act for an account."""
+"""A token with which a JSON client acts for an account."""
 
 import uuid
 from datetime import datetime
@@ -11,9 +11,9 @@ from agents_app.values import limits
 
 
 class ApiToken(Base):
-    """A token; its secret half is stored as HMAC-SHA256 under the pepper called `pepper_id`, in hex.
+    """A token. Its secret part is stored as HMAC-SHA256 with the pepper `pepper_id`, in hex.
 
-    `agent_ids` names the agents a runtime token may read, as text; empty means all.
+    `agent_ids` has the ids of the agents that a runtime token can read, as text. Empty means all.
     """
 
     __tablename__ = "api_tokens"

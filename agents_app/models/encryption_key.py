@@ -1,4 +1,4 @@
-"""A check value for each encryption key, so that a wrong key is told at once."""
+"""A check value for each encryption key, with which a wrong key is detected."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from agents_app.db import Base, UtcDateTime, now
 
 
 class EncryptionKey(Base):
-    """A known text encrypted under the key called `key_id`; the key itself is never stored."""
+    """A known text that is encrypted with the key `key_id`. The key itself is never stored."""
 
     __tablename__ = "encryption_keys"
 

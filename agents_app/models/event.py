@@ -1,6 +1,6 @@
-"""One row for every act by anybody. No secret, no token and no cookie is ever in a row.
+"""One row for each action. No row contains a secret, a token or a cookie.
 
-Rows are added only; the one thing that changes is the count in the details of a refusal that is repeated.
+Rows are only added. The one exception is the count in the details of a repeated refusal.
 """
 
 import uuid
@@ -15,9 +15,9 @@ from agents_app.values import limits
 
 
 class Event(Base):
-    """Who did what, to what, when, from where and through which door.
+    """Who did what, to what, when, from which address and through which door.
 
-    `account_id` is empty where no account is known, such as a sign-in with an unknown address.
+    `account_id` is empty if no account is known, such as for a sign-in with an unknown address.
     """
 
     __tablename__ = "events"

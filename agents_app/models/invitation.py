@@ -11,10 +11,10 @@ from agents_app.values.choices import Role
 
 
 class Invitation(Base):
-    """A link; it carries a random code, this row only the SHA-256 of it, in hex.
+    """A link. The link contains a random code, and this row only the SHA-256 of the code, in hex.
 
-    It ends with the person who made it (nobody where an operator did). With `user_id` it lets that person choose a
-    new password; without, somebody joins in `role`. One that was used or withdrawn has `expires_at` in the past.
+    It is deleted with the user who made it (None if an operator did). With `user_id`, that user chooses a new password.
+    Without, a person joins with `role`. A link that was used or withdrawn has `expires_at` in the past.
     """
 
     __tablename__ = "invitations"

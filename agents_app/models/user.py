@@ -12,7 +12,7 @@ from agents_app.values.choices import Role
 
 
 class User(Base):
-    """A person; `email` is casefolded and unique across accounts, `password_hash` is argon2id."""
+    """A person. `email` is casefolded and unique across accounts. `password_hash` is argon2id."""
 
     __tablename__ = "users"
     __table_args__ = (sa.CheckConstraint("role IN ('viewer', 'editor', 'admin')", name="role"),)

@@ -10,7 +10,7 @@ from agents_app.db import Base, UtcDateTime, now
 
 
 class UserSession(Base):
-    """A session; the browser's cookie has its random id, this row only the SHA-256 of it, in hex."""
+    """A session. The cookie has its random id, and this row only the SHA-256 of the id, in hex."""
 
     __tablename__ = "user_sessions"
 

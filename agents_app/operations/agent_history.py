@@ -29,7 +29,7 @@ CHANGE = (
 
 @dataclass(frozen=True)
 class Change:
-    """Who made a version, when, and what became of its secrets."""
+    """Who made a version, when, and what changed of its secrets."""
 
     version: int
     action: str
@@ -40,40 +40,42 @@ class Change:
     """By JSON pointer: set, replaced or removed."""
 
     def is_by(self, actor: Actor) -> bool:
-        """Whether this person made it on the pages; a token of theirs has a name of its own."""
+        """Whether this person made the change on the pages. A token of theirs has another name."""
         return self.user_id is not None and (self.user_id, self.actor_name) == (actor.user_id, actor.name)
 
 
 @dataclass(frozen=True)
-class Past:
-    """An agent at one version: its fields, its configuration without secrets, and the changes since."""
+class PastVersion:
+    """An agent at one version: its fields, its configuration without secrets, and the later changes."""
 
     values: dict[str, Any] | None
-    """None where the version is not there or cannot be read any more."""
+    """None where the version does not exist or can no longer be read."""
     secrets: frozenset[str]
     """The JSON pointers of the secrets that were set."""
     later: list[Change]
 
 
-def changes_since(actor: Actor, agent_id: UUID, version: int) -> Past:
-    """What the agent was at this version, and the changes after it, in order. Raises Forbidden."""
+def changes_since(actor: Actor, agent_id: UUID, version: int) -> PastVersion:
+    """The agent at this version, and the changes after it, in order. Raises Forbidden."""
     actor.require("agents.read")
     number = min(max(version, 0), VERSION_MAX)
-    mine = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
-    later = sa.select(*CHANGE).where(*mine, AgentVersion.version > number).order_by(AgentVersion.version)
+    agent = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
+    later = sa.select(*CHANGE).where(*agent, AgentVersion.version > number).order_by(AgentVersion.version)
     with db.reading() as connection:
-        snapshot: Any = connection.scalar(sa.select(AgentVersion.snapshot).where(*mine, AgentVersion.version == number))
+        snapshot: Any = connection.scalar(
+            sa.select(AgentVersion.snapshot).where(*agent, AgentVersion.version == number)
+        )
         rows = connection.execute(later).all()
     values = _values(snapshot)
     secrets = frozenset(snapshot.get("secrets", ())) if values else frozenset()
-    return Past(values, secrets, [_change(row) for row in rows])
+    return PastVersion(values, secrets, [_change(row) for row in rows])
 
 
 def find_deletion(actor: Actor, agent_id: UUID) -> tuple[str, Change] | None:
-    """The name of an agent that was deleted, with who did it and when; None where it was not. Raises Forbidden."""
+    """The name of a deleted agent, with who deleted it and when. None where it is not deleted. Raises Forbidden."""
     actor.require("agents.read")
-    mine = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
-    last = sa.select(*CHANGE, AgentVersion.snapshot).where(*mine).order_by(AgentVersion.version.desc()).limit(1)
+    agent = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
+    last = sa.select(*CHANGE, AgentVersion.snapshot).where(*agent).order_by(AgentVersion.version.desc()).limit(1)
     with db.reading() as connection:
         row = connection.execute(last).one_or_none()
     if row is None or row.action != "agent.deleted":

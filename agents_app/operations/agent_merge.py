@@ -14,12 +14,12 @@ from agents_app.values.fields import normalise
 
 TYPE = "/connection_type"
 CONNECTION = "/connection"
-"""Stands for the connection type with all of its configuration, which are one thing where the types differ."""
+"""The pointer of the connection type with its whole configuration, which are one choice where the types differ."""
 SET, REMOVED, TYPED = "set", None, "typed"
-"""What is known of a secret: it is as it was, there is none, a new one was typed."""
+"""What is known of a secret: it is unchanged, it is missing, or a new one was typed."""
 
 Facts = dict[str, Any]
-"""What can be compared of an agent, by JSON pointer: values as they would be stored, of secrets what is known."""
+"""What can be compared of an agent, by JSON pointer: values as they are stored, and what is known of each secret."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class Merge:
     """The pointers at which two changes of one state differ."""
 
     mine: list[str]
-    """Changed by me only: mine stands."""
+    """Changed by me only: my value is kept."""
     theirs: list[str]
-    """Changed by others only: theirs stands."""
+    """Changed by others only: their value is kept."""
     both: list[str]
-    """Changed by both to different values: one must be chosen."""
+    """Changed by both to different values: the person must choose."""
 
 
 def facts(values: Mapping[str, Any], secrets: Mapping[str, str | None]) -> Facts:
-    """What can be compared of these values; `secrets` says by JSON pointer what is known of each secret."""
+    """What can be compared of these values. `secrets` has what is known of each secret, by JSON pointer."""
     found: Facts = {f"/{name}": normalise(AgentValues, name, values.get(name)) for name in FIELDS}
     found[API_KEY] = secrets.get(API_KEY)
     if found[TYPE] not in list(ConnectionType):
@@ -49,13 +49,17 @@ def facts(values: Mapping[str, Any], secrets: Mapping[str, str | None]) -> Facts
 
 
 def merge(base: Facts | None, mine: Facts, theirs: Facts, asked: Collection[str] = ()) -> Merge:
-    """Where `mine` and `theirs`, which both began from `base`, agree and differ.
+    """Compare `mine` and `theirs`, which both were made from `base`.
 
-    Without a base everything that differs must be chosen. What was `asked` about must still be chosen, even where
-    `theirs` is the base by now.
+    Without a base, the person must choose for every difference. What was `asked` before must still be chosen, even if
+    `theirs` has become the base.
     """
     if CONNECTION in asked or len({side[TYPE] for side in (base, mine, theirs) if side is not None}) > 1:
-        base, mine, theirs = base and _whole(base), _whole(mine), _whole(theirs)
+        base, mine, theirs = (
+            base and _merged_connection(base),
+            _merged_connection(mine),
+            _merged_connection(theirs),
+        )
         asked = {CONNECTION if _is_of_connection(pointer) else pointer for pointer in asked}
     found = Merge([], [], [])
     for pointer, value in mine.items():
@@ -71,26 +75,26 @@ def merge(base: Facts | None, mine: Facts, theirs: Facts, asked: Collection[str]
 
 
 def changed(before: Facts, after: Facts) -> list[str]:
-    """The pointers at which one state became another."""
+    """The pointers at which the two states differ."""
     return merge(before, after, before).mine
 
 
 def is_same(pointer: str, before: Facts, after: Facts) -> bool:
     """Whether two states agree at a pointer, which may be CONNECTION."""
-    return bool(at(pointer, before) == at(pointer, after))
+    return bool(value_at(pointer, before) == value_at(pointer, after))
 
 
-def at(pointer: str, side: Facts) -> Any:
-    """What a state has at a pointer, which may be CONNECTION."""
-    return (side | _whole(side)).get(pointer)
+def value_at(pointer: str, side: Facts) -> Any:
+    """The value of a state at a pointer, which may be CONNECTION."""
+    return (side | _merged_connection(side)).get(pointer)
 
 
 def covers(pointer: str, other: str) -> bool:
-    """Whether what is at a pointer, which may be CONNECTION, includes what is at another."""
+    """Whether the value at a pointer, which may be CONNECTION, includes the value at another."""
     return pointer == other or (pointer == CONNECTION and _is_of_connection(other))
 
 
-def _whole(side: Facts) -> Facts:
+def _merged_connection(side: Facts) -> Facts:
     rest = {pointer: value for pointer, value in side.items() if not _is_of_connection(pointer)}
     return rest | {CONNECTION: {pointer: value for pointer, value in side.items() if _is_of_connection(pointer)}}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +33,7 @@ SHORT = (
     Agent.status,
     Agent.status_reason,
     Agent.model_type,
-    # As text: a release that runs beside a later one lists agents of types that it does not know.
+    # As text: an older release that runs at the same time lists agents of types that it does not know.
     sa.type_coerce(Agent.connection_type, sa.String).label("connection_type"),
     Agent.credential_expires_at,
     Agent.version,
@@ -42,11 +41,11 @@ SHORT = (
     Agent.updated_at,
     Agent.created_by,
 )
-# A list leaves the long columns out.
+# The columns that are too long for a list.
 LONG = tuple(getattr(Agent, name) for name in FIELDS if name not in {column.key for column in SHORT})
-# What the last change was made by; the agent and its newest version have the same number.
+# The newest version of an agent has the number of the agent.
 LAST_CHANGE = sa.and_(AgentVersion.agent_id == Agent.id, AgentVersion.version == Agent.version)
-MINE = Agent.account_id == sa.bindparam("account_id")
+OF_ACCOUNT = Agent.account_id == sa.bindparam("account_id")
 ONE = (
     sa.select(
         *SHORT,
@@ -59,7 +58,7 @@ ONE = (
     )
     .outerjoin(User, User.id == Agent.created_by)
     .outerjoin(AgentVersion, LAST_CHANGE)
-    .where(Agent.id == sa.bindparam("id"), MINE)
+    .where(Agent.id == sa.bindparam("id"), OF_ACCOUNT)
 )
 LIST = (
     sa.select(
@@ -71,13 +70,13 @@ LIST = (
     )
     .outerjoin(User, User.id == Agent.created_by)
     .outerjoin(AgentVersion, LAST_CHANGE)
-    .where(MINE)
+    .where(OF_ACCOUNT)
 )
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows of a list, and the cursors of what comes after and before them (None at the ends)."""
+    """Some rows of a list, and the cursors of the next and the previous page (None at the ends)."""
 
     items: list[dict[str, Any]]
     next_cursor: str | None
@@ -86,7 +85,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many agents there are, each counted to COUNT_UP_TO + 1 at the most."""
+    """Numbers of agents. Each count stops at COUNT_UP_TO + 1."""
 
     all: int
     active: int
@@ -95,7 +94,7 @@ class Counts:
 
 
 def read(actor: Actor, agent_id: UUID) -> dict[str, Any]:
-    """One agent without its secrets' values; of each it says whether our keys open it. Raises Forbidden, NotFound."""
+    """One agent, with what is known of its secrets in place of their values. Raises Forbidden, NotFound."""
     actor.require("agents.read")
     with db.reading() as connection:
         row = connection.execute(ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
@@ -105,7 +104,7 @@ def read(actor: Actor, agent_id: UUID) -> dict[str, Any]:
 
 
 def listing(actor: Actor, query: AgentQuery) -> Page:
-    """The agents that match, in order, `query.limit` at the most. Raises Forbidden, Malformed (cursor)."""
+    """The agents that match, in order, at most `query.limit`. Raises Forbidden, Malformed (cursor)."""
     actor.require("agents.read")
     with db.reading() as connection:
         rows = connection.execute(_statement(query), {"account_id": actor.account_id}).all()
@@ -113,7 +112,7 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
 
 
 def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
-    """The same, with the counts in the same statement. Raises Forbidden, Malformed (cursor)."""
+    """The same as `listing`, with counts from the same statement. Raises Forbidden, Malformed (cursor)."""
     actor.require("agents.read")
     counts = _counts(query)
     account = {"account_id": actor.account_id}
@@ -131,12 +130,12 @@ def _present(row: AnyRow, account_id: UUID) -> dict[str, Any]:
 
 
 def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
-    keyring, sealed = settings().keys.encryption, agent_secrets.encrypted_values(row.api_key, row.connection_config)
+    keyring, encrypted = settings().keys.encryption, agent_secrets.encrypted_values(row.api_key, row.connection_config)
     readable = {
         pointer: agent_secrets.can_decrypt(keyring, account_id, row.id, pointer, value)
-        for pointer, value in sealed.items()
+        for pointer, value in encrypted.items()
     }
-    facts = agent_secrets.shown_facts(sealed, row.secret_facts)
+    facts = agent_secrets.shown_facts(encrypted, row.secret_facts)
     return {pointer: {**fact, "readable": readable.get(pointer, False)} for pointer, fact in facts.items()}
 
 
@@ -153,13 +152,13 @@ def _item(row: AnyRow) -> dict[str, Any]:
 
 
 def _statement(query: AgentQuery) -> AnySelect:
-    column = _sort_column(query)
+    column: Any = Agent.name_key if query.column == "name" else getattr(Agent, query.column)
     backwards = query.before is not None and query.cursor is None
     descending = query.descending is not backwards
     statement = _filtered(LIST, query)
     if cursor := query.cursor or query.before:
         place = sa.tuple_(
-            *(sa.literal(v, c.type) for v, c in zip(_place(cursor, query), (column, Agent.id), strict=True))
+            *(sa.literal(v, c.type) for v, c in zip(read_cursor(cursor, query.sort), (column, Agent.id), strict=True))
         )
         here = sa.tuple_(column, Agent.id)
         statement = statement.where(here < place if descending else here > place)
@@ -180,14 +179,6 @@ def _filtered(statement: AnySelect, query: AgentQuery) -> AnySelect:
     return statement.where(*conditions)
 
 
-def _sort_column(query: AgentQuery) -> Any:
-    return Agent.name_key if query.column == "name" else getattr(Agent, query.column)
-
-
-def _place(cursor: str, query: AgentQuery) -> tuple[datetime | str, UUID]:
-    return read_cursor(cursor, query.sort)
-
-
 def _page(query: AgentQuery, rows: Sequence[AnyRow]) -> Page:
     backwards = query.before is not None and query.cursor is None
     more = len(rows) > query.limit
@@ -206,7 +197,7 @@ def _cursor(query: AgentQuery, row: AnyRow) -> str:
 
 
 def _counts(query: AgentQuery) -> list[sa.Label[int]]:
-    mine = sa.select(sa.literal(1)).select_from(Agent).where(MINE)
+    mine = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
     groups = {
         "all": mine,
         "active": mine.where(Agent.status == AgentStatus.ACTIVE),
@@ -217,6 +208,6 @@ def _counts(query: AgentQuery) -> list[sa.Label[int]]:
 
 
 def _capped(rows: AnySelect) -> sa.ScalarSelect[int]:
-    # The subquery must not join the list's own rows to its count.
+    # Without `correlate(None)` the count would refer to the rows of the list.
     few = rows.limit(COUNT_UP_TO + 1).correlate(None).subquery()
     return sa.select(sa.func.count()).select_from(few).scalar_subquery()

@@ -16,61 +16,63 @@ from agents_app.values.pem import without_private_keys
 from agents_app.wording import label_in_sentence
 
 ENCRYPTED = "$enc"
-# Below this length four characters would tell too much.
+# In a shorter secret, four characters would reveal too much.
 LAST_FOUR_FROM = 16
 FACTS = ("set_at", "set_by", "last_four")
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """All secrets of one agent, by JSON pointer: `sealed` has the encrypted values, `facts` what may be shown."""
+    """All secrets of one agent, by JSON pointer: `encrypted` has the values, `facts` what can be shown."""
 
-    sealed: dict[str, str]
+    encrypted: dict[str, str]
     facts: dict[str, dict[str, Any]]
     changes: dict[str, str]
-    """What a change did, by pointer: set, replaced or removed."""
+    """What a change did, by JSON pointer: set, replaced or removed."""
 
     @property
     def api_key(self) -> str | None:
-        """What the column `api_key` holds."""
-        return self.sealed.get(API_KEY)
+        """The value of the column `api_key`."""
+        return self.encrypted.get(API_KEY)
 
     def config(self, public: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration as it is stored: its public members and its secrets, sealed."""
-        leaves = {name: {ENCRYPTED: value} for pointer, value in self.sealed.items() if (name := _member(pointer))}
+        """The configuration as it is stored: its public fields, and its encrypted secrets."""
+        leaves = {name: {ENCRYPTED: value} for pointer, value in self.encrypted.items() if (name := _member(pointer))}
         return {**public, **leaves}
 
 
 def encrypted_values(api_key: str | None, config: Mapping[str, Any]) -> dict[str, str]:
-    """The encrypted values of a stored agent, by JSON pointer."""
+    """The encrypted secrets of a stored agent, by JSON pointer."""
     found = {API_KEY: api_key} if api_key else {}
-    return found | {f"/{CONFIG}/{name}": str(value[ENCRYPTED]) for name, value in _members(config) if _is_sealed(value)}
+    return found | {
+        f"/{CONFIG}/{name}": str(value[ENCRYPTED]) for name, value in _members(config) if _is_encrypted(value)
+    }
 
 
 def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The stored configuration without its secrets."""
-    return {name: value for name, value in _members(config) if not _is_sealed(value)}
+    return {name: value for name, value in _members(config) if not _is_encrypted(value)}
 
 
 def complete_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, whatever code stored it, with the members that its type has today."""
+    """The stored configuration without its secrets, with the fields that its type has in this release."""
     public, declaration = public_config(config), TYPES.get(connection_type)
     return declaration.complete(public) if declaration else public
 
 
 def shown_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as people see it: without private keys in public members.
+    """The same as `complete_config`, without private keys in public fields, so that it can be shown.
 
-    Such keys are from a release that took them; `misplaced_keys.py` finds and removes them.
+    0.1.0 accepted such keys. `misplaced_keys.py` finds and removes them.
     """
     shown: dict[str, Any] = without_private_keys(complete_config(connection_type, config))
     return shown
 
 
-def shown_facts(sealed: Mapping[str, str], facts: Any) -> dict[str, dict[str, Any]]:
-    """What may be shown of each stored secret, by JSON pointer; null where it was not recorded."""
+def shown_facts(encrypted: Mapping[str, str], facts: Any) -> dict[str, dict[str, Any]]:
+    """What can be shown of each stored secret, by JSON pointer. A fact that was not recorded is None."""
     recorded = {pointer: fact for pointer, fact in _object(facts).items() if isinstance(fact, dict)}
-    known = {pointer: recorded.get(pointer, {}) for pointer in (*recorded, *sealed)}
+    known = {pointer: recorded.get(pointer, {}) for pointer in (*recorded, *encrypted)}
     return {pointer: {name: fact.get(name) for name in FACTS} for pointer, fact in known.items()}
 
 
@@ -81,38 +83,38 @@ def merge(
     draft: Draft,
     old: Secrets,
 ) -> Secrets:
-    """The agent's secrets after the draft: what it sets is encrypted, what it does not name is kept."""
+    """The secrets of the agent after a change: new ones encrypted, and those that the draft does not name."""
     allowed = secret_pointers(draft.connection_type)
-    kept = {pointer: value for pointer, value in old.sealed.items() if pointer in allowed}
-    sealed, facts = dict(kept), {pointer: old.facts.get(pointer, {}) for pointer in kept}
-    changes = dict.fromkeys((pointer for pointer in old.sealed if pointer not in allowed), "removed")
+    kept = {pointer: value for pointer, value in old.encrypted.items() if pointer in allowed}
+    encrypted, facts = dict(kept), {pointer: old.facts.get(pointer, {}) for pointer in kept}
+    changes = dict.fromkeys((pointer for pointer in old.encrypted if pointer not in allowed), "removed")
     for pointer, value in draft.secrets.items():
-        sealed.pop(pointer, None)
+        encrypted.pop(pointer, None)
         facts.pop(pointer, None)
         if value is not None:
-            sealed[pointer] = encrypt_one(keyring, actor.account_id, agent_id, pointer, value)
+            encrypted[pointer] = encrypt_one(keyring, actor.account_id, agent_id, pointer, value)
             facts[pointer] = _facts(value, actor)
             changes[pointer] = "replaced" if pointer in kept else "set"
         elif pointer in kept:
             changes[pointer] = "removed"
-    return Secrets(sealed, facts, changes)
+    return Secrets(encrypted, facts, changes)
 
 
 def check_destination(draft: Draft, old_type: ConnectionType, old_config: Mapping[str, Any], old: Secrets) -> None:
-    """Raise InvalidInput where a stored secret would be sent to a destination it was not typed for."""
+    """Raise InvalidInput if a stored secret would be sent to another destination than it was typed for."""
     if destination(old_type, old_config) == destination(draft.connection_type, draft.config):
         return
-    needed = [p for p in secret_pointers(draft.connection_type) if p in old.sealed and _member(p)]
-    untold = [pointer for pointer in needed if pointer not in draft.secrets]
-    if untold:
-        raise InvalidInput((pointer, _type_again(draft.connection_type, pointer)) for pointer in untold)
+    needed = [p for p in secret_pointers(draft.connection_type) if p in old.encrypted and _member(p)]
+    missing = [pointer for pointer in needed if pointer not in draft.secrets]
+    if missing:
+        raise InvalidInput((pointer, _type_again(draft.connection_type, pointer)) for pointer in missing)
 
 
-def decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, sealed: Mapping[str, str]) -> dict[str, str]:
-    """The secrets in clear, by JSON pointer. Raises Unavailable where a key is wrong or missing."""
+def decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, encrypted: Mapping[str, str]) -> dict[str, str]:
+    """The decrypted secrets, by JSON pointer. Raises Unavailable if a key is wrong or missing."""
     try:
         return {
-            pointer: decrypt_one(keyring, account_id, agent_id, pointer, value) for pointer, value in sealed.items()
+            pointer: decrypt_one(keyring, account_id, agent_id, pointer, value) for pointer, value in encrypted.items()
         }
     except CannotDecrypt:
         sentence = "A secret of this agent cannot be decrypted. An operator must check ENCRYPTION_KEYS."
@@ -120,12 +122,12 @@ def decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, sealed: Mapping[
 
 
 def decrypt_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, value: str) -> str:
-    """One secret in clear. Raises CannotDecrypt."""
+    """One decrypted secret. Raises CannotDecrypt."""
     return keyring.decrypt(value, str(account_id), str(agent_id), pointer)
 
 
 def can_decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, value: str) -> bool:
-    """Whether these keys open one secret."""
+    """Whether these keys decrypt one secret."""
     try:
         decrypt_one(keyring, account_id, agent_id, pointer, value)
     except CannotDecrypt:
@@ -134,12 +136,12 @@ def can_decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str
 
 
 def encrypt_one(keyring: Keyring, account_id: UUID, agent_id: UUID, pointer: str, clear: str) -> str:
-    """One secret encrypted for its place: it opens in no other account, agent or field."""
+    """One encrypted secret. It can be decrypted only for the same account, agent and field."""
     return keyring.encrypt(clear, str(account_id), str(agent_id), pointer)
 
 
 def label(connection_type: ConnectionType, pointer: str) -> str:
-    """What a person calls this secret, such as "Password"."""
+    """The label of a secret, such as "Password"."""
     name = _member(pointer)
     model = TYPES[connection_type] if name else AgentValues
     found = model.model_fields.get(name or "api_key")
@@ -147,21 +149,22 @@ def label(connection_type: ConnectionType, pointer: str) -> str:
 
 
 def _type_again(connection_type: ConnectionType, pointer: str) -> str:
-    plain = label_in_sentence(label(connection_type, pointer))
-    return f"The connection now leads elsewhere, so the stored {plain} is not used. Type it again, or remove it."
+    name = label_in_sentence(label(connection_type, pointer))
+    cause = f"The destination of the connection has changed, so the stored {name} is not used."
+    return f"{cause} Type it again, or remove it."
 
 
 def _facts(value: str, actor: Actor) -> dict[str, Any]:
-    tells = len(value) >= LAST_FOUR_FROM and not value.startswith("-----BEGIN")
-    return {"set_at": now().isoformat(), "set_by": actor.name, "last_four": value[-4:] if tells else None}
+    shows_end = len(value) >= LAST_FOUR_FROM and not value.startswith("-----BEGIN")
+    return {"set_at": now().isoformat(), "set_by": actor.name, "last_four": value[-4:] if shows_end else None}
 
 
 def _members(config: object) -> Iterable[tuple[str, Any]]:
-    # Reading must survive what other releases or other programs stored.
+    # Other releases or other programs may have stored something else.
     return config.items() if isinstance(config, Mapping) else ()
 
 
-def _is_sealed(value: object) -> bool:
+def _is_encrypted(value: object) -> bool:
     return isinstance(value, dict) and ENCRYPTED in value
 
 

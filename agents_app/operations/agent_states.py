@@ -16,7 +16,7 @@ from agents_app.values.text import fold_for_search
 
 @dataclass(frozen=True)
 class State:
-    """Everything about an agent that people decide; `config` is without secrets."""
+    """Everything that people decide about an agent. `config` has no secrets."""
 
     fields: dict[str, Any]
     config: dict[str, Any]
@@ -26,27 +26,27 @@ class State:
     reason: str | None = None
 
     def snapshot(self) -> dict[str, Any]:
-        """What a version records: every field, and of secrets only that they are set; no private key in clear."""
+        """What a version records: every field, but of secrets only their names, and no private key."""
         status = {"status": self.status.value, "status_reason": self.reason}
         config = without_private_keys(self.config)
-        return {**self.fields, schema.CONFIG: config, **status, "secrets": sorted(self.secrets.sealed)}
+        return {**self.fields, schema.CONFIG: config, **status, "secrets": sorted(self.secrets.encrypted)}
 
 
-def of_draft(draft: schema.Draft, sealed: Secrets) -> State:
-    """The state that a valid draft and its secrets make: active."""
-    return State(draft.fields, draft.config, sealed, draft.expires_on)
+def of_draft(draft: schema.Draft, encrypted: Secrets) -> State:
+    """The state of a valid draft with its secrets. It is active."""
+    return State(draft.fields, draft.config, encrypted, draft.expires_on)
 
 
 def of_agent(agent: Agent) -> State:
     """The state of a stored agent."""
     fields = {name: getattr(agent, name) for name in schema.FIELDS}
     config = agent.connection_config
-    sealed = agent_secrets.encrypted_values(agent.api_key, config)
+    encrypted = agent_secrets.encrypted_values(agent.api_key, config)
     return State(
         {**fields, "connection_type": ConnectionType(agent.connection_type).value},
-        # What only a newer release knows stays when this one enables, disables or deletes the agent beside it.
+        # A newer release may run at the same time: fields that only it knows are kept.
         agent_secrets.public_config(config) | agent_secrets.complete_config(agent.connection_type, config),
-        Secrets(sealed, dict(agent.secret_facts), {}),
+        Secrets(encrypted, dict(agent.secret_facts), {}),
         agent.credential_expires_at,
         AgentStatus(agent.status),
         agent.status_reason,
@@ -54,24 +54,24 @@ def of_agent(agent: Agent) -> State:
 
 
 def of_version(version: AgentVersion) -> State:
-    """The state that a version recorded, with the secrets it still keeps. Raises Conflict (see `snapshots.py`)."""
-    draft, then = snapshots.draft(version.snapshot), snapshots.circumstances(version.snapshot)
+    """The state that a version recorded, with the secrets that it keeps. Raises Conflict (see `snapshots.py`)."""
+    draft, then = snapshots.draft(version.snapshot), snapshots.status_and_origin(version.snapshot)
     kept = snapshots.kept_secrets(version, draft.connection_type)
     return replace(of_draft(draft, kept), status=then.status, reason=then.status_reason)
 
 
 def replaced_reason(before: State, reason: str) -> str:
-    """What to say where an agent that was disabled already got another reason; empty where it was active."""
+    """The message for an agent that was already disabled and gets another reason. Empty if it was active."""
     if before.status is AgentStatus.ACTIVE:
         return ""
     old = f"before it was “{before.reason}”" if before.reason else "before there was none"
-    return f"was disabled already. The reason is now “{reason.strip()}”; {old}."
+    return f"was already disabled. The reason is now “{reason.strip()}”; {old}."
 
 
 def search_text(state: State) -> str:
-    """What search looks through: name, description, model and destination, a line each.
+    """The text that search reads: name, description, model and destination, one per line.
 
-    A line end in front says that they are folded as today. They are there casefolded too, for the release before.
+    A line end at the beginning marks the folding of this release. Each text is also casefolded, for the release before.
     """
     declaration = TYPES[ConnectionType(state.fields["connection_type"])]
     names = [state.fields["name"], state.fields["description"], state.fields["model_type"]]

@@ -31,10 +31,10 @@ NO_SECRETS = Secrets({}, {}, {})
 
 
 def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None = None) -> tuple[UUID, bool]:
-    """Add an agent; answers its id, and whether it is new.
+    """Add an agent. Returns its id, and whether it is new.
 
-    With an idempotency key a repeated call finds the agent of the first and stores nothing; Conflict where that agent
-    was changed or deleted since, or its public content is another. Raises Forbidden, InvalidInput, Conflict.
+    With an idempotency key, a repeated call returns the agent of the first and stores nothing. Raises Conflict if that
+    agent has been changed or deleted, or has other public content. Raises Forbidden, InvalidInput.
     """
     actor.require("agents.create")
     draft = schema.draft_of_new(values)
@@ -42,8 +42,8 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
     try:
         with db.transaction() as session:
             keyring = encryption_keys.ensure_keyring(session)
-            sealed = agent_secrets.merge(keyring, actor, agent_id, draft, NO_SECRETS)
-            _write(session, actor, "agent.created", Agent(id=agent_id), states.of_draft(draft, sealed))
+            encrypted = agent_secrets.merge(keyring, actor, agent_id, draft, NO_SECRETS)
+            _write(session, actor, "agent.created", Agent(id=agent_id), states.of_draft(draft, encrypted))
     except Conflict as failed:
         if idempotency_key is None:
             raise
@@ -53,9 +53,9 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
 
 
 def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Versions | None = None) -> bool:
-    """Merge changes into an agent; answers whether anything differed, and so was written.
+    """Merge changes into an agent. Returns whether anything changed and was written.
 
-    Raises Forbidden, NotFound, InvalidInput, and Stale when `version` is given and is not the present one.
+    Raises Forbidden, NotFound, InvalidInput, and Stale if `version` is given and is not the current one.
     """
     actor.require("agents.update")
     with db.transaction() as session:
@@ -64,19 +64,19 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Ve
         draft = schema.draft_of_changed({**old.fields, schema.CONFIG: old.config}, changes)
         agent_secrets.check_destination(draft, agent.connection_type, old.config, old.secrets)
         keyring = encryption_keys.ensure_keyring(session)
-        sealed = agent_secrets.merge(keyring, actor, agent_id, draft, old.secrets)
-        state = replace(states.of_draft(draft, sealed), status=old.status, reason=old.reason)
-        is_changed = bool(sealed.changes) or state.snapshot() != old.snapshot()
+        encrypted = agent_secrets.merge(keyring, actor, agent_id, draft, old.secrets)
+        state = replace(states.of_draft(draft, encrypted), status=old.status, reason=old.reason)
+        is_changed = bool(encrypted.changes) or state.snapshot() != old.snapshot()
         if is_changed:
             _write(session, actor, "agent.updated", agent, state)
     return is_changed
 
 
 def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> tuple[UUID, bool]:
-    """Add an active copy called "Copy of …", secrets included; answers its id, and whether it is new.
+    """Add an active copy called "Copy of …", with its secrets. Returns its id, and whether it is new.
 
-    With an idempotency key a repeated call finds the copy of the first; Conflict if that was changed or deleted.
-    Raises Forbidden, NotFound, Unavailable, Conflict.
+    With an idempotency key, a repeated call returns the copy of the first. Raises Conflict if that has been changed or
+    deleted. Raises Forbidden, NotFound, Unavailable.
     """
     actor.require("agents.clone")
     copy_id = idempotency.id_for(actor, idempotency_key) if idempotency_key else uuid.uuid4()
@@ -92,15 +92,15 @@ def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> t
 
 
 def enable(actor: Actor, agent_id: UUID, version: Versions | None = None) -> bool:
-    """Let runtimes fetch the agent again; answers whether it was disabled. Raises Forbidden, NotFound, Stale."""
+    """Let runtimes fetch the agent again. Returns whether it was disabled. Raises Forbidden, NotFound, Stale."""
     actor.require("agents.enable")
     return _set_status(actor, agent_id, version, "agent.enabled", AgentStatus.ACTIVE, None) is not None
 
 
 def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: Versions | None = None) -> State | None:
-    """Keep runtimes from fetching the agent; `values` has the reason.
+    """Stop runtimes from fetching the agent. `values` has the reason.
 
-    Answers the state before, or None where neither status nor reason changed. Raises Forbidden, NotFound,
+    Returns the state before, or None if neither status nor reason changed. Raises Forbidden, NotFound,
     InvalidInput, Stale.
     """
     actor.require("agents.disable")
@@ -109,7 +109,7 @@ def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: Ve
 
 
 def delete(actor: Actor, agent_id: UUID, version: Versions | None = None) -> None:
-    """Remove the agent. Its history stays, its encrypted secrets as long as DELETED_SECRETS_DAYS says.
+    """Delete the agent. Its history is kept, and its encrypted secrets for DELETED_SECRETS_DAYS.
 
     Raises Forbidden, NotFound, Stale.
     """
@@ -121,21 +121,21 @@ def delete(actor: Actor, agent_id: UUID, version: Versions | None = None) -> Non
 
 
 def restore_deleted(actor: Actor, agent_id: UUID) -> None:
-    """Bring a deleted agent back as it was, with its secrets while they are kept.
+    """Restore a deleted agent as it was, with its secrets if they are still kept.
 
-    Raises Forbidden, NotFound, and Conflict when it is there already or what was recorded does not fit any more.
+    Raises Forbidden, NotFound, and Conflict if it exists already or what was recorded is no longer valid.
     """
     actor.require("agents.restore_deleted")
     with db.transaction() as session:
         last = _last_version(session, actor, agent_id)
         if last is None or last.action != "agent.deleted":
             raise NotFound("There is no deleted agent with this id.")
-        then = snapshots.circumstances(last.snapshot)
-        maker, made_at = _still_there(session, actor, then.created_by), then.created_at or last.created_at
-        agent = Agent(id=agent_id, version=last.version, created_by=maker, created_at=made_at)
+        then = snapshots.status_and_origin(last.snapshot)
+        creator, made_at = _existing_user(session, actor, then.created_by), then.created_at or last.created_at
+        agent = Agent(id=agent_id, version=last.version, created_by=creator, created_at=made_at)
         _write(session, actor, "agent.restored", agent, states.of_version(last))
-        mine = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
-        session.execute(mine.values(kept_secrets=sa.null()).execution_options(synchronize_session=False))
+        query = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
+        session.execute(query.values(kept_secrets=sa.null()).execution_options(synchronize_session=False))
 
 
 def _set_status(
@@ -152,17 +152,17 @@ def _set_status(
 
 def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) -> None:
     keyring, old = encryption_keys.ensure_keyring(session), states.of_agent(original)
-    clear = agent_secrets.decrypt(keyring, actor.account_id, original.id, old.secrets.sealed)
+    clear = agent_secrets.decrypt(keyring, actor.account_id, original.id, old.secrets.encrypted)
     name = f"Copy of {old.fields['name']}"[: limits.NAME].rstrip()
     config = agent_secrets.shown_config(original.connection_type, old.config)
     draft = schema.Draft({**old.fields, "name": name}, config, dict(clear), old.expires_on)
-    sealed = agent_secrets.merge(keyring, actor, copy.id, draft, NO_SECRETS)
-    session.expunge(original)  # where the key made the original, the database refuses its id
-    _write(session, actor, "agent.cloned", copy, states.of_draft(draft, sealed), cloned_from=str(original.id))
+    encrypted = agent_secrets.merge(keyring, actor, copy.id, draft, NO_SECRETS)
+    session.expunge(original)  # so that the database refuses the id if the idempotency key made the original
+    _write(session, actor, "agent.cloned", copy, states.of_draft(draft, encrypted), cloned_from=str(original.id))
 
 
 def _write(session: Session, actor: Actor, action: str, agent: Agent, state: State, **details: Any) -> None:
-    """The one place where an agent changes: row, version and event, in the caller's transaction."""
+    """Write the row, the version and the event in the caller's transaction. Only this function changes an agent."""
     is_new, is_first = agent.account_id is None, agent.created_at is None
     before = {} if is_new else states.of_agent(agent).snapshot()
     agent.version = (agent.version or 0) + 1
@@ -186,7 +186,7 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
 
 def _version(actor: Actor, action: str, agent: Agent, state: State, changes: dict[str, Any]) -> AgentVersion:
     is_kept = action == "agent.deleted" and settings().deleted_secrets_days > 0
-    kept = {"kept_secrets": {"sealed": state.secrets.sealed, "facts": state.secrets.facts}} if is_kept else {}
+    kept = {"kept_secrets": {"sealed": state.secrets.encrypted, "facts": state.secrets.facts}} if is_kept else {}
     made = {"created_by": str(agent.created_by) if agent.created_by else None}
     made |= {"created_at": agent.created_at.isoformat()}
     return AgentVersion(
@@ -219,12 +219,12 @@ def _find(session: Session, actor: Actor, agent_id: UUID, version: Versions | No
     return agent
 
 
-def _why_stale(present: int, wanted: Collection[int]) -> str:
+def _why_stale(current: int, wanted: Collection[int]) -> str:
     if not wanted:
-        return f'The tag is none of this console\'s. Send the ETag that came with the agent, such as "{present}".'
-    if min(wanted) > present:
-        return f"The agent is at version {present}; the one asked for is not known here. Was a backup restored?"
-    return f"The agent was changed meanwhile; it is at version {present} now."
+        return f'This console did not make this ETag. Send the ETag of the agent, such as "{current}".'
+    if min(wanted) > current:
+        return f"The agent is at version {current}, and the requested version does not exist. Was a backup restored?"
+    return f"The agent has changed since it was read. It is now at version {current}."
 
 
 def _last_version(session: Session, actor: Actor, agent_id: UUID) -> AgentVersion | None:
@@ -232,5 +232,5 @@ def _last_version(session: Session, actor: Actor, agent_id: UUID) -> AgentVersio
     return session.scalars(mine.order_by(AgentVersion.version.desc()).limit(1).with_for_update()).one_or_none()
 
 
-def _still_there(session: Session, actor: Actor, maker: UUID | None) -> UUID | None:
-    return session.scalar(sa.select(User.id).where(User.id == maker, User.account_id == actor.account_id))
+def _existing_user(session: Session, actor: Actor, user_id: UUID | None) -> UUID | None:
+    return session.scalar(sa.select(User.id).where(User.id == user_id, User.account_id == actor.account_id))

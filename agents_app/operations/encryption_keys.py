@@ -17,14 +17,14 @@ KNOWN = sa.select(EncryptionKey.key_id, EncryptionKey.check_value)
 
 
 def find_problem() -> str | None:
-    """One sentence that says which key is wrong or missing, or None when all fit."""
+    """One sentence that says which key is wrong or missing. None if all are correct."""
     with db.reading() as connection:
         return find_problem_in(connection, settings().keys.encryption)
 
 
 def find_problem_in(connection: Connection, keyring: Keyring) -> str | None:
-    """The same of any database and any keys."""
-    return _wrong(keyring, connection.execute(KNOWN).all())
+    """The same as `find_problem`, for any database and any keys."""
+    return _find_problem(keyring, connection.execute(KNOWN).all())
 
 
 def known_ids() -> list[str]:
@@ -34,47 +34,47 @@ def known_ids() -> list[str]:
 
 
 def compare_known_keys() -> dict[str, bool | None]:
-    """Of every known key id, whether our key of this id is the one; None where we have none."""
+    """For each id of a known key, whether our key with this id is correct. None if we have no key with this id."""
     keyring = settings().keys.encryption
     with db.reading() as connection:
         known = connection.execute(KNOWN).all()
-    return {key_id: _fits(keyring, key_id, value) if key_id in keyring.ids else None for key_id, value in known}
+    return {key_id: _is_correct(keyring, key_id, value) if key_id in keyring.ids else None for key_id, value in known}
 
 
 def ensure_keyring(session: Session) -> Keyring:
-    """The keys, known to fit; notes the check value of a new one. Raises Unavailable, and then nothing is written.
+    """Check the keys, record the check value of a new one, and return the keys. Raises Unavailable.
 
-    Asked at every write: another process may have brought a newer key, or a rotation forgotten an old one.
+    Every write calls this: another process may have a newer key, or a rotation may have removed an old one.
     """
     keyring = settings().keys.encryption
-    if keyring.first_id not in _known_to_fit(session, keyring):
-        # Two processes that come with a new key at once must not both note it.
+    if keyring.first_id not in _require_correct_keys(session, keyring):
+        # Two processes with a new key must not both record it.
         lock_table(session, EncryptionKey)
-        if keyring.first_id not in _known_to_fit(session, keyring):
+        if keyring.first_id not in _require_correct_keys(session, keyring):
             check_value = keyring.encrypt(CHECK_TEXT, "encryption_keys", keyring.first_id)
             session.add(EncryptionKey(key_id=keyring.first_id, check_value=check_value))
             session.flush()
     return keyring
 
 
-def _known_to_fit(session: Session, keyring: Keyring) -> set[str]:
-    # A rotation that forgets a key waits for everybody who may be writing under it.
+def _require_correct_keys(session: Session, keyring: Keyring) -> set[str]:
+    # A rotation that removes a key waits for every process that may be writing with it.
     known = session.execute(KNOWN.with_for_update(read=True, key_share=True)).all()
-    if sentence := _wrong(keyring, known):
+    if sentence := _find_problem(keyring, known):
         raise Unavailable(sentence, code="secret_unavailable")
     return {key_id for key_id, _ in known}
 
 
-def _wrong(keyring: Keyring, known: Sequence[Row[str, str]]) -> str | None:
+def _find_problem(keyring: Keyring, known: Sequence[Row[str, str]]) -> str | None:
     for key_id, check_value in known:
         if key_id not in keyring.ids:
             return f"ENCRYPTION_KEYS lacks the key {key_id}, which stored secrets may need."
-        if not _fits(keyring, key_id, check_value):
+        if not _is_correct(keyring, key_id, check_value):
             return f"The key {key_id} in ENCRYPTION_KEYS is not the one that stored secrets were encrypted with."
     return None
 
 
-def _fits(keyring: Keyring, key_id: str, check_value: str) -> bool:
+def _is_correct(keyring: Keyring, key_id: str, check_value: str) -> bool:
     try:
         return keyring.decrypt(check_value, "encryption_keys", key_id) == CHECK_TEXT
     except CannotDecrypt:

@@ -17,12 +17,12 @@ def add(
     target: tuple[str, UUID, str] | None = None,
     **details: Any,
 ) -> None:
-    """Add one event to the transaction; `target` is (kind, id, name). Details must hold nothing secret."""
+    """Add one event to the transaction. `target` is (kind, id, name). `details` must contain no secret."""
     session.add(new(actor, action, target, details))
 
 
 def add_anonymous(session: Session, action: str, visitor: Visitor) -> None:
-    """Add one event of somebody who is not signed in; what was typed is not recorded."""
+    """Add one event of a visitor who is not signed in. What was typed is not recorded."""
     session.add(
         Event(
             action=action,
@@ -36,7 +36,7 @@ def add_anonymous(session: Session, action: str, visitor: Visitor) -> None:
 
 
 def add_account_deletion(session: Session, actor: Actor, name: str) -> None:
-    """Add the one event that outlives its account: it belongs to none any more."""
+    """Add the event of a deleted account. It belongs to no account, so that it is not deleted with it."""
     session.add(
         Event(
             action="account.deleted",

@@ -1,6 +1,5 @@
 """Operations on events: list them, and record a refusal. `event_records.py` adds the events of other operations."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -32,14 +31,14 @@ SHOWN = sa.select(
     Event.details,
 )
 DENIED = "access.denied"
-# How long one event counts the refusals that follow it.
-ONE_DENIAL_IN = timedelta(minutes=1)
+# One event counts all equal refusals of this time.
+DENIAL_WINDOW = timedelta(minutes=1)
 
 
 def listing(actor: Actor, query: EventQuery) -> Page:
-    """The account's events that match, newest first. Raises Forbidden, Malformed (cursor).
+    """The events of the account that match, newest first. Raises Forbidden, Malformed (cursor).
 
-    Each says whether its agent `is_there`, and whether it is the deletion that `can_be_undone`.
+    `is_there` says whether the agent of the event exists, `can_be_undone` whether the event is its last deletion.
     """
     actor.require("activity.read")
     statement = SHOWN.where(Event.account_id == actor.account_id, *_conditions(query))
@@ -51,12 +50,14 @@ def listing(actor: Actor, query: EventQuery) -> Page:
     with db.reading() as connection:
         items = [_item(row) for row in connection.execute(newest)]
         shown = items[: query.limit]
-        _tell_agents(connection, actor, shown)
-    return Page(shown, _next(shown[-1]) if len(items) > query.limit else None)
+        _add_agent_facts(connection, actor, shown)
+    if len(items) <= query.limit:
+        return Page(shown, None)
+    return Page(shown, make_cursor(EventQuery.ORDER, shown[-1]["created_at"], shown[-1]["id"]))
 
 
 def user_names(actor: Actor) -> dict[UUID, str]:
-    """Whose acts may be asked for: names by id, in the order of names. Raises Forbidden."""
+    """The names of the users of the account by their id, in the order of names. Raises Forbidden."""
     actor.require("activity.read")
     mine = sa.select(User.id, User.name).where(User.account_id == actor.account_id)
     with db.reading() as connection:
@@ -65,14 +66,14 @@ def user_names(actor: Actor) -> dict[UUID, str]:
 
 
 def record_denial(actor: Actor, asked: str, sentence: str) -> None:
-    """Keep, in a transaction of its own, that somebody asked for what they may not do; `asked` names it.
+    """Record in its own transaction that the actor was refused. `asked` names what they asked for.
 
-    Further tries of the same actor at the same within a minute are a count in the details of that event.
+    Further refusals of the same actor for the same request within a minute only increase the count of that event.
     """
     try:
         _count_denial(actor, asked, sentence)
     except Conflict:
-        # Another process has just recorded the first one: its event has the same id.
+        # Another process has just added the event, which has the same id.
         _count_denial(actor, asked, sentence)
 
 
@@ -81,14 +82,14 @@ def _item(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     return {**row._mapping, "details": row.details if isinstance(row.details, dict) else {}}
 
 
-def _tell_agents(connection: Connection, actor: Actor, items: list[dict[str, Any]]) -> None:
+def _add_agent_facts(connection: Connection, actor: Actor, items: list[dict[str, Any]]) -> None:
     wanted = {item["target_id"] for item in items if item["target_kind"] == "agent"}
     mine = sa.select(Agent.id).where(Agent.account_id == actor.account_id, Agent.id.in_(wanted))
     there = set(connection.scalars(mine)) if wanted else set()
     gone = {item["target_id"] for item in items if item["action"] == "agent.deleted"} - there
     versions = sa.select(AgentVersion.agent_id, sa.func.max(AgentVersion.version)).group_by(AgentVersion.agent_id)
     last = versions.where(AgentVersion.account_id == actor.account_id, AgentVersion.agent_id.in_(gone))
-    # Of two deletions of one agent only the second can be undone.
+    # If an agent was deleted twice, only the second deletion can be undone.
     undoable = {(row[0], row[1]) for row in connection.execute(last)} if gone else set()
     for item in items:
         item["is_there"] = item["target_id"] in there
@@ -101,7 +102,7 @@ def _count_denial(actor: Actor, asked: str, sentence: str) -> None:
     moment = now()
     same = sa.select(Event).where(
         Event.account_id == actor.account_id,
-        Event.created_at > moment - ONE_DENIAL_IN,
+        Event.created_at > moment - DENIAL_WINDOW,
         Event.action == DENIED,
         Event.user_id == actor.user_id,
         Event.token_id == actor.token_id,
@@ -113,7 +114,7 @@ def _count_denial(actor: Actor, asked: str, sentence: str) -> None:
             event.details = {**event.details, "count": event.details.get("count", 1) + 1}
             return
         event = event_records.new(actor, DENIED, None, {"asked": asked, "detail": sentence, "count": 1})
-        minute = moment.timestamp() // ONE_DENIAL_IN.total_seconds()
+        minute = moment.timestamp() // DENIAL_WINDOW.total_seconds()
         event.id = uuid5(actor.account_id, f"{actor.user_id} {actor.token_id} {asked} {minute}")
         session.add(event)
 
@@ -128,7 +129,3 @@ def _conditions(query: EventQuery) -> list[sa.ColumnElement[bool]]:
     if query.until_moment:
         conditions.append(Event.created_at < query.until_moment)
     return conditions
-
-
-def _next(last: Mapping[str, Any]) -> str:
-    return make_cursor(EventQuery.ORDER, last["created_at"], last["id"])

@@ -20,34 +20,34 @@ SHOWN_FOR = timedelta(minutes=10)
 
 
 def new() -> str:
-    """A key for one form, of 256 random bits."""
+    """A random key of 256 bits for one form."""
     return secrets.token_urlsafe(32)
 
 
 def row_id(actor: Actor, kind: str, key: str) -> UUID:
-    """The primary key of what this actor's form makes: a repeated request meets the row of the first."""
+    """The primary key of the row that this actor's form makes. A repeated request finds the row of the first."""
     return uuid5(actor.account_id, json.dumps([kind, str(actor.user_id), key]))
 
 
 def secret(kind: str, *parts: object) -> bytes:
-    """64 bytes that nobody can derive without both SECRET_KEY and the form's key, which is one of the parts."""
-    words = json.dumps([kind, *map(str, parts)])
-    return hmac.digest(settings().keys.secret_key.encode(), words.encode(), "sha512")
+    """64 bytes that can be derived only with SECRET_KEY and the key of the form, which is one of the parts."""
+    text = json.dumps([kind, *map(str, parts)])
+    return hmac.digest(settings().keys.secret_key.encode(), text.encode(), "sha512")
 
 
 def code(kind: str, *parts: object) -> str:
-    """Such a secret of 256 bits as a text that may stand in an address or a cookie."""
+    """A secret of 256 bits as a text for a URL or a cookie."""
     return urlsafe_b64encode(secret(kind, *parts)[:32]).rstrip(b"=").decode()
 
 
 def check_repeated(
     what: str, made_at: datetime, *, has_same_content: bool, is_in_force: bool, is_same_text: bool
 ) -> None:
-    """Raise Repeated, with a sentence that says why, unless the text that the first request made is shown again."""
+    """Raise Repeated, with the reason, unless the text of the first request can be shown again."""
     made = f"{what} was already made from this form"
     if not has_same_content:
         raise Repeated(f"{made}, with other content.")
     if not is_in_force:
-        raise Repeated(f"{made}, and it is not valid any more.")
+        raise Repeated(f"{made}, and it is no longer valid.")
     if not is_same_text or now() - made_at > SHOWN_FOR:
         raise Repeated(f"{made}, and it is not shown again.")

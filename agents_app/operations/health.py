@@ -6,9 +6,9 @@ from agents_app.dbtools import Position, read_position, require_utf8
 
 
 def schema() -> Position:
-    """Where the schema is: for every door, and for nobody in particular.
+    """The position of the schema among the migrations.
 
-    Raises Unavailable, also where the table of revisions is another program's or the encoding is not UTF-8.
+    Raises Unavailable, also if the table of revisions belongs to another program or the encoding is not UTF-8.
     """
     with db.reading() as connection:
         require_utf8(connection)
@@ -16,6 +16,6 @@ def schema() -> Position:
 
 
 def require_changes() -> None:
-    """Raise Unavailable where the database takes no changes: it is a standby, or its sessions are read only."""
+    """Raise Unavailable if the database refuses changes: it is a standby, or its sessions are read-only."""
     with db.reading() as connection:
         dbtools.require_writable(connection)

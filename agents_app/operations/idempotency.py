@@ -20,14 +20,14 @@ IsSame = Callable[[AnyRow], bool]
 
 
 def id_for(actor: Actor, key: str) -> UUID:
-    """The id of the agent that this key makes in the actor's account: the second of two inserts meets the first."""
+    """The id of the agent that this key makes in the account of the actor. A second insert fails on the same id."""
     return uuid.uuid5(actor.account_id, key)
 
 
 def was_created_from(draft: Draft) -> IsSame:
-    """Whether a first version was made of this draft. Values of secrets are not compared: that would answer guesses.
+    """A check whether a first version was made from this draft.
 
-    Which secrets are set is public.
+    It compares which secrets are set, which is public, but not their values: that would let a caller test guesses.
     """
     sent = sorted(pointer for pointer, value in draft.secrets.items() if value)
 
@@ -39,14 +39,14 @@ def was_created_from(draft: Draft) -> IsSame:
 
 
 def was_copied_from(original_id: UUID) -> IsSame:
-    """Whether a first version is a copy of this agent."""
+    """A check whether a first version is a copy of this agent."""
     return lambda first: first.action == "agent.cloned" and first.changes.get("cloned_from") == str(original_id)
 
 
 def check_repeated(actor: Actor, agent_id: UUID, is_same: IsSame, failed: Conflict) -> None:
-    """Return where the agent is at version 1, and that is the same as what is asked for; else raise Conflict.
+    """Raise Conflict unless the agent is at version 1 and that version is the same as what is asked for.
 
-    `failed` is why the agent could not be added; it is raised again where there is no such agent and was none.
+    `failed` says why the agent could not be added. It is raised again if there never was an agent with this id.
     """
     columns = (AgentVersion.action, AgentVersion.snapshot, AgentVersion.changes, Agent.version)
     first = (
@@ -63,8 +63,12 @@ def check_repeated(actor: Actor, agent_id: UUID, is_same: IsSame, failed: Confli
         sentence = "This Idempotency-Key was used before for another request. Nothing was stored. Use a new key."
         raise Conflict(sentence, code="idempotency_key_reused")
     if row.version is None:
-        sentence = "The agent that this Idempotency-Key made was deleted since. Nothing was stored. Use a new key."
+        sentence = (
+            "The agent that was made with this Idempotency-Key has been deleted. Nothing was stored. Use a new key."
+        )
         raise Conflict(sentence, code="idempotency_deleted")
     if row.version > 1:
-        sentence = "The agent that this Idempotency-Key made was changed since. Nothing was stored. Use a new key."
+        sentence = (
+            "The agent that was made with this Idempotency-Key has been changed. Nothing was stored. Use a new key."
+        )
         raise Conflict(sentence, code="idempotency_changed")

@@ -17,15 +17,15 @@ from agents_app.schemas.agents import CONFIG
 from agents_app.values.choices import Door
 from agents_app.values.pem import without_private_keys
 
-# How many rows one statement looks at, and one transaction changes.
+# How many rows one statement reads, and one transaction changes.
 BATCH = 1_000
-# What every private key in PEM has; the database sends only the rows with it.
+# Every private key in PEM contains this. The database returns only the rows that contain it.
 MARK = "-----"
 
 
 @dataclass
 class MisplacedKey:
-    """A public member of one agent that holds a private key: now, or in versions of its history."""
+    """A public field of one agent that contains a private key: in the agent, or in versions of its history."""
 
     agent_id: UUID
     account_id: UUID
@@ -37,8 +37,8 @@ class MisplacedKey:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A row with a private key: an agent where `version` is None, else one version."""
+class _Row:
+    """A row with a private key: an agent if `version` is None, else one version."""
 
     agent_id: UUID
     account_id: UUID
@@ -49,25 +49,25 @@ class _Place:
 
 
 def find() -> list[MisplacedKey]:
-    """Every member that holds a private key, in all accounts, deleted agents included."""
+    """All public fields that contain a private key, in all accounts and deleted agents."""
     found: dict[tuple[UUID, str], MisplacedKey] = {}
-    for place in chain(_agents(), _versions()):
-        kind = "deleted agent" if place.is_deleted else "agent"
-        for name in _members(place.config):
+    for row in chain(_agents(), _versions()):
+        kind = "deleted agent" if row.is_deleted else "agent"
+        for name in _members(row.config):
             pointer = f"/{CONFIG}/{name}"
-            new = MisplacedKey(place.agent_id, place.account_id, place.name, pointer, kind)
-            one = found.setdefault((place.agent_id, pointer), new)
-            if place.version is None:
+            new = MisplacedKey(row.agent_id, row.account_id, row.name, pointer, kind)
+            one = found.setdefault((row.agent_id, pointer), new)
+            if row.version is None:
                 one.is_in_agent = True
             else:
-                one.versions.append(place.version)
+                one.versions.append(row.version)
     return list(found.values())
 
 
 def remove(operator: str, found: Sequence[MisplacedKey]) -> None:
-    """Cut these private keys out of agents and versions, whose numbers stay; each agent has an event of it."""
+    """Remove these private keys from agents and versions, with one event for each agent. Version numbers stay."""
     for one in found:
-        # The agent's own row goes with the first versions, or alone where no version is concerned.
+        # The row of the agent is changed with the first versions, or alone if there are none.
         for begin in range(0, max(len(one.versions), 1), BATCH):
             with db.transaction() as session:
                 _remove(session, operator, one, one.versions[begin : begin + BATCH])
@@ -90,11 +90,11 @@ def _remove(session: Session, operator: str, one: MisplacedKey, numbers: list[in
 
 
 def _members(config: Any) -> list[str]:
-    """The public members of a stored configuration that hold a private key."""
+    """The public fields of a stored configuration that contain a private key."""
     return [name for name, value in agent_secrets.public_config(config).items() if without_private_keys(value) != value]
 
 
-def _agents() -> Iterator[_Place]:
+def _agents() -> Iterator[_Row]:
     has_mark = sa.cast(Agent.connection_config, sa.Text).contains(MARK, autoescape=True)
     config = sa.case((has_mark, Agent.connection_config)).label("config")
     wanted = sa.select(Agent.id, Agent.account_id, Agent.name, config).order_by(Agent.id).limit(BATCH)
@@ -102,13 +102,13 @@ def _agents() -> Iterator[_Place]:
     while True:
         with db.reading() as connection:
             rows = connection.execute(wanted.where(Agent.id > last)).all()
-        yield from (_Place(row.id, row.account_id, row.name, False, None, row.config) for row in rows if row.config)
+        yield from (_Row(row.id, row.account_id, row.name, False, None, row.config) for row in rows if row.config)
         if len(rows) < BATCH:
             return
         last = rows[-1].id
 
 
-def _versions() -> Iterator[_Place]:
+def _versions() -> Iterator[_Row]:
     key = sa.tuple_(AgentVersion.agent_id, AgentVersion.version)
     has_mark = sa.cast(AgentVersion.snapshot, sa.Text).contains(MARK, autoescape=True)
     snapshot = sa.case((has_mark, AgentVersion.snapshot)).label("snapshot")
@@ -130,7 +130,7 @@ def _versions() -> Iterator[_Place]:
             if isinstance(row.snapshot, dict):
                 name = row.name or str(row.snapshot.get("name", ""))
                 config = row.snapshot.get(CONFIG)
-                yield _Place(row.agent_id, row.account_id, name, row.is_deleted, row.version, config)
+                yield _Row(row.agent_id, row.account_id, name, row.is_deleted, row.version, config)
         if len(rows) < BATCH:
             return
         last = (rows[-1].agent_id, rows[-1].version)

@@ -11,18 +11,18 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
 def hash_password(password: str) -> str:
-    """What is stored of a password; at most 255 characters."""
+    """The hash of a password, at most 255 characters long."""
     return HASHER.hash(to_nfc(password))
 
 
 def is_correct(stored: str | None, password: str) -> bool:
-    """Whether this is the password; without a stored one it costs the same time and is False."""
-    # Earlier releases hashed what was typed, however the keyboard composed its letters.
+    """Whether this is the password. Without a stored hash it takes as long, and is False."""
+    # Earlier releases hashed the password without normalising its characters.
     return any(_verifies(stored or _dummy_hash(), spelling) for spelling in spellings(password)) and stored is not None
 
 
 def needs_rehash(stored: str) -> bool:
-    """Whether the stored hash was made with other parameters than today's."""
+    """Whether the stored hash was made with other parameters than those above."""
     return HASHER.check_needs_rehash(stored)
 
 
@@ -35,4 +35,4 @@ def _verifies(stored: str, password: str) -> bool:
 
 @cache
 def _dummy_hash() -> str:
-    return HASHER.hash("nobody has this password")
+    return HASHER.hash("no user has this password")

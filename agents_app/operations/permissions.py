@@ -20,9 +20,10 @@ class Visitor:
 
 @dataclass(frozen=True)
 class Actor:
-    """Whoever asks for an operation, as the door established it; the account never comes from the client.
+    """Who asks for an operation, as the door established it. The account never comes from the client.
 
-    A person has a role. A token has scopes and its maker's present role (none when the maker is gone or deactivated).
+    A person has a role. A token has scopes, and the current role of its maker (None if the maker was deleted or
+    deactivated).
     """
 
     account_id: UUID
@@ -38,41 +39,41 @@ class Actor:
     visitor: Visitor = Visitor()
 
     def without_user(self) -> "Actor":
-        """The same actor where the person's row is gone or going."""
+        """The same actor without the id of a user whose row is deleted."""
         return replace(self, user_id=None)
 
-    def may(self, act: str) -> bool:
-        """Whether this actor may do this act of PERMISSIONS."""
-        least, scope = PERMISSIONS[act]
+    def may(self, permission: str) -> bool:
+        """Whether this actor has this permission of PERMISSIONS."""
+        least, scope = PERMISSIONS[permission]
         if self.token_id is not None and scope not in self.scopes:
             return False
         if self.token_id is not None and scope is Scope.RUNTIME:
             return True
         return self.role is not None and least is not None and RANK[self.role] >= RANK[least]
 
-    def require(self, act: str) -> None:
-        """Raise Forbidden, with what is needed, unless this actor may do this act."""
-        if self.may(act):
+    def require(self, permission: str) -> None:
+        """Raise Forbidden, with what is needed, unless this actor has this permission."""
+        if self.may(permission):
             return
-        least, scope = PERMISSIONS[act]
+        least, scope = PERMISSIONS[permission]
         if self.token_id is not None and scope is None:
             raise Forbidden("API tokens cannot do this. Use the pages or the terminal.")
         if self.token_id is not None and scope not in self.scopes:
             raise Forbidden(f"This needs a token with the scope {scope}.", code="scope_missing")
         if self.token_id is not None:
-            raise Forbidden(f"This needs a token made by a person who is now {_at_least(least)}.", code="role_missing")
+            raise Forbidden(f"This needs a token made by a person who is {_roles_from(least)}.", code="role_missing")
         if least is None:
             raise Forbidden(f"This needs an API token with the scope {scope}.", code="scope_missing")
-        raise Forbidden(f"Only {_at_least(least)} can do this.", code="role_missing")
+        raise Forbidden(f"Only {_roles_from(least)} can do this.", code="role_missing")
 
 
-def _at_least(role: Role | None) -> str:
+def _roles_from(role: Role | None) -> str:
     return {Role.VIEWER: "a viewer, editor or admin", Role.EDITOR: "an editor or admin"}.get(
         role or Role.ADMIN, "an admin"
     )
 
 
-# act: the least role, and the scope a token needs; None means never by that way.
+# For each permission the least role, and the scope that a token needs. None means that it is never given that way.
 PERMISSIONS: dict[str, tuple[Role | None, Scope | None]] = {
     "agents.read": (Role.VIEWER, Scope.READ),
     "agents.create": (Role.EDITOR, Scope.WRITE),

@@ -15,62 +15,62 @@ from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Door
 
 ATTEMPTS_FOR = timedelta(days=1)
-# A form that made a link may be sent again as long as its page is open, and must find that the link has ended.
+# A form that made a link may be sent again while its page is open, and must find that the link has ended.
 ENDED_LINKS_FOR = timedelta(days=1)
 BATCH = 1_000
 
 
 def count() -> dict[str, int]:
-    """How many rows of each kind a purge would remove or empty now."""
+    """How many rows of each kind a purge would change now."""
     with db.reading() as connection:
         return {
             name: connection.scalar(sa.select(sa.func.count()).select_from(table).where(condition)) or 0
-            for name, (table, condition) in _past().items()
+            for name, (table, condition) in _expired().items()
         }
 
 
 def run(operator: str) -> dict[str, int]:
-    """Remove what is past its time; answers how many rows of each kind.
+    """Delete what has expired. Returns how many rows of each kind.
 
-    What an account would miss, its events and kept secrets, it is told in an event.
+    If events or kept secrets of an account are deleted, the account gets an event about it.
     """
-    return {name: _remove(name, table, condition, operator) for name, (table, condition) in _past().items()}
+    return {name: _remove(name, table, condition, operator) for name, (table, condition) in _expired().items()}
 
 
 def _remove(name: str, table: type[Any], condition: sa.ColumnElement[bool], operator: str) -> int:
     removed = 0
     while True:
-        # In small steps: nobody else waits long, and no step meets the limit on a statement's time.
+        # In small steps, so that other requests wait only briefly and no statement reaches its time limit.
         with db.transaction() as session:
             accounts = _remove_some(session, table, condition)
             if table in (Event, AgentVersion):
-                _tell(session, accounts, name, operator)
+                _record(session, accounts, name, operator)
         removed += accounts.total()
         if accounts.total() < BATCH:
             return removed
 
 
 def _remove_some(session: Session, table: type[Any], condition: sa.ColumnElement[bool]) -> Counter[Any]:
-    """How many rows went of each account; None stands for those of none."""
+    """Change some rows. Returns how many of each account; None is the key of rows without an account."""
     key = sa.tuple_(*sa.inspect(table).primary_key)
     some = sa.select(*sa.inspect(table).primary_key).where(condition).limit(BATCH)
     change: Any = sa.delete(table)
     if table is AgentVersion:
-        # History stays; only the secrets that made an undo possible go.
+        # The history is kept. Only the secrets, which undo needs, are deleted.
         change = sa.update(AgentVersion).values(kept_secrets=sa.null())
-    whose = getattr(table, "account_id", sa.null())
-    removed = change.where(key.in_(some)).returning(whose).execution_options(synchronize_session=False)
+    account_id = getattr(table, "account_id", sa.null())
+    removed = change.where(key.in_(some)).returning(account_id).execution_options(synchronize_session=False)
     return Counter(session.scalars(removed))
 
 
-def _tell(session: Session, accounts: Counter[Any], name: str, operator: str) -> None:
+def _record(session: Session, accounts: Counter[Any], name: str, operator: str) -> None:
     for account_id, number in accounts.items():
         if account_id is not None:
             actor = Actor(account_id, operator, Door.TERMINAL)
             event_records.add(session, actor, "account.purged", what=name, number=number)
 
 
-def _past() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:
+def _expired() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:
     limits, moment = settings(), now()
     is_idle = UserSession.last_seen_at < moment - limits.session_idle
     has_secrets = sa.and_(AgentVersion.action == "agent.deleted", AgentVersion.kept_secrets.is_not(None))

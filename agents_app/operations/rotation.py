@@ -17,31 +17,32 @@ from agents_app.operations import agent_secrets, encryption_keys, event_records,
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Door
 
-# More are only needed where others write under an old key all the time.
+# More are only needed if other processes write with an old key all the time.
 PASSES = 5
-# How often a row is tried that others keep locked.
+# How often a row is tried that other processes keep locked.
 TRIES = 5
 
 
 @dataclass
 class RotationResult:
-    """What a rotation did: how many secrets of each account it moved, and how many it could not open."""
+    """How many secrets of each account a rotation moved, and how many it could not decrypt."""
 
     moved: Counter[UUID] = field(default_factory=Counter)
     unreadable: int = 0
 
 
-def rotate(operator: str, tell: Callable[[int], None]) -> RotationResult:
-    """Encrypt every secret anew under the first key; what cannot be opened is left and counted.
+def rotate(operator: str, report: Callable[[int], None]) -> RotationResult:
+    """Encrypt every secret again with the first key. Secrets that cannot be decrypted are left and counted.
 
-    Safe beside writers and to be killed and called again: every row is moved by itself, under its lock. `tell` hears
-    the number of rows done. Old keys that nothing needs any more are forgotten at the end. Raises Unavailable.
+    Other processes may write at the same time, and a rotation may be killed and started again: each row has its own
+    transaction. `report` is called with the number of rows done. At the end, keys that no secret needs are removed from
+    the known keys. Raises Unavailable.
     """
     with db.transaction() as session:
         encryption_keys.ensure_keyring(session)
-    outcome = _pass(tell)
+    outcome = _pass(report)
     for _ in range(1, PASSES):
-        # An agent that was undeleted meanwhile may have gone past us, or somebody wrote under an old key.
+        # Agents may have been restored since the last pass, or written with an old key.
         late = _pass(lambda _done: None)
         outcome.unreadable = late.unreadable
         if not late.moved:
@@ -53,27 +54,29 @@ def rotate(operator: str, tell: Callable[[int], None]) -> RotationResult:
 
 
 def forget_lost_key(operator: str, key_id: str) -> None:
-    """Forget a key that is lost, so that the console writes again; what only it opens must be typed again.
+    """Remove a lost key from the known keys, so that the console can write again.
 
-    Raises NotFound, and Conflict where the key is here.
+    Secrets that only this key decrypts must be typed again. Raises NotFound, and Conflict if the key is not lost.
     """
-    fits = encryption_keys.compare_known_keys()
-    if key_id not in fits:
+    known = encryption_keys.compare_known_keys()
+    if key_id not in known:
         raise NotFound(f"Nothing was encrypted with a key called {key_id}.")
-    if fits[key_id]:
-        raise Conflict(f"The key {key_id} is here and fits. Move its secrets with: flask secrets rotate")
+    if known[key_id]:
+        raise Conflict(
+            f"The key {key_id} is in ENCRYPTION_KEYS and is correct. Move its secrets with: flask secrets rotate"
+        )
     with db.transaction() as session:
         session.execute(sa.delete(EncryptionKey).where(EncryptionKey.key_id == key_id))
         for account_id in session.scalars(sa.select(Account.id).with_for_update(read=True, key_share=True)):
             event_records.add(session, Actor(account_id, operator, Door.TERMINAL), "secrets.key_given_up", key=key_id)
 
 
-def _pass(tell: Callable[[int], None]) -> RotationResult:
+def _pass(report: Callable[[int], None]) -> RotationResult:
     outcome, first_id = RotationResult(), settings().keys.encryption.first_id
     for done, holder in enumerate(stored_secrets.secret_rows(), start=1):
-        if any(key_id_of(value) != first_id for value in holder.sealed.values()):
+        if any(key_id_of(value) != first_id for value in holder.encrypted.values()):
             _move(holder, outcome)
-        tell(done)
+        report(done)
     return outcome
 
 
@@ -83,7 +86,7 @@ def _move(holder: stored_secrets.SecretRow, outcome: RotationResult) -> None:
             _move_once(holder, outcome)
             return
         except Unavailable as refusal:
-            # Each try has waited for its turn; many writers at once make it wait longer.
+            # Each try has waited for the lock. With many writers at the same time it takes longer.
             if refusal.code != "database_busy" or not left:
                 raise
 
@@ -91,9 +94,9 @@ def _move(holder: stored_secrets.SecretRow, outcome: RotationResult) -> None:
 def _move_once(holder: stored_secrets.SecretRow, outcome: RotationResult) -> None:
     keyring, moved, unreadable = settings().keys.encryption, 0, 0
     with db.transaction() as session:
-        row = _locked(session, holder)
-        sealed = dict(_sealed(row)) if row is not None else {}
-        for pointer, value in sealed.items():
+        row = _lock_row(session, holder)
+        encrypted = dict(_sealed(row)) if row is not None else {}
+        for pointer, value in encrypted.items():
             if key_id_of(value) == keyring.first_id:
                 continue
             try:
@@ -101,15 +104,15 @@ def _move_once(holder: stored_secrets.SecretRow, outcome: RotationResult) -> Non
             except CannotDecrypt:
                 unreadable += 1
                 continue
-            sealed[pointer] = agent_secrets.encrypt_one(keyring, holder.account_id, holder.agent_id, pointer, clear)
+            encrypted[pointer] = agent_secrets.encrypt_one(keyring, holder.account_id, holder.agent_id, pointer, clear)
             moved += 1
         if row is not None and moved:
-            _store(session, row, sealed)
+            _store(session, row, encrypted)
     outcome.moved += Counter({holder.account_id: moved})
     outcome.unreadable += unreadable
 
 
-def _locked(session: Session, holder: stored_secrets.SecretRow) -> Agent | AgentVersion | None:
+def _lock_row(session: Session, holder: stored_secrets.SecretRow) -> Agent | AgentVersion | None:
     if holder.kind == "agent":
         return session.get(Agent, holder.agent_id, with_for_update=True)
     return session.get(AgentVersion, (holder.agent_id, holder.version), with_for_update=True)
@@ -121,13 +124,13 @@ def _sealed(row: Agent | AgentVersion) -> Mapping[str, str]:
     return snapshots.encrypted_values(row.kept_secrets) or {}
 
 
-def _store(session: Session, row: Agent | AgentVersion, sealed: dict[str, str]) -> None:
-    # Core updates: the values stay the same for everybody who reads them, so no version and no event comes of it.
+def _store(session: Session, row: Agent | AgentVersion, encrypted: dict[str, str]) -> None:
+    # The decrypted values stay the same, so there is no version and no event.
     if isinstance(row, AgentVersion):
         if row.kept_secrets is not None:
-            row.kept_secrets = {**row.kept_secrets, "sealed": sealed}
+            row.kept_secrets = {**row.kept_secrets, "sealed": encrypted}
         return
-    moved = agent_secrets.Secrets(sealed, {}, {})
+    moved = agent_secrets.Secrets(encrypted, {}, {})
     config = moved.config(row.connection_config)
     change = sa.update(Agent).where(Agent.id == row.id).values(api_key=moved.api_key, connection_config=config)
     session.execute(change.execution_options(synchronize_session=False))
@@ -145,7 +148,7 @@ def _record(operator: str, outcome: RotationResult) -> None:
 def _forget_unused_keys() -> None:
     first_id = settings().keys.encryption.first_id
     with db.transaction() as session:
-        # Waits for those who are writing under an old key; who comes later notes it anew.
+        # Waits for processes that are writing with an old key. A later write records that key again.
         old = sa.select(EncryptionKey).where(EncryptionKey.key_id != first_id).with_for_update()
         for key in session.scalars(old).all():
             if not session.scalar(sa.select(_is_needed(key.key_id))):
@@ -153,7 +156,7 @@ def _forget_unused_keys() -> None:
 
 
 def _is_needed(key_id: str) -> sa.ColumnElement[bool]:
-    # One condition, so that a secret that moves between the two tables is seen in one of them.
+    # One condition for both tables, so that it sees a secret that moves between them.
     begin = f"{FORMAT}:{key_id}:"
     leaf = f'"{agent_secrets.ENCRYPTED}": "{begin}'
     config, kept = sa.cast(Agent.connection_config, sa.Text), sa.cast(AgentVersion.kept_secrets["sealed"], sa.Text)

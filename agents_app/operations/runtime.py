@@ -30,9 +30,9 @@ ONE = sa.select(
 
 
 def fetch(actor: Actor, agent_id: UUID, known: Container[int] = ()) -> dict[str, Any] | int:
-    """An active agent's working configuration, secrets in clear; its version alone when the caller knows that already.
+    """The working configuration of an active agent, with its secrets; only its version if that is in `known`.
 
-    Every answer with secrets is recorded first. Raises Forbidden (also `agent_disabled`), NotFound, Unavailable.
+    A fetch with secrets is recorded before it returns. Raises Forbidden (also `agent_disabled`), NotFound, Unavailable.
     """
     actor.require("agents.runtime")
     with db.reading() as connection:
@@ -50,8 +50,8 @@ def fetch(actor: Actor, agent_id: UUID, known: Container[int] = ()) -> dict[str,
 
 
 def _working_configuration(actor: Actor, row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    sealed = agent_secrets.encrypted_values(row.api_key, row.connection_config)
-    clear = agent_secrets.decrypt(settings().keys.encryption, actor.account_id, row.id, sealed)
+    encrypted = agent_secrets.encrypted_values(row.api_key, row.connection_config)
+    clear = agent_secrets.decrypt(settings().keys.encryption, actor.account_id, row.id, encrypted)
     leaves = {pointer.rpartition("/")[2]: value for pointer, value in clear.items() if pointer != API_KEY}
     return {
         "id": row.id,

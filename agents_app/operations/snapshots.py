@@ -28,8 +28,8 @@ UNREADABLE = "snapshot_unreadable"
 ON_ONE_LINE = ("name", "model_type", schema.CONFIG)
 
 
-class Circumstances(Schema):
-    """What a snapshot has besides the fields that people write."""
+class StatusAndOrigin(Schema):
+    """What a snapshot has in addition to the fields that people write."""
 
     status: Annotated[AgentStatus, choice(AgentStatus)] = AgentStatus.ACTIVE
     status_reason: Annotated[str | None, line(limits.STATUS_REASON)] = None
@@ -38,7 +38,7 @@ class Circumstances(Schema):
 
 
 def content(snapshot: Any) -> dict[str, Any]:
-    """The recorded fields and configuration, complete but not checked; without private keys in public members."""
+    """The recorded fields and configuration, complete but not checked, and without private keys in public fields."""
     values = schema.AgentValues.complete(_object(snapshot))
     kind = values["connection_type"]
     declaration = TYPES.get(ConnectionType(kind)) if kind in list(ConnectionType) else None
@@ -53,14 +53,14 @@ def draft(snapshot: Any) -> schema.Draft:
     return _valid(lambda: schema.draft_of_new(values | on_one_line))
 
 
-def circumstances(snapshot: Any) -> Circumstances:
-    """Status and making of the agent, as recorded. Raises Conflict."""
-    then = without_direction_marks(Circumstances.complete(_object(snapshot)))
-    return _valid(lambda: parse(Circumstances, then))
+def status_and_origin(snapshot: Any) -> StatusAndOrigin:
+    """The recorded status of the agent, and who created it when. Raises Conflict."""
+    then = without_direction_marks(StatusAndOrigin.complete(_object(snapshot)))
+    return _valid(lambda: parse(StatusAndOrigin, then))
 
 
 def matches(snapshot: Any, wanted: schema.Draft) -> bool:
-    """Whether a snapshot recorded the content of this draft, secrets aside."""
+    """Whether a snapshot recorded the content of this draft, apart from its secrets."""
     try:
         recorded = draft(snapshot)
     except Conflict:
@@ -69,7 +69,7 @@ def matches(snapshot: Any, wanted: schema.Draft) -> bool:
 
 
 def encrypted_values(kept: Any) -> dict[str, str] | None:
-    """The encrypted secrets that a version keeps, by JSON pointer; None where they have no form that is known."""
+    """The encrypted secrets that a version keeps, by JSON pointer. None if they have an unknown form."""
     found = kept.get("sealed", {}) if isinstance(kept, Mapping) else kept
     if found is None:
         return {}
@@ -78,10 +78,10 @@ def encrypted_values(kept: Any) -> dict[str, str] | None:
 
 
 def kept_secrets(version: AgentVersion, connection_type: ConnectionType) -> Secrets:
-    """The secrets that a version keeps, those that today's declaration knows. Raises Conflict."""
+    """The secrets that a version keeps and that the connection type still has. Raises Conflict."""
     found = encrypted_values(version.kept_secrets)
     if found is None:
-        raise _conflict("its kept secrets cannot be read.")
+        raise _conflict("its secrets cannot be read.")
     facts = _object(_object(version.kept_secrets).get("facts"))
     known = [pointer for pointer in schema.secret_pointers(connection_type) if pointer in found]
     return Secrets({one: found[one] for one in known}, {one: _object(facts.get(one)) for one in known}, {})
@@ -100,4 +100,6 @@ def _valid(read: Callable[[], T]) -> T:
 
 
 def _conflict(why: str) -> Conflict:
-    return Conflict(f"What was recorded of this agent does not fit this release of the console: {why}", code=UNREADABLE)
+    return Conflict(
+        f"The recorded version of this agent is not valid in this release of the console: {why}", code=UNREADABLE
+    )

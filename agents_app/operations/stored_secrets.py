@@ -27,34 +27,34 @@ class SecretRow:
     agent_id: UUID
     version: int
     name: str
-    sealed: dict[str, str]
+    encrypted: dict[str, str]
 
 
 @dataclass(frozen=True)
 class KeyState:
-    """One encryption key: `fits` is None where nothing was encrypted with a key of this id, or we have none."""
+    """One encryption key. `is_correct` is None if nothing was encrypted with this id, or the key is not set."""
 
     key_id: str
     is_set: bool
     is_first: bool
-    fits: bool | None
+    is_correct: bool | None
     secrets: int
 
     @property
     def is_wrong(self) -> bool:
-        """Whether this key is needed, and missing in ENCRYPTION_KEYS or another one there."""
-        return not self.is_set or self.fits is False
+        """Whether this key is needed, and is missing in ENCRYPTION_KEYS or is another key there."""
+        return not self.is_set or self.is_correct is False
 
 
 def status() -> list[KeyState]:
-    """Every key that is set or needed: those that are set in their order, then those that are missing."""
-    ids, fits, counts = settings().keys.encryption.ids, encryption_keys.compare_known_keys(), counts_by_key()
-    missing = sorted((fits.keys() | counts.keys()) - set(ids))
-    return [KeyState(one, one in ids, one == ids[0], fits.get(one), counts[one]) for one in (*ids, *missing)]
+    """Every key that is set or needed: first those that are set, in their order, then those that are missing."""
+    ids, known, counts = settings().keys.encryption.ids, encryption_keys.compare_known_keys(), counts_by_key()
+    missing = sorted((known.keys() | counts.keys()) - set(ids))
+    return [KeyState(one, one in ids, one == ids[0], known.get(one), counts[one]) for one in (*ids, *missing)]
 
 
 def count() -> int:
-    """How many rows have secrets, or might."""
+    """How many rows may have secrets."""
     agents, kept = sa.select(sa.func.count(Agent.id)), sa.select(sa.func.count()).where(KEPT)
     with db.reading() as connection:
         return (connection.scalar(agents) or 0) + (connection.scalar(kept) or 0)
@@ -62,22 +62,22 @@ def count() -> int:
 
 def counts_by_key() -> Counter[str]:
     """How many stored secrets each key encrypts."""
-    return Counter(key_id_of(value) for holder in secret_rows() for value in holder.sealed.values())
+    return Counter(key_id_of(value) for row in secret_rows() for value in row.encrypted.values())
 
 
 def list_unreadable() -> list[dict[str, Any]]:
-    """Every stored secret that no key of this process opens: agent, name and JSON pointer."""
+    """Every stored secret that no key of this process decrypts: agent, name and JSON pointer."""
     keyring = settings().keys.encryption
     return [
-        {"agent_id": holder.agent_id, "name": holder.name, "kind": holder.kind, "pointer": pointer}
-        for holder in secret_rows()
-        for pointer, value in holder.sealed.items()
-        if not agent_secrets.can_decrypt(keyring, holder.account_id, holder.agent_id, pointer, value)
+        {"agent_id": row.agent_id, "name": row.name, "kind": row.kind, "pointer": pointer}
+        for row in secret_rows()
+        for pointer, value in row.encrypted.items()
+        if not agent_secrets.can_decrypt(keyring, row.account_id, row.agent_id, pointer, value)
     ]
 
 
 def secret_rows() -> Iterator[SecretRow]:
-    """Every row that has secrets, a few at a time: agents first, then deleted ones."""
+    """Every row with secrets, in batches: first agents, then deleted agents."""
     yield from _agents()
     yield from _deleted_agents()
 
@@ -89,8 +89,8 @@ def _agents() -> Iterator[SecretRow]:
         with db.reading() as connection:
             rows = connection.execute(wanted.where(Agent.id > last).order_by(Agent.id).limit(BATCH)).all()
         for row in rows:
-            if sealed := agent_secrets.encrypted_values(row.api_key, row.connection_config):
-                yield SecretRow("agent", row.account_id, row.id, row.version, row.name, sealed)
+            if encrypted := agent_secrets.encrypted_values(row.api_key, row.connection_config):
+                yield SecretRow("agent", row.account_id, row.id, row.version, row.name, encrypted)
         if len(rows) < BATCH:
             return
         last = rows[-1].id
@@ -107,5 +107,5 @@ def _deleted_agents() -> Iterator[SecretRow]:
     with db.reading() as connection:
         rows = connection.execute(shown.where(KEPT).order_by(AgentVersion.agent_id, AgentVersion.version)).all()
     for row in rows:
-        if sealed := snapshots.encrypted_values(row.kept_secrets):
-            yield SecretRow("deleted agent", row.account_id, row.agent_id, row.version, row.name or "", sealed)
+        if encrypted := snapshots.encrypted_values(row.kept_secrets):
+            yield SecretRow("deleted agent", row.account_id, row.agent_id, row.version, row.name or "", encrypted)

@@ -59,12 +59,12 @@ BY_KEY_ID = (
 def create(
     actor: Actor, values: Mapping[str, Any], maker_email: str | None = None, key: str | None = None
 ) -> tuple[UUID, str]:
-    """Make a token; answers its id and its text, which is stored nowhere. Raises Forbidden, InvalidInput.
+    """Make a token. Returns its id and its text, which is stored nowhere. Raises Forbidden, InvalidInput.
 
-    With a form's key a repeated call answers the token of the first for ten minutes, while it is in force; otherwise,
-    or where the content differs, it raises Repeated.
-    A token with `read` or `write` is worth what its maker may do. An operator at the terminal is no person of the
-    account, so such a token is made for the one with `maker_email`, or for the account's only admin.
+    With the key of a form, a repeated call returns the token of the first for ten minutes while it is in force, and
+    then, or with other content, raises Repeated.
+    A token with `read` or `write` has at most the permissions of its maker. An operator at the terminal is not a user
+    of the account, so such a token is made for the user with `maker_email`, or for the only admin of the account.
     """
     actor.require("tokens.manage")
     checked = parse(TokenValues, values)
@@ -74,7 +74,7 @@ def create(
         user_records.lock_account_as_admin(session, actor)
         token = session.get(ApiToken, form_keys.row_id(actor, "token", key))
         if token is not None:
-            return token.id, _text_again(token, key, checked)
+            return token.id, _repeated_text(token, key, checked)
         _check_agents(session, actor, checked.agent_ids)
         maker = actor.user_id or _maker(session, actor, checked, maker_email)
         token, text = _new(actor, checked, maker, key)
@@ -85,7 +85,7 @@ def create(
 
 
 def listing(actor: Actor) -> list[dict[str, Any]]:
-    """Every token of the account that is not revoked, newest first, without its text. Raises Forbidden."""
+    """The tokens of the account that are not revoked, newest first, without their text. Raises Forbidden."""
     actor.require("tokens.manage")
     shown = sa.select(
         ApiToken.id,
@@ -105,7 +105,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
 
 
 def revoke(actor: Actor, token_id: UUID) -> str:
-    """End a token at once, in every process; answers its name. Raises Forbidden, NotFound."""
+    """Revoke a token, in every process at once. Returns its name. Raises Forbidden, NotFound."""
     actor.require("tokens.manage")
     with db.transaction() as session:
         mine = sa.select(ApiToken).where(ApiToken.id == token_id, ApiToken.account_id == actor.account_id)
@@ -118,7 +118,10 @@ def revoke(actor: Actor, token_id: UUID) -> str:
 
 
 def authenticate(visitor: Visitor, text: str) -> Actor:
-    """Who a token acts for. Raises NotSignedIn, and Throttled after too many failures from one address."""
+    """Return the actor of a token, and record that it was used.
+
+    Raises NotSignedIn, and Throttled after too many failures from one address.
+    """
     parts = token_text.parse(text)
     if parts is None:
         raise NotSignedIn(WRONG)
@@ -152,7 +155,7 @@ def _new(actor: Actor, checked: TokenValues, maker: UUID | None, key: str) -> tu
     return token, token_text.format_token(key_id, secret)
 
 
-def _text_again(token: ApiToken, key: str, checked: TokenValues) -> str:
+def _repeated_text(token: ApiToken, key: str, checked: TokenValues) -> str:
     parts = token_text.derive(token.id, key)
     lifetime = timedelta(days=checked.expires_in_days or settings().token_days)
     wanted = (checked.name, checked.scopes, checked.agent_ids, token.created_at + lifetime)
@@ -174,7 +177,7 @@ def _actor(row: Row[*tuple[Any, ...]], visitor: Visitor) -> Actor:
         user_id=row.user_id,
         token_id=row.id,
         role=Role(row.role) if row.user_id and row.is_active else None,
-        # A scope that this release does not know allows nothing in it.
+        # An unknown scope of another release permits nothing here.
         scopes=frozenset(scope for scope in Scope if scope in row.scopes),
         agent_ids=frozenset(UUID(agent_id) for agent_id in row.agent_ids),
         account_name=row.account_name,
@@ -213,17 +216,17 @@ def _check_agents(session: Session, actor: Actor, agent_ids: list[str]) -> None:
 def _maker(session: Session, actor: Actor, checked: TokenValues, email: str | None) -> UUID | None:
     if set(checked.scopes) == {Scope.RUNTIME}:
         return None
-    people = sa.select(User.id).where(User.account_id == actor.account_id, User.is_active)
+    users = sa.select(User.id).where(User.account_id == actor.account_id, User.is_active)
     wanted = User.email.in_(email_spellings(email)) if email else User.role == Role.ADMIN
-    found = session.scalars(people.where(wanted)).all()
+    found = session.scalars(users.where(wanted)).all()
     if len(found) == 1:
         return found[0]
-    asked = "No active person in this account has this address." if email else "There is not just one admin."
-    raise InvalidInput([("/user", f"{asked} Say for whom the token is made, with the address of a person.")])
+    problem = "No active person in this account has this address." if email else "The account has more than one admin."
+    raise InvalidInput([("/user", f"{problem} Give the email address of the person for whom the token is made.")])
 
 
 def _touch(token_id: UUID, moment: datetime) -> None:
-    # Book-keeping: agents can be read while the disk is full or another writer is slow.
+    # A failed write is ignored: agents can be read while the disk is full or another process holds a lock.
     with suppress(Unavailable), db.transaction() as session:
         session.execute(sa.update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=moment))
 

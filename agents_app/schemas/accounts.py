@@ -18,5 +18,5 @@ class AccountValues(UserValues):
     """An account and its first admin."""
 
     account_name: Annotated[str, line(limits.NAME)] = field(
-        "Organisation", "What the account is called.", missing="Enter the name of your organisation."
+        "Organisation", "The name of your organisation.", missing="Enter the name of your organisation."
     )

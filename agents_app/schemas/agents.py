@@ -19,8 +19,8 @@ from agents_app.values.text import normalise_text
 CONFIG = "connection_config"
 API_KEY = "/api_key"
 SET_ELSEWHERE = {
-    "status": "Enable or disable the agent instead; a status is not written directly.",
-    "status_reason": "Disable the agent with a reason instead.",
+    "status": "The status cannot be set here. Enable or disable the agent instead.",
+    "status_reason": "The reason cannot be set here. Disable the agent with a reason instead.",
 }
 
 
@@ -29,7 +29,7 @@ class AgentValues(Schema):
 
     name: Annotated[str, line(limits.NAME)] = field("Name", missing="Enter a name for the agent.")
     description: Annotated[str | None, multiline_text(limits.DESCRIPTION)] = field(
-        "Description", "What it answers, and for whom.", default=None
+        "Description", "What the agent answers, and for whom.", default=None
     )
     model_type: Annotated[str | None, model_name(limits.MODEL_TYPE)] = field(
         "Model", "The name of the model that answers, such as gpt-5-mini.", default=None
@@ -54,7 +54,7 @@ class DisableValues(Schema):
     """What disabling an agent takes."""
 
     reason: Annotated[str, line(limits.STATUS_REASON)] = field(
-        "Reason", "Runtimes that ask for the agent are told.", missing="Say why the agent is disabled."
+        "Reason", "Shown to runtimes that fetch the agent.", missing="Say why the agent is disabled."
     )
 
 

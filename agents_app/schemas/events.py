@@ -36,7 +36,7 @@ class EventQuery(Schema):
     since: Annotated[date | None, calendar_date()] = field("From", default=None)
     until: Annotated[date | None, calendar_date()] = field("To", default=None)
     limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
-    cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the last page ended.", default=None)
+    cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the previous page ended.", default=None)
 
     @property
     def since_moment(self) -> datetime | None:

@@ -36,7 +36,7 @@ class AgentQuery(Schema):
     """One question to the list of agents. Text is searched word by word, without regard to case and accents."""
 
     q: Annotated[str | None, line(limits.SEARCH)] = field(
-        "Search", "Words of the name, the description, the model or the destination; all must occur.", default=None
+        "Search", "Words in the name, description, model or destination. All of them must occur.", default=None
     )
     status: Annotated[AgentStatus | None, choice(AgentStatus)] = field("Status", default=None)
     connection_type: Annotated[ConnectionType | None, choice(ConnectionType)] = field("Connection", default=None)
@@ -44,8 +44,8 @@ class AgentQuery(Schema):
     created_by: Annotated[str | None, uuid_text()] = field("Created by", "A user's id.", default=None)
     sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN)
     limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
-    cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the last page ended.", default=None)
-    before: Annotated[str | None, line(CURSOR_MAX)] = field("Before", "Where the next page began.", default=None)
+    cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the previous page ended.", default=None)
+    before: Annotated[str | None, line(CURSOR_MAX)] = field("Before", "Where the next page begins.", default=None)
 
     @property
     def words(self) -> list[list[str]]:
@@ -83,9 +83,9 @@ def read_cursor(cursor: str, sort: Sort) -> tuple[datetime | str, UUID]:
             raise ValueError
         place = _storable(value) if sort in (Sort.NAME_UP, Sort.NAME_DOWN) else _aware(value)
     except (ValueError, TypeError, binascii.Error, RecursionError, OverflowError):
-        raise Malformed("The cursor is damaged. Begin again without one.", code="bad_cursor") from None
+        raise Malformed("The cursor is not valid. Start again without a cursor.", code="bad_cursor") from None
     if made_with != sort:
-        raise Malformed("The cursor was made with another sort. Begin again without one.", code="bad_cursor")
+        raise Malformed("The cursor belongs to another sort order. Start again without a cursor.", code="bad_cursor")
     return place, UUID(row_id)
 
 

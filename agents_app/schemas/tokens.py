@@ -18,7 +18,7 @@ def _scopes(value: object) -> list[Scope]:
     if any(entry not in known for entry in value if isinstance(entry, str)) or not all(
         isinstance(entry, str) for entry in value
     ):
-        raise refusal("Choose among the scopes read, write, runtime.")
+        raise refusal("Choose from the scopes read, write, runtime.")
     wanted = set(value) | ({Scope.READ.value} if Scope.WRITE.value in value else set())
     return [scope for scope in Scope if scope.value in wanted]
 
@@ -27,7 +27,7 @@ def _agent_ids(value: object) -> list[str]:
     entries = value if isinstance(value, list) else [None]
     ids = [read_uuid(entry) if isinstance(entry, str) else None for entry in entries]
     if not all(ids):
-        raise refusal("Name agents by their ids, which are UUIDs.")
+        raise refusal("Give the ids of the agents, which are UUIDs.")
     return list(dict.fromkeys(filter(None, ids)))
 
 
@@ -44,5 +44,5 @@ class TokenValues(Schema):
         "Expires in", "Days from now.", default=None, width=6
     )
     agent_ids: Annotated[list[str], Rule(_agent_ids)] = field(
-        "Only these agents", "For the scope runtime. None chosen means all.", default=[]
+        "Only these agents", "For the scope runtime. Choose none to allow all.", default=[]
     )

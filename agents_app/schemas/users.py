@@ -53,9 +53,9 @@ def _new_password(value: object) -> str:
     if not limits.PASSWORD_MIN <= len(value) <= limits.PASSWORD_MAX:
         raise refusal(f"Use {number_text(limits.PASSWORD_MIN)} to {number_text(limits.PASSWORD_MAX)} characters.")
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
-        raise refusal("Remove the characters that are not text (U+0000 or half of a pair).")
+        raise refusal("Remove the invalid characters (U+0000 or half of a surrogate pair).")
     if is_common(value):
-        raise refusal("This password is among the first that are tried. Use a longer or less usual one.")
+        raise refusal("This password is easy to guess. Use a longer or less common one.")
     return value
 
 

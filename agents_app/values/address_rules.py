@@ -20,8 +20,8 @@ ADDRESS = re.compile(r"""://|\bjdbc:|(password|passwd|pwd)["'\s]*[=:]""", re.IGN
 ADDRESS_OR_LOGIN = re.compile(rf"{ADDRESS.pattern}|@", re.IGNORECASE)
 A_HOST = "Write one host name or IP address, such as db.example.org."
 UNREAD = (
-    "This looks like an address, and it cannot be read. "
-    + "Put its parts into their fields, and its password into password."
+    "This looks like an address, but it cannot be read. "
+    + "Put each part in its own field, and the password in password."
 )
 # What a refusal calls the parts whose values it does not repeat: where an address is not written as it must be, they
 # may hold a piece of its password.

@@ -67,6 +67,6 @@ def _check(value: object, depth: int) -> None:
         raise Malformed(f"Nest the JSON at most {number_text(DEPTH_MAX)} levels deep.")
     # Texts are the schemas' business; names end up in refusals, which must be text.
     if isinstance(value, dict) and any("\ud800" <= char <= "\udfff" for name in value for char in name):
-        raise Malformed("The name of a member holds half of a surrogate pair.")
+        raise Malformed("The name of a member contains half of a surrogate pair.")
     for member in value.values() if isinstance(value, dict) else value:
         _check(member, depth + 1)

@@ -86,9 +86,9 @@ def unwrap_key(text: str) -> str:
 def advice_on_surroundings(text: str) -> str | None:
     """What to do about a comment behind a key, or a quote at one of its ends; None where there is neither."""
     if re.search(r"\s#", text):
-        return "Paste the key alone, without the comment behind it."
+        return "Paste only the key, without the comment after it."
     if text[:1] in ENDS or text[-1:] in ENDS:
-        return "There is a quote at one end only. Paste the key alone, without quotes."
+        return "There is a quote at one end only. Paste only the key, without quotes."
     return None
 
 

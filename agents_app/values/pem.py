@@ -26,9 +26,9 @@ HEADERS = re.compile(r"\s*Proc-Type: ?4, ?ENCRYPTED\s+DEK-Info: ?([A-Z0-9-]{1,40
 # In front of some keys; it says again what the key says.
 PARAMETERS = "EC PARAMETERS"
 LINE, LINE_MAX = 64, 76
-NO_CERTIFICATE = "This is damaged or no certificate. Export the certificate as PEM again."
-NO_KEY = "This is damaged or no private key. Export the private key as PEM again."
-MORE_THAN_ONE = "Paste one private key alone. This is more than one block."
+NO_CERTIFICATE = "This is not a certificate, or it is damaged. Export the certificate as PEM again."
+NO_KEY = "This is not a private key, or it is damaged. Export the private key as PEM again."
+MORE_THAN_ONE = "Paste one private key only. This is more than one block."
 PASTE = "Paste the whole text from -----BEGIN {0}----- to -----END {0}-----."
 
 

@@ -117,7 +117,7 @@ def generated_secret(most: int, *, is_ascii: bool = True) -> Rule:
         if is_ascii and not all("!" <= char <= "~" for char in text):
             raise refusal(name_odd_character("Use printable ASCII characters without spaces.", text))
         if unseen := find_invisible(text):
-            raise refusal(f"Remove {unseen}: it cannot be seen.")
+            raise refusal(f"Remove {unseen}: it is invisible.")
         return text
 
     return Rule(check, {"maxLength": most, "writeOnly": True})
@@ -125,7 +125,7 @@ def generated_secret(most: int, *, is_ascii: bool = True) -> Rule:
 
 def _not_sealed(value: object) -> object:
     if isinstance(value, dict):
-        raise refusal("Send the secret itself as text; encrypted values are not taken.")
+        raise refusal("Send the secret itself as text; encrypted values are not accepted.")
     return value
 
 

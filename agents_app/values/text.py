@@ -32,7 +32,7 @@ def clean_text(value: object, *, most: int, one_line: bool) -> str:
     if one_line:
         _check_line(text)
         if text and not _is_visible(text):
-            raise refusal("Write something that can be seen.")
+            raise refusal("Write at least one visible character.")
         refuse_direction_marks(text)
     _check_length(text, most)
     return text
@@ -59,7 +59,7 @@ def require_text(value: object) -> str:
     if not isinstance(value, str):
         raise refusal("Write this as text.")
     if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
-        raise refusal("Remove the characters that are not text (U+0000 or half of a pair).")
+        raise refusal("Remove the invalid characters (U+0000 or half of a surrogate pair).")
     return value.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -9,7 +9,7 @@ from agents_app import refusals
 from agents_app.config import settings
 from agents_app.errors import Conflict, InvalidInput, Malformed, NotFound, Stale
 from agents_app.operations import agent_history, agent_reads, agents, snapshots
-from agents_app.operations.agent_history import Past
+from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
 from agents_app.web import unsaved_form
@@ -208,10 +208,10 @@ def _edit_page(actor: Actor, form: EditForm, *, has_conflict: bool = False) -> s
     return _agent_page("agents/edit.html", form.agent, form=form, conflict=conflict)
 
 
-def _version_at(actor: Actor, agent: dict[str, Any], version: int) -> Past:
+def _version_at(actor: Actor, agent: dict[str, Any], version: int) -> PastVersion:
     """The agent at this version. The current version needs no query."""
     if version == agent["version"]:
-        return Past(agent, frozenset(agent["secrets_set"]), [])
+        return PastVersion(agent, frozenset(agent["secrets_set"]), [])
     return agent_history.changes_since(actor, agent["id"], version)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agents_app.operations import agent_merge
-from agents_app.operations.agent_history import Change, Past
+from agents_app.operations.agent_history import Change, PastVersion
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG
@@ -45,7 +45,7 @@ class Difference:
 class EditConflict:
     """The changes of others since the form was loaded, and the changes made in the form."""
 
-    def __init__(self, actor: Actor, form: EditForm, loaded: Past) -> None:
+    def __init__(self, actor: Actor, form: EditForm, loaded: PastVersion) -> None:
         self.later = loaded.later
         self.others = list(dict.fromkeys(change.actor_name for change in loaded.later if not change.is_by(actor)))
         self.is_own = bool(self.later) and not self.others

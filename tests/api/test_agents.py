@@ -28,8 +28,8 @@ NAMES_1 = [
     '"1","2"',
     'x, "1"',
 ]
-NO_TAG = 'The tag is none of this console\'s. Send the ETag that came with the agent, such as "1".'
-LATER = "The agent is at version 1; the one asked for is not known here. Was a backup restored?"
+NO_TAG = 'This console did not make this ETag. Send the ETag of the agent, such as "1".'
+LATER = "The agent is at version 1, and the requested version does not exist. Was a backup restored?"
 # Of an agent at version 1, and what is said.
 STALE = {
     '"2"': LATER,
@@ -125,9 +125,11 @@ def test_a_destination_is_not_changed_under_a_stored_password(api: Client) -> No
 
     answer = api.patch(f"/agents/{agent['id']}", {"connection_config": {"host": "elsewhere.example.org"}})
 
-    sentence = "The connection now leads elsewhere, so the stored password is not used. Type it again, or remove it."
+    cause = "The destination of the connection has changed, so the stored password is not used."
     assert answer.status_code == 422
-    assert answer.json["errors"] == [{"pointer": "/connection_config/password", "detail": sentence}]
+    assert answer.json["errors"] == [
+        {"pointer": "/connection_config/password", "detail": f"{cause} Type it again, or remove it."}
+    ]
     assert api.get(f"/agents/{agent['id']}").json["connection_config"]["host"] == "db.example.org"
 
 
@@ -166,7 +168,7 @@ def test_a_version_that_was_changed_since_is_said_to_be(api: Client) -> None:
     for tag in ('"1"', 'W/"1-gzip"', '"1", "9"'):
         answer = api.patch(path, {"name": "Third"}, headers={"If-Match": tag})
 
-        assert answer.json["detail"] == "The agent was changed meanwhile; it is at version 2 now."
+        assert answer.json["detail"] == "The agent has changed since it was read. It is now at version 2."
 
 
 @pytest.mark.parametrize("key", ["", "ä", "x" * 256, "a\tb"])

@@ -161,14 +161,14 @@ def test_a_token_is_made_for_the_person_who_is_named(terminal: Terminal) -> None
     [
         (("--scope", "read"), "  name: Enter a name for the token."),
         (("--name", "ci"), "  scope: Choose at least one scope: read, write, runtime."),
-        (("--name", "ci", "--scope", "admin"), "  scope: Choose among the scopes read, write, runtime."),
+        (("--name", "ci", "--scope", "admin"), "  scope: Choose from the scopes read, write, runtime."),
         (
             ("--name", "ci", "--scope", "read", "--expires-in-days", "0"),
             "  expires_in_days: Days must be between 1 and 3,650.",
         ),
         (
             ("--name", "ci", "--scope", "read", "--agent", "Sales"),
-            "  agent: Name agents by their ids, which are UUIDs.",
+            "  agent: Give the ids of the agents, which are UUIDs.",
         ),
     ],
 )

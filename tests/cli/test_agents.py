@@ -218,7 +218,7 @@ def test_a_changed_destination_asks_for_the_secret_again(terminal: Terminal) -> 
     typed = terminal("agents", "update", agent_id, "--host", "new.example.org", "--ask", "password", stdin="another\n")
 
     assert refused.exit_code == 1
-    assert "  connection_config.password: The connection now leads elsewhere" in refused.stderr
+    assert "  connection_config.password: The destination of the connection has changed" in refused.stderr
     assert typed.exit_code == 0
     assert terminal.json("agents", "show", agent_id)["connection_config"]["host"] == "new.example.org"
 
@@ -245,7 +245,7 @@ def test_a_command_that_changes_nothing_or_replaces_a_reason_says_so(terminal: T
         "Nothing was changed: Sales is disabled already, for this reason.\n",
     )
     other = terminal("agents", "disable", agent_id, "--reason", "Broken")
-    assert other.stderr == "Sales was disabled already. The reason is now “Broken”; before it was “Moving”.\n"
+    assert other.stderr == "Sales was already disabled. The reason is now “Broken”; before it was “Moving”.\n"
     terminal("agents", "enable", agent_id)
     assert terminal("agents", "enable", agent_id).stderr == "Nothing was changed: Sales is active already.\n"
     same = terminal("agents", "update", agent_id, "--name", "Sales", "--host", "DB.example.org")

@@ -98,7 +98,7 @@ def test_the_next_command_is_named_as_the_shell_here_finds_it(
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is not a database URL;"),
         ({"DATABASE_URL": "sqlite:////dev/null/console.db"}, "Error: Cannot open sqlite:////dev/null/console.db:"),
         ({"SECRET_KEY": "canary"}, "Error: SECRET_KEY is too short;"),
-        ({"ENCRYPTION_KEYS": "k1:canary"}, "Error: ENCRYPTION_KEYS holds a key called k1 of"),
+        ({"ENCRYPTION_KEYS": "k1:canary"}, "Error: ENCRYPTION_KEYS contains a key called k1 of"),
         ({"TOKEN_PEPPERS_FILE": "/canary"}, "TOKEN_PEPPERS_FILE cannot be read: No such file or directory."),
         ({"WORKERS": "canary"}, "WORKERS must be a whole number from 1 to 64."),
         ({"BIND": "0.0.0.0:8000"}, "BIND must be a loopback address unless PUBLIC_URL"),

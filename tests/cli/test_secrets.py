@@ -186,7 +186,7 @@ def test_a_key_that_is_here_or_unknown_is_not_given_up(app: Flask) -> None:
     make_agents(app)
 
     for key_id, sentence in (
-        ("k1", "Error: The key k1 is here and fits. Move its secrets with: flask secrets rotate\n"),
+        ("k1", "Error: The key k1 is in ENCRYPTION_KEYS and is correct. Move its secrets with: flask secrets rotate\n"),
         ("k9", "Error: Nothing was encrypted with a key called k9.\n"),
     ):
         result = typed(app, "secrets", "give-up", key_id, "--confirm", key_id)

@@ -199,7 +199,7 @@ def test_an_account_is_deleted_once_its_name_is_given(terminal: Terminal, words:
         (("--since", "yesterday"), "  since: Write the date as YYYY-MM-DD."),
         (("--door", "window"), "  door: "),
         (("--limit", "0"), "  limit: "),
-        (("--cursor", "nonsense"), "Error: The cursor is damaged. Begin again without one."),
+        (("--cursor", "nonsense"), "Error: The cursor is not valid. Start again without a cursor."),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )

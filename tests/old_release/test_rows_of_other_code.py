@@ -104,7 +104,7 @@ def test_an_undo_that_what_was_recorded_does_not_allow_says_so(console: Flask, a
 
     page = browser.post(f"/agents/{agent_id}/restore", {"csrf_token": browser.token()}, 409)
 
-    assert "does not fit this release of the console: connection_type: Choose one of: " in page.text
+    assert "is not valid in this release of the console: connection_type: Choose one of: " in page.text
 
 
 def test_a_lacking_member_has_its_default_and_saving_the_same_again_changes_nothing(

@@ -120,7 +120,7 @@ def test_a_revoked_token_is_not_shown_again_and_stays_revoked(app: Flask, admin:
     with pytest.raises(Repeated) as refusal:
         make_token(admin)
 
-    assert refusal.value.detail == "A token was already made from this form, and it is not valid any more."
+    assert refusal.value.detail == "A token was already made from this form, and it is no longer valid."
     assert (tokens.listing(admin), count(ApiToken, admin)) == ([], 1)
     assert text
 
@@ -143,7 +143,7 @@ def test_a_link_to_join_that_has_ended_is_neither_shown_again_nor_made_again(
     with pytest.raises(Repeated) as refusal:
         invite(admin)
 
-    assert refusal.value.detail == "A link was already made from this form, and it is not valid any more."
+    assert refusal.value.detail == "A link was already made from this form, and it is no longer valid."
     assert invitations.listing(admin) == []
     with pytest.raises(NotFound):
         invitations.read_link(code)

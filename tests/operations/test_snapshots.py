@@ -107,7 +107,7 @@ def test_whatever_a_snapshot_lacks_or_has_wrong_undo_works_or_says_why_not(
         else:
             assert name in REQUIRED or how not in ("lacking", "null"), place
             assert refusal.code == snapshots.UNREADABLE
-            assert refusal.detail.startswith("What was recorded of this agent does not fit this release")
+            assert refusal.detail.startswith("The recorded version of this agent is not valid in this release")
             assert place.replace("/", ".") in refusal.detail or place == CONFIG
 
 
@@ -117,8 +117,8 @@ def _is_whole(admin: Actor, agent_id: UUID, kind: str) -> None:
     names = set(TYPES[ConnectionType(kind)].model_fields) - set(TYPES[ConnectionType(kind)].secret_names())
     with db.reading() as connection:
         row = connection.execute(sa.select(Agent).where(Agent.id == agent_id)).one()
-    sealed = agent_secrets.encrypted_values(row.api_key, row.connection_config)
-    clear = agent_secrets.decrypt(settings().keys.encryption, admin.account_id, agent_id, sealed)
+    encrypted = agent_secrets.encrypted_values(row.api_key, row.connection_config)
+    clear = agent_secrets.decrypt(settings().keys.encryption, admin.account_id, agent_id, encrypted)
     secret = TYPES[ConnectionType(kind)].secret_names()[0]
 
     assert set(config) == names
@@ -155,7 +155,7 @@ def test_a_snapshot_that_is_none_is_a_conflict(snapshot: Any, app: Flask, admin:
     agent_id = deleted(app, admin, "DB")
     rewrite(agent_id, lambda _old: snapshot)
 
-    with pytest.raises(Conflict, match="does not fit this release of the console") as refusal:
+    with pytest.raises(Conflict, match="is not valid in this release of the console") as refusal:
         agents.restore_deleted(admin, agent_id)
 
     assert refusal.value.code == snapshots.UNREADABLE
@@ -170,7 +170,7 @@ def test_kept_secrets_of_an_unknown_form_are_a_conflict_and_no_other_command_sto
     agent_id = deleted(app, admin, "DB")
     rewrite(agent_id, lambda _old: kept, "kept_secrets")
 
-    with pytest.raises(Conflict, match="its kept secrets cannot be read"):
+    with pytest.raises(Conflict, match="its secrets cannot be read"):
         agents.restore_deleted(admin, agent_id)
 
     assert agent_id not in {holder.agent_id for holder in stored_secrets.secret_rows()}

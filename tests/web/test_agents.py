@@ -217,7 +217,7 @@ def test_a_save_says_whether_anything_was_changed(console: Flask, admin: Actor, 
     assert said_after(f"{address}/disable", reason="Moving").startswith("The agent is disabled")
     disabled = browser.get(address)
     assert said_after(f"{address}/disable", reason=" Moving ") == f"{nothing}: it is disabled already, for this reason."
-    replaced = "It was disabled already. The reason is now “Another”; before it was “Moving”."
+    replaced = "It was already disabled. The reason is now “Another”; before it was “Moving”."
     assert said_after(f"{address}/disable", reason=" Another ") == replaced
     for said in ("The agent is active: runtimes can fetch it.", f"{nothing}: it is active already."):
         browser.send(disabled, f"{address}/enable")

@@ -11,7 +11,7 @@ from flask import Flask
 from agents_app.db import db
 from agents_app.models import AgentVersion
 from agents_app.operations import agent_reads, agents
-from agents_app.operations.agent_history import Past
+from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.web.forms.edit_agent import EditForm
@@ -193,7 +193,7 @@ def test_only_what_was_changed_is_handed_over(
 
     with console.test_request_context():
         form = EditForm(sent, stored())
-        form.compare(Past(form.agent, frozenset(form.agent["secrets_set"]), []))
+        form.compare(PastVersion(form.agent, frozenset(form.agent["secrets_set"]), []))
 
         assert form.values() == handed_over
 

@@ -166,7 +166,7 @@ def test_an_address_that_cannot_be_read_is_refused_and_no_piece_of_it_is_saved(
     again = sent(caller, **{**rest, f"DB-{name}": value(page, name)})
 
     for shown in (page, again):
-        assert "This looks like an address, and it cannot be read." in shown.root.one(id=f"DB-{name}-error").text
+        assert "This looks like an address, but it cannot be read." in shown.root.one(id=f"DB-{name}-error").text
         assert SECRET not in shown.html
     with console.app_context():
         assert agent_reads.listing(admin, listing.parse({})).items == []

@@ -32,7 +32,7 @@ def test_a_token_is_shown_once_and_works(console: Flask, admin: Actor, browser: 
     [
         ({"name": ""}, "name", "Enter a name for the token."),
         ({"scopes": []}, "scopes", "Choose at least one scope: read, write, runtime."),
-        ({"scopes": ["root"]}, "scopes", "Choose among the scopes read, write, runtime."),
+        ({"scopes": ["root"]}, "scopes", "Choose from the scopes read, write, runtime."),
         ({"expires_in_days": "0"}, "expires_in_days", "Days must be between 1 and 3,650."),
     ],
 )

@@ -151,7 +151,7 @@ def test_a_form_of_a_withdrawn_link_says_so_and_then_makes_another(browser: Brow
 
     asked = sent(browser.send(form, "/people/invite", status=422))
 
-    sentence = "A link was already made from this form, and it is not valid any more. Send it again to make another."
+    sentence = "A link was already made from this form, and it is no longer valid. Send it again to make another."
     assert sentence in asked.root.one(class_="problems").text
     assert "Open links to join" not in browser.get("/people").text
     assert link_on(browser.send(asked, "/people/invite", status=200)) != path

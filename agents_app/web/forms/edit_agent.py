@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from agents_app.errors import InvalidInput
 from agents_app.operations import agent_merge
-from agents_app.operations.agent_history import Past
+from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.agent_merge import CONNECTION, REMOVED, SET, TYPED, Facts, Merge
 from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import CONFIG
@@ -54,7 +54,7 @@ class EditForm(AgentForm):
         self.already_stored: list[str] = []
         self.unchosen: list[str] = []
 
-    def compare(self, past: Past) -> None:
+    def compare(self, past: PastVersion) -> None:
         """Compare what was changed in the form with what others changed since the version of `past`."""
         base, theirs = facts_before_and_now(past, self.agent)
         known = dict.fromkeys(past.secrets, SET) if base else dict.fromkeys(self.agent["secrets_set"], SET_SINCE)
@@ -120,7 +120,7 @@ class EditForm(AgentForm):
     def digest(self, pointer: str) -> str:
         """A digest of the value at this pointer; for secrets, of what will be done with them."""
         actions = {p: field.action for p, field in _secrets(self).items()}
-        value = agent_merge.at(pointer, agent_merge.facts(super().values(), actions))
+        value = agent_merge.value_at(pointer, agent_merge.facts(super().values(), actions))
         return sha256(json.dumps(value, default=str).encode()).hexdigest()
 
     def label(self, pointer: str) -> str:
@@ -162,7 +162,7 @@ def inputs_by_pointer(form: AgentForm) -> dict[str, Input]:
     return fixed | {f"/{CONFIG}/{field.short_name}": field for field in panel}
 
 
-def facts_before_and_now(past: Past, agent: Mapping[str, Any]) -> tuple[Facts | None, Facts]:
+def facts_before_and_now(past: PastVersion, agent: Mapping[str, Any]) -> tuple[Facts | None, Facts]:
     """The facts of an agent at a previous version (None where it cannot be read), and its current facts."""
     changed_since = {pointer for change in past.later for pointer in change.secrets}
     unchanged = past.secrets - changed_since
