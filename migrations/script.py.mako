@@ -1,3 +1,8 @@
+<%!
+def without_comments(operations):
+    """The operations without the two comments that Alembic writes around them."""
+    return "\n".join(line for line in operations.splitlines() if not line.strip().startswith("# ### ")).strip()
+%>\
 """${message.replace("\\", "\\\\").replace('"', "'")}
 
 Revision ID: ${up_revision}
@@ -18,8 +23,8 @@ depends_on = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    ${without_comments(upgrades) if upgrades else "pass"}
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
+    ${without_comments(downgrades) if downgrades else "pass"}

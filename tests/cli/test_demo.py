@@ -6,7 +6,6 @@ from agents_app.cli.demo import samples
 from agents_app.connections import TYPES
 from agents_app.operations import sessions
 from agents_app.operations.permissions import Visitor
-from agents_app.schemas.agents import AgentValues
 from agents_app.values.rules import is_host_name
 from tests.cli.conftest import Terminal
 from tests.conftest import OpenConsole
@@ -57,10 +56,3 @@ def test_its_agents_are_the_same_every_time_and_contain_no_real_address_or_secre
         assert all(name.endswith((".example", ".example.org")) for name in names)
         secrets = [agent["api_key"], *(config[name] for name in declaration.secret_names() if name in config)]
         assert all(secret.startswith("demo-not-a-real-") for secret in secrets)
-
-
-def test_its_agents_have_every_field_and_every_connection_type() -> None:
-    agents = list(samples())
-
-    assert {name for agent in agents for name, value in agent.items() if value} == set(AgentValues.model_fields)
-    assert {agent["connection_type"] for agent in agents} == set(TYPES)

@@ -96,6 +96,14 @@ def test_the_file_names_what_it_needs_and_makes(project: Project) -> None:
     assert text.index("op.drop_table('agents')") < text.index("op.drop_enum('connectiontype', 'POWERBI', 'DB')")
 
 
+def test_the_file_has_no_comment_of_alembic_and_ends_with_a_line_break(project: Project) -> None:
+    _declare_agents(project)
+    (file,) = _generate(project)
+
+    assert "#" not in file.read_text()
+    assert file.read_text().endswith(")\n")
+
+
 def test_no_file_is_written_when_nothing_changed(project: Project) -> None:
     assert _generate(project) == []
     assert "No changes in schema detected." in project.printed.getvalue()

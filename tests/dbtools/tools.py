@@ -72,6 +72,12 @@ def head_revision() -> str:
     return ScriptDirectory(str(ROOT / "migrations")).get_current_head() or ""
 
 
+def revision_before(name: str) -> str:
+    """The revision that the product's migration with this name follows."""
+    (found,) = [step for step in ScriptDirectory(str(ROOT / "migrations")).walk_revisions() if step.doc == name]
+    return str(found.down_revision)
+
+
 class Project:
     """A folder of migrations of its own, with models of its own."""
 

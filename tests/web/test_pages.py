@@ -32,11 +32,6 @@ def test_every_icon_is_there(name: str) -> None:
     assert 'aria-hidden="true"' in display.icon(name)
 
 
-@pytest.mark.parametrize("kind", TYPES)
-def test_the_icon_of_a_connection_type_has_a_colour(kind: str) -> None:
-    assert f"\n.tile-{display.type_colour(kind)} {{ background: " in (ROOT / "static" / "app.css").read_text()
-
-
 def test_a_connection_type_of_a_later_release_is_shown_by_its_stored_name() -> None:
     assert [display.type_label("LATER"), display.type_icon("LATER"), display.type_colour("LATER")] == [
         "LATER",

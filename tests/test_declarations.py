@@ -1,0 +1,102 @@
+"""Every field of an agent and every connection type is at every door, and in the demo, the API reference and the tests.
+
+CONTRIBUTING.md describes how to add one; a place that was forgotten is found here.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from agents_app.api.openapi import EXAMPLE_AGENT, EXAMPLES
+from agents_app.cli.demo import samples
+from agents_app.connections import TYPES
+from agents_app.operations.permissions import Actor
+from agents_app.paths import ROOT
+from agents_app.schemas.agents import CONFIG, AgentValues
+from agents_app.values.choices import ConnectionType
+from agents_app.web import display
+from tests.api.conftest import Client
+from tests.bad_inputs import BAD_AGENTS
+from tests.make import make_agent, make_token
+from tests.security.conftest import Caller
+from tests.web.conftest import Page
+
+
+def test_every_field_of_an_agent_has_an_input_and_is_shown_on_its_page(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin, **EXAMPLE_AGENT)
+    form = Page(Caller(console, admin).ask("GET", f"/agents/{agent_id}/edit"))
+    page = Page(Caller(console, admin).ask("GET", f"/agents/{agent_id}"))
+
+    for name in AgentValues.model_fields.keys() - {CONFIG}:
+        assert form.root.all(name=name), f"{name} has no input"
+    for name, value in EXAMPLE_AGENT.items():
+        assert value in page.root.one("main").text, f"{name} is not shown"
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_door_makes_an_agent_of_every_connection_type(kind: ConnectionType, console: Flask, admin: Actor) -> None:
+    config, secrets = _example(kind)
+    visitor, api = Caller(console, admin), Client(console, make_token(console, admin, "write"))
+    sent = {"name": "Sales", "connection_type": kind.value, CONFIG: config | secrets}
+    typed = {"name": "Sales", "connection_type": kind.value} | {
+        f"{kind.value}-{name}": value for name, value in sent[CONFIG].items()
+    }
+
+    by_program = api.post("/agents", sent)
+    by_page = visitor.ask("POST", "/agents/new", typed)
+    by_terminal = console.test_cli_runner().invoke(args=_command(kind, config, admin), input=json.dumps(secrets))
+
+    assert (by_program.status_code, by_page.status_code, by_terminal.exit_code) == (201, 303, 0), by_terminal.output
+    on_page = by_page.headers["Location"].partition("?")[0].rpartition("/")[2]
+    for agent_id in (by_program.json["id"], on_page, by_terminal.stdout.strip()):
+        agent = api.get(f"/agents/{agent_id}").json
+        assert agent["connection_type"] == kind
+        assert agent[CONFIG].items() >= config.items()
+        assert set(agent["secrets_set"]) == {f"/{CONFIG}/{name}" for name in secrets}
+        shown = Page(visitor.ask("GET", f"/agents/{agent_id}"))
+        assert shown.root.one("span", class_="kind").text == TYPES[kind].label
+
+
+def _example(kind: ConnectionType) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The declared example, without its secrets and the secrets alone."""
+    names = TYPES[kind].secret_names()
+    members = TYPES[kind].example.items()
+    return {name: value for name, value in members if name not in names}, {
+        name: value for name, value in members if name in names
+    }
+
+
+def _command(kind: ConnectionType, config: dict[str, Any], admin: Actor) -> list[str]:
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in config.items()]
+    words = ["agents", "create", "--name", "Sales", "--connection-type", kind.value, *options]
+    return [*words, "--secrets-stdin", "--account", str(admin.account_id)]
+
+
+def test_the_demo_shows_every_field_and_every_connection_type() -> None:
+    agents = list(samples())
+
+    assert {name for agent in agents for name, value in agent.items() if value} == set(AgentValues.model_fields)
+    assert {agent["connection_type"] for agent in agents} == set(TYPES)
+
+
+def test_the_api_reference_shows_every_field_but_the_api_key_and_every_connection_type() -> None:
+    assert set(EXAMPLES["NewAgent"]) == set(TYPES)
+    for example in EXAMPLES["NewAgent"].values():
+        assert set(example) == set(AgentValues.model_fields) - {"api_key"}
+
+
+def test_the_table_of_bad_inputs_has_every_field_and_every_connection_type() -> None:
+    pointers = {pointer for bad in BAD_AGENTS for pointer, _ in bad.refused}
+    in_config = [bad for bad in BAD_AGENTS if any(pointer.startswith(f"/{CONFIG}/") for pointer, _ in bad.refused)]
+
+    assert {f"/{name}" for name in AgentValues.model_fields} <= pointers
+    assert set(TYPES) <= {bad.values.get("connection_type") for bad in in_config}
+
+
+@pytest.mark.parametrize("kind", ConnectionType)
+def test_every_connection_type_has_a_declaration_an_icon_and_a_colour(kind: ConnectionType) -> None:
+    assert kind in TYPES
+    assert "<svg" in display.icon(TYPES[kind].icon)
+    assert f"\n.tile-{TYPES[kind].colour} {{ background: " in (ROOT / "static" / "app.css").read_text()

@@ -1,0 +1,97 @@
+"""The recipes of CONTRIBUTING.md, followed as they are written in a copy of the project.
+
+Everything comes from the document. A block `diff FILE` adds lines to a file, a block `python FILE` is a new file, and
+the lines of a block `sh` are typed. Each recipe ends with its nearest tests, which must pass in the copy.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from agents_app.paths import ROOT
+from tests.project import copy_project
+
+RECIPES = ("Add a field to agents", "Add a connection type", "Add a migration")
+APP = ROOT / "agents_app"
+NOT_IN_A_CLONE = {"instance/", "backups/"}
+BLOCK = re.compile(r"^ *```(\w+) ?(\S*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """A fenced block of a recipe."""
+
+    language: str
+    file: str
+    text: str
+
+
+def blocks_of(recipe: str) -> list[Block]:
+    """The blocks of one section of CONTRIBUTING.md."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    section = page.partition(f"\n## {recipe}\n")[2].partition("\n## ")[0]
+    return [Block(match[1], match[2], _without_indent(match[3])) for match in BLOCK.finditer(section)]
+
+
+def _without_indent(text: str) -> str:
+    # Blocks belong to the items of a list, which are indented by three spaces.
+    return re.sub(r"^ {3}", "", text, flags=re.MULTILINE)
+
+
+def change(path: Path, difference: str) -> None:
+    """Add the lines marked with `+` to the file, next to the other lines, which must be there exactly once."""
+    lines = [(line[:1], line[1:] + "\n") for line in difference.splitlines()]
+    assert {mark for mark, _ in lines} == {" ", "+"}, difference
+    present = "".join(text for mark, text in lines if mark == " ")
+    content = path.read_text()
+    assert f"\n{content}".count(f"\n{present}") == 1, f"{path.name} does not contain once:\n{present}"
+    path.write_text(content.replace(present, "".join(text for _, text in lines)))
+
+
+def run(lines: str, folder: Path, server: str) -> None:
+    """Type the lines into a shell in this folder; each of them must succeed. Its tests use this PostgreSQL server."""
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(folder.parent),
+        "LANG": "C.UTF-8",
+        "TEST_DATABASE_URL": server,
+    }
+    words = ["bash", "-e", "-o", "pipefail", "-c", lines]
+    done = subprocess.run(words, check=False, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{lines}\n{done.stdout[-6_000:]}\n{done.stderr[-2_000:]}"
+
+
+def follow(blocks: list[Block], folder: Path, server: str) -> None:
+    """Do in this folder what the blocks say, in their order."""
+    for block in blocks:
+        if block.language == "diff":
+            change(folder / block.file, block.text)
+        elif block.language == "python":
+            assert not (folder / block.file).exists()
+            (folder / block.file).write_text(block.text)
+        else:
+            assert (block.language, block.file) == ("sh", "")
+            run(block.text, folder, server)
+
+
+def test_every_file_that_contributing_names_is_there() -> None:
+    page = re.sub(r"^ *```.*?^ *```$", "", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    names = set(re.findall(r"`([\w.-][\w./-]*(?:\.py|\.md|\.css|\.html|/))`", page)) - NOT_IN_A_CLONE
+
+    missing = [name for name in sorted(names) if not any((folder / name).exists() for folder in (ROOT, APP))]
+
+    assert len(names) > 40
+    assert missing == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_of_contributing_works_as_it_is_written(recipe: str, tmp_path: Path, postgres_server: str) -> None:
+    folder = copy_project(tmp_path / "project")
+
+    follow(blocks_of(recipe), folder, postgres_server)
+    run("ruff check . && ruff format --check . && mypy", folder, postgres_server)
