@@ -178,7 +178,7 @@ def test_limits_that_are_off_are_named(folder: Path, postgres_schema_url: str) -
     assert found.do == "Remove statement_timeout from the options in DATABASE_URL."
     status = patient.status("--check")
     assert found.detail in status.output
-    assert "All is well." not in status.output
+    assert "No problems found." not in status.output
     assert status.exit_code == 1
 
 

@@ -31,7 +31,7 @@ def test_at_head_all_is_well(flask_db: FlaskDb, schema_url: str) -> None:
     run = flask_db(schema_url, "status", "--check")
 
     assert run.exit_code == 0
-    assert "All is well." in run.output
+    assert "No problems found." in run.output
     assert "Pending    nothing" in run.output
 
 

@@ -18,7 +18,7 @@ DEBIAN = Path("/usr/lib/postgresql")
 def find_program(name: str, server: int) -> str:
     """Return the path of `pg_dump` or `pg_restore` with the server's major version, or else the next later version.
 
-    Raises CommandError if there is none.
+    Raises CommandError if no suitable version is installed.
     """
     found = sorted(((_major_version(path), str(path)) for path in _candidates(name)), key=lambda pair: pair[0])
     suitable = [path for major, path in found if major >= server]

@@ -1,1 +1,1 @@
-"""The commands that `flask db` has beside those of Flask-Migrate."""
+"""The commands of `flask db`."""

@@ -1,4 +1,4 @@
-"""The commands of `flask db` that keep data and bring it back."""
+"""The commands `flask db backup`, `restore`, `restore-rows` and `rehearse`."""
 
 import json
 from collections.abc import Iterator
@@ -30,24 +30,24 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON."
 
 @click.command("restore-rows")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--keep", is_flag=True, help="Leave rows and values alone that are there by now, put back the others.")
+@click.option("--keep", is_flag=True, help="Keep rows and values that already exist, and restore the others.")
 @AS_JSON
 def restore_rows_command(path: Path, keep: bool, as_json: bool) -> None:
-    """Put rows back that a migration saved before it dropped them.
+    """Restore rows that a migration saved before it dropped them.
 
     PATH is a file of saved rows or the folder of one migration run.
     """
     with migration_url_or_exit() as url:
         results = restore_rows(url, path, keep=keep)
-    print_answer(as_json, {"restored": [asdict(result) for result in results]}, map(_in_words, results))
+    print_answer(as_json, {"restored": [asdict(result) for result in results]}, map(_restored_line, results))
 
 
-def _in_words(result: RestoredRows) -> str:
-    where = f"{result.table}.{result.column}" if result.column else result.table
-    what = f"{pluralize(result.restored, 'value' if result.column else 'row')} of {where}"
-    kept = f"; {result.kept} there by now were kept" if result.kept else ""
-    unmatched = f"; for {result.unmatched} there is no row any more" if result.unmatched else ""
-    return f"Restored {what}{kept}{unmatched}."
+def _restored_line(result: RestoredRows) -> str:
+    target = f"{result.table}.{result.column}" if result.column else result.table
+    count = pluralize(result.restored, "value" if result.column else "row")
+    kept = f"; kept {result.kept} that already existed" if result.kept else ""
+    unmatched = f"; for {result.unmatched} the row no longer exists" if result.unmatched else ""
+    return f"Restored {count} of {target}{kept}{unmatched}."
 
 
 @click.command("backup")
@@ -56,15 +56,12 @@ def _in_words(result: RestoredRows) -> str:
 def backup_command(file: Path | None, as_json: bool) -> None:
     """Write the whole database to FILE, or to a new file in the backup folder."""
     with migration_url_or_exit() as url, interrupt_on_signals():
-        written = create_backup(url, current_app.config["BACKUP_FOLDER"], file)
-    answer = {**asdict(written), "file": str(written.file)}
-    at = f"at revision {written.revision}" if written.revision else "without a revision"
-    size = f"{written.bytes:,} bytes in {written.seconds} s"
-    print_answer(
-        as_json,
-        answer,
-        iter([f"Backup of the database {at}: {display_path(written.file)} ({size}).", KEYS_NOT_INCLUDED]),
-    )
+        backup = create_backup(url, current_app.config["BACKUP_FOLDER"], file)
+    answer = {**asdict(backup), "file": str(backup.file)}
+    revision = f"at revision {backup.revision}" if backup.revision else "without a revision"
+    size = f"{backup.bytes:,} bytes in {backup.seconds} s"
+    line = f"Backup of the database {revision}: {display_path(backup.file)} ({size})."
+    print_answer(as_json, answer, iter([line, KEYS_NOT_INCLUDED]))
 
 
 @click.command("restore")
@@ -75,7 +72,7 @@ def restore_command(file: Path, as_json: bool) -> None:
     with migration_url_or_exit() as url, interrupt_on_signals():
         position = restore_backup(url, file)
     answer = {"file": str(file), "revision": position.current, "pending": [asdict(step) for step in position.pending]}
-    print_answer(as_json, answer, iter([f"Restored {display_path(file)}: {_where(position)}", KEYS_NEEDED]))
+    print_answer(as_json, answer, iter([f"Restored {display_path(file)}: {_position_text(position)}", KEYS_NEEDED]))
 
 
 @click.command("rehearse")
@@ -84,28 +81,28 @@ def restore_command(file: Path, as_json: bool) -> None:
     envvar="SCRATCH_URL",
     show_envvar=True,
     metavar="URL",
-    help="An empty database to use, which is emptied again. Others can read a command line: set it in the environment.",
+    help="An empty database, which is emptied at the end. Set it in the environment: command lines can be read by others.",
 )
 @AS_JSON
 def rehearse_command(scratch_url: str | None, as_json: bool) -> None:
-    """Try the pending steps on a copy of the data: up, down and up again."""
+    """Test the pending steps on a copy of the data: upgrade, downgrade and upgrade again."""
     with migration_url_or_exit() as url, interrupt_on_signals():
-        rehearsal = rehearse(url, current_app.config["BACKUP_FOLDER"], _url_of(scratch_url))
+        rehearsal = rehearse(url, current_app.config["BACKUP_FOLDER"], _parse_scratch_url(scratch_url))
     print_answer(as_json, asdict(rehearsal), rehearsal_lines(rehearsal))
     if rehearsal.problems:
         raise click.exceptions.Exit(1)
 
 
-def _url_of(text: str | None) -> URL | None:
+def _parse_scratch_url(text: str | None) -> URL | None:
     try:
         return parse_url(text) if text else None
     except ValueError as error:
         raise CommandError(f"--scratch-url {error}") from None
 
 
-def _where(position: Position) -> str:
+def _position_text(position: Position) -> str:
     if position.is_ahead:
-        return f"revision {position.current}, of a newer release than this one. Install that release."
+        return f"revision {position.current}, which is from a newer release. Install that release."
     if position.current is None:
         return "it has no revision. If its tables match the models: flask db stamp head"
     if position.pending:
@@ -115,23 +112,23 @@ def _where(position: Position) -> str:
 
 @contextmanager
 def migration_url_or_exit() -> Iterator[URL]:
-    """The database of the app; what it or the command refuses is one line at the terminal, and exit code 1.
+    """Yield the app's URL for migrations. An error in the block is printed as one line, with exit code 1.
 
-    Whoever asked for JSON gets the refusal in JSON too.
+    With --json, the error is also printed as JSON.
     """
     url = migration_url(current_app)
     try:
         with readable_errors(url):
             require_same_database(url, console_url(current_app))
             yield url
-    except CommandError as refusal:
+    except CommandError as error:
         if click.get_current_context().params["as_json"]:
-            click.echo(json.dumps({"error": str(refusal)}))
-        raise click.ClickException(str(refusal)) from refusal
+            click.echo(json.dumps({"error": str(error)}))
+        raise click.ClickException(str(error)) from error
 
 
 def print_answer(as_json: bool, answer: dict[str, Any], sentences: Iterator[str]) -> None:
-    """Print the answer for a program, or the sentences for a person."""
+    """Print the answer as JSON, or the sentences."""
     for line in [json.dumps(answer)] if as_json else sentences:
         click.echo(line)
 

@@ -1,4 +1,4 @@
-"""`flask db deploy`: what an operator types in production."""
+"""The command `flask db deploy`, for production."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,67 +17,67 @@ from agents_app.dbtools.review.plan import plan_as_data
 
 
 @click.command("deploy")
-@click.option("--dry-run", is_flag=True, help="Look, and change nothing.")
-@click.option("--yes", is_flag=True, help="Go on where a step is dangerous.")
-@click.option("--no-backup", is_flag=True, help="Take no backup first; what a step drops is saved all the same.")
+@click.option("--dry-run", is_flag=True, help="Only check and plan. Change nothing.")
+@click.option("--yes", is_flag=True, help="Continue even if a step is dangerous.")
+@click.option("--no-backup", is_flag=True, help="Take no backup first. Rows that a step drops are still saved.")
 @AS_JSON
 def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> None:
-    """Bring the database to head: look, plan, take a backup, apply, look again.
+    """Upgrade the database to head: check, plan, take a backup, apply the steps, check again.
 
-    Nothing is asked. A DANGER stops it before anything is done, unless --yes. The exit code is 0 when the database is
-    at head and nothing is wrong with it.
+    It asks no questions. Without --yes, a DANGER stops it before any change. The exit code is 0 if the database is at
+    head and has no problems.
     """
     done = None
     with migration_url_or_exit() as url:
         if not dry_run:
             create_file_or_schema(url)
-        seen = check_deployment(url, migrations_config(), db.metadata, backs_up=not no_backup)
-        result = _verdict(seen, dry_run=dry_run, yes=yes)
-        if not as_json and seen.plan.steps:
-            print_answer(False, {}, plan_lines(seen.plan))
+        check = check_deployment(url, migrations_config(), db.metadata, backs_up=not no_backup)
+        result = _result(check, dry_run=dry_run, yes=yes)
+        if not as_json and check.plan.steps:
+            print_answer(False, {}, plan_lines(check.plan))
         if result == "deployed":
             folder = None if no_backup else current_app.config["BACKUP_FOLDER"]
-            done = deploy(url, migrations_config(), db.metadata, seen, folder)
-    problems = done.problems if done else seen.problems
-    print_answer(as_json, _as_data(result, seen, done), _lines(result, seen, done))
-    if problems or result == "refused" or (result == "dry run" and seen.plan.dangers and not yes):
+            done = deploy(url, migrations_config(), db.metadata, check, folder)
+    problems = done.problems if done else check.problems
+    print_answer(as_json, _as_data(result, check, done), _lines(result, check, done))
+    if problems or result == "refused" or (result == "dry run" and check.plan.dangers and not yes):
         raise click.exceptions.Exit(1)
 
 
-def _verdict(seen: DeploymentCheck, *, dry_run: bool, yes: bool) -> str:
-    if not seen.plan.steps:
+def _result(check: DeploymentCheck, *, dry_run: bool, yes: bool) -> str:
+    if not check.plan.steps:
         return "nothing to do"
     if dry_run:
         return "dry run"
-    return "deployed" if yes or not seen.plan.dangers else "refused"
+    return "deployed" if yes or not check.plan.dangers else "refused"
 
 
-def _lines(result: str, seen: DeploymentCheck, done: Deployment | None) -> Iterator[str]:
-    steps = pluralize(len(seen.plan.steps), "step")
-    if seen.plan.position.is_ahead:
-        yield f"The database is at {seen.plan.position.current}, which a newer release made. Nothing to do."
+def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iterator[str]:
+    steps = pluralize(len(check.plan.steps), "step")
+    if check.plan.position.is_ahead:
+        yield f"The database is at {check.plan.position.current}, which is from a newer release. Nothing to do."
     elif result == "nothing to do":
-        yield f"The database is at head, {seen.plan.target}. Nothing to do."
+        yield f"The database is at head, {check.plan.target}. Nothing to do."
     elif result == "refused":
         yield "Nothing was done. If this is what you want: flask db deploy --yes"
     elif result == "dry run":
         yield f"{steps} would be applied. Nothing was done."
     elif done and not done.applied:
-        yield f"Another deployment has done it meanwhile. The database is at head, {seen.plan.target}."
+        yield f"Another deployment has already applied the steps. The database is at head, {check.plan.target}."
     elif done:
         applied = pluralize(done.applied, "step")
-        yield f"Applied {applied} in {done.seconds} s. The database is at head, {seen.plan.target}."
-    for problem in done.problems if done else seen.problems:
+        yield f"Applied {applied} in {done.seconds} s. The database is at head, {check.plan.target}."
+    for problem in done.problems if done else check.problems:
         yield from problem_lines(problem)
 
 
-def _as_data(result: str, seen: DeploymentCheck, done: Deployment | None) -> dict[str, Any]:
-    problems = done.problems if done else seen.problems
-    kept = done.backup if done else None
+def _as_data(result: str, check: DeploymentCheck, done: Deployment | None) -> dict[str, Any]:
+    problems = done.problems if done else check.problems
+    backup = done.backup if done else None
     return {
         "result": result,
-        "plan": plan_as_data(seen.plan),
-        "backup": {**asdict(kept), "file": str(kept.file)} if kept else None,
+        "plan": plan_as_data(check.plan),
+        "backup": {**asdict(backup), "file": str(backup.file)} if backup else None,
         "applied": done.applied if done else 0,
         "seconds": done.seconds if done else None,
         "problems": [asdict(problem) for problem in problems],

@@ -1,4 +1,4 @@
-"""The commands `flask db ...`: those of Flask-Migrate with our options, and our own."""
+"""The command group `flask db`: Flask-Migrate's commands with more options, and the console's own commands."""
 
 import copy
 import logging
@@ -16,8 +16,8 @@ from agents_app.paths import ROOT
 
 
 def init_app(app: Flask) -> None:
-    """Give the app the commands `flask db ...`, for the database in its configuration."""
-    # It is written into a file of settings, where a % begins the name of another one.
+    """Add the commands `flask db` to the app, for the database in its configuration."""
+    # The path goes into a configuration file, where % begins a variable.
     migrate = Migrate(directory=str(ROOT / "migrations").replace("%", "%%"))
 
     @migrate.configure
@@ -29,32 +29,34 @@ def init_app(app: Flask) -> None:
         return config
 
     migrate.init_app(app, db)
-    app.cli.add_command(_with_details(app.cli.commands["db"]))
-    _print_refusals()
+    app.cli.add_command(_extended_group(app.cli.commands["db"]))
+    # Flask-Migrate logs its errors. Print them as plain lines, independent of the console's log format.
+    logger = logging.getLogger("flask_migrate")
+    logger.handlers, logger.propagate = [_ProgressHandler()], False
 
 
-def _with_details(stock: click.Command) -> click.Group:
-    # The stock group is one object for all apps of a process; ours is a copy.
-    group = copy.copy(cast(click.Group, stock))
+def _extended_group(original: click.Command) -> click.Group:
+    # All apps of a process share the original group, so it must not change.
+    group = copy.copy(cast(click.Group, original))
     group.commands = dict(group.commands)
     for name in ("upgrade", "downgrade"):
-        command = copy.copy(group.commands[name])
-        command.params = [*command.params, VERBOSE, NO_BACKUP]
-        # `downgrade -1` names a revision, not an option.
-        command.context_settings = {"ignore_unknown_options": True}
-        group.commands[name] = command
-    for own in (*backup.COMMANDS, *status_and_plan.COMMANDS, *deploy.COMMANDS):
-        group.add_command(own)
+        extended = copy.copy(group.commands[name])
+        extended.params = [*extended.params, VERBOSE, NO_BACKUP]
+        # The -1 in `downgrade -1` is a revision, not an option.
+        extended.context_settings = {"ignore_unknown_options": True}
+        group.commands[name] = extended
+    for command in (*backup.COMMANDS, *status_and_plan.COMMANDS, *deploy.COMMANDS):
+        group.add_command(command)
     return group
 
 
-def _ask_for_no_backup(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    if wanted:
+def _set_no_backup(_context: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
         g.x_arg = (*g.x_arg, "no_backup=1")
 
 
-def _ask_for_details(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    if wanted:
+def _set_verbose(_context: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
         g.x_arg = (*g.x_arg, "verbose=1")
 
 
@@ -62,25 +64,19 @@ VERBOSE = click.Option(
     ["-v", "--verbose"],
     is_flag=True,
     expose_value=False,
-    callback=_ask_for_details,
-    help="Show each statement and the time of each step.",
+    callback=_set_verbose,
+    help="Print each SQL statement and the time of each step.",
 )
 
 NO_BACKUP = click.Option(
     ["--no-backup"],
     is_flag=True,
     expose_value=False,
-    callback=_ask_for_no_backup,
-    help="Do not save the rows of what a step drops.",
+    callback=_set_no_backup,
+    help="Do not save rows that a step drops.",
 )
 
 
-class _Terminal(logging.Handler):
+class _ProgressHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         print_progress(record.getMessage())
-
-
-def _print_refusals() -> None:
-    # Flask-Migrate logs its errors; at a terminal they are plain lines, whatever format the console logs in.
-    logger = logging.getLogger("flask_migrate")
-    logger.handlers, logger.propagate = [_Terminal()], False

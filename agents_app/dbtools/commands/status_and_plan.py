@@ -1,10 +1,9 @@
-"""The commands of `flask db` that only look: `status` and `plan`."""
+"""The read-only commands `flask db status` and `flask db plan`."""
 
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from io import StringIO
-from typing import Any
 
 import click
 from alembic import command
@@ -28,16 +27,17 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 @click.command("status")
-@click.option("--check", is_flag=True, help="End with exit code 1 when something is wrong.")
+@click.option("--check", is_flag=True, help="Exit with code 1 if there is a problem.")
 @AS_JSON
 def status_command(check: bool, as_json: bool) -> None:
-    """Show how the database is, what is wrong and what to do."""
+    """Show the state of the database, its problems and what to do about them."""
     with migration_url_or_exit() as url, read_only_connection(url) as connection:
         script = ScriptDirectory.from_config(migrations_config())
         found = read_status(connection, script, db.metadata, read_position(connection, script))
         session = read_console_session(console_url(current_app), connection)
     problems = (*found.problems, *(session.problems if session else ()))
-    answer = {**status_as_data(found), "session": _as_data(session), "problems": [asdict(one) for one in problems]}
+    settings = {name: value for name, value in asdict(session).items() if name != "problems"} if session else None
+    answer = {**status_as_data(found), "session": settings, "problems": [asdict(problem) for problem in problems]}
     print_answer(as_json, answer, status_lines(found, session, problems))
     if check and problems:
         raise click.exceptions.Exit(1)
@@ -48,18 +48,18 @@ def status_command(check: bool, as_json: bool) -> None:
 @click.option("--sql", is_flag=True, help="Show the SQL of these steps, and nothing else.")
 @AS_JSON
 def plan_command(revision: str, sql: bool, as_json: bool) -> None:
-    """Show the steps from where the database is to REVISION, with what is to be said against each.
+    """Show the steps from the current revision to REVISION, with warnings.
 
-    REVISION is head where it is left out. The exit code is 1 when a step is dangerous.
+    REVISION is head by default. The exit code is 1 if a step is dangerous.
     """
     if sql and as_json:
-        raise click.UsageError("--sql or --json: the JSON has the SQL of each step.")
+        raise click.UsageError("Use either --sql or --json. The JSON contains the SQL of each step.")
     config = migrations_config()
     with migration_url_or_exit() as url, connect(url) as connection:
         script = ScriptDirectory.from_config(config)
         found = make_plan(connection, script, read_position(connection, script), revision)
         if sql:
-            click.echo(script_of(config, found), nl=False)
+            click.echo(plan_sql(config, found), nl=False)
             return
     print_answer(as_json, plan_as_data(found), plan_lines(found))
     if found.dangers:
@@ -67,79 +67,71 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
 
 
 def migrations_config() -> Config:
-    """Alembic's configuration of this app."""
+    """Return Alembic's configuration for this app."""
     config: Config = current_app.extensions["migrate"].migrate.get_config()
     return config
 
 
-def script_of(config: Config, found: Plan) -> str:
-    """The SQL of a plan as `--sql` of Alembic writes it; a comment where nothing is pending."""
+def plan_sql(config: Config, found: Plan) -> str:
+    """Return the SQL of a plan, as Alembic's `--sql` writes it, or a comment if nothing is pending."""
     if not found.steps:
         return "-- Nothing is pending.\n"
-    written = StringIO()
-    config.output_buffer = written
-    go = command.downgrade if found.steps[0].direction == "downgrade" else command.upgrade
-    go(config, f"{found.position.current or 'base'}:{found.target}", sql=True)
-    return written.getvalue()
+    output = StringIO()
+    config.output_buffer = output
+    run = command.downgrade if found.steps[0].direction == "downgrade" else command.upgrade
+    run(config, f"{found.position.current or 'base'}:{found.target}", sql=True)
+    return output.getvalue()
 
 
 def status_lines(found: Status, session: ConsoleSession | None, problems: tuple[Problem, ...]) -> Iterator[str]:
-    """A status for a person."""
+    """Yield the lines of a status for a person."""
     yield f"Database   {found.url}"
     yield f"Server     {found.server}{f', as {found.role}' if found.role else ''}, through {found.driver}"
     if found.role:
         yield f"Schema     {found.schema}, text in {found.encoding}"
-        yield from _session_lines(session)
-        yield f"pg_dump    {found.pg_dump or 'not there'}"
-        yield f"Migrating  {found.migrating or 'nobody'}"
+        if session and session.statement_timeout:
+            yield f"Limits     {session.statement_timeout} for a statement, {session.lock_timeout} for a lock"
+            yield f"Pooler     {f'in {session.pooler} mode' if session.pooler else 'none'}"
+        yield f"pg_dump    {found.pg_dump or 'not found'}"
+        yield f"Migrating  {found.migrating or 'no'}"
     position = found.position
     yield f"Revision   {position.current or 'none yet'}{' (of a newer release)' if position.is_ahead else ''}"
     yield f"Head       {position.head}"
     yield f"Pending    {', '.join(step.name for step in position.pending) or 'nothing'}"
     if not problems:
-        yield "All is well."
+        yield "No problems found."
     for problem in problems:
         yield from problem_lines(problem)
 
 
-def _session_lines(session: ConsoleSession | None) -> Iterator[str]:
-    if session and session.statement_timeout:
-        yield f"Limits     {session.statement_timeout} for a statement, {session.lock_timeout} for a lock"
-        yield f"Pooler     {f'in {session.pooler} mode' if session.pooler else 'none'}"
-
-
-def _as_data(session: ConsoleSession | None) -> dict[str, Any] | None:
-    return {name: value for name, value in asdict(session).items() if name != "problems"} if session else None
-
-
 def problem_lines(problem: Problem) -> Iterator[str]:
-    """A problem for a person: what is wrong, and what to do."""
+    """Yield the lines of a problem for a person."""
     yield f"Wrong: {problem.what}"
     yield f"  Do: {problem.do}"
 
 
 def plan_lines(found: Plan) -> Iterator[str]:
-    """A plan for a person."""
+    """Yield the lines of a plan for a person."""
     if found.position.is_ahead:
-        yield f"The database is at {found.position.current}, which a newer release made. Nothing is pending."
+        yield f"The database is at {found.position.current}, which is from a newer release. Nothing is pending."
     elif not found.steps:
         yield f"The database is at {found.position.current or 'base'}. Nothing is pending."
     for number, step in enumerate(found.steps, 1):
         yield from _step_lines(number, step)
     if found.dangers:
-        yield f"{pluralize(len(found.dangers), 'DANGER')}. Read what is said there before you go on."
+        yield f"{pluralize(len(found.dangers), 'DANGER')}. Read the warnings before you continue."
 
 
 def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
     yield f"{number}. {step.direction} {step.revision}, {step.name}"
     if step.tables:
-        yield f"   touches {', '.join(_table_in_words(table) for table in step.tables)}"
+        yield f"   touches {', '.join(_describe_table(table) for table in step.tables)}"
     for warning in step.warnings:
         yield from warning_lines(warning)
 
 
 def warning_lines(warning: StepWarning) -> Iterator[str]:
-    """A warning for a person: what, why, and the safe form."""
+    """Yield the lines of a warning for a person: what, why, and the safe form."""
     yield f"   {warning.level} {warning.what}"
     for text in (warning.why, f"Instead: {warning.instead}"):
         yield from textwrap.wrap(
@@ -147,15 +139,15 @@ def warning_lines(warning: StepWarning) -> Iterator[str]:
         )
 
 
-def _table_in_words(table: TableSize) -> str:
+def _describe_table(table: TableSize) -> str:
     if not table.is_there:
         return f"{table.name} (new)"
     rows = "unknown" if table.rows is None else f"{'about ' if table.is_estimate else ''}{table.rows:,}"
-    size = f", {_size(table.bytes)}" if table.bytes is not None else ""
+    size = f", {_format_size(table.bytes)}" if table.bytes is not None else ""
     return f"{table.name} ({rows} rows{size})"
 
 
-def _size(count: float) -> str:
+def _format_size(count: float) -> str:
     for unit in UNITS[:-1]:
         if count < 1024:
             return f"{count:.0f} {unit}"
