@@ -81,7 +81,7 @@ def restore_command(file: Path, as_json: bool) -> None:
     envvar="SCRATCH_URL",
     show_envvar=True,
     metavar="URL",
-    help="An empty database, which is emptied at the end. Set it in the environment: command lines can be read by others.",
+    help="An empty database, which is emptied at the end. Set it in the environment, because command lines are public.",
 )
 @AS_JSON
 def rehearse_command(scratch_url: str | None, as_json: bool) -> None:
