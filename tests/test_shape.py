@@ -41,6 +41,7 @@ ROOMS = (
 )
 # Past this many lines a file has a second subject.
 LINES_MAX, TEMPLATE_LINES_MAX = 250, 120
+TEMPLATE_LINE_WIDTH = 160
 FUNCTION_MAX = 30
 # What every part may use.
 EVERYWHERE = ("__version__", "wording")
@@ -296,8 +297,11 @@ def test_a_file_says_what_lives_in_it_and_is_short(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_a_template_has_one_subject(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= TEMPLATE_LINES_MAX
+def test_a_template_is_short_and_so_are_its_lines(path: Path) -> None:
+    lines = path.read_text().splitlines()
+
+    assert len(lines) <= TEMPLATE_LINES_MAX
+    assert [number for number, line in enumerate(lines, 1) if len(line) > TEMPLATE_LINE_WIDTH] == []
 
 
 def used_of(door: str) -> set[str]:
