@@ -3,10 +3,15 @@
 import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
+from pydantic import BaseModel
 
+import agents_app.connections
+import agents_app.schemas
 from agents_app.errors import ConsoleError, InvalidInput
 from agents_app.paths import ROOT
 from agents_app.refusals import FRAMEWORK_ERRORS
@@ -16,6 +21,8 @@ from agents_app.wording import label_in_sentence, number_text
 from tests.bad_inputs import BAD_AGENTS
 
 FILES = [path for path in (ROOT / "agents_app").rglob("*.py") if "dbtools" not in path.parts and path.stem != "wording"]
+ABBREVIATIONS = {"API", "TLS"}
+ModelType = type(BaseModel)
 # A limit in an f-string, such as `{NAME_MAX}`.
 LIMIT = re.compile(r"(.*_)?(MAX|MIN|BYTES|LIMIT)|most|least|entries|count|lineno|colno")
 # Four digits or more that are no part of an address, an id or a date.
@@ -41,6 +48,22 @@ def test_a_number_has_a_comma_between_thousands(number: int, text: str) -> None:
 )
 def test_a_label_in_a_sentence_keeps_only_the_capitals_of_an_abbreviation(label: str, text: str) -> None:
     assert label_in_sentence(label) == text
+
+
+def labels() -> set[str]:
+    """The label of every field of every schema and connection type."""
+    packages = (agents_app.connections, agents_app.schemas)
+    names = [f"{package.__name__}.{module.name}" for package in packages for module in iter_modules(package.__path__)]
+    models = [value for name in names for value in vars(import_module(name)).values() if isinstance(value, ModelType)]
+    return {field.title or "" for model in models for field in model.model_fields.values()}
+
+
+@pytest.mark.parametrize("label", sorted(labels()))
+def test_each_label_begins_in_lower_case_or_with_an_abbreviation(label: str) -> None:
+    first, _, rest = label_in_sentence(label).partition(" ")
+
+    assert first.islower() or first in ABBREVIATIONS
+    assert (first.casefold(), rest) == (label.partition(" ")[0].casefold(), label.partition(" ")[2])
 
 
 @pytest.mark.parametrize(
