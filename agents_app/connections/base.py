@@ -1,4 +1,4 @@
-"""What every declaration of a connection type has. Pure data."""
+"""The base class of a connection type. It holds data only."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -9,7 +9,7 @@ from agents_app.values.fields import Schema, field_notes
 
 
 class Connection(Schema):
-    """A connection's configuration; subclasses declare the fields, in the order of the form."""
+    """The configuration of a connection. Subclasses declare the fields, in the order of the form."""
 
     label: ClassVar[str]
     summary: ClassVar[str]
@@ -20,11 +20,11 @@ class Connection(Schema):
     example: ClassVar[dict[str, Any]]
     """A valid configuration for the API reference and the demo. It must contain no real host and no real secret."""
     groups: ClassVar[dict[str, str]] = {}
-    """The groups of fields that are folded away, by name, with their headings."""
+    """The headings of the collapsed groups of fields, by the name of the group."""
     title_fields: ClassVar[tuple[str, ...]]
-    """The fields that a list shows, the most telling first."""
+    """The fields that a list shows, the most important first."""
     addresses: ClassVar[Mapping[str, AddressReader]] = {}
-    """The fields into which people paste a whole address, with what reads it."""
+    """The fields in which people paste a whole address, each with its reader."""
 
     @classmethod
     def secret_names(cls) -> list[str]:
@@ -37,5 +37,5 @@ class Connection(Schema):
         return [name for name in cls.model_fields if field_notes(cls, name).get("destination")]
 
     def expires_on(self) -> date | None:
-        """The day the credential ends, where the type knows one."""
+        """The day on which the credential expires. None if the type has no such day."""
         return None

@@ -1,4 +1,4 @@
-"""The connection type DB: a database reached by host, port and a login."""
+"""The connection type DB: a database server with host, port and login."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,7 +17,7 @@ NO_KEY = "A private key does not belong in the field Root certificate. Paste the
 
 
 class Dialect(StrEnum):
-    """The kinds of database server."""
+    """The database types."""
 
     POSTGRESQL = "postgresql"
     MYSQL = "mysql"
@@ -25,7 +25,7 @@ class Dialect(StrEnum):
 
 
 class SslMode(StrEnum):
-    """How far TLS is insisted on."""
+    """How TLS is used, as in libpq."""
 
     DISABLE = "disable"
     REQUIRE = "require"
@@ -38,7 +38,7 @@ DEFAULT_PORTS = {Dialect.POSTGRESQL: 5432, Dialect.MYSQL: 3306, Dialect.MSSQL: 1
 
 
 class DatabaseConnection(Connection):
-    """A database server, one database on it, and a login that should only be able to read."""
+    """A database server, one database on it, and a login, which should be read-only."""
 
     label: ClassVar[str] = "Database"
     summary: ClassVar[str] = "PostgreSQL, MySQL or SQL Server, by user name and password"
@@ -100,7 +100,7 @@ class DatabaseConnection(Connection):
     )
 
     @model_validator(mode="after")
-    def _fill_in_the_port(self) -> "DatabaseConnection":
+    def _set_default_port(self) -> "DatabaseConnection":
         if self.port is None:
             self.port = DEFAULT_PORTS[self.dialect]
         return self

@@ -1,4 +1,4 @@
-"""The connection type POWERBI: one dataset in one workspace, reached by a service principal."""
+"""The connection type POWERBI: one dataset in one workspace, queried by a service principal."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -26,7 +26,7 @@ from agents_app.values.rules import (
 from agents_app.values.text import refuse_direction_marks, require_text
 
 SECRET_MAX = 500
-# What one executeQueries call returns at the most (Power BI REST API, limitations of Execute Queries).
+# The maximum number of rows of one executeQueries call (Power BI REST API, limitations of Execute Queries).
 ROWS_MAX = 100_000
 KEY_BELONGS = "Put the private key in the field Private key. The field Certificate takes the certificate only."
 A_USER = "This looks like an address. Write only the name of the user, such as ada@example.org."
@@ -34,14 +34,14 @@ CERTIFICATE_BELONGS = "Paste the certificate in the field Certificate. This fiel
 
 
 class AuthMethod(StrEnum):
-    """How the service principal proves who it is."""
+    """How the service principal authenticates."""
 
     CLIENT_SECRET = "client_secret"
     CERTIFICATE = "certificate"
 
 
 class Cloud(StrEnum):
-    """Which of Microsoft's clouds; the hosts follow from it."""
+    """The Microsoft cloud, from which the hosts follow."""
 
     PUBLIC = "public"
     CHINA = "china"
@@ -68,7 +68,7 @@ def _tenant(value: object) -> str:
 def _client_secret(value: object) -> str:
     text = str(generated_secret(SECRET_MAX, is_ascii=False).check(value))
     if is_uuid(text):
-        # Entra answers such a value with AADSTS7000215.
+        # Entra refuses such a value with AADSTS7000215.
         raise refusal("This looks like the secret's ID. Paste the secret's value, which is shown once when it is made.")
     return text
 
@@ -137,11 +137,11 @@ class PowerBiConnection(Connection):
     )
 
     @model_validator(mode="after")
-    def _certificate_needs_itself(self) -> "PowerBiConnection":
+    def _require_certificate(self) -> "PowerBiConnection":
         if self.auth_method is AuthMethod.CERTIFICATE and self.certificate_pem is None:
             raise refusal("Paste the certificate, or sign in with a client secret.")
         return self
 
     def expires_on(self) -> date | None:
-        """The day the secret or certificate ends, as its owner typed it."""
+        """The day on which the secret or certificate expires, as it was entered."""
         return self.credential_expires_at

@@ -1,1 +1,1 @@
-"""What a valid agent, person, token or list query is: the rules every door shares."""
+"""What a valid agent, user, account, token or list query is. All doors share these rules."""

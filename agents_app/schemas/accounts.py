@@ -9,7 +9,7 @@ from agents_app.values.rules import line
 
 
 class AccountName(Schema):
-    """What an account is called."""
+    """The name of an account."""
 
     name: Annotated[str, line(limits.NAME)] = field("Organisation", missing="Enter the name of your organisation.")
 

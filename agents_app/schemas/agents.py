@@ -1,4 +1,4 @@
-"""What a valid agent is, new or changed. Every door hands its values to `new` or `changed`."""
+"""What a valid agent is. Every door passes its values to `draft_of_new` or `draft_of_changed`."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from agents_app.values.text import normalise_text
 
 CONFIG = "connection_config"
 API_KEY = "/api_key"
-SET_ELSEWHERE = {
+NOT_SET_HERE = {
     "status": "The status cannot be set here. Enable or disable the agent instead.",
     "status_reason": "The reason cannot be set here. Disable the agent with a reason instead.",
 }
@@ -47,11 +47,11 @@ class AgentValues(Schema):
 
 
 FIELDS = tuple(name for name in AgentValues.model_fields if name not in ("api_key", CONFIG))
-"""The members that are plain columns: what is stored as it is."""
+"""The fields that are stored as they are, each in its own column."""
 
 
 class DisableValues(Schema):
-    """What disabling an agent takes."""
+    """The input to disable an agent."""
 
     reason: Annotated[str, line(limits.STATUS_REASON)] = field(
         "Reason", "Shown to runtimes that fetch the agent.", missing="Say why the agent is disabled."
@@ -62,9 +62,9 @@ class DisableValues(Schema):
 class Draft:
     """A valid agent before it is written.
 
-    `fields` has name, description, model_type, system_instructions and connection_type; `config` every member of the
-    connection's configuration but its secrets, in JSON's types. `secrets` says by JSON pointer what shall happen:
-    a text sets, None removes, absent keeps.
+    `fields` has name, description, model_type, system_instructions and connection_type. `config` has the configuration
+    without its secrets, in JSON types. `secrets` has, by JSON pointer, a text to set a secret and None to remove it. A
+    secret that is not in it is kept.
     """
 
     fields: dict[str, Any]
@@ -74,20 +74,21 @@ class Draft:
 
     @property
     def connection_type(self) -> ConnectionType:
-        """Which declaration `config` follows."""
+        """The connection type of the draft."""
         return ConnectionType(self.fields["connection_type"])
 
 
 def draft_of_new(values: Mapping[str, Any]) -> Draft:
-    """The agent that these values describe. Raises InvalidInput with every broken rule."""
+    """The draft of a new agent. Raises InvalidInput with every broken rule."""
     return _draft(values, _removals(values))
 
 
 def draft_of_changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Draft:
-    """The agent `current` (fields and configuration, no secrets) after a merge with `changes`.
+    """The draft of the agent `current` (fields and configuration, without secrets) after a merge with `changes`.
 
-    Absent keeps, null clears; in the configuration too, unless the connection type changes, which begins it anew.
-    What the changes leave as it is stays valid, whatever today's rules say. Raises InvalidInput with every broken rule.
+    An absent field is kept, and null clears it. The same is true of the fields of the configuration, unless the
+    connection type changes: then the configuration starts empty. Values that do not change stay valid, even if a rule
+    of this release refuses them. Raises InvalidInput with every broken rule.
     """
     sent = _differing(changes, current)
     merged = {**current, **sent}
@@ -98,7 +99,7 @@ def draft_of_changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> 
     if _type(merged) is not _type(current):
         merged[CONFIG] = dict(wanted)
         return _draft(merged, _removals(changes), kept=_without(current, {*sent, CONFIG}))
-    # Forms and programs send back what they were shown, which is without the private keys of earlier releases.
+    # Forms and programs send back what they received, which has none of the private keys that 0.1.0 stored.
     new = _differing(wanted, without_private_keys(old))
     merged[CONFIG] = {**old, **new}
     return _draft(merged, _removals(changes), kept={**_without(current, sent), CONFIG: _without(old, new)})
@@ -110,7 +111,7 @@ def secret_pointers(connection_type: ConnectionType) -> list[str]:
 
 
 def destination(connection_type: ConnectionType, config: Mapping[str, Any]) -> tuple[object, ...]:
-    """Where the connection's secrets are sent: two that differ must not share secrets."""
+    """Where the secrets of the connection are sent. Connections with different destinations must not share secrets."""
     return (connection_type.value, *(config.get(name) for name in TYPES[connection_type].destination_names()))
 
 
@@ -128,7 +129,7 @@ def _is_same(value: object, stored: object) -> bool:
         return value == stored or normalise_text(value) == normalise_text(stored)
     if isinstance(value, list) and isinstance(stored, list):
         return len(value) == len(stored) and all(map(_is_same, value, stored))
-    # Forms send numbers as text.
+    # A form sends a number as text.
     return (type(value) is type(stored) and value == stored) or (type(stored) is int and value == str(stored))
 
 
@@ -153,10 +154,10 @@ def _draft(values: Mapping[str, Any], removals: set[str], kept: Mapping[str, Any
 
 
 def _agent(values: Mapping[str, Any], problems: list[tuple[str, str]], kept: Mapping[str, Any]) -> AgentValues | None:
-    elsewhere = [name for name in SET_ELSEWHERE if name in values]
-    problems += [(f"/{name}", SET_ELSEWHERE[name]) for name in elsewhere]
+    refused = [name for name in NOT_SET_HERE if name in values]
+    problems += [(f"/{name}", NOT_SET_HERE[name]) for name in refused]
     try:
-        return AgentValues.model_validate(_without(values, elsewhere), context=kept)
+        return AgentValues.model_validate(_without(values, refused), context=kept)
     except ValidationError as error:
         problems += broken_rules(error, AgentValues)
         return None
@@ -168,7 +169,7 @@ def _connection(
     connection_type = _type(values)
     config = {} if is_empty(values.get(CONFIG)) else values[CONFIG]
     if connection_type is None or not isinstance(config, Mapping):
-        return None  # `_agent` has said so
+        return None  # `_agent` has added the problem
     declaration = TYPES[connection_type]
     try:
         return declaration.model_validate(dict(config), context=kept)
@@ -184,7 +185,7 @@ def _type(values: Mapping[str, Any]) -> ConnectionType | None:
 
 
 def _removals(values: Mapping[str, Any]) -> set[str]:
-    """The pointers of the members that the values clear: those that are there and null."""
+    """The JSON pointers of the secrets that the values remove: those that are present and null."""
     config = values.get(CONFIG)
     members = config if isinstance(config, Mapping) else {}
     removed = {f"/{CONFIG}/{name}" for name, value in members.items() if value is None}

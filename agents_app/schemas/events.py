@@ -1,4 +1,4 @@
-"""What can be asked of the list of events: filters, days, limit, cursor."""
+"""What a valid query of the list of events is: filters, days, limit, cursor."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,7 +14,7 @@ from agents_app.values.rules import calendar_date, choice, line, uuid_text, whol
 
 
 class EventSubject(StrEnum):
-    """What an event is about: the first part of its action."""
+    """The subject of an event: the first part of its action."""
 
     AGENT = "agent"
     USER = "user"
@@ -25,7 +25,7 @@ class EventSubject(StrEnum):
 
 
 class EventQuery(Schema):
-    """One question to the list of events; days are in UTC, both ends included."""
+    """A query of the list of events. Days are in UTC, and both are included."""
 
     ORDER: ClassVar = Sort.CREATED_DOWN
 
@@ -40,17 +40,17 @@ class EventQuery(Schema):
 
     @property
     def since_moment(self) -> datetime | None:
-        """The first moment asked for."""
+        """The first moment of the query."""
         return datetime.combine(self.since, time(), UTC) if self.since else None
 
     @property
     def until_moment(self) -> datetime | None:
-        """The first moment after what is asked for; None where there is no later one."""
+        """The first moment after the query. None if no date is later."""
         if self.until is None or self.until == date.max:
             return None
         return datetime.combine(self.until, time(), UTC) + timedelta(days=1)
 
 
 def parse_query(values: Mapping[str, Any]) -> EventQuery:
-    """The question that the values ask. Raises InvalidInput with every broken rule."""
+    """The query of these values. Raises InvalidInput with every broken rule."""
     return fields.parse(EventQuery, values)

@@ -1,4 +1,4 @@
-"""What may be asked of a list: search, filters, sort, limit, cursor. What is found lives in `operations/`."""
+"""What a valid query of a list is: search, filters, sort, limit, cursor."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ CURSOR_MAX = 4_000
 
 
 class Sort(StrEnum):
-    """The orders of the list of agents; a minus means descending."""
+    """The sort orders of the list of agents. A minus means descending."""
 
     UPDATED_DOWN = "-updated_at"
     UPDATED_UP = "updated_at"
@@ -33,7 +33,7 @@ class Sort(StrEnum):
 
 
 class AgentQuery(Schema):
-    """One question to the list of agents. Text is searched word by word, without regard to case and accents."""
+    """A query of the list of agents. The search finds words, and ignores case and accents."""
 
     q: Annotated[str | None, line(limits.SEARCH)] = field(
         "Search", "Words in the name, description, model or destination. All of them must occur.", default=None
@@ -49,34 +49,34 @@ class AgentQuery(Schema):
 
     @property
     def words(self) -> list[list[str]]:
-        """The words to search, each as the stored text is folded, and as earlier releases folded it."""
+        """The words to search: each as this release folds it, and as earlier releases did."""
         words = [[fold_for_search(word), word.casefold()] for word in (self.q or "").split()]
         return [list(dict.fromkeys(word)) for word in words if word[0].strip()]
 
     @property
     def column(self) -> str:
-        """What the list is sorted by, without direction."""
+        """The field that the list is sorted by, without the direction."""
         return self.sort.removeprefix("-")
 
     @property
     def descending(self) -> bool:
-        """Whether the greatest comes first."""
+        """Whether the greatest value comes first."""
         return self.sort.startswith("-")
 
 
 def parse(values: Mapping[str, Any]) -> AgentQuery:
-    """The question that the values ask. Raises InvalidInput with every broken rule."""
+    """The query of these values. Raises InvalidInput with every broken rule."""
     return fields.parse(AgentQuery, values)
 
 
 def make_cursor(sort: Sort, value: datetime | str, row_id: UUID) -> str:
-    """Where a page ends, for the one that follows: base64url of JSON `[sort, value, id]`."""
+    """The cursor of the page after this row: base64url of JSON `[sort, value, id]`."""
     text = value.isoformat() if isinstance(value, datetime) else value
     return base64.urlsafe_b64encode(json.dumps([sort, text, str(row_id)]).encode()).decode().rstrip("=")
 
 
 def read_cursor(cursor: str, sort: Sort) -> tuple[datetime | str, UUID]:
-    """The value and id a cursor stands for. Raises Malformed if it is damaged or was made with another sort."""
+    """The value and id of a cursor. Raises Malformed if it is not valid or belongs to another sort order."""
     try:
         made_with, value, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not (isinstance(value, str) and isinstance(row_id, str) and is_uuid(row_id)):
@@ -97,7 +97,7 @@ def _aware(text: str) -> datetime:
 
 
 def _storable(text: str) -> str:
-    # Half a pair of surrogates has no UTF-8, which raises; PostgreSQL takes no U+0000.
+    # Half of a surrogate pair raises, as it has no UTF-8. PostgreSQL refuses U+0000.
     if b"\0" in text.encode():
         raise ValueError
     return text

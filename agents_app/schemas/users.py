@@ -1,4 +1,4 @@
-"""What a valid account, person, password and API token is."""
+"""What a valid user, email address, password and role is."""
 
 import re
 import unicodedata
@@ -15,16 +15,16 @@ from agents_app.values.rules import choice, line
 from agents_app.values.text import clean_text, spellings, to_nfc
 from agents_app.wording import number_text
 
-# A host without a dot, such as localhost, has mailboxes too.
+# A host without a dot, such as localhost, can have mailboxes too.
 EMAIL = re.compile(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;.]+(\.[^\s@<>\"(),:;.]+)*")
 
 
-# As a mail program copies an address: with the person's name, as a link, or both.
+# A mail program copies an address with the name of the person, as a link, or both.
 NAMED = re.compile(r"[^<>]*<([^<>]+)>")
 
 
 def normalise_email(text: str) -> str:
-    """An address as it is stored, without what a mail program writes around it."""
+    """An email address as it is stored, without what a mail program writes around it."""
     bare = unwrap(text)
     bare = unwrap(named[1]) if (named := NAMED.fullmatch(bare)) else bare
     is_link = bare[:7].lower() == "mailto:"
@@ -32,9 +32,9 @@ def normalise_email(text: str) -> str:
 
 
 def email_spellings(text: str) -> list[str]:
-    """An address in the spellings in which this and earlier releases may have stored it, the usual one first.
+    """An email address in all spellings in which this or an earlier release may have stored it, this release first.
 
-    0.1.0 stored what was typed without composing its letters or removing what a mail program writes around it.
+    0.1.0 neither normalised the characters nor removed what a mail program writes around an address.
     """
     return list(dict.fromkeys([*spellings(normalise_email(text)), text.strip(EDGES).casefold()]))
 
@@ -64,13 +64,13 @@ new_password = Rule(_new_password, {"minLength": limits.PASSWORD_MIN, "maxLength
 
 
 def _plain(text: str) -> str:
-    """A text as guessers vary it: without regard to case, white space, invisible signs and how letters are composed."""
+    """A text without case, white space and invisible characters, to compare a password with a name."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) != "Cf")
 
 
 def _is_not_their_own(password: str, info: ValidationInfo) -> str:
-    # Where the schema has no name and no address, the context of the validation has those of the person.
+    # If the schema has no name and no address, the context of the validation has those of the user.
     owner = {"name": "", "email": "", **(info.context or {}), **info.data}
     own = (owner["name"], owner["email"], owner["email"].partition("@")[0])
     if _plain(password) in map(_plain, own):
@@ -82,7 +82,7 @@ NewPassword = Annotated[str, AfterValidator(_is_not_their_own), new_password]
 
 
 class UserValues(Schema):
-    """A person with a password."""
+    """A user with a password."""
 
     name: Annotated[str, line(limits.NAME)] = field("Your name", missing="Enter your name.")
     email: Annotated[str, email_address] = field("Email address", missing="Enter an email address.")
@@ -92,7 +92,7 @@ class UserValues(Schema):
 
 
 class PasswordValues(Schema):
-    """A new password alone; the context of the validation has the `name` and `email` of its owner."""
+    """A new password only. The context of the validation has the `name` and `email` of its user."""
 
     password: NewPassword = field(
         "New password", f"At least {limits.PASSWORD_MIN} characters.", secret=True, missing="Choose a password."
@@ -106,12 +106,12 @@ def _any_text(value: object) -> str:
 
 
 class NewPasswordValues(PasswordValues):
-    """A new password, by somebody who knows the present one."""
+    """A new password, with the current one."""
 
     current_password: Annotated[str, Rule(_any_text)] = field("Current password", secret=True)
 
 
 class RoleValues(Schema):
-    """What a person may do."""
+    """The role of a user."""
 
     role: Annotated[Role, choice(Role)] = field("Role", missing="Choose a role.")

@@ -1,1 +1,1 @@
-"""What a value is: its rule, limit, spelling and refusal. What a whole record is lives in `schemas/`."""
+"""What a valid value is: its rule, limit, spelling and refusal. Whole records are in `schemas/`."""

@@ -1,4 +1,4 @@
-"""The fields into which people paste whole addresses: it is said what goes where, and no password is shown again."""
+"""Rules of fields in which people paste whole addresses. A refusal says which part belongs in which field."""
 
 import re
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from agents_app.values.text import clean_text, refuse_direction_marks, require_t
 from agents_app.wording import number_text
 
 HOST_MAX = 253
-# Nobody writes a longer address, and a longer text is not searched: strangers may send it.
+# A longer text is not searched, so that a request with a very long one costs little.
 ADDRESS_MAX = 4_000
-# What only an address has, also one that cannot be read. The name of a database may have an at sign, a host may not.
+# Only an address contains this. The name of a database can contain an at sign, and a host cannot.
 ADDRESS = re.compile(r"""://|\bjdbc:|(password|passwd|pwd)["'\s]*[=:]""", re.IGNORECASE)
 ADDRESS_OR_LOGIN = re.compile(rf"{ADDRESS.pattern}|@", re.IGNORECASE)
 A_HOST = "Write one host name or IP address, such as db.example.org."
@@ -23,29 +23,29 @@ UNREAD = (
     "This looks like an address, but it cannot be read. "
     + "Put each part in its own field, and the password in password."
 )
-# What a refusal calls the parts whose values it does not repeat: where an address is not written as it must be, they
-# may hold a piece of its password.
+# A refusal names these parts without their values: in an address that is not well-formed they may contain a part of the
+# password.
 NOT_REPEATED = {"database": "its database name", "username": "its user name", "sslmode": "its TLS mode"}
 
 
 @dataclass(frozen=True)
 class AddressReader:
-    """How a field reads a whole address; `mark` is what none of its own values has."""
+    """How a field reads a whole address. `mark` is a pattern that no valid value of the field contains."""
 
     read: Callable[[str], Parts | None]
     mark: re.Pattern[str]
 
     def parts(self, text: str) -> Parts | None:
-        """What the address says; None where the text is none, or longer than any."""
+        """The parts of the address. None if the text is not an address, or is too long."""
         return self.read(text) if len(text) <= ADDRESS_MAX else None
 
     def is_unread(self, text: str) -> bool:
-        """Whether a text looks like an address, and cannot be read."""
+        """Whether a text looks like an address but cannot be read."""
         is_like_one = len(text) <= ADDRESS_MAX and self.mark.search(without_invisible(text)) is not None
         return is_like_one and self.parts(text) is None
 
     def shown(self, text: str) -> str:
-        """A text as a page shows it again: one that looks like an address only up to what may hold its password."""
+        """A text as a page shows it again: of an address only the part before what may contain its password."""
         bare = without_invisible(text)
         found = self.mark.search(bare)
         if found is None:
@@ -61,7 +61,7 @@ DATASET_USER = AddressReader(read_dataset, ADDRESS)
 
 
 def host_name() -> Rule:
-    """One DNS name in ASCII, or one IP address, in lower case; of a whole address it is said what goes where."""
+    """One DNS name in ASCII, or one IP address, in lower case. A refused address says which part belongs where."""
 
     def check(value: object) -> str:
         bare = unwrap(require_text(value))
@@ -78,7 +78,7 @@ def host_name() -> Rule:
 
 
 def plain_name(most: int, reader: AddressReader = DATABASE, unread: str = UNREAD) -> Rule:
-    """A text on one line that is no whole address, such as a user name; of an address it is said what goes where."""
+    """A text on one line that is not a whole address, such as a user name."""
     rule = line(most)
 
     def check(value: object) -> object:
@@ -90,7 +90,7 @@ def plain_name(most: int, reader: AddressReader = DATABASE, unread: str = UNREAD
 
 
 def not_a_dataset_address(rule: Rule) -> Rule:
-    """The same rule, but of the address of a dataset it is said what goes where."""
+    """The same rule, but it refuses the address of a dataset and says which part belongs in which field."""
 
     def check(value: object) -> object:
         if isinstance(value, str) and (parts := DATASET.parts(value)):
@@ -101,15 +101,15 @@ def not_a_dataset_address(rule: Rule) -> Rule:
 
 
 def advice(parts: Parts) -> str:
-    """What to do with an address that was sent in place of one of its parts. Never repeats a password."""
-    told = [f"{NOT_REPEATED.get(name, value)} in {name}" for name, value in parts.values.items()]
-    told += ["its password in password"] if parts.has_password else []
-    some, last = ", ".join(told[:-1]), told[-1]
+    """The refusal of an address in place of one of its parts. It never repeats a password."""
+    parts_in_fields = [f"{NOT_REPEATED.get(name, value)} in {name}" for name, value in parts.values.items()]
+    parts_in_fields += ["its password in password"] if parts.has_password else []
+    some, last = ", ".join(parts_in_fields[:-1]), parts_in_fields[-1]
     return f"This is a whole address: put {f'{some} and {last}' if some else last}.{advice_on_instance(parts)}"
 
 
 def advice_on_instance(parts: Parts) -> str:
-    """What to do about a named instance, with a space in front; empty where there is none or its port is known."""
+    """What to do about a named instance, with a space in front. Empty without an instance, or if its port is known."""
     is_known = not parts.instance or "port" in parts.values
     return "" if is_known else f" The instance {parts.instance} has no field: put its port in port."
 

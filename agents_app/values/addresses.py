@@ -1,4 +1,4 @@
-"""Whole addresses, as other programs write them: which part belongs in which field."""
+"""Reads whole addresses in the formats of other programs into the parts for each field."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from agents_app.values.pasted import unwrap
 from agents_app.values.rules import is_host_name, parse_ip_address
 
 PORT_MAX = 65_535
-# What the system's resolver would read as an IPv4 address in one of its odd spellings.
+# The resolver of the system reads this as an IPv4 address in an unusual spelling.
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 SCHEMES = {
     **dict.fromkeys(("postgresql", "postgres", "pgsql"), "postgresql"),
@@ -27,7 +27,7 @@ PLACE = re.compile(
 )
 PAIR = re.compile(r"""([^=;]+)=\s*("(?:[^"]|"")*"|'(?:[^']|'')*'|\{(?:[^}]|\}\})*\}|[^;]*?)\s*(?:;|\Z)""")
 LIBPQ_PAIR = re.compile(r"(\w+)\s?=\s?('(?:[^'\\]|\\.)*'|[^\s']\S*)(?:\s+|\Z)")
-# How the settings are called whose values have a field here; without spaces, lines and capitals.
+# The names of the settings whose values have a field here, without spaces, underscores and capitals.
 NAMES = {
     **dict.fromkeys(("server", "host", "hostname", "servername", "datasource", "addr", "address"), "host"),
     "port": "port",
@@ -49,18 +49,18 @@ YES, NO = {"true", "yes", "mandatory", "strict"}, {"false", "no", "optional"}
 
 @dataclass(frozen=True)
 class Parts:
-    """What an address says, by the names of the fields; of a password only that there is one."""
+    """The parts of an address, by the name of the field. Of a password only that there is one."""
 
     values: dict[str, str]
     has_password: bool = False
     has_more: bool = False
-    """Whether it says something for which there is no field."""
+    """Whether it has a part for which there is no field."""
     instance: str = ""
-    """The named instance of SQL Server, for which there is no field: it is reached by its port."""
+    """The named instance of SQL Server. It has no field, as it is reached by its port."""
 
 
 def read_host(text: str) -> str | None:
-    """The host name or IP address that a text is, in its usual spelling; None where it is none."""
+    """A host name or IP address in its usual spelling. None if the text is neither."""
     host = text.lower()
     if address := parse_ip_address(host):
         return address
@@ -69,41 +69,41 @@ def read_host(text: str) -> str | None:
 
 
 def read_connection_string(text: str) -> Parts | None:
-    """The parts of a URL or of a list of settings; None where the text is neither."""
+    """The parts of a URL or of a list of settings. None if the text is neither."""
     text = unwrap(SETTING.sub("", unwrap(text), count=1))
     text = re.sub(r"\Ajdbc:", "", text, flags=re.IGNORECASE)
     if "://" in text:
         return _read_url(text)
-    return _parts(_said(_pairs(text))) if "=" in text else None
+    return _parts(_read_settings(_pairs(text))) if "=" in text else None
 
 
 def read_database(text: str) -> Parts | None:
-    """The parts of an address of a database in any form; None where the text is none, or a host alone."""
+    """The parts of an address of a database in any format. None if the text is not one, or is a host only."""
     if found := read_connection_string(text):
         return found
     bare = unwrap(text)
     return None if read_host(bare) else _parts({"host": bare})
 
 
-def _parts(said: Mapping[str, str], *, has_password: bool = False) -> Parts | None:
-    """The parts of an address whose `host` may still have a port, a login and more at it; None where it is no host."""
-    found = PLACE.fullmatch(said.get("host", ""))
+def _parts(settings: Mapping[str, str], *, has_password: bool = False) -> Parts | None:
+    """The parts of an address whose `host` may include a port, a login and more. None if it is not a host."""
+    found = PLACE.fullmatch(settings.get("host", ""))
     host = read_host(found["host"]) if found else None
-    port = (found["port"] if found else "") or said.get("port", "")
+    port = (found["port"] if found else "") or settings.get("port", "")
     if not found or not host or not re.fullmatch("[0-9]{0,5}", port) or not 0 < int(port or 1) <= PORT_MAX:
         return None
     user, is_secret = _login(found["login"] or "")
     is_sql_server = found["protocol"] or found["instance"]
     values = {
-        "dialect": said.get("dialect") or ("mssql" if is_sql_server else ""),
+        "dialect": settings.get("dialect") or ("mssql" if is_sql_server else ""),
         "host": host,
         "port": port,
-        "database": said.get("database") or unquote(found["database"] or ""),
-        "username": said.get("username") or user,
-        "sslmode": said.get("sslmode", ""),
+        "database": settings.get("database") or unquote(found["database"] or ""),
+        "username": settings.get("username") or user,
+        "sslmode": settings.get("sslmode", ""),
     }
-    is_secret = is_secret or has_password or bool(said.get("password"))
-    return Parts(_filled(values), is_secret, "more" in said, found["instance"] or "")
+    is_secret = is_secret or has_password or bool(settings.get("password"))
+    return Parts(_without_empty(values), is_secret, "more" in settings, found["instance"] or "")
 
 
 def _read_url(text: str) -> Parts | None:
@@ -111,32 +111,32 @@ def _read_url(text: str) -> Parts | None:
     dialect = SCHEMES.get(scheme.lower().partition("+")[0])
     cut = re.search(r"[?#;]", rest)
     head, more = (rest[: cut.start()], rest[cut.end() :]) if cut else (rest, "")
-    # An at sign behind may end a password with signs in it that a URL must write otherwise.
+    # An at sign after the query begins may belong to a password that was not percent-encoded.
     if dialect is None or ("@" in more and "@" not in head):
         return None
     login, _, place = head.rpartition("@")
     authority, _, path = place.partition("/")
     user, is_secret = _login(login)
     if not dialect:
-        return _parts(_filled({"host": authority, "more": path + more}), has_password=is_secret)
-    said = {"dialect": dialect, "host": authority, "database": unquote(path.strip("/")), "username": user}
+        return _parts(_without_empty({"host": authority, "more": path + more}), has_password=is_secret)
+    settings = {"dialect": dialect, "host": authority, "database": unquote(path.strip("/")), "username": user}
     pairs = _pairs(more) if cut and cut[0] == ";" else parse_qsl(more)
-    return _parts(_filled(said) | _said(pairs) | {"dialect": dialect}, has_password=is_secret)
+    return _parts(_without_empty(settings) | _read_settings(pairs) | {"dialect": dialect}, has_password=is_secret)
 
 
 def _login(text: str) -> tuple[str, bool]:
-    """The user name of a login, and whether a password follows it: no user name is taken to have a colon or a slash."""
+    """The user name of a login, and whether a password follows. A user name is assumed to have no colon or slash."""
     plain = unquote(text)
     user = re.split("[:/]", plain, maxsplit=1)[0]
     return user, len(plain) > len(user) + 1
 
 
-def _filled(values: Mapping[str, str]) -> dict[str, str]:
+def _without_empty(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    """The settings of a list with semicolons, or with spaces as libpq has them; none where there is anything else."""
+    """The settings of a list with semicolons, or with spaces as for libpq. Empty if there is any other text."""
     pattern = PAIR if ";" in text or not LIBPQ_PAIR.match(text) else LIBPQ_PAIR
     pairs, at, text = [], 0, text.strip()
     while at < len(text):
@@ -148,8 +148,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _said(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    """What settings say, by the names of the fields; `more` where one has no field."""
+def _read_settings(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """The values of settings, by the name of the field; `more` if a setting has no field."""
     given = {re.sub(r"[\s_]", "", name).lower(): value.strip("\"'{} ") for name, value in pairs}
     found = {NAMES[name]: value for name, value in given.items() if NAMES.get(name) and value}
     mode = TLS.get(re.sub(r"[-_\s]", "", found.pop("sslmode", "")).lower(), "")
@@ -162,4 +162,4 @@ def _said(pairs: list[tuple[str, str]]) -> dict[str, str]:
     dialect = next((kind for word, kind in kinds.items() if word in driver), "")
     dialect = dialect or ("mssql" if given.keys() & OF_SQL_SERVER else "postgresql" if "dbname" in given else "")
     has_more = bool(given.keys() - NAMES.keys()) or (not mode and "sslmode" in given)
-    return found | _filled({"sslmode": mode, "dialect": dialect, "more": "yes" if has_more else ""})
+    return found | _without_empty({"sslmode": mode, "dialect": dialect, "more": "yes" if has_more else ""})

@@ -1,24 +1,24 @@
-"""The closed lists of values: columns, forms and the API take their choices from here."""
+"""The enums that columns, forms and the API share."""
 
 from enum import StrEnum
 
 
 class ConnectionType(StrEnum):
-    """Where an agent's data is; the labels of the database type `connectiontype`."""
+    """Where the data of an agent is. The values are those of the database type `connectiontype`."""
 
     POWERBI = "POWERBI"
     DB = "DB"
 
 
 class AgentStatus(StrEnum):
-    """Whether runtimes may fetch the agent."""
+    """Whether runtimes can fetch the agent."""
 
     ACTIVE = "active"
     DISABLED = "disabled"
 
 
 class Role(StrEnum):
-    """What a person may do; see `operations/permissions.py`."""
+    """What a user can do; see `operations/permissions.py`."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an API token may do; see `operations/permissions.py`."""
+    """What an API token can do; see `operations/permissions.py`."""
 
     READ = "read"
     WRITE = "write"
@@ -34,7 +34,7 @@ class Scope(StrEnum):
 
 
 class Door(StrEnum):
-    """Through which door somebody came."""
+    """The door through which a request came."""
 
     PAGE = "page"
     TOKEN = "token"

@@ -1,10 +1,10 @@
-"""Which passwords guessers try first: one well-known word or password, with digits and signs in it and around it."""
+"""Recognises common passwords: a well-known word or password, with digits and punctuation in it or around it."""
 
 import re
 
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-# Words and names that are often used, and passwords that were; further languages and combinations are ours.
+# Common words, names and passwords. The list below adds other languages and combinations.
 COMMON = frozenset(word for words in FREQUENCY_LISTS.values() for word in words) | frozenset(
     """
     motdepasse contrasena welcometo changemenow changemeplease pleasechangeme letmeinplease letmeinnow supersecret
@@ -19,21 +19,18 @@ INSTEAD_OF_LETTERS = str.maketrans("0134578@$!|", "oieastbasil")
 
 
 def is_common(password: str) -> bool:
-    """Whether a guesser would try it early: a well-known word with digits and signs, once or again and again."""
+    """Whether a password is easy to guess: a well-known word with digits and punctuation, once or repeated."""
     folded = password.casefold()
     bare = re.sub(r"^[^a-z]+|[^a-z]+$", "", folded)
     words = {folded, _letters(folded), _letters(bare.translate(INSTEAD_OF_LETTERS))}
-    return any(_piece(word) in COMMON for word in words if len(word) >= SHORTEST) or _is_monotonous(password)
-
-
-def _is_monotonous(password: str) -> bool:
-    return password.isdigit() or len(set(password)) < 5 or _piece(password) != password
+    is_monotonous = password.isdigit() or len(set(password)) < 5 or _repeated_part(password) != password
+    return is_monotonous or any(_repeated_part(word) in COMMON for word in words if len(word) >= SHORTEST)
 
 
 def _letters(text: str) -> str:
     return re.sub(r"[^a-z]", "", text)
 
 
-def _piece(text: str) -> str:
-    # What a text is made of that says the same again and again; else the text itself.
+def _repeated_part(text: str) -> str:
+    # The part that the text repeats, or the text itself.
     return text[: (text + text).find(text, 1)]

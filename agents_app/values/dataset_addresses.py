@@ -1,4 +1,4 @@
-"""Addresses of Power BI in a browser: which tenant, workspace and dataset they name."""
+"""Reads addresses of Power BI pages: which tenant, workspace and dataset they name."""
 
 import re
 
@@ -22,13 +22,13 @@ PLACES = {
 
 
 def read_dataset(text: str) -> Parts | None:
-    """The ids that an address of a workspace or dataset names; None where the text is no such address."""
+    """The ids in the address of a workspace or dataset. None if the text is not such an address."""
     address = unwrap(text)
     found = PAGES.match(address)
     if not found:
         return None
     ids = {name: read_uuid(place[1]) for name, pattern in PLACES.items() if (place := pattern.search(address))}
     values = {name: value for name, value in ids.items() if value}
-    # The public cloud is what the field says by itself.
+    # The public cloud is the default of the field.
     cloud = {"cloud": found.lastgroup} if found.lastgroup and found.lastgroup != "public" else {}
     return Parts(values | cloud) if values else None

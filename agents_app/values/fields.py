@@ -1,4 +1,4 @@
-"""What a schema is made of: the record, its fields, the rule of one value, and how refusals are worded."""
+"""The base of every schema: the record, its fields, the rule of one value, and the sentences of refusals."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,24 +23,24 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from agents_app.errors import InvalidInput
 from agents_app.wording import label_in_sentence
 
-# What may surround a pasted text and cannot be seen: white space, the byte order mark, and spaces of no width.
+# Invisible characters that may surround a pasted text: white space, the byte order mark, zero-width spaces.
 EDGES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u180e\u200b\u2060\ufeff"
-# Where a schema says what its form and its refusals need to know; readers of JSON Schema may ignore it.
+# The key of our own notes in a JSON Schema, for forms and refusals. Other readers can ignore it.
 NOTES = "x-console"
 
 
 def refusal(sentence: str) -> PydanticCustomError:
-    """The exception a validator raises to refuse with this sentence."""
-    # pydantic fills {braces} in; ours are already filled.
+    """The exception that a validator raises to refuse a value with this sentence."""
+    # pydantic formats {braces} in a message, so the sentence is passed as a value.
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What stands in `Annotated[type, rule]`: a check that runs first, and what JSON Schema says of it.
+    """The rule in `Annotated[type, rule]`: a check that runs first, and its keywords of JSON Schema.
 
-    The context of a validation may name stored members with their values: those that an earlier release accepted stay
-    as they are, although the check would refuse them or write them otherwise now.
+    The context of a validation may have stored values by the name of their field. A value that is equal to the stored
+    one is kept as it is, even if the check of this release refuses or changes it.
     """
 
     check: Callable[[Any], Any]
@@ -58,7 +58,7 @@ class Rule:
 
 
 class Schema(BaseModel):
-    """A record as it comes in: unknown members are refused; an empty or null member counts as not given."""
+    """A record of input. Unknown fields are refused. An empty or null field counts as missing."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, validate_default=False)
 
@@ -67,14 +67,14 @@ class Schema(BaseModel):
     def _drop_empty(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             raise refusal("Write this as an object.")
-        # A member that is not known stays, so that it is refused whatever its value is.
+        # An unknown field is kept, so that it is refused whatever its value is.
         return {name: value for name, value in values.items() if name not in cls.model_fields or not is_empty(value)}
 
     @classmethod
     def complete(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
-        """What is stored, perhaps by older code, with the members of today but secrets; nothing is checked.
+        """A stored record, perhaps of another release, with all fields of this release but secrets. Nothing is checked.
 
-        A member that is lacking or null has its default (null where there is none), one that is not known is dropped.
+        A missing or null field has its default (null if it has none), and an unknown field is dropped.
         """
         return {
             name: _default(member) if stored.get(name) is None else stored[name]
@@ -87,29 +87,30 @@ AnySchema = TypeVar("AnySchema", bound=Schema)
 
 
 def is_empty(value: object) -> bool:
-    """Whether a member counts as not given: null, or nothing but white space and the like."""
+    """Whether a value counts as missing: null, or only white space and invisible characters."""
     return value is None or (isinstance(value, str) and not value.strip(EDGES))
 
 
 def field(title: str, hint: str = "", *, default: Any = ..., missing: str = "", **extra: Any) -> Any:
-    """A member of a schema: its label, its hint, its default; `missing` is the sentence when it is not given.
+    """A field of a schema: its label, its hint and its default. `missing` is the sentence if it is missing.
 
-    `extra` may say `secret`, `destination`, `group`, and to the form: `kind` (pem: a text in many lines), `labels` (of
-    the choices), `width` (of the input, in characters), `span` (how many of a row's six columns it takes) and `unit`.
+    `extra` can have `secret`, `destination` and `group`, and for the form `kind` (pem: a text of many lines), `labels`
+    (of the choices), `width` (of the input, in characters), `span` (how many of the six columns of a row it takes) and
+    `unit`.
     """
     notes = extra | ({"missing": missing} if missing else {})
     return Field(default, title=title, description=hint or None, json_schema_extra={NOTES: notes} if notes else None)
 
 
 def field_notes(model: type[BaseModel], name: str) -> dict[str, Any]:
-    """What `field(...)` said of a member besides title and hint."""
+    """The notes of `field(...)`: everything but title, hint and default."""
     extra = model.model_fields[name].json_schema_extra
     notes = extra.get(NOTES, {}) if isinstance(extra, dict) else {}
     return dict(notes) if isinstance(notes, dict) else {}
 
 
 def parse(schema: type[AnySchema], values: Mapping[str, Any], context: Mapping[str, Any] | None = None) -> AnySchema:
-    """The values as `schema` reads them. Raises InvalidInput with every broken rule."""
+    """Validate the values, and return the record. Raises InvalidInput with every broken rule."""
     try:
         return schema.model_validate(dict(values), context=context)
     except ValidationError as error:
@@ -117,9 +118,9 @@ def parse(schema: type[AnySchema], values: Mapping[str, Any], context: Mapping[s
 
 
 def normalise(schema: type[Schema], name: str, value: Any) -> Any:
-    """One member as it would be stored, in JSON's types: the default where it is empty, unchanged where it is refused.
+    """One value as it is stored, in JSON types: the default if it is empty, and unchanged if it is refused.
 
-    Two values that are stored alike are the same value, whatever their spaces, line ends or spelling.
+    Two values are the same if they are stored alike, whatever their spaces, line ends or spelling.
     """
     adapter = _adapter(schema, name)
     try:
@@ -130,7 +131,7 @@ def normalise(schema: type[Schema], name: str, value: Any) -> Any:
 
 
 def broken_rules(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Each broken rule as (JSON pointer, sentence); never the value."""
+    """Each broken rule as (JSON pointer, sentence), without the value."""
     for problem in error.errors(include_url=False, include_input=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
         pointer = prefix + "".join(f"/{escape_pointer(str(part))}" for part in problem["loc"])

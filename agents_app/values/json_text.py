@@ -1,4 +1,4 @@
-"""Reads JSON text strictly, for every door that takes it. What its members must be is for the other schemas."""
+"""Reads JSON strictly, for every door. The schemas check its values."""
 
 import codecs
 import json
@@ -10,16 +10,16 @@ from agents_app.wording import number_text
 
 BYTES_MAX = 1_000_000
 DEPTH_MAX = 20
-# No record has so many; each one that is not known would be named in the refusal.
+# No record has so many fields, and a refusal names each unknown one.
 MEMBERS_MAX = 1_000
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that the bytes hold. Raises TooLarge, and Malformed with a sentence that repeats no value."""
+    """The JSON object in these bytes. Raises TooLarge, and Malformed with a sentence that repeats no value."""
     if len(body) > BYTES_MAX:
         raise TooLarge(f"Send at most {number_text(BYTES_MAX // 1_000)} kB.")
     if body.startswith(codecs.BOM_UTF8):
-        raise Malformed("Send the JSON in UTF-8, without the byte order mark in front.")
+        raise Malformed("Send the JSON in UTF-8, without a byte order mark.")
     if not body.strip():
         raise Malformed("Send one JSON object.")
     try:
@@ -65,7 +65,7 @@ def _check(value: object, depth: int) -> None:
         return
     if depth > DEPTH_MAX:
         raise Malformed(f"Nest the JSON at most {number_text(DEPTH_MAX)} levels deep.")
-    # Texts are the schemas' business; names end up in refusals, which must be text.
+    # The schemas check texts. Names are checked here, because refusals repeat them.
     if isinstance(value, dict) and any("\ud800" <= char <= "\udfff" for name in value for char in name):
         raise Malformed("The name of a member contains half of a surrogate pair.")
     for member in value.values() if isinstance(value, dict) else value:

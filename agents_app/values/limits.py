@@ -1,9 +1,9 @@
-"""How long a value may be, in characters: columns, forms and the API take their limits from here."""
+"""The maximum lengths of values, in characters. Columns, forms and the API share them."""
 
 NAME = 255
 DESCRIPTION = 2_000
 MODEL_TYPE = 100
-# 300 printable ASCII characters, encrypted and encoded, fit into the column's 500.
+# 300 printable ASCII characters, encrypted and encoded, fit into the 500 characters of the column.
 API_KEY = 300
 API_KEY_COLUMN = 500
 INSTRUCTIONS = 32_000

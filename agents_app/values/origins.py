@@ -1,4 +1,4 @@
-"""Origins: the scheme, host and port of an address. PUBLIC_URL, `Host` and `Origin` are all read here."""
+"""Reads origins: scheme, host and port, for PUBLIC_URL and the headers `Host` and `Origin`."""
 
 import re
 import unicodedata
@@ -15,7 +15,7 @@ PLACE = re.compile(r"(?P<host>\[[^\[\]]+\]|[^\[\]:@]+)(:(?P<port>[0-9]{0,5}))?")
 
 @dataclass(frozen=True)
 class Origin:
-    """A scheme, a host in its one normal spelling (IPv6 without brackets) and a port; equal where browsers say so."""
+    """A scheme, a host in its normal spelling (IPv6 without brackets) and a port, compared as browsers do."""
 
     scheme: str
     host: str
@@ -23,7 +23,7 @@ class Origin:
 
     @property
     def place(self) -> str:
-        """Host and port as addresses have them, without the usual port of the scheme."""
+        """Host and port as in a URL, without the default port of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -32,15 +32,15 @@ class Origin:
 
 
 def split(text: str) -> tuple[Origin, str]:
-    """The origin of an address of http or https, and what stands behind it. Raises ValueError where there is none."""
+    """The origin of an http or https URL, and the rest of the URL. Raises ValueError if the text is not a URL."""
     found = ADDRESS.fullmatch(text)
     if found is None:
-        raise ValueError("This is no address of http or https.")
+        raise ValueError("This is not an http or https URL.")
     return read_place(found["place"], found["scheme"].lower()), found["rest"]
 
 
 def read(text: str) -> Origin:
-    """An origin alone, as in the header `Origin`. Raises ValueError."""
+    """An origin without a path, as in the header `Origin`. Raises ValueError."""
     origin, rest = split(text)
     if rest:
         raise ValueError("This is more than an origin.")
@@ -48,32 +48,32 @@ def read(text: str) -> Origin:
 
 
 def read_place(text: str, scheme: str) -> Origin:
-    """A host and perhaps a port, as in the header `Host`, reached by this scheme. Raises ValueError."""
+    """The origin of a host with an optional port, as in the header `Host`, and this scheme. Raises ValueError."""
     found = PLACE.fullmatch(text)
     host = normalise_host(found["host"]) if found else None
     port = int(found["port"] or DEFAULT_PORTS[scheme]) if found else 0
     if host is None or not 1 <= port <= 65535:
-        raise ValueError("This is no host with a port.")
+        raise ValueError("This is not a host with an optional port.")
     return Origin(scheme, host, port)
 
 
 def normalise_host(text: str) -> str | None:
-    """The one spelling of a host that stands for all: small letters, ASCII, no last dot; None where it is no host.
+    """The normal spelling of a host: lower case, ASCII, without a final dot. None if it is not a host.
 
-    An IPv6 address stands in brackets; they are left out of the answer.
+    An IPv6 address must be in brackets, which are removed.
     """
     if address := parse_ip_address(text):
         return address
-    # No host is longer, and turning letters into ASCII takes the square of their number.
+    # No host is longer, and the time of Punycode grows with the square of the length.
     name = _in_ascii(text) if len(text) <= NAME_MAX else ""
-    # Browsers read a name that ends with a number as an IPv4 address in an odd spelling.
+    # Browsers read a name that ends with a number as an IPv4 address in an unusual spelling.
     if not is_host_name(name) or NUMBER.fullmatch(name.removesuffix(".").rpartition(".")[2]):
         return None
     return name.removesuffix(".")
 
 
 def _in_ascii(text: str) -> str:
-    # As browsers do; the standard library's codec is of an older standard, in which ß is ss.
+    # As browsers do. The codec of the standard library implements an older standard, in which ß is ss.
     labels = unicodedata.normalize("NFKC", text.lower()).split(".")
     return ".".join(label if label.isascii() else _punycode(label) for label in labels)
 

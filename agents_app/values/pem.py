@@ -1,4 +1,4 @@
-"""Texts in PEM: what a certificate field and a private key field take, and private keys in the wrong place."""
+"""Rules of texts in PEM: certificate fields, private key fields, and private keys in other fields."""
 
 import re
 from typing import Any
@@ -12,18 +12,18 @@ from agents_app.values.pasted import without_invisible
 from agents_app.values.text import clean_text, require_text
 
 MOST = 32_000
-# No line of a body may begin like an edge: with two ways to read a text, a long one would take for ever to refuse.
+# No line of a body can begin like a first or last line: a text with two readings would take very long to refuse.
 BLOCK = r"-----BEGIN {label}-----\n((?!-----)[A-Za-z0-9+/=:,\- ]*\n)+-----END {label}-----\n*"
-# Without headers, in which other things could stand.
+# Headers are not accepted here, as they could contain anything.
 CERTIFICATES = re.compile(r"(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]+\n)+-----END CERTIFICATE-----\n*)+")
 ONE_KEY = re.compile("|".join(BLOCK.format(label=f"{kind}PRIVATE KEY") for kind in ("", "RSA ", "EC ", "ENCRYPTED ")))
 ENCRYPTED = re.compile(r"BEGIN ENCRYPTED|\nProc-Type: 4,ENCRYPTED\n")
-# From the first line to the last one, or to the end where the last one is missing.
+# From the first line to the last one, or to the end of the text if the last line is missing.
 LABEL = r"[A-Z0-9\s]{0,40}PRIVATE\s{0,9}KEY[A-Z0-9\s]{0,40}-----"
 ANY_KEY = re.compile(rf"-----BEGIN{LABEL}.*?(-----END{LABEL}\s*|\Z)", re.DOTALL)
 EDGE = re.compile(r"-----(BEGIN|END) ([A-Z0-9 ]{1,60})-----")
 HEADERS = re.compile(r"\s*Proc-Type: ?4, ?ENCRYPTED\s+DEK-Info: ?([A-Z0-9-]{1,40}),([0-9A-Fa-f]{1,64})\s")
-# In front of some keys; it says again what the key says.
+# This block is in front of some keys, and repeats what the key contains.
 PARAMETERS = "EC PARAMETERS"
 LINE, LINE_MAX = 64, 76
 NO_CERTIFICATE = "This is not a certificate, or it is damaged. Export the certificate as PEM again."
@@ -33,14 +33,14 @@ PASTE = "Paste the whole text from -----BEGIN {0}----- to -----END {0}-----."
 
 
 def certificates(key_belongs: str) -> Rule:
-    """Certificates and nothing else; `key_belongs` is the sentence that says where a private key belongs instead."""
+    """One or more certificates only. `key_belongs` is the refusal of a private key: it says where to paste it."""
 
     def check(value: object) -> str:
         text = _clean(value)
         if without_private_keys(text) != text:
             raise refusal(key_belongs)
         if not CERTIFICATES.fullmatch(text):
-            raise refusal(NO_CERTIFICATE if _is_whole(text, "CERTIFICATE") else PASTE.format("CERTIFICATE"))
+            raise refusal(NO_CERTIFICATE if _is_complete(text, "CERTIFICATE") else PASTE.format("CERTIFICATE"))
         try:
             x509.load_pem_x509_certificates(text.encode())
         except (ValueError, x509.InvalidVersion):
@@ -51,9 +51,9 @@ def certificates(key_belongs: str) -> Rule:
 
 
 def private_key(certificate_belongs: str) -> Rule:
-    """One private key and nothing else; the sentence says where a certificate belongs instead.
+    """One private key only. `certificate_belongs` is the refusal of a certificate: it says where to paste it.
 
-    Whether an encrypted one is whole cannot be seen without its password.
+    An encrypted key cannot be checked further without its password.
     """
 
     def check(value: object) -> str:
@@ -63,7 +63,7 @@ def private_key(certificate_belongs: str) -> Rule:
         if text.count("-----BEGIN ") > 1:
             raise refusal(MORE_THAN_ONE)
         if not ONE_KEY.fullmatch(text):
-            raise refusal(NO_KEY if _is_whole(text, "PRIVATE KEY") else PASTE.format("PRIVATE KEY"))
+            raise refusal(NO_KEY if _is_complete(text, "PRIVATE KEY") else PASTE.format("PRIVATE KEY"))
         if not ENCRYPTED.search(text) and not _is_key(text):
             raise refusal(NO_KEY)
         return text
@@ -72,20 +72,20 @@ def private_key(certificate_belongs: str) -> Rule:
 
 
 def without_private_keys(value: Any) -> Any:
-    """A value in JSON's types without the private keys in PEM that its texts hold; equal to it where there are none."""
+    """A value in JSON types without the private keys in PEM in its texts. It is equal if there are none."""
     if isinstance(value, dict):
         return {name: without_private_keys(member) for name, member in value.items()}
     if isinstance(value, list):
         return [without_private_keys(member) for member in value]
     if not isinstance(value, str):
         return value
-    # As the fields read a text: signs that cannot be seen hide no key.
+    # Invisible characters are removed first, as the fields do, so that they cannot hide a key.
     seen = without_invisible(value)
     return ANY_KEY.sub("", seen) if ANY_KEY.search(seen) else value
 
 
 def _clean(value: object) -> str:
-    # A text that comes out of JSON or an environment file often has its line ends written out.
+    # A text from JSON or an environment file often has escaped line ends.
     text = re.sub(r"\\{1,4}n", "\n", re.sub(r"\\{1,4}r", "", require_text(value)))
     lines = [" ".join(without_invisible(line).split()) for line in text.split("\n")]
     clean = _blocks("\n".join(lines).strip())
@@ -93,14 +93,14 @@ def _clean(value: object) -> str:
 
 
 def _blocks(text: str) -> str:
-    """The blocks of a text with their line ends, without what explains them; the text itself where one is not whole."""
+    """The blocks of a text with their line ends, without text between them. The text itself if one is not complete."""
     edges = list(EDGE.finditer(text))
     starts, ends = edges[::2], edges[1::2]
     pairs = list(zip(starts, ends, strict=False))
     is_whole = len(starts) == len(ends) > 0 and all(
         (start[1], end[1], start[2]) == ("BEGIN", "END", end[2]) for start, end in pairs
     )
-    # What tools write in front, such as Bag Attributes, is no part of it; behind it only quotes are nothing.
+    # Tools write text before a block, such as Bag Attributes. After the last block only quotes are ignored.
     if not is_whole or text[ends[-1].end() :].strip("\"'`,; \n"):
         return text
     kept = [(start, end) for start, end in pairs if start[2] != PARAMETERS]
@@ -115,18 +115,18 @@ def _body(text: str) -> str:
         whole = "".join(lines)
         lines = [whole[at : at + LINE] for at in range(0, len(whole), LINE)]
     if not headers:
-        # Other headers stay as they are.
+        # Other headers are kept as they are.
         return text.strip() if ":" in text else "\n".join(lines)
     return "\n".join(["Proc-Type: 4,ENCRYPTED", f"DEK-Info: {headers[1]},{headers[2]}", "", *lines])
 
 
-def _is_whole(text: str, label: str) -> bool:
+def _is_complete(text: str, label: str) -> bool:
     return text.startswith(f"-----BEGIN {label}-----") and text.rstrip().endswith(f"-----END {label}-----")
 
 
 def _is_key(text: str) -> bool:
     try:
-        # Whether its numbers are primes is not asked: that takes seconds for a long key.
+        # The check that its numbers are primes is skipped: it takes seconds for a long key.
         load_pem_private_key(text.encode(), None, unsafe_skip_rsa_key_validation=True)
     except UnsupportedAlgorithm:
         return True

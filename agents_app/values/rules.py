@@ -1,4 +1,4 @@
-"""The kinds of value there are: a line, a number, a choice, a secret, and the sentence each refuses with."""
+"""The rules of values: a line, a number, a choice, a secret and others, each with its refusals."""
 
 import ipaddress
 import re
@@ -18,9 +18,9 @@ from agents_app.values.pasted import (
 from agents_app.values.text import clean_text, exact_text, require_text
 from agents_app.wording import number_text
 
-# Signs that stand for a secret, alone or, as this console shows it, before its last four characters.
+# Characters in place of a secret: only those, or before its last four characters, as this console shows it.
 MASK = re.compile(r"[*•●·…]{3,}|… ?.{4}")
-# Other programs show crosses, dots or a word in place of a key; a password may look like that.
+# Other programs show crosses, dots or a word in place of a key. A password may look like that.
 MASK_OF_KEY = re.compile(r"[*•●·…]{3,}|[•●·…]+ ?.{0,4}|[xX.]{3,}|[<\[(]?(hidden|redacted|masked)[>\])]?", re.IGNORECASE)
 A_MASK = "This is a mask, not a secret. Type the secret itself, or leave this empty."
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -34,7 +34,7 @@ def line(most: int) -> Rule:
 
 
 def model_name(most: int) -> Rule:
-    """What a model is called, without the quotes around it in the file that it is copied from."""
+    """The name of a model, without the quotes around it in the file that it is copied from."""
 
     def check(value: object) -> str:
         text = clean_text(value, most=most, one_line=True)
@@ -50,7 +50,7 @@ def multiline_text(most: int) -> Rule:
 
 
 def whole_number(title: str, least: int, most: int) -> Rule:
-    """A whole number between two bounds, both allowed; digits in a text count, as forms send them."""
+    """A whole number between two bounds, which are included. A text of digits is accepted, as forms send it."""
 
     def check(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,12}", value.strip(EDGES)):
@@ -78,7 +78,7 @@ def choice(options: type[StrEnum]) -> Rule:
 
 
 def list_of_lines(most: int, *, entries: int = 200) -> Rule:
-    """A list of texts, at most `entries` of them, without repeats."""
+    """A list of at most `entries` texts of one line, without duplicates."""
 
     def check(value: object) -> list[str]:
         if not isinstance(value, list):
@@ -92,10 +92,10 @@ def list_of_lines(most: int, *, entries: int = 200) -> Rule:
 
 
 def secret(most: int) -> Rule:
-    """A secret's value, kept as typed; a mask is refused."""
+    """A secret, kept as it is typed. A mask is refused."""
 
     def check(value: object) -> str:
-        text = exact_text(_not_sealed(value), most=most)
+        text = exact_text(_refuse_encrypted(value), most=most)
         if MASK.fullmatch(text):
             raise refusal(A_MASK)
         return text
@@ -104,10 +104,10 @@ def secret(most: int) -> Rule:
 
 
 def generated_secret(most: int, *, is_ascii: bool = True) -> Rule:
-    """A secret that a program made up, without what wraps it; a mask is refused."""
+    """A secret that a program generated, without what surrounds it. A mask is refused."""
 
     def check(value: object) -> str:
-        text = exact_text(unwrap_key(require_text(_not_sealed(value))), most=most)
+        text = exact_text(unwrap_key(require_text(_refuse_encrypted(value))), most=most)
         if MASK_OF_KEY.fullmatch(text):
             raise refusal(A_MASK)
         if not text:
@@ -123,14 +123,14 @@ def generated_secret(most: int, *, is_ascii: bool = True) -> Rule:
     return Rule(check, {"maxLength": most, "writeOnly": True})
 
 
-def _not_sealed(value: object) -> object:
+def _refuse_encrypted(value: object) -> object:
     if isinstance(value, dict):
         raise refusal("Send the secret itself as text; encrypted values are not accepted.")
     return value
 
 
 def boolean() -> Rule:
-    """A boolean; the words true and false count, as the terminal sends them."""
+    """A boolean. The words true and false are accepted, as the terminal sends them."""
 
     def check(value: object) -> bool:
         known = {"true": True, "false": False}
@@ -143,7 +143,7 @@ def boolean() -> Rule:
 
 
 def calendar_date() -> Rule:
-    """A calendar day, as YYYY-MM-DD."""
+    """A date as YYYY-MM-DD."""
 
     def check(value: object) -> object:
         if isinstance(value, date):
@@ -159,7 +159,7 @@ def calendar_date() -> Rule:
 
 
 def uuid_text() -> Rule:
-    """A UUID in any of its spellings, stored in the usual one."""
+    """A UUID in any spelling, stored in the usual one."""
 
     def check(value: object) -> str:
         text = require_text(value)
@@ -173,7 +173,7 @@ def uuid_text() -> Rule:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether the text is a UUID in its usual spelling; the standard library's reader takes many more."""
+    """Whether the text is a UUID in its usual spelling. The standard library accepts many more."""
     return UUID_TEXT.fullmatch(text) is not None
 
 
@@ -184,11 +184,11 @@ def is_host_name(text: str) -> bool:
 
 
 def parse_ip_address(text: str) -> str | None:
-    """The IP address that the text is, an IPv6 address in brackets or without; None where it is none."""
+    """An IP address in its usual spelling; IPv6 with or without brackets. None if the text is not one."""
     is_bracketed = text.startswith("[") and text.endswith("]")
     read = ipaddress.IPv6Address if is_bracketed else ipaddress.ip_address
     try:
-        # Behind a percent sign the library takes anything, commas with further hosts too.
+        # After a percent sign the standard library accepts any text, also a comma and another host.
         return None if "%" in text else str(read(text[1:-1] if is_bracketed else text))
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""Text as it is kept and as it is compared: one spelling for each letter, and what search makes of it."""
+"""How text is stored, compared and searched: its normal form, and its folding for search."""
 
 import re
 import unicodedata
@@ -7,26 +7,27 @@ from typing import Any
 from agents_app.values.fields import EDGES, refusal
 from agents_app.wording import number_text
 
-# A text with such marks can be shown in another order than it is written in.
+# With these marks a text can be shown in another order than it is stored in.
 DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-# White space, and signs that only say how others are written: of them alone no name can be read.
+# The Unicode categories of white space and control characters. A name of these only is not visible.
 INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
-# As Unicode's stream-safe text. To put the marks of one letter in order takes time by the square of their number.
+# The limit of Unicode's stream-safe text format. The time to sort the marks of a letter grows with their number squared.
 MARKS_MAX = 30
-# The blocks of accents. The vowel signs of Indic and the voice marks of Japanese are letters, and stand in others.
+# The blocks of accents. The vowel signs of Indic and the voice marks of Japanese are letters in other blocks.
 ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
-# Choices among the shapes of one sign, and letters of no width that are no format characters to Unicode.
+# Variation selectors, and letters without width that Unicode does not count as format characters.
 UNSEEN = re.compile("[\u034f\ufe00-\ufe0f\U000e0100-\U000e01ef\u115f\u1160]")
-# Letters that Unicode does not take apart, as people without them on their keyboard type them.
+# Letters that Unicode does not decompose, as people type them who do not have them on their keyboard.
 PLAIN = str.maketrans(
     {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t"}
 )
 
 
 def clean_text(value: object, *, most: int, one_line: bool) -> str:
-    """A text in NFC without what surrounds it unseen, with LF line ends, at most `most` characters.
+    """A text in NFC, without surrounding invisible characters, with LF line ends, of at most `most` characters.
 
-    What a database refuses is refused, and on one line also what keeps people from reading it as it is.
+    Characters that a database refuses are refused. A text on one line can have no control characters and no direction
+    marks.
     """
     text = normalise_text(require_text(value))
     if one_line:
@@ -39,7 +40,7 @@ def clean_text(value: object, *, most: int, one_line: bool) -> str:
 
 
 def refuse_direction_marks(text: str) -> None:
-    """Refuse a text that can be shown in another order than it is written in."""
+    """Refuse a text that can be shown in another order than it is stored in."""
     if found := DIRECTION_MARKS.search(text):
         raise refusal(
             f"Remove the direction mark {describe_character(text, found.start())}: it changes how the text reads."
@@ -47,7 +48,7 @@ def refuse_direction_marks(text: str) -> None:
 
 
 def exact_text(value: object, *, most: int) -> str:
-    """A text on one line that is kept as it was typed, such as a password."""
+    """A text on one line that is kept as it is typed, such as a password."""
     text = require_text(value)
     _check_line(text)
     _check_length(text, most)
@@ -64,17 +65,17 @@ def require_text(value: object) -> str:
 
 
 def normalise_text(text: str) -> str:
-    """A text as it is kept, whatever surrounds it and however its letters are composed."""
+    """A text as it is stored: in NFC, without surrounding white space, with LF line ends."""
     return to_nfc(text.replace("\r\n", "\n").replace("\r", "\n").strip(EDGES))
 
 
 def to_nfc(text: str) -> str:
-    """A text in NFC; one that heaps marks on a letter is unchanged."""
-    return unicodedata.normalize("NFC", text) if _is_orderly(text) else text
+    """A text in NFC. A text with too many marks on one letter is unchanged."""
+    return unicodedata.normalize("NFC", text) if _has_few_marks(text) else text
 
 
 def without_direction_marks(value: Any) -> Any:
-    """A value in JSON's types without the direction marks in its texts, which earlier releases took."""
+    """A value in JSON types without the direction marks in its texts, which earlier releases accepted."""
     if isinstance(value, dict):
         return {name: without_direction_marks(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -83,20 +84,20 @@ def without_direction_marks(value: Any) -> Any:
 
 
 def spellings(text: str) -> list[str]:
-    """A text in NFC and in the other spellings in which earlier releases may have stored it."""
-    if not _is_orderly(text):
+    """A text in NFC, and in the other forms in which earlier releases may have stored it."""
+    if not _has_few_marks(text):
         return [text]
     return list(dict.fromkeys([to_nfc(text), text, unicodedata.normalize("NFD", text)]))
 
 
 def sort_key(name: str) -> str:
-    """What names are sorted by: exact but for case."""
+    """The key by which names are sorted, without case."""
     return to_nfc(name).casefold()
 
 
 def fold_for_search(text: str) -> str:
-    """What search compares: without regard to case, accents, signs that cannot be seen and other shapes of a letter."""
-    if not _is_orderly(text):
+    """A text as search compares it: without case, accents, invisible characters and variants of letters."""
+    if not _has_few_marks(text):
         return text.casefold()
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold().translate(PLAIN))
     bare = UNSEEN.sub("", ACCENTS.sub("", apart))
@@ -105,7 +106,7 @@ def fold_for_search(text: str) -> str:
 
 
 def describe_character(text: str, index: int) -> str:
-    """Which character stands there, and where, in words: "U+202E (right-to-left override) at character 3"."""
+    """A character and its position, such as "U+202E (right-to-left override) at character 3"."""
     char = text[index]
     name = "byte order mark" if char == "\ufeff" else unicodedata.name(char, "without a name").lower()
     return f"U+{ord(char):04X} ({name}) at character {number_text(index + 1)}"
@@ -125,7 +126,7 @@ def _is_visible(text: str) -> bool:
     return any(unicodedata.category(char) not in INVISIBLE for char in text)
 
 
-def _is_orderly(text: str) -> bool:
+def _has_few_marks(text: str) -> bool:
     marks = 0
     for char in "" if text.isascii() else text:
         marks = marks + 1 if unicodedata.combining(char) else 0
