@@ -11,7 +11,7 @@ from agents_app.wording import number_text
 DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # The Unicode categories of white space and control characters. A name of these only is not visible.
 INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
-# The limit of Unicode's stream-safe text format. The time to sort the marks of a letter grows with their number squared.
+# The limit of Unicode's stream-safe text format. The time to sort the marks of one letter grows with their square.
 MARKS_MAX = 30
 # The blocks of accents. The vowel signs of Indic and the voice marks of Japanese are letters in other blocks.
 ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
