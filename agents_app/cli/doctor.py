@@ -13,7 +13,7 @@ from flask.cli import AppGroup, FlaskGroup
 from agents_app import __version__
 from agents_app.cli.commands import ConsoleCommand, json_option
 from agents_app.cli.output import CONTROL_CHARACTERS, print_json
-from agents_app.doctor import Check, Result, examine
+from agents_app.doctor import Check, Result, run_checks
 from agents_app.errors import ConfigurationError
 
 RESULT_WIDTH = max(map(len, Result)) + 1
@@ -28,7 +28,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     Changes nothing. The exit code is 1 if there is a problem, and 0 if there are only warnings. Secrets are not
     decrypted; `flask secrets verify` does that.
     """
-    checks = examine()
+    checks = run_checks()
     if as_json:
         print_json(_summary(checks))
     else:

@@ -1,9 +1,9 @@
-"""What `flask doctor` looks at: each part of an installation by itself, so that a broken one hides no other.
+"""The checks of `flask doctor`. Each group of checks runs, even if another group has a problem.
 
-Nothing is changed, and no file is made.
+Nothing is changed, and no file is created.
 """
 
 from agents_app.doctor.check import GROUPS, Check, Result
-from agents_app.doctor.run import examine
+from agents_app.doctor.run import run_checks
 
-__all__ = ["GROUPS", "Check", "Result", "examine"]
+__all__ = ["GROUPS", "Check", "Result", "run_checks"]

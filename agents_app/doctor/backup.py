@@ -1,4 +1,4 @@
-"""The newest backup in BACKUP_FOLDER. What is kept in other places is not seen, so that nothing here is a problem."""
+"""The newest backup in BACKUP_FOLDER. There can be backups in other places, so these checks only warn."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,14 +10,14 @@ from agents_app.dbtools.backup import backups
 from agents_app.doctor.check import Check, ok, skipped, warning
 
 CODE = "backups.newest"
-OLD = timedelta(days=7)
-TAKE_ONE = "flask db backup; nothing, where backups are made and kept in another way."
+AGE_MAX = timedelta(days=7)
+ADVICE = "flask db backup. Ignore this if you make backups in another way."
 
 
-def look(url: URL | None, folder: Path | None) -> tuple[Check, int]:
-    """How old the newest backup is, and how many bytes it takes; 0 where there is none."""
+def check_newest(url: URL | None, folder: Path | None) -> tuple[Check, int]:
+    """The age of the newest backup, and its size in bytes; 0 if there is no backup."""
     if url is None or folder is None:
-        return skipped(CODE, "The settings do not say which database, or which folder."), 0
+        return skipped(CODE, "The settings for the database or the folder are invalid."), 0
     try:
         found = backups.newest_backup(url, folder)
     except FileNotFoundError:
@@ -25,21 +25,19 @@ def look(url: URL | None, folder: Path | None) -> tuple[Check, int]:
     except OSError as error:
         return skipped(CODE, f"{error.filename} cannot be read: {error.strerror}."), 0
     return (
-        (_age(found, folder), found.bytes)
-        if found
-        else (warning(CODE, f"There is no backup in {folder}.", TAKE_ONE), 0)
+        (_age(found, folder), found.bytes) if found else (warning(CODE, f"There is no backup in {folder}.", ADVICE), 0)
     )
 
 
 def _age(found: backups.BackupFile, folder: Path) -> Check:
     passed = max(now() - found.taken_at, timedelta())
-    detail = f"The newest backup in {folder} is {found.file.name}, {_in_words(passed)} old."
+    detail = f"The newest backup in {folder} is {found.file.name}, {_duration(passed)} old."
     taken = found.taken_at.isoformat()
     facts = {"file": str(found.file), "taken_at": taken, "age_seconds": int(passed.total_seconds())}
-    return warning(CODE, detail, TAKE_ONE, **facts) if passed > OLD else ok(CODE, detail, **facts)
+    return warning(CODE, detail, ADVICE, **facts) if passed > AGE_MAX else ok(CODE, detail, **facts)
 
 
-def _in_words(passed: timedelta) -> str:
+def _duration(passed: timedelta) -> str:
     hours = int(passed.total_seconds() // 3600)
     if hours >= 48:
         return f"{passed.days} days"

@@ -1,4 +1,4 @@
-"""What one check answers."""
+"""The result of one check."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,20 +9,20 @@ GROUPS = ("program", "settings", "keys", "files", "disk", "database", "migration
 
 
 class Result(StrEnum):
-    """How a check ended; only a problem makes the exit code 1."""
+    """How a check ended. Only a problem makes the exit code 1."""
 
     OK = "ok"
     WARNING = "warning"
     PROBLEM = "problem"
-    # What it needs could not be had; another check says why.
+    # Something that the check needs is not available. Another check says why.
     SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: how it is in a sentence, and what to do where something is wrong.
+    """One check: a sentence with what was found, and what to do if something is wrong.
 
-    `code` is a stable word for programs, the group before its dot; `facts` has the numbers of the sentence.
+    `code` is stable, for programs, and begins with the group; `facts` has the numbers of the sentence.
     """
 
     code: str
@@ -33,17 +33,17 @@ class Check:
 
     @property
     def group(self) -> str:
-        """Which part of an installation it is about."""
+        """The part of the installation that was checked."""
         return self.code.partition(".")[0]
 
 
 def ok(code: str, detail: str, **facts: Any) -> Check:
-    """Something is as it must be."""
+    """Nothing is wrong."""
     return Check(code, Result.OK, detail, None, facts)
 
 
 def warning(code: str, detail: str, do: str, **facts: Any) -> Check:
-    """Something may be wrong, which only a person can say, or will be wrong soon."""
+    """Something may be wrong, or will be wrong soon."""
     return Check(code, Result.WARNING, detail, do, facts)
 
 
@@ -53,5 +53,5 @@ def problem(code: str, detail: str, do: str, **facts: Any) -> Check:
 
 
 def skipped(code: str, detail: str) -> Check:
-    """It could not be looked at."""
+    """The check could not run."""
     return Check(code, Result.SKIPPED, detail)

@@ -1,4 +1,4 @@
-"""The clock of this machine, by which sessions and tokens end: beside the server's, and beside the newest row."""
+"""Compares the clock of this machine with the database server's clock and with the newest event."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,50 +10,54 @@ from agents_app.db import now
 from agents_app.doctor.check import Check, ok, problem, warning
 from agents_app.models import Account, Event
 
-# What clocks that are set by the network never differ by, and what makes sessions and tokens end at the wrong time.
-NOTABLE_S, WRONG_S = 5, 60
-# No console is older than its first release.
+# Clocks that are set by the network differ by less than the first. More than the second makes sessions and tokens
+# expire at the wrong time.
+WARNING_S, PROBLEM_S = 5, 60
+# An earlier time than this is wrong.
 FIRST_RELEASE = datetime(2026, 1, 1, tzinfo=UTC)
-SET_CLOCK = "Let the network set the clock: timedatectl set-ntp true"
+SET_CLOCK = "Set the clock by the network: timedatectl set-ntp true"
 
 
-def of_server(connection: Connection) -> Iterator[Check]:
-    """The clock of this machine beside that of a PostgreSQL server."""
+def compare_with_server(connection: Connection) -> Iterator[Check]:
+    """Compare the clock with that of a PostgreSQL server."""
     if connection.dialect.name != "postgresql":
         return
     before = now()
-    there: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
-    yield difference((there - before - (now() - before) / 2).total_seconds())
+    server_time: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
+    yield check_difference((server_time - before - (now() - before) / 2).total_seconds())
 
 
-def difference(seconds: float) -> Check:
-    """How many seconds the server is ahead of this machine."""
+def check_difference(seconds: float) -> Check:
+    """Check by how many seconds the server is ahead of this machine."""
     code, facts = "clock.server", {"seconds": round(seconds, 1)}
     by = f"{abs(seconds):,.0f} s {'behind' if seconds > 0 else 'ahead of'} the database server's"
-    if abs(seconds) > WRONG_S:
+    if abs(seconds) > PROBLEM_S:
         return problem(
-            code, f"The clock of this machine is {by}: sessions and tokens end at wrong times.", SET_CLOCK, **facts
+            code,
+            f"The clock of this machine is {by}: sessions and tokens expire at the wrong time.",
+            SET_CLOCK,
+            **facts,
         )
-    if abs(seconds) > NOTABLE_S:
+    if abs(seconds) > WARNING_S:
         return warning(code, f"The clock of this machine is {by}.", SET_CLOCK, **facts)
     return ok(code, "The clocks of this machine and the database server agree.", **facts)
 
 
-def of_rows(connection: Connection) -> Iterator[Check]:
-    """The clock of this machine beside the newest event, which cannot be later."""
+def compare_with_events(connection: Connection) -> Iterator[Check]:
+    """Compare the clock with the newest event, which cannot be later."""
     if not sa.inspect(connection).has_table(Event.__tablename__):
-        yield _plausible(None)
+        yield _check_present(None)
         return
-    # One look into the index for each account: the table may be large.
+    # One index lookup per account, because the table can be large.
     newest = sa.select(sa.func.max(Event.created_at)).where(Event.account_id == Account.id).scalar_subquery()
-    yield _plausible(
+    yield _check_present(
         connection.scalar(sa.select(sa.func.max(newest, type_=Event.created_at.type)).select_from(Account))
     )
 
 
-def _plausible(newest: datetime | None) -> Check:
+def _check_present(newest: datetime | None) -> Check:
     code, present = "clock.rows", now()
-    if newest and newest > present + timedelta(seconds=WRONG_S):
+    if newest and newest > present + timedelta(seconds=PROBLEM_S):
         what = f"The newest event is of {newest:%Y-%m-%d %H:%M} UTC, and the clock says {present:%Y-%m-%d %H:%M} UTC."
         return problem(code, f"{what} One of the clocks is or was wrong.", f"Compare with: date -u. {SET_CLOCK}")
     if present < FIRST_RELEASE:

@@ -1,4 +1,4 @@
-"""The program: its version, and whether the packages are those that it was tested with."""
+"""The version of the program, and whether the installed packages have the tested versions."""
 
 import platform
 import re
@@ -12,28 +12,28 @@ from agents_app.paths import ROOT
 
 REQUIREMENTS = ROOT / "requirements.txt"
 PINNED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?P<condition>\s*;)?", re.MULTILINE)
-SHOWN = 5
+NAMES_MAX = 5
 
 
 def checks() -> Iterator[Check]:
-    """Version and packages."""
+    """Check the version and the packages."""
     yield ok("program.version", f"Agent Console {__version__} on Python {platform.python_version()}.")
     try:
         pinned = list(PINNED.finditer(REQUIREMENTS.read_text()))
     except OSError:
-        yield skipped("program.packages", "requirements.txt cannot be read here, which says what must be installed.")
+        yield skipped("program.packages", "requirements.txt cannot be read, so the packages are not checked.")
         return
     found = {one: _installed(one["name"]) for one in pinned}
     install = f"{sys.executable} -m pip install --require-hashes -r {REQUIREMENTS}"
-    # One with a condition is for other systems.
+    # A package with a condition may be for another system.
     missing = [one["name"] for one, version in found.items() if version is None and not one["condition"]]
     other = [f"{one['name']} {version}" for one, version in found.items() if version not in (None, one["version"])]
     if missing:
-        yield problem("program.packages", f"Not installed: {_list(missing)}.", install)
+        yield problem("program.packages", f"Not installed: {_shortened(missing)}.", install)
     if other:
-        yield warning("program.packages", f"Of other versions than requirements.txt says: {_list(other)}.", install)
+        yield warning("program.packages", f"Other versions than in requirements.txt: {_shortened(other)}.", install)
     if not missing and not other:
-        yield ok("program.packages", f"The packages are those of requirements.txt ({len(pinned)}).")
+        yield ok("program.packages", f"The packages have the versions of requirements.txt ({len(pinned)}).")
 
 
 def _installed(name: str) -> str | None:
@@ -43,6 +43,6 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _list(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def _shortened(names: list[str]) -> str:
+    more = f" and {len(names) - NAMES_MAX} more" if len(names) > NAMES_MAX else ""
+    return ", ".join(names[:NAMES_MAX]) + more

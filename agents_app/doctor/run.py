@@ -1,4 +1,4 @@
-"""All checks, made in the order in which they need each other, answered in the order in which they are shown."""
+"""Runs all checks in the order of their dependencies, and returns them in the order in which they are shown."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,19 +15,19 @@ from agents_app.models import EncryptionKey
 from agents_app.operations import encryption_keys
 from agents_app.paths import ROOT
 
-NOT_KNOWN = "The settings do not say which database."
-AWAY = "The database cannot be reached."
-OF_MIGRATIONS = ("migrations.pending", "backups.possible")
+DATABASE_UNKNOWN = "The settings for the database are invalid."
+UNREACHABLE = "The database cannot be reached."
+MIGRATION_CODES = ("migrations.pending", "backups.possible")
 
 
-def examine(environ: Mapping[str, str] | None = None, env_file: Path = ROOT / ".env") -> list[Check]:
-    """Look at everything. What is wrong with the installation is in the answer, and never raised."""
+def run_checks(environ: Mapping[str, str] | None = None, env_file: Path = ROOT / ".env") -> list[Check]:
+    """Run every check. Problems of the installation are in the result; none is raised."""
     settings, wrong = config.load_with_errors(environ, env_file)
-    # A file that cannot be read, or a slip in a name, may mean another database and another folder.
+    # With an unreadable file or a misspelled name, the database and the folder are unknown.
     is_read = wrong.keys() <= config.CHECKS.keys()
     url = settings.database_url if is_read and not wrong.keys() & {"DATABASE_URL", "DATABASE_SCHEMA"} else None
     folder = settings.backup_folder if is_read and "BACKUP_FOLDER" not in wrong else None
-    newest, size = backup.look(url, folder)
+    newest, size = backup.check_newest(url, folder)
     checks = [
         *program.checks(),
         *configuration.checks(environ, env_file, settings, wrong, is_read=is_read),
@@ -35,58 +35,60 @@ def examine(environ: Mapping[str, str] | None = None, env_file: Path = ROOT / ".
         *files.data_files(url, folder),
         *disk.checks(url, folder, newest_backup=size),
         newest,
-        *(_of_database(url, settings, wrong) if url else _not_asked(NOT_KNOWN)),
+        *(_database_checks(url, settings, wrong) if url else _skipped_checks(DATABASE_UNKNOWN)),
     ]
     return sorted(checks, key=lambda check: GROUPS.index(check.group))
 
 
-def _of_database(url: URL, settings: Settings, wrong: config.SettingErrors) -> Iterator[Check]:
+def _database_checks(url: URL, settings: Settings, wrong: config.SettingErrors) -> Iterator[Check]:
     try:
-        with database.reached(url, "DATABASE_URL", "database.reachable") as connection:
+        with database.connect_or_problem(url, "DATABASE_URL", "database.reachable") as connection:
             yield from database.checks(connection, settings)
-            yield from database.answers(connection, "keys.fit", lambda found: _keys_fit(found, settings, wrong))
-            yield from database.answers(connection, "clock.server", clock.of_server)
-            yield from database.answers(connection, "clock.rows", clock.of_rows)
-            yield from _of_migrations(url, connection, settings, wrong)
+            yield from database.run_or_problem(
+                connection, "keys.fit", lambda found: _encryption_key_check(found, settings, wrong)
+            )
+            yield from database.run_or_problem(connection, "clock.server", clock.compare_with_server)
+            yield from database.run_or_problem(connection, "clock.rows", clock.compare_with_events)
+            yield from _migration_checks(url, connection, settings, wrong)
     except database.Unreachable as failure:
         yield failure.check
-        yield from _not_asked(AWAY)
+        yield from _skipped_checks(UNREACHABLE)
 
 
-def _of_migrations(
+def _migration_checks(
     url: URL, connection: Connection, settings: Settings, wrong: config.SettingErrors
 ) -> Iterator[Check]:
     name, direct_url = "MIGRATION_DATABASE_URL", settings.migration_database_url
     if name in wrong:
-        yield from (skipped(code, f"{name} is wrong.") for code in OF_MIGRATIONS)
+        yield from (skipped(code, f"{name} is invalid.") for code in MIGRATION_CODES)
     elif direct_url is None:
         yield from _migrations(url, connection)
     else:
         try:
-            with database.reached(direct_url, name, "database.migration_address") as direct:
+            with database.connect_or_problem(direct_url, name, "database.migration_address") as direct:
                 yield from _migrations(url, direct)
         except database.Unreachable as failure:
             yield failure.check
-            yield from (skipped(code, AWAY) for code in OF_MIGRATIONS)
+            yield from (skipped(code, UNREACHABLE) for code in MIGRATION_CODES)
 
 
 def _migrations(url: URL, direct: Connection) -> Iterator[Check]:
-    yield from database.answers(direct, "migrations.unclear", lambda found: migrations.checks(found, url))
+    yield from database.run_or_problem(direct, "migrations.unclear", lambda found: migrations.checks(found, url))
 
 
-def _keys_fit(connection: Connection, settings: Settings, wrong: config.SettingErrors) -> Iterator[Check]:
+def _encryption_key_check(connection: Connection, settings: Settings, wrong: config.SettingErrors) -> Iterator[Check]:
     code = "keys.fit"
     if "ENCRYPTION_KEYS" in {**settings.key_errors, **wrong}:
-        yield skipped(code, "ENCRYPTION_KEYS cannot be used.")
+        yield skipped(code, "ENCRYPTION_KEYS is invalid.")
     elif not sa.inspect(connection).has_table(EncryptionKey.__tablename__):
         yield skipped(code, "The database has no tables of this release yet.")
     elif sentence := encryption_keys.find_problem_in(connection, Keyring(parse_keys(str(settings.encryption_keys)))):
         yield problem(
-            code, sentence, "Put the old key back into ENCRYPTION_KEYS. If it is lost: flask secrets give-up KEY"
+            code, sentence, "Restore the old key in ENCRYPTION_KEYS. If it is lost: flask secrets give-up KEY"
         )
     else:
-        yield ok(code, "The encryption keys are those that stored secrets need (all of them: flask secrets verify).")
+        yield ok(code, "The encryption keys match the stored secrets. To check every secret: flask secrets verify")
 
 
-def _not_asked(why: str) -> list[Check]:
-    return [skipped(code, why) for code in ("keys.fit", *OF_MIGRATIONS, "clock.rows")]
+def _skipped_checks(why: str) -> list[Check]:
+    return [skipped(code, why) for code in ("keys.fit", *MIGRATION_CODES, "clock.rows")]

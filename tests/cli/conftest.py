@@ -22,7 +22,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from tests.cli.patient import Patient
+from tests.cli.installation import Installation
 from tests.make import KEYS, make_account
 from tests.project import copy_project
 
@@ -124,19 +124,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def on_sqlite(folder: Path, sqlite_schema_url: str) -> Patient:
+def on_sqlite(folder: Path, sqlite_schema_url: str) -> Installation:
     """An installation that is well, on an SQLite file in its own folder."""
     moved = shutil.move(sqlite_schema_url.removeprefix("sqlite:///"), folder)
-    return Patient.on(folder, f"sqlite:///{moved}")
+    return Installation.on(folder, f"sqlite:///{moved}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def patient(request: pytest.FixtureRequest, folder: Path) -> Patient:
+def installation(request: pytest.FixtureRequest, folder: Path) -> Installation:
     """An installation that is well, on both databases."""
     if request.param == "sqlite":
-        found: Patient = request.getfixturevalue("on_sqlite")
+        found: Installation = request.getfixturevalue("on_sqlite")
         return found
-    return Patient.on(folder, request.getfixturevalue("postgres_schema_url"))
+    return Installation.on(folder, request.getfixturevalue("postgres_schema_url"))
 
 
 @pytest.fixture

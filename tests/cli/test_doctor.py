@@ -11,15 +11,15 @@ import pytest
 
 from agents_app.doctor import GROUPS, Result
 from tests.cli.conftest import Checkout
-from tests.cli.patient import CANARY, Patient
+from tests.cli.installation import CANARY, Installation
 from tests.conftest import OpenConsole
 from tests.make import KEYS, make_agent, make_user
 
 NOBODY = 65534
 
 
-def test_where_all_is_well_nothing_is_wrong(patient: Patient) -> None:
-    found = patient.checks()
+def test_where_all_is_well_nothing_is_wrong(installation: Installation) -> None:
+    found = installation.checks()
 
     assert [check for check in found if check.result is Result.PROBLEM] == []
     assert [check.code for check in found if check.result is Result.WARNING] == ["backups.newest"]
@@ -71,12 +71,12 @@ def test_a_program_reads_what_a_person_reads(ready: Checkout) -> None:
     assert lines[-1] == "Nothing is wrong; 1 warning."
 
 
-def test_a_file_of_settings_that_cannot_be_read_leaves_open_which_database_is_meant(patient: Patient) -> None:
-    patient.env_file.write_text(f"DATABASE_URL {CANARY}\n")
-    patient.env_file.chmod(0o600)
-    del patient.environ["SECRET_KEY"]
+def test_a_file_of_settings_that_cannot_be_read_leaves_open_which_database_is_meant(installation: Installation) -> None:
+    installation.env_file.write_text(f"DATABASE_URL {CANARY}\n")
+    installation.env_file.chmod(0o600)
+    del installation.environ["SECRET_KEY"]
 
-    found = patient.checks()
+    found = installation.checks()
 
     assert [(one.code, one.facts) for one in found if one.result is Result.PROBLEM] == [
         ("settings.values", {"setting": ".env"})
@@ -89,21 +89,21 @@ def test_a_file_of_settings_that_cannot_be_read_leaves_open_which_database_is_me
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_a_key_that_is_missing_or_weak_is_named(patient: Patient, name: str) -> None:
+def test_a_key_that_is_missing_or_weak_is_named(installation: Installation, name: str) -> None:
     code = f"keys.{name.lower()}"
 
-    assert patient.only_problem(code, **{name: ""}).do.startswith("flask prepare")
-    assert patient.only_problem(code, **{name: CANARY}).detail.startswith(f"{name} ")
+    assert installation.only_problem(code, **{name: ""}).do.startswith("flask prepare")
+    assert installation.only_problem(code, **{name: CANARY}).detail.startswith(f"{name} ")
 
 
-def test_keys_that_stored_secrets_do_not_fit_are_named(patient: Patient, open_console: OpenConsole) -> None:
-    app = open_console(patient.environ["DATABASE_URL"])
+def test_keys_that_stored_secrets_do_not_fit_are_named(installation: Installation, open_console: OpenConsole) -> None:
+    app = open_console(installation.environ["DATABASE_URL"])
     make_agent(app, make_user(app), api_key="sk-0123456789")
     other = KEYS["ENCRYPTION_KEYS"].replace("nA9s", "oB8t")
 
-    assert patient.check("keys.fit").result is Result.OK
-    assert "is not the one" in patient.only_problem("keys.fit", ENCRYPTION_KEYS=other).detail
-    assert "lacks the key k1" in patient.only_problem("keys.fit", ENCRYPTION_KEYS=other.replace("k1", "k2")).detail
+    assert installation.check("keys.fit").result is Result.OK
+    assert "is not the one" in installation.only_problem("keys.fit", ENCRYPTION_KEYS=other).detail
+    assert "lacks the key k1" in installation.only_problem("keys.fit", ENCRYPTION_KEYS=other.replace("k1", "k2")).detail
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_keys_that_stored_secrets_do_not_fit_are_named(patient: Patient, open_co
     ],
 )
 def test_what_does_not_fit_a_proxy_in_front_is_a_warning(
-    on_sqlite: Patient, settings: dict[str, str], result: Result
+    on_sqlite: Installation, settings: dict[str, str], result: Result
 ) -> None:
     assert on_sqlite.check("settings.proxy", **settings).result is result
 
 
 @pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, False), (0o644, True), (0o620, True)])
-def test_files_that_others_can_read_or_change_are_named(on_sqlite: Patient, mode: int, is_open: bool) -> None:
+def test_files_that_others_can_read_or_change_are_named(on_sqlite: Installation, mode: int, is_open: bool) -> None:
     on_sqlite.backups.mkdir()
     key, kept = on_sqlite.folder / "key", on_sqlite.backups / "console.sqlite"
     key.write_text(KEYS["SECRET_KEY"])
@@ -136,7 +136,7 @@ def test_files_that_others_can_read_or_change_are_named(on_sqlite: Patient, mode
     closed = {on_sqlite.env_file: "env", key: "settings", on_sqlite.database: "database", kept: "backups"}
     for path in closed:
         path.chmod(0o600)
-    assert on_sqlite.wrong() == []
+    assert on_sqlite.problems() == []
 
     for path, name in closed.items():
         path.chmod(mode)
@@ -168,11 +168,11 @@ def another_user(*paths: Path) -> Iterator[None]:
         os.setresuid(0, 0, 0)
 
 
-def test_a_user_who_may_not_read_the_file_is_sent_to_another_one(on_sqlite: Patient) -> None:
+def test_a_user_who_may_not_read_the_file_is_sent_to_another_one(on_sqlite: Installation) -> None:
     for parent in (on_sqlite.folder, *on_sqlite.folder.parents):
         if parent.owner() == on_sqlite.folder.owner() and not parent.stat().st_mode & stat.S_IXOTH:
             parent.chmod(0o711)
-    assert on_sqlite.wrong() == []
+    assert on_sqlite.problems() == []
 
     with another_user(on_sqlite.database, on_sqlite.folder):
         found = on_sqlite.checks()
@@ -184,12 +184,12 @@ def test_a_user_who_may_not_read_the_file_is_sent_to_another_one(on_sqlite: Pati
     assert "user who owns" in said["database.reachable"].do
 
 
-def test_what_stands_where_the_sqlite_file_should_be_is_named(on_sqlite: Patient) -> None:
+def test_what_stands_where_the_sqlite_file_should_be_is_named(on_sqlite: Installation) -> None:
     file = on_sqlite.database
     whole = file.read_bytes()
     gone = on_sqlite.folder / "gone" / "console.db"
 
-    assert {one.code for one in on_sqlite.wrong(DATABASE_URL=f"sqlite:///{gone}")} == {
+    assert {one.code for one in on_sqlite.problems(DATABASE_URL=f"sqlite:///{gone}")} == {
         "files.database",
         "database.reachable",
     }
@@ -200,10 +200,10 @@ def test_what_stands_where_the_sqlite_file_should_be_is_named(on_sqlite: Patient
     file.chmod(0o600)
     assert "not a database" in on_sqlite.only_problem("database.reachable").detail
     file.write_bytes(whole[:8192] + b"\0" * 4096 + whole[12288:])
-    assert {one.code for one in on_sqlite.wrong()} & {"database.rows", "migrations.pending", "clock.rows"}
+    assert {one.code for one in on_sqlite.problems()} & {"database.rows", "migrations.pending", "clock.rows"}
 
 
-def test_files_beside_the_database_that_another_user_owns_are_named(on_sqlite: Patient) -> None:
+def test_files_beside_the_database_that_another_user_owns_are_named(on_sqlite: Installation) -> None:
     if os.geteuid() != 0:
         pytest.skip("Not root: a file of another user was NOT tried. Run the tests as root for it.")
     beside = on_sqlite.folder / "console.db-shm"
@@ -213,4 +213,4 @@ def test_files_beside_the_database_that_another_user_owns_are_named(on_sqlite: P
     found = on_sqlite.only_problem("files.database")
 
     assert os.system(found.do) == 0
-    assert on_sqlite.wrong() == []
+    assert on_sqlite.problems() == []

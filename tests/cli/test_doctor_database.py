@@ -17,7 +17,7 @@ from agents_app.doctor import Result, clock, database
 from agents_app.models import Event
 from tests import pgbouncer, postgres
 from tests.cli.conftest import Checkout
-from tests.cli.patient import CANARY, Patient
+from tests.cli.installation import CANARY, Installation
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import create_engine, read_schema, run_sql
 from tests.make import KEYS, make_agent, make_token, make_user
@@ -58,7 +58,7 @@ def strict_server() -> Iterator[str]:
 def test_why_a_server_refuses_is_said_with_what_to_do(
     folder: Path, strict_server: str, parts: dict[str, str], says: str, do: str
 ) -> None:
-    refused = Patient.on(folder, url_with(strict_server, **parts)).only_problem("database.reachable")
+    refused = Installation.with_database(folder, url_with(strict_server, **parts)).only_problem("database.reachable")
 
     assert says in refused.detail
     assert do in str(refused.do)
@@ -66,24 +66,24 @@ def test_why_a_server_refuses_is_said_with_what_to_do(
 
 
 def test_a_server_that_is_away_is_named_and_everything_else_is_looked_at(folder: Path) -> None:
-    patient = Patient.on(folder, f"postgresql://operator:{CANARY}@127.0.0.1:1/console")
+    installation = Installation.with_database(folder, f"postgresql://operator:{CANARY}@127.0.0.1:1/console")
 
-    away = patient.only_problem("database.reachable", WORKERS="2")
+    away = installation.only_problem("database.reachable", WORKERS="2")
 
     assert away.detail.startswith("Cannot use postgresql://operator:***@127.0.0.1:1/console: Connection refused")
     assert away.do == "Start the server, or correct host and port in DATABASE_URL."
-    skipped = {check.code for check in patient.checks() if check.result is Result.SKIPPED}
+    skipped = {check.code for check in installation.checks() if check.result is Result.SKIPPED}
     assert skipped >= {"keys.fit", "migrations.pending", "backups.possible", "clock.rows"}
 
 
 def test_more_connections_than_the_server_gives_are_named(folder: Path, postgres_schema_url: str) -> None:
-    patient = Patient.on(folder, postgres_schema_url)
+    installation = Installation.with_database(folder, postgres_schema_url)
     name = parse_url(postgres_schema_url).database
     run_sql(postgres_schema_url, f"ALTER DATABASE {name} CONNECTION LIMIT 16")
 
-    assert patient.check("database.connections", WORKERS="1").result is Result.OK
-    assert patient.check("database.connections", WORKERS="2").result is Result.WARNING
-    found = patient.only_problem("database.connections", WORKERS="3")
+    assert installation.check("database.connections", WORKERS="1").result is Result.OK
+    assert installation.check("database.connections", WORKERS="2").result is Result.WARNING
+    found = installation.only_problem("database.connections", WORKERS="3")
     assert found.detail == "WORKERS x POOL_SIZE is 24 connections, and the database allows 16."
     assert found.facts == {"needed": 24, "allowed": 16}
 
@@ -91,27 +91,29 @@ def test_more_connections_than_the_server_gives_are_named(folder: Path, postgres
 def test_another_database_as_address_for_migrations_is_named(
     folder: Path, postgres_schema_url: str, postgres_url: str, sqlite_schema_url: str
 ) -> None:
-    patient = Patient.on(folder, postgres_schema_url)
+    installation = Installation.with_database(folder, postgres_schema_url)
 
     direct = f"{postgres_schema_url}&application_name=direct"
-    assert patient.check("database.migration_address", MIGRATION_DATABASE_URL=direct).result is Result.OK
+    assert installation.check("database.migration_address", MIGRATION_DATABASE_URL=direct).result is Result.OK
     run_sql(postgres_schema_url, "CREATE SCHEMA another")
     for other in (postgres_url, f"{postgres_schema_url}&options=-csearch_path%3Danother"):
-        found = patient.check("database.migration_address", MIGRATION_DATABASE_URL=other)
+        found = installation.check("database.migration_address", MIGRATION_DATABASE_URL=other)
         assert found.result is Result.PROBLEM
         assert "leads to another database" in found.detail
-    assert patient.wrong(MIGRATION_DATABASE_URL=sqlite_schema_url)[0].facts == {"setting": "MIGRATION_DATABASE_URL"}
+    assert installation.problems(MIGRATION_DATABASE_URL=sqlite_schema_url)[0].facts == {
+        "setting": "MIGRATION_DATABASE_URL"
+    }
     away = f"postgresql://u:{CANARY}@127.0.0.1:1/console"
     assert "MIGRATION_DATABASE_URL" in str(
-        patient.only_problem("database.migration_address", MIGRATION_DATABASE_URL=away).do
+        installation.only_problem("database.migration_address", MIGRATION_DATABASE_URL=away).do
     )
-    assert patient.check("migrations.pending", MIGRATION_DATABASE_URL=away).result is Result.SKIPPED
+    assert installation.check("migrations.pending", MIGRATION_DATABASE_URL=away).result is Result.SKIPPED
 
 
 @pytest.mark.parametrize(("kind", "version"), [("postgresql", (12, 22)), ("sqlite", (3, 34, 1))])
 def test_a_database_that_is_too_old_is_a_warning(kind: str, version: tuple[int, ...]) -> None:
-    assert database.old(kind, version).result is Result.WARNING
-    assert database.old(kind, (*database.OLDEST[kind], 0)).result is Result.OK
+    assert database.check_version(kind, version).result is Result.WARNING
+    assert database.check_version(kind, (*database.OLDEST[kind], 0)).result is Result.OK
 
 
 @pytest.mark.parametrize(
@@ -151,12 +153,12 @@ def test_a_pooler_in_between_is_named_with_what_holds_through_it(
     folder: Path, postgres_server: str, postgres_schema_url: str, mode: str
 ) -> None:
     with pgbouncer.pooler(postgres_server, mode) as pooler:
-        patient = Patient.on(folder, pooler.url(postgres_schema_url))
+        installation = Installation.with_database(folder, pooler.url(postgres_schema_url))
 
-        found = patient.check("database.pooler")
-        limits = patient.check("database.limits")
-        status = patient.status("--check")
-        with_direct = patient.wrong(MIGRATION_DATABASE_URL=postgres_schema_url)
+        found = installation.check("database.pooler")
+        limits = installation.check("database.limits")
+        status = installation.db_status("--check")
+        with_direct = installation.problems(MIGRATION_DATABASE_URL=postgres_schema_url)
 
     assert limits.detail == "A statement ends after 5s, waiting for a lock after 2s."
     assert "Limits     5s for a statement, 2s for a lock" in status.output
@@ -164,19 +166,19 @@ def test_a_pooler_in_between_is_named_with_what_holds_through_it(
     assert with_direct == []
     if mode == "session":
         assert (found.result, status.exit_code) == (Result.OK, 0)
-        assert found.detail == "A pooler in session mode is in between."
+        assert found.detail == "The connection uses a pooler in session mode."
     else:
         assert (found.result, status.exit_code) == (Result.PROBLEM, 1)
         assert str(found.do).startswith("Set MIGRATION_DATABASE_URL")
 
 
 def test_limits_that_are_off_are_named(folder: Path, postgres_schema_url: str) -> None:
-    patient = Patient.on(folder, f"{postgres_schema_url}&options=-cstatement_timeout%3D0")
+    installation = Installation.with_database(folder, f"{postgres_schema_url}&options=-cstatement_timeout%3D0")
 
-    found = patient.only_problem("database.limits")
+    found = installation.only_problem("database.limits")
 
     assert found.do == "Remove statement_timeout from the options in DATABASE_URL."
-    status = patient.status("--check")
+    status = installation.db_status("--check")
     assert found.detail in status.output
     assert "No problems found." not in status.output
     assert status.exit_code == 1
@@ -185,43 +187,43 @@ def test_limits_that_are_off_are_named(folder: Path, postgres_schema_url: str) -
 def test_a_schema_that_is_missing_and_tables_of_another_program_are_named(folder: Path, postgres_url: str) -> None:
     run_sql(postgres_url, "CREATE TABLE users (id integer)", "CREATE TABLE alembic_version (version_num text)")
     run_sql(postgres_url, "INSERT INTO alembic_version VALUES ('theirs')")
-    patient = Patient.on(folder, postgres_url)
+    installation = Installation.with_database(folder, postgres_url)
 
-    foreign = patient.only_problem("migrations.unclear")
+    foreign = installation.only_problem("migrations.unclear")
     assert foreign.detail.startswith("The table alembic_version is another program's")
     assert "DATABASE_SCHEMA=console" in str(foreign.do)
-    assert "There is no schema app yet" in patient.only_problem("migrations.unclear", DATABASE_SCHEMA="app").detail
-    assert patient.status("--check").exit_code == 1
+    assert "There is no schema app yet" in installation.only_problem("migrations.unclear", DATABASE_SCHEMA="app").detail
+    assert installation.db_status("--check").exit_code == 1
     run_sql(postgres_url, "DROP TABLE alembic_version")
-    assert "users" in patient.only_problem("database.foreign_tables").detail
-    assert "DATABASE_SCHEMA=console" in str(patient.check("database.foreign_tables").do)
-    assert patient.status("--check").exit_code == 1
+    assert "users" in installation.only_problem("database.foreign_tables").detail
+    assert "DATABASE_SCHEMA=console" in str(installation.check("database.foreign_tables").do)
+    assert installation.db_status("--check").exit_code == 1
 
 
 def test_a_database_that_is_not_utf_8_is_named(folder: Path, postgres_server: str) -> None:
     with postgres.database(postgres_server, "template0 ENCODING 'LATIN1' LOCALE 'C'") as url:
-        patient = Patient.on(folder, url)
-        found, status = {one.code: one for one in patient.wrong()}, patient.status("--check")
+        installation = Installation.with_database(folder, url)
+        found, status = {one.code: one for one in installation.problems()}, installation.db_status("--check")
 
     assert "LATIN1" in found["database.encoding"].detail
     assert found["database.encoding"].detail in status.output
     assert status.exit_code == 1
 
 
-def test_where_a_database_is_on_its_way_is_said(patient: Patient) -> None:
-    url = patient.environ["DATABASE_URL"]
-    assert patient.check("migrations.pending").result is Result.OK
+def test_where_a_database_is_on_its_way_is_said(installation: Installation) -> None:
+    url = installation.environ["DATABASE_URL"]
+    assert installation.check("migrations.pending").result is Result.OK
     run_sql(url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
-    ahead = patient.check("migrations.ahead")
+    ahead = installation.check("migrations.ahead")
     assert ahead.result is Result.WARNING
-    assert "ffffffffffff, which a newer release made" in ahead.detail
-    assert patient.wrong() == []
+    assert "ffffffffffff, which belongs to a newer release" in ahead.detail
+    assert installation.problems() == []
 
     run_sql(url, "INSERT INTO alembic_version VALUES ('eeeeeeeeeeee')")
-    assert str(patient.only_problem("migrations.unclear").do).startswith("flask db stamp --purge REVISION")
+    assert str(installation.only_problem("migrations.unclear").do).startswith("flask db stamp --purge REVISION")
     run_sql(url, "DROP TABLE alembic_version")
-    assert "flask db stamp head" in str(patient.only_problem("migrations.unstamped").do)
+    assert "flask db stamp head" in str(installation.only_problem("migrations.unstamped").do)
 
 
 def test_two_last_steps_and_a_step_that_cannot_be_read_are_named(ready: Checkout) -> None:
@@ -247,76 +249,76 @@ def _problem(checkout: Checkout, code: str) -> dict[str, str]:
     return found
 
 
-def test_the_newest_backup_and_its_age_are_said_and_nothing_else_is_taken_for_one(patient: Patient) -> None:
-    is_sqlite = patient.environ["DATABASE_URL"].startswith("sqlite")
+def test_the_newest_backup_and_its_age_are_said_and_nothing_else_is_taken_for_one(installation: Installation) -> None:
+    is_sqlite = installation.environ["DATABASE_URL"].startswith("sqlite")
     ours, other = (b"SQLite format 3\0", b"PGDMP") if is_sqlite else (b"PGDMP", b"SQLite format 3\0")
-    assert patient.check("backups.newest").result is Result.WARNING
-    patient.backups.mkdir()
+    assert installation.check("backups.newest").result is Result.WARNING
+    installation.backups.mkdir()
     now = datetime.now(UTC)
 
     def put(name: str, content: bytes) -> None:
-        (patient.backups / name).write_bytes(content)
-        (patient.backups / name).chmod(0o600)
+        (installation.backups / name).write_bytes(content)
+        (installation.backups / name).chmod(0o600)
 
     put("other.dump", other)
     put("rows.jsonl", b'{"database": "postgresql"}')
     put(".console-20990101T000000Z.dump.x1y2", ours)
     put("empty.dump", b"")
-    assert patient.check("backups.newest").detail == f"There is no backup in {patient.backups}."
+    assert installation.check("backups.newest").detail == f"There is no backup in {installation.backups}."
 
     old = f"console-{now - timedelta(days=9):%Y%m%dT%H%M%SZ}.dump"
     put(old, ours)
-    found = patient.check("backups.newest")
-    assert (found.result, found.facts["file"]) == (Result.WARNING, str(patient.backups / old))
+    found = installation.check("backups.newest")
+    assert (found.result, found.facts["file"]) == (Result.WARNING, str(installation.backups / old))
     assert f"{old}, 9 days old" in found.detail
 
     put(f"console-{now - timedelta(hours=3):%Y%m%dT%H%M%SZ}-2.dump", ours)
-    fresh = patient.check("backups.newest")
+    fresh = installation.check("backups.newest")
     assert fresh.result is Result.OK
     assert 3 * 3600 <= fresh.facts["age_seconds"] < 4 * 3600
-    assert patient.wrong() == []
+    assert installation.problems() == []
 
 
-def test_a_disk_without_room_is_named(patient: Patient) -> None:
-    patient.backups.mkdir()
-    large = patient.backups / "console-20260101T000000Z.dump"
-    large.write_bytes(b"SQLite format 3\0" if patient.database.exists() else b"PGDMP")
+def test_a_disk_without_room_is_named(installation: Installation) -> None:
+    installation.backups.mkdir()
+    large = installation.backups / "console-20260101T000000Z.dump"
+    large.write_bytes(b"SQLite format 3\0" if installation.database.exists() else b"PGDMP")
     large.chmod(0o600)
-    assert patient.check("disk.backups").result is Result.OK
+    assert installation.check("disk.backups").result is Result.OK
     with large.open("r+b") as file:
         file.truncate(2**43)
 
-    assert patient.check("disk.backups").result is Result.WARNING
+    assert installation.check("disk.backups").result is Result.WARNING
 
 
-def test_clocks_that_disagree_are_named(patient: Patient, open_console: OpenConsole) -> None:
-    app = open_console(patient.environ["DATABASE_URL"])
+def test_clocks_that_disagree_are_named(installation: Installation, open_console: OpenConsole) -> None:
+    app = open_console(installation.environ["DATABASE_URL"])
     actor = make_user(app)
     make_agent(app, actor)
-    assert patient.check("clock.rows").result is Result.OK
+    assert installation.check("clock.rows").result is Result.OK
     with app.app_context(), db.transaction() as session:
         session.execute(sa.update(Event).values(created_at=datetime.now(UTC) + timedelta(days=2)))
 
-    assert "timedatectl" in str(patient.only_problem("clock.rows").do)
+    assert "timedatectl" in str(installation.only_problem("clock.rows").do)
     for seconds, result in ((-61, Result.PROBLEM), (61, Result.PROBLEM), (6, Result.WARNING), (-1, Result.OK)):
-        assert clock.difference(seconds).result is result
-    if not patient.database.exists():
-        assert abs(patient.check("clock.server").facts["seconds"]) < 5
+        assert clock.check_difference(seconds).result is result
+    if not installation.database.exists():
+        assert abs(installation.check("clock.server").facts["seconds"]) < 5
 
 
-def test_nothing_is_changed_and_no_file_is_made(patient: Patient, open_console: OpenConsole) -> None:
-    app = open_console(patient.environ["DATABASE_URL"])
+def test_nothing_is_changed_and_no_file_is_made(installation: Installation, open_console: OpenConsole) -> None:
+    app = open_console(installation.environ["DATABASE_URL"])
     make_agent(app, make_user(app), api_key=CANARY)
     with app.app_context():
         db.engine.dispose()
-    before = _everything(patient)
+    before = _everything(installation)
 
-    patient.checks()
+    installation.checks()
 
-    assert _everything(patient) == before
+    assert _everything(installation) == before
 
 
-def test_it_looks_at_a_database_in_use_and_at_one_in_another_journal_mode(on_sqlite: Patient) -> None:
+def test_it_looks_at_a_database_in_use_and_at_one_in_another_journal_mode(on_sqlite: Installation) -> None:
     engine = create_engine(on_sqlite.environ["DATABASE_URL"])
     with engine.begin() as writer:
         writer.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffffffffffff'")
@@ -330,16 +332,16 @@ def test_it_looks_at_a_database_in_use_and_at_one_in_another_journal_mode(on_sql
     raw.close()
     before = _everything(on_sqlite)
 
-    assert on_sqlite.wrong() == []
+    assert on_sqlite.problems() == []
     assert _everything(on_sqlite) == before
 
 
-def _everything(patient: Patient) -> object:
+def _everything(installation: Installation) -> object:
     files = {
         path: (path.stat().st_mtime_ns, path.stat().st_mode, path.read_bytes() if path.is_file() else None)
-        for path in sorted(patient.folder.rglob("*"))
+        for path in sorted(installation.folder.rglob("*"))
     }
-    url = patient.environ["DATABASE_URL"]
+    url = installation.environ["DATABASE_URL"]
     if url.startswith("sqlite"):
         return files
     with create_engine(url).connect() as connection:
@@ -348,12 +350,12 @@ def _everything(patient: Patient) -> object:
     return files, rows, read_schema(url)
 
 
-def test_no_secret_is_in_any_answer(patient: Patient, open_console: OpenConsole) -> None:
-    app = open_console(patient.environ["DATABASE_URL"])
+def test_no_secret_is_in_any_answer(installation: Installation, open_console: OpenConsole) -> None:
+    app = open_console(installation.environ["DATABASE_URL"])
     actor = make_user(app)
     make_agent(app, actor, api_key=CANARY, connection_config={"password": CANARY})
     token = make_token(app, actor)
-    url = patient.environ["DATABASE_URL"]
+    url = installation.environ["DATABASE_URL"]
     settings = [
         {},
         {"SECRET_KEY": CANARY, "ENCRYPTION_KEYS": f"k1:{CANARY}", "TOKEN_PEPPERS": CANARY, "BIND": CANARY},
@@ -365,7 +367,7 @@ def test_no_secret_is_in_any_answer(patient: Patient, open_console: OpenConsole)
     if not url.startswith("sqlite"):
         settings.append({"DATABASE_URL": url_with(url, password=CANARY)})
 
-    answers = str([patient.checks(**texts) for texts in settings])
+    answers = str([installation.checks(**texts) for texts in settings])
 
     for secret in (CANARY, token.rpartition(".")[2], *(key.partition(":")[2] or key for key in KEYS.values())):
         assert secret not in answers
@@ -374,8 +376,8 @@ def test_no_secret_is_in_any_answer(patient: Patient, open_console: OpenConsole)
 READY = {"ok", "schema_ahead", "schema_behind", "schema_unclear", "secret_unavailable", "database_unavailable"}
 
 
-def test_everybody_can_read_one_short_word_about_it(patient: Patient, open_console: OpenConsole) -> None:
-    url = patient.environ["DATABASE_URL"]
+def test_everybody_can_read_one_short_word_about_it(installation: Installation, open_console: OpenConsole) -> None:
+    url = installation.environ["DATABASE_URL"]
     app = open_console(url)
     make_agent(app, make_user(app), api_key=CANARY)
     said: list[tuple[int, str]] = [_readyz(app)]
