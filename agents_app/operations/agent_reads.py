@@ -100,7 +100,9 @@ def read(actor: Actor, agent_id: UUID) -> dict[str, Any]:
         row = connection.execute(ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
     if row is None:
         raise NotFound(NO_AGENT)
-    return _present(row, actor.account_id)
+    shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
+    config = agent_secrets.shown_config(row.connection_type, row.connection_config)
+    return shown | {CONFIG: config, "secrets_set": _secrets_set(row, actor.account_id)}
 
 
 def listing(actor: Actor, query: AgentQuery) -> Page:
@@ -121,12 +123,6 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
         counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
     numbers = Counts(**{name: counted._mapping[f"count_{name}"] for name in ("all", "active", "disabled", "matching")})
     return _page(query, rows), numbers
-
-
-def _present(row: AnyRow, account_id: UUID) -> dict[str, Any]:
-    shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
-    config = agent_secrets.shown_config(row.connection_type, row.connection_config)
-    return shown | {CONFIG: config, "secrets_set": _secrets_set(row, account_id)}
 
 
 def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:

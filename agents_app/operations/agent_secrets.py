@@ -71,7 +71,9 @@ def shown_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> 
 
 def shown_facts(encrypted: Mapping[str, str], facts: Any) -> dict[str, dict[str, Any]]:
     """What can be shown of each stored secret, by JSON pointer. A fact that was not recorded is None."""
-    recorded = {pointer: fact for pointer, fact in _object(facts).items() if isinstance(fact, dict)}
+    # Other releases may have stored something else.
+    stored = facts if isinstance(facts, dict) else {}
+    recorded = {pointer: fact for pointer, fact in stored.items() if isinstance(fact, dict)}
     known = {pointer: recorded.get(pointer, {}) for pointer in (*recorded, *encrypted)}
     return {pointer: {name: fact.get(name) for name in FACTS} for pointer, fact in known.items()}
 
@@ -171,7 +173,3 @@ def _is_encrypted(value: object) -> bool:
 def _member(pointer: str) -> str | None:
     prefix = f"/{CONFIG}/"
     return pointer.removeprefix(prefix) if pointer.startswith(prefix) else None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -127,11 +127,17 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> None:
     """
     actor.require("agents.restore_deleted")
     with db.transaction() as session:
-        last = _last_version(session, actor, agent_id)
+        versions = sa.select(AgentVersion).where(
+            AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id
+        )
+        last = session.scalars(versions.order_by(AgentVersion.version.desc()).limit(1).with_for_update()).one_or_none()
         if last is None or last.action != "agent.deleted":
             raise NotFound("There is no deleted agent with this id.")
         then = snapshots.status_and_origin(last.snapshot)
-        creator, made_at = _existing_user(session, actor, then.created_by), then.created_at or last.created_at
+        creator = session.scalar(
+            sa.select(User.id).where(User.id == then.created_by, User.account_id == actor.account_id)
+        )
+        made_at = then.created_at or last.created_at
         agent = Agent(id=agent_id, version=last.version, created_by=creator, created_at=made_at)
         _write(session, actor, "agent.restored", agent, states.of_version(last))
         query = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
@@ -225,12 +231,3 @@ def _why_stale(current: int, wanted: Collection[int]) -> str:
     if min(wanted) > current:
         return f"The agent is at version {current}, and the requested version does not exist. Was a backup restored?"
     return f"The agent has changed since it was read. It is now at version {current}."
-
-
-def _last_version(session: Session, actor: Actor, agent_id: UUID) -> AgentVersion | None:
-    mine = sa.select(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
-    return session.scalars(mine.order_by(AgentVersion.version.desc()).limit(1).with_for_update()).one_or_none()
-
-
-def _existing_user(session: Session, actor: Actor, user_id: UUID | None) -> UUID | None:
-    return session.scalar(sa.select(User.id).where(User.id == user_id, User.account_id == actor.account_id))

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from agents_app.db import db, now
 from agents_app.errors import Conflict
@@ -48,7 +48,11 @@ def listing(actor: Actor, query: EventQuery) -> Page:
         statement = statement.where(sa.tuple_(Event.created_at, Event.id) < sa.tuple_(*literals))
     newest = statement.order_by(Event.created_at.desc(), Event.id.desc()).limit(query.limit + 1)
     with db.reading() as connection:
-        items = [_item(row) for row in connection.execute(newest)]
+        # Other releases may have stored details in another form.
+        items = [
+            {**row._mapping, "details": row.details if isinstance(row.details, dict) else {}}
+            for row in connection.execute(newest)
+        ]
         shown = items[: query.limit]
         _add_agent_facts(connection, actor, shown)
     if len(items) <= query.limit:
@@ -75,11 +79,6 @@ def record_denial(actor: Actor, asked: str, sentence: str) -> None:
     except Conflict:
         # Another process has just added the event, which has the same id.
         _count_denial(actor, asked, sentence)
-
-
-def _item(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    # Other releases may have stored details in another form.
-    return {**row._mapping, "details": row.details if isinstance(row.details, dict) else {}}
 
 
 def _add_agent_facts(connection: Connection, actor: Actor, items: list[dict[str, Any]]) -> None:

@@ -95,7 +95,7 @@ def _move_once(holder: stored_secrets.SecretRow, outcome: RotationResult) -> Non
     keyring, moved, unreadable = settings().keys.encryption, 0, 0
     with db.transaction() as session:
         row = _lock_row(session, holder)
-        encrypted = dict(_sealed(row)) if row is not None else {}
+        encrypted = dict(_encrypted_values(row)) if row is not None else {}
         for pointer, value in encrypted.items():
             if key_id_of(value) == keyring.first_id:
                 continue
@@ -118,7 +118,7 @@ def _lock_row(session: Session, holder: stored_secrets.SecretRow) -> Agent | Age
     return session.get(AgentVersion, (holder.agent_id, holder.version), with_for_update=True)
 
 
-def _sealed(row: Agent | AgentVersion) -> Mapping[str, str]:
+def _encrypted_values(row: Agent | AgentVersion) -> Mapping[str, str]:
     if isinstance(row, Agent):
         return agent_secrets.encrypted_values(row.api_key, row.connection_config)
     return snapshots.encrypted_values(row.kept_secrets) or {}

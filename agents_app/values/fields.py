@@ -159,15 +159,11 @@ def _sentence(problem: dict[str, Any], name: str, model: type[BaseModel]) -> str
     if problem["type"] == "sentence":
         return str(context["sentence"])
     if problem["type"] == "missing":
-        return _missing_sentence(name, model)
+        title = model.model_fields[name].title or name
+        return str(field_notes(model, name).get("missing", f"Enter the {label_in_sentence(title)}."))
     if problem["type"] == "extra_forbidden":
         return "This field is not known here."
-    return SENTENCES.get(problem["type"], "This value does not fit here.")
-
-
-def _missing_sentence(name: str, model: type[BaseModel]) -> str:
-    title = model.model_fields[name].title or name
-    return str(field_notes(model, name).get("missing", f"Enter the {label_in_sentence(title)}."))
+    return SENTENCES.get(problem["type"], "This value is not valid here.")
 
 
 SENTENCES = {

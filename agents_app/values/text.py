@@ -32,7 +32,7 @@ def clean_text(value: object, *, most: int, one_line: bool) -> str:
     text = normalise_text(require_text(value))
     if one_line:
         _check_line(text)
-        if text and not _is_visible(text):
+        if text and all(unicodedata.category(char) in INVISIBLE for char in text):
             raise refusal("Write at least one visible character.")
         refuse_direction_marks(text)
     _check_length(text, most)
@@ -120,10 +120,6 @@ def _check_line(text: str) -> None:
 def _check_length(text: str, most: int) -> None:
     if len(text) > most:
         raise refusal(f"Use at most {number_text(most)} characters.")
-
-
-def _is_visible(text: str) -> bool:
-    return any(unicodedata.category(char) not in INVISIBLE for char in text)
 
 
 def _has_few_marks(text: str) -> bool:
