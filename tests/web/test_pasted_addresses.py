@@ -118,7 +118,7 @@ def test_what_was_replaced_is_said_and_the_next_sending_saves_it(console: Flask,
     notice = page.root.one(id="split-addresses").text
     assert "Database type MySQL (it was PostgreSQL); Host db.example.org; Port 5433 (it was 5432)" in notice
     assert "TLS mode verify-full (it was require)" in notice
-    assert "What else the address said has no field here" in notice
+    assert "Other parts of the address have no field here" in notice
     assert saved.status_code == 303
 
 
