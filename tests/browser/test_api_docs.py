@@ -44,7 +44,7 @@ def test_an_agent_is_created_from_the_page(site: Site, open_page: Open) -> None:
     assert all(url.startswith((site.address, "data:", "blob:")) for url in asked)
 
 
-def test_a_token_is_forgotten_with_the_page(site: Site, open_page: Open) -> None:
+def test_a_token_is_not_kept_after_leaving_the_page(site: Site, open_page: Open) -> None:
     page = open_page(site)
     page.goto(DOCS)
     authorize(page, make_token(site.app, make_user(site.app), "read"))

@@ -54,9 +54,7 @@ def below(
     indirect=["below"],
     ids=["passed on", "taken off, no script"],
 )
-def test_an_anonymous_visitor_sets_up_and_lives_with_an_agent_below_a_path(
-    below: Below, script: bool, open_page: Open
-) -> None:
+def test_a_new_admin_sets_up_and_manages_an_agent_below_a_path(below: Below, script: bool, open_page: Open) -> None:
     page, theirs = (open_page(below, java_script_enabled=script, ignore_https_errors=True) for _ in range(2))
     asked: list[str] = []
     for one in (page, theirs):

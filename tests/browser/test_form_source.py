@@ -38,7 +38,7 @@ def hide_the_page(route: Route) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_two_consoles_on_one_host_keep_their_sessions_apart(scheme: str, open_site: OpenSite, open_page: Open) -> None:
+def test_two_consoles_on_one_host_have_separate_sessions(scheme: str, open_site: OpenSite, open_page: Open) -> None:
     first, second = open_site(scheme), open_site(scheme)
     people = {site: make_user(site.app, name=name) for site, name in ((first, "Ada"), (second, "Grace"))}
     page = open_page(first, ignore_https_errors=True)

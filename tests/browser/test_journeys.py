@@ -63,7 +63,7 @@ def find(page: Page, words: str) -> None:
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_an_anonymous_visitor_sets_up_and_lives_with_an_agent(script: bool, empty_site: Site, open_page: Open) -> None:
+def test_a_new_admin_sets_up_and_manages_an_agent(script: bool, empty_site: Site, open_page: Open) -> None:
     page = open_page(empty_site, java_script_enabled=script)
     set_up(page)
     create_database_agent(page)
@@ -99,7 +99,7 @@ def test_an_anonymous_visitor_sets_up_and_lives_with_an_agent(script: bool, empt
     expect(page.get_by_text("You are signed out.")).to_be_visible()
 
 
-def test_everything_goes_by_keyboard(site: Site, open_page: Open) -> None:
+def test_everything_works_by_keyboard(site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     agent_id = make_agent(site.app, admin, name="Sales")
     page = open_page(site)
@@ -148,7 +148,7 @@ def test_everything_goes_by_keyboard(site: Site, open_page: Open) -> None:
     expect(page.get_by_role("heading", name="Sales 2", level=1)).to_be_visible()
 
 
-def test_a_refused_form_takes_the_focus_to_its_problems(site: Site, open_page: Open) -> None:
+def test_a_refused_form_moves_the_focus_to_its_errors(site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     for script in (True, False):
         page = open_page(site, java_script_enabled=script)
@@ -161,7 +161,7 @@ def test_a_refused_form_takes_the_focus_to_its_problems(site: Site, open_page: O
         expect(page.get_by_label("Name", exact=True)).to_be_focused()
 
 
-def test_no_bar_covers_what_has_the_focus(site: Site, open_page: Open) -> None:
+def test_no_bar_covers_the_focus(site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     agent_id = make_agent(site.app, admin)
     page = open_page(site, viewport={"width": 1000, "height": 500})
@@ -179,7 +179,7 @@ def test_no_bar_covers_what_has_the_focus(site: Site, open_page: Open) -> None:
     raise AssertionError("the button that saves was not reached")
 
 
-def test_unsaved_changes_are_counted_and_asked_about(site: Site, open_page: Open) -> None:
+def test_unsaved_changes_are_counted_and_warned_about(site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     agent_id = make_agent(site.app, admin, api_key="sk-0123456789-abcdefgh")
     page = open_page(site)
@@ -204,7 +204,7 @@ def test_unsaved_changes_are_counted_and_asked_about(site: Site, open_page: Open
     assert questions == ["beforeunload"]
 
 
-def test_the_way_back_leads_to_what_was_typed_and_counts_it(site: Site, open_page: Open) -> None:
+def test_going_back_restores_what_was_typed_and_counts_it(site: Site, open_page: Open) -> None:
     page = open_page(site, locale="en-GB")
     page.on("dialog", lambda dialog: dialog.accept())
     sign_in(page, make_user(site.app).email)
@@ -250,7 +250,7 @@ def test_lengths_are_counted_and_nothing_is_cut_off(site: Site, open_page: Open)
     expect(page.get_by_label("Description")).to_have_value("x" * 2_001)
 
 
-def test_copy_says_that_it_copied(site: Site, open_page: Open) -> None:
+def test_copy_shows_that_it_copied(site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     agent_id = make_agent(site.app, admin)
     page = open_page(site, permissions=["clipboard-read", "clipboard-write"])
@@ -279,7 +279,7 @@ def test_the_theme_changes_without_leaving_the_page_and_stays(site: Site, open_p
     assert background == "rgb(13, 14, 18)"
 
 
-def test_times_are_told_in_the_readers_zone_on_focus(site: Site, open_page: Open) -> None:
+def test_focus_shows_a_time_in_the_time_zone_of_the_browser(site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     make_agent(site.app, admin)
     page = open_page(site, timezone_id="Asia/Tokyo")
@@ -307,7 +307,7 @@ def test_single_keys_can_be_switched_off(site: Site, open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_two_tabs_that_change_one_agent_are_shown_both(script: bool, site: Site, open_page: Open) -> None:
+def test_two_tabs_that_change_one_agent_see_both_changes(script: bool, site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
     agent_id = make_agent(site.app, admin, name="Sales")
     mine, theirs = (open_page(site, java_script_enabled=script) for _ in range(2))

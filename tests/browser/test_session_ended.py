@@ -110,7 +110,7 @@ def sign_in_again(page: Page, admin: Actor, sentence: str, *, script: bool) -> N
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 @pytest.mark.parametrize("way", WAYS)
-def test_what_was_typed_comes_back_after_signing_in(
+def test_what_was_typed_is_restored_after_signing_in(
     way: str, script: bool, site: Site, open_page: Open, admin: Actor
 ) -> None:
     fill, button, sentence, carry_out = WAYS[way]

@@ -40,7 +40,7 @@ def is_asked_to_sign_in(page: Page) -> None:
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_somebody_joins_gets_another_role_and_leaves(script: bool, site: Site, open_page: Open, admin: Actor) -> None:
+def test_a_user_joins_gets_another_role_and_is_deleted(script: bool, site: Site, open_page: Open, admin: Actor) -> None:
     page, theirs = (open_page(site, java_script_enabled=script) for _ in range(2))
     sign_in(page, admin.email)
     main_link(page, "People")
@@ -72,7 +72,7 @@ def test_somebody_joins_gets_another_role_and_leaves(script: bool, site: Site, o
     is_asked_to_sign_in(theirs)
 
 
-def test_two_quick_clicks_make_one_token_and_one_link(page: Page) -> None:
+def test_a_double_click_creates_one_token_and_one_link(page: Page) -> None:
     page.goto("/tokens/new")
     page.get_by_label("Name", exact=True).fill("ci")
     page.get_by_role("button", name="Create token").dblclick()
@@ -93,7 +93,7 @@ def is_copied(page: Page, context: BrowserContext) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == page.get_by_label("New link").input_value()
 
 
-def test_the_last_admin_who_wants_to_go_is_told_why_not(page: Page) -> None:
+def test_the_last_admin_sees_why_they_cannot_leave(page: Page) -> None:
     act_on(page, "Ada Lovelace", "Deactivate…")
     expect(page.get_by_role("link", name="Keep active")).to_be_focused()
     page.get_by_role("button", name="Deactivate").click()
@@ -102,7 +102,9 @@ def test_the_last_admin_who_wants_to_go_is_told_why_not(page: Page) -> None:
     expect(page.get_by_role("alert")).to_be_focused()
 
 
-def test_a_password_and_the_other_browsers(site: Site, open_page: Open, page: Page, admin: Actor) -> None:
+def test_changing_the_password_and_signing_out_other_browsers(
+    site: Site, open_page: Open, page: Page, admin: Actor
+) -> None:
     elsewhere = open_page(site)
     sign_in(elsewhere, admin.email)
     page.get_by_role("link", name="Your profile").click()
@@ -133,7 +135,7 @@ def test_an_account_is_deleted_by_typing_its_name(page: Page, admin: Actor) -> N
     is_asked_to_sign_in(page)
 
 
-def test_activity_is_narrowed_widened_and_undone(site: Site, page: Page, admin: Actor) -> None:
+def test_activity_is_filtered_and_a_deletion_undone(site: Site, page: Page, admin: Actor) -> None:
     agent_id = make_agent(site.app, admin, name="Sales")
     with site.app.app_context():
         agents.delete(admin, agent_id)
@@ -165,7 +167,7 @@ def grace(site: Site, admin: Actor) -> Actor:
     return grace
 
 
-def test_pages_of_people_can_be_read_by_everybody(page: Page, admin: Actor, grace: Actor) -> None:
+def test_the_pages_of_people_are_accessible(page: Page, admin: Actor, grace: Actor) -> None:
     page.goto("/people/invite")
     check(page)
     page.get_by_role("button", name="Create link").click()
@@ -182,7 +184,7 @@ def test_pages_of_people_can_be_read_by_everybody(page: Page, admin: Actor, grac
     check(page)
 
 
-def test_profile_and_account_can_be_read_by_everybody(page: Page) -> None:
+def test_profile_and_organisation_are_accessible(page: Page) -> None:
     page.goto("/profile")
     page.get_by_role("button", name="Change password").click()
     check(page)
@@ -193,7 +195,7 @@ def test_profile_and_account_can_be_read_by_everybody(page: Page) -> None:
     check(page)
 
 
-def test_activity_can_be_read_by_everybody(site: Site, page: Page, admin: Actor, grace: Actor) -> None:
+def test_activity_is_accessible(site: Site, page: Page, admin: Actor, grace: Actor) -> None:
     with site.app.app_context():
         agents.delete(admin, make_agent(site.app, admin))
     for query in ("", "?about=secrets&door=terminal&since=2026-01-01", "?since=yesterday", "?limit=2"):
@@ -203,7 +205,7 @@ def test_activity_can_be_read_by_everybody(site: Site, page: Page, admin: Actor,
     check(page)
 
 
-def test_links_can_be_read_by_everybody(site: Site, open_page: Open, admin: Actor) -> None:
+def test_the_pages_of_links_are_accessible(site: Site, open_page: Open, admin: Actor) -> None:
     with site.app.app_context():
         codes = invitations.invite(admin, {"role": "viewer"}), invitations.make_reset_link(admin, admin.user_id)
     page = open_page(site)

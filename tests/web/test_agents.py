@@ -76,7 +76,7 @@ def test_a_bad_value_is_refused_at_its_input_and_the_rest_is_kept(
         assert secret not in page.html
 
 
-def test_all_problems_are_told_at_once_and_the_hidden_panel_is_ignored(browser: Browser) -> None:
+def test_all_errors_are_shown_together_and_the_hidden_panel_is_ignored(browser: Browser) -> None:
     given = {**NEW_DATABASE, "name": "", "DB-host": "", "DB-port": "x", "POWERBI-tenant_id": "not/a/tenant"}
 
     page = browser.send("/agents/new", status=422, **given)
@@ -86,7 +86,7 @@ def test_all_problems_are_told_at_once_and_the_hidden_panel_is_ignored(browser: 
     assert page.root.one(id="POWERBI-tenant_id")["value"] == "not/a/tenant"
 
 
-def test_each_line_of_the_summary_says_which_input_it_is_about(browser: Browser) -> None:
+def test_each_line_of_the_error_summary_names_its_input(browser: Browser) -> None:
     given = {**NEW_DATABASE, "name": "x" * 256, "api_key": "***", "DB-host": ""}
 
     page = browser.send("/agents/new", status=422, **given)
@@ -105,7 +105,7 @@ def test_an_unknown_connection_type_is_refused(browser: Browser) -> None:
     assert "Choose" in page.error_at("connection_type")
 
 
-def test_a_problem_of_the_connection_as_a_whole_is_told(browser: Browser) -> None:
+def test_an_error_of_the_whole_connection_is_shown(browser: Browser) -> None:
     page = browser.send("/agents/new", status=422, **{**NEW_POWER_BI, "POWERBI-auth_method": "certificate"})
 
     assert isinstance(page, Page)
@@ -113,7 +113,7 @@ def test_a_problem_of_the_connection_as_a_whole_is_told(browser: Browser) -> Non
 
 
 @pytest.mark.parametrize("given", [NEW_DATABASE, NEW_POWER_BI], ids=["DB", "POWERBI"])
-def test_what_is_typed_is_what_is_stored_and_saving_without_a_change_changes_nothing(
+def test_what_is_typed_is_stored_and_saving_without_a_change_changes_nothing(
     given: dict[str, str], console: Flask, admin: Actor, browser: Browser
 ) -> None:
     answer = browser.send("/agents/new", **given)
@@ -129,7 +129,7 @@ def test_what_is_typed_is_what_is_stored_and_saving_without_a_change_changes_not
         assert stored["connection_config"]["allowed_tables"] == ["Orders", "Customers"]
 
 
-def test_a_number_is_read_with_its_unit(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_a_number_is_shown_with_its_unit(console: Flask, admin: Actor, browser: Browser) -> None:
     page = browser.get(f"/agents/{make_agent(console, admin)}")
 
     names, values = page.root.all("dt"), page.root.all("dd")
@@ -141,7 +141,7 @@ def test_a_number_is_read_with_its_unit(console: Flask, admin: Actor, browser: B
 
 
 @pytest.mark.parametrize("given", [NEW_DATABASE, NEW_POWER_BI], ids=["DB", "POWERBI"])
-def test_a_secret_never_comes_back_to_any_page(given: dict[str, str], browser: Browser) -> None:
+def test_no_page_contains_a_secret(given: dict[str, str], browser: Browser) -> None:
     agent_id = id_in(browser.send("/agents/new", **given).headers["Location"])
 
     browser.get("/agents")
@@ -177,7 +177,7 @@ def test_a_stored_secret_is_kept_replaced_or_removed(console: Flask, admin: Acto
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
-def test_to_replace_a_secret_by_nothing_is_refused_beside_all_else(
+def test_replacing_a_secret_by_nothing_is_refused_with_all_other_errors(
     blank: str, console: Flask, admin: Actor, browser: Browser
 ) -> None:
     agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
@@ -194,7 +194,7 @@ def test_to_replace_a_secret_by_nothing_is_refused_beside_all_else(
     assert read(console, admin, agent_id)["version"] == 1
 
 
-def test_a_secret_that_is_not_stored_may_stay_blank(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_a_secret_that_is_not_stored_may_be_left_empty(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = make_agent(console, admin)
 
     browser.send(f"/agents/{agent_id}/edit", description="New", api_key="", **{"DB-password": " "})
@@ -238,7 +238,7 @@ def test_another_destination_asks_for_the_password_again(console: Flask, admin: 
     assert read(console, admin, agent_id)["connection_config"]["host"] == "evil.example"
 
 
-def test_the_other_type_begins_anew(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_the_form_of_another_connection_type_starts_empty(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
 
     browser.send(f"/agents/{agent_id}/edit", **NEW_POWER_BI)
@@ -270,9 +270,7 @@ def test_disabling_asks_for_the_reason(console: Flask, admin: Actor, browser: Br
     assert read(console, admin, agent_id)["status"] == "active"
 
 
-def test_a_reason_that_another_person_gave_is_not_replaced_unseen(
-    console: Flask, admin: Actor, browser: Browser
-) -> None:
+def test_a_reason_that_the_page_did_not_show_is_not_replaced(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = make_agent(console, admin)
     address = f"/agents/{agent_id}/disable"
     form = browser.get(address)
@@ -293,7 +291,9 @@ def test_a_reason_that_another_person_gave_is_not_replaced_unseen(
     assert "The reason: “Other”." in stale.text
 
 
-def test_disabling_is_not_refused_by_a_change_of_something_else(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_disabling_is_not_refused_because_something_else_changed(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
     agent_id = make_agent(console, admin)
     address = f"/agents/{agent_id}/disable"
     form = browser.get(address)
@@ -323,7 +323,7 @@ def test_the_page_of_a_disabled_agent_says_so_and_asks_for_another_reason(
     assert "Keep active" not in page.text
 
 
-def test_a_copy_has_the_secrets_and_its_own_name(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_a_clone_has_the_secrets_and_its_own_name(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
 
     answer = browser.send(f"/agents/{agent_id}", f"/agents/{agent_id}/clone")
@@ -333,7 +333,7 @@ def test_a_copy_has_the_secrets_and_its_own_name(console: Flask, admin: Actor, b
     assert "…tail" in page.text
 
 
-def test_a_clone_button_that_is_pressed_twice_makes_one_copy(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_a_double_click_on_clone_creates_one_copy(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = make_agent(console, admin)
     page = browser.get(f"/agents/{agent_id}")
 
@@ -349,7 +349,7 @@ def test_a_clone_button_that_is_pressed_twice_makes_one_copy(console: Flask, adm
         assert len(agent_reads.listing(admin, parse({})).items) == 2
 
 
-def test_a_deleted_agent_comes_back_by_undo(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_undo_restores_a_deleted_agent(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = id_in(browser.send("/agents/new", **NEW_DATABASE).headers["Location"])
 
     answer = browser.send(f"/agents/{agent_id}/delete?back=status%3Dactive")
@@ -364,7 +364,7 @@ def test_a_deleted_agent_comes_back_by_undo(console: Flask, admin: Actor, browse
     browser.post(f"/agents/{agent_id}/restore", {"csrf_token": browser.token()}, 404)
 
 
-def test_editing_and_deleting_lead_back_to_the_same_list(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_editing_and_deleting_return_to_the_same_list(console: Flask, admin: Actor, browser: Browser) -> None:
     make_agent(console, admin, name="Sales one")
     make_agent(console, admin, name="Sales two")
     list_address = "/agents?q=sales&sort=name&limit=1"
@@ -377,7 +377,7 @@ def test_editing_and_deleting_lead_back_to_the_same_list(console: Flask, admin: 
     assert list_address in [link["href"] for link in shown.root.all("a")]
 
 
-def test_a_way_back_never_leads_to_another_site(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_the_back_parameter_never_leads_to_another_site(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = make_agent(console, admin)
 
     answer = browser.send(f"/agents/{agent_id}/edit?back=//evil.com%3Fnext%3Dhttps://evil.com%26q%3Da", name="A")
@@ -385,7 +385,7 @@ def test_a_way_back_never_leads_to_another_site(console: Flask, admin: Actor, br
     assert answer.headers["Location"] == "/agents?q=a"
 
 
-def test_text_is_shown_as_text(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_text_is_escaped(console: Flask, admin: Actor, browser: Browser) -> None:
     odd = "<script>alert('1')</script> & \"quotes\" %s {{ 7 * 7 }}"
     changes = {"description": odd, "system_instructions": f"\n{odd}", "model_type": odd}
     agent_id = make_agent(console, admin, name=odd, **changes)
@@ -398,7 +398,7 @@ def test_text_is_shown_as_text(console: Flask, admin: Actor, browser: Browser) -
 
 
 @pytest.mark.parametrize("act", ["", "/edit", "/disable", "/delete"])
-def test_another_accounts_agent_is_not_there(act: str, console: Flask, browser: Browser) -> None:
+def test_an_agent_of_another_account_is_not_found(act: str, console: Flask, browser: Browser) -> None:
     foreign = make_agent(console, make_user(console))
 
     pages = [browser.get(f"/agents/{agent_id}{act}", 404) for agent_id in (foreign, uuid4())]
@@ -417,7 +417,7 @@ def test_another_accounts_agent_cannot_be_changed(act: str, console: Flask, brow
 
 
 @pytest.mark.parametrize("address", ["/agents/new", "/agents/{id}/edit", "/agents/{id}/disable", "/agents/{id}/delete"])
-def test_a_viewer_sees_agents_without_the_acts(address: str, console: Flask, admin: Actor, signed_in: SignIn) -> None:
+def test_a_viewer_sees_agents_without_actions(address: str, console: Flask, admin: Actor, signed_in: SignIn) -> None:
     agent_id = make_agent(console, admin)
     viewer = signed_in(make_user(console, "viewer", admin.account_id))
 
@@ -434,7 +434,7 @@ def test_a_viewer_sees_agents_without_the_acts(address: str, console: Flask, adm
         viewer.post(f"/agents/{agent_id}/{act}", {"csrf_token": viewer.token(), "version": "1", "reason": "x"}, 403)
 
 
-def test_an_editor_may_do_all_but_delete(console: Flask, admin: Actor, signed_in: SignIn) -> None:
+def test_an_editor_may_do_everything_except_delete(console: Flask, admin: Actor, signed_in: SignIn) -> None:
     agent_id = make_agent(console, admin)
     editor = signed_in(make_user(console, "editor", admin.account_id))
 

@@ -91,7 +91,7 @@ def _facts(lists: list[Element]) -> dict[str, str]:
     return {term.text: fact.text for one in lists for term, fact in zip(one.all("dt"), one.all("dd"), strict=True)}
 
 
-def test_a_field_that_both_changed_is_saved_only_once_it_is_chosen(
+def test_a_field_that_both_changed_is_saved_only_after_a_choice(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -113,7 +113,7 @@ def test_a_field_that_both_changed_is_saved_only_once_it_is_chosen(
 
 
 @pytest.mark.parametrize(("choice", "wanted"), [("mine", "Mine"), ("theirs", "Hers")])
-def test_what_is_chosen_is_stored(
+def test_the_chosen_value_is_stored(
     choice: str,
     wanted: str,
     browser: Browser,
@@ -157,7 +157,7 @@ def test_fields_that_only_one_of_two_changed_are_kept_for_each(
     assert {name: agent["connection_config"][name] for name in hers} == hers
 
 
-def test_a_form_in_which_nothing_was_changed_takes_nothing_back(
+def test_an_unchanged_form_does_not_revert_the_changes_of_others(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -179,7 +179,7 @@ def test_a_form_in_which_nothing_was_changed_takes_nothing_back(
     ],
     ids=["nothing", "a field", "a member", "a secret"],
 )
-def test_only_what_was_changed_is_handed_over(
+def test_only_changed_fields_are_passed_to_the_operation(
     typed: dict[str, str],
     handed_over: dict[str, Any],
     console: Flask,
@@ -198,7 +198,7 @@ def test_only_what_was_changed_is_handed_over(
         assert form.values() == handed_over
 
 
-def test_the_same_change_by_both_is_no_question(
+def test_the_same_change_by_both_needs_no_choice(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -210,7 +210,7 @@ def test_the_same_change_by_both_is_no_question(
     assert stored()["version"] == 2
 
 
-def test_ones_own_change_in_another_tab_is_called_that(
+def test_your_own_change_in_another_tab_is_named_as_such(
     console: Flask, browser: Browser, admin: Actor, address: str, agent_id: UUID, change: Change
 ) -> None:
     form = browser.get(address)
@@ -226,7 +226,7 @@ def test_ones_own_change_in_another_tab_is_called_that(
     assert "ci changed this agent while you edited it" in section(page).text
 
 
-def test_an_agent_that_was_disabled_stays_disabled_and_nobody_is_asked(
+def test_an_agent_that_was_disabled_stays_disabled_without_a_choice(
     console: Flask, browser: Browser, grace: Actor, address: str, agent_id: UUID, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -259,7 +259,7 @@ def test_a_secret_that_both_replaced_is_chosen_and_typed_again(
     assert stored()["secrets_set"]["/api_key"]["last_four"] == "mine"
 
 
-def test_their_secret_stays_where_it_is_chosen_or_only_they_changed_it(
+def test_their_secret_is_kept_where_it_is_chosen_or_only_they_changed_it(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -303,7 +303,7 @@ def test_a_connection_type_is_chosen_with_all_of_its_configuration(
         assert set(agent["secrets_set"]) == {"/api_key"}
 
 
-def test_a_connection_type_that_only_they_changed_is_theirs(
+def test_a_connection_type_that_only_they_changed_is_kept(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -316,7 +316,7 @@ def test_a_connection_type_that_only_they_changed_is_theirs(
     assert (stored()["connection_type"], stored()["description"]) == ("POWERBI", "Mine")
 
 
-def test_their_new_secret_of_a_type_that_this_form_left_is_part_of_the_choice(
+def test_their_new_secret_is_part_of_the_choice_where_this_form_chose_another_type(
     browser: Browser, address: str, grace: Actor, change: Change
 ) -> None:
     form = browser.get(address)
@@ -328,7 +328,7 @@ def test_their_new_secret_of_a_type_that_this_form_left_is_part_of_the_choice(
     assert "another-canary" not in page.html
 
 
-def test_a_secret_that_went_with_their_other_type_must_be_typed_again(
+def test_a_secret_that_their_new_type_removed_must_be_typed_again(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -345,7 +345,7 @@ def test_a_secret_that_went_with_their_other_type_must_be_typed_again(
     assert "/connection_config/password" in stored()["secrets_set"]
 
 
-def test_a_third_change_asks_again_only_where_it_is_about_what_was_chosen(
+def test_a_third_change_asks_again_only_about_the_chosen_field(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -382,7 +382,7 @@ def test_the_destination_rule_holds_after_a_choice(
 
 
 @pytest.mark.parametrize("snapshot", [None, {}, {"connection_type": "ORACLE"}, []])
-def test_where_the_first_version_cannot_be_read_everything_that_differs_is_chosen(
+def test_every_difference_needs_a_choice_where_the_loaded_version_cannot_be_read(
     snapshot: object,
     console: Flask,
     browser: Browser,
@@ -408,7 +408,7 @@ def test_where_the_first_version_cannot_be_read_everything_that_differs_is_chose
 
 
 @pytest.mark.parametrize("version", ["0", "-1", "99", str(10**30)])
-def test_a_version_that_never_was_is_a_question_and_no_failure(
+def test_a_version_that_never_existed_leads_to_a_choice_and_not_to_an_error(
     version: str, browser: Browser, address: str, stored: Callable[[], dict[str, Any]]
 ) -> None:
     page = conflict(browser, browser.get(address), address, version=version, description="Mine")
@@ -417,7 +417,7 @@ def test_a_version_that_never_was_is_a_question_and_no_failure(
     assert stored()["description"] == "Old"
 
 
-def test_a_choice_of_what_there_is_not_is_ignored(
+def test_a_choice_for_an_unknown_field_is_ignored(
     browser: Browser, address: str, stored: Callable[[], dict[str, Any]]
 ) -> None:
     odd = {"choose": ["/nothing", "", "/connection_config/__class__"], "choice-nothing": "mine", "began": "x"}
@@ -427,7 +427,7 @@ def test_a_choice_of_what_there_is_not_is_ignored(
     assert stored()["description"] == "Mine"
 
 
-def test_a_deleted_agent_of_another_account_is_not_there(console: Flask, browser: Browser) -> None:
+def test_a_deleted_agent_of_another_account_is_not_found(console: Flask, browser: Browser) -> None:
     outsider = make_user(console)
     foreign = make_agent(console, outsider, name="Foreign")
     with console.app_context():
@@ -440,7 +440,7 @@ def test_a_deleted_agent_of_another_account_is_not_there(console: Flask, browser
     assert "deleted" not in page.text
 
 
-def test_a_form_whose_agent_was_deleted_says_by_whom_and_shows_what_was_typed(
+def test_a_form_of_a_deleted_agent_says_who_deleted_it_and_shows_what_was_typed(
     console: Flask, browser: Browser, grace: Actor, address: str, agent_id: UUID
 ) -> None:
     form = browser.get(address)
@@ -496,7 +496,7 @@ NEW_SECRET = "{}: you chose Theirs, but typed a new one below. Choose Yours to s
     ],
     ids=["a field", "a list", "a secret", "a connection", "a secret of a connection"],
 )
-def test_theirs_is_refused_where_another_value_was_typed_below(
+def test_choosing_theirs_is_refused_where_another_value_was_typed_below(
     hers: dict[str, Any],
     mine: dict[str, str],
     choice: str,
@@ -524,7 +524,7 @@ def test_theirs_is_refused_where_another_value_was_typed_below(
     assert stored()["version"] == before["version"] + 1
 
 
-def test_theirs_is_taken_once_it_is_chosen_beside_the_value_typed_last(
+def test_theirs_is_saved_when_it_is_chosen_again_after_the_last_typed_value(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -540,7 +540,7 @@ def test_theirs_is_taken_once_it_is_chosen_beside_the_value_typed_last(
 
 
 @pytest.mark.parametrize("typed", ["Hers", " Mine "], ids=["theirs", "mine"])
-def test_theirs_is_taken_where_one_of_the_two_stands_below(
+def test_theirs_is_saved_where_the_field_below_has_one_of_the_two_values(
     typed: str, browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)
@@ -552,7 +552,7 @@ def test_theirs_is_taken_where_one_of_the_two_stands_below(
     assert stored()["name"] == "Hers"
 
 
-def test_a_page_shown_again_with_theirs_chosen_does_not_ask_to_type_the_secret_again(
+def test_a_page_with_theirs_chosen_does_not_ask_to_type_the_secret_again(
     browser: Browser, address: str, grace: Actor, change: Change
 ) -> None:
     form = browser.get(address)
@@ -568,7 +568,7 @@ def test_a_page_shown_again_with_theirs_chosen_does_not_ask_to_type_the_secret_a
     assert "type it again" not in again.text.casefold()
 
 
-def test_their_connection_stays_where_it_is_chosen_and_both_chose_the_same_other_type(
+def test_their_connection_is_kept_when_chosen_where_both_changed_to_the_same_type(
     browser: Browser, address: str, grace: Actor, change: Change, stored: Callable[[], dict[str, Any]]
 ) -> None:
     form = browser.get(address)

@@ -51,7 +51,7 @@ def chips(page: Page) -> list[str]:
         ("cursor=zzz", 400),
     ],
 )
-def test_a_bad_address_says_so_and_leads_back(query: str, status: int, browser: Browser) -> None:
+def test_a_refused_url_shows_why_and_links_to_all_activity(query: str, status: int, browser: Browser) -> None:
     page = browser.get(f"/activity?{query}", status)
 
     assert "This list cannot be shown" in page.text
@@ -59,11 +59,11 @@ def test_a_bad_address_says_so_and_leads_back(query: str, status: int, browser: 
 
 
 @pytest.mark.parametrize("query", ["until=9999-12-31", "since=0001-01-01", "since=9999-12-31&until=0001-01-01"])
-def test_the_first_and_the_last_of_all_days_are_days(query: str, browser: Browser) -> None:
+def test_the_first_and_last_possible_dates_are_accepted(query: str, browser: Browser) -> None:
     browser.get(f"/activity?{query}")
 
 
-def test_an_account_sees_its_own_activity_only(console: Flask, browser: Browser) -> None:
+def test_an_account_sees_only_its_own_activity(console: Flask, browser: Browser) -> None:
     other = make_user(console, name="Mallory")
     foreign = make_agent(console, other, name="Foreign")
 
@@ -74,7 +74,7 @@ def test_an_account_sees_its_own_activity_only(console: Flask, browser: Browser)
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
-def test_everybody_in_the_account_may_read_but_only_admins_undo(
+def test_every_role_can_read_activity_but_only_admins_can_undo(
     role: str, console: Flask, admin: Actor, signed_in: SignIn
 ) -> None:
     agent_id = make_agent(console, admin, name="Sales")
@@ -89,12 +89,12 @@ def test_everybody_in_the_account_may_read_but_only_admins_undo(
     browser.post(f"/agents/{agent_id}/restore", {"csrf_token": browser.token()}, 403)
 
 
-def test_every_act_has_its_sentence() -> None:
+def test_every_action_has_a_sentence() -> None:
     assert len(CALLS) > 20
     assert set(CALLS) <= set(SENTENCES)
 
 
-def test_a_sentence_says_what_the_act_was_about() -> None:
+def test_a_sentence_contains_the_details_of_the_event() -> None:
     event = {"action": "secrets.rotated", "target_name": None, "details": {"moved": 7, "key": "k2"}}
 
     assert activity_sentence(event) == "moved 7 secrets to the encryption key k2"
@@ -103,23 +103,23 @@ def test_a_sentence_says_what_the_act_was_about() -> None:
     assert activity_sentence({**invited, "details": {}}) == "created an invitation link with the role unknown"
 
 
-def test_every_kind_of_act_can_be_chosen() -> None:
+def test_every_subject_of_events_is_in_the_filter() -> None:
     assert set(ABOUT) == {kind.value for kind in EventSubject}
 
 
-def test_a_sentence_lacks_no_word() -> None:
+def test_every_sentence_can_be_formed_without_details() -> None:
     for action in SENTENCES:
         assert activity_sentence({"action": action, "target_name": None, "details": {}})
 
 
-def test_an_act_without_a_sentence_can_be_read() -> None:
+def test_an_action_without_a_sentence_is_shown_by_its_words() -> None:
     event = {"action": "agent.looked_at", "target_name": "<b>Sales", "target_id": uuid4(), "details": {}}
 
     assert activity_sentence(event) == "agent looked at: <b>&lt;b&gt;Sales</b>"
     assert activity_sentence({**event, "target_name": None}) == "agent looked at"
 
 
-def test_each_door_is_told(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_the_door_of_each_event_is_shown(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = make_agent(console, admin, name="Sales")
     with console.app_context():
         caller = tokens.authenticate(Visitor("198.51.100.9"), make_token(console, admin, "runtime"))
@@ -135,7 +135,7 @@ def test_each_door_is_told(console: Flask, admin: Actor, browser: Browser) -> No
     assert link["href"] == f"/agents/{agent_id}"
 
 
-def test_filters_are_in_the_address_and_each_chip_takes_its_own_away(
+def test_filters_are_in_the_url_and_each_chip_removes_its_filter(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     agent_id = make_agent(console, admin, name="Sales")
@@ -157,7 +157,7 @@ def test_filters_are_in_the_address_and_each_chip_takes_its_own_away(
     assert deeds(browser.get("/activity?about=&person=&since=&until=&door="))
 
 
-def test_the_three_empty_lists_differ(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_the_three_empty_states_differ(console: Flask, admin: Actor, browser: Browser) -> None:
     assert "Nothing matches" in browser.get("/activity?about=secrets").text
     with console.app_context(), db.transaction() as session:
         session.execute(sa.delete(Event).where(Event.account_id == admin.account_id))
@@ -165,7 +165,7 @@ def test_the_three_empty_lists_differ(console: Flask, admin: Actor, browser: Bro
     assert "No activity yet" in browser.get("/activity").text
 
 
-def test_older_and_newest_walk_through_everything_once(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_the_pages_list_each_event_once(console: Flask, admin: Actor, browser: Browser) -> None:
     for number in range(5):
         make_agent(console, admin, name=f"A{number}")
     seen, page = [], browser.get("/activity?about=agent&limit=2")

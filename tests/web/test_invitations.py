@@ -26,9 +26,7 @@ def newcomer(**changes: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("address", ["/join", "/reset"])
-def test_a_link_that_is_unknown_or_made_for_something_else_is_not_there(
-    address: str, console: Flask, admin: Actor
-) -> None:
+def test_an_unknown_link_or_one_for_another_purpose_is_not_found(address: str, console: Flask, admin: Actor) -> None:
     wrong = code_of(console, admin, admin) if address == "/join" else code_of(console, admin)
     browser = Browser(console)
 
@@ -53,7 +51,7 @@ def test_a_link_works_once(console: Flask, admin: Actor) -> None:
 
 
 @pytest.mark.parametrize("kind", ["join", "reset"])
-def test_a_used_link_opens_nothing_to_another_browser_that_copies_the_form(
+def test_a_used_link_does_nothing_in_another_browser_that_copies_the_form(
     kind: str, console: Flask, admin: Actor
 ) -> None:
     person = make_user(console, "viewer", admin.account_id)
@@ -72,7 +70,7 @@ def test_a_used_link_opens_nothing_to_another_browser_that_copies_the_form(
 
 
 @pytest.mark.parametrize("kind", ["join", "reset"])
-def test_a_form_that_is_sent_twice_signs_the_same_person_in(kind: str, console: Flask, admin: Actor) -> None:
+def test_a_form_that_is_sent_twice_signs_in_the_same_user(kind: str, console: Flask, admin: Actor) -> None:
     person = make_user(console, "viewer", admin.account_id)
     address, given = f"/{kind}", newcomer() if kind == "join" else {"password": NEW_PASSWORD}
     first, second = Browser(console), Browser(console)
@@ -99,7 +97,7 @@ def test_a_form_that_is_sent_twice_signs_the_same_person_in(kind: str, console: 
         ({"password": "short"}, "password", "Use 12 to 1,024 characters."),
     ],
 )
-def test_who_joins_is_told_what_to_mend_and_types_only_that_again(
+def test_a_refused_joiner_sees_what_to_fix_and_types_only_that_again(
     changes: dict[str, str], input_id: str, sentence: str, console: Flask, admin: Actor
 ) -> None:
     browser = Browser(console)
@@ -114,7 +112,7 @@ def test_who_joins_is_told_what_to_mend_and_types_only_that_again(
     browser.send(page, "/join", **newcomer())
 
 
-def test_a_taken_address_is_told_to_who_holds_the_link(console: Flask, admin: Actor) -> None:
+def test_only_the_holder_of_the_link_learns_that_an_email_address_is_taken(console: Flask, admin: Actor) -> None:
     browser = Browser(console)
     page = browser.get(f"/join?code={code_of(console, admin)}")
 
@@ -124,7 +122,9 @@ def test_a_taken_address_is_told_to_who_holds_the_link(console: Flask, admin: Ac
     assert page.root.one(id="email-error").text == invitations.TAKEN
 
 
-def test_who_is_signed_in_is_told_and_signed_out_there(console: Flask, browser: Browser, admin: Actor) -> None:
+def test_a_signed_in_user_is_warned_and_signed_out_of_the_other_account(
+    console: Flask, browser: Browser, admin: Actor
+) -> None:
     other = make_user(console)
     cookie = browser.client.get_cookie(cookie_name(browser.client.application))
     assert cookie is not None
@@ -139,7 +139,7 @@ def test_who_is_signed_in_is_told_and_signed_out_there(console: Flask, browser: 
     assert thief.client.get("/agents").status_code == 303
 
 
-def test_a_chosen_password_ends_every_session_and_is_the_one_that_counts(
+def test_a_reset_password_ends_every_session_and_replaces_the_old_one(
     console: Flask, admin: Actor, signed_in: SignIn
 ) -> None:
     person = make_user(console, "viewer", admin.account_id)

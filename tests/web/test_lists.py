@@ -28,20 +28,20 @@ def names(page: Page) -> list[str]:
         ("q=" + "x" * 201, 422),
     ],
 )
-def test_a_bad_address_says_so_and_leads_back_to_the_list(query: str, status: int, browser: Browser) -> None:
+def test_a_refused_url_shows_why_and_links_to_all_agents(query: str, status: int, browser: Browser) -> None:
     page = browser.get(f"/agents?{query}", status)
 
     assert "This list cannot be shown" in page.text
     assert page.root.one("main").one("a", href="/agents")
 
 
-def test_what_else_an_address_carries_is_ignored(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_unknown_parameters_of_the_url_are_ignored(console: Flask, admin: Actor, browser: Browser) -> None:
     make_agent(console, admin, name="Sales")
 
     assert names(browser.get("/agents?utm_source=mail&q=")) == ["Sales"]
 
 
-def test_an_account_sees_its_own_agents_only(console: Flask, browser: Browser) -> None:
+def test_an_account_sees_only_its_own_agents(console: Flask, browser: Browser) -> None:
     make_agent(console, make_user(console), name="Foreign")
 
     page = browser.get("/agents?q=foreign")
@@ -49,7 +49,7 @@ def test_an_account_sees_its_own_agents_only(console: Flask, browser: Browser) -
     assert "Create your first agent" in page.text
 
 
-def test_a_tab_without_agents_says_so_and_not_that_words_do_not_occur(
+def test_an_empty_tab_does_not_say_that_the_search_found_nothing(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     make_agent(console, admin)
@@ -60,7 +60,9 @@ def test_a_tab_without_agents_says_so_and_not_that_words_do_not_occur(
     assert "Every word" not in page.text
 
 
-def test_an_empty_list_offers_a_new_agent_to_those_who_may(console: Flask, admin: Actor, signed_in: SignIn) -> None:
+def test_an_empty_list_offers_a_new_agent_to_those_who_may_create_one(
+    console: Flask, admin: Actor, signed_in: SignIn
+) -> None:
     page = signed_in(admin).get("/agents")
     assert "Create your first agent" in page.text
     assert page.root.all("a", href="/agents/new")
@@ -88,9 +90,7 @@ def test_search_filters_and_tabs_narrow_the_list(console: Flask, admin: Actor, b
     assert tabs.all("a")[1]["href"] == "/agents?q=nothing+like+it&status=active"
 
 
-def test_a_chip_takes_its_filter_away_and_clear_all_takes_them_all(
-    console: Flask, admin: Actor, browser: Browser
-) -> None:
+def test_a_chip_removes_its_filter_and_clear_all_removes_all(console: Flask, admin: Actor, browser: Browser) -> None:
     make_agent(console, admin, model_type="gpt-5")
 
     page = browser.get("/agents?q=sales&status=active&model_type=gpt-5&connection_type=DB")
@@ -104,7 +104,7 @@ def test_a_chip_takes_its_filter_away_and_clear_all_takes_them_all(
     ]
 
 
-def test_only_the_sorted_column_says_how_and_turns_round(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_only_the_sorted_column_shows_its_order_and_reverses_it(console: Flask, admin: Actor, browser: Browser) -> None:
     for name in ("Beta", "alpha", "Gamma"):
         make_agent(console, admin, name=name)
 
@@ -119,7 +119,9 @@ def test_only_the_sorted_column_says_how_and_turns_round(console: Flask, admin: 
 
 
 @pytest.mark.parametrize("sort", ["name", "-updated_at"])
-def test_pages_lead_through_the_whole_list_and_back(sort: str, console: Flask, admin: Actor, browser: Browser) -> None:
+def test_next_and_previous_lead_through_the_whole_list_and_back(
+    sort: str, console: Flask, admin: Actor, browser: Browser
+) -> None:
     for number in range(5):
         make_agent(console, admin, name=f"Agent {number}")
 
@@ -138,7 +140,7 @@ def test_pages_lead_through_the_whole_list_and_back(sort: str, console: Flask, a
     assert "5 agents match" in page.text
 
 
-def test_a_page_that_emptied_leads_to_the_first(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_a_page_that_became_empty_links_to_the_first_page(console: Flask, admin: Actor, browser: Browser) -> None:
     for number in range(3):
         make_agent(console, admin, name=f"Agent {number}")
     last = browser.get("/agents?limit=2&sort=name").root.one("a", rel="next")["href"]
@@ -152,7 +154,7 @@ def test_a_page_that_emptied_leads_to_the_first(console: Flask, admin: Actor, br
 
 
 @pytest.mark.parametrize("rows", [1, 12])
-def test_a_page_takes_two_statements_however_many_rows(
+def test_a_page_needs_two_statements_for_any_number_of_rows(
     rows: int, console: Flask, admin: Actor, browser: Browser
 ) -> None:
     for _ in range(rows):

@@ -53,7 +53,7 @@ def send_after_the_end(browser: Browser, address: str, console: Flask, admin: Ac
     return page
 
 
-def test_a_session_that_ends_while_a_new_agent_is_typed_takes_only_the_secrets(
+def test_only_the_secrets_of_a_new_agent_are_lost_when_the_session_ends(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     page = send_after_the_end(browser, "/agents/new", console, admin, **NEW)
@@ -119,7 +119,7 @@ def test_a_secret_of_a_connection_type_that_is_no_longer_chosen_is_not_asked_for
     assert "Type the password again" not in other.text
 
 
-def test_a_session_that_ends_while_an_agent_is_changed_takes_only_the_secrets(
+def test_only_the_secrets_of_a_changed_agent_are_lost_when_the_session_ends(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     agent_id = make_agent(console, admin, api_key=SECRET)
@@ -138,7 +138,7 @@ def test_a_session_that_ends_while_an_agent_is_changed_takes_only_the_secrets(
         assert agent_reads.read(admin, agent_id)["description"] == "New"
 
 
-def test_an_anonymous_visitor_who_sends_a_form_is_led_to_sign_in_and_nothing_is_echoed(
+def test_a_form_from_an_anonymous_visitor_leads_to_sign_in_and_nothing_is_echoed(
     console: Flask, browser: Browser
 ) -> None:
     anonymous = Browser(console)
@@ -148,7 +148,7 @@ def test_an_anonymous_visitor_who_sends_a_form_is_led_to_sign_in_and_nothing_is_
     assert answer.headers["Location"].startswith("/sign-in")
 
 
-def test_a_form_that_is_sent_twice_makes_one_agent(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_a_form_that_is_sent_twice_creates_one_agent(console: Flask, admin: Actor, browser: Browser) -> None:
     page = browser.get("/agents/new")
 
     first, second = (browser.send(page, "/agents/new", **NEW) for _ in range(2))
@@ -159,7 +159,7 @@ def test_a_form_that_is_sent_twice_makes_one_agent(console: Flask, admin: Actor,
 
 
 @pytest.mark.parametrize("since", ["changed", "deleted"])
-def test_a_form_whose_agent_was_changed_or_deleted_since_says_so_and_makes_another_when_it_is_sent_again(
+def test_a_form_sent_again_after_its_agent_changed_says_so_and_then_creates_another(
     console: Flask, admin: Actor, browser: Browser, since: str
 ) -> None:
     page = browser.get("/agents/new")
@@ -179,7 +179,7 @@ def test_a_form_whose_agent_was_changed_or_deleted_since_says_so_and_makes_anoth
     assert len(agents_of(console, admin)) == before + 1
 
 
-def test_a_form_that_is_sent_again_with_other_content_says_so_and_then_makes_another_agent(
+def test_a_form_sent_again_with_other_content_says_so_and_then_creates_another_agent(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     page, other = browser.get("/agents/new"), NEW | {"name": "Another"}
@@ -193,14 +193,14 @@ def test_a_form_that_is_sent_again_with_other_content_says_so_and_then_makes_ano
     assert len(agents_of(console, admin)) == 2
 
 
-def test_two_forms_of_the_same_content_make_two_agents(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_two_forms_with_the_same_content_create_two_agents(console: Flask, admin: Actor, browser: Browser) -> None:
     for _ in range(2):
         browser.send("/agents/new", **NEW)
 
     assert len(agents_of(console, admin)) == 2
 
 
-def test_a_change_that_is_sent_twice_is_no_conflict(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_a_change_that_is_sent_twice_is_not_a_conflict(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = make_agent(console, admin)
     address = f"/agents/{agent_id}/edit"
     page = browser.get(address)
@@ -212,7 +212,7 @@ def test_a_change_that_is_sent_twice_is_no_conflict(console: Flask, admin: Actor
         assert agent_reads.read(admin, agent_id)["version"] == 2
 
 
-def test_a_secret_that_is_sent_twice_is_asked_about(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_a_secret_that_is_sent_twice_needs_a_choice(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = make_agent(console, admin, api_key=SECRET)
     address = f"/agents/{agent_id}/edit"
     page, typed = browser.get(address), {"api_key-act": "replace", "api_key": "another-canary"}
@@ -225,7 +225,7 @@ def test_a_secret_that_is_sent_twice_is_asked_about(console: Flask, admin: Actor
     assert again.root.one("input", name="choose")["value"] == "/api_key"
 
 
-def test_a_change_by_others_is_shown_after_a_session_that_ended_and_choices_are_kept(
+def test_changes_of_others_are_shown_after_an_ended_session_and_choices_are_kept(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     agent_id = make_agent(console, admin, description="Old")
@@ -266,7 +266,7 @@ def test_a_browser_may_restore_everything_but_secrets(kind: str, browser: Browse
     assert told.get("POWERBI-private_key_pem", "off") == "off"
 
 
-def test_a_refusal_of_a_form_says_what_the_way_back_keeps(console: Flask, browser: Browser) -> None:
+def test_the_error_page_of_a_form_says_what_going_back_keeps(console: Flask, browser: Browser) -> None:
     page = browser.post("/agents/new", {"csrf_token": "x"}, status=400)
 
     assert isinstance(page, Page)
@@ -274,7 +274,7 @@ def test_a_refusal_of_a_form_says_what_the_way_back_keeps(console: Flask, browse
     assert "what you typed" not in browser.get("/nothing", 404).text
 
 
-def test_a_session_that_ended_beside_a_change_by_others_is_said_in_the_same_box(
+def test_one_notice_covers_an_ended_session_and_changes_of_others(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     agent_id = make_agent(console, admin)

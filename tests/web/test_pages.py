@@ -27,7 +27,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_every_icon_is_there(name: str) -> None:
+def test_every_used_icon_exists(name: str) -> None:
     assert "<svg" in display.icon(name)
     assert 'aria-hidden="true"' in display.icon(name)
 
@@ -40,7 +40,7 @@ def test_a_connection_type_of_a_later_release_is_shown_by_its_stored_name() -> N
     ]
 
 
-def test_a_static_file_has_its_content_in_its_address_and_may_be_kept(console: Flask) -> None:
+def test_the_url_of_a_static_file_changes_with_its_content_and_can_be_cached(console: Flask) -> None:
     make_user(console)
     page = Browser(console).get("/sign-in")
 
@@ -51,7 +51,7 @@ def test_a_static_file_has_its_content_in_its_address_and_may_be_kept(console: F
             assert "Set-Cookie" not in answer.headers
 
 
-def test_pages_of_somebody_signed_in_are_never_kept(browser: Browser) -> None:
+def test_pages_after_sign_in_are_not_cached(browser: Browser) -> None:
     answer = browser.client.get("/agents")
 
     assert answer.headers["Cache-Control"] == "no-store"
@@ -59,7 +59,7 @@ def test_pages_of_somebody_signed_in_are_never_kept(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "system"])
-def test_the_theme_is_drawn_by_the_server(theme: str, browser: Browser) -> None:
+def test_the_theme_is_rendered_by_the_server(theme: str, browser: Browser) -> None:
     answer = browser.send("/agents", "/theme", theme=theme)
 
     assert answer.headers["Location"] == "/agents"
@@ -78,7 +78,7 @@ def test_an_unknown_theme_changes_nothing(browser: Browser) -> None:
 @pytest.mark.parametrize(
     "address", ["/nothing", "/agents/1", "/agents/new/nothing", "/static/nothing.css", "/tokens/x"]
 )
-def test_what_is_not_there_is_said_with_a_way_back(address: str, console: Flask, browser: Browser) -> None:
+def test_a_missing_page_is_an_error_page_with_a_link_back(address: str, console: Flask, browser: Browser) -> None:
     for somebody in (browser, Browser(console)):
         answer = somebody.client.get(address)
         page = Page(answer)
@@ -87,7 +87,7 @@ def test_what_is_not_there_is_said_with_a_way_back(address: str, console: Flask,
         assert answer.headers["X-Request-ID"] in page.text
 
 
-def test_a_form_that_is_too_large_is_said_so_in_plain_words(browser: Browser) -> None:
+def test_a_form_that_is_too_large_is_refused_with_the_limit(browser: Browser) -> None:
     values = {"csrf_token": browser.token(), "name": "x" * limits.BODY_BYTES}
 
     page = browser.post("/agents/new", values, status=413)
@@ -97,21 +97,21 @@ def test_a_form_that_is_too_large_is_said_so_in_plain_words(browser: Browser) ->
     assert "Send at most 1,000 kB." in page.text
 
 
-def test_a_wrong_method_is_said_as_a_page(browser: Browser) -> None:
+def test_a_wrong_method_is_answered_with_a_page(browser: Browser) -> None:
     page = Page(browser.client.get("/sign-out"))
 
     assert page.status == 405
     assert page.answer.headers["Allow"]
 
 
-def test_too_large_a_form_is_said_as_a_page(browser: Browser) -> None:
+def test_a_form_with_too_many_parts_is_answered_with_a_page(browser: Browser) -> None:
     page = Page(browser.client.post("/agents/new", data={"name": "x" * 1_100_000}))
 
     assert page.status == 413
 
 
 @pytest.mark.parametrize("address", ["/", "/sign-in", "/setup", "/agents"])
-def test_an_absent_database_is_said_as_a_page(address: str, sqlite_url: str, open_console: OpenConsole) -> None:
+def test_a_missing_database_is_answered_with_a_page(address: str, sqlite_url: str, open_console: OpenConsole) -> None:
     browser = Browser(open_console(sqlite_url))
     with browser.client.session_transaction() as session:
         session["sid"] = "somebody"
@@ -137,7 +137,7 @@ def test_an_absent_database_is_said_as_a_page(address: str, sqlite_url: str, ope
         (-90 * 86_400 + 5, "in 90 days"),
     ],
 )
-def test_times_are_said_as_people_say_them(seconds: int, words: str) -> None:
+def test_a_relative_time_uses_the_largest_unit(seconds: int, words: str) -> None:
     shown = display.when(now() - timedelta(seconds=seconds))
 
     assert f">{words}<" in shown
@@ -145,7 +145,7 @@ def test_times_are_said_as_people_say_them(seconds: int, words: str) -> None:
     assert 'datetime="' in shown
 
 
-def test_an_ending_credential_is_told_in_the_list(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_the_list_shows_a_credential_that_expires_soon(console: Flask, admin: Actor, browser: Browser) -> None:
     today = now().date()
     for name, days in (("Over", -1), ("Near", 9), ("Far", 300)):
         config = {"credential_expires_at": (today + timedelta(days=days)).isoformat()}

@@ -108,7 +108,7 @@ def test_an_address_in_the_impersonated_user_name_is_refused_and_not_shown(conso
     assert SECRET not in page.html
 
 
-def test_what_was_replaced_is_said_and_the_next_sending_saves_it(console: Flask, admin: Actor) -> None:
+def test_replaced_values_are_named_and_sending_again_saves(console: Flask, admin: Actor) -> None:
     caller = Caller(console, admin)
 
     page = sent(caller, **{"DB-host": URL.replace("postgresql", "mysql"), "DB-port": "5432"})
@@ -122,7 +122,7 @@ def test_what_was_replaced_is_said_and_the_next_sending_saves_it(console: Flask,
     assert saved.status_code == 303
 
 
-def test_every_secret_that_a_split_emptied_is_named_and_asked_for_once(console: Flask, admin: Actor) -> None:
+def test_every_secret_that_a_split_cleared_is_named_and_asked_for_once(console: Flask, admin: Actor) -> None:
     workspace = "https://app.powerbi.com/groups/0c0ffee0-1111-4222-8333-444455556666"
     for kind, name, secret, label in (
         ("DB", "host", "password", "Password"),
@@ -144,7 +144,7 @@ def test_every_secret_that_a_split_emptied_is_named_and_asked_for_once(console: 
         assert SECRET not in browser.seen
 
 
-def test_the_password_of_an_address_that_cannot_be_read_is_not_shown_either(console: Flask, admin: Actor) -> None:
+def test_the_password_of_an_unreadable_address_is_not_shown(console: Flask, admin: Actor) -> None:
     for text in (f"postgresql://u:{SECRET}@a.example.org,b.example.org/d", f"Server=a b;Password={SECRET};c"):
         page = sent(Caller(console, admin), **{"DB-host": text})
 
@@ -156,7 +156,7 @@ def test_the_password_of_an_address_that_cannot_be_read_is_not_shown_either(cons
     "text", [f"postgres://u:{SECRET}@h,h2/db", f"redis://:{SECRET}@h:6379/0", f"Password={SECRET}"]
 )
 @pytest.mark.parametrize("name", ["host", "database"])
-def test_an_address_that_cannot_be_read_is_refused_and_no_piece_of_it_is_saved(
+def test_an_unreadable_address_is_refused_and_no_part_of_it_is_saved(
     console: Flask, admin: Actor, name: str, text: str
 ) -> None:
     rest = {"DB-host": "h.example.org", "DB-database": "d", "DB-username": "u", "DB-password": "typed-0123456789"}
@@ -172,14 +172,14 @@ def test_an_address_that_cannot_be_read_is_refused_and_no_piece_of_it_is_saved(
         assert agent_reads.listing(admin, listing.parse({})).items == []
 
 
-def test_what_was_replaced_is_said_without_its_password(console: Flask, admin: Actor) -> None:
+def test_a_replaced_address_is_named_without_its_password(console: Flask, admin: Actor) -> None:
     page = sent(Caller(console, admin), **{"DB-host": URL, "DB-database": f"postgres://u:{SECRET}@h,h2/db"})
 
     assert SECRET not in page.html
 
 
 @pytest.mark.parametrize("stored", ["sales:2024@eu", f"postgres://u:{SECRET}@h,h2/db", "host=h.example.org dbname=d"])
-def test_a_stored_value_stays_as_it_is(console: Flask, admin: Actor, stored: str) -> None:
+def test_a_stored_value_is_not_split(console: Flask, admin: Actor, stored: str) -> None:
     agent_id = make_agent(console, admin)
     with console.app_context(), db.transaction() as session:
         agent = session.get(Agent, agent_id)
@@ -196,7 +196,7 @@ def test_a_stored_value_stays_as_it_is(console: Flask, admin: Actor, stored: str
     assert (found["name"], found["connection_config"]["database"]) == ("Renamed", stored)
 
 
-def test_an_instance_is_said_to_need_its_port(console: Flask, admin: Actor) -> None:
+def test_an_instance_needs_its_port(console: Flask, admin: Actor) -> None:
     page = sent(Caller(console, admin), **{"DB-host": "h.example.org\\SQLEXPRESS"})
 
     assert "The instance SQLEXPRESS has no field: put its port in port." in page.root.one(id="split-addresses").text
@@ -212,7 +212,7 @@ def test_an_address_of_a_dataset_fills_the_ids(console: Flask, admin: Actor) -> 
     assert found == [workspace, dataset]
 
 
-def test_a_stored_agent_takes_an_address_the_same_way(console: Flask, admin: Actor) -> None:
+def test_an_address_is_split_in_the_form_of_a_stored_agent_too(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin, connection_config={"password": "stored-0123456789"})
     caller = Caller(console, admin)
     form = {**NEW, **LEFT, "version": "1", "DB-host": URL, "DB-database": "sales", "DB-username": "reader"}
@@ -228,7 +228,7 @@ def test_a_stored_agent_takes_an_address_the_same_way(console: Flask, admin: Act
         assert agent_reads.read(admin, agent_id)["version"] == 1
 
 
-def test_no_password_of_an_address_is_kept_where_the_session_ended(console: Flask, admin: Actor) -> None:
+def test_no_password_of_an_address_is_kept_when_the_session_ended(console: Flask, admin: Actor) -> None:
     for text in (URL, f"Server=a b;Password={SECRET};c", f"u/{SECRET}@h:1", f"psql postgresql://u%3A{SECRET}@h,i"):
         browser = browser_of(admin, console)
         values = fields_of(browser.get("/agents/new").form("/agents/new"))

@@ -38,7 +38,7 @@ AROUND = ["<{}>", "({})", "%3C{}%3E", "“{}”."]
 
 @pytest.mark.parametrize("change", [lambda code: f"{code}x", lambda code: code[:-1], lambda code: f"x{code}."])
 @pytest.mark.parametrize("kind", ["join", "reset"])
-def test_another_code_is_refused_as_ever(kind: str, change: object, console: Flask, admin: Actor) -> None:
+def test_a_changed_code_is_refused(kind: str, change: object, console: Flask, admin: Actor) -> None:
     code = code_of(console, admin, admin if kind == "reset" else None)
 
     page = Browser(console).get(f"/{kind}?code={change(code)}", 404)
@@ -46,7 +46,7 @@ def test_another_code_is_refused_as_ever(kind: str, change: object, console: Fla
     assert invitation_records.GONE in page.text
 
 
-def test_a_used_link_is_refused_whatever_stands_behind_it(console: Flask, admin: Actor) -> None:
+def test_a_used_link_is_refused_whatever_follows_it(console: Flask, admin: Actor) -> None:
     link = f"/join?code={code_of(console, admin)}"
     Browser(console).send(Browser(console).get(link), "/join", status=400)
     joining = Browser(console)
@@ -56,7 +56,7 @@ def test_a_used_link_is_refused_whatever_stands_behind_it(console: Flask, admin:
 
 
 @pytest.mark.parametrize("around", [*(f"{{}}{behind}" for behind in BEHIND), *AROUND])
-def test_a_one_time_link_works_with_signs_around_it(around: str, console: Flask, admin: Actor) -> None:
+def test_a_one_time_link_works_with_punctuation_around_it(around: str, console: Flask, admin: Actor) -> None:
     code = code_of(console, admin)
     browser = Browser(console)
 
@@ -66,7 +66,7 @@ def test_a_one_time_link_works_with_signs_around_it(around: str, console: Flask,
 
 
 @pytest.mark.parametrize("kind", ["join", "reset"])
-def test_the_form_behind_such_a_link_is_carried_out(kind: str, console: Flask, admin: Actor) -> None:
+def test_the_form_of_such_a_link_is_carried_out(kind: str, console: Flask, admin: Actor) -> None:
     browser = Browser(console)
     code = code_of(console, admin, admin if kind == "reset" else None)
     given = newcomer() if kind == "join" else {"password": NEW_PASSWORD}
@@ -77,7 +77,7 @@ def test_the_form_behind_such_a_link_is_carried_out(kind: str, console: Flask, a
 
 
 @pytest.mark.parametrize("behind", [".", ",", ").", ">", "”", "%2E", "%252E", ":"])
-def test_a_page_is_found_with_signs_behind_its_address(
+def test_a_page_is_found_with_punctuation_after_its_url(
     behind: str, browser: Browser, console: Flask, admin: Actor
 ) -> None:
     for path in (f"/agents/{make_agent(console, admin)}", "/agents", "/", "/sign-in", "/gibberish-xyz-123"):
@@ -87,13 +87,13 @@ def test_a_page_is_found_with_signs_behind_its_address(
 
 
 @pytest.mark.parametrize("path", ["/nothing.", "/agents/1.", "/agents/.", "//evil.example.", "/api/v1/me."])
-def test_signs_lead_to_nothing_that_is_not_there(path: str, browser: Browser) -> None:
+def test_a_missing_page_stays_missing_with_punctuation(path: str, browser: Browser) -> None:
     answer = browser.client.get("/", environ_overrides={"PATH_INFO": path, "REQUEST_URI": path})
 
     assert answer.status_code in (401, 404)
     assert "Location" not in answer.headers
 
 
-def test_only_what_is_read_is_led_on(browser: Browser) -> None:
+def test_only_get_and_head_are_redirected(browser: Browser) -> None:
     assert browser.client.post("/sign-in.").status_code == 404
     assert browser.client.get("/sign-out.").status_code == 404

@@ -30,7 +30,7 @@ def is_in(browser: Browser) -> bool:
         ({"password": PASSWORD}, "password", "Choose a password that differs from the current one."),
     ],
 )
-def test_a_password_is_changed_only_as_the_rules_say(
+def test_a_password_that_breaks_a_rule_is_refused(
     changes: dict[str, str], input_id: str, sentence: str, browser: Browser
 ) -> None:
     given = {"current_password": PASSWORD, "password": NEW_PASSWORD, **changes}
@@ -42,7 +42,7 @@ def test_a_password_is_changed_only_as_the_rules_say(
     assert PASSWORD not in page.html
 
 
-def test_guessing_the_present_password_has_to_wait(console: Flask, admin: Actor) -> None:
+def test_guesses_of_the_current_password_are_throttled(console: Flask, admin: Actor) -> None:
     browser = Browser(console, "203.0.113.77")
     browser.send("/sign-in", email=admin.email, password=PASSWORD)
     page = browser.get("/profile")
@@ -56,7 +56,7 @@ def test_guessing_the_present_password_has_to_wait(console: Flask, admin: Actor)
     assert "Too many wrong passwords" in page.root.one(class_="problems").text
 
 
-def test_a_changed_password_signs_out_everywhere_else(browser: Browser, admin: Actor, signed_in: SignIn) -> None:
+def test_a_changed_password_signs_out_all_other_browsers(browser: Browser, admin: Actor, signed_in: SignIn) -> None:
     elsewhere = signed_in(admin)
 
     browser.send("/profile", current_password=PASSWORD, password=NEW_PASSWORD)
@@ -65,7 +65,7 @@ def test_a_changed_password_signs_out_everywhere_else(browser: Browser, admin: A
     assert not is_in(elsewhere)
 
 
-def test_a_session_of_somebody_else_is_not_there(console: Flask, browser: Browser, signed_in: SignIn) -> None:
+def test_a_session_of_another_user_is_not_found(console: Flask, browser: Browser, signed_in: SignIn) -> None:
     other = make_user(console)
     theirs = signed_in(other)
     with console.app_context():
@@ -117,7 +117,7 @@ def test_ending_this_session_leads_to_the_sign_in_page(browser: Browser) -> None
         (None, "Unknown browser"),
     ],
 )
-def test_a_browser_is_called_as_people_call_it(user_agent: str | None, words: str) -> None:
+def test_a_browser_has_a_readable_name(user_agent: str | None, words: str) -> None:
     assert browser_name(user_agent) == words
 
 
@@ -128,7 +128,7 @@ def test_an_account_needs_a_name(browser: Browser) -> None:
     assert page.error_at("name") == "Enter the name of your organisation."
 
 
-def test_a_renamed_account_is_called_so_at_once(browser: Browser) -> None:
+def test_a_new_name_of_the_account_is_shown_at_once(browser: Browser) -> None:
     browser.send("/account", name="Acme & Söhne")
 
     page = browser.get("/account")
@@ -144,7 +144,7 @@ def test_an_account_that_has_this_name_already_is_not_renamed(browser: Browser) 
 
 
 @pytest.mark.parametrize("typed", ["", "acme", "Acme!", None])
-def test_an_account_is_not_deleted_by_a_slip(typed: str | None, browser: Browser) -> None:
+def test_an_account_is_deleted_only_with_its_exact_name(typed: str | None, browser: Browser) -> None:
     page = browser.send("/account/delete", status=422, name=typed)
 
     assert isinstance(page, Page)
@@ -152,7 +152,7 @@ def test_an_account_is_not_deleted_by_a_slip(typed: str | None, browser: Browser
     assert is_in(browser)
 
 
-def test_a_deleted_account_is_gone_with_everybody_in_it(
+def test_a_deleted_account_is_gone_with_all_its_users(
     console: Flask, browser: Browser, admin: Actor, signed_in: SignIn
 ) -> None:
     colleague = signed_in(make_user(console, "viewer", admin.account_id))

@@ -112,7 +112,7 @@ def comes_back(tenant: Tenant, browser: Browser, entered: Page, path: str, endpo
     assert len(acts(tenant)) == len(done) + 1
 
 
-def test_every_form_of_the_pages_is_one_that_needs_a_session_or_one_that_needs_none(console: Flask) -> None:
+def test_every_form_is_listed_as_needing_a_session_or_as_open(console: Flask) -> None:
     forms = {rule.endpoint for rule in console.url_map.iter_rules() if "POST" in (rule.methods or ())}
 
     assert {endpoint for endpoint in forms if endpoint.startswith("web.")} == set(
@@ -123,7 +123,7 @@ def test_every_form_of_the_pages_is_one_that_needs_a_session_or_one_that_needs_n
 
 
 @pytest.mark.parametrize("endpoint", unsaved_form.SESSION_FORMS)
-def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(tenant: Tenant, endpoint: str) -> None:
+def test_a_form_whose_session_ended_is_not_carried_out_and_says_so(tenant: Tenant, endpoint: str) -> None:
     path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
     values = typed_into(browser, path, endpoint)
@@ -147,7 +147,7 @@ def test_a_form_whose_session_ended_is_not_carried_out_and_that_is_said(tenant: 
 
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
-def test_a_form_whose_cookie_is_gone_is_not_carried_out_and_that_is_said(tenant: Tenant, endpoint: str) -> None:
+def test_a_form_without_a_cookie_is_not_carried_out_and_says_so(tenant: Tenant, endpoint: str) -> None:
     path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
     values, done = typed_into(browser, path, endpoint), acts(tenant)
@@ -165,7 +165,7 @@ def test_a_form_whose_cookie_is_gone_is_not_carried_out_and_that_is_said(tenant:
 
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
-def test_a_form_sent_after_signing_in_again_in_another_tab_is_shown_again(tenant: Tenant, endpoint: str) -> None:
+def test_a_form_is_shown_again_after_signing_in_in_another_tab(tenant: Tenant, endpoint: str) -> None:
     path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
     values, done = typed_into(browser, path, endpoint), acts(tenant)
@@ -182,9 +182,7 @@ def test_a_form_sent_after_signing_in_again_in_another_tab_is_shown_again(tenant
 
 
 @pytest.mark.parametrize("is_cookie_gone", [False, True])
-def test_a_sign_in_page_sent_after_signing_in_in_another_tab_loses_nothing(
-    tenant: Tenant, is_cookie_gone: bool
-) -> None:
+def test_a_sign_in_page_loses_nothing_after_signing_in_in_another_tab(tenant: Tenant, is_cookie_gone: bool) -> None:
     endpoint = "web.agents.disable"
     path = path_to(tenant, endpoint)
     browser = browser_of(tenant.admin, tenant.app)
@@ -203,7 +201,7 @@ def test_a_sign_in_page_sent_after_signing_in_in_another_tab_loses_nothing(
 
 @pytest.mark.parametrize("role", ["admin", "viewer"])
 @pytest.mark.parametrize("endpoint", KEPT)
-def test_another_person_who_signs_in_is_not_handed_what_was_typed(tenant: Tenant, endpoint: str, role: str) -> None:
+def test_another_user_who_signs_in_does_not_get_what_was_typed(tenant: Tenant, endpoint: str, role: str) -> None:
     other = make_user(tenant.app, role, tenant.admin.account_id)
     path = path_to(tenant, endpoint)
     browser = browser_of(tenant.admin, tenant.app)
@@ -232,7 +230,7 @@ def signed(tenant: Tenant, endpoint: str, path: str, owner: str | None = None, *
 
 
 @pytest.mark.parametrize("endpoint", [one for one in unsaved_form.SESSION_FORMS if one not in KEPT])
-def test_an_act_does_not_happen_by_what_is_kept_of_a_form(tenant: Tenant, endpoint: str) -> None:
+def test_restored_values_do_not_carry_out_an_action(tenant: Tenant, endpoint: str) -> None:
     path, browser, done = path_to(tenant, endpoint), browser_of(tenant.admin, tenant.app), acts(tenant)
 
     for text in ("x", signed(tenant, endpoint, path), signed(tenant, "web.agents.new", "/agents/new")):
@@ -243,7 +241,7 @@ def test_an_act_does_not_happen_by_what_is_kept_of_a_form(tenant: Tenant, endpoi
 
 @pytest.mark.parametrize("owner", [None, "editor"])
 @pytest.mark.parametrize("status", [401, 400])
-def test_another_site_cannot_put_words_into_a_form(tenant: Tenant, owner: str | None, status: int) -> None:
+def test_another_site_cannot_fill_in_a_form(tenant: Tenant, owner: str | None, status: int) -> None:
     path, browser = path_to(tenant, "web.agents.disable"), browser_of(tenant.admin, tenant.app)
     anonymous = Browser(tenant.app)
     if status == 401:
@@ -267,7 +265,7 @@ def test_another_site_cannot_put_words_into_a_form(tenant: Tenant, owner: str | 
         assert "words-of-another" not in answer.text
 
 
-def test_what_was_changed_on_the_way_is_no_form(tenant: Tenant) -> None:
+def test_changed_signed_values_are_not_restored(tenant: Tenant) -> None:
     text = signed(tenant, "web.agents.new", "/agents/new", "admin", ("name", "Sales"))
 
     with tenant.app.test_request_context():
@@ -275,7 +273,7 @@ def test_what_was_changed_on_the_way_is_no_form(tenant: Tenant) -> None:
         assert [unsaved_form.UnsavedForm.read(changed) for changed in ("", "x", text[:-1], "x" + text)] == [None] * 4
 
 
-def test_who_signs_out_when_the_session_has_ended_is_signed_out(tenant: Tenant) -> None:
+def test_signing_out_after_the_session_has_ended_signs_out(tenant: Tenant) -> None:
     browser = browser_of(tenant.admin, tenant.app)
     page = browser.get("/agents")
     end_sessions(tenant.app, tenant.admin)
@@ -287,7 +285,7 @@ def test_who_signs_out_when_the_session_has_ended_is_signed_out(tenant: Tenant) 
 
 
 @pytest.mark.parametrize("is_cookie_gone", [False, True])
-def test_who_signs_out_in_a_second_tab_is_told_so(tenant: Tenant, is_cookie_gone: bool) -> None:
+def test_signing_out_in_a_second_tab_says_so(tenant: Tenant, is_cookie_gone: bool) -> None:
     browser = browser_of(tenant.admin, tenant.app)
     first, second = browser.get("/agents"), browser.get("/profile")
     browser.send(first, "/sign-out")
@@ -300,7 +298,7 @@ def test_who_signs_out_in_a_second_tab_is_told_so(tenant: Tenant, is_cookie_gone
     assert "You were already signed out" in browser.get("/sign-in").text
 
 
-def test_a_private_key_in_a_public_field_is_kept_nowhere(tenant: Tenant) -> None:
+def test_a_private_key_in_a_public_field_is_not_kept(tenant: Tenant) -> None:
     browser = browser_of(tenant.admin, tenant.app)
     values = fields_of(browser.get("/agents/new").form("/agents/new"))
     values["DB-ssl_root_cert"] = pem.certificate() + pem.private_key()
@@ -316,7 +314,7 @@ def test_a_private_key_in_a_public_field_is_kept_nowhere(tenant: Tenant) -> None
 
 
 @pytest.mark.parametrize("content", [5, None, [], {"a": 1}, ["web.agents.new", "/x", "o", 5], ["web.agents.new"]])
-def test_what_another_release_kept_is_no_form(tenant: Tenant, content: Any) -> None:
+def test_values_kept_by_another_release_are_not_restored(tenant: Tenant, content: Any) -> None:
     with tenant.app.test_request_context():
         text = URLSafeSerializer(str(tenant.app.secret_key), unsaved_form.SALT).dumps(content)
 
@@ -324,7 +322,7 @@ def test_what_another_release_kept_is_no_form(tenant: Tenant, content: Any) -> N
 
 
 @pytest.mark.parametrize("value", [5, None, ["a"], {"a": 1}, True, "é"])
-def test_a_signed_csrf_value_of_another_make_is_refused(tenant: Tenant, value: Any) -> None:
+def test_a_signed_csrf_value_that_is_not_a_text_is_refused(tenant: Tenant, value: Any) -> None:
     browser = browser_of(tenant.admin, tenant.app)
     signed_value = URLSafeTimedSerializer(str(tenant.app.secret_key), unsaved_form.CSRF_SALT).dumps(value)
 
@@ -338,7 +336,7 @@ def forms(kind: type[ConsoleForm]) -> Iterator[type[ConsoleForm]]:
             yield from (form, *forms(form))
 
 
-def test_no_form_sends_a_secret_that_would_be_kept(console: Flask) -> None:
+def test_every_input_for_a_secret_is_known(console: Flask) -> None:
     fields = [(name, getattr(form, name)) for form in forms(ConsoleForm) for name in dir(form) if name[0] != "_"]
     secret = {
         name for name, field in fields if isinstance(field, UnboundField) and issubclass(field.field_class, Secret)

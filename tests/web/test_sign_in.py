@@ -45,7 +45,7 @@ def test_next_leads_to_a_page_of_this_site(address: str, console: Flask) -> None
 
 
 @pytest.mark.parametrize("address", ["//evil.com", "/\\evil.com", "/\t/evil.com"])
-def test_signing_in_and_switching_the_theme_stay_on_this_site(address: str, console: Flask, admin: Actor) -> None:
+def test_signing_in_and_choosing_a_theme_stay_on_this_site(address: str, console: Flask, admin: Actor) -> None:
     browser = Browser(console)
 
     answer = browser.send("/sign-in", email=admin.email, password=PASSWORD, next=address)
@@ -56,7 +56,7 @@ def test_signing_in_and_switching_the_theme_stay_on_this_site(address: str, cons
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_an_anonymous_visitor_is_led_to_sign_in_and_back(address: str, console: Flask, admin: Actor) -> None:
+def test_an_anonymous_visitor_is_redirected_to_sign_in_and_back(address: str, console: Flask, admin: Actor) -> None:
     browser = Browser(console)
 
     answer = browser.client.get(address)
@@ -68,7 +68,7 @@ def test_an_anonymous_visitor_is_led_to_sign_in_and_back(address: str, console: 
     assert answer.headers["Location"] == address
 
 
-def test_an_anonymous_visitor_who_sends_a_form_is_led_to_sign_in(console: Flask) -> None:
+def test_a_form_from_an_anonymous_visitor_redirects_to_sign_in(console: Flask) -> None:
     browser = Browser(console)
     unknown = "00000000-0000-0000-0000-000000000000"
 
@@ -78,7 +78,9 @@ def test_an_anonymous_visitor_who_sends_a_form_is_led_to_sign_in(console: Flask)
 
 
 @pytest.mark.parametrize("changes", [{"password": "wrong"}, {"email": "nobody@example.org"}, {"email": ""}])
-def test_a_wrong_guess_is_not_told_apart(changes: dict[str, str], console: Flask, admin: Actor) -> None:
+def test_a_wrong_email_address_and_a_wrong_password_get_the_same_answer(
+    changes: dict[str, str], console: Flask, admin: Actor
+) -> None:
     page = Browser(console).send("/sign-in", status=422, **{"email": admin.email, "password": PASSWORD, **changes})
 
     assert isinstance(page, Page)
@@ -86,7 +88,7 @@ def test_a_wrong_guess_is_not_told_apart(changes: dict[str, str], console: Flask
     assert PASSWORD not in page.html
 
 
-def test_too_many_guesses_have_to_wait(console: Flask, admin: Actor) -> None:
+def test_too_many_attempts_to_sign_in_are_throttled(console: Flask, admin: Actor) -> None:
     browser = Browser(console, "198.51.100.7")
     for _ in range(10):
         browser.send("/sign-in", status=422, email=admin.email, password="wrong")
@@ -109,7 +111,7 @@ def test_a_csrf_value_of_another_browser_is_refused(console: Flask, browser: Bro
     browser.post("/theme", {"theme": "dark", "csrf_token": Browser(console).token()}, status=400)
 
 
-def test_signing_in_changes_the_csrf_value_and_forgets_the_cookie(console: Flask, admin: Actor) -> None:
+def test_signing_in_replaces_the_csrf_value_and_the_cookie(console: Flask, admin: Actor) -> None:
     browser = Browser(console)
     before = browser.token()
 
@@ -131,11 +133,11 @@ def test_signing_out_ends_the_session_on_the_server(console: Flask, browser: Bro
     assert thief.client.get("/agents").status_code == 303
 
 
-def test_somebody_signed_in_needs_no_sign_in_page(browser: Browser) -> None:
+def test_a_signed_in_user_is_redirected_from_the_sign_in_page(browser: Browser) -> None:
     assert browser.client.get("/sign-in?next=/tokens").headers["Location"] == "/tokens"
 
 
-def test_over_https_the_cookie_is_bound_to_it(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+def test_over_https_the_cookie_is_secure(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(sqlite_schema_url, PUBLIC_URL="https://agents.example.org")
     admin = make_user(app)
     client = app.test_client()
@@ -158,7 +160,7 @@ def test_tokens_are_for_admins(address: str, role: str, console: Flask, signed_i
     assert page.root.one("a", href="/")
 
 
-def test_an_empty_console_leads_to_set_up_and_a_claimed_one_away_from_it(
+def test_a_console_without_account_redirects_to_set_up_and_only_then(
     schema_url: str, open_console: OpenConsole
 ) -> None:
     browser = Browser(open_console(schema_url))
@@ -184,7 +186,7 @@ def test_an_empty_console_leads_to_set_up_and_a_claimed_one_away_from_it(
     assert answer.headers["Location"] == "/sign-in"
 
 
-def test_a_set_up_form_that_is_sent_twice_signs_the_same_person_in(schema_url: str, open_console: OpenConsole) -> None:
+def test_a_set_up_form_that_is_sent_twice_signs_in_the_same_user(schema_url: str, open_console: OpenConsole) -> None:
     first = Browser(open_console(schema_url))
     second = Browser(first.client.application)
     form = first.get("/setup")
@@ -201,7 +203,7 @@ def test_a_set_up_form_that_is_sent_twice_signs_the_same_person_in(schema_url: s
         assert [account["people"] for account in accounts.listing()] == [1]
 
 
-def test_set_up_asks_for_its_code_where_others_can_reach_the_console(
+def test_set_up_asks_for_its_code_where_the_console_is_public(
     sqlite_schema_url: str, open_console: OpenConsole
 ) -> None:
     app = open_console(sqlite_schema_url, PUBLIC_URL="http://localhost")

@@ -61,7 +61,7 @@ def led_to(answer: TestResponse) -> set[str]:
 
 @pytest.mark.parametrize("tenant", ROOTS[:1], indirect=True)
 @pytest.mark.parametrize("rule", GET_RULES)
-def test_every_page_leads_below_it_only(tenant: Tenant, rule: str) -> None:
+def test_every_link_stays_below_the_path(tenant: Tenant, rule: str) -> None:
     path, root = tenant.path(rule), root_of(tenant.app)
     for way in WAYS:
         with ask(tenant.caller("admin"), way, "GET", path) as answer:
@@ -73,7 +73,7 @@ def test_every_page_leads_below_it_only(tenant: Tenant, rule: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_signing_in_leads_to_the_page_that_was_asked_for(tenant: Tenant, way: str) -> None:
+def test_signing_in_leads_to_the_requested_page(tenant: Tenant, way: str) -> None:
     caller, root = Caller(tenant.app), root_of(tenant.app)
 
     asked = ask(caller, way, "GET", "/agents?q=x")
@@ -93,14 +93,14 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(tenant: Tenant, way: st
 @pytest.mark.parametrize(
     "address", ["/", "/agent", "{root}", "{root}x/", "{root}/../other", "{root}/%2e%2E/other", "//evil.example{root}/"]
 )
-def test_signing_in_never_leads_to_another_program_of_the_host(tenant: Tenant, address: str) -> None:
+def test_signing_in_never_leads_to_another_program_on_the_host(tenant: Tenant, address: str) -> None:
     root = root_of(tenant.app)
     with tenant.app.test_request_context(base_url=ORIGIN + root):
         assert local_path(address.format(root=root)) == f"{root}/"
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_form_whose_session_ended_is_sent_again_below_it(tenant: Tenant, way: str) -> None:
+def test_a_form_whose_session_ended_is_sent_again_below_the_path(tenant: Tenant, way: str) -> None:
     caller, root = tenant.caller("ended"), root_of(tenant.app)
 
     page = Page(ask(caller, way, "POST", "/tokens/new", {"name": "ci"}))
@@ -112,7 +112,7 @@ def test_a_form_whose_session_ended_is_sent_again_below_it(tenant: Tenant, way: 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_api_says_where_below_it_things_are(tenant: Tenant, way: str) -> None:
+def test_urls_of_the_api_are_below_the_path(tenant: Tenant, way: str) -> None:
     program, root = Caller(tenant.app, token=make_token(tenant.app, tenant.admin, "write")), root_of(tenant.app)
 
     made = ask(program, way, "POST", "/api/v1/agents", json=agent_values())
@@ -127,7 +127,7 @@ def test_the_api_says_where_below_it_things_are(tenant: Tenant, way: str) -> Non
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_health_and_errors_answer_with_and_without_it(tenant: Tenant, way: str) -> None:
+def test_health_and_errors_answer_with_and_without_the_path(tenant: Tenant, way: str) -> None:
     caller, root = Caller(tenant.app), root_of(tenant.app)
 
     assert ask(caller, way, "GET", "/healthz", headers={"Host": "127.0.0.1:8000"}).status_code == 200
@@ -137,11 +137,11 @@ def test_health_and_errors_answer_with_and_without_it(tenant: Tenant, way: str) 
         assert all(address.startswith(f"{root}/") for address in led_to(answer))
 
 
-def test_browsers_are_told_to_stay_on_https_for_this_host_alone(tenant: Tenant) -> None:
+def test_hsts_is_for_this_host_only(tenant: Tenant) -> None:
     assert Caller(tenant.app).ask("GET", "/sign-in").headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_forms_with_passwords_wait_for_a_place_as_ever(tenant: Tenant) -> None:
+def test_the_limit_of_password_forms_holds_below_the_path(tenant: Tenant) -> None:
     root = root_of(tenant.app)
     costly = web.password_paths(tenant.app)
 
@@ -152,9 +152,7 @@ def test_forms_with_passwords_wait_for_a_place_as_ever(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("root", ["/static", "/api", "/join", "/gibberish-xyz-123"])
-def test_it_may_be_called_as_an_address_of_the_console(
-    sqlite_schema_url: str, open_console: OpenConsole, root: str
-) -> None:
+def test_the_path_may_equal_a_path_of_the_console(sqlite_schema_url: str, open_console: OpenConsole, root: str) -> None:
     tenant = Tenant(open_console(sqlite_schema_url, PUBLIC_URL=ORIGIN + root))
     for way in WAYS:
         for path in ("/agents", "/people", "/static/app.css", "/gibberish-xyz-123", "/openapi.json", "/profile"):

@@ -45,7 +45,7 @@ def test_a_bad_token_is_refused_at_its_input(
     assert page.error_at(input_id) == sentence
 
 
-def test_a_token_cannot_be_limited_to_another_accounts_agent(console: Flask, browser: Browser) -> None:
+def test_a_token_cannot_be_limited_to_an_agent_of_another_account(console: Flask, browser: Browser) -> None:
     foreign = make_agent(console, make_user(console))
 
     browser.send("/tokens/new", status=422, name="ci", agent_ids=[str(foreign)])
@@ -63,7 +63,7 @@ def test_a_revoked_token_is_gone(console: Flask, admin: Actor, browser: Browser)
     assert answer.status_code == 401
 
 
-def test_another_accounts_token_is_not_there(console: Flask, browser: Browser) -> None:
+def test_a_token_of_another_account_is_not_found(console: Flask, browser: Browser) -> None:
     owner = make_user(console)
     make_token(console, owner)
     with console.app_context():
@@ -79,7 +79,7 @@ def token_on(page: object) -> str:
     return page.root.one(id="new-value")["value"]
 
 
-def test_a_form_that_is_sent_again_with_other_content_says_so_and_then_makes_another_token(
+def test_a_form_sent_again_with_other_content_says_so_and_then_creates_another_token(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     page = browser.get("/tokens/new")
@@ -94,7 +94,7 @@ def test_a_form_that_is_sent_again_with_other_content_says_so_and_then_makes_ano
     assert token_on(browser.send(asked, "/tokens/new", status=200)) != first
 
 
-def test_a_form_of_a_revoked_token_shows_and_makes_none(console: Flask, admin: Actor, browser: Browser) -> None:
+def test_a_form_whose_token_was_revoked_creates_and_shows_none(console: Flask, admin: Actor, browser: Browser) -> None:
     page = browser.get("/tokens/new")
     text = token_on(browser.send(page, "/tokens/new", status=200, name="ci"))
     browser.send(browser.get("/tokens").root.one("td", class_="c-actions").one("a")["href"])
@@ -107,7 +107,7 @@ def test_a_form_of_a_revoked_token_shows_and_makes_none(console: Flask, admin: A
     assert "No tokens yet" in browser.get("/tokens").text
 
 
-def test_a_form_that_is_sent_twice_makes_one_token_and_shows_it_twice(
+def test_a_form_that_is_sent_twice_creates_one_token_and_shows_it_twice(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
     page = browser.get("/tokens/new")

@@ -49,7 +49,9 @@ def sent(page: Any) -> Page:
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
-def test_pages_for_admins_are_refused_to_others_and_not_offered(role: str, console: Flask, signed_in: SignIn) -> None:
+def test_pages_for_admins_are_refused_to_others_and_not_in_their_menu(
+    role: str, console: Flask, signed_in: SignIn
+) -> None:
     browser = signed_in(make_user(console, role))
 
     for address in FOR_ADMINS:
@@ -59,7 +61,7 @@ def test_pages_for_admins_are_refused_to_others_and_not_offered(role: str, conso
     assert not [link for link in browser.get("/agents").root.all("a") if link["href"] in FOR_ADMINS]
 
 
-def test_people_of_another_account_are_not_there(console: Flask, browser: Browser) -> None:
+def test_users_of_another_account_are_not_found(console: Flask, browser: Browser) -> None:
     foreign = make_user(console)
 
     for user_id in (foreign.user_id, uuid4()):
@@ -78,7 +80,7 @@ def test_forms_about_people_need_their_csrf_value(browser: Browser, editor: Acto
         browser.post(address, {"role": "viewer", "name": admin.account_name}, 400)
 
 
-def test_the_last_admin_stays_and_is_told_why(browser: Browser, admin: Actor) -> None:
+def test_the_last_admin_cannot_leave_and_sees_why(browser: Browser, admin: Actor) -> None:
     changes = {"role": {"role": "viewer"}, "deactivate": {}, "delete": {}}
     for act, change in changes.items():
         page = sent(browser.send(f"/people/{admin.user_id}/{act}", status=409, **change))
@@ -87,7 +89,7 @@ def test_the_last_admin_stays_and_is_told_why(browser: Browser, admin: Actor) ->
     assert "Admin" in browser.get("/people").text
 
 
-def test_an_act_that_changes_nothing_says_so(browser: Browser, editor: Actor) -> None:
+def test_an_action_that_changes_nothing_says_so(browser: Browser, editor: Actor) -> None:
     at = f"/people/{editor.user_id}"
     asking, listed = browser.get(f"{at}/deactivate"), "Nothing was changed"
 
@@ -109,7 +111,7 @@ def test_an_unknown_role_is_refused_at_its_input(browser: Browser, editor: Actor
         assert page.error_at("role") == "Choose one of: viewer, editor, admin."
 
 
-def test_an_invitation_is_shown_once_and_leads_in(browser: Browser, console: Flask, log_lines: list[str]) -> None:
+def test_an_invitation_link_is_shown_once_and_signs_in(browser: Browser, console: Flask, log_lines: list[str]) -> None:
     path = link_on(browser.send("/people/invite", status=200, role="editor"))
     code = path.partition("code=")[2]
 
@@ -129,7 +131,7 @@ def test_an_invitation_is_shown_once_and_leads_in(browser: Browser, console: Fla
 
 
 @pytest.mark.parametrize("act", ["invite", "reset-link"])
-def test_a_form_that_is_sent_twice_makes_one_link_and_shows_it_twice(
+def test_a_form_that_is_sent_twice_creates_one_link_and_shows_it_twice(
     act: str, browser: Browser, editor: Actor, admin: Actor, console: Flask
 ) -> None:
     address = "/people/invite" if act == "invite" else f"/people/{editor.user_id}/reset-link"
@@ -143,7 +145,7 @@ def test_a_form_that_is_sent_twice_makes_one_link_and_shows_it_twice(
         assert len(invitations.listing(admin)) == (1 if act == "invite" else 0)
 
 
-def test_a_form_of_a_withdrawn_link_says_so_and_then_makes_another(browser: Browser, console: Flask) -> None:
+def test_a_form_whose_link_was_withdrawn_says_so_and_then_creates_another(browser: Browser, console: Flask) -> None:
     form = browser.get("/people/invite")
     path = link_on(browser.send(form, "/people/invite", status=200))
     button = browser.get("/people").root.one("section", class_="list").one("button")
@@ -169,7 +171,7 @@ def test_an_open_link_can_be_withdrawn(browser: Browser, console: Flask) -> None
     assert invitation_records.GONE in Browser(console).get(path, 404).text
 
 
-def test_a_link_for_a_new_password_is_shown_once(browser: Browser, editor: Actor, console: Flask) -> None:
+def test_a_password_reset_link_is_shown_once(browser: Browser, editor: Actor, console: Flask) -> None:
     address = f"/people/{editor.user_id}/reset-link"
     page = sent(browser.send(address, status=200))
 
@@ -181,7 +183,7 @@ def test_a_link_for_a_new_password_is_shown_once(browser: Browser, editor: Actor
     visitor.get(link_on(page), 404)
 
 
-def test_a_deactivated_person_gets_no_link(browser: Browser, editor: Actor) -> None:
+def test_a_deactivated_user_gets_no_reset_link(browser: Browser, editor: Actor) -> None:
     asked = browser.get(f"/people/{editor.user_id}/reset-link")
     browser.send(f"/people/{editor.user_id}/deactivate")
 
@@ -190,7 +192,7 @@ def test_a_deactivated_person_gets_no_link(browser: Browser, editor: Actor) -> N
     assert "Activate them first" in page.root.one(class_="problems").text
 
 
-def test_a_changed_role_signs_the_person_out_at_once(browser: Browser, editor: Actor, signed_in: SignIn) -> None:
+def test_a_changed_role_signs_the_user_out_at_once(browser: Browser, editor: Actor, signed_in: SignIn) -> None:
     theirs = signed_in(editor)
 
     browser.send(f"/people/{editor.user_id}/role", role="viewer")
@@ -209,7 +211,7 @@ def test_the_same_role_changes_nothing(browser: Browser, editor: Actor, signed_i
 
 
 @pytest.mark.parametrize(("act", "change"), [("role", {"role": "viewer"}), ("deactivate", {}), ("delete", {})])
-def test_who_does_it_to_oneself_is_led_to_the_sign_in_page(
+def test_an_admin_who_removes_their_own_access_is_redirected_to_sign_in(
     act: str, change: dict[str, str], browser: Browser, console: Flask, admin: Actor
 ) -> None:
     make_user(console, "admin", admin.account_id)
@@ -221,7 +223,7 @@ def test_who_does_it_to_oneself_is_led_to_the_sign_in_page(
     assert browser.client.get("/agents").status_code == 303
 
 
-def test_a_deactivated_person_is_out_until_activated(browser: Browser, editor: Actor, signed_in: SignIn) -> None:
+def test_a_deactivated_user_cannot_sign_in_until_activated(browser: Browser, editor: Actor, signed_in: SignIn) -> None:
     theirs = signed_in(editor)
     browser.send(f"/people/{editor.user_id}/deactivate")
     assert theirs.client.get("/agents").status_code == 303
@@ -234,7 +236,7 @@ def test_a_deactivated_person_is_out_until_activated(browser: Browser, editor: A
     signed_in(editor).get("/agents")
 
 
-def test_a_deleted_persons_agents_stay(browser: Browser, editor: Actor, admin: Actor, console: Flask) -> None:
+def test_the_agents_of_a_deleted_user_stay(browser: Browser, editor: Actor, admin: Actor, console: Flask) -> None:
     agent_id = make_agent(console, editor, name="Hers")
 
     browser.send(f"/people/{editor.user_id}/delete")
@@ -245,7 +247,7 @@ def test_a_deleted_persons_agents_stay(browser: Browser, editor: Actor, admin: A
         assert [person["id"] for person in users.listing(admin)] == [admin.user_id]
 
 
-def test_a_name_is_shown_as_it_is(browser: Browser, console: Flask, admin: Actor) -> None:
+def test_a_name_is_escaped(browser: Browser, console: Flask, admin: Actor) -> None:
     make_user(console, "viewer", admin.account_id, name="<script>alert(1)</script>")
 
     assert "<script>alert" not in browser.get("/people").html
