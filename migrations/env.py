@@ -1,4 +1,4 @@
-"""What Alembic runs for each command that looks at a database; all of it lives in `agents_app.dbtools`."""
+"""Alembic runs this for each command that needs a database. The work is done by `agents_app.dbtools`."""
 
 import sys
 

@@ -5,10 +5,7 @@ def without_comments(operations):
 %>\
 """${message.replace("\\", "\\\\").replace('"', "'")}
 
-Revision ID: ${up_revision}
-Revises: ${down_revision or "base" | comma,n}
 Create Date: ${create_date}
-
 """
 import sqlalchemy as sa
 from alembic import op

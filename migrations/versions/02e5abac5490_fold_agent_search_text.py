@@ -1,9 +1,6 @@
 """fold_agent_search_text
 
-Revision ID: 02e5abac5490
-Revises: a5ecd374ab0b
 Create Date: 2026-11-26 03:41:47.925024+00:00
-
 """
 import re
 import unicodedata
@@ -28,17 +25,17 @@ AGENTS = sa.table(
     sa.column('name_key', sa.Text()),
     sa.column('search_text', sa.Text()),
 )
-# A line end in front says that a row's text is folded; the release before wrote none, and may write still.
+# Folded text begins with a newline. The release before this one writes no newline, and it may still be running.
 IS_FOLDED = AGENTS.c.search_text.like('\n%')
 TITLES = {'DB': ('host', 'dialect', 'database'), 'POWERBI': ('dataset_id', 'workspace_id')}
-# As the console folds what is searched for, on the day of this step.
+# A copy of the rules by which the console folded text when this step was written.
 ACCENTS = re.compile('[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]')
 UNSEEN = re.compile('[\ufe00-\ufe0f\U000e0100-\U000e01ef\u115f\u1160]')
 PLAIN = str.maketrans(
     {'\u0131': 'i', 'ł': 'l', 'ø': 'o', 'đ': 'd', 'ð': 'd', 'þ': 'th', 'æ': 'ae', 'œ': 'oe', 'ħ': 'h', 'ŧ': 't'}
 )
 MARKS_MAX = 30
-# For `--sql`: SQL cannot fold. Such rows are found by their own letters until the agent's next change.
+# For `--sql`, as SQL cannot fold text. Until its next change, an agent is found by its exact letters only.
 SCRIPT = "/* The console folds the text of each agent at the agent's next change. */"
 
 

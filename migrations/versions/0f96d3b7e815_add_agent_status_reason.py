@@ -1,9 +1,6 @@
 """add_agent_status_reason
 
-Revision ID: 0f96d3b7e815
-Revises: a42c8e5f1b73
 Create Date: 2026-11-22 15:32:00+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op
@@ -19,11 +16,11 @@ RULE = "status IN ('active', 'disabled')"
 
 def upgrade() -> None:
     if op.get_context().dialect.name == 'sqlite':
-        # Without making the table anew SQLite takes a CHECK only together with a new column.
+        # SQLite can add a CHECK without rebuilding the table only together with a new column.
         op.execute(f'ALTER TABLE agents ADD COLUMN status_reason VARCHAR(500) CONSTRAINT {CHECK} CHECK ({RULE})')
         return
     op.add_column('agents', sa.Column('status_reason', sa.String(length=500), nullable=True))
-    # Holds for new rows at once; the next step looks at the old ones without keeping anybody from writing.
+    # It holds for new rows at once. The next step checks the old rows while others continue to write.
     op.create_check_constraint(op.f(CHECK), 'agents', RULE, postgresql_not_valid=True)
 
 

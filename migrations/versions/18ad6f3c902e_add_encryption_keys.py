@@ -1,9 +1,6 @@
 """add_encryption_keys
 
-Revision ID: 18ad6f3c902e
-Revises: e7c49a1056bf
 Create Date: 2026-11-22 15:41:00+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

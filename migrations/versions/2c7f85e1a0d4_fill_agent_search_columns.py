@@ -1,9 +1,6 @@
 """fill_agent_search_columns
 
-Revision ID: 2c7f85e1a0d4
-Revises: d90b4f6a7c21
 Create Date: 2026-11-22 15:36:00+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op
@@ -22,7 +19,7 @@ AGENTS = sa.table(
     sa.column('name_key', sa.Text()),
     sa.column('search_text', sa.Text()),
 )
-# For `--sql`: SQL has no casefold, so letters such as the German sharp s are found after the agent's next change.
+# For `--sql`. SQL has no casefold: letters such as the German sharp s are found after the agent's next change.
 SCRIPT = """
 UPDATE agents SET name_key = lower(name), search_text = lower(
     name || coalesce('\n' || nullif(description, ''), '') || coalesce('\n' || nullif(model_type, ''), '')
@@ -43,4 +40,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    pass  # The columns go with the step before.
+    pass  # The step before this one drops the columns.

@@ -1,9 +1,6 @@
 """add_accounts_and_users
 
-Revision ID: 3b1f07c5d2a9
-Revises: base
 Create Date: 2026-11-22 15:32:29.559789+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

@@ -1,9 +1,6 @@
 """add_user_sessions_and_login_attempts
 
-Revision ID: 5e02f7d81c96
-Revises: b8350ca9e74d
 Create Date: 2026-11-22 15:39:00+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

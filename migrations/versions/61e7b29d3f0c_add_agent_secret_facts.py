@@ -1,9 +1,6 @@
 """add_agent_secret_facts
 
-Revision ID: 61e7b29d3f0c
-Revises: c58a1d40f29e
 Create Date: 2026-11-22 15:34:00+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

@@ -1,9 +1,6 @@
 """add_agents_table
 
-Revision ID: 7d3e90b1c4f6
-Revises: 3b1f07c5d2a9
 Create Date: 2026-11-22 15:33:16.487611+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

@@ -1,9 +1,6 @@
 """add_agent_list_indexes
 
-Revision ID: 94d1e6b38f5a
-Revises: 2c7f85e1a0d4
 Create Date: 2026-11-22 15:37:00+00:00
-
 """
 from alembic import op
 

@@ -1,9 +1,6 @@
 """add_agent_versions
 
-Revision ID: a42c8e5f1b73
-Revises: 7d3e90b1c4f6
 Create Date: 2026-11-22 15:31:00+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

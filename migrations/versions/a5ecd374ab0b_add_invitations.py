@@ -1,9 +1,6 @@
 """add_invitations
 
-Revision ID: a5ecd374ab0b
-Revises: 18ad6f3c902e
 Create Date: 2026-11-22 15:45:48.171558+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

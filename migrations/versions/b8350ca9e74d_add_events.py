@@ -1,9 +1,6 @@
 """add_events
 
-Revision ID: b8350ca9e74d
-Revises: 94d1e6b38f5a
 Create Date: 2026-11-22 15:38:00+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

@@ -1,9 +1,6 @@
 """validate_agent_status
 
-Revision ID: c58a1d40f29e
-Revises: 0f96d3b7e815
 Create Date: 2026-11-22 15:33:00+00:00
-
 """
 from alembic import op
 
@@ -17,7 +14,7 @@ RULE = "status IN ('active', 'disabled')"
 
 
 def upgrade() -> None:
-    # SQLite looked at every row when the constraint came.
+    # SQLite checked every row when the constraint was added.
     if op.get_context().dialect.name == 'postgresql':
         op.execute(f'ALTER TABLE agents VALIDATE CONSTRAINT {CHECK}')
 

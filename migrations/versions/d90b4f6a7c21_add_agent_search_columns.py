@@ -1,9 +1,6 @@
 """add_agent_search_columns
 
-Revision ID: d90b4f6a7c21
-Revises: 61e7b29d3f0c
 Create Date: 2026-11-22 15:35:00+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

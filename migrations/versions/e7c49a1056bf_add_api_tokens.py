@@ -1,9 +1,6 @@
 """add_api_tokens
 
-Revision ID: e7c49a1056bf
-Revises: 5e02f7d81c96
 Create Date: 2026-11-22 15:40:00+00:00
-
 """
 import sqlalchemy as sa
 from alembic import op

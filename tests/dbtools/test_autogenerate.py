@@ -1,4 +1,4 @@
-"""What Alembic writes by itself: the same on both databases, complete, and only about our tables."""
+"""The migrations that Alembic writes: the same on both databases, complete, and only about the console's tables."""
 
 import re
 import sys
@@ -13,8 +13,8 @@ from alembic.util import CommandError
 from agents_app.db import Json, UtcDateTime
 from tests.dbtools.tools import Project, read_schema, run_sql
 
-DATED = re.compile(r"^Create Date: .*$", re.MULTILINE)
-MAKE_PARENTS = """
+CREATE_DATE = re.compile(r"^Create Date: .*$", re.MULTILINE)
+CREATE_PARENTS = """
 op.create_table('accounts', sa.Column('id', sa.Uuid(), primary_key=True))
 op.create_table('users', sa.Column('id', sa.Uuid(), primary_key=True))
 """
@@ -22,13 +22,13 @@ op.create_table('users', sa.Column('id', sa.Uuid(), primary_key=True))
 
 @pytest.fixture
 def project(tmp_path: Path, database_url: str) -> Project:
-    """A folder of migrations whose only step made the parents of the guide's table, which are declared too."""
+    """A folder of migrations with one step that created the parents of the guide's table, and models of these."""
     return _project(tmp_path, database_url)
 
 
 def _project(folder: Path, url: str) -> Project:
     project = Project(folder, url)
-    project.revision("parents", MAKE_PARENTS, "op.drop_table('users')\nop.drop_table('accounts')")
+    project.revision("parents", CREATE_PARENTS, "op.drop_table('users')\nop.drop_table('accounts')")
     project.add_guide_parents()
     command.upgrade(project.config(), "head")
     return project
@@ -64,28 +64,28 @@ def test_the_same_file_comes_from_both_databases(tmp_path: Path, sqlite_url: str
         project = _project(tmp_path, url)
         _declare_agents(project)
         (file,) = _generate(project)
-        written.append((file.name, DATED.sub("", file.read_text())))
+        written.append((file.name, CREATE_DATE.sub("", file.read_text())))
 
     assert written[0] == written[1]
     assert written[0][0] == "0123456789ab_add_agents_table.py"
 
 
-def test_the_file_works_as_it_was_written(project: Project) -> None:
+def test_the_file_works_without_changes(project: Project) -> None:
     _declare_agents(project)
     _generate(project)
 
     command.upgrade(project.config(), "head")
-    made = read_schema(project.url)
+    created = read_schema(project.url)
     command.check(project.config())
     command.downgrade(project.config(), "-1")
     assert read_schema(project.url)["tables"].keys() == {"accounts", "users"}
     assert read_schema(project.url)["enums"] == []
     command.upgrade(project.config(), "head")
 
-    assert read_schema(project.url) == made
+    assert read_schema(project.url) == created
 
 
-def test_the_file_names_what_it_needs_and_makes(project: Project) -> None:
+def test_the_file_has_all_operations(project: Project) -> None:
     _declare_agents(project)
     (file,) = _generate(project)
     text = file.read_text()
@@ -104,15 +104,15 @@ def test_the_file_has_no_comment_of_alembic_and_ends_with_a_line_break(project: 
     assert file.read_text().endswith(")\n")
 
 
-def test_no_file_is_written_when_nothing_changed(project: Project) -> None:
+def test_without_changes_no_file_is_written(project: Project) -> None:
     assert _generate(project) == []
     assert "No changes in schema detected." in project.printed.getvalue()
 
 
-def test_a_model_that_nobody_imports_is_named(
+def test_a_model_that_is_not_imported_is_named(
     project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "forgotten.py").write_text("raise AssertionError('nobody imports this')")
+    (tmp_path / "forgotten.py").write_text("raise AssertionError('This must not be imported.')")
     project.models.__path__ = [str(tmp_path)]
 
     _generate(project)
@@ -129,7 +129,7 @@ def test_tables_of_other_programs_are_left_alone(project: Project) -> None:
     assert _generate(project) == []
 
 
-def test_a_table_of_ours_whose_model_is_gone_is_dropped(project: Project) -> None:
+def test_a_table_of_the_console_without_a_model_is_dropped(project: Project) -> None:
     project.metadata.remove(project.metadata.tables["users"])
 
     (file,) = _generate(project)
@@ -138,7 +138,7 @@ def test_a_table_of_ours_whose_model_is_gone_is_dropped(project: Project) -> Non
     assert "accounts" not in file.read_text()
 
 
-def test_a_new_column_of_an_enum_brings_its_type(project: Project) -> None:
+def test_a_new_enum_column_creates_its_type(project: Project) -> None:
     kind = sa.Enum("A", "B", name="kind")
     project.metadata.tables["users"].append_column(sa.Column("kind", kind))
     (file,) = _generate(project)
@@ -150,7 +150,7 @@ def test_a_new_column_of_an_enum_brings_its_type(project: Project) -> None:
     command.check(project.config())
 
 
-def test_a_changed_check_is_seen(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_check_constraint_is_detected(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     agents = _declare_agents(project)
     _generate(project)
     command.upgrade(project.config(), "head")
@@ -163,7 +163,7 @@ def test_a_changed_check_is_seen(project: Project, capsys: pytest.CaptureFixture
     assert "agents: CHECK ck_agents_name (name <> '') is missing." in capsys.readouterr().err
 
 
-def test_a_message_may_hold_any_signs(project: Project) -> None:
+def test_a_message_may_contain_any_characters(project: Project) -> None:
     _declare_agents(project)
     (file,) = _generate(project, 'C:\\users\\new, """says""" "he"')
 
