@@ -1,4 +1,4 @@
-"""The file of a backup: it gets its name when it is whole, replaces no other, and nothing is left of one that fails."""
+"""The file of a backup gets its name when it is complete, replaces no other file, and is removed after an error."""
 
 import os
 import resource
@@ -17,22 +17,22 @@ from agents_app.dbtools.backup import backups
 from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, run_sql
 from tests.project import shared_copy
 
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'of_others'::regclass"
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'other_table'::regclass"
 
 
-class Standing(datetime):
-    """A clock that stands."""
+class FixedTime(datetime):
+    """A clock that always shows the same time."""
 
     @classmethod
-    def now(cls, tz: tzinfo | None = UTC) -> "Standing":
-        """The same moment every time."""
+    def now(cls, tz: tzinfo | None = UTC) -> "FixedTime":
+        """Return the same time on every call."""
         return cls(2026, 1, 2, 3, 4, 5, tzinfo=tz)
 
 
-def test_backups_of_one_second_have_names_of_their_own(
+def test_two_backups_in_the_same_second_have_different_names(
     schema_url: str, backup_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backups, "datetime", Standing)
+    monkeypatch.setattr(backups, "datetime", FixedTime)
 
     first, second = (backups.create_backup(parse_url(schema_url), backup_folder).file for _ in range(2))
 
@@ -40,39 +40,39 @@ def test_backups_of_one_second_have_names_of_their_own(
     assert {first, second} == set(backup_folder.iterdir())
 
 
-def test_where_room_runs_out_it_is_told_and_nothing_is_left(schema_url: str, backup_folder: Path) -> None:
+def test_a_full_disk_is_reported_and_no_file_remains(schema_url: str, backup_folder: Path) -> None:
     run_sql(schema_url, "CREATE TABLE wide (a text)", f"INSERT INTO wide VALUES ('{_random_text()}')")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         with pytest.raises(CommandError) as refusal:
             backups.create_backup(parse_url(schema_url), backup_folder)
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert str(refusal.value).startswith(f"No backup was written to {backup_folder}: ")
     assert list(backup_folder.iterdir()) == []
 
 
-def test_a_deployment_that_is_told_to_end_leaves_nothing_of_its_backup(postgres_url: str, backup_folder: Path) -> None:
+def test_a_deployment_that_gets_sigterm_removes_its_incomplete_backup(postgres_url: str, backup_folder: Path) -> None:
     command.upgrade(console_config(postgres_url), GUIDE_REVISION)
-    run_sql(postgres_url, "CREATE TABLE of_others (a integer)")
+    run_sql(postgres_url, "CREATE TABLE other_table (a integer)")
 
     with create_engine(postgres_url).connect() as connection:
-        # The backup waits for this lock, so that it is still going on when it is told to end.
-        connection.exec_driver_sql("LOCK TABLE of_others")
-        with _started("deploy", postgres_url) as run:
+        # The backup waits for this lock, so it is still running when the signal arrives.
+        connection.exec_driver_sql("LOCK TABLE other_table")
+        with _start("deploy", postgres_url) as run:
             while not connection.exec_driver_sql(WAITING).scalar():
                 assert run.poll() is None
             run.send_signal(signal.SIGTERM)
-            _, told = run.communicate(timeout=60)
+            _, errors = run.communicate(timeout=60)
 
     assert run.returncode == 1
-    assert "Aborted!" in told
+    assert "Aborted!" in errors
     assert list(backup_folder.iterdir()) == []
 
 
-def _started(words: str, url: str) -> subprocess.Popen[str]:
+def _start(words: str, url: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
     line = [sys.executable, "-m", "flask", "db", *words.split()]
     return subprocess.Popen(
@@ -81,5 +81,5 @@ def _started(words: str, url: str) -> subprocess.Popen[str]:
 
 
 def _random_text() -> str:
-    # What a backup cannot press together.
+    # Random data, which a backup cannot compress.
     return os.urandom(300_000).hex()

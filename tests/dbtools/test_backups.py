@@ -1,10 +1,10 @@
-"""Whole backups: refused in one line, else complete; the same rows come back, while others write."""
+"""Backups of a whole database: errors in one line, and complete restored data, also while other sessions write."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tests import postgres
 from tests.dbtools.tools import console_config, fetch_rows, read_schema, run_sql
 from tests.project import shared_copy
 
-# Two tables that hold as many rows as each other at any moment.
+# Two tables that have the same number of rows at any time.
 WRITER = """
 import sys, sqlalchemy as sa
 from agents_app.database.url import parse_url
@@ -38,12 +38,12 @@ FILL = """
 INSERT INTO ones WITH RECURSIVE numbers(n) AS (SELECT -20000 UNION ALL SELECT n + 1 FROM numbers WHERE n < -1)
 SELECT n, 'a text that fills some pages' FROM numbers
 """
-OTHER_KIND = {"sqlite": b"PGDMP\x01\x0e", "postgresql": b"SQLite format 3\x00"}
+OTHER_TYPE = {"sqlite": b"PGDMP\x01\x0e", "postgresql": b"SQLite format 3\x00"}
 
 
 @pytest.fixture
 def empty_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[str]:
-    """A second, empty database of the same kind."""
+    """A second, empty database of the same type."""
     if parse_url(database_url).get_backend_name() == "sqlite":
         yield f"sqlite:///{tmp_path / 'other.db'}"
         return
@@ -51,13 +51,13 @@ def empty_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path)
         yield url
 
 
-def test_a_file_that_is_there_is_not_written_over(schema_url: str, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(schema_url: str, tmp_path: Path) -> None:
     file = tmp_path / "kept"
-    file.write_text("dear to me")
+    file.write_text("existing content")
 
     assert "kept already exists" in _refusal(lambda: _backup(schema_url, tmp_path, file), schema_url)
 
-    assert file.read_text() == "dear to me"
+    assert file.read_text() == "existing content"
 
 
 def test_a_missing_folder_and_a_missing_database_are_named(sqlite_schema_url: str, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_missing_folder_and_a_missing_database_are_named(sqlite_schema_url: st
     assert not Path(f"{absent}.db").exists()
 
 
-def test_an_unreachable_server_is_told_without_its_password(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported_without_the_password(tmp_path: Path) -> None:
     url = "postgresql://operator:geheim@127.0.0.1:1/console"
 
     refusal = _refusal(lambda: _backup(url, tmp_path, None), url)
@@ -81,7 +81,7 @@ def test_an_unreachable_server_is_told_without_its_password(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"hello", "is not a backup"),
@@ -89,25 +89,27 @@ def test_an_unreachable_server_is_told_without_its_password(tmp_path: Path) -> N
         (b'{"database": "sqlite"', "contains saved rows. Restore them with: flask db restore-rows"),
     ],
 )
-def test_what_is_no_backup_is_refused(database_url: str, tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_file_that_is_not_a_backup_is_refused(
+    database_url: str, tmp_path: Path, content: bytes, message: str
+) -> None:
     file = tmp_path / "file"
     file.write_bytes(content)
 
-    assert told in _refusal(lambda: _restore(database_url, file), database_url)
+    assert message in _refusal(lambda: _restore(database_url, file), database_url)
 
 
-def test_a_backup_of_the_other_kind_is_refused(database_url: str, tmp_path: Path) -> None:
+def test_a_backup_of_the_other_database_type_is_refused(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
-    file.write_bytes(OTHER_KIND[parse_url(database_url).get_backend_name()])
+    file.write_bytes(OTHER_TYPE[parse_url(database_url).get_backend_name()])
 
     refusal = _refusal(lambda: _restore(database_url, file), database_url)
 
     assert "is a backup of" in refusal
-    assert "and DATABASE_URL names" in refusal
+    assert "but DATABASE_URL names" in refusal
 
 
 @pytest.mark.parametrize("share", [0.3, 0.95])
-def test_a_backup_that_was_cut_short_is_refused_and_nothing_is_done(
+def test_a_truncated_backup_is_refused_and_nothing_is_changed(
     database_url: str, empty_url: str, tmp_path: Path, share: float
 ) -> None:
     _fill(database_url)
@@ -121,7 +123,9 @@ def test_a_backup_that_was_cut_short_is_refused_and_nothing_is_done(
     assert _tables(empty_url) == set()
 
 
-def test_a_database_with_tables_is_left_alone(database_url: str, empty_url: str, tmp_path: Path) -> None:
+def test_a_backup_is_not_restored_into_a_database_with_tables(
+    database_url: str, empty_url: str, tmp_path: Path
+) -> None:
     _fill(database_url)
     file = _backup(database_url, tmp_path, None).file
     run_sql(empty_url, "CREATE TABLE ones (n integer)", "INSERT INTO ones VALUES (7)")
@@ -147,7 +151,7 @@ def test_a_restored_database_is_the_same(database_url: str, empty_url: str, tmp_
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
-def test_a_backup_is_of_one_moment_while_others_write(database_url: str, empty_url: str, tmp_path: Path) -> None:
+def test_a_backup_is_consistent_while_other_sessions_write(database_url: str, empty_url: str, tmp_path: Path) -> None:
     _fill(database_url)
     with _writing(database_url) as writer:
         before = fetch_rows(database_url, "SELECT max(n) FROM twos")[0][0]
@@ -166,29 +170,29 @@ def test_a_backup_is_of_one_moment_while_others_write(database_url: str, empty_u
     assert fetch_rows(empty_url, query) == fetch_rows(database_url, query)
 
 
-def test_an_operator_backs_up_and_restores(schema_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_the_commands_back_up_and_restore(schema_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     if parse_url(schema_url).get_backend_name() == "sqlite":
-        _types_both(schema_url, f"sqlite:///{tmp_path / 'other.db'}")
+        _back_up_and_restore(schema_url, f"sqlite:///{tmp_path / 'other.db'}")
         return
     with postgres.database(request.getfixturevalue("postgres_server")) as url:
-        _types_both(schema_url, url)
+        _back_up_and_restore(schema_url, url)
 
 
-def _types_both(url: str, other: str) -> None:
-    written = _typed("backup --json", url)
-    told = json.loads(written.stdout)
-    restored = _typed(f"restore {told['file']}", other)
+def _back_up_and_restore(url: str, other: str) -> None:
+    written = _run_flask_db("backup --json", url)
+    backup = json.loads(written.stdout)
+    restored = _run_flask_db(f"restore {backup['file']}", other)
 
     assert written.stderr == ""
-    assert told["revision"] in restored.stdout
+    assert backup["revision"] in restored.stdout
     assert "which is head" in restored.stdout
     assert "ENCRYPTION_KEYS" in restored.stdout
-    again = _typed(f"restore {told['file']}", other, code=1)
+    again = _run_flask_db(f"restore {backup['file']}", other, code=1)
     assert again.stderr.startswith("Error: The database already has tables")
     assert again.stderr.count("\n") == 1
 
 
-def _typed(words: str, url: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+def _run_flask_db(words: str, url: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
     command_line = [sys.executable, "-m", "flask", "db", *words.split()]
     run = subprocess.run(command_line, cwd=shared_copy(), env=environment, capture_output=True, text=True, check=False)
@@ -200,14 +204,13 @@ def _backup(url: str, folder: Path, file: Path | None) -> backups.Backup:
     return backups.create_backup(parse_url(url), folder, file)
 
 
-def _restore(url: str, file: Path) -> backups.SchemaState:
+def _restore(url: str, file: Path) -> backups.Position:
     return backups.restore_backup(parse_url(url), file)
 
 
-def _refusal(act: object, url: str) -> str:
-    assert callable(act)
+def _refusal(action: Callable[[], object], url: str) -> str:
     with pytest.raises(CommandError) as refusal, readable_errors(parse_url(url)):
-        act()
+        action()
     return str(refusal.value)
 
 
@@ -218,7 +221,7 @@ def _fill(url: str) -> None:
 def _schema(url: str) -> dict[str, Any]:
     schema = read_schema(url)
     for table in schema["tables"].values():
-        # PostgreSQL writes the casts of a restored constraint at other places.
+        # PostgreSQL writes casts in other places in a restored constraint.
         table["checks"] = [check["name"] for check in table["checks"]]
     return schema
 

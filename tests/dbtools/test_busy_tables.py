@@ -13,26 +13,26 @@ from tests.dbtools.tools import Project, fetch_rows, read_schema, run_sql
 BUSY = ("CREATE TABLE busy (id integer PRIMARY KEY, name varchar(50))", "INSERT INTO busy VALUES (1, 'a'), (2, NULL)")
 NO_NULL = "op.set_not_null('busy', 'name')"
 NO_CONTRIB = (
-    "This server comes without the usual extensions: making one was NOT tried. Debian: apt-get install postgresql."
+    "This server does not have the usual extensions: creating one was NOT tested. Debian: apt-get install postgresql."
 )
 EXTENSIONS = "SELECT extname FROM pg_extension WHERE extname = 'pg_trgm'"
 
 
 @pytest.fixture
 def project(tmp_path: Path, database_url: str) -> Project:
-    """A table of two rows on a database of each kind."""
+    """A table with two rows, on SQLite and on PostgreSQL."""
     run_sql(database_url, *BUSY)
     return Project(tmp_path, database_url)
 
 
 @pytest.fixture
 def postgres_project(tmp_path: Path, postgres_url: str) -> Project:
-    """The same on PostgreSQL."""
+    """A table with two rows on PostgreSQL."""
     run_sql(postgres_url, *BUSY)
     return Project(tmp_path, postgres_url)
 
 
-def test_rows_without_a_value_are_told_and_the_step_can_be_run_again(project: Project) -> None:
+def test_rows_without_a_value_are_reported_and_the_step_can_be_run_again(project: Project) -> None:
     project.revision("one", NO_NULL)
 
     with pytest.raises(CommandError) as refusal:
@@ -47,7 +47,7 @@ def test_rows_without_a_value_are_told_and_the_step_can_be_run_again(project: Pr
     assert read_schema(project.url)["tables"]["busy"]["checks"] == []
 
 
-def test_a_constraint_holds_for_new_rows_before_it_is_validated(postgres_project: Project) -> None:
+def test_a_constraint_applies_to_new_rows_before_it_is_validated(postgres_project: Project) -> None:
     postgres_project.revision(
         "one", "op.create_check_constraint(op.f('ck'), 'busy', 'name IS NOT NULL', postgresql_not_valid=True)"
     )
@@ -64,7 +64,7 @@ def test_a_constraint_holds_for_new_rows_before_it_is_validated(postgres_project
     assert fetch_rows(postgres_project.url, "SELECT convalidated FROM pg_constraint WHERE conname = 'ck'") == [(True,)]
 
 
-def test_a_unique_index_is_made_while_others_write(project: Project) -> None:
+def test_a_unique_index_is_created_concurrently(project: Project) -> None:
     project.revision("one", "op.create_index_concurrently('uq_busy_name', 'busy', ['name'], unique=True)")
 
     command.upgrade(project.config(), "head")
@@ -73,14 +73,14 @@ def test_a_unique_index_is_made_while_others_write(project: Project) -> None:
         run_sql(project.url, "INSERT INTO busy VALUES (3, 'a')")
 
 
-def test_an_extension_that_the_server_does_not_have_is_told(postgres_project: Project) -> None:
+def test_an_extension_that_the_server_does_not_have_is_reported(postgres_project: Project) -> None:
     postgres_project.revision("one", "op.create_extension('no such thing')")
 
     with pytest.raises(CommandError, match="The server does not have the extension no such thing"):
         command.upgrade(postgres_project.config(), "head")
 
 
-def test_an_extension_comes_and_goes(postgres_project: Project) -> None:
+def test_an_extension_is_created_and_dropped(postgres_project: Project) -> None:
     if not postgres.offers(postgres_project.url, "pg_trgm"):
         pytest.skip(NO_CONTRIB)
     postgres_project.revision("one", "op.create_extension('pg_trgm')", "op.drop_extension('pg_trgm')")
@@ -92,7 +92,7 @@ def test_an_extension_comes_and_goes(postgres_project: Project) -> None:
         assert fetch_rows(postgres_project.url, EXTENSIONS) == []
 
 
-def test_an_extension_that_the_role_may_not_make_is_told_with_what_to_do(postgres_project: Project) -> None:
+def test_an_extension_that_the_role_may_not_create_is_reported_with_advice(postgres_project: Project) -> None:
     if not postgres.offers(postgres_project.url, "dblink"):
         pytest.skip(NO_CONTRIB)
     postgres_project.revision("one", "op.create_extension('dblink')")
@@ -101,7 +101,7 @@ def test_an_extension_that_the_role_may_not_make_is_told_with_what_to_do(postgre
         command.upgrade(postgres_project.config(), "head")
 
 
-def test_elsewhere_extensions_are_nothing(tmp_path: Path, sqlite_url: str) -> None:
+def test_on_sqlite_extensions_are_ignored(tmp_path: Path, sqlite_url: str) -> None:
     project = Project(tmp_path, sqlite_url)
     project.revision("one", "op.create_extension('pg_trgm')", "op.drop_extension('pg_trgm')")
 

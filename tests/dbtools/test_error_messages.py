@@ -1,4 +1,4 @@
-"""A database that refuses is told in one line: what, where, what to do, and no password."""
+"""A database error is one line with the cause, the URL and advice, without a password."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, create_engine, read_schema, run_sql
 from tests.project import shared_copy
 
-VERBS: dict[str, Callable[[Config], object]] = {
+COMMANDS: dict[str, Callable[[Config], object]] = {
     "upgrade": lambda config: command.upgrade(config, "head"),
     "downgrade": lambda config: command.downgrade(config, "-1"),
     "current": command.current,
@@ -30,11 +30,11 @@ VERBS: dict[str, Callable[[Config], object]] = {
 }
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_an_unreachable_server_is_told_in_one_line_by_every_verb(verb: str) -> None:
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_command_reports_an_unreachable_server_in_one_line(verb: str) -> None:
     url = "postgresql://operator:gehe%2Fim@127.0.0.1:1/console"
 
-    refusal = _refusal(VERBS[verb], url)
+    refusal = _refusal(COMMANDS[verb], url)
 
     assert refusal.startswith("Cannot use postgresql://operator:***@127.0.0.1:1/console: Connection refused")
     assert "DATABASE_URL" in refusal
@@ -45,84 +45,84 @@ def test_an_unreachable_server_is_told_in_one_line_by_every_verb(verb: str) -> N
     ("change", "cause"),
     [
         ({"database": "not_there"}, 'database "not_there" does not exist'),
-        ({"username": "stranger"}, 'role "stranger" does not exist'),
+        ({"username": "unknown"}, 'role "unknown" does not exist'),
         ({"query": {"host": "/nowhere"}}, "No such file or directory"),
         ({"host": "name.invalid", "query": {}}, "could not translate host name"),
     ],
 )
-def test_a_wrong_address_is_told_with_its_cause(postgres_server: str, change: dict[str, str], cause: str) -> None:
+def test_a_wrong_url_is_reported_with_the_cause(postgres_server: str, change: dict[str, str], cause: str) -> None:
     url = sa.make_url(postgres_server).set(**change).render_as_string(hide_password=False)
 
-    assert cause in _refusal(VERBS["upgrade"], url)
+    assert cause in _refusal(COMMANDS["upgrade"], url)
 
 
 @pytest.mark.parametrize("password", ["a", "operator", "postgres", "refused"])
-def test_a_password_that_is_a_word_of_the_refusal_spoils_none_of_it(password: str) -> None:
-    refusal = _refusal(VERBS["current"], f"postgresql://operator:{password}@127.0.0.1:1/console")
+def test_hiding_the_password_does_not_change_other_words_of_the_message(password: str) -> None:
+    refusal = _refusal(COMMANDS["current"], f"postgresql://operator:{password}@127.0.0.1:1/console")
 
     assert refusal.startswith("Cannot use postgresql://operator:***@127.0.0.1:1/console: Connection ")
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_folder_that_is_missing_is_told_by_every_verb_and_not_made(verb: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_command_reports_a_missing_folder_and_does_not_create_it(verb: str, tmp_path: Path) -> None:
     folder = tmp_path / "instnace"
 
-    refusal = _refusal(VERBS[verb], f"sqlite:///{folder / 'console.db'}")
+    refusal = _refusal(COMMANDS[verb], f"sqlite:///{folder / 'console.db'}")
 
     assert "No such file or directory. Check DATABASE_URL." in refusal
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"upgrade"}))
-def test_an_sqlite_file_that_is_missing_is_told_by_every_verb_but_upgrade_and_not_made(
+@pytest.mark.parametrize("verb", sorted(COMMANDS.keys() - {"upgrade"}))
+def test_every_command_except_upgrade_reports_a_missing_sqlite_file_and_does_not_create_it(
     verb: str, tmp_path: Path
 ) -> None:
-    refusal = _refusal(VERBS[verb], f"sqlite:///{tmp_path / 'consle.db'}")
+    refusal = _refusal(COMMANDS[verb], f"sqlite:///{tmp_path / 'consle.db'}")
 
     assert "there is no such file yet; flask db upgrade creates it. Check DATABASE_URL." in refusal
     assert not (tmp_path / "consle.db").exists()
 
 
-def test_a_folder_is_no_sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_folder_is_not_accepted_as_an_sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("folder")
 
-    assert "Is a directory" in _refusal(VERBS["upgrade"], f"sqlite:///{folder}")
+    assert "Is a directory" in _refusal(COMMANDS["upgrade"], f"sqlite:///{folder}")
 
 
-def test_a_file_of_another_kind_is_no_sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_file_of_another_type_is_not_accepted_as_an_sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> None:
     file = tmp_path_factory.mktemp("file") / "letter.txt"
     file.write_text("Dear reader, " * 100)
 
-    assert "file is not a database" in _refusal(VERBS["current"], f"sqlite:///{file}")
+    assert "file is not a database" in _refusal(COMMANDS["current"], f"sqlite:///{file}")
     assert file.read_text().startswith("Dear reader")
 
 
 @pytest.mark.parametrize("command_line", [["alembic"], ["flask", "db"]])
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("mysql://operator:geheim@localhost/console", "DATABASE_URL must begin with"),
         ("geheim", "DATABASE_URL is not a database URL"),
         ("postgresql://operator:geheim@127.0.0.1:1/console", "Cannot use postgresql://operator:***@127.0.0.1:1"),
     ],
 )
-def test_both_command_lines_print_one_line_and_fail(command_line: list[str], setting: str, told: str) -> None:
+def test_both_command_lines_print_one_line_and_fail(command_line: list[str], setting: str, message: str) -> None:
     environment = {**os.environ, "DATABASE_URL": setting, "FLASK_APP": "wsgi.py"}
     words = [sys.executable, "-W", "error", "-m", *command_line, "upgrade", "head"]
     run = subprocess.run(words, check=False, cwd=shared_copy(), env=environment, capture_output=True, text=True)
 
-    printed = run.stdout + run.stderr
+    output = run.stdout + run.stderr
     assert run.returncode != 0
-    assert told in printed
-    assert len(printed.strip().splitlines()) == 1
-    assert "geheim" not in printed
+    assert message in output
+    assert len(output.strip().splitlines()) == 1
+    assert "geheim" not in output
 
 
-def test_tables_that_are_there_already_point_to_stamp(database_url: str) -> None:
+def test_the_message_about_existing_tables_names_the_stamp_command(database_url: str) -> None:
     with create_engine(database_url).begin() as connection:
         db.metadata.create_all(connection)
 
-    refusal = _refusal(VERBS["upgrade"], database_url)
+    refusal = _refusal(COMMANDS["upgrade"], database_url)
 
     assert "accounts" in refusal
     assert "already exists" in refusal
@@ -131,28 +131,28 @@ def test_tables_that_are_there_already_point_to_stamp(database_url: str) -> None
     command.check(console_config(database_url))
 
 
-def test_a_database_behind_is_told_how_to_come_forward(database_url: str) -> None:
-    assert "flask db deploy" in _refusal(VERBS["check"], database_url)
+def test_the_message_about_pending_steps_names_the_deploy_command(database_url: str) -> None:
+    assert "flask db deploy" in _refusal(COMMANDS["check"], database_url)
 
 
-def test_a_revision_from_nowhere_is_named(database_url: str) -> None:
+def test_the_message_about_an_unknown_revision_contains_it(database_url: str) -> None:
     assert "'nonsense'" in _refusal(lambda config: command.upgrade(config, "nonsense"), database_url)
 
 
-def test_a_database_of_a_newer_release_is_not_touched(database_url: str) -> None:
+def test_a_database_of_a_newer_release_is_not_changed(database_url: str) -> None:
     command.upgrade(console_config(database_url), "head")
     run_sql(database_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
-    assert "'ffffffffffff'" in _refusal(VERBS["upgrade"], database_url)
+    assert "'ffffffffffff'" in _refusal(COMMANDS["upgrade"], database_url)
 
 
-def test_what_sqlite_cannot_write_as_sql_is_one_line(sqlite_url: str) -> None:
+def test_a_step_that_sqlite_cannot_write_as_sql_is_refused_in_one_line(sqlite_url: str) -> None:
     refusal = _refusal(lambda config: command.downgrade(config, "head:base", sql=True), sqlite_url)
 
     assert refusal == "SQLite needs the table itself for this step: leave --sql out."
 
 
-def test_where_a_failing_step_undoes_those_before_it_that_is_told(database_url: str, tmp_path: Path) -> None:
+def test_the_message_says_if_a_failed_step_undid_earlier_steps(database_url: str, tmp_path: Path) -> None:
     project = Project(tmp_path, database_url)
     project.revision("one", "op.create_table('one', sa.Column('id', sa.Integer()))")
     project.revision("two", "op.execute('SELECT nonsense')")
@@ -160,18 +160,16 @@ def test_where_a_failing_step_undoes_those_before_it_that_is_told(database_url: 
     with pytest.raises(CommandError) as refusal:
         command.upgrade(project.config(), "head")
 
-    is_told = "The steps before it were undone too" in str(refusal.value)
-    assert is_told == (read_schema(database_url)["tables"] == {})
+    is_reported = "The steps before it were undone too" in str(refusal.value)
+    assert is_reported == (read_schema(database_url)["tables"] == {})
 
 
-def test_more_steps_than_there_are_is_told(database_url: str) -> None:
-    assert "not that many steps" in _refusal(VERBS["downgrade"], database_url)
+def test_a_number_of_steps_that_is_too_large_is_reported(database_url: str) -> None:
+    assert "not that many steps" in _refusal(COMMANDS["downgrade"], database_url)
     assert "not that many steps" in _refusal(lambda config: command.upgrade(config, "+99"), database_url)
 
 
-def test_two_steps_after_the_same_one_are_to_be_put_in_order(
-    sqlite_url: str, tmp_path: Path, flask_db: FlaskDb
-) -> None:
+def test_two_steps_with_the_same_down_revision_are_reported(sqlite_url: str, tmp_path: Path, flask_db: FlaskDb) -> None:
     project = Project(tmp_path, sqlite_url)
     project.revision("one", "pass")
     project.revision("two", "pass")
@@ -182,10 +180,10 @@ def test_two_steps_after_the_same_one_are_to_be_put_in_order(
         assert "Two steps have the same down_revision." in flask_db(project.url, verb, project=project).stderr
 
 
-def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> None:
+def test_two_rows_in_the_version_table_are_reported(schema_url: str) -> None:
     run_sql(schema_url, f"INSERT INTO alembic_version VALUES ('{GUIDE_REVISION}')")
 
-    assert "stamp --purge" in _refusal(VERBS["upgrade"], schema_url)
+    assert "stamp --purge" in _refusal(COMMANDS["upgrade"], schema_url)
     with (
         create_engine(schema_url).connect() as connection,
         pytest.raises(Unavailable, match=f"more than one row: .*{GUIDE_REVISION}"),
@@ -193,7 +191,7 @@ def test_two_rows_in_the_table_of_revisions_are_no_place(schema_url: str) -> Non
         read_position(connection)
 
 
-def test_a_run_that_is_interrupted_is_told_in_one_line(database_url: str, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_reported_in_one_line(database_url: str, tmp_path: Path) -> None:
     project = Project(tmp_path, database_url)
     project.revision("one", "op.create_table('half', sa.Column('a', sa.Integer()))\nraise KeyboardInterrupt")
 
@@ -202,7 +200,7 @@ def test_a_run_that_is_interrupted_is_told_in_one_line(database_url: str, tmp_pa
     assert read_schema(database_url)["tables"] == {}
 
 
-def test_a_run_that_a_full_disk_undid_says_so(sqlite_url: str) -> None:
+def test_the_message_of_a_full_disk_says_that_all_steps_were_undone(sqlite_url: str) -> None:
     environment = {**os.environ, "DATABASE_URL": sqlite_url}
     words = ["sh", "-c", 'ulimit -f 128; exec "$@"', "sh", sys.executable, "-m", "alembic", "upgrade", "head"]
     run = subprocess.run(words, check=False, cwd=shared_copy(), env=environment, capture_output=True, text=True)
@@ -217,10 +215,10 @@ def test_an_empty_revision_is_refused(verb: Callable[..., object], sqlite_schema
     assert "The revision is empty." in _refusal(lambda config: verb(config, ""), sqlite_schema_url)
 
 
-def test_a_role_without_rights_is_told_in_one_line(postgres_url: str) -> None:
+def test_a_missing_permission_is_reported_in_one_line(postgres_url: str) -> None:
     run_sql(postgres_url, "REVOKE CREATE ON SCHEMA public FROM PUBLIC, pg_database_owner")
 
-    assert "permission denied for schema public" in _refusal(VERBS["upgrade"], postgres_url)
+    assert "permission denied for schema public" in _refusal(COMMANDS["upgrade"], postgres_url)
 
 
 def _refusal(verb: Callable[[Config], object], url: str) -> str:

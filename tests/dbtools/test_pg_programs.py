@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: which is taken, what they are told, what they complain of."""
+"""PostgreSQL's client programs: which version is used, their arguments, and their error messages."""
 
 from pathlib import Path
 
@@ -9,17 +9,17 @@ from agents_app.database.url import parse_url
 from agents_app.dbtools.backup import pg_programs
 
 
-def test_a_client_older_than_the_server_is_told_in_one_line() -> None:
+def test_a_program_older_than_the_server_is_reported_in_one_line() -> None:
     with pytest.raises(CommandError, match=r"pg_dump \d+ cannot read a server of version 999. Install"):
         pg_programs.find_program("pg_dump", 999)
 
 
-def test_a_missing_client_is_told_in_one_line() -> None:
+def test_a_missing_program_is_reported_in_one_line() -> None:
     with pytest.raises(CommandError, match=r"pg_nothing was not found on the PATH. Install"):
         pg_programs.find_program("pg_nothing", 15)
 
 
-def test_of_several_clients_the_nearest_to_the_server_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_with_the_closest_later_version_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for version in (902, 904, 901):
         program = tmp_path / str(version) / "pg_dump"
         program.parent.mkdir()
@@ -31,19 +31,19 @@ def test_of_several_clients_the_nearest_to_the_server_is_taken(tmp_path: Path, m
     assert pg_programs.find_program("pg_dump", 903) == str(tmp_path / "904" / "pg_dump")
 
 
-def test_a_password_travels_in_the_environment_only() -> None:
+def test_the_password_is_passed_only_in_the_environment() -> None:
     url = parse_url("postgresql://it's:gehe%2Fim@db.example.org:5433/console?sslmode=require")
 
-    told = pg_programs.run_program(["sh", "-c", 'echo "$@"; echo "$PGPASSWORD"', "sh"], url)
+    output = pg_programs.run_program(["sh", "-c", 'echo "$@"; echo "$PGPASSWORD"', "sh"], url)
 
-    words, password = told.splitlines()
+    arguments, password = output.splitlines()
     assert password == "gehe/im"
-    assert "gehe" not in words
-    assert r"user='it\'s'" in words
-    assert "sslmode='require'" in words
+    assert "gehe" not in arguments
+    assert r"user='it\'s'" in arguments
+    assert "sslmode='require'" in arguments
 
 
-def test_what_a_program_complains_of_is_one_line() -> None:
+def test_the_error_message_of_a_program_is_one_line() -> None:
     script = "echo 'pg_dump: saving' >&2; echo 'pg_dump: error: no room' >&2; echo 'pg_dump: detail: x' >&2; exit 3"
 
     with pytest.raises(CommandError, match=r"^no room\.$"):

@@ -1,4 +1,4 @@
-"""Long work shows how far it is to somebody who looks at a terminal."""
+"""Long operations show a progress bar at a terminal."""
 
 import os
 import pty
@@ -20,50 +20,52 @@ VALUES ('{ID}', 'A', 'DB', '{{}}', '{ID}', '2026-01-01 00:00:00')
 """
 
 
-def test_the_bar_of_a_restore_ends_where_it_ends(postgres_schema_url: str, postgres_url: str, tmp_path: Path) -> None:
+def test_the_progress_bar_of_a_restore_reaches_100_percent(
+    postgres_schema_url: str, postgres_url: str, tmp_path: Path
+) -> None:
     file = backups.create_backup(parse_url(postgres_schema_url), tmp_path).file
 
-    assert "100%" in _shown(f"restore {file}", postgres_url)
+    assert "100%" in _stderr_at_terminal(f"restore {file}", postgres_url)
 
 
-# The step after it writes the column that is put back another way.
-FILLED = "a5ecd374ab0b"
+# The next step changes the column that is restored here.
+FILLED_REVISION = "a5ecd374ab0b"
 
 
-def test_rows_are_counted_as_they_are_filled_and_put_back(database_url: str, backup_folder: Path) -> None:
+def test_filling_and_restoring_rows_shows_a_progress_bar(database_url: str, backup_folder: Path) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
     run_sql(database_url, f"INSERT INTO accounts VALUES ('{ID}', 'A', '2026-01-01 00:00:00')", AGENT)
 
-    filled = _shown("upgrade", database_url)
+    filled = _stderr_at_terminal("upgrade", database_url)
     command.downgrade(console_config(database_url), "61e7b29d3f0c")
-    command.upgrade(console_config(database_url), FILLED)
+    command.upgrade(console_config(database_url), FILLED_REVISION)
     (folder,) = backup_folder.iterdir()
-    put_back = _shown(f"restore-rows {folder}", database_url)
+    restored = _stderr_at_terminal(f"restore-rows {folder}", database_url)
 
     assert "Filling agents" in filled
-    assert "Reading 001-agents.search_text.jsonl" in put_back
+    assert "Reading 001-agents.search_text.jsonl" in restored
     assert "100%" in filled
-    assert "100%" in put_back
+    assert "100%" in restored
 
 
-def _shown(words: str, url: str) -> str:
+def _stderr_at_terminal(words: str, url: str) -> str:
     terminal, end = pty.openpty()
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "TERM": "xterm"}
     line = [sys.executable, "-m", "flask", "db", *words.split()]
     with subprocess.Popen(line, cwd=shared_copy(), env=environment, stdout=subprocess.DEVNULL, stderr=end) as run:
         os.close(end)
-        told = _read(terminal)
-    assert run.returncode == 0, told
-    return told
+        output = _read(terminal)
+    assert run.returncode == 0, output
+    return output
 
 
 def _read(terminal: int) -> str:
-    told = b""
+    output = b""
     try:
         while part := os.read(terminal, 10_000):
-            told += part
+            output += part
     except OSError:
-        # So Linux says that nobody writes there any more.
+        # Linux raises this when the other end is closed.
         pass
     os.close(terminal)
-    return told.decode()
+    return output.decode()

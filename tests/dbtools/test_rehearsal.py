@@ -1,4 +1,4 @@
-"""Pending steps are tried on a copy: the real database stays as it is, the copy goes, and what was lost is told."""
+"""A rehearsal tests pending steps on a copy, does not change the real database, and removes the copy."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def upgrade():
 def downgrade():
     {down}
 """
-UNTIL_AUTOVACUUM_WORKS = """
+WAIT_FOR_AUTOVACUUM = """
 DO $$ BEGIN
     WHILE NOT EXISTS (
         SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'autovacuum:%%'
@@ -40,7 +40,7 @@ DO $$ BEGIN
 END $$
 """
 
-OF_OTHERS = (
+OTHER_OBJECTS = (
     "CREATE SCHEMA others CREATE TABLE t (a integer)",
     "CREATE TABLE whole (a integer) PARTITION BY RANGE (a)",
     "CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9)",
@@ -52,7 +52,7 @@ OF_OTHERS = (
 
 @pytest.fixture
 def database(database_url: str) -> str:
-    """A database with a row, some steps behind."""
+    """A database with one row and some pending steps."""
     command.upgrade(console_config(database_url), BEHIND)
     run_sql(
         database_url, "INSERT INTO accounts VALUES ('00000000000000000000000000000001', 'A', '2026-01-01 00:00:00')"
@@ -62,11 +62,11 @@ def database(database_url: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project, to put a step into."""
+    """A copy of the project, to which a step can be added."""
     return copy_project(tmp_path / "project")
 
 
-def test_a_role_that_may_not_create_databases_is_told_what_to_do(
+def test_a_role_that_may_not_create_databases_gets_advice(
     postgres_server: str, postgres_url: str, backup_folder: Path
 ) -> None:
     command.upgrade(console_config(postgres_url), BEHIND)
@@ -90,7 +90,7 @@ def test_a_scratch_database_that_is_in_use_is_refused(database: str, backup_fold
     assert fetch_rows(database, "SELECT count(*) FROM accounts") == [(1,)]
 
 
-def test_a_scratch_database_of_another_kind_is_refused(database: str, backup_folder: Path, tmp_path: Path) -> None:
+def test_a_scratch_database_of_another_type_is_refused(database: str, backup_folder: Path, tmp_path: Path) -> None:
     other = {"sqlite": "postgresql://u@127.0.0.1:1/x", "postgresql": f"sqlite:///{tmp_path / 'x.db'}"}
     kind = parse_url(database).get_backend_name()
 
@@ -119,7 +119,7 @@ def test_pending_steps_go_up_down_and_up_on_a_copy_only(database: str, backup_fo
     assert _is_clean(database, backup_folder)
 
 
-def test_what_a_killed_rehearsal_left_behind_is_named(
+def test_the_remains_of_a_killed_rehearsal_are_reported(
     database: str, backup_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = backup_folder / ".rehearsal-left"
@@ -127,56 +127,60 @@ def test_what_a_killed_rehearsal_left_behind_is_named(
     with scratch_database(parse_url(database), None, tmp_path) as left:
         rehearse(parse_url(database), backup_folder, None)
 
-    told = capsys.readouterr().err
-    assert f"rm -r {folder}" in told
-    assert database.startswith("sqlite") or f'DROP DATABASE "{left.database}"' in told
+    output = capsys.readouterr().err
+    assert f"rm -r {folder}" in output
+    assert database.startswith("sqlite") or f'DROP DATABASE "{left.database}"' in output
 
 
-def test_a_scratch_database_that_was_lent_is_empty_again(
+def test_a_given_scratch_database_is_empty_afterwards(
     postgres_server: str, postgres_url: str, backup_folder: Path
 ) -> None:
     command.upgrade(console_config(postgres_url), BEHIND)
-    run_sql(postgres_url, *OF_OTHERS)
-    with postgres.database(postgres_server) as lent:
-        empty = read_schema(lent)
+    run_sql(postgres_url, *OTHER_OBJECTS)
+    with postgres.database(postgres_server) as scratch_url:
+        empty = read_schema(scratch_url)
 
         for _ in range(2):
-            rehearsal = rehearse(parse_url(postgres_url), backup_folder, parse_url(lent))
+            rehearsal = rehearse(parse_url(postgres_url), backup_folder, parse_url(scratch_url))
 
             assert rehearsal.problems == []
-            assert read_schema(lent) == empty
+            assert read_schema(scratch_url) == empty
 
 
-def test_a_scratch_database_goes_also_while_autovacuum_works_in_it(tmp_path: Path) -> None:
+def test_a_scratch_database_is_removed_while_autovacuum_runs_in_it(tmp_path: Path) -> None:
     slow = {"naptime": "1s", "vacuum_threshold": "0", "vacuum_cost_delay": "100ms", "vacuum_cost_limit": "1"}
     with postgres.cluster(**{f"autovacuum_{name}": value for name, value in slow.items()}) as cluster:
         url = parse_url(cluster.url)
         with scratch_database(url, None, tmp_path) as made:
             as_superuser = made.set(username="postgres").render_as_string()
             run_sql(as_superuser, "CREATE TABLE t AS SELECT generate_series(1, 20000)", "DELETE FROM t")
-            run_sql(as_superuser, "SET statement_timeout = '60s'", UNTIL_AUTOVACUUM_WORKS)
+            run_sql(as_superuser, "SET statement_timeout = '60s'", WAIT_FOR_AUTOVACUUM)
 
         assert fetch_rows(cluster.url, "SELECT count(*) FROM pg_database WHERE datname LIKE '%%scratch%%'") == [(0,)]
 
 
-def test_what_the_way_up_and_down_loses_is_told(database: str, project: Path, backup_folder: Path) -> None:
+def test_differences_after_upgrade_and_downgrade_are_reported(
+    database: str, project: Path, backup_folder: Path
+) -> None:
     up = "op.execute('DELETE FROM accounts'); op.create_index('ix_new', 'accounts', ['name'], if_not_exists=True)"
     _add_step(project, up, "op.add_column('accounts', sa.Column('odd', sa.Integer()))")
 
     run = _rehearse(project, database)
 
-    found = Rehearsal(**json.loads(run.stdout)).problems
+    problems = Rehearsal(**json.loads(run.stdout)).problems
     assert run.returncode == 1
-    assert any(text.startswith("After up and down rows of accounts differ: 1 before, 0 after") for text in found)
-    assert any("index ix_new of accounts differ: none before" in text for text in found)
-    assert any("column odd of accounts differ: none before" in text for text in found)
+    assert any(text.startswith("After up and down rows of accounts differ: 1 before, 0 after") for text in problems)
+    assert any("index ix_new of accounts differ: none before" in text for text in problems)
+    assert any("column odd of accounts differ: none before" in text for text in problems)
     assert fetch_rows(database, "SELECT count(*) FROM accounts") == [(1,)]
     assert _is_clean(database, backup_folder)
 
 
-@pytest.mark.parametrize(("up", "down", "where"), [("op.execute('NONSENSE')", "pass", "up"), ("pass", "1 / 0", "down")])
-def test_a_step_that_fails_is_told_and_the_copy_goes(
-    postgres_url: str, project: Path, backup_folder: Path, up: str, down: str, where: str
+@pytest.mark.parametrize(
+    ("up", "down", "run_name"), [("op.execute('NONSENSE')", "pass", "up"), ("pass", "1 / 0", "down")]
+)
+def test_a_failed_step_is_reported_and_the_copy_is_removed(
+    postgres_url: str, project: Path, backup_folder: Path, up: str, down: str, run_name: str
 ) -> None:
     command.upgrade(console_config(postgres_url), BEHIND)
     _add_step(project, up, down.replace("1 / 0", "raise NotImplementedError('no way back')"))
@@ -184,16 +188,16 @@ def test_a_step_that_fails_is_told_and_the_copy_goes(
     run = _rehearse(project, postgres_url)
 
     assert run.returncode == 1
-    assert f"Error: On the copy, {where}: " in run.stderr.splitlines()[-1]
+    assert f"Error: On the copy, {run_name}: " in run.stderr.splitlines()[-1]
     assert "The real database was not touched." in run.stderr
     assert _is_clean(postgres_url, backup_folder)
 
 
-def test_the_copy_goes_when_somebody_loses_patience(postgres_url: str, project: Path, backup_folder: Path) -> None:
+def test_the_copy_is_removed_after_sigterm(postgres_url: str, project: Path, backup_folder: Path) -> None:
     command.upgrade(console_config(postgres_url), BEHIND)
     _add_step(project, "print('sleeping', flush=True); op.execute('SELECT pg_sleep(600)')", "pass")
 
-    with _started(project, postgres_url) as run:
+    with _start(project, postgres_url) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "sleeping\n"
         run.send_signal(signal.SIGTERM)
@@ -211,7 +215,7 @@ def _add_step(project: Path, up: str, down: str) -> None:
     file.with_name("ffff00000000_new.py").write_text('"""new"""' + STEP.format(head=HEAD, up=up, down=down))
 
 
-def _started(project: Path, url: str) -> subprocess.Popen[str]:
+def _start(project: Path, url: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
     words = [sys.executable, "-m", "flask", "db", "rehearse", "--json"]
     pipe = subprocess.PIPE
@@ -219,7 +223,7 @@ def _started(project: Path, url: str) -> subprocess.Popen[str]:
 
 
 def _rehearse(project: Path, url: str) -> subprocess.CompletedProcess[str]:
-    with _started(project, url) as run:
+    with _start(project, url) as run:
         out, err = run.communicate(timeout=120)
     return subprocess.CompletedProcess(run.args, run.returncode, out, err)
 

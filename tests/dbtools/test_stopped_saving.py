@@ -6,7 +6,7 @@ import pytest
 from alembic import command
 
 from tests import postgres
-from tests.dbtools.stopping import END_MIGRATIONS, refusal_of, right_before
+from tests.dbtools.interrupted_steps import TERMINATE_MIGRATIONS, run_before_statement, upgrade_error
 from tests.dbtools.tools import Project, fetch_rows, run_sql
 
 
@@ -22,8 +22,8 @@ def test_where_only_the_connection_is_lost_the_file_of_rows_that_are_still_there
 ) -> None:
     project = _project(tmp_path, postgres_url)
 
-    with right_before("DROP TABLE", lambda: fetch_rows(postgres_url, END_MIGRATIONS)):
-        refusal_of(project)
+    with run_before_statement("DROP TABLE", lambda: fetch_rows(postgres_url, TERMINATE_MIGRATIONS)):
+        upgrade_error(project)
 
     assert "restore-rows" not in capsys.readouterr().err
     assert list(backup_folder.iterdir()) == []
@@ -35,8 +35,8 @@ def test_where_the_server_cannot_be_asked_the_file_stays_and_this_is_said(
 ) -> None:
     with postgres.database(cluster.url) as url:
         project = _project(tmp_path, url)
-        with right_before("DROP TABLE", cluster.kill):
-            refusal_of(project)
+        with run_before_statement("DROP TABLE", cluster.kill):
+            upgrade_error(project)
         cluster.start()
 
         (folder,) = backup_folder.iterdir()

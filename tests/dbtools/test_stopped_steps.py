@@ -16,18 +16,18 @@ from agents_app.database.url import parse_url
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from tests import postgres
 from tests.dbtools.conftest import FlaskDb
-from tests.dbtools.stopping import (
-    AS_IT_WAS,
-    END_MIGRATIONS,
-    FILL,
-    FILLED,
+from tests.dbtools.interrupted_steps import (
+    FILL_STEP,
+    FILL_WITH_SQL,
     HEAD,
-    NOT_NULL,
-    ON_ITS_WAY,
-    project_with,
-    raising,
-    refusal_of,
-    right_before,
+    NOT_NULL_STEP,
+    PARTLY_COMMITTED,
+    TERMINATE_MIGRATIONS,
+    UNDONE,
+    project_with_step,
+    raise_error,
+    run_before_statement,
+    upgrade_error,
 )
 from tests.dbtools.tools import create_engine, fetch_rows, read_schema, run_sql
 
@@ -44,29 +44,31 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "not null": Kind(FILLED, NOT_NULL, "VALIDATE", ON_ITS_WAY),
-    "not null, at its end": Kind(FILLED, NOT_NULL, "SET NOT NULL", ON_ITS_WAY),
-    "fill": Kind("SELECT 1", FILL, "UPDATE agents", ON_ITS_WAY),
-    "index": Kind("SELECT 1", "op.create_index_concurrently('ix', 'agents', ['name'])", "CREATE INDEX", ON_ITS_WAY),
-    "no index": Kind(
-        "SELECT 1", "op.drop_index_concurrently('ix_agents_created_by', 'agents')", "DROP INDEX", ON_ITS_WAY
+    "not null": Kind(FILL_WITH_SQL, NOT_NULL_STEP, "VALIDATE", PARTLY_COMMITTED),
+    "not null, at its end": Kind(FILL_WITH_SQL, NOT_NULL_STEP, "SET NOT NULL", PARTLY_COMMITTED),
+    "fill": Kind("SELECT 1", FILL_STEP, "UPDATE agents", PARTLY_COMMITTED),
+    "index": Kind(
+        "SELECT 1", "op.create_index_concurrently('ix', 'agents', ['name'])", "CREATE INDEX", PARTLY_COMMITTED
     ),
-    "label": Kind("SELECT 1", "op.add_enum_value('connectiontype', 'MAIL')", "ADD VALUE", ON_ITS_WAY),
-    "check": Kind("SELECT 1", CHECK, "ADD CONSTRAINT ck", AS_IT_WAS),
+    "no index": Kind(
+        "SELECT 1", "op.drop_index_concurrently('ix_agents_created_by', 'agents')", "DROP INDEX", PARTLY_COMMITTED
+    ),
+    "label": Kind("SELECT 1", "op.add_enum_value('connectiontype', 'MAIL')", "ADD VALUE", PARTLY_COMMITTED),
+    "check": Kind("SELECT 1", CHECK, "ADD CONSTRAINT ck", UNDONE),
     "validation": Kind(
         "ALTER TABLE agents ADD CONSTRAINT ck CHECK (name <> 'x') NOT VALID",
         "op.validate_constraint('ck', 'agents')",
         "VALIDATE",
-        AS_IT_WAS,
+        UNDONE,
     ),
-    "column": Kind("SELECT 1", "op.add_column('agents', sa.Column('b', sa.Integer()))", "ADD COLUMN", AS_IT_WAS),
+    "column": Kind("SELECT 1", "op.add_column('agents', sa.Column('b', sa.Integer()))", "ADD COLUMN", UNDONE),
     "label, at its end": Kind(
-        "SELECT 1", "op.add_enum_value('connectiontype', 'MAIL')", "UPDATE alembic_version", ON_ITS_WAY
+        "SELECT 1", "op.add_enum_value('connectiontype', 'MAIL')", "UPDATE alembic_version", PARTLY_COMMITTED
     ),
 }
 ON_SQLITE = {
-    "not null": (NOT_NULL, "INSERT INTO _alembic_tmp_agents"),
-    "fill": (FILL, "UPDATE agents"),
+    "not null": (NOT_NULL_STEP, "INSERT INTO _alembic_tmp_agents"),
+    "fill": (FILL_STEP, "UPDATE agents"),
     "index": ("op.create_index_concurrently('ix', 'agents', ['name'])", "CREATE INDEX"),
     "label": ("op.add_enum_value('connectiontype', 'MAIL')", "INSERT INTO _alembic_tmp_agents"),
     "column": ("op.add_column('agents', sa.Column('b', sa.Integer()))", "ADD COLUMN"),
@@ -89,20 +91,20 @@ def test_after_a_step_that_was_stopped_the_console_works_and_the_same_command_co
     url, (before, step, word, outcome) = postgres_schema_url, KINDS[kind]
     use_the_console = console_on(url)
     run_sql(url, before)
-    project, schema = project_with(tmp_path, url, step), read_schema(url)
+    project, schema = project_with_step(tmp_path, url, step), read_schema(url)
 
     ways: dict[str, Callable[[], object]] = {
-        "interrupted": raising(KeyboardInterrupt),
-        "cut off": lambda: fetch_rows(url, END_MIGRATIONS),
+        "interrupted": raise_error(KeyboardInterrupt),
+        "cut off": lambda: fetch_rows(url, TERMINATE_MIGRATIONS),
     }
-    with right_before(word, ways[how]):
-        refusal = refusal_of(project)
+    with run_before_statement(word, ways[how]):
+        refusal = upgrade_error(project)
 
     assert outcome in refusal
     assert "may be left" not in refusal
     assert (read_schema(url) == schema) == (kind != "label, at its end")
     use_the_console()
-    run_sql(url, FILLED)
+    run_sql(url, FILL_WITH_SQL)
     command.upgrade(project.config(), "head")
     assert fetch_rows(url, "SELECT version_num FROM alembic_version") == [("next",)]
 
@@ -114,10 +116,10 @@ def test_after_a_stop_of_the_server_what_may_be_left_is_said_and_the_advice_work
     before, step, word, outcome = KINDS[kind]
     use_the_console = console_on(own_url)
     run_sql(own_url, before)
-    project = project_with(tmp_path, own_url, step)
+    project = project_with_step(tmp_path, own_url, step)
 
-    with right_before(word, cluster.kill):
-        refusal = refusal_of(project)
+    with run_before_statement(word, cluster.kill):
+        refusal = upgrade_error(project)
     cluster.start()
 
     assert outcome in refusal
@@ -130,7 +132,7 @@ def test_after_a_stop_of_the_server_what_may_be_left_is_said_and_the_advice_work
         with create_engine(own_url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql(removal[1])
     use_the_console()
-    run_sql(own_url, FILLED)
+    run_sql(own_url, FILL_WITH_SQL)
     command.upgrade(project.config(), "head")
 
 
@@ -141,15 +143,15 @@ def test_on_sqlite_a_step_that_was_stopped_is_undone(
     url, (step, word) = sqlite_schema_url, ON_SQLITE[kind]
     use_the_console = console_on(url)
     if kind == "not null":
-        run_sql(url, FILLED)
-    project, schema = project_with(tmp_path, url, step), read_schema(url)
+        run_sql(url, FILL_WITH_SQL)
+    project, schema = project_with_step(tmp_path, url, step), read_schema(url)
 
-    with right_before(word, raising(KeyboardInterrupt)):
-        assert f"Interrupted. The step upgrade {HEAD} -> next, next {AS_IT_WAS}" in refusal_of(project)
+    with run_before_statement(word, raise_error(KeyboardInterrupt)):
+        assert f"Interrupted. The step upgrade {HEAD} -> next, next {UNDONE}" in upgrade_error(project)
 
     assert read_schema(url) == schema
     use_the_console()
-    run_sql(url, FILLED)
+    run_sql(url, FILL_WITH_SQL)
     command.upgrade(project.config(), "head")
 
 
@@ -158,7 +160,7 @@ def test_a_signal_ends_the_statement_that_is_running(
     postgres_schema_url: str, console_on: Any, tmp_path: Path, number: signal.Signals
 ) -> None:
     use_the_console = console_on(postgres_schema_url)
-    project = project_with(tmp_path, postgres_schema_url, "op.execute('SELECT pg_sleep(600)')")
+    project = project_with_step(tmp_path, postgres_schema_url, "op.execute('SELECT pg_sleep(600)')")
     waiting = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%%' AND datname = current_database()"
 
     def signal_when_it_waits() -> None:
@@ -168,7 +170,7 @@ def test_a_signal_ends_the_statement_that_is_running(
 
     sender = threading.Thread(target=signal_when_it_waits)
     sender.start()
-    refusal = refusal_of(project)
+    refusal = upgrade_error(project)
     sender.join()
 
     assert refusal == f"Interrupted. The step upgrade {HEAD} -> next, next was undone."
@@ -178,12 +180,12 @@ def test_a_signal_ends_the_statement_that_is_running(
 def test_a_step_that_does_other_things_besides_says_that_they_are_to_be_undone_by_hand(
     postgres_schema_url: str, tmp_path: Path
 ) -> None:
-    run_sql(postgres_schema_url, FILLED)
-    step = f"op.add_column('agents', sa.Column('b', sa.Integer()))\n{NOT_NULL}"
-    project = project_with(tmp_path, postgres_schema_url, step)
+    run_sql(postgres_schema_url, FILL_WITH_SQL)
+    step = f"op.add_column('agents', sa.Column('b', sa.Integer()))\n{NOT_NULL_STEP}"
+    project = project_with_step(tmp_path, postgres_schema_url, step)
 
-    with right_before("VALIDATE", raising(KeyboardInterrupt)):
-        refusal = refusal_of(project)
+    with run_before_statement("VALIDATE", raise_error(KeyboardInterrupt)):
+        refusal = upgrade_error(project)
 
     assert "It does other things besides op.set_not_null: undo those by hand" in refusal
     run_sql(postgres_schema_url, "ALTER TABLE agents DROP COLUMN b")
@@ -194,9 +196,9 @@ def test_what_another_filled_in_the_middle_of_a_fill_is_kept(
     postgres_schema_url: str, console_on: Any, tmp_path: Path
 ) -> None:
     console_on(postgres_schema_url)
-    project = project_with(tmp_path, postgres_schema_url, FILL)
+    project = project_with_step(tmp_path, postgres_schema_url, FILL_STEP)
 
-    with right_before(
+    with run_before_statement(
         "UPDATE agents", lambda: run_sql(postgres_schema_url, "UPDATE agents SET status_reason = 'newer'")
     ):
         command.upgrade(project.config(), "head")

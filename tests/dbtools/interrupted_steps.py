@@ -1,4 +1,4 @@
-"""Steps that are stopped right before a statement of theirs, for the tests of what becomes of them."""
+"""Helpers for tests of interrupted steps: code that runs before a certain statement of a step."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,22 +14,22 @@ from sqlalchemy.engine import Connection, Engine
 from tests.dbtools.tools import Project, head_revision
 
 HEAD = head_revision()
-NOT_NULL = "op.set_not_null('agents', 'status_reason')"
-FILLED = "UPDATE agents SET status_reason = 'x'"
-FILL = """
+NOT_NULL_STEP = "op.set_not_null('agents', 'status_reason')"
+FILL_WITH_SQL = "UPDATE agents SET status_reason = 'x'"
+FILL_STEP = """
 rows = sa.table('agents', sa.column('id', sa.Uuid()), sa.column('status_reason', sa.Text()))
 op.fill_rows(rows, rows.c.status_reason.is_(None), lambda row: {'status_reason': 'x'}, '')
 """
-END_MIGRATIONS = """
+TERMINATE_MIGRATIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = 'agent-console migration' AND datname = current_database()
 """
-AS_IT_WAS = "was undone."
-ON_ITS_WAY = "its committed changes remain, the rest was undone."
+UNDONE = "was undone."
+PARTLY_COMMITTED = "its committed changes remain, the rest was undone."
 
 
-def project_with(folder: Path, url: str, step: str) -> Project:
-    """Migrations that add one step to a database at head."""
+def project_with_step(folder: Path, url: str, step: str) -> Project:
+    """Create migrations that add one step to a database at head."""
     project = Project(folder, url)
     project.revision(HEAD, "pass")
     project.revision("next", step)
@@ -37,13 +37,13 @@ def project_with(folder: Path, url: str, step: str) -> Project:
 
 
 @contextmanager
-def right_before(word: str, *acts: Callable[[], object]) -> Iterator[None]:
-    """Do something right before a statement that holds this word: each time the next of `acts`."""
-    left = list(acts)
+def run_before_statement(word: str, *actions: Callable[[], object]) -> Iterator[None]:
+    """Before each statement that contains this word, run the next of `actions`."""
+    remaining = list(actions)
 
     def listen(_connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if word in statement and left:
-            left.pop(0)()
+        if word in statement and remaining:
+            remaining.pop(0)()
 
     event.listen(Engine, "before_cursor_execute", listen)
     try:
@@ -52,18 +52,18 @@ def right_before(word: str, *acts: Callable[[], object]) -> Iterator[None]:
         event.remove(Engine, "before_cursor_execute", listen)
 
 
-def refusal_of(project: Project) -> str:
-    """What an upgrade that must fail says, in one line."""
-    with pytest.raises(CommandError) as refusal:
+def upgrade_error(project: Project) -> str:
+    """Upgrade, and return the error message, which must be one line."""
+    with pytest.raises(CommandError) as error:
         command.upgrade(project.config(), "head")
-    assert "\n" not in str(refusal.value)
-    return str(refusal.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
-def raising(error: type[BaseException]) -> Callable[[], None]:
-    """What raises this when it is called."""
+def raise_error(error: type[BaseException]) -> Callable[[], None]:
+    """Return a function that raises this error."""
 
-    def act() -> None:
+    def raise_it() -> None:
         raise error
 
-    return act
+    return raise_it
