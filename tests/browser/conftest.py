@@ -1,4 +1,4 @@
-"""A real browser on a real server. Where there is no chromium these tests are skipped, unless REQUIRE_ALL is set."""
+"""A real browser and a real server. Without chromium these tests are skipped, unless REQUIRE_ALL is set."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ NO_CHROMIUM = "No chromium: the pages were NOT tried in a browser. Debian: apt-g
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The browser that the machine has."""
+    """The installed browser."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None and os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(NO_CHROMIUM)
@@ -47,11 +47,11 @@ def chromium() -> Iterator[Browser]:
 
 
 class Site:
-    """A console that listens on a port of this machine: that of PUBLIC_URL where it is set, else a free one."""
+    """A console that listens on a local port: that of PUBLIC_URL where it is set, else a free one."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        # Where browsers said that forms came from: Referer, Origin and Sec-Fetch-Site, as they arrived.
+        # The headers Referer, Origin and Sec-Fetch-Site of the forms that arrived.
         self.sources: list[tuple[str | None, ...]] = []
         settings: Settings = app.extensions["settings"]
         port, tls = (settings.origin.port if settings.public_url else 0), ("adhoc" if settings.is_https else None)
@@ -78,12 +78,12 @@ class Site:
 
 class _Quiet(WSGIRequestHandler):
     def log(self, *_: Any) -> None:
-        """Say nothing."""
+        """Write no log."""
 
 
 @pytest.fixture
 def empty_site(sqlite_schema_url: str) -> Iterator[Site]:
-    """A console that nobody has set up."""
+    """A console without an account."""
     site = Site(make_app(sqlite_schema_url))
     yield site
     site.stop()
@@ -91,7 +91,7 @@ def empty_site(sqlite_schema_url: str) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def site(_sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A console that the tests of one process share; each makes an account of its own."""
+    """A console that the tests of one process share. Each test creates its own account."""
     file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("browser") / "console.db")
     site = Site(make_app(f"sqlite:///{file}"))
     yield site
@@ -103,7 +103,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def open_page(chromium: Browser) -> Iterator[Open]:
-    """Opens a page of a site in a browser of its own; options are Playwright's. Errors of the script fail the test."""
+    """A function that opens a page of a site in a new browser. Script errors fail the test."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
@@ -123,13 +123,13 @@ def open_page(chromium: Browser) -> Iterator[Open]:
 
 
 def _note(problems: list[str], kind: str, text: str) -> None:
-    # A page that is answered with 4xx is told on the console too; those are expected.
+    # Chromium also logs responses with status 4xx, which are expected.
     if kind == "error" and "Failed to load resource" not in text:
         problems.append(text)
 
 
 def sign_in(page: Page, email: str) -> None:
-    """Sign in on the page, to the list of agents."""
+    """Sign in, which leads to the list of agents."""
     page.goto("sign-in")
     page.get_by_label("Email address").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
@@ -139,7 +139,7 @@ def sign_in(page: Page, email: str) -> None:
 
 @pytest.fixture
 def admin(site: Site) -> Actor:
-    """An admin of an account of this test's own."""
+    """The admin of a new account."""
     return make_user(site.app, name="Ada Lovelace")
 
 

@@ -1,4 +1,4 @@
-"""Every page, in both themes and on a phone: nothing that axe finds, no sideways scroll, borders that can be seen."""
+"""Every page in both themes and on a phone: no findings of axe, no horizontal scrolling, visible borders."""
 
 from uuid import UUID
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
-# WCAG 1.4.11 asks for 3:1 between an input's border and what is around it; axe does not look.
+# WCAG 1.4.11 requires a contrast of 3:1 between the border of an input and its surroundings. axe does not check it.
 WEAK_BORDERS = """() => {
   const channel = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
   const light = (text) => { const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map(channel);
@@ -31,26 +31,26 @@ WEAK_BORDERS = """() => {
     .filter((e) => ratio(light(getComputedStyle(e).borderTopColor), light(ground(e.parentElement))) < 3)
     .map((e) => e.id);
 }"""
-UNTIED_HINTS = """() => [...document.querySelectorAll(".hint[id], .error[id]")]
+UNREFERENCED_HINTS = """() => [...document.querySelectorAll(".hint[id], .error[id]")]
   .filter((e) => e.checkVisibility() && !document.querySelector(`[aria-describedby~="${e.id}"]`)).map((e) => e.id)"""
 
 
 def faults(page: Page) -> list[str]:
-    """What axe finds on the page as it is."""
+    """The findings of axe on the page."""
     options = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
     found = Axe().run(page, options=options).response["violations"]
     return [f"{fault['id']}: {node['html'][:200]}" for fault in found for node in fault["nodes"]]
 
 
 def check(page: Page) -> None:
-    """Look at the page in both themes and at 320 pixels."""
+    """Check the page in both themes and at a width of 320 pixels."""
     where = f"{page.url}: {page.title()}"
     page.set_viewport_size(DESKTOP)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         assert not faults(page), f"{where}, {scheme}"
         assert not page.evaluate(WEAK_BORDERS), f"{where}, {scheme}"
-    assert not page.evaluate(UNTIED_HINTS), where
+    assert not page.evaluate(UNREFERENCED_HINTS), where
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], f"{where} scrolls sideways"
     page.set_viewport_size(DESKTOP)
@@ -61,7 +61,7 @@ def test_a_planted_fault_is_found(page: Page) -> None:
     page.evaluate("document.querySelector('main input').style.border = '1px solid #eee'")
 
     assert any(fault.startswith("label:") for fault in faults(page))
-    assert page.evaluate(UNTIED_HINTS) == ["x"]
+    assert page.evaluate(UNREFERENCED_HINTS) == ["x"]
     assert page.evaluate(WEAK_BORDERS) == [""]
     with pytest.raises(AssertionError):
         check(page)
@@ -92,7 +92,7 @@ def test_pages_of_an_empty_account(page: Page) -> None:
 
 @pytest.fixture
 def agent_ids(site: Site, admin: Actor) -> list[str]:
-    """Agents of both types, one with everything that is long, one disabled, one whose credential ends."""
+    """Agents of both types: one with long values, one disabled, one whose credential expires soon."""
     long = {
         "name": "An agent with a very long name " * 5,
         "description": "Averylongwordthatcannotbebroken" * 12,
@@ -212,5 +212,5 @@ def test_system(site: Site, page: Page, sqlite_schema_url: str, open_page: Open)
 
 
 def open_all(page: Page) -> None:
-    """Unfold what is folded away."""
+    """Open all details on the page."""
     page.evaluate("document.querySelectorAll('details.group').forEach((part) => (part.open = true))")

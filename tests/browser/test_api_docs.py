@@ -1,4 +1,4 @@
-"""The page of the API in a real browser, under the console's own content security policy."""
+"""The API reference in a real browser, with the content security policy of the console."""
 
 import pytest
 from playwright.sync_api import Page, expect

@@ -1,4 +1,4 @@
-"""The console below a path, behind a real nginx and over https, in a real browser; with the block of the document."""
+"""The console below a path in a real browser, behind a real nginx with https and the settings of the docs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ OTHER_PROGRAM = "location / { return 404 'another program'; }"
 
 @dataclass
 class Below:
-    """A console that nobody has set up, below a path: its address, and the code of its set-up page."""
+    """A console without an account below a path: its URL, and the code of its set-up page."""
 
     address: str
     code: str
@@ -34,7 +34,7 @@ class Below:
 def below(
     request: pytest.FixtureRequest, sqlite_schema_url: str, tmp_path: Path, open_console: OpenConsole
 ) -> Iterator[Below]:
-    """Beside another program; nginx passes the path on, or takes it off."""
+    """A console next to another program on the host. nginx forwards the path, or removes it."""
     block = document_blocks()[1]
     if request.param == "taken off":
         block = block.replace("proxy_pass http://$console;", "proxy_pass http://$console/;")

@@ -1,4 +1,4 @@
-"""What a real browser says of where a form comes from, and how it keeps the cookies of two consoles on one host."""
+"""The headers by which a real browser says where a form comes from, and the cookies of two consoles on one host."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ OpenSite = Callable[[str], Site]
 
 @pytest.fixture
 def open_site(_sqlite_at_head: Path, tmp_path: Path) -> Iterator[OpenSite]:
-    """Opens consoles, each with a database and a port of its own, all under the name localhost and with one key."""
+    """A function that opens consoles, each with its own database and port, all on localhost and with the same key."""
     sites: list[Site] = []
 
     def open_one(scheme: str) -> Site:
@@ -32,7 +32,7 @@ def open_site(_sqlite_at_head: Path, tmp_path: Path) -> Iterator[OpenSite]:
 
 
 def hide_the_page(route: Route) -> None:
-    """Answer what is asked for, with a header that some proxies add."""
+    """Respond as the console does, with a header that some proxies add."""
     answer = route.fetch()
     route.fulfill(response=answer, headers={**answer.headers, "referrer-policy": "no-referrer"})
 

@@ -1,4 +1,4 @@
-"""Whole ways through the console, as people go them: with script and without, and by keyboard alone."""
+"""Complete tasks in the console: with and without script, and only with the keyboard."""
 
 import re
 
@@ -224,7 +224,7 @@ def test_going_back_restores_what_was_typed_and_counts_it(site: Site, open_page:
     expect(page.locator("#description-hint .count")).to_have_text("5 of 2,000 characters")
 
 
-@pytest.mark.parametrize("size", [(1280, 400), (640, 400)], ids=["beside", "as a menu"])
+@pytest.mark.parametrize("size", [(1280, 400), (640, 400)], ids=["sidebar", "menu"])
 def test_the_menu_can_be_reached_to_its_end_on_a_low_screen(size: tuple[int, int], site: Site, open_page: Open) -> None:
     page = open_page(site, viewport={"width": size[0], "height": size[1]})
     sign_in(page, make_user(site.app).email)

@@ -1,4 +1,4 @@
-"""A session that ends under a form, with the dialogs that script opens and without script."""
+"""A session that ends before a form is sent, with the dialogs of the script and without script."""
 
 import re
 
@@ -23,7 +23,7 @@ def rename(page: Page) -> None:
     page.get_by_label("Organisation").fill("Acme & Söhne")
 
 
-def is_renamed(page: Page) -> None:
+def check_renamed(page: Page) -> None:
     expect(page.get_by_label("Organisation")).to_have_value("Acme & Söhne")
     page.get_by_role("button", name="Rename organisation").click()
     expect(page.get_by_text("The organisation was renamed.")).to_be_visible()
@@ -36,7 +36,7 @@ def new_token(page: Page) -> None:
     page.get_by_label("Write").check()
 
 
-def is_made(page: Page) -> None:
+def check_created(page: Page) -> None:
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("nightly import")
     expect(page.get_by_label("Write")).to_be_checked()
     page.get_by_role("button", name="Create token").click()
@@ -50,7 +50,7 @@ def disable(page: Page) -> None:
     page.get_by_label("Reason").fill("The server moves")
 
 
-def is_disabled(page: Page) -> None:
+def check_disabled(page: Page) -> None:
     expect(page.get_by_label("Reason")).to_have_value("The server moves")
     page.get_by_role("button", name="Disable agent").click()
     expect(page.get_by_text("Disabled. The server moves")).to_be_visible()
@@ -62,7 +62,7 @@ def invite(page: Page) -> None:
     page.get_by_label("Role", exact=True).select_option("editor")
 
 
-def is_invited(page: Page) -> None:
+def check_invited(page: Page) -> None:
     expect(page.get_by_label("Role", exact=True)).to_have_value("editor")
     page.get_by_role("button", name="Create link").click()
     expect(page.get_by_label("New link")).to_have_value(re.compile("/join"))
@@ -73,19 +73,19 @@ def change_role(page: Page) -> None:
     page.get_by_label("Role", exact=True).select_option("editor")
 
 
-def has_the_role(page: Page) -> None:
+def check_role(page: Page) -> None:
     expect(page.get_by_label("Role", exact=True)).to_have_value("editor")
     page.get_by_role("button", name="Change role").click()
     expect(page.get_by_text("The role of Grace Hopper is now Editor.")).to_be_visible()
 
 
-# What is typed, the button that sends it, what the pages say, and how it is carried out after all.
+# The function that fills in the form, its button, the sentence on the pages, and the check after it is sent again.
 WAYS = {
-    "rename": (rename, "Rename organisation", "The organisation was not renamed.", is_renamed),
-    "token": (new_token, "Create token", "The token was not created.", is_made),
-    "disable": (disable, "Disable agent", "The agent was not disabled.", is_disabled),
-    "invite": (invite, "Create link", "The invitation link was not created.", is_invited),
-    "role": (change_role, "Change role", SENT_TWICE, has_the_role),
+    "rename": (rename, "Rename organisation", "The organisation was not renamed.", check_renamed),
+    "token": (new_token, "Create token", "The token was not created.", check_created),
+    "disable": (disable, "Disable agent", "The agent was not disabled.", check_disabled),
+    "invite": (invite, "Create link", "The invitation link was not created.", check_invited),
+    "role": (change_role, "Change role", SENT_TWICE, check_role),
 }
 
 
@@ -95,7 +95,7 @@ def end_sessions(site: Site, actor: Actor) -> None:
 
 
 def sign_in_again(page: Page, admin: Actor, sentence: str, *, script: bool) -> None:
-    """On the page that says what was not done, and on that which says it again; looked at where script runs."""
+    """Sign in on the page that says what was not done. With script, check the accessibility of both pages."""
     expect(page.get_by_text(sentence)).to_be_visible()
     if script:
         check(page)

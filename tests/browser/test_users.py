@@ -1,4 +1,4 @@
-"""People, links, profile, account and activity as they are used, and looked at as every page is."""
+"""People, links, profile, organisation and activity: how they are used, and their accessibility."""
 
 from urllib.parse import urlsplit
 
@@ -21,12 +21,12 @@ def main_link(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="Main").get_by_role("link", name=name).click()
 
 
-def act_on(page: Page, name: str, act: str) -> None:
-    """Choose an act from the menu of a person's row."""
+def choose_action(page: Page, name: str, action: str) -> None:
+    """Choose an action from the menu of a user's row."""
     main_link(page, "People")
     row = page.get_by_role("row").filter(has_text=name)
     row.locator("summary").click()
-    row.get_by_role("link", name=act).click()
+    row.get_by_role("link", name=action).click()
 
 
 def path_of_link(page: Page) -> str:
@@ -34,7 +34,7 @@ def path_of_link(page: Page) -> str:
     return f"{address.path}?{address.query}"
 
 
-def is_asked_to_sign_in(page: Page) -> None:
+def check_signed_out(page: Page) -> None:
     page.goto("/agents")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
@@ -48,7 +48,7 @@ def test_a_user_joins_gets_another_role_and_is_deleted(script: bool, site: Site,
     page.get_by_label("Role", exact=True).select_option("viewer")
     page.get_by_role("button", name="Create link").click()
     if script:
-        is_copied(page, page.context)
+        check_copy(page, page.context)
 
     theirs.goto(path_of_link(page))
     theirs.get_by_label("Your name").fill("Grace Hopper")
@@ -57,19 +57,19 @@ def test_a_user_joins_gets_another_role_and_is_deleted(script: bool, site: Site,
     theirs.get_by_role("button", name="Join and sign in").click()
     expect(theirs.get_by_text("Viewer, Acme")).to_be_visible()
 
-    act_on(page, "Grace Hopper", "Change role…")
+    choose_action(page, "Grace Hopper", "Change role…")
     expect(page.get_by_role("dialog")).to_have_count(1 if script else 0)
     page.get_by_label("Role", exact=True).select_option("editor")
     page.get_by_role("button", name="Change role").click()
     expect(page.get_by_text("The role of Grace Hopper is now Editor.")).to_be_visible()
-    is_asked_to_sign_in(theirs)
+    check_signed_out(theirs)
     sign_in(theirs, f"grace.{script}@example.org")
     expect(theirs.get_by_text("Editor, Acme")).to_be_visible()
 
-    act_on(page, "Grace Hopper", "Delete…")
+    choose_action(page, "Grace Hopper", "Delete…")
     page.get_by_role("button", name="Delete person").click()
     expect(page.get_by_text("Grace Hopper was deleted.")).to_be_visible()
-    is_asked_to_sign_in(theirs)
+    check_signed_out(theirs)
 
 
 def test_a_double_click_creates_one_token_and_one_link(page: Page) -> None:
@@ -85,8 +85,8 @@ def test_a_double_click_creates_one_token_and_one_link(page: Page) -> None:
     expect(page.get_by_role("button", name="Withdraw")).to_have_count(1)
 
 
-def is_copied(page: Page, context: BrowserContext) -> None:
-    """Copy the new link and compare."""
+def check_copy(page: Page, context: BrowserContext) -> None:
+    """Check that the button copies the new link."""
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_text("Copied")).to_be_visible()
@@ -94,7 +94,7 @@ def is_copied(page: Page, context: BrowserContext) -> None:
 
 
 def test_the_last_admin_sees_why_they_cannot_leave(page: Page) -> None:
-    act_on(page, "Ada Lovelace", "Deactivate…")
+    choose_action(page, "Ada Lovelace", "Deactivate…")
     expect(page.get_by_role("link", name="Keep active")).to_be_focused()
     page.get_by_role("button", name="Deactivate").click()
 
@@ -105,12 +105,12 @@ def test_the_last_admin_sees_why_they_cannot_leave(page: Page) -> None:
 def test_changing_the_password_and_signing_out_other_browsers(
     site: Site, open_page: Open, page: Page, admin: Actor
 ) -> None:
-    elsewhere = open_page(site)
-    sign_in(elsewhere, admin.email)
+    other_browser = open_page(site)
+    sign_in(other_browser, admin.email)
     page.get_by_role("link", name="Your profile").click()
     page.get_by_role("button", name="Sign out all other browsers").click()
     expect(page.get_by_text("Every other browser was signed out.", exact=True)).to_be_visible()
-    is_asked_to_sign_in(elsewhere)
+    check_signed_out(other_browser)
 
     page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_label("New password").fill(NEW_PASSWORD)
@@ -132,7 +132,7 @@ def test_an_account_is_deleted_by_typing_its_name(page: Page, admin: Actor) -> N
     page.get_by_role("button", name="Delete organisation").click()
 
     expect(page.get_by_text("The organisation Acme was deleted with everything in it.")).to_be_visible()
-    is_asked_to_sign_in(page)
+    check_signed_out(page)
 
 
 def test_activity_is_filtered_and_a_deletion_undone(site: Site, page: Page, admin: Actor) -> None:
@@ -157,7 +157,7 @@ def test_activity_is_filtered_and_a_deletion_undone(site: Site, page: Page, admi
 
 @pytest.fixture
 def grace(site: Site, admin: Actor) -> Actor:
-    """Somebody with a long name and a long address, who is deactivated; with a past and an open link beside."""
+    """A deactivated user with a long name and address, who has activity, in an account with an open invitation link."""
     address = f"a-very-long-address.{admin.account_id}@a-rather-long-organisation.example"
     grace = make_user(site.app, "editor", admin.account_id, name=LONG_NAME, email=address)
     make_agent(site.app, grace, name="Averylongwordthatcannotbebroken" * 6)
@@ -178,7 +178,7 @@ def test_the_pages_of_people_are_accessible(page: Page, admin: Actor, grace: Act
     page.get_by_label("Role", exact=True).select_option("viewer")
     page.get_by_role("button", name="Change role").click()
     check(page)
-    act_on(page, "Ada Lovelace", "Password reset link…")
+    choose_action(page, "Ada Lovelace", "Password reset link…")
     check(page)
     page.get_by_role("button", name="Create link").click()
     check(page)

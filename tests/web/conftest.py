@@ -1,4 +1,4 @@
-"""A browser without script: it checks every page that any test loads, and fills in forms as they stand there."""
+"""A browser without script. It checks every page that a test loads, and sends the forms of the page."""
 
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -17,7 +17,7 @@ NEED_LABEL = ("input", "select", "textarea")
 
 
 class Element:
-    """One element of a page: its tag, its attributes, what is inside."""
+    """An element of a page: its tag, its attributes and its content."""
 
     def __init__(self, tag: str, attributes: dict[str, str], parent: "Element | None") -> None:
         self.tag, self.attributes, self.parent = tag, attributes, parent
@@ -29,11 +29,11 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All text inside, white space squeezed."""
+        """All text inside it, with single spaces."""
         return " ".join("".join(self.texts).split())
 
     def all(self, tag: str = "", **wanted: str) -> list["Element"]:
-        """The elements inside with this tag and these attributes (`class_` and `for_` for class and for)."""
+        """The elements inside it with this tag and these attributes (`class_` and `for_` for class and for)."""
         inside = [found for child in self.children for found in [child, *child.all()]]
         names = {name.rstrip("_").replace("_", "-"): value for name, value in wanted.items()}
         return [
@@ -49,23 +49,23 @@ class Element:
         return found[0]
 
     def inside(self, tag: str) -> bool:
-        """Whether an element with this tag surrounds this one."""
+        """Whether it is inside an element with this tag."""
         return self.parent is not None and (self.parent.tag == tag or self.parent.inside(tag))
 
 
-class _Reader(HTMLParser):
+class _Parser(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.root = self.here = Element("document", {}, None)
+        self.root = self.current = Element("document", {}, None)
         self.feed(html)
-        assert self.here is self.root, f"<{self.here.tag}> is not closed"
+        assert self.current is self.root, f"<{self.current.tag}> is not closed"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        element = Element(tag, {name: value or "" for name, value in attrs}, self.here)
-        assert len(element.attributes) == len(attrs), f"an attribute of <{tag}> is there twice"
-        self.here.children.append(element)
+        element = Element(tag, {name: value or "" for name, value in attrs}, self.current)
+        assert len(element.attributes) == len(attrs), f"an attribute of <{tag}> is repeated"
+        self.current.children.append(element)
         if tag not in VOID:
-            self.here = element
+            self.current = element
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -73,25 +73,25 @@ class _Reader(HTMLParser):
             self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.here.tag == tag, f"</{tag}> closes <{self.here.tag}>"
-        assert self.here.parent is not None
-        self.here = self.here.parent
+        assert self.current.tag == tag, f"</{tag}> closes <{self.current.tag}>"
+        assert self.current.parent is not None
+        self.current = self.current.parent
 
     def handle_data(self, data: str) -> None:
-        element: Element | None = self.here
+        element: Element | None = self.current
         while element is not None:
             element.texts.append(data)
             element = element.parent
 
 
 class Page:
-    """An answer, read as a page and checked for what every page must have."""
+    """A response that is parsed as a page and checked for what every page must have."""
 
     def __init__(self, answer: TestResponse) -> None:
         self.answer, self.status, self.html = answer, answer.status_code, answer.text
-        self.root = _Reader(self.html).root
+        self.root = _Parser(self.html).root
         self._check_head()
-        self._check_names()
+        self._check_references()
         self._check_forms()
         assert "style=" not in self.html
         assert "<style" not in self.html
@@ -99,26 +99,26 @@ class Page:
 
     @property
     def title(self) -> str:
-        """What the window is called."""
+        """The title of the page."""
         return self.root.one("title").text
 
     @property
     def text(self) -> str:
-        """All words of the page."""
+        """All text of the page."""
         return self.root.one("body").text
 
     def error_at(self, input_id: str) -> str:
-        """The refusal at one input, which must be tied to it."""
-        refusal = self.root.one(id=f"{input_id}-error")
-        tied = self.root.all(id=input_id, aria_invalid="true", aria_describedby=f"{input_id}-error")
+        """The error at an input, which must be connected to it."""
+        error = self.root.one(id=f"{input_id}-error")
+        inputs = self.root.all(id=input_id, aria_invalid="true", aria_describedby=f"{input_id}-error")
         groups = self.root.all("fieldset", aria_describedby=f"{input_id}-error")
-        assert tied or groups, "the refusal is not tied to its input"
+        assert inputs or groups, "the error is not connected to its input"
         summary = self.root.one("div", class_="problems")
-        assert refusal.text in summary.text
-        return refusal.text
+        assert error.text in summary.text
+        return error.text
 
     def form(self, action: str) -> Element:
-        """The form that is sent to this address (its query aside)."""
+        """The form that is sent to this path, whatever its query is."""
         return next(form for form in self.root.all("form") if form["action"].partition("?")[0] == action)
 
     def _check_head(self) -> None:
@@ -129,12 +129,12 @@ class Page:
         assert self.root.one("main")
         assert self.root.one("html")["lang"] == "en"
 
-    def _check_names(self) -> None:
+    def _check_references(self) -> None:
         ids = [element["id"] for element in self.root.all() if element["id"]]
-        assert len(ids) == len(set(ids)), "an id is there twice"
+        assert len(ids) == len(set(ids)), "an id is repeated"
         for element in self.root.all():
             for name in ("aria-describedby", "aria-labelledby", "for", "list", "popovertarget", "form"):
-                assert set(element[name].split()) <= set(ids), f"{name} leads nowhere"
+                assert set(element[name].split()) <= set(ids), f"{name} names no element"
         for control in [found for tag in NEED_LABEL for found in self.root.all(tag)]:
             is_named = control["type"] == "hidden" or control.inside("label")
             assert is_named or self.root.all("label", for_=control["id"]), f"{control.attributes} has no label"
@@ -143,10 +143,10 @@ class Page:
         for form in self.root.all("form"):
             assert form["action"], "a form has no action"
             assert form["method"] != "post" or form.one("input", name="csrf_token")["value"]
-            # Some browsers put an old value back into a hidden input, after a reload or on the way back.
+            # Some browsers restore an old value in a hidden input after a reload or after going back.
             hidden = form.all("input", type="hidden")
             assert form["method"] != "post" or all(control["autocomplete"] == "off" for control in hidden)
-            # What is wrong is said by the page, beside all else that is wrong, and not by the browser one by one.
+            # The page shows all errors together; the browser would show one at a time.
             assert form["method"] != "post" or not form.all("label") or "novalidate" in form.attributes
 
 
@@ -155,19 +155,19 @@ class Browser:
 
     def __init__(self, app: Flask, address: str = "127.0.0.1") -> None:
         self.client = app.test_client()
-        self.where = {"REMOTE_ADDR": address}
+        self.environ = {"REMOTE_ADDR": address}
         self.seen = ""
 
     def get(self, address: str, status: int = 200) -> Page:
         """Load a page and check it."""
-        answer = self.client.get(address, environ_base=self.where)
+        answer = self.client.get(address, environ_base=self.environ)
         assert answer.status_code == status, answer.headers.get("Location", answer.text)
         return self._page(answer)
 
     def send(self, page: str | Page, action: str = "", status: int = 303, **changes: Any) -> TestResponse | Page:
-        """Send the form on a page with these values changed; an address is loaded first.
+        """Send the form of a page, or of the page at an address, with these values changed.
 
-        `None` leaves a value out. Where a redirect was expected the answer is returned, else the page.
+        `None` leaves a value out. Returns the response where a redirect is expected, else the page.
         """
         address = page if isinstance(page, str) else ""
         page = self.get(page) if isinstance(page, str) else page
@@ -178,8 +178,8 @@ class Browser:
         return self.post(form["action"], values, status)
 
     def post(self, address: str, values: Any, status: int = 303) -> TestResponse | Page:
-        """Send values as a form would; the CSRF value must be among them."""
-        answer = self.client.post(address, data=values, environ_base=self.where)
+        """Send values as a form does. They must include the CSRF value."""
+        answer = self.client.post(address, data=values, environ_base=self.environ)
         assert answer.status_code == status, answer.text
         if status == 303:
             self.seen += answer.text
@@ -188,7 +188,7 @@ class Browser:
 
     def token(self) -> str:
         """A CSRF value of this browser."""
-        page = Page(self.client.get("/sign-in", follow_redirects=True, environ_base=self.where))
+        page = Page(self.client.get("/sign-in", follow_redirects=True, environ_base=self.environ))
         return page.root.all("input", name="csrf_token")[0]["value"]
 
     def _page(self, answer: TestResponse) -> Page:
@@ -199,11 +199,11 @@ class Browser:
 
 
 def fields_of(form: Element) -> "MultiDict[str, str]":
-    """What a browser would send of this form as it stands."""
+    """The values that a browser would send of this form."""
     values: MultiDict[str, str] = MultiDict()
     for control in form.all():
-        name, is_box = control["name"], control["type"] in ("checkbox", "radio")
-        if not name or (is_box and "checked" not in control.attributes):
+        name, is_checkable = control["name"], control["type"] in ("checkbox", "radio")
+        if not name or (is_checkable and "checked" not in control.attributes):
             continue
         if control.tag == "input":
             values.add(name, control["value"])
@@ -221,7 +221,7 @@ SignIn = Callable[[Actor], Browser]
 
 @pytest.fixture
 def signed_in(console: Flask) -> SignIn:
-    """A browser in which this person is signed in."""
+    """A function that returns a browser in which this user is signed in."""
 
     def sign_in(actor: Actor) -> Browser:
         browser = Browser(console)
@@ -233,5 +233,5 @@ def signed_in(console: Flask) -> SignIn:
 
 @pytest.fixture
 def browser(signed_in: SignIn, admin: Actor) -> Browser:
-    """A browser in which the admin is signed in; the test runs on both databases."""
+    """A browser in which the admin is signed in. The test runs on both databases."""
     return signed_in(admin)

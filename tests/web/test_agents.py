@@ -1,4 +1,4 @@
-"""One agent in the browser: made, read, changed, disabled, copied, deleted, brought back."""
+"""The pages of one agent: create, read, edit, disable, clone, delete, restore."""
 
 import re
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""Two people, or two tabs, at one agent: nobody's change is lost, and what both changed is chosen."""
+"""Two users or two tabs change one agent: no change is lost, and a choice is needed where both changed a field."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ Change = Callable[..., None]
 
 @pytest.fixture
 def grace(console: Flask, admin: Actor) -> Actor:
-    """A colleague."""
+    """Another user of the account."""
     return make_user(console, account_id=admin.account_id, name="Grace")
 
 
@@ -38,13 +38,13 @@ def agent_id(console: Flask, admin: Actor) -> UUID:
 
 @pytest.fixture
 def address(agent_id: UUID) -> str:
-    """Where the form stands."""
+    """The URL of the form."""
     return f"/agents/{agent_id}/edit"
 
 
 @pytest.fixture
 def change(console: Flask, agent_id: UUID) -> Change:
-    """Changes the agent as this person."""
+    """A function that changes the agent as this user."""
 
     def change_it(actor: Actor, **changes: Any) -> None:
         with console.app_context():
@@ -55,7 +55,7 @@ def change(console: Flask, agent_id: UUID) -> Change:
 
 @pytest.fixture
 def stored(console: Flask, admin: Actor, agent_id: UUID) -> Callable[[], dict[str, Any]]:
-    """The agent as it is now."""
+    """A function that reads the stored agent."""
 
     def read() -> dict[str, Any]:
         with console.app_context():
@@ -65,23 +65,23 @@ def stored(console: Flask, admin: Actor, agent_id: UUID) -> Callable[[], dict[st
 
 
 def conflict(browser: Browser, page: Page, address: str, **typed: Any) -> Page:
-    """The page that a form leads to whose agent was changed."""
+    """The page after a form is sent whose agent others changed."""
     answer = browser.send(page, address, status=412, **typed)
     assert isinstance(answer, Page)
     return answer
 
 
-def section(page: Page) -> Element:
+def conflict_section(page: Page) -> Element:
     return page.root.one("section", class_="stale")
 
 
-def asked(page: Page) -> list[str]:
-    return [field["value"] for field in section(page).all("input", name="choose")]
+def choices_on(page: Page) -> list[str]:
+    return [field["value"] for field in conflict_section(page).all("input", name="choose")]
 
 
 def shown(page: Page) -> tuple[dict[str, str], dict[str, str]]:
-    """What is said to be mine, and what is folded away as theirs."""
-    lists = section(page).all("dl", class_="facts")
+    """The fields shown as changed in this form, and those shown as changed by others."""
+    lists = conflict_section(page).all("dl", class_="facts")
     theirs = [one for one in lists if one.inside("details")]
     mine = [one for one in lists if not one.inside("details")]
     return _facts(mine), _facts(theirs)
@@ -99,12 +99,12 @@ def test_a_field_that_both_changed_is_saved_only_after_a_choice(
 
     page = conflict(browser, form, address, description="Mine")
 
-    assert asked(page) == ["/description"]
-    assert "Grace changed this agent while you edited it" in section(page).text
-    assert "Version 2: updated by Grace" in section(page).text
+    assert choices_on(page) == ["/description"]
+    assert "Grace changed this agent while you edited it" in conflict_section(page).text
+    assert "Version 2: updated by Grace" in conflict_section(page).text
     radios = page.root.all("input", name="choice-description")
     assert [(radio["value"], "checked" in radio.attributes) for radio in radios] == [("mine", False), ("theirs", False)]
-    texts = [value.text for value in section(page).one("fieldset").all("div", class_="value")]
+    texts = [value.text for value in conflict_section(page).one("fieldset").all("div", class_="value")]
     assert texts == ["Mine", "Hers", "Old"]
     again = browser.send(page, address, status=422)
     assert isinstance(again, Page)
@@ -143,7 +143,7 @@ def test_fields_that_only_one_of_two_changed_are_kept_for_each(
 
     page = conflict(browser, form, address, description="Mine")
 
-    assert asked(page) == []
+    assert choices_on(page) == []
     mine, theirs = shown(page)
     assert mine == {"Description": "Mine"}
     assert set(theirs) == {"Model", "System instructions", "Allowed tables", "Read only", "Statement timeout"}
@@ -206,7 +206,7 @@ def test_the_same_change_by_both_needs_no_choice(
 
     answer = browser.send(form, address, description=" Same\r\n")
 
-    assert "it was stored already" in browser.get(answer.headers["Location"]).text
+    assert "already has the values that you typed" in browser.get(answer.headers["Location"]).text
     assert stored()["version"] == 2
 
 
@@ -217,13 +217,13 @@ def test_your_own_change_in_another_tab_is_named_as_such(
     change(admin, description="In the other tab")
 
     page = conflict(browser, form, address, description="Mine")
-    assert "You changed this agent in another tab" in section(page).text
+    assert "You changed this agent in another tab" in conflict_section(page).text
 
     token = make_token(console, admin, "write")
     headers = {"Authorization": f"Bearer {token}"}
     console.test_client().patch(f"/api/v1/agents/{agent_id}", json={"description": "By a token"}, headers=headers)
     page = conflict(browser, form, address, description="Mine")
-    assert "ci changed this agent while you edited it" in section(page).text
+    assert "ci changed this agent while you edited it" in conflict_section(page).text
 
 
 def test_an_agent_that_was_disabled_stays_disabled_without_a_choice(
@@ -248,9 +248,9 @@ def test_a_secret_that_both_replaced_is_chosen_and_typed_again(
 
     page = conflict(browser, form, address, **typed)
 
-    assert asked(page) == ["/api_key"]
-    assert "To save it, type it below." in section(page).text
-    assert "Replaced" in section(page).text
+    assert choices_on(page) == ["/api_key"]
+    assert "To save it, type it below." in conflict_section(page).text
+    assert "Replaced" in conflict_section(page).text
     assert "sk-" not in page.html
     again = browser.send(page, address, status=422, **{"choice-api_key": "mine"})
     assert isinstance(again, Page)
@@ -265,7 +265,7 @@ def test_their_secret_is_kept_where_it_is_chosen_or_only_they_changed_it(
     form = browser.get(address)
     change(grace, api_key="sk-hers-0123456789-hers", connection_config={"password": None})
     page = conflict(browser, form, address, description="Mine", **{"api_key-act": "remove"})
-    assert asked(page) == ["/api_key"]
+    assert choices_on(page) == ["/api_key"]
     assert shown(page)[1]["Password"] == "Removed Before: Stored"
 
     browser.send(page, address, **{"choice-api_key": "theirs"})
@@ -286,7 +286,7 @@ def test_a_connection_type_is_chosen_with_all_of_its_configuration(
     form = browser.get(address)
     change(grace, connection_config={"row_limit": 7}, description="Hers")
     page = conflict(browser, form, address, name="Mine", **POWER_BI_TYPED)
-    assert asked(page) == ["/connection"]
+    assert choices_on(page) == ["/connection"]
 
     browser.send(page, address, **{"choice-connection": choice})
 
@@ -324,7 +324,7 @@ def test_their_new_secret_is_part_of_the_choice_where_this_form_chose_another_ty
 
     page = conflict(browser, form, address, **POWER_BI_TYPED)
 
-    assert asked(page) == ["/connection"]
+    assert choices_on(page) == ["/connection"]
     assert "another-canary" not in page.html
 
 
@@ -336,8 +336,8 @@ def test_a_secret_that_their_new_type_removed_must_be_typed_again(
 
     page = conflict(browser, form, address, **{"DB-row_limit": "8"})
 
-    assert asked(page) == ["/connection"]
-    mine = section(page).one("fieldset").all("div", class_="value")[0].text
+    assert choices_on(page) == ["/connection"]
+    mine = conflict_section(page).one("fieldset").all("div", class_="value")[0].text
     assert "Row limit: 8" in mine
     assert "Password: no longer stored; to save it, type it below" in mine
     browser.send(page, address, **{"choice-connection": "mine", "DB-password": "typed-again"})
@@ -356,10 +356,12 @@ def test_a_third_change_asks_again_only_about_the_chosen_field(
     chosen = {"choice-description": "theirs", "choice-model_type": "mine"}
     page = conflict(browser, page, address, **chosen)
 
-    assert asked(page) == ["/description", "/model_type"]
-    checked = [radio["id"] for radio in section(page).all("input", type="radio") if "checked" in radio.attributes]
+    assert choices_on(page) == ["/description", "/model_type"]
+    checked = [
+        radio["id"] for radio in conflict_section(page).all("input", type="radio") if "checked" in radio.attributes
+    ]
     assert checked == ["choice-model_type"]
-    assert "Version 2: updated by Grace" in section(page).text
+    assert "Version 2: updated by Grace" in conflict_section(page).text
     browser.send(page, address, **{"choice-description": "theirs"})
     agent = stored()
     assert (agent["description"], agent["model_type"]) == ("Hers again", "my-model")
@@ -401,7 +403,7 @@ def test_every_difference_needs_a_choice_where_the_loaded_version_cannot_be_read
 
     page = conflict(browser, form, address, name="Mine")
 
-    assert set(asked(page)) == {"/name", "/description", "/model_type"}
+    assert set(choices_on(page)) == {"/name", "/description", "/model_type"}
     chosen = {"choice-name": "mine", "choice-description": "theirs", "choice-model_type": "theirs"}
     browser.send(page, address, **chosen)
     assert (stored()["name"], stored()["description"], stored()["model_type"]) == ("Mine", "Hers", "her-model")
@@ -413,7 +415,7 @@ def test_a_version_that_never_existed_leads_to_a_choice_and_not_to_an_error(
 ) -> None:
     page = conflict(browser, browser.get(address), address, version=version, description="Mine")
 
-    assert asked(page) == ["/description"]
+    assert choices_on(page) == ["/description"]
     assert stored()["description"] == "Old"
 
 
@@ -517,7 +519,7 @@ def test_choosing_theirs_is_refused_where_another_value_was_typed_below(
 
     assert isinstance(again, Page)
     assert again.error_at(f"choice-{choice}") == sentence
-    assert not [radio for radio in section(again).all("input", type="radio") if "checked" in radio.attributes]
+    assert not [radio for radio in conflict_section(again).all("input", type="radio") if "checked" in radio.attributes]
     assert stored() == before
     secret = {name: value for name, value in typed_later.items() if again.root.one(id=name)["type"] == "password"}
     browser.send(again, address, **secret, **{f"choice-{choice}": "mine"})
@@ -532,7 +534,7 @@ def test_theirs_is_saved_when_it_is_chosen_again_after_the_last_typed_value(
     page = conflict(browser, form, address, name="Mine")
     again = browser.send(page, address, status=422, name="A third", **{"choice-name": "theirs"})
     assert isinstance(again, Page)
-    assert section(again).one("fieldset").all("div", class_="value")[0].text == "A third"
+    assert conflict_section(again).one("fieldset").all("div", class_="value")[0].text == "A third"
 
     browser.send(again, address, **{"choice-name": "theirs"})
 
@@ -575,7 +577,7 @@ def test_their_connection_is_kept_when_chosen_where_both_changed_to_the_same_typ
     change(grace, connection_type="POWERBI", connection_config=POWER_BI)
     other = "33333333-3333-4333-8333-333333333333"
     page = conflict(browser, form, address, **(POWER_BI_TYPED | {"POWERBI-dataset_id": other}))
-    assert asked(page) == ["/connection"]
+    assert choices_on(page) == ["/connection"]
 
     browser.send(page, address, **{"choice-connection": "theirs"})
 
@@ -590,7 +592,7 @@ def test_the_page_says_which_side_is_the_field_below_and_what_will_be_saved(
 
     page = conflict(browser, form, address, description="Mine", model_type="my-model")
 
-    text = section(page).text
+    text = conflict_section(page).text
     assert "Yours (the field below)" in text
     assert "Changed by you only: will be saved" in text
     assert "Changed by others only: 1 field keeps its stored value" in text

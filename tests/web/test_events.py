@@ -1,4 +1,4 @@
-"""What happened, in the browser: words, filters in the address, older and newer, undo."""
+"""The page Activity: sentences, filters in the URL, pages, undo."""
 
 import re
 from dataclasses import replace
@@ -20,7 +20,7 @@ from agents_app.web.events import ABOUT
 from tests.make import make_agent, make_token, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
 
-# Rules of permissions.py are named alike.
+# The rules in permissions.py have the same names as actions.
 SOURCES = "".join(
     path.read_text() for path in (ROOT / "agents_app/operations").glob("*.py") if path.name != "permissions.py"
 )
@@ -29,8 +29,8 @@ CALLS = re.findall(
 )
 
 
-def deeds(page: Page) -> list[str]:
-    """What the rows say was done."""
+def sentences_on(page: Page) -> list[str]:
+    """The sentences of the rows."""
     return [cell.text for cell in page.root.all("td", class_="c-what")]
 
 
@@ -84,7 +84,7 @@ def test_every_role_can_read_activity_but_only_admins_can_undo(
     browser = signed_in(make_user(console, role, admin.account_id))
 
     page = browser.get("/activity?about=agent")
-    assert deeds(page) == ["deleted the agent Sales version 2", "created the agent Sales version 1"]
+    assert sentences_on(page) == ["deleted the agent Sales version 2", "created the agent Sales version 1"]
     assert "Undo" not in page.text
     browser.post(f"/agents/{agent_id}/restore", {"csrf_token": browser.token()}, 403)
 
@@ -144,17 +144,17 @@ def test_filters_are_in_the_url_and_each_chip_removes_its_filter(
 
     page = browser.get(address)
 
-    assert deeds(page) == ["created the agent Sales version 1"]
-    told = [chip.removeprefix("Remove the filter: ") for chip in chips(page)]
-    assert told[:4] == ["About Agents", "Through Page", f"By {admin.name}", "Of Sales"]
-    assert [told[4][:5], told[5][:3]] == ["From ", "To "]
+    assert sentences_on(page) == ["created the agent Sales version 1"]
+    shown = [chip.removeprefix("Remove the filter: ") for chip in chips(page)]
+    assert shown[:4] == ["About Agents", "Through Page", f"By {admin.name}", "Of Sales"]
+    assert [shown[4][:5], shown[5][:3]] == ["From ", "To "]
     first = page.root.all("a", class_="chip")[0]["href"]
     assert "about" not in first
     assert "door=page" in first
     assert page.root.one("a", class_="clear")["href"] == "/activity"
     chosen = fields_of(page.form("/activity"))
     assert (chosen["about"], chosen["person"], chosen["since"]) == ("agent", str(admin.user_id), day)
-    assert deeds(browser.get("/activity?about=&person=&since=&until=&door="))
+    assert sentences_on(browser.get("/activity?about=&person=&since=&until=&door="))
 
 
 def test_the_three_empty_states_differ(console: Flask, admin: Actor, browser: Browser) -> None:
@@ -172,13 +172,13 @@ def test_the_pages_list_each_event_once(console: Flask, admin: Actor, browser: B
     assert "Newest" not in page.root.one("nav", aria_label="Pages").one("div").text
 
     while older := page.root.all("a", rel="next"):
-        seen += deeds(page)
+        seen += sentences_on(page)
         page = browser.get(older[0]["href"])
-    seen += deeds(page)
+    seen += sentences_on(page)
 
     assert seen == [f"created the agent A{number} version 1" for number in (4, 3, 2, 1, 0)]
     newest = page.root.one("nav", aria_label="Pages").one("a")["href"]
-    assert deeds(browser.get(newest)) == seen[:2]
+    assert sentences_on(browser.get(newest)) == seen[:2]
 
 
 def test_a_deletion_can_be_undone_once(console: Flask, admin: Actor, browser: Browser) -> None:
@@ -193,7 +193,7 @@ def test_a_deletion_can_be_undone_once(console: Flask, admin: Actor, browser: Br
     browser.send(page, f"/agents/{agent_id}/restore")
 
     page = browser.get("/activity?about=agent")
-    assert deeds(page)[0] == "restored the agent Sales version 5"
+    assert sentences_on(page)[0] == "restored the agent Sales version 5"
     assert "Undo" not in page.text
 
 

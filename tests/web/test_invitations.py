@@ -1,4 +1,4 @@
-"""One-time links in the browser: what they refuse, and what they open."""
+"""The pages of one-time links: invitation and password reset."""
 
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ NEW_PASSWORD = "another-quiet-4-river"
 
 
 def code_of(console: Flask, admin: Actor, person: Actor | None = None) -> str:
-    """The code of a new link: to join, or for this person to choose a password."""
+    """The code of a new link: an invitation, or a password reset for this user."""
     with console.app_context():
         if person is None:
             return invitations.invite(admin, {"role": "viewer"})

@@ -1,4 +1,4 @@
-"""The list of agents: everything about it is in its address."""
+"""The list of agents. Its filters, order and page are in its URL."""
 
 import pytest
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""What somebody typed outlives a session that ends, a double click, and a way back; secrets are typed again."""
+"""What was typed is kept when the session ends, after a double click and on going back. Secrets are not kept."""
 
 from uuid import UUID
 
@@ -37,13 +37,13 @@ def agents_of(console: Flask, actor: Actor) -> list[UUID]:
         return [item["id"] for item in agent_reads.listing(actor, listing.parse({})).items]
 
 
-def send_after_the_end(browser: Browser, address: str, console: Flask, admin: Actor, **typed: str) -> Page:
-    """Fill in a form, lose the session, send it, and sign in again (at the second try); answers the form as it is."""
+def send_after_session_end(browser: Browser, address: str, console: Flask, admin: Actor, **typed: str) -> Page:
+    """Fill in a form, end the session, send it, sign in at the second attempt. Returns the page with the form."""
     page = browser.get(address)
     end_sessions(console, admin)
     page = browser.send(page, address, status=401, **typed)
     assert isinstance(page, Page)
-    assert "what you typed is kept, except secrets" in page.text
+    assert "What you typed is kept, except secrets" in page.text
     page = browser.send(page, "/sign-in", status=422, email=admin.email, password="wrong")
     assert isinstance(page, Page)
     page = browser.send(page, "/sign-in", status=200, email=admin.email, password=PASSWORD)
@@ -56,7 +56,7 @@ def send_after_the_end(browser: Browser, address: str, console: Flask, admin: Ac
 def test_only_the_secrets_of_a_new_agent_are_lost_when_the_session_ends(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
-    page = send_after_the_end(browser, "/agents/new", console, admin, **NEW)
+    page = send_after_session_end(browser, "/agents/new", console, admin, **NEW)
 
     assert "Nothing was saved yet." in page.text
     assert page.root.one(id="name")["value"] == NEW["name"]
@@ -126,7 +126,7 @@ def test_only_the_secrets_of_a_changed_agent_are_lost_when_the_session_ends(
     address = f"/agents/{agent_id}/edit"
     typed = {"description": "New", "api_key-act": "replace", "api_key": "another-canary"}
 
-    page = send_after_the_end(browser, address, console, admin, **typed)
+    page = send_after_session_end(browser, address, console, admin, **typed)
 
     assert page.root.one(id="description").text == "New"
     assert "another-canary" not in browser.seen
@@ -155,7 +155,7 @@ def test_a_form_that_is_sent_twice_creates_one_agent(console: Flask, admin: Acto
 
     assert first.headers["Location"] == second.headers["Location"]
     assert len(agents_of(console, admin)) == 1
-    assert "This sending stored nothing, and no new secrets either." in browser.get(second.headers["Location"]).text
+    assert "Nothing was stored now, and no new secrets." in browser.get(second.headers["Location"]).text
 
 
 @pytest.mark.parametrize("since", ["changed", "deleted"])
@@ -254,16 +254,16 @@ def test_changes_of_others_are_shown_after_an_ended_session_and_choices_are_kept
 
 @pytest.mark.parametrize("kind", ["input", "textarea"])
 def test_a_browser_may_restore_everything_but_secrets(kind: str, browser: Browser) -> None:
-    # Browsers forget, on the way back, what stands in an input with autocomplete="off".
+    # When the user goes back, browsers do not restore inputs with autocomplete="off".
     page = browser.get("/agents/new")
 
     controls = [control for control in page.root.one("main").all(kind) if control["type"] != "hidden"]
-    told = {control["name"]: control["autocomplete"] for control in controls}
+    autocomplete = {control["name"]: control["autocomplete"] for control in controls}
 
     secret = {"api_key", "DB-password", "POWERBI-client_secret", "POWERBI-private_key_password"}
-    assert {name for name, word in told.items() if word} <= {*secret, "POWERBI-private_key_pem"}
-    assert {told[name] for name in secret & set(told)} <= {"new-password"}
-    assert told.get("POWERBI-private_key_pem", "off") == "off"
+    assert {name for name, word in autocomplete.items() if word} <= {*secret, "POWERBI-private_key_pem"}
+    assert {autocomplete[name] for name in secret & set(autocomplete)} <= {"new-password"}
+    assert autocomplete.get("POWERBI-private_key_pem", "off") == "off"
 
 
 def test_the_error_page_of_a_form_says_what_going_back_keeps(console: Flask, browser: Browser) -> None:

@@ -1,4 +1,4 @@
-"""What all pages share: icons, addresses of files, theme, headers, errors."""
+"""What all pages share: icons, URLs of static files, theme, headers, errors."""
 
 import re
 from datetime import timedelta
@@ -79,8 +79,8 @@ def test_an_unknown_theme_changes_nothing(browser: Browser) -> None:
     "address", ["/nothing", "/agents/1", "/agents/new/nothing", "/static/nothing.css", "/tokens/x"]
 )
 def test_a_missing_page_is_an_error_page_with_a_link_back(address: str, console: Flask, browser: Browser) -> None:
-    for somebody in (browser, Browser(console)):
-        answer = somebody.client.get(address)
+    for visitor in (browser, Browser(console)):
+        answer = visitor.client.get(address)
         page = Page(answer)
         assert page.status == 404
         assert page.root.one("a", href="/")
@@ -114,7 +114,7 @@ def test_a_form_with_too_many_parts_is_answered_with_a_page(browser: Browser) ->
 def test_a_missing_database_is_answered_with_a_page(address: str, sqlite_url: str, open_console: OpenConsole) -> None:
     browser = Browser(open_console(sqlite_url))
     with browser.client.session_transaction() as session:
-        session["sid"] = "somebody"
+        session["sid"] = "some-session"
 
     page = Page(browser.client.get(address))
 

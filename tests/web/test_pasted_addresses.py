@@ -61,14 +61,14 @@ ADDRESSES: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def sent(caller: Caller, **inputs: str) -> Page:
-    """The page that answers a form that was not taken."""
+    """The page after a form is sent and not saved."""
     answer = caller.ask("POST", "/agents/new", {**NEW, **LEFT, **inputs})
     assert answer.status_code == 422
     return Page(answer)
 
 
 def value(page: Page, name: str) -> Any:
-    """What an input of the page has."""
+    """The value of an input of the page."""
     tag = page.root.one(id=f"DB-{name}")
     return (
         next(one["value"] for one in tag.all("option") if "selected" in one.attributes)

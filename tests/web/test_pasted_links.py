@@ -1,4 +1,4 @@
-"""Links that are pasted out of a text, with the signs that stood behind them."""
+"""Links that are pasted with the punctuation that followed them in a text."""
 
 import pytest
 from flask import Flask
@@ -9,7 +9,7 @@ from tests.make import make_agent
 from tests.web.conftest import Browser
 from tests.web.test_invitations import NEW_PASSWORD, code_of, newcomer
 
-# Behind the link, or in front of its code and behind it (`{}`).
+# After the link, or before and after its code (`{}`).
 BEHIND = [
     ".",
     ",",

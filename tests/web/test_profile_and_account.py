@@ -1,4 +1,4 @@
-"""One's own page, and the account as a whole."""
+"""The pages "Your profile" and "Organisation"."""
 
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ EDGE = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chr
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 Version/18.0 Safari/604.1"
 
 
-def is_in(browser: Browser) -> bool:
+def is_signed_in(browser: Browser) -> bool:
     return browser.client.get("/agents").status_code == 200
 
 
@@ -57,12 +57,12 @@ def test_guesses_of_the_current_password_are_throttled(console: Flask, admin: Ac
 
 
 def test_a_changed_password_signs_out_all_other_browsers(browser: Browser, admin: Actor, signed_in: SignIn) -> None:
-    elsewhere = signed_in(admin)
+    other_browser = signed_in(admin)
 
     browser.send("/profile", current_password=PASSWORD, password=NEW_PASSWORD)
 
     assert "Your password was changed." in browser.get("/profile").text
-    assert not is_in(elsewhere)
+    assert not is_signed_in(other_browser)
 
 
 def test_a_session_of_another_user_is_not_found(console: Flask, browser: Browser, signed_in: SignIn) -> None:
@@ -74,17 +74,17 @@ def test_a_session_of_another_user_is_not_found(console: Flask, browser: Browser
     for row_id in (foreign, uuid4()):
         browser.post(f"/profile/sessions/{row_id}/end", {"csrf_token": browser.token()}, 404)
 
-    assert is_in(theirs)
+    assert is_signed_in(theirs)
 
 
 def test_one_browser_can_be_signed_out_from_another(browser: Browser, admin: Actor, signed_in: SignIn) -> None:
-    elsewhere = signed_in(admin)
+    other_browser = signed_in(admin)
     rows = browser.get("/profile").root.one("tbody").all("tr")
     other = next(row for row in rows if "This browser" not in row.text)
 
     browser.post(other.one("form")["action"], {"csrf_token": browser.token()})
 
-    assert (is_in(browser), is_in(elsewhere)) == (True, False)
+    assert (is_signed_in(browser), is_signed_in(other_browser)) == (True, False)
 
 
 def test_every_other_browser_can_be_signed_out_at_once(browser: Browser, admin: Actor, signed_in: SignIn) -> None:
@@ -93,7 +93,7 @@ def test_every_other_browser_can_be_signed_out_at_once(browser: Browser, admin: 
     browser.send("/profile", "/profile/sessions/end-others")
 
     assert "Every other browser was signed out." in browser.get("/profile").text
-    assert [is_in(one) for one in (browser, *others)] == [True, False, False]
+    assert [is_signed_in(one) for one in (browser, *others)] == [True, False, False]
     assert "all other browsers" not in browser.get("/profile").text
 
 
@@ -149,7 +149,7 @@ def test_an_account_is_deleted_only_with_its_exact_name(typed: str | None, brows
 
     assert isinstance(page, Page)
     assert page.error_at("typed-name") == "Type the name of the organisation, Acme, to delete it."
-    assert is_in(browser)
+    assert is_signed_in(browser)
 
 
 def test_a_deleted_account_is_gone_with_all_its_users(
@@ -162,7 +162,7 @@ def test_a_deleted_account_is_gone_with_all_its_users(
     answer = browser.send("/account/delete", name="Acme")
 
     assert answer.headers["Location"] == "/sign-in"
-    assert "The account Acme was deleted" in browser.get("/sign-in").text
-    assert [is_in(one) for one in (browser, colleague, outsider)] == [False, False, True]
+    assert "The organisation Acme was deleted" in browser.get("/sign-in").text
+    assert [is_signed_in(one) for one in (browser, colleague, outsider)] == [False, False, True]
     page = browser.send("/sign-in", status=422, email=admin.email, password=PASSWORD)
     assert isinstance(page, Page)

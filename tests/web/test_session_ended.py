@@ -1,4 +1,4 @@
-"""A form whose session ended before it was sent is not carried out, which is said; what was typed comes back."""
+"""A form whose session ended before it was sent: it is not carried out, and what was typed is restored."""
 
 from collections.abc import Iterator
 from ipaddress import IPv6Address
@@ -33,7 +33,7 @@ TYPED: dict[str, dict[str, Any]] = {
     "web.users.change_role": {"role": "editor"},
     "web.accounts.show": {"name": "Acme & Söhne"},
 }
-# No form has these, and a browser sends none of them back.
+# No form has these inputs, and their values must not be kept.
 PASSWORDS = {"password": SECRET, "current_password": SECRET}
 SHOWN_ONCE = {"web.tokens.new", "web.users.invite"}
 SIGNED_IN = ("user.signed_in", "user.sign_in_failed")
@@ -41,37 +41,37 @@ SIGNED_IN = ("user.signed_in", "user.sign_in_failed")
 
 @pytest.fixture
 def tenant(console: Flask) -> Tenant:
-    """An account with everything that a form can be about."""
+    """An account with a record for every form."""
     return Tenant(console)
 
 
 def sign_in(browser: Browser, actor: Actor) -> None:
-    """Sign in on a page of its own, as in another tab."""
+    """Sign in on a new page, as in another tab."""
     browser.send(browser.get("/sign-in"), email=actor.email, password=PASSWORD, action="/sign-in")
 
 
 def browser_of(actor: Actor, app: Flask) -> Browser:
-    """A browser at an address of its own in which this person is signed in."""
+    """A browser with its own IP address in which this user is signed in."""
     browser = Browser(app, str(IPv6Address(getrandbits(128))))
     sign_in(browser, actor)
     return browser
 
 
 def path_to(tenant: Tenant, endpoint: str) -> str:
-    """Where the form is sent, about a record that is there."""
+    """The path of the form, for an existing record."""
     rule = next(rule.rule for rule in tenant.app.url_map.iter_rules(endpoint) if "POST" in (rule.methods or ()))
     return tenant.path(rule.replace("agent_id", "deleted_id") if endpoint.endswith("restore_deleted") else rule)
 
 
-def acts(tenant: Tenant) -> list[str]:
-    """What was done in the account, but for signing in; every act is an event."""
-    asked = sa.select(Event.action).where(Event.account_id == tenant.admin.account_id, Event.action.not_in(SIGNED_IN))
+def actions(tenant: Tenant) -> list[str]:
+    """The actions in the account, except signing in. Each is an event."""
+    query = sa.select(Event.action).where(Event.account_id == tenant.admin.account_id, Event.action.not_in(SIGNED_IN))
     with tenant.app.app_context(), db.reading() as connection:
-        return sorted(connection.scalars(asked))
+        return sorted(connection.scalars(query))
 
 
 def typed_into(browser: Browser, path: str, endpoint: str) -> Any:
-    """The values that the form sends, with what is typed."""
+    """The values that the form sends, with what the test types."""
     if endpoint not in KEPT:
         return {"csrf_token": browser.token(), **PASSWORDS}
     values = fields_of(browser.get(path).form(path))
@@ -80,36 +80,36 @@ def typed_into(browser: Browser, path: str, endpoint: str) -> Any:
     return values
 
 
-def entered_by(browser: Browser, asked: Page, actor: Actor) -> Page:
-    """The page after signing in on the page that asks for it, at the second try."""
-    wrong = browser.send(asked, "/sign-in", status=422, email=actor.email, password="wrong")
+def sign_in_on(browser: Browser, sign_in_page: Page, actor: Actor) -> Page:
+    """The page after signing in on the page that asks for it, at the second attempt."""
+    wrong = browser.send(sign_in_page, "/sign-in", status=422, email=actor.email, password="wrong")
     assert isinstance(wrong, Page)
     entered = browser.send(wrong, "/sign-in", status=200, email=actor.email, password=PASSWORD)
     assert isinstance(entered, Page)
     return entered
 
 
-def words_of(tenant: Tenant, asked: Page) -> str:
-    """All that is kept of a form on the page that asks to sign in."""
+def kept_text(tenant: Tenant, sign_in_page: Page) -> str:
+    """Everything that the sign-in page keeps of a form, as text."""
     with tenant.app.app_context():
-        unsent = unsaved_form.UnsavedForm.read(asked.root.one("input", name="kept")["value"])
-    assert unsent
-    return str(unsent)
+        unsaved = unsaved_form.UnsavedForm.read(sign_in_page.root.one("input", name="kept")["value"])
+    assert unsaved
+    return str(unsaved)
 
 
-def comes_back(tenant: Tenant, browser: Browser, entered: Page, path: str, endpoint: str) -> None:
-    """What was typed is in the form again; it is carried out when it is sent, and not before."""
-    done = acts(tenant)
+def check_restored(tenant: Tenant, browser: Browser, entered: Page, path: str, endpoint: str) -> None:
+    """Check that the form has the typed values again, and is carried out when it is sent, not before."""
+    done = actions(tenant)
     shown = browser.send(entered, path, status=200)
     assert isinstance(shown, Page)
     assert "Nothing was saved yet." in shown.text
     values = fields_of(shown.form(path))
     for name, value in TYPED[endpoint].items():
         assert values.getlist(name) == ([""] if value == SECRET else value if isinstance(value, list) else [value])
-    assert acts(tenant) == done
+    assert actions(tenant) == done
     secret = {name: value for name, value in TYPED[endpoint].items() if value == SECRET}
     browser.send(shown, path, status=200 if endpoint in SHOWN_ONCE else 303, **secret)
-    assert len(acts(tenant)) == len(done) + 1
+    assert len(actions(tenant)) == len(done) + 1
 
 
 def test_every_form_is_listed_as_needing_a_session_or_as_open(console: Flask) -> None:
@@ -128,21 +128,21 @@ def test_a_form_whose_session_ended_is_not_carried_out_and_says_so(tenant: Tenan
     browser = browser_of(tenant.admin, tenant.app)
     values = typed_into(browser, path, endpoint)
     end_sessions(tenant.app, tenant.admin)
-    done = acts(tenant)
+    done = actions(tenant)
 
-    asked = browser.post(path, values, status=401)
-    assert isinstance(asked, Page)
-    entered = entered_by(browser, asked, tenant.admin)
+    sign_in_page = browser.post(path, values, status=401)
+    assert isinstance(sign_in_page, Page)
+    entered = sign_in_on(browser, sign_in_page, tenant.admin)
 
-    assert sentence in asked.text
+    assert sentence in sign_in_page.text
     assert sentence in entered.text
-    assert SECRET not in words_of(tenant, asked)
-    assert acts(tenant) == done
+    assert SECRET not in kept_text(tenant, sign_in_page)
+    assert actions(tenant) == done
     if endpoint in KEPT:
-        comes_back(tenant, browser, entered, path, endpoint)
+        check_restored(tenant, browser, entered, path, endpoint)
     else:
         browser.get(entered.root.one("main").one("a")["href"])
-        assert acts(tenant) == done
+        assert actions(tenant) == done
     assert SECRET not in browser.seen
 
 
@@ -150,35 +150,35 @@ def test_a_form_whose_session_ended_is_not_carried_out_and_says_so(tenant: Tenan
 def test_a_form_without_a_cookie_is_not_carried_out_and_says_so(tenant: Tenant, endpoint: str) -> None:
     path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
-    values, done = typed_into(browser, path, endpoint), acts(tenant)
+    values, done = typed_into(browser, path, endpoint), actions(tenant)
     browser.client.delete_cookie(cookie_name(browser.client.application))
 
-    asked = browser.post(path, values, status=401)
-    assert isinstance(asked, Page)
-    assert sentence in asked.text
-    entered = entered_by(browser, asked, tenant.admin)
+    sign_in_page = browser.post(path, values, status=401)
+    assert isinstance(sign_in_page, Page)
+    assert sentence in sign_in_page.text
+    entered = sign_in_on(browser, sign_in_page, tenant.admin)
 
     assert sentence in entered.text
-    assert acts(tenant) == done
+    assert actions(tenant) == done
     if endpoint in KEPT:
-        comes_back(tenant, browser, entered, path, endpoint)
+        check_restored(tenant, browser, entered, path, endpoint)
 
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
 def test_a_form_is_shown_again_after_signing_in_in_another_tab(tenant: Tenant, endpoint: str) -> None:
     path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
-    values, done = typed_into(browser, path, endpoint), acts(tenant)
+    values, done = typed_into(browser, path, endpoint), actions(tenant)
     end_sessions(tenant.app, tenant.admin)
     sign_in(browser, tenant.admin)
 
-    told = browser.post(path, values, status=400)
+    shown = browser.post(path, values, status=400)
 
-    assert isinstance(told, Page)
-    assert sentence in told.text
-    assert acts(tenant) == done
+    assert isinstance(shown, Page)
+    assert sentence in shown.text
+    assert actions(tenant) == done
     if endpoint in KEPT:
-        comes_back(tenant, browser, told, path, endpoint)
+        check_restored(tenant, browser, shown, path, endpoint)
 
 
 @pytest.mark.parametrize("is_cookie_gone", [False, True])
@@ -190,13 +190,13 @@ def test_a_sign_in_page_loses_nothing_after_signing_in_in_another_tab(tenant: Te
     end_sessions(tenant.app, tenant.admin)
     if is_cookie_gone:
         browser.client.delete_cookie(cookie_name(browser.client.application))
-    asked = browser.post(path, values, status=401)
+    sign_in_page = browser.post(path, values, status=401)
     sign_in(browser, tenant.admin)
 
-    told = browser.send(asked, "/sign-in", status=400, email=tenant.admin.email, password=PASSWORD)
+    shown = browser.send(sign_in_page, "/sign-in", status=400, email=tenant.admin.email, password=PASSWORD)
 
-    assert isinstance(told, Page)
-    comes_back(tenant, browser, told, path, endpoint)
+    assert isinstance(shown, Page)
+    check_restored(tenant, browser, shown, path, endpoint)
 
 
 @pytest.mark.parametrize("role", ["admin", "viewer"])
@@ -207,36 +207,36 @@ def test_another_user_who_signs_in_does_not_get_what_was_typed(tenant: Tenant, e
     browser = browser_of(tenant.admin, tenant.app)
     values = typed_into(browser, path, endpoint)
     end_sessions(tenant.app, tenant.admin)
-    asked = browser.post(path, values, status=401)
-    assert isinstance(asked, Page)
-    brought = asked.root.one("input", name="kept")["value"]
+    sign_in_page = browser.post(path, values, status=401)
+    assert isinstance(sign_in_page, Page)
+    kept = sign_in_page.root.one("input", name="kept")["value"]
 
-    entered = browser.send(asked, "/sign-in", status=200, email=other.email, password=PASSWORD)
+    entered = browser.send(sign_in_page, "/sign-in", status=200, email=other.email, password=PASSWORD)
 
     assert isinstance(entered, Page)
     assert unsaved_form.SESSION_FORMS[endpoint].message in entered.text
     assert "another person typed it" in entered.text
     assert not entered.root.all("form")
-    done = acts(tenant)
-    browser.post(path, {"csrf_token": browser.token(), "kept": brought}, status=400)
-    assert acts(tenant) == done
+    done = actions(tenant)
+    browser.post(path, {"csrf_token": browser.token(), "kept": kept}, status=400)
+    assert actions(tenant) == done
 
 
 def signed(tenant: Tenant, endpoint: str, path: str, owner: str | None = None, *typed: tuple[str, str]) -> str:
-    """What the console would keep of a form on a page of this person."""
+    """The signed text for a form on a page of this user."""
     with tenant.app.test_request_context():
-        whose = unsaved_form.new_csrf_value(tenant.people[owner].user_id).partition(".")[2] if owner else ""
-        return unsaved_form.UnsavedForm(endpoint, path, whose, list(typed)).text
+        owner_hash = unsaved_form.new_csrf_value(tenant.people[owner].user_id).partition(".")[2] if owner else ""
+        return unsaved_form.UnsavedForm(endpoint, path, owner_hash, list(typed)).text
 
 
 @pytest.mark.parametrize("endpoint", [one for one in unsaved_form.SESSION_FORMS if one not in KEPT])
 def test_restored_values_do_not_carry_out_an_action(tenant: Tenant, endpoint: str) -> None:
-    path, browser, done = path_to(tenant, endpoint), browser_of(tenant.admin, tenant.app), acts(tenant)
+    path, browser, done = path_to(tenant, endpoint), browser_of(tenant.admin, tenant.app), actions(tenant)
 
     for text in ("x", signed(tenant, endpoint, path), signed(tenant, "web.agents.new", "/agents/new")):
         browser.post(path, {"csrf_token": browser.token(), "kept": text}, status=400)
 
-    assert acts(tenant) == done
+    assert actions(tenant) == done
 
 
 @pytest.mark.parametrize("owner", [None, "editor"])
@@ -305,12 +305,12 @@ def test_a_private_key_in_a_public_field_is_not_kept(tenant: Tenant) -> None:
 
     refused = browser.post("/agents/new", values, status=422)
     end_sessions(tenant.app, tenant.admin)
-    asked = browser.post("/agents/new", values, status=401)
+    sign_in_page = browser.post("/agents/new", values, status=401)
 
     assert "PRIVATE KEY-----" not in refused.html
-    assert "PRIVATE KEY" not in words_of(tenant, asked)
-    assert "BEGIN CERTIFICATE" in words_of(tenant, asked)
-    assert "what you typed is kept, except secrets" in asked.text
+    assert "PRIVATE KEY" not in kept_text(tenant, sign_in_page)
+    assert "BEGIN CERTIFICATE" in kept_text(tenant, sign_in_page)
+    assert "What you typed is kept, except secrets" in sign_in_page.text
 
 
 @pytest.mark.parametrize("content", [5, None, [], {"a": 1}, ["web.agents.new", "/x", "o", 5], ["web.agents.new"]])
@@ -330,7 +330,7 @@ def test_a_signed_csrf_value_that_is_not_a_text_is_refused(tenant: Tenant, value
 
 
 def forms(kind: type[ConsoleForm]) -> Iterator[type[ConsoleForm]]:
-    """All forms of this kind."""
+    """All form classes below this one."""
     for form in kind.__subclasses__():
         if form is not PanelForm:
             yield from (form, *forms(form))

@@ -1,4 +1,4 @@
-"""Who gets in, who does not, and where they are led."""
+"""Signing in and out, set-up, and redirects after them."""
 
 import pytest
 from flask import Flask
@@ -10,7 +10,7 @@ from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
 
-ELSEWHERE = [
+OTHER_SITES = [
     "//evil.com",
     "///evil.com",
     "/\\evil.com",
@@ -32,7 +32,7 @@ ELSEWHERE = [
 PAGES = ["/", "/agents", "/agents/new", "/tokens", "/tokens/new", "/agents?status=active&q=two%20words"]
 
 
-@pytest.mark.parametrize("address", ELSEWHERE)
+@pytest.mark.parametrize("address", OTHER_SITES)
 def test_next_never_leads_to_another_site(address: str, console: Flask) -> None:
     with console.test_request_context():
         assert local_path(address) == "/"

@@ -1,4 +1,4 @@
-"""Below a path of PUBLIC_URL every address begins with it, whether or not the proxy takes it off what it passes on."""
+"""With a path in PUBLIC_URL every URL begins with it, whether or not the proxy removes it from requests."""
 
 import re
 import shutil
@@ -21,10 +21,10 @@ from tests.security.test_matrix import ROWS
 from tests.web.conftest import Page
 
 ORIGIN = "https://example.org"
-# The first is also the beginning of addresses of the console's own.
+# Paths of the console itself begin with the first one.
 ROOTS = ["/agents", "/Tools/console_1"]
 GET_RULES = [rule for method, rule in ROWS if method == "GET"]
-# The proxy passes the path on, or takes it off.
+# The proxy forwards the path, or removes it.
 WAYS = ["passed on", "taken off"]
 LEADS = "href|src|action|formaction|data-document"
 
@@ -33,7 +33,7 @@ LEADS = "href|src|action|formaction|data-document"
 def tenant(
     request: pytest.FixtureRequest, _sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Tenant]:
-    """A console below this path."""
+    """An account of a console below this path."""
     file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("below") / "console.db")
     app = make_app(f"sqlite:///{file}", PUBLIC_URL=ORIGIN + request.param)
     yield Tenant(app)
@@ -47,14 +47,14 @@ def root_of(app: Flask) -> str:
 
 
 def ask(caller: Caller, way: str, method: str, path: str, *given: Any, **more: Any) -> TestResponse:
-    """Ask for a path of the console, as a proxy of this kind passes it on."""
+    """Request a path of the console, as a proxy of this kind forwards it."""
     root = root_of(caller.app)
     environ = {"PATH_INFO": (root if way == "passed on" else "") + path.partition("?")[0], "SCRIPT_NAME": ""}
     return caller.ask(method, path, *given, environ_overrides=environ, **more)
 
 
 def led_to(answer: TestResponse) -> set[str]:
-    """Every address on a page but those within the page itself."""
+    """Every URL on a page, except those of the page itself."""
     found = set(re.findall(rf' (?:{LEADS})="([^"]+)"', answer.text))
     return {address for address in found if not address.startswith(("data:", "#", "?"))}
 
@@ -85,7 +85,7 @@ def test_signing_in_leads_to_the_requested_page(tenant: Tenant, way: str) -> Non
     assert asked.headers["Location"].startswith(f"{root}/sign-in?")
     assert (wanted, entered.headers["Location"]) == (f"{root}/agents?q=x", f"{root}/agents?q=x")
     for cookie in entered.headers.getlist("Set-Cookie"):
-        # Browsers take a name that begins so for all of the host only.
+        # Browsers accept this prefix only for cookies of the whole host.
         assert cookie.startswith("__Host-")
         assert "Path=/;" in f"{cookie};"
 

@@ -1,4 +1,4 @@
-"""API tokens in the browser."""
+"""The pages of API tokens."""
 
 from uuid import uuid4
 

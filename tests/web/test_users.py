@@ -1,4 +1,4 @@
-"""People in the browser: who may manage them, how they come and go, and links that are shown once."""
+"""The pages of users: permissions, invitation, role, deactivation, deletion, and links that are shown once."""
 
 import logging
 import re
@@ -22,13 +22,13 @@ LAST = "An account needs an active admin. Make another person an admin first."
 
 @pytest.fixture
 def editor(console: Flask, admin: Actor) -> Actor:
-    """A second person of the admin's account."""
+    """A second user of the admin's account."""
     return make_user(console, "editor", admin.account_id, name="Grace Hopper")
 
 
 @pytest.fixture
 def log_lines() -> Iterator[list[str]]:
-    """What the console logs from here on, as it is written."""
+    """The log lines of the console from now on."""
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(JsonLines().format(record))  # type: ignore[method-assign]
@@ -38,7 +38,7 @@ def log_lines() -> Iterator[list[str]]:
 
 
 def link_on(page: Any) -> str:
-    """The path of the one-time link that a page shows."""
+    """The path of the one-time link on a page."""
     assert isinstance(page, Page)
     return page.root.one(id="new-value")["value"].partition(":8000")[2]
 
