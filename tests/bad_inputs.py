@@ -1,4 +1,4 @@
-"""Values that no door may take, and what each is answered: sent through operations, JSON, pages and terminal alike.
+"""Values that every door must refuse, with their refusals. Tests send them through operations, JSON, pages and terminal.
 
 Each case is a name, a whole agent, and every (JSON pointer, sentence) that it is refused with. A door that cannot say
 some value at all (a form has no numbers, an option no objects) skips the cases that its own test names.
@@ -56,7 +56,7 @@ A_KEY = "Paste the whole text from -----BEGIN PRIVATE KEY----- to -----END PRIVA
 DAMAGED_KEY = "This is not a private key, or it is damaged. Export the private key as PEM again."
 
 
-# Texts that are nobody's fault, with what is stored of them: each door takes them and gives them back as they are.
+# Unusual texts that are valid, each with what is stored. Every door accepts them and returns what is stored.
 ODD_TEXTS = {
     "white space around": ("  Sales \t", "Sales"),
     "template": ("{{ 7 * 7 }} {% raw %} ${7*7} <%= 7 %> #{7}", None),
@@ -70,7 +70,7 @@ ODD_TEXTS = {
     "a way up": ("../../etc/passwd\\..\\x", None),
     "a sum": ("=1+1;@SUM(A1:A9)", None),
     "a word of JSON": ("null", None),
-    "a number that is none": ("NaN", None),
+    "not a number": ("NaN", None),
     "a number": ("007", None),
     "a mark of ours": ("$enc v1:k1:AAAA", None),
     "an option": ("--help", None),
@@ -78,7 +78,7 @@ ODD_TEXTS = {
 
 
 class Bad(NamedTuple):
-    """One case; `values` is a whole agent as a door hands it in."""
+    """One case. `values` is a whole agent as a door passes it."""
 
     name: str
     values: dict[str, Any]
@@ -295,14 +295,14 @@ BAD_AGENTS = [
     _database("unknown TLS mode", "sslmode", "allow", "Choose one of: disable, require, verify-ca, verify-full."),
     _database("root certificate without end", "ssl_root_cert", CERTIFICATE_WITHOUT_END, A_CERTIFICATE),
     _database("many certificates and a stray sign", "ssl_root_cert", MANY_CERTIFICATES, A_CERTIFICATE),
-    _database("root certificate that is none", "ssl_root_cert", NO_CERTIFICATE, DAMAGED),
+    _database("invalid root certificate", "ssl_root_cert", NO_CERTIFICATE, DAMAGED),
     _database("root certificate before its key", "ssl_root_cert", pem.certificate() + pem.private_key(), NO_KEY),
     _power_bi("certificate before its key", "certificate_pem", pem.certificate() + pem.private_key(), KEY_BELONGS),
     _power_bi("certificate behind its key", "certificate_pem", pem.private_key() + pem.certificate(), KEY_BELONGS),
     _power_bi("key as certificate", "certificate_pem", pem.keys()["encrypted EC"], KEY_BELONGS),
     _power_bi("half of a key behind a certificate", "certificate_pem", HALF_A_KEY, KEY_BELONGS),
     _power_bi("certificate of no version", "certificate_pem", pem.certificate_of_no_version(), DAMAGED),
-    _power_bi("certificate that is none", "certificate_pem", NO_CERTIFICATE, DAMAGED),
+    _power_bi("invalid certificate", "certificate_pem", NO_CERTIFICATE, DAMAGED),
     _power_bi(
         "request as certificate", "certificate_pem", NO_CERTIFICATE.replace("CATE", "CATE REQUEST"), A_CERTIFICATE
     ),
@@ -313,7 +313,7 @@ BAD_AGENTS = [
     _power_bi("two keys", "private_key_pem", pem.private_key() * 2, TWO_KEYS),
     _power_bi("key of a shell", "private_key_pem", NO_KEY_PEM.format("OPENSSH PRIVATE KEY"), A_KEY),
     _power_bi("public key as key", "private_key_pem", NO_KEY_PEM.format("PUBLIC KEY"), A_KEY),
-    _power_bi("key that is none", "private_key_pem", NO_KEY_PEM.format("PRIVATE KEY"), DAMAGED_KEY),
+    _power_bi("invalid private key", "private_key_pem", NO_KEY_PEM.format("PRIVATE KEY"), DAMAGED_KEY),
     _database("read only as a number", "read_only", 1, "Choose true or false."),
     _database("row limit 0", "row_limit", 0, "Row limit must be between 1 and 1,000,000."),
     _database(
@@ -353,7 +353,7 @@ BAD_AGENTS = [
         "6f9619ff-8b86-4011-b42d-00c04fc964ff",
         "This looks like the secret's ID. Paste the secret's value, which is shown once when it is made.",
     ),
-    _power_bi("a day that is none", "credential_expires_at", "2026-02-30", "Write the date as YYYY-MM-DD."),
+    _power_bi("invalid date", "credential_expires_at", "2026-02-30", "Write the date as YYYY-MM-DD."),
     _power_bi("a day as a number", "credential_expires_at", 20260228, "Write the date as YYYY-MM-DD."),
     _power_bi("unknown cloud", "cloud", "moon", "Choose one of: public, china, usgov."),
     _power_bi("too many rows", "row_limit", 100_001, "Row limit must be between 1 and 100,000."),

@@ -1,4 +1,4 @@
-"""Makes what a test needs, saying only what matters to it. Everything else is filled in here."""
+"""Factories for tests. A test gives only the values that matter to it, and the others are set here."""
 
 import uuid
 from functools import cache
@@ -37,22 +37,22 @@ POWER_BI = {
 
 
 def make_settings(url: str, **texts: str) -> Settings:
-    """Settings as an operator would write them, with keys of the tests' own; `texts` are by environment name."""
+    """Settings as an operator writes them, with keys for tests. `texts` are by the name of the variable."""
     return load({**KEYS, "DATABASE_URL": url, **texts}, None)
 
 
 def make_app(url: str, **texts: str) -> Flask:
-    """The console on a database that has its tables."""
+    """The app on a database that has its tables."""
     return create_app(make_settings(url, **texts))
 
 
 def cookie_name(app: Flask) -> str:
-    """What this console calls the cookie that carries a session."""
+    """The name of the session cookie of this console."""
     return str(app.config["SESSION_COOKIE_NAME"])
 
 
 def make_account(app: Flask, name: str = "Acme") -> UUID:
-    """An account without people; answers its id."""
+    """Make an account without users. Returns its id."""
     account = Account(id=uuid.uuid4(), name=name)
     with app.app_context(), db.transaction() as session:
         session.add(account)
@@ -60,7 +60,7 @@ def make_account(app: Flask, name: str = "Acme") -> UUID:
 
 
 def make_user(app: Flask, role: str = "admin", account_id: UUID | None = None, **fields: Any) -> Actor:
-    """Somebody with PASSWORD, in a new account unless one is given; answers who they are on the pages."""
+    """Make a user with PASSWORD, in a new account unless one is given. Returns their actor on the pages."""
     account_id = account_id or make_account(app)
     known = {"email": f"{uuid.uuid4().hex}@example.org", "name": role.title(), "password_hash": _hash_of_password()}
     user = User(id=uuid.uuid4(), account_id=account_id, role=Role(role), **{**known, **fields})
@@ -72,8 +72,8 @@ def make_user(app: Flask, role: str = "admin", account_id: UUID | None = None, *
 
 
 def make_token(app: Flask, maker: Actor, *scopes: str, agent_ids: tuple[UUID, ...] = ()) -> str:
-    """The text of an API token with these scopes (`read` where none is given), of anybody."""
-    # Who is no admin has a token by an operator at the terminal.
+    """Make an API token with these scopes (`read` if none is given) for any user. Returns its text."""
+    # For a user who is not an admin, an operator at the terminal makes the token.
     is_admin = maker.role is Role.ADMIN
     asker = maker if is_admin else Actor(maker.account_id, maker.name, Door.TERMINAL, role=Role.ADMIN)
     values = {"name": "ci", "scopes": list(scopes or ("read",)), "agent_ids": [str(one) for one in agent_ids]}
@@ -82,13 +82,13 @@ def make_token(app: Flask, maker: Actor, *scopes: str, agent_ids: tuple[UUID, ..
 
 
 def make_agent(app: Flask, actor: Actor, **changes: Any) -> UUID:
-    """An agent made by this person; answers its id."""
+    """Make an agent as this actor. Returns its id."""
     with app.app_context():
         return agents.create(actor, agent_values(**changes))[0]
 
 
 def agent_values(**changes: Any) -> dict[str, Any]:
-    """A whole agent as a door hands it in; members of `connection_config` are merged."""
+    """The values of a whole agent. The fields of `connection_config` are merged."""
     config = {**_least_config(changes.get("connection_type", "DB")), **changes.pop("connection_config", {})}
     return {"name": "Sales", "connection_type": "DB", "connection_config": config, **changes}
 

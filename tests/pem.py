@@ -1,4 +1,4 @@
-"""Certificates and private keys, made once a run."""
+"""Certificates and private keys, which are made once per run."""
 
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ def _key() -> ec.EllipticCurvePrivateKey:
 
 @cache
 def certificate(name: str = "case") -> str:
-    """A certificate in PEM, signed by itself."""
+    """A self-signed certificate in PEM."""
     who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     moment = datetime.now(UTC)
     builder = x509.CertificateBuilder(who, who, _key().public_key(), x509.random_serial_number())
@@ -35,7 +35,7 @@ def certificate(name: str = "case") -> str:
 
 
 def certificate_for(*names: str) -> tuple[str, str]:
-    """A certificate of a server with these host names and addresses, signed by itself, and its key, both in PEM."""
+    """A self-signed server certificate for these host names and addresses, and its key, both in PEM."""
     who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     moment = datetime.now(UTC)
     builder = x509.CertificateBuilder(who, who, _key().public_key(), x509.random_serial_number())
@@ -53,7 +53,7 @@ def _alternative(name: str) -> x509.GeneralName:
 
 
 def certificate_of_no_version() -> str:
-    """A certificate that says of itself that it is of a version that there is not."""
+    """A certificate with a version that does not exist."""
     body = b64decode("".join(certificate().splitlines()[1:-1]))
     damaged = body.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1)
     lines = wrap(b64encode(damaged).decode(), 64)
@@ -62,13 +62,13 @@ def certificate_of_no_version() -> str:
 
 @cache
 def private_key() -> str:
-    """Its private key in PEM, not encrypted."""
+    """The private key of the certificate in PEM, not encrypted."""
     return _text(PrivateFormat.PKCS8, NoEncryption())
 
 
 @cache
 def keys() -> dict[str, str]:
-    """The same key in every form that is taken."""
+    """The same key in every accepted format."""
     encrypted = BestAvailableEncryption(b"correct horse")
     return {
         "PKCS 8": private_key(),

@@ -1,4 +1,4 @@
-"""Encryption: what is put in comes out only with the right key, in the right place, unchanged."""
+"""An encrypted value can be decrypted only with its key, in its place and unchanged."""
 
 import base64
 
@@ -28,7 +28,7 @@ def encrypted() -> str:
         (),
     ],
 )
-def test_a_value_does_not_open_in_another_place(place: tuple[str, ...]) -> None:
+def test_a_value_cannot_be_decrypted_in_another_place(place: tuple[str, ...]) -> None:
     with pytest.raises(CannotDecrypt):
         KEYRING.decrypt(encrypted(), *place)
 
@@ -48,12 +48,12 @@ def test_a_value_does_not_open_in_another_place(place: tuple[str, ...]) -> None:
         lambda value: value + "ä",
     ],
 )
-def test_a_changed_value_does_not_open(damage) -> None:  # type: ignore[no-untyped-def]
+def test_a_changed_value_cannot_be_decrypted(damage) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(CannotDecrypt):
         KEYRING.decrypt(damage(encrypted()), *PLACE)
 
 
-def test_another_key_of_the_same_name_does_not_open() -> None:
+def test_another_key_with_the_same_name_cannot_decrypt() -> None:
     wrong = Keyring(parse_keys(OTHER.replace("k2:", "k1:")))
 
     with pytest.raises(CannotDecrypt):
@@ -67,12 +67,12 @@ def test_the_first_key_encrypts_and_all_decrypt() -> None:
     assert both.decrypt(encrypted(), *PLACE) == "correct horse"
 
 
-def test_the_same_text_is_never_sealed_twice_alike() -> None:
+def test_the_same_text_is_encrypted_differently_each_time() -> None:
     assert encrypted() != encrypted()
 
 
 @pytest.mark.parametrize("text", ["", "a", "Grüße 😀", "x" * 100_000, "\0"])
-def test_any_text_comes_back(text: str) -> None:
+def test_any_text_can_be_encrypted_and_decrypted(text: str) -> None:
     assert KEYRING.decrypt(KEYRING.encrypt(text, *PLACE), *PLACE) == text
 
 

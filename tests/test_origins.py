@@ -1,4 +1,4 @@
-"""Origins: what is refused as one, and which spellings are the same."""
+"""Origins: which texts are refused, and which spellings are the same."""
 
 import pytest
 
@@ -41,7 +41,7 @@ NONE = [
     "https://[fe80::1%25eth0]",
     "https://zero\u200bwidth.example",
     "https://a\u3002example",
-    # Its letters in ASCII take the square of its length.
+    # The time of its Punycode grows with the square of its length.
     "https://" + "\u00fc" * 100_000,
 ]
 SAME = {
@@ -70,7 +70,7 @@ SAME = {
 
 
 @pytest.mark.parametrize("text", NONE)
-def test_what_is_no_origin_is_refused(text: str) -> None:
+def test_an_invalid_origin_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^This is "):
         origins.read(text)
 

@@ -1,4 +1,4 @@
-"""One spelling of each letter in what is stored, and what search makes of it."""
+"""The normal form of stored texts, and their folding for search."""
 
 import unicodedata
 
@@ -32,7 +32,7 @@ def test_search_reads_both_sides_alike(asked: str, stored: str) -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), APART.items())
-def test_a_sign_that_is_a_letter_in_its_script_tells_words_apart(one: str, other: str) -> None:
+def test_a_mark_that_is_a_letter_in_its_script_distinguishes_words(one: str, other: str) -> None:
     assert text.fold_for_search(one) != text.fold_for_search(other)
 
 
@@ -46,14 +46,14 @@ def test_every_letter_folds_alike_in_each_case_and_spelling_and_only_once() -> N
         assert others == {folded}, hex(ord(char))
 
 
-def test_marks_heaped_on_a_letter_cost_no_time_and_are_kept() -> None:
+def test_many_marks_on_one_letter_are_kept_and_take_little_time() -> None:
     heap = "a" + "\u0301\u0323" * 100_000
 
-    # In order of their classes they would take minutes.
+    # Sorting them by their combining class would take minutes.
     kept = (text.to_nfc(heap), text.normalise_text(heap), text.spellings(heap), text.fold_for_search(heap))
 
     assert kept == (heap, heap, [heap], heap)
 
 
-def test_what_cannot_be_seen_around_a_text_is_no_part_of_it() -> None:
+def test_invisible_characters_around_a_text_are_removed() -> None:
     assert text.normalise_text(" \ufeffcafe\u0301\u200b\u00a0\r\n") == "caf\u00e9"

@@ -18,7 +18,7 @@ def test_a_foreign_persons_id_finds_no_agents(api: Client, console: Flask) -> No
 @pytest.mark.parametrize(
     "asked", ["limit=0", "limit=201", "limit=ten", "sort=color", "status=on", "created_by=1", "foo=1"]
 )
-def test_a_bad_question_is_refused_by_name(api: Client, asked: str) -> None:
+def test_an_invalid_query_is_refused_with_the_name_of_the_field(api: Client, asked: str) -> None:
     answer = api.get(f"/agents?{asked}")
 
     assert answer.status_code == 422

@@ -67,7 +67,7 @@ def test_a_runtime_that_knows_the_version_costs_two_statements(console: Flask, a
 
 
 @pytest.mark.parametrize("change", ["x", "wrong checksum", "no dot", "other alphabet"])
-def test_a_damaged_token_costs_no_statement(console: Flask, admin: Actor, change: str) -> None:
+def test_a_damaged_token_causes_no_query(console: Flask, admin: Actor, change: str) -> None:
     text = make_token(console, admin)
     damaged = {
         "x": text + "x",

@@ -1,4 +1,4 @@
-"""The database that an old release left, brought to head by today's migrations; a fresh copy for each test."""
+"""A database of an old release, upgraded by the current migrations; each test gets a new copy."""
 
 import json
 import shutil
@@ -28,30 +28,30 @@ DATABASES = ("sqlite", "postgresql")
 
 @dataclass
 class Old:
-    """Today's console on an old release's database."""
+    """The current console on the database of an old release."""
 
     app: Flask
     url: str
     notes: dict[str, Any]
 
     def agent(self, name: str) -> str:
-        """The id of an agent by the name it has in the notes."""
+        """The id of an agent by its name in the notes."""
         found: str = self.notes["agents"][name]["id"]
         return found
 
     def bearer(self, token: str) -> dict[str, str]:
-        """The header of a request by a token of that time."""
+        """The header of a request with a token of the old release."""
         return {"Authorization": f"Bearer {self.notes['tokens'][token]}"}
 
     def browser(self, role: str) -> FlaskClient:
-        """A browser in which this person signed in at that time."""
+        """A browser with the cookie of this user from the old release."""
         browser, cookie = self.app.test_client(), self.notes["cookies"][role]
         browser.set_cookie(cookie["name"], signed_today(self.app, cookie["value"]))
         return browser
 
 
 def signed_today(app: Flask, cookie: str) -> str:
-    """The same cookie with a new time: those in the files are too old by now, or not yet made where the clock is wrong.
+    """The same cookie with a new time: those in the files are too old, or in the future if the clock is wrong.
 
     Raises BadSignature unless today's code knows the signature.
     """
@@ -60,7 +60,7 @@ def signed_today(app: Flask, cookie: str) -> str:
 
 
 def restore(url: str) -> None:
-    """Fill a new database with what the old release left, as it is."""
+    """Fill a new database with the records of the old release."""
     target = parse_url(url)
     if target.get_backend_name() == "sqlite":
         shutil.copy(RELEASE / "sqlite.db", target.database or "")
@@ -74,7 +74,7 @@ def restore(url: str) -> None:
 
 
 def notes_of(kind: str) -> dict[str, Any]:
-    """What is known of the records in a database of this kind."""
+    """The notes about the records in a database of this kind."""
     found: dict[str, Any] = json.loads((RELEASE / f"{kind}.json").read_text())
     return found
 
@@ -97,7 +97,7 @@ def _old_postgresql(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(params=DATABASES)
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Old]:
-    """Today's console on a copy of the old release's database; the test runs on both."""
+    """The current console on a copy of the database of the old release. The test runs on both databases."""
     if request.param == "sqlite":
         file = shutil.copy(request.getfixturevalue("_old_sqlite"), tmp_path / "console.db")
         yield from _opened(f"sqlite:///{file}", request.param)
@@ -111,14 +111,14 @@ def _opened(url: str, kind: str) -> Iterator[Old]:
     notes = notes_of(kind)
     app = create_app(load({"DATABASE_URL": url, **notes["settings"]}, None))
     with app.app_context():
-        _be_there_in_time()
+        _set_current_times()
     yield Old(app, url, notes)
     with app.app_context():
         db.engine.dispose()
 
 
-def _be_there_in_time() -> None:
-    """Let sessions and links be of today, as they were when people used them."""
+def _set_current_times() -> None:
+    """Set the times of sessions and links to today, as when they were used."""
     later = now() + timedelta(days=1)
     with db.transaction() as session:
         session.execute(sa.update(UserSession).values(expires_at=later, last_seen_at=now()))

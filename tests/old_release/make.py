@@ -1,4 +1,4 @@
-"""Makes the records of an old release with that release's own code. How it is run is said in README.md."""
+"""Makes the records of a release with the code of that release. README.md says how to run it."""
 
 import base64
 import json
@@ -43,8 +43,8 @@ def key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-class Story:
-    """What happens in the console of the old release, and a note of everything that a test has to know."""
+class Recording:
+    """The actions in the console of the release, and notes of everything that a test must know."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -59,11 +59,11 @@ class Story:
         self.password = f"{secrets.token_urlsafe(9)} for tests"
 
     def app(self, **changes: str) -> Flask:
-        """The console of the old release."""
+        """The console of the release."""
         return create_app(load({"DATABASE_URL": self.url, **self.settings, **changes}, None))
 
     def happen(self) -> dict[str, Any]:
-        """Do everything, in order; answers the notes."""
+        """Do everything in order. Returns the notes."""
         with self.app(ENCRYPTION_KEYS=self.first_key).app_context():
             self.people()
             self.agents()
@@ -75,7 +75,7 @@ class Story:
             self.agents_under_the_new_key()
             self.tokens()
             self.other_events()
-        # Not within the context: requests would share what they know of the one who asks.
+        # Outside of the context, in which requests would share their actor.
         self.cookies(app)
         self.programs(app)
         self.lists(app)
@@ -86,7 +86,7 @@ class Story:
         return self.notes
 
     def people(self) -> None:
-        """Two accounts, people of every role, one deactivated, one who will be deleted."""
+        """Two accounts with users of every role; one is deactivated, and one will be deleted."""
         password = {"password": self.password}
         first = {"account_name": "Acme", "name": "Ada Admin", "email": "admin@acme.example"}
         other = {"account_name": "Globex", "name": "Otto Other", "email": "other@globex.example"}
@@ -107,7 +107,7 @@ class Story:
         self.notes["reset_link"] = invitations.make_reset_link(self.actors["admin"], self.actors["viewer"].user_id)
 
     def agents(self) -> None:
-        """Agents of each type and dialect: bare ones, ones with everything, changed, disabled, cloned."""
+        """Agents of each type and dialect: with few and with all fields, changed, disabled, cloned."""
         admin, editor = self.actors["admin"], self.actors["editor"]
         everything = self.agent("Sales", connection_config=DATABASE | EVERYTHING, **TEXTS)
         agents.update(editor, everything, {"description": "Was changed.", "connection_config": {"row_limit": 10}})
@@ -127,11 +127,11 @@ class Story:
         of_operator = self.agent("Of an operator", "operator", DATABASE | {"password": "of operators 5"})
         self.note("of_operator", of_operator, password="of operators 5")
         self.note("of_someone_gone", self.agent("Of someone gone", "gone"))
-        elsewhere = self.agent("Elsewhere", "other", DATABASE | {"password": "other account's 7"})
-        self.notes["other_agent"] = str(elsewhere)
+        of_other_account = self.agent("Of another account", "other", DATABASE | {"password": "other account's 7"})
+        self.notes["other_agent"] = str(of_other_account)
 
     def lose_agents(self) -> None:
-        """Deleted agents, and one that is back."""
+        """Deleted agents, and a restored one."""
         admin = self.actors["admin"]
         for name, more in {
             "database": {"connection_config": DATABASE | EVERYTHING, **TEXTS},
@@ -152,19 +152,19 @@ class Story:
         users.delete(admin, self.actors["gone"].user_id)
 
     def agents_under_the_new_key(self) -> None:
-        """Agents by certificate; the secrets of those before stay under the old key, which nobody rotated."""
+        """Agents with certificates. The secrets of earlier agents keep the old key, as there was no rotation."""
         certificate, private_key, locked_key = certificates()
         proof = {"auth_method": "certificate", "certificate_pem": certificate, "private_key_pem": locked_key}
         proof |= {"private_key_password": "opens the key"}
         ledger = self.agent("Ledger", connection_type="POWERBI", connection_config=POWER_BI | proof)
         self.note("certificate", ledger, private_key_pem=locked_key, private_key_password="opens the key")
-        # 0.1.0 looked at the first block only, and so kept this key in clear.
+        # 0.1.0 checked only the first block, and so stored this key in clear.
         careless = POWER_BI | {"auth_method": "certificate", "certificate_pem": certificate + private_key}
         self.note("key_in_clear", self.agent("Careless", connection_type="POWERBI", connection_config=careless))
         lost = self.agent("Deleted careless", connection_type="POWERBI", connection_config=careless)
         agents.delete(self.actors["admin"], lost)
         self.notes["deleted"]["key_in_clear"] = str(lost)
-        # It also took any base64 for a certificate.
+        # It also accepted any base64 as a certificate.
         no_certificate = "-----BEGIN CERTIFICATE-----\nbm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"
         unparsed = DATABASE | {"sslmode": "verify-ca", "ssl_root_cert": no_certificate, "password": "of the unparsed 8"}
         self.note("no_certificate", self.agent("Unparsed", connection_config=unparsed), password="of the unparsed 8")
@@ -183,7 +183,7 @@ class Story:
         self.notes["tokens"] = texts
 
     def programs(self, app: Flask) -> None:
-        """What programs do: agents by an Idempotency-Key, an ETag, a fetch, refusals."""
+        """Requests of programs: agents with an Idempotency-Key, an ETag, a fetch, refusals."""
         client = app.test_client(use_cookies=False)
         self.notes["idempotent"] = {}
         for name in ("untouched", "changed", "deleted"):
@@ -209,7 +209,7 @@ class Story:
         self.notes["etag"] = {"agent": "bare", "value": client.get(bare, headers=self.bearer("read")).headers["ETag"]}
 
     def cookies(self, app: Flask) -> None:
-        """Browsers in which people are signed in."""
+        """Cookies of users who are signed in."""
         self.notes["cookies"] = {}
         for role in ("admin", "editor", "viewer"):
             browser = app.test_client()
@@ -230,7 +230,7 @@ class Story:
         self.note("of_page", UUID(made.location.rpartition("/")[2]), password="of a page 9")
 
     def other_events(self) -> None:
-        """What else people did, and what went wrong."""
+        """Other actions, and failures."""
         admin = self.actors["admin"]
         users.change_role(admin, self.actors["deactivated"].user_id, {"role": "viewer"})
         accounts.rename(admin, {"name": "Acme Limited"})
@@ -240,7 +240,7 @@ class Story:
                 sessions.sign_in(VISITOR, email, "a wrong guess")
 
     def lists(self, app: Flask) -> None:
-        """Where the first page of each list ended."""
+        """The cursors of the first page of each list."""
         client, cursors = app.test_client(use_cookies=False), {}
         for sort in listing.Sort:
             page = client.get(f"/api/v1/agents?limit={ROWS}&sort={sort.value}", headers=self.bearer("read")).json
@@ -260,31 +260,31 @@ class Story:
         return agents.create(self.actors[as_who], values)[0]
 
     def note(self, name: str, agent_id: UUID, **clear: str) -> None:
-        """Keep an agent's id and its secrets in clear."""
+        """Note the id of an agent and its secrets in clear."""
         self.notes["agents"][name] = {"id": str(agent_id), "secrets": clear}
 
     def bearer(self, scope: str) -> dict[str, str]:
-        """The header of a request by a token."""
+        """The header of a request with a token."""
         return {"Authorization": f"Bearer {self.notes['tokens'][scope]}"}
 
     def signed_in(self, email: str) -> Actor:
-        """A person who has just signed in."""
+        """The actor of a new session."""
         return self.actor(sessions.sign_in(VISITOR, email, self.password))
 
     def actor(self, session_id: str) -> Actor:
-        """The person of a session."""
+        """The actor of a session."""
         return sessions.authenticate(Visitor(VISITOR["address"]), session_id)
 
 
 def csrf(browser: FlaskClient, address: str) -> str:
-    """The value that a page's form proves its origin with."""
+    """The CSRF value of the form of a page."""
     found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(address).text)
     assert found
     return found[1]
 
 
 def certificates() -> tuple[str, str, str]:
-    """A certificate that signs itself, its private key, and the same key behind a password."""
+    """A self-signed certificate, its private key, and the same key encrypted with a password."""
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "console.example")])
     made = x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
@@ -341,7 +341,7 @@ def main() -> None:
     create_sqlite_file(url)
     dbtools.upgrade_to_head(url)
     text = url.set(drivername=kind).render_as_string(hide_password=False)
-    notes = Story(text).happen()
+    notes = Recording(text).happen()
     (folder / f"{kind}.json").write_text(json.dumps(notes, indent=1) + "\n")
     if kind == "sqlite":
         (folder / "sqlite.db").unlink(missing_ok=True)
@@ -351,7 +351,7 @@ def main() -> None:
         return
     dump = [sys.argv[1], "--no-owner", "--no-privileges", "--no-comments", "--inserts", text]
     dumped = subprocess.run(dump, check=True, capture_output=True, text=True).stdout
-    # Without `\\restrict`, which older clients do not know: what is left is SQL, and any client can load it.
+    # Without `\\restrict`, which older clients do not know, any client can load the SQL.
     plain = re.sub(r"^\\(un)?restrict .*\n", "", dumped, flags=re.MULTILINE)
     (folder / "postgresql.sql").write_text(plain)
 

@@ -1,4 +1,4 @@
-"""What 0.1.0 stored, read and changed by today's code at every door. What it had made still works."""
+"""The current code reads and changes records of 0.1.0 at every door, and what 0.1.0 made still works."""
 
 import re
 from typing import Any
@@ -21,8 +21,8 @@ from tests.dbtools.tools import console_config
 from tests.old_release.conftest import DATABASES, Old, restore
 
 AGENTS = "/api/v1/agents"
-# They hold what today's rules refuse, or may come to refuse: whoever changes them is told what to mend.
-REFUSED_TODAY = {"key_in_clear", "no_certificate"}
+# The rules of this release refuse the content of these agents. A change of them is refused with what to correct.
+REFUSED_NOW = {"key_in_clear", "no_certificate"}
 HELD = {"database", "power_bi", "disabled", "of_someone_gone"}
 
 
@@ -35,14 +35,14 @@ def typed(old: Old, *words: str) -> Result:
 
 
 def csrf(browser: FlaskClient, address: str) -> str:
-    """The value that the forms of a page carry."""
+    """The CSRF value of the forms of a page."""
     found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(address).text)
     assert found
     return found[1]
 
 
 @pytest.mark.parametrize("sort", list(Sort))
-def test_lists_have_every_agent_and_old_cursors_go_on_where_they_ended(sort: Sort, old: Old) -> None:
+def test_lists_have_every_agent_and_old_cursors_still_work(sort: Sort, old: Old) -> None:
     known = old.notes["cursors"]["agents"][sort.value]
     asked = f"{AGENTS}?limit={old.notes['cursors']['limit']}&sort={sort.value}&cursor={known['cursor']}"
 
@@ -55,7 +55,7 @@ def test_lists_have_every_agent_and_old_cursors_go_on_where_they_ended(sort: Sor
     assert [item["id"] for item in following.json["items"]] == known["following"]
 
 
-def test_a_cursor_of_a_sort_that_is_no_longer_there_is_refused(old: Old) -> None:
+def test_a_cursor_of_a_removed_sort_order_is_refused(old: Old) -> None:
     cursor = old.notes["cursors"]["agents"]["name"]["cursor"]
 
     answer = api(old).get(f"{AGENTS}?cursor={cursor}&sort=-created_at", headers=old.bearer("read"))
@@ -64,7 +64,7 @@ def test_a_cursor_of_a_sort_that_is_no_longer_there_is_refused(old: Old) -> None
     assert (answer.status_code, answer.json["code"], unknown.status_code) == (400, "bad_cursor", 422)
 
 
-def test_every_agent_reads_as_documented_and_runs_with_its_own_secrets(old: Old) -> None:
+def test_every_agent_can_be_read_and_fetched_with_its_own_secrets(old: Old) -> None:
     for name, known in old.notes["agents"].items():
         read = api(old).get(f"{AGENTS}/{known['id']}", headers=old.bearer("read"))
         running = api(old).get(f"{AGENTS}/{known['id']}/runtime", headers=old.bearer("runtime"))
@@ -80,7 +80,7 @@ def test_every_agent_reads_as_documented_and_runs_with_its_own_secrets(old: Old)
         assert {secret: clear[secret] for secret in known["secrets"]} == known["secrets"]
 
 
-def test_tokens_reach_what_they_reached(old: Old) -> None:
+def test_tokens_still_reach_the_same_agents(old: Old) -> None:
     everything, bare = old.agent("everything"), old.agent("bare")
     for token, path, status in (
         ("read", "/api/v1/me", 200),
@@ -95,7 +95,7 @@ def test_tokens_reach_what_they_reached(old: Old) -> None:
         assert api(old).get(path, headers=old.bearer(token)).status_code == status, (token, path)
 
 
-def test_an_old_etag_holds_until_the_agent_changes(old: Old) -> None:
+def test_an_old_etag_is_valid_until_the_agent_changes(old: Old) -> None:
     path, etag = f"{AGENTS}/{old.agent(old.notes['etag']['agent'])}", old.notes["etag"]["value"]
 
     unchanged = api(old).get(path, headers=old.bearer("read") | {"If-None-Match": etag})
@@ -159,7 +159,7 @@ def test_every_agent_can_be_cloned_changed_disabled_enabled_and_deleted(old: Old
         assert is_valid(clone.json, "Agent")
         assert set(clone.json["secrets_set"]) == set(disabled.json["secrets_set"])
         acts = [clone, unchanged, changed, disabled, enabled, deleted]
-        if name in REFUSED_TODAY:
+        if name in REFUSED_NOW:
             assert {unchanged.status_code, changed.status_code} <= {200, 422}
             acts = [clone, disabled, enabled, deleted]
         else:
@@ -168,7 +168,7 @@ def test_every_agent_can_be_cloned_changed_disabled_enabled_and_deleted(old: Old
         assert [act.status_code for act in acts] == [201, *[200] * (len(acts) - 2), 204], name
 
 
-def test_people_are_signed_in_still_and_every_page_opens(old: Old) -> None:
+def test_users_are_still_signed_in_and_every_page_opens(old: Old) -> None:
     rules = [rule for rule in old.app.url_map.iter_rules() if "GET" in rule.methods and "api" not in rule.endpoint]
     for role in ("admin", "editor", "viewer"):
         browser = old.browser(role)
@@ -196,11 +196,11 @@ def _addresses(old: Old, rule: str) -> list[str]:
     return [rule.replace(name[0], value) for value in values]
 
 
-def test_activity_tells_all_that_happened_and_its_cursor_goes_on(old: Old) -> None:
-    browser, told, address = old.browser("admin"), "", "/activity"
+def test_activity_shows_every_event_and_its_old_cursor_still_works(old: Old) -> None:
+    browser, text, address = old.browser("admin"), "", "/activity"
     for _ in range(10):
         page = browser.get(address).text
-        told += page
+        text += page
         following = re.search(r'href="(/activity\?[^"]*cursor=[^"]*)"', page)
         if following is None:
             break
@@ -213,12 +213,12 @@ def test_activity_tells_all_that_happened_and_its_cursor_goes_on(old: Old) -> No
         "was refused",
         "joined by an invitation link",
     ):
-        assert words in told
-    assert "moved" in told
+        assert words in text
+    assert "moved" in text
     assert browser.get(f"/activity?cursor={old.notes['cursors']['events']}").status_code == 200
 
 
-def test_links_work_and_passwords_are_right(old: Old) -> None:
+def test_links_and_passwords_still_work(old: Old) -> None:
     browser = old.app.test_client()
     form = {"csrf_token": csrf(browser, "/sign-in"), "email": old.notes["people"]["admin"]}
     assert browser.post("/sign-in", data=form | {"password": old.notes["password"]}).status_code == 303
@@ -250,7 +250,7 @@ def test_the_keys_are_known_moved_and_verified(old: Old) -> None:
 def test_every_version_reads_as_an_agent_that_is_valid_today(old: Old) -> None:
     with old.app.app_context(), db.reading() as connection:
         recorded = connection.execute(sa.select(AgentVersion.agent_id, AgentVersion.snapshot)).all()
-    careless = {UUID(old.agent(name)) for name in REFUSED_TODAY} | {UUID(old.notes["deleted"]["key_in_clear"])}
+    careless = {UUID(old.agent(name)) for name in REFUSED_NOW} | {UUID(old.notes["deleted"]["key_in_clear"])}
 
     for row in recorded:
         if row.agent_id not in careless:

@@ -1,4 +1,4 @@
-"""Rows that older or newer code wrote: whatever a row lacks or has more, every door still reads it."""
+"""Rows of older and newer releases: every door reads them, with missing and with unknown fields."""
 
 import copy
 from typing import Any
@@ -27,27 +27,27 @@ LACKING = object()
 
 
 def browser_of(app: Flask, actor: Actor) -> Browser:
-    """A browser in which this person is signed in."""
+    """A browser in which this user is signed in."""
     browser = Browser(app)
     browser.send("/sign-in", email=actor.email, password=PASSWORD)
     return browser
 
 
 def store(app: Flask, agent_id: UUID, **columns: Any) -> None:
-    """Put these values into an agent's row, past every rule."""
+    """Store these values in the row of an agent, without any check."""
     with app.app_context(), db.transaction() as session:
         session.execute(sa.update(Agent).where(Agent.id == agent_id).values(**columns))
 
 
 def stored_config(app: Flask, agent_id: UUID) -> dict[str, Any]:
-    """An agent's configuration as it is stored."""
+    """The stored configuration of an agent."""
     with app.app_context(), db.reading() as connection:
         found: dict[str, Any] = connection.scalar(sa.select(Agent.connection_config).where(Agent.id == agent_id))
         return found
 
 
 class Unchecked:
-    """The same client, whose answers need not be what the document says: what is stored is not."""
+    """The same client without the check of answers against the API document, as stored values do not match it."""
 
     def __init__(self, app: Flask, client: Client) -> None:
         self.app, self.client = app, client
@@ -59,7 +59,7 @@ class Unchecked:
 
 @pytest.mark.parametrize("value", [LACKING, None, -7, [["x"]]])
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_every_door_reads_a_configuration_that_lacks_a_member_or_has_it_wrong(
+def test_every_door_reads_a_configuration_with_a_missing_or_invalid_field(
     kind: str, value: Any, console: Flask, admin: Actor
 ) -> None:
     browser = browser_of(console, admin)
@@ -94,7 +94,7 @@ def test_every_door_reads_a_configuration_that_lacks_a_member_or_has_it_wrong(
         assert changed.status_code == 200 or changed.json["code"] == "invalid_input", name
 
 
-def test_an_undo_that_what_was_recorded_does_not_allow_says_so(console: Flask, admin: Actor) -> None:
+def test_an_undo_that_is_not_possible_says_why(console: Flask, admin: Actor) -> None:
     agent_id, browser = make_agent(console, admin), browser_of(console, admin)
     with console.app_context():
         agents.delete(admin, agent_id)
@@ -107,7 +107,7 @@ def test_an_undo_that_what_was_recorded_does_not_allow_says_so(console: Flask, a
     assert "is not valid in this release of the console: connection_type: Choose one of: " in page.text
 
 
-def test_a_lacking_member_has_its_default_and_saving_the_same_again_changes_nothing(
+def test_a_missing_field_has_its_default_and_saving_the_form_unchanged_changes_nothing(
     console: Flask, admin: Actor
 ) -> None:
     api = Client(console, make_token(console, admin, "write"))
@@ -121,7 +121,7 @@ def test_a_lacking_member_has_its_default_and_saving_the_same_again_changes_noth
     assert (read[CONFIG]["row_limit"], same["version"]) == (1_000, read["version"])
 
 
-def test_what_only_newer_code_knows_outlasts_every_act_but_a_change_of_the_agent(console: Flask, admin: Actor) -> None:
+def test_a_field_of_a_newer_release_is_kept_until_the_agent_is_changed(console: Flask, admin: Actor) -> None:
     api, browser = Client(console, make_token(console, admin, "write")), browser_of(console, admin)
     agent_id = make_agent(console, admin)
     store(console, agent_id, connection_config=stored_config(console, agent_id) | {"flavour": "sweet"})
@@ -139,21 +139,21 @@ def test_what_only_newer_code_knows_outlasts_every_act_but_a_change_of_the_agent
 @pytest.mark.parametrize(
     "facts", [{}, {"/api_key": {}}, {"/api_key": None}, {"/api_key": {"last_four": "1234", "hue": 1}}, {"/gone": {}}]
 )
-def test_a_secret_of_which_little_was_recorded_is_shown_as_set(facts: Any, console: Flask, admin: Actor) -> None:
+def test_a_secret_with_incomplete_facts_is_shown_as_set(facts: Any, console: Flask, admin: Actor) -> None:
     api = Client(console, make_token(console, admin, "write"))
     agent_id = make_agent(console, admin, api_key="sk-0123456789abcdef")
     store(console, agent_id, secret_facts=facts)
 
-    told = api.get(f"/agents/{agent_id}").json["secrets_set"]["/api_key"]
+    facts_shown = api.get(f"/agents/{agent_id}").json["secrets_set"]["/api_key"]
     page = browser_of(console, admin).get(f"/agents/{agent_id}")
     shown = console.test_cli_runner().invoke(args=["agents", "show", str(agent_id), "--account", str(admin.account_id)])
 
-    assert (told["set_at"], told["set_by"], told["readable"]) == (None, None, True)
+    assert (facts_shown["set_at"], facts_shown["set_by"], facts_shown["readable"]) == (None, None, True)
     assert "Stored encrypted." in page.text
     assert (shown.exit_code, "None" in shown.stdout) == (0, False)
 
 
-def test_an_event_that_lacks_its_details_is_shown_and_so_is_one_that_is_not_known(console: Flask, admin: Actor) -> None:
+def test_an_event_without_details_and_an_unknown_event_are_shown(console: Flask, admin: Actor) -> None:
     actions = [*SENTENCES, "robot.danced", "robot"]
     with console.app_context(), db.transaction() as session:
         for details in ({}, {"colour": "red"}, dict.fromkeys(("role", "key", "moved", "what", "version"))):
@@ -168,7 +168,7 @@ def test_an_event_that_lacks_its_details_is_shown_and_so_is_one_that_is_not_know
     assert shown.exit_code in (0, 2), shown.output
 
 
-def test_a_scope_that_is_not_known_allows_nothing_and_harms_no_page(console: Flask, admin: Actor) -> None:
+def test_an_unknown_scope_permits_nothing_and_breaks_no_page(console: Flask, admin: Actor) -> None:
     token = make_token(console, admin, "read")
     with console.app_context(), db.transaction() as session:
         mine = sa.update(ApiToken).where(ApiToken.account_id == admin.account_id)

@@ -1,4 +1,4 @@
-"""Operations are called as a door calls them: with the app at hand, and no request."""
+"""Tests call operations as a door does: within the app context, but without a request."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,6 @@ from flask import Flask
 
 @pytest.fixture
 def app(console: Flask) -> Iterator[Flask]:
-    """The app, at hand for operations."""
+    """The app, with its context."""
     with console.app_context():
         yield console

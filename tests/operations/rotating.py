@@ -1,4 +1,4 @@
-"""A process of its own that rotates, or writes meanwhile, step by step as it is given lines to read. Not a test."""
+"""A separate process that rotates keys or writes, one step for each line that it reads. It is not a test."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from tests import make
 
 
 def rotate(times: str) -> None:
-    """Have a new process rotate, again each time one ends, and print how it ended.
+    """Rotate in a new process, several times, and print how each ended.
 
     The new one prints its id, and the number of each row, after which it waits for a line.
     """
@@ -28,7 +28,7 @@ def rotate(times: str) -> None:
 
 
 def write(account_id: str, *agent_ids: str) -> None:
-    """Change one agent's secrets after the other; print each once it is stored, and end at the line "stop"."""
+    """Change the secrets of one agent after another. Print each id when it is stored, and stop at the line "stop"."""
     actor = Actor(UUID(account_id), "writer", Door.TERMINAL, role=Role.ADMIN)
     for number in count():
         agent_id, value = UUID(agent_ids[number * 7 % len(agent_ids)]), f"written-as-number-{number}"

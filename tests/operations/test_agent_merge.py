@@ -1,4 +1,4 @@
-"""Three states of one agent compared: what must be chosen, what is mine, what is theirs. No database."""
+"""The comparison of three states of an agent: what must be chosen, what is mine, what is theirs."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ READ_ONLY, TABLES = "/connection_config/read_only", "/connection_config/table_al
 
 
 def state(secrets: dict[str, str | None] | None = None, **changes: Any) -> Facts:
-    """An agent of the type DB with a stored password, but for these changes."""
+    """An agent of the type DB with a stored password, with these changes."""
     return facts(agent_values(**changes), {PASSWORD: SET, **(secrets or {})})
 
 
@@ -24,7 +24,7 @@ def config(**changes: Any) -> Facts:
 BASE = state(description="Old")
 
 
-def test_what_both_changed_to_different_values_must_be_chosen() -> None:
+def test_a_field_that_both_changed_differently_must_be_chosen() -> None:
     assert merge(BASE, state(description="Mine"), state(description="Theirs")) == Merge([], [], ["/description"])
 
 
@@ -41,9 +41,7 @@ def test_what_both_changed_to_different_values_must_be_chosen() -> None:
     ],
     ids=["box", "list", "new secret", "removed secret", "replaced secret", "refused value", "emptied"],
 )
-def test_what_only_one_side_changed_is_theirs_who_changed_it(
-    base: Facts, mine: Facts, theirs: Facts, pointer: str
-) -> None:
+def test_a_change_of_one_side_only_is_that_sides(base: Facts, mine: Facts, theirs: Facts, pointer: str) -> None:
     there, back = merge(base, mine, theirs), merge(base, theirs, mine)
 
     assert pointer in there.mine
@@ -64,7 +62,7 @@ def test_what_only_one_side_changed_is_theirs_who_changed_it(
     ],
     ids=["same", "line ends", "number", "host", "list", "default", "removed by both"],
 )
-def test_what_is_stored_alike_is_the_same(mine: Facts, theirs: Facts) -> None:
+def test_values_that_are_stored_alike_are_the_same(mine: Facts, theirs: Facts) -> None:
     assert merge(state(description="Old"), mine, theirs).both == []
     assert changed(mine, theirs) == []
 
@@ -74,7 +72,7 @@ def test_a_secret_that_both_changed_must_be_chosen(mine: str | None) -> None:
     assert merge(state(), state({PASSWORD: mine}), state({PASSWORD: "set since"})).both == [PASSWORD]
 
 
-def test_a_type_that_one_side_changed_is_one_choice_with_all_of_its_configuration() -> None:
+def test_a_changed_type_is_one_choice_with_its_whole_configuration() -> None:
     power_bi = facts(agent_values(connection_type="POWERBI"), {})
 
     assert merge(state(), power_bi, config(row_limit=7)).both == [CONNECTION]
@@ -83,13 +81,13 @@ def test_a_type_that_one_side_changed_is_one_choice_with_all_of_its_configuratio
     assert merge(state(), state(description="Mine"), power_bi) == Merge(["/description"], [CONNECTION], [])
 
 
-def test_a_replaced_secret_is_a_change_of_the_connection_that_the_other_side_gave_another_type() -> None:
+def test_a_replaced_secret_counts_as_a_change_of_the_connection_if_the_other_side_changed_the_type() -> None:
     power_bi = facts(agent_values(connection_type="POWERBI"), {})
 
     assert merge(state(), state({PASSWORD: TYPED}), power_bi).both == [CONNECTION]
 
 
-def test_both_may_have_changed_the_type_to_different_ones_of_the_same_kind() -> None:
+def test_both_sides_can_change_the_type() -> None:
     mine = facts({"connection_type": "POWERBI", "connection_config": POWER_BI}, {})
     theirs = facts({"connection_type": "POWERBI", "connection_config": {**POWER_BI, "row_limit": 7}}, {})
     base = facts({"connection_type": "DB", "connection_config": DATABASE}, {})
@@ -97,13 +95,13 @@ def test_both_may_have_changed_the_type_to_different_ones_of_the_same_kind() -> 
     assert merge(base, mine, theirs).both == [CONNECTION]
 
 
-def test_where_the_base_is_not_known_everything_that_differs_must_be_chosen() -> None:
+def test_without_a_base_every_difference_must_be_chosen() -> None:
     mine = state(description="Old", connection_config={"row_limit": 7})
 
     assert merge(None, mine, state(description="Theirs")) == Merge([], [], ["/description", ROWS])
 
 
-def test_what_was_asked_about_is_asked_until_it_is_chosen() -> None:
+def test_a_question_is_asked_until_a_side_is_chosen() -> None:
     theirs = state(description="Theirs", connection_config={"host": "new.example.org"})
     mine = state(description="Mine", connection_config={"host": "my.example.org"})
 
@@ -113,7 +111,7 @@ def test_what_was_asked_about_is_asked_until_it_is_chosen() -> None:
     assert merge(theirs, power_bi, theirs, [HOST]).both == [CONNECTION]
 
 
-def test_a_type_that_there_is_not_is_a_change_like_another() -> None:
+def test_an_unknown_type_is_compared_like_any_other_value() -> None:
     unknown = facts({**agent_values(), "connection_type": "ORACLE", "connection_config": {}}, {})
 
     assert merge(BASE, unknown, state(description="Theirs")).mine == [CONNECTION]

@@ -1,4 +1,4 @@
-"""What every change of an agent leaves behind: one version, one event, nothing secret, in one transaction."""
+"""Every change of an agent adds one version and one event, without secrets, in one transaction."""
 
 import threading
 import uuid
@@ -20,19 +20,19 @@ from tests.make import agent_values, make_agent, make_user
 
 @pytest.fixture
 def admin(app: Flask) -> Actor:
-    """An admin of an account of this test's own."""
+    """An admin of a new account."""
     return make_user(app)
 
 
 def versions(agent_id: UUID) -> list[Any]:
-    """The rows of an agent's history."""
+    """The versions of an agent."""
     with db.reading() as connection:
         wanted = sa.select(AgentVersion.__table__).where(AgentVersion.agent_id == agent_id)
         return list(connection.execute(wanted.order_by(AgentVersion.version)))
 
 
 def events_of(agent_id: UUID) -> list[str]:
-    """What was recorded of an agent, in order."""
+    """The actions of the events of an agent, in order."""
     with db.reading() as connection:
         wanted = sa.select(Event.action).where(Event.target_id == agent_id).order_by(Event.created_at)
         return list(connection.scalars(wanted))
@@ -66,7 +66,7 @@ def test_an_agent_is_not_disabled_without_a_reason(app: Flask, admin: Actor, val
     assert [pointer for pointer, _ in refusal.value.fields] == ["/reason"]
 
 
-def test_what_is_there_or_gone_for_good_is_not_brought_back(app: Flask, admin: Actor) -> None:
+def test_an_existing_agent_and_an_unknown_agent_cannot_be_restored(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin)
 
     for missing in (agent_id, uuid.uuid4()):
@@ -74,7 +74,7 @@ def test_what_is_there_or_gone_for_good_is_not_brought_back(app: Flask, admin: A
             agents.restore_deleted(admin, missing)
 
 
-def test_of_two_who_change_one_version_the_second_is_told(app: Flask, admin: Actor) -> None:
+def test_the_second_of_two_changes_of_one_version_is_refused(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin)
     outcomes: list[str] = []
     together = threading.Barrier(2)
@@ -96,7 +96,7 @@ def test_of_two_who_change_one_version_the_second_is_told(app: Flask, admin: Act
     assert [row.version for row in versions(agent_id)] == [1, 2]
 
 
-def test_one_key_makes_one_agent_however_many_ask_at_once(app: Flask, admin: Actor) -> None:
+def test_concurrent_requests_with_one_key_make_one_agent(app: Flask, admin: Actor) -> None:
     made: list[tuple[UUID, bool]] = []
     together = threading.Barrier(4)
 
@@ -141,7 +141,7 @@ def test_each_change_is_a_version_and_an_event(app: Flask, admin: Actor) -> None
     assert {row.actor_name for row in history} == {admin.name}
 
 
-def test_what_changes_nothing_is_no_version(app: Flask, admin: Actor) -> None:
+def test_an_update_without_a_difference_makes_no_version(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin)
     acts = [
         agents.update(admin, agent_id, {}),
@@ -155,7 +155,7 @@ def test_what_changes_nothing_is_no_version(app: Flask, admin: Actor) -> None:
     assert events_of(agent_id) == ["agent.created"]
 
 
-def test_a_change_answers_that_it_was_one(app: Flask, admin: Actor) -> None:
+def test_an_operation_returns_whether_it_changed_something(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin)
 
     assert agents.update(admin, agent_id, {"api_key": "sk-1"})
@@ -166,7 +166,7 @@ def test_a_change_answers_that_it_was_one(app: Flask, admin: Actor) -> None:
     assert agents.enable(admin, agent_id)
 
 
-def test_a_deleted_agent_comes_back_as_it_was(app: Flask, admin: Actor) -> None:
+def test_a_deleted_agent_is_restored_as_it_was(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin, api_key="sk-1", connection_config={"password": "correct horse"})
     before = agent_reads.read(admin, agent_id)
     agents.delete(admin, agent_id)
@@ -179,7 +179,7 @@ def test_a_deleted_agent_comes_back_as_it_was(app: Flask, admin: Actor) -> None:
     assert [row.kept_secrets for row in versions(agent_id)] == [None, None, None]
 
 
-def test_nothing_secret_is_kept_where_the_setting_says_so(app: Flask, admin: Actor) -> None:
+def test_no_secret_is_kept_if_deleted_secrets_days_is_zero(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin, api_key="sk-1")
     agents.delete(admin, agent_id)
 
@@ -197,7 +197,7 @@ def test_a_copy_of_a_long_name_fits(app: Flask, admin: Actor) -> None:
 
 
 def test_the_longest_agent_fits_into_its_columns(app: Flask, admin: Actor) -> None:
-    # Casefolding makes three letters of one: what is derived from a name is longer than it.
+    # Casefolding makes three letters of one, so the sort key is longer than the name.
     agent_id = make_agent(
         app,
         admin,

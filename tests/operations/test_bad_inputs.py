@@ -1,4 +1,4 @@
-"""The rules of an agent's values, asked of the operations; the other doors send the same table."""
+"""Operations refuse every bad value of an agent. The tests of the doors use the same table."""
 
 import pytest
 from flask import Flask

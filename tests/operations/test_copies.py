@@ -1,4 +1,4 @@
-"""A key makes one copy of an agent, which a repeated request finds while nobody changed it."""
+"""An idempotency key makes one copy of an agent, which a repeated request finds until the copy is changed."""
 
 import threading
 from collections.abc import Callable
@@ -20,12 +20,12 @@ KEY = "the key of one form"
 
 @pytest.fixture
 def admin(app: Flask) -> Actor:
-    """An admin of an account of this test's own."""
+    """An admin of a new account."""
     return make_user(app)
 
 
 def count(actor: Actor) -> tuple[int, int]:
-    """How many agents the account has, and how many events of copying."""
+    """The number of agents of the account, and of events of copies."""
     mine = sa.select(sa.func.count()).where(Agent.account_id == actor.account_id)
     copied = sa.select(sa.func.count()).where(Event.account_id == actor.account_id, Event.action == "agent.cloned")
     with db.reading() as connection:
@@ -79,7 +79,7 @@ def test_a_key_is_not_used_for_a_new_agent_and_for_a_copy(app: Flask, admin: Act
         agents.create(admin, agent_values(name="Copy of Sales"), "another form")
 
 
-def test_requests_at_once_make_one_copy(app: Flask, admin: Actor) -> None:
+def test_concurrent_requests_make_one_copy(app: Flask, admin: Actor) -> None:
     original = make_agent(app, admin, api_key="sk-1")
 
     made: list[tuple[UUID, bool]] = []
@@ -111,7 +111,7 @@ def test_a_key_finds_nothing_of_another_account(app: Flask, admin: Actor) -> Non
     assert other_id != copy_id
 
 
-def test_without_a_key_or_with_another_one_each_request_makes_one(app: Flask, admin: Actor) -> None:
+def test_each_request_without_a_key_or_with_another_key_makes_a_copy(app: Flask, admin: Actor) -> None:
     original = make_agent(app, admin)
 
     for key in (None, None, KEY, "another form"):

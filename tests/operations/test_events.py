@@ -1,4 +1,4 @@
-"""Every act leaves one event that says who did it, and every event has its sentence on the page Activity."""
+"""Every action adds one event with its actor, and every event has a sentence on the page Activity."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ A_NAME = re.compile(r'"((?:agent|user|token|secrets|access|account)\.[a-z_]+)"')
 
 @dataclass
 class Scene:
-    """An account with an admin who acts, and what is there to act on."""
+    """An account with an admin, and the records to act on."""
 
     app: Flask
     admin: Actor
@@ -38,19 +38,19 @@ class Scene:
         return make_agent(self.app, self.admin)
 
     def deleted(self) -> UUID:
-        """An agent that was deleted."""
+        """A deleted agent."""
         agent_id = self.agent()
         agents.delete(self.admin, agent_id)
         return agent_id
 
     def disabled(self) -> UUID:
-        """An agent that runtimes cannot fetch."""
+        """A disabled agent."""
         agent_id = self.agent()
         agents.disable(self.admin, agent_id, {"reason": "Moving."})
         return agent_id
 
     def person(self, **fields: Any) -> UUID:
-        """Somebody else in the account."""
+        """Another user of the account."""
         found = make_user(self.app, "viewer", self.admin.account_id, **fields).user_id
         assert found is not None
         return found
@@ -75,22 +75,22 @@ class Scene:
         return found
 
     def join(self) -> None:
-        """Become one of the people by a link."""
+        """Join with a link."""
         values = {"name": "Grace", "email": f"{uuid4().hex}@example.org", "password": PASSWORD}
         invitations.join(FROM_HERE, invitations.invite(self.admin, {"role": "viewer"}), values)
 
     def choose_password(self) -> None:
-        """Choose a password by a link."""
+        """Choose a password with a link."""
         code = invitations.make_reset_link(self.admin, self.person())
         invitations.choose_password(FROM_HERE, code, {"password": "another long phrase 28"})
 
     def change_password(self) -> None:
-        """Choose a password that differs from the current one."""
+        """Change the password."""
         values = {"current_password": PASSWORD, "password": "another long phrase 28"}
         users.change_password(self.admin, self.enter(), values)
 
     def fetch(self) -> None:
-        """Ask as a runtime does."""
+        """Fetch an agent as a runtime."""
         token = replace(self.admin, token_id=uuid4(), scopes=frozenset({Scope.RUNTIME}))
         runtime.fetch(token, self.agent())
 
@@ -123,7 +123,7 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "account.renamed": lambda it: accounts.rename(it.admin, {"name": "Apex"}),
     "access.denied": lambda it: events.record_denial(it.admin, "POST web.tokens.new", "Only an admin can do this."),
 }
-# These belong to no account, to a new one, or to all; the tests of each look for its event, two of them below.
+# These belong to no account, to a new one, or to all. Other tests check these events, two of them below.
 OTHERS = {
     "account.created",
     "account.deleted",
@@ -137,7 +137,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("action", ACTS)
-def test_an_act_leaves_one_event_that_says_who_did_it(app: Flask, action: str) -> None:
+def test_an_action_adds_one_event_with_its_actor(app: Flask, action: str) -> None:
     scene = Scene(app, make_user(app, name="Ada"))
 
     ACTS[action](scene)
@@ -148,14 +148,14 @@ def test_an_act_leaves_one_event_that_says_who_did_it(app: Flask, action: str) -
         assert len(connection.execute(mine).all()) == 1
 
 
-def test_every_act_that_is_recorded_has_its_sentence_and_its_test() -> None:
+def test_every_recorded_action_has_a_sentence_and_a_test() -> None:
     folder = Path(operations.__file__).parent
     recorded = {name for file in folder.glob("*.py") for name in A_NAME.findall(file.read_text())} - set(PERMISSIONS)
 
     assert recorded == set(SENTENCES) == set(ACTS) | OTHERS
 
 
-def test_an_account_begins_with_the_event_of_its_making(app: Flask) -> None:
+def test_the_first_event_of_an_account_is_its_creation(app: Flask) -> None:
     email = f"{uuid4().hex}@example.org"
     account_id = accounts.create({"account_name": "Apex", "name": "Ada", "email": email, "password": PASSWORD})
 
@@ -164,7 +164,7 @@ def test_an_account_begins_with_the_event_of_its_making(app: Flask) -> None:
         assert connection.execute(mine).all() == [("account.created", "Ada", "Apex")]
 
 
-def test_a_token_that_nobody_made_is_an_event_of_its_address_that_repeats_nothing_sent(app: Flask) -> None:
+def test_an_unknown_token_is_an_event_with_the_address_and_without_the_token(app: Flask) -> None:
     address, token = uuid4().hex, forged()
 
     with pytest.raises(NotSignedIn):

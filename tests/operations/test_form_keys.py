@@ -1,4 +1,4 @@
-"""Two requests with the key of one form make one thing, and show its text only while that is harmless."""
+"""Two requests with the key of one form make one record, and show its secret text again only for a short time."""
 
 import threading
 from collections.abc import Callable
@@ -34,23 +34,23 @@ NEW_PASSWORD = "another-quiet-4-river"
 
 @pytest.fixture
 def admin(app: Flask) -> Actor:
-    """An admin of an account of this test's own."""
+    """An admin of a new account."""
     return make_user(app)
 
 
 @pytest.fixture
 def person(app: Flask, admin: Actor) -> Actor:
-    """Somebody else in the account."""
+    """Another user of the account."""
     return make_user(app, "viewer", admin.account_id)
 
 
 def visitor() -> Visitor:
-    """Where a request comes from: an address of its own, so that wrong guesses of one test do not count in another."""
+    """A visitor with a new address, so that wrong passwords of one test do not count in another."""
     return Visitor(uuid4().hex, "test")
 
 
 def newcomer(**changes: str) -> dict[str, str]:
-    """What is typed to join."""
+    """The values of the form to join."""
     return {"name": "Grace", "email": f"{uuid4().hex}@example.org", "password": PASSWORD, **changes}
 
 
@@ -63,7 +63,7 @@ def invite(actor: Actor, key: str = KEY, role: str = "viewer") -> str:
 
 
 def count(model: Any, actor: Actor, *which: Any) -> int:
-    """How many rows of an account there are."""
+    """The number of rows of an account."""
     with db.reading() as connection:
         found = sa.select(sa.func.count()).select_from(model).where(model.account_id == actor.account_id, *which)
         return connection.scalar(found) or 0
@@ -74,7 +74,7 @@ def events_of(actor: Actor, action: str) -> int:
 
 
 def at_once(app: Flask, act: Callable[[], Any]) -> list[Any]:
-    """What each of four requests at the same moment is answered."""
+    """The answers to four concurrent requests."""
     answers: list[Any] = []
     together = threading.Barrier(4)
 
@@ -203,7 +203,7 @@ def test_another_server_key_cannot_derive_the_text(schema_url: str, open_console
             assert refusal.value.detail == f"A {what} was already made from this form, and it is not shown again."
 
 
-def test_who_is_no_admin_any_more_is_shown_nothing(app: Flask, admin: Actor, person: Actor) -> None:
+def test_a_former_admin_is_shown_nothing(app: Flask, admin: Actor, person: Actor) -> None:
     former = make_user(app, "admin", admin.account_id)
     acts = (make_token, invite, lambda actor: invitations.make_reset_link(actor, person.user_id, "reset"))
     [act(former) for act in acts]
@@ -243,7 +243,7 @@ def test_nothing_that_is_stored_shows_the_key_or_the_text(app: Flask, admin: Act
     assert not [secret for secret in (key, text[17:], code, session_id) if secret in str(rows)]
 
 
-def test_requests_at_once_make_one_token_and_are_shown_the_same(app: Flask, admin: Actor) -> None:
+def test_concurrent_requests_make_one_token_and_show_the_same_text(app: Flask, admin: Actor) -> None:
     shown = at_once(app, lambda: make_token(admin))
 
     assert len(set(shown)) == 1
@@ -251,7 +251,7 @@ def test_requests_at_once_make_one_token_and_are_shown_the_same(app: Flask, admi
     assert tokens.authenticate(Visitor(uuid4().hex), shown[0]).user_id == admin.user_id
 
 
-def test_requests_at_once_make_one_link_and_are_shown_the_same(app: Flask, admin: Actor, person: Actor) -> None:
+def test_concurrent_requests_make_one_link_and_show_the_same_text(app: Flask, admin: Actor, person: Actor) -> None:
     to_join = at_once(app, lambda: invite(admin))
     to_choose = at_once(app, lambda: invitations.make_reset_link(admin, person.user_id, "another form"))
 
@@ -261,7 +261,7 @@ def test_requests_at_once_make_one_link_and_are_shown_the_same(app: Flask, admin
     assert invitations.read_link(to_choose[0])["email"] == person.email
 
 
-def test_requests_at_once_make_one_person_and_one_session(app: Flask, admin: Actor) -> None:
+def test_concurrent_requests_make_one_user_and_one_session(app: Flask, admin: Actor) -> None:
     code, values, where = invite(admin), newcomer(), visitor()
 
     entered = at_once(app, lambda: invitations.join(where, code, values, KEY))
@@ -271,7 +271,7 @@ def test_requests_at_once_make_one_person_and_one_session(app: Flask, admin: Act
     assert sessions.authenticate(Visitor(), entered[0]).email == values["email"]
 
 
-def test_requests_at_once_choose_one_password_and_start_one_session(app: Flask, admin: Actor, person: Actor) -> None:
+def test_concurrent_requests_choose_one_password_and_start_one_session(app: Flask, admin: Actor, person: Actor) -> None:
     code, where = invitations.make_reset_link(admin, person.user_id), visitor()
 
     entered = at_once(app, lambda: invitations.choose_password(where, code, {"password": NEW_PASSWORD}, KEY))
@@ -281,7 +281,7 @@ def test_requests_at_once_choose_one_password_and_start_one_session(app: Flask, 
     assert sessions.authenticate(Visitor(), entered[0]).user_id == person.user_id
 
 
-def test_requests_at_once_claim_a_console_once(schema_url: str, open_console: OpenConsole) -> None:
+def test_concurrent_requests_set_up_a_console_once(schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(schema_url)
     values, where = newcomer(account_name="Acme"), visitor()
 
@@ -357,7 +357,7 @@ def test_a_used_link_opens_nothing_once_its_session_is_over(
     assert count(User, admin) == people
 
 
-def test_a_used_link_is_no_way_around_the_limit_on_wrong_guesses(app: Flask, admin: Actor) -> None:
+def test_the_limit_on_wrong_passwords_applies_to_a_used_link(app: Flask, admin: Actor) -> None:
     code, values, where = invite(admin), newcomer(), visitor()
     invitations.join(where, code, values, KEY)
 

@@ -1,4 +1,4 @@
-"""Who must go cannot come back: the links that a person made end with their power to make them."""
+"""A removed admin cannot come back: the links that they made end when they lose the role."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -19,23 +19,23 @@ WAYS: dict[str, Callable[[Actor, UUID], None]] = {
 
 
 @pytest.mark.parametrize("leave", WAYS.values(), ids=list(WAYS))
-def test_links_of_an_admin_who_must_go_open_nothing(app: Flask, leave: Callable[[Actor, UUID], None]) -> None:
+def test_links_of_a_removed_admin_no_longer_work(app: Flask, leave: Callable[[Actor, UUID], None]) -> None:
     ada = make_user(app, name="Ada")
     grace = make_user(app, account_id=ada.account_id, name="Grace")
     person = make_user(app, "viewer", ada.account_id)
     codes = [invitations.invite(grace, {"role": "admin"}), invitations.make_reset_link(grace, person.user_id)]
     kept = invitations.invite(ada, {"role": "viewer"})
-    elsewhere = invitations.invite(make_user(app, name="Grace"), {"role": "viewer"})
+    other = invitations.invite(make_user(app, name="Grace"), {"role": "viewer"})
 
     leave(ada, grace.user_id)
 
     for code in codes:
         with pytest.raises(NotFound):
             invitations.read_link(code)
-    assert invitations.read_link(kept)["role"] == invitations.read_link(elsewhere)["role"] == "viewer"
+    assert invitations.read_link(kept)["role"] == invitations.read_link(other)["role"] == "viewer"
 
 
-def test_somebody_deactivated_gets_no_link(app: Flask) -> None:
+def test_a_deactivated_user_gets_no_link(app: Flask) -> None:
     ada = make_user(app)
     person = make_user(app, "viewer", ada.account_id, is_active=False, name="Grace")
 
@@ -45,7 +45,7 @@ def test_somebody_deactivated_gets_no_link(app: Flask) -> None:
     assert refusal.value.detail == "Grace is deactivated. Activate them first."
 
 
-def test_a_person_is_found_by_address_in_the_own_account_only(app: Flask) -> None:
+def test_a_user_is_found_by_address_only_in_the_account_of_the_actor(app: Flask) -> None:
     ada, outsider = make_user(app), make_user(app)
 
     assert users.id_of(ada, f" {ada.email.upper()}") == ada.user_id

@@ -1,4 +1,4 @@
-"""Finding agents: the same order and the same matches on both databases, and cursors that do no harm."""
+"""The list of agents: the same order and matches on both databases, and safe cursors."""
 
 import base64
 import json
@@ -41,17 +41,17 @@ NAMES = [
 
 @pytest.fixture
 def admin(app: Flask) -> Actor:
-    """An admin of an account of this test's own."""
+    """An admin of a new account."""
     return make_user(app)
 
 
 def names(actor: Actor, **asked: Any) -> list[str]:
-    """The names that a question finds, in order."""
+    """The names that a query finds, in order."""
     return [item["name"] for item in agent_reads.listing(actor, listing.parse(asked)).items]
 
 
 def cursor_of(*content: Any) -> str:
-    """A cursor that nobody was given."""
+    """A forged cursor."""
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
 
@@ -94,13 +94,13 @@ def test_a_forged_cursor_is_refused(app: Flask, admin: Actor, cursor: str) -> No
 
 
 @pytest.mark.parametrize("time", FORGED_TIMES)
-def test_a_time_that_is_none_is_refused(app: Flask, admin: Actor, time: str) -> None:
+def test_an_invalid_time_in_a_cursor_is_refused(app: Flask, admin: Actor, time: str) -> None:
     with pytest.raises(Malformed):
         names(admin, cursor=cursor_of("-updated_at", time, ID))
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"])
-def test_a_time_at_either_end_is_a_place_like_any(app: Flask, admin: Actor, time: str) -> None:
+def test_the_first_and_the_last_time_are_valid_in_a_cursor(app: Flask, admin: Actor, time: str) -> None:
     assert names(admin, cursor=cursor_of("-updated_at", time, ID)) == []
 
 
@@ -133,14 +133,14 @@ def test_a_cursor_opens_no_other_account(app: Flask, admin: Actor) -> None:
     ],
     ids=str,
 )
-def test_a_bad_question_is_refused_by_name(asked: dict[str, Any]) -> None:
+def test_an_invalid_query_is_refused_with_the_name_of_the_field(asked: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refusal:
         listing.parse(asked)
 
     assert [pointer for pointer, _ in refusal.value.fields] == [f"/{name}" for name in asked]
 
 
-def test_both_databases_order_names_alike(app: Flask, admin: Actor) -> None:
+def test_both_databases_sort_names_alike(app: Flask, admin: Actor) -> None:
     known = [unicodedata.normalize("NFC", name) for name in NAMES if name.strip()]
     for name in known:
         make_agent(app, admin, name=name)
@@ -172,7 +172,7 @@ def test_both_databases_search_alike(app: Flask, admin: Actor, word: str, found:
     assert set(names(admin, q=word)) == found
 
 
-def test_a_page_can_be_left_in_both_directions(app: Flask, admin: Actor) -> None:
+def test_a_page_has_a_next_and_a_previous_page(app: Flask, admin: Actor) -> None:
     for name in "abcde":
         make_agent(app, admin, name=name)
     ask = {"sort": "name", "limit": 2}
@@ -200,7 +200,7 @@ def test_agents_with_one_name_are_all_on_some_page(app: Flask, admin: Actor) -> 
     assert (set(found), len(found), cursor) == (made, 5, None)
 
 
-def test_counts_are_of_this_account_and_this_question(app: Flask, admin: Actor) -> None:
+def test_counts_are_of_this_account_and_this_query(app: Flask, admin: Actor) -> None:
     make_agent(app, make_user(app), name="Foreign")
     made = [make_agent(app, admin, name=name) for name in ("One", "Two", "Three")]
     agents.disable(admin, made[0], {"reason": "Moving."})

@@ -1,4 +1,4 @@
-"""Private keys that 0.1.0 stored in a certificate field: not shown, not copied, and no obstacle to other changes."""
+"""Private keys that 0.1.0 stored in a certificate field are not shown or copied, and do not block other changes."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,12 +27,12 @@ FIELDS = [("POWERBI", "certificate_pem"), ("DB", "ssl_root_cert")]
 
 @pytest.fixture
 def admin(app: Flask) -> Actor:
-    """An admin of an account of this test's own."""
+    """An admin of a new account."""
     return make_user(app)
 
 
 def make_old_agent(app: Flask, admin: Actor, kind: str, field: str, value: object = BOTH) -> UUID:
-    """An agent as an earlier release stored it: row and first version hold this value."""
+    """An agent as an earlier release stored it: the row and the first version have this value."""
     agent_id = make_agent(app, admin, connection_type=kind)
     with db.transaction() as session:
         version = session.get_one(AgentVersion, (agent_id, 1))
@@ -51,7 +51,7 @@ def in_clear(actor: Actor, agent_id: UUID) -> dict[str, Any]:
 
 
 def snapshot(agent_id: UUID, version: int) -> str:
-    """What a version recorded."""
+    """The snapshot of a version, as text."""
     with db.reading() as connection:
         wanted = sa.select(AgentVersion.snapshot)
         found = wanted.where(AgentVersion.agent_id == agent_id, AgentVersion.version == version)
@@ -79,7 +79,7 @@ def test_a_stored_private_key_is_not_shown(app: Flask, admin: Actor, kind: str, 
 
 
 @pytest.mark.parametrize(("kind", "field"), FIELDS)
-def test_it_is_not_taken_a_second_time(app: Flask, admin: Actor, kind: str, field: str) -> None:
+def test_a_private_key_is_not_accepted_again(app: Flask, admin: Actor, kind: str, field: str) -> None:
     agent_id = make_old_agent(app, admin, kind, field)
 
     with pytest.raises(InvalidInput) as refusal:
@@ -112,7 +112,7 @@ def test_a_new_certificate_takes_the_place_of_certificate_and_key(app: Flask, ad
     assert in_clear(admin, agent_id)["certificate_pem"] == pem.certificate("new")
 
 
-def test_a_copy_and_what_comes_back_are_without_the_key(app: Flask, admin: Actor) -> None:
+def test_a_copy_and_a_restored_agent_do_not_have_the_key(app: Flask, admin: Actor) -> None:
     agent_id = make_old_agent(app, admin, "POWERBI", "certificate_pem")
     copy_id, _ = agents.clone(admin, agent_id)
     agents.delete(admin, agent_id)
@@ -134,7 +134,7 @@ def test_a_copy_and_what_comes_back_are_without_the_key(app: Flask, admin: Actor
         ("a field of another release", "x"),
     ],
 )
-def test_a_stored_value_that_is_refused_by_now_is_no_obstacle_to_other_changes(
+def test_a_stored_value_that_is_now_refused_does_not_block_other_changes(
     app: Flask, admin: Actor, field: str, stored: object
 ) -> None:
     agent_id = make_old_agent(app, admin, "POWERBI", field, stored)
@@ -148,7 +148,7 @@ def test_a_stored_value_that_is_refused_by_now_is_no_obstacle_to_other_changes(
         agents.update(admin, agent_id, {"connection_config": {field: f"{stored}1" if field != "row_limit" else 0}})
 
 
-def test_a_stored_name_that_is_refused_by_now_is_no_obstacle_either(app: Flask, admin: Actor) -> None:
+def test_a_stored_name_that_is_now_refused_does_not_block_other_changes(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin)
     with db.transaction() as session:
         session.execute(sa.update(Agent).where(Agent.id == agent_id).values(name="Sales\u2028figures"))
@@ -175,7 +175,7 @@ def test_a_chain_of_certificates_is_taken(app: Flask, admin: Actor) -> None:
 
 
 @pytest.mark.parametrize("label", ["PGP PRIVATE KEY BLOCK", "PRIVATE  KEY", "PRIVATE KEY ", "OPENSSH PRIVATE KEY"])
-def test_a_private_key_is_recognised_by_every_label_that_was_taken(label: str) -> None:
+def test_a_private_key_is_recognised_by_every_label_that_0_1_0_accepted(label: str) -> None:
     certificate = pem.certificate()
 
     assert without_private_keys(f"{certificate}-----BEGIN {label}-----\nQUJD\n-----END {label}-----\n") == certificate
@@ -185,7 +185,7 @@ def test_a_private_key_is_recognised_by_every_label_that_was_taken(label: str) -
 @pytest.mark.parametrize(
     "label", ["PRI{}VATE KEY", "PRIVATE K{}EY", "PRIVATE{}KEY", "EC {}PRIVATE KEY", "PRIVATE KEY{}"]
 )
-def test_a_sign_that_cannot_be_seen_hides_no_private_key(app: Flask, admin: Actor, sign: str, label: str) -> None:
+def test_an_invisible_character_does_not_hide_a_private_key(app: Flask, admin: Actor, sign: str, label: str) -> None:
     key = pem.private_key().replace("PRIVATE KEY", label.format(sign))
 
     with pytest.raises(InvalidInput) as refusal:

@@ -1,4 +1,4 @@
-"""Pasted values are stored without what wraps them or cannot be seen; a password is stored as it was typed."""
+"""Pasted values are stored without surrounding or invisible characters. A password is stored as it was typed."""
 
 from typing import Any
 
@@ -105,7 +105,7 @@ EMAILS = [
 
 
 def drafted(**config: Any) -> schema.Draft:
-    """The agent that these settings make."""
+    """The draft of an agent with this configuration."""
     kind = "POWERBI" if set(config) & {*UUID_FIELDS, "client_secret", "certificate_pem"} else "DB"
     return schema.draft_of_new(agent_values(connection_type=kind, connection_config=config))
 
@@ -119,18 +119,18 @@ def test_an_id_is_taken_in_every_spelling_and_stored_in_the_usual_one(text: str)
 
 
 @pytest.mark.parametrize("text", SPELLED_KEYS.values(), ids=SPELLED_KEYS)
-def test_a_key_is_stored_without_what_wraps_it(text: str) -> None:
+def test_a_key_is_stored_without_what_surrounds_it(text: str) -> None:
     assert schema.draft_of_new(agent_values(api_key=text)).secrets[API_KEY] == KEY
     assert drafted(client_secret=text).secrets[f"/{CONFIG}/client_secret"] == KEY
 
 
 @pytest.mark.parametrize("key", OWN_KEYS)
-def test_a_key_that_only_looks_wrapped_is_stored_as_it_is(key: str) -> None:
+def test_a_key_that_only_looks_quoted_is_stored_as_it_is(key: str) -> None:
     assert schema.draft_of_new(agent_values(api_key=key)).secrets[API_KEY] == key
 
 
 @pytest.mark.parametrize("text", HOSTS.values(), ids=HOSTS)
-def test_a_host_is_stored_without_what_wraps_it(text: str) -> None:
+def test_a_host_is_stored_without_what_surrounds_it(text: str) -> None:
     assert drafted(host=text).config["host"] == "db.example.org"
 
 
@@ -145,7 +145,7 @@ def test_a_password_is_stored_as_it_was_typed(console: Flask, admin: Actor, pass
 
 
 @pytest.mark.parametrize("mask", ["***", "\u2022\u2022\u2022\u2022", "\u2026wxyz", "\u2026" * 3])
-def test_what_this_console_shows_in_place_of_a_secret_is_no_password(mask: str) -> None:
+def test_a_mask_of_this_console_is_not_accepted_as_a_password(mask: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         drafted(password=mask)
 
@@ -158,14 +158,14 @@ def test_the_name_of_a_model_is_stored_without_quotes(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", EMAILS)
-def test_an_address_is_read_out_of_what_a_mail_program_copies(text: str) -> None:
+def test_an_email_address_is_read_from_the_text_of_a_mail_program(text: str) -> None:
     given = {"name": "Ada", "email": text, "password": "a long pass phrase 27"}
 
     assert parse(users.UserValues, given).email == "ada@example.org"
 
 
 def in_every_form(text: str) -> dict[str, str]:
-    """A text in PEM as it is found in files, messages and settings."""
+    """A text in PEM in the forms of files, messages and settings."""
     first, *body, last = text.strip().split("\n")
     forms = {
         "line ends of Windows": text.replace("\n", "\r\n"),
@@ -195,7 +195,7 @@ def test_a_text_in_pem_is_stored_with_its_line_ends_however_it_was_pasted(kind: 
         assert stored["certificate_pem" if kind == "certificate" else "private_key_pem"] == text, form
 
 
-def test_parameters_before_a_key_are_no_part_of_it() -> None:
+def test_parameters_before_a_key_are_removed() -> None:
     key = pem.keys()["EC"]
     before = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
 
@@ -213,7 +213,7 @@ def test_a_value_longer_than_any_address_is_refused_by_its_length_without_a_sear
         assert refusal.value.fields[0][1].startswith("Use at most ")
 
 
-def test_the_name_of_a_setting_is_looked_for_at_the_beginning_only() -> None:
+def test_the_name_of_a_setting_is_recognised_only_at_the_beginning() -> None:
     for text in ("A" * 900_000, "export " + "A" * 900_000):
         assert read_connection_string(text) is None
     assert read_connection_string("A X=postgresql://h.example.org/d") is None
@@ -238,7 +238,7 @@ def test_a_login_before_a_host_is_refused_as_an_address() -> None:
 
 
 @pytest.mark.parametrize("name", ["sales:2024@eu", "password", "a=b", "sales@eu", "c:/data/sales.fdb"])
-def test_a_database_name_may_have_the_signs_of_an_address(name: str) -> None:
+def test_a_database_name_may_contain_characters_of_an_address(name: str) -> None:
     assert drafted(database=name).config["database"] == name
 
 

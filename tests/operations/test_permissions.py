@@ -1,4 +1,4 @@
-"""The one table of who may do what, asked by role and by scope."""
+"""The table of permissions, by role and by scope."""
 
 import uuid
 from dataclasses import replace
@@ -40,7 +40,7 @@ TOKEN = replace(NOBODY, door=Door.TOKEN, token_id=uuid.uuid4())
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_role_may_do_what_the_table_says_and_no_more(role: Role) -> None:
+def test_a_role_has_the_permissions_of_the_table_and_no_others(role: Role) -> None:
     person = replace(NOBODY, role=role)
 
     assert {act for act in PERMISSIONS if person.may(act)} == BY_ROLE[role]
@@ -48,7 +48,7 @@ def test_a_role_may_do_what_the_table_says_and_no_more(role: Role) -> None:
 
 @pytest.mark.parametrize("role", [*Role, None])
 @pytest.mark.parametrize("scope", Scope)
-def test_a_token_may_do_what_its_scope_and_its_makers_role_allow(role: Role | None, scope: Scope) -> None:
+def test_a_token_has_the_permissions_of_its_scope_and_the_role_of_its_maker(role: Role | None, scope: Scope) -> None:
     token = replace(TOKEN, role=role, scopes=frozenset({scope}))
     within = {Scope.READ: {"agents.read"}, Scope.WRITE: WRITES, Scope.RUNTIME: set()}[scope]
     expected = within & BY_ROLE[role] if role else set()
@@ -68,7 +68,7 @@ def test_every_operation_asks_the_table(app: Flask, act: str) -> None:
 
 
 @pytest.mark.parametrize("act", [act for act in ACTS if act not in ("listing", "create")])
-def test_another_accounts_agent_is_not_there(app: Flask, act: str) -> None:
+def test_an_agent_of_another_account_is_not_found(app: Flask, act: str) -> None:
     owner, outsider = make_user(app), make_user(app)
     agent_id = make_agent(app, owner)
     asker = replace(outsider, token_id=uuid.uuid4(), scopes=frozenset(Scope)) if act == "runtime" else outsider

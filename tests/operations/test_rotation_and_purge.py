@@ -1,4 +1,4 @@
-"""What operators do to stored secrets and to rows past their time."""
+"""Key rotation, and the purge of expired rows."""
 
 import base64
 import os
@@ -24,7 +24,7 @@ from tests.conftest import OpenConsole
 
 @pytest.fixture
 def app(schema_url: str, open_console: OpenConsole) -> Iterator[Flask]:
-    """An app with a database of its own: what is counted here is counted over all accounts."""
+    """An app with a new database, because rows are counted over all accounts."""
     made = open_console(schema_url)
     with made.app_context():
         yield made
@@ -51,7 +51,7 @@ def make_agent_with_secrets(app: Flask, actor: Any) -> Any:
     return make.make_agent(app, actor, api_key="sk-test-0123456789", connection_config={"password": "pa55 wörd"})
 
 
-def test_under_a_wrong_key_nothing_is_written_and_reading_secrets_is_unavailable(app: Flask) -> None:
+def test_with_a_wrong_key_nothing_is_written_and_secrets_are_unavailable(app: Flask) -> None:
     actor = make.make_user(app)
     agent_id = make_agent_with_secrets(app, actor)
 
@@ -73,7 +73,7 @@ def test_a_missing_key_is_named(app: Flask) -> None:
     assert encryption_keys.find_problem() == "ENCRYPTION_KEYS lacks the key k1, which stored secrets may need."
 
 
-def test_rotation_moves_every_secret_to_the_first_key_those_of_deleted_agents_too(app: Flask) -> None:
+def test_rotation_moves_every_secret_to_the_first_key_also_of_deleted_agents(app: Flask) -> None:
     actor = make.make_user(app)
     kept, deleted = make_agent_with_secrets(app, actor), make_agent_with_secrets(app, actor)
     agents.delete(actor, deleted)
@@ -114,7 +114,7 @@ def test_rotation_resumes_where_it_was_stopped(app: Flask) -> None:
         assert connection.scalars(sa.select(EncryptionKey.key_id)).all() == ["k2"]
 
 
-def test_rotation_leaves_and_counts_what_it_cannot_open(app: Flask) -> None:
+def test_rotation_leaves_and_counts_secrets_that_it_cannot_decrypt(app: Flask) -> None:
     actor = make.make_user(app)
     make_agent_with_secrets(app, actor)
     with db.transaction() as session:
@@ -127,7 +127,7 @@ def test_rotation_leaves_and_counts_what_it_cannot_open(app: Flask) -> None:
     assert [row["pointer"] for row in stored_secrets.list_unreadable()] == ["/api_key"]
 
 
-def test_a_purge_removes_what_is_past_its_time_and_nothing_else(app: Flask) -> None:
+def test_a_purge_deletes_expired_rows_and_no_others(app: Flask) -> None:
     actor = make.make_user(app)
     gone, kept = make_agent_with_secrets(app, actor), make_agent_with_secrets(app, actor)
     agents.delete(actor, gone)
@@ -170,7 +170,7 @@ def test_a_purge_keeps_a_link_that_has_ended_for_a_day_for_the_form_that_made_it
     assert purge.run("oscar")["links"] == 1
 
 
-def test_a_purge_tells_an_account_what_it_will_miss_and_nobody_else(app: Flask) -> None:
+def test_a_purge_adds_an_event_to_the_accounts_that_lose_events_or_secrets_and_no_other(app: Flask) -> None:
     actor, other = make.make_user(app), make.make_user(app)
     agents.delete(actor, make_agent_with_secrets(app, actor))
     mine = sa.update(AgentVersion).where(AgentVersion.account_id == actor.account_id)
@@ -180,9 +180,9 @@ def test_a_purge_tells_an_account_what_it_will_miss_and_nobody_else(app: Flask) 
     purge.run("oscar")
     purge.run("oscar")
 
-    told = sa.select(Event.account_id, Event.actor_name, Event.door, Event.details)
+    query = sa.select(Event.account_id, Event.actor_name, Event.door, Event.details)
     ours = Event.account_id.in_([actor.account_id, other.account_id])
     with db.reading() as connection:
-        rows = connection.execute(told.where(Event.action == "account.purged", ours)).all()
+        rows = connection.execute(query.where(Event.action == "account.purged", ours)).all()
     details = {"what": "secrets of deleted agents", "number": 1}
     assert rows == [(actor.account_id, "oscar", "terminal", details)]

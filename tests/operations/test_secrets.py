@@ -1,4 +1,4 @@
-"""What becomes of stored secrets at a change, and what is told of them."""
+"""What a change does to stored secrets, and which facts about them are shown."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,8 +20,8 @@ from tests.pem import certificate, private_key
 
 PASSWORD = "/connection_config/password"
 CERTIFICATE = certificate()
-# Every member that makes the destination, with another value than make.py's.
-ELSEWHERE: dict[str, dict[str, Any]] = {
+# Every field of the destination, with another value than in make.py.
+OTHER_DESTINATIONS: dict[str, dict[str, Any]] = {
     "DB": {
         "dialect": "mysql",
         "host": "other.example.org",
@@ -44,37 +44,39 @@ SECRETS = {"DB": ["password"], "POWERBI": ["client_secret", "private_key_passwor
 
 @pytest.fixture
 def admin(app: Flask) -> Actor:
-    """An admin of an account of this test's own."""
+    """An admin of a new account."""
     return make_user(app)
 
 
 def in_clear(actor: Actor, agent_id: UUID) -> dict[str, Any]:
-    """What a runtime fetches."""
+    """The configuration that a runtime fetches."""
     found = runtime.fetch(replace(actor, token_id=uuid4(), scopes=frozenset({Scope.RUNTIME})), agent_id)
     assert found is not None
     return found
 
 
-@pytest.mark.parametrize(("kind", "member"), [(kind, member) for kind, all_ in ELSEWHERE.items() for member in all_])
-def test_secrets_are_asked_for_again_wherever_the_connection_leads_elsewhere(
+@pytest.mark.parametrize(
+    ("kind", "member"), [(kind, member) for kind, all_ in OTHER_DESTINATIONS.items() for member in all_]
+)
+def test_secrets_must_be_typed_again_if_the_destination_changes(
     app: Flask, admin: Actor, kind: str, member: str
 ) -> None:
     config = dict.fromkeys(SECRETS[kind], "correct horse")
     agent_id = make_agent(app, admin, connection_type=kind, connection_config=config)
 
     with pytest.raises(InvalidInput) as refusal:
-        agents.update(admin, agent_id, {"connection_config": {member: ELSEWHERE[kind][member]}})
+        agents.update(admin, agent_id, {"connection_config": {member: OTHER_DESTINATIONS[kind][member]}})
 
     assert [pointer for pointer, _ in refusal.value.fields] == [f"/connection_config/{name}" for name in SECRETS[kind]]
     assert in_clear(admin, agent_id)["connection_config"].items() >= config.items()
 
 
-def test_every_member_of_the_destination_is_tried_above() -> None:
+def test_every_field_of_the_destination_is_tested_above() -> None:
     for kind, declaration in TYPES.items():
-        assert set(declaration.destination_names()) == set(ELSEWHERE[kind.value])
+        assert set(declaration.destination_names()) == set(OTHER_DESTINATIONS[kind.value])
 
 
-def test_a_port_that_is_no_longer_said_is_another_destination(app: Flask, admin: Actor) -> None:
+def test_a_port_that_is_no_longer_given_is_another_destination(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin, connection_config={"port": 6000, "password": "correct horse"})
 
     with pytest.raises(InvalidInput):
@@ -90,7 +92,7 @@ def test_a_blank_secret_is_not_typed_again(app: Flask, admin: Actor, blank: str)
 
 
 @pytest.mark.parametrize("value", ["Ab***9!", "***1", "x***", "abc•••", "**", "xxxxy", "x...z", "hidden-7"])
-def test_a_secret_that_only_contains_what_masks_are_made_of_is_taken(app: Flask, admin: Actor, value: str) -> None:
+def test_a_secret_that_only_contains_mask_characters_is_accepted(app: Flask, admin: Actor, value: str) -> None:
     for kind, names in SECRETS.items():
         config = dict.fromkeys(names, value)
         api_key = value if value.isascii() else None
@@ -115,7 +117,7 @@ def test_a_destination_changes_with_a_typed_or_removed_secret(
     assert found["api_key"] == "sk-1"
 
 
-def test_going_to_another_type_and_back_finds_no_secret(app: Flask, admin: Actor) -> None:
+def test_changing_the_type_and_changing_it_back_removes_the_secrets(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin, connection_config={"password": "correct horse"})
     agents.update(admin, agent_id, {"connection_type": "POWERBI", "connection_config": POWER_BI})
 
@@ -133,25 +135,27 @@ def test_a_secret_that_is_not_named_is_kept(app: Flask, admin: Actor) -> None:
     assert (found["api_key"], found["connection_config"]["password"]) == ("sk-1", " correct  horse ")
 
 
-def test_of_a_secret_is_told_when_by_whom_and_its_end_where_it_is_long(app: Flask, admin: Actor) -> None:
+def test_the_facts_of_a_secret_are_when_by_whom_and_the_last_four_characters_of_a_long_one(
+    app: Flask, admin: Actor
+) -> None:
     agent_id = make_agent(app, admin, api_key="sk-123456789-wxyz", connection_config={"password": "fifteen letters"})
 
-    told = agent_reads.read(admin, agent_id)["secrets_set"]
+    facts = agent_reads.read(admin, agent_id)["secrets_set"]
 
-    assert told["/api_key"].items() >= {"set_by": admin.name, "last_four": "wxyz"}.items()
-    assert told[PASSWORD].items() >= {"set_by": admin.name, "last_four": None}.items()
+    assert facts["/api_key"].items() >= {"set_by": admin.name, "last_four": "wxyz"}.items()
+    assert facts[PASSWORD].items() >= {"set_by": admin.name, "last_four": None}.items()
 
 
-def test_a_key_in_pem_tells_nothing_of_itself(app: Flask, admin: Actor) -> None:
+def test_the_facts_of_a_key_in_pem_have_none_of_its_characters(app: Flask, admin: Actor) -> None:
     config = {"private_key_pem": private_key()}
     agent_id = make_agent(app, admin, connection_type="POWERBI", connection_config=config)
 
-    told = agent_reads.read(admin, agent_id)["secrets_set"]
+    facts = agent_reads.read(admin, agent_id)["secrets_set"]
 
-    assert told["/connection_config/private_key_pem"]["last_four"] is None
+    assert facts["/connection_config/private_key_pem"]["last_four"] is None
 
 
-def test_a_stored_secret_works_only_where_it_was_put(app: Flask, admin: Actor) -> None:
+def test_a_stored_secret_can_be_decrypted_only_in_its_place(app: Flask, admin: Actor) -> None:
     first, second = (make_agent(app, admin, api_key="sk-1", connection_config={"password": "pw"}) for _ in "12")
     with db.transaction() as session:
         taken = session.scalar(sa.select(Agent.api_key).where(Agent.id == first))

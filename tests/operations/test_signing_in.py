@@ -1,4 +1,4 @@
-"""Sign-in, throttle and sessions hold in every process at once, and against guesses made at once."""
+"""Sign-in, its limit and sessions are shared by all processes, and the limit holds for concurrent attempts."""
 
 import threading
 from collections.abc import Callable
@@ -24,36 +24,36 @@ WRONG = "not the pass phrase 27"
 
 @pytest.fixture
 def ada(app: Flask) -> Actor:
-    """Somebody of an account of this test's own, whose password is PASSWORD."""
+    """A user of a new account with the password PASSWORD."""
     return make_user(app)
 
 
 @pytest.fixture
 def address() -> str:
-    """An address that no other test comes from."""
+    """An address that no other test uses."""
     number = uuid4().int
     return f"10.{number % 250}.{number // 250 % 250}.{number // 62_500 % 250}"
 
 
 @pytest.fixture
 def other(app: Flask, open_console: OpenConsole) -> Flask:
-    """The console in another process: an app of its own on the same database."""
+    """The console in another process: another app on the same database."""
     return open_console(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
 
 
 class Hasher(PasswordHasher):
-    """A hasher that tells when it is asked, after it has found the answer."""
+    """A hasher that calls a function after each check."""
 
-    def __init__(self, tell: Callable[[], object]) -> None:
+    def __init__(self, callback: Callable[[], object]) -> None:
         super().__init__(time_cost=2, memory_cost=19_456, parallelism=1)
-        self.tell = tell
+        self.callback = callback
 
     def verify(self, *given: Any) -> Any:
-        """As always."""
+        """Check, then call the function."""
         try:
             return super().verify(*given)
         finally:
-            self.tell()
+            self.callback()
 
 
 def sign_in(email: str, password: str = PASSWORD, address: str = "192.0.2.1") -> str:
@@ -69,7 +69,7 @@ def is_signed_in(session_id: str) -> bool:
 
 
 def add_guesses(email: str, address: str, number: int) -> None:
-    """As that many wrong guesses leave behind."""
+    """Add the rows of this many wrong passwords."""
     with db.transaction() as session:
         session.add_all(LoginAttempt(login=login_attempts.login_key(email), address=address) for _ in range(number))
 
@@ -84,7 +84,7 @@ def stored(actor: Actor) -> str:
         return str(connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id)))
 
 
-def test_after_ten_wrong_guesses_from_one_address_the_right_password_waits(ada: Actor, address: str) -> None:
+def test_after_ten_wrong_passwords_from_one_address_the_correct_one_has_to_wait(ada: Actor, address: str) -> None:
     for _ in range(10):
         with pytest.raises(NotSignedIn) as refusal:
             sign_in(ada.email, WRONG, address)
@@ -96,7 +96,7 @@ def test_after_ten_wrong_guesses_from_one_address_the_right_password_waits(ada: 
         assert 14 * 60 < throttled.value.retry_after <= 15 * 60 + 1
 
 
-def test_after_fifty_wrong_guesses_from_all_addresses_one_failure_is_enough(ada: Actor, address: str) -> None:
+def test_after_fifty_wrong_passwords_from_all_addresses_one_more_blocks_an_address(ada: Actor, address: str) -> None:
     add_guesses(ada.email, "203.0.113.7", 49)
     with pytest.raises(NotSignedIn):
         sign_in(ada.email, WRONG, address)
@@ -105,7 +105,7 @@ def test_after_fifty_wrong_guesses_from_all_addresses_one_failure_is_enough(ada:
         sign_in(ada.email, PASSWORD, address)
 
 
-def test_right_passwords_and_refused_tries_are_not_counted(ada: Actor, address: str) -> None:
+def test_correct_passwords_and_refused_attempts_are_not_counted(ada: Actor, address: str) -> None:
     add_guesses(ada.email, address, 9)
     for _ in range(3):
         sign_in(ada.email, PASSWORD, address)
@@ -119,7 +119,7 @@ def test_right_passwords_and_refused_tries_are_not_counted(ada: Actor, address: 
         assert connection.scalar(mine) == 10
 
 
-def test_guesses_made_at_once_do_not_slip_past_the_limit_together(app: Flask, ada: Actor, address: str) -> None:
+def test_concurrent_attempts_do_not_exceed_the_limit(app: Flask, ada: Actor, address: str) -> None:
     add_guesses(ada.email, address, 7)
     start, refusals = threading.Barrier(8), []
 
@@ -161,11 +161,11 @@ def test_the_throttle_survives_a_restart_and_holds_in_every_process(ada: Actor, 
         ("unix:", "unix:"),
     ],
 )
-def test_addresses_that_one_machine_may_choose_among_count_as_one(address: str, source: str) -> None:
+def test_all_addresses_of_an_ipv6_network_count_as_one(address: str, source: str) -> None:
     assert login_attempts.network_of(address) == source
 
 
-def test_moving_within_an_ipv6_network_is_no_fresh_address(ada: Actor) -> None:
+def test_another_address_of_the_same_ipv6_network_has_the_same_limit(ada: Actor) -> None:
     add_guesses(ada.email, "2001:db8:1:2::/64", 9)
     with pytest.raises(NotSignedIn):
         sign_in(ada.email, WRONG, "2001:db8:1:2::1")
@@ -174,7 +174,7 @@ def test_moving_within_an_ipv6_network_is_no_fresh_address(ada: Actor) -> None:
         sign_in(ada.email, WRONG, "2001:db8:1:2::2")
 
 
-def test_the_present_password_cannot_be_guessed_at_the_profile_either(ada: Actor, address: str) -> None:
+def test_the_limit_on_wrong_passwords_applies_to_the_profile_page(ada: Actor, address: str) -> None:
     here = Actor(ada.account_id, ada.name, ada.door, user_id=ada.user_id, email=ada.email, visitor=Visitor(address))
     add_guesses(ada.email, address, 9)
     values = {"current_password": WRONG, "password": "another-quiet-4-river"}
@@ -185,7 +185,7 @@ def test_the_present_password_cannot_be_guessed_at_the_profile_either(ada: Actor
         users.change_password(here, "", {**values, "current_password": PASSWORD})
 
 
-def test_an_unknown_address_costs_one_look_at_a_password_too(
+def test_an_unknown_address_also_costs_one_password_check(
     ada: Actor, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[bool] = []
@@ -199,7 +199,7 @@ def test_an_unknown_address_costs_one_look_at_a_password_too(
     assert len(looks) == 2
 
 
-def test_a_password_that_is_changed_while_it_is_looked_at_starts_no_session(
+def test_a_password_that_is_changed_during_its_check_starts_no_session(
     ada: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = passwords.hash_password("another-quiet-4-river")
@@ -226,7 +226,7 @@ def test_a_hash_of_older_strength_is_replaced_at_sign_in(app: Flask) -> None:
     assert is_signed_in(sign_in(ada.email))
 
 
-def test_a_session_lasts_twelve_hours_at_the_most_however_busy(ada: Actor) -> None:
+def test_a_session_lasts_at_most_twelve_hours_even_if_it_is_used(ada: Actor) -> None:
     session_id = sign_in(ada.email)
 
     (row,) = sessions.listing(ada, session_id)
@@ -248,7 +248,7 @@ def test_last_seen_is_written_once_a_minute(ada: Actor) -> None:
         assert (sessions.listing(ada, session_id)[0]["last_seen_at"] > before) is is_written
 
 
-def test_a_session_that_ends_in_one_process_is_dead_in_all(app: Flask, ada: Actor, other: Flask) -> None:
+def test_a_session_that_ends_in_one_process_ends_in_all(app: Flask, ada: Actor, other: Flask) -> None:
     admin = make_user(app, account_id=ada.account_id)
     acts: list[Callable[[str], object]] = [
         lambda session_id: sessions.sign_out(ada, session_id),

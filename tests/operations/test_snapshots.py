@@ -1,4 +1,4 @@
-"""Snapshots that other code wrote: what is lacking, unknown or wrong in one is never an error of ours."""
+"""Snapshots of other releases: a missing, unknown or invalid field is never an internal error."""
 
 import copy
 from collections.abc import Callable
@@ -36,7 +36,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def deleted(app: Flask, admin: Actor, kind: str) -> UUID:
-    """A deleted agent with everything, whose secrets are kept."""
+    """A deleted agent with every field, whose secrets are kept."""
     agent_id = make_agent(
         app, admin, api_key="sk-0123456789abcdef", connection_type=kind, connection_config=CONFIGS[kind], **TEXTS
     )
@@ -45,7 +45,7 @@ def deleted(app: Flask, admin: Actor, kind: str) -> UUID:
 
 
 def rewrite(agent_id: UUID, change: Change, column: str = "snapshot") -> None:
-    """Change what all versions of an agent recorded, as other code would have written it."""
+    """Change all snapshots of an agent, as if another release had written them."""
     with db.transaction() as session:
         for version in session.scalars(sa.select(AgentVersion).where(AgentVersion.agent_id == agent_id)):
             value = copy.deepcopy(getattr(version, column))
@@ -56,7 +56,7 @@ def rewrite(agent_id: UUID, change: Change, column: str = "snapshot") -> None:
 
 
 def put(place: str, value: Any) -> Change:
-    """A change of one member, or of one within the configuration."""
+    """A change of one field, or of one field of the configuration."""
 
     def change(snapshot: dict[str, Any]) -> None:
         outer, _, inner = place.rpartition("/")
@@ -72,7 +72,7 @@ def put(place: str, value: Any) -> Change:
 
 
 def refusal_of(act: Callable[[], object]) -> Conflict | None:
-    """How an act is refused, if it is; any other exception passes."""
+    """The Conflict that a call raises, if any. Other exceptions are not caught."""
     try:
         act()
     except Conflict as refusal:
@@ -81,7 +81,7 @@ def refusal_of(act: Callable[[], object]) -> Conflict | None:
 
 
 def places(app: Flask, admin: Actor, kind: str) -> list[str]:
-    """Everything that a snapshot of this connection type has."""
+    """Every field of a snapshot of this connection type."""
     agent_id = make_agent(app, admin, connection_type=kind, connection_config=CONFIGS[kind])
     with db.reading() as connection:
         recorded = connection.scalar(sa.select(AgentVersion.snapshot).where(AgentVersion.agent_id == agent_id))
@@ -90,7 +90,7 @@ def places(app: Flask, admin: Actor, kind: str) -> list[str]:
 
 @pytest.mark.parametrize("how", CHANGES)
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_whatever_a_snapshot_lacks_or_has_wrong_undo_works_or_says_why_not(
+def test_undo_of_any_incomplete_or_invalid_snapshot_works_or_says_why_not(
     kind: str, how: str, app: Flask, admin: Actor
 ) -> None:
     found = places(app, admin, kind)
@@ -112,7 +112,7 @@ def test_whatever_a_snapshot_lacks_or_has_wrong_undo_works_or_says_why_not(
 
 
 def _is_whole(admin: Actor, agent_id: UUID, kind: str) -> None:
-    """It reads, runs and changes as any other, secrets included."""
+    """The agent can be read, fetched and changed, with its secrets."""
     config = agent_reads.read(admin, agent_id)[CONFIG]
     names = set(TYPES[ConnectionType(kind)].model_fields) - set(TYPES[ConnectionType(kind)].secret_names())
     with db.reading() as connection:
@@ -126,7 +126,7 @@ def _is_whole(admin: Actor, agent_id: UUID, kind: str) -> None:
     agents.update(admin, agent_id, {"description": "Changed after it came back."})
 
 
-def test_what_a_snapshot_lacks_has_its_default_and_what_is_not_known_is_dropped(app: Flask, admin: Actor) -> None:
+def test_a_missing_field_of_a_snapshot_has_its_default_and_an_unknown_one_is_dropped(app: Flask, admin: Actor) -> None:
     agent_id = deleted(app, admin, "DB")
 
     def change(snapshot: dict[str, Any]) -> None:
@@ -151,7 +151,7 @@ def test_what_a_snapshot_lacks_has_its_default_and_what_is_not_known_is_dropped(
 
 
 @pytest.mark.parametrize("snapshot", [[], "text", 7, {}, {CONFIG: []}, {"name": "Sales", "connection_type": "ORACLE"}])
-def test_a_snapshot_that_is_none_is_a_conflict(snapshot: Any, app: Flask, admin: Actor) -> None:
+def test_an_invalid_snapshot_is_a_conflict(snapshot: Any, app: Flask, admin: Actor) -> None:
     agent_id = deleted(app, admin, "DB")
     rewrite(agent_id, lambda _old: snapshot)
 
@@ -179,21 +179,21 @@ def test_kept_secrets_of_an_unknown_form_are_a_conflict_and_no_other_command_sto
 
 
 @pytest.mark.parametrize("facts", [LACKING, None, {}, {"/api_key": None}, {"/api_key": {"set_by": "Ada", "hue": 1}}])
-def test_secrets_come_back_whatever_was_recorded_about_them(facts: Any, app: Flask, admin: Actor) -> None:
+def test_secrets_are_restored_whatever_facts_were_recorded(facts: Any, app: Flask, admin: Actor) -> None:
     agent_id = deleted(app, admin, "DB")
     rewrite(agent_id, put("facts", facts), "kept_secrets")
     rewrite(agent_id, put("sealed/gone", "v1:k1:abc"), "kept_secrets")
 
     agents.restore_deleted(admin, agent_id)
 
-    told = agent_reads.read(admin, agent_id)["secrets_set"]
-    assert set(told) == {"/api_key", f"/{CONFIG}/password"}
-    assert all(set(fact) == {"set_at", "set_by", "last_four", "readable"} for fact in told.values())
-    assert all(fact["readable"] for fact in told.values())
+    shown = agent_reads.read(admin, agent_id)["secrets_set"]
+    assert set(shown) == {"/api_key", f"/{CONFIG}/password"}
+    assert all(set(fact) == {"set_at", "set_by", "last_four", "readable"} for fact in shown.values())
+    assert all(fact["readable"] for fact in shown.values())
 
 
 @pytest.mark.parametrize("how", CHANGES)
-def test_a_repeated_request_is_answered_whatever_the_first_one_recorded(how: str, app: Flask, admin: Actor) -> None:
+def test_a_repeated_request_is_answered_whatever_the_first_request_recorded(how: str, app: Flask, admin: Actor) -> None:
     for place in places(app, admin, "DB"):
         values = agent_values(connection_config={"password": "pass word 12"})
         agent_id, _ = agents.create(admin, values, f"{how} {place}")
@@ -202,7 +202,7 @@ def test_a_repeated_request_is_answered_whatever_the_first_one_recorded(how: str
         refusal = refusal_of(partial(agents.create, admin, values, f"{how} {place}"))
         assert refusal is None or refusal.code == "idempotency_key_reused", place
 
-    # What was recorded before a field was there has its default, so it is the same request.
+    # A field that was not recorded has its default, so it is the same request.
     values = agent_values(name="Of other code")
     agent_id, _ = agents.create(admin, values, "of other code")
     for place in ("description", "system_instructions", f"{CONFIG}/row_limit", f"{CONFIG}/port"):

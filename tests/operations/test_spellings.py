@@ -1,4 +1,4 @@
-"""Texts of one look are one text: in search, sort, comparisons and sign-in, also those of earlier releases."""
+"""Texts that look the same are the same in search, sort, comparisons and sign-in, also those of earlier releases."""
 
 import unicodedata
 from uuid import UUID
@@ -30,7 +30,7 @@ def found(admin: Actor, words: str) -> set[UUID]:
 
 
 def as_stored_before(agent_id: UUID, name: str) -> None:
-    """Make the row as the release before wrote it, with this name."""
+    """Write the row as the previous release did, with this name."""
     old = {"name": name, "name_key": name.casefold(), "search_text": name.casefold()}
     with db.transaction() as session:
         session.execute(sa.update(Agent).where(Agent.id == agent_id).values(**old))
@@ -44,21 +44,21 @@ def test_two_spellings_of_a_name_are_stored_alike_and_found_by_one_search(consol
     assert {agent_reads.read(admin, one)["name"] for one in ids} == {COMPOSED, COMPOSED.upper()}
 
 
-def test_signs_of_a_pattern_are_searched_as_they_are_in_every_shape(console: Flask, admin: Actor) -> None:
+def test_wildcard_characters_are_searched_literally_in_every_width(console: Flask, admin: Actor) -> None:
     plain, percent = make_agent(console, admin, name="100 of"), make_agent(console, admin, name="100\uff05 of_f")
 
     assert found(admin, "%") == found(admin, "\uff05") == found(admin, "f_f") == {percent}
     assert found(admin, "100") == {plain, percent}
 
 
-def test_what_the_release_before_writes_beside_this_one_is_found(console: Flask, admin: Actor) -> None:
+def test_what_the_previous_release_writes_at_the_same_time_is_found(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin)
     as_stored_before(agent_id, COMPOSED)
 
     assert found(admin, COMPOSED) == found(admin, COMPOSED.upper()) == {agent_id}
 
 
-def test_the_release_before_finds_what_this_one_writes(console: Flask, admin: Actor) -> None:
+def test_the_previous_release_finds_what_this_release_writes(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin, name=COMPOSED)
 
     with db.reading() as connection:
@@ -85,7 +85,7 @@ def test_a_direction_mark_that_is_stored_stays_until_the_name_changes(console: F
     assert agent_reads.read(admin, agent_id)["name"] == "Sales \u202egpj"
 
 
-def test_a_deleted_agent_whose_texts_had_direction_marks_comes_back_without_them(console: Flask, admin: Actor) -> None:
+def test_a_deleted_agent_with_direction_marks_is_restored_without_them(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin, name="Sales", model_type="gpt", connection_config={"database": "d"})
     agents.disable(admin, agent_id, {"reason": "moving"})
     agents.delete(admin, agent_id)
@@ -134,7 +134,7 @@ def test_the_filter_by_model_finds_both_spellings(console: Flask, admin: Actor) 
 
 @pytest.mark.parametrize("stored_as", ["NFC", "NFD"])
 @pytest.mark.parametrize("typed_as", ["NFC", "NFD"])
-def test_a_password_and_an_address_are_right_in_each_spelling(console: Flask, stored_as: str, typed_as: str) -> None:
+def test_a_password_and_an_address_are_accepted_in_each_spelling(console: Flask, stored_as: str, typed_as: str) -> None:
     password = "ein l\u00e4ngerer Satz 27"
     person = make_user(console)
     email = f"z\u00fc{person.user_id}@example.org"
@@ -152,7 +152,7 @@ def test_a_password_and_an_address_are_right_in_each_spelling(console: Flask, st
 
 
 @pytest.mark.parametrize("stored", ["u\u0308\u00fc{}@example.org", "'u\u0308{}@example.org'"])
-def test_who_signed_in_at_the_release_before_signs_in_with_what_was_typed_there(console: Flask, stored: str) -> None:
+def test_a_user_of_the_previous_release_signs_in_with_the_same_text(console: Flask, stored: str) -> None:
     person = make_user(console)
     email = stored.format(person.user_id)
     old = {"password_hash": passwords.HASHER.hash("ein Satz 27 lang"), "email": email}
@@ -162,7 +162,7 @@ def test_who_signed_in_at_the_release_before_signs_in_with_what_was_typed_there(
     assert sessions.sign_in(NO_VISITOR, f" {email.upper()}", "ein Satz 27 lang")
 
 
-def test_an_account_is_named_at_the_terminal_in_each_spelling(console: Flask, admin: Actor) -> None:
+def test_the_terminal_finds_an_account_by_each_spelling_of_its_name(console: Flask, admin: Actor) -> None:
     name = f"Z\u00fcrich {admin.account_id}"
     with db.transaction() as session:
         stored = unicodedata.normalize("NFD", name)

@@ -1,4 +1,4 @@
-"""API tokens: what makes a good one, what is stored of it, and how it is recognised."""
+"""API tokens: which values are valid, what is stored, and how a token is authenticated."""
 
 import re
 from dataclasses import replace
@@ -21,7 +21,7 @@ from tests.make import make_agent, make_token, make_user
 
 @pytest.fixture
 def admin(app: Flask) -> Actor:
-    """An admin of an account of this test's own."""
+    """An admin of a new account."""
     return make_user(app)
 
 
@@ -31,8 +31,8 @@ def stored(text: str) -> Any:
         return connection.execute(sa.select(ApiToken.__table__).where(ApiToken.key_id == text[4:16])).one()
 
 
-def recognised(text: str) -> Actor:
-    """Who a token acts for, asked from an address of its own."""
+def authenticated(text: str) -> Actor:
+    """The actor of a token, from a new address."""
     return tokens.authenticate(Visitor(f"test {uuid4().hex}"), text)
 
 
@@ -60,14 +60,14 @@ def test_a_token_with_bad_values_is_not_made(app: Flask, admin: Actor, values: d
     assert tokens.listing(admin) == []
 
 
-def test_a_token_cannot_be_limited_to_foreign_agents(app: Flask, admin: Actor) -> None:
+def test_a_token_cannot_be_limited_to_agents_of_another_account(app: Flask, admin: Actor) -> None:
     foreign = make_agent(app, make_user(app))
 
     with pytest.raises(InvalidInput):
         tokens.create(admin, {"name": "ci", "scopes": ["runtime"], "agent_ids": [str(foreign)]})
 
 
-def test_another_accounts_token_is_not_there(app: Flask, admin: Actor) -> None:
+def test_a_token_of_another_account_is_not_found(app: Flask, admin: Actor) -> None:
     make_token(app, admin)
     token_id = tokens.listing(admin)[0]["id"]
     outsider = make_user(app)
@@ -92,26 +92,26 @@ def test_another_accounts_token_is_not_there(app: Flask, admin: Actor) -> None:
         lambda text: "\N{FULLWIDTH LATIN SMALL LETTER A}" + text[1:],
     ],
 )
-def test_a_damaged_token_is_nobody(app: Flask, admin: Actor, damage: Any) -> None:
+def test_a_damaged_token_is_refused(app: Flask, admin: Actor, damage: Any) -> None:
     with pytest.raises(NotSignedIn):
-        recognised(damage(make_token(app, admin)))
+        authenticated(damage(make_token(app, admin)))
 
 
-def test_two_tokens_are_not_mixed(app: Flask, admin: Actor) -> None:
+def test_the_parts_of_two_tokens_cannot_be_mixed(app: Flask, admin: Actor) -> None:
     one, other = make_token(app, admin), make_token(app, admin)
     body = one[:17] + other[17:57]
 
     with pytest.raises(NotSignedIn):
-        recognised(body + token_text.checksum(body))
+        authenticated(body + token_text.checksum(body))
 
 
-def test_a_token_of_an_unknown_pepper_is_nobody(app: Flask, admin: Actor) -> None:
+def test_a_token_with_an_unknown_pepper_is_refused(app: Flask, admin: Actor) -> None:
     text = make_token(app, admin)
     with db.transaction() as session:
         session.execute(sa.update(ApiToken).where(ApiToken.key_id == text[4:16]).values(pepper_id="p9"))
 
     with pytest.raises(NotSignedIn):
-        recognised(text)
+        authenticated(text)
 
 
 def test_a_token_has_the_form_that_secret_scanners_look_for(app: Flask, admin: Actor) -> None:
@@ -121,7 +121,7 @@ def test_a_token_has_the_form_that_secret_scanners_look_for(app: Flask, admin: A
     assert text != make_token(app, admin)
 
 
-def test_nothing_that_is_stored_or_listed_opens_the_door(app: Flask, admin: Actor) -> None:
+def test_no_stored_or_listed_text_is_a_valid_token(app: Flask, admin: Actor) -> None:
     text = make_token(app, admin)
 
     assert text[17:57] not in str(stored(text))
@@ -129,7 +129,7 @@ def test_nothing_that_is_stored_or_listed_opens_the_door(app: Flask, admin: Acto
 
 
 @pytest.mark.parametrize(("days", "expected"), [(None, 90), (7, 7)])
-def test_a_token_ends_by_itself(app: Flask, admin: Actor, days: int | None, expected: int) -> None:
+def test_a_token_expires(app: Flask, admin: Actor, days: int | None, expected: int) -> None:
     tokens.create(admin, {"name": "ci", "scopes": ["read"], "expires_in_days": days})
 
     left = tokens.listing(admin)[0]["expires_at"] - now()
@@ -138,7 +138,7 @@ def test_a_token_ends_by_itself(app: Flask, admin: Actor, days: int | None, expe
 
 
 def test_write_includes_read(app: Flask, admin: Actor) -> None:
-    found = recognised(make_token(app, admin, "write"))
+    found = authenticated(make_token(app, admin, "write"))
 
     assert found.scopes == {Scope.READ, Scope.WRITE}
     assert (found.role, found.door, found.account_id) == (Role.ADMIN, Door.TOKEN, admin.account_id)
@@ -146,32 +146,32 @@ def test_write_includes_read(app: Flask, admin: Actor) -> None:
 
 def test_the_last_use_is_written_once_a_minute(app: Flask, admin: Actor) -> None:
     text = make_token(app, admin)
-    recognised(text)
+    authenticated(text)
     first = stored(text).last_used_at
-    recognised(text)
+    authenticated(text)
     again = stored(text).last_used_at
     with db.transaction() as session:
         long_ago = now() - timedelta(minutes=2)
         session.execute(sa.update(ApiToken).where(ApiToken.key_id == text[4:16]).values(last_used_at=long_ago))
-    recognised(text)
+    authenticated(text)
 
     assert first == again
     assert stored(text).last_used_at > first
 
 
-def test_an_operators_token_is_made_for_a_person(app: Flask, admin: Actor) -> None:
+def test_a_token_of_an_operator_is_made_for_a_user(app: Flask, admin: Actor) -> None:
     operator = replace(admin, user_id=None, door=Door.TERMINAL, name="root")
     for_only_admin = tokens.create(operator, {"name": "ci", "scopes": ["write"]})[1]
     editor = make_user(app, "editor", admin.account_id)
     for_editor = tokens.create(operator, {"name": "ci", "scopes": ["write"]}, editor.email.upper())[1]
     for_runtimes = tokens.create(operator, {"name": "ci", "scopes": ["runtime"]})[1]
 
-    assert recognised(for_only_admin).user_id == admin.user_id
-    assert recognised(for_editor).role is Role.EDITOR
-    assert recognised(for_runtimes).user_id is None
+    assert authenticated(for_only_admin).user_id == admin.user_id
+    assert authenticated(for_editor).role is Role.EDITOR
+    assert authenticated(for_runtimes).user_id is None
 
 
-def test_an_operator_must_say_for_whom_where_it_is_not_clear(app: Flask, admin: Actor) -> None:
+def test_an_operator_must_name_the_user_if_there_is_more_than_one_admin(app: Flask, admin: Actor) -> None:
     operator = replace(admin, user_id=None, door=Door.TERMINAL)
     make_user(app, "admin", admin.account_id)
     outsider = make_user(app)
@@ -182,13 +182,13 @@ def test_an_operator_must_say_for_whom_where_it_is_not_clear(app: Flask, admin: 
         assert [pointer for pointer, _ in refusal.value.fields] == ["/user"]
 
 
-def test_a_token_without_a_working_maker_has_no_role(app: Flask, admin: Actor) -> None:
+def test_a_token_whose_maker_is_deactivated_has_no_role(app: Flask, admin: Actor) -> None:
     maker = make_user(app, "admin", admin.account_id)
     text = make_token(app, maker, "write")
     with db.transaction() as session:
         session.execute(sa.update(User).where(User.id == maker.user_id).values(is_active=False))
 
-    assert recognised(text).role is None
+    assert authenticated(text).role is None
 
 
 def test_making_and_revoking_are_events_without_the_token(app: Flask, admin: Actor) -> None:

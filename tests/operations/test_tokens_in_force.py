@@ -1,4 +1,4 @@
-"""API tokens in use: how they are refused, what they are worth now, and what they cost."""
+"""API tokens in use: refusals, current permissions and number of queries."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,13 +22,13 @@ from tests.make import agent_values, make_agent, make_token, make_user
 
 @pytest.fixture
 def admin(app: Flask) -> Actor:
-    """An admin of an account of this test's own."""
+    """An admin of a new account."""
     return make_user(app)
 
 
 @pytest.fixture
 def address() -> str:
-    """An address that no other test comes from."""
+    """An address that no other test uses."""
     return f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"
 
 
@@ -49,13 +49,13 @@ def change(text: str, **values: Any) -> None:
 
 
 def with_checksum(body: str) -> str:
-    """What somebody would try who knows how tokens are built."""
+    """A forged token with a valid checksum."""
     return body + token_text.checksum(body)
 
 
 @contextmanager
 def counted_statements() -> Iterator[list[str]]:
-    """Every statement that is sent to the database meanwhile."""
+    """Every statement that is sent to the database within the context."""
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
@@ -76,7 +76,7 @@ REFUSED: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("spoil", REFUSED.values(), ids=list(REFUSED))
-def test_a_token_that_is_not_valid_is_refused_in_the_same_words(
+def test_every_invalid_token_gets_the_same_refusal(
     app: Flask, admin: Actor, address: str, spoil: Callable[[str], str]
 ) -> None:
     text = make_token(app, admin)
@@ -89,7 +89,7 @@ def test_a_token_that_is_not_valid_is_refused_in_the_same_words(
 
 
 @pytest.mark.parametrize("damage", [lambda t: t[:-1], lambda t: t.lower(), lambda t: t[:-1] + "é", lambda t: ""])
-def test_a_damaged_token_costs_no_statement(app: Flask, admin: Actor, damage: Callable[[str], str]) -> None:
+def test_a_damaged_token_causes_no_query(app: Flask, admin: Actor, damage: Callable[[str], str]) -> None:
     text = make_token(app, admin)
 
     with counted_statements() as seen, pytest.raises(NotSignedIn):
@@ -119,7 +119,9 @@ def test_after_twenty_failures_a_minute_an_address_waits_and_good_tokens_do_not(
         who(bad, address)
 
 
-def test_a_revoked_token_is_dead_in_every_process_at_once(app: Flask, admin: Actor, open_console: OpenConsole) -> None:
+def test_a_revoked_token_is_refused_in_every_process_at_once(
+    app: Flask, admin: Actor, open_console: OpenConsole
+) -> None:
     text = make_token(app, admin)
     other = open_console(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False))
     with other.app_context():
@@ -134,7 +136,7 @@ def test_a_revoked_token_is_dead_in_every_process_at_once(app: Flask, admin: Act
         tokens.revoke(admin, id_of(text))
 
 
-def test_a_token_that_was_used_just_now_costs_one_statement(app: Flask, admin: Actor) -> None:
+def test_a_token_that_was_used_within_a_minute_causes_one_query(app: Flask, admin: Actor) -> None:
     text = make_token(app, admin)
     who(text)
 
@@ -143,7 +145,7 @@ def test_a_token_that_was_used_just_now_costs_one_statement(app: Flask, admin: A
     assert len(seen) == 1
 
 
-def test_a_token_is_worth_what_its_maker_may_do_now(app: Flask, admin: Actor) -> None:
+def test_a_token_has_the_current_permissions_of_its_maker(app: Flask, admin: Actor) -> None:
     maker = make_user(app, "editor", admin.account_id)
     text = make_token(app, maker, "write")
     agents.create(who(text), agent_values())
@@ -157,7 +159,7 @@ def test_a_token_is_worth_what_its_maker_may_do_now(app: Flask, admin: Actor) ->
 
 
 @pytest.mark.parametrize("leave", [users.deactivate, users.delete])
-def test_when_its_maker_leaves_a_token_is_worth_nothing_and_runtimes_go_on(
+def test_a_token_of_a_deleted_user_has_no_permissions_but_a_runtime_token_still_works(
     app: Flask, admin: Actor, leave: Callable[[Actor, UUID], None]
 ) -> None:
     maker = make_user(app, account_id=admin.account_id)

@@ -1,4 +1,4 @@
-"""People of an account and the links by which they join: refusals first."""
+"""The users of an account, and the links with which they join: refusals first."""
 
 import threading
 from collections.abc import Callable
@@ -33,7 +33,7 @@ FROM_HERE = Visitor("192.0.2.9", "test")
 
 
 def grace(**changes: str) -> dict[str, str]:
-    """What somebody types who joins."""
+    """The values of the form to join."""
     return {"name": "Grace Hopper", "email": f"{uuid4().hex}@acme.example", "password": make.PASSWORD, **changes}
 
 
@@ -70,7 +70,7 @@ def test_only_admins_manage_people(app: Flask, role: Role) -> None:
             act()
 
 
-def test_people_of_another_account_are_not_there(app: Flask) -> None:
+def test_users_of_another_account_are_not_found(app: Flask) -> None:
     mine, theirs = make.make_user(app), make.make_user(app)
 
     for act in (
@@ -100,7 +100,7 @@ def test_the_last_admin_stays(app: Flask) -> None:
         assert refusal.value.code == "last_admin"
 
 
-def test_two_admins_cannot_remove_each_other_at_the_same_moment(app: Flask) -> None:
+def test_two_admins_cannot_remove_each_other_at_the_same_time(app: Flask) -> None:
     ada = make.make_user(app)
     person = make.make_user(app, Role.ADMIN, ada.account_id)
     start, refused = threading.Barrier(2), []
@@ -125,7 +125,7 @@ def test_two_admins_cannot_remove_each_other_at_the_same_moment(app: Flask) -> N
 @pytest.mark.parametrize(
     "lose", [users.deactivate, lambda admin, one: users.change_role(admin, one, {"role": "viewer"})]
 )
-def test_who_was_an_admin_when_the_request_began_leaves_no_way_back(app: Flask, lose: Any) -> None:
+def test_an_actor_who_has_just_lost_the_role_of_admin_can_make_no_link(app: Flask, lose: Any) -> None:
     admin = make.make_user(app)
     former = make.make_user(app, Role.ADMIN, admin.account_id)
     lose(admin, former.user_id)
@@ -160,7 +160,7 @@ def test_a_changed_role_and_a_deactivation_end_every_session(app: Flask) -> None
     assert is_signed_in(sign_in(person.email))
 
 
-def test_an_act_that_changes_nothing_says_so_and_is_no_event(app: Flask) -> None:
+def test_an_operation_that_changes_nothing_returns_false_and_adds_no_event(app: Flask) -> None:
     admin = make.make_user(app)
     person = make.make_user(app, Role.EDITOR, admin.account_id)
     acts: list[Callable[[], bool]] = [
@@ -176,7 +176,7 @@ def test_an_act_that_changes_nothing_says_so_and_is_no_event(app: Flask) -> None
     assert done == ["account.renamed", "user.activated", "user.deactivated", "user.role_changed"]
 
 
-def test_a_deleted_persons_agents_stay_without_a_maker(app: Flask) -> None:
+def test_the_agents_of_a_deleted_user_stay_without_a_creator(app: Flask) -> None:
     admin = make.make_user(app)
     person = make.make_user(app, Role.EDITOR, admin.account_id)
     agent_id = make.make_agent(app, person, name="Hers")
@@ -187,7 +187,7 @@ def test_a_deleted_persons_agents_stay_without_a_maker(app: Flask) -> None:
     assert (agent["created_by"], agent["updated_by"]) == (None, person.name)
 
 
-def test_an_admin_may_leave_when_another_one_is_there(app: Flask) -> None:
+def test_an_admin_can_be_removed_if_there_is_another_one(app: Flask) -> None:
     ada = make.make_user(app)
     person = make.make_user(app, Role.ADMIN, ada.account_id)
 
@@ -196,19 +196,19 @@ def test_an_admin_may_leave_when_another_one_is_there(app: Flask) -> None:
     assert [person["id"] for person in users.listing(person)] == [person.user_id]
 
 
-def test_a_password_is_changed_only_by_who_knows_it_and_ends_the_other_sessions(app: Flask) -> None:
+def test_a_password_change_needs_the_current_password_and_ends_the_other_sessions(app: Flask) -> None:
     ada = make.make_user(app)
-    here, elsewhere = sign_in(ada.email), sign_in(ada.email)
+    current, other = sign_in(ada.email), sign_in(ada.email)
 
     with pytest.raises(InvalidInput) as refusal:
-        users.change_password(ada, here, {"current_password": "wrong", "password": "another-quiet-4-river"})
+        users.change_password(ada, current, {"current_password": "wrong", "password": "another-quiet-4-river"})
     assert refusal.value.fields == [("/current_password", "This is not your current password.")]
     with pytest.raises(InvalidInput):
-        users.change_password(ada, here, {"current_password": make.PASSWORD, "password": make.PASSWORD})
+        users.change_password(ada, current, {"current_password": make.PASSWORD, "password": make.PASSWORD})
 
-    users.change_password(ada, here, {"current_password": make.PASSWORD, "password": "another-quiet-4-river"})
+    users.change_password(ada, current, {"current_password": make.PASSWORD, "password": "another-quiet-4-river"})
 
-    assert (is_signed_in(here), is_signed_in(elsewhere)) == (True, False)
+    assert (is_signed_in(current), is_signed_in(other)) == (True, False)
     with pytest.raises(NotSignedIn):
         sign_in(ada.email)
 
@@ -237,7 +237,7 @@ def test_a_taken_address_is_refused_and_the_link_still_works(app: Flask) -> None
     assert invitations.join(FROM_HERE, code, grace())
 
 
-def test_a_withdrawn_an_old_and_an_unknown_link_are_refused_alike(app: Flask) -> None:
+def test_withdrawn_old_and_unknown_links_get_the_same_refusal(app: Flask) -> None:
     admin = make.make_user(app)
     withdrawn = invitations.invite(admin, {"role": "viewer"})
     invitations.withdraw(admin, invitations.listing(admin)[0]["id"])
@@ -268,7 +268,7 @@ def test_a_reset_link_changes_the_password_and_ends_every_session(app: Flask) ->
 
 
 @pytest.mark.parametrize("event", ["a new password", "another role", "a deactivation"])
-def test_a_reset_link_ends_with_what_makes_it_needless(app: Flask, event: str) -> None:
+def test_a_reset_link_ends_when_it_is_no_longer_needed(app: Flask, event: str) -> None:
     admin = make.make_user(app)
     person = make.make_user(app, Role.VIEWER, admin.account_id)
     code = invitations.make_reset_link(admin, person.user_id)
@@ -304,7 +304,7 @@ def test_an_account_is_deleted_with_everything_in_it_once_its_name_is_typed(app:
         assert connection.scalars(farewell.where(Event.action == "account.deleted")).all() == ["Acme"]
 
 
-def test_who_is_no_admin_any_more_neither_renames_nor_deletes_the_account(app: Flask) -> None:
+def test_a_former_admin_can_neither_rename_nor_delete_the_account(app: Flask) -> None:
     admin = make.make_user(app)
     was_admin = make.make_user(app, Role.ADMIN, admin.account_id)
     users.change_role(admin, was_admin.user_id, {"role": "viewer"})
@@ -325,7 +325,7 @@ def test_an_address_needs_no_dot_in_its_domain(email: str) -> None:
 
 
 @pytest.mark.parametrize("email", ["ada", "@localhost", "ada@", "ada@.org", "ada@example.", "a@b@c", "ada @localhost"])
-def test_what_is_no_address_is_refused(email: str) -> None:
+def test_an_invalid_email_address_is_refused(email: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         parse(UserValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
 

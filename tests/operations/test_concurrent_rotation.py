@@ -1,4 +1,4 @@
-"""Rotation of encryption keys while others write, come with other keys, or kill it: nothing is lost."""
+"""Key rotation loses nothing while other processes write, use other keys or kill it."""
 
 import base64
 import os
@@ -32,7 +32,7 @@ DAMAGED = "v1:k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 @pytest.fixture
 def app(schema_url: str, open_console: OpenConsole) -> Iterator[Flask]:
-    """An app with a database of its own: rotation is for all accounts of a server."""
+    """An app with a new database, because rotation is for all accounts of a server."""
     made = open_console(schema_url)
     with made.app_context():
         yield made
@@ -56,12 +56,12 @@ def make_agents(app: Flask, actor: Any, number: int) -> list[UUID]:
     return [make.make_agent(app, actor, api_key="as-made", connection_config=config) for _ in range(number)]
 
 
-def rotate(tell: Any = lambda done: None) -> rotation.RotationResult:
-    return rotation.rotate("root", tell)
+def rotate(report: Any = lambda done: None) -> rotation.RotationResult:
+    return rotation.rotate("root", report)
 
 
 class Stepper:
-    """A process of `rotating.py`, which goes on by a step at a time."""
+    """A process of `rotating.py` that waits for each step."""
 
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "tests.operations.rotating", *arguments]
@@ -76,51 +76,51 @@ class Stepper:
         with self.process:
             self.process.kill()
 
-    def told(self) -> str:
-        """Wait for the next line it prints."""
+    def read_line(self) -> str:
+        """Wait for the next line that it prints."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
     def go_on(self, line: str = "") -> None:
-        """Let it make the next step."""
+        """Let it do the next step."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
 
 
-def test_rotation_killed_five_times_beside_a_writer_loses_nothing(app: Flask, schema_url: str) -> None:
+def test_rotation_that_is_killed_five_times_while_a_process_writes_loses_nothing(app: Flask, schema_url: str) -> None:
     actor, old, new = make.make_user(app), app.extensions["settings"].encryption_keys, a_key("k2")
     ids = make_agents(app, actor, AGENTS)
     deleted = make_agents(app, actor, 2)
     for agent_id in deleted:
         agents.delete(actor, agent_id)
     written = dict.fromkeys(map(str, [*ids, *deleted]), "as-made")
-    # The writer was not started anew since the new key came: it still writes under the old one.
+    # The writer was not restarted since the new key was added, so it still writes with the old one.
     with (
         Stepper("write", schema_url, f"{old},{new}", str(actor.account_id), *map(str, ids)) as writer,
         Stepper("rotate", schema_url, f"{new},{old}", str(len(ROWS_UNTIL_KILLED))) as rotating,
     ):
 
-        def beside_a_write(_done: int = 0) -> None:
-            agent_id, value = writer.told().split("=")
+        def during_a_write(_done: int = 0) -> None:
+            agent_id, value = writer.read_line().split("=")
             written[agent_id] = value
             writer.go_on()
 
         for rows in ROWS_UNTIL_KILLED:
-            process_id = int(rotating.told())
+            process_id = int(rotating.read_line())
             for _ in range(rows):
                 rotating.go_on()
-                beside_a_write()
-                rotating.told()
+                during_a_write()
+                rotating.read_line()
             rotating.go_on()
             os.kill(process_id, signal.SIGKILL)
-            # It may have told of one more row.
-            ended = next(line for line in iter(rotating.told, "") if line.startswith("ended"))
+            # It may have printed one more row.
+            ended = next(line for line in iter(rotating.read_line, "") if line.startswith("ended"))
             assert ended == f"ended {-signal.SIGKILL}"
         assert stored_secrets.counts_by_key()["k1"]
         app.extensions["settings"] = settings_with(app, f"{new},{old}")
-        rotate(beside_a_write)
-        agent_id, value = writer.told().split("=")
+        rotate(during_a_write)
+        agent_id, value = writer.read_line().split("=")
         written[agent_id] = value
         writer.go_on("stop")
         assert writer.process.wait() == 0
@@ -136,7 +136,7 @@ def test_rotation_killed_five_times_beside_a_writer_loses_nothing(app: Flask, sc
     assert {agent_id: one["connection_config"]["password"] for agent_id, one in found.items()} == written
 
 
-def test_an_agent_that_is_brought_back_behind_a_rotation_is_moved_too(app: Flask) -> None:
+def test_an_agent_that_is_restored_during_a_rotation_is_moved_too(app: Flask) -> None:
     actor, old = make.make_user(app), app.extensions["settings"].encryption_keys
     gone, _ = make_agents(app, actor, 2)
     agents.delete(actor, gone)
@@ -148,7 +148,7 @@ def test_an_agent_that_is_brought_back_behind_a_rotation_is_moved_too(app: Flask
     assert set(stored_secrets.counts_by_key()) == {"k2"}
 
 
-def test_a_process_that_lacks_the_new_key_writes_nothing_once_it_is_in_use(app: Flask) -> None:
+def test_a_process_without_the_new_key_writes_nothing_once_the_key_is_used(app: Flask) -> None:
     actor, stale = make.make_user(app), app.extensions["settings"]
     make_agents(app, actor, 1)
     app.extensions["settings"] = settings_with(app, f"{a_key('k2')},{stale.encryption_keys}")
@@ -161,7 +161,7 @@ def test_a_process_that_lacks_the_new_key_writes_nothing_once_it_is_in_use(app: 
     assert refusal.value.code == "secret_unavailable"
 
 
-def test_an_old_key_under_which_somebody_writes_again_is_known_again(app: Flask) -> None:
+def test_an_old_key_that_a_process_writes_with_again_is_known_again(app: Flask) -> None:
     actor, old, new = make.make_user(app), app.extensions["settings"].encryption_keys, a_key("k2")
     make_agents(app, actor, 1)
     app.extensions["settings"] = settings_with(app, f"{new},{old}")
@@ -176,7 +176,7 @@ def test_an_old_key_under_which_somebody_writes_again_is_known_again(app: Flask)
 
 
 @pytest.mark.parametrize("place", ["agent", "deleted agent"])
-def test_a_key_that_one_unreadable_secret_names_is_not_forgotten(app: Flask, place: str) -> None:
+def test_the_key_of_an_unreadable_secret_stays_known(app: Flask, place: str) -> None:
     actor, old = make.make_user(app), app.extensions["settings"].encryption_keys
     (agent_id,) = make_agents(app, actor, 1)
     with db.transaction() as session:
@@ -191,7 +191,7 @@ def test_a_key_that_one_unreadable_secret_names_is_not_forgotten(app: Flask, pla
     assert [row["kind"] for row in stored_secrets.list_unreadable()] == [place]
 
 
-def test_a_rotation_is_an_event_of_every_account_it_touched(app: Flask) -> None:
+def test_a_rotation_adds_an_event_to_every_account_that_it_changed(app: Flask) -> None:
     ada, grace = make.make_user(app), make.make_user(app)
     make_agents(app, ada, 2)
     app.extensions["settings"] = settings_with(app, f"{a_key('k2')},{app.extensions['settings'].encryption_keys}")
@@ -199,13 +199,13 @@ def test_a_rotation_is_an_event_of_every_account_it_touched(app: Flask) -> None:
     rotate()
     rotate()
 
-    told = sa.select(Event.account_id, Event.actor_name, Event.details).where(Event.action == "secrets.rotated")
+    query = sa.select(Event.account_id, Event.actor_name, Event.details).where(Event.action == "secrets.rotated")
     with db.reading() as connection:
-        assert connection.execute(told).all() == [(ada.account_id, "root", {"moved": 4, "key": "k2"})]
+        assert connection.execute(query).all() == [(ada.account_id, "root", {"moved": 4, "key": "k2"})]
     assert grace.account_id != ada.account_id
 
 
-def test_two_processes_that_bring_a_new_key_at_once_both_write(app: Flask) -> None:
+def test_two_processes_with_the_same_new_key_can_both_write(app: Flask) -> None:
     actor = make.make_user(app)
     start, failed = threading.Barrier(2), []
 
