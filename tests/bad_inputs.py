@@ -1,4 +1,4 @@
-"""Values that every door must refuse, with their refusals. Tests send them through operations, JSON, pages and terminal.
+"""Values that every door must refuse, with their refusals: for operations, JSON, pages and terminal alike.
 
 Each case is a name, a whole agent, and every (JSON pointer, sentence) that it is refused with. A door that cannot say
 some value at all (a form has no numbers, an option no objects) skips the cases that its own test names.
