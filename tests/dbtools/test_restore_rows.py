@@ -1,4 +1,4 @@
-"""Saved rows come back as they were, or not at all and with the reason in one line."""
+"""Saved rows are restored completely, or not at all, with the cause in one line."""
 
 from pathlib import Path
 
@@ -29,13 +29,13 @@ ADD_NOTE = "op.add_column('children', sa.Column('note', sa.Text(), nullable=Fals
 
 @pytest.fixture
 def project(tmp_path: Path, database_url: str) -> Project:
-    """A folder of migrations on each database."""
+    """A folder of migrations, on SQLite and on PostgreSQL."""
     return Project(tmp_path, database_url)
 
 
 @pytest.fixture
 def family(project: Project) -> Project:
-    """Parents and children, whose tables the second migration makes again when it is undone."""
+    """Parents and children. The second migration creates their tables; its downgrade drops them."""
     project.revision("none", "pass")
     project.revision("one", FAMILY, DROP_FAMILY)
     command.upgrade(project.config(), "head")
@@ -45,7 +45,7 @@ def family(project: Project) -> Project:
 
 @pytest.fixture
 def notes(project: Project) -> Project:
-    """Parents and children, whose column `note` the second migration made."""
+    """Parents and children. The last migration adds the column `note`; its downgrade drops it."""
     project.revision("none", FAMILY.replace(", nullable=False, server_default='none'", ""))
     project.revision("zero", DROP_NOTE)
     project.revision("one", ADD_NOTE, DROP_NOTE)
@@ -54,7 +54,7 @@ def notes(project: Project) -> Project:
     return project
 
 
-def test_what_is_no_saved_file_is_refused(sqlite_schema_url: str, tmp_path: Path) -> None:
+def test_a_path_without_saved_rows_is_refused(sqlite_schema_url: str, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello\n")
     (tmp_path / "empty").mkdir()
 
@@ -69,24 +69,24 @@ def test_rows_without_their_table_are_refused(family: Project, backup_folder: Pa
     assert "There is no table parents for these rows. They were saved at revision one" in _refusal(family.url, folder)
 
 
-def test_rows_of_another_kind_of_database_are_refused(family: Project, backup_folder: Path) -> None:
+def test_rows_of_another_database_type_are_refused(family: Project, backup_folder: Path) -> None:
     folder = _down_and_up(family, backup_folder)
-    kinds = {"sqlite": "postgresql", "postgresql": "sqlite"}
-    kind = parse_url(family.url).get_backend_name()
+    others = {"sqlite": "postgresql", "postgresql": "sqlite"}
+    name = parse_url(family.url).get_backend_name()
     for file in folder.iterdir():
-        file.write_text(file.read_text().replace(f'"{kind}"', f'"{kinds[kind]}"'))
+        file.write_text(file.read_text().replace(f'"{name}"', f'"{others[name]}"'))
 
     assert "These rows are from " in _refusal(family.url, folder)
 
 
-def test_columns_that_differ_are_named(family: Project, backup_folder: Path) -> None:
+def test_missing_columns_are_named(family: Project, backup_folder: Path) -> None:
     folder = _down_and_up(family, backup_folder)
     run_sql(family.url, "ALTER TABLE parents RENAME COLUMN kind TO sort")
 
     assert "The table parents has no column kind for these rows" in _refusal(family.url, folder)
 
 
-def test_a_column_that_needs_a_value_is_named(family: Project, backup_folder: Path) -> None:
+def test_a_required_column_without_values_is_named(family: Project, backup_folder: Path) -> None:
     folder = _down_and_up(family, backup_folder)
     run_sql(family.url, "DROP TABLE children", "DROP TABLE parents")
     run_sql(family.url, "CREATE TABLE parents (id integer PRIMARY KEY, kind text, extra text NOT NULL)")
@@ -94,7 +94,7 @@ def test_a_column_that_needs_a_value_is_named(family: Project, backup_folder: Pa
     assert "The table parents needs extra, which these rows do not have" in _refusal(family.url, folder)
 
 
-def test_rows_that_are_there_already_are_counted_and_nothing_is_done(family: Project, backup_folder: Path) -> None:
+def test_existing_rows_are_counted_and_nothing_is_changed(family: Project, backup_folder: Path) -> None:
     folder = _down_and_up(family, backup_folder)
     run_sql(family.url, "INSERT INTO parents VALUES (7, 'new')", "INSERT INTO children VALUES (2, 7, 'n'), (3, 7, 'n')")
 
@@ -103,7 +103,7 @@ def test_rows_that_are_there_already_are_counted_and_nothing_is_done(family: Pro
     assert fetch_rows(family.url, "SELECT id FROM parents") == [(7,)]
 
 
-def test_rows_whose_parents_are_gone_are_refused(family: Project, backup_folder: Path) -> None:
+def test_rows_without_parents_are_refused(family: Project, backup_folder: Path) -> None:
     folder = _down_and_up(family, backup_folder)
 
     refusal = _refusal(family.url, next(folder.glob("*children*")))
@@ -114,16 +114,16 @@ def test_rows_whose_parents_are_gone_are_refused(family: Project, backup_folder:
     assert fetch_rows(family.url, "SELECT * FROM children") == []
 
 
-@pytest.mark.parametrize("damage", ["cut", "a line is gone", "a line is broken", "more behind the end"])
-def test_a_damaged_file_is_refused_and_nothing_is_done(family: Project, backup_folder: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["truncated", "missing line", "broken line", "extra line"])
+def test_a_damaged_file_is_refused_and_nothing_is_changed(family: Project, backup_folder: Path, damage: str) -> None:
     folder = _down_and_up(family, backup_folder)
     file = next(folder.glob("*children*"))
-    head, *rows, end = file.read_text().splitlines(keepends=True)
+    header, *rows, end = file.read_text().splitlines(keepends=True)
     texts = {
-        "cut": [head, *rows],
-        "a line is gone": [head, *rows[1:], end],
-        "a line is broken": [head, rows[0][:4], *rows[1:], end],
-        "more behind the end": [head, *rows, end, rows[0]],
+        "truncated": [header, *rows],
+        "missing line": [header, *rows[1:], end],
+        "broken line": [header, rows[0][:4], *rows[1:], end],
+        "extra line": [header, *rows, end, rows[0]],
     }
     file.write_text("".join(texts[damage]))
 
@@ -132,7 +132,7 @@ def test_a_damaged_file_is_refused_and_nothing_is_done(family: Project, backup_f
     assert fetch_rows(family.url, "SELECT * FROM parents") == []
 
 
-def test_values_that_changed_since_are_counted_and_nothing_is_done(notes: Project, backup_folder: Path) -> None:
+def test_newer_values_are_counted_and_nothing_is_changed(notes: Project, backup_folder: Path) -> None:
     folder = _down_and_up(notes, backup_folder)
     run_sql(notes.url, "UPDATE children SET note = 'newer' WHERE id = 2")
 
@@ -152,30 +152,30 @@ def test_values_of_rows_without_a_key_are_refused(project: Project, backup_folde
     assert "The rows of t had no primary key" in _refusal(project.url, _folder(backup_folder))
 
 
-def test_parents_and_children_come_back(family: Project, backup_folder: Path) -> None:
+def test_parents_and_children_are_restored(family: Project, backup_folder: Path) -> None:
     before = _all_rows(family.url)
     folder = _down_and_up(family, backup_folder)
 
-    restored = _put_back(family.url, folder)
+    restored = _restore(family.url, folder)
 
     assert restored == [RestoredRows("parents", None, 3, 0, 0), RestoredRows("children", None, 3, 0, 0)]
     assert _all_rows(family.url) == before
 
 
-def test_values_come_back_to_their_rows(notes: Project, backup_folder: Path) -> None:
+def test_values_are_restored_to_their_rows(notes: Project, backup_folder: Path) -> None:
     folder = _down_and_up(notes, backup_folder)
     run_sql(notes.url, "DELETE FROM children WHERE id = 3", "INSERT INTO children VALUES (4, 1, 'new')")
 
-    assert _put_back(notes.url, folder) == [RestoredRows("children", "note", 2, 0, 1)]
+    assert _restore(notes.url, folder) == [RestoredRows("children", "note", 2, 0, 1)]
 
     assert _notes(notes.url) == [(1, "none"), (2, "x"), (4, "new")]
 
 
-def test_what_is_there_by_now_can_be_kept(family: Project, backup_folder: Path) -> None:
+def test_existing_rows_can_be_kept(family: Project, backup_folder: Path) -> None:
     folder = _down_and_up(family, backup_folder)
     run_sql(family.url, "INSERT INTO parents VALUES (1, 'newer')")
 
-    assert _put_back(family.url, folder, keep=True)[0] == RestoredRows("parents", None, 2, 1, 0)
+    assert _restore(family.url, folder, keep=True)[0] == RestoredRows("parents", None, 2, 1, 0)
 
     assert fetch_rows(family.url, "SELECT * FROM parents ORDER BY id") == [(1, "newer"), (2, None), (3, "")]
 
@@ -184,19 +184,19 @@ def test_newer_values_can_be_kept(notes: Project, backup_folder: Path) -> None:
     folder = _down_and_up(notes, backup_folder)
     run_sql(notes.url, "UPDATE children SET note = 'newer' WHERE id = 2")
 
-    assert _put_back(notes.url, folder, keep=True) == [RestoredRows("children", "note", 2, 1, 0)]
+    assert _restore(notes.url, folder, keep=True) == [RestoredRows("children", "note", 2, 1, 0)]
 
     assert _notes(notes.url) == [(1, "none"), (2, "newer"), (3, "y")]
 
 
-def test_rows_that_point_to_each_other_come_back(project: Project, backup_folder: Path) -> None:
+def test_rows_that_refer_to_each_other_are_restored(project: Project, backup_folder: Path) -> None:
     columns = "sa.Column('id', sa.Integer(), primary_key=True), sa.Column('boss', sa.Integer(), sa.ForeignKey('t.id'))"
     project.revision("none", "pass")
     project.revision("one", f"op.create_table('t', {columns})", "op.drop_table('t')")
     command.upgrade(project.config(), "head")
     run_sql(project.url, "INSERT INTO t VALUES (1, 3), (2, 1), (3, 2)")
 
-    _put_back(project.url, _down_and_up(project, backup_folder))
+    _restore(project.url, _down_and_up(project, backup_folder))
 
     assert fetch_rows(project.url, "SELECT * FROM t ORDER BY id") == [(1, 3), (2, 1), (3, 2)]
 
@@ -216,13 +216,13 @@ def _folder(backup_folder: Path) -> Path:
     return sorted(backup_folder.iterdir())[-1]
 
 
-def _put_back(url: str, path: Path, *, keep: bool = False) -> list[RestoredRows]:
+def _restore(url: str, path: Path, *, keep: bool = False) -> list[RestoredRows]:
     return restore_rows(parse_url(url), path, keep=keep)
 
 
 def _refusal(url: str, path: Path) -> str:
     with pytest.raises(CommandError) as refusal, readable_errors(parse_url(url)):
-        _put_back(url, path)
+        _restore(url, path)
     return str(refusal.value)
 
 

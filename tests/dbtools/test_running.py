@@ -1,4 +1,4 @@
-"""Running migrations: many at once, killed half-way, locked out; nothing half done and no row lost."""
+"""Migrations that run at the same time, are killed, or are blocked leave nothing incomplete and lose no rows."""
 
 import logging
 import os
@@ -34,8 +34,8 @@ VERSION_TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE name = 'alembic_version'",
     "postgresql": "SELECT tablename FROM pg_tables WHERE tablename = 'alembic_version'",
 }
-# A sequence goes on even where the transaction is rolled back.
-LOCKED_OUT_ONCE = '''op.execute("""
+# A sequence keeps its value when the transaction is rolled back.
+BLOCKED_ONCE = '''op.execute("""
     DO $$ BEGIN
         IF nextval('tries') = 1 THEN
             RAISE EXCEPTION 'locked out' USING ERRCODE = '55P03';
@@ -46,7 +46,7 @@ LOCKED_OUT_ONCE = '''op.execute("""
 
 @pytest.fixture
 def project(tmp_path: Path, database_url: str) -> Project:
-    """An empty folder of migrations on an empty database of each kind."""
+    """An empty folder of migrations, on an empty SQLite and PostgreSQL database."""
     return Project(tmp_path, database_url)
 
 
@@ -62,16 +62,16 @@ def postgres_project(tmp_path: Path, postgres_url: str) -> Project:
     return Project(tmp_path, postgres_url)
 
 
-def test_of_five_at_once_one_works_and_all_succeed(database_url: str) -> None:
+def test_of_five_concurrent_runs_one_applies_the_steps_and_all_succeed(database_url: str) -> None:
     runs = [_start(database_url) for _ in range(5)]
-    told = [run.communicate(timeout=120)[1] for run in runs]
+    outputs = [run.communicate(timeout=120)[1] for run in runs]
 
-    assert [run.returncode for run in runs] == [0] * 5, told
-    assert sum("Done: upgrade" in text for text in told) == 1
+    assert [run.returncode for run in runs] == [0] * 5, outputs
+    assert sum("Done: upgrade" in output for output in outputs) == 1
     command.check(console_config(database_url))
 
 
-def test_a_failing_step_leaves_nothing_behind(project: Project) -> None:
+def test_a_failed_step_leaves_nothing_behind(project: Project) -> None:
     project.revision("one", "op.create_table('kept', sa.Column('a', sa.Integer()))")
     project.revision("two", "op.create_table('half', sa.Column('a', sa.Integer()))\nop.execute('SELECT nonsense')")
 
@@ -81,7 +81,7 @@ def test_a_failing_step_leaves_nothing_behind(project: Project) -> None:
     assert "half" not in read_schema(project.url)["tables"]
 
 
-def test_after_a_failing_step_was_repaired_the_next_run_completes(project: Project) -> None:
+def test_after_a_failed_step_was_fixed_the_next_run_completes(project: Project) -> None:
     project.revision("one", "op.create_table('kept', sa.Column('a', sa.Integer()))")
     broken = project.revision("two", "op.create_table('half', sa.Column('a', sa.Integer()))\nraise SystemExit(3)")
     with pytest.raises(SystemExit):
@@ -94,7 +94,7 @@ def test_after_a_failing_step_was_repaired_the_next_run_completes(project: Proje
 
 
 @pytest.mark.parametrize("statement", [1, 8, 21, 34, 47, 60])
-def test_a_killed_upgrade_is_completed_by_the_next(database_url: str, statement: int) -> None:
+def test_a_killed_upgrade_is_completed_by_the_next_run(database_url: str, statement: int) -> None:
     assert _killed_before(database_url, statement)
 
     command.upgrade(console_config(database_url, dbtools.LockSettings()), "head")
@@ -103,7 +103,7 @@ def test_a_killed_upgrade_is_completed_by_the_next(database_url: str, statement:
 
 
 @pytest.mark.long
-def test_an_upgrade_killed_at_any_statement_is_completed_by_the_next(
+def test_an_upgrade_killed_at_any_statement_is_completed_by_the_next_run(
     request: pytest.FixtureRequest, database_url: str
 ) -> None:
     config = console_config(database_url, dbtools.LockSettings())
@@ -117,7 +117,7 @@ def test_an_upgrade_killed_at_any_statement_is_completed_by_the_next(
     assert statement > 60
 
 
-def test_a_lock_that_is_held_is_told_with_its_holder_and_nothing_is_done(postgres_project: Project) -> None:
+def test_a_blocked_step_reports_the_lock_holder_and_changes_nothing(postgres_project: Project) -> None:
     run_sql(postgres_project.url, *FAMILY)
     postgres_project.revision("one", "op.add_column('parents', sa.Column('b', sa.Integer()))")
 
@@ -130,7 +130,7 @@ def test_a_lock_that_is_held_is_told_with_its_holder_and_nothing_is_done(postgre
     assert [column["name"] for column in read_schema(postgres_project.url)["tables"]["parents"]["columns"]] == ["id"]
 
 
-def test_a_lock_that_is_let_go_is_waited_for(postgres_schema_url: str) -> None:
+def test_a_step_waits_until_a_lock_is_released(postgres_schema_url: str) -> None:
     command.downgrade(console_config(postgres_schema_url), "0f96d3b7e815")
 
     with _holding(postgres_schema_url, "SELECT * FROM agents") as holder:
@@ -143,10 +143,10 @@ def test_a_lock_that_is_let_go_is_waited_for(postgres_schema_url: str) -> None:
     command.check(console_config(postgres_schema_url))
 
 
-def test_two_steps_back_are_two_even_when_the_second_is_tried_twice(postgres_project: Project) -> None:
+def test_downgrade_by_two_undoes_two_steps_even_if_the_second_needs_two_attempts(postgres_project: Project) -> None:
     run_sql(postgres_project.url, "CREATE SEQUENCE tries")
     for name in ("one", "two", "three"):
-        postgres_project.revision(name, "pass", LOCKED_OUT_ONCE if name == "two" else "pass")
+        postgres_project.revision(name, "pass", BLOCKED_ONCE if name == "two" else "pass")
     command.upgrade(postgres_project.config(), "head")
 
     command.downgrade(postgres_project.config(), "-2")
@@ -167,7 +167,7 @@ def test_a_second_migration_waits_for_the_first(postgres_url: str) -> None:
     assert run.returncode == 0
 
 
-def test_a_migration_that_waits_too_long_gives_up_in_one_line(postgres_url: str) -> None:
+def test_a_migration_that_waits_too_long_for_another_fails_in_one_line(postgres_url: str) -> None:
     with (
         _holding(postgres_url, f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK.key[0]}, {MIGRATION_LOCK.key[1]})"),
         pytest.raises(CommandError, match="Another migration is still running: process"),
@@ -175,14 +175,14 @@ def test_a_migration_that_waits_too_long_gives_up_in_one_line(postgres_url: str)
         command.upgrade(console_config(postgres_url), "head")
 
 
-def test_sqlite_gives_up_in_one_line_while_somebody_else_writes(sqlite_schema_url: str) -> None:
+def test_on_sqlite_a_migration_fails_in_one_line_while_another_process_writes(sqlite_schema_url: str) -> None:
     with create_engine(sqlite_schema_url).execution_options(console_begin="BEGIN IMMEDIATE").connect() as writer:
         writer.begin()
         with pytest.raises(CommandError, match="database is locked"):
             command.downgrade(console_config(sqlite_schema_url), "-1")
 
 
-def test_looking_needs_no_turn(postgres_schema_url: str) -> None:
+def test_a_command_that_only_reads_does_not_wait_for_the_migration_lock(postgres_schema_url: str) -> None:
     with _holding(
         postgres_schema_url, f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK.key[0]}, {MIGRATION_LOCK.key[1]})"
     ):
@@ -190,7 +190,7 @@ def test_looking_needs_no_turn(postgres_schema_url: str) -> None:
         command.check(console_config(postgres_schema_url))
 
 
-def test_looking_does_not_wait_for_somebody_who_writes(sqlite_url: str) -> None:
+def test_a_command_that_only_reads_does_not_wait_for_a_writer(sqlite_url: str) -> None:
     with create_engine(sqlite_url).execution_options(console_begin="BEGIN IMMEDIATE").connect() as writer:
         writer.begin()
         command.current(console_config(sqlite_url))
@@ -198,14 +198,14 @@ def test_looking_does_not_wait_for_somebody_who_writes(sqlite_url: str) -> None:
             command.check(console_config(sqlite_url))
 
 
-def test_looking_makes_no_version_table(database_url: str) -> None:
+def test_a_command_that_only_reads_creates_no_version_table(database_url: str) -> None:
     with pytest.raises(CommandError):
         command.check(console_config(database_url))
 
     assert fetch_rows(database_url, VERSION_TABLES[parse_url(database_url).get_backend_name()]) == []
 
 
-def test_a_table_made_anew_keeps_its_child_rows(sqlite_project: Project) -> None:
+def test_a_rebuilt_table_keeps_its_child_rows(sqlite_project: Project) -> None:
     run_sql(sqlite_project.url, *FAMILY)
     sqlite_project.revision(
         "one", "with op.batch_alter_table('parents') as batch:\n    batch.create_check_constraint('positive', 'id > 0')"
@@ -216,7 +216,7 @@ def test_a_table_made_anew_keeps_its_child_rows(sqlite_project: Project) -> None
     assert fetch_rows(sqlite_project.url, "SELECT * FROM children") == [(1, 1), (2, 1)]
 
 
-def test_rows_left_without_their_parent_are_refused(sqlite_project: Project) -> None:
+def test_a_step_that_leaves_rows_without_parents_is_refused(sqlite_project: Project) -> None:
     run_sql(sqlite_project.url, *FAMILY)
     sqlite_project.revision("one", "op.execute('DELETE FROM parents')")
 
@@ -226,7 +226,7 @@ def test_rows_left_without_their_parent_are_refused(sqlite_project: Project) -> 
     assert fetch_rows(sqlite_project.url, "SELECT * FROM parents") == [(1,)]
 
 
-def test_rows_that_had_no_parent_before_are_no_obstacle(sqlite_project: Project) -> None:
+def test_rows_that_had_no_parent_before_are_accepted(sqlite_project: Project) -> None:
     run_sql(sqlite_project.url, *FAMILY)
     with sqlite3.connect(parse_url(sqlite_project.url).database or "") as connection:
         connection.execute("DELETE FROM parents")
@@ -238,8 +238,8 @@ def test_rows_that_had_no_parent_before_are_no_obstacle(sqlite_project: Project)
     assert "other" in read_schema(sqlite_project.url)["tables"]
 
 
-def test_loggers_stay_as_they_are(sqlite_url: str) -> None:
-    logger = logging.getLogger("somebody.else")
+def test_migrations_do_not_disable_loggers(sqlite_url: str) -> None:
+    logger = logging.getLogger("another.program")
 
     command.upgrade(console_config(sqlite_url), "head")
 
@@ -264,16 +264,16 @@ def _holding(url: str, statement: str) -> Iterator[Connection]:
 
 
 def _killed_before(url: str, statement: int) -> bool:
-    """Upgrade in another process that is killed before its nth statement; false when it came to its end."""
+    """Upgrade in a child process that is killed before its nth statement. Return False if the upgrade completed."""
     child = os.fork()
     if child == 0:
-        _upgrade_and_die(url, statement)
+        _upgrade_until(url, statement)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def _upgrade_and_die(url: str, statement: int) -> None:
-    left = iter(range(statement))
-    event.listen(Engine, "before_cursor_execute", lambda *_: next(left, None) is None and os.kill(os.getpid(), 9))
+def _upgrade_until(url: str, statement: int) -> None:
+    remaining = iter(range(statement))
+    event.listen(Engine, "before_cursor_execute", lambda *_: next(remaining, None) is None and os.kill(os.getpid(), 9))
     try:
         command.upgrade(console_config(url, dbtools.LockSettings()), "head")
     finally:

@@ -1,4 +1,4 @@
-"""What a step would drop is saved first: where nothing can be saved nothing is dropped."""
+"""Rows are saved before a step drops them. If they cannot be saved, nothing is dropped."""
 
 import json
 import os
@@ -25,13 +25,13 @@ DROP_TABLE = "op.drop_table('t')"
 
 @pytest.fixture
 def project(tmp_path: Path, database_url: str) -> Project:
-    """The table `t`, which the second migration drops and the third would drop a column of, on each database."""
+    """A table `t` that later migrations change, on SQLite and on PostgreSQL."""
     return _project(tmp_path, database_url)
 
 
 @pytest.fixture
 def postgres_project(tmp_path: Path, postgres_url: str) -> Project:
-    """The same on PostgreSQL."""
+    """A table `t` on PostgreSQL."""
     return _project(tmp_path, postgres_url)
 
 
@@ -43,9 +43,9 @@ def _project(folder: Path, url: str) -> Project:
 
 
 @pytest.mark.parametrize("drop", [DROP_TABLE, DROP_COLUMN])
-def test_where_rows_cannot_be_saved_nothing_is_dropped(project: Project, backup_folder: Path, drop: str) -> None:
+def test_nothing_is_dropped_if_the_rows_cannot_be_saved(project: Project, backup_folder: Path, drop: str) -> None:
     run_sql(project.url, "INSERT INTO t VALUES (1, 'x')")
-    backup_folder.write_text("a file is in the way")
+    backup_folder.write_text("a file in place of the folder")
     project.revision("two", drop)
 
     with pytest.raises(CommandError, match=r"was not dropped: its rows cannot be saved in .*: File exists") as refusal:
@@ -56,12 +56,12 @@ def test_where_rows_cannot_be_saved_nothing_is_dropped(project: Project, backup_
     assert fetch_rows(project.url, "SELECT * FROM t") == [(1, "x")]
 
 
-def test_where_room_runs_out_nothing_is_dropped_and_nothing_left(project: Project, backup_folder: Path) -> None:
+def test_a_full_disk_drops_nothing_and_leaves_no_file(project: Project, backup_folder: Path) -> None:
     run_sql(project.url, f"INSERT INTO t VALUES (1, '{'x' * 300_000}')")
     project.revision("two", DROP_TABLE)
     backup_folder.mkdir()
 
-    with _files_of_at_most(200_000, project.url), pytest.raises(CommandError, match="File too large"):
+    with _file_size_limit(200_000, project.url), pytest.raises(CommandError, match="File too large"):
         command.upgrade(project.config(), "head")
 
     assert fetch_rows(project.url, "SELECT count(*) FROM t") == [(1,)]
@@ -69,9 +69,7 @@ def test_where_room_runs_out_nothing_is_dropped_and_nothing_left(project: Projec
 
 
 @pytest.mark.parametrize("drop", [DROP_TABLE, DROP_COLUMN])
-def test_rows_of_a_step_that_fails_later_are_in_the_database_and_nowhere_else(
-    project: Project, backup_folder: Path, drop: str
-) -> None:
+def test_saved_rows_of_a_step_that_fails_later_are_removed(project: Project, backup_folder: Path, drop: str) -> None:
     run_sql(project.url, "INSERT INTO t VALUES (1, 'x')")
     project.revision("two", f"{drop}\nop.execute('SELECT nonsense')")
 
@@ -82,7 +80,7 @@ def test_rows_of_a_step_that_fails_later_are_in_the_database_and_nowhere_else(
     assert list(backup_folder.iterdir()) == []
 
 
-def test_rows_of_a_part_that_was_committed_stay_saved_when_the_rest_fails(
+def test_saved_rows_of_a_committed_part_are_kept_when_the_rest_of_the_step_fails(
     postgres_project: Project, backup_folder: Path
 ) -> None:
     run_sql(postgres_project.url, "INSERT INTO t VALUES (1, 'x')", "CREATE TABLE other (b integer)")
@@ -95,17 +93,17 @@ def test_rows_of_a_part_that_was_committed_stay_saved_when_the_rest_fails(
     assert _saved(backup_folder) == {"001-t.jsonl": [["1", "x"]]}
 
 
-def test_a_step_that_is_tried_again_saves_its_rows_once(postgres_project: Project, backup_folder: Path) -> None:
+def test_a_step_with_two_attempts_saves_its_rows_once(postgres_project: Project, backup_folder: Path) -> None:
     run_sql(postgres_project.url, "INSERT INTO t VALUES (1, 'x')", "CREATE SEQUENCE tries")
-    locked_out_once = "IF nextval('tries') = 1 THEN RAISE EXCEPTION 'locked out' USING ERRCODE = '55P03'; END IF;"
-    postgres_project.revision("two", f'{DROP_TABLE}\nop.execute("DO $$ BEGIN {locked_out_once} END $$")')
+    blocked_once = "IF nextval('tries') = 1 THEN RAISE EXCEPTION 'locked out' USING ERRCODE = '55P03'; END IF;"
+    postgres_project.revision("two", f'{DROP_TABLE}\nop.execute("DO $$ BEGIN {blocked_once} END $$")')
 
     command.upgrade(postgres_project.config(), "head")
 
     assert list(_saved(backup_folder).values()) == [[["1", "x"]]]
 
 
-def test_nobody_can_add_a_row_between_saving_and_dropping(
+def test_no_row_can_be_added_between_saving_and_dropping(
     postgres_project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run_sql(postgres_project.url, "INSERT INTO t VALUES (1, 'x')")
@@ -115,13 +113,13 @@ def test_nobody_can_add_a_row_between_saving_and_dropping(
 
     command.upgrade(config, "head")
 
-    told = capfd.readouterr().err
-    locked = told.index('LOCK TABLE "t" IN ACCESS EXCLUSIVE MODE')
-    assert locked < told.index("SELECT CAST(id AS TEXT)") < told.index("DROP TABLE t")
+    output = capfd.readouterr().err
+    locked = output.index('LOCK TABLE "t" IN ACCESS EXCLUSIVE MODE')
+    assert locked < output.index("SELECT CAST(id AS TEXT)") < output.index("DROP TABLE t")
 
 
 @pytest.mark.parametrize("drop", [DROP_TABLE, DROP_COLUMN, "op.drop_table('not_there', if_exists=True)"])
-def test_where_there_is_nothing_to_save_no_file_is_made(project: Project, backup_folder: Path, drop: str) -> None:
+def test_no_file_is_created_if_there_is_nothing_to_save(project: Project, backup_folder: Path, drop: str) -> None:
     if drop == DROP_COLUMN:
         run_sql(project.url, "INSERT INTO t VALUES (1, NULL)")
     project.revision("two", drop)
@@ -131,7 +129,7 @@ def test_where_there_is_nothing_to_save_no_file_is_made(project: Project, backup
     assert not backup_folder.exists()
 
 
-def test_only_the_owner_can_read_what_was_saved(project: Project, backup_folder: Path) -> None:
+def test_only_the_owner_can_read_saved_rows(project: Project, backup_folder: Path) -> None:
     run_sql(project.url, "INSERT INTO t VALUES (1, 'x')")
     project.revision("two", DROP_TABLE)
 
@@ -142,7 +140,7 @@ def test_only_the_owner_can_read_what_was_saved(project: Project, backup_folder:
     assert [path.stat().st_mode & 0o777 for path in (backup_folder, folder, file)] == [0o700, 0o700, 0o600]
 
 
-def test_two_runs_at_the_same_time_save_in_two_folders(project: Project, backup_folder: Path) -> None:
+def test_two_runs_in_the_same_second_use_two_folders(project: Project, backup_folder: Path) -> None:
     project.revision("two", DROP_TABLE, TABLE)
     for value in ("first", "second"):
         run_sql(project.url, f"INSERT INTO t VALUES (1, '{value}')")
@@ -164,7 +162,7 @@ def test_each_column_is_saved_with_its_key(project: Project, backup_folder: Path
     assert [[str(key), value] for key, value in rows] == [["1", "x"], ["2", None]]
 
 
-def test_a_script_says_that_it_saves_nothing(sqlite_url: str) -> None:
+def test_an_sql_script_says_that_it_saves_nothing(sqlite_url: str) -> None:
     config = console_config(sqlite_url)
     config.output_buffer = StringIO()
 
@@ -182,21 +180,21 @@ def test_a_script_says_that_it_saves_nothing(sqlite_url: str) -> None:
         ("alembic -x no_backup=1 downgrade e7c49a1056bf", False),
     ],
 )
-def test_both_spellings_save_unless_told_not_to(
+def test_both_command_lines_save_rows_unless_the_option_disables_it(
     sqlite_schema_url: str, backup_folder: Path, words: str, is_saved: bool
 ) -> None:
     run_sql(sqlite_schema_url, "INSERT INTO encryption_keys VALUES ('k1', 'value', '2026-01-01 00:00:00')")
 
-    told = _typed(words, sqlite_schema_url)
+    output = _run(words, sqlite_schema_url)
 
     assert backup_folder.exists() == is_saved
-    assert ("Saved 1 row of table encryption_keys in" in told) == is_saved
+    assert ("Saved 1 row of table encryption_keys in" in output) == is_saved
     if is_saved:
         (folder,) = backup_folder.iterdir()
-        assert told.strip().splitlines()[-1].endswith(f"flask db restore-rows {folder}")
+        assert output.strip().splitlines()[-1].endswith(f"flask db restore-rows {folder}")
 
 
-def _typed(words: str, url: str) -> str:
+def _run(words: str, url: str) -> str:
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
     run = subprocess.run(
         [sys.executable, "-m", *words.split()],
@@ -211,23 +209,23 @@ def _typed(words: str, url: str) -> str:
 
 
 def _saved(folder: Path) -> dict[str, list[list[object]]]:
-    found = {}
+    rows: dict[str, list[list[object]]] = {}
     for number, path in enumerate(sorted(folder.glob("*/*"))):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         assert lines[-1] == {"rows": len(lines) - 2}
-        found[path.name if path.name not in found else f"{number}-{path.name}"] = lines[1:-1]
-    return found
+        rows[path.name if path.name not in rows else f"{number}-{path.name}"] = lines[1:-1]
+    return rows
 
 
 @contextmanager
-def _files_of_at_most(size: int, url: str) -> Iterator[None]:
-    # What SQLite itself writes must fit.
+def _file_size_limit(size: int, url: str) -> Iterator[None]:
+    # SQLite's own files must stay below the limit.
     with create_engine(url).connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -1,4 +1,4 @@
-"""PostgreSQL stops in the middle of a command: one line says so, what was committed stays, the next run goes on."""
+"""PostgreSQL stops during a command: one line reports it, committed changes remain, and the next run continues."""
 
 import os
 import subprocess
@@ -15,16 +15,16 @@ from tests import postgres
 from tests.dbtools.tools import console_config, create_engine, fetch_rows, run_sql
 from tests.project import shared_copy
 
-BEFORE_THE_FILL = "d90b4f6a7c21"
+REVISION_BEFORE_FILL = "d90b4f6a7c21"
 ACCOUNT = "INSERT INTO accounts (id, name, created_at) VALUES ('00000000000000000000000000000001', 'A', now())"
 AGENTS = """
 INSERT INTO agents (id, name, connection_type, connection_config, account_id, created_at)
 SELECT gen_random_uuid(), 'agent ' || number, 'DB', '{}', '00000000000000000000000000000001', now()
 FROM generate_series(1, 250) AS number
 """
-# The third hundred is never filled.
+# The third batch of a hundred rows is never filled.
 SLEEP = "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NULL; END'"
-IN_THE_FILL = """
+SLEEP_IN_FILL = """
 CREATE TRIGGER sleep AFTER UPDATE ON agents FOR EACH ROW WHEN (new.name = 'agent 250') EXECUTE FUNCTION sleep()
 """
 ORDERED = "UPDATE agents SET id = CAST(lpad(substr(name, 7), 32, '0') AS uuid)"
@@ -37,7 +37,7 @@ SLOW_TABLE = (
 SLEEPING = "wait_event = 'PgSleep' AND pid <> pg_backend_pid()"
 WAITING = "application_name = 'pg_dump' AND wait_event_type = 'Lock'"
 PROGRESS = ("Done: ", "On the copy, up:", "Copying ", "The database test_")
-UNTIL = """
+WAIT_UNTIL = """
 DO $$ BEGIN
     WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE {}) LOOP
         PERFORM pg_stat_clear_snapshot(), pg_sleep(0.05);
@@ -48,67 +48,67 @@ END $$
 
 @pytest.fixture
 def url(cluster: postgres.Cluster) -> Iterator[str]:
-    """The URL of a database on it with 250 agents that are to be filled, in the middle of which PostgreSQL sleeps."""
-    with postgres.database(cluster.url) as made:
-        command.upgrade(console_config(made), BEFORE_THE_FILL)
-        run_sql(made, ACCOUNT, AGENTS, ORDERED, SLEEP, IN_THE_FILL)
-        yield made
+    """The URL of a database with 250 agents. A step that fills them sleeps before its end."""
+    with postgres.database(cluster.url) as database_url:
+        command.upgrade(console_config(database_url), REVISION_BEFORE_FILL)
+        run_sql(database_url, ACCOUNT, AGENTS, ORDERED, SLEEP, SLEEP_IN_FILL)
+        yield database_url
 
 
 @pytest.mark.parametrize("words", ["flask db upgrade", "alembic upgrade head"])
 @pytest.mark.parametrize("stop", ["immediate", "fast"])
-def test_in_the_middle_of_a_fill_what_was_filled_stays(
+def test_rows_that_were_filled_before_the_server_stopped_remain(
     cluster: postgres.Cluster, url: str, words: str, stop: str
 ) -> None:
-    told = _stopped(cluster, url, words, SLEEPING, stop)
+    line = _stop_during(cluster, url, words, SLEEPING, stop)
 
-    assert told.endswith("remain, the rest was undone. To continue the step, run the same command again.")
+    assert line.endswith("remain, the rest was undone. To continue the step, run the same command again.")
     assert fetch_rows(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(200,)]
     run_sql(url, "DROP TRIGGER sleep ON agents")
     command.upgrade(console_config(url), "head")
     assert fetch_rows(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(250,)]
 
 
-def test_in_the_middle_of_a_rehearsal_nothing_was_touched(cluster: postgres.Cluster, url: str) -> None:
-    told = _stopped(cluster, url, "flask db rehearse", SLEEPING)
+def test_a_rehearsal_does_not_change_the_database_if_the_server_stops(cluster: postgres.Cluster, url: str) -> None:
+    line = _stop_during(cluster, url, "flask db rehearse", SLEEPING)
 
-    assert "The real database was not touched." in told
+    assert "The real database was not touched." in line
     assert fetch_rows(url, "SELECT count(*) FROM agents WHERE name_key <> ''") == [(0,)]
 
 
-def test_in_the_middle_of_a_backup_no_file_is_left(cluster: postgres.Cluster, url: str, backup_folder: Path) -> None:
+def test_a_backup_leaves_no_file_if_the_server_stops(cluster: postgres.Cluster, url: str, backup_folder: Path) -> None:
     with create_engine(url).connect() as other:
         other.exec_driver_sql("LOCK TABLE agents")
-        told = _stopped(cluster, url, "flask db backup", WAITING)
+        line = _stop_during(cluster, url, "flask db backup", WAITING)
         other.invalidate()
 
-    assert "No backup was written to" in told
+    assert "No backup was written to" in line
     assert list(backup_folder.iterdir()) == []
 
 
-def test_in_the_middle_of_a_restore_nothing_was_changed(cluster: postgres.Cluster, url: str, tmp_path: Path) -> None:
+def test_a_restore_changes_nothing_if_the_server_stops(cluster: postgres.Cluster, url: str, tmp_path: Path) -> None:
     run_sql(url, *SLOW_TABLE)
     file = backups.create_backup(parse_url(url), tmp_path).file
 
     with postgres.database(cluster.url) as empty:
-        told = _stopped(cluster, empty, f"flask db restore {file}", SLEEPING)
+        line = _stop_during(cluster, empty, f"flask db restore {file}", SLEEPING)
 
-        assert "Nothing was changed." in told
+        assert "Nothing was changed." in line
         assert fetch_rows(empty, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
 
 
-def _stopped(cluster: postgres.Cluster, url: str, words: str, when: str, how: str = "immediate") -> str:
-    """What a command prints that the server leaves alone, without what it says of its progress."""
+def _stop_during(cluster: postgres.Cluster, url: str, words: str, when: str, how: str = "immediate") -> str:
+    """Stop the server during a command. Return the command's only line of output except progress."""
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
     line = [sys.executable, "-m", *words.split()]
     with subprocess.Popen(
         line, cwd=shared_copy(), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as run:
-        run_sql(url, "SET statement_timeout = '120s'", UNTIL.format(when))
+        run_sql(url, "SET statement_timeout = '120s'", WAIT_UNTIL.format(when))
         cluster.kill(how)
-        printed, _ = run.communicate()
+        output, _ = run.communicate()
     cluster.start()
-    told = [text for text in printed.splitlines() if not text.startswith(PROGRESS)]
+    lines = [line for line in output.splitlines() if not line.startswith(PROGRESS)]
     assert run.returncode != 0
-    assert len(told) == 1, printed
-    return told[0]
+    assert len(lines) == 1, output
+    return lines[0]

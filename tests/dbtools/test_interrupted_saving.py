@@ -1,4 +1,4 @@
-"""A step that drops rows and is stopped: no file of rows that are still there, and what cannot be known is said."""
+"""A step that drops rows is interrupted: the files of rows that still exist are removed, or the user is informed."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def _project(folder: Path, url: str) -> Project:
     return project
 
 
-def test_where_only_the_connection_is_lost_the_file_of_rows_that_are_still_there_goes(
+def test_the_file_is_removed_if_the_connection_is_lost_before_the_drop(
     postgres_url: str, tmp_path: Path, backup_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = _project(tmp_path, postgres_url)
@@ -30,7 +30,7 @@ def test_where_only_the_connection_is_lost_the_file_of_rows_that_are_still_there
     assert fetch_rows(postgres_url, "SELECT * FROM t") == [("x",)]
 
 
-def test_where_the_server_cannot_be_asked_the_file_stays_and_this_is_said(
+def test_the_file_is_kept_and_reported_if_the_server_does_not_answer(
     cluster: postgres.Cluster, tmp_path: Path, backup_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with postgres.database(cluster.url) as url:
@@ -40,7 +40,7 @@ def test_where_the_server_cannot_be_asked_the_file_stays_and_this_is_said(
         cluster.start()
 
         (folder,) = backup_folder.iterdir()
-        sentence = "It is unknown whether the saved rows were dropped: the server does not answer. If they were: "
-        assert f"{sentence}flask db restore-rows {folder}" in capsys.readouterr().err
+        message = "It is unknown whether the saved rows were dropped: the server does not answer. If they were: "
+        assert f"{message}flask db restore-rows {folder}" in capsys.readouterr().err
         assert fetch_rows(url, "SELECT * FROM t") == [("x",)]
         command.upgrade(project.config(), "head")

@@ -1,4 +1,4 @@
-"""A step of each kind that is stopped: what is said of it is so, the running release works, and the advice works."""
+"""Steps of every kind are interrupted: the message is true, the running release works, and the advice works."""
 
 import os
 import re
@@ -34,39 +34,41 @@ from tests.dbtools.tools import create_engine, fetch_rows, read_schema, run_sql
 CHECK = "op.create_check_constraint(op.f('ck'), 'agents', \"name <> 'x'\", postgresql_not_valid=True)"
 
 
-class Kind(NamedTuple):
-    """A kind of step: what must be so before, what it does, the statement before which it is stopped, what is said."""
+class InterruptedStep(NamedTuple):
+    """SQL that runs before the step, the step, a word of the statement that it is interrupted at, and the message."""
 
     before: str
     step: str
-    stopped_at: str
+    interrupted_at: str
     outcome: str
 
 
-KINDS = {
-    "not null": Kind(FILL_WITH_SQL, NOT_NULL_STEP, "VALIDATE", PARTLY_COMMITTED),
-    "not null, at its end": Kind(FILL_WITH_SQL, NOT_NULL_STEP, "SET NOT NULL", PARTLY_COMMITTED),
-    "fill": Kind("SELECT 1", FILL_STEP, "UPDATE agents", PARTLY_COMMITTED),
-    "index": Kind(
+STEPS = {
+    "not null": InterruptedStep(FILL_WITH_SQL, NOT_NULL_STEP, "VALIDATE", PARTLY_COMMITTED),
+    "not null, at its end": InterruptedStep(FILL_WITH_SQL, NOT_NULL_STEP, "SET NOT NULL", PARTLY_COMMITTED),
+    "fill": InterruptedStep("SELECT 1", FILL_STEP, "UPDATE agents", PARTLY_COMMITTED),
+    "index": InterruptedStep(
         "SELECT 1", "op.create_index_concurrently('ix', 'agents', ['name'])", "CREATE INDEX", PARTLY_COMMITTED
     ),
-    "no index": Kind(
+    "no index": InterruptedStep(
         "SELECT 1", "op.drop_index_concurrently('ix_agents_created_by', 'agents')", "DROP INDEX", PARTLY_COMMITTED
     ),
-    "label": Kind("SELECT 1", "op.add_enum_value('connectiontype', 'MAIL')", "ADD VALUE", PARTLY_COMMITTED),
-    "check": Kind("SELECT 1", CHECK, "ADD CONSTRAINT ck", UNDONE),
-    "validation": Kind(
+    "label": InterruptedStep("SELECT 1", "op.add_enum_value('connectiontype', 'MAIL')", "ADD VALUE", PARTLY_COMMITTED),
+    "check": InterruptedStep("SELECT 1", CHECK, "ADD CONSTRAINT ck", UNDONE),
+    "validation": InterruptedStep(
         "ALTER TABLE agents ADD CONSTRAINT ck CHECK (name <> 'x') NOT VALID",
         "op.validate_constraint('ck', 'agents')",
         "VALIDATE",
         UNDONE,
     ),
-    "column": Kind("SELECT 1", "op.add_column('agents', sa.Column('b', sa.Integer()))", "ADD COLUMN", UNDONE),
-    "label, at its end": Kind(
+    "column": InterruptedStep(
+        "SELECT 1", "op.add_column('agents', sa.Column('b', sa.Integer()))", "ADD COLUMN", UNDONE
+    ),
+    "label, at its end": InterruptedStep(
         "SELECT 1", "op.add_enum_value('connectiontype', 'MAIL')", "UPDATE alembic_version", PARTLY_COMMITTED
     ),
 }
-ON_SQLITE = {
+SQLITE_STEPS = {
     "not null": (NOT_NULL_STEP, "INSERT INTO _alembic_tmp_agents"),
     "fill": (FILL_STEP, "UPDATE agents"),
     "index": ("op.create_index_concurrently('ix', 'agents', ['name'])", "CREATE INDEX"),
@@ -77,31 +79,31 @@ ON_SQLITE = {
 
 @pytest.fixture
 def own_url(cluster: postgres.Cluster) -> Iterator[str]:
-    """The URL of a database with every table on that server."""
+    """The URL of a database with every table on a server that the test can stop."""
     with postgres.database(cluster.url) as url:
         dbtools.upgrade_to_head(parse_url(url))
         yield url
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("how", ["interrupted", "cut off"])
-def test_after_a_step_that_was_stopped_the_console_works_and_the_same_command_completes_it(
-    postgres_schema_url: str, console_on: Any, tmp_path: Path, kind: str, how: str
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("cause", ["interrupted", "disconnected"])
+def test_after_an_interrupted_step_the_console_works_and_the_same_command_completes_it(
+    postgres_schema_url: str, console_on: Any, tmp_path: Path, kind: str, cause: str
 ) -> None:
-    url, (before, step, word, outcome) = postgres_schema_url, KINDS[kind]
+    url, (before, step, word, outcome) = postgres_schema_url, STEPS[kind]
     use_the_console = console_on(url)
     run_sql(url, before)
     project, schema = project_with_step(tmp_path, url, step), read_schema(url)
 
-    ways: dict[str, Callable[[], object]] = {
+    actions: dict[str, Callable[[], object]] = {
         "interrupted": raise_error(KeyboardInterrupt),
-        "cut off": lambda: fetch_rows(url, TERMINATE_MIGRATIONS),
+        "disconnected": lambda: fetch_rows(url, TERMINATE_MIGRATIONS),
     }
-    with run_before_statement(word, ways[how]):
+    with run_before_statement(word, actions[cause]):
         refusal = upgrade_error(project)
 
     assert outcome in refusal
-    assert "may be left" not in refusal
+    assert "may still exist" not in refusal
     assert (read_schema(url) == schema) == (kind != "label, at its end")
     use_the_console()
     run_sql(url, FILL_WITH_SQL)
@@ -109,11 +111,11 @@ def test_after_a_step_that_was_stopped_the_console_works_and_the_same_command_co
     assert fetch_rows(url, "SELECT version_num FROM alembic_version") == [("next",)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_after_a_stop_of_the_server_what_may_be_left_is_said_and_the_advice_works(
+@pytest.mark.parametrize("kind", STEPS)
+def test_after_the_server_stopped_leftover_objects_are_reported_and_the_advice_works(
     cluster: postgres.Cluster, own_url: str, console_on: Any, flask_db: FlaskDb, tmp_path: Path, kind: str
 ) -> None:
-    before, step, word, outcome = KINDS[kind]
+    before, step, word, outcome = STEPS[kind]
     use_the_console = console_on(own_url)
     run_sql(own_url, before)
     project = project_with_step(tmp_path, own_url, step)
@@ -126,8 +128,8 @@ def test_after_a_stop_of_the_server_what_may_be_left_is_said_and_the_advice_work
     removal = re.search(r"To remove it at once: (.*?)\. ", refusal)
     assert (removal is not None) == (kind in ("not null", "not null, at its end", "index"))
     if kind.startswith("not null"):
-        told = flask_db(own_url, "status").output
-        assert f"ALTER TABLE agents DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}; or flask db upgrade" in told
+        output = flask_db(own_url, "status").output
+        assert f"ALTER TABLE agents DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}; or flask db upgrade" in output
     if removal:
         with create_engine(own_url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql(removal[1])
@@ -136,11 +138,11 @@ def test_after_a_stop_of_the_server_what_may_be_left_is_said_and_the_advice_work
     command.upgrade(project.config(), "head")
 
 
-@pytest.mark.parametrize("kind", ON_SQLITE)
-def test_on_sqlite_a_step_that_was_stopped_is_undone(
+@pytest.mark.parametrize("kind", SQLITE_STEPS)
+def test_on_sqlite_an_interrupted_step_is_undone(
     sqlite_schema_url: str, console_on: Any, tmp_path: Path, kind: str
 ) -> None:
-    url, (step, word) = sqlite_schema_url, ON_SQLITE[kind]
+    url, (step, word) = sqlite_schema_url, SQLITE_STEPS[kind]
     use_the_console = console_on(url)
     if kind == "not null":
         run_sql(url, FILL_WITH_SQL)
@@ -156,7 +158,7 @@ def test_on_sqlite_a_step_that_was_stopped_is_undone(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_the_statement_that_is_running(
+def test_a_signal_cancels_the_running_statement(
     postgres_schema_url: str, console_on: Any, tmp_path: Path, number: signal.Signals
 ) -> None:
     use_the_console = console_on(postgres_schema_url)
@@ -177,7 +179,7 @@ def test_a_signal_ends_the_statement_that_is_running(
     use_the_console()
 
 
-def test_a_step_that_does_other_things_besides_says_that_they_are_to_be_undone_by_hand(
+def test_the_message_says_that_other_changes_of_the_step_must_be_undone_by_hand(
     postgres_schema_url: str, tmp_path: Path
 ) -> None:
     run_sql(postgres_schema_url, FILL_WITH_SQL)
@@ -192,7 +194,7 @@ def test_a_step_that_does_other_things_besides_says_that_they_are_to_be_undone_b
     command.upgrade(project.config(), "head")
 
 
-def test_what_another_filled_in_the_middle_of_a_fill_is_kept(
+def test_values_that_another_session_writes_during_a_fill_are_kept(
     postgres_schema_url: str, console_on: Any, tmp_path: Path
 ) -> None:
     console_on(postgres_schema_url)

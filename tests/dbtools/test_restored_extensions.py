@@ -1,4 +1,4 @@
-"""A backup comes back also where less is allowed than where it was taken."""
+"""A backup can be restored by a role that may not create its extensions."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from tests.dbtools.tools import fetch_rows, run_sql
 EXTENSIONS = "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'"
 
 
-@pytest.mark.parametrize(("allowed", "made"), [(True, [("pg_trgm",)]), (False, [])])
-def test_an_extension_that_the_role_may_not_make_is_left_out_and_told(
+@pytest.mark.parametrize(("is_allowed", "extensions"), [(True, [("pg_trgm",)]), (False, [])])
+def test_an_extension_that_the_role_may_not_create_is_skipped_and_reported(
     postgres_server: str,
     postgres_url: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    allowed: bool,
-    made: list[tuple[str]],
+    is_allowed: bool,
+    extensions: list[tuple[str]],
 ) -> None:
     if not postgres.offers(postgres_server, "pg_trgm"):
         pytest.skip(NO_CONTRIB)
@@ -28,10 +28,10 @@ def test_an_extension_that_the_role_may_not_make_is_left_out_and_told(
     file = create_backup(parse_url(postgres_url), tmp_path).file
 
     with postgres.database(postgres_server) as other:
-        if not allowed:
+        if not is_allowed:
             run_sql(other, f"REVOKE CREATE ON DATABASE {parse_url(other).database} FROM CURRENT_USER")
         restore_backup(parse_url(other), file)
 
         assert fetch_rows(other, "SELECT a FROM t") == [(1,)]
-        assert fetch_rows(other, EXTENSIONS) == made
-    assert ("Skipped the extension pg_trgm" in capsys.readouterr().err) != allowed
+        assert fetch_rows(other, EXTENSIONS) == extensions
+    assert ("Skipped the extension pg_trgm" in capsys.readouterr().err) != is_allowed

@@ -1,4 +1,4 @@
-"""Every row, every type and every number comes back as it was."""
+"""Rows, values of every type and sequences are restored without loss."""
 
 from pathlib import Path
 
@@ -40,12 +40,12 @@ INSERT INTO odd VALUES ('3', NULL, -0.0, 1e300, 'not bytes', 'a' || printf('%.*c
 
 @pytest.fixture
 def project(tmp_path: Path, database_url: str) -> Project:
-    """A folder of migrations on each database."""
+    """A folder of migrations, on SQLite and on PostgreSQL."""
     return Project(tmp_path, database_url)
 
 
 @pytest.mark.parametrize("identity", ["serial", "integer GENERATED ALWAYS AS IDENTITY"])
-def test_numbers_are_counted_on_after_those_that_came_back(
+def test_a_sequence_continues_after_the_restored_numbers(
     tmp_path: Path, postgres_url: str, backup_folder: Path, identity: str
 ) -> None:
     project = Project(tmp_path, postgres_url)
@@ -57,31 +57,31 @@ def test_numbers_are_counted_on_after_those_that_came_back(
 
     command.downgrade(project.config(), "-1")
     command.upgrade(project.config(), "head")
-    _put_back(project.url, backup_folder)
+    _restore(project.url, backup_folder)
     run_sql(project.url, "INSERT INTO t (a) VALUES ('z')")
 
     assert fetch_rows(project.url, "SELECT * FROM t ORDER BY id") == [(1, "x"), (2, "y"), (3, "z")]
 
 
-def test_every_type_comes_back_as_it_was(project: Project, backup_folder: Path) -> None:
-    kind = parse_url(project.url).get_backend_name()
-    made = {"sqlite": SQLITE_TYPES, "postgresql": POSTGRESQL_TYPES}[kind].split(";\n")
-    run_sql(project.url, *(text.replace("%", "%%") if kind == "postgresql" else text for text in made))
-    if kind == "postgresql":
-        _make_the_server_odd(project.url)
-    table = next(text for text in made if "CREATE TABLE" in text)
+def test_values_of_every_type_are_restored(project: Project, backup_folder: Path) -> None:
+    database = parse_url(project.url).get_backend_name()
+    statements = {"sqlite": SQLITE_TYPES, "postgresql": POSTGRESQL_TYPES}[database].split(";\n")
+    run_sql(project.url, *(text.replace("%", "%%") if database == "postgresql" else text for text in statements))
+    if database == "postgresql":
+        _set_unusual_formats(project.url)
+    table = next(text for text in statements if "CREATE TABLE" in text)
     project.revision("one", "op.drop_table('odd')", f"op.execute({table.strip()!r}.replace(':', '\\\\:'))")
-    before = _odd_rows(project.url, kind)
+    before = _read_rows(project.url, database)
 
     command.upgrade(project.config(), "head")
     command.downgrade(project.config(), "base")
-    _put_back(project.url, backup_folder)
+    _restore(project.url, backup_folder)
 
-    assert _odd_rows(project.url, kind) == before
+    assert _read_rows(project.url, database) == before
     assert len(before) == 3
 
 
-def test_the_products_rows_survive_the_way_to_base_and_back(
+def test_the_consoles_rows_survive_a_downgrade_to_base(
     schema_url: str, backup_folder: Path, open_console: OpenConsole
 ) -> None:
     app = open_console(schema_url)
@@ -95,26 +95,26 @@ def test_the_products_rows_survive_the_way_to_base_and_back(
 
     command.downgrade(console_config(schema_url), "base")
     command.upgrade(console_config(schema_url), "head")
-    _put_back(schema_url, backup_folder)
+    _restore(schema_url, backup_folder)
 
     assert [fetch_rows(schema_url, f"SELECT * FROM {table}") for table in tables] == before
     command.check(console_config(schema_url))
 
 
-def _put_back(url: str, backup_folder: Path) -> None:
+def _restore(url: str, backup_folder: Path) -> None:
     (folder,) = backup_folder.iterdir()
     restore_rows(parse_url(url), folder, keep=False)
 
 
-def _make_the_server_odd(url: str) -> None:
+def _set_unusual_formats(url: str) -> None:
     name = parse_url(url).database
-    odd = {"datestyle": "'SQL, DMY'", "timezone": "'Asia/Kathmandu'", "intervalstyle": "'sql_standard'"}
-    odd |= {"extra_float_digits": "-10", "bytea_output": "'escape'"}
-    run_sql(url, *(f"ALTER DATABASE {name} SET {setting} = {value}" for setting, value in odd.items()))
+    formats = {"datestyle": "'SQL, DMY'", "timezone": "'Asia/Kathmandu'", "intervalstyle": "'sql_standard'"}
+    formats |= {"extra_float_digits": "-10", "bytea_output": "'escape'"}
+    run_sql(url, *(f"ALTER DATABASE {name} SET {setting} = {value}" for setting, value in formats.items()))
 
 
-def _odd_rows(url: str, kind: str) -> list[tuple[object, ...]]:
-    if kind == "postgresql":
+def _read_rows(url: str, database: str) -> list[tuple[object, ...]]:
+    if database == "postgresql":
         return fetch_rows(url, "SELECT odd::text, float8send(f), float4send(r) FROM odd ORDER BY id")
     columns = ("id", "i", "f", "n", "raw", "big", "j", "at", "a", '"Gro""ß %s :x"', "made")
     return fetch_rows(url, f"SELECT {', '.join(f'typeof({name}), {name}' for name in columns)} FROM odd ORDER BY id")
