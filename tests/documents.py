@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -35,7 +36,7 @@ def read_blocks(path: Path) -> list[Block]:
     page = path.read_text()
     matches = list(BLOCK.finditer(page))
     blocks = []
-    for match, later in zip(matches, [*matches[1:], None], strict=True):
+    for match, later in pairwise([*matches, None]):
         is_next = later is not None and later[1] == "text" and page[match.end() : later.start()] == "\n"
         options = {word.partition("=")[0]: word.partition("=")[2] for word in match[2].split()}
         line = page.count("\n", 0, match.start()) + 1
