@@ -34,6 +34,11 @@ WEAK_BORDERS = """() => {
 UNREFERENCED_HINTS = """() => [...document.querySelectorAll(".hint[id], .error[id]")]
   .filter((e) => e.checkVisibility() && !document.querySelector(`[aria-describedby~="${e.id}"]`)).map((e) => e.id)"""
 
+# Other inputs are as wide as their form.
+STRETCHED_TICK_BOXES = """() => [...document.querySelectorAll("input[type=checkbox]")]
+  .filter((e) => e.checkVisibility() && (e.offsetWidth !== 16 || e.offsetHeight !== 16))
+  .map((e) => `${e.id} ${e.offsetWidth}`)"""
+
 
 def faults(page: Page) -> list[str]:
     """The findings of axe on the page."""
@@ -50,6 +55,7 @@ def check(page: Page) -> None:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         assert not faults(page), f"{where}, {scheme}"
         assert not page.evaluate(WEAK_BORDERS), f"{where}, {scheme}"
+        assert not page.evaluate(STRETCHED_TICK_BOXES), f"{where}, {scheme}"
     assert not page.evaluate(UNREFERENCED_HINTS), where
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], f"{where} scrolls sideways"
@@ -57,12 +63,15 @@ def check(page: Page) -> None:
 
 
 def test_a_planted_fault_is_found(page: Page) -> None:
-    page.evaluate("document.querySelector('main').innerHTML += '<input><p class=hint id=x>y</p>'")
+    planted = "<input><p class=hint id=x>y</p><input id=wide type=checkbox>"
+    page.evaluate(f"document.querySelector('main').innerHTML += '{planted}'")
+    page.evaluate("document.querySelector('#wide').style.width = '50px'")
     page.evaluate("document.querySelector('main input').style.border = '1px solid #eee'")
 
     assert any(fault.startswith("label:") for fault in faults(page))
     assert page.evaluate(UNREFERENCED_HINTS) == ["x"]
     assert page.evaluate(WEAK_BORDERS) == [""]
+    assert page.evaluate(STRETCHED_TICK_BOXES) == ["wide 50"]
     with pytest.raises(AssertionError):
         check(page)
 

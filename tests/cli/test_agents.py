@@ -11,7 +11,7 @@ from agents_app.connections import TYPES
 from agents_app.schemas.agents import CONFIG, AgentValues
 from tests.bad_inputs import BAD_AGENTS, Bad
 from tests.cli.conftest import Terminal
-from tests.make import agent_values, make_agent, make_user
+from tests.make import agent_values, make_account, make_agent, make_user
 
 # What comes as an option is a text, so that some wrong kinds of value cannot be said.
 NOT_AS_OPTIONS = {"huge port"}
@@ -361,6 +361,16 @@ def test_where_there_are_several_accounts_one_must_be_named(terminal: Terminal) 
     assert (nobody.exit_code, either.exit_code) == (1, 1)
     assert nobody.stderr.startswith("Error: No account is called Nobody. Use --account")
     assert either.stderr.startswith("Error: There is more than one account. Use --account")
+
+
+def test_a_name_that_two_accounts_have_does_not_say_which_one_is_meant(terminal: Terminal) -> None:
+    make_account(terminal.app, "Twins")
+    make_account(terminal.app, "Twins")
+
+    result = terminal("agents", "list", "--account", "Twins", account=False)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: There is more than one account. Use --account")
 
 
 def test_the_operator_is_named_as_who_changed_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

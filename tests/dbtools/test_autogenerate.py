@@ -104,6 +104,19 @@ def test_the_file_has_no_comment_of_alembic_and_ends_with_a_line_break(project: 
     assert file.read_text().endswith(")\n")
 
 
+def test_a_check_lists_what_differs_and_not_what_a_new_file_needs_first(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _declare_agents(project)
+
+    with pytest.raises(CommandError):
+        command.check(project.config())
+
+    lines = capsys.readouterr().err.splitlines()
+    assert "agents: the table is missing." in lines
+    assert "require_tables" not in "".join(lines)
+
+
 def test_without_changes_no_file_is_written(project: Project) -> None:
     assert _generate(project) == []
     assert "No changes in schema detected." in project.printed.getvalue()

@@ -186,3 +186,17 @@ def test_a_purge_adds_an_event_to_the_accounts_that_lose_events_or_secrets_and_n
         rows = connection.execute(query.where(Event.action == "account.purged", ours)).all()
     details = {"what": "secrets of deleted agents", "number": 1}
     assert rows == [(actor.account_id, "oscar", "terminal", details)]
+
+
+def test_a_purge_of_events_without_an_account_records_no_event(app: Flask) -> None:
+    unknown = Event(action="session.refused", actor_name="nobody@example.org", door="page", details={})
+    with db.transaction() as session:
+        session.add(unknown)
+        session.flush()
+        unknown.created_at = now() - timedelta(days=5_000)
+
+    counts = purge.run("oscar")
+
+    assert counts["events"] == 1
+    with db.reading() as connection:
+        assert connection.execute(sa.select(Event.action)).all() == []
