@@ -89,7 +89,7 @@ def create(values: Mapping[str, Any]) -> UUID:
 
 def rename(actor: Actor, values: Mapping[str, Any]) -> bool:
     """Rename the account. Returns whether the name changed. Raises Forbidden, InvalidInput."""
-    actor.require("account.manage")
+    actor.require("accounts.manage")
     name = parse(AccountName, values).name
     with db.transaction() as session:
         user_records.lock_account_as_admin(session, actor)
@@ -105,7 +105,7 @@ def delete(actor: Actor, typed_name: str) -> None:
 
     Raises Forbidden, NotFound, and InvalidInput unless the name of the account was typed.
     """
-    actor.require("account.manage")
+    actor.require("accounts.manage")
     with db.transaction() as session:
         account = session.get(Account, actor.account_id, with_for_update=True)
         if account is None:

@@ -193,12 +193,12 @@ def _cursor(query: AgentQuery, row: AnyRow) -> str:
 
 
 def _counts(query: AgentQuery) -> list[sa.Label[int]]:
-    mine = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
+    agents = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
     groups = {
-        "all": mine,
-        "active": mine.where(Agent.status == AgentStatus.ACTIVE),
-        "disabled": mine.where(Agent.status == AgentStatus.DISABLED),
-        "matching": _filtered(mine, query),
+        "all": agents,
+        "active": agents.where(Agent.status == AgentStatus.ACTIVE),
+        "disabled": agents.where(Agent.status == AgentStatus.DISABLED),
+        "matching": _filtered(agents, query),
     }
     return [_capped(group).label(f"count_{name}") for name, group in groups.items()]
 

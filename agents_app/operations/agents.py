@@ -215,8 +215,8 @@ def _changes(before: Mapping[str, Any], state: State) -> dict[str, Any]:
 
 
 def _find(session: Session, actor: Actor, agent_id: UUID, version: Versions | None = None) -> Agent:
-    mine = sa.select(Agent).where(Agent.id == agent_id, Agent.account_id == actor.account_id)
-    agent = session.scalars(mine.with_for_update()).one_or_none()
+    query = sa.select(Agent).where(Agent.id == agent_id, Agent.account_id == actor.account_id)
+    agent = session.scalars(query.with_for_update()).one_or_none()
     if agent is None:
         raise NotFound(NO_AGENT)
     wanted = {version} if isinstance(version, int) else version

@@ -34,7 +34,7 @@ def known_ids() -> list[str]:
 
 
 def compare_known_keys() -> dict[str, bool | None]:
-    """For each id of a known key, whether our key with this id is correct. None if we have no key with this id."""
+    """For each id of a known key, whether the key with this id in ENCRYPTION_KEYS is correct. None if it has no such key."""
     keyring = settings().keys.encryption
     with db.reading() as connection:
         known = connection.execute(KNOWN).all()

@@ -40,7 +40,7 @@ def listing(actor: Actor, query: EventQuery) -> Page:
 
     `is_there` says whether the agent of the event exists, `can_be_undone` whether the event is its last deletion.
     """
-    actor.require("activity.read")
+    actor.require("events.read")
     statement = SHOWN.where(Event.account_id == actor.account_id, *_conditions(query))
     if query.cursor:
         place = read_cursor(query.cursor, EventQuery.ORDER)
@@ -62,10 +62,10 @@ def listing(actor: Actor, query: EventQuery) -> Page:
 
 def user_names(actor: Actor) -> dict[UUID, str]:
     """The names of the users of the account by their id, in the order of names. Raises Forbidden."""
-    actor.require("activity.read")
-    mine = sa.select(User.id, User.name).where(User.account_id == actor.account_id)
+    actor.require("events.read")
+    query = sa.select(User.id, User.name).where(User.account_id == actor.account_id)
     with db.reading() as connection:
-        rows = connection.execute(mine.order_by(sa.func.lower(User.name), User.id))
+        rows = connection.execute(query.order_by(sa.func.lower(User.name), User.id))
         return {row.id: row.name for row in rows}
 
 
@@ -83,8 +83,8 @@ def record_denial(actor: Actor, asked: str, sentence: str) -> None:
 
 def _add_agent_facts(connection: Connection, actor: Actor, items: list[dict[str, Any]]) -> None:
     wanted = {item["target_id"] for item in items if item["target_kind"] == "agent"}
-    mine = sa.select(Agent.id).where(Agent.account_id == actor.account_id, Agent.id.in_(wanted))
-    there = set(connection.scalars(mine)) if wanted else set()
+    query = sa.select(Agent.id).where(Agent.account_id == actor.account_id, Agent.id.in_(wanted))
+    there = set(connection.scalars(query)) if wanted else set()
     gone = {item["target_id"] for item in items if item["action"] == "agent.deleted"} - there
     versions = sa.select(AgentVersion.agent_id, sa.func.max(AgentVersion.version)).group_by(AgentVersion.agent_id)
     last = versions.where(AgentVersion.account_id == actor.account_id, AgentVersion.agent_id.in_(gone))

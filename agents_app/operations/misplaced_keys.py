@@ -80,8 +80,8 @@ def _remove(session: Session, operator: str, one: MisplacedKey, numbers: list[in
         config = without_private_keys(agent.connection_config)
         change = sa.update(Agent).where(Agent.id == agent.id).values(connection_config=config)
         session.execute(change.execution_options(synchronize_session=False))
-    wanted = sa.select(AgentVersion).where(AgentVersion.agent_id == one.agent_id, AgentVersion.version.in_(numbers))
-    rows = [row for row in session.scalars(wanted.with_for_update()) if _members(row.snapshot.get(CONFIG))]
+    query = sa.select(AgentVersion).where(AgentVersion.agent_id == one.agent_id, AgentVersion.version.in_(numbers))
+    rows = [row for row in session.scalars(query.with_for_update()) if _members(row.snapshot.get(CONFIG))]
     for row in rows:
         row.snapshot = {**row.snapshot, CONFIG: without_private_keys(row.snapshot[CONFIG])}
     if is_changed or rows:
@@ -97,11 +97,11 @@ def _members(config: Any) -> list[str]:
 def _agents() -> Iterator[_Row]:
     has_mark = sa.cast(Agent.connection_config, sa.Text).contains(MARK, autoescape=True)
     config = sa.case((has_mark, Agent.connection_config)).label("config")
-    wanted = sa.select(Agent.id, Agent.account_id, Agent.name, config).order_by(Agent.id).limit(BATCH)
+    query = sa.select(Agent.id, Agent.account_id, Agent.name, config).order_by(Agent.id).limit(BATCH)
     last = UUID(int=0)
     while True:
         with db.reading() as connection:
-            rows = connection.execute(wanted.where(Agent.id > last)).all()
+            rows = connection.execute(query.where(Agent.id > last)).all()
         yield from (_Row(row.id, row.account_id, row.name, False, None, row.config) for row in rows if row.config)
         if len(rows) < BATCH:
             return
@@ -112,7 +112,7 @@ def _versions() -> Iterator[_Row]:
     key = sa.tuple_(AgentVersion.agent_id, AgentVersion.version)
     has_mark = sa.cast(AgentVersion.snapshot, sa.Text).contains(MARK, autoescape=True)
     snapshot = sa.case((has_mark, AgentVersion.snapshot)).label("snapshot")
-    wanted = sa.select(
+    query = sa.select(
         AgentVersion.agent_id,
         AgentVersion.version,
         AgentVersion.account_id,
@@ -120,7 +120,7 @@ def _versions() -> Iterator[_Row]:
         Agent.name,
         snapshot,
     ).outerjoin(Agent, Agent.id == AgentVersion.agent_id)
-    page = wanted.order_by(AgentVersion.agent_id, AgentVersion.version).limit(BATCH)
+    page = query.order_by(AgentVersion.agent_id, AgentVersion.version).limit(BATCH)
     last = (UUID(int=0), 0)
     while True:
         here = sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(last, key, strict=True)))

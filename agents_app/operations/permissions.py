@@ -84,9 +84,9 @@ PERMISSIONS: dict[str, tuple[Role | None, Scope | None]] = {
     "agents.delete": (Role.ADMIN, Scope.WRITE),
     "agents.restore_deleted": (Role.ADMIN, Scope.WRITE),
     "agents.runtime": (None, Scope.RUNTIME),
-    "activity.read": (Role.VIEWER, None),
+    "events.read": (Role.VIEWER, None),
     "tokens.manage": (Role.ADMIN, None),
     "users.manage": (Role.ADMIN, None),
-    "account.manage": (Role.ADMIN, None),
+    "accounts.manage": (Role.ADMIN, None),
     "system.read": (Role.ADMIN, None),
 }

@@ -72,7 +72,7 @@ def _was_started(visitor: Visitor, session_id: str, values: Mapping[str, Any]) -
         row = connection.execute(query).one_or_none()
     if row is None or row.email not in email_spellings(str(values.get("email", row.email))[:1_000]):
         return False
-    # This counts as a guess, so that nobody avoids the limit on wrong passwords here.
+    # This counts as an attempt, so that the limit on wrong passwords applies here too.
     attempt_id = login_attempts.record_or_refuse(visitor, row.email)
     if not passwords.is_correct(row.password_hash, str(values.get("password"))):
         return False

@@ -84,10 +84,10 @@ def secret_rows() -> Iterator[SecretRow]:
 
 def _agents() -> Iterator[SecretRow]:
     last = UUID(int=0)
-    wanted = sa.select(Agent.id, Agent.account_id, Agent.name, Agent.api_key, Agent.connection_config, Agent.version)
+    query = sa.select(Agent.id, Agent.account_id, Agent.name, Agent.api_key, Agent.connection_config, Agent.version)
     while True:
         with db.reading() as connection:
-            rows = connection.execute(wanted.where(Agent.id > last).order_by(Agent.id).limit(BATCH)).all()
+            rows = connection.execute(query.where(Agent.id > last).order_by(Agent.id).limit(BATCH)).all()
         for row in rows:
             if encrypted := agent_secrets.encrypted_values(row.api_key, row.connection_config):
                 yield SecretRow("agent", row.account_id, row.id, row.version, row.name, encrypted)

@@ -98,9 +98,9 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
         ApiToken.last_used_at,
         User.name.label("created_by"),
     ).outerjoin(User, User.id == ApiToken.created_by)
-    mine = shown.where(ApiToken.account_id == actor.account_id, ApiToken.revoked_at.is_(None))
+    query = shown.where(ApiToken.account_id == actor.account_id, ApiToken.revoked_at.is_(None))
     with db.reading() as connection:
-        rows = connection.execute(mine.order_by(ApiToken.created_at.desc(), ApiToken.id))
+        rows = connection.execute(query.order_by(ApiToken.created_at.desc(), ApiToken.id))
         return [dict(row._mapping) | {"is_expired": bool(row.expires_at and row.expires_at <= now())} for row in rows]
 
 
@@ -108,8 +108,8 @@ def revoke(actor: Actor, token_id: UUID) -> str:
     """Revoke a token, in every process at once. Returns its name. Raises Forbidden, NotFound."""
     actor.require("tokens.manage")
     with db.transaction() as session:
-        mine = sa.select(ApiToken).where(ApiToken.id == token_id, ApiToken.account_id == actor.account_id)
-        token = session.scalars(mine.where(ApiToken.revoked_at.is_(None)).with_for_update()).one_or_none()
+        query = sa.select(ApiToken).where(ApiToken.id == token_id, ApiToken.account_id == actor.account_id)
+        token = session.scalars(query.where(ApiToken.revoked_at.is_(None)).with_for_update()).one_or_none()
         if token is None:
             raise NotFound("There is no token with this id.")
         token.revoked_at = now()
@@ -208,8 +208,8 @@ def _refuse(visitor: Visitor) -> NoReturn:
 
 def _check_agents(session: Session, actor: Actor, agent_ids: list[str]) -> None:
     wanted = {UUID(agent_id) for agent_id in agent_ids}
-    mine = sa.select(Agent.id).where(Agent.id.in_(wanted), Agent.account_id == actor.account_id)
-    if wanted - set(session.scalars(mine)):
+    query = sa.select(Agent.id).where(Agent.id.in_(wanted), Agent.account_id == actor.account_id)
+    if wanted - set(session.scalars(query)):
         raise InvalidInput([("/agent_ids", "One of these agents does not exist.")])
 
 

@@ -32,7 +32,7 @@ class EventQuery(Schema):
     about: Annotated[EventSubject | None, choice(EventSubject)] = field("About", default=None)
     door: Annotated[Door | None, choice(Door)] = field("Through", default=None)
     person: Annotated[UUID | None, uuid_text()] = field("Person", "A user's id.", default=None)
-    target: Annotated[UUID | None, uuid_text()] = field("Of", "The id of an agent, person or token.", default=None)
+    target: Annotated[UUID | None, uuid_text()] = field("Target", "The id of an agent, person or token.", default=None)
     since: Annotated[date | None, calendar_date()] = field("From", default=None)
     until: Annotated[date | None, calendar_date()] = field("To", default=None)
     limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)

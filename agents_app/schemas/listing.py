@@ -81,7 +81,7 @@ def read_cursor(cursor: str, sort: Sort) -> tuple[datetime | str, UUID]:
         made_with, value, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not (isinstance(value, str) and isinstance(row_id, str) and is_uuid(row_id)):
             raise ValueError
-        place = _storable(value) if sort in (Sort.NAME_UP, Sort.NAME_DOWN) else _aware(value)
+        place = _require_storable(value) if sort in (Sort.NAME_UP, Sort.NAME_DOWN) else _parse_moment(value)
     except (ValueError, TypeError, binascii.Error, RecursionError, OverflowError):
         raise Malformed("The cursor is not valid. Start again without a cursor.", code="bad_cursor") from None
     if made_with != sort:
@@ -89,14 +89,14 @@ def read_cursor(cursor: str, sort: Sort) -> tuple[datetime | str, UUID]:
     return place, UUID(row_id)
 
 
-def _aware(text: str) -> datetime:
+def _parse_moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError
     return moment.astimezone(UTC)
 
 
-def _storable(text: str) -> str:
+def _require_storable(text: str) -> str:
     # Half of a surrogate pair raises, as it has no UTF-8. PostgreSQL refuses U+0000.
     if b"\0" in text.encode():
         raise ValueError

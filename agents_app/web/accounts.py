@@ -15,7 +15,7 @@ pages.before_request(require_sign_in)
 def show() -> Answer:
     """Show and change the name of the account."""
     actor = current_actor()
-    actor.require("account.manage")
+    actor.require("accounts.manage")
     if not unsaved_form.is_submitted():
         form = AccountForm(unsaved_form.restored_values(), data={"name": actor.account_name})
         return render_template("accounts/account.html", form=form)
@@ -31,7 +31,7 @@ def show() -> Answer:
 def delete() -> Answer:
     """Ask for the name of the account, then delete the account and everything in it."""
     actor = current_actor()
-    actor.require("account.manage")
+    actor.require("accounts.manage")
     if not unsaved_form.is_submitted():
         return render_template("accounts/delete.html", form=DeleteAccountForm())
     form = DeleteAccountForm(request.form)

@@ -13,17 +13,17 @@ from agents_app.schemas import listing
 from agents_app.values.choices import Door, Role, Scope
 from tests.make import agent_values, make_agent, make_user
 
-VIEWER = {"agents.read", "activity.read"}
+VIEWER = {"agents.read", "events.read"}
 EDITOR = VIEWER | {f"agents.{act}" for act in ("create", "update", "clone", "enable", "disable")}
 BY_ROLE = {
     Role.VIEWER: VIEWER,
     Role.EDITOR: EDITOR,
     Role.ADMIN: EDITOR
     | {"agents.delete", "agents.restore_deleted", "system.read"}
-    | {"tokens.manage", "users.manage", "account.manage"},
+    | {"tokens.manage", "users.manage", "accounts.manage"},
 }
 WRITES = {act for act in BY_ROLE[Role.ADMIN] if act.startswith("agents.")} - {"agents.read"}
-ACTS = {
+OPERATIONS = {
     "read": agent_reads.read,
     "listing": lambda actor, _: agent_reads.listing(actor, listing.parse({})),
     "create": lambda actor, _: agents.create(actor, agent_values()),
@@ -35,13 +35,13 @@ ACTS = {
     "restore_deleted": agents.restore_deleted,
     "runtime": runtime.fetch,
 }
-NOBODY = Actor(uuid.uuid4(), "nobody", Door.PAGE)
-TOKEN = replace(NOBODY, door=Door.TOKEN, token_id=uuid.uuid4())
+ANYONE = Actor(uuid.uuid4(), "nobody", Door.PAGE)
+TOKEN = replace(ANYONE, door=Door.TOKEN, token_id=uuid.uuid4())
 
 
 @pytest.mark.parametrize("role", Role)
 def test_a_role_has_the_permissions_of_the_table_and_no_others(role: Role) -> None:
-    person = replace(NOBODY, role=role)
+    person = replace(ANYONE, role=role)
 
     assert {act for act in PERMISSIONS if person.may(act)} == BY_ROLE[role]
 
@@ -58,25 +58,25 @@ def test_a_token_has_the_permissions_of_its_scope_and_the_role_of_its_maker(role
     assert allowed == (expected if scope is not Scope.RUNTIME else {"agents.runtime"})
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("act", OPERATIONS)
 def test_every_operation_asks_the_table(app: Flask, act: str) -> None:
     agent_id = make_agent(app, make_user(app))
 
-    for actor in (NOBODY, TOKEN):
+    for actor in (ANYONE, TOKEN):
         with pytest.raises(Forbidden):
-            ACTS[act](actor, agent_id)
+            OPERATIONS[act](actor, agent_id)
 
 
-@pytest.mark.parametrize("act", [act for act in ACTS if act not in ("listing", "create")])
+@pytest.mark.parametrize("act", [act for act in OPERATIONS if act not in ("listing", "create")])
 def test_an_agent_of_another_account_is_not_found(app: Flask, act: str) -> None:
     owner, outsider = make_user(app), make_user(app)
     agent_id = make_agent(app, owner)
     asker = replace(outsider, token_id=uuid.uuid4(), scopes=frozenset(Scope)) if act == "runtime" else outsider
 
     with pytest.raises(NotFound) as foreign:
-        ACTS[act](asker, agent_id)
+        OPERATIONS[act](asker, agent_id)
     with pytest.raises(NotFound) as missing:
-        ACTS[act](asker, uuid.uuid4())
+        OPERATIONS[act](asker, uuid.uuid4())
 
     assert foreign.value.detail == missing.value.detail
     assert agent_reads.read(owner, agent_id)["version"] == 1
@@ -85,9 +85,9 @@ def test_an_agent_of_another_account_is_not_found(app: Flask, act: str) -> None:
 @pytest.mark.parametrize(
     ("actor", "act", "sentence"),
     [
-        (replace(NOBODY, role=Role.VIEWER), "agents.update", "Only an editor or admin can do this."),
-        (replace(NOBODY, role=Role.EDITOR), "agents.delete", "Only an admin can do this."),
-        (replace(NOBODY, role=Role.ADMIN), "agents.runtime", "This needs an API token with the scope runtime."),
+        (replace(ANYONE, role=Role.VIEWER), "agents.update", "Only an editor or admin can do this."),
+        (replace(ANYONE, role=Role.EDITOR), "agents.delete", "Only an admin can do this."),
+        (replace(ANYONE, role=Role.ADMIN), "agents.runtime", "This needs an API token with the scope runtime."),
         (TOKEN, "agents.update", "This needs a token with the scope write."),
         (TOKEN, "users.manage", "API tokens cannot do this. Use the pages or the terminal."),
     ],
