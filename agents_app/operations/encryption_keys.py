@@ -34,7 +34,7 @@ def known_ids() -> list[str]:
 
 
 def compare_known_keys() -> dict[str, bool | None]:
-    """For each id of a known key, whether the key with this id in ENCRYPTION_KEYS is correct. None if it has no such key."""
+    """For each known key id, whether the key with this id in ENCRYPTION_KEYS is correct. None if it is missing."""
     keyring = settings().keys.encryption
     with db.reading() as connection:
         known = connection.execute(KNOWN).all()
