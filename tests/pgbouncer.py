@@ -1,4 +1,4 @@
-"""A real PgBouncer for the tests, before the PostgreSQL of the tests: found, started and removed here."""
+"""Finds, starts and removes a real PgBouncer in front of the tests' PostgreSQL server."""
 
 import os
 import pwd
@@ -21,13 +21,13 @@ import sqlalchemy as sa
 from tests.postgres import OWNER
 
 PORT = 6432
-STARTS_WITHIN_S = 10
-NO_PGBOUNCER = "No PgBouncer: the console was NOT tried behind a pooler. Debian: apt-get install pgbouncer."
+START_TIMEOUT_S = 10
+NO_PGBOUNCER = "No PgBouncer: the console was NOT tested behind a pooler. Debian: apt-get install pgbouncer."
 
 
 @dataclass
 class Pooler:
-    """A PgBouncer on a socket in a folder of its own, which a test may stop, start and pause."""
+    """A PgBouncer on a socket in its own folder, which a test may stop, start and pause."""
 
     folder: Path
     user: str
@@ -35,13 +35,13 @@ class Pooler:
     process: Any = field(default=None)
 
     def url(self, url: str) -> str:
-        """The same database through this pooler."""
-        known = sa.make_url(url)
-        through = known.set(host=None, port=self.port).update_query_dict({"host": str(self.folder)})
-        return through.render_as_string(hide_password=False)
+        """The URL of the same database through this pooler."""
+        direct = sa.make_url(url)
+        pooled = direct.set(host=None, port=self.port).update_query_dict({"host": str(self.folder)})
+        return pooled.render_as_string(hide_password=False)
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start PgBouncer, and wait until it accepts connections."""
         self.process = subprocess.Popen(
             [program(), "-q", str(self.folder / "pgbouncer.ini")],
             stdout=subprocess.DEVNULL,
@@ -49,18 +49,18 @@ class Pooler:
             cwd=self.folder,
             **_unprivileged(self.folder),
         )
-        ends = time.monotonic() + STARTS_WITHIN_S
+        deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             assert self.process.poll() is None, (self.folder / "log").read_text()
-            assert time.monotonic() < ends, "PgBouncer does not answer."
+            assert time.monotonic() < deadline, "PgBouncer does not answer."
 
     def stop(self) -> None:
-        """End it at once, with every connection."""
+        """Stop PgBouncer immediately, with all connections."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
 
     def admin(self, command: str) -> list[dict[str, Any]]:
-        """Give a command to its administration, such as `PAUSE`; answers the rows."""
+        """Run a command of the admin console, such as `PAUSE`, and return its rows."""
         connection = psycopg2.connect(host=str(self.folder), port=self.port, user=self.user, dbname="pgbouncer")
         try:
             connection.autocommit = True
@@ -77,10 +77,10 @@ class Pooler:
 
 
 def program() -> str:
-    """PgBouncer's path. Skips the test where there is none, unless everything is required."""
-    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin")
-    if found:
-        return found
+    """Return PgBouncer's path. Skips the test if it is not installed; with REQUIRE_ALL=1 the test fails."""
+    path = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin")
+    if path:
+        return path
     if os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(NO_PGBOUNCER)
     pytest.skip(NO_PGBOUNCER)
@@ -88,52 +88,52 @@ def program() -> str:
 
 @contextmanager
 def pooler(server_url: str, mode: str, **settings: str) -> Iterator[Pooler]:
-    """A pooler in this mode before every database of a server; all else is as installed unless `settings` say."""
+    """Start a pooler in this mode for all databases of a server. Settings have their defaults unless given."""
     server = sa.make_url(server_url)
-    made = Pooler(_folder(), server.username or OWNER, int(settings.get("listen_port", PORT)))
-    (made.folder / "userlist.txt").write_text(f'"{made.user}" "{server.password or ""}"\n')
-    with running(made, _ini(made, server, {"pool_mode": mode, **settings})):
-        yield made
+    new_pooler = Pooler(_new_folder(), server.username or OWNER, int(settings.get("listen_port", PORT)))
+    (new_pooler.folder / "userlist.txt").write_text(f'"{new_pooler.user}" "{server.password or ""}"\n')
+    with running(new_pooler, _configuration(new_pooler, server, {"pool_mode": mode, **settings})):
+        yield new_pooler
 
 
 @contextmanager
-def pooler_of(ini: Callable[[Path], str], users: str) -> Iterator[Pooler]:
-    """A pooler with a whole configuration, which is asked for with the folder that holds `userlist.txt`."""
-    made = Pooler(_folder(), OWNER)
-    (made.folder / "userlist.txt").write_text(users)
-    with running(made, ini(made.folder)):
-        yield made
+def pooler_with_configuration(ini: Callable[[Path], str], users: str) -> Iterator[Pooler]:
+    """Start a pooler with a complete configuration. `ini` gets the folder that contains `userlist.txt`."""
+    new_pooler = Pooler(_new_folder(), OWNER)
+    (new_pooler.folder / "userlist.txt").write_text(users)
+    with running(new_pooler, ini(new_pooler.folder)):
+        yield new_pooler
 
 
 @contextmanager
-def running(made: Pooler, ini: str) -> Iterator[None]:
-    """While the block runs the pooler does; its folder is removed at the end."""
+def running(new_pooler: Pooler, ini: str) -> Iterator[None]:
+    """Run a pooler during the block, and remove its folder at the end."""
     program()
-    (made.folder / "pgbouncer.ini").write_text(ini)
-    made.start()
+    (new_pooler.folder / "pgbouncer.ini").write_text(ini)
+    new_pooler.start()
     try:
         yield
     finally:
-        made.stop()
-        shutil.rmtree(made.folder)
+        new_pooler.stop()
+        shutil.rmtree(new_pooler.folder)
 
 
-def _folder() -> Path:
+def _new_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="console-pgb-"))
 
 
-def _ini(made: Pooler, server: sa.URL, settings: dict[str, str]) -> str:
+def _configuration(new_pooler: Pooler, server: sa.URL, settings: dict[str, str]) -> str:
     host, port = server.query.get("host", server.host), server.port or 5432
-    given = {
-        "unix_socket_dir": str(made.folder),
+    values = {
+        "unix_socket_dir": str(new_pooler.folder),
         "listen_port": str(PORT),
         "auth_type": "trust",
-        "auth_file": str(made.folder / "userlist.txt"),
-        "admin_users": made.user,
-        "logfile": str(made.folder / "log"),
+        "auth_file": str(new_pooler.folder / "userlist.txt"),
+        "admin_users": new_pooler.user,
+        "logfile": str(new_pooler.folder / "log"),
         **settings,
     }
-    lines = [f"{name} = {value}" for name, value in given.items()]
+    lines = [f"{name} = {value}" for name, value in values.items()]
     return "\n".join(["[databases]", f"* = host={host} port={port}", "[pgbouncer]", *lines]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests: found, started and removed here. Fixtures are in `conftest.py`."""
+"""Finds, starts and removes a real PostgreSQL server for the tests. Fixtures are in `conftest.py`."""
 
 import importlib.util
 import os
@@ -28,14 +28,14 @@ FAST_AND_UNSAFE = {
     "max_connections": "200",
     "listen_addresses": "",
 }
-END_OWN_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user"
-# Waits until pytest lets go of the pipe, by its end or by its death, so that no server outlives the tests.
+TERMINATE_OWN_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user"
+# Waits until pytest closes the pipe, when it ends or is killed, so that no server runs longer than the tests.
 REMOVE_WHEN_PYTEST_ENDS = 'cat; "$1" stop -D "$2/data" -m immediate -s; rm -rf "$2"'
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A server of our own, which a test may stop and start."""
+    """A server that a test may stop and start."""
 
     program: Path
     folder: Path
@@ -43,67 +43,67 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """Where an ordinary role that may create databases finds it."""
+        """The URL for an ordinary role that may create databases."""
         return f"postgresql://{OWNER}@/postgres?host={self.folder}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it accepts connections."""
         options = " ".join(f"-c {name}={value}" for name, value in self.settings.items())
         options += f" -c unix_socket_directories={self.folder}"
         log = self.folder / "log"
         _run(self.folder, self.program, "start", "-D", self.folder / "data", "-w", "-s", "-l", log, "-o", options)
 
     def kill(self, mode: str = "immediate") -> None:
-        """End it at once, as a crash would, so that what was not written by then is lost; or in another `mode`."""
+        """Stop the server. The default mode is like a crash: data that is not on disk is lost."""
         _run(self.folder, self.program, "stop", "-D", self.folder / "data", "-m", mode, "-s")
 
     def promote(self) -> None:
-        """Make a standby the primary, and wait until it is."""
+        """Promote a standby to primary, and wait until this is done."""
         _run(self.folder, self.program, "promote", "-D", self.folder / "data", "-w", "-s")
 
-    def tell(self, statement: str) -> int:
-        """Carry out a statement as the superuser; answers how many rows there were."""
+    def execute_as_superuser(self, statement: str) -> int:
+        """Execute a statement as the superuser, and return the number of rows."""
         return _execute(f"postgresql://postgres@/postgres?host={self.folder}", statement)
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The URL of a server on which its user may create databases: TEST_DATABASE_URL, else a cluster of our own."""
+    """The URL of a server where the role may create databases: TEST_DATABASE_URL, or else a new cluster."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
         return
     with cluster() as own:
-        # On a bare machine its clients, such as pg_dump, are found nowhere else.
+        # The client programs, such as pg_dump, may be installed only there.
         os.environ["PATH"] += f"{os.pathsep}{pg_ctl().parent}"
         yield own.url
 
 
 @contextmanager
 def cluster(**settings: str) -> Iterator[Cluster]:
-    """A cluster of our own, running; removed at the end."""
-    with _home() as (program, folder):
-        made = Cluster(program, folder, FAST_AND_UNSAFE | settings)
-        _make(made)
-        yield made
+    """Create and start a new cluster, and remove it at the end."""
+    with _cluster_folder() as (program, folder):
+        new_cluster = Cluster(program, folder, FAST_AND_UNSAFE | settings)
+        _initialize(new_cluster)
+        yield new_cluster
 
 
 @contextmanager
 def standby(primary: Cluster) -> Iterator[Cluster]:
-    """A second server that follows this one, and is called `second` in its `synchronous_standby_names`."""
-    with _home() as (program, folder):
+    """Start a standby of this server. Its name in `synchronous_standby_names` is `second`."""
+    with _cluster_folder() as (program, folder):
         copy = ["-D", folder / "data", "-R", "-h", primary.folder, "-U", "postgres", "--checkpoint=fast", "--no-sync"]
         _run(folder, program.with_name("pg_basebackup"), *copy)
-        made = Cluster(program, folder, primary.settings | {"cluster_name": "second"})
-        made.start()
-        yield made
+        second = Cluster(program, folder, primary.settings | {"cluster_name": "second"})
+        second.start()
+        yield second
 
 
 @contextmanager
-def _home() -> Iterator[tuple[Path, Path]]:
-    # `pg_ctl`, and a folder for a server that ends with pytest.
+def _cluster_folder() -> Iterator[tuple[Path, Path]]:
+    # The path of `pg_ctl`, and a folder whose server is stopped when pytest ends.
     folder = Path(tempfile.mkdtemp(prefix="console-pg-"))
-    program = _within_reach(pg_ctl(), folder)
+    program = _accessible_program(pg_ctl(), folder)
     watcher = subprocess.Popen(
         ["sh", "-c", REMOVE_WHEN_PYTEST_ENDS, "sh", program, folder],
         stdin=subprocess.PIPE,
@@ -111,7 +111,7 @@ def _home() -> Iterator[tuple[Path, Path]]:
         stderr=subprocess.DEVNULL,
         cwd=folder,
         start_new_session=True,
-        **_somebody_unprivileged(folder),
+        **_unprivileged_user(folder),
     )
     try:
         yield program, folder
@@ -122,7 +122,7 @@ def _home() -> Iterator[tuple[Path, Path]]:
 
 
 def pg_ctl() -> Path:
-    """The program that starts a server: of the PATH, of Debian's folders, or of the development requirement."""
+    """The path of `pg_ctl`: from the PATH, from Debian's folders, or from the development requirement."""
     on_path = shutil.which("pg_ctl")
     if on_path:
         return Path(on_path).resolve()
@@ -135,46 +135,45 @@ def pg_ctl() -> Path:
     raise RuntimeError("No PostgreSQL was found. Set TEST_DATABASE_URL, or install PostgreSQL's server.")
 
 
-def client(name: str) -> str:
-    """The path of `psql` or `pg_dump`: the one beside the server's programs, else the one on the PATH."""
-    beside = pg_ctl().with_name(name)
-    return str(beside) if beside.exists() else name
+def client_program(name: str) -> str:
+    """The path of `psql` or `pg_dump`: from the folder of the server's programs, or else from the PATH."""
+    path = pg_ctl().with_name(name)
+    return str(path) if path.exists() else name
 
 
 @contextmanager
 def database(server_url: str, template: str = "template0") -> Iterator[str]:
-    """The URL of a new database with a name of its own, a copy of `template`; dropped at the end."""
+    """Create a new database from `template`, yield its URL, and drop it at the end."""
     name = f"test_{uuid.uuid4().hex}"
     _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:
-        # Not WITH (FORCE), which is refused to an ordinary role while autovacuum works there.
-        _execute(server_url, f"{END_OWN_SESSIONS} AND datname = '{name}'")
+        # An ordinary role may not use WITH (FORCE) while autovacuum runs there.
+        _execute(server_url, f"{TERMINATE_OWN_SESSIONS} AND datname = '{name}'")
         _execute(server_url, f"DROP DATABASE {name}")
 
 
-def offers(server_url: str, extension: str) -> bool:
-    """Whether a server has an extension to make; where everything is required it is taken to have it."""
+def has_extension(server_url: str, extension: str) -> bool:
+    """Whether the server has this extension. With REQUIRE_ALL=1 it is assumed."""
     if os.environ.get("REQUIRE_ALL") == "1":
         return True
-    found = _execute(server_url, f"SELECT FROM pg_available_extensions WHERE name = '{extension}'")
-    return found > 0
+    return _execute(server_url, f"SELECT FROM pg_available_extensions WHERE name = '{extension}'") > 0
 
 
-def _make(made: Cluster) -> None:
+def _initialize(cluster: Cluster) -> None:
     settings = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-    _run(made.folder, made.program.with_name("initdb"), "-D", made.folder / "data", *settings)
-    made.start()
-    # An ordinary role, as operators have: what works here needs no superuser.
-    _execute(f"postgresql://postgres@/postgres?host={made.folder}", f"CREATE ROLE {OWNER} LOGIN CREATEDB")
+    _run(cluster.folder, cluster.program.with_name("initdb"), "-D", cluster.folder / "data", *settings)
+    cluster.start()
+    # The tests use an ordinary role, so they show that no superuser is needed.
+    cluster.execute_as_superuser(f"CREATE ROLE {OWNER} LOGIN CREATEDB")
 
 
 def _run(folder: Path, *command: Path | str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **_somebody_unprivileged(folder))
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **_unprivileged_user(folder))
 
 
-def _somebody_unprivileged(folder: Path) -> dict[str, int]:
+def _unprivileged_user(folder: Path) -> dict[str, int]:
     # PostgreSQL refuses to run as root.
     if os.geteuid() != 0:
         return {}
@@ -183,8 +182,8 @@ def _somebody_unprivileged(folder: Path) -> dict[str, int]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid}
 
 
-def _within_reach(program: Path, folder: Path) -> Path:
-    # In a checkout below root's own folder nobody else can run the packaged programs, nor load their libraries.
+def _accessible_program(program: Path, folder: Path) -> Path:
+    # In a checkout inside root's home folder, other users cannot run the packaged programs or load their libraries.
     if os.geteuid() != 0 or all(parent.stat().st_mode & stat.S_IXOTH for parent in program.parents):
         return program
     packages = program.parents[3]
@@ -195,7 +194,7 @@ def _within_reach(program: Path, folder: Path) -> Path:
 
 
 def _execute(server_url: str, statement: str) -> int:
-    # How many rows there were.
+    # Returns the number of rows.
     url = sa.make_url(server_url)
     connection = psycopg2.connect(
         host=url.query.get("host", url.host),

@@ -101,7 +101,7 @@ class Operator:
 
     def asks_psql(self, command: str) -> str:
         """What psql prints."""
-        words = [postgres.client("psql"), "-X", self.url, "-c", command]
+        words = [postgres.client_program("psql"), "-X", self.url, "-c", command]
         return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
     def sees_agents(self) -> bool:
@@ -204,13 +204,13 @@ def test_the_guides_backup(tmp_path: Path, postgres_server: str, postgres_url: s
     host = url.query.get("host", url.host)
     backup = tmp_path / "backup_before_agents_migration.sql"
 
-    dump = f"{postgres.client('pg_dump')} -h {host} -U {url.username} -d {url.database} > {backup}"
+    dump = f"{postgres.client_program('pg_dump')} -h {host} -U {url.username} -d {url.database} > {backup}"
     run = operator.tries(dump)
 
     assert run.returncode == 0, run.stderr
     with postgres.database(postgres_server) as other_url:
         other = Operator(shared_copy(), "alembic", other_url)
-        restore = [postgres.client("psql"), "-X", "-v", "ON_ERROR_STOP=1", "-f", backup, other_url]
+        restore = [postgres.client_program("psql"), "-X", "-v", "ON_ERROR_STOP=1", "-f", backup, other_url]
         subprocess.run(restore, check=True, capture_output=True)
         other.types("check")
 

@@ -81,7 +81,7 @@ def test_an_extension_that_the_server_does_not_have_is_reported(postgres_project
 
 
 def test_an_extension_is_created_and_dropped(postgres_project: Project) -> None:
-    if not postgres.offers(postgres_project.url, "pg_trgm"):
+    if not postgres.has_extension(postgres_project.url, "pg_trgm"):
         pytest.skip(NO_CONTRIB)
     postgres_project.revision("one", "op.create_extension('pg_trgm')", "op.drop_extension('pg_trgm')")
 
@@ -93,7 +93,7 @@ def test_an_extension_is_created_and_dropped(postgres_project: Project) -> None:
 
 
 def test_an_extension_that_the_role_may_not_create_is_reported_with_advice(postgres_project: Project) -> None:
-    if not postgres.offers(postgres_project.url, "dblink"):
+    if not postgres.has_extension(postgres_project.url, "dblink"):
         pytest.skip(NO_CONTRIB)
     postgres_project.revision("one", "op.create_extension('dblink')")
 

@@ -126,7 +126,9 @@ def test_no_write_is_refused_while_the_release_before_runs_beside_the_steps_of_t
 def _steps_after_head(url: str) -> tuple[str, list[Block], int]:
     """The revision that the page's steps follow, the steps that this server can do, where the next release begins."""
     is_sqlite = url.startswith("sqlite")
-    steps = [step for step in STEPS if is_sqlite or "pg_trgm" not in step.text or postgres.offers(url, "pg_trgm")]
+    steps = [
+        step for step in STEPS if is_sqlite or "pg_trgm" not in step.text or postgres.has_extension(url, "pg_trgm")
+    ]
     later = next(number for number, step in enumerate(steps) if step.options.get("release") == "next")
     return head_revision(), steps, later
 

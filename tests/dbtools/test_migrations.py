@@ -253,6 +253,6 @@ def _script(url: str, revision: str) -> str:
 
 
 def _psql(url: str, script: str) -> None:
-    psql = [postgres.client("psql"), "-X", "-v", "ON_ERROR_STOP=1", url]
+    psql = [postgres.client_program("psql"), "-X", "-v", "ON_ERROR_STOP=1", url]
     done = subprocess.run(psql, check=False, input=script, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ def test_an_extension_that_the_role_may_not_create_is_skipped_and_reported(
     is_allowed: bool,
     extensions: list[tuple[str]],
 ) -> None:
-    if not postgres.offers(postgres_server, "pg_trgm"):
+    if not postgres.has_extension(postgres_server, "pg_trgm"):
         pytest.skip(NO_CONTRIB)
     run_sql(postgres_url, "CREATE EXTENSION pg_trgm", "CREATE TABLE t AS SELECT 1 AS a")
     file = create_backup(parse_url(postgres_url), tmp_path).file

@@ -1,4 +1,4 @@
-"""The configuration of PgBouncer in `docs/deployment.md`, used as it stands but for addresses and paths."""
+"""The PgBouncer configuration in `docs/deployment.md` works. Only its addresses and paths are replaced."""
 
 import re
 from pathlib import Path
@@ -10,12 +10,14 @@ from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.paths import ROOT
 from tests.conftest import OpenConsole
-from tests.pgbouncer import OWNER, pooler_of
+from tests.pgbouncer import OWNER, pooler_with_configuration
 
 INI = re.compile(r"^```ini\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def test_the_configuration_of_the_docs_serves_the_console(postgres_schema_url: str, open_console: OpenConsole) -> None:
+def test_the_console_works_with_the_documented_configuration(
+    postgres_schema_url: str, open_console: OpenConsole
+) -> None:
     (block,) = INI.findall((ROOT / "docs" / "deployment.md").read_text())
     server = sa.make_url(postgres_schema_url)
 
@@ -32,7 +34,7 @@ def test_the_configuration_of_the_docs_serves_the_console(postgres_schema_url: s
             text = text.replace(before, after)
         return text
 
-    with pooler_of(ini, f'"{OWNER}" "a password"\n') as pooler:
+    with pooler_with_configuration(ini, f'"{OWNER}" "a password"\n') as pooler:
         through = sa.make_url(pooler.url(postgres_schema_url)).set(database="dbname", password="a password")
         url = through.render_as_string(hide_password=False)
         with open_console(url).app_context(), db.reading() as connection:

@@ -1,4 +1,4 @@
-"""Migrations, backups and what else needs a session of its own, through PgBouncer."""
+"""Migrations, backups and other commands that need their own session, through PgBouncer."""
 
 from contextlib import closing
 from pathlib import Path
@@ -12,12 +12,12 @@ from tests import pgbouncer
 from tests.conftest import OpenConsole
 from tests.dbtools.conftest import FlaskDb, backup_folder, flask_db
 from tests.make import make_agent, make_user
-from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, answer_of, connect, with_options
+from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, connect, query_rows, with_options
 
 __all__ = ["backup_folder", "flask_db"]
 
-BEFORE_HEAD = "e7c49a1056bf"
-NEEDS_A_SESSION = [
+EARLIER_REVISION = "e7c49a1056bf"
+SESSION_COMMANDS = [
     ["upgrade"],
     ["downgrade", "-1"],
     ["stamp", "head"],
@@ -28,12 +28,12 @@ NEEDS_A_SESSION = [
     ["restore-rows", "ROWS"],
     ["rehearse"],
 ]
-ONLY_LOOKS = [["status"], ["check"], ["plan"], ["current"], ["history"], ["heads"], ["deploy", "--dry-run"]]
+READ_COMMANDS = [["status"], ["check"], ["plan"], ["current"], ["history"], ["heads"], ["deploy", "--dry-run"]]
 ADVICE = "Set MIGRATION_DATABASE_URL to the server's own address."
 
 
-@pytest.mark.parametrize("words", NEEDS_A_SESSION, ids=" ".join)
-def test_what_needs_a_session_is_refused_in_transaction_mode_with_one_line(
+@pytest.mark.parametrize("words", SESSION_COMMANDS, ids=" ".join)
+def test_a_command_that_needs_a_session_is_refused_in_transaction_mode_in_one_line(
     postgres_schema_url: str,
     postgres_url: str,
     start_pooler: StartPooler,
@@ -43,73 +43,73 @@ def test_what_needs_a_session_is_refused_in_transaction_mode_with_one_line(
 ) -> None:
     assert flask_db(postgres_schema_url, "backup", str(tmp_path / "FILE")).exit_code == 0
     (tmp_path / "ROWS").write_text("")
-    given = [str(tmp_path / word) if word in ("FILE", "ROWS") else word for word in words]
+    arguments = [str(tmp_path / word) if word in ("FILE", "ROWS") else word for word in words]
     pooler = start_pooler("transaction", server_reset_query="")
     if words[0] in ("deploy", "rehearse"):
-        flask_db(postgres_schema_url, "downgrade", BEFORE_HEAD)
+        flask_db(postgres_schema_url, "downgrade", EARLIER_REVISION)
     target = postgres_url if words[0] == "restore" else postgres_schema_url
-    before = answer_of(target, SETTINGS)
+    before = query_rows(target, SETTINGS)
 
-    done = flask_db(pooler.url(target), *given)
+    result = flask_db(pooler.url(target), *arguments)
 
-    lines = [line for line in done.output.splitlines() if "transaction mode" in line]
-    assert done.exit_code == 1
+    lines = [line for line in result.output.splitlines() if "transaction mode" in line]
+    assert result.exit_code == 1
     assert len(lines) == 1
     assert ADVICE in lines[0]
-    assert answer_of(pooler.url(target), SETTINGS) == before
-    assert answer_of(target, LOCKS) == [(0,)]
+    assert query_rows(pooler.url(target), SETTINGS) == before
+    assert query_rows(target, LOCKS) == [(0,)]
 
 
-@pytest.mark.parametrize("words", ONLY_LOOKS, ids=" ".join)
-def test_what_only_looks_works_in_transaction_mode_as_it_does_directly(
+@pytest.mark.parametrize("words", READ_COMMANDS, ids=" ".join)
+def test_a_command_that_only_reads_works_in_transaction_mode(
     postgres_schema_url: str, start_pooler: StartPooler, flask_db: FlaskDb, words: list[str]
 ) -> None:
-    directly = flask_db(postgres_schema_url, *words)
-    through = flask_db(start_pooler("transaction").url(postgres_schema_url), *words)
+    direct = flask_db(postgres_schema_url, *words)
+    pooled = flask_db(start_pooler("transaction").url(postgres_schema_url), *words)
 
-    assert through.exit_code == 0
-    # These two name the address.
-    assert words[0] in ("status", "deploy") or through.output == directly.output
+    assert pooled.exit_code == 0
+    # The output of these two contains the URL.
+    assert words[0] in ("status", "deploy") or pooled.output == direct.output
 
 
-def test_looks_through_a_pooler_see_the_schema_of_the_options(
+def test_a_command_that_only_reads_uses_the_schema_in_the_options(
     postgres_schema_url: str, pooler: pgbouncer.Pooler, flask_db: FlaskDb
 ) -> None:
     with closing(connect(postgres_schema_url)) as other:
         other.cursor().execute("CREATE SCHEMA app")
         other.commit()
 
-    found = flask_db(with_options(pooler.url(postgres_schema_url), "-csearch_path=app"), "plan")
+    result = flask_db(with_options(pooler.url(postgres_schema_url), "-csearch_path=app"), "plan")
 
-    assert "add_agents_table" in found.output
+    assert "add_agents_table" in result.output
 
 
 @pytest.mark.parametrize("size", ["1", "20"])
-def test_migrations_work_in_session_mode_and_leave_nothing(
+def test_migrations_in_session_mode_leave_no_settings_or_locks(
     postgres_url: str, start_pooler: StartPooler, flask_db: FlaskDb, size: str
 ) -> None:
     pooler = start_pooler("session", server_reset_query="", default_pool_size=size)
     with closing(connect(postgres_url)) as other:
         other.cursor().execute("CREATE SCHEMA app")
         other.commit()
-    before = answer_of(postgres_url, SETTINGS)
+    before = query_rows(postgres_url, SETTINGS)
     url = with_options(pooler.url(postgres_url), "-csearch_path=app")
 
     steps = [flask_db(url, *words) for words in (["upgrade"], ["downgrade", "-1"], ["upgrade"], ["check"])]
 
     assert [step.exit_code for step in steps] == [0, 0, 0, 0]
-    assert answer_of(
+    assert query_rows(
         postgres_url, "SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname IN ('app', 'public')"
     ) == [("app",)]
-    assert answer_of(pooler.url(postgres_url), SETTINGS) == before
-    assert answer_of(postgres_url, LOCKS) == [(0,)]
+    assert query_rows(pooler.url(postgres_url), SETTINGS) == before
+    assert query_rows(postgres_url, LOCKS) == [(0,)]
 
 
-def test_a_failed_migration_in_session_mode_leaves_nothing(
+def test_a_failed_migration_in_session_mode_leaves_no_settings_or_locks(
     postgres_schema_url: str, start_pooler: StartPooler, flask_db: FlaskDb
 ) -> None:
     pooler = start_pooler("session", server_reset_query="")
-    before = answer_of(postgres_schema_url, SETTINGS)
+    before = query_rows(postgres_schema_url, SETTINGS)
     with closing(connect(postgres_schema_url)) as other:
         other.cursor().execute("DROP TABLE invitations")
         other.commit()
@@ -117,11 +117,11 @@ def test_a_failed_migration_in_session_mode_leaves_nothing(
     failed = flask_db(pooler.url(postgres_schema_url), "downgrade", "-2")
 
     assert failed.exit_code == 1
-    assert answer_of(pooler.url(postgres_schema_url), SETTINGS) == before
-    assert answer_of(postgres_schema_url, LOCKS) == [(0,)]
+    assert query_rows(pooler.url(postgres_schema_url), SETTINGS) == before
+    assert query_rows(postgres_schema_url, LOCKS) == [(0,)]
 
 
-def test_a_backup_through_session_mode_is_a_whole_one_and_comes_back(
+def test_a_backup_in_session_mode_is_complete_and_can_be_restored(
     postgres_schema_url: str,
     postgres_url: str,
     start_pooler: StartPooler,
@@ -138,11 +138,11 @@ def test_a_backup_through_session_mode_is_a_whole_one_and_comes_back(
     restored = flask_db(with_options(pooler.url(postgres_url), "-csearch_path=public"), "restore", file)
 
     assert (written.exit_code, restored.exit_code) == (0, 0)
-    assert answer_of(postgres_url, "SELECT id FROM agents") == [(str(agent_id),)]
+    assert query_rows(postgres_url, "SELECT id FROM agents") == [(str(agent_id),)]
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_migration_that_is_asked_for_by_the_program_is_held_to_the_same(
+def test_a_migration_that_the_program_starts_is_refused_in_transaction_mode(
     postgres_schema_url: str, start_pooler: StartPooler, mode: str
 ) -> None:
     url = parse_url(start_pooler(mode).url(postgres_schema_url))

@@ -65,8 +65,8 @@ class Pair:
         self.first.kill()
         self.second.promote()
         # It waits for a standby of its own as little as the first did before it had one.
-        self.second.tell("ALTER SYSTEM RESET synchronous_standby_names")
-        self.second.tell("SELECT pg_reload_conf()")
+        self.second.execute_as_superuser("ALTER SYSTEM RESET synchronous_standby_names")
+        self.second.execute_as_superuser("SELECT pg_reload_conf()")
 
 
 @pytest.fixture
@@ -77,16 +77,16 @@ def pair() -> Iterator[Pair]:
         postgres.standby(first) as second,
     ):
         _wait_for(first, "async")
-        first.tell("ALTER SYSTEM SET synchronous_standby_names = 'second'")
-        first.tell("SELECT pg_reload_conf()")
+        first.execute_as_superuser("ALTER SYSTEM SET synchronous_standby_names = 'second'")
+        first.execute_as_superuser("SELECT pg_reload_conf()")
         _wait_for(first, "sync")
-        first.tell(f"CREATE DATABASE {DATABASE} OWNER {postgres.OWNER}")
+        first.execute_as_superuser(f"CREATE DATABASE {DATABASE} OWNER {postgres.OWNER}")
         yield Pair(first, second)
 
 
 def _wait_for(first: postgres.Cluster, state: str) -> None:
     ends = time.monotonic() + PATIENCE_S
-    while not first.tell(STREAMING.format(state)):
+    while not first.execute_as_superuser(STREAMING.format(state)):
         assert time.monotonic() < ends, f"The standby is not {state}."
         time.sleep(0.1)
 
@@ -174,8 +174,8 @@ def test_a_pool_leaves_a_server_that_takes_no_changes_any_more(pair: Pair, open_
     client, headers = app.test_client(), {"Authorization": f"Bearer {token}"}
     with pytest.raises(CommandError, match=r"in a read-only transaction\. If this server is a standby"):
         command.downgrade(dbtools.alembic_config(parse_url(pair.url_of(pair.second))), "-1")
-    pair.first.tell("ALTER SYSTEM SET default_transaction_read_only = on")
-    pair.first.tell("SELECT pg_reload_conf()")
+    pair.first.execute_as_superuser("ALTER SYSTEM SET default_transaction_read_only = on")
+    pair.first.execute_as_superuser("SELECT pg_reload_conf()")
 
     refused = [client.post("/api/v1/agents", json=agent_values(), headers=headers) for _ in range(3)]
 
