@@ -34,7 +34,7 @@ def _page(template: str, form_class: type[ConsoleForm], use: Callable[..., str],
     status = 200
     if request.method == "POST":
         if form.submit(lambda values: use(http.visitor(), code, values, form.key)):
-            return _redirect_signed_in(form.result)
+            return _switch_session(form.result)
         status = 422
     link = invitations.read_link(code)
     if (link["email"] is not None) is not is_reset:
@@ -45,7 +45,7 @@ def _page(template: str, form_class: type[ConsoleForm], use: Callable[..., str],
     return page, status
 
 
-def _redirect_signed_in(session_id: str) -> Answer:
+def _switch_session(session_id: str) -> Answer:
     """Use the new session in this browser. A user who was signed in here before is signed out."""
     if session.get(SESSION_ID) != session_id and (previous := _signed_in_actor()):
         sessions.sign_out(previous, session[SESSION_ID])
