@@ -206,19 +206,21 @@ def test_a_save_says_whether_anything_was_changed(console: Flask, admin: Actor, 
     agent_id = make_agent(console, admin)
     address = f"/agents/{agent_id}"
 
-    def said_after(page: str, action: str = "", **typed: str) -> str:
+    def message_after(page: str, action: str = "", **typed: str) -> str:
         answer = browser.send(page, action, **typed)
         return browser.get(answer.headers["Location"]).root.one("div", class_="flash").one("p").text
 
     nothing = "Nothing was changed"
-    assert said_after(f"{address}/edit") == f"{nothing}."
-    assert said_after(f"{address}/edit", name=" Sales ", **{"DB-host": "DB.example.org"}) == f"{nothing}."
-    assert said_after(f"{address}/edit", name="Other") == "Other was saved."
-    assert said_after(f"{address}/disable", reason="Moving").startswith("The agent is disabled")
+    assert message_after(f"{address}/edit") == f"{nothing}."
+    assert message_after(f"{address}/edit", name=" Sales ", **{"DB-host": "DB.example.org"}) == f"{nothing}."
+    assert message_after(f"{address}/edit", name="Other") == "Other was saved."
+    assert message_after(f"{address}/disable", reason="Moving").startswith("The agent is disabled")
     disabled = browser.get(address)
-    assert said_after(f"{address}/disable", reason=" Moving ") == f"{nothing}: it is disabled already, for this reason."
+    assert (
+        message_after(f"{address}/disable", reason=" Moving ") == f"{nothing}: it is disabled already, for this reason."
+    )
     replaced = "It was already disabled. The reason is now “Another”; before it was “Moving”."
-    assert said_after(f"{address}/disable", reason=" Another ") == replaced
+    assert message_after(f"{address}/disable", reason=" Another ") == replaced
     for said in ("The agent is active: runtimes can fetch it.", f"{nothing}: it is active already."):
         browser.send(disabled, f"{address}/enable")
         assert browser.get(address).root.one("div", class_="flash").one("p").text == said

@@ -64,10 +64,10 @@ def test_only_the_secrets_of_a_new_agent_are_lost_when_the_session_ends(
     assert page.root.one(id="DB-host")["value"] == "db.example.org"
     assert SECRET not in browser.seen
     assert agents_of(console, admin) == []
-    asked = browser.send(page, "/agents/new", status=422, **{"DB-password": SECRET})
-    assert isinstance(asked, Page)
-    assert asked.error_at("api_key").startswith("Type the API key again, or leave it empty")
-    browser.send(asked, "/agents/new", **{"DB-password": SECRET, "api_key": SECRET})
+    refused = browser.send(page, "/agents/new", status=422, **{"DB-password": SECRET})
+    assert isinstance(refused, Page)
+    assert refused.error_at("api_key").startswith("Type the API key again, or leave it empty")
+    browser.send(refused, "/agents/new", **{"DB-password": SECRET, "api_key": SECRET})
     assert len(agents_of(console, admin)) == 1
 
 
@@ -77,13 +77,13 @@ def test_a_secret_of_a_new_agent_that_is_not_typed_again_is_asked_for_once(
     page = browser.send("/agents/new", status=422, **NEW | {"name": "", "description": ""})
     assert isinstance(page, Page)
 
-    asked = browser.send(page, "/agents/new", status=422, **{"DB-password": SECRET, "DB-port": "x"})
+    refused = browser.send(page, "/agents/new", status=422, **{"DB-password": SECRET, "DB-port": "x"})
 
-    assert isinstance(asked, Page)
-    assert asked.error_at("api_key").startswith("Type the API key again, or leave it empty and send the form again")
-    assert asked.error_at("name")
-    assert asked.error_at("DB-port")
-    again = browser.send(asked, "/agents/new", status=422, name="Sales", **{"DB-port": ""})
+    assert isinstance(refused, Page)
+    assert refused.error_at("api_key").startswith("Type the API key again, or leave it empty and send the form again")
+    assert refused.error_at("name")
+    assert refused.error_at("DB-port")
+    again = browser.send(refused, "/agents/new", status=422, name="Sales", **{"DB-port": ""})
     assert isinstance(again, Page)
     assert again.error_at("DB-password").startswith("Type the password again")
     browser.send(again, "/agents/new", **{"DB-password": SECRET})
@@ -100,11 +100,11 @@ def test_a_first_secret_of_a_stored_agent_that_is_not_typed_again_is_asked_for_o
     page = browser.send(address, status=422, name="", api_key=SECRET)
     assert isinstance(page, Page)
 
-    asked = browser.send(page, address, status=422, name="Renamed")
+    refused = browser.send(page, address, status=422, name="Renamed")
 
-    assert isinstance(asked, Page)
-    assert asked.error_at("api_key").startswith("Type the API key again")
-    browser.send(asked, address)
+    assert isinstance(refused, Page)
+    assert refused.error_at("api_key").startswith("Type the API key again")
+    browser.send(refused, address)
     with console.app_context():
         assert agent_reads.read(admin, agent_id)["name"] == "Renamed"
 
@@ -170,12 +170,12 @@ def test_a_form_sent_again_after_its_agent_changed_says_so_and_then_creates_anot
         else:
             agents.update(admin, agent_id, {"description": "Changed."})
 
-    asked = browser.send(page, "/agents/new", status=422, **NEW)
+    refused = browser.send(page, "/agents/new", status=422, **NEW)
 
-    assert isinstance(asked, Page)
-    assert f"An agent was already made from this form, and was {since} since." in asked.text
+    assert isinstance(refused, Page)
+    assert f"An agent was already made from this form, and was {since} since." in refused.text
     before = len(agents_of(console, admin))
-    browser.send(asked, "/agents/new", **NEW)
+    browser.send(refused, "/agents/new", **NEW)
     assert len(agents_of(console, admin)) == before + 1
 
 
@@ -185,11 +185,11 @@ def test_a_form_sent_again_with_other_content_says_so_and_then_creates_another_a
     page, other = browser.get("/agents/new"), NEW | {"name": "Another"}
     browser.send(page, "/agents/new", **NEW)
 
-    asked = browser.send(page, "/agents/new", status=422, **other)
+    refused = browser.send(page, "/agents/new", status=422, **other)
 
-    assert isinstance(asked, Page)
-    assert "An agent was already made from this form, with other content." in asked.text
-    browser.send(asked, "/agents/new", **other)
+    assert isinstance(refused, Page)
+    assert "An agent was already made from this form, with other content." in refused.text
+    browser.send(refused, "/agents/new", **other)
     assert len(agents_of(console, admin)) == 2
 
 

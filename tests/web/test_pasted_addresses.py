@@ -135,12 +135,12 @@ def test_every_secret_that_a_split_cleared_is_named_and_asked_for_once(console: 
             "/agents/new", status=422, **typed, **{f"{kind}-{name}": URL if kind == "DB" else workspace}
         )
         assert isinstance(page, Page)
-        asked = browser.send(page, "/agents/new", status=422)
+        refused = browser.send(page, "/agents/new", status=422)
 
-        assert isinstance(asked, Page)
+        assert isinstance(refused, Page)
         assert f"Type again: API key, {label}." in page.root.one(id="split-addresses").text
-        assert asked.error_at("api_key").startswith("Type the API key again, or leave it empty")
-        assert asked.error_at(f"{kind}-{secret}").startswith(f"Type the {label.lower()} again, or leave it empty")
+        assert refused.error_at("api_key").startswith("Type the API key again, or leave it empty")
+        assert refused.error_at(f"{kind}-{secret}").startswith(f"Type the {label.lower()} again, or leave it empty")
         assert SECRET not in browser.seen
 
 
@@ -235,11 +235,11 @@ def test_no_password_of_an_address_is_kept_when_the_session_ended(console: Flask
         values["DB-host"] = text
         end_sessions(console, admin)
 
-        asked = browser.post("/agents/new", values, status=401)
+        refused = browser.post("/agents/new", values, status=401)
 
-        assert isinstance(asked, Page)
+        assert isinstance(refused, Page)
         with console.app_context():
-            unsent = unsaved_form.UnsavedForm.read(asked.root.one("input", name="kept")["value"])
-        assert unsent
-        assert SECRET not in str(unsent)
-        assert ("DB-password-typed", "y") in [(name, value) for name, value in unsent.values]
+            unsaved = unsaved_form.UnsavedForm.read(refused.root.one("input", name="kept")["value"])
+        assert unsaved
+        assert SECRET not in str(unsaved)
+        assert ("DB-password-typed", "y") in [(name, value) for name, value in unsaved.values]

@@ -25,7 +25,7 @@ ORIGIN = "https://example.org"
 ROOTS = ["/agents", "/Tools/console_1"]
 GET_RULES = [rule for method, rule in ROWS if method == "GET"]
 # The proxy forwards the path, or removes it.
-WAYS = ["passed on", "taken off"]
+FORWARDING = ["forwarded", "removed"]
 LEADS = "href|src|action|formaction|data-document"
 
 
@@ -46,14 +46,14 @@ def root_of(app: Flask) -> str:
     return path
 
 
-def ask(caller: Caller, way: str, method: str, path: str, *given: Any, **more: Any) -> TestResponse:
+def request_as(caller: Caller, forwarding: str, method: str, path: str, *given: Any, **more: Any) -> TestResponse:
     """Request a path of the console, as a proxy of this kind forwards it."""
     root = root_of(caller.app)
-    environ = {"PATH_INFO": (root if way == "passed on" else "") + path.partition("?")[0], "SCRIPT_NAME": ""}
+    environ = {"PATH_INFO": (root if forwarding == "forwarded" else "") + path.partition("?")[0], "SCRIPT_NAME": ""}
     return caller.ask(method, path, *given, environ_overrides=environ, **more)
 
 
-def led_to(answer: TestResponse) -> set[str]:
+def urls_on(answer: TestResponse) -> set[str]:
     """Every URL on a page, except those of the page itself."""
     found = set(re.findall(rf' (?:{LEADS})="([^"]+)"', answer.text))
     return {address for address in found if not address.startswith(("data:", "#", "?"))}
@@ -63,24 +63,24 @@ def led_to(answer: TestResponse) -> set[str]:
 @pytest.mark.parametrize("rule", GET_RULES)
 def test_every_link_stays_below_the_path(tenant: Tenant, rule: str) -> None:
     path, root = tenant.path(rule), root_of(tenant.app)
-    for way in WAYS:
-        with ask(tenant.caller("admin"), way, "GET", path) as answer:
+    for forwarding in FORWARDING:
+        with request_as(tenant.caller("admin"), forwarding, "GET", path) as answer:
             assert str(answer.status_code) == ROWS["GET", rule]["admin"].replace("in", "303")
             assert answer.headers.get("Location", f"{root}/").startswith(f"{root}/")
             if answer.mimetype == "text/html" and answer.status_code == 200:
-                assert led_to(answer)
-                assert {address for address in led_to(answer) if not address.startswith(f"{root}/")} == set()
+                assert urls_on(answer)
+                assert {address for address in urls_on(answer) if not address.startswith(f"{root}/")} == set()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_signing_in_leads_to_the_requested_page(tenant: Tenant, way: str) -> None:
+@pytest.mark.parametrize("forwarding", FORWARDING)
+def test_signing_in_leads_to_the_requested_page(tenant: Tenant, forwarding: str) -> None:
     caller, root = Caller(tenant.app), root_of(tenant.app)
 
-    asked = ask(caller, way, "GET", "/agents?q=x")
-    page = Page(ask(caller, way, "GET", "/sign-in?" + asked.headers["Location"].partition("?")[2]))
+    asked = request_as(caller, forwarding, "GET", "/agents?q=x")
+    page = Page(request_as(caller, forwarding, "GET", "/sign-in?" + asked.headers["Location"].partition("?")[2]))
     wanted = page.root.one("input", name="next")["value"]
     form = {"email": tenant.admin.email, "password": PASSWORD, "next": wanted}
-    entered = ask(caller, way, "POST", "/sign-in", form)
+    entered = request_as(caller, forwarding, "POST", "/sign-in", form)
 
     assert asked.headers["Location"].startswith(f"{root}/sign-in?")
     assert (wanted, entered.headers["Location"]) == (f"{root}/agents?q=x", f"{root}/agents?q=x")
@@ -99,42 +99,47 @@ def test_signing_in_never_leads_to_another_program_on_the_host(tenant: Tenant, a
         assert local_path(address.format(root=root)) == f"{root}/"
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_form_whose_session_ended_is_sent_again_below_the_path(tenant: Tenant, way: str) -> None:
+@pytest.mark.parametrize("forwarding", FORWARDING)
+def test_a_form_whose_session_ended_is_sent_again_below_the_path(tenant: Tenant, forwarding: str) -> None:
     caller, root = tenant.caller("ended"), root_of(tenant.app)
 
-    page = Page(ask(caller, way, "POST", "/tokens/new", {"name": "ci"}))
+    page = Page(request_as(caller, forwarding, "POST", "/tokens/new", {"name": "ci"}))
     kept = page.root.one("input", name="kept")["value"]
-    after = ask(caller, way, "POST", "/sign-in", {"email": tenant.admin.email, "password": PASSWORD, "kept": kept})
+    after = request_as(
+        caller, forwarding, "POST", "/sign-in", {"email": tenant.admin.email, "password": PASSWORD, "kept": kept}
+    )
 
     assert (page.status, after.status_code) == (401, 200)
-    assert f"{root}/tokens/new" in led_to(after)
+    assert f"{root}/tokens/new" in urls_on(after)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_urls_of_the_api_are_below_the_path(tenant: Tenant, way: str) -> None:
+@pytest.mark.parametrize("forwarding", FORWARDING)
+def test_urls_of_the_api_are_below_the_path(tenant: Tenant, forwarding: str) -> None:
     program, root = Caller(tenant.app, token=make_token(tenant.app, tenant.admin, "write")), root_of(tenant.app)
 
-    made = ask(program, way, "POST", "/api/v1/agents", json=agent_values())
+    made = request_as(program, forwarding, "POST", "/api/v1/agents", json=agent_values())
     place = made.headers["Location"]
-    document = ask(program, way, "GET", "/openapi.json").json
+    document = request_as(program, forwarding, "GET", "/openapi.json").json
 
     assert (made.status_code, place) == (201, f"{root}/api/v1/agents/{made.json['id']}")
-    assert ask(program, way, "GET", place.removeprefix(root)).status_code == 200
+    assert request_as(program, forwarding, "GET", place.removeprefix(root)).status_code == 200
     assert document["servers"] == [{"url": root}]
-    refused = ask(program, way, "GET", "/api/v1/nothing")
+    refused = request_as(program, forwarding, "GET", "/api/v1/nothing")
     assert (refused.status_code, refused.mimetype) == (404, "application/problem+json")
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_health_and_errors_answer_with_and_without_the_path(tenant: Tenant, way: str) -> None:
+@pytest.mark.parametrize("forwarding", FORWARDING)
+def test_health_and_errors_answer_with_and_without_the_path(tenant: Tenant, forwarding: str) -> None:
     caller, root = Caller(tenant.app), root_of(tenant.app)
 
-    assert ask(caller, way, "GET", "/healthz", headers={"Host": "127.0.0.1:8000"}).status_code == 200
-    assert ask(caller, way, "GET", "/readyz").status_code == 200
-    for answer in (ask(caller, way, "GET", "/nothing"), ask(caller, way, "GET", "/", headers={"Host": "a..b"})):
+    assert request_as(caller, forwarding, "GET", "/healthz", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+    assert request_as(caller, forwarding, "GET", "/readyz").status_code == 200
+    for answer in (
+        request_as(caller, forwarding, "GET", "/nothing"),
+        request_as(caller, forwarding, "GET", "/", headers={"Host": "a..b"}),
+    ):
         assert answer.status_code in (400, 404)
-        assert all(address.startswith(f"{root}/") for address in led_to(answer))
+        assert all(address.startswith(f"{root}/") for address in urls_on(answer))
 
 
 def test_hsts_is_for_this_host_only(tenant: Tenant) -> None:
@@ -154,8 +159,8 @@ def test_the_limit_of_password_forms_holds_below_the_path(tenant: Tenant) -> Non
 @pytest.mark.parametrize("root", ["/static", "/api", "/join", "/gibberish-xyz-123"])
 def test_the_path_may_equal_a_path_of_the_console(sqlite_schema_url: str, open_console: OpenConsole, root: str) -> None:
     tenant = Tenant(open_console(sqlite_schema_url, PUBLIC_URL=ORIGIN + root))
-    for way in WAYS:
+    for forwarding in FORWARDING:
         for path in ("/agents", "/people", "/static/app.css", "/gibberish-xyz-123", "/openapi.json", "/profile"):
-            with ask(tenant.caller("admin"), way, "GET", path) as answer:
-                assert answer.status_code == 200, (way, path)
-        assert ask(tenant.caller("token"), way, "GET", "/api/v1/me").status_code == 200
+            with request_as(tenant.caller("admin"), forwarding, "GET", path) as answer:
+                assert answer.status_code == 200, (forwarding, path)
+        assert request_as(tenant.caller("token"), forwarding, "GET", "/api/v1/me").status_code == 200

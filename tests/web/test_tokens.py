@@ -85,13 +85,13 @@ def test_a_form_sent_again_with_other_content_says_so_and_then_creates_another_t
     page = browser.get("/tokens/new")
     first = token_on(browser.send(page, "/tokens/new", status=200, name="ci"))
 
-    asked = browser.send(page, "/tokens/new", status=422, name="other")
+    refused = browser.send(page, "/tokens/new", status=422, name="other")
 
-    assert isinstance(asked, Page)
+    assert isinstance(refused, Page)
     sentence = "A token was already made from this form, with other content. Send it again to make another."
-    assert sentence in asked.root.one(class_="problems").text
-    assert first not in asked.html
-    assert token_on(browser.send(asked, "/tokens/new", status=200)) != first
+    assert sentence in refused.root.one(class_="problems").text
+    assert first not in refused.html
+    assert token_on(browser.send(refused, "/tokens/new", status=200)) != first
 
 
 def test_a_form_whose_token_was_revoked_creates_and_shows_none(console: Flask, admin: Actor, browser: Browser) -> None:
@@ -99,11 +99,11 @@ def test_a_form_whose_token_was_revoked_creates_and_shows_none(console: Flask, a
     text = token_on(browser.send(page, "/tokens/new", status=200, name="ci"))
     browser.send(browser.get("/tokens").root.one("td", class_="c-actions").one("a")["href"])
 
-    asked = browser.send(page, "/tokens/new", status=422, name="ci")
+    refused = browser.send(page, "/tokens/new", status=422, name="ci")
 
-    assert isinstance(asked, Page)
-    assert "it is not valid any more" in asked.text
-    assert text not in asked.html
+    assert isinstance(refused, Page)
+    assert "it is not valid any more" in refused.text
+    assert text not in refused.html
     assert "No tokens yet" in browser.get("/tokens").text
 
 
