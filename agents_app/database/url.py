@@ -78,7 +78,7 @@ def _keep_first_schema(url: URL) -> URL:
     if schema is None or "," not in session_settings(url)["search_path"]:
         return url
     option = _search_path_option(schema)
-    options = SETTING.sub(lambda found: option if _setting_name(found) == "search_path" else found[0], _options(url))
+    options = SETTING.sub(lambda match: option if _setting_name(match) == "search_path" else match[0], _options(url))
     return url.update_query_dict({"options": options})
 
 

@@ -1,8 +1,8 @@
-"""`docs/migrations.md`, block by block: each command is typed in a copy of the project, each step applied and undone.
+"""Runs every block of `docs/migrations.md`: commands in a copy of the project, and steps as migrations.
 
-A `sh` block says `on=` which database and `at=` which state of it, and `fails` where its last command must; the lines
-of a `text` block after it must be printed. `python` blocks are one migration after the other; `release=next` begins
-those of a release that is deployed when the one before runs everywhere.
+A `sh` block names its database (`on=`) and the database's state (`at=`). With `fails`, its last command must fail. The
+lines of the `text` block after it must be printed. `python` blocks are consecutive migrations; `release=next` marks the
+first one of the next release, which is deployed when the previous release runs everywhere.
 """
 
 import re
@@ -30,8 +30,8 @@ down_revision = {after!r}
 
 {body}'''
 
-# One that keeps to the rules of the steps: a new agent, and a change of an old one.
-WRITE_AS_THE_NEXT_RELEASE = """
+# Follows the rules of the new steps: changes an agent, and adds one.
+WRITE_AS_NEXT_RELEASE = """
 WITH changed AS (
     UPDATE agents SET description = 'Changed again.', purpose = 'known'
     WHERE id = (SELECT id FROM agents ORDER BY random() LIMIT 1)
@@ -51,22 +51,22 @@ TYPED = [
 STEPS = [block for block in BLOCKS if block.language == "python"]
 
 
-def test_every_command_and_every_step_on_the_page_is_run() -> None:
+def test_every_block_of_the_page_is_run() -> None:
     for block in BLOCKS:
-        wanted = {"sh": {"on", "at"}, "python": {"step"}}.get(block.language, set())
-        assert wanted <= block.options.keys(), f"line {block.line}"
+        required = {"sh": {"on", "at"}, "python": {"step"}}.get(block.language, set())
+        assert required <= block.options.keys(), f"line {block.line}"
         assert block.language in ("sh", "python", "text", "env"), f"line {block.line}"
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the project that may be changed."""
+    """A copy of the project that the test may change."""
     (tmp_path / "backups").mkdir()
     return copy_project(tmp_path / "project")
 
 
 @pytest.mark.parametrize(("kind", "block"), TYPED)
-def test_what_the_page_says_is_typed_and_printed(
+def test_a_command_prints_what_the_page_shows(
     kind: str, block: Block, copy: Path, request: pytest.FixtureRequest
 ) -> None:
     url = _database(kind, block.options["at"], request)
@@ -78,7 +78,7 @@ def test_what_the_page_says_is_typed_and_printed(
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_every_step_of_the_page_goes_up_down_and_up_without_a_warning(
+def test_the_steps_of_the_page_can_be_upgraded_and_downgraded_without_warnings(
     kind: str, copy: Path, request: pytest.FixtureRequest
 ) -> None:
     url = _database(kind, "head", request)
@@ -86,9 +86,9 @@ def test_every_step_of_the_page_goes_up_down_and_up_without_a_warning(
     settings = {"DATABASE_URL": url}
     after, steps, later = _steps_after_head(url)
 
-    _write(copy, after, steps[:later], 0)
+    _write_migrations(copy, after, steps[:later], 0)
     first = type_lines("flask db plan\nalembic upgrade head", copy, settings)
-    _write(copy, after, steps[later:], later)
+    _write_migrations(copy, after, steps[later:], later)
     back = f"alembic downgrade -{len(steps)}"
     second = type_lines(f"flask db plan\nalembic upgrade head\n{back}\nalembic upgrade head", copy, settings)
 
@@ -97,7 +97,7 @@ def test_every_step_of_the_page_goes_up_down_and_up_without_a_warning(
         assert not re.search("DANGER|WARN", run.stdout), run.stdout
 
 
-def test_no_write_is_refused_while_the_release_before_runs_beside_the_steps_of_the_next(
+def test_the_previous_release_can_write_while_the_steps_of_the_next_release_run(
     copy: Path, postgres_schema_url: str, open_console: OpenConsole
 ) -> None:
     url = postgres_schema_url
@@ -112,19 +112,19 @@ def test_no_write_is_refused_while_the_release_before_runs_beside_the_steps_of_t
         with app.app_context():
             agents.update(admin, agent, {"description": "Changed."})
 
-    _write(copy, after, steps[:later], 0)
+    _write_migrations(copy, after, steps[:later], 0)
     with repeat_in_thread(write_without_the_new_columns):
         command.upgrade(config, "head")
     assert fetch_rows(url, "SELECT 1 FROM agents WHERE purpose IS NULL LIMIT 1") == [(1,)]
 
-    _write(copy, after, steps[later:], later)
-    with repeat_in_thread(lambda: run_sql(url, WRITE_AS_THE_NEXT_RELEASE)):
+    _write_migrations(copy, after, steps[later:], later)
+    with repeat_in_thread(lambda: run_sql(url, WRITE_AS_NEXT_RELEASE)):
         command.upgrade(config, "head")
     assert fetch_rows(url, "SELECT count(*) FROM agents WHERE purpose IS NULL") == [(0,)]
 
 
 def _steps_after_head(url: str) -> tuple[str, list[Block], int]:
-    """The revision that the page's steps follow, the steps that this server can do, where the next release begins."""
+    """Return head, the page's steps that this server supports, and the index of the next release's first step."""
     is_sqlite = url.startswith("sqlite")
     steps = [
         step for step in STEPS if is_sqlite or "pg_trgm" not in step.text or postgres.has_extension(url, "pg_trgm")
@@ -133,7 +133,7 @@ def _steps_after_head(url: str) -> tuple[str, list[Block], int]:
     return head_revision(), steps, later
 
 
-def _write(folder: Path, after: str, steps: list[Block], start: int) -> None:
+def _write_migrations(folder: Path, after: str, steps: list[Block], start: int) -> None:
     for number, step in enumerate(steps, start):
         path = folder / "migrations" / "versions" / f"step_{number}_x.py"
         path.write_text(STEP.format(number=number, after=f"step_{number - 1}" if number else after, body=step.text))
@@ -152,10 +152,10 @@ def _database(kind: str, state: str, request: pytest.FixtureRequest) -> str:
 
 
 def _rows(kind: str) -> list[str]:
-    one = "00000000000000000000000000000001"
-    then = "'2026-01-01 00:00:00+00:00'" if kind == "postgresql" else "'2026-01-01 00:00:00'"
+    row_id = "00000000000000000000000000000001"
+    created_at = "'2026-01-01 00:00:00+00:00'" if kind == "postgresql" else "'2026-01-01 00:00:00'"
     columns = "id, name, connection_type, connection_config, account_id, created_at"
     return [
-        f"INSERT INTO accounts (id, name, created_at) VALUES ('{one}', 'Acme', {then})",
-        f"INSERT INTO agents ({columns}) VALUES ('{one}', 'sales', 'DB', '{{}}', '{one}', {then})",
+        f"INSERT INTO accounts (id, name, created_at) VALUES ('{row_id}', 'Acme', {created_at})",
+        f"INSERT INTO agents ({columns}) VALUES ('{row_id}', 'sales', 'DB', '{{}}', '{row_id}', {created_at})",
     ]

@@ -104,7 +104,7 @@ def _read_facts(copy: URL) -> dict[str, TableFacts]:
             facts["rows"] = connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name)))
         if connection.dialect.name == "postgresql":
             enums: Any = inspector
-            facts_by_table["types"] = {found["name"]: found["labels"] for found in enums.get_enums()}
+            facts_by_table["types"] = {enum["name"]: enum["labels"] for enum in enums.get_enums()}
         return facts_by_table
 
 

@@ -33,12 +33,12 @@ def status_command(check: bool, as_json: bool) -> None:
     """Show the state of the database, its problems and what to do about them."""
     with migration_url_or_exit() as url, read_only_connection(url) as connection:
         script = ScriptDirectory.from_config(migrations_config())
-        found = read_status(connection, script, db.metadata, read_position(connection, script))
+        status = read_status(connection, script, db.metadata, read_position(connection, script))
         session = read_console_session(console_url(current_app), connection)
-    problems = (*found.problems, *(session.problems if session else ()))
+    problems = (*status.problems, *(session.problems if session else ()))
     settings = {name: value for name, value in asdict(session).items() if name != "problems"} if session else None
-    answer = {**status_as_data(found), "session": settings, "problems": [asdict(problem) for problem in problems]}
-    print_answer(as_json, answer, status_lines(found, session, problems))
+    answer = {**status_as_data(status), "session": settings, "problems": [asdict(problem) for problem in problems]}
+    print_answer(as_json, answer, status_lines(status, session, problems))
     if check and problems:
         raise click.exceptions.Exit(1)
 
@@ -57,12 +57,12 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
     config = migrations_config()
     with migration_url_or_exit() as url, connect(url) as connection:
         script = ScriptDirectory.from_config(config)
-        found = make_plan(connection, script, read_position(connection, script), revision)
+        plan = make_plan(connection, script, read_position(connection, script), revision)
         if sql:
-            click.echo(plan_sql(config, found), nl=False)
+            click.echo(plan_sql(config, plan), nl=False)
             return
-    print_answer(as_json, plan_as_data(found), plan_lines(found))
-    if found.dangers:
+    print_answer(as_json, plan_as_data(plan), plan_lines(plan))
+    if plan.dangers:
         raise click.exceptions.Exit(1)
 
 
@@ -72,29 +72,29 @@ def migrations_config() -> Config:
     return config
 
 
-def plan_sql(config: Config, found: Plan) -> str:
+def plan_sql(config: Config, plan: Plan) -> str:
     """Return the SQL of a plan, as Alembic's `--sql` writes it, or a comment if nothing is pending."""
-    if not found.steps:
+    if not plan.steps:
         return "-- Nothing is pending.\n"
     output = StringIO()
     config.output_buffer = output
-    run = command.downgrade if found.steps[0].direction == "downgrade" else command.upgrade
-    run(config, f"{found.position.current or 'base'}:{found.target}", sql=True)
+    run = command.downgrade if plan.steps[0].direction == "downgrade" else command.upgrade
+    run(config, f"{plan.position.current or 'base'}:{plan.target}", sql=True)
     return output.getvalue()
 
 
-def status_lines(found: Status, session: ConsoleSession | None, problems: tuple[Problem, ...]) -> Iterator[str]:
+def status_lines(status: Status, session: ConsoleSession | None, problems: tuple[Problem, ...]) -> Iterator[str]:
     """Yield the lines of a status for a person."""
-    yield f"Database   {found.url}"
-    yield f"Server     {found.server}{f', as {found.role}' if found.role else ''}, through {found.driver}"
-    if found.role:
-        yield f"Schema     {found.schema}, text in {found.encoding}"
+    yield f"Database   {status.url}"
+    yield f"Server     {status.server}{f', as {status.role}' if status.role else ''}, through {status.driver}"
+    if status.role:
+        yield f"Schema     {status.schema}, text in {status.encoding}"
         if session and session.statement_timeout:
             yield f"Limits     {session.statement_timeout} for a statement, {session.lock_timeout} for a lock"
             yield f"Pooler     {f'in {session.pooler} mode' if session.pooler else 'none'}"
-        yield f"pg_dump    {found.pg_dump or 'not found'}"
-        yield f"Migrating  {found.migrating or 'no'}"
-    position = found.position
+        yield f"pg_dump    {status.pg_dump or 'not found'}"
+        yield f"Migrating  {status.migrating or 'no'}"
+    position = status.position
     yield f"Revision   {position.current or 'none yet'}{' (of a newer release)' if position.is_ahead else ''}"
     yield f"Head       {position.head}"
     yield f"Pending    {', '.join(step.name for step in position.pending) or 'nothing'}"
@@ -110,16 +110,16 @@ def problem_lines(problem: Problem) -> Iterator[str]:
     yield f"  Do: {problem.do}"
 
 
-def plan_lines(found: Plan) -> Iterator[str]:
+def plan_lines(plan: Plan) -> Iterator[str]:
     """Yield the lines of a plan for a person."""
-    if found.position.is_ahead:
-        yield f"The database is at {found.position.current}, which is from a newer release. Nothing is pending."
-    elif not found.steps:
-        yield f"The database is at {found.position.current or 'base'}. Nothing is pending."
-    for number, step in enumerate(found.steps, 1):
+    if plan.position.is_ahead:
+        yield f"The database is at {plan.position.current}, which is from a newer release. Nothing is pending."
+    elif not plan.steps:
+        yield f"The database is at {plan.position.current or 'base'}. Nothing is pending."
+    for number, step in enumerate(plan.steps, 1):
         yield from _step_lines(number, step)
-    if found.dangers:
-        yield f"{pluralize(len(found.dangers), 'DANGER')}. Read the warnings before you continue."
+    if plan.dangers:
+        yield f"{pluralize(len(plan.dangers), 'DANGER')}. Read the warnings before you continue."
 
 
 def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:

@@ -58,7 +58,7 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
     Raises CommandError with one line if the database or a setting causes an error.
     """
     url = _migration_url(load_settings)
-    options = _command_options(url)
+    options = _configure_and_get_options(url)
     settings = autogenerate.settings(models, metadata, context.script.dir, url.get_backend_name())
     steps = Steps(options["fn"])
     context.config.attributes["times"] = steps.times
@@ -90,8 +90,8 @@ def _migration_url(load_settings: Callable[[], DatabaseSettings]) -> URL:
 
 def _console_url(load_settings: Callable[[], DatabaseSettings]) -> URL | None:
     given = context.config.attributes
-    found: URL | None = given.get("console_url") if "database_url" in given else load_settings().database_url
-    return found
+    url: URL | None = given.get("console_url") if "database_url" in given else load_settings().database_url
+    return url
 
 
 def _backup_folder(load_settings: Callable[[], DatabaseSettings]) -> Path | None:
@@ -104,7 +104,7 @@ def _backup_folder(load_settings: Callable[[], DatabaseSettings]) -> Path | None
     return folder
 
 
-def _command_options(url: URL) -> Options:
+def _configure_and_get_options(url: URL) -> Options:
     # Alembic gives the options of the command only to a configured context.
     context.configure(url=url)
     return context.get_context().opts
@@ -140,6 +140,9 @@ def _migrate(url: URL, steps: Steps, settings: Options, row_saver: RowSaver, *, 
     verbose = "verbose" in context.get_x_argument(as_dictionary=True)
     with row_saver, migration_connection(url, lock_settings, verbose=verbose) as connection:
         _require_own_database(connection, is_upgrade=is_upgrade)
+        if connection.dialect.name == "postgresql":
+            # Alembic never commits a transaction that it finds open.
+            connection.commit()
         context.configure(
             connection=connection,
             fn=steps,
@@ -159,9 +162,6 @@ def _require_own_database(connection: Connection, *, is_upgrade: bool) -> None:
     if is_upgrade:
         encoding.require_utf8(connection)
         require_no_table_conflict(connection, context.script, read_position(connection, context.script))
-    # Alembic never commits a transaction that it finds open.
-    if connection.dialect.name == "postgresql":
-        connection.commit()
 
 
 @contextmanager
