@@ -1,4 +1,4 @@
-"""What a WSGI server and the `flask` command load."""
+"""The app that a WSGI server and the `flask` command load."""
 
 import sys
 
@@ -7,7 +7,8 @@ from agents_app.app import create_app
 from agents_app.cli.doctor import app_with_doctor_only
 from agents_app.errors import ConfigurationError
 
-terminal.prepare(sys.argv[1:])
+terminal.replace_unprintable()
+terminal.require_valid(sys.argv[1:])
 try:
     app = create_app()
 except ConfigurationError as refusal:

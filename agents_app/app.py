@@ -1,4 +1,4 @@
-"""The table of contents of the app: what it is made of, in order. No logic."""
+"""Creates the app: the parts that it is made of, in order. No logic."""
 
 import click
 from flask import Flask
@@ -10,7 +10,7 @@ from agents_app.paths import ROOT
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
-    """The console as a WSGI app. Raises ConfigurationError with one sentence that names a wrong setting."""
+    """The console as a WSGI app. Raises ConfigurationError with a sentence that names an invalid setting."""
     loaded = settings or config.load()
     app = Flask("agents_app", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.extensions["settings"] = loaded
@@ -29,6 +29,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _is_serving() -> bool:
-    # Under the `flask` command keys are checked by the commands that use them: migrations and --help need none.
+    # Under `flask`, each command that uses keys checks them: migrations and --help need no keys.
     command = click.get_current_context(silent=True)
     return command is None or command.info_name == "run" or not isinstance(command.find_root().command, FlaskGroup)

@@ -1,6 +1,6 @@
-"""The host names that this console answers to: the one of PUBLIC_URL or, without it, those of the machine itself.
+"""The host names that are allowed in requests: the host of PUBLIC_URL or, without it, those of the machine itself.
 
-Ports are not compared: many proxies pass the name on without the port that people typed.
+Ports are not compared: many proxies send the host without the port.
 """
 
 from flask import Flask, current_app, request
@@ -14,42 +14,40 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Work the names out once."""
+    """Set the allowed host names."""
     own = {settings.origin.host}
     app.extensions["hosts"] = own if settings.public_url else own | LOOPBACK
 
 
 def check(*, any_host: bool) -> None:
-    """Refuse a request for another host, so that no other site can pass for this one; an open address is for any host.
+    """Raise Malformed for a request for another host, unless `any_host`.
 
-    Raises Malformed.
+    Otherwise another site could use its own host name for this console.
     """
     known = settings()
     if request_ctx.url_adapter is None:
-        # The framework takes this host for none ("a..b"); the page that refuses it has addresses to write all the same.
+        # Werkzeug refuses this host ("a..b") as invalid. The error page needs an adapter to build its links.
         request_ctx.url_adapter = current_app.url_map.bind(known.origin.place, known.sub_path)
-    names = current_app.extensions["hosts"]
-    if any_host or asked_host() in names:
+    allowed = current_app.extensions["hosts"]
+    if any_host or requested_host() in allowed:
         return
-    if asked_host() is None:
-        unread = "The header Host of this request names no host, or a port that is none."
-        raise Malformed(f"{unread} This console is at {known.base_url}.")
+    if requested_host() is None:
+        raise Malformed(f"The header Host has no valid host and port. The URL of this console is {known.base_url}.")
     if known.public_url is None:
-        raise Malformed(f"Without PUBLIC_URL this console is for its own machine only, at {known.base_url}.")
-    if any(_host(name.strip()) in names for name in request.headers.get("X-Forwarded-Host", "").split(",")):
+        raise Malformed(f"PUBLIC_URL is not set, so this console works on its own machine only, at {known.base_url}.")
+    if any(_host(name.strip()) in allowed for name in request.headers.get("X-Forwarded-Host", "").split(",")):
         raise Malformed(
-            f"PROXY_HOPS is {known.proxy_hops}, so that the host in X-Forwarded-Host does not count. It must be the "
-            + "number of proxies in front; or they pass on the header Host as well."
+            f"PROXY_HOPS is {known.proxy_hops}, so the header X-Forwarded-Host is not used. Set it to the number "
+            + "of proxies, or configure each proxy to pass on the header Host."
         )
     raise Malformed(
-        f"This console is known as {known.base_url} (PUBLIC_URL), and this request asks for another host. "
-        + "Open that address. If that is what was opened, the proxy in front does not pass on the host; "
-        + "nginx needs: proxy_set_header Host $host;"
+        f"The URL of this console is {known.base_url} (PUBLIC_URL), and this request is for another host. Open that "
+        + "URL. If you did, the proxy does not pass on the header Host. nginx needs: proxy_set_header Host $host;"
     )
 
 
-def asked_host() -> str | None:
-    """The host that this request asks for, in its normal spelling; None where it names none."""
+def requested_host() -> str | None:
+    """The host of this request, normalised. None if the header Host is invalid."""
     return _host(request.headers.get("Host", ""))
 
 

@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, and the filter that keeps secrets out of them."""
+"""The format of log lines, one JSON object per line, and the filter that removes secrets from them."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from flask import Flask, g, has_request_context
 from agents_app.config import Settings
 
 REMOVED = "[removed]"
-# What our secrets look like, wherever they turn up in a line.
+# The patterns of our secrets, anywhere in a line.
 SECRETS = re.compile(
     r"""agc_[A-Za-z0-9]{12}\.[A-Za-z0-9]+            # API tokens
       | v1:[A-Za-z0-9_-]{1,32}:[A-Za-z0-9_-]{38,}   # encrypted values
@@ -24,19 +24,19 @@ SECRETS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-EXTRA = ("method", "path", "status", "duration_ms", "account_id", "user_id", "token_id", "address", "code")
+EXTRA_FIELDS = ("method", "path", "status", "duration_ms", "account_id", "user_id", "token_id", "address", "code")
 
 
-def without_secrets(text: str) -> str:
-    """The text with everything that looks like a secret taken out."""
+def remove_secrets(text: str) -> str:
+    """Replace everything that looks like a secret."""
     return SECRETS.sub(REMOVED, text)
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, request id, and what was passed as `extra`."""
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one JSON object: time (UTC), level, logger, message, request id and the fields in `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line for one record, without secrets."""
+        """The line for a record, without secrets."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -45,18 +45,18 @@ class JsonLines(logging.Formatter):
         }
         if has_request_context() and "request_id" in g:
             line["request_id"] = g.request_id
-        line |= {name: value for name in EXTRA if (value := getattr(record, name, None)) is not None}
+        line |= {name: value for name in EXTRA_FIELDS if (value := getattr(record, name, None)) is not None}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        cleaned = {key: without_secrets(value) if isinstance(value, str) else value for key, value in line.items()}
-        # In ASCII: readers of logs take U+0085 or U+2028 for the end of a line, and terminals U+009B for a command.
+        cleaned = {key: remove_secrets(value) if isinstance(value, str) else value for key, value in line.items()}
+        # ASCII only: log readers take U+0085 and U+2028 as line ends, and terminals take U+009B as a control sequence.
         return json.dumps(cleaned, default=str)
 
 
 def init_app(_app: Flask, settings: Settings) -> None:
-    """Send the app's log lines to standard error at the level of LOG_LEVEL."""
+    """Write the app's log lines to standard error, from LOG_LEVEL up."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonFormatter())
     logger = logging.getLogger("agents_app")
     logger.handlers = [handler]
     logger.setLevel(settings.log_level.upper())

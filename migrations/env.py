@@ -6,5 +6,6 @@ from agents_app import dbtools, models, terminal
 from agents_app.config import load
 from agents_app.db import db
 
-terminal.prepare(sys.argv[1:])
+terminal.replace_unprintable()
+terminal.require_valid(sys.argv[1:])
 dbtools.run_command(models, db.metadata, load)

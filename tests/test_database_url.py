@@ -145,7 +145,7 @@ def connect_parameters(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("text", "sentence"), INVALID_URLS.items(), ids=INVALID_URLS)
 @pytest.mark.parametrize("name", ["DATABASE_URL", "MIGRATION_DATABASE_URL"])
-def test_an_invalid_address_is_refused_with_its_cause_and_without_secrets(name: str, text: str, sentence: str) -> None:
+def test_an_invalid_address_is_refused_with_its_cause_and_remove_secrets(name: str, text: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         load({name: text}, None)
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from agents_app.encryption import Keyring, parse_keys
-from agents_app.logs import REMOVED, JsonLines, without_secrets
+from agents_app.logs import REMOVED, JsonFormatter, remove_secrets
 from agents_app.schemas.agents import AgentValues
 from tests.make import KEYS
 
@@ -34,19 +34,19 @@ SEALED = Keyring(parse_keys(KEYS["ENCRYPTION_KEYS"])).encrypt("x", "place")
     ],
 )
 def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
-    cleaned = without_secrets(text)
+    cleaned = remove_secrets(text)
 
     assert CANARY not in cleaned
     assert REMOVED in cleaned
 
 
 def test_an_encrypted_value_is_taken_out() -> None:
-    assert SEALED not in without_secrets(f"stored {SEALED} there")
+    assert SEALED not in remove_secrets(f"stored {SEALED} there")
 
 
 @pytest.mark.parametrize("text", ["GET /api/v1/agents 200", "http://localhost:8000/agents", "v1:k1:short", "agc_"])
 def test_other_words_stay(text: str) -> None:
-    assert without_secrets(text) == text
+    assert remove_secrets(text) == text
 
 
 def test_a_traceback_is_cleaned_too() -> None:
@@ -55,7 +55,7 @@ def test_a_traceback_is_cleaned_too() -> None:
     except RuntimeError:
         record = logging.LogRecord("agents_app", logging.ERROR, "", 0, "broken\nline %s", ("two",), sys.exc_info())
 
-    line = JsonLines().format(record)
+    line = JsonFormatter().format(record)
 
     assert json.loads(line)["message"] == "broken\nline two"
     assert "\n" not in line

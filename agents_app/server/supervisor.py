@@ -1,4 +1,4 @@
-"""The parent of the workers: starts them, replaces those that die, and ends them when it is told to stop."""
+"""The parent process: starts the workers, replaces those that die, and stops them on a signal."""
 
 import logging
 import signal
@@ -8,45 +8,45 @@ from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
 from agents_app.config import Settings
-from agents_app.server.protocol import Connection
+from agents_app.server.protocol import HttpProtocol
 
 logger = logging.getLogger(__name__)
 
-# Longer than any request may take; what still runs then is ended.
+# Longer than any request can take. Workers that still run then are killed.
 GRACE_S = 30
-# A worker that does not answer its parent for so long hangs; on a slow machine its start takes some seconds.
-ANSWERS_S = 10
-# Between two requests of one client.
+# A worker that does not answer its parent in this time is replaced. On a slow machine, its start takes some seconds.
+HEALTH_CHECK_S = 10
+# The longest time between two requests on a connection.
 KEEP_ALIVE_S = 15
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# The server's own lines in the form of ours, on the same stream.
-LOGGING = {
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# The log lines of uvicorn, in the format of ours.
+LOG_CONFIG = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"lines": {"()": "agents_app.logs.JsonLines"}},
+    "formatters": {"lines": {"()": "agents_app.logs.JsonFormatter"}},
     "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
     "loggers": {"uvicorn": {"handlers": ["lines"], "level": "ERROR", "propagate": False}},
 }
 
 
 def serve(settings: Settings, listener: socket.socket) -> bool:
-    """Serve on a bound socket until a signal says stop. Whether one did; else the workers cannot start."""
+    """Serve on a bound socket until a signal stops it. Returns False if the workers could not start."""
     config = Config(
         "agents_app.server.worker:app",
-        http=Connection,
+        http=HttpProtocol,
         ws="none",
         lifespan="on",
-        # Or uvicorn takes another loop on machines where one happens to be installed.
+        # Otherwise uvicorn uses another event loop if one is installed.
         loop="asyncio",
         interface="asgi3",
         workers=settings.workers,
         timeout_graceful_shutdown=GRACE_S,
-        timeout_worker_healthcheck=ANSWERS_S,
+        timeout_worker_healthcheck=HEALTH_CHECK_S,
         timeout_keep_alive=KEEP_ALIVE_S,
-        log_config=LOGGING,
+        log_config=LOG_CONFIG,
         access_log=False,
         server_header=False,
-        # Which proxies are believed is the app's decision (PROXY_HOPS).
+        # The app reads the headers of proxies (PROXY_HOPS).
         proxy_headers=False,
     )
     supervisor = Supervisor(config, [listener])
@@ -55,19 +55,19 @@ def serve(settings: Settings, listener: socket.socket) -> bool:
 
 
 class Supervisor(Multiprocess):
-    """Uvicorn's, which here also stops when its terminal is closed."""
+    """Uvicorn's supervisor, which also stops when its terminal is closed."""
 
     was_stopped = False
 
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
-        # What is ignored stays so: `nohup` wants the server to outlive its terminal.
-        ignored = [number for number in STOPS if signal.getsignal(number) == signal.SIG_IGN]
+        # Ignored signals stay ignored: with `nohup` the server keeps running when its terminal is closed.
+        ignored = [number for number in STOP_SIGNALS if signal.getsignal(number) == signal.SIG_IGN]
         super().__init__(config, sockets)
         for number in ignored:
             signal.signal(number, signal.SIG_IGN)
 
     def keep_subprocess_alive(self) -> None:
-        """Replace workers that died, and say so."""
+        """Replace workers that died, and log it."""
         for process in self.processes:
             if process.exitcode is not None:
                 logger.warning("The worker %s ended by itself (exit code %s).", process.pid, process.exitcode)
@@ -84,5 +84,5 @@ class Supervisor(Multiprocess):
         super().handle_term()
 
     def handle_hup(self) -> None:
-        """Stop; for uvicorn alone it would be a wish for new workers."""
+        """Stop. Uvicorn would restart the workers."""
         self.handle_term()

@@ -1,4 +1,4 @@
-"""What each worker process runs: the app behind the gate, made when the worker starts. It ends with its parent."""
+"""What each worker process runs: the app behind the middleware. A worker ends when its parent ends."""
 
 import asyncio
 import multiprocessing
@@ -9,40 +9,40 @@ from agents_app import web
 from agents_app.app import create_app
 from agents_app.config import Settings
 from agents_app.errors import ConfigurationError
-from agents_app.server.buffering import Gate
+from agents_app.server.buffering import BufferingMiddleware
 
-# Where uvicorn keeps what lives as long as the worker.
-GATE = "gate"
+# The key of the middleware in the state that uvicorn keeps for the worker.
+CONSOLE = "console"
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """The console as an ASGI app."""
     if scope["type"] == "lifespan":
-        await _live(scope, receive, send)
+        await _run_lifespan(scope, receive, send)
     else:
-        await scope["state"][GATE](scope, receive, send)
+        await scope["state"][CONSOLE](scope, receive, send)
 
 
-async def _live(scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def _run_lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await receive()
     try:
         console = create_app()
     except ConfigurationError as refusal:
         await send({"type": "lifespan.startup.failed", "message": refusal.detail})
         return
-    # Ctrl-C and the end of the terminal are for the parent to act on, which may ignore them.
+    # The parent handles Ctrl-C and the end of the terminal.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    _end_with_the_parent()
+    _stop_with_parent()
     settings: Settings = console.extensions["settings"]
-    scope["state"][GATE] = Gate(console, settings.pool_size, web.password_paths(console))
+    scope["state"][CONSOLE] = BufferingMiddleware(console, settings.pool_size, web.password_paths(console))
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def _end_with_the_parent() -> None:
-    # Or a worker whose parent was killed would keep the port.
+def _stop_with_parent() -> None:
+    # Otherwise a worker whose parent was killed keeps the port in use.
     if (parent := multiprocessing.parent_process()) is None:
         return
     loop = asyncio.get_running_loop()

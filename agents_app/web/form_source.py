@@ -37,7 +37,7 @@ def other_site_refusal(*, has_valid_csrf_value: bool) -> Refusal | None:
     known, origin = settings().base_url, _request_origin()
     # A browser may say "cross-site" and give the origin of this console; then there is no other origin to name.
     origin = None if origin == settings().origin else origin
-    if origin and (has_valid_csrf_value or origin.host == hosts.asked_host()):
+    if origin and (has_valid_csrf_value or origin.host == hosts.requested_host()):
         sentence = (
             f"Nothing was done: the console is known as {known}, and the page of this form was opened as {origin}. "
             + f"Open it at {known}, or ask an operator to set PUBLIC_URL to {origin}{settings().sub_path}."

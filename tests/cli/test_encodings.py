@@ -85,7 +85,7 @@ def test_an_argument_that_is_not_text_is_refused_with_one_sentence(ready: Checko
 
         assert refused.returncode == 1
         assert refused.stdout == b""
-        assert refused.stderr.startswith(b"An argument of this command is not text in the encoding of the terminal (")
+        assert refused.stderr.startswith(b"An argument of this command is not valid in the encoding ")
         assert len(refused.stderr.splitlines()) == 1
 
 

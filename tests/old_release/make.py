@@ -82,7 +82,7 @@ class Recording:
         with self.app(DELETED_SECRETS_DAYS="0").app_context():
             agent_id = self.agent("Deleted without its secrets", connection_config=DATABASE | {"password": "gone 9"})
             agents.delete(self.actors["admin"], agent_id)
-            self.notes["deleted"]["without_secrets"] = str(agent_id)
+            self.notes["deleted"]["remove_secrets"] = str(agent_id)
         return self.notes
 
     def people(self) -> None:

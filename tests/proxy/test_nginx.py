@@ -170,7 +170,7 @@ def test_where_the_host_is_lost_the_page_says_so(block: str, proxied: Proxied) -
     page = proxied.client(block).get("/sign-in")
 
     assert page.status == 400
-    assert f"This console is known as {PUBLIC_URL} (PUBLIC_URL)" in page.text
+    assert f"The URL of this console is {PUBLIC_URL} (PUBLIC_URL)" in page.text
     assert "proxy_set_header Host $host;" in page.text
     assert proxied.client(block).get("/healthz").status == 200
 

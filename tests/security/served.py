@@ -1,4 +1,4 @@
-"""The console on a real socket, behind the gate it has in production; a test speaks to it byte by byte."""
+"""Runs the console with its real server on a socket, for tests that send bytes."""
 
 import socket
 import threading
@@ -9,8 +9,8 @@ from typing import Any
 
 import uvicorn
 
-from agents_app.server.buffering import Gate
-from agents_app.server.protocol import Connection
+from agents_app.server.buffering import BufferingMiddleware
+from agents_app.server.protocol import HttpProtocol
 
 PATIENCE_S = 60
 HOST = "localhost"
@@ -23,13 +23,13 @@ class Served:
     port: int
 
     def connect(self, sent: bytes = b"") -> socket.socket:
-        """A connection on which these bytes were sent."""
+        """A connection, after sending these bytes."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
         connection.sendall(sent)
         return connection
 
     def ask(self, request: bytes, *, stop_sending: bool = False) -> bytes:
-        """Everything that is answered until the server ends the connection."""
+        """Everything that is received until the server closes the connection."""
         with self.connect(request) as connection:
             if stop_sending:
                 connection.shutdown(socket.SHUT_WR)
@@ -41,12 +41,18 @@ class Served:
 
 
 @contextmanager
-def served(app: Any, costly: Collection[str] = (), places: int = 8, **patience: float) -> Iterator[Served]:
-    """A WSGI app on a free port; `patience` is the gate's, in seconds."""
+def served(app: Any, costly: Collection[str] = (), threads: int = 8, **limits: float) -> Iterator[Served]:
+    """Serve a WSGI app on a free port; `limits` are those of the middleware, in seconds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        gate = Gate(app, places, costly, **patience)
+        middleware = BufferingMiddleware(app, threads, costly, **limits)
         config = uvicorn.Config(
-            gate, http=Connection, ws="none", lifespan="off", interface="asgi3", log_config=None, access_log=False
+            middleware,
+            http=HttpProtocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))
@@ -64,12 +70,12 @@ def head(method: str, path: str, *headers: str) -> bytes:
 
 
 def status_of(answer: bytes) -> int:
-    """The status of an answer; 0 where there is none."""
+    """The status of a response; 0 if there is no response."""
     return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Everything that comes until the other side ends the connection."""
+    """Everything that is received until the other side closes the connection."""
     received = b""
     with suppress(ConnectionResetError):
         while data := connection.recv(65_536):

@@ -17,7 +17,7 @@ from flask import Flask
 from agents_app.connections import TYPES
 from agents_app.database.url import parse_url
 from agents_app.db import Base, db
-from agents_app.logs import JsonLines
+from agents_app.logs import JsonFormatter
 from agents_app.operations import event_records
 from agents_app.operations.permissions import Actor
 from tests.api.conftest import Client
@@ -78,7 +78,7 @@ def lines() -> Iterator[io.StringIO]:
     """Every log line, debugging lines of the libraries too."""
     text, root, ours = io.StringIO(), logging.getLogger(), logging.getLogger("agents_app")
     handler = logging.StreamHandler(text)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonFormatter())
     before = root.level
     for logger in (root, ours):
         logger.addHandler(handler)

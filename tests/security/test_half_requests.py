@@ -54,7 +54,7 @@ def tenant(console: Flask, tenants: dict[Flask, Tenant]) -> Tenant:
 def servers() -> Iterator[Callable[[Flask], Served]]:
     """Starts one server a database."""
     with ExitStack() as stack:
-        yield cache(lambda console: stack.enter_context(served(console, places=1)))
+        yield cache(lambda console: stack.enter_context(served(console, threads=1)))
 
 
 @pytest.fixture

@@ -40,8 +40,11 @@ def test_another_host_is_refused_with_the_address_of_the_console(
     refused = [caller.ask("GET", path, headers={"Host": host}) for caller in (local, named)]
 
     assert [answer.status_code for answer in refused] == [400, 400]
-    assert "Without PUBLIC_URL this console is for its own machine only, at http://127.0.0.1:8000." in refused[0].text
-    assert "This console is known as https://console.example.org (PUBLIC_URL)" in refused[1].text
+    assert (
+        "PUBLIC_URL is not set, so this console works on its own machine only, at http://127.0.0.1:8000."
+        in refused[0].text
+    )
+    assert "The URL of this console is https://console.example.org (PUBLIC_URL)" in refused[1].text
 
 
 @pytest.mark.parametrize("host", ["localhost..", "a..b", "localhost:99999", "localhost:abc", "[::1"])
@@ -51,7 +54,10 @@ def test_what_is_no_host_is_refused_as_such(sqlite_schema_url: str, open_console
     refused = named.ask("GET", "/sign-in", headers={"Host": host})
 
     assert refused.status_code == 400
-    assert "names no host, or a port that is none. This console is at https://console.example.org." in refused.text
+    assert (
+        "The header Host has no valid host and port. The URL of this console is https://console.example.org."
+        in refused.text
+    )
 
 
 @pytest.mark.parametrize("host", LOCAL)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from agents_app.logs import JsonLines
+from agents_app.logs import JsonFormatter
 from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from tests.api.test_permissions import forged
@@ -34,7 +34,7 @@ def lines() -> Iterator[Lines]:
     """What the console writes."""
     text, logger = io.StringIO(), logging.getLogger("agents_app")
     handler = logging.StreamHandler(text)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonFormatter())
     logger.addHandler(handler)
     yield Lines(text)
     logger.removeHandler(handler)

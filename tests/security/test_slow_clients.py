@@ -64,7 +64,7 @@ def in_background(server: Served, request: bytes, answers: list[bytes]) -> threa
 
 
 def test_two_hundred_unfinished_bodies_keep_nobody_waiting(app: Flask) -> None:
-    with served(app, PASSWORD_PATHS, places=2) as server, ExitStack() as stack:
+    with served(app, PASSWORD_PATHS, threads=2) as server, ExitStack() as stack:
         for _ in range(200):
             stack.enter_context(server.connect(UNFINISHED))
 
@@ -92,7 +92,7 @@ def test_fifty_who_sign_in_leave_places_for_others() -> None:
 
     answers: list[bytes] = []
     request = head("POST", "/sign-in", "Content-Length: 0", "Connection: close")
-    with served(checks_passwords, ["/sign-in"], places=8) as server:
+    with served(checks_passwords, ["/sign-in"], threads=8) as server:
         threads = [in_background(server, request, answers) for _ in range(50)]
         others = [server.status("/") for _ in range(10)]
         answered = len(answers)
@@ -120,7 +120,7 @@ def test_fifty_who_sign_in_at_once_are_all_answered(app: Flask) -> None:
 
 def test_who_finds_no_place_to_sign_in_is_told_when_to_come_back(app: Flask) -> None:
     answers: list[bytes] = []
-    with served(app, PASSWORD_PATHS, places=2, wait_s=0.1) as server, writers_wait(app):
+    with served(app, PASSWORD_PATHS, threads=2, wait_s=0.1) as server, writers_wait(app):
         threads = [in_background(server, sign_in(app), answers) for _ in range(2)]
         for thread in threads:
             thread.join()
@@ -135,7 +135,7 @@ def test_clients_that_do_not_read_their_answers_keep_nobody_waiting() -> None:
         start_response("200 OK", [])
         yield from [LONG_PART] * (LONG_PARTS if environ["PATH_INFO"] == "/long" else 1)
 
-    with served(answers_at_length, places=2) as server, ExitStack() as stack:
+    with served(answers_at_length, threads=2) as server, ExitStack() as stack:
         readers = [stack.enter_context(server.connect(head("GET", "/long", "Connection: close"))) for _ in range(3)]
 
         assert server.status("/") == 200

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from agents_app.logs import JsonLines
+from agents_app.logs import JsonFormatter
 from agents_app.operations import agent_reads, invitation_records, invitations, users
 from agents_app.operations.permissions import Actor
 from tests.make import PASSWORD, cookie_name, make_agent, make_user
@@ -31,7 +31,7 @@ def log_lines() -> Iterator[list[str]]:
     """The log lines of the console from now on."""
     lines: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: lines.append(JsonLines().format(record))  # type: ignore[method-assign]
+    handler.emit = lambda record: lines.append(JsonFormatter().format(record))  # type: ignore[method-assign]
     logging.getLogger("agents_app").addHandler(handler)
     yield lines
     logging.getLogger("agents_app").removeHandler(handler)
