@@ -24,7 +24,7 @@ APPLICATION = "agent-console migration"
 
 @contextmanager
 def connect(url: URL) -> Iterator[Connection]:
-    """Connect to a database whose schema exists. For reading; migrations use `migration_connection`.
+    """Connect to a database whose schema exists. Migrations use `migration_connection`.
 
     Raises CommandError if there is no schema, and SQLAlchemy's errors, also if an SQLite file does not exist.
     """
@@ -38,7 +38,7 @@ def connect(url: URL) -> Iterator[Connection]:
 @contextmanager
 def connect_without_schema(url: URL) -> Iterator[Connection]:
     """Connect to a database whose schema may not exist yet."""
-    with _engine(url).connect() as connection:
+    with _create_engine(url).connect() as connection:
         yield connection
 
 
@@ -66,7 +66,7 @@ def read_only_connection(url: URL) -> Iterator[Connection]:
             url, poolclass=NullPool, hide_parameters=True, creator=lambda: _connect_read_only(path)
         )
     else:
-        engine = _engine(url).execution_options(postgresql_readonly=True)
+        engine = _create_engine(url).execution_options(postgresql_readonly=True)
         event.listen(engine, "begin", _set_transaction_limits)
     with engine.connect() as connection:
         yield connection
@@ -78,7 +78,7 @@ def migration_connection(url: URL, lock_settings: LockSettings, *, verbose: bool
 
     On SQLite the block is one transaction; on PostgreSQL the connection is in no transaction.
     """
-    engine = _engine(url, keeps_session=True)
+    engine = _create_engine(url, keeps_session=True)
     if verbose:
         event.listen(engine, "before_cursor_execute", lambda *call: print_progress(call[2].strip()))
     backend = sqlite if engine.dialect.name == "sqlite" else postgresql
@@ -98,14 +98,16 @@ def deployment_lock(url: URL, lock_settings: LockSettings) -> Iterator[None]:
     if url.get_backend_name() == "sqlite":
         yield
         return
-    with postgresql.locked_connection(postgresql.DEPLOYMENT_LOCK, _engine(url, keeps_session=True), lock_settings):
+    with postgresql.locked_connection(
+        postgresql.DEPLOYMENT_LOCK, _create_engine(url, keeps_session=True), lock_settings
+    ):
         yield
 
 
 @contextmanager
 def autocommit_connection(url: URL) -> Iterator[Connection]:
     """Connect outside transactions, as CREATE DATABASE and DROP DATABASE require."""
-    with dedicated_session(_engine(url, keeps_session=True)) as connection:
+    with dedicated_session(_create_engine(url, keeps_session=True)) as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
@@ -114,11 +116,11 @@ def url_for_programs(url: URL) -> URL:
 
     Raises Unavailable for a pooler in transaction mode, where the program's statements would reach several sessions.
     """
-    with dedicated_session(_engine(url, keeps_session=True)) as connection:
+    with dedicated_session(_create_engine(url, keeps_session=True)) as connection:
         return url.difference_update_query(["options"]) if is_pooled(connection) else url
 
 
-def _engine(url: URL, *, keeps_session: bool = False) -> Engine:
+def _create_engine(url: URL, *, keeps_session: bool = False) -> Engine:
     options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
     if url.get_backend_name() == "sqlite":
         return sa.create_engine(url, connect_args={"timeout": sqlite.DRIVER_TIMEOUT_S}, **options)
