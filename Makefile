@@ -1,28 +1,28 @@
-# `make` lists what can be done here. Every target does its own set-up.
+# `make` lists the targets. Every target does its own set-up.
 PYTHON ?= python3
 VENV := .venv
-# By module, so that a checkout may be moved: a script's first line holds the path it was installed under.
+# Commands run as modules, so that a checkout can be moved: the first line of a script has the path of its installation.
 RUN := $(VENV)/bin/python -m
 
 .PHONY: help run setup test lint long sure lock
 .DEFAULT_GOAL := help
 
-help: ## Show this list
+help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-# What `.env` holds is read by the console itself, which says in one line what is wrong with it.
+# The console reads `.env` itself, and reports an error in it on one line.
 run: export FLASK_SKIP_DOTENV := 1
-run: setup ## Set up what is missing and serve on http://127.0.0.1:8000
+run: setup ## Create what is missing and serve on http://127.0.0.1:8000
 	@$(RUN) flask prepare
 	@$(RUN) flask serve
 
-setup: $(VENV)/.flask ## Install what the console needs into .venv
+setup: $(VENV)/.flask ## Install the console's packages into .venv
 
-# With -E Python takes no setting from the environment. What else stands there is cleared by the tests themselves.
+# With -E, Python ignores PYTHON variables. The tests remove the other variables themselves.
 TESTS := $(VENV)/bin/python -E -m pytest -n 2
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS
 
-test: lint ## Check style and types, then run every test that this machine allows
+test: lint ## Check style and types, then run all tests but the long ones
 	$(TESTS) -m "not long"
 
 lint: $(VENV)/.test ## Check style and types
@@ -30,22 +30,22 @@ lint: $(VENV)/.test ## Check style and types
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 
-long: $(VENV)/.test ## Run the tests that take long
+long: $(VENV)/.test ## Run the long tests
 	$(TESTS) -m long
 
-sure: test long ## Everything: style, types, all tests and the long ones
+sure: test long ## Check style and types, then run all tests
 
 LOCK := $(RUN) uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --upgrade --quiet
 
-lock: $(VENV)/.test ## Choose newest versions anew: requirements.in -> requirements.txt
+lock: $(VENV)/.test ## Update requirements*.txt to the newest versions of requirements*.in
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --require-hashes
 
 $(VENV)/.run: requirements.txt $(VENV)/bin/python
-	@echo "Installing what the console needs into $(VENV) (once)..."
+	@echo "Installing the console's packages into $(VENV) (once)..."
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
@@ -57,7 +57,7 @@ $(VENV)/.flask: $(VENV)/.run
 	@touch $@
 
 $(VENV)/.test: requirements-dev.txt $(VENV)/.flask
-	@echo "Installing what the tests need into $(VENV) (once)..."
+	@echo "Installing the packages for tests into $(VENV) (once)..."
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
@@ -65,12 +65,12 @@ refuse = { echo "$(1)" >&2; exit 1; }
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-		$(call refuse,Python 3.11 or later is needed. Say where it is with: make run PYTHON=/path/to/python3.11)
+		$(call refuse,Python 3.11 or later is required. Name it with: make run PYTHON=/path/to/python3.11)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-		$(call refuse,This Python lacks its venv module. On Debian and Ubuntu: apt-get install python3-venv)
+		$(call refuse,This Python does not have the module venv. On Debian and Ubuntu: apt-get install python3-venv)
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV) 2>/dev/null; exit 1; }
 
-# A Python that is asked for by name, other than the one in use, is taken: the venv is made anew.
+# If PYTHON names another version than the one in the venv, the venv is created again.
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null)
 ifneq ($(origin PYTHON),file)
 ifneq ($(call version,$(PYTHON)),$(call version,$(VENV)/bin/python))

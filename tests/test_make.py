@@ -9,8 +9,8 @@ import pytest
 
 from agents_app.paths import ROOT
 
-NEEDS_VENV = "This Python lacks its venv module. On Debian and Ubuntu: apt-get install python3-venv"
-NEEDS_PYTHON = "Python 3.11 or later is needed. Say where it is with: make run PYTHON=/path/to/python3.11"
+NEEDS_VENV = "This Python does not have the module venv. On Debian and Ubuntu: apt-get install python3-venv"
+NEEDS_PYTHON = "Python 3.11 or later is required. Name it with: make run PYTHON=/path/to/python3.11"
 
 
 def make(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
