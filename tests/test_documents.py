@@ -23,7 +23,7 @@ from tests.project import copy_project
 __all__ = ["serve"]
 
 README_LINES_MAX = 90
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TESTED_HERE = ("README.md", "deployment.md", "security.md")
 BLOCKS = [block for page in PAGES if page.name in TESTED_HERE for block in read_blocks(page)]
 OTHER_LANGUAGES = {"env", "cron", "ini", "nginx", "text"}
@@ -82,6 +82,15 @@ def test_the_commands_of_a_block_work(
 def test_a_command_within_a_sentence_exists(page: Path, console: Flask) -> None:
     for words in INLINE.findall(page.read_text()):
         _check_command(console, words.partition("…")[0].split())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_file_that_a_document_names_exists(page: Path) -> None:
+    named = re.findall(r"`((?:agents_app|benchmarks|docs|migrations|templates|tests)/[\w./]+)`", page.read_text())
+    linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [name for name in linked if not (page.parent / name).exists()] == []
 
 
 def _check_command(app: Flask, words: list[str]) -> None:
