@@ -75,10 +75,10 @@ def make_token(app: Flask, maker: Actor, *scopes: str, agent_ids: tuple[UUID, ..
     """Make an API token with these scopes (`read` if none is given) for any user. Returns its text."""
     # For a user who is not an admin, an operator at the terminal makes the token.
     is_admin = maker.role is Role.ADMIN
-    asker = maker if is_admin else Actor(maker.account_id, maker.name, Door.TERMINAL, role=Role.ADMIN)
+    actor = maker if is_admin else Actor(maker.account_id, maker.name, Door.TERMINAL, role=Role.ADMIN)
     values = {"name": "ci", "scopes": list(scopes or ("read",)), "agent_ids": [str(one) for one in agent_ids]}
     with app.app_context():
-        return tokens.create(asker, values, maker.email)[1]
+        return tokens.create(actor, values, maker.email)[1]
 
 
 def make_agent(app: Flask, actor: Actor, **changes: Any) -> UUID:

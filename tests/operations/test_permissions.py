@@ -35,13 +35,13 @@ OPERATIONS = {
     "restore_deleted": agents.restore_deleted,
     "runtime": runtime.fetch,
 }
-ANYONE = Actor(uuid.uuid4(), "nobody", Door.PAGE)
-TOKEN = replace(ANYONE, door=Door.TOKEN, token_id=uuid.uuid4())
+WITHOUT_ROLE = Actor(uuid.uuid4(), "nobody", Door.PAGE)
+TOKEN = replace(WITHOUT_ROLE, door=Door.TOKEN, token_id=uuid.uuid4())
 
 
 @pytest.mark.parametrize("role", Role)
 def test_a_role_has_the_permissions_of_the_table_and_no_others(role: Role) -> None:
-    person = replace(ANYONE, role=role)
+    person = replace(WITHOUT_ROLE, role=role)
 
     assert {act for act in PERMISSIONS if person.may(act)} == BY_ROLE[role]
 
@@ -62,7 +62,7 @@ def test_a_token_has_the_permissions_of_its_scope_and_the_role_of_its_maker(role
 def test_every_operation_asks_the_table(app: Flask, act: str) -> None:
     agent_id = make_agent(app, make_user(app))
 
-    for actor in (ANYONE, TOKEN):
+    for actor in (WITHOUT_ROLE, TOKEN):
         with pytest.raises(Forbidden):
             OPERATIONS[act](actor, agent_id)
 
@@ -71,12 +71,12 @@ def test_every_operation_asks_the_table(app: Flask, act: str) -> None:
 def test_an_agent_of_another_account_is_not_found(app: Flask, act: str) -> None:
     owner, outsider = make_user(app), make_user(app)
     agent_id = make_agent(app, owner)
-    asker = replace(outsider, token_id=uuid.uuid4(), scopes=frozenset(Scope)) if act == "runtime" else outsider
+    actor = replace(outsider, token_id=uuid.uuid4(), scopes=frozenset(Scope)) if act == "runtime" else outsider
 
     with pytest.raises(NotFound) as foreign:
-        OPERATIONS[act](asker, agent_id)
+        OPERATIONS[act](actor, agent_id)
     with pytest.raises(NotFound) as missing:
-        OPERATIONS[act](asker, uuid.uuid4())
+        OPERATIONS[act](actor, uuid.uuid4())
 
     assert foreign.value.detail == missing.value.detail
     assert agent_reads.read(owner, agent_id)["version"] == 1
@@ -85,9 +85,9 @@ def test_an_agent_of_another_account_is_not_found(app: Flask, act: str) -> None:
 @pytest.mark.parametrize(
     ("actor", "act", "sentence"),
     [
-        (replace(ANYONE, role=Role.VIEWER), "agents.update", "Only an editor or admin can do this."),
-        (replace(ANYONE, role=Role.EDITOR), "agents.delete", "Only an admin can do this."),
-        (replace(ANYONE, role=Role.ADMIN), "agents.runtime", "This needs an API token with the scope runtime."),
+        (replace(WITHOUT_ROLE, role=Role.VIEWER), "agents.update", "Only an editor or admin can do this."),
+        (replace(WITHOUT_ROLE, role=Role.EDITOR), "agents.delete", "Only an admin can do this."),
+        (replace(WITHOUT_ROLE, role=Role.ADMIN), "agents.runtime", "This needs an API token with the scope runtime."),
         (TOKEN, "agents.update", "This needs a token with the scope write."),
         (TOKEN, "users.manage", "API tokens cannot do this. Use the pages or the terminal."),
     ],
