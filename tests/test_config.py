@@ -142,7 +142,7 @@ def test_a_bad_setting_is_named_and_not_repeated(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", KEY_SETTINGS)
-def test_a_missing_key_is_named(name: str) -> None:
+def test_a_missing_key_is_named_in_the_refusal(name: str) -> None:
     known = {key: text for key, text in KEYS.items() if key != name}
 
     assert refusal_of(**known).startswith(f"{name} is not set")

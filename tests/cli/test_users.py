@@ -42,7 +42,7 @@ def test_a_person_of_another_account_is_nobody(terminal: Terminal, words: tuple[
 @pytest.mark.parametrize(
     "words", [("role", "viewer"), ("deactivate",), ("delete", "--yes")], ids=lambda words: words[0]
 )
-def test_the_last_admin_stays(terminal: Terminal, words: tuple[str, ...]) -> None:
+def test_the_last_admin_cannot_be_removed(terminal: Terminal, words: tuple[str, ...]) -> None:
     admin = make_user(terminal.app, account_id=terminal.account_id)
 
     result = terminal("users", words[0], admin.email, *words[1:])

@@ -58,7 +58,7 @@ def snapshot(agent_id: UUID, version: int) -> str:
         return str(connection.scalar(found))
 
 
-def test_every_certificate_field_is_tried_here() -> None:
+def test_every_certificate_field_is_tested_here() -> None:
     takes_pem = [
         (kind.value, name)
         for kind, model in TYPES.items()
@@ -159,14 +159,14 @@ def test_a_stored_name_that_is_now_refused_does_not_block_other_changes(app: Fla
 
 
 @pytest.mark.parametrize("form", pem.keys())
-def test_a_private_key_is_taken_in_its_own_field(app: Flask, admin: Actor, form: str) -> None:
+def test_a_private_key_is_accepted_in_its_own_field(app: Flask, admin: Actor, form: str) -> None:
     for text in (pem.keys()[form], pem.keys()[form].replace("\n", "\\n")):
         agent_id = make_agent(app, admin, connection_type="POWERBI", connection_config={"private_key_pem": text})
 
         assert in_clear(admin, agent_id)["private_key_pem"] == pem.keys()[form]
 
 
-def test_a_chain_of_certificates_is_taken(app: Flask, admin: Actor) -> None:
+def test_a_chain_of_certificates_is_accepted(app: Flask, admin: Actor) -> None:
     leaf, root = pem.certificate("leaf"), pem.certificate("root")
 
     agent_id = make_agent(app, admin, connection_config={"ssl_root_cert": f"  {leaf}\n{root}\n\n"})

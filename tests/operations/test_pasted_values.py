@@ -111,7 +111,7 @@ def drafted(**config: Any) -> schema.Draft:
 
 
 @pytest.mark.parametrize("text", SPELLED_UUIDS.values(), ids=SPELLED_UUIDS)
-def test_an_id_is_taken_in_every_spelling_and_stored_in_the_usual_one(text: str) -> None:
+def test_an_id_is_accepted_in_every_spelling_and_stored_in_the_usual_one(text: str) -> None:
     for name in UUID_FIELDS:
         assert drafted(**{name: text}).config[name] == UUID
     token = parse(users.TokenValues, {"name": "ci", "scopes": ["runtime"], "agent_ids": [text]})

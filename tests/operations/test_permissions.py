@@ -93,7 +93,7 @@ def test_an_agent_of_another_account_is_not_found(app: Flask, act: str) -> None:
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )
-def test_a_refusal_says_what_is_needed(actor: Actor, act: str, sentence: str) -> None:
+def test_a_refusal_names_the_missing_permission(actor: Actor, act: str, sentence: str) -> None:
     with pytest.raises(Forbidden) as refusal:
         actor.require(act)
 

@@ -65,7 +65,7 @@ def test_with_a_wrong_key_nothing_is_written_and_secrets_are_unavailable(app: Fl
     assert [row["agent_id"] for row in stored_secrets.list_unreadable()] == [agent_id, agent_id]
 
 
-def test_a_missing_key_is_named(app: Flask) -> None:
+def test_a_missing_key_is_named_in_the_refusal(app: Flask) -> None:
     make_agent_with_secrets(app, make.make_user(app))
 
     use_keys(app, f"k2:{a_key()}")

@@ -168,7 +168,7 @@ def test_a_stored_secret_can_be_decrypted_only_in_its_place(app: Flask, admin: A
     assert agent_reads.read(admin, second)["name"] == "Sales"
 
 
-def test_what_is_stored_is_not_what_was_typed(app: Flask, admin: Actor) -> None:
+def test_a_stored_secret_is_encrypted(app: Flask, admin: Actor) -> None:
     agent_id = make_agent(app, admin, api_key="sk-1", connection_config={"password": "correct horse"})
 
     with db.reading() as connection:

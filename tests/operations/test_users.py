@@ -86,7 +86,7 @@ def test_users_of_another_account_are_not_found(app: Flask) -> None:
     assert [person["id"] for person in users.listing(mine)] == [mine.user_id]
 
 
-def test_the_last_admin_stays(app: Flask) -> None:
+def test_the_last_admin_cannot_be_removed(app: Flask) -> None:
     admin = make.make_user(app)
     make.make_user(app, Role.EDITOR, admin.account_id)
 
@@ -226,7 +226,7 @@ def test_a_link_lets_one_person_join_once_in_its_role(app: Flask) -> None:
         invitations.join(FROM_HERE, code, grace())
 
 
-def test_a_taken_address_is_refused_and_the_link_still_works(app: Flask) -> None:
+def test_an_address_in_use_is_refused_and_the_link_still_works(app: Flask) -> None:
     admin, other = make.make_user(app), make.make_user(app)
     code = invitations.invite(admin, {"role": "viewer"})
 
