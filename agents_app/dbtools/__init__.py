@@ -1,4 +1,4 @@
-"""What makes `flask db` and `alembic` safe to use: knows Alembic, PostgreSQL and SQLite, but no agents."""
+"""Makes `flask db` and `alembic` safe to use. It knows Alembic, PostgreSQL and SQLite, but nothing about agents."""
 
 from agents_app.dbtools.commands.group import init_app
 from agents_app.dbtools.configuration import LockSettings, alembic_config

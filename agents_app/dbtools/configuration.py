@@ -1,4 +1,4 @@
-"""How Alembic is set up: one table of settings in `pyproject.toml`, which Flask-Migrate reads too."""
+"""The configuration of Alembic: a table in `pyproject.toml`, which Flask-Migrate reads too, and the database."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,13 +28,13 @@ class LockSettings:
 
 
 def migration_url(app: Flask) -> URL:
-    """The database of the app as migrations reach it: its MIGRATION_URL, else that of the console."""
+    """The URL of the database for migrations: MIGRATION_URL of the app, or else the URL of the console."""
     uri = app.config.get("MIGRATION_URL")
     return _as_url(uri) if uri else console_url(app)
 
 
 def console_url(app: Flask) -> URL:
-    """The database of the app as the console itself reaches it: its SQLALCHEMY_DATABASE_URI."""
+    """The URL of the database for the console itself: SQLALCHEMY_DATABASE_URI of the app."""
     return _as_url(app.config["SQLALCHEMY_DATABASE_URI"])
 
 
@@ -43,6 +43,6 @@ def _as_url(uri: URL | str) -> URL:
 
 
 def alembic_config(url: URL, lock_settings: LockSettings | None = None) -> Config:
-    """What `alembic.command` needs to work on this database."""
+    """The configuration with which `alembic.command` works on this database."""
     attributes: dict[str, Any] = {"database_url": url, "lock_settings": lock_settings or LockSettings()}
     return Config(toml_file=SETTINGS, attributes=attributes)

@@ -1,4 +1,4 @@
-"""Where progress goes (standard error, so that standard output keeps what was asked for), and words for it."""
+"""Prints progress on standard error, so that standard output has only the result of a command."""
 
 import io
 import sys
@@ -12,17 +12,17 @@ from agents_app.wording import number_text
 
 
 def print_progress(text: str) -> None:
-    """Tell the person at the terminal one thing."""
+    """Print one line of progress for the person at the terminal."""
     click.echo(text, err=True)
 
 
-def pluralize(number: int, thing: str) -> str:
-    """A number of things: `1 row`, `2 rows`."""
-    return f"{number_text(number)} {thing}" if number == 1 else f"{number_text(number)} {thing}s"
+def pluralize(number: int, noun: str) -> str:
+    """A number with its noun: `1 row`, `2 rows`."""
+    return f"{number_text(number)} {noun}" if number == 1 else f"{number_text(number)} {noun}s"
 
 
 def display_path(path: Path) -> str:
-    """A path as one would type it here."""
+    """A path as the person would type it in the current folder."""
     with suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)
@@ -30,7 +30,7 @@ def display_path(path: Path) -> str:
 
 @contextmanager
 def progress_bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
-    """Draw a bar that the given function moves on, where somebody looks; nothing elsewhere."""
+    """Draw a progress bar on a terminal, and nothing otherwise. The block advances it with the given function."""
     file = sys.stderr if sys.stderr.isatty() else io.StringIO()
     with click.progressbar(length=length, label=label, file=file) as bar:
         yield bar.update

@@ -1,6 +1,5 @@
-"""What Alembic's comparison does not see by itself: labels of enums and primary keys. A plugin of autogenerate."""
+"""A plugin of autogenerate: compares the labels of enums and the primary keys, which Alembic does not compare."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,47 +13,41 @@ from sqlalchemy.engine import Connection
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp, label_checks
 from agents_app.dbtools.operations.enums import native_enum_types
 
-NAME = "agents_app.comparisons"
+NAME = "agents_app.comparators"
 
 
 def setup(plugin: Plugin) -> None:
-    """Take part in autogenerate; Alembic calls this once."""
+    """Register the comparators; Alembic calls this once."""
     plugin.add_autogenerate_comparator(_compare_labels, "schema", "enum_labels")
-    plugin.add_autogenerate_comparator(_compare_key, "table", "primary_key")
+    plugin.add_autogenerate_comparator(_compare_primary_key, "table", "primary_key")
 
 
 def _compare_labels(autogen: AutogenContext, upgrade: ops.UpgradeOps, _schemas: object) -> PriorityDispatchResult:
     if autogen.connection is None:
         return PriorityDispatchResult.CONTINUE
-    wanted = {enum.name or "": list(enum.enums) for enum in _enums(autogen.metadata)}
+    metadata: Any = autogen.metadata
+    enums = [enum for table in metadata.tables.values() for enum in native_enum_types(table.columns)]
+    wanted = {enum.name or "": list(enum.enums) for enum in enums}
     for name, labels in sorted(wanted.items()):
         for present in _present_labels(autogen.connection, name):
-            new = [label for label in labels if label not in present]
-            gone = [label for label in present if label not in labels]
-            upgrade.ops.extend(AddEnumValueOp(name, label) for label in new)
-            upgrade.ops.extend(RemoveEnumValueOp(name, label) for label in gone)
+            upgrade.ops.extend(AddEnumValueOp(name, label) for label in labels if label not in present)
+            upgrade.ops.extend(RemoveEnumValueOp(name, label) for label in present if label not in labels)
     return PriorityDispatchResult.CONTINUE
-
-
-def _enums(metadata: sa.MetaData | Any) -> Iterator[sa.Enum]:
-    for table in metadata.tables.values():
-        yield from native_enum_types(table.columns)
 
 
 def _present_labels(connection: Connection, name: str) -> list[list[str]]:
     if connection.dialect.name == "postgresql":
         inspector: Any = sa.inspect(connection)
         return [enum["labels"] for enum in inspector.get_enums() if enum["name"] == name]
-    # A CHECK for each column; one that lags behind is enough to say so, and changing the label changes them all.
+    # Each column has a CHECK of its own. If they differ, a label counts as present only if all of them have it: the
+    # operation that adds a label changes every CHECK.
     checks = [list(check.labels) for check in label_checks(connection, name)]
-    return checks[:1] if all(labels == checks[0] for labels in checks) else [_common(checks)]
+    if all(labels == checks[0] for labels in checks):
+        return checks[:1]
+    return [[label for label in checks[0] if all(label in labels for labels in checks)]]
 
 
-def _common(checks: list[list[str]]) -> list[str]:
-    return [label for label in checks[0] if all(label in labels for labels in checks)]
-
-
-def _compare_key(
+def _compare_primary_key(
     autogen: AutogenContext,
     changes: ops.ModifyTableOps,
     _schema: str | None,
@@ -65,25 +58,25 @@ def _compare_key(
     if present is None or wanted is None or autogen.connection is None:
         return PriorityDispatchResult.CONTINUE
     key = sa.inspect(autogen.connection).get_pk_constraint(name)
-    columns = [column.name for column in wanted.primary_key.columns]
-    if key["constrained_columns"] != columns:
-        if key["constrained_columns"]:
-            changes.ops.append(
-                ops.DropConstraintOp.from_constraint(_key(name, key["constrained_columns"], key["name"]))
-            )
-        if columns:
+    present_columns, wanted_columns = key["constrained_columns"], [column.name for column in wanted.primary_key.columns]
+    if present_columns != wanted_columns:
+        if present_columns:
+            constraint = _primary_key(name, present_columns, key["name"])
+            changes.ops.append(ops.DropConstraintOp.from_constraint(constraint))
+        if wanted_columns:
             changes.ops.append(ops.CreatePrimaryKeyOp.from_constraint(wanted.primary_key))
     return PriorityDispatchResult.CONTINUE
 
 
-def _key(table: str, columns: list[str], name: str | None) -> sa.PrimaryKeyConstraint:
+def _primary_key(table: str, columns: list[str], name: str | None) -> sa.PrimaryKeyConstraint:
+    # Alembic needs a constraint that belongs to a table.
     key = sa.PrimaryKeyConstraint(*columns, name=name or f"pk_{table}")
     sa.Table(table, sa.MetaData(), *(sa.Column(column) for column in columns), key)
     return key
 
 
 @renderers.dispatch_for(ops.CreatePrimaryKeyOp, replace=True)
-def _render_key(autogen: AutogenContext, operation: ops.CreatePrimaryKeyOp) -> str:
+def _render_primary_key(autogen: AutogenContext, operation: ops.CreatePrimaryKeyOp) -> str:
     columns = [str(column) for column in operation.columns]
     if autogen._has_batch:
         return f"batch_op.create_primary_key({operation.constraint_name!r}, {columns!r})"

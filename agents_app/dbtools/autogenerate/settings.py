@@ -1,4 +1,4 @@
-"""How Alembic compares models with a database and writes migrations: the same file whichever database is compared."""
+"""How Alembic compares models with a database and writes migrations: the same file on SQLite and PostgreSQL."""
 
 import pkgutil
 import sys
@@ -30,15 +30,15 @@ Columns = Iterable[sa.Column[Any]]
 Plugin.setup_plugin_from_module(comparators, comparators.NAME)
 
 
-def settings(models: ModuleType, metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
-    """What `context.configure` needs to compare `metadata` and to write a step.
+def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
+    """The arguments of `context.configure` that compare `metadata` and write a migration.
 
-    `models` is the package that imports every model, `folder` the one that holds the migrations.
+    `models` is the package that imports every model; `folder` holds the migrations.
     """
 
     def process(migration: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
-        _tell_unregistered(models)
-        _complete(directives)
+        _report_models_not_imported(models)
+        _add_enums_and_requirements(directives)
         _drop_empty(migration, directives)
 
     return {
@@ -51,17 +51,17 @@ def settings(models: ModuleType, metadata: sa.MetaData, folder: str, dialect: st
 
 
 def comparison_settings(metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
-    """How `metadata` and a database of this kind are compared."""
-    ours = console_tables(metadata, folder)
+    """The arguments that compare `metadata` with a database of this dialect."""
+    own_tables = console_tables(metadata, folder)
 
     def include_name(name: str | None, kind: str, _parents: object) -> bool:
-        # Tables of other programs in the same database are none of our business.
-        return kind != "table" or name in ours
+        # Tables of other programs in the same database are not compared.
+        return kind != "table" or name in own_tables
 
     def include_object(item: Any, name: str | None, kind: str, reflected: bool, _compared: object) -> bool:
         if kind != "check_constraint":
             return True
-        # PostgreSQL has a type for an enum, where SQLite has a CHECK; the helper is removed by the next run.
+        # On PostgreSQL an enum is a type, not a CHECK. The next migration removes the CHECK of op.set_not_null.
         return name != NOT_NULL_CHECK and not (not reflected and item._type_bound and dialect == "postgresql")
 
     return {
@@ -75,21 +75,21 @@ def comparison_settings(metadata: sa.MetaData, folder: str, dialect: str) -> dic
 
 @contextmanager
 def ignoring_reflection_warnings() -> Iterator[None]:
-    """Keep SQLAlchemy's reflection from warning about a CHECK that is NOT VALID, where it trips over itself."""
+    """Ignore the warning that SQLAlchemy gives by mistake when it reads a CHECK that is NOT VALID."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Can't validate argument '(dialect_options|not_valid)'", SAWarning)
         yield
 
 
 def console_tables(metadata: sa.MetaData, folder: str) -> frozenset[str]:
-    """The tables of the models and of the migrations in `folder`: all others in a database are somebody else's."""
+    """The tables of the models and of the migrations in `folder`. All other tables belong to other programs."""
     return frozenset(tables_of_migrations(folder).keys() | metadata.tables.keys())
 
 
 def _compare_type(
     migration: MigrationContext, _present: object, _wanted: object, present: TypeEngine[Any], wanted: TypeEngine[Any]
 ) -> bool | None:
-    # SQLite's column is as wide as the longest label was; which labels there are is compared by themselves.
+    # SQLite's column has the length of the longest label at its creation. A comparator compares the labels.
     if migration.dialect.name == "sqlite" and isinstance(wanted, sa.Enum) and isinstance(present, sa.String):
         return False
     return None
@@ -103,33 +103,34 @@ def _compare_default(
     _default: object,
     wanted: str | None,
 ) -> bool | None:
-    # On SQLite Alembic takes '' for something else than the empty text.
+    # On SQLite Alembic does not recognise '' as the empty string.
     if migration.dialect.name == "sqlite" and (present or "").strip("()") == "''" and wanted == "":
         return False
     return None
 
 
-def _tell_unregistered(models: ModuleType) -> None:
+def _report_models_not_imported(models: ModuleType) -> None:
     for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
         if module.name not in sys.modules:
-            print_progress(f"{module.name} is not imported in {models.__name__}, so its tables are not seen.")
+            print_progress(f"{module.name} is not imported in {models.__name__}, so its tables are not compared.")
 
 
-def _complete(directives: list[MigrationScript]) -> None:
+def _add_enums_and_requirements(directives: list[MigrationScript]) -> None:
     for script in directives:
         for upgrade, downgrade in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
-            made, dropped = list(_enums(_added(upgrade.ops))), list(_enums(_removed(upgrade.ops)))
-            upgrade.ops[:0] = [*_requirements(upgrade.ops), *made]
+            created = list(_create_enum_ops(_added_columns(upgrade.ops)))
+            dropped = list(_create_enum_ops(_dropped_columns(upgrade.ops)))
+            upgrade.ops[:0] = [*_required_tables(upgrade.ops), *created]
             upgrade.ops += [enum.reverse() for enum in dropped]
             downgrade.ops[:0] = dropped
-            downgrade.ops += [enum.reverse() for enum in reversed(made)]
+            downgrade.ops += [enum.reverse() for enum in reversed(created)]
             for script_ops in (upgrade, downgrade):
-                script_ops.ops = list(_flattened(script_ops.ops))
+                script_ops.ops = list(_without_index_batches(script_ops.ops))
         script.upgrade_ops = [ReadableOps(part.ops, part.upgrade_token) for part in script.upgrade_ops_list]
 
 
-def _flattened(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:
-    # Indexes alone need no batch, on no database.
+def _without_index_batches(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:
+    # A batch that only creates or drops indexes is not needed on any database.
     for operation in operations:
         if isinstance(operation, ops.ModifyTableOps) and all(isinstance(part, INDEX_OPS) for part in operation.ops):
             yield from operation.ops
@@ -137,35 +138,35 @@ def _flattened(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperat
             yield operation
 
 
-def _requirements(operations: list[MigrateOperation]) -> Iterator[RequireTablesOp]:
-    made = [operation.to_table() for operation in operations if isinstance(operation, ops.CreateTableOp)]
-    needed = {key.target_fullname.rpartition(".")[0] for table in made for key in table.foreign_keys}
-    missing = needed - {table.fullname for table in made}
+def _required_tables(operations: list[MigrateOperation]) -> Iterator[RequireTablesOp]:
+    created = [operation.to_table() for operation in operations if isinstance(operation, ops.CreateTableOp)]
+    needed = {key.target_fullname.rpartition(".")[0] for table in created for key in table.foreign_keys}
+    missing = needed - {table.fullname for table in created}
     if missing:
         yield RequireTablesOp(sorted(missing))
 
 
-def _added(operations: Iterable[MigrateOperation]) -> Iterator[sa.Column[Any]]:
+def _added_columns(operations: Iterable[MigrateOperation]) -> Iterator[sa.Column[Any]]:
     for operation in operations:
         if isinstance(operation, ops.CreateTableOp):
             yield from operation.to_table().columns
         elif isinstance(operation, ops.AddColumnOp):
             yield operation.column
         elif isinstance(operation, ops.ModifyTableOps):
-            yield from _added(operation.ops)
+            yield from _added_columns(operation.ops)
 
 
-def _removed(operations: Iterable[MigrateOperation]) -> Iterator[sa.Column[Any]]:
+def _dropped_columns(operations: Iterable[MigrateOperation]) -> Iterator[sa.Column[Any]]:
     for operation in operations:
         if isinstance(operation, ops.DropTableOp):
             yield from operation.to_table().columns
         elif isinstance(operation, ops.DropColumnOp):
             yield operation.to_column()
         elif isinstance(operation, ops.ModifyTableOps):
-            yield from _removed(operation.ops)
+            yield from _dropped_columns(operation.ops)
 
 
-def _enums(columns: Columns) -> Iterator[CreateEnumOp]:
+def _create_enum_ops(columns: Columns) -> Iterator[CreateEnumOp]:
     labels = {enum.name or "": tuple(enum.enums) for enum in native_enum_types(columns)}
     for name in sorted(labels):
         yield CreateEnumOp(name, labels[name])
@@ -180,20 +181,18 @@ def _drop_empty(migration: MigrationContext, directives: list[MigrationScript]) 
 
 
 def _render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
-    return _render_type(item, autogen) if kind == "type" else False
-
-
-def _render_type(item: TypeEngine[Any], autogen: AutogenContext) -> str | Literal[False]:
+    if kind != "type":
+        return False
     if isinstance(item, sa.TypeDecorator):
         item = item.impl_instance
     elif not item._variant_mapping:
-        return False  # Alembic renders it well.
+        return False  # Alembic renders it correctly.
     variants = sorted(item._variant_mapping.items())
-    parts = (f".with_variant({_plain(variant, autogen)}, {dialect!r})" for dialect, variant in variants)
-    return _plain(item, autogen) + "".join(parts)
+    parts = (f".with_variant({_without_variants(variant, autogen)}, {dialect!r})" for dialect, variant in variants)
+    return _without_variants(item, autogen) + "".join(parts)
 
 
-def _plain(item: TypeEngine[Any], autogen: AutogenContext) -> str:
+def _without_variants(item: TypeEngine[Any], autogen: AutogenContext) -> str:
     text = repr(item).partition(".with_variant(")[0].replace("astext_type=Text()", "astext_type=sa.Text()")
     module = type(item).__module__
     if not module.startswith("sqlalchemy.dialects."):

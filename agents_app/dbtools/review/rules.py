@@ -72,7 +72,7 @@ def warnings_for_shared_step(operations: tuple[MigrateOperation, ...], facts: Da
 
 
 def operation_that_needs_own_step(operations: tuple[MigrateOperation, ...]) -> str | None:
-    """The operation that commits in the middle and shares its step with others; None if there is none."""
+    """The operation that commits in the middle and shares its step with others; None without one."""
     kinds = {type(operation) for operation in operations if not isinstance(operation, RequireTablesOp)}
     return next((name for kind, name in NEEDS_OWN_STEP.items() if kind in kinds and len(kinds) > 1), None)
 

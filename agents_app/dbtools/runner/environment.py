@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.database.url import schema_of
-from agents_app.dbtools.autogenerate import settings as autogenerate
+from agents_app.dbtools.autogenerate.settings import autogenerate_settings, ignoring_reflection_warnings
 from agents_app.dbtools.backup.signals import cancellable_queries, interrupt_on_signals
 from agents_app.dbtools.configuration import BACKUPS, LockSettings
 from agents_app.dbtools.console_session import require_same_database
@@ -59,7 +59,7 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
     """
     url = _migration_url(load_settings)
     options = _configure_and_get_options(url)
-    settings = autogenerate.settings(models, metadata, context.script.dir, url.get_backend_name())
+    settings = autogenerate_settings(models, metadata, context.script.dir, url.get_backend_name())
     steps = Steps(options["fn"])
     context.config.attributes["times"] = steps.times
     with readable_step_errors(url, steps):
@@ -131,7 +131,7 @@ def _run_read_only(url: URL, steps: Steps, settings: Options) -> None:
     with connect(url) as connection:
         require_own_version_table(connection, context.script)
         context.configure(connection=connection, fn=steps, dont_mutate=True, **settings)
-        with autogenerate.ignoring_reflection_warnings():
+        with ignoring_reflection_warnings():
             context.run_migrations()
 
 
