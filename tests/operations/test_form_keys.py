@@ -221,12 +221,12 @@ def test_the_same_key_of_another_person_or_account_makes_something_else(app: Fla
         assert len({act(actor) for actor in (admin, colleague, outsider)}) == 3
 
 
-def test_two_forms_make_two_tokens(app: Flask, admin: Actor) -> None:
+def test_two_forms_make_two_records(app: Flask, admin: Actor) -> None:
     for act in (make_token, invite):
         assert act(admin, "one form") != act(admin, "another form")
 
 
-def test_each_request_without_a_key_makes_a_token(app: Flask, admin: Actor) -> None:
+def test_each_request_without_a_key_makes_a_record(app: Flask, admin: Actor) -> None:
     assert tokens.create(admin, TOKEN) != tokens.create(admin, TOKEN)
     assert invitations.invite(admin, {"role": "viewer"}) != invitations.invite(admin, {"role": "viewer"})
 
