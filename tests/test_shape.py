@@ -1,4 +1,4 @@
-"""The house keeps its shape: who imports whom, who writes what, and that no door was forgotten. Read from the code."""
+"""The structure of the code: what may import what, what may write what, and that every door has every operation."""
 
 import ast
 import re
@@ -202,12 +202,12 @@ WRITERS = {"operations/agents.py:_write", "operations/rotation.py:_store", "oper
 SETTINGS, API_OPERATIONS = 20, 11
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
-# Pages that somebody who is not signed in may open.
+# Pages that are open without signing in.
 OPEN_PAGES = {"static", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}
 
 
 def area(path: Path) -> str:
-    """The part of the house that a file belongs to."""
+    """The part of the code that a file belongs to."""
     return path.relative_to(APP).parts[0].removesuffix(".py") if path.is_relative_to(APP) else path.parent.name
 
 
