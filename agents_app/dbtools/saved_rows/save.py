@@ -91,9 +91,16 @@ class RowSaver:
 
     def remove_files_of_undone_steps(self) -> None:
         """Remove the files of rows that are still in the database because their step was rolled back."""
-        for path in [path for path, transaction in self._files.items() if self._was_undone(transaction)]:
-            path.unlink(missing_ok=True)
-            del self._files[path]
+        for path, transaction in list(self._files.items()):
+            try:
+                # A part of the step may have been committed. Only the server knows.
+                was_undone = transaction is None or _transaction_status(self._url, transaction) == "aborted"
+            except DBAPIError:
+                self._is_outcome_unknown = True
+                continue
+            if was_undone:
+                path.unlink(missing_ok=True)
+                del self._files[path]
         self._remove_empty_folder()
 
     def _write_file(self, connection: Connection, header: rows_file.Header, parent: Path) -> None:
@@ -118,16 +125,6 @@ class RowSaver:
         self._count += 1
         name = re.sub(r"[^\w.-]", "_", f"{header.table}.{header.column}" if header.column else header.table)
         return folder / f"{self._count:03}-{name}.jsonl"
-
-    def _was_undone(self, transaction: int | None) -> bool:
-        if transaction is None:
-            return True
-        # A part of the step may have been committed. Only the server knows.
-        try:
-            return _transaction_status(self._url, transaction) == "aborted"
-        except DBAPIError:
-            self._is_outcome_unknown = True
-            return False
 
     def _remove_empty_folder(self) -> None:
         if self._folder is not None and not self._files:
