@@ -36,7 +36,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session", autouse=True)
 def _out_of_the_checkout() -> None:
-    # Nor does a program start there that is not told where to start.
+    # A program without a given folder starts here, not in the checkout.
     os.chdir(isolation.HOME)
 
 

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 CHECKOUT = Path(__file__).resolve().parent.parent
 # Programs are found by PATH; the other two are settings of the tests.
 KEPT = ("PATH", "TEST_DATABASE_URL", "REQUIRE_ALL")
-# Resolved: what is reached by a link, or stands behind one, is the same.
+# Resolved, so that a path through a link is the same path.
 OUT_OF_BOUNDS = tuple(os.path.realpath(CHECKOUT / name) for name in (".env", "instance", "backups"))
 # The checkout's path in a longer text, unless it leads to the programs in `.venv`.
 NAMES_CHECKOUT = re.compile(rf"(?<![\w.-]){re.escape(str(CHECKOUT))}(?!/\.venv/)(?![\w.-])")
@@ -135,7 +135,7 @@ def check_server() -> None:
     connection.close()
     if tables:
         raise pytest.UsageError(
-            "The database of TEST_DATABASE_URL has tables. Name an empty one: tests never run beside data."
+            "The database of TEST_DATABASE_URL has tables. Name an empty one: tests never run next to data."
         )
 
 

@@ -49,7 +49,7 @@ http {{
 
 
 def program() -> str:
-    """The nginx of this machine. Where there is none the test is skipped, or fails if REQUIRE_ALL is set."""
+    """The nginx of this machine. If it is missing, the test is skipped, or fails if REQUIRE_ALL is set."""
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if found is None and os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(NO_NGINX)
@@ -142,11 +142,11 @@ def behind_nginx(
     port: int | None = None,
     **settings: str,
 ) -> Iterator[Proxied]:
-    """A console that people reach at `public_url`, through any of these blocks.
+    """A console with the URL `public_url` behind nginx with these blocks.
 
-    Each is what stands inside `server { … }`, or all of it, with `$console` for the console's address. The same console
-    is behind all of them. A port in `public_url` need not be open: a client goes to its block's port, and names the
-    public one. For a real browser, which cannot, `port` is that of the only block.
+    Each is the content of `server { … }`, or the whole block, with `$console` for the console's address. All blocks
+    have the same console. The port of `public_url` need not be open: a client connects to the port of a block and
+    sends the public one in its headers. A real browser cannot do that, so `port` sets the port of the only block.
     """
     program()
     address = urlsplit(public_url)

@@ -133,7 +133,7 @@ def refusal_of(**texts: str) -> str:
 
 
 @pytest.mark.parametrize(("name", "text"), BAD)
-def test_a_bad_setting_is_named_and_not_repeated(name: str, text: str) -> None:
+def test_an_invalid_setting_is_named_and_its_value_is_not_repeated(name: str, text: str) -> None:
     sentence = refusal_of(**{**KEYS, name: text})
 
     assert sentence.startswith(f"{name} ")
@@ -168,7 +168,7 @@ def test_weak_keys_are_refused(name: str, key: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "TOKEN_PEPPERS"])
-def test_a_placeholder_is_no_key(name: str) -> None:
+def test_a_placeholder_is_refused_as_a_key(name: str) -> None:
     assert refusal_of(**{**KEYS, name: "k1:<base64 of 32 random bytes>"}).startswith(f"{name} ")
 
 
@@ -181,7 +181,7 @@ def test_a_random_key_is_never_refused(make: Callable[[], str | bytes]) -> None:
     assert refused == []
 
 
-def test_one_key_is_not_used_for_two_things() -> None:
+def test_one_key_cannot_be_used_in_two_settings() -> None:
     assert refusal_of(**{**KEYS, "TOKEN_PEPPERS": KEYS["ENCRYPTION_KEYS"]}).startswith("TOKEN_PEPPERS ")
     for name in ("ENCRYPTION_KEYS", "TOKEN_PEPPERS"):
         used = KEYS[name].partition(":")[2]
@@ -189,17 +189,17 @@ def test_one_key_is_not_used_for_two_things() -> None:
 
 
 @pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "TOKEN_PEPPERS"])
-def test_a_new_key_is_another_one_than_the_old(name: str) -> None:
+def test_a_new_key_must_differ_from_the_old_one(name: str) -> None:
     old = KEYS[name].partition(":")[2]
 
     assert refusal_of(**{**KEYS, name: f"x2:{old},x1:{old}"}).startswith(f"{name} holds the same key twice")
 
 
-def test_a_session_does_not_idle_longer_than_it_lives() -> None:
+def test_session_idle_is_not_longer_than_session_max() -> None:
     assert refusal_of(SESSION_IDLE="60", SESSION_MAX="30").startswith("SESSION_IDLE ")
 
 
-def test_every_wrong_setting_is_found_in_one_look_and_the_others_are_used(tmp_path: Path) -> None:
+def test_every_invalid_setting_is_reported_and_the_others_are_used(tmp_path: Path) -> None:
     bad = dict(reversed(BAD))
     found, wrong = load_with_errors({**KEYS, **bad, "TOKEN_DAYS": "5", "SECRET_KEY_FILE": str(tmp_path / "none")}, None)
 
@@ -211,14 +211,14 @@ def test_every_wrong_setting_is_found_in_one_look_and_the_others_are_used(tmp_pa
     assert refusal.value.detail == wrong["DATABASE_URL"]
 
 
-def test_a_setting_that_is_wrong_makes_no_other_one_wrong(tmp_path: Path) -> None:
+def test_an_invalid_setting_causes_no_error_of_another_one(tmp_path: Path) -> None:
     assert set(load_with_errors({"PUBLIC_URL": "nonsense", "BIND": "0.0.0.0:8000"}, None)[1]) == {"PUBLIC_URL"}
     assert set(load_with_errors({"DATABASE_URL": "nonsense", "DATABASE_SCHEMA": "own"}, None)[1]) == {"DATABASE_URL"}
     (tmp_path / ".env").mkdir()
     assert load_with_errors({"WORKERS": "2"}, tmp_path / ".env")[0].workers == 2
 
 
-def test_every_slip_in_a_name_and_every_unclear_value_is_found_in_one_look(tmp_path: Path) -> None:
+def test_every_misspelled_name_and_every_unclear_value_is_reported(tmp_path: Path) -> None:
     lines = ["DATABSE_URL=sqlite:///a.db", "WORKERS=2", "WORKERS=3", "PUBLIC_URL=${HOST}", "POOL_SZIE=1"]
     (tmp_path / ".env").write_text("\n".join(lines))
 
@@ -228,7 +228,7 @@ def test_every_slip_in_a_name_and_every_unclear_value_is_found_in_one_look(tmp_p
     assert CANARY not in str(wrong)
 
 
-def test_a_value_that_is_unclear_where_it_stands_is_not_checked_and_not_used(tmp_path: Path) -> None:
+def test_a_value_with_an_error_in_its_file_is_not_checked_and_not_used(tmp_path: Path) -> None:
     lines = ["BIND=${HOST}:80", "WORKERS=2", "WORKERS=none", "SECRET_KEY=${KEY}", f"TOKEN_DAYS_FILE={tmp_path}/${{X}}"]
     (tmp_path / ".env").write_text("\n".join(lines))
 
@@ -243,7 +243,7 @@ def test_a_value_that_is_unclear_where_it_stands_is_not_checked_and_not_used(tmp
     assert (found.bind, found.workers, found.secret_key, found.token_days) == (("127.0.0.1", 8000), 1, None, 90)
 
 
-def test_every_wrong_key_is_found_in_one_look() -> None:
+def test_every_invalid_key_is_reported() -> None:
     weak = {"SECRET_KEY": "short", "ENCRYPTION_KEYS": "k1:none"}
 
     assert list(load(weak, None).key_errors) == list(KEY_SETTINGS)
@@ -257,7 +257,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert refusal_of(SECRET_KEY_FILE=str(tmp_path / "binary")).startswith("SECRET_KEY_FILE cannot be read")
 
 
-def test_a_setting_and_a_file_that_holds_it_are_not_both_given(tmp_path: Path) -> None:
+def test_a_setting_and_its_file_cannot_both_be_set(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"SECRET_KEY={KEYS['SECRET_KEY']}\n")
 
     with pytest.raises(ConfigurationError, match="SECRET_KEY and SECRET_KEY_FILE are both set"):
@@ -273,7 +273,7 @@ def test_a_setting_and_a_file_that_holds_it_are_not_both_given(tmp_path: Path) -
         (b"SECRET_KEY=canary\xff", "cannot be read: line 2 is not UTF-8. Save it as UTF-8."),
     ],
 )
-def test_a_line_of_the_file_that_says_nothing_is_not_passed_over(tmp_path: Path, line: bytes, why: str) -> None:
+def test_an_invalid_line_of_the_file_is_not_ignored(tmp_path: Path, line: bytes, why: str) -> None:
     (tmp_path / ".env").write_bytes(b"WORKERS=2\n" + line + b"\n")
 
     with pytest.raises(ConfigurationError) as refusal:
@@ -282,7 +282,7 @@ def test_a_line_of_the_file_that_says_nothing_is_not_passed_over(tmp_path: Path,
     assert refusal.value.detail == f".env {why}"
 
 
-def test_the_file_may_have_what_editors_and_shells_put_there(tmp_path: Path) -> None:
+def test_the_file_can_have_a_byte_order_mark_export_and_comments(tmp_path: Path) -> None:
     text = "\N{BYTE ORDER MARK}export WORKERS=2\r\n\r\n# POOL_SIZE=3\r\nLOG_LEVEL='debug' # for now\r\n"
     (tmp_path / ".env").write_text(text, newline="")
 
@@ -291,18 +291,18 @@ def test_the_file_may_have_what_editors_and_shells_put_there(tmp_path: Path) -> 
     assert (found.workers, found.pool_size, found.log_level) == (2, 8, "debug")
 
 
-def test_nothing_is_needed_to_load_but_for_the_keys_that_are_asked_for() -> None:
+def test_no_setting_is_required_until_keys_are_used() -> None:
     assert load({}, None).database_url.get_backend_name() == "sqlite"
 
 
-def test_what_an_example_explains_is_refused_as_a_key() -> None:
+def test_the_keys_of_the_example_file_are_refused() -> None:
     example = Path(__file__).parent.parent / ".env.example"
 
     with pytest.raises(ConfigurationError):
         assert load({}, example).keys
 
 
-def test_the_environment_stands_above_the_file_and_a_file_of_a_secret_is_read(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_file_and_a_file_of_a_secret_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("WORKERS=2\nPOOL_SIZE=3\nTOKEN_DAYS=5\n")
     (tmp_path / "secret").write_text(KEYS["SECRET_KEY"] + "\n")
     environ = {"WORKERS": "4", "POOL_SIZE": "", "SECRET_KEY_FILE": str(tmp_path / "secret")}
@@ -317,7 +317,7 @@ def test_the_environment_stands_above_the_file_and_a_file_of_a_secret_is_read(tm
     ("url", "is_https"),
     [("https://Agents.example.org", True), ("http://agents.example.org:8080/", False), ("http://[::1]:8080", False)],
 )
-def test_a_public_url_says_how_people_reach_the_console(url: str, is_https: bool) -> None:
+def test_the_public_url_decides_whether_https_is_used(url: str, is_https: bool) -> None:
     found: Settings = load({"PUBLIC_URL": url, "BIND": "0.0.0.0:8000"}, None)
 
     assert found.public_url == url.lower().rstrip("/")
@@ -333,25 +333,25 @@ def test_a_public_url_says_how_people_reach_the_console(url: str, is_https: bool
         ("https://example.org/", ""),
     ],
 )
-def test_the_path_of_a_public_url_keeps_its_case_and_loses_its_last_slash(url: str, path: str) -> None:
+def test_the_path_of_a_public_url_keeps_its_case_without_the_last_slash(url: str, path: str) -> None:
     found = load({"PUBLIC_URL": url}, None)
 
     assert (found.sub_path, found.base_url) == (path, f"{found.origin}{path}")
 
 
 @pytest.mark.parametrize("text", ["[::1]:8000", "::1:8000"])
-def test_an_ipv6_address_may_stand_in_brackets(text: str) -> None:
+def test_an_ipv6_address_can_be_in_brackets(text: str) -> None:
     assert load({"BIND": text}, None).bind == ("::1", 8000)
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
-def test_every_spelling_of_postgresql_is_understood(scheme: str) -> None:
+def test_every_scheme_of_postgresql_is_understood(scheme: str) -> None:
     found = load({"DATABASE_URL": f"{scheme}://user:password@localhost:5432/dbname"}, None)
 
     assert found.database_url.drivername == "postgresql+psycopg2"
 
 
-def test_settings_that_are_shown_show_no_secret() -> None:
+def test_the_repr_of_settings_contains_no_secret() -> None:
     found = load({**KEYS, "DATABASE_URL": f"postgresql://u:{CANARY}@localhost/db"}, None)
 
     shown = repr(found) + repr(found.keys)

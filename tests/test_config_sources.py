@@ -1,4 +1,4 @@
-"""Where settings stand: `.env`, files that settings name, the environment; what is unclear there is one line."""
+"""Where settings are read: `.env`, files that settings name, the environment. Every error is one line."""
 
 import os
 from pathlib import Path
@@ -78,7 +78,7 @@ UTF_16 = "cannot be read: it is UTF-16. Save it as UTF-8."
 
 @pytest.fixture
 def env_file(tmp_path: Path) -> Path:
-    """A `.env` that is not there yet."""
+    """The path of a `.env` that does not exist yet."""
     return tmp_path / ".env"
 
 
@@ -91,14 +91,14 @@ def refusal_of(env_file: Path, environ: dict[str, str] | None = None) -> str:
 
 
 @pytest.mark.parametrize(("name", "meant"), LOOKS_LIKE.items())
-def test_a_name_that_looks_like_a_setting_stops_the_start(env_file: Path, name: str, meant: str) -> None:
+def test_a_name_that_is_similar_to_a_setting_stops_the_start(env_file: Path, name: str, meant: str) -> None:
     env_file.write_text(f"\n# Settings\n\n{name}=canary\n")
 
     assert refusal_of(env_file) == f"{name} in .env, line 4, is not a setting. Did you mean {meant}?"
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_names_of_other_programs_are_left_alone(env_file: Path, name: str) -> None:
+def test_names_of_other_programs_are_ignored(env_file: Path, name: str) -> None:
     env_file.write_text(f"{name}=${{anything}}\n{name}=canary\n")
 
     assert find_similar_name(name, SETTINGS) is None
@@ -106,11 +106,11 @@ def test_names_of_other_programs_are_left_alone(env_file: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_no_setting_looks_like_another_one(name: str) -> None:
+def test_no_setting_is_similar_to_another_one(name: str) -> None:
     assert find_name_with_typos(name, [one for one in SETTINGS if one != name]) is None
 
 
-def test_the_environment_belongs_to_others_too_so_only_a_slip_in_place_of_a_setting_is_refused(env_file: Path) -> None:
+def test_in_the_environment_only_a_misspelled_setting_that_is_not_set_is_refused(env_file: Path) -> None:
     slip = {"DATABSE_URL": "canary"}
 
     assert refusal_of(env_file, slip) == "DATABSE_URL in the environment is not a setting. Did you mean DATABASE_URL?"
@@ -121,7 +121,7 @@ def test_the_environment_belongs_to_others_too_so_only_a_slip_in_place_of_a_sett
 
 
 @pytest.mark.parametrize("value", ["a${HOME}b", '"a${HOME}b"', "${SECRET:-canary}"])
-def test_a_variable_in_a_value_is_refused_where_it_would_be_used(env_file: Path, value: str) -> None:
+def test_a_variable_in_a_value_that_is_used_is_refused(env_file: Path, value: str) -> None:
     env_file.write_text(f"WORKERS=2\nexport BACKUP_FOLDER={value}\n")
 
     assert refusal_of(env_file).startswith("BACKUP_FOLDER in .env, line 2, contains ${...}, and variables")
@@ -129,7 +129,7 @@ def test_a_variable_in_a_value_is_refused_where_it_would_be_used(env_file: Path,
     assert load({"BACKUP_FOLDER": "/srv/backups"}, env_file).backup_folder == Path("/srv/backups")
 
 
-def test_a_dollar_may_stand_in_a_value_and_in_single_quotes_a_variable_too(env_file: Path) -> None:
+def test_a_value_can_contain_a_dollar_and_in_single_quotes_a_variable(env_file: Path) -> None:
     env_file.write_text("BACKUP_FOLDER = '/srv/${HOME}'\nDATABASE_URL=postgresql://u:pa$$HOME@h/d\n")
 
     found = load({}, env_file)
@@ -158,7 +158,7 @@ def test_a_setting_that_is_set_twice_is_refused_with_both_lines(env_file: Path) 
         ("LOG_LEVEL=debug\r", "debug"),
     ],
 )
-def test_comments_quotes_and_spaces_are_no_part_of_a_value(env_file: Path, line: str, value: str) -> None:
+def test_comments_quotes_and_spaces_are_not_part_of_a_value(env_file: Path, line: str, value: str) -> None:
     env_file.write_bytes(b"WORKERS=2\n" + line.encode() + b"\nPOOL_SIZE=3\n")
 
     found = load({}, env_file)
@@ -170,7 +170,7 @@ def test_comments_quotes_and_spaces_are_no_part_of_a_value(env_file: Path, line:
     "line",
     ["postgresql://u:canary@h/d?sslmode=require", "canary+/==", '"LOG_LEVEL"=debug', "\N{ZERO WIDTH SPACE}BIND=canary"],
 )
-def test_a_line_that_begins_with_no_name_is_refused_and_not_repeated(env_file: Path, line: str) -> None:
+def test_a_line_without_a_name_is_refused_and_not_repeated(env_file: Path, line: str) -> None:
     env_file.write_text(f"# Settings\n\n\n{line}\n")
 
     assert refusal_of(env_file) == ".env has a line that is not NAME=value: line 4."
@@ -184,7 +184,7 @@ def test_utf_16_is_named(env_file: Path, codec: str) -> None:
     assert refusal_of(env_file.with_name("none"), {"SECRET_KEY_FILE": str(env_file)}) == f"SECRET_KEY_FILE {UTF_16}"
 
 
-def test_what_is_no_readable_file_is_named(env_file: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(env_file: Path) -> None:
     env_file.symlink_to("none")
     assert refusal_of(env_file) == ".env cannot be read: it is a link to a file that does not exist."
     env_file.unlink()
@@ -201,13 +201,13 @@ def test_what_is_no_readable_file_is_named(env_file: Path) -> None:
     )
 
 
-def test_a_file_may_be_hidden_behind_the_device_that_is_empty(env_file: Path) -> None:
+def test_a_link_to_an_empty_device_counts_as_an_empty_file(env_file: Path) -> None:
     env_file.symlink_to("/dev/null")
 
     assert load({}, env_file).workers == 1
 
 
-def test_a_file_of_a_setting_may_have_what_editors_put_there(tmp_path: Path) -> None:
+def test_a_file_of_a_setting_can_have_a_byte_order_mark_and_line_ends(tmp_path: Path) -> None:
     (tmp_path / "workers").write_bytes(b"\xef\xbb\xbf2\r\n")
     key, old = KEYS["ENCRYPTION_KEYS"].partition(":")[2], KEYS["TOKEN_PEPPERS"].partition(":")[2]
     (tmp_path / "keys").write_text(f"k2:{key},\nk1:{old}\n")
@@ -217,7 +217,7 @@ def test_a_file_of_a_setting_may_have_what_editors_put_there(tmp_path: Path) -> 
     assert (found.workers, found.encryption_keys) == (2, f"k2:{key},k1:{old}")
 
 
-def test_an_empty_file_of_a_setting_is_not_the_same_as_none(tmp_path: Path) -> None:
+def test_an_empty_file_of_a_setting_is_refused(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("\n")
 
     with pytest.raises(ConfigurationError, match=r"^DATABASE_URL_FILE names an empty file\.$"):
@@ -238,7 +238,7 @@ def test_an_empty_file_of_a_setting_is_not_the_same_as_none(tmp_path: Path) -> N
         ("sqlite:////srv/\udcffcanary.db", "contains bytes that are not UTF-8."),
     ],
 )
-def test_a_text_that_is_not_what_the_eye_sees_is_refused(text: str, why: str) -> None:
+def test_a_text_with_invisible_characters_is_refused(text: str, why: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         load({"DATABASE_URL": text}, None)
 
@@ -247,14 +247,14 @@ def test_a_text_that_is_not_what_the_eye_sees_is_refused(text: str, why: str) ->
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_quotes_that_a_program_hands_on_are_no_part_of_a_value(name: str) -> None:
+def test_quotes_that_a_program_passes_on_are_not_part_of_a_value(name: str) -> None:
     quoted = load({**KEYS, name: f'"{KEYS[name]}"'}, None)
 
     assert quoted == load(KEYS, None)
     assert load({"DATABASE_URL": "'sqlite:////srv/x.db'"}, None).database_url.database == "/srv/x.db"
 
 
-def test_a_file_that_is_chosen_stands_above_env_and_below_the_environment(env_file: Path, tmp_path: Path) -> None:
+def test_a_chosen_file_overrides_dotenv_and_the_environment_overrides_both(env_file: Path, tmp_path: Path) -> None:
     env_file.write_text("WORKERS=2\nPOOL_SIZE=3\nTOKEN_DAYS=5\n")
     chosen = tmp_path / "chosen"
     chosen.write_text("POOL_SIZE=4\nTOKEN_DAYS=6\n")

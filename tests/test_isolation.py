@@ -37,8 +37,8 @@ WAYS = {
     "remove": "(ROOT / '.env').unlink()",
     "remove_all": "shutil.rmtree(ROOT / 'backups')",
     "remove_checkout": "shutil.rmtree(ROOT)",
-    "rename_checkout": "ROOT.rename(ROOT.parent / 'elsewhere')",
-    "rename": "(ROOT / 'instance').rename(ROOT / 'elsewhere')",
+    "rename_checkout": "ROOT.rename(ROOT.parent / 'renamed')",
+    "rename": "(ROOT / 'instance').rename(ROOT / 'renamed')",
     "put_in_place": "Path('new').touch(); Path('new').replace(ROOT / '.env')",
     "copy": "shutil.copy(ROOT / 'instance' / 'console.db', 'copy')",
     "copy_all": "shutil.copytree(ROOT, 'copy')",
@@ -58,7 +58,7 @@ WAYS = {
     "program_with_an_inherited_setting": "os.environ['BACKUP_FOLDER'] = str(ROOT); subprocess.run(['true'])",
     "shell": "os.system(f'cat {ROOT}/.env')",
 }
-HAS_TABLES = "The database of TEST_DATABASE_URL has tables. Name an empty one: tests never run beside data."
+HAS_TABLES = "The database of TEST_DATABASE_URL has tables. Name an empty one: tests never run next to data."
 MADE_UP = """
 import contextlib, os, shutil, sqlite3, subprocess, sys
 from pathlib import Path
@@ -142,12 +142,12 @@ def red(checkout: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_test_that_goes_for_the_data_of_a_person_fails(way: str, red: set[str]) -> None:
+def test_a_test_that_accesses_the_checkouts_data_fails(way: str, red: set[str]) -> None:
     assert way in red
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_test_finds_an_empty_environment_and_may_do_what_is_harmless(
+def test_a_test_has_an_empty_environment_and_harmless_actions_are_allowed(
     checkout: Path, postgres_url: str, workers: str
 ) -> None:
     settings = {"HOME": "/home/of-the-person", "REQUIRE_ALL": "1", "TEST_DATABASE_URL": postgres_url}
@@ -167,7 +167,7 @@ def test_a_server_whose_database_has_tables_is_refused_before_any_test(checkout:
     assert refused.stderr.strip() == f"ERROR: {HAS_TABLES}"
 
 
-def test_tables_of_another_schema_are_tables(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_of_another_schema_count_as_tables(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run_sql(postgres_url, "CREATE SCHEMA of_others", "CREATE TABLE of_others.agents (id integer)")
     monkeypatch.setenv("TEST_DATABASE_URL", postgres_url)
 
@@ -186,7 +186,7 @@ def test_a_server_that_cannot_be_used_is_refused_in_one_sentence(url: str, monke
 
 
 @pytest.mark.long
-def test_the_guide_leaves_the_agents_of_a_person_alone(checkout: Path) -> None:
+def test_the_guide_does_not_change_existing_agents(checkout: Path) -> None:
     # In 0.1.0 its `downgrade` dropped them: commands ran in the checkout, on the database of its `.env`.
     before = data_of(checkout)
 

@@ -33,19 +33,19 @@ SEALED = Keyring(parse_keys(KEYS["ENCRYPTION_KEYS"])).encrypt("x", "place")
         f"-----BEGIN PRIVATE KEY-----\n{CANARY}",
     ],
 )
-def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
+def test_text_that_looks_like_a_secret_is_removed(text: str) -> None:
     cleaned = remove_secrets(text)
 
     assert CANARY not in cleaned
     assert REMOVED in cleaned
 
 
-def test_an_encrypted_value_is_taken_out() -> None:
+def test_an_encrypted_value_is_removed() -> None:
     assert SEALED not in remove_secrets(f"stored {SEALED} there")
 
 
 @pytest.mark.parametrize("text", ["GET /api/v1/agents 200", "http://localhost:8000/agents", "v1:k1:short", "agc_"])
-def test_other_words_stay(text: str) -> None:
+def test_other_text_is_kept(text: str) -> None:
     assert remove_secrets(text) == text
 
 
@@ -63,7 +63,7 @@ def test_a_traceback_is_cleaned_too() -> None:
     assert CANARY not in line
 
 
-def test_a_refused_value_is_not_in_the_exception_that_refuses_it() -> None:
+def test_an_exception_does_not_contain_the_refused_value() -> None:
     with pytest.raises(ValidationError) as refusal:
         AgentValues.model_validate({"api_key": CANARY, "color": CANARY, "model_type": [CANARY]})
 

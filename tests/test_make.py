@@ -36,7 +36,7 @@ def python_that(folder: Path, refuses: str) -> str:
     return "./python"
 
 
-def test_make_alone_lists_what_can_be_done(folder: Path) -> None:
+def test_make_without_a_target_lists_the_targets(folder: Path) -> None:
     listed = make(folder)
 
     assert (listed.returncode, listed.stderr) == (0, "")
@@ -48,7 +48,7 @@ def test_make_alone_lists_what_can_be_done(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("refuses", "sentence"), [("version_info", NEEDS_PYTHON), ("ensurepip", NEEDS_VENV)], ids=["too old", "no venv"]
 )
-def test_a_python_that_will_not_do_is_refused_in_one_sentence(
+def test_an_unsuitable_python_is_refused_with_one_sentence(
     folder: Path, target: str, refuses: str, sentence: str
 ) -> None:
     refused = make(folder, target, f"PYTHON={python_that(folder, refuses)}")
@@ -58,7 +58,7 @@ def test_a_python_that_will_not_do_is_refused_in_one_sentence(
     assert not (folder / ".venv").exists()
 
 
-def test_a_venv_that_could_not_be_made_is_removed(folder: Path) -> None:
+def test_a_venv_that_could_not_be_created_is_removed(folder: Path) -> None:
     refused = make(folder, "setup", f"PYTHON={python_that(folder, '--clear')}")
 
     assert refused.returncode == 2

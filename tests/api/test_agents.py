@@ -67,7 +67,7 @@ def test_bad_values_are_refused_with_the_sentences_of_every_door(api: Client, ba
     assert sorted((error["pointer"], error["detail"]) for error in answer.json["errors"]) == sorted(bad.refused)
 
 
-def test_white_space_around_the_type_does_not_make_it_another(api: Client) -> None:
+def test_white_space_around_the_type_is_ignored(api: Client) -> None:
     made = api.post("/agents", {**agent_values(), "connection_type": " DB\t"})
 
     changed = api("PATCH", f"/agents/{made.json['id']}", {"connection_type": "DB ", "description": "Sales."})
@@ -77,7 +77,7 @@ def test_white_space_around_the_type_does_not_make_it_another(api: Client) -> No
 
 
 @pytest.mark.parametrize("config", [None, "", "  ", {}])
-def test_blank_settings_are_refused_by_what_they_lack(api: Client, config: object) -> None:
+def test_blank_settings_are_refused_with_each_missing_field(api: Client, config: object) -> None:
     refused = api.post("/agents", {**agent_values(), "connection_config": config})
 
     assert refused.status_code == 422
@@ -86,7 +86,7 @@ def test_blank_settings_are_refused_by_what_they_lack(api: Client, config: objec
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_a_foreign_agent_cannot_be_told_from_a_missing_one(api: Client, console: Flask, method: str) -> None:
+def test_an_agent_of_another_account_is_answered_like_a_missing_one(api: Client, console: Flask, method: str) -> None:
     foreign = make_agent(console, make_user(console))
     body = {} if method == "PATCH" else None
 
@@ -102,7 +102,7 @@ def test_a_foreign_agent_cannot_be_told_from_a_missing_one(api: Client, console:
 
 
 @pytest.mark.parametrize("act", ["clone", "enable", "disable", "runtime"])
-def test_acts_on_a_foreign_agent_find_nothing(console: Flask, admin: Actor, act: str) -> None:
+def test_actions_on_an_agent_of_another_account_are_not_found(console: Flask, admin: Actor, act: str) -> None:
     foreign = make_agent(console, make_user(console))
     api = Client(console, make_token(console, admin, "write", "runtime"))
     method, body = ("GET", None) if act == "runtime" else ("POST", {"reason": "Moving."} if act == "disable" else None)
@@ -115,7 +115,7 @@ def test_acts_on_a_foreign_agent_find_nothing(console: Flask, admin: Actor, act:
 
 
 @pytest.mark.parametrize("name", ["1", "me", "%00", "..%2f", "6f9619ff8b864011b42d00c04fc964ff", "{6f9619ff}", "😀"])
-def test_an_id_that_is_no_uuid_is_not_found(api: Client, name: str) -> None:
+def test_an_id_that_is_not_a_uuid_is_not_found(api: Client, name: str) -> None:
     assert api.get(f"/agents/{name}").status_code == 404
     assert api.get(f"/agents/{name}/runtime").status_code == 404
 
@@ -123,7 +123,7 @@ def test_an_id_that_is_no_uuid_is_not_found(api: Client, name: str) -> None:
 def test_a_destination_is_not_changed_under_a_stored_password(api: Client) -> None:
     agent = api.post("/agents", agent_values(connection_config={"password": "correct horse"})).json
 
-    answer = api.patch(f"/agents/{agent['id']}", {"connection_config": {"host": "elsewhere.example.org"}})
+    answer = api.patch(f"/agents/{agent['id']}", {"connection_config": {"host": "other.example.org"}})
 
     cause = "The destination of the connection has changed, so the stored password is not used."
     assert answer.status_code == 422
@@ -150,7 +150,7 @@ def test_a_stale_caller_changes_nothing(api: Client, tag: str, act: str) -> None
 @pytest.mark.parametrize(
     ("act", "tag"), [*(("PATCH", tag) for tag in NAMES_1), *((act, 'W/"1-gzip"') for act in ("DELETE", "enable"))]
 )
-def test_a_tag_that_proxies_changed_stands_for_its_version(api: Client, act: str, tag: str) -> None:
+def test_an_etag_that_a_proxy_changed_still_names_its_version(api: Client, act: str, tag: str) -> None:
     agent = api.post("/agents", agent_values()).json
     method, path = (act, "") if act.isupper() else ("POST", f"/{act}")
 
@@ -161,7 +161,7 @@ def test_a_tag_that_proxies_changed_stands_for_its_version(api: Client, act: str
     assert answer.status_code == (204 if act == "DELETE" else 200)
 
 
-def test_a_version_that_was_changed_since_is_said_to_be(api: Client) -> None:
+def test_a_stale_version_is_refused_as_stale(api: Client) -> None:
     path = f"/agents/{api.post('/agents', agent_values()).json['id']}"
     api.patch(path, {"name": "Other"})
 
@@ -202,7 +202,7 @@ def test_an_idempotency_key_is_not_used_for_other_public_content(api: Client, ch
     assert len(api.get("/agents").json["items"]) == 1
 
 
-def test_an_agent_that_was_changed_since_is_not_answered_for_its_key(api: Client) -> None:
+def test_a_changed_agent_is_not_returned_for_its_key(api: Client) -> None:
     path = f"/agents/{api.post('/agents', agent_values(), headers=KEY).json['id']}"
     # Changed and changed back: what the first request made is not what is there.
     for name in ("Other", "Sales"):
@@ -215,7 +215,7 @@ def test_an_agent_that_was_changed_since_is_not_answered_for_its_key(api: Client
     assert api.get(path).json["version"] == 3
 
 
-def test_a_deleted_agent_is_not_made_again_by_its_key(api: Client) -> None:
+def test_a_deleted_agent_is_not_created_again_by_its_key(api: Client) -> None:
     path = f"/agents/{api.post('/agents', agent_values(), headers=KEY).json['id']}"
     api.delete(path)
 
@@ -236,7 +236,7 @@ def test_a_key_of_another_account_is_another_key(api: Client, console: Flask) ->
     assert answer.json["id"] != first.json["id"]
 
 
-def test_a_new_agent_is_answered_with_its_place_and_version(api: Client, admin: Actor) -> None:
+def test_a_new_agent_is_returned_with_its_location_and_etag(api: Client, admin: Actor) -> None:
     values = agent_values(api_key="sk-a-long-enough-key", connection_config={"password": "short"})
 
     answer = api.post("/agents", values)
@@ -253,7 +253,7 @@ def test_a_new_agent_is_answered_with_its_place_and_version(api: Client, admin: 
 
 
 @pytest.mark.parametrize("guess", ["correct horse", "battery staple"])
-def test_a_repeated_request_finds_the_first_agent_and_answers_no_guess_at_its_secrets(api: Client, guess: str) -> None:
+def test_a_repeated_request_returns_the_first_agent_and_confirms_no_guess_of_a_secret(api: Client, guess: str) -> None:
     values = agent_values(api_key="sk-1", connection_config={"password": "correct horse"})
     first = api.post("/agents", values, headers=KEY)
 
@@ -266,7 +266,7 @@ def test_a_repeated_request_finds_the_first_agent_and_answers_no_guess_at_its_se
     assert api.get(f"/agents/{first.json['id']}").json == first.json
 
 
-def test_a_caller_who_knows_the_version_is_sent_nothing(api: Client) -> None:
+def test_a_client_that_has_the_version_gets_no_body(api: Client) -> None:
     agent = api.post("/agents", agent_values()).json
     path = f"/agents/{agent['id']}"
 
@@ -278,7 +278,7 @@ def test_a_caller_who_knows_the_version_is_sent_nothing(api: Client) -> None:
     assert answers[0].headers["ETag"] == answers[-7].headers["ETag"] == '"1"'
 
 
-def test_a_change_merges_and_counts(api: Client) -> None:
+def test_a_change_merges_and_increments_the_version(api: Client) -> None:
     agent = api.post("/agents", agent_values(description="Old", api_key="sk-1")).json
     path = f"/agents/{agent['id']}"
 
@@ -338,7 +338,7 @@ def test_a_copy_has_a_name_of_its_own_and_the_secrets(api: Client) -> None:
     assert list(copy["secrets_set"]) == ["/api_key"]
 
 
-def test_a_repeated_copy_with_a_key_finds_the_first_one_while_nobody_changed_it(api: Client) -> None:
+def test_a_repeated_copy_with_a_key_returns_the_first_copy_until_it_is_changed(api: Client) -> None:
     path, key = f"/agents/{api.post('/agents', agent_values()).json['id']}", {"Idempotency-Key": "copy 7"}
     first = api.post(f"{path}/clone", headers=key)
 

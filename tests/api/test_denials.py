@@ -1,4 +1,4 @@
-"""What somebody was refused stands in Activity, once a minute for each actor and act, with a count."""
+"""Activity shows refused actions: one event per minute, actor and action, with a count."""
 
 import threading
 from datetime import timedelta
@@ -24,7 +24,7 @@ def denials(console: Flask, account_id: UUID) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("scope", "status"), [("runtime", 403), ("read", 404)])
-def test_a_token_that_asks_beyond_its_scope_is_noted(console: Flask, scope: str, status: int) -> None:
+def test_a_token_without_the_scope_is_recorded(console: Flask, scope: str, status: int) -> None:
     editor = make.make_user(console, "editor")
     token = make.make_token(console, editor, scope)
 
@@ -35,7 +35,7 @@ def test_a_token_that_asks_beyond_its_scope_is_noted(console: Flask, scope: str,
     assert [name for name, _ in noted] == (["token ci"] if status == 403 else [])
 
 
-def test_a_viewer_who_asks_for_an_act_of_editors_is_noted(console: Flask) -> None:
+def test_a_viewer_who_tries_an_action_of_editors_is_recorded(console: Flask) -> None:
     viewer = make.make_user(console, "viewer")
     token = make.make_token(console, viewer, "write")
 
@@ -61,7 +61,7 @@ def ask(console: Flask, token: str, method: str) -> Any:
     return console.test_client().open(path, method=method, json=make.agent_values(), headers=headers)
 
 
-def test_one_who_is_refused_again_and_again_does_not_bury_activity(console: Flask) -> None:
+def test_repeated_refusals_are_one_event_in_activity(console: Flask) -> None:
     viewer = make.make_user(console, "viewer")
     token, other = (make.make_token(console, viewer, "write") for _ in "12")
 
@@ -117,7 +117,7 @@ def test_refusals_at_the_same_moment_are_counted_in_one_event(console: Flask) ->
     ],
     ids=["three times", "once", "of an earlier release"],
 )
-def test_the_sentence_of_a_refusal_tells_how_often(details: dict[str, Any], words: str) -> None:
+def test_the_sentence_of_a_refusal_shows_its_count(details: dict[str, Any], words: str) -> None:
     event = {"action": "access.denied", "details": details, "target_name": None}
 
     assert str(activity_sentence(event)) == words

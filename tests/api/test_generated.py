@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.isolation_middleware import Tenant, Wall, make_tenant
+from tests.api.isolation_middleware import IsolationMiddleware, MarkedAccount, make_marked_account
 from tests.browser.conftest import Site
 from tests.make import make_app
 
@@ -42,19 +42,21 @@ def site(schema_url: str) -> Iterator[Site]:
     site.stop()
 
 
-def test_no_request_breaks_the_server_the_document_or_the_wall_between_accounts(site: Site, tmp_path: Path) -> None:
+def test_no_request_breaks_the_server_the_document_or_the_isolation_of_accounts(site: Site, tmp_path: Path) -> None:
     make_up_requests(site, tmp_path, 3, "fuzzing")
 
 
 @pytest.mark.long
-def test_no_request_breaks_them_however_many_are_made_up(site: Site, tmp_path: Path) -> None:
+def test_no_request_breaks_them_in_a_long_run(site: Site, tmp_path: Path) -> None:
     make_up_requests(site, tmp_path, 150, "examples,coverage,fuzzing,stateful")
 
 
 def make_up_requests(site: Site, folder: Path, examples: int, phases: str) -> None:
     """Send requests as one of two accounts, with `examples` for each operation; fail where any check does."""
-    wall = Wall(site.app, make_tenant(site.app, "Quokka"), make_tenant(site.app, "Wombat"))
-    people = [_person("mine", wall.mine), _person("other", wall.other)]
+    isolation = IsolationMiddleware(
+        site.app, make_marked_account(site.app, "Quokka"), make_marked_account(site.app, "Wombat")
+    )
+    people = [_person("mine", isolation.mine), _person("other", isolation.other)]
     (folder / "people.json").write_text(json.dumps({"auth": people}))
     (folder / "schemathesis.toml").write_text(SETTINGS)
     options = {"--checks": ",".join(CHECKS), "--phases": phases, "--max-examples": str(examples), "--seed": "20261122"}
@@ -64,9 +66,9 @@ def make_up_requests(site: Site, folder: Path, examples: int, phases: str) -> No
     run = subprocess.run([*program, *said], check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
 
     assert run.returncode == 0, run.stdout[-8_000:] + run.stderr[-2_000:]
-    assert wall.holes() == []
-    assert wall.tried > examples
+    assert isolation.leaks() == []
+    assert isolation.requests_sent > examples
 
 
-def _person(name: str, tenant: Tenant) -> dict[str, object]:
-    return {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {tenant.token}"}]}
+def _person(name: str, account: MarkedAccount) -> dict[str, object]:
+    return {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {account.token}"}]}

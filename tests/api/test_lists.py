@@ -8,7 +8,7 @@ from tests.api.conftest import Client
 from tests.make import agent_values, make_agent, make_user
 
 
-def test_a_foreign_persons_id_finds_no_agents(api: Client, console: Flask) -> None:
+def test_the_id_of_a_person_of_another_account_finds_no_agents(api: Client, console: Flask) -> None:
     outsider = make_user(console)
     make_agent(console, outsider)
 
@@ -25,13 +25,13 @@ def test_an_invalid_query_is_refused_with_the_name_of_the_field(api: Client, ask
     assert [error["pointer"] for error in answer.json["errors"]] == ["/" + asked.partition("=")[0]]
 
 
-def test_a_parameter_is_given_once_and_where_it_is_known(api: Client) -> None:
+def test_unknown_and_repeated_parameters_are_refused(api: Client) -> None:
     assert api.get("/agents?q=a&q=b").status_code == 422
     assert api.get("/agents?before=abc").status_code == 422
     assert api.get("/me?q=a").status_code == 422
 
 
-def test_all_that_is_wrong_with_a_question_is_named_at_once(api: Client) -> None:
+def test_every_invalid_parameter_is_reported_at_once(api: Client) -> None:
     answer = api.get("/agents?limit=0&sort=name&sort=name&color=red&a/b=1&status=on&q=sales")
 
     assert answer.status_code == 422
@@ -93,7 +93,7 @@ def test_a_list_is_searched_and_filtered(api: Client, admin: Actor) -> None:
     assert set(found(created_by=str(admin.user_id))) == {first["id"], second["id"]}
 
 
-def test_a_list_leaves_long_texts_and_configurations_out(api: Client) -> None:
+def test_a_list_has_no_long_texts_and_no_configurations(api: Client) -> None:
     api.post("/agents", agent_values(system_instructions="Answer briefly."))
 
     item = api.get("/agents").json["items"][0]

@@ -26,7 +26,7 @@ def closed(sqlite_schema_url: str, open_console: OpenConsole) -> Flask:
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", DOCS])
-def test_closed_documents_are_for_people_who_are_signed_in(closed: Flask, path: str) -> None:
+def test_a_private_document_requires_a_signed_in_person(closed: Flask, path: str) -> None:
     person = make_user(closed)
     with closed.app_context():
         session_id = sessions.sign_in(Visitor("::1"), person.email, PASSWORD)
@@ -41,7 +41,7 @@ def test_closed_documents_are_for_people_who_are_signed_in(closed: Flask, path: 
     assert "Cookie" in after.headers["Vary"]
 
 
-def test_public_documents_need_nothing_and_set_no_cookie(console: Flask) -> None:
+def test_a_public_document_requires_nothing_and_sets_no_cookie(console: Flask) -> None:
     for path in ("/openapi.json", DOCS, f"{DOCS}/swagger-ui.css", f"{DOCS}/swagger-ui-bundle.js"):
         with console.test_client().get(path) as answer:
             assert answer.status_code == 200
@@ -49,11 +49,11 @@ def test_public_documents_need_nothing_and_set_no_cookie(console: Flask) -> None
 
 
 @pytest.mark.parametrize("name", ["index.html", "oauth2-redirect.html", "swagger-ui.js", "..%2f__init__.py", "VERSION"])
-def test_nothing_else_of_swagger_ui_is_served(console: Flask, name: str) -> None:
+def test_no_other_file_of_swagger_ui_is_served(console: Flask, name: str) -> None:
     assert console.test_client().get(f"{DOCS}/{name}").status_code == 404
 
 
-def test_the_page_runs_nothing_inline(console: Flask) -> None:
+def test_the_page_has_no_inline_scripts(console: Flask) -> None:
     answer = console.test_client().get(DOCS)
 
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
@@ -62,7 +62,7 @@ def test_the_page_runs_nothing_inline(console: Flask) -> None:
     assert "//" not in answer.text.replace("https://127.0.0.1", "")
 
 
-def test_the_page_stands_where_the_operator_says(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+def test_the_api_reference_is_at_the_path_of_the_setting(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(sqlite_schema_url, API_DOCS_PATH="/api-docs")
 
     assert app.test_client().get("/api-docs").status_code == 200
@@ -76,7 +76,7 @@ def test_the_document_is_valid(console: Flask) -> None:
     assert (answer.json, answer.json["openapi"]) == (document(), "3.1.0")
 
 
-def test_a_caller_who_has_the_document_is_sent_nothing(console: Flask) -> None:
+def test_a_client_that_has_the_document_gets_no_body(console: Flask) -> None:
     tag = console.test_client().get("/openapi.json").headers["ETag"]
 
     for known in (tag, f"W/{tag}", f'{tag[:-1]}-gzip"', f'"x", {tag}', "*"):
@@ -85,7 +85,7 @@ def test_a_caller_who_has_the_document_is_sent_nothing(console: Flask) -> None:
     assert console.test_client().get("/openapi.json", headers={"If-None-Match": '"x-gzip"'}).status_code == 200
 
 
-def test_every_rule_of_the_door_is_in_the_document(console: Flask) -> None:
+def test_every_api_rule_is_in_the_document(console: Flask) -> None:
     rules = {
         (method.lower(), rule.rule.replace("<uuid:agent_id>", "{agent_id}"))
         for rule in console.url_map.iter_rules()
@@ -96,14 +96,14 @@ def test_every_rule_of_the_door_is_in_the_document(console: Flask) -> None:
     assert rules == {(method, path) for path, methods in document()["paths"].items() for method in methods}
 
 
-def test_every_endpoint_is_called_differently() -> None:
+def test_every_endpoint_has_its_own_operation_id() -> None:
     names = [endpoint.name for endpoint in ENDPOINTS]
 
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.body], ids=lambda one: one.name)
-def test_examples_are_what_the_door_takes(api: Client, endpoint: Endpoint) -> None:
+def test_the_api_accepts_the_examples(api: Client, endpoint: Endpoint) -> None:
     agent_id = api.post("/agents", agent_values()).json["id"]
     operation = document()["paths"][PREFIX + endpoint.path][endpoint.method.lower()]
     content = operation["requestBody"]["content"]["application/json"]
@@ -114,7 +114,7 @@ def test_examples_are_what_the_door_takes(api: Client, endpoint: Endpoint) -> No
         assert answer.status_code in endpoint.responses
 
 
-def test_secrets_are_written_and_never_read_but_by_runtimes() -> None:
+def test_only_runtimes_read_secrets() -> None:
     schemas = document()["components"]["schemas"]
 
     assert schemas["NewAgent"]["properties"]["api_key"]["writeOnly"]
@@ -127,29 +127,29 @@ def test_secrets_are_written_and_never_read_but_by_runtimes() -> None:
             assert "writeOnly" not in schemas[f"{name}InClear"]["properties"][secret]
 
 
-def test_what_only_our_forms_read_is_not_in_the_document() -> None:
+def test_notes_for_forms_are_not_in_the_document() -> None:
     assert "x-console" not in str(document())
 
 
-def test_connection_types_are_told_with_their_schemas(api: Client) -> None:
-    told = {one["connection_type"]: one for one in api.get("/connection-types").json["items"]}
+def test_connection_types_are_listed_with_their_schemas(api: Client) -> None:
+    listed = {one["connection_type"]: one for one in api.get("/connection-types").json["items"]}
 
-    assert set(told) == set(TYPES)
-    assert told["DB"]["secrets"] == ["password"]
-    assert "host" in told["DB"]["destination"]
-    assert told["POWERBI"]["schema"]["properties"]["client_secret"]["writeOnly"]
-    assert "$ref" not in str(told["DB"]["schema"]["properties"]["host"])
+    assert set(listed) == set(TYPES)
+    assert listed["DB"]["secrets"] == ["password"]
+    assert "host" in listed["DB"]["destination"]
+    assert listed["POWERBI"]["schema"]["properties"]["client_secret"]["writeOnly"]
+    assert "$ref" not in str(listed["DB"]["schema"]["properties"]["host"])
 
 
 @pytest.mark.parametrize("case", ["no name", "no type", "unknown member", "long name", "unknown dialect", "huge port"])
-def test_the_document_refuses_what_the_door_refuses(case: str) -> None:
+def test_the_document_and_the_api_refuse_the_same_values(case: str) -> None:
     values = next(bad.values for bad in BAD_AGENTS if bad.name == case)
 
     with pytest.raises(ValidationError):
         is_valid(values, "NewAgent")
 
 
-def test_a_token_learns_who_it_is(api: Client, admin: Actor) -> None:
+def test_me_returns_the_token_of_the_request(api: Client, admin: Actor) -> None:
     me = api.get("/me").json
 
     assert (me["scopes"], me["role"], me["agent_ids"]) == (["read", "write"], "admin", [])
@@ -157,7 +157,7 @@ def test_a_token_learns_who_it_is(api: Client, admin: Actor) -> None:
     assert me["token"]["name"] == "ci"
 
 
-def test_the_document_says_how_a_repeated_request_is_answered() -> None:
+def test_the_document_describes_the_response_to_a_repeated_request() -> None:
     creating = document()["paths"][f"{PREFIX}/agents"]["post"]
 
     assert "Idempotency-Replayed" in creating["responses"]["200"]["headers"]

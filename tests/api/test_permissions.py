@@ -22,16 +22,16 @@ from tests.make import PASSWORD, agent_values, cookie_name, make_agent, make_tok
 ONE = "/agents/<uuid:agent_id>"
 NOBODY = dict.fromkeys(("no token", "cookie", "damaged", "forged", "revoked", "expired"), 401)
 READERS = ("viewer reads", "viewer writes", "editor reads", "editor writes", "admin reads", "admin writes")
-POWERLESS = ("deactivated", "runtime", "runtime elsewhere", "runtime without maker")
+WITHOUT_PERMISSION = ("deactivated", "runtime", "runtime for another agent", "runtime without maker")
 
 
 def allowed(*kinds: str, good: int = 200, foreign: int = 404) -> dict[str, int]:
     """These kinds of caller are served, and all others refused."""
-    known = dict.fromkeys((*READERS, *POWERLESS), 403) | dict.fromkeys(kinds, good)
+    known = dict.fromkeys((*READERS, *WITHOUT_PERMISSION), 403) | dict.fromkeys(kinds, good)
     return {**NOBODY, **known, "foreign": foreign}
 
 
-EVERYBODY = (*READERS, *POWERLESS)
+ALL_CALLERS = (*READERS, *WITHOUT_PERMISSION)
 WRITERS = ("editor writes", "admin writes")
 TABLE = {
     ("GET", "/agents"): allowed(*READERS, foreign=200),
@@ -44,11 +44,11 @@ TABLE = {
     ("POST", f"{ONE}/disable"): allowed(*WRITERS),
     ("GET", f"{ONE}/runtime"): {
         **allowed("runtime", "runtime without maker"),
-        "runtime elsewhere": 404,
+        "runtime for another agent": 404,
         "foreign": 403,
     },
-    ("GET", "/me"): allowed(*EVERYBODY, foreign=200),
-    ("GET", "/connection-types"): allowed(*EVERYBODY, foreign=200),
+    ("GET", "/me"): allowed(*ALL_CALLERS, foreign=200),
+    ("GET", "/connection-types"): allowed(*ALL_CALLERS, foreign=200),
 }
 BODIES = {"": agent_values(), "PATCH": {"name": "Other"}, "disable": {"reason": "Moving."}}
 
@@ -74,7 +74,7 @@ class Callers:
         self.tokens["expired"] = self._ended(expires_at=now() - timedelta(seconds=1))
         self.tokens["foreign"] = make_token(app, make_user(app), "write")
         self.tokens["runtime"] = make_token(app, people["viewer"], "runtime")
-        self.tokens["runtime elsewhere"] = make_token(
+        self.tokens["runtime for another agent"] = make_token(
             app, self.admin, "runtime", agent_ids=(make_agent(app, self.admin),)
         )
         leaver = make_user(app, "admin", account)
@@ -123,7 +123,7 @@ def callers(console: Flask, made: dict[Flask, Callers]) -> Callers:
     return made.setdefault(console, made.get(console) or Callers(console))
 
 
-def test_every_rule_of_the_door_is_in_the_table(console: Flask) -> None:
+def test_every_api_rule_is_in_the_table(console: Flask) -> None:
     rules = {
         (method, rule.rule.removeprefix(PREFIX))
         for rule in console.url_map.iter_rules()
@@ -152,7 +152,7 @@ def test_a_token_limited_to_an_agent_fetches_it(console: Flask, admin: Actor) ->
     assert api.get("/me").json["agent_ids"] == [str(agent_id)]
 
 
-def test_a_token_follows_its_makers_present_role(console: Flask, admin: Actor) -> None:
+def test_a_token_follows_its_creators_current_role(console: Flask, admin: Actor) -> None:
     maker = make_user(console, "admin", admin.account_id)
     api = Client(console, make_token(console, maker, "write"))
     agent_id = make_agent(console, admin)
@@ -164,7 +164,7 @@ def test_a_token_follows_its_makers_present_role(console: Flask, admin: Actor) -
     assert api.get(f"/agents/{agent_id}").status_code == 200
 
 
-def test_a_runtime_token_outlives_its_maker(console: Flask, admin: Actor) -> None:
+def test_a_runtime_token_outlives_its_creator(console: Flask, admin: Actor) -> None:
     maker = make_user(console, "admin", admin.account_id)
     runtime, writer = (Client(console, make_token(console, maker, scope)) for scope in ("runtime", "write"))
     agent_id = make_agent(console, admin)
@@ -201,7 +201,7 @@ def test_a_revoked_token_is_refused_at_once(console: Flask, admin: Actor) -> Non
         "Bearer \u00e4",
     ],
 )
-def test_other_spellings_of_the_header_open_nothing(console: Flask, admin: Actor, header: str) -> None:
+def test_other_spellings_of_the_header_are_refused(console: Flask, admin: Actor, header: str) -> None:
     text = header.format(token=make_token(console, admin))
 
     answer = Client(console, None).get("/me", headers={"Authorization": text})
@@ -213,7 +213,7 @@ def test_other_spellings_of_the_header_open_nothing(console: Flask, admin: Actor
 @pytest.mark.parametrize(
     "header", ['Bearer "{0}"', "Bearer <{0}>", "Bearer [{0}]", "Bearer {0},", "Bearer {0}.", '"Bearer {0}"']
 )
-def test_signs_around_a_token_are_named(console: Flask, admin: Actor, header: str) -> None:
+def test_punctuation_around_a_token_is_named(console: Flask, admin: Actor, header: str) -> None:
     token = make_token(console, admin)
 
     answer = Client(console, None).get("/me", headers={"Authorization": header.format(token)})
@@ -223,11 +223,11 @@ def test_signs_around_a_token_are_named(console: Flask, admin: Actor, header: st
     assert token not in answer.text
 
 
-def test_a_token_in_the_address_opens_nothing(console: Flask, admin: Actor) -> None:
+def test_a_token_in_the_url_is_not_accepted(console: Flask, admin: Actor) -> None:
     assert Client(console, None).get(f"/me?access_token={make_token(console, admin)}").status_code == 401
 
 
-def test_the_name_of_the_scheme_may_have_any_case(console: Flask, admin: Actor) -> None:
+def test_the_authentication_scheme_can_have_any_case(console: Flask, admin: Actor) -> None:
     header = {"Authorization": f"bearer {make_token(console, admin)}"}
 
     assert Client(console, None).get("/me", headers=header).status_code == 200

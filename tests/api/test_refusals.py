@@ -22,7 +22,7 @@ def test_an_unknown_address_is_not_found(api: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/v2/agents"])
-def test_so_is_another_version(console: Flask, path: str) -> None:
+def test_another_api_version_is_not_found(console: Flask, path: str) -> None:
     answer = console.test_client().get(path)
 
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
@@ -39,7 +39,7 @@ def test_so_is_another_version(console: Flask, path: str) -> None:
         ("PROPFIND", "/me", {"GET", "HEAD"}),
     ],
 )
-def test_another_method_is_refused_with_those_there_are(
+def test_another_method_is_refused_with_the_allowed_methods(
     console: Flask, method: str, path: str, allow: set[str]
 ) -> None:
     answer = console.test_client().open(f"/api/v1{path}", method=method)
@@ -67,7 +67,7 @@ def test_a_host_that_is_not_ours_is_refused(api: Client, host: str) -> None:
     assert api.get("/me", headers={"Host": host}).status_code == 400
 
 
-def test_too_many_failures_from_one_address_have_to_wait(console: Flask, admin: Actor) -> None:
+def test_too_many_failures_from_one_address_are_throttled(console: Flask, admin: Actor) -> None:
     anonymous = Client(console, forged(), address="203.0.113.7")
     answers = [anonymous.get("/me").status_code for _ in range(20)]
 
@@ -83,7 +83,7 @@ def test_too_many_failures_from_one_address_have_to_wait(console: Flask, admin: 
     assert Client(console, make_token(console, admin), address="203.0.113.7").get("/me").status_code == 200
 
 
-def test_an_unexpected_error_says_nothing_but_its_request_id(
+def test_an_unexpected_error_shows_only_its_request_id(
     api: Client, monkeypatch: pytest.MonkeyPatch, console: Flask
 ) -> None:
     def break_down(*_given: object) -> None:
@@ -98,7 +98,7 @@ def test_an_unexpected_error_says_nothing_but_its_request_id(
 
 
 @pytest.mark.parametrize("error", [errors.Unavailable("Away."), errors.StorageFull("Full.")])
-def test_machinery_that_failed_says_when_to_come_back(
+def test_an_unavailable_database_is_answered_with_when_to_try_again(
     api: Client, monkeypatch: pytest.MonkeyPatch, error: errors.Unavailable
 ) -> None:
     def break_down(*_given: object) -> None:

@@ -54,7 +54,7 @@ MALFORMED: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_not_one_plain_json_object_is_malformed(api: Client, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_malformed(api: Client, body: bytes) -> None:
     answer = api.post("/agents", data=body, content_type="application/json")
 
     assert (answer.status_code, answer.json["code"]) == (400, "malformed")
@@ -73,7 +73,7 @@ def test_what_is_not_one_plain_json_object_is_malformed(api: Client, body: bytes
         (b'{"name": ' + b"9" * 5_000 + b"}", "A number has too many digits."),
     ],
 )
-def test_the_refusal_says_where_to_look_and_repeats_nothing(api: Client, body: bytes, sentence: str) -> None:
+def test_the_error_names_the_position_and_repeats_no_value(api: Client, body: bytes, sentence: str) -> None:
     answer = api.post("/agents", data=body, content_type="application/json")
 
     assert answer.json["detail"] == sentence
@@ -81,7 +81,7 @@ def test_the_refusal_says_where_to_look_and_repeats_nothing(api: Client, body: b
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
 @pytest.mark.parametrize("method", ["PATCH", "disable"])
-def test_every_endpoint_reads_its_body_alike(api: Client, body: bytes, method: str) -> None:
+def test_every_endpoint_reads_its_body_in_the_same_way(api: Client, body: bytes, method: str) -> None:
     path = f"/agents/{api.post('/agents', agent_values()).json['id']}"
     method, path = ("PATCH", path) if method == "PATCH" else ("POST", f"{path}/disable")
 
@@ -106,13 +106,13 @@ def test_every_endpoint_reads_its_body_alike(api: Client, body: bytes, method: s
         "application/json, text/plain",
     ],
 )
-def test_other_kinds_of_body_are_not_taken(api: Client, kind: str | None) -> None:
+def test_other_media_types_are_refused(api: Client, kind: str | None) -> None:
     answer = api.post("/agents", data=GOOD, content_type=kind)
 
     assert (answer.status_code, answer.json["code"]) == (415, "unsupported_media_type")
 
 
-def test_a_compressed_body_is_not_taken(api: Client) -> None:
+def test_a_compressed_body_is_refused(api: Client) -> None:
     answer = api.post("/agents", data=GOOD, content_type="application/json", headers={"Content-Encoding": "gzip"})
 
     assert answer.status_code == 415
@@ -121,7 +121,7 @@ def test_a_compressed_body_is_not_taken(api: Client) -> None:
 @pytest.mark.parametrize(
     "kind", ["application/json; charset=UTF-8", "Application/JSON", 'application/json;charset="utf-8"']
 )
-def test_json_in_utf8_may_say_so(api: Client, kind: str) -> None:
+def test_the_charset_utf8_is_accepted(api: Client, kind: str) -> None:
     assert api.post("/agents", data=GOOD, content_type=kind).status_code == 201
 
 
@@ -135,7 +135,7 @@ def test_a_body_that_is_too_large_is_refused_as_such(api: Client, kind: str) -> 
 
 
 @pytest.mark.parametrize(("length", "status"), [(json_text.BYTES_MAX - 1, 201), (json_text.BYTES_MAX + 1, 413)])
-def test_a_body_without_its_length_is_as_large_at_the_most(api: Client, length: int, status: int) -> None:
+def test_a_chunked_body_has_the_same_limit(api: Client, length: int, status: int) -> None:
     body = GOOD.encode().ljust(length)
 
     answer = api.post(
@@ -156,7 +156,7 @@ def test_a_body_is_refused_where_it_would_be_ignored(api: Client, act: str) -> N
     assert api.post(path, {}).status_code in (200, 201)
 
 
-def test_many_wrong_members_are_all_named(api: Client) -> None:
+def test_all_invalid_members_are_named(api: Client) -> None:
     values = agent_values(**{f"member {number}": number for number in range(900)})
 
     answer = api.post("/agents", values)
@@ -170,7 +170,7 @@ def test_twenty_levels_are_read(api: Client) -> None:
     assert answer.status_code == 422
 
 
-def test_texts_come_back_as_they_were_sent(api: Client) -> None:
+def test_texts_are_returned_as_they_were_sent(api: Client) -> None:
     text = "Grüße 😀 \u202eabc\u202c \\ \" ' <b>&amp; \t x\nzwei"
 
     agent = api.post("/agents", agent_values(description=text, name="名前 😀")).json

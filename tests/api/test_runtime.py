@@ -55,9 +55,7 @@ def test_a_runtime_gets_what_was_typed(
 
 
 @pytest.mark.parametrize("tag", ['"1"', 'W/"1"', '"1-gzip"', '"9", W/"1;br"', "*"])
-def test_a_runtime_that_knows_the_version_gets_no_secret(
-    runtime: Client, console: Flask, admin: Actor, tag: str
-) -> None:
+def test_a_runtime_that_has_the_version_gets_no_secret(runtime: Client, console: Flask, admin: Actor, tag: str) -> None:
     agent_id = make_agent(console, admin, api_key="sk-1234")
 
     answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": tag})
@@ -66,7 +64,7 @@ def test_a_runtime_that_knows_the_version_gets_no_secret(
     assert _fetches(console, agent_id) == 0
 
 
-def test_a_change_is_fetched_anew(runtime: Client, console: Flask, admin: Actor) -> None:
+def test_a_changed_agent_is_fetched_again(runtime: Client, console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin)
     with console.app_context():
         agents.update(admin, agent_id, {"api_key": "sk-new"})

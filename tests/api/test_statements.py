@@ -16,7 +16,7 @@ from tests.make import make_agent, make_token
 
 @contextmanager
 def counted(app: Flask) -> Iterator[list[str]]:
-    """The statements that are sent meanwhile."""
+    """The statements that are sent within the block."""
     sent: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -30,7 +30,7 @@ def counted(app: Flask) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_a_list_takes_two_statements(console: Flask, admin: Actor, rows: int) -> None:
+def test_a_list_executes_two_statements(console: Flask, admin: Actor, rows: int) -> None:
     api = Client(console, make_token(console, admin))
     for number in range(rows):
         make_agent(console, admin, name=f"Agent {number}")
@@ -44,7 +44,7 @@ def test_a_list_takes_two_statements(console: Flask, admin: Actor, rows: int) ->
 
 
 @pytest.mark.parametrize("headers", [{}, {"If-None-Match": '"1"'}])
-def test_reading_one_takes_two_statements(console: Flask, admin: Actor, headers: dict[str, str]) -> None:
+def test_reading_an_agent_executes_two_statements(console: Flask, admin: Actor, headers: dict[str, str]) -> None:
     api = Client(console, make_token(console, admin))
     agent_id = make_agent(console, admin)
     api.get("/me")
@@ -55,7 +55,7 @@ def test_reading_one_takes_two_statements(console: Flask, admin: Actor, headers:
     assert len(statements) == 2
 
 
-def test_a_runtime_that_knows_the_version_costs_two_statements(console: Flask, admin: Actor) -> None:
+def test_a_runtime_that_has_the_version_executes_two_statements(console: Flask, admin: Actor) -> None:
     api = Client(console, make_token(console, admin, "runtime"))
     agent_id = make_agent(console, admin)
     api.get("/me")
@@ -67,7 +67,7 @@ def test_a_runtime_that_knows_the_version_costs_two_statements(console: Flask, a
 
 
 @pytest.mark.parametrize("change", ["x", "wrong checksum", "no dot", "other alphabet"])
-def test_a_damaged_token_causes_no_query(console: Flask, admin: Actor, change: str) -> None:
+def test_a_malformed_token_executes_no_statement(console: Flask, admin: Actor, change: str) -> None:
     text = make_token(console, admin)
     damaged = {
         "x": text + "x",
@@ -82,7 +82,7 @@ def test_a_damaged_token_causes_no_query(console: Flask, admin: Actor, change: s
     assert (answer.status_code, statements) == (401, [])
 
 
-def test_documents_and_anonymous_requests_cost_no_statement(console: Flask) -> None:
+def test_documents_and_anonymous_requests_execute_no_statement(console: Flask) -> None:
     with counted(console) as statements:
         console.test_client().get("/openapi.json")
         console.test_client().get("/gibberish-xyz-123")

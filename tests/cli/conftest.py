@@ -33,7 +33,7 @@ LISTENS = "0A"
 
 @dataclass
 class Terminal:
-    """Somebody who types `flask` commands for one account."""
+    """Runs `flask` commands for one account."""
 
     app: Flask
     account_id: UUID
@@ -172,7 +172,7 @@ class Server:
                 return refusal.code, refusal.read().decode()
 
     def answers(self, path: str) -> bool:
-        """Whether somebody listens and answers."""
+        """Whether a server answers."""
         assert self.process.poll() is None, self.process.stdout.read()
         try:
             return bool(self.get(path))
@@ -199,7 +199,7 @@ class Server:
 
 
 def _open_files(process: Path) -> Iterator[str]:
-    # Processes end and close files meanwhile; those of somebody else are closed to us.
+    # A process can end or close a file at any time, and files of other users cannot be read.
     with contextlib.suppress(OSError):
         for file in (process / "fd").iterdir():
             with contextlib.suppress(OSError):

@@ -47,7 +47,7 @@ def test_an_account_is_made_with_a_password_from_standard_input(terminal: Termin
     assert can_sign_in(terminal.app, email, PASSWORD)
 
 
-def test_an_account_is_asked_for_and_its_password_twice(terminal: Terminal) -> None:
+def test_an_account_is_prompted_for_and_its_password_twice(terminal: Terminal) -> None:
     email = new_email()
     typed = ["Northwind", "Grace", email, PASSWORD, "mistyped-once-7", PASSWORD, PASSWORD]
 
@@ -57,7 +57,7 @@ def test_an_account_is_asked_for_and_its_password_twice(terminal: Terminal) -> N
     assert can_sign_in(terminal.app, email, PASSWORD)
 
 
-def test_a_password_is_not_asked_for_where_it_cannot_be_typed_unseen(ready: Checkout) -> None:
+def test_a_password_is_not_prompted_for_without_a_terminal(ready: Checkout) -> None:
     words = ("--organisation", "Northwind", "--name", "Grace", "--email", new_email())
 
     process = ready.start("accounts", "create", *words, PYTHONWARNINGS="error")
@@ -70,7 +70,7 @@ def test_a_password_is_not_asked_for_where_it_cannot_be_typed_unseen(ready: Chec
     assert "Warning" not in printed
 
 
-def test_every_wrong_value_of_an_account_is_told_at_once(terminal: Terminal) -> None:
+def test_every_invalid_value_of_an_account_is_reported_at_once(terminal: Terminal) -> None:
     words = ("--organisation", " ", "--email", "nobody", "--password-stdin")
 
     refused = terminal("accounts", "create", *words, stdin="short", account=False)
@@ -110,7 +110,7 @@ def test_without_an_account_every_command_says_how_to_make_one(schema_url: str, 
         assert refused.stderr == "Error: There is no account yet. Create one with: flask accounts create\n"
 
 
-def test_a_token_is_all_that_is_printed_to_standard_output_and_it_works(terminal: Terminal) -> None:
+def test_standard_output_has_only_the_token_and_it_works(terminal: Terminal) -> None:
     make_user(terminal.app, account_id=terminal.account_id)
 
     made = terminal("tokens", "create", "--name", "ci", "--scope", "write", "--expires-in-days", "7")
@@ -135,7 +135,7 @@ def test_a_revoked_token_is_refused_at_once_and_cannot_be_revoked_again(terminal
         assert terminal("tokens", "revoke", unknown).exit_code == 1
 
 
-def test_a_runtime_token_may_be_limited_to_agents_and_needs_nobody(terminal: Terminal) -> None:
+def test_a_runtime_token_can_be_limited_to_agents_and_has_no_owner(terminal: Terminal) -> None:
     agent_id = make_agent(terminal.app, make_user(terminal.app, "editor", terminal.account_id))
 
     made = terminal("tokens", "create", "--name", "prod", "--scope", "runtime", "--agent", agent_id)

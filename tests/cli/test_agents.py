@@ -70,7 +70,7 @@ def test_every_bad_value_of_a_file_is_refused_with_its_sentence(terminal: Termin
 BAD_OPTIONS = [bad for bad in BAD_AGENTS if bad.name not in NOT_AS_OPTIONS and options(bad.values) is not None]
 
 
-def test_most_bad_values_can_be_said_as_options() -> None:
+def test_most_bad_values_can_be_given_as_options() -> None:
     assert len(BAD_OPTIONS) > 30
 
 
@@ -187,7 +187,7 @@ def test_secrets_are_taken_from_prompts_standard_input_and_files_and_never_print
         assert "canary" not in result.output + shown.output + json.dumps(facts)
 
 
-def test_options_stand_above_the_file(terminal: Terminal) -> None:
+def test_options_override_the_file(terminal: Terminal) -> None:
     words = ("--file", "-", "--host", "other.example.org", "--table-allow-list", "a", "--table-allow-list", "b")
 
     made = terminal("agents", "create", *words, stdin=json.dumps(agent_values(name="Sales")))
@@ -197,7 +197,7 @@ def test_options_stand_above_the_file(terminal: Terminal) -> None:
     assert (agent["name"], config["host"], config["table_allow_list"]) == ("Sales", "other.example.org", ["a", "b"])
 
 
-def test_a_change_keeps_what_is_not_said_and_empties_what_is_to_be_cleared(terminal: Terminal) -> None:
+def test_a_change_keeps_fields_that_are_not_given_and_clears_those_of_clear(terminal: Terminal) -> None:
     made = terminal("agents", "create", *DATABASE_OPTIONS, "--secrets-stdin", stdin=json.dumps(SECRETS))
     agent_id = made.stdout.strip()
     terminal("agents", "update", agent_id, "--description", "About sales", "--row-limit", "5")
@@ -261,7 +261,7 @@ def test_a_clone_is_printed_by_its_id(terminal: Terminal) -> None:
     assert terminal.json("agents", "show", copy)["name"] == "Copy of Sales"
 
 
-def test_an_agent_is_deleted_after_a_yes_only(terminal: Terminal) -> None:
+def test_an_agent_is_deleted_only_after_a_confirmation(terminal: Terminal) -> None:
     agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
 
     for answer in ("", "n\n"):
@@ -284,7 +284,9 @@ def test_a_change_of_an_older_version_is_refused(terminal: Terminal, verb: str) 
 
 
 @pytest.mark.parametrize("verb", ["show", "update", "disable", "enable", "clone", "delete"])
-def test_what_is_not_there_and_what_is_another_accounts_are_refused_alike(terminal: Terminal, verb: str) -> None:
+def test_a_missing_agent_and_one_of_another_account_are_refused_with_the_same_sentence(
+    terminal: Terminal, verb: str
+) -> None:
     foreign = make_agent(terminal.app, make_user(terminal.app))
     reason = ["--reason", "x"] if verb == "disable" else []
 
@@ -334,13 +336,13 @@ def test_a_list_follows_its_pages_unless_one_is_asked_for(terminal: Terminal) ->
         (("--created-by", "me"), "  created_by: Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0."),
     ],
 )
-def test_a_bad_question_is_refused(terminal: Terminal, words: tuple[str, str], sentence: str) -> None:
+def test_an_invalid_query_is_refused(terminal: Terminal, words: tuple[str, str], sentence: str) -> None:
     result = terminal("agents", "list", *words)
 
     assert (result.exit_code, result.stdout, result.stderr.splitlines()[1]) == (1, "", sentence)
 
 
-def test_what_is_written_in_an_agent_is_no_command_to_a_terminal(terminal: Terminal) -> None:
+def test_control_characters_of_an_agent_are_not_printed(terminal: Terminal) -> None:
     text = "Sales \x9b2J\x1b]0;title\x07 figures\nby week"
     values = agent_values(name="Sales\x9b2J", description=text)
     made = terminal("agents", "create", "--file", "-", stdin=json.dumps(values)).stdout.strip()
@@ -363,7 +365,7 @@ def test_where_there_are_several_accounts_one_must_be_named(terminal: Terminal) 
     assert either.stderr.startswith("Error: There is more than one account. Use --account")
 
 
-def test_a_name_that_two_accounts_have_does_not_say_which_one_is_meant(terminal: Terminal) -> None:
+def test_an_account_name_that_is_not_unique_is_refused(terminal: Terminal) -> None:
     make_account(terminal.app, "Twins")
     make_account(terminal.app, "Twins")
 
@@ -382,7 +384,7 @@ def test_the_operator_is_named_as_who_changed_it(terminal: Terminal, monkeypatch
     assert (agent["updated_by"], agent["created_by"]) == ("otto", None)
 
 
-def test_a_list_for_people_says_in_columns_what_it_found(terminal: Terminal) -> None:
+def test_a_list_is_printed_as_a_table(terminal: Terminal) -> None:
     agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id), name="Umsätze 会社")
 
     heading, row = terminal("agents", "list").stdout.splitlines()
@@ -393,7 +395,7 @@ def test_a_list_for_people_says_in_columns_what_it_found(terminal: Terminal) -> 
 
 
 @pytest.mark.parametrize("spelled", ["{{{}}}", "\ufeff{}", "{}\u200b", "urn:uuid:{}", '"{}",'])
-def test_an_id_is_taken_in_every_spelling_and_what_is_none_is_refused(terminal: Terminal, spelled: str) -> None:
+def test_an_id_is_accepted_in_every_spelling_and_other_text_is_refused(terminal: Terminal, spelled: str) -> None:
     agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
 
     assert terminal("agents", "show", spelled.format(agent_id)).exit_code == 0

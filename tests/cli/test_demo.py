@@ -1,4 +1,4 @@
-"""`flask demo`: agents to look at, none of which reaches anything."""
+"""`flask demo` adds example agents."""
 
 import re
 
@@ -12,18 +12,18 @@ from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user
 
 
-def test_an_empty_server_gets_an_account_whose_admin_can_sign_in_as_told(
+def test_an_empty_server_gets_an_account_whose_admin_can_sign_in_with_the_printed_password(
     schema_url: str, open_console: OpenConsole
 ) -> None:
     app = open_console(schema_url)
 
     made = app.test_cli_runner().invoke(args=["demo"])
 
-    told = re.search(r"Sign in at http://127\.0\.0\.1:8000 as (\S+) with the password (\S+)\.\n", made.stdout)
+    printed = re.search(r"Sign in at http://127\.0\.0\.1:8000 as (\S+) with the password (\S+)\.\n", made.stdout)
     assert (made.exit_code, made.stderr) == (0, "")
-    assert told is not None
+    assert printed is not None
     with app.app_context():
-        assert sessions.sign_in(Visitor("192.0.2.1", "test"), *told.groups())
+        assert sessions.sign_in(Visitor("192.0.2.1", "test"), *printed.groups())
 
 
 def test_it_makes_sixty_agents_some_of_them_disabled(terminal: Terminal) -> None:
@@ -35,7 +35,7 @@ def test_it_makes_sixty_agents_some_of_them_disabled(terminal: Terminal) -> None
     assert 5 < sum(agent["status"] == "disabled" for agent in agents) < 15
 
 
-def test_it_adds_to_what_is_there_only_when_told(terminal: Terminal) -> None:
+def test_it_adds_to_existing_agents_only_with_yes(terminal: Terminal) -> None:
     make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
 
     refused = terminal("demo")
@@ -46,7 +46,7 @@ def test_it_adds_to_what_is_there_only_when_told(terminal: Terminal) -> None:
     assert len(terminal.json("agents", "list")["items"]) == 61
 
 
-def test_its_agents_are_the_same_every_time_and_contain_no_real_address_or_secret() -> None:
+def test_its_agents_are_always_the_same_and_contain_no_real_address_or_secret() -> None:
     agents = list(samples())
 
     assert agents == list(samples())

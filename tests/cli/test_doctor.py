@@ -1,4 +1,4 @@
-"""`flask doctor`: what is wrong with settings, keys and files is named with what to do, whatever else is wrong."""
+"""`flask doctor` reports every problem of settings, keys and files, with what to do."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.make import KEYS, make_agent, make_user
 NOBODY = 65534
 
 
-def test_where_all_is_well_nothing_is_wrong(installation: Installation) -> None:
+def test_an_installation_without_problems_has_none(installation: Installation) -> None:
     found = installation.checks()
 
     assert [check for check in found if check.result is Result.PROBLEM] == []
@@ -28,15 +28,15 @@ def test_where_all_is_well_nothing_is_wrong(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("url", [f"postgresql://u:half@{CANARY}@h:1/db", f"mysql://u:{CANARY}@h/db"])
-def test_every_wrong_setting_is_named_at_once_and_nothing_else_starts(ready: Checkout, url: str) -> None:
+def test_every_invalid_setting_is_reported_and_no_other_command_runs(ready: Checkout, url: str) -> None:
     ready.settings.update(DATABASE_URL=url, POOL_SIZE=CANARY, BIND=CANARY, SECRET_KEY=CANARY, TOKEN_PEPPERS="")
 
-    told = ready.flask("doctor", "--json")
+    as_json = ready.flask("doctor", "--json")
     shown = ready.flask("doctor")
     others = [ready.flask(*words) for words in (["db", "status"], ["accounts", "list"], ["--help"], ["routes"])]
 
-    assert (told.returncode, told.stderr, shown.returncode) == (1, "", 1)
-    wrong = [one for one in json.loads(told.stdout)["checks"] if one["result"] == "problem"]
+    assert (as_json.returncode, as_json.stderr, shown.returncode) == (1, "", 1)
+    wrong = [one for one in json.loads(as_json.stdout)["checks"] if one["result"] == "problem"]
     assert [one["detail"].split()[0] for one in wrong] == [
         "DATABASE_URL",
         "BIND",
@@ -46,17 +46,17 @@ def test_every_wrong_setting_is_named_at_once_and_nothing_else_starts(ready: Che
     ]
     assert all(f"problem  {one['detail']}\n           do: {one['do']}\n" in shown.stdout for one in wrong)
     assert shown.stdout.endswith("\n5 problems and 1 warning.\n") or shown.stdout.endswith("\n5 problems.\n")
-    assert CANARY not in told.stdout + shown.stdout
+    assert CANARY not in as_json.stdout + shown.stdout
     assert {(other.returncode, other.stdout) for other in others} == {(1, "")}
     assert {other.stderr.split()[0] for other in others} == {"DATABASE_URL"}
     assert {other.stderr.count("\n") for other in others} == {1}
 
 
-def test_a_program_reads_what_a_person_reads(ready: Checkout) -> None:
-    told, shown = ready.flask("doctor", "--json"), ready.flask("doctor")
+def test_json_and_text_have_the_same_checks(ready: Checkout) -> None:
+    as_json, shown = ready.flask("doctor", "--json"), ready.flask("doctor")
 
-    answer = json.loads(told.stdout)
-    assert (told.returncode, shown.returncode) == (0, 0)
+    answer = json.loads(as_json.stdout)
+    assert (as_json.returncode, shown.returncode) == (0, 0)
     assert list(answer) == ["version", "result", "problems", "warnings", "checks"]
     assert {tuple(check) for check in answer["checks"]} == {("group", "code", "result", "detail", "do", "facts")}
     assert answer["problems"] == 0
@@ -71,7 +71,7 @@ def test_a_program_reads_what_a_person_reads(ready: Checkout) -> None:
     assert lines[-1] == "Nothing is wrong; 1 warning."
 
 
-def test_a_file_of_settings_that_cannot_be_read_leaves_open_which_database_is_meant(installation: Installation) -> None:
+def test_with_an_unreadable_env_file_the_database_is_unknown(installation: Installation) -> None:
     installation.env_file.write_text(f"DATABASE_URL {CANARY}\n")
     installation.env_file.chmod(0o600)
     del installation.environ["SECRET_KEY"]
@@ -83,7 +83,7 @@ def test_a_file_of_settings_that_cannot_be_read_leaves_open_which_database_is_me
     ]
     skipped = {one.code for one in found if one.result is Result.SKIPPED}
     assert {"keys.secret_key", "keys.fit", "files.database", "migrations.pending", "backups.newest"} <= skipped
-    # The environment stands above the file, so what it gives is known.
+    # The environment overrides the file, so its values are known.
     assert not skipped & {"keys.encryption_keys", "keys.token_peppers"}
     assert CANARY not in str(found)
 
@@ -96,7 +96,7 @@ def test_a_key_that_is_missing_or_weak_is_named(installation: Installation, name
     assert installation.only_problem(code, **{name: CANARY}).detail.startswith(f"{name} ")
 
 
-def test_keys_that_stored_secrets_do_not_fit_are_named(installation: Installation, open_console: OpenConsole) -> None:
+def test_keys_that_do_not_match_stored_secrets_are_named(installation: Installation, open_console: OpenConsole) -> None:
     app = open_console(installation.environ["DATABASE_URL"])
     make_agent(app, make_user(app), api_key="sk-0123456789")
     other = KEYS["ENCRYPTION_KEYS"].replace("nA9s", "oB8t")
@@ -118,7 +118,7 @@ def test_keys_that_stored_secrets_do_not_fit_are_named(installation: Installatio
         ({"PUBLIC_URL": "nonsense"}, Result.SKIPPED),
     ],
 )
-def test_what_does_not_fit_a_proxy_in_front_is_a_warning(
+def test_settings_that_do_not_fit_a_proxy_are_a_warning(
     on_sqlite: Installation, settings: dict[str, str], result: Result
 ) -> None:
     assert on_sqlite.check("settings.proxy", **settings).result is result
@@ -168,7 +168,7 @@ def another_user(*paths: Path) -> Iterator[None]:
         os.setresuid(0, 0, 0)
 
 
-def test_a_user_who_may_not_read_the_file_is_sent_to_another_one(on_sqlite: Installation) -> None:
+def test_a_user_without_access_to_the_file_is_advised_to_change_user(on_sqlite: Installation) -> None:
     for parent in (on_sqlite.folder, *on_sqlite.folder.parents):
         if parent.owner() == on_sqlite.folder.owner() and not parent.stat().st_mode & stat.S_IXOTH:
             parent.chmod(0o711)
@@ -184,7 +184,7 @@ def test_a_user_who_may_not_read_the_file_is_sent_to_another_one(on_sqlite: Inst
     assert "user who owns" in said["database.reachable"].do
 
 
-def test_what_stands_where_the_sqlite_file_should_be_is_named(on_sqlite: Installation) -> None:
+def test_another_file_in_place_of_the_sqlite_file_is_named(on_sqlite: Installation) -> None:
     file = on_sqlite.database
     whole = file.read_bytes()
     gone = on_sqlite.folder / "gone" / "console.db"
@@ -196,19 +196,19 @@ def test_what_stands_where_the_sqlite_file_should_be_is_named(on_sqlite: Install
     file.unlink()
     assert on_sqlite.only_problem("database.reachable").do.startswith("flask db deploy")
     assert not file.exists()
-    file.write_bytes(b"This is a text of somebody else. " * 100)
+    file.write_bytes(b"This is the text of another user. " * 100)
     file.chmod(0o600)
     assert "not a database" in on_sqlite.only_problem("database.reachable").detail
     file.write_bytes(whole[:8192] + b"\0" * 4096 + whole[12288:])
     assert {one.code for one in on_sqlite.problems()} & {"database.rows", "migrations.pending", "clock.rows"}
 
 
-def test_files_beside_the_database_that_another_user_owns_are_named(on_sqlite: Installation) -> None:
+def test_files_of_sqlite_that_another_user_owns_are_named(on_sqlite: Installation) -> None:
     if os.geteuid() != 0:
         pytest.skip("Not root: a file of another user was NOT tried. Run the tests as root for it.")
-    beside = on_sqlite.folder / "console.db-shm"
-    beside.touch(mode=0o600)
-    os.chown(beside, NOBODY, -1)
+    shared_memory = on_sqlite.folder / "console.db-shm"
+    shared_memory.touch(mode=0o600)
+    os.chown(shared_memory, NOBODY, -1)
 
     found = on_sqlite.only_problem("files.database")
 

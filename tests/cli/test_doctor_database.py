@@ -1,4 +1,4 @@
-"""`flask doctor` and the database, its migrations, backups and clock. `flask db status` says the same of it."""
+"""`flask doctor` checks database, migrations, backups and clock. `flask db status` reports the same problems."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def url_with(url: str, **parts: str) -> str:
 
 @pytest.fixture(scope="module")
 def strict_server() -> Iterator[str]:
-    """The URL of a server that asks everybody for a password but its superuser."""
+    """The URL of a server that requires a password from every role except its superuser."""
     with postgres.cluster() as own:
         superuser = url_with(own.url, username="postgres")
         run_sql(superuser, f"ALTER ROLE {postgres.OWNER} PASSWORD '{CANARY}'")
@@ -55,7 +55,7 @@ def strict_server() -> Iterator[str]:
     ],
     ids=["wrong password", "no password", "no database", "no database for a superuser"],
 )
-def test_why_a_server_refuses_is_said_with_what_to_do(
+def test_the_reason_of_a_refused_connection_is_given_with_advice(
     folder: Path, strict_server: str, parts: dict[str, str], says: str, do: str
 ) -> None:
     refused = Installation.with_database(folder, url_with(strict_server, **parts)).only_problem("database.reachable")
@@ -65,7 +65,7 @@ def test_why_a_server_refuses_is_said_with_what_to_do(
     assert CANARY not in refused.detail
 
 
-def test_a_server_that_is_away_is_named_and_everything_else_is_looked_at(folder: Path) -> None:
+def test_an_unreachable_server_is_named_and_the_other_checks_run(folder: Path) -> None:
     installation = Installation.with_database(folder, f"postgresql://operator:{CANARY}@127.0.0.1:1/console")
 
     away = installation.only_problem("database.reachable", WORKERS="2")
@@ -76,7 +76,7 @@ def test_a_server_that_is_away_is_named_and_everything_else_is_looked_at(folder:
     assert skipped >= {"keys.fit", "migrations.pending", "backups.possible", "clock.rows"}
 
 
-def test_more_connections_than_the_server_gives_are_named(folder: Path, postgres_schema_url: str) -> None:
+def test_more_connections_than_the_server_allows_are_named(folder: Path, postgres_schema_url: str) -> None:
     installation = Installation.with_database(folder, postgres_schema_url)
     name = parse_url(postgres_schema_url).database
     run_sql(postgres_schema_url, f"ALTER DATABASE {name} CONNECTION LIMIT 16")
@@ -88,7 +88,7 @@ def test_more_connections_than_the_server_gives_are_named(folder: Path, postgres
     assert found.facts == {"needed": 24, "allowed": 16}
 
 
-def test_another_database_as_address_for_migrations_is_named(
+def test_another_database_in_migration_database_url_is_named(
     folder: Path, postgres_schema_url: str, postgres_url: str, sqlite_schema_url: str
 ) -> None:
     installation = Installation.with_database(folder, postgres_schema_url)
@@ -124,7 +124,7 @@ def test_a_database_that_is_too_old_is_a_warning(kind: str, version: tuple[int, 
         ("DROP TABLE alembic_version", {"migrations.unstamped"}),
     ],
 )
-def test_what_flask_db_status_calls_wrong_the_doctor_calls_wrong_in_the_same_words(
+def test_flask_db_status_and_flask_doctor_report_the_same_problems(
     request: pytest.FixtureRequest, checkout: Checkout, change: str | None, codes: set[str]
 ) -> None:
     checkout.settings.update(KEYS)
@@ -136,20 +136,20 @@ def test_what_flask_db_status_calls_wrong_the_doctor_calls_wrong_in_the_same_wor
         create_sqlite_file(parse_url(url))
 
         status = checkout.flask("db", "status", "--check", "--json", DATABASE_URL=url)
-        told = checkout.flask("doctor", "--json", DATABASE_URL=url)
+        as_json = checkout.flask("doctor", "--json", DATABASE_URL=url)
 
         problems = json.loads(status.stdout)["problems"]
         assert [(one["code"], one["what"], one["do"]) for one in problems] == [
             (one["code"], one["detail"], one["do"])
-            for one in json.loads(told.stdout)["checks"]
+            for one in json.loads(as_json.stdout)["checks"]
             if one["result"] == "problem" and one["group"] in ("database", "migrations", "backups")
         ]
         assert {one["code"] for one in problems} == codes
-        assert (status.returncode, told.returncode) == (1, 1)
+        assert (status.returncode, as_json.returncode) == (1, 1)
 
 
 @pytest.mark.parametrize("mode", ["session", "transaction"])
-def test_a_pooler_in_between_is_named_with_what_holds_through_it(
+def test_a_pooler_is_named_with_the_limits_that_apply_through_it(
     folder: Path, postgres_server: str, postgres_schema_url: str, mode: str
 ) -> None:
     with pgbouncer.pooler(postgres_server, mode) as pooler:
@@ -172,7 +172,7 @@ def test_a_pooler_in_between_is_named_with_what_holds_through_it(
         assert str(found.do).startswith("Set MIGRATION_DATABASE_URL")
 
 
-def test_limits_that_are_off_are_named(folder: Path, postgres_schema_url: str) -> None:
+def test_disabled_limits_are_named(folder: Path, postgres_schema_url: str) -> None:
     installation = Installation.with_database(folder, f"{postgres_schema_url}&options=-cstatement_timeout%3D0")
 
     found = installation.only_problem("database.limits")
@@ -210,7 +210,7 @@ def test_a_database_that_is_not_utf_8_is_named(folder: Path, postgres_server: st
     assert status.exit_code == 1
 
 
-def test_where_a_database_is_on_its_way_is_said(installation: Installation) -> None:
+def test_the_revision_of_the_database_is_shown(installation: Installation) -> None:
     url = installation.environ["DATABASE_URL"]
     assert installation.check("migrations.pending").result is Result.OK
     run_sql(url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
@@ -226,7 +226,7 @@ def test_where_a_database_is_on_its_way_is_said(installation: Installation) -> N
     assert "flask db stamp head" in str(installation.only_problem("migrations.unstamped").do)
 
 
-def test_two_last_steps_and_a_step_that_cannot_be_read_are_named(ready: Checkout) -> None:
+def test_two_heads_and_an_unreadable_migration_are_named(ready: Checkout) -> None:
     versions = ready.folder / "migrations" / "versions"
     (first, *_) = versions.glob("*_add_events.py")
     second = versions / "eeeeeeeeeeee_second_head.py"
@@ -241,15 +241,15 @@ def test_two_last_steps_and_a_step_that_cannot_be_read_are_named(ready: Checkout
 
 
 def _problem(checkout: Checkout, code: str) -> dict[str, str]:
-    told = checkout.flask("doctor", "--json", BACKUP_FOLDER=str(checkout.folder / "kept"))
-    assert (told.returncode, told.stderr) == (1, "")
-    (found,) = [one for one in json.loads(told.stdout)["checks"] if one["code"] == code]
+    as_json = checkout.flask("doctor", "--json", BACKUP_FOLDER=str(checkout.folder / "kept"))
+    assert (as_json.returncode, as_json.stderr) == (1, "")
+    (found,) = [one for one in json.loads(as_json.stdout)["checks"] if one["code"] == code]
     assert found["result"] == "problem"
     assert found["do"]
     return found
 
 
-def test_the_newest_backup_and_its_age_are_said_and_nothing_else_is_taken_for_one(installation: Installation) -> None:
+def test_the_newest_backup_is_shown_with_its_age_and_other_files_are_ignored(installation: Installation) -> None:
     is_sqlite = installation.environ["DATABASE_URL"].startswith("sqlite")
     ours, other = (b"SQLite format 3\0", b"PGDMP") if is_sqlite else (b"PGDMP", b"SQLite format 3\0")
     assert installation.check("backups.newest").result is Result.WARNING
@@ -279,7 +279,7 @@ def test_the_newest_backup_and_its_age_are_said_and_nothing_else_is_taken_for_on
     assert installation.problems() == []
 
 
-def test_a_disk_without_room_is_named(installation: Installation) -> None:
+def test_a_full_disk_is_named(installation: Installation) -> None:
     installation.backups.mkdir()
     large = installation.backups / "console-20260101T000000Z.dump"
     large.write_bytes(b"SQLite format 3\0" if installation.database.exists() else b"PGDMP")
@@ -291,7 +291,7 @@ def test_a_disk_without_room_is_named(installation: Installation) -> None:
     assert installation.check("disk.backups").result is Result.WARNING
 
 
-def test_clocks_that_disagree_are_named(installation: Installation, open_console: OpenConsole) -> None:
+def test_different_clocks_are_named(installation: Installation, open_console: OpenConsole) -> None:
     app = open_console(installation.environ["DATABASE_URL"])
     actor = make_user(app)
     make_agent(app, actor)
@@ -318,7 +318,7 @@ def test_nothing_is_changed_and_no_file_is_made(installation: Installation, open
     assert _everything(installation) == before
 
 
-def test_it_looks_at_a_database_in_use_and_at_one_in_another_journal_mode(on_sqlite: Installation) -> None:
+def test_it_checks_a_database_in_use_and_one_in_another_journal_mode(on_sqlite: Installation) -> None:
     engine = create_engine(on_sqlite.environ["DATABASE_URL"])
     with engine.begin() as writer:
         writer.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffffffffffff'")
@@ -350,7 +350,7 @@ def _everything(installation: Installation) -> object:
     return files, rows, read_schema(url)
 
 
-def test_no_secret_is_in_any_answer(installation: Installation, open_console: OpenConsole) -> None:
+def test_the_output_contains_no_secret(installation: Installation, open_console: OpenConsole) -> None:
     app = open_console(installation.environ["DATABASE_URL"])
     actor = make_user(app)
     make_agent(app, actor, api_key=CANARY, connection_config={"password": CANARY})
@@ -376,7 +376,7 @@ def test_no_secret_is_in_any_answer(installation: Installation, open_console: Op
 READY = {"ok", "schema_ahead", "schema_behind", "schema_unclear", "secret_unavailable", "database_unavailable"}
 
 
-def test_everybody_can_read_one_short_word_about_it(installation: Installation, open_console: OpenConsole) -> None:
+def test_readyz_is_public_and_returns_only_a_code(installation: Installation, open_console: OpenConsole) -> None:
     url = installation.environ["DATABASE_URL"]
     app = open_console(url)
     make_agent(app, make_user(app), api_key=CANARY)

@@ -64,7 +64,7 @@ def test_every_command_prints_what_the_terminal_can_show(filled: Checkout, setti
 
 
 @pytest.mark.parametrize("settings", [ENCODINGS["latin-1"], AS_ASCII], ids=["latin-1", "C"])
-def test_json_is_whole_in_every_encoding(filled: Checkout, settings: dict[str, str]) -> None:
+def test_json_is_complete_in_every_encoding(filled: Checkout, settings: dict[str, str]) -> None:
     printed = run(filled, filled._command("agents", "list", "--json"), settings)
 
     assert printed.stdout.isascii()

@@ -60,7 +60,7 @@ def test_a_command_that_needs_a_key_names_it_in_one_line(checkout: Checkout) -> 
     assert refused.stderr == "Error: SECRET_KEY is not set. `make run` writes one into .env; see .env.example.\n"
 
 
-def test_every_setting_is_explained_in_its_order_without_a_usable_key() -> None:
+def test_the_example_file_describes_every_setting_in_order_and_has_no_usable_key() -> None:
     text = (ROOT / ".env.example").read_text()
     settings = [line[1:].split("=", 1) for line in text.splitlines() if line.startswith("#") and line[1:2].isupper()]
 

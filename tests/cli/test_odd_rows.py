@@ -114,7 +114,7 @@ def typed(app: Flask, *words: str) -> Any:
         "secrets verify",
     ],
 )
-def test_every_command_that_lists_survives_what_is_stored(app: Flask, command: str) -> None:
+def test_every_list_command_prints_odd_rows(app: Flask, command: str) -> None:
     with app.app_context(), db.reading() as connection:
         account_id = connection.scalar(sa.select(Account.id).where(Account.name == "Acme"))
     account = () if command.startswith(("accounts", "secrets")) else ("--account", str(account_id))

@@ -30,7 +30,9 @@ def test_a_new_checkout_gets_keys_of_its_own_and_an_sqlite_file(checkout: Checko
     assert not any(line.partition("=")[2] in first.stderr for line in written.splitlines())
 
 
-def test_an_env_file_with_one_line_is_completed_and_closed_to_others(checkout: Checkout, sqlite_url: str) -> None:
+def test_an_env_file_with_one_line_is_completed_and_readable_by_its_owner_only(
+    checkout: Checkout, sqlite_url: str
+) -> None:
     checkout.env_file.write_text(f"DATABASE_URL={sqlite_url}")
     checkout.env_file.chmod(0o644)
 
@@ -41,7 +43,7 @@ def test_an_env_file_with_one_line_is_completed_and_closed_to_others(checkout: C
     assert not (checkout.folder / "instance").exists()
 
 
-def test_keys_that_are_given_otherwise_are_not_written(checkout: Checkout) -> None:
+def test_keys_that_are_set_in_another_way_are_not_written(checkout: Checkout) -> None:
     (checkout.folder / "key").write_text(KEYS["SECRET_KEY"])
     checkout.env_file.write_text("SECRET_KEY=\n")
 
@@ -65,7 +67,7 @@ def test_a_lost_encryption_key_is_not_replaced(ready: Checkout, open_console: Op
     assert ready.env_file.read_text() == ""
 
 
-def test_a_postgresql_schema_is_looked_at_and_left_alone(
+def test_a_postgresql_schema_is_checked_and_not_changed(
     checkout: Checkout, postgres_url: str, postgres_schema_url: str
 ) -> None:
     behind = checkout.flask("prepare", DATABASE_URL=postgres_url)
@@ -79,7 +81,7 @@ def test_a_postgresql_schema_is_looked_at_and_left_alone(
 
 
 @pytest.mark.parametrize(("path", "typed"), [("/usr/bin:/bin", ".venv/bin/flask"), (".venv/bin:/usr/bin", "flask")])
-def test_the_next_command_is_named_as_the_shell_here_finds_it(
+def test_the_next_command_is_named_as_the_shell_finds_it(
     checkout: Checkout, postgres_url: str, path: str, typed: str
 ) -> None:
     (checkout.folder / ".venv").symlink_to(sys.prefix)
@@ -105,7 +107,7 @@ def test_the_next_command_is_named_as_the_shell_here_finds_it(
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_wrong_setting_is_one_line_that_names_it_and_repeats_no_value(
+def test_an_invalid_setting_is_one_line_that_names_it_and_repeats_no_value(
     checkout: Checkout, settings: dict[str, str], line: str
 ) -> None:
     refused = checkout.flask("prepare", **settings)
@@ -116,7 +118,7 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_repeats_no_value(
     assert "canary" not in refused.stderr
 
 
-def test_keys_are_not_written_to_what_is_no_file(checkout: Checkout) -> None:
+def test_keys_are_not_written_to_a_device(checkout: Checkout) -> None:
     checkout.env_file.symlink_to("/dev/null")
     mode = checkout.env_file.stat().st_mode
 

@@ -52,7 +52,7 @@ def make_two(app: Flask) -> tuple[str, str]:
     return str(one), str(other)
 
 
-def test_private_keys_in_clear_are_named_without_their_value(app: Flask) -> None:
+def test_private_keys_in_clear_text_are_named_without_their_value(app: Flask) -> None:
     one, other = make_two(app)
 
     code, found = in_clear(app)
@@ -85,7 +85,7 @@ def test_private_keys_in_clear_are_named_without_their_value(app: Flask) -> None
     assert BODY not in table.output
 
 
-def test_nothing_is_removed_before_it_was_agreed_to(app: Flask) -> None:
+def test_nothing_is_removed_without_a_confirmation(app: Flask) -> None:
     make_two(app)
 
     result = typed(app, "secrets", "remove-private-keys", stdin="n\n")
@@ -95,7 +95,7 @@ def test_nothing_is_removed_before_it_was_agreed_to(app: Flask) -> None:
     assert len(in_clear(app)[1]) == 2
 
 
-def test_what_is_said_to_do_leaves_no_private_key_in_clear(app: Flask) -> None:
+def test_the_printed_steps_leave_no_private_key_in_clear_text(app: Flask) -> None:
     one, other = make_two(app)
     with app.app_context(), db.reading() as connection:
         numbers = connection.execute(sa.select(Agent.version, Agent.updated_at).order_by(Agent.id)).all()
@@ -105,7 +105,7 @@ def test_what_is_said_to_do_leaves_no_private_key_in_clear(app: Flask) -> None:
     assert removed.exit_code == 0
     assert typed(app, "secrets", "verify").exit_code == 0
     assert typed(app, "secrets", "remove-private-keys").stderr == "No private key is stored in clear text.\n"
-    # The sample in somebody's instructions is no field of a connection.
+    # The sample key in the instructions is not in a field of the connection.
     assert stored(app).count(BODY) == 2
     with app.app_context(), db.reading() as connection:
         assert connection.execute(sa.select(Agent.version, Agent.updated_at).order_by(Agent.id)).all() == numbers

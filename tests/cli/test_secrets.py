@@ -81,7 +81,7 @@ def test_without_keys_the_setting_is_named(app: Flask, act: str) -> None:
     ],
     ids=["another key", "no key"],
 )
-def test_a_wrong_and_a_missing_key_are_told(
+def test_a_wrong_and_a_missing_key_are_reported(
     app: Flask, key_id: str, *, is_set: bool, fits: bool | None, sentence: str
 ) -> None:
     make_agents(app)
@@ -97,7 +97,7 @@ def test_a_wrong_and_a_missing_key_are_told(
     assert (verified.exit_code, verified.stderr) == (1, "4 secrets cannot be decrypted.\n")
 
 
-def test_a_key_that_no_secret_has_used_yet_is_fine(app: Flask) -> None:
+def test_a_key_that_no_secret_uses_yet_is_not_a_problem(app: Flask) -> None:
     make_agents(app)
     use_keys(app, keys_of(app), a_key("k2"))
 
@@ -110,7 +110,7 @@ def test_a_key_that_no_secret_has_used_yet_is_fine(app: Flask) -> None:
     }
 
 
-def test_a_secret_that_does_not_open_is_named_without_its_value(app: Flask) -> None:
+def test_a_secret_that_cannot_be_decrypted_is_named_without_its_value(app: Flask) -> None:
     _, agent_id = make_agents(app)
     assert typed(app, "secrets", "verify").exit_code == 0
     damage(app, agent_id)
@@ -125,7 +125,7 @@ def test_a_secret_that_does_not_open_is_named_without_its_value(app: Flask) -> N
     assert "canary" not in table.output + found.output
 
 
-def test_rotation_tells_how_many_moved_and_which_keys_may_go(app: Flask) -> None:
+def test_rotation_reports_how_many_secrets_moved_and_which_keys_can_be_removed(app: Flask) -> None:
     maker, agent_id = make_agents(app)
     with app.app_context():
         agents.delete(maker, agent_id)
@@ -171,7 +171,7 @@ def test_a_dry_run_of_a_purge_counts_and_keeps(app: Flask) -> None:
     assert after == {"is_dry_run": False, "rows": dict.fromkeys(rows, 0)}
 
 
-def test_a_purge_goes_on_until_nothing_is_left(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_purge_continues_until_nothing_is_left(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents_app.operations.purge.BATCH", 2)
     with app.app_context(), db.transaction() as session:
         for _ in range(5):
@@ -182,7 +182,7 @@ def test_a_purge_goes_on_until_nothing_is_left(app: Flask, monkeypatch: pytest.M
     assert result["rows"]["sign-in attempts"] == 5
 
 
-def test_a_key_that_is_here_or_unknown_is_not_given_up(app: Flask) -> None:
+def test_a_present_or_unknown_key_is_not_given_up(app: Flask) -> None:
     make_agents(app)
 
     for key_id, sentence in (
@@ -206,8 +206,8 @@ def test_a_lost_key_is_given_up_once_its_id_is_typed_and_the_console_writes_agai
 
     with app.app_context():
         agents.update(maker, agent_id, {"api_key": "sk-typed-again", "connection_config": {"password": "so is this"}})
-        told = agent_reads.read(maker, agent_id)["secrets_set"]
+        secrets_set = agent_reads.read(maker, agent_id)["secrets_set"]
         (acted,) = events.listing(maker, parse_query({"about": "secrets"})).items
-    assert [fact["readable"] for fact in told.values()] == [True, True]
+    assert [fact["readable"] for fact in secrets_set.values()] == [True, True]
     assert (acted["action"], acted["details"]) == ("secrets.key_given_up", {"key": "k1"})
     assert typed(app, "secrets", "verify").stderr == "2 secrets cannot be decrypted.\n"

@@ -28,7 +28,7 @@ Serve = Callable[..., Server]
         ({"BIND": "192.0.2.1:8000", "PUBLIC_URL": "https://agents.example.org"}, "Error: BIND cannot be used:"),
     ],
 )
-def test_a_wrong_setting_stops_it_with_one_line(ready: Checkout, settings: dict[str, str], line: str) -> None:
+def test_an_invalid_setting_stops_it_with_one_line(ready: Checkout, settings: dict[str, str], line: str) -> None:
     refused = ready.flask("serve", **settings)
 
     assert (refused.returncode, refused.stdout) == (1, "")
@@ -52,7 +52,7 @@ def test_a_schema_that_is_behind_stops_it_with_one_line(checkout: Checkout, data
     assert refused.stderr == "Error: The database schema is behind the program. Run: flask db deploy\n"
 
 
-def test_an_sqlite_file_that_is_missing_stops_it_and_is_not_made(ready: Checkout, tmp_path: Path) -> None:
+def test_a_missing_sqlite_file_stops_it_and_is_not_created(ready: Checkout, tmp_path: Path) -> None:
     refused = ready.flask("serve", DATABASE_URL=f"sqlite:///{tmp_path / 'moved.db'}")
 
     assert refused.returncode == 1
@@ -71,14 +71,14 @@ def test_a_signal_to_it_or_to_all_its_processes_ends_it_with_0(ready: Checkout, 
         assert (code, "Traceback" in printed) == (0, False)
 
 
-def test_its_pages_have_the_key_that_signs_cookies(ready: Checkout, serve: Serve) -> None:
+def test_its_pages_use_the_key_that_signs_cookies(ready: Checkout, serve: Serve) -> None:
     status, page = serve(ready).get("/")
 
     assert status == 200
     assert 'name="csrf_token"' in page
 
 
-def test_it_says_where_to_look_and_how_to_begin(ready: Checkout, serve: Serve) -> None:
+def test_it_prints_its_url_and_how_to_start(ready: Checkout, serve: Serve) -> None:
     local, public = serve(ready), serve(ready, PUBLIC_URL="https://agents.example.org", BIND=f"127.0.0.1:{free_port()}")
     assert local.get("/readyz") == (200, '{"status":"ok"}')
     for server in (local, public):
@@ -104,7 +104,7 @@ def test_the_address_that_it_prints_opens(ready: Checkout, serve: Serve, host: s
     assert f": {server.url} (" in server.end()[1]
 
 
-def test_a_server_with_an_account_tells_no_set_up_code(
+def test_a_server_with_an_account_prints_no_set_up_code(
     ready: Checkout, serve: Serve, open_console: OpenConsole
 ) -> None:
     make_account(open_console(ready.settings["DATABASE_URL"]))
@@ -138,7 +138,7 @@ def test_its_workers_end_when_it_is_killed(ready: Checkout, serve: Serve) -> Non
     wait_for(lambda: server.workers() == [])
 
 
-def test_where_no_worker_can_start_it_ends_with_1_and_says_why(ready: Checkout, serve: Serve, tmp_path: Path) -> None:
+def test_if_no_worker_can_start_it_exits_with_1_and_the_reason(ready: Checkout, serve: Serve, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(KEYS["SECRET_KEY"])
     server = serve(ready, SECRET_KEY="", SECRET_KEY_FILE=str(key))
@@ -152,7 +152,7 @@ def test_where_no_worker_can_start_it_ends_with_1_and_says_why(ready: Checkout, 
     assert "SECRET_KEY is too short" in printed
 
 
-def test_it_starts_without_its_database_and_says_so_at_readyz(ready: Checkout, serve: Serve) -> None:
+def test_it_starts_without_its_database_and_readyz_reports_it(ready: Checkout, serve: Serve) -> None:
     server = serve(ready, DATABASE_URL="postgresql://user:canary@127.0.0.1:1/console")
 
     assert server.get("/healthz")[0] == 200
@@ -163,7 +163,7 @@ def test_it_starts_without_its_database_and_says_so_at_readyz(ready: Checkout, s
     assert printed.startswith("Warning: The database cannot be reached.")
 
 
-def test_what_is_in_flight_at_sigterm_is_answered(ready: Checkout, serve: Serve, postgres_schema_url: str) -> None:
+def test_requests_in_progress_at_sigterm_are_answered(ready: Checkout, serve: Serve, postgres_schema_url: str) -> None:
     server = serve(ready, DATABASE_URL=postgres_schema_url)
     locker = psycopg2.connect(**connection_arguments(postgres_schema_url))
     answers: list[int] = []
@@ -172,7 +172,7 @@ def test_what_is_in_flight_at_sigterm_is_answered(ready: Checkout, serve: Serve,
         cursor.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
         request = threading.Thread(target=lambda: answers.append(server.get("/readyz")[0]))
         request.start()
-        wait_for(lambda: is_somebody_waiting(cursor))
+        wait_for(lambda: has_waiting_session(cursor))
         server.process.terminate()
         wait_for(lambda: not listens(server))
     request.join()
@@ -190,7 +190,7 @@ def connection_arguments(url: str) -> dict[str, object]:
     }
 
 
-def is_somebody_waiting(cursor: "psycopg2.extensions.cursor") -> bool:
+def has_waiting_session(cursor: "psycopg2.extensions.cursor") -> bool:
     cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
     return bool(cursor.fetchone()[0])
 

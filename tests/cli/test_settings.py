@@ -1,4 +1,4 @@
-"""Every door reads the same settings, whatever folder one stands in: real commands in a copy of the project."""
+"""Every door reads the same settings in every current folder: real commands in a copy of the project."""
 
 import subprocess
 import sys
@@ -69,7 +69,7 @@ def foreign(checkout: Checkout) -> Path:
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_no_settings_of_a_folder_above_are_believed(checkout: Checkout, foreign: Path, door: str) -> None:
+def test_settings_of_a_parent_folder_are_not_read(checkout: Checkout, foreign: Path, door: str) -> None:
     assert database_of(types(checkout, checkout.folder, DOORS[door])) == f"{checkout.folder}/instance/console.db"
 
 
@@ -82,7 +82,7 @@ def test_commands_work_from_any_folder_and_read_the_projects_settings(
     assert database_of(types(checkout, foreign, FROM_ANYWHERE[door])) == f"{checkout.folder}/data/${{HOME}}.db"
 
 
-def test_what_the_process_was_started_with_stands_above_all_even_where_a_foreign_file_says_the_same(
+def test_the_environment_of_the_process_overrides_files_even_with_the_same_value_in_a_foreign_file(
     checkout: Checkout, foreign: Path
 ) -> None:
     checkout.env_file.write_text("DATABASE_URL=sqlite:////srv/own.db\n")
@@ -93,7 +93,7 @@ def test_what_the_process_was_started_with_stands_above_all_even_where_a_foreign
 
 
 @pytest.mark.parametrize("skip", [{}, {"FLASK_SKIP_DOTENV": "1"}])
-def test_a_process_that_a_process_of_flask_started_keeps_its_environment_and_believes_no_foreign_file(
+def test_a_child_process_of_flask_keeps_its_environment_and_reads_no_foreign_file(
     checkout: Checkout, foreign: Path, skip: dict[str, str]
 ) -> None:
     inherited = {"FLASK_RUN_FROM_CLI": "true", **skip}
@@ -106,7 +106,7 @@ def test_a_process_that_a_process_of_flask_started_keeps_its_environment_and_bel
     assert database_of(none) == f"{checkout.folder}/instance/console.db"
 
 
-def test_other_variables_of_a_file_reach_no_library(checkout: Checkout, foreign: Path) -> None:
+def test_other_variables_of_a_file_are_not_passed_to_libraries(checkout: Checkout, foreign: Path) -> None:
     checkout.env_file.write_text("DATABASE_URL=postgresql://127.0.0.1:1/console\nPGAPPNAME=x\nPGSSLMODE=nonsense\n")
 
     for door in ("flask", "alembic"):

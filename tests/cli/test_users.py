@@ -30,7 +30,7 @@ def account_list(terminal: Terminal) -> list[dict[str, Any]]:
     [("role", "viewer"), ("deactivate",), ("activate",), ("delete", "--yes"), ("reset-password",)],
     ids=lambda words: words[0],
 )
-def test_a_person_of_another_account_is_nobody(terminal: Terminal, words: tuple[str, ...]) -> None:
+def test_a_person_of_another_account_is_not_found(terminal: Terminal, words: tuple[str, ...]) -> None:
     outsider = make_user(terminal.app)
 
     result = terminal("users", words[0], outsider.email, *words[1:])
@@ -79,7 +79,7 @@ def test_a_link_needs_a_role(terminal: Terminal, words: tuple[str, ...]) -> None
     assert terminal.json("users", "invitations")["items"] == []
 
 
-def test_a_person_is_not_deleted_without_a_yes(terminal: Terminal) -> None:
+def test_a_person_is_not_deleted_without_a_confirmation(terminal: Terminal) -> None:
     person = make_user(terminal.app, "editor", terminal.account_id)
 
     result = terminal("users", "delete", person.email, stdin="n\n")
@@ -88,7 +88,7 @@ def test_a_person_is_not_deleted_without_a_yes(terminal: Terminal) -> None:
     assert person.email in emails(terminal)
 
 
-def test_a_person_joins_by_the_link_that_is_printed_alone(terminal: Terminal) -> None:
+def test_standard_output_has_only_the_link_and_a_person_joins_with_it(terminal: Terminal) -> None:
     result = terminal("users", "invite", "--role", "editor")
 
     link = urlsplit(result.stdout.strip())
@@ -101,7 +101,7 @@ def test_a_person_joins_by_the_link_that_is_printed_alone(terminal: Terminal) ->
     assert emails(terminal) == {address: ("editor", True)}
 
 
-def test_a_link_leads_to_where_people_find_the_console(terminal: Terminal, open_console: OpenConsole) -> None:
+def test_a_link_has_the_public_url_of_the_console(terminal: Terminal, open_console: OpenConsole) -> None:
     url = terminal.app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False)
     public = Terminal(open_console(url, PUBLIC_URL="https://agents.example.org"), terminal.account_id)
 
@@ -122,7 +122,7 @@ def test_a_link_is_listed_without_its_code_and_can_be_withdrawn(terminal: Termin
     assert (again.exit_code, again.stderr) == (1, "Error: There is no open invitation with this id.\n")
 
 
-def test_a_forgotten_password_is_chosen_anew_by_a_link(terminal: Terminal) -> None:
+def test_a_forgotten_password_is_replaced_with_a_link(terminal: Terminal) -> None:
     person = make_user(terminal.app, account_id=terminal.account_id)
 
     link = urlsplit(terminal("users", "reset-password", person.email.upper()).stdout.strip())
@@ -134,7 +134,7 @@ def test_a_forgotten_password_is_chosen_anew_by_a_link(terminal: Terminal) -> No
         assert sessions.sign_in(FROM_HERE, person.email, "another-quiet-4-river")
 
 
-def test_no_link_is_made_for_somebody_deactivated(terminal: Terminal) -> None:
+def test_no_link_is_created_for_a_deactivated_person(terminal: Terminal) -> None:
     make_user(terminal.app, account_id=terminal.account_id)
     person = make_user(terminal.app, "viewer", terminal.account_id)
     assert terminal("users", "deactivate", person.email).exit_code == 0
@@ -203,14 +203,14 @@ def test_an_account_is_deleted_once_its_name_is_given(terminal: Terminal, words:
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_a_bad_question_to_the_activity_is_refused(terminal: Terminal, words: tuple[str, ...], sentence: str) -> None:
+def test_an_invalid_query_of_the_activity_is_refused(terminal: Terminal, words: tuple[str, ...], sentence: str) -> None:
     result = terminal("activity", "list", *words)
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert any(line.startswith(sentence) for line in result.stderr.splitlines())
 
 
-def test_activity_tells_who_did_what_through_which_door(terminal: Terminal) -> None:
+def test_activity_shows_who_did_what_at_which_door(terminal: Terminal) -> None:
     person = make_user(terminal.app, account_id=terminal.account_id, name="Grace")
     agent_id = make_agent(terminal.app, person, name="Sales", api_key="sk-canary-0123456789")
     make_token(terminal.app, person)
@@ -226,7 +226,7 @@ def test_activity_tells_who_did_what_through_which_door(terminal: Terminal) -> N
     assert "canary" not in table
 
 
-def test_activity_goes_on_where_a_page_ended(terminal: Terminal) -> None:
+def test_activity_continues_after_a_page(terminal: Terminal) -> None:
     for role in ("viewer", "editor", "admin"):
         terminal("users", "invite", "--role", role)
 

@@ -32,7 +32,7 @@ def output(flask: Path, *words: str, folder: Path) -> str:
     return run.stdout
 
 
-def test_flask_says_the_version_of_the_console(installed: Path, ready: Checkout) -> None:
+def test_flask_prints_the_version_of_the_console(installed: Path, ready: Checkout) -> None:
     (ready.folder / "agents_app" / "__init__.py").write_text('"""One."""\n\n__version__ = "9.8.7"\n')
 
     said = output(installed, "--version", folder=ready.folder.parent)

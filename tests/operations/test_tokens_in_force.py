@@ -89,7 +89,7 @@ def test_every_invalid_token_gets_the_same_refusal(
 
 
 @pytest.mark.parametrize("damage", [lambda t: t[:-1], lambda t: t.lower(), lambda t: t[:-1] + "é", lambda t: ""])
-def test_a_damaged_token_causes_no_query(app: Flask, admin: Actor, damage: Callable[[str], str]) -> None:
+def test_a_malformed_token_executes_no_statement(app: Flask, admin: Actor, damage: Callable[[str], str]) -> None:
     text = make_token(app, admin)
 
     with counted_statements() as seen, pytest.raises(NotSignedIn):

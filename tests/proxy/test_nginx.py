@@ -85,7 +85,7 @@ def sign_in(client: Client, admin: Actor) -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_every_kind_of_form_works_through(block: str, proxied: Proxied, admin: Actor) -> None:
+def test_every_kind_of_form_works_through_nginx(block: str, proxied: Proxied, admin: Actor) -> None:
     client = proxied.client(block)
 
     sign_in(client, admin)
@@ -109,7 +109,7 @@ def path_of(page: Answer) -> str:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_programs_change_what_they_have_seen_through(block: str, proxied: Proxied, token: str) -> None:
+def test_api_clients_use_etags_through_nginx(block: str, proxied: Proxied, token: str) -> None:
     client = proxied.client(block)
 
     def ask(method: str, path: str, content: Any = None, **headers: str) -> Answer:
@@ -151,7 +151,9 @@ def test_a_body_that_is_too_large_is_refused_by_the_console_behind_the_document_
     assert {(one.status, one.headers["Content-Type"]) for one in answers} == {(413, "application/problem+json")}
 
 
-def test_the_longest_name_and_search_fit_into_what_nginx_takes_of_an_answer(proxied: Proxied, admin: Actor) -> None:
+def test_the_headers_of_the_longest_name_and_search_fit_into_the_buffers_of_nginx(
+    proxied: Proxied, admin: Actor
+) -> None:
     client = proxied.client("host as it came")
     # No two alike, so that they are not compressed.
     name = "".join(chr(0x4E00 + 7 * number) for number in range(limits.NAME))
@@ -166,7 +168,7 @@ def test_the_longest_name_and_search_fit_into_what_nginx_takes_of_an_answer(prox
 
 
 @pytest.mark.parametrize("block", WRONG)
-def test_where_the_host_is_lost_the_page_says_so(block: str, proxied: Proxied) -> None:
+def test_a_lost_host_is_reported_on_the_page(block: str, proxied: Proxied) -> None:
     page = proxied.client(block).get("/sign-in")
 
     assert page.status == 400
@@ -180,7 +182,7 @@ def test_where_the_host_is_lost_the_page_says_so(block: str, proxied: Proxied) -
     [("Referer",), ("Referer", "Sec_Fetch_Site"), ("Referer", "Sec_Fetch_Site", "Origin")],
     ids=["no referrer", "an older browser", "hardly a word"],
 )
-def test_a_browser_that_says_less_signs_in(left_out: tuple[str, ...], proxied: Proxied, admin: Actor) -> None:
+def test_a_browser_without_sec_fetch_site_signs_in(left_out: tuple[str, ...], proxied: Proxied, admin: Actor) -> None:
     client = proxied.client("host without its port")
     form = {"email": admin.email, "password": PASSWORD}
 
@@ -200,7 +202,7 @@ def test_a_form_of_another_site_is_refused_through_nginx_too(proxied: Proxied, a
 
 
 @pytest.mark.parametrize(("hops", "named"), [("0", PUBLIC_URL), ("2", PUBLIC_URL), ("1", "https://evil.example")])
-def test_a_forwarded_host_that_does_not_count_is_said_to_need_proxy_hops(
+def test_an_unused_forwarded_host_is_reported_with_proxy_hops(
     hops: str, named: str, sqlite_schema_url: str, open_console: OpenConsole
 ) -> None:
     caller = Caller(open_console(sqlite_schema_url, PUBLIC_URL=PUBLIC_URL, PROXY_HOPS=hops))
@@ -222,7 +224,7 @@ def test_a_forwarded_host_that_does_not_count_is_said_to_need_proxy_hops(
     ],
     ids=["Caddy", "Traefik without the host", "Apache"],
 )
-def test_what_other_proxies_send_is_understood(headers: dict[str, str], proxied: Proxied, admin: Actor) -> None:
+def test_headers_of_other_proxies_are_understood(headers: dict[str, str], proxied: Proxied, admin: Actor) -> None:
     direct = Client(PUBLIC_URL, int(proxied.server.url.rpartition(":")[2]))
     page = direct.get("/sign-in", X_Forwarded_For="192.0.2.1", **headers)
     form = {"email": admin.email, "password": PASSWORD}

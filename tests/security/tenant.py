@@ -1,4 +1,4 @@
-"""One account with everything that an address can name, and every kind of caller who may ask for it."""
+"""An account with a record of every kind that a URL can name, and every kind of caller."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ from tests.security.conftest import Caller
 
 
 class Tenant:
-    """One account with everything that an address can name, made anew for each request that may use it up."""
+    """One account with a record of every kind that a URL can name. Records for a request are created new."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -27,7 +27,7 @@ class Tenant:
         self.token_id = self._row(tokens.listing)["id"]
 
     def caller(self, kind: str) -> Caller:
-        """Somebody of this kind."""
+        """A caller of this kind."""
         if kind == "ended":
             caller = Caller(self.app, self.admin)
             ends = sa.delete(UserSession).where(UserSession.user_id == self.admin.user_id)
@@ -36,7 +36,7 @@ class Tenant:
         return Caller(self.app, self.people.get(kind), self.token if kind == "token" else None)
 
     def fresh(self, name: str) -> object:
-        """What an address calls by this name, new."""
+        """A new record for this parameter of a URL."""
         with self.app.app_context():
             return {
                 "agent_id": self._agent,
@@ -50,7 +50,7 @@ class Tenant:
             }[name]()
 
     def path(self, rule: str) -> str:
-        """The rule with fresh ids, and with the code that a page asks for."""
+        """The path of a rule with ids of new records, and with the code that the page requires."""
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(self.fresh(found[1])), rule)
         with self.app.app_context():
             if rule == "/join":
@@ -85,10 +85,10 @@ class Tenant:
             return found
 
     def _foreign_session(self) -> UUID:
-        somebody = make_user(self.app, "viewer", self.admin.account_id)
-        Caller(self.app, somebody)
+        colleague = make_user(self.app, "viewer", self.admin.account_id)
+        Caller(self.app, colleague)
         with db.reading() as connection:
-            return connection.scalars(sa.select(UserSession.id).where(UserSession.user_id == somebody.user_id)).one()
+            return connection.scalars(sa.select(UserSession.id).where(UserSession.user_id == colleague.user_id)).one()
 
     def _row(self, listing: Any) -> dict[str, Any]:
         with self.app.app_context():

@@ -68,13 +68,13 @@ ON_FORMS = [
 ]
 
 
-def told(page: Page) -> list[tuple[str, str]]:
+def shown_errors(page: Page) -> list[tuple[str, str]]:
     """Every refusal of a page, as (JSON pointer of its input, sentence at the input); the summary says the same."""
     links = page.root.one("div", class_="problems").all("a")
-    return sorted(_told_at(page, link["href"].removeprefix("#"), link.text) for link in links)
+    return sorted(_shown_at(page, link["href"].removeprefix("#"), link.text) for link in links)
 
 
-def _told_at(page: Page, anchor: str, in_summary: str) -> tuple[str, str]:
+def _shown_at(page: Page, anchor: str, in_summary: str) -> tuple[str, str]:
     # What is wrong with the connection as a whole has no input of its own.
     sentence = in_summary if anchor == "connection" else page.root.one("p", id=f"{anchor}-error").text
     assert in_summary.endswith(sentence)
@@ -88,7 +88,7 @@ def _pointer(anchor: str) -> str:
     return f"/{CONFIG}" if anchor == "connection" else f"/{anchor}"
 
 
-def test_most_bad_values_can_be_said_on_a_form() -> None:
+def test_most_bad_values_can_be_sent_with_a_form() -> None:
     assert len(ON_FORMS) > 70
 
 
@@ -99,13 +99,13 @@ def test_a_bad_value_on_a_form_is_refused_at_its_input_with_the_same_sentence(
     answer = Caller(console, admin).ask("POST", "/agents/new", fields(bad.values))
 
     assert answer.status_code == 422
-    assert told(Page(answer)) == sorted(bad.refused)
+    assert shown_errors(Page(answer)) == sorted(bad.refused)
     with console.app_context():
         assert agent_reads.listing(admin, listing.parse({})).items == []
 
 
 @pytest.mark.parametrize(("sent", "stored"), ODD_TEXTS.values(), ids=ODD_TEXTS)
-def test_an_odd_text_goes_in_by_every_door_and_comes_back_as_it_is(
+def test_an_odd_text_is_accepted_at_every_door_and_returned_unchanged(
     console: Flask, admin: Actor, sent: str, stored: str | None
 ) -> None:
     values = agent_values(name=sent, description=sent, system_instructions=sent, model_type=sent)
@@ -152,9 +152,7 @@ ACTIVITY_QUESTIONS = ["about", "door", "person", "target", "since", "until", "li
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_no_question_to_the_list_breaks_it_and_pages_and_programs_agree(
-    console: Flask, admin: Actor, name: str
-) -> None:
+def test_no_query_breaks_the_list_and_pages_and_api_agree(console: Flask, admin: Actor, name: str) -> None:
     caller, api = Caller(console, admin), Client(console, make_token(console, admin))
     for text in ASKED:
         asked = {name: text.encode("utf-8", "surrogatepass").decode("latin-1") if "\ud800" in text else text}
@@ -168,7 +166,7 @@ def test_no_question_to_the_list_breaks_it_and_pages_and_programs_agree(
 
 
 @pytest.mark.parametrize("name", ACTIVITY_QUESTIONS)
-def test_no_question_to_the_activity_breaks_it(console: Flask, admin: Actor, name: str) -> None:
+def test_no_query_breaks_the_activity(console: Flask, admin: Actor, name: str) -> None:
     caller = Caller(console, admin)
     for text in ASKED:
         answer = caller.ask("GET", "/activity", query_string={name: text.encode("utf-8", "replace").decode()})

@@ -1,4 +1,4 @@
-"""Words that stand in for secrets go in by every door, and are looked for wherever a secret must not be."""
+"""Sample secrets are sent through every door and then searched in every place where no secret may be."""
 
 import io
 import json
@@ -114,7 +114,7 @@ def by_programs(recorded: RecordedConsole) -> None:
         key = {"Idempotency-Key": values["connection_type"]}
         answer = api.post("/agents", values, headers=key)
         path = f"/agents/{answer.json['id']}"
-        told = [
+        responses = [
             answer,
             api.post("/agents", values, headers=key),
             api.post("/agents", {**values, "api_key": "sk-other"}, headers=key),
@@ -135,7 +135,7 @@ def by_programs(recorded: RecordedConsole) -> None:
             api.delete(path),
             Client(recorded.app, CANARIES["api_key"]).get("/me"),
         ]
-        recorded.answers += [answer.text for answer in told]
+        recorded.answers += [answer.text for answer in responses]
 
 
 def on_pages(recorded: RecordedConsole) -> None:
@@ -238,8 +238,8 @@ def everything_stored(recorded: RecordedConsole) -> bytes:
         tables = Base.metadata.tables.values()
         rows = [str(row).encode() for table in tables for row in connection.execute(sa.select(table))]
     file = Path(parse_url(recorded.url).database or "")
-    beside = file.parent.glob(f"{file.name}*") if recorded.url.startswith("sqlite") else []
-    return b"\n".join([*rows, *(one.read_bytes() for one in beside)])
+    database_files = file.parent.glob(f"{file.name}*") if recorded.url.startswith("sqlite") else []
+    return b"\n".join([*rows, *(one.read_bytes() for one in database_files)])
 
 
 def everything_backed_up(recorded: RecordedConsole, folder: Path) -> bytes:
@@ -263,7 +263,7 @@ def traces_in(content: bytes | str, *more: str) -> list[str]:
     return [trace for trace in (*TRACES, *more) if trace.encode() in sought]
 
 
-def test_no_secret_is_answered_logged_stored_or_saved(
+def test_no_secret_is_returned_logged_stored_or_backed_up(
     recorded: RecordedConsole, lines: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_programs(recorded)

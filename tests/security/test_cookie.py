@@ -27,7 +27,7 @@ def cookie_with(app: Flask, content: Any) -> str:
     return str(app.session_interface.get_signing_serializer(app).dumps(content))  # type: ignore[attr-defined]
 
 
-def test_a_signed_cookie_with_odd_content_is_a_browser_that_is_signed_out(
+def test_a_signed_cookie_with_odd_content_counts_as_signed_out(
     sqlite_schema_url: str, open_console: OpenConsole
 ) -> None:
     app = open_console(sqlite_schema_url, API_DOCS_PATH="/docs", API_DOCS_PUBLIC="false")
@@ -39,7 +39,7 @@ def test_a_signed_cookie_with_odd_content_is_a_browser_that_is_signed_out(
         assert asked_with(app, cookie_with(app, content)) == usual, content
 
 
-def test_a_signed_cookie_of_another_make_is_a_browser_that_is_signed_out(console: Flask) -> None:
+def test_a_signed_cookie_with_another_format_counts_as_signed_out(console: Flask) -> None:
     make_user(console)
     serializer = console.session_interface.get_signing_serializer(console)  # type: ignore[attr-defined]
     signer, usual = serializer.make_signer(serializer.salt), asked_with(console, "")

@@ -53,9 +53,7 @@ def test_a_key_from_a_file_makes_the_same_name(sqlite_url: str, tmp_path: Path) 
     assert name_of(sqlite_url, {"SECRET_KEY": "", "SECRET_KEY_FILE": str(tmp_path / "key")}) == name_of(sqlite_url, {})
 
 
-def test_a_browser_that_is_signed_in_to_two_consoles_stays_so_in_both(
-    sqlite_schema_url: str, open_console: OpenConsole
-) -> None:
+def test_a_browser_stays_signed_in_to_two_consoles(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     first, second = open_console(sqlite_schema_url), open_console(sqlite_schema_url, SECRET_KEY=OTHER_KEY)
     person = make_user(first)
     caller, neighbour = Caller(first), Caller(second)
@@ -73,7 +71,7 @@ def test_a_browser_that_is_signed_in_to_two_consoles_stays_so_in_both(
 
 
 @pytest.mark.parametrize("settings", [{}, {"PUBLIC_URL": URL}], ids=["http", "https"])
-def test_who_signed_in_under_release_0_1_0_is_signed_in_and_has_todays_cookie(
+def test_a_session_of_release_0_1_0_is_kept_and_gets_the_new_cookie(
     sqlite_schema_url: str, open_console: OpenConsole, settings: dict[str, str]
 ) -> None:
     app = open_console(sqlite_schema_url, **settings)
@@ -87,7 +85,7 @@ def test_who_signed_in_under_release_0_1_0_is_signed_in_and_has_todays_cookie(
     assert "Set-Cookie" not in caller.ask("GET", "/agents").headers
 
 
-def test_a_cookie_of_another_program_by_the_old_name_is_left_alone(
+def test_a_cookie_of_another_program_with_the_old_name_is_not_changed(
     sqlite_schema_url: str, open_console: OpenConsole
 ) -> None:
     app, other = open_console(sqlite_schema_url), open_console(sqlite_schema_url, SECRET_KEY=OTHER_KEY)
@@ -101,7 +99,7 @@ def test_a_cookie_of_another_program_by_the_old_name_is_left_alone(
     assert "session=" not in str(caller.ask("GET", "/sign-in").headers.getlist("Set-Cookie"))
 
 
-def test_after_signing_out_the_old_cookie_is_worth_nothing(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+def test_after_signing_out_the_old_cookie_is_invalid(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(sqlite_schema_url)
     caller = _as_it_was(Caller(app, make_user(app)))
     caller.ask("GET", "/agents")

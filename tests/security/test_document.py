@@ -20,7 +20,7 @@ def names_in(path: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=lambda part: part)
-def test_every_test_that_is_named_is_there(path: str, name: str) -> None:
+def test_every_test_that_the_document_names_exists(path: str, name: str) -> None:
     assert name in names_in(path)
 
 

@@ -127,7 +127,7 @@ class Writer:
             time.sleep(min(int(refused.headers["Retry-After"]), 1))
 
 
-def test_a_failover_under_writers_loses_nothing_and_doubles_nothing(pair: Pair, open_console: OpenConsole) -> None:
+def test_a_failover_during_writes_loses_and_repeats_nothing(pair: Pair, open_console: OpenConsole) -> None:
     dbtools.upgrade_to_head(parse_url(pair.url))
     app = open_console(pair.url)
     token = make_token(app, make_user(app), "read", "write")
@@ -166,7 +166,7 @@ def _rows(server: postgres.Cluster) -> dict[str, str]:
     return dict(rows)
 
 
-def test_a_pool_leaves_a_server_that_takes_no_changes_any_more(pair: Pair, open_console: OpenConsole) -> None:
+def test_a_pool_closes_connections_to_a_server_that_became_read_only(pair: Pair, open_console: OpenConsole) -> None:
     # As where an address leads to the old primary for a while: the session itself takes no changes from now on.
     dbtools.upgrade_to_head(parse_url(pair.url))
     app = open_console(pair.url)

@@ -60,7 +60,7 @@ def cluster() -> Iterator[postgres.Cluster]:
         yield made
 
 
-def test_a_database_that_is_killed_is_said_and_is_back_with_the_next_request(
+def test_a_killed_database_is_reported_and_works_again_with_the_next_request(
     cluster: postgres.Cluster, open_console: OpenConsole
 ) -> None:
     with postgres.database(cluster.url) as url:
@@ -121,9 +121,7 @@ def hold_postgresql(url: str) -> Callable[[], None]:
     return end
 
 
-def test_a_writer_that_does_not_end_keeps_others_waiting_a_moment_only(
-    schema_url: str, open_console: OpenConsole
-) -> None:
+def test_a_blocked_writer_blocks_others_only_until_the_lock_timeout(schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(schema_url)
     admin = make_user(app)
     api = Client(app, make_token(app, admin, "write"))
@@ -141,7 +139,7 @@ def test_a_writer_that_does_not_end_keeps_others_waiting_a_moment_only(
 
 
 @pytest.mark.long
-def test_a_statement_that_does_not_end_is_ended(postgres_schema_url: str, open_console: OpenConsole) -> None:
+def test_a_long_statement_is_cancelled(postgres_schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(postgres_schema_url)
 
     with app.app_context(), pytest.raises(Unavailable) as refusal, db.reading() as connection:
@@ -150,7 +148,7 @@ def test_a_statement_that_does_not_end_is_ended(postgres_schema_url: str, open_c
     assert refusal.value.code == "database_busy"
 
 
-def test_writers_of_one_sqlite_file_all_come_through(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+def test_all_writers_of_one_sqlite_file_succeed(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     apps = [open_console(sqlite_schema_url) for _ in range(WRITERS)]
     admin = make_user(apps[0])
     token = make_token(apps[0], admin, "write")
@@ -169,7 +167,7 @@ def test_writers_of_one_sqlite_file_all_come_through(sqlite_schema_url: str, ope
     check_nothing_is_half_done(apps[0], done)
 
 
-def test_a_full_disk_is_said_and_nothing_else_is_lost(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+def test_a_full_disk_is_reported_and_nothing_else_is_lost(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(sqlite_schema_url)
     admin = make_user(app)
     api, page = Client(app, make_token(app, admin, "write")), Caller(app, admin)
@@ -199,7 +197,7 @@ def test_a_full_disk_is_said_and_nothing_else_is_lost(sqlite_schema_url: str, op
 
 
 @pytest.mark.long
-def test_workers_that_are_killed_lose_nothing_that_was_answered(
+def test_killed_workers_lose_nothing_that_was_answered(
     checkout: Checkout, serve: Callable[..., Server], schema_url: str, open_console: OpenConsole
 ) -> None:
     app = open_console(schema_url)
@@ -232,7 +230,7 @@ def test_workers_that_are_killed_lose_nothing_that_was_answered(
     check_nothing_is_half_done(app, done)
 
 
-def test_connections_that_die_in_use_are_replaced_and_do_not_use_up_the_pool(
+def test_broken_connections_are_replaced_and_do_not_exhaust_the_pool(
     postgres_schema_url: str, open_console: OpenConsole
 ) -> None:
     app, other = open_console(postgres_schema_url, POOL_SIZE="2"), open_console(postgres_schema_url)

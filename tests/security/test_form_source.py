@@ -64,7 +64,7 @@ def sign_in(caller: Caller, headers: dict[str, str], **form: object) -> TestResp
 
 
 @pytest.mark.parametrize("headers", ANOTHER_SITE.values(), ids=ANOTHER_SITE)
-def test_a_form_of_another_site_is_refused_whatever_its_value(https: Flask, headers: dict[str, str]) -> None:
+def test_a_form_of_another_site_is_refused_with_any_csrf_value(https: Flask, headers: dict[str, str]) -> None:
     for value in ({}, {"csrf_token": ""}):
         refused = sign_in(Caller(https), headers, **value)
 
@@ -79,12 +79,12 @@ def test_a_form_of_this_console_is_carried_out_without_a_referer(https: Flask, h
 
 
 @pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
-def test_without_its_value_no_form_is_carried_out(https: Flask, headers: dict[str, str]) -> None:
+def test_a_form_without_a_csrf_value_is_refused(https: Flask, headers: dict[str, str]) -> None:
     assert sign_in(Caller(https), headers, csrf_token="").status_code == 400
 
 
 @pytest.mark.parametrize(("address", "headers"), ANOTHER_ADDRESS.items(), ids=ANOTHER_ADDRESS)
-def test_a_page_that_was_opened_at_another_address_says_which(
+def test_a_page_that_was_opened_at_another_url_names_that_url(
     https: Flask, address: str, headers: dict[str, str]
 ) -> None:
     refused = sign_in(Caller(https), headers, csrf_token="")
@@ -93,21 +93,21 @@ def test_a_page_that_was_opened_at_another_address_says_which(
     assert f"the console is known as {PUBLIC}, and the page of this form was opened as {address}." in refused.text
 
 
-def test_a_page_behind_a_proxy_that_changes_the_name_says_so(https: Flask) -> None:
+def test_a_page_behind_a_proxy_that_changes_the_host_says_so(https: Flask) -> None:
     refused = sign_in(Caller(https), {"Origin": "https://agents.example.net"})
 
     assert refused.status_code == 403
     assert f"known as {PUBLIC}, and the page of this form was opened as https://agents.example.net." in refused.text
 
 
-def test_another_site_is_named_and_not_taken_for_this_one(https: Flask) -> None:
+def test_another_site_is_named_and_not_accepted(https: Flask) -> None:
     refused = sign_in(Caller(https), ANOTHER_SITE["another site"], csrf_token="x")
 
     assert "this form was sent from another site, https://evil.example." in refused.text
     assert "PUBLIC_URL" not in refused.text
 
 
-def test_a_browser_without_our_cookie_is_asked_to_keep_cookies(https: Flask) -> None:
+def test_a_browser_without_the_cookie_is_asked_to_allow_cookies(https: Flask) -> None:
     caller = Caller(https)
     value = caller.csrf
     caller.client.delete_cookie(cookie_name(https), domain="console.example.org")
@@ -119,7 +119,7 @@ def test_a_browser_without_our_cookie_is_asked_to_keep_cookies(https: Flask) -> 
     assert f"open the console at {PUBLIC} and allow cookies for that address" in refused.text
 
 
-def test_a_form_of_an_ended_session_says_that(https: Flask) -> None:
+def test_a_form_of_an_expired_session_says_so(https: Flask) -> None:
     caller = Caller(https)
     assert caller.csrf
 
@@ -160,7 +160,7 @@ def test_without_a_public_url_the_host_of_the_request_counts(
 
 
 @pytest.mark.parametrize("rule", sorted(rule for method, rule in ROWS if method == "POST"))
-def test_every_form_of_another_site_is_refused_and_nothing_of_it_is_kept(tenant: Tenant, rule: str) -> None:
+def test_every_form_of_another_site_is_refused_and_not_saved(tenant: Tenant, rule: str) -> None:
     caller, path = tenant.caller("admin"), tenant.path(rule)
     other_session = {"csrf_token": tenant.caller("admin").csrf}
 
@@ -172,7 +172,7 @@ def test_every_form_of_another_site_is_refused_and_nothing_of_it_is_kept(tenant:
         assert "Set-Cookie" not in refused.headers
 
 
-def test_the_json_door_takes_no_cookie_and_asks_for_no_origin(tenant: Tenant) -> None:
+def test_the_api_reads_no_cookie_and_requires_no_origin(tenant: Tenant) -> None:
     answer = tenant.caller("token").ask("GET", "/api/v1/agents", headers=ANOTHER_SITE["another site"])
 
     assert answer.status_code == 200

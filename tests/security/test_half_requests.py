@@ -108,7 +108,7 @@ def chunk(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("rule", UNSAFE_PAGES)
-def test_a_form_that_lost_its_end_is_not_carried_out(tenant: Tenant, server: Served, rule: str) -> None:
+def test_an_incomplete_form_is_not_carried_out(tenant: Tenant, server: Served, rule: str) -> None:
     top, form = page_request(tenant, rule, "Content-Length: 1000")
     chunked, _ = page_request(tenant, rule, "Transfer-Encoding: chunked")
     before = rows(tenant.app)
@@ -122,7 +122,7 @@ def test_a_form_that_lost_its_end_is_not_carried_out(tenant: Tenant, server: Ser
 
 
 @pytest.mark.parametrize(("method", "rule"), UNSAFE_JSON)
-def test_json_that_lost_its_end_is_not_carried_out(tenant: Tenant, server: Served, method: str, rule: str) -> None:
+def test_incomplete_json_is_not_carried_out(tenant: Tenant, server: Served, method: str, rule: str) -> None:
     top, body = json_request(tenant, method, rule, "Content-Length: 1000")
     chunked, _ = json_request(tenant, method, rule, "Transfer-Encoding: chunked")
     before = rows(tenant.app)
@@ -135,7 +135,7 @@ def test_json_that_lost_its_end_is_not_carried_out(tenant: Tenant, server: Serve
     assert rows(tenant.app) == before
 
 
-def test_the_same_requests_are_carried_out_when_they_come_whole(tenant: Tenant, server: Served) -> None:
+def test_the_same_requests_are_carried_out_when_they_are_complete(tenant: Tenant, server: Served) -> None:
     rule = "/agents/<uuid:agent_id>/delete"
     top, form = page_request(tenant, rule, "Transfer-Encoding: chunked")
     json_top, body = json_request(tenant, "DELETE", "/agents/<uuid:agent_id>", "Content-Length: 2")
@@ -167,7 +167,7 @@ def test_after_a_body_that_is_too_large_the_next_request_of_the_client_works(ser
 
 @pytest.mark.parametrize("framing", ["Content-Length: 8000000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("last", ["Connection: close", "Connection: Keep-Alive, close"])
-def test_a_client_that_sends_to_the_end_reads_that_its_body_is_too_large(
+def test_a_client_that_sends_a_body_that_is_too_large_receives_the_error(
     server: Served, framing: str, last: str
 ) -> None:
     size = 8_000_000
@@ -186,7 +186,7 @@ def test_after_a_refusal_the_next_request_of_the_client_works(server: Served, pa
     assert b'{"status":"ok"}' in answers
 
 
-def test_a_client_that_asks_first_is_refused_before_it_sends_too_much(server: Served) -> None:
+def test_a_client_with_expect_100_continue_is_refused_before_it_sends_the_body(server: Served) -> None:
     asked = head("POST", "/api/v1/agents", "Content-Length: 2000000", "Expect: 100-continue")
 
     answer = server.ask(asked)
@@ -196,11 +196,11 @@ def test_a_client_that_asks_first_is_refused_before_it_sends_too_much(server: Se
 
 
 @pytest.mark.parametrize("start", [b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 100_000, b"GET /healthz?" + b"x" * 100_000])
-def test_a_head_without_end_is_refused(server: Served, start: bytes) -> None:
+def test_a_head_that_is_too_long_is_refused(server: Served, start: bytes) -> None:
     assert status_of(server.ask(start)) == 400
 
 
-def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_dash(tenant: Tenant, server: Served) -> None:
+def test_a_header_with_an_underscore_does_not_replace_the_one_with_a_dash(tenant: Tenant, server: Served) -> None:
     path = f"/api/v1/agents/{make_agent(tenant.app, tenant.admin)}"
     headers = (f"Authorization: Bearer {tenant.token}", "Connection: close")
 
@@ -211,7 +211,7 @@ def test_a_header_with_an_underscore_is_not_taken_for_the_one_with_a_dash(tenant
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c", "foo"])
 @pytest.mark.parametrize("framing", ["Content-Length: 9", "Transfer-Encoding: chunked"])
-def test_a_body_behind_a_request_to_upgrade_is_neither_taken_as_whole_nor_as_another_request(
+def test_a_body_after_an_upgrade_header_is_refused_and_not_read_as_another_request(
     tenant: Tenant, server: Served, protocol: str, framing: str
 ) -> None:
     agent_id = make_agent(tenant.app, tenant.admin)

@@ -1,4 +1,4 @@
-"""What stands in the head of every answer: of every rule, of every refusal, with and without https."""
+"""The headers of every response: of every rule and every refusal, with and without https."""
 
 import re
 import shutil
@@ -75,7 +75,7 @@ def check(app: Flask, answer: TestResponse) -> None:
 
 @pytest.mark.parametrize("tenant", ["https"], indirect=True)
 @pytest.mark.parametrize(("method", "rule"), [*ROWS, *JSON_RULES], ids=lambda part: part)
-def test_every_rule_answers_under_the_same_headers(tenant: Tenant, method: str, rule: str) -> None:
+def test_every_rule_answers_with_the_same_headers(tenant: Tenant, method: str, rule: str) -> None:
     path = tenant.path(rule)
     asked = [("admin", method), ("nobody", method), ("nobody", "HEAD" if method == "GET" else "OPTIONS")]
 
@@ -110,7 +110,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_every_refusal_answers_under_the_same_headers_and_tells_nothing_of_the_machinery(
+def test_every_refusal_answers_with_the_same_headers_and_shows_no_internals(
     tenant: Tenant, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, method, path, given = REFUSALS[name]
@@ -129,12 +129,12 @@ def test_every_refusal_answers_under_the_same_headers_and_tells_nothing_of_the_m
 @pytest.mark.parametrize(
     "path", ["/agents", "/sign-in", "/setup", "/join?code=x", "/api/v1/agents", "/api/v1/me", "/readyz"]
 )
-def test_an_absent_database_answers_under_the_same_headers(
+def test_an_unreachable_database_answers_with_the_same_headers(
     path: str, sqlite_url: str, open_console: OpenConsole
 ) -> None:
     app = open_console(sqlite_url)
     caller = Caller(app, token=forged())
-    caller.keep("somebody")
+    caller.keep("unknown")
 
     answer = caller.ask("GET", path)
 
@@ -143,7 +143,7 @@ def test_an_absent_database_answers_under_the_same_headers(
     assert not TELL_TALE.search(answer.text)
 
 
-def test_too_many_tries_answer_under_the_same_headers(tenant: Tenant) -> None:
+def test_too_many_attempts_answer_with_the_same_headers(tenant: Tenant) -> None:
     page, program = Caller(tenant.app), Caller(tenant.app, token=forged())
     for _ in range(20):
         program.ask("GET", "/api/v1/me")
@@ -158,7 +158,7 @@ def test_too_many_tries_answer_under_the_same_headers(tenant: Tenant) -> None:
         check(tenant.app, answer)
 
 
-def test_each_cookie_is_for_this_host_alone_and_out_of_reach_of_scripts(tenant: Tenant) -> None:
+def test_each_cookie_is_for_this_host_only_and_hidden_from_scripts(tenant: Tenant) -> None:
     caller = Caller(tenant.app)
     entered = caller.ask("POST", "/sign-in", {"email": tenant.admin.email, "password": PASSWORD})
     themed = caller.ask("POST", "/theme", {"theme": "dark"})
@@ -177,7 +177,7 @@ def test_each_cookie_is_for_this_host_alone_and_out_of_reach_of_scripts(tenant: 
         assert len(cookie) < 4_096
 
 
-def test_a_configuration_with_its_secrets_is_never_kept(tenant: Tenant, admin_agent: tuple[str, str]) -> None:
+def test_a_response_with_secrets_is_never_cached(tenant: Tenant, admin_agent: tuple[str, str]) -> None:
     path, token = admin_agent
 
     answer = Caller(tenant.app, token=token).ask("GET", path)

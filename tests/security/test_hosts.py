@@ -48,7 +48,7 @@ def test_another_host_is_refused_with_the_address_of_the_console(
 
 
 @pytest.mark.parametrize("host", ["localhost..", "a..b", "localhost:99999", "localhost:abc", "[::1"])
-def test_what_is_no_host_is_refused_as_such(sqlite_schema_url: str, open_console: OpenConsole, host: str) -> None:
+def test_an_invalid_host_is_refused_as_invalid(sqlite_schema_url: str, open_console: OpenConsole, host: str) -> None:
     named = Caller(open_console(sqlite_schema_url, PUBLIC_URL="https://console.example.org"))
 
     refused = named.ask("GET", "/sign-in", headers={"Host": host})
@@ -61,7 +61,7 @@ def test_what_is_no_host_is_refused_as_such(sqlite_schema_url: str, open_console
 
 
 @pytest.mark.parametrize("host", LOCAL)
-def test_every_spelling_of_this_machine_is_answered(
+def test_requests_for_every_name_of_this_machine_are_answered(
     sqlite_schema_url: str, open_console: OpenConsole, host: str
 ) -> None:
     answer = Caller(open_console(sqlite_schema_url)).ask("GET", "/setup", headers={"Host": host})
@@ -69,14 +69,14 @@ def test_every_spelling_of_this_machine_is_answered(
     assert answer.status_code == 200
 
 
-def test_the_address_that_it_listens_at_is_answered(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+def test_requests_for_the_listening_address_are_answered(sqlite_schema_url: str, open_console: OpenConsole) -> None:
     caller = Caller(open_console(sqlite_schema_url, BIND="127.0.0.2:8000"))
 
     assert caller.ask("GET", "/setup", headers={"Host": "127.0.0.2:8000"}).status_code == 200
 
 
 @pytest.mark.parametrize(("public_url", "host"), [(url, host) for url, hosts in NAMED.items() for host in hosts])
-def test_every_spelling_of_the_public_name_is_answered(
+def test_requests_for_every_spelling_of_the_public_host_are_answered(
     sqlite_schema_url: str, open_console: OpenConsole, public_url: str, host: str
 ) -> None:
     caller = Caller(open_console(sqlite_schema_url, PUBLIC_URL=public_url))
@@ -85,7 +85,7 @@ def test_every_spelling_of_the_public_name_is_answered(
 
 
 @pytest.mark.parametrize("host", ["a..b", "a..b:80", "", "evil.example"])
-def test_no_host_breaks_health(sqlite_schema_url: str, open_console: OpenConsole, host: str) -> None:
+def test_the_health_addresses_answer_for_any_host(sqlite_schema_url: str, open_console: OpenConsole, host: str) -> None:
     answer = Caller(open_console(sqlite_schema_url)).ask("GET", "/healthz", headers={"Host": host})
 
     assert answer.status_code in (200, 400)

@@ -1,4 +1,4 @@
-"""What a log line tells of a request, and that nobody can write one of their own."""
+"""What the log line of a request contains, and that a request cannot add lines of its own."""
 
 import io
 import json
@@ -40,7 +40,7 @@ def lines() -> Iterator[Lines]:
     logger.removeHandler(handler)
 
 
-def test_a_denial_tells_who_asked_what_from_where_and_when(console: Flask, admin: Actor, lines: Lines) -> None:
+def test_a_denial_names_who_asked_for_what_from_where_and_when(console: Flask, admin: Actor, lines: Lines) -> None:
     viewer = make_user(console, "viewer", admin.account_id)
     caller = Caller(console, viewer)
 
@@ -62,7 +62,7 @@ def test_a_denial_tells_who_asked_what_from_where_and_when(console: Flask, admin
         ("GET", "/join", None),
     ],
 )
-def test_whoever_is_not_let_in_leaves_a_line(
+def test_a_refused_caller_leaves_a_line(
     console: Flask, lines: Lines, method: str, path: str, token: str | None
 ) -> None:
     answer = Caller(console, token=token).ask(method, path, {"csrf_token": "x"} if method == "POST" else None)
@@ -72,7 +72,7 @@ def test_whoever_is_not_let_in_leaves_a_line(
 
 
 @pytest.mark.parametrize("odd", ["\n", "\r\n", "\u2028", "\x1b[2J", '"}\n{"level": "error"', "\x85"])
-def test_a_line_of_ones_own_cannot_be_written(console: Flask, lines: Lines, odd: str) -> None:
+def test_a_request_cannot_add_a_log_line(console: Flask, lines: Lines, odd: str) -> None:
     exactly = {"PATH_INFO": f"/nothing{odd}here".encode().decode("latin-1")}
 
     answer = Caller(console).ask("GET", "/", environ_overrides=exactly, headers={"X-Request-ID": "made-up"})
@@ -82,7 +82,7 @@ def test_a_line_of_ones_own_cannot_be_written(console: Flask, lines: Lines, odd:
     assert line["request_id"] != "made-up"
 
 
-def test_an_unexpected_error_is_told_to_the_log_alone(
+def test_an_unexpected_error_is_shown_in_the_log_only(
     console: Flask, admin: Actor, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_given: object) -> None:
@@ -98,7 +98,7 @@ def test_an_unexpected_error_is_told_to_the_log_alone(
     assert "nobody knows why" not in answer.text
 
 
-def test_what_was_asked_for_in_the_address_is_not_written(console: Flask, lines: Lines) -> None:
+def test_the_query_of_a_url_is_not_logged(console: Flask, lines: Lines) -> None:
     Caller(console).ask("GET", "/join?code=canary-code&password=canary-password")
 
     assert "canary" not in lines.text.getvalue()
@@ -117,7 +117,7 @@ SECRETS = {
 
 
 @pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
-def test_what_looks_like_a_secret_is_taken_out_of_messages_and_tracebacks(lines: Lines, text: str) -> None:
+def test_text_that_looks_like_a_secret_is_removed_from_messages_and_tracebacks(lines: Lines, text: str) -> None:
     logger = logging.getLogger("agents_app.test")
     logger.warning("It said: %s", text)
     try:

@@ -132,7 +132,7 @@ def test_each_kind_of_caller_is_served_or_refused(tenant: Tenant, method: str, r
 
 
 @pytest.mark.parametrize(("method", "rule"), [key for key in ROWS if key[0] == "POST"], ids=lambda part: part)
-def test_every_page_that_changes_something_refuses_a_form_from_elsewhere(
+def test_every_page_that_changes_something_refuses_a_form_of_another_session(
     tenant: Tenant, method: str, rule: str
 ) -> None:
     path = tenant.path(rule)
@@ -148,7 +148,7 @@ def test_every_page_that_changes_something_refuses_a_form_from_elsewhere(
 @pytest.mark.parametrize(
     ("method", "rule"), [(method, rule) for method, rule in PAGES if "<uuid:" in rule], ids=lambda part: part
 )
-def test_a_foreign_page_cannot_be_told_from_a_missing_one(tenant: Tenant, method: str, rule: str) -> None:
+def test_a_page_of_another_account_is_answered_like_a_missing_one(tenant: Tenant, method: str, rule: str) -> None:
     foreign = tenant.path(rule)
     missing = re.sub(r"<uuid:\w+>", str(uuid.uuid4()), rule)
 
@@ -165,7 +165,9 @@ def _without_what_is_new_each_time(answer: TestResponse) -> str:
 
 
 @pytest.mark.parametrize(("method", "rule"), [key for key in JSON_TABLE if "<uuid:" in key[1]], ids=lambda part: part)
-def test_a_foreign_answer_is_byte_for_byte_that_of_a_missing_one(tenant: Tenant, method: str, rule: str) -> None:
+def test_the_response_for_another_accounts_agent_equals_that_for_a_missing_one(
+    tenant: Tenant, method: str, rule: str
+) -> None:
     api = Client(tenant.app, make_token(tenant.app, tenant.people["foreign"], "write", "runtime"))
     body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method))
     ids = (make_agent(tenant.app, tenant.admin), uuid.uuid4())
@@ -181,7 +183,7 @@ def _names(answer: TestResponse) -> list[tuple[str, str]]:
     return [(name, value) for name, value in answer.headers if name not in ("X-Request-ID", "Date")]
 
 
-def test_a_person_who_is_deactivated_has_no_page_open_a_moment_later(console: Flask, admin: Actor) -> None:
+def test_a_deactivated_person_has_no_access_to_any_page(console: Flask, admin: Actor) -> None:
     caller = Caller(console, admin)
     assert caller.ask("GET", "/agents").status_code == 200
 
@@ -191,7 +193,7 @@ def test_a_person_who_is_deactivated_has_no_page_open_a_moment_later(console: Fl
     assert answered(caller.ask("GET", "/agents")) == "in"
 
 
-def test_the_account_is_never_taken_from_what_is_sent(console: Flask, admin: Actor) -> None:
+def test_the_account_is_never_read_from_the_request(console: Flask, admin: Actor) -> None:
     other = make_user(console)
     foreign = make_agent(console, other, name="Theirs")
     caller = Caller(console, admin)

@@ -49,7 +49,7 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("password", REFUSED.values(), ids=REFUSED)
-def test_a_password_that_is_guessed_early_is_refused(password: str) -> None:
+def test_a_common_password_is_refused(password: str) -> None:
     with pytest.raises(InvalidInput):
         parse(PasswordValues, {"password": password})
 
@@ -105,7 +105,7 @@ DOORS = [_set_up, _at_the_terminal, _by_joining, _by_a_link, _in_the_profile]
 
 @pytest.mark.parametrize("password", HER_OWN.values(), ids=HER_OWN)
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__.strip("_"))
-def test_no_door_takes_ones_own_name_or_address_as_password(
+def test_every_door_refuses_the_persons_own_name_or_address_as_password(
     console: Flask,
     open_console: OpenConsole,
     sqlite_schema_url: str,
@@ -121,7 +121,7 @@ def test_no_door_takes_ones_own_name_or_address_as_password(
 
 
 @pytest.mark.parametrize("password", TAKEN.values(), ids=TAKEN)
-def test_any_other_composition_is_taken_as_it_is(password: str) -> None:
+def test_any_other_password_is_accepted_unchanged(password: str) -> None:
     assert parse(PasswordValues, {"password": password}).password == password
 
 
@@ -139,7 +139,7 @@ def test_every_character_of_a_password_counts(console: Flask, admin: Actor, pass
         assert sessions.sign_in(where, admin.email, password)
 
 
-def test_a_password_is_kept_as_argon2id_at_the_recommended_cost() -> None:
+def test_a_password_is_stored_as_argon2id_with_the_recommended_cost() -> None:
     kept = passwords.hash_password(PASSWORD)
 
     found = extract_parameters(kept)
@@ -149,7 +149,7 @@ def test_a_password_is_kept_as_argon2id_at_the_recommended_cost() -> None:
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/profile", "/join", "/reset"])
-def test_forms_hide_a_password_and_leave_managers_their_work(console: Flask, admin: Actor, path: str) -> None:
+def test_forms_hide_a_password_and_support_password_managers(console: Flask, admin: Actor, path: str) -> None:
     with console.app_context():
         assert admin.user_id is not None
         code = invitations.invite(admin, {"role": "viewer"}) if path == "/join" else ""

@@ -60,7 +60,7 @@ def addresses(tenant: Tenant) -> list[str]:
     return [path + ("&" if "?" in path else "?") + ASKED for _, path in [*named, restored]]
 
 
-def test_to_look_changes_nothing_whoever_looks(schema_url: str, open_console: OpenConsole) -> None:
+def test_reading_changes_nothing_for_any_caller(schema_url: str, open_console: OpenConsole) -> None:
     tenant = Tenant(open_console(schema_url))
     paths, callers = addresses(tenant), all_callers(tenant)
     before = rows(tenant.app)
@@ -75,7 +75,7 @@ def test_to_look_changes_nothing_whoever_looks(schema_url: str, open_console: Op
     assert before["agent_versions"]
 
 
-def test_to_look_at_an_empty_console_changes_nothing(schema_url: str, open_console: OpenConsole) -> None:
+def test_reading_an_empty_console_changes_nothing(schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(schema_url)
     before = rows(app)
 
@@ -88,7 +88,7 @@ def test_to_look_at_an_empty_console_changes_nothing(schema_url: str, open_conso
 
 
 @pytest.mark.parametrize("path", sorted((APP / "web").glob("*.py")), ids=lambda path: path.name)
-def test_no_page_acts_on_whatever_is_not_get(path: Path) -> None:
+def test_no_page_writes_for_a_method_other_than_post(path: Path) -> None:
     compared = [
         ast.unparse(node)
         for node in ast.walk(ast.parse(path.read_text()))
@@ -98,7 +98,7 @@ def test_no_page_acts_on_whatever_is_not_get(path: Path) -> None:
     assert [text for text in compared if "'POST'" not in text and "'HEAD'" not in text] == []
 
 
-def test_a_message_that_head_was_answered_with_is_shown_by_the_next_page(console: Flask) -> None:
+def test_a_head_request_does_not_consume_the_message_of_the_next_page(console: Flask) -> None:
     tenant = Tenant(console)
     caller = tenant.caller("admin")
     caller.ask("POST", tenant.path("/agents/<uuid:agent_id>/clone"), {})

@@ -1,4 +1,4 @@
-"""Hostile requests: hosts, proxies, methods, paths, forms from elsewhere, cookies that were changed or have ended."""
+"""Hostile requests: hosts, proxies, methods, paths, forms of other sites, cookies that were changed or have ended."""
 
 import re
 from base64 import urlsafe_b64encode
@@ -78,20 +78,20 @@ def sign_in(caller: Caller, actor: Actor, password: str = PASSWORD) -> str:
 
 
 def cookie_of(caller: Caller) -> str:
-    """The session's cookie as it stands."""
+    """The value of the session's cookie."""
     found = caller.client.get_cookie(cookie_name(caller.client.application))
     return found.value if found else ""
 
 
 def with_cookie(app: Flask, value: str) -> Caller:
-    """Somebody who has this cookie."""
+    """A caller with this cookie."""
     caller = Caller(app)
     caller.client.set_cookie(cookie_name(caller.client.application), value)
     return caller
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_another_host_is_refused_whatever_is_asked(console: Flask, admin: Actor, host: str) -> None:
+def test_another_host_is_refused_for_every_path(console: Flask, admin: Actor, host: str) -> None:
     caller = Caller(console, admin)
 
     for method, path in (("GET", "/sign-in"), ("GET", "/nothing"), ("GET", "//agents"), ("GET", "/api/v1/me")):
@@ -113,13 +113,13 @@ def test_no_other_header_names_the_host(console: Flask, admin: Actor, header: st
 
 
 def addresses_counted(app: Flask, email: str) -> list[str]:
-    """From where somebody guessed this person's password."""
+    """The address from which this person's password was guessed."""
     with app.app_context(), db.reading() as connection:
         mine = sa.select(LoginAttempt.address).where(LoginAttempt.login == login_attempts.login_key(email))
         return list(connection.scalars(mine))
 
 
-def test_without_a_proxy_nobody_can_pretend_another_address(console: Flask, admin: Actor) -> None:
+def test_without_a_proxy_a_client_cannot_forge_its_address(console: Flask, admin: Actor) -> None:
     caller = Caller(console)
     caller.address = "198.51.100.4"
     pretended = {"X-Forwarded-For": "203.0.113.1", "X-Real-IP": "203.0.113.1", "Forwarded": "for=203.0.113.1"}
@@ -139,7 +139,7 @@ def test_without_a_proxy_nobody_can_pretend_another_address(console: Flask, admi
         ("[2001:db8:1:2::1]:51234", "2001:db8:1:2::/64"),
     ],
 )
-def test_behind_a_proxy_only_what_the_proxy_added_counts(https: Flask, added: str, counted: str) -> None:
+def test_behind_a_proxy_only_the_address_that_the_proxy_added_counts(https: Flask, added: str, counted: str) -> None:
     person = make_user(https)
     headers = {"X-Forwarded-For": f"203.0.113.1, {added}", "X-Forwarded-Proto": "https"}
 
@@ -155,7 +155,7 @@ def test_behind_a_proxy_the_host_that_it_names_is_checked_too(https: Flask) -> N
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_an_odd_path_finds_nothing_and_leads_nowhere_else(console: Flask, admin: Actor, path: str) -> None:
+def test_an_odd_path_is_not_found_and_does_not_redirect(console: Flask, admin: Actor, path: str) -> None:
     # Otherwise the client would take two slashes for the beginning of a host.
     exactly = {"PATH_INFO": unquote_to_bytes(path).decode("latin-1"), "REQUEST_URI": path}
 
@@ -169,7 +169,7 @@ def test_an_odd_path_finds_nothing_and_leads_nowhere_else(console: Flask, admin:
 
 
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
-def test_a_method_is_what_it_is_called(console: Flask, admin: Actor, name: str) -> None:
+def test_the_method_cannot_be_overridden(console: Flask, admin: Actor, name: str) -> None:
     agent_id = make_agent(console, admin)
     program = Caller(console, token=make_token(console, admin, "write"))
     page = Caller(console, admin)
@@ -194,7 +194,7 @@ def test_signing_in_leads_to_this_site_only(console: Flask, admin: Actor, next_p
     assert len(answer.headers.getlist("Set-Cookie")) == 1
 
 
-def test_a_csrf_value_is_worth_nothing_after_signing_out_and_in(console: Flask, admin: Actor) -> None:
+def test_a_csrf_value_is_invalid_after_signing_out_and_in(console: Flask, admin: Actor) -> None:
     caller = Caller(console)
     sign_in(caller, admin)
     page = caller.ask("GET", "/agents").text
@@ -206,7 +206,7 @@ def test_a_csrf_value_is_worth_nothing_after_signing_out_and_in(console: Flask, 
     assert caller.ask("POST", "/theme", data={"csrf_token": before}).status_code == 400
 
 
-def test_a_session_that_somebody_else_chose_is_not_taken_over(console: Flask, admin: Actor) -> None:
+def test_a_session_id_that_another_person_chose_is_not_used(console: Flask, admin: Actor) -> None:
     attacker, victim = make_user(console), Caller(console)
     victim.client.set_cookie(cookie_name(victim.client.application), cookie_of(Caller(console, attacker)))
 
@@ -219,12 +219,12 @@ def test_a_session_that_somebody_else_chose_is_not_taken_over(console: Flask, ad
         assert len(connection.execute(theirs).all()) == 1
 
 
-def test_a_changed_cookie_is_nobody(console: Flask, admin: Actor) -> None:
+def test_a_changed_cookie_counts_as_signed_out(console: Flask, admin: Actor) -> None:
     cookie = sign_in(Caller(console), admin)
     payload, stamp, signature = cookie.rsplit(".", 2)
     forged = urlsafe_b64encode(b'{"sid":"x"}').decode().rstrip("=")
     changed = [
-        # Not its last character: some of that one's bits stand for nothing.
+        # Not the last character: some of its bits have no meaning.
         f"{payload}.{stamp}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}",
         f"{payload}x.{stamp}.{signature}",
         f"{forged}.{stamp}.{signature}",
@@ -241,19 +241,19 @@ def test_a_changed_cookie_is_nobody(console: Flask, admin: Actor) -> None:
     assert answered(with_cookie(console, cookie).ask("GET", "/agents")) == "200"
 
 
-def test_a_cookie_signed_with_another_key_is_nobody(
+def test_a_cookie_signed_with_another_key_counts_as_signed_out(
     console: Flask, sqlite_schema_url: str, open_console: OpenConsole
 ) -> None:
     person = make_user(console)
-    elsewhere = open_console(sqlite_schema_url, SECRET_KEY="Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8")
-    thief = Caller(elsewhere)
+    other_console = open_console(sqlite_schema_url, SECRET_KEY="Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8")
+    thief = Caller(other_console)
     with console.app_context():
         thief.keep(sessions.sign_in(Visitor("::1"), person.email, PASSWORD))
 
     assert answered(with_cookie(console, cookie_of(thief)).ask("GET", "/agents")) == "in"
 
 
-def test_a_cookie_tells_nothing_about_its_person(console: Flask, admin: Actor) -> None:
+def test_a_cookie_contains_nothing_about_its_person(console: Flask, admin: Actor) -> None:
     caller = Caller(console)
     cookie = sign_in(caller, admin)
     with caller.client.session_transaction() as content:
@@ -263,7 +263,7 @@ def test_a_cookie_tells_nothing_about_its_person(console: Flask, admin: Actor) -
     assert admin.email not in str(serializer.loads(cookie))
 
 
-def test_an_old_cookie_is_worth_nothing_after_a_change_of_password(console: Flask, admin: Actor) -> None:
+def test_an_old_cookie_is_invalid_after_a_change_of_password(console: Flask, admin: Actor) -> None:
     mine, thief = Caller(console), Caller(console)
     sign_in(mine, admin)
     stolen = sign_in(thief, admin)
@@ -276,7 +276,7 @@ def test_an_old_cookie_is_worth_nothing_after_a_change_of_password(console: Flas
     assert Caller(console).ask("POST", "/sign-in", {"email": admin.email, "password": PASSWORD}).status_code == 422
 
 
-def test_a_copy_of_the_cookie_is_worth_nothing_after_signing_out(console: Flask, admin: Actor) -> None:
+def test_a_copy_of_the_cookie_is_invalid_after_signing_out(console: Flask, admin: Actor) -> None:
     caller = Caller(console)
     copied = sign_in(caller, admin)
     caller.ask("POST", "/sign-out", {})
@@ -285,7 +285,7 @@ def test_a_copy_of_the_cookie_is_worth_nothing_after_signing_out(console: Flask,
     assert answered(caller.ask("GET", "/agents")) == "in"
 
 
-def test_two_browsers_of_one_person_live_apart(console: Flask, admin: Actor) -> None:
+def test_two_browsers_of_one_person_have_separate_sessions(console: Flask, admin: Actor) -> None:
     first, second = Caller(console), Caller(console)
     sign_in(first, admin)
     sign_in(second, admin)
@@ -294,7 +294,7 @@ def test_two_browsers_of_one_person_live_apart(console: Flask, admin: Actor) -> 
     assert answered(second.ask("GET", "/agents")) == "200"
 
 
-def test_a_cookie_of_the_theme_chooses_nothing_but_the_theme(console: Flask, admin: Actor) -> None:
+def test_the_theme_cookie_changes_only_the_theme(console: Flask, admin: Actor) -> None:
     caller = Caller(console, admin)
     for value in ('"><script>', "dark; x=y", "../../x", "x" * 4_000):
         caller.client.set_cookie("theme", value)

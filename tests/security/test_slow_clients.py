@@ -36,7 +36,7 @@ def app(open_console: OpenConsole, schema_url: str) -> Flask:
 
 @contextmanager
 def writers_wait(app: Flask) -> Iterator[None]:
-    """While this lasts, whoever notes a sign-in attempt waits for as long as the database lets it."""
+    """Within the block, every write of a sign-in attempt waits until the lock timeout of the database."""
     with app.app_context(), db.engine.execution_options(console_begin="BEGIN IMMEDIATE").connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("LOCK TABLE login_attempts IN ACCESS EXCLUSIVE MODE"))
@@ -47,7 +47,7 @@ def writers_wait(app: Flask) -> Iterator[None]:
 
 
 def sign_in(app: Flask) -> bytes:
-    """The request of somebody who signs in with a wrong password."""
+    """A request to sign in with a wrong password."""
     caller = Caller(app)
     form = urlencode({"csrf_token": caller.csrf, "email": "nobody@example.org", "password": "x"}).encode()
     cookie = caller.client.get_cookie(cookie_name(caller.client.application), domain=HOST)
@@ -63,7 +63,7 @@ def in_background(server: Served, request: bytes, answers: list[bytes]) -> threa
     return thread
 
 
-def test_two_hundred_unfinished_bodies_keep_nobody_waiting(app: Flask) -> None:
+def test_two_hundred_unfinished_bodies_do_not_delay_other_requests(app: Flask) -> None:
     with served(app, PASSWORD_PATHS, threads=2) as server, ExitStack() as stack:
         for _ in range(200):
             stack.enter_context(server.connect(UNFINISHED))
@@ -72,7 +72,7 @@ def test_two_hundred_unfinished_bodies_keep_nobody_waiting(app: Flask) -> None:
         assert status_of(server.ask(sign_in(app))) == 422
 
 
-def test_a_body_that_takes_too_long_is_cut_off(app: Flask) -> None:
+def test_a_body_that_takes_too_long_is_refused(app: Flask) -> None:
     with served(app, PASSWORD_PATHS, body_s=0.1) as server:
         answer = server.ask(UNFINISHED)
 
@@ -81,7 +81,7 @@ def test_a_body_that_takes_too_long_is_cut_off(app: Flask) -> None:
     assert b"The request took too long to arrive. Nothing was done." in answer
 
 
-def test_fifty_who_sign_in_leave_places_for_others() -> None:
+def test_fifty_sign_ins_leave_threads_for_other_requests() -> None:
     may_go_on = threading.Event()
 
     def checks_passwords(environ: dict[str, str], start_response: Callable[..., object]) -> list[bytes]:
@@ -104,7 +104,7 @@ def test_fifty_who_sign_in_leave_places_for_others() -> None:
     assert [status_of(answer) for answer in answers] == [200] * 50
 
 
-def test_fifty_who_sign_in_at_once_are_all_answered(app: Flask) -> None:
+def test_fifty_sign_ins_at_the_same_time_are_all_answered(app: Flask) -> None:
     answers: list[bytes] = []
     requests = [sign_in(app) for _ in range(50)]
     with served(app, PASSWORD_PATHS) as server:
@@ -118,7 +118,7 @@ def test_fifty_who_sign_in_at_once_are_all_answered(app: Flask) -> None:
     assert {status_of(answer) for answer in answers} <= {422, 429, 503}
 
 
-def test_who_finds_no_place_to_sign_in_is_told_when_to_come_back(app: Flask) -> None:
+def test_a_sign_in_without_a_free_thread_is_answered_with_when_to_try_again(app: Flask) -> None:
     answers: list[bytes] = []
     with served(app, PASSWORD_PATHS, threads=2, wait_s=0.1) as server, writers_wait(app):
         threads = [in_background(server, sign_in(app), answers) for _ in range(2)]
@@ -130,7 +130,7 @@ def test_who_finds_no_place_to_sign_in_is_told_when_to_come_back(app: Flask) -> 
     assert b"retry-after: " in refused[0]
 
 
-def test_clients_that_do_not_read_their_answers_keep_nobody_waiting() -> None:
+def test_clients_that_do_not_read_their_responses_do_not_delay_others() -> None:
     def answers_at_length(environ: dict[str, str], start_response: Callable[..., object]) -> Iterator[bytes]:
         start_response("200 OK", [])
         yield from [LONG_PART] * (LONG_PARTS if environ["PATH_INFO"] == "/long" else 1)
@@ -143,7 +143,7 @@ def test_clients_that_do_not_read_their_answers_keep_nobody_waiting() -> None:
         assert read_all(readers[0]).count(LONG_PART) == LONG_PARTS
 
 
-def test_every_form_whose_password_is_hashed_is_known_to_the_gate(console: Flask) -> None:
+def test_the_middleware_knows_every_form_whose_password_is_hashed(console: Flask) -> None:
     hashing, more = {"passwords.hash_password"}, {"passwords.hash_password", "passwords.is_right"}
     while more - hashing:
         hashing |= more
@@ -168,7 +168,7 @@ def functions(folder: Path) -> Iterator[tuple[Path, ast.FunctionDef]]:
 
 
 def used(path: Path, function: ast.FunctionDef) -> set[str]:
-    """What a function names: of other modules as `module.name`, of its own likewise."""
+    """The names that a function uses: of other modules as `module.name`, and of its own module in the same form."""
     nodes = list(ast.walk(function))
     own = {f"{path.stem}.{node.id}" for node in nodes if isinstance(node, ast.Name)}
     return own | {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
