@@ -24,7 +24,7 @@ from tests.api.conftest import Client
 from tests.conftest import OpenConsole
 from tests.make import DATABASE, KEYS, POWER_BI, agent_values, make_token, make_user
 from tests.pem import private_key
-from tests.postgres import client
+from tests.postgres import client_program
 from tests.security.conftest import Caller
 
 PEM_BODY = private_key().splitlines()[1]
@@ -249,7 +249,9 @@ def everything_backed_up(recorded: RecordedConsole, folder: Path) -> bytes:
     assert backup.is_file()
     plain = b""
     if recorded.url.startswith("postgresql"):
-        plain = subprocess.run([client("pg_restore"), "--file=-", backup], check=True, capture_output=True).stdout
+        plain = subprocess.run(
+            [client_program("pg_restore"), "--file=-", backup], check=True, capture_output=True
+        ).stdout
         assert b"COPY public.agents" in plain
     recorded.note(recorded.type("db", "downgrade", BEFORE_AGENTS))
     saved = [path for path in (folder / "backups").rglob("*") if path.is_file()]
