@@ -1,6 +1,6 @@
-"""The user's guide, command by command, as an operator types it: both spellings, both databases, no key set.
+"""The commands of the user's guide, as an operator types them: both spellings, both databases, no keys.
 
-Step 1 is done in a copy of the project as it was before the agents table came.
+Step 1 runs in a copy of the project as it was before the agents table was added.
 """
 
 import os
@@ -18,10 +18,10 @@ from tests import postgres
 from tests.project import copy_project, shared_copy
 
 BIN = Path(sys.executable).parent
-BEFORE = "3b1f07c5d2a9"
+BEFORE_AGENTS = "3b1f07c5d2a9"
 AGENTS = "7d3e90b1c4f6"
 
-AGENT_OF_THE_GUIDE = '''"""The guide's agent."""
+GUIDE_AGENT = '''"""The guide's agent."""
 
 import uuid
 from datetime import datetime
@@ -78,20 +78,20 @@ dbtools.init_app(app)
 
 @dataclass
 class Operator:
-    """Somebody at a terminal in `folder`, who types Alembic's commands with `spelling` before them."""
+    """A person at a terminal in `folder`, who types Alembic's commands with `spelling` in front."""
 
     folder: Path
     spelling: str
     url: str
 
-    def types(self, words: str) -> str:
-        """What a command prints; it must succeed."""
-        run = self.tries(f"{self.spelling} {words}")
+    def run(self, words: str) -> str:
+        """Run a command, which must succeed, and return its output."""
+        run = self.run_line(f"{self.spelling} {words}")
         assert run.returncode == 0, f"{words}: {run.stdout}{run.stderr}"
         return run.stdout + run.stderr
 
-    def tries(self, line: str) -> subprocess.CompletedProcess[str]:
-        """A command line, with nothing but DATABASE_URL set (or in `.env`), and every warning an error."""
+    def run_line(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a command line with DATABASE_URL alone (here or in `.env`), and with warnings as errors."""
         environment = {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONWARNINGS": "error", "LANG": "C.UTF-8"}
         if not (self.folder / ".env").exists():
             environment["DATABASE_URL"] = self.url
@@ -99,150 +99,150 @@ class Operator:
             ["bash", "-c", line], check=False, cwd=self.folder, env=environment, capture_output=True, text=True
         )
 
-    def asks_psql(self, command: str) -> str:
-        """What psql prints."""
+    def run_psql(self, command: str) -> str:
+        """The output of a command of psql."""
         words = [postgres.client_program("psql"), "-X", self.url, "-c", command]
         return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
-    def sees_agents(self) -> bool:
-        """Whether the agents table is there."""
+    def has_agents_table(self) -> bool:
+        """Whether the agents table exists."""
         engine = sa.create_engine(self.url.replace("postgresql:", "postgresql+psycopg2:"), poolclass=sa.NullPool)
         return sa.inspect(engine).has_table("agents")
 
 
 @pytest.fixture(params=["alembic", "flask db"])
 def spelling(request: pytest.FixtureRequest) -> str:
-    """Both ways to say it."""
+    """The two spellings of each command."""
     return str(request.param)
 
 
 @pytest.fixture
-def first_day(tmp_path: Path, spelling: str, database_url: str) -> Operator:
-    """The project before the agents table came; DATABASE_URL is the only line of `.env`."""
+def old_project(tmp_path: Path, spelling: str, database_url: str) -> Operator:
+    """The project before the agents table was added. DATABASE_URL is the only line of `.env`."""
     folder = copy_project(tmp_path / "project")
     for version in (folder / "migrations" / "versions").glob("*.py"):
-        if not version.name.startswith(BEFORE):
+        if not version.name.startswith(BEFORE_AGENTS):
             version.unlink()
     for model in (folder / "agents_app" / "models").glob("*.py"):
         if model.stem not in ("account", "user"):
             model.unlink()
     (folder / "agents_app" / "models" / "__init__.py").write_text(MODELS)
-    (folder / "agents_app" / "models" / "agent.py").write_text(AGENT_OF_THE_GUIDE)
+    (folder / "agents_app" / "models" / "agent.py").write_text(GUIDE_AGENT)
     (folder / "wsgi.py").write_text(WSGI)
     (folder / ".env").write_text(f"DATABASE_URL={database_url}\n")
     return Operator(folder, spelling, database_url)
 
 
 @pytest.fixture
-def today(tmp_path: Path, spelling: str, database_url: str) -> Operator:
-    """The project as it is."""
+def present_project(tmp_path: Path, spelling: str, database_url: str) -> Operator:
+    """The present project."""
     return Operator(copy_project(tmp_path / "project"), spelling, database_url)
 
 
-def test_the_guide_from_top_to_bottom(first_day: Operator) -> None:
-    versions = first_day.folder / "migrations" / "versions"
-    first_day.types("upgrade head")
+def test_the_steps_of_the_guide(old_project: Operator) -> None:
+    versions = old_project.folder / "migrations" / "versions"
+    old_project.run("upgrade head")
 
-    # Step 1 and 2: create the migration, look at it; it equals the one of the project.
-    first_day.types('revision --autogenerate -m "add_agents_table"')
+    # Step 1 and 2: create the migration and read it; it equals the one of the project.
+    old_project.run('revision --autogenerate -m "add_agents_table"')
     (file,) = versions.glob("*_add_agents_table.py")
     revision = file.name.partition("_")[0]
     ours = next((ROOT / "migrations" / "versions").glob(f"{AGENTS}_*")).read_text()
-    assert _undated(file.read_text().replace(revision, AGENTS)) == _undated(ours)
+    assert _without_date(file.read_text().replace(revision, AGENTS)) == _without_date(ours)
 
     # Step 3 and 4: apply it, verify it.
-    first_day.types("upgrade head")
-    assert f"{revision} (head)" in first_day.types("current")
-    history = first_day.types("history")
-    assert f"{BEFORE} -> {revision} (head), add_agents_table" in history
-    assert f"<base> -> {BEFORE}, add_accounts_and_users" in history
-    assert first_day.sees_agents()
+    old_project.run("upgrade head")
+    assert f"{revision} (head)" in old_project.run("current")
+    history = old_project.run("history")
+    assert f"{BEFORE_AGENTS} -> {revision} (head), add_agents_table" in history
+    assert f"<base> -> {BEFORE_AGENTS}, add_accounts_and_users" in history
+    assert old_project.has_agents_table()
 
     # Step 5: roll back.
-    first_day.types("downgrade -1")
-    assert not first_day.sees_agents()
-    first_day.types("upgrade head")
-    first_day.types(f"downgrade {BEFORE}")
-    assert not first_day.sees_agents()
-    first_day.types("downgrade base")
+    old_project.run("downgrade -1")
+    assert not old_project.has_agents_table()
+    old_project.run("upgrade head")
+    old_project.run(f"downgrade {BEFORE_AGENTS}")
+    assert not old_project.has_agents_table()
+    old_project.run("downgrade base")
 
     # Production: preview, apply with details, verify.
-    preview = first_day.types("upgrade head --sql")
+    preview = old_project.run("upgrade head --sql")
     assert "CREATE TABLE agents" in preview
-    assert not first_day.sees_agents()
-    details = "upgrade head -v" if first_day.spelling == "flask db" else "-x verbose=1 upgrade head"
-    assert "CREATE TABLE agents" in first_day.types(details)
-    assert f"{revision} (head)" in first_day.types("current")
+    assert not old_project.has_agents_table()
+    details = "upgrade head -v" if old_project.spelling == "flask db" else "-x verbose=1 upgrade head"
+    assert "CREATE TABLE agents" in old_project.run(details)
+    assert f"{revision} (head)" in old_project.run("current")
 
     # Manual migration: an empty file that can be applied.
-    first_day.types('revision -m "by_hand"')
+    old_project.run('revision -m "by_hand"')
     (by_hand,) = versions.glob("*_by_hand.py")
     assert "def upgrade() -> None:\n    pass" in by_hand.read_text()
-    first_day.types("upgrade head")
-    first_day.types("check")
+    old_project.run("upgrade head")
+    old_project.run("check")
 
 
-def test_the_guides_look_at_the_table(postgres_url: str) -> None:
+def test_the_guides_commands_of_psql(postgres_url: str) -> None:
     operator = Operator(shared_copy(), "alembic", postgres_url)
-    operator.types("upgrade head")
+    operator.run("upgrade head")
 
-    assert "public | agents | table" in operator.asks_psql("\\dt agents")
-    described = operator.asks_psql("\\d agents")
+    assert "public | agents | table" in operator.run_psql("\\dt agents")
+    described = operator.run_psql("\\d agents")
     assert re.search(r"connection_type +\| connectiontype +\| +\| not null", described)
     assert (
         '"fk_agents_account_id_accounts" FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE'
         in described
     )
     query = "SELECT table_name FROM information_schema.tables WHERE table_name = 'agents'"
-    assert "(1 row)" in operator.asks_psql(query)
+    assert "(1 row)" in operator.run_psql(query)
 
 
-def test_the_guides_backup(tmp_path: Path, postgres_server: str, postgres_url: str) -> None:
+def test_the_guides_backup_command(tmp_path: Path, postgres_server: str, postgres_url: str) -> None:
     operator = Operator(shared_copy(), "alembic", postgres_url)
-    operator.types("upgrade head")
+    operator.run("upgrade head")
     url = sa.make_url(postgres_url)
     host = url.query.get("host", url.host)
     backup = tmp_path / "backup_before_agents_migration.sql"
 
     dump = f"{postgres.client_program('pg_dump')} -h {host} -U {url.username} -d {url.database} > {backup}"
-    run = operator.tries(dump)
+    run = operator.run_line(dump)
 
     assert run.returncode == 0, run.stderr
     with postgres.database(postgres_server) as other_url:
         other = Operator(shared_copy(), "alembic", other_url)
         restore = [postgres.client_program("psql"), "-X", "-v", "ON_ERROR_STOP=1", "-f", backup, other_url]
         subprocess.run(restore, check=True, capture_output=True)
-        other.types("check")
+        other.run("check")
 
 
-def test_every_verb_works_on_the_project_as_it_is(today: Operator) -> None:
-    files = set((today.folder / "migrations" / "versions").glob("*.py"))
-    today.types("upgrade head")
-    head = today.types("heads").partition(" ")[0]
+def test_every_command_works_on_the_present_project(present_project: Operator) -> None:
+    files = set((present_project.folder / "migrations" / "versions").glob("*.py"))
+    present_project.run("upgrade head")
+    head = present_project.run("heads").partition(" ")[0]
 
-    assert f"{head} (head)" in today.types("current")
-    assert f"{AGENTS} ->" in today.types("history")
-    assert f"Rev: {AGENTS}" in today.types(f"show {AGENTS}")
-    assert "No new upgrade operations detected." in today.types("check")
-    assert "No changes in schema detected." in today.types('revision --autogenerate -m "add_agents_table"')
-    if today.spelling == "flask db":
-        assert "No changes in schema detected." in today.types("migrate -m add_agents_table")
-    assert set((today.folder / "migrations" / "versions").glob("*.py")) == files
-    today.types("stamp head")
-    assert "CREATE TABLE agents" in today.types("upgrade head --sql")
-    today.types(f"downgrade {BEFORE}")
-    assert not today.sees_agents()
-    today.types("upgrade +1")
-    assert today.sees_agents()
+    assert f"{head} (head)" in present_project.run("current")
+    assert f"{AGENTS} ->" in present_project.run("history")
+    assert f"Rev: {AGENTS}" in present_project.run(f"show {AGENTS}")
+    assert "No new upgrade operations detected." in present_project.run("check")
+    assert "No changes in schema detected." in present_project.run('revision --autogenerate -m "add_agents_table"')
+    if present_project.spelling == "flask db":
+        assert "No changes in schema detected." in present_project.run("migrate -m add_agents_table")
+    assert set((present_project.folder / "migrations" / "versions").glob("*.py")) == files
+    present_project.run("stamp head")
+    assert "CREATE TABLE agents" in present_project.run("upgrade head --sql")
+    present_project.run(f"downgrade {BEFORE_AGENTS}")
+    assert not present_project.has_agents_table()
+    present_project.run("upgrade +1")
+    assert present_project.has_agents_table()
 
 
-def test_making_the_folder_of_migrations_again_is_refused_in_one_line(spelling: str, sqlite_url: str) -> None:
+def test_a_second_init_is_refused_in_one_line(spelling: str, sqlite_url: str) -> None:
     operator = Operator(shared_copy(), spelling, sqlite_url)
-    run = operator.tries(f"{spelling} init {'migrations' if spelling == 'alembic' else ''}")
+    run = operator.run_line(f"{spelling} init {'migrations' if spelling == 'alembic' else ''}")
 
     assert run.returncode != 0
     assert "already exists and is not empty" in run.stdout + run.stderr
 
 
-def _undated(text: str) -> str:
+def _without_date(text: str) -> str:
     return re.sub(r"^Create Date: .*$", "", text, flags=re.MULTILINE)

@@ -190,7 +190,7 @@ def test_the_guide_does_not_change_existing_agents(checkout: Path) -> None:
     # In 0.1.0 its `downgrade` dropped them: commands ran in the checkout, on the database of its `.env`.
     before = data_of(checkout)
 
-    run = run_pytest(checkout, "tests/test_guide.py", "-k", "every_verb and alembic and sqlite")
+    run = run_pytest(checkout, "tests/test_guide.py", "-k", "every_command and alembic and sqlite")
 
     assert "1 passed" in run.stdout
     assert data_of(checkout) == before

@@ -1,4 +1,4 @@
-"""What every test of migrations gets without asking, and what some of them ask for."""
+"""Fixtures of the migration tests."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ FlaskDb = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def backup_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where backups and saved rows go, for this process and those it starts; not made yet."""
+    """The folder for backups and saved rows, for this process and its child processes. It does not exist yet."""
     folder = tmp_path / "backups"
     monkeypatch.setenv("BACKUP_FOLDER", str(folder))
     return folder
@@ -31,24 +31,24 @@ def backup_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def flask_db(tmp_path: Path) -> FlaskDb:
-    """Types `flask db ...` for a database; nothing but its URL and the folder of backups is set."""
+    """Runs `flask db ...` for a database. Only its URL and the backup folder are set."""
     assert models
 
-    def types(url: str, *words: str, project: Project | None = None, direct: str | None = None) -> Result:
+    def run(url: str, *words: str, project: Project | None = None, direct: str | None = None) -> Result:
         app = Flask("operator")
         app.config |= {"SQLALCHEMY_DATABASE_URI": parse_url(url), "BACKUP_FOLDER": tmp_path / "backups"}
         app.config["MIGRATION_URL"] = direct
         db.init_app(app)
         dbtools.init_app(app)
         if project is not None:
-            _use(project, app)
+            _use_project(project, app)
         return app.test_cli_runner().invoke(args=["db", *words])
 
-    return types
+    return run
 
 
-def _use(project: Project, app: Flask) -> None:
-    """Let the app work on migrations that were made for a test."""
+def _use_project(project: Project, app: Flask) -> None:
+    """Let the app use the migrations of a test."""
     migrate = app.extensions["migrate"].migrate
     migrate.directory = str(project.folder)
 
@@ -60,25 +60,25 @@ def _use(project: Project, app: Flask) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Cluster]:
-    """A server that tests stop and start, which loses nothing that was committed."""
+    """A server that tests can stop and start. It keeps everything that was committed."""
     with postgres.cluster(synchronous_commit="on", autovacuum="off") as own:
         yield own
 
 
 @pytest.fixture
 def console_on(open_console: OpenConsole) -> Callable[[str], Callable[[], None]]:
-    """The release that runs, on a database: makes an agent and changes it whenever it is called."""
+    """The running release on a database. Each call creates an agent and changes it."""
 
     def on(url: str) -> Callable[[], None]:
         app = open_console(url)
         admin = make_user(app)
-        _work(app, admin)
-        return lambda: _work(app, admin)
+        _create_and_change_agent(app, admin)
+        return lambda: _create_and_change_agent(app, admin)
 
     return on
 
 
-def _work(app: Flask, admin: Any) -> None:
+def _create_and_change_agent(app: Flask, admin: Any) -> None:
     agent = make_agent(app, admin)
     with app.app_context():
         agents.update(admin, agent, {"description": "Changed."})

@@ -1,4 +1,4 @@
-"""MIGRATION_DATABASE_URL is another address of the console's database: no command works on a database beside it."""
+"""MIGRATION_DATABASE_URL must be another address of the console's database. Commands refuse any other database."""
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import fetch_rows, read_schema
 from tests.project import shared_copy
 
-ANOTHER = "leads to another database than DATABASE_URL, or to another schema."
-VERBS = [
+OTHER_DATABASE = "leads to another database than DATABASE_URL, or to another schema."
+COMMANDS = [
     ("upgrade",),
     ("downgrade", "-1"),
     ("stamp", "head"),
@@ -23,25 +23,25 @@ VERBS = [
 ]
 
 
-@pytest.mark.parametrize("words", VERBS, ids=" ".join)
-def test_another_database_than_the_console_s_is_not_worked_on(
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_refuses_a_database_that_is_not_the_console_s(
     postgres_url: str, postgres_schema_url: str, flask_db: FlaskDb, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     for console, other in ((postgres_url, postgres_schema_url), (postgres_schema_url, postgres_url)):
         before = read_schema(other)
 
-        told = flask_db(console, *words, direct=other)
+        result = flask_db(console, *words, direct=other)
 
-        assert told.exit_code != 0
-        assert ANOTHER in told.output
+        assert result.exit_code != 0
+        assert OTHER_DATABASE in result.output
         assert read_schema(other) == before
     assert not (tmp_path / "backups").exists()
 
 
-def test_plain_alembic_refuses_it_too(postgres_url: str, postgres_schema_url: str) -> None:
+def test_plain_alembic_refuses_another_database(postgres_url: str, postgres_schema_url: str) -> None:
     addresses = {"DATABASE_URL": postgres_schema_url, "MIGRATION_DATABASE_URL": postgres_url}
 
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "alembic", "upgrade", "head"],
         check=False,
         cwd=shared_copy(),
@@ -50,12 +50,12 @@ def test_plain_alembic_refuses_it_too(postgres_url: str, postgres_schema_url: st
         text=True,
     )
 
-    assert told.returncode != 0
-    assert ANOTHER in told.stdout + told.stderr
+    assert result.returncode != 0
+    assert OTHER_DATABASE in result.stdout + result.stderr
     assert fetch_rows(postgres_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
-def test_the_same_database_by_another_address_is_worked_on(postgres_url: str, flask_db: FlaskDb) -> None:
+def test_another_address_of_the_same_database_is_accepted(postgres_url: str, flask_db: FlaskDb) -> None:
     other_address = f"{postgres_url}&application_name=direct"
 
     assert flask_db(postgres_url, "upgrade", direct=other_address).exit_code == 0

@@ -1,4 +1,4 @@
-"""What `flask db deploy` does, and where it stops before it has done anything."""
+"""`flask db deploy`: what it does, and when it stops before it changes anything."""
 
 import json
 import stat
@@ -20,9 +20,7 @@ from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, fetch_r
 FlaskDb = Callable[..., Result]
 
 
-def test_a_deployment_stops_before_a_danger_unless_told_to_go_on(
-    flask_db: FlaskDb, database_url: str, tmp_path: Path
-) -> None:
+def test_a_deployment_stops_before_a_danger_without_yes(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:
     run_sql(database_url, "CREATE TABLE old (id integer PRIMARY KEY)", "INSERT INTO old VALUES (1)")
     project = Project(tmp_path, database_url)
     project.revision("drop_old", "op.drop_table('old')")
@@ -34,14 +32,12 @@ def test_a_deployment_stops_before_a_danger_unless_told_to_go_on(
         assert fetch_rows(database_url, "SELECT * FROM old") == [(1,)]
     assert not (tmp_path / "backups").exists()
 
-    told = json.loads(flask_db(database_url, "deploy", "--yes", "--json", project=project).stdout)
-    assert told["result"] == "deployed"
-    assert Path(told["backup"]["file"]).exists()
+    answer = json.loads(flask_db(database_url, "deploy", "--yes", "--json", project=project).stdout)
+    assert answer["result"] == "deployed"
+    assert Path(answer["backup"]["file"]).exists()
 
 
-def test_a_step_that_fails_is_told_with_the_backup_from_before(
-    flask_db: FlaskDb, database_url: str, tmp_path: Path
-) -> None:
+def test_after_a_failed_step_the_backup_is_named(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:
     run_sql(database_url, "CREATE TABLE old (id integer PRIMARY KEY)")
     project = Project(tmp_path, database_url)
     project.revision("broken", "op.execute('SELECT nonsense')")
@@ -54,18 +50,20 @@ def test_a_step_that_fails_is_told_with_the_backup_from_before(
     assert "The backup from before is" in refusal
 
 
-def test_a_deployment_takes_a_backup_applies_and_checks(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:
+def test_a_deployment_takes_a_backup_and_applies_the_steps(
+    flask_db: FlaskDb, database_url: str, tmp_path: Path
+) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
     run_sql(database_url, "INSERT INTO accounts VALUES ('00000000-0000-0000-0000-000000000001', 'A', '2026-01-01')")
 
-    looked = flask_db(database_url, "deploy", "--dry-run")
-    assert (looked.exit_code, "Nothing was done." in looked.output) == (0, True)
+    dry_run = flask_db(database_url, "deploy", "--dry-run")
+    assert (dry_run.exit_code, "Nothing was done." in dry_run.output) == (0, True)
     assert fetch_rows(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE_REVISION,)]
 
-    told = json.loads(flask_db(database_url, "deploy", "--json").stdout)
-    assert (told["result"], told["problems"]) == ("deployed", [])
-    assert told["applied"] == len(told["plan"]["steps"]) > 0
-    assert stat.S_IMODE(Path(told["backup"]["file"]).stat().st_mode) == 0o600
+    answer = json.loads(flask_db(database_url, "deploy", "--json").stdout)
+    assert (answer["result"], answer["problems"]) == ("deployed", [])
+    assert answer["applied"] == len(answer["plan"]["steps"]) > 0
+    assert stat.S_IMODE(Path(answer["backup"]["file"]).stat().st_mode) == 0o600
     command.check(console_config(database_url))
 
     again = flask_db(database_url, "deploy")
@@ -74,15 +72,15 @@ def test_a_deployment_takes_a_backup_applies_and_checks(flask_db: FlaskDb, datab
     assert len(list((tmp_path / "backups").iterdir())) == 1
 
 
-def test_a_deployment_makes_the_sqlite_file_that_is_missing_and_looking_does_not(
+def test_a_deployment_creates_a_missing_sqlite_file_and_read_only_commands_do_not(
     flask_db: FlaskDb, sqlite_url: str
 ) -> None:
     file = Path(parse_url(sqlite_url).database or "")
 
     for words in (("deploy", "--dry-run"), ("status",), ("plan",), ("rehearse",)):
-        looked = flask_db(sqlite_url, *words)
-        assert (looked.exit_code, len(looked.stderr.splitlines())) == (1, 1)
-        assert "there is no such file yet; flask db upgrade creates it." in looked.stderr
+        result = flask_db(sqlite_url, *words)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+        assert "there is no such file yet; flask db upgrade creates it." in result.stderr
         assert not file.exists()
 
     assert flask_db(sqlite_url, "deploy").exit_code == 0
@@ -90,9 +88,9 @@ def test_a_deployment_makes_the_sqlite_file_that_is_missing_and_looking_does_not
     command.check(console_config(sqlite_url))
 
 
-def test_where_no_backup_can_be_written_nothing_is_done(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:
+def test_if_no_backup_can_be_written_nothing_is_changed(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
-    (tmp_path / "backups").write_text("a file stands where the folder should be")
+    (tmp_path / "backups").write_text("a file in the place of the folder")
 
     run = flask_db(database_url, "deploy")
 
@@ -101,30 +99,30 @@ def test_where_no_backup_can_be_written_nothing_is_done(flask_db: FlaskDb, datab
     assert flask_db(database_url, "deploy", "--no-backup").exit_code == 0
 
 
-def test_of_two_deployments_at_once_one_applies_the_steps_and_takes_a_backup(database_url: str, tmp_path: Path) -> None:
+def test_of_two_deployments_at_once_one_takes_a_backup_and_applies_the_steps(database_url: str, tmp_path: Path) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
     config = console_config(database_url, dbtools.LockSettings())
     url = parse_url(database_url)
     first, second = (check_deployment(url, config, db.metadata) for _ in range(2))
 
-    worked = deploy(url, config, db.metadata, first, tmp_path)
-    waited = deploy(url, config, db.metadata, second, tmp_path)
+    applying = deploy(url, config, db.metadata, first, tmp_path)
+    waiting = deploy(url, config, db.metadata, second, tmp_path)
 
-    assert (worked.applied, waited.applied) == (len(first.plan.steps), 0)
-    assert worked.backup is not None
-    assert waited.backup is None
+    assert (applying.applied, waiting.applied) == (len(first.plan.steps), 0)
+    assert applying.backup is not None
+    assert waiting.backup is None
 
 
-def test_a_second_deployment_takes_no_backup_before_it_is_its_turn(postgres_url: str, tmp_path: Path) -> None:
+def test_a_second_deployment_takes_no_backup_before_it_has_the_lock(postgres_url: str, tmp_path: Path) -> None:
     command.upgrade(console_config(postgres_url), GUIDE_REVISION)
     config = console_config(postgres_url)
-    seen = check_deployment(parse_url(postgres_url), config, db.metadata)
+    check = check_deployment(parse_url(postgres_url), config, db.metadata)
 
     with (
         deployment_lock(parse_url(postgres_url), dbtools.LockSettings()),
         pytest.raises(CommandError, match="Another deployment is still running: process"),
     ):
-        deploy(parse_url(postgres_url), config, db.metadata, seen, tmp_path)
+        deploy(parse_url(postgres_url), config, db.metadata, check, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -134,7 +132,7 @@ def test_an_empty_database_needs_no_backup(flask_db: FlaskDb, database_url: str,
     assert not (tmp_path / "backups").exists()
 
 
-def test_a_database_ahead_is_left_alone(flask_db: FlaskDb, schema_url: str) -> None:
+def test_a_database_that_is_ahead_is_not_changed(flask_db: FlaskDb, schema_url: str) -> None:
     run_sql(schema_url, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
     run = flask_db(schema_url, "deploy")

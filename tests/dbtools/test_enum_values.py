@@ -1,4 +1,4 @@
-"""Labels of an enum come and go by operations, on both databases, and autogenerate sees that they differ."""
+"""Operations add and remove labels of an enum on both databases, and autogenerate compares the labels."""
 
 from argparse import Namespace
 from io import StringIO
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.dbtools.tools import Project, fetch_rows, read_schema, run_sql
 
-MAKE = """
+CREATE_TABLES = """
 op.create_table('parents', sa.Column('id', sa.Integer(), primary_key=True))
 op.create_table('agents',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -24,13 +24,13 @@ op.create_table('agents',
 
 @pytest.fixture
 def project(tmp_path: Path, database_url: str) -> Project:
-    """A database of each kind with an enum in use."""
+    """Migrations for a database with an enum in use, on both databases."""
     return _project(tmp_path, database_url)
 
 
 def _project(folder: Path, url: str) -> Project:
     project = Project(folder, url)
-    project.revision("one", MAKE, "op.drop_table('agents')\nop.drop_table('parents')\nop.drop_enum('kind')")
+    project.revision("one", CREATE_TABLES, "op.drop_table('agents')\nop.drop_table('parents')\nop.drop_enum('kind')")
     command.upgrade(project.config(), "head")
     run_sql(url, "INSERT INTO parents VALUES (1)", "INSERT INTO agents VALUES (1, 1, 'A')")
     return project
@@ -58,7 +58,7 @@ def test_a_label_that_was_added_can_be_used_by_the_next_step(project: Project) -
         run_sql(project.url, "UPDATE agents SET kind = 'NOPE'")
 
 
-def test_a_label_comes_and_goes_and_rows_stay(project: Project) -> None:
+def test_a_label_is_added_and_removed_and_rows_are_kept(project: Project) -> None:
     before = read_schema(project.url)
     project.revision("two", "op.add_enum_value('kind', 'B')", "op.remove_enum_value('kind', 'B')")
 
@@ -75,13 +75,13 @@ def test_a_label_comes_and_goes_and_rows_stay(project: Project) -> None:
         run_sql(project.url, "UPDATE agents SET kind = 'B'")
 
 
-def test_a_label_that_is_there_is_fine(project: Project) -> None:
+def test_a_label_that_exists_is_accepted(project: Project) -> None:
     project.revision("two", "op.add_enum_value('kind', 'A')")
 
     command.upgrade(project.config(), "head")
 
 
-def test_on_sqlite_a_label_needs_the_table_itself(tmp_path: Path, sqlite_url: str) -> None:
+def test_on_sqlite_a_label_cannot_be_added_by_a_script(tmp_path: Path, sqlite_url: str) -> None:
     project = _project(tmp_path, sqlite_url)
     project.revision("two", "op.add_enum_value('kind', 'B')")
     config = project.config()
@@ -91,7 +91,7 @@ def test_on_sqlite_a_label_needs_the_table_itself(tmp_path: Path, sqlite_url: st
         command.upgrade(config, "one:two", sql=True)
 
 
-def test_a_script_adds_a_label_outside_of_a_transaction(tmp_path: Path, postgres_url: str) -> None:
+def test_a_script_adds_a_label_outside_a_transaction(tmp_path: Path, postgres_url: str) -> None:
     project = _project(tmp_path, postgres_url)
     project.revision("two", "op.add_enum_value('kind', 'B')")
     config = project.config()
@@ -102,13 +102,13 @@ def test_a_script_adds_a_label_outside_of_a_transaction(tmp_path: Path, postgres
     assert "COMMIT;\n\nALTER TYPE kind ADD VALUE IF NOT EXISTS 'B';\n\nBEGIN;" in script
 
 
-def test_the_same_step_is_written_on_both_databases_and_works(
+def test_the_same_working_step_is_written_on_both_databases(
     tmp_path: Path, sqlite_url: str, postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written = []
     for url in (sqlite_url, postgres_url):
         project = _project(tmp_path, url)
-        _declare(project, "A", "it's", "MUCH LONGER")
+        _declare_models(project, "A", "it's", "MUCH LONGER")
         with pytest.raises(CommandError):
             command.check(project.config())
         assert "enum kind: the label MUCH LONGER is missing." in capsys.readouterr().err
@@ -125,8 +125,8 @@ def test_the_same_step_is_written_on_both_databases_and_works(
     assert "op.remove_enum_value('kind', 'MUCH LONGER')" in written[0]
 
 
-def test_a_label_that_no_model_has_is_seen(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    _declare(project, "A")
+def test_a_label_that_no_model_has_is_detected(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    _declare_models(project, "A")
 
     with pytest.raises(CommandError, match="1 difference"):
         command.check(project.config())
@@ -134,8 +134,10 @@ def test_a_label_that_no_model_has_is_seen(project: Project, capsys: pytest.Capt
     assert "enum kind: no model has the label it's." in capsys.readouterr().err
 
 
-def test_another_primary_key_is_seen_and_can_be_made(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    _declare(project, "A", "it's", key=("id", "kind"))
+def test_another_primary_key_is_detected_and_can_be_created(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _declare_models(project, "A", "it's", key=("id", "kind"))
 
     with pytest.raises(CommandError, match="2 differences"):
         command.check(project.config())
@@ -148,7 +150,7 @@ def test_another_primary_key_is_seen_and_can_be_made(project: Project, capsys: p
     command.check(project.config())
 
 
-def _declare(project: Project, *labels: str, key: tuple[str, ...] = ("id",)) -> None:
+def _declare_models(project: Project, *labels: str, key: tuple[str, ...] = ("id",)) -> None:
     sa.Table("parents", project.metadata, sa.Column("id", sa.Integer(), primary_key=True))
     sa.Table(
         "agents",

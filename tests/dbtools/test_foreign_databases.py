@@ -1,4 +1,4 @@
-"""Databases that another program uses, or that were made for other text: named as such, and never changed."""
+"""Databases of another program and databases with another encoding are refused, and never changed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.make import make_account
 
 OWN_PLACE = "Give the console a database of its own or, on PostgreSQL, a schema of its own: DATABASE_SCHEMA="
 VERSION = "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)"
-OF_OTHERS = {
+OTHER_PROGRAMS = {
     "an unknown revision": [VERSION, "INSERT INTO alembic_version VALUES ('deadbeef1234')"],
     "an unknown revision and tables": [
         VERSION,
@@ -30,38 +30,43 @@ OF_OTHERS = {
         "CREATE TABLE accounts (id integer PRIMARY KEY, name text)",
     ],
     "several rows": [VERSION, "INSERT INTO alembic_version VALUES ('deadbeef1234'), ('feedbeef1234')"],
-    "a row beside ours": [VERSION, f"INSERT INTO alembic_version VALUES ('deadbeef1234'), ('{GUIDE_REVISION}')"],
+    "an additional row": [
+        VERSION,
+        f"INSERT INTO alembic_version VALUES ('deadbeef1234'), ('{GUIDE_REVISION}')",
+    ],
     "other columns": ["CREATE TABLE alembic_version (version text)", "INSERT INTO alembic_version VALUES ('1')"],
     "a view": ["CREATE VIEW alembic_version AS SELECT 'deadbeef1234' AS version_num"],
 }
 VERBS = ("status", "plan", "upgrade", "deploy", "current", "check", "downgrade", "backup", "stamp --purge head")
 
 
-@pytest.mark.parametrize("kind", OF_OTHERS)
-def test_a_table_of_revisions_of_another_program_is_named_by_every_verb(
+@pytest.mark.parametrize("kind", OTHER_PROGRAMS)
+def test_every_command_names_an_alembic_version_of_another_program(
     database_url: str, flask_db: FlaskDb, kind: str
 ) -> None:
-    run_sql(database_url, *OF_OTHERS[kind])
+    run_sql(database_url, *OTHER_PROGRAMS[kind])
     before = fetch_rows(database_url, "SELECT * FROM alembic_version")
 
     for verb in VERBS:
-        told = flask_db(database_url, *verb.split())
-        assert told.exit_code == 1, verb
-        assert "The table alembic_version is another program's: it" in told.stderr, verb
-        assert OWN_PLACE in told.stderr, verb
-        assert "newer release" not in told.output, verb
+        result = flask_db(database_url, *verb.split())
+        assert result.exit_code == 1, verb
+        assert "The table alembic_version is another program's: it" in result.stderr, verb
+        assert OWN_PLACE in result.stderr, verb
+        assert "newer release" not in result.output, verb
     assert fetch_rows(database_url, "SELECT * FROM alembic_version") == before
     assert "agents" not in read_schema(database_url)["tables"]
 
 
-def test_a_console_does_not_work_on_a_database_of_another_program(database_url: str, open_console: OpenConsole) -> None:
-    run_sql(database_url, *OF_OTHERS["an unknown revision"])
+def test_a_console_does_not_start_on_a_database_of_another_program(
+    database_url: str, open_console: OpenConsole
+) -> None:
+    run_sql(database_url, *OTHER_PROGRAMS["an unknown revision"])
 
     _refuses_to_start(open_console(database_url), "schema_unclear", "is another program's")
 
 
 @pytest.mark.parametrize("done", [GUIDE_REVISION, "head"])
-def test_a_newer_release_is_told_from_another_program_by_its_tables(
+def test_the_tables_distinguish_a_newer_release_from_another_program(
     database_url: str, flask_db: FlaskDb, done: str
 ) -> None:
     command.upgrade(console_config(database_url), done)
@@ -71,23 +76,21 @@ def test_a_newer_release_is_told_from_another_program_by_its_tables(
 
 
 @pytest.mark.parametrize("verb", ["upgrade", "deploy"])
-def test_tables_of_another_program_with_the_names_of_ours_are_named_before_anything_is_made(
+def test_conflicting_tables_of_another_program_are_named_before_anything_is_created(
     database_url: str, flask_db: FlaskDb, verb: str
 ) -> None:
     run_sql(database_url, "CREATE TABLE users (id integer PRIMARY KEY, name text, email text)")
 
-    told = flask_db(database_url, verb).stderr
+    error = flask_db(database_url, verb).stderr
 
-    assert "backup" not in told.lower()
-    assert "Tables of another program have the names of the console's: users lacks account_id, created_at" in told
-    assert OWN_PLACE in told
+    assert "backup" not in error.lower()
+    assert "Tables of another program have the names of the console's: users lacks account_id, created_at" in error
+    assert OWN_PLACE in error
     assert set(read_schema(database_url)["tables"]) == {"users"}
     assert "users lacks account_id" in flask_db(database_url, "status").output
 
 
-def test_a_table_of_another_program_is_named_also_where_a_later_step_needs_its_name(
-    database_url: str, flask_db: FlaskDb
-) -> None:
+def test_a_conflicting_table_is_named_also_if_a_later_step_needs_its_name(database_url: str, flask_db: FlaskDb) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
     run_sql(database_url, "CREATE TABLE events (id integer PRIMARY KEY, what text)")
 
@@ -96,7 +99,7 @@ def test_a_table_of_another_program_is_named_also_where_a_later_step_needs_its_n
 
 
 @pytest.fixture(params=["LATIN1", "SQL_ASCII", "EUC_JP"])
-def other_text_url(request: pytest.FixtureRequest, postgres_server: str) -> Iterator[str]:
+def other_encoding_url(request: pytest.FixtureRequest, postgres_server: str) -> Iterator[str]:
     """An empty PostgreSQL database that stores text in another encoding than UTF-8."""
     how = f"template0 ENCODING '{request.param}' LC_COLLATE 'C' LC_CTYPE 'C'"
     with postgres.database(postgres_server, how) as url:
@@ -104,23 +107,23 @@ def other_text_url(request: pytest.FixtureRequest, postgres_server: str) -> Iter
 
 
 def test_a_database_that_is_not_utf8_is_refused_before_the_first_table(
-    other_text_url: str, flask_db: FlaskDb, open_console: OpenConsole
+    other_encoding_url: str, flask_db: FlaskDb, open_console: OpenConsole
 ) -> None:
     remedy = "ENCODING 'UTF8' TEMPLATE template0"
 
     for verb in ("upgrade", "deploy"):
-        told = flask_db(other_text_url, verb)
-        assert told.exit_code == 1
-        assert told.stderr.startswith("Error: The database stores text as ")
-        assert remedy in told.stderr
-        assert len(told.stderr.splitlines()) == 1
-    assert read_schema(other_text_url)["tables"] == {}
-    assert remedy in flask_db(other_text_url, "status").output
-    assert flask_db(other_text_url, "status", "--check").exit_code == 1
-    _refuses_to_start(open_console(other_text_url), "database_encoding", remedy)
+        result = flask_db(other_encoding_url, verb)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: The database stores text as ")
+        assert remedy in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    assert read_schema(other_encoding_url)["tables"] == {}
+    assert remedy in flask_db(other_encoding_url, "status").output
+    assert flask_db(other_encoding_url, "status", "--check").exit_code == 1
+    _refuses_to_start(open_console(other_encoding_url), "database_encoding", remedy)
 
 
-def test_what_such_a_database_holds_can_be_moved_into_one_that_is(postgres_server: str, tmp_path: Path) -> None:
+def test_a_backup_of_another_encoding_can_be_restored_into_utf8(postgres_server: str, tmp_path: Path) -> None:
     with postgres.database(postgres_server, "template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'") as old:
         # As 0.1.0 left it.
         run_sql(old, "CREATE TABLE notes (text text)", "INSERT INTO notes VALUES ('Zoë')")
@@ -143,13 +146,13 @@ def _restore_into_another(server: str, encoding: str, file: Path) -> list[tuple[
 def test_an_sqlite_file_in_utf16_is_refused(sqlite_url: str, flask_db: FlaskDb) -> None:
     run_sql(sqlite_url, "PRAGMA encoding = 'UTF-16'", "CREATE TABLE notes (text text)")
 
-    told = flask_db(sqlite_url, "upgrade").stderr
+    error = flask_db(sqlite_url, "upgrade").stderr
 
-    assert "The database stores text as UTF-16le, and the console needs UTF-8." in told
+    assert "The database stores text as UTF-16le, and the console needs UTF-8." in error
 
 
 @pytest.mark.parametrize("how", ["environment", "options", "role"])
-def test_another_encoding_of_the_client_changes_nothing(
+def test_the_encoding_of_the_client_has_no_effect(
     postgres_schema_url: str, open_console: OpenConsole, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     url = sa.make_url(postgres_schema_url)
@@ -168,8 +171,8 @@ def test_another_encoding_of_the_client_changes_nothing(
     assert fetch_rows(postgres_schema_url, query) == [("İstanbul 株".encode().hex(),)]
 
 
-def _refuses_to_start(app: Flask, code: str, told: str) -> None:
-    with app.app_context(), pytest.raises(Unavailable, match=told) as refusal:
+def _refuses_to_start(app: Flask, code: str, expected: str) -> None:
+    with app.app_context(), pytest.raises(Unavailable, match=expected) as refusal:
         check_for_first_start()
     assert refusal.value.code == code
     assert app.test_client().get("/readyz").json == {"status": code}

@@ -1,4 +1,4 @@
-"""`flask db` finds the migrations of this project, wherever it stands."""
+"""`flask db` finds the migrations of this project in any folder."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from agents_app.paths import ROOT
 from tests.dbtools.conftest import FlaskDb
 
 
-def test_the_project_may_stand_in_a_folder_with_any_signs(
+def test_the_path_of_the_project_may_contain_any_characters(
     sqlite_url: str, tmp_path: Path, flask_db: FlaskDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "100% %(ours)s"

@@ -1,4 +1,4 @@
-"""The product's own migrations: what they make, from the guide's table to the models, and that nothing gets lost."""
+"""The migrations of this project: they lead from the guide's table to the models, and no data is lost."""
 
 import re
 import sqlite3
@@ -26,7 +26,7 @@ from tests.dbtools.tools import (
 )
 
 ACCOUNT, USER, AGENT = (uuid.UUID(int=number).hex for number in (1, 2, 3))
-THEN = "'2026-01-01 00:00:00'"
+CREATED_AT = "'2026-01-01 00:00:00'"
 COLUMNS = """
 SELECT column_name, coalesce(nullif(data_type, 'USER-DEFINED'), udt_name), character_maximum_length, is_nullable,
     column_default
@@ -34,7 +34,7 @@ FROM information_schema.columns WHERE table_name = 'agents' ORDER BY ordinal_pos
 """
 
 
-def test_the_guides_table_is_made_as_the_guide_says(postgres_url: str) -> None:
+def test_the_agents_table_has_the_columns_of_the_guide(postgres_url: str) -> None:
     command.upgrade(console_config(postgres_url), GUIDE_REVISION)
 
     assert fetch_rows(postgres_url, COLUMNS) == [
@@ -54,7 +54,7 @@ def test_the_guides_table_is_made_as_the_guide_says(postgres_url: str) -> None:
     ]
 
 
-def test_the_guides_table_has_its_keys_indexes_and_enum_and_nothing_else(postgres_url: str) -> None:
+def test_the_agents_table_has_the_keys_indexes_and_enum_of_the_guide_only(postgres_url: str) -> None:
     command.upgrade(console_config(postgres_url), GUIDE_REVISION)
 
     schema = read_schema(postgres_url)
@@ -81,7 +81,7 @@ def test_head_equals_the_models(database_url: str) -> None:
     command.check(console_config(database_url))
 
 
-def test_head_equals_what_create_all_makes(postgres_server: str, postgres_url: str) -> None:
+def test_head_equals_what_create_all_creates(postgres_server: str, postgres_url: str) -> None:
     command.upgrade(console_config(postgres_url), "head")
     with postgres.database(postgres_server) as other_url:
         with create_engine(other_url).begin() as connection:
@@ -90,7 +90,7 @@ def test_head_equals_what_create_all_makes(postgres_server: str, postgres_url: s
         assert read_schema(postgres_url) == read_schema(other_url)
 
 
-def test_nothing_is_left_after_base_but_an_empty_version_table(database_url: str) -> None:
+def test_after_base_only_an_empty_version_table_is_left(database_url: str) -> None:
     empty = read_schema(database_url)
     command.upgrade(console_config(database_url), "head")
     command.downgrade(console_config(database_url), "base")
@@ -115,9 +115,9 @@ def test_every_step_goes_up_down_and_up_again(database_url: str) -> None:
         assert read_schema(database_url) == schemas[revision], f"up to {revision}"
 
 
-def test_agents_of_the_guide_are_whole_at_head(database_url: str) -> None:
+def test_agents_of_the_guide_are_complete_at_head(database_url: str) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
-    _fill_guide(database_url, name="Straße", description="Über ALLES")
+    _insert_guide_rows(database_url, name="Straße", description="Über ALLES")
 
     command.upgrade(console_config(database_url), "head")
 
@@ -127,9 +127,9 @@ def test_agents_of_the_guide_are_whole_at_head(database_url: str) -> None:
     ]
 
 
-def test_agents_of_the_guide_survive_the_way_up_and_back(database_url: str) -> None:
+def test_agents_of_the_guide_survive_an_upgrade_and_a_downgrade(database_url: str) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
-    _fill_guide(database_url)
+    _insert_guide_rows(database_url)
     before = fetch_rows(database_url, "SELECT * FROM agents")
 
     command.upgrade(console_config(database_url), "head")
@@ -139,9 +139,9 @@ def test_agents_of_the_guide_survive_the_way_up_and_back(database_url: str) -> N
     assert fetch_rows(database_url, "SELECT count(*) FROM users") == [(1,)]
 
 
-def test_many_agents_are_filled_each_once(database_url: str) -> None:
+def test_each_of_many_agents_is_filled(database_url: str) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
-    _fill_guide(database_url)
+    _insert_guide_rows(database_url)
     copies = "SELECT {id}, name || n, connection_type, connection_config, account_id, created_at FROM agents, numbers"
     numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2500) "
     new_id = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}
@@ -154,26 +154,26 @@ def test_many_agents_are_filled_each_once(database_url: str) -> None:
     assert fetch_rows(database_url, "SELECT count(*) FROM agents WHERE name_key = lower(name)") == [(2501,)]
 
 
-def test_a_status_that_is_none_is_refused(database_url: str) -> None:
+def test_an_unknown_status_is_refused(database_url: str) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
-    _fill_guide(database_url)
+    _insert_guide_rows(database_url)
     command.upgrade(console_config(database_url), "head")
 
     with pytest.raises(IntegrityError, match="ck_agents_status"):
         run_sql(database_url, "UPDATE agents SET status = 'failing'")
 
 
-def test_an_enum_takes_its_labels_only(database_url: str) -> None:
+def test_an_enum_accepts_only_its_labels(database_url: str) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
-    _fill_guide(database_url)
+    _insert_guide_rows(database_url)
 
     with pytest.raises(sa.exc.DBAPIError):
         run_sql(database_url, "UPDATE agents SET connection_type = 'NOPE'")
 
 
-def test_deleting_an_account_takes_its_agents_and_deleting_a_user_does_not(database_url: str) -> None:
+def test_deleting_an_account_deletes_its_agents_and_deleting_a_user_does_not(database_url: str) -> None:
     command.upgrade(console_config(database_url), "head")
-    _fill_guide(database_url)
+    _insert_guide_rows(database_url)
 
     run_sql(database_url, "DELETE FROM users")
     assert fetch_rows(database_url, "SELECT created_by FROM agents") == [(None,)]
@@ -181,31 +181,31 @@ def test_deleting_an_account_takes_its_agents_and_deleting_a_user_does_not(datab
     assert fetch_rows(database_url, "SELECT * FROM agents") == []
 
 
-def test_a_script_for_postgresql_makes_what_the_upgrade_makes(postgres_server: str, postgres_url: str) -> None:
+def test_a_script_for_postgresql_does_the_same_as_the_upgrade(postgres_server: str, postgres_url: str) -> None:
     command.upgrade(console_config(postgres_url), "head")
     with postgres.database(postgres_server) as other_url:
-        _psql(other_url, _script(other_url, "base:" + GUIDE_REVISION))
-        _fill_guide(other_url)
-        _psql(other_url, _script(other_url, GUIDE_REVISION + ":head"))
+        _run_psql(other_url, _script(other_url, "base:" + GUIDE_REVISION))
+        _insert_guide_rows(other_url)
+        _run_psql(other_url, _script(other_url, GUIDE_REVISION + ":head"))
 
         assert read_schema(other_url) == read_schema(postgres_url)
         assert fetch_rows(other_url, "SELECT name_key FROM agents") == [("sales",)]
         command.check(console_config(other_url))
 
 
-def test_scripts_take_postgresql_back_to_nothing_and_up_again(postgres_url: str) -> None:
+def test_scripts_downgrade_postgresql_to_base_and_upgrade_it_again(postgres_url: str) -> None:
     command.upgrade(console_config(postgres_url), "head")
     config = console_config(postgres_url)
     config.output_buffer = StringIO()
     command.downgrade(config, "head:base", sql=True)
 
-    _psql(postgres_url, config.output_buffer.getvalue())
+    _run_psql(postgres_url, config.output_buffer.getvalue())
 
     assert read_schema(postgres_url) == {"tables": {}, "enums": []}
-    _psql(postgres_url, _script(postgres_url, "head"))
+    _run_psql(postgres_url, _script(postgres_url, "head"))
 
 
-def test_a_script_for_sqlite_makes_what_the_upgrade_makes(
+def test_a_script_for_sqlite_does_the_same_as_the_upgrade(
     sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     command.upgrade(console_config(sqlite_url), "head")
@@ -217,29 +217,29 @@ def test_a_script_for_sqlite_makes_what_the_upgrade_makes(
     assert read_schema(f"sqlite:///{other}") == read_schema(sqlite_url)
 
 
-def test_a_script_needs_no_server_and_holds_no_password() -> None:
+def test_a_script_needs_no_server_and_contains_no_password() -> None:
     script = _script("postgresql://operator:geheim@127.0.0.1:1/console", "head")
 
     assert "CREATE TABLE agents" in script
     assert "geheim" not in script
 
 
-def test_files_are_called_by_revision_and_slug() -> None:
+def test_a_file_is_named_after_its_revision_and_message() -> None:
     for path in VERSIONS.glob("*.py"):
         slug = re.search(r'^"""(\w+)$', path.read_text(), re.MULTILINE)
         assert slug is not None
         assert re.fullmatch(rf"[0-9a-f]{{12}}_{slug.group(1)}", path.stem)
 
 
-def _fill_guide(url: str, name: str = "Sales", description: str = "About sales") -> None:
+def _insert_guide_rows(url: str, name: str = "Sales", description: str = "About sales") -> None:
     columns = (
         "id, name, description, model_type, connection_type, connection_config, account_id, created_by, created_at"
     )
-    values = f"'{AGENT}', '{name}', '{description}', 'gpt-4o', 'DB', '{{}}', '{ACCOUNT}', '{USER}', {THEN}"
-    person = f"'{USER}', '{ACCOUNT}', 'a@example.org', 'A', 'admin', true, {THEN}"
+    values = f"'{AGENT}', '{name}', '{description}', 'gpt-4o', 'DB', '{{}}', '{ACCOUNT}', '{USER}', {CREATED_AT}"
+    person = f"'{USER}', '{ACCOUNT}', 'a@example.org', 'A', 'admin', true, {CREATED_AT}"
     run_sql(
         url,
-        f"INSERT INTO accounts (id, name, created_at) VALUES ('{ACCOUNT}', 'Acme', {THEN})",
+        f"INSERT INTO accounts (id, name, created_at) VALUES ('{ACCOUNT}', 'Acme', {CREATED_AT})",
         f"INSERT INTO users (id, account_id, email, name, role, is_active, created_at) VALUES ({person})",
         f"INSERT INTO agents ({columns}) VALUES ({values})",
     )
@@ -252,7 +252,7 @@ def _script(url: str, revision: str) -> str:
     return config.output_buffer.getvalue()
 
 
-def _psql(url: str, script: str) -> None:
+def _run_psql(url: str, script: str) -> None:
     psql = [postgres.client_program("psql"), "-X", "-v", "ON_ERROR_STOP=1", url]
     done = subprocess.run(psql, check=False, input=script, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr

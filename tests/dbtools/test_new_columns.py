@@ -1,4 +1,4 @@
-"""`flask db plan` on a new column that must have a value: a DANGER while the release before may still write rows."""
+"""`flask db plan` shows a DANGER for NOT NULL on a new column while the release before may still write rows."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ DANGER = "DANGER sets NOT NULL on the new column t.a"
 
 @pytest.fixture
 def project(tmp_path: Path, database_url: str) -> Project:
-    """Migrations for a database with a table that has rows, on each database."""
+    """Migrations for a database with a table that has rows, on both databases."""
     run_sql(database_url, "CREATE TABLE t (id integer PRIMARY KEY)", "INSERT INTO t VALUES (1)")
     return Project(tmp_path, database_url)
 
 
 @pytest.mark.parametrize("not_null", ["op.set_not_null('t', 'a')", IN_BATCH])
-def test_not_null_is_a_danger_where_it_is_pending_together_with_its_column_and_none_a_release_later(
+def test_not_null_is_a_danger_while_its_column_is_pending_too_and_not_later(
     project: Project, flask_db: FlaskDb, not_null: str
 ) -> None:
     project.revision("one", ADD, DROP)
@@ -42,7 +42,7 @@ def test_not_null_in_the_step_that_adds_the_column_is_a_danger(project: Project,
     assert DANGER in flask_db(project.url, "plan", project=project).output
 
 
-def test_not_null_is_no_danger_where_a_default_gives_the_value(project: Project, flask_db: FlaskDb) -> None:
+def test_not_null_on_a_column_with_a_default_is_no_danger(project: Project, flask_db: FlaskDb) -> None:
     project.revision("one", ADD_WITH_DEFAULT, DROP)
     project.revision("two", "op.set_not_null('t', 'a')")
 
@@ -57,7 +57,7 @@ def test_not_null_is_no_danger_where_a_default_gives_the_value(project: Project,
         ("op.execute('ALTER TABLE t ADD COLUMN a integer')", "op.set_not_null('t', 'a')"),
     ],
 )
-def test_the_same_in_plain_sql_is_a_danger(
+def test_not_null_in_plain_sql_is_a_danger(
     tmp_path: Path, postgres_url: str, flask_db: FlaskDb, add: str, not_null: str
 ) -> None:
     run_sql(postgres_url, "CREATE TABLE t (id integer PRIMARY KEY)")
@@ -68,7 +68,9 @@ def test_the_same_in_plain_sql_is_a_danger(
     assert DANGER in flask_db(postgres_url, "plan", project=project).output
 
 
-def test_a_default_in_plain_sql_gives_the_value(tmp_path: Path, postgres_url: str, flask_db: FlaskDb) -> None:
+def test_not_null_on_a_column_with_a_default_in_plain_sql_is_no_danger(
+    tmp_path: Path, postgres_url: str, flask_db: FlaskDb
+) -> None:
     run_sql(postgres_url, "CREATE TABLE t (id integer PRIMARY KEY)")
     project = Project(tmp_path, postgres_url)
     project.revision("one", "op.execute('ALTER TABLE t ADD COLUMN a integer DEFAULT 1')", DROP)

@@ -1,4 +1,4 @@
-"""The operations that migrations have here besides Alembic's own, and migrations in the guide's style."""
+"""The operations of this project for migrations, and migrations in the style of the guide."""
 
 from io import StringIO
 from pathlib import Path
@@ -11,11 +11,11 @@ from alembic.util import CommandError
 from tests.dbtools.tools import Project, create_engine, fetch_rows, read_schema, run_sql
 
 TYPES = "SELECT typname FROM pg_type WHERE typname = 'connectiontype'"
-MAKE_ENUM = "op.create_enum('connectiontype', 'POWERBI', 'DB')"
+CREATE_ENUM = "op.create_enum('connectiontype', 'POWERBI', 'DB')"
 PARENTS = "op.create_table('accounts', sa.Column('id', sa.Uuid(), primary_key=True))"
 PARENTS += "\nop.create_table('users', sa.Column('id', sa.Uuid(), primary_key=True))"
 
-# What the guide prints, each line as it stands there but for the revision names.
+# As the guide prints it, without the revision names.
 GUIDE_TABLE = """
 op.create_table('agents',
     sa.Column('id', postgresql.UUID(as_uuid=True), nullable=False),
@@ -56,7 +56,7 @@ def postgres_project(tmp_path: Path, postgres_url: str) -> Project:
 
 @pytest.fixture
 def project(tmp_path: Path, database_url: str) -> Project:
-    """An empty folder of migrations on an empty database of each kind."""
+    """An empty folder of migrations on an empty database, on both databases."""
     return Project(tmp_path, database_url)
 
 
@@ -71,7 +71,7 @@ def project(tmp_path: Path, database_url: str) -> Project:
 )
 def test_a_type_with_other_labels_is_refused_in_one_line(postgres_project: Project, present: str, needed: str) -> None:
     run_sql(postgres_project.url, present)
-    postgres_project.revision("one", MAKE_ENUM)
+    postgres_project.revision("one", CREATE_ENUM)
 
     with pytest.raises(CommandError) as refusal:
         command.upgrade(postgres_project.config(), "head")
@@ -83,12 +83,12 @@ def test_a_type_with_other_labels_is_refused_in_one_line(postgres_project: Proje
 @pytest.mark.parametrize("labels", ["'POWERBI', 'DB'", "'DB', 'POWERBI'"])
 def test_a_type_with_the_same_labels_is_accepted(postgres_project: Project, labels: str) -> None:
     run_sql(postgres_project.url, f"CREATE TYPE connectiontype AS ENUM ({labels})")
-    postgres_project.revision("one", MAKE_ENUM)
+    postgres_project.revision("one", CREATE_ENUM)
 
     command.upgrade(postgres_project.config(), "head")
 
 
-def test_a_label_may_hold_quotes_and_colons(postgres_project: Project) -> None:
+def test_a_label_may_contain_quotes_and_colons(postgres_project: Project) -> None:
     postgres_project.revision("one", "op.create_enum('odd', \"it's\", 'a:b', '50 %')")
 
     command.upgrade(postgres_project.config(), "head")
@@ -98,8 +98,8 @@ def test_a_label_may_hold_quotes_and_colons(postgres_project: Project) -> None:
     assert [enum["labels"] for enum in read_schema(postgres_project.url)["enums"]] == [["it's", "a:b", "50 %"]]
 
 
-def test_a_type_that_a_column_still_uses_stays(postgres_project: Project) -> None:
-    postgres_project.revision("one", MAKE_ENUM)
+def test_a_type_that_a_column_still_uses_is_not_dropped(postgres_project: Project) -> None:
+    postgres_project.revision("one", CREATE_ENUM)
     postgres_project.revision("two", "op.drop_enum('connectiontype', 'POWERBI', 'DB')")
     command.upgrade(postgres_project.config(), "one")
     run_sql(postgres_project.url, "CREATE TABLE other (kind connectiontype[])")
@@ -109,22 +109,22 @@ def test_a_type_that_a_column_still_uses_stays(postgres_project: Project) -> Non
     assert fetch_rows(postgres_project.url, TYPES) == [("connectiontype",)]
 
 
-@pytest.mark.parametrize("make_type", [PLAIN_TYPE, TYPE_IN_A_BLOCK, MAKE_ENUM, "pass"])
+@pytest.mark.parametrize("make_type", [PLAIN_TYPE, TYPE_IN_A_BLOCK, CREATE_ENUM, "pass"])
 def test_a_migration_in_the_guides_style_goes_up_down_and_up(postgres_project: Project, make_type: str) -> None:
     postgres_project.revision("parents", PARENTS)
     postgres_project.revision("add_agents_table", make_type + GUIDE_TABLE, GUIDE_DOWN)
 
     command.upgrade(postgres_project.config(), "head")
-    made = read_schema(postgres_project.url)
+    created = read_schema(postgres_project.url)
     command.downgrade(postgres_project.config(), "-1")
     assert fetch_rows(postgres_project.url, TYPES) == []
     command.upgrade(postgres_project.config(), "head")
 
-    assert read_schema(postgres_project.url) == made
-    assert [enum["labels"] for enum in made["enums"]] == [["POWERBI", "DB"]]
+    assert read_schema(postgres_project.url) == created
+    assert [enum["labels"] for enum in created["enums"]] == [["POWERBI", "DB"]]
 
 
-def test_a_type_that_a_downgrade_left_behind_is_no_obstacle(postgres_project: Project) -> None:
+def test_a_type_that_a_downgrade_did_not_drop_is_accepted(postgres_project: Project) -> None:
     postgres_project.revision("parents", PARENTS)
     postgres_project.revision("add_agents_table", GUIDE_TABLE, "op.drop_table('agents')")
 
@@ -135,7 +135,7 @@ def test_a_type_that_a_downgrade_left_behind_is_no_obstacle(postgres_project: Pr
     assert fetch_rows(postgres_project.url, TYPES) == [("connectiontype",)]
 
 
-def test_a_missing_table_is_told_in_one_line(project: Project) -> None:
+def test_a_missing_table_is_refused_in_one_line(project: Project) -> None:
     run_sql(project.url, "CREATE TABLE accounts (id integer)")
     project.revision("one", "op.require_tables('accounts', 'users')")
 
@@ -157,10 +157,10 @@ def test_a_script_refuses_a_missing_table_too(postgres_project: Project) -> None
         run_sql(postgres_project.url, config.output_buffer.getvalue())
 
 
-def test_an_index_that_an_earlier_try_left_invalid_is_made_anew(postgres_project: Project) -> None:
+def test_an_invalid_index_of_an_earlier_attempt_is_created_again(postgres_project: Project) -> None:
     run_sql(postgres_project.url, "CREATE TABLE t (a integer)", "INSERT INTO t VALUES (1), (1)")
     with pytest.raises(sa.exc.IntegrityError):
-        _outside_a_transaction(postgres_project.url, "CREATE UNIQUE INDEX CONCURRENTLY ix_t_a ON t (a)")
+        _run_in_autocommit(postgres_project.url, "CREATE UNIQUE INDEX CONCURRENTLY ix_t_a ON t (a)")
     postgres_project.revision("one", "op.create_index_concurrently('ix_t_a', 't', ['a'])")
 
     command.upgrade(postgres_project.config(), "head")
@@ -169,7 +169,7 @@ def test_an_index_that_an_earlier_try_left_invalid_is_made_anew(postgres_project
     assert fetch_rows(postgres_project.url, query) == [(True, False)]
 
 
-def test_an_index_is_made_and_dropped_while_others_may_write(project: Project) -> None:
+def test_an_index_is_created_and_dropped_concurrently(project: Project) -> None:
     run_sql(project.url, "CREATE TABLE t (a integer)")
     project.revision(
         "one",
@@ -183,6 +183,6 @@ def test_an_index_is_made_and_dropped_while_others_may_write(project: Project) -
     assert read_schema(project.url)["tables"]["t"]["indexes"] == []
 
 
-def _outside_a_transaction(url: str, statement: str) -> None:
+def _run_in_autocommit(url: str, statement: str) -> None:
     with create_engine(url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql(statement)

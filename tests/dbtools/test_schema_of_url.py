@@ -1,4 +1,4 @@
-"""Which schema a URL names, by DATABASE_SCHEMA or by `search_path` in its options, and what of them is kept."""
+"""The schema of a URL, from DATABASE_SCHEMA or from `search_path` in its options, and the other options."""
 
 import pytest
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ SCHEMAS = {
 
 
 def url_with(options: str) -> URL:
-    """A URL as an operator writes it, read by the console."""
+    """The URL with these options, as the console reads it."""
     written = sa.make_url("postgresql://db.example.org/console").update_query_dict({"options": options})
     return parse_url(written.render_as_string())
 
@@ -31,13 +31,13 @@ def test_the_first_name_of_the_search_path_is_the_schema(options: str) -> None:
     assert schema_of(url_with(options)) == SCHEMAS[options]
 
 
-def test_further_schemas_are_left_out_and_every_other_setting_is_kept() -> None:
+def test_further_schemas_are_removed_and_other_settings_are_kept() -> None:
     settings = session_settings(url_with("-cwork_mem=5MB -csearch_path=app,public --lock-timeout=7s"))
 
     assert settings == {"work_mem": "5MB", "search_path": "app", "lock_timeout": "7s"}
 
 
-def test_a_schema_is_added_to_what_the_options_say() -> None:
+def test_a_schema_is_added_to_the_options() -> None:
     url = with_schema(url_with("-cwork_mem=5MB"), "My App")
 
     assert schema_of(url) == "My App"
@@ -46,6 +46,6 @@ def test_a_schema_is_added_to_what_the_options_say() -> None:
 
 
 @pytest.mark.parametrize("options", ["-csearch_path=public", '-csearch_path="$user",public'])
-def test_two_names_for_the_schema_are_refused(options: str) -> None:
+def test_two_different_schemas_are_refused(options: str) -> None:
     with pytest.raises(ValueError, match=r"sets search_path=.* and DATABASE_SCHEMA is app\. Keep one of them\."):
         with_schema(url_with(options), "app")

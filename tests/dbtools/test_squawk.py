@@ -1,4 +1,4 @@
-"""Our own migrations, read by a linter that was written by somebody else."""
+"""The migrations of this project pass an independent linter."""
 
 import subprocess
 import sys
@@ -13,23 +13,23 @@ from tests.project import shared_copy
 SQUAWK = Path(sys.executable).with_name("squawk")
 
 
-def _read(script: str) -> "subprocess.CompletedProcess[str]":
+def _lint(script: str) -> "subprocess.CompletedProcess[str]":
     words = [SQUAWK, "--config", shared_copy() / ".squawk.toml", "--reporter", "gcc"]
     return subprocess.run(words, check=False, input=script, capture_output=True, text=True, cwd=shared_copy())
 
 
-def test_a_step_that_locks_writers_out_is_found() -> None:
-    read = _read("CREATE INDEX ix_agents_name ON agents (name);")
+def test_a_step_that_blocks_writers_is_found() -> None:
+    run = _lint("CREATE INDEX ix_agents_name ON agents (name);")
 
-    assert read.returncode != 0
-    assert "require-concurrent-index-creation" in read.stdout
+    assert run.returncode != 0
+    assert "require-concurrent-index-creation" in run.stdout
 
 
-def test_nothing_is_found_in_ours() -> None:
+def test_the_migrations_of_this_project_pass() -> None:
     config = console_config("postgresql:///nowhere")
     config.output_buffer = StringIO()
     command.upgrade(config, "head", sql=True)
 
-    read = _read(config.output_buffer.getvalue())
+    run = _lint(config.output_buffer.getvalue())
 
-    assert read.returncode == 0, read.stdout
+    assert run.returncode == 0, run.stdout

@@ -1,4 +1,4 @@
-"""What `flask db status` and `flask db plan` say, as commands of an app without keys."""
+"""`flask db status` and `flask db plan`, in an app without keys."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, r
 FlaskDb = Callable[..., Result]
 
 
-def test_a_server_that_is_away_is_one_line(flask_db: FlaskDb) -> None:
+def test_a_server_that_cannot_be_reached_is_reported_in_one_line(flask_db: FlaskDb) -> None:
     for words in (("status",), ("status", "--json"), ("plan",), ("deploy", "--yes")):
         run = flask_db("postgresql://operator:gehe%2Fim@127.0.0.1:1/console", *words)
 
@@ -27,7 +27,7 @@ def test_a_server_that_is_away_is_one_line(flask_db: FlaskDb) -> None:
         assert run.stdout == "" if "--json" not in words else json.loads(run.stdout)["error"] in run.stderr
 
 
-def test_at_head_all_is_well(flask_db: FlaskDb, schema_url: str) -> None:
+def test_at_head_there_are_no_problems(flask_db: FlaskDb, schema_url: str) -> None:
     run = flask_db(schema_url, "status", "--check")
 
     assert run.exit_code == 0
@@ -35,7 +35,7 @@ def test_at_head_all_is_well(flask_db: FlaskDb, schema_url: str) -> None:
     assert "Pending    nothing" in run.output
 
 
-def test_pending_steps_are_told_with_what_to_do(flask_db: FlaskDb, database_url: str) -> None:
+def test_pending_steps_are_shown_with_the_command_to_type(flask_db: FlaskDb, database_url: str) -> None:
     run = flask_db(database_url, "status")
 
     assert run.exit_code == 0
@@ -43,17 +43,17 @@ def test_pending_steps_are_told_with_what_to_do(flask_db: FlaskDb, database_url:
     assert flask_db(database_url, "status", "--check").exit_code == 1
 
 
-def test_a_program_reads_the_same_as_json(flask_db: FlaskDb, database_url: str) -> None:
+def test_the_same_is_printed_as_json(flask_db: FlaskDb, database_url: str) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
 
-    told = json.loads(flask_db(database_url, "status", "--json").stdout)
+    answer = json.loads(flask_db(database_url, "status", "--json").stdout)
 
-    assert (told["current"], told["pending"][0]["name"], told["is_ahead"]) == (
+    assert (answer["current"], answer["pending"][0]["name"], answer["is_ahead"]) == (
         GUIDE_REVISION,
         "add_agent_versions",
         False,
     )
-    assert told["problems"][0]["do"] == "flask db deploy"
+    assert answer["problems"][0]["do"] == "flask db deploy"
 
 
 def test_no_password_is_shown(flask_db: FlaskDb, postgres_schema_url: str) -> None:
@@ -66,7 +66,7 @@ def test_no_password_is_shown(flask_db: FlaskDb, postgres_schema_url: str) -> No
         assert "geheim" not in run.output
 
 
-def test_tables_that_no_migration_made_are_told(flask_db: FlaskDb, database_url: str) -> None:
+def test_tables_that_no_migration_created_are_reported(flask_db: FlaskDb, database_url: str) -> None:
     with create_engine(database_url).begin() as connection:
         db.metadata.create_all(connection)
 
@@ -90,10 +90,10 @@ def test_tables_that_no_migration_made_are_told(flask_db: FlaskDb, database_url:
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_what_to_do(
+def test_a_problem_is_shown_with_what_to_do(
     flask_db: FlaskDb, postgres_server: str, postgres_schema_url: str, change: str, what: str, do: str
 ) -> None:
-    # Only a superuser may spoil the catalogue.
+    # Only a superuser may change the catalogue.
     role = "postgres" if "pg_index" in change else None
     url = parse_url(postgres_schema_url)
     run_sql((url.set(username=role) if role else url).render_as_string(hide_password=False), change)
@@ -105,13 +105,13 @@ def test_what_is_wrong_is_told_with_what_to_do(
     assert do in run.output
 
 
-def test_what_is_wrong_with_tables_of_others_is_theirs(flask_db: FlaskDb, postgres_schema_url: str) -> None:
-    run_sql(postgres_schema_url, "CREATE TABLE theirs (a integer)", "ALTER TABLE theirs ADD CHECK (a > 0) NOT VALID")
+def test_tables_of_other_programs_are_not_checked(flask_db: FlaskDb, postgres_schema_url: str) -> None:
+    run_sql(postgres_schema_url, "CREATE TABLE other (a integer)", "ALTER TABLE other ADD CHECK (a > 0) NOT VALID")
 
     assert flask_db(postgres_schema_url, "status", "--check").exit_code == 0
 
 
-def test_rows_without_their_parent_are_told_on_sqlite(flask_db: FlaskDb, sqlite_schema_url: str) -> None:
+def test_on_sqlite_rows_without_their_parent_are_reported(flask_db: FlaskDb, sqlite_schema_url: str) -> None:
     raw = create_engine(sqlite_schema_url).raw_connection()
     raw.execute("PRAGMA foreign_keys = OFF")
     raw.execute("INSERT INTO user_sessions SELECT 'a', 'b', 'c', 'd', 'e', 'f', NULL, NULL")
@@ -123,7 +123,7 @@ def test_rows_without_their_parent_are_told_on_sqlite(flask_db: FlaskDb, sqlite_
     assert "1 row of user_sessions without the row of users that is referenced." in run.output
 
 
-def test_who_migrates_now_is_told(flask_db: FlaskDb, postgres_schema_url: str) -> None:
+def test_a_running_migration_is_shown(flask_db: FlaskDb, postgres_schema_url: str) -> None:
     with create_engine(postgres_schema_url).connect() as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK.key[0]}, {MIGRATION_LOCK.key[1]})")
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
@@ -149,29 +149,28 @@ def test_without_pg_dump_no_backup_can_be_taken(
     assert flask_db(postgres_schema_url, "deploy", "--no-backup").exit_code == 0
 
 
-def test_tables_that_no_backup_could_read_are_told(flask_db: FlaskDb, postgres_schema_url: str) -> None:
-    run_sql(postgres_schema_url, "CREATE TABLE of_others (a integer)", "REVOKE ALL ON of_others FROM current_user")
+def test_tables_that_no_backup_can_read_are_reported(flask_db: FlaskDb, postgres_schema_url: str) -> None:
+    run_sql(postgres_schema_url, "CREATE TABLE hidden (a integer)", "REVOKE ALL ON hidden FROM current_user")
 
     run = flask_db(postgres_schema_url, "status", "--check")
 
     assert run.exit_code == 1
-    assert "No backup can be taken: this role may not read public.of_others." in run.output
+    assert "No backup can be taken: this role may not read public.hidden." in run.output
 
 
-def test_a_plan_ends_with_1_where_it_is_dangerous(flask_db: FlaskDb, schema_url: str) -> None:
+def test_a_dangerous_plan_has_exit_code_1(flask_db: FlaskDb, schema_url: str) -> None:
     assert flask_db(schema_url, "plan").exit_code == 0
     run_sql(schema_url, "INSERT INTO encryption_keys VALUES ('k1', 'x', '2026-01-01 00:00:00')")
 
     run = flask_db(schema_url, "plan", "-3", "--json")
 
     assert run.exit_code == 1
-    (finding,) = [
-        one for step in json.loads(run.stdout)["steps"] for one in step["findings"] if one["level"] == "DANGER"
-    ]
-    assert finding["what"] == "drops the table encryption_keys"
+    warnings = [warning for step in json.loads(run.stdout)["steps"] for warning in step["findings"]]
+    (danger,) = [warning for warning in warnings if warning["level"] == "DANGER"]
+    assert danger["what"] == "drops the table encryption_keys"
 
 
-def test_a_plan_as_sql_is_what_is_pending_and_no_more(flask_db: FlaskDb, postgres_url: str) -> None:
+def test_a_plan_as_sql_has_the_pending_steps_only(flask_db: FlaskDb, postgres_url: str) -> None:
     command.upgrade(console_config(postgres_url), GUIDE_REVISION)
 
     script = flask_db(postgres_url, "plan", "--sql").stdout

@@ -1,4 +1,4 @@
-"""What the tests of migrations share: Alembic in this process, on the product's files or on some made for a test."""
+"""Helpers of the migration tests: Alembic in this process, with the project's migrations or those of a test."""
 
 import os
 import shutil
@@ -55,20 +55,20 @@ def downgrade():
 
 
 def create_engine(url: str) -> Engine:
-    """An engine that keeps no connection."""
+    """An engine without a pool."""
     create_sqlite_file(parse_url(url))
     return sa.create_engine(parse_url(url), poolclass=NullPool)
 
 
 def console_config(url: str, lock_settings: dbtools.LockSettings = SHORT_WAITS) -> Config:
-    """Alembic on the product's migrations."""
+    """The configuration of Alembic for the project's migrations."""
     config = dbtools.alembic_config(parse_url(url), lock_settings)
     config.attributes["backup_folder"] = Path(os.environ["BACKUP_FOLDER"])
     return config
 
 
 def head_revision() -> str:
-    """The revision of the newest step."""
+    """The newest revision of the project."""
     return ScriptDirectory(str(ROOT / "migrations")).get_current_head() or ""
 
 
@@ -79,7 +79,7 @@ def revision_before(name: str) -> str:
 
 
 class Project:
-    """A folder of migrations of its own, with models of its own."""
+    """A folder with migrations and models of a test."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.url = url
@@ -95,7 +95,7 @@ class Project:
         self._last: str | None = None
 
     def config(self, lock_settings: dbtools.LockSettings = SHORT_WAITS) -> Config:
-        """Alembic on this folder."""
+        """The configuration of Alembic for this folder."""
         config = dbtools.alembic_config(parse_url(self.url), lock_settings)
         config.set_main_option("script_location", str(self.folder))
         config.stdout = self.printed
@@ -112,7 +112,7 @@ class Project:
         return path
 
     def add_guide_parents(self) -> None:
-        """Declare the tables that the guide's table points to."""
+        """Declare the tables that the guide's table references."""
         for name in ("accounts", "users"):
             sa.Table(name, self.metadata, sa.Column("id", sa.Uuid(), primary_key=True))
 
@@ -122,7 +122,7 @@ def _indented(text: str) -> str:
 
 
 def read_schema(url: str) -> dict[str, Any]:
-    """Everything that can be seen of a schema, so that two can be compared."""
+    """The tables and enums of a schema, for comparison with another one."""
     engine = create_engine(url)
     with engine.connect() as connection:
         inspector = sa.inspect(connection)
@@ -154,7 +154,7 @@ def fetch_rows(url: str, query: str) -> list[tuple[Any, ...]]:
 
 
 def run_sql(url: str, *statements: str) -> None:
-    """Carry out statements, each for good."""
+    """Run statements and commit."""
     with create_engine(url).begin() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
@@ -162,21 +162,21 @@ def run_sql(url: str, *statements: str) -> None:
 
 @contextmanager
 def repeat_in_thread(act: Callable[[], object]) -> Iterator[None]:
-    """While the block runs, and at least once before and after it, another thread does this. Raises what it raises."""
-    stop, began = threading.Event(), threading.Event()
+    """Call `act` in another thread before, during and after the block. Raises its exceptions."""
+    stop, started = threading.Event(), threading.Event()
 
-    def work() -> None:
+    def repeat() -> None:
         try:
             act()
         finally:
-            began.set()
+            started.set()
         while not stop.is_set():
             act()
         act()
 
     with ThreadPoolExecutor(1) as other:
-        done = other.submit(work)
-        began.wait()
+        done = other.submit(repeat)
+        started.wait()
         try:
             yield
         finally:
