@@ -127,7 +127,7 @@ def folder(tmp_path: Path) -> Path:
 def on_sqlite(folder: Path, sqlite_schema_url: str) -> Installation:
     """An installation that is well, on an SQLite file in its own folder."""
     moved = shutil.move(sqlite_schema_url.removeprefix("sqlite:///"), folder)
-    return Installation.on(folder, f"sqlite:///{moved}")
+    return Installation.with_database(folder, f"sqlite:///{moved}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -136,7 +136,7 @@ def installation(request: pytest.FixtureRequest, folder: Path) -> Installation:
     if request.param == "sqlite":
         found: Installation = request.getfixturevalue("on_sqlite")
         return found
-    return Installation.on(folder, request.getfixturevalue("postgres_schema_url"))
+    return Installation.with_database(folder, request.getfixturevalue("postgres_schema_url"))
 
 
 @pytest.fixture

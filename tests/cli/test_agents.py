@@ -118,7 +118,7 @@ def test_standard_input_is_either_the_file_or_the_secrets(terminal: Terminal) ->
     result = terminal("agents", "create", "--file", "-", "--secrets-stdin", stdin="{}")
 
     assert result.exit_code == 2
-    assert "not both" in result.stderr
+    assert "not for both" in result.stderr
 
 
 def test_a_key_in_pem_is_not_taken_from_a_prompt(terminal: Terminal) -> None:
@@ -138,7 +138,7 @@ def test_a_blank_secret_from_standard_input_is_refused(terminal: Terminal, blank
 
     for words in (("create", *DATABASE_OPTIONS), ("update", agent_id, "--description", "New")):
         result = terminal("agents", *words, "--secrets-stdin", stdin=given)
-        sentence = "This secret is blank. Type it, or leave it out: then a stored one is kept."
+        sentence = "This secret is blank. Type it, or leave it out to keep the stored one."
         assert (result.exit_code, result.stdout) == (1, "")
         assert sorted(result.stderr.splitlines()[1:]) == [
             f"  api_key: {sentence}",
@@ -280,7 +280,7 @@ def test_a_change_of_an_older_version_is_refused(terminal: Terminal, verb: str) 
     result = terminal("agents", verb, agent_id, "--version", "1", *yes)
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "it is at version 2 now" in result.stderr
+    assert "It is now at version 2." in result.stderr
 
 
 @pytest.mark.parametrize("verb", ["show", "update", "disable", "enable", "clone", "delete"])
@@ -381,7 +381,7 @@ def test_the_operator_is_named_as_who_changed_it(terminal: Terminal, monkeypatch
 
     agent = terminal.json("agents", "show", made.stdout.strip())
 
-    assert (agent["updated_by"], agent["created_by"]) == ("otto", None)
+    assert (agent["updated_by"], agent["created_by"]) == ("otto (terminal)", None)
 
 
 def test_a_list_is_printed_as_a_table(terminal: Terminal) -> None:
