@@ -1,5 +1,6 @@
 """`flask agents`: list, show, create, update, disable, enable, clone and delete agents."""
 
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -42,7 +43,8 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
     if as_json:
         print_json({"items": items, "next_cursor": next_cursor})
         return
-    print_table(HEADINGS, [_row(item) for item in items])
+    row = itemgetter("id", "status", "connection_type", "updated_at", "model_type", "name")
+    print_table(HEADINGS, map(row, items))
     if next_cursor:
         print_message(f"For the next page: --cursor {next_cursor}")
 
@@ -171,10 +173,6 @@ def _all_pages(actor: Actor, query: AgentQuery) -> list[dict[str, Any]]:
         items += page
         if cursor is None:
             return items
-
-
-def _row(item: dict[str, Any]) -> tuple[object, ...]:
-    return tuple(item[name] for name in ("id", "status", "connection_type", "updated_at", "model_type", "name"))
 
 
 def _record(agent: dict[str, Any]) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`flask activity`: who did what in an account."""
 
+from operator import itemgetter
 from typing import Any
 
 from agents_app.cli.actor import terminal_actor
@@ -25,10 +26,7 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
     if as_json:
         print_json({"items": page.items, "next_cursor": page.next_cursor})
         return
-    print_table(HEADINGS, [_row(event) for event in page.items])
+    row = itemgetter("created_at", "actor_name", "door", "address", "action", "target_name")
+    print_table(HEADINGS, map(row, page.items))
     if page.next_cursor:
         print_message(f"For the next page: --cursor {page.next_cursor}")
-
-
-def _row(event: dict[str, Any]) -> tuple[object, ...]:
-    return tuple(event[name] for name in ("created_at", "actor_name", "door", "address", "action", "target_name"))

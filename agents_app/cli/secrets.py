@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 
@@ -81,7 +80,14 @@ def verify(context: click.Context, *, as_json: bool) -> None:
     require_keys()
     found, in_clear = stored_secrets.list_unreadable(), misplaced_keys.find()
     if as_json:
-        print_json({"items": found, "private_keys": [_without_account(one) for one in in_clear]})
+        print_json(
+            {
+                "items": found,
+                "private_keys": [
+                    {name: value for name, value in vars(one).items() if name != "account_id"} for one in in_clear
+                ],
+            }
+        )
     if found:
         if not as_json:
             print_table(
