@@ -80,14 +80,8 @@ def verify(context: click.Context, *, as_json: bool) -> None:
     require_keys()
     found, in_clear = stored_secrets.list_unreadable(), misplaced_keys.find()
     if as_json:
-        print_json(
-            {
-                "items": found,
-                "private_keys": [
-                    {name: value for name, value in vars(one).items() if name != "account_id"} for one in in_clear
-                ],
-            }
-        )
+        shown = [{name: value for name, value in vars(one).items() if name != "account_id"} for one in in_clear]
+        print_json({"items": found, "private_keys": shown})
     if found:
         if not as_json:
             print_table(
@@ -151,10 +145,6 @@ def _row(key: KeyState) -> tuple[object, ...]:
 def _missing(found: list[KeyState]) -> str | None:
     missing = [key.key_id for key in found if key.is_wrong]
     return f"ENCRYPTION_KEYS does not have {', '.join(missing)}, which stored secrets need." if missing else None
-
-
-def _without_account(one: MisplacedKey) -> dict[str, Any]:
-    return {name: value for name, value in vars(one).items() if name != "account_id"}
 
 
 def _in_clear_row(one: MisplacedKey) -> tuple[object, ...]:
