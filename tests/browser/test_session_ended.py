@@ -12,7 +12,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.web.unsaved_form import SENT_TWICE
 from tests.browser.conftest import Open, Site, sign_in
 from tests.browser.test_accessibility import check
-from tests.browser.test_users import act_on, main_link
+from tests.browser.test_users import choose_action, main_link
 from tests.make import PASSWORD, make_agent, make_user
 
 pytestmark = pytest.mark.browser
@@ -69,7 +69,7 @@ def check_invited(page: Page) -> None:
 
 
 def change_role(page: Page) -> None:
-    act_on(page, "Grace Hopper", "Change role…")
+    choose_action(page, "Grace Hopper", "Change role…")
     page.get_by_label("Role", exact=True).select_option("editor")
 
 

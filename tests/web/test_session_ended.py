@@ -254,7 +254,7 @@ def test_another_site_cannot_fill_in_a_form(tenant: Tenant, owner: str | None, s
         ("/sign-in", {"kept": text}),
     ):
         answer = browser.client.post(
-            address, data={"csrf_token": anonymous.token(), **values}, environ_base=browser.where
+            address, data={"csrf_token": anonymous.token(), **values}, environ_base=browser.environ
         )
         assert answer.status_code in (400, 401)
         if 'action="/sign-in"' in answer.text:

@@ -102,7 +102,7 @@ def test_a_form_whose_token_was_revoked_creates_and_shows_none(console: Flask, a
     refused = browser.send(page, "/tokens/new", status=422, name="ci")
 
     assert isinstance(refused, Page)
-    assert "it is not valid any more" in refused.text
+    assert "it is no longer valid" in refused.text
     assert text not in refused.html
     assert "No tokens yet" in browser.get("/tokens").text
 
