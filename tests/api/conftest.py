@@ -26,14 +26,14 @@ def document() -> dict[str, Any]:
 
 
 class Client:
-    """Asks as a program with one token would; addresses are below /api/v1."""
+    """A client with an API token; paths are below /api/v1."""
 
     def __init__(self, app: Flask, token: str | None, address: str | None = None) -> None:
-        # An address of its own, or the failures of one test would have the next one wait.
+        # A random address, so that the failures of one test do not throttle the next one.
         self.app, self.token, self.address = app, token, address or str(IPv6Address(getrandbits(128)))
 
     def __call__(self, method: str, path: str, json: Any = None, **given: Any) -> TestResponse:
-        """Send a request; the answer is checked against the document."""
+        """Send a request, and check the response against the document."""
         headers = dict(given.pop("headers", {}))
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
@@ -45,19 +45,19 @@ class Client:
         return answer
 
     def get(self, path: str, **given: Any) -> TestResponse:
-        """Read."""
+        """Send a GET request."""
         return self("GET", path, **given)
 
     def post(self, path: str, json: Any = None, **given: Any) -> TestResponse:
-        """Make or do."""
+        """Send a POST request."""
         return self("POST", path, json, **given)
 
     def patch(self, path: str, json: Any = None, **given: Any) -> TestResponse:
-        """Change."""
+        """Send a PATCH request."""
         return self("PATCH", path, json, **given)
 
     def delete(self, path: str, **given: Any) -> TestResponse:
-        """Remove."""
+        """Send a DELETE request."""
         return self("DELETE", path, **given)
 
     def _check(self, method: str, path: str, answer: TestResponse) -> None:
@@ -85,7 +85,7 @@ def _check_documented(method: str, path: str, answer: TestResponse) -> None:
 
 
 def is_valid(content: Any, name: str) -> bool:
-    """Raise unless the content is what the document calls `name`."""
+    """Raise if the content does not match the schema `name` of the document."""
     schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(content)
     return True
@@ -93,5 +93,5 @@ def is_valid(content: Any, name: str) -> bool:
 
 @pytest.fixture
 def api(console: Flask, admin: Actor) -> Client:
-    """A client with a token of the admin's that may read and write; the test runs on both databases."""
+    """A client with an admin's token that can read and write. The test runs on both databases."""
     return Client(console, make_token(console, admin, "write"))

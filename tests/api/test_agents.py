@@ -10,7 +10,7 @@ from tests.api.conftest import Client
 from tests.bad_inputs import BAD_AGENTS, Bad
 from tests.make import agent_values, make_agent, make_token, make_user
 
-# As an origin or a proxy in front of it writes the tag of version 1, and lists in which it is one of several.
+# The ETag of version 1 as the console or a proxy writes it, alone and in lists.
 NAMES_1 = [
     '"1"',
     'W/"1"',
@@ -30,7 +30,7 @@ NAMES_1 = [
 ]
 NO_TAG = 'This console did not make this ETag. Send the ETag of the agent, such as "1".'
 LATER = "The agent is at version 1, and the requested version does not exist. Was a backup restored?"
-# Of an agent at version 1, and what is said.
+# For an agent at version 1: the header If-Match, and the sentence.
 STALE = {
     '"2"': LATER,
     'W/"2-gzip"': LATER,
@@ -50,7 +50,7 @@ STALE = {
             '"1-x"',
             '"-gzip"',
             '"' + "9" * 5_000 + '"',
-            # A search for the codings at its end took the square of its length.
+            # The search for codings at its end once took quadratic time.
             '"1' + ";br" * 20_000 + '"',
         ],
         NO_TAG,
@@ -204,7 +204,7 @@ def test_an_idempotency_key_is_not_used_for_other_public_content(api: Client, ch
 
 def test_a_changed_agent_is_not_returned_for_its_key(api: Client) -> None:
     path = f"/agents/{api.post('/agents', agent_values(), headers=KEY).json['id']}"
-    # Changed and changed back: what the first request made is not what is there.
+    # Changed and changed back: the version differs although the content is the same.
     for name in ("Other", "Sales"):
         api.patch(path, {"name": name})
 

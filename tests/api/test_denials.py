@@ -48,7 +48,7 @@ def test_a_viewer_who_tries_an_action_of_editors_is_recorded(console: Flask) -> 
 
 
 def counts(console: Flask, account_id: UUID) -> list[tuple[str, str, int]]:
-    """Of each event of a refusal: who, which method, how often."""
+    """Each event of a refusal: actor, method and count."""
     wanted = sa.select(Event.actor_name, Event.details, Event.created_at).where(Event.account_id == account_id)
     with console.app_context(), db.reading() as connection:
         rows = connection.execute(wanted.where(Event.action == "access.denied").order_by(Event.created_at))

@@ -25,7 +25,7 @@ CHECKS = (
     "object_level_authorization",
 )
 PATIENCE_S = 1_800
-# The check of authorization is idle until it knows two who must not see what is the other's.
+# The authorization check needs two accounts that must not see each other's data.
 SETTINGS = """
 [auth.wfc]
 path = "people.json"
@@ -36,7 +36,7 @@ peers = ["mine", "other"]
 
 @pytest.fixture
 def site(schema_url: str) -> Iterator[Site]:
-    """A console that listens, on either database."""
+    """A console on a real socket, on each database."""
     site = Site(make_app(schema_url))
     yield site
     site.stop()
@@ -52,7 +52,7 @@ def test_no_request_breaks_them_in_a_long_run(site: Site, tmp_path: Path) -> Non
 
 
 def make_up_requests(site: Site, folder: Path, examples: int, phases: str) -> None:
-    """Send requests as one of two accounts, with `examples` for each operation; fail where any check does."""
+    """Send requests as one of two accounts, with `examples` for each operation, and run every check."""
     isolation = IsolationMiddleware(
         site.app, make_marked_account(site.app, "Quokka"), make_marked_account(site.app, "Wombat")
     )

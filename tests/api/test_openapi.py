@@ -21,7 +21,7 @@ DOCS = "/gibberish-xyz-123"
 
 @pytest.fixture
 def closed(sqlite_schema_url: str, open_console: OpenConsole) -> Flask:
-    """A console that shows its documents to people who are signed in."""
+    """A console whose document is private."""
     return open_console(sqlite_schema_url, API_DOCS_PUBLIC="false")
 
 

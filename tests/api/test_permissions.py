@@ -26,7 +26,7 @@ WITHOUT_PERMISSION = ("deactivated", "runtime", "runtime for another agent", "ru
 
 
 def allowed(*kinds: str, good: int = 200, foreign: int = 404) -> dict[str, int]:
-    """These kinds of caller are served, and all others refused."""
+    """The statuses if only these kinds of caller are allowed."""
     known = dict.fromkeys((*READERS, *WITHOUT_PERMISSION), 403) | dict.fromkeys(kinds, good)
     return {**NOBODY, **known, "foreign": foreign}
 
@@ -90,7 +90,7 @@ class Callers:
         return text
 
     def ask(self, kind: str, method: str, rule: str) -> int:
-        """The status that this kind of caller is answered, with an agent of the account in the path."""
+        """The status for this kind of caller, with an agent of the account in the path."""
         path = rule.replace("<uuid:agent_id>", str(make_agent(self.app, self.admin)))
         body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method)) if method != "GET" else None
         body = BODIES[""] if (method, rule) == ("POST", "/agents") else body
@@ -106,14 +106,14 @@ class Callers:
 
 
 def forged() -> str:
-    """A token in the right form, with the right checksum, that nobody made."""
+    """A token with a valid format and checksum that was never created."""
     body = f"agc_{'A' * 12}.{'b' * 40}"
     return body + token_text.checksum(body)
 
 
 @pytest.fixture(scope="module")
 def made() -> dict[Flask, Callers]:
-    """The callers on each database, made once."""
+    """The callers on each database, created once."""
     return {}
 
 

@@ -27,7 +27,7 @@ from tests.make import KEYS, make_account
 from tests.project import copy_project
 
 PATIENCE_S = 60
-# As the kernel's table of connections calls a socket that listens.
+# The state of a listening socket in the kernel's table of connections.
 LISTENS = "0A"
 
 
@@ -39,13 +39,13 @@ class Terminal:
     account_id: UUID
 
     def __call__(self, *words: object, stdin: str = "", account: bool = True) -> Result:
-        """What a command prints and how it ends."""
+        """Run a command, and return its output and exit code."""
         tail = ["--account", str(self.account_id)] if account else []
         runner = self.app.test_cli_runner()
         return runner.invoke(args=[*(str(word) for word in words), *tail], input=stdin, catch_exceptions=False)
 
     def json(self, *words: object) -> Any:
-        """What a command prints as JSON."""
+        """Run a command with --json, and return its output."""
         result = self(*words, "--json")
         assert (result.exit_code, result.stderr) == (0, "")
         return json.loads(result.stdout)
@@ -53,7 +53,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(console: Flask) -> Terminal:
-    """A terminal with an account of its own."""
+    """A terminal with a new account."""
     return Terminal(console, make_account(console))
 
 
@@ -67,11 +67,11 @@ class Checkout:
 
     @property
     def env_file(self) -> Path:
-        """Where its settings are stored."""
+        """The path of its `.env`."""
         return self.folder / ".env"
 
     def flask(self, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end."""
+        """Run a command, and wait for its end."""
         return subprocess.run(
             self._command(*words),
             check=False,
@@ -125,14 +125,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def on_sqlite(folder: Path, sqlite_schema_url: str) -> Installation:
-    """An installation that is well, on an SQLite file in its own folder."""
+    """An installation without problems, with an SQLite file in its folder."""
     moved = shutil.move(sqlite_schema_url.removeprefix("sqlite:///"), folder)
     return Installation.with_database(folder, f"sqlite:///{moved}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def installation(request: pytest.FixtureRequest, folder: Path) -> Installation:
-    """An installation that is well, on both databases."""
+    """An installation without problems, on each database."""
     if request.param == "sqlite":
         found: Installation = request.getfixturevalue("on_sqlite")
         return found
@@ -141,7 +141,7 @@ def installation(request: pytest.FixtureRequest, folder: Path) -> Installation:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., "Server"]]:
-    """Starts `flask serve` and waits until it answers; what still runs at the end of the test is killed."""
+    """Starts `flask serve` and waits until it answers; kills what still runs at the end of the test."""
     started: list[Server] = []
 
     def start(checkout: Checkout, **settings: str) -> Server:
@@ -163,7 +163,7 @@ class Server:
     url: str
 
     def get(self, path: str) -> tuple[int, str]:
-        """Status and body of an answer."""
+        """The status and the body of the response."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S) as answer:
                 return answer.status, answer.read().decode()
@@ -180,7 +180,7 @@ class Server:
             return False
 
     def workers(self) -> list[int]:
-        """The ids of the processes that listen, without their parent; others help to start them."""
+        """The ids of the worker processes: those that listen, without the parent."""
         port = f":{urllib.parse.urlsplit(self.url).port:04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
         sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == LISTENS}
@@ -188,12 +188,12 @@ class Server:
         return [number for number in found if number != self.process.pid]
 
     def end(self) -> tuple[int, str]:
-        """Wait for the end; answers exit code and everything that was printed."""
+        """Wait for the end, and return the exit code and the output."""
         printed, _ = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, printed
 
     def kill(self) -> None:
-        """End what still runs, workers too."""
+        """Kill the processes that still run, workers too."""
         with self.process, contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -207,7 +207,7 @@ def _open_files(process: Path) -> Iterator[str]:
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
-    """Look again and again until it holds."""
+    """Wait until the condition is true."""
     ends = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < ends
@@ -215,7 +215,7 @@ def wait_for(holds: Callable[[], bool]) -> None:
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """A port that no program listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

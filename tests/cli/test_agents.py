@@ -13,7 +13,7 @@ from tests.bad_inputs import BAD_AGENTS, Bad
 from tests.cli.conftest import Terminal
 from tests.make import agent_values, make_account, make_agent, make_user
 
-# What comes as an option is a text, so that some wrong kinds of value cannot be said.
+# An option is a text, so values of some other types cannot be given.
 NOT_AS_OPTIONS = {"huge port"}
 DATABASE_OPTIONS = (
     *("--name", "Sales", "--connection-type", "DB", "--dialect", "postgresql", "--host", "db.example.org"),
@@ -31,7 +31,7 @@ def refusal(fields: list[tuple[str, str]]) -> list[str]:
 
 
 def options(values: dict[str, Any]) -> list[str] | None:
-    """The values as options, or None where options cannot say them."""
+    """The values as options, or None if options cannot express them."""
     config = values.get(CONFIG)
     members = {**values, **config} if isinstance(config, dict) else values
     words: list[str] = []

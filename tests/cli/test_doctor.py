@@ -65,7 +65,7 @@ def test_json_and_text_have_the_same_checks(ready: Checkout) -> None:
     for check in answer["checks"]:
         assert check["group"].capitalize() in lines
         assert check["code"].startswith(f"{check['group']}.")
-        # The two runs may read the clock in two minutes.
+        # The minute can change between the two runs.
         if not check["facts"] and check["group"] != "clock":
             assert f"{check['result']:8} {check['detail']}" in lines
     assert lines[-1] == "Nothing is wrong; 1 warning."
@@ -152,7 +152,7 @@ def test_files_that_others_can_read_or_change_are_named(on_sqlite: Installation,
 
 @contextmanager
 def another_user(*paths: Path) -> Iterator[None]:
-    """Be a user who owns nothing here, as far as this process can."""
+    """Run as a user without access to these files, if this process can."""
     if os.geteuid() != 0:
         modes = {path: path.stat().st_mode for path in paths}
         for path in paths:

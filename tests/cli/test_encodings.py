@@ -21,7 +21,7 @@ COMMANDS = ["agents list", "activity list", "db status", "agents list --account 
 
 @pytest.fixture
 def filled(ready: Checkout) -> Checkout:
-    """A console whose names no narrow encoding has."""
+    """A console with names that ASCII and Latin-1 cannot encode."""
     people = ["--name", NAME, "--email", "ada@example.org", "--organisation", NAME, "--password-stdin"]
     made = subprocess.run(
         ready._command("accounts", "create", *people),

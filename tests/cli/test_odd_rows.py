@@ -49,7 +49,7 @@ SCOPES: list[Any] = [[], {}, ["admin", 5], "read", [None]]
 
 @pytest.fixture
 def app(schema_url: str, open_console: OpenConsole) -> Flask:
-    """An app with a database of its own that holds rows nobody expects."""
+    """An app with a database of its own that has odd rows."""
     console = open_console(schema_url)
     maker = make_user(console, name="")
     ids = [make_agent(console, maker, api_key="sk-123456789-wxyz") for _ in range(len(CONFIGS) + len(FACTS))]
@@ -118,7 +118,7 @@ def test_every_list_command_prints_odd_rows(app: Flask, command: str) -> None:
     with app.app_context(), db.reading() as connection:
         account_id = connection.scalar(sa.select(Account.id).where(Account.name == "Acme"))
     account = () if command.startswith(("accounts", "secrets")) else ("--account", str(account_id))
-    # What does not open is a finding of these two, and no failure.
+    # These two commands report secrets that cannot be decrypted; they do not fail.
     wanted = 1 if command.startswith("secrets") else 0
 
     table = typed(app, *command.split(), *account)

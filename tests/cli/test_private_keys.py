@@ -41,7 +41,7 @@ def stored(app: Flask) -> str:
 
 
 def make_two(app: Flask) -> tuple[str, str]:
-    """Two agents of two accounts as 0.1.0 left them: one that was renamed since, and a deleted one."""
+    """Two agents of two accounts as release 0.1.0 stored them: one that was renamed later, and a deleted one."""
     first, second = make_user(app), make_user(app)
     with app.app_context():
         one = make_old_agent(app, first, "POWERBI", "certificate_pem")

@@ -51,7 +51,7 @@ def use_keys(app: Flask, *keys: str) -> None:
 
 
 def make_agents(app: Flask) -> Any:
-    """Two agents with two secrets each; answers the first one's maker and id."""
+    """Create two agents with two secrets each, and return the creator and the id of the first."""
     maker = make_user(app)
     config = {"password": "canary pa55"}
     ids = [make_agent(app, maker, name=n, api_key="sk-canary-0123", connection_config=config) for n in ("One", "Two")]

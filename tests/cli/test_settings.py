@@ -11,7 +11,7 @@ from tests.make import KEYS
 from tests.project import copy_project
 
 BIN = Path(sys.executable).parent
-# Commands that name the database which they cannot find, as they are typed in the project's root.
+# Commands for the project's root that name the database that they cannot find.
 DOORS = {
     "flask": ["flask", "db", "current"],
     "alembic": ["alembic", "current"],
@@ -35,7 +35,7 @@ BAD = {
 
 
 def types(checkout: Checkout, folder: Path, words: list[str], **settings: str) -> "subprocess.CompletedProcess[str]":
-    """Type a command in a folder."""
+    """Run a command in a folder."""
     return subprocess.run(
         [word.format(root=checkout.folder) for word in words],
         check=False,

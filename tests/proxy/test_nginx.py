@@ -25,7 +25,7 @@ FORWARDED_HOST = "proxy_set_header X-Forwarded-Host $http_host;"
 
 
 def location(*lines: str) -> str:
-    """All of the host, passed on with these lines."""
+    """A block that passes every request on, with these lines."""
     return f"location / {{ proxy_pass http://$console; {' '.join(lines)} }}"
 
 
@@ -60,18 +60,18 @@ def proxied(_sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def admin(proxied: Proxied, open_console: OpenConsole) -> Actor:
-    """An admin of an account of this test's own."""
+    """An admin of a new account."""
     return make_user(open_console(proxied.database_url))
 
 
 @pytest.fixture
 def token(proxied: Proxied, open_console: OpenConsole, admin: Actor) -> str:
-    """A token of that account that may write."""
+    """A token of that account with the scope write."""
     return make_token(open_console(proxied.database_url), admin, "write")
 
 
 def do(client: Client, path: str, action: str = "", says: str = "", **values: Any) -> Answer:
-    """Send the form at `path`, and follow where its answer leads; that page says so."""
+    """Send the form at `path`, and follow the redirect to a page that confirms it."""
     answer = client.send(client.get(path), path, action, values)
     assert answer.status == 303, answer.text
     while answer.status == 303:
@@ -103,7 +103,7 @@ def test_every_kind_of_form_works_through_nginx(block: str, proxied: Proxied, ad
 
 
 def path_of(page: Answer) -> str:
-    """The path of the agent that a page shows."""
+    """The path of the agent on a page."""
     edit = next(link["href"] for link in page.page.root.all("a") if link["href"].partition("?")[0].endswith("/edit"))
     return edit.partition("?")[0].removesuffix("/edit")
 
@@ -130,7 +130,7 @@ def test_api_clients_use_etags_through_nginx(block: str, proxied: Proxied, token
 
 
 def test_nginx_that_compresses_weakens_the_tag(proxied: Proxied, token: str) -> None:
-    # Or the test above would show nothing.
+    # Otherwise the test above would prove nothing.
     client, headers = proxied.client("all compressed"), {"Authorization": f"Bearer {token}"}
     made = client.ask(
         "POST", "/api/v1/agents", json.dumps(agent_values()), {**headers, "Content-Type": "application/json"}
@@ -145,7 +145,7 @@ def test_a_body_that_is_too_large_is_refused_by_the_console_behind_the_document_
     client = proxied.client("the document's")
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
-    # Where the console ended the connection before it had read the body, nginx would answer 502 now and then.
+    # If the console closed the connection before it read the body, nginx would sometimes answer 502.
     answers = [client.ask("POST", "/api/v1/agents", " " * 1_000_001, headers) for _ in range(5)]
 
     assert {(one.status, one.headers["Content-Type"]) for one in answers} == {(413, "application/problem+json")}
@@ -155,7 +155,7 @@ def test_the_headers_of_the_longest_name_and_search_fit_into_the_buffers_of_ngin
     proxied: Proxied, admin: Actor
 ) -> None:
     client = proxied.client("host as it came")
-    # No two alike, so that they are not compressed.
+    # All different, so that they cannot be compressed.
     name = "".join(chr(0x4E00 + 7 * number) for number in range(limits.NAME))
     search = "".join(chr(0x6E00 + 5 * number) for number in range(limits.SEARCH))
     back = f"?back={quote('q=' + quote(search))}"

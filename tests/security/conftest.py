@@ -17,7 +17,7 @@ from agents_app.operations.permissions import Actor, Visitor
 
 
 class Caller:
-    """A browser, or a program with a token, at an address that nobody else has."""
+    """A browser, or a client with a token, with an IP address of its own."""
 
     def __init__(self, app: Flask, actor: Actor | None = None, token: str | None = None) -> None:
         self.app, self.client, self.token = app, app.test_client(), token
@@ -27,20 +27,20 @@ class Caller:
             self.keep(create_session(app, actor))
 
     def keep(self, session_id: str) -> None:
-        """Carry this session in the cookie."""
+        """Set the session in the cookie."""
         with self.client.session_transaction(base_url=self.base_url) as cookie:
             cookie[http.SESSION_ID] = session_id
             cookie["csrf_token"] = self.csrf_secret
 
     @property
     def base_url(self) -> str:
-        """Where this console is found."""
+        """The URL of this console."""
         known = self.app.extensions["settings"]
         return known.public_url or "http://localhost"
 
     @property
     def csrf(self) -> str:
-        """A CSRF value that fits the cookie."""
+        """A valid CSRF value."""
         with self.client.session_transaction(base_url=self.base_url) as cookie:
             cookie["csrf_token"] = self.csrf_secret
         with self.app.test_request_context("/", base_url=self.base_url) as context:
@@ -49,7 +49,7 @@ class Caller:
         return value
 
     def ask(self, method: str, path: str, form: dict[str, object] | None = None, **given: object) -> TestResponse:
-        """Send a request; a form carries a CSRF value that fits."""
+        """Send a request; a form gets a valid CSRF value."""
         headers = {**given.pop("headers", {})}
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
@@ -61,7 +61,7 @@ class Caller:
 
 
 def create_session(app: Flask, actor: Actor) -> str:
-    """The id of a new session of this person; the password is not asked."""
+    """Create a session of this person without the password, and return its id."""
     with app.app_context(), db.transaction() as session:
         user = session.get(User, actor.user_id)
         assert user is not None

@@ -18,8 +18,8 @@ from tests.make import agent_values, make_token
 from tests.security.conftest import Caller
 from tests.web.conftest import Page
 
-# A form has texts and boxes only: it cannot send a number where a text belongs, a member nobody asked for, an object
-# or half of a pair, and what is no list is one with one line.
+# A form has texts and check boxes only: it cannot send a number as a text, an unknown member, an object or half of a
+# pair, and it sends a single value as a list of one line.
 NOT_ON_A_FORM = {
     "name as a truth",
     "huge port",
@@ -37,7 +37,7 @@ NOT_ON_A_FORM = {
 
 
 def fields(values: dict[str, Any]) -> dict[str, Any] | None:
-    """What a browser would send of these values, or None where a form cannot say them."""
+    """The form data for these values, or None if a form cannot express them."""
     kind, config = values.get("connection_type"), values.get(CONFIG)
     if not isinstance(kind, str) or not isinstance(config, dict):
         return None
@@ -53,7 +53,7 @@ def _texts(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: object) -> str | None:
-    """A value as a form sends it, None where it cannot."""
+    """A value as form data, or None if a form cannot send it."""
     if isinstance(value, dict | list) or any("\ud800" <= char <= "\udfff" for char in str(value)):
         return None
     return str(value)
@@ -69,13 +69,13 @@ ON_FORMS = [
 
 
 def shown_errors(page: Page) -> list[tuple[str, str]]:
-    """Every refusal of a page, as (JSON pointer of its input, sentence at the input); the summary says the same."""
+    """Every error on a page, as (JSON pointer of the input, sentence). The summary has the same errors."""
     links = page.root.one("div", class_="problems").all("a")
     return sorted(_shown_at(page, link["href"].removeprefix("#"), link.text) for link in links)
 
 
 def _shown_at(page: Page, anchor: str, in_summary: str) -> tuple[str, str]:
-    # What is wrong with the connection as a whole has no input of its own.
+    # An error of the whole connection belongs to no input.
     sentence = in_summary if anchor == "connection" else page.root.one("p", id=f"{anchor}-error").text
     assert in_summary.endswith(sentence)
     return _pointer(anchor), sentence

@@ -36,14 +36,14 @@ CANARIES = {
     "private_key_password": "canary-key-password-9921aa",
 }
 PHRASE = "canary pass phrase 27"
-# What a careless copy of them would still have.
+# Parts of the sample secrets that an incomplete removal would leave.
 TRACES = ["canary-api", "canary-pass", "canary-client", "canary-key", "canary pass", PEM_BODY, *KEYS.values()]
 BEFORE_AGENTS = "3b1f07c5d2a9"
 
 
 @dataclass
 class RecordedConsole:
-    """A console of its own whose every answer is kept; `shown_once` has what one answer may show."""
+    """A console of its own that records every response. `shown_once` has secrets that one response may show."""
 
     app: Flask
     url: str
@@ -52,7 +52,7 @@ class RecordedConsole:
     shown_once: list[str] = field(default_factory=list)
 
     def note(self, text: str, *once: str) -> str:
-        """Keep an answer; what it shows this once is kept apart."""
+        """Record a response without the secrets that it may show."""
         for secret in once:
             assert secret in text
             self.shown_once.append(secret)
@@ -61,7 +61,7 @@ class RecordedConsole:
         return text
 
     def type(self, *words: str, stdin: str = "") -> str:
-        """What a command prints."""
+        """Run a command, and return its output."""
         result = self.app.test_cli_runner().invoke(args=words, input=stdin)
         return str(result.output)
 
@@ -75,7 +75,7 @@ def recorded(schema_url: str, tmp_path: Path, open_console: OpenConsole) -> Reco
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """Every log line, debugging lines of the libraries too."""
+    """Every log line, also the debug lines of libraries."""
     text, root, ours = io.StringIO(), logging.getLogger(), logging.getLogger("agents_app")
     handler = logging.StreamHandler(text)
     handler.setFormatter(JsonFormatter())
@@ -106,7 +106,7 @@ def test_there_is_a_canary_for_every_secret() -> None:
 
 
 def by_programs(recorded: RecordedConsole) -> None:
-    """Each answer of a life of two agents over JSON, refusals too, but no runtime's."""
+    """Create, change and delete two agents through the API, with errors, but without runtime responses."""
     token = make_token(recorded.app, recorded.admin, "write", "runtime")
     recorded.shown_once += [token, token.partition(".")[2][:40]]
     api = Client(recorded.app, token)
@@ -139,7 +139,7 @@ def by_programs(recorded: RecordedConsole) -> None:
 
 
 def on_pages(recorded: RecordedConsole) -> None:
-    """The same life on pages, with people, links, passwords and tokens."""
+    """Do the same on pages, with people, links, passwords and tokens."""
     caller = Caller(recorded.app, recorded.admin)
     keep = [f"{kind}-{name}" for kind in TYPES for name in TYPES[kind].secret_names()]
     given: dict[str, object] = {f"DB-{name}": value for name, value in DATABASE.items()}
@@ -186,7 +186,7 @@ def _people(recorded: RecordedConsole, caller: Caller) -> None:
 
 
 def at_the_terminal(recorded: RecordedConsole) -> None:
-    """The same once more by commands."""
+    """Do the same with commands."""
     account = ("--account", str(recorded.admin.account_id))
     for kind in TYPES:
         values = json.dumps(of_type(kind))
@@ -209,7 +209,7 @@ def at_the_terminal(recorded: RecordedConsole) -> None:
 
 
 def while_it_breaks(recorded: RecordedConsole, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Errors of each kind, forced where secrets are at hand."""
+    """Cause errors of each kind while secrets are processed."""
     api = Client(recorded.app, make_token(recorded.app, recorded.admin, "write"))
     caller = Caller(recorded.app, recorded.admin)
     values = of_type("DB")
@@ -260,7 +260,7 @@ def everything_backed_up(recorded: RecordedConsole, folder: Path) -> bytes:
 
 
 def traces_in(content: bytes | str, *more: str) -> list[str]:
-    """The canaries that are found, as they are and as JSON and URLs write them."""
+    """The sample secrets that are found, also as escaped in JSON and URLs."""
     sought = content.encode() if isinstance(content, str) else content
     return [trace for trace in (*TRACES, *more) if trace.encode() in sought]
 

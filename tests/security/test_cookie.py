@@ -49,7 +49,7 @@ def test_a_signed_cookie_with_another_format_counts_as_signed_out(console: Flask
 
 
 def asked_with(app: Flask, cookie: str) -> list[str]:
-    """What a browser with this cookie is answered."""
+    """The response to a browser with this cookie."""
     browser = Caller(app)
     found = []
     for method, path in [*(("GET", path) for path in PATHS), *(("POST", path) for path in FORMS)]:

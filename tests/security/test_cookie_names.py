@@ -11,7 +11,7 @@ from tests.security.conftest import Caller
 
 OTHER_KEY = "Qm1TtLw6RbNc4HsJd9GfPa2UeZk3vXy8"
 URL = "https://console.example.org"
-# Of two consoles with the same database URL: what differs, and what another process or spelling may have otherwise.
+# Settings that make two consoles different, and settings that can differ between processes of one console.
 APART = {
     "another key": ({}, {"SECRET_KEY": OTHER_KEY}),
     "another port": ({"BIND": "127.0.0.1:8000"}, {"BIND": "127.0.0.1:8001"}),
@@ -29,7 +29,7 @@ TOGETHER = {
 
 
 def name_of(url: str, settings: dict[str, str]) -> str:
-    """What the cookie of a console with these settings is called."""
+    """The name of the cookie of a console with these settings."""
     return cookie_name(make_app(url, **settings))
 
 
@@ -110,7 +110,7 @@ def test_after_signing_out_the_old_cookie_is_invalid(sqlite_schema_url: str, ope
 
 
 def _as_it_was(caller: Caller) -> Caller:
-    """The same browser with the cookies of release 0.1.0 alone."""
+    """The same browser with only the cookies of release 0.1.0."""
     known: Flask = caller.app
     host = caller.base_url.partition("://")[2]
     name, prefix = cookie_name(known), "__Host-" if caller.base_url.startswith("https") else ""

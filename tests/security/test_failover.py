@@ -29,7 +29,7 @@ from tests.security.served import served
 
 DATABASE = "console"
 WRITERS = 4
-# Of each writer before the first server is killed, and again after the second has taken over.
+# The number of agents of each writer before the first server is killed, and again after the failover.
 AGENTS = 5
 PATIENCE_S = 300
 STREAMING = "SELECT FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = '{}'"
@@ -52,7 +52,7 @@ class Pair:
 
     @property
     def url(self) -> str:
-        """Both hosts; the one that takes changes is used."""
+        """Both hosts; the driver uses the one that accepts writes."""
         return f"{self.url_of(self.first, self.second)}&target_session_attrs=read-write"
 
     def url_of(self, *servers: postgres.Cluster) -> str:
@@ -61,10 +61,10 @@ class Pair:
         return f"postgresql://{postgres.OWNER}@/{DATABASE}?host={hosts}"
 
     def fail_over(self) -> None:
-        """End the first as a crash would, and let the second take over."""
+        """Kill the first server, and promote the second."""
         self.first.kill()
         self.second.promote()
-        # It waits for a standby of its own as little as the first did before it had one.
+        # The new primary has no standby, so commits must not wait for one.
         self.second.execute_as_superuser("ALTER SYSTEM RESET synchronous_standby_names")
         self.second.execute_as_superuser("SELECT pg_reload_conf()")
 
@@ -93,7 +93,7 @@ def _wait_for(first: postgres.Cluster, state: str) -> None:
 
 @dataclass
 class Writer:
-    """A program that makes agents, and repeats each request with its key until it is answered."""
+    """A client that creates agents, and repeats each request with its key until it is answered."""
 
     address: str
     token: str
@@ -102,7 +102,7 @@ class Writer:
     statuses: Counter[int] = field(default_factory=Counter)
 
     def make(self, count: int) -> None:
-        """Make so many agents more."""
+        """Create this number of agents."""
         ends = time.monotonic() + PATIENCE_S
         for _ in range(count):
             name = f"agent {uuid.uuid4()}"
@@ -167,7 +167,7 @@ def _rows(server: postgres.Cluster) -> dict[str, str]:
 
 
 def test_a_pool_closes_connections_to_a_server_that_became_read_only(pair: Pair, open_console: OpenConsole) -> None:
-    # As where an address leads to the old primary for a while: the session itself takes no changes from now on.
+    # As if the address still led to the old primary: the session is read-only from now on.
     dbtools.upgrade_to_head(parse_url(pair.url))
     app = open_console(pair.url)
     token = make_token(app, make_user(app), "read", "write")
@@ -181,7 +181,7 @@ def test_a_pool_closes_connections_to_a_server_that_became_read_only(pair: Pair,
 
     assert {answer.status_code for answer in refused} == {503}
     assert all(answer.headers["Retry-After"] for answer in refused)
-    # The first one found out; from then on no connection is used that was made before.
+    # The first request found the problem; from then on no older connection is used.
     assert {answer.json["code"] for answer in refused[1:]} == {"database_unavailable"}
     pair.fail_over()
     assert client.post("/api/v1/agents", json=agent_values(), headers=headers).status_code == 201

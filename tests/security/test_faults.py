@@ -38,7 +38,7 @@ WRITERS = 4
 
 
 def check_nothing_is_half_done(app: Flask, acknowledged: set[UUID]) -> None:
-    """What was answered is there, and every agent has its version and its event."""
+    """Check that every acknowledged agent is stored with its version and its event."""
     with app.app_context(), db.reading() as connection:
         stored = set(connection.scalars(sa.select(Agent.id)))
         versions = set(connection.scalars(sa.select(AgentVersion.agent_id).where(AgentVersion.version == 1)))
@@ -48,14 +48,14 @@ def check_nothing_is_half_done(app: Flask, acknowledged: set[UUID]) -> None:
 
 
 def refused(answer: TestResponse, code: str) -> bool:
-    """Whether the answer says what failed and when to come back."""
+    """Whether the response says what failed and when to try again."""
     said = (answer.status_code, answer.json["code"], answer.headers["Retry-After"])
     return said == (503, code, "2")
 
 
 @pytest.fixture
 def cluster() -> Iterator[postgres.Cluster]:
-    """A PostgreSQL server of this test's own, whose commits are on disk once they are answered."""
+    """A PostgreSQL server for this test, with durable commits."""
     with postgres.cluster(synchronous_commit="on") as made:
         yield made
 
@@ -100,14 +100,14 @@ def test_a_killed_database_is_reported_and_works_again_with_the_next_request(
 
 
 def hold_sqlite(url: str) -> Callable[[], None]:
-    """Write, and do not come to an end; answers how to."""
+    """Start a write that does not end, and return a function that ends it."""
     connection = sqlite3.connect(parse_url(url).database or "", isolation_level=None, check_same_thread=False)
     connection.execute("BEGIN IMMEDIATE")
     return connection.close
 
 
 def hold_postgresql(url: str) -> Callable[[], None]:
-    """Lock a table, and do not come to an end; answers how to."""
+    """Lock a table, and return a function that releases it."""
     known = parse_url(url)
     connection = psycopg2.connect(
         host=known.query.get("host", known.host),
@@ -212,7 +212,7 @@ def test_killed_workers_lose_nothing_that_was_answered(
 
     def write() -> None:
         while not is_over.is_set():
-            # A worker that is killed says nothing any more, and at its end nobody may be listening for a moment.
+            # A killed worker sends nothing, and for a moment no process may be listening.
             with suppress(OSError, HTTPException), urlopen(Request(address, body, headers), timeout=30) as answer:
                 done.add(UUID(json.load(answer)["id"]))
 

@@ -12,7 +12,7 @@ from tests.security.tenant import Tenant
 from tests.security.test_matrix import FORM, ROWS
 
 PUBLIC = "https://console.example.org:8443"
-# What browsers send with a form, as they send it, and which pages it may be on.
+# The headers that browsers send with a form, and the pages that send it.
 OWN = {
     "a browser of today": {"Sec-Fetch-Site": "same-origin", "Origin": PUBLIC},
     "a page that hides its address": {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
@@ -36,7 +36,7 @@ ANOTHER_SITE = {
     "no origin at all": {"Origin": "garbage"},
     "an address in place of an origin": {"Origin": f"{PUBLIC}/"},
 }
-# Not of another site: the same console by another address.
+# Not another site: the same console at another URL.
 ANOTHER_ADDRESS = {
     "http://console.example.org:8443": {"Origin": "http://console.example.org:8443"},
     "http://console.example.org": {"Sec-Fetch-Site": "cross-site", "Origin": "http://console.example.org"},
@@ -46,18 +46,18 @@ ANOTHER_ADDRESS = {
 
 @pytest.fixture
 def https(sqlite_schema_url: str, open_console: OpenConsole) -> Flask:
-    """A console that people reach by https, on a port of its own, behind one proxy that drops this port."""
+    """A console with an https URL and a port, behind one proxy that removes the port."""
     return open_console(sqlite_schema_url, PUBLIC_URL=PUBLIC, PROXY_HOPS="1")
 
 
 @pytest.fixture
 def tenant(console: Flask) -> Tenant:
-    """An account with everything that a form can be about."""
+    """An account with a record of every kind."""
     return Tenant(console)
 
 
 def sign_in(caller: Caller, headers: dict[str, str], **form: object) -> TestResponse:
-    """Send the form of the sign-in page as a proxy passes it on: https in front, http inside, a host without port."""
+    """Send the sign-in form as a proxy passes it on: http, and a host without its port."""
     person = make_user(caller.app)
     passed = {"Host": "console.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", **headers}
     return caller.ask("POST", "/sign-in", {"email": person.email, "password": PASSWORD, **form}, headers=passed)
@@ -153,7 +153,7 @@ def test_without_a_public_url_the_host_of_the_request_counts(
     assert cookie
     headers = {"Host": host, "Origin": origin, "Cookie": f"{cookie.key}={cookie.value}"}
 
-    # The jar of the visitor has the cookie for one of these hosts alone.
+    # The cookie jar has the cookie for one of these hosts only.
     answer = app.test_client(use_cookies=False).post("/theme", data=form, headers=headers)
 
     assert answer.status_code == status

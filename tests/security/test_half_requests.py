@@ -23,7 +23,7 @@ from tests.security.test_matrix import ROWS
 
 UNSAFE_PAGES = [rule for method, rule in ROWS if method == "POST"]
 UNSAFE_JSON = [(method, rule) for method, rule in JSON_TABLE if method != "GET"]
-# Enough for every form to do what it is for.
+# Values with which every form succeeds.
 FORM = {
     "name": "Half",
     "account_name": "Half",
@@ -34,13 +34,13 @@ FORM = {
     "password": PASSWORD,
     "theme": "dark",
 }
-# What else a client may have meant to send.
+# The data that is missing at the end.
 MISSING = 50
 
 
 @pytest.fixture(scope="module")
 def tenants() -> dict[Flask, Tenant]:
-    """One tenant a database, made once."""
+    """One tenant per database, created once."""
     return {}
 
 
@@ -52,7 +52,7 @@ def tenant(console: Flask, tenants: dict[Flask, Tenant]) -> Tenant:
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Callable[[Flask], Served]]:
-    """Starts one server a database."""
+    """Starts one server per database."""
     with ExitStack() as stack:
         yield cache(lambda console: stack.enter_context(served(console, threads=1)))
 
@@ -71,7 +71,7 @@ def rows(app: Flask) -> dict[str, list[Any]]:
 
 
 def page_request(tenant: Tenant, rule: str, framing: str) -> tuple[bytes, bytes]:
-    """Head and body of a form that a browser sends, signed in as an admin."""
+    """The head and body of a form, sent by a signed-in admin."""
     path, caller = tenant.path(rule), tenant.caller("admin")
     form = "&".join(f"{name}={value}" for name, value in {"csrf_token": caller.csrf, **FORM}.items())
     cookie = caller.client.get_cookie(cookie_name(caller.client.application), domain="localhost")
@@ -84,7 +84,7 @@ def page_request(tenant: Tenant, rule: str, framing: str) -> tuple[bytes, bytes]
 
 
 def json_request(tenant: Tenant, method: str, rule: str, framing: str) -> tuple[bytes, bytes]:
-    """Head and body of what a program sends."""
+    """The head and body of an API request."""
     path = PREFIX + rule.replace("<uuid:agent_id>", str(make_agent(tenant.app, tenant.admin)))
     body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method)) or {}
     headers = (f"Authorization: Bearer {tenant.token}", "Content-Type: application/json")
@@ -92,18 +92,18 @@ def json_request(tenant: Tenant, method: str, rule: str, framing: str) -> tuple[
 
 
 def leave(server: Served, top: bytes, body: bytes) -> None:
-    """Begin to send a request, wait until it is awaited, and cut the connection."""
+    """Send part of a request, wait until the server waits for the rest, and close the connection."""
     asks_first = top.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
     with server.connect(asks_first) as connection:
         assert connection.recv(1_000).startswith(b"HTTP/1.1 100 ")
         connection.sendall(body)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # There is one place: what was carried out would be done before this is answered.
+    # There is one thread, so an earlier request would be finished before this one is answered.
     assert server.status("/healthz") == 200
 
 
 def chunk(body: bytes) -> bytes:
-    """One chunk, which is not the last."""
+    """One chunk that is not the last."""
     return b"%x\r\n%b\r\n" % (len(body), body)
 
 

@@ -43,7 +43,7 @@ TELL_TALE = re.compile(r"Traceback|werkzeug|sqlalchemy|psycopg|sqlite3|\.py\b|de
 def tenant(
     request: pytest.FixtureRequest, _sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Tenant]:
-    """A console that people reach by this scheme."""
+    """A console whose URL has this scheme."""
     file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("headers") / "console.db")
     app = make_app(f"sqlite:///{file}", **({"PUBLIC_URL": HTTPS} if request.param == "https" else {}))
     yield Tenant(app)
@@ -56,7 +56,7 @@ def is_https(app: Flask) -> bool:
 
 
 def check(app: Flask, answer: TestResponse) -> None:
-    """What must be so of any answer."""
+    """Check the headers that every response must have."""
     path = answer.request.path
     assert {name: answer.headers.get(name) for name in EVERYWHERE} == EVERYWHERE
     assert answer.headers["X-Request-ID"]
@@ -85,7 +85,7 @@ def test_every_rule_answers_with_the_same_headers(tenant: Tenant, method: str, r
 
 
 def broken(*_given: object) -> None:
-    """Fails as nothing should."""
+    """Raise an unexpected exception."""
     raise RuntimeError("SELECT secret FROM sqlalchemy.py")
 
 
@@ -188,7 +188,7 @@ def test_a_response_with_secrets_is_never_cached(tenant: Tenant, admin_agent: tu
 
 @pytest.fixture
 def admin_agent(tenant: Tenant) -> tuple[str, str]:
-    """The address of an agent's working configuration, and a token for it."""
+    """The path of the runtime endpoint of an agent, and a token for it."""
     admin: Actor = make_user(tenant.app)
     agent_id = make_agent(tenant.app, admin, api_key="sk-1234")
     return f"/api/v1/agents/{agent_id}/runtime", make_token(tenant.app, admin, "runtime")

@@ -19,7 +19,7 @@ from tests.security.conftest import Caller
 
 
 class Lines:
-    """The lines that were written since."""
+    """The log lines of a test."""
 
     def __init__(self, text: io.StringIO) -> None:
         self.text = text
@@ -31,7 +31,7 @@ class Lines:
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    """What the console writes."""
+    """The log lines that the console writes."""
     text, logger = io.StringIO(), logging.getLogger("agents_app")
     handler = logging.StreamHandler(text)
     handler.setFormatter(JsonFormatter())

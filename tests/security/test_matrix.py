@@ -19,9 +19,9 @@ from tests.make import make_agent, make_token, make_user
 from tests.security.conftest import Caller
 from tests.security.tenant import Tenant
 
-# One line a rule: what each kind of caller is answered. `in` is a way to the sign-in page. `foreign` is an admin of
-# another account who asks for this account's record; `ended` is the cookie of a session that is over; `token` is an
-# API token of the admin's, which opens no page. A new page needs a line here.
+# One line per rule: the status for each kind of caller. `in` means the sign-in page. `foreign` is an admin of
+# another account who asks for this account's record; `ended` is the cookie of an ended session; `token` is an
+# API token of the admin, which gives no access to pages. A new page needs a line here.
 TABLE = """
                                                     nobody  ended   token   viewer  editor  admin   foreign
 GET  /                                              in      in      in      303     303     303     303
@@ -94,7 +94,7 @@ FORM = {"role": "owner"}
 
 @pytest.fixture(scope="module")
 def tenants() -> dict[Flask, Tenant]:
-    """One tenant a database, made once."""
+    """One tenant per database, created once."""
     return {}
 
 
@@ -105,7 +105,7 @@ def tenant(console: Flask, tenants: dict[Flask, Tenant]) -> Tenant:
 
 
 def answered(answer: TestResponse) -> str:
-    """The status, or `in` where the answer leads to the sign-in page or, with what was typed, is it."""
+    """The status, or `in` if the response redirects to the sign-in page or shows it."""
     leads_in = answer.status_code == 303 and answer.headers["Location"].startswith("/sign-in")
     is_it = answer.status_code == 401 and 'action="/sign-in"' in answer.text
     return "in" if leads_in or is_it else str(answer.status_code)

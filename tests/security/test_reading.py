@@ -32,12 +32,12 @@ TABLES = {
 READ_EVENTS = ("access.denied", "token.refused", "agent.fetched")
 METHODS = ("GET", "HEAD", "OPTIONS")
 PEOPLE = ("nobody", "ended", "viewer", "editor", "admin", "foreign")
-# What a form of any page would send.
+# Parameters that a form of some page sends.
 ASKED = "name=Acme&role=editor&reason=x&version=1&theme=dark&password=a+long+pass+phrase+28&kept=x&q=x&limit=5"
 
 
 def rows(app: Flask) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything that is stored, but for the bookkeeping."""
+    """Every row, without the columns that reading updates."""
     with app.app_context(), db.reading() as connection:
         found = {name: [tuple(row) for row in connection.execute(asked)] for name, asked in TABLES.items()}
     found["events"] = [row for row in found["events"] if not set(READ_EVENTS) & set(map(str, row))]
@@ -48,13 +48,13 @@ def all_callers(tenant: Tenant) -> list[Caller]:
     """One caller of each kind."""
     scopes = [(scope.value,) for scope in Scope] + [tuple(scope.value for scope in Scope)]
     tokens = [make_token(tenant.app, tenant.admin, *given) for given in scopes]
-    # First of all the one whose sessions end with all others of the same person.
+    # First, because creating it ends all other sessions of the same person.
     people = sorted(PEOPLE, key=lambda kind: kind != "ended")
     return [tenant.caller(kind) for kind in people] + [Caller(tenant.app, token=token) for token in tokens]
 
 
 def addresses(tenant: Tenant) -> list[str]:
-    """Every rule with the ids of records that are there, and with its one-time code."""
+    """Every rule with ids of existing records, and with its one-time code."""
     named = [(rule.rule, tenant.path(rule.rule)) for rule in tenant.app.url_map.iter_rules()]
     restored = ("/agents/<uuid:agent_id>/restore", f"/agents/{tenant.path('<uuid:deleted_id>')}/restore")
     return [path + ("&" if "?" in path else "?") + ASKED for _, path in [*named, restored]]

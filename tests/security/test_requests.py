@@ -66,12 +66,12 @@ PATHS = [
 
 @pytest.fixture
 def https(sqlite_schema_url: str, open_console: OpenConsole) -> Flask:
-    """A console that people reach by https behind one proxy."""
+    """A console with an https URL behind one proxy."""
     return open_console(sqlite_schema_url, PUBLIC_URL=HTTPS, PROXY_HOPS="1")
 
 
 def sign_in(caller: Caller, actor: Actor, password: str = PASSWORD) -> str:
-    """Sign in; answers the cookie."""
+    """Sign in, and return the cookie."""
     entered = caller.ask("POST", "/sign-in", {"email": actor.email, "password": password})
     assert entered.headers["Location"] == "/"
     return cookie_of(caller)
@@ -156,7 +156,7 @@ def test_behind_a_proxy_the_host_that_it_names_is_checked_too(https: Flask) -> N
 
 @pytest.mark.parametrize("path", PATHS)
 def test_an_odd_path_is_not_found_and_does_not_redirect(console: Flask, admin: Actor, path: str) -> None:
-    # Otherwise the client would take two slashes for the beginning of a host.
+    # Otherwise the test client would read two slashes as the start of a host.
     exactly = {"PATH_INFO": unquote_to_bytes(path).decode("latin-1"), "REQUEST_URI": path}
 
     answer = Caller(console, admin).ask("GET", "/", environ_overrides=exactly)

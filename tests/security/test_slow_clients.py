@@ -23,14 +23,14 @@ UNFINISHED = (
     head("POST", "/sign-in", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 99") + b"email="
 )
 PASSWORD_PATHS = ("/sign-in", "/setup", "/join", "/reset", "/profile")
-# More than the system keeps for a client that does not read.
+# More than the socket buffers of the system.
 LONG_PART, LONG_PARTS = b"x" * 65_536, 160
 TOO_MANY = b"Too many passwords are being checked"
 
 
 @pytest.fixture
 def app(open_console: OpenConsole, schema_url: str) -> Flask:
-    """The console on a database of its own, whose writers a test may stop."""
+    """The console on a database of its own, so that the test can block writers."""
     return open_console(schema_url)
 
 
@@ -57,7 +57,7 @@ def sign_in(app: Flask) -> bytes:
 
 
 def in_background(server: Served, request: bytes, answers: list[bytes]) -> threading.Thread:
-    """Ask in a thread of its own, and note the answer."""
+    """Send a request in a thread, and record the response."""
     thread = threading.Thread(target=lambda: answers.append(server.ask(request)))
     thread.start()
     return thread

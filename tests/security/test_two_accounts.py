@@ -27,7 +27,7 @@ WORDS = st.sampled_from(("Alpha", "Beta", "Gamma"))
 PLACES = st.integers(0, 50)
 # Both accounts use the same few keys.
 KEYS = st.sampled_from(("deploy-1", "deploy-2", None))
-# A failure names its steps; making them fewer would take minutes of real requests.
+# A failure lists its steps. Hypothesis does not shrink them, because that would take minutes.
 OURS = settings(
     deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck), print_blob=False
 )
@@ -35,7 +35,7 @@ OURS = settings(
 
 @dataclass
 class Known:
-    """What one account must hold: a plain picture of it."""
+    """The expected state of one account."""
 
     admin: Actor
     api: Client
@@ -48,7 +48,7 @@ class Known:
 
 
 class TwoAccounts(RuleBasedStateMachine):
-    """The rules by which two accounts of one console act."""
+    """The actions of two accounts of one console."""
 
     app: Flask
 
@@ -231,7 +231,7 @@ class TwoAccounts(RuleBasedStateMachine):
 
 
 def on(console: Flask) -> type[RuleBasedStateMachine]:
-    """The rules on this console."""
+    """The actions on this console."""
     return type("TwoAccounts", (TwoAccounts,), {"app": console})
 
 
