@@ -192,7 +192,7 @@ def test_one_key_cannot_be_used_in_two_settings() -> None:
 def test_a_new_key_must_differ_from_the_old_one(name: str) -> None:
     old = KEYS[name].partition(":")[2]
 
-    assert refusal_of(**{**KEYS, name: f"x2:{old},x1:{old}"}).startswith(f"{name} holds the same key twice")
+    assert refusal_of(**{**KEYS, name: f"x2:{old},x1:{old}"}).startswith(f"{name} contains the same key twice")
 
 
 def test_session_idle_is_not_longer_than_session_max() -> None:

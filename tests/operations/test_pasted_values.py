@@ -11,6 +11,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas import agents as schema
 from agents_app.schemas import users
 from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.schemas.tokens import TokenValues
 from agents_app.values.address_rules import DATABASE, DATASET, HOST, UNREAD
 from agents_app.values.addresses import read_connection_string
 from agents_app.values.fields import parse
@@ -114,7 +115,7 @@ def drafted(**config: Any) -> schema.Draft:
 def test_an_id_is_accepted_in_every_spelling_and_stored_in_the_usual_one(text: str) -> None:
     for name in UUID_FIELDS:
         assert drafted(**{name: text}).config[name] == UUID
-    token = parse(users.TokenValues, {"name": "ci", "scopes": ["runtime"], "agent_ids": [text]})
+    token = parse(TokenValues, {"name": "ci", "scopes": ["runtime"], "agent_ids": [text]})
     assert token.agent_ids == [UUID]
 
 
