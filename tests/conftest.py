@@ -1,7 +1,7 @@
-"""Fixtures that every test may ask for. A test on PostgreSQL runs on a real server and never skips."""
+"""Fixtures for all tests. A test on PostgreSQL runs on a real server and is never skipped."""
 
 # isort: off
-# First of all: what is imported after it finds an empty environment.
+# First, so that modules imported later have an empty environment.
 from tests import isolation
 
 # isort: on
@@ -24,13 +24,13 @@ OpenConsole = Callable[..., Flask]
 
 
 def pytest_configure() -> None:
-    """Before any test: look at the server that tests are to use."""
+    """Before the first test, check the server that tests use."""
     isolation.check_server()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that went for the data of the person who runs it has failed."""
+    """Fail a test that accessed the data of the person who runs it."""
     return isolation.judge((yield))
 
 
@@ -117,19 +117,19 @@ def _postgres_console(postgres_server: str, _postgres_at_head: str) -> Iterator[
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def console(request: pytest.FixtureRequest) -> Flask:
-    """The app on a database that all tests of one process share: a test makes an account of its own there."""
+    """The app on a database that all tests of one process share: each test creates an account of its own there."""
     return request.getfixturevalue({"sqlite": "_sqlite_console", "postgresql": "_postgres_console"}[request.param])
 
 
 @pytest.fixture
 def admin(console: Flask) -> Actor:
-    """An admin of an account of this test's own, on the shared console."""
+    """An admin of a new account on the shared console."""
     return make.make_user(console)
 
 
 @pytest.fixture
 def open_console() -> Iterator[OpenConsole]:
-    """Makes apps on databases of the test's own, and closes their connections at its end."""
+    """Creates apps on databases of the test, and closes their connections at its end."""
     apps: list[Flask] = []
 
     def open_one(url: str, **texts: str) -> Flask:
@@ -155,7 +155,7 @@ def _bring_to_head(url: str) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in capitals what this machine could not try."""
+    """List in capitals what this machine could not test."""
     reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}
     skipped = {reason for reason in reasons if "NOT tried" in reason}
     for reason in sorted(skipped):

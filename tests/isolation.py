@@ -1,4 +1,4 @@
-"""What keeps tests away from the data of the person who runs them. It acts when it is imported, before all else.
+"""Prevents tests from accessing the data of the person who runs them. It works from its import, before other modules.
 
 - The environment is empty but for KEPT, and the home folder is a temporary one, so that no setting, no service file
   and no password file of that person is found.
@@ -32,7 +32,7 @@ OUT_OF_BOUNDS = tuple(os.path.realpath(CHECKOUT / name) for name in (".env", "in
 # The checkout's path in a longer text, unless it leads to the programs in `.venv`.
 NAMES_CHECKOUT = re.compile(rf"(?<![\w.-]){re.escape(str(CHECKOUT))}(?!/\.venv/)(?![\w.-])")
 ABOUT_FILES = ("open", "os.", "shutil.", "sqlite3.connect", "glob.", "pathlib.", "tempfile.")
-# What is below a folder goes with it, under names that these do not tell.
+# An action on a folder includes its files, whose names are not in the event.
 ACTS_ON_TREE = ("shutil.rmtree", "shutil.move", "os.rename", "os.fwalk")
 STARTS_A_PROGRAM = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.spawn", "os.system", "pty.spawn")
 TABLES = """
@@ -48,7 +48,7 @@ REFUSED = HOME / "refused"
 
 
 class OutOfBounds(RuntimeError):
-    """A test went for the data of the person who runs it."""
+    """A test accessed the data of the person who runs it."""
 
 
 def _empty_the_environment() -> None:
@@ -71,7 +71,7 @@ def _watch(event: str, values: tuple[object, ...]) -> None:
 
 def _given_to_program(values: tuple[object, ...]) -> Iterable[str]:
     yield from _texts(values)
-    # What it has without being given: pytest itself may start its workers in the checkout.
+    # The default folder: pytest itself can start its workers in the checkout.
     if RUNNING_TEST in os.environ:
         yield str(Path.cwd())
         yield from _texts([os.environ])
@@ -82,7 +82,7 @@ def _texts(values: Iterable[object]) -> Iterable[str]:
         if isinstance(value, str | bytes | os.PathLike):
             yield os.fsdecode(value)
         elif isinstance(value, Mapping):
-            # Where programs are found is no data.
+            # The PATH may contain the checkout.
             yield from _texts([text for name, text in value.items() if name not in ("PATH", b"PATH")])
         elif isinstance(value, list | tuple):
             yield from _texts(value)
@@ -92,11 +92,11 @@ def _is_out_of_bounds(path: str, takes_tree: bool) -> bool:
     if path.startswith("file:"):
         path = path.removeprefix("file:").partition("?")[0]
     if not path.startswith(os.sep) and RUNNING_TEST not in os.environ:
-        # A name within a folder that is open already, such as those that pytest removes at its end, looks the same.
+        # A name relative to an open folder, such as those that pytest removes at its end, looks the same.
         return False
     try:
         found = os.path.realpath(path)
-    except ValueError:  # a null byte: there is no such file
+    except ValueError:  # a null byte: no file has this name
         return False
     return any(
         f"{found}/".startswith(f"{bound}/") or (takes_tree and bound.startswith(f"{found}/")) for bound in OUT_OF_BOUNDS
@@ -104,14 +104,14 @@ def _is_out_of_bounds(path: str, takes_tree: bool) -> bool:
 
 
 def _refuse(sentence: str) -> None:
-    # In a file, so that what a forked process does counts too.
+    # In a file, so that actions of forked processes count too.
     with REFUSED.open("a") as record:
         record.write(f"{sentence}\n{''.join(traceback.format_stack()[:-2])}\n")
     raise OutOfBounds(sentence)
 
 
 def judge(report: pytest.TestReport) -> pytest.TestReport:
-    """The report of a test, failed where something was refused since the last report."""
+    """The report of a test, changed to failed if an action was refused since the last report."""
     if REFUSED.exists():
         if not report.failed:
             report.outcome, report.longrepr = "failed", REFUSED.read_text()

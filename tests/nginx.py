@@ -1,4 +1,4 @@
-"""A real nginx in front of a real `flask serve`: found, configured, started and ended here; and a client of it."""
+"""A real nginx in front of a real `flask serve`: configures, starts and stops it, and has a client for it."""
 
 import contextlib
 import gzip

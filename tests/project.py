@@ -1,4 +1,4 @@
-"""Copies of the project: where its commands run as processes of their own, away from the checkout (`isolation.py`)."""
+"""Copies of the project, in which tests run its commands as processes (`isolation.py`)."""
 
 import shutil
 from functools import cache
@@ -11,12 +11,12 @@ PARTS = ("agents_app", "migrations", "static", "templates", "tests", ".squawk.to
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy the project, without any data or setting, into a folder that need not exist; answers the folder."""
+    """Copy the project without data and settings into a folder, which need not exist, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         source = ROOT / name
         if source.is_dir():
-            # Another process may be about to rename what it is compiling.
+            # Another process may be renaming a file that it has compiled.
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))
         else:
             shutil.copy2(source, folder)

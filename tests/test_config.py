@@ -1,4 +1,4 @@
-"""Settings: a bad one stops the start with one sentence that names it and never repeats its value."""
+"""Settings: an invalid one stops the start with a sentence that names it and does not repeat its value."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""No test touches the data of the person who runs it: `isolation.py`, tried on a copy with made-up tests.
+"""`isolation.py` prevents tests from accessing the data of the person who runs them; tested in a copy of the project.
 
 Each made-up test goes for the data in one way, and its own `pytest` must be red.
 """

@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, and nothing that looks like one of our secrets."""
+"""Log lines are JSON objects and contain nothing that looks like a secret."""
 
 import json
 import logging

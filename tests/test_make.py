@@ -1,4 +1,4 @@
-"""`make` on machines that lack something: it says what, and leaves nothing half made."""
+"""`make` on machines without a requirement names it, and leaves nothing incomplete."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A client for the JSON door that holds every answer against the OpenAPI document."""
+"""A client for the JSON API that checks every response against the OpenAPI document."""
 
 import json
 from functools import cache

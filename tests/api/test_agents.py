@@ -1,4 +1,4 @@
-"""Agents over JSON: what is refused, and what each endpoint answers."""
+"""Agents through the JSON API: what is refused, and what each endpoint returns."""
 
 import uuid
 

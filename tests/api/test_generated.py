@@ -1,4 +1,4 @@
-"""Requests made up from the OpenAPI document, good and bad ones in any order, against a server that listens."""
+"""Requests generated from the OpenAPI document, valid and invalid, against a running server."""
 
 import json
 import subprocess

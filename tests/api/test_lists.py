@@ -1,4 +1,4 @@
-"""The list of agents over JSON: what is asked, what is refused, and how its pages hang together."""
+"""The list of agents through the JSON API: queries, errors and pages."""
 
 import pytest
 from flask import Flask

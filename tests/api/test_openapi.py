@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, honest about secrets, and closed where the operator says so."""
+"""The OpenAPI document is valid and complete, shows no secrets, and can be private."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""Who may ask what of the JSON door: every rule by every kind of caller."""
+"""Permissions of the JSON API: every rule for every kind of caller."""
 
 from dataclasses import replace
 from datetime import timedelta

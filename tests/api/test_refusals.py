@@ -1,4 +1,4 @@
-"""Refusals that no endpoint makes itself: each is problem+json, under one set of headers."""
+"""Errors that are not raised by an endpoint: each is problem+json with the same headers."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""Odd bodies: each is refused for what is wrong with it, and none breaks the server."""
+"""Invalid bodies: each is refused with its error, and none breaks the server."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The one reading with secrets: to whom, when, and what is recorded of it."""
+"""The endpoint that returns secrets: who can use it, when, and what is recorded."""
 
 import pytest
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""How many statements an answer costs: one for the token, one for what is asked, however many rows there are."""
+"""The number of SQL statements of a response does not grow with the number of rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

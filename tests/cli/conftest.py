@@ -1,4 +1,4 @@
-"""The terminal: in this process for most tests, as real processes in a copy of the project for the rest."""
+"""Runs commands: in this process for most tests, as real processes in a copy of the project for the others."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""`flask agents`: the same rules and the same sentences as on the pages and over JSON."""
+"""`flask agents` has the rules and the sentences of the pages and the API."""
 
 import json
 from typing import Any, get_args, get_origin

@@ -1,4 +1,4 @@
-"""A terminal that is not UTF-8 gets what it can show, in every command; what it sends must be text."""
+"""With a terminal that is not UTF-8, every command prints what it can, and arguments must be valid text."""
 
 import json
 import os

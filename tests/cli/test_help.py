@@ -1,4 +1,4 @@
-"""Every command explains itself, without keys and without a database."""
+"""Every command has a help text, which needs no keys and no database."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Commands that read survive what other releases or other programs stored, within what the tables take."""
+"""Commands that read print rows of other releases and other programs, as far as the columns allow them."""
 
 import json
 from typing import Any

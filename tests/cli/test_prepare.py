@@ -1,4 +1,4 @@
-"""`flask prepare`: what is missing is made, what is there is left alone, what is wrong is one line."""
+"""`flask prepare` creates what is missing, changes nothing that exists, and reports an error on one line."""
 
 import stat
 import sys

@@ -1,4 +1,4 @@
-"""`flask secrets verify` finds private keys in clear; what it says to do leaves none."""
+"""`flask secrets verify` finds private keys in clear text, and the steps that it prints remove them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""`flask secrets` and `flask purge`: what an operator learns from words and exit codes."""
+"""`flask secrets` and `flask purge`: output and exit codes."""
 
 import base64
 import json

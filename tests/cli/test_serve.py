@@ -1,4 +1,4 @@
-"""`flask serve`: what is wrong stops it before it listens; signals, deaths and requests in flight."""
+"""`flask serve`: errors stop it before it listens; signals, killed workers and requests in progress."""
 
 import os
 import signal

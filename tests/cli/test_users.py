@@ -1,4 +1,4 @@
-"""`flask users`, `flask accounts rename|delete` and `flask activity`: refusals first."""
+"""`flask users`, `flask accounts rename|delete` and `flask activity`: errors first."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Behind a real nginx, with the blocks that people copy: every kind of form and JSON work, or the cause is named."""
+"""The console behind a real nginx with the blocks of the documents: every kind of form and the API work."""
 
 import json
 import shutil

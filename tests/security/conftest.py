@@ -1,4 +1,4 @@
-"""Visitors of every kind, without the cost of signing in; pages are read as they come, unchecked."""
+"""Callers of every kind, without the cost of signing in. Pages are not checked."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""The one table of bad inputs sent through the pages, and odd texts through every door. JSON and terminal: theirs."""
+"""The bad inputs of `tests/bad_inputs.py` sent through the pages, and odd texts through every door."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a signed cookie may hold: whatever this release would not have written there is as if it were not there."""
+"""Content of a signed cookie that this release would not write is ignored."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What cookies are called: two consoles on one host keep their sessions apart, processes of one console share them."""
+"""Names of cookies: two consoles on one host have different names, processes of one console the same."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""docs/security.md names tests that there are, and numbers of requirements once each."""
+"""Every test that docs/security.md names exists, and each requirement is listed once."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Two PostgreSQL servers, the first killed under writers: nothing that was acknowledged is lost, and nothing is double.
+"""A failover between two PostgreSQL servers during writes: nothing acknowledged is lost, and nothing is repeated.
 
 What an operator sets for that is in docs/deployment.md, "When the database fails over".
 """

@@ -1,4 +1,4 @@
-"""Databases that go away, fill up or are busy, and workers that are killed: refused cleanly, nothing half done."""
+"""Databases that stop, fill up or are busy, and killed workers: errors are clean, and nothing is half done."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Where forms come from: what browsers say is believed, `Referer` is not asked for, refusals say what is so."""
+"""The origin of forms: headers of browsers are checked, `Referer` is not required, and errors name the cause."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""A request that lost its end is not carried out, on no address; one that comes whole is."""
+"""An incomplete request is not carried out by any rule; a complete one is."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Which hosts the console answers to, in all their spellings. Those that it refuses are also in `test_requests.py`."""
+"""Allowed hosts in every spelling. `test_requests.py` tests refused hosts too."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who may ask what: every rule of the URL map, by every kind of caller. The JSON door's part is tests/api's table."""
+"""Permissions: every rule of the URL map for every kind of caller. tests/api has the table of the JSON API."""
 
 import re
 import uuid

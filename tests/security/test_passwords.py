@@ -1,4 +1,4 @@
-"""Which passwords are taken, how they are kept, and how forms ask for them."""
+"""Which passwords are accepted, how they are stored, and how forms ask for them."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""To look changes nothing: GET, HEAD and OPTIONS of every address, by every kind of caller, leave all rows as they are.
+"""Reading changes nothing: GET, HEAD and OPTIONS of every rule, for every kind of caller, change no row.
 
 Of the bookkeeping of reading (when a person was last seen, a token last used, what was tried, refused or fetched)
 nothing is compared.

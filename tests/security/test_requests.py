@@ -1,4 +1,4 @@
-"""Hostile requests: hosts, proxies, methods, paths, forms of other sites, cookies that were changed or have ended."""
+"""Hostile requests: hosts, proxies, methods, paths, forms of other sites, changed and expired cookies."""
 
 import re
 from base64 import urlsafe_b64encode

@@ -1,4 +1,4 @@
-"""Clients that send or read slowly, and many who sign in at once, keep nobody else waiting."""
+"""Clients that send or read slowly, and many sign-ins at the same time, do not delay other requests."""
 
 import ast
 import threading

@@ -1,4 +1,4 @@
-"""Two accounts live side by side, in any order of acts, and neither ever sees, counts, finds or changes the other."""
+"""Two accounts, any order of actions: neither ever sees, counts, finds or changes data of the other."""
 
 import base64
 import json
