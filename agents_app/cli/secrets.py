@@ -36,7 +36,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
     require_keys()
     found = stored_secrets.status()
     if as_json:
-        print_json({"items": [{**vars(key), "is_wrong": key.is_wrong} for key in found]})
+        print_json({"items": [_json_item(key) for key in found]})
     else:
         print_table(STATUS_HEADINGS, [_row(key) for key in found])
     if problem := encryption_keys.find_problem() or _missing(found):
@@ -136,10 +136,22 @@ def give_up(key_id: str, confirm: str | None) -> None:
     print_message(f"{key_id} is given up. To list the secrets that needed it: flask secrets verify")
 
 
+def _json_item(key: KeyState) -> dict[str, object]:
+    # Written out: scripts depend on these names.
+    return {
+        "key_id": key.key_id,
+        "is_set": key.is_set,
+        "is_first": key.is_first,
+        "fits": key.is_correct,
+        "secrets": key.secrets,
+        "is_wrong": key.is_wrong,
+    }
+
+
 def _row(key: KeyState) -> tuple[object, ...]:
     is_set = ("yes, the first" if key.is_first else "yes") if key.is_set else "no"
-    fits = {True: "yes", False: "no", None: None}[key.is_correct]
-    return (key.key_id, is_set, fits, key.secrets)
+    matches = {True: "yes", False: "no", None: None}[key.is_correct]
+    return (key.key_id, is_set, matches, key.secrets)
 
 
 def _missing(found: list[KeyState]) -> str | None:
