@@ -197,11 +197,11 @@ SYNONYMS = {
 # Everything that assigns to an agent's row: the one write path, what it makes new rows with, the change of keys, and
 # the removal of private keys that an earlier release stored in clear.
 WRITERS = {"operations/agents.py:_write", "operations/rotation.py:_store", "operations/misplaced_keys.py:_remove"}
+MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
 SETTINGS, API_OPERATIONS = 20, 11
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
-MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
 # Pages that are open without signing in.
 OPEN_PAGES = {"static", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}
 
