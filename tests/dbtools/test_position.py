@@ -2,10 +2,13 @@
 
 import pytest
 from alembic import command
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from agents_app.database.url import parse_url
 from agents_app.dbtools import Position, read_position, upgrade_to_head
 from agents_app.errors import Unavailable
+from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, run_sql
 
 
@@ -49,6 +52,22 @@ def test_after_a_downgrade_to_base_there_is_no_current_step(schema_url: str) -> 
     run_sql(schema_url, "DELETE FROM alembic_version")
 
     assert _position(schema_url).current is None
+
+
+@pytest.mark.parametrize("words", [("status",), ("plan",), ("deploy", "--dry-run")], ids=" ".join)
+def test_a_command_reads_the_position_once(schema_url: str, flask_db: FlaskDb, words: tuple[str, ...]) -> None:
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert flask_db(schema_url, *words).exit_code == 0
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    assert len([text for text in statements if text.startswith("SELECT alembic_version.version_num")]) == 1
 
 
 def test_upgrade_to_head_reports_the_cause() -> None:
