@@ -63,7 +63,7 @@ def check_deployment(url: URL, config: Config, metadata: sa.MetaData, *, backs_u
 
 
 def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentCheck, folder: Path | None) -> Deployment:
-    """Take a backup into `folder` (None: take none), apply the steps of `check` and check the result.
+    """Take a backup into `folder` (None: no backup), apply the steps of `check` and check the result.
 
     Raises CommandError if one of these fails; a step that fails is undone.
     """
