@@ -23,10 +23,11 @@ RESULT_WIDTH = max(map(len, Result)) + 1
 @json_option
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Check the installation: settings, keys, files, disk, database, migrations, backups, clock.
+    """Check the installation for problems.
 
-    Changes nothing. The exit code is 1 if there is a problem, and 0 if there are only warnings. Secrets are not
-    decrypted; `flask secrets verify` does that.
+    Checks settings, keys, files, disk, database, migrations, backups and clock, and changes nothing. The exit code is 1
+    if there is a problem, and 0 if there are only warnings. Secrets are not decrypted; `flask secrets verify` does
+    that.
     """
     checks = run_checks()
     if as_json:

@@ -36,9 +36,9 @@ KEY_FACTORIES: dict[str, Callable[[], str]] = {
 @click.command(cls=ConsoleCommand)
 @with_appcontext
 def prepare() -> None:
-    """Create missing keys in .env, and the tables of an SQLite database.
+    """Create missing keys and SQLite tables.
 
-    On PostgreSQL this only checks the schema; `flask db deploy` changes it.
+    Keys are added to .env. On PostgreSQL this only checks the schema; `flask db deploy` changes it.
     """
     check_configured_keys(ENV_FILE)
     migrate_sqlite_or_check_schema()

@@ -14,9 +14,10 @@ from agents_app.operations import purge as operations
 @json_option
 @with_appcontext
 def purge(*, dry_run: bool, as_json: bool) -> None:
-    """Remove expired data: sessions, sign-in attempts, links, events, secrets of deleted agents.
+    """Remove expired data.
 
-    EVENTS_DAYS and DELETED_SECRETS_DAYS set how long data is kept. Run this once a day.
+    This removes sessions, sign-in attempts, links, events and secrets of deleted agents that have expired. EVENTS_DAYS
+    and DELETED_SECRETS_DAYS set how long data is kept. Run this once a day.
     """
     counts = operations.count() if dry_run else operations.run(operator_name())
     if as_json:

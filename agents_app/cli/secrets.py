@@ -29,9 +29,10 @@ secrets = ConsoleGroup("secrets", help="Check and rotate the keys that encrypt s
 @json_option
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """List the encryption keys: whether each is set and matches, and how many secrets need it.
+    """List the encryption keys.
 
-    The exit code is 1 if a needed key is missing or does not match. A key that no secret needs can be removed.
+    Shows whether each key is set and matches, and how many secrets need it. The exit code is 1 if a needed key is
+    missing or does not match. A key that no secret needs can be removed.
     """
     require_keys()
     found = stored_secrets.status()
@@ -47,10 +48,11 @@ def status(context: click.Context, *, as_json: bool) -> None:
 @secrets.command()
 @click.pass_context
 def rotate(context: click.Context) -> None:
-    """Encrypt every stored secret again with the first key of ENCRYPTION_KEYS.
+    """Encrypt every secret with the first key.
 
-    First add the new key after the old one on every server, then move it before the old one, then rotate. You can stop
-    this command at any time and run it again. The exit code is 1 if a secret still needs another key.
+    The first key is the first of ENCRYPTION_KEYS. First add the new key after the old one on every server, then move it
+    before the old one, then rotate. You can stop this command at any time and run it again. The exit code is 1 if a
+    secret still needs another key.
     """
     require_keys()
     with _progress() as report:
@@ -72,10 +74,11 @@ def rotate(context: click.Context) -> None:
 @json_option
 @click.pass_context
 def verify(context: click.Context, *, as_json: bool) -> None:
-    """Decrypt every stored secret, and list secrets that cannot be decrypted and private keys in clear text.
+    """Check that every secret can be decrypted.
 
-    The exit code is 1 if there are any. Restore the key of a secret that cannot be decrypted, or type the secret again.
-    Release 0.1.0 accepted private keys in certificate fields; the output says how to remove them.
+    Lists secrets that cannot be decrypted, and private keys that are stored in clear text. The exit code is 1 if there
+    are any. Restore the key of a secret that cannot be decrypted, or type the secret again. Release 0.1.0 accepted
+    private keys in certificate fields; the output says how to remove them.
     """
     require_keys()
     found, in_clear = stored_secrets.list_unreadable(), misplaced_keys.find()
@@ -101,10 +104,11 @@ def verify(context: click.Context, *, as_json: bool) -> None:
 @secrets.command("remove-private-keys")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove_private_keys(*, yes: bool) -> None:
-    """Remove private keys in clear text from agents and their history.
+    """Remove private keys in clear text.
 
-    `flask secrets verify` lists them. Certificates in the same field stay, and so do the numbers of versions. First
-    replace each key where it was issued, and save the new one in the field Private key.
+    They are removed from agents and their history. `flask secrets verify` lists them. Certificates in the same field
+    stay, and so do the numbers of versions. First replace each key where it was issued, and save the new one in the
+    field Private key.
     """
     found = misplaced_keys.find()
     if not found:

@@ -19,7 +19,7 @@ from agents_app.errors import ConsoleError
 # The oldest supported versions.
 OLDEST = {"postgresql": (13,), "sqlite": (3, 35)}
 SERVER_NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
-# What else a refusal says, and what to do then; the first that fits. `dbtools.advice` knows the server's words.
+# Text in an error message, and the advice for it. The first match is used, if `cause_and_advice` has no advice.
 ADVICE = (
     ("no password supplied", "Write the password into DATABASE_URL: postgresql://user:password@host:5432/dbname"),
     ("pg_hba.conf", "Allow this user and this machine in the server's pg_hba.conf, or correct DATABASE_URL."),

@@ -1,1 +1,1 @@
-"""The server that `flask serve` runs: workers, connections, the gate in front of the app. No rules of the console."""
+"""The server that `flask serve` runs: workers, connections, the middleware that reads bodies. It has no rules."""
