@@ -16,7 +16,7 @@ OTHER_QUOTING = re.compile("identifier_preparer|quote_identifier|" + re.escape("
 
 
 def unquoted_names(source: str) -> Iterator[str]:
-    """The expressions in f-strings of SQL of names that were not quoted, without constants."""
+    """The names in SQL that an f-string writes without quoting them. Constants are not checked."""
     tree = ast.parse(source)
     assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
     quoted = {ast.unparse(node.targets[0]) for node in assignments if ast.unparse(node.value).startswith("quote_")}
