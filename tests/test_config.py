@@ -211,6 +211,15 @@ def test_every_invalid_setting_is_reported_and_the_others_are_used(tmp_path: Pat
     assert refusal.value.detail == wrong["DATABASE_URL"]
 
 
+@pytest.mark.parametrize(("length", "is_valid"), [(63, True), (64, False)])
+def test_the_name_of_a_schema_has_at_most_63_characters_as_postgresql_shortens_longer_ones(
+    length: int, is_valid: bool
+) -> None:
+    texts = {"DATABASE_URL": "postgresql://console@db.example.org/console", "DATABASE_SCHEMA": "s" * length}
+
+    assert ("DATABASE_SCHEMA" not in load_with_errors(texts, None)[1]) == is_valid
+
+
 def test_an_invalid_setting_causes_no_error_of_another_one(tmp_path: Path) -> None:
     assert set(load_with_errors({"PUBLIC_URL": "nonsense", "BIND": "0.0.0.0:8000"}, None)[1]) == {"PUBLIC_URL"}
     assert set(load_with_errors({"DATABASE_URL": "nonsense", "DATABASE_SCHEMA": "own"}, None)[1]) == {"DATABASE_URL"}

@@ -70,15 +70,18 @@ def test_a_role_that_may_not_create_databases_gets_advice(
     postgres_server: str, postgres_url: str, backup_folder: Path
 ) -> None:
     command.upgrade(console_config(postgres_url), BEHIND)
-    role = f"role_{parse_url(postgres_url).database}"
+    name = f"Role of {parse_url(postgres_url).database}"
+    role = f'"{name}"'
     superuser = sa.make_url(postgres_url)
     if "TEST_DATABASE_URL" not in os.environ:
         superuser = superuser.set(username="postgres")
     url = superuser.render_as_string(hide_password=False)
     run_sql(url, f"CREATE ROLE {role} LOGIN PASSWORD 'x'", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
     try:
-        with pytest.raises(CommandError, match=r"may not create databases\..*CREATEDB.*--scratch-url"):
-            rehearse(parse_url(postgres_url).set(username=role, password="x"), backup_folder, None)
+        with pytest.raises(
+            CommandError, match=rf"may not create databases\..*ALTER ROLE {role} CREATEDB.*--scratch-url"
+        ):
+            rehearse(parse_url(postgres_url).set(username=name, password="x"), backup_folder, None)
     finally:
         run_sql(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 

@@ -8,7 +8,7 @@ from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
 from agents_app.dbtools.runner.error_messages import readable_errors
-from agents_app.dbtools.saved_rows.restore import RestoredRows, restore_rows
+from agents_app.dbtools.saved_rows.restore import BATCH_SIZE, RestoredRows, restore_rows
 from tests.dbtools.tools import Project, fetch_rows, run_sql
 
 FAMILY = """
@@ -67,6 +67,15 @@ def test_rows_without_their_table_are_refused(family: Project, backup_folder: Pa
     folder = _down(family, backup_folder)
 
     assert "There is no table parents for these rows. They were saved at revision one" in _refusal(family.url, folder)
+
+
+def test_more_rows_than_one_batch_are_restored(family: Project, backup_folder: Path) -> None:
+    many = BATCH_SIZE + 1
+    run_sql(family.url, *(f"INSERT INTO parents (id) VALUES ({number})" for number in range(4, many + 1)))
+
+    _restore(family.url, _down_and_up(family, backup_folder))
+
+    assert fetch_rows(family.url, "SELECT count(*) FROM parents") == [(many,)]
 
 
 def test_rows_of_another_database_type_are_refused(family: Project, backup_folder: Path) -> None:

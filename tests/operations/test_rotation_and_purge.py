@@ -89,6 +89,9 @@ def test_rotation_moves_every_secret_to_the_first_key_also_of_deleted_agents(app
     assert stored_secrets.counts_by_key() == Counter(k2=4)
     use_keys(app, fresh)
     assert encryption_keys.find_problem() is None
+    with db.reading() as connection:
+        events = sa.select(Event.account_id, Event.actor_name, Event.details).where(Event.action == "secrets.rotated")
+        assert connection.execute(events).all() == [(actor.account_id, "root", {"moved": 4, "key": "k2"})]
     agents.restore_deleted(actor, deleted)
     for agent_id in (kept, deleted):
         assert fetch(app, actor, agent_id)["connection_config"]["password"] == "pa55 wörd"

@@ -101,6 +101,7 @@ def test_a_field_that_both_changed_is_saved_only_after_a_choice(
 
     assert choices_on(page) == ["/description"]
     assert "Grace changed this agent while you edited it" in conflict_section(page).text
+    assert "Discard my changes and load the stored agent" in conflict_section(page).text
     assert "Version 2: updated by Grace" in conflict_section(page).text
     radios = page.root.all("input", name="choice-description")
     assert [(radio["value"], "checked" in radio.attributes) for radio in radios] == [("mine", False), ("theirs", False)]
@@ -218,6 +219,7 @@ def test_your_own_change_in_another_tab_is_named_as_such(
 
     page = conflict(browser, form, address, description="Mine")
     assert "You changed this agent in another tab" in conflict_section(page).text
+    assert "Discard this form and load the stored agent" in conflict_section(page).text
 
     token = make_token(console, admin, "write")
     headers = {"Authorization": f"Bearer {token}"}
