@@ -20,11 +20,11 @@ pytestmark = pytest.mark.browser
 
 def rename(page: Page) -> None:
     page.get_by_role("link", name="Organisation").click()
-    page.get_by_label("Organisation").fill("Acme & Söhne")
+    page.get_by_label("Organisation", exact=True).fill("Acme & Söhne")
 
 
 def check_renamed(page: Page) -> None:
-    expect(page.get_by_label("Organisation")).to_have_value("Acme & Söhne")
+    expect(page.get_by_label("Organisation", exact=True)).to_have_value("Acme & Söhne")
     page.get_by_role("button", name="Rename organisation").click()
     expect(page.get_by_text("The organisation was renamed.")).to_be_visible()
 
@@ -139,6 +139,7 @@ def test_a_deletion_is_not_carried_out_and_can_be_repeated(
     page.goto(f"/agents/{make_agent(site.app, admin, name='Sales')}")
     page.locator("main summary", has_text="More actions").click()
     page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_role("button", name="Delete agent")).to_be_visible()
     end_sessions(site, admin)
 
     page.get_by_role("button", name="Delete agent").click()
