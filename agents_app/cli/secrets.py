@@ -146,7 +146,7 @@ def _json_item(key: KeyState) -> dict[str, object]:
         "key_id": key.key_id,
         "is_set": key.is_set,
         "is_first": key.is_first,
-        "fits": key.is_correct,
+        "fits": key.fits,
         "secrets": key.secrets,
         "is_wrong": key.is_wrong,
     }
@@ -154,7 +154,7 @@ def _json_item(key: KeyState) -> dict[str, object]:
 
 def _row(key: KeyState) -> tuple[object, ...]:
     is_set = ("yes, the first" if key.is_first else "yes") if key.is_set else "no"
-    matches = {True: "yes", False: "no", None: None}[key.is_correct]
+    matches = {True: "yes", False: "no", None: None}[key.fits]
     return (key.key_id, is_set, matches, key.secrets)
 
 

@@ -32,18 +32,18 @@ class SecretRow:
 
 @dataclass(frozen=True)
 class KeyState:
-    """One encryption key. `is_correct` is None if nothing was encrypted with this id, or the key is not set."""
+    """One encryption key. `fits` is None if nothing was encrypted with this id, or the key is not set."""
 
     key_id: str
     is_set: bool
     is_first: bool
-    is_correct: bool | None
+    fits: bool | None
     secrets: int
 
     @property
     def is_wrong(self) -> bool:
         """Whether this key is needed, and is missing in ENCRYPTION_KEYS or is another key there."""
-        return not self.is_set or self.is_correct is False
+        return not self.is_set or self.fits is False
 
 
 def status() -> list[KeyState]:
