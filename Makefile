@@ -51,7 +51,8 @@ $(VENV)/.run: requirements.txt $(VENV)/bin/python
 
 # Flask's command, with the version of the console in --version. It works in a checkout that was moved, too.
 $(VENV)/.flask: $(VENV)/.run
-	@printf '%s\n' '#!/bin/sh' 'bin=$${0%/*}' 'exec "$$bin/python" -P "$$bin/../../agents_app/flask_command.py" "$$@"' \
+	@printf '%s\n' '#!/bin/sh' 'bin=$$(dirname "$$(readlink -f "$$0")")' \
+		'exec "$$bin/python" -P "$$bin/../../agents_app/flask_command.py" "$$@"' \
 		> $(VENV)/bin/flask
 	@chmod +x $(VENV)/bin/flask
 	@touch $@

@@ -45,3 +45,10 @@ def test_flask_has_the_commands_of_the_console(installed: Path, ready: Checkout)
 
     assert said.startswith("Usage: flask [OPTIONS] COMMAND")
     assert {"db", "doctor", "run"} <= set(re.findall(r"^  (\w+) ", said, re.MULTILINE))
+
+
+def test_flask_works_through_a_link_in_another_folder(installed: Path, ready: Checkout, tmp_path: Path) -> None:
+    link = tmp_path / "flask"
+    link.symlink_to(installed)
+
+    assert output(link, "--version", folder=tmp_path) == output(installed, "--version", folder=ready.folder)
