@@ -1,4 +1,4 @@
-"""Creates the app: the parts that it is made of, in order. No logic."""
+"""Creates the app: the parts that it is made of, in order."""
 
 import click
 from flask import Flask
@@ -14,7 +14,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     loaded = settings or config.load()
     app = Flask("agents_app", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.extensions["settings"] = loaded
-    if settings is not None or _is_serving():
+    if settings is not None or _needs_keys():
         app.secret_key = loaded.keys.secret_key
     app.config["SQLALCHEMY_DATABASE_URI"] = loaded.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(loaded.database_url, loaded.pool_size)
@@ -23,12 +23,12 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     db.init_app(app)
     for part in (logs, http, sub_path):
         part.init_app(app, loaded)
-    for door in (dbtools, health, refusals, web, api, cli):
-        door.init_app(app)
+    for part in (dbtools, health, refusals, web, api, cli):
+        part.init_app(app)
     return app
 
 
-def _is_serving() -> bool:
+def _needs_keys() -> bool:
     # Under `flask`, each command that uses keys checks them: migrations and --help need no keys.
     command = click.get_current_context(silent=True)
     return command is None or command.info_name == "run" or not isinstance(command.find_root().command, FlaskGroup)

@@ -1,8 +1,10 @@
 """How settings may be shown to admins of any account: no key, no password and no content of a file."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from agents_app.paths import ROOT
 
 # The parameters of a database URL that hold no secret and no path. The others are left out.
 SHOWN_PARAMETERS = ("host", "port", "service", "sslmode", "target_session_attrs")
+# Parts of a database URL that hold nothing else. A password that was written into another part has other characters.
+PLAIN_NAME, PLAIN_HOST = re.compile(r"[\w.@+-]+"), re.compile(r"[\w.:,@/\[\]-]+")
+UNUSUAL = "set, but not shown: a part of it may contain a password"
 NOT_SET, SET, DEFAULT = "not set", "set", "default"
 
 
@@ -44,7 +49,11 @@ def _shown(name: str, value: Any) -> str:
 def _database(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return printable_url(url.set(database=_path(Path(url.database or ""))))
-    return printable_url(url.set(query={name: value for name, value in url.query.items() if name in SHOWN_PARAMETERS}))
+    shown = url.set(query={name: value for name, value in url.query.items() if name in SHOWN_PARAMETERS})
+    names = filter(None, (shown.username, shown.database))
+    hosts = filter(None, (shown.host, *chain(*shown.normalized_query.values())))
+    is_plain = all(map(PLAIN_NAME.fullmatch, names)) and all(map(PLAIN_HOST.fullmatch, hosts))
+    return printable_url(shown) if is_plain else UNUSUAL
 
 
 def _path(path: Path) -> str:

@@ -89,7 +89,7 @@ def _before_request() -> None:
     g.started_at = time.perf_counter()
     hosts.check(any_host=request.path in health.PATHS)
     if status := request.environ.get("asgi.scope", {}).get("state", {}).get(REFUSED):
-        raise SERVER_ERRORS[status]
+        raise SERVER_ERRORS[status]()
 
 
 def _after_request(response: Response) -> Response:

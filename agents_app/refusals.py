@@ -1,8 +1,10 @@
 """Which answer an error gets: the table of status codes, and the answer as problem+json or as a page."""
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -45,12 +47,13 @@ FRAMEWORK_ERRORS = {
     415: ("unsupported_media_type", "Send the body as application/json."),
     500: ("internal_error", "Something went wrong here. It was logged under the request id."),
 }
-# The error for each status with which the server refuses a request.
-SERVER_ERRORS: dict[int, Exception] = {
-    400: errors.Malformed("The request ended before its body did. Nothing was done."),
-    408: RequestTimeout(),
-    413: RequestEntityTooLarge(),
-    503: errors.Unavailable("Too many passwords are being checked. Try again in a moment.", code="busy"),
+# Creates the error for each status with which the server refuses a request. An exception that is raised again and
+# again would hold every request that it was raised for.
+SERVER_ERRORS: dict[int, Callable[[], Exception]] = {
+    400: partial(errors.Malformed, "The request ended before its body did. Nothing was done."),
+    408: RequestTimeout,
+    413: RequestEntityTooLarge,
+    503: partial(errors.Unavailable, "Too many passwords are being checked. Try again in a moment.", code="busy"),
 }
 # The refusals that Activity shows. A disabled agent (`agent_disabled`) is no attempt to do something forbidden.
 RECORDED_CODES = ("forbidden", "role_missing", "scope_missing")

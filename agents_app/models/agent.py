@@ -13,7 +13,10 @@ from agents_app.values.choices import AgentStatus, ConnectionType
 
 
 class Agent(Base):
-    """A data agent. Only `operations/agents.py` writes it. Its secrets are encrypted in their columns."""
+    """A data agent. Its secrets are encrypted in their columns.
+
+    Only `operations/agents.py`, key rotation and the removal of misplaced keys write it.
+    """
 
     __tablename__ = "agents"
     __table_args__ = (

@@ -1,6 +1,7 @@
 """One row for each action. No row contains a secret, a token or a cookie.
 
-Rows are only added. The one exception is the count in the details of a repeated refusal.
+Rows are added. A repeated refusal changes only the count in the details. `flask purge` and the deletion of an account
+delete rows, and the deletion of a user empties `user_id`.
 """
 
 import uuid

@@ -10,7 +10,10 @@ from agents_app.db import Base, UtcDateTime, now
 
 
 class LoginAttempt(Base):
-    """One failure. `login` is an HMAC of the typed email address, in hex, or empty for an API token."""
+    """One attempt. It is removed when the password is correct.
+
+    `login` is an HMAC of the typed email address, in hex, or empty for an API token.
+    """
 
     __tablename__ = "login_attempts"
     __table_args__ = (

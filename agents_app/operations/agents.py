@@ -1,4 +1,4 @@
-"""Operations that change agents, all of them through `_write`. `agent_reads.py` reads agents."""
+"""Operations that change agents through `_write`, and delete them. `agent_reads.py` reads agents."""
 
 import uuid
 from collections.abc import Collection, Mapping
@@ -168,7 +168,7 @@ def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) ->
 
 
 def _write(session: Session, actor: Actor, action: str, agent: Agent, state: State, **details: Any) -> None:
-    """Write the row, the version and the event in the caller's transaction. Only this function changes an agent."""
+    """Write the row, the version and the event in the caller's transaction, for every change by an actor."""
     is_new, is_first = agent.account_id is None, agent.created_at is None
     before = {} if is_new else states.of_agent(agent).snapshot()
     agent.version = (agent.version or 0) + 1

@@ -1,4 +1,4 @@
-"""Helpers that add and end sessions within the caller's transaction."""
+"""Helpers that add and end sessions. `start_once` has a transaction of its own; the others are part of the caller's."""
 
 import hashlib
 import secrets

@@ -1,4 +1,4 @@
-"""Helpers that read what a version recorded. Only they read `snapshot` and `kept_secrets`.
+"""Helpers that read what a version recorded, for every operation that uses its values.
 
 An older release may have written them: a missing field has its default, an unknown one is dropped, and what is not
 valid is a Conflict.

@@ -69,7 +69,7 @@ def _plain(text: str) -> str:
     return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) != "Cf")
 
 
-def _is_not_their_own(password: str, info: ValidationInfo) -> str:
+def _refuse_own_name_or_address(password: str, info: ValidationInfo) -> str:
     # If the schema has no name and no address, the context of the validation has those of the user.
     owner = {"name": "", "email": "", **(info.context or {}), **info.data}
     own = (owner["name"], owner["email"], owner["email"].partition("@")[0])
@@ -78,7 +78,7 @@ def _is_not_their_own(password: str, info: ValidationInfo) -> str:
     return password
 
 
-NewPassword = Annotated[str, AfterValidator(_is_not_their_own), new_password]
+NewPassword = Annotated[str, AfterValidator(_refuse_own_name_or_address), new_password]
 
 
 class UserValues(Schema):

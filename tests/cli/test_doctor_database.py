@@ -236,7 +236,7 @@ def test_two_heads_and_an_unreadable_migration_are_named(ready: Checkout) -> Non
 
     second.write_text(f"this is no {CANARY}\n")
     broken = _problem(ready, "migrations.files")
-    assert f"{second.name}, line 1, is no Python" in broken["detail"]
+    assert f"{second.name}, line 1, is not valid Python" in broken["detail"]
     assert CANARY not in broken["detail"]
 
 

@@ -7,11 +7,12 @@ import sqlalchemy as sa
 from alembic import command
 from flask import Flask
 
-from agents_app import __version__, config, dbtools
+from agents_app import __version__, config, config_display, dbtools
 from agents_app.app import create_app
 from agents_app.config_display import SHOWN
 from agents_app.database.url import parse_url
 from agents_app.db import db
+from agents_app.errors import ConfigurationError
 from tests.conftest import OpenConsole
 from tests.make import KEYS, make_agent, make_user
 from tests.web.conftest import PASSWORD, Browser, Page
@@ -138,6 +139,27 @@ def test_a_setting_is_shown_with_its_value_and_where_it_was_read(sqlite_schema_u
     assert found["BACKUP_FOLDER"] == ("backups", "default")
     assert found["API_DOCS_PUBLIC"] == ("true", "default")
     assert found["BIND"] == ("127.0.0.1:8000", "default")
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "MIGRATION_DATABASE_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app%3AS3CRET@127.0.0.1/con",
+        "postgresql://app%3BS3CRET@127.0.0.1/con",
+        "host=127.0.0.1 dbname=con user='app:S3CRET'",
+        "postgresql://127.0.0.1/con?user=app:S3CRET",
+        "postgresql://app@/con?host=h%20password%3DS3CRET",
+        "postgresql://app@127.0.0.1/con#S3CRET",
+    ],
+)
+def test_a_password_in_another_part_of_a_database_url_is_not_shown(name: str, url: str) -> None:
+    try:
+        loaded = config.load({**KEYS, "DATABASE_URL": POSTGRESQL, name: url}, None)
+    except ConfigurationError:
+        return  # refused at the start
+
+    assert "S3CRET" not in str(config_display.shown_settings(loaded))
 
 
 def test_no_key_and_no_password_is_on_the_page(sqlite_schema_url: str, open_console: OpenConsole) -> None:

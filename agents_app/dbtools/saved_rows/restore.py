@@ -1,4 +1,4 @@
-"""Restores saved rows into their sql, and saved values into their columns by primary key, in one transaction."""
+"""Restores saved rows into their tables, and saved values into their columns by primary key, in one transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
