@@ -95,12 +95,13 @@ def test_a_file_that_a_document_names_exists(page: Path) -> None:
 
 def _check_command(app: Flask, words: list[str]) -> None:
     group = FlaskGroup(create_app=lambda: app)
-    context = click.Context(group, obj=ScriptInfo(create_app=lambda: app))
     command: click.Command = group
-    while isinstance(command, click.Group) and words:
-        found = command.get_command(context, words[0])
-        assert found, f"flask has no command {' '.join(words)}"
-        command, words = found, words[1:]
+    # At its end, click closes the context of the app that Flask opens to find a command.
+    with click.Context(group, obj=ScriptInfo(create_app=lambda: app)) as context:
+        while isinstance(command, click.Group) and words:
+            found = command.get_command(context, words[0])
+            assert found, f"flask has no command {' '.join(words)}"
+            command, words = found, words[1:]
     options = {text for option in command.params for text in (*option.opts, *option.secondary_opts)}
     used = {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)}
 
