@@ -14,9 +14,12 @@ from tests import pem
 from tests.make import agent_values
 
 ONE_LINE = "Write this on one line, without control characters."
-NOT_TEXT = "Remove the invalid characters (U+0000 or half of a surrogate pair)."
+NOT_TEXT = "Remove the invalid characters (U+0000 or an unpaired surrogate)."
 AS_TEXT = "Write this as text."
-MASK = "This is a mask, not a secret. Type the secret itself, or leave this empty."
+MASK = (
+    "This is a hidden form of the secret (such as ****), not the secret. "
+    + "Enter the secret, or leave this field empty."
+)
 TYPE_IT = "Type the secret itself, or leave this empty."
 NO_COMMENT = "Paste only the key, without the comment after it."
 LONE_QUOTE = "There is a quote at one end only. Paste only the key, without quotes."
@@ -33,14 +36,16 @@ HAS_UMLAUT = "This has U+00FC (latin small letter u with diaeresis) at character
 HAS_NO_BREAK_SPACE = "This has U+00A0 (no-break space) at character"
 HAS_CYRILLIC = "This has U+0430 (cyrillic small letter a) at character"
 HAS_SPACE = "This has U+0020 (space) at character"
-WHOLE = "This is a whole address: put"
+WHOLE = "This is a complete address. Enter"
 ASCII = "Use printable ASCII characters without spaces."
 MISSING_TYPE = f"Choose the connection type: {' or '.join(TYPES)}."
 A_TYPE = f"Choose one of: {', '.join(ConnectionType)}."
 STATUS = "The status cannot be set here. Enable or disable the agent instead."
-USER_NAME = "its user name in username"
-OTHERS_WITHOUT_TLS = f"its database name in database, {USER_NAME} and its password in password."
-OTHERS = OTHERS_WITHOUT_TLS.replace(" and", ", its TLS mode in sslmode and")
+USER_NAME = "the user name in the field User name"
+OTHERS_WITHOUT_TLS = (
+    f"the database name in the field Database name, {USER_NAME} and the password in the field Password."
+)
+OTHERS = OTHERS_WITHOUT_TLS.replace(" and", ", the TLS mode in the field TLS mode and")
 CLIENT, WORKSPACE = "6f9619ff-8b86-4011-b42d-00c04fc964ff", "0c0ffee0-1111-4222-8333-444455556666"
 CERTIFICATE_WITHOUT_END = "-----BEGIN CERTIFICATE-----\nAAAA\n"
 NO_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
@@ -184,39 +189,47 @@ BAD_AGENTS = [
     _database("unknown dialect", "dialect", "oracle", "Choose one of: postgresql, mysql, mssql."),
     _database("no host", "host", "", "Enter the host."),
     _database("two hosts", "host", "a.example.org,b.example.org", A_HOST),
-    _database("host with a port", "host", "db.example.org:5432", f"{WHOLE} db.example.org in host and 5432 in port."),
-    _database("IPv6 host with a port", "host", "[::1]:5432", f"{WHOLE} ::1 in host and 5432 in port."),
+    _database(
+        "host with a port",
+        "host",
+        "db.example.org:5432",
+        f"{WHOLE} db.example.org in the field Host and 5432 in the field Port.",
+    ),
+    _database(
+        "IPv6 host with a port", "host", "[::1]:5432", f"{WHOLE} ::1 in the field Host and 5432 in the field Port."
+    ),
     _database(
         "host as a URL",
         "host",
         "postgresql://db.example.org",
-        f"{WHOLE} postgresql in dialect and db.example.org in host.",
+        f"{WHOLE} postgresql in the field Database type and db.example.org in the field Host.",
     ),
     _database(
         "host as a URL with a password",
         "host",
         "postgresql://reader:geheim@db.example.org:5433/sales?sslmode=require&application_name=x",
-        f"{WHOLE} postgresql in dialect, db.example.org in host, 5433 in port, {OTHERS}",
+        f"{WHOLE} postgresql in the field Database type, "
+        + f"db.example.org in the field Host, 5433 in the field Port, {OTHERS}",
     ),
     _database(
         "connection string as host",
         "host",
         "Server=tcp:db.example.org,1433;Database=sales;User Id=reader;Password='gehe;im';Encrypt=True",
-        f"{WHOLE} mssql in dialect, db.example.org in host, 1433 in port, {OTHERS}",
+        f"{WHOLE} mssql in the field Database type, db.example.org in the field Host, 1433 in the field Port, {OTHERS}",
     ),
     _database(
         "URL as database name",
         "database",
         "mysql://reader:geheim@db.example.org/sales",
-        f"{WHOLE} mysql in dialect, db.example.org in host, {OTHERS_WITHOUT_TLS}",
+        f"{WHOLE} mysql in the field Database type, db.example.org in the field Host, {OTHERS_WITHOUT_TLS}",
     ),
-    _database("page as host", "host", "https://db.example.org/admin", f"{WHOLE} db.example.org in host."),
+    _database("page as host", "host", "https://db.example.org/admin", f"{WHOLE} db.example.org in the field Host."),
     _database(
         "instance as host",
         "host",
         "db.example.org\\SQLEXPRESS",
-        f"{WHOLE} mssql in dialect and db.example.org in host. "
-        + "The instance SQLEXPRESS has no field: put its port in port.",
+        f"{WHOLE} mssql in the field Database type and db.example.org in the field Host. "
+        + "There is no field for the instance SQLEXPRESS. Enter its port in the field Port.",
     ),
     _database("two URLs as host", "host", "postgresql://u:geheim@a.example.org,b.example.org/d", UNREAD),
     _database("URL that breaks off in its password", "host", "postgresql://u:12?34@a.example.org/d", UNREAD),
@@ -232,7 +245,10 @@ BAD_AGENTS = [
     _database("name in brackets", "host", "[db.example.org]", A_HOST),
     _database("nothing in brackets", "host", "[]", A_HOST),
     _database(
-        "host in a user's name", "host", "root@db.example.org", f"{WHOLE} db.example.org in host and {USER_NAME}."
+        "host in a user's name",
+        "host",
+        "root@db.example.org",
+        f"{WHOLE} db.example.org in the field Host and {USER_NAME}.",
     ),
     _database("host beyond ASCII", "host", "d\u00fctenbank.example.org", f"{A_HOST} {HAS_UMLAUT} 2."),
     _database("long host", "host", "a." * 127, "Use at most 253 characters."),
@@ -263,13 +279,14 @@ BAD_AGENTS = [
         "user name as a URL",
         "username",
         "postgresql://joe:s3cr3t@db:6432/sales",
-        f"{WHOLE} postgresql in dialect, db in host, 6432 in port, {OTHERS_WITHOUT_TLS}",
+        f"{WHOLE} postgresql in the field Database type, "
+        + f"db in the field Host, 6432 in the field Port, {OTHERS_WITHOUT_TLS}",
     ),
     _database(
         "user name as settings",
         "username",
         "user=joe password=s3cr3t host=db",
-        f"{WHOLE} db in host, {USER_NAME} and its password in password.",
+        f"{WHOLE} db in the field Host, {USER_NAME} and the password in the field Password.",
     ),
     _database("user name as a URL of two hosts", "username", "postgresql://u:geheim@a,b/d", UNREAD),
     _power_bi("URL of a database as user", "impersonated_user_name", "postgresql://joe:s3cr3t@db/sales", A_USER),
@@ -278,7 +295,7 @@ BAD_AGENTS = [
         "address of a dataset as user",
         "impersonated_user_name",
         f"https://app.powerbi.com/groups/{WORKSPACE}/datasets/{CLIENT}/details",
-        f"{WHOLE} {WORKSPACE} in workspace_id and {CLIENT} in dataset_id.",
+        f"{WHOLE} {WORKSPACE} in the field Workspace ID and {CLIENT} in the field Dataset ID.",
     ),
     _database("host with a direction mark", "host", "db.\u202eexample.org", f"{REMOVE_MARK} 4{WHY_MARK}"),
     _power_bi("tenant with a direction mark", "tenant_id", "a.\u202eexample.org", f"{REMOVE_MARK} 3{WHY_MARK}"),
@@ -337,7 +354,7 @@ BAD_AGENTS = [
         "address as dataset",
         "dataset_id",
         f"https://app.powerbi.com/groups/{WORKSPACE}/datasets/{CLIENT}/details",
-        f"{WHOLE} {WORKSPACE} in workspace_id and {CLIENT} in dataset_id.",
+        f"{WHOLE} {WORKSPACE} in the field Workspace ID and {CLIENT} in the field Dataset ID.",
     ),
     _power_bi(
         "client secret with a space nobody sees",

@@ -101,7 +101,7 @@ def test_every_refusal_of_the_console_has_separated_numbers() -> None:
     sentences = [sentence for bad in BAD_AGENTS for _, sentence in bad.refused]
     sentences += [sentence for _, sentence in FRAMEWORK_ERRORS.values()]
     # The parts of a pasted address are written as they must be typed.
-    sentences = [sentence for sentence in sentences if not sentence.startswith("This is a whole address")]
+    sentences = [sentence for sentence in sentences if not sentence.startswith("This is a complete address")]
 
     assert [sentence for sentence in sentences if BARE_NUMBER.search(sentence)] == []
     assert InvalidInput([("", "")] * 1_000).detail == "1,000 fields need attention."

@@ -131,7 +131,7 @@ ENDPOINTS = (
         "POST",
         f"{AGENT_PATH}/clone",
         clone,
-        "Copy an agent",
+        "Clone an agent",
         "agents.clone",
         "The copy is active and has the secrets of the original. With an Idempotency-Key, a repeated request returns "
         + "the copy that the first request created, or 409, as when an agent is created.",

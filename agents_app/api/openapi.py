@@ -103,8 +103,8 @@ def _permission_sentence(endpoint: Endpoint) -> str:
     if endpoint.permission is None:
         return "Requires any token."
     role, scope = PERMISSIONS[endpoint.permission]
-    creator = f", created by a person with at least the role {role}" if role else ""
-    return f"Requires a token with the scope {scope}{creator}."
+    owner = f", whose owner has at least the role {role}" if role else ""
+    return f"Requires a token with the scope {scope}{owner}."
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:

@@ -109,7 +109,7 @@ class Me(ResponseSchema):
     account: Named
     scopes: list[Scope]
     role: Role | None = Field(
-        description="The current role of the token's creator. Null if that person was deleted or deactivated."
+        description="The current role of the token's owner. Null if that person was deleted or deactivated."
     )
     agent_ids: list[UUID] = Field(
         description="The agents that the scope `runtime` is limited to. Empty means all agents."

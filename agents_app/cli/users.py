@@ -58,7 +58,7 @@ def invitations_(account: str | None, *, as_json: bool) -> None:
 @click.argument("invitation_id", metavar="ID", type=Id())
 @account_option
 def withdraw(account: str | None, invitation_id: UUID) -> None:
-    """Withdraw a link to join. It stops working immediately."""
+    """Withdraw an invitation link. It stops working immediately."""
     invitations.withdraw(terminal_actor(account), invitation_id)
     print_message("The link is withdrawn.")
 

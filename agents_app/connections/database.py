@@ -74,14 +74,14 @@ class DatabaseConnection(Connection):
     )
     ssl_root_cert: Annotated[str | None, certificates(NO_KEY)] = field(
         "Root certificate",
-        "In PEM, for verify-ca and verify-full.",
+        "PEM format. Used by the TLS modes verify-ca and verify-full.",
         default=None,
         destination=True,
         group="tls",
         kind="pem",
     )
     read_only: Annotated[bool, boolean()] = field(
-        "Read only", "Refuse statements that write.", default=True, group="limits"
+        "Read only", "Allow only statements that do not change data.", default=True, group="limits"
     )
     row_limit: Annotated[int, whole_number("Row limit", 1, 1_000_000)] = field(
         "Row limit", default=1_000, group="limits", width=9

@@ -112,10 +112,10 @@ class PowerBiConnection(Connection):
         "Credential expires on", "The day on which the secret or certificate expires, as YYYY-MM-DD.", default=None
     )
     certificate_pem: Annotated[str | None, certificates(KEY_BELONGS)] = field(
-        "Certificate", "The public part, in PEM.", default=None, group="certificate", kind="pem"
+        "Certificate", "PEM format, without the private key.", default=None, group="certificate", kind="pem"
     )
     private_key_pem: Annotated[str | None, private_key(CERTIFICATE_BELONGS)] = field(
-        "Private key", "In PEM.", default=None, secret=True, group="certificate", kind="pem"
+        "Private key", "PEM format.", default=None, secret=True, group="certificate", kind="pem"
     )
     private_key_password: Annotated[str | None, secret(SECRET_MAX)] = field(
         "Private key password", default=None, secret=True, group="certificate"

@@ -227,7 +227,13 @@ def _find(session: Session, actor: Actor, agent_id: UUID, version: Versions | No
 
 def _why_stale(current: int, wanted: Collection[int]) -> str:
     if not wanted:
-        return f'This console did not make this ETag. Send the ETag of the agent, such as "{current}".'
+        return f'This ETag is not from this console. Send the ETag of the agent, such as "{current}".'
     if min(wanted) > current:
-        return f"The agent is at version {current}, and the requested version does not exist. Was a backup restored?"
-    return f"The agent has changed since it was read. It is now at version {current}."
+        return (
+            f"The agent is at version {current}, and the requested version does not exist. "
+            + "The database may have been restored from a backup. Read the agent again."
+        )
+    return (
+        f"The agent has changed since it was read. It is now at version {current}. "
+        + "Read it again, then repeat the change."
+    )

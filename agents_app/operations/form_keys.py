@@ -44,10 +44,10 @@ def check_repeated(
     what: str, made_at: datetime, *, has_same_content: bool, is_in_force: bool, is_same_text: bool
 ) -> None:
     """Raise Repeated, with the reason, unless the text of the first request can be shown again."""
-    made = f"{what} was already made from this form"
+    created = f"This form already created {what}"
     if not has_same_content:
-        raise Repeated(f"{made}, with other content.")
+        raise Repeated(f"{created} with other values.")
     if not is_in_force:
-        raise Repeated(f"{made}, and it is no longer valid.")
+        raise Repeated(f"{created}, which is no longer valid.")
     if not is_same_text or now() - made_at > SHOWN_FOR:
-        raise Repeated(f"{made}, and it is not shown again.")
+        raise Repeated(f"{created}, which cannot be shown again.")

@@ -64,11 +64,11 @@ def check_repeated(actor: Actor, agent_id: UUID, is_same: IsSame, failed: Confli
         raise Conflict(sentence, code="idempotency_key_reused")
     if row.version is None:
         sentence = (
-            "The agent that was made with this Idempotency-Key has been deleted. Nothing was stored. Use a new key."
+            "The agent that was created with this Idempotency-Key has been deleted. Nothing was stored. Use a new key."
         )
         raise Conflict(sentence, code="idempotency_deleted")
     if row.version > 1:
         sentence = (
-            "The agent that was made with this Idempotency-Key has been changed. Nothing was stored. Use a new key."
+            "The agent that was created with this Idempotency-Key has been changed. Nothing was stored. Use a new key."
         )
         raise Conflict(sentence, code="idempotency_changed")

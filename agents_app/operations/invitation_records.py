@@ -44,7 +44,7 @@ def find_code(session: Session, actor: Actor, role: Role, user_id: UUID | None, 
         return None
     code = _code(found, key)
     form_keys.check_repeated(
-        "A link",
+        "a link",
         found.created_at,
         has_same_content=(found.role, found.user_id) == (role, user_id),
         is_in_force=found.expires_at > now(),

@@ -61,7 +61,7 @@ class Actor:
         if self.token_id is not None and scope not in self.scopes:
             raise Forbidden(f"This needs a token with the scope {scope}.", code="scope_missing")
         if self.token_id is not None:
-            raise Forbidden(f"This needs a token made by a person who is {_roles_from(least)}.", code="role_missing")
+            raise Forbidden(f"This needs a token whose owner is {_roles_from(least)}.", code="role_missing")
         if least is None:
             raise Forbidden(f"This needs an API token with the scope {scope}.", code="scope_missing")
         raise Forbidden(f"Only {_roles_from(least)} can do this.", code="role_missing")

@@ -101,5 +101,6 @@ def _valid(read: Callable[[], T]) -> T:
 
 def _conflict(why: str) -> Conflict:
     return Conflict(
-        f"The recorded version of this agent is not valid in this release of the console: {why}", code=UNREADABLE
+        f"The stored version of this agent cannot be used by this release: {why} Create the agent again.",
+        code=UNREADABLE,
     )

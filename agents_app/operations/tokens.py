@@ -160,7 +160,7 @@ def _repeated_text(token: ApiToken, key: str, checked: TokenValues) -> str:
     lifetime = timedelta(days=checked.expires_in_days or settings().token_days)
     wanted = (checked.name, checked.scopes, checked.agent_ids, token.created_at + lifetime)
     form_keys.check_repeated(
-        "A token",
+        "a token",
         token.created_at,
         has_same_content=(token.name, token.scopes, token.agent_ids, token.expires_at) == wanted,
         is_in_force=token.revoked_at is None,
@@ -199,7 +199,7 @@ def _refuse(visitor: Visitor) -> NoReturn:
     with db.reading() as connection:
         failures = connection.scalar(recent) or 0
     if failures >= FAILURES_FROM_ONE_ADDRESS:
-        raise Throttled("Too many failed authentications. Try again in a minute.", retry_after=60)
+        raise Throttled("Too many wrong API tokens from your IP address. Try again in a minute.", retry_after=60)
     with db.transaction() as session:
         session.add(LoginAttempt(address=source))
         event_records.add_anonymous(session, "token.refused", visitor)
@@ -210,7 +210,7 @@ def _check_agents(session: Session, actor: Actor, agent_ids: list[str]) -> None:
     wanted = {UUID(agent_id) for agent_id in agent_ids}
     query = sa.select(Agent.id).where(Agent.id.in_(wanted), Agent.account_id == actor.account_id)
     if wanted - set(session.scalars(query)):
-        raise InvalidInput([("/agent_ids", "One of these agents does not exist.")])
+        raise InvalidInput([("/agent_ids", "One of these agents does not exist. Remove its id.")])
 
 
 def _maker(session: Session, actor: Actor, checked: TokenValues, email: str | None) -> UUID | None:
@@ -222,7 +222,7 @@ def _maker(session: Session, actor: Actor, checked: TokenValues, email: str | No
     if len(found) == 1:
         return found[0]
     problem = "No active person in this account has this address." if email else "The account has more than one admin."
-    raise InvalidInput([("/user", f"{problem} Give the email address of the person for whom the token is made.")])
+    raise InvalidInput([("/user", f"{problem} Give the email address of the person for whom the token is created.")])
 
 
 def _touch(token_id: UUID, moment: datetime) -> None:

@@ -29,14 +29,18 @@ class EventQuery(Schema):
 
     ORDER: ClassVar = Sort.CREATED_DOWN
 
-    about: Annotated[EventSubject | None, choice(EventSubject)] = field("About", default=None)
-    door: Annotated[Door | None, choice(Door)] = field("Through", default=None)
+    about: Annotated[EventSubject | None, choice(EventSubject)] = field("Record type", default=None)
+    door: Annotated[Door | None, choice(Door)] = field(
+        "Interface", "The interface: pages, API or terminal.", default=None
+    )
     person: Annotated[UUID | None, uuid_text()] = field("Person", "A user's id.", default=None)
-    target: Annotated[UUID | None, uuid_text()] = field("Target", "The id of an agent, person or token.", default=None)
+    target: Annotated[UUID | None, uuid_text()] = field("Record", "The id of an agent, person or token.", default=None)
     since: Annotated[date | None, calendar_date()] = field("From", default=None)
     until: Annotated[date | None, calendar_date()] = field("To", default=None)
     limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
-    cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the previous page ended.", default=None)
+    cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
+        "Cursor", "The `next_cursor` of the previous page.", default=None
+    )
 
     @property
     def since_moment(self) -> datetime | None:

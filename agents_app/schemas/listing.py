@@ -36,7 +36,9 @@ class AgentQuery(Schema):
     """A query of the list of agents. The search finds words, and ignores case and accents."""
 
     q: Annotated[str | None, line(limits.SEARCH)] = field(
-        "Search", "Words in the name, description, model or destination. All of them must occur.", default=None
+        "Search",
+        "Only agents that contain all these words in the name, description, model or destination.",
+        default=None,
     )
     status: Annotated[AgentStatus | None, choice(AgentStatus)] = field("Status", default=None)
     connection_type: Annotated[ConnectionType | None, choice(ConnectionType)] = field("Connection", default=None)
@@ -44,7 +46,9 @@ class AgentQuery(Schema):
     created_by: Annotated[str | None, uuid_text()] = field("Created by", "A user's id.", default=None)
     sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN)
     limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
-    cursor: Annotated[str | None, line(CURSOR_MAX)] = field("Cursor", "Where the previous page ended.", default=None)
+    cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
+        "Cursor", "The `next_cursor` of the previous page.", default=None
+    )
     before: Annotated[str | None, line(CURSOR_MAX)] = field("Before", "Where the next page begins.", default=None)
 
     @property
@@ -97,7 +101,7 @@ def _parse_moment(text: str) -> datetime:
 
 
 def _require_storable(text: str) -> str:
-    # Half of a surrogate pair raises, as it has no UTF-8. PostgreSQL refuses U+0000.
+    # An unpaired surrogate raises, as it has no UTF-8. PostgreSQL refuses U+0000.
     if b"\0" in text.encode():
         raise ValueError
     return text

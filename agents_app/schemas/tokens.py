@@ -44,5 +44,7 @@ class TokenValues(Schema):
         "Expires in", "Days from now.", default=None, width=6
     )
     agent_ids: Annotated[list[str], Rule(_agent_ids)] = field(
-        "Only these agents", "For the scope runtime. Choose none to allow all.", default=[]
+        "Only these agents",
+        "Only for the scope runtime. If you choose no agents, the token can fetch all of them.",
+        default=[],
     )

@@ -53,7 +53,7 @@ def _new_password(value: object) -> str:
     if not limits.PASSWORD_MIN <= len(value) <= limits.PASSWORD_MAX:
         raise refusal(f"Use {number_text(limits.PASSWORD_MIN)} to {number_text(limits.PASSWORD_MAX)} characters.")
     if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
-        raise refusal("Remove the invalid characters (U+0000 or half of a surrogate pair).")
+        raise refusal("Remove the invalid characters (U+0000 or an unpaired surrogate).")
     if is_common(value):
         raise refusal("This password is easy to guess. Use a longer or less common one.")
     return value
@@ -74,7 +74,7 @@ def _refuse_own_name_or_address(password: str, info: ValidationInfo) -> str:
     owner = {"name": "", "email": "", **(info.context or {}), **info.data}
     own = (owner["name"], owner["email"], owner["email"].partition("@")[0])
     if _plain(password) in map(_plain, own):
-        raise refusal("The password must differ from the name and the address.")
+        raise refusal("The password must not be your name or your email address.")
     return password
 
 

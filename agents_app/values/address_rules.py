@@ -21,11 +21,21 @@ ADDRESS_OR_LOGIN = re.compile(rf"{ADDRESS.pattern}|@", re.IGNORECASE)
 A_HOST = "Write one host name or IP address, such as db.example.org."
 UNREAD = (
     "This looks like an address, but it cannot be read. "
-    + "Put each part in its own field, and the password in password."
+    + "Enter each part in its own field, and the password in the field Password."
 )
 # A refusal names these parts without their values: in an address that is not well-formed they may contain a part of the
 # password.
-NOT_REPEATED = {"database": "its database name", "username": "its user name", "sslmode": "its TLS mode"}
+NOT_REPEATED = {"database": "the database name", "username": "the user name", "sslmode": "the TLS mode"}
+LABELS = {
+    "dialect": "Database type",
+    "host": "Host",
+    "port": "Port",
+    "database": "Database name",
+    "username": "User name",
+    "sslmode": "TLS mode",
+    "workspace_id": "Workspace ID",
+    "dataset_id": "Dataset ID",
+}
 
 
 @dataclass(frozen=True)
@@ -102,16 +112,20 @@ def not_a_dataset_address(rule: Rule) -> Rule:
 
 def advice(parts: Parts) -> str:
     """The refusal of an address in place of one of its parts. It never repeats a password."""
-    parts_in_fields = [f"{NOT_REPEATED.get(name, value)} in {name}" for name, value in parts.values.items()]
-    parts_in_fields += ["its password in password"] if parts.has_password else []
+    parts_in_fields = [
+        f"{NOT_REPEATED.get(name, value)} in the field {LABELS.get(name, name)}" for name, value in parts.values.items()
+    ]
+    parts_in_fields += ["the password in the field Password"] if parts.has_password else []
     some, last = ", ".join(parts_in_fields[:-1]), parts_in_fields[-1]
-    return f"This is a whole address: put {f'{some} and {last}' if some else last}.{advice_on_instance(parts)}"
+    return f"This is a complete address. Enter {f'{some} and {last}' if some else last}.{advice_on_instance(parts)}"
 
 
 def advice_on_instance(parts: Parts) -> str:
     """What to do about a named instance, with a space in front. Empty without an instance, or if its port is known."""
     is_known = not parts.instance or "port" in parts.values
-    return "" if is_known else f" The instance {parts.instance} has no field: put its port in port."
+    return (
+        "" if is_known else f" There is no field for the instance {parts.instance}. Enter its port in the field Port."
+    )
 
 
 def _refuse_address(text: str, reader: AddressReader, unread: str = UNREAD) -> None:

@@ -30,7 +30,7 @@ def read_object(body: bytes) -> dict[str, Any]:
         raise Malformed(f"Nest the JSON at most {number_text(DEPTH_MAX)} levels deep.") from None
     except json.JSONDecodeError as error:
         raise Malformed(
-            f"This is not JSON from line {number_text(error.lineno)}, column {number_text(error.colno)} on."
+            f"The JSON is invalid at line {number_text(error.lineno)}, column {number_text(error.colno)}."
         ) from None
     except ValueError:
         raise Malformed("A number has too many digits.") from None
@@ -45,7 +45,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         raise Malformed(f"Use at most {number_text(MEMBERS_MAX)} members in one JSON object.")
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise Malformed("A member occurs twice in one JSON object.")
+        raise Malformed("A JSON object contains the same member twice. Remove one.")
     return members
 
 
@@ -67,6 +67,6 @@ def _check(value: object, depth: int) -> None:
         raise Malformed(f"Nest the JSON at most {number_text(DEPTH_MAX)} levels deep.")
     # The schemas check texts. Names are checked here, because refusals repeat them.
     if isinstance(value, dict) and any("\ud800" <= char <= "\udfff" for name in value for char in name):
-        raise Malformed("The name of a member contains half of a surrogate pair.")
+        raise Malformed("The name of a member contains an unpaired surrogate.")
     for member in value.values() if isinstance(value, dict) else value:
         _check(member, depth + 1)

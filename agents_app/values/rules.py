@@ -22,7 +22,10 @@ from agents_app.wording import number_text
 MASK = re.compile(r"[*•●·…]{3,}|… ?.{4}")
 # Other programs show crosses, dots or a word in place of a key. A password may look like that.
 MASK_OF_KEY = re.compile(r"[*•●·…]{3,}|[•●·…]+ ?.{0,4}|[xX.]{3,}|[<\[(]?(hidden|redacted|masked)[>\])]?", re.IGNORECASE)
-A_MASK = "This is a mask, not a secret. Type the secret itself, or leave this empty."
+A_MASK = (
+    "This is a hidden form of the secret (such as ****), not the secret. "
+    + "Enter the secret, or leave this field empty."
+)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")

@@ -60,7 +60,7 @@ def require_text(value: object) -> str:
     if not isinstance(value, str):
         raise refusal("Write this as text.")
     if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
-        raise refusal("Remove the invalid characters (U+0000 or half of a surrogate pair).")
+        raise refusal("Remove the invalid characters (U+0000 or an unpaired surrogate).")
     return value.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -24,9 +24,9 @@ from agents_app.web.urls import ListUrl, url_with_back
 ROWS = 20
 # Messages for a form that is sent again after it created an agent, by the code of the refusal.
 ALREADY_CREATED = {
-    "idempotency_key_reused": "An agent was already made from this form, with other content.",
-    "idempotency_changed": "An agent was already made from this form, and was changed since.",
-    "idempotency_deleted": "An agent was already made from this form, and was deleted since.",
+    "idempotency_key_reused": "This form already created an agent with other values.",
+    "idempotency_changed": "This form already created an agent, which was changed since then.",
+    "idempotency_deleted": "This form already created an agent, which was deleted since then.",
 }
 CREATED_EARLIER = "was created when this form was sent the first time. Nothing was stored now, and no new secrets."
 
@@ -126,11 +126,11 @@ def clone(agent_id: UUID) -> Answer:
         if refusal.code not in ALREADY_CREATED:
             raise
         flash(
-            "This page already created a copy, which was changed or deleted since. Clone again to create another.",
+            "This page already created a clone, which was changed or deleted since. Clone again to create another.",
             "bad",
         )
         return redirect(url_with_back(".show", agent_id=agent_id), 303)
-    _flash("This is the copy. It is active and has the same secrets.")
+    _flash("This is the clone. It is active and has the same secrets.")
     return redirect(url_with_back(".show", agent_id=copy_id), 303)
 
 

@@ -15,8 +15,8 @@ from agents_app.web.forms.secret_input import Secret
 NAMES_MAX = 3
 CHANGES_MAX = 5
 OWN_SIDES = ("This form", "Stored now")
-NEW_SECRET = "A new value, which this page does not keep. To save it, type it below."
-REMOVED_SECRET = "no longer stored; to save it, type it below"
+NEW_SECRET = "You typed a new value. This page does not keep secrets. To save it, type it below."
+REMOVED_SECRET = "no longer stored. To save it, type it below."
 SECRET_CHANGES = {"set": "Set", "replaced": "Replaced", "removed": "Removed"}
 
 

@@ -27,7 +27,7 @@ CREDENTIAL_WARNING_DAYS = 30
 ERROR_TITLES = {
     "cookie_missing": "Your browser sent no cookie",
     "form_expired": "This form is out of date",
-    "form_of_another_site": "This form was opened at another address",
+    "form_of_another_site": "This form is from another address or site",
     400: "Bad request",
     403: "You do not have permission",
     404: "Not found",
@@ -123,7 +123,7 @@ def parsed_time(text: str) -> datetime:
 def expiry_date(end: date) -> dict[str, Any]:
     """A day on which something expires: the date, the days left, and a tone that warns where it is near or over."""
     left = (end - now().date()).days
-    words = "today" if left == 0 else f"in {left} day{'s' if left != 1 else ''}" if left > 0 else "over"
+    words = "today" if left == 0 else f"in {left} day{'s' if left != 1 else ''}" if left > 0 else "expired"
     tone = "bad" if left < 0 else "warn" if left <= CREDENTIAL_WARNING_DAYS else "ok"
     return {"text": f"{end:%-d %b %Y}", "left": words, "tone": tone, "iso": end.isoformat()}
 

@@ -47,7 +47,7 @@ class ActivityForm(ConsoleForm):
     """The filters of the list."""
 
     about = Select(input_spec(EventQuery, "about", span=SPAN_WHOLE, is_optional=False, labels=ANY | ABOUT))
-    door = Select(input_spec(EventQuery, "door", span=SPAN_WHOLE, is_optional=False, labels=ANY | DOORS))
+    door = Select(input_spec(EventQuery, "door", span=SPAN_WHOLE, is_optional=False, hint="", labels=ANY | DOORS))
     person = Select(input_spec(EventQuery, "person", span=SPAN_WHOLE, is_optional=False, hint=""))
     since = Text(input_spec(EventQuery, "since", span=SPAN_WHOLE, is_optional=False))
     until = Text(input_spec(EventQuery, "until", span=SPAN_WHOLE, is_optional=False, hint="Days are in UTC."))
@@ -77,10 +77,10 @@ def _chips(query: EventQuery, form: ActivityForm, items: list[dict[str, Any]]) -
     """The filters that are set, by parameter: the label of the filter and its value as people read it."""
     target = next((item["target_name"] for item in items if item["target_id"] == query.target), str(query.target))
     filters = {
-        "about": ("About", form.about.shown),
-        "door": ("Through", form.door.shown),
+        "about": ("Record type", form.about.shown),
+        "door": ("Interface", form.door.shown),
         "person": ("By", form.person.shown),
-        "target": ("Of", target),
+        "target": ("Record", target),
         "since": ("From", _day(query.since)),
         "until": ("To", _day(query.until)),
     }

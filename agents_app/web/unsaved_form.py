@@ -49,7 +49,10 @@ class SessionForm:
 
 
 # For actions that may have ended the session themselves when the form was sent the first time.
-SENT_TWICE = "This form changed nothing. If it was sent twice, the first time was carried out."
+SENT_TWICE = (
+    "Nothing was changed now. "
+    + "If you sent this form twice, the first request may have been carried out: check the page."
+)
 
 SESSION_FORMS = {
     "web.agents.new": SessionForm("The agent was not created.", keeps_values=True),

@@ -87,7 +87,7 @@ def deactivate(user_id: UUID) -> Answer:
         "users/deactivate.html",
         _find_user(actor, user_id),
         lambda _values: users.deactivate(actor, user_id),
-        ("You were deactivated.", "was deactivated."),
+        ("Your user account was deactivated.", "was deactivated."),
     )
 
 
@@ -109,7 +109,7 @@ def delete(user_id: UUID) -> Answer:
         "users/delete.html",
         _find_user(actor, user_id),
         lambda _values: users.delete(actor, user_id),
-        ("You were deleted from the people.", "was deleted."),
+        ("Your user account was deleted.", "was deleted."),
     )
 
 

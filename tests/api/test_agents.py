@@ -28,8 +28,11 @@ NAMES_1 = [
     '"1","2"',
     'x, "1"',
 ]
-NO_TAG = 'This console did not make this ETag. Send the ETag of the agent, such as "1".'
-LATER = "The agent is at version 1, and the requested version does not exist. Was a backup restored?"
+NO_TAG = 'This ETag is not from this console. Send the ETag of the agent, such as "1".'
+LATER = (
+    "The agent is at version 1, and the requested version does not exist. "
+    + "The database may have been restored from a backup. Read the agent again."
+)
 # For an agent at version 1: the header If-Match, and the sentence.
 STALE = {
     '"2"': LATER,
@@ -168,7 +171,8 @@ def test_a_stale_version_is_refused_as_stale(api: Client) -> None:
     for tag in ('"1"', 'W/"1-gzip"', '"1", "9"'):
         answer = api.patch(path, {"name": "Third"}, headers={"If-Match": tag})
 
-        assert answer.json["detail"] == "The agent has changed since it was read. It is now at version 2."
+        changed = "The agent has changed since it was read. It is now at version 2."
+        assert answer.json["detail"] == f"{changed} Read it again, then repeat the change."
 
 
 @pytest.mark.parametrize("key", ["", "ä", "x" * 256, "a\tb"])

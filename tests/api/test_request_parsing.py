@@ -66,10 +66,10 @@ def test_a_body_that_is_not_a_json_object_is_malformed(api: Client, body: bytes)
     [
         (b" \n", "Send one JSON object."),
         (b"null", "Send one JSON object."),
-        (b'{"name": "canary",\n "description": }', "This is not JSON from line 2, column 17 on."),
+        (b'{"name": "canary",\n "description": }', "The JSON is invalid at line 2, column 17."),
         (b'\xef\xbb\xbf{"name": "canary"}', "Send the JSON in UTF-8, without a byte order mark."),
         (b'{"name": "canary\xff"}', "Send the JSON in UTF-8."),
-        (b'{"name": "a", "name": "canary"}', "A member occurs twice in one JSON object."),
+        (b'{"name": "a", "name": "canary"}', "A JSON object contains the same member twice. Remove one."),
         (b'{"name": ' + b"9" * 5_000 + b"}", "A number has too many digits."),
     ],
 )

@@ -102,7 +102,7 @@ def test_a_form_on_another_page_is_refused_and_the_person_stays_signed_in(
 
     page.get_by_role("button", name="Win").click()
 
-    page.get_by_role("heading", name="This form was opened at another address").wait_for()
+    page.get_by_role("heading", name="This form is from another address or site").wait_for()
     page.goto("/agents")
     page.get_by_role("heading", name="Agents").wait_for()
     assert page.locator("html").get_attribute("data-theme") == "system"

@@ -20,7 +20,7 @@ def set_up(page: Page, code: str | None = None) -> None:
     page.get_by_label("Your name").fill("Ada Lovelace")
     page.get_by_label("Email address").fill("ada@example.org")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Create account and sign in").click()
+    page.get_by_role("button", name="Create organisation and sign in").click()
     expect(page.get_by_role("heading", name="Create your first agent")).to_be_visible()
 
 

@@ -126,7 +126,7 @@ def test_what_was_typed_is_restored_after_signing_in(
     sign_in_again(page, admin, sentence, script=script)
     page.get_by_role("button", name="Continue").click()
 
-    expect(page.get_by_text("Nothing was saved yet.")).to_be_visible()
+    expect(page.get_by_text("Not saved yet.")).to_be_visible()
     carry_out(page)
 
 

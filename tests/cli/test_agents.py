@@ -98,9 +98,9 @@ def test_a_secret_as_an_option_is_refused_with_the_way_to_give_it(
     ("text", "sentence"),
     [
         ("", "Send one JSON object."),
-        ("{", "This is not JSON from line 1, column 2 on."),
+        ("{", "The JSON is invalid at line 1, column 2."),
         ("[]", "Send one JSON object."),
-        ('{"name": "a", "name": "b"}', "A member occurs twice in one JSON object."),
+        ('{"name": "a", "name": "b"}', "A JSON object contains the same member twice. Remove one."),
         ('{"port": NaN}', "NaN and Infinity are not JSON numbers."),
         ("[" * 100_000, "Nest the JSON at most 20 levels deep."),
     ],

@@ -130,7 +130,7 @@ def test_every_deletion_can_be_undone_or_says_why_not(old: Old) -> None:
 
         if answer.status_code != 303:
             assert (name, answer.status_code) == ("key_in_clear", 409)
-            assert "is not valid in this release of the console" in answer.text
+            assert "cannot be used by this release" in answer.text
             continue
         read = api(old).get(f"{AGENTS}/{agent_id}", headers=old.bearer("read"))
         assert is_valid(read.json, "Agent")
@@ -208,7 +208,7 @@ def test_activity_shows_every_event_and_its_old_cursor_still_works(old: Old) -> 
 
     for words in (
         "restored",
-        "as a copy",
+        "as a clone",
         "fetched the working configuration",
         "was refused",
         "joined by an invitation link",

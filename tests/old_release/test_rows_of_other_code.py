@@ -104,7 +104,7 @@ def test_an_undo_that_is_not_possible_says_why(console: Flask, admin: Actor) -> 
 
     page = browser.post(f"/agents/{agent_id}/restore", {"csrf_token": browser.token()}, 409)
 
-    assert "is not valid in this release of the console: connection_type: Choose one of: " in page.text
+    assert "cannot be used by this release: connection_type: Choose one of: " in page.text
 
 
 def test_a_missing_field_has_its_default_and_saving_the_form_unchanged_changes_nothing(

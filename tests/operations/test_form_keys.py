@@ -97,7 +97,7 @@ def test_a_form_with_other_content_makes_and_shows_no_token(app: Flask, admin: A
     with pytest.raises(Repeated) as refusal:
         make_token(admin, **changes)
 
-    assert refusal.value.detail == "A token was already made from this form, with other content."
+    assert refusal.value.detail == "This form already created a token with other values."
     assert count(ApiToken, admin) == 1
 
 
@@ -109,7 +109,7 @@ def test_a_form_with_another_role_or_for_another_person_makes_and_shows_no_link(
     for act in (lambda: invite(admin, role="admin"), lambda: invitations.make_reset_link(admin, person.user_id, KEY)):
         with pytest.raises(Repeated) as refusal:
             act()
-        assert refusal.value.detail == "A link was already made from this form, with other content."
+        assert refusal.value.detail == "This form already created a link with other values."
     assert count(Invitation, admin) == 1
 
 
@@ -120,7 +120,7 @@ def test_a_revoked_token_is_not_shown_again_and_stays_revoked(app: Flask, admin:
     with pytest.raises(Repeated) as refusal:
         make_token(admin)
 
-    assert refusal.value.detail == "A token was already made from this form, and it is no longer valid."
+    assert refusal.value.detail == "This form already created a token, which is no longer valid."
     assert (tokens.listing(admin), count(ApiToken, admin)) == ([], 1)
     assert text
 
@@ -143,7 +143,7 @@ def test_a_link_to_join_that_has_ended_is_neither_shown_again_nor_made_again(
     with pytest.raises(Repeated) as refusal:
         invite(admin)
 
-    assert refusal.value.detail == "A link was already made from this form, and it is no longer valid."
+    assert refusal.value.detail == "This form already created a link, which is no longer valid."
     assert invitations.listing(admin) == []
     with pytest.raises(NotFound):
         invitations.read_link(code)
@@ -176,7 +176,7 @@ def test_a_token_is_not_shown_again_after_ten_minutes(app: Flask, admin: Actor) 
     with pytest.raises(Repeated) as refusal:
         make_token(admin)
 
-    assert refusal.value.detail == "A token was already made from this form, and it is not shown again."
+    assert refusal.value.detail == "This form already created a token, which cannot be shown again."
 
 
 def test_a_row_that_was_purged_and_is_made_again_has_another_code(app: Flask, admin: Actor) -> None:
@@ -200,7 +200,7 @@ def test_another_server_key_cannot_derive_the_text(schema_url: str, open_console
         for act, what in ((make_token, "token"), (invite, "link")):
             with pytest.raises(Repeated) as refusal:
                 act(admin)
-            assert refusal.value.detail == f"A {what} was already made from this form, and it is not shown again."
+            assert refusal.value.detail == f"This form already created a {what}, which cannot be shown again."
 
 
 def test_a_former_admin_is_shown_nothing(app: Flask, admin: Actor, person: Actor) -> None:

@@ -150,7 +150,7 @@ def test_a_mask_of_this_console_is_not_accepted_as_a_password(mask: str) -> None
     with pytest.raises(InvalidInput) as refusal:
         drafted(password=mask)
 
-    assert "This is a mask" in refusal.value.fields[0][1]
+    assert "This is a hidden form" in refusal.value.fields[0][1]
 
 
 @pytest.mark.parametrize("text", ['"gpt-5-mini"', "'gpt-5-mini',", "\ufeffgpt-5-mini\u200b", "\u201cgpt-5-mini\u201d"])

@@ -107,7 +107,7 @@ def test_undo_of_any_incomplete_or_invalid_snapshot_works_or_says_why_not(
         else:
             assert name in REQUIRED or how not in ("lacking", "null"), place
             assert refusal.code == snapshots.UNREADABLE
-            assert refusal.detail.startswith("The recorded version of this agent is not valid in this release")
+            assert refusal.detail.startswith("The stored version of this agent cannot be used by this release")
             assert place.replace("/", ".") in refusal.detail or place == CONFIG
 
 
@@ -155,7 +155,7 @@ def test_an_invalid_snapshot_is_a_conflict(snapshot: Any, app: Flask, admin: Act
     agent_id = deleted(app, admin, "DB")
     rewrite(agent_id, lambda _old: snapshot)
 
-    with pytest.raises(Conflict, match="is not valid in this release of the console") as refusal:
+    with pytest.raises(Conflict, match="cannot be used by this release") as refusal:
         agents.restore_deleted(admin, agent_id)
 
     assert refusal.value.code == snapshots.UNREADABLE

@@ -117,7 +117,7 @@ def test_every_door_refuses_the_persons_own_name_or_address_as_password(
     with app.app_context(), pytest.raises(InvalidInput) as refusal:
         door(app, password)
 
-    assert refusal.value.fields == [("/password", "The password must differ from the name and the address.")]
+    assert refusal.value.fields == [("/password", "The password must not be your name or your email address.")]
 
 
 @pytest.mark.parametrize("password", TAKEN.values(), ids=TAKEN)

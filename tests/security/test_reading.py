@@ -105,5 +105,5 @@ def test_a_head_request_does_not_consume_the_message_of_the_next_page(console: F
 
     caller.ask("HEAD", "/agents")
 
-    assert "This is the copy." in caller.ask("GET", "/agents").text
-    assert "This is the copy." not in caller.ask("GET", "/agents").text
+    assert "This is the clone." in caller.ask("GET", "/agents").text
+    assert "This is the clone." not in caller.ask("GET", "/agents").text

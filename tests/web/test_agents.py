@@ -94,7 +94,7 @@ def test_each_line_of_the_error_summary_names_its_input(browser: Browser) -> Non
     assert isinstance(page, Page)
     name, key, host = [link.text for link in page.root.one(class_="problems").all("a")]
     assert name == f"Name: {page.error_at('name')}"
-    assert key.startswith("API key: This is a mask")
+    assert key.startswith("API key: This is a hidden form")
     assert host == "Enter the host."
 
 

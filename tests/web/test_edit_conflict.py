@@ -109,7 +109,7 @@ def test_a_field_that_both_changed_is_saved_only_after_a_choice(
     assert texts == ["Mine", "Hers", "Old"]
     again = browser.send(page, address, status=422)
     assert isinstance(again, Page)
-    assert again.error_at("choice-description") == "Description: choose which of the two is saved."
+    assert again.error_at("choice-description") == "Description: choose the value to save."
     assert stored()["description"] == "Hers"
 
 
@@ -341,7 +341,7 @@ def test_a_secret_that_their_new_type_removed_must_be_typed_again(
     assert choices_on(page) == ["/connection"]
     mine = conflict_section(page).one("fieldset").all("div", class_="value")[0].text
     assert "Row limit: 8" in mine
-    assert "Password: no longer stored; to save it, type it below" in mine
+    assert "Password: no longer stored. To save it, type it below." in mine
     browser.send(page, address, **{"choice-connection": "mine", "DB-password": "typed-again"})
     assert (stored()["connection_type"], stored()["connection_config"]["row_limit"]) == ("DB", 8)
     assert "/connection_config/password" in stored()["secrets_set"]
@@ -461,8 +461,8 @@ def test_a_form_of_a_deleted_agent_says_who_deleted_it_and_shows_what_was_typed(
     browser.get(page.root.one("main").one("div", class_="notice").one("a")["href"])
 
 
-OTHER_VALUE = "{}: you chose Theirs, but the field below has another value. Choose Yours to save it."
-NEW_SECRET = "{}: you chose Theirs, but typed a new one below. Choose Yours to save it."
+OTHER_VALUE = "{}: you chose “Theirs”, but the field below has a different value. To save that value, choose “Yours”."
+NEW_SECRET = "{}: you chose “Theirs”, but you typed a new value below. To save that value, choose “Yours”."
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_filters_are_in_the_url_and_each_chip_removes_its_filter(
 
     assert sentences_on(page) == ["created the agent Sales version 1"]
     shown = [chip.removeprefix("Remove the filter: ") for chip in chips(page)]
-    assert shown[:4] == ["About Agents", "Through Page", f"By {admin.name}", "Of Sales"]
+    assert shown[:4] == ["Record type Agents", "Interface Page", f"By {admin.name}", "Record Sales"]
     assert [shown[4][:5], shown[5][:3]] == ["From ", "To "]
     first = page.root.all("a", class_="chip")[0]["href"]
     assert "about" not in first

@@ -58,7 +58,7 @@ def test_only_the_secrets_of_a_new_agent_are_lost_when_the_session_ends(
 ) -> None:
     page = send_after_session_end(browser, "/agents/new", console, admin, **NEW)
 
-    assert "Nothing was saved yet." in page.text
+    assert "Not saved yet." in page.text
     assert page.root.one(id="name")["value"] == NEW["name"]
     assert "".join(page.root.one(id="description").texts) == "\ntwo\nlines"
     assert page.root.one(id="DB-host")["value"] == "db.example.org"
@@ -173,7 +173,7 @@ def test_a_form_sent_again_after_its_agent_changed_says_so_and_then_creates_anot
     refused = browser.send(page, "/agents/new", status=422, **NEW)
 
     assert isinstance(refused, Page)
-    assert f"An agent was already made from this form, and was {since} since." in refused.text
+    assert f"This form already created an agent, which was {since} since then." in refused.text
     before = len(agents_of(console, admin))
     browser.send(refused, "/agents/new", **NEW)
     assert len(agents_of(console, admin)) == before + 1
@@ -188,7 +188,7 @@ def test_a_form_sent_again_with_other_content_says_so_and_then_creates_another_a
     refused = browser.send(page, "/agents/new", status=422, **other)
 
     assert isinstance(refused, Page)
-    assert "An agent was already made from this form, with other content." in refused.text
+    assert "This form already created an agent with other values." in refused.text
     browser.send(refused, "/agents/new", **other)
     assert len(agents_of(console, admin)) == 2
 
@@ -289,6 +289,6 @@ def test_one_notice_covers_an_ended_session_and_changes_of_others(
     page = browser.send(page, address, status=200)
 
     assert isinstance(page, Page)
-    assert page.text.count("Nothing was saved yet.") == 1
+    assert page.text.count("Not saved yet.") == 1
     box = page.root.one("section", class_="stale").text
     assert "This is what you typed before your session ended. Secrets were not kept" in box

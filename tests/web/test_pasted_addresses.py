@@ -85,7 +85,7 @@ def test_an_address_is_split_into_its_inputs_and_nothing_is_saved(
 
     notice = page.root.one(id="split-addresses").text
     assert {name: value(page, name) for name in parts} == parts
-    assert "Nothing was saved yet." in notice
+    assert "Not saved yet." in notice
     assert "The address was split into its fields: " in notice
     assert SECRET not in page.html
     assert ("Type again: Password." in notice) is (SECRET in text)
@@ -199,7 +199,8 @@ def test_a_stored_value_is_not_split(console: Flask, admin: Actor, stored: str) 
 def test_an_instance_needs_its_port(console: Flask, admin: Actor) -> None:
     page = sent(Caller(console, admin), **{"DB-host": "h.example.org\\SQLEXPRESS"})
 
-    assert "The instance SQLEXPRESS has no field: put its port in port." in page.root.one(id="split-addresses").text
+    sentence = "There is no field for the instance SQLEXPRESS. Enter its port in the field Port."
+    assert sentence in page.root.one(id="split-addresses").text
 
 
 def test_an_address_of_a_dataset_fills_the_ids(console: Flask, admin: Actor) -> None:

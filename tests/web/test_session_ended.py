@@ -102,7 +102,7 @@ def check_restored(tenant: Tenant, browser: Browser, entered: Page, path: str, e
     done = actions(tenant)
     shown = browser.send(entered, path, status=200)
     assert isinstance(shown, Page)
-    assert "Nothing was saved yet." in shown.text
+    assert "Not saved yet." in shown.text
     values = fields_of(shown.form(path))
     for name, value in TYPED[endpoint].items():
         assert values.getlist(name) == ([""] if value == SECRET else value if isinstance(value, list) else [value])

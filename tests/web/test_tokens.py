@@ -88,7 +88,7 @@ def test_a_form_sent_again_with_other_content_says_so_and_then_creates_another_t
     refused = browser.send(page, "/tokens/new", status=422, name="other")
 
     assert isinstance(refused, Page)
-    sentence = "A token was already made from this form, with other content. Send it again to make another."
+    sentence = "This form already created a token with other values. To create another, send the form again."
     assert sentence in refused.root.one(class_="problems").text
     assert first not in refused.html
     assert token_on(browser.send(refused, "/tokens/new", status=200)) != first
@@ -102,7 +102,7 @@ def test_a_form_whose_token_was_revoked_creates_and_shows_none(console: Flask, a
     refused = browser.send(page, "/tokens/new", status=422, name="ci")
 
     assert isinstance(refused, Page)
-    assert "it is no longer valid" in refused.text
+    assert "is no longer valid" in refused.text
     assert text not in refused.html
     assert "No tokens yet" in browser.get("/tokens").text
 

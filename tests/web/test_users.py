@@ -153,7 +153,7 @@ def test_a_form_whose_link_was_withdrawn_says_so_and_then_creates_another(browse
 
     asked = sent(browser.send(form, "/people/invite", status=422))
 
-    sentence = "A link was already made from this form, and it is no longer valid. Send it again to make another."
+    sentence = "This form already created a link, which is no longer valid. To create another, send the form again."
     assert sentence in asked.root.one(class_="problems").text
     assert "Open links to join" not in browser.get("/people").text
     assert link_on(browser.send(asked, "/people/invite", status=200)) != path

@@ -54,7 +54,7 @@ class ConsoleForm(FlaskForm):
     def offer_another(self, sentence: str) -> bool:
         """Say what the form created before, and let it create another when it is sent again. Always False."""
         self.key = form_keys.new()
-        self.general_errors.append(f"{sentence} Send it again to make another.")
+        self.general_errors.append(f"{sentence} To create another, send the form again.")
         return False
 
     def add_error(self, pointer: str, sentence: str) -> None:

@@ -113,9 +113,9 @@ class EditForm(AgentForm):
         """The error at a choice that was not made."""
         label, (mine, theirs) = self.label(pointer), self.sides
         if pointer not in self._contradicted:
-            return f"{label}: choose which of the two is saved."
-        what = "typed a new one below" if self._is_typed(pointer) else "the field below has another value"
-        return f"{label}: you chose {theirs}, but {what}. Choose {mine} to save it."
+            return f"{label}: choose the value to save."
+        what = "you typed a new value below" if self._is_typed(pointer) else "the field below has a different value"
+        return f"{label}: you chose “{theirs}”, but {what}. To save that value, choose “{mine}”."
 
     def digest(self, pointer: str) -> str:
         """A digest of the value at this pointer; for secrets, of what will be done with them."""
