@@ -61,15 +61,16 @@ def public_url(text: str) -> str:
         if SUB_PATH.fullmatch(rest):
             return f"{origin}{rest.removesuffix('/')}"
     raise ValueError(
-        "must be the address people type, such as https://agents.example.org or https://example.org/agents: "
-        + "http or https, a host, perhaps a port and a path of letters, digits, dots, dashes, _ and ~."
+        "must be the URL that people open in the browser, such as https://agents.example.org or "
+        + "https://example.org/agents. It has http or https, a host, an optional port and an optional path of "
+        + "letters, digits, dots, dashes, _ and ~."
     )
 
 
 def path(text: str) -> str:
     """A path of one segment."""
     if not re.fullmatch(r"/[A-Za-z0-9-]+", text):
-        raise ValueError("must be one path of letters, digits and dashes, such as /api-docs.")
+        raise ValueError("must be a slash followed by letters, digits or dashes, such as /api-docs.")
     return text
 
 
@@ -83,5 +84,8 @@ def log_level(text: str) -> str:
 def schema(text: str) -> str:
     """The name of a PostgreSQL schema that needs no quotes."""
     if not SCHEMA.fullmatch(text) or text.startswith("pg_") or text == "information_schema":
-        raise ValueError("must be a name of a-z, 0-9 and _ (63 at most) that does not begin with a digit or pg_.")
+        raise ValueError(
+            "must have 1 to 63 characters (a-z, 0-9, _). It must not begin with a digit or pg_, and must not be "
+            + "information_schema."
+        )
     return text

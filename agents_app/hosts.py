@@ -34,7 +34,10 @@ def check(*, any_host: bool) -> None:
     if requested_host() is None:
         raise Malformed(f"The header Host has no valid host and port. The URL of this console is {known.base_url}.")
     if known.public_url is None:
-        raise Malformed(f"PUBLIC_URL is not set, so this console works on its own machine only, at {known.base_url}.")
+        raise Malformed(
+            f"PUBLIC_URL is not set, so the console can be used only on its own machine, at {known.base_url}. "
+            + "For other machines, an operator must set PUBLIC_URL."
+        )
     if any(_host(name.strip()) in allowed for name in request.headers.get("X-Forwarded-Host", "").split(",")):
         raise Malformed(
             f"PROXY_HOPS is {known.proxy_hops}, so the header X-Forwarded-Host is not used. Set it to the number "

@@ -35,22 +35,22 @@ STATUS: dict[type[errors.ConsoleError], int] = {
 # The code and the sentence for an error of Flask or Werkzeug.
 FRAMEWORK_ERRORS = {
     400: ("malformed", "The request could not be understood."),
-    404: ("not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not take this method."),
+    404: ("not_found", "Nothing was found at this URL. Check the URL."),
+    405: ("method_not_allowed", "This URL does not support this HTTP method."),
     408: ("timeout", "The request took too long to arrive. Nothing was done."),
-    411: ("length_required", "Say how long the body is (Content-Length)."),
+    411: ("length_required", "Send the header Content-Length."),
     413: (
         "too_large",
-        f"This is more than can be taken at once. Send at most {number_text(limits.BODY_BYTES // 1_000)} kB.",
+        f"The request body is too large. Send at most {number_text(limits.BODY_BYTES // 1_000)} kB.",
     ),
-    414: ("address_too_long", "The address is too long."),
+    414: ("address_too_long", "The URL is too long. Shorten it."),
     415: ("unsupported_media_type", "Send the body as application/json."),
-    500: ("internal_error", "Something went wrong here. It was logged under the request id."),
+    500: ("internal_error", "An unexpected error occurred. Tell an operator the request id; the log has the details."),
 }
 # Creates the error for each status with which the server refuses a request. An exception that is raised again and
 # again would hold every request that it was raised for.
 SERVER_ERRORS: dict[int, Callable[[], Exception]] = {
-    400: partial(errors.Malformed, "The request ended before its body did. Nothing was done."),
+    400: partial(errors.Malformed, "The request body is incomplete. Nothing was changed. Send the request again."),
     408: RequestTimeout,
     413: RequestEntityTooLarge,
     503: partial(errors.Unavailable, "Too many passwords are being checked. Try again in a moment.", code="busy"),

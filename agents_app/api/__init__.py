@@ -16,7 +16,8 @@ PREFIX = "/api/v1"
 BAD_AUTHORIZATION = "The header Authorization must be the word Bearer, a space and the token alone: Bearer agc_…"
 BEARER = re.compile(r"bearer +(?P<token>[!-~]+) *", re.IGNORECASE)
 QUOTED_TOKEN = (
-    "The token in the header Authorization has signs around it: send it without quotes, brackets or punctuation."
+    "The header Authorization has extra characters around the token. "
+    + "Send the token without quotes, brackets or punctuation."
 )
 ENDPOINTS = (*agents.ENDPOINTS, *runtime.ENDPOINTS, *about.ENDPOINTS)
 

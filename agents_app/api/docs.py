@@ -37,5 +37,5 @@ def _page() -> str:
 
 def _file(name: str) -> Response:
     if name not in FILES:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("Nothing was found at this URL. Check the URL.")
     return send_from_directory(FOLDER, name, max_age=DAY_S)

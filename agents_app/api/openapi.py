@@ -21,13 +21,14 @@ PATH = "/openapi.json"
 # The schemas of responses that have an ETag.
 SCHEMAS_WITH_ETAG = ("Agent", "RuntimeAgent")
 API_DESCRIPTION = """\
-Send an API token with every request: `Authorization: Bearer agc_…`. An admin creates one on the page "API tokens", \
-or an operator with `flask tokens create`. Bodies are JSON in UTF-8, at most 1 MB. Errors are problem+json (RFC 9457) \
-and name every invalid field. Secrets are never returned, except by `/agents/{agent_id}/runtime`."""
+Send an API token with every request: `Authorization: Bearer agc_…`. Admins create tokens on the page "API tokens". \
+Operators create them with `flask tokens create`. A runtime is the program that runs an agent. \
+Bodies are JSON in UTF-8, at most 1 MB. Errors are problem+json (RFC 9457) and name every invalid field. \
+Secrets are never returned, except by `/agents/{agent_id}/runtime`."""
 HEADER_DESCRIPTIONS = {
     "If-Match": "The ETag of the version that you have. Returns 412 if the agent is at another version.",
     "If-None-Match": "The ETag of the version that you have. Returns 304 if it is the current version.",
-    "Idempotency-Key": "1 to 255 printable ASCII characters, different for each agent.",
+    "Idempotency-Key": "1 to 255 printable ASCII characters. Use a new key for each agent.",
 }
 REPLAYED_HEADER = {
     "schema": {"type": "string"},

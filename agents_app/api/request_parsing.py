@@ -29,7 +29,7 @@ def body() -> dict[str, Any]:
 def refuse_body() -> None:
     """Refuse a body that would be ignored. An empty object counts as no body. Raises TooLarge, Malformed."""
     if request.method in BODY_METHODS and _read_body().strip() not in (b"", b"{}"):
-        raise Malformed("This address takes no body.")
+        raise Malformed("This operation has no request body. Send the request without a body.")
 
 
 def query(schema: type[Schema], known: Collection[str]) -> Schema:
@@ -38,8 +38,8 @@ def query(schema: type[Schema], known: Collection[str]) -> Schema:
     Raises InvalidInput with every parameter that is invalid, unknown or given twice.
     """
     given = request.args.to_dict(flat=False)
-    problems = [(f"/{escape_pointer(name)}", "This parameter is unknown.") for name in given.keys() - known]
-    problems += [(f"/{name}", "Give this parameter once.") for name in known if len(given.get(name, ())) > 1]
+    problems = [(f"/{escape_pointer(name)}", "Unknown parameter. Remove it.") for name in given.keys() - known]
+    problems += [(f"/{name}", "Send this parameter only once.") for name in known if len(given.get(name, ())) > 1]
     try:
         read = parse(schema, {name: texts[0] for name, texts in given.items() if name in known and len(texts) == 1})
     except InvalidInput as refusal:

@@ -146,8 +146,8 @@ class Problem(ResponseSchema):
     type: str
     title: str
     status: int
-    code: str = Field(description="A stable code for programs.")
-    detail: str = Field(description="A sentence for people.")
+    code: str = Field(description="An error code that does not change between releases.")
+    detail: str = Field(description="A description of the error for people.")
     errors: list[BrokenRule] = Field(default=[], description="Every error in the values that were sent.")
 
 

@@ -16,7 +16,9 @@ from agents_app.schemas.accounts import AccountValues
 
 PASSWORD_ADVICE = "Leave it out to type it at a hidden prompt, or use --password-stdin."
 
-accounts = ConsoleGroup("accounts", help="Create, list, rename and delete the accounts of this server.")
+accounts = ConsoleGroup(
+    "accounts", help="Create, list, rename and delete accounts. An account is an organisation on the pages."
+)
 
 
 @accounts.command()
@@ -49,8 +51,8 @@ def rename(account: str | None, name: str) -> None:
     """Rename an account."""
     actor = terminal_actor(account)
     is_changed = operations.rename(actor, {"name": name})
-    already = f"the account is called {actor.account_name} already"
-    print_outcome(f"{actor.account_name} is called {name} now.", already, is_changed=is_changed)
+    already = f"the account already has the name {actor.account_name}"
+    print_outcome(f"The account {actor.account_name} was renamed to {name}.", already, is_changed=is_changed)
 
 
 @accounts.command()

@@ -28,7 +28,7 @@ def value_options(command: Function) -> Function:
             click.option(
                 "--file",
                 type=click.File("rb"),
-                help="A JSON object as in the API. - is standard input. Options replace its values.",
+                help="A file with a JSON object, as in the API. Use - for standard input. Options override its values.",
             ),
             click.option(
                 "--ask",

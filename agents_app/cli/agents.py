@@ -23,7 +23,7 @@ agents = ConsoleGroup("agents", help="List, show, create, change and delete agen
 
 agent_id = click.argument("agent_id", metavar="ID", type=Id())
 version_option = click.option(
-    "--version", type=int, metavar="NUMBER", help="Refuse if the agent is at another version."
+    "--version", type=int, metavar="NUMBER", help="Change nothing unless the agent has this version."
 )
 
 

@@ -10,7 +10,7 @@ from agents_app.cli.output import print_json, print_message, print_table
 from agents_app.operations import events as operations
 from agents_app.schemas.events import EventQuery, parse_query
 
-HEADINGS = ("WHEN (UTC)", "WHO", "INTERFACE", "FROM", "WHAT", "RECORD")
+HEADINGS = ("TIME (UTC)", "USER", "INTERFACE", "IP ADDRESS", "ACTION", "TARGET")
 
 activity = ConsoleGroup("activity", help="Show who did what in an account.")
 

@@ -79,7 +79,10 @@ def add_missing_keys(file: Path) -> None:
         return
     if file.exists() and not file.is_file():
         # A device such as /dev/null loses what is written, and its mode must not change.
-        raise ConfigurationError(f"{', '.join(missing)} must be set, and {file.name} is not a file to write them to.")
+        raise ConfigurationError(
+            f"{', '.join(missing)} must be set. They cannot be written to {file.name}, because it is not a regular "
+            + "file. Replace it, or set them in the environment."
+        )
     try:
         with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as stream:
             # Two processes that start at the same time must not both create keys.

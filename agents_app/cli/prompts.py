@@ -13,5 +13,5 @@ def prompt_hidden(title: str, instead: str, *, twice: bool = False) -> str:
         try:
             typed: str = click.prompt(title, hide_input=True, confirmation_prompt=twice, err=True)
         except getpass.GetPassWarning:
-            raise click.UsageError(f"This is not a terminal, so the value cannot be typed hidden. {instead}") from None
+            raise click.UsageError(f"A hidden prompt needs a terminal. {instead}") from None
     return typed

@@ -127,17 +127,17 @@ def remove_private_keys(*, yes: bool) -> None:
 @click.argument("key_id", metavar="KEY")
 @click.option("--confirm", metavar="KEY", help="The key's id again, instead of a prompt.")
 def give_up(key_id: str, confirm: str | None) -> None:
-    """Continue without a key that is lost.
+    """Mark a lost key as lost, so that secrets can be stored again.
 
-    While a key that secrets need is missing, no secret can be stored. After this command secrets can be stored again,
-    and each secret that needs the lost key is marked until it is typed again.
+    While a key that secrets need is missing, no secret can be stored. Secrets that need the lost key are marked until
+    they are typed again.
     """
     require_keys()
     question = f"Secrets that need {key_id} cannot be decrypted any more. Type {key_id} to continue"
     if (confirm or click.prompt(question, err=True)) != key_id:
         raise click.UsageError("This is not the id of the key. Nothing was changed.")
     rotation.forget_lost_key(operator_name(), key_id)
-    print_message(f"{key_id} is given up. To list the secrets that needed it: flask secrets verify")
+    print_message(f"The key {key_id} is marked as lost. To list the secrets that needed it: flask secrets verify")
 
 
 def _json_item(key: KeyState) -> dict[str, object]:

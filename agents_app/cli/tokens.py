@@ -20,8 +20,19 @@ tokens = ConsoleGroup("tokens", help="Create, list and revoke API tokens.")
 @click.option("--name", metavar="TEXT", help="Where it will be used, such as ci-deploy.")
 @click.option("--scope", "scopes", multiple=True, metavar="read|write|runtime", help="May be repeated.")
 @click.option("--expires-in-days", metavar="NUMBER", help="Days from now. Default: the setting TOKEN_DAYS.")
-@click.option("--agent", "agent_ids", multiple=True, metavar="ID", help="Limit runtime to this agent. May be repeated.")
-@click.option("--user", metavar="EMAIL", help="The owner. Default: the only admin. Runtime tokens have no owner.")
+@click.option(
+    "--agent",
+    "agent_ids",
+    multiple=True,
+    metavar="ID",
+    help="Limit the scope runtime to this agent. May be repeated.",
+)
+@click.option(
+    "--user",
+    metavar="EMAIL",
+    help="The email address of the token's owner. Default: the admin, if there is only one. Runtime tokens have no "
+    + "owner.",
+)
 @account_option
 def create(account: str | None, user: str | None, **given: str | tuple[str, ...] | None) -> None:
     """Create a token and print it. It is not shown again.
@@ -31,7 +42,7 @@ def create(account: str | None, user: str | None, **given: str | tuple[str, ...]
     actor = terminal_actor(account)
     values = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
     token_id, text = operations.create(actor, values, user)
-    print_message(f"The token {token_id} is not shown again. To end it: flask tokens revoke {token_id}")
+    print_message(f"The token {token_id} is not shown again. To revoke it: flask tokens revoke {token_id}")
     click.echo(text)
 
 

@@ -14,7 +14,7 @@ from agents_app.operations import invitation_records, invitations
 from agents_app.operations import users as operations
 from agents_app.schemas.users import RoleValues
 
-HEADINGS = ("EMAIL", "ROLE", "STATE", "LAST SEEN (UTC)", "NAME")
+HEADINGS = ("EMAIL", "ROLE", "STATUS", "LAST SEEN (UTC)", "NAME")
 LINK_HEADINGS = ("ID", "ROLE", "EXPIRES (UTC)", "CREATED BY")
 ROLES = "viewer|editor|admin"
 

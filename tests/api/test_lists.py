@@ -36,10 +36,10 @@ def test_every_invalid_parameter_is_reported_at_once(api: Client) -> None:
 
     assert answer.status_code == 422
     assert [(error["pointer"], error["detail"]) for error in answer.json["errors"]] == [
-        ("/a~1b", "This parameter is unknown."),
-        ("/color", "This parameter is unknown."),
+        ("/a~1b", "Unknown parameter. Remove it."),
+        ("/color", "Unknown parameter. Remove it."),
         ("/limit", "Limit must be between 1 and 200."),
-        ("/sort", "Give this parameter once."),
+        ("/sort", "Send this parameter only once."),
         ("/status", "Choose one of: active, disabled."),
     ]
 

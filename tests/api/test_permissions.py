@@ -219,7 +219,9 @@ def test_punctuation_around_a_token_is_named(console: Flask, admin: Actor, heade
     answer = Client(console, None).get("/me", headers={"Authorization": header.format(token)})
 
     assert answer.status_code == 401
-    assert "has signs around it: send it without quotes, brackets or punctuation." in answer.text
+    assert (
+        "has extra characters around the token. Send the token without quotes, brackets or punctuation." in answer.text
+    )
     assert token not in answer.text
 
 

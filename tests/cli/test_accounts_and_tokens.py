@@ -64,9 +64,7 @@ def test_a_password_is_not_prompted_for_without_a_terminal(ready: Checkout) -> N
     printed, _ = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 2
-    assert printed.endswith(
-        "Error: This is not a terminal, so the value cannot be typed hidden. Use --password-stdin.\n"
-    )
+    assert printed.endswith("Error: A hidden prompt needs a terminal. Use --password-stdin.\n")
     assert "Warning" not in printed
 
 

@@ -126,6 +126,7 @@ def test_keys_are_not_written_to_a_device(checkout: Checkout) -> None:
 
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        "Error: SECRET_KEY, ENCRYPTION_KEYS, TOKEN_PEPPERS must be set, and .env is not a file to write them to."
+        "Error: SECRET_KEY, ENCRYPTION_KEYS, TOKEN_PEPPERS must be set. They cannot be written to .env, because it "
+        + "is not a regular file. Replace it, or set them in the environment."
     )
     assert checkout.env_file.stat().st_mode == mode

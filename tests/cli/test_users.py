@@ -66,7 +66,7 @@ def test_a_command_that_changes_nothing_says_so(terminal: Terminal) -> None:
         f"Nothing was changed: {email} is viewer already.\n",
         f"Nothing was changed: {email} is active already.\n",
         f"Nothing was changed: {email} is deactivated already.\n",
-        "Nothing was changed: the account is called Acme already.\n",
+        "Nothing was changed: the account already has the name Acme.\n",
     ]
 
 

@@ -121,7 +121,7 @@ def test_an_incomplete_form_is_not_carried_out(tenant: Tenant, server: Served, r
     leave(server, top, form)
 
     assert [status_of(answer) for answer in answers] == [400, 400]
-    assert all(b"The request ended before its body did. Nothing was done." in answer for answer in answers)
+    assert all(b"The request body is incomplete. Nothing was changed." in answer for answer in answers)
     assert rows(tenant.app) == before
 
 

@@ -41,7 +41,7 @@ def test_another_host_is_refused_with_the_address_of_the_console(
 
     assert [answer.status_code for answer in refused] == [400, 400]
     assert (
-        "PUBLIC_URL is not set, so this console works on its own machine only, at http://127.0.0.1:8000."
+        "PUBLIC_URL is not set, so the console can be used only on its own machine, at http://127.0.0.1:8000."
         in refused[0].text
     )
     assert "The URL of this console is https://console.example.org (PUBLIC_URL)" in refused[1].text
