@@ -90,7 +90,9 @@ def _lines(checks: list[Check]) -> Iterator[str]:
     count = Counter(check.result for check in checks)
     found = [_pluralise(count[result], result) for result in (Result.PROBLEM, Result.WARNING) if count[result]]
     yield ""
-    yield f"{' and '.join(found)}." if count[Result.PROBLEM] else f"Nothing is wrong{f'; {found[0]}' if found else ''}."
+    yield (
+        f"{' and '.join(found)}." if count[Result.PROBLEM] else f"No problems found.{f' {found[0]}.' if found else ''}"
+    )
 
 
 def _pluralise(number: int, thing: str) -> str:

@@ -23,7 +23,7 @@ PLAIN_HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f.:]+", re.ASCII)
 WITH_PORT = re.compile(r"(?P<host>[A-Za-z0-9.-]+):(?P<port>[0-9]+)")
 NOT_A_URL = "is not a database URL; write postgresql://user:password@host:5432/dbname."
 NOT_AN_ADDRESS = (
-    "must have host:5432/dbname behind the @ (in a password write %40 for @), and [ ] around an IPv6 address."
+    "must have host:5432/dbname after the @ (in a password write %40 for @), and [ ] around an IPv6 address."
 )
 NO_DATABASE = "must name the database; write postgresql://user:password@host:5432/dbname."
 

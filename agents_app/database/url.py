@@ -65,7 +65,7 @@ def _sqlite_file_url(text: str) -> URL:
     if not path or path == ":memory:" or path.endswith("/") or "?" in path:
         raise ValueError(f"must name a file for SQLite and nothing else, {SQLITE_FORM}")
     if re.match(r"file:|[A-Za-z]:|.*\\", path) or "\0" in path:
-        raise ValueError(f"must name the file by its plain path, {SQLITE_FORM}")
+        raise ValueError(f"must contain a plain path, without file: or a drive letter, {SQLITE_FORM}")
     try:
         return URL.create("sqlite", database=str(ROOT / Path(path).expanduser()))
     except RuntimeError:

@@ -79,7 +79,7 @@ def _limit_problems(facts: SessionFacts) -> Iterator[Problem]:
     limits = {"statement_timeout": facts.statement_timeout, "lock_timeout": facts.lock_timeout}
     for name, limit in limits.items():
         if limit == NO_LIMIT:
-            what = f"{name} is off for the console: one statement can keep all others waiting."
+            what = f"{name} is disabled for the console. One slow statement can block all others."
             yield Problem(what, f"Remove {name} from the options in DATABASE_URL.", "database.limits")
 
 

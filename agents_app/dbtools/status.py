@@ -134,8 +134,8 @@ def _encoding_problems(connection: Connection) -> Iterator[Problem]:
 def _head_problems(script: ScriptDirectory) -> Iterator[Problem]:
     heads = script.get_heads()
     if len(heads) > 1:
-        what = f"No step follows these {len(heads)}, and only one can be the last: {', '.join(sorted(heads))}."
-        do = "Set the down_revision of the later one to the revision of the other: flask db heads"
+        what = f"There are {len(heads)} last migrations, and only one is allowed: {', '.join(sorted(heads))}."
+        do = "In the newer file, set down_revision to the revision of the older one. To list them: flask db heads"
         yield Problem(what, do, "migrations.heads")
 
 
@@ -217,7 +217,8 @@ def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
     if hidden:
         more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
         what = f"No backup can be taken: this role may not read {hidden[0]}{more}."
-        do = "GRANT pg_read_all_data TO the role; or take the backup with another role, and deploy --no-backup."
+        role = quote_if_needed(str(connection.scalar(sa.text("SELECT current_user"))))
+        do = f"GRANT pg_read_all_data TO {role}; or take the backup with another role, and deploy --no-backup."
         yield Problem(what, do, NO_BACKUP)
 
 

@@ -11,7 +11,7 @@ from agents_app.doctor.check import Check, ok, skipped, warning
 
 CODE = "backups.newest"
 AGE_MAX = timedelta(days=7)
-ADVICE = "flask db backup. Ignore this if you make backups in another way."
+ADVICE = "Run flask db backup. If you back up in another way, ignore this warning."
 
 
 def check_newest(url: URL | None, folder: Path | None) -> tuple[Check, int]:

@@ -25,7 +25,7 @@ ADVICE = (
     ("pg_hba.conf", "Allow this user and this machine in the server's pg_hba.conf, or correct DATABASE_URL."),
     ("connection slots", "Lower WORKERS or POOL_SIZE, or raise max_connections of the server."),
     ("too many", "Lower WORKERS or POOL_SIZE, or raise the limit of the server, the role or the database."),
-    ("there is no such file", "flask db deploy, which creates it, or correct DATABASE_URL."),
+    ("there is no such file", "Run flask db deploy, which creates it, or correct DATABASE_URL."),
     (
         "Permission denied",
         "Run this command as the user who owns the file: sudo -u USER flask doctor",
@@ -33,7 +33,7 @@ ADVICE = (
     ("not a database", "Set DATABASE_URL to the console's file, or restore a backup: flask db restore FILE"),
     ("malformed", "Restore a backup into a new file: flask db restore FILE"),
     ("is another program's", "Give the console a database or a schema of its own: DATABASE_SCHEMA=console"),
-    ("There is no schema", "flask db deploy, which creates it, or correct DATABASE_SCHEMA."),
+    ("There is no schema", "Run flask db deploy, which creates it, or correct DATABASE_SCHEMA."),
     ("more than one row", "flask db stamp --purge REVISION, with the revision of the database: flask db history"),
 )
 CONNECTION_ADVICE = "Start the server, or correct host and port in DATABASE_URL."

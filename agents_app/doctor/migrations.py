@@ -12,12 +12,13 @@ from agents_app.dbtools.position import read_position
 from agents_app.dbtools.status import Status, read_status
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
+RESTORE_FILES = "Restore the files of the release. To list changed files: git status migrations"
 SAME_DATABASE = "database.migration_address"
 # The sentences for checks without a problem, in their order, by type of database.
 ALL_DATABASES = {
     "database.encoding": "Text is stored as {encoding}.",
-    "database.foreign_tables": "No table of another program has the name of one of ours.",
-    "migrations.heads": "The steps are in one line.",
+    "database.foreign_tables": "No other program has tables with the names of the console's tables.",
+    "migrations.heads": "Each migration follows exactly one other migration.",
     "migrations.drift": "The tables match the models.",
 }
 OK_SENTENCES = {
@@ -47,7 +48,7 @@ def checks(connection: Connection, console: URL) -> Iterator[Check]:
         list(script.walk_revisions())
     except Exception as error:  # A Python file can raise any exception.
         what = f"The steps in migrations/versions cannot be read: {_reason(error)}."
-        yield problem("migrations.files", what, "Restore the files of the release: git status migrations")
+        yield problem("migrations.files", what, RESTORE_FILES)
         return
     found = read_status(connection, script, db.metadata, read_position(connection, script))
     session = read_console_session(console, connection)

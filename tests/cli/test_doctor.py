@@ -68,7 +68,7 @@ def test_json_and_text_have_the_same_checks(ready: Checkout) -> None:
         # The minute can change between the two runs.
         if not check["facts"] and check["group"] != "clock":
             assert f"{check['result']:8} {check['detail']}" in lines
-    assert lines[-1] == "Nothing is wrong; 1 warning."
+    assert lines[-1] == "No problems found. 1 warning."
 
 
 def test_with_an_unreadable_env_file_the_database_is_unknown(installation: Installation) -> None:

@@ -149,7 +149,7 @@ def test_a_database_of_a_newer_release_is_not_changed(database_url: str) -> None
 def test_a_step_that_sqlite_cannot_write_as_sql_is_refused_in_one_line(sqlite_url: str) -> None:
     refusal = _refusal(lambda config: command.downgrade(config, "head:base", sql=True), sqlite_url)
 
-    assert refusal == "SQLite needs the table itself for this step: leave --sql out."
+    assert refusal == "This step cannot be written as SQL for SQLite. Run the command without --sql."
 
 
 def test_the_message_says_if_a_failed_step_undid_earlier_steps(database_url: str, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_two_steps_with_the_same_down_revision_are_reported(sqlite_url: str, tmp
     three.write_text(three.read_text().replace("down_revision = 'two'", "down_revision = 'one'"))
 
     for verb in ("upgrade", "plan", "deploy"):
-        assert "Two steps have the same down_revision." in flask_db(project.url, verb, project=project).stderr
+        assert "Two migrations have the same down_revision." in flask_db(project.url, verb, project=project).stderr
 
 
 def test_two_rows_in_the_version_table_are_reported(schema_url: str) -> None:

@@ -189,7 +189,7 @@ def test_the_message_says_that_other_changes_of_the_step_must_be_undone_by_hand(
     with run_before_statement("VALIDATE", raise_error(KeyboardInterrupt)):
         refusal = upgrade_error(project)
 
-    assert "It does other things besides op.set_not_null: undo those by hand" in refusal
+    assert "The step also contains other operations than op.set_not_null. Undo them manually" in refusal
     run_sql(postgres_schema_url, "ALTER TABLE agents DROP COLUMN b")
     command.upgrade(project.config(), "head")
 

@@ -142,14 +142,14 @@ def test_harmful_plain_sql_gets_a_warning(project: Project, statement: str, expe
 
     assert found.startswith(expected)
     drops = [warning for warning in _warnings(project) if warning.what.startswith("drops the ")]
-    assert all("Plain SQL saves nothing" in warning.instead for warning in drops)
+    assert all("Plain SQL does not save" in warning.instead for warning in drops)
 
 
 @pytest.mark.parametrize(
     ("downgrade", "expected"),
     [
         ("pass", "WARN has a downgrade() that does nothing"),
-        ("raise NotImplementedError('not reversible')", "WARN refuses to be undone"),
+        ("raise NotImplementedError('not reversible')", "WARN cannot be undone: its downgrade() raises an error"),
     ],
 )
 def test_a_step_that_cannot_be_undone_gets_a_warning(project: Project, downgrade: str, expected: str) -> None:

@@ -25,7 +25,7 @@ from agents_app.dbtools.saved_rows.restore import RestoredRows, restore_rows
 
 KEYS_NOT_INCLUDED = "ENCRYPTION_KEYS and the other keys are not in it: keep a copy of them in another place."
 KEYS_NEEDED = "Its secrets can be read with the ENCRYPTION_KEYS of the console that it comes from, and with no others."
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command("restore-rows")

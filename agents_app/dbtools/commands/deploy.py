@@ -59,7 +59,7 @@ def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iter
     elif result == "nothing to do":
         yield f"The database is at head, {check.plan.target}. Nothing to do."
     elif result == "refused":
-        yield "Nothing was done. If this is what you want: flask db deploy --yes"
+        yield "Nothing was changed. To apply these dangerous steps: flask db deploy --yes"
     elif result == "dry run":
         yield f"{steps} would be applied. Nothing was done."
     elif done and not done.applied:

@@ -14,7 +14,8 @@ from agents_app.database.quoting import quote_if_needed
 # Migration commands use the second setting if it is set.
 SETTING = "DATABASE_URL (or MIGRATION_DATABASE_URL, if it is set)"
 CREATE_DATABASE = "CREATE DATABASE {name} OWNER {role} ENCODING 'UTF8' TEMPLATE template0;"
-ANOTHER_OWNER = "It belongs to another role. Let that role do this, or run: ALTER TABLE {name} OWNER TO {role};"
+ANOTHER_OWNER = "Another role owns it. Run the command as that role, or run: ALTER TABLE {name} OWNER TO {role};"
+NO_PRIMARY = "None of the hosts is a primary. Check the hosts in DATABASE_URL, or try again after the failover."
 STANDBY = (
     "If this server is a standby, use the address of the primary, or both hosts with target_session_attrs=read-write."
 )
@@ -25,7 +26,7 @@ ADVICE = {
     r"permission denied for database (?P<name>.+)": "Run: GRANT CONNECT, CREATE ON DATABASE {name} TO {role};",
     r"(?:permission denied for|must be owner of) (?:table|relation|view|sequence) (?P<name>.+)": ANOTHER_OWNER,
     r"cannot execute .+ in a read-only transaction": READ_ONLY,
-    r"session is (?:in )?read-only|server is in hot standby mode": "None of the hosts is a primary now.",
+    r"session is (?:in )?read-only|server is in hot standby mode": NO_PRIMARY,
     r'database "(?P<name>.+)" does not exist': f"Check {SETTING}; or run: {CREATE_DATABASE}",
     r'role "(?P<name>.+)" does not exist': f"Check {SETTING}; or run: CREATE ROLE {{name}} LOGIN PASSWORD '...';",
     r"password authentication failed": f"Check the password in {SETTING}; in it @ is %40, / is %2F and % is %25.",

@@ -85,7 +85,7 @@ def _count_up_to(target: str, script: ScriptDirectory, position: Position) -> in
     if target[:1] in "+-" and target[1:].isdigit():
         count = applied + int(target)
         if not 0 <= count <= total:
-            raise CommandError(f"There are not that many steps: {applied} done, {total - applied} to come.")
+            raise CommandError(f"There are not that many steps: {applied} are applied, {total - applied} are pending.")
         return count
     if not target:
         raise CommandError(EMPTY_REVISION)
@@ -140,7 +140,7 @@ def _warnings_for_downgrade(script: Script, recorded: RecordedStep, dialect: str
     downgrade = record_step(script, "downgrade", dialect)
     changes = [operation for operation in recorded.operations if not isinstance(operation, NEEDS_NO_DOWNGRADE)]
     if downgrade.failure is not None and downgrade.failure.startswith("NotImplementedError"):
-        yield warnings.not_reversible("refuses to be undone")
+        yield warnings.not_reversible("cannot be undone: its downgrade() raises an error")
     elif changes and not downgrade.operations and downgrade.failure is None:
         yield warnings.not_reversible("has a downgrade() that does nothing")
 

@@ -25,7 +25,7 @@ class StepWarning:
 
 
 SAVED = "What is dropped is saved to a file first, unless --no-backup; `flask db restore-rows` brings it back."
-NOT_SAVED = "Plain SQL saves nothing of what it drops; op.drop_table and op.drop_column save it to a file first."
+NOT_SAVED = "Plain SQL does not save the rows. op.drop_table and op.drop_column save them to a file first."
 BREAKS_RELEASE = "the running release fails on it"
 TWO_RELEASES = "First deploy a release that no longer uses it. Drop it in the release after that."
 NEW_COLUMN = "Add a new column, write both, fill the new one with op.fill_rows, read it, and drop the old one later."
@@ -138,7 +138,7 @@ def not_validated(table: str, kind: str, name: str) -> StepWarning:
 def label_removed(name: str, label: str) -> StepWarning:
     """For an enum that loses a label."""
     why = f"Rows that hold it make the step fail, {BREAKS_RELEASE}, and each table with such a column is rewritten."
-    instead = "Keep the label and let no code write it any more; it costs nothing."
+    instead = "Keep the label, and remove it from the code that writes it. An unused label does no harm."
     return StepWarning(Level.DANGER, None, f"removes the label {label} of the enum {name}", why, instead)
 
 
@@ -150,7 +150,7 @@ def label_added_by_sql(statement: str) -> StepWarning:
 
 def rows_changed(table: str, verb: str) -> StepWarning:
     """For one statement that changes all rows of a table."""
-    why = "All rows are locked until the step ends, and a failure at the last row starts again at the first."
+    why = "All rows are locked until the step ends, and if it fails at the last row, all rows must be changed again."
     instead = "op.fill_rows, which works in small transactions, in a step of its own."
     return StepWarning(Level.WARN, table, f"runs {verb} on {table} without WHERE", why, instead)
 
@@ -164,8 +164,8 @@ def rows_deleted(table: str, verb: str) -> StepWarning:
 
 def wide_statement(statement: str) -> StepWarning:
     """For a statement that drops more than it names."""
-    why = "It drops more than it names, and the rest is not saved."
-    return StepWarning(Level.DANGER, None, f"runs {statement}", why, "Drop each thing by its own name.")
+    why = "It also drops objects that it does not name, and does not save them."
+    return StepWarning(Level.DANGER, None, f"runs {statement}", why, "Drop each object by name.")
 
 
 def shared_step(operation: str) -> StepWarning:

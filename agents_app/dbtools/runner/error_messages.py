@@ -19,13 +19,16 @@ from agents_app.errors import ConsoleError
 EXISTS = ("42P07", "42710", "42701", "42P06")
 STAMP = "If its tables match the models, run `flask db stamp head`, then compare with `flask db check`"
 SEVERITY = re.compile(r"^(?:FATAL|ERROR):\s+")
+PUT_IN_ORDER = "In the newer file, set down_revision to the revision of the older one. To list them: flask db heads"
+TWO_HEADS = f"Two migrations have the same down_revision. {PUT_IN_ORDER}"
+NO_SQL = "This step cannot be written as SQL for SQLite. Run the command without --sql."
 # The beginnings of Alembic's messages, and what is printed instead.
 ALEMBIC_MESSAGES = {
     "Target database is not up to date": "The database is not at head. Bring it there first: flask db deploy",
-    "Multiple head": "Two steps have the same down_revision. Let the later one follow the other: flask db heads",
+    "Multiple head": TWO_HEADS,
     "Relative revision ": "There are not that many steps in this direction. See: flask db history -i",
     "Requested revision ": f"The table alembic_version contains more than one revision. {STAMP_ONE}",
-    "This operation cannot proceed in --sql mode": "SQLite needs the table itself for this step: leave --sql out.",
+    "This operation cannot proceed in --sql mode": NO_SQL,
 }
 
 

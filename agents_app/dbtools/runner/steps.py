@@ -71,4 +71,5 @@ class Steps:
         operation = rules.operation_that_needs_own_step(recorded.operations)
         if operation is None:
             return "To continue the step, run the same command again."
-        return f"It does other things besides {operation}: undo those by hand, then run the same command again."
+        other = f"The step also contains other operations than {operation}."
+        return f"{other} Undo them manually, then run the same command again."
