@@ -104,12 +104,14 @@ def _acquire(lock: AdvisoryLock, connection: Connection, lock_settings: LockSett
     deadline = time.monotonic() + lock_settings.migration_timeout
     is_waiting = False
     while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*lock.key))):
-        holder = _describe_holder(connection, lock) or "it has just ended"
+        # Empty where it has just ended: then the next attempt succeeds.
+        holder = _describe_holder(connection, lock)
         # CREATE INDEX CONCURRENTLY in the other migration would wait for an open transaction.
         connection.commit()
         if time.monotonic() > deadline:
-            raise CommandError(f"Another {lock.action} is still running: {holder}. Try again when it has ended.")
-        if not is_waiting:
+            who = holder or "its process is not known"
+            raise CommandError(f"Another {lock.action} is still running: {who}. Try again when it has ended.")
+        if holder and not is_waiting:
             print_progress(f"Another {lock.action} is running: {holder}. Waiting for it to end.")
             is_waiting = True
         time.sleep(POLL_INTERVAL_S)
