@@ -87,7 +87,7 @@ def test_pages_for_anonymous_visitors(site: Site, empty_site: Site, open_page: O
     page = open_page(empty_site)
     page.goto("/setup")
     check(page)
-    page.get_by_role("button", name="Create account").click()
+    page.get_by_role("button", name="Create organisation").click()
     check(page)
 
 

@@ -194,7 +194,7 @@ def test_another_file_in_place_of_the_sqlite_file_is_named(on_sqlite: Installati
         "database.reachable",
     }
     file.unlink()
-    assert on_sqlite.only_problem("database.reachable").do.startswith("flask db deploy")
+    assert on_sqlite.only_problem("database.reachable").do.startswith("Run flask db deploy")
     assert not file.exists()
     file.write_bytes(b"This is the text of another user. " * 100)
     file.chmod(0o600)
