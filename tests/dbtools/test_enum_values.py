@@ -87,7 +87,7 @@ def test_on_sqlite_a_label_cannot_be_added_by_a_script(tmp_path: Path, sqlite_ur
     config = project.config()
     config.output_buffer = StringIO()
 
-    with pytest.raises(CommandError, match="leave --sql out"):
+    with pytest.raises(CommandError, match="without --sql"):
         command.upgrade(config, "one:two", sql=True)
 
 
