@@ -168,7 +168,7 @@ def _sqlite_problems(connection: Connection, _folder: str, _own_tables: frozense
         what = f"The file is damaged: {' '.join(damage.split())}."
         yield Problem(what, "Restore a backup into a new file: flask db restore FILE", "database.rows")
     for (child, parent), count in sorted(sqlite.orphans(connection).items()):
-        what = f"{pluralize(count, 'row')} of {child} without the row of {parent} that is referenced."
+        what = f"{pluralize(count, 'row')} of {child} without the row of {parent} to which it refers."
         do = f"Delete or repair them. To list them: PRAGMA foreign_key_check({quote_if_needed(child)})"
         yield Problem(what, do, "database.rows")
 

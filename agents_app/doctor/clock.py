@@ -58,8 +58,13 @@ def compare_with_events(connection: Connection) -> Iterator[Check]:
 def _check_present(newest: datetime | None) -> Check:
     code, present = "clock.rows", now()
     if newest and newest > present + timedelta(seconds=PROBLEM_S):
-        what = f"The newest event is of {newest:%Y-%m-%d %H:%M} UTC, and the clock says {present:%Y-%m-%d %H:%M} UTC."
-        return problem(code, f"{what} One of the clocks is or was wrong.", f"Compare with: date -u. {SET_CLOCK}")
+        newest_text, clock_text = f"{newest:%Y-%m-%d %H:%M}", f"{present:%Y-%m-%d %H:%M}"
+        what = f"The newest event has the time {newest_text} UTC, but the clock shows {clock_text} UTC."
+        return problem(
+            code,
+            f"{what} The clock is wrong now, or was wrong when the event was recorded.",
+            f"Compare with: date -u. {SET_CLOCK}",
+        )
     if present < FIRST_RELEASE:
         return problem(code, f"The clock says {present:%Y-%m-%d}, which is before the first release.", SET_CLOCK)
     return ok(code, f"The clock says {present:%Y-%m-%d %H:%M} UTC, and no event is later.")

@@ -36,7 +36,7 @@ def test_rows_without_a_value_are_refused_before_the_check_is_added(
     with run_before_statement(NOT_NULL_CHECK, raise_error(AssertionError)):
         refusal = upgrade_error(project)
 
-    assert refusal.startswith("1 row of agents without status_reason: give each a value, then type the same command")
+    assert refusal.startswith("1 row of agents without a value in status_reason. Give each row a value, then run")
     assert refusal.endswith(UNDONE)
     assert read_schema(schema_url) == schema
     use_the_console()

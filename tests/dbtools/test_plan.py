@@ -106,7 +106,7 @@ BATCH = "with op.batch_alter_table('busy') as batch:\n    "
         ),
         (
             "rows = op.get_bind().execute(sa.text('SELECT 1')).all()",
-            "WARN cannot be reviewed to its end",
+            "WARN can only be partly reviewed",
         ),
     ],
 )

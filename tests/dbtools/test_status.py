@@ -120,7 +120,7 @@ def test_on_sqlite_rows_without_their_parent_are_reported(flask_db: FlaskDb, sql
     run = flask_db(sqlite_schema_url, "status", "--check")
 
     assert run.exit_code == 1
-    assert "1 row of user_sessions without the row of users that is referenced." in run.output
+    assert "1 row of user_sessions without the row of users to which it refers." in run.output
 
 
 def test_a_running_migration_is_shown(flask_db: FlaskDb, postgres_schema_url: str) -> None:

@@ -24,7 +24,7 @@ from agents_app.dbtools.runner.error_messages import readable_errors
 from agents_app.dbtools.saved_rows.restore import RestoredRows, restore_rows
 
 KEYS_NOT_INCLUDED = "ENCRYPTION_KEYS and the other keys are not in it: keep a copy of them in another place."
-KEYS_NEEDED = "Its secrets can be read with the ENCRYPTION_KEYS of the console that it comes from, and with no others."
+KEYS_NEEDED = "To read its secrets, you need the ENCRYPTION_KEYS of the console from which the backup was taken."
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -81,7 +81,8 @@ def restore_command(file: Path, as_json: bool) -> None:
     envvar="SCRATCH_URL",
     show_envvar=True,
     metavar="URL",
-    help="An empty database, which is emptied at the end. Set it in the environment, because command lines are public.",
+    help="The URL of an empty database. All data in it is deleted at the end. Set it in the environment, "
+    + "because other users can see command lines.",
 )
 @AS_JSON
 def rehearse_command(scratch_url: str | None, as_json: bool) -> None:

@@ -142,9 +142,10 @@ def warning_lines(warning: StepWarning) -> Iterator[str]:
 def _describe_table(table: TableSize) -> str:
     if not table.is_there:
         return f"{table.name} (new)"
-    rows = "unknown" if table.rows is None else f"{'about ' if table.is_estimate else ''}{table.rows:,}"
+    about = "about " if table.is_estimate else ""
+    rows = "unknown rows" if table.rows is None else f"{about}{pluralize(table.rows, 'row')}"
     size = f", {_format_size(table.bytes)}" if table.bytes is not None else ""
-    return f"{table.name} ({rows} rows{size})"
+    return f"{table.name} ({rows}{size})"
 
 
 def _format_size(count: float) -> str:

@@ -71,7 +71,7 @@ def _refuse_new_orphans(engine: Engine, connection: Connection) -> None:
         # Nothing is committed yet, so this connection sees the state before the migration.
         new = after - orphans(other)
     if new:
-        rows = ", ".join(f"{count} of {child} without {parent}" for (child, parent), count in sorted(new.items()))
+        rows = ", ".join(f"{count:,} of {child} without {parent}" for (child, parent), count in sorted(new.items()))
         raise CommandError(f"This would leave rows that refer to missing rows: {rows}. Nothing was changed.")
 
 

@@ -77,8 +77,8 @@ def _refuse_missing_values(connection: sa.Connection, table: str, column: str) -
     missing = sa.select(sa.func.count()).select_from(sa.table(table)).where(sa.column(column).is_(None))
     count = connection.scalar(missing)
     if count:
-        rows = f"{pluralize(count, 'row')} of {table} without {column}"
-        raise CommandError(f"{rows}: give each a value, then type the same command again.")
+        rows = f"{pluralize(count, 'row')} of {table} without a value in {column}"
+        raise CommandError(f"{rows}. Give each row a value, then run the command again.")
 
 
 def _check_not_null(operations: Operations, table: str, column: str) -> None:

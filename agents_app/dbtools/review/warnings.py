@@ -24,11 +24,14 @@ class StepWarning:
     instead: str
 
 
-SAVED = "What is dropped is saved to a file first, unless --no-backup; `flask db restore-rows` brings it back."
+SAVED = "The rows are first saved to a file, unless you use --no-backup. To restore them: flask db restore-rows"
 NOT_SAVED = "Plain SQL does not save the rows. op.drop_table and op.drop_column save them to a file first."
 BREAKS_RELEASE = "the running release fails on it"
 TWO_RELEASES = "First deploy a release that no longer uses it. Drop it in the release after that."
-NEW_COLUMN = "Add a new column, write both, fill the new one with op.fill_rows, read it, and drop the old one later."
+NEW_COLUMN = (
+    "Add a new column. Write to both columns. Fill the new column with op.fill_rows. Then read only the new column. "
+    + "Drop the old column in a later release."
+)
 OWN_STEP = "In a step of its own:"
 
 
@@ -86,7 +89,9 @@ def not_null_set(table: str, column: str) -> StepWarning:
 def not_null_too_early(table: str, column: str) -> StepWarning:
     """For NOT NULL on a column that the running release does not write."""
     why = "The running release does not know the column: its new rows are refused."
-    instead = "Do this in the release after the one that writes the column; or stop the console, then deploy --yes."
+    instead = (
+        "Do this in the release after the first that writes it. Or stop the console, then run: flask db deploy --yes"
+    )
     return StepWarning(Level.DANGER, table, f"sets NOT NULL on the new column {table}.{column}", why, instead)
 
 
@@ -94,7 +99,9 @@ def value_missing(table: str, column: str) -> StepWarning:
     """For a new NOT NULL column without a value for the existing rows."""
     why = "The existing rows have no value for it, so the step fails."
     later = f"op.set_not_null('{table}', '{column}')"
-    instead = f"Give it a server_default. Or add it nullable; in the next release op.fill_rows, then {later}."
+    instead = (
+        f"Give it a server_default. Or add it as nullable. In the next release, run op.fill_rows and then {later}."
+    )
     return StepWarning(Level.DANGER, table, f"adds {table}.{column} NOT NULL without a default", why, instead)
 
 
@@ -131,13 +138,13 @@ def not_validated(table: str, kind: str, name: str) -> StepWarning:
     """For a CHECK or FOREIGN KEY that checks every row at once."""
     why = "Every row is checked while no one can write to the table."
     then = f"op.validate_constraint('{name}', '{table}')"
-    instead = f"Add it with postgresql_not_valid=True, which holds for new rows at once; in the next step: {then}"
+    instead = f"Add it with postgresql_not_valid=True: it then applies to new rows. In the next step, run {then}"
     return StepWarning(Level.WARN, table, f"adds the {kind} {name} without NOT VALID", why, instead)
 
 
 def label_removed(name: str, label: str) -> StepWarning:
     """For an enum that loses a label."""
-    why = f"Rows that hold it make the step fail, {BREAKS_RELEASE}, and each table with such a column is rewritten."
+    why = f"The step fails if rows contain the label, {BREAKS_RELEASE}, and each table with such a column is rewritten."
     instead = "Keep the label, and remove it from the code that writes it. An unused label does no harm."
     return StepWarning(Level.DANGER, None, f"removes the label {label} of the enum {name}", why, instead)
 
@@ -182,7 +189,7 @@ def not_reversible(what: str) -> StepWarning:
 
 
 def not_recorded(failure: str) -> StepWarning:
-    """For a step that could not be reviewed to its end."""
-    why = f"It asks the database something, so what follows is not known beforehand ({failure})."
-    instead = "Read the file; try it with: flask db rehearse"
-    return StepWarning(Level.WARN, None, "cannot be reviewed to its end", why, instead)
+    """For a step that could only be partly reviewed."""
+    why = f"It queries the database, so the operations after the query are not known ({failure})."
+    instead = "Read the file. Then try the step on a copy: flask db rehearse"
+    return StepWarning(Level.WARN, None, "can only be partly reviewed", why, instead)

@@ -81,7 +81,7 @@ def _restore_file(connection: Connection, file: Path, keep: bool) -> RestoredRow
 def _require_matching_table(connection: Connection, header: Header, columns: dict[str, Column]) -> None:
     if header.database != connection.dialect.name:
         raise CommandError(f"These rows are from {header.database}; this database is {connection.dialect.name}.")
-    advice = f"They were saved at revision {header.revision}. First go to it with flask db upgrade or downgrade."
+    advice = f"They were saved at revision {header.revision}. First bring the database to that revision."
     if not columns:
         raise CommandError(f"There is no table {header.table} for these rows. {advice}")
     missing = [name for name in header.columns if name not in columns]
