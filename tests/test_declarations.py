@@ -4,7 +4,8 @@ CONTRIBUTING.md describes how to add one; a place that was forgotten is found he
 """
 
 import json
-from typing import Any
+import re
+from typing import Any, get_origin
 
 import pytest
 from flask import Flask
@@ -72,6 +73,20 @@ def _command(kind: ConnectionType, config: dict[str, Any], admin: Actor) -> list
     options = [f"--{name.replace('_', '-')}={value}" for name, value in config.items()]
     words = ["agents", "create", "--name", "Sales", "--connection-type", kind.value, *options]
     return [*words, "--secrets-stdin", "--account", str(admin.account_id)]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_help_of_the_terminal_describes_a_field_as_its_connection_type_does(
+    kind: ConnectionType, console: Flask
+) -> None:
+    run = console.test_cli_runner().invoke(args=["agents", "create", "--help"], terminal_width=200)
+    text = " ".join(run.stdout.split())
+
+    for name, field in TYPES[kind].model_fields.items():
+        if name in TYPES[kind].secret_names() or get_origin(field.annotation) is list:
+            continue
+        words = f"{field.title}. {field.description or ''}".strip()
+        assert re.search(rf"\b{kind}(, \w+)*: {re.escape(words)}", text), name
 
 
 def test_the_demo_shows_every_field_and_every_connection_type() -> None:

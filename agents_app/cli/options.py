@@ -53,9 +53,11 @@ def agent_options(instead: str) -> Callable[[Function], Function]:
 
     def decorate(command: Function) -> Function:
         for name, holders in reversed(connection_fields().items()):
-            label = f"{', '.join(holders)}: "
-            schema = TYPES[holders[0]]
-            option = _secret_option(name, instead) if is_secret(schema, name) else _option(schema, name, {}, label)
+            schemas = [TYPES[kind] for kind in holders]
+            if any(is_secret(schema, name) for schema in schemas):
+                option = _secret_option(name, instead)
+            else:
+                option = _option(schemas[0], name, {}, _help_of_types(name, holders))
             command = option(command)
         return options_of(AgentValues, skip=(CONFIG,), instead=instead)(command)
 
@@ -89,17 +91,31 @@ def is_secret(schema: type[Schema], name: str) -> bool:
     return bool(field_notes(schema, name).get("secret"))
 
 
-def _option(
-    schema: type[Schema], name: str, spelled: dict[str, str], label: str = ""
-) -> Callable[[Function], Function]:
+def _option(schema: type[Schema], name: str, spelled: dict[str, str], text: str = "") -> Callable[[Function], Function]:
+    annotation = schema.model_fields[name].annotation
+    flag, text = "--" + spelled.get(name, name).replace("_", "-"), text or _help(schema, name)
+    return click.option(
+        flag, name, metavar=_metavar(annotation), multiple=_is_list(annotation), default=None, help=text
+    )
+
+
+def _help(schema: type[Schema], name: str) -> str:
     declared = schema.model_fields[name]
-    annotation = declared.annotation
-    is_list = get_origin(annotation) is list
     # The description of a list is about the form.
-    hint = "May be repeated." if is_list else declared.description or ""
-    text = f"{label}{declared.title}. {hint}".rstrip()
-    flag = "--" + spelled.get(name, name).replace("_", "-")
-    return click.option(flag, name, metavar=_metavar(annotation), multiple=is_list, default=None, help=text)
+    hint = "May be repeated." if _is_list(declared.annotation) else declared.description or ""
+    return f"{declared.title}. {hint}".rstrip()
+
+
+def _help_of_types(name: str, kinds: list[Any]) -> str:
+    """What the field is in each type that has it; types with the same help share one sentence."""
+    texts: dict[str, list[str]] = {}
+    for kind in kinds:
+        texts.setdefault(_help(TYPES[kind], name), []).append(kind)
+    return " ".join(f"{', '.join(same)}: {text}" for text, same in texts.items())
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list
 
 
 def _secret_option(name: str, instead: str) -> Callable[[Function], Function]:
