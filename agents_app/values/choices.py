@@ -17,8 +17,9 @@ class AgentStatus(StrEnum):
     DISABLED = "disabled"
 
 
+# The API reference shows the docstrings of these two. `operations/permissions.py` says what each role and scope allows.
 class Role(StrEnum):
-    """What a user can do; see `operations/permissions.py`."""
+    """What a user can do."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -26,7 +27,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an API token can do; see `operations/permissions.py`."""
+    """What an API token can do."""
 
     READ = "read"
     WRITE = "write"
