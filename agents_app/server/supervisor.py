@@ -3,6 +3,9 @@
 import logging
 import signal
 import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
@@ -19,6 +22,8 @@ HEALTH_CHECK_S = 10
 # The longest time between two requests on a connection.
 KEEP_ALIVE_S = 15
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# A terminal sends these to every process. The parent handles them, and stops the workers.
+TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 # The log lines of uvicorn, in the format of ours.
 LOG_CONFIG = {
     "version": 1,
@@ -66,12 +71,18 @@ class Supervisor(Multiprocess):
         for number in ignored:
             signal.signal(number, signal.SIG_IGN)
 
+    def init_processes(self) -> None:
+        """Start the workers, which never receive the signals of a terminal."""
+        with _blocked_in_workers(TERMINAL_SIGNALS):
+            super().init_processes()
+
     def keep_subprocess_alive(self) -> None:
         """Replace workers that died, and log it."""
         for process in self.processes:
             if process.exitcode is not None:
                 logger.warning("The worker %s ended by itself (exit code %s).", process.pid, process.exitcode)
-        super().keep_subprocess_alive()
+        with _blocked_in_workers(TERMINAL_SIGNALS):
+            super().keep_subprocess_alive()
 
     def handle_int(self) -> None:
         """Stop."""
@@ -86,3 +97,15 @@ class Supervisor(Multiprocess):
     def handle_hup(self) -> None:
         """Stop. Uvicorn would restart the workers."""
         self.handle_term()
+
+
+@contextmanager
+def _blocked_in_workers(signals: Iterable[signal.Signals]) -> Iterator[None]:
+    # A process that starts meanwhile keeps them blocked, from before its first line. This process receives them later.
+    # Without the first line, the tracker, which starts with the first worker, would unblock SIGINT.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)

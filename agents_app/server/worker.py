@@ -30,9 +30,6 @@ async def _run_lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
     except ConfigurationError as refusal:
         await send({"type": "lifespan.startup.failed", "message": refusal.detail})
         return
-    # The parent handles Ctrl-C and the end of the terminal.
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
     _stop_with_parent()
     settings: Settings = console.extensions["settings"]
     scope["state"][CONSOLE] = BufferingMiddleware(console, settings.pool_size, web.password_paths(console))

@@ -187,6 +187,10 @@ class Server:
         found = [int(process.name) for process in Path("/proc").glob("[0-9]*") if sockets & set(_open_files(process))]
         return [number for number in found if number != self.process.pid]
 
+    def children(self) -> set[int]:
+        """The ids of the processes that it started: the workers, also those that do not listen yet, and helpers."""
+        return {int(process.name) for process in Path("/proc").glob("[0-9]*") if _parent(process) == self.process.pid}
+
     def end(self) -> tuple[int, str]:
         """Wait for the end, and return the exit code and the output."""
         printed, _ = self.process.communicate(timeout=PATIENCE_S)
@@ -204,6 +208,13 @@ def _open_files(process: Path) -> Iterator[str]:
         for file in (process / "fd").iterdir():
             with contextlib.suppress(OSError):
                 yield str(file.readlink())
+
+
+def _parent(process: Path) -> int | None:
+    # The name of the program, which can have spaces, is in brackets. A process can end at any time.
+    with contextlib.suppress(OSError):
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    return None
 
 
 def wait_for(holds: Callable[[], bool]) -> None:

@@ -71,6 +71,22 @@ def test_a_signal_to_it_or_to_all_its_processes_ends_it_with_0(ready: Checkout, 
         assert (code, "Traceback" in printed) == (0, False)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_worker_that_starts_ignores_the_signals_of_a_terminal(ready: Checkout, serve: Serve, number: int) -> None:
+    server = serve(ready)
+    known = server.children()
+    (worker,) = server.workers()
+
+    os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: server.children() - known != set())
+    for child in server.children() - known:
+        os.kill(child, number)
+
+    wait_for(lambda: server.answers("/healthz"))
+    server.process.terminate()
+    assert "Traceback" not in server.end()[1]
+
+
 def test_its_pages_use_the_key_that_signs_cookies(ready: Checkout, serve: Serve) -> None:
     status, page = serve(ready).get("/")
 
