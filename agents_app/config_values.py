@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from agents_app.values import origins
+from agents_app.values import limits, origins
 from agents_app.values.rules import parse_ip_address
 from agents_app.wording import number_text
 
@@ -48,7 +48,7 @@ def address(text: str) -> tuple[str, int]:
     host = parse_ip_address(written)
     try:
         if host:
-            return host, whole_number(1, 65535)(port)
+            return host, whole_number(1, limits.PORT)(port)
     except ValueError:
         pass
     raise ValueError("must be an IP address and a port from 1 to 65,535, such as 127.0.0.1:8000.")

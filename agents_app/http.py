@@ -19,8 +19,6 @@ from agents_app.values import limits
 
 logger = logging.getLogger(__name__)
 
-# The longest spelling of an IPv6 address.
-ADDRESS_MAX = 45
 # Keys of the ASGI state of a request: the status with which the server refuses it, and whether the client closed the
 # connection before the end of the body.
 REFUSED, TRUNCATED = "refused", "truncated"
@@ -74,7 +72,7 @@ def address() -> str:
     found = request.remote_addr or ""
     # Some proxies add the port. Guesses are counted per address, and the port differs with each connection.
     with_port = re.fullmatch(r"\[(.+)\](?::\d+)?|([^:]+):\d+", found)
-    return ((with_port[1] or with_port[2]) if with_port else found)[:ADDRESS_MAX]
+    return ((with_port[1] or with_port[2]) if with_port else found)[: limits.IP_ADDRESS]
 
 
 def _hsts(settings: Settings) -> str | None:

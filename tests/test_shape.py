@@ -60,7 +60,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "values": ({"errors"}, {"cryptography", "pydantic", "pydantic_core", "zxcvbn"}),
     "connections": ({"values"}, {"pydantic", "pydantic_core"}),
     "schemas": ({"connections", "errors", "values"}, {"pydantic", "pydantic_core"}),
-    "database": ({"errors", "paths"}, {"psycopg2", "sqlalchemy"}),
+    "database": ({"errors", "paths", "values"}, {"psycopg2", "sqlalchemy"}),
     "similar_names": (set(), set()),
     "config_sources": ({"errors", "paths", "similar_names"}, {"click", "dotenv", "flask"}),
     "config": (

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
+from agents_app.values import limits
 from agents_app.values.address_rules import DATABASE, HOST, AddressReader, host_name, plain_name
 from agents_app.values.fields import field
 from agents_app.values.pem import certificates
@@ -63,7 +64,7 @@ class DatabaseConnection(Connection):
         span=6,
     )
     host: Annotated[str, host_name()] = field("Host", "One host name or IP address.", destination=True, span=4)
-    port: Annotated[int | None, whole_number("Port", 1, 65535)] = field(
+    port: Annotated[int | None, whole_number("Port", 1, limits.PORT)] = field(
         "Port", "Empty means the default port of the server.", default=None, destination=True, width=6
     )
     database: Annotated[str, plain_name(128)] = field("Database name", destination=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import model_validator
 
 from agents_app.connections.base import Connection
+from agents_app.values import limits
 from agents_app.values.address_rules import DATASET, DATASET_USER, AddressReader, not_a_dataset_address, plain_name
 from agents_app.values.fields import Rule, field, refusal
 from agents_app.values.pasted import name_odd_character, read_uuid, unwrap, without_invisible
@@ -94,7 +95,7 @@ class PowerBiConnection(Connection):
         "impersonated_user_name": DATASET_USER,
     }
 
-    tenant_id: Annotated[str, not_a_dataset_address(Rule(_tenant, {"maxLength": 253}))] = field(
+    tenant_id: Annotated[str, not_a_dataset_address(Rule(_tenant, {"maxLength": limits.HOST}))] = field(
         "Tenant ID", "UUID or domain, from the overview page of Microsoft Entra.", destination=True, span=6
     )
     client_id: Annotated[str, uuid_text()] = field(

@@ -13,6 +13,8 @@ from psycopg2 import ProgrammingError
 from psycopg2.extensions import parse_dsn
 from sqlalchemy.engine import URL
 
+from agents_app.values import limits
+
 Parameters = dict[str, str]
 
 DRIVER = "postgresql+psycopg2"
@@ -146,7 +148,7 @@ def _match_ports_to_hosts(host: str, port: str) -> tuple[str, str]:
     if not port and any(map(WITH_PORT.fullmatch, hosts)):
         pairs = [match.groups() if (match := WITH_PORT.fullmatch(part)) else (part, "") for part in hosts]
         hosts, ports = [host for host, _ in pairs], [port for _, port in pairs]
-    if any(not re.fullmatch(r"[0-9]{0,5}", part) or (part and not 1 <= int(part) <= 65535) for part in ports):
+    if any(not re.fullmatch(r"[0-9]{0,5}", part) or (part and not 1 <= int(part) <= limits.PORT) for part in ports):
         raise ValueError("has a port that is not a number from 1 to 65,535.")
     if len(ports) == 1:
         ports *= len(hosts)

@@ -35,6 +35,6 @@ class Event(Base):
     target_kind: Mapped[str | None] = mapped_column(sa.String(20))
     target_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid)
     target_name: Mapped[str | None] = mapped_column(sa.String(limits.NAME))
-    address: Mapped[str | None] = mapped_column(sa.String(45))
+    address: Mapped[str | None] = mapped_column(sa.String(limits.IP_ADDRESS))
     request_id: Mapped[str | None] = mapped_column(sa.String(64))
     details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agents_app.db import Base, UtcDateTime, now
+from agents_app.values import limits
 
 
 class LoginAttempt(Base):
@@ -23,5 +24,5 @@ class LoginAttempt(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid.uuid4)
     login: Mapped[str | None] = mapped_column(sa.String(64))
-    address: Mapped[str] = mapped_column(sa.String(45))
+    address: Mapped[str] = mapped_column(sa.String(limits.IP_ADDRESS))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)

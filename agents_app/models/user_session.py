@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agents_app.db import Base, UtcDateTime, now
+from agents_app.values import limits
 
 
 class UserSession(Base):
@@ -20,5 +21,5 @@ class UserSession(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    address: Mapped[str | None] = mapped_column(sa.String(45))
+    address: Mapped[str | None] = mapped_column(sa.String(limits.IP_ADDRESS))
     user_agent: Mapped[str | None] = mapped_column(sa.String(255))

@@ -101,7 +101,7 @@ class Supervisor(Multiprocess):
 
 @contextmanager
 def _blocked_in_workers(signals: Iterable[signal.Signals]) -> Iterator[None]:
-    # A process that starts meanwhile keeps them blocked, from before its first line. This process receives them later.
+    # A process that starts here keeps them blocked, from before its first line. This process receives them later.
     # Without the first line, the tracker, which starts with the first worker, would unblock SIGINT.
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agents_app.values import limits
 from agents_app.values.addresses import Parts, read_connection_string, read_database, read_host
 from agents_app.values.dataset_addresses import read_dataset
 from agents_app.values.fields import Rule, refusal
@@ -12,7 +13,6 @@ from agents_app.values.rules import line
 from agents_app.values.text import clean_text, refuse_direction_marks, require_text
 from agents_app.wording import number_text
 
-HOST_MAX = 253
 # A longer text is not searched, so that a request with a very long one costs little.
 ADDRESS_MAX = 4_000
 # Only an address contains this. The name of a database can contain an at sign, and a host cannot.
@@ -76,15 +76,15 @@ def host_name() -> Rule:
     def check(value: object) -> str:
         bare = unwrap(require_text(value))
         refuse_direction_marks(bare)
-        text = clean_text(without_invisible(bare), most=4 * HOST_MAX, one_line=True)
+        text = clean_text(without_invisible(bare), most=4 * limits.HOST, one_line=True)
         if host := read_host(text):
             return host
         _refuse_address(text, HOST)
-        if len(text) > HOST_MAX:
-            raise refusal(f"Use at most {number_text(HOST_MAX)} characters.")
+        if len(text) > limits.HOST:
+            raise refusal(f"Use at most {number_text(limits.HOST)} characters.")
         raise refusal(name_odd_character(A_HOST, text))
 
-    return Rule(check, {"maxLength": HOST_MAX})
+    return Rule(check, {"maxLength": limits.HOST})
 
 
 def plain_name(most: int, reader: AddressReader = DATABASE, unread: str = UNREAD) -> Rule:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
+from agents_app.values import limits
 from agents_app.values.pasted import unwrap
 from agents_app.values.rules import is_host_name, parse_ip_address
 
-PORT_MAX = 65_535
 # The resolver of the system reads this as an IPv4 address in an unusual spelling.
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 SCHEMES = {
@@ -90,7 +90,7 @@ def _parts(settings: Mapping[str, str], *, has_password: bool = False) -> Parts 
     found = PLACE.fullmatch(settings.get("host", ""))
     host = read_host(found["host"]) if found else None
     port = (found["port"] if found else "") or settings.get("port", "")
-    if not found or not host or not re.fullmatch("[0-9]{0,5}", port) or not 0 < int(port or 1) <= PORT_MAX:
+    if not found or not host or not re.fullmatch("[0-9]{0,5}", port) or not 0 < int(port or 1) <= limits.PORT:
         return None
     user, is_secret = _login(found["login"] or "")
     is_sql_server = found["protocol"] or found["instance"]

@@ -1,4 +1,4 @@
-"""The maximum lengths of values, in characters. Columns, forms and the API share them."""
+"""The maximum lengths of values, in characters, and other maximum values. Columns, forms and the API share them."""
 
 NAME = 255
 DESCRIPTION = 2_000
@@ -13,5 +13,10 @@ EMAIL = 254
 PASSWORD_MIN = 12
 PASSWORD_MAX = 1_024
 SEARCH = 200
-# The body of a request, in bytes.
+# A DNS name.
+HOST = 253
+# An IPv6 address in its longest spelling.
+IP_ADDRESS = 45
+# Numbers, not lengths: the highest port, and the body of a request in bytes.
+PORT = 65_535
 BODY_BYTES = 1_000_000

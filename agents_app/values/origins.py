@@ -4,10 +4,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from agents_app.values import limits
 from agents_app.values.addresses import NUMBER
 from agents_app.values.rules import is_host_name, parse_ip_address
 
-NAME_MAX = 253
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<place>[^/?#\\]+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 PLACE = re.compile(r"(?P<host>\[[^\[\]]+\]|[^\[\]:@]+)(:(?P<port>[0-9]{0,5}))?")
@@ -52,7 +52,7 @@ def read_place(text: str, scheme: str) -> Origin:
     found = PLACE.fullmatch(text)
     host = normalise_host(found["host"]) if found else None
     port = int(found["port"] or DEFAULT_PORTS[scheme]) if found else 0
-    if host is None or not 1 <= port <= 65535:
+    if host is None or not 1 <= port <= limits.PORT:
         raise ValueError("This is not a host with an optional port.")
     return Origin(scheme, host, port)
 
@@ -65,7 +65,7 @@ def normalise_host(text: str) -> str | None:
     if address := parse_ip_address(text):
         return address
     # No host is longer, and the time of Punycode grows with the square of the length.
-    name = _in_ascii(text) if len(text) <= NAME_MAX else ""
+    name = _in_ascii(text) if len(text) <= limits.HOST else ""
     # Browsers read a name that ends with a number as an IPv4 address in an unusual spelling.
     if not is_host_name(name) or NUMBER.fullmatch(name.removesuffix(".").rpartition(".")[2]):
         return None

@@ -5,6 +5,7 @@ import re
 from datetime import date
 from enum import StrEnum
 
+from agents_app.values import limits
 from agents_app.values.fields import EDGES, Rule, refusal
 from agents_app.values.pasted import (
     QUOTES,
@@ -183,7 +184,7 @@ def is_uuid(text: str) -> bool:
 def is_host_name(text: str) -> bool:
     """Whether the text is a DNS name in ASCII."""
     labels = text.removesuffix(".").split(".")
-    return len(text) <= 253 and all(HOST_LABEL.fullmatch(label) for label in labels)
+    return len(text) <= limits.HOST and all(HOST_LABEL.fullmatch(label) for label in labels)
 
 
 def parse_ip_address(text: str) -> str | None:
