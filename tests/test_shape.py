@@ -18,7 +18,7 @@ APP = ROOT / "agents_app"
 FILES = sorted([*APP.rglob("*.py"), *(ROOT / "migrations").rglob("*.py"), ROOT / "wsgi.py"])
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 DOORS = {"web", "api", "cli"}
-INSIDE = {"errors", "values", "schemas", "connections", "encryption", "database", "db", "models", "dbtools"}
+INSIDE = {"errors", "values", "probes", "schemas", "connections", "encryption", "database", "db", "models", "dbtools"}
 INSIDE |= {"operations", "http", "config", "config_display"}
 # The rooms of `dbtools`, from the lowest to the highest: each uses only those before it.
 ROOMS = (
@@ -59,6 +59,11 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     # cryptography says whether a text is a certificate or a key; encrypting is not the values' work.
     "values": ({"errors"}, {"cryptography", "pydantic", "pydantic_core", "zxcvbn"}),
     "connections": ({"values"}, {"pydantic", "pydantic_core"}),
+    # A driver is imported by the function that uses it.
+    "probes": (
+        {"connections", "errors", "paths", "values"},
+        {"cryptography", "msal", "mssql_python", "psycopg2", "pymysql", "urllib3"},
+    ),
     "schemas": ({"connections", "errors", "values"}, {"pydantic", "pydantic_core"}),
     "database": ({"errors", "paths", "values"}, {"psycopg2", "sqlalchemy"}),
     "similar_names": (set(), set()),
