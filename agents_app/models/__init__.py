@@ -4,10 +4,12 @@ from agents_app.models.account import Account
 from agents_app.models.agent import Agent
 from agents_app.models.agent_version import AgentVersion
 from agents_app.models.api_token import ApiToken
+from agents_app.models.connection_test import ConnectionTest
 from agents_app.models.encryption_key import EncryptionKey
 from agents_app.models.event import Event
 from agents_app.models.invitation import Invitation
 from agents_app.models.login_attempt import LoginAttempt
+from agents_app.models.started_test import StartedTest
 from agents_app.models.user import User
 from agents_app.models.user_session import UserSession
 
@@ -16,10 +18,12 @@ __all__ = [
     "Agent",
     "AgentVersion",
     "ApiToken",
+    "ConnectionTest",
     "EncryptionKey",
     "Event",
     "Invitation",
     "LoginAttempt",
+    "StartedTest",
     "User",
     "UserSession",
 ]
