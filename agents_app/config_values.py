@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from agents_app.values import limits, origins
-from agents_app.values.rules import parse_ip_address
+from agents_app.values.host_names import parse_ip_address
 from agents_app.wording import number_text
 
 LOG_LEVELS = ("debug", "info", "warning", "error")

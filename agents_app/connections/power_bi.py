@@ -11,13 +11,13 @@ from agents_app.connections.base import Connection
 from agents_app.values import limits
 from agents_app.values.address_rules import DATASET, DATASET_USER, AddressReader, not_a_dataset_address, plain_name
 from agents_app.values.fields import Rule, field, refusal
+from agents_app.values.host_names import is_host_name
 from agents_app.values.pasted import name_odd_character, read_uuid, unwrap, without_invisible
 from agents_app.values.pem import certificates, private_key
 from agents_app.values.rules import (
     calendar_date,
     choice,
     generated_secret,
-    is_host_name,
     is_uuid,
     list_of_lines,
     secret,

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents_app.values import limits
-from agents_app.values.addresses import Parts, read_connection_string, read_database, read_host
+from agents_app.values.addresses import Parts, read_connection_string, read_database
 from agents_app.values.dataset_addresses import read_dataset
 from agents_app.values.fields import Rule, refusal
+from agents_app.values.host_names import read_host
 from agents_app.values.pasted import name_odd_character, unwrap, without_invisible
 from agents_app.values.rules import line
 from agents_app.values.text import clean_text, refuse_direction_marks, require_text

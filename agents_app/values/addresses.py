@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
 from agents_app.values import limits
+from agents_app.values.host_names import read_host
 from agents_app.values.pasted import unwrap
-from agents_app.values.rules import is_host_name, parse_ip_address
 
-# The resolver of the system reads this as an IPv4 address in an unusual spelling.
-NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 SCHEMES = {
     **dict.fromkeys(("postgresql", "postgres", "pgsql"), "postgresql"),
     **dict.fromkeys(("mysql", "mariadb"), "mysql"),
@@ -57,15 +55,6 @@ class Parts:
     """Whether it has a part for which there is no field."""
     instance: str = ""
     """The named instance of SQL Server. It has no field, as it is reached by its port."""
-
-
-def read_host(text: str) -> str | None:
-    """A host name or IP address in its usual spelling. None if the text is neither."""
-    host = text.lower()
-    if address := parse_ip_address(host):
-        return address
-    is_number = NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2])
-    return host if is_host_name(host) and not is_number else None
 
 
 def read_connection_string(text: str) -> Parts | None:

@@ -5,8 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from agents_app.values import limits
-from agents_app.values.addresses import NUMBER
-from agents_app.values.rules import is_host_name, parse_ip_address
+from agents_app.values.host_names import NUMBER, is_host_name, parse_ip_address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<place>[^/?#\\]+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)

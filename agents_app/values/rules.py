@@ -1,11 +1,9 @@
 """The rules of values: a line, a number, a choice, a secret and others, each with its refusals."""
 
-import ipaddress
 import re
 from datetime import date
 from enum import StrEnum
 
-from agents_app.values import limits
 from agents_app.values.fields import EDGES, Rule, refusal
 from agents_app.values.pasted import (
     QUOTES,
@@ -29,7 +27,6 @@ A_MASK = (
 )
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 def line(most: int) -> Rule:
@@ -179,20 +176,3 @@ def uuid_text() -> Rule:
 def is_uuid(text: str) -> bool:
     """Whether the text is a UUID in its usual spelling. The standard library accepts many more."""
     return UUID_TEXT.fullmatch(text) is not None
-
-
-def is_host_name(text: str) -> bool:
-    """Whether the text is a DNS name in ASCII."""
-    labels = text.removesuffix(".").split(".")
-    return len(text) <= limits.HOST and all(HOST_LABEL.fullmatch(label) for label in labels)
-
-
-def parse_ip_address(text: str) -> str | None:
-    """An IP address in its usual spelling; IPv6 with or without brackets. None if the text is not one."""
-    is_bracketed = text.startswith("[") and text.endswith("]")
-    read = ipaddress.IPv6Address if is_bracketed else ipaddress.ip_address
-    try:
-        # After a percent sign the standard library accepts any text, also a comma and another host.
-        return None if "%" in text else str(read(text[1:-1] if is_bracketed else text))
-    except ValueError:
-        return None

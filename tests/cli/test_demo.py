@@ -6,7 +6,7 @@ from agents_app.cli.demo import samples
 from agents_app.connections import TYPES
 from agents_app.operations import sessions
 from agents_app.operations.permissions import Visitor
-from agents_app.values.rules import is_host_name
+from agents_app.values.host_names import is_host_name
 from tests.cli.conftest import Terminal
 from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user
