@@ -5,7 +5,8 @@
 - `.env`, `instance/` and `backups/` of the checkout are out of bounds: an audit hook, which Python calls before it
   opens, lists, makes, renames or removes a file, refuses them.
 - Python's hook does not see into other programs. So no program is started in the checkout, and none is given its path:
-  commands of the project run in a copy (`project.py`).
+  commands of the project run in a copy (`project.py`). The exception is the child process of a test of a connection,
+  which opens no file of the checkout but the modules that it imports.
 
 A refusal fails the test that caused it, even where the code under test catches the exception.
 """
@@ -34,6 +35,8 @@ NAMES_CHECKOUT = re.compile(rf"(?<![\w.-]){re.escape(str(CHECKOUT))}(?!/\.venv/)
 ABOUT_FILES = ("open", "os.", "shutil.", "sqlite3.connect", "glob.", "pathlib.", "tempfile.")
 # An action on a folder includes its files, whose names are not in the event.
 ACTS_ON_TREE = ("shutil.rmtree", "shutil.move", "os.rename", "os.fwalk")
+# The command of a probe, as `agents_app/probes/runner.py` starts it.
+PROBES = [sys.executable, "-B", "-s", "-m", "agents_app.probes"]
 STARTS_A_PROGRAM = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.spawn", "os.system", "pty.spawn")
 TABLES = """
     SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -59,6 +62,8 @@ def _empty_the_environment() -> None:
 
 def _watch(event: str, values: tuple[object, ...]) -> None:
     if event in STARTS_A_PROGRAM:
+        if values[1:2] == (PROBES,):
+            return
         wrong = next((text for text in _given_to_program(values) if NAMES_CHECKOUT.search(text)), None)
     elif event.startswith(ABOUT_FILES):
         takes_tree = event in ACTS_ON_TREE

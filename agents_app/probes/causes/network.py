@@ -6,6 +6,11 @@ CAUSES = {
     "host_unknown": Cause(
         "The host name {host} does not exist in DNS.", "Correct the host name of the agent.", Mender.YOU
     ),
+    "host_invalid": Cause(
+        "{host} is not a host name or an IP address.",
+        "Enter one host name or IP address, such as db.example.org or 192.0.2.10.",
+        Mender.YOU,
+    ),
     "dns_failed": Cause(
         "The name server of the console does not answer.",
         "Try again. If it fails again, ask the network team.",
@@ -28,9 +33,11 @@ CAUSES = {
     ),
     "timed_out": Cause(
         "The server did not answer in time.",
-        "Ask the network team whether a firewall drops connections from the console to {host}, port {port}.",
+        "Check the host and the port. If they are right, ask the network team whether a firewall drops connections "
+        + "from the console to this server.",
         Mender.NETWORK,
     ),
+    "console_busy": Cause("The console was too busy to run this test.", "Wait a minute, and try again.", Mender.WAIT),
     "internal_error": Cause(
         "The test failed because of a fault of the console.",
         "Report it with the time of this test and the connection type.",

@@ -1,0 +1,93 @@
+"""The child process of a test: `python -m agents_app.probes`. The module `runner` starts it and says what it may do.
+
+It reads one line of JSON from standard input and writes one line of JSON for each message of the recorder. It ends when
+the probe ends, at the time limit, or when its parent has ended.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from agents_app.probes.addresses import AddressRules
+from agents_app.probes.recorder import Message, ProbeFailed, Recorder
+
+PROBES = {
+    "postgresql": "agents_app.probes.postgresql",
+    "mysql": "agents_app.probes.mysql",
+    "mssql": "agents_app.probes.mssql",
+    "power_bi": "agents_app.probes.power_bi",
+    "model": "agents_app.probes.model",
+}
+"""The module of each probe. It is imported in the child process, and only if it is used."""
+# The parent ends the child at its limit. This ends a child without a parent, whatever its driver does.
+ALARM_SECONDS = 12
+# A server that sends without end cannot use all memory of the machine.
+MEMORY_BYTES = 2 << 30
+
+
+def main() -> None:
+    """Run the probe that standard input names."""
+    _limit_process()
+    send = _sender()
+    request = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    recorder = Recorder(send)
+    try:
+        probe = import_module(PROBES[request["probe"]])
+        probe.run(request["values"], AddressRules.from_json(request["rules"]), recorder)
+    except ProbeFailed as failure:
+        # A step has sent its own cause already. The parent keeps the first one.
+        send({"cause": failure.code, "facts": failure.facts})
+    except BaseException as error:
+        send({"cause": "internal_error", "facts": {"fault": _place(error)}})
+    send({"done": True})
+    # Threads and clean-up code of a driver are not waited for.
+    os._exit(0)
+
+
+def _limit_process() -> None:
+    # A parent may have started this process with signals ignored or blocked.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.alarm(ALARM_SECONDS)
+    # A core file would contain the password.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def _sender() -> Callable[[Message], None]:
+    """A function that writes a message to standard output. What a driver prints goes nowhere."""
+    output = os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+
+    def send(message: Message) -> None:
+        line = json.dumps(message).encode() + b"\n"
+        while line:
+            line = line[os.write(output, line) :]
+
+    return send
+
+
+def _end_with_parent() -> None:
+    # The parent holds standard input open as long as it runs.
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception was raised, and its class. Its text may contain a password, so it is left out."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno} {type(error).__name__}"
+
+
+if __name__ == "__main__":
+    main()
