@@ -116,9 +116,8 @@ def _program(name: str) -> str:
 
 
 def _run(folder: Path, *command: str) -> None:
-    subprocess.run(
-        command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **_unprivileged_user(folder)
-    )
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, check=True, stdout=quiet, stderr=quiet, cwd=folder, **_unprivileged_user(folder))
 
 
 def _unprivileged_user(folder: Path) -> dict[str, int]:

@@ -10,8 +10,7 @@ CAUSES = {
     ),
     "identity_not_checked": Cause(
         "The identity of the server was not checked: the TLS mode {sslmode} accepts every server that answers.",
-        "Choose the TLS mode verify-full. If the server has its own authority, paste the certificate of that authority "
-        "in the field Root certificate.",
+        "Choose the TLS mode verify-full. If the authority is your own, paste its certificate in Root certificate.",
         Mender.YOU,
     ),
     "name_not_checked": Cause(
