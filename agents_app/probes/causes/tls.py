@@ -1,8 +1,28 @@
-"""Causes and warnings about the TLS mode of an agent, for every kind of database."""
+"""Causes of TLS, for every kind of connection, and warnings about the TLS mode of a database."""
 
 from agents_app.probes.causes.cause import Cause, Mender
 
 CAUSES = {
+    "tls_failed": Cause(
+        "The server {host} does not offer a TLS connection that the console accepts on port {port}.",
+        "Check the port. If it is right, the server needs TLS 1.2 or later.",
+        Mender.YOU,
+    ),
+    "certificate_expired": Cause(
+        "The certificate of {host} has expired, or is not valid yet.",
+        "Ask who runs the server to renew its certificate.",
+        Mender.NETWORK,
+    ),
+    "certificate_name": Cause(
+        "The certificate of the server was not issued for the name {host}.",
+        "Enter the host name that is in the certificate of the server.",
+        Mender.YOU,
+    ),
+    "certificate_not_trusted": Cause(
+        "The certificate of {host} was not issued by an authority that the console trusts.",
+        "Ask whether a device in the network replaces certificates, or whether the server has an authority of its own.",
+        Mender.NETWORK,
+    ),
     "tls_missing": Cause(
         "The server {host} does not offer TLS, which the TLS mode {sslmode} requires.",
         "Ask the database administrator to switch TLS on.",
