@@ -14,7 +14,7 @@ from agents_app.probes.causes import CAUSES
 from agents_app.probes.http_client import Answer, Limits, Server, locate
 from agents_app.probes.recorder import ProbeFailed
 from tests.authority import Authority
-from tests.probes.stand_in import Reply, StandIn, running, slowly, zeros
+from tests.probes.local_server import Reply, LocalServer, running, slowly, zeros
 
 LOOPBACK = AddressRules(allows_loopback=True)
 METADATA = "http://169.254.169.254/latest/meta-data"
@@ -33,13 +33,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
 
 
 @pytest.fixture(scope="module")
-def https(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def https(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     with running(authority.issue("localhost", "127.0.0.1"), tmp_path_factory.mktemp("https")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     with running(None, tmp_path_factory.mktemp("plain")) as server:
         yield server
 
@@ -83,11 +83,11 @@ def test_a_certificate_must_come_from_a_trusted_authority(authority: Authority, 
         assert server.requests == []
 
 
-def test_https_to_a_server_without_tls_is_refused(plain: StandIn) -> None:
+def test_https_to_a_server_without_tls_is_refused(plain: LocalServer) -> None:
     assert failure(lambda: ask(f"https://localhost:{plain.port}")) == "tls_failed"
 
 
-def test_http_is_refused_where_the_caller_does_not_allow_it(plain: StandIn) -> None:
+def test_http_is_refused_where_the_caller_does_not_allow_it(plain: LocalServer) -> None:
     assert failure(lambda: ask(f"http://localhost:{plain.port}")) == "https_required"
 
 
@@ -107,7 +107,7 @@ def test_http_to_a_private_address_is_allowed_where_the_caller_allows_it(address
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_not_followed(https: StandIn, status: int) -> None:
+def test_a_redirect_is_not_followed(https: LocalServer, status: int) -> None:
     https.answer = lambda request: Reply(status, headers={"Location": METADATA})
 
     assert failure(lambda: ask(f"https://localhost:{https.port}")) == "redirected"
@@ -123,7 +123,7 @@ def test_a_redirect_is_not_followed(https: StandIn, status: int) -> None:
         (Reply(body=b"{}", headers={"Content-Length": "1000"}), Limits(), "connection_lost"),
     ],
 )
-def test_an_answer_without_an_end_is_refused(https: StandIn, reply: Reply, limits: Limits, code: str) -> None:
+def test_an_answer_without_an_end_is_refused(https: LocalServer, reply: Reply, limits: Limits, code: str) -> None:
     https.answer = lambda request: reply
 
     assert failure(lambda: ask(f"https://localhost:{https.port}", limits=limits)) == code
@@ -170,7 +170,7 @@ def test_a_server_that_never_answers_is_left_at_the_time_limit() -> None:
         assert failure(lambda: ask(url.replace("http", "https"), limits=Limits(connect=0.1))) == "timed_out"
 
 
-def test_a_closed_port_is_refused_and_the_next_address_is_tried(https: StandIn) -> None:
+def test_a_closed_port_is_refused_and_the_next_address_is_tried(https: LocalServer) -> None:
     https.answer = lambda request: Reply(body={})
     closed = Server("localhost", https.port, True, ("127.0.0.2",))
     both = Server("localhost", https.port, True, ("127.0.0.2", "127.0.0.1"))
@@ -180,7 +180,7 @@ def test_a_closed_port_is_refused_and_the_next_address_is_tried(https: StandIn) 
 
 
 @pytest.mark.parametrize("key", ["canary\r\nX: 1", "canary\n", "canary\x00", "canary\N{EURO SIGN}", "canar\xfd"])
-def test_a_key_that_a_header_cannot_contain_is_refused_without_its_text(https: StandIn, key: str) -> None:
+def test_a_key_that_a_header_cannot_contain_is_refused_without_its_text(https: LocalServer, key: str) -> None:
     https.requests.clear()
 
     assert failure(lambda: ask(f"https://localhost:{https.port}", {"Authorization": key})) == "credential_not_sendable"
@@ -188,7 +188,7 @@ def test_a_key_that_a_header_cannot_contain_is_refused_without_its_text(https: S
 
 
 def test_a_request_goes_to_the_given_address_with_the_name_of_the_host(
-    https: StandIn, monkeypatch: pytest.MonkeyPatch
+    https: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

@@ -33,10 +33,10 @@ class Reply:
     status: int = 200
     body: Any = b""
     headers: dict[str, str] = field(default_factory=dict)
-    stream: Callable[["StandIn"], Iterator[bytes]] | None = None
+    stream: Callable[["LocalServer"], Iterator[bytes]] | None = None
 
 
-class StandIn(ThreadingHTTPServer):
+class LocalServer(ThreadingHTTPServer):
     """The server. Tests set `answer`, which makes the reply to a request."""
 
     daemon_threads = True
@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        server = cast(StandIn, self.server)
+        server = cast(LocalServer, self.server)
         length = int(self.headers.get("Content-Length", 0))
         names = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, names, self.rfile.read(length).decode())
@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running(issued: Issued | None, folder: Path) -> Iterator[StandIn]:
+def running(issued: Issued | None, folder: Path) -> Iterator[LocalServer]:
     """Run a server with this certificate. Without one it uses plain http."""
     context = None
     if issued:
@@ -93,7 +93,7 @@ def running(issued: Issued | None, folder: Path) -> Iterator[StandIn]:
         file.write_text(issued.certificate + issued.key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
-    with StandIn(context) as server:
+    with LocalServer(context) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield server
@@ -102,12 +102,12 @@ def running(issued: Issued | None, folder: Path) -> Iterator[StandIn]:
             server.shutdown()
 
 
-def zeros(count: int) -> Callable[[StandIn], Iterator[bytes]]:
+def zeros(count: int) -> Callable[[LocalServer], Iterator[bytes]]:
     """A body of so many megabytes."""
     return lambda server: (b"0" * 1_000_000 for _ in range(count))
 
 
-def slowly(server: StandIn) -> Iterator[bytes]:
+def slowly(server: LocalServer) -> Iterator[bytes]:
     """A body that never ends, one byte at a time."""
     while not server.is_stopped.wait(0.05):
         yield b" "
