@@ -14,7 +14,7 @@ from agents_app.probes.causes import CAUSES
 from agents_app.probes.http_client import Answer, Limits, Server, locate
 from agents_app.probes.recorder import ProbeFailed
 from tests.authority import Authority
-from tests.probes.local_server import Reply, LocalServer, running, slowly, zeros
+from tests.probes.local_server import LocalServer, Reply, running, slowly, zeros
 
 LOOPBACK = AddressRules(allows_loopback=True)
 METADATA = "http://169.254.169.254/latest/meta-data"
