@@ -57,6 +57,8 @@ class Settings:
     api_docs_public: bool = True
     log_level: str = "info"
     backup_folder: Path = ROOT / "backups"
+    connection_tests: bool = True
+    connection_test_networks: tuple[str, ...] = ()
     # Where each setting was read. A setting without a source has its default.
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -238,4 +240,6 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "API_DOCS_PUBLIC": config_values.boolean,
     "LOG_LEVEL": config_values.log_level,
     "BACKUP_FOLDER": lambda text: ROOT / Path(text).expanduser(),
+    "CONNECTION_TESTS": config_values.switch,
+    "CONNECTION_TEST_NETWORKS": config_values.networks,
 }

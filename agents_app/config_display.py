@@ -73,6 +73,14 @@ def _switch(is_on: bool) -> str:
     return str(is_on).lower()
 
 
+def _on_or_off(is_on: bool) -> str:
+    return "on" if is_on else "off"
+
+
+def _networks(networks: tuple[str, ...]) -> str:
+    return ", ".join(networks) or "all networks that docs/connections.md allows"
+
+
 SHOWN: dict[str, Callable[[Any], str]] = {
     "DATABASE_URL": _database,
     "MIGRATION_DATABASE_URL": _database,
@@ -91,4 +99,6 @@ SHOWN: dict[str, Callable[[Any], str]] = {
     "API_DOCS_PUBLIC": _switch,
     "LOG_LEVEL": str,
     "BACKUP_FOLDER": _path,
+    "CONNECTION_TESTS": _on_or_off,
+    "CONNECTION_TEST_NETWORKS": _networks,
 }

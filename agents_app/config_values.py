@@ -3,6 +3,7 @@
 Every check raises ValueError with the rest of a sentence that begins with the name of the setting.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,6 +36,24 @@ def boolean(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
         raise ValueError("must be true or false.")
     return text.lower() in ("true", "1", "yes")
+
+
+def switch(text: str) -> bool:
+    """On or off."""
+    if text.lower() not in ("on", "off"):
+        raise ValueError("must be on or off.")
+    return text.lower() == "on"
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """IP networks, separated by commas."""
+    try:
+        return tuple(str(ipaddress.ip_network(part.strip())) for part in text.split(","))
+    except ValueError:
+        raise ValueError(
+            "must be networks, separated by commas, such as 10.0.0.0/8, 192.168.7.0/24. The part of an address after "
+            + "the length of the network must be zero."
+        ) from None
 
 
 def minutes(text: str) -> timedelta:

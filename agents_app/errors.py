@@ -96,8 +96,8 @@ class Throttled(ConsoleError):
 
     code = "too_many_requests"
 
-    def __init__(self, detail: str, *, retry_after: int) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, retry_after: int, code: str | None = None) -> None:
+        super().__init__(detail, code=code)
         self.retry_after = retry_after
 
 
@@ -106,6 +106,11 @@ class Unavailable(ConsoleError):
 
     code = "unavailable"
     retry_after = 2
+
+    def __init__(self, detail: str, *, code: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(detail, code=code)
+        if retry_after is not None:
+            self.retry_after = retry_after
 
 
 class StorageFull(Unavailable):

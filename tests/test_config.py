@@ -75,6 +75,10 @@ BAD = [
     ("API_DOCS_PATH", "/<path>"),
     ("LOG_LEVEL", "loud"),
     ("BACKUP_FOLDER", "~nobody-of-that-name/backups"),
+    ("CONNECTION_TESTS", "false"),
+    ("CONNECTION_TEST_NETWORKS", "10.0.0.1/8"),
+    ("CONNECTION_TEST_NETWORKS", "10.0.0.0/8, db.example.org"),
+    ("CONNECTION_TEST_NETWORKS", "10.0.0.0/8,"),
 ]
 IN_ORDER = bytes(range(32))
 WEAK = [

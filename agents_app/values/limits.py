@@ -17,6 +17,8 @@ SEARCH = 200
 HOST = 253
 # An IPv6 address in its longest spelling.
 IP_ADDRESS = 45
+# Days before a credential expires in which the console warns.
+EXPIRY_WARNING_DAYS = 30
 # Numbers, not lengths: the highest port, and the body of a request in bytes.
 PORT = 65_535
 BODY_BYTES = 1_000_000

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from agents_app import __version__
 from agents_app.connections import TYPES, Connection
 from agents_app.db import now
+from agents_app.values import limits
 from agents_app.values.fields import field_notes
 from agents_app.web.theme import THEMES, chosen_theme
 from agents_app.web.urls import current_path, url_with_back
@@ -22,7 +23,6 @@ from agents_app.wording import number_text
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (limit in seconds, seconds of one unit, name of the unit)
 TIME_UNITS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
-CREDENTIAL_WARNING_DAYS = 30
 # The titles of error pages, by the code of the refusal where a status has several, else by the status.
 ERROR_TITLES = {
     "cookie_missing": "Your browser sent no cookie",
@@ -124,7 +124,7 @@ def expiry_date(end: date) -> dict[str, Any]:
     """A day on which something expires: the date, the days left, and a tone that warns where it is near or over."""
     left = (end - now().date()).days
     words = "today" if left == 0 else f"in {left} day{'s' if left != 1 else ''}" if left > 0 else "expired"
-    tone = "bad" if left < 0 else "warn" if left <= CREDENTIAL_WARNING_DAYS else "ok"
+    tone = "bad" if left < 0 else "warn" if left <= limits.EXPIRY_WARNING_DAYS else "ok"
     return {"text": f"{end:%-d %b %Y}", "left": words, "tone": tone, "iso": end.isoformat()}
 
 
