@@ -1,5 +1,6 @@
 """The page System: what it shows of the version, the schema and the settings, and what it never shows."""
 
+import re
 from pathlib import Path
 
 import re
