@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import re
 import pytest
 import sqlalchemy as sa
 from alembic import command
