@@ -1,7 +1,14 @@
 """The table of causes: for each code what is wrong, what to do, and who can do it. One module for each kind."""
 
-from agents_app.probes.causes import http, network, postgresql, roles, tls
+from agents_app.probes.causes import http, mysql, network, postgresql, roles, tls
 from agents_app.probes.causes.cause import Cause
 
-CAUSES: dict[str, Cause] = {**network.CAUSES, **tls.CAUSES, **http.CAUSES, **roles.CAUSES, **postgresql.CAUSES}
+CAUSES: dict[str, Cause] = {
+    **network.CAUSES,
+    **tls.CAUSES,
+    **http.CAUSES,
+    **roles.CAUSES,
+    **postgresql.CAUSES,
+    **mysql.CAUSES,
+}
 """Every cause and every warning, by its code. A code is stored, so it never changes its meaning."""

@@ -1,0 +1,108 @@
+"""Causes of MySQL and MariaDB, and warnings about rights that only they have."""
+
+from agents_app.probes.causes.cause import Cause, Mender
+from agents_app.probes.causes.roles import REMOVE
+
+CAUSES = {
+    "mysql_not_a_server": Cause(
+        "The server on port {port} of {host} is neither MySQL nor MariaDB.",
+        "Check the host and the port. The usual port of MySQL and MariaDB is 3306.",
+        Mender.YOU,
+    ),
+    "mysql_protocol": Cause(
+        "The server {host} sent an answer that MySQL and MariaDB do not send.",
+        "Check the host and the port. If they are right, ask what is between the console and the server.",
+        Mender.YOU,
+    ),
+    "mysql_access_denied": Cause(
+        "The user name {username} or the password is wrong, or the user may not connect from the console.",
+        "Correct the user name and the password. If they are right, ask for an account that may connect from here.",
+        Mender.YOU,
+    ),
+    "mysql_access_denied_without_tls": Cause(
+        "The server refused the user {username}: the user name or the password is wrong, or the user must use TLS.",
+        "Choose the TLS mode verify-full. If it fails again, correct the user name and the password.",
+        Mender.YOU,
+    ),
+    "mysql_tls_required": Cause(
+        "The server accepts connections with TLS only.", "Choose the TLS mode verify-full.", Mender.YOU
+    ),
+    "mysql_password_expired": Cause(
+        "The password of the user {username} has expired.",
+        "Ask the database administrator for a new password, and enter it here.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_account_locked": Cause(
+        "The account of the user {username} is locked.",
+        "Ask the database administrator to unlock the account.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_host_blocked": Cause(
+        "The server refuses the console, because too many connections from it failed.",
+        "Ask the database administrator to run FLUSH HOSTS.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_host_not_allowed": Cause(
+        "The server accepts no user from the address of the console.",
+        "Ask the database administrator for an account that may connect from the address of the console.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_too_many_connections": Cause(
+        "The server has no free connection, or the user {username} has none left.",
+        "Try again later. If it fails again, ask the database administrator to raise the limit.",
+        Mender.WAIT,
+    ),
+    "mysql_unavailable": Cause("The server is starting or stopping.", "Try again in a minute.", Mender.WAIT),
+    "mysql_needs_verify_full": Cause(
+        "The server asked for the password itself, which the console sends only to a server that it has checked.",
+        "Choose the TLS mode verify-full.",
+        Mender.YOU,
+    ),
+    "mysql_unsafe_method": Cause(
+        "The server asked for the password in a way that the console refuses: {method}.",
+        "Ask for an account that signs in with caching_sha2_password (MySQL) or mysql_native_password (MariaDB).",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_unknown_method": Cause(
+        "The user {username} signs in with a method that the console does not have, such as a socket or Kerberos.",
+        "Ask for an account that signs in with caching_sha2_password (MySQL) or mysql_native_password (MariaDB).",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_database_missing": Cause(
+        "The database {database} does not exist on this server.", "Correct the name of the database.", Mender.YOU
+    ),
+    "mysql_database_denied": Cause(
+        "The user {username} may not use the database {database}, or there is no such database.",
+        "Check the name of the database. If it is right, ask the database administrator for the right to read it.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_slow": Cause(
+        "The server did not answer a short query in time.",
+        "Try again. If it fails again, ask the database administrator what keeps the server busy.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_refused": Cause(
+        "The server refused with error number {number}.",
+        "Ask the database administrator what this error means on this server.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_rights_unreadable": Cause(
+        "The rights of the user {username} could not be read completely. The user may be able to change data.",
+        "Ask the database administrator to check what SHOW GRANTS prints for the user.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_administers": Cause(
+        "The user {role} has rights of an administrator: {objects}.",
+        "Ask the database administrator for a user of its own for this agent. The statements of this test help.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mysql_uses_files": Cause(
+        "The user {role} can read and write files of the server: {objects}.", REMOVE, Mender.DATABASE_ADMIN
+    ),
+    "mysql_sees_processes": Cause(
+        "The user {role} can see the statements that other users run: {objects}.", REMOVE, Mender.DATABASE_ADMIN
+    ),
+    "mysql_reads_more": Cause(
+        "The user {role} can read more than the agent needs: {objects}.", REMOVE, Mender.DATABASE_ADMIN
+    ),
+}

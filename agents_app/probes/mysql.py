@@ -1,0 +1,161 @@
+"""The probe of MySQL and MariaDB."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from agents_app.probes import tcp
+from agents_app.probes.addresses import AddressRules, resolve
+from agents_app.probes.mysql_errors import WAIT_S, driver_errors
+from agents_app.probes.mysql_grants import Right, UnknownGrant, read_rights, read_roles
+from agents_app.probes.mysql_greeting import read_greeting
+from agents_app.probes.mysql_rights import PUBLIC, Needs, findings, is_readable, split_tables, statements
+from agents_app.probes.recorder import ProbeFailed, Recorder
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+DEFAULT_PORT = 3306
+STATEMENT_S = 4
+SHOWN_NAMES, SHOWN_LENGTH = 5, 200
+
+
+def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> None:
+    """Test a connection, and find out what its user may do."""
+    # The certificate has the name without the dot of the root zone.
+    host, port = values["host"].removesuffix("."), values.get("port") or DEFAULT_PORT
+    facts = {"host": host, "port": port, **{name: values[name] for name in ("username", "database", "sslmode")}}
+    with recorder.step("resolve"):
+        addresses = resolve(host, port, rules)
+    with ExitStack() as opened:
+        with recorder.step("connect"):
+            client = opened.enter_context(tcp.connect(addresses, host, port, WAIT_S))
+            greeting = read_greeting(client, facts)
+            recorder.know(server=f"{greeting.product} {greeting.version}".strip())
+        if not values.get("password"):
+            with recorder.step("sign_in"):
+                raise ProbeFailed("password_missing", **facts)
+        from agents_app.probes.mysql_sign_in import sign_in
+
+        connection = opened.enter_context(closing(sign_in(client, values, recorder, facts)))
+        _Session(connection, greeting.is_mariadb, values, recorder, facts).check()
+
+
+class _Session:
+    """The steps after the sign-in."""
+
+    def __init__(
+        self,
+        connection: "Connection[Any]",
+        is_mariadb: bool,
+        values: Mapping[str, Any],
+        recorder: Recorder,
+        facts: Mapping[str, Any],
+    ) -> None:
+        self._connection, self._is_mariadb = connection, is_mariadb
+        self._values, self._recorder, self._facts = values, recorder, facts
+        self._user = values["username"]
+
+    def check(self) -> None:
+        """Open the database, and check the rights and the allow lists."""
+        with self._step("database"):
+            self._limit_statements()
+            self._connection.select_db(self._values["database"])
+        with self._step("read_only"):
+            rights = self._check_rights()
+        with self._step("tables"):
+            self._check_names(rights)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        with self._recorder.step(name), driver_errors(self._facts):
+            yield
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, values or None)
+            return list(cursor.fetchall())
+
+    def _limit_statements(self) -> None:
+        from pymysql.err import MySQLError
+
+        name, value = ("max_statement_time", STATEMENT_S) if self._is_mariadb else ("max_execution_time", 5_000)
+        # Servers before MySQL 5.7 and MariaDB 10.1 do not have it.
+        with suppress(MySQLError):
+            self._rows(f"SET SESSION {name} = {value}")
+
+    def _check_rights(self) -> list[Right] | None:
+        needs = Needs.of(self._values)
+        try:
+            rights = self._read_rights()
+        except UnknownGrant:
+            self._recorder.warn("mysql_rights_unreadable", **self._facts)
+            return None
+        found = dict(findings(rights, needs))
+        for code, objects in found.items():
+            self._recorder.warn(code, role=self._user, objects=shorten(objects))
+        self._recorder.know(read_only=not found)
+        # `user@host`, of which the host is the pattern of the account.
+        user, _, host = str(self._rows("SELECT CURRENT_USER()")[0][0]).rpartition("@")
+        self._recorder.suggest(*statements(rights, needs, user, host))
+        return rights
+
+    def _read_rights(self) -> list[Right]:
+        lines = self._grants("CURRENT_USER()")
+        rights = set(read_rights(lines))
+        direct = {(right.on, right.name, right.columns) for right in rights}
+        for role in read_roles(lines):
+            # MySQL shows the rights of a role to its members only together with their own.
+            account = role if self._is_mariadb else f"CURRENT_USER() USING {role}"
+            found = read_rights(self._grants(account), role)
+            rights |= {right for right in found if (right.on, right.name, right.columns) not in direct}
+        return [*rights, *self._rights_of_everyone()]
+
+    def _grants(self, account: str) -> list[str]:
+        return [str(row[0]) for row in self._rows(f"SHOW GRANTS FOR {account}")]
+
+    def _rights_of_everyone(self) -> Iterator[Right]:
+        from pymysql.err import MySQLError
+
+        # MariaDB has it from 10.11 on.
+        with suppress(MySQLError):
+            yield from read_rights(self._grants(PUBLIC) if self._is_mariadb else (), PUBLIC)
+
+    def _check_names(self, rights: list[Right] | None) -> None:
+        schemas, tables = self._values["schema_allow_list"], self._values["table_allow_list"]
+        fold = str if self._rows("SELECT @@lower_case_table_names")[0][0] == 0 else str.casefold
+        if schemas:
+            seen = {fold(row[0]) for row in self._rows("SELECT schema_name FROM information_schema.schemata")}
+            self._warn("schemas_missing", [name for name in schemas if fold(name) not in seen])
+        if tables:
+            self._check_tables(rights, fold)
+        else:
+            self._count_tables()
+
+    def _check_tables(self, rights: list[Right] | None, fold: Any) -> None:
+        pairs = split_tables(self._values["table_allow_list"], self._values["database"])
+        query = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN %s"
+        seen = {(fold(row[0]), fold(row[1])) for row in self._rows(query, [schema for schema, _ in pairs])}
+        found = [pair for pair in pairs if (fold(pair[0]), fold(pair[1])) in seen]
+        self._warn("tables_missing", [".".join(pair) for pair in pairs if pair not in found])
+        if rights is not None:
+            unreadable = [pair for pair in found if not is_readable(*pair, rights)]
+            self._warn("tables_unreadable", [".".join(pair) for pair in unreadable])
+
+    def _count_tables(self) -> None:
+        query = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s"
+        count = self._rows(query, self._values["database"])[0][0]
+        self._recorder.know(tables=count)
+        if not count:
+            self._recorder.warn("nothing_readable", role=self._user, database=self._values["database"])
+
+    def _warn(self, code: str, names: list[str]) -> None:
+        if names:
+            self._recorder.warn(code, role=self._user, names=shorten(names))
+
+
+def shorten(names: Iterable[str]) -> str:
+    """The first names in one text, without characters that cannot be printed."""
+    texts = ["".join(filter(str.isprintable, name))[:SHOWN_LENGTH] for name in names]
+    more = len(texts) - SHOWN_NAMES
+    return ", ".join(texts[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
