@@ -30,7 +30,7 @@ def trust(sslmode: str, root_certificate: str | None) -> ssl.SSLContext:
     return context
 
 
-def handshake(connection: socket, context: ssl.SSLContext, host: str) -> None:
+def handshake(connection: socket, context: ssl.SSLContext, host: str, port: int) -> None:
     """Start TLS, and end the connection. Raises ProbeFailed with the cause if the server is not accepted."""
     try:
         context.wrap_socket(connection, server_hostname=host).close()
@@ -39,7 +39,7 @@ def handshake(connection: socket, context: ssl.SSLContext, host: str) -> None:
     except TimeoutError:
         raise ProbeFailed("timed_out", host=host) from None
     except OSError:
-        raise ProbeFailed("tls_failed", host=host, port=connection.getpeername()[1]) from None
+        raise ProbeFailed("tls_failed", host=host, port=port) from None
 
 
 def warn_about_mode(recorder: Recorder, sslmode: str, host: str) -> None:

@@ -30,6 +30,11 @@ CAUSES = {
         REMOVE,
         Mender.DATABASE_ADMIN,
     ),
+    "role_reads_more": Cause(
+        "The role {role} can also read what the allow lists of the agent do not include: {objects}.",
+        REMOVE,
+        Mender.DATABASE_ADMIN,
+    ),
     "schemas_missing": Cause(
         "Allowed schemas do not exist in the database, or are hidden from the role: {names}.",
         "Correct the field Allowed schemas.",

@@ -1,0 +1,115 @@
+"""One session with a PostgreSQL server over psycopg2, which sends the password as a SCRAM proof only, never itself.
+
+Text of the server is not read: libpq is set to report the SQLSTATE in place of the text of an error.
+"""
+
+import ctypes
+import re
+import select
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from agents_app.probes.recorder import ProbeFailed
+
+PQERRORS_SQLSTATE = 3
+CODE = re.compile(r":\s+([0-9A-Z]{5})\s*\Z")
+CAUSES = {
+    "28P01": "postgresql_login",
+    "28000": "postgresql_host_rule",
+    "3D000": "postgresql_database",
+    "42501": "postgresql_connect_right",
+    "55000": "postgresql_database_closed",
+    "53300": "postgresql_too_many",
+    **dict.fromkeys(("57P01", "57P02", "57P03"), "postgresql_starting"),
+}
+# Texts of libpq itself, which has no translations here: what the server did, if it sent no SQLSTATE.
+SEEN = {
+    "requested a hashed password": "postgresql_old_password",
+    "requested a cleartext password": "postgresql_clear_password",
+    "requested GSSAPI": "postgresql_other_method",
+    "requested SSPI": "postgresql_other_method",
+    "did not complete authentication": "postgresql_no_password",
+    "authentication method": "postgresql_other_method",
+    "server closed the connection unexpectedly": "connection_lost",
+    "certificate": "certificate_not_trusted",
+    "SSL": "tls_failed",
+}
+CANCELLED = "57014"
+
+
+class Session:
+    """A session in which one statement runs at a time. A statement ends at the deadline, or before it."""
+
+    def __init__(self, connection: Any, deadline: float) -> None:
+        self._connection, self.deadline = connection, deadline
+
+    def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows of one statement. Raises ProbeFailed if the server refuses it."""
+        import psycopg2
+
+        with self._connection.cursor() as cursor:
+            try:
+                cursor.execute(statement, values or None)
+                _wait(self._connection, self.deadline)
+            except psycopg2.Error as error:
+                code = "postgresql_slow" if error.pgcode == CANCELLED else "postgresql_statement"
+                raise ProbeFailed(code, sqlstate=error.pgcode or "unknown") from None
+            except TimeoutError:
+                raise ProbeFailed("postgresql_slow") from None
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        """End the session."""
+        self._connection.close()
+
+
+def sign_in(settings: dict[str, Any], deadline: float) -> Session:
+    """Start a session. Raises ProbeFailed with what the server answered."""
+    import psycopg2
+
+    safe = {
+        "require_auth": "scram-sha-256",
+        "gssencmode": "disable",
+        "sslcertmode": "disable",
+        "client_encoding": "UTF8",
+        "application_name": "agent-console-test",
+    }
+    try:
+        connection = psycopg2.connect(**settings, **safe, async_=True)
+        _report_codes_only(connection)
+        _wait(connection, deadline)
+    except psycopg2.Error as error:
+        raise _failure(str(error), settings) from None
+    except TimeoutError:
+        raise ProbeFailed("timed_out", host=settings["host"], port=settings["port"]) from None
+    return Session(connection, deadline)
+
+
+def _report_codes_only(connection: Any) -> None:
+    """Replace the text of errors by the SQLSTATE, which psycopg2 itself does not report of a refused connection."""
+    import psycopg2
+
+    # The library that psycopg2 itself has loaded.
+    libpq = ctypes.CDLL(psycopg2._psycopg.__file__)
+    libpq.PQsetErrorVerbosity.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    libpq.PQsetErrorVerbosity(connection.pgconn_ptr, PQERRORS_SQLSTATE)
+
+
+def _wait(connection: Any, deadline: float) -> None:
+    """Wait until the driver has nothing more to wait for. Raises TimeoutError at the deadline."""
+    from psycopg2.extensions import POLL_OK, POLL_READ
+
+    while (state := connection.poll()) != POLL_OK:
+        waits: tuple[Sequence[Any], Sequence[Any]] = ([connection], []) if state == POLL_READ else ([], [connection])
+        if not any(select.select(*waits, [], max(0.0, deadline - time.monotonic()))):
+            raise TimeoutError
+
+
+def _failure(text: str, settings: dict[str, Any]) -> ProbeFailed:
+    facts = {"host": settings["host"], "port": settings["port"]}
+    facts |= {"username": settings["user"], "database": settings["dbname"]}
+    if found := CODE.search(text):
+        return ProbeFailed(CAUSES.get(found[1], "postgresql_refused"), sqlstate=found[1], **facts)
+    seen = (code for part, code in SEEN.items() if part in text)
+    return ProbeFailed(next(seen, "postgresql_not_understood"), **facts)
