@@ -372,7 +372,7 @@ BAD_AGENTS = [
     ),
     _power_bi("invalid date", "credential_expires_at", "2026-02-30", "Write the date as YYYY-MM-DD."),
     _power_bi("a day as a number", "credential_expires_at", 20260228, "Write the date as YYYY-MM-DD."),
-    _power_bi("unknown cloud", "cloud", "moon", "Choose one of: public, china, usgov."),
+    _power_bi("unknown cloud", "cloud", "moon", "Choose one of: public, china, usgov, usgovhigh, usgovmil."),
     _power_bi("too many rows", "row_limit", 100_001, "Row limit must be between 1 and 100,000."),
     _power_bi("a database's member", "host", "db.example.org", UNKNOWN),
     Bad(

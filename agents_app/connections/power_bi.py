@@ -42,15 +42,23 @@ class AuthMethod(StrEnum):
 
 
 class Cloud(StrEnum):
-    """The Microsoft cloud, from which the hosts follow."""
+    """The Microsoft cloud, from which the hosts follow. The names are those of Microsoft's tools for Power BI."""
 
     PUBLIC = "public"
     CHINA = "china"
     USGOV = "usgov"
+    USGOVHIGH = "usgovhigh"
+    USGOVMIL = "usgovmil"
 
 
 AUTH_METHOD_LABELS = {AuthMethod.CLIENT_SECRET: "Client secret", AuthMethod.CERTIFICATE: "Certificate"}
-CLOUD_LABELS = {Cloud.PUBLIC: "Public", Cloud.CHINA: "China", Cloud.USGOV: "US Government"}
+CLOUD_LABELS = {
+    Cloud.PUBLIC: "Public",
+    Cloud.CHINA: "China",
+    Cloud.USGOV: "US Government (GCC)",
+    Cloud.USGOVHIGH: "US Government (GCC High)",
+    Cloud.USGOVMIL: "US Government (DoD)",
+}
 
 
 def _tenant(value: object) -> str:

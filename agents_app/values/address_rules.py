@@ -34,6 +34,8 @@ LABELS = {
     "database": "Database name",
     "username": "User name",
     "sslmode": "TLS mode",
+    "cloud": "Cloud",
+    "tenant_id": "Tenant ID",
     "workspace_id": "Workspace ID",
     "dataset_id": "Dataset ID",
 }

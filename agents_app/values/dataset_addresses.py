@@ -9,8 +9,9 @@ UUID = r"([0-9a-fA-F-]{36})(?![0-9a-fA-F-])"
 # The hosts of each of Microsoft's clouds, by the value of the field `cloud`.
 PAGES = re.compile(
     r"""
-    https:// ( (?P<public>app\.(powerbi|fabric\.microsoft)\.com) | (?P<china>app\.powerbi\.cn)
-    | (?P<usgov>app\.([a-z]+\.)?powerbigov\.us) ) /
+    https:// (?: (?P<public>app\.(?:powerbi|fabric\.microsoft)\.com) | (?P<china>app\.powerbi\.cn)
+    | (?P<usgovhigh>app\.high\.powerbigov\.us) | (?P<usgovmil>app\.mil\.powerbigov\.us)
+    | (?P<usgov>app\.(?:[a-z]+\.)?powerbigov\.us) ) /
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -213,6 +213,15 @@ def test_an_address_of_a_dataset_fills_the_ids(console: Flask, admin: Actor) -> 
     assert found == [workspace, dataset]
 
 
+def test_an_address_of_a_dataset_chooses_the_cloud(console: Flask, admin: Actor) -> None:
+    address = "https://app.high.powerbigov.us/groups/0c0ffee0-1111-4222-8333-444455556666"
+
+    page = sent(Caller(console, admin), connection_type="POWERBI", **{"POWERBI-workspace_id": address})
+
+    chosen = [option["value"] for option in page.root.all("option") if "selected" in option.attributes]
+    assert "usgovhigh" in chosen
+
+
 def test_an_address_is_split_in_the_form_of_a_stored_agent_too(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin, connection_config={"password": "stored-0123456789"})
     caller = Caller(console, admin)
