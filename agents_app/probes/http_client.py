@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from agents_app import __version__
 from agents_app.probes.addresses import AddressRules, resolve
 from agents_app.probes.recorder import ProbeFailed
+from agents_app.probes.tls import CERTIFICATE_CAUSES
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -29,13 +30,6 @@ LOCAL_NETWORKS = [
     ip_network(text) for text in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 ]
 CHUNK = 65_536
-# The verification errors of OpenSSL (X509_V_ERR_…) that have a cause of their own. The others are "not trusted".
-CERTIFICATE_CAUSES = {
-    9: "certificate_expired",
-    10: "certificate_expired",
-    62: "certificate_name",
-    64: "certificate_name",
-}
 MAX_RETRY_AFTER = 86_400
 
 

@@ -1,0 +1,98 @@
+"""Causes and warnings of Power BI. Each cause has the fact `reference`: the status and the request ID of the answer."""
+
+from agents_app.probes.causes.cause import Cause, Mender
+
+# Power BI keeps rights for a while. Microsoft's documents give the two minutes and the limit of one call an hour.
+REFRESH = (
+    "If the rights were granted a short time ago, Power BI may not use them yet: the service principal can send "
+    + "POST https://{api}/v1.0/myorg/RefreshUserPermissions (once an hour at most); wait two minutes, and test again."
+)
+DAX = (
+    "More rights do not change this. Query a dataset without row-level security. Microsoft's other API, "
+    + "executeDaxQueries, can query such a dataset on a capacity; this console does not test it yet."
+)
+
+
+def _power_bi(what: str, next_step: str, mender: Mender) -> Cause:
+    return Cause(what, f"{next_step} Reference of Power BI: {{reference}}.", mender)
+
+
+CAUSES = {
+    "power_bi_tenant_setting": _power_bi(
+        "The tenant does not allow service principals to call the API of Power BI.",
+        "Ask a Fabric administrator to turn on the tenant setting “Service principals can call Fabric public APIs” "
+        + "for the application, or for a group that it is in. Earlier names of the setting: “Service principals can "
+        + "use Fabric APIs”, “Allow service principals to use Power BI APIs”.",
+        Mender.FABRIC_ADMIN,
+    ),
+    "power_bi_xmla_disabled": _power_bi(
+        "The tenant does not allow queries through the XMLA endpoint.",
+        "Ask a Fabric administrator to turn on the tenant setting “Allow XMLA endpoints and Analyze in Excel with "
+        + "on-premises semantic models”.",
+        Mender.FABRIC_ADMIN,
+    ),
+    "power_bi_no_access": _power_bi(
+        "The service principal has no access to the dataset, or the dataset does not exist: Power BI answers the same.",
+        "Check workspace ID and dataset ID. If both are right, ask a workspace administrator to give the service "
+        + f"principal the Build permission on the dataset. {REFRESH}",
+        Mender.WORKSPACE_ADMIN,
+    ),
+    "power_bi_no_build": _power_bi(
+        "The service principal can see the dataset, but may not query it.",
+        "Ask a workspace administrator to give the service principal the Build permission on the dataset, and a "
+        + "Fabric administrator whether the tenant setting “Semantic Model Execute Queries REST API” (earlier "
+        + f"“Dataset Execute Queries REST API”) is on. {REFRESH}",
+        Mender.WORKSPACE_ADMIN,
+    ),
+    "power_bi_row_level_security": _power_bi(
+        "The dataset has row-level security or single sign-on. Not with this API: executeQueries refuses every "
+        + "service principal on such a dataset.",
+        DAX,
+        Mender.YOU,
+    ),
+    "power_bi_query_error": _power_bi(
+        "The dataset answered the test query with an error.",
+        "Open the dataset in Power BI and check that its model has no errors. A query may return at most 100,000 rows, "
+        + "1,000,000 values and 15 MB.",
+        Mender.YOU,
+    ),
+    "power_bi_busy": _power_bi("Power BI is busy.", "Try again {when}.", Mender.WAIT),
+    "power_bi_refused": _power_bi(
+        "Power BI refused a request of the console.", "Report it to the maintainers with the reference.", Mender.US
+    ),
+    # Warnings
+    "power_bi_workspace_hidden": Cause(
+        "The service principal has no role in the workspace, so the name of the workspace is not known.",
+        "Check the workspace ID.",
+        Mender.YOU,
+    ),
+    "power_bi_dataset_hidden": Cause(
+        "The service principal cannot read the properties of the dataset.",
+        "Check the dataset ID.",
+        Mender.YOU,
+    ),
+    "power_bi_build_only": Cause(
+        "The dataset answers queries only at the address without the workspace: the service principal has the Build "
+        + "permission, and no role in the workspace.",
+        f"Ask a workspace administrator to give the service principal a role in the workspace. {REFRESH}",
+        Mender.WORKSPACE_ADMIN,
+    ),
+    # Said when an agent is saved
+    "power_bi_not_with_this_api": Cause(
+        "The dataset of the agent has row-level security or single sign-on. Not with this API: executeQueries refuses "
+        + "every service principal on such a dataset.",
+        DAX,
+        Mender.YOU,
+    ),
+    "power_bi_user_needs_row_level_security": Cause(
+        "An impersonated user name is for a dataset with row-level security. Not with this API: executeQueries refuses "
+        + "every service principal on such a dataset.",
+        DAX,
+        Mender.YOU,
+    ),
+    "power_bi_user_ignored": Cause(
+        "The dataset of the agent has no row-level security, so Power BI ignores the impersonated user name.",
+        "Remove the impersonated user name.",
+        Mender.YOU,
+    ),
+}
