@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from agents_app.connections import TYPES
 from agents_app.connections.power_bi import A_USER
 from agents_app.values.address_rules import UNREAD
-from agents_app.values.choices import ConnectionType
+from agents_app.values.choices import ConnectionType, Environment, ModelProvider
 from tests import pem
 from tests.make import agent_values
 
@@ -40,6 +40,20 @@ WHOLE = "This is a complete address. Enter"
 ASCII = "Use printable ASCII characters without spaces."
 MISSING_TYPE = f"Choose the connection type: {' or '.join(TYPES)}."
 A_TYPE = f"Choose one of: {', '.join(ConnectionType)}."
+AN_ENVIRONMENT = f"Choose one of: {', '.join(Environment)}."
+A_PROVIDER = f"Choose one of: {', '.join(ModelProvider)}."
+A_DAY = "Write the date as YYYY-MM-DD."
+A_LABEL = "Write each label as name=value, such as team=finance."
+A_LABEL_NAME = "The name of a label has at most 63 letters, digits and . _ / - inside, such as cost-center."
+NO_LABEL_VALUE = "Write a value for the label team, or remove the label."
+A_MODEL_URL = "Write a URL that begins with https://, such as https://api.openai.com/v1."
+A_URL_PATH = "Write the path of the URL without spaces, backslashes and parts such as .. or //."
+NO_LOGIN = "Remove the user name and password from the URL. The API key belongs in the field API key."
+NO_QUERY = "Remove the part of the URL from ? or # on."
+NO_TLS = (
+    "Use https. Without TLS, the API key can be sent only to this computer and to private networks, "
+    + "such as http://localhost:11434."
+)
 STATUS = "The status cannot be set here. Enable or disable the agent instead."
 USER_NAME = "the user name in the field User name"
 OTHERS_WITHOUT_TLS = (
@@ -129,6 +143,54 @@ BAD_AGENTS = [
     _agent("name of most of a megabyte", "/name", "Use at most 255 characters.", name="x" * 900_000),
     _agent("name with an escape of the terminal", "/name", ONE_LINE, name="Sales\x1b[2J"),
     _agent("model as a number", "/model_type", AS_TEXT, model_type=5.5),
+    _agent("external id as a number", "/external_id", AS_TEXT, external_id=5),
+    _agent("long external id", "/external_id", "Use at most 200 characters.", external_id="x" * 201),
+    _agent("external id in two lines", "/external_id", ONE_LINE, external_id="crm\n7"),
+    _agent("long owner", "/owner", "Use at most 200 characters.", owner="x" * 201),
+    _agent("owner with a direction mark", "/owner", f"{REMOVE_MARK} 5{WHY_MARK}", owner="Team\u202e"),
+    _agent("unknown environment", "/environment", AN_ENVIRONMENT, environment="test"),
+    _agent("environment with capitals", "/environment", AN_ENVIRONMENT, environment="Production"),
+    _agent("environment as a list", "/environment", AN_ENVIRONMENT, environment=["production"]),
+    _agent("labels as a text", "/labels", "Write this as an object.", labels=5),
+    _agent("label with a number", "/labels", AS_TEXT, labels={"team": 5}),
+    _agent("label that is null", "/labels", AS_TEXT, labels={"team": None}),
+    _agent("label without a name", "/labels", A_LABEL_NAME, labels=["=finance"]),
+    _agent("label with a space in its name", "/labels", A_LABEL_NAME, labels=["cost center=7"]),
+    _agent("label with a long name", "/labels", A_LABEL_NAME, labels=["x" * 64 + "=7"]),
+    _agent("label that ends with a dot", "/labels", A_LABEL_NAME, labels={"team.": "finance"}),
+    _agent("label without a value", "/labels", NO_LABEL_VALUE, labels=["team="]),
+    _agent("label with a long value", "/labels", "Use at most 200 characters.", labels=["team=" + "x" * 201]),
+    _agent("label without an equals sign", "/labels", A_LABEL, labels=["finance"]),
+    _agent("label written twice", "/labels", "Write each label once.", labels=["team=a", "team=b"]),
+    _agent("too many labels", "/labels", "Use at most 20 labels.", labels=[f"n{n}=x" for n in range(21)]),
+    _agent("unknown provider", "/model_provider", A_PROVIDER, model_provider="acme"),
+    _agent("provider as it is shown", "/model_provider", A_PROVIDER, model_provider="Azure OpenAI"),
+    _agent("base URL as a number", "/model_base_url", AS_TEXT, model_base_url=5),
+    _agent("base URL without scheme", "/model_base_url", A_MODEL_URL, model_base_url="api.openai.com/v1"),
+    _agent("base URL with another scheme", "/model_base_url", A_MODEL_URL, model_base_url="ftp://api.openai.com"),
+    _agent("base URL without host", "/model_base_url", A_MODEL_URL, model_base_url="https:///v1"),
+    _agent("base URL with a bad port", "/model_base_url", A_MODEL_URL, model_base_url="https://a.example.org:70000"),
+    _agent("base URL with a number as host", "/model_base_url", A_MODEL_URL, model_base_url="http://2130706433"),
+    _agent("base URL with a backslash", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org\\@b.org"),
+    _agent("base URL with a login", "/model_base_url", NO_LOGIN, model_base_url="https://u:geheim@a.example.org/v1"),
+    _agent("base URL with a user", "/model_base_url", NO_LOGIN, model_base_url="https://sk-1234@a.example.org"),
+    _agent("base URL with a key", "/model_base_url", NO_QUERY, model_base_url="https://a.example.org/v1?key=geheim"),
+    _agent("base URL with a fragment", "/model_base_url", NO_QUERY, model_base_url="https://a.example.org/v1#key"),
+    _agent("base URL with a way up", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org/v1/../x"),
+    _agent("base URL with an empty part", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org/v1//x"),
+    _agent("base URL with a space", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org/v 1"),
+    _agent("public base URL without TLS", "/model_base_url", NO_TLS, model_base_url="http://api.openai.com/v1"),
+    _agent("public address without TLS", "/model_base_url", NO_TLS, model_base_url="http://8.8.8.8:11434"),
+    _agent("metadata address without TLS", "/model_base_url", NO_TLS, model_base_url="http://169.254.169.254/latest"),
+    _agent(
+        "long base URL",
+        "/model_base_url",
+        "Use at most 500 characters.",
+        model_base_url="https://a.example.org/" + "x" * 500,
+    ),
+    _agent("invalid day of the API key", "/api_key_expires_at", A_DAY, api_key_expires_at="2026-02-30"),
+    _agent("day of the API key as a number", "/api_key_expires_at", A_DAY, api_key_expires_at=20260228),
+    _database("invalid day of the password", "credential_expires_at", "tomorrow", A_DAY),
     _agent("instructions as a list", "/system_instructions", AS_TEXT, system_instructions=["Answer."]),
     _agent("instructions with half a pair", "/system_instructions", NOT_TEXT, system_instructions="a\udfff"),
     _agent("API key as a list", "/api_key", AS_TEXT, api_key=["sk-1234"]),
@@ -375,11 +437,6 @@ BAD_AGENTS = [
     _power_bi("unknown cloud", "cloud", "moon", "Choose one of: public, china, usgov, usgovhigh, usgovmil."),
     _power_bi("too many rows", "row_limit", 100_001, "Row limit must be between 1 and 100,000."),
     _power_bi("a database's member", "host", "db.example.org", UNKNOWN),
-    Bad(
-        "certificate without one",
-        agent_values(connection_type="POWERBI", connection_config={"auth_method": "certificate"}),
-        [("/connection_config", "Paste the certificate, or sign in with a client secret.")],
-    ),
     Bad(
         "settings as a list",
         {**agent_values(), "connection_config": [1]},

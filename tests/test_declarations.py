@@ -17,6 +17,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.paths import ROOT
 from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.values.choices import ConnectionType
+from agents_app.values.fields import field_notes
 from agents_app.web import display
 from tests.api.conftest import Client
 from tests.bad_inputs import BAD_AGENTS
@@ -33,7 +34,9 @@ def test_every_field_of_an_agent_has_an_input_and_is_shown_on_its_page(console: 
     for name in AgentValues.model_fields.keys() - {CONFIG}:
         assert form.root.all(name=name), f"{name} has no input"
     for name, value in EXAMPLE_AGENT.items():
-        assert value in page.root.one("main").text, f"{name} is not shown"
+        labels = field_notes(AgentValues, name).get("labels", {})
+        texts = [f"{label}={text}" for label, text in value.items()] if name == "labels" else [labels.get(value, value)]
+        assert all(text in page.root.one("main").text for text in texts), f"{name} is not shown"
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -37,7 +37,14 @@ REPLAYED_HEADER = {
 EXAMPLE_AGENT = {
     "name": "Sales figures",
     "description": "Answers questions about orders and revenue.",
+    "external_id": "crm-reports-17",
+    "owner": "Finance analytics",
+    "environment": "production",
+    "labels": {"team": "finance", "region": "emea"},
+    "model_provider": "azure_openai",
     "model_type": "gpt-5-mini",
+    "model_base_url": "https://contoso.openai.azure.example.org",
+    "api_key_expires_at": "2027-06-30",
     "system_instructions": "Answer in one paragraph and name the tables you used.",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {

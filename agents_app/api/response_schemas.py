@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from agents_app.connections import TYPES
 from agents_app.schemas.agents import FIELDS, AgentValues
-from agents_app.values.choices import AgentStatus, ConnectionType, Role, Scope
+from agents_app.values.choices import AgentStatus, ConnectionType, Environment, ModelProvider, Role, Scope
 
 REF = "#/components/schemas/{model}"
 
@@ -40,7 +40,13 @@ class AgentSummary(ResponseSchema):
     description: str | None
     status: AgentStatus
     status_reason: str | None
+    external_id: str | None
+    owner: str | None
+    environment: Environment | None
+    labels: dict[str, str]
+    model_provider: ModelProvider | None
     model_type: str | None
+    api_key_expires_at: date | None
     connection_type: ConnectionType
     credential_expires_at: date | None
     version: int

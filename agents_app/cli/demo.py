@@ -45,7 +45,16 @@ AREAS = (
     "energy use",
     "warehouse shifts",
 )
-MODELS = ("gpt-5-mini", "gpt-5", "claude-sonnet-4-5", "mistral-large", None)
+# The provider, its base URL and the model.
+MODELS = (
+    ("openai", None, "gpt-5-mini"),
+    ("azure_openai", "https://contoso.openai.example", "gpt-5"),
+    ("anthropic", None, "claude-sonnet-4-5"),
+    ("openai_compatible", "https://models.contoso.example/v1", "mistral-large"),
+    ("ollama", "http://localhost:11434", None),
+)
+OWNERS = ("Finance analytics", "Sales operations", "Supply chain", None)
+ENVIRONMENTS = ("production", "production", "staging", "development", None)
 REASONS = (
     "The warehouse moves to a new server this week.",
     "Answers were wrong for last month; finance is looking into it.",
@@ -66,10 +75,12 @@ def demo(account: str | None, *, yes: bool) -> None:
     require_keys()
     sign_in = "as usual" if accounts.is_set_up() else _make_account(account)
     actor = terminal_actor(account)
-    if not yes and agent_reads.listing(actor, listing.parse({"limit": 1})).items:
+    has_agents = bool(agent_reads.listing(actor, listing.parse({"limit": 1})).items)
+    if has_agents and not yes:
         raise Conflict("This account has agents already. To add 60 more, use --yes.")
     for number, values in enumerate(samples()):
-        _create(actor, number, values)
+        # An earlier `flask demo` may have used the external ids.
+        _create(actor, number, values | ({"external_id": None} if has_agents else {}))
     click.echo(f"{number + 1} agents were added to {actor.account_name}.")
     click.echo(f"Sign in at {settings().base_url} {sign_in}.")
 
@@ -83,8 +94,13 @@ def samples() -> Iterator[dict[str, Any]]:
         area, make = AREAS[place], makers[(place + round_) % len(makers)]
         yield {
             **make(area, number),
-            "model_type": MODELS[number % len(MODELS)],
+            **dict(zip(("model_provider", "model_base_url", "model_type"), MODELS[number % len(MODELS)], strict=True)),
+            "external_id": f"demo-{number + 1:02}",
+            "owner": OWNERS[number % len(OWNERS)],
+            "environment": ENVIRONMENTS[number % len(ENVIRONMENTS)],
+            "labels": {"area": area, "round": str(round_ + 1)},
             "api_key": f"demo-not-a-real-key-{number:04}",
+            "api_key_expires_at": _day(9 * number + 3),
             "system_instructions": INSTRUCTIONS,
         }
 
@@ -120,7 +136,7 @@ def _report(area: str, number: int) -> dict[str, Any]:
         "client_secret": f"demo-not-a-real-secret-{number:04}",
         "workspace_id": _uuid("workspace"),
         "dataset_id": _uuid(area),
-        "credential_expires_at": (now().date() + timedelta(days=6 * number - 12)).isoformat(),
+        "credential_expires_at": _day(6 * number - 12),
         "row_limit": ROWS_MAX // 100,
     }
     text = f"Explains the monthly report on {area}, number by number."
@@ -145,7 +161,12 @@ def _database(area: str, number: int) -> dict[str, Any]:
         "database": area.replace(" ", "_"),
         "username": "console_reader",
         "password": f"demo-not-a-real-password-{number:04}",
+        "credential_expires_at": _day(7 * number + 10),
     }
+
+
+def _day(days: int) -> str:
+    return (now().date() + timedelta(days=days)).isoformat()
 
 
 def _uuid(name: str) -> str:

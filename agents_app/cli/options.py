@@ -59,7 +59,7 @@ def agent_options(instead: str) -> Callable[[Function], Function]:
             else:
                 option = _option(schemas[0], name, {}, _help_of_types(name, holders))
             command = option(command)
-        return options_of(AgentValues, skip=(CONFIG,), instead=instead)(command)
+        return options_of(AgentValues, skip=(CONFIG,), spelled={"labels": "label"}, instead=instead)(command)
 
     return decorate
 
@@ -115,7 +115,7 @@ def _help_of_types(name: str, kinds: list[Any]) -> str:
 
 
 def _is_list(annotation: Any) -> bool:
-    return get_origin(annotation) is list
+    return get_origin(annotation) in (list, dict)
 
 
 def _secret_option(name: str, instead: str) -> Callable[[Function], Function]:
@@ -131,6 +131,8 @@ def _secret_option(name: str, instead: str) -> Callable[[Function], Function]:
 
 
 def _metavar(annotation: Any) -> str:
+    if get_origin(annotation) is dict:
+        return "NAME=VALUE"
     for kind in get_args(annotation) or (annotation,):
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             return "|".join(kind)

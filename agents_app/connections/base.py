@@ -1,11 +1,11 @@
 """The base class of a connection type. It holds data only."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, ClassVar
 
 from agents_app.values.address_rules import AddressReader
-from agents_app.values.fields import Schema, field_notes
+from agents_app.values.fields import Schema, field_notes, missing_sentence
 
 
 class Connection(Schema):
@@ -23,6 +23,9 @@ class Connection(Schema):
     """The headings of the collapsed groups of fields, by the name of the group."""
     title_fields: ClassVar[tuple[str, ...]]
     """The fields that a list shows, the most important first."""
+    needed: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """The optional fields that are needed to sign in, by the value of the field `auth_method`. A type without that
+    field has them at the key ""."""
     addresses: ClassVar[Mapping[str, AddressReader]] = {}
     """The fields in which people paste a whole address, each with its reader."""
 
@@ -35,6 +38,16 @@ class Connection(Schema):
     def destination_names(cls) -> list[str]:
         """The fields that say where the secrets are sent."""
         return [name for name in cls.model_fields if field_notes(cls, name).get("destination")]
+
+    @classmethod
+    def missing(cls, config: Mapping[str, Any], set_secrets: Collection[str]) -> list[tuple[str, str]]:
+        """What a stored configuration lacks to sign in, as (name of the field, sentence).
+
+        `config` has no secrets, and `set_secrets` the names of those that are set.
+        """
+        needed = cls.needed.get(str(config.get("auth_method", "")), ())
+        lacking = [name for name in needed if not config.get(name) and name not in set_secrets]
+        return [(name, missing_sentence(cls, name)) for name in lacking]
 
     def expires_on(self) -> date | None:
         """The day on which the credential expires. None if the type has no such day."""

@@ -1,6 +1,7 @@
 """The connection type DB: a database server with host, port and login."""
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -11,7 +12,7 @@ from agents_app.values import limits
 from agents_app.values.address_rules import DATABASE, HOST, AddressReader, host_name, plain_name
 from agents_app.values.fields import field
 from agents_app.values.pem import certificates
-from agents_app.values.rules import boolean, choice, list_of_lines, secret, whole_number
+from agents_app.values.rules import boolean, calendar_date, choice, list_of_lines, secret, whole_number
 
 PASSWORD_MAX = 1_024
 NO_KEY = "A private key does not belong in the field Root certificate. Paste the certificate only."
@@ -36,6 +37,12 @@ class SslMode(StrEnum):
 
 DIALECT_LABELS = {Dialect.POSTGRESQL: "PostgreSQL", Dialect.MYSQL: "MySQL", Dialect.MSSQL: "SQL Server"}
 DEFAULT_PORTS = {Dialect.POSTGRESQL: 5432, Dialect.MYSQL: 3306, Dialect.MSSQL: 1433}
+# A MySQL server gets the password itself over TLS, so only the check of its name protects it.
+DEFAULT_SSL_MODES = {
+    Dialect.POSTGRESQL: SslMode.REQUIRE,
+    Dialect.MYSQL: SslMode.VERIFY_FULL,
+    Dialect.MSSQL: SslMode.REQUIRE,
+}
 
 
 class DatabaseConnection(Connection):
@@ -54,6 +61,7 @@ class DatabaseConnection(Connection):
     }
     groups: ClassVar[dict[str, str]] = {"tls": "TLS", "limits": "Limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
+    needed: ClassVar[Mapping[str, tuple[str, ...]]] = {"": ("password",)}
     addresses: ClassVar[Mapping[str, AddressReader]] = {"host": HOST, "database": DATABASE, "username": DATABASE}
 
     dialect: Annotated[Dialect, choice(Dialect)] = field(
@@ -70,8 +78,16 @@ class DatabaseConnection(Connection):
     database: Annotated[str, plain_name(128)] = field("Database name", destination=True)
     username: Annotated[str, plain_name(128)] = field("User name", "Use a read-only login.", destination=True)
     password: Annotated[str | None, secret(PASSWORD_MAX)] = field("Password", default=None, secret=True)
-    sslmode: Annotated[SslMode, choice(SslMode)] = field(
-        "TLS mode", "verify-full also checks the server's name.", default=SslMode.REQUIRE, destination=True, group="tls"
+    credential_expires_at: Annotated[date | None, calendar_date()] = field(
+        "Password expires on", "The day on which the password expires, as YYYY-MM-DD.", default=None
+    )
+    sslmode: Annotated[SslMode | None, choice(SslMode)] = field(
+        "TLS mode",
+        "verify-full also checks the server's name. Empty means verify-full for MySQL, and require for others.",
+        default=None,
+        destination=True,
+        group="tls",
+        unset="Default of the database type",
     )
     ssl_root_cert: Annotated[str | None, certificates(NO_KEY)] = field(
         "Root certificate",
@@ -101,7 +117,18 @@ class DatabaseConnection(Connection):
     )
 
     @model_validator(mode="after")
-    def _set_default_port(self) -> "DatabaseConnection":
+    def _set_defaults_of_dialect(self) -> "DatabaseConnection":
         if self.port is None:
             self.port = DEFAULT_PORTS[self.dialect]
+        if self.sslmode is None:
+            self.sslmode = DEFAULT_SSL_MODES[self.dialect]
         return self
+
+    @classmethod
+    def complete(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """The same as for every schema. A record without a TLS mode has that of the releases that could write it."""
+        return super().complete({**stored, "sslmode": stored.get("sslmode") or SslMode.REQUIRE.value})
+
+    def expires_on(self) -> date | None:
+        """The day on which the password expires, as it was entered."""
+        return self.credential_expires_at

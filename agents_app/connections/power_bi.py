@@ -5,8 +5,6 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import model_validator
-
 from agents_app.connections.base import Connection
 from agents_app.values import limits
 from agents_app.values.address_rules import DATASET, DATASET_USER, AddressReader, not_a_dataset_address, plain_name
@@ -98,6 +96,10 @@ class PowerBiConnection(Connection):
     }
     groups: ClassVar[dict[str, str]] = {"certificate": "Certificate", "limits": "Cloud, limits and allowed tables"}
     title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
+    needed: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        AuthMethod.CLIENT_SECRET: ("client_secret",),
+        AuthMethod.CERTIFICATE: ("certificate_pem", "private_key_pem"),
+    }
     addresses: ClassVar[Mapping[str, AddressReader]] = {
         **dict.fromkeys(("tenant_id", "workspace_id", "dataset_id"), DATASET),
         "impersonated_user_name": DATASET_USER,
@@ -144,12 +146,6 @@ class PowerBiConnection(Connection):
     allowed_tables: Annotated[list[str], list_of_lines(256)] = field(
         "Allowed tables", "One per line. Empty means all.", default=[], group="limits"
     )
-
-    @model_validator(mode="after")
-    def _require_certificate(self) -> "PowerBiConnection":
-        if self.auth_method is AuthMethod.CERTIFICATE and self.certificate_pem is None:
-            raise refusal("Paste the certificate, or sign in with a client secret.")
-        return self
 
     def expires_on(self) -> date | None:
         """The day on which the secret or certificate expires, as it was entered."""

@@ -39,6 +39,12 @@ def is_missing_column(error: DBAPIError) -> bool:
     return getattr(error.orig, "pgcode", None) == "42703" or "no such column" in str(error.orig)
 
 
+def violates_index(error: IntegrityError, name: str, column: str) -> bool:
+    """Return whether a row was refused by this unique index. SQLite names only the columns of the index."""
+    diagnosis = getattr(error.orig, "diag", None)
+    return getattr(diagnosis, "constraint_name", None) == name or column in str(error.orig).partition("failed: ")[2]
+
+
 def _translate(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     if isinstance(error, IntegrityError):
         return Conflict("This conflicts with stored data. Reload it and repeat the change.")

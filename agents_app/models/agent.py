@@ -11,6 +11,8 @@ from agents_app.db import Base, ByteOrderedText, Json, UtcDateTime, now
 from agents_app.values import limits
 from agents_app.values.choices import AgentStatus, ConnectionType
 
+EXTERNAL_ID_INDEX = "ix_agents_account_id_external_id"
+
 
 class Agent(Base):
     """A data agent. Its secrets are encrypted in their columns.
@@ -24,6 +26,7 @@ class Agent(Base):
         sa.Index("ix_agents_account_id_name_key_id", "account_id", "name_key", "id"),
         sa.Index("ix_agents_account_id_updated_at_id", "account_id", "updated_at", "id"),
         sa.Index("ix_agents_account_id_created_at_id", "account_id", "created_at", "id"),
+        sa.Index(EXTERNAL_ID_INDEX, "account_id", "external_id", unique=True),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid.uuid4)
@@ -50,3 +53,10 @@ class Agent(Base):
     secret_facts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
     name_key: Mapped[str] = mapped_column(ByteOrderedText, server_default="")
     search_text: Mapped[str] = mapped_column(sa.Text, server_default="")
+    external_id: Mapped[str | None] = mapped_column(sa.String(limits.EXTERNAL_ID))
+    owner: Mapped[str | None] = mapped_column(sa.String(limits.OWNER))
+    environment: Mapped[str | None] = mapped_column(sa.String(limits.CHOICE_COLUMN))
+    labels: Mapped[dict[str, str]] = mapped_column(Json, default=dict, server_default="{}")
+    model_provider: Mapped[str | None] = mapped_column(sa.String(limits.CHOICE_COLUMN))
+    model_base_url: Mapped[str | None] = mapped_column(sa.String(limits.MODEL_BASE_URL))
+    api_key_expires_at: Mapped[date | None]

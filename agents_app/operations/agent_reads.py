@@ -32,7 +32,13 @@ SHORT = (
     Agent.description,
     Agent.status,
     Agent.status_reason,
+    Agent.external_id,
+    Agent.owner,
+    Agent.environment,
+    Agent.labels,
+    Agent.model_provider,
     Agent.model_type,
+    Agent.api_key_expires_at,
     # As text: an older release that runs at the same time lists agents of types that it does not know.
     sa.type_coerce(Agent.connection_type, sa.String).label("connection_type"),
     Agent.credential_expires_at,

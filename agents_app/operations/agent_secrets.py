@@ -102,14 +102,14 @@ def merge(
     return Secrets(encrypted, facts, changes)
 
 
-def check_destination(draft: Draft, old_type: ConnectionType, old_config: Mapping[str, Any], old: Secrets) -> None:
-    """Raise InvalidInput if a stored secret would be sent to another destination than it was typed for."""
-    if destination(old_type, old_config) == destination(draft.connection_type, draft.config):
-        return
-    needed = [p for p in secret_pointers(draft.connection_type) if p in old.encrypted and _member(p)]
-    missing = [pointer for pointer in needed if pointer not in draft.secrets]
-    if missing:
-        raise InvalidInput((pointer, _type_again(draft.connection_type, pointer)) for pointer in missing)
+def check_destination(
+    draft: Draft, old_fields: Mapping[str, Any], old_config: Mapping[str, Any], old: Mapping[str, str]
+) -> None:
+    """Raise InvalidInput if one of the `old` secrets would be sent to another destination than it was typed for."""
+    kept = [p for p in secret_pointers(draft.connection_type) if p in old and p not in draft.secrets]
+    moved = [p for p in kept if destination(p, old_fields, old_config) != destination(p, draft.fields, draft.config)]
+    if moved:
+        raise InvalidInput((pointer, _type_again(draft.connection_type, pointer)) for pointer in moved)
 
 
 def decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, encrypted: Mapping[str, str]) -> dict[str, str]:
@@ -152,8 +152,8 @@ def label(connection_type: ConnectionType, pointer: str) -> str:
 
 def _type_again(connection_type: ConnectionType, pointer: str) -> str:
     name = label_in_sentence(label(connection_type, pointer))
-    cause = f"The destination of the connection has changed, so the stored {name} is not used."
-    return f"{cause} Type it again, or remove it."
+    what = "destination of the connection" if _member(pointer) else "model provider or its URL"
+    return f"The {what} has changed, so the stored {name} is not used. Type it again, or remove it."
 
 
 def _facts(value: str, actor: Actor) -> dict[str, Any]:

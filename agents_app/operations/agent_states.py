@@ -13,6 +13,8 @@ from agents_app.values.choices import AgentStatus, ConnectionType
 from agents_app.values.pem import without_private_keys
 from agents_app.values.text import fold_for_search
 
+DATES = ("api_key_expires_at",)
+
 
 @dataclass(frozen=True)
 class State:
@@ -31,6 +33,11 @@ class State:
         config = without_private_keys(self.config)
         return {**self.fields, schema.CONFIG: config, **status, "secrets": sorted(self.secrets.encrypted)}
 
+    def columns(self) -> dict[str, Any]:
+        """The values of the columns of FIELDS."""
+        dates = {name: value and date.fromisoformat(value) for name, value in self.fields.items() if name in DATES}
+        return {name: self.fields[name] for name in schema.FIELDS} | dates
+
 
 def of_draft(draft: schema.Draft, encrypted: Secrets) -> State:
     """The state of a valid draft with its secrets. It is active."""
@@ -40,10 +47,11 @@ def of_draft(draft: schema.Draft, encrypted: Secrets) -> State:
 def of_agent(agent: Agent) -> State:
     """The state of a stored agent."""
     fields = {name: getattr(agent, name) for name in schema.FIELDS}
+    days = {name: fields[name] and fields[name].isoformat() for name in DATES}
     config = agent.connection_config
     encrypted = agent_secrets.encrypted_values(agent.api_key, config)
     return State(
-        {**fields, "connection_type": ConnectionType(agent.connection_type).value},
+        {**fields, **days, "connection_type": ConnectionType(agent.connection_type).value},
         # A newer release may run at the same time: fields that only it knows are kept.
         agent_secrets.public_config(config) | agent_secrets.complete_config(agent.connection_type, config),
         Secrets(encrypted, dict(agent.secret_facts), {}),
@@ -69,12 +77,12 @@ def replaced_reason(before: State, reason: str) -> str:
 
 
 def search_text(state: State) -> str:
-    """The text that search reads: name, description, model and destination, one per line.
+    """The text that search reads: name, description, external id, owner, model and destination, one per line.
 
     A line end at the beginning marks the folding of this release. Each text is also casefolded, for the release before.
     """
     declaration = TYPES[ConnectionType(state.fields["connection_type"])]
-    names = [state.fields["name"], state.fields["description"], state.fields["model_type"]]
+    names = [state.fields[name] for name in ("name", "description", "external_id", "owner", "model_type")]
     titles = [str(state.config.get(name) or "") for name in declaration.title_fields]
     spelled = [line for text in (*names, *titles) if text for line in (text.casefold(), fold_for_search(text))]
     return "\n" + "\n".join(dict.fromkeys(spelled))

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import Conflict, NotFound, Stale
+from agents_app.errors import Conflict, InvalidInput, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, User
-from agents_app.operations import agent_secrets, encryption_keys, event_records, idempotency, snapshots
+from agents_app.operations import agent_secrets, encryption_keys, event_records, external_ids, idempotency, snapshots
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_secrets import Secrets
 from agents_app.operations.agent_states import State
@@ -44,7 +44,7 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
             keyring = encryption_keys.ensure_keyring(session)
             encrypted = agent_secrets.merge(keyring, actor, agent_id, draft, NO_SECRETS)
             _write(session, actor, "agent.created", Agent(id=agent_id), states.of_draft(draft, encrypted))
-    except Conflict as failed:
+    except (Conflict, InvalidInput) as failed:
         if idempotency_key is None:
             raise
         idempotency.check_repeated(actor, agent_id, idempotency.was_created_from(draft), failed)
@@ -62,7 +62,7 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Ve
         agent = _find(session, actor, agent_id, version)
         old = states.of_agent(agent)
         draft = schema.draft_of_changed({**old.fields, schema.CONFIG: old.config}, changes)
-        agent_secrets.check_destination(draft, agent.connection_type, old.config, old.secrets)
+        agent_secrets.check_destination(draft, old.fields, old.config, old.secrets.encrypted)
         keyring = encryption_keys.ensure_keyring(session)
         encrypted = agent_secrets.merge(keyring, actor, agent_id, draft, old.secrets)
         state = replace(states.of_draft(draft, encrypted), status=old.status, reason=old.reason)
@@ -73,10 +73,10 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Ve
 
 
 def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> tuple[UUID, bool]:
-    """Add an active copy called "Copy of …", with its secrets. Returns its id, and whether it is new.
+    """Add an active copy called "Copy of …", with its secrets and without the external id.
 
-    With an idempotency key, a repeated call returns the copy of the first. Raises Conflict if that has been changed or
-    deleted. Raises Forbidden, NotFound, Unavailable.
+    Returns the id of the copy, and whether it is new. With an idempotency key, a repeated call returns the copy of the
+    first. Raises Conflict if that has been changed or deleted. Raises Forbidden, NotFound, Unavailable.
     """
     actor.require("agents.clone")
     copy_id = idempotency.id_for(actor, idempotency_key) if idempotency_key else uuid.uuid4()
@@ -123,7 +123,8 @@ def delete(actor: Actor, agent_id: UUID, version: Versions | None = None) -> Non
 def restore_deleted(actor: Actor, agent_id: UUID) -> None:
     """Restore a deleted agent as it was, with its secrets if they are still kept.
 
-    Raises Forbidden, NotFound, and Conflict if it exists already or what was recorded is no longer valid.
+    Raises Forbidden, NotFound, and Conflict if it exists already, if another agent has its external id, or if what was
+    recorded is no longer valid.
     """
     actor.require("agents.restore_deleted")
     with db.transaction() as session:
@@ -139,7 +140,10 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> None:
         )
         made_at = then.created_at or last.created_at
         agent = Agent(id=agent_id, version=last.version, created_by=creator, created_at=made_at)
-        _write(session, actor, "agent.restored", agent, states.of_version(last))
+        try:
+            _write(session, actor, "agent.restored", agent, states.of_version(last))
+        except InvalidInput:
+            raise Conflict(external_ids.REUSED, code=external_ids.REUSED_CODE) from None
         query = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
         session.execute(query.values(kept_secrets=sa.null()).execution_options(synchronize_session=False))
 
@@ -161,7 +165,8 @@ def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) ->
     clear = agent_secrets.decrypt(keyring, actor.account_id, original.id, old.secrets.encrypted)
     name = f"Copy of {old.fields['name']}"[: limits.NAME].rstrip()
     config = agent_secrets.shown_config(original.connection_type, old.config)
-    draft = schema.Draft({**old.fields, "name": name}, config, dict(clear), old.expires_on)
+    fields = {**old.fields, "name": name, "external_id": None}
+    draft = schema.Draft(fields, config, dict(clear), old.expires_on)
     encrypted = agent_secrets.merge(keyring, actor, copy.id, draft, NO_SECRETS)
     session.expunge(original)  # so that the database refuses the id if the idempotency key made the original
     _write(session, actor, "agent.cloned", copy, states.of_draft(draft, encrypted), cloned_from=str(original.id))
@@ -176,15 +181,15 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
         agent.account_id = actor.account_id
     if is_first:
         agent.created_at, agent.created_by = now(), actor.user_id
-    for name in schema.FIELDS:
-        setattr(agent, name, state.fields[name])
+    for name, value in state.columns().items():
+        setattr(agent, name, value)
     agent.connection_config = state.secrets.config(state.config)
     agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts
     agent.status, agent.status_reason = state.status, state.reason
     agent.credential_expires_at, agent.updated_at = state.expires_on, now()
     agent.name_key, agent.search_text = sort_key(agent.name), states.search_text(state)
     session.add(agent)
-    session.flush()
+    external_ids.flush(session)
     changes = _changes(before, state) | details
     session.add(_version(actor, action, agent, state, changes))
     event_records.add(session, actor, action, ("agent", agent.id, agent.name), version=agent.version, **details)

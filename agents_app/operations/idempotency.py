@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from agents_app.db import db
-from agents_app.errors import Conflict
+from agents_app.errors import Conflict, ConsoleError
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import snapshots
 from agents_app.operations.permissions import Actor
@@ -43,7 +43,7 @@ def was_copied_from(original_id: UUID) -> IsSame:
     return lambda first: first.action == "agent.cloned" and first.changes.get("cloned_from") == str(original_id)
 
 
-def check_repeated(actor: Actor, agent_id: UUID, is_same: IsSame, failed: Conflict) -> None:
+def check_repeated(actor: Actor, agent_id: UUID, is_same: IsSame, failed: ConsoleError) -> None:
     """Raise Conflict unless the agent is at version 1 and that version is the same as what is asked for.
 
     `failed` says why the agent could not be added. It is raised again if there never was an agent with this id.

@@ -10,10 +10,18 @@ from pydantic import ValidationError
 from agents_app.connections import TYPES, Connection
 from agents_app.errors import InvalidInput
 from agents_app.values import limits
-from agents_app.values.choices import ConnectionType
-from agents_app.values.fields import Schema, broken_rules, field, is_empty, parse
+from agents_app.values.choices import (
+    ENVIRONMENT_LABELS,
+    MODEL_PROVIDER_LABELS,
+    ConnectionType,
+    Environment,
+    ModelProvider,
+)
+from agents_app.values.fields import Schema, broken_rules, field, field_notes, is_empty, parse
+from agents_app.values.labels import label_pairs
+from agents_app.values.model_urls import base_url
 from agents_app.values.pem import without_private_keys
-from agents_app.values.rules import choice, generated_secret, line, model_name, multiline_text
+from agents_app.values.rules import calendar_date, choice, generated_secret, line, model_name, multiline_text
 from agents_app.values.text import normalise_text
 
 CONFIG = "connection_config"
@@ -31,11 +39,39 @@ class AgentValues(Schema):
     description: Annotated[str | None, multiline_text(limits.DESCRIPTION)] = field(
         "Description", "What the agent answers, and for whom.", default=None
     )
+    external_id: Annotated[str | None, line(limits.EXTERNAL_ID)] = field(
+        "External ID", "The agent's key in another system. No two agents can have the same.", default=None
+    )
+    owner: Annotated[str | None, line(limits.OWNER)] = field(
+        "Owner", "The person or team that is responsible for the agent.", default=None
+    )
+    environment: Annotated[Environment | None, choice(Environment)] = field(
+        "Environment", default=None, labels=ENVIRONMENT_LABELS
+    )
+    labels: Annotated[dict[str, str], label_pairs()] = field(
+        "Labels", "One per line, as name=value, such as team=finance.", default={}
+    )
+    model_provider: Annotated[ModelProvider | None, choice(ModelProvider)] = field(
+        "Model provider",
+        "Whose interface the model is called with.",
+        default=None,
+        destination=True,
+        labels=MODEL_PROVIDER_LABELS,
+    )
     model_type: Annotated[str | None, model_name(limits.MODEL_TYPE)] = field(
         "Model", "The name of the model that answers, such as gpt-5-mini.", default=None
     )
+    model_base_url: Annotated[str | None, base_url()] = field(
+        "Model base URL",
+        "Where the API key is sent. Needed for Azure OpenAI, Ollama and OpenAI-compatible providers.",
+        default=None,
+        destination=True,
+    )
     api_key: Annotated[str | None, generated_secret(limits.API_KEY)] = field(
         "API key", "The model provider's key. Stored encrypted and never shown again.", default=None, secret=True
+    )
+    api_key_expires_at: Annotated[date | None, calendar_date()] = field(
+        "API key expires on", "The day on which the key expires, as YYYY-MM-DD.", default=None
     )
     system_instructions: Annotated[str | None, multiline_text(limits.INSTRUCTIONS)] = field(
         "System instructions", "Sent to the model before every conversation.", default=None
@@ -62,9 +98,8 @@ class DisableValues(Schema):
 class Draft:
     """A valid agent before it is written.
 
-    `fields` has name, description, model_type, system_instructions and connection_type. `config` has the configuration
-    without its secrets, in JSON types. `secrets` has, by JSON pointer, a text to set a secret and None to remove it. A
-    secret that is not in it is kept.
+    `fields` has the values of FIELDS, and `config` the configuration without its secrets, both in JSON types. `secrets`
+    has, by JSON pointer, a text to set a secret and None to remove it. A secret that is not in it is kept.
     """
 
     fields: dict[str, Any]
@@ -110,9 +145,12 @@ def secret_pointers(connection_type: ConnectionType) -> list[str]:
     return [API_KEY, *(f"/{CONFIG}/{name}" for name in TYPES[connection_type].secret_names())]
 
 
-def destination(connection_type: ConnectionType, config: Mapping[str, Any]) -> tuple[object, ...]:
-    """Where the secrets of the connection are sent. Connections with different destinations must not share secrets."""
-    return (connection_type.value, *(config.get(name) for name in TYPES[connection_type].destination_names()))
+def destination(pointer: str, fields: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[object, ...]:
+    """Where the secret at this pointer is sent. A stored secret must not be used for another destination."""
+    if pointer == API_KEY:
+        return tuple(fields[name] for name in FIELDS if field_notes(AgentValues, name).get("destination"))
+    kind = ConnectionType(fields["connection_type"])
+    return (kind.value, *(config.get(name) for name in TYPES[kind].destination_names()))
 
 
 def check_reason(values: Mapping[str, Any]) -> str:

@@ -17,6 +17,34 @@ class AgentStatus(StrEnum):
     DISABLED = "disabled"
 
 
+class Environment(StrEnum):
+    """What the agent is used for."""
+
+    PRODUCTION = "production"
+    STAGING = "staging"
+    DEVELOPMENT = "development"
+
+
+class ModelProvider(StrEnum):
+    """Whose interface the model is called with."""
+
+    OPENAI = "openai"
+    AZURE_OPENAI = "azure_openai"
+    ANTHROPIC = "anthropic"
+    OLLAMA = "ollama"
+    OPENAI_COMPATIBLE = "openai_compatible"
+
+
+ENVIRONMENT_LABELS = {one: one.capitalize() for one in Environment}
+MODEL_PROVIDER_LABELS = {
+    ModelProvider.OPENAI: "OpenAI",
+    ModelProvider.AZURE_OPENAI: "Azure OpenAI",
+    ModelProvider.ANTHROPIC: "Anthropic",
+    ModelProvider.OLLAMA: "Ollama",
+    ModelProvider.OPENAI_COMPATIBLE: "OpenAI-compatible",
+}
+
+
 # The API reference shows the docstrings of these two. `operations/permissions.py` says what each role and scope allows.
 class Role(StrEnum):
     """What a user can do."""

@@ -95,8 +95,8 @@ def field(title: str, hint: str = "", *, default: Any = ..., missing: str = "", 
     """A field of a schema: its label, its hint and its default. `missing` is the sentence if it is missing.
 
     `extra` can have `secret`, `destination` and `group`, and for the form `kind` (pem: a text of many lines), `labels`
-    (of the choices), `width` (of the input, in characters), `span` (how many of the six columns of a row it takes) and
-    `unit`.
+    (of the choices), `unset` (the label of no choice), `width` (of the input, in characters), `span` (how many of the
+    six columns of a row it takes) and `unit`.
     """
     notes = extra | ({"missing": missing} if missing else {})
     return Field(default, title=title, description=hint or None, json_schema_extra={NOTES: notes} if notes else None)
@@ -130,6 +130,12 @@ def normalise(schema: type[Schema], name: str, value: Any) -> Any:
     return adapter.dump_python(read, mode="json", warnings=False)
 
 
+def missing_sentence(model: type[BaseModel], name: str) -> str:
+    """The sentence for a field that is needed and has no value."""
+    title = model.model_fields[name].title or name
+    return str(field_notes(model, name).get("missing", f"Enter the {label_in_sentence(title)}."))
+
+
 def broken_rules(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Each broken rule as (JSON pointer, sentence), without the value."""
     for problem in error.errors(include_url=False, include_input=False):
@@ -159,8 +165,7 @@ def _sentence(problem: dict[str, Any], name: str, model: type[BaseModel]) -> str
     if problem["type"] == "sentence":
         return str(context["sentence"])
     if problem["type"] == "missing":
-        title = model.model_fields[name].title or name
-        return str(field_notes(model, name).get("missing", f"Enter the {label_in_sentence(title)}."))
+        return missing_sentence(model, name)
     if problem["type"] == "extra_forbidden":
         return "This field is not known here."
     return SENTENCES.get(problem["type"], "This value is not valid here.")

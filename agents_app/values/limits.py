@@ -3,6 +3,15 @@
 NAME = 255
 DESCRIPTION = 2_000
 MODEL_TYPE = 100
+MODEL_BASE_URL = 500
+EXTERNAL_ID = 200
+OWNER = 200
+# A column for a word of a list of choices.
+CHOICE_COLUMN = 50
+# The number of labels of an agent, and the lengths of the name and the value of each.
+LABELS = 20
+LABEL_NAME = 63
+LABEL_VALUE = 200
 # 300 printable ASCII characters, encrypted and encoded, fit into the 500 characters of the column.
 API_KEY = 300
 API_KEY_COLUMN = 500

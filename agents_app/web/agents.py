@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from agents_app import refusals
 from agents_app.config import settings
 from agents_app.errors import Conflict, InvalidInput, Malformed, NotFound, Stale
-from agents_app.operations import agent_history, agent_reads, agents, snapshots
+from agents_app.operations import agent_history, agent_reads, agents, external_ids, snapshots
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
@@ -187,7 +187,7 @@ def restore_deleted(agent_id: UUID) -> Answer:
         agents.restore_deleted(current_actor(), agent_id)
         _flash("The agent was restored.", show=url_for(".show", agent_id=agent_id))
     except Conflict as refusal:
-        if refusal.code == snapshots.UNREADABLE:
+        if refusal.code in (snapshots.UNREADABLE, external_ids.REUSED_CODE):
             raise
         _flash("Nothing was changed: the agent is already restored.", show=url_for(".show", agent_id=agent_id))
     return redirect(str(ListUrl.from_back_parameter()), 303)

@@ -13,6 +13,7 @@ from agents_app.values.address_rules import advice_on_instance
 from agents_app.values.addresses import Parts
 from agents_app.values.choices import ConnectionType
 from agents_app.values.fields import field_notes
+from agents_app.values.model_urls import NOT_SHOWN
 
 LEFT_OUT = "Other parts of the address have no field here and were left out."
 
@@ -36,6 +37,7 @@ def split_addresses(
 def remove_passwords(sent: FormData) -> FormData:
     """The form data without what may be a password in addresses that cannot be read."""
     result: FormData = MultiDict(sent.items(multi=True))
+    result.setlist("model_base_url", [NOT_SHOWN.shown(text) for text in sent.getlist("model_base_url")])
     for kind, declaration in TYPES.items():
         for name, reader in declaration.addresses.items():
             texts = sent.getlist(f"{kind}-{name}")

@@ -10,11 +10,12 @@ from agents_app.operations.agent_states import replaced_reason
 from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
 from agents_app.values.choices import AgentStatus, ConnectionType
+from agents_app.values.model_urls import NOT_SHOWN
 from agents_app.values.text import normalise_text, to_nfc
 from agents_app.web import pasted_addresses
 from agents_app.web.forms.base import ConsoleForm, FormData, PanelForm
 from agents_app.web.forms.from_schema import input_spec, make_input
-from agents_app.web.forms.inputs import SPAN_WHOLE, CountedTextArea, Input, Select
+from agents_app.web.forms.inputs import SPAN_WHOLE, Address, CountedTextArea, Input, Select
 from agents_app.web.forms.secret_input import Secret
 
 UNSEEN_REASON = "The agent was disabled or changed while this page was open. Nothing was saved. See its reason above."
@@ -25,8 +26,15 @@ class AgentForm(ConsoleForm):
 
     name = make_input(AgentValues, "name", span=SPAN_WHOLE)
     description = CountedTextArea(input_spec(AgentValues, "description", span=SPAN_WHOLE))
+    external_id = make_input(AgentValues, "external_id")
+    environment = make_input(AgentValues, "environment")
+    owner = make_input(AgentValues, "owner", span=SPAN_WHOLE)
+    labels = make_input(AgentValues, "labels", span=SPAN_WHOLE)
+    model_provider = make_input(AgentValues, "model_provider")
+    model_base_url = Address(input_spec(AgentValues, "model_base_url"), NOT_SHOWN)
     model_type = make_input(AgentValues, "model_type", span=SPAN_WHOLE)
     api_key = make_input(AgentValues, "api_key")
+    api_key_expires_at = make_input(AgentValues, "api_key_expires_at")
     system_instructions = CountedTextArea(input_spec(AgentValues, "system_instructions", span=SPAN_WHOLE, is_mono=True))
     connection_type = Select(
         input_spec(AgentValues, "connection_type", labels={kind.value: model.label for kind, model in TYPES.items()}),

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -15,6 +16,7 @@ from agents_app.web.forms.inputs import (
     SPAN_WHOLE,
     Address,
     Checkbox,
+    LabelLines,
     PemText,
     Select,
     Spec,
@@ -35,6 +37,8 @@ def make_input(model: type[BaseModel], name: str, **changes: Any) -> Any:
         return Checkbox(spec, default=default)
     if spec.labels:
         return Select(spec, default=default)
+    if info.annotation == dict[str, str]:
+        return LabelLines(spec, default=default)
     if info.annotation == list[str]:
         return TextLines(spec, default=default)
     if issubclass(model, Connection) and name in model.addresses:
@@ -52,7 +56,7 @@ def input_spec(model: type[BaseModel], name: str, **changes: Any) -> Spec:
     known: dict[str, Any] = {
         "label": info.title or name,
         "hint": info.description or "",
-        "is_optional": info.default is None or info.default == [],
+        "is_optional": info.default in (None, [], {}),
         "max_length": rules.get("maxLength"),
         "span": notes.get("span") or (SPAN_WHOLE if is_wide else SPAN_NARROW if "width" in notes else SPAN),
         "width": notes.get("width"),
@@ -65,7 +69,9 @@ def input_spec(model: type[BaseModel], name: str, **changes: Any) -> Spec:
 
 
 def _labels(annotation: object, notes: Mapping[str, Any]) -> dict[str, str]:
-    if not (isinstance(annotation, type) and issubclass(annotation, StrEnum)):
+    kinds = get_args(annotation) or (annotation,)
+    options = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, StrEnum)), None)
+    if options is None:
         return {}
-    given = notes.get("labels", {})
-    return {option.value: given.get(option, option.value) for option in annotation}
+    given, unset = notes.get("labels", {}), {"": notes.get("unset", "Not set")} if NoneType in kinds else {}
+    return unset | {option.value: given.get(option, option.value) for option in options}

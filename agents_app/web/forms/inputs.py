@@ -139,6 +139,18 @@ class TextLines(TextArea):
         return "\n".join(map(str, self.data)) if isinstance(self.data, list) else str(self.data or "")
 
 
+class LabelLines(TextLines):
+    """Labels, one per line as name=value."""
+
+    @property
+    def text(self) -> str:
+        """One label per line. What was typed is shown as it was typed."""
+        stored: object = self.data
+        if not isinstance(stored, dict):
+            return super().text
+        return "\n".join(f"{name}={value}" for name, value in stored.items())
+
+
 class Checkbox(Input, wtforms.BooleanField):
     """A check box."""
 
@@ -158,7 +170,7 @@ class Select(Input, wtforms.StringField):
     @property
     def shown(self) -> str:
         """The label of the value."""
-        return self.spec.labels.get(self.text, self.text)
+        return self.spec.labels.get(self.text, self.text) if self.text else ""
 
 
 class CheckboxGroup(Input):

@@ -1,0 +1,69 @@
+"""Reads the base URL of a model provider: an origin with an optional path, to which the API key is sent."""
+
+import ipaddress
+import re
+
+from agents_app.values import limits, origins
+from agents_app.values.address_rules import AddressReader
+from agents_app.values.fields import Rule, refusal
+from agents_app.values.pasted import unwrap
+from agents_app.values.text import clean_text, require_text
+
+A_URL = "Write a URL that begins with https://, such as https://api.openai.com/v1."
+NO_LOGIN = "Remove the user name and password from the URL. The API key belongs in the field API key."
+NO_QUERY = "Remove the part of the URL from ? or # on."
+A_PATH = "Write the path of the URL without spaces, backslashes and parts such as .. or //."
+NOT_PUBLIC = (
+    "Use https. Without TLS, the API key can be sent only to this computer and to private networks, "
+    + "such as http://localhost:11434."
+)
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?")
+# Names that public DNS does not have: of this computer, and of private networks (RFC 6761, RFC 6762, RFC 8375).
+PRIVATE_NAMES = ("localhost", "local", "internal", "private", "intranet", "corp", "home", "lan", "svc", "home.arpa")
+PRIVATE_NETWORKS = [
+    ipaddress.ip_network(text)
+    for text in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7")
+]
+# What a page does not show again: from these characters on, a URL may contain a password or a key.
+NOT_SHOWN = AddressReader(lambda _text: None, re.compile("[@?#]"))
+
+
+def base_url() -> Rule:
+    """An https URL, or an http URL of this computer or a private network, without a final slash."""
+
+    def check(value: object) -> str:
+        text = clean_text(unwrap(require_text(value)), most=limits.MODEL_BASE_URL, one_line=True)
+        authority, rest = _parts(text)
+        if "@" in authority:
+            raise refusal(NO_LOGIN)
+        if "?" in rest or "#" in rest:
+            raise refusal(NO_QUERY)
+        try:
+            origin, path = origins.split(text)
+        except ValueError:
+            raise refusal(A_URL) from None
+        if not PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+            raise refusal(A_PATH)
+        if origin.scheme == "http" and not is_private(origin.host):
+            raise refusal(NOT_PUBLIC)
+        return f"{origin}{path.rstrip('/')}"
+
+    return Rule(check, {"format": "uri", "maxLength": limits.MODEL_BASE_URL})
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is certainly this computer or in a private network. The address of a name is not looked up."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or any(host.endswith(f".{name}") for name in PRIVATE_NAMES)
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return any(mapped in network for network in PRIVATE_NETWORKS)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """The text between the scheme and the path, and everything after it."""
+    bare = SCHEME.sub("", text, count=1)
+    place = re.split(r"[/?#\\]", bare, maxsplit=1)[0]
+    return place, bare[len(place) :]
