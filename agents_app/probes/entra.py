@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from agents_app.probes.credentials import read_credential
 from agents_app.probes.http_client import Answer, Server
 from agents_app.probes.recorder import ProbeFailed
+from agents_app.wording import number_text
 
 BUSY = "entra_busy"
 # The numbers in `error_codes`, which Entra also writes as AADSTS….
@@ -112,7 +113,8 @@ def failure(code: str, reference: str, **facts: Any) -> ProbeFailed:
 
 def waiting_time(answer: Answer) -> str:
     """When to try again, as the end of a sentence."""
-    return f"in {answer.retry_after} seconds" if answer.retry_after else "in a few minutes"
+    seconds = answer.retry_after
+    return f"in {number_text(seconds)} second{'s' * (seconds != 1)}" if seconds else "in a few minutes"
 
 
 def _refusal(answer: Answer) -> ProbeFailed:

@@ -104,7 +104,7 @@ class Server:
     def _connect(self) -> "HTTPConnection":
         """Connect to the first address that answers."""
         failure = self.fail("unreachable")
-        for address in self.addresses:
+        for address in list(self._ordered):
             connection = self._new_connection(address)
             try:
                 with self._failures():
@@ -115,6 +115,8 @@ class Server:
                 if error.code not in ("port_refused", "unreachable", "timed_out"):
                     break
             else:
+                self._ordered.remove(address)
+                self._ordered.insert(0, address)
                 connection.timeout = self.limits.silence
                 return connection
         raise failure
@@ -127,6 +129,11 @@ class Server:
         return HTTPSConnection(
             address, self.port, timeout=self.limits.connect, ssl_context=self._trust, server_hostname=self.host
         )
+
+    @cached_property
+    def _ordered(self) -> list[str]:
+        """The addresses, the one that answered last first."""
+        return list(self.addresses)
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
@@ -184,9 +191,12 @@ def locate(url: str, rules: AddressRules, *, allows_http: bool = False, limits: 
 
     http is refused, except where `allows_http` and every address is loopback or private.
     """
-    parts = urlsplit(url)
-    is_tls, host = parts.scheme == "https", parts.hostname or ""
-    port = parts.port or (443 if is_tls else 80)
+    try:
+        parts = urlsplit(url)
+        is_tls, host = parts.scheme == "https", parts.hostname or ""
+        port = parts.port or (443 if is_tls else 80)
+    except ValueError:
+        raise ProbeFailed("host_invalid", host="The address") from None
     addresses = resolve(host, port, rules)
     if not is_tls and not (allows_http and all(_is_local(address) for address in addresses)):
         raise ProbeFailed("https_required", host=host, port=port)

@@ -18,7 +18,7 @@ from tests.probes.local_server import LocalServer, Reply, running, slowly, zeros
 
 LOOPBACK = AddressRules(allows_loopback=True)
 METADATA = "http://169.254.169.254/latest/meta-data"
-SHORT = Limits(connect=2, silence=2, total=0.2)
+SHORT = Limits(connect=0.5, silence=2, total=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,13 @@ def test_https_to_a_server_without_tls_is_refused(plain: LocalServer) -> None:
 
 def test_http_is_refused_where_the_caller_does_not_allow_it(plain: LocalServer) -> None:
     assert failure(lambda: ask(f"http://localhost:{plain.port}")) == "https_required"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://", "https://a:b", "https://a:99999", "https://[", "https://a b", "https://a@"]
+)
+def test_an_address_without_a_valid_host_and_port_is_refused(url: str) -> None:
+    assert failure(lambda: locate(url, LOOPBACK)) == "host_invalid"
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "169.254.1.1", "100.64.0.1", "2606:4700::1111", "::ffff:1.1.1.1"])
@@ -170,13 +177,16 @@ def test_a_server_that_never_answers_is_left_at_the_time_limit() -> None:
         assert failure(lambda: ask(url.replace("http", "https"), limits=Limits(connect=0.1))) == "timed_out"
 
 
-def test_a_closed_port_is_refused_and_the_next_address_is_tried(https: LocalServer) -> None:
+def test_the_next_address_is_tried_and_used_again(https: LocalServer) -> None:
     https.answer = lambda request: Reply(body={})
     closed = Server("localhost", https.port, True, ("127.0.0.2",))
-    both = Server("localhost", https.port, True, ("127.0.0.2", "127.0.0.1"))
+    both = Server("localhost", https.port, True, ("127.0.0.2", "127.0.0.1"), SHORT)
 
     assert failure(lambda: closed.request("GET", "/")) == "port_refused"
     assert both.request("GET", "/").status == 200
+    # A silent server at the first address.
+    with socket.create_server(("127.0.0.2", https.port)):
+        assert both.request("GET", "/").status == 200
 
 
 @pytest.mark.parametrize("key", ["canary\r\nX: 1", "canary\n", "canary\x00", "canary\N{EURO SIGN}", "canar\xfd"])
