@@ -49,6 +49,11 @@ class Connection(Schema):
         lacking = [name for name in needed if not config.get(name) and name not in set_secrets]
         return [(name, missing_sentence(cls, name)) for name in lacking]
 
+    @classmethod
+    def probe_name(cls, config: Mapping[str, Any]) -> str:  # noqa: ARG003 - types with several probes read it
+        """The name of the probe that tests this configuration, which is the name of its module in `probes/`."""
+        return cls.__module__.rpartition(".")[2]
+
     def expires_on(self) -> date | None:
         """The day on which the credential expires. None if the type has no such day."""
         return None

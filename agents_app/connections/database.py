@@ -116,6 +116,11 @@ class DatabaseConnection(Connection):
         "Allowed tables", "One per line. Empty means all.", default=[], group="limits"
     )
 
+    @classmethod
+    def probe_name(cls, config: Mapping[str, Any]) -> str:
+        """The name of the probe: there is one for each database type."""
+        return str(config["dialect"])
+
     @model_validator(mode="after")
     def _set_defaults_of_dialect(self) -> "DatabaseConnection":
         if self.port is None:

@@ -1,7 +1,7 @@
 """Operations that read agents: one, or a list. They return rows, not entities. `agents.py` changes agents."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +12,13 @@ from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.errors import NotFound
-from agents_app.models import Agent, AgentVersion, User
-from agents_app.operations import agent_secrets
+from agents_app.models import Agent, AgentVersion, ConnectionTest, User
+from agents_app.operations import agent_secrets, attention_reasons, test_results
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
 from agents_app.schemas.listing import AgentQuery, make_cursor, read_cursor
-from agents_app.values.choices import AgentStatus
+from agents_app.values.choices import AgentStatus, LastTest
 from agents_app.values.text import spellings
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -59,11 +59,14 @@ ONE = (
         Agent.api_key,
         Agent.connection_config,
         Agent.secret_facts,
+        *test_results.COLUMNS,
+        ConnectionTest.result.label("test_result"),
         User.name.label("creator"),
         AgentVersion.actor_name.label("updated_by"),
     )
     .outerjoin(User, User.id == Agent.created_by)
     .outerjoin(AgentVersion, LAST_CHANGE)
+    .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
     .where(Agent.id == sa.bindparam("id"), OF_ACCOUNT)
 )
 LIST = (
@@ -71,11 +74,13 @@ LIST = (
         *SHORT,
         Agent.name_key,
         *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
+        *test_results.COLUMNS,
         User.name.label("creator"),
         AgentVersion.actor_name.label("updated_by"),
     )
     .outerjoin(User, User.id == Agent.created_by)
     .outerjoin(AgentVersion, LAST_CHANGE)
+    .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
     .where(OF_ACCOUNT)
 )
 
@@ -87,6 +92,8 @@ class Page:
     items: list[dict[str, Any]]
     next_cursor: str | None
     previous_cursor: str | None = None
+    attention: Mapping[UUID, dict[str, Any]] = field(default_factory=dict)
+    """In a list with counts, all agents of the account that need attention, with the reasons."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,7 @@ class Counts:
     all: int
     active: int
     disabled: int
+    attention: int
     matching: int
 
 
@@ -108,27 +116,31 @@ def read(actor: Actor, agent_id: UUID) -> dict[str, Any]:
         raise NotFound(NO_AGENT)
     shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
     config = agent_secrets.shown_config(row.connection_type, row.connection_config)
-    return shown | {CONFIG: config, "secrets_set": _secrets_set(row, actor.account_id)}
+    last_test = shown["last_test"] and {**shown["last_test"], "parts": test_results.parts(row.test_result)}
+    secrets_set = _secrets_set(row, actor.account_id)
+    return shown | {CONFIG: config, "secrets_set": secrets_set, "last_test": last_test}
 
 
 def listing(actor: Actor, query: AgentQuery) -> Page:
     """The agents that match, in order, at most `query.limit`. Raises Forbidden, Malformed (cursor)."""
     actor.require("agents.read")
     with db.reading() as connection:
-        rows = connection.execute(_statement(query), {"account_id": actor.account_id}).all()
+        attention = {} if query.needs_attention is None else attention_reasons.find(connection, actor.account_id)
+        rows = connection.execute(_statement(query, attention), {"account_id": actor.account_id}).all()
     return _page(query, rows)
 
 
 def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
     """The same as `listing`, with counts from the same statement. Raises Forbidden, Malformed (cursor)."""
     actor.require("agents.read")
-    counts = _counts(query)
     account = {"account_id": actor.account_id}
     with db.reading() as connection:
-        rows = connection.execute(_statement(query).add_columns(*counts), account).all()
+        attention = attention_reasons.find(connection, actor.account_id)
+        counts = _counts(query, attention)
+        rows = connection.execute(_statement(query, attention).add_columns(*counts), account).all()
         counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
-    numbers = Counts(**{name: counted._mapping[f"count_{name}"] for name in ("all", "active", "disabled", "matching")})
-    return _page(query, rows), numbers
+    numbers = {name: counted._mapping[f"count_{name}"] for name in ("all", "active", "disabled", "matching")}
+    return replace(_page(query, rows), attention=attention), Counts(**numbers, attention=len(attention))
 
 
 def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
@@ -144,7 +156,8 @@ def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
 def _short(row: AnyRow) -> dict[str, Any]:
     creator = {"id": row.created_by, "name": row.creator} if row.created_by else None
     shown = {column.key: row._mapping[column.key] for column in SHORT}
-    return shown | {"created_by": creator, "updated_by": row.updated_by}
+    last_test = test_results.summary(row)
+    return shown | {"created_by": creator, "updated_by": row.updated_by, "last_test": last_test}
 
 
 def _item(row: AnyRow) -> dict[str, Any]:
@@ -153,11 +166,11 @@ def _item(row: AnyRow) -> dict[str, Any]:
     return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in titles}}
 
 
-def _statement(query: AgentQuery) -> AnySelect:
+def _statement(query: AgentQuery, attention: Collection[UUID]) -> AnySelect:
     column: Any = Agent.name_key if query.column == "name" else getattr(Agent, query.column)
     backwards = query.before is not None and query.cursor is None
     descending = query.descending is not backwards
-    statement = _filtered(LIST, query)
+    statement = _filtered(LIST, query, attention)
     if cursor := query.cursor or query.before:
         place = sa.tuple_(
             *(sa.literal(v, c.type) for v, c in zip(read_cursor(cursor, query.sort), (column, Agent.id), strict=True))
@@ -168,17 +181,31 @@ def _statement(query: AgentQuery) -> AnySelect:
     return statement.order_by(*order).limit(query.limit + 1)
 
 
-def _filtered(statement: AnySelect, query: AgentQuery) -> AnySelect:
+def _filtered(statement: AnySelect, query: AgentQuery, attention: Collection[UUID]) -> AnySelect:
     exact = {"status": query.status, "connection_type": query.connection_type}
     conditions = [getattr(Agent, name) == value for name, value in exact.items() if value is not None]
     if query.model_type is not None:
         conditions.append(Agent.model_type.in_(spellings(query.model_type)))
     if query.created_by is not None:
         conditions.append(Agent.created_by == UUID(query.created_by))
+    if query.test is not None:
+        conditions.append(_has_test(query.test))
+    if query.needs_attention is not None:
+        is_listed = Agent.id.in_(attention)
+        conditions.append(is_listed if query.needs_attention else sa.not_(is_listed))
     conditions += [
         sa.or_(*(Agent.search_text.contains(spelling, autoescape=True) for spelling in word)) for word in query.words
     ]
     return statement.where(*conditions)
+
+
+def _has_test(wanted: LastTest) -> sa.ColumnElement[bool]:
+    test = sa.exists().where(ConnectionTest.agent_id == Agent.id).correlate(Agent)
+    if wanted is LastTest.NEVER:
+        return ~test
+    if wanted is LastTest.OUT_OF_DATE:
+        return test.where(ConnectionTest.is_out_of_date)
+    return test.where(ConnectionTest.outcome == wanted.value, ~ConnectionTest.is_out_of_date)
 
 
 def _page(query: AgentQuery, rows: Sequence[AnyRow]) -> Page:
@@ -198,13 +225,13 @@ def _cursor(query: AgentQuery, row: AnyRow) -> str:
     return make_cursor(query.sort, row.name_key if query.column == "name" else row._mapping[query.column], row.id)
 
 
-def _counts(query: AgentQuery) -> list[sa.Label[int]]:
+def _counts(query: AgentQuery, attention: Collection[UUID]) -> list[sa.Label[int]]:
     agents = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
     groups = {
         "all": agents,
         "active": agents.where(Agent.status == AgentStatus.ACTIVE),
         "disabled": agents.where(Agent.status == AgentStatus.DISABLED),
-        "matching": _filtered(agents, query),
+        "matching": _filtered(agents, query, attention),
     }
     return [_capped(group).label(f"count_{name}") for name, group in groups.items()]
 

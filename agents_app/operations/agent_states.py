@@ -1,5 +1,6 @@
 """Helpers that take the state of an agent from a draft, a row or a version. They write nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -14,6 +15,10 @@ from agents_app.values.pem import without_private_keys
 from agents_app.values.text import fold_for_search
 
 DATES = ("api_key_expires_at",)
+
+
+MODEL = ("model_provider", "model_base_url", "model_type")
+"""The fields with which the model of an agent is tested, in addition to its key."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,22 @@ class State:
         """The values of the columns of FIELDS."""
         dates = {name: value and date.fromisoformat(value) for name, value in self.fields.items() if name in DATES}
         return {name: self.fields[name] for name in schema.FIELDS} | dates
+
+
+def draft_of_change(old: State, changes: Mapping[str, Any]) -> schema.Draft:
+    """The draft of a stored agent after these changes, to save or to test it.
+
+    Raises InvalidInput with every broken rule, and where a stored secret would be used for another destination.
+    """
+    draft = schema.draft_of_changed({**old.fields, schema.CONFIG: old.config}, changes)
+    agent_secrets.check_destination(draft, old.fields, old.config, old.secrets.encrypted)
+    return draft
+
+
+def tested(state: State) -> tuple[object, ...]:
+    """What a test of this state uses. A test is out of date if this has changed since."""
+    model = [state.fields[name] for name in MODEL]
+    return (state.fields["connection_type"], state.config, state.secrets.encrypted, model)
 
 
 def of_draft(draft: schema.Draft, encrypted: Secrets) -> State:

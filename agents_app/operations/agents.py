@@ -13,7 +13,15 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, InvalidInput, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, User
-from agents_app.operations import agent_secrets, encryption_keys, event_records, external_ids, idempotency, snapshots
+from agents_app.operations import (
+    agent_secrets,
+    encryption_keys,
+    event_records,
+    external_ids,
+    idempotency,
+    snapshots,
+    test_results,
+)
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_secrets import Secrets
 from agents_app.operations.agent_states import State
@@ -61,8 +69,7 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Ve
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
         old = states.of_agent(agent)
-        draft = schema.draft_of_changed({**old.fields, schema.CONFIG: old.config}, changes)
-        agent_secrets.check_destination(draft, old.fields, old.config, old.secrets.encrypted)
+        draft = states.draft_of_change(old, changes)
         keyring = encryption_keys.ensure_keyring(session)
         encrypted = agent_secrets.merge(keyring, actor, agent_id, draft, old.secrets)
         state = replace(states.of_draft(draft, encrypted), status=old.status, reason=old.reason)
@@ -175,7 +182,7 @@ def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) ->
 def _write(session: Session, actor: Actor, action: str, agent: Agent, state: State, **details: Any) -> None:
     """Write the row, the version and the event in the caller's transaction, for every change by an actor."""
     is_new, is_first = agent.account_id is None, agent.created_at is None
-    before = {} if is_new else states.of_agent(agent).snapshot()
+    old = None if is_new else states.of_agent(agent)
     agent.version = (agent.version or 0) + 1
     if is_new:
         agent.account_id = actor.account_id
@@ -190,7 +197,9 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
     agent.name_key, agent.search_text = sort_key(agent.name), states.search_text(state)
     session.add(agent)
     external_ids.flush(session)
-    changes = _changes(before, state) | details
+    if old and states.tested(old) != states.tested(state):
+        test_results.mark_out_of_date(session, agent.id)
+    changes = _changes(old.snapshot() if old else {}, state) | details
     session.add(_version(actor, action, agent, state, changes))
     event_records.add(session, actor, action, ("agent", agent.id, agent.name), version=agent.version, **details)
 

@@ -78,6 +78,7 @@ PERMISSIONS: dict[str, tuple[Role | None, Scope | None]] = {
     "agents.read": (Role.VIEWER, Scope.READ),
     "agents.create": (Role.EDITOR, Scope.WRITE),
     "agents.update": (Role.EDITOR, Scope.WRITE),
+    "agents.test": (Role.EDITOR, Scope.WRITE),
     "agents.clone": (Role.EDITOR, Scope.WRITE),
     "agents.enable": (Role.EDITOR, Scope.WRITE),
     "agents.disable": (Role.EDITOR, Scope.WRITE),

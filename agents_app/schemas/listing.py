@@ -11,9 +11,9 @@ from uuid import UUID
 
 from agents_app.errors import Malformed
 from agents_app.values import fields, limits
-from agents_app.values.choices import AgentStatus, ConnectionType
+from agents_app.values.choices import AgentStatus, ConnectionType, LastTest
 from agents_app.values.fields import Schema, field
-from agents_app.values.rules import choice, is_uuid, line, uuid_text, whole_number
+from agents_app.values.rules import boolean, choice, is_uuid, line, uuid_text, whole_number
 from agents_app.values.text import fold_for_search
 
 LIMIT = 50
@@ -44,6 +44,15 @@ class AgentQuery(Schema):
     connection_type: Annotated[ConnectionType | None, choice(ConnectionType)] = field("Connection", default=None)
     model_type: Annotated[str | None, line(limits.MODEL_TYPE)] = field("Model", "The exact name.", default=None)
     created_by: Annotated[str | None, uuid_text()] = field("Created by", "A user's id.", default=None)
+    test: Annotated[LastTest | None, choice(LastTest)] = field(
+        "Last test", "The outcome of the last test, if nothing that it tested has changed since.", default=None
+    )
+    needs_attention: Annotated[bool | None, boolean()] = field(
+        "Needs attention",
+        "Only agents that need attention (true) or do not (false): the last test failed, something is missing to sign "
+        + "in, a credential expires within 30 days or has expired, or a secret cannot be decrypted.",
+        default=None,
+    )
     sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN)
     limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
     cursor: Annotated[str | None, line(CURSOR_MAX)] = field(

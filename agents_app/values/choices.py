@@ -62,6 +62,16 @@ class Scope(StrEnum):
     RUNTIME = "runtime"
 
 
+class LastTest(StrEnum):
+    """What is known of an agent from its last test. The first three mean a test that is not out of date."""
+
+    PASSED = "passed"
+    WARNING = "warning"
+    FAILED = "failed"
+    OUT_OF_DATE = "out_of_date"
+    NEVER = "never"
+
+
 class Door(StrEnum):
     """The door through which a request came."""
 

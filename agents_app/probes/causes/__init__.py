@@ -1,9 +1,10 @@
 """The table of causes: for each code what is wrong, what to do, and who can do it. One module for each kind."""
 
-from agents_app.probes.causes import entra, http, mysql, network, postgresql, power_bi, roles, tls
+from agents_app.probes.causes import agent, entra, http, mysql, network, postgresql, power_bi, roles, tls
 from agents_app.probes.causes.cause import Cause
 
 CAUSES: dict[str, Cause] = {
+    **agent.CAUSES,
     **network.CAUSES,
     **tls.CAUSES,
     **http.CAUSES,

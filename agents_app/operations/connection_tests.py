@@ -1,0 +1,207 @@
+"""Operations that test the connection and the model of an agent. `probes/` says how each kind is tested.
+
+While a test runs, no connection to the console's own database is in use.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from agents_app.config import settings
+from agents_app.connections import TYPES
+from agents_app.database.url import server_addresses
+from agents_app.db import db, now
+from agents_app.errors import NotFound
+from agents_app.models import Agent, ConnectionTest
+from agents_app.operations import agent_secrets, event_records, started_tests, test_results
+from agents_app.operations import agent_states as states
+from agents_app.operations.agent_states import State
+from agents_app.operations.agents import NO_AGENT
+from agents_app.operations.permissions import Actor
+from agents_app.probes import runner
+from agents_app.probes.addresses import AddressRules
+from agents_app.probes.results import Finding, Result
+from agents_app.schemas import agents as schema
+from agents_app.schemas import completeness
+from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.values.fields import is_empty
+from agents_app.wording import label_in_sentence
+
+# A result shows values of servers. One that a server made of a secret that it received is not shown.
+HIDDEN = "[secret]"
+HIDDEN_FROM = 4
+UNNAMED = "Agent without a name"
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is tested: the fields, the configuration without secrets, and the secrets in clear by JSON pointer."""
+
+    fields: Mapping[str, Any]
+    config: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    unreadable: tuple[str, ...] = ()
+    """The JSON pointers of the stored secrets that cannot be decrypted."""
+
+
+def run(actor: Actor, agent_id: UUID, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Test an agent as it would be after these changes, which are not saved. Returns the result.
+
+    A stored secret is used only where the change would keep it. Without a change of what is tested, the result is
+    stored as the last test of the agent (`is_saved`). Raises Forbidden, NotFound, InvalidInput, Throttled, Unavailable.
+    """
+    actor.require("agents.test")
+    started_tests.require_on()
+    row = _read(actor, agent_id)
+    old = states.of_agent(row)
+    draft = states.draft_of_change(old, changes or {})
+    subject = _subject_of_change(actor, agent_id, draft, old)
+    is_saved = _is_unchanged(draft, old)
+    results = _test(actor, subject)
+    with db.transaction() as session:
+        if is_saved:
+            _store(session, actor, row, old, results)
+        _record(session, actor, ("agent", agent_id, row.name), results, is_saved=is_saved, version=row.version)
+    version = row.version if is_saved else None
+    return test_results.result_of(results, version, now(), actor.name) | {"is_saved": is_saved}
+
+
+def run_unsaved(actor: Actor, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Test the values of an agent that is not stored. It needs no name. Returns the result.
+
+    Raises Forbidden, InvalidInput, Throttled, Unavailable.
+    """
+    actor.require("agents.test")
+    started_tests.require_on()
+    named = {**values, "name": UNNAMED} if is_empty(values.get("name")) else values
+    draft = schema.draft_of_new(named)
+    given = {pointer: value for pointer, value in draft.secrets.items() if value is not None}
+    results = _test(actor, _Subject(draft.fields, draft.config, given))
+    with db.transaction() as session:
+        _record(session, actor, None, results, is_saved=False)
+    return test_results.result_of(results, None, now(), actor.name) | {"is_saved": False}
+
+
+def address_rules() -> AddressRules:
+    """The addresses to which tests may connect on this server."""
+    known = settings()
+    blocked = dict.fromkeys(server_addresses(known.database_url) + server_addresses(known.migration_url))
+    return AddressRules(known.connection_test_networks, known.public_url is None, tuple(blocked))
+
+
+def _read(actor: Actor, agent_id: UUID) -> Any:
+    query = sa.select(*sa.inspect(Agent).columns).where(Agent.id == agent_id, Agent.account_id == actor.account_id)
+    with db.reading() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(NO_AGENT)
+    return row
+
+
+def _subject_of_change(actor: Actor, agent_id: UUID, draft: schema.Draft, old: State) -> _Subject:
+    keyring, pointers = settings().keys.encryption, schema.secret_pointers(draft.connection_type)
+    kept = {p: value for p, value in old.secrets.encrypted.items() if p in pointers and p not in draft.secrets}
+    unreadable = tuple(
+        p for p, value in kept.items() if not agent_secrets.can_decrypt(keyring, actor.account_id, agent_id, p, value)
+    )
+    readable = {p: value for p, value in kept.items() if p not in unreadable}
+    stored = agent_secrets.decrypt(keyring, actor.account_id, agent_id, readable)
+    given = {pointer: value for pointer, value in draft.secrets.items() if value is not None}
+    return _Subject(draft.fields, draft.config, stored | given, unreadable)
+
+
+def _is_unchanged(draft: schema.Draft, old: State) -> bool:
+    changes_secret = any(value is not None or p in old.secrets.encrypted for p, value in draft.secrets.items())
+    return not changes_secret and states.tested(states.of_draft(draft, old.secrets)) == states.tested(old)
+
+
+def _test(actor: Actor, subject: _Subject) -> dict[str, Any]:
+    """The results of the parts, in JSON types."""
+    results = _refused_parts(subject)
+    requests = {part: request for part, request in _requests(subject).items() if part not in results}
+    with started_tests.place(actor):
+        found = runner.run(list(requests.values()))
+    results |= dict(zip(requests, found, strict=True))
+    return {part: _without_secrets(result, subject) for part, result in test_results.stored(results).items()}
+
+
+def _refused_parts(subject: _Subject) -> dict[str, Result]:
+    """The results of the parts that cannot be tested, because a value is missing or cannot be decrypted."""
+    kind = subject.fields["connection_type"]
+    causes = {
+        pointer: Finding("secret_unreadable", {"secret": label_in_sentence(agent_secrets.label(kind, pointer))})
+        for pointer in subject.unreadable
+    }
+    agent = {**subject.fields, CONFIG: subject.config}
+    for pointer, sentence in completeness.missing(agent, {*subject.secrets, *subject.unreadable}):
+        causes.setdefault(pointer, Finding("incomplete", {"missing": sentence}))
+    return {_part_of(pointer): Result((), cause) for pointer, cause in causes.items()}
+
+
+def _requests(subject: _Subject) -> dict[str, runner.Request]:
+    """The request of each part. An agent without a model provider has no model to test."""
+    rules, declaration = address_rules(), TYPES[subject.fields["connection_type"]]
+    leaves = {p.rpartition("/")[2]: value for p, value in subject.secrets.items() if p != API_KEY}
+    probe = declaration.probe_name(subject.config)
+    found = {"connection": runner.Request(probe, {**subject.config, **leaves}, rules)}
+    if subject.fields["model_provider"]:
+        values = {name: subject.fields[name] for name in states.MODEL}
+        found["model"] = runner.Request("model", {**values, "api_key": subject.secrets.get(API_KEY)}, rules)
+    return found
+
+
+def _part_of(pointer: str) -> str:
+    return "connection" if pointer.startswith(f"/{CONFIG}/") else "model"
+
+
+def _without_secrets(result: Any, subject: _Subject) -> Any:
+    # A secret that is also a public value, such as a password that equals the user name, is hidden nowhere.
+    public = json.dumps([dict(subject.fields), dict(subject.config)], ensure_ascii=False)
+    hidden = [text for text in subject.secrets.values() if len(text) >= HIDDEN_FROM and text not in public]
+    return _replaced(result, hidden)
+
+
+def _replaced(value: Any, hidden: list[str]) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _replaced(member, hidden) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(member, hidden) for member in value]
+    for text in hidden if isinstance(value, str) else ():
+        value = value.replace(text, HIDDEN)
+    return value
+
+
+def _store(session: Session, actor: Actor, row: Any, old: State, results: dict[str, Any]) -> None:
+    query = sa.select(Agent).where(Agent.id == row.id, Agent.account_id == actor.account_id)
+    agent = session.scalars(query.with_for_update(key_share=True)).one_or_none()
+    known = session.get(ConnectionTest, row.id)
+    if agent is None or (known is not None and known.version > row.version):
+        return  # it was deleted, or a later version was tested, while the test ran
+    outcome, cause = test_results.outcome_and_cause(results)
+    session.merge(
+        ConnectionTest(
+            agent_id=row.id,
+            account_id=actor.account_id,
+            version=row.version,
+            tested_at=now(),
+            user_id=actor.user_id,
+            actor_name=actor.name,
+            outcome=outcome,
+            cause=cause,
+            result=results,
+            is_out_of_date=states.tested(states.of_agent(agent)) != states.tested(old),
+            is_sample=False,
+        )
+    )
+
+
+def _record(
+    session: Session, actor: Actor, target: tuple[str, UUID, str] | None, results: dict[str, Any], **details: Any
+) -> None:
+    outcome, cause = test_results.outcome_and_cause(results)
+    event_records.add(session, actor, "agent.tested", target, outcome=outcome, cause=cause, **details)

@@ -1,0 +1,108 @@
+"""Helpers that store the last test of an agent, and show a result in the words of this release."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from agents_app.models import ConnectionTest
+from agents_app.probes.causes import CAUSES
+from agents_app.probes.causes.cause import MENDER_LABELS, Cause, Mender
+from agents_app.probes.results import Outcome, Result
+from agents_app.probes.steps import LABELS
+
+PARTS = {"connection": "Connection", "model": "Model"}
+"""What a test covers, with labels, in the order in which results are shown."""
+# For the code of another release.
+UNKNOWN = Cause("The reason is not known to this release.", "Test the agent again.", Mender.YOU)
+COLUMNS = (
+    ConnectionTest.outcome.label("test_outcome"),
+    ConnectionTest.cause.label("test_cause"),
+    ConnectionTest.version.label("test_version"),
+    ConnectionTest.tested_at,
+    ConnectionTest.actor_name.label("tested_by"),
+    ConnectionTest.is_out_of_date,
+    ConnectionTest.is_sample,
+)
+"""The columns that `summary` reads."""
+
+
+class _Facts(dict[str, Any]):
+    """The values for a sentence. One that an older result does not have is written as "unknown"."""
+
+    def __missing__(self, key: str) -> str:
+        return "unknown"
+
+
+def stored(results: Mapping[str, Result]) -> dict[str, Any]:
+    """The results of the tested parts in JSON types, as they are stored."""
+    return {part: results[part].to_json() for part in PARTS if part in results}
+
+
+def outcome_and_cause(results: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The worst outcome of the parts, and the code of the first cause."""
+    found = {part["outcome"] for part in results.values()}
+    worst = next(one for one in (Outcome.FAILED, Outcome.WARNING, Outcome.PASSED) if one in found)
+    causes = [part["cause"]["code"] for part in results.values() if part["cause"]]
+    return worst.value, causes[0] if causes else None
+
+
+def summary(row: Any) -> dict[str, Any] | None:
+    """The last test as a list shows it. `row` has COLUMNS, which are empty if the agent was never tested."""
+    if row.test_outcome is None:
+        return None
+    return _heading(row.test_outcome, row.test_cause, row.test_version, row.tested_at, row.tested_by) | {
+        "is_out_of_date": row.is_out_of_date,
+        "is_sample": row.is_sample,
+    }
+
+
+def result_of(results: Mapping[str, Any], version: int | None, tested_at: datetime, tested_by: str) -> dict[str, Any]:
+    """A result that was just made, as every door shows it."""
+    outcome, cause = outcome_and_cause(results)
+    flags = {"is_out_of_date": False, "is_sample": False}
+    return _heading(outcome, cause, version, tested_at, tested_by) | flags | {"parts": parts(results)}
+
+
+def parts(results: Any) -> list[dict[str, Any]]:
+    """Each tested part of a stored result, with the labels and sentences of this release."""
+    found = results if isinstance(results, Mapping) else {}
+    return [_part(name, found[name]) for name in PARTS if isinstance(found.get(name), Mapping)]
+
+
+def mark_out_of_date(session: Session, agent_id: UUID) -> None:
+    """Say of the last test that what it tested has changed."""
+    session.execute(sa.update(ConnectionTest).where(ConnectionTest.agent_id == agent_id).values(is_out_of_date=True))
+
+
+def _heading(outcome: str, cause: str | None, version: int | None, at: datetime, by: str) -> dict[str, Any]:
+    return {"outcome": outcome, "cause": cause, "version": version, "tested_at": at, "tested_by": by}
+
+
+def _part(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    steps = [{**step, "label": LABELS.get(step["name"], step["name"])} for step in result["steps"]]
+    return {
+        "part": name,
+        "label": PARTS[name],
+        "outcome": result["outcome"],
+        "steps": steps,
+        "cause": result["cause"] and _finding(result["cause"]),
+        "warnings": [_finding(warning) for warning in result["warnings"]],
+        "facts": result["facts"],
+        "statements": result["statements"],
+    }
+
+
+def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
+    known = CAUSES.get(finding["code"], UNKNOWN)
+    facts = _Facts(finding["facts"])
+    return {
+        "code": finding["code"],
+        "what": known.what.format_map(facts),
+        "next_step": known.next_step.format_map(facts),
+        "mender": known.mender.value,
+        "mender_label": MENDER_LABELS[known.mender],
+    }
