@@ -144,17 +144,19 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}
 PLAIN_DB_ACTS = {"close_pool"}
-AGENT_MODULES = ("agents", "agent_reads", "runtime")
+AGENT_MODULES = ("agents", "agent_reads", "attention", "connection_tests", "runtime")
 # Operations on agents that a door does without, and why.
 DOES_WITHOUT = {
     "api": {
         "listing_with_counts": "counts are for people; programs count what they fetch",
         "restore_deleted": "undo is for the person who sees what was deleted",
+        "listing": "the query needs_attention of the list finds the same agents",
     },
     "cli": {
         "listing_with_counts": "a terminal prints what matches",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
+        "run_unsaved": "a person at the terminal creates the agent first, disabled if need be",
     },
     "web": {
         "fetch": "only a token with the scope runtime may",
@@ -172,6 +174,8 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "agent_history": {},
     "agent_reads": {},
     "agents": {},
+    "attention": {},
+    "connection_tests": {"address_rules": "it reads the settings only"},
     "events": {},
     "health": {
         "schema": "the health addresses are public",
@@ -214,7 +218,7 @@ WRITERS = {"operations/agents.py:_write", "operations/rotation.py:_store", "oper
 MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
-SETTINGS, API_OPERATIONS = 22, 11
+SETTINGS, API_OPERATIONS = 22, 13
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 # Pages that are open without signing in.
 OPEN_PAGES = {"static", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}

@@ -30,8 +30,8 @@ def create(actor: Actor, values: Values) -> Response:
 def read(actor: Actor, agent_id: UUID) -> Response:
     """One agent."""
     agent = agent_reads.read(actor, agent_id)
-    if agent["version"] in etags.known_versions():
-        return responses.not_modified(agent["version"])
+    if etags.is_known(tag := responses.etag_of(agent)):
+        return responses.not_modified(tag)
     return responses.with_etag(agent)
 
 

@@ -28,6 +28,7 @@ class Endpoint:
     permission: str | None = None
     description: str = ""
     body: str | None = None
+    body_is_optional: bool = False
     query: type[Schema] | None = None
     excluded: frozenset[str] = frozenset()
     """Fields of `query` that the API does not have."""
@@ -69,7 +70,8 @@ def _view_function(endpoint: Endpoint) -> View:
         if endpoint.query is not None:
             return endpoint.view(g.actor, **ids, query=query)
         if endpoint.body is not None:
-            return endpoint.view(g.actor, **ids, values=request_parsing.body())
+            read = request_parsing.optional_body if endpoint.body_is_optional else request_parsing.body
+            return endpoint.view(g.actor, **ids, values=read())
         request_parsing.refuse_body()
         return endpoint.view(g.actor, **ids)
 

@@ -6,6 +6,7 @@ still means the same version, so both changes are ignored.
 
 import re
 from collections.abc import Collection, Container
+from datetime import datetime
 
 from flask import Response, request
 
@@ -13,13 +14,13 @@ from flask import Response, request
 CODING = re.compile(r"(?:--?|;)(?:x-)?(?:gzip|br|zstd|deflate|compress)$", re.IGNORECASE)
 CODINGS_MAX = 4
 TAG = re.compile(r'(?:W/)?"(?P<text>[^"]{0,100})"', re.IGNORECASE)
-VERSION = re.compile(r"[1-9][0-9]{0,9}")
+VERSION = re.compile(r"(?P<version>[1-9][0-9]{0,9})(?:-[0-9a-f]{1,16})?")
 EVERY_VERSION = range(1, 10**10)
 
 
-def etag(version: int) -> str:
-    """The strong ETag of a version."""
-    return f'"{version}"'
+def etag(version: int, tested_at: datetime | None = None) -> str:
+    """The strong ETag of a version. A response with the last test has another ETag after each test."""
+    return f'"{version}"' if tested_at is None else f'"{version}-{int(tested_at.timestamp() * 1_000):x}"'
 
 
 def expected_versions() -> Collection[int] | None:
@@ -32,6 +33,12 @@ def known_versions() -> Container[int]:
     """The versions in If-None-Match, which the client has."""
     sent = _header_values("If-None-Match")
     return EVERY_VERSION if sent == ["*"] else _versions(sent)
+
+
+def is_known(tag: str) -> bool:
+    """Whether If-None-Match contains this ETag, so that the client has the response."""
+    sent = _header_values("If-None-Match")
+    return sent == ["*"] or tag.strip('"') in _tag_texts(sent)
 
 
 def make_conditional(response: Response, text: str) -> Response:
@@ -49,7 +56,7 @@ def _header_values(header: str) -> list[str]:
 
 
 def _versions(sent: list[str]) -> Collection[int]:
-    return {int(text) for text in _tag_texts(sent) if VERSION.fullmatch(text)}
+    return {int(found["version"]) for text in _tag_texts(sent) if (found := VERSION.fullmatch(text))}
 
 
 def _tag_texts(sent: list[str]) -> set[str]:

@@ -53,6 +53,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         for kind, declaration in TYPES.items()
     },
     "AgentChange": {"description": {"description": "Answers questions about orders, revenue and returns."}},
+    "UnsavedAgent": {
+        kind.value: {"connection_type": kind.value, "connection_config": declaration.example}
+        for kind, declaration in TYPES.items()
+    },
     "Disable": {"reason": {"reason": "The warehouse moves this weekend."}},
 }
 
@@ -103,7 +107,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.body is not None:
         examples = {name: {"value": value} for name, value in EXAMPLES[endpoint.body].items()}
         content = {"application/json": {"schema": _reference(endpoint.body), "examples": examples}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not endpoint.body_is_optional, "content": content}
     return operation
 
 

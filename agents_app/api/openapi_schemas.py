@@ -29,7 +29,7 @@ def components() -> Document:
     agent, disable = schemas.pop("AgentValues"), schemas.pop("DisableValues")
     new = _with_config(agent, "oneOf", "")
     change = _with_config(_all_optional(agent), "anyOf", "Change")
-    return schemas | {"NewAgent": new, "AgentChange": change, "Disable": disable}
+    return schemas | {"NewAgent": new, "AgentChange": change, "Disable": disable, "UnsavedAgent": _without_name(new)}
 
 
 def standalone(declaration: type[Connection]) -> Document:
@@ -84,6 +84,11 @@ def _with_config(schema: Document, union: str, suffix: str) -> Document:
     required = [*schema["required"], CONFIG] if "required" in schema else None
     whole = {**schema, "properties": {**schema["properties"], CONFIG: config}, "required": required}
     return {key: value for key, value in whole.items() if value is not None}
+
+
+def _without_name(schema: Document) -> Document:
+    """The schema of an agent that needs no name, because it is not saved."""
+    return {**schema, "required": [name for name in schema["required"] if name != "name"]}
 
 
 def _omit_null(schema: Document) -> Document:

@@ -20,7 +20,16 @@ BODY_METHODS = ("POST", "PUT", "PATCH")
 def body() -> dict[str, Any]:
     """The JSON object of the request. Raises TooLarge, WrongMediaType, Malformed."""
     # First, so that TooLarge is raised whatever the media type is.
+    return _parse_body(_read_body())
+
+
+def optional_body() -> dict[str, Any]:
+    """The same as `body`, and an empty object if the request has no body."""
     sent = _read_body()
+    return _parse_body(sent) if sent.strip() else {}
+
+
+def _parse_body(sent: bytes) -> dict[str, Any]:
     if request.mimetype != "application/json" or not _is_plain_utf8():
         raise WrongMediaType("Send the body as application/json, in UTF-8 and not compressed.")
     return json_text.read_object(sent)

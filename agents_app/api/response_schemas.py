@@ -1,7 +1,7 @@
 """The schemas of responses, for the OpenAPI document and for the tests that check real responses."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
@@ -10,6 +10,7 @@ from agents_app.connections import TYPES
 from agents_app.schemas.agents import FIELDS, AgentValues
 from agents_app.values.choices import AgentStatus, ConnectionType, Environment, ModelProvider, Role, Scope
 
+Outcome = Literal["passed", "warning", "failed"]
 REF = "#/components/schemas/{model}"
 
 
@@ -30,6 +31,62 @@ class Named(ResponseSchema):
 
     id: UUID
     name: str
+
+
+class LastTestSummary(ResponseSchema):
+    """The last test of the saved state of an agent."""
+
+    outcome: Outcome = Field(description="`warning`: it works, and something should be changed.")
+    cause: str | None = Field(description="A code of the cause that does not change between releases.")
+    version: int | None = Field(description="The version of the agent that was tested. Null for values not saved.")
+    tested_at: datetime
+    tested_by: str
+    is_out_of_date: bool = Field(description="Whether the connection, the model or a secret has changed since.")
+    is_sample: bool = Field(description="Whether `flask demo` made the result up.")
+
+
+class StepOfTest(ResponseSchema):
+    """One step of a test. The last step is the one that failed."""
+
+    name: str
+    label: str
+    outcome: Outcome
+    milliseconds: int
+
+
+class CauseOfTest(ResponseSchema):
+    """A cause or a warning: what is wrong, what to do, and who can do it."""
+
+    code: str
+    what: str
+    next_step: str
+    mender: str = Field(description="Who can do it, as a code.")
+    mender_label: str
+
+
+class PartOfTest(ResponseSchema):
+    """The test of the connection, or of the model."""
+
+    part: Literal["connection", "model"]
+    label: str
+    outcome: Outcome
+    steps: list[StepOfTest]
+    cause: CauseOfTest | None
+    warnings: list[CauseOfTest]
+    facts: dict[str, Any] = Field(description="Values that the steps read, such as the name of a dataset.")
+    statements: list[str] = Field(description="SQL that gives the role the rights that it should have.")
+
+
+class LastTestDetails(LastTestSummary):
+    """The last test of the saved state of an agent, with its steps."""
+
+    parts: list[PartOfTest]
+
+
+class ConnectionTestResult(LastTestDetails):
+    """The result of a test."""
+
+    is_saved: bool = Field(description="Whether the saved state was tested, so that this is now its `last_test`.")
 
 
 class AgentSummary(ResponseSchema):
@@ -56,6 +113,7 @@ class AgentSummary(ResponseSchema):
         description="Null if the person was deleted, or if the agent was created at the terminal."
     )
     updated_by: str | None
+    last_test: LastTestSummary | None = Field(description="Null if the agent was never tested.")
 
 
 class AgentInList(AgentSummary):
@@ -84,6 +142,7 @@ class AgentWithDetails(AgentSummary):
     """An agent, without the values of its secrets."""
 
     connection_config: Annotated[dict[str, Any], one_of_connection_types("Shown")]
+    last_test: LastTestDetails | None = Field(description="Null if the agent was never tested.")
     secrets_set: dict[str, SecretFact] = Field(description="The stored secrets, by JSON pointer.")
 
 
@@ -157,4 +216,12 @@ class Problem(ResponseSchema):
     errors: list[BrokenRule] = Field(default=[], description="Every error in the values that were sent.")
 
 
-ANSWERS: tuple[type[ResponseSchema], ...] = (Agent, AgentPage, RuntimeAgent, Me, ConnectionTypes, Problem)
+ANSWERS: tuple[type[ResponseSchema], ...] = (
+    Agent,
+    AgentPage,
+    RuntimeAgent,
+    ConnectionTestResult,
+    Me,
+    ConnectionTypes,
+    Problem,
+)

@@ -18,12 +18,18 @@ def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = No
 
 def with_etag(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A response with a record that has a version, and its ETag."""
-    return as_json(content, status, {"ETag": etag(content["version"]), **(headers or {})})
+    return as_json(content, status, {"ETag": etag_of(content), **(headers or {})})
 
 
-def not_modified(version: int) -> Response:
-    """The response to a client that has this version."""
-    return Response(status=304, headers={"ETag": etag(version)})
+def etag_of(content: dict[str, Any]) -> str:
+    """The ETag of a record that has a version, and perhaps a last test."""
+    last_test = content.get("last_test")
+    return etag(content["version"], last_test["tested_at"] if last_test else None)
+
+
+def not_modified(tag: str) -> Response:
+    """The response to a client that has the record with this ETag."""
+    return Response(status=304, headers={"ETag": tag})
 
 
 def no_content() -> Response:

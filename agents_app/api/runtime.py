@@ -13,7 +13,7 @@ from agents_app.operations.permissions import Actor
 def fetch(actor: Actor, agent_id: UUID) -> Response:
     """The configuration of the agent, with its secrets."""
     found = runtime.fetch(actor, agent_id, etags.known_versions())
-    return responses.not_modified(found) if isinstance(found, int) else responses.with_etag(found)
+    return responses.not_modified(etags.etag(found)) if isinstance(found, int) else responses.with_etag(found)
 
 
 ENDPOINTS = (

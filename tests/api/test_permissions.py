@@ -17,7 +17,7 @@ from agents_app.operations import sessions, token_text, tokens
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.values.choices import Role
 from tests.api.conftest import Client
-from tests.make import PASSWORD, agent_values, cookie_name, make_agent, make_token, make_user
+from tests.make import DATABASE, PASSWORD, agent_values, cookie_name, make_agent, make_token, make_user
 
 ONE = "/agents/<uuid:agent_id>"
 NOBODY = dict.fromkeys(("no token", "cookie", "damaged", "forged", "revoked", "expired"), 401)
@@ -42,6 +42,8 @@ TABLE = {
     ("POST", f"{ONE}/clone"): allowed(*WRITERS, good=201),
     ("POST", f"{ONE}/enable"): allowed(*WRITERS),
     ("POST", f"{ONE}/disable"): allowed(*WRITERS),
+    ("POST", f"{ONE}/test"): allowed(*WRITERS),
+    ("POST", "/connections/test"): allowed(*WRITERS, foreign=200),
     ("GET", f"{ONE}/runtime"): {
         **allowed("runtime", "runtime without maker"),
         "runtime for another agent": 404,
@@ -51,6 +53,8 @@ TABLE = {
     ("GET", "/connection-types"): allowed(*ALL_CALLERS, foreign=200),
 }
 BODIES = {"": agent_values(), "PATCH": {"name": "Other"}, "disable": {"reason": "Moving."}}
+# Incomplete: nothing is connected to.
+BODIES["test"] = {"connection_type": "DB", "connection_config": DATABASE}
 
 
 class Callers:
