@@ -144,19 +144,17 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}
 PLAIN_DB_ACTS = {"close_pool"}
-AGENT_MODULES = ("agents", "agent_reads", "attention", "connection_tests", "runtime")
+AGENT_MODULES = ("agents", "agent_reads", "attention", "runtime")
 # Operations on agents that a door does without, and why.
 DOES_WITHOUT = {
     "api": {
         "listing_with_counts": "counts are for people; programs count what they fetch",
         "restore_deleted": "undo is for the person who sees what was deleted",
-        "listing": "the query needs_attention of the list finds the same agents",
     },
     "cli": {
         "listing_with_counts": "a terminal prints what matches",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
-        "run_unsaved": "a person at the terminal creates the agent first, disabled if need be",
     },
     "web": {
         "fetch": "only a token with the scope runtime may",

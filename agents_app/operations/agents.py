@@ -9,7 +9,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, InvalidInput, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, User
@@ -21,6 +20,7 @@ from agents_app.operations import (
     idempotency,
     snapshots,
     test_results,
+    version_records,
 )
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_secrets import Secrets
@@ -199,33 +199,9 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
     external_ids.flush(session)
     if old and states.tested(old) != states.tested(state):
         test_results.mark_out_of_date(session, agent.id)
-    changes = _changes(old.snapshot() if old else {}, state) | details
-    session.add(_version(actor, action, agent, state, changes))
+    changes = version_records.changes(old, state) | details
+    session.add(version_records.new(actor, action, agent, state, changes))
     event_records.add(session, actor, action, ("agent", agent.id, agent.name), version=agent.version, **details)
-
-
-def _version(actor: Actor, action: str, agent: Agent, state: State, changes: dict[str, Any]) -> AgentVersion:
-    is_kept = action == "agent.deleted" and settings().deleted_secrets_days > 0
-    kept = {"kept_secrets": {"sealed": state.secrets.encrypted, "facts": state.secrets.facts}} if is_kept else {}
-    made = {"created_by": str(agent.created_by) if agent.created_by else None}
-    made |= {"created_at": agent.created_at.isoformat()}
-    return AgentVersion(
-        agent_id=agent.id,
-        version=agent.version,
-        account_id=actor.account_id,
-        action=action,
-        actor_name=actor.name,
-        user_id=actor.user_id,
-        snapshot={**state.snapshot(), **made},
-        changes=changes,
-        **kept,
-    )
-
-
-def _changes(before: Mapping[str, Any], state: State) -> dict[str, Any]:
-    after = state.snapshot()
-    fields = [name for name in after if name != "secrets" and before.get(name) != after[name]]
-    return {"fields": fields, "secrets": state.secrets.changes}
 
 
 def _find(session: Session, actor: Actor, agent_id: UUID, version: Versions | None = None) -> Agent:
