@@ -11,6 +11,7 @@ from agents_app.api.endpoint import Endpoint
 from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as queries
+from agents_app.schemas.agents import secret_warnings
 
 Values = Mapping[str, Any]
 
@@ -24,7 +25,9 @@ def listing(actor: Actor, query: queries.AgentQuery) -> Response:
 def create(actor: Actor, values: Values) -> Response:
     """The new agent, or the agent of the first request if this one repeats it."""
     agent_id, is_new = agents.create(actor, values, request_parsing.idempotency_key())
-    return _created_response(actor, agent_id) if is_new else _agent_response(actor, agent_id, responses.REPLAYED)
+    return (
+        _created_response(actor, agent_id) if is_new else _saved_response(actor, agent_id, headers=responses.REPLAYED)
+    )
 
 
 def read(actor: Actor, agent_id: UUID) -> Response:
@@ -38,7 +41,7 @@ def read(actor: Actor, agent_id: UUID) -> Response:
 def update(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """The agent after the change."""
     agents.update(actor, agent_id, values, etags.expected_versions())
-    return _agent_response(actor, agent_id)
+    return _saved_response(actor, agent_id)
 
 
 def delete(actor: Actor, agent_id: UUID) -> Response:
@@ -50,7 +53,7 @@ def delete(actor: Actor, agent_id: UUID) -> Response:
 def clone(actor: Actor, agent_id: UUID) -> Response:
     """The copy, or the copy of the first request if this one repeats it."""
     copy_id, is_new = agents.clone(actor, agent_id, request_parsing.idempotency_key())
-    return _created_response(actor, copy_id) if is_new else _agent_response(actor, copy_id, responses.REPLAYED)
+    return _created_response(actor, copy_id) if is_new else _replayed_response(actor, copy_id)
 
 
 def enable(actor: Actor, agent_id: UUID) -> Response:
@@ -65,17 +68,27 @@ def disable(actor: Actor, agent_id: UUID, values: Values) -> Response:
     return _agent_response(actor, agent_id)
 
 
-def _agent_response(actor: Actor, agent_id: UUID, headers: dict[str, str] | None = None) -> Response:
-    return responses.with_etag(agent_reads.read(actor, agent_id), headers=headers)
+def _agent_response(actor: Actor, agent_id: UUID) -> Response:
+    return responses.with_etag(agent_reads.read(actor, agent_id))
+
+
+def _saved_response(actor: Actor, agent_id: UUID, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    agent = agent_reads.read(actor, agent_id)
+    warnings = [{"pointer": pointer, "detail": sentence} for pointer, sentence in secret_warnings(agent)]
+    return responses.with_etag({**agent, "warnings": warnings}, status, headers)
 
 
 def _created_response(actor: Actor, agent_id: UUID) -> Response:
-    place = url_for("api.agents_read", agent_id=agent_id)
-    return responses.with_etag(agent_reads.read(actor, agent_id), 201, {"Location": place})
+    return _saved_response(actor, agent_id, 201, {"Location": url_for("api.agents_read", agent_id=agent_id)})
+
+
+def _replayed_response(actor: Actor, agent_id: UUID) -> Response:
+    return _saved_response(actor, agent_id, headers=responses.REPLAYED)
 
 
 AGENT_PATH = "/agents/{agent_id}"
 IF_MATCH = ("If-Match",)
+WARNINGS = "`warnings` names each public member that contains what looks like a secret. It is stored all the same."
 ENDPOINTS = (
     Endpoint(
         "GET",
@@ -98,9 +111,10 @@ ENDPOINTS = (
         "With an Idempotency-Key, a repeated request stores nothing. It returns 200, `Idempotency-Replayed: true` and "
         + "the agent that the first request created, as long as that agent is at version 1 and has the content that is "
         + "sent. Values of secrets are not compared. Otherwise it returns 409: `idempotency_key_reused` (the content "
-        + "differs), `idempotency_changed` or `idempotency_deleted` (the agent was changed or deleted).",
+        + "differs), `idempotency_changed` or `idempotency_deleted` (the agent was changed or deleted). "
+        + WARNINGS,
         body="NewAgent",
-        responses={201: "Agent", 200: "Agent"},
+        responses={201: "SavedAgent", 200: "SavedAgent"},
         errors=(409,),
         headers=("Idempotency-Key",),
     ),
@@ -121,9 +135,10 @@ ENDPOINTS = (
         "agents.update",
         "A member that is absent keeps its value, and null clears it. A secret that is blank keeps its value too. When "
         + "the destination of the connection changes, its stored secrets must be sent again. A new connection_type "
-        + "starts with an empty connection_config.",
+        + "starts with an empty connection_config. "
+        + WARNINGS,
         body="AgentChange",
-        responses={200: "Agent"},
+        responses={200: "SavedAgent"},
         headers=IF_MATCH,
     ),
     Endpoint("DELETE", AGENT_PATH, delete, "Delete an agent", "agents.delete", responses={204: None}, headers=IF_MATCH),
@@ -135,7 +150,7 @@ ENDPOINTS = (
         "agents.clone",
         "The copy is active and has the secrets of the original. With an Idempotency-Key, a repeated request returns "
         + "the copy that the first request created, or 409, as when an agent is created.",
-        responses={201: "Agent", 200: "Agent"},
+        responses={201: "SavedAgent", 200: "SavedAgent"},
         errors=(409,),
         headers=("Idempotency-Key",),
     ),

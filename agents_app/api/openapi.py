@@ -19,7 +19,7 @@ from agents_app.operations.permissions import PERMISSIONS
 
 PATH = "/openapi.json"
 # The schemas of responses that have an ETag.
-SCHEMAS_WITH_ETAG = ("Agent", "RuntimeAgent")
+SCHEMAS_WITH_ETAG = ("Agent", "SavedAgent", "RuntimeAgent")
 API_DESCRIPTION = """\
 Send an API token with every request: `Authorization: Bearer agc_…`. Admins create tokens on the page "API tokens". \
 Operators create them with `flask tokens create`. A runtime is the program that runs an agent. \

@@ -163,7 +163,21 @@ class RuntimeFields(ResponseSchema):
     updated_at: datetime
 
 
+class SecretWarning(ResponseSchema):
+    """A public member that contains what looks like a secret."""
+
+    pointer: str = Field(description="A JSON pointer to the member.")
+    detail: str = Field(description="What it looks like, without the secret.")
+
+
+class AgentWithWarnings(AgentWithDetails):
+    """An agent that was saved, with warnings about its public members."""
+
+    warnings: list[SecretWarning]
+
+
 Agent = add_agent_fields(AgentWithDetails, "Agent")
+SavedAgent = add_agent_fields(AgentWithWarnings, "SavedAgent")
 RuntimeAgent = add_agent_fields(RuntimeFields, "RuntimeAgent")
 
 
@@ -218,6 +232,7 @@ class Problem(ResponseSchema):
 
 ANSWERS: tuple[type[ResponseSchema], ...] = (
     Agent,
+    SavedAgent,
     AgentPage,
     RuntimeAgent,
     ConnectionTestResult,

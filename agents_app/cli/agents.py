@@ -15,6 +15,7 @@ from agents_app.operations import agent_reads
 from agents_app.operations import agents as operations
 from agents_app.operations.agent_states import replaced_reason
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import secret_warnings
 from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, parse
 
 HEADINGS = ("ID", "STATUS", "TYPE", "UPDATED (UTC)", "MODEL", "NAME")
@@ -77,6 +78,7 @@ def create(account: str | None, **given: Any) -> None:
     actor = terminal_actor(account)
     new_id, _ = operations.create(actor, _collect_values(given))
     click.echo(new_id)
+    _print_warnings(actor, new_id)
 
 
 @agents.command()
@@ -101,7 +103,7 @@ def update(account: str | None, agent_id: UUID, version: int | None, cleared: tu
     changes = _collect_values(given)
     clear(changes, cleared)
     is_changed = operations.update(actor, agent_id, changes, version)
-    name = _name(actor, agent_id)
+    name = _print_warnings(actor, agent_id)
     print_outcome(f"{name} is saved.", f"{name} has these values already", is_changed=is_changed)
 
 
@@ -136,7 +138,10 @@ def enable(account: str | None, agent_id: UUID, version: int | None) -> None:
 @account_option
 def clone(account: str | None, agent_id: UUID) -> None:
     """Create an active copy of an agent, with its secrets, and print the id of the copy."""
-    click.echo(operations.clone(terminal_actor(account), agent_id)[0])
+    actor = terminal_actor(account)
+    copy_id, _ = operations.clone(actor, agent_id)
+    click.echo(copy_id)
+    _print_warnings(actor, copy_id)
 
 
 @agents.command()
@@ -186,6 +191,14 @@ def _secret_text(fact: dict[str, Any]) -> str:
     ending = f", ends in {fact['last_four']}" if fact["last_four"] else ""
     problem = "" if fact["readable"] else ", CANNOT BE DECRYPTED"
     return f"set by {fact['set_by'] or 'an unknown person'}{ending}{problem}"
+
+
+def _print_warnings(actor: Actor, agent_id: UUID) -> str:
+    """Warn of what looks like a secret in the agent's public fields. Returns its name."""
+    agent = agent_reads.read(actor, agent_id)
+    for pointer, sentence in secret_warnings(agent):
+        print_message(f"Warning: {pointer[1:].replace('/', '.')}: {sentence}")
+    return str(agent["name"])
 
 
 def _name(actor: Actor, agent_id: UUID) -> str:

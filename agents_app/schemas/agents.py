@@ -22,6 +22,7 @@ from agents_app.values.labels import label_pairs
 from agents_app.values.model_urls import base_url
 from agents_app.values.pem import without_private_keys
 from agents_app.values.rules import calendar_date, choice, generated_secret, line, model_name, multiline_text
+from agents_app.values.secret_scanner import find_in_values
 from agents_app.values.text import normalise_text
 
 CONFIG = "connection_config"
@@ -151,6 +152,18 @@ def destination(pointer: str, fields: Mapping[str, Any], config: Mapping[str, An
         return tuple(fields[name] for name in FIELDS if field_notes(AgentValues, name).get("destination"))
     kind = ConnectionType(fields["connection_type"])
     return (kind.value, *(config.get(name) for name in TYPES[kind].destination_names()))
+
+
+def secret_warnings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What looks like a secret in the public values of an agent: the JSON pointer of each, and a sentence.
+
+    `values` are those of a door, or an agent as it is read. A sentence never repeats what was found.
+    """
+    config = values.get(CONFIG)
+    secret = {name for declaration in TYPES.values() for name in declaration.secret_names()}
+    members = _without(config, secret) if isinstance(config, Mapping) else {}
+    public = {name: values[name] for name in FIELDS if name in values}
+    return list(find_in_values({**public, CONFIG: members}))
 
 
 def check_reason(values: Mapping[str, Any]) -> str:

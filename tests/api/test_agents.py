@@ -147,7 +147,7 @@ def test_a_stale_caller_changes_nothing(api: Client, tag: str, act: str) -> None
 
     assert (answer.status_code, answer.json["code"]) == (412, "stale")
     assert answer.json["detail"] == STALE[tag]
-    assert api.get(f"/agents/{agent['id']}").json == agent
+    assert {**api.get(f"/agents/{agent['id']}").json, "warnings": []} == agent
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_new_agent_is_returned_with_its_location_and_etag(api: Client, admin: 
     assert agent["connection_config"]["port"] == 5432
     assert agent["secrets_set"]["/api_key"]["last_four"] == "-key"
     assert agent["secrets_set"]["/connection_config/password"]["last_four"] is None
-    assert api.get(f"/agents/{agent['id']}").json == agent
+    assert {**api.get(f"/agents/{agent['id']}").json, "warnings": []} == agent
 
 
 @pytest.mark.parametrize("guess", ["correct horse", "battery staple"])
@@ -267,7 +267,7 @@ def test_a_repeated_request_returns_the_first_agent_and_confirms_no_guess_of_a_s
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
     assert again.json == first.json
-    assert api.get(f"/agents/{first.json['id']}").json == first.json
+    assert {**api.get(f"/agents/{first.json['id']}").json, "warnings": []} == first.json
 
 
 def test_a_client_that_has_the_version_gets_no_body(api: Client) -> None:
@@ -378,3 +378,19 @@ def test_a_deleted_agent_is_gone(api: Client) -> None:
     assert (answer.status_code, answer.data, "Content-Type" in answer.headers) == (204, b"", False)
     assert api.get(path).status_code == 404
     assert api.delete(path).status_code == 404
+
+
+def test_a_secret_in_a_public_member_is_stored_and_answered_with_a_warning(api: Client) -> None:
+    token = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    answers = [api.post("/agents", agent_values(description=f"Use {token}."), headers=KEY) for _ in range(2)]
+    path = f"/agents/{answers[0].json['id']}"
+    answers += [api.patch(path, {"model_type": "gpt-5-mini"}), api.post(f"{path}/clone")]
+
+    assert [answer.status_code for answer in answers] == [201, 200, 200, 201]
+    for answer in answers:
+        (warning,) = answer.json["warnings"]
+        assert (warning["pointer"], "a GitHub token" in warning["detail"]) == ("/description", True)
+        assert token not in warning["detail"]
+        assert token in answer.json["description"]
+    assert api.patch(path, {"description": "Ask IT for the token."}).json["warnings"] == []
+    assert "warnings" not in api.get(path).json

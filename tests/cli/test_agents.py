@@ -400,3 +400,16 @@ def test_an_id_is_accepted_in_every_spelling_and_other_text_is_refused(terminal:
 
     assert terminal("agents", "show", spelled.format(agent_id)).exit_code == 0
     assert terminal("agents", "show", spelled.format("x")).exit_code == 2
+
+
+def test_a_secret_in_a_public_field_is_stored_with_a_warning_on_standard_error(terminal: Terminal) -> None:
+    made = terminal("agents", "create", *DATABASE_OPTIONS, "--description", "The password is hunter2.")
+    agent_id = made.stdout.strip()
+    changed = terminal("agents", "update", agent_id, "--model-type", "gpt-5-mini")
+    copied = terminal("agents", "clone", agent_id)
+
+    for result in (made, changed, copied):
+        assert result.exit_code == 0
+        assert "Warning: description: This text contains what looks like a password." in result.stderr
+        assert "hunter2" not in result.stdout + result.stderr
+    assert terminal.json("agents", "show", agent_id)["description"] == "The password is hunter2."

@@ -156,7 +156,7 @@ def test_every_agent_can_be_cloned_changed_disabled_enabled_and_deleted(old: Old
         enabled = client.post(f"{path}/enable", headers=write)
         deleted = client.delete(path, headers=write)
 
-        assert is_valid(clone.json, "Agent")
+        assert is_valid(clone.json, "SavedAgent")
         assert set(clone.json["secrets_set"]) == set(disabled.json["secrets_set"])
         acts = [clone, unchanged, changed, disabled, enabled, deleted]
         if name in REFUSED_NOW:
