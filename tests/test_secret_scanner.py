@@ -134,10 +134,16 @@ def test_every_public_text_of_an_agent_is_searched_and_no_secret_field() -> None
     config = {"password": "hunter22", "host": "db.example.org", "schema_allow_list": ["sales", f"ghp_{word(36)}"]}
     values = agent_values(api_key=f"sk-{word(48)}", connection_config=config)
     values |= {"name": f"glpat-{word(20)}", "system_instructions": "pwd=Tr!ckyPass", "description": None}
+    values |= {"labels": {"db-password": "hunter2"}, "owner": "Ada", "model_base_url": "https://api.example.org/v1"}
 
-    found = [pointer for pointer, _ in secret_warnings(values)]
+    found = {pointer for pointer, _ in secret_warnings(values)}
 
-    assert found == ["/name", "/system_instructions", "/connection_config/schema_allow_list/1"]
+    assert found == {
+        "/name",
+        "/system_instructions",
+        "/labels/db-password",
+        "/connection_config/schema_allow_list/1",
+    }
 
 
 @pytest.mark.parametrize(
