@@ -49,7 +49,12 @@ EXAMPLE_AGENT = {
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
     "NewAgent": {
-        kind.value: {**EXAMPLE_AGENT, "connection_type": kind.value, "connection_config": declaration.example}
+        kind.value: {
+            **EXAMPLE_AGENT,
+            "external_id": f"{EXAMPLE_AGENT['external_id']}-{kind.value.lower()}",
+            "connection_type": kind.value,
+            "connection_config": declaration.example,
+        }
         for kind, declaration in TYPES.items()
     },
     "AgentChange": {"description": {"description": "Answers questions about orders, revenue and returns."}},

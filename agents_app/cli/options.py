@@ -59,7 +59,7 @@ def agent_options(instead: str) -> Callable[[Function], Function]:
             else:
                 option = _option(schemas[0], name, {}, _help_of_types(name, holders))
             command = option(command)
-        return options_of(AgentValues, skip=(CONFIG,), spelled={"labels": "label"}, instead=instead)(command)
+        return options_of(AgentValues, skip=(CONFIG,), instead=instead)(command)
 
     return decorate
 

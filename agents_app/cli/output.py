@@ -102,6 +102,8 @@ def _cell(value: object) -> str:
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        value = [f"{name}={text}" for name, text in value.items()]
     text = (", ".join(map(str, value)) or "-") if isinstance(value, list) else str(value)
     return text.translate(CONTROL_CHARACTERS)
 

@@ -25,6 +25,8 @@ AnyRow = Row[*tuple[Any, ...]]
 AnySelect = sa.Select[*tuple[Any, ...]]
 
 COUNT_UP_TO = 1_000
+# The filters that compare a column with a value.
+EXACT = ("status", "connection_type", "model_provider", "environment", "owner", "external_id")
 TITLE_FIELDS = sorted({name for declaration in TYPES.values() for name in declaration.title_fields})
 SHORT = (
     Agent.id,
@@ -182,8 +184,11 @@ def _statement(query: AgentQuery, attention: Collection[UUID]) -> AnySelect:
 
 
 def _filtered(statement: AnySelect, query: AgentQuery, attention: Collection[UUID]) -> AnySelect:
-    exact = {"status": query.status, "connection_type": query.connection_type}
-    conditions = [getattr(Agent, name) == value for name, value in exact.items() if value is not None]
+    conditions = [getattr(Agent, name) == value for name in EXACT if (value := getattr(query, name)) is not None]
+    if query.label_pair is not None:
+        name, value = query.label_pair
+        found = Agent.labels[name].as_string()
+        conditions.append(found.is_not(None) if value is None else found == value)
     if query.model_type is not None:
         conditions.append(Agent.model_type.in_(spellings(query.model_type)))
     if query.created_by is not None:

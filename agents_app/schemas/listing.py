@@ -11,8 +11,9 @@ from uuid import UUID
 
 from agents_app.errors import Malformed
 from agents_app.values import fields, limits
-from agents_app.values.choices import AgentStatus, ConnectionType, LastTest
+from agents_app.values.choices import AgentStatus, ConnectionType, Environment, LastTest, ModelProvider
 from agents_app.values.fields import Schema, field
+from agents_app.values.labels import label_filter
 from agents_app.values.rules import boolean, choice, is_uuid, line, uuid_text, whole_number
 from agents_app.values.text import fold_for_search
 
@@ -37,12 +38,19 @@ class AgentQuery(Schema):
 
     q: Annotated[str | None, line(limits.SEARCH)] = field(
         "Search",
-        "Only agents that contain all these words in the name, description, model or destination.",
+        "Only agents that contain all these words in the name, description, external id, owner, model or destination.",
         default=None,
     )
     status: Annotated[AgentStatus | None, choice(AgentStatus)] = field("Status", default=None)
     connection_type: Annotated[ConnectionType | None, choice(ConnectionType)] = field("Connection", default=None)
     model_type: Annotated[str | None, line(limits.MODEL_TYPE)] = field("Model", "The exact name.", default=None)
+    model_provider: Annotated[ModelProvider | None, choice(ModelProvider)] = field("Model provider", default=None)
+    environment: Annotated[Environment | None, choice(Environment)] = field("Environment", default=None)
+    owner: Annotated[str | None, line(limits.OWNER)] = field("Owner", "The exact name.", default=None)
+    external_id: Annotated[str | None, line(limits.EXTERNAL_ID)] = field("External ID", default=None)
+    label: Annotated[str | None, label_filter()] = field(
+        "Label", "As name:value, such as team:finance. A name alone finds every value.", default=None
+    )
     created_by: Annotated[str | None, uuid_text()] = field("Created by", "A user's id.", default=None)
     test: Annotated[LastTest | None, choice(LastTest)] = field(
         "Last test", "The outcome of the last test, if nothing that it tested has changed since.", default=None
@@ -65,6 +73,12 @@ class AgentQuery(Schema):
         """The words to search: each as this release folds it, and as earlier releases did."""
         words = [[fold_for_search(word), word.casefold()] for word in (self.q or "").split()]
         return [list(dict.fromkeys(word)) for word in words if word[0].strip()]
+
+    @property
+    def label_pair(self) -> tuple[str, str | None] | None:
+        """The name of the label and its value, which is None if every value matches. None if no label is asked for."""
+        name, separator, value = (self.label or "").partition(":")
+        return (name, value if separator else None) if name else None
 
     @property
     def column(self) -> str:

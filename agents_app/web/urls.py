@@ -7,6 +7,11 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from flask import request, url_for
 
 CURSORS = ("cursor", "before")
+# The filters of the list of agents.
+FILTERS = (
+    *("q", "connection_type", "environment", "owner", "label", "external_id", "model_provider", "model_type"),
+    "created_by",
+)
 # The longest path that is passed in a redirect. It may be quoted twice, and nginx answers 502 where the response
 # headers exceed 4 kB.
 PATH_MAX = 900
@@ -43,10 +48,11 @@ class ListUrl:
 
     endpoint: ClassVar = "web.agents.listing"
     parameters: ClassVar[tuple[str, ...]] = (
-        *("q", "status", "connection_type", "model_type", "created_by", "sort", "limit"),
+        *("status", "sort", "limit"),
+        *FILTERS,
         *CURSORS,
     )
-    filters: ClassVar[tuple[str, ...]] = ("q", "connection_type", "model_type", "created_by")
+    filters: ClassVar[tuple[str, ...]] = FILTERS
 
     def __init__(self, args: Mapping[str, str]) -> None:
         self.args: dict[str, Any] = {name: args[name] for name in self.parameters if args.get(name)}

@@ -93,6 +93,39 @@ def test_a_list_is_searched_and_filtered(api: Client, admin: Actor) -> None:
     assert set(found(created_by=str(admin.user_id))) == {first["id"], second["id"]}
 
 
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("environment=live", "Choose one of: production, staging, development."),
+        ("label=cost%20center", "Write name or name:value, such as team:finance."),
+        ("label=team:", "Write a value for the label team, or remove the label."),
+        ("label=:finance", "Write name or name:value, such as team:finance."),
+    ],
+)
+def test_an_invalid_filter_is_refused(api: Client, asked: str, sentence: str) -> None:
+    answer = api.get(f"/agents?{asked}")
+
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["detail"].startswith(sentence)
+
+
+def test_a_list_is_filtered_by_what_the_agents_are_for(api: Client) -> None:
+    facts = {"environment": "production", "owner": "Finance", "external_id": "crm-1", "model_provider": "ollama"}
+    one = api.post("/agents", agent_values(**facts, labels={"team": "f:n=ce", "a.b/c-d_e": "1"})).json["id"]
+    other = api.post("/agents", agent_values(environment="staging", labels={"team": "sales"})).json["id"]
+    api.post("/agents", agent_values())
+
+    def found(**asked: str) -> set[str]:
+        return {agent["id"] for agent in api.get("/agents", query_string=asked).json["items"]}
+
+    assert all(found(**{name: value}) == {one} for name, value in facts.items())
+    assert found(label="team:f:n=ce") == found(label="team=f:n=ce") == found(label="a.b/c-d_e:1") == {one}
+    assert found(label="team") == {one, other}
+    assert found(label="a.b") == found(label="team:F:n=ce") == found(external_id="CRM-1") == set()
+    assert found(label="team", environment="staging") == {other}
+    assert found(q="crm-1 finance") == {one}
+
+
 def test_a_list_has_no_long_texts_and_no_configurations(api: Client) -> None:
     api.post("/agents", agent_values(system_instructions="Answer briefly."))
 

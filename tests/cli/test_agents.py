@@ -50,7 +50,7 @@ def is_sayable(name: str, value: object) -> bool:
     if not holders or name in secret_titles() or name == CONFIG:
         return False
     kind = holders[0].model_fields[name].annotation
-    if get_origin(kind) is list:
+    if get_origin(kind) in (list, dict):
         return isinstance(value, list) and len(value) < 10 and all(isinstance(one, str) for one in value)
     if isinstance(value, str):
         return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value)
@@ -311,6 +311,23 @@ def test_a_list_is_searched_filtered_and_sorted(terminal: Terminal) -> None:
     assert names("--connection-type", "POWERBI") == ["Delta sales"]
     assert names("--status", "disabled") == []
     assert names("--created-by", str(maker.user_id), "--limit", "1") == ["alpha sales"]
+
+
+def test_labels_are_given_as_options_replaced_together_and_filtered(terminal: Terminal) -> None:
+    maker = make_user(terminal.app, account_id=terminal.account_id)
+    agent_id = str(make_agent(terminal.app, maker, labels={"team": "sales"}, environment="staging"))
+
+    terminal("agents", "update", agent_id, "--labels", "team=finance", "--labels", "region=emea", "--owner", "Ada")
+    found = terminal.json("agents", "list", "--label", "team:finance", "--environment", "staging")["items"]
+
+    assert [(item["id"], item["labels"]) for item in found] == [(agent_id, {"team": "finance", "region": "emea"})]
+    assert "  team=finance, region=emea\n" in terminal("agents", "show", agent_id).stdout
+    assert terminal("agents", "update", agent_id, "--labels", "finance").stderr.splitlines()[1:] == [
+        "  labels: Write each label as name=value, such as team=finance."
+    ]
+    terminal("agents", "update", agent_id, "--clear", "labels", "--clear", "environment")
+    cleared = terminal.json("agents", "show", agent_id)
+    assert (cleared["labels"], cleared["environment"], cleared["owner"]) == ({}, None, "Ada")
 
 
 def test_a_list_follows_its_pages_unless_one_is_asked_for(terminal: Terminal) -> None:

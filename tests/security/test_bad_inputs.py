@@ -12,6 +12,7 @@ from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from agents_app.schemas.agents import CONFIG, AgentValues
+from agents_app.schemas.listing import AgentQuery
 from tests.api.conftest import Client
 from tests.bad_inputs import BAD_AGENTS, ODD_TEXTS, WHOLE, Bad
 from tests.make import agent_values, make_token
@@ -151,7 +152,7 @@ ASKED = [
 ]
 
 
-QUESTIONS = ["q", "status", "connection_type", "model_type", "created_by", "sort", "limit", "cursor", "before"]
+QUESTIONS = ["before", *(name for name in AgentQuery.model_fields if name != "before")]
 ACTIVITY_QUESTIONS = ["about", "door", "person", "target", "since", "until", "limit", "cursor"]
 
 
