@@ -3,7 +3,9 @@
 from flask import Flask
 
 from agents_app.cli.accounts import accounts
-from agents_app.cli.agents import agents
+
+# It adds commands to the group `agents`.
+from agents_app.cli.connection_tests import agents
 from agents_app.cli.demo import demo
 from agents_app.cli.doctor import doctor
 from agents_app.cli.events import activity

@@ -40,7 +40,7 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
     actor = terminal_actor(account)
     is_one_page = asked["limit"] is not None or asked["cursor"] is not None
     query = parse({name: value for name, value in asked.items() if value is not None})
-    items, next_cursor = _one_page(actor, query) if is_one_page else (_all_pages(actor, query), None)
+    items, next_cursor = _one_page(actor, query) if is_one_page else (all_agents(actor, query), None)
     if as_json:
         print_json({"items": items, "next_cursor": next_cursor})
         return
@@ -169,7 +169,8 @@ def _one_page(actor: Actor, query: AgentQuery) -> tuple[list[dict[str, Any]], st
     return page.items, page.next_cursor
 
 
-def _all_pages(actor: Actor, query: AgentQuery) -> list[dict[str, Any]]:
+def all_agents(actor: Actor, query: AgentQuery) -> list[dict[str, Any]]:
+    """All agents that match, in the order of the query."""
     items: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
@@ -183,8 +184,20 @@ def _all_pages(actor: Actor, query: AgentQuery) -> list[dict[str, Any]]:
 def _record(agent: dict[str, Any]) -> dict[str, object]:
     record = agent | {"created_by": agent["created_by"] and agent["created_by"]["name"]}
     config, secrets = record.pop("connection_config"), record.pop("secrets_set")
+    record["last_test"] = _test_text(agent["last_test"])
     record |= {f"connection_config.{name}": value for name, value in config.items()}
     return record | {pointer[1:].replace("/", "."): _secret_text(fact) for pointer, fact in secrets.items()}
+
+
+def _test_text(last_test: dict[str, Any] | None) -> str | None:
+    if last_test is None:
+        return None
+    cause = f" ({last_test['cause']})" if last_test["cause"] else ""
+    tags = "".join(
+        f", {text}" for name, text in (("is_out_of_date", "out of date"), ("is_sample", "sample")) if last_test[name]
+    )
+    when = f"{last_test['tested_at']:%Y-%m-%d %H:%M}"
+    return f"{last_test['outcome']}{cause}, version {last_test['version']}, {when}, by {last_test['tested_by']}{tags}"
 
 
 def _secret_text(fact: dict[str, Any]) -> str:

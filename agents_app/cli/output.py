@@ -52,6 +52,12 @@ def error_lines(error: ConsoleError | CommandError, labels: Mapping[str, str]) -
     return [f"Error: {error.detail}", *lines]
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines of a result, on standard output."""
+    for line in lines:
+        click.echo(line.translate(CONTROL_CHARACTERS))
+
+
 def print_json(value: object) -> None:
     """Print a value as indented JSON."""
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().translate(JSON_ESCAPES)
