@@ -1,4 +1,4 @@
-"""Finds, starts and removes a real MariaDB server for the tests. The fixture `mariadb` is in `conftest.py`."""
+"""Finds, starts and removes a real MariaDB server for the tests. The fixture `mariadb` is in `probes/conftest.py`."""
 
 import os
 import pwd

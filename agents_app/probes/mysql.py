@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from agents_app.probes import tcp
 from agents_app.probes.addresses import AddressRules, resolve
-from agents_app.probes.mysql_errors import WAIT_S, driver_errors
+from agents_app.probes.mysql_errors import WAIT_S, driver_errors, failure, is_refusal
 from agents_app.probes.mysql_grants import Right, UnknownGrant, read_rights, read_roles
 from agents_app.probes.mysql_greeting import read_greeting
-from agents_app.probes.mysql_rights import PUBLIC, Needs, findings, is_readable, split_tables, statements
+from agents_app.probes.mysql_rights import PUBLIC, Needs, findings, is_readable, quote, split_tables, statements
 from agents_app.probes.recorder import ProbeFailed, Recorder
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> N
         addresses = resolve(host, port, rules)
     with ExitStack() as opened:
         with recorder.step("connect"):
-            client = opened.enter_context(tcp.connect(addresses, host, port, WAIT_S))
+            seconds = min(WAIT_S, values.get("connect_timeout_s") or WAIT_S)
+            client = opened.enter_context(tcp.connect(addresses, host, port, seconds))
             greeting = read_greeting(client, facts)
             recorder.know(server=f"{greeting.product} {greeting.version}".strip())
         if not values.get("password"):
@@ -59,8 +60,7 @@ class _Session:
     def check(self) -> None:
         """Open the database, and check the rights and the allow lists."""
         with self._step("database"):
-            self._limit_statements()
-            self._connection.select_db(self._values["database"])
+            self._open_database()
         with self._step("read_only"):
             rights = self._check_rights()
         with self._step("tables"):
@@ -76,6 +76,18 @@ class _Session:
             cursor.execute(query, values or None)
             return list(cursor.fetchall())
 
+    def _open_database(self) -> None:
+        from pymysql.err import MySQLError
+
+        self._limit_statements()
+        try:
+            self._connection.select_db(self._values["database"])
+        except MySQLError as error:
+            if failure(error, self._facts).code == "mysql_database_denied":
+                with suppress(UnknownGrant):
+                    self._suggest(self._read_rights())
+            raise
+
     def _limit_statements(self) -> None:
         from pymysql.err import MySQLError
 
@@ -85,45 +97,71 @@ class _Session:
             self._rows(f"SET SESSION {name} = {value}")
 
     def _check_rights(self) -> list[Right] | None:
-        needs = Needs.of(self._values)
         try:
             rights = self._read_rights()
         except UnknownGrant:
             self._recorder.warn("mysql_rights_unreadable", **self._facts)
             return None
-        found = dict(findings(rights, needs))
+        found = dict(findings(rights, Needs.of(self._values)))
         for code, objects in found.items():
             self._recorder.warn(code, role=self._user, objects=shorten(objects))
         self._recorder.know(read_only=not found)
-        # `user@host`, of which the host is the pattern of the account.
-        user, _, host = str(self._rows("SELECT CURRENT_USER()")[0][0]).rpartition("@")
-        self._recorder.suggest(*statements(rights, needs, user, host))
+        self._suggest(rights)
         return rights
+
+    def _suggest(self, rights: list[Right]) -> None:
+        # The host is that of the account, which may be a pattern, and not that of this connection.
+        user, _, host = str(self._rows("SELECT CURRENT_USER()")[0][0]).rpartition("@")
+        texts = statements(rights, Needs.of(self._values), user, host)
+        self._recorder.suggest(*filter(str.isprintable, texts))
 
     def _read_rights(self) -> list[Right]:
         lines = self._grants("CURRENT_USER()")
-        rights = set(read_rights(lines))
-        direct = {(right.on, right.name, right.columns) for right in rights}
+        rights = list(read_rights(lines))
+        # MySQL shows the rights of a role only together with those of the user.
+        own = set() if self._is_mariadb else {right.without_role for right in rights}
         for role in read_roles(lines):
-            # MySQL shows the rights of a role to its members only together with their own.
-            account = role if self._is_mariadb else f"CURRENT_USER() USING {role}"
-            found = read_rights(self._grants(account), role)
-            rights |= {right for right in found if (right.on, right.name, right.columns) not in direct}
-        return [*rights, *self._rights_of_everyone()]
+            found = read_rights(self._grants_of_role(role), role)
+            rights += [right for right in found if right.without_role not in own]
+        return [*rights, *read_rights(self._grants_of_everyone(), PUBLIC)]
+
+    def _grants_of_role(self, role: str) -> list[str]:
+        """The grants of a role that the user has, also of one that is not active after the sign-in."""
+        if not self._is_mariadb:
+            return self._grants(f"CURRENT_USER() USING {role}")
+        # MariaDB shows them only while the role is active.
+        active = self._rows("SELECT CURRENT_ROLE()")[0][0]
+        with self._refusals():
+            self._rows(f"SET ROLE {role}")
+        try:
+            return self._grants(role)
+        finally:
+            self._rows(f"SET ROLE {quote(active) if active else 'NONE'}")
+
+    def _grants_of_everyone(self) -> list[str]:
+        if not self._is_mariadb:
+            return []
+        # MariaDB has them from 10.11 on. It refuses also if there are none.
+        with suppress(UnknownGrant):
+            return self._grants(PUBLIC)
+        return []
 
     def _grants(self, account: str) -> list[str]:
-        return [str(row[0]) for row in self._rows(f"SHOW GRANTS FOR {account}")]
+        with self._refusals():
+            return [str(row[0]) for row in self._rows(f"SHOW GRANTS FOR {account}")]
 
-    def _rights_of_everyone(self) -> Iterator[Right]:
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
         from pymysql.err import MySQLError
 
-        # MariaDB has it from 10.11 on.
-        with suppress(MySQLError):
-            yield from read_rights(self._grants(PUBLIC) if self._is_mariadb else (), PUBLIC)
+        try:
+            yield
+        except MySQLError as error:
+            raise (UnknownGrant() if is_refusal(error) else error) from None
 
     def _check_names(self, rights: list[Right] | None) -> None:
         schemas, tables = self._values["schema_allow_list"], self._values["table_allow_list"]
-        fold = str if self._rows("SELECT @@lower_case_table_names")[0][0] == 0 else str.casefold
+        fold = str.casefold if int(self._rows("SELECT @@lower_case_table_names")[0][0]) else str
         if schemas:
             seen = {fold(row[0]) for row in self._rows("SELECT schema_name FROM information_schema.schemata")}
             self._warn("schemas_missing", [name for name in schemas if fold(name) not in seen])
@@ -144,7 +182,7 @@ class _Session:
 
     def _count_tables(self) -> None:
         query = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s"
-        count = self._rows(query, self._values["database"])[0][0]
+        count = int(self._rows(query, self._values["database"])[0][0])
         self._recorder.know(tables=count)
         if not count:
             self._recorder.warn("nothing_readable", role=self._user, database=self._values["database"])

@@ -65,9 +65,18 @@ def from_number(number: int, facts: Mapping[str, Any]) -> ProbeFailed:
         return ProbeFailed("mysql_access_denied_without_tls", **facts)
     if number in CODES:
         return ProbeFailed(CODES[number], **facts)
-    if any(number in numbers for numbers in SERVER_ERRORS):
+    if _is_of_server(number):
         return ProbeFailed("mysql_refused", **facts, number=number)
     return ProbeFailed("mysql_protocol", **facts)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the server refused a statement, and the connection still works."""
+    return _is_of_server(_number(error))
+
+
+def _is_of_server(number: int) -> bool:
+    return any(number in numbers for numbers in SERVER_ERRORS)
 
 
 def _number(error: Exception) -> int:

@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NAME = r"`(?:[^`]|``)+`"
 # MySQL 5 writes accounts in single quotes. An anonymous account has an empty name.
@@ -43,6 +43,11 @@ class Right:
     def on(self) -> str:
         """What follows ON in a statement."""
         return f"{self.kind} {self.target}" if self.kind else self.target
+
+    @property
+    def without_role(self) -> "Right":
+        """The same right, as the user would have it without the role."""
+        return replace(self, role="")
 
     @property
     def words(self) -> str:

@@ -73,7 +73,7 @@ CAUSES = {
     ),
     "mysql_database_denied": Cause(
         "The user {username} may not use the database {database}, or there is no such database.",
-        "Check the name of the database. If it is right, ask the database administrator for the right to read it.",
+        "Check the name of the database. If it is right, ask the database administrator to run the statements.",
         Mender.DATABASE_ADMIN,
     ),
     "mysql_slow": Cause(
