@@ -31,7 +31,9 @@ SEEN = {
     "requested SSPI": "postgresql_other_method",
     "did not complete authentication": "postgresql_no_password",
     "authentication method": "postgresql_other_method",
-    "server closed the connection unexpectedly": "connection_lost",
+    "closed the connection unexpectedly": "connection_lost",
+    "closed unexpectedly": "connection_lost",
+    "SSL SYSCALL error": "connection_lost",
     "certificate": "certificate_not_trusted",
     "SSL": "tls_failed",
 }
@@ -75,15 +77,20 @@ def sign_in(settings: dict[str, Any], deadline: float) -> Session:
         "client_encoding": "UTF8",
         "application_name": "agent-console-test",
     }
+    connection = None
     try:
         connection = psycopg2.connect(**settings, **safe, async_=True)
         _report_codes_only(connection)
         _wait(connection, deadline)
     except psycopg2.Error as error:
-        raise _failure(str(error), settings) from None
+        failure = _failure(str(error), settings)
     except TimeoutError:
-        raise ProbeFailed("timed_out", host=settings["host"], port=settings["port"]) from None
-    return Session(connection, deadline)
+        failure = ProbeFailed("timed_out", host=settings["host"], port=settings["port"])
+    else:
+        return Session(connection, deadline)
+    if connection is not None:
+        connection.close()
+    raise failure
 
 
 def _report_codes_only(connection: Any) -> None:

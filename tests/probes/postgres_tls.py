@@ -24,6 +24,7 @@ PASSWORD = "canary of the probes"
 HBA = """
 local all all trust
 hostnossl tls_only all all reject
+host nobody all all reject
 host old_method all all md5
 host clear_text all all password
 host without_password all all trust
