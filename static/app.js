@@ -142,6 +142,7 @@ if (form) {
   addEventListener("pageshow", () => {
     leaving = false;
     showChanges();
+    for (const field of form.elements) if (isChanged(field)) field.closest("details.group")?.setAttribute("open", "");
   });
 }
 

@@ -59,7 +59,11 @@ class DatabaseConnection(Connection):
         "username": "agent_reader",
         "password": "the password of that login",
     }
-    groups: ClassVar[dict[str, str]] = {"tls": "TLS", "limits": "Limits and allowed tables"}
+    groups: ClassVar[dict[str, str]] = {
+        "expiry": "Expiry of the password",
+        "tls": "TLS",
+        "limits": "Limits and allowed tables",
+    }
     title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
     needed: ClassVar[Mapping[str, tuple[str, ...]]] = {"": ("password",)}
     addresses: ClassVar[Mapping[str, AddressReader]] = {"host": HOST, "database": DATABASE, "username": DATABASE}
@@ -79,7 +83,7 @@ class DatabaseConnection(Connection):
     username: Annotated[str, plain_name(128)] = field("User name", "Use a read-only login.", destination=True)
     password: Annotated[str | None, secret(PASSWORD_MAX)] = field("Password", default=None, secret=True)
     credential_expires_at: Annotated[date | None, calendar_date()] = field(
-        "Password expires on", "The day on which the password expires, as YYYY-MM-DD.", default=None
+        "Password expires on", "The day on which the password expires, as YYYY-MM-DD.", default=None, group="expiry"
     )
     sslmode: Annotated[SslMode | None, choice(SslMode)] = field(
         "TLS mode",

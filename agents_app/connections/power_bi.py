@@ -94,7 +94,11 @@ class PowerBiConnection(Connection):
         "workspace_id": "0c0ffee0-1111-4222-8333-444455556666",
         "dataset_id": "0da7a5e7-1111-4222-8333-444455556666",
     }
-    groups: ClassVar[dict[str, str]] = {"certificate": "Certificate", "limits": "Cloud, limits and allowed tables"}
+    groups: ClassVar[dict[str, str]] = {
+        "expiry": "Expiry of the secret or certificate",
+        "certificate": "Certificate",
+        "limits": "Cloud, limits and allowed tables",
+    }
     title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
     needed: ClassVar[Mapping[str, tuple[str, ...]]] = {
         AuthMethod.CLIENT_SECRET: ("client_secret",),
@@ -120,7 +124,10 @@ class PowerBiConnection(Connection):
     workspace_id: Annotated[str, not_a_dataset_address(uuid_text())] = field("Workspace ID", destination=True)
     dataset_id: Annotated[str, not_a_dataset_address(uuid_text())] = field("Dataset ID", destination=True)
     credential_expires_at: Annotated[date | None, calendar_date()] = field(
-        "Credential expires on", "The day on which the secret or certificate expires, as YYYY-MM-DD.", default=None
+        "Credential expires on",
+        "The day on which the secret or certificate expires, as YYYY-MM-DD.",
+        default=None,
+        group="expiry",
     )
     certificate_pem: Annotated[str | None, certificates(KEY_BELONGS)] = field(
         "Certificate", "PEM format, without the private key.", default=None, group="certificate", kind="pem"

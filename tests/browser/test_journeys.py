@@ -55,6 +55,10 @@ def create_power_bi_agent(page: Page) -> None:
     expect(page.get_by_role("heading", name="Retail", level=1)).to_be_visible()
 
 
+def open_description(page: Page) -> None:
+    page.get_by_text("Description and instructions").click()
+
+
 def find(page: Page, words: str) -> None:
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Agents").click()
     page.get_by_label("Search name").fill(words)
@@ -72,6 +76,7 @@ def test_a_new_admin_sets_up_and_manages_an_agent(script: bool, empty_site: Site
     find(page, "EXAMPLE sales")
     page.get_by_role("table").get_by_role("link", name="Sales").click()
     page.get_by_role("link", name="Edit").click()
+    open_description(page)
     page.get_by_label("Description").fill("Answers questions on sales")
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_text("Sales was saved.")).to_be_visible()
@@ -190,6 +195,7 @@ def test_unsaved_changes_are_counted_and_warned_about(site: Site, open_page: Ope
     unsaved = page.locator(".unsaved")
     expect(unsaved).to_have_text("")
 
+    open_description(page)
     page.get_by_label("Description").fill("New")
     page.locator("label", has_text="Replace").first.click()
     page.get_by_label("New API key").fill("sk-another")
@@ -210,6 +216,7 @@ def test_going_back_restores_what_was_typed_and_counts_it(site: Site, open_page:
     sign_in(page, make_user(site.app).email)
     page.goto("/agents/new")
     expect(page.locator(".unsaved")).to_have_text("")
+    open_description(page)
     page.get_by_label("Description").fill("Typed")
     page.get_by_label("API key").fill("sk-0123456789-abcdefgh")
     page.get_by_label("Power BI").check()
@@ -218,6 +225,7 @@ def test_going_back_restores_what_was_typed_and_counts_it(site: Site, open_page:
     page.go_back()
 
     expect(page.get_by_label("Description")).to_have_value("Typed")
+    expect(page.get_by_label("Description")).to_be_visible()
     expect(page.get_by_label("API key")).to_have_value("")
     expect(page.locator("#POWERBI-tenant_id")).to_be_visible()
     expect(page.locator(".unsaved")).to_have_text("2 unsaved changes")
@@ -242,6 +250,7 @@ def test_lengths_are_counted_and_nothing_is_cut_off(site: Site, open_page: Open)
     sign_in(page, admin.email)
     page.goto("/agents/new")
 
+    open_description(page)
     page.get_by_label("Description").fill("x" * 2_001)
 
     expect(page.locator("#description-hint .count")).to_have_text("2,001 of 2,000 characters")
@@ -314,10 +323,12 @@ def test_two_tabs_that_change_one_agent_see_both_changes(script: bool, site: Sit
     for page in (mine, theirs):
         sign_in(page, admin.email)
         page.goto(f"/agents/{agent_id}/edit")
+    open_description(theirs)
     theirs.get_by_label("Description").fill("Theirs")
     theirs.get_by_role("button", name="Save changes").click()
     expect(theirs.get_by_text("Sales was saved.")).to_be_visible()
 
+    open_description(mine)
     mine.get_by_label("Description").fill("Mine")
     mine.get_by_role("button", name="Save changes").click()
     expect(mine.locator(".stale")).to_be_focused()

@@ -86,13 +86,13 @@ def test_all_errors_are_shown_together_and_the_hidden_panel_is_ignored(browser: 
     assert page.root.one(id="POWERBI-tenant_id")["value"] == "not/a/tenant"
 
 
-def test_each_line_of_the_error_summary_names_its_input(browser: Browser) -> None:
+def test_each_line_of_the_error_summary_names_its_input_in_the_order_of_the_page(browser: Browser) -> None:
     given = {**NEW_DATABASE, "name": "x" * 256, "api_key": "***", "DB-host": ""}
 
     page = browser.send("/agents/new", status=422, **given)
 
     assert isinstance(page, Page)
-    name, key, host = [link.text for link in page.root.one(class_="problems").all("a")]
+    name, host, key = [link.text for link in page.root.one(class_="problems").all("a")]
     assert name == f"Name: {page.error_at('name')}"
     assert key.startswith("API key: This is a hidden form")
     assert host == "Enter the host."

@@ -138,7 +138,7 @@ def test_every_secret_that_a_split_cleared_is_named_and_asked_for_once(console: 
         refused = browser.send(page, "/agents/new", status=422)
 
         assert isinstance(refused, Page)
-        assert f"Type again: API key, {label}." in page.root.one(id="split-addresses").text
+        assert f"Type again: {label}, API key." in page.root.one(id="split-addresses").text
         assert refused.error_at("api_key").startswith("Type the API key again, or leave it empty")
         assert refused.error_at(f"{kind}-{secret}").startswith(f"Type the {label.lower()} again, or leave it empty")
         assert SECRET not in browser.seen

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from agents_app.connections import TYPES
 from agents_app.errors import InvalidInput
@@ -24,22 +24,30 @@ UNSEEN_REASON = "The agent was disabled or changed while this page was open. Not
 class AgentForm(ConsoleForm):
     """The form of an agent. It has one panel for each connection type, and every panel keeps what was typed in it."""
 
-    name = make_input(AgentValues, "name", span=SPAN_WHOLE)
-    description = CountedTextArea(input_spec(AgentValues, "description", span=SPAN_WHOLE))
-    external_id = make_input(AgentValues, "external_id")
-    environment = make_input(AgentValues, "environment")
-    owner = make_input(AgentValues, "owner", span=SPAN_WHOLE)
-    labels = make_input(AgentValues, "labels", span=SPAN_WHOLE)
-    model_provider = make_input(AgentValues, "model_provider")
-    model_base_url = Address(input_spec(AgentValues, "model_base_url"), NOT_SHOWN)
-    model_type = make_input(AgentValues, "model_type", span=SPAN_WHOLE)
-    api_key = make_input(AgentValues, "api_key")
-    api_key_expires_at = make_input(AgentValues, "api_key_expires_at")
-    system_instructions = CountedTextArea(input_spec(AgentValues, "system_instructions", span=SPAN_WHOLE, is_mono=True))
+    groups: ClassVar[dict[str, str]] = {
+        "about": "Description and instructions",
+        "facts": "Owner, environment and labels",
+    }
+    """The headings of the collapsed groups of optional inputs, by the name of the group."""
+
     connection_type = Select(
         input_spec(AgentValues, "connection_type", labels={kind.value: model.label for kind, model in TYPES.items()}),
         default=next(iter(TYPES)).value,
     )
+    name = make_input(AgentValues, "name", span=SPAN_WHOLE)
+    model_provider = make_input(AgentValues, "model_provider", group="model")
+    model_type = make_input(AgentValues, "model_type", group="model")
+    model_base_url = Address(input_spec(AgentValues, "model_base_url", group="model", span=SPAN_WHOLE), NOT_SHOWN)
+    api_key = make_input(AgentValues, "api_key", group="model")
+    api_key_expires_at = make_input(AgentValues, "api_key_expires_at", group="model_expiry")
+    description = CountedTextArea(input_spec(AgentValues, "description", group="about", span=SPAN_WHOLE, rows=2))
+    system_instructions = CountedTextArea(
+        input_spec(AgentValues, "system_instructions", group="about", span=SPAN_WHOLE, rows=9, is_mono=True)
+    )
+    environment = make_input(AgentValues, "environment", group="facts")
+    owner = make_input(AgentValues, "owner", group="facts")
+    external_id = make_input(AgentValues, "external_id", group="facts", span=SPAN_WHOLE)
+    labels = make_input(AgentValues, "labels", group="facts", span=SPAN_WHOLE)
 
     def __init__(self, formdata: FormData | None = None, agent: Mapping[str, Any] | None = None) -> None:
         stored = agent or {}
@@ -57,10 +65,11 @@ class AgentForm(ConsoleForm):
         return next((panel for kind, panel in self.panels.items() if kind.value == self.connection_type.data), None)
 
     def inputs(self) -> Iterator[Input]:
-        """The fixed inputs, then those of the chosen panel."""
-        yield from super().inputs()
-        if self.chosen is not None:
-            yield from self.chosen.inputs()
+        """The inputs in the order of the page: those of the chosen panel follow the name."""
+        for field in super().inputs():
+            yield field
+            if field is self.name and self.chosen is not None:
+                yield from self.chosen.inputs()
 
     def submit(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
         """Submit, unless an address was just split, which the user checks first, or a secret must be typed again."""

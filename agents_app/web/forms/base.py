@@ -35,6 +35,10 @@ class ConsoleForm(FlaskForm):
             if isinstance(field, Input):
                 yield field
 
+    def grouped(self, group: str | None) -> list[Input]:
+        """The inputs of this form in a group, which the page shows in `<details>`. None: those outside any group."""
+        return [field for field in self if isinstance(field, Input) and field.spec.group == group]
+
     def values(self) -> dict[str, Any]:
         """The values of the inputs, by the names of the schema's fields."""
         return {field.short_name: field.value for field in self.inputs() if field.is_given}
@@ -88,11 +92,3 @@ class PanelForm(ConsoleForm):
         """A panel is part of a form that has the CSRF value."""
 
         csrf = False
-
-    def ungrouped(self) -> list[Input]:
-        """The fields outside any group."""
-        return [field for field in self.inputs() if field.spec.group is None]
-
-    def grouped(self, group: str) -> list[Input]:
-        """The fields of this group, which the page shows in `<details>`."""
-        return [field for field in self.inputs() if field.spec.group == group]

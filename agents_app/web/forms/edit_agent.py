@@ -75,6 +75,8 @@ class EditForm(AgentForm):
         self._contradicted = [p for p in chosen_theirs if self._is_typed(p) or self.digest(p) != self._shown[p]]
         for pointer in self._contradicted:
             del self.choices[pointer]
+        for pointer, field in inputs_by_pointer(self).items():
+            field.is_disputed = any(agent_merge.covers(both, pointer) for both in self.merge.both)
 
     def load_others_changes(self) -> None:
         """Copy what only others changed into the inputs, and continue from the stored version."""

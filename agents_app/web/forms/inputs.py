@@ -25,6 +25,7 @@ class Spec:
     group: str | None = None
     is_mono: bool = False
     unit: str = ""
+    rows: int = 3
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -35,6 +36,8 @@ class Input(wtforms.Field):
     is_counted = False
     was_typed = False
     """Whether a secret was typed. The page does not show it again."""
+    is_disputed = False
+    """Whether another person changed this field too, and the user chooses between the two values."""
 
     def __init__(self, spec: Spec, **options: Any) -> None:
         super().__init__(spec.label, **options)
@@ -59,6 +62,17 @@ class Input(wtforms.Field):
     def is_given(self) -> bool:
         """Whether the operation gets a value."""
         return True
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the input has a value, and another one than in the form of a new record."""
+        default = "" if self.default is None else str(self.default)
+        return self.text not in ("", default)
+
+    @property
+    def opens_group(self) -> bool:
+        """Whether the group of this input is open when the page is loaded."""
+        return self.is_set or self.is_disputed or self.was_typed or bool(self.errors)
 
     @property
     def focus_id(self) -> str:

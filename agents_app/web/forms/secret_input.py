@@ -43,6 +43,11 @@ class Secret(Input, wtforms.StringField):
         return None if self.action == "remove" else self.data
 
     @property
+    def is_set(self) -> bool:
+        """Whether a secret is stored."""
+        return self.facts is not None
+
+    @property
     def is_given(self) -> bool:
         """Whether the operation gets a value. An empty input keeps the stored secret."""
         return self.action == "remove" or (self.action == "replace" and not is_empty(self.data))
