@@ -54,6 +54,11 @@ class Connection(Schema):
         """The name of the probe that tests this configuration, which is the name of its module in `probes/`."""
         return cls.__module__.rpartition(".")[2]
 
+    @classmethod
+    def dependent_defaults(cls, config: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG003 - subclasses read it
+        """What an empty field gets where that depends on another field of this configuration."""
+        return {}
+
     def expires_on(self) -> date | None:
         """The day on which the credential expires. None if the type has no such day."""
         return None

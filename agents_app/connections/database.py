@@ -127,11 +127,18 @@ class DatabaseConnection(Connection):
 
     @model_validator(mode="after")
     def _set_defaults_of_dialect(self) -> "DatabaseConnection":
-        if self.port is None:
-            self.port = DEFAULT_PORTS[self.dialect]
-        if self.sslmode is None:
-            self.sslmode = DEFAULT_SSL_MODES[self.dialect]
+        for name, default in self.dependent_defaults({"dialect": self.dialect}).items():
+            if getattr(self, name) is None:
+                setattr(self, name, default)
         return self
+
+    @classmethod
+    def dependent_defaults(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The port and the TLS mode of the database type."""
+        dialect = config.get("dialect")
+        if dialect not in list(Dialect):
+            return {}
+        return {"port": DEFAULT_PORTS[Dialect(dialect)], "sslmode": DEFAULT_SSL_MODES[Dialect(dialect)]}
 
     @classmethod
     def complete(cls, stored: Mapping[str, Any]) -> dict[str, Any]:

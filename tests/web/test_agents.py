@@ -105,13 +105,6 @@ def test_an_unknown_connection_type_is_refused(browser: Browser) -> None:
     assert "Choose" in page.error_at("connection_type")
 
 
-def test_an_error_of_the_whole_connection_is_shown(browser: Browser) -> None:
-    page = browser.send("/agents/new", status=422, **{**NEW_POWER_BI, "POWERBI-auth_method": "certificate"})
-
-    assert isinstance(page, Page)
-    assert page.root.one("a", href="#connection").text.startswith("Paste the certificate")
-
-
 @pytest.mark.parametrize("given", [NEW_DATABASE, NEW_POWER_BI], ids=["DB", "POWERBI"])
 def test_what_is_typed_is_stored_and_saving_without_a_change_changes_nothing(
     given: dict[str, str], console: Flask, admin: Actor, browser: Browser

@@ -57,6 +57,7 @@ class AgentForm(ConsoleForm):
         for kind in TYPES:
             config = stored.get(CONFIG) if stored.get("connection_type") == kind else None
             self.panels[kind] = _panel_class(kind)(formdata, prefix=f"{kind}-", data=config)
+            self.panels[kind].set_dependent_defaults(TYPES[kind])
         self._set_stored_secrets(formdata, stored.get("secrets_set", {}), stored.get("connection_type"))
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 
+from agents_app.connections import Connection
 from agents_app.errors import InvalidInput, Repeated
 from agents_app.operations import form_keys
 from agents_app.web.forms.inputs import Input
@@ -92,3 +93,8 @@ class PanelForm(ConsoleForm):
         """A panel is part of a form that has the CSRF value."""
 
         csrf = False
+
+    def set_dependent_defaults(self, declaration: type[Connection]) -> None:
+        """Set the defaults that depend on other fields, so that the page can tell which values differ from them."""
+        for name, default in declaration.dependent_defaults(self.data).items():
+            self._fields[name].default = default
