@@ -1,6 +1,5 @@
 """A real PostgreSQL server with TLS on loopback, and what the tests of the probe need on it."""
 
-import json
 import os
 import socket
 import uuid
@@ -13,13 +12,11 @@ import psycopg2
 
 from agents_app.probes import postgresql
 from agents_app.probes.addresses import AddressRules
-from agents_app.probes.recorder import ProbeFailed, Recorder
 from agents_app.probes.results import Result
-from agents_app.probes.transcript import Transcript
 from tests import postgres
 from tests.authority import Authority, Issued
+from tests.probes.trying import LOOPBACK, try_probe
 
-LOOPBACK = AddressRules(allows_loopback=True)
 PASSWORD = "canary of the probes"
 HBA = """
 local all all trust
@@ -142,15 +139,5 @@ def free_port() -> int:
 
 
 def probe(values: Mapping[str, Any], rules: AddressRules = LOOPBACK) -> Result:
-    """The result of the probe, which runs in this process. `test_runner.py` tests the child process."""
-    transcript = Transcript()
-
-    def send(message: dict[str, Any]) -> None:
-        transcript.add(json.dumps(message).encode())
-
-    try:
-        postgresql.run(values, rules, Recorder(send))
-    except ProbeFailed as failure:
-        send({"cause": failure.code, "facts": failure.facts})
-    send({"done": True})
-    return transcript.result(values["host"], is_late=False)
+    """The result of the probe."""
+    return try_probe(postgresql, values, rules)

@@ -1,0 +1,263 @@
+"""A probe runs in a child process of which nothing remains, whatever the child, its driver or its parent does.
+
+Where a case needs a child that misbehaves, a program of the test takes the place of the child's program.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents_app.probes import runner
+from agents_app.probes.addresses import AddressRules
+from agents_app.probes.causes import CAUSES
+from agents_app.probes.results import Outcome, Result
+from agents_app.probes.runner import Request
+from tests.probes.postgres_tls import PASSWORD, TlsServer
+from tests.probes.trying import LOOPBACK
+from tests.project import copy_project, shared_copy
+
+BEGUN = 'print(\'{"begin": "connect"}\', flush=True);'
+# What a child does in place of a probe, and the cause that follows.
+FAULTS = {
+    "ends without a word": ("", "internal_error"),
+    "ends in the middle": (BEGUN, "internal_error"),
+    "is killed": (BEGUN + "os.kill(os.getpid(), 9)", "internal_error"),
+    "has an exit code": ("sys.exit(3)", "internal_error"),
+    "prints text": ("print('psycopg2: FATAL')", "internal_error"),
+    "prints bytes": ("sys.stdout.buffer.write(bytes(range(256)) + b'\\n')", "internal_error"),
+    "prints other JSON": ("print('[1]', flush=True); time.sleep(60)", "internal_error"),
+    "prints an unknown step": ('print(\'{"end": "x", "outcome": "good", "ms": 1}\')', "internal_error"),
+    "prints deep JSON": ("print('[' * 100_000)", "internal_error"),
+    "prints an unknown cause": ('print(\'{"cause": "x", "facts": {}}\\n{"done": true}\')', "internal_error"),
+    "prints without end": ("while True: print('x' * 65_536)", "internal_error"),
+    "prints lines without end": ("while True: print('{\"known\": {}}')", "internal_error"),
+}
+HANGING = """
+def run(values, rules, recorder):
+    import signal, socket
+    signal.alarm({alarm})
+    with recorder.step("connect"):
+        connection = socket.create_connection(("127.0.0.1", values["port"]))
+        while True:
+            signal.pause()
+"""
+SERVER_OF_TESTS = """
+from agents_app.probes.addresses import AddressRules
+from agents_app.probes.runner import Request, run
+run([Request("postgresql", {{"port": {port}}}, AddressRules())])
+"""
+
+
+def replace_child(monkeypatch: pytest.MonkeyPatch, program: str, folder: Path) -> None:
+    """A program in place of the child's. The first line of its input is `line`."""
+    text = f"import os, subprocess, sys, time; line = sys.stdin.readline(); {program}"
+    monkeypatch.setattr(runner, "COMMAND", [sys.executable, "-c", text])
+    monkeypatch.setattr(runner, "ROOT", folder)
+
+
+def run_one(values: dict[str, Any] | None = None) -> Result:
+    (result,) = runner.run([Request("postgresql", values or {"host": "localhost"}, LOOPBACK)])
+    return result
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended. Outside of this process a zombie remains until its new parent waits for it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_a_child_that_misbehaves_is_a_fault_of_the_console(
+    case: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program, code = FAULTS[case]
+    replace_child(monkeypatch, f"exec({program!r})", tmp_path)
+
+    result = run_one()
+
+    assert result.cause
+    assert (result.outcome, result.cause.code) == (Outcome.FAILED, code)
+    assert "FATAL" not in str(result)
+
+
+def test_after_the_limit_the_cause_follows_from_the_step_that_was_running(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begin = "name = json.loads(line)['values']['step']; name and print(json.dumps({'begin': name}), flush=True)"
+    replace_child(monkeypatch, f"import json; {begin}; time.sleep(60)", tmp_path)
+    monkeypatch.setattr(runner, "LIMIT_SECONDS", 2.0)
+    expected = {"": "console_busy", "resolve": "dns_failed", "connect": "timed_out", "query": "timed_out"}
+
+    results = runner.run([Request("model", {"step": step}, LOOPBACK) for step in expected])
+
+    assert [result.cause.code for result in results if result.cause] == list(expected.values())
+    assert [[step.name for step in result.steps] for result in results] == [[], ["resolve"], ["connect"], ["query"]]
+    assert all(CAUSES[result.cause.code].what.format(**result.cause.facts) for result in results if result.cause)
+
+
+def test_a_child_is_ended_with_everything_that_it_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stubborn = "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; time.sleep(600)"
+    program = f"child = subprocess.Popen([sys.executable, '-c', {stubborn!r}]);"
+    program += 'print(\'{"known": {"pids": [%d, %d]}}\' % (os.getpid(), child.pid), flush=True); time.sleep(600)'
+    replace_child(monkeypatch, program, tmp_path)
+    monkeypatch.setattr(runner, "LIMIT_SECONDS", 1.0)
+
+    pids = run_one().facts["pids"]
+
+    assert not Path(f"/proc/{pids[0]}").exists()
+    while not is_gone(pids[1]):
+        pass
+
+
+def test_a_child_that_is_late_does_not_change_the_result_of_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    replace_child(monkeypatch, "'late' in line and time.sleep(60); print('{\"done\": true}')", tmp_path)
+    monkeypatch.setattr(runner, "LIMIT_SECONDS", 2.0)
+
+    late, done = runner.run([Request(name, {}, AddressRules()) for name in ("late", "model")])
+
+    assert (late.outcome, done.outcome) == (Outcome.FAILED, Outcome.PASSED)
+
+
+def test_a_child_gets_no_variable_of_a_driver_and_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in (
+        "PGPASSWORD",
+        "PGSERVICE",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "DATABASE_URL",
+        "SECRET_KEY",
+        "PYTHONSTARTUP",
+    ):
+        monkeypatch.setenv(name, PASSWORD)
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ssl/cert.pem")
+    show = "import json; print(json.dumps({'known': dict(os.environ)})); print('{\"done\": true}')"
+    replace_child(monkeypatch, show, tmp_path)
+
+    found = run_one().facts
+
+    assert found.keys() - {"LC_CTYPE"} == {"PATH", "HOME", "LANG", "SSL_CERT_FILE"}
+    assert PASSWORD not in str(found)
+
+
+def test_large_values_reach_the_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    replace_child(monkeypatch, 'print(\'{"known": {"size": %d}, "done": true}\' % len(line))', tmp_path)
+    monkeypatch.setattr(runner, "LIMIT_SECONDS", 5.0)
+
+    assert run_one({"table_allow_list": ["x" * 256] * 4_000}).facts["size"] > 1_000_000
+
+
+def test_nothing_remains_of_tests_that_pass_or_fail(postgres_tls: TlsServer) -> None:
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    values = [postgres_tls.values(), postgres_tls.values(password="not it"), postgres_tls.values(sslmode="require")]
+
+    results = runner.run([Request("postgresql", one, LOOPBACK) for one in values])
+
+    assert [result.outcome for result in results] == [Outcome.PASSED, Outcome.FAILED, Outcome.WARNING]
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    assert [pid for pid in children if "agents_app.probes" in Path(f"/proc/{pid}/cmdline").read_text()] == []
+    assert [thread.name for thread in threading.enumerate() if "probe" in thread.name] == []
+
+
+def test_the_password_is_in_no_process_list_and_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LIMIT_SECONDS", 5.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        values = {"host": "localhost", "port": silent.getsockname()[1], "database": "x", "username": "x"}
+        request = Request("postgresql", {**values, "password": PASSWORD, "sslmode": "require"}, LOOPBACK)
+        results: list[Result] = []
+        thread = threading.Thread(target=lambda: results.extend(runner.run([request])))
+        thread.start()
+        with silent.accept()[0] as connection:
+            lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
+            # An answer that no server of PostgreSQL sends ends the test.
+            connection.sendall(b"?")
+            thread.join()
+
+    assert any(b"agents_app.probes" in line for line in lines)
+    assert not any(PASSWORD.encode() in line for line in lines)
+    assert results[0].cause
+    assert PASSWORD not in str(results)
+
+
+@pytest.fixture(scope="module")
+def hanging_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which a probe connects to a port and then never ends. It has no alarm of its own."""
+    folder = copy_project(tmp_path_factory.mktemp("hanging") / "project")
+    (folder / "agents_app/probes/postgresql.py").write_text(HANGING.format(alarm=0))
+    return folder
+
+
+def test_a_child_ends_when_its_parent_is_killed(hanging_copy: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        program = SERVER_OF_TESTS.format(port=listener.getsockname()[1])
+        parent = subprocess.Popen([sys.executable, "-c", program], cwd=hanging_copy)
+        with listener.accept()[0] as connection:
+            connection.settimeout(60)
+            parent.kill()
+            parent.wait()
+            # The connection is closed when the child ends.
+            assert connection.recv(1) == b""
+
+
+def test_a_child_without_a_parent_that_ends_is_ended_by_its_alarm(hanging_copy: Path) -> None:
+    main = hanging_copy / "agents_app/probes/__main__.py"
+    main.write_text(main.read_text().replace("ALARM_SECONDS = 12", "ALARM_SECONDS = 2"))
+    (hanging_copy / "agents_app/probes/model.py").write_text(HANGING.replace("signal.alarm({alarm})", ""))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        request = Request("model", {"port": listener.getsockname()[1]}, LOOPBACK).to_line()
+        command = [sys.executable, "-m", "agents_app.probes"]
+        child = subprocess.Popen(command, cwd=hanging_copy, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert child.stdin
+        child.stdin.write(request)
+        child.stdin.flush()
+
+        assert child.wait() == -signal.SIGALRM
+        child.stdin.close()
+
+
+def test_a_fault_of_a_probe_says_where_it_is_and_nothing_of_its_text(hanging_copy: Path) -> None:
+    fault = f"def run(*given):\n    print({PASSWORD!r})\n    raise KeyError({PASSWORD!r})\n"
+    (hanging_copy / "agents_app/probes/mysql.py").write_text(fault)
+    command = [sys.executable, "-m", "agents_app.probes"]
+    child = subprocess.Popen(command, cwd=hanging_copy, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with child.stdin, child.stdout:
+        child.stdin.write(Request("mysql", {}, LOOPBACK).to_line())
+        child.stdin.flush()
+        output = child.stdout.read()
+        child.wait()
+
+    assert b'"fault": "mysql.py:3 KeyError"' in output
+    assert PASSWORD.encode() not in output
+
+
+def test_the_child_imports_no_driver_before_it_is_used() -> None:
+    program = "import sys, agents_app.probes.__main__, agents_app.probes.runner; print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=shared_copy(), capture_output=True, text=True, check=True
+    )
+
+    heavy = {
+        "psycopg2",
+        "pymysql",
+        "msal",
+        "urllib3",
+        "requests",
+        "pydantic",
+        "cryptography",
+        "sqlalchemy",
+        "flask",
+        "ssl",
+    }
+    assert heavy & set(done.stdout.split()) == set()
