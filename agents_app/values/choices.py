@@ -43,6 +43,17 @@ MODEL_PROVIDER_LABELS = {
     ModelProvider.OLLAMA: "Ollama",
     ModelProvider.OPENAI_COMPATIBLE: "OpenAI-compatible",
 }
+# Where the API key is sent if an agent has no model base URL. The other providers have no public address.
+MODEL_URLS = {
+    ModelProvider.OPENAI: "https://api.openai.com/v1",
+    ModelProvider.ANTHROPIC: "https://api.anthropic.com",
+}
+EXAMPLE_MODEL_URLS = {
+    **MODEL_URLS,
+    ModelProvider.AZURE_OPENAI: "https://contoso.openai.azure.com",
+    ModelProvider.OLLAMA: "http://localhost:11434",
+    ModelProvider.OPENAI_COMPATIBLE: "https://models.example.org/v1",
+}
 
 
 # The API reference shows the docstrings of these two. `operations/permissions.py` says what each role and scope allows.

@@ -1,6 +1,6 @@
 """The table of causes: for each code what is wrong, what to do, and who can do it. One module for each kind."""
 
-from agents_app.probes.causes import agent, entra, http, mysql, network, postgresql, power_bi, roles, tls
+from agents_app.probes.causes import agent, entra, http, model, mysql, network, postgresql, power_bi, roles, tls
 from agents_app.probes.causes.cause import Cause
 
 CAUSES: dict[str, Cause] = {
@@ -13,5 +13,6 @@ CAUSES: dict[str, Cause] = {
     **mysql.CAUSES,
     **entra.CAUSES,
     **power_bi.CAUSES,
+    **model.CAUSES,
 }
 """Every cause and every warning, by its code. A code is stored, so it never changes its meaning."""

@@ -24,7 +24,7 @@ CAUSES = {
         Mender.NETWORK,
     ),
     "answer_too_large": Cause(
-        "The answer of {host} is larger than 1 MB.",
+        "The answer of {host} is larger than an answer of such a server.",
         "Check that the address is that of the right server.",
         Mender.YOU,
     ),
