@@ -98,7 +98,7 @@ class Server:
             raise self.fail("credential_not_sendable")
         name = f"[{self.host}]" if ":" in self.host else self.host
         host = name if self.port == (443 if self.is_tls else 80) else f"{name}:{self.port}"
-        fixed = {"Host": host, "User-Agent": f"Agent-Console/{__version__}", "Accept-Encoding": "identity"}
+        fixed = {"Host": host, "User-Agent": f"Agent-Console/{__version__}"}
         return {"Accept": "application/json", **headers, **fixed}
 
     def _connect(self) -> "HTTPConnection":

@@ -185,8 +185,11 @@ def test_the_next_address_is_tried_and_used_again(https: LocalServer) -> None:
     assert failure(lambda: closed.request("GET", "/")) == "port_refused"
     assert both.request("GET", "/").status == 200
     # A silent server at the first address.
-    with socket.create_server(("127.0.0.2", https.port)):
+    with socket.create_server(("127.0.0.2", https.port)) as silent:
+        silent.setblocking(False)
         assert both.request("GET", "/").status == 200
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 @pytest.mark.parametrize("key", ["canary\r\nX: 1", "canary\n", "canary\x00", "canary\N{EURO SIGN}", "canar\xfd"])
