@@ -8,10 +8,9 @@ from flask import Response, url_for
 
 from agents_app.api import etags, request_parsing, responses
 from agents_app.api.endpoint import Endpoint
-from agents_app.operations import agent_reads, agents
+from agents_app.operations import agent_reads, agents, save_warnings
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as queries
-from agents_app.schemas.agents import secret_warnings
 
 Values = Mapping[str, Any]
 
@@ -74,7 +73,7 @@ def _agent_response(actor: Actor, agent_id: UUID) -> Response:
 
 def _saved_response(actor: Actor, agent_id: UUID, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     agent = agent_reads.read(actor, agent_id)
-    warnings = [{"pointer": pointer, "detail": sentence} for pointer, sentence in secret_warnings(agent)]
+    warnings = [{"pointer": pointer, "detail": sentence} for pointer, sentence in save_warnings.of_agent(agent)]
     return responses.with_etag({**agent, "warnings": warnings}, status, headers)
 
 
@@ -88,7 +87,7 @@ def _replayed_response(actor: Actor, agent_id: UUID) -> Response:
 
 AGENT_PATH = "/agents/{agent_id}"
 IF_MATCH = ("If-Match",)
-WARNINGS = "`warnings` names each public member that contains what looks like a secret. It is stored all the same."
+WARNINGS = "`warnings` names each member that is doubtful, such as what looks like a secret. It is stored all the same."
 ENDPOINTS = (
     Endpoint(
         "GET",

@@ -163,17 +163,17 @@ class RuntimeFields(ResponseSchema):
     updated_at: datetime
 
 
-class SecretWarning(ResponseSchema):
-    """A public member that contains what looks like a secret."""
+class SaveWarning(ResponseSchema):
+    """A member of a saved agent that is doubtful: it looks like a secret, or cannot work with row-level security."""
 
     pointer: str = Field(description="A JSON pointer to the member.")
-    detail: str = Field(description="What it looks like, without the secret.")
+    detail: str = Field(description="What is doubtful. It never repeats a secret.")
 
 
 class AgentWithWarnings(AgentWithDetails):
-    """An agent that was saved, with warnings about its public members."""
+    """An agent that was saved, with warnings about its members."""
 
-    warnings: list[SecretWarning]
+    warnings: list[SaveWarning]
 
 
 Agent = add_agent_fields(AgentWithDetails, "Agent")

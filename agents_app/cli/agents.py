@@ -11,11 +11,10 @@ from agents_app.cli.agent_values import clear, clearable, collect, value_options
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_json, print_message, print_outcome, print_record, print_table
-from agents_app.operations import agent_reads
+from agents_app.operations import agent_reads, save_warnings
 from agents_app.operations import agents as operations
 from agents_app.operations.agent_states import replaced_reason
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import secret_warnings
 from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, parse
 
 HEADINGS = ("ID", "STATUS", "TYPE", "UPDATED (UTC)", "MODEL", "NAME")
@@ -207,9 +206,9 @@ def _secret_text(fact: dict[str, Any]) -> str:
 
 
 def _print_warnings(actor: Actor, agent_id: UUID) -> str:
-    """Warn of what looks like a secret in the agent's public fields. Returns its name."""
+    """Warn of what is doubtful in the agent. Returns its name."""
     agent = agent_reads.read(actor, agent_id)
-    for pointer, sentence in secret_warnings(agent):
+    for pointer, sentence in save_warnings.of_agent(agent):
         print_message(f"Warning: {pointer[1:].replace('/', '.')}: {sentence}")
     return str(agent["name"])
 

@@ -9,8 +9,8 @@ from typing import Any
 from agents_app.probes.addresses import AddressRules
 from agents_app.probes.entra import UUID, get_token, waiting_time
 from agents_app.probes.http_client import Answer, Limits, Server, locate
+from agents_app.probes.power_bi_facts import NAMES, ROW_LEVEL_SECURITY
 from agents_app.probes.recorder import ProbeFailed, Recorder
-from agents_app.probes.row_level_security import FACT
 
 NAME_MAX = 100
 QUERY = 'EVALUATE ROW("t", 1)'
@@ -92,7 +92,7 @@ class _Session:
         if answer.status in NO_ACCESS:
             self._recorder.warn("power_bi_workspace_hidden")
         else:
-            self._know("workspace_name", self._read_object(answer))
+            self._know("workspace_id", self._read_object(answer))
 
     def read_dataset(self) -> None:
         """Read the name of the dataset, and whether it has row-level security."""
@@ -104,8 +104,8 @@ class _Session:
         flags = ("isEffectiveIdentityRequired", "isEffectiveIdentityRolesRequired")
         self._sees_dataset = True
         self._has_row_level_security = any(body.get(flag) is True for flag in flags)
-        self._know("dataset_name", body)
-        self._recorder.know(**{FACT: self._has_row_level_security})
+        self._know("dataset_id", body)
+        self._recorder.know(**{ROW_LEVEL_SECURITY: self._has_row_level_security})
 
     def query(self) -> None:
         """Send the query, to the address of the workspace and then to the other one."""
@@ -160,9 +160,10 @@ class _Session:
             raise self._api.fail("answer_not_understood")
         return body
 
-    def _know(self, fact: str, body: dict[str, Any]) -> None:
-        if name := clean_name(body.get("name")):
-            self._recorder.know(**{fact: name})
+    def _know(self, field: str, body: dict[str, Any]) -> None:
+        """Report which workspace or dataset was read, and its name."""
+        name = clean_name(body.get("name"))
+        self._recorder.know(**{field: self._values[field]} | ({NAMES[field]: name} if name else {}))
 
     def _fail(self, code: str, answer: Answer, **facts: str) -> ProbeFailed:
         identity = answer.headers.get("requestid", "")

@@ -30,9 +30,9 @@ from agents_app.probes.causes import CAUSES
 from agents_app.probes.causes.cause import Mender
 from agents_app.probes.http_client import Limits
 from agents_app.probes.power_bi import HOSTS, Hosts, examine
+from agents_app.probes.power_bi_facts import names, warning
 from agents_app.probes.recorder import Message, ProbeFailed, Recorder
 from agents_app.probes.results import Finding
-from agents_app.probes.row_level_security import finding
 from agents_app.values.dataset_addresses import read_dataset
 from tests import pem
 from tests.authority import Authority
@@ -360,7 +360,13 @@ def test_a_test_that_succeeds_knows_the_names_and_sends_the_query_once(tenant: T
         "dataset",
         "query",
     ]
-    assert seen.known == {"workspace_name": "Finance", "dataset_name": "Revenue", "row_level_security": False}
+    assert seen.known == {
+        "workspace_id": WORKSPACE,
+        "workspace_name": "Finance",
+        "dataset_id": DATASET,
+        "dataset_name": "Revenue",
+        "row_level_security": False,
+    }
     assert [request.path for request in tenant.server.requests] == [DISCOVERY, TOKENS, GROUP, MODEL, GROUP_QUERY]
     assert json.loads(tenant.server.requests[-1].body) == {
         "queries": [{"query": 'EVALUATE ROW("t", 1)'}],
@@ -386,21 +392,35 @@ def test_a_name_is_shown_on_one_line_without_direction_marks(tenant: Tenant, nam
 
 
 @pytest.mark.parametrize(
-    ("facts", "user", "code"),
+    ("has_security", "dataset", "user", "code"),
     [
-        ({"row_level_security": True}, None, "power_bi_not_with_this_api"),
-        ({"row_level_security": True}, "ada@example.org", "power_bi_not_with_this_api"),
-        ({"row_level_security": False}, "ada@example.org", "power_bi_user_ignored"),
-        ({}, "ada@example.org", "power_bi_user_needs_row_level_security"),
-        (None, "ada@example.org", "power_bi_user_needs_row_level_security"),
-        ({"row_level_security": False}, None, None),
-        ({}, None, None),
+        (True, DATASET, None, "power_bi_not_with_this_api"),
+        (True, DATASET, "ada@example.org", "power_bi_not_with_this_api"),
+        (False, DATASET, "ada@example.org", "power_bi_user_ignored"),
+        (None, DATASET, "ada@example.org", "power_bi_user_needs_row_level_security"),
+        # The last test was of another dataset.
+        (False, CLIENT, "ada@example.org", "power_bi_user_needs_row_level_security"),
+        (True, CLIENT, None, None),
+        (False, DATASET, None, None),
+        (None, DATASET, None, None),
     ],
 )
 def test_row_level_security_is_said_when_an_agent_is_saved(
-    facts: dict[str, Any] | None, user: str | None, code: str | None
+    has_security: bool | None, dataset: str, user: str | None, code: str | None
 ) -> None:
-    assert finding(facts, user) == (Finding(code) if code else None)
+    facts = {} if has_security is None else {"dataset_id": dataset, "row_level_security": has_security}
+
+    found = warning(facts, {"dataset_id": DATASET, "impersonated_user_name": user})
+
+    assert found == (Finding(code) if code else None)
+
+
+def test_a_name_is_shown_only_for_the_id_that_was_tested(tenant: Tenant) -> None:
+    known = tenant.test().known
+
+    assert names(known, VALUES) == {"workspace_id": "Finance", "dataset_id": "Revenue"}
+    assert names(known, {**VALUES, "dataset_id": CLIENT}) == {"workspace_id": "Finance"}
+    assert names({}, VALUES) == {}
 
 
 @pytest.mark.parametrize(

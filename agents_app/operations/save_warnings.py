@@ -1,0 +1,28 @@
+"""Helpers that say what is doubtful in an agent that was just saved. It is saved all the same."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents_app.probes import power_bi_facts
+from agents_app.probes.causes import CAUSES
+from agents_app.schemas.agents import CONFIG, secret_warnings
+from agents_app.values.choices import ConnectionType
+
+
+def of_agent(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The JSON pointer of each doubtful member of an agent as `agent_reads.read` returns it, and a sentence."""
+    found = secret_warnings(agent)
+    if agent["connection_type"] == ConnectionType.POWERBI:
+        found += _of_row_level_security(agent)
+    return found
+
+
+def _of_row_level_security(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
+    parts = agent["last_test"]["parts"] if agent["last_test"] else []
+    facts: Mapping[str, Any] = next((part["facts"] for part in parts if part["part"] == "connection"), {})
+    finding = power_bi_facts.warning(facts, agent[CONFIG])
+    if finding is None:
+        return []
+    cause = CAUSES[finding.code]
+    member = "impersonated_user_name" if agent[CONFIG].get("impersonated_user_name") else "dataset_id"
+    return [(f"/{CONFIG}/{member}", f"{cause.what} {cause.next_step}")]
