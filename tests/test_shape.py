@@ -144,7 +144,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}
 PLAIN_DB_ACTS = {"close_pool"}
-AGENT_MODULES = ("agents", "agent_reads", "attention", "runtime")
+AGENT_MODULES = ("agents", "agent_reads", "attention", "connection_tests", "runtime")
 # Operations on agents that a door does without, and why.
 DOES_WITHOUT = {
     "api": {
@@ -155,6 +155,7 @@ DOES_WITHOUT = {
         "listing_with_counts": "a terminal prints what matches",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
+        "run_unsaved": "a person at the terminal creates the agent first, and then tests it",
     },
     "web": {
         "fetch": "only a token with the scope runtime may",

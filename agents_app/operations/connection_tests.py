@@ -66,7 +66,8 @@ def run(actor: Actor, agent_id: UUID, changes: Mapping[str, Any] | None = None) 
     with db.transaction() as session:
         if is_saved:
             _store(session, actor, row, old, results)
-        _record(session, actor, ("agent", agent_id, row.name), results, is_saved=is_saved, version=row.version)
+        action = "agent.tested" if is_saved else "agent.changes_tested"
+        _record(session, actor, action, results, ("agent", agent_id, row.name), version=row.version)
     version = row.version if is_saved else None
     return test_results.result_of(results, version, now(), actor.name) | {"is_saved": is_saved}
 
@@ -83,7 +84,7 @@ def run_unsaved(actor: Actor, values: Mapping[str, Any]) -> dict[str, Any]:
     given = {pointer: value for pointer, value in draft.secrets.items() if value is not None}
     results = _test(actor, _Subject(draft.fields, draft.config, given))
     with db.transaction() as session:
-        _record(session, actor, None, results, is_saved=False)
+        _record(session, actor, "agent.values_tested", results)
     return test_results.result_of(results, None, now(), actor.name) | {"is_saved": False}
 
 
@@ -202,7 +203,12 @@ def _store(session: Session, actor: Actor, row: Any, old: State, results: dict[s
 
 
 def _record(
-    session: Session, actor: Actor, target: tuple[str, UUID, str] | None, results: dict[str, Any], **details: Any
+    session: Session,
+    actor: Actor,
+    action: str,
+    results: dict[str, Any],
+    target: tuple[str, UUID, str] | None = None,
+    **details: Any,
 ) -> None:
     outcome, cause = test_results.outcome_and_cause(results)
-    event_records.add(session, actor, "agent.tested", target, outcome=outcome, cause=cause, **details)
+    event_records.add(session, actor, action, target, outcome=outcome, cause=cause, **details)

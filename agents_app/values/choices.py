@@ -83,6 +83,15 @@ class LastTest(StrEnum):
     NEVER = "never"
 
 
+LAST_TEST_LABELS = {
+    LastTest.PASSED: "Passed",
+    LastTest.WARNING: "Warning",
+    LastTest.FAILED: "Failed",
+    LastTest.OUT_OF_DATE: "Out of date",
+    LastTest.NEVER: "Not tested",
+}
+
+
 class Door(StrEnum):
     """The door through which a request came."""
 

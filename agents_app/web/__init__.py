@@ -8,6 +8,7 @@ from agents_app.errors import NotSignedIn
 from agents_app.web import (
     accounts,
     agents,
+    connection_tests,
     display,
     events,
     form_source,
@@ -35,7 +36,8 @@ PASSWORD_FORMS = (
 
 pages = Blueprint("web", __name__)
 pages.register_error_handler(NotSignedIn, sessions.sign_in_response)
-for part in (sessions, setup, theme, agents, tokens, users, invitations, profile, accounts, events, system):
+OF_RECORDS = (agents, connection_tests, tokens, users, invitations, profile, accounts, events, system)
+for part in (sessions, setup, theme, *OF_RECORDS):
     pages.register_blueprint(part.pages)
 
 

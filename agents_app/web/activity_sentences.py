@@ -16,6 +16,9 @@ SENTENCES = {
     "agent.disabled": "disabled the agent {target}",
     "agent.deleted": "deleted the agent {target}",
     "agent.restored": "restored the agent {target}",
+    "agent.tested": "tested the agent {target}: {outcome}",
+    "agent.changes_tested": "tested changes of the agent {target} that were not saved: {outcome}",
+    "agent.values_tested": "tested an agent that was not saved: {outcome}",
     "agent.fetched": "fetched the working configuration of {target}",
     "user.invited": "created an invitation link with the role {role}",
     "user.invitation_withdrawn": "withdrew an invitation link",
@@ -60,6 +63,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
         "number": "some",
         "detail": "not allowed",
         "count": 1,
+        "outcome": "with an unknown outcome",
         **event["details"],
     }
     times = f" ({values['count']} times within a minute)" if values["count"] != 1 else ""

@@ -12,10 +12,11 @@ from agents_app.operations import agent_history, agent_reads, agents, external_i
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
-from agents_app.web import unsaved_form
-from agents_app.web.conflict import EditConflict
+from agents_app.web import connection_tests, unsaved_form
+from agents_app.web.conflict import EditConflict, deleted_page
+from agents_app.web.connection_tests import FormTest
 from agents_app.web.forms.agents import UNSEEN_REASON, AgentForm, DisableForm
-from agents_app.web.forms.base import ConsoleForm, FormData
+from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.edit_agent import EditForm
 from agents_app.web.list_error import list_error_page
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
@@ -68,6 +69,9 @@ def new() -> Answer:
     if not unsaved_form.is_submitted():
         return render_template("agents/new.html", form=AgentForm(unsaved_form.restored_values()), list_url=list_url)
     form = AgentForm(request.form)
+    if connection_tests.is_asked():
+        test = connection_tests.run_new_form(actor, form)
+        return render_template("agents/new.html", form=form, list_url=list_url, test=test), *test.status_and_headers
     try:
         is_created = form.submit(lambda values: agents.create(actor, values, form.key))
     except Conflict as refusal:
@@ -78,6 +82,7 @@ def new() -> Answer:
         return render_template("agents/new.html", form=form, list_url=list_url), 422
     agent_id, is_new = form.result
     _flash("was created." if is_new else CREATED_EARLIER, form.name.text)
+    connection_tests.run_after_save(actor, agent_id)
     return redirect(url_with_back(".show", agent_id=agent_id), 303)
 
 
@@ -99,21 +104,23 @@ def save(agent_id: UUID) -> Answer:
     try:
         agent = agent_reads.read(actor, agent_id)
     except NotFound:
-        return _deleted_page(actor, agent_id, restored or request.form)
+        return deleted_page(actor, agent_id, restored or request.form)
     form = EditForm(restored or request.form, agent)
     if form.version is None:
         raise Malformed("The form arrived incomplete. Load the page again and repeat your changes.")
     form.compare(_version_at(actor, agent, form.version))
     has_conflict = form.version != agent["version"] and bool(form.merge.both or (form.merge.theirs and form.merge.mine))
     if restored or has_conflict:
-        return _edit_page(actor, form, has_conflict=has_conflict), refusals.STATUS[
-            Stale
-        ] if has_conflict and not restored else 200
+        status = refusals.STATUS[Stale] if has_conflict and not restored else 200
+        return _edit_page(actor, form, has_conflict=has_conflict), status
+    if connection_tests.is_asked():
+        test = connection_tests.run_edit_form(actor, form, agent_id)
+        return _edit_page(actor, form, test=test), *test.status_and_headers
     try:
         is_saved = form.submit(lambda changes: agents.update(actor, agent_id, changes, agent["version"]))
     except (NotFound, Stale):
         return save(agent_id)  # it was changed after it was read
-    return _redirect_after_save(form, agent_id) if is_saved else (_edit_page(actor, form), 422)
+    return _redirect_after_save(actor, form, agent_id) if is_saved else (_edit_page(actor, form), 422)
 
 
 @pages.post("/agents/<uuid:agent_id>/clone")
@@ -199,13 +206,13 @@ def _agent_page(template: str, agent: dict[str, Any], **context: Any) -> str:
     return render_template(template, agent=agent, list_url=list_url, agent_url=agent_url, **context)
 
 
-def _edit_page(actor: Actor, form: EditForm, *, has_conflict: bool = False) -> str:
+def _edit_page(actor: Actor, form: EditForm, *, has_conflict: bool = False, test: FormTest | None = None) -> str:
     if has_conflict:
         form.load_others_changes()
     shows_conflict = form.version == form.agent["version"] != form.loaded_version
     loaded = _version_at(actor, form.agent, form.loaded_version or 0)
     conflict = EditConflict(actor, form, loaded) if shows_conflict else None
-    return _agent_page("agents/edit.html", form.agent, form=form, conflict=conflict)
+    return _agent_page("agents/edit.html", form.agent, form=form, conflict=conflict, test=test)
 
 
 def _version_at(actor: Actor, agent: dict[str, Any], version: int) -> PastVersion:
@@ -215,18 +222,7 @@ def _version_at(actor: Actor, agent: dict[str, Any], version: int) -> PastVersio
     return agent_history.changes_since(actor, agent["id"], version)
 
 
-def _deleted_page(actor: Actor, agent_id: UUID, sent: FormData) -> Answer:
-    """The page that says who deleted the agent and shows what was typed. Raises NotFound where it was not deleted."""
-    record = agent_history.find_deletion(actor, agent_id)
-    if record is None:
-        raise NotFound(agents.NO_AGENT)
-    name, deletion = record
-    context = {"name": name, "deletion": deletion, "agent_id": agent_id, "form": AgentForm(sent)}
-    page = render_template("agents/deleted.html", list_url=ListUrl.from_back_parameter(), **context)
-    return page, refusals.STATUS[NotFound]
-
-
-def _redirect_after_save(form: EditForm, agent_id: UUID) -> Answer:
+def _redirect_after_save(actor: Actor, form: EditForm, agent_id: UUID) -> Answer:
     name, show = form.values().get("name") or form.agent["name"], url_for(".show", agent_id=agent_id)
     if form.result:
         _flash("was saved.", name, show=show)
@@ -234,6 +230,8 @@ def _redirect_after_save(form: EditForm, agent_id: UUID) -> Answer:
         _flash("already has the values that you typed. Nothing was changed.", name, show=show)
     else:
         _flash("Nothing was changed.", show=show)
+    if connection_tests.run_after_save(actor, agent_id):
+        return redirect(url_with_back(".show", agent_id=agent_id, _anchor="test"), 303)
     return redirect(str(ListUrl.from_back_parameter()) if "back" in request.values else show, 303)
 
 

@@ -15,7 +15,7 @@ from agents_app import __version__
 from agents_app.connections import TYPES, Connection
 from agents_app.db import now
 from agents_app.values import limits
-from agents_app.values.choices import ENVIRONMENT_LABELS, MODEL_PROVIDER_LABELS
+from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
 from agents_app.web.theme import THEMES, chosen_theme
 from agents_app.web.urls import current_path, url_with_back
@@ -56,6 +56,7 @@ def init_app(app: Flask) -> None:
         type_label=type_label,
         types=TYPES,
         environments=ENVIRONMENT_LABELS,
+        last_tests=LAST_TEST_LABELS,
         model_providers=MODEL_PROVIDER_LABELS,
         now=now,
         url_with_back=url_with_back,

@@ -60,6 +60,7 @@ SESSION_FORMS = {
     "web.agents.disable": SessionForm("The agent was not disabled.", keeps_values=True),
     "web.agents.enable": SessionForm("The agent was not enabled.", "web.agents.show"),
     "web.agents.clone": SessionForm("The agent was not cloned.", "web.agents.show"),
+    "web.connection_tests.run": SessionForm("The agent was not tested.", "web.agents.show"),
     "web.agents.delete": SessionForm("The agent was not deleted."),
     "web.agents.restore_deleted": SessionForm("The deletion of the agent was not undone.", "web.events.listing"),
     "web.tokens.new": SessionForm("The token was not created.", keeps_values=True),

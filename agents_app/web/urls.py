@@ -10,7 +10,7 @@ CURSORS = ("cursor", "before")
 # The filters of the list of agents.
 FILTERS = (
     *("q", "connection_type", "environment", "owner", "label", "external_id", "model_provider", "model_type"),
-    "created_by",
+    *("test", "created_by"),
 )
 # The longest path that is passed in a redirect. It may be quoted twice, and nginx answers 502 where the response
 # headers exceed 4 kB.
@@ -48,8 +48,9 @@ class ListUrl:
 
     endpoint: ClassVar = "web.agents.listing"
     parameters: ClassVar[tuple[str, ...]] = (
-        *("status", "sort", "limit"),
-        *FILTERS,
+        *("q", "status", "needs_attention"),
+        *(name for name in FILTERS if name != "q"),
+        *("sort", "limit"),
         *CURSORS,
     )
     filters: ClassVar[tuple[str, ...]] = FILTERS

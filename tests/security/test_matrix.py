@@ -33,6 +33,7 @@ GET  /agents/<uuid:agent_id>/edit                   in      in      in      403 
 POST /agents/<uuid:agent_id>/edit                   in      in      in      403     400     400     404
 POST /agents/<uuid:agent_id>/clone                  in      in      in      403     303     303     404
 POST /agents/<uuid:agent_id>/enable                 in      in      in      403     303     303     404
+POST /agents/<uuid:agent_id>/test                   in      in      in      403     303     303     404
 GET  /agents/<uuid:agent_id>/disable                in      in      in      403     200     200     404
 POST /agents/<uuid:agent_id>/disable                in      in      in      403     422     422     404
 GET  /agents/<uuid:agent_id>/delete                 in      in      in      403     403     200     404

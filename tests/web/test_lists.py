@@ -86,7 +86,7 @@ def test_search_filters_and_tabs_narrow_the_list(console: Flask, admin: Actor, b
     page = browser.get("/agents?q=nothing+like+it")
     assert "No agent matches" in page.text
     tabs = page.root.one("nav", class_="tabs")
-    assert tabs.text == "All 3 Active 2 Disabled 1"
+    assert tabs.text == "All 3 Active 2 Disabled 1 Needs attention 3"
     assert tabs.all("a")[1]["href"] == "/agents?q=nothing+like+it&status=active"
 
 
@@ -154,7 +154,7 @@ def test_a_page_that_became_empty_links_to_the_first_page(console: Flask, admin:
 
 
 @pytest.mark.parametrize("rows", [1, 12])
-def test_a_page_needs_two_statements_for_any_number_of_rows(
+def test_a_page_needs_three_statements_for_any_number_of_rows(
     rows: int, console: Flask, admin: Actor, browser: Browser
 ) -> None:
     for _ in range(rows):
@@ -170,4 +170,5 @@ def test_a_page_needs_two_statements_for_any_number_of_rows(
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
 
-    assert len(statements) == 2
+    # The session, the agents that need attention, and the list with its counts.
+    assert len(statements) == 3
