@@ -1,0 +1,364 @@
+"""Tests of agents: who can start them and how many, which secrets they use, and what is stored of them."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.config import settings
+from agents_app.database.url import parse_url
+from agents_app.db import db, now
+from agents_app.errors import ConsoleError, Forbidden, InvalidInput, NotFound, Throttled, Unavailable
+from agents_app.models import ConnectionTest, Event, StartedTest
+from agents_app.operations import agent_reads, agents, connection_tests
+from agents_app.operations.permissions import Actor
+from agents_app.schemas import listing
+from agents_app.values.choices import Door
+from tests.conftest import OpenConsole
+from tests.make import agent_values, make_agent, make_user
+
+PASSWORD = "canary-password-7Qm2"
+KEY = "sk-canary-key-9Xy8Tt1Lw6"
+
+
+class Server:
+    """A server on loopback that accepts connections and sends nothing, until it is closed."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+    def accept(self) -> socket.socket:
+        """The next connection, once it is there."""
+        return self.socket.accept()[0]
+
+
+@pytest.fixture
+def silent() -> Iterator[Server]:
+    """A server that accepts connections and sends nothing."""
+    server = Server()
+    yield server
+    server.socket.close()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of loopback that refuses connections, and is not used while the test runs."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def make_tested(console: Flask, actor: Actor, port: int, **changes: Any) -> UUID:
+    """Make an agent whose database is at this port of loopback."""
+    config = {"host": "127.0.0.1", "port": port, "password": PASSWORD}
+    return make_agent(console, actor, connection_config=config, **changes)
+
+
+def last_test(actor: Actor, agent_id: UUID) -> Any:
+    """The last test of an agent."""
+    return agent_reads.read(actor, agent_id)["last_test"]
+
+
+def add_started(actor: Actor, number: int, age: float, *, is_running: bool = False) -> None:
+    """Store tests that this person started some seconds ago."""
+    started = now() - timedelta(seconds=age)
+    with db.transaction() as session:
+        for _ in range(number):
+            row = StartedTest(account_id=actor.account_id, person=actor.user_id, started_at=started)
+            row.ended_at = None if is_running else started
+            session.add(row)
+
+
+@contextmanager
+def refused(kind: type[ConsoleError], code: str) -> Iterator[None]:
+    """Expect a refusal with this code."""
+    with pytest.raises(kind) as refusal:
+        yield
+    assert refusal.value.code == code
+
+
+def test_a_viewer_cannot_test(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin)
+    viewer = make_user(console, "viewer", admin.account_id)
+
+    with console.app_context():
+        for ask in (
+            lambda: connection_tests.run(viewer, agent_id),
+            lambda: connection_tests.run_unsaved(viewer, agent_values()),
+        ):
+            with pytest.raises(Forbidden):
+                ask()
+
+
+def test_an_agent_of_another_account_is_not_found(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, make_user(console))
+
+    with console.app_context(), pytest.raises(NotFound):
+        connection_tests.run(admin, agent_id)
+
+
+@pytest.mark.parametrize("door", [Door.PAGE, Door.TOKEN, Door.TERMINAL])
+def test_nothing_is_tested_while_tests_are_off(sqlite_schema_url: str, open_console: OpenConsole, door: Door) -> None:
+    console = open_console(sqlite_schema_url, CONNECTION_TESTS="off")
+    admin = replace(make_user(console), door=door)
+    agent_id = make_agent(console, admin)
+
+    with console.app_context():
+        with refused(Unavailable, "tests_off"):
+            connection_tests.run(admin, agent_id)
+        with refused(Unavailable, "tests_off"):
+            connection_tests.run_unsaved(admin, agent_values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"connection_config": {"host": "127.0.0.2"}}, "/connection_config/password"),
+        ({"connection_config": {"username": "other"}}, "/connection_config/password"),
+        ({"connection_config": {"sslmode": "disable"}}, "/connection_config/password"),
+        ({"model_base_url": "https://rogue.example.org"}, "/api_key"),
+        ({"model_provider": "anthropic"}, "/api_key"),
+    ],
+)
+def test_a_stored_secret_is_not_used_for_another_destination(
+    console: Flask, admin: Actor, closed_port: int, changes: dict[str, Any], pointer: str
+) -> None:
+    agent_id = make_tested(console, admin, closed_port, api_key=KEY, model_provider="openai")
+
+    with console.app_context():
+        for act in (connection_tests.run, agents.update):
+            with pytest.raises(InvalidInput) as refusal:
+                act(admin, agent_id, changes)
+            assert [at for at, _ in refusal.value.fields] == [pointer]
+        assert last_test(admin, agent_id) is None
+
+
+def test_values_that_are_not_saved_use_no_stored_secret(console: Flask, admin: Actor, closed_port: int) -> None:
+    make_tested(console, admin, closed_port)
+
+    with console.app_context():
+        result = connection_tests.run_unsaved(
+            admin, agent_values(connection_config={"host": "127.0.0.1", "port": closed_port})
+        )
+
+    assert (result["cause"], result["is_saved"]) == ("incomplete", False)
+
+
+def test_a_person_starts_six_tests_a_minute(console: Flask, admin: Actor, closed_port: int) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+    with_token = replace(admin, door=Door.TOKEN, token_id=uuid4(), scopes=frozenset({"write"}))
+    other = make_user(console, "editor", admin.account_id)
+
+    with console.app_context():
+        add_started(admin, 5, 30)
+        connection_tests.run(admin, agent_id)
+        for one in (admin, with_token):
+            with refused(Throttled, "too_many_tests"):
+                connection_tests.run(one, agent_id)
+        connection_tests.run(other, agent_id)
+        connection_tests.run(replace(admin, door=Door.TERMINAL), agent_id)
+
+
+def test_tests_older_than_a_minute_do_not_count(console: Flask, admin: Actor, closed_port: int) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+
+    with console.app_context():
+        add_started(admin, 6, 61)
+        connection_tests.run(admin, agent_id)
+        with db.reading() as connection:
+            of_account = sa.select(sa.func.count()).where(StartedTest.account_id == admin.account_id)
+            assert connection.scalar(of_account) == 1
+
+
+def test_two_tests_of_an_account_run_at_once(console: Flask, admin: Actor, closed_port: int) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+    others = [make_user(console, "editor", admin.account_id) for _ in "12"]
+
+    with console.app_context():
+        for other in others:
+            add_started(other, 1, 9, is_running=True)
+        with pytest.raises(Throttled) as refusal:
+            connection_tests.run(admin, agent_id)
+
+    assert refusal.value.retry_after in (1, 2)
+
+
+def test_a_test_whose_process_was_killed_counts_for_ten_seconds(console: Flask, admin: Actor, closed_port: int) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+
+    with console.app_context():
+        add_started(make_user(console, "editor", admin.account_id), 2, 10.1, is_running=True)
+
+        assert connection_tests.run(admin, agent_id)["cause"] == "port_refused"
+
+
+def test_the_result_of_the_saved_state_is_stored_with_who_and_when(
+    console: Flask, admin: Actor, closed_port: int
+) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+
+    with console.app_context():
+        result = connection_tests.run(admin, agent_id)
+        stored = last_test(admin, agent_id)
+        with db.reading() as connection:
+            row = connection.execute(sa.select(ConnectionTest).where(ConnectionTest.agent_id == agent_id)).one()
+            of_agent = (Event.target_id == agent_id, Event.action == "agent.tested")
+            event = connection.execute(sa.select(Event).where(*of_agent)).one()
+
+    assert result["is_saved"]
+    assert stored["parts"] == result["parts"]
+    assert (stored["outcome"], stored["cause"], stored["version"], stored["tested_by"]) == (
+        *("failed", "port_refused", 1, "Admin"),
+    )
+    assert [step["name"] for step in stored["parts"][0]["steps"]] == ["resolve", "connect"]
+    assert event.details["outcome"] == "failed"
+    assert PASSWORD not in f"{row} {event} {result}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_saved"),
+    [
+        ({}, True),
+        ({"description": "Another one.", "system_instructions": "Be brief."}, True),
+        ({"connection_config": {"host": "127.0.0.1"}}, True),
+        ({"connection_config": {"row_limit": 7}}, False),
+        ({"connection_config": {"password": PASSWORD}}, False),
+        ({"model_type": "gpt-5"}, False),
+    ],
+)
+def test_only_a_test_of_what_is_saved_is_the_last_test(
+    console: Flask, admin: Actor, closed_port: int, changes: dict[str, Any], is_saved: bool
+) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+
+    with console.app_context():
+        assert connection_tests.run(admin, agent_id, changes)["is_saved"] is is_saved
+        assert (last_test(admin, agent_id) is not None) is is_saved
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_out_of_date"),
+    [
+        ({"name": "Other", "description": "Text.", "owner": "Finance"}, False),
+        ({"connection_config": {"row_limit": 7}}, True),
+        ({"connection_config": {"password": "another-password"}}, True),
+        ({"connection_config": {"password": None}}, True),
+        ({"api_key": KEY}, True),
+        ({"model_type": "gpt-5"}, True),
+    ],
+)
+def test_a_test_is_out_of_date_after_a_change_of_what_it_tested(
+    console: Flask, admin: Actor, closed_port: int, changes: dict[str, Any], is_out_of_date: bool
+) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+
+    with console.app_context():
+        connection_tests.run(admin, agent_id)
+        agents.update(admin, agent_id, changes)
+        agents.disable(admin, agent_id, {"reason": "Later."})
+
+        assert last_test(admin, agent_id)["is_out_of_date"] is is_out_of_date
+        for state, is_there in (("failed", not is_out_of_date), ("out_of_date", is_out_of_date), ("never", False)):
+            assert bool(agent_reads.listing(admin, listing.parse({"test": state})).items) is is_there
+
+
+def test_a_change_while_the_test_runs_makes_it_out_of_date(console: Flask, admin: Actor, silent: Server) -> None:
+    agent_id = make_tested(console, admin, silent.port)
+
+    def run() -> None:
+        with console.app_context():
+            connection_tests.run(admin, agent_id)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    client = silent.accept()
+    with console.app_context():
+        agents.update(admin, agent_id, {"model_type": "gpt-5"})
+        client.close()
+        thread.join()
+
+        assert (last_test(admin, agent_id)["version"], last_test(admin, agent_id)["is_out_of_date"]) == (1, True)
+
+
+def test_a_clone_and_a_restored_agent_were_never_tested(console: Flask, admin: Actor, closed_port: int) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+
+    with console.app_context():
+        connection_tests.run(admin, agent_id)
+        copy_id, _ = agents.clone(admin, agent_id)
+        agents.delete(admin, agent_id)
+        agents.restore_deleted(admin, agent_id)
+
+        assert last_test(admin, copy_id) is last_test(admin, agent_id) is None
+
+
+def test_pages_answer_while_fifty_tests_wait_on_a_silent_host(
+    sqlite_schema_url: str, open_console: OpenConsole, silent: Server
+) -> None:
+    console = open_console(sqlite_schema_url, POOL_SIZE="8")
+    people = [make_user(console) for _ in range(50)]
+    ids = [make_tested(console, person, silent.port) for person in people]
+
+    def run(person: Actor, agent_id: UUID) -> str:
+        with console.app_context():
+            try:
+                return str(connection_tests.run(person, agent_id)["cause"])
+            except Unavailable as refusal:
+                return f"{refusal.code}, {refusal.retry_after} s"
+
+    with ThreadPoolExecutor(50) as pool:
+        waiting = [pool.submit(run, *pair) for pair in zip(people, ids, strict=True)]
+        clients = [silent.accept() for _ in range(2)]
+        with console.app_context():
+            assert agent_reads.read(people[0], ids[0])["name"] == "Sales"
+            assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        for client in clients:
+            client.close()
+        causes = [one.result() for one in waiting]
+
+    assert causes.count("busy, 10 s") == 48
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        ("postgresql://u@db.example.org/c", {("db.example.org", 5432)}),
+        ("postgresql://u@a:6432,b:5433/c", {("a", 6432), ("a", 5433), ("b", 6432), ("b", 5433)}),
+        ("postgresql://u@/c?host=/var/run/postgresql&port=5499", {("localhost", 5499)}),
+        ("postgresql:///c?host=db&hostaddr=10.0.0.7", {("db", 5432), ("10.0.0.7", 5432)}),
+        ("sqlite:///instance/console.db", set()),
+    ],
+)
+def test_the_consoles_own_database_is_blocked(
+    sqlite_schema_url: str, open_console: OpenConsole, url: str, addresses: set[tuple[str, int]]
+) -> None:
+    console = open_console(sqlite_schema_url)
+    with console.app_context():
+        console.extensions["settings"] = replace(settings(), database_url=parse_url(url), migration_database_url=None)
+        rules = connection_tests.address_rules()
+
+    assert set(rules.blocked) == addresses
+    assert rules.allows_loopback
+
+
+def test_loopback_is_not_allowed_where_others_reach_the_console(
+    sqlite_schema_url: str, open_console: OpenConsole
+) -> None:
+    console = open_console(
+        sqlite_schema_url, PUBLIC_URL="https://a.example.org", CONNECTION_TEST_NETWORKS="10.0.0.0/8, fd00::/8"
+    )
+
+    with console.app_context():
+        rules = connection_tests.address_rules()
+
+    assert (rules.allows_loopback, rules.networks) == (False, ("10.0.0.0/8", "fd00::/8"))
