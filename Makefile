@@ -40,6 +40,7 @@ LOCK := $(RUN) uv pip compile --universal --python-version 3.11 --generate-hashe
 
 lock: $(VENV)/.test ## Update requirements*.txt to the newest versions of requirements*.in
 	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-mssql.in -o requirements-mssql.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --require-hashes

@@ -1,6 +1,6 @@
 """The probe of MySQL and MariaDB."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,8 @@ from agents_app.probes.addresses import AddressRules, resolve
 from agents_app.probes.mysql_errors import WAIT_S, driver_errors, failure, is_refusal
 from agents_app.probes.mysql_grants import Right, UnknownGrant, read_rights, read_roles
 from agents_app.probes.mysql_greeting import read_greeting
-from agents_app.probes.mysql_rights import PUBLIC, Needs, findings, is_readable, quote, split_tables, statements
+from agents_app.probes.mysql_rights import PUBLIC, Needs, findings, is_readable, quote, statements
+from agents_app.probes.names import shorten, split_tables
 from agents_app.probes.recorder import ProbeFailed, Recorder
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 3306
 STATEMENT_S = 4
-SHOWN_NAMES, SHOWN_LENGTH = 5, 200
 
 
 def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> None:
@@ -190,10 +190,3 @@ class _Session:
     def _warn(self, code: str, names: list[str]) -> None:
         if names:
             self._recorder.warn(code, role=self._user, names=shorten(names))
-
-
-def shorten(names: Iterable[str]) -> str:
-    """The first names in one text, without characters that cannot be printed."""
-    texts = ["".join(filter(str.isprintable, name))[:SHOWN_LENGTH] for name in names]
-    more = len(texts) - SHOWN_NAMES
-    return ", ".join(texts[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents_app.probes.mysql_grants import ALL, EVERYTHING, GRANT_OPTION, Right
+from agents_app.probes.names import split_tables
 
 HARMLESS = {"SHOW VIEW", "USAGE", "SHOW DATABASES", "SHOW CREATE ROUTINE", "SHOW_ROUTINE"}
 WRITING = {
@@ -48,12 +49,6 @@ class Needs:
         if right.name == "SELECT":
             return is_needed or not (self.is_limited or _contains(right.target, PASSWORDS))
         return self.may_write and is_needed and right.name in (*WRITING, ALL)
-
-
-def split_tables(names: Iterable[str], database: str) -> list[tuple[str, str]]:
-    """The names of an allow list as (schema, table)."""
-    parts = (name.partition(".") for name in names)
-    return [(first, table) if dot else (database, first) for first, dot, table in parts]
 
 
 def quote(name: str, *, is_pattern: bool = False) -> str:

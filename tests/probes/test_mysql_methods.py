@@ -166,20 +166,23 @@ def test_the_short_way_signs_in_without_a_verified_server_and_the_result_says_so
 
 
 def test_roles_of_mysql_are_read_together_with_the_rights_of_the_user() -> None:
-    direct = [*READER, "GRANT `writers`@`%`,`readers`@`%` TO `reader`@`%`"]
-    answers = tables(*direct)
-    answers[f"{DIRECT} USING `writers`@`%`"] = [
-        [READER[0]],
-        ["GRANT SELECT, INSERT, SHOW VIEW ON `sales`.* TO `reader`@`%`"],
-    ]
+    direct = [*READER, "GRANT DELETE ON `sales`.`items` TO `reader`@`%`"]
+    answers = tables(*direct, "GRANT `writers`@`%`,`readers`@`%` TO `reader`@`%`")
+    with_insert = [READER[0], "GRANT SELECT, INSERT, SHOW VIEW ON `sales`.* TO `reader`@`%`", direct[2]]
+    answers[f"{DIRECT} USING `writers`@`%`"] = [[line] for line in with_insert]
     answers[f"{DIRECT} USING `readers`@`%`"] = [[line] for line in direct]
 
     with server(signing_in(fast, answers)) as real:
         result = try_probe(mysql, agent(real.port, "disable"))
 
     assert codes(result) == ["not_encrypted", "role_writes"]
-    assert result.warnings[1].facts["objects"] == "INSERT on `sales`.* (role `writers`@`%`)"
-    assert result.statements == ("REVOKE `writers`@`%` FROM `reader`@`%`;",)
+    assert result.warnings[1].facts["objects"] == (
+        "INSERT on `sales`.* (role `writers`@`%`), DELETE on `sales`.`items`"
+    )
+    assert result.statements == (
+        "REVOKE DELETE ON `sales`.`items` FROM `reader`@`%`;",
+        "REVOKE `writers`@`%` FROM `reader`@`%`;",
+    )
 
 
 def test_dynamic_rights_of_mysql_are_rights_of_an_administrator() -> None:

@@ -1,0 +1,73 @@
+"""Causes of SQL Server and Azure SQL."""
+
+from agents_app.probes.causes.cause import Cause, Mender
+from agents_app.probes.causes.roles import REMOVE
+
+CAUSES = {
+    "mssql_not_installed": Cause(
+        "The driver of SQL Server is not installed in this console.",
+        "Ask the operator of the console to run: pip install --require-hashes -r requirements-mssql.txt",
+        Mender.YOU,
+    ),
+    "mssql_driver_unloadable": Cause(
+        "The driver of SQL Server is installed, but it cannot be loaded, because a system library is missing.",
+        "Ask the operator of the console to install it. On Debian and Ubuntu: apt-get install libltdl7",
+        Mender.YOU,
+    ),
+    "mssql_not_a_server": Cause(
+        "The server on port {port} of {host} does not answer as SQL Server does.",
+        "Check the host and the port. The usual port of SQL Server is 1433.",
+        Mender.YOU,
+    ),
+    "mssql_needs_verify_full": Cause(
+        "SQL Server gets the password itself, so the console sends it only to a server that it has checked.",
+        "Choose the TLS mode verify-full.",
+        Mender.YOU,
+    ),
+    "mssql_login_failed": Cause(
+        "The user name {username} or the password is wrong.",
+        "Correct them. A user of a single database must also be allowed to open the database {database}.",
+        Mender.YOU,
+    ),
+    "mssql_other_sign_in": Cause(
+        "The server accepts only Windows accounts for this sign-in.",
+        "Ask the database administrator for a login with SQL Server authentication.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mssql_login_disabled": Cause(
+        "The login {username} is disabled or locked.",
+        "Ask the database administrator to enable the login.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mssql_password_expired": Cause(
+        "The password of the login {username} has expired.",
+        "Ask the database administrator for a new password, and enter it here.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mssql_database": Cause(
+        "The database {database} does not exist on the server, or the user {username} may not open it.",
+        "Check the name of the database. If it is right, ask the database administrator to add the user to it.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mssql_azure_firewall": Cause(
+        "The firewall of the Azure server does not allow connections from the console.",
+        "Ask the database administrator to add the address of the console to the firewall rules of the server.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mssql_azure_server": Cause(
+        "No Azure server has the name {host}, or the login has the wrong form.",
+        "Correct the host name and the user name.",
+        Mender.YOU,
+    ),
+    "mssql_busy": Cause(
+        "The database or the server cannot take a connection at present.", "Try again in a minute.", Mender.WAIT
+    ),
+    "mssql_refused": Cause(
+        "The server refused the connection or a statement of this test.",
+        "Ask the database administrator what the log of the server says.",
+        Mender.DATABASE_ADMIN,
+    ),
+    "mssql_administers": Cause(
+        "The user {role} has rights of an administrator: {objects}.", REMOVE, Mender.DATABASE_ADMIN
+    ),
+}
