@@ -133,7 +133,8 @@ ENDPOINTS = (
         "Change an agent",
         "agents.update",
         "A member that is absent keeps its value, and null clears it. A secret that is blank keeps its value too. When "
-        + "the destination of the connection changes, its stored secrets must be sent again. A new connection_type "
+        + "the destination of the connection changes, its stored secrets must be sent again, and so must the API key "
+        + "when model_provider or model_base_url changes. Labels are replaced together. A new connection_type "
         + "starts with an empty connection_config. "
         + WARNINGS,
         body="AgentChange",

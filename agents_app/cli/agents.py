@@ -96,7 +96,8 @@ def create(account: str | None, **given: Any) -> None:
 def update(account: str | None, agent_id: UUID, version: int | None, cleared: tuple[str, ...], **given: Any) -> None:
     """Change the given fields of an agent, and keep the others.
 
-    Stored secrets are kept too, unless the destination of the connection changes. Then they must be given again.
+    Stored secrets are kept too, unless the destination of the connection changes. Then they must be given again. The
+    API key must be given again if the model provider or its base URL changes. Labels are replaced together.
     """
     actor = terminal_actor(account)
     changes = _collect_values(given)

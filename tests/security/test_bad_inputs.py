@@ -12,7 +12,7 @@ from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from agents_app.schemas.agents import CONFIG, AgentValues
-from agents_app.schemas.listing import AgentQuery
+from agents_app.web.urls import ListUrl
 from tests.api.conftest import Client
 from tests.bad_inputs import BAD_AGENTS, ODD_TEXTS, WHOLE, Bad
 from tests.make import agent_values, make_token
@@ -152,7 +152,7 @@ ASKED = [
 ]
 
 
-QUESTIONS = ["before", *(name for name in AgentQuery.model_fields if name != "before")]
+QUESTIONS = ListUrl.parameters
 ACTIVITY_QUESTIONS = ["about", "door", "person", "target", "since", "until", "limit", "cursor"]
 
 

@@ -105,6 +105,42 @@ def test_an_unknown_connection_type_is_refused(browser: Browser) -> None:
     assert "Choose" in page.error_at("connection_type")
 
 
+@pytest.mark.parametrize("text", ["https://u:geheim@a.example.org", "https://a.example.org/?key=geheim"])
+def test_a_password_in_the_url_of_a_model_is_not_shown_again(text: str, browser: Browser) -> None:
+    page = browser.send("/agents/new", status=422, **{**NEW_DATABASE, "model_base_url": text})
+
+    assert isinstance(page, Page)
+    assert page.error_at("model_base_url").startswith("Remove the")
+    assert "geheim" not in page.html
+
+
+def test_the_api_key_is_asked_for_again_at_its_input_if_the_provider_changes(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, api_key=API_KEY, model_provider="openai")
+    form = fields_of(browser.get(f"/agents/{agent_id}/edit"))
+
+    page = browser.send(f"/agents/{agent_id}/edit", status=422, **{**form, "model_provider": "anthropic"})
+
+    assert isinstance(page, Page)
+    assert page.error_at("api_key").endswith("so the stored API key is not used. Type it again, or remove it.")
+
+
+def test_labels_are_typed_one_per_line(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin, labels={"team": "finance"}, environment="staging")
+    form = fields_of(browser.get(f"/agents/{agent_id}/edit"))
+
+    refused = browser.send(f"/agents/{agent_id}/edit", status=422, **{**form, "labels": "team=finance\nemea"})
+    browser.send(f"/agents/{agent_id}/edit", **{**form, "labels": "\nteam = a=b\n region=emea ", "environment": ""})
+
+    assert isinstance(refused, Page)
+    assert refused.error_at("labels") == "Write each label as name=value, such as team=finance."
+    assert refused.root.one(id="labels").text == "team=finance\nemea"
+    assert form["labels"] == "team=finance"
+    stored = read(console, admin, agent_id)
+    assert (stored["labels"], stored["environment"]) == ({"team": "a=b", "region": "emea"}, None)
+
+
 @pytest.mark.parametrize("given", [NEW_DATABASE, NEW_POWER_BI], ids=["DB", "POWERBI"])
 def test_what_is_typed_is_stored_and_saving_without_a_change_changes_nothing(
     given: dict[str, str], console: Flask, admin: Actor, browser: Browser
