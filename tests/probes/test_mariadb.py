@@ -37,7 +37,6 @@ def end(result: Result) -> tuple[str, str | None]:
         ({"ssl_root_cert": None}, "tls", "certificate_not_trusted"),
         ({"ssl_root_cert": Authority().certificate, "sslmode": "verify-ca"}, "tls", "certificate_not_trusted"),
     ],
-    ids=str,
 )
 def test_a_wrong_value_has_its_cause(mariadb: MariaDb, values: dict[str, Any], step: str, code: str) -> None:
     result = try_probe(mysql, agent(mariadb, **values))
