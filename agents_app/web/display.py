@@ -55,6 +55,7 @@ def init_app(app: Flask) -> None:
         type_icon=type_icon,
         type_label=type_label,
         types=TYPES,
+        type_labels={kind.value: declaration.label for kind, declaration in TYPES.items()},
         environments=ENVIRONMENT_LABELS,
         last_tests=LAST_TEST_LABELS,
         model_providers=MODEL_PROVIDER_LABELS,

@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from flask import request, url_for
 
 CURSORS = ("cursor", "before")
-# The filters of the list of agents.
+# The filters of the list of agents, other than the search and the tabs, in the order of their chips.
 FILTERS = (
-    *("q", "connection_type", "environment", "owner", "label", "external_id", "model_provider", "model_type"),
-    *("test", "created_by"),
+    *("connection_type", "environment", "owner", "label", "model_provider", "model_type"),
+    *("external_id", "test", "created_by"),
 )
 # The longest path that is passed in a redirect. It may be quoted twice, and nginx answers 502 where the response
 # headers exceed 4 kB.
@@ -48,12 +48,10 @@ class ListUrl:
 
     endpoint: ClassVar = "web.agents.listing"
     parameters: ClassVar[tuple[str, ...]] = (
-        *("q", "status", "needs_attention"),
-        *(name for name in FILTERS if name != "q"),
-        *("sort", "limit"),
+        *("q", "status", "needs_attention", *FILTERS, "sort", "limit"),
         *CURSORS,
     )
-    filters: ClassVar[tuple[str, ...]] = FILTERS
+    filters: ClassVar[tuple[str, ...]] = ("q", *FILTERS)
 
     def __init__(self, args: Mapping[str, str]) -> None:
         self.args: dict[str, Any] = {name: args[name] for name in self.parameters if args.get(name)}

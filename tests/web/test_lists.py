@@ -104,6 +104,35 @@ def test_a_chip_removes_its_filter_and_clear_all_removes_all(console: Flask, adm
     ]
 
 
+def test_agents_are_filtered_by_their_facts_with_a_chip_for_each(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    make_agent(console, admin, name="Other")
+    facts = {"owner": "Finance", "environment": "production", "model_provider": "openai", "labels": {"team": "core"}}
+    make_agent(console, admin, **facts)
+    filters = "environment=production&owner=Finance&label=team%3Acore&model_provider=openai"
+
+    page = browser.get(f"/agents?{filters}")
+
+    assert names(page) == ["Sales"]
+    assert page.root.one("td", class_="c-owner").text == "Finance Production"
+    chips = page.root.one("ul", class_="chips").all("a", class_="chip")
+    assert [chip.text.removeprefix("Remove the filter: ") for chip in chips] == [
+        *("Environment is Production", "Owner is Finance", "Label is team:core", "Model provider is OpenAI")
+    ]
+    assert chips[2]["href"] == "/agents?environment=production&owner=Finance&model_provider=openai"
+
+
+def test_a_label_of_an_agent_links_to_the_agents_that_have_it(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin, labels={"team": "R&D: core"})
+    make_agent(console, admin, name="Other")
+
+    link = browser.get(f"/agents/{agent_id}").root.one("a", class_="fact-chip")
+
+    assert link.text == "team=R&D: core"
+    assert names(browser.get(link["href"])) == ["Sales"]
+
+
 def test_only_the_sorted_column_shows_its_order_and_reverses_it(console: Flask, admin: Actor, browser: Browser) -> None:
     for name in ("Beta", "alpha", "Gamma"):
         make_agent(console, admin, name=name)
