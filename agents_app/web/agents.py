@@ -73,7 +73,7 @@ def new() -> Answer:
         test = connection_tests.run_new_form(actor, form)
         return render_template("agents/new.html", form=form, list_url=list_url, test=test), *test.status_and_headers
     try:
-        is_created = form.submit(lambda values: agents.create(actor, values, form.key))
+        is_created = form.save(lambda values: agents.create(actor, values, form.key))
     except Conflict as refusal:
         if refusal.code not in ALREADY_CREATED:
             raise
@@ -117,7 +117,7 @@ def save(agent_id: UUID) -> Answer:
         test = connection_tests.run_edit_form(actor, form, agent_id)
         return _edit_page(actor, form, test=test), *test.status_and_headers
     try:
-        is_saved = form.submit(lambda changes: agents.update(actor, agent_id, changes, agent["version"]))
+        is_saved = form.save(lambda changes: agents.update(actor, agent_id, changes, agent["version"]))
     except (NotFound, Stale):
         return save(agent_id)  # it was changed after it was read
     return _redirect_after_save(actor, form, agent_id) if is_saved else (_edit_page(actor, form), 422)

@@ -51,6 +51,7 @@ class AgentForm(ConsoleForm):
 
     def __init__(self, formdata: FormData | None = None, agent: Mapping[str, Any] | None = None) -> None:
         stored = agent or {}
+        self.seen_warnings = frozenset(formdata.getlist("warned") if formdata is not None else ())
         formdata, self.split_sentences = pasted_addresses.split_addresses(formdata, stored.get(CONFIG))
         super().__init__(formdata, data=stored)
         self.panels: dict[ConnectionType, PanelForm] = {}
@@ -78,6 +79,10 @@ class AgentForm(ConsoleForm):
             return False
         return super().submit(self._refuse_incomplete if self._cleared_sentences() else operation)
 
+    def save(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
+        """Submit, unless a field that is not encrypted contains what looks like a secret: the user is warned once."""
+        return self.submit(self._refuse_incomplete if self._warns_of_secrets() else operation)
+
     def values(self) -> dict[str, Any]:
         """The values of the fixed inputs and of the chosen panel."""
         fixed = {field.short_name: field.value for field in super().inputs() if field.is_given}
@@ -98,6 +103,16 @@ class AgentForm(ConsoleForm):
     def secret_names(self) -> set[str]:
         """The names of the inputs for secrets."""
         return {field.name for _, field in self._secrets()}
+
+    def _warns_of_secrets(self) -> bool:
+        """Whether a warning was added that the user has not seen."""
+        inputs = {field.name: field for field in self.inputs()}
+        for pointer, sentence in schema.secret_warnings(self.values()):
+            name, _, member = pointer.removeprefix("/").partition("/")
+            if name == CONFIG:
+                name = f"{self.connection_type.text}-{member.partition('/')[0]}"
+            inputs[name].warning = inputs[name].warning or sentence
+        return any(field.warning_digest not in self.seen_warnings for field in self.warned)
 
     def _cleared_sentences(self) -> dict[str, str]:
         """Sentences for the secrets that were typed before and are empty now, by JSON pointer."""

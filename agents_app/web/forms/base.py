@@ -76,6 +76,11 @@ class ConsoleForm(FlaskForm):
         return [*((None, sentence) for sentence in self.general_errors), *at_inputs]
 
     @property
+    def warned(self) -> list[Input]:
+        """The inputs with a warning. A value that was sent with its warning is saved."""
+        return [field for field in self.inputs() if field.warning]
+
+    @property
     def cleared_secrets(self) -> list[str]:
         """The labels of the secrets that were typed, which the page does not show again."""
         return [field.spec.label for field in self.inputs() if isinstance(field, Secret) and field.was_typed]

@@ -1,7 +1,9 @@
 """The kinds of inputs. They do not validate: the schemas do. `from_schema.py` creates inputs from schemas."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import wtforms
@@ -36,6 +38,8 @@ class Input(wtforms.Field):
     is_counted = False
     was_typed = False
     """Whether a secret was typed. The page does not show it again."""
+    warning = ""
+    """What looks like a secret in this field, which is not encrypted."""
     is_disputed = False
     """Whether another person changed this field too, and the user chooses between the two values."""
 
@@ -72,7 +76,7 @@ class Input(wtforms.Field):
     @property
     def opens_group(self) -> bool:
         """Whether the group of this input is open when the page is loaded."""
-        return self.is_set or self.is_disputed or self.was_typed or bool(self.errors)
+        return self.is_set or self.is_disputed or self.was_typed or bool(self.errors or self.warning)
 
     @property
     def focus_id(self) -> str:
@@ -87,13 +91,19 @@ class Input(wtforms.Field):
     @property
     def described_by(self) -> str:
         """The ids for `aria-describedby`."""
-        ids = [f"{self.id}-error" if self.errors else None, self.hint_id]
+        warning_id = f"{self.id}-warning" if self.warning else None
+        ids = [f"{self.id}-error" if self.errors else None, warning_id, self.hint_id]
         return " ".join(name for name in ids if name)
 
     def problem(self, sentence: str) -> str:
         """An error for the summary: with the label before it where the sentence does not contain the label."""
         label = self.spec.label
         return sentence if label.casefold() in sentence.casefold() else f"{label}: {sentence}"
+
+    @property
+    def warning_digest(self) -> str:
+        """A digest of the value that is warned of. The form sends it back when the value is saved all the same."""
+        return sha256(json.dumps([self.name, self.text]).encode()).hexdigest()
 
     def add_error(self, sentence: str) -> None:
         """Add an error to this input."""
