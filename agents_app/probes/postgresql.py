@@ -74,7 +74,7 @@ class _Target:
         if not self.offers_tls(connection):
             raise ProbeFailed("tls_missing", **self.facts())
         root = self.values.get("ssl_root_cert")
-        tls.handshake(connection, tls.trust(self.mode, root), self.host, self.port)
+        tls.start(connection, tls.trust(self.mode, root), self.host, self.port).close()
 
     def offers_tls(self, connection: socket) -> bool:
         """Ask the server whether it offers TLS. This is the first message of every client that wants TLS."""

@@ -1,4 +1,4 @@
-"""TLS of databases: which authorities are trusted, and the cause if a certificate is refused."""
+"""TLS of every probe but those over HTTPS: which authorities are trusted, and the cause if a certificate is refused."""
 
 import os
 import ssl
@@ -30,10 +30,10 @@ def trust(sslmode: str, root_certificate: str | None) -> ssl.SSLContext:
     return context
 
 
-def handshake(connection: socket, context: ssl.SSLContext, host: str, port: int) -> None:
-    """Start TLS, and end the connection. Raises ProbeFailed with the cause if the server is not accepted."""
+def start(connection: socket, context: ssl.SSLContext, host: str, port: int) -> ssl.SSLSocket:
+    """The connection with TLS. Raises ProbeFailed with the cause if the server is not accepted."""
     try:
-        context.wrap_socket(connection, server_hostname=host).close()
+        return context.wrap_socket(connection, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         raise ProbeFailed(CERTIFICATE_CAUSES.get(error.verify_code, "certificate_not_trusted"), host=host) from None
     except TimeoutError:
