@@ -150,6 +150,7 @@ DOES_WITHOUT = {
     "api": {
         "listing_with_counts": "counts are for people; programs count what they fetch",
         "restore_deleted": "undo is for the person who sees what was deleted",
+        "store_sample": "only `flask demo` makes samples",
     },
     "cli": {
         "listing_with_counts": "a terminal prints what matches",
@@ -159,6 +160,7 @@ DOES_WITHOUT = {
     },
     "web": {
         "fetch": "only a token with the scope runtime may",
+        "store_sample": "only `flask demo` makes samples",
     },
 }
 # The modules of operations, with the public functions that take neither an actor, a visitor nor an operator first. All

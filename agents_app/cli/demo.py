@@ -17,7 +17,7 @@ from agents_app.connections import TYPES
 from agents_app.connections.power_bi import ROWS_MAX
 from agents_app.db import now
 from agents_app.errors import Conflict
-from agents_app.operations import accounts, agent_reads, agents
+from agents_app.operations import accounts, agent_reads, agents, connection_tests
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from agents_app.values.choices import ConnectionType
@@ -113,6 +113,7 @@ def _make_account(name: str | None) -> str:
 
 def _create(actor: Actor, number: int, values: dict[str, Any]) -> None:
     agent_id, _ = agents.create(actor, values)
+    connection_tests.store_sample(actor, agent_id, number // len(TYPES))
     if number % 7 == 3:
         agents.disable(actor, agent_id, {"reason": REASONS[number % len(REASONS)]})
 

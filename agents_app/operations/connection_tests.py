@@ -18,7 +18,7 @@ from agents_app.database.url import server_addresses
 from agents_app.db import db, now
 from agents_app.errors import NotFound
 from agents_app.models import Agent, ConnectionTest
-from agents_app.operations import agent_secrets, event_records, started_tests, test_results
+from agents_app.operations import agent_secrets, event_records, sample_results, started_tests, test_results
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_states import State
 from agents_app.operations.agents import NO_AGENT
@@ -86,6 +86,20 @@ def run_unsaved(actor: Actor, values: Mapping[str, Any]) -> dict[str, Any]:
     with db.transaction() as session:
         _record(session, actor, "agent.values_tested", results)
     return test_results.result_of(results, None, now(), actor.name) | {"is_saved": False}
+
+
+def store_sample(actor: Actor, agent_id: UUID, number: int) -> None:
+    """Store a made-up result as the last test of a new agent, marked as a sample. `flask demo` gives the number.
+
+    Some agents get none. Raises Forbidden, NotFound.
+    """
+    actor.require("agents.test")
+    row = _read(actor, agent_id)
+    old = states.of_agent(row)
+    made = sample_results.sample({**old.fields, CONFIG: old.config}, number)
+    if made is not None:
+        with db.transaction() as session:
+            _store(session, actor, row, old, test_results.stored(made), is_sample=True)
 
 
 def address_rules() -> AddressRules:
@@ -178,7 +192,9 @@ def _replaced(value: Any, hidden: list[str]) -> Any:
     return value
 
 
-def _store(session: Session, actor: Actor, row: Any, old: State, results: dict[str, Any]) -> None:
+def _store(
+    session: Session, actor: Actor, row: Any, old: State, results: dict[str, Any], *, is_sample: bool = False
+) -> None:
     query = sa.select(Agent).where(Agent.id == row.id, Agent.account_id == actor.account_id)
     agent = session.scalars(query.with_for_update(key_share=True)).one_or_none()
     known = session.get(ConnectionTest, row.id)
@@ -197,7 +213,7 @@ def _store(session: Session, actor: Actor, row: Any, old: State, results: dict[s
             cause=cause,
             result=results,
             is_out_of_date=states.tested(states.of_agent(agent)) != states.tested(old),
-            is_sample=False,
+            is_sample=is_sample,
         )
     )
 

@@ -35,6 +35,15 @@ def test_it_makes_sixty_agents_some_of_them_disabled(terminal: Terminal) -> None
     assert 5 < sum(agent["status"] == "disabled" for agent in agents) < 15
 
 
+def test_some_agents_have_a_last_test_that_is_marked_as_a_sample(terminal: Terminal) -> None:
+    terminal("demo")
+
+    tests = [agent["last_test"] for agent in terminal.json("agents", "list")["items"]]
+
+    assert {test and test["outcome"] for test in tests} == {None, "passed", "warning", "failed"}
+    assert all(test["is_sample"] for test in tests if test)
+
+
 def test_it_adds_to_existing_agents_only_with_yes(terminal: Terminal) -> None:
     make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
 

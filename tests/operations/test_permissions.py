@@ -7,14 +7,14 @@ import pytest
 from flask import Flask
 
 from agents_app.errors import Forbidden, NotFound
-from agents_app.operations import agent_reads, agents, runtime
+from agents_app.operations import agent_reads, agents, connection_tests, runtime
 from agents_app.operations.permissions import PERMISSIONS, Actor
 from agents_app.schemas import listing
 from agents_app.values.choices import Door, Role, Scope
 from tests.make import agent_values, make_agent, make_user
 
 VIEWER = {"agents.read", "events.read"}
-EDITOR = VIEWER | {f"agents.{act}" for act in ("create", "update", "clone", "enable", "disable")}
+EDITOR = VIEWER | {f"agents.{act}" for act in ("create", "update", "test", "clone", "enable", "disable")}
 BY_ROLE = {
     Role.VIEWER: VIEWER,
     Role.EDITOR: EDITOR,
@@ -28,6 +28,7 @@ OPERATIONS = {
     "listing": lambda actor, _: agent_reads.listing(actor, listing.parse({})),
     "create": lambda actor, _: agents.create(actor, agent_values()),
     "update": lambda actor, agent_id: agents.update(actor, agent_id, {"name": "Other"}),
+    "test": connection_tests.run,
     "clone": agents.clone,
     "disable": lambda actor, agent_id: agents.disable(actor, agent_id, {"reason": "Moving."}),
     "enable": agents.enable,
