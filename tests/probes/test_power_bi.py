@@ -433,11 +433,19 @@ def test_nobody_is_advised_to_give_a_role_where_row_level_security_is(code: str)
     assert not any(word in text for word in ("member", "contributor", "admin", " role ", "refreshuser"))
 
 
-def test_every_cloud_has_its_hosts() -> None:
+@pytest.mark.parametrize(
+    ("cloud", "login", "api", "resource"),
+    [
+        (Cloud.PUBLIC, "microsoftonline.com", "api.powerbi.com", "analysis.windows.net"),
+        (Cloud.CHINA, "chinacloudapi.cn", "api.powerbi.cn", "analysis.chinacloudapi.cn"),
+        (Cloud.USGOV, "microsoftonline.com", "api.powerbigov.us", "analysis.usgovcloudapi.net"),
+        (Cloud.USGOVHIGH, "microsoftonline.us", "api.high.powerbigov.us", "high.analysis.usgovcloudapi.net"),
+        (Cloud.USGOVMIL, "microsoftonline.us", "api.mil.powerbigov.us", "mil.analysis.usgovcloudapi.net"),
+    ],
+)
+def test_every_cloud_has_the_hosts_of_the_table_of_microsoft(cloud: str, login: str, api: str, resource: str) -> None:
     assert set(HOSTS) == set(Cloud)
-    assert all(
-        hosts.login.startswith("https://login.") and hosts.api.startswith("https://api.") for hosts in HOSTS.values()
-    )
+    assert HOSTS[cloud] == Hosts(f"https://login.{login}", f"https://{api}", f"https://{resource}/powerbi/api")
 
 
 @pytest.mark.parametrize(
