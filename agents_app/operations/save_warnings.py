@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from agents_app.operations.known_names import connection_facts
 from agents_app.probes import power_bi_facts
 from agents_app.probes.causes import CAUSES
 from agents_app.schemas.agents import CONFIG, secret_warnings
@@ -18,9 +19,7 @@ def of_agent(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _of_row_level_security(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
-    parts = agent["last_test"]["parts"] if agent["last_test"] else []
-    facts: Mapping[str, Any] = next((part["facts"] for part in parts if part["part"] == "connection"), {})
-    finding = power_bi_facts.warning(facts, agent[CONFIG])
+    finding = power_bi_facts.warning(connection_facts(agent), agent[CONFIG])
     if finding is None:
         return []
     cause = CAUSES[finding.code]

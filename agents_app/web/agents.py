@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from agents_app import refusals
 from agents_app.config import settings
 from agents_app.errors import Conflict, InvalidInput, Malformed, NotFound, Stale
-from agents_app.operations import agent_history, agent_reads, agents, external_ids, snapshots
+from agents_app.operations import agent_history, agent_reads, agents, external_ids, known_names, snapshots
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
@@ -57,7 +57,7 @@ def listing() -> Answer:
 def show(agent_id: UUID) -> Answer:
     """Show one agent."""
     agent = agent_reads.read(current_actor(), agent_id)
-    return _agent_page("agents/show.html", agent, form=AgentForm(agent=agent))
+    return _agent_page("agents/show.html", agent, form=AgentForm(agent=agent), names=known_names.of_agent(agent))
 
 
 @pages.route("/agents/new", methods=["GET", "POST"])
