@@ -219,7 +219,8 @@ def test_a_child_without_a_parent_that_ends_is_ended_by_its_alarm(hanging_copy: 
 
 
 def test_a_fault_of_a_probe_says_where_it_is_and_nothing_of_its_text(hanging_copy: Path) -> None:
-    fault = f"def run(*given):\n    print({PASSWORD!r})\n    raise KeyError({PASSWORD!r})\n"
+    # The first line is what a library in C does.
+    fault = f"import os\ndef run(*given):\n    os.write(1, {PASSWORD.encode()!r})\n    raise KeyError({PASSWORD!r})\n"
     (hanging_copy / "agents_app/probes/mysql.py").write_text(fault)
     command = [sys.executable, "-m", "agents_app.probes"]
     child = subprocess.Popen(command, cwd=hanging_copy, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -229,7 +230,7 @@ def test_a_fault_of_a_probe_says_where_it_is_and_nothing_of_its_text(hanging_cop
         output = child.stdout.read()
         child.wait()
 
-    assert b'"fault": "mysql.py:3 KeyError"' in output
+    assert b'"fault": "mysql.py:4 KeyError"' in output
     assert PASSWORD.encode() not in output
 
 
