@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.config import settings
+from agents_app.connections import TYPES
 from agents_app.db import now
 from agents_app.encryption import Keyring
 from agents_app.models import Agent, ConnectionTest
@@ -19,6 +21,8 @@ from agents_app.schemas.agents import CONFIG
 from agents_app.values import limits
 
 EXPIRY_DATES = {"credential_expires_at": "credential", "api_key_expires_at": "API key"}
+# Whether a key decrypts an encrypted value never changes. The values are cached encrypted.
+_can_decrypt = lru_cache(maxsize=20_000)(agent_secrets.can_decrypt)
 UNREADABLE = "A stored secret cannot be decrypted: {}."
 AGENTS = (
     sa.select(
@@ -54,11 +58,20 @@ def reasons(agent: Mapping[str, Any], account_id: UUID) -> Reasons:
     found: Reasons = []
     if agent["outcome"] == Outcome.FAILED and not agent["is_out_of_date"]:
         found.append({"code": "test_failed", "detail": "The last test failed."})
-    config = agent_secrets.complete_config(agent["connection_type"], agent["connection_config"])
+    config = _sign_in_config(agent["connection_type"], agent["connection_config"])
     for _, sentence in completeness.missing({**agent, CONFIG: config}, encrypted):
         found.append({"code": "incomplete", "detail": sentence})
     found += [found_one for name in EXPIRY_DATES if (found_one := _expiry(name, agent[name]))]
     return found + _unreadable(settings().keys.encryption, account_id, agent, encrypted)
+
+
+def _sign_in_config(kind: Any, config: Any) -> Any:
+    # Every page of the list reads all agents of the account, so only what older rows lack is completed.
+    declaration = TYPES.get(kind)
+    if not isinstance(config, Mapping) or declaration is None:
+        return agent_secrets.complete_config(kind, config)
+    is_whole = "auth_method" not in declaration.model_fields or config.get("auth_method")
+    return config if is_whole else agent_secrets.complete_config(kind, config)
 
 
 def _expiry(name: str, day: date | None) -> dict[str, str] | None:
@@ -75,5 +88,5 @@ def _unreadable(keyring: Keyring, account_id: UUID, agent: Mapping[str, Any], en
     return [
         {"code": "secret_unreadable", "detail": UNREADABLE.format(pointer[1:].replace("/", "."))}
         for pointer, value in encrypted.items()
-        if not agent_secrets.can_decrypt(keyring, account_id, agent["id"], pointer, value)
+        if not _can_decrypt(keyring, account_id, agent["id"], pointer, value)
     ]
