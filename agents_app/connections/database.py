@@ -37,11 +37,11 @@ class SslMode(StrEnum):
 
 DIALECT_LABELS = {Dialect.POSTGRESQL: "PostgreSQL", Dialect.MYSQL: "MySQL", Dialect.MSSQL: "SQL Server"}
 DEFAULT_PORTS = {Dialect.POSTGRESQL: 5432, Dialect.MYSQL: 3306, Dialect.MSSQL: 1433}
-# A MySQL server gets the password itself over TLS, so only the check of its name protects it.
+# MySQL and SQL Server get the password itself over TLS, so only the check of the name protects it.
 DEFAULT_SSL_MODES = {
     Dialect.POSTGRESQL: SslMode.REQUIRE,
     Dialect.MYSQL: SslMode.VERIFY_FULL,
-    Dialect.MSSQL: SslMode.REQUIRE,
+    Dialect.MSSQL: SslMode.VERIFY_FULL,
 }
 
 
@@ -87,7 +87,7 @@ class DatabaseConnection(Connection):
     )
     sslmode: Annotated[SslMode | None, choice(SslMode)] = field(
         "TLS mode",
-        "verify-full also checks the server's name. Empty means verify-full for MySQL, and require for others.",
+        "verify-full also checks the server's name. Empty means require for PostgreSQL, and verify-full for others.",
         default=None,
         destination=True,
         group="tls",

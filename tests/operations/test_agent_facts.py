@@ -218,7 +218,7 @@ def test_a_stored_fact_that_is_now_refused_does_not_block_other_changes(
 
 
 @pytest.mark.parametrize(
-    ("dialect", "mode"), [("mysql", "verify-full"), ("postgresql", "require"), ("mssql", "require")]
+    ("dialect", "mode"), [("mysql", "verify-full"), ("postgresql", "require"), ("mssql", "verify-full")]
 )
 def test_a_new_agent_gets_the_tls_mode_of_its_database_type(app: Flask, admin: Actor, dialect: str, mode: str) -> None:
     config = agent_values(connection_config={"dialect": dialect})[CONFIG]
