@@ -67,7 +67,7 @@ class _Session:
                 raise
             self._recorder.warn(failure.code, **failure.facts)
             return None
-        if self._api_key and self._interface.may_be_open and self._is_open():
+        if self._api_key and self._is_open():
             self._recorder.warn("model_key_not_checked", host=self._server.host)
         return names
 
@@ -80,7 +80,7 @@ class _Session:
 
     def _pages(self) -> Iterator[list[str]]:
         """The names on each page of the list."""
-        after, seen = "", set[str]()
+        after = ""
         for _ in range(PAGES_MAX):
             body = self._read_list(after)
             entries = body.get(self._interface.members, "")
@@ -91,9 +91,6 @@ class _Session:
             last = body.get("last_id")
             if body.get("has_more") is not True or not isinstance(last, str) or not PAGE_ID.fullmatch(last):
                 return
-            if last in seen:
-                return
-            seen.add(last)
             after = f"{self._interface.after}={quote(last, safe='')}"
 
     def _read_list(self, after: str) -> dict[str, Any]:

@@ -28,8 +28,6 @@ class Interface:
     names: tuple[str, ...] = ("id",)
     after: str = "after"
     """The parameter for the next page, which gets the last id of the page before."""
-    may_be_open: bool = False
-    """Whether such a server may show its list without a key."""
 
     def path(self, base: str) -> str:
         """The path of the list for the path of a base URL."""
@@ -43,7 +41,7 @@ class Interface:
 
 INTERFACES = {
     ModelProvider.OPENAI: Interface("/models"),
-    ModelProvider.OPENAI_COMPATIBLE: Interface("/models", may_be_open=True),
+    ModelProvider.OPENAI_COMPATIBLE: Interface("/models"),
     ModelProvider.ANTHROPIC: Interface(
         "/v1/models",
         "limit=1000",
@@ -53,9 +51,7 @@ INTERFACES = {
         headers={"anthropic-version": "2023-06-01"},
         after="after_id",
     ),
-    ModelProvider.OLLAMA: Interface(
-        "/api/tags", endings=("/api", "/v1"), members="models", names=("name", "model"), may_be_open=True
-    ),
+    ModelProvider.OLLAMA: Interface("/api/tags", endings=("/api", "/v1"), members="models", names=("name", "model")),
     ModelProvider.AZURE_OPENAI: Interface(
         "/openai/models", AZURE_VERSION, endings=("/openai",), key_header="api-key", key_prefix=""
     ),

@@ -148,6 +148,8 @@ def test_a_model_is_found_on_every_page_and_by_its_alias(server: LocalServer, mo
     server.answer = PROVIDERS["anthropic"][0]
 
     assert ask(server, "anthropic", model_type=model).cause is None
+    # Only an alias needs a request of its own.
+    assert any(request.path == f"/v1/models/{model}" for request in server.requests) == (model == ALIAS)
 
 
 def test_a_list_that_never_ends_is_read_up_to_a_limit(server: LocalServer) -> None:
@@ -250,6 +252,7 @@ def test_a_web_page_in_place_of_the_list_is_a_wrong_base_url(server: LocalServer
     assert seen.cause == "model_wrong_url"
     assert MODEL_PROVIDER_LABELS[ModelProvider(provider)] in seen.sentences()
     assert EXAMPLE_MODEL_URLS[ModelProvider(provider)] in seen.sentences()
+    assert ("a web page" if status == 200 else f"status {status}") in seen.sentences()
 
 
 @pytest.mark.parametrize(
@@ -286,8 +289,8 @@ def test_a_valid_key_that_cannot_read_the_list_is_a_warning(server: LocalServer)
 def test_a_list_that_is_open_to_everyone_does_not_show_that_the_key_is_valid(server: LocalServer) -> None:
     server.answer = lambda request: Reply(body=[{"id": "gpt-5-mini"}])
 
-    assert ask(server, "openai_compatible").warnings == ["model_key_not_checked"]
-    assert ask(server, "openai_compatible", api_key=None).warnings == []
+    assert ask(server, "openai").warnings == ["model_key_not_checked"]
+    assert ask(server, "openai", api_key=None).warnings == []
 
 
 def test_a_gateway_may_list_a_group_of_models(server: LocalServer) -> None:
