@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from tests.fork_server import programs
+
 BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The databases that `on=` names.
 KINDS = {"both": ("sqlite", "postgresql"), "sqlite": ("sqlite",), "postgresql": ("postgresql",)}
@@ -47,7 +49,7 @@ def read_blocks(path: Path) -> list[Block]:
 def type_lines(lines: str, folder: Path, settings: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     """Type lines into bash, in a folder; all but the last one must succeed."""
     environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{programs()}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONWARNINGS": "error",
         "LANG": "C.UTF-8",
         "BACKUP_FOLDER": str(folder.parent / "backups"),

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from agents_app.paths import ROOT
 from tests import postgres
+from tests.fork_server import programs
 from tests.project import copy_project, shared_copy
 
 BIN = Path(sys.executable).parent
@@ -92,7 +93,7 @@ class Operator:
 
     def run_line(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run a command line with DATABASE_URL alone (here or in `.env`), and with warnings as errors."""
-        environment = {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONWARNINGS": "error", "LANG": "C.UTF-8"}
+        environment = {"PATH": f"{programs()}:{BIN}:{os.environ['PATH']}", "PYTHONWARNINGS": "error", "LANG": "C.UTF-8"}
         if not (self.folder / ".env").exists():
             environment["DATABASE_URL"] = self.url
         return subprocess.run(

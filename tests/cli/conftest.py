@@ -23,6 +23,7 @@ from click.testing import Result
 from flask import Flask
 
 from tests.cli.installation import Installation
+from tests.fork_server import programs
 from tests.make import KEYS, make_account
 from tests.project import copy_project
 
@@ -63,7 +64,7 @@ class Checkout:
 
     folder: Path
     settings: dict[str, str]
-    python: str = sys.executable
+    python: str = ""
 
     @property
     def env_file(self) -> Path:
@@ -73,7 +74,7 @@ class Checkout:
     def flask(self, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         """Run a command, and wait for its end."""
         return subprocess.run(
-            self._command(*words),
+            self._command(*words, python=str(programs() / "python")),
             check=False,
             timeout=PATIENCE_S,
             cwd=self.folder,
@@ -95,8 +96,8 @@ class Checkout:
             start_new_session=True,
         )
 
-    def _command(self, *words: str) -> list[str]:
-        return [self.python, "-m", "flask", *words]
+    def _command(self, *words: str, python: str = sys.executable) -> list[str]:
+        return [self.python or python, "-m", "flask", *words]
 
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.settings, **settings}

@@ -14,6 +14,8 @@ from tests.make import PASSWORD
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 NEED_LABEL = ("input", "select", "textarea")
+# The attributes that name other elements by their ids.
+REFERENCES = {"aria-describedby", "aria-labelledby", "for", "list", "popovertarget", "form"}
 
 
 class Element:
@@ -21,7 +23,8 @@ class Element:
 
     def __init__(self, tag: str, attributes: dict[str, str], parent: "Element | None") -> None:
         self.tag, self.attributes, self.parent = tag, attributes, parent
-        self.children: list[Element] = []
+        # In document order. Each element is in the list of every element around it, so that a search reads one list.
+        self.contents: list[Element] = []
         self.texts: list[str] = []
 
     def __getitem__(self, name: str) -> str:
@@ -34,13 +37,11 @@ class Element:
 
     def all(self, tag: str = "", **wanted: str) -> list["Element"]:
         """The elements inside it with this tag and these attributes (`class_` and `for_` for class and for)."""
-        inside = [found for child in self.children for found in [child, *child.all()]]
-        names = {name.rstrip("_").replace("_", "-"): value for name, value in wanted.items()}
-        return [
-            found
-            for found in inside
-            if tag in ("", found.tag) and all(value in found[name].split(" ") for name, value in names.items())
-        ]
+        found = [element for element in self.contents if element.tag == tag] if tag else self.contents
+        for name, value in wanted.items():
+            attribute = name.rstrip("_").replace("_", "-")
+            found = [element for element in found if value in element[attribute].split(" ")]
+        return list(found)
 
     def one(self, tag: str = "", **wanted: str) -> "Element":
         """The only such element."""
@@ -63,7 +64,10 @@ class _Parser(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, {name: value or "" for name, value in attrs}, self.current)
         assert len(element.attributes) == len(attrs), f"an attribute of <{tag}> is repeated"
-        self.current.children.append(element)
+        outer: Element | None = self.current
+        while outer is not None:
+            outer.contents.append(element)
+            outer = outer.parent
         if tag not in VOID:
             self.current = element
 
@@ -130,14 +134,16 @@ class Page:
         assert self.root.one("html")["lang"] == "en"
 
     def _check_references(self) -> None:
-        ids = [element["id"] for element in self.root.all() if element["id"]]
+        elements = self.root.all()
+        ids = [element["id"] for element in elements if element["id"]]
         assert len(ids) == len(set(ids)), "an id is repeated"
-        for element in self.root.all():
-            for name in ("aria-describedby", "aria-labelledby", "for", "list", "popovertarget", "form"):
+        for element in elements:
+            for name in REFERENCES & element.attributes.keys():
                 assert set(element[name].split()) <= set(ids), f"{name} names no element"
-        for control in [found for tag in NEED_LABEL for found in self.root.all(tag)]:
+        labelled = {label["for"] for label in self.root.all("label")}
+        for control in [element for element in elements if element.tag in NEED_LABEL]:
             is_named = control["type"] == "hidden" or control.inside("label")
-            assert is_named or self.root.all("label", for_=control["id"]), f"{control.attributes} has no label"
+            assert is_named or control["id"] in labelled, f"{control.attributes} has no label"
 
     def _check_forms(self) -> None:
         for form in self.root.all("form"):

@@ -46,7 +46,10 @@ def signed_in(app: Flask) -> Browser:
 
 def rows(page: Page) -> dict[str, tuple[str, str]]:
     """The value and the source of each setting on the page."""
-    cells = [[cell.text for cell in row.children] for row in page.root.one("table", class_="settings").all("tr")]
+    cells = [
+        [cell.text for cell in row.all() if cell.parent is row]
+        for row in page.root.one("table", class_="settings").all("tr")
+    ]
     return {name: (value, source) for name, value, source in cells[1:]}
 
 

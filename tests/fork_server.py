@@ -1,0 +1,202 @@
+"""Runs commands of the project quickly: a server imports the packages once, and forks a process for each command.
+
+Starting Python and importing the packages takes longer than most commands. A forked process has an environment, a
+folder, arguments and standard streams of its own, and it imports the project's own modules itself. Tests start a client
+in place of `python`, `flask` or `alembic`; it waits for the end of the command. The client starts the real program
+where a forked process would differ: with other options of Python, or in another language. Tests that send signals to a
+process, or limit it, start the real program themselves.
+"""
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# The client imports nothing else of the tests, so that it starts at once.
+LANGUAGE = "C.UTF-8"
+LIST_PACKAGES = (
+    "import sys, agents_app.app; print(*(name for name in sys.modules if not name.startswith('agents_app')))"
+)
+CLIENT = """#!{python} -IS
+import os, sys
+sys.path.append({folder!r})
+import fork_server
+if not fork_server.is_usual(sys.argv, os.environ):
+    os.execv({real!r}, [{real!r}, *sys.argv[1:]])
+sys.exit(fork_server.ask({address!r}, {program!r}))
+"""
+PROGRAMS = ("python", "flask", "alembic")
+WARNINGS = "PYTHONWARNINGS"
+# The longest environment of a command, in bytes.
+ENVIRONMENT_MAX = 64 * 1024
+# The command that `make setup` installs.
+FLASK = str(Path(__file__).resolve().parent.parent / "agents_app" / "flask_command.py")
+
+
+@cache
+def programs() -> Path:
+    """A folder with `python`, `flask` and `alembic` that let a server run each command. The first call starts it.
+
+    Where the system cannot do this, it is the folder of the real programs.
+    """
+    from tests.isolation import HOME
+    from tests.project import shared_copy
+
+    if not (hasattr(os, "pidfd_open") and Path("/proc/self/mem").exists()):
+        return Path(sys.executable).parent
+    folder, tests = HOME / "programs", shared_copy() / "tests"
+    address = str(HOME / "fork-server")
+    folder.mkdir()
+    for program in PROGRAMS:
+        real = str(Path(sys.executable).with_name(program))
+        text = CLIENT.format(python=sys.executable, folder=str(tests), real=real, address=address, program=program)
+        (folder / program).write_text(text)
+        (folder / program).chmod(0o755)
+    words = [sys.executable, "-P", str(tests / "fork_server.py"), address]
+    environment = {"PATH": os.environ["PATH"], "LANG": LANGUAGE, "ROOM": " " * ENVIRONMENT_MAX}
+    # Python asks once whether a stream is a file. Of the commands, none is.
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    server = subprocess.Popen(words, **pipes, cwd=tests.parent, env=environment, start_new_session=True)
+    # The server ends when its standard input is closed, also if this process is killed.
+    atexit.register(server.communicate)
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    return folder
+
+
+def is_usual(argv: list[str], environment: Any) -> bool:
+    """Whether a forked process would not differ from the real program."""
+    languages = [environment.get(name, LANGUAGE) for name in ("LANG", "LC_ALL", "LC_CTYPE")]
+    settings = {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+    is_python = argv[0].endswith("python")
+    return (
+        set(languages) == {LANGUAGE}
+        and settings in ({}, {WARNINGS: "error"})
+        and (not is_python or (argv[1:2] == ["-m"] and argv[2:3] in (["flask"], ["alembic"])))
+    )
+
+
+def ask(address: str, program: str) -> int:
+    """Let the server run the command line of this process, and return its exit code."""
+    request = {"program": program, "words": sys.argv[1:], "environment": dict(os.environ), "folder": str(Path.cwd())}
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address)
+        socket.send_fds(connection, [b" "], [0, 1, 2])
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        code = int(connection.makefile().readline())
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    return code
+
+
+def serve(address: str) -> None:
+    """Import the packages, and answer clients until the standard input is closed."""
+    names = subprocess.run([sys.executable, "-c", LIST_PACKAGES], check=True, capture_output=True, text=True).stdout
+    for name in names.split():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(64)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        while sys.stdin not in select.select([sys.stdin, listener], [], [])[0]:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                _answer(connection)
+            connection.close()
+
+
+def _answer(connection: socket.socket) -> None:
+    # In a process of its own: fork the command, wait for it, and kill it if the client ends before it.
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile() as text:
+        request = json.loads(text.readline())
+    number = os.fork()
+    if number == 0:
+        connection.close()
+        _run(streams, **request)
+    for stream in streams:
+        os.close(stream)
+    process = os.pidfd_open(number)
+    if process not in select.select([process, connection], [], [])[0]:
+        os.killpg(number, signal.SIGKILL)
+    _, status = os.waitpid(number, 0)
+    with contextlib.suppress(OSError):
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def _run(streams: list[int], program: str, words: list[str], environment: dict[str, str], folder: str) -> None:
+    # Does what Python does when it starts, and runs the program. It does not return.
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(environment)
+    if not {"LANG", "LC_ALL", "LC_CTYPE"} & environment.keys():
+        os.environ["LC_CTYPE"] = LANGUAGE
+    _write_initial_environment()
+    os.chdir(folder)
+    if WARNINGS in environment:
+        warnings.simplefilter("error")
+    if program == "python":
+        program, words = words[1], words[2:]
+        sys.path.insert(0, folder)
+    sys.argv = [program, *words]
+    code = 1
+    try:
+        if program == "flask" and sys.path[0] != folder:
+            runpy.run_path(FLASK, run_name="__main__")
+        else:
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as end:
+        code = _exit_code(end)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+    _end(code)
+
+
+def _write_initial_environment() -> None:
+    # /proc/self/environ, which the console reads, is this place in the memory of the process.
+    text = b"".join(b"%s=%s\0" % pair for pair in os.environb.items())
+    begin, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47:49])
+    with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
+        memory.seek(begin)
+        memory.write(text.ljust(end - begin, b"\0"))
+
+
+def _exit_code(end: SystemExit) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    sys.stderr.write(f"{end.code}\n")
+    return 1
+
+
+def _end(code: int) -> None:
+    # Runs the functions of `atexit` and flushes the streams, and ends only this process.
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,62 @@
+"""A command that the fork server runs does what the real program does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fork_server import programs
+from tests.make import KEYS
+from tests.project import copy_project
+
+LINES = ("flask --version", "flask db status", "python -m flask nonsense", "alembic current", "alembic upgrade nothing")
+# Typed into `flask shell`.
+FACTS = """
+import os, sys, warnings
+print(sorted(item for item in os.environ.items() if item[0] not in ("PATH", "_", "SHLVL")))
+initial = open("/proc/self/environ").read().split("\\0")
+print(sorted(item for item in initial if item and not item.startswith(("PATH=", "_=", "SHLVL="))))
+print(os.getcwd(), sys.argv, sys.path[0], [(s.encoding, s.errors) for s in (sys.stdin, sys.stdout, sys.stderr)])
+print(warnings.filters[0][0])
+sys.exit(7)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, sqlite_schema_url: str) -> Path:
+    """A copy of the project. Its `.env` names another database than the environment does."""
+    folder = copy_project(tmp_path / "project")
+    (folder / ".env").write_text(f"DATABASE_URL=sqlite:///{folder}/other.db\nLOG_LEVEL=ERROR\n")
+    return folder
+
+
+def run(path: Path, line: str, folder: Path, url: str, typed: str = "") -> tuple[str, str, int]:
+    """The output, the errors and the exit code of a command line."""
+    environment = {
+        **KEYS,
+        "LANG": "C.UTF-8",
+        "PATH": f"{path}:/usr/bin:/bin",
+        "DATABASE_URL": url,
+        "PYTHONWARNINGS": "error",
+    }
+    words = ["bash", "-c", line]
+    ended = subprocess.run(words, check=False, cwd=folder, env=environment, input=typed, capture_output=True, text=True)
+    return re.sub("0x[0-9a-f]+", "0x", ended.stdout), ended.stderr, ended.returncode
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_it_prints_the_same_and_ends_with_the_same_code(line: str, folder: Path, sqlite_schema_url: str) -> None:
+    real = run(Path(sys.executable).parent, line, folder, sqlite_schema_url)
+
+    assert run(programs(), line, folder, sqlite_schema_url) == real
+
+
+def test_it_has_the_same_environment_arguments_and_streams(folder: Path, sqlite_schema_url: str) -> None:
+    real = run(Path(sys.executable).parent, "python -m flask shell", folder, sqlite_schema_url, FACTS)
+
+    forked = run(programs(), "python -m flask shell", folder, sqlite_schema_url, FACTS)
+
+    assert forked == real
+    assert real[2] == 7
