@@ -72,6 +72,7 @@ def follow(blocks: list[Block], folder: Path, server: str) -> None:
             change(folder / block.file, block.text)
         elif block.language == "python":
             assert not (folder / block.file).exists()
+            (folder / block.file).parent.mkdir(exist_ok=True)
             (folder / block.file).write_text(block.text)
         else:
             assert (block.language, block.file) == ("sh", "")

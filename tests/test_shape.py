@@ -20,8 +20,12 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 DOORS = {"web", "api", "cli"}
 INSIDE = {"errors", "values", "probes", "schemas", "connections", "encryption", "database", "db", "models", "dbtools"}
 INSIDE |= {"operations", "http", "config", "config_display"}
-# The rooms of `dbtools`, from the lowest to the highest: each uses only those before it.
-ROOMS = (
+# The folders of `probes` that contain a probe.
+KINDS = " ".join(sorted(path.parent.name for path in (APP / "probes").glob("*/probe.py")))
+# The rooms of a part, from the lowest to the highest: each uses only those before it. Rooms in one text use neither
+# each other nor those after them.
+PROBE_ROOMS = ("steps results", "causes recorder", "table_names network", KINDS, "transcript", "runner", "__main__")
+DBTOOLS_ROOMS = (
     "configuration",
     "output",
     "database",
@@ -39,6 +43,7 @@ ROOMS = (
     "overview",
     "commands",
 )
+ROOMS = {"dbtools": DBTOOLS_ROOMS, "probes": PROBE_ROOMS}
 # Past this many lines a file has a second subject.
 LINES_MAX, TEMPLATE_LINES_MAX = 250, 120
 TEMPLATE_LINE_WIDTH = 160
@@ -270,23 +275,27 @@ def test_the_table_says_of_every_part_what_it_may_use() -> None:
     assert parts == set(MAY_USE)
 
 
-def test_a_room_of_dbtools_uses_only_rooms_below_it() -> None:
-    paths = [
-        path for path in (APP / "dbtools").rglob("*.py") if path.name != "__init__.py" or path.parent.name in ROOMS
-    ]
-    room = {path: path.relative_to(APP / "dbtools").parts[0].removesuffix(".py") for path in paths}
-    start = "agents_app.dbtools."
-    used = [(path, name) for path in paths for name in imports(path) if f"{name}.".startswith(start)]
-
-    # The package itself offers the functions of the highest rooms.
-    wrong = [f"{path.relative_to(APP)} imports {name}" for path, name in used if name == start[:-1]]
-    wrong += [
-        f"{path.relative_to(APP)} imports {name}"
-        for path, name in used
-        if name != start[:-1] and ROOMS.index(name.removeprefix(start).partition(".")[0]) > ROOMS.index(room[path])
+@pytest.mark.parametrize("part", ROOMS)
+def test_a_room_of_a_part_uses_only_rooms_below_it(part: str) -> None:
+    level = {room: number for number, rooms in enumerate(ROOMS[part]) for room in rooms.split()}
+    # The package itself offers functions of the highest rooms.
+    paths = [path for path in (APP / part).rglob("*.py") if path != APP / part / "__init__.py"]
+    room = {path: path.relative_to(APP / part).parts[0].removesuffix(".py") for path in paths}
+    start = f"agents_app.{part}"
+    used = [
+        (path, room[path], name.removeprefix(start + ".").partition(".")[0])
+        for path in paths
+        for name in imports(path)
+        if f"{name}.".startswith(f"{start}.")
     ]
 
-    assert set(room.values()) == set(ROOMS)
+    wrong = [
+        f"{path.relative_to(APP)} imports {used_room}"
+        for path, own_room, used_room in used
+        if used_room != own_room and level.get(used_room, len(level)) >= level[own_room]
+    ]
+
+    assert set(room.values()) == level.keys()
     assert wrong == []
 
 

@@ -51,7 +51,7 @@ class Connection(Schema):
 
     @classmethod
     def probe_name(cls, config: Mapping[str, Any]) -> str:  # noqa: ARG003 - types with several probes read it
-        """The name of the probe that tests this configuration, which is the name of its module in `probes/`."""
+        """The name of the probe that tests this configuration, which is the name of its folder in `probes/`."""
         return cls.__module__.rpartition(".")[2]
 
     @classmethod

@@ -24,7 +24,7 @@ from agents_app.operations.agent_states import State
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.probes import runner
-from agents_app.probes.addresses import AddressRules
+from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.results import Finding, Result
 from agents_app.schemas import agents as schema
 from agents_app.schemas import completeness

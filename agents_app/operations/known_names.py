@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agents_app.probes import power_bi_facts
+from agents_app.probes.power_bi import facts as power_bi_facts
 from agents_app.schemas.agents import CONFIG
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents_app.operations.known_names import connection_facts
-from agents_app.probes import power_bi_facts
 from agents_app.probes.causes import CAUSES
+from agents_app.probes.power_bi import facts as power_bi_facts
 from agents_app.schemas.agents import CONFIG, secret_warnings
 from agents_app.values.choices import ConnectionType
 

@@ -15,17 +15,9 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from agents_app.probes.addresses import AddressRules
+from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.recorder import Message, ProbeFailed, Recorder
 
-PROBES = {
-    "postgresql": "agents_app.probes.postgresql",
-    "mysql": "agents_app.probes.mysql",
-    "mssql": "agents_app.probes.mssql",
-    "power_bi": "agents_app.probes.power_bi",
-    "model": "agents_app.probes.model",
-}
-"""The module of each probe. It is imported in the child process, and only if it is used."""
 # The parent ends the child at its limit. This ends a child without a parent, whatever its driver does.
 ALARM_SECONDS = 12
 # A server that sends without end cannot use all memory of the machine.
@@ -40,7 +32,8 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     recorder = Recorder(send)
     try:
-        probe = import_module(PROBES[request["probe"]])
+        # Of the probes, only this one is imported.
+        probe = import_module(f"agents_app.probes.{request['probe']}.probe")
         probe.run(request["values"], AddressRules.from_json(request["rules"]), recorder)
     except ProbeFailed as failure:
         # A step has sent its own cause already. The parent keeps the first one.
@@ -86,7 +79,7 @@ def _end_with_parent() -> None:
 def _place(error: BaseException) -> str:
     """Where an exception was raised, and its class. Its text may contain a password, so it is left out."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno} {type(error).__name__}"
+    return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} {type(error).__name__}"
 
 
 if __name__ == "__main__":

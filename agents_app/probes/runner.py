@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents_app.paths import ROOT
-from agents_app.probes.addresses import AddressRules
+from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.results import Finding, Result
 from agents_app.probes.transcript import Transcript
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests import mariadb as mariadb_server
 from tests.mariadb import MariaDb
-from tests.probes.mariadb_agents import ACCOUNT, NEW_USER, PASSWORD, ROLES_AND_USERS, SET_UP
-from tests.probes.postgres_tls import TlsServer, tls_server
+from tests.probes.mysql.mariadb_agents import ACCOUNT, NEW_USER, PASSWORD, ROLES_AND_USERS, SET_UP
+from tests.probes.postgresql.postgres_tls import TlsServer, tls_server
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from agents_app.probes import runner
 from agents_app.probes.causes import CAUSES
 from agents_app.probes.results import Outcome, Result
 from agents_app.probes.runner import Request
-from tests.probes.postgres_tls import PASSWORD, TlsServer
+from tests.probes.postgresql.postgres_tls import PASSWORD, TlsServer
 from tests.probes.trying import LOOPBACK
 from tests.project import copy_project, shared_copy
 
@@ -48,7 +48,7 @@ def run(values, rules, recorder):
             signal.pause()
 """
 SERVER_OF_TESTS = """
-from agents_app.probes.addresses import AddressRules
+from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.runner import Request, run
 run([Request("postgresql", {{"port": {port}}}, AddressRules())])
 """
@@ -186,7 +186,7 @@ def test_the_password_is_in_no_process_list_and_no_result(monkeypatch: pytest.Mo
 def hanging_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which a probe connects to a port and then never ends. It has no alarm of its own."""
     folder = copy_project(tmp_path_factory.mktemp("hanging") / "project")
-    (folder / "agents_app/probes/postgresql.py").write_text(HANGING.format(alarm=0))
+    (folder / "agents_app/probes/postgresql/probe.py").write_text(HANGING.format(alarm=0))
     return folder
 
 
@@ -205,7 +205,7 @@ def test_a_child_ends_when_its_parent_is_killed(hanging_copy: Path) -> None:
 def test_a_child_without_a_parent_that_ends_is_ended_by_its_alarm(hanging_copy: Path) -> None:
     main = hanging_copy / "agents_app/probes/__main__.py"
     main.write_text(main.read_text().replace("ALARM_SECONDS = 12", "ALARM_SECONDS = 2"))
-    (hanging_copy / "agents_app/probes/model.py").write_text(HANGING.replace("signal.alarm({alarm})", ""))
+    (hanging_copy / "agents_app/probes/model/probe.py").write_text(HANGING.replace("signal.alarm({alarm})", ""))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         request = Request("model", {"port": listener.getsockname()[1]}, LOOPBACK).to_line()
         command = [sys.executable, "-m", "agents_app.probes"]
@@ -221,7 +221,7 @@ def test_a_child_without_a_parent_that_ends_is_ended_by_its_alarm(hanging_copy: 
 def test_a_fault_of_a_probe_says_where_it_is_and_nothing_of_its_text(hanging_copy: Path) -> None:
     # The first line is what a library in C does.
     fault = f"import os\ndef run(*given):\n    os.write(1, {PASSWORD.encode()!r})\n    raise KeyError({PASSWORD!r})\n"
-    (hanging_copy / "agents_app/probes/mysql.py").write_text(fault)
+    (hanging_copy / "agents_app/probes/mysql/probe.py").write_text(fault)
     command = [sys.executable, "-m", "agents_app.probes"]
     child = subprocess.Popen(command, cwd=hanging_copy, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with child.stdin, child.stdout:
@@ -230,7 +230,7 @@ def test_a_fault_of_a_probe_says_where_it_is_and_nothing_of_its_text(hanging_cop
         output = child.stdout.read()
         child.wait()
 
-    assert b'"fault": "mysql.py:4 KeyError"' in output
+    assert b'"fault": "mysql/probe.py:4 KeyError"' in output
     assert PASSWORD.encode() not in output
 
 

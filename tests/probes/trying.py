@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agents_app.probes.addresses import AddressRules
 from agents_app.probes.causes import CAUSES
+from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.recorder import Message, ProbeFailed, Recorder
 from agents_app.probes.results import Finding, Result
 from agents_app.probes.transcript import Transcript

@@ -1,0 +1,1 @@
+"""The probe of a model, for each model provider."""

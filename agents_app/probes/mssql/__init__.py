@@ -1,0 +1,1 @@
+"""The probe of SQL Server and Azure SQL."""

@@ -1,0 +1,181 @@
+"""The probe of SQL Server and Azure SQL. Its driver is an optional package, `mssql-python`.
+
+SQL Server gets the password itself, inside TLS. So the probe signs in only with verify-full, after it has checked the
+certificate and the name of the server.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+from agents_app.probes.mssql import rights
+from agents_app.probes.mssql.handshake import check_tls
+from agents_app.probes.network import tcp, tls
+from agents_app.probes.network.addresses import AddressRules, resolve
+from agents_app.probes.recorder import ProbeFailed, Recorder
+
+DEFAULT_PORT, MASTER = 1433, "master"
+WAIT_S = 4
+"""How long the probe waits for each answer of the server, in seconds."""
+# Azure finds the server by the name that the client connects to, so an address cannot take its place.
+ROUTED_BY_NAME = (
+    ".database.windows.net",
+    ".database.chinacloudapi.cn",
+    ".database.usgovcloudapi.net",
+    ".fabric.microsoft.com",
+)
+# What a message of the server begins with or contains, if its language is English. The first one that fits counts.
+MESSAGES = {
+    r"is not allowed to access the server": "mssql_azure_firewall",
+    r"Cannot open database": "mssql_database",
+    r"Cannot open server": "mssql_azure_server",
+    r"is not currently available|limit .* (has been|was) reached": "mssql_busy",
+    r"untrusted domain|Windows Authentication only": "mssql_other_sign_in",
+    r"account is disabled|currently locked out": "mssql_login_disabled",
+    r"password of the account (has expired|must be changed)": "mssql_password_expired",
+    r"Login failed for user": "mssql_login_failed",
+}
+# What the driver calls the classes of SQLSTATE, in every language of the server.
+ACCESS_VIOLATION = "Syntax error or access violation"
+CLASSES = {
+    "Invalid authorization specification": "mssql_login_failed",
+    "Timeout expired": "timed_out",
+    "Connection timeout expired": "timed_out",
+    "Client unable to establish connection": "connection_lost",
+    "Communication link failure": "connection_lost",
+}
+NOT_LOADED = r"libltdl|Failed to load|cannot open shared object"
+
+
+def is_installed() -> bool:
+    """Whether the driver of SQL Server is installed in this console. It is not imported."""
+    try:
+        return find_spec("mssql_python") is not None
+    except ValueError:
+        return False
+
+
+def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> None:
+    """Test one connection, step by step."""
+    # The certificate has the name without the dot of the root zone.
+    host, port = values["host"].removesuffix("."), values.get("port") or DEFAULT_PORT
+    facts = {"host": host, "port": port, **{name: values[name] for name in ("username", "database", "sslmode")}}
+    with recorder.step("resolve"):
+        addresses = resolve(host, port, rules)
+    with recorder.step("connect"):
+        seconds = min(WAIT_S, values.get("connect_timeout_s") or WAIT_S)
+        client = tcp.connect(addresses, host, port, seconds)
+        address = client.getpeername()[0]
+    with client, recorder.step("tls"):
+        if values["sslmode"] == "disable":
+            raise ProbeFailed("mssql_needs_verify_full", **facts)
+        recorder.know(server=check_tls(client, tls.trust(values["sslmode"], values.get("ssl_root_cert")), facts))
+        tls.warn_about_mode(recorder, values["sslmode"], host)
+    connection = _open(values, address, facts, recorder)
+    with closing(connection):
+        if host.endswith(ROUTED_BY_NAME):
+            resolve(host, port, rules)
+        rights.check(connection.cursor(), values, recorder, partial(failures, facts))
+
+
+def _open(values: Mapping[str, Any], address: str, facts: Mapping[str, Any], recorder: Recorder) -> Any:
+    refusal = connection = None
+    with recorder.step("sign_in"):
+        if values["sslmode"] != "verify-full":
+            raise ProbeFailed("mssql_needs_verify_full", **facts)
+        if not values.get("password"):
+            raise ProbeFailed("password_missing", **facts)
+        if not is_installed():
+            raise ProbeFailed("mssql_not_installed", **facts)
+        with _trusting(values.get("ssl_root_cert")):
+            try:
+                connection = _connect(values, address, facts)
+            except ProbeFailed as failure:
+                refusal = _explain(failure, values, address, facts)
+    with recorder.step("database"):
+        if refusal:
+            raise refusal
+    return connection
+
+
+def _explain(failure: ProbeFailed, values: Mapping[str, Any], address: str, facts: Mapping[str, Any]) -> ProbeFailed:
+    """A refusal that is about the database only. Any other one is raised.
+
+    The driver shows the last error of the server, "login failed", for a database as well. So the probe signs in once
+    more, to the database that every login may open.
+    """
+    if failure.code == "mssql_database":
+        return failure
+    if failure.code != "mssql_login_failed":
+        raise failure
+    try:
+        _connect({**values, "database": MASTER}, address, facts).close()
+    except ProbeFailed:
+        raise failure from None
+    return ProbeFailed("mssql_database", **facts)
+
+
+def _connect(values: Mapping[str, Any], address: str, facts: Mapping[str, Any]) -> Any:
+    settings = {
+        "Server": f"tcp:{facts['host'] if facts['host'].endswith(ROUTED_BY_NAME) else address},{facts['port']}",
+        "HostnameInCertificate": facts["host"],
+        "Database": values["database"],
+        "UID": values["username"],
+        "PWD": values["password"],
+        "Encrypt": "yes",
+        "TrustServerCertificate": "no",
+        "ConnectRetryCount": "0",
+        "ApplicationIntent": "ReadOnly",
+    }
+    text = ";".join(f"{name}={_braced(value)}" for name, value in settings.items())
+    with failures(facts, access="mssql_database"):
+        import mssql_python
+
+        mssql_python.pooling(enabled=False)
+        connection = mssql_python.connect(text, autocommit=True, timeout=WAIT_S)
+        connection.timeout = WAIT_S
+    return connection
+
+
+def _braced(value: str) -> str:
+    return "{" + value.replace("}", "}}") + "}"
+
+
+@contextmanager
+def _trusting(root_certificate: str | None) -> Iterator[None]:
+    """Let OpenSSL, which the driver uses, trust this authority and no other. It reads the variables of this process."""
+    if not root_certificate:
+        yield
+        return
+    with tls.root_file(root_certificate) as path:
+        os.environ.update(SSL_CERT_FILE=path, SSL_CERT_DIR="/nonexistent")
+        yield
+
+
+@contextmanager
+def failures(facts: Mapping[str, Any], access: str = "mssql_refused") -> Iterator[None]:
+    """Turn every exception of the driver into a ProbeFailed. Its text is read, but never shown.
+
+    `access` is the cause of an access violation, which before the sign-in is about the database.
+    """
+    try:
+        yield
+    except ProbeFailed:
+        raise
+    except Exception as error:
+        raise ProbeFailed(_code(error, access), **facts) from None
+
+
+def _code(error: Exception, access: str) -> str:
+    text = str(error)
+    if isinstance(error, ImportError) or re.search(NOT_LOADED, text):
+        return "mssql_driver_unloadable"
+    if "SSL Provider" in text:
+        return "certificate_not_trusted"
+    found = (code for pattern, code in MESSAGES.items() if re.search(pattern, text))
+    classes = {**CLASSES, ACCESS_VIOLATION: access}
+    return next(found, classes.get(getattr(error, "driver_error", ""), "mssql_refused"))

@@ -1,0 +1,192 @@
+"""The probe of MySQL and MariaDB."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from agents_app.probes.mysql.errors import WAIT_S, driver_errors, failure, is_refusal
+from agents_app.probes.mysql.grants import Right, UnknownGrant, read_rights, read_roles
+from agents_app.probes.mysql.greeting import read_greeting
+from agents_app.probes.mysql.rights import PUBLIC, Needs, findings, is_readable, quote, statements
+from agents_app.probes.network import tcp
+from agents_app.probes.network.addresses import AddressRules, resolve
+from agents_app.probes.recorder import ProbeFailed, Recorder
+from agents_app.probes.table_names import shorten, split_tables
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+DEFAULT_PORT = 3306
+STATEMENT_S = 4
+
+
+def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> None:
+    """Test a connection, and find out what its user may do."""
+    # The certificate has the name without the dot of the root zone.
+    host, port = values["host"].removesuffix("."), values.get("port") or DEFAULT_PORT
+    facts = {"host": host, "port": port, **{name: values[name] for name in ("username", "database", "sslmode")}}
+    with recorder.step("resolve"):
+        addresses = resolve(host, port, rules)
+    with ExitStack() as opened:
+        with recorder.step("connect"):
+            seconds = min(WAIT_S, values.get("connect_timeout_s") or WAIT_S)
+            client = opened.enter_context(tcp.connect(addresses, host, port, seconds))
+            greeting = read_greeting(client, facts)
+            recorder.know(server=f"{greeting.product} {greeting.version}".strip())
+        if not values.get("password"):
+            with recorder.step("sign_in"):
+                raise ProbeFailed("password_missing", **facts)
+        from agents_app.probes.mysql.sign_in import sign_in
+
+        connection = opened.enter_context(closing(sign_in(client, values, recorder, facts)))
+        _Session(connection, greeting.is_mariadb, values, recorder, facts).check()
+
+
+class _Session:
+    """The steps after the sign-in."""
+
+    def __init__(
+        self,
+        connection: "Connection[Any]",
+        is_mariadb: bool,
+        values: Mapping[str, Any],
+        recorder: Recorder,
+        facts: Mapping[str, Any],
+    ) -> None:
+        self._connection, self._is_mariadb = connection, is_mariadb
+        self._values, self._recorder, self._facts = values, recorder, facts
+        self._user = values["username"]
+
+    def check(self) -> None:
+        """Open the database, and check the rights and the allow lists."""
+        with self._step("database"):
+            self._open_database()
+        with self._step("read_only"):
+            rights = self._check_rights()
+        with self._step("tables"):
+            self._check_names(rights)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        with self._recorder.step(name), driver_errors(self._facts):
+            yield
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, values or None)
+            return list(cursor.fetchall())
+
+    def _open_database(self) -> None:
+        from pymysql.err import MySQLError
+
+        self._limit_statements()
+        try:
+            self._connection.select_db(self._values["database"])
+        except MySQLError as error:
+            if failure(error, self._facts).code == "mysql_database_denied":
+                with suppress(UnknownGrant):
+                    self._suggest(self._read_rights())
+            raise
+
+    def _limit_statements(self) -> None:
+        from pymysql.err import MySQLError
+
+        name, value = ("max_statement_time", STATEMENT_S) if self._is_mariadb else ("max_execution_time", 5_000)
+        # Servers before MySQL 5.7 and MariaDB 10.1 do not have it.
+        with suppress(MySQLError):
+            self._rows(f"SET SESSION {name} = {value}")
+
+    def _check_rights(self) -> list[Right] | None:
+        try:
+            rights = self._read_rights()
+        except UnknownGrant:
+            self._recorder.warn("mysql_rights_unreadable", **self._facts)
+            return None
+        found = dict(findings(rights, Needs.of(self._values)))
+        for code, objects in found.items():
+            self._recorder.warn(code, role=self._user, objects=shorten(objects))
+        self._recorder.know(read_only=not found)
+        self._suggest(rights)
+        return rights
+
+    def _suggest(self, rights: list[Right]) -> None:
+        # The host is that of the account, which may be a pattern, and not that of this connection.
+        user, _, host = str(self._rows("SELECT CURRENT_USER()")[0][0]).rpartition("@")
+        texts = statements(rights, Needs.of(self._values), user, host)
+        self._recorder.suggest(*filter(str.isprintable, texts))
+
+    def _read_rights(self) -> list[Right]:
+        lines = self._grants("CURRENT_USER()")
+        rights = list(read_rights(lines))
+        # MySQL shows the rights of a role only together with those of the user.
+        own = set() if self._is_mariadb else {right.without_role for right in rights}
+        for role in read_roles(lines):
+            found = read_rights(self._grants_of_role(role), role)
+            rights += [right for right in found if right.without_role not in own]
+        return [*rights, *read_rights(self._grants_of_everyone(), PUBLIC)]
+
+    def _grants_of_role(self, role: str) -> list[str]:
+        """The grants of a role that the user has, also of one that is not active after the sign-in."""
+        if not self._is_mariadb:
+            return self._grants(f"CURRENT_USER() USING {role}")
+        # MariaDB shows them only while the role is active.
+        active = self._rows("SELECT CURRENT_ROLE()")[0][0]
+        with self._refusals():
+            self._rows(f"SET ROLE {role}")
+        try:
+            return self._grants(role)
+        finally:
+            self._rows(f"SET ROLE {quote(active) if active else 'NONE'}")
+
+    def _grants_of_everyone(self) -> list[str]:
+        if not self._is_mariadb:
+            return []
+        # MariaDB has them from 10.11 on. It refuses also if there are none.
+        with suppress(UnknownGrant):
+            return self._grants(PUBLIC)
+        return []
+
+    def _grants(self, account: str) -> list[str]:
+        with self._refusals():
+            return [str(row[0]) for row in self._rows(f"SHOW GRANTS FOR {account}")]
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        from pymysql.err import MySQLError
+
+        try:
+            yield
+        except MySQLError as error:
+            raise (UnknownGrant() if is_refusal(error) else error) from None
+
+    def _check_names(self, rights: list[Right] | None) -> None:
+        schemas, tables = self._values["schema_allow_list"], self._values["table_allow_list"]
+        fold = str.casefold if int(self._rows("SELECT @@lower_case_table_names")[0][0]) else str
+        if schemas:
+            seen = {fold(row[0]) for row in self._rows("SELECT schema_name FROM information_schema.schemata")}
+            self._warn("schemas_missing", [name for name in schemas if fold(name) not in seen])
+        if tables:
+            self._check_tables(rights, fold)
+        else:
+            self._count_tables()
+
+    def _check_tables(self, rights: list[Right] | None, fold: Any) -> None:
+        pairs = split_tables(self._values["table_allow_list"], self._values["database"])
+        query = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN %s"
+        seen = {(fold(row[0]), fold(row[1])) for row in self._rows(query, [schema for schema, _ in pairs])}
+        found = [pair for pair in pairs if (fold(pair[0]), fold(pair[1])) in seen]
+        self._warn("tables_missing", [".".join(pair) for pair in pairs if pair not in found])
+        if rights is not None:
+            unreadable = [pair for pair in found if not is_readable(*pair, rights)]
+            self._warn("tables_unreadable", [".".join(pair) for pair in unreadable])
+
+    def _count_tables(self) -> None:
+        query = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s"
+        count = int(self._rows(query, self._values["database"])[0][0])
+        self._recorder.know(tables=count)
+        if not count:
+            self._recorder.warn("nothing_readable", role=self._user, database=self._values["database"])
+
+    def _warn(self, code: str, names: list[str]) -> None:
+        if names:
+            self._recorder.warn(code, role=self._user, names=shorten(names))

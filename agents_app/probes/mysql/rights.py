@@ -1,0 +1,129 @@
+"""Judges the rights of a MySQL or MariaDB user, and writes the statements that leave the user what the agent needs."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents_app.probes.mysql.grants import ALL, EVERYTHING, GRANT_OPTION, Right
+from agents_app.probes.table_names import split_tables
+
+HARMLESS = {"SHOW VIEW", "USAGE", "SHOW DATABASES", "SHOW CREATE ROUTINE", "SHOW_ROUTINE"}
+WRITING = {
+    *("INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "TRIGGER", "EVENT"),
+    *("CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "CREATE TEMPORARY TABLES", "LOCK TABLES", "DELETE HISTORY"),
+}
+NAMED_APART = {"FILE": "mysql_uses_files", "PROCESS": "mysql_sees_processes", "EXECUTE": "role_runs"}
+# Accounts with which people administer the server: nothing is taken from them.
+ADMINISTRATORS = {"root", "mysql", "mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema"}
+# The table of accounts, with the hashes of their passwords.
+PASSWORDS = "`mysql`.`user`"
+NEW_ACCOUNT = "agent_reader"
+PUBLIC = "PUBLIC"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an agent needs: to read these targets, and to write there if it is not read-only.
+
+    `is_limited` says that the allow lists name them. Otherwise other schemas may be read too.
+    """
+
+    targets: tuple[str, ...]
+    is_limited: bool
+    may_write: bool
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Needs":
+        """The needs of a connection: its allowed tables, else its allowed schemas, else its database."""
+        database, schemas, tables = values["database"], values["schema_allow_list"], values["table_allow_list"]
+        targets = [f"{quote(schema)}.{quote(table)}" for schema, table in split_tables(tables, database)]
+        targets = targets or [f"{quote(schema, is_pattern=True)}.*" for schema in schemas or [database]]
+        return cls(tuple(dict.fromkeys(targets)), bool(schemas or tables), not values["read_only"])
+
+    def allow(self, right: Right) -> bool:
+        """Whether the agent may have the right."""
+        if right.name in HARMLESS:
+            return True
+        is_needed = any(_contains(target, right.target) for target in self.targets)
+        if right.name == "SELECT":
+            return is_needed or not (self.is_limited or _contains(right.target, PASSWORDS))
+        return self.may_write and is_needed and right.name in (*WRITING, ALL)
+
+
+def quote(name: str, *, is_pattern: bool = False) -> str:
+    """A name in backticks. In a pattern, `_` and `%` mean themselves."""
+    if is_pattern:
+        name = re.sub(r"([_%\\])", r"\\\1", name)
+    return f"`{name.replace('`', '``')}`"
+
+
+def findings(rights: Iterable[Right], needs: Needs) -> Iterator[tuple[str, list[str]]]:
+    """The codes of the warnings, each with the rights in words. There are none for a user who can only read."""
+    grouped: dict[str, list[str]] = {}
+    for right in sorted(set(rights)):
+        if not needs.allow(right):
+            grouped.setdefault(_code(right), []).append(right.words)
+    yield from grouped.items()
+
+
+def is_readable(schema: str, table: str, rights: Iterable[Right]) -> bool:
+    """Whether the rights allow to read a table, or single columns of it."""
+    target = f"{quote(schema)}.{quote(table)}"
+    return any(right.name in ("SELECT", ALL) and _contains(right.target, target) for right in rights)
+
+
+def _code(right: Right) -> str:
+    if right.name == "SELECT":
+        return "mysql_reads_more"
+    is_writing = right.name in WRITING or (right.name == ALL and right.target != EVERYTHING)
+    return NAMED_APART.get(right.name, "role_writes" if is_writing else "mysql_administers")
+
+
+def statements(rights: Iterable[Right], needs: Needs, user: str, host: str) -> list[str]:
+    """The statements that take away what the agent does not need, and give what it lacks."""
+    account = f"{quote(user)}@{quote(host)}"
+    held = sorted(set(rights))
+    if user in ADMINISTRATORS:
+        account, kept = f"{quote(NEW_ACCOUNT)}@{quote(host)}", []
+        changes = [f"CREATE USER {account} IDENTIFIED BY 'choose a password'"]
+    else:
+        excess = [right for right in held if not needs.allow(right)]
+        roles = dict.fromkeys(right.role for right in excess if right.role not in ("", PUBLIC))
+        kept = [right for right in held if right not in excess and right.role not in roles]
+        changes = [*_revoke(excess, "", account), *_revoke(excess, PUBLIC, PUBLIC)]
+        changes += [f"REVOKE {role} FROM {account}" for role in roles]
+    # A right to single columns of a table is as narrow as someone wanted it.
+    readable = [right.target for right in kept if right.name in ("SELECT", ALL)]
+    missing = [target for target in needs.targets if not any(_contains(one, target) for one in readable)]
+    return [f"{text};" for text in (*changes, *(f"GRANT SELECT ON {target} TO {account}" for target in missing))]
+
+
+def _revoke(excess: Iterable[Right], role: str, account: str) -> Iterator[str]:
+    """One statement for each target. ALL PRIVILEGES and GRANT OPTION are not written together with other rights."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for right in excess:
+        if right.role == role:
+            apart = right.name if right.name in (ALL, GRANT_OPTION) else ""
+            grouped.setdefault((right.on, apart), []).append(f"{right.name} {right.columns}".strip())
+    for (on, _), names in grouped.items():
+        yield f"REVOKE {', '.join(names)} ON {on} FROM {account}"
+
+
+def _contains(outer: str, inner: str) -> bool:
+    """Whether a target contains another. A schema is a pattern."""
+    if outer in (EVERYTHING, inner):
+        return True
+    return outer.endswith(".*") and inner != EVERYTHING and _matches(_schema(outer), _schema(inner))
+
+
+def _schema(target: str) -> str:
+    found = re.match(r"`((?:[^`]|``)*)`", target)
+    return found[1].replace("``", "`") if found else ""
+
+
+def _matches(pattern: str, schema: str) -> bool:
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    text = "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
+    return re.fullmatch(text, re.sub(r"\\(.)", r"\1", schema), re.DOTALL) is not None

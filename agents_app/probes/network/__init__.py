@@ -1,0 +1,1 @@
+"""How every probe reaches a server: the addresses that it may use, TCP, TLS and HTTP."""

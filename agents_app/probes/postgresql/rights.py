@@ -1,0 +1,103 @@
+"""Proves that a PostgreSQL role can only read, and checks its allow lists.
+
+A read-only transaction is no proof: `COPY … TO PROGRAM` runs in one. So this asks what the role could do.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from agents_app.probes.postgresql.catalogue import AllowLists, Catalogue, Right
+from agents_app.probes.postgresql.session import Session
+from agents_app.probes.postgresql.statements import suggest
+from agents_app.probes.recorder import Recorder
+
+# The roles of PostgreSQL itself that can do more than read tables.
+DANGEROUS_ROLES = {
+    "pg_checkpoint",
+    "pg_create_subscription",
+    "pg_execute_server_program",
+    "pg_maintain",
+    "pg_read_server_files",
+    "pg_signal_autovacuum_worker",
+    "pg_signal_backend",
+    "pg_write_all_data",
+    "pg_write_server_files",
+}
+READS_ALL = "pg_read_all_data"
+SHOWN = 5
+NAME_MAX = 130
+# The warning about a right that was granted.
+WARNINGS: dict[str, Callable[[Right], bool]] = {
+    "role_writes": lambda right: (
+        right.kind in ("TABLE", "SEQUENCE", "LARGE OBJECT") and right.privilege not in ("SELECT", "CREATE")
+    ),
+    "role_creates": lambda right: right.privilege == "CREATE",
+    "role_runs": lambda right: right.kind == "FUNCTION",
+    "role_reads_more": lambda right: right.privilege == "SELECT",
+}
+
+
+def check(session: Session, values: Mapping[str, Any], recorder: Recorder) -> None:
+    """The last two steps of the probe, and the statements that follow from them."""
+    lists = AllowLists(values)
+    with recorder.step("read_only"):
+        catalogue = Catalogue(session, lists)
+        unwanted = _unwanted_roles(catalogue, lists)
+        for code, facts in _warnings(catalogue, unwanted):
+            recorder.warn(code, role=_clean(catalogue.own.name), **facts)
+    with recorder.step("tables"):
+        tables = catalogue.tables()
+        unreadable = [f"{table.space}.{table.name}" for table in tables if not table.is_readable]
+        recorder.know(readable_tables=len(tables) - len(unreadable))
+        missing = {"schemas_missing": catalogue.missing_schemas(), "tables_missing": catalogue.missing_tables(tables)}
+        missing["tables_unreadable"] = unreadable if lists else []
+        for code, names in missing.items():
+            if names:
+                recorder.warn(code, names=_listed(names), role=_clean(catalogue.own.name))
+        if len(unreadable) == len(tables) and not any(missing.values()):
+            recorder.warn("nothing_readable", role=_clean(catalogue.own.name), database=values["database"])
+    recorder.suggest(*suggest(catalogue, unwanted, tables, lists))
+
+
+def _unwanted_roles(catalogue: Catalogue, lists: AllowLists) -> set[str]:
+    """The roles that give the agent's role a right that it should not have. It may be one of them itself."""
+    names = {right.role for right in (*catalogue.granted, *catalogue.owned)}
+    names |= {role.name for role in catalogue.roles if role.attributes or role.name in DANGEROUS_ROLES}
+    return names | ({READS_ALL} & {role.name for role in catalogue.roles} if lists else set())
+
+
+def _warnings(catalogue: Catalogue, unwanted: set[str]) -> Iterable[tuple[str, dict[str, str]]]:
+    attributes = {attribute for role in catalogue.roles for attribute in role.attributes}
+    if "SUPERUSER" in attributes:
+        yield "role_superuser", {}
+    if others := sorted(attributes - {"SUPERUSER"}):
+        yield "role_attributes", {"attributes": ", ".join(others)}
+    if roles := sorted({role.name for role in catalogue.roles} & unwanted & (DANGEROUS_ROLES | {READS_ALL})):
+        yield "role_memberships", {"roles": ", ".join(roles)}
+    if catalogue.owned:
+        yield "role_owns", {"objects": _described(catalogue.owned)}
+    for code, belongs in WARNINGS.items():
+        if rights := [right for right in catalogue.granted if belongs(right)]:
+            yield code, {"objects": _described(rights)}
+
+
+def _described(rights: Sequence[Right]) -> str:
+    """The objects of these rights, each with what the role could do with it."""
+    texts = []
+    for (kind, space, name), group in groupby(rights, lambda right: (right.kind, right.space, right.name)):
+        privileges = ", ".join(sorted({right.privilege for right in group} - {"OWN"}))
+        what = f"{kind.lower()} {space}{'.' if space else ''}{name}"
+        texts.append(f"{privileges} on {what}" if privileges else what)
+    return _listed(texts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(_clean, names[:SHOWN])) + more
+
+
+def _clean(name: str) -> str:
+    """A name of the server, cut, and without characters that are not visible."""
+    return "".join(char for char in name if char.isprintable())[:NAME_MAX]

@@ -1,0 +1,1 @@
+"""The probe of Power BI, with its sign-in at Microsoft Entra."""

@@ -1,0 +1,288 @@
+"""The probe of SQL Server with its real driver, against a server that answers as the document MS-TDS says.
+
+No SQL Server can run here. What is shown is the pre-login, TLS, the sign-in and its refusals, and that the queries are
+sent and their rows read. What the queries find on a real server is not shown.
+"""
+
+import os
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents_app.probes.mssql import probe as mssql
+from agents_app.probes.results import Outcome, Result
+from agents_app.probes.runner import Request, run
+from tests.authority import Authority
+from tests.probes.mssql.mssql_server import (
+    ENCRYPT_NOT_SUPPORTED,
+    ENCRYPT_ON,
+    Conversation,
+    Rows,
+    Server,
+    server,
+    stored_password,
+)
+from tests.probes.trying import LOOPBACK, codes, sentence, try_probe
+
+PASSWORD = "a;b}c{d wörd"
+AUTHORITY = Authority()
+NO_DRIVER = (
+    "No mssql-python: the probe of SQL Server was NOT tried with its driver. pip install -r requirements-mssql.txt"
+)
+
+
+@pytest.fixture
+def _driver() -> None:
+    if not mssql.is_installed():
+        (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(NO_DRIVER)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> ssl.SSLContext:
+    """TLS with a certificate for localhost, as SQL Server offers it in TDS 7."""
+    return tls_for("localhost", tmp_path)
+
+
+def tls_for(name: str, folder: Path, *, is_expired: bool = False) -> ssl.SSLContext:
+    """TLS with a certificate of the authority for this name."""
+    issued = AUTHORITY.issue(name, is_expired=is_expired)
+    file = folder / f"{name}.pem"
+    file.write_text(issued.certificate + issued.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(file)
+    return context
+
+
+def agent(port: int, **values: Any) -> dict[str, Any]:
+    """An agent that trusts the authority of the tests."""
+    login = {"host": "localhost", "port": port, "database": "sales", "username": "reader", "password": PASSWORD}
+    limits: dict[str, Any] = {"read_only": True, "schema_allow_list": [], "table_allow_list": []}
+    return login | limits | {"sslmode": "verify-full", "ssl_root_cert": AUTHORITY.certificate} | values
+
+
+def refusing(tls: ssl.SSLContext, *numbers: int, is_english: bool = True) -> Callable[[Conversation], None]:
+    """A server that refuses each sign-in with these errors."""
+
+    def act(conversation: Conversation) -> None:
+        conversation.prelogin(ENCRYPT_ON)
+        inside = conversation.start_tls(tls)
+        inside.read_login()
+        inside.refuse(*numbers, is_english=is_english)
+
+    return act
+
+
+def try_in_child(running: Server, **values: Any) -> Result:
+    """Run the probe in a child process: the driver reads variables and keeps its threads."""
+    return run([Request("mssql", agent(running.port, **values), LOOPBACK)])[0]
+
+
+def end(result: Result) -> tuple[str, str | None]:
+    """The last step, and why it failed."""
+    return result.steps[-1].name, result.cause.code if result.cause else None
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "require", "verify-ca"])
+def test_no_server_gets_the_password_without_verify_full(tls: ssl.SSLContext, sslmode: str) -> None:
+    with server(refusing(tls, 18456)) as rogue:
+        result = try_probe(mssql, agent(rogue.port, sslmode=sslmode))
+
+    assert result.cause is not None
+    assert result.cause.code == "mssql_needs_verify_full"
+    assert rogue.received == b""
+
+
+@pytest.mark.parametrize(
+    ("name", "is_expired", "values", "code"),
+    [
+        ("other.example.org", False, {}, "certificate_name"),
+        ("localhost", True, {}, "certificate_expired"),
+        ("localhost", False, {"ssl_root_cert": None}, "certificate_not_trusted"),
+        ("localhost", False, {"ssl_root_cert": Authority().certificate}, "certificate_not_trusted"),
+    ],
+)
+def test_a_server_whose_certificate_is_refused_gets_nothing(
+    tmp_path: Path, name: str, is_expired: bool, values: dict[str, Any], code: str
+) -> None:
+    with server(refusing(tls_for(name, tmp_path, is_expired=is_expired), 18456)) as rogue:
+        result = try_probe(mssql, agent(rogue.port, **values))
+
+    assert end(result) == ("tls", code)
+    assert rogue.received == b""
+
+
+def test_a_server_without_tls_gets_nothing() -> None:
+    def act(conversation: Conversation) -> None:
+        conversation.prelogin(ENCRYPT_NOT_SUPPORTED)
+        conversation.read_login()
+
+    with server(act) as rogue:
+        result = try_probe(mssql, agent(rogue.port))
+
+    assert end(result) == ("tls", "tls_missing")
+    assert rogue.received == b""
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "mssql_not_a_server"),
+        (b"\x04\x01\x00\x09\x00\x00\x01\x00\xff", "mssql_not_a_server"),
+        (b"\x04\x01\x00\x0d\x00\x00\x01\x00\x00\xff\xff\xff\xff", "mssql_not_a_server"),
+        (b"", "connection_lost"),
+    ],
+)
+def test_another_kind_of_server_is_recognised(answer: bytes, code: str) -> None:
+    def act(conversation: Conversation) -> None:
+        conversation.read()
+        conversation.client.sendall(answer)
+
+    with server(act) as other:
+        assert end(try_probe(mssql, agent(other.port))) == ("tls", code)
+
+
+def test_a_console_without_the_driver_says_what_to_install(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python's way to say that a package is not there.
+    monkeypatch.setitem(sys.modules, "mssql_python", None)
+
+    with server(refusing(tls, 18456)) as real:
+        result = try_probe(mssql, agent(real.port))
+
+    assert not mssql.is_installed()
+    assert end(result) == ("sign_in", "mssql_not_installed")
+    assert result.cause is not None
+    assert "requirements-mssql.txt" in sentence(result.cause)
+
+
+def test_asking_for_the_driver_does_not_import_it() -> None:
+    mssql.is_installed()
+
+    assert "mssql_python" not in sys.modules
+
+
+@pytest.mark.usefixtures("_driver")
+@pytest.mark.parametrize(
+    ("numbers", "step", "code"),
+    [
+        ([18456], "sign_in", "mssql_login_failed"),
+        ([18452], "sign_in", "mssql_other_sign_in"),
+        ([18487], "sign_in", "mssql_password_expired"),
+        ([18470], "sign_in", "mssql_login_disabled"),
+        ([40615], "sign_in", "mssql_azure_firewall"),
+        ([40532], "sign_in", "mssql_azure_server"),
+        ([4060], "database", "mssql_database"),
+    ],
+)
+def test_a_refusal_is_a_cause_without_the_text_of_the_server(
+    tls: ssl.SSLContext, numbers: list[int], step: str, code: str
+) -> None:
+    with server(refusing(tls, *numbers)) as real:
+        result = try_in_child(real)
+
+    assert end(result) == (step, code)
+    assert PASSWORD not in str(result)
+    assert "requested by the login" not in str(result)
+    assert result.facts == {"server": "SQL Server 16.0"}
+    # The verified server is sent the password, as it is.
+    assert stored_password(PASSWORD) in real.received
+
+
+@pytest.mark.usefixtures("_driver")
+def test_a_refusal_in_another_language_is_understood_by_its_class(tls: ssl.SSLContext) -> None:
+    with server(refusing(tls, 18456, is_english=False)) as real:
+        assert end(try_in_child(real)) == ("sign_in", "mssql_login_failed")
+
+
+@pytest.mark.usefixtures("_driver")
+def test_a_database_that_the_login_may_not_open_is_not_a_wrong_password(tls: ssl.SSLContext) -> None:
+    # SQL Server sends both errors, and the driver shows the second one.
+    def act(conversation: Conversation) -> None:
+        conversation.prelogin(ENCRYPT_ON)
+        inside = conversation.start_tls(tls)
+        inside.read_login()
+        if "sales".encode("utf-16-le") in conversation.received:
+            conversation.received.clear()
+            inside.refuse(4060, 18456)
+        else:
+            inside.accept()
+            inside.read()
+
+    with server(act) as real:
+        assert end(try_in_child(real)) == ("database", "mssql_database")
+
+
+READER: dict[str, Rows] = {
+    "IS_SRVROLEMEMBER": [],
+    "IS_ROLEMEMBER": [],
+    "(NULL, 'DATABASE')": [["CONNECT"], ["SELECT"], ["VIEW ANY COLUMN MASTER KEY DEFINITION"]],
+    "'SCHEMA')": [],
+    "sys.objects o": [["dbo", "orders", 1], ["dbo", "items", 0]],
+}
+
+
+def answering(tls: ssl.SSLContext, answers: dict[str, Rows]) -> Callable[[Conversation], None]:
+    """A server that answers each query by a part of its text."""
+
+    def act(conversation: Conversation) -> None:
+        conversation.prelogin(ENCRYPT_ON)
+        inside = conversation.start_tls(tls)
+        inside.read_login()
+        inside.accept()
+        inside.answer_queries(lambda query: next(rows for part, rows in answers.items() if part in query))
+
+    return act
+
+
+@pytest.fixture
+def reader(tls: ssl.SSLContext) -> Iterator[Server]:
+    """A server where the user can only read."""
+    with server(answering(tls, READER)) as running:
+        yield running
+
+
+@pytest.mark.usefixtures("_driver")
+def test_a_reader_passes(reader: Server) -> None:
+    result = try_in_child(reader)
+
+    assert (result.outcome, result.cause) == (Outcome.PASSED, None)
+    assert result.facts == {"server": "SQL Server 16.0", "read_only": True, "tables": 1}
+    assert result.statements == ()
+
+
+@pytest.mark.usefixtures("_driver")
+def test_rights_beyond_reading_are_warnings_with_statements_that_were_not_run(tls: ssl.SSLContext) -> None:
+    answers = READER | {
+        "IS_SRVROLEMEMBER": [["bulkadmin"]],
+        "IS_ROLEMEMBER": [["db_datawriter"]],
+        "(NULL, 'DATABASE')": [["CONNECT"], ["SELECT"], ["INSERT"], ["CREATE TABLE"]],
+        "'SCHEMA')": [["OBJECT", "[dbo].[pay]", "EXECUTE"], ["OBJECT", "[dbo].[items]", "INSERT"]],
+    }
+    with server(answering(tls, answers)) as real:
+        result = try_in_child(real, table_allow_list=["orders", "items", "no.one"], schema_allow_list=["gone"])
+
+    assert codes(result) == [
+        "mssql_administers",
+        "role_writes",
+        "role_runs",
+        "schemas_missing",
+        "tables_missing",
+        "tables_unreadable",
+    ]
+    assert result.statements == (
+        "-- The tests of Agent Console did not run these statements. Read them before you run them.",
+        "ALTER SERVER ROLE [bulkadmin] DROP MEMBER [reader];",
+        "ALTER ROLE [db_datawriter] DROP MEMBER [reader];",
+        "REVOKE CREATE TABLE FROM [reader];",
+        "REVOKE INSERT FROM [reader];",
+        "REVOKE EXECUTE ON OBJECT::[dbo].[pay] FROM [reader];",
+        "GRANT SELECT ON OBJECT::[dbo].[orders] TO [reader];",
+        "GRANT SELECT ON OBJECT::[dbo].[items] TO [reader];",
+        "GRANT SELECT ON OBJECT::[no].[one] TO [reader];",
+    )

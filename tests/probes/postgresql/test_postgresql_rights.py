@@ -1,0 +1,251 @@
+"""What a PostgreSQL role could do is found however it got the right, and the statements of the test take it away."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import psycopg2
+import pytest
+
+from agents_app.probes.results import Outcome, Result
+from tests.probes.postgresql.postgres_tls import PASSWORD, TlsServer, probe
+
+ORDERS = {"schema_allow_list": ["sales"], "table_allow_list": ["orders"]}
+# A name that has to be quoted.
+ROLE = 'Reader "of" €'
+
+
+class Writer(NamedTuple):
+    """How a role gets a right, what it can then do, and the warning about it."""
+
+    setup: tuple[str, ...]
+    act: str
+    warning: str
+    options: str = ""
+
+
+WRITERS = {
+    "superuser": Writer((), "CREATE TABLE sales.copy (id int)", "role_superuser", "SUPERUSER"),
+    "attributes": Writer((), "CREATE ROLE another", "role_attributes", "CREATEROLE CREATEDB BYPASSRLS REPLICATION"),
+    "insert": Writer(
+        ("GRANT INSERT, TRIGGER ON sales.orders TO {role}",), "INSERT INTO sales.orders VALUES (1)", "role_writes"
+    ),
+    "one column": Writer(
+        ("GRANT UPDATE (note) ON sales.orders TO {role}",), "UPDATE sales.orders SET note = ''", "role_writes"
+    ),
+    "public": Writer(("GRANT DELETE ON sales.orders TO PUBLIC",), "DELETE FROM sales.orders", "role_writes"),
+    "a view": Writer(
+        ("GRANT INSERT ON sales.open_orders TO {role}",), "INSERT INTO sales.open_orders VALUES (1)", "role_writes"
+    ),
+    "sequence": Writer(
+        ("GRANT USAGE ON SEQUENCE sales.numbers TO {role}",), "SELECT nextval('sales.numbers')", "role_writes"
+    ),
+    "large object": Writer(
+        ("SELECT lo_create(4711)", "GRANT ALL ON LARGE OBJECT 4711 TO {role}"),
+        "SELECT lo_put(4711, 0, 'x')",
+        "role_writes",
+    ),
+    "membership": Writer(
+        ("GRANT TRUNCATE ON sales.orders TO {group}", "GRANT {group} TO {role}"), "TRUNCATE sales.orders", "role_writes"
+    ),
+    "membership without inheritance": Writer(
+        ("GRANT INSERT ON public.customers TO {group}", "ALTER ROLE {role} NOINHERIT", "GRANT {group} TO {role}"),
+        "SET ROLE {group}; INSERT INTO public.customers VALUES (1)",
+        "role_writes",
+    ),
+    "membership of a superuser": Writer(
+        ("ALTER ROLE {group} SUPERUSER", "GRANT {group} TO {role}"), "SET ROLE {group}; CHECKPOINT", "role_superuser"
+    ),
+    "predefined role": Writer(
+        ("GRANT pg_write_all_data TO {group}", "GRANT {group} TO {role}"), "DELETE FROM sales.items", "role_memberships"
+    ),
+    "server program": Writer(
+        ("GRANT pg_execute_server_program TO {role}",),
+        "BEGIN READ ONLY; COPY (SELECT 1) TO PROGRAM 'cat > /dev/null'",
+        "role_memberships",
+    ),
+    "owner of a table": Writer(
+        ("ALTER TABLE sales.orders OWNER TO {role}",), "ALTER TABLE sales.orders ADD x int", "role_owns"
+    ),
+    "owner of the database": Writer(("ALTER DATABASE {database} OWNER TO {role}",), "CREATE SCHEMA own", "role_owns"),
+    "owner by membership": Writer(
+        ("ALTER SCHEMA sales OWNER TO {group}", "GRANT {group} TO {role}"),
+        "CREATE TABLE sales.copy (id int)",
+        "role_owns",
+    ),
+    "schema": Writer(("GRANT CREATE ON SCHEMA sales TO {role}",), "CREATE TABLE sales.copy (id int)", "role_creates"),
+    "schema for all": Writer(
+        ("GRANT CREATE ON SCHEMA public TO PUBLIC",), "CREATE TABLE public.copy (id int)", "role_creates"
+    ),
+    "database": Writer(("GRANT CREATE ON DATABASE {database} TO {role}",), "CREATE SCHEMA own", "role_creates"),
+    "function": Writer(
+        (
+            """CREATE FUNCTION sales.archive(day date DEFAULT now(), text[] DEFAULT '{{}}') RETURNS void
+               LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM sales.orders'""",
+        ),
+        "SELECT sales.archive()",
+        "role_runs",
+    ),
+    "procedure of one role": Writer(
+        (
+            "CREATE PROCEDURE sales.clear() LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM sales.orders'",
+            "REVOKE EXECUTE ON PROCEDURE sales.clear() FROM PUBLIC",
+            "GRANT EXECUTE ON PROCEDURE sales.clear() TO {group}",
+            "GRANT {group} TO {role}",
+        ),
+        "CALL sales.clear()",
+        "role_runs",
+    ),
+    "files of the server": Writer(
+        ("GRANT EXECUTE ON FUNCTION pg_read_file(text) TO {role}",), "SELECT pg_read_file('PG_VERSION')", "role_runs"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_tls: TlsServer) -> Iterator[str]:
+    """A copy of the database shop that all tests share: the statements of each test undo what it granted."""
+    with postgres_tls.database() as name:
+        yield name
+
+
+@pytest.fixture
+def database(postgres_tls: TlsServer, shop: str) -> Iterator[str]:
+    """The database, a role with a name that has to be quoted, and a group. Both roles are dropped at the end."""
+    role = quoted(ROLE)
+    postgres_tls.create_role(role)
+    postgres_tls.execute(
+        "CREATE ROLE buyers",
+        f"GRANT USAGE ON SCHEMA sales TO {role}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA sales, public TO {role}",
+        database=shop,
+    )
+    yield shop
+    # The first statement keeps the objects, and the second one takes away the rights.
+    endings = ("REASSIGN OWNED BY buyers, {} TO postgres", "DROP OWNED BY buyers, {}", "DROP ROLE buyers, {}")
+    postgres_tls.execute(*(text.format(role) for text in endings), database=shop)
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def of_role(server: TlsServer, database: str, **changed: Any) -> Result:
+    return probe(server.values(username=ROLE, database=database, **changed))
+
+
+def codes(result: Result) -> set[str]:
+    return {warning.code for warning in result.warnings}
+
+
+@pytest.mark.parametrize("case", WRITERS)
+def test_a_role_that_could_change_something_is_found_and_the_statements_limit_it(
+    case: str, postgres_tls: TlsServer, database: str
+) -> None:
+    writer = WRITERS[case]
+    names = {"role": quoted(ROLE), "group": "buyers", "database": database}
+    if writer.options:
+        postgres_tls.execute(f"ALTER ROLE {quoted(ROLE)} {writer.options}")
+    postgres_tls.execute(*(text.format(**names) for text in writer.setup), database=database)
+    # The role can do it, which is undone: the session ends in the transaction.
+    act = f"BEGIN; {writer.act.format(**names)}"
+    postgres_tls.execute(act, database=database, user=ROLE)
+
+    before = of_role(postgres_tls, database)
+    postgres_tls.execute(*before.statements, database=database)
+    after = of_role(postgres_tls, database)
+
+    assert writer.warning in codes(before)
+    assert before.outcome is Outcome.WARNING
+    assert (after.outcome, after.warnings, after.statements) == (Outcome.PASSED, (), ())
+    assert after.facts["readable_tables"] == 4
+    with pytest.raises(psycopg2.Error):
+        postgres_tls.execute(act, database=database, user=ROLE)
+
+
+def test_the_statements_leave_what_the_allow_lists_include_and_no_more(postgres_tls: TlsServer, database: str) -> None:
+    role = quoted(ROLE)
+    postgres_tls.execute(
+        f"GRANT buyers, pg_read_all_data TO {role}",
+        "GRANT ALL ON sales.orders TO buyers",
+        f"REVOKE SELECT ON sales.orders FROM {role}",
+        database=database,
+    )
+
+    before = of_role(postgres_tls, database, **ORDERS)
+    postgres_tls.execute(*before.statements, database=database)
+    after = of_role(postgres_tls, database, **ORDERS)
+
+    assert {"role_reads_more", "role_writes", "role_memberships"} <= codes(before)
+    assert (after.outcome, after.warnings, after.statements) == (Outcome.PASSED, (), ())
+    assert postgres_tls.execute("SELECT count(*) FROM sales.orders", database=database, user=ROLE) == [(0,)]
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        postgres_tls.execute("SELECT FROM sales.items", database=database, user=ROLE)
+
+
+def test_tables_that_cannot_be_read_are_named_and_granted(postgres_tls: TlsServer, database: str) -> None:
+    postgres_tls.execute(f"REVOKE ALL ON SCHEMA sales FROM {quoted(ROLE)}", database=database)
+    postgres_tls.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA sales, public FROM {quoted(ROLE)}", database=database)
+
+    before = of_role(postgres_tls, database, **ORDERS)
+    postgres_tls.execute(*before.statements, database=database)
+
+    assert [(warning.code, warning.facts["names"]) for warning in before.warnings] == [
+        ("tables_unreadable", "sales.orders")
+    ]
+    assert of_role(postgres_tls, database, **ORDERS).outcome is Outcome.PASSED
+    assert codes(of_role(postgres_tls, database, schema_allow_list=["public"])) == {
+        "role_reads_more",
+        "tables_unreadable",
+    }
+
+
+def test_missing_schemas_and_tables_are_named(postgres_tls: TlsServer) -> None:
+    lists = {"schema_allow_list": ["sales", "sold"], "table_allow_list": ["Orders", '"sales"."items"', "customers"]}
+
+    result = probe(postgres_tls.values(**lists))
+
+    named = {warning.code: warning.facts["names"] for warning in result.warnings if "names" in warning.facts}
+    assert named == {"schemas_missing": "sold", "tables_missing": "customers"}
+
+
+def test_a_role_that_can_read_nothing_is_a_warning(postgres_tls: TlsServer) -> None:
+    postgres_tls.create_role("newcomer")
+
+    result = probe(postgres_tls.values(username="newcomer"))
+
+    assert codes(result) == {"nothing_readable"}
+
+
+def test_many_tables_of_a_schema_have_one_statement(postgres_tls: TlsServer, database: str) -> None:
+    tables = [f"CREATE TABLE many.table_{number} (id int)" for number in range(30)]
+    grant = f"GRANT ALL ON ALL TABLES IN SCHEMA many TO {quoted(ROLE)}"
+    postgres_tls.execute("CREATE SCHEMA many", *tables, grant, database=database)
+
+    before = of_role(postgres_tls, database)
+    postgres_tls.execute(*before.statements, database=database)
+    after = of_role(postgres_tls, database)
+    postgres_tls.execute("DROP SCHEMA many CASCADE", database=database)
+
+    assert len(before.statements) == 1
+    assert "and 25 more" in before.warnings[0].facts["objects"]
+    assert after.outcome is Outcome.PASSED
+
+
+def test_the_search_path_of_a_role_does_not_change_the_proof(postgres_tls: TlsServer, database: str) -> None:
+    postgres_tls.execute(
+        "CREATE FUNCTION sales.aclexplode(aclitem[]) RETURNS SETOF int LANGUAGE sql AS 'SELECT 1 WHERE false'",
+        f"ALTER ROLE {quoted(ROLE)} SET search_path = sales, pg_catalog",
+        f"GRANT INSERT ON sales.orders TO {quoted(ROLE)}",
+        database=database,
+    )
+
+    assert codes(of_role(postgres_tls, database)) == {"role_writes"}
+
+
+def test_the_first_superuser_gets_no_statements_because_it_cannot_be_limited(postgres_tls: TlsServer) -> None:
+    postgres_tls.execute(f"ALTER ROLE postgres PASSWORD '{PASSWORD}'")
+
+    result = probe(postgres_tls.values(username="postgres"))
+
+    assert "role_superuser" in codes(result)
+    assert result.statements == ()
