@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agents_app import __version__
-from agents_app.probes.network import tls
+from agents_app.probes.network import tcp, tls
 from agents_app.probes.network.addresses import AddressRules, resolve
 from agents_app.probes.recorder import ProbeFailed
 from agents_app.wording import number_text
@@ -111,14 +111,14 @@ class Server:
     def _connect(self) -> "HTTPConnection":
         """Connect to the first address that answers."""
         failure = self.fail("unreachable")
-        for address in list(self._ordered):
-            connection = self._new_connection(address)
+        for address, seconds in tcp.attempts(self._ordered, self.limits.connect):
+            connection = self._new_connection(address, seconds)
             try:
                 with self._failures():
                     connection.connect()
             except ProbeFailed as error:
                 connection.close()
-                failure = error
+                failure = failure if error.code == "unreachable" else error
                 if error.code not in ("port_refused", "unreachable", "timed_out"):
                     break
             else:
@@ -128,14 +128,12 @@ class Server:
                 return connection
         raise failure
 
-    def _new_connection(self, address: str) -> "HTTPConnection":
+    def _new_connection(self, address: str, seconds: float) -> "HTTPConnection":
         from urllib3.connection import HTTPConnection, HTTPSConnection
 
         if not self.is_tls:
-            return HTTPConnection(address, self.port, timeout=self.limits.connect)
-        return HTTPSConnection(
-            address, self.port, timeout=self.limits.connect, ssl_context=self._trust, server_hostname=self.host
-        )
+            return HTTPConnection(address, self.port, timeout=seconds)
+        return HTTPSConnection(address, self.port, timeout=seconds, ssl_context=self._trust, server_hostname=self.host)
 
     @cached_property
     def _ordered(self) -> list[str]:
