@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from agents_app.probes.recorder import Message, ProbeFailed, Recorder
 
 # The parent ends the child at its limit. This ends a child without a parent, whatever its driver does.
 ALARM_SECONDS = 12
-# A server that sends without end cannot use all memory of the machine.
-MEMORY_BYTES = 2 << 30
+# A server that sends without end cannot use the memory of the console. If the machine has none left, the system ends
+# this process first.
+MEMORY_BYTES = 512 << 20
+OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 
 def main() -> None:
@@ -50,9 +53,19 @@ def _limit_process() -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.alarm(ALARM_SECONDS)
-    # A core file would contain the password.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    # A core would contain the password. With the limit 0 the system still gives it to a program that collects cores;
+    # with 1 it does neither (Linux, core(5) and fs/coredump.c).
+    _limit(resource.RLIMIT_CORE, 1)
+    _limit(resource.RLIMIT_AS, MEMORY_BYTES)
+    with suppress(OSError):
+        OOM_SCORE.write_text("1000")
+
+
+def _limit(kind: int, most: int) -> None:
+    # A limit that is lower already cannot be raised.
+    _, highest = resource.getrlimit(kind)
+    least = most if highest == resource.RLIM_INFINITY else min(most, highest)
+    resource.setrlimit(kind, (least, least))
 
 
 def _sender() -> Callable[[Message], None]:

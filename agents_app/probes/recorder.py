@@ -6,11 +6,16 @@ If the parent ends the child at the time limit, it knows which step was running.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 from agents_app.probes.results import Outcome
 
 Message = dict[str, Any]
+# A database can have thousands of objects. The statements are read by a person, and stored.
+STATEMENTS_SIZE = 60_000
+HIDDEN = "-- A statement is left out, because a name in it has characters that cannot be seen."
+CUT = "-- Run these statements first, then test again: the test shows the others afterwards."
 
 
 class ProbeFailed(Exception):
@@ -52,8 +57,19 @@ class Recorder:
         self._send({"known": facts})
 
     def suggest(self, *statements: str) -> None:
-        """Report statements that would give the role the rights that it should have."""
-        self._send({"statements": list(statements)})
+        """Report statements that would give the role the rights that it should have.
+
+        An administrator runs them. A name of the database in one of them must not look like something else.
+        """
+        texts = [statement if _can_be_seen(statement) else HIDDEN for statement in statements]
+        shown = [text for text, size in zip(texts, accumulate(map(len, texts)), strict=True) if size <= STATEMENTS_SIZE]
+        self._send({"statements": [*shown, CUT] if len(shown) < len(texts) else shown})
 
     def _end(self, name: str, begin: float, outcome: Outcome) -> None:
         self._send({"end": name, "outcome": outcome, "ms": round((time.monotonic() - begin) * 1000)})
+
+
+def _can_be_seen(statement: str) -> bool:
+    """Whether a statement has no character that cannot be seen, and no line end but those of comments before it."""
+    *comments, last = statement.split("\n")
+    return all(map(str.isprintable, (*comments, last))) and all(line.startswith("--") for line in comments)

@@ -3,6 +3,7 @@
 Where a case needs a child that misbehaves, a program of the test takes the place of the child's program.
 """
 
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 
 from agents_app.probes import runner
+from agents_app.probes.__main__ import MEMORY_BYTES
 from agents_app.probes.causes import CAUSES
+from agents_app.probes.recorder import Recorder
 from agents_app.probes.results import Outcome, Result
 from agents_app.probes.runner import Request
 from tests.probes.postgresql.postgres_tls import PASSWORD, TlsServer
@@ -232,6 +235,54 @@ def test_a_fault_of_a_probe_says_where_it_is_and_nothing_of_its_text(hanging_cop
 
     assert b'"fault": "mysql/probe.py:4 KeyError"' in output
     assert PASSWORD.encode() not in output
+
+
+LIMITS = """
+import resource
+from pathlib import Path
+
+def run(values, rules, recorder):
+    limits = [resource.getrlimit(kind) for kind in (resource.RLIMIT_CORE, resource.RLIMIT_AS)]
+    recorder.know(limits=limits, oom_score=Path("/proc/self/oom_score_adj").read_text().strip())
+"""
+
+
+@pytest.mark.parametrize("lower", ["", "ulimit -c 0; ulimit -v 400000;"])
+def test_a_child_leaves_no_core_and_is_the_first_to_end_where_memory_is_short(lower: str, hanging_copy: Path) -> None:
+    (hanging_copy / "agents_app/probes/mssql/probe.py").write_text(LIMITS)
+    command = ["sh", "-c", f"{lower} exec {sys.executable} -m agents_app.probes"]
+    child = subprocess.Popen(command, cwd=hanging_copy, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with child.stdin, child.stdout:
+        child.stdin.write(Request("mssql", {}, LOOPBACK).to_line())
+        child.stdin.flush()
+        known = json.loads(child.stdout.readline())["known"]
+        child.wait()
+
+    # With a limit of 1 byte, not even the program of the system that collects cores gets one.
+    core, memory = (0, 400_000 << 10) if lower else (1, MEMORY_BYTES)
+    assert known == {"limits": [[core, core], [memory, memory]], "oom_score": "1000"}
+
+
+def test_of_very_many_statements_only_the_first_are_reported() -> None:
+    sent: list[Any] = []
+
+    Recorder(sent.append).suggest(*["x" * 1_000] * 10_000)
+
+    (message,) = sent
+    assert message["statements"][-1].startswith("--")
+    assert len(json.dumps(message)) < 100_000
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "a\x1b[2J", "a\nGO", "a\n-- b", "a\u200b", "a\r"])
+def test_a_statement_with_characters_that_cannot_be_seen_is_not_reported(name: str) -> None:
+    sent: list[Any] = []
+    note = "-- This right was granted to PUBLIC.\nREVOKE SELECT ON x FROM PUBLIC;"
+
+    Recorder(sent.append).suggest(note, f"REVOKE SELECT ON `{name}` FROM reader;")
+
+    assert sent[0]["statements"][0] == note
+    assert [line.startswith("--") for line in sent[0]["statements"]] == [True, True]
+    assert name not in sent[0]["statements"][1]
 
 
 def test_the_child_imports_no_driver_before_it_is_used() -> None:

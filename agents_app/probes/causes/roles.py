@@ -25,6 +25,11 @@ CAUSES = {
         Mender.DATABASE_ADMIN,
     ),
     "role_creates": Cause("The role {role} can create objects: {objects}.", REMOVE, Mender.DATABASE_ADMIN),
+    "role_will_write": Cause(
+        "The role {role} will be able to change objects that others create later: {objects}.",
+        REMOVE,
+        Mender.DATABASE_ADMIN,
+    ),
     "role_runs": Cause(
         "The role {role} can run functions that act with the rights of another user: {objects}.",
         REMOVE,

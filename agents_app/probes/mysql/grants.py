@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 NAME = r"`(?:[^`]|``)+`"
 # MySQL 5 writes accounts in single quotes. An anonymous account has an empty name.
 ACCOUNT = rf"(?:{NAME}|``|'[^']*')(?:@(?:{NAME}|``|'[^']*'))?"
-COLUMNS = rf"(?: ?\((?:{NAME}|[^`()])+\))?"
+# MySQL 5 writes columns without quotes. Any other character there could end the statement that is made of it.
+COLUMNS = rf"(?: ?\((?:{NAME}|[\w$, ])+\))?"
 RIGHT = rf"[A-Z][A-Z_ ]*[A-Z]{COLUMNS}"
 KINDS = "TABLE|FUNCTION|PROCEDURE|PACKAGE BODY|PACKAGE|LIBRARY"
 OBJECT = rf"(?:(?P<kind>{KINDS}) )?(?P<object>\*\.\*|{NAME}\.(?:\*|{NAME}))"

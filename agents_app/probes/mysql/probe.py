@@ -112,8 +112,7 @@ class _Session:
     def _suggest(self, rights: list[Right]) -> None:
         # The host is that of the account, which may be a pattern, and not that of this connection.
         user, _, host = str(self._rows("SELECT CURRENT_USER()")[0][0]).rpartition("@")
-        texts = statements(rights, Needs.of(self._values), user, host)
-        self._recorder.suggest(*filter(str.isprintable, texts))
+        self._recorder.suggest(*statements(rights, Needs.of(self._values), user, host))
 
     def _read_rights(self) -> list[Right]:
         lines = self._grants("CURRENT_USER()")

@@ -32,52 +32,75 @@ MEMBERSHIPS = """
     SELECT pg_get_userbyid(roleid), CASE grantor WHEN 10 THEN '' ELSE pg_get_userbyid(grantor) END
     FROM pg_auth_members WHERE pg_get_userbyid(member) = current_user
 """
-# Each right that was granted on an object of the database: what it is, its schema and name, the right, and to whom.
+# Functions that do more than the role itself may do, and aggregates of them: for those it is the owner of the aggregate
+# who needs the right to run the function.
+FUNCTIONS = """
+    WITH single(oid) AS (
+        SELECT function.oid FROM pg_proc function JOIN pg_language language ON language.oid = prolang
+        WHERE prosecdef OR NOT (lanpltrusted OR lanname IN ('internal', 'c')) OR (proacl IS NOT NULL AND proname ~
+            '^(lo_import|lo_export|pg_(read|write|ls|file|log|rotate|reload|switch|create|drop|promote))')
+    )
+    SELECT oid FROM single UNION SELECT aggfnoid::oid FROM pg_aggregate JOIN single ON single.oid IN (aggtransfn,
+        aggfinalfn, aggcombinefn, aggserialfn, aggdeserialfn, aggmtransfn, aggminvtransfn, aggmfinalfn)
+"""
+# Each right that was granted on an object of the database, or by default on later ones: what it is, its schema and
+# name, what else identifies it (arguments of a function, owner of later objects), the right, and to whom.
 GRANTS = """
-    WITH granted(kind, space, name, acl, owner) AS (
-        SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, nspname, relname, relacl, relowner
+    WITH granted(kind, space, name, more, acl, owner) AS (
+        SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, nspname, relname, '', relacl, relowner
         FROM pg_class JOIN pg_namespace space ON space.oid = relnamespace WHERE relkind ~ '[rpvmfS]'
         UNION ALL
-        SELECT 'TABLE', nspname, relname, attacl, relowner FROM pg_attribute JOIN pg_class class ON class.oid = attrelid
-        JOIN pg_namespace space ON space.oid = relnamespace WHERE attacl IS NOT NULL AND NOT attisdropped
+        SELECT 'TABLE', nspname, relname, '', attacl, relowner FROM pg_attribute
+        JOIN pg_class class ON class.oid = attrelid JOIN pg_namespace space ON space.oid = relnamespace
+        WHERE attacl IS NOT NULL AND NOT attisdropped
         UNION ALL
-        SELECT 'SCHEMA', '', nspname, nspacl, nspowner FROM pg_namespace
+        SELECT 'SCHEMA', '', nspname, '', nspacl, nspowner FROM pg_namespace
         UNION ALL
-        SELECT 'DATABASE', '', datname, coalesce(datacl, acldefault('d', datdba)), datdba
+        SELECT 'DATABASE', '', datname, '', coalesce(datacl, acldefault('d', datdba)), datdba
         FROM pg_database WHERE datname = current_database()
         UNION ALL
-        SELECT 'LARGE OBJECT', '', large.oid::text, lomacl, lomowner FROM pg_largeobject_metadata large
+        SELECT 'LARGE OBJECT', '', large.oid::text, '', lomacl, lomowner FROM pg_largeobject_metadata large
         UNION ALL
-        SELECT 'FUNCTION', nspname, proname || '(' || pg_get_function_identity_arguments(function.oid) || ')',
+        SELECT 'FUNCTION', nspname, proname, pg_get_function_identity_arguments(function.oid),
                coalesce(proacl, acldefault('f', proowner)), proowner
         FROM pg_proc function JOIN pg_namespace space ON space.oid = pronamespace
-        JOIN pg_language language ON language.oid = prolang
-        WHERE prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-        AND (prosecdef OR NOT (lanpltrusted OR lanname IN ('internal', 'c')) OR (proacl IS NOT NULL AND proname ~
-            '^(lo_import|lo_export|pg_(read|write|ls|file|log|rotate|reload|switch|create|drop|promote))'))
+        WHERE function.oid IN (FUNCTIONS) AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+        UNION ALL
+        SELECT 'DEFAULT', coalesce(nspname, ''), CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES'
+               ELSE 'SCHEMAS' END, pg_get_userbyid(defaclrole), defaclacl, defaclrole
+        FROM pg_default_acl LEFT JOIN pg_namespace space ON space.oid = defaclnamespace
+        WHERE defaclobjtype IN ('r', 'S', 'n')
     )
-    SELECT DISTINCT kind, space, name, privilege_type, CASE grantee WHEN 0 THEN '' ELSE pg_get_userbyid(grantee) END
+    SELECT DISTINCT kind, space, name, more, privilege_type,
+           CASE grantee WHEN 0 THEN '' ELSE pg_get_userbyid(grantee) END
     FROM granted, aclexplode(acl)
     WHERE grantee IN (SELECT unnest(%(roles)s::oid[]) UNION SELECT 0) AND grantee <> owner
     AND space !~ '^pg_(toast|temp)' AND name !~ '^pg_(toast|temp)' AND (space, name) <> ('pg_catalog', 'pg_settings')
     AND (privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'MAINTAIN', 'CREATE', 'EXECUTE')
-        OR (kind = 'SEQUENCE' AND privilege_type = 'USAGE')
+        OR ('SEQUENCE' IN (kind, rtrim(name, 'S')) AND kind IN ('SEQUENCE', 'DEFAULT') AND privilege_type = 'USAGE')
         OR (kind = 'TABLE' AND privilege_type = 'SELECT' AND space NOT IN ('pg_catalog', 'information_schema')
             AND %(has_lists)s AND NOT ALLOWED))
-    ORDER BY 1, 2, 3, 4 LIMIT %(most)s
-""".replace("ALLOWED", ALLOWED)
-# The owner can change and grant an object, whatever was granted.
+    ORDER BY 1, 2, 3, 4, 5 LIMIT %(most)s
+""".replace("ALLOWED", ALLOWED).replace("FUNCTIONS", FUNCTIONS)
+# The owner can change, drop and grant an object, whatever was granted. What is not a table or function is described by
+# the server. Default rights and user mappings have an owner there, but are no objects.
 OWNED = """
-    SELECT DISTINCT kind, space, name, pg_get_userbyid(owner) FROM (
-        SELECT 'TABLE' AS kind, nspname AS space, relname AS name, relowner AS owner
-        FROM pg_class JOIN pg_namespace space ON space.oid = relnamespace WHERE relkind ~ '[rpvmfS]'
-        UNION ALL SELECT 'SCHEMA', '', nspname, nspowner FROM pg_namespace
-        UNION ALL SELECT 'DATABASE', '', datname, datdba FROM pg_database WHERE datname = current_database()
-        UNION ALL SELECT 'LARGE OBJECT', '', large.oid::text, lomowner FROM pg_largeobject_metadata large
-        UNION ALL SELECT 'FUNCTION', nspname, proname || '(' || pg_get_function_identity_arguments(function.oid) || ')',
-                         proowner FROM pg_proc function JOIN pg_namespace space ON space.oid = pronamespace
+    SELECT DISTINCT kind, space, name, more, pg_get_userbyid(owner) FROM (
+        SELECT 'TABLE' AS kind, nspname AS space, relname AS name, '' AS more, relowner AS owner
+        FROM pg_class JOIN pg_namespace space ON space.oid = relnamespace WHERE relkind ~ '[rpvmfSc]'
+        UNION ALL SELECT 'SCHEMA', '', nspname, '', nspowner FROM pg_namespace
+        UNION ALL SELECT 'DATABASE', '', datname, '', datdba FROM pg_database WHERE datname = current_database()
+        UNION ALL SELECT 'LARGE OBJECT', '', large.oid::text, '', lomowner FROM pg_largeobject_metadata large
+        UNION ALL SELECT 'FUNCTION', nspname, proname, pg_get_function_identity_arguments(function.oid), proowner
+                  FROM pg_proc function JOIN pg_namespace space ON space.oid = pronamespace
+        UNION ALL SELECT '', '', pg_describe_object(classid, objid, objsubid), '', refobjid FROM pg_shdepend
+                  WHERE deptype = 'o' AND refclassid = 'pg_authid'::regclass
+                  AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+                  AND classid NOT IN ('pg_class'::regclass, 'pg_namespace'::regclass, 'pg_database'::regclass,
+                      'pg_largeobject'::regclass, 'pg_proc'::regclass, 'pg_default_acl'::regclass,
+                      'pg_user_mapping'::regclass)
     ) object WHERE owner = ANY(%(roles)s::oid[]) AND owner <> 10 AND space !~ '^pg_' AND name !~ '^pg_(toast|temp)'
-    ORDER BY 1, 2, 3 LIMIT %(most)s
+    ORDER BY 1, 2, 3, 4 LIMIT %(most)s
 """
 # The tables that the allow lists include, and whether the role can read them.
 TABLES = """
@@ -107,13 +130,30 @@ class Role:
 
 @dataclass(frozen=True)
 class Right:
-    """A right on an object, and the role that has it: by a grant ('' is PUBLIC), or because it owns the object."""
+    """A right on an object, and the role that has it: by a grant ('' is PUBLIC), or because it owns the object.
+
+    `more` has the arguments of a function. Rights on later objects have the kind DEFAULT: `name` is what the objects
+    are, and `more` has their owner.
+    """
 
     kind: str
     space: str
     name: str
+    more: str
     privilege: str
     role: str
+
+    @property
+    def words(self) -> str:
+        """The object in words, for a warning."""
+        name = f"{self.space}{'.' if self.space else ''}{self.name}"
+        if self.kind == "DEFAULT":
+            return f"later {self.name.lower()} of {self.more}{' in ' if self.space else ''}{self.space}"
+        return (
+            f"{self.kind.lower()} {name}({self.more})"
+            if self.kind == "FUNCTION"
+            else f"{self.kind.lower()} {name}".strip()
+        )
 
 
 @dataclass(frozen=True)
@@ -154,7 +194,8 @@ class Catalogue:
         found = {**lists.parameters(), "roles": [role.oid for role in self.roles]}
         self.granted = [Right(*row) for row in session.rows(GRANTS, **found)]
         self.owned = [
-            Right(kind, space, name, "OWN", owner) for kind, space, name, owner in session.rows(OWNED, **found)
+            Right(kind, space, name, more, "OWN", owner)
+            for kind, space, name, more, owner in session.rows(OWNED, **found)
         ]
         self.memberships: list[tuple[str, str]] = [(role, grantor) for role, grantor in session.rows(MEMBERSHIPS)]
         ((self.new_owner,),) = session.rows(NEW_OWNER, **found)

@@ -32,7 +32,8 @@ WARNINGS: dict[str, Callable[[Right], bool]] = {
     "role_writes": lambda right: (
         right.kind in ("TABLE", "SEQUENCE", "LARGE OBJECT") and right.privilege not in ("SELECT", "CREATE")
     ),
-    "role_creates": lambda right: right.privilege == "CREATE",
+    "role_creates": lambda right: right.kind != "DEFAULT" and right.privilege == "CREATE",
+    "role_will_write": lambda right: right.kind == "DEFAULT",
     "role_runs": lambda right: right.kind == "FUNCTION",
     "role_reads_more": lambda right: right.privilege == "SELECT",
 }
@@ -85,9 +86,8 @@ def _warnings(catalogue: Catalogue, unwanted: set[str]) -> Iterable[tuple[str, d
 def _described(rights: Sequence[Right]) -> str:
     """The objects of these rights, each with what the role could do with it."""
     texts = []
-    for (kind, space, name), group in groupby(rights, lambda right: (right.kind, right.space, right.name)):
+    for what, group in groupby(rights, lambda right: right.words):
         privileges = ", ".join(sorted({right.privilege for right in group} - {"OWN"}))
-        what = f"{kind.lower()} {space}{'.' if space else ''}{name}"
         texts.append(f"{privileges} on {what}" if privileges else what)
     return _listed(texts)
 

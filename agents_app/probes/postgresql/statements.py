@@ -1,8 +1,10 @@
 """The statements that give a PostgreSQL role the rights that it should have: to read the allowed tables, and no more.
 
-An administrator copies them. Every name is quoted here, because it comes from the server.
+An administrator copies them, and runs them as a superuser. Every name is quoted here: whoever creates an object in the
+database chooses its name.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -10,6 +12,12 @@ from agents_app.probes.postgresql.catalogue import BOOTSTRAP, AllowLists, Catalo
 
 # With more tables of one schema, one statement is for all of them.
 TABLES_MAX = 20
+# The arguments of a function as the server writes them: types, quoted where they need it.
+ARGUMENTS = re.compile(r'(?:[a-z0-9_ ,.\[\]]|"(?:[^"]|"")*")*')
+# What another server answers is not copied into a statement.
+KINDS = {"TABLE", "SEQUENCE", "SCHEMA", "DATABASE", "FUNCTION", "LARGE OBJECT", "DEFAULT"}
+LATER = {"TABLES", "SEQUENCES", "SCHEMAS"}
+PRIVILEGE = re.compile("[A-Z]+")
 PUBLIC_NOTE = "-- This right was granted to PUBLIC, so the next statement takes it from all other roles too."
 
 
@@ -45,39 +53,58 @@ def _leave(catalogue: Catalogue, roots: set[str]) -> Iterator[str]:
 
 def _revoke(catalogue: Catalogue, allowed_spaces: set[str]) -> Iterator[str]:
     """Take away what was granted to the role itself and to PUBLIC. Rights of other roles end with the membership."""
-    rights = [right for right in catalogue.granted if right.role in ("", catalogue.own.name)]
+    rights = [right for right in catalogue.granted if right.role in ("", catalogue.own.name) and _is_known(right)]
 
     def by_schema(right: Right) -> tuple[str, ...]:
-        return right.role, right.kind, right.space
+        return right.role, right.kind, right.space, right.more if right.kind == "DEFAULT" else ""
 
-    for (role, kind, space), group in groupby(sorted(rights, key=by_schema), by_schema):
-        found = list(group)
-        reads = any(right.privilege == "SELECT" for right in found)
-        names = sorted({right.name for right in found})
-        is_long = kind in ("TABLE", "SEQUENCE") and len(names) > TABLES_MAX and not (reads and space in allowed_spaces)
-        for name in [""] if is_long else names:
-            privileges = sorted({right.privilege for right in found if is_long or right.name == name})
-            target = f"ALL {kind}S IN SCHEMA {_quote(space)}" if is_long else _object(kind, space, name)
-            statement = f"REVOKE {', '.join(privileges)} ON {target} FROM {_quote(role) if role else 'PUBLIC'};"
-            yield statement if role else f"{PUBLIC_NOTE}\n{statement}"
+    for (role, kind, space, _), group in groupby(sorted(rights, key=by_schema), by_schema):
+        objects: dict[str, list[Right]] = {}
+        for right in group:
+            objects.setdefault(_object(right), []).append(right)
+        everything = [right for found in objects.values() for right in found]
+        reads = any(right.privilege == "SELECT" for right in everything)
+        if kind in ("TABLE", "SEQUENCE") and len(objects) > TABLES_MAX and not (reads and space in allowed_spaces):
+            objects = {f"ALL {kind}S IN SCHEMA {_quote(space)}": everything}
+        for target, found in objects.items():
+            statement = f"REVOKE {_privileges(found)} ON {target} FROM {_quote(role) if role else 'PUBLIC'};"
+            yield _begin(found[0]) + statement
+
+
+def _is_known(right: Right) -> bool:
+    is_kind = right.kind in KINDS and (right.kind != "DEFAULT" or right.name in LATER)
+    return is_kind and PRIVILEGE.fullmatch(right.privilege) is not None
+
+
+def _privileges(rights: Sequence[Right]) -> str:
+    return ", ".join(sorted({right.privilege for right in rights}))
+
+
+def _begin(right: Right) -> str:
+    note = "" if right.role else f"{PUBLIC_NOTE}\n"
+    if right.kind != "DEFAULT":
+        return note
+    place = f" IN SCHEMA {_quote(right.space)}" if right.space else ""
+    return f"{note}ALTER DEFAULT PRIVILEGES FOR ROLE {_quote(right.more)}{place} "
 
 
 def _grant(role: str, tables: Sequence[Table], lists: AllowLists) -> Iterator[str]:
     for space, group in groupby(tables, lambda table: table.space):
         yield f"GRANT USAGE ON SCHEMA {_quote(space)} TO {_quote(role)};"
-        names = [_object("TABLE", space, table.name) for table in group]
+        names = [f"TABLE {_quote(space)}.{_quote(table.name)}" for table in group]
         for target in names if lists.tables else [f"ALL TABLES IN SCHEMA {_quote(space)}"]:
             yield f"GRANT SELECT ON {target} TO {_quote(role)};"
 
 
-def _object(kind: str, space: str, name: str) -> str:
-    if kind == "FUNCTION":
-        # The arguments are types, which the server has quoted.
-        name, _, arguments = name.partition("(")
-        return f"ROUTINE {_quote(space)}.{_quote(name)}({arguments}"
-    if kind == "LARGE OBJECT":
-        return f"{kind} {int(name)}"
-    return f"{kind} {_quote(space)}.{_quote(name)}" if space else f"{kind} {_quote(name)}"
+def _object(right: Right) -> str:
+    name = f"{_quote(right.space)}.{_quote(right.name)}" if right.space else _quote(right.name)
+    if right.kind == "FUNCTION":
+        # Without arguments it is the only function of this name, or the server refuses the statement.
+        is_list = right.more.isprintable() and ARGUMENTS.fullmatch(right.more)
+        return f"ROUTINE {name}({right.more})" if is_list else f"ROUTINE {name}"
+    if right.kind == "LARGE OBJECT":
+        return f"{right.kind} {int(right.name)}"
+    return right.name if right.kind == "DEFAULT" else f"{right.kind} {name}"
 
 
 def _negated(attributes: Sequence[str]) -> str:
@@ -85,4 +112,8 @@ def _negated(attributes: Sequence[str]) -> str:
 
 
 def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    """A name in quotes. Characters that nobody sees, such as marks of direction, are written as their numbers."""
+    if name.isprintable():
+        return '"' + name.replace('"', '""') + '"'
+    shown = (char if char.isprintable() and char != "\\" else f"\\+{ord(char):06X}" for char in name.replace('"', '""'))
+    return f'U&"{"".join(shown)}"'

@@ -6,7 +6,7 @@ import pymysql
 import pytest
 
 from agents_app.probes.mysql import probe as mysql
-from agents_app.probes.mysql.grants import Right, read_rights
+from agents_app.probes.mysql.grants import Right, UnknownGrant, read_rights
 from agents_app.probes.results import Outcome
 from tests.mariadb import MariaDb
 from tests.probes.mysql.mariadb_agents import ACCOUNT, PASSWORD, agent
@@ -161,3 +161,9 @@ def test_the_rights_are_those_that_information_schema_lists(mariadb: MariaDb, ne
 def rights_of(mariadb: MariaDb) -> list[Right]:
     """The rights of the new user."""
     return list(read_rights(str(row[0]) for row in mariadb.execute(f"SHOW GRANTS FOR {ACCOUNT}")))
+
+
+@pytest.mark.parametrize("columns", ["a; DROP DATABASE sales; --", "a\nb", "a--", "'a'"])
+def test_columns_that_could_end_a_statement_are_not_read(columns: str) -> None:
+    with pytest.raises(UnknownGrant):
+        list(read_rights([f"GRANT UPDATE ({columns}) ON `sales`.`orders` TO `reader`@`%`"]))

@@ -95,6 +95,43 @@ WRITERS = {
         "CALL sales.clear()",
         "role_runs",
     ),
+    # Whoever may create a function chooses its name, and a superuser runs the statements.
+    "function with a statement in its name": Writer(
+        (
+            """CREATE FUNCTION sales."f(); DROP TABLE sales.items; --"(int) RETURNS void
+               LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM sales.orders'""",
+        ),
+        """SELECT sales."f(); DROP TABLE sales.items; --"(1)""",
+        "role_runs",
+    ),
+    "function with arguments that have to be quoted": Writer(
+        (
+            """CREATE TYPE sales."a); DROP TABLE sales.items; --" AS (x int)""",
+            """CREATE FUNCTION sales.take("b); --" sales."a); DROP TABLE sales.items; --", VARIADIC numeric(10,2)[])
+               RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM sales.orders'""",
+        ),
+        "SELECT sales.take(ROW(1), 2)",
+        "role_runs",
+    ),
+    "aggregate of a function": Writer(
+        (
+            """CREATE FUNCTION sales.step(int, int) RETURNS int LANGUAGE sql SECURITY DEFINER
+               AS 'DELETE FROM sales.orders; SELECT 1'""",
+            "REVOKE EXECUTE ON FUNCTION sales.step(int, int) FROM PUBLIC",
+            "CREATE AGGREGATE sales.total(int) (sfunc = sales.step, stype = int, initcond = '0')",
+        ),
+        "SELECT sales.total(1)",
+        "role_runs",
+    ),
+    "owner of the type of a column": Writer(
+        (
+            "CREATE TYPE sales.mood AS ENUM ('good')",
+            "ALTER TABLE sales.items ADD mood sales.mood",
+            "ALTER TYPE sales.mood OWNER TO {role}",
+        ),
+        "DROP TYPE sales.mood CASCADE",
+        "role_owns",
+    ),
     "files of the server": Writer(
         ("GRANT EXECUTE ON FUNCTION pg_read_file(text) TO {role}",), "SELECT pg_read_file('PG_VERSION')", "role_runs"
     ),
@@ -160,6 +197,44 @@ def test_a_role_that_could_change_something_is_found_and_the_statements_limit_it
     assert after.facts["readable_tables"] == 4
     with pytest.raises(psycopg2.Error):
         postgres_tls.execute(act, database=database, user=ROLE)
+
+
+def test_rights_on_later_tables_are_found_and_taken_away(postgres_tls: TlsServer, database: str) -> None:
+    role = quoted(ROLE)
+    postgres_tls.execute(
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA sales GRANT INSERT, SELECT ON TABLES TO {role}",
+        f"ALTER DEFAULT PRIVILEGES FOR ROLE buyers GRANT USAGE ON SEQUENCES TO {role}",
+        database=database,
+    )
+
+    before = of_role(postgres_tls, database)
+    postgres_tls.execute(*before.statements, "CREATE TABLE sales.later (id int)", database=database)
+    after = of_role(postgres_tls, database)
+    may = "SELECT has_table_privilege('{0}', 'sales.later', '{1}')"
+    rights = [postgres_tls.execute(may.format(ROLE, right), database=database) for right in ("SELECT", "INSERT")]
+    postgres_tls.execute("DROP TABLE sales.later", database=database)
+
+    (warning,) = before.warnings
+    assert (warning.code, warning.facts["objects"]) == (
+        *("role_will_write", "USAGE on later sequences of buyers, INSERT on later tables of postgres in sales"),
+    )
+    assert (after.warnings, rights) == ((), [[(True,)], [(False,)]])
+
+
+def test_every_character_of_a_statement_can_be_seen(postgres_tls: TlsServer, database: str) -> None:
+    name = quoted('orders\u202e\n"\\x\u2066')
+    postgres_tls.execute(
+        f"CREATE TABLE sales.{name} (id int)", f"GRANT INSERT ON sales.{name} TO {quoted(ROLE)}", database=database
+    )
+
+    before = of_role(postgres_tls, database)
+    postgres_tls.execute(*before.statements, database=database)
+    after = of_role(postgres_tls, database)
+    postgres_tls.execute(f"DROP TABLE sales.{name}", database=database)
+
+    assert codes(before) == {"role_writes"}
+    assert all(line.isprintable() for statement in before.statements for line in statement.splitlines())
+    assert (after.outcome, after.statements) == (Outcome.PASSED, ())
 
 
 def test_the_statements_leave_what_the_allow_lists_include_and_no_more(postgres_tls: TlsServer, database: str) -> None:
