@@ -181,7 +181,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "agent_reads": {},
     "agents": {},
     "attention": {},
-    "connection_tests": {"address_rules": "it reads the settings only"},
+    "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
     "events": {},
     "health": {
         "schema": "the health addresses are public",

@@ -5,7 +5,7 @@ While a test runs, no connection to the console's own database is in use.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,17 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.connections import TYPES
-from agents_app.database.url import server_addresses
 from agents_app.db import db, now
 from agents_app.errors import NotFound
 from agents_app.models import Agent, ConnectionTest
-from agents_app.operations import agent_secrets, event_records, sample_results, started_tests, test_results
+from agents_app.operations import (
+    agent_secrets,
+    event_records,
+    own_database,
+    sample_results,
+    started_tests,
+    test_results,
+)
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_states import State
 from agents_app.operations.agents import NO_AGENT
@@ -32,9 +38,10 @@ from agents_app.schemas.agents import API_KEY, CONFIG
 from agents_app.values.fields import is_empty
 from agents_app.wording import label_in_sentence
 
-# A result shows values of servers. One that a server made of a secret that it received is not shown.
+# A result shows values of servers. One that a server made of a secret that it received is not shown. A shorter secret
+# may be an ordinary word: to hide that word would tell what the secret is.
 HIDDEN = "[secret]"
-HIDDEN_FROM = 4
+HIDDEN_FROM = 8
 UNNAMED = "Agent without a name"
 
 
@@ -105,8 +112,7 @@ def store_sample(actor: Actor, agent_id: UUID, number: int) -> None:
 def address_rules() -> AddressRules:
     """The addresses to which tests may connect on this server."""
     known = settings()
-    blocked = dict.fromkeys(server_addresses(known.database_url) + server_addresses(known.migration_url))
-    return AddressRules(known.connection_test_networks, known.public_url is None, tuple(blocked))
+    return AddressRules(known.connection_test_networks, known.public_url is None, own_database.places())
 
 
 def _read(actor: Actor, agent_id: UUID) -> Any:
@@ -143,7 +149,7 @@ def _test(actor: Actor, subject: _Subject) -> dict[str, Any]:
         with started_tests.place(actor):
             found = runner.run(list(requests.values()))
         results |= dict(zip(requests, found, strict=True))
-    return {part: _without_secrets(result, subject) for part, result in test_results.stored(results).items()}
+    return test_results.stored({part: _without_secrets(result, subject) for part, result in results.items()})
 
 
 def _refused_parts(subject: _Subject) -> dict[str, Result]:
@@ -175,11 +181,22 @@ def _part_of(pointer: str) -> str:
     return "connection" if pointer.startswith(f"/{CONFIG}/") else "model"
 
 
-def _without_secrets(result: Any, subject: _Subject) -> Any:
+def _without_secrets(result: Result, subject: _Subject) -> Result:
     # A secret that is also a public value, such as a password that equals the user name, is hidden nowhere.
     public = json.dumps([dict(subject.fields), dict(subject.config)], ensure_ascii=False)
     hidden = [text for text in subject.secrets.values() if len(text) >= HIDDEN_FROM and text not in public]
-    return _replaced(result, hidden)
+
+    def shown(finding: Finding) -> Finding:
+        return Finding(finding.code, _replaced(finding.facts, hidden))
+
+    # Codes, names of steps and outcomes are the console's own words, whatever a secret is.
+    return replace(
+        result,
+        cause=result.cause and shown(result.cause),
+        warnings=tuple(map(shown, result.warnings)),
+        facts=_replaced(result.facts, hidden),
+        statements=tuple(_replaced(result.statements, hidden)),
+    )
 
 
 def _replaced(value: Any, hidden: list[str]) -> Any:

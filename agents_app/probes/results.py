@@ -54,4 +54,6 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """The result in JSON types."""
-        return {**asdict(self), "outcome": self.outcome}
+        found = asdict(self)
+        lists = {name: list(found[name]) for name in ("steps", "warnings", "statements")}
+        return {**found, **lists, "outcome": self.outcome}

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,6 +26,7 @@ from agents_app.schemas import listing
 from agents_app.values.choices import Door
 from tests.conftest import OpenConsole
 from tests.make import agent_values, make_agent, make_user
+from tests.probes.local_server import Reply, running
 
 PASSWORD = "canary-password-7Qm2"
 KEY = "sk-canary-key-9Xy8Tt1Lw6"
@@ -169,11 +171,14 @@ def test_a_person_starts_six_tests_a_minute(console: Flask, admin: Actor, closed
         connection_tests.run(replace(admin, door=Door.TERMINAL), agent_id)
 
 
-def test_tests_older_than_a_minute_do_not_count(console: Flask, admin: Actor, closed_port: int) -> None:
+@pytest.mark.parametrize("age", [61, -3_600])
+def test_tests_older_than_a_minute_and_of_a_clock_that_was_wrong_do_not_count(
+    console: Flask, admin: Actor, closed_port: int, age: int
+) -> None:
     agent_id = make_tested(console, admin, closed_port)
 
     with console.app_context():
-        add_started(admin, 6, 61)
+        add_started(admin, 6, age)
         connection_tests.run(admin, agent_id)
         with db.reading() as connection:
             of_account = sa.select(sa.func.count()).where(StartedTest.account_id == admin.account_id)
@@ -223,6 +228,34 @@ def test_the_result_of_the_saved_state_is_stored_with_who_and_when(
     assert [step["name"] for step in stored["parts"][0]["steps"]] == ["resolve", "connect"]
     assert event.details["outcome"] == "failed"
     assert PASSWORD not in f"{row} {event} {result}"
+
+
+@pytest.mark.parametrize("password", ["failed", "resolve", "connect", "port_refused", "statements"])
+def test_a_password_that_is_a_word_of_the_console_does_not_show_in_a_result(
+    console: Flask, admin: Actor, closed_port: int, password: str
+) -> None:
+    config = {"host": "127.0.0.1", "port": closed_port}
+    ids = [make_agent(console, admin, connection_config={**config, "password": one}) for one in (password, PASSWORD)]
+
+    with console.app_context():
+        parts = [connection_tests.run(admin, agent_id)["parts"][0] for agent_id in ids]
+
+    for part in parts:
+        for step in part["steps"]:
+            del step["milliseconds"]
+    assert parts[0] == parts[1]
+
+
+def test_a_key_that_a_server_sends_back_is_not_shown(console: Flask, admin: Actor, tmp_path: Path) -> None:
+    model = {"model_provider": "openai_compatible", "model_type": KEY[:-1], "api_key": KEY}
+    with running(None, tmp_path) as server:
+        server.answer = lambda _: Reply(body={"data": [{"id": KEY}, {"id": "x"}]})
+        agent_id = make_agent(console, admin, model_base_url=f"http://127.0.0.1:{server.port}/v1", **model)
+        with console.app_context():
+            result = connection_tests.run(admin, agent_id)
+
+    assert "Similar names: [secret]." in str(result["parts"][-1]["cause"])
+    assert KEY not in str(result)
 
 
 @pytest.mark.parametrize(
@@ -349,6 +382,31 @@ def test_the_consoles_own_database_is_blocked(
 
     assert set(rules.blocked) == addresses
     assert rules.allows_loopback
+
+
+@pytest.mark.parametrize("is_service", [False, True])
+def test_the_consoles_own_database_is_blocked_at_its_own_port_behind_another_one(
+    postgres_schema_url: str,
+    open_console: OpenConsole,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_service: bool,
+) -> None:
+    url = parse_url(postgres_schema_url)
+    (own_socket,) = Path(str(url.query["host"])).glob(".s.PGSQL.*[0-9]")
+    (tmp_path / ".s.PGSQL.6543").symlink_to(own_socket)
+    place = {"host": str(tmp_path), "port": "6543"}
+    lines = {**place, "dbname": url.database, "user": url.username}
+    file = tmp_path / "pg_service.conf"
+    file.write_text("[console]\n" + "".join(f"{name}={text}\n" for name, text in lines.items()))
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    direct = url.set(query=place).render_as_string(hide_password=False)
+    console = open_console("postgresql:///?service=console" if is_service else direct)
+
+    with console.app_context():
+        blocked = connection_tests.address_rules().blocked
+
+    assert {("localhost", 6543), ("localhost", int(own_socket.suffix[1:]))} <= set(blocked)
 
 
 def test_loopback_is_not_allowed_where_others_reach_the_console(

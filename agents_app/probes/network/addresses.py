@@ -66,7 +66,7 @@ def resolve(host: str, port: int, rules: AddressRules) -> list[str]:
     if name is None:
         raise ProbeFailed("host_invalid", host=host)
     found = _look_up(name, port)
-    if not all(_is_allowed(ip_address(text), rules) for text in found) or _is_blocked_host(found, port, rules):
+    if not all(_is_allowed(ip_address(text), rules) for text in found) or _is_blocked_host(name, found, port, rules):
         raise ProbeFailed("address_blocked", host=host)
     return found
 
@@ -115,8 +115,11 @@ def _embedded(address: Address) -> Iterator[IPv4Address]:
         yield IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
 
 
-def _is_blocked_host(found: Iterable[str], port: int, rules: AddressRules) -> bool:
+def _is_blocked_host(name: str, found: Iterable[str], port: int, rules: AddressRules) -> bool:
     hosts = [host for host, blocked_port in rules.blocked if blocked_port == port]
+    # A name that has several addresses may answer with other ones each time.
+    if name.removesuffix(".") in {host.lower().removesuffix(".") for host in hosts}:
+        return True
     blocked = {_without_mapping(ip_address(text)) for host in hosts for text in _addresses_of(host, port)}
     addresses = [_without_mapping(ip_address(text)) for text in found]
     # A server on this machine can be reached at each of its addresses.

@@ -144,6 +144,22 @@ def test_the_database_of_the_console_is_blocked_at_every_address_of_its_machine(
     assert resolve(host, PORT + 1, rules)
 
 
+@pytest.mark.parametrize("host", ["db.example.org", "DB.example.org."])
+def test_the_name_of_the_consoles_database_is_blocked_whatever_dns_answers(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = (f"10.0.0.{number}" for number in range(1, 100))
+
+    def name_server(*given: Any, **named: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), PORT))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", name_server)
+    rules = AddressRules(blocked=(("db.example.org", PORT),))
+
+    assert refusal(host, rules) == "address_blocked"
+    assert resolve(host, PORT + 1, rules)
+
+
 def test_an_own_address_of_the_machine_leads_to_its_database_too() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
         try:
