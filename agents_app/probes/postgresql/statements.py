@@ -1,7 +1,7 @@
 """The statements that give a PostgreSQL role the rights that it should have: to read the allowed tables, and no more.
 
-An administrator copies them, and runs them as a superuser. Every name is quoted here: whoever creates an object in the
-database chooses its name.
+An administrator copies them, and runs them as a superuser. Every name is quoted here: anyone who creates an object in
+the database chooses its name.
 """
 
 import re

@@ -95,7 +95,7 @@ WRITERS = {
         "CALL sales.clear()",
         "role_runs",
     ),
-    # Whoever may create a function chooses its name, and a superuser runs the statements.
+    # Anyone who may create a function chooses its name, and a superuser runs the statements.
     "function with a statement in its name": Writer(
         (
             """CREATE FUNCTION sales."f(); DROP TABLE sales.items; --"(int) RETURNS void
