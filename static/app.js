@@ -114,6 +114,105 @@ function countLengths(within) {
 }
 countLengths(document);
 
+/* Buttons that test an agent say so while the test runs. A second press does nothing. */
+let leavesToTest = false;
+on("submit", (event) => {
+  const button = event.submitter;
+  if (!button?.dataset.busy) return;
+  if (button.dataset.text) return event.preventDefault();
+  button.dataset.text = button.lastChild.data;
+  button.lastChild.data = button.dataset.busy;
+  if (button.value !== "test" || leavesToTest) return;
+  event.preventDefault();
+  testForm(button);
+});
+function endBusy(button) {
+  if (button.dataset.text) button.lastChild.data = button.dataset.text;
+  delete button.dataset.text;
+}
+addEventListener("pageshow", () => {
+  leavesToTest = false;
+  all("[data-busy]").forEach(endBusy);
+});
+
+/* The form is tested without leaving the page: what was typed stays, secrets too. Nothing is stored in the browser. */
+async function testForm(button) {
+  const values = () => new URLSearchParams(new FormData(button.form, button));
+  const sent = values();
+  say(button.dataset.busy);
+  let page;
+  try {
+    const answer = await fetch(button.form.action, { method: "POST", body: sent });
+    page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  } catch {
+    showNoAnswer();
+  }
+  endBusy(button);
+  if (!page) return;
+  const result = page.getElementById("test-result");
+  if (!result || page.querySelector(".stale, #split-addresses")) {
+    // The answer is another page, or changes the form.
+    leavesToTest = true;
+    button.form.requestSubmit(button);
+    return;
+  }
+  for (const one of all(".retype", page)) one.remove();
+  result.querySelector("h2").autofocus = false;
+  document.getElementById("test-result").replaceWith(result);
+  if (String(sent) !== String(values())) markOutdated();
+  say(result.dataset.said ?? "");
+  document.title = page.title;
+  if (!showProblems(button.form, page)) result.scrollIntoView({ block: "nearest" });
+}
+function say(text) {
+  document.getElementById("test-status").textContent = text;
+}
+function showNoAnswer() {
+  const sentence = document.createElement("p");
+  sentence.role = "alert";
+  sentence.textContent = "The console did not answer. What you typed is still here. Try again.";
+  say("");
+  document.querySelector("#test-result > [role=alert]")?.remove();
+  document.querySelector("#test-result > .card-head").after(sentence);
+}
+function markOutdated() {
+  document.querySelector("[data-outdated]")?.removeAttribute("hidden");
+}
+on("input", (event) => event.target.closest("form[data-dirty]") && markOutdated());
+
+/* The errors of the page that the server sent, in this form. Returns whether there are any. */
+function showProblems(form, page) {
+  for (const old of all(".problems, .error", form)) old.remove();
+  for (const input of all("[aria-describedby*='-error']", form)) {
+    const others = input.getAttribute("aria-describedby").split(" ").filter((id) => !id.endsWith("-error"));
+    if (others.length) input.setAttribute("aria-describedby", others.join(" "));
+    else input.removeAttribute("aria-describedby");
+    input.removeAttribute("aria-invalid");
+  }
+  for (const error of all("form[data-dirty] .error[id]", page)) {
+    const input = document.getElementById(error.id.replace(/-error$/, ""));
+    if (input) showError(input, error);
+  }
+  const summary = page.querySelector("form[data-dirty] .problems");
+  if (!summary) return false;
+  form.prepend(summary);
+  summary.focus();
+  return true;
+}
+function showError(input, error) {
+  const field = input.closest(".field, fieldset");
+  const heading = field.querySelector("legend, label:not(.check)");
+  if (heading) heading.after(error);
+  else field.prepend(error);
+  for (const one of new Set([input, field.matches("fieldset") ? field : input])) {
+    one.setAttribute("aria-describedby", `${error.id} ${one.getAttribute("aria-describedby") ?? ""}`.trim());
+  }
+  if (input.type !== "radio") input.ariaInvalid = "true";
+  const replace = field.querySelector("[value=replace]");
+  if (replace) replace.checked = true;
+  input.closest("details")?.setAttribute("open", "");
+}
+
 /* Unsaved changes: their number, and a warning before they are lost. */
 const form = document.querySelector("form[data-dirty]");
 let leaving = false;
@@ -133,7 +232,7 @@ if (form) {
     form.querySelector(".unsaved").textContent = wasSent ? "Not saved yet" : number ? `${number} unsaved change${number > 1 ? "s" : ""}` : "";
   };
   form.addEventListener("input", showChanges);
-  form.addEventListener("submit", () => (leaving = true));
+  on("submit", (event) => (leaving ||= event.target === form && !event.defaultPrevented));
   for (const link of all("[data-discard]")) link.addEventListener("click", () => (leaving = true));
   addEventListener("beforeunload", (event) => {
     if (!leaving && (wasSent || changes())) event.preventDefault();

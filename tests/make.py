@@ -11,9 +11,10 @@ from agents_app.app import create_app
 from agents_app.config import Settings, load
 from agents_app.connections import TYPES
 from agents_app.db import db
-from agents_app.models import Account, User
-from agents_app.operations import agents, passwords, tokens
+from agents_app.models import Account, ConnectionTest, User
+from agents_app.operations import agents, passwords, test_results, tokens
 from agents_app.operations.permissions import Actor
+from agents_app.probes.results import Result
 from agents_app.values.choices import Door, Role
 
 PASSWORD = "a long pass phrase 27"
@@ -85,6 +86,15 @@ def make_agent(app: Flask, actor: Actor, **changes: Any) -> UUID:
     """Make an agent as this actor. Returns its id."""
     with app.app_context():
         return agents.create(actor, agent_values(**changes))[0]
+
+
+def make_last_test(app: Flask, actor: Actor, agent_id: UUID, **results: Result) -> None:
+    """Store results as the last test of an agent that has none: `connection`, `model` or both."""
+    outcome, cause = test_results.outcome_and_cause(test_results.stored(results))
+    row = ConnectionTest(agent_id=agent_id, account_id=actor.account_id, version=1, actor_name=actor.name)
+    row.outcome, row.cause, row.result = outcome, cause, test_results.stored(results)
+    with app.app_context(), db.transaction() as session:
+        session.add(row)
 
 
 def agent_values(**changes: Any) -> dict[str, Any]:

@@ -24,7 +24,15 @@ INSIDE |= {"operations", "http", "config", "config_display"}
 KINDS = " ".join(sorted(path.parent.name for path in (APP / "probes").glob("*/probe.py")))
 # The rooms of a part, from the lowest to the highest: each uses only those before it. Rooms in one text use neither
 # each other nor those after them.
-PROBE_ROOMS = ("steps results", "causes recorder", "table_names network", KINDS, "transcript", "runner", "__main__")
+PROBE_ROOMS = (
+    "facts steps results",
+    "causes recorder",
+    "table_names network",
+    KINDS,
+    "transcript",
+    "runner",
+    "__main__",
+)
 DBTOOLS_ROOMS = (
     "configuration",
     "output",
@@ -181,7 +189,10 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "agent_reads": {},
     "agents": {},
     "attention": {},
-    "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
+    "connection_tests": {
+        "address_rules": "it reads the settings, and where the console's own database is",
+        "missing_drivers": "it says what is installed on the server",
+    },
     "events": {},
     "health": {
         "schema": "the health addresses are public",

@@ -13,7 +13,7 @@ from agents_app.cli.options import Id
 from agents_app.cli.output import print_json, print_lines, print_message, print_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.operations import attention as attention_operations
-from agents_app.operations import connection_tests
+from agents_app.operations import connection_tests, test_results
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import parse
 
@@ -97,5 +97,5 @@ def _result_lines(result: dict[str, Any]) -> Iterator[str]:
             yield f"  {finding['what']}"
             yield f"  Next step: {finding['next_step']}"
             yield f"  Who can do it: {finding['mender_label']}"
-        yield from (f"  {name}: {value}" for name, value in part["facts"].items())
+        yield from (f"  {label}: {text}" for label, text in test_results.shown_facts(part["facts"]))
         yield from (f"  {statement}" for statement in part["statements"])

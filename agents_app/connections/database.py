@@ -66,6 +66,7 @@ class DatabaseConnection(Connection):
     }
     title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
     needed: ClassVar[Mapping[str, tuple[str, ...]]] = {"": ("password",)}
+    statements_language: ClassVar[str] = "SQL"
     addresses: ClassVar[Mapping[str, AddressReader]] = {"host": HOST, "database": DATABASE, "username": DATABASE}
 
     dialect: Annotated[Dialect, choice(Dialect)] = field(

@@ -13,7 +13,7 @@ from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.errors import NotFound
 from agents_app.models import Agent, AgentVersion, ConnectionTest, User
-from agents_app.operations import agent_secrets, attention_reasons, test_results
+from agents_app.operations import agent_secrets, attention_reasons, known_names, test_results
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
@@ -85,6 +85,7 @@ LIST = (
     .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
     .where(OF_ACCOUNT)
 )
+FACTS = ConnectionTest.result["connection", "facts"].label("test_facts")
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Page:
     previous_cursor: str | None = None
     attention: Mapping[UUID, dict[str, Any]] = field(default_factory=dict)
     """In a list with counts, all agents of the account that need attention, with the reasons."""
+    names: Mapping[UUID, dict[str, str]] = field(default_factory=dict)
+    """In a list with counts, the names of the ids in `connection` that the last test of each agent read."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +142,11 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
     with db.reading() as connection:
         attention = attention_reasons.find(connection, actor.account_id)
         counts = _counts(query, attention)
-        rows = connection.execute(_statement(query, attention).add_columns(*counts), account).all()
+        rows = connection.execute(_statement(query, attention).add_columns(FACTS, *counts), account).all()
         counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
     numbers = {name: counted._mapping[f"count_{name}"] for name in ("all", "active", "disabled", "matching")}
-    return replace(_page(query, rows), attention=attention), Counts(**numbers, attention=len(attention))
+    names = {row.id: known_names.of_facts(row.test_facts, _item(row)["connection"]) for row in rows}
+    return replace(_page(query, rows), attention=attention, names=names), Counts(**numbers, attention=len(attention))
 
 
 def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
@@ -163,8 +167,7 @@ def _short(row: AnyRow) -> dict[str, Any]:
 
 
 def _item(row: AnyRow) -> dict[str, Any]:
-    declaration = TYPES.get(row.connection_type)
-    titles = declaration.title_fields if declaration else ()
+    titles = getattr(TYPES.get(row.connection_type), "title_fields", ())
     return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in titles}}
 
 

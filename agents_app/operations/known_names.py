@@ -9,7 +9,12 @@ from agents_app.schemas.agents import CONFIG
 
 def of_agent(agent: Mapping[str, Any]) -> dict[str, str]:
     """The names of the ids in the configuration of an agent, by field. The agent is that of `agent_reads.read`."""
-    return power_bi_facts.names(connection_facts(agent), agent[CONFIG])
+    return of_facts(connection_facts(agent), agent[CONFIG])
+
+
+def of_facts(facts: Any, config: Mapping[str, Any]) -> dict[str, str]:
+    """The names of the ids in this configuration. `facts` are those of the last test of the connection, if any."""
+    return power_bi_facts.names(facts, config) if isinstance(facts, Mapping) else {}
 
 
 def connection_facts(agent: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,14 +12,13 @@ from agents_app.values.choices import ConnectionType
 
 def of_agent(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The JSON pointer of each doubtful member of an agent as `agent_reads.read` returns it, and a sentence."""
-    found = secret_warnings(agent)
-    if agent["connection_type"] == ConnectionType.POWERBI:
-        found += _of_row_level_security(agent)
-    return found
+    return secret_warnings(agent) + of_connection(agent)
 
 
-def _of_row_level_security(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
-    finding = power_bi_facts.warning(connection_facts(agent), agent[CONFIG])
+def of_connection(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The same without the warnings about secrets, which the form of a page shows before it saves."""
+    is_power_bi = agent["connection_type"] == ConnectionType.POWERBI
+    finding = power_bi_facts.warning(connection_facts(agent), agent[CONFIG]) if is_power_bi else None
     if finding is None:
         return []
     cause = CAUSES[finding.code]

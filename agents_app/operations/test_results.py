@@ -1,6 +1,6 @@
 """Helpers that store the last test of an agent, and show a result in the words of this release."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,10 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from agents_app.models import ConnectionTest
+from agents_app.probes import facts as known_facts
 from agents_app.probes.causes import CAUSES
 from agents_app.probes.causes.cause import MENDER_LABELS, Cause, Mender
+from agents_app.probes.mssql.rights import NOT_RUN
 from agents_app.probes.results import Outcome, Result
 from agents_app.probes.steps import LABELS
+from agents_app.wording import number_text
 
 PARTS = {"connection": "Connection", "model": "Model"}
 """What a test covers, with labels, in the order in which results are shown."""
@@ -73,6 +76,16 @@ def parts(results: Any) -> list[dict[str, Any]]:
     return [_part(name, found[name]) for name in PARTS if isinstance(found.get(name), Mapping)]
 
 
+def shown_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The facts of a part that are shown, as (label, text). One that only another release knows is left out."""
+    return [(label, _fact_text(facts[name])) for name, label in known_facts.LABELS.items() if name in facts]
+
+
+def are_not_run(statements: Sequence[str]) -> bool:
+    """Whether the statements of a part are of a kind that no test of this project has run."""
+    return NOT_RUN in statements
+
+
 def mark_out_of_date(session: Session, agent_id: UUID) -> None:
     """Say of the last test that what it tested has changed."""
     session.execute(sa.update(ConnectionTest).where(ConnectionTest.agent_id == agent_id).values(is_out_of_date=True))
@@ -94,6 +107,12 @@ def _part(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
         "facts": result["facts"],
         "statements": result["statements"],
     }
+
+
+def _fact_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return number_text(value) if isinstance(value, int) else str(value)
 
 
 def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def new() -> Answer:
     agent_id, is_new = form.result
     _flash("was created." if is_new else CREATED_EARLIER, form.name.text)
     connection_tests.run_after_save(actor, agent_id)
+    connection_tests.flash_warnings(actor, agent_id)
     return redirect(url_with_back(".show", agent_id=agent_id), 303)
 
 
@@ -230,7 +231,9 @@ def _redirect_after_save(actor: Actor, form: EditForm, agent_id: UUID) -> Answer
         _flash("already has the values that you typed. Nothing was changed.", name, show=show)
     else:
         _flash("Nothing was changed.", show=show)
-    if connection_tests.run_after_save(actor, agent_id):
+    is_tested = connection_tests.run_after_save(actor, agent_id)
+    connection_tests.flash_warnings(actor, agent_id)
+    if is_tested:
         return redirect(url_with_back(".show", agent_id=agent_id, _anchor="test"), 303)
     return redirect(str(ListUrl.from_back_parameter()) if "back" in request.values else show, 303)
 

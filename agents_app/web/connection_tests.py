@@ -9,7 +9,7 @@ from flask import Blueprint, flash, redirect, request
 
 from agents_app import refusals
 from agents_app.errors import ConsoleError, Throttled, Unavailable
-from agents_app.operations import connection_tests
+from agents_app.operations import agent_reads, connection_tests, save_warnings
 from agents_app.operations.permissions import Actor
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
@@ -77,3 +77,9 @@ def run_after_save(actor: Actor, agent_id: UUID) -> bool:
     except ConsoleError as refusal:
         flash(f"The agent was saved, but not tested. {refusal.detail}", "bad")
     return True
+
+
+def flash_warnings(actor: Actor, agent_id: UUID) -> None:
+    """Say what is doubtful in the connection that was just saved, such as row-level security."""
+    for _, sentence in save_warnings.of_connection(agent_reads.read(actor, agent_id)):
+        flash(sentence, "warn")

@@ -1,6 +1,7 @@
 """The filters and functions of templates: icons, times, numbers, URLs of static files."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
@@ -9,11 +10,12 @@ from typing import Any
 
 from flask import Flask, current_app, g, url_for
 from lucide.jinja import lucide
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from agents_app import __version__
 from agents_app.connections import TYPES, Connection
 from agents_app.db import now
+from agents_app.operations import test_results
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
@@ -21,6 +23,7 @@ from agents_app.web.theme import THEMES, chosen_theme
 from agents_app.web.urls import current_path, url_with_back
 from agents_app.wording import number_text
 
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (limit in seconds, seconds of one unit, name of the unit)
 TIME_UNITS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
@@ -68,9 +71,12 @@ def init_app(app: Flask) -> None:
         initials=initials,
         number=number,
         expiry_date=expiry_date,
+        dates=dates,
         parsed_time=parsed_time,
-        connection_subtitle=connection_subtitle,
+        connection_titles=connection_titles,
         server_label=server_label,
+        shown_facts=test_results.shown_facts,
+        are_not_run=test_results.are_not_run,
     )
     app.context_processor(_template_context)
 
@@ -133,6 +139,11 @@ def expiry_date(end: date) -> dict[str, Any]:
     return {"text": f"{end:%-d %b %Y}", "left": words, "tone": tone, "iso": end.isoformat()}
 
 
+def dates(text: str) -> Markup:
+    """A sentence whose dates, such as 2026-12-06, are not broken over two lines."""
+    return Markup(ISO_DATE.sub(r'<span class="date">\g<0></span>', escape(text)))  # noqa: S704 - the text is escaped
+
+
 def number(count: int) -> str:
     """A whole number with commas between thousands."""
     return number_text(count)
@@ -175,6 +186,9 @@ def server_label(item: Mapping[str, Any]) -> str:
     return model.label
 
 
-def connection_subtitle(item: Mapping[str, Any]) -> str:
-    """The first field of a listed agent's connection that has a value, such as the host."""
-    return next((str(value) for value in item["connection"].values() if value), "")
+def connection_titles(item: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """What a listed agent's connection is called: by the known names of its ids, else by its first field, such as the
+    host.
+    """
+    known = [names[name] for name in item["connection"] if name in names]
+    return known or [str(value) for value in item["connection"].values() if value][:1]

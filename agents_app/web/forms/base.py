@@ -1,6 +1,6 @@
 """The form that every other form extends. It holds no rules: `submit` calls an operation, which has them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flask_wtf import FlaskForm
@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from agents_app.connections import Connection
 from agents_app.errors import InvalidInput, Repeated
 from agents_app.operations import form_keys
-from agents_app.web.forms.inputs import Input
+from agents_app.web.forms.inputs import Input, Select
 from agents_app.web.forms.secret_input import Secret
 
 FormData = MultiDict[str, str]
@@ -103,3 +103,9 @@ class PanelForm(ConsoleForm):
         """Set the defaults that depend on other fields, so that the page can tell which values differ from them."""
         for name, default in declaration.dependent_defaults(self.data).items():
             self._fields[name].default = default
+
+    def withdraw_options(self, reasons: Mapping[str, str]) -> None:
+        """Offer these options in no list. `reasons` are sentences by option."""
+        for field in self.inputs():
+            if isinstance(field, Select):
+                field.withdraw(reasons)

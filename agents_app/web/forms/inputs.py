@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, ClassVar
 
@@ -190,6 +190,15 @@ class Select(Input, wtforms.StringField):
     """One of several values, in a list."""
 
     kind = "choice"
+    not_offered: frozenset[str] = frozenset()
+    """The options that cannot be chosen here. A stored one stays chosen."""
+
+    def withdraw(self, reasons: Mapping[str, str]) -> None:
+        """Offer these options no longer, and say why in the hint. `reasons` are sentences by option."""
+        withdrawn = [option for option in self.spec.labels if option in reasons]
+        self.not_offered = frozenset(withdrawn) - {self.text}
+        hint = " ".join([self.spec.hint, *(reasons[option] for option in withdrawn)])
+        self.spec = replace(self.spec, hint=hint.strip())
 
     @property
     def shown(self) -> str:
