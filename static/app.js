@@ -140,16 +140,11 @@ async function testForm(button) {
   const values = () => new URLSearchParams(new FormData(button.form, button));
   const sent = values();
   say(button.dataset.busy);
-  let page;
-  try {
-    const answer = await fetch(button.form.action, { method: "POST", body: sent });
-    page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  } catch {
-    showNoAnswer();
-  }
-  endBusy(button);
-  if (!page) return;
+  const answer = await fetch(button.form.action, { method: "POST", body: sent }).catch(() => null);
+  const page = new DOMParser().parseFromString((await answer?.text().catch(() => "")) ?? "", "text/html");
   const result = page.getElementById("test-result");
+  endBusy(button);
+  if (!result && !(answer?.status < 500)) return showNoAnswer();
   if (!result || page.querySelector(".stale, #split-addresses")) {
     // The answer is another page, or changes the form.
     leavesToTest = true;
@@ -169,8 +164,8 @@ function say(text) {
 }
 function showNoAnswer() {
   const sentence = document.createElement("p");
-  sentence.role = "alert";
-  sentence.textContent = "The console did not answer. What you typed is still here. Try again.";
+  sentence.setAttribute("role", "alert");
+  sentence.textContent = "The console could not run the test. What you typed is still here. Try again.";
   say("");
   document.querySelector("#test-result > [role=alert]")?.remove();
   document.querySelector("#test-result > .card-head").after(sentence);
@@ -207,7 +202,7 @@ function showError(input, error) {
   for (const one of new Set([input, field.matches("fieldset") ? field : input])) {
     one.setAttribute("aria-describedby", `${error.id} ${one.getAttribute("aria-describedby") ?? ""}`.trim());
   }
-  if (input.type !== "radio") input.ariaInvalid = "true";
+  if (input.type !== "radio") input.setAttribute("aria-invalid", "true");
   const replace = field.querySelector("[value=replace]");
   if (replace) replace.checked = true;
   input.closest("details")?.setAttribute("open", "");

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from agents_app.operations.permissions import Actor
 from agents_app.probes.results import Finding, Outcome, Result, Step
@@ -136,13 +136,15 @@ def test_a_changed_destination_asks_for_the_stored_secret(page: Page, site: Site
     check(page)
 
 
-def test_a_console_that_does_not_answer_loses_nothing(page: Page, closed_port: int) -> None:
+@pytest.mark.parametrize("answer", ["none", "503"])
+def test_a_console_that_cannot_answer_loses_nothing(page: Page, closed_port: int, answer: str) -> None:
     fill(page, closed_port)
-    page.route("**/agents/new", lambda route: route.abort())
+    act = Route.abort if answer == "none" else lambda route: route.fulfill(status=503, body="<h1>Not available</h1>")
+    page.route("**/agents/new", act)
 
     press_test(page)
 
-    expect(page.get_by_role("alert")).to_contain_text("The console did not answer.")
+    expect(page.get_by_role("alert")).to_contain_text("The console could not run the test.")
     expect(page.locator("#DB-password")).to_have_value(SECRET)
     expect(page.get_by_role("button", name="Test", exact=True)).to_be_visible()
 
