@@ -66,18 +66,9 @@ def init_app(app: Flask) -> None:
         url_with_back=url_with_back,
         error_titles=ERROR_TITLES,
     )
-    app.jinja_env.filters.update(
-        when=when,
-        initials=initials,
-        number=number,
-        expiry_date=expiry_date,
-        dates=dates,
-        parsed_time=parsed_time,
-        connection_titles=connection_titles,
-        server_label=server_label,
-        shown_facts=test_results.shown_facts,
-        are_not_run=test_results.are_not_run,
-    )
+    own = (when, initials, number, expiry_date, dates, parsed_time, connection_titles, server_label)
+    for function in (*own, test_results.shown_facts, test_results.are_not_run):
+        app.jinja_env.filters[function.__name__] = function
     app.context_processor(_template_context)
 
 
@@ -141,7 +132,7 @@ def expiry_date(end: date) -> dict[str, Any]:
 
 def dates(text: str) -> Markup:
     """A sentence whose dates, such as 2026-12-06, are not broken over two lines."""
-    return Markup(ISO_DATE.sub(r'<span class="date">\g<0></span>', escape(text)))  # noqa: S704 - the text is escaped
+    return Markup(ISO_DATE.sub(r'<span class="date">\g<0></span>', str(escape(text))))  # noqa: S704 - the text is escaped
 
 
 def number(count: int) -> str:

@@ -139,7 +139,13 @@ def test_a_changed_destination_asks_for_the_stored_secret(page: Page, site: Site
 @pytest.mark.parametrize("answer", ["none", "503"])
 def test_a_console_that_cannot_answer_loses_nothing(page: Page, closed_port: int, answer: str) -> None:
     fill(page, closed_port)
-    act = Route.abort if answer == "none" else lambda route: route.fulfill(status=503, body="<h1>Not available</h1>")
+
+    def act(route: Route) -> None:
+        if answer == "none":
+            route.abort()
+        else:
+            route.fulfill(status=503, body="<h1>Not available</h1>")
+
     page.route("**/agents/new", act)
 
     press_test(page)
@@ -172,13 +178,19 @@ def test_without_script_secrets_must_be_typed_again(site: Site, open_page: Open,
     expect(page.locator("#DB-host")).to_have_value("127.0.0.1")
 
 
-@pytest.mark.parametrize("result", [PASSED, FAILED, WRITES], ids=["passed", "failed", "warning"])
-def test_pages_with_a_result_have_no_faults(page: Page, site: Site, admin: Actor, result: Result) -> None:
+@pytest.mark.parametrize(
+    ("result", "addresses"),
+    [(PASSED, ["/agents/{}/edit"]), (FAILED, ["/agents/{}", "/agents?needs_attention=true"]), (WRITES, ["/agents/{}"])],
+    ids=["passed", "failed", "warning"],
+)
+def test_pages_with_a_result_have_no_faults(
+    page: Page, site: Site, admin: Actor, result: Result, addresses: list[str]
+) -> None:
     agent_id = make_agent(site.app, admin, api_key=f"sk-{SECRET}", api_key_expires_at="2020-02-29")
     make_last_test(site.app, admin, agent_id, connection=result, model=PASSED)
 
-    for address in (f"/agents/{agent_id}", f"/agents/{agent_id}/edit", "/agents", "/agents?needs_attention=true"):
-        page.goto(address)
+    for address in addresses:
+        page.goto(address.format(agent_id))
         check(page)
 
 

@@ -113,7 +113,7 @@ def test_facts_have_labels_and_statements_their_language(console: Flask, admin: 
     ]
     assert [found.text for found in page.root.one(id="test-result").all("dd")] == ["MariaDB 11", "No", "1,234"]
     assert "of_another_release" not in page.html
-    assert page.root.one(id="statements-connection-label").text == "SQL for the database administrator"
+    assert page.root.one(id="statements-connection-label").text == "SQL for the administrator"
     assert page.root.one(id="statements-connection").text == "REVOKE INSERT;"
     assert "Not run by our tests" not in page.text
 
