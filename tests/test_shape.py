@@ -189,10 +189,8 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "agent_reads": {},
     "agents": {},
     "attention": {},
-    "connection_tests": {
-        "address_rules": "it reads the settings, and where the console's own database is",
-        "missing_drivers": "it says what is installed on the server",
-    },
+    "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
+    "drivers": {"missing": "it says what is installed on the server"},
     "events": {},
     "health": {
         "schema": "the health addresses are public",

@@ -30,8 +30,6 @@ from agents_app.operations.agent_states import State
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.probes import runner
-from agents_app.probes.causes import CAUSES
-from agents_app.probes.mssql import probe as mssql
 from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.results import Finding, Result
 from agents_app.schemas import agents as schema
@@ -115,12 +113,6 @@ def address_rules() -> AddressRules:
     """The addresses to which tests may connect on this server."""
     known = settings()
     return AddressRules(known.connection_test_networks, known.public_url is None, own_database.places())
-
-
-def missing_drivers() -> dict[str, str]:
-    """What to install for the probes whose drivers are not installed on this server, by the name of the probe."""
-    cause = CAUSES["mssql_not_installed"]
-    return {} if mssql.is_installed() else {"mssql": f"{cause.what} {cause.next_step}"}
 
 
 def _read(actor: Actor, agent_id: UUID) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from agents_app.connections import TYPES
 from agents_app.errors import InvalidInput
-from agents_app.operations import connection_tests
+from agents_app.operations import drivers
 from agents_app.operations.agent_states import replaced_reason
 from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
@@ -60,7 +60,7 @@ class AgentForm(ConsoleForm):
             config = stored.get(CONFIG) if stored.get("connection_type") == kind else None
             self.panels[kind] = _panel_class(kind)(formdata, prefix=f"{kind}-", data=config)
             self.panels[kind].set_dependent_defaults(TYPES[kind])
-            self.panels[kind].withdraw_options(connection_tests.missing_drivers())
+            self.panels[kind].withdraw_options(drivers.missing())
         self._set_stored_secrets(formdata, stored.get("secrets_set", {}), stored.get("connection_type"))
 
     @property
