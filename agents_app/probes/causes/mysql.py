@@ -91,6 +91,12 @@ CAUSES = {
         "Ask the database administrator to check what SHOW GRANTS prints for the user.",
         Mender.DATABASE_ADMIN,
     ),
+    "mysql_rights_of_everyone": Cause(
+        "The user {role} can change data in the database {objects} with a right that SHOW GRANTS does not list.",
+        "Ask the database administrator to look in the table mysql.db for rows with an empty user: such a right holds "
+        + "for everyone. Databases whose names begin with test often have one.",
+        Mender.DATABASE_ADMIN,
+    ),
     "mysql_administers": Cause(
         "The user {role} has rights of an administrator: {objects}.",
         "Ask the database administrator for a user of its own for this agent. The statements of this test help.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from agents_app.probes.mysql.errors import WAIT_S, driver_errors, failure, is_refusal
 from agents_app.probes.mysql.grants import Right, UnknownGrant, read_rights, read_roles
 from agents_app.probes.mysql.greeting import read_greeting
-from agents_app.probes.mysql.rights import PUBLIC, Needs, findings, is_readable, quote, statements
+from agents_app.probes.mysql.rights import PUBLIC, Needs, findings, is_readable, is_writable, quote, statements
 from agents_app.probes.network import tcp
 from agents_app.probes.network.addresses import AddressRules, resolve
 from agents_app.probes.recorder import ProbeFailed, Recorder
@@ -102,12 +102,28 @@ class _Session:
         except UnknownGrant:
             self._recorder.warn("mysql_rights_unreadable", **self._facts)
             return None
-        found = dict(findings(rights, Needs.of(self._values)))
+        needs = Needs.of(self._values)
+        found = dict(findings(rights, needs))
+        if not needs.may_write and self._can_write_as_everyone(rights):
+            found["mysql_rights_of_everyone"] = [quote(self._values["database"])]
         for code, objects in found.items():
             self._recorder.warn(code, role=self._user, objects=shorten(objects))
         self._recorder.know(read_only=not found)
         self._suggest(rights)
         return rights
+
+    def _can_write_as_everyone(self, rights: list[Right]) -> bool:
+        """Whether the database has a right to write that SHOW GRANTS does not list.
+
+        Rows of mysql.db without a user hold for every user. Such rights are on all tables of a schema, so one is read.
+        """
+        schema = self._values["database"]
+        tables = self._rows("SELECT table_name FROM information_schema.tables WHERE table_schema = %s LIMIT 1", schema)
+        query = "SELECT privileges FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"
+        found = {
+            name for (table,) in tables for (names,) in self._rows(query, schema, table) for name in names.split(",")
+        }
+        return bool(tables) and bool(found & {"insert", "update"}) and not is_writable(schema, tables[0][0], rights)
 
     def _suggest(self, rights: list[Right]) -> None:
         # The host is that of the account, which may be a pattern, and not that of this connection.

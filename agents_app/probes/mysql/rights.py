@@ -73,6 +73,12 @@ def is_readable(schema: str, table: str, rights: Iterable[Right]) -> bool:
     return any(right.name in ("SELECT", ALL) and _contains(right.target, target) for right in rights)
 
 
+def is_writable(schema: str, table: str, rights: Iterable[Right]) -> bool:
+    """Whether the rights allow to insert into a table or to update it, or single columns of it."""
+    target = f"{quote(schema)}.{quote(table)}"
+    return any(right.name in ("INSERT", "UPDATE", ALL) and _contains(right.target, target) for right in rights)
+
+
 def _code(right: Right) -> str:
     if right.name == "SELECT":
         return "mysql_reads_more"

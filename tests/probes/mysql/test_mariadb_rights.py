@@ -124,6 +124,24 @@ def test_a_right_of_everyone_is_a_right_of_the_user(mariadb: MariaDb) -> None:
     assert try_probe(mysql, agent(mariadb)).outcome is Outcome.PASSED
 
 
+def test_a_right_in_a_row_without_a_user_is_a_right_of_the_user(mariadb: MariaDb, new_user: str) -> None:
+    mariadb.execute(f"GRANT SELECT ON my_stock.* TO {ACCOUNT}")
+    values = agent(mariadb, username=new_user, database="my_stock")
+    alone = try_probe(mysql, values)
+    mariadb.execute(
+        "INSERT INTO mysql.db (Host, Db, User, Insert_priv) VALUES ('%', 'my\\_stock', '', 'Y')", "FLUSH PRIVILEGES"
+    )
+    login = {"host": "127.0.0.1", "port": mariadb.port, "user": new_user, "password": PASSWORD}
+    with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO my_stock.parts VALUES (1)")
+
+    result, writer = try_probe(mysql, values), try_probe(mysql, {**values, "read_only": False})
+    mariadb.execute("DELETE FROM mysql.db WHERE User = ''", "FLUSH PRIVILEGES")
+
+    assert (alone.outcome, codes(result), codes(writer)) == (Outcome.PASSED, ["mysql_rights_of_everyone"], [])
+    assert result.facts["read_only"] is False
+
+
 def test_names_of_the_allow_lists_that_do_not_exist_are_warnings(mariadb: MariaDb, new_user: str) -> None:
     mariadb.execute(f"GRANT SELECT ON sales.orders TO {ACCOUNT}", f"GRANT INSERT ON sales.items TO {ACCOUNT}")
     lists = {"schema_allow_list": ["sales", "nowhere"], "table_allow_list": ["orders", "items", "sales.gone", "no.one"]}
