@@ -156,6 +156,16 @@ def test_values_that_are_not_saved_use_no_stored_secret(console: Flask, admin: A
     assert (result["cause"], result["is_saved"]) == ("incomplete", False)
 
 
+def test_a_test_that_connects_to_nothing_counts_too(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin)
+
+    with console.app_context():
+        for _ in range(6):
+            assert connection_tests.run(admin, agent_id)["cause"] == "incomplete"
+        with refused(Throttled, "too_many_tests"):
+            connection_tests.run(admin, agent_id)
+
+
 def test_a_person_starts_six_tests_a_minute(console: Flask, admin: Actor, closed_port: int) -> None:
     agent_id = make_tested(console, admin, closed_port)
     with_token = replace(admin, door=Door.TOKEN, token_id=uuid4(), scopes=frozenset({"write"}))
