@@ -30,7 +30,6 @@ OTHER_FORMATS = {
         "has the .NET format, with semicolons. Write postgresql://user:password@host:5432/dbname."
     ),
 }
-POSTGRESQL_PORT = 5432
 SQLITE_FORM = "such as sqlite:///instance/console.db (below the project's root) or sqlite:////srv/console.db."
 # The first name of a `search_path`: in double quotes (a quote inside is doubled), or unquoted in upper or lower case.
 FIRST_SCHEMA = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^,\s]*))')
@@ -122,17 +121,6 @@ def with_schema(url: URL, schema: str) -> URL:
     if path is not None:
         raise ValueError(f"sets search_path={path} in its options and DATABASE_SCHEMA is {schema}. Keep one of them.")
     return url.update_query_dict({"options": f"{_options(url)} {_search_path_option(schema)}".strip()})
-
-
-def server_addresses(url: URL) -> tuple[tuple[str, int], ...]:
-    """The hosts of a PostgreSQL URL, each with every port of the URL. A Unix socket counts as localhost."""
-    if url.get_backend_name() != "postgresql":
-        return ()
-    written = [url.host, *(url.query.get(name) for name in ("host", "hostaddr"))]
-    hosts = [part for text in written if text for part in str(text).split(",")] or [""]
-    ports = [int(part or POSTGRESQL_PORT) for part in str(url.port or url.query.get("port") or "").split(",")]
-    names = ["localhost" if not host or host[0] in "/@" else host for host in hosts]
-    return tuple((name, port) for name in names for port in ports)
 
 
 def printable_url(url: URL) -> str:

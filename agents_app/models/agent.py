@@ -12,6 +12,8 @@ from agents_app.values import limits
 from agents_app.values.choices import AgentStatus, ConnectionType
 
 EXTERNAL_ID_INDEX = "ix_agents_account_id_external_id"
+# The rows that another release has written since `examined_version`.
+NOT_EXAMINED = sa.text("examined_version <> version")
 
 
 class Agent(Base):
@@ -27,6 +29,11 @@ class Agent(Base):
         sa.Index("ix_agents_account_id_updated_at_id", "account_id", "updated_at", "id"),
         sa.Index("ix_agents_account_id_created_at_id", "account_id", "created_at", "id"),
         sa.Index(EXTERNAL_ID_INDEX, "account_id", "external_id", unique=True),
+        sa.Index("ix_agents_account_id_attention_date", "account_id", "attention_date"),
+        sa.Index("ix_agents_account_id_secret_key_ids", "account_id", "secret_key_ids"),
+        sa.Index(
+            "ix_agents_account_id_not_examined", "account_id", postgresql_where=NOT_EXAMINED, sqlite_where=NOT_EXAMINED
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid.uuid4)
@@ -60,3 +67,7 @@ class Agent(Base):
     model_provider: Mapped[str | None] = mapped_column(sa.String(limits.CHOICE_COLUMN))
     model_base_url: Mapped[str | None] = mapped_column(sa.String(limits.MODEL_BASE_URL))
     api_key_expires_at: Mapped[date | None]
+    # By these the database finds agents that need attention (`operations/attention_columns.py`).
+    attention_date: Mapped[date | None]
+    secret_key_ids: Mapped[str] = mapped_column(ByteOrderedText, default="", server_default="")
+    examined_version: Mapped[int] = mapped_column(default=0, server_default="0")

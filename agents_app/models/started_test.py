@@ -13,7 +13,7 @@ class StartedTest(Base):
     """One test. `person` is the id of the user, or of the API token if its maker was deleted.
 
     Without `ended_at` the test is running, or its process was killed. Rows older than a minute are deleted when the
-    next test of the account starts.
+    next test of the account starts, and by `flask purge`.
     """
 
     __tablename__ = "started_tests"

@@ -1,6 +1,6 @@
 """Operations that read agents: one, or a list. They return rows, not entities. `agents.py` changes agents."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -13,18 +13,19 @@ from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.errors import NotFound
 from agents_app.models import Agent, AgentVersion, ConnectionTest, User
-from agents_app.operations import agent_secrets, attention_reasons, known_names, test_results
+from agents_app.operations import agent_secrets, attention_columns, attention_reasons, known_names, test_results
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
 from agents_app.schemas.listing import AgentQuery, make_cursor, read_cursor
-from agents_app.values.choices import AgentStatus, LastTest
+from agents_app.values.choices import AgentStatus
 from agents_app.values.text import spellings
 
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = sa.Select[*tuple[Any, ...]]
 
 COUNT_UP_TO = 1_000
+COUNTED = ("all", "active", "disabled", "attention", "matching")
 # The filters that compare a column with a value.
 EXACT = ("status", "connection_type", "model_provider", "environment", "owner", "external_id")
 TITLE_FIELDS = sorted({name for declaration in TYPES.values() for name in declaration.title_fields})
@@ -95,8 +96,8 @@ class Page:
     items: list[dict[str, Any]]
     next_cursor: str | None
     previous_cursor: str | None = None
-    attention: Mapping[UUID, dict[str, Any]] = field(default_factory=dict)
-    """In a list with counts, all agents of the account that need attention, with the reasons."""
+    reasons: Mapping[UUID, attention_reasons.Reasons] = field(default_factory=dict)
+    """Why each of these agents needs attention, in a list with counts of such agents."""
     names: Mapping[UUID, dict[str, str]] = field(default_factory=dict)
     """In a list with counts, the names of the ids in `connection` that the last test of each agent read."""
 
@@ -130,7 +131,8 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
     """The agents that match, in order, at most `query.limit`. Raises Forbidden, Malformed (cursor)."""
     actor.require("agents.read")
     with db.reading() as connection:
-        attention = {} if query.needs_attention is None else attention_reasons.find(connection, actor.account_id)
+        is_asked = query.needs_attention is not None
+        attention = attention_columns.ids(connection, actor.account_id) if is_asked else None
         rows = connection.execute(_statement(query, attention), {"account_id": actor.account_id}).all()
     return _page(query, rows)
 
@@ -140,13 +142,17 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
     actor.require("agents.read")
     account = {"account_id": actor.account_id}
     with db.reading() as connection:
-        attention = attention_reasons.find(connection, actor.account_id)
+        attention = attention_columns.ids(connection, actor.account_id)
         counts = _counts(query, attention)
         rows = connection.execute(_statement(query, attention).add_columns(FACTS, *counts), account).all()
         counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
-    numbers = {name: counted._mapping[f"count_{name}"] for name in ("all", "active", "disabled", "matching")}
-    names = {row.id: known_names.of_facts(row.test_facts, _item(row)["connection"]) for row in rows}
-    return replace(_page(query, rows), attention=attention, names=names), Counts(**numbers, attention=len(attention))
+        names = {row.id: known_names.of_facts(row.test_facts, _item(row)["connection"]) for row in rows}
+        page = replace(_page(query, rows), names=names)
+        if query.needs_attention:
+            shown = attention_reasons.AGENTS.where(Agent.id.in_([item["id"] for item in page.items]))
+            found = attention_reasons.find(connection, actor.account_id, shown)
+            page = replace(page, reasons={agent["id"]: agent["reasons"] for agent in found})
+    return page, Counts(**{name: counted._mapping[f"count_{name}"] for name in COUNTED})
 
 
 def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
@@ -171,7 +177,7 @@ def _item(row: AnyRow) -> dict[str, Any]:
     return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in titles}}
 
 
-def _statement(query: AgentQuery, attention: Collection[UUID]) -> AnySelect:
+def _statement(query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
     column: Any = Agent.name_key if query.column == "name" else getattr(Agent, query.column)
     backwards = query.before is not None and query.cursor is None
     descending = query.descending is not backwards
@@ -186,7 +192,7 @@ def _statement(query: AgentQuery, attention: Collection[UUID]) -> AnySelect:
     return statement.order_by(*order).limit(query.limit + 1)
 
 
-def _filtered(statement: AnySelect, query: AgentQuery, attention: Collection[UUID]) -> AnySelect:
+def _filtered(statement: AnySelect, query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
     conditions = [getattr(Agent, name) == value for name in EXACT if (value := getattr(query, name)) is not None]
     if query.label_pair is not None:
         name, value = query.label_pair
@@ -197,23 +203,14 @@ def _filtered(statement: AnySelect, query: AgentQuery, attention: Collection[UUI
     if query.created_by is not None:
         conditions.append(Agent.created_by == UUID(query.created_by))
     if query.test is not None:
-        conditions.append(_has_test(query.test))
-    if query.needs_attention is not None:
-        is_listed = Agent.id.in_(attention)
-        conditions.append(is_listed if query.needs_attention else sa.not_(is_listed))
+        conditions.append(test_results.has(query.test))
+    if query.needs_attention is not None and attention is not None:
+        needs_attention = Agent.id.in_(sa.select(attention.c.id))
+        conditions.append(needs_attention if query.needs_attention else ~needs_attention)
     conditions += [
         sa.or_(*(Agent.search_text.contains(spelling, autoescape=True) for spelling in word)) for word in query.words
     ]
     return statement.where(*conditions)
-
-
-def _has_test(wanted: LastTest) -> sa.ColumnElement[bool]:
-    test = sa.exists().where(ConnectionTest.agent_id == Agent.id).correlate(Agent)
-    if wanted is LastTest.NEVER:
-        return ~test
-    if wanted is LastTest.OUT_OF_DATE:
-        return test.where(ConnectionTest.is_out_of_date)
-    return test.where(ConnectionTest.outcome == wanted.value, ~ConnectionTest.is_out_of_date)
 
 
 def _page(query: AgentQuery, rows: Sequence[AnyRow]) -> Page:
@@ -233,15 +230,16 @@ def _cursor(query: AgentQuery, row: AnyRow) -> str:
     return make_cursor(query.sort, row.name_key if query.column == "name" else row._mapping[query.column], row.id)
 
 
-def _counts(query: AgentQuery, attention: Collection[UUID]) -> list[sa.Label[int]]:
+def _counts(query: AgentQuery, attention: sa.CTE) -> list[sa.Label[int]]:
     agents = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
     groups = {
         "all": agents,
         "active": agents.where(Agent.status == AgentStatus.ACTIVE),
         "disabled": agents.where(Agent.status == AgentStatus.DISABLED),
+        "attention": sa.select(sa.literal(1)).select_from(attention),
         "matching": _filtered(agents, query, attention),
     }
-    return [_capped(group).label(f"count_{name}") for name, group in groups.items()]
+    return [_capped(groups[name]).label(f"count_{name}") for name in COUNTED]
 
 
 def _capped(rows: AnySelect) -> sa.ScalarSelect[int]:

@@ -14,6 +14,7 @@ from agents_app.errors import Conflict, InvalidInput, NotFound, Stale
 from agents_app.models import Agent, AgentVersion, User
 from agents_app.operations import (
     agent_secrets,
+    attention_columns,
     encryption_keys,
     event_records,
     external_ids,
@@ -188,7 +189,7 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
         agent.account_id = actor.account_id
     if is_first:
         agent.created_at, agent.created_by = now(), actor.user_id
-    for name, value in state.columns().items():
+    for name, value in (state.columns() | attention_columns.of_state(state, agent.version)).items():
         setattr(agent, name, value)
     agent.connection_config = state.secrets.config(state.config)
     agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts
@@ -197,8 +198,8 @@ def _write(session: Session, actor: Actor, action: str, agent: Agent, state: Sta
     agent.name_key, agent.search_text = sort_key(agent.name), states.search_text(state)
     session.add(agent)
     external_ids.flush(session)
-    if old and states.tested(old) != states.tested(state):
-        test_results.mark_out_of_date(session, agent.id)
+    if old and states.tested(old) == states.tested(state):
+        test_results.keep_valid(session, agent.id, agent.version)
     changes = version_records.changes(old, state) | details
     session.add(version_records.new(actor, action, agent, state, changes))
     event_records.add(session, actor, action, ("agent", agent.id, agent.name), version=agent.version, **details)

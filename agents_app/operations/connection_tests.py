@@ -184,7 +184,9 @@ def _part_of(pointer: str) -> str:
 def _without_secrets(result: Result, subject: _Subject) -> Result:
     # A secret that is also a public value, such as a password that equals the user name, is hidden nowhere.
     public = json.dumps([dict(subject.fields), dict(subject.config)], ensure_ascii=False)
-    hidden = [text for text in subject.secrets.values() if len(text) >= HIDDEN_FROM and text not in public]
+    secrets = (text for text in subject.secrets.values() if len(text) >= HIDDEN_FROM and text not in public)
+    # The longest first, because one secret can be a part of another.
+    hidden = sorted(secrets, key=len, reverse=True)
 
     def shown(finding: Finding) -> Finding:
         return Finding(finding.code, _replaced(finding.facts, hidden))
@@ -218,18 +220,19 @@ def _store(
     if agent is None or (known is not None and known.version > row.version):
         return  # it was deleted, or a later version was tested, while the test ran
     outcome, cause = test_results.outcome_and_cause(results)
+    is_unchanged = states.tested(states.of_agent(agent)) == states.tested(old)
     session.merge(
         ConnectionTest(
             agent_id=row.id,
             account_id=actor.account_id,
             version=row.version,
+            valid_for_version=agent.version if is_unchanged else row.version,
             tested_at=now(),
             user_id=actor.user_id,
             actor_name=actor.name,
             outcome=outcome,
             cause=cause,
             result=results,
-            is_out_of_date=states.tested(states.of_agent(agent)) != states.tested(old),
             is_sample=is_sample,
         )
     )

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from agents_app.config import settings
-from agents_app.database.url import server_addresses
+from agents_app.database.server_addresses import server_addresses
 from agents_app.db import db
 
 SERVER = sa.select(

@@ -1,4 +1,4 @@
-"""Operations on all accounts: delete expired sessions, old attempts, ended links, old events and kept secrets."""
+"""Operations on all accounts: delete expired sessions, old records, ended links and kept secrets."""
 
 from collections import Counter
 from datetime import timedelta
@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.models import AgentVersion, Event, Invitation, LoginAttempt, UserSession
-from agents_app.operations import event_records
+from agents_app.models import AgentVersion, Event, Invitation, LoginAttempt, StartedTest, UserSession
+from agents_app.operations import event_records, started_tests
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Door
 
@@ -78,6 +78,7 @@ def _expired() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:
     return {
         "sessions": (UserSession, sa.or_(UserSession.expires_at < moment, is_idle)),
         "sign-in attempts": (LoginAttempt, LoginAttempt.created_at < moment - ATTEMPTS_FOR),
+        "started tests": (StartedTest, StartedTest.started_at < moment - started_tests.WINDOW),
         "links": (Invitation, Invitation.expires_at < moment - ENDED_LINKS_FOR),
         "events": (Event, Event.created_at < moment - timedelta(days=limits.events_days)),
         "secrets of deleted agents": (AgentVersion, sa.and_(has_secrets, too_old)),

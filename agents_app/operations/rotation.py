@@ -13,7 +13,14 @@ from agents_app.db import db
 from agents_app.encryption import FORMAT, CannotDecrypt, key_id_of
 from agents_app.errors import Conflict, NotFound, Unavailable
 from agents_app.models import Account, Agent, AgentVersion, EncryptionKey
-from agents_app.operations import agent_secrets, encryption_keys, event_records, snapshots, stored_secrets
+from agents_app.operations import (
+    agent_secrets,
+    attention_columns,
+    encryption_keys,
+    event_records,
+    snapshots,
+    stored_secrets,
+)
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Door
 
@@ -74,7 +81,7 @@ def forget_lost_key(operator: str, key_id: str) -> None:
 def _pass(report: Callable[[int], None]) -> RotationResult:
     outcome, first_id = RotationResult(), settings().keys.encryption.first_id
     for done, holder in enumerate(stored_secrets.secret_rows(), start=1):
-        if any(key_id_of(value) != first_id for value in holder.encrypted.values()):
+        if not holder.has_recorded_keys or any(key_id_of(value) != first_id for value in holder.encrypted.values()):
             _move(holder, outcome)
         report(done)
     return outcome
@@ -106,7 +113,7 @@ def _move_once(holder: stored_secrets.SecretRow, outcome: RotationResult) -> Non
                 continue
             encrypted[pointer] = agent_secrets.encrypt_one(keyring, holder.account_id, holder.agent_id, pointer, clear)
             moved += 1
-        if row is not None and moved:
+        if row is not None and (moved or not holder.has_recorded_keys):
             _store(session, row, encrypted)
     outcome.moved += Counter({holder.account_id: moved})
     outcome.unreadable += unreadable
@@ -132,7 +139,12 @@ def _store(session: Session, row: Agent | AgentVersion, encrypted: dict[str, str
         return
     moved = agent_secrets.Secrets(encrypted, {}, {})
     config = moved.config(row.connection_config)
-    change = sa.update(Agent).where(Agent.id == row.id).values(api_key=moved.api_key, connection_config=config)
+    values = {
+        "api_key": moved.api_key,
+        "connection_config": config,
+        "secret_key_ids": attention_columns.key_ids(encrypted),
+    }
+    change = sa.update(Agent).where(Agent.id == row.id).values(values)
     session.execute(change.execution_options(synchronize_session=False))
 
 

@@ -25,8 +25,8 @@ PER_PERSON = 6
 AT_ONCE = 2
 # A process that was killed leaves a row without an end. No test takes longer than this.
 LONGEST = timedelta(seconds=LIMIT_SECONDS)
-# Of how many places for requests a process uses one for tests. The others stay free for pages.
-PLACES_FOR_ONE = 4
+# A process uses one of so many places for requests for a test. The others stay free for pages.
+PLACES_PER_TEST = 4
 TOO_MANY = f"You can start {PER_PERSON} tests in a minute. Try again in {{seconds}} seconds."
 RUNNING = f"{AT_ONCE} tests of your organisation are running. Try again in {{seconds}} seconds."
 BUSY = "The server is running other tests. Try again in a few seconds."
@@ -67,7 +67,7 @@ def place(actor: Actor) -> Iterator[None]:
 @contextmanager
 def _place_of_process(test_id: UUID) -> Iterator[None]:
     with _lock:
-        if len(_running) >= max(1, settings().pool_size // PLACES_FOR_ONE):
+        if len(_running) >= max(1, settings().pool_size // PLACES_PER_TEST):
             raise Unavailable(BUSY, code="busy", retry_after=int(LIMIT_SECONDS))
         _running.append(test_id)
     try:

@@ -12,7 +12,7 @@ from agents_app.config import settings
 from agents_app.db import db
 from agents_app.encryption import key_id_of
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import agent_secrets, encryption_keys, snapshots
+from agents_app.operations import agent_secrets, attention_columns, encryption_keys, snapshots
 
 BATCH = 100
 KEPT = sa.and_(AgentVersion.action == "agent.deleted", AgentVersion.kept_secrets.is_not(None))
@@ -28,6 +28,12 @@ class SecretRow:
     version: int
     name: str
     encrypted: dict[str, str]
+    recorded_key_ids: str = ""
+
+    @property
+    def has_recorded_keys(self) -> bool:
+        """Whether an agent has the right `secret_key_ids`. The rotation of an older release does not write them."""
+        return self.kind != "agent" or self.recorded_key_ids == attention_columns.key_ids(self.encrypted)
 
 
 @dataclass(frozen=True)
@@ -84,13 +90,21 @@ def secret_rows() -> Iterator[SecretRow]:
 
 def _agents() -> Iterator[SecretRow]:
     last = UUID(int=0)
-    query = sa.select(Agent.id, Agent.account_id, Agent.name, Agent.api_key, Agent.connection_config, Agent.version)
+    query = sa.select(
+        Agent.id,
+        Agent.account_id,
+        Agent.name,
+        Agent.api_key,
+        Agent.connection_config,
+        Agent.version,
+        Agent.secret_key_ids,
+    )
     while True:
         with db.reading() as connection:
             rows = connection.execute(query.where(Agent.id > last).order_by(Agent.id).limit(BATCH)).all()
         for row in rows:
             if encrypted := agent_secrets.encrypted_values(row.api_key, row.connection_config):
-                yield SecretRow("agent", row.account_id, row.id, row.version, row.name, encrypted)
+                yield SecretRow("agent", row.account_id, row.id, row.version, row.name, encrypted, row.secret_key_ids)
         if len(rows) < BATCH:
             return
         last = rows[-1].id

@@ -8,26 +8,29 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from agents_app.models import ConnectionTest
+from agents_app.models import Agent, ConnectionTest
 from agents_app.probes import facts as known_facts
 from agents_app.probes.causes import CAUSES
 from agents_app.probes.causes.cause import MENDER_LABELS, Cause, Mender
 from agents_app.probes.mssql.rights import NOT_RUN
 from agents_app.probes.results import Outcome, Result
 from agents_app.probes.steps import LABELS
+from agents_app.values.choices import LastTest
 from agents_app.wording import number_text
 
 PARTS = {"connection": "Connection", "model": "Model"}
 """What a test covers, with labels, in the order in which results are shown."""
 # For the code of another release.
 UNKNOWN = Cause("The reason is not known to this release.", "Test the agent again.", Mender.YOU)
+# An older release raises the version of an agent and does not know tests: then the test is out of date too.
+IS_OUT_OF_DATE = ConnectionTest.valid_for_version != Agent.version
 COLUMNS = (
     ConnectionTest.outcome.label("test_outcome"),
     ConnectionTest.cause.label("test_cause"),
     ConnectionTest.version.label("test_version"),
     ConnectionTest.tested_at,
     ConnectionTest.actor_name.label("tested_by"),
-    ConnectionTest.is_out_of_date,
+    IS_OUT_OF_DATE.label("is_out_of_date"),
     ConnectionTest.is_sample,
 )
 """The columns that `summary` reads."""
@@ -86,9 +89,20 @@ def are_not_run(statements: Sequence[str]) -> bool:
     return NOT_RUN in statements
 
 
-def mark_out_of_date(session: Session, agent_id: UUID) -> None:
-    """Say of the last test that what it tested has changed."""
-    session.execute(sa.update(ConnectionTest).where(ConnectionTest.agent_id == agent_id).values(is_out_of_date=True))
+def has(wanted: LastTest) -> sa.ColumnElement[bool]:
+    """Whether the last test of an agent is as wanted, as a condition for statements on agents."""
+    test = sa.exists().where(ConnectionTest.agent_id == Agent.id).correlate(Agent)
+    if wanted is LastTest.NEVER:
+        return ~test
+    if wanted is LastTest.OUT_OF_DATE:
+        return test.where(IS_OUT_OF_DATE)
+    return test.where(ConnectionTest.outcome == wanted.value, ~IS_OUT_OF_DATE)
+
+
+def keep_valid(session: Session, agent_id: UUID, version: int) -> None:
+    """Say of the last test that nothing which it tested has changed in this new version of the agent."""
+    tests = sa.update(ConnectionTest).where(ConnectionTest.agent_id == agent_id)
+    session.execute(tests.where(ConnectionTest.valid_for_version == version - 1).values(valid_for_version=version))
 
 
 def _heading(outcome: str, cause: str | None, version: int | None, at: datetime, by: str) -> dict[str, Any]:

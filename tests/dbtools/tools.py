@@ -143,8 +143,13 @@ def _table(inspector: Any, name: str) -> dict[str, Any]:
         "foreign keys": sorted(inspector.get_foreign_keys(name), **by_name),
         "unique": sorted(inspector.get_unique_constraints(name), **by_name),
         "checks": sorted(inspector.get_check_constraints(name), **by_name),
-        "indexes": sorted(inspector.get_indexes(name), **by_name),
+        "indexes": sorted(map(_index, inspector.get_indexes(name)), **by_name),
     }
+
+
+def _index(found: dict[str, Any]) -> dict[str, Any]:
+    # SQLite returns the condition of an index as an expression, which is equal to no other one.
+    return {**found, "dialect_options": {name: str(value) for name, value in found.get("dialect_options", {}).items()}}
 
 
 def fetch_rows(url: str, query: str) -> list[tuple[Any, ...]]:

@@ -11,8 +11,8 @@ from click.testing import Result
 from flask.testing import FlaskClient
 
 from agents_app.db import db
-from agents_app.models import AgentVersion
-from agents_app.operations import snapshots
+from agents_app.models import Agent, AgentVersion
+from agents_app.operations import agent_states, attention_columns, snapshots
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.listing import Sort
 from tests import postgres
@@ -78,6 +78,17 @@ def test_every_agent_can_be_read_and_fetched_with_its_own_secrets(old: Old) -> N
         clear = {"api_key": running.json["api_key"], **running.json[CONFIG]}
         assert is_valid(running.json, "RuntimeAgent")
         assert {secret: clear[secret] for secret in known["secrets"]} == known["secrets"]
+
+
+def test_every_agent_has_the_columns_by_which_it_is_found_if_it_needs_attention(old: Old) -> None:
+    with old.app.app_context(), db.reading() as connection:
+        rows = connection.execute(sa.select(*sa.inspect(Agent).columns)).all()
+
+    for row in rows:
+        expected = attention_columns.of_state(agent_states.of_agent(row), row.version)
+        assert {name: row._mapping[name] for name in expected} == expected, row.name
+    assert len({row.attention_date for row in rows}) > 2
+    assert len({row.secret_key_ids for row in rows}) > 2
 
 
 def test_tokens_still_reach_the_same_agents(old: Old) -> None:

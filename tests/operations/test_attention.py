@@ -1,6 +1,7 @@
 """Which agents need attention, and why. The list, its count and the terminal use the same definition."""
 
-from collections.abc import Callable
+import base64
+import os
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,16 +9,17 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy import event
 
 from agents_app.db import db, now
 from agents_app.models import Agent, ConnectionTest
-from agents_app.operations import agent_reads, attention
+from agents_app.operations import agent_reads, agents, attention, rotation
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
-from tests.make import make_agent, make_user
+from tests.conftest import OpenConsole
+from tests.make import KEYS, make_agent, make_user
 
 WHOLE = {"password": "a password"}
-Change = Callable[[UUID], None]
 
 
 def on_day(days: int) -> str:
@@ -28,15 +30,28 @@ def on_day(days: int) -> str:
 def store_test(admin: Actor, agent_id: UUID, outcome: str, *, is_out_of_date: bool = False) -> None:
     """Store a last test of this outcome."""
     row = ConnectionTest(agent_id=agent_id, account_id=admin.account_id, version=1, actor_name="Admin", result={})
-    row.outcome, row.is_out_of_date = outcome, is_out_of_date
+    row.outcome, row.valid_for_version = outcome, 0 if is_out_of_date else 1
     with db.transaction() as session:
         session.add(row)
 
 
-def damage(agent_id: UUID) -> None:
-    """Replace the API key with a text that no key decrypts."""
+def store(agent_id: UUID, **columns: Any) -> None:
+    """Store these values in the row of an agent, and nothing else."""
     with db.transaction() as session:
-        session.execute(sa.update(Agent).where(Agent.id == agent_id).values(api_key="v1:k9:AAAA"))
+        session.execute(sa.update(Agent).where(Agent.id == agent_id).values(**columns))
+
+
+def stored_config(agent_id: UUID) -> Any:
+    """The stored configuration of an agent."""
+    with db.reading() as connection:
+        return connection.scalar(sa.select(Agent.connection_config).where(Agent.id == agent_id))
+
+
+def listed(admin: Actor) -> list[UUID]:
+    """The agents that the list shows as needing attention."""
+    page, counts = agent_reads.listing_with_counts(admin, listing.parse({"needs_attention": "true", "sort": "name"}))
+    assert counts.attention == len(page.items) == len(page.reasons)
+    return [item["id"] for item in page.items]
 
 
 @pytest.mark.parametrize(
@@ -61,8 +76,8 @@ def test_an_agent_needs_attention_if_it_lacks_something_or_expires(
     with console.app_context():
         found = attention.listing(admin)
 
-    assert [reason["code"] for agent in found for reason in agent["reasons"]] == codes
-    assert [agent["id"] for agent in found] == [agent_id] * bool(codes)
+        assert [reason["code"] for agent in found for reason in agent["reasons"]] == codes
+        assert [agent["id"] for agent in found] == listed(admin) == [agent_id] * bool(codes)
 
 
 @pytest.mark.parametrize(
@@ -78,18 +93,82 @@ def test_an_agent_needs_attention_if_its_last_test_failed(
         store_test(admin, agent_id, outcome, is_out_of_date=is_out_of_date)
 
         assert [reason["code"] for agent in attention.listing(admin) for reason in agent["reasons"]] == codes
+        assert listed(admin) == [agent_id] * bool(codes)
 
 
-def test_an_agent_needs_attention_if_a_secret_cannot_be_decrypted(console: Flask, admin: Actor) -> None:
+def test_a_damaged_secret_is_found_where_every_secret_is_decrypted(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin, connection_config=WHOLE, api_key="sk-1")
 
     with console.app_context():
-        damage(agent_id)
+        store(agent_id, api_key="v1:k1:AAAA")
         (found,) = attention.listing(admin)
 
-    assert found["reasons"] == [
-        {"code": "secret_unreadable", "detail": "A stored secret cannot be decrypted: api_key."}
-    ]
+        assert found["reasons"] == [
+            {"code": "secret_unreadable", "detail": "A stored secret cannot be decrypted: api_key."}
+        ]
+        assert listed(admin) == []
+
+
+def test_an_agent_needs_attention_if_the_key_of_a_secret_is_not_set(schema_url: str, open_console: OpenConsole) -> None:
+    new, old = f"k2:{base64.b64encode(os.urandom(32)).decode()}", KEYS["ENCRYPTION_KEYS"]
+    console = open_console(schema_url)
+    admin = make_user(console)
+    agent_id = make_agent(console, admin, connection_config=WHOLE, api_key="sk-1")
+    other_id = make_agent(console, admin, name="Without a secret")
+
+    with open_console(schema_url, ENCRYPTION_KEYS=new).app_context():
+        assert [agent["id"] for agent in attention.listing(admin)] == listed(admin) == [agent_id, other_id]
+    with open_console(schema_url, ENCRYPTION_KEYS=f"{new},{old}").app_context():
+        assert listed(admin) == [other_id]
+        agents.update(admin, agent_id, {"api_key": "sk-2"})
+        assert listed(admin) == [other_id]
+        rotation.rotate("root", lambda _done: None)
+        # The rotation of an older release does not write this column.
+        store(agent_id, secret_key_ids="<k1>")
+        rotation.rotate("root", lambda _done: None)
+    with open_console(schema_url, ENCRYPTION_KEYS=new).app_context():
+        assert listed(admin) == [other_id]
+
+
+def test_what_an_older_release_writes_counts_at_once(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin, connection_config=WHOLE)
+
+    with console.app_context():
+        whole = stored_config(agent_id)
+        incomplete = {name: value for name, value in whole.items() if name != "password"}
+        store(agent_id, connection_config=incomplete, version=2)
+        assert [agent["id"] for agent in attention.listing(admin)] == listed(admin) == [agent_id]
+        agents.update(admin, agent_id, {"description": "Text."})
+        assert listed(admin) == [agent_id]
+        store(agent_id, connection_config=whole, version=4)
+        assert attention.listing(admin) == listed(admin) == []
+        store(agent_id, credential_expires_at=now().date(), version=5)
+        assert listed(admin) == [agent_id]
+
+
+def test_the_list_finds_them_by_indexes_and_reads_no_other_agent(
+    sqlite_schema_url: str, open_console: OpenConsole
+) -> None:
+    console = open_console(sqlite_schema_url)
+    admin, sent = make_user(console), []
+    with console.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *given: sent.append(given[2:4]))
+        agent_reads.listing_with_counts(admin, listing.parse({}))
+        others, rows = sent[:2]
+        with db.engine.connect() as connection:
+            plans = [
+                "\n".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
+                for statement, values in (others, rows)
+            ]
+
+    assert "agents USING INDEX ix_agents_account_id_not_examined (account_id=?)" in plans[0]
+    for search in (
+        "agents_1 USING INDEX ix_agents_account_id_attention_date (account_id=? AND attention_date<?)",
+        "agents_1 USING INDEX ix_agents_account_id_secret_key_ids (account_id=? AND secret_key_ids=?)",
+        "agents_1 USING COVERING INDEX ix_agents_account_id_secret_key_ids (account_id=? AND secret_key_ids>?)",
+        "connection_tests USING INDEX ix_connection_tests_account_id_outcome (account_id=? AND outcome=?)",
+    ):
+        assert f"SEARCH {search}\n" in plans[1]
 
 
 def test_the_list_and_its_count_have_the_same_agents_and_none_of_another_account(console: Flask, admin: Actor) -> None:
@@ -101,9 +180,9 @@ def test_the_list_and_its_count_have_the_same_agents_and_none_of_another_account
     with console.app_context():
         listed = agent_reads.listing(admin, listing.parse({"needs_attention": "true", "sort": "name"}))
         others = agent_reads.listing(admin, listing.parse({"needs_attention": "false"}))
-        page, counts = agent_reads.listing_with_counts(admin, listing.parse({"limit": 1}))
+        _, counts = agent_reads.listing_with_counts(admin, listing.parse({"limit": 1}))
         found = attention.listing(admin)
 
     assert [item["name"] for item in listed.items] == [agent["name"] for agent in found] == ["Alpha", "Beta"]
     assert [item["name"] for item in others.items] == ["Fine"]
-    assert (counts.attention, counts.all, set(page.attention)) == (2, 3, {agent["id"] for agent in found})
+    assert (counts.attention, counts.all) == (2, 3)

@@ -1,12 +1,10 @@
 """Tests of agents: who can start them and how many, which secrets they use, and what is stored of them."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,68 +15,17 @@ from flask import Flask
 
 from agents_app.config import settings
 from agents_app.database.url import parse_url
-from agents_app.db import db, now
+from agents_app.db import db
 from agents_app.errors import ConsoleError, Forbidden, InvalidInput, NotFound, Throttled, Unavailable
-from agents_app.models import ConnectionTest, Event, StartedTest
+from agents_app.models import Agent, ConnectionTest, Event, StartedTest
 from agents_app.operations import agent_reads, agents, connection_tests
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from agents_app.values.choices import Door
 from tests.conftest import OpenConsole
 from tests.make import agent_values, make_agent, make_user
+from tests.operations.tested_agents import KEY, PASSWORD, SilentServer, add_started, last_test, make_tested
 from tests.probes.local_server import Reply, running
-
-PASSWORD = "canary-password-7Qm2"
-KEY = "sk-canary-key-9Xy8Tt1Lw6"
-
-
-class Server:
-    """A server on loopback that accepts connections and sends nothing, until it is closed."""
-
-    def __init__(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-
-    def accept(self) -> socket.socket:
-        """The next connection, once it is there."""
-        return self.socket.accept()[0]
-
-
-@pytest.fixture
-def silent() -> Iterator[Server]:
-    """A server that accepts connections and sends nothing."""
-    server = Server()
-    yield server
-    server.socket.close()
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port of loopback that refuses connections, and is not used while the test runs."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield bound.getsockname()[1]
-
-
-def make_tested(console: Flask, actor: Actor, port: int, **changes: Any) -> UUID:
-    """Make an agent whose database is at this port of loopback."""
-    config = {"host": "127.0.0.1", "port": port, "password": PASSWORD}
-    return make_agent(console, actor, connection_config=config, **changes)
-
-
-def last_test(actor: Actor, agent_id: UUID) -> Any:
-    """The last test of an agent."""
-    return agent_reads.read(actor, agent_id)["last_test"]
-
-
-def add_started(actor: Actor, number: int, age: float, *, is_running: bool = False) -> None:
-    """Store tests that this person started some seconds ago."""
-    started = now() - timedelta(seconds=age)
-    with db.transaction() as session:
-        for _ in range(number):
-            row = StartedTest(account_id=actor.account_id, person=actor.user_id, started_at=started)
-            row.ended_at = None if is_running else started
-            session.add(row)
 
 
 @contextmanager
@@ -315,7 +262,23 @@ def test_a_test_is_out_of_date_after_a_change_of_what_it_tested(
             assert bool(agent_reads.listing(admin, listing.parse({"test": state})).items) is is_there
 
 
-def test_a_change_while_the_test_runs_makes_it_out_of_date(console: Flask, admin: Actor, silent: Server) -> None:
+def test_a_test_is_out_of_date_after_any_change_by_an_older_release(
+    console: Flask, admin: Actor, closed_port: int
+) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+
+    with console.app_context():
+        connection_tests.run(admin, agent_id)
+        with db.transaction() as session:
+            session.execute(sa.update(Agent).where(Agent.id == agent_id).values(version=2))
+
+        assert last_test(admin, agent_id)["is_out_of_date"]
+        agents.update(admin, agent_id, {"name": "Other"})
+        assert last_test(admin, agent_id)["is_out_of_date"]
+        assert agent_reads.listing(admin, listing.parse({"test": "out_of_date"})).items
+
+
+def test_a_change_while_the_test_runs_makes_it_out_of_date(console: Flask, admin: Actor, silent: SilentServer) -> None:
     agent_id = make_tested(console, admin, silent.port)
 
     def run() -> None:
@@ -346,7 +309,7 @@ def test_a_clone_and_a_restored_agent_were_never_tested(console: Flask, admin: A
 
 
 def test_pages_answer_while_fifty_tests_wait_on_a_silent_host(
-    sqlite_schema_url: str, open_console: OpenConsole, silent: Server
+    sqlite_schema_url: str, open_console: OpenConsole, silent: SilentServer
 ) -> None:
     console = open_console(sqlite_schema_url, POOL_SIZE="8")
     people = [make_user(console) for _ in range(50)]
@@ -417,6 +380,30 @@ def test_the_consoles_own_database_is_blocked_at_its_own_port_behind_another_one
         blocked = connection_tests.address_rules().blocked
 
     assert {("localhost", 6543), ("localhost", int(own_socket.suffix[1:]))} <= set(blocked)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql:///?service=own", "postgresql:///console", "postgresql:///console?port={}"]
+)
+def test_the_consoles_own_database_is_blocked_where_only_libpq_knows_its_address(
+    sqlite_schema_url: str,
+    open_console: OpenConsole,
+    silent: SilentServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+) -> None:
+    console, service = open_console(sqlite_schema_url), tmp_path / "services"
+    service.write_text(f"[own]\nhost=127.0.0.1\nport={silent.port}\ndbname=console\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(service))
+    if "service" not in url:
+        monkeypatch.setenv("PGHOST", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", "1" if "port" in url else str(silent.port))
+    with console.app_context():
+        known, own = settings(), parse_url(url.format(silent.port))
+        for one in ({"database_url": own}, {"migration_database_url": own}):
+            console.extensions["settings"] = replace(known, **one)
+            assert connection_tests.address_rules().blocked == (("127.0.0.1", silent.port),)
 
 
 def test_loopback_is_not_allowed_where_others_reach_the_console(

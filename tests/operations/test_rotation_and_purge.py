@@ -15,7 +15,7 @@ from flask import Flask
 from agents_app.config import Settings
 from agents_app.db import db, now
 from agents_app.errors import Repeated, Unavailable
-from agents_app.models import AgentVersion, EncryptionKey, Event, Invitation, LoginAttempt, UserSession
+from agents_app.models import AgentVersion, EncryptionKey, Event, Invitation, LoginAttempt, StartedTest, UserSession
 from agents_app.operations import agents, encryption_keys, invitations, purge, rotation, runtime, stored_secrets, tokens
 from agents_app.operations.permissions import Visitor
 from tests import make
@@ -140,6 +140,8 @@ def test_a_purge_deletes_expired_rows_and_no_others(app: Flask) -> None:
     with db.transaction() as session:
         session.add(LoginAttempt(login="x", address="192.0.2.1", created_at=long_ago))
         session.add(UserSession(digest="d", user_id=actor.user_id, expires_at=long_ago))
+        for started_at in (long_ago, now()):
+            session.add(StartedTest(account_id=actor.account_id, person=actor.user_id, started_at=started_at))
         session.execute(sa.update(AgentVersion).values(created_at=long_ago))
         session.execute(sa.update(Event).where(Event.action == "agent.created").values(created_at=long_ago))
     counted = purge.count()
@@ -148,6 +150,7 @@ def test_a_purge_deletes_expired_rows_and_no_others(app: Flask) -> None:
     assert counted == {
         "sessions": 1,
         "sign-in attempts": 1,
+        "started tests": 1,
         "links": 0,
         "events": 2,
         "secrets of deleted agents": 1,

@@ -60,6 +60,20 @@ def test_an_empty_tab_does_not_say_that_the_search_found_nothing(
     assert "Every word" not in page.text
 
 
+def test_the_tab_of_agents_that_need_attention_says_why_and_the_others_can_be_listed_too(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    make_agent(console, admin, name="Fine", connection_config={"password": "a password"})
+    assert "No agent needs attention" in browser.get("/agents?needs_attention=true").text
+    make_agent(console, admin, name="Incomplete")
+
+    page, others = (browser.get(f"/agents?needs_attention={value}") for value in ("true", "false"))
+
+    assert (names(page), names(others)) == (["Incomplete"], ["Fine"])
+    assert "Enter the password." in page.root.one("tbody").text
+    assert "Enter the password." not in others.text
+
+
 def test_an_empty_list_offers_a_new_agent_to_those_who_may_create_one(
     console: Flask, admin: Actor, signed_in: SignIn
 ) -> None:

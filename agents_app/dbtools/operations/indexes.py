@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
+import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
 
 from agents_app.dbtools.database import leftovers
@@ -12,19 +14,27 @@ from agents_app.dbtools.database import leftovers
 class CreateIndexConcurrentlyOp(MigrateOperation):
     """Create an index while others write."""
 
-    def __init__(self, name: str, table_name: str, columns: Sequence[str], unique: bool) -> None:
+    def __init__(self, name: str, table_name: str, columns: Sequence[str], unique: bool, condition: str | None) -> None:
         self.name, self.table_name, self.columns, self.unique = name, table_name, columns, unique
+        self.condition = condition
 
     @classmethod
     def create_index_concurrently(
-        cls, operations: Operations, name: str, table_name: str, columns: Sequence[str], *, unique: bool = False
+        cls,
+        operations: Operations,
+        name: str,
+        table_name: str,
+        columns: Sequence[str],
+        *,
+        unique: bool = False,
+        where: str | None = None,
     ) -> None:
-        """Create an index, on PostgreSQL with CONCURRENTLY.
+        """Create an index, on PostgreSQL with CONCURRENTLY. With `where` it has only the rows that meet that condition.
 
         On PostgreSQL the operations before this one are committed: give this operation a step of its own. An invalid
         index that an earlier attempt left is removed first, so that the step can be run again.
         """
-        operations.invoke(cls(name, table_name, columns, unique))
+        operations.invoke(cls(name, table_name, columns, unique, where))
 
 
 @Operations.register_operation("drop_index_concurrently")
@@ -42,8 +52,15 @@ class DropIndexConcurrentlyOp(MigrateOperation):
 
 @Operations.implementation_for(CreateIndexConcurrentlyOp)
 def _create(operations: Operations, operation: CreateIndexConcurrentlyOp) -> None:
+    condition: Any = None if operation.condition is None else sa.text(operation.condition)
     create = partial(
-        operations.create_index, operation.name, operation.table_name, list(operation.columns), unique=operation.unique
+        operations.create_index,
+        operation.name,
+        operation.table_name,
+        list(operation.columns),
+        unique=operation.unique,
+        postgresql_where=condition,
+        sqlite_where=condition,
     )
     context = operations.migration_context
     if context.dialect.name != "postgresql":

@@ -1,0 +1,91 @@
+"""Helpers for the columns by which the database finds the agents that need attention.
+
+The one write path stores them with each version. An older release writes the version and not these columns. So where
+they are of another version, the whole agent is read instead. `attention_reasons.py` says why agents need attention.
+
+If a release changes what an agent needs to sign in, a migration of that release fills the columns again.
+"""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import aliased
+
+from agents_app.config import settings
+from agents_app.db import now
+from agents_app.encryption import Keyring, key_id_of
+from agents_app.models import Agent, ConnectionTest
+from agents_app.operations import attention_reasons
+from agents_app.operations.agent_states import State
+from agents_app.probes.results import Outcome
+from agents_app.schemas import completeness
+from agents_app.schemas.agents import CONFIG
+from agents_app.values import limits
+
+# The date of an agent that lacks something to sign in.
+INCOMPLETE = date.min
+# An alias, so that these statements can be used within statements on agents.
+MINE = aliased(Agent)
+ACCOUNT: sa.BindParameter[UUID] = sa.bindparam("account_id")
+
+
+def of_state(state: State, version: int) -> dict[str, Any]:
+    """The values of these columns for this version of an agent."""
+    is_incomplete = completeness.missing({**state.fields, CONFIG: state.config}, state.secrets.encrypted)
+    days = [day for day in (state.expires_on, state.columns()["api_key_expires_at"]) if day]
+    return {
+        "attention_date": INCOMPLETE if is_incomplete else min(days, default=None),
+        "secret_key_ids": key_ids(state.secrets.encrypted),
+        "examined_version": version,
+    }
+
+
+def key_ids(encrypted: Mapping[str, str]) -> str:
+    """The ids of the keys that encrypt these secrets, each in angle brackets."""
+    return "".join(f"<{key_id}>" for key_id in sorted({key_id_of(value) for value in encrypted.values()}))
+
+
+def ids(connection: Connection, account_id: UUID) -> sa.CTE:
+    """The ids of the agents that need attention, for statements with the parameter `account_id`.
+
+    Of a stored secret only the id of its key is compared. `attention_reasons.py` decrypts it.
+    """
+    of_other_release = attention_reasons.AGENTS.where(Agent.examined_version != Agent.version)
+    others = [agent["id"] for agent in attention_reasons.find(connection, account_id, of_other_release)]
+    agents = sa.select(MINE.id).where(MINE.account_id == ACCOUNT)
+    found = _parts(agents, settings().keys.encryption) + ([agents.where(MINE.id.in_(others))] if others else [])
+    return sa.union(*found).cte("attention")
+
+
+def _parts(agents: sa.Select[UUID], keyring: Keyring) -> list[sa.Select[UUID]]:
+    """The agents with a failed test, an early date and a missing key. Each part reads only such agents, by an index."""
+    last_day = now().date() + timedelta(days=limits.EXPIRY_WARNING_DAYS)
+    of_version = sa.and_(ConnectionTest.agent_id == MINE.id, ConnectionTest.valid_for_version == MINE.version)
+    failed = sa.and_(ConnectionTest.account_id == ACCOUNT, ConnectionTest.outcome == Outcome.FAILED.value)
+    examined = agents.where(MINE.examined_version == MINE.version)
+    return [
+        agents.join(ConnectionTest, of_version).where(failed),
+        examined.where(MINE.attention_date <= last_day),
+        examined.where(MINE.secret_key_ids.in_(_unreadable_key_ids(keyring))),
+    ]
+
+
+def _unreadable_key_ids(keyring: Keyring) -> sa.Select[str]:
+    """The values of `secret_key_ids` that have a key which is not set.
+
+    The statement goes from each value to the next one in the index, as an account has few values and many agents.
+    """
+    first = sa.select(sa.func.min(MINE.secret_key_ids).label("value")).where(MINE.account_id == ACCOUNT)
+    values = first.cte("key_ids", recursive=True)
+    following = sa.select(sa.func.min(MINE.secret_key_ids)).where(
+        MINE.account_id == ACCOUNT, MINE.secret_key_ids > values.c.value
+    )
+    values = values.union_all(sa.select(following.scalar_subquery()).where(values.c.value.is_not(None)))
+    missing: sa.ColumnElement[str] = values.c.value
+    for key_id in keyring.ids:
+        missing = sa.func.replace(missing, f"<{key_id}>", "")
+    return sa.select(values.c.value).where(missing != "")
