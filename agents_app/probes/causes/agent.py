@@ -1,14 +1,17 @@
-"""Causes for which no probe runs: the stored agent itself lacks something."""
+"""Causes in the agent itself: it lacks something, or a stored secret cannot be decrypted."""
 
 from agents_app.probes.causes.cause import Cause, Mender
 
 CAUSES = {
     "incomplete": Cause(
-        "Something is missing that signing in needs. {missing}", "Edit the agent, then test it again.", Mender.YOU
+        "The agent lacks something that it needs to sign in. {missing}",
+        "Edit the agent, then test it again.",
+        Mender.YOU,
     ),
+    "password_missing": Cause("The agent has no password.", "Enter the password of the user {username}.", Mender.YOU),
     "secret_unreadable": Cause(
         "The stored {secret} cannot be decrypted.",
-        "Type it again. Or ask the operator of the console to restore its encryption key.",
+        "Enter it again, or ask the operator of the console to restore the encryption key.",
         Mender.YOU,
     ),
 }

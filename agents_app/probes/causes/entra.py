@@ -37,7 +37,7 @@ CAUSES = {
     # Answers of Entra, by the numbers in `error_codes`.
     "entra_secret_wrong": _entra(
         "Entra does not accept the client secret.",
-        "Copy the whole value of the secret, not its ID. Entra shows the value only once, when the secret is made.",
+        "Copy the whole value of the secret, not its ID. Entra shows the value only once, when the secret is created.",
         Mender.YOU,
     ),
     "entra_secret_expired": _entra(
@@ -85,7 +85,7 @@ CAUSES = {
     "entra_busy": _entra("Entra is busy.", "Try again {when}.", Mender.WAIT),
     "entra_request_malformed": _entra(
         "Entra did not understand the request of the console.",
-        "Report it to the maintainers with the reference.",
+        "Report it to the maintainers of Agent Console with the reference.",
         Mender.US,
     ),
     # Codes that are not in the table, by the value of `error`.

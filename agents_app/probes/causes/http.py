@@ -3,11 +3,6 @@
 from agents_app.probes.causes.cause import Cause, Mender
 
 CAUSES = {
-    "connection_lost": Cause(
-        "The server {host} closed the connection before it answered.",
-        "Try again. If it fails again, ask the network team what is between the console and {host}, port {port}.",
-        Mender.NETWORK,
-    ),
     "https_required": Cause(
         "The key would be sent to {host} without encryption.",
         "Use https. http is accepted only where every address of the host is loopback or private.",
@@ -15,7 +10,7 @@ CAUSES = {
     ),
     "credential_not_sendable": Cause(
         "The key has characters that a request to {host} cannot contain, such as a line break.",
-        "Copy the key again, and enter it without other characters around it.",
+        "Copy the key again, and enter it without spaces or line breaks around it.",
         Mender.YOU,
     ),
     "redirected": Cause(
@@ -24,12 +19,12 @@ CAUSES = {
         Mender.NETWORK,
     ),
     "answer_too_large": Cause(
-        "The answer of {host} is larger than an answer of such a server.",
-        "Check that the address is that of the right server.",
+        "The answer of {host} is larger than any answer that the console expects from such a server.",
+        "Check the address. If it is right, ask the network team whether a proxy answers in place of {host}.",
         Mender.YOU,
     ),
     "answer_not_understood": Cause(
-        "The answer of {host} is not the answer that such a server gives.",
+        "The answer of {host} is not one that such a server sends.",
         "Check the address. If it is right, ask the network team whether a proxy answers in place of {host}.",
         Mender.YOU,
     ),

@@ -3,6 +3,11 @@
 from agents_app.probes.causes.cause import Cause, Mender
 from agents_app.probes.causes.roles import REMOVE
 
+ANOTHER_ACCOUNT = (
+    "Ask the database administrator for an account that signs in with caching_sha2_password (MySQL) or "
+    + "mysql_native_password (MariaDB)."
+)
+
 CAUSES = {
     "mysql_not_a_server": Cause(
         "The server on port {port} of {host} is neither MySQL nor MariaDB.",
@@ -11,12 +16,14 @@ CAUSES = {
     ),
     "mysql_protocol": Cause(
         "The server {host} sent an answer that MySQL and MariaDB do not send.",
-        "Check the host and the port. If they are right, ask what is between the console and the server.",
+        "Check the host and the port. If they are right, ask the network team what is between the console and the "
+        + "server.",
         Mender.YOU,
     ),
     "mysql_access_denied": Cause(
         "The user name {username} or the password is wrong, or the user may not connect from the console.",
-        "Correct the user name and the password. If they are right, ask for an account that may connect from here.",
+        "Correct the user name and the password. If they are right, ask the database administrator for an account that "
+        + "may connect from the console.",
         Mender.YOU,
     ),
     "mysql_access_denied_without_tls": Cause(
@@ -39,7 +46,7 @@ CAUSES = {
     ),
     "mysql_host_blocked": Cause(
         "The server refuses the console, because too many connections from it failed.",
-        "Ask the database administrator to run FLUSH HOSTS.",
+        "Ask the database administrator to clear the host cache of the server, with mysqladmin flush-hosts.",
         Mender.DATABASE_ADMIN,
     ),
     "mysql_host_not_allowed": Cause(
@@ -60,12 +67,12 @@ CAUSES = {
     ),
     "mysql_unsafe_method": Cause(
         "The server asked for the password in a way that the console refuses: {method}.",
-        "Ask for an account that signs in with caching_sha2_password (MySQL) or mysql_native_password (MariaDB).",
+        ANOTHER_ACCOUNT,
         Mender.DATABASE_ADMIN,
     ),
     "mysql_unknown_method": Cause(
         "The user {username} signs in with a method that the console does not have, such as a socket or Kerberos.",
-        "Ask for an account that signs in with caching_sha2_password (MySQL) or mysql_native_password (MariaDB).",
+        ANOTHER_ACCOUNT,
         Mender.DATABASE_ADMIN,
     ),
     "mysql_database_missing": Cause(
@@ -73,17 +80,18 @@ CAUSES = {
     ),
     "mysql_database_denied": Cause(
         "The user {username} may not use the database {database}, or there is no such database.",
-        "Check the name of the database. If it is right, ask the database administrator to run the statements.",
+        "Check the name of the database. If it is right, ask the database administrator to run the statements of this "
+        + "test.",
         Mender.DATABASE_ADMIN,
     ),
     "mysql_slow": Cause(
-        "The server did not answer a short query in time.",
-        "Try again. If it fails again, ask the database administrator what keeps the server busy.",
-        Mender.DATABASE_ADMIN,
+        "The server needed too long for a query of this test.",
+        "Try again later. If it fails again, ask the database administrator what keeps the server busy.",
+        Mender.WAIT,
     ),
     "mysql_refused": Cause(
-        "The server refused with error number {number}.",
-        "Ask the database administrator what this error means on this server.",
+        "The server refused the connection or a statement of this test with the error number {number}.",
+        "Ask the database administrator what this error means.",
         Mender.DATABASE_ADMIN,
     ),
     "mysql_rights_unreadable": Cause(
@@ -99,7 +107,7 @@ CAUSES = {
     ),
     "mysql_administers": Cause(
         "The user {role} has rights of an administrator: {objects}.",
-        "Ask the database administrator for a user of its own for this agent. The statements of this test help.",
+        "Ask the database administrator to run the statements of this test, or enter a user that can only read.",
         Mender.DATABASE_ADMIN,
     ),
     "mysql_uses_files": Cause(

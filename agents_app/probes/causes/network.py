@@ -1,4 +1,4 @@
-"""Causes that every kind of connection shares: names, addresses, TLS, time, and faults of the console itself."""
+"""Causes that all connections share: names, addresses, TCP, time, and faults of the console itself."""
 
 from agents_app.probes.causes.cause import Cause, Mender
 
@@ -22,8 +22,9 @@ CAUSES = {
         Mender.YOU,
     ),
     "port_refused": Cause(
-        "No server listens on port {port} of {host}.",
-        "Check the port. If it is right, ask whether the server runs and whether it accepts connections from here.",
+        "No server accepts connections on port {port} of {host}.",
+        "Check the port. If it is right, ask the administrator of the server whether it runs, and whether it accepts "
+        + "connections from other computers.",
         Mender.YOU,
     ),
     "unreachable": Cause(
@@ -35,6 +36,11 @@ CAUSES = {
         "The server did not answer in time.",
         "Check the host and the port. If they are right, ask the network team whether a firewall drops connections "
         + "from the console to this server.",
+        Mender.NETWORK,
+    ),
+    "connection_lost": Cause(
+        "The server {host} closed the connection before it answered.",
+        "Try again. If it fails again, ask the network team what is between the console and {host}, port {port}.",
         Mender.NETWORK,
     ),
     "console_busy": Cause("The console was too busy to run this test.", "Wait a minute, and try again.", Mender.WAIT),

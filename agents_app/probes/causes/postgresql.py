@@ -8,7 +8,6 @@ USE_SCRAM = (
 )
 
 CAUSES = {
-    "password_missing": Cause("The agent has no password.", "Enter the password of the user {username}.", Mender.YOU),
     "postgresql_login": Cause(
         "The server refused the user name {username} or its password.",
         "Enter both again. If they are right, ask the database administrator whether the role exists, has a password, "
@@ -42,7 +41,7 @@ CAUSES = {
     ),
     "postgresql_too_many": Cause(
         "The server or the user {username} has its maximum number of connections.",
-        "Try again later. If it fails again, ask the database administrator to raise the maximum.",
+        "Try again later. If it fails again, ask the database administrator to raise the limit.",
         Mender.WAIT,
     ),
     "postgresql_starting": Cause(
@@ -66,7 +65,7 @@ CAUSES = {
     ),
     "postgresql_refused": Cause(
         "The server refused the connection with the code {sqlstate}.",
-        "Ask the database administrator what this SQLSTATE means on this server or its pooler.",
+        "Ask the database administrator what this SQLSTATE means on the server or its pooler.",
         Mender.DATABASE_ADMIN,
     ),
     "postgresql_not_understood": Cause(
@@ -81,8 +80,8 @@ CAUSES = {
         Mender.DATABASE_ADMIN,
     ),
     "postgresql_slow": Cause(
-        "The server needed too long for a statement of this test.",
-        "Try again when the server has less to do.",
+        "The server needed too long for a query of this test.",
+        "Try again later. If it fails again, ask the database administrator what keeps the server busy.",
         Mender.WAIT,
     ),
 }

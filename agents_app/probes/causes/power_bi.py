@@ -8,7 +8,7 @@ REFRESH = (
     + "POST https://{api}/v1.0/myorg/RefreshUserPermissions (once an hour at most); wait two minutes, and test again."
 )
 DAX = (
-    "More rights do not change this. Query a dataset without row-level security. Microsoft's other API, "
+    "More rights do not change this. Query a dataset without row-level security. Another API of Microsoft, "
     + "executeDaxQueries, can query such a dataset on a capacity; this console does not test it yet."
 )
 
@@ -58,17 +58,19 @@ CAUSES = {
     ),
     "power_bi_busy": _power_bi("Power BI is busy.", "Try again {when}.", Mender.WAIT),
     "power_bi_refused": _power_bi(
-        "Power BI refused a request of the console.", "Report it to the maintainers with the reference.", Mender.US
+        "Power BI refused a request of the console in a way that the console does not know.",
+        "Report it to the maintainers of Agent Console with the reference.",
+        Mender.US,
     ),
     # Warnings
     "power_bi_workspace_hidden": Cause(
-        "The service principal has no role in the workspace, so the name of the workspace is not known.",
-        "Check the workspace ID.",
+        "The service principal cannot read the workspace: it has no role there, or the workspace ID is wrong.",
+        "Check the workspace ID. Queries need no role in the workspace.",
         Mender.YOU,
     ),
     "power_bi_dataset_hidden": Cause(
-        "The service principal cannot read the properties of the dataset.",
-        "Check the dataset ID.",
+        "The service principal cannot read the properties of the dataset, or the dataset ID is wrong.",
+        "Check the dataset ID. Queries need the Build permission only.",
         Mender.YOU,
     ),
     "power_bi_build_only": Cause(
@@ -77,7 +79,7 @@ CAUSES = {
         f"Ask a workspace administrator to give the service principal a role in the workspace. {REFRESH}",
         Mender.WORKSPACE_ADMIN,
     ),
-    # Said when an agent is saved
+    # Shown when an agent is saved
     "power_bi_not_with_this_api": Cause(
         "The dataset of the agent has row-level security or single sign-on. Not with this API: executeQueries refuses "
         + "every service principal on such a dataset.",

@@ -5,12 +5,12 @@ from agents_app.probes.causes.cause import Cause, Mender
 CAUSES = {
     "tls_failed": Cause(
         "The server {host} does not offer a TLS connection that the console accepts on port {port}.",
-        "Check the port. If it is right, the server needs TLS 1.2 or later.",
+        "Check the port. If it is right, ask the administrator of the server to offer TLS 1.2 or later.",
         Mender.YOU,
     ),
     "certificate_expired": Cause(
         "The certificate of {host} has expired, or is not valid yet.",
-        "Ask who runs the server to renew its certificate.",
+        "Ask the administrator of the server to renew the certificate.",
         Mender.NETWORK,
     ),
     "certificate_name": Cause(
@@ -20,7 +20,9 @@ CAUSES = {
     ),
     "certificate_not_trusted": Cause(
         "The certificate of {host} was not issued by an authority that the console trusts.",
-        "Ask whether a device in the network replaces certificates, or whether the server has an authority of its own.",
+        "If a database server has an authority of its own, paste the certificate of the authority in Root certificate. "
+        + "Otherwise ask the network team whether a device replaces certificates. docs/connections.md says how the "
+        + "console trusts such a device.",
         Mender.NETWORK,
     ),
     "tls_missing": Cause(
@@ -39,7 +41,7 @@ CAUSES = {
         Mender.YOU,
     ),
     "not_encrypted": Cause(
-        "The connection is not encrypted: the network between the console and {host} can read all data.",
+        "The connection is not encrypted: all data can be read in the network between the console and {host}.",
         "Choose the TLS mode verify-full.",
         Mender.YOU,
     ),

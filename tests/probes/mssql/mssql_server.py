@@ -22,6 +22,7 @@ TEXTS = {
     18470: "Login failed for user 'reader'. Reason: The account is disabled.",
     18486: "Login failed for user 'reader' because the account is currently locked out.",
     18487: "Login failed for user 'reader'. Reason: The password of the account has expired.",
+    229: "The SELECT permission was denied on the object 'schemas', database 'sales', schema 'sys'.",
     4060: 'Cannot open database "sales" requested by the login. The login failed.',
     40532: 'Cannot open server "example" requested by the login. The login failed.',
     40613: "Database 'sales' on server 'example' is not currently available. Please retry the connection later.",
@@ -87,15 +88,18 @@ class Conversation:
         ack = b"\1" + version + _name("Microsoft SQL Server") + VERSION_OF_SERVER[:4]
         self.send(REPLY, b"\xad" + struct.pack("<H", len(ack)) + ack + DONE)
 
-    def answer_queries(self, rows_of: Callable[[str], Rows]) -> None:
-        """Answer each query with the rows that the function gives for its text."""
+    def answer_queries(self, rows_of: Callable[[str], Rows | int]) -> None:
+        """Answer each query with the rows, or the number of an error, that the function gives for its text."""
         while True:
             kind, packet = self.read()
             if kind != QUERY:
                 return
             text = packet[struct.unpack_from("<I", packet)[0] :].decode("utf-16-le")
             rows = rows_of(text)
-            self.send(REPLY, b"".join(map(_row, rows)).join([_columns(text, rows), DONE]))
+            if isinstance(rows, int):
+                self.refuse(rows)
+            else:
+                self.send(REPLY, b"".join(map(_row, rows)).join([_columns(text, rows), DONE]))
 
     def _exactly(self, size: int) -> bytes:
         data = b""

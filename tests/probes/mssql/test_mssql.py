@@ -161,6 +161,20 @@ def test_a_console_without_the_driver_says_what_to_install(
     assert "requirements-mssql.txt" in sentence(result.cause)
 
 
+def test_a_driver_that_lacks_a_library_of_the_system_says_what_to_install(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mssql_python.py").write_text('raise ImportError("libltdl.so.7: cannot open shared object file")\n')
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    with server(refusing(tls, 18456)) as real:
+        result = try_in_child(real)
+
+    assert end(result) == ("sign_in", "mssql_driver_unloadable")
+    assert result.cause is not None
+    assert "apt-get install libltdl7" in sentence(result.cause)
+
+
 def test_asking_for_the_driver_does_not_import_it() -> None:
     mssql.is_installed()
 
@@ -177,6 +191,7 @@ def test_asking_for_the_driver_does_not_import_it() -> None:
         ([18470], "sign_in", "mssql_login_disabled"),
         ([40615], "sign_in", "mssql_azure_firewall"),
         ([40532], "sign_in", "mssql_azure_server"),
+        ([40613], "sign_in", "mssql_busy"),
         ([4060], "database", "mssql_database"),
     ],
 )
@@ -218,7 +233,7 @@ def test_a_database_that_the_login_may_not_open_is_not_a_wrong_password(tls: ssl
         assert end(try_in_child(real)) == ("database", "mssql_database")
 
 
-READER: dict[str, Rows] = {
+READER: dict[str, Rows | int] = {
     "IS_SRVROLEMEMBER": [],
     "IS_ROLEMEMBER": [],
     "(NULL, 'DATABASE')": [["CONNECT"], ["SELECT"], ["VIEW ANY COLUMN MASTER KEY DEFINITION"]],
@@ -227,7 +242,7 @@ READER: dict[str, Rows] = {
 }
 
 
-def answering(tls: ssl.SSLContext, answers: dict[str, Rows]) -> Callable[[Conversation], None]:
+def answering(tls: ssl.SSLContext, answers: dict[str, Rows | int]) -> Callable[[Conversation], None]:
     """A server that answers each query by a part of its text."""
 
     def act(conversation: Conversation) -> None:
@@ -245,6 +260,15 @@ def reader(tls: ssl.SSLContext) -> Iterator[Server]:
     """A server where the user can only read."""
     with server(answering(tls, READER)) as running:
         yield running
+
+
+@pytest.mark.usefixtures("_driver")
+def test_a_refused_query_is_a_cause_without_the_text_of_the_server(tls: ssl.SSLContext) -> None:
+    with server(answering(tls, READER | {"'SCHEMA')": 229})) as real:
+        result = try_in_child(real)
+
+    assert end(result) == ("read_only", "mssql_refused")
+    assert "permission was denied" not in str(result)
 
 
 @pytest.mark.usefixtures("_driver")

@@ -78,8 +78,8 @@ class Conversation:
         """Send an error."""
         self.send(b"\xff" + number.to_bytes(2, "little") + b"#HY000text of the server")
 
-    def answer_queries(self, tables: Mapping[str, Rows]) -> None:
-        """Answer statements. `tables` are the rows of queries by their text; all other statements succeed."""
+    def answer_queries(self, tables: Mapping[str, Rows | int]) -> None:
+        """Answer statements. `tables` are rows or the number of an error by the text; all other statements succeed."""
         while True:
             self.sequence = 0
             packet = self.read()
@@ -88,6 +88,8 @@ class Conversation:
                 return
             if rows is None:
                 self.send(OK)
+            elif isinstance(rows, int):
+                self.refuse(rows)
             else:
                 self._send_rows(rows)
 

@@ -21,14 +21,13 @@ READER = ["GRANT USAGE ON *.* TO `reader`@`%`", "GRANT SELECT, SHOW VIEW ON `sal
 Act = Callable[[Conversation], None]
 
 
-def tables(*grants: str, **more: Rows) -> dict[str, Rows]:
+def tables(*grants: str) -> dict[str, Rows | int]:
     """What MySQL answers to the queries of the probe."""
     return {
         "SELECT CURRENT_USER()": [["reader@%"]],
         "SELECT @@lower_case_table_names": [["0"]],
         "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'sales'": [["2"]],
         DIRECT: [[line] for line in grants or READER],
-        **more,
     }
 
 
@@ -73,7 +72,7 @@ def sha256_in_greeting(conversation: Conversation) -> bool:
     return PASSWORD.encode() + b"\0" in conversation.greet(SHA256)
 
 
-def signing_in(method: Callable[[Conversation], bool], answers: dict[str, Rows]) -> Act:
+def signing_in(method: Callable[[Conversation], bool], answers: dict[str, Rows | int]) -> Act:
     """A server that accepts the right password, and then answers queries."""
 
     def act(conversation: Conversation) -> None:
@@ -123,6 +122,17 @@ def test_a_refusal_before_the_greeting_belongs_to_the_step_connect(number: int, 
 
     assert result.cause is not None
     assert (result.steps[-1].name, result.cause.code) == ("connect", code)
+
+
+@pytest.mark.parametrize("number", [1969, 3024])
+def test_a_query_that_takes_too_long_has_its_own_cause(number: int) -> None:
+    answers = tables() | {"SELECT @@lower_case_table_names": number}
+
+    with server(signing_in(fast, answers)) as real:
+        result = try_probe(mysql, agent(real.port, "disable"))
+
+    assert result.cause is not None
+    assert (result.steps[-1].name, result.cause.code) == ("tables", "mysql_slow")
 
 
 @pytest.mark.parametrize("method", [fast, full, sha256])

@@ -17,6 +17,11 @@ def _authentication(code: int, more: bytes = b"") -> bytes:
     return b"R" + struct.pack("!ii", 8 + len(more), code) + more
 
 
+def _error(code: str) -> bytes:
+    fields = f"SFATAL\0VFATAL\0C{code}\0Mgive me it\0\0".encode()
+    return b"E" + struct.pack("!i", 4 + len(fields)) + fields
+
+
 SASL = _authentication(10, b"SCRAM-SHA-256\0\0")
 REQUESTS = {
     "clear text": _authentication(3),
@@ -33,6 +38,8 @@ REQUESTS = {
     "scram, then clear text": SASL,
     "no password": _authentication(0),
     "not PostgreSQL": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "starting": _error("57P03"),
+    "another error": _error("XX000"),
     "an error without a code": b"E" + struct.pack("!i", 17) + b"Mgive me it\0\0",
     "end": b"",
 }

@@ -1,12 +1,16 @@
 """The probe of PostgreSQL on a real server: each way in which a connection can fail has a cause of its own."""
 
 import socket
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agents_app.probes.network.addresses import AddressRules
+from agents_app.probes.postgresql.session import sign_in
+from agents_app.probes.recorder import ProbeFailed
 from agents_app.probes.results import Outcome
 from tests.probes.postgresql.postgres_tls import PASSWORD, TlsServer, free_port, probe
 
@@ -64,6 +68,30 @@ def test_the_statement_for_the_right_to_connect_lets_the_role_in(server: TlsServ
     server.execute(*probe(server.values(database="members")).statements)
 
     assert probe(server.values(database="members")).steps[4].outcome is Outcome.PASSED
+
+
+def test_a_server_that_refuses_a_statement_of_the_test_has_its_own_cause(server: TlsServer) -> None:
+    with server.database() as name:
+        server.execute("REVOKE SELECT ON pg_catalog.pg_roles FROM PUBLIC", database=name)
+        result = probe(server.values(database=name))
+
+    assert result.cause
+    assert (result.steps[-1].name, result.cause.code) == ("read_only", "postgresql_statement")
+
+
+def test_a_statement_that_takes_too_long_has_its_own_cause(server: TlsServer) -> None:
+    settings = {"host": "127.0.0.1", "port": server.port, "dbname": "shop", "user": "reader", "password": PASSWORD}
+    failures = []
+    with closing(sign_in(settings, time.monotonic() + 60)) as session:
+        session.rows("SET statement_timeout = 1")
+        for deadline in (session.deadline, 0):
+            session.deadline = deadline
+            with pytest.raises(ProbeFailed) as caught:
+                session.rows("SELECT pg_sleep(60)")
+            failures.append(caught.value.code)
+
+    # The server ends the first one, and the console does not wait for the second one.
+    assert failures == ["postgresql_slow"] * 2
 
 
 def test_a_port_on_which_nothing_listens_is_refused(server: TlsServer) -> None:

@@ -26,6 +26,9 @@ EXPECTED = {
     "gss": "postgresql_other_method",
     "sspi": "postgresql_other_method",
     "no password": "postgresql_no_password",
+    "not PostgreSQL": "postgresql_not_understood",
+    "starting": "postgresql_starting",
+    "another error": "postgresql_refused",
     "end": "connection_lost",
 }
 
@@ -83,8 +86,9 @@ def test_a_server_that_was_not_verified_gets_nothing_at_all_under_verify_full(
     assert result.cause.code == code
 
 
-def test_text_of_the_server_is_in_no_result(tmp_path: Path) -> None:
-    with rogue_postgres("an error without a code", TRUSTED, tmp_path) as server:
+@pytest.mark.parametrize("behaviour", ["another error", "an error without a code"])
+def test_text_of_the_server_is_in_no_result(behaviour: str, tmp_path: Path) -> None:
+    with rogue_postgres(behaviour, TRUSTED, tmp_path) as server:
         result = probe(values(server.port, "verify-full"))
 
     assert "give me" not in str(result)
