@@ -1,4 +1,4 @@
-"""Names of schemas and tables: as allow lists write them, and as sentences show them."""
+"""Names of schemas, tables and other objects: how allow lists write them, and how sentences show them."""
 
 from collections.abc import Iterable
 

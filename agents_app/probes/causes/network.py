@@ -22,7 +22,7 @@ CAUSES = {
         Mender.YOU,
     ),
     "port_refused": Cause(
-        "No server accepts connections on port {port} of {host}.",
+        "No server listens on port {port} of {host}.",
         "Check the port. If it is right, ask the administrator of the server whether it runs, and whether it accepts "
         + "connections from other computers.",
         Mender.YOU,

@@ -1,9 +1,9 @@
 """Signs in with PyMySQL so that no server gets the password unless its certificate and its name were checked.
 
 PyMySQL sends the password itself to every server that asks for it with `mysql_clear_password` or `dialog`, and inside
-TLS also with `sha256_password` and the full way of `caching_sha2_password`. Without TLS it encrypts the password for
-the last two with a key that the same server sends. The first two are refused here, and the others are refused without
-verify-full. What remains are answers to a challenge, which do not contain the password.
+TLS also with `sha256_password` and the full authentication of `caching_sha2_password`. Without TLS it encrypts the
+password for the last two with a key that the same server sends. The first two are refused here, and the others are
+refused without verify-full. What remains are answers to a challenge, which do not contain the password.
 """
 
 import socket
@@ -23,8 +23,8 @@ from agents_app.probes.recorder import ProbeFailed, Recorder
 Facts = Mapping[str, Any]
 # The bytes of a handshake response before the user name, and the most bytes that write a length.
 FIXED_SIZE, LENGTH_SIZE = 32, 9
-# What a server says about the short way of caching_sha2_password.
-WAS_ENOUGH, WAS_NOT_ENOUGH = 3, 4
+# What a server says after the answer to the challenge of caching_sha2_password.
+FAST_IS_ENOUGH, FULL_IS_NEEDED = 3, 4
 
 
 def sign_in(client: socket.socket, values: Mapping[str, Any], recorder: Recorder, facts: Facts) -> "Connection[Any]":
@@ -80,7 +80,7 @@ def _methods(is_verified: bool) -> dict[str, Any]:
     methods["client_ed25519"] = partial(_Refusal, "mysql_unknown_method", "client_ed25519")
     if not is_verified:
         methods["sha256_password"] = partial(_Refusal, "mysql_needs_verify_full", "sha256_password")
-        methods["caching_sha2_password"] = _ShortWay
+        methods["caching_sha2_password"] = _FastAuthentication
     return methods
 
 
@@ -114,8 +114,8 @@ class _Refusal:
         raise ProbeFailed(self._code, method=self._method)
 
 
-class _ShortWay:
-    """`caching_sha2_password` without its full way, in which the password itself is sent."""
+class _FastAuthentication:
+    """`caching_sha2_password` without its full authentication, in which the password itself is sent."""
 
     def __init__(self, connection: _Connection) -> None:
         self._connection: Any = connection
@@ -129,9 +129,9 @@ class _ShortWay:
         if not packet.is_extra_auth_data():
             return packet
         state = packet.get_all_data()[1]
-        if state == WAS_NOT_ENOUGH:
+        if state == FULL_IS_NEEDED:
             raise ProbeFailed("mysql_needs_verify_full")
-        if state != WAS_ENOUGH:
+        if state != FAST_IS_ENOUGH:
             raise ProbeFailed("mysql_protocol")
         return self._connection._read_packet()
 

@@ -14,7 +14,7 @@ from agents_app.values.host_names import read_host
 
 Address = IPv4Address | IPv6Address
 
-# Names that servers in a cloud use for their own metadata, credentials included, and addresses that are not one host.
+# Addresses where a cloud shows its servers their metadata, credentials included, and addresses that are not one host.
 BLOCKED = tuple(
     map(
         ip_network,

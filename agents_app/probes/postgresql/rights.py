@@ -11,6 +11,7 @@ from agents_app.probes.postgresql.catalogue import AllowLists, Catalogue, Right
 from agents_app.probes.postgresql.session import Session
 from agents_app.probes.postgresql.statements import suggest
 from agents_app.probes.recorder import Recorder
+from agents_app.probes.table_names import shorten
 
 # The roles of PostgreSQL itself that can do more than read tables.
 DANGEROUS_ROLES = {
@@ -25,8 +26,6 @@ DANGEROUS_ROLES = {
     "pg_write_server_files",
 }
 READS_ALL = "pg_read_all_data"
-SHOWN = 5
-NAME_MAX = 130
 # The warning about a right that was granted.
 WARNINGS: dict[str, Callable[[Right], bool]] = {
     "role_writes": lambda right: (
@@ -45,8 +44,9 @@ def check(session: Session, values: Mapping[str, Any], recorder: Recorder) -> No
     with recorder.step("read_only"):
         catalogue = Catalogue(session, lists)
         unwanted = _unwanted_roles(catalogue, lists)
+        role = shorten([catalogue.own.name])
         for code, facts in _warnings(catalogue, unwanted):
-            recorder.warn(code, role=_clean(catalogue.own.name), **facts)
+            recorder.warn(code, role=role, **facts)
     with recorder.step("tables"):
         tables = catalogue.tables()
         unreadable = [f"{table.space}.{table.name}" for table in tables if not table.is_readable]
@@ -55,9 +55,9 @@ def check(session: Session, values: Mapping[str, Any], recorder: Recorder) -> No
         missing["tables_unreadable"] = unreadable if lists else []
         for code, names in missing.items():
             if names:
-                recorder.warn(code, names=_listed(names), role=_clean(catalogue.own.name))
+                recorder.warn(code, names=shorten(names), role=role)
         if len(unreadable) == len(tables) and not any(missing.values()):
-            recorder.warn("nothing_readable", role=_clean(catalogue.own.name), database=values["database"])
+            recorder.warn("nothing_readable", role=role, database=values["database"])
     recorder.suggest(*suggest(catalogue, unwanted, tables, lists))
 
 
@@ -89,15 +89,4 @@ def _described(rights: Sequence[Right]) -> str:
     for what, group in groupby(rights, lambda right: right.words):
         privileges = ", ".join(sorted({right.privilege for right in group} - {"OWN"}))
         texts.append(f"{privileges} on {what}" if privileges else what)
-    return _listed(texts)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The first names of a list, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(_clean, names[:SHOWN])) + more
-
-
-def _clean(name: str) -> str:
-    """A name of the server, cut, and without characters that are not visible."""
-    return "".join(char for char in name if char.isprintable())[:NAME_MAX]
+    return shorten(texts)

@@ -164,7 +164,7 @@ def tls(issued: Issued, folder: Path) -> ssl.SSLContext:
     return context
 
 
-def short_answer(password: str) -> bytes:
+def fast_answer(password: str) -> bytes:
     """What caching_sha2_password answers to the challenge."""
     once = sha256(password.encode()).digest()
     mask = sha256(sha256(once).digest() + NONCE).digest()

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from agents_app.probes.mysql import probe as mysql
+from agents_app.probes.mysql.errors import WAIT_S
+from agents_app.probes.mysql.probe import STATEMENT_S
 from agents_app.probes.results import Outcome
 from tests.authority import Authority
-from tests.probes.mysql.mysql_server import Conversation, Rows, server, short_answer, tls
+from tests.probes.mysql.mysql_server import Conversation, Rows, fast_answer, server, tls
 from tests.probes.trying import codes, try_probe
 
 PASSWORD = "correct horse battery"
@@ -40,7 +42,7 @@ def agent(port: int, sslmode: str = "verify-full", **values: Any) -> dict[str, A
 
 def fast(conversation: Conversation) -> bool:
     """The account is in the cache of the server, so the answer to the challenge is enough."""
-    if not conversation.greet(CACHING).count(short_answer(PASSWORD)):
+    if not conversation.greet(CACHING).count(fast_answer(PASSWORD)):
         return False
     conversation.send(b"\x01\x03")
     return True
@@ -49,7 +51,7 @@ def fast(conversation: Conversation) -> bool:
 def fast_after_switch(conversation: Conversation) -> bool:
     """The server has another default method."""
     conversation.greet(NATIVE)
-    if conversation.switch(CACHING) != short_answer(PASSWORD):
+    if conversation.switch(CACHING) != fast_answer(PASSWORD):
         return False
     conversation.send(b"\x01\x03")
     return True
@@ -133,6 +135,8 @@ def test_a_query_that_takes_too_long_has_its_own_cause(number: int) -> None:
 
     assert result.cause is not None
     assert (result.steps[-1].name, result.cause.code) == ("tables", "mysql_slow")
+    assert STATEMENT_S < WAIT_S
+    assert f"max_execution_time = {STATEMENT_S}000".encode() in real.received
 
 
 @pytest.mark.parametrize("method", [fast, full, sha256])
@@ -163,7 +167,7 @@ def test_every_method_of_mysql_signs_in_on_a_verified_server(
     ("sslmode", "warning"),
     [("disable", "not_encrypted"), ("require", "identity_not_checked"), ("verify-ca", "name_not_checked")],
 )
-def test_the_short_way_signs_in_without_a_verified_server_and_the_result_says_so(
+def test_fast_authentication_signs_in_without_a_verified_server_and_the_result_says_so(
     method: Callable[[Conversation], bool], sslmode: str, warning: str, tmp_path: Path
 ) -> None:
     context = None if sslmode == "disable" else tls(AUTHORITY.issue("localhost"), tmp_path)
