@@ -1,13 +1,15 @@
-"""The recipes of CONTRIBUTING.md, followed as they are written in a copy of the project.
+"""The recipes of CONTRIBUTING.md, followed as they are written, one after the other in one copy of the project.
 
 Everything comes from the document. A block `diff FILE` adds lines to a file, a block `python FILE` is a new file, and
-the lines of a block `sh` are typed. Each recipe ends with its nearest tests, which must pass in the copy.
+the lines of a block `sh` are typed. Each recipe ends with its nearest tests, which must pass in the copy. Tests that a
+later recipe runs too are run there only.
 """
 
 import os
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +67,20 @@ def run(lines: str, folder: Path, server: str) -> None:
     assert done.returncode == 0, f"{lines}\n{done.stdout[-6_000:]}\n{done.stderr[-2_000:]}"
 
 
+def without_repeated_tests(blocks: list[Block]) -> list[Block]:
+    """The blocks without the lines whose tests are among those of a later line. The copy has more changes there."""
+    tests = [line for block in blocks for line in block.text.splitlines() if line.startswith("pytest ")]
+    repeated = {
+        line
+        for number, line in enumerate(tests, 1)
+        if any(set(line.split()) < set(later.split()) for later in tests[number:])
+    }
+    return [
+        block._replace(text="".join(line for line in block.text.splitlines(True) if line.strip() not in repeated))
+        for block in blocks
+    ]
+
+
 def follow(blocks: list[Block], folder: Path, server: str) -> None:
     """Do in this folder what the blocks say, in their order."""
     for block in blocks:
@@ -92,9 +108,11 @@ def test_every_file_that_contributing_names_is_there() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_of_contributing_works_as_it_is_written(recipe: str, tmp_path: Path, postgres_server: str) -> None:
+def test_the_recipes_of_contributing_work_as_they_are_written(tmp_path: Path, postgres_server: str) -> None:
+    blocks = [blocks_of(recipe) for recipe in RECIPES]
     folder = copy_project(tmp_path / "project")
 
-    follow(blocks_of(recipe), folder, postgres_server)
+    follow(without_repeated_tests(list(chain.from_iterable(blocks))), folder, postgres_server)
     run("ruff check . && ruff format --check . && mypy", folder, postgres_server)
+
+    assert all(block.language == "sh" and "pytest " in block.text for *_, block in blocks)
