@@ -10,10 +10,10 @@ from tests.isolation import HOME
 PARTS = ("agents_app", "migrations", "static", "templates", "tests", ".squawk.toml", "pyproject.toml", "wsgi.py")
 
 
-def copy_project(folder: Path) -> Path:
+def copy_project(folder: Path, parts: tuple[str, ...] = PARTS) -> Path:
     """Copy the project without data and settings into a folder, which need not exist, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in PARTS:
+    for name in parts:
         source = ROOT / name
         if source.is_dir():
             # Another process may be renaming a file that it has compiled.

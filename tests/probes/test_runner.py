@@ -23,7 +23,7 @@ from agents_app.probes.results import Outcome, Result
 from agents_app.probes.runner import Request
 from tests.probes.postgresql.postgres_tls import PASSWORD, TlsServer
 from tests.probes.trying import LOOPBACK
-from tests.project import copy_project, shared_copy
+from tests.project import copy_project
 
 BEGUN = 'print(\'{"begin": "connect"}\', flush=True);'
 # What a child does in place of a probe, and the cause that follows.
@@ -188,7 +188,7 @@ def test_the_password_is_in_no_process_list_and_no_result(monkeypatch: pytest.Mo
 @pytest.fixture(scope="module")
 def hanging_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which a probe connects to a port and then never ends. It has no alarm of its own."""
-    folder = copy_project(tmp_path_factory.mktemp("hanging") / "project")
+    folder = copy_project(tmp_path_factory.mktemp("hanging") / "project", ("agents_app",))
     (folder / "agents_app/probes/postgresql/probe.py").write_text(HANGING.format(alarm=0))
     return folder
 
@@ -207,7 +207,7 @@ def test_a_child_ends_when_its_parent_is_killed(hanging_copy: Path) -> None:
 
 def test_a_child_without_a_parent_that_ends_is_ended_by_its_alarm(hanging_copy: Path) -> None:
     main = hanging_copy / "agents_app/probes/__main__.py"
-    main.write_text(main.read_text().replace("ALARM_SECONDS = 12", "ALARM_SECONDS = 2"))
+    main.write_text(main.read_text().replace("ALARM_SECONDS = 12", "ALARM_SECONDS = 1"))
     (hanging_copy / "agents_app/probes/model/probe.py").write_text(HANGING.replace("signal.alarm({alarm})", ""))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         request = Request("model", {"port": listener.getsockname()[1]}, LOOPBACK).to_line()
@@ -285,12 +285,10 @@ def test_a_statement_with_characters_that_cannot_be_seen_is_not_reported(name: s
     assert name not in sent[0]["statements"][1]
 
 
-def test_the_child_imports_no_driver_before_it_is_used() -> None:
+def test_the_child_imports_no_driver_before_it_is_used(hanging_copy: Path) -> None:
     program = "import sys, agents_app.probes.__main__, agents_app.probes.runner; print(*sys.modules)"
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=shared_copy(), capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=hanging_copy, capture_output=True, text=True, check=True)
 
     heavy = {
         "psycopg2",

@@ -84,7 +84,7 @@ def test_a_port_without_a_server_is_refused(mariadb: MariaDb) -> None:
 
 def test_a_silent_server_is_timed_out(mariadb: MariaDb) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        values = agent(mariadb, port=silent.getsockname()[1], connect_timeout_s=1)
+        values = agent(mariadb, port=silent.getsockname()[1], connect_timeout_s=0.2)
 
         assert end(try_probe(mysql, values)) == ("connect", "timed_out")
 

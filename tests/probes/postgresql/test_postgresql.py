@@ -104,7 +104,7 @@ def test_a_port_on_which_nothing_listens_is_refused(server: TlsServer) -> None:
 @pytest.mark.parametrize("sslmode", ["disable", "verify-full"])
 def test_a_silent_host_is_given_up(sslmode: str, server: TlsServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        result = probe(server.values(port=silent.getsockname()[1], sslmode=sslmode, connect_timeout_s=1))
+        result = probe(server.values(port=silent.getsockname()[1], sslmode=sslmode, connect_timeout_s=0.2))
 
     assert result.cause
     assert result.cause.code == "timed_out"
