@@ -27,7 +27,7 @@ from tests.project import shared_copy
 from tests.web.conftest import Browser
 
 # A result shows the version of a server. This one is also the password.
-VERSION = "10.20.30"
+VERSION = "110.120.130"
 ACCESS_DENIED = 1045
 SERVER = """
 import sys
@@ -86,7 +86,7 @@ def test_a_secret_that_a_server_sends_back_is_shown_nowhere(
 ) -> None:
     config = {"dialect": "mysql", "sslmode": "disable", "host": "127.0.0.1", "port": silent.port, "password": VERSION}
     # The API key is a part of the password.
-    agent_id = make_agent(console, admin, connection_config=config, api_key=VERSION[:5])
+    agent_id = make_agent(console, admin, connection_config=config, api_key=VERSION[:9])
     threading.Thread(target=refuse_three, args=[silent]).start()
     api, browser = Client(console, make_token(console, admin, "write")), Browser(console)
     browser.send("/sign-in", email=admin.email, password=PASSWORD_OF_USERS)
