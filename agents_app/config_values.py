@@ -70,7 +70,7 @@ def address(text: str) -> tuple[str, int]:
             return host, whole_number(1, limits.PORT)(port)
     except ValueError:
         pass
-    raise ValueError("must be an IP address and a port from 1 to 65,535, such as 127.0.0.1:8000.")
+    raise ValueError(f"must be an IP address and a port from 1 to {number_text(limits.PORT)}, such as 127.0.0.1:8000.")
 
 
 def public_url(text: str) -> str:

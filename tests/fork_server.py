@@ -21,20 +21,22 @@ import sys
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 # The client imports nothing else of the tests, so that it starts at once.
 LANGUAGE = "C.UTF-8"
-LIST_PACKAGES = (
-    "import sys, agents_app.app; print(*(name for name in sys.modules if not name.startswith('agents_app')))"
-)
+# Modules without a specification are not imported from a file: packages make them.
+LIST_PACKAGES = """
+import sys, agents_app.app
+print(*(name for name, module in sys.modules.items() if getattr(module, "__spec__", None) and "agents_app" not in name))
+"""
 CLIENT = """#!{python} -IS
 import os, sys
 sys.path.append({folder!r})
 import fork_server
-if not fork_server.is_usual(sys.argv, os.environ):
-    os.execv({real!r}, [{real!r}, *sys.argv[1:]])
-sys.exit(fork_server.ask({address!r}, {program!r}))
+environment = fork_server.initial_environment()
+if not fork_server.is_usual(sys.argv, environment):
+    os.execve({real!r}, [{real!r}, *sys.argv[1:]], environment)
+sys.exit(fork_server.ask({address!r}, {program!r}, environment))
 """
 PROGRAMS = ("python", "flask", "alembic")
 WARNINGS = "PYTHONWARNINGS"
@@ -75,21 +77,29 @@ def programs() -> Path:
     return folder
 
 
-def is_usual(argv: list[str], environment: Any) -> bool:
+def is_usual(argv: list[str], environment: dict[str, str]) -> bool:
     """Whether a forked process would not differ from the real program."""
-    languages = [environment.get(name, LANGUAGE) for name in ("LANG", "LC_ALL", "LC_CTYPE")]
+    languages = {environment.get("LANG"), *(environment.get(name, LANGUAGE) for name in ("LC_ALL", "LC_CTYPE"))}
     settings = {name: value for name, value in environment.items() if name.startswith("PYTHON")}
     is_python = argv[0].endswith("python")
     return (
-        set(languages) == {LANGUAGE}
+        languages == {LANGUAGE}
         and settings in ({}, {WARNINGS: "error"})
         and (not is_python or (argv[1:2] == ["-m"] and argv[2:3] in (["flask"], ["alembic"])))
     )
 
 
-def ask(address: str, program: str) -> int:
+def initial_environment() -> dict[str, str]:
+    """The environment with which this process was started. Python can add a variable for the language to it."""
+    variables = Path("/proc/self/environ").read_bytes().split(b"\0")
+    return {
+        os.fsdecode(name): os.fsdecode(value) for name, _, value in (one.partition(b"=") for one in variables if one)
+    }
+
+
+def ask(address: str, program: str, environment: dict[str, str]) -> int:
     """Let the server run the command line of this process, and return its exit code."""
-    request = {"program": program, "words": sys.argv[1:], "environment": dict(os.environ), "folder": str(Path.cwd())}
+    request = {"program": program, "words": sys.argv[1:], "environment": environment, "folder": str(Path.cwd())}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         socket.send_fds(connection, [b" "], [0, 1, 2])
@@ -104,8 +114,7 @@ def serve(address: str) -> None:
     """Import the packages, and answer clients until the standard input is closed."""
     names = subprocess.run([sys.executable, "-c", LIST_PACKAGES], check=True, capture_output=True, text=True).stdout
     for name in names.split():
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+        importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
@@ -149,8 +158,6 @@ def _run(streams: list[int], program: str, words: list[str], environment: dict[s
         os.close(stream)
     os.environ.clear()
     os.environ.update(environment)
-    if not {"LANG", "LC_ALL", "LC_CTYPE"} & environment.keys():
-        os.environ["LC_CTYPE"] = LANGUAGE
     _write_initial_environment()
     os.chdir(folder)
     if WARNINGS in environment:
@@ -159,18 +166,12 @@ def _run(streams: list[int], program: str, words: list[str], environment: dict[s
         program, words = words[1], words[2:]
         sys.path.insert(0, folder)
     sys.argv = [program, *words]
-    code = 1
-    try:
-        if program == "flask" and sys.path[0] != folder:
-            runpy.run_path(FLASK, run_name="__main__")
-        else:
-            runpy.run_module(program, run_name="__main__", alter_sys=True)
-        code = 0
-    except SystemExit as end:
-        code = _exit_code(end)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
-    _end(code)
+    if program == "flask" and sys.path[0] != folder:
+        runpy.run_path(FLASK, run_name="__main__")
+    else:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    # Ends the process as Python ends every program. So do the exceptions of the program.
+    sys.exit()
 
 
 def _write_initial_environment() -> None:
@@ -180,22 +181,6 @@ def _write_initial_environment() -> None:
     with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
         memory.seek(begin)
         memory.write(text.ljust(end - begin, b"\0"))
-
-
-def _exit_code(end: SystemExit) -> int:
-    if end.code is None or isinstance(end.code, int):
-        return end.code or 0
-    sys.stderr.write(f"{end.code}\n")
-    return 1
-
-
-def _end(code: int) -> None:
-    # Runs the functions of `atexit` and flushes the streams, and ends only this process.
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":

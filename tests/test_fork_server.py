@@ -11,6 +11,7 @@ from tests.fork_server import programs
 from tests.make import KEYS
 from tests.project import copy_project
 
+REAL = Path(sys.executable).parent
 LINES = ("flask --version", "flask db status", "python -m flask nonsense", "alembic current", "alembic upgrade nothing")
 # Typed into `flask shell`.
 FACTS = """
@@ -32,15 +33,9 @@ def folder(tmp_path: Path, sqlite_schema_url: str) -> Path:
     return folder
 
 
-def run(path: Path, line: str, folder: Path, url: str, typed: str = "") -> tuple[str, str, int]:
+def run(path: Path, line: str, folder: Path, typed: str = "", **settings: str) -> tuple[str, str, int]:
     """The output, the errors and the exit code of a command line."""
-    environment = {
-        **KEYS,
-        "LANG": "C.UTF-8",
-        "PATH": f"{path}:/usr/bin:/bin",
-        "DATABASE_URL": url,
-        "PYTHONWARNINGS": "error",
-    }
+    environment = {**KEYS, "PATH": f"{path}:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONWARNINGS": "error", **settings}
     words = ["bash", "-c", line]
     ended = subprocess.run(words, check=False, cwd=folder, env=environment, input=typed, capture_output=True, text=True)
     return re.sub("0x[0-9a-f]+", "0x", ended.stdout), ended.stderr, ended.returncode
@@ -48,15 +43,35 @@ def run(path: Path, line: str, folder: Path, url: str, typed: str = "") -> tuple
 
 @pytest.mark.parametrize("line", LINES)
 def test_it_prints_the_same_and_ends_with_the_same_code(line: str, folder: Path, sqlite_schema_url: str) -> None:
-    real = run(Path(sys.executable).parent, line, folder, sqlite_schema_url)
+    real = run(REAL, line, folder, DATABASE_URL=sqlite_schema_url)
 
-    assert run(programs(), line, folder, sqlite_schema_url) == real
+    assert run(programs(), line, folder, DATABASE_URL=sqlite_schema_url) == real
 
 
-def test_it_has_the_same_environment_arguments_and_streams(folder: Path, sqlite_schema_url: str) -> None:
-    real = run(Path(sys.executable).parent, "python -m flask shell", folder, sqlite_schema_url, FACTS)
+@pytest.mark.parametrize("settings", [{}, {"LC_ALL": "C"}, {"LANG": ""}, {"PYTHONIOENCODING": "latin-1"}])
+def test_it_has_the_same_environment_arguments_and_streams(
+    settings: dict[str, str], folder: Path, sqlite_schema_url: str
+) -> None:
+    settings = {"DATABASE_URL": sqlite_schema_url, **settings}
+    real = run(REAL, "python -m flask shell", folder, FACTS, **settings)
 
-    forked = run(programs(), "python -m flask shell", folder, sqlite_schema_url, FACTS)
+    forked = run(programs(), "python -m flask shell", folder, FACTS, **settings)
 
     assert forked == real
     assert real[2] == 7
+
+
+def test_a_program_that_raises_an_exception_ends_with_its_name_and_1(folder: Path, sqlite_schema_url: str) -> None:
+    (folder / "migrations" / "env.py").write_text("raise LookupError('broken')\n")
+
+    for path in (REAL, programs()):
+        _, errors, code = run(path, "alembic current", folder, DATABASE_URL=sqlite_schema_url)
+
+        assert (errors.splitlines()[-1], code) == ("LookupError: broken", 1)
+
+
+def test_output_that_cannot_be_written_ends_it_with_the_same_code(folder: Path, sqlite_schema_url: str) -> None:
+    line = "alembic history > /dev/full"
+    real = run(REAL, line, folder, DATABASE_URL=sqlite_schema_url)
+
+    assert run(programs(), line, folder, DATABASE_URL=sqlite_schema_url)[2] == real[2] != 0

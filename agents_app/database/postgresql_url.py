@@ -14,6 +14,7 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy.engine import URL
 
 from agents_app.values import limits
+from agents_app.wording import number_text
 
 Parameters = dict[str, str]
 
@@ -149,7 +150,7 @@ def _match_ports_to_hosts(host: str, port: str) -> tuple[str, str]:
         pairs = [match.groups() if (match := WITH_PORT.fullmatch(part)) else (part, "") for part in hosts]
         hosts, ports = [host for host, _ in pairs], [port for _, port in pairs]
     if any(not re.fullmatch(r"[0-9]{0,5}", part) or (part and not 1 <= int(part) <= limits.PORT) for part in ports):
-        raise ValueError("has a port that is not a number from 1 to 65,535.")
+        raise ValueError(f"has a port that is not a number from 1 to {number_text(limits.PORT)}.")
     if len(ports) == 1:
         ports *= len(hosts)
     if len(ports) != len(hosts):

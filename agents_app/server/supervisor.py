@@ -84,6 +84,11 @@ class Supervisor(Multiprocess):
         with _blocked_in_workers(TERMINAL_SIGNALS):
             super().keep_subprocess_alive()
 
+    def handle_ttin(self) -> None:
+        """Start one more worker."""
+        with _blocked_in_workers(TERMINAL_SIGNALS):
+            super().handle_ttin()
+
     def handle_int(self) -> None:
         """Stop."""
         self.was_stopped = True

@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,12 @@ class Site:
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
 
-    def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        """Yield the response. A generator closes it also where Werkzeug does not: after a reset of the connection."""
         if environ["REQUEST_METHOD"] == "POST":
             self.sources.append(tuple(environ.get(f"HTTP_{name}") for name in SOURCE))
-        return self.app(environ, start_response)
+        with closing(self.app(environ, start_response)) as response:
+            yield from response
 
     def stop(self) -> None:
         """Close the port and the database."""

@@ -23,7 +23,7 @@ from click.testing import Result
 from flask import Flask
 
 from tests.cli.installation import Installation
-from tests.fork_server import programs
+from tests.fork_server import LANGUAGE, programs
 from tests.make import KEYS, make_account
 from tests.project import copy_project
 
@@ -78,7 +78,7 @@ class Checkout:
             check=False,
             timeout=PATIENCE_S,
             cwd=self.folder,
-            env=self._environment(settings),
+            env={"LANG": LANGUAGE, **self._environment(settings)},
             capture_output=True,
             text=True,
         )

@@ -79,10 +79,12 @@ def test_a_worker_that_starts_ignores_the_signals_of_a_terminal(ready: Checkout,
 
     os.kill(worker, signal.SIGKILL)
     wait_for(lambda: server.children() - known != set())
-    for child in server.children() - known:
+    started = server.children() - known
+    for child in started:
         os.kill(child, number)
 
     wait_for(lambda: server.answers("/healthz"))
+    assert started <= server.children()
     server.process.terminate()
     assert "Traceback" not in server.end()[1]
 

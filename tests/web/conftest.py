@@ -140,7 +140,7 @@ class Page:
         for element in elements:
             for name in REFERENCES & element.attributes.keys():
                 assert set(element[name].split()) <= set(ids), f"{name} names no element"
-        labelled = {label["for"] for label in self.root.all("label")}
+        labelled = {label["for"] for label in self.root.all("label")} - {""}
         for control in [element for element in elements if element.tag in NEED_LABEL]:
             is_named = control["type"] == "hidden" or control.inside("label")
             assert is_named or control["id"] in labelled, f"{control.attributes} has no label"
