@@ -27,6 +27,9 @@ BLOCKED = tuple(
             "224.0.0.0/4",  # multicast
             "240.0.0.0/4",  # reserved, and broadcast
             "fd00:42::42",  # metadata: Scaleway
+            "fd00:100::100:200",  # metadata: Alibaba Cloud
+            "fd00:a9fe:a9fe::/64",  # metadata: Akamai
+            "fd00:c1::a9fe:a9fe",  # metadata: Oracle Cloud
             "fd00:ec2::/32",  # metadata: AWS
             "fd20:ce::/64",  # metadata: Google Cloud
         ),
@@ -81,8 +84,8 @@ def _look_up(name: str, port: int) -> list[str]:
 
 
 def _is_allowed(address: Address, rules: AddressRules) -> bool:
-    own = _without_mapping(address)
-    is_usable = all(_is_usable(part, rules.allows_loopback) for part in (own, *_embedded(own)))
+    own, *inside = _meanings(address)
+    is_usable = all(_is_usable(part, rules.allows_loopback) for part in (own, *inside))
     return is_usable and (not rules.networks or any(own in ip_network(network) for network in rules.networks))
 
 
@@ -92,6 +95,12 @@ def _is_usable(address: Address, allows_loopback: bool) -> bool:
     if isinstance(address, IPv6Address) and not any(address in network for network in USABLE_IPV6):
         return False
     return not any(address in network for network in BLOCKED)
+
+
+def _meanings(address: Address) -> Iterator[Address]:
+    """The address itself, then every address to which what is sent there may go."""
+    yield (own := _without_mapping(address))
+    yield from _embedded(own)
 
 
 def _without_mapping(address: Address) -> Address:
@@ -121,7 +130,7 @@ def _is_blocked_host(name: str, found: Iterable[str], port: int, rules: AddressR
     if name.removesuffix(".") in {host.lower().removesuffix(".") for host in hosts}:
         return True
     blocked = {_without_mapping(ip_address(text)) for host in hosts for text in _addresses_of(host, port)}
-    addresses = [_without_mapping(ip_address(text)) for text in found]
+    addresses = [address for text in found for address in _meanings(ip_address(text))]
     # A server on this machine can be reached at each of its addresses.
     blocks_own = any(_is_of_this_machine(address, port) for address in blocked)
     return any(address in blocked or (blocks_own and _is_of_this_machine(address, port)) for address in addresses)

@@ -32,6 +32,9 @@ BLOCKED = (
     "fd00:ec2::23",
     "fd20:ce::254",
     "fd00:42::42",
+    "fd00:c1::a9fe:a9fe",
+    "fd00:a9fe:a9fe::1",
+    "fd00:100::100:200",
     "[fd00:ec2::254]",
     "::ffff:169.254.169.254",
     "::ffff:a9fe:a9fe",
@@ -155,6 +158,14 @@ def test_the_name_of_the_consoles_database_is_blocked_whatever_dns_answers(
 
     monkeypatch.setattr(socket, "getaddrinfo", name_server)
     rules = AddressRules(blocked=(("db.example.org", PORT),))
+
+    assert refusal(host, rules) == "address_blocked"
+    assert resolve(host, PORT + 1, rules)
+
+
+@pytest.mark.parametrize("host", ["64:ff9b::10.0.0.7", "2002:a00:7::1", "::ffff:10.0.0.7"])
+def test_a_translated_address_of_the_consoles_database_is_blocked(host: str) -> None:
+    rules = AddressRules(blocked=(("10.0.0.7", PORT),))
 
     assert refusal(host, rules) == "address_blocked"
     assert resolve(host, PORT + 1, rules)
