@@ -5,7 +5,7 @@ The counts for persons and accounts are in the database, and so are shared by al
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -25,14 +25,13 @@ PER_PERSON = 6
 AT_ONCE = 2
 # A process that was killed leaves a row without an end. No test takes longer than this.
 LONGEST = timedelta(seconds=LIMIT_SECONDS)
-# A process uses one of so many places for requests for a test. The others stay free for pages.
-PLACES_PER_TEST = 4
 TOO_MANY = f"You can start {PER_PERSON} tests in a minute. Try again in {{seconds}} seconds."
 RUNNING = f"{AT_ONCE} tests of your organisation are running. Try again in {{seconds}} seconds."
 BUSY = "The server is running other tests. Try again in a few seconds."
 OFF = "Testing connections is switched off on this server (CONNECTION_TESTS=off)."
 OFF_RETRY_SECONDS = 3_600
 
+# The account of each test that this process runs.
 _running: list[UUID] = []
 _lock = threading.Lock()
 
@@ -53,9 +52,13 @@ def place(actor: Actor) -> Iterator[None]:
         yield
         return
     test_id = uuid4()
-    with _place_of_process(test_id):
+    # While all places are taken, a refusal needs no database.
+    _require_places(1)
+    with ExitStack() as place_of_process:
         with db.transaction() as session:
             _start(session, actor, test_id)
+            # Last, so that only a test that starts takes a place. Without a place, the row is not stored.
+            place_of_process.enter_context(_place_of_process(actor.account_id))
         try:
             yield
         finally:
@@ -65,16 +68,23 @@ def place(actor: Actor) -> Iterator[None]:
 
 
 @contextmanager
-def _place_of_process(test_id: UUID) -> Iterator[None]:
+def _place_of_process(account_id: UUID) -> Iterator[None]:
     with _lock:
-        if len(_running) >= max(1, settings().pool_size // PLACES_PER_TEST):
-            raise Unavailable(BUSY, code="busy", retry_after=int(LIMIT_SECONDS))
-        _running.append(test_id)
+        # An account that has a place does not take the last one, so no account takes all of them.
+        _require_places(2 if account_id in _running else 1)
+        _running.append(account_id)
     try:
         yield
     finally:
         with _lock:
-            _running.remove(test_id)
+            _running.remove(account_id)
+
+
+def _require_places(number: int) -> None:
+    # Tests use fewer than half of the places for requests. The others are for pages.
+    places = max(1, (settings().pool_size - 1) // 2)
+    if places - len(_running) < number:
+        raise Unavailable(BUSY, code="busy", retry_after=int(LIMIT_SECONDS))
 
 
 def _start(session: Session, actor: Actor, test_id: UUID) -> None:

@@ -3,9 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,7 +19,7 @@ from tests.api.conftest import Client
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD as PASSWORD_OF_USERS
 from tests.make import agent_values, make_agent, make_token, make_user
-from tests.operations.tested_agents import SilentServer, add_started, last_test, make_tested
+from tests.operations.tested_agents import SilentServer, add_started, last_test, make_tested, start
 from tests.probes.mysql.mysql_server import Conversation
 from tests.project import shared_copy
 from tests.web.conftest import Browser
@@ -50,24 +48,6 @@ def refuse_three(server: SilentServer) -> None:
             conversation = Conversation(client, None)
             conversation.greet("mysql_native_password", VERSION)
             conversation.refuse(ACCESS_DENIED)
-
-
-def start(console: Flask, actor: Actor, agent_id: UUID) -> Callable[[], Any]:
-    """Start a test of an agent. The returned function waits for its result."""
-    results: list[Any] = []
-
-    def run() -> None:
-        with console.app_context():
-            results.append(connection_tests.run(actor, agent_id))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-
-    def wait() -> Any:
-        thread.join()
-        return results[0]
-
-    return wait
 
 
 def events(action: str, agent_id: UUID) -> int:

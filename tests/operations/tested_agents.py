@@ -1,6 +1,8 @@
 """Agents that tests of connections test, the servers that they connect to, and what is stored of the tests."""
 
 import socket
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,7 +11,7 @@ from flask import Flask
 
 from agents_app.db import db, now
 from agents_app.models import StartedTest
-from agents_app.operations import agent_reads
+from agents_app.operations import agent_reads, connection_tests
 from agents_app.operations.permissions import Actor
 from tests.make import make_agent
 
@@ -33,6 +35,24 @@ def make_tested(console: Flask, actor: Actor, port: int, **changes: Any) -> UUID
     """Make an agent whose database is at this port of loopback."""
     config = {"host": "127.0.0.1", "port": port, "password": PASSWORD}
     return make_agent(console, actor, connection_config=config, **changes)
+
+
+def start(console: Flask, actor: Actor, agent_id: UUID) -> Callable[[], Any]:
+    """Start a test of an agent. The returned function waits for its result."""
+    results: list[Any] = []
+
+    def run() -> None:
+        with console.app_context():
+            results.append(connection_tests.run(actor, agent_id))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def wait() -> Any:
+        thread.join()
+        return results[0]
+
+    return wait
 
 
 def last_test(actor: Actor, agent_id: UUID) -> Any:
