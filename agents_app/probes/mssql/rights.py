@@ -3,6 +3,7 @@
 No SQL Server runs in the tests of this project, so the statements are marked as not run.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ WRITING_ROLES = {"db_ddladmin", "db_datawriter"}
 WRITING = {"INSERT", "UPDATE", "DELETE", "ALTER", "CONTROL", "TAKE OWNERSHIP"}
 HARMLESS = {"CONNECT", "SELECT", "SHOWPLAN", "UNMASK", "REFERENCES"}
 DEFAULT_SCHEMA = "dbo"
+# What another server answers is not copied into a statement.
+KINDS = {"SCHEMA", "OBJECT"}
+RIGHT = re.compile(r"[A-Z]+(?: [A-Z]+)*")
+NAME = r"\[(?:[^\]]|\]\])+\]"
+TARGET = re.compile(rf"{NAME}(?:\.{NAME})?")
 
 MEMBER = "SELECT name FROM (VALUES {names}) AS roles (name) WHERE {function}(name) = 1"
 ON_DATABASE = "SELECT permission_name FROM fn_my_permissions(NULL, 'DATABASE')"
@@ -45,7 +51,10 @@ TABLES = """
 
 @dataclass(frozen=True)
 class Excess:
-    """Something that the user can do and the agent does not need: how it is shown, and what takes it away."""
+    """Something that the user can do and the agent does not need: how it is shown, and what takes it away.
+
+    The statement is empty if the answer of the server is not one of SQL Server.
+    """
 
     code: str
     words: str
@@ -64,7 +73,8 @@ def check(cursor: Any, values: Mapping[str, Any], recorder: Recorder, failures: 
         recorder.know(read_only=not found)
         if found:
             grants = [f"GRANT SELECT ON {target} TO {quote(user)};" for target in _targets(values)]
-            recorder.suggest(NOT_RUN, *dict.fromkeys(one.statement for one in found), *grants)
+            changes = dict.fromkeys(one.statement for one in found if one.statement)
+            recorder.suggest(NOT_RUN, *changes, *grants)
     with recorder.step("tables"), failures():
         _check_tables(cursor, values, recorder)
 
@@ -92,12 +102,17 @@ def _rights(cursor: Any, user: str) -> Iterable[Excess]:
     on_database = {str(row[0]) for row in _rows(cursor, ON_DATABASE)}
     for right in sorted(on_database - HARMLESS):
         if not right.startswith("VIEW "):
-            yield Excess(_code(right), f"{right} on the database", f"REVOKE {right} FROM {quote(user)};")
+            yield Excess(_code(right), f"{right} on the database", _revoke(right, "", user))
     for kind, target, right in _rows(cursor, ON_OBJECTS):
         # A right on the database is also one on everything in it.
         if right not in on_database:
-            statement = f"REVOKE {right} ON {kind}::{target} FROM {quote(user)};"
+            is_known = kind in KINDS and TARGET.fullmatch(target)
+            statement = _revoke(right, f" ON {kind}::{target}", user) if is_known else ""
             yield Excess(_code(right), f"{right} on {target}", statement)
+
+
+def _revoke(right: str, place: str, user: str) -> str:
+    return f"REVOKE {right}{place} FROM {quote(user)};" if RIGHT.fullmatch(right) else ""
 
 
 def _code(right: str) -> str:

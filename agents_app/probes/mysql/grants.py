@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 NAME = r"`(?:[^`]|``)+`"
-# MySQL 5 writes accounts in single quotes. An anonymous account has an empty name.
-ACCOUNT = rf"(?:{NAME}|``|'[^']*')(?:@(?:{NAME}|``|'[^']*'))?"
+# MySQL 5 writes accounts in single quotes. A name with a backslash is not read: in a statement, the quote after it can
+# be a part of the name. An anonymous account has an empty name.
+QUOTED = r"'[^'\\]*'"
+ACCOUNT = rf"(?:{NAME}|``|{QUOTED})(?:@(?:{NAME}|``|{QUOTED}))?"
 # MySQL 5 writes columns without quotes. Any other character there could end the statement that is made of it.
 COLUMNS = rf"(?: ?\((?:{NAME}|[\w$, ])+\))?"
 RIGHT = rf"[A-Z][A-Z_ ]*[A-Z]{COLUMNS}"

@@ -310,3 +310,24 @@ def test_rights_beyond_reading_are_warnings_with_statements_that_were_not_run(tl
         "GRANT SELECT ON OBJECT::[dbo].[items] TO [reader];",
         "GRANT SELECT ON OBJECT::[no].[one] TO [reader];",
     )
+
+
+@pytest.mark.usefixtures("_driver")
+def test_what_is_no_answer_of_sql_server_is_in_no_statement(tls: ssl.SSLContext) -> None:
+    answers = READER | {
+        "(NULL, 'DATABASE')": [["CONNECT"], ["SELECT"], ["CREATE TABLE; DROP TABLE x; --"]],
+        "'SCHEMA')": [
+            ["SCHEMA", "[dbo]; DROP TABLE x; --", "EXECUTE"],
+            ["SCHEMA::[dbo]; DROP TABLE x; --", "[dbo]", "INSERT"],
+            ["OBJECT", "[dbo].[a]]; DROP]", "INSERT"],
+        ],
+    }
+    with server(answering(tls, answers)) as real:
+        result = try_in_child(real, table_allow_list=["orders"])
+
+    assert codes(result) == ["mssql_administers", "role_runs", "role_writes"]
+    assert result.statements[1:] == (
+        # This one is the name of an object, in brackets.
+        "REVOKE INSERT ON OBJECT::[dbo].[a]]; DROP] FROM [reader];",
+        "GRANT SELECT ON OBJECT::[dbo].[orders] TO [reader];",
+    )

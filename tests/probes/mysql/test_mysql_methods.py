@@ -219,6 +219,9 @@ def test_dynamic_rights_of_mysql_are_rights_of_an_administrator() -> None:
         "GRANT INSERT",
         "DENY SELECT ON `sales`.* TO `reader`@`%`",
         "GRANT SELECT ON `sales`.*; DROP TABLE `x` TO `reader`@`%`",
+        # A name with a backslash, which in a statement would end after the next quote.
+        r"GRANT PROXY ON 'x\'@'; DROP TABLE y; -- ' TO 'reader'@'%'",
+        r"GRANT 'x\'@'; DROP TABLE y; -- ' TO `reader`@`%`",
         "",
     ],
 )
