@@ -13,7 +13,8 @@ from typing import Any
 from agents_app.probes.recorder import ProbeFailed
 
 PQERRORS_SQLSTATE = 3
-CODE = re.compile(r":\s+([0-9A-Z]{5})\s*\Z")
+SQLSTATE = re.compile("[0-9A-Z]{5}")
+CODE = re.compile(rf":\s+({SQLSTATE.pattern})\s*\Z")
 CAUSES = {
     "28P01": "postgresql_login",
     "28000": "postgresql_host_rule",
@@ -56,7 +57,9 @@ class Session:
                 _wait(self._connection, self.deadline)
             except psycopg2.Error as error:
                 code = "postgresql_slow" if error.pgcode == CANCELLED else "postgresql_statement"
-                raise ProbeFailed(code, sqlstate=error.pgcode or "unknown") from None
+                # A server can send any text in its place.
+                is_code = SQLSTATE.fullmatch(error.pgcode or "")
+                raise ProbeFailed(code, sqlstate=error.pgcode if is_code else "unknown") from None
             except TimeoutError:
                 raise ProbeFailed("postgresql_slow") from None
             return cursor.fetchall() if cursor.description else []

@@ -1,9 +1,15 @@
-"""A loopback server that speaks PostgreSQL's protocol, asks for the password in many ways, and records its input."""
+"""A loopback server that speaks PostgreSQL's protocol, asks for the password in many ways, and records its input.
 
+With the password, it can also let a client in, and then refuse every statement with a code that no PostgreSQL has.
+"""
+
+import hashlib
+import hmac
 import socket
 import ssl
 import struct
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,9 +23,12 @@ def _authentication(code: int, more: bytes = b"") -> bytes:
     return b"R" + struct.pack("!ii", 8 + len(more), code) + more
 
 
+def _message(kind: bytes, content: bytes) -> bytes:
+    return kind + struct.pack("!i", 4 + len(content)) + content
+
+
 def _error(code: str) -> bytes:
-    fields = f"SFATAL\0VFATAL\0C{code}\0Mgive me it\0\0".encode()
-    return b"E" + struct.pack("!i", 4 + len(fields)) + fields
+    return _message(b"E", f"SFATAL\0VFATAL\0C{code}\0Mgive me it\0\0".encode())
 
 
 SASL = _authentication(10, b"SCRAM-SHA-256\0\0")
@@ -44,13 +53,16 @@ REQUESTS = {
     "end": b"",
 }
 """What the server sends after the first message of a client."""
+READY = _message(b"Z", b"I")
+SETTINGS = {"client_encoding": "UTF8", "DateStyle": "ISO, MDY", "server_version": "17.0"}
 
 
 class RoguePostgres:
     """The server. `received` has everything that clients sent, decrypted; without the requests for encryption."""
 
-    def __init__(self, behaviour: str, context: ssl.SSLContext | None) -> None:
+    def __init__(self, behaviour: str, context: ssl.SSLContext | None, password: str = "") -> None:
         self.behaviour, self.received = behaviour, bytearray()
+        self._password = password.encode()
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -90,6 +102,9 @@ class RoguePostgres:
         self.received += connection.recv(4096)
         if self.behaviour == "end":
             return
+        if self._password:
+            self._let_in(connection)
+            return
         connection.sendall(REQUESTS[self.behaviour])
         answer = connection.recv(4096)
         self.received += answer
@@ -102,16 +117,30 @@ class RoguePostgres:
         while more := connection.recv(4096):
             self.received += more
 
+    def _let_in(self, connection: socket.socket) -> None:
+        connection.sendall(SASL)
+        asked = connection.recv(4096).partition(b",,")[2]
+        challenge = b"r=" + asked.partition(b"r=")[2] + b"rogue,s=c2FsdA==,i=4096"
+        connection.sendall(_authentication(11, challenge))
+        answer = connection.recv(4096)[5:].partition(b",p=")[0]
+        salted = hashlib.pbkdf2_hmac("sha256", self._password, b"salt", 4096)
+        key = hmac.digest(salted, b"Server Key", "sha256")
+        proof = b64encode(hmac.digest(key, b",".join((asked, challenge, answer)), "sha256"))
+        settings = (_message(b"S", f"{name}\0{value}\0".encode()) for name, value in SETTINGS.items())
+        connection.sendall(_authentication(12, b"v=" + proof) + _authentication(0) + b"".join(settings) + READY)
+        while connection.recv(4096):
+            connection.sendall(_error(self.behaviour) + READY)
+
 
 @contextmanager
-def rogue_postgres(behaviour: str, issued: Issued | None, folder: Path) -> Iterator[RoguePostgres]:
-    """Start the server, with TLS if it has a certificate."""
+def rogue_postgres(behaviour: str, issued: Issued | None, folder: Path, password: str = "") -> Iterator[RoguePostgres]:
+    """Start the server, with TLS if it has a certificate. With a password, the behaviour is the code of its errors."""
     context = None
     if issued:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         (folder / "rogue.pem").write_text(issued.certificate + issued.key)
         context.load_cert_chain(folder / "rogue.pem")
-    server = RoguePostgres(behaviour, context)
+    server = RoguePostgres(behaviour, context, password)
     try:
         yield server
     finally:

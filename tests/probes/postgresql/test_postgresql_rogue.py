@@ -92,3 +92,13 @@ def test_text_of_the_server_is_in_no_result(behaviour: str, tmp_path: Path) -> N
         result = probe(values(server.port, "verify-full"))
 
     assert "give me" not in str(result)
+
+
+@pytest.mark.parametrize("code", ["give me it", "42501' give me it", "give me it" * 1_000, "57014 give me it"])
+def test_a_code_that_is_no_sqlstate_is_in_no_result(code: str, tmp_path: Path) -> None:
+    with rogue_postgres(code, TRUSTED, tmp_path, PASSWORD) as server:
+        result = probe(values(server.port, "verify-full"))
+
+    assert result.cause
+    assert (result.cause.code, result.cause.facts["sqlstate"]) == ("postgresql_statement", "unknown")
+    assert "give me" not in str(result)
