@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 from agents_app.probes.mssql import rights
+from agents_app.probes.mssql.driver import is_installed
 from agents_app.probes.mssql.handshake import check_tls
 from agents_app.probes.network import tcp, tls
 from agents_app.probes.network.addresses import AddressRules, resolve
@@ -49,14 +49,6 @@ CLASSES = {
     "Communication link failure": "connection_lost",
 }
 NOT_LOADED = r"libltdl|Failed to load|cannot open shared object"
-
-
-def is_installed() -> bool:
-    """Whether the driver of SQL Server is installed in this console. It is not imported."""
-    try:
-        return find_spec("mssql_python") is not None
-    except ValueError:
-        return False
 
 
 def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> None:

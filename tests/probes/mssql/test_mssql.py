@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from agents_app.probes.mssql import probe as mssql
+from agents_app.probes.mssql.driver import is_installed
 from agents_app.probes.results import Outcome, Result
 from agents_app.probes.runner import Request, run
 from tests.authority import Authority
@@ -37,7 +38,7 @@ NO_DRIVER = (
 
 @pytest.fixture
 def _driver() -> None:
-    if not mssql.is_installed():
+    if not is_installed():
         (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(NO_DRIVER)
 
 
@@ -155,7 +156,7 @@ def test_a_console_without_the_driver_says_what_to_install(
     with server(refusing(tls, 18456)) as real:
         result = try_probe(mssql, agent(real.port))
 
-    assert not mssql.is_installed()
+    assert not is_installed()
     assert end(result) == ("sign_in", "mssql_not_installed")
     assert result.cause is not None
     assert "requirements-mssql.txt" in sentence(result.cause)
@@ -176,7 +177,7 @@ def test_a_driver_that_lacks_a_library_of_the_system_says_what_to_install(
 
 
 def test_asking_for_the_driver_does_not_import_it() -> None:
-    mssql.is_installed()
+    is_installed()
 
     assert "mssql_python" not in sys.modules
 
