@@ -15,12 +15,22 @@ from agents_app import operations
 from agents_app.db import db
 from agents_app.errors import NotSignedIn
 from agents_app.models import Event
-from agents_app.operations import accounts, agents, events, invitations, runtime, sessions, tokens, users
+from agents_app.operations import (
+    accounts,
+    agents,
+    connection_tests,
+    events,
+    invitations,
+    runtime,
+    sessions,
+    tokens,
+    users,
+)
 from agents_app.operations.permissions import PERMISSIONS, Actor, Visitor
 from agents_app.values.choices import Scope
 from agents_app.web.activity_sentences import SENTENCES
 from tests.api.test_permissions import forged
-from tests.make import PASSWORD, make_agent, make_user
+from tests.make import PASSWORD, agent_values, make_agent, make_user
 
 FROM_HERE = Visitor("192.0.2.9", "test")
 A_NAME = re.compile(r'"((?:agent|user|token|secrets|access|account)\.[a-z_]+)"')
@@ -103,6 +113,11 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "agent.disabled": lambda it: it.disabled(),
     "agent.deleted": lambda it: it.deleted(),
     "agent.restored": lambda it: agents.restore_deleted(it.admin, it.deleted()),
+    "agent.tested": lambda it: connection_tests.run(it.admin, it.agent()),
+    "agent.changes_tested": lambda it: connection_tests.run(
+        it.admin, it.agent(), {"connection_config": {"row_limit": 7}}
+    ),
+    "agent.values_tested": lambda it: connection_tests.run_unsaved(it.admin, agent_values()),
     "agent.fetched": lambda it: it.fetch(),
     "user.invited": lambda it: invitations.invite(it.admin, {"role": "editor"}),
     "user.invitation_withdrawn": lambda it: invitations.withdraw(it.admin, it.invitation()),

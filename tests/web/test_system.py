@@ -98,12 +98,14 @@ def test_pending_steps_are_shown_with_their_sql_and_the_commands_to_apply_them(
 
 
 def test_a_pending_step_does_not_show_how_many_rows_all_accounts_have(
-    app: Flask, schema_url: str, browser: Browser
+    app: Flask, schema_url: str, browser: Browser, tmp_path: Path
 ) -> None:
     other = make_user(app)
     for _ in range(7):
         make_agent(app, other)
-    command.downgrade(dbtools.alembic_config(parse_url(schema_url)), "a5ecd374ab0b-1")
+    migrations = dbtools.alembic_config(parse_url(schema_url))
+    migrations.attributes["backup_folder"] = tmp_path
+    command.downgrade(migrations, "a5ecd374ab0b-1")
 
     chips = [chip.text for chip in browser.get("/system").root.all("li", class_="fact-chip")]
 
