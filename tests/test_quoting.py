@@ -1,4 +1,7 @@
-"""Names in SQL are quoted, and `agents_app/database/quoting.py` alone does it. Read from the code."""
+"""Names in SQL are quoted, and only two modules do it: one for the console's own database, one for tested databases.
+
+This is read from the code.
+"""
 
 import ast
 import re
@@ -6,9 +9,10 @@ from collections.abc import Iterator
 
 from agents_app.database.quoting import quote_for_setting, quote_if_needed, quote_literal
 from agents_app.paths import ROOT
+from agents_app.probes.quoting import quote_mssql, quote_mysql, quote_postgresql
 
-QUOTING = ROOT / "agents_app" / "database" / "quoting.py"
-FILES = [path for path in sorted((ROOT / "agents_app").rglob("*.py")) if path != QUOTING]
+QUOTING = [ROOT / "agents_app" / part / "quoting.py" for part in ("database", "probes")]
+FILES = [path for path in sorted((ROOT / "agents_app").rglob("*.py")) if path not in QUOTING]
 # SQL that a name follows.
 WORDS = "TABLE INDEX CONCURRENTLY CONSTRAINT SCHEMA DATABASE ROLE TYPE EXTENSION COLUMN EXISTS INTO OWNER AUTHORIZATION"
 BEFORE_A_NAME = re.compile(rf"\b({WORDS.replace(' ', '|')}) [\"'(]?$")
@@ -31,7 +35,7 @@ def unquoted_names(source: str) -> Iterator[str]:
                     yield name
 
 
-def test_a_name_in_sql_is_quoted_by_the_one_module() -> None:
+def test_a_name_in_sql_is_quoted_by_one_of_the_two_modules() -> None:
     sources = {str(path.relative_to(ROOT)): path.read_text() for path in FILES}
 
     assert {path: names for path, source in sources.items() if (names := list(unquoted_names(source)))} == {}
@@ -53,3 +57,7 @@ def test_names_and_strings_are_quoted() -> None:
     ]
     assert quote_for_setting('50% "a"') == '"50% ""a"""'
     assert quote_literal("it's") == "'it''s'"
+    assert quote_postgresql('a"b') == '"a""b"'
+    assert quote_postgresql('a"\u202e\\') == 'U&"a""\\+00202E\\+00005C"'
+    assert [quote_mysql("a`_"), quote_mysql("a`_\\", is_pattern=True)] == ["`a``_`", "`a``\\_\\\\`"]
+    assert quote_mssql("a]b") == "[a]]b]"

@@ -27,7 +27,7 @@ KINDS = " ".join(sorted(path.parent.name for path in (APP / "probes").glob("*/pr
 PROBE_ROOMS = (
     "facts steps results",
     "causes recorder",
-    "table_names network",
+    "quoting table_names network",
     KINDS,
     "transcript",
     "runner",

@@ -1,4 +1,4 @@
-"""Quotes names and strings for SQL. Nothing else in this program does."""
+"""Quotes names and strings for the SQL of the console's own database. Nothing else in this program does."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection

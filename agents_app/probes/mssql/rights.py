@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from agents_app.probes.quoting import quote_mssql
 from agents_app.probes.recorder import Recorder
 from agents_app.probes.table_names import shorten, split_tables
 
@@ -72,24 +73,21 @@ def check(cursor: Any, values: Mapping[str, Any], recorder: Recorder, failures: 
             recorder.warn(code, role=user, objects=shorten(one.words for one in found if one.code == code))
         recorder.know(read_only=not found)
         if found:
-            grants = [f"GRANT SELECT ON {target} TO {quote(user)};" for target in _targets(values)]
+            grants = [f"GRANT SELECT ON {target} TO {quote_mssql(user)};" for target in _targets(values)]
             changes = dict.fromkeys(one.statement for one in found if one.statement)
             recorder.suggest(NOT_RUN, *changes, *grants)
     with recorder.step("tables"), failures():
         _check_tables(cursor, values, recorder)
 
 
-def quote(name: str) -> str:
-    """A name in brackets."""
-    return f"[{name.replace(']', ']]')}]"
-
-
 def _roles(cursor: Any, user: str) -> Iterable[Excess]:
     for name in _member_of(cursor, SERVER_ROLES, "IS_SRVROLEMEMBER"):
-        yield Excess("mssql_administers", name, f"ALTER SERVER ROLE {quote(name)} DROP MEMBER {quote(user)};")
+        yield Excess(
+            "mssql_administers", name, f"ALTER SERVER ROLE {quote_mssql(name)} DROP MEMBER {quote_mssql(user)};"
+        )
     for name in _member_of(cursor, DATABASE_ROLES, "IS_ROLEMEMBER"):
         code = "role_writes" if name in WRITING_ROLES else "mssql_administers"
-        yield Excess(code, name, f"ALTER ROLE {quote(name)} DROP MEMBER {quote(user)};")
+        yield Excess(code, name, f"ALTER ROLE {quote_mssql(name)} DROP MEMBER {quote_mssql(user)};")
 
 
 def _member_of(cursor: Any, names: list[str], function: str) -> list[str]:
@@ -112,7 +110,7 @@ def _rights(cursor: Any, user: str) -> Iterable[Excess]:
 
 
 def _revoke(right: str, place: str, user: str) -> str:
-    return f"REVOKE {right}{place} FROM {quote(user)};" if RIGHT.fullmatch(right) else ""
+    return f"REVOKE {right}{place} FROM {quote_mssql(user)};" if RIGHT.fullmatch(right) else ""
 
 
 def _code(right: str) -> str:
@@ -123,8 +121,10 @@ def _code(right: str) -> str:
 
 def _targets(values: Mapping[str, Any]) -> list[str]:
     schemas, tables = values.get("schema_allow_list") or [DEFAULT_SCHEMA], values.get("table_allow_list") or []
-    on_tables = [f"OBJECT::{quote(schema)}.{quote(table)}" for schema, table in split_tables(tables, DEFAULT_SCHEMA)]
-    return on_tables or [f"SCHEMA::{quote(schema)}" for schema in schemas]
+    on_tables = [
+        f"OBJECT::{quote_mssql(schema)}.{quote_mssql(table)}" for schema, table in split_tables(tables, DEFAULT_SCHEMA)
+    ]
+    return on_tables or [f"SCHEMA::{quote_mssql(schema)}" for schema in schemas]
 
 
 def _check_tables(cursor: Any, values: Mapping[str, Any], recorder: Recorder) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from agents_app.probes.mysql.errors import WAIT_S, driver_errors, failure, is_refusal
 from agents_app.probes.mysql.grants import Right, UnknownGrant, read_rights, read_roles
 from agents_app.probes.mysql.greeting import read_greeting
-from agents_app.probes.mysql.rights import PUBLIC, Needs, findings, is_readable, is_writable, quote, statements
+from agents_app.probes.mysql.rights import PUBLIC, Needs, findings, is_readable, is_writable, statements
 from agents_app.probes.network import tcp
 from agents_app.probes.network.addresses import AddressRules, resolve
+from agents_app.probes.quoting import quote_mysql
 from agents_app.probes.recorder import ProbeFailed, Recorder
 from agents_app.probes.table_names import shorten, split_tables
 
@@ -108,7 +109,7 @@ class _Session:
         needs = Needs.of(self._values)
         found = dict(findings(rights, needs))
         if not needs.may_write and self._can_write_as_everyone(rights):
-            found["mysql_rights_of_everyone"] = [quote(self._values["database"])]
+            found["mysql_rights_of_everyone"] = [quote_mysql(self._values["database"])]
         for code, objects in found.items():
             self._recorder.warn(code, role=self._user, objects=shorten(objects))
         self._recorder.know(read_only=not found)
@@ -143,18 +144,19 @@ class _Session:
             rights += [right for right in found if right.without_role not in own]
         return [*rights, *read_rights(self._grants_of_everyone(), PUBLIC)]
 
-    def _grants_of_role(self, role: str) -> list[str]:
+    def _grants_of_role(self, quoted_role: str) -> list[str]:
         """The grants of a role that the user has, also of one that is not active after the sign-in."""
         if not self._is_mariadb:
-            return self._grants(f"CURRENT_USER() USING {role}")
+            return self._grants(f"CURRENT_USER() USING {quoted_role}")
         # MariaDB shows them only while the role is active.
         active = self._rows("SELECT CURRENT_ROLE()")[0][0]
+        quoted_active = quote_mysql(active) if active else "NONE"
         with self._refusals():
-            self._rows(f"SET ROLE {role}")
+            self._rows(f"SET ROLE {quoted_role}")
         try:
-            return self._grants(role)
+            return self._grants(quoted_role)
         finally:
-            self._rows(f"SET ROLE {quote(active) if active else 'NONE'}")
+            self._rows(f"SET ROLE {quoted_active}")
 
     def _grants_of_everyone(self) -> list[str]:
         if not self._is_mariadb:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents_app.probes.mysql.grants import ALL, EVERYTHING, GRANT_OPTION, Right
+from agents_app.probes.quoting import quote_mysql
 from agents_app.probes.table_names import split_tables
 
 HARMLESS = {"SHOW VIEW", "USAGE", "SHOW DATABASES", "SHOW CREATE ROUTINE", "SHOW_ROUTINE"}
@@ -37,8 +38,8 @@ class Needs:
     def of(cls, values: Mapping[str, Any]) -> "Needs":
         """The needs of a connection: its allowed tables, else its allowed schemas, else its database."""
         database, schemas, tables = values["database"], values["schema_allow_list"], values["table_allow_list"]
-        targets = [f"{quote(schema)}.{quote(table)}" for schema, table in split_tables(tables, database)]
-        targets = targets or [f"{quote(schema, is_pattern=True)}.*" for schema in schemas or [database]]
+        targets = [f"{quote_mysql(schema)}.{quote_mysql(table)}" for schema, table in split_tables(tables, database)]
+        targets = targets or [f"{quote_mysql(schema, is_pattern=True)}.*" for schema in schemas or [database]]
         return cls(tuple(dict.fromkeys(targets)), bool(schemas or tables), not values["read_only"])
 
     def allow(self, right: Right) -> bool:
@@ -49,13 +50,6 @@ class Needs:
         if right.name == "SELECT":
             return is_needed or not (self.is_limited or _contains(right.target, PASSWORDS))
         return self.may_write and is_needed and right.name in (*WRITING, ALL)
-
-
-def quote(name: str, *, is_pattern: bool = False) -> str:
-    """A name in backticks. In a pattern, `_` and `%` mean themselves."""
-    if is_pattern:
-        name = re.sub(r"([_%\\])", r"\\\1", name)
-    return f"`{name.replace('`', '``')}`"
 
 
 def findings(rights: Iterable[Right], needs: Needs) -> Iterator[tuple[str, list[str]]]:
@@ -69,13 +63,13 @@ def findings(rights: Iterable[Right], needs: Needs) -> Iterator[tuple[str, list[
 
 def is_readable(schema: str, table: str, rights: Iterable[Right]) -> bool:
     """Whether the rights allow to read a table, or single columns of it."""
-    target = f"{quote(schema)}.{quote(table)}"
+    target = f"{quote_mysql(schema)}.{quote_mysql(table)}"
     return any(right.name in ("SELECT", ALL) and _contains(right.target, target) for right in rights)
 
 
 def is_writable(schema: str, table: str, rights: Iterable[Right]) -> bool:
     """Whether the rights allow to insert into a table or to update it, or single columns of it."""
-    target = f"{quote(schema)}.{quote(table)}"
+    target = f"{quote_mysql(schema)}.{quote_mysql(table)}"
     return any(right.name in ("INSERT", "UPDATE", ALL) and _contains(right.target, target) for right in rights)
 
 
@@ -88,10 +82,10 @@ def _code(right: Right) -> str:
 
 def statements(rights: Iterable[Right], needs: Needs, user: str, host: str) -> list[str]:
     """The statements that take away what the agent does not need, and give what it lacks."""
-    account = f"{quote(user)}@{quote(host)}"
+    account = f"{quote_mysql(user)}@{quote_mysql(host)}"
     held = sorted(set(rights))
     if user in ADMINISTRATORS:
-        account, kept = f"{quote(NEW_ACCOUNT)}@{quote(host)}", []
+        account, kept = f"{quote_mysql(NEW_ACCOUNT)}@{quote_mysql(host)}", []
         changes = [f"CREATE USER {account} IDENTIFIED BY 'choose a password'"]
     else:
         excess = [right for right in held if not needs.allow(right)]

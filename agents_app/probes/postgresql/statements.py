@@ -1,7 +1,6 @@
 """The statements that give a PostgreSQL role the rights that it should have: to read the allowed tables, and no more.
 
-An administrator copies them, and runs them as a superuser. Every name is quoted here: anyone who creates an object in
-the database chooses its name.
+An administrator copies them, and runs them as a superuser. So every name is quoted.
 """
 
 import re
@@ -9,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from agents_app.probes.postgresql.catalogue import BOOTSTRAP, AllowLists, Catalogue, Right, Table
+from agents_app.probes.quoting import quote_postgresql
 
 # With more tables of one schema, one statement is for all of them.
 TABLES_MAX = 20
@@ -31,24 +31,28 @@ def suggest(catalogue: Catalogue, unwanted: set[str], tables: Sequence[Table], l
     loses_rights = bool(roots) or owns or "SUPERUSER" in own.attributes
     needed = [table for table in tables if lists or table.is_readable]
     return [
-        *([f"REASSIGN OWNED BY {_quote(own.name)} TO {_quote(catalogue.new_owner)};"] if owns else []),
+        *(
+            [f"REASSIGN OWNED BY {quote_postgresql(own.name)} TO {quote_postgresql(catalogue.new_owner)};"]
+            if owns
+            else []
+        ),
         *_leave(catalogue, roots),
         *_revoke(catalogue, {table.space for table in tables}),
         *_grant(own.name, [table for table in needed if loses_rights or not table.is_readable], lists),
-        *([f"ALTER ROLE {_quote(own.name)} {_negated(own.attributes)};"] if own.attributes else []),
+        *([f"ALTER ROLE {quote_postgresql(own.name)} {_negated(own.attributes)};"] if own.attributes else []),
     ]
 
 
 def allow_connection(username: str, database: str) -> str:
     """The statement for a role that may not connect to the database."""
-    return f"GRANT CONNECT ON DATABASE {_quote(database)} TO {_quote(username)};"
+    return f"GRANT CONNECT ON DATABASE {quote_postgresql(database)} TO {quote_postgresql(username)};"
 
 
 def _leave(catalogue: Catalogue, roots: set[str]) -> Iterator[str]:
     for role, grantor in catalogue.memberships:
         if role in roots:
-            granted_by = f" GRANTED BY {_quote(grantor)}" if grantor else ""
-            yield f"REVOKE {_quote(role)} FROM {_quote(catalogue.own.name)}{granted_by};"
+            granted_by = f" GRANTED BY {quote_postgresql(grantor)}" if grantor else ""
+            yield f"REVOKE {quote_postgresql(role)} FROM {quote_postgresql(catalogue.own.name)}{granted_by};"
 
 
 def _revoke(catalogue: Catalogue, allowed_spaces: set[str]) -> Iterator[str]:
@@ -65,9 +69,9 @@ def _revoke(catalogue: Catalogue, allowed_spaces: set[str]) -> Iterator[str]:
         everything = [right for found in objects.values() for right in found]
         reads = any(right.privilege == "SELECT" for right in everything)
         if kind in ("TABLE", "SEQUENCE") and len(objects) > TABLES_MAX and not (reads and space in allowed_spaces):
-            objects = {f"ALL {kind}S IN SCHEMA {_quote(space)}": everything}
+            objects = {f"ALL {kind}S IN SCHEMA {quote_postgresql(space)}": everything}
         for target, found in objects.items():
-            statement = f"REVOKE {_privileges(found)} ON {target} FROM {_quote(role) if role else 'PUBLIC'};"
+            statement = f"REVOKE {_privileges(found)} ON {target} FROM {quote_postgresql(role) if role else 'PUBLIC'};"
             yield _begin(found[0]) + statement
 
 
@@ -84,20 +88,24 @@ def _begin(right: Right) -> str:
     note = "" if right.role else f"{PUBLIC_NOTE}\n"
     if right.kind != "DEFAULT":
         return note
-    place = f" IN SCHEMA {_quote(right.space)}" if right.space else ""
-    return f"{note}ALTER DEFAULT PRIVILEGES FOR ROLE {_quote(right.more)}{place} "
+    place = f" IN SCHEMA {quote_postgresql(right.space)}" if right.space else ""
+    return f"{note}ALTER DEFAULT PRIVILEGES FOR ROLE {quote_postgresql(right.more)}{place} "
 
 
 def _grant(role: str, tables: Sequence[Table], lists: AllowLists) -> Iterator[str]:
     for space, group in groupby(tables, lambda table: table.space):
-        yield f"GRANT USAGE ON SCHEMA {_quote(space)} TO {_quote(role)};"
-        names = [f"TABLE {_quote(space)}.{_quote(table.name)}" for table in group]
-        for target in names if lists.tables else [f"ALL TABLES IN SCHEMA {_quote(space)}"]:
-            yield f"GRANT SELECT ON {target} TO {_quote(role)};"
+        yield f"GRANT USAGE ON SCHEMA {quote_postgresql(space)} TO {quote_postgresql(role)};"
+        names = [f"TABLE {quote_postgresql(space)}.{quote_postgresql(table.name)}" for table in group]
+        for target in names if lists.tables else [f"ALL TABLES IN SCHEMA {quote_postgresql(space)}"]:
+            yield f"GRANT SELECT ON {target} TO {quote_postgresql(role)};"
 
 
 def _object(right: Right) -> str:
-    name = f"{_quote(right.space)}.{_quote(right.name)}" if right.space else _quote(right.name)
+    name = (
+        f"{quote_postgresql(right.space)}.{quote_postgresql(right.name)}"
+        if right.space
+        else quote_postgresql(right.name)
+    )
     if right.kind == "FUNCTION":
         # Without arguments it is the only function of this name, or the server refuses the statement.
         is_list = right.more.isprintable() and ARGUMENTS.fullmatch(right.more)
@@ -109,11 +117,3 @@ def _object(right: Right) -> str:
 
 def _negated(attributes: Sequence[str]) -> str:
     return " ".join(f"NO{attribute}" for attribute in attributes)
-
-
-def _quote(name: str) -> str:
-    """A name in quotes. Characters that nobody sees, such as marks of direction, are written as their numbers."""
-    if name.isprintable():
-        return '"' + name.replace('"', '""') + '"'
-    shown = (char if char.isprintable() and char != "\\" else f"\\+{ord(char):06X}" for char in name.replace('"', '""'))
-    return f'U&"{"".join(shown)}"'
