@@ -3,7 +3,6 @@
 import os
 import pty
 import subprocess
-import sys
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +10,7 @@ from alembic import command
 from agents_app.database.url import parse_url
 from agents_app.dbtools.backup import backups
 from tests.dbtools.tools import GUIDE_REVISION, console_config, run_sql
+from tests.fork_server import LANGUAGE, programs
 from tests.project import shared_copy
 
 ID = "00000000000000000000000000000001"
@@ -36,7 +36,7 @@ def test_filling_and_restoring_rows_shows_a_progress_bar(database_url: str, back
     command.upgrade(console_config(database_url), GUIDE_REVISION)
     run_sql(database_url, f"INSERT INTO accounts VALUES ('{ID}', 'A', '2026-01-01 00:00:00')", AGENT)
 
-    filled = _stderr_at_terminal("upgrade", database_url)
+    filled = _stderr_at_terminal(f"upgrade {FILLED_REVISION}", database_url)
     command.downgrade(console_config(database_url), "61e7b29d3f0c")
     command.upgrade(console_config(database_url), FILLED_REVISION)
     (folder,) = backup_folder.iterdir()
@@ -50,8 +50,9 @@ def test_filling_and_restoring_rows_shows_a_progress_bar(database_url: str, back
 
 def _stderr_at_terminal(words: str, url: str) -> str:
     terminal, end = pty.openpty()
-    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "TERM": "xterm"}
-    line = [sys.executable, "-m", "flask", "db", *words.split()]
+    settings = {"DATABASE_URL": url, "PYTHONWARNINGS": "error", "TERM": "xterm", "LANG": LANGUAGE}
+    environment = os.environ | settings
+    line = [str(programs() / "flask"), "db", *words.split()]
     with subprocess.Popen(line, cwd=shared_copy(), env=environment, stdout=subprocess.DEVNULL, stderr=end) as run:
         os.close(end)
         output = _read(terminal)

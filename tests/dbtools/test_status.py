@@ -11,7 +11,7 @@ from click.testing import Result
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.dbtools.database.postgresql import MIGRATION_LOCK
-from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, revision_before, run_sql
 
 FlaskDb = Callable[..., Result]
 
@@ -162,7 +162,7 @@ def test_a_dangerous_plan_has_exit_code_1(flask_db: FlaskDb, schema_url: str) ->
     assert flask_db(schema_url, "plan").exit_code == 0
     run_sql(schema_url, "INSERT INTO encryption_keys VALUES ('k1', 'x', '2026-01-01 00:00:00')")
 
-    run = flask_db(schema_url, "plan", "-3", "--json")
+    run = flask_db(schema_url, "plan", revision_before("add_encryption_keys"), "--json")
 
     assert run.exit_code == 1
     warnings = [warning for step in json.loads(run.stdout)["steps"] for warning in step["findings"]]

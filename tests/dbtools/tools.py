@@ -15,6 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from psycopg2.extensions import set_wait_callback
+from psycopg2.extras import wait_select
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
@@ -167,7 +169,11 @@ def run_sql(url: str, *statements: str) -> None:
 
 @contextmanager
 def repeat_in_thread(act: Callable[[], object]) -> Iterator[None]:
-    """Call `act` in another thread before, during and after the block. Raises its exceptions."""
+    """Call `act` in another thread before, during and after the block. Raises its exceptions.
+
+    Migrations set the wait callback of psycopg2 for the whole process, and restore the previous one. A thread that is
+    connecting when its callback becomes None fails, so here the previous one is not None.
+    """
     stop, started = threading.Event(), threading.Event()
 
     def repeat() -> None:
@@ -179,11 +185,15 @@ def repeat_in_thread(act: Callable[[], object]) -> Iterator[None]:
             act()
         act()
 
-    with ThreadPoolExecutor(1) as other:
-        done = other.submit(repeat)
-        started.wait()
-        try:
-            yield
-        finally:
-            stop.set()
-        done.result()
+    set_wait_callback(wait_select)
+    try:
+        with ThreadPoolExecutor(1) as other:
+            done = other.submit(repeat)
+            started.wait()
+            try:
+                yield
+            finally:
+                stop.set()
+            done.result()
+    finally:
+        set_wait_callback(None)

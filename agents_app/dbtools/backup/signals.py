@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
+from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, get_wait_callback, set_wait_callback
 
 
 @contextmanager
@@ -32,11 +32,12 @@ def _interrupt(_number: int, _frame: object) -> None:
 @contextmanager
 def cancellable_queries() -> Iterator[None]:
     """Cancel a running query on a signal. Without this, psycopg2 waits until the query ends."""
+    previous = get_wait_callback()
     set_wait_callback(_wait_for_answer)
     try:
         yield
     finally:
-        set_wait_callback(None)
+        set_wait_callback(previous)
 
 
 def _wait_for_answer(connection: Any) -> None:
