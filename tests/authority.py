@@ -1,5 +1,6 @@
 """A certificate authority of the tests, and the server certificates that it issues."""
 
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -28,6 +29,15 @@ class Authority:
         builder = _builder(self._name, self._name, self._key, timedelta(days=2))
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+    @property
+    def unsupported_certificate(self) -> str:
+        """Its certificate with a name in Latin 1. Cryptography reads it, and OpenSSL does not."""
+        certificate = x509.load_pem_x509_certificate(self.certificate.encode())
+        der = certificate.public_bytes(Encoding.DER).replace(b"Authority", "Behörde  ".encode("latin1"))
+        text = b64encode(der).decode()
+        lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+        return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
 
     def issue(self, *names: str, is_expired: bool = False) -> Issued:
         """Issue a server certificate for these host names and addresses."""

@@ -13,6 +13,11 @@ CAUSES = {
         "Ask the administrator of the server to renew the certificate.",
         Mender.NETWORK,
     ),
+    "database_certificate_expired": Cause(
+        "The certificate of {host} has expired, or is not valid yet.",
+        "Ask the database administrator to renew the certificate of the server.",
+        Mender.DATABASE_ADMIN,
+    ),
     "certificate_name": Cause(
         "The certificate of the server was not issued for the name {host}.",
         "Enter the host name that is in the certificate of the server.",
@@ -24,6 +29,12 @@ CAUSES = {
         + "Otherwise ask the network team whether a device replaces certificates. docs/connections.md says how the "
         + "console trusts such a device.",
         Mender.NETWORK,
+    ),
+    "root_certificate_refused": Cause(
+        "The certificate in the field Root certificate cannot be used: it is damaged, or the TLS library of the "
+        + "console does not support it.",
+        "Export the certificate of the authority as PEM again, and paste it in Root certificate.",
+        Mender.YOU,
     ),
     "tls_missing": Cause(
         "The server {host} does not offer TLS, which the TLS mode {sslmode} requires.",

@@ -97,4 +97,4 @@ def _exactly(client: socket.socket, size: int) -> bytes:
 
 
 def _code(error: OSError) -> str:
-    return tls.cause_of(error) if isinstance(error, ssl.SSLError | TimeoutError) else "connection_lost"
+    return tls.cause_for_database(error) if isinstance(error, ssl.SSLError | TimeoutError) else "connection_lost"

@@ -14,13 +14,12 @@ from typing import Any
 from agents_app.probes.mssql import rights
 from agents_app.probes.mssql.driver import is_installed
 from agents_app.probes.mssql.handshake import check_tls
-from agents_app.probes.network import tcp, tls
+from agents_app.probes.network import tls
 from agents_app.probes.network.addresses import AddressRules, resolve
+from agents_app.probes.network.databases import WAIT_S, DatabaseServer
 from agents_app.probes.recorder import ProbeFailed, Recorder
 
 DEFAULT_PORT, MASTER = 1433, "master"
-WAIT_S = 4
-"""How long the probe waits for each answer of the server, in seconds."""
 # Azure finds the server by the name that the client connects to, so an address cannot take its place.
 ROUTED_BY_NAME = (
     ".database.windows.net",
@@ -53,24 +52,21 @@ NOT_LOADED = r"libltdl|Failed to load|cannot open shared object"
 
 def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> None:
     """Test one connection, step by step."""
-    # The certificate has the name without the dot of the root zone.
-    host, port = values["host"].removesuffix("."), values.get("port") or DEFAULT_PORT
-    facts = {"host": host, "port": port, **{name: values[name] for name in ("username", "database", "sslmode")}}
-    with recorder.step("resolve"):
-        addresses = resolve(host, port, rules)
+    server = DatabaseServer.of(values, DEFAULT_PORT)
+    facts = server.facts
+    addresses = server.resolve(rules, recorder)
     with recorder.step("connect"):
-        seconds = min(WAIT_S, values.get("connect_timeout_s") or WAIT_S)
-        client = tcp.connect(addresses, host, port, seconds)
-        address = client.getpeername()[0]
+        client = server.connect(addresses)
+        address = server.address_of(client)
     with client, recorder.step("tls"):
         if values["sslmode"] == "disable":
             raise ProbeFailed("mssql_needs_verify_full", **facts)
         recorder.know(server=check_tls(client, tls.trust(values["sslmode"], values.get("ssl_root_cert")), facts))
-        tls.warn_about_mode(recorder, values["sslmode"], host)
+        tls.warn_about_mode(recorder, values["sslmode"], server.host)
     connection = _open(values, address, facts, recorder)
     with closing(connection):
-        if host.endswith(ROUTED_BY_NAME):
-            resolve(host, port, rules)
+        if server.host.endswith(ROUTED_BY_NAME):
+            resolve(server.host, server.port, rules)
         rights.check(connection.cursor(), values, recorder, partial(failures, facts))
 
 
@@ -128,8 +124,8 @@ def _connect(values: Mapping[str, Any], address: str, facts: Mapping[str, Any]) 
         import mssql_python
 
         mssql_python.pooling(enabled=False)
-        connection = mssql_python.connect(text, autocommit=True, timeout=WAIT_S)
-        connection.timeout = WAIT_S
+        connection = mssql_python.connect(text, autocommit=True, timeout=int(WAIT_S))
+        connection.timeout = int(WAIT_S)
     return connection
 
 

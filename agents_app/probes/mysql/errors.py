@@ -7,8 +7,6 @@ from typing import Any
 from agents_app.probes.recorder import ProbeFailed
 
 ACCESS_DENIED = 1045
-WAIT_S = 4.0
-"""How long the probe waits for each answer of the server, in seconds."""
 CODES = {
     1040: "mysql_too_many_connections",
     1044: "mysql_database_denied",

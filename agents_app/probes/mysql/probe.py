@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from agents_app.probes.mysql.errors import WAIT_S, driver_errors, failure, is_refusal
+from agents_app.probes.mysql.errors import driver_errors, failure, is_refusal
 from agents_app.probes.mysql.grants import Right, UnknownGrant, read_rights, read_roles
 from agents_app.probes.mysql.greeting import read_greeting
 from agents_app.probes.mysql.rights import PUBLIC, Needs, findings, is_readable, is_writable, statements
-from agents_app.probes.network import tcp
-from agents_app.probes.network.addresses import AddressRules, resolve
+from agents_app.probes.network.addresses import AddressRules
+from agents_app.probes.network.databases import DatabaseServer
 from agents_app.probes.quoting import quote_mysql
 from agents_app.probes.recorder import ProbeFailed, Recorder
 from agents_app.probes.table_names import shorten, split_tables
@@ -24,15 +24,12 @@ STATEMENT_S = 3
 
 def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> None:
     """Test a connection, and find out what its user may do."""
-    # The certificate has the name without the dot of the root zone.
-    host, port = values["host"].removesuffix("."), values.get("port") or DEFAULT_PORT
-    facts = {"host": host, "port": port, **{name: values[name] for name in ("username", "database", "sslmode")}}
-    with recorder.step("resolve"):
-        addresses = resolve(host, port, rules)
+    server = DatabaseServer.of(values, DEFAULT_PORT)
+    facts = server.facts
+    addresses = server.resolve(rules, recorder)
     with ExitStack() as opened:
         with recorder.step("connect"):
-            seconds = min(WAIT_S, values.get("connect_timeout_s") or WAIT_S)
-            client = opened.enter_context(tcp.connect(addresses, host, port, seconds))
+            client = opened.enter_context(server.connect(addresses))
             greeting = read_greeting(client, facts)
             recorder.know(server=f"{greeting.product} {greeting.version}".strip())
         if not values.get("password"):

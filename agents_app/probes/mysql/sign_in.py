@@ -16,8 +16,9 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from agents_app.probes.mysql.errors import WAIT_S, driver_errors
+from agents_app.probes.mysql.errors import driver_errors
 from agents_app.probes.network import tls
+from agents_app.probes.network.databases import WAIT_S
 from agents_app.probes.recorder import ProbeFailed, Recorder
 
 Facts = Mapping[str, Any]
@@ -30,10 +31,10 @@ FAST_IS_ENOUGH, FULL_IS_NEEDED = 3, 4
 def sign_in(client: socket.socket, values: Mapping[str, Any], recorder: Recorder, facts: Facts) -> "Connection[Any]":
     """Run the steps `tls` and `sign_in` on a connected socket. The driver does both in one call."""
     mode = values["sslmode"]
-    context = None if mode == "disable" else tls.trust(mode, values.get("ssl_root_cert"))
-    connection = _new_connection(values, context, facts)
     with ExitStack() as step:
-        step.enter_context(recorder.step("tls" if context else "sign_in"))
+        step.enter_context(recorder.step("sign_in" if mode == "disable" else "tls"))
+        context = None if mode == "disable" else tls.trust(mode, values.get("ssl_root_cert"))
+        connection = _new_connection(values, context, facts)
 
         def end_tls() -> None:
             tls.warn_about_mode(recorder, mode, facts["host"])
@@ -151,7 +152,7 @@ def _socket_class(on_encrypted: Callable[[], None]) -> type[ssl.SSLSocket]:
                 super().do_handshake(block)
             except OSError as error:
                 self.close()
-                raise ProbeFailed(tls.cause_of(error)) from None
+                raise ProbeFailed(tls.cause_for_database(error)) from None
             on_encrypted()
 
     return Socket

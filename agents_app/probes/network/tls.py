@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socket
 
@@ -24,25 +24,39 @@ def cause_of(error: OSError) -> str:
     return "timed_out" if isinstance(error, TimeoutError) else "tls_failed"
 
 
+def cause_for_database(error: OSError) -> str:
+    """The same for the server of a database, whose certificate the database administrator renews."""
+    code = cause_of(error)
+    return "database_certificate_expired" if code == "certificate_expired" else code
+
+
 def trust(sslmode: str, root_certificate: str | None) -> ssl.SSLContext:
-    """What a TLS mode of an agent checks. Without a root certificate the authorities of the system are trusted."""
+    """What a TLS mode of an agent checks. Without a root certificate the authorities of the system are trusted.
+
+    OpenSSL refuses some certificates that the field Root certificate accepts.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = sslmode == "verify-full"
     if sslmode == "require":
         context.verify_mode = ssl.CERT_NONE
     elif root_certificate:
-        context.load_verify_locations(cadata=root_certificate)
+        try:
+            context.load_verify_locations(cadata=root_certificate)
+        except (ssl.SSLError, ValueError):
+            raise ProbeFailed("root_certificate_refused") from None
     else:
         context.load_default_certs()
     return context
 
 
-def start(connection: socket, context: ssl.SSLContext, host: str, port: int) -> ssl.SSLSocket:
+def start(
+    connection: socket, context: ssl.SSLContext, host: str, port: int, find_cause: Callable[[OSError], str] = cause_of
+) -> ssl.SSLSocket:
     """The connection with TLS. Raises ProbeFailed with the cause if the server is not accepted."""
     try:
         return context.wrap_socket(connection, server_hostname=host)
     except OSError as error:
-        raise ProbeFailed(cause_of(error), host=host, port=port) from None
+        raise ProbeFailed(find_cause(error), host=host, port=port) from None
 
 
 def warn_about_mode(recorder: Recorder, sslmode: str, host: str) -> None:

@@ -102,9 +102,10 @@ def test_no_server_gets_the_password_without_verify_full(tls: ssl.SSLContext, ss
     ("name", "is_expired", "values", "code"),
     [
         ("other.example.org", False, {}, "certificate_name"),
-        ("localhost", True, {}, "certificate_expired"),
+        ("localhost", True, {}, "database_certificate_expired"),
         ("localhost", False, {"ssl_root_cert": None}, "certificate_not_trusted"),
         ("localhost", False, {"ssl_root_cert": Authority().certificate}, "certificate_not_trusted"),
+        ("localhost", False, {"ssl_root_cert": AUTHORITY.unsupported_certificate}, "root_certificate_refused"),
     ],
 )
 def test_a_server_whose_certificate_is_refused_gets_nothing(

@@ -35,6 +35,7 @@ def end(result: Result) -> tuple[str, str | None]:
         ({"database": "mysql"}, "database", "mysql_database_denied"),
         ({"host": "127.0.0.1"}, "tls", "certificate_name"),
         ({"ssl_root_cert": None}, "tls", "certificate_not_trusted"),
+        ({"ssl_root_cert": Authority().unsupported_certificate}, "tls", "root_certificate_refused"),
         ({"ssl_root_cert": Authority().certificate, "sslmode": "verify-ca"}, "tls", "certificate_not_trusted"),
     ],
 )
@@ -58,7 +59,7 @@ def test_an_expired_certificate_is_refused(mariadb: MariaDb) -> None:
     with mariadb.certificate(mariadb.authority.issue("localhost", is_expired=True)):
         result = try_probe(mysql, agent(mariadb))
 
-    assert end(result) == ("tls", "certificate_expired")
+    assert end(result) == ("tls", "database_certificate_expired")
 
 
 def test_a_user_without_a_password_method_has_its_cause(mariadb: MariaDb) -> None:
