@@ -79,6 +79,12 @@ CAUSES = {
         "Ask the database administrator whether the server is PostgreSQL, and what this SQLSTATE means there.",
         Mender.DATABASE_ADMIN,
     ),
+    "postgresql_unreadable": Cause(
+        "The server answered a statement of this test in a way that the console cannot read.",
+        "Ask the database administrator whether the server is PostgreSQL itself, and whether all names in the database "
+        + "are valid UTF-8.",
+        Mender.DATABASE_ADMIN,
+    ),
     "postgresql_slow": Cause(
         "The server needed too long for a query of this test.",
         "Try again later. If it fails again, ask the database administrator what keeps the server busy.",

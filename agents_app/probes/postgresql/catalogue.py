@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents_app.probes.postgresql.session import Session
+from agents_app.probes.recorder import ProbeFailed
 
 # No list has more objects than this. A test after the statements were run finds the others.
 OBJECTS_MAX = 2_000
@@ -61,7 +62,7 @@ GRANTS = """
         UNION ALL
         SELECT 'LARGE OBJECT', '', large.oid::text, '', lomacl, lomowner FROM pg_largeobject_metadata large
         UNION ALL
-        SELECT 'FUNCTION', nspname, proname, pg_get_function_identity_arguments(function.oid),
+        SELECT 'FUNCTION', nspname, proname, coalesce(pg_get_function_identity_arguments(function.oid), ''),
                coalesce(proacl, acldefault('f', proowner)), proowner
         FROM pg_proc function JOIN pg_namespace space ON space.oid = pronamespace
         WHERE function.oid IN (FUNCTIONS) AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
@@ -91,7 +92,8 @@ OWNED = """
         UNION ALL SELECT 'SCHEMA', '', nspname, '', nspowner FROM pg_namespace
         UNION ALL SELECT 'DATABASE', '', datname, '', datdba FROM pg_database WHERE datname = current_database()
         UNION ALL SELECT 'LARGE OBJECT', '', large.oid::text, '', lomowner FROM pg_largeobject_metadata large
-        UNION ALL SELECT 'FUNCTION', nspname, proname, pg_get_function_identity_arguments(function.oid), proowner
+        UNION ALL SELECT 'FUNCTION', nspname, proname,
+                  coalesce(pg_get_function_identity_arguments(function.oid), ''), proowner
                   FROM pg_proc function JOIN pg_namespace space ON space.oid = pronamespace
         UNION ALL SELECT '', '', pg_describe_object(classid, objid, objsubid), '', refobjid FROM pg_shdepend
                   WHERE deptype = 'o' AND refclassid = 'pg_authid'::regclass
@@ -105,9 +107,9 @@ OWNED = """
 # The tables that the allow lists include, and whether the role can read them.
 TABLES = """
     SELECT space, name, is_readable FROM (
-        SELECT nspname AS space, relname AS name, has_schema_privilege(relnamespace, 'USAGE')
-               AND (has_table_privilege(class.oid, 'SELECT') OR has_any_column_privilege(class.oid, 'SELECT'))
-               AS is_readable
+        SELECT nspname AS space, relname AS name, (has_schema_privilege(relnamespace, 'USAGE')
+               AND (has_table_privilege(class.oid, 'SELECT') OR has_any_column_privilege(class.oid, 'SELECT')))
+               IS TRUE AS is_readable
         FROM pg_class class JOIN pg_namespace space ON space.oid = relnamespace WHERE relkind ~ '[rpvmf]'
     ) class WHERE space !~ '^pg_' AND space <> 'information_schema' AND ALLOWED ORDER BY 1, 2 LIMIT %(most)s
 """.replace("ALLOWED", ALLOWED)
@@ -188,25 +190,28 @@ class Catalogue:
         self._session, self._lists = session, lists
         self.roles = [
             Role(oid, name, root, tuple(label for label, is_set in zip(ATTRIBUTES, flags, strict=True) if is_set))
-            for oid, name, root, *flags in session.rows(ROLES)
+            for oid, name, root, *flags in session.rows(ROLES, int, str, str | None, *[bool] * len(ATTRIBUTES))
         ]
-        self.own = next(role for role in self.roles if role.root is None)
+        own = [role for role in self.roles if role.root is None]
+        if not own:
+            raise ProbeFailed("postgresql_unreadable")
+        self.own = own[0]
         found = {**lists.parameters(), "roles": [role.oid for role in self.roles]}
-        self.granted = [Right(*row) for row in session.rows(GRANTS, **found)]
+        self.granted = [Right(*row) for row in session.rows(GRANTS, *[str] * 6, **found)]
         self.owned = [
             Right(kind, space, name, more, "OWN", owner)
-            for kind, space, name, more, owner in session.rows(OWNED, **found)
+            for kind, space, name, more, owner in session.rows(OWNED, *[str] * 5, **found)
         ]
-        self.memberships: list[tuple[str, str]] = [(role, grantor) for role, grantor in session.rows(MEMBERSHIPS)]
-        ((self.new_owner,),) = session.rows(NEW_OWNER, **found)
+        self.memberships: list[tuple[str, str]] = [(role, by) for role, by in session.rows(MEMBERSHIPS, str, str)]
+        (self.new_owner,) = session.row(NEW_OWNER, str, **found)
 
     def tables(self) -> list[Table]:
         """The tables that the allow lists include; all if there are none."""
-        return [Table(*row) for row in self._session.rows(TABLES, **self._lists.parameters())]
+        return [Table(*row) for row in self._session.rows(TABLES, str, str, bool, **self._lists.parameters())]
 
     def missing_schemas(self) -> list[str]:
         """The allowed schemas that do not exist."""
-        found = {name for (name,) in self._session.rows(SCHEMAS, **self._lists.parameters())}
+        found = {name for (name,) in self._session.rows(SCHEMAS, str, **self._lists.parameters())}
         return [entry for entry in self._lists.schemas if not found & set(_all_spellings([entry]))]
 
     def missing_tables(self, tables: Sequence[Table]) -> list[str]:

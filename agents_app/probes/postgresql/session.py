@@ -8,6 +8,7 @@ import re
 import select
 import time
 from collections.abc import Sequence
+from types import UnionType
 from typing import Any
 
 from agents_app.probes.recorder import ProbeFailed
@@ -44,25 +45,49 @@ CANCELLED = "57014"
 class Session:
     """A session in which one statement runs at a time. A statement ends at the deadline, or before it."""
 
-    def __init__(self, connection: Any, deadline: float) -> None:
+    def __init__(self, connection: Any, deadline: float, host: str, port: int) -> None:
         self._connection, self.deadline = connection, deadline
+        self._host, self._port = host, port
 
-    def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        """The rows of one statement. Raises ProbeFailed if the server refuses it."""
+    def rows(self, statement: str, *columns: type | UnionType, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows of one statement, with columns of these types.
+
+        Raises ProbeFailed if the server refuses the statement, or answers with something else.
+        """
         import psycopg2
 
         with self._connection.cursor() as cursor:
             try:
                 cursor.execute(statement, values or None)
                 _wait(self._connection, self.deadline)
+                rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
             except psycopg2.Error as error:
-                code = "postgresql_slow" if error.pgcode == CANCELLED else "postgresql_statement"
-                # A server can send any text in its place.
-                is_code = SQLSTATE.fullmatch(error.pgcode or "")
-                raise ProbeFailed(code, sqlstate=error.pgcode if is_code else "unknown") from None
+                raise self._refusal(error) from None
             except TimeoutError:
                 raise ProbeFailed("postgresql_slow") from None
-            return cursor.fetchall() if cursor.description else []
+            except Exception:
+                # What a server sends can cause any exception, such as that of a text that is not UTF-8.
+                raise ProbeFailed("postgresql_unreadable") from None
+        if not all(len(row) == len(columns) and all(map(isinstance, row, columns)) for row in rows):
+            raise ProbeFailed("postgresql_unreadable")
+        return rows
+
+    def row(self, statement: str, *columns: type | UnionType, **values: Any) -> tuple[Any, ...]:
+        """The only row of a statement."""
+        rows = self.rows(statement, *columns, **values)
+        if len(rows) != 1:
+            raise ProbeFailed("postgresql_unreadable")
+        return rows[0]
+
+    def _refusal(self, error: Any) -> ProbeFailed:
+        if error.pgcode is None:
+            # The driver itself reports it.
+            is_lost = any(part in str(error) for part, code in SEEN.items() if code == "connection_lost")
+            facts = {"host": self._host, "port": self._port}
+            return ProbeFailed("connection_lost" if is_lost else "postgresql_unreadable", **facts)
+        code = "postgresql_slow" if error.pgcode == CANCELLED else "postgresql_statement"
+        # A server can send any text in its place.
+        return ProbeFailed(code, sqlstate=error.pgcode if SQLSTATE.fullmatch(error.pgcode) else "unknown")
 
     def close(self) -> None:
         """End the session."""
@@ -89,8 +114,10 @@ def sign_in(settings: dict[str, Any], deadline: float) -> Session:
         failure = _failure(str(error), settings)
     except TimeoutError:
         failure = ProbeFailed("timed_out", host=settings["host"], port=settings["port"])
+    except Exception:
+        failure = _failure("", settings)
     else:
-        return Session(connection, deadline)
+        return Session(connection, deadline, settings["host"], settings["port"])
     if connection is not None:
         connection.close()
     raise failure

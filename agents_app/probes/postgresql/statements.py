@@ -17,6 +17,7 @@ ARGUMENTS = re.compile(r'(?:[a-z0-9_ ,.\[\]]|"(?:[^"]|"")*")*')
 # What another server answers is not copied into a statement.
 KINDS = {"TABLE", "SEQUENCE", "SCHEMA", "DATABASE", "FUNCTION", "LARGE OBJECT", "DEFAULT"}
 LATER = {"TABLES", "SEQUENCES", "SCHEMAS"}
+OBJECT_ID = re.compile("[0-9]{1,10}")
 PRIVILEGE = re.compile("[A-Z]+")
 PUBLIC_NOTE = "-- This right was granted to PUBLIC, so the next statement takes it from all other roles too."
 
@@ -77,6 +78,7 @@ def _revoke(catalogue: Catalogue, allowed_spaces: set[str]) -> Iterator[str]:
 
 def _is_known(right: Right) -> bool:
     is_kind = right.kind in KINDS and (right.kind != "DEFAULT" or right.name in LATER)
+    is_kind = is_kind and (right.kind != "LARGE OBJECT" or OBJECT_ID.fullmatch(right.name) is not None)
     return is_kind and PRIVILEGE.fullmatch(right.privilege) is not None
 
 
@@ -111,7 +113,7 @@ def _object(right: Right) -> str:
         is_list = right.more.isprintable() and ARGUMENTS.fullmatch(right.more)
         return f"ROUTINE {name}({right.more})" if is_list else f"ROUTINE {name}"
     if right.kind == "LARGE OBJECT":
-        return f"{right.kind} {int(right.name)}"
+        return f"{right.kind} {right.name}"
     return right.name if right.kind == "DEFAULT" else f"{right.kind} {name}"
 
 

@@ -1,6 +1,6 @@
 """A loopback server that speaks PostgreSQL's protocol, asks for the password in many ways, and records its input.
 
-With the password, it can also let a client in, and then refuse every statement with a code that no PostgreSQL has.
+With the password, it can also let a client in, and then answer statements as no PostgreSQL does.
 """
 
 import hashlib
@@ -10,9 +10,10 @@ import ssl
 import struct
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.authority import Issued
 
@@ -53,16 +54,63 @@ REQUESTS = {
     "end": b"",
 }
 """What the server sends after the first message of a client."""
-READY = _message(b"Z", b"I")
+READY, DONE = _message(b"Z", b"I"), _message(b"C", b"SELECT\0")
+INT4, BOOL, TEXT = 23, 16, 25
+END = b"end"
+
+
+def rows(types: Sequence[int], *values: Sequence[bytes | None]) -> bytes:
+    """Rows with columns of these types, as object IDs of PostgreSQL."""
+    columns = b"".join(b"name\0" + struct.pack("!ihihih", 0, 0, kind, -1, -1, 0) for kind in types)
+    described = _message(b"T", struct.pack("!h", len(types)) + columns)
+    return described + b"".join(map(_row, values)) + DONE
+
+
+def _row(values: Sequence[bytes | None]) -> bytes:
+    parts = (struct.pack("!i", -1 if value is None else len(value)) + (value or b"") for value in values)
+    return _message(b"D", struct.pack("!h", len(values)) + b"".join(parts))
+
+
+VERSION, ROLES, GRANTS = "server_version_num", "WITH RECURSIVE reach", "WITH granted"
+NEW_OWNER = "SELECT pg_get_userbyid(CASE"
+ROLE = [b"5", b"reader", None, *[b"f"] * 5]
+ROLE_TYPES = [INT4, TEXT, TEXT, *[BOOL] * 5]
+# A server that could be real.
+ANSWERS = {
+    VERSION: rows([INT4], [b"17"]),
+    ROLES: rows(ROLE_TYPES, ROLE),
+    NEW_OWNER: rows([TEXT], [b"postgres"]),
+}
+MALFORMED = {
+    "rows for a statement without rows": {"BEGIN": rows([INT4], [b"1"])},
+    "no row": {VERSION: DONE},
+    "two rows": {VERSION: rows([INT4], [b"17"], [b"17"])},
+    "too many columns": {VERSION: rows([INT4, INT4], [b"17", b"17"])},
+    "fewer values than columns": {VERSION: rows([INT4, INT4], [b"17"])},
+    "nothing": {VERSION: rows([INT4], [None])},
+    "a text in place of a number": {VERSION: rows([TEXT], [b"17"])},
+    "a number that is none": {VERSION: rows([INT4], [b"x"])},
+    "a number without end": {VERSION: rows([INT4], [b"9" * 5_000])},
+    "no own role": {ROLES: rows(ROLE_TYPES, [*ROLE[:2], b"root", *ROLE[3:]])},
+    "a name that is not UTF-8": {ROLES: rows(ROLE_TYPES, [b"5", b"\xff", *ROLE[2:]])},
+    "a boolean that is none": {ROLES: rows([INT4, TEXT, *[TEXT] * 6], ROLE)},
+    "a list in place of a text": {NEW_OWNER: rows([1009], [b"{a}"])},
+    "a copy": {VERSION: _message(b"H", b"\0\0\1\0\0")},
+    "an unknown message": {VERSION: _message(b"?", b"x")},
+    "an error without a code": {VERSION: _message(b"E", b"Mgive me it\0\0")},
+}
+"""What a server answers to one statement as PostgreSQL does not."""
 SETTINGS = {"client_encoding": "UTF8", "DateStyle": "ISO, MDY", "server_version": "17.0"}
 
 
 class RoguePostgres:
     """The server. `received` has everything that clients sent, decrypted; without the requests for encryption."""
 
-    def __init__(self, behaviour: str, context: ssl.SSLContext | None, password: str = "") -> None:
+    def __init__(
+        self, behaviour: str, context: ssl.SSLContext | None, password: str, answers: Mapping[str, bytes]
+    ) -> None:
         self.behaviour, self.received = behaviour, bytearray()
-        self._password = password.encode()
+        self._password, self._answers = password.encode(), answers
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -128,19 +176,32 @@ class RoguePostgres:
         proof = b64encode(hmac.digest(key, b",".join((asked, challenge, answer)), "sha256"))
         settings = (_message(b"S", f"{name}\0{value}\0".encode()) for name, value in SETTINGS.items())
         connection.sendall(_authentication(12, b"v=" + proof) + _authentication(0) + b"".join(settings) + READY)
-        while connection.recv(4096):
-            connection.sendall(_error(self.behaviour) + READY)
+        while statement := connection.recv(16_384).decode("latin1"):
+            answer = next((answer for part, answer in self._answers.items() if part in statement), DONE)
+            if answer == END:
+                return
+            connection.sendall((_error(self.behaviour) if self.behaviour else answer) + READY)
 
 
 @contextmanager
-def rogue_postgres(behaviour: str, issued: Issued | None, folder: Path, password: str = "") -> Iterator[RoguePostgres]:
-    """Start the server, with TLS if it has a certificate. With a password, the behaviour is the code of its errors."""
+def rogue_postgres(
+    behaviour: str,
+    issued: Issued | None,
+    folder: Path,
+    password: str = "",
+    answers: Mapping[str, bytes] = MappingProxyType({}),
+) -> Iterator[RoguePostgres]:
+    """Start the server, with TLS if it has a certificate.
+
+    With a password, the behaviour is the code of its errors; if it is empty, `answers` are what it answers to
+    statements, by a part of their text.
+    """
     context = None
     if issued:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         (folder / "rogue.pem").write_text(issued.certificate + issued.key)
         context.load_cert_chain(folder / "rogue.pem")
-    server = RoguePostgres(behaviour, context, password)
+    server = RoguePostgres(behaviour, context, password, answers)
     try:
         yield server
     finally:

@@ -118,7 +118,15 @@ def test_an_expired_certificate_is_refused(sslmode: str, server: TlsServer) -> N
         result = probe(server.values(sslmode=sslmode))
 
     assert result.cause
-    assert (result.steps[-1].name, result.cause.code) == ("tls", "certificate_expired")
+    assert (result.steps[-1].name, result.cause.code) == ("tls", "database_certificate_expired")
+
+
+@pytest.mark.parametrize("sslmode", ["verify-ca", "verify-full"])
+def test_a_root_certificate_that_openssl_refuses_is_a_cause(sslmode: str, server: TlsServer) -> None:
+    result = probe(server.values(sslmode=sslmode, ssl_root_cert=server.authority.unsupported_certificate))
+
+    assert result.cause
+    assert (result.steps[-1].name, result.cause.code) == ("tls", "root_certificate_refused")
 
 
 @pytest.mark.parametrize("sslmode", ["require", "verify-ca", "verify-full"])

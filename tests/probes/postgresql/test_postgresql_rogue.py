@@ -9,7 +9,17 @@ import pytest
 from agents_app.probes.results import Outcome
 from tests.authority import Authority
 from tests.probes.postgresql.postgres_tls import PASSWORD, probe
-from tests.probes.postgresql.rogue_postgres import REQUESTS, rogue_postgres
+from tests.probes.postgresql.rogue_postgres import (
+    ANSWERS,
+    END,
+    GRANTS,
+    MALFORMED,
+    REQUESTS,
+    TEXT,
+    VERSION,
+    rogue_postgres,
+    rows,
+)
 
 AUTHORITY = Authority()
 TRUSTED, UNKNOWN = AUTHORITY.issue("localhost"), Authority().issue("localhost")
@@ -102,3 +112,30 @@ def test_a_code_that_is_no_sqlstate_is_in_no_result(code: str, tmp_path: Path) -
     assert result.cause
     assert (result.cause.code, result.cause.facts["sqlstate"]) == ("postgresql_statement", "unknown")
     assert "give me" not in str(result)
+
+
+@pytest.mark.parametrize("answer", MALFORMED)
+def test_an_answer_that_postgresql_does_not_give_is_a_cause_and_no_fault_of_ours(answer: str, tmp_path: Path) -> None:
+    with rogue_postgres("", TRUSTED, tmp_path, PASSWORD, ANSWERS | MALFORMED[answer]) as server:
+        result = probe(values(server.port, "verify-full"))
+
+    assert result.cause
+    assert result.cause.code == "postgresql_unreadable"
+    assert "give me" not in str(result)
+
+
+def test_a_server_that_ends_the_session_has_lost_the_connection(tmp_path: Path) -> None:
+    with rogue_postgres("", TRUSTED, tmp_path, PASSWORD, ANSWERS | {VERSION: END}) as server:
+        result = probe(values(server.port, "verify-full"))
+
+    assert result.cause
+    assert (result.steps[-1].name, result.cause.code) == ("database", "connection_lost")
+
+
+def test_what_is_no_object_of_postgresql_is_in_no_statement(tmp_path: Path) -> None:
+    rights = [[b"LARGE OBJECT", b"", number, b"", b"UPDATE", b"reader"] for number in (b"7", b"give me", b"9" * 5_000)]
+    with rogue_postgres("", TRUSTED, tmp_path, PASSWORD, ANSWERS | {GRANTS: rows([TEXT] * 6, *rights)}) as server:
+        result = probe(values(server.port, "verify-full"))
+
+    assert result.cause is None
+    assert result.statements == ('REVOKE UPDATE ON LARGE OBJECT 7 FROM "reader";',)
