@@ -12,8 +12,9 @@ from agents_app.values import limits
 from agents_app.values.choices import AgentStatus, ConnectionType
 
 EXTERNAL_ID_INDEX = "ix_agents_account_id_external_id"
-# The rows that another release has written since `examined_version`.
-NOT_EXAMINED = sa.text("examined_version <> version")
+# The rows that another release has written since `examined_version`. PostgreSQL expects that almost all rows satisfy
+# `examined_version <> version`, and would not use the index. It expects that few rows have a given result.
+NOT_EXAMINED = sa.text("CAST(examined_version <> version AS INTEGER) = 1")
 
 
 class Agent(Base):
@@ -29,6 +30,7 @@ class Agent(Base):
         sa.Index("ix_agents_account_id_updated_at_id", "account_id", "updated_at", "id"),
         sa.Index("ix_agents_account_id_created_at_id", "account_id", "created_at", "id"),
         sa.Index(EXTERNAL_ID_INDEX, "account_id", "external_id", unique=True),
+        sa.Index("ix_agents_account_id_status", "account_id", "status"),
         sa.Index("ix_agents_account_id_attention_date", "account_id", "attention_date"),
         sa.Index("ix_agents_account_id_secret_key_ids", "account_id", "secret_key_ids"),
         sa.Index(

@@ -30,6 +30,8 @@ from agents_app.values import limits
 INCOMPLETE = date.min
 # An alias, so that these statements can be used within statements on agents.
 MINE = aliased(Agent)
+# Written as in the index that finds such agents, which `models/agent.py` explains.
+OF_OTHER_RELEASE = sa.cast(Agent.examined_version != Agent.version, sa.Integer) == sa.literal_column("1")
 ACCOUNT: sa.BindParameter[UUID] = sa.bindparam("account_id")
 
 
@@ -54,7 +56,7 @@ def ids(connection: Connection, account_id: UUID) -> sa.CTE:
 
     Of a stored secret only the id of its key is compared. `attention_reasons.py` decrypts it.
     """
-    of_other_release = attention_reasons.AGENTS.where(Agent.examined_version != Agent.version)
+    of_other_release = attention_reasons.AGENTS.where(OF_OTHER_RELEASE)
     others = [agent["id"] for agent in attention_reasons.find(connection, account_id, of_other_release)]
     agents = sa.select(MINE.id).where(MINE.account_id == ACCOUNT)
     found = _parts(agents, settings().keys.encryption) + ([agents.where(MINE.id.in_(others))] if others else [])

@@ -11,9 +11,10 @@ depends_on = None
 
 # The columns of each index, and the condition of its rows.
 INDEXES = {
+    'ix_agents_account_id_status': (['account_id', 'status'], None),
     'ix_agents_account_id_attention_date': (['account_id', 'attention_date'], None),
     'ix_agents_account_id_secret_key_ids': (['account_id', 'secret_key_ids'], None),
-    'ix_agents_account_id_not_examined': (['account_id'], 'examined_version <> version'),
+    'ix_agents_account_id_not_examined': (['account_id'], 'CAST(examined_version <> version AS INTEGER) = 1'),
 }
 
 
