@@ -8,6 +8,7 @@ If a release changes what an agent needs to sign in, a migration of that release
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from sqlalchemy.orm import aliased
 
 from agents_app.config import settings
 from agents_app.db import now
-from agents_app.encryption import Keyring, key_id_of
+from agents_app.encryption import key_id_of
 from agents_app.models import Agent, ConnectionTest
 from agents_app.operations import attention_reasons
 from agents_app.operations.agent_states import State
@@ -31,7 +32,8 @@ INCOMPLETE = date.min
 # An alias, so that these statements can be used within statements on agents.
 MINE = aliased(Agent)
 # Written as in the index that finds such agents, which `models/agent.py` explains.
-OF_OTHER_RELEASE = sa.cast(Agent.examined_version != Agent.version, sa.Integer) == sa.literal_column("1")
+NOT_EXAMINED = sa.cast(Agent.examined_version != Agent.version, sa.Integer) == sa.literal_column("1")
+OF_OTHER_RELEASE = attention_reasons.AGENTS.where(NOT_EXAMINED)
 ACCOUNT: sa.BindParameter[UUID] = sa.bindparam("account_id")
 
 
@@ -56,27 +58,32 @@ def ids(connection: Connection, account_id: UUID) -> sa.CTE:
 
     Of a stored secret only the id of its key is compared. `attention_reasons.py` decrypts it.
     """
-    of_other_release = attention_reasons.AGENTS.where(OF_OTHER_RELEASE)
-    others = [agent["id"] for agent in attention_reasons.find(connection, account_id, of_other_release)]
+    others = tuple(agent["id"] for agent in attention_reasons.find(connection, account_id, OF_OTHER_RELEASE))
+    last_day = now().date() + timedelta(days=limits.EXPIRY_WARNING_DAYS)
+    return _ids(tuple(settings().keys.encryption.ids), last_day, others)
+
+
+# Without the cache, each page would spend milliseconds to build the same statement.
+@lru_cache(maxsize=4)
+def _ids(known: tuple[str, ...], last_day: date, others: tuple[UUID, ...]) -> sa.CTE:
     agents = sa.select(MINE.id).where(MINE.account_id == ACCOUNT)
-    found = _parts(agents, settings().keys.encryption) + ([agents.where(MINE.id.in_(others))] if others else [])
+    found = _parts(agents, known, last_day) + ([agents.where(MINE.id.in_(others))] if others else [])
     return sa.union(*found).cte("attention")
 
 
-def _parts(agents: sa.Select[UUID], keyring: Keyring) -> list[sa.Select[UUID]]:
+def _parts(agents: sa.Select[UUID], known: tuple[str, ...], last_day: date) -> list[sa.Select[UUID]]:
     """The agents with a failed test, an early date and a missing key. Each part reads only such agents, by an index."""
-    last_day = now().date() + timedelta(days=limits.EXPIRY_WARNING_DAYS)
     of_version = sa.and_(ConnectionTest.agent_id == MINE.id, ConnectionTest.valid_for_version == MINE.version)
     failed = sa.and_(ConnectionTest.account_id == ACCOUNT, ConnectionTest.outcome == Outcome.FAILED.value)
     examined = agents.where(MINE.examined_version == MINE.version)
     return [
         agents.join(ConnectionTest, of_version).where(failed),
         examined.where(MINE.attention_date <= last_day),
-        examined.where(MINE.secret_key_ids.in_(_unreadable_key_ids(keyring))),
+        examined.where(MINE.secret_key_ids.in_(_unreadable_key_ids(known))),
     ]
 
 
-def _unreadable_key_ids(keyring: Keyring) -> sa.Select[str]:
+def _unreadable_key_ids(known: tuple[str, ...]) -> sa.Select[str]:
     """The values of `secret_key_ids` that have a key which is not set.
 
     The statement goes from each value to the next one in the index, as an account has few values and many agents.
@@ -88,6 +95,6 @@ def _unreadable_key_ids(keyring: Keyring) -> sa.Select[str]:
     )
     values = values.union_all(sa.select(following.scalar_subquery()).where(values.c.value.is_not(None)))
     missing: sa.ColumnElement[str] = values.c.value
-    for key_id in keyring.ids:
+    for key_id in known:
         missing = sa.func.replace(missing, f"<{key_id}>", "")
     return sa.select(values.c.value).where(missing != "")
