@@ -62,6 +62,16 @@ CAUSES = {
     "mssql_busy": Cause(
         "The database or the server cannot take a connection at present.", "Try again in a minute.", Mender.WAIT
     ),
+    "mssql_sent_away": Cause(
+        "The server {host} sent the console to another server, at an address that tests may not use.",
+        "Enter the host and the port of that server, or ask the operator of the console about the addresses.",
+        Mender.YOU,
+    ),
+    "mssql_not_limited": Cause(
+        "This system cannot limit where the driver of SQL Server connects, so nothing was sent.",
+        "Ask the operator of the console for Linux 5.5 or later that permits the system call seccomp.",
+        Mender.YOU,
+    ),
     "mssql_refused": Cause(
         "The server refused the connection or a statement of this test.",
         "Ask the database administrator what the log of the server says.",

@@ -17,6 +17,7 @@ from agents_app.probes.mssql.handshake import check_tls
 from agents_app.probes.network import tls
 from agents_app.probes.network.addresses import AddressRules, resolve
 from agents_app.probes.network.databases import WAIT_S, DatabaseServer
+from agents_app.probes.network.guard import Guard
 from agents_app.probes.recorder import ProbeFailed, Recorder
 
 DEFAULT_PORT, MASTER = 1433, "master"
@@ -63,14 +64,16 @@ def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> N
             raise ProbeFailed("mssql_needs_verify_full", **facts)
         recorder.know(server=check_tls(client, tls.trust(values["sslmode"], values.get("ssl_root_cert")), facts))
         tls.warn_about_mode(recorder, values["sslmode"], server.host)
-    connection = _open(values, address, facts, recorder)
+    connection = _open(values, address, facts, recorder, rules)
     with closing(connection):
         if server.host.endswith(ROUTED_BY_NAME):
             resolve(server.host, server.port, rules)
         rights.check(connection.cursor(), values, recorder, partial(failures, facts))
 
 
-def _open(values: Mapping[str, Any], address: str, facts: Mapping[str, Any], recorder: Recorder) -> Any:
+def _open(
+    values: Mapping[str, Any], address: str, facts: Mapping[str, Any], recorder: Recorder, rules: AddressRules
+) -> Any:
     refusal = connection = None
     with recorder.step("sign_in"):
         if values["sslmode"] != "verify-full":
@@ -79,7 +82,7 @@ def _open(values: Mapping[str, Any], address: str, facts: Mapping[str, Any], rec
             raise ProbeFailed("password_missing", **facts)
         if not is_installed():
             raise ProbeFailed("mssql_not_installed", **facts)
-        with _trusting(values.get("ssl_root_cert")):
+        with _trusting(values.get("ssl_root_cert")), _guarded(rules, facts):
             try:
                 connection = _connect(values, address, facts)
             except ProbeFailed as failure:
@@ -88,6 +91,22 @@ def _open(values: Mapping[str, Any], address: str, facts: Mapping[str, Any], rec
         if refusal:
             raise refusal
     return connection
+
+
+@contextmanager
+def _guarded(rules: AddressRules, facts: Mapping[str, Any]) -> Iterator[None]:
+    """Keep the driver from every address that tests may not use. A server can send it to another one (MS-TDS)."""
+    guard = Guard(rules)
+    try:
+        guard.start()
+    except OSError:
+        raise ProbeFailed("mssql_not_limited", **facts) from None
+    try:
+        yield
+    except ProbeFailed:
+        if guard.has_refused:
+            raise ProbeFailed("mssql_sent_away", **facts) from None
+        raise
 
 
 def _explain(failure: ProbeFailed, values: Mapping[str, Any], address: str, facts: Mapping[str, Any]) -> ProbeFailed:

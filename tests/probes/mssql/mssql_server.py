@@ -82,11 +82,12 @@ class Conversation:
         tokens = b"".join(_error(number, TEXTS[number] if is_english else "Texto del servidor") for number in numbers)
         self.send(REPLY, tokens + b"\xfd" + struct.pack("<HHQ", 2, 0, 0))
 
-    def accept(self) -> None:
-        """Accept the sign-in."""
+    def accept(self, other_port: int = 0) -> None:
+        """Accept the sign-in. With another port, send the client to the server there."""
         version = b"\x74\0\0\x04"
         ack = b"\1" + version + _name("Microsoft SQL Server") + VERSION_OF_SERVER[:4]
-        self.send(REPLY, b"\xad" + struct.pack("<H", len(ack)) + ack + DONE)
+        change = _routing("127.0.0.1", other_port) if other_port else b""
+        self.send(REPLY, b"\xad" + struct.pack("<H", len(ack)) + ack + change + DONE)
 
     def answer_queries(self, rows_of: Callable[[str], Rows | int]) -> None:
         """Answer each query with the rows, or the number of an error, that the function gives for its text."""
@@ -184,6 +185,13 @@ def _error(number: int, text: str) -> bytes:
     message = text.encode("utf-16-le")
     body = struct.pack("<IBBH", number, 1, 14, len(text)) + message + b"\0\0" + struct.pack("<I", 1)
     return b"\xaa" + struct.pack("<H", len(body)) + body
+
+
+def _routing(host: str, port: int) -> bytes:
+    """The change of the environment that sends a client to another server (ENVCHANGE of type 20)."""
+    place = struct.pack("<BHH", 0, port, len(host)) + host.encode("utf-16-le")
+    body = b"\x14" + struct.pack("<H", len(place)) + place + b"\0\0"
+    return b"\xe3" + struct.pack("<H", len(body)) + body
 
 
 def _columns(query: str, rows: Rows) -> bytes:

@@ -5,6 +5,7 @@ sent and their rows read. What the queries find on a real server is not shown.
 """
 
 import os
+import platform
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from agents_app.probes.mssql import probe as mssql
 from agents_app.probes.mssql.driver import is_installed
+from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.results import Outcome, Result
 from agents_app.probes.runner import Request, run
 from tests.authority import Authority
@@ -233,6 +235,42 @@ def test_a_database_that_the_login_may_not_open_is_not_a_wrong_password(tls: ssl
 
     with server(act) as real:
         assert end(try_in_child(real)) == ("database", "mssql_database")
+
+
+@pytest.mark.usefixtures("_driver")
+@pytest.mark.parametrize("is_allowed", [False, True])
+def test_a_server_sends_the_driver_only_to_addresses_that_tests_may_use(
+    tls: ssl.SSLContext, *, is_allowed: bool
+) -> None:
+    with server(lambda conversation: conversation.prelogin(ENCRYPT_ON)) as other:
+
+        def act(conversation: Conversation) -> None:
+            conversation.prelogin(ENCRYPT_ON)
+            inside = conversation.start_tls(tls)
+            inside.read_login()
+            inside.accept(other.port)
+            inside.read()
+
+        rules = AddressRules(allows_loopback=True, blocked=(("localhost", other.port + is_allowed),))
+        with server(act) as real:
+            (result,) = run([Request("mssql", agent(real.port), rules)])
+
+    assert bool(other.conversations) is is_allowed
+    assert end(result) == ("sign_in", "connection_lost" if is_allowed else "mssql_sent_away")
+
+
+@pytest.mark.usefixtures("_driver")
+def test_nothing_is_sent_where_the_driver_cannot_be_limited(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of another processor the numbers of the system calls are not known.
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+
+    with server(refusing(tls, 18456)) as real:
+        result = try_probe(mssql, agent(real.port))
+
+    assert end(result) == ("sign_in", "mssql_not_limited")
+    assert real.received == b""
 
 
 READER: dict[str, Rows | int] = {
