@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from agents_app.probes.mysql import probe as mysql
-from agents_app.probes.mysql.errors import WAIT_S
 from agents_app.probes.mysql.probe import STATEMENT_S
+from agents_app.probes.network.databases import WAIT_S
 from agents_app.probes.results import Outcome
 from tests.authority import Authority
 from tests.probes.mysql.mysql_server import Conversation, Rows, fast_answer, server, tls
@@ -232,3 +232,26 @@ def test_rights_that_are_not_understood_are_a_warning_and_no_proof(line: str) ->
     assert codes(result) == ["not_encrypted", "mysql_rights_unreadable"]
     assert "read_only" not in result.facts
     assert result.statements == ()
+
+
+def test_a_server_that_asks_for_a_file_of_the_console_gets_none(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("what only the console knows")
+
+    def ask_for_file(conversation: Conversation) -> None:
+        if fast(conversation):
+            conversation.send(OK)
+            for answer in (OK, b"\xfb" + str(file).encode()):
+                # The second one is what a server answers to LOAD DATA LOCAL. It may do so to every statement.
+                conversation.sequence = 0
+                conversation.read()
+                conversation.send(answer)
+            conversation.read()
+
+    with server(ask_for_file) as rogue:
+        result = try_probe(mysql, agent(rogue.port, "disable"))
+
+    assert b"SET sql_mode" in rogue.received
+    assert b"what only" not in rogue.received
+    assert result.cause is not None
+    assert result.cause.code == "mysql_protocol"
