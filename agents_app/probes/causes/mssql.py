@@ -77,6 +77,11 @@ CAUSES = {
         "Ask the database administrator what the log of the server says.",
         Mender.DATABASE_ADMIN,
     ),
+    "mssql_unreadable": Cause(
+        "The server answered a statement of this test in a way that the console cannot read.",
+        "Ask the database administrator whether the server is SQL Server or Azure SQL itself.",
+        Mender.DATABASE_ADMIN,
+    ),
     "mssql_administers": Cause(
         "The user {role} has rights of an administrator: {objects}.", REMOVE, Mender.DATABASE_ADMIN
     ),

@@ -7,7 +7,7 @@ certificate and the name of the server.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -48,6 +48,9 @@ CLASSES = {
     "Client unable to establish connection": "connection_lost",
     "Communication link failure": "connection_lost",
 }
+# What the driver says, and what Python raises, if a server answers with something else than the rows of a query.
+NOT_TDS = r"Protocol error in TDS stream|Unknown token received"
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 NOT_LOADED = r"libltdl|Failed to load|cannot open shared object"
 
 
@@ -64,16 +67,12 @@ def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> N
             raise ProbeFailed("mssql_needs_verify_full", **facts)
         recorder.know(server=check_tls(client, tls.trust(values["sslmode"], values.get("ssl_root_cert")), facts))
         tls.warn_about_mode(recorder, values["sslmode"], server.host)
-    connection = _open(values, address, facts, recorder, rules)
-    with closing(connection):
-        if server.host.endswith(ROUTED_BY_NAME):
-            resolve(server.host, server.port, rules)
-        rights.check(connection.cursor(), values, recorder, partial(failures, facts))
+    with _ended(_open(server, address, rules, recorder)) as connection:
+        rights.check(connection, values, recorder, partial(failures, facts))
 
 
-def _open(
-    values: Mapping[str, Any], address: str, facts: Mapping[str, Any], recorder: Recorder, rules: AddressRules
-) -> Any:
+def _open(server: DatabaseServer, address: str, rules: AddressRules, recorder: Recorder) -> Any:
+    values, facts = server.values, server.facts
     refusal = connection = None
     with recorder.step("sign_in"):
         if values["sslmode"] != "verify-full":
@@ -90,7 +89,20 @@ def _open(
     with recorder.step("database"):
         if refusal:
             raise refusal
+        if server.host.endswith(ROUTED_BY_NAME):
+            # The driver has resolved the name itself.
+            resolve(server.host, server.port, rules)
     return connection
+
+
+@contextmanager
+def _ended(connection: Any) -> Iterator[Any]:
+    """End the session after the block. An error at its end changes nothing in the result."""
+    try:
+        yield connection
+    finally:
+        with suppress(Exception):
+            connection.close()
 
 
 @contextmanager
@@ -120,10 +132,10 @@ def _explain(failure: ProbeFailed, values: Mapping[str, Any], address: str, fact
     if failure.code != "mssql_login_failed":
         raise failure
     try:
-        _connect({**values, "database": MASTER}, address, facts).close()
+        with _ended(_connect({**values, "database": MASTER}, address, facts)):
+            return ProbeFailed("mssql_database", **facts)
     except ProbeFailed:
         raise failure from None
-    return ProbeFailed("mssql_database", **facts)
 
 
 def _connect(values: Mapping[str, Any], address: str, facts: Mapping[str, Any]) -> Any:
@@ -181,6 +193,8 @@ def _code(error: Exception, access: str) -> str:
     text = str(error)
     if isinstance(error, ImportError) or re.search(NOT_LOADED, text):
         return "mssql_driver_unloadable"
+    if isinstance(error, UNREADABLE) or re.search(NOT_TDS, text):
+        return "mssql_unreadable"
     if "SSL Provider" in text:
         return "certificate_not_trusted"
     found = (code for pattern, code in MESSAGES.items() if re.search(pattern, text))

@@ -62,10 +62,11 @@ class Excess:
     statement: str
 
 
-def check(cursor: Any, values: Mapping[str, Any], recorder: Recorder, failures: Failures) -> None:
+def check(connection: Any, values: Mapping[str, Any], recorder: Recorder, failures: Failures) -> None:
     """Run the steps `read_only` and `tables`. `failures` makes causes of the exceptions of the driver."""
     user = values["username"]
     with recorder.step("read_only"), failures():
+        cursor = connection.cursor()
         found = [*_roles(cursor, user), *_rights(cursor, user)]
         if not values.get("read_only", True):
             found = [one for one in found if one.code != "role_writes"]

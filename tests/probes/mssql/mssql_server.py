@@ -89,8 +89,8 @@ class Conversation:
         change = _routing("127.0.0.1", other_port) if other_port else b""
         self.send(REPLY, b"\xad" + struct.pack("<H", len(ack)) + ack + change + DONE)
 
-    def answer_queries(self, rows_of: Callable[[str], Rows | int]) -> None:
-        """Answer each query with the rows, or the number of an error, that the function gives for its text."""
+    def answer_queries(self, rows_of: Callable[[str], Rows | int | bytes]) -> None:
+        """Answer each query with what the function gives for its text: rows, the number of an error, or tokens."""
         while True:
             kind, packet = self.read()
             if kind != QUERY:
@@ -99,6 +99,8 @@ class Conversation:
             rows = rows_of(text)
             if isinstance(rows, int):
                 self.refuse(rows)
+            elif isinstance(rows, bytes):
+                self.send(REPLY, rows)
             else:
                 self.send(REPLY, b"".join(map(_row, rows)).join([_columns(text, rows), DONE]))
 

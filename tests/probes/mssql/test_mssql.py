@@ -273,7 +273,7 @@ def test_nothing_is_sent_where_the_driver_cannot_be_limited(
     assert real.received == b""
 
 
-READER: dict[str, Rows | int] = {
+READER: dict[str, Rows | int | bytes] = {
     "IS_SRVROLEMEMBER": [],
     "IS_ROLEMEMBER": [],
     "(NULL, 'DATABASE')": [["CONNECT"], ["SELECT"], ["VIEW ANY COLUMN MASTER KEY DEFINITION"]],
@@ -282,7 +282,7 @@ READER: dict[str, Rows | int] = {
 }
 
 
-def answering(tls: ssl.SSLContext, answers: dict[str, Rows | int]) -> Callable[[Conversation], None]:
+def answering(tls: ssl.SSLContext, answers: dict[str, Rows | int | bytes]) -> Callable[[Conversation], None]:
     """A server that answers each query by a part of its text."""
 
     def act(conversation: Conversation) -> None:
@@ -309,6 +309,23 @@ def test_a_refused_query_is_a_cause_without_the_text_of_the_server(tls: ssl.SSLC
 
     assert end(result) == ("read_only", "mssql_refused")
     assert "permission was denied" not in str(result)
+
+
+@pytest.mark.usefixtures("_driver")
+@pytest.mark.parametrize(
+    ("answers", "step"),
+    [
+        ({"IS_SRVROLEMEMBER": b"\x99garbage"}, "read_only"),
+        ({"IS_SRVROLEMEMBER": b"\x81\xff\x00"}, "read_only"),
+        ({"'SCHEMA')": [["OBJECT", "[dbo].[pay]"]]}, "read_only"),
+        ({"sys.objects o": [[1, 2, 3]]}, "tables"),
+    ],
+)
+def test_an_answer_that_sql_server_does_not_give_is_a_cause_and_no_fault_of_ours(
+    tls: ssl.SSLContext, answers: dict[str, Rows | int | bytes], step: str
+) -> None:
+    with server(answering(tls, READER | answers)) as rogue:
+        assert end(try_in_child(rogue)) == (step, "mssql_unreadable")
 
 
 @pytest.mark.usefixtures("_driver")
