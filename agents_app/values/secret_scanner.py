@@ -115,8 +115,9 @@ def _findings(text: str) -> Iterator[tuple[str, int]]:
 
 def _is_password(value: str) -> bool:
     is_mixed = re.search(r"[A-Za-z]", value) is not None and re.search(r"[0-9!@#$%^&*?]", value) is not None
-    is_term = TEMPLATE.match(value) or NO_PASSWORD.match(value) or PLACEHOLDER.search(value)
-    return len(value) >= PASSWORD_MIN and is_mixed and not is_term
+    if len(value) < PASSWORD_MIN or not is_mixed:
+        return False
+    return not (TEMPLATE.match(value) or NO_PASSWORD.match(value) or PLACEHOLDER.search(value))
 
 
 def _kind_by_keyword(text: str, word: re.Match[str]) -> str | None:
