@@ -93,9 +93,12 @@ class _Session:
         name, value = (
             ("max_statement_time", STATEMENT_S) if self._is_mariadb else ("max_execution_time", STATEMENT_S * 1000)
         )
-        # Servers before MySQL 5.7 and MariaDB 10.1 do not have it.
-        with suppress(MySQLError):
+        try:
             self._rows(f"SET SESSION {name} = {value}")
+        except MySQLError as error:
+            # Servers before MySQL 5.7 and MariaDB 10.1 do not have it.
+            if not is_refusal(error):
+                raise
 
     def _check_rights(self) -> list[Right] | None:
         try:

@@ -223,6 +223,56 @@ def test_a_malformed_greeting_is_a_cause_and_no_fault_of_ours(packet: bytes) -> 
     assert PASSWORD.encode() not in rogue.received
 
 
+OK = b"\0\0\0\2\0\0\0"
+COLUMN = b"\3def\0\0\0\4name\0\x0c" + struct.pack("<HIBHB", 33, 255, 0xFD, 0, 0) + b"\0\0"
+END_OF_COLUMNS = b"\xfe\0\0\2\0"
+
+
+@pytest.mark.parametrize(
+    ("packets", "step"),
+    [
+        # Most statements of the probe have rows.
+        ([OK], "read_only"),
+        ([b"\xfc\xff"], "database"),
+        ([b"\x01", b"\xff\xff\xff"], "database"),
+        ([b"\x01", COLUMN, b"\x05"], "database"),
+        ([b"\x01", COLUMN, END_OF_COLUMNS, b"\xfa\xff"], "database"),
+        ([b"\x01", COLUMN, END_OF_COLUMNS, b"\1\xff"], "database"),
+        ([b""], "database"),
+    ],
+)
+def test_an_answer_that_mysql_does_not_give_is_a_cause_and_no_fault_of_ours(packets: list[bytes], step: str) -> None:
+    def answer(conversation: Conversation) -> None:
+        conversation.greet(NATIVE)
+        conversation.send(OK)
+        # The driver sets the character set, the mode of SQL and autocommit.
+        for _ in range(10):
+            statement = conversation.read()
+            for packet in [OK] if b"SET NAMES" in statement or b"sql_mode" in statement else packets:
+                conversation.send(packet)
+            conversation.sequence = 0
+
+    with server(answer) as rogue:
+        result = try_probe(mysql, agent(rogue.port, "disable"))
+
+    assert result.cause is not None
+    assert (result.steps[-1].name, result.cause.code) == (step, "mysql_protocol")
+
+
+def test_a_server_that_ends_the_session_has_lost_the_connection() -> None:
+    def leave(conversation: Conversation) -> None:
+        conversation.greet(NATIVE)
+        conversation.send(OK)
+        while b"SET SESSION" not in conversation.read():
+            conversation.send(OK)
+
+    with server(leave) as rogue:
+        result = try_probe(mysql, agent(rogue.port, "disable"))
+
+    assert result.cause is not None
+    assert (result.steps[-1].name, result.cause.code) == ("database", "connection_lost")
+
+
 @pytest.mark.parametrize("way", [clear, dialog, sha256, full_caching_sha2, full_caching_sha2_in_greeting])
 @pytest.mark.parametrize("has_tls", [False, True])
 def test_the_rogue_servers_get_the_password_from_a_driver_without_protection(
