@@ -8,6 +8,7 @@ import re
 from typing import Any, get_origin
 
 import pytest
+from alembic.script import ScriptDirectory
 from flask import Flask
 
 from agents_app.api.openapi import EXAMPLE_AGENT, EXAMPLES
@@ -15,6 +16,7 @@ from agents_app.cli.demo import samples
 from agents_app.connections import TYPES
 from agents_app.operations.permissions import Actor
 from agents_app.paths import ROOT
+from agents_app.schemas import completeness
 from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.values.choices import ConnectionType
 from agents_app.values.fields import field_notes
@@ -111,6 +113,17 @@ def test_the_table_of_bad_inputs_has_every_field_and_every_connection_type() -> 
 
     assert {f"/{name}" for name in AgentValues.model_fields} <= pointers
     assert set(TYPES) <= {bad.values.get("connection_type") for bad in in_config}
+
+
+def test_the_last_migration_that_filled_the_attention_columns_has_the_rules_of_the_code() -> None:
+    steps = ScriptDirectory(str(ROOT / "migrations")).walk_revisions()
+    last = next(step.module for step in steps if step.doc.startswith("fill_agent_attention_columns"))
+    needed = {(kind, method or None): names for kind in TYPES for method, names in TYPES[kind].needed.items()}
+
+    # No agent has a provider or a type that the migration does not know.
+    assert {name: completeness.NEEDED.get(name) for name in last.MODEL_NEEDS} == last.MODEL_NEEDS
+    known = {kind for kind, _ in last.CONNECTION_NEEDS}
+    assert {key: names for key, names in needed.items() if key[0] in known} == last.CONNECTION_NEEDS
 
 
 @pytest.mark.parametrize("kind", ConnectionType)

@@ -3,7 +3,8 @@
 The one write path stores them with each version. An older release writes the version and not these columns. So where
 they are of another version, the whole agent is read instead. `attention_reasons.py` says why agents need attention.
 
-If a release changes what an agent needs to sign in, a migration of that release fills the columns again.
+If a release changes what agents that exist need to sign in, a migration of that release fills the columns again
+(CONTRIBUTING.md, Add a field to agents).
 """
 
 from collections.abc import Mapping
