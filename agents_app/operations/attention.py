@@ -1,6 +1,7 @@
-"""Operations that list the agents that need attention. `attention_reasons.py` says what that means."""
+"""Operations that say which agents need attention, and why. `attention_reasons.py` says what that means."""
 
 from typing import Any
+from uuid import UUID
 
 from agents_app.db import db
 from agents_app.models import Agent
@@ -18,3 +19,12 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
     actor.require("agents.read")
     with db.reading() as connection:
         return attention_reasons.find(connection, actor.account_id, BY_NAME)
+
+
+def of_agent(actor: Actor, agent_id: UUID) -> attention_reasons.Reasons:
+    """Why this agent needs attention: a code and a sentence for each reason. Raises Forbidden."""
+    actor.require("agents.read")
+    with db.reading() as connection:
+        this = attention_reasons.AGENTS.where(Agent.id == agent_id)
+        found = attention_reasons.find(connection, actor.account_id, this)
+    return found[0]["reasons"] if found else []

@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from agents_app import refusals
 from agents_app.config import settings
 from agents_app.errors import Conflict, InvalidInput, Malformed, NotFound, Stale
-from agents_app.operations import agent_history, agent_reads, agents, external_ids, known_names, snapshots
+from agents_app.operations import agent_history, agent_reads, agents, attention, external_ids, known_names, snapshots
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
@@ -56,8 +56,12 @@ def listing() -> Answer:
 @pages.get("/agents/<uuid:agent_id>")
 def show(agent_id: UUID) -> Answer:
     """Show one agent."""
-    agent = agent_reads.read(current_actor(), agent_id)
-    return _agent_page("agents/show.html", agent, form=AgentForm(agent=agent), names=known_names.of_agent(agent))
+    actor = current_actor()
+    agent = agent_reads.read(actor, agent_id)
+    # The result of the last test is on the page already.
+    reasons = [reason for reason in attention.of_agent(actor, agent_id) if reason["code"] != "test_failed"]
+    names = known_names.of_agent(agent)
+    return _agent_page("agents/show.html", agent, form=AgentForm(agent=agent), names=names, reasons=reasons)
 
 
 @pages.route("/agents/new", methods=["GET", "POST"])

@@ -187,3 +187,14 @@ def test_dates_in_reasons_are_not_broken_over_lines(console: Flask, admin: Actor
     row = browser.get("/agents?needs_attention=true").root.one("th", class_="c-name")
 
     assert [found.text for found in row.all(class_="date")] == ["2020-02-29"]
+
+
+def test_the_page_of_an_agent_says_why_it_needs_attention(console: Flask, admin: Actor, browser: Browser) -> None:
+    secrets = {"api_key": API_KEY, "connection_config": {"password": "a password"}}
+    agent_id = make_agent(console, admin, api_key_expires_at="2020-02-29", **secrets)
+    fine_id = make_agent(console, admin, **secrets)
+
+    page, fine = (browser.get(f"/agents/{one}") for one in (agent_id, fine_id))
+
+    assert "Needs attention. The API key expired on 2020-02-29." in page.text
+    assert "Needs attention" not in fine.text

@@ -28,4 +28,27 @@ CAUSES = {
         "Check the address. If it is right, ask the network team whether a proxy answers in place of {host}.",
         Mender.YOU,
     ),
+    "service_unknown": Cause(
+        "The console cannot find the address of {host} in DNS.",
+        "Ask the network team to let the server of the console look up {host} and connect to it on port {port}. If "
+        + "only a proxy leads to the internet, this test is not possible.",
+        Mender.NETWORK,
+    ),
+    "service_blocked": Cause(
+        "The host {host} has an address to which tests may not connect.",
+        "Ask the operator of the console. docs/connections.md has the rules for addresses, and the setting "
+        + "CONNECTION_TEST_NETWORKS.",
+        Mender.NETWORK,
+    ),
+    "service_unreachable": Cause(
+        "The console cannot connect to {host}.",
+        "Ask the network team to allow connections from the server of the console to {host}, port {port}. If only a "
+        + "proxy leads to the internet, this test is not possible.",
+        Mender.NETWORK,
+    ),
+    "service_replaced": Cause(
+        "Another server answers in place of {host}: its certificate was issued for another name.",
+        "Ask the network team which device or DNS server leads {host} to another server.",
+        Mender.NETWORK,
+    ),
 }

@@ -35,9 +35,10 @@ def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> N
 def examine(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder, limits: Limits) -> None:
     """Test the model of an agent, with these limits for each request."""
     provider = ModelProvider(values["model_provider"])
-    url = values.get("model_base_url") or MODEL_URLS[provider]
+    entered_url = values.get("model_base_url")
+    url = entered_url or MODEL_URLS[provider]
     with recorder.step("resolve"):
-        server = locate(url, rules, allows_http=True, limits=limits)
+        server = locate(url, rules, allows_http=True, limits=limits, is_service=not entered_url)
     session = _Session(provider, server, urlsplit(url).path.rstrip("/"), values.get("api_key"), recorder)
     with recorder.step("models"):
         names = session.read_names()

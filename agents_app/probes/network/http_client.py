@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agents_app import __version__
-from agents_app.probes.network import tcp, tls
+from agents_app.probes.network import services, tcp, tls
 from agents_app.probes.network.addresses import AddressRules, resolve
 from agents_app.probes.recorder import ProbeFailed
 from agents_app.wording import number_text
@@ -82,6 +82,8 @@ class Server:
     is_tls: bool
     addresses: tuple[str, ...]
     limits: Limits = Limits()
+    is_service: bool = False
+    """Whether the host is one that the console knows, not one that a person entered."""
 
     def request(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
@@ -126,7 +128,7 @@ class Server:
                 self._ordered.insert(0, address)
                 connection.timeout = self.limits.silence
                 return connection
-        raise failure
+        raise services.cause_for(failure, self.host, self.port) if self.is_service else failure
 
     def _new_connection(self, address: str, seconds: float) -> "HTTPConnection":
         from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -191,10 +193,18 @@ class Server:
             raise self.fail(_code(error)) from None
 
 
-def locate(url: str, rules: AddressRules, *, allows_http: bool = False, limits: Limits = Limits()) -> Server:
+def locate(
+    url: str,
+    rules: AddressRules,
+    *,
+    allows_http: bool = False,
+    limits: Limits = Limits(),
+    is_service: bool = False,
+) -> Server:
     """Find the server of a URL: resolve its host and check its addresses.
 
-    http is refused, except where `allows_http` and every address is loopback or private.
+    http is refused, except where `allows_http` and every address is loopback or private. `is_service` says that the
+    console knows the host and no person entered it, so that no cause asks for another host.
     """
     try:
         parts = urlsplit(url)
@@ -202,10 +212,13 @@ def locate(url: str, rules: AddressRules, *, allows_http: bool = False, limits: 
         port = parts.port or (443 if is_tls else 80)
     except ValueError:
         raise ProbeFailed("host_invalid", host="The address") from None
-    addresses = resolve(host, port, rules)
+    try:
+        addresses = resolve(host, port, rules)
+    except ProbeFailed as failure:
+        raise services.cause_for(failure, host, port) if is_service else failure from None
     if not is_tls and not (allows_http and all(_is_local(address) for address in addresses)):
         raise ProbeFailed("https_required", host=host, port=port)
-    return Server(host, port, is_tls, tuple(addresses), limits)
+    return Server(host, port, is_tls, tuple(addresses), limits, is_service)
 
 
 def _is_local(address: str) -> bool:

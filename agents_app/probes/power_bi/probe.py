@@ -65,7 +65,9 @@ def examine(
 ) -> None:
     """Test a Power BI connection at these hosts."""
     with recorder.step("resolve"):
-        login, api = (locate(url, rules, limits=limits or Limits()) for url in (hosts.login, hosts.api))
+        login, api = (
+            locate(url, rules, limits=limits or Limits(), is_service=True) for url in (hosts.login, hosts.api)
+        )
     with recorder.step("token"):
         token = get_token(values, login, hosts.resource, LOGINS)
     session = _Session(values, api, token, recorder)

@@ -1,10 +1,11 @@
 """The probe of a model: the cause of each refusal and who can remove it, and that no key leaves the probe."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -333,6 +334,18 @@ def test_an_unclear_answer_about_a_deployment_is_a_warning(server: LocalServer, 
 def test_the_address_rules_hold_for_a_base_url(server: LocalServer, url: str, rules: AddressRules, cause: str) -> None:
     assert ask(server, "openai", rules=rules, model_base_url=url).cause == cause
     assert server.requests == []
+
+
+def test_the_providers_own_host_is_not_one_that_a_person_can_correct(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_name(*given: Any, **named: Any) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, "canary")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_name)
+
+    assert ask(server, "openai", model_base_url=None).cause == "service_unknown"
+    assert ask(server, "openai", model_base_url="https://models.example.org/v1").cause == "host_unknown"
 
 
 def test_the_probe_runs_in_a_child_process(server: LocalServer) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agents_app.probes.causes import CAUSES
+from agents_app.probes.causes.cause import Mender
 from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.network.http_client import Answer, Limits, Server, locate
 from agents_app.probes.recorder import ProbeFailed
@@ -190,6 +191,19 @@ def test_the_next_address_is_tried_and_used_again(https: LocalServer) -> None:
         assert both.request("GET", "/").status == 200
         with pytest.raises(BlockingIOError):
             silent.accept()
+
+
+def test_a_host_that_no_person_entered_has_causes_that_do_not_ask_for_another_host(
+    authority: Authority, tmp_path: Path
+) -> None:
+    closed = Server("localhost", 1, True, ("127.0.0.2",), is_service=True)
+
+    assert failure(lambda: locate("https://localhost", AddressRules(), is_service=True)) == "service_blocked"
+    assert failure(lambda: closed.request("GET", "/")) == "service_unreachable"
+    with running(authority.issue("other.example.org"), tmp_path) as server:
+        url = f"https://localhost:{server.port}"
+        assert failure(lambda: ask(url, is_service=True)) == "service_replaced"
+    assert CAUSES["service_replaced"].mender is Mender.NETWORK
 
 
 @pytest.mark.parametrize("key", ["canary\r\nX: 1", "canary\n", "canary\x00", "canary\N{EURO SIGN}", "canar\xfd"])

@@ -106,6 +106,9 @@ class Seen:
         return " ".join(f"{cause.what} {cause.next_step}".format_map(facts) for cause, facts in causes)
 
 
+LOOPBACK = AddressRules(allows_loopback=True)
+
+
 class Tenant(PowerBi):
     """The service on a loopback server, and a test of it."""
 
@@ -115,11 +118,11 @@ class Tenant(PowerBi):
         server.answer = self.answer
         server.requests.clear()
 
-    def test(self, limits: Limits | None = None, **values: Any) -> Seen:
+    def test(self, limits: Limits | None = None, rules: AddressRules = LOOPBACK, **values: Any) -> Seen:
         """Test the connection. No message has a secret or a text of the service."""
         messages: list[Message] = []
         url = f"https://localhost:{self.port}"
-        hosts, rules = Hosts(url, url, "https://analysis.windows.net/powerbi/api"), AddressRules(allows_loopback=True)
+        hosts = Hosts(url, url, "https://analysis.windows.net/powerbi/api")
         with suppress(ProbeFailed):
             examine({**VALUES, **values}, rules, Recorder(messages.append), hosts, limits)
         seen = Seen(messages)
@@ -316,6 +319,13 @@ def test_a_dataset_that_is_hidden_is_queried_before_it_is_refused(tenant: Tenant
     seen = tenant.test()
 
     assert (seen.cause, seen.warnings, seen.last_step) == (None, ["power_bi_dataset_hidden"], "query")
+
+
+def test_a_host_of_microsoft_that_cannot_be_reached_is_for_the_network_team(tenant: Tenant) -> None:
+    seen = tenant.test(rules=AddressRules())
+
+    assert (seen.cause, seen.last_step) == ("service_blocked", "resolve")
+    assert CAUSES["service_blocked"].mender is Mender.NETWORK
 
 
 HOSTILE = [
