@@ -74,9 +74,9 @@ class _Child:
 
     def start(self) -> None:
         """Start the process, and watch its pipes. If this machine has no room for it, the result says so."""
-        self._pipes += (input_end := os.pipe())
-        self._pipes += (output_end := os.pipe())
         try:
+            self._pipes += (input_end := os.pipe())
+            self._pipes += (output_end := os.pipe())
             self._process = _start_process(input_end[0], output_end[1])
         except OSError:
             return

@@ -32,9 +32,12 @@ class Transcript:
             raise ValueError from error
 
     def result(self, host: str, is_late: bool) -> Result:
-        """The result. A child that ended before it was done, for another reason than its time, had a fault."""
+        """The result. A child that ended before it was done, for another reason than its time, had a fault.
+
+        A cause that the child reported stays, whatever happened after it.
+        """
         cause = self._cause
-        if not self.is_done:
+        if cause is None and not self.is_done:
             code = LATE.get(self._running, "timed_out") if is_late else "internal_error"
             cause = Finding(code, {"host": host} if is_late else {"fault": "the child process ended"})
         if cause and self._running:

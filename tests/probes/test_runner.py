@@ -3,8 +3,10 @@
 Where a case needs a child that misbehaves, a program of the test takes the place of the child's program.
 """
 
+import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,8 +21,9 @@ from agents_app.probes import runner
 from agents_app.probes.__main__ import MEMORY_BYTES
 from agents_app.probes.causes import CAUSES
 from agents_app.probes.recorder import Recorder
-from agents_app.probes.results import Outcome, Result
+from agents_app.probes.results import Finding, Outcome, Result
 from agents_app.probes.runner import Request
+from agents_app.probes.transcript import Transcript
 from tests.probes.postgresql.postgres_tls import PASSWORD, TlsServer
 from tests.probes.trying import LOOPBACK
 from tests.project import copy_project
@@ -109,6 +112,40 @@ def test_after_the_limit_the_cause_follows_from_the_step_that_was_running(
     assert [result.cause.code for result in results if result.cause] == list(expected.values())
     assert [[step.name for step in result.steps] for result in results] == [[], ["resolve"], ["connect"], ["query"]]
     assert all(CAUSES[result.cause.code].what.format(**result.cause.facts) for result in results if result.cause)
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_reported_cause_stays_the_cause_if_the_child_does_not_end_by_itself(is_late: bool) -> None:
+    transcript = Transcript()
+    failed = {"end": "sign_in", "outcome": "failed", "ms": 1}
+    for message in ({"begin": "sign_in"}, failed, {"cause": "password_missing", "facts": {"username": "x"}}):
+        transcript.add(json.dumps(message).encode())
+
+    result = transcript.result("localhost", is_late)
+
+    assert result.cause == Finding("password_missing", {"username": "x"})
+    assert [(step.name, step.outcome) for step in result.steps] == [("sign_in", Outcome.FAILED)]
+
+
+def test_without_a_free_file_descriptor_the_console_is_busy() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 50, hard))
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        # One is for the selector, and a pipe needs two.
+        for _ in range(2):
+            os.close(taken.pop())
+
+        result = run_one()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in taken:
+            os.close(descriptor)
+
+    assert result.cause == Finding("console_busy")
 
 
 def test_a_child_is_ended_with_everything_that_it_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
