@@ -9,6 +9,15 @@ from agents_app.values import limits
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
+# Networks that the Internet does not reach: of this computer, private (RFC 1918, RFC 4193) and shared (RFC 6598).
+# A key may be sent there without TLS.
+PRIVATE_NETWORKS = tuple(
+    map(
+        ipaddress.ip_network,
+        ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7"),
+    )
+)
+
 
 def read_host(text: str) -> str | None:
     """A host name or IP address in its usual spelling. None if the text is neither."""
@@ -34,3 +43,10 @@ def parse_ip_address(text: str) -> str | None:
         return None if "%" in text else str(read(text[1:-1] if is_bracketed else text))
     except ValueError:
         return None
+
+
+def is_private_address(text: str) -> bool:
+    """Whether an IP address is of this computer or of a private or shared network. Raises ValueError for a name."""
+    address = ipaddress.ip_address(text)
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return any(mapped in network for network in PRIVATE_NETWORKS)

@@ -1,11 +1,11 @@
 """Reads the base URL of a model provider: an origin with an optional path, to which the API key is sent."""
 
-import ipaddress
 import re
 
 from agents_app.values import limits, origins
 from agents_app.values.address_rules import AddressReader
 from agents_app.values.fields import Rule, refusal
+from agents_app.values.host_names import is_private_address
 from agents_app.values.pasted import unwrap
 from agents_app.values.text import clean_text, require_text
 
@@ -21,10 +21,6 @@ SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?")
 # Names that public DNS does not have: of this computer, and of private networks (RFC 6761, RFC 6762, RFC 8375).
 PRIVATE_NAMES = ("localhost", "local", "internal", "private", "intranet", "corp", "home", "lan", "svc", "home.arpa")
-PRIVATE_NETWORKS = [
-    ipaddress.ip_network(text)
-    for text in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7")
-]
 # What a page does not show again: from these characters on, a URL may contain a password or a key.
 NOT_SHOWN = AddressReader(lambda _text: None, re.compile("[@?#]"))
 
@@ -55,11 +51,9 @@ def base_url() -> Rule:
 def is_private(host: str) -> bool:
     """Whether a host is certainly this computer or in a private network. The address of a name is not looked up."""
     try:
-        address = ipaddress.ip_address(host)
+        return is_private_address(host)
     except ValueError:
         return "." not in host or any(host.endswith(f".{name}") for name in PRIVATE_NAMES)
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return any(mapped in network for network in PRIVATE_NETWORKS)
 
 
 def _parts(text: str) -> tuple[str, str]:

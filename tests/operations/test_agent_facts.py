@@ -175,6 +175,7 @@ def test_labels_are_replaced_together(app: Flask, admin: Actor) -> None:
         ("http://ollama:11434/", "http://ollama:11434"),
         ("http://[::1]:11434", "http://[::1]:11434"),
         ("http://10.1.2.3/v1", "http://10.1.2.3/v1"),
+        ("http://100.64.0.1", "http://100.64.0.1"),
         ("http://gpu.internal", "http://gpu.internal"),
         ("https://8.8.8.8:8443", "https://8.8.8.8:8443"),
         ("https://b\u00fccher.example.org/a%20b", "https://xn--bcher-kva.example.org/a%20b"),

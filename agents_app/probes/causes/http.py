@@ -5,7 +5,7 @@ from agents_app.probes.causes.cause import Cause, Mender
 CAUSES = {
     "https_required": Cause(
         "The key would be sent to {host} without encryption.",
-        "Use https. http is accepted only where every address of the host is loopback or private.",
+        "Use https. http is accepted only for this computer and for private networks.",
         Mender.YOU,
     ),
     "credential_not_sendable": Cause(

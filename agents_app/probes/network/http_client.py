@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException
-from ipaddress import ip_address, ip_network
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,15 +20,12 @@ from agents_app import __version__
 from agents_app.probes.network import services, tcp, tls
 from agents_app.probes.network.addresses import AddressRules, resolve
 from agents_app.probes.recorder import ProbeFailed
+from agents_app.values.host_names import is_private_address
 from agents_app.wording import number_text
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
-# Plain http is for a model on the same machine or in the same network.
-LOCAL_NETWORKS = [
-    ip_network(text) for text in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
-]
 CHUNK = 65_536
 MAX_RETRY_AFTER = 86_400
 
@@ -203,8 +199,8 @@ def locate(
 ) -> Server:
     """Find the server of a URL: resolve its host and check its addresses.
 
-    http is refused, except where `allows_http` and every address is loopback or private. `is_service` says that the
-    console knows the host and no person entered it, so that no cause asks for another host.
+    http is refused, except where `allows_http` and every address is of this computer or a private network.
+    `is_service` says that the console knows the host and no person entered it, so that no cause asks for another host.
     """
     try:
         parts = urlsplit(url)
@@ -216,14 +212,9 @@ def locate(
         addresses = resolve(host, port, rules)
     except ProbeFailed as failure:
         raise services.cause_for(failure, host, port) if is_service else failure from None
-    if not is_tls and not (allows_http and all(_is_local(address) for address in addresses)):
+    if not is_tls and not (allows_http and all(map(is_private_address, addresses))):
         raise ProbeFailed("https_required", host=host, port=port)
     return Server(host, port, is_tls, tuple(addresses), limits, is_service)
-
-
-def _is_local(address: str) -> bool:
-    found = ip_address(address)
-    return any(found in network for network in LOCAL_NETWORKS)
 
 
 def _code(error: BaseException) -> str:
