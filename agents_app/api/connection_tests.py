@@ -25,7 +25,7 @@ def run_unsaved(actor: Actor, values: Values) -> Response:
 
 
 LIMITS = (
-    "A test takes at most 10 seconds. A failed test is a 200 too: read `outcome`. 429 `too_many_tests`: "
+    "A test takes at most 10 seconds. A failed test is also answered with 200: read `outcome`. 429 `too_many_tests`: "
     + "6 tests a minute for a person, 2 at once in an account. 503: `busy` (try again), `tests_off` (switched off)."
 )
 ENDPOINTS = (
@@ -36,7 +36,7 @@ ENDPOINTS = (
         "Test an agent",
         "agents.test",
         "Connects to the data source and to the model provider. Without a body, the saved state is tested, and the "
-        + "result becomes `last_test` of the agent. A body has changes as for PATCH: they are tested and not saved. A "
+        + "result becomes `last_test` of the agent. A body has changes as for PATCH, which are tested and not saved. A "
         + f"stored secret is used only if its destination is unchanged. {LIMITS}",
         body="AgentChange",
         body_is_optional=True,

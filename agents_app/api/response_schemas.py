@@ -36,17 +36,17 @@ class Named(ResponseSchema):
 class LastTestSummary(ResponseSchema):
     """The last test of the saved state of an agent."""
 
-    outcome: Outcome = Field(description="`warning`: it works, and something should be changed.")
-    cause: str | None = Field(description="A code of the cause that does not change between releases.")
+    outcome: Outcome = Field(description="`warning`: the agent works, but something should be changed.")
+    cause: str | None = Field(description="The code of the cause. Codes do not change between releases.")
     version: int | None = Field(description="The version of the agent that was tested. Null for values not saved.")
     tested_at: datetime
     tested_by: str
-    is_out_of_date: bool = Field(description="Whether the connection, the model or a secret has changed since.")
-    is_sample: bool = Field(description="Whether `flask demo` made the result up.")
+    is_out_of_date: bool = Field(description="Whether the connection, the model or a secret was changed after it.")
+    is_sample: bool = Field(description="Whether `flask demo` stored the result as a sample, without a test.")
 
 
 class StepOfTest(ResponseSchema):
-    """One step of a test. The last step is the one that failed."""
+    """One step of a test. If the test failed, the last step is the one that failed."""
 
     name: str
     label: str
@@ -60,7 +60,7 @@ class CauseOfTest(ResponseSchema):
     code: str
     what: str
     next_step: str
-    mender: str = Field(description="Who can do it, as a code.")
+    mender: str = Field(description="The code of the person who can do the next step.")
     mender_label: str
 
 

@@ -62,8 +62,9 @@ def test(context: click.Context, account: str | None, agent_id: UUID | None, *, 
 def attention(context: click.Context, account: str | None, *, as_json: bool) -> None:
     """List the agents that need attention, and why.
 
-    An agent needs attention if its last test failed, if something is missing to sign in, if a credential expires within
-    30 days or has expired, or if a secret cannot be decrypted. The exit code is 1 if there is such an agent.
+    An agent needs attention if its last test failed, if something that is needed to sign in is missing, if a credential
+    expires within 30 days or has expired, or if a secret cannot be decrypted. The exit code is 1 if there is such an
+    agent.
     """
     found = attention_operations.listing(terminal_actor(account))
     if as_json:

@@ -15,7 +15,8 @@ class ConnectionTest(Base):
     """Which version of an agent was tested, when, by whom, and with which result. `result` contains no secret.
 
     `version` was tested. `valid_for_version` is the newest version with the same connection, model and secrets; if the
-    agent is at another version, the test is out of date. `is_sample` marks a result that `flask demo` made up.
+    agent is at another version, the test is out of date. `is_sample` marks a result that `flask demo`
+    stored without a test.
     """
 
     __tablename__ = "connection_tests"

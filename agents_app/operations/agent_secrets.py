@@ -152,7 +152,7 @@ def label(connection_type: ConnectionType, pointer: str) -> str:
 
 def _type_again(connection_type: ConnectionType, pointer: str) -> str:
     name = label_in_sentence(label(connection_type, pointer))
-    what = "destination of the connection" if _member(pointer) else "model provider or its URL"
+    what = "destination of the connection" if _member(pointer) else "model provider or its base URL"
     return f"The {what} has changed, so the stored {name} is not used. Type it again, or remove it."
 
 

@@ -39,7 +39,7 @@ from agents_app.values.fields import is_empty
 from agents_app.wording import label_in_sentence
 
 # A result shows values of servers. One that a server made of a secret that it received is not shown. A shorter secret
-# may be an ordinary word: to hide that word would tell what the secret is.
+# may be an ordinary word: to hide that word would show what the secret is.
 HIDDEN = "[secret]"
 HIDDEN_FROM = 8
 UNNAMED = "Agent without a name"
@@ -96,7 +96,7 @@ def run_unsaved(actor: Actor, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def store_sample(actor: Actor, agent_id: UUID, number: int) -> None:
-    """Store a made-up result as the last test of a new agent, marked as a sample. `flask demo` gives the number.
+    """Store a sample result as the last test of a new agent, marked as a sample. `flask demo` gives the number.
 
     Some agents get none. Raises Forbidden, NotFound.
     """

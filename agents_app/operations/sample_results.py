@@ -1,4 +1,4 @@
-"""Helpers that make up results of tests for `flask demo`. Nothing is connected to."""
+"""Helpers that make sample results of tests for `flask demo`, without a test."""
 
 from collections.abc import Mapping
 from typing import Any

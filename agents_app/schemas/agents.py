@@ -41,7 +41,7 @@ class AgentValues(Schema):
         "Description", "What the agent answers, and for whom.", default=None
     )
     external_id: Annotated[str | None, line(limits.EXTERNAL_ID)] = field(
-        "External ID", "The agent's key in another system. No two agents can have the same.", default=None
+        "External ID", "The agent's key in another system. No two agents can have the same one.", default=None
     )
     owner: Annotated[str | None, line(limits.OWNER)] = field(
         "Owner", "The person or team that is responsible for the agent.", default=None
@@ -54,7 +54,7 @@ class AgentValues(Schema):
     )
     model_provider: Annotated[ModelProvider | None, choice(ModelProvider)] = field(
         "Model provider",
-        "Whose interface the model is called with.",
+        "The provider whose API the agent calls.",
         default=None,
         destination=True,
         labels=MODEL_PROVIDER_LABELS,

@@ -49,16 +49,17 @@ class AgentQuery(Schema):
     owner: Annotated[str | None, line(limits.OWNER)] = field("Owner", "The exact name.", default=None)
     external_id: Annotated[str | None, line(limits.EXTERNAL_ID)] = field("External ID", default=None)
     label: Annotated[str | None, label_filter()] = field(
-        "Label", "As name:value, such as team:finance. A name alone finds every value.", default=None
+        "Label", "As name:value, such as team:finance. A name without a value finds every value.", default=None
     )
     created_by: Annotated[str | None, uuid_text()] = field("Created by", "A user's id.", default=None)
     test: Annotated[LastTest | None, choice(LastTest)] = field(
-        "Last test", "The outcome of the last test, if nothing that it tested has changed since.", default=None
+        "Last test", "The outcome of the last test, if what it tested is unchanged.", default=None
     )
     needs_attention: Annotated[bool | None, boolean()] = field(
         "Needs attention",
-        "Only agents that need attention (true) or do not (false): the last test failed, something is missing to sign "
-        + "in, a credential expires within 30 days or has expired, or a secret cannot be decrypted.",
+        "Only agents that need attention (true) or do not (false): the last test failed, something that is "
+        + "needed to sign in is missing, a credential expires within 30 days or has expired, or a secret cannot be "
+        + "decrypted.",
         default=None,
     )
     sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN)

@@ -26,7 +26,7 @@ class Environment(StrEnum):
 
 
 class ModelProvider(StrEnum):
-    """Whose interface the model is called with."""
+    """The provider whose API an agent calls."""
 
     OPENAI = "openai"
     AZURE_OPENAI = "azure_openai"

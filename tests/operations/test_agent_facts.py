@@ -21,7 +21,9 @@ from tests.make import agent_values, make_agent, make_user
 from tests.operations.test_secrets import in_clear
 
 TAKEN = [("/external_id", external_ids.TAKEN)]
-KEY_AGAIN = "The model provider or its URL has changed, so the stored API key is not used. Type it again, or remove it."
+KEY_AGAIN = (
+    "The model provider or its base URL has changed, so the stored API key is not used. Type it again, or remove it."
+)
 MODEL = {"model_provider": "openai", "model_base_url": "https://models.example.org/v1", "api_key": "sk-1234"}
 PASSWORD = {"password": "correct horse"}
 

@@ -5,7 +5,7 @@ from agents_app.probes.causes.cause import Cause, Mender
 CAUSES = {
     "incomplete": Cause(
         "The agent lacks something that it needs to sign in. {missing}",
-        "Edit the agent, then test it again.",
+        "Enter what is missing, and test again.",
         Mender.YOU,
     ),
     "password_missing": Cause("The agent has no password.", "Enter the password of the user {username}.", Mender.YOU),

@@ -31,13 +31,13 @@ CAUSES = {
     ),
     "entra_certificate_expired": Cause(
         "The certificate of the agent has expired, or is not valid yet.",
-        "Create a certificate, upload it to the application in Entra, and paste it here with its private key.",
+        "Create a certificate, upload it to the application in Entra, and enter it here with its private key.",
         Mender.APPLICATION_OWNER,
     ),
     # Answers of Entra, by the numbers in `error_codes`.
     "entra_secret_wrong": _entra(
         "Entra does not accept the client secret.",
-        "Copy the whole value of the secret, not its ID. Entra shows the value only once, when the secret is created.",
+        "Enter the whole value of the secret, not its ID. Entra shows the value only once, when the secret is created.",
         Mender.YOU,
     ),
     "entra_secret_expired": _entra(
@@ -78,8 +78,9 @@ CAUSES = {
         Mender.ENTRA_ADMIN,
     ),
     "entra_conditional_access": _entra(
-        "A Conditional Access policy blocks the sign-in from the address of the console.",
-        "Ask an Entra administrator to allow the application from this address.",
+        "A Conditional Access policy blocks the sign-in of the application.",
+        "Ask an Entra administrator to change the policy, so that the application can sign in from the address of the "
+        + "console.",
         Mender.ENTRA_ADMIN,
     ),
     "entra_busy": _entra("Entra is busy.", "Try again {when}.", Mender.WAIT),

@@ -2,6 +2,11 @@
 
 from agents_app.probes.causes.cause import Cause, Mender
 
+CHECK_URL = (
+    "If the agent has a model base URL, check it. If it is right or empty, ask the network administrator whether a "
+    + "proxy answers in place of {host}."
+)
+
 CAUSES = {
     "https_required": Cause(
         "The key would be sent to {host} without encryption.",
@@ -10,45 +15,45 @@ CAUSES = {
     ),
     "credential_not_sendable": Cause(
         "The key has characters that a request to {host} cannot contain, such as a line break.",
-        "Copy the key again, and enter it without spaces or line breaks around it.",
+        "Copy the key again, and enter it without spaces or line breaks.",
         Mender.YOU,
     ),
     "redirected": Cause(
         "The server {host} answered with a redirect, which is not followed.",
-        "Check the address. If it is right, ask the network team whether a proxy answers in place of {host}.",
+        CHECK_URL,
         Mender.NETWORK,
     ),
     "answer_too_large": Cause(
-        "The answer of {host} is larger than any answer that the console expects from such a server.",
-        "Check the address. If it is right, ask the network team whether a proxy answers in place of {host}.",
+        "The answer of {host} is larger than the console accepts.",
+        CHECK_URL,
         Mender.YOU,
     ),
     "answer_not_understood": Cause(
-        "The answer of {host} is not one that such a server sends.",
-        "Check the address. If it is right, ask the network team whether a proxy answers in place of {host}.",
+        "The console cannot read the answer of {host}.",
+        CHECK_URL,
         Mender.YOU,
     ),
     "service_unknown": Cause(
         "The console cannot find the address of {host} in DNS.",
-        "Ask the network team to let the server of the console look up {host} and connect to it on port {port}. If "
-        + "only a proxy leads to the internet, this test is not possible.",
+        "Ask the network administrator to let the server of the console look up {host} and connect to it on port "
+        + "{port}. If only a proxy leads to the internet, the test is not possible.",
         Mender.NETWORK,
     ),
     "service_blocked": Cause(
         "The host {host} has an address to which tests may not connect.",
-        "Ask the operator of the console. docs/connections.md has the rules for addresses, and the setting "
-        + "CONNECTION_TEST_NETWORKS.",
+        "Ask the operator of the console whether the setting CONNECTION_TEST_NETWORKS excludes this address "
+        + "(docs/connections.md). If it does not, ask the network administrator why DNS gives this address for {host}.",
         Mender.NETWORK,
     ),
     "service_unreachable": Cause(
         "The console cannot connect to {host}.",
-        "Ask the network team to allow connections from the server of the console to {host}, port {port}. If only a "
-        + "proxy leads to the internet, this test is not possible.",
+        "Ask the network administrator to allow connections from the server of the console to {host}, port {port}. If "
+        + "only a proxy leads to the internet, the test is not possible.",
         Mender.NETWORK,
     ),
     "service_replaced": Cause(
         "Another server answers in place of {host}: its certificate was issued for another name.",
-        "Ask the network team which device or DNS server leads {host} to another server.",
+        "Ask the network administrator which device or DNS server leads {host} to another server.",
         Mender.NETWORK,
     ),
 }

@@ -5,11 +5,11 @@ from agents_app.probes.causes.cause import Cause, Mender
 CAUSES = {
     "model_key_wrong": Cause(
         "The server {host} refuses the API key: it is wrong, was revoked, or belongs to another provider or region.",
-        "Copy the API key again where it was made, and check that the model provider is the right one.",
+        "Copy the API key again from the pages of the provider, and check the field Model provider.",
         Mender.YOU,
     ),
     "model_key_missing": Cause(
-        "The server {host} requires an API key, and the agent has none.", "Enter the API key.", Mender.YOU
+        "The server {host} requires an API key, but the agent has none.", "Enter the API key.", Mender.YOU
     ),
     "model_key_forbidden": Cause(
         "The server {host} accepts the API key, but the key has no permission to read the models.",
@@ -18,7 +18,7 @@ CAUSES = {
     ),
     "model_list_forbidden": Cause(
         "The API key is valid, but it has no permission to read the list of models. The model was not checked.",
-        "The agent may work all the same. For a complete test, give the key read access to models.",
+        "The agent may work nevertheless. For a complete test, give the key read access to models.",
         Mender.PROVIDER_ADMIN,
     ),
     "model_key_not_checked": Cause(
@@ -62,7 +62,7 @@ CAUSES = {
     "model_busy": Cause("The server {host} is overloaded or has a fault.", "Try again {when}.", Mender.WAIT),
     "model_wrong_url": Cause(
         "The server {host} answers, but not with the API of the model provider {provider} ({reference}).",
-        "Check the model provider and the model base URL. It should be like {example}.",
+        "Check the model provider and the model base URL. An example of a right base URL: {example}",
         Mender.YOU,
     ),
     "model_refused": Cause(

@@ -20,17 +20,19 @@ CAUSES = {
         Mender.YOU,
     ),
     "mssql_needs_verify_full": Cause(
-        "SQL Server gets the password itself, so the console sends it only to a server that it has checked.",
+        "SQL Server gets the password itself. The console sends it only to a server whose certificate and name it "
+        + "checked.",
         "Choose the TLS mode verify-full.",
         Mender.YOU,
     ),
     "mssql_login_failed": Cause(
         "The user name {username} or the password is wrong.",
-        "Correct them. A user of a single database must also be allowed to open the database {database}.",
+        "Enter both again. If they are right, ask the database administrator whether the user may open the database "
+        + "{database}.",
         Mender.YOU,
     ),
     "mssql_other_sign_in": Cause(
-        "The server accepts only Windows accounts for this sign-in.",
+        "The server accepts Windows accounts only, and no user name with a password.",
         "Ask the database administrator for a login with SQL Server authentication.",
         Mender.DATABASE_ADMIN,
     ),
@@ -60,16 +62,17 @@ CAUSES = {
         Mender.YOU,
     ),
     "mssql_busy": Cause(
-        "The database or the server cannot take a connection at present.", "Try again in a minute.", Mender.WAIT
+        "The database or the server accepts no connection at the moment.", "Try again in a minute.", Mender.WAIT
     ),
     "mssql_sent_away": Cause(
         "The server {host} sent the console to another server, at an address that tests may not use.",
-        "Enter the host and the port of that server, or ask the operator of the console about the addresses.",
+        "Ask the database administrator which server that is, and enter its host and port. docs/connections.md has the "
+        + "rules for addresses.",
         Mender.YOU,
     ),
     "mssql_not_limited": Cause(
-        "This system cannot limit where the driver of SQL Server connects, so nothing was sent.",
-        "Ask the operator of the console for Linux 5.5 or later that permits the system call seccomp.",
+        "The system of the console cannot limit where the driver of SQL Server connects, so no password was sent.",
+        "Ask the operator of the console to run it on Linux 5.5 or later, and to permit the system call seccomp.",
         Mender.YOU,
     ),
     "mssql_refused": Cause(

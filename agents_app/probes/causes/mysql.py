@@ -16,8 +16,8 @@ CAUSES = {
     ),
     "mysql_protocol": Cause(
         "The server {host} sent an answer that MySQL and MariaDB do not send.",
-        "Check the host and the port. If they are right, ask the network team what is between the console and the "
-        + "server.",
+        "Check the host and the port. If they are right, ask the network administrator what is between the console and "
+        + "the server.",
         Mender.YOU,
     ),
     "mysql_access_denied": Cause(
@@ -46,7 +46,8 @@ CAUSES = {
     ),
     "mysql_host_blocked": Cause(
         "The server refuses the console, because too many connections from it failed.",
-        "Ask the database administrator to clear the host cache of the server, with mysqladmin flush-hosts.",
+        "Ask the database administrator to clear the host cache of the server: TRUNCATE TABLE "
+        + "performance_schema.host_cache (MySQL) or FLUSH HOSTS (MariaDB).",
         Mender.DATABASE_ADMIN,
     ),
     "mysql_host_not_allowed": Cause(
@@ -61,7 +62,8 @@ CAUSES = {
     ),
     "mysql_unavailable": Cause("The server is starting or stopping.", "Try again in a minute.", Mender.WAIT),
     "mysql_needs_verify_full": Cause(
-        "The server asked for the password itself, which the console sends only to a server that it has checked.",
+        "The server asked for the password itself. The console sends it only to a server whose certificate and name it "
+        + "checked.",
         "Choose the TLS mode verify-full.",
         Mender.YOU,
     ),
@@ -71,7 +73,7 @@ CAUSES = {
         Mender.DATABASE_ADMIN,
     ),
     "mysql_unknown_method": Cause(
-        "The user {username} signs in with a method that the console does not have, such as a socket or Kerberos.",
+        "The user {username} signs in with a method that the console does not support, such as a socket or Kerberos.",
         ANOTHER_ACCOUNT,
         Mender.DATABASE_ADMIN,
     ),
@@ -101,7 +103,7 @@ CAUSES = {
     ),
     "mysql_rights_of_everyone": Cause(
         "The user {role} can change data in the database {objects} with a right that SHOW GRANTS does not list.",
-        "Ask the database administrator to look in the table mysql.db for rows with an empty user: such a right holds "
+        "Ask the database administrator to look in the table mysql.db for rows with an empty user: such a right is "
         + "for everyone. Databases whose names begin with test often have one.",
         Mender.DATABASE_ADMIN,
     ),

@@ -13,12 +13,13 @@ CAUSES = {
     ),
     "dns_failed": Cause(
         "The name server of the console does not answer.",
-        "Try again. If it fails again, ask the network team.",
+        "Try again. If it fails again, ask the network administrator to check DNS on the server of the console.",
         Mender.NETWORK,
     ),
     "address_blocked": Cause(
-        "The host {host} has an address that connections of agents may not use.",
-        "Enter the host of the server itself. The operator of the console can read docs/connections.md for the rules.",
+        "The host {host} has an address to which tests may not connect.",
+        "Check the host. If it is right, ask the operator of the console. docs/connections.md has the rules for "
+        + "addresses.",
         Mender.YOU,
     ),
     "port_refused": Cause(
@@ -28,25 +29,26 @@ CAUSES = {
         Mender.YOU,
     ),
     "unreachable": Cause(
-        "The server {host} cannot be reached from the console.",
-        "Ask the network team to allow connections from the console to {host}, port {port}.",
+        "The console cannot connect to {host}.",
+        "Ask the network administrator to allow connections from the console to {host}, port {port}.",
         Mender.NETWORK,
     ),
     "timed_out": Cause(
         "The server did not answer in time.",
-        "Check the host and the port. If they are right, ask the network team whether a firewall drops connections "
-        + "from the console to this server.",
+        "Check the host and the port. If they are right, ask the network administrator whether a firewall drops "
+        + "connections from the console to this server.",
         Mender.NETWORK,
     ),
     "connection_lost": Cause(
         "The server {host} closed the connection before it answered.",
-        "Try again. If it fails again, ask the network team what is between the console and {host}, port {port}.",
+        "Try again. If it fails again, ask the network administrator what is between the console and {host}, "
+        + "port {port}.",
         Mender.NETWORK,
     ),
     "console_busy": Cause("The console was too busy to run this test.", "Wait a minute, and try again.", Mender.WAIT),
     "internal_error": Cause(
         "The test failed because of a fault of the console.",
-        "Report it with the time of this test and the connection type.",
+        "Report it to the maintainers of Agent Console, with the time of this test and the connection type.",
         Mender.US,
     ),
 }

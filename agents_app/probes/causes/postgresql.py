@@ -15,7 +15,7 @@ CAUSES = {
         Mender.YOU,
     ),
     "postgresql_host_rule": Cause(
-        "No rule of the server permits the user {username} to connect to the database {database} from the console.",
+        "No rule of the server allows the user {username} to connect to the database {database} from the console.",
         "Ask the database administrator to add a line to pg_hba.conf for this user, this database and the address of "
         + "the console, and to check that the role may log in.",
         Mender.DATABASE_ADMIN,
@@ -56,7 +56,9 @@ CAUSES = {
         "The server asked for the password in clear text, so it was not sent.", USE_SCRAM, Mender.DATABASE_ADMIN
     ),
     "postgresql_other_method": Cause(
-        "The server asked for another proof than a password, such as Kerberos.", USE_SCRAM, Mender.DATABASE_ADMIN
+        "The server asked for another sign-in method than a password, such as Kerberos.",
+        USE_SCRAM,
+        Mender.DATABASE_ADMIN,
     ),
     "postgresql_no_password": Cause(
         "The server lets the user {username} in without a password, so the password was not checked.",
@@ -69,9 +71,9 @@ CAUSES = {
         Mender.DATABASE_ADMIN,
     ),
     "postgresql_not_understood": Cause(
-        "The server {host} did not complete the sign-in as PostgreSQL does.",
-        "Check that a PostgreSQL server listens on port {port}. If it does, ask the network team what is between the "
-        + "console and the server.",
+        "The server {host} does not answer as PostgreSQL does.",
+        "Check that a PostgreSQL server listens on port {port}. If it does, ask the network administrator what is "
+        + "between the console and the server.",
         Mender.YOU,
     ),
     "postgresql_statement": Cause(

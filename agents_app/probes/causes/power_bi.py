@@ -8,8 +8,8 @@ REFRESH = (
     + "POST https://{api}/v1.0/myorg/RefreshUserPermissions (once an hour at most); wait two minutes, and test again."
 )
 DAX = (
-    "More rights do not change this. Query a dataset without row-level security. Another API of Microsoft, "
-    + "executeDaxQueries, can query such a dataset on a capacity; this console does not test it yet."
+    "More rights do not change this. Use a dataset without row-level security. Another API of Microsoft, "
+    + "executeDaxQueries, can query such a dataset on a capacity, but this console does not test it."
 )
 
 
@@ -32,21 +32,22 @@ CAUSES = {
         Mender.FABRIC_ADMIN,
     ),
     "power_bi_no_access": _power_bi(
-        "The service principal has no access to the dataset, or the dataset does not exist: Power BI answers the same.",
+        "The service principal has no access to the dataset, or the dataset does not exist. Power BI "
+        + "gives the same answer in both cases.",
         "Check workspace ID and dataset ID. If both are right, ask a workspace administrator to give the service "
         + f"principal the Build permission on the dataset. {REFRESH}",
         Mender.WORKSPACE_ADMIN,
     ),
     "power_bi_no_build": _power_bi(
-        "The service principal can see the dataset, but may not query it.",
+        "The service principal can see the dataset, but has no permission to query it.",
         "Ask a workspace administrator to give the service principal the Build permission on the dataset, and a "
         + "Fabric administrator whether the tenant setting “Semantic Model Execute Queries REST API” (earlier "
         + f"“Dataset Execute Queries REST API”) is on. {REFRESH}",
         Mender.WORKSPACE_ADMIN,
     ),
     "power_bi_row_level_security": _power_bi(
-        "The dataset has row-level security or single sign-on. Not with this API: executeQueries refuses every "
-        + "service principal on such a dataset.",
+        "The dataset has row-level security or single sign-on. The API executeQueries refuses every service principal "
+        + "on such a dataset.",
         DAX,
         Mender.YOU,
     ),
@@ -81,14 +82,14 @@ CAUSES = {
     ),
     # Shown when an agent is saved
     "power_bi_not_with_this_api": Cause(
-        "The dataset of the agent has row-level security or single sign-on. Not with this API: executeQueries refuses "
-        + "every service principal on such a dataset.",
+        "The dataset of the agent has row-level security or single sign-on. The API executeQueries refuses every "
+        + "service principal on such a dataset.",
         DAX,
         Mender.YOU,
     ),
     "power_bi_user_needs_row_level_security": Cause(
-        "An impersonated user name is for a dataset with row-level security. Not with this API: executeQueries refuses "
-        + "every service principal on such a dataset.",
+        "An impersonated user name is only for datasets with row-level security. The API executeQueries refuses every "
+        + "service principal on such a dataset.",
         DAX,
         Mender.YOU,
     ),

@@ -36,18 +36,18 @@ CAUSES = {
         Mender.DATABASE_ADMIN,
     ),
     "role_reads_more": Cause(
-        "The role {role} can also read what the allow lists of the agent do not include: {objects}.",
+        "The role {role} can also read tables that the allow lists of the agent do not include: {objects}.",
         REMOVE,
         Mender.DATABASE_ADMIN,
     ),
     "schemas_missing": Cause(
         "Allowed schemas do not exist in the database, or are hidden from the role: {names}.",
-        "Correct the field Allowed schemas.",
+        "Correct the field Allowed schemas. If it is right, ask the database administrator to give the role access.",
         Mender.YOU,
     ),
     "tables_missing": Cause(
         "Allowed tables do not exist in the database, or are hidden from the role: {names}.",
-        "Correct the field Allowed tables.",
+        "Correct the field Allowed tables. If it is right, ask the database administrator to give the role access.",
         Mender.YOU,
     ),
     "tables_unreadable": Cause(

@@ -4,7 +4,7 @@ from agents_app.probes.causes.cause import Cause, Mender
 
 CAUSES = {
     "tls_failed": Cause(
-        "The server {host} does not offer a TLS connection that the console accepts on port {port}.",
+        "The server {host} offers no TLS connection that the console accepts on port {port}.",
         "Check the port. If it is right, ask the administrator of the server to offer TLS 1.2 or later.",
         Mender.YOU,
     ),
@@ -20,14 +20,14 @@ CAUSES = {
     ),
     "certificate_name": Cause(
         "The certificate of the server was not issued for the name {host}.",
-        "Enter the host name that is in the certificate of the server.",
+        "Enter a host name that is in the certificate of the server.",
         Mender.YOU,
     ),
     "certificate_not_trusted": Cause(
         "The certificate of {host} was not issued by an authority that the console trusts.",
         "If a database server has an authority of its own, paste the certificate of the authority in Root certificate. "
-        + "Otherwise ask the network team whether a device replaces certificates. docs/connections.md says how the "
-        + "console trusts such a device.",
+        + "Otherwise ask the network administrator whether a device replaces certificates. docs/connections.md says "
+        + "how the console trusts such a device.",
         Mender.NETWORK,
     ),
     "root_certificate_refused": Cause(
@@ -52,7 +52,7 @@ CAUSES = {
         Mender.YOU,
     ),
     "not_encrypted": Cause(
-        "The connection is not encrypted: all data can be read in the network between the console and {host}.",
+        "The connection is not encrypted: everyone in the network between the console and {host} can read all data.",
         "Choose the TLS mode verify-full.",
         Mender.YOU,
     ),
