@@ -162,6 +162,7 @@ AGENT_MODULES = ("agents", "agent_reads", "attention", "connection_tests", "runt
 DOES_WITHOUT = {
     "api": {
         "listing_with_counts": "counts are for people; programs count what they fetch",
+        "of_agent": "programs use the filter `needs_attention`, and read the members that are its reasons",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "store_sample": "only `flask demo` makes samples",
     },
@@ -169,6 +170,7 @@ DOES_WITHOUT = {
         "listing_with_counts": "a terminal prints what matches",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
+        "of_agent": "`flask agents attention` prints the reasons of every agent",
         "run_unsaved": "a person at the terminal creates the agent first, and then tests it",
     },
     "web": {
