@@ -17,7 +17,7 @@ from agents_app.paths import ROOT
 from agents_app.refusals import FRAMEWORK_ERRORS
 from agents_app.values.json_text import BYTES_MAX, MEMBERS_MAX, read_object
 from agents_app.values.rules import line, list_of_lines, multiline_text, whole_number
-from agents_app.wording import label_in_sentence, number_text
+from agents_app.wording import label_in_sentence, number_text, seconds_text
 from tests.bad_inputs import BAD_AGENTS
 
 FILES = [path for path in (ROOT / "agents_app").rglob("*.py") if "dbtools" not in path.parts and path.stem != "wording"]
@@ -41,6 +41,11 @@ def messages(path: Path) -> Iterator[ast.expr]:
 )
 def test_a_number_has_a_comma_between_thousands(number: int, text: str) -> None:
     assert number_text(number) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(1, "1 second"), (2, "2 seconds"), (3_600, "3,600 seconds")])
+def test_a_number_of_seconds_has_the_singular_for_one(seconds: int, text: str) -> None:
+    assert seconds_text(seconds) == text
 
 
 @pytest.mark.parametrize(

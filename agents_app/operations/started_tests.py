@@ -19,14 +19,15 @@ from agents_app.models import Account, StartedTest
 from agents_app.operations.permissions import Actor
 from agents_app.probes.runner import LIMIT_SECONDS
 from agents_app.values.choices import Door
+from agents_app.wording import seconds_text
 
 WINDOW = timedelta(minutes=1)
 PER_PERSON = 6
 AT_ONCE = 2
 # A process that was killed leaves a row without an end. No test takes longer than this.
 LONGEST = timedelta(seconds=LIMIT_SECONDS)
-TOO_MANY = f"You can start {PER_PERSON} tests in a minute. Try again in {{seconds}} seconds."
-RUNNING = f"{AT_ONCE} tests of your organisation are running. Try again in {{seconds}} seconds."
+TOO_MANY = f"You can start {PER_PERSON} tests in a minute. Try again in {{wait}}."
+RUNNING = f"{AT_ONCE} tests of your organisation are running. Try again in {{wait}}."
 BUSY = "The server is running other tests. Try again in a few seconds."
 OFF = "Testing connections is switched off on this server (CONNECTION_TESTS=off)."
 OFF_RETRY_SECONDS = 3_600
@@ -110,4 +111,4 @@ def _start(session: Session, actor: Actor, test_id: UUID) -> None:
 def _refuse_at(limit: int, times: list[datetime], length: timedelta, sentence: str) -> None:
     if len(times) >= limit:
         seconds = max(1, int((times[-limit] + length - now()).total_seconds()) + 1)
-        raise Throttled(sentence.format(seconds=seconds), retry_after=seconds, code="too_many_tests")
+        raise Throttled(sentence.format(wait=seconds_text(seconds)), retry_after=seconds, code="too_many_tests")

@@ -154,6 +154,7 @@ def test_two_tests_of_an_account_run_at_once(console: Flask, admin: Actor, close
             connection_tests.run(admin, agent_id)
 
     assert refusal.value.retry_after in (1, 2)
+    assert refusal.value.detail.endswith(("Try again in 1 second.", "Try again in 2 seconds."))
 
 
 def test_a_test_whose_process_was_killed_counts_for_ten_seconds(console: Flask, admin: Actor, closed_port: int) -> None:

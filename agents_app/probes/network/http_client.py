@@ -21,7 +21,7 @@ from agents_app.probes.network import services, tcp, tls
 from agents_app.probes.network.addresses import AddressRules, resolve
 from agents_app.probes.recorder import ProbeFailed
 from agents_app.values.host_names import is_private_address
-from agents_app.wording import number_text
+from agents_app.wording import seconds_text
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -66,7 +66,7 @@ class Answer:
     def waiting_time(self) -> str:
         """When to try again, as the end of a sentence."""
         seconds = self.retry_after
-        return f"in {number_text(seconds)} second{'s' * (seconds != 1)}" if seconds else "in a few minutes"
+        return f"in {seconds_text(seconds)}" if seconds else "in a few minutes"
 
 
 @dataclass(frozen=True)
