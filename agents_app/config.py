@@ -240,6 +240,6 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "API_DOCS_PUBLIC": config_values.boolean,
     "LOG_LEVEL": config_values.log_level,
     "BACKUP_FOLDER": lambda text: ROOT / Path(text).expanduser(),
-    "CONNECTION_TESTS": config_values.switch,
+    "CONNECTION_TESTS": config_values.on_or_off,
     "CONNECTION_TEST_NETWORKS": config_values.networks,
 }

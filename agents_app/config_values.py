@@ -38,7 +38,7 @@ def boolean(text: str) -> bool:
     return text.lower() in ("true", "1", "yes")
 
 
-def switch(text: str) -> bool:
+def on_or_off(text: str) -> bool:
     """On or off."""
     if text.lower() not in ("on", "off"):
         raise ValueError("must be on or off.")

@@ -24,9 +24,7 @@ def listing(actor: Actor, query: queries.AgentQuery) -> Response:
 def create(actor: Actor, values: Values) -> Response:
     """The new agent, or the agent of the first request if this one repeats it."""
     agent_id, is_new = agents.create(actor, values, request_parsing.idempotency_key())
-    return (
-        _created_response(actor, agent_id) if is_new else _saved_response(actor, agent_id, headers=responses.REPLAYED)
-    )
+    return _created_response(actor, agent_id) if is_new else _replayed_response(actor, agent_id)
 
 
 def read(actor: Actor, agent_id: UUID) -> Response:

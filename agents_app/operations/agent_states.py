@@ -15,8 +15,7 @@ from agents_app.values.pem import without_private_keys
 from agents_app.values.text import fold_for_search
 
 DATES = ("api_key_expires_at",)
-
-
+"""The fields that are dates in their columns and texts in a state."""
 MODEL = ("model_provider", "model_base_url", "model_type")
 """The fields with which the model of an agent is tested, in addition to its key."""
 

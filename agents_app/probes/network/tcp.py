@@ -15,7 +15,7 @@ SECONDS_MIN = 1.2
 def connect(addresses: Sequence[str], host: str, port: int, seconds: float) -> socket.socket:
     """A connection to the first address that accepts one, within this time in all.
 
-    It waits the same time for each answer.
+    The connection then waits the same time for each answer.
     """
     failure = ProbeFailed("unreachable", host=host, port=port)
     for address, share in attempts(addresses, seconds):
