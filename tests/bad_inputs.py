@@ -51,7 +51,7 @@ A_URL_PATH = "Write the path of the URL without spaces, backslashes and parts su
 NO_LOGIN = "Remove the user name and password from the URL. The API key belongs in the field API key."
 NO_QUERY = "Remove the part of the URL from ? or # on."
 NO_TLS = (
-    "Use https. Without TLS, the API key can be sent only to this computer and to private networks, "
+    "Use https. Without TLS, the API key can be sent only to the computer of the console and to private networks, "
     + "such as http://localhost:11434."
 )
 STATUS = "The status cannot be set here. Enable or disable the agent instead."

@@ -85,7 +85,7 @@ def _replayed_response(actor: Actor, agent_id: UUID) -> Response:
 
 AGENT_PATH = "/agents/{agent_id}"
 IF_MATCH = ("If-Match",)
-WARNINGS = "`warnings` names each member that is doubtful, such as what looks like a secret. It is stored all the same."
+WARNINGS = "`warnings` names each member that is doubtful, such as what looks like a secret. It is stored nevertheless."
 ENDPOINTS = (
     Endpoint(
         "GET",

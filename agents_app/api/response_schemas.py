@@ -74,7 +74,7 @@ class PartOfTest(ResponseSchema):
     cause: CauseOfTest | None
     warnings: list[CauseOfTest]
     facts: dict[str, Any] = Field(description="Values that the steps read, such as the name of a dataset.")
-    statements: list[str] = Field(description="SQL that gives the role the rights that it should have.")
+    statements: list[str] = Field(description="SQL that gives the user of the database the rights that it should have.")
 
 
 class LastTestDetails(LastTestSummary):

@@ -1,4 +1,4 @@
-"""Helpers that say what is doubtful in an agent that was just saved. It is saved all the same."""
+"""Helpers that say what is doubtful in an agent that was just saved. It is saved nevertheless."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -2,9 +2,9 @@
 
 LABELS = {
     "server": "Server",
-    "read_only": "The role can only read",
-    "tables": "Tables that the role can read",
-    "readable_tables": "Tables that the role can read",
+    "read_only": "The user can only read",
+    "tables": "Tables that the user can read",
+    "readable_tables": "Tables that the user can read",
     "workspace_name": "Workspace",
     "dataset_name": "Dataset",
     "row_level_security": "Row-level security",

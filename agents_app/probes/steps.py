@@ -6,7 +6,7 @@ LABELS = {
     "tls": "Encrypt the connection (TLS)",
     "sign_in": "Sign in",
     "database": "Open the database",
-    "read_only": "Check that the role can only read",
+    "read_only": "Check that the user can only read",
     "tables": "Check the allowed schemas and tables",
     "token": "Get a token",
     "workspace": "Read the workspace",

@@ -14,7 +14,7 @@ NO_LOGIN = "Remove the user name and password from the URL. The API key belongs 
 NO_QUERY = "Remove the part of the URL from ? or # on."
 A_PATH = "Write the path of the URL without spaces, backslashes and parts such as .. or //."
 NOT_PUBLIC = (
-    "Use https. Without TLS, the API key can be sent only to this computer and to private networks, "
+    "Use https. Without TLS, the API key can be sent only to the computer of the console and to private networks, "
     + "such as http://localhost:11434."
 )
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)

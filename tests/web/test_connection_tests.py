@@ -108,8 +108,8 @@ def test_facts_have_labels_and_statements_their_language(console: Flask, admin: 
 
     assert [found.text for found in page.root.one(id="test-result").all("dt")] == [
         "Server",
-        "The role can only read",
-        "Tables that the role can read",
+        "The user can only read",
+        "Tables that the user can read",
     ]
     assert [found.text for found in page.root.one(id="test-result").all("dd")] == ["MariaDB 11", "No", "1,234"]
     assert "of_another_release" not in page.html

@@ -10,7 +10,7 @@ CHECK_URL = (
 CAUSES = {
     "https_required": Cause(
         "The key would be sent to {host} without encryption.",
-        "Use https. http is accepted only for this computer and for private networks.",
+        "Use https. http is accepted only for the computer of the console and for private networks.",
         Mender.YOU,
     ),
     "credential_not_sendable": Cause(

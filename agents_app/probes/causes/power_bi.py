@@ -88,7 +88,7 @@ CAUSES = {
         Mender.YOU,
     ),
     "power_bi_user_needs_row_level_security": Cause(
-        "An impersonated user name is only for datasets with row-level security. The API executeQueries refuses every "
+        "An impersonated user name is for datasets with row-level security only. The API executeQueries refuses every "
         + "service principal on such a dataset.",
         DAX,
         Mender.YOU,
