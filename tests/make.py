@@ -93,6 +93,7 @@ def make_last_test(app: Flask, actor: Actor, agent_id: UUID, **results: Result) 
     outcome, cause = test_results.outcome_and_cause(test_results.stored(results))
     row = ConnectionTest(agent_id=agent_id, account_id=actor.account_id, version=1, actor_name=actor.name)
     row.outcome, row.cause, row.result = outcome, cause, test_results.stored(results)
+    row.valid_for_version = row.version
     with app.app_context(), db.transaction() as session:
         session.add(row)
 

@@ -146,8 +146,9 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
         counts = _counts(query, attention)
         rows = connection.execute(_statement(query, attention).add_columns(FACTS, *counts), account).all()
         counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
-        names = {row.id: known_names.of_facts(row.test_facts, _item(row)["connection"]) for row in rows}
-        page = replace(_page(query, rows), names=names)
+        page, facts = _page(query, rows), {row.id: row.test_facts for row in rows}
+        names = {item["id"]: known_names.of_facts(facts[item["id"]], item["connection"]) for item in page.items}
+        page = replace(page, names=names)
         if query.needs_attention:
             shown = attention_reasons.AGENTS.where(Agent.id.in_([item["id"] for item in page.items]))
             found = attention_reasons.find(connection, actor.account_id, shown)

@@ -55,6 +55,7 @@ def test_row_level_security_of_the_last_test_is_said(
                 agent_id=agent_id,
                 account_id=admin.account_id,
                 version=1,
+                valid_for_version=1,
                 actor_name="Ada",
                 outcome="passed",
                 result={"connection": result.to_json()},
