@@ -36,15 +36,14 @@ def known_versions() -> Container[int]:
 
 
 def is_known(tag: str) -> bool:
-    """Whether If-None-Match contains this ETag, so that the client has the response."""
+    """Whether If-None-Match contains this ETag, whose quotes may be left out, so that the client has the response."""
     sent = _header_values("If-None-Match")
     return sent == ["*"] or tag.strip('"') in _tag_texts(sent)
 
 
 def make_conditional(response: Response, text: str) -> Response:
     """The response with this ETag. It is a 304 without a body if If-None-Match contains the ETag."""
-    sent = _header_values("If-None-Match")
-    if sent == ["*"] or text in _tag_texts(sent):
+    if is_known(text):
         response = Response(status=304, headers={"Cache-Control": response.headers["Cache-Control"]})
     response.set_etag(text)
     return response

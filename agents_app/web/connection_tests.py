@@ -49,23 +49,14 @@ def is_asked() -> bool:
     return request.form.get(BUTTON) == TEST
 
 
-def run_form(form: ConsoleForm, operation: Callable[[dict[str, Any]], Any]) -> FormTest:
-    """Test the values of the form. If the operation refuses values, the form has the errors."""
-    try:
-        is_run = form.submit(operation)
-    except (Throttled, Unavailable) as error:
-        return FormTest(refusal=refusals.from_error(error))
-    return FormTest(form.result if is_run else None)
-
-
 def run_new_form(actor: Actor, form: ConsoleForm) -> FormTest:
     """Test the values of the form of a new agent."""
-    return run_form(form, lambda values: connection_tests.run_unsaved(actor, values))
+    return _run_form(form, lambda values: connection_tests.run_unsaved(actor, values))
 
 
 def run_edit_form(actor: Actor, form: ConsoleForm, agent_id: UUID) -> FormTest:
     """Test an agent with the changes of its form, which are not saved."""
-    return run_form(form, lambda changes: connection_tests.run(actor, agent_id, changes))
+    return _run_form(form, lambda changes: connection_tests.run(actor, agent_id, changes))
 
 
 def run_after_save(actor: Actor, agent_id: UUID) -> bool:
@@ -83,3 +74,12 @@ def flash_warnings(actor: Actor, agent_id: UUID) -> None:
     """Say what is doubtful in the connection that was just saved, such as row-level security."""
     for _, sentence in save_warnings.of_connection(agent_reads.read(actor, agent_id)):
         flash(sentence, "warn")
+
+
+def _run_form(form: ConsoleForm, operation: Callable[[dict[str, Any]], Any]) -> FormTest:
+    """Test the values of the form. If the operation refuses values, the form has the errors."""
+    try:
+        is_run = form.submit(operation)
+    except (Throttled, Unavailable) as error:
+        return FormTest(refusal=refusals.from_error(error))
+    return FormTest(form.result if is_run else None)
