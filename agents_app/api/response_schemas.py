@@ -60,8 +60,8 @@ class CauseOfTest(ResponseSchema):
     code: str
     what: str
     next_step: str
-    mender: str = Field(description="The code of the person who can do the next step.")
-    mender_label: str
+    responsible: str = Field(description="The code of the person who can do the next step.")
+    responsible_label: str
 
 
 class PartOfTest(ResponseSchema):

@@ -97,6 +97,6 @@ def _result_lines(result: dict[str, Any]) -> Iterator[str]:
         for finding in [*causes, *part["warnings"]]:
             yield f"  {finding['what']}"
             yield f"  Next step: {finding['next_step']}"
-            yield f"  Who can do it: {finding['mender_label']}"
+            yield f"  Who can do it: {finding['responsible_label']}"
         yield from (f"  {label}: {text}" for label, text in test_results.shown_facts(part["facts"]))
         yield from (f"  {statement}" for statement in part["statements"])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from agents_app.models import Agent, ConnectionTest
 from agents_app.probes import facts as known_facts
 from agents_app.probes.causes import CAUSES
-from agents_app.probes.causes.cause import MENDER_LABELS, Cause, Mender
+from agents_app.probes.causes.cause import RESPONSIBLE_LABELS, Cause, Responsible
 from agents_app.probes.mssql.rights import NOT_RUN
 from agents_app.probes.results import Outcome, Result
 from agents_app.probes.steps import LABELS
@@ -21,7 +21,7 @@ from agents_app.wording import number_text
 PARTS = {"connection": "Connection", "model": "Model"}
 """What a test covers, with labels, in the order in which results are shown."""
 # For the code of another release.
-UNKNOWN = Cause("The reason is not known to this release.", "Test the agent again.", Mender.YOU)
+UNKNOWN = Cause("The reason is not known to this release.", "Test the agent again.", Responsible.YOU)
 # An older release raises the version of an agent and does not know tests: then the test is out of date too.
 IS_OUT_OF_DATE = ConnectionTest.valid_for_version != Agent.version
 COLUMNS = (
@@ -136,6 +136,6 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
         "code": finding["code"],
         "what": known.what.format_map(facts),
         "next_step": known.next_step.format_map(facts),
-        "mender": known.mender.value,
-        "mender_label": MENDER_LABELS[known.mender],
+        "responsible": known.responsible.value,
+        "responsible_label": RESPONSIBLE_LABELS[known.responsible],
     }

@@ -1,17 +1,19 @@
 """Causes in the agent itself: it lacks something, or a stored secret cannot be decrypted."""
 
-from agents_app.probes.causes.cause import Cause, Mender
+from agents_app.probes.causes.cause import Cause, Responsible
 
 CAUSES = {
     "incomplete": Cause(
         "The agent lacks something that it needs to sign in. {missing}",
         "Enter what is missing, and test again.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
-    "password_missing": Cause("The agent has no password.", "Enter the password of the user {username}.", Mender.YOU),
+    "password_missing": Cause(
+        "The agent has no password.", "Enter the password of the user {username}.", Responsible.YOU
+    ),
     "secret_unreadable": Cause(
         "The stored {secret} cannot be decrypted.",
         "Enter it again, or ask the operator of the console to restore the encryption key.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
 }

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Mender(StrEnum):
-    """Who can remove a cause."""
+class Responsible(StrEnum):
+    """Who can remove a cause: the person who does the next step, or in doubt the one to ask first."""
 
     YOU = "you"
     DATABASE_ADMIN = "database_admin"
     NETWORK = "network"
+    OPERATOR = "operator"
     APPLICATION_OWNER = "application_owner"
     ENTRA_ADMIN = "entra_admin"
     WORKSPACE_ADMIN = "workspace_admin"
@@ -19,17 +20,18 @@ class Mender(StrEnum):
     US = "us"
 
 
-MENDER_LABELS = {
-    Mender.YOU: "You",
-    Mender.DATABASE_ADMIN: "Database administrator",
-    Mender.NETWORK: "Network administrator",
-    Mender.APPLICATION_OWNER: "Owner of the Entra application",
-    Mender.ENTRA_ADMIN: "Entra administrator",
-    Mender.WORKSPACE_ADMIN: "Workspace administrator",
-    Mender.FABRIC_ADMIN: "Fabric administrator",
-    Mender.PROVIDER_ADMIN: "Administrator of the model provider's account",
-    Mender.WAIT: "Nobody: wait, and try again",
-    Mender.US: "The maintainers of Agent Console",
+RESPONSIBLE_LABELS = {
+    Responsible.YOU: "You",
+    Responsible.DATABASE_ADMIN: "Database administrator",
+    Responsible.NETWORK: "Network administrator",
+    Responsible.OPERATOR: "Operator of the console",
+    Responsible.APPLICATION_OWNER: "Owner of the Entra application",
+    Responsible.ENTRA_ADMIN: "Entra administrator",
+    Responsible.WORKSPACE_ADMIN: "Workspace administrator",
+    Responsible.FABRIC_ADMIN: "Fabric administrator",
+    Responsible.PROVIDER_ADMIN: "Administrator of the model provider's account",
+    Responsible.WAIT: "Nobody: wait, and try again",
+    Responsible.US: "The maintainers of Agent Console",
 }
 
 
@@ -42,4 +44,4 @@ class Cause:
 
     what: str
     next_step: str
-    mender: Mender
+    responsible: Responsible

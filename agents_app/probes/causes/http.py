@@ -1,6 +1,6 @@
 """Causes of servers that are asked over HTTP."""
 
-from agents_app.probes.causes.cause import Cause, Mender
+from agents_app.probes.causes.cause import Cause, Responsible
 
 CHECK_URL = (
     "If the agent has a model base URL, check it. If it is right or empty, ask the network administrator whether a "
@@ -11,49 +11,49 @@ CAUSES = {
     "https_required": Cause(
         "The key would be sent to {host} without encryption.",
         "Use https. http is accepted only for the computer of the console and for private networks.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "credential_not_sendable": Cause(
         "The key has characters that a request to {host} cannot contain, such as a line break.",
         "Copy the key again, and enter it without spaces or line breaks.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "redirected": Cause(
         "The server {host} answered with a redirect, which is not followed.",
         CHECK_URL,
-        Mender.NETWORK,
+        Responsible.NETWORK,
     ),
     "answer_too_large": Cause(
         "The answer of {host} is larger than the console accepts.",
         CHECK_URL,
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "answer_not_understood": Cause(
         "The console cannot read the answer of {host}.",
         CHECK_URL,
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "service_unknown": Cause(
         "The console cannot find the address of {host} in DNS.",
         "Ask the network administrator to let the server of the console look up {host} and connect to it on port "
         + "{port}. If only a proxy leads to the internet, the test is not possible.",
-        Mender.NETWORK,
+        Responsible.NETWORK,
     ),
     "service_blocked": Cause(
         "The host {host} has an address to which tests may not connect.",
         "Ask the operator of the console whether the setting CONNECTION_TEST_NETWORKS excludes this address "
         + "(docs/connections.md). If it does not, ask the network administrator why DNS gives this address for {host}.",
-        Mender.NETWORK,
+        Responsible.OPERATOR,
     ),
     "service_unreachable": Cause(
         "The console cannot connect to {host}.",
         "Ask the network administrator to allow connections from the server of the console to {host}, port {port}. If "
         + "only a proxy leads to the internet, the test is not possible.",
-        Mender.NETWORK,
+        Responsible.NETWORK,
     ),
     "service_replaced": Cause(
         "Another server answers in place of {host}: its certificate was issued for another name.",
         "Ask the network administrator which device or DNS server leads {host} to another server.",
-        Mender.NETWORK,
+        Responsible.NETWORK,
     ),
 }

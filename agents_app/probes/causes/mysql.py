@@ -1,6 +1,6 @@
 """Causes of MySQL and MariaDB, and warnings about rights that only they have."""
 
-from agents_app.probes.causes.cause import Cause, Mender
+from agents_app.probes.causes.cause import Cause, Responsible
 from agents_app.probes.causes.roles import REMOVE
 
 ANOTHER_ACCOUNT = (
@@ -12,113 +12,113 @@ CAUSES = {
     "mysql_not_a_server": Cause(
         "The server on port {port} of {host} is neither MySQL nor MariaDB.",
         "Check the host and the port. The usual port of MySQL and MariaDB is 3306.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "mysql_protocol": Cause(
         "The server {host} sent an answer that MySQL and MariaDB do not send.",
         "Check the host and the port. If they are right, ask the network administrator what is between the console and "
         + "the server.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "mysql_access_denied": Cause(
         "The user name {username} or the password is wrong, or the user may not connect from the console.",
         "Correct the user name and the password. If they are right, ask the database administrator for an account that "
         + "may connect from the console.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "mysql_access_denied_without_tls": Cause(
         "The server refused the user {username}: the user name or the password is wrong, or the user must use TLS.",
         "Choose the TLS mode verify-full. If it fails again, correct the user name and the password.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "mysql_tls_required": Cause(
-        "The server accepts connections with TLS only.", "Choose the TLS mode verify-full.", Mender.YOU
+        "The server accepts connections with TLS only.", "Choose the TLS mode verify-full.", Responsible.YOU
     ),
     "mysql_password_expired": Cause(
         "The password of the user {username} has expired.",
         "Ask the database administrator for a new password, and enter it here.",
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_account_locked": Cause(
         "The account of the user {username} is locked.",
         "Ask the database administrator to unlock the account.",
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_host_blocked": Cause(
         "The server refuses the console, because too many connections from it failed.",
         "Ask the database administrator to clear the host cache of the server: TRUNCATE TABLE "
         + "performance_schema.host_cache (MySQL) or FLUSH HOSTS (MariaDB).",
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_host_not_allowed": Cause(
         "The server accepts no user from the address of the console.",
         "Ask the database administrator for an account that may connect from the address of the console.",
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_too_many_connections": Cause(
         "The server has no free connection, or the user {username} has none left.",
         "Try again later. If it fails again, ask the database administrator to raise the limit.",
-        Mender.WAIT,
+        Responsible.WAIT,
     ),
-    "mysql_unavailable": Cause("The server is starting or stopping.", "Try again in a minute.", Mender.WAIT),
+    "mysql_unavailable": Cause("The server is starting or stopping.", "Try again in a minute.", Responsible.WAIT),
     "mysql_needs_verify_full": Cause(
         "The server asked for the password itself. The console sends it only to a server whose certificate and name it "
         + "checked.",
         "Choose the TLS mode verify-full.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "mysql_unsafe_method": Cause(
         "The server asked for the password in a way that the console refuses: {method}.",
         ANOTHER_ACCOUNT,
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_unknown_method": Cause(
         "The user {username} signs in with a method that the console does not support, such as a socket or Kerberos.",
         ANOTHER_ACCOUNT,
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_database_missing": Cause(
-        "The database {database} does not exist on this server.", "Correct the name of the database.", Mender.YOU
+        "The database {database} does not exist on this server.", "Correct the name of the database.", Responsible.YOU
     ),
     "mysql_database_denied": Cause(
         "The user {username} may not use the database {database}, or there is no such database.",
         "Check the name of the database. If it is right, ask the database administrator to run the statements of this "
         + "test.",
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_slow": Cause(
         "The server needed too long for a query of this test.",
         "Try again later. If it fails again, ask the database administrator what keeps the server busy.",
-        Mender.WAIT,
+        Responsible.WAIT,
     ),
     "mysql_refused": Cause(
         "The server refused the connection or a statement of this test with the error number {number}.",
         "Ask the database administrator what this error means.",
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_rights_unreadable": Cause(
         "The rights of the user {username} could not be read completely. The user may be able to change data.",
         "Ask the database administrator to check what SHOW GRANTS prints for the user.",
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_rights_of_everyone": Cause(
         "The user {role} can change data in the database {objects} with a right that SHOW GRANTS does not list.",
         "Ask the database administrator to look in the table mysql.db for rows with an empty user: such a right is "
         + "for everyone. Databases whose names begin with test often have one.",
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_administers": Cause(
         "The user {role} has rights of an administrator: {objects}.",
         "Ask the database administrator to run the statements of this test, or enter a user that can only read.",
-        Mender.DATABASE_ADMIN,
+        Responsible.DATABASE_ADMIN,
     ),
     "mysql_uses_files": Cause(
-        "The user {role} can read and write files of the server: {objects}.", REMOVE, Mender.DATABASE_ADMIN
+        "The user {role} can read and write files of the server: {objects}.", REMOVE, Responsible.DATABASE_ADMIN
     ),
     "mysql_sees_processes": Cause(
-        "The user {role} can see the statements that other users run: {objects}.", REMOVE, Mender.DATABASE_ADMIN
+        "The user {role} can see the statements that other users run: {objects}.", REMOVE, Responsible.DATABASE_ADMIN
     ),
     "mysql_reads_more": Cause(
-        "The user {role} can read more than the agent needs: {objects}.", REMOVE, Mender.DATABASE_ADMIN
+        "The user {role} can read more than the agent needs: {objects}.", REMOVE, Responsible.DATABASE_ADMIN
     ),
 }

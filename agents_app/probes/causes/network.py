@@ -1,54 +1,56 @@
 """Causes that all connections share: names, addresses, TCP, time, and faults of the console itself."""
 
-from agents_app.probes.causes.cause import Cause, Mender
+from agents_app.probes.causes.cause import Cause, Responsible
 
 CAUSES = {
     "host_unknown": Cause(
-        "The host name {host} does not exist in DNS.", "Correct the host name of the agent.", Mender.YOU
+        "The host name {host} does not exist in DNS.", "Correct the host name of the agent.", Responsible.YOU
     ),
     "host_invalid": Cause(
         "{host} is not a host name or an IP address.",
         "Enter one host name or IP address, such as db.example.org or 192.0.2.10.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "dns_failed": Cause(
         "The name server of the console does not answer.",
         "Try again. If it fails again, ask the network administrator to check DNS on the server of the console.",
-        Mender.NETWORK,
+        Responsible.NETWORK,
     ),
     "address_blocked": Cause(
         "The host {host} has an address to which tests may not connect.",
         "Check the host. If it is right, ask the operator of the console. docs/connections.md has the rules for "
         + "addresses.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "port_refused": Cause(
         "No server listens on port {port} of {host}.",
         "Check the port. If it is right, ask the administrator of the server whether it runs, and whether it accepts "
         + "connections from other computers.",
-        Mender.YOU,
+        Responsible.YOU,
     ),
     "unreachable": Cause(
         "The console cannot connect to {host}.",
         "Ask the network administrator to allow connections from the console to {host}, port {port}.",
-        Mender.NETWORK,
+        Responsible.NETWORK,
     ),
     "timed_out": Cause(
         "The server did not answer in time.",
         "Check the host and the port. If they are right, ask the network administrator whether a firewall drops "
         + "connections from the console to this server.",
-        Mender.NETWORK,
+        Responsible.NETWORK,
     ),
     "connection_lost": Cause(
         "The server {host} closed the connection before it answered.",
         "Try again. If it fails again, ask the network administrator what is between the console and {host}, "
         + "port {port}.",
-        Mender.NETWORK,
+        Responsible.NETWORK,
     ),
-    "console_busy": Cause("The console was too busy to run this test.", "Wait a minute, and try again.", Mender.WAIT),
+    "console_busy": Cause(
+        "The console was too busy to run this test.", "Wait a minute, and try again.", Responsible.WAIT
+    ),
     "internal_error": Cause(
         "The test failed because of a fault of the console.",
         "Report it to the maintainers of Agent Console, with the time of this test and the connection type.",
-        Mender.US,
+        Responsible.US,
     ),
 }

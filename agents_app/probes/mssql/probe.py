@@ -196,7 +196,7 @@ def _code(error: Exception, access: str) -> str:
     if isinstance(error, UNREADABLE) or re.search(NOT_TDS, text):
         return "mssql_unreadable"
     if "SSL Provider" in text:
-        return "certificate_not_trusted"
+        return "database_certificate_not_trusted"
     found = (code for pattern, code in MESSAGES.items() if re.search(pattern, text))
     classes = {**CLASSES, ACCESS_VIOLATION: access}
     return next(found, classes.get(getattr(error, "driver_error", ""), "mssql_refused"))

@@ -15,6 +15,11 @@ CERTIFICATE_CAUSES = {
     62: "certificate_name",
     64: "certificate_name",
 }
+# The same for databases.
+DATABASE_CAUSES = {
+    "certificate_expired": "database_certificate_expired",
+    "certificate_not_trusted": "database_certificate_not_trusted",
+}
 
 
 def cause_of(error: OSError) -> str:
@@ -25,9 +30,9 @@ def cause_of(error: OSError) -> str:
 
 
 def cause_for_database(error: OSError) -> str:
-    """The same for the server of a database, whose certificate the database administrator renews."""
+    """The same for the server of a database, whose certificate can be from an authority of its own."""
     code = cause_of(error)
-    return "database_certificate_expired" if code == "certificate_expired" else code
+    return DATABASE_CAUSES.get(code, code)
 
 
 def trust(sslmode: str, root_certificate: str | None) -> ssl.SSLContext:

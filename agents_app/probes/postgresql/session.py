@@ -36,7 +36,7 @@ SEEN = {
     "closed the connection unexpectedly": "connection_lost",
     "closed unexpectedly": "connection_lost",
     "SSL SYSCALL error": "connection_lost",
-    "certificate": "certificate_not_trusted",
+    "certificate": "database_certificate_not_trusted",
     "SSL": "tls_failed",
 }
 CANCELLED = "57014"

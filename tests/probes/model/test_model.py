@@ -11,7 +11,7 @@ import pytest
 
 from agents_app.probes import runner
 from agents_app.probes.causes import CAUSES
-from agents_app.probes.causes.cause import Mender
+from agents_app.probes.causes.cause import Responsible
 from agents_app.probes.model.interfaces import INTERFACES
 from agents_app.probes.model.probe import LIMITS, examine
 from agents_app.probes.network.addresses import AddressRules
@@ -239,7 +239,7 @@ def test_a_busy_provider_says_when_to_try_again(server: LocalServer, reply: Repl
 
     seen = ask(server, "openai")
 
-    assert CAUSES[seen.cause or ""].mender is Mender.WAIT
+    assert CAUSES[seen.cause or ""].responsible is Responsible.WAIT
     assert "Try again in 7 seconds." in seen.sentences()
 
 

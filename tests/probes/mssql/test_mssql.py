@@ -105,8 +105,8 @@ def test_no_server_gets_the_password_without_verify_full(tls: ssl.SSLContext, ss
     [
         ("other.example.org", False, {}, "certificate_name"),
         ("localhost", True, {}, "database_certificate_expired"),
-        ("localhost", False, {"ssl_root_cert": None}, "certificate_not_trusted"),
-        ("localhost", False, {"ssl_root_cert": Authority().certificate}, "certificate_not_trusted"),
+        ("localhost", False, {"ssl_root_cert": None}, "database_certificate_not_trusted"),
+        ("localhost", False, {"ssl_root_cert": Authority().certificate}, "database_certificate_not_trusted"),
         ("localhost", False, {"ssl_root_cert": AUTHORITY.unsupported_certificate}, "root_certificate_refused"),
     ],
 )

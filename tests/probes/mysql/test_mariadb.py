@@ -34,9 +34,9 @@ def end(result: Result) -> tuple[str, str | None]:
         ({"database": "missing"}, "database", "mysql_database_denied"),
         ({"database": "mysql"}, "database", "mysql_database_denied"),
         ({"host": "127.0.0.1"}, "tls", "certificate_name"),
-        ({"ssl_root_cert": None}, "tls", "certificate_not_trusted"),
+        ({"ssl_root_cert": None}, "tls", "database_certificate_not_trusted"),
         ({"ssl_root_cert": Authority().unsupported_certificate}, "tls", "root_certificate_refused"),
-        ({"ssl_root_cert": Authority().certificate, "sslmode": "verify-ca"}, "tls", "certificate_not_trusted"),
+        ({"ssl_root_cert": Authority().certificate, "sslmode": "verify-ca"}, "tls", "database_certificate_not_trusted"),
     ],
 )
 def test_a_wrong_value_has_its_cause(mariadb: MariaDb, values: dict[str, Any], step: str, code: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agents_app.probes.causes import CAUSES
-from agents_app.probes.causes.cause import Mender
+from agents_app.probes.causes.cause import Responsible
 from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.network.http_client import Answer, Limits, Server, locate
 from agents_app.probes.recorder import ProbeFailed
@@ -203,7 +203,7 @@ def test_a_host_that_no_person_entered_has_causes_that_do_not_ask_for_another_ho
     with running(authority.issue("other.example.org"), tmp_path) as server:
         url = f"https://localhost:{server.port}"
         assert failure(lambda: ask(url, is_service=True)) == "service_replaced"
-    assert CAUSES["service_replaced"].mender is Mender.NETWORK
+    assert CAUSES["service_replaced"].responsible is Responsible.NETWORK
 
 
 @pytest.mark.parametrize("key", ["canary\r\nX: 1", "canary\n", "canary\x00", "canary\N{EURO SIGN}", "canar\xfd"])

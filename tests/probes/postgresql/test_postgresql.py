@@ -29,7 +29,7 @@ WRONG = {
     "clear text": ({"database": "clear_text"}, "sign_in", "postgresql_clear_password"),
     "no check of the password": ({"database": "without_password"}, "sign_in", "postgresql_no_password"),
     "wrong name in the certificate": ({"host": "127.0.0.1"}, "tls", "certificate_name"),
-    "authority of the system": ({"ssl_root_cert": None}, "tls", "certificate_not_trusted"),
+    "authority of the system": ({"ssl_root_cert": None}, "tls", "database_certificate_not_trusted"),
     "TLS required": ({"database": "tls_only", "sslmode": "disable"}, "sign_in", "postgresql_tls_required"),
     "no rule, without TLS": ({"database": "nobody", "sslmode": "require"}, "sign_in", "postgresql_host_rule"),
 }

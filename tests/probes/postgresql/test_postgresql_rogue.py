@@ -82,7 +82,7 @@ def test_a_server_without_tls_gets_nothing_at_all_where_tls_is_required(sslmode:
 
 @pytest.mark.parametrize(
     ("issued", "code"),
-    [(UNKNOWN, "certificate_not_trusted"), (OTHER_NAME, "certificate_name")],
+    [(UNKNOWN, "database_certificate_not_trusted"), (OTHER_NAME, "certificate_name")],
     ids=["unknown", "name"],
 )
 def test_a_server_that_was_not_verified_gets_nothing_at_all_under_verify_full(

@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 
 from agents_app.connections.power_bi import Cloud
 from agents_app.probes.causes import CAUSES
-from agents_app.probes.causes.cause import Mender
+from agents_app.probes.causes.cause import Responsible
 from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.network.http_client import Limits
 from agents_app.probes.power_bi.facts import names, warning
@@ -147,31 +147,33 @@ def tenant(server: LocalServer) -> Tenant:
 
 
 ENTRA = [
-    ("entra_secret_wrong", Mender.YOU, (7000215, 70002)),
-    ("entra_secret_expired", Mender.APPLICATION_OWNER, (7000222,)),
-    ("entra_application_unknown", Mender.YOU, (700016, 700011)),
-    ("entra_tenant_unknown", Mender.YOU, (90002,)),
-    ("entra_other_cloud", Mender.YOU, (90038, 900432, 900382)),
-    ("entra_application_disabled", Mender.ENTRA_ADMIN, (7000112, 70001)),
-    ("entra_certificate_refused", Mender.APPLICATION_OWNER, (700027, 50012, 700030)),
-    ("entra_public_client", Mender.APPLICATION_OWNER, (700025,)),
-    ("entra_service_missing", Mender.ENTRA_ADMIN, (500011, 650052, 65005)),
-    ("entra_conditional_access", Mender.ENTRA_ADMIN, (53003, 530032)),
-    ("entra_busy", Mender.WAIT, (90006, 90012, 90024, 90033, 90055)),
-    ("entra_request_malformed", Mender.US, (9001023, 9002313, 900144)),
+    ("entra_secret_wrong", Responsible.YOU, (7000215, 70002)),
+    ("entra_secret_expired", Responsible.APPLICATION_OWNER, (7000222,)),
+    ("entra_application_unknown", Responsible.YOU, (700016, 700011)),
+    ("entra_tenant_unknown", Responsible.YOU, (90002,)),
+    ("entra_other_cloud", Responsible.YOU, (90038, 900432, 900382)),
+    ("entra_application_disabled", Responsible.ENTRA_ADMIN, (7000112, 70001)),
+    ("entra_certificate_refused", Responsible.APPLICATION_OWNER, (700027, 50012, 700030)),
+    ("entra_public_client", Responsible.APPLICATION_OWNER, (700025,)),
+    ("entra_service_missing", Responsible.ENTRA_ADMIN, (500011, 650052, 65005)),
+    ("entra_conditional_access", Responsible.ENTRA_ADMIN, (53003, 530032)),
+    ("entra_busy", Responsible.WAIT, (90006, 90012, 90024, 90033, 90055)),
+    ("entra_request_malformed", Responsible.US, (9001023, 9002313, 900144)),
 ]
 
 
 @pytest.mark.parametrize(
-    ("cause", "mender", "code"), [(name, who, code) for name, who, codes in ENTRA for code in codes]
+    ("cause", "responsible", "code"), [(name, who, code) for name, who, codes in ENTRA for code in codes]
 )
-def test_a_refusal_of_entra_is_known_by_its_number(tenant: Tenant, cause: str, mender: Mender, code: int) -> None:
+def test_a_refusal_of_entra_is_known_by_its_number(
+    tenant: Tenant, cause: str, responsible: Responsible, code: int
+) -> None:
     # Its `error` would say something else, and so would another number after it.
     tenant.replies[TOKENS] = entra_error(code, 1, error="invalid_grant")
 
     seen = tenant.test()
 
-    assert (seen.cause, seen.last_step, CAUSES[cause].mender) == (cause, "token", mender)
+    assert (seen.cause, seen.last_step, CAUSES[cause].responsible) == (cause, "token", responsible)
     assert f"AADSTS{code}, correlation ID {CORRELATION}" in seen.sentences()
 
 
@@ -236,57 +238,57 @@ def test_an_answer_of_entra_in_other_types_is_read_without_a_fault(tenant: Tenan
     assert seen.facts["reference"] == "status 400"
 
 
-POWER_BI: list[tuple[str, Mender, dict[str, Reply]]] = [
+POWER_BI: list[tuple[str, Responsible, dict[str, Reply]]] = [
     (
         "power_bi_tenant_setting",
-        Mender.FABRIC_ADMIN,
+        Responsible.FABRIC_ADMIN,
         {GROUP: refused(401, "ServicePrincipalIsNotAllowedByTenantAdminSwitch", in_header=True)},
     ),
     (
         "power_bi_tenant_setting",
-        Mender.FABRIC_ADMIN,
+        Responsible.FABRIC_ADMIN,
         {GROUP_QUERY: refused(401, "ServicePrincipalIsNotAllowedByTenantAdminSwitch")},
     ),
     (
         "power_bi_row_level_security",
-        Mender.YOU,
+        Responsible.YOU,
         {**HIDDEN, GROUP_QUERY: refused(401, "x"), TENANT_QUERY: refused(401, "RLSNotAuthorizedForModel")},
     ),
     (
         "power_bi_row_level_security",
-        Mender.YOU,
+        Responsible.YOU,
         {MODEL: Reply(body={"name": "Revenue", **flags(True)}), GROUP_QUERY: refused(401, "x")},
     ),
     (
         "power_bi_no_access",
-        Mender.WORKSPACE_ADMIN,
+        Responsible.WORKSPACE_ADMIN,
         {**HIDDEN, GROUP_QUERY: refused(401, "x"), TENANT_QUERY: refused(404, "PowerBIEntityNotFound")},
     ),
     (
         "power_bi_no_build",
-        Mender.WORKSPACE_ADMIN,
+        Responsible.WORKSPACE_ADMIN,
         {GROUP_QUERY: refused(401, "x"), TENANT_QUERY: refused(401, "PowerBINotAuthorizedException")},
     ),
     (
         "power_bi_xmla_disabled",
-        Mender.FABRIC_ADMIN,
+        Responsible.FABRIC_ADMIN,
         {GROUP_QUERY: refused(400, "XMLA endpoint feature is disabled. Contact your administrator.")},
     ),
-    ("power_bi_query_error", Mender.YOU, {GROUP_QUERY: refused(400, "DatasetExecuteQueriesError")}),
-    ("power_bi_busy", Mender.WAIT, {GROUP: refused(503, "x")}),
-    ("power_bi_refused", Mender.US, {GROUP: refused(400, "InvalidRequest")}),
+    ("power_bi_query_error", Responsible.YOU, {GROUP_QUERY: refused(400, "DatasetExecuteQueriesError")}),
+    ("power_bi_busy", Responsible.WAIT, {GROUP: refused(503, "x")}),
+    ("power_bi_refused", Responsible.US, {GROUP: refused(400, "InvalidRequest")}),
 ]
 
 
-@pytest.mark.parametrize(("cause", "mender", "replies"), POWER_BI)
+@pytest.mark.parametrize(("cause", "responsible", "replies"), POWER_BI)
 def test_a_refusal_of_power_bi_has_its_cause(
-    tenant: Tenant, cause: str, mender: Mender, replies: dict[str, Reply]
+    tenant: Tenant, cause: str, responsible: Responsible, replies: dict[str, Reply]
 ) -> None:
     tenant.replies = replies
 
     seen = tenant.test()
 
-    assert (seen.cause, CAUSES[cause].mender) == (cause, mender)
+    assert (seen.cause, CAUSES[cause].responsible) == (cause, responsible)
     assert f"request ID {REQUEST_ID}" in seen.sentences()
 
 
@@ -309,7 +311,7 @@ def test_the_build_permission_alone_passes_with_the_advice_to_give_a_role(tenant
 
     assert seen.cause is None
     assert seen.warnings == ["power_bi_workspace_hidden", "power_bi_dataset_hidden", "power_bi_build_only"]
-    assert CAUSES["power_bi_build_only"].mender is Mender.WORKSPACE_ADMIN
+    assert CAUSES["power_bi_build_only"].responsible is Responsible.WORKSPACE_ADMIN
     assert "/v1.0/myorg/RefreshUserPermissions" in seen.sentences()
 
 
@@ -321,11 +323,11 @@ def test_a_dataset_that_is_hidden_is_queried_before_it_is_refused(tenant: Tenant
     assert (seen.cause, seen.warnings, seen.last_step) == (None, ["power_bi_dataset_hidden"], "query")
 
 
-def test_a_host_of_microsoft_that_cannot_be_reached_is_for_the_network_team(tenant: Tenant) -> None:
+def test_a_host_of_microsoft_that_may_not_be_reached_is_for_the_operator(tenant: Tenant) -> None:
     seen = tenant.test(rules=AddressRules())
 
     assert (seen.cause, seen.last_step) == ("service_blocked", "resolve")
-    assert CAUSES["service_blocked"].mender is Mender.NETWORK
+    assert CAUSES["service_blocked"].responsible is Responsible.OPERATOR
 
 
 HOSTILE = [
