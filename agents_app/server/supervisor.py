@@ -3,12 +3,15 @@
 import logging
 import signal
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from weakref import WeakKeyDictionary
 
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from agents_app.config import Settings
 from agents_app.server.protocol import HttpProtocol
@@ -17,8 +20,10 @@ logger = logging.getLogger(__name__)
 
 # Longer than any request can take. Workers that still run then are killed.
 GRACE_S = 30
-# A worker that does not answer its parent in this time is replaced. On a slow machine, its start takes some seconds.
+# A worker that does not answer its parent in this time is replaced.
 HEALTH_CHECK_S = 10
+# The same for the first answer of a worker, which first imports the program. A busy machine needs much longer for that.
+START_S = 120
 # The longest time between two requests on a connection.
 KEEP_ALIVE_S = 15
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -66,6 +71,7 @@ class Supervisor(Multiprocess):
 
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
         # Ignored signals stay ignored: with `nohup` the server keeps running when its terminal is closed.
+        self._start_ends: WeakKeyDictionary[Process, float] = WeakKeyDictionary()
         ignored = [number for number in STOP_SIGNALS if signal.getsignal(number) == signal.SIG_IGN]
         super().__init__(config, sockets)
         for number in ignored:
@@ -77,12 +83,29 @@ class Supervisor(Multiprocess):
             super().init_processes()
 
     def keep_subprocess_alive(self) -> None:
-        """Replace workers that died, and log it."""
-        for process in self.processes:
-            if process.exitcode is not None:
-                logger.warning("The worker %s ended by itself (exit code %s).", process.pid, process.exitcode)
+        """Replace workers that died or hang, and log it. While a worker starts, none is replaced."""
+        if any(self._is_starting(process) for process in self.processes):
+            return
+        seen = [(process, process.exitcode) for process in self.processes]
         with _blocked_in_workers(TERMINAL_SIGNALS):
             super().keep_subprocess_alive()
+        for process, code in seen:
+            if code is None and process.exitcode == -signal.SIGKILL:
+                logger.warning("The worker %s did not respond in %s seconds.", process.pid, HEALTH_CHECK_S)
+            elif process.exitcode is not None:
+                logger.warning("The worker %s ended by itself (exit code %s).", process.pid, process.exitcode)
+
+    def _is_starting(self, process: Process) -> bool:
+        # Uvicorn would kill it after HEALTH_CHECK_S, and again each of its replacements.
+        if process.exitcode is not None:
+            return False
+        if process not in self._start_ends:
+            self._start_ends[process] = time.monotonic() + START_S
+            process.parent_conn.send(b"ping")
+        elif process.parent_conn.poll():
+            process.parent_conn.recv()
+            self._start_ends[process] = 0
+        return time.monotonic() < self._start_ends[process]
 
     def handle_ttin(self) -> None:
         """Start one more worker."""
