@@ -70,8 +70,8 @@ class Supervisor(Multiprocess):
     was_stopped = False
 
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
-        # Ignored signals stay ignored: with `nohup` the server keeps running when its terminal is closed.
         self._start_ends: WeakKeyDictionary[Process, float] = WeakKeyDictionary()
+        # Ignored signals stay ignored: with `nohup` the server keeps running when its terminal is closed.
         ignored = [number for number in STOP_SIGNALS if signal.getsignal(number) == signal.SIG_IGN]
         super().__init__(config, sockets)
         for number in ignored:
@@ -84,14 +84,16 @@ class Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that died or hang, and log it. While a worker starts, none is replaced."""
-        if any(self._is_starting(process) for process in self.processes):
+        # All of them are asked, so that the time of each begins at its own start.
+        if [process for process in self.processes if self._is_starting(process)]:
             return
         seen = [(process, process.exitcode) for process in self.processes]
         with _blocked_in_workers(TERMINAL_SIGNALS):
             super().keep_subprocess_alive()
         for process, code in seen:
             if code is None and process.exitcode == -signal.SIGKILL:
-                logger.warning("The worker %s did not respond in %s seconds.", process.pid, HEALTH_CHECK_S)
+                limit = self.config.timeout_worker_healthcheck
+                logger.warning("The worker %s did not respond in %s seconds.", process.pid, limit)
             elif process.exitcode is not None:
                 logger.warning("The worker %s ended by itself (exit code %s).", process.pid, process.exitcode)
 
