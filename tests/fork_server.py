@@ -112,7 +112,9 @@ def ask(address: str, program: str, environment: dict[str, str]) -> int:
 
 def serve(address: str) -> None:
     """Import the packages, and answer clients until the standard input is closed."""
-    names = subprocess.run([sys.executable, "-c", LIST_PACKAGES], check=True, capture_output=True, text=True).stdout
+    # A package that warns when it is imported ends the tests here, because commands do not import it again.
+    words = [sys.executable, "-W", "error", "-c", LIST_PACKAGES]
+    names = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     for name in names.split():
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -161,6 +163,8 @@ def _run(streams: list[int], program: str, words: list[str], environment: dict[s
     _write_initial_environment()
     os.chdir(folder)
     if WARNINGS in environment:
+        # What Python does for the variable: warnings end the program.
+        sys.warnoptions.append("error")
         warnings.simplefilter("error")
     if program == "python":
         program, words = words[1], words[2:]
@@ -178,6 +182,7 @@ def _write_initial_environment() -> None:
     # /proc/self/environ, which the console reads, is this place in the memory of the process.
     text = b"".join(b"%s=%s\0" % pair for pair in os.environb.items())
     begin, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47:49])
+    assert len(text) <= end - begin, "ENVIRONMENT_MAX is too small"
     with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
         memory.seek(begin)
         memory.write(text.ljust(end - begin, b"\0"))

@@ -20,7 +20,7 @@ print(sorted(item for item in os.environ.items() if item[0] not in ("PATH", "_",
 initial = open("/proc/self/environ").read().split("\\0")
 print(sorted(item for item in initial if item and not item.startswith(("PATH=", "_=", "SHLVL="))))
 print(os.getcwd(), sys.argv, sys.path[0], [(s.encoding, s.errors) for s in (sys.stdin, sys.stdout, sys.stderr)])
-print(warnings.filters[0][0])
+print(warnings.filters, sys.warnoptions)
 sys.exit(7)
 """
 
@@ -33,9 +33,10 @@ def folder(tmp_path: Path, sqlite_schema_url: str) -> Path:
     return folder
 
 
-def run(path: Path, line: str, folder: Path, typed: str = "", **settings: str) -> tuple[str, str, int]:
-    """The output, the errors and the exit code of a command line."""
-    environment = {**KEYS, "PATH": f"{path}:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONWARNINGS": "error", **settings}
+def run(path: Path, line: str, folder: Path, typed: str = "", **settings: str | None) -> tuple[str, str, int]:
+    """The output, the errors and the exit code of a command line. A setting of None is not in its environment."""
+    usual = {**KEYS, "PATH": f"{path}:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONWARNINGS": "error"}
+    environment = {name: value for name, value in {**usual, **settings}.items() if value is not None}
     words = ["bash", "-c", line]
     ended = subprocess.run(words, check=False, cwd=folder, env=environment, input=typed, capture_output=True, text=True)
     return re.sub("0x[0-9a-f]+", "0x", ended.stdout), ended.stderr, ended.returncode
@@ -48,9 +49,12 @@ def test_it_prints_the_same_and_ends_with_the_same_code(line: str, folder: Path,
     assert run(programs(), line, folder, DATABASE_URL=sqlite_schema_url) == real
 
 
-@pytest.mark.parametrize("settings", [{}, {"LC_ALL": "C"}, {"LANG": ""}, {"PYTHONIOENCODING": "latin-1"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"PYTHONWARNINGS": None}, {"LC_ALL": "C"}, {"LANG": ""}, {"PYTHONIOENCODING": "latin-1"}],
+)
 def test_it_has_the_same_environment_arguments_and_streams(
-    settings: dict[str, str], folder: Path, sqlite_schema_url: str
+    settings: dict[str, str | None], folder: Path, sqlite_schema_url: str
 ) -> None:
     settings = {"DATABASE_URL": sqlite_schema_url, **settings}
     real = run(REAL, "python -m flask shell", folder, FACTS, **settings)

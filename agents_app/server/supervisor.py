@@ -92,7 +92,8 @@ class Supervisor(Multiprocess):
             super().keep_subprocess_alive()
         for process, code in seen:
             if code is None and process.exitcode == -signal.SIGKILL:
-                logger.warning("The worker %s did not respond in %s seconds.", process.pid, HEALTH_CHECK_S)
+                limit = self.config.timeout_worker_healthcheck
+                logger.warning("The worker %s did not respond in %s seconds.", process.pid, limit)
             elif process.exitcode is not None:
                 logger.warning("The worker %s ended by itself (exit code %s).", process.pid, process.exitcode)
 

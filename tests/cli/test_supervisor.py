@@ -1,17 +1,21 @@
-"""The parent process of the workers: how long it waits for the first answer of a worker."""
+"""The parent process of the workers: how long it waits for the answers of a worker."""
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import PATIENCE_S, Checkout
 
+# The supervisor looks at its workers twice a second.
+LINES_MAX = 200
 # The worker imports this module before it can answer, and waits there until the test opens the pipe.
 SLOW = """
 import multiprocessing
@@ -38,7 +42,9 @@ async def app(scope, receive, send):
     await send({"type": "lifespan.shutdown.complete"})
 if __name__ == "__main__":
     listener = socket.create_server(("127.0.0.1", 0))
-    Reporting(Config("parent:app", http=slow.Protocol, ws="none", lifespan="on", log_level="error"), [listener]).run()
+    limits = {"timeout_worker_healthcheck": 2}
+    config = Config("parent:app", http=slow.Protocol, ws="none", lifespan="on", log_level="error", **limits)
+    Reporting(config, [listener]).run()
 """
 
 
@@ -53,6 +59,7 @@ def parent(checkout: Checkout) -> Iterator["subprocess.Popen[str]"]:
         cwd=checkout.folder,
         env={"PATH": os.environ["PATH"]},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     ) as process:
@@ -61,19 +68,39 @@ def parent(checkout: Checkout) -> Iterator["subprocess.Popen[str]"]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
+def read_until(parent: "subprocess.Popen[str]", pattern: str) -> tuple[str, str]:
+    """Read up to the first line that matches: the id of the worker in it, and the text before it."""
+    before = ""
+    for line in islice(parent.stdout, LINES_MAX):
+        if match := re.fullmatch(pattern, line.rstrip()):
+            return match[1], before
+        before += line
+    pytest.fail(f"No line is {pattern}, but:\n{before}")
+
+
 def test_a_worker_that_starts_slowly_is_not_replaced(parent: "subprocess.Popen[str]", checkout: Checkout) -> None:
-    first = parent.stdout.readline()
-    assert {parent.stdout.readline() for _ in range(3)} == {first}
+    looks = [read_until(parent, r"looked at (\d+)")[0] for _ in range(4)]
+    assert len(set(looks)) == 1
 
     (checkout.folder / "start").write_text("")
 
-    serves = next(line for line in parent.stdout if line.startswith("serves"))
+    assert read_until(parent, r"serves (\d+)")[0] == looks[0]
 
-    assert serves.split()[-1] == first.split()[-1]
+
+def test_a_worker_that_stops_responding_is_replaced_and_logged(
+    parent: "subprocess.Popen[str]", checkout: Checkout
+) -> None:
+    (checkout.folder / "start").write_text("")
+    worker, _ = read_until(parent, r"serves (\d+)")
+
+    os.kill(int(worker), signal.SIGSTOP)
+
+    _, log = read_until(parent, rf"looked at (?!{worker}$)(\d+)")
+    assert f"The worker {worker} did not respond in 2 seconds.\n" in log
 
 
 def test_a_signal_ends_it_while_a_worker_starts(parent: "subprocess.Popen[str]") -> None:
-    (worker,) = parent.stdout.readline().split()[2:]
+    worker, _ = read_until(parent, r"looked at (\d+)")
 
     parent.terminate()
 
