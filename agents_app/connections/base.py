@@ -26,6 +26,8 @@ class Connection(Schema):
     needed: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """The optional fields that are needed to sign in, by the value of the field `auth_method`. A type without that
     field has them at the key ""."""
+    not_tested: ClassVar[tuple[str, ...]] = ()
+    """The fields that no test uses: their change leaves the last test valid."""
     statements_language: ClassVar[str] = ""
     """The language of the statements that a test suggests. Empty if they are plain text."""
     addresses: ClassVar[Mapping[str, AddressReader]] = {}

@@ -104,6 +104,7 @@ class PowerBiConnection(Connection):
         AuthMethod.CLIENT_SECRET: ("client_secret",),
         AuthMethod.CERTIFICATE: ("certificate_pem", "private_key_pem"),
     }
+    not_tested: ClassVar[tuple[str, ...]] = ("credential_expires_at",)
     addresses: ClassVar[Mapping[str, AddressReader]] = {
         **dict.fromkeys(("tenant_id", "workspace_id", "dataset_id"), DATASET),
         "impersonated_user_name": DATASET_USER,

@@ -55,8 +55,14 @@ def draft_of_change(old: State, changes: Mapping[str, Any]) -> schema.Draft:
 
 def tested(state: State) -> tuple[object, ...]:
     """What a test of this state uses. A test is out of date if this has changed since."""
-    model = [state.fields[name] for name in MODEL]
-    return (state.fields["connection_type"], state.config, state.secrets.encrypted, model)
+    kind, secrets = state.fields["connection_type"], dict(state.secrets.encrypted)
+    unused = TYPES[ConnectionType(kind)].not_tested
+    config = {name: value for name, value in state.config.items() if name not in unused}
+    if not state.fields["model_provider"]:
+        # No model is tested.
+        secrets.pop(schema.API_KEY, None)
+        return (kind, config, secrets)
+    return (kind, config, secrets, *(state.fields[name] for name in MODEL))
 
 
 def of_draft(draft: schema.Draft, encrypted: Secrets) -> State:

@@ -3,9 +3,8 @@
 While a test runs, no connection to the console's own database is in use.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,31 +28,14 @@ from agents_app.operations import agent_states as states
 from agents_app.operations.agent_states import State
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
+from agents_app.operations.tested_values import Subject, refused_parts, without_secrets
 from agents_app.probes import runner
 from agents_app.probes.network.addresses import AddressRules
-from agents_app.probes.results import Finding, Result
 from agents_app.schemas import agents as schema
-from agents_app.schemas import completeness
 from agents_app.schemas.agents import API_KEY, CONFIG
 from agents_app.values.fields import is_empty
-from agents_app.wording import label_in_sentence
 
-# A result shows values of servers. One that a server made of a secret that it received is not shown. A shorter secret
-# may be an ordinary word: to hide that word would show what the secret is.
-HIDDEN = "[secret]"
-HIDDEN_FROM = 8
 UNNAMED = "Agent without a name"
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What is tested: the fields, the configuration without secrets, and the secrets in clear by JSON pointer."""
-
-    fields: Mapping[str, Any]
-    config: Mapping[str, Any]
-    secrets: Mapping[str, str]
-    unreadable: tuple[str, ...] = ()
-    """The JSON pointers of the stored secrets that cannot be decrypted."""
 
 
 def run(actor: Actor, agent_id: UUID, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -69,14 +51,14 @@ def run(actor: Actor, agent_id: UUID, changes: Mapping[str, Any] | None = None) 
     draft = states.draft_of_change(old, changes or {})
     subject = _subject_of_change(actor, agent_id, draft, old)
     is_saved = _is_unchanged(draft, old)
-    results = _test(actor, subject)
+    results, at = _test(actor, subject), now()
     with db.transaction() as session:
         if is_saved:
-            _store(session, actor, row, old, results)
+            _store(session, actor, row, old, results, at)
         action = "agent.tested" if is_saved else "agent.changes_tested"
         _record(session, actor, action, results, ("agent", agent_id, row.name), version=row.version)
     version = row.version if is_saved else None
-    return test_results.result_of(results, version, now(), actor.name) | {"is_saved": is_saved}
+    return test_results.result_of(results, version, at, actor.name) | {"is_saved": is_saved}
 
 
 def run_unsaved(actor: Actor, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +71,7 @@ def run_unsaved(actor: Actor, values: Mapping[str, Any]) -> dict[str, Any]:
     named = {**values, "name": UNNAMED} if is_empty(values.get("name")) else values
     draft = schema.draft_of_new(named)
     given = {pointer: value for pointer, value in draft.secrets.items() if value is not None}
-    results = _test(actor, _Subject(draft.fields, draft.config, given))
+    results = _test(actor, Subject(draft.fields, draft.config, given))
     with db.transaction() as session:
         _record(session, actor, "agent.values_tested", results)
     return test_results.result_of(results, None, now(), actor.name) | {"is_saved": False}
@@ -106,7 +88,7 @@ def store_sample(actor: Actor, agent_id: UUID, number: int) -> None:
     made = sample_results.sample({**old.fields, CONFIG: old.config}, number)
     if made is not None:
         with db.transaction() as session:
-            _store(session, actor, row, old, test_results.stored(made), is_sample=True)
+            _store(session, actor, row, old, test_results.stored(made), now(), is_sample=True)
 
 
 def address_rules() -> AddressRules:
@@ -124,7 +106,7 @@ def _read(actor: Actor, agent_id: UUID) -> Any:
     return row
 
 
-def _subject_of_change(actor: Actor, agent_id: UUID, draft: schema.Draft, old: State) -> _Subject:
+def _subject_of_change(actor: Actor, agent_id: UUID, draft: schema.Draft, old: State) -> Subject:
     keyring, pointers = settings().keys.encryption, schema.secret_pointers(draft.connection_type)
     kept = {p: value for p, value in old.secrets.encrypted.items() if p in pointers and p not in draft.secrets}
     unreadable = tuple(
@@ -133,7 +115,7 @@ def _subject_of_change(actor: Actor, agent_id: UUID, draft: schema.Draft, old: S
     readable = {p: value for p, value in kept.items() if p not in unreadable}
     stored = agent_secrets.decrypt(keyring, actor.account_id, agent_id, readable)
     given = {pointer: value for pointer, value in draft.secrets.items() if value is not None}
-    return _Subject(draft.fields, draft.config, stored | given, unreadable)
+    return Subject(draft.fields, draft.config, stored | given, unreadable)
 
 
 def _is_unchanged(draft: schema.Draft, old: State) -> bool:
@@ -141,31 +123,18 @@ def _is_unchanged(draft: schema.Draft, old: State) -> bool:
     return not changes_secret and states.tested(states.of_draft(draft, old.secrets)) == states.tested(old)
 
 
-def _test(actor: Actor, subject: _Subject) -> dict[str, Any]:
+def _test(actor: Actor, subject: Subject) -> dict[str, Any]:
     """The results of the parts, in JSON types."""
-    results = _refused_parts(subject)
+    results = refused_parts(subject)
     requests = {part: request for part, request in _requests(subject).items() if part not in results}
     # A test that connects to nothing counts too: each one is an event.
     with started_tests.place(actor):
         found = runner.run(list(requests.values()))
     results |= dict(zip(requests, found, strict=True))
-    return test_results.stored({part: _without_secrets(result, subject) for part, result in results.items()})
+    return test_results.stored({part: without_secrets(result, subject) for part, result in results.items()})
 
 
-def _refused_parts(subject: _Subject) -> dict[str, Result]:
-    """The results of the parts that cannot be tested, because a value is missing or cannot be decrypted."""
-    kind = subject.fields["connection_type"]
-    causes = {
-        pointer: Finding("secret_unreadable", {"secret": label_in_sentence(agent_secrets.label(kind, pointer))})
-        for pointer in subject.unreadable
-    }
-    agent = {**subject.fields, CONFIG: subject.config}
-    for pointer, sentence in completeness.missing(agent, {*subject.secrets, *subject.unreadable}):
-        causes.setdefault(pointer, Finding("incomplete", {"missing": sentence}))
-    return {_part_of(pointer): Result((), cause) for pointer, cause in causes.items()}
-
-
-def _requests(subject: _Subject) -> dict[str, runner.Request]:
+def _requests(subject: Subject) -> dict[str, runner.Request]:
     """The request of each part. An agent without a model provider has no model to test."""
     rules, declaration = address_rules(), TYPES[subject.fields["connection_type"]]
     leaves = {p.rpartition("/")[2]: value for p, value in subject.secrets.items() if p != API_KEY}
@@ -177,42 +146,15 @@ def _requests(subject: _Subject) -> dict[str, runner.Request]:
     return found
 
 
-def _part_of(pointer: str) -> str:
-    return "connection" if pointer.startswith(f"/{CONFIG}/") else "model"
-
-
-def _without_secrets(result: Result, subject: _Subject) -> Result:
-    # A secret that is also a public value, such as a password that equals the user name, is hidden nowhere.
-    public = json.dumps([dict(subject.fields), dict(subject.config)], ensure_ascii=False)
-    secrets = (text for text in subject.secrets.values() if len(text) >= HIDDEN_FROM and text not in public)
-    # The longest first, because one secret can be a part of another.
-    hidden = sorted(secrets, key=len, reverse=True)
-
-    def shown(finding: Finding) -> Finding:
-        return Finding(finding.code, _replaced(finding.facts, hidden))
-
-    # Codes, names of steps and outcomes are the console's own words, whatever a secret is.
-    return replace(
-        result,
-        cause=result.cause and shown(result.cause),
-        warnings=tuple(map(shown, result.warnings)),
-        facts=_replaced(result.facts, hidden),
-        statements=tuple(_replaced(result.statements, hidden)),
-    )
-
-
-def _replaced(value: Any, hidden: list[str]) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _replaced(member, hidden) for name, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replaced(member, hidden) for member in value]
-    for text in hidden if isinstance(value, str) else ():
-        value = value.replace(text, HIDDEN)
-    return value
-
-
 def _store(
-    session: Session, actor: Actor, row: Any, old: State, results: dict[str, Any], *, is_sample: bool = False
+    session: Session,
+    actor: Actor,
+    row: Any,
+    old: State,
+    results: dict[str, Any],
+    at: datetime,
+    *,
+    is_sample: bool = False,
 ) -> None:
     query = sa.select(Agent).where(Agent.id == row.id, Agent.account_id == actor.account_id)
     agent = session.scalars(query.with_for_update(key_share=True)).one_or_none()
@@ -227,7 +169,7 @@ def _store(
             account_id=actor.account_id,
             version=row.version,
             valid_for_version=agent.version if is_unchanged else row.version,
-            tested_at=now(),
+            tested_at=at,
             user_id=actor.user_id,
             actor_name=actor.name,
             outcome=outcome,

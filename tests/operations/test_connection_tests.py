@@ -104,6 +104,20 @@ def test_values_that_are_not_saved_use_no_stored_secret(console: Flask, admin: A
     assert (result["cause"], result["is_saved"]) == ("incomplete", False)
 
 
+def test_a_part_names_everything_that_it_lacks(console: Flask, admin: Actor) -> None:
+    certificate = {"tenant_id": str(uuid4()), "client_id": str(uuid4()), "auth_method": "certificate"}
+    dataset = {"workspace_id": str(uuid4()), "dataset_id": str(uuid4())}
+    values = agent_values(connection_type="POWERBI", model_provider="azure_openai")
+
+    with console.app_context():
+        result = connection_tests.run_unsaved(admin, {**values, "connection_config": certificate | dataset})
+
+    assert [part["cause"]["what"].partition("tested. ")[2] for part in result["parts"]] == [
+        "Enter the certificate. Enter the private key.",
+        "Enter the model base URL. Enter the API key.",
+    ]
+
+
 def test_a_test_that_connects_to_nothing_counts_too(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin)
 
@@ -180,7 +194,7 @@ def test_the_result_of_the_saved_state_is_stored_with_who_and_when(
             event = connection.execute(sa.select(Event).where(*of_agent)).one()
 
     assert result["is_saved"]
-    assert stored["parts"] == result["parts"]
+    assert (stored["parts"], stored["tested_at"]) == (result["parts"], result["tested_at"])
     assert (stored["outcome"], stored["cause"], stored["version"], stored["tested_by"]) == (
         *("failed", "port_refused", 1, "Admin"),
     )
@@ -223,9 +237,10 @@ def test_a_key_that_a_server_sends_back_is_not_shown(console: Flask, admin: Acto
         ({}, True),
         ({"description": "Another one.", "system_instructions": "Be brief."}, True),
         ({"connection_config": {"host": "127.0.0.1"}}, True),
-        ({"connection_config": {"row_limit": 7}}, False),
+        ({"connection_config": {"row_limit": 7}}, True),
+        ({"connection_config": {"read_only": False}}, False),
         ({"connection_config": {"password": PASSWORD}}, False),
-        ({"model_type": "gpt-5"}, False),
+        ({"model_provider": "ollama"}, False),
     ],
 )
 def test_only_a_test_of_what_is_saved_is_the_last_test(
@@ -242,17 +257,21 @@ def test_only_a_test_of_what_is_saved_is_the_last_test(
     ("changes", "is_out_of_date"),
     [
         ({"name": "Other", "description": "Text.", "owner": "Finance"}, False),
-        ({"connection_config": {"row_limit": 7}}, True),
+        ({"connection_config": {"row_limit": 7, "statement_timeout_ms": 500}}, False),
+        ({"connection_config": {"credential_expires_at": "2030-01-31"}, "api_key_expires_at": "2030-01-31"}, False),
+        ({"connection_config": {"schema_allow_list": ["sales"]}}, True),
         ({"connection_config": {"password": "another-password"}}, True),
         ({"connection_config": {"password": None}}, True),
         ({"api_key": KEY}, True),
         ({"model_type": "gpt-5"}, True),
+        ({"api_key": KEY, "model_type": "gpt-5", "model_provider": None}, False),
     ],
 )
 def test_a_test_is_out_of_date_after_a_change_of_what_it_tested(
     console: Flask, admin: Actor, closed_port: int, changes: dict[str, Any], is_out_of_date: bool
 ) -> None:
-    agent_id = make_tested(console, admin, closed_port)
+    has_model = changes.get("model_provider", True)
+    agent_id = make_tested(console, admin, closed_port, **({"model_provider": "ollama"} if has_model else {}))
 
     with console.app_context():
         connection_tests.run(admin, agent_id)
@@ -291,7 +310,7 @@ def test_a_change_while_the_test_runs_makes_it_out_of_date(console: Flask, admin
     thread.start()
     client = silent.accept()
     with console.app_context():
-        agents.update(admin, agent_id, {"model_type": "gpt-5"})
+        agents.update(admin, agent_id, {"connection_config": {"schema_allow_list": ["other"]}})
         client.close()
         thread.join()
 

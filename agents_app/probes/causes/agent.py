@@ -4,7 +4,7 @@ from agents_app.probes.causes.cause import Cause, Responsible
 
 CAUSES = {
     "incomplete": Cause(
-        "The agent lacks something that it needs to sign in. {missing}",
+        "The agent is incomplete, so this part of it was not tested. {missing}",
         "Enter what is missing, and test again.",
         Responsible.YOU,
     ),

@@ -1,0 +1,82 @@
+"""Helpers that say what a test of an agent is about, which parts cannot be tested, and hide secrets in the results."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agents_app.operations import agent_secrets
+from agents_app.probes.results import Finding, Result
+from agents_app.schemas import completeness
+from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.wording import label_in_sentence
+
+# A result shows values of servers. One that a server made of a secret that it received is not shown. A shorter secret
+# may be an ordinary word: to hide that word would show what the secret is.
+HIDDEN = "[secret]"
+HIDDEN_FROM = 8
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is tested: the fields, the configuration without secrets, and the secrets in clear by JSON pointer."""
+
+    fields: Mapping[str, Any]
+    config: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    unreadable: tuple[str, ...] = ()
+    """The JSON pointers of the stored secrets that cannot be decrypted."""
+
+
+def refused_parts(subject: Subject) -> dict[str, Result]:
+    """The results of the parts that cannot be tested, because a value is missing or cannot be decrypted."""
+    kind, agent = subject.fields["connection_type"], {**subject.fields, CONFIG: subject.config}
+    labels, sentences = defaultdict(list), defaultdict(list)
+    for pointer in subject.unreadable:
+        # Without a model provider, no part needs the API key.
+        if pointer != API_KEY or agent["model_provider"]:
+            labels[_part_of(pointer)].append(label_in_sentence(agent_secrets.label(kind, pointer)))
+    for pointer, sentence in completeness.missing(agent, {*subject.secrets, *subject.unreadable}):
+        sentences[_part_of(pointer)].append(sentence)
+    found: dict[str, list[Finding]] = defaultdict(list)
+    for part, names in labels.items():
+        found[part].append(Finding("secret_unreadable", {"secret": " and the stored ".join(names)}))
+    for part, texts in sentences.items():
+        found[part].append(Finding("incomplete", {"missing": " ".join(texts)}))
+    return {part: Result((), cause, tuple(others)) for part, (cause, *others) in found.items()}
+
+
+def without_secrets(result: Result, subject: Subject) -> Result:
+    """The result without the secrets that a server may have sent back."""
+    # A secret that is also a public value, such as a password that equals the user name, is hidden nowhere.
+    public = json.dumps([dict(subject.fields), dict(subject.config)], ensure_ascii=False)
+    secrets = (text for text in subject.secrets.values() if len(text) >= HIDDEN_FROM and text not in public)
+    # The longest first, because one secret can be a part of another.
+    hidden = sorted(secrets, key=len, reverse=True)
+
+    def shown(finding: Finding) -> Finding:
+        return Finding(finding.code, _replaced(finding.facts, hidden))
+
+    # Codes, names of steps and outcomes are the console's own words, whatever a secret is.
+    return replace(
+        result,
+        cause=result.cause and shown(result.cause),
+        warnings=tuple(map(shown, result.warnings)),
+        facts=_replaced(result.facts, hidden),
+        statements=tuple(_replaced(result.statements, hidden)),
+    )
+
+
+def _part_of(pointer: str) -> str:
+    return "connection" if pointer.startswith(f"/{CONFIG}/") else "model"
+
+
+def _replaced(value: Any, hidden: list[str]) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _replaced(member, hidden) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(member, hidden) for member in value]
+    for text in hidden if isinstance(value, str) else ():
+        value = value.replace(text, HIDDEN)
+    return value
