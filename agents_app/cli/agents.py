@@ -17,7 +17,7 @@ from agents_app.operations.agent_states import replaced_reason
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, parse
 
-HEADINGS = ("ID", "STATUS", "TYPE", "UPDATED (UTC)", "MODEL", "NAME")
+HEADINGS = ("ID", "STATUS", "TYPE", "LAST TEST", "UPDATED (UTC)", "MODEL", "NAME")
 
 agents = ConsoleGroup("agents", help="List, show, create, change and delete agents.")
 
@@ -43,8 +43,8 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
     if as_json:
         print_json({"items": items, "next_cursor": next_cursor})
         return
-    row = itemgetter("id", "status", "connection_type", "updated_at", "model_type", "name")
-    print_table(HEADINGS, map(row, items))
+    row = itemgetter("id", "status", "connection_type", "test", "updated_at", "model_type", "name")
+    print_table(HEADINGS, (row(agent | {"test": _test_word(agent["last_test"])}) for agent in items))
     if next_cursor:
         print_message(f"For the next page: --cursor {next_cursor}")
 
@@ -187,6 +187,12 @@ def _record(agent: dict[str, Any]) -> dict[str, object]:
     record["last_test"] = _test_text(agent["last_test"])
     record |= {f"connection_config.{name}": value for name, value in config.items()}
     return record | {pointer[1:].replace("/", "."): _secret_text(fact) for pointer, fact in secrets.items()}
+
+
+def _test_word(last_test: dict[str, Any] | None) -> str | None:
+    if last_test is None:
+        return None
+    return "out of date" if last_test["is_out_of_date"] else str(last_test["outcome"])
 
 
 def _test_text(last_test: dict[str, Any] | None) -> str | None:

@@ -35,6 +35,8 @@ def test_a_test_of_one_agent_prints_its_steps_and_what_to_do(terminal: Terminal,
         assert f"  {line}" in result.stdout
     assert "canary" not in result.output
     assert "failed (port_refused), version 1, " in terminal("agents", "show", agent_id).stdout
+    columns = [line.split()[2:4] for line in terminal("agents", "list").stdout.splitlines()[1:]]
+    assert sorted(test for _, test in columns) == ["-", "failed"]
 
 
 def test_all_agents_are_tested_with_progress_and_an_exit_code(terminal: Terminal, agent_id: str) -> None:

@@ -123,8 +123,8 @@ def test_agents_are_filtered_by_their_facts_with_a_chip_for_each(
 ) -> None:
     make_agent(console, admin, name="Other")
     facts = {"owner": "Finance", "environment": "production", "model_provider": "openai", "labels": {"team": "core"}}
-    make_agent(console, admin, **facts)
-    filters = "environment=production&owner=Finance&label=team%3Acore&model_provider=openai"
+    make_agent(console, admin, external_id="ERP-7", **facts)
+    filters = "environment=production&owner=Finance&label=team%3Acore&external_id=ERP-7&model_provider=openai"
 
     page = browser.get(f"/agents?{filters}")
 
@@ -132,9 +132,11 @@ def test_agents_are_filtered_by_their_facts_with_a_chip_for_each(
     assert page.root.one("td", class_="c-owner").text == "Finance Production"
     chips = page.root.one("ul", class_="chips").all("a", class_="chip")
     assert [chip.text.removeprefix("Remove the filter: ") for chip in chips] == [
-        *("Environment is Production", "Owner is Finance", "Label is team:core", "Model provider is OpenAI")
+        *("Environment is Production", "Owner is Finance", "Label is team:core", "Model provider is OpenAI"),
+        "External ID is ERP-7",
     ]
-    assert chips[2]["href"] == "/agents?environment=production&owner=Finance&model_provider=openai"
+    assert chips[2]["href"] == "/agents?environment=production&owner=Finance&model_provider=openai&external_id=ERP-7"
+    assert page.root.one("input", id="external_id")["value"] == "ERP-7"
 
 
 def test_a_label_of_an_agent_links_to_the_agents_that_have_it(console: Flask, admin: Actor, browser: Browser) -> None:
