@@ -67,6 +67,12 @@ CAUSES = {
         "Upload this certificate to the application in Entra (Certificates & secrets), or paste the one that is there.",
         Responsible.APPLICATION_OWNER,
     ),
+    "entra_certificate_name": _entra(
+        "The application does not allow the subject name of the certificate.",
+        "Use a certificate with a subject name that the application allows (trustedCertificateSubjects), or upload "
+        + "this certificate to the application in Entra (Certificates & secrets).",
+        Responsible.APPLICATION_OWNER,
+    ),
     "entra_public_client": _entra(
         "The application is registered as a public client, which cannot sign in with a secret or certificate.",
         "Turn off public client flows (Authentication), or register an application for the agent.",

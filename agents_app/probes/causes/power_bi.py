@@ -7,9 +7,11 @@ REFRESH = (
     "If the rights were granted a short time ago, Power BI may not use them yet: the service principal can send "
     + "POST https://{api}/v1.0/myorg/RefreshUserPermissions (once an hour at most); wait two minutes, and test again."
 )
+# Row-level security. More rights are never advised: those of a workspace role would switch it off for users.
+IMPOSSIBLE = "No service principal can query such a dataset with the API executeQueries, whatever its rights."
 DAX = (
-    "More rights do not change this. Use a dataset without row-level security. Another API of Microsoft, "
-    + "executeDaxQueries, can query such a dataset on a capacity, but this console does not test it."
+    "Use a dataset without row-level security. Another API of Microsoft, executeDaxQueries, can query such a dataset "
+    + "on a capacity, but this console does not test it."
 )
 
 
@@ -46,8 +48,7 @@ CAUSES = {
         Responsible.WORKSPACE_ADMIN,
     ),
     "power_bi_row_level_security": _power_bi(
-        "The dataset has row-level security or single sign-on. The API executeQueries refuses every service principal "
-        + "on such a dataset.",
+        f"The dataset has row-level security or single sign-on. {IMPOSSIBLE}",
         DAX,
         Responsible.YOU,
     ),
@@ -82,14 +83,12 @@ CAUSES = {
     ),
     # Shown when an agent is saved
     "power_bi_not_with_this_api": Cause(
-        "The dataset of the agent has row-level security or single sign-on. The API executeQueries refuses every "
-        + "service principal on such a dataset.",
+        f"The dataset of the agent has row-level security or single sign-on. {IMPOSSIBLE}",
         DAX,
         Responsible.YOU,
     ),
     "power_bi_user_needs_row_level_security": Cause(
-        "An impersonated user name is for datasets with row-level security only. The API executeQueries refuses every "
-        + "service principal on such a dataset.",
+        f"An impersonated user name is for datasets with row-level security only. {IMPOSSIBLE}",
         DAX,
         Responsible.YOU,
     ),

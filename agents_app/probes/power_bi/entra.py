@@ -28,7 +28,7 @@ CODES = {
     70001: "entra_application_disabled",
     700027: "entra_certificate_refused",
     50012: "entra_certificate_refused",
-    700030: "entra_certificate_refused",
+    700030: "entra_certificate_name",
     700025: "entra_public_client",
     500011: "entra_service_missing",
     650052: "entra_service_missing",
@@ -38,6 +38,9 @@ CODES = {
     **dict.fromkeys((90006, 90012, 90024, 90033, 90055), BUSY),
     **dict.fromkeys((9001023, 9002313, 900144), "entra_request_malformed"),
 }
+# Some numbers are used for both kinds of credential. What a cause of the other kind is for this one:
+WITH_CERTIFICATE = dict.fromkeys(("entra_secret_wrong", "entra_secret_expired"), "entra_certificate_refused")
+WITH_SECRET = dict.fromkeys(("entra_certificate_refused", "entra_certificate_name"), "entra_secret_wrong")
 # For other numbers, the values of `error`.
 ERRORS = {
     "invalid_client": "entra_client_refused",
@@ -70,8 +73,8 @@ class _Reply:
 class _HttpClient:
     """The client for HTTP that msal gets: it sends to one server only, and refuses what is not a success."""
 
-    def __init__(self, server: Server, other_logins: frozenset[str]) -> None:
-        self._server, self._other_logins = server, other_logins
+    def __init__(self, server: Server, other_logins: frozenset[str], causes: Mapping[str, str]) -> None:
+        self._server, self._other_logins, self._causes = server, other_logins, causes
 
     def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> _Reply:
         """Send a GET."""
@@ -99,7 +102,7 @@ class _HttpClient:
         target = parts.path + (f"?{query}" if query else "")
         answer = self._server.request(method, target, headers, body)
         if answer.status != 200 or "error" in answer.json_object():
-            raise _refusal(answer)
+            raise _refusal(answer, self._causes)
         if not answer.json_object():
             raise self._server.fail("answer_not_understood")
         return _Reply(answer)
@@ -110,8 +113,11 @@ def failure(code: str, reference: str, **facts: Any) -> ProbeFailed:
     return ProbeFailed(code, reference=reference, **facts)
 
 
-def _refusal(answer: Answer) -> ProbeFailed:
-    """The cause of an answer that is not a success. Only its numbers, `error` and the correlation ID are read."""
+def _refusal(answer: Answer, causes: Mapping[str, str]) -> ProbeFailed:
+    """The cause of an answer that is not a success. Only its numbers, `error` and the correlation ID are read.
+
+    `causes` has what some causes are for the kind of credential that was sent.
+    """
     body = answer.json_object()
     codes = body.get("error_codes")
     numbers = [code for code in codes if type(code) is int] if isinstance(codes, list) else []
@@ -124,12 +130,13 @@ def _refusal(answer: Answer) -> ProbeFailed:
     identity = body.get("correlation_id")
     if isinstance(identity, str) and UUID.fullmatch(identity):
         reference += f", correlation ID {identity.lower()}"
-    return failure(code, reference, **({"when": answer.waiting_time} if code == BUSY else {}))
+    return failure(causes.get(code, code), reference, **({"when": answer.waiting_time} if code == BUSY else {}))
 
 
 def get_token(values: Mapping[str, Any], server: Server, resource: str, other_logins: frozenset[str]) -> str:
     """A token of the service principal for this resource, or a ProbeFailed."""
     credential = read_credential(values)
+    causes = WITH_SECRET if isinstance(credential, str) else WITH_CERTIFICATE
     from msal import ConfidentialClientApplication
 
     port = "" if server.port == 443 else f":{server.port}"
@@ -139,7 +146,7 @@ def get_token(values: Mapping[str, Any], server: Server, resource: str, other_lo
             values["client_id"],
             authority=f"https://{server.host}{port}/{quote(values['tenant_id'], safe='')}",
             client_credential=credential,
-            http_client=_HttpClient(server, other_logins),
+            http_client=_HttpClient(server, other_logins, causes),
             instance_discovery=False,
         )
         answer = application.acquire_token_for_client(scopes=[f"{resource}/.default"])
