@@ -177,6 +177,8 @@ BAD_AGENTS = [
     _agent("base URL with a key", "/model_base_url", NO_QUERY, model_base_url="https://a.example.org/v1?key=geheim"),
     _agent("base URL with a fragment", "/model_base_url", NO_QUERY, model_base_url="https://a.example.org/v1#key"),
     _agent("base URL with a way up", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org/v1/../x"),
+    _agent("base URL with %2e%2E", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org/%2e%2E/x"),
+    _agent("base URL with .%2e%5c", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org/v1/.%2e%5cx"),
     _agent("base URL with an empty part", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org/v1//x"),
     _agent("base URL with a space", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org/v 1"),
     _agent("public base URL without TLS", "/model_base_url", NO_TLS, model_base_url="http://api.openai.com/v1"),

@@ -1,6 +1,7 @@
 """Reads the base URL of a model provider: an origin with an optional path, to which the API key is sent."""
 
 import re
+from urllib.parse import unquote
 
 from agents_app.values import limits, origins
 from agents_app.values.address_rules import AddressReader
@@ -39,7 +40,8 @@ def base_url() -> Rule:
             origin, path = origins.split(text)
         except ValueError:
             raise refusal(A_URL) from None
-        if not PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        # A server decodes the path before it follows it.
+        if not PATH.fullmatch(path) or {".", ".."} & set(re.split(r"[/\\]", unquote(path))):
             raise refusal(A_PATH)
         if origin.scheme == "http" and not is_private(origin.host):
             raise refusal(NOT_PUBLIC)

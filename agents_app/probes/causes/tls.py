@@ -46,7 +46,8 @@ CAUSES = {
         Responsible.DATABASE_ADMIN,
     ),
     "identity_not_checked": Cause(
-        "The identity of the server was not checked: the TLS mode {sslmode} accepts every server that answers.",
+        "The identity of the server was not checked: the TLS mode {sslmode} accepts every server that answers, and "
+        + "such a server can try out weak passwords.",
         "Choose the TLS mode verify-full. If the authority is your own, paste its certificate in Root certificate.",
         Responsible.YOU,
     ),

@@ -37,7 +37,10 @@ BLOCKED = tuple(
 )
 # All other IPv6 addresses are reserved, multicast, link-local, site-local or unspecified.
 USABLE_IPV6 = tuple(map(ip_network, ("2000::/3", "fc00::/7", "64:ff9b::/96", "64:ff9b:1::/48")))
-NAT64 = tuple(map(IPv6Address, ("64:ff9b::", "64:ff9b:1::")))
+NAT64, LOCAL_NAT64 = ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48")
+# The lengths of the prefixes of translators inside LOCAL_NAT64 (RFC 6052, section 2.2).
+LOCAL_NAT64_LENGTHS = (48, 56, 64, 96)
+THIS_NETWORK = ip_network("0.0.0.0/8")
 LOOPBACK = tuple(map(ip_network, ("127.0.0.0/8", "::1/128")))
 NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
@@ -116,12 +119,25 @@ def _embedded(address: Address) -> Iterator[IPv4Address]:
         yield address.sixtofour
     if address.teredo:
         yield from address.teredo
-    number = int(address)
-    if number >> 32 == int(NAT64[0]) >> 32 or number >> 80 == int(NAT64[1]) >> 80:
-        yield IPv4Address(number & 0xFFFFFFFF)
-    if number >> 80 == int(NAT64[1]) >> 80:
-        # A prefix of 48 bits has the address around bits 64 to 71 (RFC 6052).
-        yield IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
+    if address in NAT64 or _is_isatap(address):
+        yield IPv4Address(int(address) & 0xFFFFFFFF)
+    if address in LOCAL_NAT64:
+        found = (_translated(address, length) for length in LOCAL_NAT64_LENGTHS)
+        # An address of this network, read with the length of another prefix, often begins with zeros.
+        yield from (one for one in found if one not in THIS_NETWORK)
+
+
+def _is_isatap(address: IPv6Address) -> bool:
+    """Whether the interface identifier is that of ISATAP (RFC 5214, section 6.1)."""
+    return int(address) >> 32 & 0xFDFFFFFF == 0x5EFE
+
+
+def _translated(address: IPv6Address, length: int) -> IPv4Address:
+    """The IPv4 address after a prefix of this length (RFC 6052, section 2.2). Bits 64 to 71 are not a part of it."""
+    number, bits = int(address), 128
+    if length < 96:
+        number, bits = number >> 64 << 56 | number & (1 << 56) - 1, 120
+    return IPv4Address(number >> (bits - length - 32) & 0xFFFFFFFF)
 
 
 def _is_blocked_host(name: str, found: Iterable[str], port: int, rules: AddressRules) -> bool:

@@ -45,6 +45,10 @@ BLOCKED = (
     "64:ff9b::169.254.169.254",
     "64:ff9b:1::a9fe:a9fe",
     "64:ff9b:1:a9fe:a9:fe00::",
+    "64:ff9b:1:12a9:fe:a9fe:808:808",
+    "64:ff9b:1:0:a9:fea9:fe00:0",
+    "2001:db8::5efe:169.254.169.254",
+    "fd00::200:5efe:a9fe:a9fe",
     "2002:a9fe:a9fe::1",
     "2001:0:a9fe:a9fe::1",
     "2001:0:0808:0808:0:0:5601:5601",
@@ -94,7 +98,12 @@ INVALID = (
     "",
     ".",
 )
-USABLE = ("10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "8.8.8.8", "fd12:3456::1", "2a00:1450::1")
+USABLE = (
+    *("10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "8.8.8.8", "fd12:3456::1", "2a00:1450::1"),
+    # 10.1.2.3, translated with prefixes of 48, 56, 64 and 96 bits, and inside ISATAP.
+    *("64:ff9b:1:a01:2:300::", "64:ff9b:1:a:1:203::", "64:ff9b:1:0:a:102:300:0", "64:ff9b:1::a01:203"),
+    "fd00::5efe:a01:203",
+)
 
 
 def refusal(host: str, rules: AddressRules, port: int = PORT) -> str:
@@ -163,7 +172,7 @@ def test_the_name_of_the_consoles_database_is_blocked_whatever_dns_answers(
     assert resolve(host, PORT + 1, rules)
 
 
-@pytest.mark.parametrize("host", ["64:ff9b::10.0.0.7", "2002:a00:7::1", "::ffff:10.0.0.7"])
+@pytest.mark.parametrize("host", ["64:ff9b::10.0.0.7", "64:ff9b:1:0:a:0:700:0", "2002:a00:7::1", "::ffff:10.0.0.7"])
 def test_a_translated_address_of_the_consoles_database_is_blocked(host: str) -> None:
     rules = AddressRules(blocked=(("10.0.0.7", PORT),))
 
