@@ -122,12 +122,22 @@ on("submit", (event) => {
   if (button.dataset.text) return event.preventDefault();
   button.dataset.text = button.lastChild.data;
   button.lastChild.data = button.dataset.busy;
+  showRunning();
   if (button.value !== "test" || leavesToTest) return;
   event.preventDefault();
   testForm(button);
 });
+const panel = () => document.getElementById("test-result");
+function showRunning() {
+  const sentence = document.createElement("p");
+  sentence.className = "running none";
+  sentence.setAttribute("role", "status");
+  sentence.textContent = "Testing… (up to 10 seconds)";
+  panel().querySelector(".card-head").after(sentence);
+}
 function endBusy(button) {
   if (button.dataset.text) button.lastChild.data = button.dataset.text;
+  document.querySelector("#test-result > .running")?.remove();
   delete button.dataset.text;
 }
 addEventListener("pageshow", () => {
@@ -139,7 +149,6 @@ addEventListener("pageshow", () => {
 async function testForm(button) {
   const values = () => new URLSearchParams(new FormData(button.form, button));
   const sent = values();
-  say(button.dataset.busy);
   const answer = await fetch(button.form.action, { method: "POST", body: sent }).catch(() => null);
   const page = new DOMParser().parseFromString((await answer?.text().catch(() => "")) ?? "", "text/html");
   const result = page.getElementById("test-result");
@@ -153,11 +162,17 @@ async function testForm(button) {
   }
   for (const one of all(".retype", page)) one.remove();
   result.querySelector("h2").autofocus = false;
-  document.getElementById("test-result").replaceWith(result);
+  document.title = page.title;
+  const refusal = result.querySelector(":scope > [role=alert]");
+  if (refusal) showRefusal(refusal);
+  else panel().replaceWith(result);
   if (String(sent) !== String(values())) markOutdated();
   say(result.dataset.said ?? "");
-  document.title = page.title;
-  if (!showProblems(button.form, page)) result.scrollIntoView({ block: "nearest" });
+  if (!showProblems(button.form, page)) showPanel();
+}
+function showPanel() {
+  const { top, bottom } = panel().getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) panel().scrollIntoView();
 }
 function say(text) {
   document.getElementById("test-status").textContent = text;
@@ -167,8 +182,13 @@ function showNoAnswer() {
   sentence.setAttribute("role", "alert");
   sentence.textContent = "The console could not run the test. What you typed is still here. Try again.";
   say("");
-  document.querySelector("#test-result > [role=alert]")?.remove();
-  document.querySelector("#test-result > .card-head").after(sentence);
+  showRefusal(sentence);
+  showPanel();
+}
+/* The result of the test before stays below the reason why this one was not run. */
+function showRefusal(alert) {
+  panel().querySelector(":scope > [role=alert]")?.remove();
+  panel().querySelector(".card-head").after(alert);
 }
 function markOutdated() {
   document.querySelector("[data-outdated]")?.removeAttribute("hidden");
@@ -219,9 +239,9 @@ if (form) {
     const initial = [...field.options].findIndex((option) => option.defaultSelected);
     return field.selectedIndex !== Math.max(initial, 0);
   };
-  // A group of radio buttons counts as one field, and a secret by its radio buttons.
+  // A group of radio buttons counts as one field, and a secret by its radio buttons. A button is no field.
   const counts = (field) => field.name && !field.closest(".replacement") && (field.type !== "radio" || field.checked);
-  const changes = () => [...form.elements].filter((field) => counts(field) && isChanged(field)).length;
+  const changes = () => all("input, select, textarea", form).filter((field) => counts(field) && isChanged(field)).length;
   const showChanges = () => {
     const number = changes();
     form.querySelector(".unsaved").textContent = wasSent ? "Not saved yet" : number ? `${number} unsaved change${number > 1 ? "s" : ""}` : "";

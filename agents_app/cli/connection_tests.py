@@ -13,7 +13,7 @@ from agents_app.cli.options import Id
 from agents_app.cli.output import print_json, print_lines, print_message, print_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.operations import attention as attention_operations
-from agents_app.operations import connection_tests, test_results
+from agents_app.operations import connection_tests, started_tests, test_results
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import parse
 
@@ -38,6 +38,7 @@ def test(context: click.Context, account: str | None, agent_id: UUID | None, *, 
     if (agent_id is None) is not tests_all:
         raise click.UsageError(ONE_OR_ALL)
     actor = terminal_actor(account)
+    started_tests.require_on()
     if agent_id is not None:
         result = connection_tests.run(actor, agent_id)
         if as_json:

@@ -37,10 +37,15 @@ _running: list[UUID] = []
 _lock = threading.Lock()
 
 
+def off_sentence() -> str | None:
+    """The sentence that says that CONNECTION_TESTS is off. None where it is on."""
+    return None if settings().connection_tests else OFF
+
+
 def require_on() -> None:
     """Raise Unavailable if CONNECTION_TESTS is off."""
-    if not settings().connection_tests:
-        raise Unavailable(OFF, code="tests_off", retry_after=OFF_RETRY_SECONDS)
+    if sentence := off_sentence():
+        raise Unavailable(sentence, code="tests_off", retry_after=OFF_RETRY_SECONDS)
 
 
 @contextmanager

@@ -85,10 +85,9 @@ def new() -> Answer:
     if not is_created:
         return render_template("agents/new.html", form=form, list_url=list_url), 422
     agent_id, is_new = form.result
-    _flash("was created." if is_new else CREATED_EARLIER, form.name.text)
-    connection_tests.run_after_save(actor, agent_id)
-    connection_tests.flash_warnings(actor, agent_id)
-    return redirect(url_with_back(".show", agent_id=agent_id), 303)
+    saved = "was created." if is_new else CREATED_EARLIER
+    anchor = connection_tests.test_after_save(actor, agent_id, saved, name=form.name.text)
+    return redirect(url_with_back(".show", agent_id=agent_id, _anchor=anchor), 303)
 
 
 @pages.get("/agents/<uuid:agent_id>/edit")
@@ -230,15 +229,13 @@ def _version_at(actor: Actor, agent: dict[str, Any], version: int) -> PastVersio
 def _redirect_after_save(actor: Actor, form: EditForm, agent_id: UUID) -> Answer:
     name, show = form.values().get("name") or form.agent["name"], url_for(".show", agent_id=agent_id)
     if form.result:
-        _flash("was saved.", name, show=show)
+        saved = "was saved."
     elif form.already_stored:
-        _flash("already has the values that you typed. Nothing was changed.", name, show=show)
+        saved = "already has the values that you typed. Nothing was changed."
     else:
-        _flash("Nothing was changed.", show=show)
-    is_tested = connection_tests.run_after_save(actor, agent_id)
-    connection_tests.flash_warnings(actor, agent_id)
-    if is_tested:
-        return redirect(url_with_back(".show", agent_id=agent_id, _anchor="test"), 303)
+        name, saved = "", "Nothing was changed."
+    if anchor := connection_tests.test_after_save(actor, agent_id, saved, name=name, show=show):
+        return redirect(url_with_back(".show", agent_id=agent_id, _anchor=anchor), 303)
     return redirect(str(ListUrl.from_back_parameter()) if "back" in request.values else show, 303)
 
 

@@ -8,15 +8,24 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, request
 
 from agents_app import refusals
-from agents_app.errors import ConsoleError, Throttled, Unavailable
+from agents_app.errors import ConsoleError, Forbidden, NotFound, Throttled, Unavailable
 from agents_app.operations import agent_reads, connection_tests, save_warnings
 from agents_app.operations.permissions import Actor
+from agents_app.values.choices import LastTest
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 from agents_app.web.urls import url_with_back
 
 # The name of the form's buttons, and their values.
 BUTTON, TEST, SAVE_AND_TEST = "do", "test", "save_and_test"
+# The anchor of the result on the page of an agent.
+ANCHOR = "test"
+# How a test ended, and the tone of the message, by its outcome.
+ENDINGS = {
+    LastTest.PASSED: ("The test passed.", "ok"),
+    LastTest.WARNING: ("The test passed with a warning.", "warn"),
+    LastTest.FAILED: ("The test failed.", "bad"),
+}
 
 pages = Blueprint("connection_tests", __name__)
 pages.before_request(require_sign_in)
@@ -39,9 +48,15 @@ class FormTest:
 
 @pages.post("/agents/<uuid:agent_id>/test")
 def run(agent_id: UUID) -> Answer:
-    """Test the saved state of an agent, and show its page with the result."""
-    connection_tests.run(current_actor(), agent_id)
-    return redirect(url_with_back("web.agents.show", agent_id=agent_id, _anchor="test"), 303)
+    """Test the saved state of an agent, and show its page with the result. A refusal is a message on that page."""
+    actor = current_actor()
+    try:
+        connection_tests.run(actor, agent_id)
+    except (Forbidden, NotFound):
+        raise
+    except ConsoleError as refusal:
+        flash(f"The agent was not tested. {refusal.detail}", "bad")
+    return redirect(url_with_back("web.agents.show", agent_id=agent_id, _anchor=ANCHOR), 303)
 
 
 def is_asked() -> bool:
@@ -59,21 +74,25 @@ def run_edit_form(actor: Actor, form: ConsoleForm, agent_id: UUID) -> FormTest:
     return _run_form(form, lambda changes: connection_tests.run(actor, agent_id, changes))
 
 
-def run_after_save(actor: Actor, agent_id: UUID) -> bool:
-    """Test the agent that was just saved, if that was asked for. A refusal is a message, as the agent is saved."""
-    if request.form.get(BUTTON) != SAVE_AND_TEST:
-        return False
-    try:
-        connection_tests.run(actor, agent_id)
-    except ConsoleError as refusal:
-        flash(f"The agent was saved, but not tested. {refusal.detail}", "bad")
-    return True
+def test_after_save(actor: Actor, agent_id: UUID, saved: str, **shown: str) -> str | None:
+    """Test the agent that was just saved, if that was asked for, and show one message: `saved`, and how the test ended.
 
-
-def flash_warnings(actor: Actor, agent_id: UUID) -> None:
-    """Say what is doubtful in the connection that was just saved, such as row-level security."""
+    `shown` is for the message. Returns the anchor of the page of the agent that shows the result, if it was tested.
+    """
+    is_asked = request.form.get(BUTTON) == SAVE_AND_TEST
+    ending, tone = _tested(actor, agent_id) if is_asked else ("", "ok")
+    flash({"text": f"{saved} {ending}".rstrip(), **shown}, tone)  # type: ignore[arg-type]
     for _, sentence in save_warnings.of_connection(agent_reads.read(actor, agent_id)):
         flash(sentence, "warn")
+    return ANCHOR if is_asked else None
+
+
+def _tested(actor: Actor, agent_id: UUID) -> tuple[str, str]:
+    """A sentence that says how the test of a saved agent ended, and the tone of its message."""
+    try:
+        return ENDINGS[connection_tests.run(actor, agent_id)["outcome"]]
+    except ConsoleError as refusal:
+        return f"It was not tested. {refusal.detail}", "bad"
 
 
 def _run_form(form: ConsoleForm, operation: Callable[[dict[str, Any]], Any]) -> FormTest:

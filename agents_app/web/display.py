@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from agents_app import __version__
 from agents_app.connections import TYPES, Connection
 from agents_app.db import now
-from agents_app.operations import test_results
+from agents_app.operations import started_tests, test_results
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
@@ -78,6 +78,7 @@ def _template_context() -> dict[str, Any]:
         "actor": g.get("actor"),
         "theme": chosen_theme(),
         "themes": THEMES,
+        "tests_off": started_tests.off_sentence(),
         "here": current_path(),
         "version": __version__,
     }

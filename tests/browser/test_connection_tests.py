@@ -88,7 +88,8 @@ def test_while_a_test_runs_the_button_says_so_and_other_keys_do_no_harm(
     press_test(page)
     button = page.get_by_role("button", name="Testing…")
     expect(button).to_be_visible()
-    expect(page.locator("#test-status")).to_have_text("Testing…")
+    expect(page.locator("#test-result").get_by_role("status")).to_have_text("Testing… (up to 10 seconds)")
+    expect(page.get_by_text("The button Test uses the values")).to_be_hidden()
     connection, _ = server.accept()
 
     button.click()
@@ -98,6 +99,7 @@ def test_while_a_test_runs_the_button_says_so_and_other_keys_do_no_harm(
 
     expect(page.get_by_role("button", name="Test", exact=True)).to_be_visible()
     expect(page.locator("#test-result .cause.bad")).to_be_visible()
+    expect(page.locator(".running")).to_have_count(0)
     expect(page.get_by_text("Out of date: the form was changed")).to_be_visible()
     expect(page.locator("#name")).to_have_value("Typed since")
     assert len(site.sources) == sent + 1
@@ -122,12 +124,18 @@ def test_a_refusal_marks_the_fields_until_the_next_test(page: Page, closed_port:
     expect(page.locator("#test-result .cause.bad")).to_be_visible()
     assert page.locator(".problems, .error, [aria-invalid]").count() == 0
     assert not page.title().startswith("Error: ")
+    page.locator("#DB-port").fill("0")
+    press_test(page)
+    expect(page.get_by_text("Nothing was tested: correct the marked fields first.")).to_be_visible()
+    expect(page.locator("#test-result .cause.bad")).to_be_visible()
 
 
 def test_a_changed_destination_asks_for_the_stored_secret(page: Page, site: Site, admin: Actor) -> None:
     agent_id = make_agent(site.app, admin, connection_config={"password": SECRET})
     page.goto(f"/agents/{agent_id}/edit")
+    expect(page.locator(".unsaved")).to_have_text("")
     page.locator("#DB-host").fill("other.example.org")
+    expect(page.locator(".unsaved")).to_have_text("1 unsaved change")
 
     press_test(page)
 

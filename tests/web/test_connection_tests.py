@@ -13,12 +13,15 @@ from agents_app.operations.permissions import Actor
 from agents_app.probes.mssql import probe as mssql
 from agents_app.probes.mssql.rights import NOT_RUN
 from agents_app.probes.results import Finding, Outcome, Result, Step
+from tests.conftest import OpenConsole
+from tests.make import PASSWORD as SIGN_IN
 from tests.make import make_agent, make_last_test, make_user
 from tests.operations.test_connection_tests import add_started
 from tests.probes.mssql.test_mssql import NO_DRIVER
 from tests.web.conftest import Browser, Page, SignIn
 from tests.web.test_agents import API_KEY, NEW_DATABASE, PASSWORD
 
+ON_ONE_DATABASE = pytest.mark.parametrize("console", ["sqlite"], indirect=True)
 STEPS = (Step("read_only", Outcome.WARNING, 1_234),)
 POWER_BI = {"connection_type": "POWERBI", "connection_config": PowerBiConnection.example}
 ROW_LEVEL_SECURITY = "The dataset of the agent has row-level security"
@@ -59,6 +62,50 @@ def test_a_test_that_is_refused_says_so_in_the_form(console: Flask, admin: Actor
 
     assert "You can start 6 tests in a minute." in panel(page)
     assert page.root.one(id="DB-host")["value"] == "db.example.org"
+
+
+@ON_ONE_DATABASE
+def test_at_the_limit_an_agent_is_saved_and_its_page_says_that_it_was_not_tested(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, name="Sales", connection_config={"password": PASSWORD})
+    with console.app_context():
+        add_started(admin, 6, age=1)
+
+    sent = [
+        ("Mobile was created. It", "/agents/new", "", {"do": "save_and_test", **NEW_DATABASE, "name": "Mobile"}),
+        ("Retail was saved. It", f"/agents/{agent_id}/edit", "", {"do": "save_and_test", "name": "Retail"}),
+        ("The agent", f"/agents/{agent_id}", f"/agents/{agent_id}/test", {}),
+    ]
+    for start, page, action, typed in sent:
+        answer = browser.send(page, action, **typed)
+        assert answer.headers["Location"].endswith("#test")
+        message = browser.get(answer.headers["Location"]).root.one(class_="flash", role="alert").text
+        assert message.startswith(f"{start} was not tested. You can start 6 tests in a minute.")
+
+
+@ON_ONE_DATABASE
+def test_the_message_after_save_says_how_the_test_ended(browser: Browser, closed_port: str) -> None:
+    typed = {**NEW_DATABASE, "name": "Mobile", "DB-host": "127.0.0.1", "DB-port": closed_port}
+
+    created = browser.send("/agents/new", do="save_and_test", **typed)
+    page = browser.get(created.headers["Location"])
+    again = press_test(browser, f"{created.headers['Location'].partition('#')[0]}/edit", 200)
+
+    assert page.root.one(class_="flash", role="alert").text.startswith("Mobile was created. The test failed.")
+    assert "The saved values were tested. Version 1, just now by" in panel(again)
+
+
+def test_where_tests_are_off_no_button_starts_one(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+    console = open_console(sqlite_schema_url, CONNECTION_TESTS="off")
+    admin = make_user(console)
+    agent_id, browser = make_agent(console, admin), Browser(console)
+    browser.send("/sign-in", email=admin.email, password=SIGN_IN)
+
+    for address in ("/agents/new", f"/agents/{agent_id}/edit", f"/agents/{agent_id}"):
+        page = browser.get(address)
+        assert "Testing connections is switched off on this server" in panel(page)
+        assert not page.root.all("button", data_busy="Testing…")
 
 
 def test_a_viewer_has_no_button(console: Flask, admin: Actor, signed_in: SignIn) -> None:
