@@ -19,6 +19,7 @@ from agents_app.schemas.agents import CONFIG
 from agents_app.values import limits
 
 EXPIRY_DATES = {"credential_expires_at": "credential", "api_key_expires_at": "API key"}
+SAMPLE = " It is a sample of flask demo."
 UNREADABLE = "A stored secret cannot be decrypted: {}."
 AGENTS = (
     sa.select(
@@ -30,6 +31,7 @@ AGENTS = (
         Agent.api_key,
         *(getattr(Agent, name) for name in (*agent_states.MODEL, *EXPIRY_DATES)),
         ConnectionTest.outcome,
+        ConnectionTest.is_sample,
         test_results.IS_OUT_OF_DATE.label("is_out_of_date"),
     )
     .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
@@ -56,7 +58,8 @@ def reasons(agent: Mapping[str, Any], account_id: UUID) -> Reasons:
     encrypted = agent_secrets.encrypted_values(agent["api_key"], agent["connection_config"])
     found: Reasons = []
     if agent["outcome"] == Outcome.FAILED and not agent["is_out_of_date"]:
-        found.append({"code": "test_failed", "detail": "The last test failed."})
+        detail = f"The last test failed.{SAMPLE if agent['is_sample'] else ''}"
+        found.append({"code": "test_failed", "detail": detail})
     config = agent_secrets.complete_config(agent["connection_type"], agent["connection_config"])
     for _, sentence in completeness.missing({**agent, CONFIG: config}, encrypted):
         found.append({"code": "incomplete", "detail": sentence})

@@ -27,10 +27,12 @@ def on_day(days: int) -> str:
     return (now().date() + timedelta(days=days)).isoformat()
 
 
-def store_test(admin: Actor, agent_id: UUID, outcome: str, *, is_out_of_date: bool = False) -> None:
+def store_test(
+    admin: Actor, agent_id: UUID, outcome: str, *, is_out_of_date: bool = False, is_sample: bool = False
+) -> None:
     """Store a last test of this outcome."""
     row = ConnectionTest(agent_id=agent_id, account_id=admin.account_id, version=1, actor_name="Admin", result={})
-    row.outcome, row.valid_for_version = outcome, 0 if is_out_of_date else 1
+    row.outcome, row.valid_for_version, row.is_sample = outcome, 0 if is_out_of_date else 1, is_sample
     with db.transaction() as session:
         session.add(row)
 
@@ -94,6 +96,17 @@ def test_an_agent_needs_attention_if_its_last_test_failed(
 
         assert [reason["code"] for agent in attention.listing(admin) for reason in agent["reasons"]] == codes
         assert listed(admin) == [agent_id] * bool(codes)
+
+
+def test_a_failed_test_that_is_a_sample_is_called_one(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin, connection_config=WHOLE)
+
+    with console.app_context():
+        store_test(admin, agent_id, "failed", is_sample=True)
+
+        assert [reason["detail"] for reason in attention.of_agent(admin, agent_id)] == [
+            "The last test failed. It is a sample of flask demo."
+        ]
 
 
 def test_a_damaged_secret_is_found_where_every_secret_is_decrypted(console: Flask, admin: Actor) -> None:
