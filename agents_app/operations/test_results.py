@@ -118,7 +118,7 @@ def _part(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
         "steps": steps,
         "cause": result["cause"] and _finding(result["cause"]),
         "warnings": [_finding(warning) for warning in result["warnings"]],
-        "facts": result["facts"],
+        "facts": known_facts.usable(result["facts"]),
         "statements": result["statements"],
     }
 
@@ -131,7 +131,7 @@ def _fact_text(value: object) -> str:
 
 def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
     known = CAUSES.get(finding["code"], UNKNOWN)
-    facts = _Facts(finding["facts"])
+    facts = _Facts(known_facts.usable(finding["facts"]))
     return {
         "code": finding["code"],
         "what": known.what.format_map(facts),

@@ -5,10 +5,13 @@ import time
 from typing import Any
 
 from agents_app.probes.causes import CAUSES
+from agents_app.probes.facts import can_be_stored
 from agents_app.probes.results import Finding, Outcome, Result, Step
 
 # The cause if the time is over. In all other steps it is `timed_out`.
 LATE = {"": "console_busy", "resolve": "dns_failed"}
+UNUSABLE = "answer_not_understood"
+"""The cause if a probe reports a value of a server that cannot be stored. No message after it is read."""
 
 
 class Transcript:
@@ -16,6 +19,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self.is_done = False
+        self._is_unusable = False
         self._running = ""
         self._begin = time.monotonic()
         self._steps: list[Step] = []
@@ -27,7 +31,11 @@ class Transcript:
     def add(self, line: bytes) -> None:
         """Read one line. Raises ValueError if the child did not write it as the recorder does."""
         try:
-            self._add(json.loads(line))
+            message = json.loads(line)
+            if can_be_stored(message):
+                self._add(message)
+            else:
+                self._is_unusable = self.is_done = True
         except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError from error
 
@@ -36,7 +44,7 @@ class Transcript:
 
         A cause that the child reported stays, whatever happened after it.
         """
-        cause = self._cause
+        cause = self._cause or (Finding(UNUSABLE, {"host": host}) if self._is_unusable else None)
         if cause is None and not self.is_done:
             code = LATE.get(self._running, "timed_out") if is_late else "internal_error"
             cause = Finding(code, {"host": host} if is_late else {"fault": "the child process ended"})
@@ -49,7 +57,7 @@ class Transcript:
         if "begin" in message:
             self._running, self._begin = str(message["begin"]), time.monotonic()
         elif "end" in message:
-            self._steps.append(Step(message["end"], Outcome(message["outcome"]), int(message["ms"])))
+            self._steps.append(Step(str(message["end"]), Outcome(message["outcome"]), int(message["ms"])))
             self._running = ""
         elif "cause" in message:
             self._cause = self._cause or _finding(message["cause"], message["facts"])

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from agents_app.api.responses import as_json
 from agents_app.config import settings
 from agents_app.database.url import parse_url
 from agents_app.db import db
@@ -201,6 +202,23 @@ def test_the_result_of_the_saved_state_is_stored_with_who_and_when(
     assert [step["name"] for step in stored["parts"][0]["steps"]] == ["resolve", "connect"]
     assert event.details["outcome"] == "failed"
     assert PASSWORD not in f"{row} {event} {result}"
+
+
+def test_a_stored_value_that_cannot_be_shown_is_left_out(console: Flask, admin: Actor, closed_port: int) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+    facts = {"tables": 2**64, "read_only": True}
+
+    with console.app_context():
+        connection_tests.run(admin, agent_id)
+        with db.transaction() as session:
+            row = session.scalars(sa.select(ConnectionTest).where(ConnectionTest.agent_id == agent_id)).one()
+            part = {**row.result["connection"], "facts": facts, "warnings": [{"code": "role_writes", "facts": facts}]}
+            row.result = {"connection": part}
+
+        shown = last_test(admin, agent_id)["parts"][0]
+
+    assert shown["facts"] == {"read_only": True}
+    assert as_json(shown).status_code == 200
 
 
 @pytest.mark.parametrize("password", ["failed", "resolve", "connect", "port_refused", "statements"])

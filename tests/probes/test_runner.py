@@ -127,6 +127,27 @@ def test_a_reported_cause_stays_the_cause_if_the_child_does_not_end_by_itself(is
     assert [(step.name, step.outcome) for step in result.steps] == [("sign_in", Outcome.FAILED)]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(str(2**64), "-9007199254740992", "NaN", "-Infinity", "1e300", '"\\u0000"', '"\\ud800"', '{"\\u0000": 1}'),
+        *(json.dumps("x" * 200_000), json.dumps([0] * 10_000), "[" * 9 + "]" * 9),
+    ],
+    ids=lambda value: value[:12],
+)
+def test_a_value_that_cannot_be_stored_or_shown_is_a_cause_and_is_not_read(value: str) -> None:
+    transcript = Transcript()
+    transcript.add(b'{"begin": "tables"}')
+    transcript.add(b'{"known": {"tables": %s}}' % value.encode())
+
+    result = transcript.result("db.example.org", is_late=False)
+
+    assert transcript.is_done
+    assert result.cause == Finding("answer_not_understood", {"host": "db.example.org"})
+    assert [(step.name, step.outcome) for step in result.steps] == [("tables", Outcome.FAILED)]
+    assert result.facts == {}
+
+
 def test_without_a_free_file_descriptor_the_console_is_busy() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     taken: list[int] = []

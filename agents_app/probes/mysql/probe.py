@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 3306
 # Shorter than the wait for an answer, so that the server itself ends a slow statement and says so.
 STATEMENT_S = 3
+COUNT_MAX = 10**9
 
 
 def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> None:
@@ -74,6 +75,13 @@ class _Session:
         with self._connection.cursor() as cursor:
             cursor.execute(query, values or None)
             return list(cursor.fetchall())
+
+    def _number(self, query: str, *values: Any) -> int:
+        """The number that a query answers. Another server can send any text in its place, such as 1e999999999."""
+        ((number,),) = self._rows(query, *values)
+        if type(number) is not int or not 0 <= number <= COUNT_MAX:
+            raise ProbeFailed("mysql_protocol")
+        return number
 
     def _open_database(self) -> None:
         from pymysql.err import MySQLError
@@ -181,7 +189,7 @@ class _Session:
 
     def _check_names(self, rights: list[Right] | None) -> None:
         schemas, tables = self._values["schema_allow_list"], self._values["table_allow_list"]
-        fold = str.casefold if int(self._rows("SELECT @@lower_case_table_names")[0][0]) else str
+        fold = str.casefold if self._number("SELECT @@lower_case_table_names") else str
         if schemas:
             seen = {fold(row[0]) for row in self._rows("SELECT schema_name FROM information_schema.schemata")}
             self._warn("schemas_missing", [name for name in schemas if fold(name) not in seen])
@@ -202,7 +210,7 @@ class _Session:
 
     def _count_tables(self) -> None:
         query = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s"
-        count = int(self._rows(query, self._values["database"])[0][0])
+        count = self._number(query, self._values["database"])
         self._recorder.know(tables=count)
         if not count:
             self._recorder.warn("nothing_readable", role=self._user, database=self._values["database"])

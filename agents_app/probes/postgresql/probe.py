@@ -17,6 +17,7 @@ from agents_app.probes.recorder import ProbeFailed, Recorder
 DEFAULT_PORT = 5432
 # The parent ends the probe after ten seconds in all. This is shorter, so that the cause is still reported.
 TOTAL_SECONDS = 9
+VERSION_MAX = 1_000
 SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 # Refusals that a server sends after it accepted the password.
 OF_THE_DATABASE = {"postgresql_database", "postgresql_database_closed", "postgresql_connect_right"}
@@ -88,6 +89,8 @@ def _open(server: _Server, address: str, deadline: float, recorder: Recorder) ->
         session.deadline = deadline
         session.rows(BEGIN)
         (version,) = session.row("SELECT current_setting('server_version_num')::int / 10000", int)
+        if not 0 < version < VERSION_MAX:
+            raise ProbeFailed("postgresql_unreadable")
         recorder.know(server=f"PostgreSQL {version}")
     return session
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,8 +27,8 @@ CAPABILITIES = PLUGIN_AUTH | TRANSACTIONS | SECURE | PROTOCOL_41 | CONNECT_WITH_
 OK = b"\0\0\0\2\0\0\0"
 EOF = b"\xfe\0\0\2\0"
 INIT_DB, QUERY = 2, 3
-TEXT, UTF8 = 0xFD, 33
-Rows = Sequence[Sequence[str]]
+TEXT, NUMBER, DECIMAL, UTF8 = 0xFD, 8, 246, 33
+Rows = Sequence[Sequence[str | int | Decimal]]
 
 
 @dataclass
@@ -95,12 +96,13 @@ class Conversation:
 
     def _send_rows(self, rows: Rows) -> None:
         width = len(rows[0])
+        kind = {str: TEXT, int: NUMBER, Decimal: DECIMAL}[type(rows[0][0])]
         column = b"".join(_text(name) for name in ("def", "", "", "", "name", ""))
-        column += b"\x0c" + struct.pack("<HIBHB", UTF8, 255, TEXT, 0, 0) + b"\0\0"
+        column += b"\x0c" + struct.pack("<HIBHB", UTF8, 255, kind, 0, 0) + b"\0\0"
         for packet in (bytes([width]), *[column] * width, EOF):
             self.send(packet)
         for row in rows:
-            self.send(b"".join(_text(value) for value in row))
+            self.send(b"".join(_text(str(value)) for value in row))
         self.send(EOF)
 
     def _read(self, size: int) -> bytes:

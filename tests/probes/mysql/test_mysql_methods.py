@@ -1,6 +1,7 @@
 """The sign-in methods and the answers of MySQL itself, by a server that answers as MySQL's documentation says."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ AUTHORITY = Authority()
 CACHING, NATIVE, SHA256 = "caching_sha2_password", "mysql_native_password", "sha256_password"
 OK = b"\0\0\0\2\0\0\0"
 DIRECT = "SHOW GRANTS FOR CURRENT_USER()"
+COUNT = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'sales'"
 READER = ["GRANT USAGE ON *.* TO `reader`@`%`", "GRANT SELECT, SHOW VIEW ON `sales`.* TO `reader`@`%`"]
 Act = Callable[[Conversation], None]
 
@@ -27,8 +29,8 @@ def tables(*grants: str) -> dict[str, Rows | int]:
     """What MySQL answers to the queries of the probe."""
     return {
         "SELECT CURRENT_USER()": [["reader@%"]],
-        "SELECT @@lower_case_table_names": [["0"]],
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'sales'": [["2"]],
+        "SELECT @@lower_case_table_names": [[0]],
+        COUNT: [[2]],
         DIRECT: [[line] for line in grants or READER],
     }
 
@@ -137,6 +139,18 @@ def test_a_query_that_takes_too_long_has_its_own_cause(number: int) -> None:
     assert (result.steps[-1].name, result.cause.code) == ("tables", "mysql_slow")
     assert STATEMENT_S < WAIT_S
     assert f"max_execution_time = {STATEMENT_S}000".encode() in real.received
+
+
+@pytest.mark.parametrize("count", [2**64, 2**40, -1, Decimal("1e999999999"), "many"], ids=str)
+def test_a_number_that_no_server_counts_is_not_reported(count: int | Decimal | str) -> None:
+    answers = tables() | {COUNT: [[count]]}
+
+    with server(signing_in(fast, answers)) as rogue:
+        result = try_probe(mysql, agent(rogue.port, "disable"))
+
+    assert result.cause is not None
+    assert (result.steps[-1].name, result.cause.code) == ("tables", "mysql_protocol")
+    assert "tables" not in result.facts
 
 
 @pytest.mark.parametrize("method", [fast, full, sha256])
