@@ -128,7 +128,8 @@ def _handle_error(error: Exception) -> Response:
     if refusal.status == 500:
         logger.error("unexpected error", exc_info=error)
     elif refusal.status > 500:
-        logger.warning("unavailable", extra={"code": refusal.code}, exc_info=error)
+        # A refusal that the console decided, such as `tests_off`, has no cause to look for.
+        logger.warning("unavailable", extra={"code": refusal.code}, exc_info=error if error.__cause__ else None)
     return problem(refusal) if is_api_path(request.path) else error_page(refusal)
 
 

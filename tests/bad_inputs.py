@@ -43,10 +43,17 @@ A_TYPE = f"Choose one of: {', '.join(ConnectionType)}."
 AN_ENVIRONMENT = f"Choose one of: {', '.join(Environment)}."
 A_PROVIDER = f"Choose one of: {', '.join(ModelProvider)}."
 A_DAY = "Write the date as YYYY-MM-DD."
-A_LABEL = "Write each label as name=value, such as team=finance."
+AN_OBJECT_OF_LABELS = 'Write this as an object, such as {"team": "finance"}.'
 A_LABEL_NAME = "The name of a label has at most 63 letters, digits and . _ / - inside, such as cost-center."
 NO_LABEL_VALUE = "Write a value for the label team, or remove the label."
-A_MODEL_URL = "Write a URL that begins with https://, such as https://api.openai.com/v1."
+A_MODEL_URL = "Write https://, a host, and an optional port and path, such as https://api.openai.com/v1."
+A_PORT_OF_URL = "The port of the URL must be between 1 and 65,535."
+BAD_HOST = "The host of the URL is not valid."
+NO_DAY = "There is no such day. Check the year, the month and the day."
+AN_IP_ADDRESS = "Write the IP address in its usual form, such as 192.0.2.7."
+EMPTY_PART = "The host name has an empty part before or after a dot."
+LONG_PART = "A part of a host name between dots has at most 63 characters."
+A_PASSWORD = "This contains what looks like a password. Enter only the value of this field here."
 A_URL_PATH = "Write the path of the URL without spaces, backslashes and parts such as .. or //."
 NO_LOGIN = "Remove the user name and password from the URL. The API key belongs in the field API key."
 NO_QUERY = "Remove the part of the URL from ? or # on."
@@ -151,26 +158,45 @@ BAD_AGENTS = [
     _agent("unknown environment", "/environment", AN_ENVIRONMENT, environment="test"),
     _agent("environment with capitals", "/environment", AN_ENVIRONMENT, environment="Production"),
     _agent("environment as a list", "/environment", AN_ENVIRONMENT, environment=["production"]),
-    _agent("labels as a text", "/labels", "Write this as an object.", labels=5),
-    _agent("label with a number", "/labels", AS_TEXT, labels={"team": 5}),
-    _agent("label that is null", "/labels", AS_TEXT, labels={"team": None}),
-    _agent("label without a name", "/labels", A_LABEL_NAME, labels=["=finance"]),
-    _agent("label with a space in its name", "/labels", A_LABEL_NAME, labels=["cost center=7"]),
-    _agent("label with a long name", "/labels", A_LABEL_NAME, labels=["x" * 64 + "=7"]),
-    _agent("label that ends with a dot", "/labels", A_LABEL_NAME, labels={"team.": "finance"}),
-    _agent("label without a value", "/labels", NO_LABEL_VALUE, labels=["team="]),
-    _agent("label with a long value", "/labels", "Use at most 200 characters.", labels=["team=" + "x" * 201]),
-    _agent("label without an equals sign", "/labels", A_LABEL, labels=["finance"]),
-    _agent("label written twice", "/labels", "Write each label once.", labels=["team=a", "team=b"]),
-    _agent("too many labels", "/labels", "Use at most 20 labels.", labels=[f"n{n}=x" for n in range(21)]),
+    _agent("labels as a text", "/labels", AN_OBJECT_OF_LABELS, labels=5),
+    _agent("label with a number", "/labels/team", AS_TEXT, labels={"team": 5}),
+    _agent("label that is null", "/labels/team", AS_TEXT, labels={"team": None}),
+    Bad(
+        "labels without a name, with a space and a slash at the end, and without a value",
+        agent_values(labels={"": "finance", "cost center": "7", "a~/": "x", "team": "", "region": "emea"}),
+        [
+            ("/labels/", A_LABEL_NAME),
+            ("/labels/cost center", A_LABEL_NAME),
+            ("/labels/a~0~1", A_LABEL_NAME),
+            ("/labels/team", NO_LABEL_VALUE),
+        ],
+    ),
+    _agent("label with a long name", f"/labels/{'x' * 64}", A_LABEL_NAME, labels={"x" * 64: "7"}),
+    _agent("label that ends with a dot", "/labels/team.", A_LABEL_NAME, labels={"team.": "finance"}),
+    _agent("label with a long value", "/labels/team", "Use at most 200 characters.", labels={"team": "x" * 201}),
+    _agent("labels as a list", "/labels", AN_OBJECT_OF_LABELS, labels=["team=finance"]),
+    _agent("too many labels", "/labels", "Use at most 20 labels.", labels={f"n{n}": "x" for n in range(21)}),
     _agent("unknown provider", "/model_provider", A_PROVIDER, model_provider="acme"),
     _agent("provider as it is shown", "/model_provider", A_PROVIDER, model_provider="Azure OpenAI"),
     _agent("base URL as a number", "/model_base_url", AS_TEXT, model_base_url=5),
     _agent("base URL without scheme", "/model_base_url", A_MODEL_URL, model_base_url="api.openai.com/v1"),
     _agent("base URL with another scheme", "/model_base_url", A_MODEL_URL, model_base_url="ftp://api.openai.com"),
     _agent("base URL without host", "/model_base_url", A_MODEL_URL, model_base_url="https:///v1"),
-    _agent("base URL with a bad port", "/model_base_url", A_MODEL_URL, model_base_url="https://a.example.org:70000"),
-    _agent("base URL with a number as host", "/model_base_url", A_MODEL_URL, model_base_url="http://2130706433"),
+    _agent("base URL with a bad port", "/model_base_url", A_PORT_OF_URL, model_base_url="https://a.example.org:70000"),
+    *(
+        _agent(
+            f"base URL with a bad host, {host}",
+            "/model_base_url",
+            f"{BAD_HOST} {why}",
+            model_base_url=f"https://{host}",
+        )
+        for host, why in {
+            "2130706433": AN_IP_ADDRESS,
+            "127.1:443": AN_IP_ADDRESS,
+            "a..b": EMPTY_PART,
+            "b\u00fccher.example": f"{A_HOST} This has U+00FC (latin small letter u with diaeresis) at character 2.",
+        }.items()
+    ),
     _agent("base URL with a backslash", "/model_base_url", A_URL_PATH, model_base_url="https://a.example.org\\@b.org"),
     _agent("base URL with a login", "/model_base_url", NO_LOGIN, model_base_url="https://u:geheim@a.example.org/v1"),
     _agent("base URL with a user", "/model_base_url", NO_LOGIN, model_base_url="https://sk-1234@a.example.org"),
@@ -190,7 +216,7 @@ BAD_AGENTS = [
         "Use at most 500 characters.",
         model_base_url="https://a.example.org/" + "x" * 500,
     ),
-    _agent("invalid day of the API key", "/api_key_expires_at", A_DAY, api_key_expires_at="2026-02-30"),
+    _agent("invalid day of the API key", "/api_key_expires_at", NO_DAY, api_key_expires_at="2026-02-30"),
     _agent("day of the API key as a number", "/api_key_expires_at", A_DAY, api_key_expires_at=20260228),
     _database("invalid day of the password", "credential_expires_at", "tomorrow", A_DAY),
     _agent("instructions as a list", "/system_instructions", AS_TEXT, system_instructions=["Answer."]),
@@ -299,9 +325,12 @@ BAD_AGENTS = [
     _database("URL that breaks off in its password", "host", "postgresql://u:12?34@a.example.org/d", UNREAD),
     _database("socket folder as host", "host", "/var/run/postgresql", A_HOST),
     _database("second host behind a zone", "host", "fe80::1%a,b.example.org", A_HOST),
-    _database("host as a decimal address", "host", "2130706433", A_HOST),
-    _database("host as a short address", "host", "127.1", A_HOST),
-    _database("host as a hexadecimal address", "host", "0x7f000001", A_HOST),
+    _database("host as a decimal address", "host", "2130706433", AN_IP_ADDRESS),
+    _database("host as a short address", "host", "127.1", AN_IP_ADDRESS),
+    _database("host as a hexadecimal address", "host", "0x7f000001", AN_IP_ADDRESS),
+    _database("host with an empty part", "host", "db..example.org", EMPTY_PART),
+    _database("host with a long part", "host", "x" * 64, LONG_PART),
+    _database("password as user name", "username", "password=Winter2024!", A_PASSWORD),
     _database("host with half a bracket", "host", "[::1", A_HOST),
     _database("host with the other half", "host", "::1]", A_HOST),
     _database("host in two brackets", "host", "[[::1]]", A_HOST),
@@ -434,7 +463,7 @@ BAD_AGENTS = [
         "6f9619ff-8b86-4011-b42d-00c04fc964ff",
         "This looks like the secret's ID. Paste the secret's value, which is shown once when it is made.",
     ),
-    _power_bi("invalid date", "credential_expires_at", "2026-02-30", "Write the date as YYYY-MM-DD."),
+    _power_bi("invalid date", "credential_expires_at", "2026-13-01", NO_DAY),
     _power_bi("a day as a number", "credential_expires_at", 20260228, "Write the date as YYYY-MM-DD."),
     _power_bi("unknown cloud", "cloud", "moon", "Choose one of: public, china, usgov, usgovhigh, usgovmil."),
     _power_bi("too many rows", "row_limit", 100_001, "Row limit must be between 1 and 100,000."),

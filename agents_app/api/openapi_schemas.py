@@ -48,7 +48,7 @@ def parameters(query: type[Schema]) -> Document:
 def _config_variants(declaration: type[Connection], schema: Document) -> Document:
     name, secrets = declaration.__name__, declaration.secret_names()
     shown = _response_schema(schema, (member for member in schema["properties"] if member not in secrets))
-    in_clear = {**_response_schema(schema, schema["properties"]), "required": shown["required"]}
+    in_clear = _response_schema(schema, schema["properties"])
     written = _request_schema(declaration, schema)
     return {name: written, f"{name}Change": _all_optional(written), f"{name}Shown": shown, f"{name}InClear": in_clear}
 
@@ -102,7 +102,9 @@ def _omit(schema: Document, *names: str) -> Document:
 
 
 def _omit_notes(value: Any) -> Any:
-    """Remove the notes, which only the forms and the error messages read."""
+    """Remove the notes, which only the forms and the error messages read. A hint for JSON replaces that for forms."""
     if isinstance(value, dict):
-        return {key: _omit_notes(member) for key, member in value.items() if key != NOTES}
+        hint = value.get(NOTES, {}).get("json_hint")
+        shown = {**value, "description": hint} if hint else value
+        return {key: _omit_notes(member) for key, member in shown.items() if key != NOTES}
     return [_omit_notes(member) for member in value] if isinstance(value, list) else value

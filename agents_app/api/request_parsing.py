@@ -30,6 +30,8 @@ def optional_body() -> dict[str, Any]:
 
 
 def _parse_body(sent: bytes) -> dict[str, Any]:
+    if not sent.strip():
+        raise Malformed("Send one JSON object.")
     if request.mimetype != "application/json" or not _is_plain_utf8():
         raise WrongMediaType("Send the body as application/json, in UTF-8 and not compressed.")
     return json_text.read_object(sent)

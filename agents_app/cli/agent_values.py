@@ -12,6 +12,7 @@ from agents_app.errors import InvalidInput
 from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.values.fields import is_empty
 from agents_app.values.json_text import read_object
+from agents_app.values.labels import LabelLines
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -61,7 +62,7 @@ def collect(
         raise click.UsageError("Standard input can be used for --file or --secrets-stdin, not for both.")
     values = read_object(file.read()) if file else {}
     from_options = {name: value for name, value in given.items() if value not in (None, ())}
-    _set_values(values, {name: list(one) if isinstance(one, tuple) else one for name, one in from_options.items()})
+    _set_values(values, {name: _as_lines(name, one) for name, one in from_options.items()})
     typed = read_object(stdin.read()) if secrets_stdin else {}
     typed |= {name: prompt_hidden(secret_titles()[name], "Use --secrets-stdin or --file.") for name in ask}
     _refuse_blank(typed)
@@ -78,6 +79,11 @@ def clearable() -> list[str]:
     """The fields that --clear accepts."""
     optional = [name for name, declared in AgentValues.model_fields.items() if not declared.is_required()]
     return [*(name for name in optional if name != CONFIG), *connection_fields()]
+
+
+def _as_lines(name: str, given: Any) -> Any:
+    lines = LabelLines if name == "labels" else list
+    return lines(given) if isinstance(given, tuple) else given
 
 
 def _set_values(values: dict[str, Any], new: Mapping[str, Any]) -> None:

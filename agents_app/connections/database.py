@@ -116,10 +116,10 @@ class DatabaseConnection(Connection):
         "Connect timeout", "In seconds.", default=10, group="limits", width=9, unit="s"
     )
     schema_allow_list: Annotated[list[str], list_of_lines(128)] = field(
-        "Allowed schemas", "One per line. Empty means all.", default=[], group="limits"
+        "Allowed schemas", "One per line. Empty means all.", default=[], json_hint="Empty means all.", group="limits"
     )
     table_allow_list: Annotated[list[str], list_of_lines(256)] = field(
-        "Allowed tables", "One per line. Empty means all.", default=[], group="limits"
+        "Allowed tables", "One per line. Empty means all.", default=[], json_hint="Empty means all.", group="limits"
     )
 
     @classmethod

@@ -143,7 +143,10 @@ class PowerBiConnection(Connection):
         "Cloud", default=Cloud.PUBLIC, destination=True, group="limits", labels=CLOUD_LABELS
     )
     impersonated_user_name: Annotated[str | None, plain_name(254, DATASET_USER, A_USER)] = field(
-        "Impersonated user name", "For datasets with row-level security.", default=None, group="limits"
+        "Impersonated user name",
+        "Sent with queries. Power BI ignores it, and still refuses datasets with row-level security.",
+        default=None,
+        group="limits",
     )
     row_limit: Annotated[int, whole_number("Row limit", 1, ROWS_MAX)] = field(
         "Row limit", "Power BI returns at most 100,000 rows.", default=1_000, group="limits", width=9
@@ -152,7 +155,7 @@ class PowerBiConnection(Connection):
         "Timeout", "In seconds.", default=60, group="limits", width=9, unit="s"
     )
     allowed_tables: Annotated[list[str], list_of_lines(256)] = field(
-        "Allowed tables", "One per line. Empty means all.", default=[], group="limits"
+        "Allowed tables", "One per line. Empty means all.", default=[], json_hint="Empty means all.", group="limits"
     )
 
     def expires_on(self) -> date | None:

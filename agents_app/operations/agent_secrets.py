@@ -60,6 +60,12 @@ def complete_config(connection_type: ConnectionType, config: Mapping[str, Any]) 
     return declaration.complete(public) if declaration else public
 
 
+def names(connection_type: ConnectionType) -> list[str]:
+    """The names of the secrets in the configuration of this type. Empty for a type of a newer release."""
+    declaration = TYPES.get(connection_type)
+    return declaration.secret_names() if declaration else []
+
+
 def shown_config(connection_type: ConnectionType, config: Mapping[str, Any]) -> dict[str, Any]:
     """The same as `complete_config`, without private keys in public fields, so that it can be shown.
 
@@ -153,7 +159,7 @@ def label(connection_type: ConnectionType, pointer: str) -> str:
 def _type_again(connection_type: ConnectionType, pointer: str) -> str:
     name = label_in_sentence(label(connection_type, pointer))
     what = "destination of the connection" if _member(pointer) else "model provider or its base URL"
-    return f"The {what} has changed, so the stored {name} is not used. Type it again, or remove it."
+    return f"The {what} has changed, so the stored {name} is not used. Set it again, or remove it."
 
 
 def _facts(value: str, actor: Actor) -> dict[str, Any]:

@@ -52,7 +52,9 @@ def fetch(actor: Actor, agent_id: UUID, known: Container[int] = ()) -> dict[str,
 def _working_configuration(actor: Actor, row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     encrypted = agent_secrets.encrypted_values(row.api_key, row.connection_config)
     clear = agent_secrets.decrypt(settings().keys.encryption, actor.account_id, row.id, encrypted)
-    leaves = {pointer.rpartition("/")[2]: value for pointer, value in clear.items() if pointer != API_KEY}
+    # A secret of the type that is not set is null, as the API key is.
+    leaves: dict[str, str | None] = dict.fromkeys(agent_secrets.names(row.connection_type))
+    leaves |= {pointer.rpartition("/")[2]: value for pointer, value in clear.items() if pointer != API_KEY}
     return {
         "id": row.id,
         "version": row.version,

@@ -50,7 +50,10 @@ class AgentValues(Schema):
         "Environment", default=None, labels=ENVIRONMENT_LABELS
     )
     labels: Annotated[dict[str, str], label_pairs()] = field(
-        "Labels", "One per line, as name=value, such as team=finance.", default={}
+        "Labels",
+        "One per line, as name=value, such as team=finance.",
+        default={},
+        json_hint="An object with the name and the value of each label. A change replaces all labels.",
     )
     model_provider: Annotated[ModelProvider | None, choice(ModelProvider)] = field(
         "Model provider",

@@ -8,7 +8,7 @@ from agents_app.values import limits
 from agents_app.values.addresses import Parts, read_connection_string, read_database
 from agents_app.values.dataset_addresses import read_dataset
 from agents_app.values.fields import Rule, refusal
-from agents_app.values.host_names import read_host
+from agents_app.values.host_names import HOST_PART_MAX, ends_with_number, read_host
 from agents_app.values.pasted import name_odd_character, unwrap, without_invisible
 from agents_app.values.rules import line
 from agents_app.values.text import clean_text, refuse_direction_marks, require_text
@@ -18,8 +18,14 @@ from agents_app.wording import number_text
 ADDRESS_MAX = 4_000
 # Only an address contains this. The name of a database can contain an at sign, and a host cannot.
 ADDRESS = re.compile(r"""://|\bjdbc:|(password|passwd|pwd)["'\s]*[=:]""", re.IGNORECASE)
+# Without any of these, such a text has a password only.
+WHOLE_ADDRESS = re.compile(r"://|\bjdbc:|[@;]|\b(host|server|data source)\s*=", re.IGNORECASE)
 ADDRESS_OR_LOGIN = re.compile(rf"{ADDRESS.pattern}|@", re.IGNORECASE)
 A_HOST = "Write one host name or IP address, such as db.example.org."
+AN_IP_ADDRESS = "Write the IP address in its usual form, such as 192.0.2.7."
+EMPTY_PART = "The host name has an empty part before or after a dot."
+LONG_PART = f"A part of a host name between dots has at most {HOST_PART_MAX} characters."
+A_PASSWORD = "This contains what looks like a password. Enter only the value of this field here."
 UNREAD = (
     "This looks like an address, but it cannot be read. "
     + "Enter each part in its own field, and the password in the field Password."
@@ -83,11 +89,23 @@ def host_name() -> Rule:
         if host := read_host(text):
             return host
         _refuse_address(text, HOST)
-        if len(text) > limits.HOST:
-            raise refusal(f"Use at most {number_text(limits.HOST)} characters.")
-        raise refusal(name_odd_character(A_HOST, text))
+        raise refusal(why_no_host(text))
 
     return Rule(check, {"maxLength": limits.HOST})
+
+
+def why_no_host(text: str) -> str:
+    """Why a text is neither a host name nor an IP address."""
+    parts = text.removesuffix(".").split(".")
+    if len(text) > limits.HOST:
+        return f"Use at most {number_text(limits.HOST)} characters."
+    if not all("!" <= char <= "~" for char in text):
+        return name_odd_character(A_HOST, text)
+    if ends_with_number(text):
+        return AN_IP_ADDRESS
+    if text and not all(parts):
+        return EMPTY_PART
+    return LONG_PART if max(map(len, parts)) > HOST_PART_MAX else A_HOST
 
 
 def plain_name(most: int, reader: AddressReader = DATABASE, unread: str = UNREAD) -> Rule:
@@ -135,4 +153,4 @@ def _refuse_address(text: str, reader: AddressReader, unread: str = UNREAD) -> N
     if parts := reader.parts(text):
         raise refusal(advice(parts))
     if reader.is_unread(text):
-        raise refusal(unread)
+        raise refusal(unread if WHOLE_ADDRESS.search(without_invisible(text)) else A_PASSWORD)

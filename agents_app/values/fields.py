@@ -1,6 +1,6 @@
 """The base of every schema: the record, its fields, the rule of one value, and the sentences of refusals."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from functools import cache
@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from agents_app.errors import InvalidInput
 from agents_app.wording import label_in_sentence
@@ -33,6 +33,12 @@ def refusal(sentence: str) -> PydanticCustomError:
     """The exception that a validator raises to refuse a value with this sentence."""
     # pydantic formats {braces} in a message, so the sentence is passed as a value.
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
+
+
+def refusal_of_members(broken: Iterable[tuple[str, PydanticCustomError]]) -> ValidationError:
+    """The exception that a validator raises to refuse several members of a value, each by its name."""
+    details = [InitErrorDetails(type=problem, loc=(name,), input=None) for name, problem in broken]
+    return ValidationError.from_exception_data("members", details)
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def field(title: str, hint: str = "", *, default: Any = ..., missing: str = "", 
 
     `extra` can have `secret`, `destination` and `group`, and for the form `kind` (pem: a text of many lines), `labels`
     (of the choices), `unset` (the label of no choice), `width` (of the input, in characters), `span` (how many of the
-    six columns of a row it takes) and `unit`.
+    six columns of a row it takes) and `unit`. `json_hint` replaces the hint in the API reference.
     """
     notes = extra | ({"missing": missing} if missing else {})
     return Field(default, title=title, description=hint or None, json_schema_extra={NOTES: notes} if notes else None)
@@ -147,6 +153,12 @@ def broken_rules(error: ValidationError, model: type[BaseModel], prefix: str = "
 def escape_pointer(part: str) -> str:
     """One part of a JSON pointer (RFC 6901)."""
     return part.replace("~", "~0").replace("/", "~1")
+
+
+def name_member(escaped: str, sentence: str) -> str:
+    """A sentence about a part of a value, which the page shows in one field, such as one of the labels."""
+    name = escaped.replace("~1", "/").replace("~0", "~")
+    return sentence if name in sentence else f"{name}: {sentence}"
 
 
 @cache

@@ -7,6 +7,7 @@ from agents_app.values import limits
 
 # The resolver of the system reads this as an IPv4 address in an unusual spelling.
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+HOST_PART_MAX = 63
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 # Networks that the Internet does not reach: of this computer, private (RFC 1918, RFC 4193) and shared (RFC 6598).
@@ -20,12 +21,16 @@ PRIVATE_NETWORKS = tuple(
 
 
 def read_host(text: str) -> str | None:
-    """A host name or IP address in its usual spelling. None if the text is neither."""
+    """A host name, without a final dot, or an IP address, in its usual spelling. None if the text is neither."""
     host = text.lower()
     if address := parse_ip_address(host):
         return address
-    is_number = NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2])
-    return host if is_host_name(host) and not is_number else None
+    return None if not is_host_name(host) or ends_with_number(host) else host.removesuffix(".")
+
+
+def ends_with_number(text: str) -> bool:
+    """Whether browsers and the resolver read a host as an IPv4 address, perhaps in an unusual spelling."""
+    return NUMBER.fullmatch(text.lower().removesuffix(".").rpartition(".")[2]) is not None
 
 
 def is_host_name(text: str) -> bool:

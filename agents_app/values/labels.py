@@ -1,21 +1,28 @@
 """Reads labels: pairs of a name and a value, by which people group agents."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+from pydantic_core import PydanticCustomError
 
 from agents_app.values import limits
-from agents_app.values.fields import Rule, refusal
+from agents_app.values.fields import Rule, refusal, refusal_of_members
 from agents_app.values.text import clean_text, require_text
 from agents_app.wording import number_text
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
 A_NAME = f"The name of a label has at most {limits.LABEL_NAME} letters, digits and . _ / - inside, such as cost-center."
+AN_OBJECT = 'Write this as an object, such as {"team": "finance"}.'
 A_PAIR = "Write each label as name=value, such as team=finance."
 A_FILTER = "Write name or name:value, such as team:finance."
 
 
+class LabelLines(list[str]):
+    """Labels as texts `name=value`, as forms and the terminal have them. In JSON, labels are an object."""
+
+
 def label_pairs() -> Rule:
-    """An object of labels. A list of texts `name=value` is accepted, as forms and the terminal send it."""
+    """An object of labels, or LabelLines. Each label with a broken rule is refused at its own name."""
     schema = {
         "maxProperties": limits.LABELS,
         "propertyNames": {"pattern": f"^{NAME.pattern}$", "maxLength": limits.LABEL_NAME},
@@ -37,18 +44,29 @@ def label_filter() -> Rule:
 
 
 def _check(value: object) -> dict[str, str]:
-    if isinstance(value, list):
+    if isinstance(value, LabelLines):
         value = _pairs(value)
     if not isinstance(value, Mapping):
-        raise refusal("Write this as an object.")
+        raise refusal(AN_OBJECT)
     if len(value) > limits.LABELS:
         raise refusal(f"Use at most {number_text(limits.LABELS)} labels.")
-    if not all(map(_is_name, value)):
-        raise refusal(A_NAME)
+    if problems := list(_problems(value)):
+        raise refusal_of_members(problems)
     return {name: _value(name, text) for name, text in value.items()}
 
 
-def _pairs(texts: list[object]) -> dict[str, str]:
+def _problems(labels: Mapping[str, object]) -> Iterator[tuple[str, PydanticCustomError]]:
+    for name, text in labels.items():
+        if not _is_name(name):
+            yield name, refusal(A_NAME)
+            continue
+        try:
+            _value(name, text)
+        except PydanticCustomError as broken:
+            yield name, broken
+
+
+def _pairs(texts: LabelLines) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         name, separator, value = _split(require_text(text), "=")

@@ -4,13 +4,17 @@ import re
 from urllib.parse import unquote
 
 from agents_app.values import limits, origins
-from agents_app.values.address_rules import AddressReader
+from agents_app.values.address_rules import AddressReader, why_no_host
 from agents_app.values.fields import Rule, refusal
-from agents_app.values.host_names import is_private_address
+from agents_app.values.host_names import is_private_address, read_host
+from agents_app.values.origins import Origin
 from agents_app.values.pasted import unwrap
 from agents_app.values.text import clean_text, require_text
+from agents_app.wording import number_text
 
-A_URL = "Write a URL that begins with https://, such as https://api.openai.com/v1."
+A_URL = "Write https://, a host, and an optional port and path, such as https://api.openai.com/v1."
+BAD_HOST = "The host of the URL is not valid."
+A_PORT = f"The port of the URL must be between 1 and {number_text(limits.PORT)}."
 NO_LOGIN = "Remove the user name and password from the URL. The API key belongs in the field API key."
 NO_QUERY = "Remove the part of the URL from ? or # on."
 A_PATH = "Write the path of the URL without spaces, backslashes and parts such as .. or //."
@@ -36,10 +40,7 @@ def base_url() -> Rule:
             raise refusal(NO_LOGIN)
         if "?" in rest or "#" in rest:
             raise refusal(NO_QUERY)
-        try:
-            origin, path = origins.split(text)
-        except ValueError:
-            raise refusal(A_URL) from None
+        origin, path = _origin_and_path(text)
         # A server decodes the path before it follows it.
         if not PATH.fullmatch(path) or {".", ".."} & set(re.split(r"[/\\]", unquote(path))):
             raise refusal(A_PATH)
@@ -48,6 +49,21 @@ def base_url() -> Rule:
         return f"{origin}{path.rstrip('/')}"
 
     return Rule(check, {"format": "uri", "maxLength": limits.MODEL_BASE_URL})
+
+
+def _origin_and_path(text: str) -> tuple[Origin, str]:
+    """The origin of a URL, whose host obeys the rule for every host of an agent, and the rest of the URL."""
+    found = origins.ADDRESS.fullmatch(text)
+    place = found and origins.PLACE.fullmatch(found["place"])
+    if not found or not place:
+        raise refusal(A_URL)
+    scheme, host = found["scheme"].lower(), read_host(place["host"])
+    port = int(place["port"] or origins.DEFAULT_PORTS[scheme])
+    if host is None:
+        raise refusal(f"{BAD_HOST} {why_no_host(place['host'])}")
+    if not 1 <= port <= limits.PORT:
+        raise refusal(A_PORT)
+    return Origin(scheme, host, port), found["rest"]
 
 
 def is_private(host: str) -> bool:

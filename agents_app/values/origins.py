@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from agents_app.values import limits
-from agents_app.values.host_names import NUMBER, is_host_name, parse_ip_address
+from agents_app.values.host_names import parse_ip_address, read_host
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<place>[^/?#\\]+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
@@ -65,10 +65,7 @@ def normalise_host(text: str) -> str | None:
         return address
     # No host is longer, and the time of Punycode grows with the square of the length.
     name = _in_ascii(text) if len(text) <= limits.HOST else ""
-    # Browsers read a name that ends with a number as an IPv4 address in an unusual spelling.
-    if not is_host_name(name) or NUMBER.fullmatch(name.removesuffix(".").rpartition(".")[2]):
-        return None
-    return name.removesuffix(".")
+    return read_host(name)
 
 
 def _in_ascii(text: str) -> str:

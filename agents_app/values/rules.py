@@ -149,12 +149,12 @@ def calendar_date() -> Rule:
     def check(value: object) -> object:
         if isinstance(value, date):
             return value
+        if not isinstance(value, str) or not DAY.fullmatch(value.strip(EDGES)):
+            raise refusal("Write the date as YYYY-MM-DD.")
         try:
-            if isinstance(value, str) and DAY.fullmatch(value.strip(EDGES)):
-                return date.fromisoformat(value.strip(EDGES))
+            return date.fromisoformat(value.strip(EDGES))
         except ValueError:
-            pass
-        raise refusal("Write the date as YYYY-MM-DD.")
+            raise refusal("There is no such day. Check the year, the month and the day.") from None
 
     return Rule(check)
 

@@ -4,10 +4,12 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.models import Event
 from agents_app.operations import agents
 from agents_app.operations.permissions import Actor
+from agents_app.values.choices import ConnectionType
 from tests.api.conftest import Client
 from tests.make import agent_values, make_agent, make_token
 
@@ -50,6 +52,8 @@ def test_a_runtime_gets_what_was_typed(
     configuration = answer.json
     assert (configuration["api_key"], configuration["connection_config"][member]) == ("sk-1234", secret)
     assert configuration["connection_config"].items() >= values["connection_config"].items()
+    unset = set(TYPES[ConnectionType(kind)].secret_names()) - {member}
+    assert [configuration["connection_config"][name] for name in unset] == [None] * len(unset)
     assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == ('"1"', "no-store")
     assert _fetches(console, agent_id) == 1
 

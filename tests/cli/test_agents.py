@@ -50,7 +50,7 @@ def is_sayable(name: str, value: object) -> bool:
     if not holders or name in secret_titles() or name == CONFIG:
         return False
     kind = holders[0].model_fields[name].annotation
-    if get_origin(kind) in (list, dict):
+    if get_origin(kind) is list:
         return isinstance(value, list) and len(value) < 10 and all(isinstance(one, str) for one in value)
     if isinstance(value, str):
         return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value)
@@ -325,6 +325,8 @@ def test_labels_are_given_as_options_replaced_together_and_filtered(terminal: Te
     assert terminal("agents", "update", agent_id, "--labels", "finance").stderr.splitlines()[1:] == [
         "  labels: Write each label as name=value, such as team=finance."
     ]
+    refused = terminal("agents", "update", agent_id, "--labels", "team=", "--labels", "a b=c").stderr
+    assert ("  labels.team: Write a value for the label team" in refused, "  labels.a b: " in refused) == (True, True)
     terminal("agents", "update", agent_id, "--clear", "labels", "--clear", "environment")
     cleared = terminal.json("agents", "show", agent_id)
     assert (cleared["labels"], cleared["environment"], cleared["owner"]) == ({}, None, "Ada")

@@ -22,7 +22,7 @@ from tests.operations.test_secrets import in_clear
 
 TAKEN = [("/external_id", external_ids.TAKEN)]
 KEY_AGAIN = (
-    "The model provider or its base URL has changed, so the stored API key is not used. Type it again, or remove it."
+    "The model provider or its base URL has changed, so the stored API key is not used. Set it again, or remove it."
 )
 MODEL = {"model_provider": "openai", "model_base_url": "https://models.example.org/v1", "api_key": "sk-1234"}
 PASSWORD = {"password": "correct horse"}
@@ -180,7 +180,7 @@ def test_labels_are_replaced_together(app: Flask, admin: Actor) -> None:
         ("http://100.64.0.1", "http://100.64.0.1"),
         ("http://gpu.internal", "http://gpu.internal"),
         ("https://8.8.8.8:8443", "https://8.8.8.8:8443"),
-        ("https://b\u00fccher.example.org/a%20b", "https://xn--bcher-kva.example.org/a%20b"),
+        ("https://XN--bcher-kva.example.org./a%20b", "https://xn--bcher-kva.example.org/a%20b"),
     ],
 )
 def test_a_base_url_is_stored_in_its_usual_spelling(app: Flask, admin: Actor, written: str, stored: str) -> None:

@@ -122,7 +122,7 @@ def test_the_api_key_is_asked_for_again_at_its_input_if_the_provider_changes(
     page = browser.send(f"/agents/{agent_id}/edit", status=422, model_provider="anthropic")
 
     assert isinstance(page, Page)
-    assert page.error_at("api_key").endswith("so the stored API key is not used. Type it again, or remove it.")
+    assert page.error_at("api_key").endswith("so the stored API key is not used. Set it again, or remove it.")
 
 
 def test_labels_are_typed_one_per_line(console: Flask, admin: Actor, browser: Browser) -> None:
@@ -131,11 +131,14 @@ def test_labels_are_typed_one_per_line(console: Flask, admin: Actor, browser: Br
     loaded = browser.get(path).root.one(id="labels").text
 
     refused = browser.send(path, status=422, labels="team=finance\nemea")
+    named = browser.send(path, status=422, labels="team=finance\ncost center=7")
     browser.send(path, labels="\nteam = a=b\n region=emea ", environment="")
 
     assert isinstance(refused, Page)
     assert refused.error_at("labels") == "Write each label as name=value, such as team=finance."
     assert refused.root.one(id="labels").text == "team=finance emea"
+    assert isinstance(named, Page)
+    assert named.error_at("labels").startswith("cost center: The name of a label has at most 63 letters")
     assert loaded == "team=finance"
     stored = read(console, admin, agent_id)
     assert (stored["labels"], stored["environment"]) == ({"team": "a=b", "region": "emea"}, None)

@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 from agents_app.connections import Connection
 from agents_app.errors import InvalidInput, Repeated
 from agents_app.operations import form_keys
+from agents_app.values.fields import name_member
 from agents_app.web.forms.inputs import Input, Select
 from agents_app.web.forms.secret_input import Secret
 
@@ -64,9 +65,10 @@ class ConsoleForm(FlaskForm):
 
     def add_error(self, pointer: str, sentence: str) -> None:
         """Add an error to the input that a JSON pointer names, or to the form."""
-        field = self._fields.get(pointer.removeprefix("/").partition("/")[0])
+        name, _, member = pointer.removeprefix("/").partition("/")
+        field = self._fields.get(name)
         if isinstance(field, Input):
-            field.add_error(sentence)
+            field.add_error(name_member(member, sentence))
         else:
             self.general_errors.append(sentence)
 

@@ -16,7 +16,7 @@ from agents_app.web.forms.inputs import (
     SPAN_WHOLE,
     Address,
     Checkbox,
-    LabelLines,
+    Labels,
     PemText,
     Select,
     Spec,
@@ -38,7 +38,7 @@ def make_input(model: type[BaseModel], name: str, **changes: Any) -> Any:
     if spec.labels:
         return Select(spec, default=default)
     if info.annotation == dict[str, str]:
-        return LabelLines(spec, default=default)
+        return Labels(spec, default=default)
     if info.annotation == list[str]:
         return TextLines(spec, default=default)
     if issubclass(model, Connection) and name in model.addresses:

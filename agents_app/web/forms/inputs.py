@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import wtforms
 
 from agents_app.values.address_rules import AddressReader
+from agents_app.values.labels import LabelLines
 from agents_app.values.pem import without_private_keys
 
 SPAN, SPAN_NARROW, SPAN_WHOLE = 3, 2, 6
@@ -163,8 +164,13 @@ class TextLines(TextArea):
         return "\n".join(map(str, self.data)) if isinstance(self.data, list) else str(self.data or "")
 
 
-class LabelLines(TextLines):
+class Labels(TextLines):
     """Labels, one per line as name=value."""
+
+    @property
+    def value(self) -> LabelLines:
+        """The lines that are not blank."""
+        return LabelLines(super().value)
 
     @property
     def text(self) -> str:
