@@ -54,7 +54,7 @@ def run(actor: Actor, agent_id: UUID, changes: Mapping[str, Any] | None = None) 
     results, at = _test(actor, subject), now()
     with db.transaction() as session:
         if is_saved:
-            _store(session, actor, row, old, results, at)
+            _store(session, actor, row, old, results, at, is_sample=False)
         action = "agent.tested" if is_saved else "agent.changes_tested"
         _record(session, actor, action, results, ("agent", agent_id, row.name), version=row.version)
     version = row.version if is_saved else None
@@ -147,14 +147,7 @@ def _requests(subject: Subject) -> dict[str, runner.Request]:
 
 
 def _store(
-    session: Session,
-    actor: Actor,
-    row: Any,
-    old: State,
-    results: dict[str, Any],
-    at: datetime,
-    *,
-    is_sample: bool = False,
+    session: Session, actor: Actor, row: Any, old: State, results: dict[str, Any], at: datetime, *, is_sample: bool
 ) -> None:
     query = sa.select(Agent).where(Agent.id == row.id, Agent.account_id == actor.account_id)
     agent = session.scalars(query.with_for_update(key_share=True)).one_or_none()
