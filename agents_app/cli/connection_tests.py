@@ -95,9 +95,12 @@ def _result_lines(result: dict[str, Any]) -> Iterator[str]:
         for step in part["steps"]:
             yield f"  {step['outcome']:<8}{step['milliseconds']:>6} ms  {step['label']}"
         causes = [part["cause"]] if part["cause"] else []
+        groups: dict[tuple[str, str], list[str]] = {}
         for finding in [*causes, *part["warnings"]]:
-            yield f"  {finding['what']}"
-            yield f"  Next step: {finding['next_step']}"
-            yield f"  Who can do it: {finding['responsible_label']}"
+            groups.setdefault((finding["next_step"], finding["responsible_label"]), []).append(finding["what"])
+        for (next_step, responsible), found in groups.items():
+            yield from (f"  {what}" for what in found)
+            yield f"  Next step: {next_step}"
+            yield f"  Who can do it: {responsible}"
         yield from (f"  {label}: {text}" for label, text in test_results.shown_facts(part["facts"]))
         yield from (f"  {statement}" for statement in part["statements"])

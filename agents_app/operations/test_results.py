@@ -116,8 +116,8 @@ def _part(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
         "label": PARTS[name],
         "outcome": result["outcome"],
         "steps": steps,
-        "cause": result["cause"] and _finding(result["cause"]),
-        "warnings": [_finding(warning) for warning in result["warnings"]],
+        "cause": result["cause"] and _finding(result["cause"], result["statements"]),
+        "warnings": [_finding(warning, result["statements"]) for warning in result["warnings"]],
         "facts": known_facts.usable(result["facts"]),
         "statements": result["statements"],
     }
@@ -129,13 +129,14 @@ def _fact_text(value: object) -> str:
     return number_text(value) if isinstance(value, int) else str(value)
 
 
-def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
+def _finding(finding: Mapping[str, Any], statements: Sequence[str]) -> dict[str, Any]:
     known = CAUSES.get(finding["code"], UNKNOWN)
+    next_step = known.next_step if statements else known.without_statements or known.next_step
     facts = _Facts(known_facts.usable(finding["facts"]))
     return {
         "code": finding["code"],
         "what": known.what.format_map(facts),
-        "next_step": known.next_step.format_map(facts),
+        "next_step": next_step.format_map(facts),
         "responsible": known.responsible.value,
         "responsible_label": RESPONSIBLE_LABELS[known.responsible],
     }

@@ -10,12 +10,12 @@ import resource
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from agents_app.probes.faults import place
 from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.recorder import Message, ProbeFailed, Recorder
 
@@ -42,7 +42,7 @@ def main() -> None:
         # A step has sent its own cause already. The parent keeps the first one.
         send({"cause": failure.code, "facts": failure.facts})
     except BaseException as error:
-        send({"cause": "internal_error", "facts": {"fault": _place(error)}})
+        send({"cause": "internal_error", "facts": {"fault": place(error)}})
     send({"done": True})
     # Threads and clean-up code of a driver are not waited for.
     os._exit(0)
@@ -87,12 +87,6 @@ def _end_with_parent() -> None:
     while os.read(0, 4096):
         pass
     os._exit(1)
-
-
-def _place(error: BaseException) -> str:
-    """Where an exception was raised, and its class. Its text may contain a password, so it is left out."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} {type(error).__name__}"
 
 
 if __name__ == "__main__":

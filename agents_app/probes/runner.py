@@ -23,6 +23,8 @@ from agents_app.probes.transcript import Transcript
 LIMIT_SECONDS = 10.0
 """The time that all probes of one test have together, from the first start to the last answer."""
 OUTPUT_MAX = 1_000_000
+# The result where this machine has no room for another process, pipe or file.
+BUSY = Result((), Finding("console_busy"))
 COMMAND = [sys.executable, "-B", "-s", "-m", "agents_app.probes"]
 # Nothing else of the environment reaches a driver: no PG* variable, no proxy, no home folder with password files.
 KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -47,7 +49,11 @@ def run(requests: Sequence[Request]) -> list[Result]:
     """Run the probes at the same time. The results have the order of the requests."""
     deadline = time.monotonic() + LIMIT_SECONDS
     children: list[_Child] = []
-    with selectors.DefaultSelector() as selector:
+    try:
+        opened = selectors.DefaultSelector()
+    except OSError:
+        return [BUSY] * len(requests)
+    with opened as selector:
         try:
             for request in requests:
                 children.append(_Child(request, selector))
@@ -101,7 +107,7 @@ class _Child:
     def result(self) -> Result:
         """The result of the probe, after `end`."""
         if self._process is None:
-            return Result((), Finding("console_busy"))
+            return BUSY
         return self._transcript.result(str(self._request.values.get("host", "")), self._is_late)
 
     def _write(self) -> None:

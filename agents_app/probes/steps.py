@@ -12,7 +12,7 @@ LABELS = {
     "workspace": "Read the workspace",
     "dataset": "Read the dataset",
     "query": "Run a query",
-    "models": "Read the list of models with the API key",
+    "models": "Read the list of models",
     "model": "Find the model",
 }
 """The label of each step, by its name."""

@@ -8,8 +8,8 @@ from agents_app.probes.causes import CAUSES
 from agents_app.probes.facts import can_be_stored
 from agents_app.probes.results import Finding, Outcome, Result, Step
 
-# The cause if the time is over. In all other steps it is `timed_out`.
-LATE = {"": "console_busy", "resolve": "dns_failed"}
+# The cause if the time is over. In all other steps the server has accepted the connection.
+LATE = {"": "console_busy", "resolve": "dns_failed", "connect": "timed_out"}
 UNUSABLE = "answer_not_understood"
 """The cause if a probe reports a value of a server that cannot be stored. No message after it is read."""
 
@@ -46,7 +46,7 @@ class Transcript:
         """
         cause = self._cause or (Finding(UNUSABLE, {"host": host}) if self._is_unusable else None)
         if cause is None and not self.is_done:
-            code = LATE.get(self._running, "timed_out") if is_late else "internal_error"
+            code = LATE.get(self._running, "server_slow") if is_late else "internal_error"
             cause = Finding(code, {"host": host} if is_late else {"fault": "the child process ended"})
         if cause and self._running:
             milliseconds = round((time.monotonic() - self._begin) * 1000)

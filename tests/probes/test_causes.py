@@ -51,8 +51,15 @@ def test_a_cause_is_raised_by_the_code_and_expected_by_a_test() -> None:
         assert [code for code in CAUSES if f'"{code}"' not in found] == []
 
 
+def test_a_next_step_with_statements_has_another_one_for_a_result_without_them() -> None:
+    has_statements = {code for code, cause in CAUSES.items() if "statements" in cause.next_step.partition("Until")[0]}
+
+    assert has_statements == {code for code, cause in CAUSES.items() if cause.without_statements}
+
+
 def test_what_is_wrong_and_what_to_do_are_sentences() -> None:
-    written = [text for cause in CAUSES.values() for text in (cause.what, cause.next_step)]
+    causes = CAUSES.values()
+    written = [text for one in causes for text in (one.what, one.next_step, one.without_statements or "None.")]
 
     # Some end with a sentence that the code adds, and some with a command to copy.
     wrong = [text for text in written if not re.fullmatch(r"[A-Z{].*(\.|\}|: (pip|apt-get) install .*)", text)]

@@ -3,12 +3,14 @@
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from agents_app.connections.power_bi import PowerBiConnection
+from agents_app.operations import test_results
 from agents_app.operations.permissions import Actor
 from agents_app.probes.mssql import probe as mssql
 from agents_app.probes.mssql.rights import NOT_RUN
@@ -146,8 +148,8 @@ def test_a_stored_agent_is_tested_with_the_changes_of_its_form(
 
 def test_facts_have_labels_and_statements_their_language(console: Flask, admin: Actor, browser: Browser) -> None:
     facts = {"server": "MariaDB 11", "read_only": False, "tables": 1_234, "of_another_release": "raw"}
-    warning = Finding("role_writes", {"role": "reader", "objects": "orders"})
-    result = Result(STEPS, warnings=(warning,), facts=facts, statements=("REVOKE INSERT;",))
+    warnings = tuple(Finding(code, {"role": "reader", "objects": "orders"}) for code in ("role_writes", "role_owns"))
+    result = Result(STEPS, warnings=warnings, facts=facts, statements=("REVOKE INSERT;",))
     agent_id = make_agent(console, admin)
     make_last_test(console, admin, agent_id, connection=result)
 
@@ -163,6 +165,10 @@ def test_facts_have_labels_and_statements_their_language(console: Flask, admin: 
     assert page.root.one(id="statements-connection-label").text == "SQL for the administrator"
     assert page.root.one(id="statements-connection").text == "REVOKE INSERT;"
     assert "Not run by our tests" not in page.text
+    # Both warnings have the same next step.
+    assert page.text.count("run the statements of this test") == 1
+    without = test_results.parts({"connection": replace(result, statements=()).to_json()})
+    assert "statements" not in str([warning["next_step"] for warning in without[0]["warnings"]])
 
 
 def test_statements_that_no_test_has_run_are_marked(console: Flask, admin: Actor, browser: Browser) -> None:

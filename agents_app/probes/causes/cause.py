@@ -39,9 +39,11 @@ RESPONSIBLE_LABELS = {
 class Cause:
     """Why a step failed or warns: what is wrong, what to do, and who can do it.
 
-    `what` and `next_step` are sentences with the names of facts in braces, such as {database}.
+    `what` and `next_step` are sentences with the names of facts in braces, such as {database}. If `next_step` is to run
+    the statements of the result, `without_statements` is the next step where the result has none.
     """
 
     what: str
     next_step: str
     responsible: Responsible
+    without_statements: str = ""

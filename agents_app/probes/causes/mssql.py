@@ -1,7 +1,7 @@
 """Causes of SQL Server and Azure SQL."""
 
 from agents_app.probes.causes.cause import Cause, Responsible
-from agents_app.probes.causes.roles import REMOVE
+from agents_app.probes.causes.roles import excess
 
 CAUSES = {
     "mssql_not_installed": Cause(
@@ -85,7 +85,5 @@ CAUSES = {
         "Ask the database administrator whether the server is SQL Server or Azure SQL itself.",
         Responsible.DATABASE_ADMIN,
     ),
-    "mssql_administers": Cause(
-        "The user {role} has rights of an administrator: {objects}.", REMOVE, Responsible.DATABASE_ADMIN
-    ),
+    "mssql_administers": excess("The user {role} has rights of an administrator: {objects}."),
 }

@@ -1,7 +1,7 @@
 """Causes of MySQL and MariaDB, and warnings about rights that only they have."""
 
 from agents_app.probes.causes.cause import Cause, Responsible
-from agents_app.probes.causes.roles import REMOVE
+from agents_app.probes.causes.roles import excess
 
 ANOTHER_ACCOUNT = (
     "Ask the database administrator for an account that signs in with caching_sha2_password (MySQL) or "
@@ -85,6 +85,8 @@ CAUSES = {
         "Check the name of the database. If it is right, ask the database administrator to run the statements of this "
         + "test.",
         Responsible.DATABASE_ADMIN,
+        without_statements="Check the name of the database. If it is right, ask the database administrator to give the "
+        + "user access to it.",
     ),
     "mysql_slow": Cause(
         "The server needed too long for a query of this test.",
@@ -107,18 +109,8 @@ CAUSES = {
         + "for everyone. Databases whose names begin with test often have one.",
         Responsible.DATABASE_ADMIN,
     ),
-    "mysql_administers": Cause(
-        "The user {role} has rights of an administrator: {objects}.",
-        "Ask the database administrator to run the statements of this test, or enter a user that can only read.",
-        Responsible.DATABASE_ADMIN,
-    ),
-    "mysql_uses_files": Cause(
-        "The user {role} can read and write files of the server: {objects}.", REMOVE, Responsible.DATABASE_ADMIN
-    ),
-    "mysql_sees_processes": Cause(
-        "The user {role} can see the statements that other users run: {objects}.", REMOVE, Responsible.DATABASE_ADMIN
-    ),
-    "mysql_reads_more": Cause(
-        "The user {role} can read more than the agent needs: {objects}.", REMOVE, Responsible.DATABASE_ADMIN
-    ),
+    "mysql_administers": excess("The user {role} has rights of an administrator: {objects}."),
+    "mysql_uses_files": excess("The user {role} can read and write files of the server: {objects}."),
+    "mysql_sees_processes": excess("The user {role} can see the statements that other users run: {objects}."),
+    "mysql_reads_more": excess("The user {role} can read more than the agent needs: {objects}."),
 }

@@ -34,10 +34,21 @@ CAUSES = {
         Responsible.NETWORK,
     ),
     "timed_out": Cause(
-        "The server did not answer in time.",
+        "The server accepted no connection in time.",
         "Check the host and the port. If they are right, ask the network administrator whether a firewall drops "
         + "connections from the console to this server.",
         Responsible.NETWORK,
+    ),
+    "server_silent": Cause(
+        "The server accepted the connection, but sent nothing.",
+        "Check the host and the port: another kind of server may listen there, and wait for the client to begin. If "
+        + "they are right, ask the administrator of the server whether it is overloaded.",
+        Responsible.YOU,
+    ),
+    "server_slow": Cause(
+        "The server answered at first, but in this step it did not answer in time.",
+        "Try again later. If it fails again, ask the administrator of the server what keeps it busy.",
+        Responsible.WAIT,
     ),
     "connection_lost": Cause(
         "The server {host} closed the connection before it answered.",

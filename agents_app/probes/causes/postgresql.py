@@ -38,6 +38,7 @@ CAUSES = {
         "The user {username} may not connect to the database {database}.",
         "Ask the database administrator to run the statements of this test.",
         Responsible.DATABASE_ADMIN,
+        without_statements="Ask the database administrator to grant the right CONNECT on the database.",
     ),
     "postgresql_too_many": Cause(
         "The server or the user {username} has its maximum number of connections.",

@@ -41,7 +41,7 @@ CAUSES = {
         Responsible.YOU,
     ),
     "tls_missing": Cause(
-        "The server {host} does not offer TLS, which the TLS mode {sslmode} requires.",
+        "The server {host} does not offer TLS, but the TLS mode of the agent is {sslmode}.",
         "Ask the database administrator to switch TLS on.",
         Responsible.DATABASE_ADMIN,
     ),

@@ -26,7 +26,7 @@ def check_tls(client: socket.socket, context: ssl.SSLContext, facts: Facts) -> s
     """Do the pre-login and the handshake of TLS, and return the version of the server."""
     try:
         _send(client, _prelogin())
-        options = _options(_read(client))
+        options = _first_answer(client, facts)
         if options.get(ENCRYPTION, b"")[:1] == bytes([NOT_SUPPORTED]):
             raise ProbeFailed("tls_missing", **facts)
         if len(options.get(VERSION, b"")) < 2 or ENCRYPTION not in options:
@@ -36,6 +36,13 @@ def check_tls(client: socket.socket, context: ssl.SSLContext, facts: Facts) -> s
         raise ProbeFailed(_code(error), **facts) from None
     major, minor = options[VERSION][:2]
     return f"SQL Server {major}.{minor}"
+
+
+def _first_answer(client: socket.socket, facts: Facts) -> dict[int, bytes]:
+    try:
+        return _options(_read(client))
+    except TimeoutError:
+        raise ProbeFailed("server_silent", **facts) from None
 
 
 def _prelogin() -> bytes:

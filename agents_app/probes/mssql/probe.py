@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
+from agents_app.probes.faults import own_fault
 from agents_app.probes.mssql import rights
 from agents_app.probes.mssql.driver import is_installed
 from agents_app.probes.mssql.handshake import check_tls
@@ -43,8 +44,9 @@ MESSAGES = {
 ACCESS_VIOLATION = "Syntax error or access violation"
 CLASSES = {
     "Invalid authorization specification": "mssql_login_failed",
-    "Timeout expired": "timed_out",
-    "Connection timeout expired": "timed_out",
+    # The server has answered the connection before that of the driver.
+    "Timeout expired": "server_slow",
+    "Connection timeout expired": "server_slow",
     "Client unable to establish connection": "connection_lost",
     "Communication link failure": "connection_lost",
 }
@@ -186,7 +188,7 @@ def failures(facts: Mapping[str, Any], access: str = "mssql_refused") -> Iterato
     except ProbeFailed:
         raise
     except Exception as error:
-        raise ProbeFailed(_code(error, access), **facts) from None
+        raise ProbeFailed(_code(error, access), **facts, **own_fault(error)) from None
 
 
 def _code(error: Exception, access: str) -> str:

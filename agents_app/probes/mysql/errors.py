@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from agents_app.probes.faults import own_fault
 from agents_app.probes.recorder import ProbeFailed
 
 ACCESS_DENIED = 1045
@@ -47,13 +48,13 @@ def driver_errors(facts: Mapping[str, Any]) -> Iterator[None]:
     except ProbeFailed as known:
         raise ProbeFailed(known.code, **{**facts, **known.facts}) from None
     except Exception as error:
-        raise failure(error, facts) from None
+        raise failure(error, {**facts, **own_fault(error)}) from None
 
 
 def failure(error: Exception, facts: Mapping[str, Any]) -> ProbeFailed:
     """The ProbeFailed for an exception of the driver."""
     if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-        return ProbeFailed("timed_out", **facts)
+        return ProbeFailed("server_slow", **facts)
     return from_number(_number(error), facts)
 
 

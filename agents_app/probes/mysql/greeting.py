@@ -35,7 +35,7 @@ def read_greeting(client: socket.socket, facts: Mapping[str, Any]) -> Greeting:
     try:
         packet = _peek_packet(client)
     except TimeoutError:
-        raise ProbeFailed("timed_out", **facts) from None
+        raise ProbeFailed("server_silent", **facts) from None
     except OSError:
         raise ProbeFailed("connection_lost", **facts) from None
     if packet[:1] == bytes([ERROR]) and len(packet) > 2:

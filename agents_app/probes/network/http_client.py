@@ -87,7 +87,7 @@ class Server:
         """Send one request. `target` is the path with its query. A failure is a ProbeFailed."""
         connection = self._connect()
         try:
-            with self._deadline(connection), self._failures():
+            with self._deadline(connection), self._failures(has_answered=self.is_tls):
                 connection.request(method, target, body, self._headers(headers or {}), preload_content=False)
                 return self._read(connection)
         finally:
@@ -117,7 +117,7 @@ class Server:
             except ProbeFailed as error:
                 connection.close()
                 failure = failure if error.code == "unreachable" else error
-                if error.code not in ("port_refused", "unreachable", "timed_out"):
+                if error.code not in ("port_refused", "unreachable", "timed_out", "server_silent"):
                     break
             else:
                 self._ordered.remove(address)
@@ -176,17 +176,18 @@ class Server:
             timer.cancel()
             # Also where no error came: an answer without a length ends when its connection does.
             if has_passed:
-                raise self.fail("timed_out") from None
+                raise self.fail("server_slow") from None
 
     @contextmanager
-    def _failures(self) -> Iterator[None]:
+    def _failures(self, *, has_answered: bool = False) -> Iterator[None]:
         """Turn errors of the network, TLS and HTTP into a ProbeFailed, without their text."""
         from urllib3.exceptions import HTTPError
 
         try:
             yield
         except (OSError, HTTPError, HTTPException) as error:
-            raise self.fail(_code(error)) from None
+            code = _code(error)
+            raise self.fail("server_slow" if code == "server_silent" and has_answered else code) from None
 
 
 def locate(
@@ -226,8 +227,10 @@ def _code(error: BaseException) -> str:
     # It is a ConnectTimeoutError too.
     if isinstance(error, NewConnectionError):
         return "port_refused" if isinstance(error.__cause__, ConnectionRefusedError) else "unreachable"
-    if isinstance(error, TimeoutError | ConnectTimeoutError | ReadTimeoutError):
+    if isinstance(error, ConnectTimeoutError):
         return "timed_out"
+    if isinstance(error, TimeoutError | ReadTimeoutError):
+        return "server_silent"
     if isinstance(error, HTTPException) and not isinstance(error, OSError):
         return "answer_not_understood"
     return "connection_lost"

@@ -9,6 +9,7 @@ CAUSES = {
     "port_refused": "service_unreachable",
     "unreachable": "service_unreachable",
     "timed_out": "service_unreachable",
+    "server_silent": "service_unreachable",
     "certificate_name": "service_replaced",
 }
 

@@ -26,7 +26,7 @@ def cause_of(error: OSError) -> str:
     """The code of the cause of an error in a handshake of TLS."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return CERTIFICATE_CAUSES.get(error.verify_code, "certificate_not_trusted")
-    return "timed_out" if isinstance(error, TimeoutError) else "tls_failed"
+    return "server_slow" if isinstance(error, TimeoutError) else "tls_failed"
 
 
 def cause_for_database(error: OSError) -> str:

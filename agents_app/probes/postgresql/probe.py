@@ -60,7 +60,7 @@ class _Server(DatabaseServer):
             connection.sendall(SSL_REQUEST)
             answer = connection.recv(1)
         except TimeoutError:
-            raise ProbeFailed("timed_out", **self.facts) from None
+            raise ProbeFailed("server_silent", **self.facts) from None
         except OSError:
             answer = b""
         if answer not in (b"S", b"N"):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import UnionType
 from typing import Any
 
+from agents_app.probes.faults import own_fault
 from agents_app.probes.recorder import ProbeFailed
 
 PQERRORS_SQLSTATE = 3
@@ -65,9 +66,9 @@ class Session:
                 raise self._refusal(error) from None
             except TimeoutError:
                 raise ProbeFailed("postgresql_slow") from None
-            except Exception:
+            except Exception as error:
                 # What a server sends can cause any exception, such as that of a text that is not UTF-8.
-                raise ProbeFailed("postgresql_unreadable") from None
+                raise ProbeFailed("postgresql_unreadable", **own_fault(error)) from None
         if not all(len(row) == len(columns) and all(map(isinstance, row, columns)) for row in rows):
             raise ProbeFailed("postgresql_unreadable")
         return rows
@@ -113,9 +114,12 @@ def sign_in(settings: dict[str, Any], deadline: float) -> Session:
     except psycopg2.Error as error:
         failure = _failure(str(error), settings)
     except TimeoutError:
-        failure = ProbeFailed("timed_out", host=settings["host"], port=settings["port"])
-    except Exception:
+        # With TLS, the server has answered before.
+        code = "server_silent" if settings["sslmode"] == "disable" else "server_slow"
+        failure = ProbeFailed(code, host=settings["host"], port=settings["port"])
+    except Exception as error:
         failure = _failure("", settings)
+        failure.facts |= own_fault(error)
     else:
         return Session(connection, deadline, settings["host"], settings["port"])
     if connection is not None:

@@ -262,7 +262,7 @@ def test_a_web_page_in_place_of_the_list_is_a_wrong_base_url(server: LocalServer
         (Reply(302, headers=METADATA), LIMITS, "redirected"),
         (Reply(307, headers=METADATA), LIMITS, "redirected"),
         (Reply(stream=zeros(100)), Limits(), "answer_too_large"),
-        (Reply(stream=slowly), Limits(total=0.2), "timed_out"),
+        (Reply(stream=slowly), Limits(total=0.2), "server_slow"),
         (Reply(body=b'{"data": ['), LIMITS, "model_wrong_url"),
         (Reply(body=b"[" * 100_000), LIMITS, "model_wrong_url"),
         (Reply(body={"data": "canary"}), LIMITS, "model_wrong_url"),

@@ -6,6 +6,7 @@ sent and their rows read. What the queries find on a real server is not shown.
 
 import os
 import platform
+import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -148,6 +149,13 @@ def test_another_kind_of_server_is_recognised(answer: bytes, code: str) -> None:
 
     with server(act) as other:
         assert end(try_probe(mssql, agent(other.port))) == ("tls", code)
+
+
+def test_a_server_that_waits_for_the_client_to_begin_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        result = try_probe(mssql, agent(silent.getsockname()[1], connect_timeout_s=0.2))
+
+    assert end(result) == ("tls", "server_silent")
 
 
 def test_a_console_without_the_driver_says_what_to_install(

@@ -126,8 +126,8 @@ def test_a_redirect_is_not_followed(https: LocalServer, status: int) -> None:
     [
         (Reply(stream=zeros(100)), Limits(), "answer_too_large"),
         (Reply(body=b"0" * 1_000_001), Limits(), "answer_too_large"),
-        (Reply(stream=slowly), SHORT, "timed_out"),
-        (Reply(stream=slowly, headers={"Content-Length": "1000"}), SHORT, "timed_out"),
+        (Reply(stream=slowly), SHORT, "server_slow"),
+        (Reply(stream=slowly, headers={"Content-Length": "1000"}), SHORT, "server_slow"),
         (Reply(body=b"{}", headers={"Content-Length": "1000"}), Limits(), "connection_lost"),
     ],
 )
@@ -173,9 +173,9 @@ def test_a_server_that_never_answers_is_left_at_the_time_limit() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://localhost:{listener.getsockname()[1]}"
 
-        assert failure(lambda: ask(url, allows_http=True, limits=SHORT)) == "timed_out"
-        assert failure(lambda: ask(url, allows_http=True, limits=Limits(silence=0.1))) == "timed_out"
-        assert failure(lambda: ask(url.replace("http", "https"), limits=Limits(connect=0.1))) == "timed_out"
+        assert failure(lambda: ask(url, allows_http=True, limits=SHORT)) == "server_slow"
+        assert failure(lambda: ask(url, allows_http=True, limits=Limits(silence=0.1))) == "server_silent"
+        assert failure(lambda: ask(url.replace("http", "https"), limits=Limits(connect=0.1))) == "server_silent"
 
 
 def test_the_next_address_is_tried_and_used_again(https: LocalServer) -> None:

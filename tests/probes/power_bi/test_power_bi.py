@@ -339,7 +339,7 @@ HOSTILE = [
     (Reply(429, b"slow down", {"Retry-After": "17"}), "busy"),
     (Reply(302, headers={"Location": METADATA}), "redirected"),
     (Reply(stream=zeros(100)), "answer_too_large"),
-    (Reply(stream=slowly), "timed_out"),
+    (Reply(stream=slowly), "server_slow"),
     (Reply(body=b"{canary"), "answer_not_understood"),
     (Reply(body=b"\xff\xfe"), "answer_not_understood"),
     (Reply(body=[]), "answer_not_understood"),
@@ -351,7 +351,7 @@ HOSTILE = [
 @pytest.mark.parametrize("path", [DISCOVERY, TOKENS, GROUP, MODEL, GROUP_QUERY])
 def test_a_strange_answer_at_any_step_is_a_cause(tenant: Tenant, path: str, reply: Reply, cause: str) -> None:
     tenant.replies[path] = reply
-    is_slow = cause == "timed_out"
+    is_slow = cause == "server_slow"
 
     seen = tenant.test(Limits(total=0.2) if is_slow else None)
 
