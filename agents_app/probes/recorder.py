@@ -15,6 +15,7 @@ Message = dict[str, Any]
 # A database can have thousands of objects. The statements are read by a person, and stored.
 STATEMENTS_SIZE = 60_000
 HIDDEN = "-- A statement is left out, because a name in it has characters that cannot be seen."
+PUBLIC_NOTE = "-- This right was granted to PUBLIC, so the next statement takes it from all other users too."
 CUT = "-- Run these statements first, then test again: the test shows the others afterwards."
 
 

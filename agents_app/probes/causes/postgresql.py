@@ -17,7 +17,12 @@ CAUSES = {
     "postgresql_host_rule": Cause(
         "No rule of the server allows the user {username} to connect to the database {database} from the console.",
         "Ask the database administrator to add a line to pg_hba.conf for this user, this database and the address of "
-        + "the console, and to check that the role may log in.",
+        + "the console.",
+        Responsible.DATABASE_ADMIN,
+    ),
+    "postgresql_no_login": Cause(
+        "The server accepted the password, but the user {username} may not log in (NOLOGIN).",
+        "Ask the database administrator to give the role the attribute LOGIN, or enter another user.",
         Responsible.DATABASE_ADMIN,
     ),
     "postgresql_tls_required": Cause(

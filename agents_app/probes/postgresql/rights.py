@@ -26,6 +26,8 @@ DANGEROUS_ROLES = {
     "pg_write_server_files",
 }
 READS_ALL = "pg_read_all_data"
+# Warnings about what the user can only read.
+READING = {"role_reads_all", "role_reads_more"}
 # The warning about a right that was granted.
 WARNINGS: dict[str, Callable[[Right], bool]] = {
     "role_writes": lambda right: (
@@ -43,39 +45,45 @@ def check(session: Session, values: Mapping[str, Any], recorder: Recorder) -> No
     lists = AllowLists(values)
     with recorder.step("read_only"):
         catalogue = Catalogue(session, lists)
-        unwanted = _unwanted_roles(catalogue, lists)
-        role = shorten([catalogue.own.name])
-        for code, facts in _warnings(catalogue, unwanted):
+        role, found = shorten([catalogue.own.name]), dict(_warnings(catalogue))
+        for code, facts in found.items():
             recorder.warn(code, role=role, **facts)
+        recorder.know(read_only=found.keys() <= READING)
     with recorder.step("tables"):
         tables = catalogue.tables()
         unreadable = [f"{table.space}.{table.name}" for table in tables if not table.is_readable]
         recorder.know(readable_tables=len(tables) - len(unreadable))
         missing = {"schemas_missing": catalogue.missing_schemas(), "tables_missing": catalogue.missing_tables(tables)}
-        missing["tables_unreadable"] = unreadable if lists else []
-        for code, names in missing.items():
+        named = missing | {"tables_unreadable": unreadable if lists else []}
+        for code, names in named.items():
             if names:
                 recorder.warn(code, names=shorten(names), role=role)
-        if len(unreadable) == len(tables) and not any(missing.values()):
+        if len(unreadable) == len(tables) and not any(named.values()):
             recorder.warn("nothing_readable", role=role, database=values["database"])
-    recorder.suggest(*suggest(catalogue, unwanted, tables, lists))
+    if not any(missing.values()):
+        # Otherwise they could take away what the role needs: the allow lists do not say it.
+        recorder.suggest(*suggest(catalogue, _unwanted_roles(catalogue), tables, lists))
 
 
-def _unwanted_roles(catalogue: Catalogue, lists: AllowLists) -> set[str]:
+def _unwanted_roles(catalogue: Catalogue) -> set[str]:
     """The roles that give the agent's role a right that it should not have. It may be one of them itself."""
     names = {right.role for right in (*catalogue.granted, *catalogue.owned)}
-    names |= {role.name for role in catalogue.roles if role.attributes or role.name in DANGEROUS_ROLES}
-    return names | ({READS_ALL} & {role.name for role in catalogue.roles} if lists else set())
+    return names | {
+        role.name for role in catalogue.roles if role.attributes or role.name in DANGEROUS_ROLES | {READS_ALL}
+    }
 
 
-def _warnings(catalogue: Catalogue, unwanted: set[str]) -> Iterable[tuple[str, dict[str, str]]]:
+def _warnings(catalogue: Catalogue) -> Iterable[tuple[str, dict[str, str]]]:
     attributes = {attribute for role in catalogue.roles for attribute in role.attributes}
     if "SUPERUSER" in attributes:
         yield "role_superuser", {}
     if others := sorted(attributes - {"SUPERUSER"}):
         yield "role_attributes", {"attributes": ", ".join(others)}
-    if roles := sorted({role.name for role in catalogue.roles} & unwanted & (DANGEROUS_ROLES | {READS_ALL})):
+    names = {role.name for role in catalogue.roles}
+    if roles := sorted(names & DANGEROUS_ROLES):
         yield "role_memberships", {"roles": ", ".join(roles)}
+    if READS_ALL in names:
+        yield "role_reads_all", {}
     if catalogue.owned:
         yield "role_owns", {"objects": _described(catalogue.owned)}
     for code, belongs in WARNINGS.items():

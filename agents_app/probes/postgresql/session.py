@@ -113,6 +113,9 @@ def sign_in(settings: dict[str, Any], deadline: float) -> Session:
         _wait(connection, deadline)
     except psycopg2.Error as error:
         failure = _failure(str(error), settings)
+        if failure.code == "postgresql_host_rule" and connection and connection.info.used_password:
+            # The rules of the server let the user in as far as the password.
+            failure.code = "postgresql_no_login"
     except TimeoutError:
         # With TLS, the server has answered before.
         code = "server_silent" if settings["sslmode"] == "disable" else "server_slow"

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from agents_app.probes.postgresql.catalogue import BOOTSTRAP, AllowLists, Catalogue, Right, Table
 from agents_app.probes.quoting import quote_postgresql
+from agents_app.probes.recorder import PUBLIC_NOTE
 
 # With more tables of one schema, one statement is for all of them.
 TABLES_MAX = 20
@@ -19,11 +20,14 @@ KINDS = {"TABLE", "SEQUENCE", "SCHEMA", "DATABASE", "FUNCTION", "LARGE OBJECT", 
 LATER = {"TABLES", "SEQUENCES", "SCHEMAS"}
 OBJECT_ID = re.compile("[0-9]{1,10}")
 PRIVILEGE = re.compile("[A-Z]+")
-PUBLIC_NOTE = "-- This right was granted to PUBLIC, so the next statement takes it from all other roles too."
 
 
 def suggest(catalogue: Catalogue, unwanted: set[str], tables: Sequence[Table], lists: AllowLists) -> list[str]:
-    """The statements, in the order in which to run them. Empty if nothing has to be changed."""
+    """The statements, in the order in which to run them. Empty if nothing has to be changed.
+
+    What the role needs comes before what it loses, so that it has at least that if one of them fails. Only REASSIGN
+    OWNED is before it, because the server rewrites the rights on the objects then.
+    """
     own = catalogue.own
     if own.oid == BOOTSTRAP:
         return []
@@ -37,9 +41,9 @@ def suggest(catalogue: Catalogue, unwanted: set[str], tables: Sequence[Table], l
             if owns
             else []
         ),
+        *_grant(own.name, [table for table in needed if loses_rights or not table.is_readable], lists),
         *_leave(catalogue, roots),
         *_revoke(catalogue, {table.space for table in tables}),
-        *_grant(own.name, [table for table in needed if loses_rights or not table.is_readable], lists),
         *([f"ALTER ROLE {quote_postgresql(own.name)} {_negated(own.attributes)};"] if own.attributes else []),
     ]
 
