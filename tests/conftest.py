@@ -104,14 +104,30 @@ def schema_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def _sqlite_console(_sqlite_at_head: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    file = shutil.copy(_sqlite_at_head, tmp_path_factory.mktemp("shared") / "console.db")
-    with _console(f"sqlite:///{file}") as app:
+    with _console_on_sqlite(_sqlite_at_head, tmp_path_factory) as app:
         yield app
 
 
 @pytest.fixture(scope="session")
 def _postgres_console(postgres_server: str, _postgres_at_head: str) -> Iterator[Flask]:
-    with postgres.database(postgres_server, parse_url(_postgres_at_head).database or "") as url, _console(url) as app:
+    with _console_on_postgres(postgres_server, _postgres_at_head) as app:
+        yield app
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def console_of_module(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    _sqlite_at_head: Path,
+    _postgres_at_head: str,
+    postgres_server: str,
+) -> Iterator[Flask]:
+    """The app on a database that only the tests of one module share, for modules that read every row."""
+    consoles = {
+        "sqlite": _console_on_sqlite(_sqlite_at_head, tmp_path_factory),
+        "postgresql": _console_on_postgres(postgres_server, _postgres_at_head),
+    }
+    with consoles[request.param] as app:
         yield app
 
 
@@ -148,6 +164,19 @@ def _console(url: str) -> Iterator[Flask]:
     yield app
     with app.app_context():
         db.engine.dispose()
+
+
+@contextmanager
+def _console_on_sqlite(at_head: Path, folders: pytest.TempPathFactory) -> Iterator[Flask]:
+    file = shutil.copy(at_head, folders.mktemp("shared") / "console.db")
+    with _console(f"sqlite:///{file}") as app:
+        yield app
+
+
+@contextmanager
+def _console_on_postgres(server: str, at_head: str) -> Iterator[Flask]:
+    with postgres.database(server, parse_url(at_head).database or "") as url, _console(url) as app:
+        yield app
 
 
 def _bring_to_head(url: str) -> None:
