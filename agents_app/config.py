@@ -59,7 +59,7 @@ class Settings:
     backup_folder: Path = ROOT / "backups"
     connection_tests: bool = True
     connection_test_networks: tuple[str, ...] = ()
-    # Where each setting was read. A setting without a source has its default.
+    # Where each setting was read, also an invalid one. A setting without a source has its default.
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -135,8 +135,8 @@ def load_with_errors(
             continue
         with _collect_error(errors, name):
             if text := config_sources.read_text(name, texts):
-                known[name.lower()] = _check(name, check, text.value)
                 sources[name] = text.source
+                known[name.lower()] = _check(name, check, text.value)
     if "DATABASE_URL" not in errors:
         known.setdefault("database_url", DEFAULT_DATABASE)
     _apply_schema(known, errors)

@@ -41,7 +41,7 @@ def key_errors(texts: Mapping[str, str | None]) -> dict[str, str]:
         try:
             text = texts[name]
             if text is None:
-                raise ValueError("is not set. `make run` writes one into .env; see .env.example.")
+                raise ValueError("is not set. `flask prepare` writes one into .env; see .env.example.")
             found[name] = check(text)
         except ValueError as error:
             errors[name] = f"{name} {error}"

@@ -16,6 +16,8 @@ from agents_app.wording import number_text
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # Only characters that are never percent-encoded. The segments "." and ".." would change the path.
 SUB_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*/?")
+# The bits before the IPv4 address in an IPv4-mapped IPv6 address, such as ::ffff:192.0.2.1.
+MAPPED_BITS = 96
 # A name that needs no quotes in SQL.
 SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -47,13 +49,30 @@ def on_or_off(text: str) -> bool:
 
 def networks(text: str) -> tuple[str, ...]:
     """IP networks, separated by commas."""
+    parts = text.split(",")
+    return tuple(_network(part.strip(), f"{number} of {len(parts)}") for number, part in enumerate(parts, 1))
+
+
+def _network(text: str, place: str) -> str:
     try:
-        return tuple(str(ipaddress.ip_network(part.strip())) for part in text.split(","))
+        found = ipaddress.ip_network(text, strict=False)
     except ValueError:
+        # The text is not repeated: it can be the value of another setting.
         raise ValueError(
-            "must be networks, separated by commas, such as 10.0.0.0/8, 192.168.7.0/24. The part of an address after "
-            + "the length of the network must be zero."
+            f"has a part that is not a network: part {place}. Write networks separated by commas, such as 10.0.0.0/8, "
+            + "192.168.7.0/24."
         ) from None
+    if "%" in text:
+        raise ValueError(f"has {text.partition('%')[0]} with a zone (%), which no address of a test has.")
+    if found.is_link_local or found.is_multicast:
+        raise ValueError(f"has {text}, where tests never connect: link-local and multicast addresses are not allowed.")
+    first = found.network_address
+    if isinstance(first, ipaddress.IPv6Address) and first.ipv4_mapped and found.prefixlen >= MAPPED_BITS:
+        found = ipaddress.ip_network((first.ipv4_mapped, found.prefixlen - MAPPED_BITS))
+        raise ValueError(f"has {text}, which no address matches. Did you mean {found}?")
+    if ipaddress.ip_interface(text).ip != first:
+        raise ValueError(f"has {text}, which is an address and not a network. Did you mean {found}?")
+    return str(found)
 
 
 def minutes(text: str) -> timedelta:

@@ -18,7 +18,7 @@ class ConsoleError(Exception):
 
 
 class ConfigurationError(ConsoleError):
-    """A setting is missing or wrong. The sentence names the setting and never repeats its value."""
+    """A setting is missing or wrong. The sentence names the setting and never repeats a value that may be secret."""
 
     code = "configuration"
 

@@ -76,8 +76,6 @@ BAD = [
     ("LOG_LEVEL", "loud"),
     ("BACKUP_FOLDER", "~nobody-of-that-name/backups"),
     ("CONNECTION_TESTS", "false"),
-    ("CONNECTION_TEST_NETWORKS", "10.0.0.1/8"),
-    ("CONNECTION_TEST_NETWORKS", "10.0.0.0/8, db.example.org"),
     ("CONNECTION_TEST_NETWORKS", "10.0.0.0/8,"),
 ]
 IN_ORDER = bytes(range(32))
@@ -143,6 +141,23 @@ def test_an_invalid_setting_is_named_and_its_value_is_not_repeated(name: str, te
     assert sentence.startswith(f"{name} ")
     assert CANARY not in sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("10.91.0.1/16", "has 10.91.0.1/16, which is an address and not a network. Did you mean 10.91.0.0/16?"),
+        ("::ffff:10.91.0.0/112", "has ::ffff:10.91.0.0/112, which no address matches. Did you mean 10.91.0.0/16?"),
+        ("fe80::1%eth0", "has fe80::1 with a zone (%), which no address of a test has."),
+        ("fd00::/8, fe80::/10", "has fe80::/10, where tests never connect"),
+        (f"10.0.0.0/8, {CANARY}", "has a part that is not a network: part 2 of 2."),
+    ],
+)
+def test_a_network_that_no_address_matches_is_refused_with_the_reason(text: str, sentence: str) -> None:
+    refused = refusal_of(**{**KEYS, "CONNECTION_TEST_NETWORKS": text})
+
+    assert refused.startswith(f"CONNECTION_TEST_NETWORKS {sentence}")
+    assert CANARY not in refused
 
 
 @pytest.mark.parametrize("name", KEY_SETTINGS)

@@ -11,7 +11,7 @@ import click
 from alembic.util import CommandError
 from flask.cli import AppGroup
 
-from agents_app.cli.output import error_lines, print_message
+from agents_app.cli.output import error_lines, print_json, print_message
 from agents_app.errors import ConsoleError, Unavailable
 from agents_app.paths import ROOT
 
@@ -19,7 +19,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class ConsoleCommand(click.Command):
-    """A command that prints an error as plain lines on standard error and ends with exit code 1."""
+    """A command that prints an error as plain lines on standard error and ends with exit code 1.
+
+    With --json, the error is also printed as JSON, as `flask db` does.
+    """
+
+    error_exit_code = 1
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and print the error that it raises."""
@@ -28,9 +33,18 @@ class ConsoleCommand(click.Command):
         except (ConsoleError, CommandError) as error:
             options = {option.name: option.opts[0].lstrip("-") for option in self.params if option.name}
             renamed = {name: option for name, option in options.items() if option != name.replace("_", "-")}
-            for line in error_lines(error, renamed):
+            lines = error_lines(error, renamed)
+            if ctx.params.get("as_json"):
+                print_json({"error": " ".join(map(str.strip, lines)).removeprefix("Error: ")})
+            for line in lines:
                 print_message(line)
-            ctx.exit(1)
+            ctx.exit(self.error_exit_code)
+
+
+class MonitorCommand(ConsoleCommand):
+    """A command for a monitor: exit code 1 means that it found something, and an error has a code of its own."""
+
+    error_exit_code = 3
 
 
 class ConsoleGroup(AppGroup):

@@ -8,7 +8,7 @@ import click
 
 from agents_app.cli.actor import terminal_actor
 from agents_app.cli.agents import agents, all_agents
-from agents_app.cli.commands import account_option, json_option
+from agents_app.cli.commands import MonitorCommand, account_option, json_option
 from agents_app.cli.options import Id
 from agents_app.cli.output import print_json, print_lines, print_message, print_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
@@ -24,7 +24,7 @@ HEADINGS = ("OUTCOME", "CAUSE", "ID", "NAME")
 ONE_OR_ALL = "Give the id of one agent, or --all."
 
 
-@agents.command()
+@agents.command(cls=MonitorCommand)
 @click.argument("agent_id", metavar="[ID]", type=Id(), required=False)
 @click.option("--all", "tests_all", is_flag=True, help="Test every agent of the account, one after the other.")
 @json_option
@@ -33,7 +33,8 @@ ONE_OR_ALL = "Give the id of one agent, or --all."
 def test(context: click.Context, account: str | None, agent_id: UUID | None, *, tests_all: bool, as_json: bool) -> None:
     """Test the connection and the model of an agent, or of all agents.
 
-    The result is stored as the last test of the agent. The exit code is 1 if a test failed. A warning is not a failure.
+    The result is stored as the last test of the agent. The exit code is 1 if a test failed (a warning is not a
+    failure), and 3 if the command itself failed.
     """
     if (agent_id is None) is not tests_all:
         raise click.UsageError(ONE_OR_ALL)
@@ -56,7 +57,7 @@ def test(context: click.Context, account: str | None, agent_id: UUID | None, *, 
     context.exit(int(failures > 0))
 
 
-@agents.command()
+@agents.command(cls=MonitorCommand)
 @json_option
 @account_option
 @click.pass_context
@@ -65,7 +66,7 @@ def attention(context: click.Context, account: str | None, *, as_json: bool) -> 
 
     An agent needs attention if its last test failed, if something that is needed to sign in is missing, if a credential
     expires within 30 days or has expired, or if a secret cannot be decrypted. The exit code is 1 if there is such an
-    agent.
+    agent, and 3 if the command itself failed.
     """
     found = attention_operations.listing(terminal_actor(account))
     if as_json:
@@ -77,6 +78,7 @@ def attention(context: click.Context, account: str | None, *, as_json: bool) -> 
 
 
 def _test_all(actor: Actor) -> Iterator[dict[str, Any]]:
+    started_tests.require_on()
     items = all_agents(actor, parse({"sort": "name"}))
     for number, agent in enumerate(items, 1):
         print_message(f"Test {number} of {len(items)}: {agent['name']}")

@@ -11,7 +11,8 @@ from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
 from agents_app import __version__
-from agents_app.cli.commands import ConsoleCommand, json_option
+from agents_app.cli.commands import ConsoleCommand, MonitorCommand, json_option
+from agents_app.cli.connection_tests import agents
 from agents_app.cli.output import CONTROL_CHARACTERS, print_json
 from agents_app.doctor import Check, Result, run_checks
 from agents_app.errors import ConfigurationError
@@ -41,7 +42,8 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 def app_with_doctor_only(refusal: ConfigurationError) -> Flask:
     """The app for `flask` if a setting is invalid: it runs `flask doctor` and refuses every other command.
 
-    Ends any other program with the sentence of the error and exit code 1.
+    Ends any other program with the sentence of the error and exit code 1. A command for monitors ends as with any
+    other error.
     """
     context = click.get_current_context(silent=True)
     if context is None or not isinstance(context.command, FlaskGroup):
@@ -57,6 +59,8 @@ class _DoctorOnly(AppGroup):
         self._refusal = refusal
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        if cmd_name == agents.name:
+            return _MonitorsOnly(self._refusal)
         return doctor if cmd_name == doctor.name else self._refuse()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -64,6 +68,17 @@ class _DoctorOnly(AppGroup):
 
     def _refuse(self) -> NoReturn:
         sys.exit(self._refusal.detail)
+
+
+class _MonitorsOnly(_DoctorOnly):
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        known = agents.commands.get(cmd_name)
+        if not isinstance(known, MonitorCommand):
+            return self._refuse()
+        return MonitorCommand(known.name, params=known.params, callback=self._raise)
+
+    def _raise(self, **_values: object) -> NoReturn:
+        raise self._refusal
 
 
 def _summary(checks: list[Check]) -> dict[str, Any]:

@@ -41,8 +41,11 @@ def prepare() -> None:
     Keys are added to .env. On PostgreSQL this only checks the schema; `flask db deploy` changes it.
     """
     check_configured_keys(ENV_FILE)
-    migrate_sqlite_or_check_schema()
+    is_behind = migrate_sqlite_or_check_schema()
+    # A new server needs its keys even if its tables come later.
     add_missing_keys(ENV_FILE)
+    if is_behind:
+        raise schema_behind_error()
 
 
 def check_configured_keys(file: Path) -> None:
@@ -51,8 +54,8 @@ def check_configured_keys(file: Path) -> None:
     _ = config.load({**os.environ, **others}, file).keys
 
 
-def migrate_sqlite_or_check_schema() -> None:
-    """Migrate an SQLite database to the latest revision. Raises Unavailable if another database is behind."""
+def migrate_sqlite_or_check_schema() -> bool:
+    """Migrate an SQLite database to the latest revision. Returns whether another database is behind."""
     url = config.settings().database_url
     is_sqlite = url.get_backend_name() == "sqlite"
     try:
@@ -61,13 +64,12 @@ def migrate_sqlite_or_check_schema() -> None:
         if not is_sqlite:
             # The server can start without the database. /readyz reports it.
             print_warning(refusal)
-            return
+            return False
         # The migration reports what is wrong with the file.
         is_behind = True
     if is_behind and is_sqlite:
         upgrade_to_head(url, config.settings().backup_folder)
-    elif is_behind:
-        raise schema_behind_error()
+    return is_behind and not is_sqlite
 
 
 def add_missing_keys(file: Path) -> None:

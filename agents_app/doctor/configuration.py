@@ -7,9 +7,17 @@ from urllib.parse import urlsplit
 
 from agents_app import config
 from agents_app.config import KEY_SETTINGS, SettingErrors, Settings
+from agents_app.config_sources import ENV_FILE, FROM_DOTENV, FROM_ENV_FILE, FROM_ENVIRONMENT
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
-ADVICE = "Correct it in .env, or in the environment, which overrides .env. See .env.example."
+SEE = "See .env.example."
+ADVICE = {
+    FROM_DOTENV: f"Correct it in .env. {SEE}",
+    FROM_ENVIRONMENT: f"Correct it in the environment, which overrides files of settings. {SEE}",
+    FROM_ENV_FILE: f"Correct it in {{path}}, the file of {ENV_FILE}, which overrides .env. {SEE}",
+}
+# For a name that is misspelled or set twice: the sentence of the problem says in which file.
+ELSEWHERE = f"Correct it where it is set. {SEE}"
 PROXY_SETTINGS = ("PUBLIC_URL", "BIND", "PROXY_HOPS")
 NOT_SET = "is not set"
 
@@ -18,9 +26,14 @@ def checks(
     environ: Mapping[str, str] | None, env_file: Path, settings: Settings, wrong: SettingErrors, *, is_read: bool
 ) -> Iterator[Check]:
     """Check every setting, whether they fit each other, and the keys. `is_read` is False if `.env` has an error."""
+    path = config.setting_files(environ, env_file if is_read else None).get(ENV_FILE)
+
+    def advice(name: str) -> str:
+        return ADVICE.get(settings.sources.get(name, ""), ELSEWHERE).format(path=path)
+
     others = [name for name in wrong if name not in KEY_SETTINGS]
     for name in others:
-        yield problem("settings.values", wrong[name], ADVICE, setting=name)
+        yield problem("settings.values", wrong[name], advice(name), setting=name)
     if not others and wrong:
         yield ok("settings.values", "Every setting except the keys is valid.")
     elif not wrong:
@@ -31,7 +44,7 @@ def checks(
         yield check_proxy(settings)
     key_errors = {**settings.key_errors, **wrong}
     for name in KEY_SETTINGS:
-        yield _check_key(name, key_errors.get(name), is_read=is_read)
+        yield _check_key(name, key_errors.get(name), advice(name), is_read=is_read)
 
 
 def check_proxy(settings: Settings) -> Check:
@@ -60,7 +73,7 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _check_key(name: str, sentence: str | None, *, is_read: bool) -> Check:
+def _check_key(name: str, sentence: str | None, advice: str, *, is_read: bool) -> Check:
     code = f"keys.{name.lower()}"
     if sentence is None:
         return ok(code, f"{name} is set and strong.")
@@ -70,4 +83,4 @@ def _check_key(name: str, sentence: str | None, *, is_read: bool) -> Check:
         return problem(
             code, f"{name} is not set.", "flask prepare, which writes a new key to .env, or restore the old key."
         )
-    return problem(code, sentence, ADVICE)
+    return problem(code, sentence, advice)

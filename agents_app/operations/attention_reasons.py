@@ -31,6 +31,7 @@ AGENTS = (
         Agent.api_key,
         *(getattr(Agent, name) for name in (*agent_states.MODEL, *EXPIRY_DATES)),
         ConnectionTest.outcome,
+        ConnectionTest.result,
         ConnectionTest.is_sample,
         test_results.IS_OUT_OF_DATE.label("is_out_of_date"),
     )
@@ -58,7 +59,7 @@ def reasons(agent: Mapping[str, Any], account_id: UUID) -> Reasons:
     encrypted = agent_secrets.encrypted_values(agent["api_key"], agent["connection_config"])
     found: Reasons = []
     if agent["outcome"] == Outcome.FAILED and not agent["is_out_of_date"]:
-        detail = f"The last test failed.{SAMPLE if agent['is_sample'] else ''}"
+        detail = f"{test_results.failure(agent['result'])}{SAMPLE if agent['is_sample'] else ''}"
         found.append({"code": "test_failed", "detail": detail})
     config = agent_secrets.complete_config(agent["connection_type"], agent["connection_config"])
     for _, sentence in completeness.missing({**agent, CONFIG: config}, encrypted):

@@ -79,6 +79,12 @@ def parts(results: Any) -> list[dict[str, Any]]:
     return [_part(name, found[name]) for name in PARTS if isinstance(found.get(name), Mapping)]
 
 
+def failure(results: Any) -> str:
+    """Why a test failed, in one sentence: the first cause. An unreadable result has none."""
+    causes = [part["cause"] for part in parts(results) if part["cause"]]
+    return f"The last test failed: {causes[0]['what']}" if causes else "The last test failed."
+
+
 def shown_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The facts of a part that are shown, as (label, text). One that only another release knows is left out."""
     return [(label, _fact_text(facts[name])) for name, label in known_facts.LABELS.items() if name in facts]

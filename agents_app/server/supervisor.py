@@ -93,9 +93,9 @@ class Supervisor(Multiprocess):
         for process, code in seen:
             if code is None and process.exitcode == -signal.SIGKILL:
                 limit = self.config.timeout_worker_healthcheck
-                logger.warning("The worker %s did not respond in %s seconds.", process.pid, limit)
+                logger.warning("The worker %s did not respond in %s seconds. It was replaced.", process.pid, limit)
             elif process.exitcode is not None:
-                logger.warning("The worker %s ended by itself (exit code %s).", process.pid, process.exitcode)
+                logger.warning("The worker %s %s. It was replaced.", process.pid, _end_of(process.exitcode))
 
     def _is_starting(self, process: Process) -> bool:
         # Uvicorn would kill it after HEALTH_CHECK_S, and again each of its replacements.
@@ -127,6 +127,10 @@ class Supervisor(Multiprocess):
     def handle_hup(self) -> None:
         """Stop. Uvicorn would restart the workers."""
         self.handle_term()
+
+
+def _end_of(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended by itself (exit code {code})"
 
 
 @contextmanager

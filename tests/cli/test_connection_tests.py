@@ -3,11 +3,13 @@
 import json
 import socket
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
 from tests.cli.conftest import Terminal
-from tests.make import make_agent, make_user
+from tests.conftest import OpenConsole
+from tests.make import make_account, make_agent, make_user
 
 
 @pytest.fixture
@@ -48,15 +50,46 @@ def test_all_agents_are_tested_with_progress_and_an_exit_code(terminal: Terminal
     assert result.stderr == "Test 1 of 2: Incomplete\nTest 2 of 2: Sales\n2 of 2 tests failed.\n"
 
 
+@pytest.mark.parametrize("words", [("attention",), ("test", "--all")])
+def test_an_error_of_the_console_has_an_exit_code_of_its_own_and_is_json_too(
+    sqlite_schema_url: str, open_console: OpenConsole, words: tuple[str, ...]
+) -> None:
+    console = open_console(sqlite_schema_url, CONNECTION_TESTS="off")
+    make_account(console)
+    make_agent(console, make_user(console))
+
+    result = Terminal(console, uuid4())("agents", *words, "--json")
+
+    assert (result.exit_code, list(json.loads(result.stdout))) == (3, ["error"])
+    assert result.stderr == f"Error: {json.loads(result.stdout)['error']}\n"
+
+
+def test_without_a_test_because_tests_are_off_nothing_says_that_one_has_begun(
+    sqlite_schema_url: str, open_console: OpenConsole
+) -> None:
+    console = open_console(sqlite_schema_url, CONNECTION_TESTS="off")
+    admin = make_user(console)
+    make_agent(console, admin)
+
+    result = Terminal(console, admin.account_id)("agents", "test", "--all")
+
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith("Error: Testing connections is switched off")
+
+
 def test_the_exit_code_is_0_if_nothing_failed_and_nothing_needs_attention(terminal: Terminal) -> None:
     assert terminal("agents", "test", "--all").exit_code == 0
     assert terminal.json("agents", "attention") == {"items": []}
 
 
 def test_agents_that_need_attention_are_listed_with_their_reasons(terminal: Terminal, agent_id: str) -> None:
+    terminal("agents", "test", agent_id)
+
     result = terminal("agents", "attention", "--json")
 
     assert result.exit_code == 1
-    (found,) = json.loads(result.stdout)["items"]
+    incomplete, failed = json.loads(result.stdout)["items"]
     reasons = [{"code": "incomplete", "detail": "Enter the password."}]
-    assert (found["name"], found["reasons"]) == ("Incomplete", reasons)
+    assert (incomplete["name"], incomplete["reasons"]) == ("Incomplete", reasons)
+    assert [reason["code"] for reason in failed["reasons"]] == ["test_failed"]
+    assert failed["reasons"][0]["detail"].startswith("The last test failed: No server listens on port")

@@ -33,7 +33,8 @@ def test_every_invalid_setting_is_reported_and_no_other_command_runs(ready: Chec
 
     as_json = ready.flask("doctor", "--json")
     shown = ready.flask("doctor")
-    others = [ready.flask(*words) for words in (["db", "status"], ["accounts", "list"], ["--help"], ["routes"])]
+    others = [ready.flask(*words) for words in (["db", "status"], ["agents", "list"], ["--help"], ["routes"])]
+    monitor = ready.flask("agents", "attention", "--json")
 
     assert (as_json.returncode, as_json.stderr, shown.returncode) == (1, "", 1)
     wrong = [one for one in json.loads(as_json.stdout)["checks"] if one["result"] == "problem"]
@@ -50,6 +51,7 @@ def test_every_invalid_setting_is_reported_and_no_other_command_runs(ready: Chec
     assert {(other.returncode, other.stdout) for other in others} == {(1, "")}
     assert {other.stderr.split()[0] for other in others} == {"DATABASE_URL"}
     assert {other.stderr.count("\n") for other in others} == {1}
+    assert (monitor.returncode, monitor.stderr) == (3, f"Error: {json.loads(monitor.stdout)['error']}\n")
 
 
 def test_json_and_text_have_the_same_checks(ready: Checkout) -> None:
@@ -86,6 +88,20 @@ def test_with_an_unreadable_env_file_the_database_is_unknown(installation: Insta
     # The environment overrides the file, so its values are known.
     assert not skipped & {"keys.encryption_keys", "keys.token_peppers"}
     assert CANARY not in str(found)
+
+
+def test_the_advice_names_the_place_where_an_invalid_setting_is(on_sqlite: Installation) -> None:
+    chosen = on_sqlite.folder / "console.env"
+    for file, line in ((on_sqlite.env_file, "POOL_SIZE=none"), (chosen, "WORKERS=none")):
+        file.touch(mode=0o600)
+        file.write_text(line)
+
+    found = on_sqlite.problems(FLASK_ENV_FILE=str(chosen), BIND="none")
+
+    places = {"BIND": "in the environment", "POOL_SIZE": "in .env.", "WORKERS": f"in {chosen}, the file of"}
+    assert {one.facts["setting"] for one in found} == set(places)
+    for one in found:
+        assert one.do.startswith(f"Correct it {places[one.facts['setting']]}")
 
 
 @pytest.mark.parametrize("name", KEYS)

@@ -57,7 +57,7 @@ def test_a_command_that_needs_a_key_names_it_in_one_line(checkout: Checkout) -> 
     refused = checkout.flask("agents", "list")
 
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "Error: SECRET_KEY is not set. `make run` writes one into .env; see .env.example.\n"
+    assert refused.stderr == "Error: SECRET_KEY is not set. `flask prepare` writes one into .env; see .env.example.\n"
 
 
 def test_the_example_file_describes_every_setting_in_order_and_has_no_usable_key() -> None:

@@ -144,7 +144,9 @@ def test_a_worker_that_is_killed_is_replaced(ready: Checkout, serve: Serve) -> N
     wait_for(lambda: server.workers() not in ([], [worker]))
     wait_for(lambda: server.answers("/healthz"))
     server.process.terminate()
-    assert server.end()[0] == 0
+    code, log = server.end()
+    assert code == 0
+    assert f"The worker {worker} was killed by signal 9. It was replaced." in log
 
 
 def test_its_workers_end_when_it_is_killed(ready: Checkout, serve: Serve) -> None:

@@ -96,7 +96,7 @@ def test_a_worker_that_stops_responding_is_replaced_and_logged(
     os.kill(int(worker), signal.SIGSTOP)
 
     _, log = read_until(parent, rf"looked at (?!{worker}$)(\d+)")
-    assert f"The worker {worker} did not respond in 2 seconds.\n" in log
+    assert f"The worker {worker} did not respond in 2 seconds. It was replaced.\n" in log
 
 
 def test_a_signal_ends_it_while_a_worker_starts(parent: "subprocess.Popen[str]") -> None:
