@@ -10,6 +10,7 @@ from agents_app.probes.results import Finding, Outcome, Result, Step
 
 # The cause if the time is over. In all other steps the server has accepted the connection.
 LATE = {"": "console_busy", "resolve": "dns_failed", "connect": "timed_out"}
+LATE_BETWEEN_STEPS = "test_unfinished"
 UNUSABLE = "answer_not_understood"
 """The cause if a probe reports a value of a server that cannot be stored. No message after it is read."""
 
@@ -46,12 +47,16 @@ class Transcript:
         """
         cause = self._cause or (Finding(UNUSABLE, {"host": host}) if self._is_unusable else None)
         if cause is None and not self.is_done:
-            code = LATE.get(self._running, "server_slow") if is_late else "internal_error"
-            cause = Finding(code, {"host": host} if is_late else {"fault": "the child process ended"})
+            late = Finding(self._late_code(), {"host": host})
+            cause = late if is_late else Finding("internal_error", {"fault": "the child process ended"})
         if cause and self._running:
             milliseconds = round((time.monotonic() - self._begin) * 1000)
             self._steps.append(Step(self._running, Outcome.FAILED, milliseconds))
         return Result(tuple(self._steps), cause, tuple(self._warnings), self._facts, tuple(self._statements))
+
+    def _late_code(self) -> str:
+        is_between = self._steps and not self._running
+        return LATE_BETWEEN_STEPS if is_between else LATE.get(self._running, "server_slow")
 
     def _add(self, message: dict[str, Any]) -> None:
         if "begin" in message:

@@ -114,6 +114,17 @@ def test_after_the_limit_the_cause_follows_from_the_step_that_was_running(
     assert all(CAUSES[result.cause.code].what.format(**result.cause.facts) for result in results if result.cause)
 
 
+def test_after_the_limit_a_test_between_two_steps_blames_neither_the_console_nor_the_network() -> None:
+    transcript = Transcript()
+    for message in ({"begin": "tables"}, {"end": "tables", "outcome": "passed", "ms": 1}):
+        transcript.add(json.dumps(message).encode())
+
+    result = transcript.result("db.example.org", is_late=True)
+
+    assert result.cause == Finding("test_unfinished", {"host": "db.example.org"})
+    assert [step.outcome for step in result.steps] == [Outcome.PASSED]
+
+
 @pytest.mark.parametrize("is_late", [True, False])
 def test_a_reported_cause_stays_the_cause_if_the_child_does_not_end_by_itself(is_late: bool) -> None:
     transcript = Transcript()

@@ -50,6 +50,12 @@ CAUSES = {
         "Try again later. If it fails again, ask the administrator of the server what keeps it busy.",
         Responsible.WAIT,
     ),
+    "test_unfinished": Cause(
+        "The console could not examine all answers of the server {host} in time.",
+        "Try again. If it fails again, check the host, and ask the administrator of the server whether the user has "
+        + "very many rights or objects.",
+        Responsible.WAIT,
+    ),
     "connection_lost": Cause(
         "The server {host} closed the connection before it answered.",
         "Try again. If it fails again, ask the network administrator what is between the console and {host}, "

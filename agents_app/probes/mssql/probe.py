@@ -53,6 +53,7 @@ CLASSES = {
 # What the driver says, and what Python raises, if a server answers with something else than the rows of a query.
 NOT_TDS = r"Protocol error in TDS stream|Unknown token received"
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+TEXT_READ = 10_000
 NOT_LOADED = r"libltdl|Failed to load|cannot open shared object"
 
 
@@ -192,7 +193,7 @@ def failures(facts: Mapping[str, Any], access: str = "mssql_refused") -> Iterato
 
 
 def _code(error: Exception, access: str) -> str:
-    text = str(error)
+    text = str(error)[:TEXT_READ]
     if isinstance(error, ImportError) or re.search(NOT_LOADED, text):
         return "mssql_driver_unloadable"
     if isinstance(error, UNREADABLE) or re.search(NOT_TDS, text):

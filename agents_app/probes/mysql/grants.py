@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-NAME = r"`(?:[^`]|``)+`"
+# The text is that of a server, so a name and a list are never read in a second way (`++`).
+NAME = r"`(?:[^`]|``)++`"
 # MySQL 5 writes accounts in single quotes. A name with a backslash is not read: in a statement, the quote after it can
 # be a part of the name. An anonymous account has an empty name.
 QUOTED = r"'[^'\\]*'"
 ACCOUNT = rf"(?:{NAME}|``|{QUOTED})(?:@(?:{NAME}|``|{QUOTED}))?"
 # MySQL 5 writes columns without quotes. Any other character there could end the statement that is made of it.
-COLUMNS = rf"(?: ?\((?:{NAME}|[\w$, ])+\))?"
+COLUMNS = rf"(?: ?\((?:{NAME}|[\w$, ]++)++\))?"
 RIGHT = rf"[A-Z][A-Z_ ]*[A-Z]{COLUMNS}"
 KINDS = "TABLE|FUNCTION|PROCEDURE|PACKAGE BODY|PACKAGE|LIBRARY"
 OBJECT = rf"(?:(?P<kind>{KINDS}) )?(?P<object>\*\.\*|{NAME}\.(?:\*|{NAME}))"
@@ -22,8 +23,8 @@ OF_ROLES = re.compile(rf"GRANT (?P<roles>{ACCOUNT}(?:, ?{ACCOUNT})*) TO .*", re.
 OF_PROXY = re.compile(rf"GRANT PROXY ON (?P<account>{ACCOUNT}) TO .*", re.DOTALL)
 # Lines that give no right: the default role, and a right that MySQL takes away again for one schema.
 WITHOUT_RIGHT = re.compile(r"(?:SET DEFAULT ROLE|REVOKE) .*", re.DOTALL)
-# Limits of the account are written before or after it.
-WITH_GRANT_OPTION = re.compile(r" WITH [-\w. ]*\bGRANT OPTION\b")
+# After the last WITH. Limits of the account are written before or after it.
+WITH_GRANT_OPTION = re.compile(r"[-\w. ]*\bGRANT OPTION\b")
 GRANT_OPTION, ALL, PROXY = "GRANT OPTION", "ALL PRIVILEGES", "PROXY"
 EVERYTHING = "*.*"
 
@@ -85,5 +86,5 @@ def _rights_of_line(line: re.Match[str], role: str) -> Iterator[Right]:
     for right in re.finditer(rf"({RIGHT[: -len(COLUMNS)]})({COLUMNS})", line["rights"]):
         name = ALL if right[1] == "ALL" else right[1]
         yield Right(line["object"], name, right[2].strip(), kind, role)
-    if WITH_GRANT_OPTION.search(line["rest"]):
+    if WITH_GRANT_OPTION.match(line["rest"].rpartition(" WITH ")[2]):
         yield Right(line["object"], GRANT_OPTION, "", kind, role)

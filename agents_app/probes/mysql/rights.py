@@ -118,12 +118,18 @@ def _contains(outer: str, inner: str) -> bool:
 
 
 def _schema(target: str) -> str:
-    found = re.match(r"`((?:[^`]|``)*)`", target)
+    found = re.match(r"`((?:[^`]|``)*+)`", target)
     return found[1].replace("``", "`") if found else ""
 
 
 def _matches(pattern: str, schema: str) -> bool:
-    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
-    wild = {"%": ".*", "_": "."}
-    text = "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
-    return re.fullmatch(text, re.sub(r"\\(.)", r"\1", schema), re.DOTALL) is not None
+    """Whether a name fits a pattern. What follows a `%` is looked for once, so a pattern of a server costs little."""
+    between: list[str] = [""]
+    for part in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if part == "%":
+            between.append("")
+        else:
+            between[-1] += "." if part == "_" else re.escape(part[-1])
+    first, *others = between
+    ends = [*(f"(?>.*?{text})" for text in others[:-1]), *(f".*{text}" for text in others[-1:])]
+    return re.fullmatch(first + "".join(ends), re.sub(r"\\(.)", r"\1", schema), re.DOTALL) is not None

@@ -13,8 +13,9 @@ from agents_app.probes.recorder import PUBLIC_NOTE
 
 # With more tables of one schema, one statement is for all of them.
 TABLES_MAX = 20
-# The arguments of a function as the server writes them: types, quoted where they need it.
-ARGUMENTS = re.compile(r'(?:[a-z0-9_ ,.\[\]]|"(?:[^"]|"")*")*')
+# The arguments of a function as the server writes them: names and types, quoted where they need it. The text is that of
+# a server, so the expression never tries a second way to read it.
+ARGUMENTS = re.compile(r'(?:[a-z0-9_ ,.\[\]]++|(?:VARIADIC|INOUT|OUT) |"(?:[^"]|"")*+")*+')
 # What another server answers is not copied into a statement.
 KINDS = {"TABLE", "SEQUENCE", "SCHEMA", "DATABASE", "FUNCTION", "LARGE OBJECT", "DEFAULT"}
 LATER = {"TABLES", "SEQUENCES", "SCHEMAS"}

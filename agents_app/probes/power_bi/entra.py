@@ -41,6 +41,7 @@ CODES = {
 # Some numbers are used for both kinds of credential. What a cause of the other kind is for this one:
 WITH_CERTIFICATE = dict.fromkeys(("entra_secret_wrong", "entra_secret_expired"), "entra_certificate_refused")
 WITH_SECRET = dict.fromkeys(("entra_certificate_refused", "entra_certificate_name"), "entra_secret_wrong")
+CODE_MAX = 10**9
 # For other numbers, the values of `error`.
 ERRORS = {
     "invalid_client": "entra_client_refused",
@@ -120,7 +121,7 @@ def _refusal(answer: Answer, causes: Mapping[str, str]) -> ProbeFailed:
     """
     body = answer.json_object()
     codes = body.get("error_codes")
-    numbers = [code for code in codes if type(code) is int] if isinstance(codes, list) else []
+    numbers = [code for code in codes if type(code) is int and 0 < code <= CODE_MAX] if isinstance(codes, list) else []
     error = body.get("error")
     known = error if isinstance(error, str) and error in ERRORS else None
     code = next((CODES[number] for number in numbers if number in CODES), None) or ERRORS.get(known or "")

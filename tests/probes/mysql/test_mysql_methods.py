@@ -1,16 +1,20 @@
 """The sign-in methods and the answers of MySQL itself, by a server that answers as MySQL's documentation says."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents_app.probes import runner
 from agents_app.probes.mysql import probe as mysql
 from agents_app.probes.mysql.probe import STATEMENT_S
+from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.network.databases import WAIT_S
 from agents_app.probes.results import Outcome
+from agents_app.probes.runner import Request
 from tests.authority import Authority
 from tests.probes.mysql.mysql_server import Conversation, Rows, fast_answer, server, tls
 from tests.probes.trying import codes, try_probe
@@ -151,6 +155,20 @@ def test_a_number_that_no_server_counts_is_not_reported(count: int | Decimal | s
     assert result.cause is not None
     assert (result.steps[-1].name, result.cause.code) == ("tables", "mysql_protocol")
     assert "tables" not in result.facts
+
+
+def test_no_text_of_a_server_keeps_the_console_busy() -> None:
+    hostile = ["GRANT SELECT (" + "`a`" * 40 + " ON `sales`.* TO x", "GRANT SELECT ON `" + "%a" * 40 + "b`.* TO x"]
+    database, rules = "a" * 64, AddressRules(allows_loopback=True)
+
+    with ExitStack() as opened:
+        rogues = [opened.enter_context(server(signing_in(fast, tables(line)))) for line in hostile]
+        values = [agent(rogue.port, "disable", database=database) for rogue in rogues]
+        # After its limit the runner ends a child, and the result has another cause.
+        results = runner.run([Request("mysql", one, rules) for one in values])
+
+    assert [result.cause and result.cause.code for result in results] == ["mysql_protocol"] * 2
+    assert [result.steps[-1].name for result in results] == ["tables"] * 2
 
 
 @pytest.mark.parametrize("method", [fast, full, sha256])

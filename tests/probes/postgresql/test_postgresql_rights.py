@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import psycopg2
 import pytest
 
+from agents_app.probes.postgresql.statements import ARGUMENTS
 from agents_app.probes.results import Outcome, Result
 from tests.probes.postgresql.postgres_tls import PASSWORD, TlsServer, probe
 
@@ -297,6 +298,13 @@ def test_a_role_that_can_read_nothing_is_a_warning(postgres_tls: TlsServer) -> N
     result = probe(postgres_tls.values(username="newcomer"))
 
     assert codes(result) == {"nothing_readable"}
+
+
+def test_arguments_of_a_function_are_written_only_if_they_are_a_list_of_types() -> None:
+    lists = ["", 'VARIADIC a numeric[], OUT "b""" "c"."d", INOUT e double precision', "character varying"]
+    others = ["x) FROM PUBLIC; DROP", "EXCEPT x", '"' * 61, "a" * 60 + "!", 'a "b']
+
+    assert [bool(ARGUMENTS.fullmatch(text)) for text in (*lists, *others)] == [True] * 3 + [False] * 5
 
 
 def test_many_tables_of_a_schema_have_one_statement(postgres_tls: TlsServer, database: str) -> None:
