@@ -68,11 +68,13 @@ def check(connection: Any, values: Mapping[str, Any], recorder: Recorder, failur
     with recorder.step("read_only"), failures():
         cursor = connection.cursor()
         found = [*_roles(cursor, user), *_rights(cursor, user)]
-        if not values.get("read_only", True):
+        is_reader = values.get("read_only", True)
+        if not is_reader:
             found = [one for one in found if one.code != "role_writes"]
         for code in dict.fromkeys(one.code for one in found):
             recorder.warn(code, role=user, objects=shorten(one.words for one in found if one.code == code))
-        recorder.know(read_only=not found)
+        if is_reader:
+            recorder.know(read_only=not found)
         if found:
             grants = [f"GRANT SELECT ON {target} TO {quote_mssql(user)};" for target in _targets(values)]
             changes = dict.fromkeys(one.statement for one in found if one.statement)

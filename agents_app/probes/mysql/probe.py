@@ -120,7 +120,8 @@ class _Session:
             found["mysql_rights_of_everyone"] = [quote_mysql(self._values["database"])]
         for code, objects in found.items():
             self._recorder.warn(code, role=self._user, objects=shorten(objects))
-        self._recorder.know(read_only=not found)
+        if not needs.may_write:
+            self._recorder.know(read_only=not found)
         self._suggest(rights)
         return rights
 

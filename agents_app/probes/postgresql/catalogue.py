@@ -44,14 +44,27 @@ FUNCTIONS = """
     SELECT oid FROM single UNION SELECT aggfnoid::oid FROM pg_aggregate JOIN single ON single.oid IN (aggtransfn,
         aggfinalfn, aggcombinefn, aggserialfn, aggdeserialfn, aggmtransfn, aggminvtransfn, aggmfinalfn)
 """
+# The rights that an agent needs to change data where the allow lists permit it. A sequence belongs to all tables of its
+# schema.
+WRITES = """(
+    privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'USAGE') AND CASE kind
+        WHEN 'TABLE' THEN space NOT IN ('pg_catalog', 'information_schema') AND ALLOWED
+        WHEN 'SEQUENCE' THEN space IN (SELECT space FROM granted WHERE kind = 'TABLE' AND ALLOWED)
+        WHEN 'LARGE OBJECT' THEN NOT %(has_lists)s
+        WHEN 'DEFAULT' THEN cardinality(%(tables)s::text[]) = 0
+            AND (cardinality(%(schemas)s::text[]) = 0 OR space = ANY(%(schemas)s))
+        ELSE false END
+)""".replace("ALLOWED", ALLOWED)
 # Each right that was granted on an object of the database, or by default on later ones: what it is, its schema and
-# name, what else identifies it (arguments of a function, owner of later objects), the right, and to whom.
-GRANTS = """
+# name, what else identifies it (a column of a table, arguments of a function, owner of later objects), the right, and
+# to whom.
+GRANTS = (
+    """
     WITH granted(kind, space, name, more, acl, owner) AS (
         SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, nspname, relname, '', relacl, relowner
         FROM pg_class JOIN pg_namespace space ON space.oid = relnamespace WHERE relkind ~ '[rpvmfS]'
         UNION ALL
-        SELECT 'TABLE', nspname, relname, '', attacl, relowner FROM pg_attribute
+        SELECT 'TABLE', nspname, relname, attname, attacl, relowner FROM pg_attribute
         JOIN pg_class class ON class.oid = attrelid JOIN pg_namespace space ON space.oid = relnamespace
         WHERE attacl IS NOT NULL AND NOT attisdropped
         UNION ALL
@@ -81,8 +94,12 @@ GRANTS = """
         OR ('SEQUENCE' IN (kind, rtrim(name, 'S')) AND kind IN ('SEQUENCE', 'DEFAULT') AND privilege_type = 'USAGE')
         OR (kind = 'TABLE' AND privilege_type = 'SELECT' AND space NOT IN ('pg_catalog', 'information_schema')
             AND %(has_lists)s AND NOT ALLOWED))
+    AND NOT (%(may_write)s AND WRITES)
     ORDER BY 1, 2, 3, 4, 5 LIMIT %(most)s
-""".replace("ALLOWED", ALLOWED).replace("FUNCTIONS", FUNCTIONS)
+""".replace("WRITES", WRITES)
+    .replace("ALLOWED", ALLOWED)
+    .replace("FUNCTIONS", FUNCTIONS)
+)
 # The owner can change, drop and grant an object, whatever was granted. What is not a table or function is described by
 # the server. Default rights and user mappings have an owner there, but are no objects.
 OWNED = """
@@ -134,8 +151,8 @@ class Role:
 class Right:
     """A right on an object, and the role that has it: by a grant ('' is PUBLIC), or because it owns the object.
 
-    `more` has the arguments of a function. Rights on later objects have the kind DEFAULT: `name` is what the objects
-    are, and `more` has their owner.
+    `more` has the arguments of a function, or the column of a table. Rights on later objects have the kind DEFAULT:
+    `name` is what the objects are, and `more` has their owner.
     """
 
     kind: str
@@ -151,11 +168,10 @@ class Right:
         name = f"{self.space}{'.' if self.space else ''}{self.name}"
         if self.kind == "DEFAULT":
             return f"later {self.name.lower()} of {self.more}{' in ' if self.space else ''}{self.space}"
-        return (
-            f"{self.kind.lower()} {name}({self.more})"
-            if self.kind == "FUNCTION"
-            else f"{self.kind.lower()} {name}".strip()
-        )
+        if self.kind == "FUNCTION":
+            return f"function {name}({self.more})"
+        column = f"column {self.more} of " if self.more else ""
+        return f"{column}{self.kind.lower()} {name}".strip()
 
 
 @dataclass(frozen=True)
@@ -168,16 +184,20 @@ class Table:
 
 
 class AllowLists:
-    """The allow lists of an agent. An entry also means its spelling in lower case and without quotes."""
+    """The allow lists of an agent, and whether it may change data in what they include.
+
+    An entry also means its spelling in lower case and without quotes.
+    """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
+        self.may_write = not values.get("read_only", True)
         self.schemas: Sequence[str] = values.get("schema_allow_list") or []
         self.tables: Sequence[str] = values.get("table_allow_list") or []
 
     def parameters(self) -> dict[str, Any]:
-        """The parameters of ALLOWED."""
+        """The parameters of ALLOWED and WRITES."""
         lists = {"schemas": _all_spellings(self.schemas), "tables": _all_spellings(self.tables)}
-        return {**lists, "has_lists": bool(self), "most": OBJECTS_MAX}
+        return {**lists, "has_lists": bool(self), "may_write": self.may_write, "most": OBJECTS_MAX}
 
     def __bool__(self) -> bool:
         return bool(self.schemas or self.tables)

@@ -1,4 +1,4 @@
-"""Proves that a PostgreSQL role can only read, and checks its allow lists.
+"""Proves that a PostgreSQL role can only read, or write only what its agent may, and checks its allow lists.
 
 A read-only transaction is no proof: `COPY … TO PROGRAM` runs in one. So this asks what the role could do.
 """
@@ -48,7 +48,8 @@ def check(session: Session, values: Mapping[str, Any], recorder: Recorder) -> No
         role, found = shorten([catalogue.own.name]), dict(_warnings(catalogue))
         for code, facts in found.items():
             recorder.warn(code, role=role, **facts)
-        recorder.know(read_only=found.keys() <= READING)
+        if not lists.may_write:
+            recorder.know(read_only=found.keys() <= READING)
     with recorder.step("tables"):
         tables = catalogue.tables()
         unreadable = [f"{table.space}.{table.name}" for table in tables if not table.is_readable]

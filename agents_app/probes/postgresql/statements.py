@@ -1,4 +1,4 @@
-"""The statements that give a PostgreSQL role the rights that it should have: to read the allowed tables, and no more.
+"""The statements that give a PostgreSQL role the rights that it should have on the allowed tables, and no more.
 
 An administrator copies them, and runs them as a superuser. So every name is quoted.
 """
@@ -42,7 +42,12 @@ def suggest(catalogue: Catalogue, unwanted: set[str], tables: Sequence[Table], l
             if owns
             else []
         ),
-        *_grant(own.name, [table for table in needed if loses_rights or not table.is_readable], lists),
+        *_grant(
+            own.name,
+            [table for table in needed if loses_rights or not table.is_readable],
+            lists,
+            writes=lists.may_write and loses_rights,
+        ),
         *_leave(catalogue, roots),
         *_revoke(catalogue, {table.space for table in tables}),
         *([f"ALTER ROLE {quote_postgresql(own.name)} {_negated(own.attributes)};"] if own.attributes else []),
@@ -99,12 +104,15 @@ def _begin(right: Right) -> str:
     return f"{note}ALTER DEFAULT PRIVILEGES FOR ROLE {quote_postgresql(right.more)}{place} "
 
 
-def _grant(role: str, tables: Sequence[Table], lists: AllowLists) -> Iterator[str]:
+def _grant(role: str, tables: Sequence[Table], lists: AllowLists, *, writes: bool) -> Iterator[str]:
+    rights = "SELECT, INSERT, UPDATE, DELETE" if writes else "SELECT"
     for space, group in groupby(tables, lambda table: table.space):
         yield f"GRANT USAGE ON SCHEMA {quote_postgresql(space)} TO {quote_postgresql(role)};"
         names = [f"TABLE {quote_postgresql(space)}.{quote_postgresql(table.name)}" for table in group]
         for target in names if lists.tables else [f"ALL TABLES IN SCHEMA {quote_postgresql(space)}"]:
-            yield f"GRANT SELECT ON {target} TO {quote_postgresql(role)};"
+            yield f"GRANT {rights} ON {target} TO {quote_postgresql(role)};"
+        if writes:
+            yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {quote_postgresql(space)} TO {quote_postgresql(role)};"
 
 
 def _object(right: Right) -> str:

@@ -112,6 +112,7 @@ def test_an_agent_that_writes_may_write_where_its_tables_are(mariadb: MariaDb, n
     result = try_probe(mysql, agent(mariadb, username=new_user, read_only=False))
 
     assert result.statements == (f"REVOKE DELETE ON `my_stock`.* FROM {ACCOUNT}@`%`;",)
+    assert "read_only" not in result.facts
 
 
 def test_a_right_of_everyone_is_a_right_of_the_user(mariadb: MariaDb) -> None:

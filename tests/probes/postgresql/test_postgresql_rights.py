@@ -265,6 +265,51 @@ def test_the_statements_leave_what_the_allow_lists_include_and_no_more(postgres_
         postgres_tls.execute("SELECT FROM sales.items", database=database, user=ROLE)
 
 
+def test_an_agent_that_writes_may_write_where_its_tables_are(postgres_tls: TlsServer, database: str) -> None:
+    role = quoted(ROLE)
+    postgres_tls.execute(
+        f"GRANT INSERT, UPDATE ON sales.orders TO {role}",
+        f"GRANT USAGE ON SEQUENCE sales.numbers TO {role}",
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA sales GRANT INSERT ON TABLES TO {role}",
+        "GRANT DELETE ON sales.orders TO buyers",
+        "GRANT TRUNCATE, UPDATE (id) ON public.customers TO buyers",
+        f"GRANT buyers TO {role}",
+        database=database,
+    )
+    writer: dict[str, Any] = {"read_only": False}
+
+    everywhere = of_role(postgres_tls, database, **writer)
+    in_schema = of_role(postgres_tls, database, **writer, schema_allow_list=["sales"])
+    before = of_role(postgres_tls, database, **writer, **ORDERS)
+    postgres_tls.execute(*before.statements, database=database)
+    after = of_role(postgres_tls, database, **writer, **ORDERS)
+
+    assert (everywhere.outcome, everywhere.statements) == (Outcome.PASSED, ())
+    assert "read_only" not in everywhere.facts
+    assert codes(in_schema) == {"role_writes", "role_reads_more"}
+    objects = {warning.code: warning.facts.get("objects") for warning in before.warnings}
+    assert objects.keys() == codes(in_schema) | {"role_will_write"}
+    assert objects["role_writes"] == (
+        "TRUNCATE on table public.customers, UPDATE on column id of table public.customers"
+    )
+    assert (after.outcome, after.statements) == (Outcome.PASSED, ())
+    act = "INSERT INTO sales.orders VALUES (nextval('sales.numbers')); DELETE FROM sales.orders"
+    postgres_tls.execute(act, database=database, user=ROLE)
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        postgres_tls.execute("DELETE FROM sales.items", database=database, user=ROLE)
+
+
+def test_an_agent_that_writes_needs_no_more_than_to_change_data(postgres_tls: TlsServer, database: str) -> None:
+    setup = f"GRANT TRIGGER ON sales.orders TO {quoted(ROLE)}", f"GRANT CREATE ON SCHEMA sales TO {quoted(ROLE)}"
+    postgres_tls.execute(*setup, f"ALTER ROLE {quoted(ROLE)} CREATEDB", database=database)
+
+    before = of_role(postgres_tls, database, read_only=False)
+    postgres_tls.execute(*before.statements, database=database)
+
+    assert codes(before) == {"role_attributes", "role_writes", "role_creates"}
+    assert of_role(postgres_tls, database, read_only=False).outcome is Outcome.PASSED
+
+
 def test_tables_that_cannot_be_read_are_named_and_granted(postgres_tls: TlsServer, database: str) -> None:
     postgres_tls.execute(f"REVOKE ALL ON SCHEMA sales FROM {quoted(ROLE)}", database=database)
     postgres_tls.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA sales, public FROM {quoted(ROLE)}", database=database)
