@@ -40,9 +40,15 @@ CAUSES = {
         Responsible.NETWORK,
     ),
     "service_blocked": Cause(
-        "The host {host} has an address to which tests may not connect.",
-        "Ask the operator of the console whether the setting CONNECTION_TEST_NETWORKS excludes this address "
-        + "(docs/connections.md). If it does not, ask the network administrator why DNS gives this address for {host}.",
+        "DNS gives an address for {host} to which tests may not connect.",
+        "Ask the network administrator why DNS gives such an address for {host}. docs/connections.md says which "
+        + "addresses are allowed.",
+        Responsible.NETWORK,
+    ),
+    "service_not_allowed": Cause(
+        "The host {host} has an address outside the networks to which this console limits tests.",
+        "Ask the operator of the console to add the networks of {host} to the setting CONNECTION_TEST_NETWORKS, or to "
+        + "remove the setting (docs/connections.md).",
         Responsible.OPERATOR,
     ),
     "service_unreachable": Cause(

@@ -17,10 +17,23 @@ CAUSES = {
         Responsible.NETWORK,
     ),
     "address_blocked": Cause(
-        "The host {host} has an address to which tests may not connect.",
-        "Check the host. If it is right, ask the operator of the console. docs/connections.md has the rules for "
-        + "addresses.",
+        "The host {host} has an address to which tests may not connect, such as a loopback, link-local or metadata "
+        + "address.",
+        "Check the host. docs/connections.md says which addresses are allowed.",
         Responsible.YOU,
+    ),
+    "network_not_allowed": Cause(
+        "The host {host} has an address outside the networks to which this console limits tests.",
+        "Check the host. If it is right, ask the operator of the console to add its network to the setting "
+        + "CONNECTION_TEST_NETWORKS.",
+        Responsible.OPERATOR,
+    ),
+    # Which service is there is not said: editors do not need to know.
+    "port_blocked": Cause(
+        "Tests may not connect to {host} at port {port}.",
+        "Check the host and the port. If they are right, ask the operator of the console. docs/connections.md says "
+        + "which addresses and ports are never tested.",
+        Responsible.OPERATOR,
     ),
     "port_refused": Cause(
         "No server listens on port {port} of {host}.",

@@ -72,8 +72,13 @@ def resolve(host: str, port: int, rules: AddressRules) -> list[str]:
     if name is None:
         raise ProbeFailed("host_invalid", host=host)
     found = _look_up(name, port)
-    if not all(_is_allowed(ip_address(text), rules) for text in found) or _is_blocked_host(name, found, port, rules):
+    addresses = [ip_address(text) for text in found]
+    if not all(_is_usable(part, rules.allows_loopback) for address in addresses for part in _meanings(address)):
         raise ProbeFailed("address_blocked", host=host)
+    if not all(_is_in_networks(address, rules.networks) for address in addresses):
+        raise ProbeFailed("network_not_allowed", host=host)
+    if _is_blocked_host(name, found, port, rules):
+        raise ProbeFailed("port_blocked", host=host, port=port)
     return found
 
 
@@ -86,10 +91,10 @@ def _look_up(name: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers))
 
 
-def _is_allowed(address: Address, rules: AddressRules) -> bool:
-    own, *inside = _meanings(address)
-    is_usable = all(_is_usable(part, rules.allows_loopback) for part in (own, *inside))
-    return is_usable and (not rules.networks or any(own in ip_network(network) for network in rules.networks))
+def _is_in_networks(address: Address, networks: Iterable[str]) -> bool:
+    # An address inside this one is of another network.
+    own = _without_mapping(address)
+    return not networks or any(own in ip_network(network) for network in networks)
 
 
 def _is_usable(address: Address, allows_loopback: bool) -> bool:

@@ -6,6 +6,8 @@ CAUSES = {
     "host_unknown": "service_unknown",
     "dns_failed": "service_unknown",
     "address_blocked": "service_blocked",
+    "port_blocked": "service_blocked",
+    "network_not_allowed": "service_not_allowed",
     "port_refused": "service_unreachable",
     "unreachable": "service_unreachable",
     "timed_out": "service_unreachable",

@@ -101,10 +101,14 @@ def test_another_kind_of_server_is_recognised(mariadb: MariaDb, first: bytes) ->
 
 
 @pytest.mark.parametrize(
-    "rules", [AddressRules(("10.0.0.0/8",), allows_loopback=True), AddressRules(allows_loopback=False)], ids=str
+    ("rules", "cause"),
+    [
+        (AddressRules(("10.0.0.0/8",), allows_loopback=True), "network_not_allowed"),
+        (AddressRules(allows_loopback=False), "address_blocked"),
+    ],
 )
-def test_the_address_rules_hold(mariadb: MariaDb, rules: AddressRules) -> None:
-    assert end(try_probe(mysql, agent(mariadb), rules)) == ("resolve", "address_blocked")
+def test_the_address_rules_hold(mariadb: MariaDb, rules: AddressRules, cause: str) -> None:
+    assert end(try_probe(mysql, agent(mariadb), rules)) == ("resolve", cause)
 
 
 @pytest.mark.parametrize(

@@ -136,15 +136,15 @@ def test_an_unusual_spelling_of_an_address_is_not_a_host(host: str) -> None:
 @pytest.mark.parametrize("host", USABLE)
 def test_private_and_public_networks_are_allowed_unless_the_operator_names_networks(host: str) -> None:
     assert resolve(host, PORT, AddressRules()) == [host]
-    assert refusal(host, AddressRules(networks=("203.0.113.0/24",))) == "address_blocked"
+    assert refusal(host, AddressRules(networks=("203.0.113.0/24",))) == "network_not_allowed"
     assert resolve(host, PORT, AddressRules(networks=("203.0.113.0/24", f"{host}"))) == [host]
 
 
 def test_a_translated_address_is_not_in_the_network_of_the_address_inside_it() -> None:
     rules = AddressRules(networks=("10.0.0.0/8",))
 
-    assert refusal("64:ff9b::10.0.0.1", rules) == "address_blocked"
-    assert refusal("2002:a00:1::1", rules) == "address_blocked"
+    assert refusal("64:ff9b::10.0.0.1", rules) == "network_not_allowed"
+    assert refusal("2002:a00:1::1", rules) == "network_not_allowed"
     assert resolve("::ffff:10.0.0.1", PORT, rules) == ["::ffff:10.0.0.1"]
 
 
@@ -152,7 +152,7 @@ def test_a_translated_address_is_not_in_the_network_of_the_address_inside_it() -
 def test_the_database_of_the_console_is_blocked_at_every_address_of_its_machine(host: str) -> None:
     rules = AddressRules(allows_loopback=True, blocked=(("localhost", PORT),))
 
-    assert refusal(host, rules) == "address_blocked"
+    assert refusal(host, rules) == "port_blocked"
     assert resolve(host, PORT + 1, rules)
 
 
@@ -168,7 +168,7 @@ def test_the_name_of_the_consoles_database_is_blocked_whatever_dns_answers(
     monkeypatch.setattr(socket, "getaddrinfo", name_server)
     rules = AddressRules(blocked=(("db.example.org", PORT),))
 
-    assert refusal(host, rules) == "address_blocked"
+    assert refusal(host, rules) == "port_blocked"
     assert resolve(host, PORT + 1, rules)
 
 
@@ -176,7 +176,7 @@ def test_the_name_of_the_consoles_database_is_blocked_whatever_dns_answers(
 def test_a_translated_address_of_the_consoles_database_is_blocked(host: str) -> None:
     rules = AddressRules(blocked=(("10.0.0.7", PORT),))
 
-    assert refusal(host, rules) == "address_blocked"
+    assert refusal(host, rules) == "port_blocked"
     assert resolve(host, PORT + 1, rules)
 
 
@@ -188,8 +188,8 @@ def test_an_own_address_of_the_machine_leads_to_its_database_too() -> None:
             pytest.skip("This machine has no address but loopback")
         own = route.getsockname()[0]
 
-    assert refusal(own, AddressRules(blocked=(("localhost", PORT),))) == "address_blocked"
-    assert refusal(own, AddressRules(blocked=((own, PORT),))) == "address_blocked"
+    assert refusal(own, AddressRules(blocked=(("localhost", PORT),))) == "port_blocked"
+    assert refusal(own, AddressRules(blocked=((own, PORT),))) == "port_blocked"
     assert resolve(own, PORT + 1, AddressRules(blocked=((own, PORT),))) == [own]
 
 
