@@ -1,4 +1,4 @@
-"""The connection type DB: a database server with host, port and login."""
+"""The connection type DB: a database server with host, port and user."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -35,7 +35,7 @@ class SslMode(StrEnum):
     VERIFY_FULL = "verify-full"
 
 
-DIALECT_LABELS = {Dialect.POSTGRESQL: "PostgreSQL", Dialect.MYSQL: "MySQL", Dialect.MSSQL: "SQL Server"}
+DIALECT_LABELS = {Dialect.POSTGRESQL: "PostgreSQL", Dialect.MYSQL: "MySQL or MariaDB", Dialect.MSSQL: "SQL Server"}
 DEFAULT_PORTS = {Dialect.POSTGRESQL: 5432, Dialect.MYSQL: 3306, Dialect.MSSQL: 1433}
 # MySQL and SQL Server get the password itself over TLS, so only the check of the name protects it.
 DEFAULT_SSL_MODES = {
@@ -46,10 +46,10 @@ DEFAULT_SSL_MODES = {
 
 
 class DatabaseConnection(Connection):
-    """A database server, one database on it, and a login, which should be read-only."""
+    """A database server, one database on it, and a user, which should be read-only."""
 
     label: ClassVar[str] = "Database"
-    summary: ClassVar[str] = "PostgreSQL, MySQL or SQL Server, by user name and password"
+    summary: ClassVar[str] = "PostgreSQL, MySQL, MariaDB or SQL Server, by user name and password"
     icon: ClassVar[str] = "database"
     colour: ClassVar[str] = "indigo"
     example: ClassVar[dict[str, Any]] = {
@@ -57,7 +57,7 @@ class DatabaseConnection(Connection):
         "host": "warehouse.example.org",
         "database": "sales",
         "username": "agent_reader",
-        "password": "the password of that login",
+        "password": "the password of that user",
     }
     groups: ClassVar[dict[str, str]] = {
         "expiry": "Expiry of the password",
@@ -82,7 +82,7 @@ class DatabaseConnection(Connection):
         "Port", "Empty means the default port of the server.", default=None, destination=True, width=6
     )
     database: Annotated[str, plain_name(128)] = field("Database name", destination=True)
-    username: Annotated[str, plain_name(128)] = field("User name", "Use a read-only login.", destination=True)
+    username: Annotated[str, plain_name(128)] = field("User name", "Enter a user that can only read.", destination=True)
     password: Annotated[str | None, secret(PASSWORD_MAX)] = field("Password", default=None, secret=True)
     credential_expires_at: Annotated[date | None, calendar_date()] = field(
         "Password expires on", "The day on which the password expires, as YYYY-MM-DD.", default=None, group="expiry"

@@ -115,7 +115,7 @@ def check_destination(
     kept = [p for p in secret_pointers(draft.connection_type) if p in old and p not in draft.secrets]
     moved = [p for p in kept if destination(p, old_fields, old_config) != destination(p, draft.fields, draft.config)]
     if moved:
-        raise InvalidInput((pointer, _type_again(draft.connection_type, pointer)) for pointer in moved)
+        raise InvalidInput((pointer, moved_sentence(draft.connection_type, pointer)) for pointer in moved)
 
 
 def decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, encrypted: Mapping[str, str]) -> dict[str, str]:
@@ -156,10 +156,11 @@ def label(connection_type: ConnectionType, pointer: str) -> str:
     return (found.title if found else None) or pointer
 
 
-def _type_again(connection_type: ConnectionType, pointer: str) -> str:
+def moved_sentence(connection_type: ConnectionType, pointer: str) -> str:
+    """The refusal of a change that would send a stored secret to another destination."""
     name = label_in_sentence(label(connection_type, pointer))
     what = "destination of the connection" if _member(pointer) else "model provider or its base URL"
-    return f"The {what} has changed, so the stored {name} is not used. Set it again, or remove it."
+    return f"The {what} has changed, so the stored {name} is not used. Set it again, remove it, or undo that change."
 
 
 def _facts(value: str, actor: Actor) -> dict[str, Any]:

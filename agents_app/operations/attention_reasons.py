@@ -1,7 +1,7 @@
 """Helpers that say why an agent needs attention. `attention_columns.py` finds such agents among many."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,16 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.config import settings
+from agents_app.connections import TYPES
 from agents_app.db import now
 from agents_app.encryption import Keyring
 from agents_app.models import Agent, ConnectionTest
 from agents_app.operations import agent_secrets, agent_states, test_results
 from agents_app.probes.results import Outcome
 from agents_app.schemas import completeness
-from agents_app.schemas.agents import CONFIG
+from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.values import limits
+from agents_app.wording import label_in_sentence
 
-EXPIRY_DATES = {"credential_expires_at": "credential", "api_key_expires_at": "API key"}
+EXPIRY_DATES = ("credential_expires_at", "api_key_expires_at")
 SAMPLE = " It is a sample of flask demo."
 UNREADABLE = "A stored secret cannot be decrypted: {}."
 AGENTS = (
@@ -63,16 +65,25 @@ def reasons(agent: Mapping[str, Any], account_id: UUID) -> Reasons:
         found.append({"code": "test_failed", "detail": detail})
     config = agent_secrets.complete_config(agent["connection_type"], agent["connection_config"])
     for _, sentence in completeness.missing({**agent, CONFIG: config}, encrypted):
-        found.append({"code": "incomplete", "detail": sentence})
-    found += [found_one for name in EXPIRY_DATES if (found_one := _expiry(name, agent[name]))]
+        found.append({"code": "incomplete", "detail": f"Incomplete: {label_in_sentence(sentence)}"})
+    found += [found_one for name in EXPIRY_DATES if (found_one := _expiry(agent, name))]
     return found + _unreadable(settings().keys.encryption, account_id, agent, encrypted)
 
 
-def _expiry(name: str, day: date | None) -> dict[str, str] | None:
-    today = now().date()
+def what_expires(connection_type: str, name: str) -> str:
+    """What expires on the day in this field, as the label of the field says it, such as "Password"."""
+    # A newer release may have stored a type that this release does not know.
+    kind = next((known for known in TYPES if known == connection_type), None)
+    model = AgentValues if name in AgentValues.model_fields else TYPES[kind] if kind else None
+    label = model.model_fields[name].title if model else None
+    return (label or "Credential").removesuffix(" expires on")
+
+
+def _expiry(agent: Mapping[str, Any], name: str) -> dict[str, str] | None:
+    today, day = now().date(), agent[name]
     if day is None or day > today + timedelta(days=limits.EXPIRY_WARNING_DAYS):
         return None
-    what = EXPIRY_DATES[name]
+    what = label_in_sentence(what_expires(agent["connection_type"], name))
     if day < today:
         return {"code": "expired", "detail": f"The {what} expired on {day.isoformat()}."}
     return {"code": "expiring", "detail": f"The {what} expires on {day.isoformat()}."}

@@ -17,7 +17,7 @@ from agents_app.values.choices import (
     Environment,
     ModelProvider,
 )
-from agents_app.values.fields import Schema, broken_rules, field, field_notes, is_empty, parse
+from agents_app.values.fields import Schema, broken_rules, field, field_notes, is_empty, normalise, parse
 from agents_app.values.labels import label_pairs
 from agents_app.values.model_urls import base_url
 from agents_app.values.pem import without_private_keys
@@ -166,6 +166,9 @@ def secret_warnings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     secret = {name for declaration in TYPES.values() for name in declaration.secret_names()}
     members = _without(config, secret) if isinstance(config, Mapping) else {}
     public = {name: values[name] for name in FIELDS if name in values}
+    if "labels" in public:
+        # Forms and the terminal send lines, which do not say which label they are.
+        public["labels"] = normalise(AgentValues, "labels", public["labels"])
     return list(find_in_values({**public, CONFIG: members}))
 
 

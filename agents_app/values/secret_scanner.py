@@ -75,15 +75,17 @@ def find_in_values(values: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
         for at, member in enumerate(values):
             yield from find_in_values(member, f"{pointer}/{at}")
     for name, member in values.items() if isinstance(values, Mapping) else ():
-        named = f"{name}: {member}" if pointer in NAMED_BY_PEOPLE and isinstance(member, str) else member
+        is_named = pointer in NAMED_BY_PEOPLE and isinstance(member, str)
         if sentence := find_in_text(name):
             # The pointer of the member would repeat the secret.
             yield pointer, sentence
-        else:
-            yield from find_in_values(named, f"{pointer}/{escape_pointer(name)}")
+        elif not is_named:
+            yield from find_in_values(member, f"{pointer}/{escape_pointer(name)}")
+        elif sentence := find_in_text(f"{name}: {member}", f"The label {name}"):
+            yield f"{pointer}/{escape_pointer(name)}", sentence
 
 
-def find_in_text(text: str) -> str | None:
+def find_in_text(text: str, called: str = "This text") -> str | None:
     """A sentence about what looks like a secret in a text, the first one of its kind. None if nothing does."""
     # Of a certificate only the line ends are left, for the number of the line.
     bare = PUBLIC_BLOCK.sub(lambda block: "\n" * block[0].count("\n"), without_invisible(text))
@@ -91,7 +93,7 @@ def find_in_text(text: str) -> str | None:
     if found is None:
         return None
     kind, at = found
-    place = f"Line {bare.count(chr(10), 0, at) + 1}" if "\n" in bare.strip() else "This text"
+    place = f"Line {bare.count(chr(10), 0, at) + 1}" if "\n" in bare.strip() else called
     return f"{place} contains what looks like {kind}. {ADVICE}"
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from agents_app import __version__
 from agents_app.connections import TYPES, Connection
 from agents_app.db import now
-from agents_app.operations import started_tests, test_results
+from agents_app.operations import attention_reasons, started_tests, test_results
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
@@ -67,7 +67,7 @@ def init_app(app: Flask) -> None:
         error_titles=ERROR_TITLES,
     )
     own = (when, initials, number, expiry_date, dates, parsed_time, connection_titles, server_label)
-    for function in (*own, test_results.shown_facts, test_results.are_not_run):
+    for function in (*own, attention_reasons.what_expires, test_results.shown_facts, test_results.are_not_run):
         app.jinja_env.filters[function.__name__] = function
     app.context_processor(_template_context)
 

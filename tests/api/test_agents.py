@@ -131,7 +131,7 @@ def test_a_destination_is_not_changed_under_a_stored_password(api: Client) -> No
     cause = "The destination of the connection has changed, so the stored password is not used."
     assert answer.status_code == 422
     assert answer.json["errors"] == [
-        {"pointer": "/connection_config/password", "detail": f"{cause} Set it again, or remove it."}
+        {"pointer": "/connection_config/password", "detail": f"{cause} Set it again, remove it, or undo that change."}
     ]
     assert api.get(f"/agents/{agent['id']}").json["connection_config"]["host"] == "db.example.org"
 

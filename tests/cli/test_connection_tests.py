@@ -89,7 +89,7 @@ def test_agents_that_need_attention_are_listed_with_their_reasons(terminal: Term
 
     assert result.exit_code == 1
     incomplete, failed = json.loads(result.stdout)["items"]
-    reasons = [{"code": "incomplete", "detail": "Enter the password."}]
+    reasons = [{"code": "incomplete", "detail": "Incomplete: enter the password."}]
     assert (incomplete["name"], incomplete["reasons"]) == ("Incomplete", reasons)
     assert [reason["code"] for reason in failed["reasons"]] == ["test_failed"]
     assert failed["reasons"][0]["detail"].startswith("The last test failed: No server listens on port")

@@ -22,7 +22,8 @@ from tests.operations.test_secrets import in_clear
 
 TAKEN = [("/external_id", external_ids.TAKEN)]
 KEY_AGAIN = (
-    "The model provider or its base URL has changed, so the stored API key is not used. Set it again, or remove it."
+    "The model provider or its base URL has changed, so the stored API key is not used. "
+    + "Set it again, remove it, or undo that change."
 )
 MODEL = {"model_provider": "openai", "model_base_url": "https://models.example.org/v1", "api_key": "sk-1234"}
 PASSWORD = {"password": "correct horse"}

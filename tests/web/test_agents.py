@@ -122,7 +122,9 @@ def test_the_api_key_is_asked_for_again_at_its_input_if_the_provider_changes(
     page = browser.send(f"/agents/{agent_id}/edit", status=422, model_provider="anthropic")
 
     assert isinstance(page, Page)
-    assert page.error_at("api_key").endswith("so the stored API key is not used. Set it again, or remove it.")
+    assert page.error_at("api_key").endswith(
+        "so the stored API key is not used. Set it again, remove it, or undo that change."
+    )
 
 
 def test_labels_are_typed_one_per_line(console: Flask, admin: Actor, browser: Browser) -> None:
@@ -265,8 +267,12 @@ def test_another_destination_asks_for_the_password_again(console: Flask, admin: 
     page = browser.send(f"/agents/{agent_id}/edit", status=422, **{"DB-host": "evil.example"})
 
     assert isinstance(page, Page)
-    assert "Type it again" in page.error_at("DB-password")
+    assert "Set it again, remove it, or undo that change." in page.error_at("DB-password")
     assert page.root.one(id="DB-password-replace").attributes["checked"] == ""
+    for changes in ({"do": "save_and_test"}, {"DB-port": "0"}):
+        again = browser.send(page, f"/agents/{agent_id}/edit", status=422, **changes)
+        assert isinstance(again, Page)
+        assert again.error_at("DB-password") == page.error_at("DB-password")
     typed = {"DB-host": "evil.example", "DB-password-act": "replace", "DB-password": "typed-again"}
     browser.send(f"/agents/{agent_id}/edit", **typed)
     assert read(console, admin, agent_id)["connection_config"]["host"] == "evil.example"

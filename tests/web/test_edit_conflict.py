@@ -380,7 +380,7 @@ def test_the_destination_rule_holds_after_a_choice(
     again = browser.send(page, address, status=422)
 
     assert isinstance(again, Page)
-    assert "Type it again" in again.error_at("DB-password")
+    assert "Set it again" in again.error_at("DB-password")
     assert shown(again) == ({"Host": "evil.example"}, {"Description": "Hers Before: Old"})
     assert stored()["connection_config"]["host"] == "db.example.org"
 

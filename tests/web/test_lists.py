@@ -70,8 +70,8 @@ def test_the_tab_of_agents_that_need_attention_says_why_and_the_others_can_be_li
     page, others = (browser.get(f"/agents?needs_attention={value}") for value in ("true", "false"))
 
     assert (names(page), names(others)) == (["Incomplete"], ["Fine"])
-    assert "Enter the password." in page.root.one("tbody").text
-    assert "Enter the password." not in others.text
+    assert "Incomplete: enter the password." in page.root.one("tbody").text
+    assert "Incomplete: enter the password." not in others.text
 
 
 def test_an_empty_list_offers_a_new_agent_to_those_who_may_create_one(

@@ -27,9 +27,13 @@ def test_a_field_with_a_secret_is_warned_of_once_and_saved_the_second_time(
     page = browser.send("/agents/new", status=422, **{**NEW_DATABASE, **changes})
 
     assert isinstance(page, Page)
-    assert "Not saved yet." in page.root.one(id="warnings").text
+    said = page.root.one(id="warnings").text
+    assert (
+        "Remove it, or press Create agent again to keep the value as it is. Before that, type the secrets again" in said
+    )
     assert page.root.one(id="warnings").one("a")["href"] == f"#{input_id}"
     assert page.root.one(id=f"{input_id}-warning")["class"] == "warning"
+    assert ("The label key contains" in page.root.one(id=f"{input_id}-warning").text) == (input_id == "labels")
     assert f"{input_id}-warning" in page.root.one(id=input_id)["aria-describedby"]
     assert page.root.one(id=input_id).inside("details")
     again = {name: NEW_DATABASE[name] for name in ("DB-password", "api_key")}

@@ -31,6 +31,9 @@ class AgentForm(ConsoleForm):
     }
     """The headings of the collapsed groups of optional inputs, by the name of the group."""
 
+    save_label = "Create agent"
+    """The text of the button that saves."""
+
     connection_type = Select(
         input_spec(AgentValues, "connection_type", labels={kind.value: model.label for kind, model in TYPES.items()}),
         default=next(iter(TYPES)).value,

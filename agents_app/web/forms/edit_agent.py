@@ -8,7 +8,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from agents_app.errors import InvalidInput
-from agents_app.operations import agent_merge
+from agents_app.operations import agent_merge, agent_secrets
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.agent_merge import CONNECTION, REMOVED, SET, TYPED, Facts, Merge
 from agents_app.schemas import agents as schema
@@ -36,6 +36,8 @@ def shown_name(pointer: str) -> str:
 
 class EditForm(AgentForm):
     """The form that changes a stored agent."""
+
+    save_label = "Save changes"
 
     def __init__(self, formdata: FormData | None, agent: dict[str, Any]) -> None:
         super().__init__(formdata, agent)
@@ -148,13 +150,20 @@ class EditForm(AgentForm):
         return blank | {p: secrets[p] for p in wanted & secrets.keys() if not secrets[p].is_given}
 
     def _refuse_incomplete(self, changes: dict[str, Any]) -> None:
-        unfinished = {pointer: field.unfinished_sentence for pointer, field in self._unfinished().items()}
-        problems = [*(unfinished | self._cleared_sentences()).items()]
+        problems, config = [], self.agent[CONFIG]
+        after = {**self.agent, **changes}, {**config, **changes.get(CONFIG, {})}
         try:
-            schema.draft_of_changed({name: self.agent[name] for name in (*schema.FIELDS, CONFIG)}, changes)
+            draft = schema.draft_of_changed({name: self.agent[name] for name in (*schema.FIELDS, CONFIG)}, changes)
+            after = draft.fields, draft.config
         except InvalidInput as refusal:
-            problems += refusal.fields
-        raise InvalidInput(problems)
+            problems = refusal.fields
+        # A stored secret can be kept only for the destination for which it was typed.
+        moved = [p for p in _stored(self) if schema.destination(p, self.agent, config) != schema.destination(p, *after)]
+        unfinished = {p: field.unfinished_sentence for p, field in self._unfinished().items()}
+        unfinished |= {
+            p: agent_secrets.moved_sentence(self.agent["connection_type"], p) for p in moved if p in unfinished
+        }
+        raise InvalidInput([*(unfinished | self._cleared_sentences()).items(), *problems])
 
 
 def inputs_by_pointer(form: AgentForm) -> dict[str, Input]:
@@ -175,6 +184,10 @@ def facts_before_and_now(past: PastVersion, agent: Mapping[str, Any]) -> tuple[F
 
 def _secrets(form: AgentForm) -> dict[str, Secret]:
     return {pointer: field for pointer, field in inputs_by_pointer(form).items() if isinstance(field, Secret)}
+
+
+def _stored(form: AgentForm) -> list[str]:
+    return [pointer for pointer, field in _secrets(form).items() if field.is_set]
 
 
 def _copy_data(sources: Iterable[Input], targets: Iterable[Input]) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from agents_app.connections import Connection
+from agents_app.schemas import completeness
 from agents_app.values.fields import field_notes
 from agents_app.web.forms.inputs import (
     SPAN,
@@ -57,6 +58,7 @@ def input_spec(model: type[BaseModel], name: str, **changes: Any) -> Spec:
         "label": info.title or name,
         "hint": info.description or "",
         "is_optional": info.default in (None, [], {}),
+        "is_needed_later": _is_needed_later(model, name),
         "max_length": rules.get("maxLength"),
         "span": notes.get("span") or (SPAN_WHOLE if is_wide else SPAN_NARROW if "width" in notes else SPAN),
         "width": notes.get("width"),
@@ -66,6 +68,11 @@ def input_spec(model: type[BaseModel], name: str, **changes: Any) -> Spec:
         "labels": _labels(info.annotation, notes),
     }
     return Spec(**(known | changes))
+
+
+def _is_needed_later(model: type[BaseModel], name: str) -> bool:
+    needed = model.needed.values() if issubclass(model, Connection) else completeness.NEEDED.values()
+    return any(name in names for names in needed)
 
 
 def _labels(annotation: object, notes: Mapping[str, Any]) -> dict[str, str]:

@@ -22,6 +22,8 @@ class Spec:
     label: str
     hint: str = ""
     is_optional: bool = False
+    is_needed_later: bool = False
+    """Whether it can be left empty, and an agent without it may be incomplete."""
     max_length: int | None = None
     span: int = SPAN
     width: int | None = None
