@@ -4,9 +4,11 @@ It reads one line of JSON from standard input and writes one line of JSON for ea
 the probe ends, at the time limit, or when its parent has ended.
 """
 
+import fcntl
 import json
 import os
 import resource
+import select
 import signal
 import sys
 import threading
@@ -32,7 +34,7 @@ def main() -> None:
     _limit_process()
     send = _sender()
     request = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _end_with_parent()
     recorder = Recorder(send)
     try:
         # Of the probes, only this one is imported.
@@ -83,7 +85,21 @@ def _sender() -> Callable[[Message], None]:
 
 
 def _end_with_parent() -> None:
-    # The parent holds standard input open as long as it runs.
+    """End this process when its parent ends, which holds standard input open as long as it runs."""
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    if hasattr(fcntl, "F_SETSIG"):
+        # A thread waits for code in C that computes. On Linux the system itself kills this process at the end of input.
+        fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(0, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+        # The parent may have ended before this.
+        input_state = select.poll()
+        input_state.register(0, 0)
+        if input_state.poll(0):
+            os._exit(1)
+
+
+def _end_with_input() -> None:
     while os.read(0, 4096):
         pass
     os._exit(1)

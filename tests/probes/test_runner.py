@@ -50,14 +50,17 @@ def run(values, rules, recorder):
     signal.alarm({alarm})
     with recorder.step("connect"):
         connection = socket.create_connection(("127.0.0.1", values["port"]))
+        connection.sendall(b"!")
         while True:
             signal.pause()
 """
 SERVER_OF_TESTS = """
 from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.runner import Request, run
-run([Request("postgresql", {{"port": {port}}}, AddressRules())])
+run([Request("{probe}", {{"port": {port}}}, AddressRules())])
 """
+# Code in C that computes, so that no other thread of the child runs. Its alarm is for a test that fails.
+COMPUTING = HANGING.replace("signal.pause()", "re.fullmatch('(a+)+', 'a' * 60 + '!')").replace("signal,", "re, signal,")
 
 
 def replace_child(monkeypatch: pytest.MonkeyPatch, program: str, folder: Path) -> None:
@@ -263,12 +266,15 @@ def hanging_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_child_ends_when_its_parent_is_killed(hanging_copy: Path) -> None:
+@pytest.mark.parametrize("probe", ["postgresql", "power_bi"])
+def test_a_child_ends_when_its_parent_is_killed_also_while_it_computes(probe: str, hanging_copy: Path) -> None:
+    (hanging_copy / "agents_app/probes/power_bi/probe.py").write_text(COMPUTING.format(alarm=90))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        program = SERVER_OF_TESTS.format(port=listener.getsockname()[1])
+        program = SERVER_OF_TESTS.format(probe=probe, port=listener.getsockname()[1])
         parent = subprocess.Popen([sys.executable, "-c", program], cwd=hanging_copy)
         with listener.accept()[0] as connection:
             connection.settimeout(60)
+            assert connection.recv(1) == b"!"
             parent.kill()
             parent.wait()
             # The connection is closed when the child ends.
