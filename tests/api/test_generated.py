@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,21 +35,25 @@ peers = ["mine", "other"]
 """
 
 
-@pytest.fixture
-def site(schema_url: str) -> Iterator[Site]:
-    """A console on a real socket, on each database."""
-    site = Site(make_app(schema_url))
-    yield site
-    site.stop()
-
-
-def test_no_request_breaks_the_server_the_document_or_the_isolation_of_accounts(site: Site, tmp_path: Path) -> None:
-    make_up_requests(site, tmp_path, 3, "fuzzing")
+def test_no_request_breaks_the_server_the_document_or_the_isolation_of_accounts(
+    postgres_schema_url: str, tmp_path: Path
+) -> None:
+    with running(postgres_schema_url) as site:
+        make_up_requests(site, tmp_path, 3, "fuzzing")
 
 
 @pytest.mark.long
-def test_no_request_breaks_them_in_a_long_run(site: Site, tmp_path: Path) -> None:
-    make_up_requests(site, tmp_path, 150, "examples,coverage,fuzzing,stateful")
+def test_no_request_breaks_them_in_a_long_run(schema_url: str, tmp_path: Path) -> None:
+    with running(schema_url) as site:
+        make_up_requests(site, tmp_path, 150, "examples,coverage,fuzzing,stateful")
+
+
+@contextmanager
+def running(url: str) -> Iterator[Site]:
+    """A console on a real socket."""
+    site = Site(make_app(url))
+    yield site
+    site.stop()
 
 
 def make_up_requests(site: Site, folder: Path, examples: int, phases: str) -> None:

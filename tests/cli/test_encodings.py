@@ -2,12 +2,16 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import PATIENCE_S, Checkout
+from tests.make import KEYS
+from tests.project import copy_project
 
 NAME = "Caf\u00e9 \u041f\u0440\u0438\u0432\u0435\u0442 \U0001f600"
 AS_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -19,9 +23,12 @@ ENCODINGS = {
 COMMANDS = ["agents list", "activity list", "db status", "agents list --account \u00f1"]
 
 
-@pytest.fixture
-def filled(ready: Checkout) -> Checkout:
-    """A console with names that ASCII and Latin-1 cannot encode."""
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, _sqlite_at_head: Path) -> Checkout:
+    """A console with names that ASCII and Latin-1 cannot encode. No test changes it."""
+    folder = tmp_path_factory.mktemp("filled")
+    file = shutil.copy(_sqlite_at_head, folder / "console.db")
+    ready = Checkout(copy_project(folder / "agent console"), {**KEYS, "DATABASE_URL": f"sqlite:///{file}"})
     people = ["--name", NAME, "--email", "ada@example.org", "--organisation", NAME, "--password-stdin"]
     made = subprocess.run(
         ready._command("accounts", "create", *people),
