@@ -6,7 +6,8 @@ from agents_app.probes.causes.roles import excess
 CAUSES = {
     "mssql_not_installed": Cause(
         "The driver of SQL Server is not installed in this console.",
-        "Ask the operator of the console to run: pip install --require-hashes -r requirements-mssql.txt",
+        "Ask the operator of the console to run, in the folder of the console: "
+        + ".venv/bin/python -m pip install --require-hashes -r requirements-mssql.txt",
         Responsible.OPERATOR,
     ),
     "mssql_driver_unloadable": Cause(

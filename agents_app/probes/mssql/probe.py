@@ -59,6 +59,8 @@ NOT_LOADED = r"libltdl|Failed to load|cannot open shared object"
 
 def run(values: Mapping[str, Any], rules: AddressRules, recorder: Recorder) -> None:
     """Test one connection, step by step."""
+    if not is_installed():
+        raise ProbeFailed("mssql_not_installed")
     server = DatabaseServer.of(values, DEFAULT_PORT)
     facts = server.facts
     addresses = server.resolve(rules, recorder)
@@ -82,8 +84,6 @@ def _open(server: DatabaseServer, address: str, rules: AddressRules, recorder: R
             raise ProbeFailed("mssql_needs_verify_full", **facts)
         if not values.get("password"):
             raise ProbeFailed("password_missing", **facts)
-        if not is_installed():
-            raise ProbeFailed("mssql_not_installed", **facts)
         with _trusting(values.get("ssl_root_cert")), _guarded(rules, facts):
             try:
                 connection = _connect(values, address, facts)
