@@ -8,8 +8,8 @@ from typing import Any
 LABELS = {
     "server": "Server",
     "read_only": "The user can only read",
-    "tables": "Tables that the user can read",
     "readable_tables": "Tables that the user can read",
+    "open_databases": "Other databases that every user can change",
     "workspace_name": "Workspace",
     "dataset_name": "Dataset",
     "row_level_security": "Row-level security",

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 SECRET = "canary-of-the-form-5Xq9"
 STEPS = tuple(Step(name, Outcome.PASSED, 12) for name in ("resolve", "connect", "tls", "sign_in", "database"))
-PASSED = Result(STEPS, facts={"server": "PostgreSQL 17", "read_only": True, "tables": 1_234})
+PASSED = Result(STEPS, facts={"server": "PostgreSQL 17", "read_only": True, "readable_tables": 1_234})
 FAILED = Result(
     (*STEPS[:1], Step("connect", Outcome.FAILED, 3_000)), Finding("port_refused", {"host": "db.example.org", "port": 1})
 )

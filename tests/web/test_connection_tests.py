@@ -147,7 +147,7 @@ def test_a_stored_agent_is_tested_with_the_changes_of_its_form(
 
 
 def test_facts_have_labels_and_statements_their_language(console: Flask, admin: Actor, browser: Browser) -> None:
-    facts = {"server": "MariaDB 11", "read_only": False, "tables": 1_234, "of_another_release": "raw"}
+    facts = {"server": "MariaDB 11", "read_only": False, "readable_tables": 1_234, "of_another_release": "raw"}
     warnings = tuple(Finding(code, {"role": "reader", "objects": "orders"}) for code in ("role_writes", "role_owns"))
     result = Result(STEPS, warnings=warnings, facts=facts, statements=("REVOKE INSERT;",))
     agent_id = make_agent(console, admin)

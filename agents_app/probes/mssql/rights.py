@@ -75,12 +75,13 @@ def check(connection: Any, values: Mapping[str, Any], recorder: Recorder, failur
             recorder.warn(code, role=user, objects=shorten(one.words for one in found if one.code == code))
         if is_reader:
             recorder.know(read_only=not found)
-        if found:
-            grants = [f"GRANT SELECT ON {target} TO {quote_mssql(user)};" for target in _targets(values)]
-            changes = dict.fromkeys(one.statement for one in found if one.statement)
-            recorder.suggest(NOT_RUN, *changes, *grants)
     with recorder.step("tables"), failures():
-        _check_tables(cursor, values, recorder)
+        is_right = _check_tables(cursor, values, recorder)
+    # With wrong allow lists, they could take away what the user needs. They give before they take.
+    if found and is_right:
+        grants = [f"GRANT SELECT ON {target} TO {quote_mssql(user)};" for target in _targets(values)]
+        changes = dict.fromkeys(one.statement for one in found if one.statement)
+        recorder.suggest(NOT_RUN, *grants, *changes)
 
 
 def _roles(cursor: Any, user: str) -> Iterable[Excess]:
@@ -130,7 +131,8 @@ def _targets(values: Mapping[str, Any]) -> list[str]:
     return on_tables or [f"SCHEMA::{quote_mssql(schema)}" for schema in schemas]
 
 
-def _check_tables(cursor: Any, values: Mapping[str, Any], recorder: Recorder) -> None:
+def _check_tables(cursor: Any, values: Mapping[str, Any], recorder: Recorder) -> bool:
+    """Check the allow lists, and say whether everything in them exists."""
     user, schemas = values["username"], values.get("schema_allow_list") or []
     tables = split_tables(values.get("table_allow_list") or [], DEFAULT_SCHEMA)
     # The names of most databases do not depend on upper and lower case.
@@ -143,7 +145,8 @@ def _check_tables(cursor: Any, values: Mapping[str, Any], recorder: Recorder) ->
             recorder.warn(code, role=user, names=shorten(names))
     if not any(seen.values()):
         recorder.warn("nothing_readable", role=user, database=values["database"])
-    recorder.know(tables=sum(seen.values()))
+    recorder.know(readable_tables=sum(seen.values()))
+    return not missing and not unseen
 
 
 def _fold(pair: tuple[str, str]) -> tuple[str, str]:

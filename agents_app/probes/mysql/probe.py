@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from agents_app.probes.mysql.errors import driver_errors, failure, is_refusal
 from agents_app.probes.mysql.grants import Right, UnknownGrant, read_rights, read_roles
 from agents_app.probes.mysql.greeting import read_greeting
-from agents_app.probes.mysql.rights import PUBLIC, Needs, findings, is_readable, is_writable, statements
+from agents_app.probes.mysql.rights import (
+    PUBLIC,
+    READING,
+    Needs,
+    changeable_by_everyone,
+    findings,
+    is_readable,
+    is_writable,
+    statements,
+    statements_to_enter,
+)
 from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.network.databases import DatabaseServer
 from agents_app.probes.quoting import quote_mysql
@@ -62,9 +72,13 @@ class _Session:
         with self._step("database"):
             self._open_database()
         with self._step("read_only"):
+            account = self._account()
             rights = self._check_rights()
         with self._step("tables"):
-            self._check_names(rights)
+            # With wrong allow lists, statements could take away what the user needs.
+            if self._check_names(rights) and rights is not None:
+                texts = statements(rights, Needs.of(self._values), *account, is_mariadb=self._is_mariadb)
+                self._recorder.suggest(*texts)
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
@@ -91,8 +105,7 @@ class _Session:
             self._connection.select_db(self._values["database"])
         except MySQLError as error:
             if failure(error, self._facts).code == "mysql_database_denied":
-                with suppress(UnknownGrant):
-                    self._suggest(self._read_rights())
+                self._recorder.suggest(*statements_to_enter(Needs.of(self._values), *self._account()))
             raise
 
     def _limit_statements(self) -> None:
@@ -121,8 +134,9 @@ class _Session:
         for code, objects in found.items():
             self._recorder.warn(code, role=self._user, objects=shorten(objects))
         if not needs.may_write:
-            self._recorder.know(read_only=not found)
-        self._suggest(rights)
+            self._recorder.know(read_only=found.keys() <= READING)
+        if others := changeable_by_everyone(rights, needs):
+            self._recorder.know(open_databases=shorten(others))
         return rights
 
     def _can_write_as_everyone(self, rights: list[Right]) -> bool:
@@ -138,10 +152,10 @@ class _Session:
         }
         return bool(tables) and bool(found & {"insert", "update"}) and not is_writable(schema, tables[0][0], rights)
 
-    def _suggest(self, rights: list[Right]) -> None:
-        # The host is that of the account, which may be a pattern, and not that of this connection.
+    def _account(self) -> tuple[str, str]:
+        """The user and the host of the account. The host may be a pattern, and is not that of this connection."""
         user, _, host = str(self._rows("SELECT CURRENT_USER()")[0][0]).rpartition("@")
-        self._recorder.suggest(*statements(rights, Needs.of(self._values), user, host))
+        return user, host
 
     def _read_rights(self) -> list[Right]:
         lines = self._grants("CURRENT_USER()")
@@ -188,32 +202,39 @@ class _Session:
         except MySQLError as error:
             raise (UnknownGrant() if is_refusal(error) else error) from None
 
-    def _check_names(self, rights: list[Right] | None) -> None:
+    def _check_names(self, rights: list[Right] | None) -> bool:
+        """Check the allow lists, and say whether everything in them exists."""
         schemas, tables = self._values["schema_allow_list"], self._values["table_allow_list"]
         fold = str.casefold if self._number("SELECT @@lower_case_table_names") else str
+        missing = []
         if schemas:
             seen = {fold(row[0]) for row in self._rows("SELECT schema_name FROM information_schema.schemata")}
-            self._warn("schemas_missing", [name for name in schemas if fold(name) not in seen])
+            missing = [name for name in schemas if fold(name) not in seen]
+            self._warn("schemas_missing", missing)
         if tables:
-            self._check_tables(rights, fold)
+            missing += self._check_tables(rights, fold)
         else:
-            self._count_tables()
+            self._count_tables(has_missing=bool(missing))
+        return not missing
 
-    def _check_tables(self, rights: list[Right] | None, fold: Any) -> None:
+    def _check_tables(self, rights: list[Right] | None, fold: Any) -> list[str]:
         pairs = split_tables(self._values["table_allow_list"], self._values["database"])
         query = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN %s"
         seen = {(fold(row[0]), fold(row[1])) for row in self._rows(query, [schema for schema, _ in pairs])}
         found = [pair for pair in pairs if (fold(pair[0]), fold(pair[1])) in seen]
-        self._warn("tables_missing", [".".join(pair) for pair in pairs if pair not in found])
+        missing = [".".join(pair) for pair in pairs if pair not in found]
+        self._warn("tables_missing", missing)
         if rights is not None:
             unreadable = [pair for pair in found if not is_readable(*pair, rights)]
             self._warn("tables_unreadable", [".".join(pair) for pair in unreadable])
+            self._recorder.know(readable_tables=len(found) - len(unreadable))
+        return missing
 
-    def _count_tables(self) -> None:
-        query = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s"
-        count = self._number(query, self._values["database"])
-        self._recorder.know(tables=count)
-        if not count:
+    def _count_tables(self, *, has_missing: bool) -> None:
+        query = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema IN %s"
+        count = self._number(query, self._values["schema_allow_list"] or [self._values["database"]])
+        self._recorder.know(readable_tables=count)
+        if not count and not has_missing:
             self._recorder.warn("nothing_readable", role=self._user, database=self._values["database"])
 
     def _warn(self, code: str, names: list[str]) -> None:

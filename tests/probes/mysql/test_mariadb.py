@@ -130,7 +130,7 @@ def test_a_reader_passes_and_the_result_says_what_was_not_checked(
     assert result.outcome is (Outcome.WARNING if warnings else Outcome.PASSED)
     assert result.statements == ()
     assert result.facts["server"].startswith("MariaDB 1")
-    assert (result.facts["read_only"], result.facts["tables"]) == (True, 3)
+    assert (result.facts["read_only"], result.facts["readable_tables"]) == (True, 3)
     names = ["resolve", "connect", "tls", "sign_in", "database", "read_only", "tables"]
     assert [step.name for step in result.steps] == [name for name in names if name != "tls" or sslmode != "disable"]
 

@@ -7,6 +7,7 @@ import pytest
 
 from agents_app.probes.mysql import probe as mysql
 from agents_app.probes.mysql.grants import Right, UnknownGrant, read_rights
+from agents_app.probes.recorder import PUBLIC_NOTE
 from agents_app.probes.results import Outcome
 from tests.mariadb import MariaDb
 from tests.probes.mysql.mariadb_agents import ACCOUNT, PASSWORD, agent
@@ -42,23 +43,33 @@ def test_the_statements_of_a_test_leave_a_user_that_can_only_read(mariadb: Maria
         mariadb.execute(f"GRANT {right} TO {ACCOUNT}" + (f" WITH {option}" if option else ""))
 
     before = try_probe(mysql, agent(mariadb, username=new_user))
-    mariadb.execute(*before.statements)
+    for statement in before.statements:
+        mariadb.execute(statement)
+        # If the next one fails, the user has what the agent needs.
+        assert rows(mariadb, new_user, "SELECT id FROM sales.orders") == ()
     after = try_probe(mysql, agent(mariadb, username=new_user))
 
-    assert (codes(before), before.facts["read_only"]) == (expected, False)
+    is_reader = expected[0] in ("mysql_reads_more", "mysql_sees_processes")
+    assert (codes(before), before.facts["read_only"]) == (expected, is_reader)
     assert (after.outcome, after.statements, after.facts["read_only"]) == (Outcome.PASSED, (), True)
 
 
 def test_a_user_without_a_right_on_the_database_gets_the_statement_for_it(mariadb: MariaDb, new_user: str) -> None:
     mariadb.execute(rf"GRANT SELECT, DELETE ON `my\_stock`.* TO {ACCOUNT}")
 
+    missing = try_probe(mysql, agent(mariadb, username=new_user, database="nowhere"))
+    with pytest.raises(pymysql.err.OperationalError):
+        mariadb.execute(*missing.statements)
     before = try_probe(mysql, agent(mariadb, username=new_user))
     mariadb.execute(*before.statements)
     after = try_probe(mysql, agent(mariadb, username=new_user))
 
-    assert before.cause is not None
-    assert before.cause.code == "mysql_database_denied"
-    assert after.outcome is Outcome.PASSED
+    for result in (missing, before):
+        assert result.cause is not None
+        assert result.cause.code == "mysql_database_denied"
+        assert "REVOKE" not in "".join(result.statements)
+    assert not [right for right in rights_of(mariadb) if "nowhere" in right.target]
+    assert (after.cause, after.statements) == (None, (f"REVOKE DELETE ON `my\\_stock`.* FROM {ACCOUNT}@`%`;",))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +90,11 @@ def test_the_statements_follow_the_allow_lists(
     mariadb.execute(*before.statements)
     after = try_probe(mysql, values)
 
+    kinds = [statement.split()[0] for statement in before.statements]
+    assert kinds == sorted(kinds)
+    assert {*kinds} == {"GRANT", "REVOKE"}
     assert codes(before) == ["mysql_reads_more"]
+    assert after.facts["readable_tables"] == len(readable)
     assert (after.outcome, after.statements) == (Outcome.PASSED, ())
     assert tables_of(mariadb, new_user) == readable
 
@@ -88,10 +103,15 @@ def tables_of(mariadb: MariaDb, user: str) -> list[str]:
     """The tables of the tests that a user sees."""
     query = "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables"
     query += " WHERE table_schema IN ('sales', 'my_stock') ORDER BY 1"
+    return [str(row[0]) for row in rows(mariadb, user, query)]
+
+
+def rows(mariadb: MariaDb, user: str, query: str) -> tuple[tuple[Any, ...], ...]:
+    """The rows of a query that a user sends."""
     login = {"host": "127.0.0.1", "port": mariadb.port, "user": user, "password": PASSWORD}
     with pymysql.connect(**login) as connection, connection.cursor() as cursor:
         cursor.execute(query)
-        return [str(row[0]) for row in cursor.fetchall()]
+        return tuple(cursor.fetchall())
 
 
 def test_an_administrator_keeps_all_rights_and_the_agent_gets_a_user_of_its_own(mariadb: MariaDb) -> None:
@@ -116,13 +136,18 @@ def test_an_agent_that_writes_may_write_where_its_tables_are(mariadb: MariaDb, n
 
 
 def test_a_right_of_everyone_is_a_right_of_the_user(mariadb: MariaDb) -> None:
-    mariadb.execute("GRANT DELETE ON sales.items TO PUBLIC")
+    # MariaDB itself grants such rights on other databases, which is no reason to warn.
+    mariadb.execute("GRANT DELETE ON sales.items TO PUBLIC", r"GRANT SELECT, INSERT ON `test\_%`.* TO PUBLIC")
 
     before = try_probe(mysql, agent(mariadb))
     mariadb.execute(*before.statements)
+    after = try_probe(mysql, agent(mariadb))
+    mariadb.execute(r"REVOKE SELECT, INSERT ON `test\_%`.* FROM PUBLIC")
 
-    assert before.warnings[0].facts["objects"] == "DELETE on `sales`.`items` (role PUBLIC)"
-    assert try_probe(mysql, agent(mariadb)).outcome is Outcome.PASSED
+    assert [warning.facts["objects"] for warning in before.warnings] == ["DELETE on `sales`.`items` (role PUBLIC)"]
+    assert before.statements == (f"{PUBLIC_NOTE}\nREVOKE DELETE ON `sales`.`items` FROM PUBLIC;",)
+    assert after.outcome is Outcome.PASSED
+    assert after.facts.items() >= {"read_only": True, "open_databases": r"`test\_%`.*"}.items()
 
 
 def test_a_right_in_a_row_without_a_user_is_a_right_of_the_user(mariadb: MariaDb, new_user: str) -> None:
@@ -155,6 +180,7 @@ def test_names_of_the_allow_lists_that_do_not_exist_are_warnings(mariadb: MariaD
         "tables_missing": "sales.gone, no.one",
         "tables_unreadable": "sales.items",
     }
+    assert result.statements == ()
 
 
 def test_a_database_without_a_table_is_a_warning(mariadb: MariaDb, new_user: str) -> None:
