@@ -31,6 +31,11 @@ POOL_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
 
+# The `info` of a column that a migration fills by itself. `flask db restore-rows` keeps what was filled in, or replaces
+# it, and so finds no newer values there.
+FILLED = "filled"
+KEEP_FILLED, REPLACE_FILLED = {FILLED: "keep"}, {FILLED: "replace"}
+
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from agents_app.db import Base, ByteOrderedText, Json, UtcDateTime, now
+from agents_app.db import KEEP_FILLED, REPLACE_FILLED, Base, ByteOrderedText, Json, UtcDateTime, now
 from agents_app.values import limits
 from agents_app.values.choices import AgentStatus, ConnectionType
 
@@ -60,8 +60,8 @@ class Agent(Base):
     status_reason: Mapped[str | None] = mapped_column(sa.String(limits.STATUS_REASON))
     credential_expires_at: Mapped[date | None]
     secret_facts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
-    name_key: Mapped[str] = mapped_column(ByteOrderedText, server_default="")
-    search_text: Mapped[str] = mapped_column(sa.Text, server_default="")
+    name_key: Mapped[str] = mapped_column(ByteOrderedText, server_default="", info=KEEP_FILLED)
+    search_text: Mapped[str] = mapped_column(sa.Text, server_default="", info=KEEP_FILLED)
     external_id: Mapped[str | None] = mapped_column(sa.String(limits.EXTERNAL_ID))
     owner: Mapped[str | None] = mapped_column(sa.String(limits.OWNER))
     environment: Mapped[str | None] = mapped_column(sa.String(limits.CHOICE_COLUMN))
@@ -70,6 +70,8 @@ class Agent(Base):
     model_base_url: Mapped[str | None] = mapped_column(sa.String(limits.MODEL_BASE_URL))
     api_key_expires_at: Mapped[date | None]
     # By these the database finds agents that need attention (`operations/attention_columns.py`).
-    attention_date: Mapped[date | None]
-    secret_key_ids: Mapped[str] = mapped_column(ByteOrderedText, default="", server_default="")
-    examined_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    # A date that was saved is right for the facts that are restored with it. If the agent has another version by then,
+    # the whole agent is read.
+    attention_date: Mapped[date | None] = mapped_column(info=REPLACE_FILLED)
+    secret_key_ids: Mapped[str] = mapped_column(ByteOrderedText, default="", server_default="", info=KEEP_FILLED)
+    examined_version: Mapped[int] = mapped_column(default=0, server_default="0", info=REPLACE_FILLED)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.util import CommandError
 
@@ -226,7 +227,7 @@ def _folder(backup_folder: Path) -> Path:
 
 
 def _restore(url: str, path: Path, *, keep: bool = False) -> list[RestoredRows]:
-    return restore_rows(parse_url(url), path, keep=keep)
+    return restore_rows(parse_url(url), path, sa.MetaData(), keep=keep)
 
 
 def _refusal(url: str, path: Path) -> str:

@@ -6,10 +6,11 @@ import pytest
 from alembic import command
 
 from agents_app.database.url import parse_url
+from agents_app.db import db
 from agents_app.dbtools.saved_rows.restore import restore_rows
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import Project, console_config, fetch_rows, run_sql
-from tests.make import make_user
+from tests.dbtools.tools import Project, console_config, fetch_rows, revision_before, run_sql
+from tests.make import make_agent, make_user
 
 POSTGRESQL_TYPES = """
 CREATE TYPE mood AS ENUM ('glad', 'sad, or so', 'it''s');
@@ -101,9 +102,29 @@ def test_the_consoles_rows_survive_a_downgrade_to_base(
     command.check(console_config(schema_url))
 
 
+def test_values_that_a_migration_fills_by_itself_do_not_stop_a_restore(
+    sqlite_schema_url: str, backup_folder: Path, open_console: OpenConsole
+) -> None:
+    app = open_console(sqlite_schema_url)
+    admin = make_user(app)
+    same, changed = (make_agent(app, admin, name=name, owner="Ann", model_provider="openai") for name in ("A", "B"))
+    config = console_config(sqlite_schema_url)
+    read = "SELECT id, owner, attention_date, secret_key_ids, examined_version, version, name_key FROM agents"
+    before = {row[0]: row[1:] for row in fetch_rows(sqlite_schema_url, read)}
+
+    command.downgrade(config, revision_before("add_agent_search_columns"))
+    run_sql(sqlite_schema_url, f"UPDATE agents SET version = 2, name = 'C' WHERE id = '{changed.hex}'")
+    command.upgrade(config, "head")
+    _restore(sqlite_schema_url, backup_folder)
+
+    after = {row[0]: row[1:] for row in fetch_rows(sqlite_schema_url, read)}
+    assert after[same.hex] == before[same.hex]
+    assert after[changed.hex] == (*before[changed.hex][:4], 2, "c")
+
+
 def _restore(url: str, backup_folder: Path) -> None:
     (folder,) = backup_folder.iterdir()
-    restore_rows(parse_url(url), folder, keep=False)
+    restore_rows(parse_url(url), folder, db.metadata, keep=False)
 
 
 def _set_unusual_formats(url: str) -> None:

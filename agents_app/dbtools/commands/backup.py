@@ -13,6 +13,7 @@ from flask import current_app
 from sqlalchemy.engine import URL
 
 from agents_app.database.url import parse_url
+from agents_app.db import db
 from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from agents_app.dbtools.backup.rehearsal import rehearsal_lines, rehearse
 from agents_app.dbtools.backup.signals import interrupt_on_signals
@@ -38,7 +39,7 @@ def restore_rows_command(path: Path, keep: bool, as_json: bool) -> None:
     PATH is a file of saved rows or the folder of one migration run.
     """
     with migration_url_or_exit() as url:
-        results = restore_rows(url, path, keep=keep)
+        results = restore_rows(url, path, db.metadata, keep=keep)
     print_answer(as_json, {"restored": [asdict(result) for result in results]}, map(_restored_line, results))
 
 

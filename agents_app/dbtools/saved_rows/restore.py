@@ -12,6 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
 from agents_app.database.quoting import quote_name
+from agents_app.db import FILLED, REPLACE_FILLED
 from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database.columns import Column, set_exact_text_format, table_columns
 from agents_app.dbtools.database.connections import migration_connection
@@ -38,15 +39,16 @@ class RestoredRows:
     unmatched: int
 
 
-def restore_rows(url: URL, path: Path, *, keep: bool) -> list[RestoredRows]:
+def restore_rows(url: URL, path: Path, models: sa.MetaData, *, keep: bool) -> list[RestoredRows]:
     """Restore the rows of a file, or of every file of a folder, in one transaction.
 
-    With `keep`, existing rows and values are kept; without it they are an error. Raises CommandError, and changes
-    nothing, if rows do not fit the table.
+    With `keep`, existing rows and values are kept; without it they are an error. A column that migrations fill says in
+    `models` whether its values are kept or replaced. Raises CommandError, and changes nothing, if rows do not fit the
+    table.
     """
     files = _list_files(path)
     with migration_connection(url, LockSettings(), verbose=False) as connection, _transaction(connection):
-        return [_restore_file(connection, file, keep) for file in files]
+        return [_restore_file(connection, file, models, keep) for file in files]
 
 
 def _list_files(path: Path) -> list[Path]:
@@ -69,13 +71,21 @@ def _transaction(connection: Connection) -> Iterator[None]:
         yield
 
 
-def _restore_file(connection: Connection, file: Path, keep: bool) -> RestoredRows:
+def _restore_file(connection: Connection, file: Path, models: sa.MetaData, keep: bool) -> RestoredRows:
     header = rows_file.read_header(file)
     columns = {column.name: column for column in table_columns(connection, header.table, header.schema)}
     _require_matching_table(connection, header, columns)
     with _load_into_temporary_table(connection, header, file):
         sql = _RestoreSql(connection, header, columns)
-        return _restore_values(sql, header.column, keep) if header.column else _insert_rows(sql, keep)
+        if not header.column:
+            return _insert_rows(sql, keep)
+        return _restore_values(sql, header.column, _filled(models, header), keep)
+
+
+def _filled(models: sa.MetaData, header: Header) -> str | None:
+    table = models.tables.get(header.table)
+    column = None if table is None else table.columns.get(header.column or "")
+    return None if column is None else column.info.get(FILLED)
 
 
 def _require_matching_table(connection: Connection, header: Header, columns: dict[str, Column]) -> None:
@@ -187,12 +197,14 @@ def _advance_sequences(sql: _RestoreSql) -> None:
             sql.connection.execute(sa.select(sa.func.setval(sequence, last)))
 
 
-def _restore_values(sql: _RestoreSql, name: str, keep: bool) -> RestoredRows:
+def _restore_values(sql: _RestoreSql, name: str, filled: str | None, keep: bool) -> RestoredRows:
     current, table = sql.current_text(name), sql.header.table
     differs = current.is_distinct_from(sql.saved_text(name))
     is_newer = sa.and_(differs, current.is_distinct_from(sql.default_text(name)))
+    if filled == REPLACE_FILLED[FILLED]:
+        is_newer = sa.false()
     newer = sql.count(sql.saved.join(sql.table, sql.same_row), is_newer)
-    if newer and not keep:
+    if newer and not keep and filled is None:
         raise CommandError(f"{table}.{name} already has other values in {pluralize(newer, 'row')}. {KEEP}")
     unmatched = sql.count(sql.saved, ~sa.exists().select_from(sql.table).where(sql.same_row))
     update = sql.table.update().values({name: sql.saved_value(name)}).where(sql.same_row, differs, ~is_newer)
