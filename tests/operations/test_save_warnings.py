@@ -8,8 +8,10 @@ from flask import Flask
 from agents_app.connections.power_bi import PowerBiConnection
 from agents_app.db import db
 from agents_app.models import ConnectionTest
-from agents_app.operations import agent_reads, save_warnings
+from agents_app.operations import agent_reads, agents, save_warnings
 from agents_app.operations.permissions import Actor
+from agents_app.probes.causes import CAUSES
+from agents_app.probes.causes.cause import Responsible
 from agents_app.probes.results import Result, Step
 from tests.make import make_agent
 
@@ -31,6 +33,20 @@ def test_an_agent_that_was_never_tested_is_judged_by_its_fields(console: Flask, 
 
     assert said(console, admin, agent_id) == [(USER, "An impersonated user name is fo")]
     assert said(console, admin, other_id) == []
+
+
+def test_a_tls_mode_that_lets_another_server_get_the_password_is_said(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin)
+    warning = [("/connection_config/sslmode", "The TLS mode require does not c")]
+    found = []
+
+    for changes in ({}, {"dialect": "mysql"}, {"sslmode": "verify-full"}, {"dialect": "mssql", "sslmode": "require"}):
+        with console.app_context():
+            agents.update(admin, agent_id, {"connection_config": changes})
+        found.append(said(console, admin, agent_id))
+
+    assert found == [[], warning, [], warning]
+    assert CAUSES["password_not_protected"].responsible is Responsible.YOU
 
 
 @pytest.mark.parametrize(

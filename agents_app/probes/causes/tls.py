@@ -61,4 +61,11 @@ CAUSES = {
         "Choose the TLS mode verify-full.",
         Responsible.YOU,
     ),
+    # Shown when an agent is saved
+    "password_not_protected": Cause(
+        "The TLS mode {sslmode} does not check the name of the server. Servers of this database type can ask for the "
+        + "password itself, so another server could get it.",
+        "Choose the TLS mode verify-full.",
+        Responsible.YOU,
+    ),
 }
