@@ -1,6 +1,6 @@
 """Operations that read agents: one, or a list. They return rows, not entities. `agents.py` changes agents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -86,7 +86,7 @@ LIST = (
     .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
     .where(OF_ACCOUNT)
 )
-FACTS = ConnectionTest.result["connection", "facts"].label("test_facts")
+ON_PAGES = ConnectionTest.result["connection", "facts"].label("test_facts"), attention_columns.IS_INCOMPLETE
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class Page:
     previous_cursor: str | None = None
     reasons: Mapping[UUID, attention_reasons.Reasons] = field(default_factory=dict)
     """Why each of these agents needs attention, in a list with counts of such agents."""
+    incomplete: Collection[UUID] = ()  # in a list with counts, the agents that lack something to sign in
     names: Mapping[UUID, dict[str, str]] = field(default_factory=dict)
     """In a list with counts, the names of the ids in `connection` that the last test of each agent read."""
 
@@ -144,11 +145,11 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
     with db.reading() as connection:
         attention = attention_columns.ids(connection, actor.account_id)
         counts = _counts(query, attention)
-        rows = connection.execute(_statement(query, attention).add_columns(FACTS, *counts), account).all()
+        rows = connection.execute(_statement(query, attention).add_columns(*ON_PAGES, *counts), account).all()
         counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
         page, facts = _page(query, rows), {row.id: row.test_facts for row in rows}
         names = {item["id"]: known_names.of_facts(facts[item["id"]], item["connection"]) for item in page.items}
-        page = replace(page, names=names)
+        page = replace(page, names=names, incomplete=frozenset(row.id for row in rows if row.is_incomplete))
         if query.needs_attention:
             shown = attention_reasons.AGENTS.where(Agent.id.in_([item["id"] for item in page.items]))
             found = attention_reasons.find(connection, actor.account_id, shown)

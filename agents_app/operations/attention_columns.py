@@ -30,6 +30,10 @@ from agents_app.values import limits
 
 # The date of an agent that lacks something to sign in.
 INCOMPLETE = date.min
+# Unknown, and so false, for an agent that an older release wrote.
+IS_INCOMPLETE = sa.and_(Agent.attention_date == INCOMPLETE, Agent.examined_version == Agent.version).label(
+    "is_incomplete"
+)
 # An alias, so that these statements can be used within statements on agents.
 MINE = aliased(Agent)
 # Written as in the index that finds such agents, which `models/agent.py` explains.

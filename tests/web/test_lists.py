@@ -70,6 +70,8 @@ def test_the_tab_of_agents_that_need_attention_says_why_and_the_others_can_be_li
     page, others = (browser.get(f"/agents?needs_attention={value}") for value in ("true", "false"))
 
     assert (names(page), names(others)) == (["Incomplete"], ["Fine"])
+    rows = browser.get("/agents?sort=name").root.all("td", class_="c-status")
+    assert [row.text for row in rows] == ["Active", "Active Incomplete"]
     assert "Incomplete: enter the password." in page.root.one("tbody").text
     assert "Incomplete: enter the password." not in others.text
 
@@ -129,7 +131,7 @@ def test_agents_are_filtered_by_their_facts_with_a_chip_for_each(
     page = browser.get(f"/agents?{filters}")
 
     assert names(page) == ["Sales"]
-    assert page.root.one("td", class_="c-owner").text == "Finance Production"
+    assert page.root.one(class_="belongs").text == "ProductionOwner: Finance"
     chips = page.root.one("ul", class_="chips").all("a", class_="chip")
     assert [chip.text.removeprefix("Remove the filter: ") for chip in chips] == [
         *("Environment is Production", "Owner is Finance", "Label is team:core", "Model provider is OpenAI"),
