@@ -168,6 +168,7 @@ def test_a_change_by_others(site: Site, admin: Actor, page: Page, agent_ids: lis
     for name in ("description", "system_instructions", "model_type"):
         page.locator(f"#{name}").fill("Mine")
     page.locator(".segments .replace:visible").first.click()
+    page.locator(".replace:has(#api_key-replace)").click()
     page.locator("#api_key").fill("sk-mine-0123456789")
     page.get_by_role("button", name="Save changes").click()
     page.locator(".stale").wait_for()

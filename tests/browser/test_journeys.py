@@ -27,7 +27,7 @@ def set_up(page: Page, code: str | None = None) -> None:
 def create_database_agent(page: Page) -> None:
     page.get_by_role("link", name="New agent").click()
     page.get_by_label("Name", exact=True).fill("Sales")
-    page.get_by_label("API key").fill("sk-0123456789-abcdefgh")
+    page.locator("#api_key").fill("sk-0123456789-abcdefgh")
     page.get_by_label("Host").fill("db.example.org")
     page.get_by_label("Database name").fill("sales")
     page.get_by_label("User name", exact=True).fill("reader")
@@ -218,7 +218,7 @@ def test_going_back_restores_what_was_typed_and_counts_it(site: Site, open_page:
     expect(page.locator(".unsaved")).to_have_text("")
     open_description(page)
     page.get_by_label("Description").fill("Typed")
-    page.get_by_label("API key").fill("sk-0123456789-abcdefgh")
+    page.locator("#api_key").fill("sk-0123456789-abcdefgh")
     page.get_by_label("Power BI").check()
 
     page.goto("/activity")
@@ -226,7 +226,7 @@ def test_going_back_restores_what_was_typed_and_counts_it(site: Site, open_page:
 
     expect(page.get_by_label("Description")).to_have_value("Typed")
     expect(page.get_by_label("Description")).to_be_visible()
-    expect(page.get_by_label("API key")).to_have_value("")
+    expect(page.locator("#api_key")).to_have_value("")
     expect(page.locator("#POWERBI-tenant_id")).to_be_visible()
     expect(page.locator(".unsaved")).to_have_text("2 unsaved changes")
     expect(page.locator("#description-hint .count")).to_have_text("5 of 2,000 characters")

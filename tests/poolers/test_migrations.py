@@ -114,7 +114,8 @@ def test_a_failed_migration_in_session_mode_leaves_no_settings_or_locks(
         other.cursor().execute("DROP TABLE invitations")
         other.commit()
 
-    failed = flask_db(pooler.url(postgres_schema_url), "downgrade", "-2")
+    # The step that made the table is on the way.
+    failed = flask_db(pooler.url(postgres_schema_url), "downgrade", "18ad6f3c902e")
 
     assert failed.exit_code == 1
     assert query_rows(pooler.url(postgres_schema_url), SETTINGS) == before

@@ -115,10 +115,17 @@ def _table_facts(inspector: Inspector, table: str) -> TableFacts:
         "check": inspector.get_check_constraints(table),
         "index": inspector.get_indexes(table),
     }
-    facts = {f"{kind} {item['name']}": repr(item) for kind, items in named.items() for item in items}
+    facts = {f"{kind} {item['name']}": repr(_as_text(item)) for kind, items in named.items() for item in items}
     columns = inspector.get_columns(table)
     facts |= {f"column {column['name']}": repr({**column, "type": str(column["type"])}) for column in columns}
     return {**facts, "primary key": repr(inspector.get_pk_constraint(table))}
+
+
+def _as_text(fact: Any) -> Any:
+    """The same fact with the text of each expression, which SQLAlchemy compares by identity."""
+    if isinstance(fact, dict):
+        return {name: _as_text(member) for name, member in fact.items()}
+    return str(fact) if isinstance(fact, sa.ClauseElement) else fact
 
 
 def _differences(expected: dict[str, TableFacts], actual: dict[str, TableFacts], when: str) -> Iterator[str]:
