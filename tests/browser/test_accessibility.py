@@ -208,7 +208,7 @@ def test_tokens(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> N
 def test_system(site: Site, page: Page, sqlite_schema_url: str, open_page: Open) -> None:
     page.goto("/system")
     check(page)
-    command.downgrade(dbtools.alembic_config(parse_url(sqlite_schema_url)), "a5ecd374ab0b-1")
+    command.downgrade(dbtools.alembic_config(parse_url(sqlite_schema_url)), "-2")
     behind = Site(make_app(sqlite_schema_url))
     try:
         page = open_page(behind)
