@@ -55,6 +55,8 @@ MODELS = (
 )
 OWNERS = ("Finance analytics", "Sales operations", "Supply chain", None)
 ENVIRONMENTS = ("production", "production", "staging", "development", None)
+# The area whose agents have no secret for their connection.
+INCOMPLETE = 9
 REASONS = (
     "The warehouse moves to a new server this week.",
     "Answers were wrong for last month; finance is looking into it.",
@@ -92,15 +94,21 @@ def samples() -> Iterator[dict[str, Any]]:
     for number in range(3 * len(AREAS)):
         round_, place = divmod(number, len(AREAS))
         area, make = AREAS[place], makers[(place + round_) % len(makers)]
+        model = dict(zip(("model_provider", "model_base_url", "model_type"), MODELS[number % len(MODELS)], strict=True))
+        agent = make(area, number)
+        if number % len(AREAS) == INCOMPLETE:
+            for name in TYPES[agent["connection_type"]].secret_names():
+                agent["connection_config"].pop(name, None)
         yield {
-            **make(area, number),
-            **dict(zip(("model_provider", "model_base_url", "model_type"), MODELS[number % len(MODELS)], strict=True)),
+            **agent,
+            **model,
             "external_id": f"demo-{number + 1:02}",
             "owner": OWNERS[number % len(OWNERS)],
             "environment": ENVIRONMENTS[number % len(ENVIRONMENTS)],
             "labels": {"area": area, "round": str(round_ + 1)},
-            "api_key": f"demo-not-a-real-key-{number:04}",
-            "api_key_expires_at": _day(9 * number + 3),
+            # A local Ollama needs no key.
+            "api_key": None if model["model_provider"] == "ollama" else f"demo-not-a-real-key-{number:04}",
+            "api_key_expires_at": None if model["model_provider"] == "ollama" else _day(9 * number + 3),
             "system_instructions": INSTRUCTIONS,
         }
 
@@ -161,6 +169,7 @@ def _database(area: str, number: int) -> dict[str, Any]:
         "host": f"{area.replace(' ', '-')}.db.contoso.example",
         "database": area.replace(" ", "_"),
         "username": "console_reader",
+        "sslmode": "verify-full",
         "password": f"demo-not-a-real-password-{number:04}",
         "credential_expires_at": _day(7 * number + 10),
     }

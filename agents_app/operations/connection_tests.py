@@ -80,13 +80,14 @@ def run_unsaved(actor: Actor, values: Mapping[str, Any]) -> dict[str, Any]:
 def store_sample(actor: Actor, agent_id: UUID, number: int) -> None:
     """Store a sample result as the last test of a new agent, marked as a sample. `flask demo` gives the number.
 
-    Some agents get none. Raises Forbidden, NotFound.
+    Some agents get none. What an incomplete agent lacks is the cause, as in a test. Raises Forbidden, NotFound.
     """
     actor.require("agents.test")
     row = _read(actor, agent_id)
     old = states.of_agent(row)
     made = sample_results.sample({**old.fields, CONFIG: old.config}, number)
-    if made is not None:
+    made |= refused_parts(Subject(old.fields, old.config, old.secrets.encrypted))
+    if made:
         with db.transaction() as session:
             _store(session, actor, row, old, test_results.stored(made), now(), is_sample=True)
 

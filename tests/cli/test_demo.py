@@ -1,5 +1,6 @@
 """`flask demo` adds example agents."""
 
+import json
 import re
 
 from agents_app.cli.demo import samples
@@ -39,9 +40,12 @@ def test_some_agents_have_a_last_test_that_is_marked_as_a_sample(terminal: Termi
     terminal("demo")
 
     tests = [agent["last_test"] for agent in terminal.json("agents", "list")["items"]]
+    found = terminal("agents", "attention", "--json").stdout
 
     assert {test and test["outcome"] for test in tests} == {None, "passed", "warning", "failed"}
     assert all(test["is_sample"] for test in tests if test)
+    assert {"incomplete", "timed_out", "entra_secret_expired"} <= {test["cause"] for test in tests if test}
+    assert "incomplete" in {reason["code"] for agent in json.loads(found)["items"] for reason in agent["reasons"]}
 
 
 def test_it_adds_to_existing_agents_only_with_yes(terminal: Terminal) -> None:
@@ -63,5 +67,8 @@ def test_its_agents_are_always_the_same_and_contain_no_real_address_or_secret() 
         config, declaration = agent["connection_config"], TYPES[agent["connection_type"]]
         names = [value for value in config.values() if is_host_name(str(value)) and "." in str(value)]
         assert all(name.endswith((".example", ".example.org")) for name in names)
-        secrets = [agent["api_key"], *(config[name] for name in declaration.secret_names() if name in config)]
+        secrets = [
+            *filter(None, [agent["api_key"]]),
+            *(config[name] for name in declaration.secret_names() if name in config),
+        ]
         assert all(secret.startswith("demo-not-a-real-") for secret in secrets)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from agents_app.operations import sample_results
 from agents_app.probes.causes import CAUSES
 from agents_app.probes.network.addresses import AddressRules
 from agents_app.probes.recorder import Message, ProbeFailed, Recorder
@@ -35,6 +36,19 @@ def sentence(finding: Finding) -> str:
     """What is wrong and what to do, as pages show it."""
     cause = CAUSES[finding.code]
     return f"{cause.what} {cause.next_step}".format(**finding.facts)
+
+
+def form(result: Result) -> dict[str, Any]:
+    """What a result has, without the times and the values that a server chooses."""
+    cause = result.cause and (result.cause.code, set(result.cause.facts))
+    steps = [(step.name, step.outcome) for step in result.steps]
+    parts = {"steps": steps, "cause": cause, "warnings": result.warnings, "statements": result.statements}
+    return {**parts, "facts": set(result.facts), "read_only": result.facts.get("read_only")}
+
+
+def form_of_sample(number: int, **agent: Any) -> dict[str, Any]:
+    """The form of what `flask demo` stores for an agent with this number, to compare it with a real result."""
+    return form(sample_results.sample(agent, number)["connection"])
 
 
 def codes(result: Result) -> list[str]:

@@ -32,7 +32,7 @@ from tests.probes.mssql.mssql_server import (
     server,
     stored_password,
 )
-from tests.probes.trying import LOOPBACK, codes, sentence, try_probe
+from tests.probes.trying import LOOPBACK, codes, form, form_of_sample, sentence, try_probe
 
 PASSWORD = "a;b}c{d wörd"
 AUTHORITY = Authority()
@@ -348,7 +348,18 @@ def test_a_reader_passes(reader: Server) -> None:
     assert result.facts == {"server": "SQL Server 16.0", "read_only": True, "readable_tables": 1}
     assert result.statements == ()
     # Nobody asked whether an agent that writes can only read.
-    assert try_in_child(reader, read_only=False).facts == {"server": "SQL Server 16.0", "tables": 1}
+    assert try_in_child(reader, read_only=False).facts == {"server": "SQL Server 16.0", "readable_tables": 1}
+
+
+@pytest.mark.usefixtures("_driver")
+def test_a_sample_of_the_demo_has_the_form_of_a_real_result(tls: ssl.SSLContext) -> None:
+    rights = [["OBJECT", "[dbo].[sales]", right] for right in ("INSERT", "UPDATE")]
+    sampled = {"connection_type": "DB", "connection_config": agent(1) | {"dialect": "mssql"}}
+
+    with server(answering(tls, READER | {"'SCHEMA')": rights})) as real:
+        result = try_in_child(real)
+
+    assert form(result) == form_of_sample(2, **sampled)
 
 
 @pytest.mark.usefixtures("_driver")

@@ -11,7 +11,7 @@ from agents_app.probes.recorder import PUBLIC_NOTE
 from agents_app.probes.results import Outcome
 from tests.mariadb import MariaDb
 from tests.probes.mysql.mariadb_agents import ACCOUNT, PASSWORD, agent
-from tests.probes.trying import codes, try_probe
+from tests.probes.trying import codes, form, form_of_sample, try_probe
 
 # The grants of a user, and the warnings about them in order.
 CAN_DO_MORE = {
@@ -52,6 +52,18 @@ def test_the_statements_of_a_test_leave_a_user_that_can_only_read(mariadb: Maria
     is_reader = expected[0] in ("mysql_reads_more", "mysql_sees_processes")
     assert (codes(before), before.facts["read_only"]) == (expected, is_reader)
     assert (after.outcome, after.statements, after.facts["read_only"]) == (Outcome.PASSED, (), True)
+
+
+def test_a_sample_of_the_demo_has_the_form_of_a_real_result(mariadb: MariaDb, new_user: str) -> None:
+    mariadb.execute(f"GRANT SELECT, INSERT, UPDATE ON sales.* TO {ACCOUNT}")
+    values = agent(mariadb, username=new_user)
+    sampled = {"connection_type": "DB", "connection_config": values | {"dialect": "mysql"}}
+
+    before = try_probe(mysql, values)
+    mariadb.execute(*before.statements)
+
+    assert form(before) == form_of_sample(2, **sampled)
+    assert form(try_probe(mysql, values)) == form_of_sample(0, **sampled)
 
 
 def test_a_user_without_a_right_on_the_database_gets_the_statement_for_it(mariadb: MariaDb, new_user: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from agents_app.probes.postgresql.statements import ARGUMENTS
 from agents_app.probes.results import Outcome, Result
 from tests.probes.postgresql.postgres_tls import PASSWORD, TlsServer, probe
+from tests.probes.trying import form, form_of_sample
 
 ORDERS = {"schema_allow_list": ["sales"], "table_allow_list": ["orders"]}
 # A name that has to be quoted.
@@ -223,6 +224,25 @@ def test_rights_on_later_tables_are_found_and_taken_away(postgres_tls: TlsServer
         *("role_will_write", "USAGE on later sequences of buyers, INSERT on later tables of postgres in sales"),
     )
     assert (after.warnings, rights) == ((), [[(True,)], [(False,)]])
+
+
+def test_a_sample_of_the_demo_has_the_form_of_a_real_result(postgres_tls: TlsServer, database: str) -> None:
+    table = f"public.{quoted(database)}"
+    postgres_tls.execute(
+        f"CREATE TABLE {table} (id int)",
+        f"GRANT SELECT, INSERT, UPDATE ON {table} TO {quoted(ROLE)}",
+        database=database,
+    )
+    values = postgres_tls.values(username=ROLE, database=database, dialect="postgresql")
+    agent = {"connection_type": "DB", "connection_config": values}
+
+    before = of_role(postgres_tls, database)
+    postgres_tls.execute(*before.statements, database=database)
+    after = of_role(postgres_tls, database)
+    postgres_tls.execute(f"DROP TABLE {table}", database=database)
+
+    assert form(before) == form_of_sample(2, **agent)
+    assert form(after) == form_of_sample(0, **agent)
 
 
 def test_every_character_of_a_statement_can_be_seen(postgres_tls: TlsServer, database: str) -> None:

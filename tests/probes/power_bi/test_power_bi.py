@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from agents_app.connections.power_bi import Cloud
+from agents_app.operations.sample_results import sample
 from agents_app.probes.causes import CAUSES
 from agents_app.probes.causes.cause import Responsible
 from agents_app.probes.network.addresses import AddressRules
@@ -328,6 +329,21 @@ def test_a_dataset_that_is_hidden_is_queried_before_it_is_refused(tenant: Tenant
     assert (seen.cause, seen.warnings, seen.last_step) == (None, ["power_bi_dataset_hidden"], "query")
 
 
+def test_samples_of_the_demo_fail_as_a_real_test_does(tenant: Tenant) -> None:
+    hidden = {**HIDDEN, GROUP_QUERY: refused(401, "x"), TENANT_QUERY: refused(404, "PowerBIEntityNotFound")}
+    expired = {TOKENS: entra_error(7000222)}
+    for number, replies in ((1, expired), (3, hidden)):
+        tenant.replies = replies
+
+        seen = tenant.test()
+        made = sample({"connection_type": "POWERBI", "connection_config": VALUES, "name": "Revenue"}, number)
+        sampled = made["connection"]
+
+        assert sampled.cause
+        assert (sampled.cause.code, sampled.cause.facts.keys()) == (seen.cause, seen.facts.keys())
+        assert ([one.code for one in sampled.warnings], sampled.steps[-1].name) == (seen.warnings, seen.last_step)
+
+
 def test_a_host_of_microsoft_that_may_not_be_reached_is_for_the_operator(tenant: Tenant) -> None:
     seen = tenant.test(rules=AddressRules(("203.0.113.0/24",), allows_loopback=True))
 
@@ -385,6 +401,10 @@ def test_a_test_that_succeeds_knows_the_names_and_sends_the_query_once(tenant: T
         "row_level_security": False,
     }
     assert [request.path for request in tenant.server.requests] == [DISCOVERY, TOKENS, GROUP, MODEL, GROUP_QUERY]
+    # A sample of `flask demo` has the same form.
+    sampled = sample({"connection_type": "POWERBI", "connection_config": VALUES, "name": "Revenue"}, 0)["connection"]
+    assert sampled.facts.keys() == seen.known.keys()
+    assert [step.name for step in sampled.steps] == [message["end"] for message in seen.messages if "end" in message]
     assert json.loads(tenant.server.requests[-1].body) == {
         "queries": [{"query": 'EVALUATE ROW("t", 1)'}],
         "impersonatedUserName": "ada@contoso.example.org",
