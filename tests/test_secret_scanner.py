@@ -152,14 +152,16 @@ def test_every_public_text_of_an_agent_is_searched_and_no_secret_field() -> None
 
 
 @pytest.mark.parametrize(
-    ("labels", "pointer"),
+    ("labels", "pointer", "subject"),
     [
-        ({"team": "sales", "api-key": word(40)}, "/labels/api-key"),
-        ({"password": "hunter2"}, "/labels/password"),
+        ({"team": "sales", "api-key": word(40)}, "/labels/api-key", "The label api-key"),
+        ({"password": "hunter2"}, "/labels/password", "The label password"),
         # The pointer must not repeat the secret.
-        ({f"ghp_{word(36)}": "x"}, "/labels"),
-        ({f"ghp_{word(36)}": f"ghp_{word(36)}"}, "/labels"),
+        ({f"ghp_{word(36)}": "x"}, "/labels", "The name of a label"),
+        ({f"ghp_{word(36)}": f"ghp_{word(36)}"}, "/labels", "The name of a label"),
     ],
 )
-def test_the_name_of_a_label_says_what_its_value_is(labels: dict[str, Any], pointer: str) -> None:
-    assert [found for found, _ in find_in_values({"labels": labels})] == [pointer]
+def test_the_name_of_a_label_says_what_its_value_is(labels: dict[str, Any], pointer: str, subject: str) -> None:
+    ((found, sentence),) = find_in_values({"labels": labels})
+
+    assert (found, sentence.startswith(f"{subject} contains what looks like")) == (pointer, True)

@@ -9,6 +9,7 @@ from flask import Response, url_for
 from agents_app.api import etags, request_parsing, responses
 from agents_app.api.endpoint import Endpoint
 from agents_app.operations import agent_reads, agents, save_warnings
+from agents_app.operations import attention as attention_operations
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as queries
 
@@ -53,6 +54,11 @@ def clone(actor: Actor, agent_id: UUID) -> Response:
     return _created_response(actor, copy_id) if is_new else _replayed_response(actor, copy_id)
 
 
+def attention(actor: Actor, agent_id: UUID) -> Response:
+    """Why the agent needs attention."""
+    return responses.as_json({"reasons": attention_operations.of_agent(actor, agent_id)})
+
+
 def enable(actor: Actor, agent_id: UUID) -> Response:
     """The agent, active."""
     agents.enable(actor, agent_id, etags.expected_versions())
@@ -62,7 +68,7 @@ def enable(actor: Actor, agent_id: UUID) -> Response:
 def disable(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """The agent, disabled."""
     agents.disable(actor, agent_id, values, etags.expected_versions())
-    return _agent_response(actor, agent_id)
+    return _saved_response(actor, agent_id)
 
 
 def _agent_response(actor: Actor, agent_id: UUID) -> Response:
@@ -85,7 +91,10 @@ def _replayed_response(actor: Actor, agent_id: UUID) -> Response:
 
 AGENT_PATH = "/agents/{agent_id}"
 IF_MATCH = ("If-Match",)
-WARNINGS = "`warnings` names each member that is doubtful, such as what looks like a secret. It is stored nevertheless."
+WARNINGS = (
+    "`warnings` names each member that is doubtful, such as what looks like a secret, and each member that the agent "
+    + "lacks to sign in. The agent is stored nevertheless."
+)
 ENDPOINTS = (
     Endpoint(
         "GET",
@@ -123,6 +132,17 @@ ENDPOINTS = (
         "agents.read",
         responses={200: "Agent", 304: None},
         headers=("If-None-Match",),
+    ),
+    Endpoint(
+        "GET",
+        f"{AGENT_PATH}/attention",
+        attention,
+        "Say why an agent needs attention",
+        "agents.read",
+        "Decrypts the secrets of the agent, so it also finds a secret that was damaged. The filter `needs_attention` "
+        + "of the list finds the agents. The reasons also change with the day and with the keys of the server, so this "
+        + "response has no ETag.",
+        responses={200: "Attention"},
     ),
     Endpoint(
         "PATCH",
@@ -167,9 +187,9 @@ ENDPOINTS = (
         disable,
         "Disable an agent",
         "agents.disable",
-        "Runtimes that fetch the agent get the reason.",
+        f"Runtimes that fetch the agent get the reason. {WARNINGS}",
         body="Disable",
-        responses={200: "Agent"},
+        responses={200: "SavedAgent"},
         headers=IF_MATCH,
     ),
 )

@@ -1,16 +1,22 @@
 """The schemas of responses, for the OpenAPI document and for the tests that check real responses."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import Field, WithJsonSchema, create_model
 
+from agents_app.api.result_schemas import (
+    Attention,
+    ConnectionTestResult,
+    LastTestDetails,
+    LastTestSummary,
+    ResponseSchema,
+)
 from agents_app.connections import TYPES
 from agents_app.schemas.agents import FIELDS, AgentValues
 from agents_app.values.choices import AgentStatus, ConnectionType, Environment, ModelProvider, Role, Scope
 
-Outcome = Literal["passed", "warning", "failed"]
 REF = "#/components/schemas/{model}"
 
 
@@ -20,73 +26,11 @@ def one_of_connection_types(suffix: str) -> WithJsonSchema:
     return WithJsonSchema({"oneOf": [{"$ref": REF.format(model=name)} for name in names]})
 
 
-class ResponseSchema(BaseModel):
-    """A response or a part of one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class Named(ResponseSchema):
     """Something with an id and a name."""
 
     id: UUID
     name: str
-
-
-class LastTestSummary(ResponseSchema):
-    """The last test of the saved state of an agent."""
-
-    outcome: Outcome = Field(description="`warning`: the agent works, but something should be changed.")
-    cause: str | None = Field(description="The code of the cause. Codes do not change between releases.")
-    version: int | None = Field(description="The version of the agent that was tested. Null for values not saved.")
-    tested_at: datetime
-    tested_by: str
-    is_out_of_date: bool = Field(description="Whether the connection, the model or a secret was changed after it.")
-    is_sample: bool = Field(description="Whether `flask demo` stored the result as a sample, without a test.")
-
-
-class StepOfTest(ResponseSchema):
-    """One step of a test. If the test failed, the last step is the one that failed."""
-
-    name: str
-    label: str
-    outcome: Outcome
-    milliseconds: int
-
-
-class CauseOfTest(ResponseSchema):
-    """A cause or a warning: what is wrong, what to do, and who can do it."""
-
-    code: str
-    what: str
-    next_step: str
-    responsible: str = Field(description="The code of the person who can do the next step.")
-    responsible_label: str
-
-
-class PartOfTest(ResponseSchema):
-    """The test of the connection, or of the model."""
-
-    part: Literal["connection", "model"]
-    label: str
-    outcome: Outcome
-    steps: list[StepOfTest]
-    cause: CauseOfTest | None
-    warnings: list[CauseOfTest]
-    facts: dict[str, Any] = Field(description="Values that the steps read, such as the name of a dataset.")
-    statements: list[str] = Field(description="SQL that gives the user of the database the rights that it should have.")
-
-
-class LastTestDetails(LastTestSummary):
-    """The last test of the saved state of an agent, with its steps."""
-
-    parts: list[PartOfTest]
-
-
-class ConnectionTestResult(LastTestDetails):
-    """The result of a test."""
-
-    is_saved: bool = Field(description="Whether the saved state was tested, so that this is now its `last_test`.")
 
 
 class AgentSummary(ResponseSchema):
@@ -164,10 +108,10 @@ class RuntimeFields(ResponseSchema):
 
 
 class SaveWarning(ResponseSchema):
-    """A member of a saved agent that is doubtful: it looks like a secret, or cannot work with row-level security."""
+    """A member of a saved agent that looks like a secret, cannot work with row-level security, or is missing."""
 
     pointer: str = Field(description="A JSON pointer to the member.")
-    detail: str = Field(description="What is doubtful. It never repeats a secret.")
+    detail: str = Field(description="What is doubtful or missing. It never repeats a secret.")
 
 
 class AgentWithWarnings(AgentWithDetails):
@@ -236,6 +180,7 @@ ANSWERS: tuple[type[ResponseSchema], ...] = (
     AgentPage,
     RuntimeAgent,
     ConnectionTestResult,
+    Attention,
     Me,
     ConnectionTypes,
     Problem,

@@ -116,7 +116,8 @@ def disable(account: str | None, agent_id: UUID, version: int | None, reason: st
     """Disable an agent. Runtimes cannot fetch it."""
     actor = terminal_actor(account)
     before = operations.disable(actor, agent_id, {"reason": reason}, version)
-    name, replaced = _name(actor, agent_id), before and replaced_reason(before, reason or "")
+    name = _print_warnings(actor, agent_id, "/status_reason")
+    replaced = before and replaced_reason(before, reason or "")
     done = f"{name} {replaced or 'is disabled.'}"
     print_outcome(done, f"{name} is disabled already, for this reason", is_changed=before is not None)
 
@@ -212,10 +213,12 @@ def _secret_text(fact: dict[str, Any]) -> str:
     return f"set by {fact['set_by'] or 'an unknown person'}{ending}{problem}"
 
 
-def _print_warnings(actor: Actor, agent_id: UUID) -> str:
-    """Warn of what is doubtful in the agent. Returns its name."""
+def _print_warnings(actor: Actor, agent_id: UUID, of: str = "/") -> str:
+    """Warn of what is doubtful or missing in the agent, or at one pointer of it. Returns its name."""
     agent = agent_reads.read(actor, agent_id)
     for pointer, sentence in save_warnings.of_agent(agent):
+        if not pointer.startswith(of):
+            continue
         print_message(f"Warning: {pointer[1:].replace('/', '.')}: {sentence}")
     return str(agent["name"])
 

@@ -4,8 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from agents_app.db import db
+from agents_app.errors import NotFound
 from agents_app.models import Agent
 from agents_app.operations import attention_reasons
+from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 
 BY_NAME = attention_reasons.AGENTS.order_by(Agent.name_key, Agent.id)
@@ -22,9 +24,11 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
 
 
 def of_agent(actor: Actor, agent_id: UUID) -> attention_reasons.Reasons:
-    """Why this agent needs attention: a code and a sentence for each reason. Raises Forbidden."""
+    """Why this agent needs attention: a code and a sentence for each reason. Raises Forbidden, NotFound."""
     actor.require("agents.read")
     with db.reading() as connection:
         this = attention_reasons.AGENTS.where(Agent.id == agent_id)
-        found = attention_reasons.find(connection, actor.account_id, this)
-    return found[0]["reasons"] if found else []
+        row = connection.execute(this, {"account_id": actor.account_id}).one_or_none()
+    if row is None:
+        raise NotFound(NO_AGENT)
+    return attention_reasons.reasons(row._asdict(), actor.account_id)

@@ -1,4 +1,4 @@
-"""Helpers that say what is doubtful in an agent that was just saved. It is saved nevertheless."""
+"""Helpers that say what is doubtful or missing in an agent that was just saved. It is saved nevertheless."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,17 +9,18 @@ from agents_app.operations.known_names import connection_facts
 from agents_app.probes.causes import CAUSES
 from agents_app.probes.power_bi import facts as power_bi_facts
 from agents_app.probes.results import Finding
+from agents_app.schemas import completeness
 from agents_app.schemas.agents import CONFIG, secret_warnings
 from agents_app.values.choices import ConnectionType
 
 
 def of_agent(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The JSON pointer of each doubtful member of an agent as `agent_reads.read` returns it, and a sentence."""
-    return secret_warnings(agent) + of_connection(agent)
+    """The JSON pointer of each such member of an agent as `agent_reads.read` returns it, and a sentence."""
+    return secret_warnings(agent) + of_connection(agent) + completeness.missing(agent, agent["secrets_set"])
 
 
 def of_connection(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The same without the warnings about secrets, which the form of a page shows before it saves."""
+    """The same without what a page shows: what looks like a secret, before it saves, and what is missing."""
     is_power_bi = agent["connection_type"] == ConnectionType.POWERBI
     member, finding = _of_power_bi(agent) if is_power_bi else _of_tls_mode(agent)
     if finding is None:

@@ -18,6 +18,8 @@ from agents_app.probes.steps import LABELS
 from agents_app.values.choices import LastTest
 from agents_app.wording import number_text
 
+STEP_NAMES = tuple(LABELS)
+RESPONSIBLE_CODES = tuple(one.value for one in Responsible)
 PARTS = {"connection": "Connection", "model": "Model"}
 """What a test covers, with labels, in the order in which results are shown."""
 # For the code of another release.

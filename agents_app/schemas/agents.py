@@ -27,6 +27,7 @@ from agents_app.values.text import normalise_text
 
 CONFIG = "connection_config"
 API_KEY = "/api_key"
+STATUS_REASON = "status_reason"
 NOT_SET_HERE = {
     "status": "The status cannot be set here. Enable or disable the agent instead.",
     "status_reason": "The reason cannot be set here. Disable the agent with a reason instead.",
@@ -165,7 +166,7 @@ def secret_warnings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     config = values.get(CONFIG)
     secret = {name for declaration in TYPES.values() for name in declaration.secret_names()}
     members = _without(config, secret) if isinstance(config, Mapping) else {}
-    public = {name: values[name] for name in FIELDS if name in values}
+    public = {name: values[name] for name in (*FIELDS, STATUS_REASON) if name in values}
     if "labels" in public:
         # Forms and the terminal send lines, which do not say which label they are.
         public["labels"] = normalise(AgentValues, "labels", public["labels"])

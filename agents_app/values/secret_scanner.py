@@ -76,7 +76,7 @@ def find_in_values(values: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
             yield from find_in_values(member, f"{pointer}/{at}")
     for name, member in values.items() if isinstance(values, Mapping) else ():
         is_named = pointer in NAMED_BY_PEOPLE and isinstance(member, str)
-        if sentence := find_in_text(name):
+        if sentence := find_in_text(name, f"The name of a {'label' if is_named else 'member'}"):
             # The pointer of the member would repeat the secret.
             yield pointer, sentence
         elif not is_named:

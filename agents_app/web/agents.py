@@ -169,7 +169,7 @@ def disable(agent_id: UUID) -> Answer:
         form.general_errors.append(UNSEEN_REASON)
         return _agent_page("agents/disable.html", agent, form=form), refusals.STATUS[Conflict]
     try:
-        is_saved = form.submit(lambda values: agents.disable(actor, agent_id, values, agent["version"]))
+        is_saved = form.save(lambda values: agents.disable(actor, agent_id, values, agent["version"]))
     except Stale:
         return disable(agent_id)  # it was changed after it was read
     if not is_saved:

@@ -147,7 +147,7 @@ def test_a_stale_caller_changes_nothing(api: Client, tag: str, act: str) -> None
 
     assert (answer.status_code, answer.json["code"]) == (412, "stale")
     assert answer.json["detail"] == STALE[tag]
-    assert {**api.get(f"/agents/{agent['id']}").json, "warnings": []} == agent
+    assert {**api.get(f"/agents/{agent['id']}").json, "warnings": agent["warnings"]} == agent
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,8 @@ def test_a_deleted_agent_is_gone(api: Client) -> None:
 
 def test_a_secret_in_a_public_member_is_stored_and_answered_with_a_warning(api: Client) -> None:
     token = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
-    answers = [api.post("/agents", agent_values(description=f"Use {token}."), headers=KEY) for _ in range(2)]
+    values = agent_values(description=f"Use {token}.", connection_config={"password": "pw"})
+    answers = [api.post("/agents", values, headers=KEY) for _ in range(2)]
     path = f"/agents/{answers[0].json['id']}"
     answers += [api.patch(path, {"model_type": "gpt-5-mini"}), api.post(f"{path}/clone")]
 
@@ -394,3 +395,17 @@ def test_a_secret_in_a_public_member_is_stored_and_answered_with_a_warning(api: 
         assert token in answer.json["description"]
     assert api.patch(path, {"description": "Ask IT for the token."}).json["warnings"] == []
     assert "warnings" not in api.get(path).json
+    (warning,) = api.post(f"{path}/disable", {"reason": f"Leaked {token}."}).json["warnings"]
+    assert warning["pointer"] == "/status_reason"
+
+
+def test_what_an_agent_lacks_is_a_warning_and_a_reason_for_attention(api: Client) -> None:
+    reason = {"code": "incomplete", "detail": "Incomplete: enter the password."}
+    agent = api.post("/agents", agent_values()).json
+    path = f"/agents/{agent['id']}"
+
+    assert agent["warnings"] == [{"pointer": "/connection_config/password", "detail": "Enter the password."}]
+    assert api.get(f"{path}/attention").json == {"reasons": [reason]}
+    assert api.patch(path, {"connection_config": {"password": "pw"}}).json["warnings"] == []
+    assert api.get(f"{path}/attention").json == {"reasons": []}
+    assert api.get(f"/agents/{uuid.UUID(int=0)}/attention").status_code == 404

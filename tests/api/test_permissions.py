@@ -37,6 +37,7 @@ TABLE = {
     ("GET", "/agents"): allowed(*READERS, foreign=200),
     ("POST", "/agents"): allowed(*WRITERS, good=201, foreign=201),
     ("GET", ONE): allowed(*READERS),
+    ("GET", f"{ONE}/attention"): allowed(*READERS),
     ("PATCH", ONE): allowed(*WRITERS),
     ("DELETE", ONE): allowed("admin writes", good=204),
     ("POST", f"{ONE}/clone"): allowed(*WRITERS, good=201),

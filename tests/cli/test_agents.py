@@ -236,7 +236,8 @@ def test_an_agent_is_disabled_with_a_reason_and_enabled(terminal: Terminal) -> N
 
 
 def test_a_command_that_changes_nothing_or_replaces_a_reason_says_so(terminal: Terminal) -> None:
-    agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id))
+    maker = make_user(terminal.app, account_id=terminal.account_id)
+    agent_id = make_agent(terminal.app, maker, connection_config={"password": "pw"})
     terminal("agents", "disable", agent_id, "--reason", "Moving")
 
     again = terminal("agents", "disable", agent_id, "--reason", "Moving")

@@ -32,17 +32,17 @@ def test_an_agent_that_was_never_tested_is_judged_by_its_fields(console: Flask, 
     other_id = make_agent(console, admin)
 
     assert said(console, admin, agent_id) == [(USER, "An impersonated user name is fo")]
-    assert said(console, admin, other_id) == []
+    assert said(console, admin, other_id) == [("/connection_config/password", "Enter the password.")]
 
 
 def test_a_tls_mode_that_lets_another_server_get_the_password_is_said(console: Flask, admin: Actor) -> None:
-    agent_id = make_agent(console, admin)
+    agent_id = make_agent(console, admin, connection_config={"password": "pw"})
     warning = [("/connection_config/sslmode", "The TLS mode require does not c")]
     found = []
 
     for changes in ({}, {"dialect": "mysql"}, {"sslmode": "verify-full"}, {"dialect": "mssql", "sslmode": "require"}):
         with console.app_context():
-            agents.update(admin, agent_id, {"connection_config": changes})
+            agents.update(admin, agent_id, {"connection_config": {"password": "pw", **changes}})
         found.append(said(console, admin, agent_id))
 
     assert found == [[], warning, [], warning]

@@ -70,3 +70,13 @@ def test_a_stored_text_that_is_not_changed_is_not_warned_of(console: Flask, admi
     assert isinstance(page, Page)
     assert [found["id"] for found in page.root.all("p", class_="warning")] == ["system_instructions-warning"]
     assert browser.send(page, f"/agents/{agent_id}/edit").status_code == 303  # type: ignore[union-attr]
+
+
+def test_the_reason_for_disabling_is_warned_of_once(console: Flask, admin: Actor, browser: Browser) -> None:
+    path = f"/agents/{make_agent(console, admin)}/disable"
+
+    page = browser.send(path, status=422, reason=f"Replaced by {KEY}")
+
+    assert isinstance(page, Page)
+    assert page.root.one(id="reason-warning")["class"] == "warning"
+    assert browser.send(page, path).status_code == 303  # type: ignore[union-attr]

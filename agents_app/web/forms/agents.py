@@ -12,6 +12,7 @@ from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
 from agents_app.values.choices import AgentStatus, ConnectionType
 from agents_app.values.model_urls import NOT_SHOWN
+from agents_app.values.secret_scanner import find_in_text
 from agents_app.values.text import normalise_text, to_nfc
 from agents_app.web import pasted_addresses
 from agents_app.web.forms.base import ConsoleForm, FormData, PanelForm
@@ -55,7 +56,6 @@ class AgentForm(ConsoleForm):
 
     def __init__(self, formdata: FormData | None = None, agent: Mapping[str, Any] | None = None) -> None:
         stored = agent or {}
-        self.seen_warnings = frozenset(formdata.getlist("warned") if formdata is not None else ())
         formdata, self.split_sentences = pasted_addresses.split_addresses(formdata, stored.get(CONFIG))
         super().__init__(formdata, data=stored)
         self.panels: dict[ConnectionType, PanelForm] = {}
@@ -117,7 +117,7 @@ class AgentForm(ConsoleForm):
             if name == CONFIG:
                 name = f"{self.connection_type.text}-{member.partition('/')[0]}"
             inputs[name].warning = inputs[name].warning or sentence
-        return any(field.warning_digest not in self.seen_warnings for field in self.warned)
+        return self.has_new_warnings
 
     def _cleared_sentences(self) -> dict[str, str]:
         """Sentences for the secrets that were typed before and are empty now, by JSON pointer."""
@@ -153,6 +153,15 @@ class DisableForm(ConsoleForm):
     """The form that disables an agent. `version` is the version of the agent that its page showed."""
 
     reason = make_input(DisableValues, "reason", span=SPAN_WHOLE)
+
+    def save(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
+        """Submit, unless the reason contains what looks like a secret: the user is warned once."""
+        self.reason.warning = find_in_text(self.reason.text) or ""
+        return self.submit(self._refuse if self.has_new_warnings else operation)
+
+    def _refuse(self, values: dict[str, Any]) -> None:
+        schema.check_reason(values)
+        raise InvalidInput(())
 
     def is_outdated(self, agent: Mapping[str, Any]) -> bool:
         """Whether it would replace a reason that the page did not show."""

@@ -30,6 +30,7 @@ class ConsoleForm(FlaskForm):
         sent = formdata or MultiDict()
         self.key = sent.get("key") or form_keys.new()
         self.version = sent.get("version", type=int)
+        self.seen_warnings = frozenset(sent.getlist("warned"))
 
     def inputs(self) -> Iterator[Input]:
         """The inputs in the order of the page."""
@@ -81,6 +82,11 @@ class ConsoleForm(FlaskForm):
     def warned(self) -> list[Input]:
         """The inputs with a warning. A value that was sent with its warning is saved."""
         return [field for field in self.inputs() if field.warning]
+
+    @property
+    def has_new_warnings(self) -> bool:
+        """Whether there is a warning that the user has not seen."""
+        return any(field.warning_digest not in self.seen_warnings for field in self.warned)
 
     @property
     def cleared_secrets(self) -> list[str]:

@@ -1,0 +1,92 @@
+"""The schemas of the results of tests, and of the reasons why an agent needs attention."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents_app.operations.test_results import RESPONSIBLE_CODES, STEP_NAMES
+
+Outcome = Literal["passed", "warning", "failed"]
+
+
+def known_values(*values: str) -> str:
+    """A description of a text that has these values. Later releases can add some, so it is no enum."""
+    return f"Known values: {', '.join(f'`{value}`' for value in values)}. Later releases can add values."
+
+
+class ResponseSchema(BaseModel):
+    """A response or a part of one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class LastTestSummary(ResponseSchema):
+    """The last test of the saved state of an agent."""
+
+    outcome: Outcome = Field(description="`warning`: the agent works, but something should be changed.")
+    cause: str | None = Field(description="The code of the cause. Codes do not change between releases.")
+    version: int | None = Field(description="The version of the agent that was tested. Null for values not saved.")
+    tested_at: datetime
+    tested_by: str
+    is_out_of_date: bool = Field(description="Whether the connection, the model or a secret was changed after it.")
+    is_sample: bool = Field(description="Whether `flask demo` stored the result as a sample, without a test.")
+
+
+class StepOfTest(ResponseSchema):
+    """One step of a test. If the test failed, the last step is the one that failed."""
+
+    name: str = Field(description=known_values(*STEP_NAMES))
+    label: str
+    outcome: Outcome
+    milliseconds: int
+
+
+class CauseOfTest(ResponseSchema):
+    """A cause or a warning: what is wrong, what to do, and who can do it."""
+
+    code: str
+    what: str
+    next_step: str
+    responsible: str = Field(
+        description=f"The code of the person who can do the next step. {known_values(*RESPONSIBLE_CODES)}"
+    )
+    responsible_label: str
+
+
+class PartOfTest(ResponseSchema):
+    """The test of the connection, or of the model."""
+
+    part: Literal["connection", "model"]
+    label: str
+    outcome: Outcome
+    steps: list[StepOfTest]
+    cause: CauseOfTest | None
+    warnings: list[CauseOfTest]
+    facts: dict[str, Any] = Field(description="Values that the steps read, such as the name of a dataset.")
+    statements: list[str] = Field(description="SQL that gives the user of the database the rights that it should have.")
+
+
+class LastTestDetails(LastTestSummary):
+    """The last test of the saved state of an agent, with its steps."""
+
+    parts: list[PartOfTest]
+
+
+class ConnectionTestResult(LastTestDetails):
+    """The result of a test."""
+
+    is_saved: bool = Field(description="Whether the saved state was tested, so that this is now its `last_test`.")
+
+
+class Reason(ResponseSchema):
+    """One reason why an agent needs attention."""
+
+    code: str = Field(description=known_values("test_failed", "incomplete", "expiring", "expired", "secret_unreadable"))
+    detail: str
+
+
+class Attention(ResponseSchema):
+    """Why an agent needs attention."""
+
+    reasons: list[Reason] = Field(description="Empty if the agent does not need attention.")
