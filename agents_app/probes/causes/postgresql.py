@@ -71,6 +71,11 @@ CAUSES = {
         USE_SCRAM,
         Responsible.DATABASE_ADMIN,
     ),
+    "postgresql_not_proved": Cause(
+        "The server did not prove that it knows the password of this user. It may be another server.",
+        "Check the host and the port. If they are right, ask the database administrator which server answers there.",
+        Responsible.YOU,
+    ),
     "postgresql_refused": Cause(
         "The server refused the connection with the code {sqlstate}.",
         "Ask the database administrator what this SQLSTATE means on the server or its pooler.",

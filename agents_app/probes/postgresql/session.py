@@ -37,6 +37,7 @@ SEEN = {
     "closed the connection unexpectedly": "connection_lost",
     "closed unexpectedly": "connection_lost",
     "SSL SYSCALL error": "connection_lost",
+    "over a non-SSL connection": "postgresql_not_understood",
     "certificate": "database_certificate_not_trusted",
     "SSL": "tls_failed",
 }
@@ -112,10 +113,7 @@ def sign_in(settings: dict[str, Any], deadline: float) -> Session:
         _report_codes_only(connection)
         _wait(connection, deadline)
     except psycopg2.Error as error:
-        failure = _failure(str(error), settings)
-        if failure.code == "postgresql_host_rule" and connection and connection.info.used_password:
-            # The rules of the server let the user in as far as the password.
-            failure.code = "postgresql_no_login"
+        failure = _failure(str(error), settings, has_begun=connection is not None and connection.info.used_password)
     except TimeoutError:
         # With TLS, the server has answered before.
         code = "server_silent" if settings["sslmode"] == "disable" else "server_slow"
@@ -150,10 +148,16 @@ def _wait(connection: Any, deadline: float) -> None:
             raise TimeoutError
 
 
-def _failure(text: str, settings: dict[str, Any]) -> ProbeFailed:
+def _failure(text: str, settings: dict[str, Any], *, has_begun: bool = False) -> ProbeFailed:
+    """The failure of a sign-in. `has_begun` says that the server asked for a proof of the password."""
     facts = {"host": settings["host"], "port": settings["port"]}
     facts |= {"username": settings["user"], "database": settings["dbname"]}
     if found := CODE.search(text):
-        return ProbeFailed(CAUSES.get(found[1], "postgresql_refused"), sqlstate=found[1], **facts)
-    seen = (code for part, code in SEEN.items() if part in text)
-    return ProbeFailed(next(seen, "postgresql_not_understood"), **facts)
+        code = CAUSES.get(found[1], "postgresql_refused")
+        # The rules of the server let the user in as far as the password.
+        code = "postgresql_no_login" if has_begun and code == "postgresql_host_rule" else code
+        return ProbeFailed(code, sqlstate=found[1], **facts)
+    code = next((code for part, code in SEEN.items() if part in text), "postgresql_not_understood")
+    # The server has to prove that it knows the password as well, and did something else.
+    code = "postgresql_not_proved" if has_begun and code != "connection_lost" else code
+    return ProbeFailed(code, **facts)

@@ -46,6 +46,9 @@ REQUESTS = {
     "no mechanism": _authentication(10, b"\0"),
     "weak scram": SASL,
     "scram, then clear text": SASL,
+    "scram with a wrong end": SASL,
+    "scram without an end": SASL,
+    "scram for TLS only": _authentication(10, b"SCRAM-SHA-256-PLUS\0\0"),
     "no password": _authentication(0),
     "not PostgreSQL": b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "starting": _error("57P03"),
@@ -54,6 +57,15 @@ REQUESTS = {
     "end": b"",
 }
 """What the server sends after the first message of a client."""
+WRONG = _authentication(12, b"v=" + b64encode(bytes(32)))
+# How often it lets the client hash the password (0: it asks for clear text), and how it ends.
+SCRAM_ENDS = {
+    "weak scram": (1, WRONG),
+    "scram, then clear text": (0, WRONG),
+    "scram with a wrong end": (4096, WRONG),
+    "scram without an end": (4096, b""),
+    "scram for TLS only": (4096, WRONG),
+}
 READY, DONE = _message(b"Z", b"I"), _message(b"C", b"SELECT\0")
 INT4, BOOL, TEXT = 23, 16, 25
 END = b"end"
@@ -156,12 +168,13 @@ class RoguePostgres:
         connection.sendall(REQUESTS[self.behaviour])
         answer = connection.recv(4096)
         self.received += answer
-        if answer and self.behaviour in ("weak scram", "scram, then clear text"):
+        if answer and self.behaviour in SCRAM_ENDS:
             nonce = answer.partition(b"r=")[2]
-            weak = _authentication(11, b"r=" + nonce + b"rogue,s=c2FsdA==,i=1")
-            connection.sendall(weak if self.behaviour == "weak scram" else _authentication(3))
+            count, end = SCRAM_ENDS[self.behaviour]
+            challenge = _authentication(11, b"r=" + nonce + b"rogue,s=c2FsdA==,i=%d" % count)
+            connection.sendall(challenge if count else _authentication(3))
             self.received += connection.recv(4096)
-            connection.sendall(_authentication(12, b"v=AAAA") + _authentication(0))
+            connection.sendall(end + _authentication(0))
         while more := connection.recv(4096):
             self.received += more
 
