@@ -25,7 +25,7 @@ KINDS = " ".join(sorted(path.parent.name for path in (APP / "probes").glob("*/pr
 # The rooms of a part, from the lowest to the highest: each uses only those before it. Rooms in one text use neither
 # each other nor those after them.
 PROBE_ROOMS = (
-    "facts steps results",
+    "facts faults steps results",
     "causes recorder",
     "quoting table_names network",
     KINDS,

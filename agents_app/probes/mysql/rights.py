@@ -58,14 +58,14 @@ class Needs:
 
     def allow(self, right: Right) -> bool:
         """Whether the agent may have the right."""
-        if right.name in HARMLESS or self.is_elsewhere(right):
+        if right.name in HARMLESS or self.is_of_other_databases(right):
             return True
         is_needed = any(_contains(target, right.target) for target in self.targets)
         if right.name == "SELECT":
             return is_needed or not (self.is_limited or _contains(right.target, PASSWORDS))
         return self.may_write and is_needed and right.name in (*WRITING, ALL)
 
-    def is_elsewhere(self, right: Right) -> bool:
+    def is_of_other_databases(self, right: Right) -> bool:
         """Whether every user of the server has the right, and only in databases that the agent does not use.
 
         MariaDB itself grants rights on the databases `test` and `test_…` to PUBLIC.
@@ -86,8 +86,8 @@ def findings(rights: Iterable[Right], needs: Needs) -> Iterator[tuple[str, list[
 
 def changeable_by_everyone(rights: Iterable[Right], needs: Needs) -> list[str]:
     """The databases that every user can change, and the agent does not use."""
-    elsewhere = (right for right in rights if needs.is_elsewhere(right))
-    return sorted({right.target for right in elsewhere if right.name != "SELECT" and right.name not in HARMLESS})
+    rights_there = (right for right in rights if needs.is_of_other_databases(right))
+    return sorted({right.target for right in rights_there if right.name != "SELECT" and right.name not in HARMLESS})
 
 
 def is_readable(schema: str, table: str, rights: Iterable[Right]) -> bool:

@@ -42,6 +42,14 @@ SEEN = {
     "SSL": "tls_failed",
 }
 CANCELLED = "57014"
+# The settings of every session. The password is sent as a SCRAM proof only.
+SAFE = {
+    "require_auth": "scram-sha-256",
+    "gssencmode": "disable",
+    "sslcertmode": "disable",
+    "client_encoding": "UTF8",
+    "application_name": "agent-console-test",
+}
 
 
 class Session:
@@ -100,16 +108,9 @@ def sign_in(settings: dict[str, Any], deadline: float) -> Session:
     """Start a session. Raises ProbeFailed with what the server answered."""
     import psycopg2
 
-    safe = {
-        "require_auth": "scram-sha-256",
-        "gssencmode": "disable",
-        "sslcertmode": "disable",
-        "client_encoding": "UTF8",
-        "application_name": "agent-console-test",
-    }
     connection = None
     try:
-        connection = psycopg2.connect(**settings, **safe, async_=True)
+        connection = psycopg2.connect(**settings, **SAFE, async_=True)
         _report_codes_only(connection)
         _wait(connection, deadline)
     except psycopg2.Error as error:
