@@ -181,6 +181,7 @@ def test_without_script_secrets_must_be_typed_again(site: Site, open_page: Open,
     press_test(page)
 
     expect(page.locator("#test-result .cause.bad")).to_be_visible()
+    expect(page.locator("#test")).to_be_in_viewport()
     expect(page.get_by_text("Type the secrets again before you save.")).to_be_visible()
     expect(page.locator("#DB-password")).to_have_value("")
     expect(page.locator("#DB-host")).to_have_value("127.0.0.1")

@@ -71,8 +71,9 @@ def input_spec(model: type[BaseModel], name: str, **changes: Any) -> Spec:
 
 
 def _is_needed_later(model: type[BaseModel], name: str) -> bool:
+    """Whether an agent without this value can be incomplete. A hint names the providers that need a base URL."""
     needed = model.needed.values() if issubclass(model, Connection) else completeness.NEEDED.values()
-    return any(name in names for names in needed)
+    return name != "model_base_url" and any(name in names for names in needed)
 
 
 def _labels(annotation: object, notes: Mapping[str, Any]) -> dict[str, str]:
