@@ -1,7 +1,7 @@
 """README.md, docs/deployment.md and docs/security.md: their commands are typed in a copy of the project.
 
-A `sh` block says `on=` which database, and `at=head` (a database without rows) or `at=demo` (with the agents of
-`flask demo`). `serve` means that the console is running, and `fails` that the last command must. A block with
+A `sh` block says `on=` which database, and `at=empty` (a database without tables, and no keys), `at=head` (without rows)
+or `at=demo` (with the agents of `flask demo`). `serve` means that the console is running, and `fails` that the last command must. A block with
 `by=FILE` is run by that file. Blocks in other languages are run by the tests of a proxy or of a pooler.
 """
 
@@ -33,6 +33,7 @@ TYPED = [
     if block.language == "sh" and "by" not in block.options
     for kind in KINDS[block.options["on"]]
 ]
+AT_HEAD = {"sqlite": "sqlite_schema_url", "postgresql": "postgres_schema_url"}
 ADDRESS = "127.0.0.1:8000"
 # A command in the middle of a sentence, without the values of its arguments.
 INLINE = re.compile(r"`(?:\S*/)?flask ((?:[a-z][a-z-]*)(?: [^`]*)?)`")
@@ -63,10 +64,12 @@ def test_a_file_runs_the_commands_that_it_is_said_to_run(block: Block) -> None:
 def test_the_commands_of_a_block_work(
     kind: str, block: Block, tmp_path: Path, request: pytest.FixtureRequest, serve: Callable[..., Server]
 ) -> None:
-    url = request.getfixturevalue({"sqlite": "sqlite_schema_url", "postgresql": "postgres_schema_url"}[kind])
+    is_empty = block.options["at"] == "empty"
+    fixtures = {"sqlite": "sqlite_url", "postgresql": "postgres_url"} if is_empty else AT_HEAD
+    url = request.getfixturevalue(fixtures[kind])
     folder = copy_project(tmp_path / "project")
     (tmp_path / "backups").mkdir()
-    settings = {**KEYS, "DATABASE_URL": url, "BIND": f"127.0.0.1:{free_port()}"}
+    settings = {**({} if is_empty else KEYS), "DATABASE_URL": url, "BIND": f"127.0.0.1:{free_port()}"}
     if block.options["at"] == "demo":
         assert type_lines("flask demo", folder, settings).returncode == 0
     if "serve" in block.options:

@@ -13,6 +13,10 @@ from agents_app.dbtools.status import Status, read_status
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
 RESTORE_FILES = "Restore the files of the release. To list changed files: git status migrations"
+AHEAD = (
+    "This is expected during a rolling upgrade, and after a return to this release. Otherwise install the newer release "
+    + "here too."
+)
 SAME_DATABASE = "database.migration_address"
 # The sentences for checks without a problem, in their order, by type of database.
 ALL_DATABASES = {
@@ -75,7 +79,7 @@ def _ok_checks(found: Status, session: ConsoleSession | None, wrong: set[str]) -
 def _position(found: Status, wrong: set[str]) -> Iterator[Check]:
     if found.position.is_ahead:
         what = f"The database is at {found.position.current}, which belongs to a newer release."
-        yield warning("migrations.ahead", what, "Install that release here too, or end its roll-out.")
+        yield warning("migrations.ahead", what, AHEAD)
     elif wrong & {"migrations.unstamped", "database.foreign_tables"}:
         yield skipped("migrations.pending", "The database is not at a revision of this release.")
     elif not found.position.pending:
