@@ -1,8 +1,9 @@
 """README.md, docs/deployment.md and docs/security.md: their commands are typed in a copy of the project.
 
-A `sh` block says `on=` which database, and `at=empty` (a database without tables, and no keys), `at=head` (without rows)
-or `at=demo` (with the agents of `flask demo`). `serve` means that the console is running, and `fails` that the last command must. A block with
-`by=FILE` is run by that file. Blocks in other languages are run by the tests of a proxy or of a pooler.
+A `sh` block says `on=` which database, and `at=empty` (a database without tables, and no keys), `at=head` (without
+rows) or `at=demo` (with the agents of `flask demo`). `serve` means that the console is running, and `fails` that the
+last command must. A block with `by=FILE` is run by that file. Blocks in other languages are run by the tests of a proxy
+or of a pooler.
 """
 
 import re

@@ -17,7 +17,7 @@ ADVICE = {
     FROM_ENV_FILE: f"Correct it in {{path}}, the file of {ENV_FILE}, which overrides .env. {SEE}",
 }
 # For a name that is misspelled or set twice: the sentence of the problem says in which file.
-ELSEWHERE = f"Correct it where it is set. {SEE}"
+UNKNOWN_SOURCE = f"Correct it where it is set. {SEE}"
 PROXY_SETTINGS = ("PUBLIC_URL", "BIND", "PROXY_HOPS")
 NOT_SET = "is not set"
 
@@ -29,7 +29,7 @@ def checks(
     path = config.setting_files(environ, env_file if is_read else None).get(ENV_FILE)
 
     def advice(name: str) -> str:
-        return ADVICE.get(settings.sources.get(name, ""), ELSEWHERE).format(path=path)
+        return ADVICE.get(settings.sources.get(name, ""), UNKNOWN_SOURCE).format(path=path)
 
     others = [name for name in wrong if name not in KEY_SETTINGS]
     for name in others:

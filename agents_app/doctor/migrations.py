@@ -14,7 +14,7 @@ from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
 RESTORE_FILES = "Restore the files of the release. To list changed files: git status migrations"
 AHEAD = (
-    "This is expected during a rolling upgrade, and after a return to this release. Otherwise install the newer release "
+    "This is expected during a rolling upgrade and after a return to this release. Otherwise install the newer one "
     + "here too."
 )
 SAME_DATABASE = "database.migration_address"

@@ -199,8 +199,8 @@ def test_a_host_that_no_person_entered_has_causes_that_do_not_ask_for_another_ho
     closed = Server("localhost", 1, True, ("127.0.0.2",), is_service=True)
 
     assert failure(lambda: locate("https://localhost", AddressRules(), is_service=True)) == "service_blocked"
-    elsewhere = AddressRules(("203.0.113.0/24",), allows_loopback=True)
-    assert failure(lambda: locate("https://localhost", elsewhere, is_service=True)) == "service_not_allowed"
+    other_network = AddressRules(("203.0.113.0/24",), allows_loopback=True)
+    assert failure(lambda: locate("https://localhost", other_network, is_service=True)) == "service_not_allowed"
     assert failure(lambda: closed.request("GET", "/")) == "service_unreachable"
     with running(authority.issue("other.example.org"), tmp_path) as server:
         url = f"https://localhost:{server.port}"
