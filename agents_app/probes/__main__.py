@@ -43,6 +43,9 @@ def main() -> None:
     except ProbeFailed as failure:
         # A step has sent its own cause already. The parent keeps the first one.
         send({"cause": failure.code, "facts": failure.facts})
+    except MemoryError:
+        # The console itself needs little: the server has sent too much.
+        send({"cause": "answer_too_large", "facts": {"host": request["values"].get("host") or "the server"}})
     except BaseException as error:
         send({"cause": "internal_error", "facts": {"fault": place(error)}})
     send({"done": True})

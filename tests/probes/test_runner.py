@@ -20,6 +20,8 @@ import pytest
 from agents_app.probes import runner
 from agents_app.probes.__main__ import MEMORY_BYTES
 from agents_app.probes.causes import CAUSES
+from agents_app.probes.mssql.probe import failures
+from agents_app.probes.mysql.errors import driver_errors
 from agents_app.probes.recorder import Recorder
 from agents_app.probes.results import Finding, Outcome, Result
 from agents_app.probes.runner import Request
@@ -297,17 +299,32 @@ def test_a_child_without_a_parent_that_ends_is_ended_by_its_alarm(hanging_copy: 
         child.stdin.close()
 
 
+def output_of_mysql_probe(folder: Path, values: dict[str, Any]) -> bytes:
+    command = [sys.executable, "-m", "agents_app.probes"]
+    child = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with child.stdin, child.stdout:
+        child.stdin.write(Request("mysql", values, LOOPBACK).to_line())
+        child.stdin.flush()
+        output: bytes = child.stdout.read()
+        child.wait()
+    return output
+
+
+def test_a_server_that_fills_the_memory_of_the_child_has_sent_too_much(hanging_copy: Path) -> None:
+    (hanging_copy / "agents_app/probes/mysql/probe.py").write_text("def run(*given):\n    bytes(1 << 40)\n")
+    output = output_of_mysql_probe(hanging_copy, {"host": "db.example.org"})
+
+    assert b'{"cause": "answer_too_large", "facts": {"host": "db.example.org"}}' in output
+    for driver in (driver_errors({}), failures({})):
+        with pytest.raises(MemoryError), driver:
+            raise MemoryError
+
+
 def test_a_fault_of_a_probe_says_where_it_is_and_nothing_of_its_text(hanging_copy: Path) -> None:
     # The first line is what a library in C does.
     fault = f"import os\ndef run(*given):\n    os.write(1, {PASSWORD.encode()!r})\n    raise KeyError({PASSWORD!r})\n"
     (hanging_copy / "agents_app/probes/mysql/probe.py").write_text(fault)
-    command = [sys.executable, "-m", "agents_app.probes"]
-    child = subprocess.Popen(command, cwd=hanging_copy, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    with child.stdin, child.stdout:
-        child.stdin.write(Request("mysql", {}, LOOPBACK).to_line())
-        child.stdin.flush()
-        output = child.stdout.read()
-        child.wait()
+    output = output_of_mysql_probe(hanging_copy, {})
 
     assert b'"fault": "mysql/probe.py:4 KeyError"' in output
     assert PASSWORD.encode() not in output

@@ -25,7 +25,8 @@ CAUSES = {
     ),
     "answer_too_large": Cause(
         "The answer of {host} is larger than the console accepts.",
-        CHECK_URL,
+        "Check the host, or the model base URL. If it is right, ask the administrator of the server what "
+        + "answers there.",
         Responsible.YOU,
     ),
     "answer_not_understood": Cause(

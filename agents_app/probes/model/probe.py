@@ -58,6 +58,7 @@ class _Session:
         self._interface = interface_of(provider, base)
         self._path = self._interface.path(base)
         self._api_key = api_key
+        self._bytes_left = server.limits.size
 
     def read_names(self) -> list[str] | None:
         """The names in the list of models. None if the key is valid, but may not read the list."""
@@ -99,6 +100,10 @@ class _Session:
         answer = self._send("GET", self._path + (f"?{query}" if query else ""))
         if answer.status != 200:
             raise self._refusal(answer)
+        # The limit of one answer is also that of all pages together.
+        self._bytes_left -= len(answer.body)
+        if self._bytes_left < 0:
+            raise self._server.fail("answer_too_large")
         if is_page(answer):
             raise self._not_this_api("a web page")
         # Some compatible servers answer with the list alone.

@@ -52,7 +52,7 @@ CLASSES = {
 }
 # What the driver says, and what Python raises, if a server answers with something else than the rows of a query.
 NOT_TDS = r"Protocol error in TDS stream|Unknown token received"
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 TEXT_READ = 10_000
 NOT_LOADED = r"libltdl|Failed to load|cannot open shared object"
 
@@ -186,7 +186,7 @@ def failures(facts: Mapping[str, Any], access: str = "mssql_refused") -> Iterato
     """
     try:
         yield
-    except ProbeFailed:
+    except (MemoryError, ProbeFailed):
         raise
     except Exception as error:
         raise ProbeFailed(_code(error, access), **facts, **own_fault(error)) from None

@@ -47,6 +47,8 @@ def driver_errors(facts: Mapping[str, Any]) -> Iterator[None]:
         yield
     except ProbeFailed as known:
         raise ProbeFailed(known.code, **{**facts, **known.facts}) from None
+    except MemoryError:
+        raise
     except Exception as error:
         raise failure(error, {**facts, **own_fault(error)}) from None
 

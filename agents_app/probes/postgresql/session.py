@@ -75,6 +75,8 @@ class Session:
                 raise self._refusal(error) from None
             except TimeoutError:
                 raise ProbeFailed("postgresql_slow") from None
+            except MemoryError:
+                raise
             except Exception as error:
                 # What a server sends can cause any exception, such as that of a text that is not UTF-8.
                 raise ProbeFailed("postgresql_unreadable", **own_fault(error)) from None
@@ -119,6 +121,8 @@ def sign_in(settings: dict[str, Any], deadline: float) -> Session:
         # With TLS, the server has answered before.
         code = "server_silent" if settings["sslmode"] == "disable" else "server_slow"
         failure = ProbeFailed(code, host=settings["host"], port=settings["port"])
+    except MemoryError:
+        raise
     except Exception as error:
         failure = _failure("", settings)
         failure.facts |= own_fault(error)

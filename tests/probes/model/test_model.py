@@ -162,6 +162,8 @@ def test_a_list_that_never_ends_is_read_up_to_a_limit(server: LocalServer) -> No
 
     assert ask(server, "openai").cause == "model_unknown"
     assert len(server.requests) < 30
+    # The limit of one answer is that of all pages together.
+    assert ask(server, "openai", Limits(size=200)).cause == "answer_too_large"
 
 
 def page(name: str) -> dict[str, Any]:
