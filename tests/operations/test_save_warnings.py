@@ -35,6 +35,7 @@ def test_an_agent_that_was_never_tested_is_judged_by_its_fields(console: Flask, 
     assert said(console, admin, other_id) == [("/connection_config/password", "Enter the password.")]
 
 
+@pytest.mark.parametrize("console", ["sqlite"], indirect=True)
 def test_a_tls_mode_that_lets_another_server_get_the_password_is_said(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin, connection_config={"password": "pw"})
     warning = [("/connection_config/sslmode", "The TLS mode require does not c")]

@@ -30,6 +30,11 @@ from tests.probes.postgresql.postgres_tls import PASSWORD, TlsServer
 from tests.probes.trying import LOOPBACK
 from tests.project import copy_project
 
+# A test that hangs fails after this time. No test that passes takes a part of it.
+GUARD_SECONDS = 30.0
+# With `held.recv(1)` after it, a child waits without end. Its connection tells the test whether the child lives, and
+# ends the child if the test fails.
+CONNECT = "import socket; held = socket.create_connection(('127.0.0.1', {port}));"
 BEGUN = 'print(\'{"begin": "connect"}\', flush=True);'
 # What a child does in place of a probe, and the cause that follows.
 FAULTS = {
@@ -39,7 +44,7 @@ FAULTS = {
     "has an exit code": ("sys.exit(3)", "internal_error"),
     "prints text": ("print('psycopg2: FATAL')", "internal_error"),
     "prints bytes": ("sys.stdout.buffer.write(bytes(range(256)) + b'\\n')", "internal_error"),
-    "prints other JSON": ("print('[1]', flush=True); time.sleep(60)", "internal_error"),
+    "prints other JSON": ("print('[1]', flush=True); sys.stdin.read()", "internal_error"),
     "prints an unknown step": ('print(\'{"end": "x", "outcome": "good", "ms": 1}\')', "internal_error"),
     "prints deep JSON": ("print('[' * 100_000)", "internal_error"),
     "prints an unknown cause": ('print(\'{"cause": "x", "facts": {}}\\n{"done": true}\')', "internal_error"),
@@ -72,17 +77,24 @@ def replace_child(monkeypatch: pytest.MonkeyPatch, program: str, folder: Path) -
     monkeypatch.setattr(runner, "ROOT", folder)
 
 
+def begin_run(*requests: Request) -> tuple[threading.Thread, list[Result]]:
+    """Run the requests in a thread, and add the results to the list."""
+    results: list[Result] = []
+    thread = threading.Thread(target=lambda: results.extend(runner.run(requests)), daemon=True)
+    thread.start()
+    return thread, results
+
+
+def run_all(*requests: Request) -> list[Result]:
+    thread, results = begin_run(*requests)
+    thread.join(GUARD_SECONDS)
+    assert not thread.is_alive(), "run waits for a child"
+    return results
+
+
 def run_one(values: dict[str, Any] | None = None) -> Result:
-    (result,) = runner.run([Request("postgresql", values or {"host": "localhost"}, LOOPBACK)])
+    (result,) = run_all(Request("postgresql", values or {"host": "localhost"}, LOOPBACK))
     return result
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended. Outside of this process a zombie remains until its new parent waits for it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 @pytest.mark.parametrize("case", FAULTS)
@@ -90,6 +102,8 @@ def test_a_child_that_misbehaves_is_a_fault_of_the_console(
     case: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program, code = FAULTS[case]
+    # Nothing of this is found by the limit.
+    monkeypatch.setattr(runner, "LIMIT_SECONDS", 2 * GUARD_SECONDS)
     replace_child(monkeypatch, f"exec({program!r})", tmp_path)
 
     result = run_one()
@@ -104,13 +118,14 @@ def test_after_the_limit_the_cause_follows_from_the_step_that_was_running(
 ) -> None:
     begin = "name = json.loads(line)['values']['step']; name and print(json.dumps({'begin': name}), flush=True)"
     end = "name == 'done' and print(json.dumps({'end': name, 'outcome': 'passed', 'ms': 1})); name == 'done' and print"
-    replace_child(
-        monkeypatch, f"import json; {begin}; {end}('{{\"done\": true}}', flush=True); time.sleep(60)", tmp_path
-    )
     monkeypatch.setattr(runner, "LIMIT_SECONDS", 4.0)
     expected = {"": "console_busy", "resolve": "dns_failed", "connect": "timed_out", "query": "server_slow"}
 
-    *results, done = runner.run([Request("model", {"step": step}, LOOPBACK) for step in (*expected, "done")])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connect = CONNECT.format(port=listener.getsockname()[1])
+        program = f"import json; {begin}; {end}('{{\"done\": true}}', flush=True); {connect} held.recv(1)"
+        replace_child(monkeypatch, program, tmp_path)
+        *results, done = run_all(*(Request("model", {"step": step}, LOOPBACK) for step in (*expected, "done")))
 
     # A child that is late does not change the result of another one.
     assert done.outcome is Outcome.PASSED
@@ -187,16 +202,24 @@ def test_without_a_free_file_descriptor_the_console_is_busy() -> None:
 
 
 def test_a_child_is_ended_with_everything_that_it_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    stubborn = "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; time.sleep(60)"
-    program = f"child = subprocess.Popen([sys.executable, '-c', {stubborn!r}]);"
-    program += 'print(\'{"known": {"pids": [%d, %d]}}\' % (os.getpid(), child.pid));'
-    replace_child(monkeypatch, program + "print('{\"done\": true}', flush=True); time.sleep(60)", tmp_path)
+    monkeypatch.setattr(runner, "LIMIT_SECONDS", 2 * GUARD_SECONDS)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(GUARD_SECONDS)
+        connect = CONNECT.format(port=listener.getsockname()[1])
+        stubborn = f"import signal; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; {connect} held.recv(1)"
+        program = f"{connect} subprocess.Popen([sys.executable, '-c', {stubborn!r}]); held.recv(1);"
+        replace_child(monkeypatch, f"{program} print('{{\"done\": true}}', flush=True); held.recv(1)", tmp_path)
 
-    pids = run_one().facts["pids"]
+        thread, results = begin_run(Request("postgresql", {}, LOOPBACK))
+        with listener.accept()[0] as child, listener.accept()[0] as grandchild:
+            child.sendall(b"\n")
+            for connection in (child, grandchild):
+                connection.settimeout(GUARD_SECONDS)
+                # A connection is closed when its process ends.
+                assert connection.recv(1) == b""
+        thread.join(GUARD_SECONDS)
 
-    assert not Path(f"/proc/{pids[0]}").exists()
-    while not is_gone(pids[1]):
-        pass
+    assert [result.outcome for result in results] == [Outcome.PASSED]
 
 
 def test_a_child_gets_no_variable_of_a_driver_and_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -245,9 +268,7 @@ def test_the_password_is_in_no_process_list_and_no_result(monkeypatch: pytest.Mo
     with socket.create_server(("127.0.0.1", 0)) as silent:
         values = {"host": "localhost", "port": silent.getsockname()[1], "database": "x", "username": "x"}
         request = Request("postgresql", {**values, "password": PASSWORD, "sslmode": "require"}, LOOPBACK)
-        results: list[Result] = []
-        thread = threading.Thread(target=lambda: results.extend(runner.run([request])))
-        thread.start()
+        thread, results = begin_run(request)
         with silent.accept()[0] as connection:
             lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
             # An answer that no server of PostgreSQL sends ends the test.
