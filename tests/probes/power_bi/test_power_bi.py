@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -26,6 +27,7 @@ from cryptography.x509.oid import NameOID
 
 from agents_app.connections.power_bi import Cloud
 from agents_app.operations.sample_results import sample
+from agents_app.probes import runner
 from agents_app.probes.causes import CAUSES
 from agents_app.probes.causes.cause import Responsible
 from agents_app.probes.network.addresses import AddressRules
@@ -33,7 +35,7 @@ from agents_app.probes.network.http_client import Limits
 from agents_app.probes.power_bi.facts import names, warning
 from agents_app.probes.power_bi.probe import HOSTS, Hosts, examine
 from agents_app.probes.recorder import Message, ProbeFailed, Recorder
-from agents_app.probes.results import Finding
+from agents_app.probes.results import Finding, Outcome
 from agents_app.values.dataset_addresses import read_dataset
 from tests import pem
 from tests.authority import Authority
@@ -59,6 +61,7 @@ from tests.probes.power_bi.power_bi_server import (
     flags,
     refused,
 )
+from tests.project import copy_project
 
 VALUES = {
     "tenant_id": TENANT,
@@ -569,3 +572,22 @@ def test_a_credential_that_cannot_work_is_not_sent(tenant: Tenant) -> None:
 
     assert found == [cause for cause, _ in faults]
     assert tenant.server.requests == []
+
+
+def test_the_child_process_of_a_test_signs_in_with_both_credentials(
+    tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A copy of the project in which the cloud is the server of the tests.
+    folder, url = copy_project(tmp_path / "project", ("agents_app",)), f"https://localhost:{tenant.port}"
+    with (folder / "agents_app/probes/power_bi/probe.py").open("a") as module:
+        module.write(f'HOSTS["public"] = Hosts("{url}", "{url}", "{HOSTS["public"].resource}")\n')
+    monkeypatch.setattr(runner, "ROOT", folder)
+    public, key = certificate()
+    signed = {**VALUES, "auth_method": "certificate", "certificate_pem": public, "private_key_pem": key}
+
+    results = runner.run([runner.Request("power_bi", values, LOOPBACK) for values in (VALUES, signed)])
+
+    assert [(result.outcome, result.facts["dataset_name"]) for result in results] == [(Outcome.PASSED, "Revenue")] * 2
+    assert {request.path for request in tenant.server.requests} == {DISCOVERY, TOKENS, GROUP, MODEL, GROUP_QUERY}
+    assert "canary" not in str(results)
+    assert TOKEN not in str(results)
