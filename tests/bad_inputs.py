@@ -268,6 +268,12 @@ BAD_AGENTS = [
         status_reason="moving",
     ),
     _agent("unknown member", "/color", UNKNOWN, color="red"),
+    _agent(
+        "a connection's member outside of it",
+        "/credential_expires_at",
+        "Set this at /connection_config/credential_expires_at.",
+        credential_expires_at="2027-01-31",
+    ),
     _agent("unknown member that is null", "/color", UNKNOWN, color=None),
     _agent("another account", "/account_id", UNKNOWN, account_id="6f9619ff-8b86-4011-b42d-00c04fc964ff"),
     _agent("a version", "/version", UNKNOWN, version=7),

@@ -102,7 +102,8 @@ ENDPOINTS = (
         listing,
         "List agents",
         "agents.read",
-        "Returns one page. For the next page, send `next_cursor` as `cursor`, with the same `sort`.",
+        "Returns one page. For the next page, send `next_cursor` as `cursor`, with the same `sort`. An "
+        + "empty filter is refused.",
         query=queries.AgentQuery,
         excluded=frozenset({"before"}),
         responses={200: "AgentPage"},
@@ -151,9 +152,9 @@ ENDPOINTS = (
         "Change an agent",
         "agents.update",
         "A member that is absent keeps its value, and null clears it. A secret that is blank keeps its value too. When "
-        + "the destination of the connection changes, its stored secrets must be sent again, and so must the API key "
-        + "when model_provider or model_base_url changes. Labels are replaced together. A new connection_type "
-        + "starts with an empty connection_config. "
+        + "the destination of the connection changes, its stored secrets must be sent again, or removed with null, and "
+        + "so must the API key when model_provider or model_base_url changes: otherwise 422 at the secret. Labels "
+        + "are replaced together. A new connection_type starts with an empty connection_config. "
         + WARNINGS,
         body="AgentChange",
         responses={200: "SavedAgent"},

@@ -36,8 +36,10 @@ ENDPOINTS = (
         "Test an agent",
         "agents.test",
         "Connects to the data source and to the model provider. Without a body, the saved state is tested, and the "
-        + "result becomes `last_test` of the agent. A body has changes as for PATCH, which are tested and not saved. A "
-        + f"stored secret is used only if its destination is unchanged. {LIMITS}",
+        + "result becomes `last_test` of the agent. A body has changes as for PATCH, which are tested and never saved. "
+        + "A body that changes nothing which a test uses (connection, model, secrets) tests the saved state too: "
+        + "`is_saved` is true. A stored secret is used only if its destination is unchanged: otherwise 422 at the "
+        + f"secret. {LIMITS}",
         body="AgentChange",
         body_is_optional=True,
         responses={200: "ConnectionTestResult"},

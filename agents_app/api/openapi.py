@@ -58,6 +58,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         for kind, declaration in TYPES.items()
     },
     "AgentChange": {"description": {"description": "Answers questions about orders, revenue and returns."}},
+    # Changes that a test uses.
+    "connection_tests_run": {"model": {"model_type": "gpt-5-nano"}, "API key": {"api_key": "the-new-api-key"}},
     "UnsavedAgent": {
         kind.value: {"connection_type": kind.value, "connection_config": declaration.example}
         for kind, declaration in TYPES.items()
@@ -110,7 +112,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "responses": _responses(endpoint),
     }
     if endpoint.body is not None:
-        examples = {name: {"value": value} for name, value in EXAMPLES[endpoint.body].items()}
+        known = EXAMPLES.get(endpoint.name) or EXAMPLES[endpoint.body]
+        examples = {name: {"value": value} for name, value in known.items()}
         content = {"application/json": {"schema": _reference(endpoint.body), "examples": examples}}
         operation["requestBody"] = {"required": not endpoint.body_is_optional, "content": content}
     return operation

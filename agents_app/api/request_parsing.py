@@ -11,9 +11,10 @@ from flask import request
 
 from agents_app.errors import InvalidInput, Malformed, WrongMediaType
 from agents_app.values import json_text
-from agents_app.values.fields import Schema, escape_pointer, parse
+from agents_app.values.fields import Schema, escape_pointer, field_notes, is_empty, parse
 
 IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
+EMPTY = "Write a value, or leave this parameter out."
 BODY_METHODS = ("POST", "PUT", "PATCH")
 
 
@@ -46,11 +47,14 @@ def refuse_body() -> None:
 def query(schema: type[Schema], known: Collection[str]) -> Schema:
     """The query, read by `schema`. Only the parameters in `known` are allowed.
 
-    Raises InvalidInput with every parameter that is invalid, unknown or given twice.
+    Raises InvalidInput with every parameter that is invalid, unknown, empty or given twice.
     """
     given = request.args.to_dict(flat=False)
     problems = [(f"/{escape_pointer(name)}", "Unknown parameter. Remove it.") for name in given.keys() - known]
     problems += [(f"/{name}", "Send this parameter only once.") for name in known if len(given.get(name, ())) > 1]
+    # A client whose variable is empty must not get all agents.
+    empty = [name for name in known if given.get(name) and is_empty(given[name][0])]
+    problems += [(f"/{name}", EMPTY) for name in empty if not field_notes(schema, name).get("may_be_empty")]
     try:
         read = parse(schema, {name: texts[0] for name, texts in given.items() if name in known and len(texts) == 1})
     except InvalidInput as refusal:

@@ -76,7 +76,10 @@ class LastTestDetails(LastTestSummary):
 class ConnectionTestResult(LastTestDetails):
     """The result of a test."""
 
-    is_saved: bool = Field(description="Whether the saved state was tested, so that this is now its `last_test`.")
+    is_saved: bool = Field(
+        description="Whether the saved state was tested, so that this is now its `last_test`. A request that changes "
+        + "nothing which a test uses tests the saved state."
+    )
 
 
 class Reason(ResponseSchema):

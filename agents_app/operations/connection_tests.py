@@ -18,6 +18,7 @@ from agents_app.errors import NotFound
 from agents_app.models import Agent, ConnectionTest
 from agents_app.operations import (
     agent_secrets,
+    encryption_keys,
     event_records,
     own_database,
     sample_results,
@@ -116,7 +117,8 @@ def _subject_of_change(actor: Actor, agent_id: UUID, draft: schema.Draft, old: S
     readable = {p: value for p, value in kept.items() if p not in unreadable}
     stored = agent_secrets.decrypt(keyring, actor.account_id, agent_id, readable)
     given = {pointer: value for pointer, value in draft.secrets.items() if value is not None}
-    return Subject(draft.fields, draft.config, stored | given, unreadable)
+    key_problem = encryption_keys.find_problem() if unreadable else None
+    return Subject(draft.fields, draft.config, stored | given, unreadable, key_problem or "")
 
 
 def _is_unchanged(draft: schema.Draft, old: State) -> bool:

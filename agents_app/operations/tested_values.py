@@ -27,6 +27,8 @@ class Subject:
     secrets: Mapping[str, str]
     unreadable: tuple[str, ...] = ()
     """The JSON pointers of the stored secrets that cannot be decrypted."""
+    key_problem: str = ""
+    """Which encryption key is wrong or missing, if one is. Then nothing can be saved, so no secret entered again."""
 
 
 def refused_parts(subject: Subject) -> dict[str, Result]:
@@ -41,7 +43,9 @@ def refused_parts(subject: Subject) -> dict[str, Result]:
         sentences[_part_of(pointer)].append(sentence)
     found: dict[str, list[Finding]] = defaultdict(list)
     for part, names in labels.items():
-        found[part].append(Finding("secret_unreadable", {"secret": " and the stored ".join(names)}))
+        code = "encryption_key_missing" if subject.key_problem else "secret_unreadable"
+        facts = {"secret": " and the stored ".join(names), "problem": subject.key_problem}
+        found[part].append(Finding(code, facts))
     for part, texts in sentences.items():
         found[part].append(Finding("incomplete", {"missing": " ".join(texts)}))
     return {part: Result((), cause, tuple(others)) for part, (cause, *others) in found.items()}

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from agents_app.connections import TYPES, Connection
 from agents_app.errors import InvalidInput
+from agents_app.schemas import misplaced_members
 from agents_app.values import limits
 from agents_app.values.choices import (
     ENVIRONMENT_LABELS,
@@ -28,10 +29,6 @@ from agents_app.values.text import normalise_text
 CONFIG = "connection_config"
 API_KEY = "/api_key"
 STATUS_REASON = "status_reason"
-NOT_SET_HERE = {
-    "status": "The status cannot be set here. Enable or disable the agent instead.",
-    "status_reason": "The reason cannot be set here. Disable the agent with a reason instead.",
-}
 
 
 class AgentValues(Schema):
@@ -212,8 +209,8 @@ def _draft(values: Mapping[str, Any], removals: set[str], kept: Mapping[str, Any
 
 
 def _agent(values: Mapping[str, Any], problems: list[tuple[str, str]], kept: Mapping[str, Any]) -> AgentValues | None:
-    refused = [name for name in NOT_SET_HERE if name in values]
-    problems += [(f"/{name}", NOT_SET_HERE[name]) for name in refused]
+    refused = misplaced_members.find(values, AgentValues.model_fields.keys())
+    problems += [(f"/{name}", sentence) for name, sentence in refused.items()]
     try:
         return AgentValues.model_validate(_without(values, refused), context=kept)
     except ValidationError as error:

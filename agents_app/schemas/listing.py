@@ -49,11 +49,16 @@ class AgentQuery(Schema):
     owner: Annotated[str | None, line(limits.OWNER)] = field("Owner", "The exact name.", default=None)
     external_id: Annotated[str | None, line(limits.EXTERNAL_ID)] = field("External ID", default=None)
     label: Annotated[str | None, label_filter()] = field(
-        "Label", "As name:value, such as team:finance. A name without a value finds every value.", default=None
+        "Label",
+        "As name:value or name=value, such as team:finance. A name without a value finds every value.",
+        default=None,
     )
     created_by: Annotated[str | None, uuid_text()] = field("Created by", "A user's id.", default=None)
     test: Annotated[LastTest | None, choice(LastTest)] = field(
-        "Last test", "The outcome of the last test, if what it tested is unchanged.", default=None
+        "Last test",
+        "The outcome of the last test, if what it tested is unchanged. `out_of_date`: it was changed after the test. "
+        + "`never`: the agent was not tested.",
+        default=None,
     )
     needs_attention: Annotated[bool | None, boolean()] = field(
         "Needs attention",
@@ -62,10 +67,10 @@ class AgentQuery(Schema):
         + "decrypted.",
         default=None,
     )
-    sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN)
-    limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
+    sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN, may_be_empty=True)
+    limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT, may_be_empty=True)
     cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
-        "Cursor", "The `next_cursor` of the previous page.", default=None
+        "Cursor", "The `next_cursor` of the previous page.", default=None, may_be_empty=True
     )
     before: Annotated[str | None, line(CURSOR_MAX)] = field("Before", "Where the next page begins.", default=None)
 

@@ -100,6 +100,8 @@ def test_a_list_is_searched_and_filtered(api: Client, admin: Actor) -> None:
         ("label=cost%20center", "Write name or name:value, such as team:finance."),
         ("label=team:", "Write a value for the label team, or remove the label."),
         ("label=:finance", "Write name or name:value, such as team:finance."),
+        *((f"{name}=", "Write a value, or leave this parameter out.") for name in ("environment", "owner", "q")),
+        ("needs_attention=%20&cursor=&limit=", "Write a value, or leave this parameter out."),
     ],
 )
 def test_an_invalid_filter_is_refused(api: Client, asked: str, sentence: str) -> None:

@@ -12,8 +12,9 @@ from flask import Flask
 from sqlalchemy import event
 
 from agents_app.db import db, now
+from agents_app.errors import Unavailable
 from agents_app.models import Agent, ConnectionTest
-from agents_app.operations import agent_reads, agents, attention, rotation
+from agents_app.operations import agent_reads, agents, attention, connection_tests, rotation
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from tests.conftest import OpenConsole
@@ -141,6 +142,12 @@ def test_an_agent_needs_attention_if_the_key_of_a_secret_is_not_set(schema_url: 
         rotation.rotate("root", lambda _done: None)
     with open_console(schema_url, ENCRYPTION_KEYS=new).app_context():
         assert listed(admin) == [other_id]
+    with open_console(schema_url, ENCRYPTION_KEYS=old).app_context():
+        cause = connection_tests.run(admin, agent_id)["parts"][0]["cause"]
+        # While the key is missing, nothing can be saved.
+        assert (cause["code"], cause["responsible"]) == ("encryption_key_missing", "operator")
+        with pytest.raises(Unavailable):
+            agents.update(admin, agent_id, {"connection_config": {"password": "pw"}})
 
 
 def test_what_an_older_release_writes_counts_at_once(console: Flask, admin: Actor) -> None:

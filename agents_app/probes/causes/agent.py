@@ -13,7 +13,12 @@ CAUSES = {
     ),
     "secret_unreadable": Cause(
         "The stored {secret} cannot be decrypted.",
-        "Enter it again, or ask the operator of the console to restore the encryption key.",
+        "Enter it again.",
         Responsible.YOU,
+    ),
+    "encryption_key_missing": Cause(
+        "The stored {secret} cannot be decrypted. {problem}",
+        "Ask the operator of the console to correct ENCRYPTION_KEYS. Until then, no agent can be saved.",
+        Responsible.OPERATOR,
     ),
 }
