@@ -10,6 +10,7 @@ import pytest
 
 from agents_app.paths import ROOT
 from agents_app.probes.causes import CAUSES
+from agents_app.probes.causes.cause import Responsible
 
 PROBES = ROOT / "agents_app" / "probes"
 CODE = [path for path in (ROOT / "agents_app").rglob("*.py") if not path.is_relative_to(PROBES / "causes")]
@@ -55,6 +56,12 @@ def test_a_next_step_with_statements_has_another_one_for_a_result_without_them()
     has_statements = {code for code, cause in CAUSES.items() if "statements" in cause.next_step.partition("Until")[0]}
 
     assert has_statements == {code for code, cause in CAUSES.items() if cause.without_statements}
+
+
+def test_the_documentation_names_everyone_who_can_do_a_next_step() -> None:
+    page = (ROOT / "docs" / "connections.md").read_text()
+
+    assert [one.value for one in Responsible if f"`{one.value}`" not in page] == []
 
 
 def test_what_is_wrong_and_what_to_do_are_sentences() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pymysql
 import pytest
 
+from agents_app.paths import ROOT
 from agents_app.probes.mysql import probe as mysql
 from agents_app.probes.mysql.grants import Right, UnknownGrant, read_rights
 from agents_app.probes.recorder import PUBLIC_NOTE
@@ -52,6 +53,16 @@ def test_the_statements_of_a_test_leave_a_user_that_can_only_read(mariadb: Maria
     is_reader = expected[0] in ("mysql_reads_more", "mysql_sees_processes")
     assert (codes(before), before.facts["read_only"]) == (expected, is_reader)
     assert (after.outcome, after.statements, after.facts["read_only"]) == (Outcome.PASSED, (), True)
+
+
+def test_the_user_that_the_documentation_creates_can_only_read(mariadb: MariaDb) -> None:
+    page = (ROOT / "docs" / "connections.md").read_text().partition("\n## MySQL and MariaDB\n")[2]
+    block = page.partition("```sql\n")[2].partition("```")[0]
+
+    mariadb.execute(*block.replace("…", PASSWORD).replace("agent_reader", "typed_reader").strip().splitlines())
+    result = try_probe(mysql, agent(mariadb, username="typed_reader"))
+
+    assert (result.outcome, result.statements, result.facts["read_only"]) == (Outcome.PASSED, (), True)
 
 
 def test_a_sample_of_the_demo_has_the_form_of_a_real_result(mariadb: MariaDb, new_user: str) -> None:
