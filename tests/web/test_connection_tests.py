@@ -243,11 +243,13 @@ def test_dates_in_reasons_are_not_broken_over_lines(console: Flask, admin: Actor
 
 
 def test_the_page_of_an_agent_says_why_it_needs_attention(console: Flask, admin: Actor, browser: Browser) -> None:
-    secrets = {"api_key": API_KEY, "connection_config": {"password": "a password"}}
-    agent_id = make_agent(console, admin, api_key_expires_at="2020-02-29", **secrets)
+    secrets: dict[str, Any] = {"api_key": API_KEY, "connection_config": {"password": "a password"}}
     fine_id = make_agent(console, admin, **secrets)
+    secrets["connection_config"] |= {"credential_expires_at": "2020-02-28"}
+    agent_id = make_agent(console, admin, api_key_expires_at="2020-02-29", **secrets)
 
     page, fine = (browser.get(f"/agents/{one}") for one in (agent_id, fine_id))
 
-    assert "Needs attention. The API key expired on 2020-02-29." in page.text
+    said = "Needs attention. The password expired on 2020-02-28. The API key expired on 2020-02-29."
+    assert said in page.text
     assert "Needs attention" not in fine.text
