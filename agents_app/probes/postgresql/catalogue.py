@@ -64,7 +64,7 @@ GRANTS = (
         SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, nspname, relname, '', relacl, relowner
         FROM pg_class JOIN pg_namespace space ON space.oid = relnamespace WHERE relkind ~ '[rpvmfS]'
         UNION ALL
-        SELECT 'TABLE', nspname, relname, attname, attacl, relowner FROM pg_attribute
+        SELECT 'TABLE', nspname, relname, attname::text, attacl, relowner FROM pg_attribute
         JOIN pg_class class ON class.oid = attrelid JOIN pg_namespace space ON space.oid = relnamespace
         WHERE attacl IS NOT NULL AND NOT attisdropped
         UNION ALL
