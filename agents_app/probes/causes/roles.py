@@ -22,6 +22,12 @@ CAUSES = {
     "role_creates": excess("The user {role} can create objects: {objects}."),
     "role_will_write": excess("The user {role} will be able to change objects that others create later: {objects}."),
     "role_runs": excess("The user {role} can run functions that act with the rights of another user: {objects}."),
+    "role_uses_servers": excess(
+        "The user {role} can use foreign servers, where it has the rights of another user: {objects}."
+    ),
+    "role_changes_settings": excess(
+        "The user {role} can change settings that only a superuser should change: {objects}."
+    ),
     "role_reads_all": excess(
         "The user {role} is a member of pg_read_all_data, so it can read every table, also the one with the hashes of "
         + "all passwords."

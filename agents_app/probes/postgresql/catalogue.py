@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agents_app.probes.postgresql.server_rights import read_server_rights
 from agents_app.probes.postgresql.session import Session
 from agents_app.probes.recorder import ProbeFailed
 
@@ -217,7 +218,8 @@ class Catalogue:
             raise ProbeFailed("postgresql_unreadable")
         self.own = own[0]
         found = {**lists.parameters(), "roles": [role.oid for role in self.roles]}
-        self.granted = [Right(*row) for row in session.rows(GRANTS, *[str] * 6, **found)]
+        rows = [*session.rows(GRANTS, *[str] * 6, **found), *read_server_rights(session, found)]
+        self.granted = [Right(*row) for row in rows]
         self.owned = [
             Right(kind, space, name, more, "OWN", owner)
             for kind, space, name, more, owner in session.rows(OWNED, *[str] * 5, **found)

@@ -36,6 +36,8 @@ WARNINGS: dict[str, Callable[[Right], bool]] = {
     "role_creates": lambda right: right.kind != "DEFAULT" and right.privilege == "CREATE",
     "role_will_write": lambda right: right.kind == "DEFAULT",
     "role_runs": lambda right: right.kind == "FUNCTION",
+    "role_uses_servers": lambda right: right.kind == "FOREIGN SERVER",
+    "role_changes_settings": lambda right: right.kind == "PARAMETER",
     "role_reads_more": lambda right: right.privilege == "SELECT",
 }
 

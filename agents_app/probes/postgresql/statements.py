@@ -17,10 +17,20 @@ TABLES_MAX = 20
 # a server, so the expression never tries a second way to read it.
 ARGUMENTS = re.compile(r'(?:[a-z0-9_ ,.\[\]]++|(?:VARIADIC|INOUT|OUT) |"(?:[^"]|"")*+")*+')
 # What another server answers is not copied into a statement.
-KINDS = {"TABLE", "SEQUENCE", "SCHEMA", "DATABASE", "FUNCTION", "LARGE OBJECT", "DEFAULT"}
+KINDS = {
+    "TABLE",
+    "SEQUENCE",
+    "SCHEMA",
+    "DATABASE",
+    "FUNCTION",
+    "LARGE OBJECT",
+    "FOREIGN SERVER",
+    "PARAMETER",
+    "DEFAULT",
+}
 LATER = {"TABLES", "SEQUENCES", "SCHEMAS"}
 OBJECT_ID = re.compile("[0-9]{1,10}")
-PRIVILEGE = re.compile("[A-Z]+")
+PRIVILEGE = re.compile("[A-Z]+(?: [A-Z]+)?")
 
 
 def suggest(catalogue: Catalogue, unwanted: set[str], tables: Sequence[Table], lists: AllowLists) -> list[str]:

@@ -23,6 +23,8 @@ class Writer(NamedTuple):
     act: str
     warning: str
     options: str = ""
+    since: int = 0
+    """The first version of PostgreSQL that has it."""
 
 
 WRITERS = {
@@ -137,6 +139,28 @@ WRITERS = {
         "DROP TYPE sales.mood CASCADE",
         "role_owns",
     ),
+    "foreign server": Writer(
+        (
+            "CREATE FOREIGN DATA WRAPPER other",
+            'CREATE SERVER "other shop" FOREIGN DATA WRAPPER other',
+            """CREATE USER MAPPING FOR {role} SERVER "other shop" OPTIONS (user 'owner', password 'x')""",
+            'GRANT USAGE ON FOREIGN SERVER "other shop" TO {role}',
+        ),
+        """ALTER USER MAPPING FOR {role} SERVER "other shop" OPTIONS (SET user 'other')""",
+        "role_uses_servers",
+    ),
+    "settings of the server": Writer(
+        ("GRANT SET, ALTER SYSTEM ON PARAMETER session_preload_libraries TO {group}", "GRANT {group} TO {role}"),
+        "SET ROLE {group}; SET session_preload_libraries = 'x'",
+        "role_changes_settings",
+        since=15,
+    ),
+    "a setting for all": Writer(
+        ("GRANT ALTER SYSTEM, SET ON PARAMETER log_statement TO PUBLIC",),
+        "SET log_statement = 'none'",
+        "role_changes_settings",
+        since=15,
+    ),
     "files of the server": Writer(
         ("GRANT EXECUTE ON FUNCTION pg_read_file(text) TO {role}",), "SELECT pg_read_file('PG_VERSION')", "role_runs"
     ),
@@ -184,6 +208,9 @@ def test_a_role_that_could_change_something_is_found_and_the_statements_limit_it
     case: str, postgres_tls: TlsServer, database: str
 ) -> None:
     writer = WRITERS[case]
+    ((version,),) = postgres_tls.execute("SELECT current_setting('server_version_num')::int / 10000")
+    if version < writer.since:
+        pytest.skip(f"PostgreSQL has it from version {writer.since} on")
     names = {"role": quoted(ROLE), "group": "buyers", "database": database}
     if writer.options:
         postgres_tls.execute(f"ALTER ROLE {quoted(ROLE)} {writer.options}")
