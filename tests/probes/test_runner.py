@@ -32,7 +32,7 @@ from tests.project import copy_project
 
 # A test that hangs fails after this time. No test that passes takes a part of it.
 GUARD_SECONDS = 30.0
-# With `held.recv(1)` after it, a child waits without end. Its connection tells the test whether the child lives, and
+# With `held.recv(1)` after it, a child waits without end. Its connection shows the test whether the child lives, and
 # ends the child if the test fails.
 CONNECT = "import socket; held = socket.create_connection(('127.0.0.1', {port}));"
 BEGUN = 'print(\'{"begin": "connect"}\', flush=True);'

@@ -105,7 +105,7 @@ GRANTS = (
 # the server. Default rights and user mappings have an owner there, but are no objects.
 OWNED = """
     SELECT DISTINCT kind, space, name, more, pg_get_userbyid(owner) FROM (
-        SELECT 'TABLE' AS kind, nspname AS space, relname AS name, '' AS more, relowner AS owner
+        SELECT 'TABLE' AS kind, nspname AS space, relname::text AS name, '' AS more, relowner AS owner
         FROM pg_class JOIN pg_namespace space ON space.oid = relnamespace WHERE relkind ~ '[rpvmfSc]'
         UNION ALL SELECT 'SCHEMA', '', nspname, '', nspowner FROM pg_namespace
         UNION ALL SELECT 'DATABASE', '', datname, '', datdba FROM pg_database WHERE datname = current_database()
