@@ -73,7 +73,10 @@ def test_the_etag_changes_with_a_test_and_if_match_compares_the_version(
 
 
 def test_a_refusal_has_a_code_and_says_when_to_try_again(
-    sqlite_schema_url: str, open_console: OpenConsole, config: dict[str, object]
+    sqlite_schema_url: str,
+    open_console: OpenConsole,
+    config: dict[str, object],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     console = open_console(sqlite_schema_url)
     admin = make_user(console)
@@ -84,9 +87,13 @@ def test_a_refusal_has_a_code_and_says_when_to_try_again(
 
     many = api.post(f"/agents/{agent_id}/test")
     off = open_console(sqlite_schema_url, CONNECTION_TESTS="off")
+    capfd.readouterr()
     switched_off = Client(off, api.token).post(f"/agents/{agent_id}/test")
 
     assert (many.status_code, many.json["code"]) == (429, "too_many_tests")
     assert (switched_off.status_code, switched_off.json["code"]) == (503, "tests_off")
     assert int(many.headers["Retry-After"]) > 0
     assert int(switched_off.headers["Retry-After"]) > 0
+    # What the console decided is one line of the log.
+    logged = "".join(capfd.readouterr())
+    assert ('"message": "unavailable"' in logged, "Traceback" in logged) == (True, False)

@@ -118,6 +118,10 @@ def test_a_compressed_body_is_refused(api: Client) -> None:
     assert answer.status_code == 415
 
 
+def test_a_request_without_its_body_is_malformed(api: Client) -> None:
+    assert api.post("/agents").status_code == 400
+
+
 @pytest.mark.parametrize(
     "kind", ["application/json; charset=UTF-8", "Application/JSON", 'application/json;charset="utf-8"']
 )
