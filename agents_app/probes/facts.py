@@ -8,6 +8,7 @@ from typing import Any
 LABELS = {
     "server": "Server",
     "read_only": "The user can only read",
+    "not_examined": "Not examined",
     "readable_tables": "Tables that the user can read",
     "open_databases": "Other databases that every user can change",
     "workspace_name": "Workspace",

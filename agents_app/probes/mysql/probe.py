@@ -10,6 +10,8 @@ from agents_app.probes.mysql.greeting import read_greeting
 from agents_app.probes.mysql.rights import (
     PUBLIC,
     READING,
+    VIEWS_NOT_EXAMINED,
+    VIEWS_OF_OTHERS,
     Needs,
     changeable_by_everyone,
     findings,
@@ -135,6 +137,8 @@ class _Session:
             self._recorder.warn(code, role=self._user, objects=shorten(objects))
         if not needs.may_write:
             self._recorder.know(read_only=found.keys() <= READING)
+            if self._rows(VIEWS_OF_OTHERS):
+                self._recorder.know(not_examined=VIEWS_NOT_EXAMINED)
         if others := changeable_by_everyone(rights, needs):
             self._recorder.know(open_databases=shorten(others))
         return rights
