@@ -53,7 +53,10 @@ NO_DAY = "There is no such day. Check the year, the month and the day."
 AN_IP_ADDRESS = "Write the IP address in its usual form, such as 192.0.2.7."
 EMPTY_PART = "The host name has an empty part before or after a dot."
 LONG_PART = "A part of a host name between dots has at most 63 characters."
-A_PASSWORD = "This contains what looks like a password. Enter only the value of this field here."
+A_PASSWORD = (
+    "This contains what looks like a password. "
+    + "Enter only the value of this field here, and the password in the field Password."
+)
 A_URL_PATH = "Write the path of the URL without spaces, backslashes and parts such as .. or //."
 NO_LOGIN = "Remove the user name and password from the URL. The API key belongs in the field API key."
 NO_QUERY = "Remove the part of the URL from ? or # on."

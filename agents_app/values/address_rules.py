@@ -25,7 +25,10 @@ A_HOST = "Write one host name or IP address, such as db.example.org."
 AN_IP_ADDRESS = "Write the IP address in its usual form, such as 192.0.2.7."
 EMPTY_PART = "The host name has an empty part before or after a dot."
 LONG_PART = f"A part of a host name between dots has at most {HOST_PART_MAX} characters."
-A_PASSWORD = "This contains what looks like a password. Enter only the value of this field here."
+A_PASSWORD = (
+    "This contains what looks like a password. "
+    + "Enter only the value of this field here, and the password in the field Password."
+)
 UNREAD = (
     "This looks like an address, but it cannot be read. "
     + "Enter each part in its own field, and the password in the field Password."

@@ -115,7 +115,7 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "agent.restored": lambda it: agents.restore_deleted(it.admin, it.deleted()),
     "agent.tested": lambda it: connection_tests.run(it.admin, it.agent()),
     "agent.changes_tested": lambda it: connection_tests.run(
-        it.admin, it.agent(), {"connection_config": {"row_limit": 7}}
+        it.admin, it.agent(), {"connection_config": {"table_allow_list": ["orders"]}}
     ),
     "agent.values_tested": lambda it: connection_tests.run_unsaved(it.admin, agent_values()),
     "agent.fetched": lambda it: it.fetch(),

@@ -10,6 +10,7 @@ from agents_app.models import Agent
 from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
+from agents_app.values.address_rules import A_PASSWORD, UNREAD
 from agents_app.web import unsaved_form
 from tests.make import make_agent
 from tests.security.conftest import Caller
@@ -116,7 +117,7 @@ def test_replaced_values_are_named_and_sending_again_saves(console: Flask, admin
     saved = caller.ask("POST", "/agents/new", {**NEW, **LEFT, **shown, "DB-password": SECRET})
 
     notice = page.root.one(id="split-addresses").text
-    assert "Database type MySQL (it was PostgreSQL); Host db.example.org; Port 5433 (it was 5432)" in notice
+    assert "Database type MySQL or MariaDB (it was PostgreSQL); Host db.example.org; Port 5433 (it was 5432)" in notice
     assert "TLS mode verify-full (it was require)" in notice
     assert "Other parts of the address have no field here" in notice
     assert saved.status_code == 303
@@ -153,11 +154,16 @@ def test_the_password_of_an_unreadable_address_is_not_shown(console: Flask, admi
 
 
 @pytest.mark.parametrize(
-    "text", [f"postgres://u:{SECRET}@h,h2/db", f"redis://:{SECRET}@h:6379/0", f"Password={SECRET}"]
+    ("text", "sentence"),
+    [
+        (f"postgres://u:{SECRET}@h,h2/db", UNREAD),
+        (f"redis://:{SECRET}@h:6379/0", UNREAD),
+        (f"Password={SECRET}", A_PASSWORD),
+    ],
 )
 @pytest.mark.parametrize("name", ["host", "database"])
 def test_an_unreadable_address_is_refused_and_no_part_of_it_is_saved(
-    console: Flask, admin: Actor, name: str, text: str
+    console: Flask, admin: Actor, name: str, text: str, sentence: str
 ) -> None:
     rest = {"DB-host": "h.example.org", "DB-database": "d", "DB-username": "u", "DB-password": "typed-0123456789"}
     caller = Caller(console, admin)
@@ -166,7 +172,7 @@ def test_an_unreadable_address_is_refused_and_no_part_of_it_is_saved(
     again = sent(caller, **{**rest, f"DB-{name}": value(page, name)})
 
     for shown in (page, again):
-        assert "This looks like an address, but it cannot be read." in shown.root.one(id=f"DB-{name}-error").text
+        assert sentence in shown.root.one(id=f"DB-{name}-error").text
         assert SECRET not in shown.html
     with console.app_context():
         assert agent_reads.listing(admin, listing.parse({})).items == []
