@@ -10,7 +10,7 @@ from agents_app.models import Agent
 from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
-from agents_app.values.address_rules import A_PASSWORD, UNREAD
+from agents_app.values import address_rules
 from agents_app.web import unsaved_form
 from tests.make import make_agent
 from tests.security.conftest import Caller
@@ -156,9 +156,9 @@ def test_the_password_of_an_unreadable_address_is_not_shown(console: Flask, admi
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (f"postgres://u:{SECRET}@h,h2/db", UNREAD),
-        (f"redis://:{SECRET}@h:6379/0", UNREAD),
-        (f"Password={SECRET}", A_PASSWORD),
+        (f"postgres://u:{SECRET}@h,h2/db", address_rules.UNREAD),
+        (f"redis://:{SECRET}@h:6379/0", address_rules.UNREAD),
+        (f"Password={SECRET}", address_rules.A_PASSWORD),
     ],
 )
 @pytest.mark.parametrize("name", ["host", "database"])
