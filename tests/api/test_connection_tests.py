@@ -40,11 +40,11 @@ def test_a_test_without_a_body_is_the_last_test_in_the_agent_and_in_the_list(
 def test_a_test_with_a_body_saves_nothing(api: Client, console: Flask, admin: Actor, config: dict[str, object]) -> None:
     agent_id = make_agent(console, admin, connection_config=config)
 
-    result = api.post(f"/agents/{agent_id}/test", {"connection_config": {"row_limit": 5}}).json
+    result = api.post(f"/agents/{agent_id}/test", {"connection_config": {"table_allow_list": ["public.orders"]}}).json
 
     assert (result["is_saved"], result["version"]) == (False, None)
     read = api.get(f"/agents/{agent_id}").json
-    assert (read["version"], read["last_test"], read["connection_config"]["row_limit"]) == (1, None, 1000)
+    assert (read["version"], read["last_test"], read["connection_config"]["table_allow_list"]) == (1, None, [])
 
 
 def test_values_of_no_agent_need_no_name_and_are_checked_as_on_save(api: Client, config: dict[str, object]) -> None:

@@ -14,7 +14,8 @@ from tests.cli.conftest import Terminal
 from tests.make import agent_values, make_account, make_agent, make_user
 
 # An option is a text, so values of some other types cannot be given.
-NOT_AS_OPTIONS = {"huge port"}
+# The second one is a valid option.
+NOT_AS_OPTIONS = {"huge port", "a connection's member outside of it"}
 DATABASE_OPTIONS = (
     *("--name", "Sales", "--connection-type", "DB", "--dialect", "postgresql", "--host", "db.example.org"),
     *("--database", "sales", "--username", "reader"),
