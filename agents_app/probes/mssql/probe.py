@@ -173,9 +173,15 @@ def _trusting(root_certificate: str | None) -> Iterator[None]:
     if not root_certificate:
         yield
         return
+    before = dict(os.environ)
     with tls.root_file(root_certificate) as path:
         os.environ.update(SSL_CERT_FILE=path, SSL_CERT_DIR="/nonexistent")
-        yield
+        try:
+            yield
+        finally:
+            # The number of the file will be that of another one.
+            os.environ.clear()
+            os.environ.update(before)
 
 
 @contextmanager

@@ -46,6 +46,14 @@ def _driver() -> None:
         (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(NO_DRIVER)
 
 
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Fail a test whose probe changes the environment of its process."""
+    before = os.environ.get("SSL_CERT_FILE")
+    yield
+    assert os.environ.get("SSL_CERT_FILE") == before
+
+
 @pytest.fixture
 def tls(tmp_path: Path) -> ssl.SSLContext:
     """TLS with a certificate for localhost, as SQL Server offers it in TDS 7."""
