@@ -55,8 +55,8 @@ def _rights_to_write(config: Mapping[str, Any]) -> tuple[str, list[str]]:
     """What a user may write, as a warning shows it, and the statements that take the right away."""
     user, name = config["username"], config["database"]
     if config["dialect"] == "postgresql":
-        target, role = f"{quote_postgresql('public')}.{quote_postgresql(name)}", quote_postgresql(user)
-        return f"INSERT, UPDATE on table public.{name}", [f"REVOKE INSERT, UPDATE ON TABLE {target} FROM {role};"]
+        quoted, role = f"{quote_postgresql('public')}.{quote_postgresql(name)}", quote_postgresql(user)
+        return f"INSERT, UPDATE on table public.{name}", [f"REVOKE INSERT, UPDATE ON TABLE {quoted} FROM {role};"]
     if config["dialect"] == "mysql":
         target = f"{quote_mysql(name, is_pattern=True)}.*"
         objects = f"INSERT on {target}, UPDATE on {target}"
