@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from agents_app.paths import ROOT
-from tests.project import copy_project
+from tests.project import PARTS, copy_project
 
 RECIPES = ("Add a field to agents", "Add a connection type", "Add a migration")
 APP = ROOT / "agents_app"
@@ -110,7 +110,7 @@ def test_every_file_that_contributing_names_is_there() -> None:
 @pytest.mark.long
 def test_the_recipes_of_contributing_work_as_they_are_written(tmp_path: Path, postgres_server: str) -> None:
     blocks = [blocks_of(recipe) for recipe in RECIPES]
-    folder = copy_project(tmp_path / "project")
+    folder = copy_project(tmp_path / "project", (*PARTS, "docs"))
 
     follow(without_repeated_tests(list(chain.from_iterable(blocks))), folder, postgres_server)
     run("ruff check . && ruff format --check . && mypy", folder, postgres_server)
