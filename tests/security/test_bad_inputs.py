@@ -121,7 +121,7 @@ def test_an_odd_text_is_accepted_at_every_door_and_returned_unchanged(
 
     by_program = api.post("/agents", values).json["id"]
     by_page = caller.ask("POST", "/agents/new", fields(values)).headers["Location"].partition("?")[0].rpartition("/")[2]
-    typed = runner.invoke(args=["agents", "create", "--file", "-", *terminal], input=json.dumps(values)).output.strip()
+    typed = runner.invoke(args=["agents", "create", "--file", "-", *terminal], input=json.dumps(values)).stdout.strip()
 
     for agent_id in (by_program, by_page, typed):
         agent = api.get(f"/agents/{agent_id}").json
