@@ -1,7 +1,6 @@
 """The facts that probes report, how pages and the terminal call them, and which values can be stored and shown."""
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,6 @@ NOT_SHOWN = {"workspace_id", "dataset_id"}
 
 NUMBER_MAX = 2**53 - 1
 """The largest number that every reader of JSON reads exactly."""
-UNUSABLE = re.compile("[\\0\ud800-\udfff]")
 TEXT_MAX, ITEMS_MAX, DEPTH_MAX = 100_000, 2_000, 4
 
 
