@@ -5,6 +5,9 @@ from pathlib import Path
 
 from agents_app.paths import ROOT
 
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, SystemError, TypeError, ValueError)
+"""What a driver raises for values of a server that it cannot read, such as a text that is not UTF-8."""
+
 
 def place(error: BaseException) -> str:
     """Where an exception was raised, and its class."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from agents_app.probes.faults import own_fault
+from agents_app.probes.faults import UNREADABLE, own_fault
 from agents_app.probes.mssql import rights
 from agents_app.probes.mssql.driver import is_installed
 from agents_app.probes.mssql.handshake import check_tls
@@ -52,7 +52,6 @@ CLASSES = {
 }
 # What the driver says, and what Python raises, if a server answers with something else than the rows of a query.
 NOT_TDS = r"Protocol error in TDS stream|Unknown token received"
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 TEXT_READ = 10_000
 NOT_LOADED = r"libltdl|Failed to load|cannot open shared object"
 

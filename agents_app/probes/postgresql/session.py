@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import UnionType
 from typing import Any
 
-from agents_app.probes.faults import own_fault
+from agents_app.probes.faults import UNREADABLE, own_fault
 from agents_app.probes.recorder import ProbeFailed
 
 PQERRORS_SQLSTATE = 3
@@ -75,10 +75,7 @@ class Session:
                 raise self._refusal(error) from None
             except TimeoutError:
                 raise ProbeFailed("postgresql_slow") from None
-            except MemoryError:
-                raise
-            except Exception as error:
-                # What a server sends can cause any exception, such as that of a text that is not UTF-8.
+            except UNREADABLE as error:
                 raise ProbeFailed("postgresql_unreadable", **own_fault(error)) from None
         if not all(len(row) == len(columns) and all(map(isinstance, row, columns)) for row in rows):
             raise ProbeFailed("postgresql_unreadable")
@@ -121,9 +118,7 @@ def sign_in(settings: dict[str, Any], deadline: float) -> Session:
         # With TLS, the server has answered before.
         code = "server_silent" if settings["sslmode"] == "disable" else "server_slow"
         failure = ProbeFailed(code, host=settings["host"], port=settings["port"])
-    except MemoryError:
-        raise
-    except Exception as error:
+    except UNREADABLE as error:
         failure = _failure("", settings)
         failure.facts |= own_fault(error)
     else:
