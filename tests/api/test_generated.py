@@ -36,9 +36,9 @@ peers = ["mine", "other"]
 
 
 def test_no_request_breaks_the_server_the_document_or_the_isolation_of_accounts(
-    postgres_schema_url: str, tmp_path: Path
+    schema_url: str, tmp_path: Path
 ) -> None:
-    with running(postgres_schema_url) as site:
+    with running(schema_url) as site:
         make_up_requests(site, tmp_path, 3, "fuzzing")
 
 
