@@ -19,6 +19,7 @@ from agents_app.web.forms.agents import UNSEEN_REASON, AgentForm, DisableForm
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.edit_agent import EditForm
 from agents_app.web.list_error import list_error_page
+from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 from agents_app.web.urls import ListUrl, url_with_back
 
@@ -141,7 +142,7 @@ def clone(agent_id: UUID) -> Answer:
             "bad",
         )
         return redirect(url_with_back(".show", agent_id=agent_id), 303)
-    _flash("This is the clone. It is active and has the same secrets.")
+    show_once("This is the clone. It is active and has the same secrets.")
     return redirect(url_with_back(".show", agent_id=copy_id), 303)
 
 
@@ -152,7 +153,7 @@ def enable(agent_id: UUID) -> Answer:
     message = (
         "The agent is active: runtimes can fetch it." if is_changed else "Nothing was changed: it is active already."
     )
-    _flash(message)
+    show_once(message)
     return redirect(url_with_back(".show", agent_id=agent_id), 303)
 
 
@@ -174,7 +175,7 @@ def disable(agent_id: UUID) -> Answer:
         return disable(agent_id)  # it was changed after it was read
     if not is_saved:
         return _agent_page("agents/disable.html", agent, form=form), 422
-    _flash(form.success_message)
+    show_once(form.success_message)
     return redirect(url_with_back(".show", agent_id=agent_id), 303)
 
 
@@ -187,7 +188,7 @@ def delete(agent_id: UUID) -> Answer:
     if not unsaved_form.is_submitted():
         return _agent_page("agents/delete.html", agent, undo_days=settings().deleted_secrets_days)
     agents.delete(actor, agent_id)
-    _flash("was deleted.", agent["name"], undo=url_with_back(".restore_deleted", agent_id=agent_id))
+    show_once("was deleted.", name=agent["name"], undo=url_with_back(".restore_deleted", agent_id=agent_id))
     return redirect(str(ListUrl.from_back_parameter()), 303)
 
 
@@ -196,11 +197,11 @@ def restore_deleted(agent_id: UUID) -> Answer:
     """Restore a deleted agent."""
     try:
         agents.restore_deleted(current_actor(), agent_id)
-        _flash("The agent was restored.", show=url_for(".show", agent_id=agent_id))
+        show_once("The agent was restored.", show=url_for(".show", agent_id=agent_id))
     except Conflict as refusal:
         if refusal.code in (snapshots.UNREADABLE, external_ids.REUSED_CODE):
             raise
-        _flash("Nothing was changed: the agent is already restored.", show=url_for(".show", agent_id=agent_id))
+        show_once("Nothing was changed: the agent is already restored.", show=url_for(".show", agent_id=agent_id))
     return redirect(str(ListUrl.from_back_parameter()), 303)
 
 
@@ -237,7 +238,3 @@ def _redirect_after_save(actor: Actor, form: EditForm, agent_id: UUID) -> Answer
     if anchor := connection_tests.test_after_save(actor, agent_id, saved, name=name, show=show):
         return redirect(url_with_back(".show", agent_id=agent_id, _anchor=anchor), 303)
     return redirect(str(ListUrl.from_back_parameter()) if "back" in request.values else show, 303)
-
-
-def _flash(text: str, name: str = "", **actions: str) -> None:
-    flash({"text": text, "name": name, **actions}, "ok")  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from agents_app.operations import agent_reads, connection_tests, save_warnings
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import LastTest
 from agents_app.web.forms.base import ConsoleForm
+from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 from agents_app.web.urls import url_with_back
 
@@ -81,7 +82,7 @@ def test_after_save(actor: Actor, agent_id: UUID, saved: str, **shown: str) -> s
     """
     is_asked = request.form.get(BUTTON) == SAVE_AND_TEST
     ending, tone = _tested(actor, agent_id) if is_asked else ("", "ok")
-    flash({"text": f"{saved} {ending}".rstrip(), **shown}, tone)  # type: ignore[arg-type]
+    show_once(f"{saved} {ending}".rstrip(), tone, **shown)
     for _, sentence in save_warnings.of_connection(agent_reads.read(actor, agent_id)):
         flash(sentence, "warn")
     return ANCHOR if is_asked else None

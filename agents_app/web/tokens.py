@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from agents_app.errors import NotFound
 from agents_app.operations import agent_reads, tokens
@@ -10,6 +10,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import LIMIT_MAX, parse
 from agents_app.web import unsaved_form
 from agents_app.web.forms.tokens import SCOPE_LABELS, TokenForm
+from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 
 pages = Blueprint("tokens", __name__, url_prefix="/tokens")
@@ -47,7 +48,7 @@ def revoke(token_id: UUID) -> Answer:
         if token is None:
             raise NotFound("There is no token with this id.")
         return render_template("tokens/revoke.html", token=token)
-    flash({"name": tokens.revoke(actor, token_id), "text": "was revoked."}, "ok")  # type: ignore[arg-type]
+    show_once("was revoked.", name=tokens.revoke(actor, token_id))
     return redirect(url_for(".listing"), 303)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
@@ -37,7 +38,7 @@ def test_a_field_with_a_secret_is_warned_of_once_and_saved_the_second_time(
     assert f"{input_id}-warning" in page.root.one(id=input_id)["aria-describedby"]
     assert page.root.one(id=input_id).inside("details")
     again = {name: NEW_DATABASE[name] for name in ("DB-password", "api_key")}
-    assert browser.send(page, "/agents/new", **again).status_code == 303  # type: ignore[union-attr]
+    assert isinstance(browser.send(page, "/agents/new", **again), TestResponse)
 
 
 def test_another_secret_is_warned_of_again(browser: Browser) -> None:
@@ -64,12 +65,12 @@ def test_warnings_and_errors_are_shown_together(console: Flask, admin: Actor, br
 def test_a_stored_text_that_is_not_changed_is_not_warned_of(console: Flask, admin: Actor, browser: Browser) -> None:
     agent_id = make_agent(console, admin, description=KEY)
 
-    assert browser.send(f"/agents/{agent_id}/edit", name="Retail").status_code == 303  # type: ignore[union-attr]
+    assert isinstance(browser.send(f"/agents/{agent_id}/edit", name="Retail"), TestResponse)
     page = browser.send(f"/agents/{agent_id}/edit", status=422, system_instructions=f"Use {KEY}")
 
     assert isinstance(page, Page)
     assert [found["id"] for found in page.root.all("p", class_="warning")] == ["system_instructions-warning"]
-    assert browser.send(page, f"/agents/{agent_id}/edit").status_code == 303  # type: ignore[union-attr]
+    assert isinstance(browser.send(page, f"/agents/{agent_id}/edit"), TestResponse)
 
 
 def test_the_reason_for_disabling_is_warned_of_once(console: Flask, admin: Actor, browser: Browser) -> None:
@@ -79,4 +80,4 @@ def test_the_reason_for_disabling_is_warned_of_once(console: Flask, admin: Actor
 
     assert isinstance(page, Page)
     assert page.root.one(id="reason-warning")["class"] == "warning"
-    assert browser.send(page, path).status_code == 303  # type: ignore[union-attr]
+    assert isinstance(browser.send(page, path), TestResponse)
