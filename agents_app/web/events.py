@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from agents_app.errors import InvalidInput, Malformed
 from agents_app.operations import events
@@ -62,6 +62,8 @@ class ActivityForm(ConsoleForm):
 def listing() -> Answer:
     """List the events that the URL asks for, newest first."""
     address = ActivityUrl(request.args)
+    if address.has_empty_parameters:
+        return redirect(str(address), 303)
     actor = current_actor()
     try:
         query = parse_query(address.args)

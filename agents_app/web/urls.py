@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from flask import request, url_for
 
+from agents_app.values.fields import is_empty
+
 CURSORS = ("cursor", "before")
 # The filters of the list of agents, other than the search and the tabs, in the order of their chips.
 FILTERS = (
@@ -54,7 +56,9 @@ class ListUrl:
     filters: ClassVar[tuple[str, ...]] = ("q", *FILTERS)
 
     def __init__(self, args: Mapping[str, str]) -> None:
-        self.args: dict[str, Any] = {name: args[name] for name in self.parameters if args.get(name)}
+        self.args: dict[str, Any] = {name: args[name] for name in self.parameters if not is_empty(args.get(name))}
+        # A form sends the filters that were left empty too. The view redirects to the URL without them.
+        self.has_empty_parameters = any(is_empty(args[name]) for name in self.parameters if name in args)
 
     @classmethod
     def from_back_parameter(cls) -> Self:
