@@ -8,7 +8,10 @@ root.classList.add("js");
 /* Times in the time zone of the browser. */
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-for (const time of all("time[data-at]")) time.dataset.at = `${exact.format(new Date(time.dateTime))} (${zone})`;
+function localiseTimes(within) {
+  for (const at of all("time .at, time.at", within)) at.textContent = ` ${exact.format(new Date(at.closest("time").dateTime))} (${zone})`;
+}
+localiseTimes(document);
 for (const place of all("[data-zone]")) place.textContent = zone;
 
 /* Screen readers read a status when it is added, not when the page has it from the start. */
@@ -76,7 +79,7 @@ function showDialog(content, link) {
   const heading = document.createElement("h2");
   const old = content.querySelector("h1");
   heading.id = old.id;
-  heading.textContent = old.textContent;
+  heading.append(...old.childNodes);
   old.replaceWith(heading);
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", heading.id);
@@ -166,6 +169,7 @@ async function testForm(button) {
   const refusal = result.querySelector(":scope > [role=alert]");
   if (refusal) showRefusal(refusal);
   else panel().replaceWith(result);
+  localiseTimes(panel());
   if (String(sent) !== String(values())) markOutdated();
   say(result.dataset.said ?? "");
   if (!showProblems(button.form, page)) showPanel();

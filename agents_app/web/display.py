@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask, current_app, g, url_for
 from lucide.jinja import lucide
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from agents_app import __version__
 from agents_app.connections import TYPES, Connection
@@ -19,6 +19,7 @@ from agents_app.operations import attention_reasons, started_tests, test_results
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
+from agents_app.web import isolation
 from agents_app.web.theme import THEMES, chosen_theme
 from agents_app.web.urls import current_path, url_with_back
 from agents_app.wording import number_text
@@ -66,8 +67,9 @@ def init_app(app: Flask) -> None:
         url_with_back=url_with_back,
         error_titles=ERROR_TITLES,
     )
-    own = (when, initials, number, expiry_date, dates, parsed_time, connection_titles, server_label)
-    for function in (*own, attention_reasons.what_expires, test_results.shown_facts, test_results.are_not_run):
+    own = (when, exact_time, initials, number, expiry_date, dates, parsed_time, connection_titles, server_label)
+    of_tests = (attention_reasons.what_expires, test_results.shown_facts, test_results.are_not_run)
+    for function in (*own, isolation.isolated, isolation.sentence, *of_tests):
         app.jinja_env.filters[function.__name__] = function
     app.context_processor(_template_context)
 
@@ -101,10 +103,22 @@ def _fingerprint(path: Path) -> str:
 
 
 def when(at: datetime) -> Markup:
-    """A relative time such as "5 min ago". Hover and focus show the exact time and its zone, which script localises."""
-    return Markup('<time datetime="{}" data-at="{}" tabindex="0">{}</time>').format(
-        at.astimezone(UTC).isoformat(timespec="seconds"), f"{at:%-d %b %Y, %H:%M} UTC", _relative_time(at)
-    )
+    """A relative time such as "5 min ago", with the exact time, which hover and focus in its row show."""
+    exact = Markup('<span class="at"> {}</span>').format(_exact_text(at))
+    return Markup('<time datetime="{}">{}{}</time>').format(_iso_text(at), _relative_time(at), exact)
+
+
+def exact_time(at: datetime) -> Markup:
+    """The exact time with its zone, which script localises."""
+    return Markup('<time datetime="{}" class="at">{}</time>').format(_iso_text(at), _exact_text(at))
+
+
+def _exact_text(at: datetime) -> str:
+    return f"{at:%-d %b %Y, %H:%M} UTC"
+
+
+def _iso_text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _relative_time(at: datetime) -> str:
@@ -133,7 +147,8 @@ def expiry_date(end: date) -> dict[str, Any]:
 
 def dates(text: str) -> Markup:
     """A sentence whose dates, such as 2026-12-06, are not broken over two lines."""
-    return Markup(ISO_DATE.sub(r'<span class="date">\g<0></span>', str(escape(text))))  # noqa: S704 - the text is escaped
+    escaped = str(isolation.sentence(text))
+    return Markup(ISO_DATE.sub(r'<span class="date">\g<0></span>', escaped))  # noqa: S704 - the text is escaped
 
 
 def number(count: int) -> str:

@@ -1,5 +1,6 @@
 """A browser without script. It checks every page that a test loads, and sends the forms of the page."""
 
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -103,8 +104,8 @@ class Page:
 
     @property
     def title(self) -> str:
-        """The title of the page."""
-        return self.root.one("title").text
+        """The title of the page, without the characters that isolate names."""
+        return re.sub("[\u2068\u2069]", "", self.root.one("title").text)
 
     @property
     def text(self) -> str:
