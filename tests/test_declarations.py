@@ -20,7 +20,7 @@ from agents_app.schemas import completeness
 from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.values.choices import ConnectionType
 from agents_app.values.fields import field_notes
-from agents_app.web import display
+from agents_app.web import icons
 from tests.api.conftest import Client
 from tests.bad_inputs import BAD_AGENTS
 from tests.make import make_agent, make_token
@@ -129,5 +129,5 @@ def test_the_last_migration_that_filled_the_attention_columns_has_the_rules_of_t
 @pytest.mark.parametrize("kind", ConnectionType)
 def test_every_connection_type_has_a_declaration_an_icon_and_a_colour(kind: ConnectionType) -> None:
     assert kind in TYPES
-    assert "<svg" in display.icon(TYPES[kind].icon)
+    assert f'id="{TYPES[kind].icon}"' in icons.content().decode()
     assert f"\n.tile-{TYPES[kind].colour} {{ background: " in (ROOT / "static" / "app.css").read_text()

@@ -248,7 +248,7 @@ MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operatio
 SETTINGS, API_OPERATIONS = 22, 14
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 # Pages that are open without signing in.
-OPEN_PAGES = {"static", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}
+OPEN_PAGES = {"static", "icons", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}
 
 
 def area(path: Path) -> str:

@@ -12,6 +12,7 @@ from agents_app.web import (
     display,
     events,
     form_source,
+    icons,
     invitations,
     pasted_links,
     profile,
@@ -73,6 +74,7 @@ def init_app(app: Flask) -> None:
     session_cookie.init_app(app)
     form_source.csrf.init_app(app)
     display.init_app(app)
+    icons.init_app(app)
     app.register_blueprint(pages)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app, g, url_for
-from lucide.jinja import lucide
 from markupsafe import Markup
 
 from agents_app import __version__
@@ -19,7 +18,7 @@ from agents_app.operations import attention_reasons, started_tests, test_results
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
-from agents_app.web import isolation
+from agents_app.web import icons, isolation
 from agents_app.web.theme import THEMES, chosen_theme
 from agents_app.web.urls import current_path, url_with_back
 from agents_app.wording import number_text
@@ -53,7 +52,7 @@ def init_app(app: Flask) -> None:
     """Register these filters and functions, and the variables that every template has."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
-        icon=icon,
+        icon=icons.icon,
         asset=asset,
         type_colour=type_colour,
         type_icon=type_icon,
@@ -84,12 +83,6 @@ def _template_context() -> dict[str, Any]:
         "here": current_path(),
         "version": __version__,
     }
-
-
-@cache
-def icon(name: str, size: int = 16) -> str:
-    """An inline SVG icon, as Markup. Visible or hidden text next to it says what it means."""
-    return lucide(name, size=size, **{"class": "icon", "aria-hidden": "true"})
 
 
 def asset(name: str) -> str:
@@ -164,7 +157,7 @@ def initials(name: str) -> str:
 
 def type_icon(kind: str) -> str:
     """The name of the icon of a connection type."""
-    return declaration.icon if (declaration := _declaration(kind)) else "plug"
+    return declaration.icon if (declaration := _declaration(kind)) else icons.OF_UNKNOWN_TYPE
 
 
 def type_colour(kind: str) -> str:

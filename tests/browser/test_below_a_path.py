@@ -61,6 +61,7 @@ def test_a_new_admin_sets_up_and_manages_an_agent_below_a_path(below: Below, scr
         one.on("request", lambda request: asked.append(request.url))
 
     set_up(page, below.code)
+    assert are_icons_drawn(page) == {True}
     create_database_agent(page)
     delete(page, script)
     invite(page, theirs, below)
@@ -75,6 +76,12 @@ def test_a_new_admin_sets_up_and_manages_an_agent_below_a_path(below: Below, scr
 
     expect(page).to_have_url(urljoin(below.address, "agents?q=sales"))
     assert [url for url in asked if not url.startswith((below.address, "data:", "blob:"))] == []
+
+
+def are_icons_drawn(page: Page) -> set[bool]:
+    """Whether the icons that the page shows have drawings."""
+    icons = page.locator(".icon:visible use")
+    return set(icons.evaluate_all("uses => uses.map(use => use.getBBox().width > 0)"))
 
 
 def delete(page: Page, script: bool) -> None:

@@ -84,6 +84,7 @@ GET  /openapi.json                                  200     200     200     200 
 GET  /gibberish-xyz-123                             200     200     200     200     200     200     200
 GET  /gibberish-xyz-123/<name>                      200     200     200     200     200     200     200
 GET  /static/<path:filename>                        200     200     200     200     200     200     200
+GET  /static/icons.svg                              200     200     200     200     200     200     200
 """
 KINDS, *LINES = [line.split() for line in TABLE.strip().splitlines()]
 ROWS = {(method, rule): dict(zip(KINDS, expected, strict=True)) for method, rule, *expected in LINES}

@@ -11,25 +11,44 @@ from agents_app.db import now
 from agents_app.operations.permissions import Actor
 from agents_app.paths import ROOT
 from agents_app.values import limits
-from agents_app.web import display
+from agents_app.web import display, icons
 from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user
 from tests.web.conftest import Browser, Page
 
 TEMPLATES = "".join(path.read_text() for path in (ROOT / "templates").rglob("*.html"))
-NAMES = {
-    *re.findall(r'icon\("([a-z0-9-]+)"', TEMPLATES),
+THEME = (ROOT / "agents_app" / "web" / "theme.py").read_text()
+# What templates give to `icon`, such as: "arrow-down" if is_descending else "arrow-up", 14
+ARGUMENTS = "\n".join(re.findall(r"(?:icon\(|set icons = )(.+?)(?:\) ?-?}}| %})", TEMPLATES))
+USED_ICONS = {
+    # All texts but the keys of dictionaries and what something is compared with.
+    *re.findall(r'(?<!== )"([a-z0-9-]+)"(?!:)', ARGUMENTS),
     *re.findall(r'(?:empty|nav_link)\((?:[^"()]|\([^()]*\))*"([a-z0-9-]+)", "', TEMPLATES),
-    *(declaration.icon for declaration in TYPES.values()),
     *display.THEMES.values(),
-    "plug",
+    icons.OF_UNKNOWN_TYPE,
 }
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
-def test_every_used_icon_exists(name: str) -> None:
-    assert "<svg" in display.icon(name)
-    assert 'aria-hidden="true"' in display.icon(name)
+@pytest.mark.parametrize("name", sorted(USED_ICONS | {declaration.icon for declaration in TYPES.values()}))
+def test_every_used_icon_is_in_the_file_of_icons(name: str, console: Flask) -> None:
+    with console.test_request_context():
+        drawn = icons.icon(name)
+
+    assert 'aria-hidden="true"' in drawn
+    address = re.search(r'href="([^"#]+)#([a-z0-9-]+)"', drawn)
+    assert address
+    answer = console.test_client().get(address[1])
+    assert answer.mimetype == "image/svg+xml"
+    assert f'id="{address[2]}"' in answer.text
+
+
+def test_the_file_has_no_icon_that_is_not_used() -> None:
+    assert [name for name in icons.NAMES if f'"{name}"' not in TEMPLATES + THEME] == []
+
+
+def test_an_icon_that_is_not_in_the_file_is_refused(console: Flask) -> None:
+    with console.test_request_context(), pytest.raises(LookupError, match="no 'airplane'"):
+        icons.icon("airplane")
 
 
 def test_a_connection_type_of_a_later_release_is_shown_by_its_stored_name() -> None:

@@ -1,0 +1,106 @@
+"""The icons: one SVG file that has them all, which pages refer to by name.
+
+Pages are not compressed, so an icon that is drawn inside of each page would make the pages several times as large.
+"""
+
+import hashlib
+from functools import cache
+
+from flask import Flask, Response, g, request, url_for
+from lucide.jinja import lucide
+from markupsafe import Markup
+
+from agents_app.connections import TYPES
+
+# The names of the icons that templates use (https://lucide.dev/icons). Connection types name their own.
+NAMES = (
+    "arrow-down",
+    "arrow-left",
+    "arrow-up",
+    "book-open",
+    "bot",
+    "building-2",
+    "chevron-left",
+    "chevron-right",
+    "chevrons-left",
+    "chevrons-up-down",
+    "circle-alert",
+    "circle-check",
+    "circle-x",
+    "copy",
+    "ellipsis",
+    "history",
+    "key-round",
+    "link",
+    "list-filter",
+    "lock",
+    "log-out",
+    "menu",
+    "monitor",
+    "moon",
+    "pencil",
+    "plug-zap",
+    "plus",
+    "power",
+    "power-off",
+    "search",
+    "search-x",
+    "server",
+    "sun",
+    "trash-2",
+    "triangle-alert",
+    "undo-2",
+    "user-check",
+    "user-cog",
+    "user-plus",
+    "user-x",
+    "users",
+    "x",
+)
+# The icon of a connection type that only a later release knows.
+OF_UNKNOWN_TYPE = "plug"
+ALL_NAMES = frozenset((*NAMES, OF_UNKNOWN_TYPE, *(declaration.icon for declaration in TYPES.values())))
+PATH = "/static/icons.svg"
+YEAR_S = 365 * 24 * 60 * 60
+
+
+def init_app(app: Flask) -> None:
+    """Serve the file."""
+    app.add_url_rule(PATH, "icons", _file, provide_automatic_options=False)
+
+
+def icon(name: str, size: int = 16) -> Markup:
+    """An icon. Visible or hidden text next to it says what it means."""
+    if name not in ALL_NAMES:
+        raise LookupError(f"The file of icons has no {name!r}. Add the name to NAMES in agents_app/web/icons.py.")
+    return Markup('<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="{1}#{2}"/></svg>').format(
+        size, _url(), name
+    )
+
+
+@cache
+def content() -> bytes:
+    """The file: each icon by its name, in the colour of the text next to it."""
+    drawn = (str(lucide(name, id=name, width="100%", height="100%")) for name in sorted(ALL_NAMES))
+    return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'.encode()
+
+
+@cache
+def _fingerprint() -> str:
+    return hashlib.sha256(content()).hexdigest()[:10]
+
+
+def _url() -> str:
+    # A list has more than a hundred icons.
+    if "icons_url" not in g:
+        g.icons_url = url_for("icons", v=_fingerprint())
+    return str(g.icons_url)
+
+
+def _file() -> Response:
+    response = Response(content(), mimetype="image/svg+xml")
+    response.cache_control.max_age = YEAR_S
+    response.cache_control.public = True
+    response.set_etag(_fingerprint())
+    response.make_conditional(request)
+    return response
