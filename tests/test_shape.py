@@ -227,6 +227,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     },
     "system": {},
     "tokens": {},
+    "user_details": {},
     "users": {},
 }
 # Names that no module and no folder of templates may have, by the row of the grid that each means.

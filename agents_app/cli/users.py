@@ -10,7 +10,7 @@ from agents_app.cli.actor import terminal_actor
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_listing, print_message, print_outcome
-from agents_app.operations import invitation_records, invitations
+from agents_app.operations import invitation_records, invitations, user_details
 from agents_app.operations import users as operations
 from agents_app.schemas.users import RoleValues
 
@@ -72,6 +72,21 @@ def role(account: str | None, email: str, role: str) -> None:
     actor = terminal_actor(account)
     is_changed = operations.change_role(actor, operations.id_of(actor, email), {"role": role})
     print_outcome(f"{email} is now {role}.", f"{email} is {role} already", is_changed=is_changed)
+
+
+@users.command()
+@email_argument
+@click.option("--name", metavar="TEXT", help="The new name.")
+@click.option("--email", "new_email", metavar="EMAIL", help="The new email address.")
+@account_option
+def update(account: str | None, email: str, name: str | None, new_email: str | None) -> None:
+    """Change the name or the email address of a person. A new address ends their sessions."""
+    given = {field: value for field, value in (("name", name), ("email", new_email)) if value is not None}
+    if not given:
+        raise click.UsageError("Use --name, --email or both.")
+    actor = terminal_actor(account)
+    is_changed = user_details.change(actor, operations.id_of(actor, email), given)
+    print_outcome(f"{email} is changed.", f"{email} has these values already", is_changed=is_changed)
 
 
 @users.command()

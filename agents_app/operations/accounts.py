@@ -82,8 +82,7 @@ def create(values: Mapping[str, Any]) -> UUID:
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         lock_table(session, Account)
-        if session.scalar(sa.select(User.id).where(User.email.in_(spellings(checked.email)))) is not None:
-            raise InvalidInput([("/email", "A person with this address exists already. Use another address.")])
+        user_records.require_free_address(session, checked.email)
         return _add(session, checked, password_hash, Door.TERMINAL, Visitor()).account_id
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import Conflict, InvalidInput, NotFound
+from agents_app.errors import Conflict, NotFound
 from agents_app.models import Account, Invitation, User
 from agents_app.operations import event_records, form_keys, invitation_records, passwords, session_records, user_records
 from agents_app.operations.invitation_records import GONE
@@ -20,11 +20,9 @@ from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.users import PasswordValues, RoleValues, UserValues
 from agents_app.values.choices import Door
 from agents_app.values.fields import parse
-from agents_app.values.text import spellings
 
 # What a link is used for: called with the visitor, the code, the values of the form and the id of the new session.
 Act = Callable[[Visitor, str, Mapping[str, Any], str], str]
-TAKEN = "A person with this address exists already. Use another address, or sign in."
 
 
 def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> str:
@@ -142,8 +140,7 @@ def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: st
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         invitation = invitation_records.use_up(session, code, to_join=True)
-        if session.scalar(sa.select(User.id).where(User.email.in_(spellings(checked.email)))) is not None:
-            raise InvalidInput([("/email", TAKEN)])
+        user_records.require_free_address(session, checked.email, "Use another address, or sign in.")
         user = User(
             account_id=invitation.account_id,
             email=checked.email,

@@ -22,17 +22,17 @@ PER_USER = 50
 PER_ADDRESS = 100
 
 
-def record_or_refuse(visitor: Visitor, email: str) -> UUID:
+def record_or_refuse(visitor: Visitor, email: str, counted: str = "wrong passwords") -> UUID:
     """Record an attempt before the password is checked, and return its id for `remove`.
 
     It is recorded first, so that attempts at the same time cannot exceed the limit together. Raises Throttled after too
-    many wrong passwords.
+    many wrong passwords. `counted` is what the sentence calls them.
     """
     attempt_id, network = uuid4(), network_of(visitor.address or "")
     with db.transaction() as session:
         session.add(LoginAttempt(id=attempt_id, login=login_key(email), address=network))
     try:
-        _check(email, network, attempt_id)
+        _check(email, network, attempt_id, counted)
     except Throttled:
         with db.transaction() as session:
             remove(session, attempt_id)
@@ -62,7 +62,7 @@ def login_key(email: str) -> str:
     return hmac.digest(secret_key, b"login " + email.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
 
 
-def _check(email: str, network: str, attempt_id: UUID) -> None:
+def _check(email: str, network: str, attempt_id: UUID, counted: str) -> None:
     has_login = (LoginAttempt.login == login_key(email)).label("has_login")
     has_address = (LoginAttempt.address == network).label("has_address")
     others = sa.select(LoginAttempt.created_at, has_login, has_address).where(
@@ -78,15 +78,15 @@ def _check(email: str, network: str, attempt_id: UUID) -> None:
     of_both = [row.created_at for row in rows if row.has_login and row.has_address]
     # Attempts from other addresses must not lock a user out of an address without a wrong password.
     if of_both:
-        _refuse_at(PER_USER, of_user)
-    _refuse_at(PER_USER_AND_ADDRESS, of_both)
-    _refuse_at(PER_ADDRESS, of_address)
+        _refuse_at(PER_USER, of_user, counted)
+    _refuse_at(PER_USER_AND_ADDRESS, of_both, counted)
+    _refuse_at(PER_ADDRESS, of_address, counted)
 
 
-def _refuse_at(limit: int, attempts: list[datetime]) -> None:
+def _refuse_at(limit: int, attempts: list[datetime], counted: str) -> None:
     if len(attempts) < limit:
         return
     seconds = int((attempts[-limit] + WINDOW - now()).total_seconds()) + 1
     minutes = -(-seconds // 60)
     wait = "1 minute" if minutes <= 1 else f"{minutes} minutes"
-    raise Throttled(f"Too many wrong passwords. Try again in {wait}.", retry_after=max(seconds, 1))
+    raise Throttled(f"Too many {counted}. Try again in {wait}.", retry_after=max(seconds, 1))

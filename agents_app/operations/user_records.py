@@ -5,12 +5,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from agents_app.errors import Forbidden, NotFound
+from agents_app.errors import Forbidden, InvalidInput, NotFound
 from agents_app.models import Account, User
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Role
+from agents_app.values.text import spellings
 
 NO_USER = "There is no person with this id."
+TAKEN = "A person with this address exists already. "
 
 
 def lock_account_as_admin(session: Session, actor: Actor) -> None:
@@ -36,3 +38,12 @@ def lock_account_and_find(session: Session, actor: Actor, user_id: UUID) -> User
     if user is None:
         raise NotFound(NO_USER)
     return user
+
+
+def require_free_address(
+    session: Session, email: str, advice: str = "Use another address.", but: UUID | None = None
+) -> None:
+    """Raise InvalidInput, with this advice, if a person of any account has this address. `but` is not counted."""
+    others = sa.select(User.id).where(User.email.in_(spellings(email)))
+    if session.scalar(others if but is None else others.where(User.id != but)) is not None:
+        raise InvalidInput([("/email", f"{TAKEN}{advice}")])

@@ -1,4 +1,7 @@
-"""Operations on the users of an account: list, change role, deactivate, delete. `invitations.py` adds users."""
+"""Operations on the users of an account: list, change role, deactivate, delete.
+
+`invitations.py` adds users. `user_details.py` changes their names, addresses and passwords.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -7,21 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from agents_app.db import db
-from agents_app.errors import Conflict, InvalidInput, NotFound
+from agents_app.errors import Conflict, NotFound
 from agents_app.models import Invitation, User, UserSession
-from agents_app.operations import (
-    event_records,
-    invitation_records,
-    login_attempts,
-    passwords,
-    session_records,
-    user_records,
-)
+from agents_app.operations import event_records, invitation_records, session_records, user_records
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.users import NewPasswordValues, RoleValues, email_spellings
+from agents_app.schemas.users import RoleValues, email_spellings
 from agents_app.values.choices import Role
 from agents_app.values.fields import parse
-from agents_app.values.text import to_nfc
 
 NO_ADDRESS = "No person in this account has this address."
 LAST_ADMIN = "An account needs an active admin. Make another person an admin first."
@@ -113,31 +108,6 @@ def delete(actor: Actor, user_id: UUID) -> None:
         _require_active_admin(session, actor)
         # Users may delete themselves: the event must not refer to a deleted row.
         event_records.add(session, actor.without_user() if actor.user_id == user_id else actor, "user.deleted", target)
-
-
-def change_password(actor: Actor, session_id: str, values: dict[str, Any]) -> None:
-    """Change the actor's own password. Their other sessions and their link to choose a password end.
-
-    Raises InvalidInput, Throttled after too many wrong passwords, and Conflict if the password has just been changed.
-    """
-    checked = parse(NewPasswordValues, values, {"name": actor.name, "email": actor.email})
-    if to_nfc(checked.current_password) == checked.password:
-        raise InvalidInput([("/password", "Choose a password that differs from the current one.")])
-    with db.reading() as connection:
-        stored = connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id))
-    # The limit of the sign-in page applies here too: the browser may be one that another person left open.
-    attempt_id = login_attempts.record_or_refuse(actor.visitor, actor.email)
-    if not passwords.is_correct(stored, checked.current_password):
-        raise InvalidInput([("/current_password", "This is not your current password.")])
-    password_hash = passwords.hash_password(checked.password)
-    with db.transaction() as session:
-        login_attempts.remove(session, attempt_id)
-        invitation_records.expire(session, Invitation.user_id == actor.user_id)
-        query = sa.update(User).where(User.id == actor.user_id, User.password_hash == stored)
-        if session.execute(query.values(password_hash=password_hash).returning(User.id)).one_or_none() is None:
-            raise Conflict("Your password has just been changed. Sign in with the new one.")
-        session_records.end_all(session, actor.user_id, but=session_id)
-        event_records.add(session, actor, "user.password_changed")
 
 
 def _end_access(session: Session, actor: Actor, user: User, action: str, **details: Any) -> None:

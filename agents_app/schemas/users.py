@@ -69,11 +69,15 @@ def _plain(text: str) -> str:
     return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) != "Cf")
 
 
+def is_name_or_address(password: str, name: str, email: str) -> bool:
+    """Whether a password is this name or this email address, or the part before the @."""
+    return _plain(password) in map(_plain, (name, email, email.partition("@")[0]))
+
+
 def _refuse_own_name_or_address(password: str, info: ValidationInfo) -> str:
     # If the schema has no name and no address, the context of the validation has those of the user.
     owner = {"name": "", "email": "", **(info.context or {}), **info.data}
-    own = (owner["name"], owner["email"], owner["email"].partition("@")[0])
-    if _plain(password) in map(_plain, own):
+    if is_name_or_address(password, owner["name"], owner["email"]):
         raise refusal("The password must not be your name or your email address.")
     return password
 
@@ -81,11 +85,16 @@ def _refuse_own_name_or_address(password: str, info: ValidationInfo) -> str:
 NewPassword = Annotated[str, AfterValidator(_refuse_own_name_or_address), new_password]
 
 
-class UserValues(Schema):
-    """A user with a password."""
+class PersonValues(Schema):
+    """The name and the email address of a user."""
 
     name: Annotated[str, line(limits.NAME)] = field("Your name", missing="Enter your name.")
     email: Annotated[str, email_address] = field("Email address", missing="Enter an email address.")
+
+
+class UserValues(PersonValues):
+    """A user with a password."""
+
     password: NewPassword = field(
         "Password", f"At least {limits.PASSWORD_MIN} characters.", secret=True, missing="Choose a password."
     )
@@ -107,6 +116,12 @@ def _any_text(value: object) -> str:
 
 class NewPasswordValues(PasswordValues):
     """A new password, with the current one."""
+
+    current_password: Annotated[str, Rule(_any_text)] = field("Current password", secret=True)
+
+
+class OwnDetailsValues(PersonValues):
+    """The name and the email address of a user, with the current password."""
 
     current_password: Annotated[str, Rule(_any_text)] = field("Current password", secret=True)
 

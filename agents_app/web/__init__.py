@@ -33,6 +33,7 @@ PASSWORD_FORMS = (
     "web.invitations.join",
     "web.invitations.reset",
     "web.profile.change_password",
+    "web.profile.change_details",
 )
 
 pages = Blueprint("web", __name__)

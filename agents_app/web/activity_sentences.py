@@ -26,6 +26,8 @@ SENTENCES = {
     "user.reset_link_made": "created a password reset link for {target}",
     "user.password_reset": "chose a new password by a password reset link",
     "user.password_changed": "changed their password",
+    "user.renamed": "changed the name {before} to {target}",
+    "user.address_changed": "changed the email address of {target}",
     "user.role_changed": "changed the role of {target} to {role}",
     "user.deactivated": "deactivated {target}",
     "user.activated": "activated {target}",
@@ -63,6 +65,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
         "number": "some",
         "detail": "not allowed",
         "count": 1,
+        "before": "of a person",
         "outcome": "with an unknown outcome",
         **event["details"],
     }

@@ -1,14 +1,18 @@
 """The page "Your profile": name, password, and the browsers in which the user is signed in."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 
 from agents_app import refusals
 from agents_app.errors import Conflict, NotFound, Throttled
-from agents_app.operations import sessions, users
-from agents_app.web.forms.users import ROLE_NAMES, ChangePasswordForm
+from agents_app.operations import sessions, user_details
+from agents_app.web import unsaved_form
+from agents_app.web.forms.base import ConsoleForm
+from agents_app.web.forms.users import ROLE_NAMES, ChangePasswordForm, DetailsForm
 from agents_app.web.sessions import SESSION_ID, Answer, current_actor, end_browser_session, require_sign_in
 
 # User agents also contain the names of other browsers: the first name found in this order is the right one.
@@ -21,6 +25,14 @@ SYSTEMS = {
     "Mac OS X": "macOS",
     "CrOS": "ChromeOS",
     "Linux": "Linux",
+}
+
+# The message by what was changed.
+DETAILS_CHANGED = {
+    (): "Nothing was changed: your name and your email address are these already.",
+    ("name",): "Your name was changed.",
+    ("email",): "Your email address was changed. Every other browser was signed out.",
+    ("name", "email"): "Your name and your email address were changed. Every other browser was signed out.",
 }
 
 pages = Blueprint("profile", __name__, url_prefix="/profile")
@@ -38,15 +50,25 @@ def change_password() -> Answer:
     """Change the password, and sign out every other browser."""
     actor = current_actor()
     form = ChangePasswordForm(request.form)
-    try:
-        is_changed = form.submit(lambda values: users.change_password(actor, session[SESSION_ID], values))
-    except (Throttled, Conflict) as error:
-        refusal = refusals.from_error(error)
-        form.general_errors.append(refusal.detail)
-        return _page(form), refusal.status, refusal.headers
-    if not is_changed:
-        return _page(form), 422
+    refused = _submit(form, lambda values: user_details.change_password(actor, session[SESSION_ID], values))
+    if refused:
+        return _page(form), *refused
     return _redirect_to_profile("Your password was changed. Every other browser was signed out.")
+
+
+@pages.route("/details", methods=["GET", "POST"])
+def change_details() -> Answer:
+    """Change the name and the email address. A new address signs out every other browser."""
+    actor = current_actor()
+    is_submitted = unsaved_form.is_submitted()
+    sent = request.form if is_submitted else unsaved_form.restored_values()
+    form = DetailsForm(sent, data={"name": actor.name, "email": actor.email})
+    if not is_submitted:
+        return render_template("profile/details.html", form=form)
+    refused = _submit(form, lambda values: user_details.change_own_details(actor, session[SESSION_ID], values))
+    if refused:
+        return render_template("profile/details.html", form=form), *refused
+    return _redirect_to_profile(DETAILS_CHANGED[tuple(form.result)])
 
 
 @pages.post("/sessions/<uuid:row_id>/end")
@@ -79,6 +101,16 @@ def browser_name(user_agent: str | None) -> str:
     if browser is None:
         return re.sub(r"[/ ].*", "", text) or "Unknown browser"
     return f"{browser} on {system}" if system else browser
+
+
+def _submit(form: ConsoleForm, act: Callable[[dict[str, Any]], Any]) -> tuple[int, dict[str, str]] | None:
+    """Submit the form. Returns the status and the headers of a refusal, which the form shows."""
+    try:
+        return None if form.submit(act) else (422, {})
+    except (Throttled, Conflict) as error:
+        refusal = refusals.from_error(error)
+        form.general_errors.append(refusal.detail)
+        return refusal.status, refusal.headers
 
 
 def _page(form: ChangePasswordForm) -> str:

@@ -73,6 +73,7 @@ SESSION_FORMS = {
     "web.users.deactivate": SessionForm(SENT_TWICE),
     "web.users.delete": SessionForm(SENT_TWICE),
     "web.profile.change_password": SessionForm("Your password was not changed."),
+    "web.profile.change_details": SessionForm("Your name and your email address were not changed.", keeps_values=True),
     "web.profile.end": SessionForm(SENT_TWICE, "web.profile.show"),
     "web.profile.end_others": SessionForm("No browser was signed out.", "web.profile.show"),
     "web.accounts.show": SessionForm("The organisation was not renamed.", keeps_values=True),

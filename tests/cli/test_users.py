@@ -27,7 +27,14 @@ def account_list(terminal: Terminal) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "words",
-    [("role", "viewer"), ("deactivate",), ("activate",), ("delete", "--yes"), ("reset-password",)],
+    [
+        ("role", "viewer"),
+        ("update", "--name", "Edith"),
+        ("deactivate",),
+        ("activate",),
+        ("delete", "--yes"),
+        ("reset-password",),
+    ],
     ids=lambda words: words[0],
 )
 def test_a_person_of_another_account_is_not_found(terminal: Terminal, words: tuple[str, ...]) -> None:
@@ -68,6 +75,27 @@ def test_a_command_that_changes_nothing_says_so(terminal: Terminal) -> None:
         f"Nothing was changed: {email} is deactivated already.\n",
         "Nothing was changed: the account already has the name Acme.\n",
     ]
+
+
+def test_a_name_and_an_address_are_changed_by_the_rules_of_the_pages(terminal: Terminal) -> None:
+    person, other = (make_user(terminal.app, "editor", terminal.account_id) for _ in range(2))
+    email = f"{uuid4().hex}@acme.example"
+
+    assert terminal("users", "update", person.email).exit_code == 2
+    refused = terminal("users", "update", person.email, "--name", "A\nB", "--email", "ada")
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[1:] == [
+        "  name: Write this on one line, without control characters.",
+        "  email: Write an email address, such as ada@example.org.",
+    ]
+    taken = terminal("users", "update", person.email, "--email", other.email)
+    assert taken.stderr.splitlines()[1:] == ["  email: A person with this address exists already. Use another address."]
+
+    changed = terminal("users", "update", person.email, "--name", "Edith", "--email", email)
+    assert (changed.exit_code, changed.stderr) == (0, f"{person.email} is changed.\n")
+    again = terminal("users", "update", email, "--name", "Edith")
+    assert again.stderr == f"Nothing was changed: {email} has these values already.\n"
+    assert ("Edith", email) in [(one["name"], one["email"]) for one in terminal.json("users", "list")["items"]]
 
 
 @pytest.mark.parametrize("words", [("invite",), ("invite", "--role", "owner")], ids=["none", "unknown"])

@@ -24,6 +24,7 @@ from agents_app.operations import (
     runtime,
     sessions,
     tokens,
+    user_details,
     users,
 )
 from agents_app.operations.permissions import PERMISSIONS, Actor, Visitor
@@ -97,7 +98,11 @@ class Scene:
     def change_password(self) -> None:
         """Change the password."""
         values = {"current_password": PASSWORD, "password": "another long phrase 28"}
-        users.change_password(self.admin, self.enter(), values)
+        user_details.change_password(self.admin, self.enter(), values)
+
+    def change_address(self) -> None:
+        """Change the email address of a person."""
+        user_details.change(self.admin, self.person(), {"email": f"{uuid4().hex}@example.org"})
 
     def fetch(self) -> None:
         """Fetch an agent as a runtime."""
@@ -125,6 +130,8 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "user.reset_link_made": lambda it: invitations.make_reset_link(it.admin, it.person()),
     "user.password_reset": lambda it: it.choose_password(),
     "user.password_changed": lambda it: it.change_password(),
+    "user.renamed": lambda it: user_details.change(it.admin, it.person(), {"name": "Edith"}),
+    "user.address_changed": lambda it: it.change_address(),
     "user.role_changed": lambda it: users.change_role(it.admin, it.person(), {"role": "editor"}),
     "user.deactivated": lambda it: users.deactivate(it.admin, it.person()),
     "user.activated": lambda it: users.activate(it.admin, it.person(is_active=False)),

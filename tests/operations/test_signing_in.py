@@ -14,7 +14,7 @@ from flask import Flask
 from agents_app.db import db, now
 from agents_app.errors import InvalidInput, NotSignedIn, Throttled
 from agents_app.models import LoginAttempt, User, UserSession
-from agents_app.operations import login_attempts, passwords, sessions, users
+from agents_app.operations import login_attempts, passwords, sessions, user_details, users
 from agents_app.operations.permissions import Actor, Visitor
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_user
@@ -179,10 +179,10 @@ def test_the_limit_on_wrong_passwords_applies_to_the_profile_page(ada: Actor, ad
     add_guesses(ada.email, address, 9)
     values = {"current_password": WRONG, "password": "another-quiet-4-river"}
     with pytest.raises(InvalidInput):
-        users.change_password(here, "", values)
+        user_details.change_password(here, "", values)
 
     with pytest.raises(Throttled):
-        users.change_password(here, "", {**values, "current_password": PASSWORD})
+        user_details.change_password(here, "", {**values, "current_password": PASSWORD})
 
 
 def test_an_unknown_address_also_costs_one_password_check(

@@ -20,6 +20,8 @@ from agents_app.operations import (
     invitations,
     sessions,
     tokens,
+    user_details,
+    user_records,
     users,
 )
 from agents_app.operations.permissions import Visitor
@@ -201,12 +203,12 @@ def test_a_password_change_needs_the_current_password_and_ends_the_other_session
     current, other = sign_in(ada.email), sign_in(ada.email)
 
     with pytest.raises(InvalidInput) as refusal:
-        users.change_password(ada, current, {"current_password": "wrong", "password": "another-quiet-4-river"})
+        user_details.change_password(ada, current, {"current_password": "wrong", "password": "another-quiet-4-river"})
     assert refusal.value.fields == [("/current_password", "This is not your current password.")]
     with pytest.raises(InvalidInput):
-        users.change_password(ada, current, {"current_password": make.PASSWORD, "password": make.PASSWORD})
+        user_details.change_password(ada, current, {"current_password": make.PASSWORD, "password": make.PASSWORD})
 
-    users.change_password(ada, current, {"current_password": make.PASSWORD, "password": "another-quiet-4-river"})
+    user_details.change_password(ada, current, {"current_password": make.PASSWORD, "password": "another-quiet-4-river"})
 
     assert (is_signed_in(current), is_signed_in(other)) == (True, False)
     with pytest.raises(NotSignedIn):
@@ -233,7 +235,7 @@ def test_an_address_in_use_is_refused_and_the_link_still_works(app: Flask) -> No
     with pytest.raises(InvalidInput) as refusal:
         invitations.join(FROM_HERE, code, grace(email=other.email.upper()))
 
-    assert refusal.value.fields == [("/email", invitations.TAKEN)]
+    assert refusal.value.fields == [("/email", f"{user_records.TAKEN}Use another address, or sign in.")]
     assert invitations.join(FROM_HERE, code, grace())
 
 
@@ -275,7 +277,7 @@ def test_a_reset_link_ends_when_it_is_no_longer_needed(app: Flask, event: str) -
 
     if event == "a new password":
         words = {"current_password": make.PASSWORD, "password": "another-quiet-4-river"}
-        users.change_password(person, sign_in(person.email), words)
+        user_details.change_password(person, sign_in(person.email), words)
     elif event == "another role":
         users.change_role(admin, person.user_id, {"role": "editor"})
     else:

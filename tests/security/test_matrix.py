@@ -66,6 +66,8 @@ GET  /database                                      in      in      in      301 
 GET  /activity                                      in      in      in      200     200     200     200
 GET  /profile                                       in      in      in      200     200     200     200
 POST /profile                                       in      in      in      422     422     422     422
+GET  /profile/details                               in      in      in      200     200     200     200
+POST /profile/details                               in      in      in      422     422     422     422
 POST /profile/sessions/<uuid:row_id>/end            in      in      in      404     404     404     404
 POST /profile/sessions/end-others                   in      in      in      303     303     303     303
 GET  /sign-in                                       200     200     200     303     303     303     303

@@ -13,7 +13,7 @@ from flask import Flask
 from agents_app.db import db
 from agents_app.errors import InvalidInput, NotSignedIn
 from agents_app.models import User
-from agents_app.operations import accounts, invitations, passwords, sessions, users
+from agents_app.operations import accounts, invitations, passwords, sessions, user_details
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.users import PasswordValues
 from agents_app.values.fields import parse
@@ -88,7 +88,7 @@ def _by_a_link(app: Flask, password: str) -> object:
 def _in_the_profile(app: Flask, password: str) -> object:
     admin = make_user(app)
     her = replace(admin, user_id=make_her(app, admin), **ADA)
-    return users.change_password(her, "", {"current_password": PASSWORD, "password": password})
+    return user_details.change_password(her, "", {"current_password": PASSWORD, "password": password})
 
 
 def make_her(app: Flask, admin: Actor) -> UUID:

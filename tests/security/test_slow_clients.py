@@ -22,7 +22,7 @@ from tests.security.served import HOST, Served, head, read_all, served, status_o
 UNFINISHED = (
     head("POST", "/sign-in", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 99") + b"email="
 )
-PASSWORD_PATHS = ("/sign-in", "/setup", "/join", "/reset", "/profile")
+PASSWORD_PATHS = ("/sign-in", "/setup", "/join", "/reset", "/profile", "/profile/details")
 # More than the socket buffers of the system.
 LONG_PART, LONG_PARTS = b"x" * 65_536, 160
 TOO_MANY = b"Too many passwords are being checked"
@@ -144,7 +144,7 @@ def test_clients_that_do_not_read_their_responses_do_not_delay_others() -> None:
 
 
 def test_the_middleware_knows_every_form_whose_password_is_hashed(console: Flask) -> None:
-    hashing, more = {"passwords.hash_password"}, {"passwords.hash_password", "passwords.is_right"}
+    hashing, more = {"passwords.hash_password"}, {"passwords.hash_password", "passwords.is_correct"}
     while more - hashing:
         hashing |= more
         found = functions(ROOT / "agents_app" / "operations")
@@ -155,7 +155,7 @@ def test_the_middleware_knows_every_form_whose_password_is_hashed(console: Flask
         if function.decorator_list and hashing & used(path, function)
     }
 
-    assert {"sessions.sign_in", "accounts.claim", "users.change_password"} < hashing
+    assert {"sessions.sign_in", "accounts.claim", "user_details.change_password"} < hashing
     assert forms == set(web.PASSWORD_FORMS)
     assert web.password_paths(console) == set(PASSWORD_PATHS)
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from agents_app.operations import invitation_records, invitations, users
+from agents_app.operations import invitation_records, invitations, user_records, users
 from agents_app.operations.permissions import Actor
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
@@ -119,7 +119,7 @@ def test_only_the_holder_of_the_link_learns_that_an_email_address_is_taken(conso
     page = browser.send(page, "/join", status=422, **newcomer(email=make_user(console).email.upper()))
 
     assert isinstance(page, Page)
-    assert page.root.one(id="email-error").text == invitations.TAKEN
+    assert page.root.one(id="email-error").text == f"{user_records.TAKEN}Use another address, or sign in."
 
 
 def test_a_signed_in_user_is_warned_and_signed_out_of_the_other_account(

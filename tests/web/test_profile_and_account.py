@@ -65,6 +65,52 @@ def test_a_changed_password_signs_out_all_other_browsers(browser: Browser, admin
     assert not is_signed_in(other_browser)
 
 
+def test_a_refused_name_or_address_is_shown_at_its_input_without_the_password(
+    console: Flask, browser: Browser, admin: Actor
+) -> None:
+    given = {"name": " ", "email": "nobody", "current_password": PASSWORD}
+    page = browser.send("/profile/details", status=422, **given)
+    assert isinstance(page, Page)
+    assert page.error_at("name") == "Enter your name."
+    assert page.error_at("email") == "Write an email address, such as ada@example.org."
+    assert PASSWORD not in page.html
+
+    given = {"name": "Ada", "email": make_user(console).email, "current_password": PASSWORD}
+    page = browser.send("/profile/details", status=422, **given)
+    assert isinstance(page, Page)
+    assert page.error_at("email") == "A person with this address exists already. Use another address."
+    page = browser.send("/profile/details", status=422, **{**given, "current_password": "wrong"})
+    assert isinstance(page, Page)
+    assert page.error_at("password-for-details") == "This is not your current password."
+    assert "exists already" not in page.text
+    assert admin.name in browser.get("/profile").text
+
+
+def test_a_new_name_is_shown_at_once_and_a_new_address_signs_out_all_other_browsers(
+    browser: Browser, admin: Actor, signed_in: SignIn
+) -> None:
+    other_browser, email = signed_in(admin), f"{uuid4().hex}@example.org"
+
+    browser.send("/profile/details", name="Ada King", current_password=PASSWORD)
+    page = browser.get("/profile")
+    assert "Your name was changed." in page.text
+    assert "Ada King" in page.root.one("dl", class_="facts").text
+    assert is_signed_in(other_browser)
+
+    browser.send("/profile/details", email=email, current_password=PASSWORD)
+    page = browser.get("/profile")
+    assert "Your email address was changed. Every other browser was signed out." in page.text
+    assert email in page.root.one("dl", class_="facts").text
+    assert not is_signed_in(other_browser)
+    activity = browser.get("/activity").text
+    assert f"changed the name {admin.name} to Ada King" in activity
+    assert "changed the email address of Ada King" in activity
+    assert email not in activity
+
+    browser.send("/profile/details", current_password=PASSWORD)
+    assert "Nothing was changed: your name and your email address are these already." in browser.get("/profile").text
+
+
 def test_a_session_of_another_user_is_not_found(console: Flask, browser: Browser, signed_in: SignIn) -> None:
     other = make_user(console)
     theirs = signed_in(other)

@@ -32,7 +32,10 @@ TYPED: dict[str, dict[str, Any]] = {
     "web.users.invite": {"role": "editor"},
     "web.users.change_role": {"role": "editor"},
     "web.accounts.show": {"name": "Acme & Söhne"},
+    "web.profile.change_details": {"name": "Ada King"},
 }
+# What must be typed again before the form is sent.
+TYPED_AGAIN = {"web.profile.change_details": {"current_password": PASSWORD}}
 # No form has these inputs, and their values must not be kept.
 PASSWORDS = {"password": SECRET, "current_password": SECRET}
 SHOWN_ONCE = {"web.tokens.new", "web.users.invite"}
@@ -108,6 +111,7 @@ def check_restored(tenant: Tenant, browser: Browser, entered: Page, path: str, e
         assert values.getlist(name) == ([""] if value == SECRET else value if isinstance(value, list) else [value])
     assert actions(tenant) == done
     secret = {name: value for name, value in TYPED[endpoint].items() if value == SECRET}
+    secret |= TYPED_AGAIN.get(endpoint, {})
     browser.send(shown, path, status=200 if endpoint in SHOWN_ONCE else 303, **secret)
     assert len(actions(tenant)) == len(done) + 1
 

@@ -1,7 +1,9 @@
 """The forms of users and of their account: invitation, role, passwords, name and deletion of the account."""
 
+from typing import Any
+
 from agents_app.schemas.accounts import AccountName
-from agents_app.schemas.users import NewPasswordValues, PasswordValues, RoleValues, UserValues
+from agents_app.schemas.users import NewPasswordValues, OwnDetailsValues, PasswordValues, RoleValues, UserValues
 from agents_app.values.choices import Role
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.from_schema import input_spec, make_input
@@ -26,8 +28,8 @@ class RoleForm(ConsoleForm):
 class FormWithPasswords(ConsoleForm):
     """A form with passwords. After an error it says that they must be typed again."""
 
-    def __init__(self, formdata: FormData | None = None) -> None:
-        super().__init__(formdata)
+    def __init__(self, formdata: FormData | None = None, **options: Any) -> None:
+        super().__init__(formdata, **options)
         for field in self.inputs():
             if isinstance(field, Secret):
                 field.set_stored(None, None)
@@ -52,6 +54,17 @@ class ChangePasswordForm(FormWithPasswords):
 
     current_password = make_input(NewPasswordValues, "current_password", span=SPAN_WHOLE)
     password = make_input(NewPasswordValues, "password", span=SPAN_WHOLE)
+
+
+class DetailsForm(FormWithPasswords):
+    """The name and the email address of the user who is signed in."""
+
+    name = make_input(OwnDetailsValues, "name", span=SPAN_WHOLE)
+    email = make_input(OwnDetailsValues, "email", span=SPAN_WHOLE)
+    # Its own id: the dialog with this form opens on the page that changes the password.
+    current_password = Secret(
+        input_spec(OwnDetailsValues, "current_password", span=SPAN_WHOLE), id="password-for-details"
+    )
 
 
 class AccountForm(ConsoleForm):
