@@ -66,9 +66,9 @@ def init_app(app: Flask) -> None:
         url_with_back=url_with_back,
         error_titles=ERROR_TITLES,
     )
-    own = (when, exact_time, initials, number, expiry_date, dates, parsed_time, connection_titles, server_label)
-    of_tests = (attention_reasons.what_expires, test_results.shown_facts, test_results.are_not_run)
-    for function in (*own, isolation.isolated, isolation.sentence, *of_tests):
+    own = (when, exact_time, initials, number, expiry_date, next_expiry, dates, parsed_time)
+    of_agents = (connection_titles, server_label, test_results.shown_facts, test_results.are_not_run)
+    for function in (*own, isolation.isolated, isolation.sentence, *of_agents):
         app.jinja_env.filters[function.__name__] = function
     app.context_processor(_template_context)
 
@@ -136,6 +136,21 @@ def expiry_date(end: date) -> dict[str, Any]:
     words = "today" if left == 0 else f"in {left} day{'s' if left != 1 else ''}" if left > 0 else "expired"
     tone = "bad" if left < 0 else "warn" if left <= limits.EXPIRY_WARNING_DAYS else "ok"
     return {"text": f"{end:%-d %b %Y}", "left": words, "tone": tone, "iso": end.isoformat()}
+
+
+def next_expiry(item: Mapping[str, Any]) -> dict[str, str] | None:
+    """What of a listed agent expires first, if that is soon or over: what it is, a tone, a few words and a sentence."""
+    ends = [(item[name], name) for name in attention_reasons.EXPIRY_DATES if item[name]]
+    if not ends:
+        return None
+    end, name = min(ends)
+    date_shown, what = expiry_date(end), attention_reasons.what_expires(item["connection_type"], name)
+    if date_shown["tone"] == "ok":
+        return None
+    left = (end - now().date()).days
+    short, verb = (f"Ends in {left} d" if left else "Ends today", "expires") if left >= 0 else ("Expired", "expired")
+    sentence = f"{what} {verb} on {date_shown['text']}"
+    return {"what": what, "tone": date_shown["tone"], "short": short, "sentence": sentence}
 
 
 def dates(text: str) -> Markup:
