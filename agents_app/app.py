@@ -12,7 +12,7 @@ from agents_app.paths import ROOT
 def create_app(settings: config.Settings | None = None) -> Flask:
     """The console as a WSGI app. Raises ConfigurationError with a sentence that names an invalid setting."""
     loaded = settings or config.load()
-    app = Flask("agents_app", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app = Flask("agents_app", template_folder=str(ROOT / "templates"), static_folder=None)
     app.extensions["settings"] = loaded
     if settings is not None or _needs_keys():
         app.secret_key = loaded.keys.secret_key

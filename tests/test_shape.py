@@ -113,11 +113,12 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "operations": (INSIDE - {"http"}, {"argon2", "pydantic", "sqlalchemy"}),
     "http": ({"config", "health", "hosts", "operations", "refusals", "values"}, {"flask", "werkzeug"}),
+    "static_files": (set(), {"flask", "werkzeug"}),
     "refusals": ({"errors", "operations", "values"}, {"flask", "orjson", "werkzeug"}),
     "sub_path": ({"config"}, {"flask"}),
     "health": ({"errors", "operations"}, {"flask", "orjson"}),
     "api": (
-        {"config", "connections", "errors", "http", "operations", "schemas", "values"},
+        {"config", "connections", "errors", "http", "operations", "schemas", "static_files", "values"},
         {"flask", "flask_swagger_ui", "orjson", "pydantic"},
     ),
     "web": (
@@ -131,7 +132,9 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
             "http",
             "operations",
             "refusals",
+            "paths",
             "schemas",
+            "static_files",
             "values",
         },
         {

@@ -3,16 +3,15 @@
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Flask, Response, render_template, send_from_directory, session
+from flask import Flask, Response, render_template, session, url_for
 
-from agents_app import http
+from agents_app import http, static_files
 from agents_app.config import Settings, settings
 from agents_app.errors import ConfigurationError, NotFound
 from agents_app.operations import sessions
 
 FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
 FOLDER = Path(flask_swagger_ui.__file__).parent / "dist"
-DAY_S = 86_400
 
 
 def init_app(app: Flask) -> None:
@@ -32,10 +31,14 @@ def require_reader() -> None:
 
 def _page() -> str:
     require_reader()
-    return render_template("api/docs.html")
+    return render_template("api/docs.html", file_url=_file_url)
+
+
+def _file_url(name: str) -> str:
+    return url_for("api_docs_file", name=name, v=static_files.read_below(FOLDER, name).fingerprint)
 
 
 def _file(name: str) -> Response:
     if name not in FILES:
         raise NotFound("Nothing was found at this URL. Check the URL.")
-    return send_from_directory(FOLDER, name, max_age=DAY_S)
+    return static_files.send(static_files.read_below(FOLDER, name))

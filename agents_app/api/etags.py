@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Container
 from datetime import datetime
 
-from flask import Response, request
+from flask import request
 
 # As Apache, Caddy and Jetty append it. Several proxies can each append one.
 CODING = re.compile(r"(?:--?|;)(?:x-)?(?:gzip|br|zstd|deflate|compress)$", re.IGNORECASE)
@@ -39,14 +39,6 @@ def is_known(tag: str) -> bool:
     """Whether If-None-Match contains this ETag, whose quotes may be left out, so that the client has the response."""
     sent = _header_values("If-None-Match")
     return sent == ["*"] or tag.strip('"') in _tag_texts(sent)
-
-
-def make_conditional(response: Response, text: str) -> Response:
-    """The response with this ETag. It is a 304 without a body if If-None-Match contains the ETag."""
-    if is_known(text):
-        response = Response(status=304, headers={"Cache-Control": response.headers["Cache-Control"]})
-    response.set_etag(text)
-    return response
 
 
 def _header_values(header: str) -> list[str]:

@@ -1,6 +1,5 @@
 """The OpenAPI document, built from the declarations of the endpoints, and its URL."""
 
-import hashlib
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -8,14 +7,15 @@ from typing import Any
 import orjson
 from flask import Flask, Response
 
-from agents_app import __version__
-from agents_app.api import docs, etags, openapi_schemas
+from agents_app import __version__, static_files
+from agents_app.api import docs, openapi_schemas
 from agents_app.api.endpoint import Endpoint
 from agents_app.api.response_schemas import REF
 from agents_app.api.responses import REPLAYED
 from agents_app.config import Settings
 from agents_app.connections import TYPES
 from agents_app.operations.permissions import PERMISSIONS
+from agents_app.static_files import StaticFile
 
 PATH = "/openapi.json"
 # The schemas of responses that have an ETag.
@@ -71,13 +71,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
     """Build the document once, and serve it."""
     known: Settings = app.extensions["settings"]
-    content = orjson.dumps(document(prefix, endpoints, known.sub_path))
-    validator = hashlib.sha256(content).hexdigest()[:16]
+    file = StaticFile(orjson.dumps(document(prefix, endpoints, known.sub_path)), "application/json")
 
     def openapi() -> Response:
         docs.require_reader()
-        answer = Response(content, mimetype="application/json", headers={"Cache-Control": "no-cache"})
-        return etags.make_conditional(answer, validator)
+        return static_files.send(file, may_be_kept=False)
 
     app.add_url_rule(PATH, "openapi", openapi, provide_automatic_options=False)
 

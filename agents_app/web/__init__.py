@@ -2,9 +2,10 @@
 
 from flask import Blueprint, Flask, Response
 
-from agents_app import refusals
+from agents_app import refusals, static_files
 from agents_app.config import Settings
 from agents_app.errors import NotSignedIn
+from agents_app.paths import STATIC
 from agents_app.web import (
     accounts,
     agents,
@@ -25,7 +26,6 @@ from agents_app.web import (
     users,
 )
 
-STATIC_SECONDS = 365 * 24 * 60 * 60
 # The forms that hash a password, which costs more than any other request.
 PASSWORD_FORMS = (
     "web.sessions.start_session",
@@ -70,12 +70,12 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,
         # Browsers may leave out Referer. `form_source.py` checks the headers that they do send.
         WTF_CSRF_SSL_STRICT=False,
-        SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
     )
     session_cookie.init_app(app)
     form_source.csrf.init_app(app)
     display.init_app(app)
     icons.init_app(app)
+    static_files.init_app(app, STATIC)
     app.register_blueprint(pages)
 
 

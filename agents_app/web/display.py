@@ -1,20 +1,18 @@
 """The filters and functions of templates: icons, times, numbers, URLs of static files."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from flask import Flask, current_app, g, url_for
+from flask import Flask, g, url_for
 from markupsafe import Markup
 
-from agents_app import __version__
+from agents_app import __version__, static_files
 from agents_app.connections import TYPES, Connection
 from agents_app.db import now
 from agents_app.operations import attention_reasons, started_tests, test_results
+from agents_app.paths import STATIC
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
@@ -87,12 +85,7 @@ def _template_context() -> dict[str, Any]:
 
 def asset(name: str) -> str:
     """The URL of a static file. It changes with the content, so that browsers can cache it."""
-    return url_for("static", filename=name, v=_fingerprint(Path(current_app.static_folder or "") / name))
-
-
-@cache
-def _fingerprint(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    return url_for("static", filename=name, v=static_files.read_below(STATIC, name).fingerprint)
 
 
 def when(at: datetime) -> Markup:

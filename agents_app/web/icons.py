@@ -3,14 +3,15 @@
 Pages are not compressed, so an icon that is drawn inside of each page would make the pages several times as large.
 """
 
-import hashlib
 from functools import cache
 
-from flask import Flask, Response, g, request, url_for
+from flask import Flask, g, url_for
 from lucide.jinja import lucide
 from markupsafe import Markup
 
+from agents_app import static_files
 from agents_app.connections import TYPES
+from agents_app.static_files import StaticFile
 
 # The names of the icons that templates use (https://lucide.dev/icons). Connection types name their own.
 NAMES = (
@@ -61,12 +62,11 @@ NAMES = (
 OF_UNKNOWN_TYPE = "plug"
 ALL_NAMES = frozenset((*NAMES, OF_UNKNOWN_TYPE, *(declaration.icon for declaration in TYPES.values())))
 PATH = "/static/icons.svg"
-YEAR_S = 365 * 24 * 60 * 60
 
 
 def init_app(app: Flask) -> None:
     """Serve the file."""
-    app.add_url_rule(PATH, "icons", _file, provide_automatic_options=False)
+    app.add_url_rule(PATH, "icons", lambda: static_files.send(file()), provide_automatic_options=False)
 
 
 def icon(name: str, size: int = 16) -> Markup:
@@ -79,28 +79,15 @@ def icon(name: str, size: int = 16) -> Markup:
 
 
 @cache
-def content() -> bytes:
-    """The file: each icon by its name, in the colour of the text next to it."""
+def file() -> StaticFile:
+    """Each icon by its name, in the colour of the text next to it."""
     drawn = (str(lucide(name, id=name, width="100%", height="100%")) for name in sorted(ALL_NAMES))
-    return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'.encode()
-
-
-@cache
-def _fingerprint() -> str:
-    return hashlib.sha256(content()).hexdigest()[:10]
+    content = f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'
+    return StaticFile(content.encode(), "image/svg+xml")
 
 
 def _url() -> str:
     # A list has more than a hundred icons.
     if "icons_url" not in g:
-        g.icons_url = url_for("icons", v=_fingerprint())
+        g.icons_url = url_for("icons", v=file().fingerprint)
     return str(g.icons_url)
-
-
-def _file() -> Response:
-    response = Response(content(), mimetype="image/svg+xml")
-    response.cache_control.max_age = YEAR_S
-    response.cache_control.public = True
-    response.set_etag(_fingerprint())
-    response.make_conditional(request)
-    return response

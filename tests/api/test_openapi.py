@@ -79,7 +79,7 @@ def test_the_document_is_valid(console: Flask) -> None:
 def test_a_client_that_has_the_document_gets_no_body(console: Flask) -> None:
     tag = console.test_client().get("/openapi.json").headers["ETag"]
 
-    for known in (tag, f"W/{tag}", f'{tag[:-1]}-gzip"', f'"x", {tag}', "*"):
+    for known in (tag, f"W/{tag}", f'"x", {tag}', "*"):
         answer = console.test_client().get("/openapi.json", headers={"If-None-Match": known})
         assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", tag)
     assert console.test_client().get("/openapi.json", headers={"If-None-Match": '"x-gzip"'}).status_code == 200

@@ -13,7 +13,7 @@ from agents_app.paths import ROOT
 from agents_app.values import limits
 from agents_app.web import display, icons
 from tests.conftest import OpenConsole
-from tests.make import make_agent, make_user
+from tests.make import make_agent
 from tests.web.conftest import Browser, Page
 
 TEMPLATES = "".join(path.read_text() for path in (ROOT / "templates").rglob("*.html"))
@@ -57,17 +57,6 @@ def test_a_connection_type_of_a_later_release_is_shown_by_its_stored_name() -> N
         "plug",
         "grey",
     ]
-
-
-def test_the_url_of_a_static_file_changes_with_its_content_and_can_be_cached(console: Flask) -> None:
-    make_user(console)
-    page = Browser(console).get("/sign-in")
-
-    for address in (page.root.one("script")["src"], page.root.one("link", rel="stylesheet")["href"]):
-        assert re.search(r"\?v=[0-9a-f]{10}$", address)
-        with console.test_client().get(address) as answer:
-            assert "max-age=31536000" in answer.headers["Cache-Control"]
-            assert "Set-Cookie" not in answer.headers
 
 
 def test_pages_after_sign_in_are_not_cached(browser: Browser) -> None:
