@@ -1,4 +1,4 @@
-"""Which answer an error gets: the table of status codes, and the answer as problem+json or as a page."""
+"""Which answer an error gets: the table of status codes, and the answer as problem+json. `web` makes the pages."""
 
 import logging
 from collections.abc import Callable
@@ -8,8 +8,14 @@ from functools import partial
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, render_template, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, default_exceptions
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    default_exceptions,
+)
 
 from agents_app import errors
 from agents_app.operations import events
@@ -108,18 +114,16 @@ def problem(refusal: Refusal) -> Response:
     return Response(orjson.dumps(body), refusal.status, refusal.headers, mimetype="application/problem+json")
 
 
-def error_page(refusal: Refusal) -> Response:
-    """A refusal as a page of the console, with a link back and the request id."""
-    page = render_template("errors/error.html", refusal=refusal)
-    return Response(page, refusal.status, refusal.headers, mimetype="text/html")
-
-
 def is_api_path(path: str) -> bool:
     """Whether this path belongs to the JSON API, whose refusals are problem+json."""
     return path.startswith("/api/") or path in ("/api", "/openapi.json")
 
 
 def _handle_error(error: Exception) -> Response:
+    # Flask passes an InternalServerError where the answer to an earlier error failed.
+    is_second = isinstance(error, InternalServerError)
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
+        error = error.original_exception
     refusal = from_error(error)
     if refusal.code in RECORDED_CODES and "actor" in g:
         # The answer is the same where the database cannot record the refusal.
@@ -130,7 +134,10 @@ def _handle_error(error: Exception) -> Response:
     elif refusal.status > 500:
         # A refusal that the console decided, such as `tests_off`, has no cause to look for.
         logger.warning("unavailable", extra={"code": refusal.code}, exc_info=error if error.__cause__ else None)
-    return problem(refusal) if is_api_path(request.path) else error_page(refusal)
+    if is_api_path(request.path):
+        return problem(refusal)
+    page: Response = current_app.extensions["error_page"](refusal, is_plain=is_second)
+    return page
 
 
 def _headers_for(error: errors.ConsoleError) -> dict[str, str]:

@@ -204,6 +204,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "agent_reads": {},
     "agents": {},
     "attention": {},
+    "deleted_agents": {},
     "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
     "drivers": {"missing": "it says what is installed on the server"},
     "events": {},

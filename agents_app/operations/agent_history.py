@@ -71,18 +71,6 @@ def changes_since(actor: Actor, agent_id: UUID, version: int) -> PastVersion:
     return PastVersion(values, secrets, [_change(row) for row in rows])
 
 
-def find_deletion(actor: Actor, agent_id: UUID) -> tuple[str, Change] | None:
-    """The name of a deleted agent, with who deleted it and when. None where it is not deleted. Raises Forbidden."""
-    actor.require("agents.read")
-    agent = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
-    last = sa.select(*CHANGE, AgentVersion.snapshot).where(*agent).order_by(AgentVersion.version.desc()).limit(1)
-    with db.reading() as connection:
-        row = connection.execute(last).one_or_none()
-    if row is None or row.action != "agent.deleted":
-        return None
-    return str(row.snapshot.get("name", "")), _change(row)
-
-
 def _values(snapshot: Any) -> dict[str, Any] | None:
     if not isinstance(snapshot, dict):
         return None

@@ -40,6 +40,14 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in connection.execute(query)]
 
 
+def admin_names(actor: Actor) -> list[str]:
+    """The names of the active admins of the account, who can help others. Raises Forbidden."""
+    actor.require("events.read")
+    admins = sa.select(User.name).where(User.account_id == actor.account_id, User.role == Role.ADMIN, User.is_active)
+    with db.reading() as connection:
+        return list(connection.scalars(admins.order_by(sa.func.lower(User.name), User.id)))
+
+
 def id_of(actor: Actor, email: str) -> UUID:
     """The id of the user of the account with this address. Raises Forbidden, NotFound."""
     actor.require("users.manage")

@@ -2,15 +2,17 @@
 
 from flask import Blueprint, Flask, Response
 
-from agents_app import refusals, static_files
+from agents_app import static_files
 from agents_app.config import Settings
-from agents_app.errors import NotSignedIn
+from agents_app.errors import NotFound, NotSignedIn
 from agents_app.paths import STATIC
 from agents_app.web import (
     accounts,
     agents,
     connection_tests,
+    deleted_agents,
     display,
+    error_pages,
     events,
     form_source,
     icons,
@@ -38,7 +40,9 @@ PASSWORD_FORMS = (
 
 pages = Blueprint("web", __name__)
 pages.register_error_handler(NotSignedIn, sessions.sign_in_response)
-OF_RECORDS = (agents, connection_tests, tokens, users, invitations, profile, accounts, events, system)
+OF_RECORDS = (agents, deleted_agents, connection_tests, tokens, users, invitations, profile, accounts, events, system)
+for part in (agents, connection_tests):
+    part.pages.register_error_handler(NotFound, deleted_agents.not_found_response)
 for part in (sessions, setup, theme, *OF_RECORDS):
     pages.register_blueprint(part.pages)
 
@@ -48,10 +52,10 @@ def _check_form_source() -> sessions.Answer | None:
     """Pages use cookies, so each form must prove that it comes from a page of this console. The JSON API uses none."""
     is_valid = form_source.has_valid_csrf_value()
     if refused := form_source.other_site_refusal(has_valid_csrf_value=is_valid):
-        return refusals.error_page(refused)
+        return error_pages.error_page(refused)
     if is_valid:
         return None
-    return sessions.ended_session_response() or refusals.error_page(form_source.csrf_refusal())
+    return sessions.ended_session_response() or error_pages.error_page(form_source.csrf_refusal())
 
 
 pages.before_app_request(pasted_links.redirect_without_punctuation)
@@ -76,6 +80,7 @@ def init_app(app: Flask) -> None:
     display.init_app(app)
     icons.init_app(app)
     static_files.init_app(app, STATIC)
+    error_pages.init_app(app)
     app.register_blueprint(pages)
 
 

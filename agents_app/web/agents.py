@@ -13,15 +13,16 @@ from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
 from agents_app.web import connection_tests, unsaved_form
-from agents_app.web.conflict import EditConflict, deleted_page
+from agents_app.web.conflict import EditConflict
 from agents_app.web.connection_tests import FormTest
+from agents_app.web.deleted_agents import not_found_response
 from agents_app.web.forms.agents import UNSEEN_REASON, AgentForm, DisableForm
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.edit_agent import EditForm
 from agents_app.web.list_error import list_error_page
 from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
-from agents_app.web.urls import ListUrl, url_with_back
+from agents_app.web.urls import ListUrl, local_path, url_with_back
 
 ROWS = 20
 # Messages for a form that is sent again after it created an agent, by the code of the refusal.
@@ -108,8 +109,8 @@ def save(agent_id: UUID) -> Answer:
     restored = unsaved_form.restored_values()
     try:
         agent = agent_reads.read(actor, agent_id)
-    except NotFound:
-        return deleted_page(actor, agent_id, restored or request.form)
+    except NotFound as error:
+        return not_found_response(error, AgentForm(restored or request.form))
     form = EditForm(restored or request.form, agent)
     if form.version is None:
         raise Malformed("The form arrived incomplete. Load the page again and repeat your changes.")
@@ -202,6 +203,8 @@ def restore_deleted(agent_id: UUID) -> Answer:
         if refusal.code in (snapshots.UNREADABLE, external_ids.REUSED_CODE):
             raise
         show_once("Nothing was changed: the agent is already restored.", show=url_for(".show", agent_id=agent_id))
+    if "next" in request.form:
+        return redirect(local_path(request.form["next"]), 303)
     return redirect(str(ListUrl.from_back_parameter()), 303)
 
 

@@ -1,24 +1,16 @@
 """What the page shows where an agent was changed while its form was open: before, in this form, and stored now."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
-from flask import render_template
-
-from agents_app import refusals
-from agents_app.errors import NotFound
-from agents_app.operations import agent_history, agent_merge, agents
+from agents_app.operations import agent_merge
 from agents_app.operations.agent_history import Change, PastVersion
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG
 from agents_app.web.forms.agents import AgentForm
-from agents_app.web.forms.base import FormData
 from agents_app.web.forms.edit_agent import EditForm, choice_name, facts_before_and_now, inputs_by_pointer, shown_name
 from agents_app.web.forms.inputs import Input
 from agents_app.web.forms.secret_input import Secret
-from agents_app.web.sessions import Answer
-from agents_app.web.urls import ListUrl
 
 NAMES_MAX = 3
 CHANGES_MAX = 5
@@ -134,14 +126,3 @@ def _line(field: Input) -> str:
 
 def _secret_in_form(field: Secret) -> str:
     return "Removed" if field.action == "remove" else NEW_SECRET
-
-
-def deleted_page(actor: Actor, agent_id: UUID, sent: FormData) -> Answer:
-    """The page that says who deleted the agent and shows what was typed. Raises NotFound where it was not deleted."""
-    record = agent_history.find_deletion(actor, agent_id)
-    if record is None:
-        raise NotFound(agents.NO_AGENT)
-    name, deletion = record
-    context = {"name": name, "deletion": deletion, "agent_id": agent_id, "form": AgentForm(sent)}
-    page = render_template("agents/deleted.html", list_url=ListUrl.from_back_parameter(), **context)
-    return page, refusals.STATUS[NotFound]

@@ -26,6 +26,7 @@ TABLE = """
                                                     nobody  ended   token   viewer  editor  admin   foreign
 GET  /                                              in      in      in      303     303     303     303
 GET  /agents                                        in      in      in      200     200     200     200
+GET  /agents/deleted                                in      in      in      200     200     200     200
 GET  /agents/<uuid:agent_id>                        in      in      in      200     200     200     404
 GET  /agents/new                                    in      in      in      403     200     200     200
 POST /agents/new                                    in      in      in      403     422     422     422

@@ -459,7 +459,7 @@ def test_a_form_of_a_deleted_agent_says_who_deleted_it_and_shows_what_was_typed(
     assert "while this form was open. Nothing was saved." in page.text
     assert "Mine, a long text" in page.text
     assert "sk-canary" not in page.html
-    browser.get(page.root.one("main").one("div", class_="notice").one("a")["href"])
+    browser.get(page.root.one("main").one("a", href=f"/activity?target={agent_id}")["href"])
 
 
 OTHER_VALUE = "{}: you chose “Theirs”, but the field below has a different value. To save that value, choose “Yours”."

@@ -102,7 +102,7 @@ def test_search_filters_and_tabs_narrow_the_list(console: Flask, admin: Actor, b
     page = browser.get("/agents?q=nothing+like+it")
     assert "No agent matches" in page.text
     tabs = page.root.one("nav", class_="tabs")
-    assert tabs.text == "All 3 Active 2 Disabled 1 Needs attention 3"
+    assert tabs.text == "All 3 Active 2 Disabled 1 Needs attention 3 Deleted"
     assert tabs.all("a")[1]["href"] == "/agents?q=nothing+like+it&status=active"
 
 
