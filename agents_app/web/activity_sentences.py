@@ -78,5 +78,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
 def _target(event: Mapping[str, Any]) -> Markup:
     name = event["target_name"] or "something"
     if event.get("is_there"):
-        return Markup('<a href="{}">{}</a>').format(url_for("web.agents.show", agent_id=event["target_id"]), name)
-    return Markup("<b>{}</b>").format(name)
+        return Markup('<a href="{}"><bdi>{}</bdi></a>').format(
+            url_for("web.agents.show", agent_id=event["target_id"]), name
+        )
+    return Markup("<b><bdi>{}</bdi></b>").format(name)

@@ -1,6 +1,5 @@
 """A browser without script. It checks every page that a test loads, and sends the forms of the page."""
 
-import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -11,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from agents_app.operations.permissions import Actor
+from agents_app.values.text import DIRECTION_MARKS
 from tests.make import PASSWORD
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -105,7 +105,7 @@ class Page:
     @property
     def title(self) -> str:
         """The title of the page, without the characters that isolate names."""
-        return re.sub("[\u2068\u2069]", "", self.root.one("title").text)
+        return DIRECTION_MARKS.sub("", self.root.one("title").text)
 
     @property
     def text(self) -> str:
@@ -128,7 +128,7 @@ class Page:
 
     def _check_head(self) -> None:
         heading = self.root.one("h1")
-        assert self.title.removeprefix("Error: ").startswith(heading.text)
+        assert self.title.removeprefix("Error: ").startswith(DIRECTION_MARKS.sub("", heading.text))
         is_refused = bool(self.root.all(class_="problems") or self.root.all(class_="stale"))
         assert self.title.startswith("Error: ") == is_refused
         assert self.root.one("main")
