@@ -12,7 +12,7 @@ from agents_app.operations import agent_history, agent_reads, agents, attention,
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
-from agents_app.web import connection_tests, unsaved_form
+from agents_app.web import connection_tests, runtime_use, unsaved_form
 from agents_app.web.conflict import EditConflict
 from agents_app.web.connection_tests import FormTest
 from agents_app.web.deleted_agents import not_found_response
@@ -63,7 +63,8 @@ def show(agent_id: UUID) -> Answer:
     # The result of the last test is on the page already.
     reasons = [reason for reason in attention.of_agent(actor, agent_id) if reason["code"] != "test_failed"]
     names = known_names.of_agent(agent)
-    return _agent_page("agents/show.html", agent, form=AgentForm(agent=agent), names=names, reasons=reasons)
+    shown = {"form": AgentForm(agent=agent), "names": names, "reasons": reasons}
+    return _agent_page("agents/show.html", agent, **shown, use=runtime_use.use_of(actor, agent_id, reasons))
 
 
 @pages.route("/agents/new", methods=["GET", "POST"])

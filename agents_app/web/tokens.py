@@ -1,5 +1,6 @@
 """The pages of API tokens, for admins: list, new, revoke."""
 
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -8,7 +9,7 @@ from agents_app.errors import NotFound
 from agents_app.operations import agent_reads, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import LIMIT_MAX, parse
-from agents_app.web import unsaved_form
+from agents_app.web import runtime_use, unsaved_form
 from agents_app.web.forms.tokens import SCOPE_LABELS, TokenForm
 from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
@@ -30,13 +31,16 @@ def new() -> Answer:
     actor.require("tokens.manage")
     agent_page = agent_reads.listing(actor, parse({"sort": "name", "limit": LIMIT_MAX}))
     names = {str(agent["id"]): agent["name"] for agent in agent_page.items}
-    form = TokenForm(request.form if unsaved_form.is_submitted() else unsaved_form.restored_values(), names)
+    chosen = runtime_use.ChosenAgent(actor)
+    sent = request.form if unsaved_form.is_submitted() else unsaved_form.restored_values()
+    form = TokenForm(sent, names | chosen.names, chosen.preset)
+    context = {"form": form, "has_more": agent_page.next_cursor, "chosen": chosen}
     if not unsaved_form.is_submitted():
-        return render_template("tokens/new.html", form=form, has_more=agent_page.next_cursor)
+        return render_template("tokens/new.html", **context)
     if not form.submit(lambda values: tokens.create(actor, values, key=form.key)):
-        return render_template("tokens/new.html", form=form, has_more=agent_page.next_cursor), 422
+        return render_template("tokens/new.html", **context), 422
     # No redirect: the token would have to be stored until the next page, and it is not stored anywhere.
-    return _list_page(actor, created=form.result)
+    return _list_page(actor, created=form.result, command=chosen.command(form), chosen=chosen)
 
 
 @pages.route("/<uuid:token_id>/revoke", methods=["GET", "POST"])
@@ -52,5 +56,5 @@ def revoke(token_id: UUID) -> Answer:
     return redirect(url_for(".listing"), 303)
 
 
-def _list_page(actor: Actor, created: tuple[UUID, str] | None = None) -> str:
-    return render_template("tokens/list.html", tokens=tokens.listing(actor), created=created, scope_labels=SCOPE_LABELS)
+def _list_page(actor: Actor, **shown: Any) -> str:
+    return render_template("tokens/list.html", tokens=tokens.listing(actor), scope_labels=SCOPE_LABELS, **shown)

@@ -1,6 +1,7 @@
 """The form of a new API token."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from agents_app.config import settings
 from agents_app.schemas.tokens import TokenValues
@@ -27,6 +28,6 @@ class TokenForm(ConsoleForm):
     expires_in_days = make_input(TokenValues, "expires_in_days", is_optional=False)
     agent_ids = CheckboxGroup(input_spec(TokenValues, "agent_ids", span=SPAN_WHOLE, is_optional=True))
 
-    def __init__(self, formdata: FormData | None, agents: Mapping[str, str]) -> None:
-        super().__init__(formdata, data={"expires_in_days": settings().token_days})
+    def __init__(self, formdata: FormData | None, agents: Mapping[str, str], preset: Mapping[str, Any]) -> None:
+        super().__init__(formdata, data={"expires_in_days": settings().token_days, **preset})
         self.agent_ids.labels = dict(agents)
