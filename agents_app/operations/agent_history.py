@@ -10,13 +10,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from agents_app.db import db
-from agents_app.errors import Conflict
-from agents_app.models import AgentVersion
-from agents_app.operations import snapshots
+from agents_app.errors import Conflict, NotFound
+from agents_app.models import Agent, AgentVersion
+from agents_app.operations import agent_merge, snapshots
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import CONFIG
+from agents_app.schemas.agents import CONFIG, STATUS_REASON
 
+NO_VERSION = "There is no such version of an agent with this id."
 VERSION_MAX = 2**31 - 1
+# What a version records in addition to the fields that people write.
+STATUS = ("status", STATUS_REASON)
 CHANGE = (
     AgentVersion.version,
     AgentVersion.action,
@@ -55,6 +58,25 @@ class PastVersion:
     later: list[Change]
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What one version changed in the version before it.
+
+    The values have the fields of an agent with its status, without secrets. They are complete but not checked, as an
+    older release may have written them. None where the version does not exist or cannot be read.
+    """
+
+    change: Change
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    changed: list[str]
+    """The JSON pointers of what differs. Without a version before, of all that is not empty. None is of a secret."""
+    newest: int
+    """The number of the newest version."""
+    is_there: bool
+    """Whether the agent exists."""
+
+
 def changes_since(actor: Actor, agent_id: UUID, version: int) -> PastVersion:
     """The agent at this version, and the changes after it, in order. Raises Forbidden."""
     actor.require("agents.read")
@@ -71,6 +93,26 @@ def changes_since(actor: Actor, agent_id: UUID, version: int) -> PastVersion:
     return PastVersion(values, secrets, [_change(row) for row in rows])
 
 
+def difference(actor: Actor, agent_id: UUID, version: int) -> Difference:
+    """What this version of an agent changed, also of a deleted agent. Raises Forbidden, NotFound."""
+    actor.require("agents.read")
+    if not 0 < version <= VERSION_MAX:
+        raise NotFound(NO_VERSION)
+    agent = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
+    query = sa.select(*CHANGE, AgentVersion.snapshot).where(*agent, AgentVersion.version.in_((version - 1, version)))
+    newest = sa.select(sa.func.max(AgentVersion.version)).where(*agent).scalar_subquery()
+    there = sa.exists().where(Agent.id == agent_id, Agent.account_id == actor.account_id)
+    with db.reading() as connection:
+        rows = connection.execute(query.add_columns(newest.label("newest"), there.label("is_there"))).all()
+    found = {row.version: row for row in rows}
+    if (row := found.get(version)) is None:
+        raise NotFound(NO_VERSION)
+    previous = found.get(version - 1)
+    before, after = _content(previous and previous.snapshot), _content(row.snapshot)
+    changed = _changed(before, after) if previous is None or before else []
+    return Difference(_change(row), before, after, changed, row.newest, bool(row.is_there))
+
+
 def _values(snapshot: Any) -> dict[str, Any] | None:
     if not isinstance(snapshot, dict):
         return None
@@ -81,6 +123,24 @@ def _values(snapshot: Any) -> dict[str, Any] | None:
     return {**recorded.fields, CONFIG: recorded.config}
 
 
+def _content(snapshot: Any) -> dict[str, Any] | None:
+    if not isinstance(snapshot, dict):
+        return None
+    return {**snapshots.content(snapshot), **{name: snapshot.get(name) for name in STATUS}}
+
+
+def _changed(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
+    if after is None:
+        return []
+    facts = agent_merge.facts(after, {})
+    if before is None:
+        return [pointer for pointer, value in facts.items() if value not in (None, "", [], {})]
+    status = [f"/{name}" for name in STATUS if before[name] != after[name]]
+    return [*agent_merge.changed(agent_merge.facts(before, {}), facts), *status]
+
+
 def _change(row: Row[*tuple[Any, ...]]) -> Change:
-    secrets = (row.changes or {}).get("secrets", {})
+    changes = row.changes if isinstance(row.changes, dict) else {}
+    secrets = changes.get("secrets")
+    secrets = secrets if isinstance(secrets, dict) else {}
     return Change(row.version, row.action, row.actor_name, row.user_id, row.created_at, secrets)

@@ -54,7 +54,7 @@ def merge(base: Facts | None, mine: Facts, theirs: Facts, asked: Collection[str]
     Without a base, the person must choose for every difference. What was `asked` before must still be chosen, even if
     `theirs` has become the base.
     """
-    if CONNECTION in asked or len({side[TYPE] for side in (base, mine, theirs) if side is not None}) > 1:
+    if CONNECTION in asked or any(side[TYPE] != mine[TYPE] for side in (base, theirs) if side is not None):
         base, mine, theirs = (
             base and _merged_connection(base),
             _merged_connection(mine),

@@ -44,6 +44,11 @@ class Part:
     text: str
 
     @property
+    def shown(self) -> str:
+        """The text as a page marks it. Line ends without other text have a sign, as they could not be seen."""
+        return self.text if self.text.strip() else self.text.replace("\n", "↵\n")
+
+    @property
     def size(self) -> str:
         """How long the part is, for people."""
         lines, words = len(self.text.splitlines()), len(self.text.split())

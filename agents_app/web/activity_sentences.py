@@ -50,6 +50,9 @@ SENTENCES = {
     "account.deleted": "deleted the organisation {target}",
 }
 
+# What each kind of version did, without the name of its agent.
+VERSION_WORDS = {action: text.replace(" {target}", "") for action, text in SENTENCES.items() if "{target}" in text}
+
 
 def activity_sentence(event: Mapping[str, Any]) -> Markup:
     """The sentence about an event. Its agent is a link while the agent exists."""

@@ -7,17 +7,16 @@ from agents_app.operations.agent_history import Change, PastVersion
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.values.text_comparison import Kind, Part
+from agents_app.web.differences import SECRET_CHANGES, changed_words, secret_in_form, text_of
 from agents_app.web.forms.agents import AgentForm
 from agents_app.web.forms.edit_agent import EditForm, choice_name, facts_before_and_now, inputs_by_pointer, shown_name
-from agents_app.web.forms.inputs import Input
 from agents_app.web.forms.secret_input import Secret
 
 NAMES_MAX = 3
 CHANGES_MAX = 5
 OWN_SIDES = ("This form", "Stored now")
-NEW_SECRET = "You typed a new value. This page does not keep secrets. To save it, type it below."
 REMOVED_SECRET = "no longer stored. To save it, type it below."
-SECRET_CHANGES = {"set": "Set", "replaced": "Replaced", "removed": "Removed"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,22 @@ class Difference:
     mine: str
     theirs: str
     is_long: bool
+
+    @property
+    def my_words(self) -> list[Part] | None:
+        """My long text, with what I changed in the value before. None where the two have nothing in common."""
+        return self._words(self.before, self.mine)
+
+    @property
+    def their_words(self) -> list[Part] | None:
+        """Their long text, with what they changed in the value before; in mine where that is unknown."""
+        return self._words(self.mine if self.before is None else self.before, self.theirs)
+
+    def _words(self, before: str | None, after: str) -> list[Part] | None:
+        if not (before and after and self.is_long) or self.pointer == CONNECTION:
+            return None
+        parts = changed_words(before, after)
+        return parts if any(part.kind is Kind.SAME for part in parts) else None
 
     @property
     def choice(self) -> str:
@@ -87,9 +102,9 @@ class EditConflict:
         return Difference(pointer, label, *texts, pointer == CONNECTION or (field is not None and field.kind == "area"))
 
     def _texts(self, pointer: str) -> tuple[str | None, str, str]:
-        before = _text(self._before, pointer) if self._before else None
+        before = text_of(self._before, pointer) if self._before else None
         removed = self._removed_secrets() if pointer == CONNECTION else []
-        return before, "\n".join([_text(self._form, pointer), *removed]), _text(self._stored, pointer)
+        return before, "\n".join([text_of(self._form, pointer), *removed]), text_of(self._stored, pointer)
 
     def _removed_secrets(self) -> list[str]:
         """The secrets of this connection that were removed because others chose another type."""
@@ -100,29 +115,8 @@ class EditConflict:
 
     def _texts_of_secret(self, pointer: str, field: Secret) -> tuple[str | None, str, str]:
         before = "Stored" if pointer in self._loaded.secrets else ""
-        mine = _secret_in_form(field)
+        mine = secret_in_form(field)
         changes = [change.secrets[pointer] for change in self.later if pointer in change.secrets]
         is_set = pointer in self._form.agent["secrets_set"]
         theirs = SECRET_CHANGES.get(changes[-1], "Changed") if changes else "Stored" if is_set else "Removed"
         return before if self._before else None, mine, theirs
-
-
-def _text(form: AgentForm, pointer: str) -> str:
-    if pointer != CONNECTION:
-        field = inputs_by_pointer(form).get(pointer)
-        return field.shown if field else ""
-    panel = form.chosen.inputs() if form.chosen else ()
-    lines = [line for field in panel if (line := _line(field))]
-    return "\n".join([form.connection_type.shown, *lines])
-
-
-def _line(field: Input) -> str:
-    text = field.shown
-    if isinstance(field, Secret):
-        text = "stored" if field.action == "keep" else _secret_in_form(field) if field.is_given else ""
-    separator = "\n" if "\n" in text else " "
-    return f"{field.spec.label}:{separator}{text}" if text else ""
-
-
-def _secret_in_form(field: Secret) -> str:
-    return "Removed" if field.action == "remove" else NEW_SECRET

@@ -64,7 +64,7 @@ def init_app(app: Flask) -> None:
         url_with_back=url_with_back,
         error_titles=ERROR_TITLES,
     )
-    own = (when, exact_time, initials, number, expiry_date, next_expiry, dates, parsed_time)
+    own = (when, exact_time, clock, initials, number, expiry_date, next_expiry, dates, parsed_time)
     of_agents = (connection_titles, server_label, test_results.shown_facts, test_results.are_not_run)
     for function in (*own, isolation.isolated, isolation.sentence, *of_agents):
         app.jinja_env.filters[function.__name__] = function
@@ -97,6 +97,12 @@ def when(at: datetime) -> Markup:
 def exact_time(at: datetime) -> Markup:
     """The exact time with its zone, which script localises."""
     return Markup('<time datetime="{}" class="at">{}</time>').format(_iso_text(at), _exact_text(at))
+
+
+def clock(at: datetime) -> Markup:
+    """The time of day in UTC, for a row below the heading of its day. Hover shows the exact time."""
+    exact = Markup('<span class="at"> {}</span>').format(_exact_text(at))
+    return Markup('<time datetime="{}">{}{}</time>').format(_iso_text(at), f"{at:%H:%M}", exact)
 
 
 def _exact_text(at: datetime) -> str:

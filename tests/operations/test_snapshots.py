@@ -44,10 +44,11 @@ def deleted(app: Flask, admin: Actor, kind: str) -> UUID:
     return agent_id
 
 
-def rewrite(agent_id: UUID, change: Change, column: str = "snapshot") -> None:
-    """Change all snapshots of an agent, as if another release had written them."""
+def rewrite(agent_id: UUID, change: Change, column: str = "snapshot", *, only: int | None = None) -> None:
+    """Change all snapshots of an agent, or `only` that of one version, as if another release had written them."""
+    versions = sa.select(AgentVersion).where(AgentVersion.agent_id == agent_id)
     with db.transaction() as session:
-        for version in session.scalars(sa.select(AgentVersion).where(AgentVersion.agent_id == agent_id)):
+        for version in session.scalars(versions.where(AgentVersion.version == only) if only else versions):
             value = copy.deepcopy(getattr(version, column))
             if value is None:
                 continue

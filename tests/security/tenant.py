@@ -40,6 +40,7 @@ class Tenant:
         with self.app.app_context():
             return {
                 "agent_id": self._agent,
+                "version": lambda: 1,
                 "deleted_id": self._deleted_agent,
                 "token_id": self._token,
                 "user_id": self._person,

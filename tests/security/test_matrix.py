@@ -32,6 +32,7 @@ GET  /agents/new                                    in      in      in      403 
 POST /agents/new                                    in      in      in      403     422     422     422
 GET  /agents/<uuid:agent_id>/edit                   in      in      in      403     200     200     404
 POST /agents/<uuid:agent_id>/edit                   in      in      in      403     400     400     404
+GET  /agents/<uuid:agent_id>/versions/<int:version> in      in      in      200     200     200     404
 POST /agents/<uuid:agent_id>/clone                  in      in      in      403     303     303     404
 POST /agents/<uuid:agent_id>/enable                 in      in      in      403     303     303     404
 POST /agents/<uuid:agent_id>/test                   in      in      in      403     303     303     404
@@ -155,7 +156,7 @@ def test_every_page_that_changes_something_refuses_a_form_of_another_session(
 )
 def test_a_page_of_another_account_is_answered_like_a_missing_one(tenant: Tenant, method: str, rule: str) -> None:
     foreign = tenant.path(rule)
-    missing = re.sub(r"<uuid:\w+>", str(uuid.uuid4()), rule)
+    missing = re.sub(r"<uuid:\w+>", str(uuid.uuid4()), rule).replace("<int:version>", "1")
 
     seen = [tenant.caller("foreign").ask(method, path, {"version": "1"}) for path in (foreign, missing)]
 

@@ -114,6 +114,22 @@ def test_a_field_that_both_changed_is_saved_only_after_a_choice(
     assert stored()["description"] == "Hers"
 
 
+def test_long_texts_show_word_by_word_what_each_side_changed(
+    browser: Browser, address: str, grace: Actor, change: Change
+) -> None:
+    change(grace, description="Answers on sales.", system_instructions="Answer in two sentences. Never guess.")
+    form = browser.get(address)
+    change(grace, description="Answers on all sales.", system_instructions="Answer in two long sentences. Never guess.")
+
+    page = conflict(browser, form, address, system_instructions="Answer in two sentences. Never guess. Ask.")
+
+    sides = conflict_section(page).one("fieldset").all("div", class_="side-by-side")
+    mine, theirs = ([one.text for one in side.all("ins")] for side in sides)
+    assert (mine, theirs) == (["[added: Ask. end of added text]"], ["[added: long end of added text]"])
+    assert not any("checked" in radio.attributes for side in sides for radio in side.all("input"))
+    assert shown(page)[1]["Description"] == "Answers on[added: all end of added text] sales."
+
+
 @pytest.mark.parametrize(("choice", "wanted"), [("mine", "Mine"), ("theirs", "Hers")])
 def test_the_chosen_value_is_stored(
     choice: str,
