@@ -205,6 +205,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "agents": {},
     "attention": {},
     "deleted_agents": {},
+    "first_steps": {},
     "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
     "drivers": {"missing": "it says what is installed on the server"},
     "events": {},

@@ -12,7 +12,7 @@ from agents_app.operations import agent_history, agent_reads, agents, attention,
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as list_schema
-from agents_app.web import connection_tests, runtime_use, unsaved_form
+from agents_app.web import connection_tests, first_steps, runtime_use, unsaved_form
 from agents_app.web.conflict import EditConflict
 from agents_app.web.connection_tests import FormTest
 from agents_app.web.deleted_agents import not_found_response
@@ -46,13 +46,14 @@ def home() -> Answer:
 @pages.get("/agents")
 def listing() -> Answer:
     """List the agents that the URL asks for."""
-    address = ListUrl(request.args)
+    actor, address = current_actor(), ListUrl(request.args)
     try:
         query = list_schema.parse({"limit": ROWS, **address.args})
-        page, counts = agent_reads.listing_with_counts(current_actor(), query)
+        page, counts = agent_reads.listing_with_counts(actor, query)
     except (InvalidInput, Malformed) as error:
         return list_error_page(error, "Agents", url_for(".listing"))
-    return render_template("agents/list.html", address=address, query=query, page=page, counts=counts)
+    steps = first_steps.shown(actor, counts)
+    return render_template("agents/list.html", address=address, query=query, page=page, counts=counts, **steps)
 
 
 @pages.get("/agents/<uuid:agent_id>")

@@ -25,6 +25,7 @@ NAMES = (
     "chevron-right",
     "chevrons-left",
     "chevrons-up-down",
+    "circle",
     "circle-alert",
     "circle-check",
     "circle-x",

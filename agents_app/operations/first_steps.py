@@ -1,0 +1,71 @@
+"""Operations on the first steps of an account: create an agent, test it, let a runtime fetch it.
+
+Nothing records them: they are read from what the account has.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from agents_app.db import db
+from agents_app.models import Agent, AgentVersion, ApiToken, ConnectionTest, Event
+from agents_app.operations import started_tests
+from agents_app.operations.permissions import Actor
+from agents_app.values.choices import Scope
+
+ACCOUNT: sa.BindParameter[UUID] = sa.bindparam("account_id")
+# A fetch needs a runtime token that was used. Without one, the events of the account are not searched.
+RUNTIME_SINCE = (
+    sa.select(sa.func.min(ApiToken.created_at))
+    .where(ApiToken.account_id == ACCOUNT, ApiToken.last_used_at.is_not(None))
+    .where(sa.cast(ApiToken.scopes, sa.Text).contains(f'"{Scope.RUNTIME}"'))
+    .scalar_subquery()
+)
+IS_FETCH = sa.and_(Event.account_id == ACCOUNT, Event.created_at >= RUNTIME_SINCE, Event.action == "agent.fetched")
+IS_TEST = sa.and_(ConnectionTest.account_id == ACCOUNT, ConnectionTest.is_sample.is_(False))
+NEWEST = sa.select(Agent.id).where(Agent.account_id == ACCOUNT).order_by(Agent.created_at.desc(), Agent.id.desc())
+PROGRESS = sa.select(
+    sa.exists().where(AgentVersion.account_id == ACCOUNT).label("has_version"),
+    sa.exists().where(IS_TEST).label("has_test"),
+    sa.exists().where(IS_FETCH).label("has_fetch"),
+    NEWEST.limit(1).scalar_subquery().label("newest_id"),
+)
+
+# The accounts that this process has found to be done. They are not read again.
+_done: set[UUID] = set()
+
+
+@dataclass(frozen=True)
+class FirstSteps:
+    """Which of the first steps are done. `has_test` is None where CONNECTION_TESTS is off: then it is no step."""
+
+    has_agent: bool
+    has_test: bool | None
+    has_fetch: bool
+    newest_id: UUID | None
+    """The newest agent, for the links of the next steps."""
+
+    @property
+    def are_done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.has_agent and self.has_test is not False and self.has_fetch
+
+
+def progress(actor: Actor) -> FirstSteps | None:
+    """The first steps of the account. None once all are done. Raises Forbidden.
+
+    A deleted agent counts as created. The samples of `flask demo` do not count as tests.
+    """
+    actor.require("agents.read")
+    if actor.account_id in _done:
+        return None
+    with db.reading() as connection:
+        row = connection.execute(PROGRESS, {"account_id": actor.account_id}).one()
+    has_agent = bool(row.has_version) or row.newest_id is not None
+    has_test = None if started_tests.off_sentence() else bool(row.has_test)
+    found = FirstSteps(has_agent, has_test, bool(row.has_fetch), row.newest_id)
+    if not found.are_done:
+        return found
+    _done.add(actor.account_id)
+    return None

@@ -1,0 +1,16 @@
+"""What the list of agents shows until the first steps of an account are done, and while it has no agent."""
+
+from typing import Any
+
+from agents_app.operations import first_steps, users
+from agents_app.operations.agent_reads import Counts
+from agents_app.operations.permissions import Actor
+
+
+def shown(actor: Actor, counts: Counts) -> dict[str, Any]:
+    """The steps, for those who can do them; the admins, for those who cannot while the account has no agent."""
+    may_create = actor.may("agents.create")
+    return {
+        "steps": first_steps.progress(actor) if may_create or not counts.all else None,
+        "admins": [] if may_create or counts.all else users.admin_names(actor),
+    }
