@@ -5,6 +5,13 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 const on = (type, act, options) => document.addEventListener(type, act, options);
 root.classList.add("js");
 
+/* Says a sentence to screen readers. */
+const announcer = document.createElement("p");
+announcer.className = "hidden";
+announcer.setAttribute("role", "status");
+document.querySelector("main")?.append(announcer);
+const announce = (text) => (announcer.textContent = text);
+
 /* Times in the time zone of the browser. */
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -16,9 +23,16 @@ for (const place of all("[data-zone]")) place.textContent = zone;
 
 /* Screen readers read a status when it is added, not when the page has it from the start. */
 for (const flash of all(".flash[role=status]")) {
+  if (flash.matches(".shell .ok")) removeLater(flash);
   const parts = [...flash.childNodes];
   flash.replaceChildren();
   setTimeout(() => flash.append(...parts), 50);
+}
+/* A success goes away: after a minute where it has a link or a button. Not while it is pointed at or has the focus. */
+function removeLater(flash) {
+  const delay = flash.querySelector("a, form") ? 60_000 : 8_000 + 80 * flash.textContent.length;
+  const wait = () => setTimeout(() => (document.hidden || flash.matches(":hover, :focus-within") ? wait() : flash.remove()), delay);
+  wait();
 }
 
 /* Copy, dismiss. */
@@ -63,30 +77,23 @@ on("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
-/* Confirmations: the page of the link, as a dialog. */
-on("click", async (event) => {
+/* Confirmations: the page of the link, as a dialog. It opens at once, and is filled when the page has arrived. */
+on("click", (event) => {
   const link = event.target.closest("a[data-dialog]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  try {
-    const page = await (await fetch(link.href)).text();
-    showDialog(new DOMParser().parseFromString(page, "text/html").querySelector("[data-dialog-content]"), link);
-  } catch {
-    location = link.href;
-  }
+  openDialog(link);
 });
-function showDialog(content, link) {
-  const heading = document.createElement("h2");
-  const old = content.querySelector("h1");
-  heading.id = old.id;
-  heading.append(...old.childNodes);
-  old.replaceWith(heading);
+async function openDialog(link) {
   const dialog = document.createElement("dialog");
-  dialog.setAttribute("aria-labelledby", heading.id);
-  dialog.append(content);
+  const loading = new AbortController();
   const menu = link.closest("details");
   if (menu) menu.open = false;
+  dialog.setAttribute("aria-labelledby", "dialog-heading");
+  dialog.append(document.getElementById("loading").content.cloneNode(true));
+  dialog.querySelector("h2").textContent = link.textContent.replace("…", "").replace(/\s+/g, " ").trim();
   dialog.addEventListener("close", () => {
+    loading.abort();
     dialog.remove();
     (menu?.querySelector("summary") ?? link).focus();
   });
@@ -96,172 +103,67 @@ function showDialog(content, link) {
     dialog.close();
   });
   document.body.append(dialog);
+  dialog.querySelector("h2").id = "dialog-heading";
   dialog.showModal();
+  try {
+    const answer = await fetch(link.href, { signal: loading.signal });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    fillDialog(dialog, page.querySelector("[data-dialog-content]"));
+  } catch {
+    // The answer is no confirmation, or there is none: the page of the link says why.
+    if (!loading.signal.aborted) location = link.href;
+  }
+}
+/* The heading and the text keep their elements, so that screen readers read the new text. */
+function fillDialog(dialog, content) {
+  const [heading, text, actions] = dialog.firstElementChild.children;
+  const [title, consequence, ...others] = content.children;
+  heading.replaceChildren(...title.childNodes);
+  text.replaceChildren(...consequence.childNodes);
+  actions.replaceWith(...others);
+  (dialog.querySelector("[autofocus]") ?? dialog.querySelector("[data-close]")).focus();
   countLengths(dialog);
 }
 
-/* Lengths are counted and shown. Nothing is cut off. */
-function countLengths(within) {
-  for (const place of all("[data-count]", within)) {
-    const input = document.getElementById(place.dataset.count);
-    const max = Number(place.dataset.max);
-    const showLength = () => {
-      const length = [...input.value].length;
-      place.textContent = `${length.toLocaleString("en")} of ${max.toLocaleString("en")} characters`;
-      place.classList.toggle("over", length > max);
-    };
-    input.addEventListener("input", showLength);
-    addEventListener("pageshow", showLength);
-    showLength();
-  }
-}
-countLengths(document);
-
-/* Buttons that test an agent say so while the test runs. A second press does nothing. */
-let leavesToTest = false;
-on("submit", (event) => {
-  const button = event.submitter;
-  if (!button?.dataset.busy) return;
-  if (button.dataset.text) return event.preventDefault();
-  button.dataset.text = button.lastChild.data;
-  button.lastChild.data = button.dataset.busy;
-  showRunning();
-  if (button.value !== "test" || leavesToTest) return;
-  event.preventDefault();
-  testForm(button);
-});
-const panel = () => document.getElementById("test-result");
-function showRunning() {
+/* A notice before the session ends. The page says how many seconds are left; other tabs share what the server said last. */
+const sessionNotice = document.querySelector(".session-notice");
+if (sessionNotice) {
+  const { url, idle, whole } = sessionNotice.dataset;
+  const key = `session ${url}`;
+  const lead = Math.min(5 * 60, idle / 2);
+  const store = (...seconds) => localStorage.setItem(key, JSON.stringify(seconds.map((count) => Date.now() + count * 1_000)));
   const sentence = document.createElement("p");
-  sentence.className = "running none";
-  sentence.setAttribute("role", "status");
-  sentence.textContent = "Testing… (up to 10 seconds)";
-  panel().querySelector(".card-head").after(sentence);
-}
-function endBusy(button) {
-  if (button.dataset.text) button.lastChild.data = button.dataset.text;
-  document.querySelector("#test-result > .running")?.remove();
-  delete button.dataset.text;
-}
-addEventListener("pageshow", () => {
-  leavesToTest = false;
-  all("[data-busy]").forEach(endBusy);
-});
-
-/* The form is tested without leaving the page: what was typed stays, secrets too. Nothing is stored in the browser. */
-async function testForm(button) {
-  const values = () => new URLSearchParams(new FormData(button.form, button));
-  const sent = values();
-  const answer = await fetch(button.form.action, { method: "POST", body: sent }).catch(() => null);
-  const page = new DOMParser().parseFromString((await answer?.text().catch(() => "")) ?? "", "text/html");
-  const result = page.getElementById("test-result");
-  endBusy(button);
-  if (!result && !(answer?.status < 500)) return showNoAnswer();
-  if (!result || page.querySelector(".stale, #split-addresses")) {
-    // The answer is another page, or changes the form.
-    leavesToTest = true;
-    button.form.requestSubmit(button);
-    return;
-  }
-  for (const one of all(".retype", page)) one.remove();
-  result.querySelector("h2").autofocus = false;
-  document.title = page.title;
-  const refusal = result.querySelector(":scope > [role=alert]");
-  if (refusal) showRefusal(refusal);
-  else panel().replaceWith(result);
-  localiseTimes(panel());
-  if (String(sent) !== String(values())) markOutdated();
-  say(result.dataset.said ?? "");
-  if (!showProblems(button.form, page)) showPanel();
-}
-function showPanel() {
-  const { top, bottom } = panel().getBoundingClientRect();
-  if (top < 0 || bottom > innerHeight) panel().scrollIntoView();
-}
-function say(text) {
-  document.getElementById("test-status").textContent = text;
-}
-function showNoAnswer() {
-  const sentence = document.createElement("p");
-  sentence.setAttribute("role", "alert");
-  sentence.textContent = "The console could not run the test. What you typed is still here. Try again.";
-  say("");
-  showRefusal(sentence);
-  showPanel();
-}
-/* The result of the test before stays below the reason why this one was not run. */
-function showRefusal(alert) {
-  panel().querySelector(":scope > [role=alert]")?.remove();
-  panel().querySelector(".card-head").after(alert);
-}
-function markOutdated() {
-  document.querySelector("[data-outdated]")?.removeAttribute("hidden");
-}
-on("input", (event) => event.target.closest("form[data-dirty]") && markOutdated());
-
-/* The errors of the page that the server sent, in this form. Returns whether there are any. */
-function showProblems(form, page) {
-  for (const old of all(".problems, .error", form)) old.remove();
-  for (const input of all("[aria-describedby*='-error']", form)) {
-    const others = input.getAttribute("aria-describedby").split(" ").filter((id) => !id.endsWith("-error"));
-    if (others.length) input.setAttribute("aria-describedby", others.join(" "));
-    else input.removeAttribute("aria-describedby");
-    input.removeAttribute("aria-invalid");
-  }
-  for (const error of all("form[data-dirty] .error[id]", page)) {
-    const input = document.getElementById(error.id.replace(/-error$/, ""));
-    if (input) showError(input, error);
-  }
-  const summary = page.querySelector("form[data-dirty] .problems");
-  if (!summary) return false;
-  form.prepend(summary);
-  summary.focus();
-  return true;
-}
-function showError(input, error) {
-  const field = input.closest(".field, fieldset");
-  const heading = field.querySelector("legend, label:not(.check)");
-  if (heading) heading.after(error);
-  else field.prepend(error);
-  for (const one of new Set([input, field.matches("fieldset") ? field : input])) {
-    one.setAttribute("aria-describedby", `${error.id} ${one.getAttribute("aria-describedby") ?? ""}`.trim());
-  }
-  if (input.type !== "radio") input.setAttribute("aria-invalid", "true");
-  const replace = field.querySelector("[value=replace]");
-  if (replace) replace.checked = true;
-  input.closest("details")?.setAttribute("open", "");
-}
-
-/* Unsaved changes: their number, and a warning before they are lost. */
-const form = document.querySelector("form[data-dirty]");
-let leaving = false;
-if (form) {
-  const wasSent = "isDirty" in form.dataset;
-  const isChanged = (field) => {
-    if (/^(checkbox|radio)$/.test(field.type)) return field.checked !== field.defaultChecked;
-    if (!field.options) return field.value !== field.defaultValue;
-    const initial = [...field.options].findIndex((option) => option.defaultSelected);
-    return field.selectedIndex !== Math.max(initial, 0);
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "button small", textContent: "Stay signed in" });
+  const show = (text, ...others) => {
+    const hadFocus = sessionNotice.contains(document.activeElement);
+    if (sentence.textContent !== text) sentence.textContent = text;
+    sessionNotice.replaceChildren(...(text ? [sentence, ...others] : []));
+    if (hadFocus && !others.includes(button)) document.getElementById("main").focus({ preventScroll: true });
   };
-  // A group of radio buttons counts as one field, and a secret by its radio buttons. A button is no field.
-  const counts = (field) => field.name && !field.closest(".replacement") && (field.type !== "radio" || field.checked);
-  const changes = () => all("input, select, textarea", form).filter((field) => counts(field) && isChanged(field)).length;
-  const showChanges = () => {
-    const number = changes();
-    form.querySelector(".unsaved").textContent = wasSent ? "Not saved yet" : number ? `${number} unsaved change${number > 1 ? "s" : ""}` : "";
+  const check = () => {
+    const [idleLeft, wholeLeft] = JSON.parse(localStorage.getItem(key)).map((end) => (end - Date.now()) / 1_000);
+    const left = Math.min(idleLeft, wholeLeft);
+    const minutes = Math.ceil(left / 60);
+    const time = `${minutes} minute${minutes > 1 ? "s" : ""}`;
+    if (left > lead) show("");
+    else if (left <= 0) show("Your session has ended. Sign in again. A form that you send now is kept, except secrets.");
+    else if (wholeLeft < idleLeft + 1) show(`Your session ends in ${time} and cannot be extended. Save your work and sign in again.`);
+    else show(`You will be signed out in ${time}, because you did not load or save anything.`, button);
   };
-  form.addEventListener("input", showChanges);
-  on("submit", (event) => (leaving ||= event.target === form && !event.defaultPrevented));
-  for (const link of all("[data-discard]")) link.addEventListener("click", () => (leaving = true));
-  addEventListener("beforeunload", (event) => {
-    if (!leaving && (wasSent || changes())) event.preventDefault();
+  button.addEventListener("click", async () => {
+    const body = new URLSearchParams({ csrf_token: document.querySelector("[name=csrf_token]").value });
+    const answer = await fetch(url, { method: "POST", body, redirect: "manual" }).catch(() => null);
+    if (!answer) return show("The console did not answer. Try again.", button);
+    const seconds = answer.ok ? await answer.json() : { idle: 0, whole: 0 };
+    store(seconds.idle, seconds.whole);
+    check();
+    if (answer.ok && !sessionNotice.hasChildNodes()) show("You stay signed in.");
   });
-  // When the user goes back to this page, the browser restores the fields before this event.
-  addEventListener("pageshow", () => {
-    leaving = false;
-    showChanges();
-    for (const field of form.elements) if (isChanged(field)) field.closest("details.group")?.setAttribute("open", "");
-  });
+  store(idle, whole);
+  check();
+  setInterval(check, 10_000);
+  on("visibilitychange", check);
 }
 
 /* Keyboard shortcuts: not inside fields. Single keys can be switched off. */
@@ -271,9 +173,10 @@ if (single) {
   single.addEventListener("change", () => localStorage.setItem("single-keys", single.checked ? "on" : "off"));
 }
 on("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key === "s" && form) {
+  const save = document.querySelector("[data-save]");
+  if ((event.ctrlKey || event.metaKey) && event.key === "s" && save) {
     event.preventDefault();
-    form.querySelector("[data-save]").click();
+    save.click();
   }
   if (event.ctrlKey || event.metaKey || event.altKey || !single?.checked) return;
   if (event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, dialog")) return;

@@ -1,6 +1,7 @@
 """Helpers that say who acts, and who can do what: one table, which every operation asks."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from uuid import UUID
 
 from agents_app.errors import Forbidden
@@ -37,6 +38,10 @@ class Actor:
     email: str = ""
     account_name: str = ""
     visitor: Visitor = Visitor()
+    idle_until: datetime | None = None
+    """When the session of a person ends if no other page is loaded. None for tokens and at the terminal."""
+    ends_at: datetime | None = None
+    """When it ends in any case."""
 
     def without_user(self) -> "Actor":
         """The same actor without the id of a user whose row is deleted."""

@@ -24,6 +24,7 @@ BY_DIGEST = (
     sa.select(
         UserSession.id.label("session_id"),
         UserSession.last_seen_at,
+        UserSession.expires_at,
         User.id,
         User.account_id,
         User.name,
@@ -84,8 +85,10 @@ def authenticate(visitor: Visitor, session_id: str) -> Actor:
         row = connection.execute(BY_DIGEST, values).one_or_none()
     if row is None:
         raise NotSignedIn("Sign in to continue.")
-    if moment - row.last_seen_at > TOUCH_EVERY:
+    seen_at = row.last_seen_at
+    if moment - seen_at > TOUCH_EVERY:
         _touch(row.session_id, moment)
+        seen_at = moment
     return Actor(
         row.account_id,
         row.name,
@@ -95,6 +98,8 @@ def authenticate(visitor: Visitor, session_id: str) -> Actor:
         email=row.email,
         account_name=row.account_name,
         visitor=visitor,
+        idle_until=seen_at + settings().session_idle,
+        ends_at=row.expires_at,
     )
 
 

@@ -64,8 +64,8 @@ def init_app(app: Flask) -> None:
         url_with_back=url_with_back,
         error_titles=ERROR_TITLES,
     )
-    own = (when, exact_time, clock, initials, number, expiry_date, next_expiry, dates, parsed_time)
-    of_agents = (connection_titles, server_label, test_results.shown_facts, test_results.are_not_run)
+    own = (when, exact_time, clock, seconds_left, initials, number, expiry_date, next_expiry, dates)
+    of_agents = (parsed_time, connection_titles, server_label, test_results.shown_facts, test_results.are_not_run)
     for function in (*own, isolation.isolated, isolation.sentence, *of_agents):
         app.jinja_env.filters[function.__name__] = function
     app.context_processor(_template_context)
@@ -122,6 +122,11 @@ def _relative_time(at: datetime) -> str:
     count = int(seconds // unit) if seconds > 0 else round(-seconds / unit)
     words = f"{count} {word}{'s' if count != 1 and word not in ('min', 'h') else ''}"
     return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+def seconds_left(end: datetime | None) -> int:
+    """The whole seconds until a time; 0 if it is past or not known."""
+    return max(0, int((end - now()).total_seconds())) if end else 0
 
 
 def parsed_time(text: str) -> datetime:

@@ -10,6 +10,7 @@ from agents_app.errors import NotSignedIn, Throttled
 from agents_app.operations import accounts, sessions
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
+from agents_app.web.display import seconds_left
 from agents_app.web.forms.sign_in import SignInForm
 from agents_app.web.urls import local_path, return_path
 
@@ -107,6 +108,13 @@ def start_session() -> Answer:
     if unsaved:
         return _resume_page(current_actor(), unsaved)
     return redirect(local_path(request.form.get("next")), 303)
+
+
+@pages.post("/session")
+def stay() -> dict[str, int]:
+    """Extend the session. Returns how many seconds it lasts without another request, and at most."""
+    actor = current_actor()
+    return {"idle": seconds_left(actor.idle_until), "whole": seconds_left(actor.ends_at)}
 
 
 @pages.post("/sign-out")

@@ -83,6 +83,7 @@ SESSION_FORMS = {
 OPEN_FORMS = {
     "web.sessions.start_session",
     "web.sessions.sign_out",
+    "web.sessions.stay",
     "web.setup.setup",
     "web.invitations.join",
     "web.invitations.reset",

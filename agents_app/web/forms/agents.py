@@ -35,6 +35,9 @@ class AgentForm(ConsoleForm):
     save_label = "Create agent"
     """The text of the button that saves."""
 
+    busy_label = "Creating…"
+    """Its text while it saves."""
+
     connection_type = Select(
         input_spec(AgentValues, "connection_type", labels={kind.value: model.label for kind, model in TYPES.items()}),
         default=next(iter(TYPES)).value,

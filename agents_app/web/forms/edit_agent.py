@@ -38,6 +38,7 @@ class EditForm(AgentForm):
     """The form that changes a stored agent."""
 
     save_label = "Save changes"
+    busy_label = "Saving…"
 
     def __init__(self, formdata: FormData | None, agent: dict[str, Any]) -> None:
         super().__init__(formdata, agent)

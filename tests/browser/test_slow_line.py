@@ -1,0 +1,112 @@
+"""A slow line: the answers wait until the test lets them go. Buttons show that they work, and dialogs open at once."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from agents_app.operations.permissions import Actor
+from tests.browser.conftest import Site
+from tests.browser.test_accessibility import check
+from tests.make import make_agent
+
+pytestmark = pytest.mark.browser
+
+
+# Playwright waits for the answer to a form before it looks at the page again, so script looks in the same call.
+BUSY = "[...document.querySelectorAll('[aria-busy=true]')].map((button) => button.innerText)"
+PRESS = "document.querySelector('[data-save]').click()"
+PRESS_ALL = f"""() => {{
+  {PRESS};
+  const first = {BUSY};
+  {PRESS};
+  document.querySelector("[value=test]").click();
+  return [first, {BUSY}, document.querySelector("#DB-password").type, document.querySelectorAll(".running").length];
+}}"""
+STOP = f"""() => new Promise((end) => {{
+  navigation.addEventListener("navigate", (event) => {{
+    event.signal.addEventListener("abort", () => setTimeout(() => end({BUSY})));
+    setTimeout(() => stop());
+  }}, {{ once: true }});
+  {PRESS};
+}})"""
+
+
+class Line:
+    """Holds the requests of a page whose path ends with `path`, until `release` lets them go."""
+
+    def __init__(self, page: Page, path: str) -> None:
+        self.held: list[Route] = []
+        self.is_open = False
+        page.route(re.compile(f"{path}([?]|$)"), self._hold)
+
+    def release(self) -> None:
+        """Let the last request go, and hold no others. Those before it were stopped."""
+        self.is_open = True
+        if self.held:
+            self.held[-1].continue_()
+
+    def _hold(self, route: Route) -> None:
+        if self.is_open:
+            route.continue_()
+        else:
+            self.held.append(route)
+
+
+def test_a_form_shows_that_it_works_is_sent_once_and_can_be_sent_again_after_a_stop(page: Page, site: Site) -> None:
+    page.goto("/agents/new")
+    for name in ("name", "DB-host", "DB-database", "DB-username"):
+        page.locator(f"#{name}").fill("sales")
+    page.locator("#DB-password").fill("typed-password")
+    page.locator("[data-reveal=DB-password]").click()
+    expect(page.locator("#DB-password")).to_have_attribute("type", "text")
+    line, sent = Line(page, "/agents/new"), len(site.sources)
+
+    assert page.evaluate(STOP) == []
+    line.release()
+
+    assert page.evaluate(PRESS_ALL) == [["Creating…"], ["Creating…"], "password", 0]
+    expect(page.get_by_role("heading", name="sales", level=1)).to_be_visible()
+    assert len(site.sources) == sent + 1
+
+
+def test_a_dialog_opens_at_once_and_is_filled_later(page: Page, site: Site, admin: Actor) -> None:
+    agent_id = make_agent(site.app, admin, name="Sales")
+    page.goto(f"/agents/{agent_id}")
+    line, dialog = Line(page, "/delete"), page.get_by_role("dialog")
+    menu = page.locator("main summary", has_text="More actions")
+    menu.click()
+    page.get_by_role("link", name="Delete…").click()
+    expect(dialog).to_contain_text("Loading…")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    check(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(menu).to_be_focused()
+
+    menu.click()
+    page.get_by_role("link", name="Delete…").click()
+    expect(dialog).to_contain_text("Loading…")
+    line.release()
+
+    expect(dialog.get_by_role("heading", name="Delete “Sales”?")).to_be_visible()
+    expect(dialog.get_by_role("link", name="Keep agent")).to_be_focused()
+    page.get_by_role("button", name="Delete agent").click()
+    expect(page.get_by_text("Sales was deleted.")).to_be_visible()
+
+
+def test_a_dialog_that_cannot_be_filled_becomes_the_page_of_its_link(page: Page, site: Site, admin: Actor) -> None:
+    agent_id = make_agent(site.app, admin, name="Sales")
+    page.goto(f"/agents/{agent_id}")
+
+    def refuse(route: Route) -> None:
+        if route.request.resource_type == "fetch":
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/disable*", refuse)
+    page.get_by_role("link", name="Disable…").click()
+
+    expect(page).to_have_url(re.compile("/disable"))
+    expect(page.get_by_role("heading", name="Disable “Sales”?", level=1)).to_be_visible()
