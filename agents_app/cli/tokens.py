@@ -1,4 +1,4 @@
-"""`flask tokens`: create, list and revoke API tokens."""
+"""`flask tokens`: create, list, rotate and revoke API tokens."""
 
 from typing import Any
 from uuid import UUID
@@ -10,10 +10,12 @@ from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id
 from agents_app.cli.output import print_listing, print_message
 from agents_app.operations import tokens as operations
+from agents_app.schemas.tokens import TokenQuery
+from agents_app.values.fields import parse
 
-HEADINGS = ("ID", "BEGINS WITH", "SCOPES", "EXPIRES (UTC)", "LAST USED (UTC)", "CREATED FOR", "NAME")
+HEADINGS = ("ID", "BEGINS WITH", "SCOPES", "EXPIRES (UTC)", "LAST USED (UTC)", "CREATED FOR", "AGENTS", "NAME")
 
-tokens = ConsoleGroup("tokens", help="Create, list and revoke API tokens.")
+tokens = ConsoleGroup("tokens", help="Create, list, rotate and revoke API tokens.")
 
 
 @tokens.command()
@@ -47,11 +49,35 @@ def create(account: str | None, user: str | None, **given: str | tuple[str, ...]
 
 
 @tokens.command("list")
+@click.option(
+    "--unused-days",
+    metavar="NUMBER",
+    help="Only tokens that were not used for so many days. A token that was never used counts from its creation.",
+)
 @json_option
 @account_option
-def list_(account: str | None, *, as_json: bool) -> None:
+def list_(account: str | None, unused_days: str | None, *, as_json: bool) -> None:
     """List the tokens that are not revoked, without their values."""
-    print_listing(operations.listing(terminal_actor(account)), HEADINGS, _row, as_json=as_json)
+    query = parse(TokenQuery, {"unused_days": unused_days})
+    print_listing(operations.listing(terminal_actor(account), query), HEADINGS, _row, as_json=as_json)
+
+
+@tokens.command()
+@click.argument("token_id", metavar="ID", type=Id())
+@click.option(
+    "--overlap", metavar="TIME", help="How long the old token keeps working: 1h to 168h, or 1d to 7d. Default: 24h."
+)
+@account_option
+def rotate(account: str | None, token_id: UUID, overlap: str | None) -> None:
+    """Replace a token by a new one with the same name, owner, scopes, agents and lifetime, and print the new one.
+
+    Standard output has only the token, so that a script can read it. It is not shown again.
+    """
+    new_id, text = operations.rotate(terminal_actor(account), token_id, {"overlap": overlap})
+    print_message(
+        f"The token {new_id} is not shown again. The token {token_id} ends in {overlap or '24h'} at the latest."
+    )
+    click.echo(text)
 
 
 @tokens.command()
@@ -64,4 +90,6 @@ def revoke(account: str | None, token_id: UUID) -> None:
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     used = "expired" if row["is_expired"] else row["last_used_at"]
-    return (row["id"], f"agc_{row['key_id']}", row["scopes"], row["expires_at"], used, row["created_by"], row["name"])
+    agents = [agent["name"] or agent["id"] for agent in row["agents"]] or "all"
+    name = f"{row['name']} (replaced)" if row["replaced_at"] else row["name"]
+    return (row["id"], f"agc_{row['key_id']}", row["scopes"], row["expires_at"], used, row["created_by"], agents, name)

@@ -12,10 +12,10 @@ from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_listing, print_message, print_outcome
 from agents_app.operations import invitation_records, invitations, user_details
 from agents_app.operations import users as operations
-from agents_app.schemas.users import RoleValues
+from agents_app.schemas.users import InvitationValues
 
 HEADINGS = ("EMAIL", "ROLE", "STATUS", "LAST SEEN (UTC)", "NAME")
-LINK_HEADINGS = ("ID", "ROLE", "EXPIRES (UTC)", "CREATED BY")
+LINK_HEADINGS = ("ID", "ROLE", "EXPIRES (UTC)", "CREATED BY", "NOTE")
 ROLES = "viewer|editor|admin"
 
 users = ConsoleGroup("users", help="Invite, list, change and remove the people of an account.")
@@ -32,14 +32,14 @@ def list_(account: str | None, *, as_json: bool) -> None:
 
 
 @users.command()
-@options_of(RoleValues)
+@options_of(InvitationValues)
 @account_option
-def invite(account: str | None, role: str | None) -> None:
+def invite(account: str | None, role: str | None, note: str | None) -> None:
     """Create a one-time link to join the account, and print it. It is not shown again.
 
     Standard output has only the link. Anyone with the link can join, so give it to one person only.
     """
-    code = invitations.invite(terminal_actor(account), {"role": role})
+    code = invitations.invite(terminal_actor(account), {"role": role, "note": note})
     days = invitation_records.VALID_FOR.days
     print_message(f"One person can join with this link, within {days} days. It is not shown again.")
     click.echo(invitations.join_url(code))
@@ -50,7 +50,7 @@ def invite(account: str | None, role: str | None) -> None:
 @account_option
 def invitations_(account: str | None, *, as_json: bool) -> None:
     """List the links to join that are not used yet."""
-    row = itemgetter("id", "role", "expires_at", "made_by")
+    row = itemgetter("id", "role", "expires_at", "made_by", "note")
     print_listing(invitations.listing(terminal_actor(account)), LINK_HEADINGS, row, as_json=as_json)
 
 

@@ -13,7 +13,8 @@ from agents_app.values import limits
 class ApiToken(Base):
     """A token. Its secret part is stored as HMAC-SHA256 with the pepper `pepper_id`, in hex.
 
-    `agent_ids` has the ids of the agents that a runtime token can read, as text. Empty means all.
+    `agent_ids` has the ids of the agents that a runtime token can read, as text. Empty means all. A token with
+    `replaced_at` was rotated: another token replaces it, and `expires_at` is the end of the overlap.
     """
 
     __tablename__ = "api_tokens"
@@ -31,3 +32,4 @@ class ApiToken(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    replaced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

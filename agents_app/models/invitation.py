@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agents_app.db import Base, UtcDateTime, now
+from agents_app.values import limits
 from agents_app.values.choices import Role
 
 
@@ -14,7 +15,8 @@ class Invitation(Base):
     """A link. The link contains a random code, and this row only the SHA-256 of the code, in hex.
 
     It is deleted with the user who made it (None if an operator did). With `user_id`, that user chooses a new password.
-    Without, a person joins with `role`. A link that was used or withdrawn has `expires_at` in the past.
+    Without, a person joins with `role`. A link that was used or withdrawn has `expires_at` in the past. `note` says who
+    the link is for. Only people of the account see it, not the holder of the link.
     """
 
     __tablename__ = "invitations"
@@ -28,3 +30,4 @@ class Invitation(Base):
     made_by: Mapped[str] = mapped_column(sa.String(255))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    note: Mapped[str | None] = mapped_column(sa.String(limits.INVITATION_NOTE))

@@ -1,6 +1,7 @@
 """Helpers that add, find and end one-time links within the caller's transaction."""
 
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,14 +19,21 @@ VALID_FOR = timedelta(days=7)
 GONE = "This link was used, was withdrawn or has expired. Ask for a new one."
 
 
-def add(session: Session, actor: Actor, role: Role, user_id: UUID | None, key: str) -> str:
-    """Add the link that a form with this key makes, and return its code. With `user_id` it resets a password."""
+class Content(NamedTuple):
+    """What a link is for. With `user_id` it resets the password of that user."""
+
+    role: Role
+    user_id: UUID | None = None
+    note: str | None = None
+
+
+def add(session: Session, actor: Actor, content: Content, key: str) -> str:
+    """Add the link that a form with this key makes, and return its code."""
     moment = now()
     invitation = Invitation(
         id=form_keys.row_id(actor, "link", key),
         account_id=actor.account_id,
-        user_id=user_id,
-        role=role,
+        **content._asdict(),
         created_by=actor.user_id,
         made_by=actor.name,
         created_at=moment,
@@ -37,7 +45,7 @@ def add(session: Session, actor: Actor, role: Role, user_id: UUID | None, key: s
     return code
 
 
-def find_code(session: Session, actor: Actor, role: Role, user_id: UUID | None, key: str) -> str | None:
+def find_code(session: Session, actor: Actor, content: Content, key: str) -> str | None:
     """The code of the link that a form with this key has made; None where it has made none. Raises Repeated."""
     found = session.get(Invitation, form_keys.row_id(actor, "link", key))
     if found is None:
@@ -46,7 +54,7 @@ def find_code(session: Session, actor: Actor, role: Role, user_id: UUID | None, 
     form_keys.check_repeated(
         "a link",
         found.created_at,
-        has_same_content=(found.role, found.user_id) == (role, user_id),
+        has_same_content=(found.role, found.user_id, found.note) == content,
         is_in_force=found.expires_at > now(),
         is_same_text=digest(code) == found.digest,
     )

@@ -17,7 +17,7 @@ from agents_app.models import Account, Invitation, User
 from agents_app.operations import event_records, form_keys, invitation_records, passwords, session_records, user_records
 from agents_app.operations.invitation_records import GONE
 from agents_app.operations.permissions import Actor, Visitor
-from agents_app.schemas.users import PasswordValues, RoleValues, UserValues
+from agents_app.schemas.users import InvitationValues, PasswordValues, UserValues
 from agents_app.values.choices import Door
 from agents_app.values.fields import parse
 
@@ -32,14 +32,15 @@ def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> s
     then raises Repeated. Raises Forbidden, InvalidInput.
     """
     actor.require("users.manage")
-    role, key = parse(RoleValues, values).role, key or form_keys.new()
+    checked, key = parse(InvitationValues, values), key or form_keys.new()
+    content = invitation_records.Content(checked.role, note=checked.note)
     with db.transaction() as session:
         # Of two requests with one key the second waits here, and then finds the link of the first.
         user_records.lock_account_as_admin(session, actor)
-        code = invitation_records.find_code(session, actor, role, None, key)
+        code = invitation_records.find_code(session, actor, content, key)
         if code is None:
-            code = invitation_records.add(session, actor, role, None, key)
-            event_records.add(session, actor, "user.invited", role=role.value)
+            code = invitation_records.add(session, actor, content, key)
+            event_records.add(session, actor, "user.invited", role=checked.role.value, note=checked.note)
     return code
 
 
@@ -54,10 +55,11 @@ def make_reset_link(actor: Actor, user_id: UUID, key: str | None = None) -> str:
         user = user_records.lock_account_and_find(session, actor, user_id)
         if not user.is_active:
             raise Conflict(f"{user.name} is deactivated. Activate them first.", code="deactivated")
-        code = invitation_records.find_code(session, actor, user.role, user_id, key)
+        content = invitation_records.Content(user.role, user_id)
+        code = invitation_records.find_code(session, actor, content, key)
         if code is None:
             invitation_records.expire(session, Invitation.user_id == user_id)
-            code = invitation_records.add(session, actor, user.role, user_id, key)
+            code = invitation_records.add(session, actor, content, key)
             event_records.add(session, actor, "user.reset_link_made", ("user", user.id, user.name))
     return code
 
@@ -75,7 +77,14 @@ def reset_url(code: str) -> str:
 def listing(actor: Actor) -> list[dict[str, Any]]:
     """The open links to join, newest first, without their codes. Raises Forbidden."""
     actor.require("users.manage")
-    query = sa.select(Invitation.id, Invitation.role, Invitation.made_by, Invitation.created_at, Invitation.expires_at)
+    query = sa.select(
+        Invitation.id,
+        Invitation.role,
+        Invitation.note,
+        Invitation.made_by,
+        Invitation.created_at,
+        Invitation.expires_at,
+    )
     query = query.where(_is_open_to_join(actor)).order_by(Invitation.created_at.desc())
     with db.reading() as connection:
         return [dict(row._mapping) for row in connection.execute(query)]
@@ -85,11 +94,12 @@ def withdraw(actor: Actor, invitation_id: UUID) -> None:
     """End a link to join. Raises Forbidden, NotFound."""
     actor.require("users.manage")
     with db.transaction() as session:
-        query = sa.select(Invitation.id).where(Invitation.id == invitation_id, _is_open_to_join(actor))
-        if session.scalar(query.with_for_update()) is None:
+        query = sa.select(Invitation.note).where(Invitation.id == invitation_id, _is_open_to_join(actor))
+        found = session.execute(query.with_for_update()).one_or_none()
+        if found is None:
             raise NotFound("There is no open invitation with this id.")
         invitation_records.expire(session, Invitation.id == invitation_id)
-        event_records.add(session, actor, "user.invitation_withdrawn")
+        event_records.add(session, actor, "user.invitation_withdrawn", note=found.note)
 
 
 def read_link(code: str) -> dict[str, Any]:
@@ -150,7 +160,7 @@ def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: st
         )
         session.add(user)
         session.flush()
-        _record(session, user, "user.joined", visitor)
+        _record(session, user, "user.joined", visitor, note=invitation.note)
         return session_records.start(session, user, visitor, session_id)
 
 
@@ -176,6 +186,6 @@ def _is_open_to_join(actor: Actor) -> sa.ColumnElement[bool]:
     return sa.and_(is_of_account, Invitation.expires_at > now())
 
 
-def _record(session: Session, user: User, action: str, visitor: Visitor) -> None:
+def _record(session: Session, user: User, action: str, visitor: Visitor, **details: Any) -> None:
     actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, visitor=visitor)
-    event_records.add(session, actor, action, ("user", user.id, user.name))
+    event_records.add(session, actor, action, ("user", user.id, user.name), **details)

@@ -1,10 +1,8 @@
-"""Operations on API tokens: create, list, revoke, and authenticate. `token_text.py` says what a token looks like.
+"""Operations on API tokens: create, list, rotate, revoke, and authenticate.
 
-The secret of a token is stored as HMAC-SHA256 with a pepper.
+`token_records.py` makes their rows. `token_text.py` says what a token looks like.
 """
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -13,17 +11,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
-from sqlalchemy.orm import Session
 
-from agents_app.config import settings
-from agents_app.db import db, now
-from agents_app.errors import InvalidInput, NotFound, NotSignedIn, Throttled, Unavailable
-from agents_app.models import Account, Agent, ApiToken, LoginAttempt, User
-from agents_app.operations import event_records, form_keys, token_text, user_records
+from agents_app.db import UtcDateTime, db, now
+from agents_app.errors import NotFound, NotSignedIn, Throttled, Unavailable
+from agents_app.models import Account, ApiToken, LoginAttempt, User
+from agents_app.operations import event_records, form_keys, token_records, token_text, user_records
 from agents_app.operations.login_attempts import network_of
 from agents_app.operations.permissions import Actor, Visitor
-from agents_app.schemas.tokens import TokenValues
-from agents_app.schemas.users import email_spellings
+from agents_app.schemas.tokens import RotationValues, TokenQuery, TokenValues
 from agents_app.values.choices import Door, Role, Scope
 from agents_app.values.fields import parse
 
@@ -54,6 +49,19 @@ BY_KEY_ID = (
         sa.or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > sa.bindparam("now")),
     )
 )
+EVERY_TOKEN = TokenQuery()
+SHOWN = sa.select(
+    ApiToken.id,
+    ApiToken.name,
+    ApiToken.key_id,
+    ApiToken.scopes,
+    ApiToken.agent_ids,
+    ApiToken.created_at,
+    ApiToken.expires_at,
+    ApiToken.replaced_at,
+    ApiToken.last_used_at,
+    User.name.label("created_by"),
+).outerjoin(User, User.id == ApiToken.created_by)
 
 
 def create(
@@ -74,44 +82,77 @@ def create(
         user_records.lock_account_as_admin(session, actor)
         token = session.get(ApiToken, form_keys.row_id(actor, "token", key))
         if token is not None:
-            return token.id, _repeated_text(token, key, checked)
-        _check_agents(session, actor, checked.agent_ids)
-        maker = actor.user_id or _maker(session, actor, checked, maker_email)
-        token, text = _new(actor, checked, maker, key)
+            return token.id, token_records.repeated_text(token, key, has_same_content=_has_content(token, checked))
+        token_records.check_agents(session, actor, checked.agent_ids)
+        owner = actor.user_id or token_records.find_owner(session, actor, checked, maker_email)
+        values = checked.model_dump(mode="json", exclude={"expires_in_days"}) | {"created_by": owner}
+        token, text = token_records.new(actor, key, values, token_records.lifetime_of(checked))
         session.add(token)
         session.flush()
         event_records.add(session, actor, "token.created", ("token", token.id, token.name), scopes=token.scopes)
     return token.id, text
 
 
-def listing(actor: Actor) -> list[dict[str, Any]]:
-    """The tokens of the account that are not revoked, newest first, without their text. Raises Forbidden."""
+def listing(actor: Actor, query: TokenQuery = EVERY_TOKEN) -> list[dict[str, Any]]:
+    """The tokens of the account that match and are not revoked, newest first, without their text. Raises Forbidden.
+
+    `agents` are the agents to which a token is limited. The name of one that was deleted is None.
+    """
     actor.require("tokens.manage")
-    shown = sa.select(
-        ApiToken.id,
-        ApiToken.name,
-        ApiToken.key_id,
-        ApiToken.scopes,
-        ApiToken.agent_ids,
-        ApiToken.created_at,
-        ApiToken.expires_at,
-        ApiToken.last_used_at,
-        User.name.label("created_by"),
-    ).outerjoin(User, User.id == ApiToken.created_by)
-    query = shown.where(ApiToken.account_id == actor.account_id, ApiToken.revoked_at.is_(None))
+    statement = SHOWN.where(ApiToken.account_id == actor.account_id, ApiToken.revoked_at.is_(None))
+    if query.unused_days is not None:
+        last_use = sa.func.coalesce(ApiToken.last_used_at, ApiToken.created_at, type_=UtcDateTime)
+        statement = statement.where(last_use <= now() - timedelta(days=query.unused_days))
     with db.reading() as connection:
-        rows = connection.execute(query.order_by(ApiToken.created_at.desc(), ApiToken.id))
-        return [dict(row._mapping) | {"is_expired": bool(row.expires_at and row.expires_at <= now())} for row in rows]
+        rows = connection.execute(statement.order_by(ApiToken.created_at.desc(), ApiToken.id)).all()
+        names = token_records.agent_names(connection, actor, {UUID(one) for row in rows for one in row.agent_ids})
+    return [
+        {
+            **row._mapping,
+            "is_expired": token_records.is_expired(row.expires_at),
+            "agents": [{"id": one, "name": names.get(UUID(one))} for one in row.agent_ids],
+        }
+        for row in rows
+    ]
+
+
+def rotate(actor: Actor, token_id: UUID, values: Mapping[str, Any], key: str | None = None) -> tuple[UUID, str]:
+    """Replace a token by a new one, which has the same name, owner, scopes, agents and lifetime.
+
+    The old token keeps working for the overlap. Returns the id and the text of the new one. The key is as for `create`.
+    The owner stays the same, so the new token never has more permissions than the old one. Raises Forbidden, NotFound,
+    InvalidInput, Repeated, and Conflict for a token that no longer works.
+    """
+    actor.require("tokens.manage")
+    overlap = timedelta(hours=parse(RotationValues, values).overlap)
+    key = f"{key or form_keys.new()} {token_id} {overlap}"
+    with db.transaction() as session:
+        user_records.lock_account_as_admin(session, actor)
+        old = token_records.find(session, actor, token_id)
+        token = session.get(ApiToken, form_keys.row_id(actor, "token", key))
+        if token is not None:
+            return token.id, token_records.repeated_text(token, key, has_same_content=True)
+        token_records.check_rotatable(session, old)
+        same = {name: getattr(old, name) for name in ("name", "created_by", "scopes", "agent_ids")}
+        token, text = token_records.new(actor, key, same, old.expires_at - old.created_at if old.expires_at else None)
+        old.replaced_at, end = token.created_at, token.created_at + overlap
+        old.expires_at = min(end, old.expires_at or end)
+        session.add(token)
+        session.flush()
+        target, ids = ("token", token.id, token.name), {"old": f"agc_{old.key_id}", "new": f"agc_{token.key_id}"}
+        event_records.add(
+            session, actor, "token.rotated", target, **ids, until=f"{old.expires_at:%-d %b %Y, %H:%M} UTC"
+        )
+    return token.id, text
 
 
 def revoke(actor: Actor, token_id: UUID) -> str:
     """Revoke a token, in every process at once. Returns its name. Raises Forbidden, NotFound."""
     actor.require("tokens.manage")
     with db.transaction() as session:
-        query = sa.select(ApiToken).where(ApiToken.id == token_id, ApiToken.account_id == actor.account_id)
-        token = session.scalars(query.where(ApiToken.revoked_at.is_(None)).with_for_update()).one_or_none()
-        if token is None:
-            raise NotFound("There is no token with this id.")
+        token = token_records.find(session, actor, token_id)
+        if token.revoked_at is not None:
+            raise NotFound(token_records.NO_TOKEN)
         token.revoked_at = now()
         event_records.add(session, actor, "token.revoked", ("token", token.id, token.name))
         return token.name
@@ -128,45 +169,20 @@ def authenticate(visitor: Visitor, text: str) -> Actor:
     moment = now()
     with db.reading() as connection:
         row = connection.execute(BY_KEY_ID, {"key_id": parts[0], "now": moment}).one_or_none()
-    if row is None or not _is_right(row, *parts):
+    if row is None or not token_records.is_right(row, *parts):
         _refuse(visitor)
     if row.last_used_at is None or moment - row.last_used_at > TOUCH_EVERY:
         _touch(row.id, moment)
     return _actor(row, visitor)
 
 
-def _new(actor: Actor, checked: TokenValues, maker: UUID | None, key: str) -> tuple[ApiToken, str]:
-    token_id, moment = form_keys.row_id(actor, "token", key), now()
-    key_id, secret = token_text.derive(token_id, key)
-    pepper_id = next(iter(settings().keys.peppers))
-    token = ApiToken(
-        id=token_id,
-        account_id=actor.account_id,
-        created_by=maker,
-        name=checked.name,
-        key_id=key_id,
-        pepper_id=pepper_id,
-        digest=_digest(pepper_id, key_id, secret),
-        scopes=[scope.value for scope in checked.scopes],
-        agent_ids=checked.agent_ids,
-        created_at=moment,
-        expires_at=moment + timedelta(days=checked.expires_in_days or settings().token_days),
+def _has_content(token: ApiToken, checked: TokenValues) -> bool:
+    wanted = (checked.name, checked.scopes, checked.agent_ids)
+    # A rotated token ends earlier than it was created to.
+    is_as_long = token.replaced_at is not None or (
+        token.expires_at == token.created_at + token_records.lifetime_of(checked)
     )
-    return token, token_text.format_token(key_id, secret)
-
-
-def _repeated_text(token: ApiToken, key: str, checked: TokenValues) -> str:
-    parts = token_text.derive(token.id, key)
-    lifetime = timedelta(days=checked.expires_in_days or settings().token_days)
-    wanted = (checked.name, checked.scopes, checked.agent_ids, token.created_at + lifetime)
-    form_keys.check_repeated(
-        "a token",
-        token.created_at,
-        has_same_content=(token.name, token.scopes, token.agent_ids, token.expires_at) == wanted,
-        is_in_force=token.revoked_at is None,
-        is_same_text=_is_right(token, *parts),
-    )
-    return token_text.format_token(*parts)
+    return (token.name, token.scopes, token.agent_ids) == wanted and is_as_long
 
 
 def _actor(row: Row[*tuple[Any, ...]], visitor: Visitor) -> Actor:
@@ -185,12 +201,6 @@ def _actor(row: Row[*tuple[Any, ...]], visitor: Visitor) -> Actor:
     )
 
 
-def _is_right(row: Row[*tuple[Any, ...]] | ApiToken, key_id: str, secret: str) -> bool:
-    if row.pepper_id not in settings().keys.peppers:
-        return False
-    return hmac.compare_digest(_digest(row.pepper_id, key_id, secret), row.digest)
-
-
 def _refuse(visitor: Visitor) -> NoReturn:
     since, source = now() - FAILURE_WINDOW, network_of(visitor.address or "")
     recent = sa.select(sa.func.count()).where(
@@ -206,31 +216,7 @@ def _refuse(visitor: Visitor) -> NoReturn:
     raise NotSignedIn(WRONG)
 
 
-def _check_agents(session: Session, actor: Actor, agent_ids: list[str]) -> None:
-    wanted = {UUID(agent_id) for agent_id in agent_ids}
-    query = sa.select(Agent.id).where(Agent.id.in_(wanted), Agent.account_id == actor.account_id)
-    if wanted - set(session.scalars(query)):
-        raise InvalidInput([("/agent_ids", "One of these agents does not exist. Remove its id.")])
-
-
-def _maker(session: Session, actor: Actor, checked: TokenValues, email: str | None) -> UUID | None:
-    if set(checked.scopes) == {Scope.RUNTIME}:
-        return None
-    users = sa.select(User.id).where(User.account_id == actor.account_id, User.is_active)
-    wanted = User.email.in_(email_spellings(email)) if email else User.role == Role.ADMIN
-    found = session.scalars(users.where(wanted)).all()
-    if len(found) == 1:
-        return found[0]
-    problem = "No active person in this account has this address." if email else "The account has more than one admin."
-    raise InvalidInput([("/user", f"{problem} Give the email address of the person for whom the token is created.")])
-
-
 def _touch(token_id: UUID, moment: datetime) -> None:
     # A failed write is ignored: agents can be read while the disk is full or another process holds a lock.
     with suppress(Unavailable), db.transaction() as session:
         session.execute(sa.update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=moment))
-
-
-def _digest(pepper_id: str, key_id: str, secret: str) -> str:
-    pepper = settings().keys.peppers[pepper_id]
-    return hmac.new(pepper, f"{key_id}.{secret}".encode(), hashlib.sha256).hexdigest()

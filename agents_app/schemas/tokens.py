@@ -1,14 +1,19 @@
 """What a valid API token is: its name, scopes, lifetime and agents."""
 
+import re
 from typing import Annotated
 
 from agents_app.values import limits
 from agents_app.values.choices import Scope
-from agents_app.values.fields import Rule, Schema, field, refusal
+from agents_app.values.fields import EDGES, Rule, Schema, field, refusal
 from agents_app.values.pasted import read_uuid
 from agents_app.values.rules import line, whole_number
 
 TOKEN_DAYS_MAX = 3_650
+OVERLAP_HOURS_MAX = 7 * 24
+# The days without use after which the page of tokens lists a token as unused.
+UNUSED_DAYS = 60
+DURATION = re.compile(r"([0-9]{1,3}) *([hd])")
 
 
 def _scopes(value: object) -> list[Scope]:
@@ -31,6 +36,14 @@ def _agent_ids(value: object) -> list[str]:
     return list(dict.fromkeys(filter(None, ids)))
 
 
+def _hours(value: object) -> int:
+    found = DURATION.fullmatch(value.strip(EDGES).lower()) if isinstance(value, str) else None
+    hours = int(found[1]) * (24 if found[2] == "d" else 1) if found else 0
+    if not 1 <= hours <= OVERLAP_HOURS_MAX:
+        raise refusal("Write 1h to 168h (hours) or 1d to 7d (days), such as 24h.")
+    return hours
+
+
 class TokenValues(Schema):
     """A new API token."""
 
@@ -47,4 +60,21 @@ class TokenValues(Schema):
         "Only these agents",
         "Only for the scope runtime. If you choose no agents, the token can fetch all of them.",
         default=[],
+    )
+
+
+class RotationValues(Schema):
+    """The replacement of an API token: how many hours the old one keeps working."""
+
+    overlap: Annotated[int, Rule(_hours)] = field("The old token keeps working for", default=24)
+
+
+class TokenQuery(Schema):
+    """A query of the list of tokens.
+
+    A token that was never used counts from its creation. Using a token that is refused does not count.
+    """
+
+    unused_days: Annotated[int | None, whole_number("Days", 1, TOKEN_DAYS_MAX)] = field(
+        "Not used for", "Only tokens that were not used for so many days.", default=None
     )

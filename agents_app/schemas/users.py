@@ -130,3 +130,13 @@ class RoleValues(Schema):
     """The role of a user."""
 
     role: Annotated[Role, choice(Role)] = field("Role", missing="Choose a role.")
+
+
+class InvitationValues(RoleValues):
+    """A link to join: the role of the person who joins, and a note."""
+
+    note: Annotated[str | None, line(limits.INVITATION_NOTE)] = field(
+        "Who is it for?",
+        "A note for the people of your organisation. The invited person does not see it.",
+        default=None,
+    )

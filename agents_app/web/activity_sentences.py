@@ -20,9 +20,9 @@ SENTENCES = {
     "agent.changes_tested": "tested changes of the agent {target} that were not saved: {outcome}",
     "agent.values_tested": "tested an agent that was not saved: {outcome}",
     "agent.fetched": "fetched the working configuration of {target}",
-    "user.invited": "created an invitation link with the role {role}",
-    "user.invitation_withdrawn": "withdrew an invitation link",
-    "user.joined": "joined by an invitation link",
+    "user.invited": "created an invitation link with the role {role}{note}",
+    "user.invitation_withdrawn": "withdrew an invitation link{note}",
+    "user.joined": "joined by an invitation link{note}",
     "user.reset_link_made": "created a password reset link for {target}",
     "user.password_reset": "chose a new password by a password reset link",
     "user.password_changed": "changed their password",
@@ -38,6 +38,7 @@ SENTENCES = {
     "user.session_ended": "signed out one of their browsers",
     "user.other_sessions_ended": "signed out all their other browsers",
     "token.created": "created the API token {target}",
+    "token.rotated": "rotated the API token {target}: {new} replaces {old}, which keeps working until {until}",
     "token.revoked": "revoked the API token {target}",
     "token.refused": "sent a wrong API token",
     "secrets.rotated": "moved {moved} secrets to the encryption key {key}",
@@ -69,12 +70,15 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
         "detail": "not allowed",
         "count": 1,
         "before": "of a person",
+        **dict.fromkeys(("old", "new"), "a token"),
+        "until": "it expires",
         "outcome": "with an unknown outcome",
         **event["details"],
     }
     times = f" ({values['count']} times within a minute)" if values["count"] != 1 else ""
     role = ROLE_NAMES.get(str(values["role"]), values["role"])
-    values |= {"role": role, "target": _target(event), "times": times}
+    note = Markup(" (<bdi>{}</bdi>)").format(values["note"]) if values.get("note") else ""
+    values |= {"note": note, "role": role, "target": _target(event), "times": times}
     return Markup.escape(sentence).format(**values)
 
 

@@ -1,27 +1,45 @@
-"""The pages of API tokens, for admins: list, new, revoke."""
+"""The pages of API tokens, for admins: list, new, rotate, revoke."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
-from agents_app.errors import NotFound
+from agents_app import refusals
+from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.operations import agent_reads, tokens
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.listing import LIMIT_MAX, parse
+from agents_app.operations.tokens import EVERY_TOKEN
+from agents_app.schemas import listing as agent_listing
+from agents_app.schemas.tokens import UNUSED_DAYS, TokenQuery
+from agents_app.values.fields import parse
 from agents_app.web import runtime_use, unsaved_form
-from agents_app.web.forms.tokens import SCOPE_LABELS, TokenForm
+from agents_app.web.forms.tokens import OVERLAPS, SCOPE_LABELS, RotateForm, TokenForm
+from agents_app.web.list_error import list_error_page
 from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
+from agents_app.web.urls import ListUrl
 
 pages = Blueprint("tokens", __name__, url_prefix="/tokens")
 pages.before_request(require_sign_in)
 
 
+class TokensUrl(ListUrl):
+    """The URL of the list of tokens."""
+
+    endpoint: ClassVar = "web.tokens.listing"
+    filters: ClassVar = ("unused_days",)
+    parameters: ClassVar = filters
+
+
 @pages.get("")
 def listing() -> Answer:
-    """List every token that is not revoked."""
-    return _list_page(current_actor())
+    """List the tokens that are not revoked, or only those that were not used for some days."""
+    try:
+        query = parse(TokenQuery, TokensUrl(request.args).args)
+    except InvalidInput as error:
+        return list_error_page(error, "API tokens", url_for(".listing"))
+    return _list_page(current_actor(), query)
 
 
 @pages.route("/new", methods=["GET", "POST"])
@@ -29,7 +47,7 @@ def new() -> Answer:
     """Create a token and show it. A form that is sent again shows the same token for ten minutes."""
     actor = current_actor()
     actor.require("tokens.manage")
-    agent_page = agent_reads.listing(actor, parse({"sort": "name", "limit": LIMIT_MAX}))
+    agent_page = agent_reads.listing(actor, agent_listing.parse({"sort": "name", "limit": agent_listing.LIMIT_MAX}))
     names = {str(agent["id"]): agent["name"] for agent in agent_page.items}
     chosen = runtime_use.ChosenAgent(actor)
     sent = request.form if unsaved_form.is_submitted() else unsaved_form.restored_values()
@@ -43,18 +61,52 @@ def new() -> Answer:
     return _list_page(actor, created=form.result, command=chosen.command(form), chosen=chosen)
 
 
+@pages.route("/<uuid:token_id>/rotate", methods=["GET", "POST"])
+def rotate(token_id: UUID) -> Answer:
+    """Choose how long the old token keeps working, then show the new one, as after `new`."""
+    actor = current_actor()
+    token = _find(actor, token_id)
+    is_submitted = unsaved_form.is_submitted()
+    form = RotateForm(request.form if is_submitted else unsaved_form.restored_values())
+    status = 200
+    if is_submitted:
+        try:
+            status = 200 if form.submit(lambda values: tokens.rotate(actor, token_id, values, form.key)) else 422
+        except Conflict as refused:
+            form.general_errors.append(refused.detail)
+            status = refusals.from_error(refused).status
+    if form.result is None:
+        return render_template("tokens/rotate.html", form=form, token=token), status
+    return _list_page(actor, created=form.result, replaced=OVERLAPS.get(form.overlap.text, form.overlap.text))
+
+
 @pages.route("/<uuid:token_id>/revoke", methods=["GET", "POST"])
 def revoke(token_id: UUID) -> Answer:
     """Ask for confirmation, then revoke the token."""
     actor = current_actor()
     if not unsaved_form.is_submitted():
-        token = next((token for token in tokens.listing(actor) if token["id"] == token_id), None)
-        if token is None:
-            raise NotFound("There is no token with this id.")
-        return render_template("tokens/revoke.html", token=token)
+        return render_template("tokens/revoke.html", token=_find(actor, token_id))
     show_once("was revoked.", name=tokens.revoke(actor, token_id))
     return redirect(url_for(".listing"), 303)
 
 
-def _list_page(actor: Actor, **shown: Any) -> str:
-    return render_template("tokens/list.html", tokens=tokens.listing(actor), scope_labels=SCOPE_LABELS, **shown)
+def _find(actor: Actor, token_id: UUID) -> dict[str, Any]:
+    token = next((token for token in tokens.listing(actor) if token["id"] == token_id), None)
+    if token is None:
+        raise NotFound("There is no token with this id, or it was revoked.")
+    return token
+
+
+def _list_page(actor: Actor, query: TokenQuery = EVERY_TOKEN, **created: Any) -> str:
+    everything = tokens.listing(actor)
+    days = query.unused_days or UNUSED_DAYS
+    unused = tokens.listing(actor, TokenQuery(unused_days=days))
+    return render_template(
+        "tokens/list.html",
+        tokens=unused if query.unused_days else everything,
+        counts=(len(everything), len(unused)),
+        days=days,
+        is_filtered=query.unused_days is not None,
+        scope_labels=SCOPE_LABELS,
+        **created,
+    )

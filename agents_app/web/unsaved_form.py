@@ -64,6 +64,7 @@ SESSION_FORMS = {
     "web.agents.delete": SessionForm("The agent was not deleted."),
     "web.agents.restore_deleted": SessionForm("The deletion of the agent was not undone.", "web.events.listing"),
     "web.tokens.new": SessionForm("The token was not created.", keeps_values=True),
+    "web.tokens.rotate": SessionForm("The token was not rotated.", keeps_values=True),
     "web.tokens.revoke": SessionForm("The token was not revoked."),
     "web.users.invite": SessionForm("The invitation link was not created.", keeps_values=True),
     "web.users.withdraw": SessionForm("The invitation link was not withdrawn.", "web.users.listing"),

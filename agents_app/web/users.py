@@ -12,7 +12,7 @@ from agents_app.operations import invitation_records, invitations, user_records,
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
 from agents_app.web.forms.base import ConsoleForm
-from agents_app.web.forms.users import ROLE_NAMES, ROLE_WITH_ARTICLE, RoleForm
+from agents_app.web.forms.users import ROLE_NAMES, ROLE_WITH_ARTICLE, InvitationForm, RoleForm
 from agents_app.web.sessions import Answer, current_actor, end_browser_session, require_sign_in
 
 pages = Blueprint("users", __name__, url_prefix="/people")
@@ -31,12 +31,12 @@ def invite() -> Answer:
     actor = current_actor()
     actor.require("users.manage")
     if not unsaved_form.is_submitted():
-        return render_template("users/invite.html", form=RoleForm(unsaved_form.restored_values()))
-    form = RoleForm(request.form)
+        return render_template("users/invite.html", form=InvitationForm(unsaved_form.restored_values()))
+    form = InvitationForm(request.form)
     if not form.submit(lambda values: invitations.invite(actor, values, form.key)):
         return render_template("users/invite.html", form=form), 422
     # No redirect, as with API tokens: the code is not stored, so a later page could not show it.
-    return _list_page(actor, link=invitations.join_url(form.result), role=form.role.text)
+    return _list_page(actor, link=invitations.join_url(form.result), role=form.role.text, note=form.note.text)
 
 
 @pages.post("/invitations/<uuid:invitation_id>/withdraw")

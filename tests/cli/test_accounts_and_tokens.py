@@ -176,3 +176,28 @@ def test_a_bad_token_is_refused(terminal: Terminal, words: tuple[str, ...], sent
     refused = terminal("tokens", "create", *words)
 
     assert (refused.exit_code, refused.stdout, refused.stderr.splitlines()[1:]) == (1, "", [sentence])
+
+
+def test_a_token_is_rotated_with_an_overlap_and_standard_output_has_only_the_new_one(terminal: Terminal) -> None:
+    make_user(terminal.app, account_id=terminal.account_id)
+    old = terminal("tokens", "create", "--name", "ci", "--scope", "read").stdout.strip()
+    token_id = terminal.json("tokens", "list")["items"][0]["id"]
+    refused = terminal("tokens", "rotate", token_id, "--overlap", "30d")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.splitlines()[1:] == ["  overlap: Write 1h to 168h (hours) or 1d to 7d (days), such as 24h."]
+
+    made = terminal("tokens", "rotate", token_id, "--overlap", "24h")
+
+    assert (made.exit_code, acts(terminal.app, made.stdout.strip()), acts(terminal.app, old)) == (0, True, True)
+    again = terminal("tokens", "rotate", token_id)
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert again.stderr == "Error: The token ci was replaced. Rotate the newer token of this name.\n"
+
+
+def test_unused_tokens_are_listed_by_the_number_of_days(terminal: Terminal) -> None:
+    make_user(terminal.app, account_id=terminal.account_id)
+    terminal("tokens", "create", "--name", "ci", "--scope", "read")
+
+    assert terminal.json("tokens", "list", "--unused-days", "1")["items"] == []
+    refused = terminal("tokens", "list", "--unused-days", "0")
+    assert refused.stderr.splitlines()[1:] == ["  unused_days: Days must be between 1 and 3,650."]

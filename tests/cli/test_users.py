@@ -129,6 +129,16 @@ def test_standard_output_has_only_the_link_and_a_person_joins_with_it(terminal: 
     assert emails(terminal) == {address: ("editor", True)}
 
 
+def test_the_note_of_a_link_is_listed(terminal: Terminal) -> None:
+    refused = terminal("users", "invite", "--role", "editor", "--note", "x" * 201)
+    assert refused.stderr.splitlines()[1:] == ["  note: Use at most 200 characters."]
+
+    assert terminal("users", "invite", "--role", "editor", "--note", "Grace, finance").exit_code == 0
+
+    assert [link["note"] for link in terminal.json("users", "invitations")["items"]] == ["Grace, finance"]
+    assert "Grace, finance" in terminal("users", "invitations").stdout
+
+
 def test_a_link_has_the_public_url_of_the_console(terminal: Terminal, open_console: OpenConsole) -> None:
     url = terminal.app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False)
     public = Terminal(open_console(url, PUBLIC_URL="https://agents.example.org"), terminal.account_id)

@@ -141,6 +141,7 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "user.session_ended": lambda it: sessions.end(it.admin, it.session()),
     "user.other_sessions_ended": lambda it: sessions.end_others(it.admin, it.enter()),
     "token.created": lambda it: it.token(),
+    "token.rotated": lambda it: tokens.rotate(it.admin, it.token(), {}),
     "token.revoked": lambda it: tokens.revoke(it.admin, it.token()),
     "account.renamed": lambda it: accounts.rename(it.admin, {"name": "Apex"}),
     "access.denied": lambda it: events.record_denial(it.admin, "POST web.tokens.new", "Only an admin can do this."),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.db import db, now
-from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn
+from agents_app.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn, Repeated
 from agents_app.models import Account, Agent, Event, Invitation, User
 from agents_app.operations import (
     accounts,
@@ -213,6 +213,41 @@ def test_a_password_change_needs_the_current_password_and_ends_the_other_session
     assert (is_signed_in(current), is_signed_in(other)) == (True, False)
     with pytest.raises(NotSignedIn):
         sign_in(ada.email)
+
+
+@pytest.mark.parametrize(
+    ("note", "sentence"),
+    [
+        ("x" * 201, "Use at most 200 characters."),
+        ("For\nGrace", "Write this on one line, without control characters."),
+        (7, "Write this as text."),
+    ],
+)
+def test_a_note_that_breaks_a_rule_makes_no_link(app: Flask, note: object, sentence: str) -> None:
+    admin = make.make_user(app)
+
+    with pytest.raises(InvalidInput) as refusal:
+        invitations.invite(admin, {"role": "editor", "note": note})
+
+    assert refusal.value.fields == [("/note", sentence)]
+    assert invitations.listing(admin) == []
+
+
+def test_the_note_of_a_link_is_listed_and_in_its_events_and_not_for_the_holder_of_the_link(app: Flask) -> None:
+    admin, note = make.make_user(app), "Grace, finance"
+    code = invitations.invite(admin, {"role": "editor", "note": f" {note} "}, "a form")
+    withdrawn = invitations.invite(admin, {"role": "editor", "note": "Edith"})
+
+    assert {row["note"] for row in invitations.listing(admin)} == {note, "Edith"}
+    assert note not in str(invitations.read_link(code))
+    with pytest.raises(Repeated):
+        invitations.invite(admin, {"role": "editor", "note": "Another"}, "a form")
+
+    invitations.withdraw(admin, next(row["id"] for row in invitations.listing(admin) if row["note"] == "Edith"))
+    invitations.join(FROM_HERE, code, grace())
+    found = {(item["action"], item["details"].get("note")) for item in events.listing(admin, EventQuery()).items}
+    assert {("user.invited", note), ("user.joined", note), ("user.invitation_withdrawn", "Edith")} < found
+    assert withdrawn
 
 
 def test_a_link_lets_one_person_join_once_in_its_role(app: Flask) -> None:

@@ -44,6 +44,8 @@ POST /agents/<uuid:deleted_id>/restore              in      in      in      403 
 GET  /tokens                                        in      in      in      403     403     200     200
 GET  /tokens/new                                    in      in      in      403     403     200     200
 POST /tokens/new                                    in      in      in      403     403     422     422
+GET  /tokens/<uuid:token_id>/rotate                 in      in      in      403     403     200     404
+POST /tokens/<uuid:token_id>/rotate                 in      in      in      403     403     200     404
 GET  /tokens/<uuid:token_id>/revoke                 in      in      in      403     403     200     404
 POST /tokens/<uuid:token_id>/revoke                 in      in      in      403     403     303     404
 GET  /people                                        in      in      in      403     403     200     200

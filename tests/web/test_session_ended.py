@@ -29,7 +29,8 @@ TYPED: dict[str, dict[str, Any]] = {
     "web.agents.save": {"description": "two\nlines & more", "api_key": SECRET},
     "web.agents.disable": {"reason": "The server moves"},
     "web.tokens.new": {"name": "nightly import", "scopes": ["read", "write"], "expires_in_days": "31"},
-    "web.users.invite": {"role": "editor"},
+    "web.tokens.rotate": {"overlap": "7d"},
+    "web.users.invite": {"role": "editor", "note": "For Grace, finance"},
     "web.users.change_role": {"role": "editor"},
     "web.accounts.show": {"name": "Acme & Söhne"},
     "web.profile.change_details": {"name": "Ada King"},
@@ -38,7 +39,7 @@ TYPED: dict[str, dict[str, Any]] = {
 TYPED_AGAIN = {"web.profile.change_details": {"current_password": PASSWORD}}
 # No form has these inputs, and their values must not be kept.
 PASSWORDS = {"password": SECRET, "current_password": SECRET}
-SHOWN_ONCE = {"web.tokens.new", "web.users.invite"}
+SHOWN_ONCE = {"web.tokens.new", "web.tokens.rotate", "web.users.invite"}
 SIGNED_IN = ("user.signed_in", "user.sign_in_failed")
 
 

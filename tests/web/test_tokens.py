@@ -23,7 +23,7 @@ def test_a_token_is_shown_once_and_works(console: Flask, admin: Actor, browser: 
         f"/api/v1/agents/{agent_id}/runtime", headers={"Authorization": f"Bearer {text}"}
     )
     assert answer.status_code == 200
-    assert "Only 1 agent" in page.text
+    assert "Only" in page.root.one("tbody").text
     assert text not in browser.get("/tokens").html
 
 
@@ -53,7 +53,7 @@ def test_a_token_cannot_be_limited_to_an_agent_of_another_account(console: Flask
 
 def test_a_revoked_token_is_gone(console: Flask, admin: Actor, browser: Browser) -> None:
     text = make_token(console, admin)
-    address = browser.get("/tokens").root.one("td", class_="c-actions").one("a")["href"]
+    address = browser.get("/tokens").root.one("a", class_="danger-line")["href"]
 
     answer = browser.send(address)
 
@@ -97,7 +97,7 @@ def test_a_form_sent_again_with_other_content_says_so_and_then_creates_another_t
 def test_a_form_whose_token_was_revoked_creates_and_shows_none(console: Flask, admin: Actor, browser: Browser) -> None:
     page = browser.get("/tokens/new")
     text = token_on(browser.send(page, "/tokens/new", status=200, name="ci"))
-    browser.send(browser.get("/tokens").root.one("td", class_="c-actions").one("a")["href"])
+    browser.send(browser.get("/tokens").root.one("a", class_="danger-line")["href"])
 
     refused = browser.send(page, "/tokens/new", status=422, name="ci")
 
@@ -117,3 +117,50 @@ def test_a_form_that_is_sent_twice_creates_one_token_and_shows_it_twice(
     assert first == second
     with console.app_context():
         assert len(tokens.listing(admin)) == 1
+
+
+def test_a_token_is_rotated_on_a_page_and_both_are_listed(console: Flask, admin: Actor, browser: Browser) -> None:
+    browser.send("/tokens/new", status=200, name="ci")
+    path = next(link["href"] for link in browser.get("/tokens").root.all("a") if link["href"].endswith("/rotate"))
+    refused = browser.send(path, status=422, overlap="2 weeks")
+    assert isinstance(refused, Page)
+    assert refused.error_at("overlap") == "Write 1h to 168h (hours) or 1d to 7d (days), such as 24h."
+
+    page = browser.get(path)
+    first, second = (browser.send(page, path, status=200, overlap="7d") for _ in range(2))
+
+    assert isinstance(first, Page)
+    assert token_on(first) == token_on(second)
+    assert "The old token keeps working for 7 days." in first.text
+    row = browser.get("/tokens").root.one("tbody").all("tr")[1].text
+    assert ("Replaced" in row, "ends in 7 days" in row, "Rotate" in row) == (True, True, False)
+    again = browser.send(path, status=409)
+    assert isinstance(again, Page)
+    assert "The token ci was replaced. Rotate the newer token of this name." in again.text
+    activity = browser.get("/activity").text
+    assert "rotated the API token ci: agc_" in activity
+    assert token_on(first) not in activity
+
+
+def test_tokens_that_were_not_used_have_a_tab_and_a_wrong_number_of_days_is_refused(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    browser.send("/tokens/new", status=200, name="ci")
+
+    page = browser.get("/tokens")
+    tab = next(link for link in page.root.all("a") if "unused_days" in link["href"])
+    assert (tab["href"], tab.text) == ("/tokens?unused_days=60", "Not used for 60 days 0")
+    assert "Every token was used" in browser.get(tab["href"]).text
+    for days in ("0", "x", "3651", "1.5"):
+        assert "Days must be" in browser.get(f"/tokens?unused_days={days}", 422).text
+
+
+def test_a_token_shows_the_names_of_its_agents(console: Flask, admin: Actor, browser: Browser) -> None:
+    ids = [str(make_agent(console, admin, name=name)) for name in ("Sales", "Orders", "HR", "Finance")]
+    with console.app_context():
+        tokens.create(admin, {"name": "ci", "scopes": ["runtime"], "agent_ids": ids})
+
+    row = browser.get("/tokens").root.one("tbody")
+
+    assert [link.text for link in row.all("a") if "/agents/" in link["href"]] == ["Sales", "Orders", "HR", "Finance"]
+    assert "and 1 more" in row.text

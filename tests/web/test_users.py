@@ -37,6 +37,20 @@ def log_lines() -> Iterator[list[str]]:
     logging.getLogger("agents_app").removeHandler(handler)
 
 
+def test_a_note_is_shown_to_admins_and_never_on_the_page_of_the_link(browser: Browser) -> None:
+    page = browser.send("/people/invite", status=422, role="editor", note="x" * 201)
+    assert isinstance(page, Page)
+    assert page.error_at("note") == "Use at most 200 characters."
+
+    page = browser.send("/people/invite", status=200, role="editor", note="Grace <finance>")
+
+    assert "For Grace <finance>." in page.text
+    assert "Grace <finance>" in browser.get("/people").root.all("table")[1].text
+    assert "created an invitation link with the role Editor (Grace <finance>)" in browser.get("/activity").text
+    path = link_on(page)
+    assert "finance" not in browser.get(path).html
+
+
 def link_on(page: Any) -> str:
     """The path of the one-time link on a page."""
     assert isinstance(page, Page)

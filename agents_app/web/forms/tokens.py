@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents_app.config import settings
-from agents_app.schemas.tokens import TokenValues
+from agents_app.schemas.tokens import RotationValues, TokenValues
 from agents_app.values.choices import Scope
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.from_schema import input_spec, make_input
-from agents_app.web.forms.inputs import SPAN_WHOLE, CheckboxGroup
+from agents_app.web.forms.inputs import SPAN_WHOLE, CheckboxGroup, Select
 
 SCOPE_LABELS = {Scope.READ.value: "Read", Scope.WRITE.value: "Write", Scope.RUNTIME.value: "Runtime"}
 SCOPE_HINTS = {
@@ -16,6 +16,7 @@ SCOPE_HINTS = {
     Scope.WRITE.value: "Also creates, changes and deletes agents, as far as your role allows.",
     Scope.RUNTIME.value: "Fetches working configurations, secrets included. Keeps working after its creator leaves.",
 }
+OVERLAPS = {"1h": "1 hour", "24h": "1 day", "7d": "7 days"}
 
 
 class TokenForm(ConsoleForm):
@@ -31,3 +32,9 @@ class TokenForm(ConsoleForm):
     def __init__(self, formdata: FormData | None, agents: Mapping[str, str], preset: Mapping[str, Any]) -> None:
         super().__init__(formdata, data={"expires_in_days": settings().token_days, **preset})
         self.agent_ids.labels = dict(agents)
+
+
+class RotateForm(ConsoleForm):
+    """The replacement of a token."""
+
+    overlap = Select(input_spec(RotationValues, "overlap", span=SPAN_WHOLE, labels=OVERLAPS), default="24h")

@@ -3,7 +3,14 @@
 from typing import Any
 
 from agents_app.schemas.accounts import AccountName
-from agents_app.schemas.users import NewPasswordValues, OwnDetailsValues, PasswordValues, RoleValues, UserValues
+from agents_app.schemas.users import (
+    InvitationValues,
+    NewPasswordValues,
+    OwnDetailsValues,
+    PasswordValues,
+    RoleValues,
+    UserValues,
+)
 from agents_app.values.choices import Role
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.from_schema import input_spec, make_input
@@ -23,6 +30,12 @@ class RoleForm(ConsoleForm):
     """The role of a user, or of the users who join by an invitation link."""
 
     role = Select(input_spec(RoleValues, "role", span=SPAN_WHOLE, labels=ROLE_LABELS), default=Role.VIEWER.value)
+
+
+class InvitationForm(RoleForm):
+    """An invitation link."""
+
+    note = make_input(InvitationValues, "note", span=SPAN_WHOLE)
 
 
 class FormWithPasswords(ConsoleForm):

@@ -1,0 +1,135 @@
+"""Helpers that make the rows of API tokens and their texts, within the caller's transaction.
+
+The secret of a token is stored as HMAC-SHA256 with a pepper.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+from sqlalchemy.orm import Session
+
+from agents_app.config import settings
+from agents_app.db import now
+from agents_app.errors import Conflict, InvalidInput, NotFound, Repeated
+from agents_app.models import Agent, ApiToken, User
+from agents_app.operations import form_keys, token_text
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.tokens import TokenValues
+from agents_app.schemas.users import email_spellings
+from agents_app.values.choices import Role, Scope
+
+NO_TOKEN = "There is no token with this id."
+
+
+def find(session: Session, actor: Actor, token_id: UUID) -> ApiToken:
+    """Lock and return a token of the account, also one that is revoked. Raises NotFound."""
+    query = sa.select(ApiToken).where(ApiToken.id == token_id, ApiToken.account_id == actor.account_id)
+    token = session.scalars(query.with_for_update()).one_or_none()
+    if token is None:
+        raise NotFound(NO_TOKEN)
+    return token
+
+
+def check_rotatable(session: Session, token: ApiToken) -> None:
+    """Raise Conflict, with the reason, where a new token in place of this one would be wrong or useless."""
+    if token.revoked_at is not None:
+        raise Conflict(f"The token {token.name} was revoked. Create a new token.")
+    if is_expired(token.expires_at):
+        raise Conflict(f"The token {token.name} has expired. Create a new token.")
+    if token.replaced_at is not None:
+        raise Conflict(
+            f"The token {token.name} was replaced. Rotate the newer token of this name.", code="token_replaced"
+        )
+    owner = session.get(User, token.created_by) if token.created_by else None
+    # The scope runtime needs no owner.
+    if Scope.RUNTIME not in token.scopes and not (owner and owner.is_active):
+        problem = f"The token {token.name} has no permissions, because its owner was deactivated or deleted."
+        raise Conflict(f"{problem} Create a new token.")
+
+
+def new(actor: Actor, key: str, values: Mapping[str, Any], lifetime: timedelta | None) -> tuple[ApiToken, str]:
+    """A token that is not stored yet, and its text. `values` are those of its columns that the actor chooses."""
+    token_id, moment = form_keys.row_id(actor, "token", key), now()
+    key_id, secret = token_text.derive(token_id, key)
+    pepper_id = next(iter(settings().keys.peppers))
+    token = ApiToken(
+        id=token_id,
+        account_id=actor.account_id,
+        key_id=key_id,
+        pepper_id=pepper_id,
+        digest=_digest(pepper_id, key_id, secret),
+        created_at=moment,
+        expires_at=moment + lifetime if lifetime else None,
+        **values,
+    )
+    return token, token_text.format_token(key_id, secret)
+
+
+def lifetime_of(checked: TokenValues) -> timedelta:
+    """How long a new token with these values is valid."""
+    return timedelta(days=checked.expires_in_days or settings().token_days)
+
+
+def repeated_text(token: ApiToken, key: str, *, has_same_content: bool) -> str:
+    """The text of a token that the form with this key has made. Raises Repeated where it is not shown again."""
+    if token.replaced_at is not None:
+        raise Repeated("This form already created a token, which was replaced by another.")
+    parts = token_text.derive(token.id, key)
+    form_keys.check_repeated(
+        "a token",
+        token.created_at,
+        has_same_content=has_same_content,
+        is_in_force=token.revoked_at is None and not is_expired(token.expires_at),
+        is_same_text=is_right(token, *parts),
+    )
+    return token_text.format_token(*parts)
+
+
+def is_expired(expires_at: datetime | None) -> bool:
+    """Whether a token with this end has ended."""
+    return expires_at is not None and expires_at <= now()
+
+
+def agent_names(connection: Connection, actor: Actor, agent_ids: set[UUID]) -> dict[UUID, str]:
+    """The names of these agents of the account, as far as they exist."""
+    query = sa.select(Agent.id, Agent.name).where(Agent.account_id == actor.account_id, Agent.id.in_(agent_ids))
+    return {row.id: row.name for row in connection.execute(query)} if agent_ids else {}
+
+
+def is_right(row: Row[*tuple[Any, ...]] | ApiToken, key_id: str, secret: str) -> bool:
+    """Whether the token of this row has this secret."""
+    if row.pepper_id not in settings().keys.peppers:
+        return False
+    return hmac.compare_digest(_digest(row.pepper_id, key_id, secret), row.digest)
+
+
+def check_agents(session: Session, actor: Actor, agent_ids: list[str]) -> None:
+    """Raise InvalidInput unless all these agents are agents of the account."""
+    wanted = {UUID(agent_id) for agent_id in agent_ids}
+    query = sa.select(Agent.id).where(Agent.id.in_(wanted), Agent.account_id == actor.account_id)
+    if wanted - set(session.scalars(query)):
+        raise InvalidInput([("/agent_ids", "One of these agents does not exist. Remove its id.")])
+
+
+def find_owner(session: Session, actor: Actor, checked: TokenValues, email: str | None) -> UUID | None:
+    """The user for whom an operator makes a token. None for the scope runtime. Raises InvalidInput."""
+    if set(checked.scopes) == {Scope.RUNTIME}:
+        return None
+    users = sa.select(User.id).where(User.account_id == actor.account_id, User.is_active)
+    wanted = User.email.in_(email_spellings(email)) if email else User.role == Role.ADMIN
+    found = session.scalars(users.where(wanted)).all()
+    if len(found) == 1:
+        return found[0]
+    problem = "No active person in this account has this address." if email else "The account has more than one admin."
+    raise InvalidInput([("/user", f"{problem} Give the email address of the person for whom the token is created.")])
+
+
+def _digest(pepper_id: str, key_id: str, secret: str) -> str:
+    pepper = settings().keys.peppers[pepper_id]
+    return hmac.new(pepper, f"{key_id}.{secret}".encode(), hashlib.sha256).hexdigest()
