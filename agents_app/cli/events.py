@@ -9,6 +9,7 @@ from agents_app.cli.options import options_of
 from agents_app.cli.output import print_json, print_message, print_table
 from agents_app.operations import events as operations
 from agents_app.schemas.events import EventQuery, parse_query
+from agents_app.wording import number_text
 
 HEADINGS = ("TIME (UTC)", "USER", "INTERFACE", "IP ADDRESS", "ACTION", "TARGET")
 
@@ -28,5 +29,8 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
         return
     row = itemgetter("created_at", "actor_name", "door", "address", "action", "target_name")
     print_table(HEADINGS, map(row, page.items))
+    if page.searched_to:
+        read, oldest = number_text(operations.SEARCH_MAX), f"{page.searched_to:%Y-%m-%d %H:%M}"
+        print_message(f"The search has read {read} events, back to {oldest} UTC.")
     if page.next_cursor:
         print_message(f"For the next page: --cursor {page.next_cursor}")

@@ -15,8 +15,9 @@ class AgentVersion(Base):
     """One numbered change of an agent.
 
     `snapshot` has every field without the values of secrets. `changes` has the names of the changed fields, and of each
-    changed secret "set", "replaced" or "removed"; for a copy also the original as `cloned_from`. `kept_secrets` has the
-    encrypted secrets of a deleted agent until they are purged.
+    changed secret "set", "replaced" or "removed"; the names of the changed fields of a configuration whose type stayed;
+    for a copy the original as `cloned_from`. `kept_secrets` has the encrypted secrets of a deleted agent until they are
+    purged.
     """
 
     __tablename__ = "agent_versions"

@@ -128,8 +128,8 @@ def delete(actor: Actor, agent_id: UUID, version: Versions | None = None) -> Non
         session.delete(agent)
 
 
-def restore_deleted(actor: Actor, agent_id: UUID) -> None:
-    """Restore a deleted agent as it was, with its secrets if they are still kept.
+def restore_deleted(actor: Actor, agent_id: UUID) -> str:
+    """Restore a deleted agent as it was, with its secrets if they are still kept. Returns its name.
 
     Raises Forbidden, NotFound, and Conflict if it exists already, if another agent has its external id, or if what was
     recorded is no longer valid.
@@ -154,6 +154,7 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> None:
             raise Conflict(external_ids.REUSED, code=external_ids.REUSED_CODE) from None
         query = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
         session.execute(query.values(kept_secrets=sa.null()).execution_options(synchronize_session=False))
+    return agent.name
 
 
 def _set_status(

@@ -1,6 +1,9 @@
 """Operations on events: list them, and record a refusal. `event_records.py` adds the events of other operations."""
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -9,12 +12,13 @@ from sqlalchemy.engine import Connection
 
 from agents_app.db import db, now
 from agents_app.errors import Conflict
-from agents_app.models import Agent, AgentVersion, Event, User
-from agents_app.operations import event_records
+from agents_app.models import Event, User
+from agents_app.operations import event_facts, event_records
 from agents_app.operations.agent_reads import Page
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.events import EventQuery
 from agents_app.schemas.listing import make_cursor, read_cursor
+from agents_app.values.text import fold_for_search
 
 SHOWN = sa.select(
     Event.id,
@@ -30,34 +34,48 @@ SHOWN = sa.select(
     Event.request_id,
     Event.details,
 )
+NAMES = sa.select(Event.id, Event.created_at, Event.actor_name, Event.target_name)
+# The number of events that one search reads, and of those that one query reads.
+SEARCH_MAX, SEARCH_BATCH = 20_000, 2_000
+EXPORT_MAX = 10_000
 DENIED = "access.denied"
 # One event counts all equal refusals of this time.
 DENIAL_WINDOW = timedelta(minutes=1)
 
 
-def listing(actor: Actor, query: EventQuery) -> Page:
+@dataclass(frozen=True)
+class EventPage(Page):
+    """Some events. `searched_to` is the time of the oldest event that a search has read, where it did not read all."""
+
+    searched_to: datetime | None = None
+
+
+def listing(actor: Actor, query: EventQuery) -> EventPage:
     """The events of the account that match, newest first. Raises Forbidden, Malformed (cursor).
 
-    `is_there` says whether the agent of the event exists, `can_be_undone` whether the event is its last deletion.
+    A search reads at most SEARCH_MAX events. The cursor of its page continues where it stopped. The items have also
+    what `event_facts.py` adds.
     """
     actor.require("events.read")
-    statement = SHOWN.where(Event.account_id == actor.account_id, *_conditions(query))
-    if query.cursor:
-        place = read_cursor(query.cursor, EventQuery.ORDER)
-        literals = (sa.literal(v, c.type) for v, c in zip(place, (Event.created_at, Event.id), strict=True))
-        statement = statement.where(sa.tuple_(Event.created_at, Event.id) < sa.tuple_(*literals))
-    newest = statement.order_by(Event.created_at.desc(), Event.id.desc()).limit(query.limit + 1)
     with db.reading() as connection:
-        # Other releases may have stored details in another form.
-        items = [
-            {**row._mapping, "details": row.details if isinstance(row.details, dict) else {}}
-            for row in connection.execute(newest)
-        ]
-        shown = items[: query.limit]
-        _add_agent_facts(connection, actor, shown)
-    if len(items) <= query.limit:
-        return Page(shown, None)
-    return Page(shown, make_cursor(EventQuery.ORDER, shown[-1]["created_at"], shown[-1]["id"]))
+        if query.words:
+            page = _search(connection, actor, query)
+        else:
+            page = _page(_rows(connection, SHOWN, actor, query, _place(query), query.limit + 1), query)
+        event_facts.add_agent_facts(connection, actor, page.items)
+    return page
+
+
+def export(actor: Actor, query: EventQuery) -> EventPage:
+    """The newest EXPORT_MAX events that match, whatever limit and cursor the query has. Raises Forbidden."""
+    return listing(actor, query.model_copy(update={"limit": EXPORT_MAX, "cursor": None}))
+
+
+def record_name(actor: Actor, record_id: UUID) -> str | None:
+    """The name of a record of the account, None where there is no such record. Raises Forbidden."""
+    actor.require("events.read")
+    with db.reading() as connection:
+        return event_facts.record_name(connection, actor, record_id)
 
 
 def user_names(actor: Actor) -> dict[UUID, str]:
@@ -81,20 +99,66 @@ def record_denial(actor: Actor, asked: str, sentence: str) -> None:
         _count_denial(actor, asked, sentence)
 
 
-def _add_agent_facts(connection: Connection, actor: Actor, items: list[dict[str, Any]]) -> None:
-    wanted = {item["target_id"] for item in items if item["target_kind"] == "agent"}
-    query = sa.select(Agent.id).where(Agent.account_id == actor.account_id, Agent.id.in_(wanted))
-    there = set(connection.scalars(query)) if wanted else set()
-    gone = {item["target_id"] for item in items if item["action"] == "agent.deleted"} - there
-    versions = sa.select(AgentVersion.agent_id, sa.func.max(AgentVersion.version)).group_by(AgentVersion.agent_id)
-    last = versions.where(AgentVersion.account_id == actor.account_id, AgentVersion.agent_id.in_(gone))
-    # If an agent was deleted twice, only the second deletion can be undone.
-    undoable = {(row[0], row[1]) for row in connection.execute(last)} if gone else set()
-    for item in items:
-        item["is_there"] = item["target_id"] in there
-        version = item["details"].get("version")
-        is_last = isinstance(version, int) and (item["target_id"], version) in undoable
-        item["can_be_undone"] = is_last and item["action"] == "agent.deleted"
+def _search(connection: Connection, actor: Actor, query: EventQuery) -> EventPage:
+    """Read the names of events in batches until the page is full. Folding is not done by the database."""
+    found: list[UUID] = []
+    place, rows = _place(query), []
+    for _ in range(SEARCH_MAX // SEARCH_BATCH):
+        rows = _rows(connection, NAMES, actor, query, place, SEARCH_BATCH)
+        found += [row["id"] for row in rows if _has_words(row, query.words)]
+        if len(found) > query.limit or len(rows) < SEARCH_BATCH:
+            break
+        place = rows[-1]["created_at"], rows[-1]["id"]
+    items: list[dict[str, Any]] = []
+    for start in range(0, min(len(found), query.limit + 1), SEARCH_BATCH):
+        of_account = SHOWN.where(Event.id.in_(found[start : start + SEARCH_BATCH]))
+        items += _rows(connection, of_account, actor, query, None, SEARCH_BATCH)
+    page = _page(items[: query.limit + 1], query)
+    if page.next_cursor or len(rows) < SEARCH_BATCH:
+        return page
+    end = rows[-1]["created_at"]
+    return EventPage(page.items, make_cursor(EventQuery.ORDER, end, rows[-1]["id"]), searched_to=end)
+
+
+def _has_words(row: Mapping[str, Any], words: Sequence[str]) -> bool:
+    names = _folded(row["actor_name"]) + "\n" + _folded(row["target_name"] or "")
+    return all(word in names for word in words)
+
+
+# The same few people, agents and tokens have most of the events.
+_folded = lru_cache(maxsize=5_000)(fold_for_search)
+
+
+def _place(query: EventQuery) -> tuple[Any, UUID] | None:
+    return read_cursor(query.cursor, EventQuery.ORDER) if query.cursor else None
+
+
+def _rows(
+    connection: Connection,
+    columns: sa.Select[*tuple[Any, ...]],
+    actor: Actor,
+    query: EventQuery,
+    place: tuple[Any, UUID] | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """The newest events that match the filters, and are older than the event at `place`."""
+    statement = columns.where(Event.account_id == actor.account_id, *_conditions(query))
+    if place:
+        literals = (sa.literal(v, c.type) for v, c in zip(place, (Event.created_at, Event.id), strict=True))
+        statement = statement.where(sa.tuple_(Event.created_at, Event.id) < sa.tuple_(*literals))
+    newest = statement.order_by(Event.created_at.desc(), Event.id.desc()).limit(limit)
+    # Other releases may have stored details in another form.
+    return [
+        {**row, "details": row["details"] if isinstance(row.get("details"), dict) else {}}
+        for row in connection.execute(newest).mappings()
+    ]
+
+
+def _page(items: list[dict[str, Any]], query: EventQuery) -> EventPage:
+    shown = items[: query.limit]
+    if len(items) <= query.limit:
+        return EventPage(shown, None)
+    return EventPage(shown, make_cursor(EventQuery.ORDER, shown[-1]["created_at"], shown[-1]["id"]))
 
 
 def _count_denial(actor: Actor, asked: str, sentence: str) -> None:

@@ -6,6 +6,7 @@ from agents_app.config import settings
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import CONFIG
 
 
 def new(actor: Actor, action: str, agent: Agent, state: State, changes: dict[str, Any]) -> AgentVersion:
@@ -28,7 +29,11 @@ def new(actor: Actor, action: str, agent: Agent, state: State, changes: dict[str
 
 
 def changes(old: State | None, state: State) -> dict[str, Any]:
-    """The names of the changed fields, and what was done with each changed secret."""
+    """The names of the changed fields, those of a changed configuration, and what was done with each changed secret."""
     before, after = old.snapshot() if old else {}, state.snapshot()
     fields = [name for name in after if name != "secrets" and before.get(name) != after[name]]
-    return {"fields": fields, "secrets": state.secrets.changes}
+    changed: dict[str, Any] = {"fields": fields, "secrets": state.secrets.changes}
+    if old is None or CONFIG not in fields or "connection_type" in fields:
+        return changed
+    members, others = after[CONFIG], before[CONFIG]
+    return changed | {CONFIG: [name for name in members if members[name] != others.get(name)]}

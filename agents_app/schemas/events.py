@@ -7,10 +7,11 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from agents_app.schemas.listing import CURSOR_MAX, LIMIT, LIMIT_MAX, Sort
-from agents_app.values import fields
+from agents_app.values import fields, limits
 from agents_app.values.choices import Door
 from agents_app.values.fields import Schema, field
 from agents_app.values.rules import calendar_date, choice, line, uuid_text, whole_number
+from agents_app.values.text import fold_for_search
 
 
 class EventSubject(StrEnum):
@@ -29,6 +30,11 @@ class EventQuery(Schema):
 
     ORDER: ClassVar = Sort.CREATED_DOWN
 
+    q: Annotated[str | None, line(limits.SEARCH)] = field(
+        "Search",
+        "Only events with all these words in the name of who acted or of the record. Ignores case and accents.",
+        default=None,
+    )
     about: Annotated[EventSubject | None, choice(EventSubject)] = field("Record type", default=None)
     door: Annotated[Door | None, choice(Door)] = field(
         "Interface", "The interface: pages, API or terminal.", default=None
@@ -41,6 +47,11 @@ class EventQuery(Schema):
     cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
         "Cursor", "The `next_cursor` of the previous page.", default=None
     )
+
+    @property
+    def words(self) -> list[str]:
+        """The words to search, folded."""
+        return [word for word in map(fold_for_search, (self.q or "").split()) if word.strip()]
 
     @property
     def since_moment(self) -> datetime | None:

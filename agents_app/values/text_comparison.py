@@ -23,7 +23,7 @@ LEAST_IN_COMMON = 0.3
 # Equal text between two changes that is not longer than this is shown as changed with them.
 ISLAND_MAX = 2
 # Unchanged text is folded if it is longer. This much of it stays next to a change.
-FOLD_FROM, CONTEXT, CONTEXT_LINES = 600, 160, 2
+FOLD_FROM, CONTEXT, CONTEXT_LINES = 600, 240, 2
 
 
 class Kind(StrEnum):
@@ -180,12 +180,18 @@ def _parts(blocks: Sequence[_Block]) -> Iterator[Part]:
 
 
 def _head(text: str) -> str:
-    """The beginning of a text: at most some lines, or some words of a long line."""
-    lines = "".join(text.splitlines(keepends=True)[:CONTEXT_LINES])[:CONTEXT]
-    return lines if len(lines) < CONTEXT else lines[: lines.rfind(" ") + 1] or lines
+    """The beginning of a text: some lines if they are short, else one, else some words."""
+    lines = text.splitlines(keepends=True)
+    for count in (CONTEXT_LINES, 1):
+        if len(head := "".join(lines[:count])) <= CONTEXT:
+            return head
+    return text[: text.rfind(" ", 0, CONTEXT) + 1] or text[:CONTEXT]
 
 
 def _tail(text: str) -> str:
     """The end of a text, of the same length."""
-    lines = "".join(text.splitlines(keepends=True)[-CONTEXT_LINES:])[-CONTEXT:]
-    return lines if len(lines) < CONTEXT else lines[lines.find(" ") + 1 :]
+    lines = text.splitlines(keepends=True)
+    for count in (CONTEXT_LINES, 1):
+        if len(tail := "".join(lines[-count:])) <= CONTEXT:
+            return tail
+    return text[text.find(" ", len(text) - CONTEXT) + 1 or len(text) - CONTEXT :]

@@ -6,7 +6,35 @@ from typing import Any
 from flask import url_for
 from markupsafe import Markup
 
+from agents_app.schemas.agents import CONFIG
+from agents_app.schemas.field_titles import field_title
 from agents_app.web.forms.users import ROLE_NAMES
+from agents_app.wording import label_in_sentence
+
+CHANGED_MAX = 6
+# The icon and the colour of an event, by its action, else by the first part of its action. Refusals and what cannot be
+# reverted have icons of their own.
+MARKS = {
+    "agent": ("bot", "indigo"),
+    "agent.tested": ("plug-zap", "grey"),
+    "agent.changes_tested": ("plug-zap", "grey"),
+    "agent.values_tested": ("plug-zap", "grey"),
+    "agent.fetched": ("download", "grey"),
+    "agent.disabled": ("power-off", "amber"),
+    "agent.deleted": ("trash-2", "red"),
+    "user": ("user", "grey"),
+    "user.sign_in_failed": ("shield-alert", "red"),
+    "user.deactivated": ("user-x", "amber"),
+    "user.deleted": ("user-x", "red"),
+    "token": ("key-round", "amber"),
+    "token.revoked": ("trash-2", "red"),
+    "token.refused": ("shield-alert", "red"),
+    "account": ("building-2", "grey"),
+    "account.deleted": ("trash-2", "red"),
+    "secrets": ("lock", "grey"),
+    "secrets.key_given_up": ("trash-2", "red"),
+    "access": ("ban", "red"),
+}
 
 SENTENCES = {
     "agent.created": "created the agent {target}",
@@ -79,7 +107,41 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
     role = ROLE_NAMES.get(str(values["role"]), values["role"])
     note = Markup(" (<bdi>{}</bdi>)").format(values["note"]) if values.get("note") else ""
     values |= {"note": note, "role": role, "target": _target(event), "times": times}
-    return Markup.escape(sentence).format(**values)
+    values["before"] = Markup("<bdi>{}</bdi>").format(values["before"])
+    changed = changed_fields(event)
+    return Markup.escape(sentence).format(**values) + (f": {', '.join(changed)}" if changed else "")
+
+
+def event_mark(event: Mapping[str, Any]) -> tuple[str, str]:
+    """The icon of an event and its colour, by which kinds of events are told apart."""
+    action = event["action"]
+    return MARKS.get(action) or MARKS.get(action.partition(".")[0]) or ("history", "grey")
+
+
+def changed_fields(event: Mapping[str, Any]) -> list[str]:
+    """What a change of an agent changed, as words: the names of fields, and what was done with which secret."""
+    changes = event.get("changes")
+    if event["action"] != "agent.updated" or not changes:
+        return []
+    fields, members = changes.get("fields"), changes.get(CONFIG)
+    names = [f"/{name}" for name in fields] if isinstance(fields, list) else []
+    if f"/{CONFIG}" in names and (isinstance(members, list) or "/connection_type" in names):
+        # Another type has another configuration, whose fields are not compared.
+        names.remove(f"/{CONFIG}")
+        names += [f"/{CONFIG}/{name}" for name in (members if isinstance(members, list) else ())]
+    words = [_field_in_sentence(event, pointer) for pointer in names]
+    secrets = changes.get("secrets")
+    done = secrets.items() if isinstance(secrets, dict) else ()
+    words += [f"{_field_in_sentence(event, pointer)} {what}" for pointer, what in done]
+    more = len(words) - CHANGED_MAX
+    return words if more <= 1 else [*words[:CHANGED_MAX], f"and {more} more"]
+
+
+def _field_in_sentence(event: Mapping[str, Any], pointer: str) -> str:
+    if pointer == "/connection_type":
+        return "connection type"
+    title = field_title(pointer, event.get("connection_type"))
+    return label_in_sentence(title) if title else pointer.rpartition("/")[2].replace("_", " ")
 
 
 def _target(event: Mapping[str, Any]) -> Markup:

@@ -197,14 +197,15 @@ def delete(agent_id: UUID) -> Answer:
 
 @pages.post("/agents/<uuid:agent_id>/restore")
 def restore_deleted(agent_id: UUID) -> Answer:
-    """Restore a deleted agent."""
+    """Restore a deleted agent, and return to the page with the button."""
+    actor = current_actor()
     try:
-        agents.restore_deleted(current_actor(), agent_id)
-        show_once("The agent was restored.", show=url_for(".show", agent_id=agent_id))
-    except Conflict as refusal:
+        name, text = agents.restore_deleted(actor, agent_id), "was restored."
+    except (Conflict, NotFound) as refusal:
         if refusal.code in (snapshots.UNREADABLE, external_ids.REUSED_CODE):
             raise
-        show_once("Nothing was changed: the agent is already restored.", show=url_for(".show", agent_id=agent_id))
+        name, text = agent_reads.read(actor, agent_id)["name"], "is already restored. Nothing was changed."
+    show_once(text, name=name, show=url_for(".show", agent_id=agent_id))
     if "next" in request.form:
         return redirect(local_path(request.form["next"]), 303)
     return redirect(str(ListUrl.from_back_parameter()), 303)

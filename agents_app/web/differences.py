@@ -6,6 +6,7 @@ from typing import Any
 
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.schemas.agents import STATUS_REASON
+from agents_app.values.text import normalise_text
 from agents_app.values.text_comparison import Part, compare, fold
 from agents_app.web.forms.agents import AgentForm
 from agents_app.web.forms.edit_agent import inputs_by_pointer
@@ -57,8 +58,8 @@ class AgentValuesShown:
 
 
 def changed_words(before: str, after: str) -> list[Part]:
-    """The comparison of two texts as a page shows it."""
-    return fold(compare(before, after))
+    """The comparison of two texts as a page shows it. Browsers send other line ends than those that are stored."""
+    return fold(compare(normalise_text(before), normalise_text(after)))
 
 
 def text_of(form: AgentForm, pointer: str) -> str:

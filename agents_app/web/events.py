@@ -1,17 +1,21 @@
 """The page Activity, which lists the events of the account. `activity_sentences.py` has their sentences."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from itertools import groupby
 from typing import Any, ClassVar
 from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
+from agents_app.db import now
 from agents_app.errors import InvalidInput, Malformed
 from agents_app.operations import events
+from agents_app.operations.permissions import Actor
 from agents_app.schemas.events import EventQuery, EventSubject, parse_query
 from agents_app.values.choices import Door
-from agents_app.web.activity_sentences import activity_sentence
+from agents_app.web.activity_sentences import activity_sentence, event_mark
+from agents_app.web.csv_files import csv_response
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.from_schema import input_spec
 from agents_app.web.forms.inputs import SPAN_WHOLE, Select, Text
@@ -30,22 +34,34 @@ ABOUT = {
 }
 DOORS = {Door.PAGE.value: "Page", Door.TOKEN.value: "API token", Door.TERMINAL.value: "Terminal"}
 
+HEADINGS = (
+    *("Time (UTC)", "Who", "Interface", "IP address", "Record type", "What", "Record", "Record ID", "Version"),
+    *("Action", "Request ID"),
+)
+
 pages = Blueprint("events", __name__, url_prefix="/activity")
 pages.before_request(require_sign_in)
 pages.add_app_template_filter(activity_sentence)
+pages.add_app_template_filter(event_mark)
 
 
 class ActivityUrl(ListUrl):
     """The URL of the list of events."""
 
     endpoint: ClassVar = "web.events.listing"
-    filters: ClassVar = ("about", "door", "person", "target", "since", "until")
+    filters: ClassVar = ("q", "about", "door", "person", "target", "since", "until")
     parameters: ClassVar = (*filters, "limit", *CURSORS)
+
+    @property
+    def export(self) -> str:
+        """The URL of the CSV file of all events with these filters."""
+        return url_for("web.events.export", **{name: self.args[name] for name in self.filters if name in self.args})
 
 
 class ActivityForm(ConsoleForm):
     """The filters of the list."""
 
+    q = Text(input_spec(EventQuery, "q", span=SPAN_WHOLE, is_optional=False))
     about = Select(input_spec(EventQuery, "about", span=SPAN_WHOLE, is_optional=False, labels=ANY | ABOUT))
     door = Select(input_spec(EventQuery, "door", span=SPAN_WHOLE, is_optional=False, hint="", labels=ANY | DOORS))
     person = Select(input_spec(EventQuery, "person", span=SPAN_WHOLE, is_optional=False, hint=""))
@@ -71,18 +87,57 @@ def listing() -> Answer:
     except (InvalidInput, Malformed) as error:
         return list_error_page(error, "Activity", url_for(".listing"))
     form = ActivityForm(address.args, events.user_names(actor))
-    chips = _chips(query, form, page.items)
-    return render_template("events/list.html", address=address, page=page, form=form, chips=chips, doors=DOORS)
+    context = {"form": form, "chips": _chips(actor, query, form), "doors": DOORS, "days": _days(page.items)}
+    limits = {"export_max": events.EXPORT_MAX, "search_max": events.SEARCH_MAX}
+    return render_template("events/list.html", address=address, page=page, **context, **limits)
 
 
-def _chips(query: EventQuery, form: ActivityForm, items: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+@pages.get("/export")
+def export() -> Answer:
+    """The newest events that the URL asks for, as a CSV file. Its name says if there are more."""
+    address = ActivityUrl(request.args)
+    try:
+        page = events.export(current_actor(), parse_query(address.args))
+    except (InvalidInput, Malformed) as error:
+        return list_error_page(error, "Activity", url_for(".listing"))
+    part = f"-newest-{len(page.items)}" if page.next_cursor else ""
+    return csv_response(f"activity-{now():%Y-%m-%d}{part}.csv", HEADINGS, map(_row, page.items))
+
+
+def _row(event: dict[str, Any]) -> list[object]:
+    return [
+        f"{event['created_at']:%Y-%m-%d %H:%M:%S}",
+        event["actor_name"],
+        DOORS.get(event["door"], event["door"]),
+        event["address"],
+        ABOUT.get(event["action"].partition(".")[0], ""),
+        activity_sentence(event).striptags(),
+        event["target_name"],
+        event["target_id"],
+        event["details"].get("version"),
+        event["action"],
+        event["request_id"],
+    ]
+
+
+def _days(items: list[dict[str, Any]]) -> list[tuple[date, str, list[dict[str, Any]]]]:
+    """The events by their day in UTC: the day, what it is called, its events."""
+    today = now().date()
+    names = {today: "Today", today - timedelta(days=1): "Yesterday"}
+    return [
+        (day, names.get(day, ""), list(rows)) for day, rows in groupby(items, lambda item: item["created_at"].date())
+    ]
+
+
+def _chips(actor: Actor, query: EventQuery, form: ActivityForm) -> dict[str, tuple[str, str]]:
     """The filters that are set, by parameter: the label of the filter and its value as people read it."""
-    target = next((item["target_name"] for item in items if item["target_id"] == query.target), str(query.target))
+    person = form.person.spec.labels.get(form.person.text, "someone who is not here")
     filters = {
+        "q": ("Search", query.q or ""),
         "about": ("Record type", form.about.shown),
         "door": ("Interface", form.door.shown),
-        "person": ("By", form.person.shown),
-        "target": ("Record", target),
+        "person": ("By", person),
+        "target": ("Record", (query.target and events.record_name(actor, query.target)) or "unknown"),
         "since": ("From", _day(query.since)),
         "until": ("To", _day(query.until)),
     }

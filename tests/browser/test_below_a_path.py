@@ -91,7 +91,7 @@ def delete(page: Page, script: bool) -> None:
     page.get_by_role("button", name="Delete agent").click()
     expect(page.get_by_text("Sales was deleted.")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("The agent was restored")).to_be_visible()
+    expect(page.get_by_text("was restored.")).to_be_visible()
 
 
 def invite(page: Page, theirs: Page, below: Below) -> None:

@@ -99,7 +99,7 @@ def test_a_new_admin_sets_up_and_manages_an_agent(script: bool, empty_site: Site
     page.get_by_role("button", name="Delete agent").click()
     expect(page.get_by_text("Copy of Sales was deleted.")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("The agent was restored")).to_be_visible()
+    expect(page.get_by_text("was restored.")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
 

@@ -152,7 +152,7 @@ def test_activity_is_filtered_and_a_deletion_undone(site: Site, page: Page, admi
     expect(page.get_by_role("table").get_by_role("row")).to_have_count(3)
     page.get_by_role("button", name="Undo").click()
 
-    expect(page.get_by_text("The agent was restored.")).to_be_visible()
+    expect(page.get_by_text("was restored.")).to_be_visible()
 
 
 @pytest.fixture

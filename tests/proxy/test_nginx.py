@@ -96,7 +96,7 @@ def test_every_kind_of_form_works_through_nginx(block: str, proxied: Proxied, ad
     do(client, agent, f"{agent}/enable")
     do(client, agent, f"{agent}/clone", says="Copy of Sales 2")
     do(client, f"{agent}/delete", says="was deleted")
-    do(client, "/activity", f"{agent}/restore", says="The agent was restored")
+    do(client, "/activity", f"{agent}/restore", says="was restored.")
     do(client, "/account", name="Acme 2")
     do(client, "/agents", "/theme", theme="dark")
     do(client, "/agents", "/sign-out", says="You are signed out.")

@@ -68,6 +68,7 @@ POST /account/delete                                in      in      in      403 
 GET  /system                                        in      in      in      403     403     200     200
 GET  /database                                      in      in      in      301     301     301     301
 GET  /activity                                      in      in      in      200     200     200     200
+GET  /activity/export                               in      in      in      200     200     200     200
 GET  /profile                                       in      in      in      200     200     200     200
 POST /profile                                       in      in      in      422     422     422     422
 GET  /profile/details                               in      in      in      200     200     200     200

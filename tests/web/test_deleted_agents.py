@@ -83,7 +83,7 @@ def test_every_old_url_of_a_deleted_agent_says_who_deleted_it_and_offers_undo(
         assert "UTC. Nothing was changed." in sent.text
     answer = browser.send(page, f"/agents/{agent_id}/restore")
     assert answer.headers["Location"] == f"/agents/{agent_id}"
-    assert "The agent was restored." in browser.get(f"/agents/{agent_id}").text
+    assert "was restored." in browser.get(f"/agents/{agent_id}").text
 
 
 def test_the_list_has_each_deleted_agent_once_and_undo_returns_to_it(
@@ -105,7 +105,7 @@ def test_the_list_has_each_deleted_agent_once_and_undo_returns_to_it(
     answer = browser.send(page, f"/agents/{twice}/restore")
     page = browser.get(answer.headers["Location"])
     assert [row.split()[0] for row in rows(page)] == ["Later"]
-    assert "The agent was restored." in page.text
+    assert "was restored." in page.text
 
 
 def test_the_page_says_when_the_secrets_of_a_deleted_agent_are_gone(

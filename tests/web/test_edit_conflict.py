@@ -117,15 +117,20 @@ def test_a_field_that_both_changed_is_saved_only_after_a_choice(
 def test_long_texts_show_word_by_word_what_each_side_changed(
     browser: Browser, address: str, grace: Actor, change: Change
 ) -> None:
-    change(grace, description="Answers on sales.", system_instructions="Answer in two sentences. Never guess.")
+    change(grace, description="Answers on sales.", system_instructions="Answer in two sentences. Never guess.\n\nDo.")
     form = browser.get(address)
-    change(grace, description="Answers on all sales.", system_instructions="Answer in two long sentences. Never guess.")
+    change(
+        grace,
+        description="Answers on all sales.",
+        system_instructions="Answer in two long sentences. Never guess.\n\nDo.",
+    )
 
-    page = conflict(browser, form, address, system_instructions="Answer in two sentences. Never guess. Ask.")
+    mine = "Answer in two sentences. Never guess.\r\n\r\nAsk."
+    page = conflict(browser, form, address, system_instructions=mine)
 
     sides = conflict_section(page).one("fieldset").all("div", class_="side-by-side")
-    mine, theirs = ([one.text for one in side.all("ins")] for side in sides)
-    assert (mine, theirs) == (["[added: Ask. end of added text]"], ["[added: long end of added text]"])
+    added, hers = ([one.text for one in side.all("ins")] for side in sides)
+    assert (added, hers) == (["[added: Ask end of added text]"], ["[added: long end of added text]"])
     assert not any("checked" in radio.attributes for side in sides for radio in side.all("input"))
     assert shown(page)[1]["Description"] == "Answers on[added: all end of added text] sales."
 

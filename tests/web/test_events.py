@@ -30,8 +30,8 @@ CALLS = re.findall(
 
 
 def sentences_on(page: Page) -> list[str]:
-    """The sentences of the rows."""
-    return [cell.text for cell in page.root.all("td", class_="c-what")]
+    """The sentences of the events."""
+    return [cell.text for cell in page.root.all("span", class_="c-what")]
 
 
 def chips(page: Page) -> list[str]:
@@ -115,7 +115,7 @@ def test_every_sentence_can_be_formed_without_details() -> None:
 def test_an_action_without_a_sentence_is_shown_by_its_words() -> None:
     event = {"action": "agent.looked_at", "target_name": "<b>Sales", "target_id": uuid4(), "details": {}}
 
-    assert activity_sentence(event) == "agent looked at: <b>&lt;b&gt;Sales</b>"
+    assert activity_sentence(event) == "agent looked at: <b><bdi>&lt;b&gt;Sales</bdi></b>"
     assert activity_sentence({**event, "target_name": None}) == "agent looked at"
 
 
@@ -127,12 +127,12 @@ def test_the_door_of_each_event_is_shown(console: Flask, admin: Actor, browser: 
         operator = replace(admin, door=Door.TERMINAL, name="root", user_id=None)
         agents.disable(operator, agent_id, {"reason": "Why"})
 
-    rows = [row.text for row in browser.get("/activity").root.one("tbody").all("tr")]
+    rows = [row.text for row in browser.get("/activity").root.all("li", class_="event")]
 
     assert "root disabled the agent Sales version 2 Terminal" in rows[0]
-    assert "token ci fetched the working configuration of Sales version 1 API token198.51.100.9" in rows[1]
-    link = browser.get("/activity?about=agent").root.all("td", class_="c-what")[0].one("a")
-    assert link["href"] == f"/agents/{agent_id}"
+    assert "token ci fetched the working configuration of Sales version 1 API token 198.51.100.9" in rows[1]
+    links = browser.get("/activity?about=agent").root.all("span", class_="c-what")[0].all("a")
+    assert [link["href"] for link in links] == [f"/agents/{agent_id}", f"/agents/{agent_id}/versions/2"]
 
 
 def test_filters_are_in_the_url_and_each_chip_removes_its_filter(
@@ -200,6 +200,24 @@ def test_a_deletion_can_be_undone_once(console: Flask, admin: Actor, browser: Br
     page = browser.get("/activity?about=agent")
     assert sentences_on(page)[0] == "restored the agent Sales version 5"
     assert "Undo" not in page.text
+
+
+def test_undo_returns_to_activity_with_its_filters_and_names_the_agent(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, name="Sales")
+    with console.app_context():
+        agents.delete(admin, agent_id)
+    page = browser.get("/activity?q=sales&about=agent")
+    address = f"/agents/{agent_id}/restore"
+
+    answer = browser.send(page, address)
+    assert answer.headers["Location"] == "/activity?q=sales&about=agent"
+    assert browser.get("/activity").root.one("div", class_="flash").text.startswith("Sales was restored.")
+    # The button of another tab.
+    browser.send(page, address)
+    shown = browser.get("/activity").root.one("div", class_="flash").text
+    assert shown.startswith("Sales is already restored. Nothing was changed.")
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(console: Flask, admin: Actor, browser: Browser) -> None:

@@ -1,0 +1,27 @@
+"""Files of comma-separated values that pages offer for download."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from flask import Response
+
+# Spreadsheet programs read a cell that begins with one of these as a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_response(file_name: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
+    """A file of these rows. A mark at its beginning says that it is UTF-8, as spreadsheet programs assume otherwise."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(headings)
+    writer.writerows([quoted_cell(value) for value in row] for row in rows)
+    response = Response(text.getvalue().encode("utf-8-sig"), mimetype="text/csv")
+    response.headers.set("Content-Disposition", "attachment", filename=file_name)
+    return response
+
+
+def quoted_cell(value: object) -> str:
+    """A value as a cell that no program takes for a formula: with an apostrophe before what could be one."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
