@@ -16,6 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from agents_app.config import Settings
 from agents_app.db import db
 from agents_app.operations.permissions import Actor
+from tests.cli.conftest import free_port
 from tests.make import PASSWORD, make_app, make_user
 
 FLAGS = [
@@ -48,14 +49,14 @@ def chromium() -> Iterator[Browser]:
 
 
 class Site:
-    """A console that listens on a local port: that of PUBLIC_URL where it is set, else a free one."""
+    """A console that listens on a local port: that of PUBLIC_URL where it is set, else `port` (0: a free one)."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, port: int = 0) -> None:
         self.app = app
         # The headers Referer, Origin and Sec-Fetch-Site of the forms that arrived.
         self.sources: list[tuple[str | None, ...]] = []
         settings: Settings = app.extensions["settings"]
-        port, tls = (settings.origin.port if settings.public_url else 0), ("adhoc" if settings.is_https else None)
+        port, tls = (settings.origin.port if settings.public_url else port), ("adhoc" if settings.is_https else None)
         self.server = make_server(
             "127.0.0.1", port, self._answer, threaded=True, request_handler=_Quiet, ssl_context=tls
         )
@@ -86,8 +87,9 @@ class _Quiet(WSGIRequestHandler):
 
 @pytest.fixture
 def empty_site(sqlite_schema_url: str) -> Iterator[Site]:
-    """A console without an account."""
-    site = Site(make_app(sqlite_schema_url))
+    """A console without an account, at the address that its settings have."""
+    port = free_port()
+    site = Site(make_app(sqlite_schema_url, BIND=f"127.0.0.1:{port}"), port)
     yield site
     site.stop()
 

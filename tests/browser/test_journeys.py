@@ -1,9 +1,11 @@
 """Complete tasks in the console: with and without script, and only with the keyboard."""
 
+import json
 import re
+import subprocess
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from agents_app.operations import agent_reads
 from tests.browser.conftest import Open, Site, sign_in
@@ -14,6 +16,7 @@ pytestmark = pytest.mark.browser
 
 def set_up(page: Page, code: str | None = None) -> None:
     page.goto("./")
+    expect(page.get_by_label("Set-up code" if code else "Organisation")).to_be_focused()
     if code:
         page.get_by_label("Set-up code").fill(code)
     page.get_by_label("Organisation").fill("Acme")
@@ -28,12 +31,39 @@ def create_database_agent(page: Page) -> None:
     page.get_by_role("link", name="New agent").click()
     page.get_by_label("Name", exact=True).fill("Sales")
     page.locator("#api_key").fill("sk-0123456789-abcdefgh")
-    page.get_by_label("Host").fill("db.example.org")
+    page.get_by_label("Host").fill("localhost")
+    # No program listens on this port, so a test fails at once.
+    page.locator("#DB-port").fill("1")
     page.get_by_label("Database name").fill("sales")
     page.get_by_label("User name", exact=True).fill("reader")
     page.locator("#DB-password").fill("database-password-1")
     page.get_by_role("button", name="Create agent").click()
     expect(page.get_by_role("heading", name="Sales", level=1)).to_be_visible()
+
+
+def first_steps(page: Page) -> Locator:
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Agents").click()
+    page.get_by_role("heading", name="Agents", level=1).wait_for()
+    return page.locator(".first-steps")
+
+
+def use_first_agent(page: Page) -> None:
+    """Do what the first steps after the first agent ask for, as they lead."""
+    expect(first_steps(page)).to_contain_text("1 of 3")
+    page.get_by_role("link", name="Test its connection").click()
+    page.get_by_role("button", name="Test", exact=True).click()
+    expect(page.locator("#test-result")).to_contain_text("Failed")
+    expect(first_steps(page)).to_contain_text("2 of 3")
+    page.get_by_role("link", name="Let a runtime fetch it").click()
+    expect(page.locator("#use-command")).to_contain_text("$TOKEN")
+    page.get_by_role("link", name="Create a token for this agent").click()
+    page.get_by_role("button", name="Create token").click()
+    command = page.locator("#command").inner_text()
+    curl = subprocess.run(["sh", "-c", f"{command} -sw '\n%{{http_code}}'"], check=True, capture_output=True, text=True)
+    body, status = curl.stdout.rsplit("\n", 1)
+    assert status == "200"
+    assert json.loads(body)["connection_config"]["password"] == "database-password-1"
+    expect(first_steps(page)).to_have_count(0)
 
 
 def create_power_bi_agent(page: Page) -> None:
@@ -71,16 +101,17 @@ def test_a_new_admin_sets_up_and_manages_an_agent(script: bool, empty_site: Site
     page = open_page(empty_site, java_script_enabled=script)
     set_up(page)
     create_database_agent(page)
+    use_first_agent(page)
     create_power_bi_agent(page)
 
-    find(page, "EXAMPLE sales")
+    find(page, "LOCAL sales")
     page.get_by_role("table").get_by_role("link", name="Sales").click()
     page.get_by_role("link", name="Edit").click()
     open_description(page)
     page.get_by_label("Description").fill("Answers questions on sales")
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_text("Sales was saved.")).to_be_visible()
-    expect(page.get_by_label("Search name")).to_have_value("EXAMPLE sales")
+    expect(page.get_by_label("Search name")).to_have_value("LOCAL sales")
 
     page.get_by_role("table").get_by_role("link", name="Sales").click()
     expect(page.get_by_text("…efgh")).to_be_visible()

@@ -133,6 +133,8 @@ class Page:
         assert self.title.startswith("Error: ") == is_refused
         assert self.root.one("main")
         assert self.root.one("html")["lang"] == "en"
+        focused = [element for element in self.root.all() if "autofocus" in element.attributes]
+        assert len([element for element in focused if not element.inside("template")]) <= 1
 
     def _check_references(self) -> None:
         elements = self.root.all()
