@@ -6,9 +6,34 @@ from playwright.sync_api import FloatRect, Locator, Page, expect
 from agents_app.operations.permissions import Actor
 from agents_app.values import limits
 from tests.browser.conftest import Open, Site, sign_in
-from tests.make import make_agent, make_user
+from tests.make import make_agent, make_token, make_user
 
 pytestmark = pytest.mark.browser
+
+# A4 at 96 pixels per inch, without the margins.
+PAPER = {"width": 687, "height": 1016}
+# What can be pressed and is smaller than 40 pixels. Links within sentences can be (WCAG 2.5.8).
+SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, summary, input, select, textarea, label:has(input)")]
+  .filter((e) => e.checkVisibility() && !e.closest(".hidden, .skip") && !(e.matches("input") && e.closest("label")))
+  .filter((e) => getComputedStyle(e).display !== "inline" || !e.closest("p, td, th, li, dd"))
+  .map((e) => [e, e.getBoundingClientRect()]).filter(([, box]) => box.width && Math.min(box.width, box.height) < 40)
+  .map(([e, box]) => `${e.outerHTML.slice(0, 80)} ${box.width} x ${box.height}`)"""
+# The names from right to left that are cut, and whose first letter is outside their box.
+CUT_AT_START = """() => [...document.querySelectorAll("bdi, h1")].filter((e) => /^[\u0590-\u05ff]/.test(e.textContent))
+  .filter((e) => e.checkVisibility() && !e.closest(".hidden") && e.firstChild.nodeType === 3).filter((e) => {
+    const first = document.createRange();
+    first.setStart(e.firstChild, 0);
+    first.setEnd(e.firstChild, 1);
+    const letter = first.getBoundingClientRect(), around = (e.closest("a, h1, .sub, li") ?? e).getBoundingClientRect();
+    const isOutside = letter.right > around.right + 1 || letter.left < around.left - 1;
+    const isBox = getComputedStyle(e).display !== "inline";
+    return isOutside || (isBox && letter.right < e.getBoundingClientRect().right - 2);
+  }).map((e) => `${e.parentElement.outerHTML.slice(0, 90)}`)"""
+# Text that cannot be read on white paper.
+LIGHT_TEXT = """() => [...document.querySelectorAll("main *")].filter((e) => e.checkVisibility() && e.innerText?.trim())
+  .filter((e) => { const [r, g, b] = getComputedStyle(e).color.match(/[0-9.]+/g).map(Number);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 120; })
+  .map((e) => `${e.outerHTML.slice(0, 60)} ${getComputedStyle(e).color}`)"""
 # The width of the window, the greatest height of a row of the list, and the least width of the column of names.
 LIST_WIDTHS = ((1440, 112, 260), (1241, 112, 200), (1041, 112, 200), (768, 180, 600), (375, 240, 280))
 # What is wrong in the list: rows that are too high, broken words, badges outside their cells, narrow names.
@@ -80,14 +105,125 @@ def test_the_search_button_is_inside_the_search_field(site: Site, open_page: Ope
     assert button["y"] + button["height"] < field["y"] + field["height"]
 
 
-def test_small_buttons_are_easy_to_touch_on_a_phone(site: Site, open_page: Open) -> None:
+def test_everything_to_press_is_at_least_40_pixels_high_and_wide_on_touch(site: Site, open_page: Open) -> None:
     admin = make_user(site.app)
-    agent_id = make_agent(site.app, admin)
-    page = open_page(site, viewport={"width": 390, "height": 800})
-    sign_in(page, admin.email)
-    page.goto(f"/agents/{agent_id}")
+    agent_id = make_agent(site.app, admin, labels={"team": "x"}, connection_config={"password": "database-password-1"})
+    make_token(site.app, admin)
+    phone = open_page(site, viewport={"width": 375, "height": 800})
+    tablet = open_page(site, viewport={"width": 1180, "height": 800}, is_mobile=True, has_touch=True)
+    one = f"/agents/{agent_id}"
+    pages = (
+        "/agents?q=Sales",
+        one,
+        f"{one}/edit",
+        f"{one}/delete",
+        "/agents/new",
+        "/activity",
+        "/people",
+        "/tokens",
+        "/profile",
+    )
+    sign_in(tablet, admin.email)
+    tablet.locator("td summary").click()
+    assert tablet.evaluate(SMALL_TARGETS) == []
+    sign_in(phone, admin.email)
+    for address in (*pages, "/system", "/account", "/tokens/new", "/people/invite"):
+        phone.goto(address)
+        phone.evaluate(
+            "document.querySelectorAll('details').forEach((part) => part.removeAttribute('name') || (part.open = true))"
+        )
+        assert phone.evaluate(SMALL_TARGETS) == [], address
+    phone.get_by_role("button", name="Menu").click()
+    assert phone.evaluate(SMALL_TARGETS) == []
 
-    assert box(page.locator(".button.small").first)["height"] >= 40
+
+def test_the_title_of_an_agent_has_three_lines_its_crumbs_one_and_the_menu_is_beside_it_on_a_phone(
+    site: Site, open_page: Open
+) -> None:
+    admin = make_user(site.app, name="שירה כהן " * 20)
+    page = open_page(site, viewport={"width": 375, "height": 800})
+    sign_in(page, admin.email)
+    for name in (
+        "A very long name " * 15,
+        "סוכן המכירות של הרבעון הראשון " * 8,
+        "第四半期の売上を分析するエージェント" * 13,
+    ):
+        agent_id = make_agent(site.app, admin, name=name.strip())
+        page.goto(f"/agents/{agent_id}")
+        title, menu, edit = (page.locator(one) for one in ("h1", ".page-head .menu", ".page-head .primary"))
+
+        assert box(title)["height"] == pytest.approx(3 * 22 * 1.3, abs=2)
+        assert title.get_attribute("title") == f"\u2068{name.strip()}\u2069"
+        assert box(menu)["y"] < box(title)["y"] + box(title)["height"] < box(edit)["y"]
+        assert box(page.locator(".crumbs"))["height"] == 40
+        assert (
+            page.get_by_label("Breadcrumb")
+            .get_by_role("link", name="Agents")
+            .evaluate("(e) => e.scrollWidth - e.clientWidth")
+            == 0
+        )
+        page.goto(f"/agents/{agent_id}/edit")
+        assert box(page.locator(".crumbs"))["height"] == 40
+        ends = page.locator(".crumbs li:is(:first-child, :last-child) bdi")
+        assert [end.evaluate("(e) => e.scrollWidth - e.clientWidth") for end in ends.all()] == [0, 0]
+
+
+def test_a_name_from_right_to_left_is_cut_at_its_end(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    name = "סוכן המכירות של הרבעון הראשון " * 8
+    agent_id = make_agent(site.app, admin, name=name.strip(), description=name.strip(), owner=name.strip()[:100])
+    page = open_page(site)
+    sign_in(page, admin.email)
+    # The first letter is visible, at the right end of its box.
+    assert page.evaluate(CUT_AT_START) == []
+    page.goto(f"/agents/{agent_id}/edit")
+    assert page.evaluate(CUT_AT_START) == []
+    page.evaluate("document.querySelector('.crumbs li:nth-child(2) bdi').style.direction = 'ltr'")
+    assert page.evaluate(CUT_AT_START) != []
+
+
+def test_a_relative_time_is_no_tab_stop_and_its_row_shows_the_exact_time_on_focus(site: Site, open_page: Open) -> None:
+    admin = make_user(site.app)
+    make_agent(site.app, admin)
+    page = open_page(site)
+    sign_in(page, admin.email)
+    exact = page.locator("tbody time .at")
+
+    assert page.locator("time[tabindex]").count() == 0
+    assert box(exact)["width"] == 1
+    page.locator("tbody th a").focus()
+    page.keyboard.press("Shift")
+    assert box(exact)["width"] > 100
+    page.locator("h1").hover()
+    page.locator("#q").focus()
+    assert box(exact)["width"] == 1
+    page.locator("tbody time").hover()
+    assert box(exact)["width"] > 100
+
+
+@pytest.mark.parametrize("address", ["/agents", "/agents/{}", "/activity", "/people", "/tokens", "/system"])
+def test_a_page_in_the_dark_theme_is_printed_dark_on_white_and_begins_with_its_content(
+    address: str, site: Site, open_page: Open
+) -> None:
+    admin = make_user(site.app)
+    agent_id = make_agent(site.app, admin, description="Long. " * 300)
+    make_token(site.app, admin)
+    page = open_page(site, viewport=PAPER, color_scheme="dark")
+    sign_in(page, admin.email)
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("button", name="Dark theme").click()
+    expect(page.locator("html[data-theme=dark]")).to_have_count(1)
+    page.goto(address.format(agent_id))
+    page.emulate_media(media="print", color_scheme="dark")
+
+    assert page.evaluate(LIGHT_TEXT) == []
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    for gone in (".side", ".button", ".menu", ".save-bar", ".flash", "summary.button"):
+        assert page.locator(f"{gone}:visible").count() == 0, gone
+    assert box(page.locator("h1"))["y"] < 50
+    assert box(page.locator("tbody tr, .prose, .facts").first)["y"] < PAPER["height"] / 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
+    assert page.locator("details.group > .facts").count() == page.locator("details.group > .facts:visible").count()
 
 
 def test_a_click_outside_a_menu_closes_it(site: Site, open_page: Open) -> None:
