@@ -110,7 +110,7 @@ async function openDialog(link) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     fillDialog(dialog, page.querySelector("[data-dialog-content]"));
   } catch {
-    // The answer is no confirmation, or there is none: the page of the link says why.
+    // The console did not answer with a confirmation: the page of the link says why.
     if (!loading.signal.aborted) location = link.href;
   }
 }

@@ -37,7 +37,8 @@ class SslMode(StrEnum):
 
 DIALECT_LABELS = {Dialect.POSTGRESQL: "PostgreSQL", Dialect.MYSQL: "MySQL or MariaDB", Dialect.MSSQL: "SQL Server"}
 DEFAULT_PORTS = {Dialect.POSTGRESQL: 5432, Dialect.MYSQL: 3306, Dialect.MSSQL: 1433}
-# MySQL and SQL Server get the password itself over TLS, so only the check of the name protects it.
+PORTS_SENTENCE = ", ".join(f"{port} for {DIALECT_LABELS[dialect]}" for dialect, port in DEFAULT_PORTS.items())
+# MySQL, MariaDB and SQL Server get the password itself over TLS, so only the check of the name protects it.
 DEFAULT_SSL_MODES = {
     Dialect.POSTGRESQL: SslMode.REQUIRE,
     Dialect.MYSQL: SslMode.VERIFY_FULL,
@@ -79,13 +80,17 @@ class DatabaseConnection(Connection):
     )
     host: Annotated[str, host_name()] = field("Host", "One host name or IP address.", destination=True, span=4)
     port: Annotated[int | None, whole_number("Port", 1, limits.PORT)] = field(
-        "Port", "Empty means the default port of the server.", default=None, destination=True, width=6
+        "Port", f"Empty means {PORTS_SENTENCE}.", default=None, destination=True, width=6
     )
     database: Annotated[str, plain_name(128)] = field("Database name", destination=True)
     username: Annotated[str, plain_name(128)] = field("User name", "Enter a user that can only read.", destination=True)
     password: Annotated[str | None, secret(PASSWORD_MAX)] = field("Password", default=None, secret=True)
     credential_expires_at: Annotated[date | None, calendar_date()] = field(
-        "Password expires on", "The day on which the password expires, as YYYY-MM-DD.", default=None, group="expiry"
+        "Password expires on",
+        "The day on which the password expires.",
+        default=None,
+        json_hint="The day on which the password expires, as YYYY-MM-DD.",
+        group="expiry",
     )
     sslmode: Annotated[SslMode | None, choice(SslMode)] = field(
         "TLS mode",

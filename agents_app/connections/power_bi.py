@@ -95,8 +95,8 @@ class PowerBiConnection(Connection):
         "dataset_id": "0da7a5e7-1111-4222-8333-444455556666",
     }
     groups: ClassVar[dict[str, str]] = {
+        "row_security": "Row-level security of the dataset",
         "expiry": "Expiry of the secret or certificate",
-        "certificate": "Certificate",
         "limits": "Cloud, limits and allowed tables",
     }
     title_fields: ClassVar[tuple[str, ...]] = ("dataset_id", "workspace_id")
@@ -111,42 +111,77 @@ class PowerBiConnection(Connection):
     }
 
     tenant_id: Annotated[str, not_a_dataset_address(Rule(_tenant, {"maxLength": limits.HOST}))] = field(
-        "Tenant ID", "UUID or domain, from the overview page of Microsoft Entra.", destination=True, span=6
+        "Tenant ID",
+        "UUID or domain. In the Microsoft Entra admin center: Overview, Tenant ID or Primary domain.",
+        destination=True,
+        span=6,
     )
     client_id: Annotated[str, uuid_text()] = field(
-        "Client (application) ID", destination=True, missing="Enter the client (application) ID."
+        "Client (application) ID",
+        "In Microsoft Entra: App registrations, your app, Application (client) ID.",
+        destination=True,
+        missing="Enter the client (application) ID.",
     )
     auth_method: Annotated[AuthMethod, choice(AuthMethod)] = field(
-        "Sign in with", default=AuthMethod.CLIENT_SECRET, labels=AUTH_METHOD_LABELS
+        "Sign in with",
+        "How the app proves who it is. It needs a client secret or a certificate.",
+        default=AuthMethod.CLIENT_SECRET,
+        labels=AUTH_METHOD_LABELS,
     )
     client_secret: Annotated[str | None, Rule(_client_secret, {"maxLength": SECRET_MAX, "writeOnly": True})] = field(
-        "Client secret", "The secret's value, not its ID.", default=None, secret=True
-    )
-    workspace_id: Annotated[str, not_a_dataset_address(uuid_text())] = field("Workspace ID", destination=True)
-    dataset_id: Annotated[str, not_a_dataset_address(uuid_text())] = field("Dataset ID", destination=True)
-    credential_expires_at: Annotated[date | None, calendar_date()] = field(
-        "Credential expires on",
-        "The day on which the secret or certificate expires, as YYYY-MM-DD.",
+        "Client secret",
+        "The secret's value, not its ID. In the app registration: Certificates & secrets.",
         default=None,
-        group="expiry",
+        secret=True,
+        only_for=("auth_method", AuthMethod.CLIENT_SECRET),
     )
     certificate_pem: Annotated[str | None, certificates(KEY_BELONGS)] = field(
-        "Certificate", "PEM format, without the private key.", default=None, group="certificate", kind="pem"
+        "Certificate",
+        "PEM format, without the private key. Upload it in the app registration too: Certificates & secrets.",
+        default=None,
+        kind="pem",
+        only_for=("auth_method", AuthMethod.CERTIFICATE),
     )
     private_key_pem: Annotated[str | None, private_key(CERTIFICATE_BELONGS)] = field(
-        "Private key", "PEM format.", default=None, secret=True, group="certificate", kind="pem"
+        "Private key",
+        "PEM format. The key that belongs to the certificate.",
+        default=None,
+        secret=True,
+        kind="pem",
+        only_for=("auth_method", AuthMethod.CERTIFICATE),
     )
     private_key_password: Annotated[str | None, secret(SECRET_MAX)] = field(
-        "Private key password", default=None, secret=True, group="certificate"
+        "Private key password",
+        "Only if the private key is encrypted.",
+        default=None,
+        secret=True,
+        only_for=("auth_method", AuthMethod.CERTIFICATE),
     )
-    cloud: Annotated[Cloud, choice(Cloud)] = field(
-        "Cloud", default=Cloud.PUBLIC, destination=True, group="limits", labels=CLOUD_LABELS
+    workspace_id: Annotated[str, not_a_dataset_address(uuid_text())] = field(
+        "Workspace ID",
+        "In the address of the dataset's page in Power BI, after /groups/.",
+        destination=True,
+    )
+    dataset_id: Annotated[str, not_a_dataset_address(uuid_text())] = field(
+        "Dataset ID",
+        "In the same address, after /datasets/.",
+        destination=True,
     )
     impersonated_user_name: Annotated[str | None, plain_name(254, DATASET_USER, A_USER)] = field(
         "Impersonated user name",
         "Sent with queries. Power BI ignores it, and still refuses datasets with row-level security.",
         default=None,
-        group="limits",
+        group="row_security",
+    )
+    credential_expires_at: Annotated[date | None, calendar_date()] = field(
+        "Credential expires on",
+        "The day on which the secret or certificate expires.",
+        default=None,
+        json_hint="The day on which the secret or certificate expires, as YYYY-MM-DD.",
+        group="expiry",
+    )
+    cloud: Annotated[Cloud, choice(Cloud)] = field(
+        "Cloud", default=Cloud.PUBLIC, destination=True, group="limits", labels=CLOUD_LABELS
     )
     row_limit: Annotated[int, whole_number("Row limit", 1, ROWS_MAX)] = field(
         "Row limit", "Power BI returns at most 100,000 rows.", default=1_000, group="limits", width=9

@@ -73,7 +73,10 @@ class AgentValues(Schema):
         "API key", "The model provider's key. Stored encrypted and never shown again.", default=None, secret=True
     )
     api_key_expires_at: Annotated[date | None, calendar_date()] = field(
-        "API key expires on", "The day on which the key expires, as YYYY-MM-DD.", default=None
+        "API key expires on",
+        "The day on which the key expires.",
+        default=None,
+        json_hint="The day on which the key expires, as YYYY-MM-DD.",
     )
     system_instructions: Annotated[str | None, multiline_text(limits.INSTRUCTIONS)] = field(
         "System instructions", "Sent to the model before every conversation.", default=None

@@ -17,8 +17,9 @@ from agents_app.values.choices import Door
 from agents_app.web.activity_sentences import activity_sentence, event_mark
 from agents_app.web.csv_files import csv_response
 from agents_app.web.forms.base import ConsoleForm
+from agents_app.web.forms.choice_inputs import Select
 from agents_app.web.forms.from_schema import input_spec
-from agents_app.web.forms.inputs import SPAN_WHOLE, Select, Text
+from agents_app.web.forms.inputs import SPAN_WHOLE, Text
 from agents_app.web.list_error import list_error_page
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 from agents_app.web.urls import CURSORS, ListUrl

@@ -57,7 +57,53 @@ def test_a_link_of_the_error_summary_leads_to_a_field_in_an_open_group(page: Pag
     page.get_by_text("Limits and allowed tables").first.click()
     page.locator("#DB-row_limit").fill("-1")
     page.get_by_role("button", name="Create agent").click()
+    page.get_by_text("Limits and allowed tables").first.click()
+    expect(page.locator("#DB-row_limit")).to_be_hidden()
 
     page.get_by_role("link", name="Row limit must be between").click()
 
     expect(page.locator("#DB-row_limit")).to_be_focused()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_certificate_has_its_own_fields_and_a_refusal_leads_to_them(
+    script: bool, site: Site, open_page: Open
+) -> None:
+    page = open_page(site, java_script_enabled=script)
+    sign_in(page, make_user(site.app).email)
+    page.goto("/agents/new")
+    page.get_by_label("Power BI").check()
+    secret, key = page.locator("#POWERBI-client_secret"), page.locator("#POWERBI-private_key_pem")
+    expect(key).to_be_hidden()
+    secret.fill("value~of~the~secret")
+    page.locator("#POWERBI-auth_method").select_option("certificate")
+    expect(secret).to_be_hidden()
+    key.fill("no key")
+    page.locator("#POWERBI-auth_method").select_option("client_secret")
+    expect(key).to_be_hidden()
+    expect(secret).to_have_value("value~of~the~secret")
+    page.locator("#POWERBI-auth_method").select_option("certificate")
+
+    page.get_by_role("button", name="Create agent").click()
+
+    expect(page.locator(".problems")).to_be_focused()
+    page.locator(".problems a[href='#POWERBI-private_key_pem']").click()
+    expect(key).to_be_focused()
+    expect(secret).to_be_hidden()
+    if script:
+        check(page)
+
+
+def test_the_port_follows_the_database_type_unless_another_was_typed(page: Page) -> None:
+    page.goto("/agents/new")
+    dialect, port = page.locator("#DB-dialect"), page.locator("#DB-port")
+
+    for typed, chosen, value, placeholder in (
+        ("", "mysql", "", "3306"),
+        ("3306", "mssql", "1433", "1433"),
+        ("6543", "postgresql", "6543", "5432"),
+    ):
+        port.fill(typed)
+        dialect.select_option(chosen)
+        expect(port).to_have_value(value)
+        expect(port).to_have_attribute("placeholder", placeholder)

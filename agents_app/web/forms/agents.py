@@ -16,8 +16,9 @@ from agents_app.values.secret_scanner import find_in_text
 from agents_app.values.text import normalise_text, to_nfc
 from agents_app.web import pasted_addresses
 from agents_app.web.forms.base import ConsoleForm, FormData, PanelForm
+from agents_app.web.forms.choice_inputs import Select
 from agents_app.web.forms.from_schema import input_spec, make_input
-from agents_app.web.forms.inputs import SPAN_WHOLE, Address, CountedTextArea, Input, Select
+from agents_app.web.forms.inputs import SPAN_WHOLE, Address, CountedTextArea, Input
 from agents_app.web.forms.secret_input import Secret
 
 UNSEEN_REASON = "The agent was disabled or changed while this page was open. Nothing was saved. See its reason above."
@@ -65,7 +66,7 @@ class AgentForm(ConsoleForm):
         for kind in TYPES:
             config = stored.get(CONFIG) if stored.get("connection_type") == kind else None
             self.panels[kind] = _panel_class(kind)(formdata, prefix=f"{kind}-", data=config)
-            self.panels[kind].set_dependent_defaults(TYPES[kind])
+            self.panels[kind].connect_choices(TYPES[kind])
             self.panels[kind].withdraw_options(drivers.missing())
         self._set_stored_secrets(formdata, stored.get("secrets_set", {}), stored.get("connection_type"))
 
@@ -125,7 +126,8 @@ class AgentForm(ConsoleForm):
     def _cleared_sentences(self) -> dict[str, str]:
         """Sentences for the secrets that were typed before and are empty now, by JSON pointer."""
         kinds = (None, self.connection_type.text)
-        return {_pointer(kind, f): f.cleared_sentence for kind, f in self._secrets() if f.is_cleared and kind in kinds}
+        cleared = [(kind, f) for kind, f in self._secrets() if f.is_cleared and not f.is_unused]
+        return {_pointer(kind, f): f.cleared_sentence for kind, f in cleared if kind in kinds}
 
     def _refuse_incomplete(self, values: dict[str, Any]) -> None:
         problems = [*self._cleared_sentences().items()]

@@ -9,8 +9,9 @@ from werkzeug.datastructures import MultiDict
 from agents_app.connections import Connection
 from agents_app.errors import InvalidInput, Repeated
 from agents_app.operations import form_keys
-from agents_app.values.fields import name_member
-from agents_app.web.forms.inputs import Input, Select
+from agents_app.values.fields import field_notes, name_member
+from agents_app.web.forms.choice_inputs import Select
+from agents_app.web.forms.inputs import Input
 from agents_app.web.forms.secret_input import Secret
 
 FormData = MultiDict[str, str]
@@ -44,7 +45,7 @@ class ConsoleForm(FlaskForm):
 
     def values(self) -> dict[str, Any]:
         """The values of the inputs, by the names of the schema's fields."""
-        return {field.short_name: field.value for field in self.inputs() if field.is_given}
+        return {field.short_name: field.value for field in self.inputs() if field.is_given and not field.is_unused}
 
     def submit(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
         """Call the operation with the values. True if it succeeds, with its result in `result`; else add its errors."""
@@ -91,7 +92,8 @@ class ConsoleForm(FlaskForm):
     @property
     def cleared_secrets(self) -> list[str]:
         """The labels of the secrets that were typed, which the page does not show again."""
-        return [field.spec.label for field in self.inputs() if isinstance(field, Secret) and field.was_typed]
+        typed = [field for field in self.inputs() if isinstance(field, Secret) and field.was_typed]
+        return [field.spec.label for field in typed if not field.is_unused]
 
     @property
     def has_cleared_secrets(self) -> bool:
@@ -107,10 +109,18 @@ class PanelForm(ConsoleForm):
 
         csrf = False
 
-    def set_dependent_defaults(self, declaration: type[Connection]) -> None:
-        """Set the defaults that depend on other fields, so that the page can tell which values differ from them."""
+    def connect_choices(self, declaration: type[Connection]) -> None:
+        """Connect the inputs that depend on a choice with it: by their default, or because one option needs them."""
         for name, default in declaration.dependent_defaults(self.data).items():
             self._fields[name].default = default
+        for choice in [field for field in self.inputs() if isinstance(field, Select)]:
+            for option in choice.spec.labels:
+                for name, default in declaration.dependent_defaults({choice.short_name: option}).items():
+                    self._fields[name].set_default_for(choice, option, default)
+        for field in self.inputs():
+            if only_for := field_notes(declaration, field.short_name).get("only_for"):
+                field.only_for = (self._fields[only_for[0]], str(only_for[1]))
+                field.only_for[0].decides = True
 
     def withdraw_options(self, reasons: Mapping[str, str]) -> None:
         """Offer these options in no list. `reasons` are sentences by option."""

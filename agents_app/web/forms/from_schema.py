@@ -1,6 +1,7 @@
 """Creates the inputs of a form from the fields of a schema."""
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from types import NoneType
 from typing import Any, get_args
@@ -11,15 +12,15 @@ from pydantic_core import PydanticUndefined
 from agents_app.connections import Connection
 from agents_app.schemas import completeness
 from agents_app.values.fields import field_notes
+from agents_app.web.forms.choice_inputs import Checkbox, Select
 from agents_app.web.forms.inputs import (
     SPAN,
     SPAN_NARROW,
     SPAN_WHOLE,
     Address,
-    Checkbox,
+    Date,
     Labels,
     PemText,
-    Select,
     Spec,
     Text,
     TextLines,
@@ -44,6 +45,8 @@ def make_input(model: type[BaseModel], name: str, **changes: Any) -> Any:
         return TextLines(spec, default=default)
     if issubclass(model, Connection) and name in model.addresses:
         return Address(spec, model.addresses[name], default=default)
+    if date in (get_args(info.annotation) or (info.annotation,)):
+        return Date(spec, default=default)
     return PemText(spec) if notes.get("kind") == "pem" else Text(spec, default=default)
 
 

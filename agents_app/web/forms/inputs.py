@@ -1,18 +1,21 @@
-"""The kinds of inputs. They do not validate: the schemas do. `from_schema.py` creates inputs from schemas."""
+"""The inputs for text. They do not validate: the schemas do. `from_schema.py` creates inputs from schemas."""
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, ClassVar
 
 import wtforms
 
 from agents_app.values.address_rules import AddressReader
+from agents_app.values.fields import is_empty
 from agents_app.values.labels import LabelLines
 from agents_app.values.pem import without_private_keys
 
 SPAN, SPAN_NARROW, SPAN_WHOLE = 3, 2, 6
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,24 @@ class Input(wtforms.Field):
     """Whether a secret was typed. The page does not show it again."""
     warning = ""
     """What looks like a secret in this field, which is not encrypted."""
+    only_for: "tuple[Input, str] | None" = None
+    """The choice and the option with which this input is used. None: it is always used."""
+    decides = False
+    """Whether other inputs are used with one option of this choice only."""
+    defaults_of: "Input | None" = None
+    """The choice on which the default depends."""
     is_disputed = False
     """Whether another person changed this field too, and the user chooses between the two values."""
 
     def __init__(self, spec: Spec, **options: Any) -> None:
         super().__init__(spec.label, **options)
         self.spec = spec
+        self.defaults: dict[str, Any] = {}
+
+    def set_default_for(self, choice: "Input", option: str, default: Any) -> None:
+        """Set the default of this input for an option of a choice."""
+        self.defaults_of = choice
+        self.defaults[option] = default
 
     @property
     def value(self) -> Any:
@@ -75,6 +90,24 @@ class Input(wtforms.Field):
         """Whether the input has a value, and another one than in the form of a new record."""
         default = "" if self.default is None else str(self.default)
         return self.text not in ("", default)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the record has a value, which the page shows even if its choice has another option."""
+        return not is_empty(self.object_data)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether the page hides this input, because the choice that it belongs to has another option."""
+        if self.only_for is None or self.is_stored:
+            return False
+        choice, option = self.only_for
+        return choice.text != option
+
+    @property
+    def option_number(self) -> int | None:
+        """The position of its option in the choice that it belongs to."""
+        return [*self.only_for[0].spec.labels].index(self.only_for[1]) + 1 if self.only_for else None
 
     @property
     def opens_group(self) -> bool:
@@ -115,6 +148,17 @@ class Input(wtforms.Field):
 
 class Text(Input, wtforms.StringField):
     """One line of text. The schema checks whether it is a number."""
+
+
+class Date(Text):
+    """A day. Browsers show it as a date of their locale, and send YYYY-MM-DD."""
+
+    kind = "date"
+
+    @property
+    def is_other_text(self) -> bool:
+        """Whether the text is not a date: then only an input for text can show it."""
+        return self.text != "" and ISO_DATE.fullmatch(self.text) is None
 
 
 class Address(Text):
@@ -181,54 +225,3 @@ class Labels(TextLines):
         if not isinstance(stored, dict):
             return super().text
         return "\n".join(f"{name}={value}" for name, value in stored.items())
-
-
-class Checkbox(Input, wtforms.BooleanField):
-    """A check box."""
-
-    kind = "check"
-
-    @property
-    def shown(self) -> str:
-        """Yes or No."""
-        return "Yes" if self.data else "No"
-
-
-class Select(Input, wtforms.StringField):
-    """One of several values, in a list."""
-
-    kind = "choice"
-    not_offered: frozenset[str] = frozenset()
-    """The options that cannot be chosen here. A stored one stays chosen."""
-
-    def withdraw(self, reasons: Mapping[str, str]) -> None:
-        """Offer these options no longer, and say why in the hint. `reasons` are sentences by option."""
-        withdrawn = [option for option in self.spec.labels if option in reasons]
-        self.not_offered = frozenset(withdrawn) - {self.text}
-        hint = " ".join([self.spec.hint, *(reasons[option] for option in withdrawn)])
-        self.spec = replace(self.spec, hint=hint.strip())
-
-    @property
-    def shown(self) -> str:
-        """The label of the value."""
-        return self.spec.labels.get(self.text, self.text) if self.text else ""
-
-
-class CheckboxGroup(Input):
-    """Any number of several values, each with a check box. `labels` and `hints` are by value."""
-
-    kind = "boxes"
-
-    def __init__(self, spec: Spec, hints: Mapping[str, str] | None = None, **options: Any) -> None:
-        super().__init__(spec, **options)
-        self.labels = dict(spec.labels)
-        self.hints = hints or {}
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Read the values of the checked boxes."""
-        self.data = valuelist
-
-    @property
-    def focus_id(self) -> str:
-        """The id of the first check box."""
-        return f"{self.id}-0"

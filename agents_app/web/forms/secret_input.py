@@ -48,6 +48,11 @@ class Secret(Input, wtforms.StringField):
         return self.facts is not None
 
     @property
+    def is_stored(self) -> bool:
+        """Whether a secret is stored. What was typed is no stored value."""
+        return self.facts is not None
+
+    @property
     def is_given(self) -> bool:
         """Whether the operation gets a value. An empty input keeps the stored secret."""
         return self.action == "remove" or (self.action == "replace" and not is_empty(self.data))

@@ -7,8 +7,9 @@ from agents_app.config import settings
 from agents_app.schemas.tokens import RotationValues, TokenValues
 from agents_app.values.choices import Scope
 from agents_app.web.forms.base import ConsoleForm, FormData
+from agents_app.web.forms.choice_inputs import CheckboxGroup, Select
 from agents_app.web.forms.from_schema import input_spec, make_input
-from agents_app.web.forms.inputs import SPAN_WHOLE, CheckboxGroup, Select
+from agents_app.web.forms.inputs import SPAN_WHOLE
 
 SCOPE_LABELS = {Scope.READ.value: "Read", Scope.WRITE.value: "Write", Scope.RUNTIME.value: "Runtime"}
 SCOPE_HINTS = {

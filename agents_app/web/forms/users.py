@@ -13,8 +13,9 @@ from agents_app.schemas.users import (
 )
 from agents_app.values.choices import Role
 from agents_app.web.forms.base import ConsoleForm, FormData
+from agents_app.web.forms.choice_inputs import Select
 from agents_app.web.forms.from_schema import input_spec, make_input
-from agents_app.web.forms.inputs import SPAN_WHOLE, Select, Spec, Text
+from agents_app.web.forms.inputs import SPAN_WHOLE, Spec, Text
 from agents_app.web.forms.secret_input import Secret
 
 ROLE_NAMES = {Role.VIEWER.value: "Viewer", Role.EDITOR.value: "Editor", Role.ADMIN.value: "Admin"}
