@@ -85,7 +85,9 @@ class ConnectionTestResult(LastTestDetails):
 class Reason(ResponseSchema):
     """One reason why an agent needs attention."""
 
-    code: str = Field(description=known_values("test_failed", "incomplete", "expiring", "expired", "secret_unreadable"))
+    code: str = Field(
+        description=known_values("test_failed", "incomplete", "expiring", "expired", "owner_left", "secret_unreadable")
+    )
     detail: str
 
 

@@ -31,6 +31,7 @@ class Agent(Base):
         sa.Index("ix_agents_account_id_created_at_id", "account_id", "created_at", "id"),
         sa.Index(EXTERNAL_ID_INDEX, "account_id", "external_id", unique=True),
         sa.Index("ix_agents_account_id_status", "account_id", "status"),
+        sa.Index("ix_agents_account_id_owner", "account_id", "owner"),
         sa.Index("ix_agents_account_id_attention_date", "account_id", "attention_date"),
         sa.Index("ix_agents_account_id_secret_key_ids", "account_id", "secret_key_ids"),
         sa.Index(

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from agents_app.db import Base, Json, UtcDateTime, now
 from agents_app.values import limits
 
+USER_DELETED = sa.text("action = 'user.deleted'")
+
 
 class Event(Base):
     """Who did what, to what, when, from which address and through which door.
@@ -22,7 +24,12 @@ class Event(Base):
     """
 
     __tablename__ = "events"
-    __table_args__ = (sa.Index("ix_events_account_id_created_at_id", "account_id", "created_at", "id"),)
+    __table_args__ = (
+        sa.Index("ix_events_account_id_created_at_id", "account_id", "created_at", "id"),
+        sa.Index(
+            "ix_events_account_id_deleted_users", "account_id", postgresql_where=USER_DELETED, sqlite_where=USER_DELETED
+        ),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid.uuid4)
     account_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("accounts.id", ondelete="CASCADE"))

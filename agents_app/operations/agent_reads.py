@@ -96,11 +96,11 @@ class Page:
     items: list[dict[str, Any]]
     next_cursor: str | None
     previous_cursor: str | None = None
+    # In a list with counts: why agents need attention, which are incomplete, whose owner has left, and names of ids.
     reasons: Mapping[UUID, attention_reasons.Reasons] = field(default_factory=dict)
-    """Why each of these agents needs attention, in a list with counts of such agents."""
-    incomplete: Collection[UUID] = ()  # in a list with counts, the agents that lack something to sign in
+    incomplete: Collection[UUID] = ()
+    owner_left: Collection[UUID] = ()
     names: Mapping[UUID, dict[str, str]] = field(default_factory=dict)
-    """In a list with counts, the names of the ids in `connection` that the last test of each agent read."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,8 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
     """The agents that match, in order, at most `query.limit`. Raises Forbidden, Malformed (cursor)."""
     actor.require("agents.read")
     with db.reading() as connection:
-        is_asked = query.needs_attention is not None
-        attention = attention_columns.ids(connection, actor.account_id) if is_asked else None
-        rows = connection.execute(_statement(query, attention), {"account_id": actor.account_id}).all()
+        found = attention_columns.find(connection, actor.account_id) if query.needs_attention is not None else None
+        rows = connection.execute(_statement(query, found and found.ids), {"account_id": actor.account_id}).all()
     return _page(query, rows)
 
 
@@ -143,16 +142,17 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
     actor.require("agents.read")
     account = {"account_id": actor.account_id}
     with db.reading() as connection:
-        attention = attention_columns.ids(connection, actor.account_id)
+        attention, departed = attention_columns.find(connection, actor.account_id)
         counts = _counts(query, attention)
         rows = connection.execute(_statement(query, attention).add_columns(*ON_PAGES, *counts), account).all()
         counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
         page, facts = _page(query, rows), {row.id: row.test_facts for row in rows}
         names = {item["id"]: known_names.of_facts(facts[item["id"]], item["connection"]) for item in page.items}
         page = replace(page, names=names, incomplete=frozenset(row.id for row in rows if row.is_incomplete))
+        page = replace(page, owner_left=frozenset(row.id for row in rows if departed.includes(row.owner)))
         if query.needs_attention:
             shown = attention_reasons.AGENTS.where(Agent.id.in_([item["id"] for item in page.items]))
-            found = attention_reasons.find(connection, actor.account_id, shown)
+            found = attention_reasons.find(connection, actor.account_id, shown, departed)
             page = replace(page, reasons={agent["id"]: agent["reasons"] for agent in found})
     return page, Counts(**{name: counted._mapping[f"count_{name}"] for name in COUNTED})
 

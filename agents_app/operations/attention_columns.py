@@ -10,7 +10,7 @@ If a release changes what agents that exist need to sign in, a migration of that
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,8 +21,9 @@ from agents_app.config import settings
 from agents_app.db import now
 from agents_app.encryption import key_id_of
 from agents_app.models import Agent, ConnectionTest
-from agents_app.operations import attention_reasons
+from agents_app.operations import attention_reasons, departures
 from agents_app.operations.agent_states import State
+from agents_app.operations.departures import Departed
 from agents_app.probes.results import Outcome
 from agents_app.schemas import completeness
 from agents_app.schemas.agents import CONFIG
@@ -60,21 +61,32 @@ def key_ids(encrypted: Mapping[str, str]) -> str:
     return "".join(f"<{key_id}>" for key_id in sorted({key_id_of(value) for value in encrypted.values()}))
 
 
-def ids(connection: Connection, account_id: UUID) -> sa.CTE:
-    """The ids of the agents that need attention, for statements with the parameter `account_id`.
+class Found(NamedTuple):
+    """The ids of the agents that need attention, for statements with the parameter `account_id`; who has left."""
+
+    ids: sa.CTE
+    departed: Departed
+
+
+def find(connection: Connection, account_id: UUID) -> Found:
+    """Find the agents that need attention.
 
     Of a stored secret only the id of its key is compared. `attention_reasons.py` decrypts it.
     """
-    others = tuple(agent["id"] for agent in attention_reasons.find(connection, account_id, OF_OTHER_RELEASE))
+    departed = departures.find(connection, account_id)
+    of_other_release = attention_reasons.find(connection, account_id, OF_OTHER_RELEASE, departed)
+    others = tuple(agent["id"] for agent in of_other_release)
+    owners = departures.owners(connection, account_id, departed)
     last_day = now().date() + timedelta(days=limits.EXPIRY_WARNING_DAYS)
-    return _ids(tuple(settings().keys.encryption.ids), last_day, others)
+    return Found(_ids(tuple(settings().keys.encryption.ids), last_day, others, owners), departed)
 
 
 # Without the cache, each page would spend milliseconds to build the same statement.
 @lru_cache(maxsize=4)
-def _ids(known: tuple[str, ...], last_day: date, others: tuple[UUID, ...]) -> sa.CTE:
+def _ids(known: tuple[str, ...], last_day: date, others: tuple[UUID, ...], owners: tuple[str, ...]) -> sa.CTE:
     agents = sa.select(MINE.id).where(MINE.account_id == ACCOUNT)
-    found = _parts(agents, known, last_day) + ([agents.where(MINE.id.in_(others))] if others else [])
+    more = [agents.where(column.in_(values)) for column, values in ((MINE.id, others), (MINE.owner, owners)) if values]
+    found = _parts(agents, known, last_day) + more
     return sa.union(*found).cte("attention")
 
 

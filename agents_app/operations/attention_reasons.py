@@ -14,6 +14,7 @@ from agents_app.db import now
 from agents_app.encryption import Keyring
 from agents_app.models import Agent, ConnectionTest
 from agents_app.operations import agent_secrets, agent_states, test_results
+from agents_app.operations.departures import Departed
 from agents_app.probes.results import Outcome
 from agents_app.schemas import completeness
 from agents_app.schemas.agents import CONFIG, AgentValues
@@ -22,11 +23,13 @@ from agents_app.wording import label_in_sentence
 
 EXPIRY_DATES = ("credential_expires_at", "api_key_expires_at")
 SAMPLE = " It is a sample of flask demo."
+OWNER_LEFT = "The owner has left: this person was deactivated or deleted. Enter another owner."
 UNREADABLE = "A stored secret cannot be decrypted: {}."
 AGENTS = (
     sa.select(
         Agent.id,
         Agent.name,
+        Agent.owner,
         # As text: a newer release may have stored a type that this release does not know.
         sa.type_coerce(Agent.connection_type, sa.String).label("connection_type"),
         Agent.connection_config,
@@ -46,18 +49,18 @@ Reasons = list[dict[str, str]]
 """Why an agent needs attention: for each reason a code for programs, and a sentence."""
 
 
-def find(connection: Connection, account_id: UUID, agents: AnySelect) -> list[dict[str, Any]]:
+def find(connection: Connection, account_id: UUID, agents: AnySelect, departed: Departed) -> list[dict[str, Any]]:
     """The agents of the account that need attention: id, name and reasons. `agents` is AGENTS, limited or in order.
 
-    Each of its agents is read in full.
+    Each of its agents is read in full. `departed` are the people who have left.
     """
     rows = connection.execute(agents, {"account_id": account_id})
-    found = [{"id": row.id, "name": row.name, "reasons": reasons(row._asdict(), account_id)} for row in rows]
+    found = [{"id": row.id, "name": row.name, "reasons": reasons(row._asdict(), account_id, departed)} for row in rows]
     return [agent for agent in found if agent["reasons"]]
 
 
-def reasons(agent: Mapping[str, Any], account_id: UUID) -> Reasons:
-    """Why an agent needs attention. `agent` has the columns of AGENTS."""
+def reasons(agent: Mapping[str, Any], account_id: UUID, departed: Departed) -> Reasons:
+    """Why an agent needs attention. `agent` has the columns of AGENTS, `departed` are the people who have left."""
     encrypted = agent_secrets.encrypted_values(agent["api_key"], agent["connection_config"])
     found: Reasons = []
     if agent["outcome"] == Outcome.FAILED and not agent["is_out_of_date"]:
@@ -67,6 +70,8 @@ def reasons(agent: Mapping[str, Any], account_id: UUID) -> Reasons:
     for _, sentence in completeness.missing({**agent, CONFIG: config}, encrypted):
         found.append({"code": "incomplete", "detail": f"Incomplete: {label_in_sentence(sentence)}"})
     found += [found_one for name in EXPIRY_DATES if (found_one := _expiry(agent, name))]
+    if departed.includes(agent["owner"]):
+        found.append({"code": "owner_left", "detail": OWNER_LEFT})
     return found + _unreadable(settings().keys.encryption, account_id, agent, encrypted)
 
 

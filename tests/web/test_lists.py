@@ -202,7 +202,7 @@ def test_a_page_that_became_empty_links_to_the_first_page(console: Flask, admin:
 
 
 @pytest.mark.parametrize("rows", [1, 12])
-def test_a_page_needs_three_statements_for_any_number_of_rows_and_one_more_until_the_first_steps_are_done(
+def test_a_page_needs_four_statements_for_any_number_of_rows_and_one_more_until_the_first_steps_are_done(
     rows: int, console: Flask, admin: Actor, browser: Browser
 ) -> None:
     for _ in range(rows):
@@ -215,7 +215,7 @@ def test_a_page_needs_three_statements_for_any_number_of_rows_and_one_more_until
 
     try:
         browser.get("/agents")
-        assert len(statements) == 4
+        assert len(statements) == 5
         do_first_steps(console, admin, agent_id)
         browser.get("/agents")
         statements.clear()
@@ -223,5 +223,5 @@ def test_a_page_needs_three_statements_for_any_number_of_rows_and_one_more_until
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
 
-    # The session, the agents that need attention, and the list with its counts.
-    assert len(statements) == 3
+    # The session, the people who have left, the agents that need attention, and the list with its counts.
+    assert len(statements) == 4
