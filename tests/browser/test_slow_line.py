@@ -1,10 +1,13 @@
-"""A slow line: the answers wait until the test lets them go. Buttons show that they work, and dialogs open at once."""
+"""What pages show while an answer is slow, and as time passes. The test releases the answers and moves the clock."""
 
 import re
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Page, Route, expect
 
+from agents_app.db import db
+from agents_app.models import UserSession
 from agents_app.operations.permissions import Actor
 from tests.browser.conftest import Site
 from tests.browser.test_accessibility import check
@@ -110,3 +113,47 @@ def test_a_dialog_that_cannot_be_filled_becomes_the_page_of_its_link(page: Page,
 
     expect(page).to_have_url(re.compile("/disable"))
     expect(page.get_by_role("heading", name="Disable “Sales”?", level=1)).to_be_visible()
+
+
+def test_a_message_of_success_goes_away_unless_it_is_used_and_one_with_undo_stays_longer(
+    page: Page, site: Site, admin: Actor
+) -> None:
+    agent_id = make_agent(site.app, admin, name="Sales")
+    page.goto(f"/agents/{agent_id}/delete")
+    page.clock.install()
+    page.get_by_role("button", name="Delete agent").click()
+    flash = page.locator(".flash")
+    expect(flash).to_contain_text("Sales was deleted.")
+
+    page.clock.run_for(30_000)
+    expect(flash).to_have_count(1)
+    flash.hover()
+    page.clock.run_for(60_000)
+    expect(flash).to_have_count(1)
+    page.mouse.move(0, 0)
+    page.clock.run_for(61_000)
+    expect(flash).to_have_count(0)
+
+
+def test_before_a_session_ends_a_notice_offers_to_stay_and_keeps_the_form(page: Page, site: Site, admin: Actor) -> None:
+    page.clock.install()
+    page.goto("/agents/new")
+    page.locator("#name").fill("Sales")
+    notice = page.locator(".session-notice")
+    page.clock.run_for(110 * 60_000)
+    expect(notice).to_be_empty()
+
+    page.clock.run_for(6 * 60_000)
+
+    expect(notice).to_contain_text("You will be signed out in 4 minutes")
+    check(page)
+    notice.get_by_role("button", name="Stay signed in").click()
+    expect(notice).to_have_text("You stay signed in.")
+    page.clock.run_for(60_000)
+    expect(notice).to_be_empty()
+    with site.app.app_context(), db.transaction() as session:
+        session.execute(sa.delete(UserSession).where(UserSession.user_id == admin.user_id))
+    page.clock.run_for(117 * 60_000)
+    notice.get_by_role("button", name="Stay signed in").click()
+    expect(notice).to_contain_text("Your session has ended.")
+    expect(page.locator("#name")).to_have_value("Sales")

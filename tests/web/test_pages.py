@@ -53,6 +53,19 @@ def test_an_icon_that_is_not_in_the_file_is_refused(console: Flask) -> None:
         icons.icon("airplane")
 
 
+def test_every_button_that_sends_a_form_names_what_it_does_meanwhile() -> None:
+    buttons = re.findall(r"<button\b(?:[^>{]|{{.*?}})*>", TEMPLATES, re.DOTALL)
+    silent = [
+        button
+        for button in buttons
+        if 'type="button"' not in button and "data-busy" not in button and "quiet" not in button
+    ]
+
+    # A search and a theme show their result at once.
+    assert [button for button in silent if 'name="theme"' not in button and "search-go" not in button] == []
+    assert len(buttons) > 20
+
+
 def test_a_connection_type_of_a_later_release_is_shown_by_its_stored_name() -> None:
     assert [display.type_label("LATER"), display.type_icon("LATER"), display.type_colour("LATER")] == [
         "LATER",

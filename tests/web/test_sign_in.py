@@ -1,8 +1,13 @@
 """Signing in and out, set-up, and redirects after them."""
 
+from datetime import timedelta
+
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
+from agents_app.db import db, now
+from agents_app.models import UserSession
 from agents_app.operations import accounts
 from agents_app.operations.permissions import Actor
 from agents_app.web.urls import local_path
@@ -131,6 +136,44 @@ def test_signing_out_ends_the_session_on_the_server(console: Flask, browser: Bro
     thief = Browser(console)
     thief.client.set_cookie(cookie_name(thief.client.application), cookie.value)
     assert thief.client.get("/agents").status_code == 303
+
+
+def test_only_a_signed_in_user_extends_a_session_and_never_beyond_its_end(
+    console: Flask, browser: Browser, admin: Actor
+) -> None:
+    visitor = Browser(console)
+    visitor.post("/session", {"csrf_token": visitor.token()})
+    values = {"csrf_token": browser.token()}
+    hour = timedelta(hours=1)
+    with console.app_context(), db.transaction() as session:
+        session.execute(sa.update(UserSession).values(last_seen_at=now() - hour, expires_at=now() + hour))
+
+    answer = browser.client.post("/session", data=values)
+
+    assert (
+        answer.get_json()["idle"] > (console.extensions["settings"].session_idle - timedelta(minutes=1)).total_seconds()
+    )
+    assert hour.total_seconds() - 60 < answer.get_json()["whole"] <= hour.total_seconds()
+    page = browser.get("/agents").root.one(class_="session-notice")
+    assert int(page["data-idle"]) > int(page["data-whole"]) > hour.total_seconds() - 60
+
+
+@pytest.mark.parametrize(
+    ("address", "hints"),
+    [
+        ("/sign-in", {"email": "username", "password": "current-password"}),
+        ("/profile", {"current_password": "current-password", "password": "new-password"}),
+        ("/agents/new", {"api_key": "new-password", "DB-password": "new-password"}),
+    ],
+)
+def test_password_managers_get_their_hints(
+    address: str, hints: dict[str, str], console: Flask, browser: Browser
+) -> None:
+    page = (Browser(console) if address == "/sign-in" else browser).get(address)
+
+    for name, hint in hints.items():
+        assert hint in {field["autocomplete"] for field in page.root.all("input", name=name)}
+    assert address != "/profile" or page.root.all("input", autocomplete="username", type="text")
 
 
 def test_a_signed_in_user_is_redirected_from_the_sign_in_page(browser: Browser) -> None:
