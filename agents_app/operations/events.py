@@ -1,6 +1,6 @@
 """Operations on events: list them, and record a refusal. `event_records.py` adds the events of other operations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -36,7 +36,7 @@ SHOWN = sa.select(
 )
 NAMES = sa.select(Event.id, Event.created_at, Event.actor_name, Event.target_name)
 # The number of events that one search reads, and of those that one query reads.
-SEARCH_MAX, SEARCH_BATCH = 20_000, 2_000
+SEARCH_MAX, SEARCH_BATCH = 10_000, 2_000
 EXPORT_MAX = 10_000
 DENIED = "access.denied"
 # One event counts all equal refusals of this time.
@@ -61,7 +61,8 @@ def listing(actor: Actor, query: EventQuery) -> EventPage:
         if query.words:
             page = _search(connection, actor, query)
         else:
-            page = _page(_rows(connection, SHOWN, actor, query, _place(query), query.limit + 1), query)
+            statement = _statement(SHOWN, actor, query, _place(query), query.limit + 1)
+            page = _page(_items(connection, statement), query)
         event_facts.add_agent_facts(connection, actor, page.items)
     return page
 
@@ -102,26 +103,27 @@ def record_denial(actor: Actor, asked: str, sentence: str) -> None:
 def _search(connection: Connection, actor: Actor, query: EventQuery) -> EventPage:
     """Read the names of events in batches until the page is full. Folding is not done by the database."""
     found: list[UUID] = []
-    place, rows = _place(query), []
+    rows: Sequence[Any] = ()
+    words, place = query.words, _place(query)
     for _ in range(SEARCH_MAX // SEARCH_BATCH):
-        rows = _rows(connection, NAMES, actor, query, place, SEARCH_BATCH)
-        found += [row["id"] for row in rows if _has_words(row, query.words)]
+        rows = connection.execute(_statement(NAMES, actor, query, place, SEARCH_BATCH)).all()
+        found += [row.id for row in rows if _has_words(row.actor_name, row.target_name or "", words)]
         if len(found) > query.limit or len(rows) < SEARCH_BATCH:
             break
-        place = rows[-1]["created_at"], rows[-1]["id"]
+        place = rows[-1].created_at, rows[-1].id
     items: list[dict[str, Any]] = []
     for start in range(0, min(len(found), query.limit + 1), SEARCH_BATCH):
         of_account = SHOWN.where(Event.id.in_(found[start : start + SEARCH_BATCH]))
-        items += _rows(connection, of_account, actor, query, None, SEARCH_BATCH)
+        items += _items(connection, _statement(of_account, actor, query, None, SEARCH_BATCH))
     page = _page(items[: query.limit + 1], query)
     if page.next_cursor or len(rows) < SEARCH_BATCH:
         return page
-    end = rows[-1]["created_at"]
-    return EventPage(page.items, make_cursor(EventQuery.ORDER, end, rows[-1]["id"]), searched_to=end)
+    end = rows[-1].created_at
+    return EventPage(page.items, make_cursor(EventQuery.ORDER, end, rows[-1].id), searched_to=end)
 
 
-def _has_words(row: Mapping[str, Any], words: Sequence[str]) -> bool:
-    names = _folded(row["actor_name"]) + "\n" + _folded(row["target_name"] or "")
+def _has_words(actor_name: str, target_name: str, words: Sequence[str]) -> bool:
+    names = f"{_folded(actor_name)}\n{_folded(target_name)}"
     return all(word in names for word in words)
 
 
@@ -133,24 +135,26 @@ def _place(query: EventQuery) -> tuple[Any, UUID] | None:
     return read_cursor(query.cursor, EventQuery.ORDER) if query.cursor else None
 
 
-def _rows(
-    connection: Connection,
+def _statement(
     columns: sa.Select[*tuple[Any, ...]],
     actor: Actor,
     query: EventQuery,
     place: tuple[Any, UUID] | None,
     limit: int,
-) -> list[dict[str, Any]]:
+) -> sa.Select[*tuple[Any, ...]]:
     """The newest events that match the filters, and are older than the event at `place`."""
     statement = columns.where(Event.account_id == actor.account_id, *_conditions(query))
     if place:
         literals = (sa.literal(v, c.type) for v, c in zip(place, (Event.created_at, Event.id), strict=True))
         statement = statement.where(sa.tuple_(Event.created_at, Event.id) < sa.tuple_(*literals))
-    newest = statement.order_by(Event.created_at.desc(), Event.id.desc()).limit(limit)
+    return statement.order_by(Event.created_at.desc(), Event.id.desc()).limit(limit)
+
+
+def _items(connection: Connection, statement: sa.Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
     # Other releases may have stored details in another form.
     return [
-        {**row, "details": row["details"] if isinstance(row.get("details"), dict) else {}}
-        for row in connection.execute(newest).mappings()
+        {**row._mapping, "details": row.details if isinstance(row.details, dict) else {}}
+        for row in connection.execute(statement)
     ]
 
 

@@ -144,15 +144,17 @@ def test_activity_is_filtered_and_a_deletion_undone(site: Site, page: Page, admi
     page.get_by_label("Record type").select_option("Agents")
     page.get_by_label("Person").select_option("Ada Lovelace")
     page.get_by_role("button", name="Show activity").click()
-    expect(page.get_by_role("table").get_by_role("row")).to_have_count(3)
+    expect(page.locator(".event")).to_have_count(2)
 
     page.get_by_role("list", name="Filters").get_by_role("link", name="Record type").click()
     expect(page.get_by_text("signed in", exact=True)).to_be_visible()
     page.go_back()
-    expect(page.get_by_role("table").get_by_role("row")).to_have_count(3)
+    expect(page.locator(".event")).to_have_count(2)
     page.get_by_role("button", name="Undo").click()
 
     expect(page.get_by_text("was restored.")).to_be_visible()
+    expect(page.get_by_role("list", name="Filters").get_by_role("link")).to_have_count(3)
+    expect(page.locator(".event")).to_have_count(3)
 
 
 @pytest.fixture
@@ -195,9 +197,13 @@ def test_profile_and_organisation_are_accessible(page: Page) -> None:
     check(page)
 
 
-def test_activity_is_accessible(site: Site, page: Page, admin: Actor, grace: Actor) -> None:
+def test_activity_and_the_page_of_a_version_are_accessible(site: Site, page: Page, admin: Actor, grace: Actor) -> None:
+    agent_id = make_agent(site.app, admin, description="Answers on sales.")
     with site.app.app_context():
-        agents.delete(admin, make_agent(site.app, admin))
+        agents.update(admin, agent_id, {"name": LONG_NAME, "description": "Answers on orders."})
+        agents.delete(admin, agent_id)
+    page.goto(f"/agents/{agent_id}/versions/2")
+    check(page)
     for query in ("", "?about=secrets&door=terminal&since=2026-01-01", "?since=yesterday", "?limit=2"):
         page.goto(f"/activity{query}")
         check(page)
