@@ -169,6 +169,21 @@ def test_the_answers_to_forms_isolate_the_names(tenant: _TypedTenant, browser: B
         assert check(page.html)
 
 
+def test_inputs_have_the_direction_of_what_is_typed(browser: Browser) -> None:
+    root = browser.get("/agents/new").root
+
+    assert {root.one(id=name)["dir"] for name in ("name", "description", "system_instructions", "owner")} == {"auto"}
+    assert root.one(id="DB-host")["dir"] == ""
+
+
+def test_a_message_cuts_a_long_name(tenant: _TypedTenant, browser: Browser) -> None:
+    agent_id = make_agent(tenant.app, tenant.admin, name="ש" * 255)
+
+    browser.send(f"/agents/{agent_id}/delete")
+
+    assert browser.get("/agents").root.one(class_="flash").one("bdi").text == "ש" * 79 + "…"
+
+
 def test_filters_and_names_of_lists_are_isolated(tenant: _TypedTenant, browser: Browser) -> None:
     agent_id = tenant.fresh("agent_id")
     tenant.rename()
