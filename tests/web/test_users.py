@@ -266,3 +266,17 @@ def test_a_name_is_escaped(browser: Browser, console: Flask, admin: Actor) -> No
 
     assert "<script>alert" not in browser.get("/people").html
     assert "&lt;script&gt;alert(1)" in browser.get("/people").html
+
+
+def test_an_agent_whose_owner_was_deactivated_says_so_in_the_list_and_on_its_page(
+    console: Flask, admin: Actor, editor: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, owner=editor.name.upper(), connection_config={"password": "a password"})
+    assert "Owner has left" not in browser.get("/agents").text + browser.get(f"/agents/{agent_id}").text
+
+    browser.send(f"/people/{editor.user_id}/deactivate")
+
+    assert "GRACE HOPPER Owner has left" in browser.get("/agents").root.one("tbody").text
+    assert "Owner has left" in browser.get(f"/agents/{agent_id}").root.one("section", aria_labelledby="facts").text
+    row = browser.get("/agents?needs_attention=true").root.one("tbody").text
+    assert "The owner has left: this person was deactivated or deleted. Enter another owner." in row
