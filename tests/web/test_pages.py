@@ -53,7 +53,7 @@ def test_an_icon_that_is_not_in_the_file_is_refused(console: Flask) -> None:
         icons.icon("airplane")
 
 
-def test_every_button_that_sends_a_form_names_what_it_does_meanwhile() -> None:
+def test_every_button_that_sends_a_form_has_a_text_for_the_time_until_the_answer() -> None:
     buttons = re.findall(r"<button\b(?:[^>{]|{{.*?}})*>", TEMPLATES, re.DOTALL)
     silent = [
         button
