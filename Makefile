@@ -46,7 +46,7 @@ lock: $(VENV)/.test ## Update requirements*.txt to the newest versions of requir
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --require-hashes
 
 $(VENV)/.run: requirements.txt $(VENV)/bin/python
-	@echo "Installing the console's packages into $(VENV) (once)..."
+	@echo "Installing the console's packages into $(VENV) (once, about a minute)..."
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
@@ -70,6 +70,7 @@ $(VENV)/bin/python:
 		$(call refuse,Python 3.11 or later is required. Name it with: make run PYTHON=/path/to/python3.11)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		$(call refuse,This Python does not have the module venv. On Debian and Ubuntu: apt-get install python3-venv)
+	@echo "Creating the virtual environment $(VENV) (once)..."
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV) 2>/dev/null; exit 1; }
 
 # If PYTHON names another version than the one in the venv, the venv is created again.

@@ -62,4 +62,5 @@ def test_a_venv_that_could_not_be_created_is_removed(folder: Path) -> None:
     refused = make(folder, "setup", f"PYTHON={python_that(folder, '--clear')}")
 
     assert refused.returncode == 2
+    assert refused.stdout == "Creating the virtual environment .venv (once)...\n"
     assert not (folder / ".venv").exists()

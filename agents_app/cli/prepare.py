@@ -15,6 +15,7 @@ from agents_app import config
 from agents_app.cli.commands import ConsoleCommand, schema_behind_error
 from agents_app.cli.output import print_message, print_warning
 from agents_app.dbtools import upgrade_to_head
+from agents_app.dbtools.output import display_path
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import encryption_keys, health
 from agents_app.paths import ROOT
@@ -68,7 +69,7 @@ def migrate_sqlite_or_check_schema() -> bool:
         # The migration reports what is wrong with the file.
         is_behind = True
     if is_behind and is_sqlite:
-        upgrade_to_head(url, config.settings().backup_folder)
+        _create_or_upgrade()
     return is_behind and not is_sqlite
 
 
@@ -101,6 +102,17 @@ def add_missing_keys(file: Path) -> None:
         print_message(
             f"Wrote {', '.join(missing)} to {file.name}. Keep a copy: stored secrets cannot be read without it."
         )
+
+
+def _create_or_upgrade() -> None:
+    url, backup_folder = config.settings().database_url, config.settings().backup_folder
+    file = Path(url.database or "")
+    if file.exists():
+        upgrade_to_head(url, backup_folder)
+        return
+    print_message(f"Creating the database {display_path(file)}...")
+    # The steps that create a database are of no use to the reader.
+    upgrade_to_head(url, backup_folder, report=lambda _line: None)
 
 
 def _missing(file: Path) -> list[str]:

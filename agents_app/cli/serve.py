@@ -80,7 +80,7 @@ def startup_lines(*, is_empty: bool) -> list[str]:
     """The lines that are printed when the server starts."""
     lines = [f"Agent Console {__version__}: {settings().base_url} (press Ctrl-C to stop)"]
     if is_empty:
-        lines.append("There is no account yet. Open the address above to create the first one.")
+        lines.append(f"There is no account yet. Create the first one at {settings().base_url}/setup")
         code = accounts.setup_code()
         lines += [f"Set-up code: {code}"] if code else []
     return lines

@@ -1,6 +1,7 @@
 """One safe deployment: checks the database, takes a backup, applies the pending steps and checks again."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,13 +105,15 @@ def _back_up(url: URL, folder: Path, check: DeploymentCheck) -> Backup:
     return backup
 
 
-def upgrade_to_head(url: URL, backup_folder: Path = BACKUPS) -> None:
+def upgrade_to_head(url: URL, backup_folder: Path = BACKUPS, report: Callable[[str], None] = print_progress) -> None:
     """Apply every pending step. The rows that a step drops are saved in `backup_folder`.
+
+    `report` is called with a line for each step that is done.
 
     Raises Unavailable with one line that says what is wrong and what to do.
     """
     config = alembic_config(url)
-    config.attributes["backup_folder"] = backup_folder
+    config.attributes.update(backup_folder=backup_folder, report=report)
     try:
         command.upgrade(config, "head")
     except CommandError as error:

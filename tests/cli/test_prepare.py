@@ -30,6 +30,9 @@ def test_a_new_checkout_gets_keys_of_its_own_and_an_sqlite_file(checkout: Checko
     keys = load({}, checkout.env_file).keys
     assert keys.encryption.ids == ["k1"]
     assert not any(line.partition("=")[2] in first.stderr for line in written.splitlines())
+    created, wrote = first.stderr.splitlines()
+    assert created == "Creating the database instance/console.db..."
+    assert wrote.startswith("Wrote SECRET_KEY, ENCRYPTION_KEYS, TOKEN_PEPPERS to .env. Keep a copy")
 
 
 def test_an_env_file_with_one_line_is_completed_and_readable_by_its_owner_only(

@@ -105,7 +105,7 @@ def test_it_prints_its_url_and_how_to_start(ready: Checkout, serve: Serve) -> No
     local_text, public_text = local.end()[1], public.end()[1]
 
     assert f": {local.url} (" in local_text
-    assert "There is no account yet." in local_text
+    assert f"There is no account yet. Create the first one at {local.url}/setup\n" in local_text
     assert "Set-up code" not in local_text
     assert ": https://agents.example.org (" in public_text
     assert "Set-up code: " in public_text

@@ -60,7 +60,7 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
     url = _migration_url(load_settings)
     options = _configure_and_get_options(url)
     settings = autogenerate_settings(models, metadata, context.script.dir, url.get_backend_name())
-    steps = Steps(options["fn"])
+    steps = Steps(options["fn"], context.config.attributes.get("report", print_progress))
     context.config.attributes["times"] = steps.times
     with readable_step_errors(url, steps):
         if options.get("destination_rev") in ("", ("",)):

@@ -14,6 +14,7 @@ from agents_app.dbtools.review import rules
 from agents_app.dbtools.review.recorder import record_step
 
 PlanFunction = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
+Report = Callable[[str], None]
 
 
 class Steps:
@@ -21,14 +22,14 @@ class Steps:
 
     `times` has the seconds of each completed step. A second attempt continues with the step that failed: if the plan of
     `downgrade -2` were computed again after one step, it would go back three steps. `leftovers` are objects that the
-    current step may leave over.
+    current step may leave over. `report` prints the line of a completed step.
     """
 
-    def __init__(self, plan: PlanFunction) -> None:
+    def __init__(self, plan: PlanFunction, report: Report = print_progress) -> None:
         self.times: dict[str, float] = {}
         self.leftovers: dict[str, LeftoverObject] = {}
         self._has_committed = False
-        self._plan = plan
+        self._plan, self._report = plan, report
         self._remaining: deque[MigrationStep] | None = None
 
     def __call__(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
@@ -43,7 +44,7 @@ class Steps:
             self._has_committed = False
             self.leftovers.clear()
             self.times[step] = round(time.monotonic() - started, 3)
-            print_progress(f"Done: {step} ({self.times[step]:.2f} s)")
+            self._report(f"Done: {step} ({self.times[step]:.2f} s)")
 
     @property
     def current(self) -> str | None:
