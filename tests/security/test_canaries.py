@@ -162,7 +162,8 @@ def on_pages(recorded: RecordedConsole) -> None:
         ):
             recorded.note(caller.ask(*step).text)
     _people(recorded, caller)
-    recorded.note(caller.ask("GET", "/activity").text)
+    for address in ("/activity", "/activity/export", f"{path}/versions/1", f"{path}/versions/2"):
+        recorded.note(caller.ask("GET", address).text)
 
 
 def _people(recorded: RecordedConsole, caller: Caller) -> None:
