@@ -19,7 +19,7 @@ run: setup ## Create what is missing and serve on http://127.0.0.1:8000
 setup: $(VENV)/.flask ## Install the console's packages into .venv
 
 # With -E, Python ignores PYTHON variables. The tests remove the other variables themselves.
-TESTS := $(VENV)/bin/python -E -m pytest -n 2
+TESTS := $(VENV)/bin/python -E -m pytest -n 2 --dist worksteal
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS
 
 test: lint ## Check style and types, then run all tests but the long ones

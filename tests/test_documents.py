@@ -19,7 +19,7 @@ from agents_app.paths import ROOT
 from tests.cli.conftest import Checkout, Server, free_port, serve
 from tests.documents import KINDS, Block, missing_lines, read_blocks, type_lines
 from tests.make import KEYS
-from tests.project import copy_project
+from tests.project import reused_copy
 
 __all__ = ["serve"]
 
@@ -68,8 +68,8 @@ def test_the_commands_of_a_block_work(
     is_empty = block.options["at"] == "empty"
     fixtures = {"sqlite": "sqlite_url", "postgresql": "postgres_url"} if is_empty else AT_HEAD
     url = request.getfixturevalue(fixtures[kind])
-    folder = copy_project(tmp_path / "project")
-    (tmp_path / "backups").mkdir()
+    folder = reused_copy(tmp_path)
+    (folder.parent / "backups").mkdir()
     settings = {**({} if is_empty else KEYS), "DATABASE_URL": url, "BIND": f"127.0.0.1:{free_port()}"}
     if block.options["at"] == "demo":
         assert type_lines("flask demo", folder, settings).returncode == 0

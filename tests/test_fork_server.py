@@ -9,7 +9,7 @@ import pytest
 
 from tests.fork_server import programs
 from tests.make import KEYS
-from tests.project import copy_project
+from tests.project import reused_copy
 
 REAL = Path(sys.executable).parent
 LINES = ("flask --version", "flask db status", "python -m flask nonsense", "alembic current", "alembic upgrade nothing")
@@ -21,6 +21,7 @@ initial = open("/proc/self/environ").read().split("\\0")
 print(sorted(item for item in initial if item and not item.startswith(("PATH=", "_=", "SHLVL="))))
 print(os.getcwd(), sys.argv, sys.path[0], [(s.encoding, s.errors) for s in (sys.stdin, sys.stdout, sys.stderr)])
 print(warnings.filters, sys.warnoptions)
+print(sorted(name for name in sys.modules if name.startswith("agents_app")))
 sys.exit(7)
 """
 
@@ -28,7 +29,7 @@ sys.exit(7)
 @pytest.fixture
 def folder(tmp_path: Path, sqlite_schema_url: str) -> Path:
     """A copy of the project. Its `.env` names another database than the environment does."""
-    folder = copy_project(tmp_path / "project")
+    folder = reused_copy(tmp_path)
     (folder / ".env").write_text(f"DATABASE_URL=sqlite:///{folder}/other.db\nLOG_LEVEL=ERROR\n")
     return folder
 
@@ -72,6 +73,23 @@ def test_a_program_that_raises_an_exception_ends_with_its_name_and_1(folder: Pat
         _, errors, code = run(path, "alembic current", folder, DATABASE_URL=sqlite_schema_url)
 
         assert (errors.splitlines()[-1], code) == ("LookupError: broken", 1)
+
+
+@pytest.mark.parametrize("statement", ["raise LookupError('odd')", "import warnings; warnings.warn('odd')"])
+@pytest.mark.parametrize("settings", [{}, {"PYTHONWARNINGS": None}], ids=["error", "default"])
+def test_a_change_of_a_module_counts_from_the_next_command(
+    statement: str, settings: dict[str, str | None], folder: Path, sqlite_schema_url: str
+) -> None:
+    settings = {"DATABASE_URL": sqlite_schema_url, **settings}
+    assert run(programs(), "alembic current", folder, **settings)[2] == 0
+    module = folder / "agents_app" / "models" / "__init__.py"
+    module.write_text(f"{module.read_text()}\n{statement}\n")
+
+    forked, real = (run(path, "alembic current", folder, **settings) for path in (programs(), REAL))
+
+    # A traceback also has the frames of the server.
+    assert (forked[0], forked[1].splitlines()[-1], forked[2]) == (real[0], real[1].splitlines()[-1], real[2])
+    assert "odd" in real[1]
 
 
 def test_output_that_cannot_be_written_ends_it_with_the_same_code(folder: Path, sqlite_schema_url: str) -> None:

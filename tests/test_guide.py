@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from agents_app.paths import ROOT
 from tests import postgres
 from tests.fork_server import programs
-from tests.project import copy_project, shared_copy
+from tests.project import reused_copy, shared_copy
 
 BIN = Path(sys.executable).parent
 BEFORE_AGENTS = "3b1f07c5d2a9"
@@ -120,7 +120,7 @@ def spelling(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def old_project(tmp_path: Path, spelling: str, database_url: str) -> Operator:
     """The project before the agents table was added. DATABASE_URL is the only line of `.env`."""
-    folder = copy_project(tmp_path / "project")
+    folder = reused_copy(tmp_path)
     for version in (folder / "migrations" / "versions").glob("*.py"):
         if not version.name.startswith(BEFORE_AGENTS):
             version.unlink()
@@ -137,7 +137,7 @@ def old_project(tmp_path: Path, spelling: str, database_url: str) -> Operator:
 @pytest.fixture
 def present_project(tmp_path: Path, spelling: str, database_url: str) -> Operator:
     """The present project."""
-    return Operator(copy_project(tmp_path / "project"), spelling, database_url)
+    return Operator(reused_copy(tmp_path), spelling, database_url)
 
 
 def test_the_steps_of_the_guide(old_project: Operator) -> None:

@@ -25,7 +25,7 @@ from flask import Flask
 from tests.cli.installation import Installation
 from tests.fork_server import LANGUAGE, programs
 from tests.make import KEYS, make_account
-from tests.project import copy_project
+from tests.project import reused_copy
 
 PATIENCE_S = 60
 # The state of a listening socket in the kernel's table of connections.
@@ -106,7 +106,7 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     """A copy of the project, without any setting, in a folder with a space in its name."""
-    return Checkout(copy_project(tmp_path / "agent console"), {})
+    return Checkout(reused_copy(tmp_path, "agent console"), {})
 
 
 @pytest.fixture

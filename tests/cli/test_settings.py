@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Checkout, Server, free_port, wait_for
+from tests.fork_server import programs
 from tests.make import KEYS
 from tests.project import copy_project
 
@@ -40,7 +41,7 @@ def types(checkout: Checkout, folder: Path, words: list[str], **settings: str) -
         [word.format(root=checkout.folder) for word in words],
         check=False,
         cwd=folder,
-        env={"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8", **settings},
+        env={"PATH": f"{programs()}:{BIN}:/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8", **settings},
         capture_output=True,
         text=True,
     )

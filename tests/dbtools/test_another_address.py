@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import fetch_rows, read_schema
+from tests.fork_server import LANGUAGE, programs
 from tests.project import shared_copy
 
 OTHER_DATABASE = "leads to another database than DATABASE_URL, or to another schema."
@@ -42,10 +42,10 @@ def test_plain_alembic_refuses_another_database(postgres_url: str, postgres_sche
     addresses = {"DATABASE_URL": postgres_schema_url, "MIGRATION_DATABASE_URL": postgres_url}
 
     result = subprocess.run(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        [programs() / "python", "-m", "alembic", "upgrade", "head"],
         check=False,
         cwd=shared_copy(),
-        env={**os.environ, **addresses},
+        env={**os.environ, **addresses, "LANG": LANGUAGE},
         capture_output=True,
         text=True,
     )

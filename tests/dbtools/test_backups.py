@@ -18,6 +18,7 @@ from agents_app.dbtools.backup import backups
 from agents_app.dbtools.runner.error_messages import readable_errors
 from tests import postgres
 from tests.dbtools.tools import console_config, fetch_rows, read_schema, run_sql
+from tests.fork_server import LANGUAGE, programs
 from tests.project import shared_copy
 
 # Two tables that have the same number of rows at any time.
@@ -193,8 +194,8 @@ def _back_up_and_restore(url: str, other: str) -> None:
 
 
 def _run_flask_db(words: str, url: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
-    command_line = [sys.executable, "-m", "flask", "db", *words.split()]
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "LANG": LANGUAGE}
+    command_line = [str(programs() / "python"), "-m", "flask", "db", *words.split()]
     run = subprocess.run(command_line, cwd=shared_copy(), env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == code, run.stderr
     return run

@@ -18,7 +18,7 @@ from tests import make, postgres
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import GUIDE_REVISION, console_config, fetch_rows, head_revision, repeat_in_thread, run_sql
 from tests.documents import KINDS, Block, missing_lines, read_blocks, type_lines
-from tests.project import copy_project
+from tests.project import reused_copy
 
 STEP = '''"""step_{number}"""
 import sqlalchemy as sa
@@ -61,8 +61,9 @@ def test_every_block_of_the_page_is_run() -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the project that the test may change."""
-    (tmp_path / "backups").mkdir()
-    return copy_project(tmp_path / "project")
+    folder = reused_copy(tmp_path)
+    (folder.parent / "backups").mkdir()
+    return folder
 
 
 @pytest.mark.parametrize(("kind", "block"), TYPED)

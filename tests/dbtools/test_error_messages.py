@@ -17,6 +17,7 @@ from agents_app.dbtools import read_position
 from agents_app.errors import Unavailable
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, create_engine, read_schema, run_sql
+from tests.fork_server import LANGUAGE, programs
 from tests.project import shared_copy
 
 COMMANDS: dict[str, Callable[[Config], object]] = {
@@ -107,8 +108,9 @@ def test_a_file_of_another_type_is_not_accepted_as_an_sqlite_database(tmp_path_f
     ],
 )
 def test_both_command_lines_print_one_line_and_fail(command_line: list[str], setting: str, message: str) -> None:
-    environment = {**os.environ, "DATABASE_URL": setting, "FLASK_APP": "wsgi.py"}
-    words = [sys.executable, "-W", "error", "-m", *command_line, "upgrade", "head"]
+    settings = {"DATABASE_URL": setting, "FLASK_APP": "wsgi.py", "PYTHONWARNINGS": "error", "LANG": LANGUAGE}
+    environment = {**os.environ, **settings}
+    words = [programs() / "python", "-m", *command_line, "upgrade", "head"]
     run = subprocess.run(words, check=False, cwd=shared_copy(), env=environment, capture_output=True, text=True)
 
     output = run.stdout + run.stderr

@@ -17,7 +17,7 @@ from agents_app.dbtools.backup.rehearsal import Rehearsal, rehearsal_lines, rehe
 from agents_app.dbtools.backup.scratch_database import scratch_database
 from tests import postgres
 from tests.dbtools.tools import console_config, fetch_rows, head_revision, read_schema, run_sql
-from tests.project import copy_project
+from tests.project import reused_copy
 
 HEAD = head_revision()
 BEHIND = "0f96d3b7e815"
@@ -63,7 +63,7 @@ def database(database_url: str) -> str:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project, to which a step can be added."""
-    return copy_project(tmp_path / "project")
+    return reused_copy(tmp_path)
 
 
 def test_a_role_that_may_not_create_databases_gets_advice(

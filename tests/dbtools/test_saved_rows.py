@@ -4,7 +4,6 @@ import json
 import os
 import resource
 import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from alembic import command
 from alembic.util import CommandError
 
 from tests.dbtools.tools import Project, console_config, create_engine, fetch_rows, run_sql
+from tests.fork_server import LANGUAGE, programs
 from tests.project import shared_copy
 
 TABLE = "op.create_table('t', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('a', sa.Text()))"
@@ -195,9 +195,9 @@ def test_both_command_lines_save_rows_unless_the_option_disables_it(
 
 
 def _run(words: str, url: str) -> str:
-    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "LANG": LANGUAGE}
     run = subprocess.run(
-        [sys.executable, "-m", *words.split()],
+        [programs() / "python", "-m", *words.split()],
         cwd=shared_copy(),
         env=environment,
         capture_output=True,

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from agents_app.database.url import parse_url
 from agents_app.dbtools.backup import backups
 from tests import postgres
 from tests.dbtools.tools import console_config, create_engine, fetch_rows, run_sql
+from tests.fork_server import LANGUAGE, programs
 from tests.project import shared_copy
 
 REVISION_BEFORE_FILL = "d90b4f6a7c21"
@@ -99,8 +99,8 @@ def test_a_restore_changes_nothing_if_the_server_stops(cluster: postgres.Cluster
 
 def _stop_during(cluster: postgres.Cluster, url: str, words: str, when: str, how: str = "immediate") -> str:
     """Stop the server during a command. Return the command's only line of output except progress."""
-    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error"}
-    line = [sys.executable, "-m", *words.split()]
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "LANG": LANGUAGE}
+    line = [str(programs() / "python"), "-m", *words.split()]
     with subprocess.Popen(
         line, cwd=shared_copy(), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as run:
