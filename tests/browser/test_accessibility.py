@@ -188,6 +188,9 @@ def test_a_change_by_others(site: Site, admin: Actor, page: Page, agent_ids: lis
     page.get_by_role("button", name="Save changes").click()
     page.get_by_role("heading", name="This agent was deleted").wait_for()
     check(page)
+    for path in ("/agents/deleted", f"/agents/{agent_id}", "/nothing"):
+        page.goto(path)
+        check(page)
 
 
 def test_tokens(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> None:
