@@ -3,8 +3,10 @@
 import pytest
 from flask import Flask
 
+from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
-from tests.make import make_agent
+from agents_app.schemas.listing import parse
+from tests.make import POWER_BI, make_agent
 from tests.web.conftest import Browser, Element, Page
 
 ABOUT, TLS, LIMITS = "Description and instructions", "TLS", "Limits and allowed tables"
@@ -80,3 +82,61 @@ def test_the_form_asks_for_type_name_connection_and_model_before_anything_option
         found["name"] for found in page.root.one(id="panel-DB").all() if found["name"] and not found.inside("details")
     ] == (of_connection)
     assert names.index("api_key") < names.index("description") < names.index("system_instructions")
+
+
+def test_values_of_a_way_to_sign_in_that_was_not_chosen_are_ignored(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    values = {"connection_type": "POWERBI", "name": "Retail", "POWERBI-private_key_pem": "no key"}
+    values |= {f"POWERBI-{name}": value for name, value in POWER_BI.items()}
+
+    browser.send("/agents/new", **values, **{"POWERBI-client_secret": "value~of~the~secret"})
+
+    with console.app_context():
+        [agent] = agent_reads.listing(admin, parse({})).items
+        assert list(agent_reads.read(admin, agent["id"])["secrets_set"]) == ["/connection_config/client_secret"]
+
+
+def test_a_stored_secret_of_another_way_to_sign_in_stays_on_the_form_and_can_be_removed(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    config = {"auth_method": "certificate", "client_secret": "value~of~the~secret"}
+    agent_id = make_agent(console, admin, connection_type="POWERBI", connection_config=config)
+    page = browser.get(f"/agents/{agent_id}/edit")
+
+    stored = page.root.one(id="POWERBI-client_secret").parent
+    while stored is not None and stored.tag != "fieldset":
+        stored = stored.parent
+    assert stored is not None
+    assert "for-option" not in stored["class"]
+    assert "Not used with another choice of “Sign in with”." in stored.text
+    browser.send(f"/agents/{agent_id}/edit", **{"POWERBI-client_secret-act": "remove"})
+    with console.app_context():
+        assert not agent_reads.read(admin, agent_id)["secrets_set"]
+
+
+def test_a_day_is_typed_in_a_date_input_unless_it_is_not_a_day(browser: Browser) -> None:
+    page = browser.get("/agents/new")
+    days = ("api_key_expires_at", "DB-credential_expires_at", "POWERBI-credential_expires_at")
+    assert [page.root.one(id=name)["type"] for name in days] == ["date"] * 3
+
+    refused = browser.send("/agents/new", status=422, api_key_expires_at="in spring")
+
+    assert isinstance(refused, Page)
+    assert refused.root.one(id="api_key_expires_at")["type"] == "text"
+    assert refused.root.one(id="api_key_expires_at")["value"] == "in spring"
+
+
+@pytest.mark.parametrize(("dialect", "port"), [("postgresql", 5432), ("mysql", 3306), ("mssql", 1433)])
+def test_an_empty_port_is_the_default_of_the_database_type_which_the_hint_names(
+    dialect: str, port: int, console: Flask, admin: Actor, browser: Browser
+) -> None:
+    page = browser.get("/agents/new")
+    values = {"name": "Sales", "DB-host": "db.example.org", "DB-database": "sales", "DB-username": "reader"}
+
+    browser.send("/agents/new", **values, **{"DB-dialect": dialect, "DB-port": ""})
+
+    assert f"{port} for " in page.root.one(id="DB-port-hint").text
+    with console.app_context():
+        [agent] = agent_reads.listing(admin, parse({})).items
+        assert agent_reads.read(admin, agent["id"])["connection_config"]["port"] == port
