@@ -221,7 +221,7 @@ def test_a_page_in_the_dark_theme_is_printed_dark_on_white_and_begins_with_its_c
     for gone in (".side", ".button", ".menu", ".save-bar", ".flash", "summary.button"):
         assert page.locator(f"{gone}:visible").count() == 0, gone
     assert box(page.locator("h1"))["y"] < 50
-    assert box(page.locator("tbody tr, .prose, .facts").first)["y"] < PAPER["height"] / 2
+    assert box(page.locator("tbody tr, .event, .prose, .facts").first)["y"] < PAPER["height"] / 2
     assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
     assert page.locator("details.group > .facts").count() == page.locator("details.group > .facts:visible").count()
 
