@@ -1,14 +1,15 @@
-"""The API reference: Swagger UI on a page of the console."""
+"""The API reference: Swagger UI on a page of the console, with the menu for people who are signed in."""
 
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Flask, Response, render_template, session, url_for
+from flask import Flask, Response, g, render_template, session, url_for
 
 from agents_app import http, static_files
 from agents_app.config import Settings, settings
-from agents_app.errors import ConfigurationError, NotFound
-from agents_app.operations import sessions
+from agents_app.errors import ConfigurationError, NotFound, NotSignedIn
+from agents_app.operations import sessions, users
+from agents_app.operations.permissions import Actor
 
 FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
 FOLDER = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -23,15 +24,24 @@ def init_app(app: Flask) -> None:
     app.add_url_rule(f"{known.api_docs_path}/<name>", "api_docs_file", _file, provide_automatic_options=False)
 
 
-def require_reader() -> None:
-    """Raise NotSignedIn if API_DOCS_PUBLIC is false and the visitor is not signed in."""
-    if not settings().api_docs_public:
-        sessions.authenticate(http.visitor(), session.get(http.SESSION_ID, ""))
+def reader() -> Actor | None:
+    """The person who is signed in, if any. Raises NotSignedIn if nobody is and API_DOCS_PUBLIC is false."""
+    session_id = session.get(http.SESSION_ID, "")
+    if not session_id and settings().api_docs_public:
+        return None
+    try:
+        return sessions.authenticate(http.visitor(), session_id)
+    except NotSignedIn:
+        if settings().api_docs_public:
+            return None
+        raise
 
 
 def _page() -> str:
-    require_reader()
-    return render_template("api/docs.html", file_url=_file_url)
+    g.actor = actor = reader()
+    needs_help = actor is not None and not actor.may("tokens.manage")
+    admins = users.admin_names(actor) if actor and needs_help else []
+    return render_template("api/docs.html", file_url=_file_url, admins=admins)
 
 
 def _file_url(name: str) -> str:

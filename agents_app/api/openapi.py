@@ -74,7 +74,7 @@ def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
     file = StaticFile(orjson.dumps(document(prefix, endpoints, known.sub_path)), "application/json")
 
     def openapi() -> Response:
-        docs.require_reader()
+        docs.reader()
         return static_files.send(file, may_be_kept=False)
 
     app.add_url_rule(PATH, "openapi", openapi, provide_automatic_options=False)

@@ -41,6 +41,31 @@ def test_a_private_document_requires_a_signed_in_person(closed: Flask, path: str
     assert "Cookie" in after.headers["Vary"]
 
 
+@pytest.mark.parametrize("role", ["admin", "editor", "viewer"])
+def test_the_reference_says_where_tokens_are_made_or_who_makes_them(role: str, console: Flask) -> None:
+    admin = make_user(console, name="Ada Lovelace")
+    person = admin if role == "admin" else make_user(console, role, admin.account_id, name="Grace Hopper")
+    browser = console.test_client()
+    with console.app_context():
+        session_id = sessions.sign_in(Visitor("::1"), person.email, PASSWORD)
+    with browser.session_transaction() as cookie:
+        cookie[http.SESSION_ID] = session_id
+
+    page = browser.get(DOCS).text
+
+    assert "Main" in page
+    assert ('href="/tokens"' in page) == (role == "admin")
+    assert ("Ada Lovelace" in page.partition("<main")[2]) == (role != "admin")
+
+
+def test_the_reference_has_one_introduction_and_no_menu_for_visitors_who_are_not_signed_in(console: Flask) -> None:
+    page = console.test_client().get(DOCS).text
+
+    assert page.count("Send an API token with every request") == 1
+    assert 'href="/sign-in"' in page
+    assert 'href="/activity"' not in page
+
+
 def test_a_public_document_requires_nothing_and_sets_no_cookie(console: Flask) -> None:
     for path in ("/openapi.json", DOCS, f"{DOCS}/swagger-ui.css", f"{DOCS}/swagger-ui-bundle.js"):
         with console.test_client().get(path) as answer:

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 from agents_app.operations import agent_reads
 from agents_app.schemas import listing
 from tests.browser.conftest import Open, Site
+from tests.browser.test_accessibility import COLOUR_RULES, DESKTOP, PHONE, faults
 from tests.make import make_token, make_user
 
 pytestmark = pytest.mark.browser
@@ -42,6 +43,22 @@ def test_an_agent_is_created_from_the_page(site: Site, open_page: Open) -> None:
     with site.app.app_context():
         assert [one["name"] for one in agent_reads.listing(admin, listing.parse({})).items] == ["Sales figures"]
     assert all(url.startswith((site.address, "data:", "blob:")) for url in asked)
+
+
+def test_the_reference_has_the_menu_and_the_theme_of_the_console_and_no_findings(page: Page) -> None:
+    page.goto(DOCS)
+    page.locator("#operations-Agents-agents_create .opblock-summary-control").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").wait_for()
+
+    assert not faults(page)
+    expect(page.get_by_role("link", name="API reference")).to_have_attribute("aria-current", "page")
+    page.set_viewport_size(PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.set_viewport_size(DESKTOP)
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html.dark-mode")).to_have_count(1)
+    assert not faults(page, *COLOUR_RULES)
 
 
 def test_a_token_is_not_kept_after_leaving_the_page(site: Site, open_page: Open) -> None:
