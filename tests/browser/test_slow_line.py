@@ -61,6 +61,8 @@ def test_a_form_shows_that_it_works_is_sent_once_and_can_be_sent_again_after_a_s
     for name in ("name", "DB-host", "DB-database", "DB-username"):
         page.locator(f"#{name}").fill("sales")
     page.locator("#DB-password").fill("typed-password")
+    page.locator("#DB-password").dispatch_event("keydown", {"modifierCapsLock": True})
+    expect(page.locator(".secret-input:has(#DB-password) .caps")).to_have_text("Caps Lock is on.")
     page.locator("[data-reveal=DB-password]").click()
     expect(page.locator("#DB-password")).to_have_attribute("type", "text")
     line, sent = Line(page, "/agents/new"), len(site.sources)
