@@ -209,6 +209,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
     "drivers": {"missing": "it says what is installed on the server"},
     "events": {},
+    "filter_choices": {},
     "health": {
         "schema": "the health addresses are public",
         "require_changes": "the health addresses are public",

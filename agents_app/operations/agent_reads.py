@@ -13,21 +13,22 @@ from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.errors import NotFound
 from agents_app.models import Agent, AgentVersion, ConnectionTest, User
-from agents_app.operations import agent_secrets, attention_columns, attention_reasons, known_names, test_results
+from agents_app.operations import (
+    agent_list_statements,
+    agent_secrets,
+    attention_columns,
+    attention_reasons,
+    known_names,
+    test_results,
+)
+from agents_app.operations.agent_list_statements import COUNT_UP_TO, OF_ACCOUNT, Counts
 from agents_app.operations.agents import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
-from agents_app.schemas.listing import AgentQuery, make_cursor, read_cursor
-from agents_app.values.choices import AgentStatus
-from agents_app.values.text import spellings
+from agents_app.schemas.listing import END, AgentQuery, make_cursor
 
 AnyRow = Row[*tuple[Any, ...]]
-AnySelect = sa.Select[*tuple[Any, ...]]
 
-COUNT_UP_TO = 1_000
-COUNTED = ("all", "active", "disabled", "attention", "matching")
-# The filters that compare a column with a value.
-EXACT = ("status", "connection_type", "model_provider", "environment", "owner", "external_id")
 TITLE_FIELDS = sorted({name for declaration in TYPES.values() for name in declaration.title_fields})
 SHORT = (
     Agent.id,
@@ -54,7 +55,6 @@ SHORT = (
 LONG = tuple(getattr(Agent, name) for name in FIELDS if name not in {column.key for column in SHORT})
 # The newest version of an agent has the number of the agent.
 LAST_CHANGE = sa.and_(AgentVersion.agent_id == Agent.id, AgentVersion.version == Agent.version)
-OF_ACCOUNT = Agent.account_id == sa.bindparam("account_id")
 ONE = (
     sa.select(
         *SHORT,
@@ -101,17 +101,8 @@ class Page:
     incomplete: Collection[UUID] = ()
     owner_left: Collection[UUID] = ()
     names: Mapping[UUID, dict[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Numbers of agents. Each count stops at COUNT_UP_TO + 1."""
-
-    all: int
-    active: int
-    disabled: int
-    attention: int
-    matching: int
+    rows_before: int | None = None
+    """In a list with counts, the number of matching agents before these. None if they are more than COUNT_UP_TO."""
 
 
 def read(actor: Actor, agent_id: UUID) -> dict[str, Any]:
@@ -133,7 +124,8 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
     actor.require("agents.read")
     with db.reading() as connection:
         found = attention_columns.find(connection, actor.account_id) if query.needs_attention is not None else None
-        rows = connection.execute(_statement(query, found and found.ids), {"account_id": actor.account_id}).all()
+        statement = agent_list_statements.page(LIST, query, found and found.ids)
+        rows = connection.execute(statement, {"account_id": actor.account_id}).all()
     return _page(query, rows)
 
 
@@ -143,18 +135,20 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
     account = {"account_id": actor.account_id}
     with db.reading() as connection:
         attention, departed = attention_columns.find(connection, actor.account_id)
-        counts = _counts(query, attention)
-        rows = connection.execute(_statement(query, attention).add_columns(*ON_PAGES, *counts), account).all()
-        counted = rows[0] if rows else connection.execute(sa.select(*counts), account).one()
-        page, facts = _page(query, rows), {row.id: row.test_facts for row in rows}
+        counts = agent_list_statements.counts(query, attention)
+        statement = agent_list_statements.page(LIST, query, attention).add_columns(*ON_PAGES, *counts)
+        rows = connection.execute(statement, account).all()
+        counted = Counts.of_row(rows[0] if rows else connection.execute(sa.select(*counts), account).one())
+        page, facts = _page(_ending(query, counted), rows), {row.id: row.test_facts for row in rows}
         names = {item["id"]: known_names.of_facts(facts[item["id"]], item["connection"]) for item in page.items}
         page = replace(page, names=names, incomplete=frozenset(row.id for row in rows if row.is_incomplete))
         page = replace(page, owner_left=frozenset(row.id for row in rows if departed.includes(row.owner)))
+        page = replace(page, rows_before=_rows_before(query, counted, len(page.items)))
         if query.needs_attention:
             shown = attention_reasons.AGENTS.where(Agent.id.in_([item["id"] for item in page.items]))
             found = attention_reasons.find(connection, actor.account_id, shown, departed)
             page = replace(page, reasons={agent["id"]: agent["reasons"] for agent in found})
-    return page, Counts(**{name: counted._mapping[f"count_{name}"] for name in COUNTED})
+    return page, counted
 
 
 def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
@@ -179,72 +173,32 @@ def _item(row: AnyRow) -> dict[str, Any]:
     return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in titles}}
 
 
-def _statement(query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
-    column: Any = Agent.name_key if query.column == "name" else getattr(Agent, query.column)
-    backwards = query.before is not None and query.cursor is None
-    descending = query.descending is not backwards
-    statement = _filtered(LIST, query, attention)
-    if cursor := query.cursor or query.before:
-        place = sa.tuple_(
-            *(sa.literal(v, c.type) for v, c in zip(read_cursor(cursor, query.sort), (column, Agent.id), strict=True))
-        )
-        here = sa.tuple_(column, Agent.id)
-        statement = statement.where(here < place if descending else here > place)
-    order = (column.desc(), Agent.id.desc()) if descending else (column, Agent.id)
-    return statement.order_by(*order).limit(query.limit + 1)
-
-
-def _filtered(statement: AnySelect, query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
-    conditions = [getattr(Agent, name) == value for name in EXACT if (value := getattr(query, name)) is not None]
-    if query.label_pair is not None:
-        name, value = query.label_pair
-        found = Agent.labels[name].as_string()
-        conditions.append(found.is_not(None) if value is None else found == value)
-    if query.model_type is not None:
-        conditions.append(Agent.model_type.in_(spellings(query.model_type)))
-    if query.created_by is not None:
-        conditions.append(Agent.created_by == UUID(query.created_by))
-    if query.test is not None:
-        conditions.append(test_results.has(query.test))
-    if query.needs_attention is not None and attention is not None:
-        needs_attention = Agent.id.in_(sa.select(attention.c.id))
-        conditions.append(needs_attention if query.needs_attention else ~needs_attention)
-    conditions += [
-        sa.or_(*(Agent.search_text.contains(spelling, autoescape=True) for spelling in word)) for word in query.words
-    ]
-    return statement.where(*conditions)
-
-
 def _page(query: AgentQuery, rows: Sequence[AnyRow]) -> Page:
-    backwards = query.before is not None and query.cursor is None
     more = len(rows) > query.limit
     shown = rows[: query.limit]
-    items = [_item(row) for row in (reversed(shown) if backwards else shown)]
-    has_next, has_previous = (True, more) if backwards else (more, query.cursor is not None)
+    items = [_item(row) for row in (reversed(shown) if query.is_backwards else shown)]
+    has_next, has_previous = (query.before != END, more) if query.is_backwards else (more, query.cursor is not None)
     return Page(
         items,
-        _cursor(query, shown[0 if backwards else -1]) if shown and has_next else None,
-        _cursor(query, shown[-1 if backwards else 0]) if shown and has_previous else None,
+        _cursor(query, shown[0 if query.is_backwards else -1]) if shown and has_next else None,
+        _cursor(query, shown[-1 if query.is_backwards else 0]) if shown and has_previous else None,
     )
+
+
+def _ending(query: AgentQuery, counts: Counts) -> AgentQuery:
+    # The last page has the rows that the full pages before it leave, as for those who go there page by page.
+    if not (query.is_backwards and query.before == END and 0 < counts.matching <= COUNT_UP_TO):
+        return query
+    return query.model_copy(update={"limit": (counts.matching - 1) % query.limit + 1})
+
+
+def _rows_before(query: AgentQuery, counts: Counts, shown: int) -> int | None:
+    is_end = query.is_backwards and query.before == END
+    before = counts.matching if is_end else counts.before_cursor
+    if before > COUNT_UP_TO:
+        return None
+    return before - shown if query.is_backwards else before
 
 
 def _cursor(query: AgentQuery, row: AnyRow) -> str:
     return make_cursor(query.sort, row.name_key if query.column == "name" else row._mapping[query.column], row.id)
-
-
-def _counts(query: AgentQuery, attention: sa.CTE) -> list[sa.Label[int]]:
-    agents = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
-    groups = {
-        "all": agents,
-        "active": agents.where(Agent.status == AgentStatus.ACTIVE),
-        "disabled": agents.where(Agent.status == AgentStatus.DISABLED),
-        "attention": sa.select(sa.literal(1)).select_from(attention),
-        "matching": _filtered(agents, query, attention),
-    }
-    return [_capped(groups[name]).label(f"count_{name}") for name in COUNTED]
-
-
-def _capped(rows: AnySelect) -> sa.ScalarSelect[int]:
-    # Without `correlate(None)` the count would refer to the rows of the list.
-    few = rows.limit(COUNT_UP_TO + 1).correlate(None).subquery()
-    return sa.select(sa.func.count()).select_from(few).scalar_subquery()

@@ -20,6 +20,8 @@ from agents_app.values.text import fold_for_search
 LIMIT = 50
 LIMIT_MAX = 200
 CURSOR_MAX = 4_000
+# The value of `before` for the last page.
+END = "end"
 
 
 class Sort(StrEnum):
@@ -72,7 +74,9 @@ class AgentQuery(Schema):
     cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
         "Cursor", "The `next_cursor` of the previous page.", default=None, may_be_empty=True
     )
-    before: Annotated[str | None, line(CURSOR_MAX)] = field("Before", "Where the next page begins.", default=None)
+    before: Annotated[str | None, line(CURSOR_MAX)] = field(
+        "Before", "Where the next page begins. `end` is the end of the list.", default=None
+    )
 
     @property
     def words(self) -> list[list[str]]:
@@ -85,6 +89,11 @@ class AgentQuery(Schema):
         """The name of the label and its value, which is None if every value matches. None if no label is asked for."""
         name, separator, value = (self.label or "").partition(":")
         return (name, value if separator else None) if name else None
+
+    @property
+    def is_backwards(self) -> bool:
+        """Whether the page ends at a place, instead of beginning at one."""
+        return self.before is not None and self.cursor is None
 
     @property
     def column(self) -> str:

@@ -26,6 +26,7 @@ from agents_app.web import (
     system,
     theme,
     tokens,
+    urls,
     users,
 )
 
@@ -60,6 +61,7 @@ def _check_form_source() -> sessions.Answer | None:
     return sessions.ended_session_response() or error_pages.error_page(form_source.csrf_refusal())
 
 
+pages.before_request(urls.redirect_without_empty_parameters)
 pages.before_app_request(pasted_links.redirect_without_punctuation)
 
 

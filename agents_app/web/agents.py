@@ -7,24 +7,21 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app import refusals
 from agents_app.config import settings
-from agents_app.errors import Conflict, InvalidInput, Malformed, NotFound, Stale
+from agents_app.errors import Conflict, Malformed, NotFound, Stale
 from agents_app.operations import agent_history, agent_reads, agents, attention, external_ids, known_names, snapshots
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
-from agents_app.schemas import listing as list_schema
-from agents_app.web import connection_tests, first_steps, runtime_use, unsaved_form
+from agents_app.web import agent_list, connection_tests, runtime_use, unsaved_form
 from agents_app.web.conflict import EditConflict
 from agents_app.web.connection_tests import FormTest
 from agents_app.web.deleted_agents import not_found_response
 from agents_app.web.forms.agents import UNSEEN_REASON, AgentForm, DisableForm
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.edit_agent import EditForm
-from agents_app.web.list_error import list_error_page
 from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 from agents_app.web.urls import ListUrl, local_path, url_with_back
 
-ROWS = 20
 # Messages for a form that is sent again after it created an agent, by the code of the refusal.
 ALREADY_CREATED = {
     "idempotency_key_reused": "This form already created an agent with other values.",
@@ -46,14 +43,7 @@ def home() -> Answer:
 @pages.get("/agents")
 def listing() -> Answer:
     """List the agents that the URL asks for."""
-    actor, address = current_actor(), ListUrl(request.args)
-    try:
-        query = list_schema.parse({"limit": ROWS, **address.args})
-        page, counts = agent_reads.listing_with_counts(actor, query)
-    except (InvalidInput, Malformed) as error:
-        return list_error_page(error, "Agents", url_for(".listing"))
-    steps = first_steps.shown(actor, counts)
-    return render_template("agents/list.html", address=address, query=query, page=page, counts=counts, **steps)
+    return agent_list.page(current_actor(), ListUrl(request.args))
 
 
 @pages.get("/agents/<uuid:agent_id>")

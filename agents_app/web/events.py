@@ -86,7 +86,7 @@ def listing() -> Answer:
         query = parse_query(address.args)
         page = events.listing(actor, query)
     except (InvalidInput, Malformed) as error:
-        return list_error_page(error, "Activity", url_for(".listing"))
+        return list_error_page(error, "Activity", url_for(".listing"), EventQuery)
     form = ActivityForm(address.args, events.user_names(actor))
     context = {"form": form, "chips": _chips(actor, query, form), "doors": DOORS, "days": _days(page.items)}
     limits = {"export_max": events.EXPORT_MAX, "search_max": events.SEARCH_MAX}
@@ -100,7 +100,7 @@ def export() -> Answer:
     try:
         page = events.export(current_actor(), parse_query(address.args))
     except (InvalidInput, Malformed) as error:
-        return list_error_page(error, "Activity", url_for(".listing"))
+        return list_error_page(error, "Activity", url_for(".listing"), EventQuery)
     part = f"-newest-{len(page.items)}" if page.next_cursor else ""
     return csv_response(f"activity-{now():%Y-%m-%d}{part}.csv", HEADINGS, map(_row, page.items))
 

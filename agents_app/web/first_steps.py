@@ -3,7 +3,7 @@
 from typing import Any
 
 from agents_app.operations import first_steps, users
-from agents_app.operations.agent_reads import Counts
+from agents_app.operations.agent_list_statements import Counts
 from agents_app.operations.permissions import Actor
 
 

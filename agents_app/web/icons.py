@@ -25,6 +25,7 @@ NAMES = (
     "chevron-left",
     "chevron-right",
     "chevrons-left",
+    "chevrons-right",
     "chevrons-up-down",
     "circle",
     "circle-alert",

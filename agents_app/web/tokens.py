@@ -38,7 +38,7 @@ def listing() -> Answer:
     try:
         query = parse(TokenQuery, TokensUrl(request.args).args)
     except InvalidInput as error:
-        return list_error_page(error, "API tokens", url_for(".listing"))
+        return list_error_page(error, "API tokens", url_for(".listing"), TokenQuery)
     return _list_page(current_actor(), query)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from flask import request, url_for
+from flask import redirect, request, url_for
+from werkzeug.wrappers import Response
 
 from agents_app.values.fields import is_empty
 
@@ -43,6 +44,17 @@ def local_path(text: str | None) -> str:
         return home_path()
     # Browsers resolve ".." in each of its spellings, which may lead to another program on this host.
     return home_path() if ".." in unquote(urlsplit(text).path).split("/") else text
+
+
+def redirect_without_empty_parameters() -> Response | None:
+    """A redirect to a list without the parameters that its form sent empty; None where there are none."""
+    endpoint = request.endpoint or ""
+    given = list(request.args.items(multi=True))
+    filled = [(name, value) for name, value in given if value.strip()]
+    if request.method not in ("GET", "HEAD") or not endpoint.endswith(".listing") or filled == given:
+        return None
+    address = url_for(endpoint, **(request.view_args or {}))
+    return redirect(f"{address}?{urlencode(filled)}" if filled else address, 303)
 
 
 class ListUrl:
@@ -90,8 +102,9 @@ class ListUrl:
         return any(name in self.args for name in self.filters)
 
     def without_filters(self) -> str:
-        """The list of the same tab without filters."""
-        return self.changed(**dict.fromkeys(self.filters))
+        """The list of the same tab without filters. No tab has the agents that do not need attention."""
+        tab = "true" if self.args.get("needs_attention") == "true" else None
+        return self.changed(**dict.fromkeys(self.filters), needs_attention=tab)
 
 
 def url_with_back(endpoint: str, **values: Any) -> str:

@@ -5,11 +5,17 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.db import db
-from agents_app.operations import agents
+from agents_app.operations import agent_list_statements, agent_reads, agents, filter_choices
 from agents_app.operations.permissions import Actor
 from tests.make import make_agent, make_user
 from tests.web.conftest import Browser, Page, SignIn
 from tests.web.test_first_steps import do_first_steps
+
+# What only programs write.
+MACHINE_WORDS = {"-updated_at", "updated_at", "true", "false", "DB", "POWERBI", "active", "cursor", "cursor."}
+WEIGHT_MAX = 60_000
+# The filters that offer the values in use.
+USED = ("model_type", "owner")
 
 
 def names(page: Page) -> list[str]:
@@ -26,6 +32,8 @@ def names(page: Page) -> list[str]:
         ("connection_type=CSV", 422),
         ("cursor=zzz", 400),
         ("before=%00", 422),
+        ("needs_attention=maybe", 422),
+        ("created_by=me", 422),
         ("q=" + "x" * 201, 422),
     ],
 )
@@ -34,12 +42,85 @@ def test_a_refused_url_shows_why_and_links_to_all_agents(query: str, status: int
 
     assert "This list cannot be shown" in page.text
     assert page.root.one("main").one("a", href="/agents")
+    assert not MACHINE_WORDS & set(page.root.one("main").text.replace(",", " ").split())
 
 
 def test_unknown_parameters_of_the_url_are_ignored(console: Flask, admin: Actor, browser: Browser) -> None:
     make_agent(console, admin, name="Sales")
 
-    assert names(browser.get("/agents?utm_source=mail&q=")) == ["Sales"]
+    assert names(browser.get("/agents?utm_source=mail")) == ["Sales"]
+
+
+@pytest.mark.parametrize(
+    ("given", "clean"),
+    [
+        ("/agents?owner=&label=&q=", "/agents"),
+        ("/agents?q=a+%26+b&owner=&status=active&owner=%20", "/agents?q=a+%26+b&status=active"),
+        ("/activity?door=&since=", "/activity"),
+    ],
+)
+def test_what_a_form_sends_empty_leaves_the_address(given: str, clean: str, browser: Browser) -> None:
+    answer = browser.client.get(given)
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, clean)
+
+
+def test_the_page_of_a_list_weighs_little_with_every_badge(console: Flask, admin: Actor, browser: Browser) -> None:
+    facts = {"owner": "Finance analytics", "environment": "production", "model_provider": "azure_openai"}
+    days = {"api_key_expires_at": "2020-01-01", "connection_config": {"credential_expires_at": "2020-01-02"}}
+    facts |= {"model_base_url": "https://contoso.openai.example", "model_type": "claude-sonnet-4-5", **days}
+    for number in range(21):
+        make_agent(
+            console, admin, name=f"Sales figures of region {number}", description="What was sold. " * 20, **facts
+        )
+
+    page = browser.get("/agents?q=sales&environment=production&sort=name")
+
+    badges = page.root.one("tbody").all("td", class_="c-status")[0].text
+    assert badges == "Active Incomplete API key: Expired"
+    assert len(page.html.encode()) <= WEIGHT_MAX
+
+
+def test_chips_show_names_and_never_ids(console: Flask, admin: Actor, browser: Browser) -> None:
+    editor = make_user(console, "editor", admin.account_id, name="Grace Hopper")
+    outsider = make_user(console, name="Mallory")
+    make_agent(console, admin)
+    addresses = [f"/agents?created_by={user_id}" for user_id in (admin.user_id, editor.user_id, outsider.user_id)]
+
+    chips = [browser.get(address).root.one("a", class_="chip").text for address in addresses]
+
+    people = [chip.removeprefix("Remove the filter: Created by ") for chip in chips]
+    assert people == [admin.name, "Grace Hopper", "somebody who is no longer here"]
+    chip = browser.get("/agents?needs_attention=false").root.one("a", class_="chip")
+    assert (chip.text, chip["href"]) == ("Remove the filter: Needs attention is No", "/agents")
+
+
+def test_the_filters_offer_the_models_and_owners_of_the_whole_account_with_their_numbers(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    make_agent(console, make_user(console), model_type="foreign")
+    for model, owner in (("gpt-5", "Sales"), ("mistral-large", None), ("gpt-5", "Finance")):
+        make_agent(console, admin, model_type=model, owner=owner)
+
+    page = browser.get("/agents?limit=1&model_type=gone")
+
+    offered = [[option.text for option in page.root.one("select", id=name).all("option")] for name in USED]
+    assert offered == [["Any", "gpt-5 (2)", "mistral-large (1)", "gone (0)"], ["Any", "Finance (1)", "Sales (1)"]]
+
+
+def test_many_models_are_suggestions_of_a_field_that_takes_others_too(
+    console: Flask, admin: Actor, monkeypatch: pytest.MonkeyPatch, browser: Browser
+) -> None:
+    monkeypatch.setattr(filter_choices, "OFFERED", 1)
+    for model in ("gpt-5", "gpt-5", "mistral-large"):
+        make_agent(console, admin, model_type=model)
+
+    page = browser.get("/agents?model_type=mistral-large")
+
+    field = page.root.one("input", id="model_type")
+    suggested = page.root.one("datalist", id=field["list"]).all("option")
+    assert [(option["value"], option.text) for option in suggested] == [("gpt-5", "2")]
+    assert field["value"] == "mistral-large"
 
 
 def test_an_account_sees_only_its_own_agents(console: Flask, browser: Browser) -> None:
@@ -185,7 +266,65 @@ def test_next_and_previous_lead_through_the_whole_list_and_back(
 
     assert [len(part) for part in forth] == [2, 2, 1]
     assert back == forth[::-1]
-    assert "5 agents match" in page.text
+    assert pager(page) == "1-2 of 5 agents that match"
+
+
+def pager(page: Page) -> str:
+    """Where the pager says that the page is, with a hyphen in place of the dash."""
+    return page.root.one("nav", class_="pager").one("p").text.replace("\N{EN DASH}", "-")
+
+
+def linked(browser: Browser, page: Page, text: str) -> Page:
+    """The page of this link of the pager."""
+    links = page.root.one("nav", class_="pager").all("a")
+    return browser.get(next(link["href"] for link in links if link.text == text))
+
+
+@pytest.mark.parametrize("sort", ["name", "-name"])
+def test_the_pager_says_where_one_is_and_leads_to_the_ends(
+    sort: str, console: Flask, admin: Actor, browser: Browser
+) -> None:
+    for number in range(5):
+        make_agent(console, admin, name=f"Agent {number}")
+    first = browser.get(f"/agents?limit=2&sort={sort}")
+
+    second = linked(browser, first, "Next")
+    last = linked(browser, first, "Last page")
+    before_last = linked(browser, last, "Previous")
+
+    places = [pager(page) for page in (first, second, last, before_last)]
+    assert places == [f"{place} of 5 agents" for place in ("1-2", "3-4", "5", "3-4")]
+    assert names(before_last) == names(second)
+    assert [link.text for link in last.root.one("nav", class_="pager").all("a")] == ["First page", "Previous"]
+    assert names(linked(browser, last, "First page")) == names(first)
+
+
+def test_the_pager_counts_the_rows_that_are_there_now(console: Flask, admin: Actor, browser: Browser) -> None:
+    ids = [make_agent(console, admin, name=f"Agent {number}") for number in range(5)]
+    first = browser.get("/agents?limit=2&sort=name")
+    with console.app_context():
+        agents.delete(admin, ids[0])
+
+    second = linked(browser, first, "Next")
+
+    assert (names(second), pager(second)) == (["Agent 2", "Agent 3"], "2-3 of 4 agents")
+
+
+def test_the_pager_says_only_what_it_knows_of_a_long_list(
+    console: Flask, admin: Actor, monkeypatch: pytest.MonkeyPatch, browser: Browser
+) -> None:
+    for module in (agent_list_statements, agent_reads):
+        monkeypatch.setattr(module, "COUNT_UP_TO", 3)
+    for number in range(9):
+        make_agent(console, admin, name=f"Agent {number}")
+    first = browser.get("/agents?limit=2&sort=name")
+
+    third = linked(browser, linked(browser, first, "Next"), "Next")
+    last = linked(browser, first, "Last page")
+
+    assert pager(third) == "After the first 1,000 agents"
+    assert names(last) == ["Agent 7", "Agent 8"]
+    assert pager(last) == "The last 2 of 4 agents"
 
 
 def test_a_page_that_became_empty_links_to_the_first_page(console: Flask, admin: Actor, browser: Browser) -> None:
@@ -202,7 +341,7 @@ def test_a_page_that_became_empty_links_to_the_first_page(console: Flask, admin:
 
 
 @pytest.mark.parametrize("rows", [1, 12])
-def test_a_page_needs_four_statements_for_any_number_of_rows_and_one_more_until_the_first_steps_are_done(
+def test_a_page_needs_five_statements_for_any_number_of_rows_and_one_more_until_the_first_steps_are_done(
     rows: int, console: Flask, admin: Actor, browser: Browser
 ) -> None:
     for _ in range(rows):
@@ -215,7 +354,7 @@ def test_a_page_needs_four_statements_for_any_number_of_rows_and_one_more_until_
 
     try:
         browser.get("/agents")
-        assert len(statements) == 5
+        assert len(statements) == 6
         do_first_steps(console, admin, agent_id)
         browser.get("/agents")
         statements.clear()
@@ -223,5 +362,6 @@ def test_a_page_needs_four_statements_for_any_number_of_rows_and_one_more_until_
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
 
-    # The session, the people who have left, the agents that need attention, and the list with its counts.
-    assert len(statements) == 4
+    # The session, the people who have left, the agents that need attention, the list with its counts, and what the
+    # filters offer.
+    assert len(statements) == 5

@@ -1,0 +1,116 @@
+"""Helpers that build the statements of the list of agents: filters, order, one page, and counts of agents."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from agents_app.models import Agent
+from agents_app.operations import test_results
+from agents_app.schemas.listing import END, AgentQuery, read_cursor
+from agents_app.values.choices import AgentStatus
+from agents_app.values.text import spellings
+
+AnySelect = sa.Select[*tuple[Any, ...]]
+
+COUNT_UP_TO = 1_000
+OF_ACCOUNT = Agent.account_id == sa.bindparam("account_id")
+# The filters that compare a column with a value.
+EXACT = ("status", "connection_type", "model_provider", "environment", "owner", "external_id")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of agents. Each count stops at COUNT_UP_TO + 1."""
+
+    all: int
+    active: int
+    disabled: int
+    attention: int
+    matching: int
+    before_cursor: int
+    """The matching agents before the place of the cursor; 0 without one."""
+
+    @classmethod
+    def of_row(cls, row: Row[*tuple[Any, ...]]) -> Self:
+        """The counts in a row of a statement that has the columns `counts`."""
+        return cls(**{one.name: row._mapping[f"count_{one.name}"] for one in fields(cls)})
+
+
+def page(listed: AnySelect, query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
+    """The rows of one page, from its place on, and one more. They are in the opposite order if read backwards."""
+    statement = _filtered(listed, query, attention)
+    descending = query.descending is not query.is_backwards
+    column = _column(query)
+    if (place := _place(query)) is not None:
+        here = sa.tuple_(column, Agent.id)
+        statement = statement.where(here < place if descending else here > place)
+    order = (column.desc(), Agent.id.desc()) if descending else (column, Agent.id)
+    return statement.order_by(*order).limit(query.limit + 1)
+
+
+def counts(query: AgentQuery, attention: sa.CTE) -> list[sa.Label[int]]:
+    """The columns of `Counts`, for a statement with the parameter `account_id`."""
+    agents = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
+    matching = _filtered(agents, query, attention)
+    groups = {
+        "all": agents,
+        "active": agents.where(Agent.status == AgentStatus.ACTIVE),
+        "disabled": agents.where(Agent.status == AgentStatus.DISABLED),
+        "attention": sa.select(sa.literal(1)).select_from(attention),
+        "matching": matching,
+        "before_cursor": matching.where(_is_before_cursor(query)),
+    }
+    return [_capped(rows).label(f"count_{name}") for name, rows in groups.items()]
+
+
+def _column(query: AgentQuery) -> Any:
+    return Agent.name_key if query.column == "name" else getattr(Agent, query.column)
+
+
+def _place(query: AgentQuery) -> "sa.Tuple | None":
+    cursor = query.cursor or query.before
+    if not cursor or (query.is_backwards and cursor == END):
+        return None
+    columns = (_column(query), Agent.id)
+    values = zip(read_cursor(cursor, query.sort), columns, strict=True)
+    return sa.tuple_(*(sa.literal(value, column.type) for value, column in values))
+
+
+def _is_before_cursor(query: AgentQuery) -> sa.ColumnElement[bool]:
+    # The row of the cursor itself is before the next page, and is not before the row that the previous page ends with.
+    place, here = _place(query), sa.tuple_(_column(query), Agent.id)
+    if place is None:
+        return sa.false()
+    if query.is_backwards:
+        return here > place if query.descending else here < place
+    return here >= place if query.descending else here <= place
+
+
+def _filtered(statement: AnySelect, query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
+    conditions = [getattr(Agent, name) == value for name in EXACT if (value := getattr(query, name)) is not None]
+    if query.label_pair is not None:
+        name, value = query.label_pair
+        found = Agent.labels[name].as_string()
+        conditions.append(found.is_not(None) if value is None else found == value)
+    if query.model_type is not None:
+        conditions.append(Agent.model_type.in_(spellings(query.model_type)))
+    if query.created_by is not None:
+        conditions.append(Agent.created_by == UUID(query.created_by))
+    if query.test is not None:
+        conditions.append(test_results.has(query.test))
+    if query.needs_attention is not None and attention is not None:
+        needs_attention = Agent.id.in_(sa.select(attention.c.id))
+        conditions.append(needs_attention if query.needs_attention else ~needs_attention)
+    conditions += [
+        sa.or_(*(Agent.search_text.contains(spelling, autoescape=True) for spelling in word)) for word in query.words
+    ]
+    return statement.where(*conditions)
+
+
+def _capped(rows: AnySelect) -> sa.ScalarSelect[int]:
+    # Without `correlate(None)` the count would refer to the rows of the list.
+    few = rows.limit(COUNT_UP_TO + 1).correlate(None).subquery()
+    return sa.select(sa.func.count()).select_from(few).scalar_subquery()
