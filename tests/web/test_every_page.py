@@ -1,4 +1,4 @@
-"""What is true of every page, in every state that an admin reaches with one request: how large it is, and how its text is sized."""
+"""What is true of every page that an admin reaches with one request: how large it is, and how its text is sized."""
 
 import re
 import shutil
