@@ -137,7 +137,7 @@ def test_everything_to_press_is_at_least_40_pixels_high_and_wide_on_touch(site: 
     assert phone.evaluate(SMALL_TARGETS) == []
 
 
-def test_the_title_of_an_agent_has_three_lines_its_crumbs_one_and_the_menu_is_beside_it_on_a_phone(
+def test_the_title_of_an_agent_has_three_lines_its_crumbs_one_and_the_menu_is_next_to_it_on_a_phone(
     site: Site, open_page: Open
 ) -> None:
     admin = make_user(site.app, name="שירה כהן " * 20)
