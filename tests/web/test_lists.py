@@ -90,7 +90,7 @@ def test_chips_show_names_and_never_ids(console: Flask, admin: Actor, browser: B
     chips = [browser.get(address).root.one("a", class_="chip").text for address in addresses]
 
     people = [chip.removeprefix("Remove the filter: Created by ") for chip in chips]
-    assert people == [admin.name, "Grace Hopper", "somebody who is no longer here"]
+    assert people == [admin.name, "Grace Hopper", "someone who is no longer here"]
     chip = browser.get("/agents?needs_attention=false").root.one("a", class_="chip")
     assert (chip.text, chip["href"]) == ("Remove the filter: Needs attention is No", "/agents")
 
