@@ -113,7 +113,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
 
 
 def event_mark(event: Mapping[str, Any]) -> tuple[str, str]:
-    """The icon of an event and its colour, by which kinds of events are told apart."""
+    """The icon of an event and its colour. Each kind of event has its own."""
     action = event["action"]
     return MARKS.get(action) or MARKS.get(action.partition(".")[0]) or ("history", "grey")
 
