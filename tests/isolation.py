@@ -26,8 +26,8 @@ import pytest
 import sqlalchemy as sa
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-# Programs are found by PATH; the other two are settings of the tests.
-KEPT = ("PATH", "TEST_DATABASE_URL", "REQUIRE_ALL")
+# Programs are found by PATH; the others are settings of the tests.
+KEPT = ("PATH", "TEST_DATABASE_URL", "REQUIRE_ALL", "VNU_JAR")
 # Resolved, so that a path through a link is the same path.
 OUT_OF_BOUNDS = tuple(os.path.realpath(CHECKOUT / name) for name in (".env", "instance", "backups"))
 # The checkout's path in a longer text, unless it leads to the programs in `.venv`.

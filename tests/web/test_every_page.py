@@ -1,7 +1,10 @@
-"""What is true of every page that an admin reaches with one request: how large it is, and how its text is sized."""
+"""What is true of every page that an admin reaches with one request: its size, its focus, valid HTML."""
 
+import json
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +18,18 @@ from tests.make import make_app
 from tests.security.tenant import Tenant
 
 BYTES_MAX = 60_000
+# The dialog that is loading sets the focus when it opens.
+TEMPLATE = re.compile(r"<template.*?</template>", re.DOTALL)
+NO_CHECKER = "No Nu HTML checker: the HTML was NOT checked. Install Java, and set VNU_JAR to the path of vnu.jar."
 # States of lists and of errors that no rule names.
 STATES = (
     *("/agents?q=nothing+like+it", "/agents?status=bad", "/agents?needs_attention=true", "/agents?sort=name"),
     *("/activity?q=x", "/nothing", "/agents/1"),
 )
+# Messages of the checker that are accepted, each with its reason.
+ACCEPTED = {
+    "“hidden” must not have an “autocomplete” attribute": "some browsers restore an old value in a hidden input",
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +65,41 @@ def test_a_page_has_at_most_60_kilobytes(pages: dict[str, str]) -> None:
     assert {name: len(html.encode()) for name, html in pages.items() if len(html.encode()) > BYTES_MAX} == {}
 
 
+def test_a_page_sets_the_focus_at_most_once(pages: dict[str, str]) -> None:
+    counts = {name: len(re.findall(r"<[^>]* autofocus\b", TEMPLATE.sub("", html))) for name, html in pages.items()}
+
+    assert {name: count for name, count in counts.items() if count > 1} == {}
+
+
 @pytest.mark.parametrize("path", sorted(STATIC.glob("*.css")), ids=lambda path: path.name)
 def test_no_text_is_sized_in_pixels(path: Path) -> None:
     declarations = re.findall(r"\bfont(?:-size)?: [^;}]+", path.read_text())
 
     assert [text for text in declarations if re.search(r"\dpx", text)] == []
+
+
+@pytest.mark.long
+def test_the_html_of_every_page_is_valid(pages: dict[str, str], tmp_path: Path) -> None:
+    checker = _checker()
+    files = {tmp_path / f"{number}.html": name for number, name in enumerate(pages)}
+    for file, name in files.items():
+        file.write_text(pages[name])
+
+    # One process for all pages.
+    checked = subprocess.run([*checker, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    messages = json.loads(checked.stderr)["messages"]
+    wrong = {
+        f"{message['message']}: {message.get('extract', '')[:200]}": files[Path(message["url"].removeprefix("file:"))]
+        for message in messages
+        if not any(accepted in message["message"] for accepted in ACCEPTED)
+    }
+    assert wrong == {}
+
+
+def _checker() -> list[str]:
+    # Skips the test if the checker is not installed; with REQUIRE_ALL=1 the test fails.
+    java, jar = shutil.which("java"), os.environ.get("VNU_JAR")
+    if java is None or jar is None:
+        (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(NO_CHECKER)
+    return [java, "-Xss1m", "-jar", jar, "--format", "json", "--exit-zero-always"]
