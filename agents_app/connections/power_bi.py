@@ -130,14 +130,14 @@ class PowerBiConnection(Connection):
     )
     client_secret: Annotated[str | None, Rule(_client_secret, {"maxLength": SECRET_MAX, "writeOnly": True})] = field(
         "Client secret",
-        "The secret's value, not its ID. In the app registration: Certificates & secrets.",
+        "The secret's value, not its ID. It is created in the app registration, under Certificates & secrets.",
         default=None,
         secret=True,
         only_for=("auth_method", AuthMethod.CLIENT_SECRET),
     )
     certificate_pem: Annotated[str | None, certificates(KEY_BELONGS)] = field(
         "Certificate",
-        "PEM format, without the private key. Upload it in the app registration too: Certificates & secrets.",
+        "PEM format, without the private key. Upload it to the app registration too, under Certificates & secrets.",
         default=None,
         kind="pem",
         only_for=("auth_method", AuthMethod.CERTIFICATE),
@@ -164,7 +164,7 @@ class PowerBiConnection(Connection):
     )
     dataset_id: Annotated[str, not_a_dataset_address(uuid_text())] = field(
         "Dataset ID",
-        "In the same address, after /datasets/.",
+        "In the address of the dataset's page in Power BI, after /datasets/.",
         destination=True,
     )
     impersonated_user_name: Annotated[str | None, plain_name(254, DATASET_USER, A_USER)] = field(
