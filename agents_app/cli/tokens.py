@@ -10,7 +10,7 @@ from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id
 from agents_app.cli.output import print_listing, print_message
 from agents_app.operations import tokens as operations
-from agents_app.schemas.tokens import TokenQuery
+from agents_app.schemas.tokens import OVERLAP_HOURS, TokenQuery
 from agents_app.values.fields import parse
 
 HEADINGS = ("ID", "BEGINS WITH", "SCOPES", "EXPIRES (UTC)", "LAST USED (UTC)", "CREATED FOR", "AGENTS", "NAME")
@@ -65,7 +65,9 @@ def list_(account: str | None, unused_days: str | None, *, as_json: bool) -> Non
 @tokens.command()
 @click.argument("token_id", metavar="ID", type=Id())
 @click.option(
-    "--overlap", metavar="TIME", help="How long the old token keeps working: 1h to 168h, or 1d to 7d. Default: 24h."
+    "--overlap",
+    metavar="TIME",
+    help=f"How long the old token keeps working: 1h to 168h, or 1d to 7d. Default: {OVERLAP_HOURS}h.",
 )
 @account_option
 def rotate(account: str | None, token_id: UUID, overlap: str | None) -> None:
@@ -73,11 +75,10 @@ def rotate(account: str | None, token_id: UUID, overlap: str | None) -> None:
 
     Standard output has only the token, so that a script can read it. It is not shown again.
     """
-    new_id, text = operations.rotate(terminal_actor(account), token_id, {"overlap": overlap})
-    print_message(
-        f"The token {new_id} is not shown again. The token {token_id} ends in {overlap or '24h'} at the latest."
-    )
-    click.echo(text)
+    made = operations.rotate(terminal_actor(account), token_id, {"overlap": overlap})
+    ends = f"ends at {made.old_ends_at:%Y-%m-%d %H:%M} UTC"
+    print_message(f"The token {made.id} is not shown again. The token {token_id} {ends}.")
+    click.echo(made.text)
 
 
 @tokens.command()

@@ -24,7 +24,7 @@ from agents_app.schemas.tokens import TokenValues
 from agents_app.schemas.users import email_spellings
 from agents_app.values.choices import Role, Scope
 
-NO_TOKEN = "There is no token with this id."
+NO_TOKEN = "There is no token with this id, or it was revoked."
 
 
 def find(session: Session, actor: Actor, token_id: UUID) -> ApiToken:
@@ -36,7 +36,13 @@ def find(session: Session, actor: Actor, token_id: UUID) -> ApiToken:
     return token
 
 
-def check_rotatable(session: Session, token: ApiToken) -> None:
+def has_owner(session: Session, token: ApiToken) -> bool:
+    """Whether the token has an owner who is active."""
+    owner = session.get(User, token.created_by) if token.created_by else None
+    return owner is not None and owner.is_active
+
+
+def check_rotatable(token: Row[*tuple[Any, ...]] | ApiToken, *, has_owner: bool) -> None:
     """Raise Conflict, with the reason, where a new token in place of this one would be wrong or useless."""
     if token.revoked_at is not None:
         raise Conflict(f"The token {token.name} was revoked. Create a new token.")
@@ -46,9 +52,8 @@ def check_rotatable(session: Session, token: ApiToken) -> None:
         raise Conflict(
             f"The token {token.name} was replaced. Rotate the newer token of this name.", code="token_replaced"
         )
-    owner = session.get(User, token.created_by) if token.created_by else None
     # The scope runtime needs no owner.
-    if Scope.RUNTIME not in token.scopes and not (owner and owner.is_active):
+    if Scope.RUNTIME not in token.scopes and not has_owner:
         problem = f"The token {token.name} has no permissions, because its owner was deactivated or deleted."
         raise Conflict(f"{problem} Create a new token.")
 

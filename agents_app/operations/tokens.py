@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -64,6 +64,14 @@ SHOWN = sa.select(
 ).outerjoin(User, User.id == ApiToken.created_by)
 
 
+class Rotation(NamedTuple):
+    """The token that replaces another, and when the other one ends."""
+
+    id: UUID
+    text: str
+    old_ends_at: datetime
+
+
 def create(
     actor: Actor, values: Mapping[str, Any], maker_email: str | None = None, key: str | None = None
 ) -> tuple[UUID, str]:
@@ -116,10 +124,27 @@ def listing(actor: Actor, query: TokenQuery = EVERY_TOKEN) -> list[dict[str, Any
     ]
 
 
-def rotate(actor: Actor, token_id: UUID, values: Mapping[str, Any], key: str | None = None) -> tuple[UUID, str]:
+def read(actor: Actor, token_id: UUID, *, to_rotate: bool = False) -> dict[str, Any]:
+    """A token of the account that is not revoked, without its text. Raises Forbidden, NotFound.
+
+    To rotate it, raises Conflict, with the reason, where it cannot be rotated, also for one that was revoked.
+    """
+    actor.require("tokens.manage")
+    columns = SHOWN.add_columns(ApiToken.revoked_at, sa.func.coalesce(User.is_active, sa.false()).label("has_owner"))
+    query = columns.where(ApiToken.id == token_id, ApiToken.account_id == actor.account_id)
+    with db.reading() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None or (row.revoked_at and not to_rotate):
+        raise NotFound(token_records.NO_TOKEN)
+    if to_rotate:
+        token_records.check_rotatable(row, has_owner=row.has_owner)
+    return dict(row._mapping)
+
+
+def rotate(actor: Actor, token_id: UUID, values: Mapping[str, Any], key: str | None = None) -> Rotation:
     """Replace a token by a new one, which has the same name, owner, scopes, agents and lifetime.
 
-    The old token keeps working for the overlap. Returns the id and the text of the new one. The key is as for `create`.
+    The old token keeps working for the overlap, but not longer than before. The key is as for `create`.
     The owner stays the same, so the new token never has more permissions than the old one. Raises Forbidden, NotFound,
     InvalidInput, Repeated, and Conflict for a token that no longer works.
     """
@@ -131,19 +156,18 @@ def rotate(actor: Actor, token_id: UUID, values: Mapping[str, Any], key: str | N
         old = token_records.find(session, actor, token_id)
         token = session.get(ApiToken, form_keys.row_id(actor, "token", key))
         if token is not None:
-            return token.id, token_records.repeated_text(token, key, has_same_content=True)
-        token_records.check_rotatable(session, old)
+            text = token_records.repeated_text(token, key, has_same_content=True)
+            return Rotation(token.id, text, old.expires_at or token.created_at + overlap)
+        token_records.check_rotatable(old, has_owner=token_records.has_owner(session, old))
         same = {name: getattr(old, name) for name in ("name", "created_by", "scopes", "agent_ids")}
         token, text = token_records.new(actor, key, same, old.expires_at - old.created_at if old.expires_at else None)
         old.replaced_at, end = token.created_at, token.created_at + overlap
-        old.expires_at = min(end, old.expires_at or end)
+        old.expires_at = end = min(end, old.expires_at or end)
         session.add(token)
         session.flush()
         target, ids = ("token", token.id, token.name), {"old": f"agc_{old.key_id}", "new": f"agc_{token.key_id}"}
-        event_records.add(
-            session, actor, "token.rotated", target, **ids, until=f"{old.expires_at:%-d %b %Y, %H:%M} UTC"
-        )
-    return token.id, text
+        event_records.add(session, actor, "token.rotated", target, **ids, until=end.isoformat(timespec="seconds"))
+    return Rotation(token.id, text, end)
 
 
 def revoke(actor: Actor, token_id: UUID) -> str:

@@ -10,7 +10,7 @@ from agents_app.values.pasted import read_uuid
 from agents_app.values.rules import line, whole_number
 
 TOKEN_DAYS_MAX = 3_650
-OVERLAP_HOURS_MAX = 7 * 24
+OVERLAP_HOURS, OVERLAP_HOURS_MAX = 24, 7 * 24
 # The days without use after which the page of tokens lists a token as unused.
 UNUSED_DAYS = 60
 DURATION = re.compile(r"([0-9]{1,3}) *([hd])")
@@ -66,7 +66,7 @@ class TokenValues(Schema):
 class RotationValues(Schema):
     """The replacement of an API token: how many hours the old one keeps working."""
 
-    overlap: Annotated[int, Rule(_hours)] = field("The old token keeps working for", default=24)
+    overlap: Annotated[int, Rule(_hours)] = field("The old token keeps working for", default=OVERLAP_HOURS)
 
 
 class TokenQuery(Schema):

@@ -1,6 +1,8 @@
 """Sentences about events. Each follows the name of who did it. An unknown action is shown by its words."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from flask import url_for
@@ -8,6 +10,7 @@ from markupsafe import Markup
 
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.field_titles import field_title
+from agents_app.web.display import exact_time
 from agents_app.web.forms.users import ROLE_NAMES
 from agents_app.wording import label_in_sentence
 
@@ -107,6 +110,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
     role = ROLE_NAMES.get(str(values["role"]), values["role"])
     note = Markup(" (<bdi>{}</bdi>)").format(values["note"]) if values.get("note") else ""
     values |= {"note": note, "role": role, "target": _target(event), "times": times}
+    values["until"] = _time(str(values["until"]))
     values["before"] = Markup("<bdi>{}</bdi>").format(values["before"])
     changed = changed_fields(event)
     return Markup.escape(sentence).format(**values) + (f": {', '.join(changed)}" if changed else "")
@@ -142,6 +146,13 @@ def _field_in_sentence(event: Mapping[str, Any], pointer: str) -> str:
         return "connection type"
     title = field_title(pointer, event.get("connection_type"))
     return label_in_sentence(title) if title else pointer.rpartition("/")[2].replace("_", " ")
+
+
+def _time(text: str) -> str | Markup:
+    """A stored time. Events of earlier releases have it as people read it."""
+    with suppress(ValueError):
+        return exact_time(datetime.fromisoformat(text))
+    return text
 
 
 def _target(event: Mapping[str, Any]) -> Markup:

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
-from agents_app import refusals
-from agents_app.errors import Conflict, InvalidInput, NotFound
+from agents_app.errors import InvalidInput
 from agents_app.operations import agent_reads, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.operations.tokens import EVERY_TOKEN
@@ -14,7 +13,7 @@ from agents_app.schemas import listing as agent_listing
 from agents_app.schemas.tokens import UNUSED_DAYS, TokenQuery
 from agents_app.values.fields import parse
 from agents_app.web import runtime_use, unsaved_form
-from agents_app.web.forms.tokens import OVERLAPS, SCOPE_LABELS, RotateForm, TokenForm
+from agents_app.web.forms.tokens import SCOPE_LABELS, RotateForm, TokenForm
 from agents_app.web.list_error import list_error_page
 from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
@@ -65,19 +64,12 @@ def new() -> Answer:
 def rotate(token_id: UUID) -> Answer:
     """Choose how long the old token keeps working, then show the new one, as after `new`."""
     actor = current_actor()
-    token = _find(actor, token_id)
     is_submitted = unsaved_form.is_submitted()
     form = RotateForm(request.form if is_submitted else unsaved_form.restored_values())
-    status = 200
-    if is_submitted:
-        try:
-            status = 200 if form.submit(lambda values: tokens.rotate(actor, token_id, values, form.key)) else 422
-        except Conflict as refused:
-            form.general_errors.append(refused.detail)
-            status = refusals.from_error(refused).status
-    if form.result is None:
-        return render_template("tokens/rotate.html", form=form, token=token), status
-    return _list_page(actor, created=form.result, replaced=OVERLAPS.get(form.overlap.text, form.overlap.text))
+    if is_submitted and form.submit(lambda values: tokens.rotate(actor, token_id, values, form.key)):
+        return _list_page(actor, created=form.result, old_ends_at=form.result.old_ends_at)
+    token = tokens.read(actor, token_id, to_rotate=not is_submitted)
+    return render_template("tokens/rotate.html", form=form, token=token), 422 if is_submitted else 200
 
 
 @pages.route("/<uuid:token_id>/revoke", methods=["GET", "POST"])
@@ -85,16 +77,9 @@ def revoke(token_id: UUID) -> Answer:
     """Ask for confirmation, then revoke the token."""
     actor = current_actor()
     if not unsaved_form.is_submitted():
-        return render_template("tokens/revoke.html", token=_find(actor, token_id))
+        return render_template("tokens/revoke.html", token=tokens.read(actor, token_id))
     show_once("was revoked.", name=tokens.revoke(actor, token_id))
     return redirect(url_for(".listing"), 303)
-
-
-def _find(actor: Actor, token_id: UUID) -> dict[str, Any]:
-    token = next((token for token in tokens.listing(actor) if token["id"] == token_id), None)
-    if token is None:
-        raise NotFound("There is no token with this id, or it was revoked.")
-    return token
 
 
 def _list_page(actor: Actor, query: TokenQuery = EVERY_TOKEN, **created: Any) -> str:

@@ -189,6 +189,8 @@ def test_a_token_is_rotated_with_an_overlap_and_standard_output_has_only_the_new
     made = terminal("tokens", "rotate", token_id, "--overlap", "24h")
 
     assert (made.exit_code, acts(terminal.app, made.stdout.strip()), acts(terminal.app, old)) == (0, True, True)
+    end = next(one["expires_at"] for one in terminal.json("tokens", "list")["items"] if one["id"] == token_id)
+    assert made.stderr.endswith(f"The token {token_id} ends at {end[:16].replace('T', ' ')} UTC.\n")
     again = terminal("tokens", "rotate", token_id)
     assert (again.exit_code, again.stdout) == (1, "")
     assert again.stderr == "Error: The token ci was replaced. Rotate the newer token of this name.\n"

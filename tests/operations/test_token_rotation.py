@@ -132,7 +132,7 @@ def test_both_tokens_work_until_the_overlap_ends(app: Flask, admin: Actor, overl
     agent_id = make_agent(app, admin)
     token_id, text = make(admin, scopes=["runtime"], agent_ids=[str(agent_id)], expires_in_days=30)
 
-    new_id, new_text = tokens.rotate(admin, token_id, {"overlap": overlap})
+    new_id, new_text, _ = tokens.rotate(admin, token_id, {"overlap": overlap})
 
     old, new = stored(token_id), stored(new_id)
     same = ("account_id", "name", "created_by", "scopes", "agent_ids")
@@ -150,9 +150,10 @@ def test_both_tokens_work_until_the_overlap_ends(app: Flask, admin: Actor, overl
 def test_a_token_that_ends_before_the_overlap_is_not_extended(app: Flask, admin: Actor) -> None:
     token_id, _ = make(admin, expires_in_days=1)
 
-    new_id, _ = tokens.rotate(admin, token_id, {"overlap": "7d"})
+    new_id, _, end = tokens.rotate(admin, token_id, {"overlap": "7d"})
 
     old = stored(token_id)
+    assert end == old.expires_at
     assert old.expires_at - old.created_at == timedelta(days=1)
     assert stored(new_id).expires_at - stored(new_id).created_at == timedelta(days=1)
 
@@ -161,7 +162,7 @@ def test_a_token_without_an_end_is_replaced_by_one_without_an_end(app: Flask, ad
     token_id, _ = make(admin)
     store(token_id, expires_at=None)
 
-    new_id, _ = tokens.rotate(admin, token_id, {})
+    new_id, _, _ = tokens.rotate(admin, token_id, {})
 
     assert stored(new_id).expires_at is None
     assert stored(token_id).expires_at is not None
@@ -195,12 +196,12 @@ def test_the_form_of_a_new_token_does_not_show_a_token_that_was_replaced(app: Fl
 
 def test_the_event_names_both_tokens_and_the_end(app: Flask, admin: Actor) -> None:
     token_id, text = make(admin)
-    new_id, new_text = tokens.rotate(admin, token_id, {})
+    new_id, new_text, _ = tokens.rotate(admin, token_id, {})
 
     with db.reading() as connection:
         query = sa.select(Event.__table__).where(Event.account_id == admin.account_id, Event.action == "token.rotated")
         row = connection.execute(query).one()
-    end = f"{stored(token_id).expires_at:%-d %b %Y, %H:%M} UTC"
+    end = stored(token_id).expires_at.isoformat(timespec="seconds")
     assert row.details == {"old": text[:16], "new": new_text[:16], "until": end}
     assert (row.target_id, row.target_name) == (new_id, "ci")
 

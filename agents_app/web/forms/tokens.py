@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents_app.config import settings
-from agents_app.schemas.tokens import RotationValues, TokenValues
+from agents_app.schemas.tokens import OVERLAP_HOURS, RotationValues, TokenValues
 from agents_app.values.choices import Scope
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.choice_inputs import CheckboxGroup, Select
@@ -38,4 +38,6 @@ class TokenForm(ConsoleForm):
 class RotateForm(ConsoleForm):
     """The replacement of a token."""
 
-    overlap = Select(input_spec(RotationValues, "overlap", span=SPAN_WHOLE, labels=OVERLAPS), default="24h")
+    overlap = Select(
+        input_spec(RotationValues, "overlap", span=SPAN_WHOLE, labels=OVERLAPS), default=f"{OVERLAP_HOURS}h"
+    )
