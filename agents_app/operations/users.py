@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from agents_app.db import db
 from agents_app.errors import Conflict, NotFound
-from agents_app.models import Invitation, User, UserSession
+from agents_app.models import Event, Invitation, User, UserSession
 from agents_app.operations import event_records, invitation_records, session_records, user_records
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.users import RoleValues, email_spellings
-from agents_app.values.choices import Role
+from agents_app.values.choices import Door, Role
 from agents_app.values.fields import parse
 
 NO_ADDRESS = "No person in this account has this address."
@@ -23,9 +23,13 @@ LAST_ADMIN = "An account needs an active admin. Make another person an admin fir
 
 
 def listing(actor: Actor) -> list[dict[str, Any]]:
-    """All users of the account, by name, each with the time when they were last seen. Raises Forbidden."""
+    """All users of the account, by name, each with the time when they were last seen. Raises Forbidden.
+
+    Sign-out and deactivation delete sessions. Then it is the time of the last recorded action on pages.
+    """
     actor.require("users.manage")
     last_seen = sa.select(sa.func.max(UserSession.last_seen_at)).where(UserSession.user_id == User.id)
+    last_act = sa.select(sa.func.max(Event.created_at)).where(Event.user_id == User.id, Event.door == Door.PAGE)
     query = sa.select(
         User.id,
         User.name,
@@ -33,7 +37,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
         User.role,
         User.is_active,
         User.created_at,
-        last_seen.scalar_subquery().label("last_seen_at"),
+        sa.func.coalesce(last_seen.scalar_subquery(), last_act.scalar_subquery()).label("last_seen_at"),
     )
     query = query.where(User.account_id == actor.account_id).order_by(sa.func.lower(User.name), User.id)
     with db.reading() as connection:

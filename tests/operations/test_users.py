@@ -367,3 +367,20 @@ def test_an_invalid_email_address_is_refused(email: str) -> None:
         parse(UserValues, {"name": "Ada", "email": email, "password": make.PASSWORD})
 
     assert refusal.value.fields == [("/email", "Write an email address, such as ada@example.org.")]
+
+
+@pytest.mark.parametrize("end", ["sign out", "deactivate"])
+def test_who_has_no_session_any_more_was_last_seen_at_their_last_action(app: Flask, end: str) -> None:
+    admin = make.make_user(app)
+    other = make.make_user(app, Role.EDITOR, admin.account_id)
+    with app.app_context():
+        assert {one["last_seen_at"] for one in users.listing(admin)} == {None}
+        session_id = sign_in(other.email)
+        started = now()
+        if end == "deactivate":
+            users.deactivate(admin, other.user_id)
+        else:
+            sessions.sign_out(sessions.authenticate(FROM_HERE, session_id), session_id)
+        (seen_at,) = (one["last_seen_at"] for one in users.listing(admin) if one["id"] == other.user_id)
+
+        assert abs((seen_at - started).total_seconds()) < 60
