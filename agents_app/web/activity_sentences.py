@@ -1,11 +1,12 @@
 """Sentences about events. Each follows the name of who did it. An unknown action is shown by its words."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from flask import url_for
+from flask import current_app, url_for
 from markupsafe import Markup
 
 from agents_app.schemas.agents import CONFIG
@@ -15,6 +16,8 @@ from agents_app.web.forms.users import ROLE_NAMES
 from agents_app.wording import label_in_sentence
 
 CHANGED_MAX = 6
+# A part of a path that is not the same in each request, such as an id.
+VARIABLE = re.compile(r"<[^>]*>")
 # The icon and the colour of an event, by its action, else by the first part of its action. Refusals and what cannot be
 # reverted have icons of their own.
 MARKS = {
@@ -57,7 +60,7 @@ SENTENCES = {
     "user.reset_link_made": "created a password reset link for {target}",
     "user.password_reset": "chose a new password by a password reset link",
     "user.password_changed": "changed their password",
-    "user.renamed": "changed the name {before} to {target}",
+    "user.renamed": "changed {whose} name from {before} to {target}",
     "user.address_changed": "changed the email address of {target}",
     "user.role_changed": "changed the role of {target} to {role}",
     "user.deactivated": "deactivated {target}",
@@ -75,7 +78,7 @@ SENTENCES = {
     "secrets.rotated": "moved {moved} secrets to the encryption key {key}",
     "secrets.key_given_up": "gave up the encryption key {key} and all secrets that only it could decrypt",
     "secrets.private_key_removed": "removed a private key that was stored unencrypted from the agent {target}",
-    "access.denied": "was refused: {detail}{times}",
+    "access.denied": "was refused{where}: {detail}{times}",
     "account.created": "created the organisation {target}",
     "account.renamed": "renamed the organisation to {target}",
     "account.purged": "removed expired records: {what} ({number})",
@@ -109,8 +112,10 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
     times = f" ({values['count']} times within a minute)" if values["count"] != 1 else ""
     role = ROLE_NAMES.get(str(values["role"]), values["role"])
     note = Markup(" (<bdi>{}</bdi>)").format(values["note"]) if values.get("note") else ""
-    values |= {"note": note, "role": role, "target": _target(event), "times": times}
     values["until"] = _time(str(values["until"]))
+    whose = "their" if event.get("user_id") and event["user_id"] == event.get("target_id") else "the"
+    values |= {"note": note, "role": role, "target": _target(event), "times": times, "whose": whose}
+    values["where"] = _where(values.get("asked"))
     values["before"] = Markup("<bdi>{}</bdi>").format(values["before"])
     changed = changed_fields(event)
     return Markup.escape(sentence).format(**values) + (f": {', '.join(changed)}" if changed else "")
@@ -153,6 +158,18 @@ def _time(text: str) -> str | Markup:
     with suppress(ValueError):
         return exact_time(datetime.fromisoformat(text))
     return text
+
+
+def _where(asked: object) -> str:
+    """Where a request was refused: its path, in which "…" is an id, and its method if it was no page to read.
+
+    Empty where the event does not say it, or names what only another release has.
+    """
+    method, _, endpoint = str(asked or "").partition(" ")
+    if endpoint not in current_app.view_functions:
+        return ""
+    path = VARIABLE.sub("…", next(current_app.url_map.iter_rules(endpoint)).rule)
+    return f" on {path}" if method == "GET" else f" on {method} {path}"
 
 
 def _target(event: Mapping[str, Any]) -> Markup:

@@ -114,10 +114,25 @@ def test_refusals_at_the_same_moment_are_counted_in_one_event(console: Flask) ->
         ),
         ({"detail": "Only an admin can do this.", "count": 1}, "was refused: Only an admin can do this."),
         ({"detail": "Only an admin can do this."}, "was refused: Only an admin can do this."),
+        (
+            {"asked": "GET web.tokens.listing", "detail": "Only an admin can do this."},
+            "was refused on /tokens: Only an admin can do this.",
+        ),
+        (
+            {"asked": "DELETE api.agents_delete", "detail": "This token may only read."},
+            "was refused on DELETE /api/v1/agents/…: This token may only read.",
+        ),
+        (
+            {"asked": "GET web.later.page", "detail": "Only an admin can do this."},
+            "was refused: Only an admin can do this.",
+        ),
     ],
-    ids=["three times", "once", "of an earlier release"],
+    ids=["three times", "once", "of an earlier release", "a page", "the API", "of a later release"],
 )
-def test_the_sentence_of_a_refusal_shows_its_count(details: dict[str, Any], words: str) -> None:
+def test_the_sentence_of_a_refusal_says_where_and_how_often(
+    console: Flask, details: dict[str, Any], words: str
+) -> None:
     event = {"action": "access.denied", "details": details, "target_name": None}
 
-    assert str(activity_sentence(event)) == words
+    with console.app_context():
+        assert str(activity_sentence(event)) == words

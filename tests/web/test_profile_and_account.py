@@ -103,7 +103,7 @@ def test_a_new_name_is_shown_at_once_and_a_new_address_signs_out_all_other_brows
     assert email in page.root.one("dl", class_="facts").text
     assert not is_signed_in(other_browser)
     activity = browser.get("/activity").text
-    assert f"changed the name {admin.name} to Ada King" in activity
+    assert f"changed their name from {admin.name} to Ada King" in activity
     assert "changed the email address of Ada King" in activity
     assert email not in activity
 
