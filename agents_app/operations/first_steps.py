@@ -12,6 +12,7 @@ from agents_app.db import db
 from agents_app.models import Agent, AgentVersion, ApiToken, ConnectionTest, Event
 from agents_app.operations import started_tests
 from agents_app.operations.permissions import Actor
+from agents_app.probes.results import Outcome
 from agents_app.values.choices import Scope
 
 ACCOUNT: sa.BindParameter[UUID] = sa.bindparam("account_id")
@@ -27,7 +28,13 @@ IS_TEST = sa.and_(ConnectionTest.account_id == ACCOUNT, ConnectionTest.is_sample
 NEWEST = sa.select(Agent.id).where(Agent.account_id == ACCOUNT).order_by(Agent.created_at.desc(), Agent.id.desc())
 PROGRESS = sa.select(
     sa.exists().where(AgentVersion.account_id == ACCOUNT).label("has_version"),
-    sa.exists().where(IS_TEST).label("has_test"),
+    sa.exists().where(IS_TEST, ConnectionTest.outcome != Outcome.FAILED).label("has_test"),
+    sa.select(ConnectionTest.agent_id)
+    .where(IS_TEST, ConnectionTest.outcome == Outcome.FAILED)
+    .order_by(ConnectionTest.tested_at.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("failed_id"),
     sa.exists().where(IS_FETCH).label("has_fetch"),
     NEWEST.limit(1).scalar_subquery().label("newest_id"),
 )
@@ -38,18 +45,22 @@ _done: set[UUID] = set()
 
 @dataclass(frozen=True)
 class FirstSteps:
-    """Which of the first steps are done. `has_test` is None where CONNECTION_TESTS is off: then it is no step."""
+    """Which of the first steps are done. `has_test`: a test passed, perhaps with warnings. It is None where
+    CONNECTION_TESTS is off: then it is no step.
+    """
 
     has_agent: bool
     has_test: bool | None
     has_fetch: bool
     newest_id: UUID | None
     """The newest agent, for the links of the next steps."""
+    failed_id: UUID | None
+    """The agent whose test failed last. None if none failed."""
 
     @property
     def are_done(self) -> bool:
-        """Whether there is nothing left to do."""
-        return self.has_agent and self.has_test is not False and self.has_fetch
+        """Whether there is nothing left to do. With a fetch, a test that failed is enough."""
+        return self.has_agent and (self.has_test is not False or self.failed_id is not None) and self.has_fetch
 
 
 def progress(actor: Actor) -> FirstSteps | None:
@@ -64,7 +75,7 @@ def progress(actor: Actor) -> FirstSteps | None:
         row = connection.execute(PROGRESS, {"account_id": actor.account_id}).one()
     has_agent = bool(row.has_version) or row.newest_id is not None
     has_test = None if started_tests.off_sentence() else bool(row.has_test)
-    found = FirstSteps(has_agent, has_test, bool(row.has_fetch), row.newest_id)
+    found = FirstSteps(has_agent, has_test, bool(row.has_fetch), row.newest_id, row.failed_id)
     if not found.are_done:
         return found
     _done.add(actor.account_id)

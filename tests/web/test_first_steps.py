@@ -7,7 +7,7 @@ from flask import Flask
 
 from agents_app.operations import agents, connection_tests
 from agents_app.operations.permissions import Actor
-from agents_app.probes.results import Result
+from agents_app.probes.results import Finding, Result
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_agent, make_last_test, make_token, make_user
 from tests.web.conftest import Browser, Page, SignIn
@@ -56,6 +56,17 @@ def test_samples_and_refused_fetches_do_not_count(console: Flask, admin: Actor, 
     assert fetch(console, make_token(console, admin, "runtime"), agent_id) == 403
 
     assert steps(browser.get("/agents")) == ["Done: Create an agent", "Test its connection", "Let a runtime fetch it"]
+
+
+def test_a_failed_test_is_no_done_step_and_leads_to_its_agent(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin, **COMPLETE)
+    make_agent(console, admin, name="Newer")
+    make_last_test(console, admin, agent_id, connection=Result((), Finding("server_slow")))
+
+    page = browser.get("/agents")
+
+    assert steps(page)[1] == "Test its connection: tested, it failed"
+    assert next_step(page) == f"/agents/{agent_id}#test"
 
 
 def test_each_step_is_ticked_and_leads_to_the_next_until_all_are_done(
