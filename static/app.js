@@ -14,9 +14,11 @@ const announce = (text) => (announcer.textContent = text);
 
 /* Times in the time zone of the browser. */
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+/* As the server writes them: 26 Nov 2026, 22:17. Browsers write "Sept" here. */
+const parts = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const exact = new Intl.DateTimeFormat("en-GB", parts);
 function localiseTimes(within) {
-  for (const at of all("time .at, time.at", within)) at.textContent = ` ${exact.format(new Date(at.closest("time").dateTime))} (${zone})`;
+  for (const at of all("time .at, time.at", within)) at.textContent = ` ${exact.format(new Date(at.closest("time").dateTime)).replace("Sept", "Sep")} ${zone}`;
 }
 localiseTimes(document);
 for (const place of all("[data-zone]")) place.textContent = zone;

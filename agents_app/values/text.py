@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import date
 from typing import Any
 
 from agents_app.values.fields import EDGES, refusal
@@ -129,3 +130,8 @@ def _has_few_marks(text: str) -> bool:
         if marks > MARKS_MAX:
             return False
     return True
+
+
+def day_text(day: date) -> str:
+    """A day as pages show it, such as 6 Dec 2026."""
+    return f"{day:%-d %b %Y}"

@@ -16,12 +16,14 @@ from agents_app.paths import STATIC
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
+from agents_app.values.text import day_text
 from agents_app.web import icons, isolation
 from agents_app.web.theme import THEMES, chosen_theme
 from agents_app.web.urls import current_path, url_with_back
 from agents_app.wording import number_text
 
-ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# A date in a sentence of the console. In other places, it may be a part of a name.
+ISO_DATE = re.compile(r"(?<= expire[ds] on )\d{4}-\d{2}-\d{2}(?=\.)")
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (limit in seconds, seconds of one unit, name of the unit)
 TIME_UNITS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
@@ -64,7 +66,7 @@ def init_app(app: Flask) -> None:
         url_with_back=url_with_back,
         error_titles=ERROR_TITLES,
     )
-    own = (when, exact_time, clock, seconds_left, initials, number, expiry_date, next_expiry, dates)
+    own = (when, exact_time, clock, seconds_left, initials, number, expiry_date, next_expiry, dates, day_text)
     of_agents = (parsed_time, connection_titles, server_label, test_results.shown_facts, test_results.are_not_run)
     for function in (*own, isolation.isolated, isolation.sentence, *of_agents):
         app.jinja_env.filters[function.__name__] = function
@@ -106,7 +108,7 @@ def clock(at: datetime) -> Markup:
 
 
 def _exact_text(at: datetime) -> str:
-    return f"{at:%-d %b %Y, %H:%M} UTC"
+    return f"{day_text(at)}, {at:%H:%M} UTC"
 
 
 def _iso_text(at: datetime) -> str:
@@ -139,7 +141,7 @@ def expiry_date(end: date) -> dict[str, Any]:
     left = (end - now().date()).days
     words = "today" if left == 0 else f"in {left} day{'s' if left != 1 else ''}" if left > 0 else "expired"
     tone = "bad" if left < 0 else "warn" if left <= limits.EXPIRY_WARNING_DAYS else "ok"
-    return {"text": f"{end:%-d %b %Y}", "left": words, "tone": tone, "iso": end.isoformat()}
+    return {"text": day_text(end), "left": words, "tone": tone, "iso": end.isoformat()}
 
 
 def next_expiry(item: Mapping[str, Any]) -> dict[str, str] | None:
@@ -158,9 +160,13 @@ def next_expiry(item: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def dates(text: str) -> Markup:
-    """A sentence whose dates, such as 2026-12-06, are not broken over two lines."""
+    """The sentence of a reason, with its date, such as 2026-12-06, as pages show dates, on one line."""
     escaped = str(isolation.sentence(text))
-    return Markup(ISO_DATE.sub(r'<span class="date">\g<0></span>', escaped))  # noqa: S704 - the text is escaped
+    return Markup(ISO_DATE.sub(_shown_date, escaped))  # noqa: S704 - the text is escaped
+
+
+def _shown_date(found: re.Match[str]) -> str:
+    return f'<span class="date">{day_text(date.fromisoformat(found[0]))}</span>'
 
 
 def number(count: int) -> str:

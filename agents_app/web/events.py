@@ -14,6 +14,7 @@ from agents_app.operations import events
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.events import EventQuery, EventSubject, parse_query
 from agents_app.values.choices import Door
+from agents_app.values.text import day_text
 from agents_app.web.activity_sentences import activity_sentence, event_mark
 from agents_app.web.csv_files import csv_response
 from agents_app.web.forms.base import ConsoleForm
@@ -134,7 +135,7 @@ def _chips(actor: Actor, query: EventQuery, form: ActivityForm) -> dict[str, tup
     """The filters that are set, by parameter: the label of the filter and its value as people read it."""
     person = form.person.spec.labels.get(form.person.text, "someone who is not here")
     filters = {
-        "q": ("Search", query.q or ""),
+        "q": ("Search is", query.q or ""),
         "about": ("Record type", form.about.shown),
         "door": ("Interface", form.door.shown),
         "person": ("By", person),
@@ -146,4 +147,4 @@ def _chips(actor: Actor, query: EventQuery, form: ActivityForm) -> dict[str, tup
 
 
 def _day(on: date | None) -> str:
-    return f"{on:%-d %b %Y}" if on else ""
+    return day_text(on) if on else ""

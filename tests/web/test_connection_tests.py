@@ -240,7 +240,7 @@ def test_dates_in_reasons_are_not_broken_over_lines(console: Flask, admin: Actor
 
     row = browser.get("/agents?needs_attention=true").root.one("th", class_="c-name")
 
-    assert [found.text for found in row.all(class_="date")] == ["2020-02-29"]
+    assert [found.text for found in row.all(class_="date")] == ["29 Feb 2020"]
 
 
 def test_the_page_of_an_agent_says_why_it_needs_attention(console: Flask, admin: Actor, browser: Browser) -> None:
@@ -251,6 +251,6 @@ def test_the_page_of_an_agent_says_why_it_needs_attention(console: Flask, admin:
 
     page, fine = (browser.get(f"/agents/{one}") for one in (agent_id, fine_id))
 
-    said = "Needs attention. The password expired on 2020-02-28. The API key expired on 2020-02-29."
+    said = "Needs attention. The password expired on 28 Feb 2020. The API key expired on 29 Feb 2020."
     assert said in page.text
     assert "Needs attention" not in fine.text

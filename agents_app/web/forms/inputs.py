@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from agents_app.values.address_rules import AddressReader
 from agents_app.values.fields import is_empty
 from agents_app.values.labels import LabelLines
 from agents_app.values.pem import without_private_keys
+from agents_app.values.text import day_text
 
 SPAN, SPAN_NARROW, SPAN_WHOLE = 3, 2, 6
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -159,6 +161,14 @@ class Date(Text):
     def is_other_text(self) -> bool:
         """Whether the text is not a date: then only an input for text can show it."""
         return self.text != "" and ISO_DATE.fullmatch(self.text) is None
+
+    @property
+    def shown(self) -> str:
+        """The day as pages show it. The text if it is no day."""
+        try:
+            return day_text(date.fromisoformat(self.text))
+        except ValueError:
+            return self.text
 
 
 class Address(Text):
