@@ -22,7 +22,7 @@ from agents_app.values import limits
 from agents_app.wording import label_in_sentence
 
 EXPIRY_DATES = ("credential_expires_at", "api_key_expires_at")
-SAMPLE = " It is a sample of flask demo."
+SAMPLE = " This result is sample data."
 OWNER_LEFT = "The owner has left: this person was deactivated or deleted. Enter another owner."
 UNREADABLE = "A stored secret cannot be decrypted: {}."
 AGENTS = (
@@ -62,13 +62,12 @@ def find(connection: Connection, account_id: UUID, agents: AnySelect, departed: 
 def reasons(agent: Mapping[str, Any], account_id: UUID, departed: Departed) -> Reasons:
     """Why an agent needs attention. `agent` has the columns of AGENTS, `departed` are the people who have left."""
     encrypted = agent_secrets.encrypted_values(agent["api_key"], agent["connection_config"])
-    found: Reasons = []
-    if agent["outcome"] == Outcome.FAILED and not agent["is_out_of_date"]:
-        detail = f"{test_results.failure(agent['result'])}{SAMPLE if agent['is_sample'] else ''}"
-        found.append({"code": "test_failed", "detail": detail})
     config = agent_secrets.complete_config(agent["connection_type"], agent["connection_config"])
-    for _, sentence in completeness.missing({**agent, CONFIG: config}, encrypted):
-        found.append({"code": "incomplete", "detail": f"Incomplete: {label_in_sentence(sentence)}"})
+    missing = [
+        {"code": "incomplete", "detail": f"Incomplete: {label_in_sentence(sentence)}"}
+        for _, sentence in completeness.missing({**agent, CONFIG: config}, encrypted)
+    ]
+    found = _failed_test(agent, is_incomplete=bool(missing)) + missing
     found += [found_one for name in EXPIRY_DATES if (found_one := _expiry(agent, name))]
     if departed.includes(agent["owner"]):
         found.append({"code": "owner_left", "detail": OWNER_LEFT})
@@ -82,6 +81,14 @@ def what_expires(connection_type: str, name: str) -> str:
     model = AgentValues if name in AgentValues.model_fields else TYPES[kind] if kind else None
     label = model.model_fields[name].title if model else None
     return (label or "Credential").removesuffix(" expires on")
+
+
+def _failed_test(agent: Mapping[str, Any], *, is_incomplete: bool) -> Reasons:
+    """The failed test, unless it failed only because something is missing, which is a reason of its own."""
+    if agent["outcome"] != Outcome.FAILED or agent["is_out_of_date"]:
+        return []
+    failure = test_results.failure(agent["result"], is_incomplete=is_incomplete)
+    return [{"code": "test_failed", "detail": f"{failure}{SAMPLE if agent['is_sample'] else ''}"}] if failure else []
 
 
 def _expiry(agent: Mapping[str, Any], name: str) -> dict[str, str] | None:

@@ -81,10 +81,16 @@ def parts(results: Any) -> list[dict[str, Any]]:
     return [_part(name, found[name]) for name in PARTS if isinstance(found.get(name), Mapping)]
 
 
-def failure(results: Any) -> str:
-    """Why a test failed, in one sentence: the first cause. An unreadable result has none."""
+def failure(results: Any, *, is_incomplete: bool) -> str | None:
+    """Why a test failed, in one sentence: the first cause. An unreadable result has none.
+
+    Where it is known that the agent `is_incomplete`, that is no cause. None if it is the only one.
+    """
     causes = [part["cause"] for part in parts(results) if part["cause"]]
-    return f"The last test failed: {causes[0]['what']}" if causes else "The last test failed."
+    others = [cause for cause in causes if not (is_incomplete and cause["code"] == "incomplete")]
+    if not causes:
+        return "The last test failed."
+    return f"The last test failed: {others[0]['what']}" if others else None
 
 
 def shown_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:

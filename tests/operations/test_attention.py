@@ -16,9 +16,10 @@ from agents_app.errors import Unavailable
 from agents_app.models import Agent, ConnectionTest
 from agents_app.operations import agent_reads, agents, attention, connection_tests, rotation
 from agents_app.operations.permissions import Actor
+from agents_app.probes.results import Finding, Result
 from agents_app.schemas import listing
 from tests.conftest import OpenConsole
-from tests.make import KEYS, make_agent, make_user
+from tests.make import KEYS, make_agent, make_last_test, make_user
 
 WHOLE = {"password": "a password"}
 
@@ -106,8 +107,28 @@ def test_a_failed_test_that_is_a_sample_is_called_one(console: Flask, admin: Act
         store_test(admin, agent_id, "failed", is_sample=True)
 
         assert [reason["detail"] for reason in attention.of_agent(admin, agent_id)] == [
-            "The last test failed. It is a sample of flask demo."
+            "The last test failed. This result is sample data."
         ]
+
+
+@pytest.mark.parametrize(
+    ("causes", "codes"),
+    [(["incomplete"], ["incomplete"]), (["incomplete", "server_slow"], ["test_failed", "incomplete"])],
+)
+def test_what_is_missing_is_said_once_and_hides_no_other_cause(
+    console: Flask, admin: Actor, causes: list[str], codes: list[str]
+) -> None:
+    agent_id = make_agent(console, admin)
+    facts = {"missing": "Enter the password."}
+    parts = zip(("connection", "model"), causes, strict=False)
+    make_last_test(console, admin, agent_id, **{part: Result((), Finding(code, facts)) for part, code in parts})
+
+    with console.app_context():
+        found = attention.of_agent(admin, agent_id)
+
+        assert [reason["code"] for reason in found] == codes
+        assert sum("nter the password" in reason["detail"] for reason in found) <= 1
+        assert listed(admin) == [agent_id]
 
 
 def test_a_damaged_secret_is_found_where_every_secret_is_decrypted(console: Flask, admin: Actor) -> None:
