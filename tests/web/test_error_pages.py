@@ -1,5 +1,7 @@
 """Error pages keep the menu for people who are signed in, and say who can help."""
 
+from uuid import uuid4
+
 import pytest
 from flask import Flask
 
@@ -101,3 +103,9 @@ def test_an_error_of_the_frame_itself_is_answered_with_a_page_without_it(
 
     assert menu(page) == []
     assert page.answer.headers["X-Request-ID"] in page.text
+
+
+def test_only_the_missing_page_of_a_record_points_to_activity(browser: Browser) -> None:
+    pages = [browser.get(address, 404).text for address in ("/nothing", f"/people/{uuid4()}/delete")]
+
+    assert ["If a link led here, Activity shows" in text for text in pages] == [False, True]
