@@ -14,6 +14,8 @@ from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
 MIME_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+# A file system fails for a longer name than 255 bytes, which are four for some characters.
+NAME_MAX = 60
 YEAR_S = 365 * 24 * 60 * 60
 # The parameter of a URL that has the fingerprint.
 FINGERPRINT = "v"
@@ -47,9 +49,11 @@ def init_app(app: Flask, folder: Path) -> None:
 
 
 def read_below(folder: Path, name: str) -> StaticFile:
-    """A file of this folder, as it is now. Raises NotFound."""
+    """A file of this folder, as it is now. Raises NotFound, also for another spelling of its name."""
     path = Path(safe_join(str(folder), name) or folder)
-    if path.suffix not in MIME_TYPES or not path.is_file():
+    if len(name) > NAME_MAX or path.suffix not in MIME_TYPES or path.relative_to(folder).as_posix() != name:
+        raise NotFound
+    if not path.is_file():
         raise NotFound
     return _read(path, path.stat().st_mtime_ns)
 

@@ -30,7 +30,7 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
     row = itemgetter("created_at", "actor_name", "door", "address", "action", "target_name")
     print_table(HEADINGS, map(row, page.items))
     if page.searched_to:
-        read, oldest = number_text(operations.SEARCH_MAX), f"{page.searched_to:%Y-%m-%d %H:%M}"
+        read, oldest = number_text(page.searched), f"{page.searched_to:%Y-%m-%d %H:%M}"
         print_message(f"The search has read {read} events, back to {oldest} UTC.")
     if page.next_cursor:
         print_message(f"For the next page: --cursor {page.next_cursor}")

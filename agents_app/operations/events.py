@@ -1,9 +1,8 @@
 """Operations on events: list them, and record a refusal. `event_records.py` adds the events of other operations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -15,10 +14,10 @@ from agents_app.errors import Conflict
 from agents_app.models import Event, User
 from agents_app.operations import event_facts, event_records
 from agents_app.operations.agent_reads import Page
+from agents_app.operations.event_search import NameSearch
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.events import EventQuery
 from agents_app.schemas.listing import make_cursor, read_cursor
-from agents_app.values.text import fold_for_search
 
 SHOWN = sa.select(
     Event.id,
@@ -35,8 +34,8 @@ SHOWN = sa.select(
     Event.details,
 )
 NAMES = sa.select(Event.id, Event.created_at, Event.actor_name, Event.target_name)
-# The number of events that one search reads, and of those that one query reads.
-SEARCH_MAX, SEARCH_BATCH = 10_000, 2_000
+# The number of events that one query of a search reads.
+SEARCH_BATCH = 2_000
 EXPORT_MAX = 10_000
 DENIED = "access.denied"
 # One event counts all equal refusals of this time.
@@ -45,16 +44,17 @@ DENIAL_WINDOW = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class EventPage(Page):
-    """Some events. `searched_to` is the time of the oldest event that a search has read, where it did not read all."""
+    """Some events. Where a search did not read all: how many it has read, and the time of the oldest of them."""
 
+    searched: int = 0
     searched_to: datetime | None = None
 
 
 def listing(actor: Actor, query: EventQuery) -> EventPage:
     """The events of the account that match, newest first. Raises Forbidden, Malformed (cursor).
 
-    A search reads at most SEARCH_MAX events. The cursor of its page continues where it stopped. The items have also
-    what `event_facts.py` adds.
+    A search stops at the limits of `event_search.py`. The cursor of its page continues there. The items have also what
+    `event_facts.py` adds.
     """
     actor.require("events.read")
     with db.reading() as connection:
@@ -101,34 +101,35 @@ def record_denial(actor: Actor, asked: str, sentence: str) -> None:
 
 
 def _search(connection: Connection, actor: Actor, query: EventQuery) -> EventPage:
-    """Read the names of events in batches until the page is full. Folding is not done by the database."""
+    """Read the names of events until the page is full. Folding is not done by the database."""
     found: list[UUID] = []
-    rows: Sequence[Any] = ()
-    words, place = query.words, _place(query)
-    for _ in range(SEARCH_MAX // SEARCH_BATCH):
-        rows = connection.execute(_statement(NAMES, actor, query, place, SEARCH_BATCH)).all()
-        found += [row.id for row in rows if _has_words(row.actor_name, row.target_name or "", words)]
-        if len(found) > query.limit or len(rows) < SEARCH_BATCH:
+    search, is_stopped, row = NameSearch(query.words), False, None
+    for row in _names(connection, actor, query):
+        if search.finds(row.actor_name, row.target_name or ""):
+            found.append(row.id)
+        is_stopped = search.is_over
+        if is_stopped or len(found) > query.limit:
             break
-        place = rows[-1].created_at, rows[-1].id
     items: list[dict[str, Any]] = []
-    for start in range(0, min(len(found), query.limit + 1), SEARCH_BATCH):
+    for start in range(0, len(found), SEARCH_BATCH):
         of_account = SHOWN.where(Event.id.in_(found[start : start + SEARCH_BATCH]))
         items += _items(connection, _statement(of_account, actor, query, None, SEARCH_BATCH))
-    page = _page(items[: query.limit + 1], query)
-    if page.next_cursor or len(rows) < SEARCH_BATCH:
+    page = _page(items, query)
+    if page.next_cursor or row is None or not is_stopped:
         return page
-    end = rows[-1].created_at
-    return EventPage(page.items, make_cursor(EventQuery.ORDER, end, rows[-1].id), searched_to=end)
+    cursor = make_cursor(EventQuery.ORDER, row.created_at, row.id)
+    return EventPage(page.items, cursor, searched=search.events, searched_to=row.created_at)
 
 
-def _has_words(actor_name: str, target_name: str, words: Sequence[str]) -> bool:
-    names = f"{_folded(actor_name)}\n{_folded(target_name)}"
-    return all(word in names for word in words)
-
-
-# The same few people, agents and tokens have most of the events.
-_folded = lru_cache(maxsize=5_000)(fold_for_search)
+def _names(connection: Connection, actor: Actor, query: EventQuery) -> Iterator[Any]:
+    """The names of the events that match the filters, newest first, in batches."""
+    place = _place(query)
+    while True:
+        rows = connection.execute(_statement(NAMES, actor, query, place, SEARCH_BATCH)).all()
+        yield from rows
+        if len(rows) < SEARCH_BATCH:
+            return
+        place = rows[-1].created_at, rows[-1].id
 
 
 def _place(query: EventQuery) -> tuple[Any, UUID] | None:

@@ -98,6 +98,8 @@ def sort_key(name: str) -> str:
 
 def fold_for_search(text: str) -> str:
     """A text as search compares it: without case, accents, invisible characters and variants of letters."""
+    if text.isascii():
+        return text.lower()
     if not _has_few_marks(text):
         return text.casefold()
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold().translate(PLAIN))

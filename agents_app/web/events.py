@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 
 from agents_app.db import now
 from agents_app.errors import InvalidInput, Malformed
@@ -23,7 +23,7 @@ from agents_app.web.forms.from_schema import input_spec
 from agents_app.web.forms.inputs import SPAN_WHOLE, Text
 from agents_app.web.list_error import list_error_page
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
-from agents_app.web.urls import CURSORS, ListUrl
+from agents_app.web.urls import ListUrl
 
 ANY = {"": "Any"}
 ABOUT = {
@@ -52,7 +52,7 @@ class ActivityUrl(ListUrl):
 
     endpoint: ClassVar = "web.events.listing"
     filters: ClassVar = ("q", "about", "door", "person", "target", "since", "until")
-    parameters: ClassVar = (*filters, "limit", *CURSORS)
+    parameters: ClassVar = (*filters, "limit", "cursor")
 
     @property
     def export(self) -> str:
@@ -80,8 +80,6 @@ class ActivityForm(ConsoleForm):
 def listing() -> Answer:
     """List the events that the URL asks for, newest first."""
     address = ActivityUrl(request.args)
-    if address.has_empty_parameters:
-        return redirect(str(address), 303)
     actor = current_actor()
     try:
         query = parse_query(address.args)
@@ -90,8 +88,7 @@ def listing() -> Answer:
         return list_error_page(error, "Activity", url_for(".listing"), EventQuery)
     form = ActivityForm(address.args, events.user_names(actor))
     context = {"form": form, "chips": _chips(actor, query, form), "doors": DOORS, "days": _days(page.items)}
-    limits = {"export_max": events.EXPORT_MAX, "search_max": events.SEARCH_MAX}
-    return render_template("events/list.html", address=address, page=page, **context, **limits)
+    return render_template("events/list.html", address=address, page=page, export_max=events.EXPORT_MAX, **context)
 
 
 @pages.get("/export")

@@ -8,6 +8,7 @@ from flask import render_template
 from agents_app import refusals
 from agents_app.errors import InvalidInput, Malformed
 from agents_app.values.fields import Schema
+from agents_app.web.urls import CURSORS
 
 # The values of a choice, and what a cursor is, are for programs.
 UNKNOWN_CHOICE = "{title}: the address asks for something that is not one of the choices."
@@ -28,8 +29,10 @@ def list_error_page(
 
 
 def _sentence(schema: type[Schema], name: str, sentence: str) -> str:
-    field = schema.model_fields[name]
+    field = schema.model_fields.get(name)
+    if name in CURSORS or field is None:
+        return UNKNOWN_PAGE if name in CURSORS else sentence
     kinds = {field.annotation, *get_args(field.annotation)}
     if bool in kinds or any(isinstance(kind, EnumType) for kind in kinds):
         return UNKNOWN_CHOICE.format(title=field.title)
-    return UNKNOWN_PAGE if name in ("cursor", "before") else f"{field.title}: {sentence}"
+    return f"{field.title}: {sentence}"

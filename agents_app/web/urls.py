@@ -47,14 +47,18 @@ def local_path(text: str | None) -> str:
 
 
 def redirect_without_empty_parameters() -> Response | None:
-    """A redirect to a list without the parameters that its form sent empty; None where there are none."""
+    """A redirect to a list without the parameters that its form sent empty; None where there are none.
+
+    None also where the path would be too long. Lists ignore empty parameters.
+    """
     endpoint = request.endpoint or ""
     given = list(request.args.items(multi=True))
     filled = [(name, value) for name, value in given if value.strip()]
     if request.method not in ("GET", "HEAD") or not endpoint.endswith(".listing") or filled == given:
         return None
     address = url_for(endpoint, **(request.view_args or {}))
-    return redirect(f"{address}?{urlencode(filled)}" if filled else address, 303)
+    address += f"?{urlencode(filled)}" if filled else ""
+    return redirect(address, 303) if len(address) <= PATH_MAX else None
 
 
 class ListUrl:
@@ -69,8 +73,6 @@ class ListUrl:
 
     def __init__(self, args: Mapping[str, str]) -> None:
         self.args: dict[str, Any] = {name: args[name] for name in self.parameters if not is_empty(args.get(name))}
-        # A form sends the filters that were left empty too. The view redirects to the URL without them.
-        self.has_empty_parameters = any(is_empty(args[name]) for name in self.parameters if name in args)
 
     @classmethod
     def from_back_parameter(cls) -> Self:

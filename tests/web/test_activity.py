@@ -11,13 +11,16 @@ import pytest
 from flask import Flask
 
 from agents_app.db import db, now
+from agents_app.errors import InvalidInput
 from agents_app.models import Event
-from agents_app.operations import agents, events, tokens
+from agents_app.operations import agents, event_search, events, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.events import EventQuery
+from agents_app.values.text import fold_for_search
 from agents_app.web.activity_sentences import MARKS, SENTENCES, changed_fields, event_mark
 from agents_app.web.csv_files import quoted_cell
+from agents_app.web.list_error import UNKNOWN_PAGE, list_error_page
 from tests.make import POWER_BI, make_agent, make_user
 from tests.web.conftest import Browser, SignIn
 from tests.web.test_events import chips, sentences_on
@@ -42,6 +45,22 @@ def rows_of(browser: Browser, address: str) -> list[dict[str, str]]:
     answer = browser.client.get(address, environ_base=browser.environ)
     assert (answer.status_code, answer.mimetype) == (200, "text/csv")
     return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
+
+
+@pytest.mark.parametrize("path", ["/activity", "/activity/export"])
+@ONE_DATABASE
+def test_a_parameter_of_other_lists_is_ignored(path: str, browser: Browser) -> None:
+    assert browser.client.get(f"{path}?before=x", environ_base=browser.environ).status_code == 200
+
+
+@ONE_DATABASE
+def test_a_refusal_of_an_unknown_field_has_its_sentence(console: Flask) -> None:
+    with console.test_request_context():
+        html, status = list_error_page(InvalidInput([("/before", "Odd."), ("/a/b", "Strange.")]), "x", "/", EventQuery)
+
+    assert status == 422
+    assert UNKNOWN_PAGE in html
+    assert "Strange." in html
 
 
 @pytest.mark.parametrize("query", ["about=weather", "since=yesterday", "q=%00", f"q={'x' * 201}"])
@@ -95,7 +114,7 @@ def test_search_finds_the_words_of_names_without_case_and_accents(
 def test_a_search_reads_a_limited_number_of_events_and_says_how_to_continue(
     console: Flask, admin: Actor, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "SEARCH_MAX", 6)
+    monkeypatch.setattr(event_search, "EVENTS_MAX", 6)
     monkeypatch.setattr(events, "SEARCH_BATCH", 2)
     others = [{"action": "user.signed_in"}] * 7
     add_events(console, admin, {"action": "user.signed_out", "actor_name": "Grace"}, *others, {"actor_name": "Grace"})
@@ -110,6 +129,33 @@ def test_a_search_reads_a_limited_number_of_events_and_says_how_to_continue(
     empty = browser.get("/activity?q=zoe")
     assert "Nothing found yet" in empty.text
     assert empty.root.one("a", rel="next")["href"]
+
+
+@ONE_DATABASE
+def test_a_search_ends_when_its_time_is_spent_and_continues_on_the_next_page(
+    console: Flask, admin: Actor, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_search, "PROCESSOR_S", 0)
+    add_events(console, admin, {"target_name": "Grace"}, {"target_name": "Grace 2"}, {"actor_name": "Ada"})
+
+    first = browser.get("/activity?q=grace&about=agent")
+    second = browser.get(first.root.one("a", rel="next")["href"])
+
+    assert [sentences_on(first), sentences_on(second)] == [
+        [f"changed the agent {name}"] for name in ("Grace", "Grace 2")
+    ]
+    assert "The search has read 1 event, back to" in first.text
+    assert [row["Record"] for row in rows_of(browser, "/activity/export?q=grace&about=agent")] == ["Grace"]
+
+
+def test_a_search_folds_each_name_once_and_plain_names_cheaply(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded: list[str] = []
+    monkeypatch.setattr(event_search, "fold_for_search", lambda name: folded.append(name) or fold_for_search(name))
+    search = event_search.NameSearch(["grace"])
+
+    found = [search.finds("Grâce", target) for target in ("x", "x", "y", "Grâce")]
+
+    assert (found, folded, search.events) == ([True] * 4, ["Grâce", "x", "y"], 4)
 
 
 def test_the_pages_of_a_search_list_each_event_once(console: Flask, admin: Actor, browser: Browser) -> None:

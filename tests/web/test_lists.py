@@ -65,6 +65,12 @@ def test_what_a_form_sends_empty_leaves_the_address(given: str, clean: str, brow
     assert (answer.status_code, answer.headers["Location"]) == (303, clean)
 
 
+def test_a_redirect_is_never_longer_than_the_headers_that_proxies_accept(browser: Browser) -> None:
+    for path in ("/agents", "/activity"):
+        long = browser.client.get(f"{path}?q={'%E6%BC%A2' * 200}&since=&owner=", environ_base=browser.environ)
+        assert (long.status_code, "Location" in long.headers) == (200, False)
+
+
 def test_the_page_of_a_list_weighs_little_with_every_badge(console: Flask, admin: Actor, browser: Browser) -> None:
     facts = {"owner": "Finance analytics", "environment": "production", "model_provider": "azure_openai"}
     days = {"api_key_expires_at": "2020-01-01", "connection_config": {"credential_expires_at": "2020-01-02"}}

@@ -31,6 +31,15 @@ def test_browsers_keep_a_file_for_a_year_if_its_url_has_the_fingerprint_of_its_c
         assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    "name",
+    [f"{'x' * 300}.css", f"{'한' * 99}.css", "app.css/", "./app.css", "%00.css", "a%00.css", "%ff.css"],
+)
+@pytest.mark.parametrize("folder", ["/static", DOCS])
+def test_a_name_that_no_file_has_is_not_found(folder: str, name: str, console: Flask) -> None:
+    assert console.test_client().get(f"{folder}/{name}").status_code == 404
+
+
 @pytest.mark.parametrize("path", FILES)
 @pytest.mark.parametrize("query", ["", "?v=", "?v=0123456789"])
 def test_browsers_ask_again_for_a_file_without_its_fingerprint(path: str, query: str, console: Flask) -> None:
