@@ -77,6 +77,7 @@ POST /profile/sessions/<uuid:row_id>/end            in      in      in      404 
 POST /profile/sessions/end-others                   in      in      in      303     303     303     303
 GET  /sign-in                                       200     200     200     303     303     303     303
 POST /sign-in                                       422     422     422     422     422     422     422
+POST /session                                       in      in      in      200     200     200     200
 POST /sign-out                                      in      in      in      in      in      in      in
 GET  /setup                                         in      in      in      in      in      in      in
 POST /setup                                         in      in      in      in      in      in      in
