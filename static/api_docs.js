@@ -35,6 +35,8 @@ function mendElements() {
 
 followTheme();
 systemIsDark.addEventListener("change", followTheme);
+// The buttons of the page change the theme without loading it again.
+new MutationObserver(followTheme).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 new MutationObserver(mendElements).observe(place, { childList: true, subtree: true });
 SwaggerUIBundle({
   url: place.dataset.document,

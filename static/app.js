@@ -169,6 +169,9 @@ if (sessionNotice) {
 }
 
 /* Keyboard shortcuts: not inside fields. Single keys can be switched off. */
+const keys = document.getElementById("keys");
+// The browser gives the focus back when the list is closed.
+keys?.addEventListener("toggle", (event) => event.newState === "open" && keys.focus());
 const single = document.getElementById("single-keys");
 if (single) {
   single.checked = localStorage.getItem("single-keys") !== "off";
@@ -182,7 +185,7 @@ on("keydown", (event) => {
   }
   if (event.ctrlKey || event.metaKey || event.altKey || !single?.checked) return;
   if (event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, dialog")) return;
-  if (event.key === "?") document.getElementById("keys").togglePopover();
+  if (event.key === "?") keys.togglePopover();
   const target = /^[/n]$/.test(event.key) && document.querySelector(`[data-key="${event.key}"]`);
   if (!target) return;
   event.preventDefault();

@@ -18,7 +18,6 @@ function showRunning() {
   hideRunning();
   const sentence = document.createElement("p");
   sentence.className = "running none";
-  sentence.setAttribute("role", "status");
   sentence.textContent = "Testing… (up to 10 seconds)";
   panel().querySelector(".card-head").after(sentence);
 }

@@ -15,13 +15,17 @@ function startBusy(button) {
   if (!button) return () => {};
   const parts = [...button.childNodes];
   const text = button.dataset.busy;
+  const width = button.offsetWidth;
+  button.style.minWidth = `${width}px`;
   button.setAttribute("aria-busy", "true");
-  button.style.minWidth = `${button.offsetWidth}px`;
   if (text) button.replaceChildren(text);
+  // The button keeps its width: where the text needs more, only the sign is shown.
+  button.classList.toggle("sign-only", button.offsetWidth > width + 1);
   announce(text ?? "Working…");
   return () => {
     button.removeAttribute("aria-busy");
     button.style.minWidth = "";
+    button.classList.remove("sign-only");
     button.replaceChildren(...parts);
     announce("");
   };
@@ -51,15 +55,15 @@ function refuseBrokenDate(event) {
 /* Secrets can be shown while they are typed. They are sent as passwords, so that the browser does not store them. */
 on("click", (event) => {
   const button = event.target.closest("[data-reveal]");
-  if (button) reveal(button, button.ariaPressed !== "true");
+  if (button) reveal(button, inputOf(button).type === "password");
 });
+const inputOf = (button) => document.getElementById(button.dataset.reveal);
 function reveal(button, isShown) {
-  document.getElementById(button.dataset.reveal).type = isShown ? "text" : "password";
-  button.ariaPressed = String(isShown);
+  inputOf(button).type = isShown ? "text" : "password";
   button.firstChild.data = isShown ? "Hide" : "Show";
 }
 function hideSecrets() {
-  for (const button of all("[data-reveal][aria-pressed=true]")) reveal(button, false);
+  for (const button of all("[data-reveal]")) if (inputOf(button).type === "text") reveal(button, false);
 }
 addEventListener("pagehide", hideSecrets);
 for (const type of ["keydown", "keyup", "pointerdown"]) on(type, showCapsLock);

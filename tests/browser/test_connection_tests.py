@@ -88,7 +88,7 @@ def test_while_a_test_runs_the_button_says_so_and_other_keys_do_no_harm(
     press_test(page)
     button = page.get_by_role("button", name="Testing…")
     expect(button).to_be_visible()
-    expect(page.locator("#test-result").get_by_role("status")).to_have_text("Testing… (up to 10 seconds)")
+    expect(page.locator("#test-result > .running")).to_have_text("Testing… (up to 10 seconds)")
     expect(page.get_by_text("The button Test uses the values")).to_be_hidden()
     connection, _ = server.accept()
 

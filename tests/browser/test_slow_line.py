@@ -20,11 +20,13 @@ pytestmark = pytest.mark.browser
 BUSY = "[...document.querySelectorAll('[aria-busy=true]')].map((button) => button.innerText)"
 PRESS = "document.querySelector('[data-save]').click()"
 PRESS_ALL = f"""() => {{
+  const save = document.querySelector("[data-save]"), width = save.offsetWidth;
   {PRESS};
   const first = {BUSY};
   {PRESS};
   document.querySelector("[value=test]").click();
-  return [first, {BUSY}, document.querySelector("#DB-password").type, document.querySelectorAll(".running").length];
+  const others = document.querySelectorAll(".running").length;
+  return [first, {BUSY}, document.querySelector("#DB-password").type, others, save.offsetWidth - width];
 }}"""
 STOP = f"""() => new Promise((end) => {{
   navigation.addEventListener("navigate", (event) => {{
@@ -67,10 +69,11 @@ def test_a_form_shows_that_it_works_is_sent_once_and_can_be_sent_again_after_a_s
     expect(page.locator("#DB-password")).to_have_attribute("type", "text")
     line, sent = Line(page, "/agents/new"), len(site.sources)
 
+    page.set_viewport_size({"width": 320, "height": 568})
     assert page.evaluate(STOP) == []
     line.release()
 
-    assert page.evaluate(PRESS_ALL) == [["Creating…"], ["Creating…"], "password", 0]
+    assert page.evaluate(PRESS_ALL) == [["Creating…"], ["Creating…"], "password", 0, 0]
     expect(page.get_by_role("heading", name="sales", level=1)).to_be_visible()
     assert len(site.sources) == sent + 1
 
