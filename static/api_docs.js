@@ -23,6 +23,7 @@ function pageLayout({ React }) {
 function mendElements() {
   for (const table of place.querySelectorAll("table[role=region]")) table.removeAttribute("role");
   for (const button of place.querySelectorAll(".close-modal:not([aria-label])")) button.setAttribute("aria-label", "Close dialog");
+  for (const heading of place.querySelectorAll(".auth-container h6")) heading.ariaLevel = "5";
   for (const box of place.querySelectorAll("pre:not([tabindex])")) box.tabIndex = 0;
   for (const list of place.querySelectorAll(".examples-select-element:not([aria-label])")) list.setAttribute("aria-label", "Example");
   for (const text of place.querySelectorAll(".body-param__text:not([aria-label])")) text.setAttribute("aria-label", "Request body");

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from agents_app.operations import accounts
 from tests.browser.conftest import Open
-from tests.browser.test_api_docs import DOCS, authorize, try_out
+from tests.browser.test_api_docs import DOCS, authorize, open_reference, try_out
 from tests.browser.test_journeys import create_database_agent, set_up
 from tests.browser.test_users import main_link
 from tests.cli.conftest import free_port
@@ -114,7 +114,7 @@ def create_from_the_reference(page: Page) -> None:
     page.get_by_label("Write").check()
     page.get_by_role("button", name="Create token").click()
     token = page.get_by_role("textbox", name="New token").input_value()
-    page.goto(DOCS.removeprefix("/"))
+    open_reference(page, DOCS.removeprefix("/"))
     authorize(page, token)
     try_out(page, "agents_create")
     answer = page.locator("#operations-Agents-agents_create .live-responses-table tbody .response-col_status").first
