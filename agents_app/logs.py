@@ -24,7 +24,18 @@ SECRETS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-EXTRA_FIELDS = ("method", "path", "status", "duration_ms", "account_id", "user_id", "token_id", "address", "code")
+EXTRA_FIELDS = (
+    "method",
+    "path",
+    "status",
+    "duration_ms",
+    "account_id",
+    "user_id",
+    "token_id",
+    "address",
+    "code",
+    "cause",
+)
 
 
 def remove_secrets(text: str) -> str:

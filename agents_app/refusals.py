@@ -132,8 +132,10 @@ def _handle_error(error: Exception) -> Response:
     if refusal.status == 500:
         logger.error("unexpected error", exc_info=error)
     elif refusal.status > 500:
-        # A refusal that the console decided, such as `tests_off`, has no cause to look for.
-        logger.warning("unavailable", extra={"code": refusal.code}, exc_info=error if error.__cause__ else None)
+        # In an outage, every request writes this: a traceback would fill the log. A refusal that the console decided,
+        # such as `tests_off`, has no cause.
+        cause = str(error.__cause__ or "").partition("\n")[0]
+        logger.warning("unavailable", extra={"code": refusal.code, "cause": cause or None})
     if is_api_path(request.path):
         return problem(refusal)
     page: Response = current_app.extensions["error_page"](refusal, is_plain=is_second)

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from agents_app.db import db
 from agents_app.logs import JsonFormatter
 from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from tests.api.test_permissions import forged
+from tests.conftest import OpenConsole
 from tests.make import make_user
 from tests.security.conftest import Caller
 
@@ -80,6 +82,25 @@ def test_a_request_cannot_add_a_log_line(console: Flask, lines: Lines, odd: str)
     (line,) = lines.read()
     assert line["status"] == answer.status_code == 404
     assert line["request_id"] != "made-up"
+
+
+def test_a_database_that_does_not_answer_is_one_short_line_for_each_request(
+    sqlite_schema_url: str, open_console: OpenConsole, capfd: pytest.CaptureFixture[str]
+) -> None:
+    console = open_console(sqlite_schema_url)
+    caller = Caller(console, make_user(console))
+    with console.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE user_sessions")
+    capfd.readouterr()
+
+    answer = caller.ask("GET", "/agents")
+
+    written = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    (line,) = (one for one in written if one["level"] == "warning")
+    assert (answer.status_code, line["message"], line["code"]) == (503, "unavailable", "schema_behind")
+    assert "no such table: user_sessions" in line["cause"]
+    assert "traceback" not in line
+    assert "no such table" not in answer.text
 
 
 def test_an_unexpected_error_is_shown_in_the_log_only(
