@@ -44,9 +44,14 @@ class Part:
     text: str
 
     @property
+    def lead(self) -> str:
+        """The spaces before the text, which a page does not mark. Empty if there is only space."""
+        return self.text[: len(self.text) - len(self.text.lstrip(" "))] if self.text.strip() else ""
+
+    @property
     def shown(self) -> str:
-        """The text as a page marks it. Line ends without other text have a sign, as they could not be seen."""
-        return self.text if self.text.strip() else self.text.replace("\n", "↵\n")
+        """The text as a page marks it, after `lead`. Line ends without other text have a sign to be seen."""
+        return self.text[len(self.lead) :] if self.text.strip() else self.text.replace("\n", "↵\n")
 
     @property
     def size(self) -> str:

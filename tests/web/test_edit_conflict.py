@@ -132,7 +132,7 @@ def test_long_texts_show_word_by_word_what_each_side_changed(
     added, hers = ([one.text for one in side.all("ins")] for side in sides)
     assert (added, hers) == (["[added: Ask end of added text]"], ["[added: long end of added text]"])
     assert not any("checked" in radio.attributes for side in sides for radio in side.all("input"))
-    assert shown(page)[1]["Description"] == "Answers on[added: all end of added text] sales."
+    assert shown(page)[1]["Description"] == "Answers on [added: all end of added text] sales."
 
 
 @pytest.mark.parametrize(("choice", "wanted"), [("mine", "Mine"), ("theirs", "Hers")])
