@@ -13,6 +13,7 @@ from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.field_titles import field_title
 from agents_app.web.display import exact_time
 from agents_app.web.forms.users import ROLE_NAMES
+from agents_app.web.isolation import bdi
 from agents_app.wording import label_in_sentence
 
 CHANGED_MAX = 6
@@ -111,12 +112,12 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
     }
     times = f" ({values['count']} times within a minute)" if values["count"] != 1 else ""
     role = ROLE_NAMES.get(str(values["role"]), values["role"])
-    note = Markup(" (<bdi>{}</bdi>)").format(values["note"]) if values.get("note") else ""
+    note = Markup(" ({})").format(bdi(values["note"])) if values.get("note") else ""
     values["until"] = _time(str(values["until"]))
     whose = "their" if event.get("user_id") and event["user_id"] == event.get("target_id") else "the"
     values |= {"note": note, "role": role, "target": _target(event), "times": times, "whose": whose}
     values["where"] = _where(values.get("asked"))
-    values["before"] = Markup("<bdi>{}</bdi>").format(values["before"])
+    values["before"] = bdi(values["before"])
     changed = changed_fields(event)
     return Markup.escape(sentence).format(**values) + (f": {', '.join(changed)}" if changed else "")
 
@@ -173,9 +174,7 @@ def _where(asked: object) -> str:
 
 
 def _target(event: Mapping[str, Any]) -> Markup:
-    name = event["target_name"] or "something"
+    name = bdi(event["target_name"] or "something")
     if event.get("is_there"):
-        return Markup('<a href="{}"><bdi>{}</bdi></a>').format(
-            url_for("web.agents.show", agent_id=event["target_id"]), name
-        )
-    return Markup("<b><bdi>{}</bdi></b>").format(name)
+        return Markup('<a href="{}">{}</a>').format(url_for("web.agents.show", agent_id=event["target_id"]), name)
+    return Markup("<b>{}</b>").format(name)

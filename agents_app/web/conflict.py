@@ -1,6 +1,7 @@
 """What the page shows where an agent was changed while its form was open: before, in this form, and stored now."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from agents_app.operations import agent_merge
 from agents_app.operations.agent_history import Change, PastVersion
@@ -31,20 +32,28 @@ class Difference:
     is_long: bool
 
     @property
-    def my_words(self) -> list[Part] | None:
-        """My long text, with what I changed in the value before. None where the two have nothing in common."""
-        return self._words(self.before, self.mine)
+    def my_words(self) -> list[Part]:
+        """My long text, with what I changed in the value before. Empty where the two have nothing in common."""
+        return [] if self.compares_sides else self._words[0]
 
     @property
-    def their_words(self) -> list[Part] | None:
-        """Their long text, with what they changed in the value before; in mine where that is unknown."""
-        return self._words(self.mine if self.before is None else self.before, self.theirs)
+    def their_words(self) -> list[Part]:
+        """Their long text, with what they changed in the value before, or with how it differs from mine."""
+        return self._words[2 if self.compares_sides else 1]
 
-    def _words(self, before: str | None, after: str) -> list[Part] | None:
-        if not (before and after and self.is_long) or self.pointer == CONNECTION:
-            return None
-        parts = changed_words(before, after)
-        return parts if any(part.kind is Kind.SAME for part in parts) else None
+    @property
+    def compares_sides(self) -> bool:
+        """Whether the two new texts have more in common with each other than with the value before."""
+        mine, theirs, each_other = map(_shared_length, self._words)
+        return self.mine != self.theirs and each_other > max(mine, theirs)
+
+    @cached_property
+    def _words(self) -> tuple[list[Part], list[Part], list[Part]]:
+        if self.pointer == CONNECTION or not self.is_long:
+            return [], [], []
+        pairs = (self.before, self.mine), (self.before, self.theirs), (self.mine, self.theirs)
+        mine, theirs, each_other = (_compared(*pair) for pair in pairs)
+        return mine, theirs, each_other
 
     @property
     def choice(self) -> str:
@@ -55,6 +64,15 @@ class Difference:
     def shown(self) -> str:
         """The name of the hidden input with a digest of the value for which the choice is offered."""
         return shown_name(self.pointer)
+
+
+def _compared(before: str | None, after: str) -> list[Part]:
+    parts = changed_words(before, after) if before and after else []
+    return parts if _shared_length(parts) else []
+
+
+def _shared_length(parts: list[Part]) -> int:
+    return sum(len(part.text) for part in parts if part.kind in (Kind.SAME, Kind.FOLDED))
 
 
 class EditConflict:

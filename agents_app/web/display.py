@@ -51,6 +51,7 @@ ERROR_TITLES = {
 def init_app(app: Flask) -> None:
     """Register these filters and functions, and the variables that every template has."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.finalize = isolation.without_direction_marks
     app.jinja_env.globals.update(
         icon=icons.icon,
         asset=asset,

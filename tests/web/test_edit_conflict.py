@@ -135,6 +135,23 @@ def test_long_texts_show_word_by_word_what_each_side_changed(
     assert shown(page)[1]["Description"] == "Answers on [added: all end of added text] sales."
 
 
+def test_two_new_texts_that_differ_by_a_word_are_compared_with_each_other(
+    browser: Browser, address: str, grace: Actor, change: Change
+) -> None:
+    change(grace, system_instructions="Answer in two sentences. Never guess.\n\nBe kind.")
+    form = browser.get(address)
+    change(grace, system_instructions="Write only about orders, with all amounts in euros.\n\nBe kind.")
+
+    mine = "Write only about orders, with all amounts in dollars.\r\n\r\nBe kind."
+    page = conflict(browser, form, address, system_instructions=mine)
+
+    my_side, their_side = conflict_section(page).one("fieldset").all("div", class_="side-by-side")
+    assert (my_side.all("ins"), my_side.all("del")) == ([], [])
+    assert [one.text for one in their_side.all("del")] == ["[removed: dollars end of removed text]"]
+    assert [one.text for one in their_side.all("ins")] == ["[added: euros end of added text]"]
+    assert "Marked: how it differs from “Yours”." in their_side.text
+
+
 @pytest.mark.parametrize(("choice", "wanted"), [("mine", "Mine"), ("theirs", "Hers")])
 def test_the_chosen_value_is_stored(
     choice: str,

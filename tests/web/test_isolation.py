@@ -219,11 +219,15 @@ def test_a_name_of_an_earlier_release_with_a_direction_mark_cannot_reverse_other
         session.execute(sa.update(Event).values(actor_name=REVERSING, target_name=REVERSING))
 
     for path in ("/agents", "/activity", "/people", "/people/invite", "/profile", f"/agents/{agent_id}"):
-        assert check(browser.get(path).html)
+        page = browser.get(path)
+        assert check(page.html)
+        assert "\u202e" not in page.html
     for act in ("edit", "disable", "delete"):
         page = browser.get(f"/agents/{agent_id}/{act}")
         assert check(page.html)
         assert "\u202e" not in page.root.one("title").text
+        # What is stored stays as it is until someone changes it.
+        assert [box["value"] for box in page.root.all("input", name="name")] == [REVERSING] * (act == "edit")
 
 
 @pytest.mark.parametrize(
