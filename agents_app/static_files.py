@@ -58,7 +58,7 @@ def read_below(folder: Path, name: str) -> StaticFile:
     return _read(path, path.stat().st_mtime_ns)
 
 
-def send(file: StaticFile, *, may_be_kept: bool = True) -> Response:
+def send(file: StaticFile, *, may_be_cached: bool = True) -> Response:
     """The file as the client can read it, or a 304 without a body if the client has it."""
     is_compressed = request.accept_encodings.quality("gzip") > 0
     response = Response(file.compressed if is_compressed else file.content, mimetype=file.mime_type)
@@ -67,7 +67,7 @@ def send(file: StaticFile, *, may_be_kept: bool = True) -> Response:
     if is_compressed:
         response.content_encoding = "gzip"
     # An old page can ask for the file of an earlier release: its answer is of this release, and must not be kept.
-    is_exact = may_be_kept and request.args.get(FINGERPRINT) == file.fingerprint
+    is_exact = may_be_cached and request.args.get(FINGERPRINT) == file.fingerprint
     response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable" if is_exact else "no-cache"
     response.make_conditional(request)
     return response

@@ -129,5 +129,5 @@ def test_the_last_migration_that_filled_the_attention_columns_has_the_rules_of_t
 @pytest.mark.parametrize("kind", ConnectionType)
 def test_every_connection_type_has_a_declaration_an_icon_and_a_colour(kind: ConnectionType) -> None:
     assert kind in TYPES
-    assert f'id="{TYPES[kind].icon}"' in icons.file().content.decode()
+    assert f'id="{TYPES[kind].icon}"' in icons.sprite().content.decode()
     assert f"\n.tile-{TYPES[kind].colour} {{ background: " in (ROOT / "static" / "app.css").read_text()

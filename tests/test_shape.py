@@ -176,11 +176,13 @@ AGENT_MODULES = ("agents", "agent_reads", "attention", "connection_tests", "runt
 DOES_WITHOUT = {
     "api": {
         "listing_with_counts": "counts are for people; programs count what they fetch",
+        "counts": "the same",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "store_sample": "only `flask demo` makes samples",
     },
     "cli": {
         "listing_with_counts": "a terminal prints what matches",
+        "counts": "the same",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
         "of_agent": "`flask agents attention` prints the reasons of every agent",

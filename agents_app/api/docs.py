@@ -39,8 +39,7 @@ def reader() -> Actor | None:
 
 def _page() -> str:
     g.actor = actor = reader()
-    needs_help = actor is not None and not actor.may("tokens.manage")
-    admins = users.admin_names(actor) if actor and needs_help else []
+    admins = users.admins_to_ask(actor, "tokens.manage") if actor else []
     return render_template("api/docs.html", file_url=_file_url, admins=admins)
 
 

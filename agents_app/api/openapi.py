@@ -75,7 +75,7 @@ def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
 
     def openapi() -> Response:
         docs.reader()
-        return static_files.send(file, may_be_kept=False)
+        return static_files.send(file, may_be_cached=False)
 
     app.add_url_rule(PATH, "openapi", openapi, provide_automatic_options=False)
 

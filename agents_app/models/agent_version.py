@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -21,6 +21,9 @@ class AgentVersion(Base):
     """
 
     __tablename__ = "agent_versions"
+
+    DELETED: ClassVar = "agent.deleted"
+    """The action of the version that a deletion makes."""
 
     agent_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -96,13 +96,17 @@ class Page:
     items: list[dict[str, Any]]
     next_cursor: str | None
     previous_cursor: str | None = None
-    # In a list with counts: why agents need attention, which are incomplete, whose owner has left, and names of ids.
+    # Only a list with counts has the fields below.
     reasons: Mapping[UUID, attention_reasons.Reasons] = field(default_factory=dict)
+    """Why each agent needs attention, where the query asks for these agents."""
     incomplete: Collection[UUID] = ()
+    """The agents that lack a value."""
     owner_left: Collection[UUID] = ()
+    """The agents whose owner was deactivated or deleted."""
     names: Mapping[UUID, dict[str, str]] = field(default_factory=dict)
+    """The names that a test found for the ids in a connection, by agent."""
     rows_before: int | None = None
-    """In a list with counts, the number of matching agents before these. None if they are more than COUNT_UP_TO."""
+    """The number of matching agents before these. None if they are more than COUNT_UP_TO."""
 
 
 def read(actor: Actor, agent_id: UUID) -> dict[str, Any]:
@@ -129,16 +133,25 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
     return _page(query, rows)
 
 
+def counts(actor: Actor) -> Counts:
+    """The numbers of agents of the account without a filter. Raises Forbidden."""
+    actor.require("agents.read")
+    with db.reading() as connection:
+        attention, _ = attention_columns.find(connection, actor.account_id)
+        statement = sa.select(*agent_list_statements.counts(AgentQuery(), attention))
+        return Counts.of_row(connection.execute(statement, {"account_id": actor.account_id}).one())
+
+
 def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
     """The same as `listing`, with counts from the same statement. Raises Forbidden, Malformed (cursor)."""
     actor.require("agents.read")
     account = {"account_id": actor.account_id}
     with db.reading() as connection:
         attention, departed = attention_columns.find(connection, actor.account_id)
-        counts = agent_list_statements.counts(query, attention)
-        statement = agent_list_statements.page(LIST, query, attention).add_columns(*ON_PAGES, *counts)
+        columns = agent_list_statements.counts(query, attention)
+        statement = agent_list_statements.page(LIST, query, attention).add_columns(*ON_PAGES, *columns)
         rows = connection.execute(statement, account).all()
-        counted = Counts.of_row(rows[0] if rows else connection.execute(sa.select(*counts), account).one())
+        counted = Counts.of_row(rows[0] if rows else connection.execute(sa.select(*columns), account).one())
         page, facts = _page(_ending(query, counted), rows), {row.id: row.test_facts for row in rows}
         names = {item["id"]: known_names.of_facts(facts[item["id"]], item["connection"]) for item in page.items}
         page = replace(page, names=names, incomplete=frozenset(row.id for row in rows if row.is_incomplete))

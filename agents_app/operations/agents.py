@@ -124,7 +124,7 @@ def delete(actor: Actor, agent_id: UUID, version: Versions | None = None) -> Non
     actor.require("agents.delete")
     with db.transaction() as session:
         agent = _find(session, actor, agent_id, version)
-        _write(session, actor, "agent.deleted", agent, states.of_agent(agent))
+        _write(session, actor, AgentVersion.DELETED, agent, states.of_agent(agent))
         session.delete(agent)
 
 
@@ -140,7 +140,7 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> str:
             AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id
         )
         last = session.scalars(versions.order_by(AgentVersion.version.desc()).limit(1).with_for_update()).one_or_none()
-        if last is None or last.action != "agent.deleted":
+        if last is None or last.action != AgentVersion.DELETED:
             raise NotFound("There is no deleted agent with this id.")
         then = snapshots.status_and_origin(last.snapshot)
         creator = session.scalar(

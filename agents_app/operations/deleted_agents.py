@@ -13,9 +13,8 @@ from agents_app.config import settings
 from agents_app.db import db
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.listing import Sort, make_cursor, read_cursor
+from agents_app.schemas.listing import LIMIT, Sort, make_cursor, read_cursor
 
-ROWS = 20
 ORDER = Sort.CREATED_DOWN
 LATER = orm.aliased(AgentVersion)
 # The last version of an agent that was deleted, and not restored since.
@@ -26,10 +25,10 @@ SHOWN = sa.select(
     AgentVersion.user_id,
     AgentVersion.created_at,
     AgentVersion.snapshot["secrets"].label("secrets"),
-    AgentVersion.kept_secrets.is_not(None).label("is_kept"),
+    AgentVersion.kept_secrets.is_not(None).label("has_kept_secrets"),
 ).where(
     AgentVersion.account_id == sa.bindparam("account_id"),
-    AgentVersion.action == "agent.deleted",
+    AgentVersion.action == AgentVersion.DELETED,
     ~sa.exists().where(Agent.id == AgentVersion.agent_id),
     ~sa.exists().where(LATER.agent_id == AgentVersion.agent_id, LATER.version > AgentVersion.version),
 )
@@ -45,7 +44,7 @@ class DeletedAgent:
     user_id: UUID | None
     deleted_at: datetime
     has_secrets: bool
-    is_kept: bool
+    has_kept_secrets: bool
     """Whether its secrets are still stored, so that they are restored with it."""
 
     @property
@@ -58,7 +57,7 @@ class DeletedAgent:
         return self.user_id is not None and (self.user_id, self.actor_name) == (actor.user_id, actor.name)
 
 
-def listing(actor: Actor, cursor: str | None = None) -> tuple[list[DeletedAgent], str | None]:
+def listing(actor: Actor, cursor: str | None = None, limit: int = LIMIT) -> tuple[list[DeletedAgent], str | None]:
     """Deleted agents of the account, last deleted first, and the cursor of the next page (None at the end).
 
     Raises Forbidden, Malformed (cursor).
@@ -69,12 +68,12 @@ def listing(actor: Actor, cursor: str | None = None) -> tuple[list[DeletedAgent]
         columns = AgentVersion.created_at, AgentVersion.agent_id
         place = zip(read_cursor(cursor, ORDER), columns, strict=True)
         statement = SHOWN.where(sa.tuple_(*columns) < sa.tuple_(*(sa.literal(v, c.type) for v, c in place)))
-    last_first = statement.order_by(AgentVersion.created_at.desc(), AgentVersion.agent_id.desc()).limit(ROWS + 1)
+    last_first = statement.order_by(AgentVersion.created_at.desc(), AgentVersion.agent_id.desc()).limit(limit + 1)
     with db.reading() as connection:
         found = [_deleted(row) for row in connection.execute(last_first, {"account_id": actor.account_id})]
-    if len(found) <= ROWS:
+    if len(found) <= limit:
         return found, None
-    return found[:ROWS], make_cursor(ORDER, found[ROWS - 1].deleted_at, found[ROWS - 1].id)
+    return found[:limit], make_cursor(ORDER, found[limit - 1].deleted_at, found[limit - 1].id)
 
 
 def find(actor: Actor, agent_id: UUID) -> DeletedAgent | None:
@@ -90,5 +89,5 @@ def _deleted(row: Row[*tuple[Any, ...]]) -> DeletedAgent:
     # Another release may have recorded no name, or the secrets in another form.
     name = row.name or "An agent without a name"
     return DeletedAgent(
-        row.agent_id, name, row.actor_name, row.user_id, row.created_at, bool(row.secrets), bool(row.is_kept)
+        row.agent_id, name, row.actor_name, row.user_id, row.created_at, bool(row.secrets), bool(row.has_kept_secrets)
     )

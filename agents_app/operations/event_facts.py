@@ -1,6 +1,6 @@
 """Helpers that add to events what is known of their records now. They write nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.models import Agent, AgentVersion, ApiToken, User
+from agents_app.operations.agent_history import VERSION_MAX
 from agents_app.operations.permissions import Actor
 
 Item = dict[str, Any]
 # SQLite limits the number of parameters of a statement.
 ROWS_OF_A_QUERY = 500
-DELETED = "agent.deleted"
 
 
 def add_agent_facts(connection: Connection, actor: Actor, items: Sequence[Item]) -> None:
@@ -43,18 +43,18 @@ def _add_presence(connection: Connection, actor: Actor, items: Sequence[Item]) -
     wanted = {item["target_id"] for item in items if item["target_kind"] == "agent"}
     query = sa.select(Agent.id).where(Agent.account_id == actor.account_id, Agent.id.in_(wanted))
     there = set(connection.scalars(query)) if wanted else set()
-    gone = {item["target_id"] for item in items if item["action"] == DELETED} - there
+    gone = {item["target_id"] for item in items if item["action"] == AgentVersion.DELETED} - there
     versions = sa.select(AgentVersion.agent_id, sa.func.max(AgentVersion.version)).group_by(AgentVersion.agent_id)
     last = versions.where(AgentVersion.account_id == actor.account_id, AgentVersion.agent_id.in_(gone))
     # If an agent was deleted twice, only the second deletion can be undone.
     undoable = {(row[0], row[1]) for row in connection.execute(last)} if gone else set()
     for item in items:
         item["is_there"] = item["target_id"] in there
-        item["can_be_undone"] = item["action"] == DELETED and _version(item) in undoable
+        item["can_be_undone"] = item["action"] == AgentVersion.DELETED and _version(item) in undoable
 
 
 def _add_changes(connection: Connection, actor: Actor, items: Sequence[Item]) -> None:
-    wanted = sorted(set(_versions(items)), key=str)
+    wanted = sorted(set(filter(None, map(_version, items))), key=str)
     query = sa.select(
         AgentVersion.agent_id,
         AgentVersion.version,
@@ -66,18 +66,14 @@ def _add_changes(connection: Connection, actor: Actor, items: Sequence[Item]) ->
     )
     found = {(row.agent_id, row.version): row for row in connection.execute(query)} if wanted else {}
     for item in items:
-        row = found.get(_version(item))
+        version = _version(item)
+        row = found.get(version) if version else None
         item["changes"] = None if row is None else row.changes if isinstance(row.changes, dict) else {}
         item["connection_type"] = row and row.connection_type
 
 
-def _versions(items: Sequence[Item]) -> Iterator[tuple[UUID, int]]:
-    for item in items:
-        version = item["details"].get("version")
-        if item["target_kind"] == "agent" and type(version) is int and 0 < version < 2**31:
-            yield item["target_id"], version
-
-
-def _version(item: Item) -> tuple[Any, Any]:
+def _version(item: Item) -> tuple[UUID, int] | None:
+    """The agent and the version of an event. None where it names no version that can exist."""
     version = item["details"].get("version")
-    return item["target_id"], version if type(version) is int else None
+    is_one = item["target_kind"] == "agent" and type(version) is int and 0 < version <= VERSION_MAX
+    return (item["target_id"], version) if is_one else None

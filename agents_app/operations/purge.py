@@ -73,7 +73,7 @@ def _record(session: Session, accounts: Counter[Any], name: str, operator: str) 
 def _expired() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:
     limits, moment = settings(), now()
     is_idle = UserSession.last_seen_at < moment - limits.session_idle
-    has_secrets = sa.and_(AgentVersion.action == "agent.deleted", AgentVersion.kept_secrets.is_not(None))
+    has_secrets = sa.and_(AgentVersion.action == AgentVersion.DELETED, AgentVersion.kept_secrets.is_not(None))
     too_old = AgentVersion.created_at < moment - timedelta(days=limits.deleted_secrets_days)
     return {
         "sessions": (UserSession, sa.or_(UserSession.expires_at < moment, is_idle)),

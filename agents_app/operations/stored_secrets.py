@@ -15,7 +15,7 @@ from agents_app.models import Agent, AgentVersion
 from agents_app.operations import agent_secrets, attention_columns, encryption_keys, snapshots
 
 BATCH = 100
-KEPT = sa.and_(AgentVersion.action == "agent.deleted", AgentVersion.kept_secrets.is_not(None))
+KEPT = sa.and_(AgentVersion.action == AgentVersion.DELETED, AgentVersion.kept_secrets.is_not(None))
 
 
 @dataclass(frozen=True)

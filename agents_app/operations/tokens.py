@@ -73,14 +73,14 @@ class Rotation(NamedTuple):
 
 
 def create(
-    actor: Actor, values: Mapping[str, Any], maker_email: str | None = None, key: str | None = None
+    actor: Actor, values: Mapping[str, Any], owner_email: str | None = None, key: str | None = None
 ) -> tuple[UUID, str]:
     """Make a token. Returns its id and its text, which is stored nowhere. Raises Forbidden, InvalidInput.
 
     With the key of a form, a repeated call returns the token of the first for ten minutes while it is in force, and
     then, or with other content, raises Repeated.
     A token with `read` or `write` has at most the permissions of its maker. An operator at the terminal is not a user
-    of the account, so such a token is made for the user with `maker_email`, or for the only admin of the account.
+    of the account, so such a token is made for the user with `owner_email`, or for the only admin of the account.
     """
     actor.require("tokens.manage")
     checked = parse(TokenValues, values)
@@ -92,7 +92,7 @@ def create(
         if token is not None:
             return token.id, token_records.repeated_text(token, key, has_same_content=_has_content(token, checked))
         token_records.check_agents(session, actor, checked.agent_ids)
-        owner = actor.user_id or token_records.find_owner(session, actor, checked, maker_email)
+        owner = actor.user_id or token_records.find_owner(session, actor, checked, owner_email)
         values = checked.model_dump(mode="json", exclude={"expires_in_days"}) | {"created_by": owner}
         token, text = token_records.new(actor, key, values, token_records.lifetime_of(checked))
         session.add(token)

@@ -88,13 +88,18 @@ def _changes(before: Mapping[str, str], checked: PersonValues) -> dict[str, str]
 def _prepare_change(
     session: Session, actor: Actor, user: User, changes: Mapping[str, str], session_id: str | None = None
 ) -> None:
-    """Do everything that goes with a new name or address, but do not store it."""
-    target = "user", user.id, changes.get("name", user.name)
+    """Check and record a change that the caller stores. A new address also ends links and other sessions."""
     if "email" in changes:
         user_records.require_free_address(session, changes["email"], but=user.id)
         # Links before the user: a request that uses a link takes its locks in this order.
         invitation_records.expire(session, Invitation.user_id == user.id)
         session_records.end_all(session, user.id, but=session_id)
+    _record_change(session, actor, user, changes)
+
+
+def _record_change(session: Session, actor: Actor, user: User, changes: Mapping[str, str]) -> None:
+    target = "user", user.id, changes.get("name", user.name)
+    if "email" in changes:
         event_records.add(session, actor, "user.address_changed", target)
     if "name" in changes:
         event_records.add(session, actor, "user.renamed", target, before=user.name)

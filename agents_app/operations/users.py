@@ -52,6 +52,11 @@ def admin_names(actor: Actor) -> list[str]:
         return list(connection.scalars(admins.order_by(sa.func.lower(User.name), User.id)))
 
 
+def admins_to_ask(actor: Actor, permission: str) -> list[str]:
+    """The names of the admins for an actor who lacks this permission. Empty if they have it. Raises Forbidden."""
+    return [] if actor.may(permission) else admin_names(actor)
+
+
 def id_of(actor: Actor, email: str) -> UUID:
     """The id of the user of the account with this address. Raises Forbidden, NotFound."""
     actor.require("users.manage")

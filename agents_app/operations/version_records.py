@@ -11,7 +11,7 @@ from agents_app.schemas.agents import CONFIG
 
 def new(actor: Actor, action: str, agent: Agent, state: State, changes: dict[str, Any]) -> AgentVersion:
     """The version that this change makes. It is not stored yet. A deletion keeps the encrypted secrets."""
-    is_kept = action == "agent.deleted" and settings().deleted_secrets_days > 0
+    is_kept = action == AgentVersion.DELETED and settings().deleted_secrets_days > 0
     kept = {"kept_secrets": {"sealed": state.secrets.encrypted, "facts": state.secrets.facts}} if is_kept else {}
     made = {"created_by": str(agent.created_by) if agent.created_by else None}
     made |= {"created_at": agent.created_at.isoformat()}

@@ -102,9 +102,9 @@ def field(title: str, hint: str = "", *, default: Any = ..., missing: str = "", 
 
     `extra` can have `secret`, `destination` and `group`, and for the form `kind` (pem: a text of many lines), `labels`
     (of the choices), `unset` (the label of no choice), `width` (of the input, in characters), `span` (how many of the
-    six columns of a row it takes), `unit` and `only_for` (the name of a choice and
-    the option with which this field is used). `json_hint` replaces the hint in the API reference.
-    `may_be_empty` is for parameters of queries: an empty one counts as missing, and others are refused over JSON.
+    six columns of a row it takes), `unit` and `only_for` (the name of a choice and the option with which this field is
+    used). `json_hint` replaces the hint in the API reference. `may_be_empty` is for parameters of queries: an empty one
+    counts as missing, and others are refused over JSON.
     """
     notes = extra | ({"missing": missing} if missing else {})
     return Field(default, title=title, description=hint or None, json_schema_extra={NOTES: notes} if notes else None)

@@ -8,7 +8,7 @@ from agents_app import refusals
 from agents_app.errors import Malformed, NotFound
 from agents_app.operations import agent_reads, deleted_agents, users
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.listing import parse
+from agents_app.web.agent_list import ROWS
 from agents_app.web.error_pages import error_page
 from agents_app.web.forms.agents import AgentForm
 from agents_app.web.list_error import list_error_page
@@ -24,10 +24,10 @@ def listing() -> Answer:
     """List the deleted agents, last deleted first."""
     actor, cursor = current_actor(), request.args.get("cursor")
     try:
-        found, next_cursor = deleted_agents.listing(actor, cursor)
+        found, next_cursor = deleted_agents.listing(actor, cursor, ROWS)
     except Malformed as error:
         return list_error_page(error, "Agents", url_for("web.agents.listing"))
-    _, counts = agent_reads.listing_with_counts(actor, parse({"limit": 1}))
+    counts = agent_reads.counts(actor)
     cursors = {"cursor": cursor, "next_cursor": next_cursor}
     return render_template(
         "agents/deleted_list.html", agents=found, counts=counts, address=ListUrl({}), **cursors, **_helpers(actor)
@@ -49,4 +49,4 @@ def not_found_response(error: NotFound, form: AgentForm | None = None) -> Answer
 
 def _helpers(actor: Actor) -> dict[str, Any]:
     """The names of those who can restore agents, for people who cannot."""
-    return {"admins": [] if actor.may("agents.restore_deleted") else users.admin_names(actor)}
+    return {"admins": users.admins_to_ask(actor, "agents.restore_deleted")}

@@ -19,7 +19,7 @@ from agents_app.web.activity_sentences import activity_sentence, event_mark
 from agents_app.web.csv_files import csv_response
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.choice_inputs import Select
-from agents_app.web.forms.from_schema import input_spec
+from agents_app.web.forms.from_schema import input_spec, make_input
 from agents_app.web.forms.inputs import SPAN_WHOLE, Text
 from agents_app.web.list_error import list_error_page
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
@@ -67,8 +67,8 @@ class ActivityForm(ConsoleForm):
     about = Select(input_spec(EventQuery, "about", span=SPAN_WHOLE, is_optional=False, labels=ANY | ABOUT))
     door = Select(input_spec(EventQuery, "door", span=SPAN_WHOLE, is_optional=False, hint="", labels=ANY | DOORS))
     person = Select(input_spec(EventQuery, "person", span=SPAN_WHOLE, is_optional=False, hint=""))
-    since = Text(input_spec(EventQuery, "since", span=SPAN_WHOLE, is_optional=False))
-    until = Text(input_spec(EventQuery, "until", span=SPAN_WHOLE, is_optional=False, hint="Days are in UTC."))
+    since = make_input(EventQuery, "since", span=SPAN_WHOLE, is_optional=False)
+    until = make_input(EventQuery, "until", span=SPAN_WHOLE, is_optional=False, hint="Days are in UTC.")
 
     def __init__(self, args: dict[str, str], people: dict[UUID, str]) -> None:
         super().__init__(data=args)

@@ -12,5 +12,5 @@ def shown(actor: Actor, counts: Counts) -> dict[str, Any]:
     may_create = actor.may("agents.create")
     return {
         "steps": first_steps.progress(actor) if may_create or not counts.all else None,
-        "admins": [] if may_create or counts.all else users.admin_names(actor),
+        "admins": [] if counts.all else users.admins_to_ask(actor, "agents.create"),
     }

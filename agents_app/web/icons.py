@@ -71,8 +71,8 @@ PATH = "/static/icons.svg"
 
 
 def init_app(app: Flask) -> None:
-    """Serve the file."""
-    app.add_url_rule(PATH, "icons", lambda: static_files.send(file()), provide_automatic_options=False)
+    """Serve the sprite."""
+    app.add_url_rule(PATH, "icons", lambda: static_files.send(sprite()), provide_automatic_options=False)
 
 
 def icon(name: str, size: int = 16) -> Markup:
@@ -85,8 +85,8 @@ def icon(name: str, size: int = 16) -> Markup:
 
 
 @cache
-def file() -> StaticFile:
-    """Each icon by its name, in the colour of the text next to it."""
+def sprite() -> StaticFile:
+    """The file of all icons: each by its name, in the colour of the text next to it."""
     drawn = (str(lucide(name, id=name, width="100%", height="100%")) for name in sorted(ALL_NAMES))
     content = f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'
     return StaticFile(content.encode(), "image/svg+xml")
@@ -95,5 +95,5 @@ def file() -> StaticFile:
 def _url() -> str:
     # A list has more than a hundred icons.
     if "icons_url" not in g:
-        g.icons_url = url_for("icons", v=file().fingerprint)
+        g.icons_url = url_for("icons", v=sprite().fingerprint)
     return str(g.icons_url)

@@ -26,12 +26,11 @@ def command(agent_id: UUID, token: str | None = None) -> str:
 
 def use_of(actor: Actor, agent_id: UUID, reasons: Reasons) -> dict[str, Any]:
     """What the page of an agent says about fetching it: the command, what is wrong, and who can create a token."""
-    may_create = actor.may("tokens.manage")
     return {
         "command": command(agent_id),
         "problems": {reason["code"] for reason in reasons},
-        "may_create_token": may_create,
-        "admins": [] if may_create else users.admin_names(actor),
+        "may_create_token": actor.may("tokens.manage"),
+        "admins": users.admins_to_ask(actor, "tokens.manage"),
     }
 
 

@@ -51,12 +51,11 @@ def redirect_without_empty_parameters() -> Response | None:
 
     None also where the path would be too long. Lists ignore empty parameters.
     """
-    endpoint = request.endpoint or ""
     given = list(request.args.items(multi=True))
     filled = [(name, value) for name, value in given if value.strip()]
-    if request.method not in ("GET", "HEAD") or not endpoint.endswith(".listing") or filled == given:
+    if request.endpoint not in ListUrl.endpoints or filled == given:
         return None
-    address = url_for(endpoint, **(request.view_args or {}))
+    address = url_for(request.endpoint)
     address += f"?{urlencode(filled)}" if filled else ""
     return redirect(address, 303) if len(address) <= PATH_MAX else None
 
@@ -65,11 +64,16 @@ class ListUrl:
     """The URL of a list with its filters, order and page, and URLs derived from it. Subclasses are for other lists."""
 
     endpoint: ClassVar = "web.agents.listing"
+    endpoints: ClassVar = {endpoint}
+    """The endpoints of all lists, which leave out the parameters that a form sent empty."""
     parameters: ClassVar[tuple[str, ...]] = (
         *("q", "status", "needs_attention", *FILTERS, "sort", "limit"),
         *CURSORS,
     )
     filters: ClassVar[tuple[str, ...]] = ("q", *FILTERS)
+
+    def __init_subclass__(cls) -> None:
+        ListUrl.endpoints.add(cls.endpoint)
 
     def __init__(self, args: Mapping[str, str]) -> None:
         self.args: dict[str, Any] = {name: args[name] for name in self.parameters if not is_empty(args.get(name))}
@@ -83,9 +87,9 @@ class ListUrl:
         return url_for(self.endpoint, **self.args)
 
     @property
-    def back(self) -> str:
-        """The value of the parameter `back` that leads to this list again."""
-        return urlencode(self.args)
+    def back(self) -> str | None:
+        """The value of the parameter `back` that leads to this list again. None for the list without parameters."""
+        return urlencode(self.args) or None
 
     def changed(self, **changes: str | None) -> str:
         """The first page of the list with these parameters changed. None removes a parameter."""
@@ -110,8 +114,8 @@ class ListUrl:
 
 
 def url_with_back(endpoint: str, **values: Any) -> str:
-    """The URL of an endpoint, with the parameter `back` of this request."""
-    return url_for(endpoint, **values, back=_back_parameter())
+    """The URL of an endpoint, with the parameter `back` of this request, unless that is empty."""
+    return url_for(endpoint, **values, back=_back_parameter() or None)
 
 
 def _back_parameter() -> str | None:

@@ -10,8 +10,9 @@ from flask import Flask
 
 from agents_app.db import db, now
 from agents_app.models import AgentVersion
-from agents_app.operations import agents, deleted_agents, purge, users
+from agents_app.operations import agents, purge, users
 from agents_app.operations.permissions import Actor
+from agents_app.web import deleted_agents
 from tests.make import make_agent, make_user
 from tests.web.conftest import Browser, Page, SignIn
 

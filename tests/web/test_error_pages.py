@@ -45,7 +45,7 @@ def test_a_refusal_names_the_active_admins_of_the_own_account(
     page = signed_in(make_user(console, role, admin.account_id)).get("/tokens", 403)
 
     assert "Only an admin can do this." in page.text
-    assert "Who can help: the admins of Acme: Admin, Grace Hopper." in page.text
+    assert "For help, ask the admins of Acme: Admin, Grace Hopper." in page.text
     assert menu(page) == ["Agents", "Activity", "API reference"]
     assert page.answer.headers["X-Request-ID"] in page.text
 

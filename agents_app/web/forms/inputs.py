@@ -51,9 +51,9 @@ class Input(wtforms.Field):
     only_for: "tuple[Input, str] | None" = None
     """The choice and the option with which this input is used. None: it is always used."""
     decides = False
-    """Whether other inputs are used with one option of this choice only."""
+    """Whether an option of this choice says which other inputs are used."""
     defaults_of: "Input | None" = None
-    """The choice on which the default depends."""
+    """The choice whose option decides the default, which `defaults` has by option. None: the default is fixed."""
     is_disputed = False
     """Whether another person changed this field too, and the user chooses between the two values."""
 
