@@ -167,7 +167,7 @@ def _where(asked: object) -> str:
     Empty where the event does not say it, or names what only another release has.
     """
     method, _, endpoint = str(asked or "").partition(" ")
-    if endpoint not in current_app.view_functions:
+    if not endpoint or endpoint not in current_app.view_functions:
         return ""
     path = VARIABLE.sub("…", next(current_app.url_map.iter_rules(endpoint)).rule)
     return f" on {path}" if method == "GET" else f" on {method} {path}"

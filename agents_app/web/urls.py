@@ -87,9 +87,12 @@ class ListUrl:
         return url_for(self.endpoint, **self.args)
 
     @property
-    def back(self) -> str | None:
-        """The value of the parameter `back` that leads to this list again. None for the list without parameters."""
-        return urlencode(self.args) or None
+    def back(self) -> str:
+        """The value of the parameter `back` that leads to this list again.
+
+        It is empty for the list without parameters. A saved form leads to the list only where `back` is given.
+        """
+        return urlencode(self.args)
 
     def changed(self, **changes: str | None) -> str:
         """The first page of the list with these parameters changed. None removes a parameter."""
@@ -114,8 +117,8 @@ class ListUrl:
 
 
 def url_with_back(endpoint: str, **values: Any) -> str:
-    """The URL of an endpoint, with the parameter `back` of this request, unless that is empty."""
-    return url_for(endpoint, **values, back=_back_parameter() or None)
+    """The URL of an endpoint, with the parameter `back` of this request."""
+    return url_for(endpoint, **values, back=_back_parameter())
 
 
 def _back_parameter() -> str | None:
