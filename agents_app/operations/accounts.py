@@ -157,7 +157,8 @@ def _add(session: Session, checked: AccountValues, password_hash: str, door: Doo
     session.add(account)
     session.flush()
     session.add(user)
-    session.flush()
+    with user_records.storing_address():
+        session.flush()
     encryption_keys.ensure_keyring(session)
     actor = Actor(account.id, user.name, door, user_id=user.id, visitor=visitor)
     event_records.add(session, actor, "account.created", ("account", account.id, account.name))

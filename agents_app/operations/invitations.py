@@ -21,6 +21,7 @@ from agents_app.schemas.users import InvitationValues, PasswordValues, UserValue
 from agents_app.values.choices import Door
 from agents_app.values.fields import parse
 
+OTHER_OR_SIGN_IN = "Use another address, or sign in."
 # What a link is used for: called with the visitor, the code, the values of the form and the id of the new session.
 Act = Callable[[Visitor, str, Mapping[str, Any], str], str]
 
@@ -40,7 +41,7 @@ def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> s
         code = invitation_records.find_code(session, actor, content, key)
         if code is None:
             code = invitation_records.add(session, actor, content, key)
-            event_records.add(session, actor, "user.invited", role=checked.role.value, note=checked.note)
+            event_records.add(session, actor, "user.invited", role=checked.role.value)
     return code
 
 
@@ -94,12 +95,11 @@ def withdraw(actor: Actor, invitation_id: UUID) -> None:
     """End a link to join. Raises Forbidden, NotFound."""
     actor.require("users.manage")
     with db.transaction() as session:
-        query = sa.select(Invitation.note).where(Invitation.id == invitation_id, _is_open_to_join(actor))
-        found = session.execute(query.with_for_update()).one_or_none()
-        if found is None:
+        query = sa.select(Invitation.id).where(Invitation.id == invitation_id, _is_open_to_join(actor))
+        if session.execute(query.with_for_update()).one_or_none() is None:
             raise NotFound("There is no open invitation with this id.")
         invitation_records.expire(session, Invitation.id == invitation_id)
-        event_records.add(session, actor, "user.invitation_withdrawn", note=found.note)
+        event_records.add(session, actor, "user.invitation_withdrawn")
 
 
 def read_link(code: str) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: st
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         invitation = invitation_records.use_up(session, code, to_join=True)
-        user_records.require_free_address(session, checked.email, "Use another address, or sign in.")
+        user_records.require_free_address(session, checked.email, OTHER_OR_SIGN_IN)
         user = User(
             account_id=invitation.account_id,
             email=checked.email,
@@ -159,8 +159,9 @@ def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: st
             password_hash=password_hash,
         )
         session.add(user)
-        session.flush()
-        _record(session, user, "user.joined", visitor, note=invitation.note)
+        with user_records.storing_address(OTHER_OR_SIGN_IN):
+            session.flush()
+        _record(session, user, "user.joined", visitor)
         return session_records.start(session, user, visitor, session_id)
 
 
@@ -186,6 +187,6 @@ def _is_open_to_join(actor: Actor) -> sa.ColumnElement[bool]:
     return sa.and_(is_of_account, Invitation.expires_at > now())
 
 
-def _record(session: Session, user: User, action: str, visitor: Visitor, **details: Any) -> None:
+def _record(session: Session, user: User, action: str, visitor: Visitor) -> None:
     actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, visitor=visitor)
-    event_records.add(session, actor, action, ("user", user.id, user.name), **details)
+    event_records.add(session, actor, action, ("user", user.id, user.name))

@@ -76,7 +76,8 @@ def change(actor: Actor, user_id: UUID, values: Mapping[str, Any]) -> bool:
         changes = _changes(before, parse(PersonValues, before | dict(values), before))
         if changes:
             _prepare_change(session, actor, user, changes)
-            session.execute(sa.update(User).where(User.id == user_id).values(**changes))
+            with user_records.storing_address():
+                session.execute(sa.update(User).where(User.id == user_id).values(**changes))
     return bool(changes)
 
 
@@ -107,7 +108,9 @@ def _record_change(session: Session, actor: Actor, user: User, changes: Mapping[
 
 def _store_own(session: Session, actor: Actor, stored: str | None, **changes: str) -> None:
     query = sa.update(User).where(User.id == actor.user_id, User.password_hash == stored)
-    if session.execute(query.values(**changes).returning(User.id)).one_or_none() is None:
+    with user_records.storing_address():
+        found = session.execute(query.values(**changes).returning(User.id)).one_or_none()
+    if found is None:
         raise Conflict("Your password has just been changed. Sign in with the new one.")
 
 

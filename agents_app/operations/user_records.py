@@ -1,10 +1,14 @@
 """Helpers that read and lock users within the caller's transaction."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from agents_app.database.errors import violates_index
 from agents_app.errors import Forbidden, InvalidInput, NotFound
 from agents_app.models import Account, User
 from agents_app.operations.permissions import Actor
@@ -13,6 +17,7 @@ from agents_app.values.text import spellings
 
 NO_USER = "There is no person with this id."
 TAKEN = "A person with this address exists already. "
+ANOTHER = "Use another address."
 
 
 def lock_account_as_admin(session: Session, actor: Actor) -> None:
@@ -40,10 +45,19 @@ def lock_account_and_find(session: Session, actor: Actor, user_id: UUID) -> User
     return user
 
 
-def require_free_address(
-    session: Session, email: str, advice: str = "Use another address.", but: UUID | None = None
-) -> None:
+def require_free_address(session: Session, email: str, advice: str = ANOTHER, but: UUID | None = None) -> None:
     """Raise InvalidInput, with this advice, if a person of any account has this address. `but` is not counted."""
     others = sa.select(User.id).where(User.email.in_(spellings(email)))
     if session.scalar(others if but is None else others.where(User.id != but)) is not None:
         raise InvalidInput([("/email", f"{TAKEN}{advice}")])
+
+
+@contextmanager
+def storing_address(advice: str = ANOTHER) -> Iterator[None]:
+    """Raise the same InvalidInput where another request has stored the address since `require_free_address`."""
+    try:
+        yield
+    except IntegrityError as error:
+        if violates_index(error, "uq_users_email", "users.email"):
+            raise InvalidInput([("/email", f"{TAKEN}{advice}")]) from None
+        raise

@@ -55,9 +55,9 @@ SENTENCES = {
     "agent.changes_tested": "tested changes of the agent {target} that were not saved: {outcome}",
     "agent.values_tested": "tested an agent that was not saved: {outcome}",
     "agent.fetched": "fetched the working configuration of {target}",
-    "user.invited": "created an invitation link with the role {role}{note}",
-    "user.invitation_withdrawn": "withdrew an invitation link{note}",
-    "user.joined": "joined by an invitation link{note}",
+    "user.invited": "created an invitation link with the role {role}",
+    "user.invitation_withdrawn": "withdrew an invitation link",
+    "user.joined": "joined by an invitation link",
     "user.reset_link_made": "created a password reset link for {target}",
     "user.password_reset": "chose a new password by a password reset link",
     "user.password_changed": "changed their password",
@@ -112,10 +112,9 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
     }
     times = f" ({values['count']} times within a minute)" if values["count"] != 1 else ""
     role = ROLE_NAMES.get(str(values["role"]), values["role"])
-    note = Markup(" ({})").format(bdi(values["note"])) if values.get("note") else ""
     values["until"] = _time(str(values["until"]))
     whose = "their" if event.get("user_id") and event["user_id"] == event.get("target_id") else "the"
-    values |= {"note": note, "role": role, "target": _target(event), "times": times, "whose": whose}
+    values |= {"role": role, "target": _target(event), "times": times, "whose": whose}
     values["where"] = _where(values.get("asked"))
     values["before"] = bdi(values["before"])
     changed = changed_fields(event)

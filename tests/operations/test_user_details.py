@@ -219,3 +219,41 @@ def test_an_operator_changes_one_of_both_and_keeps_an_old_value_that_this_releas
 
     assert stored(ada) == (old, email)
     assert not is_signed_in(session_id)
+
+
+TAKERS: dict[str, Callable[[Actor, str], object]] = {
+    "profile": lambda ada, email: change(ada, email=email),
+    "operator": lambda ada, email: user_details.change(ada, ada.user_id or uuid4(), {"email": email}),
+    "join": lambda ada, email: invitations.join(
+        Visitor(), invitations.invite(ada, {"role": "viewer"}), {"name": "Grace", "email": email, "password": PASSWORD}
+    ),
+    "new account": lambda _, email: accounts.create(
+        {"account_name": "Second", "name": "Grace", "email": email, "password": PASSWORD}
+    ),
+}
+
+
+# SQLite has one writer at a time.
+@pytest.mark.parametrize("console", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_an_address_that_another_person_takes_at_the_same_time_is_refused_at_its_field(ada: Actor, taker: str) -> None:
+    email, taken = new_email(), []
+
+    def take(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith(("INSERT INTO users ", "UPDATE users ")) and not taken:
+            taken.append(email)
+            values = {"account_id": ada.account_id, "email": email, "name": "First", "role": "viewer"}
+            with db.engine.begin() as other:
+                other.execute(sa.insert(User).values(values))
+
+    sa.event.listen(db.engine, "before_cursor_execute", take)
+    try:
+        with pytest.raises(InvalidInput) as refusal:
+            TAKERS[taker](ada, email)
+    finally:
+        sa.event.remove(db.engine, "before_cursor_execute", take)
+
+    assert taken
+    ((field, sentence),) = refusal.value.fields
+    assert field == "/email"
+    assert sentence.startswith(user_records.TAKEN)

@@ -233,7 +233,7 @@ def test_a_note_that_breaks_a_rule_makes_no_link(app: Flask, note: object, sente
     assert invitations.listing(admin) == []
 
 
-def test_the_note_of_a_link_is_listed_and_in_its_events_and_not_for_the_holder_of_the_link(app: Flask) -> None:
+def test_the_note_of_a_link_is_listed_and_neither_in_its_events_nor_for_the_holder_of_the_link(app: Flask) -> None:
     admin, note = make.make_user(app), "Grace, finance"
     code = invitations.invite(admin, {"role": "editor", "note": f" {note} "}, "a form")
     withdrawn = invitations.invite(admin, {"role": "editor", "note": "Edith"})
@@ -245,8 +245,9 @@ def test_the_note_of_a_link_is_listed_and_in_its_events_and_not_for_the_holder_o
 
     invitations.withdraw(admin, next(row["id"] for row in invitations.listing(admin) if row["note"] == "Edith"))
     invitations.join(FROM_HERE, code, grace())
-    found = {(item["action"], item["details"].get("note")) for item in events.listing(admin, EventQuery()).items}
-    assert {("user.invited", note), ("user.joined", note), ("user.invitation_withdrawn", "Edith")} < found
+    found = events.listing(admin, EventQuery()).items
+    assert {"user.invited", "user.joined", "user.invitation_withdrawn"} < {item["action"] for item in found}
+    assert not [text for text in (note, "Edith") if text in str(found)]
     assert withdrawn
 
 

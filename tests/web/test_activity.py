@@ -19,7 +19,7 @@ from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.events import EventQuery
 from agents_app.values.text import fold_for_search
 from agents_app.web.activity_sentences import MARKS, SENTENCES, changed_fields, event_mark
-from agents_app.web.csv_files import quoted_cell
+from agents_app.web.csv_files import csv_response, quoted_cell
 from agents_app.web.list_error import UNKNOWN_PAGE, list_error_page
 from tests.make import POWER_BI, make_agent, make_user
 from tests.web.conftest import Browser, SignIn
@@ -316,10 +316,30 @@ def test_a_file_that_lacks_older_events_says_so_in_its_name(
     assert len(rows_of(browser, "/activity/export?about=agent")) == 2
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_a_cell_that_a_program_would_take_for_a_formula_is_quoted(start: str) -> None:
     assert quoted_cell(f"{start}1") == f"'{start}1"
     assert quoted_cell(f"a{start}") == f"a{start}"
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("a;=1+1;b", "a;'=1+1;b"),
+        ('a; "=1+1"', 'a; "\'=1+1"'),
+        ("a;\uff1d1;-1", "a;'\uff1d1;'-1"),
+        ("a\t@b", "a\t'@b"),
+        ("a; b = c, d-e", "a; b = c, d-e"),
+    ],
+)
+def test_a_cell_is_no_formula_where_a_program_separates_cells_by_another_character(name: str, cell: str) -> None:
+    assert quoted_cell(name) == cell
+
+
+def test_every_cell_of_a_file_is_in_quotes() -> None:
+    answer = csv_response("a.csv", ["Name"], [["a;b", None, 7]])
+
+    assert answer.data.decode("utf-8-sig") == '"Name"\r\n"a;b","","7"\r\n'
 
 
 @ONE_DATABASE
