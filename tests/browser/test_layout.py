@@ -1,5 +1,7 @@
 """Sizes and distances that axe does not check, and what the script changes on a page."""
 
+import re
+
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
@@ -261,6 +263,9 @@ def test_a_page_names_the_time_zone_of_the_browser(site: Site, open_page: Open) 
     page.goto(f"/agents/{agent_id}")
 
     expect(page.locator("[data-zone]")).to_have_text("Asia/Tokyo")
+    expect(page.locator("time.at").first).to_have_text(
+        re.compile(r"^\s*\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d Asia/Tokyo$")
+    )
 
 
 def test_the_list_keeps_its_rows_low_and_its_words_whole_at_every_width(site: Site, admin: Actor, page: Page) -> None:
