@@ -133,7 +133,11 @@ if (sessionNotice) {
   const { url, idle, whole } = sessionNotice.dataset;
   const key = `session ${url}`;
   const lead = Math.min(5 * 60, idle / 2);
-  const store = (...seconds) => localStorage.setItem(key, JSON.stringify(seconds.map((count) => Date.now() + count * 1_000)));
+  // Only what the server said is stored: an empty value would mean 0 to every other tab.
+  const store = (...seconds) => {
+    const isKnown = seconds.every((count) => /^\d+$/.test(count));
+    if (isKnown) localStorage.setItem(key, JSON.stringify(seconds.map((count) => Date.now() + count * 1_000)));
+  };
   const sentence = document.createElement("p");
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "button small", textContent: "Stay signed in" });
@@ -144,7 +148,9 @@ if (sessionNotice) {
     if (hadFocus && !others.includes(button)) document.getElementById("main").focus({ preventScroll: true });
   };
   const check = () => {
-    const [idleLeft, wholeLeft] = JSON.parse(localStorage.getItem(key)).map((end) => (end - Date.now()) / 1_000);
+    const ends = JSON.parse(localStorage.getItem(key));
+    if (!ends) return show("");
+    const [idleLeft, wholeLeft] = ends.map((end) => (end - Date.now()) / 1_000);
     const left = Math.min(idleLeft, wholeLeft);
     const minutes = Math.ceil(left / 60);
     const time = `${minutes} minute${minutes > 1 ? "s" : ""}`;
@@ -166,6 +172,8 @@ if (sessionNotice) {
   check();
   setInterval(check, 10_000);
   on("visibilitychange", check);
+  // A page that another tab has loaded.
+  addEventListener("storage", (event) => event.key === key && check());
 }
 
 /* Keyboard shortcuts: not inside fields. Single keys can be switched off. */

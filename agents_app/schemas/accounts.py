@@ -18,5 +18,5 @@ class AccountValues(UserValues):
     """An account and its first admin."""
 
     account_name: Annotated[str, line(limits.NAME)] = field(
-        "Organisation", "The name of your organisation.", missing="Enter the name of your organisation."
+        "Organisation", "Everyone whom you invite sees this name.", missing="Enter the name of your organisation."
     )

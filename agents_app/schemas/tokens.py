@@ -75,6 +75,6 @@ class TokenQuery(Schema):
     A token that was never used counts from its creation. Using a token that is refused does not count.
     """
 
-    unused_days: Annotated[int | None, whole_number("Days", 1, TOKEN_DAYS_MAX)] = field(
+    unused_days: Annotated[int | None, whole_number("The number of days", 1, TOKEN_DAYS_MAX)] = field(
         "Not used for", "Only tokens that were not used for so many days.", default=None
     )

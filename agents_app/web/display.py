@@ -20,7 +20,7 @@ from agents_app.values.text import day_text
 from agents_app.web import icons, isolation
 from agents_app.web.theme import THEMES, chosen_theme
 from agents_app.web.urls import current_path, url_with_back
-from agents_app.wording import number_text
+from agents_app.wording import label_in_sentence, number_text
 
 # A date in a sentence of the console. In other places, it may be a part of a name.
 ISO_DATE = re.compile(r"(?<= expire[ds] on )\d{4}-\d{2}-\d{2}(?=\.)")
@@ -69,7 +69,7 @@ def init_app(app: Flask) -> None:
     )
     own = (when, exact_time, clock, seconds_left, initials, number, expiry_date, next_expiry, dates, day_text)
     of_agents = (parsed_time, connection_titles, server_label, test_results.shown_facts, test_results.are_not_run)
-    for function in (*own, isolation.isolated, isolation.sentence, *of_agents):
+    for function in (*own, label_in_sentence, isolation.isolated, isolation.sentence, *of_agents):
         app.jinja_env.filters[function.__name__] = function
     app.context_processor(_template_context)
 

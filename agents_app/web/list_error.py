@@ -11,7 +11,7 @@ from agents_app.values.fields import Schema
 from agents_app.web.urls import CURSORS
 
 # The values of a choice, and what a cursor is, are for programs.
-UNKNOWN_CHOICE = "{title}: the address asks for something that is not one of the choices."
+UNKNOWN_CHOICE = "The address has a value for “{title}” that this list does not have."
 UNKNOWN_PAGE = "The address leads to a page of a list that was sorted in another way, or it was changed by hand."
 
 
@@ -35,4 +35,5 @@ def _sentence(schema: type[Schema], name: str, sentence: str) -> str:
     kinds = {field.annotation, *get_args(field.annotation)}
     if bool in kinds or any(isinstance(kind, EnumType) for kind in kinds):
         return UNKNOWN_CHOICE.format(title=field.title)
-    return f"{field.title}: {sentence}"
+    # A sentence about a number names what it is about.
+    return sentence if " must be " in sentence else f"{field.title}: {sentence}"

@@ -284,6 +284,21 @@ def test_the_list_keeps_its_rows_low_and_its_words_whole_at_every_width(site: Si
         assert page.evaluate(FIND_FAULTS, [row_height, name_width]) == [], width
         expect(page.get_by_role("link", name="Name", exact=True)).to_be_visible()
 
+    for address in ("/agents", "/activity"):
+        page.goto(address)
+        page.locator(".filter > summary").click()
+        for width in (320, 859, 860, 1000, 1100, 1200, 1201, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            panel = box(page.locator(".filter .menu-list"))
+            assert panel["x"] >= 0, (address, width)
+            assert panel["x"] + panel["width"] <= width, (address, width)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (address, width)
+    from_box, to_box = (box(page.get_by_label(name, exact=True)) for name in ("From", "To"))
+    assert from_box["y"] == to_box["y"]
+    assert from_box["x"] + from_box["width"] <= to_box["x"]
+    page.goto("/agents?limit=200")
+    page.set_viewport_size({"width": 375, "height": 900})
+
     assert rows.count() == 64
     assert box(page.get_by_role("link", name="Updated", exact=True))["height"] >= 40
     page.get_by_role("link", name="Name", exact=True).click()

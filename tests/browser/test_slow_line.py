@@ -151,6 +151,19 @@ def test_before_a_session_ends_a_notice_offers_to_stay_and_keeps_the_form(page: 
     page.clock.run_for(6 * 60_000)
 
     expect(notice).to_contain_text("You will be signed out in 4 minutes")
+    other = page.context.new_page()
+    unknown = re.compile('data-(idle|whole)="[0-9]+"')
+    other.route(
+        "**/agents?unknown",
+        lambda route: route.fulfill(content_type="text/html", body=unknown.sub(r'data-\1=""', route.fetch().text())),
+    )
+    other.goto("/agents?unknown")
+    page.clock.run_for(10_000)
+    expect(notice).to_contain_text("You will be signed out in 4 minutes")
+    other.goto("/agents")
+    expect(notice).to_be_empty()
+    other.close()
+    page.clock.run_for(116 * 60_000)
     check(page)
     notice.get_by_role("button", name="Stay signed in").click()
     expect(notice).to_have_text("You stay signed in.")

@@ -202,4 +202,4 @@ def test_unused_tokens_are_listed_by_the_number_of_days(terminal: Terminal) -> N
 
     assert terminal.json("tokens", "list", "--unused-days", "1")["items"] == []
     refused = terminal("tokens", "list", "--unused-days", "0")
-    assert refused.stderr.splitlines()[1:] == ["  unused_days: Days must be between 1 and 3,650."]
+    assert refused.stderr.splitlines()[1:] == ["  unused_days: The number of days must be between 1 and 3,650."]

@@ -64,6 +64,7 @@ def test_people_who_cannot_undo_see_who_can(
         page = reader.get(address, status)
         assert "Who can do it: the admin Admin." in page.text
         assert "Gone Admin" not in page.text
+        assert "You can undo" not in page.text
         assert not [form for form in page.root.all("form") if form["action"].endswith("/restore")]
 
 
@@ -100,6 +101,8 @@ def test_the_list_has_each_deleted_agent_once_and_undo_returns_to_it(
     page = browser.get("/agents/deleted")
 
     assert page.root.one("a", aria_current="page", href="/agents/deleted")
+    assert "You can undo each deletion." in page.text
+    assert "An admin can" not in page.text
     assert [row.split()[0] for row in rows(page)] == ["Later", "Twice"]
     assert "It can be restored with its secrets until" in rows(page)[0]
     assert "It can be restored." in rows(page)[1]

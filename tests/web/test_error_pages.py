@@ -87,6 +87,9 @@ def test_without_the_database_the_menu_has_what_everyone_has(sqlite_url: str, op
     assert "Your name and role cannot be read at the moment." in page.text
     assert "tell an operator of this server the request id" in page.text
     assert not page.root.all("a", class_="person-link")
+    for address in ("/agents", "/sign-in"):
+        # Nothing says when a session ends that cannot be read.
+        assert not browser.get(address, 503).root.all(class_="session-notice")
 
 
 def test_an_error_of_the_frame_itself_is_answered_with_a_page_without_it(

@@ -41,7 +41,8 @@ def test_a_refused_url_shows_why_and_links_to_all_agents(query: str, status: int
     page = browser.get(f"/agents?{query}", status)
 
     assert "This list cannot be shown" in page.text
-    assert page.root.one("main").one("a", href="/agents")
+    assert page.root.one("main").one("a", href="/agents").text == "Show all agents"
+    assert "Limit: Limit" not in page.text
     assert not MACHINE_WORDS & set(page.root.one("main").text.replace(",", " ").split())
 
 

@@ -1,5 +1,6 @@
 """The pages "Your profile" and "Organisation"."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -74,6 +75,7 @@ def test_a_refused_name_or_address_is_shown_at_its_input_without_the_password(
     assert page.error_at("name") == "Enter your name."
     assert page.error_at("email") == "Write an email address, such as ada@example.org."
     assert PASSWORD not in page.html
+    assert page.text.count("does not keep secrets") == page.text.count("Type it again.") == 1
 
     given = {"name": "Ada", "email": make_user(console).email, "current_password": PASSWORD}
     page = browser.send("/profile/details", status=422, **given)
@@ -82,6 +84,8 @@ def test_a_refused_name_or_address_is_shown_at_its_input_without_the_password(
     page = browser.send("/profile/details", status=422, **{**given, "current_password": "wrong"})
     assert isinstance(page, Page)
     assert page.error_at("password-for-details") == "This is not your current password."
+    assert page.text.count("This is not your current password.") == 2  # in the summary and at the field
+    assert not re.search(r"keep secrets|[Tt]ype (it|them) again", page.text)
     assert "exists already" not in page.text
     assert admin.name in browser.get("/profile").text
 

@@ -156,7 +156,10 @@ def test_tokens_that_were_not_used_have_a_tab_and_a_wrong_number_of_days_is_refu
     assert (tab["href"], tab.text) == ("/tokens?unused_days=60", "Not used for 60 days 0")
     assert "Every token was used" in browser.get(tab["href"]).text
     for days in ("0", "x", "3651", "1.5"):
-        assert "Days must be" in browser.get(f"/tokens?unused_days={days}", 422).text
+        main = browser.get(f"/tokens?unused_days={days}", 422).root.one("main")
+        assert "The number of days must be" in main.text
+        assert "Not used for" not in main.text
+        assert main.one("a", href="/tokens").text == "Show all API tokens"
 
 
 def test_a_token_shows_the_names_of_its_agents(console: Flask, admin: Actor, browser: Browser) -> None:

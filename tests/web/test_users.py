@@ -44,7 +44,7 @@ def test_a_note_is_shown_to_admins_and_never_on_the_page_of_the_link(browser: Br
 
     page = browser.send("/people/invite", status=200, role="editor", note="Grace <finance>")
 
-    assert "For Grace <finance>." in page.text
+    assert "Note: Grace <finance>. Anyone" in page.text
     assert "Grace <finance>" in browser.get("/people").root.all("table")[1].text
     assert "created an invitation link with the role Editor (Grace <finance>)" in browser.get("/activity").text
     path = link_on(page)

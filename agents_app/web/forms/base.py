@@ -91,8 +91,8 @@ class ConsoleForm(FlaskForm):
 
     @property
     def cleared_secrets(self) -> list[str]:
-        """The labels of the secrets that were typed, which the page does not show again."""
-        typed = [field for field in self.inputs() if isinstance(field, Secret) and field.was_typed]
+        """The labels of the secrets that were typed without an error, which the page does not show again."""
+        typed = [field for field in self.inputs() if isinstance(field, Secret) and field.must_be_retyped]
         return [field.spec.label for field in typed if not field.is_unused]
 
     @property

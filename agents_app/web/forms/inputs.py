@@ -124,7 +124,12 @@ class Input(wtforms.Field):
     @property
     def hint_id(self) -> str | None:
         """The id of the hint below the input, if it has one."""
-        return f"{self.id}-hint" if self.spec.hint or self.is_counted or self.was_typed else None
+        return f"{self.id}-hint" if self.spec.hint or self.is_counted or self.must_be_retyped else None
+
+    @property
+    def must_be_retyped(self) -> bool:
+        """Whether the page asks for a typed secret again. An error already says what to type."""
+        return self.was_typed and not self.errors
 
     @property
     def described_by(self) -> str:
