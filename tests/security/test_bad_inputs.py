@@ -181,8 +181,9 @@ def _on_a_page(name: str, detail: str) -> str:
     if name == "cursor":
         return "The address leads to a page of a list that was sorted in another way, or it was changed by hand."
     label = listing.AgentQuery.model_fields[name].title
-    choices = "the address asks for something that is not one of the choices."
-    return f"{label}: {choices if detail.startswith('Choose ') else detail}"
+    if detail.startswith("Choose "):
+        return f"The address has a value for “{label}” that this list does not have."
+    return detail if " must be " in detail else f"{label}: {detail}"
 
 
 @pytest.mark.parametrize("name", ACTIVITY_QUESTIONS)
