@@ -401,7 +401,8 @@ def test_undo_restores_a_deleted_agent(console: Flask, admin: Actor, browser: Br
     answer = browser.send(page, f"/agents/{agent_id}/restore")
     assert answer.headers["Location"] == "/agents?status=active"
     assert set(read(console, admin, agent_id)["secrets_set"]) == {"/api_key", "/connection_config/password"}
-    browser.post(f"/agents/{agent_id}/restore", {"csrf_token": browser.token()}, 404)
+    browser.post(f"/agents/{agent_id}/restore", {"csrf_token": browser.token()}, 303)
+    assert "Sales is already restored. Nothing was changed." in browser.get("/agents").text
 
 
 def test_editing_and_deleting_return_to_the_same_list(console: Flask, admin: Actor, browser: Browser) -> None:
