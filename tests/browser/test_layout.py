@@ -37,7 +37,7 @@ LIGHT_TEXT = """() => [...document.querySelectorAll("main *")].filter((e) => e.c
     return 0.2126 * r + 0.7152 * g + 0.0722 * b > 120; })
   .map((e) => `${e.outerHTML.slice(0, 60)} ${getComputedStyle(e).color}`)"""
 # The width of the window, the greatest height of a row of the list, and the least width of the column of names.
-LIST_WIDTHS = ((1440, 112, 260), (1241, 112, 200), (1041, 112, 200), (768, 180, 600), (375, 240, 280))
+LIST_WIDTHS = ((1440, 112, 260), (1241, 112, 200), (1041, 112, 200), (768, 180, 600), (375, 268, 280))
 # What is wrong in the list: rows that are too high, broken words, badges outside their cells, narrow names.
 FIND_FAULTS = """([rowHeight, nameWidth]) => {
   const faults = [];
