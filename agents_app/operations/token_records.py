@@ -5,9 +5,9 @@ The secret of a token is stored as HMAC-SHA256 with a pepper.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -36,26 +36,41 @@ def find(session: Session, actor: Actor, token_id: UUID) -> ApiToken:
     return token
 
 
-def has_owner(session: Session, token: ApiToken) -> bool:
-    """Whether the token has an owner who is active."""
+class Owner(NamedTuple):
+    """The owner of a token. All is empty for a token without one."""
+
+    id: UUID | None
+    name: str | None
+    is_active: bool
+
+
+def owner_of(session: Session, token: ApiToken) -> Owner:
+    """The owner of a token."""
     owner = session.get(User, token.created_by) if token.created_by else None
-    return owner is not None and owner.is_active
+    return Owner(owner.id, owner.name, owner.is_active) if owner else Owner(None, None, is_active=False)
 
 
-def check_rotatable(token: Row[*tuple[Any, ...]] | ApiToken, *, has_owner: bool) -> None:
+def acts_as_another(actor: Actor, owner_id: UUID | None, scopes: Sequence[str]) -> bool:
+    """Whether a token acts as another person than the actor. An operator at the terminal is no person."""
+    return actor.user_id is not None and owner_id not in (None, actor.user_id) and set(scopes) != {Scope.RUNTIME}
+
+
+def check_rotatable(actor: Actor, token: Row[*tuple[Any, ...]] | ApiToken, owner: Owner) -> None:
     """Raise Conflict, with the reason, where a new token in place of this one would be wrong or useless."""
     if token.revoked_at is not None:
         raise Conflict(f"The token {token.name} was revoked. Create a new token.")
     if is_expired(token.expires_at):
         raise Conflict(f"The token {token.name} has expired. Create a new token.")
-    if token.replaced_at is not None:
-        raise Conflict(
-            f"The token {token.name} was replaced. Rotate the newer token of this name.", code="token_replaced"
-        )
     # The scope runtime needs no owner.
-    if Scope.RUNTIME not in token.scopes and not has_owner:
+    if Scope.RUNTIME not in token.scopes and not owner.is_active:
         problem = f"The token {token.name} has no permissions, because its owner was deactivated or deleted."
         raise Conflict(f"{problem} Create a new token.")
+    if acts_as_another(actor, owner.id, token.scopes):
+        problem = f"The token {token.name} acts as {owner.name}, so only {owner.name} can rotate it."
+        raise Conflict(f"{problem} Create a new token.", code="token_of_another")
+    if token.replaced_at is not None:
+        advice = "Rotate the newer token of this name. If that one was revoked, create a new token."
+        raise Conflict(f"The token {token.name} was replaced. {advice}", code="token_replaced")
 
 
 def new(actor: Actor, key: str, values: Mapping[str, Any], lifetime: timedelta | None) -> tuple[ApiToken, str]:

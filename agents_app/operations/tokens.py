@@ -18,6 +18,7 @@ from agents_app.models import Account, ApiToken, LoginAttempt, User
 from agents_app.operations import event_records, form_keys, token_records, token_text, user_records
 from agents_app.operations.login_attempts import network_of
 from agents_app.operations.permissions import Actor, Visitor
+from agents_app.operations.token_records import Owner
 from agents_app.schemas.tokens import RotationValues, TokenQuery, TokenValues
 from agents_app.values.choices import Door, Role, Scope
 from agents_app.values.fields import parse
@@ -60,6 +61,7 @@ SHOWN = sa.select(
     ApiToken.expires_at,
     ApiToken.replaced_at,
     ApiToken.last_used_at,
+    User.id.label("owner_id"),
     User.name.label("created_by"),
 ).outerjoin(User, User.id == ApiToken.created_by)
 
@@ -118,6 +120,7 @@ def listing(actor: Actor, query: TokenQuery = EVERY_TOKEN) -> list[dict[str, Any
         {
             **row._mapping,
             "is_expired": token_records.is_expired(row.expires_at),
+            "acts_as_another": token_records.acts_as_another(actor, row.owner_id, row.scopes),
             "agents": [{"id": one, "name": names.get(UUID(one))} for one in row.agent_ids],
         }
         for row in rows
@@ -137,7 +140,7 @@ def read(actor: Actor, token_id: UUID, *, to_rotate: bool = False) -> dict[str, 
     if row is None or (row.revoked_at and not to_rotate):
         raise NotFound(token_records.NO_TOKEN)
     if to_rotate:
-        token_records.check_rotatable(row, has_owner=row.has_owner)
+        token_records.check_rotatable(actor, row, Owner(row.owner_id, row.created_by, row.has_owner))
     return dict(row._mapping)
 
 
@@ -158,7 +161,7 @@ def rotate(actor: Actor, token_id: UUID, values: Mapping[str, Any], key: str | N
         if token is not None:
             text = token_records.repeated_text(token, key, has_same_content=True)
             return Rotation(token.id, text, old.expires_at or token.created_at + overlap)
-        token_records.check_rotatable(old, has_owner=token_records.has_owner(session, old))
+        token_records.check_rotatable(actor, old, token_records.owner_of(session, old))
         same = {name: getattr(old, name) for name in ("name", "created_by", "scopes", "agent_ids")}
         token, text = token_records.new(actor, key, same, old.expires_at - old.created_at if old.expires_at else None)
         old.replaced_at, end = token.created_at, token.created_at + overlap

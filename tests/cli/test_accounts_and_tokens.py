@@ -193,7 +193,8 @@ def test_a_token_is_rotated_with_an_overlap_and_standard_output_has_only_the_new
     assert made.stderr.endswith(f"The token {token_id} ends at {end[:16].replace('T', ' ')} UTC.\n")
     again = terminal("tokens", "rotate", token_id)
     assert (again.exit_code, again.stdout) == (1, "")
-    assert again.stderr == "Error: The token ci was replaced. Rotate the newer token of this name.\n"
+    advice = "Rotate the newer token of this name. If that one was revoked, create a new token."
+    assert again.stderr == f"Error: The token ci was replaced. {advice}\n"
 
 
 def test_unused_tokens_are_listed_by_the_number_of_days(terminal: Terminal) -> None:

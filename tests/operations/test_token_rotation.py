@@ -33,6 +33,11 @@ def make(admin: Actor, **changes: Any) -> tuple[UUID, str]:
     return tokens.create(admin, {"name": "ci", "scopes": ["write"], **changes})
 
 
+def operator_of(admin: Actor) -> Actor:
+    """The operator at the terminal, in the account of this admin."""
+    return replace(admin, user_id=None, door=Door.TERMINAL, name="root")
+
+
 def store(token_id: UUID, **columns: Any) -> None:
     with db.transaction() as session:
         session.execute(sa.update(ApiToken).where(ApiToken.id == token_id).values(**columns))
@@ -69,7 +74,7 @@ STOPPED: dict[str, tuple[Callable[[Actor, UUID], object], str]] = {
     "expired": (lambda _, it: store(it, expires_at=now()), "The token ci has expired. Create a new token."),
     "rotated": (
         lambda admin, it: tokens.rotate(admin, it, {}),
-        "The token ci was replaced. Rotate the newer token of this name.",
+        "The token ci was replaced. Rotate the newer token of this name. If that one was revoked, create a new token.",
     ),
     "without its owner": (
         lambda _, it: store(it, created_by=None),
@@ -99,8 +104,8 @@ def test_a_token_of_a_deactivated_person_is_rotated_only_if_it_has_the_scope_run
     users.deactivate(admin, other.user_id)
 
     with pytest.raises(Conflict):
-        tokens.rotate(admin, lost, {})
-    found = who(tokens.rotate(admin, kept, {})[1])
+        tokens.rotate(operator_of(admin), lost, {})
+    found = who(tokens.rotate(operator_of(admin), kept, {})[1])
 
     assert (found.role, found.user_id) == (None, other.user_id)
     assert not found.may("agents.read")
@@ -117,12 +122,37 @@ def test_only_an_admin_of_the_account_rotates_a_token(app: Flask, admin: Actor) 
         tokens.rotate(make_user(app), token_id, {})
 
 
+@pytest.mark.parametrize("scopes", [["read"], ["write"], ["read", "runtime"]])
+def test_an_admin_never_gets_a_token_that_acts_as_another_person(app: Flask, admin: Actor, scopes: list[str]) -> None:
+    other = make_user(app, "admin", admin.account_id, name="Grace")
+    token_id, text = make(other, scopes=scopes)
+    refused = "The token ci acts as Grace, so only Grace can rotate it. Create a new token."
+
+    for ask in (lambda: tokens.rotate(admin, token_id, {}), lambda: tokens.read(admin, token_id, to_rotate=True)):
+        with pytest.raises(Conflict) as refusal:
+            ask()
+        assert refusal.value.detail == refused
+
+    assert count(admin) == 1
+    assert [row["acts_as_another"] for row in tokens.listing(admin)] == [True]
+    assert [row["acts_as_another"] for row in tokens.listing(other)] == [False]
+    assert who(tokens.rotate(other, token_id, {})[1]).user_id == other.user_id
+    assert who(text)
+
+
+def test_every_admin_rotates_a_token_of_the_scope_runtime(app: Flask, admin: Actor) -> None:
+    token_id, _ = make(make_user(app, "admin", admin.account_id), scopes=["runtime"])
+
+    assert [row["acts_as_another"] for row in tokens.listing(admin)] == [False]
+    assert who(tokens.rotate(admin, token_id, {})[1]).may("agents.runtime")
+
+
 def test_a_rotated_token_never_has_more_permissions_than_the_old_one(app: Flask, admin: Actor) -> None:
-    operator = replace(admin, user_id=None, door=Door.TERMINAL, name="root")
+    operator = operator_of(admin)
     editor = make_user(app, "editor", admin.account_id)
     token_id, _ = tokens.create(operator, {"name": "ci", "scopes": ["write"]}, editor.email)
 
-    found = who(tokens.rotate(admin, token_id, {})[1])
+    found = who(tokens.rotate(operator, token_id, {})[1])
 
     assert (found.user_id, found.role) == (editor.user_id, Role.EDITOR)
 
