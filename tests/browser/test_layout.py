@@ -287,7 +287,7 @@ def test_the_list_keeps_its_rows_low_and_its_words_whole_at_every_width(site: Si
     for address in ("/agents", "/activity"):
         page.goto(address)
         page.locator(".filter > summary").click()
-        for width in (320, 859, 860, 1000, 1100, 1200, 1201, 1440):
+        for width in (320, 375, 420, 600, 859, 860, 1000, 1100, 1200, 1201, 1440):
             page.set_viewport_size({"width": width, "height": 900})
             panel = box(page.locator(".filter .menu-list"))
             assert panel["x"] >= 0, (address, width)
