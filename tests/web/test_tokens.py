@@ -162,6 +162,18 @@ def test_tokens_that_were_not_used_have_a_tab_and_a_wrong_number_of_days_is_refu
         assert main.one("a", href="/tokens").text == "Show all API tokens"
 
 
+def test_the_token_of_another_person_is_revoked_but_not_rotated(console: Flask, admin: Actor, browser: Browser) -> None:
+    other = make_user(console, "admin", admin.account_id, name="Grace")
+    with console.app_context():
+        token_id, _ = tokens.create(other, {"name": "ci", "scopes": ["write"]})
+
+    row = browser.get("/tokens").root.one("tbody").text
+    refused = browser.get(f"/tokens/{token_id}/rotate", 409)
+
+    assert ("Rotate" in row, "Revoke" in row) == (False, True)
+    assert "only Grace can rotate it. Create a new token." in refused.text
+
+
 def test_a_token_shows_the_names_of_its_agents(console: Flask, admin: Actor, browser: Browser) -> None:
     ids = [str(make_agent(console, admin, name=name)) for name in ("Sales", "Orders", "HR", "Finance")]
     with console.app_context():
