@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents_app.values import limits
-from agents_app.values.text_comparison import FOLD_FROM, LOOK_UP, WORK_MAX, Kind, Part, compare, fold
+from agents_app.values.text_comparison import FOLD_FROM, LOOK_UP, WORK_MAX, Budget, Kind, Part, compare, fold
 
 WORDS = ["alpha", "beta", "the", "a", "of", "日本", "हिन्दी", "x1", ",", ".", "\n", "  ", "-"]
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join)
@@ -104,3 +104,14 @@ def test_only_the_middle_of_a_long_unchanged_text_is_folded() -> None:
     assert parts[0].size == "38 lines"
     assert parts[1].text.count("\n") == 2
     assert fold(compare("a" * FOLD_FROM, "a" * FOLD_FROM))[0].kind is Kind.SAME
+
+
+def test_the_comparisons_of_one_page_share_their_work() -> None:
+    budget, before, after = Budget(), "a b c " * 2_000, "b a c " * 2_000
+
+    for _ in range(3):
+        compare(before, after, budget)
+    parts = compare("one two three four", "one two 3 four", budget)
+
+    assert budget.work < 0
+    assert [part.kind for part in parts].count(Kind.SAME) == 2

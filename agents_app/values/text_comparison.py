@@ -1,4 +1,4 @@
-"""Compares two texts word by word, with a limit on the work: the longest texts take about half a second."""
+"""Compares two texts word by word, with a limit on the work: all texts of one page take about half a second."""
 
 import re
 from collections import Counter
@@ -15,9 +15,9 @@ SEGMENT_END = re.compile(r"(?<=\n)|(?<=[.!?;:] )|(?<=[\u3002\uff01\uff1f])")
 WORD = re.compile(
     r"\n|[^\S\n]*(?:[\u2e80-\u9fff\uf900-\ufaff]|[^\s!-/:-@\[-^`{-~\u2e80-\u9fff\uf900-\ufaff]+|[^\s])|[^\S\n]+"
 )
-# The number of pairs of equal words that one comparison reads. To look a word up costs as much as some pairs. What is
-# not examined by then counts as replaced.
-WORK_MAX, LOOK_UP = 3_000_000, 4
+# The number of pairs of equal words that the comparisons of one page read. To look a word up costs as much as some
+# pairs. What is not examined by then counts as replaced.
+WORK_MAX, LOOK_UP = 2_000_000, 4
 # Texts that have less in common than this are shown as one replaced by the other.
 LEAST_IN_COMMON = 0.3
 # Equal text between two changes that is not longer than this is shown as changed with them.
@@ -73,10 +73,10 @@ class _Block:
         return self.before == self.after
 
 
-class _Budget:
-    """How much work is left."""
+class Budget:
+    """How much work is left. The texts of one page share it."""
 
-    def __init__(self, work: int) -> None:
+    def __init__(self, work: int = WORK_MAX) -> None:
         self.work = work
 
     def spend(self, work: int) -> bool:
@@ -88,7 +88,7 @@ class _Budget:
 class _BoundedMatcher(SequenceMatcher[str]):
     """Finds no more matches after it has spent its budget. What is left then counts as replaced."""
 
-    def __init__(self, before: Sequence[str], after: Sequence[str], budget: _Budget) -> None:
+    def __init__(self, before: Sequence[str], after: Sequence[str], budget: Budget) -> None:
         super().__init__(None, before, after, autojunk=False)
         self._budget = budget
         # One search looks up each word of `before`, and reads all places of that word in `after`.
@@ -102,9 +102,9 @@ class _BoundedMatcher(SequenceMatcher[str]):
         return super().find_longest_match(alo, ahi, blo, bhi)
 
 
-def compare(before: str, after: str) -> list[Part]:
+def compare(before: str, after: str, budget: Budget | None = None) -> list[Part]:
     """The parts of both texts in order: what is in both, what was removed and what was added."""
-    budget = _Budget(WORK_MAX)
+    budget = budget or Budget()
     blocks: list[_Block] = []
     for block in _blocks(SEGMENT_END.split(before), SEGMENT_END.split(after), budget):
         blocks += [block] if block.is_same or not (block.before and block.after) else _word_blocks(block, budget)
@@ -126,7 +126,7 @@ def fold(parts: Sequence[Part]) -> list[Part]:
     return found
 
 
-def _blocks(before: list[str], after: list[str], budget: _Budget) -> Iterator[_Block]:
+def _blocks(before: list[str], after: list[str], budget: Budget) -> Iterator[_Block]:
     """The blocks of two texts that are split into pieces."""
     shorter = min(len(before), len(after))
     start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
@@ -139,7 +139,7 @@ def _blocks(before: list[str], after: list[str], budget: _Budget) -> Iterator[_B
     yield _Block("".join(before[len(before) - end :]), "".join(before[len(before) - end :]))
 
 
-def _word_blocks(block: _Block, budget: _Budget) -> list[_Block]:
+def _word_blocks(block: _Block, budget: Budget) -> list[_Block]:
     found = list(_blocks(WORD.findall(block.before), WORD.findall(block.after), budget))
     common = sum(len("".join(one.before.split())) for one in found if one.is_same)
     longest = max(len("".join(text.split())) for text in (block.before, block.after))

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flask import g
+
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.schemas.agents import STATUS_REASON
 from agents_app.values.text import normalise_text
-from agents_app.values.text_comparison import Part, compare, fold
+from agents_app.values.text_comparison import Budget, Part, compare, fold
 from agents_app.web.forms.agents import AgentForm
 from agents_app.web.forms.edit_agent import inputs_by_pointer
 from agents_app.web.forms.secret_input import Secret
@@ -59,7 +61,9 @@ class AgentValuesShown:
 
 def changed_words(before: str, after: str) -> list[Part]:
     """The comparison of two texts as a page shows it. Browsers send other line ends than those that are stored."""
-    return fold(compare(normalise_text(before), normalise_text(after)))
+    if "comparison_budget" not in g:
+        g.comparison_budget = Budget()
+    return fold(compare(normalise_text(before), normalise_text(after), g.comparison_budget))
 
 
 def text_of(form: AgentForm, pointer: str) -> str:
