@@ -7,13 +7,15 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, g
 
 from agents_app.db import db
 from agents_app.models import AgentVersion
 from agents_app.operations import agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
+from agents_app.values.text_comparison import WORK_MAX
+from agents_app.web.differences import changed_words
 from tests.make import POWER_BI, make_agent, make_user
 from tests.operations.test_snapshots import CHANGES, CONFIGS, places, put, rewrite
 from tests.web.conftest import Browser, Page, SignIn
@@ -202,3 +204,10 @@ def test_the_versions_of_a_deleted_agent_are_shown(
     assert "This agent is deleted. Its versions are still stored." in disabled.text
     assert "No value was changed." in deleted.text
     assert deleted.root.one("div", class_="notice").one("a")["href"] == f"/agents/{agent_id}"
+
+
+def test_the_comparisons_of_one_page_share_their_limit_of_work(console: Flask) -> None:
+    with console.test_request_context():
+        left = [changed_words("a b c", "b a c") and g.comparison_budget.work for _ in range(2)]
+
+    assert left[1] < left[0] < WORK_MAX
