@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from agents_app.config import Settings
@@ -30,7 +30,9 @@ FLAGS = [
     "--no-first-run",
 ]
 SOURCE = ("REFERER", "ORIGIN", "SEC_FETCH_SITE")
-PATIENCE_MS = 10_000
+# On a busy machine a step takes long. A step that succeeds never waits for this.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 NO_CHROMIUM = "No chromium: the pages were NOT tried in a browser. Debian: apt-get install chromium."
 
 
