@@ -86,4 +86,4 @@ def test_without_script_the_page_leads_to_the_document(site: Site, open_page: Op
     page = open_page(site, java_script_enabled=False)
     page.goto(DOCS)
 
-    expect(page.get_by_role("link", name="openapi.json")).to_be_visible()
+    expect(page.locator(".notice").get_by_role("link", name="openapi.json")).to_be_visible()

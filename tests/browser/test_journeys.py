@@ -53,7 +53,9 @@ def use_first_agent(page: Page) -> None:
     page.get_by_role("link", name="Test its connection").click()
     page.get_by_role("button", name="Test", exact=True).click()
     expect(page.locator("#test-result")).to_contain_text("Failed")
-    expect(first_steps(page)).to_contain_text("2 of 3")
+    # A test that failed is no step that is done.
+    expect(first_steps(page)).to_contain_text("1 of 3")
+    expect(page.get_by_role("link", name="Test its connection: tested, it failed")).to_be_visible()
     page.get_by_role("link", name="Let a runtime fetch it").click()
     expect(page.locator("#use-command")).to_contain_text("$TOKEN")
     page.get_by_role("link", name="Create a token for this agent").click()
@@ -93,7 +95,7 @@ def find(page: Page, words: str) -> None:
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Agents").click()
     page.get_by_label("Search name").fill(words)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("1 agent matches")).to_be_visible()
+    expect(page.get_by_text("1 agent that matches")).to_be_visible()
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
