@@ -110,9 +110,9 @@ def _create_or_upgrade() -> None:
     if file.exists():
         upgrade_to_head(url, backup_folder)
         return
-    print_message(f"Creating the database {display_path(file)}...")
-    # The steps that create a database are of no use to the reader.
-    upgrade_to_head(url, backup_folder, report=lambda _line: None)
+    lines = [f"Creating the database {display_path(file)}..."]
+    # The reader needs one line, not one for each step, and none where the file cannot be created.
+    upgrade_to_head(url, backup_folder, report=lambda _step: print_message(lines.pop()) if lines else None)
 
 
 def _missing(file: Path) -> list[str]:

@@ -23,6 +23,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas.tokens import TokenValues
 from agents_app.schemas.users import email_spellings
 from agents_app.values.choices import Role, Scope
+from agents_app.values.rules import is_uuid
 
 NO_TOKEN = "There is no token with this id, or it was revoked."
 
@@ -116,10 +117,11 @@ def is_expired(expires_at: datetime | None) -> bool:
     return expires_at is not None and expires_at <= now()
 
 
-def agent_names(connection: Connection, actor: Actor, agent_ids: set[UUID]) -> dict[UUID, str]:
-    """The names of these agents of the account, as far as they exist."""
-    query = sa.select(Agent.id, Agent.name).where(Agent.account_id == actor.account_id, Agent.id.in_(agent_ids))
-    return {row.id: row.name for row in connection.execute(query)} if agent_ids else {}
+def agent_names(connection: Connection, actor: Actor, agent_ids: set[str]) -> dict[str, str]:
+    """The names of these agents of the account, as far as they exist. A text that is not an id has no name."""
+    ids = {UUID(text) for text in agent_ids if is_uuid(text)}
+    query = sa.select(Agent.id, Agent.name).where(Agent.account_id == actor.account_id, Agent.id.in_(ids))
+    return {str(row.id): row.name for row in connection.execute(query)} if ids else {}
 
 
 def is_right(row: Row[*tuple[Any, ...]] | ApiToken, key_id: str, secret: str) -> bool:

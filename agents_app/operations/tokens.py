@@ -115,13 +115,13 @@ def listing(actor: Actor, query: TokenQuery = EVERY_TOKEN) -> list[dict[str, Any
         statement = statement.where(last_use <= now() - timedelta(days=query.unused_days))
     with db.reading() as connection:
         rows = connection.execute(statement.order_by(ApiToken.created_at.desc(), ApiToken.id)).all()
-        names = token_records.agent_names(connection, actor, {UUID(one) for row in rows for one in row.agent_ids})
+        names = token_records.agent_names(connection, actor, {str(one) for row in rows for one in row.agent_ids})
     return [
         {
             **row._mapping,
             "is_expired": token_records.is_expired(row.expires_at),
             "acts_as_another": token_records.acts_as_another(actor, row.owner_id, row.scopes),
-            "agents": [{"id": one, "name": names.get(UUID(one))} for one in row.agent_ids],
+            "agents": [{"id": one, "name": names.get(str(one))} for one in row.agent_ids],
         }
         for row in rows
     ]

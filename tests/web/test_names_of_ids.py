@@ -49,7 +49,7 @@ def test_the_list_shows_the_names_in_place_of_the_ids(console: Flask, admin: Act
 
     cell = browser.get("/agents").root.one("td", class_="c-connection").text
 
-    assert cell == "Power BIRevenue · Finance <b>"
+    assert cell == "Power BI Revenue · Finance <b>"
 
 
 def test_without_a_test_the_list_shows_the_id(console: Flask, admin: Actor, browser: Browser) -> None:

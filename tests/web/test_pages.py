@@ -176,6 +176,6 @@ def test_the_list_shows_a_credential_that_expires_soon(console: Flask, admin: Ac
 
     rows = {row.all("a")[0].text: row.text for row in browser.get("/agents").root.one("tbody").all("tr")}
 
-    assert "Credential expired" in rows["Over"]
-    assert "Credential expires in 9 days" in rows["Near"]
-    assert "Credential" not in rows["Far"]
+    assert "Credential: Expired" in rows["Over"]
+    assert "Credential: Ends in 9 d" in rows["Near"]
+    assert "Credential:" not in rows["Far"]

@@ -85,6 +85,11 @@ class ConsoleForm(FlaskForm):
         return [field for field in self.inputs() if field.warning]
 
     @property
+    def has_message(self) -> bool:
+        """Whether the page begins with errors or warnings, which have the focus."""
+        return bool(self.problems() or self.warned)
+
+    @property
     def has_new_warnings(self) -> bool:
         """Whether there is a warning that the user has not seen."""
         return any(field.warning_digest not in self.seen_warnings for field in self.warned)
