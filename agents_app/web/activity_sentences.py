@@ -169,7 +169,7 @@ def _where(asked: object) -> str:
     if not endpoint or endpoint not in current_app.view_functions:
         return ""
     path = VARIABLE.sub("…", next(current_app.url_map.iter_rules(endpoint)).rule)
-    return f" on {path}" if method == "GET" else f" on {method} {path}"
+    return f" on {path}" if method in ("GET", "HEAD") else f" on {method} {path}"
 
 
 def _target(event: Mapping[str, Any]) -> Markup:

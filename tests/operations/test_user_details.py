@@ -87,7 +87,8 @@ def in_the_profile(admin: Actor, values: dict[str, Any]) -> object:
 
 
 def at_the_terminal(admin: Actor, values: dict[str, Any]) -> object:
-    return user_details.change(admin, admin.user_id, values)  # type: ignore[arg-type]
+    assert admin.user_id is not None
+    return user_details.change(admin, admin.user_id, values)
 
 
 @pytest.mark.parametrize("door", [by_set_up, by_joining, in_the_profile, at_the_terminal])
