@@ -111,7 +111,10 @@ def test_the_list_needs_one_statement_more_where_someone_has_left(app: Flask, ad
     counts = []
     for _ in range(2):
         sent: list[str] = []
-        note = lambda _conn, _cursor, statement, *_rest, sent=sent: sent.append(statement)  # noqa: E731
+
+        def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any, sent: list[str] = sent) -> None:
+            sent.append(statement)
+
         sa.event.listen(db.engine, "before_cursor_execute", note)
         agent_reads.listing_with_counts(admin, listing.parse({}))
         event.remove(db.engine, "before_cursor_execute", note)
