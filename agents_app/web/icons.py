@@ -76,11 +76,11 @@ def init_app(app: Flask) -> None:
 
 
 def icon(name: str, size: int = 16) -> Markup:
-    """An icon. Visible or hidden text next to it says what it means."""
+    """An icon, `size` pixels wide at the usual size of text. Visible or hidden text next to it says what it means."""
     if name not in ALL_NAMES:
         raise LookupError(f"The file of icons has no {name!r}. Add the name to NAMES in agents_app/web/icons.py.")
-    return Markup('<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="{1}#{2}"/></svg>').format(
-        size, _url(), name
+    return Markup('<svg class="icon" width="{}rem" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        f"{size / 16:g}".removeprefix("0"), _url(), name
     )
 
 

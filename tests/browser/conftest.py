@@ -29,6 +29,7 @@ FLAGS = [
     "--disable-quic",
     "--no-first-run",
 ]
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 SOURCE = ("REFERER", "ORIGIN", "SEC_FETCH_SITE")
 # On a busy machine a step takes long. A step that succeeds never waits for this.
 PATIENCE_MS = 30_000
@@ -39,13 +40,12 @@ NO_CHROMIUM = "No chromium: the pages were NOT tried in a browser. Debian: apt-g
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The installed browser."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None and os.environ.get("REQUIRE_ALL") == "1":
+    if PROGRAM is None and os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(NO_CHROMIUM)
-    if program is None:
+    if PROGRAM is None:
         pytest.skip(NO_CHROMIUM)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
         yield browser
         browser.close()
 
@@ -138,10 +138,15 @@ def _note(problems: list[str], kind: str, text: str) -> None:
 def sign_in(page: Page, email: str) -> None:
     """Sign in, which leads to the list of agents."""
     page.goto("sign-in")
+    send_password(page, email)
+    page.get_by_role("heading", name="Agents").wait_for()
+
+
+def send_password(page: Page, email: str) -> None:
+    """Send the form of the sign-in page."""
     page.get_by_label("Email address").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Agents").wait_for()
 
 
 @pytest.fixture

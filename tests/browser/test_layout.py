@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import FloatRect, Locator, Page, expect
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from agents_app.operations.permissions import Actor
 from agents_app.values import limits
-from tests.browser.conftest import Open, Site, sign_in
+from tests.browser.conftest import FLAGS, PROGRAM, Open, Site, sign_in
 from tests.make import make_agent, make_token, make_user
 
 pytestmark = pytest.mark.browser
@@ -74,6 +74,11 @@ FIND_FAULTS = """([rowHeight, nameWidth]) => {
   if (document.documentElement.scrollWidth > innerWidth) faults.push("the page scrolls sideways");
   return faults;
 }"""
+
+# The positions and widths of what has no time in it: the words of a time change.
+BOXES = """() => [...document.querySelectorAll("h1, h2, label, input, select, .card, .button, .tabs a, .icon")]
+  .filter((e) => e.checkVisibility()).map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect()])
+  .map(([name, { x, width }]) => [name, x, width])"""
 
 
 def box(element: Locator) -> FloatRect:
@@ -303,3 +308,26 @@ def test_the_list_keeps_its_rows_low_and_its_words_whole_at_every_width(site: Si
     assert box(page.get_by_role("link", name="Updated", exact=True))["height"] >= 40
     page.get_by_role("link", name="Name", exact=True).click()
     expect(rows.first.locator("bdi").first).to_have_text("Accounts payable")
+
+
+def test_with_text_of_twice_the_size_a_page_looks_as_in_a_window_of_half_the_width(
+    site: Site, admin: Actor, chromium: Browser
+) -> None:
+    agent_id = make_agent(site.app, admin, name="Sales", labels={"team": "x"})
+    addresses = ("/agents", f"/agents/{agent_id}", f"/agents/{agent_id}/edit", "/people", "/tokens/new", "/system")
+    found: list[list[list[tuple[str, float, float]]]] = []
+
+    for scale in (1, 2):
+        flags = [*FLAGS, f"--blink-settings=defaultFontSize={16 * scale}"]
+        with chromium.browser_type.launch(executable_path=PROGRAM, args=flags) as browser:
+            page = browser.new_page(base_url=site.address, viewport={"width": 640 * scale, "height": 480 * scale})
+            sign_in(page, admin.email)
+            found.append([])
+            for address in addresses:
+                page.goto(address)
+                boxes = page.evaluate(BOXES)
+                found[-1].append([(name, x / scale, width / scale) for name, x, width in boxes])
+
+    for small, large in zip(*found, strict=True):
+        # Borders have the same width at every size.
+        assert [(name, pytest.approx(x, abs=6), pytest.approx(width, abs=6)) for name, x, width in small] == large
