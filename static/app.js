@@ -141,6 +141,9 @@ if (sessionNotice) {
   const sentence = document.createElement("p");
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "button small", textContent: "Stay signed in" });
+  // Without a session, the page itself leads to signing in and back.
+  const signIn = document.createElement("a");
+  Object.assign(signIn, { href: location.href, className: "button small", textContent: "Sign in" });
   const show = (text, ...others) => {
     const hadFocus = sessionNotice.contains(document.activeElement);
     if (sentence.textContent !== text) sentence.textContent = text;
@@ -155,7 +158,7 @@ if (sessionNotice) {
     const minutes = Math.ceil(left / 60);
     const time = `${minutes} minute${minutes > 1 ? "s" : ""}`;
     if (left > lead) show("");
-    else if (left <= 0) show("Your session has ended. Sign in again. A form that you send now is kept, except secrets.");
+    else if (left <= 0) show("Your session has ended. A form that you send now is kept, except secrets.", signIn);
     else if (wholeLeft < idleLeft + 1) show(`Your session ends in ${time} and cannot be extended. Save your work and sign in again.`);
     else show(`You will be signed out in ${time}, because you did not load or save anything.`, button);
   };

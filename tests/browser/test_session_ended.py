@@ -10,10 +10,10 @@ from agents_app.db import db
 from agents_app.models import UserSession
 from agents_app.operations.permissions import Actor
 from agents_app.web.unsaved_form import SENT_TWICE
-from tests.browser.conftest import Open, Site, sign_in
+from tests.browser.conftest import Open, Site, send_password, sign_in
 from tests.browser.test_accessibility import check
 from tests.browser.test_users import choose_action, main_link
-from tests.make import PASSWORD, make_agent, make_user
+from tests.make import make_agent, make_user
 
 pytestmark = pytest.mark.browser
 
@@ -99,9 +99,7 @@ def sign_in_again(page: Page, admin: Actor, sentence: str, *, script: bool) -> N
     expect(page.get_by_text(sentence)).to_be_visible()
     if script:
         check(page)
-    page.get_by_label("Email address").fill(admin.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    send_password(page, admin.email)
     expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
     expect(page.get_by_text(sentence)).to_be_visible()
     if script:

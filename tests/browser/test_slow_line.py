@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 from agents_app.db import db
 from agents_app.models import UserSession
 from agents_app.operations.permissions import Actor
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, send_password
 from tests.browser.test_accessibility import check
 from tests.make import make_agent
 
@@ -175,3 +175,7 @@ def test_before_a_session_ends_a_notice_offers_to_stay_and_keeps_the_form(page: 
     notice.get_by_role("button", name="Stay signed in").click()
     expect(notice).to_contain_text("Your session has ended.")
     expect(page.locator("#name")).to_have_value("Sales")
+    page.on("dialog", lambda question: question.accept())
+    notice.get_by_role("link", name="Sign in").click()
+    send_password(page, admin.email)
+    expect(page).to_have_url(re.compile("/agents/new$"))
