@@ -7,6 +7,7 @@ from agents_app.operations import agent_reads
 from agents_app.schemas import listing
 from tests.browser.conftest import Open, Site
 from tests.browser.test_accessibility import COLOUR_RULES, DESKTOP, PHONE, faults
+from tests.browser.test_layout import SMALL_TARGETS
 from tests.make import make_token, make_user
 
 pytestmark = pytest.mark.browser
@@ -63,6 +64,7 @@ def test_the_reference_has_the_menu_and_the_theme_of_the_console_and_no_findings
     expect(page.get_by_role("link", name="API reference")).to_have_attribute("aria-current", "page")
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.evaluate(SMALL_TARGETS) == []
     page.set_viewport_size(DESKTOP)
     page.emulate_media(color_scheme="dark")
     expect(page.locator("html.dark-mode")).to_have_count(1)

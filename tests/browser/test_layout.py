@@ -15,7 +15,8 @@ pytestmark = pytest.mark.browser
 # A4 at 96 pixels per inch, without the margins.
 PAPER = {"width": 687, "height": 1016}
 # What can be pressed and is smaller than 40 pixels. Links within sentences can be (WCAG 2.5.8).
-SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, summary, input, select, textarea, label:has(input)")]
+SMALL_TARGETS = """() => [...document.querySelectorAll(
+    "a[href], button, summary, input, select, textarea, label:has(input)")]
   .filter((e) => e.checkVisibility() && !e.closest(".hidden, .skip") && !(e.matches("input") && e.closest("label")))
   .filter((e) => getComputedStyle(e).display !== "inline" || !e.closest("p, td, th, li, dd"))
   .map((e) => [e, e.getBoundingClientRect()]).filter(([, box]) => box.width && Math.min(box.width, box.height) < 40)
