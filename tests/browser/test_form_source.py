@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Route
 
-from tests.browser.conftest import FLAGS, PATIENCE_MS, Open, Site, sign_in
+from tests.browser.conftest import FLAGS, PATIENCE_MS, PROGRAM, Open, Site, sign_in
 from tests.cli.conftest import free_port
 from tests.make import PASSWORD, make_app, make_user
 
@@ -77,9 +77,8 @@ def test_a_browser_that_sends_no_referer_signs_in(
     site, profile = open_site(scheme), tmp_path / "profile"
     (profile / "Default").mkdir(parents=True)
     (profile / "Default" / "Preferences").write_text('{"enable_referrers": false}')
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
     browser = chromium.browser_type.launch_persistent_context(
-        profile, executable_path=program, args=FLAGS, base_url=site.address, ignore_https_errors=True
+        profile, executable_path=PROGRAM, args=FLAGS, base_url=site.address, ignore_https_errors=True
     )
     with closing(browser):
         browser.set_default_timeout(PATIENCE_MS)

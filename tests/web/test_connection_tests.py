@@ -13,14 +13,13 @@ from flask import Flask
 from agents_app.connections.power_bi import PowerBiConnection
 from agents_app.operations import test_results
 from agents_app.operations.permissions import Actor
-from agents_app.probes.mssql import probe as mssql
 from agents_app.probes.mssql.rights import NOT_RUN
 from agents_app.probes.results import Finding, Outcome, Result, Step
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD as SIGN_IN
 from tests.make import make_agent, make_last_test, make_user
 from tests.operations.test_connection_tests import add_started
-from tests.probes.mssql.test_mssql import NO_DRIVER
+from tests.probes.mssql.test_mssql import require_driver
 from tests.web.conftest import Browser, Page, SignIn
 from tests.web.test_agents import API_KEY, NEW_DATABASE, PASSWORD
 
@@ -228,8 +227,7 @@ def test_sql_server_is_not_offered_without_its_driver(
 
 
 def test_sql_server_is_offered_with_its_driver(browser: Browser) -> None:
-    if not mssql.is_installed():
-        pytest.skip(NO_DRIVER)
+    require_driver()
     option = browser.get("/agents/new").root.one(id="DB-dialect").one("option", value="mssql")
 
     assert "disabled" not in option.attributes
