@@ -191,6 +191,7 @@ def test_a_placeholder_is_refused_as_a_key(name: str) -> None:
     assert refusal_of(**{**KEYS, name: "k1:<base64 of 32 random bytes>"}).startswith(f"{name} ")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", RANDOM.values(), ids=RANDOM)
 def test_a_random_key_is_never_refused(make: Callable[[], str | bytes]) -> None:
     refused = [

@@ -61,6 +61,7 @@ def test_a_file_runs_the_commands_that_it_is_said_to_run(block: Block) -> None:
     assert [line for line in lines if f"`{line}`" not in program] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "block"), TYPED)
 def test_the_commands_of_a_block_work(
     kind: str, block: Block, tmp_path: Path, request: pytest.FixtureRequest, serve: Callable[..., Server]

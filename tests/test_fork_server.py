@@ -11,6 +11,8 @@ from tests.fork_server import programs
 from tests.make import KEYS
 from tests.project import reused_copy
 
+pytestmark = pytest.mark.long
+
 REAL = Path(sys.executable).parent
 LINES = ("flask --version", "flask db status", "python -m flask nonsense", "alembic current", "alembic upgrade nothing")
 # Typed into `flask shell`.

@@ -141,11 +141,13 @@ def red(checkout: Path) -> set[str]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_a_test_that_accesses_the_checkouts_data_fails(way: str, red: set[str]) -> None:
     assert way in red
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_test_has_an_empty_environment_and_harmless_actions_are_allowed(
     checkout: Path, postgres_url: str, workers: str

@@ -14,7 +14,7 @@ from agents_app.operations.permissions import Actor
 from tests.browser.conftest import Open, Site, sign_in
 from tests.make import make_agent, make_app, make_token, make_user
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 COLOUR_RULES = ("color-contrast", "link-in-text-block")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

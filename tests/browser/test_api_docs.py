@@ -10,7 +10,7 @@ from tests.browser.test_accessibility import COLOUR_RULES, DESKTOP, PHONE, fault
 from tests.browser.test_layout import SMALL_TARGETS
 from tests.make import make_token, make_user
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 DOCS = "/gibberish-xyz-123"
 # Swagger UI is 1.7 MB of script, which a busy machine runs slowly.
 START_MS = 60_000

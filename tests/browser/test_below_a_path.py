@@ -18,7 +18,7 @@ from tests.conftest import OpenConsole
 from tests.make import PASSWORD
 from tests.nginx import behind_nginx, document_blocks
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 OTHER_PROGRAM = "location / { return 404 'another program'; }"
 
 

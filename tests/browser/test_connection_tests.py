@@ -187,6 +187,7 @@ def test_without_script_secrets_must_be_typed_again(site: Site, open_page: Open,
     expect(page.locator("#DB-host")).to_have_value("127.0.0.1")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("result", "addresses"),
     [(PASSED, ["/agents/{}/edit"]), (FAILED, ["/agents/{}", "/agents?needs_attention=true"]), (WRITES, ["/agents/{}"])],

@@ -12,6 +12,8 @@ from tests.browser.conftest import FLAGS, PATIENCE_MS, PROGRAM, Open, Site, sign
 from tests.cli.conftest import free_port
 from tests.make import PASSWORD, make_app, make_user
 
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
 OpenSite = Callable[[str], Site]
 
 

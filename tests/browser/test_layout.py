@@ -10,7 +10,7 @@ from agents_app.values import limits
 from tests.browser.conftest import FLAGS, PROGRAM, Open, Site, sign_in
 from tests.make import make_agent, make_token, make_user
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 # A4 at 96 pixels per inch, without the margins.
 PAPER = {"width": 687, "height": 1016}

@@ -15,7 +15,7 @@ from tests.browser.test_accessibility import check
 from tests.browser.test_users import choose_action, main_link
 from tests.make import make_agent, make_user
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 def rename(page: Page) -> None:

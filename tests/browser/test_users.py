@@ -11,7 +11,7 @@ from tests.browser.conftest import Open, Site, sign_in
 from tests.browser.test_accessibility import check
 from tests.make import PASSWORD, make_agent, make_user
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 NEW_PASSWORD = "another-quiet-4-river"
 LONG_NAME = "Mary-Theresa Konstantinopolitanska-Averylongwordthatcannotbebroken"

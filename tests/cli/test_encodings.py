@@ -13,6 +13,8 @@ from tests.cli.conftest import PATIENCE_S, Checkout
 from tests.make import KEYS
 from tests.project import copy_project
 
+pytestmark = pytest.mark.long
+
 NAME = "Caf\u00e9 \u041f\u0440\u0438\u0432\u0435\u0442 \U0001f600"
 AS_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ENCODINGS = {

@@ -60,6 +60,7 @@ def test_a_missing_sqlite_file_stops_it_and_is_not_created(ready: Checkout, tmp_
     assert not (tmp_path / "moved.db").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_it_or_to_all_its_processes_ends_it_with_0(ready: Checkout, serve: Serve, number: int) -> None:
     for send in (os.kill, os.killpg):
@@ -71,6 +72,7 @@ def test_a_signal_to_it_or_to_all_its_processes_ends_it_with_0(ready: Checkout, 
         assert (code, "Traceback" in printed) == (0, False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_worker_that_starts_ignores_the_signals_of_a_terminal(ready: Checkout, serve: Serve, number: int) -> None:
     server = serve(ready)
@@ -135,6 +137,7 @@ def test_a_server_with_an_account_prints_no_set_up_code(
     assert "Set-up code" not in text
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_is_replaced(ready: Checkout, serve: Serve) -> None:
     server = serve(ready)
     (worker,) = server.workers()
@@ -149,6 +152,7 @@ def test_a_worker_that_is_killed_is_replaced(ready: Checkout, serve: Serve) -> N
     assert f"The worker {worker} was killed by signal 9. It was replaced." in log
 
 
+@pytest.mark.long
 def test_its_workers_end_when_it_is_killed(ready: Checkout, serve: Serve) -> None:
     server = serve(ready, WORKERS="2")
     wait_for(lambda: len(server.workers()) == 2)
@@ -158,6 +162,7 @@ def test_its_workers_end_when_it_is_killed(ready: Checkout, serve: Serve) -> Non
     wait_for(lambda: server.workers() == [])
 
 
+@pytest.mark.long
 def test_if_no_worker_can_start_it_exits_with_1_and_the_reason(ready: Checkout, serve: Serve, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(KEYS["SECRET_KEY"])
@@ -183,6 +188,7 @@ def test_it_starts_without_its_database_and_readyz_reports_it(ready: Checkout, s
     assert printed.startswith("Warning: The database cannot be reached.")
 
 
+@pytest.mark.long
 def test_requests_in_progress_at_sigterm_are_answered(ready: Checkout, serve: Serve, postgres_schema_url: str) -> None:
     server = serve(ready, DATABASE_URL=postgres_schema_url)
     locker = psycopg2.connect(**connection_arguments(postgres_schema_url))

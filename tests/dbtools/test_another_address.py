@@ -23,6 +23,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_refuses_a_database_that_is_not_the_console_s(
     postgres_url: str, postgres_schema_url: str, flask_db: FlaskDb, tmp_path: Path, words: tuple[str, ...]

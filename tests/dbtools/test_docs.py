@@ -66,6 +66,7 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "block"), TYPED)
 def test_a_command_prints_what_the_page_shows(
     kind: str, block: Block, copy: Path, request: pytest.FixtureRequest

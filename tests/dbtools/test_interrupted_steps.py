@@ -31,6 +31,8 @@ from tests.dbtools.interrupted_steps import (
 )
 from tests.dbtools.tools import create_engine, fetch_rows, read_schema, run_sql
 
+pytestmark = pytest.mark.long
+
 CHECK = "op.create_check_constraint(op.f('ck'), 'agents', \"name <> 'x'\", postgresql_not_valid=True)"
 
 

@@ -29,6 +29,8 @@ from tests.dbtools.tools import (
 )
 from tests.make import make_user
 
+pytestmark = pytest.mark.long
+
 ACCOUNT = "INSERT INTO accounts VALUES ('11111111-1111-1111-1111-111111111111', '{}', '2026-01-01 00:00:00Z')"
 NAMES = "SELECT name FROM accounts"
 

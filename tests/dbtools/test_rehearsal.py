@@ -179,6 +179,7 @@ def test_differences_after_upgrade_and_downgrade_are_reported(
     assert _is_clean(database, backup_folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("up", "down", "run_name"), [("op.execute('NONSENSE')", "pass", "up"), ("pass", "1 / 0", "down")]
 )
@@ -196,6 +197,7 @@ def test_a_failed_step_is_reported_and_the_copy_is_removed(
     assert _is_clean(postgres_url, backup_folder)
 
 
+@pytest.mark.long
 def test_the_copy_is_removed_after_sigterm(postgres_url: str, project: Path, backup_folder: Path) -> None:
     command.upgrade(console_config(postgres_url), BEHIND)
     _add_step(project, "print('sleeping', flush=True); op.execute('SELECT pg_sleep(600)')", "pass")

@@ -62,6 +62,7 @@ def postgres_project(tmp_path: Path, postgres_url: str) -> Project:
     return Project(tmp_path, postgres_url)
 
 
+@pytest.mark.long
 def test_of_five_concurrent_runs_one_applies_the_steps_and_all_succeed(database_url: str) -> None:
     runs = [_start(database_url) for _ in range(5)]
     outputs = [run.communicate(timeout=120)[1] for run in runs]
@@ -93,6 +94,7 @@ def test_after_a_failed_step_was_fixed_the_next_run_completes(project: Project) 
     assert read_schema(project.url)["tables"].keys() == {"kept", "half"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("statement", [1, 8, 21, 34, 47, 60])
 def test_a_killed_upgrade_is_completed_by_the_next_run(database_url: str, statement: int) -> None:
     assert _killed_before(database_url, statement)

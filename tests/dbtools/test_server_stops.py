@@ -15,6 +15,8 @@ from tests.dbtools.tools import console_config, create_engine, fetch_rows, run_s
 from tests.fork_server import LANGUAGE, programs
 from tests.project import shared_copy
 
+pytestmark = pytest.mark.long
+
 REVISION_BEFORE_FILL = "d90b4f6a7c21"
 ACCOUNT = "INSERT INTO accounts (id, name, created_at) VALUES ('00000000000000000000000000000001', 'A', now())"
 AGENTS = """

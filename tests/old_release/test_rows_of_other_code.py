@@ -57,6 +57,7 @@ class Unchecked:
         return self.app.test_client(use_cookies=False).open(f"/api/v1{path}", method=method, json=json, headers=headers)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("value", [LACKING, None, -7, [["x"]]])
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_every_door_reads_a_configuration_with_a_missing_or_invalid_field(

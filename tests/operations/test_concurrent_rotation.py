@@ -88,6 +88,7 @@ class Stepper:
         self.process.stdin.flush()
 
 
+@pytest.mark.long
 def test_rotation_that_is_killed_five_times_while_a_process_writes_loses_nothing(app: Flask, schema_url: str) -> None:
     actor, old, new = make.make_user(app), app.extensions["settings"].encryption_keys, a_key("k2")
     ids = make_agents(app, actor, AGENTS)

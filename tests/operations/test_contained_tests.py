@@ -141,6 +141,7 @@ def test_the_result_of_an_earlier_version_does_not_replace_that_of_a_later_one(
     assert (stored["version"], stored["is_out_of_date"]) == (2, False)
 
 
+@pytest.mark.long
 def test_nothing_remains_of_a_test_whose_server_process_is_killed(
     schema_url: str, open_console: OpenConsole, silent: SilentServer
 ) -> None:

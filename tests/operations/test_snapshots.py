@@ -89,6 +89,7 @@ def places(app: Flask, admin: Actor, kind: str) -> list[str]:
     return [*recorded, *(f"{CONFIG}/{name}" for name in recorded[CONFIG])]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", CHANGES)
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_undo_of_any_incomplete_or_invalid_snapshot_works_or_says_why_not(
@@ -193,6 +194,7 @@ def test_secrets_are_restored_whatever_facts_were_recorded(facts: Any, app: Flas
     assert all(fact["readable"] for fact in shown.values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", CHANGES)
 def test_a_repeated_request_is_answered_whatever_the_first_request_recorded(how: str, app: Flask, admin: Actor) -> None:
     for place in places(app, admin, "DB"):

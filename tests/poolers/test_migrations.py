@@ -14,6 +14,8 @@ from tests.dbtools.conftest import FlaskDb, backup_folder, flask_db
 from tests.make import make_agent, make_user
 from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, connect, query_rows, with_options
 
+pytestmark = pytest.mark.long
+
 __all__ = ["backup_folder", "flask_db"]
 
 EARLIER_REVISION = "e7c49a1056bf"

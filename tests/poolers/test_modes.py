@@ -12,6 +12,8 @@ from agents_app.database.url import parse_url
 from tests.pgbouncer import Pooler
 from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, connect, query_rows
 
+pytestmark = pytest.mark.long
+
 TRIES = 5
 
 

@@ -23,6 +23,8 @@ from tests.make import agent_values, make_agent, make_token, make_user
 from tests.poolers.conftest import LOCKS, MODES, SETTINGS, StartPooler, connect, query_rows, with_options
 from tests.security.conftest import Caller
 
+pytestmark = pytest.mark.long
+
 
 @contextmanager
 def locked(url: str, table: str) -> Iterator[None]:
@@ -219,7 +221,7 @@ def test_a_restart_of_the_pooler_is_reported(
     assert api.get("/agents").status_code == 200
 
 
-@pytest.mark.parametrize("mode", ["transaction", pytest.param("session", marks=pytest.mark.long)])
+@pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_restart_of_the_server_behind_a_pooler_is_reported(open_console: OpenConsole, mode: str) -> None:
     with postgres.cluster(synchronous_commit="on") as cluster, postgres.database(cluster.url) as url:
         dbtools.upgrade_to_head(parse_url(url))

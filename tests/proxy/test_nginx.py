@@ -84,6 +84,7 @@ def sign_in(client: Client, admin: Actor) -> None:
     do(client, "/sign-in?next=/agents", "/sign-in", email=admin.email, password=PASSWORD)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_kind_of_form_works_through_nginx(block: str, proxied: Proxied, admin: Actor) -> None:
     client = proxied.client(block)

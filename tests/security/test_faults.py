@@ -121,6 +121,7 @@ def hold_postgresql(url: str) -> Callable[[], None]:
     return end
 
 
+@pytest.mark.long
 def test_a_blocked_writer_blocks_others_only_until_the_lock_timeout(schema_url: str, open_console: OpenConsole) -> None:
     app = open_console(schema_url)
     admin = make_user(app)

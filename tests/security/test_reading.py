@@ -61,6 +61,7 @@ def addresses(tenant: Tenant) -> list[str]:
     return [path + ("&" if "?" in path else "?") + ASKED for _, path in [*named, restored]]
 
 
+@pytest.mark.long
 def test_reading_changes_nothing_for_any_caller(schema_url: str, open_console: OpenConsole) -> None:
     tenant = Tenant(open_console(schema_url))
     paths, callers = addresses(tenant), all_callers(tenant)

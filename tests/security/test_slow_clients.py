@@ -19,6 +19,8 @@ from tests.make import cookie_name
 from tests.security.conftest import Caller
 from tests.security.served import HOST, Served, head, read_all, served, status_of
 
+pytestmark = pytest.mark.long
+
 UNFINISHED = (
     head("POST", "/sign-in", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 99") + b"email="
 )
