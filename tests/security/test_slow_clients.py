@@ -122,8 +122,10 @@ def test_fifty_sign_ins_at_the_same_time_are_all_answered(app: Flask) -> None:
 
 def test_a_sign_in_without_a_free_thread_is_answered_with_when_to_try_again(app: Flask) -> None:
     answers: list[bytes] = []
+    # Within the context of the app, both pages would have the CSRF value of the first session.
+    requests = [sign_in(app) for _ in range(2)]
     with served(app, PASSWORD_PATHS, threads=2, wait_s=0.1) as server, writers_wait(app):
-        threads = [in_background(server, sign_in(app), answers) for _ in range(2)]
+        threads = [in_background(server, request, answers) for request in requests]
         for thread in threads:
             thread.join()
 
