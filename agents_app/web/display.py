@@ -23,7 +23,9 @@ from agents_app.web.urls import current_path, url_with_back
 from agents_app.wording import label_in_sentence, number_text
 
 # A date in a sentence of the console. In other places, it may be a part of a name.
-ISO_DATE = re.compile(r"(?<= expire[ds] on )\d{4}-\d{2}-\d{2}(?=\.)")
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# The codes of the reasons whose sentence has a day.
+EXPIRY_REASONS = ("expired", "expiring")
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (limit in seconds, seconds of one unit, name of the unit)
 TIME_UNITS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
@@ -67,7 +69,7 @@ def init_app(app: Flask) -> None:
         url_with_back=url_with_back,
         error_titles=ERROR_TITLES,
     )
-    own = (when, exact_time, clock, seconds_left, initials, number, expiry_date, next_expiry, dates, day_text)
+    own = (when, exact_time, clock, seconds_left, initials, number, expiry_date, next_expiry, reason_text, day_text)
     of_agents = (parsed_time, connection_titles, server_label, test_results.shown_facts, test_results.are_not_run)
     for function in (*own, label_in_sentence, isolation.isolated, isolation.sentence, *of_agents):
         app.jinja_env.filters[function.__name__] = function
@@ -160,14 +162,15 @@ def next_expiry(item: Mapping[str, Any]) -> dict[str, str] | None:
     return {"what": what, "tone": date_shown["tone"], "short": short, "sentence": sentence}
 
 
-def dates(text: str) -> Markup:
-    """The sentence of a reason, with its date, such as 2026-12-06, as pages show dates, on one line."""
-    escaped = str(isolation.sentence(text))
-    return Markup(ISO_DATE.sub(_shown_date, escaped))  # noqa: S704 - the text is escaped
-
-
-def _shown_date(found: re.Match[str]) -> str:
-    return f'<span class="date">{day_text(date.fromisoformat(found[0]))}</span>'
+def reason_text(reason: Mapping[str, str]) -> Markup:
+    """The sentence of a reason. The day of an expiry, such as 2026-12-06, is as pages show days, on one line."""
+    sentence = isolation.sentence(reason["detail"])
+    # Another sentence can contain a name, in which a text like a day is part of the name.
+    found = ISO_DATE.search(sentence) if reason["code"] in EXPIRY_REASONS else None
+    if found is None:
+        return sentence
+    day = day_text(date.fromisoformat(found[0]))
+    return Markup('{}<span class="date">{}</span>{}').format(sentence[: found.start()], day, sentence[found.end() :])
 
 
 def number(count: int) -> str:

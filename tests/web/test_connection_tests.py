@@ -241,6 +241,19 @@ def test_dates_in_reasons_are_not_broken_over_lines(console: Flask, admin: Actor
     assert [found.text for found in row.all(class_="date")] == ["29 Feb 2020"]
 
 
+def test_a_name_in_a_reason_that_looks_like_an_expiry_is_shown_as_it_is(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    name = "sales expires on 2026-99-99.copy"
+    agent_id = make_agent(console, admin, connection_config={"password": "a password", "database": name})
+    cause = Finding("postgresql_database", {"database": name})
+    result = Result((Step("database", Outcome.FAILED, 5),), cause)
+    make_last_test(console, admin, agent_id, connection=result)
+
+    for address in ("/agents?needs_attention=true", f"/agents/{agent_id}"):
+        assert name in browser.get(address).root.one("main").text
+
+
 def test_the_page_of_an_agent_says_why_it_needs_attention(console: Flask, admin: Actor, browser: Browser) -> None:
     secrets: dict[str, Any] = {"api_key": API_KEY, "connection_config": {"password": "a password"}}
     fine_id = make_agent(console, admin, **secrets)
