@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -81,7 +82,19 @@ def shown_facts(encrypted: Mapping[str, str], facts: Any) -> dict[str, dict[str,
     stored = facts if isinstance(facts, dict) else {}
     recorded = {pointer: fact for pointer, fact in stored.items() if isinstance(fact, dict)}
     known = {pointer: recorded.get(pointer, {}) for pointer in (*recorded, *encrypted)}
-    return {pointer: {name: fact.get(name) for name in FACTS} for pointer, fact in known.items()}
+    return {pointer: {name: _fact(name, fact.get(name)) for name in FACTS} for pointer, fact in known.items()}
+
+
+def _fact(name: str, value: object) -> str | None:
+    """A fact as it was recorded; None if it is no text, or not the time that it has to be."""
+    return value if isinstance(value, str) and (name != "set_at" or _is_time(value)) else None
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def merge(

@@ -138,7 +138,17 @@ def test_a_field_of_a_newer_release_is_kept_until_the_agent_is_changed(console: 
 
 
 @pytest.mark.parametrize(
-    "facts", [{}, {"/api_key": {}}, {"/api_key": None}, {"/api_key": {"last_four": "1234", "hue": 1}}, {"/gone": {}}]
+    "facts",
+    [
+        {},
+        {"/api_key": {}},
+        {"/api_key": {"set_at": "yesterday"}},
+        {"/api_key": {"set_at": "2026-01-31", "set_by": 5}},
+        {"/api_key": {"set_at": 5}},
+        {"/api_key": None},
+        {"/api_key": {"last_four": "1234", "hue": 1}},
+        {"/gone": {}},
+    ],
 )
 def test_a_secret_with_incomplete_facts_is_shown_as_set(facts: Any, console: Flask, admin: Actor) -> None:
     api = Client(console, make_token(console, admin, "write"))
