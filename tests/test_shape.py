@@ -250,7 +250,11 @@ SYNONYMS = {
 }
 # Everything that assigns to an agent's row: the one write path, what it makes new rows with, the change of keys, and
 # the removal of private keys that an earlier release stored in clear.
-WRITERS = {"operations/agents.py:_write", "operations/rotation.py:_store", "operations/misplaced_keys.py:_remove"}
+WRITERS = {
+    "operations/agent_writes.py:_set_row",
+    "operations/rotation.py:_store",
+    "operations/misplaced_keys.py:_remove",
+}
 MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.

@@ -17,7 +17,7 @@ class AgentVersion(Base):
     `snapshot` has every field without the values of secrets. `changes` has the names of the changed fields, and of each
     changed secret "set", "replaced" or "removed"; the names of the changed fields of a configuration whose type stayed;
     for a copy the original as `cloned_from`. `kept_secrets` has the encrypted secrets of a deleted agent until they are
-    purged.
+    purged. `door` is unknown for versions of 0.1.0. `note` says why the change was made.
     """
 
     __tablename__ = "agent_versions"
@@ -36,3 +36,5 @@ class AgentVersion(Base):
     changes: Mapped[dict[str, Any]] = mapped_column(Json)
     # SQL NULL, not the null of JSON, means that nothing is kept.
     kept_secrets: Mapped[dict[str, Any] | None] = mapped_column(Json, default=sa.null())
+    door: Mapped[str | None] = mapped_column(sa.String(20))
+    note: Mapped[str | None] = mapped_column(sa.String(limits.CHANGE_NOTE))

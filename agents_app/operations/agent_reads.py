@@ -22,7 +22,7 @@ from agents_app.operations import (
     test_results,
 )
 from agents_app.operations.agent_list_statements import COUNT_UP_TO, OF_ACCOUNT, Counts
-from agents_app.operations.agents import NO_AGENT
+from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
 from agents_app.schemas.listing import END, AgentQuery, make_cursor

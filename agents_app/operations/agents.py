@@ -1,41 +1,36 @@
-"""Operations that change agents through `_write`, and delete them. `agent_reads.py` reads agents."""
+"""Operations that change one agent, and delete it. `agent_writes.py` writes, `agent_reads.py` reads agents."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from agents_app.db import db, now
-from agents_app.errors import Conflict, InvalidInput, NotFound, Stale
+from agents_app.db import db
+from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Agent, AgentVersion, User
 from agents_app.operations import (
     agent_secrets,
-    attention_columns,
     encryption_keys,
-    event_records,
     external_ids,
     idempotency,
     snapshots,
-    test_results,
-    version_records,
 )
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_secrets import Secrets
 from agents_app.operations.agent_states import State
+from agents_app.operations.agent_writes import Change, Versions, find, write
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import agents as schema
+from agents_app.schemas.change_notes import draft_and_note
 from agents_app.values import limits
 from agents_app.values.choices import AgentStatus
-from agents_app.values.text import sort_key, to_nfc
+from agents_app.values.text import to_nfc
 
-# The version that a caller has seen, or any of several.
-Versions = int | Collection[int]
-
-NO_AGENT = "There is no agent with this id."
 NO_SECRETS = Secrets({}, {}, {})
 
 
@@ -46,13 +41,14 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
     agent has been changed or deleted, or has other public content. Raises Forbidden, InvalidInput.
     """
     actor.require("agents.create")
-    draft = schema.draft_of_new(values)
+    draft, note = draft_and_note(schema.draft_of_new, values)
     agent_id = idempotency.id_for(actor, idempotency_key) if idempotency_key else uuid.uuid4()
     try:
         with db.transaction() as session:
             keyring = encryption_keys.ensure_keyring(session)
             encrypted = agent_secrets.merge(keyring, actor, agent_id, draft, NO_SECRETS)
-            _write(session, actor, "agent.created", Agent(id=agent_id), states.of_draft(draft, encrypted))
+            state = states.of_draft(draft, encrypted)
+            write(session, actor, Change("agent.created", Agent(id=agent_id), state, note))
     except (Conflict, InvalidInput) as failed:
         if idempotency_key is None:
             raise
@@ -68,15 +64,15 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Ve
     """
     actor.require("agents.update")
     with db.transaction() as session:
-        agent = _find(session, actor, agent_id, version)
+        agent = find(session, actor, agent_id, version)
         old = states.of_agent(agent)
-        draft = states.draft_of_change(old, changes)
+        draft, note = draft_and_note(partial(states.draft_of_change, old), changes)
         keyring = encryption_keys.ensure_keyring(session)
         encrypted = agent_secrets.merge(keyring, actor, agent_id, draft, old.secrets)
         state = replace(states.of_draft(draft, encrypted), status=old.status, reason=old.reason)
         is_changed = bool(encrypted.changes) or state.snapshot() != old.snapshot()
         if is_changed:
-            _write(session, actor, "agent.updated", agent, state)
+            write(session, actor, Change("agent.updated", agent, state, note))
     return is_changed
 
 
@@ -90,7 +86,7 @@ def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> t
     copy_id = idempotency.id_for(actor, idempotency_key) if idempotency_key else uuid.uuid4()
     try:
         with db.transaction() as session:
-            _write_copy(session, actor, _find(session, actor, agent_id), Agent(id=copy_id))
+            _write_copy(session, actor, find(session, actor, agent_id), Agent(id=copy_id))
     except Conflict as failed:
         if idempotency_key is None:
             raise
@@ -123,8 +119,8 @@ def delete(actor: Actor, agent_id: UUID, version: Versions | None = None) -> Non
     """
     actor.require("agents.delete")
     with db.transaction() as session:
-        agent = _find(session, actor, agent_id, version)
-        _write(session, actor, AgentVersion.DELETED, agent, states.of_agent(agent))
+        agent = find(session, actor, agent_id, version)
+        write(session, actor, Change(AgentVersion.DELETED, agent, states.of_agent(agent)))
         session.delete(agent)
 
 
@@ -149,7 +145,7 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> str:
         made_at = then.created_at or last.created_at
         agent = Agent(id=agent_id, version=last.version, created_by=creator, created_at=made_at)
         try:
-            _write(session, actor, "agent.restored", agent, states.of_version(last))
+            write(session, actor, Change("agent.restored", agent, states.of_version(last)))
         except InvalidInput:
             raise Conflict(external_ids.REUSED, code=external_ids.REUSED_CODE) from None
         query = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
@@ -161,11 +157,11 @@ def _set_status(
     actor: Actor, agent_id: UUID, version: Versions | None, action: str, status: AgentStatus, reason: str | None
 ) -> State | None:
     with db.transaction() as session:
-        agent = _find(session, actor, agent_id, version)
+        agent = find(session, actor, agent_id, version)
         old = states.of_agent(agent)
         if (old.status, to_nfc(old.reason or "")) == (status, reason or ""):
             return None
-        _write(session, actor, action, agent, replace(old, status=status, reason=reason))
+        write(session, actor, Change(action, agent, replace(old, status=status, reason=reason)))
     return old
 
 
@@ -178,54 +174,5 @@ def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) ->
     draft = schema.Draft(fields, config, dict(clear), old.expires_on)
     encrypted = agent_secrets.merge(keyring, actor, copy.id, draft, NO_SECRETS)
     session.expunge(original)  # so that the database refuses the id if the idempotency key made the original
-    _write(session, actor, "agent.cloned", copy, states.of_draft(draft, encrypted), cloned_from=str(original.id))
-
-
-def _write(session: Session, actor: Actor, action: str, agent: Agent, state: State, **details: Any) -> None:
-    """Write the row, the version and the event in the caller's transaction, for every change by an actor."""
-    is_new, is_first = agent.account_id is None, agent.created_at is None
-    old = None if is_new else states.of_agent(agent)
-    agent.version = (agent.version or 0) + 1
-    if is_new:
-        agent.account_id = actor.account_id
-    if is_first:
-        agent.created_at, agent.created_by = now(), actor.user_id
-    for name, value in (state.columns() | attention_columns.of_state(state, agent.version)).items():
-        setattr(agent, name, value)
-    agent.connection_config = state.secrets.config(state.config)
-    agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts
-    agent.status, agent.status_reason = state.status, state.reason
-    agent.credential_expires_at, agent.updated_at = state.expires_on, now()
-    agent.name_key, agent.search_text = sort_key(agent.name), states.search_text(state)
-    session.add(agent)
-    external_ids.flush(session)
-    if old and states.tested(old) == states.tested(state):
-        test_results.keep_valid(session, agent.id, agent.version)
-    changes = version_records.changes(old, state) | details
-    session.add(version_records.new(actor, action, agent, state, changes))
-    event_records.add(session, actor, action, ("agent", agent.id, agent.name), version=agent.version, **details)
-
-
-def _find(session: Session, actor: Actor, agent_id: UUID, version: Versions | None = None) -> Agent:
-    query = sa.select(Agent).where(Agent.id == agent_id, Agent.account_id == actor.account_id)
-    agent = session.scalars(query.with_for_update()).one_or_none()
-    if agent is None:
-        raise NotFound(NO_AGENT)
-    wanted = {version} if isinstance(version, int) else version
-    if wanted is not None and agent.version not in wanted:
-        raise Stale(_why_stale(agent.version, wanted))
-    return agent
-
-
-def _why_stale(current: int, wanted: Collection[int]) -> str:
-    if not wanted:
-        return f'This ETag is not from this console. Send the ETag of the agent, such as "{current}".'
-    if min(wanted) > current:
-        return (
-            f"The agent is at version {current}, and the requested version does not exist. "
-            + "The database may have been restored from a backup. Read the agent again."
-        )
-    return (
-        f"The agent has changed since it was read. It is now at version {current}. "
-        + "Read it again, then repeat the change."
-    )
+    details = {"cloned_from": str(original.id)}
+    write(session, actor, Change("agent.cloned", copy, states.of_draft(draft, encrypted), details=details))

@@ -7,7 +7,7 @@ from agents_app.db import db
 from agents_app.errors import NotFound
 from agents_app.models import Agent
 from agents_app.operations import attention_reasons, departures
-from agents_app.operations.agents import NO_AGENT
+from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.departures import Departed
 from agents_app.operations.permissions import Actor
 

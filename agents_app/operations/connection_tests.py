@@ -27,7 +27,7 @@ from agents_app.operations import (
 )
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_states import State
-from agents_app.operations.agents import NO_AGENT
+from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.operations.tested_values import Subject, refused_parts, without_secrets
 from agents_app.probes import runner

@@ -12,7 +12,7 @@ from agents_app.db import db
 from agents_app.errors import Forbidden, NotFound
 from agents_app.models import Agent
 from agents_app.operations import agent_secrets, event_records
-from agents_app.operations.agents import NO_AGENT
+from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS
 from agents_app.values.choices import AgentStatus

@@ -113,10 +113,16 @@ def has(wanted: LastTest) -> sa.ColumnElement[bool]:
     return test.where(ConnectionTest.outcome == wanted.value, ~IS_OUT_OF_DATE)
 
 
-def keep_valid(session: Session, agent_id: UUID, version: int) -> None:
-    """Say of the last test that nothing which it tested has changed in this new version of the agent."""
-    tests = sa.update(ConnectionTest).where(ConnectionTest.agent_id == agent_id)
-    session.execute(tests.where(ConnectionTest.valid_for_version == version - 1).values(valid_for_version=version))
+def keep_valid(session: Session, agent_ids: Sequence[UUID]) -> None:
+    """Say of the last tests of these agents that nothing which they tested has changed in the new version of each."""
+    if not agent_ids:
+        return
+    version = sa.select(Agent.version).where(Agent.id == ConnectionTest.agent_id).scalar_subquery()
+    tests = sa.update(ConnectionTest).where(
+        ConnectionTest.agent_id.in_(agent_ids), ConnectionTest.valid_for_version == version - 1
+    )
+    new = tests.values(valid_for_version=ConnectionTest.valid_for_version + 1)
+    session.execute(new.execution_options(synchronize_session=False))
 
 
 def _heading(outcome: str, cause: str | None, version: int | None, at: datetime, by: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ SOURCES = "".join(
     path.read_text() for path in (ROOT / "agents_app/operations").glob("*.py") if path.name != "permissions.py"
 )
 CALLS = re.findall(
-    r'(?:event_records\.add|add_anonymous|_write|_end_access|_record|_set_status)\([^"]*"([a-z]+\.[a-z_]+)"', SOURCES
+    r'(?:event_records\.add|add_anonymous|Change|_end_access|_record|_set_status)\([^"]*"([a-z]+\.[a-z_]+)"', SOURCES
 )
 
 

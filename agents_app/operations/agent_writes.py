@@ -1,0 +1,151 @@
+"""Helpers that lock agents and write their changes: the one write path of every operation on agents."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from agents_app.config import settings
+from agents_app.db import now
+from agents_app.errors import NotFound, Stale
+from agents_app.models import Agent, AgentVersion
+from agents_app.operations import agent_states as states
+from agents_app.operations import attention_columns, event_records, external_ids, test_results
+from agents_app.operations.agent_states import State
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import CONFIG
+from agents_app.values.text import sort_key
+
+# The version that a caller has seen, or any of several.
+Versions = int | Collection[int]
+
+NO_AGENT = "There is no agent with this id."
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change to write. `agent` is a locked row, or a new one that has only its id; `state` is what it becomes."""
+
+    action: str
+    agent: Agent
+    state: State
+    note: str | None = None
+    """Why the change was made, as its maker says."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find(session: Session, actor: Actor, agent_id: UUID, version: Versions | None = None) -> Agent:
+    """The agent, locked until the end of the transaction. Raises NotFound, and Stale if it has another version."""
+    found = _lock(session, actor, [agent_id])
+    if not found:
+        raise NotFound(NO_AGENT)
+    check_version(found[0], version)
+    return found[0]
+
+
+def find_all(session: Session, actor: Actor, agent_ids: Iterable[UUID]) -> list[Agent]:
+    """Those of these agents that exist in the account, locked until the end of the transaction, by id.
+
+    All operations lock in this order, so that no two wait for each other.
+    """
+    return _lock(session, actor, sorted(set(agent_ids)))
+
+
+def check_version(agent: Agent, version: Versions | None) -> None:
+    """Raise Stale if a version is given and the agent has another one."""
+    wanted = {version} if isinstance(version, int) else version
+    if wanted is not None and agent.version not in wanted:
+        raise Stale(_why_stale(agent.version, wanted))
+
+
+def write(session: Session, actor: Actor, *changes: Change) -> None:
+    """Write the row, the version and the event of each change in the caller's transaction.
+
+    Raises InvalidInput if another agent of the account has one of the external ids.
+    """
+    tested_alike = []
+    for change in changes:
+        agent, state = change.agent, change.state
+        old = states.of_agent(agent) if sa.inspect(agent).persistent else None
+        _set_row(actor, agent, state)
+        session.add(agent)
+        changed = {**_changes(old, state), **change.details}
+        session.add(_new_version(actor, change, changed))
+        details = {"note": change.note} if change.note else {}
+        about = ("agent", agent.id, agent.name)
+        event_records.add(session, actor, change.action, about, version=agent.version, **change.details, **details)
+        if old and states.tested(old) == states.tested(state):
+            tested_alike.append(agent.id)
+    external_ids.flush(session)
+    test_results.keep_valid(session, tested_alike)
+
+
+def _set_row(actor: Actor, agent: Agent, state: State) -> None:
+    is_new, is_first = not sa.inspect(agent).persistent, agent.version is None
+    if is_new:
+        agent.account_id = actor.account_id
+    if is_first:
+        agent.created_at, agent.created_by = now(), actor.user_id
+    agent.version = (agent.version or 0) + 1
+    for name, value in (state.columns() | attention_columns.of_state(state, agent.version)).items():
+        setattr(agent, name, value)
+    agent.connection_config = state.secrets.config(state.config)
+    agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts
+    agent.status, agent.status_reason = state.status, state.reason
+    agent.credential_expires_at, agent.updated_at = state.expires_on, now()
+    agent.name_key, agent.search_text = sort_key(agent.name), states.search_text(state)
+
+
+def _new_version(actor: Actor, change: Change, changes: dict[str, Any]) -> AgentVersion:
+    """The version that this change makes. It is not stored yet. A deletion keeps the encrypted secrets."""
+    agent, state = change.agent, change.state
+    is_kept = change.action == AgentVersion.DELETED and settings().deleted_secrets_days > 0
+    kept = {"kept_secrets": {"sealed": state.secrets.encrypted, "facts": state.secrets.facts}} if is_kept else {}
+    made = {"created_by": str(agent.created_by) if agent.created_by else None}
+    made |= {"created_at": agent.created_at.isoformat()}
+    return AgentVersion(
+        agent_id=agent.id,
+        version=agent.version,
+        account_id=actor.account_id,
+        action=change.action,
+        actor_name=actor.name,
+        user_id=actor.user_id,
+        snapshot={**state.snapshot(), **made},
+        changes=changes,
+        door=actor.door,
+        note=change.note,
+        **kept,
+    )
+
+
+def _changes(old: State | None, state: State) -> dict[str, Any]:
+    """The names of the changed fields, those of a changed configuration, and what was done with each changed secret."""
+    before, after = old.snapshot() if old else {}, state.snapshot()
+    fields = [name for name in after if name != "secrets" and before.get(name) != after[name]]
+    changed: dict[str, Any] = {"fields": fields, "secrets": state.secrets.changes}
+    if old is None or CONFIG not in fields or "connection_type" in fields:
+        return changed
+    members, others = after[CONFIG], before[CONFIG]
+    return changed | {CONFIG: [name for name in members if members[name] != others.get(name)]}
+
+
+def _lock(session: Session, actor: Actor, agent_ids: list[UUID]) -> list[Agent]:
+    agents = sa.select(Agent).where(Agent.id.in_(agent_ids), Agent.account_id == actor.account_id)
+    return list(session.scalars(agents.order_by(Agent.id).with_for_update()))
+
+
+def _why_stale(current: int, wanted: Collection[int]) -> str:
+    if not wanted:
+        return f'This ETag is not from this console. Send the ETag of the agent, such as "{current}".'
+    if min(wanted) > current:
+        return (
+            f"The agent is at version {current}, and the requested version does not exist. "
+            + "The database may have been restored from a backup. Read the agent again."
+        )
+    return (
+        f"The agent has changed since it was read. It is now at version {current}. "
+        + "Read it again, then repeat the change."
+    )

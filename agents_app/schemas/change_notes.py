@@ -1,0 +1,43 @@
+"""What a valid note is: why its maker made a change of an agent. Every operation that changes one takes it here."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from agents_app.errors import InvalidInput
+from agents_app.values import limits
+from agents_app.values.fields import Schema, field, parse
+from agents_app.values.rules import line
+
+T = TypeVar("T")
+
+NOTE = "note"
+
+
+class NoteValues(Schema):
+    """The note of a change."""
+
+    note: Annotated[str | None, line(limits.CHANGE_NOTE)] = field(
+        "Note", "Why you make this change. The history shows it.", default=None
+    )
+
+
+def check_note(values: Mapping[str, Any]) -> str | None:
+    """The note in these values, None without one. Raises InvalidInput, also for every other member."""
+    return parse(NoteValues, values).note
+
+
+def draft_and_note(make_draft: Callable[[Mapping[str, Any]], T], values: Mapping[str, Any]) -> tuple[T, str | None]:
+    """What `make_draft` makes of the values without the note, and the note. Raises InvalidInput with every problem."""
+    problems: list[tuple[str, str]] = []
+    note = None
+    try:
+        note = check_note({NOTE: values[NOTE]} if NOTE in values else {})
+    except InvalidInput as refusal:
+        problems = list(refusal.fields)
+    try:
+        draft = make_draft({name: value for name, value in values.items() if name != NOTE})
+    except InvalidInput as refusal:
+        raise InvalidInput([*refusal.fields, *problems]) from None
+    if problems:
+        raise InvalidInput(problems)
+    return draft, note
