@@ -210,6 +210,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "first_steps": {},
     "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
     "drivers": {"missing": "it says what is installed on the server"},
+    "event_exports": {},
     "events": {},
     "filter_choices": {},
     "health": {

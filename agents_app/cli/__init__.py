@@ -8,7 +8,7 @@ from agents_app.cli.accounts import accounts
 from agents_app.cli.connection_tests import agents
 from agents_app.cli.demo import demo
 from agents_app.cli.doctor import doctor
-from agents_app.cli.events import activity
+from agents_app.cli.events import activity, events
 from agents_app.cli.prepare import prepare
 from agents_app.cli.purge import purge
 from agents_app.cli.secrets import secrets
@@ -19,5 +19,5 @@ from agents_app.cli.users import users
 
 def init_app(app: Flask) -> None:
     """Register every command."""
-    for command in (prepare, serve, doctor, accounts, users, tokens, agents, activity, secrets, purge, demo):
+    for command in (prepare, serve, doctor, accounts, users, tokens, agents, events, activity, secrets, purge, demo):
         app.cli.add_command(command)

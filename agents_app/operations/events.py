@@ -1,4 +1,7 @@
-"""Operations on events: list them, and record a refusal. `event_records.py` adds the events of other operations."""
+"""Operations on events: list them, and record a refusal.
+
+`event_exports.py` reads all of them, and `event_records.py` adds the events of other operations.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,28 +18,23 @@ from agents_app.models import Event, User
 from agents_app.operations import event_facts, event_records
 from agents_app.operations.agent_reads import Page
 from agents_app.operations.event_search import NameSearch
+from agents_app.operations.event_statements import (
+    PLACE,
+    SHOWN,
+    Place,
+    Select,
+    filters,
+    literal_place,
+    of_account,
+    read_items,
+)
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.events import EventQuery
 from agents_app.schemas.listing import make_cursor, read_cursor
 
-SHOWN = sa.select(
-    Event.id,
-    Event.created_at,
-    Event.action,
-    Event.door,
-    Event.actor_name,
-    Event.user_id,
-    Event.target_kind,
-    Event.target_id,
-    Event.target_name,
-    Event.address,
-    Event.request_id,
-    Event.details,
-)
 NAMES = sa.select(Event.id, Event.created_at, Event.actor_name, Event.target_name)
 # The number of events that one query of a search reads.
 SEARCH_BATCH = 2_000
-EXPORT_MAX = 10_000
 DENIED = "access.denied"
 # One event counts all equal refusals of this time.
 DENIAL_WINDOW = timedelta(minutes=1)
@@ -62,14 +60,9 @@ def listing(actor: Actor, query: EventQuery) -> EventPage:
             page = _search(connection, actor, query)
         else:
             statement = _statement(SHOWN, actor, query, _place(query), query.limit + 1)
-            page = _page(_items(connection, statement), query)
+            page = _page(read_items(connection, statement), query)
         event_facts.add_agent_facts(connection, actor, page.items)
     return page
-
-
-def export(actor: Actor, query: EventQuery) -> EventPage:
-    """The newest EXPORT_MAX events that match, whatever limit and cursor the query has. Raises Forbidden."""
-    return listing(actor, query.model_copy(update={"limit": EXPORT_MAX, "cursor": None}))
 
 
 def record_name(actor: Actor, record_id: UUID) -> str | None:
@@ -112,8 +105,8 @@ def _search(connection: Connection, actor: Actor, query: EventQuery) -> EventPag
             break
     items: list[dict[str, Any]] = []
     for start in range(0, len(found), SEARCH_BATCH):
-        of_account = SHOWN.where(Event.id.in_(found[start : start + SEARCH_BATCH]))
-        items += _items(connection, _statement(of_account, actor, query, None, SEARCH_BATCH))
+        some = SHOWN.where(Event.id.in_(found[start : start + SEARCH_BATCH]))
+        items += read_items(connection, _statement(some, actor, query, None, SEARCH_BATCH))
     page = _page(items, query)
     if page.next_cursor or row is None or not is_stopped:
         return page
@@ -132,31 +125,16 @@ def _names(connection: Connection, actor: Actor, query: EventQuery) -> Iterator[
         place = rows[-1].created_at, rows[-1].id
 
 
-def _place(query: EventQuery) -> tuple[Any, UUID] | None:
+def _place(query: EventQuery) -> Place | None:
     return read_cursor(query.cursor, EventQuery.ORDER) if query.cursor else None
 
 
-def _statement(
-    columns: sa.Select[*tuple[Any, ...]],
-    actor: Actor,
-    query: EventQuery,
-    place: tuple[Any, UUID] | None,
-    limit: int,
-) -> sa.Select[*tuple[Any, ...]]:
+def _statement(columns: Select, actor: Actor, query: EventQuery, place: Place | None, limit: int) -> Select:
     """The newest events that match the filters, and are older than the event at `place`."""
-    statement = columns.where(Event.account_id == actor.account_id, *_conditions(query))
+    statement = of_account(columns, actor, query).where(*filters(query))
     if place:
-        literals = (sa.literal(v, c.type) for v, c in zip(place, (Event.created_at, Event.id), strict=True))
-        statement = statement.where(sa.tuple_(Event.created_at, Event.id) < sa.tuple_(*literals))
-    return statement.order_by(Event.created_at.desc(), Event.id.desc()).limit(limit)
-
-
-def _items(connection: Connection, statement: sa.Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
-    # Other releases may have stored details in another form.
-    return [
-        {**row._mapping, "details": row.details if isinstance(row.details, dict) else {}}
-        for row in connection.execute(statement)
-    ]
+        statement = statement.where(sa.tuple_(*PLACE) < literal_place(place))
+    return statement.order_by(*(column.desc() for column in PLACE)).limit(limit)
 
 
 def _page(items: list[dict[str, Any]], query: EventQuery) -> EventPage:
@@ -185,15 +163,3 @@ def _count_denial(actor: Actor, asked: str, sentence: str) -> None:
         minute = moment.timestamp() // DENIAL_WINDOW.total_seconds()
         event.id = uuid5(actor.account_id, f"{actor.user_id} {actor.token_id} {asked} {minute}")
         session.add(event)
-
-
-def _conditions(query: EventQuery) -> list[sa.ColumnElement[bool]]:
-    exact = {Event.door: query.door, Event.target_id: query.target, Event.user_id: query.person}
-    conditions = [column == value for column, value in exact.items() if value is not None]
-    if query.about:
-        conditions.append(Event.action.startswith(f"{query.about.value}.", autoescape=True))
-    if query.since_moment:
-        conditions.append(Event.created_at >= query.since_moment)
-    if query.until_moment:
-        conditions.append(Event.created_at < query.until_moment)
-    return conditions

@@ -10,7 +10,7 @@ from agents_app.schemas.listing import CURSOR_MAX, LIMIT, LIMIT_MAX, Sort
 from agents_app.values import fields, limits
 from agents_app.values.choices import Door
 from agents_app.values.fields import Schema, field
-from agents_app.values.rules import calendar_date, choice, line, uuid_text, whole_number
+from agents_app.values.rules import choice, day_or_moment, line, uuid_text, whole_number
 from agents_app.values.text import fold_for_search
 
 
@@ -26,7 +26,11 @@ class EventSubject(StrEnum):
 
 
 class EventQuery(Schema):
-    """A query of the list of events. Days are in UTC, and both are included."""
+    """A query of the list of events. Days are in UTC, and both are included.
+
+    In place of a day there can be an aware time. Events of the time `since` are included, those of `until` are not, so
+    that two queries which share a time share no event and leave none out.
+    """
 
     ORDER: ClassVar = Sort.CREATED_DOWN
 
@@ -41,8 +45,12 @@ class EventQuery(Schema):
     )
     person: Annotated[UUID | None, uuid_text()] = field("Person", "A user's id.", default=None)
     target: Annotated[UUID | None, uuid_text()] = field("Record", "The id of an agent, person or token.", default=None)
-    since: Annotated[date | None, calendar_date()] = field("From", default=None)
-    until: Annotated[date | None, calendar_date()] = field("To", default=None)
+    since: Annotated[date | datetime | None, day_or_moment()] = field(
+        "From", "A day, or a time with its zone (2026-11-27T09:30:00Z).", default=None
+    )
+    until: Annotated[date | datetime | None, day_or_moment()] = field(
+        "To", "A day, which is included, or a time, which is not.", default=None
+    )
     limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT)
     cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
         "Cursor", "The `next_cursor` of the previous page.", default=None
@@ -56,16 +64,21 @@ class EventQuery(Schema):
     @property
     def since_moment(self) -> datetime | None:
         """The first moment of the query."""
-        return datetime.combine(self.since, time(), UTC) if self.since else None
+        return _begin(self.since) if self.since else None
 
     @property
     def until_moment(self) -> datetime | None:
         """The first moment after the query. None if no date is later."""
         if self.until is None or self.until == date.max:
             return None
-        return datetime.combine(self.until, time(), UTC) + timedelta(days=1)
+        return _begin(self.until) + timedelta(days=not isinstance(self.until, datetime))
 
 
 def parse_query(values: Mapping[str, Any]) -> EventQuery:
     """The query of these values. Raises InvalidInput with every broken rule."""
     return fields.parse(EventQuery, values)
+
+
+def _begin(at: date) -> datetime:
+    """The first moment of a day in UTC; a time itself."""
+    return at if isinstance(at, datetime) else datetime.combine(at, time(), UTC)

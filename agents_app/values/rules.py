@@ -1,7 +1,7 @@
 """The rules of values: a line, a number, a choice, a secret and others, each with its refusals."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from agents_app.values.fields import EDGES, Rule, refusal
@@ -26,6 +26,9 @@ A_MASK = (
     + "Enter the secret, or leave this field empty."
 )
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+MOMENT = re.compile(
+    rf"{DAY.pattern}[Tt ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,6}})?)?([Zz]|[+-][0-9]{{2}}:?[0-9]{{2}})"
+)
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -155,6 +158,25 @@ def calendar_date() -> Rule:
             return date.fromisoformat(value.strip(EDGES))
         except ValueError:
             raise refusal("There is no such day. Check the year, the month and the day.") from None
+
+    return Rule(check)
+
+
+def day_or_moment() -> Rule:
+    """A date as YYYY-MM-DD, or a time with its zone, which becomes an aware time in UTC."""
+
+    def check(value: object) -> object:
+        if isinstance(value, date):
+            return value
+        text = value.strip(EDGES) if isinstance(value, str) else ""
+        if not DAY.fullmatch(text) and not MOMENT.fullmatch(text):
+            raise refusal("Write a day as YYYY-MM-DD, or a time with its zone, such as 2026-11-27T09:30:00Z.")
+        try:
+            if DAY.fullmatch(text):
+                return date.fromisoformat(text)
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        except (OverflowError, ValueError):
+            raise refusal("There is no such day or time. Check the year, the month, the day and the time.") from None
 
     return Rule(check)
 

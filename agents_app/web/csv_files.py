@@ -1,31 +1,35 @@
-"""Files of comma-separated values that pages offer for download."""
+"""Files of comma-separated values that pages offer for download. `values/csv_text.py` writes their cells."""
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Sequence
+import logging
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
-from flask import Response
+from flask import Response, g, has_request_context, stream_with_context
 
-# Spreadsheet programs read a cell that begins with one of these as a formula, and some also their full-width forms.
-SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
-FORMULA_STARTS = (*SIGNS, "\t", "\r", "\n")
-# Where the separator of a program is a semicolon or a TAB, a cell may begin after each of these.
-INNER_START = re.compile(rf'([;\t\r\n][\s"]*)(?=[{SIGNS}])')
+from agents_app.values.csv_text import csv_parts
+
+logger = logging.getLogger(__name__)
 
 
 def csv_response(file_name: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """A file of these rows. A mark at its beginning says that it is UTF-8, as spreadsheet programs assume otherwise."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
-    writer.writerow(headings)
-    writer.writerows([quoted_cell(value) for value in row] for row in rows)
-    response = Response(text.getvalue().encode("utf-8-sig"), mimetype="text/csv")
+    """A file of these rows, which is sent while they are read. Raises what reading the first of them raises.
+
+    A mark at its beginning says that it is UTF-8, as spreadsheet programs assume otherwise. If reading fails later, the
+    connection is closed before the end of the answer, so that programs report a failed download.
+    """
+    remaining = iter(rows)
+    parts = csv_parts(headings, chain(list(islice(remaining, 1)), remaining))
+    body = chain([BOM_UTF8], (part.encode() for part in _logged(parts)))
+    response = Response(stream_with_context(body) if has_request_context() else body, mimetype="text/csv")
     response.headers.set("Content-Disposition", "attachment", filename=file_name)
     return response
 
 
-def quoted_cell(value: object) -> str:
-    """A value as a cell that no program takes for a formula: with an apostrophe before each text that could be one."""
-    text = INNER_START.sub(r"\1'", "" if value is None else str(value))
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+def _logged(parts: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from parts
+    except Exception:
+        # The answer has begun, so no page can say it any more.
+        logger.exception("A file could not be completed.", extra={"request_id": g.get("request_id")})
+        raise

@@ -1,7 +1,8 @@
 """The page Activity, which lists the events of the account. `activity_sentences.py` has their sentences."""
 
+import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, ClassVar
 from uuid import UUID
@@ -10,7 +11,7 @@ from flask import Blueprint, render_template, request, url_for
 
 from agents_app.db import now
 from agents_app.errors import InvalidInput, Malformed
-from agents_app.operations import events
+from agents_app.operations import event_exports, events
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.events import EventQuery, EventSubject, parse_query
 from agents_app.values.choices import Door
@@ -38,7 +39,7 @@ DOORS = {Door.PAGE.value: "Page", Door.TOKEN.value: "API token", Door.TERMINAL.v
 
 HEADINGS = (
     *("Time (UTC)", "Who", "Interface", "IP address", "Record type", "What", "Record", "Record ID", "Version"),
-    *("Action", "Request ID"),
+    *("Action", "Request ID", "User ID", "Token ID", "Details", "Event ID"),
 )
 
 pages = Blueprint("events", __name__, url_prefix="/activity")
@@ -67,7 +68,7 @@ class ActivityForm(ConsoleForm):
     about = Select(input_spec(EventQuery, "about", span=SPAN_WHOLE, is_optional=False, labels=ANY | ABOUT))
     door = Select(input_spec(EventQuery, "door", span=SPAN_WHOLE, is_optional=False, hint="", labels=ANY | DOORS))
     person = Select(input_spec(EventQuery, "person", span=SPAN_WHOLE, is_optional=False, hint=""))
-    since = make_input(EventQuery, "since", span=SPAN_WHOLE, is_optional=False)
+    since = make_input(EventQuery, "since", span=SPAN_WHOLE, is_optional=False, hint="")
     until = make_input(EventQuery, "until", span=SPAN_WHOLE, is_optional=False, hint="Days are in UTC.")
 
     def __init__(self, args: dict[str, str], people: dict[UUID, str]) -> None:
@@ -88,19 +89,18 @@ def listing() -> Answer:
         return list_error_page(error, "Activity", url_for(".listing"), EventQuery)
     form = ActivityForm(address.args, events.user_names(actor))
     context = {"form": form, "chips": _chips(actor, query, form), "doors": DOORS, "days": _days(page.items)}
-    return render_template("events/list.html", address=address, page=page, export_max=events.EXPORT_MAX, **context)
+    return render_template("events/list.html", address=address, page=page, **context)
 
 
 @pages.get("/export")
 def export() -> Answer:
-    """The newest events that the URL asks for, as a CSV file. Its name says if there are more."""
+    """All events that the URL asks for, newest first, as a CSV file."""
     address = ActivityUrl(request.args)
     try:
-        page = events.export(current_actor(), parse_query(address.args))
+        found = event_exports.export(current_actor(), parse_query(address.args), newest_first=True)
     except (InvalidInput, Malformed) as error:
         return list_error_page(error, "Activity", url_for(".listing"), EventQuery)
-    part = f"-newest-{len(page.items)}" if page.next_cursor else ""
-    return csv_response(f"activity-{now():%Y-%m-%d}{part}.csv", HEADINGS, map(_row, page.items))
+    return csv_response(f"activity-{now():%Y-%m-%d}.csv", HEADINGS, map(_row, found))
 
 
 def _row(event: dict[str, Any]) -> list[object]:
@@ -116,6 +116,10 @@ def _row(event: dict[str, Any]) -> list[object]:
         event["details"].get("version"),
         event["action"],
         event["request_id"],
+        event["user_id"],
+        event["token_id"],
+        json.dumps(event["details"], ensure_ascii=False) if event["details"] else None,
+        event["id"],
     ]
 
 
@@ -144,4 +148,6 @@ def _chips(actor: Actor, query: EventQuery, form: ActivityForm) -> dict[str, tup
 
 
 def _day(on: date | None) -> str:
+    if isinstance(on, datetime):
+        return f"{day_text(on)}, {on:%H:%M:%S} UTC"
     return day_text(on) if on else ""

@@ -22,7 +22,7 @@ ENCODINGS = {
     "ASCII": {"PYTHONIOENCODING": "ascii:strict"},
     "C": AS_ASCII,
 }
-COMMANDS = ["agents list", "activity list", "db status", "agents list --account \u00f1"]
+COMMANDS = ["agents list", "events list", "db status", "agents list --account \u00f1"]
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ def typed(app: Flask, *words: str) -> Any:
     "command",
     [
         "agents list",
-        "activity list",
+        "events list",
         "users list",
         "users invitations",
         "tokens list",

@@ -1,4 +1,4 @@
-"""`flask users`, `flask accounts rename|delete` and `flask activity`: errors first."""
+"""`flask users`, `flask accounts rename|delete` and `flask events list`: errors first."""
 
 import json
 from typing import Any
@@ -234,7 +234,7 @@ def test_an_account_is_deleted_once_its_name_is_given(terminal: Terminal, words:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--since", "yesterday"), "  since: Write the date as YYYY-MM-DD."),
+        (("--since", "yesterday"), "  since: Write a day as YYYY-MM-DD, or a time with its zone"),
         (("--door", "window"), "  door: "),
         (("--limit", "0"), "  limit: "),
         (("--cursor", "nonsense"), "Error: The cursor is not valid. Start again without a cursor."),
@@ -242,7 +242,7 @@ def test_an_account_is_deleted_once_its_name_is_given(terminal: Terminal, words:
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_an_invalid_query_of_the_activity_is_refused(terminal: Terminal, words: tuple[str, ...], sentence: str) -> None:
-    result = terminal("activity", "list", *words)
+    result = terminal("events", "list", *words)
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert any(line.startswith(sentence) for line in result.stderr.splitlines())
@@ -254,12 +254,12 @@ def test_activity_shows_who_did_what_at_which_door(terminal: Terminal) -> None:
     make_token(terminal.app, person)
     terminal("agents", "disable", agent_id, "--reason", "Moving.")
 
-    items = terminal.json("activity", "list")["items"]
-    by_terminal = terminal.json("activity", "list", "--door", "terminal", "--about", "agent")["items"]
+    items = terminal.json("events", "list")["items"]
+    by_terminal = terminal.json("events", "list", "--door", "terminal", "--about", "agent")["items"]
 
     assert [event["action"] for event in items] == ["agent.disabled", "token.created", "agent.created"]
     assert [(event["action"], event["target_id"]) for event in by_terminal] == [("agent.disabled", str(agent_id))]
-    table = terminal("activity", "list", "--person", person.user_id).stdout
+    table = terminal("events", "list", "--person", person.user_id).stdout
     assert "Grace" in table
     assert "canary" not in table
 
@@ -268,9 +268,9 @@ def test_activity_continues_after_a_page(terminal: Terminal) -> None:
     for role in ("viewer", "editor", "admin"):
         terminal("users", "invite", "--role", role)
 
-    first = terminal("activity", "list", "--limit", "2")
+    first = terminal("events", "list", "--limit", "2")
     cursor = first.stderr.split("--cursor ")[1].strip()
-    rest = terminal.json("activity", "list", "--limit", "2", "--cursor", cursor)
+    rest = terminal.json("events", "list", "--limit", "2", "--cursor", cursor)
 
     assert len(first.stdout.splitlines()) == 3
     assert [event["details"] for event in rest["items"]] == [{"role": "viewer"}]

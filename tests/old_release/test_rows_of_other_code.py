@@ -173,7 +173,7 @@ def test_an_event_without_details_and_an_unknown_event_are_shown(console: Flask,
                 session.add(Event(**event, door="pigeon", target_kind=None))
 
     page = browser_of(console, admin).client.get("/activity?limit=200")
-    shown = console.test_cli_runner().invoke(args=["activity", "list", "--account", str(admin.account_id)])
+    shown = console.test_cli_runner().invoke(args=["events", "list", "--account", str(admin.account_id)])
 
     assert (page.status_code, "pigeon" in page.text, "robot danced" in page.text) == (200, True, True)
     assert shown.exit_code in (0, 2), shown.output

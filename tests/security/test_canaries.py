@@ -199,8 +199,10 @@ def at_the_terminal(recorded: RecordedConsole) -> None:
         secrets = json.dumps({"api_key": CANARIES["api_key"]})
         recorded.note(recorded.type("agents", "update", agent_id, "--secrets-stdin", *account, stdin=secrets))
         recorded.note(recorded.type("agents", "create", "--api-key", CANARIES["api_key"], *account))
-        for words in (("agents", "show", agent_id), ("agents", "list"), ("activity",), ("tokens", "list")):
+        for words in (("agents", "show", agent_id), ("agents", "list"), ("events", "list"), ("tokens", "list")):
             recorded.note(recorded.type(*words, "--json", *account))
+        for form in ("jsonl", "csv"):
+            recorded.note(recorded.type("events", "export", "--format", form, *account))
     token = recorded.type("tokens", "create", "--name", "ops", "--scope", "runtime", *account)
     recorded.note(token, re.findall(r"agc_\w{12}\.\w{46}", token)[0])
     link = recorded.type("users", "reset-password", recorded.admin.email, *account)
