@@ -175,12 +175,14 @@ AGENT_MODULES = ("agents", "agent_reads", "attention", "connection_tests", "runt
 # Operations on agents that a door does without, and why.
 DOES_WITHOUT = {
     "api": {
+        "restore_version": "the doors of the history are made next",
         "listing_with_counts": "counts are for people; programs count what they fetch",
         "counts": "the same",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "store_sample": "only `flask demo` makes samples",
     },
     "cli": {
+        "restore_version": "the doors of the history are made next",
         "listing_with_counts": "a terminal prints what matches",
         "counts": "the same",
         "restore_deleted": "undo is for the person who sees what was deleted",
@@ -189,6 +191,7 @@ DOES_WITHOUT = {
         "run_unsaved": "a person at the terminal creates the agent first, and then tests it",
     },
     "web": {
+        "restore_version": "the doors of the history are made next",
         "fetch": "only a token with the scope runtime may",
         "store_sample": "only `flask demo` makes samples",
     },

@@ -1,4 +1,4 @@
-"""Operations that read the history of an agent. `agents.py` writes it."""
+"""Operations that read the history of an agent, also of a deleted one. `agents.py` writes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,27 +12,29 @@ from sqlalchemy.engine import Row
 from agents_app.db import db
 from agents_app.errors import Conflict, NotFound
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import agent_merge, snapshots
+from agents_app.operations import snapshots
+from agents_app.operations import version_contents as contents
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import CONFIG, STATUS_REASON
+from agents_app.operations.version_restores import NO_VERSION
+from agents_app.schemas.listing import LIMIT
+from agents_app.schemas.versions import VERSION_MAX, make_cursor, read_cursor
 
-NO_VERSION = "There is no such version of an agent with this id."
-VERSION_MAX = 2**31 - 1
-# What a version records in addition to the fields that people write.
-STATUS = ("status", STATUS_REASON)
+AnyRow = Row[*tuple[Any, ...]]
 CHANGE = (
     AgentVersion.version,
     AgentVersion.action,
+    AgentVersion.door,
     AgentVersion.actor_name,
     AgentVersion.user_id,
     AgentVersion.created_at,
+    AgentVersion.note,
     AgentVersion.changes,
 )
 
 
 @dataclass(frozen=True)
 class Change:
-    """Who made a version, when, and what changed of its secrets."""
+    """Who made a version, when, through which door and why, and what it changed."""
 
     version: int
     action: str
@@ -41,10 +43,30 @@ class Change:
     created_at: datetime
     secrets: Mapping[str, str] = field(default_factory=dict)
     """By JSON pointer: set, replaced or removed."""
+    door: str | None = None
+    """None where it is unknown: an earlier release made the version, and its event is removed."""
+    note: str | None = None
+    fields: list[str] = field(default_factory=list)
+    """The JSON pointers of what was changed, without secrets. Empty where the version made the agent."""
+    restored_version: int | None = None
+    """The number of the version that was restored."""
 
     def is_by(self, actor: Actor) -> bool:
         """Whether this person made the change on the pages. A token of theirs has another name."""
         return self.user_id is not None and (self.user_id, self.actor_name) == (actor.user_id, actor.name)
+
+
+@dataclass(frozen=True)
+class VersionPage:
+    """Some versions of an agent, the newest first, and the agent now or when it was deleted."""
+
+    items: list[Change]
+    next_cursor: str | None
+    name: str
+    newest: int
+    """The number of the newest version."""
+    is_there: bool
+    """Whether the agent exists."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +81,24 @@ class PastVersion:
 
 
 @dataclass(frozen=True)
+class Version:
+    """An agent as one version recorded it."""
+
+    change: Change
+    content: dict[str, Any] | None
+    """The fields, the status and the configuration without secrets: complete but not checked. None where they cannot be
+    read."""
+    secrets: list[str]
+    """The JSON pointers of the secrets that were set."""
+    problem: str | None
+    """Why this release cannot restore the version. None if it can."""
+    newest: int
+    is_there: bool
+
+
+@dataclass(frozen=True)
 class Difference:
-    """What one version changed in the version before it.
+    """What is different in a version, compared with the version before it or with any other.
 
     The values have the fields of an agent with its status, without secrets. They are complete but not checked, as an
     older release may have written them. None where the version does not exist or cannot be read.
@@ -75,72 +113,136 @@ class Difference:
     """The number of the newest version."""
     is_there: bool
     """Whether the agent exists."""
+    base: int | None = None
+    """The number of the version that is compared with. None where there is no version before."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """What happened to secrets between the two versions, by JSON pointer: set, replaced or removed."""
+
+
+def listing(actor: Actor, agent_id: UUID, cursor: str | None = None, limit: int = LIMIT) -> VersionPage:
+    """The versions of an agent, the newest first. Raises Forbidden, NotFound, Malformed (cursor)."""
+    actor.require("agents.read")
+    newest, is_there = _newest(actor, agent_id), _is_there(actor, agent_id)
+    named = sa.select(AgentVersion.snapshot["name"].as_string()).where(
+        *_versions_of(actor, agent_id), AgentVersion.version == newest
+    )
+    name = sa.func.coalesce(_agent(actor, agent_id, Agent.name), named.correlate(None).scalar_subquery())
+    query = sa.select(*CHANGE, newest.label("newest"), is_there.label("is_there"), name.label("name"))
+    query = query.where(*_versions_of(actor, agent_id))
+    if cursor:
+        query = query.where(AgentVersion.version < read_cursor(cursor))
+    with db.reading() as connection:
+        rows = connection.execute(query.order_by(AgentVersion.version.desc()).limit(limit + 1)).all()
+    if not rows:
+        raise NotFound(NO_VERSION)
+    shown = [_change(row) for row in rows[:limit]]
+    next_cursor = make_cursor(shown[-1].version) if len(rows) > limit else None
+    # Another release may have recorded no name.
+    named_so = str(rows[0].name or "An agent without a name")
+    return VersionPage(shown, next_cursor, named_so, rows[0].newest, bool(rows[0].is_there))
 
 
 def changes_since(actor: Actor, agent_id: UUID, version: int) -> PastVersion:
     """The agent at this version, and the changes after it, in order. Raises Forbidden."""
     actor.require("agents.read")
     number = min(max(version, 0), VERSION_MAX)
-    agent = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
+    agent = _versions_of(actor, agent_id)
     later = sa.select(*CHANGE).where(*agent, AgentVersion.version > number).order_by(AgentVersion.version)
     with db.reading() as connection:
         snapshot: Any = connection.scalar(
             sa.select(AgentVersion.snapshot).where(*agent, AgentVersion.version == number)
         )
         rows = connection.execute(later).all()
-    values = _values(snapshot)
-    secrets = frozenset(snapshot.get("secrets", ())) if values else frozenset()
+    values = contents.valid_values(snapshot)
+    secrets = frozenset(contents.set_secrets(snapshot)) if values else frozenset()
     return PastVersion(values, secrets, [_change(row) for row in rows])
 
 
-def difference(actor: Actor, agent_id: UUID, version: int) -> Difference:
-    """What this version of an agent changed, also of a deleted agent. Raises Forbidden, NotFound."""
+def read_version(actor: Actor, agent_id: UUID, version: int) -> Version:
+    """The agent as this version recorded it, also where this release cannot read it. Raises Forbidden, NotFound."""
     actor.require("agents.read")
+    newest, is_there = _newest(actor, agent_id), _is_there(actor, agent_id)
+    query = sa.select(*CHANGE, AgentVersion.snapshot, newest.label("newest"), is_there.label("is_there"))
+    query = query.where(*_versions_of(actor, agent_id), AgentVersion.version == _known(version))
+    with db.reading() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(NO_VERSION)
+    problem = None
+    try:
+        snapshots.draft(row.snapshot)
+    except Conflict as refusal:
+        problem = refusal.detail
+    secrets = contents.set_secrets(row.snapshot)
+    return Version(_change(row), contents.content(row.snapshot), secrets, problem, row.newest, bool(row.is_there))
+
+
+def difference(actor: Actor, agent_id: UUID, version: int, base: int | None = None) -> Difference:
+    """What this version has that the version `base`, or the one before, has not. Raises Forbidden, NotFound.
+
+    `base` can also be a later version: then it says what a restore of this version would do to that one.
+    """
+    actor.require("agents.read")
+    ends = _known(version), _known(version) - 1 if base is None else _known(base)
+    snapshot = sa.case((AgentVersion.version.in_(ends), AgentVersion.snapshot)).label("snapshot")
+    newest, is_there = _newest(actor, agent_id), _is_there(actor, agent_id)
+    query = sa.select(*CHANGE, snapshot, newest.label("newest"), is_there.label("is_there"))
+    # Of the versions between, only those that changed secrets.
+    wanted = AgentVersion.version.in_(ends) | (AgentVersion.changes["secrets"].as_string() != "{}")
+    query = query.where(*_versions_of(actor, agent_id), AgentVersion.version.between(min(ends), max(ends)), wanted)
+    with db.reading() as connection:
+        found = {row.version: row for row in connection.execute(query)}
+    row, previous = found.get(version), found.get(ends[1])
+    if row is None or (base is not None and previous is None):
+        raise NotFound(NO_VERSION)
+    before, after = contents.content(previous and previous.snapshot), contents.content(row.snapshot)
+    changed = contents.changed(before, after) if previous is None or before else []
+    secrets = _change(row).secrets if base is None else _secrets_between(found, *ends)
+    number = None if previous is None else ends[1]
+    return Difference(_change(row), before, after, changed, row.newest, bool(row.is_there), number, secrets)
+
+
+def _secrets_between(found: Mapping[int, AnyRow], version: int, base: int) -> dict[str, str]:
+    between = [row for number, row in found.items() if number > min(version, base)]
+    touched = {pointer for row in between for pointer in _change(row).secrets}
+    before, after = (contents.set_secrets(found[number].snapshot) for number in (base, version))
+    return contents.secrets_between(before, after, touched)
+
+
+def _known(version: int) -> int:
     if not 0 < version <= VERSION_MAX:
         raise NotFound(NO_VERSION)
-    agent = (AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id)
-    query = sa.select(*CHANGE, AgentVersion.snapshot).where(*agent, AgentVersion.version.in_((version - 1, version)))
-    newest = sa.select(sa.func.max(AgentVersion.version)).where(*agent).scalar_subquery()
-    there = sa.exists().where(Agent.id == agent_id, Agent.account_id == actor.account_id)
-    with db.reading() as connection:
-        rows = connection.execute(query.add_columns(newest.label("newest"), there.label("is_there"))).all()
-    found = {row.version: row for row in rows}
-    if (row := found.get(version)) is None:
-        raise NotFound(NO_VERSION)
-    previous = found.get(version - 1)
-    before, after = _content(previous and previous.snapshot), _content(row.snapshot)
-    changed = _changed(before, after) if previous is None or before else []
-    return Difference(_change(row), before, after, changed, row.newest, bool(row.is_there))
+    return version
 
 
-def _values(snapshot: Any) -> dict[str, Any] | None:
-    if not isinstance(snapshot, dict):
-        return None
-    try:
-        recorded = snapshots.draft(snapshot)
-    except Conflict:
-        return None
-    return {**recorded.fields, CONFIG: recorded.config}
+def _versions_of(actor: Actor, agent_id: UUID) -> tuple[sa.ColumnElement[bool], ...]:
+    return AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id
 
 
-def _content(snapshot: Any) -> dict[str, Any] | None:
-    if not isinstance(snapshot, dict):
-        return None
-    return {**snapshots.content(snapshot), **{name: snapshot.get(name) for name in STATUS}}
+def _newest(actor: Actor, agent_id: UUID) -> sa.ScalarSelect[Any]:
+    return sa.select(sa.func.max(AgentVersion.version)).where(*_versions_of(actor, agent_id)).scalar_subquery()
 
 
-def _changed(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
-    if after is None:
-        return []
-    facts = agent_merge.facts(after, {})
-    if before is None:
-        return [pointer for pointer, value in facts.items() if value not in (None, "", [], {})]
-    status = [f"/{name}" for name in STATUS if before[name] != after[name]]
-    return [*agent_merge.changed(agent_merge.facts(before, {}), facts), *status]
+def _agent(actor: Actor, agent_id: UUID, column: Any) -> sa.ScalarSelect[Any]:
+    return sa.select(column).where(Agent.id == agent_id, Agent.account_id == actor.account_id).scalar_subquery()
 
 
-def _change(row: Row[*tuple[Any, ...]]) -> Change:
+def _is_there(actor: Actor, agent_id: UUID) -> sa.ColumnElement[bool]:
+    return sa.exists().where(Agent.id == agent_id, Agent.account_id == actor.account_id)
+
+
+def _change(row: AnyRow) -> Change:
     changes = row.changes if isinstance(row.changes, dict) else {}
-    secrets = changes.get("secrets")
-    secrets = secrets if isinstance(secrets, dict) else {}
-    return Change(row.version, row.action, row.actor_name, row.user_id, row.created_at, secrets)
+    restored = changes.get("restored_version")
+    return Change(
+        row.version,
+        row.action,
+        row.actor_name,
+        row.user_id,
+        row.created_at,
+        contents.changed_secrets(changes),
+        row.door,
+        row.note,
+        contents.changed_fields(row.action, changes),
+        restored if isinstance(restored, int) else None,
+    )

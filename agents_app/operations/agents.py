@@ -19,6 +19,7 @@ from agents_app.operations import (
     external_ids,
     idempotency,
     snapshots,
+    version_restores,
 )
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_secrets import Secrets
@@ -26,12 +27,13 @@ from agents_app.operations.agent_states import State
 from agents_app.operations.agent_writes import Change, Versions, find, write
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import agents as schema
-from agents_app.schemas.change_notes import draft_and_note
+from agents_app.schemas.change_notes import check_note, draft_and_note
 from agents_app.values import limits
 from agents_app.values.choices import AgentStatus
 from agents_app.values.text import to_nfc
 
 NO_SECRETS = Secrets({}, {}, {})
+NO_VALUES: Mapping[str, Any] = {}
 
 
 def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None = None) -> tuple[UUID, bool]:
@@ -67,26 +69,57 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Ve
         agent = find(session, actor, agent_id, version)
         old = states.of_agent(agent)
         draft, note = draft_and_note(partial(states.draft_of_change, old), changes)
-        keyring = encryption_keys.ensure_keyring(session)
-        encrypted = agent_secrets.merge(keyring, actor, agent_id, draft, old.secrets)
-        state = replace(states.of_draft(draft, encrypted), status=old.status, reason=old.reason)
-        is_changed = bool(encrypted.changes) or state.snapshot() != old.snapshot()
+        state = _state_after(session, actor, agent_id, draft, old)
+        is_changed = _differs(old, state)
         if is_changed:
             write(session, actor, Change("agent.updated", agent, state, note))
     return is_changed
 
 
-def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> tuple[UUID, bool]:
-    """Add an active copy called "Copy of …", with its secrets and without the external id.
+def restore_version(
+    actor: Actor,
+    agent_id: UUID,
+    number: int,
+    values: Mapping[str, Any] = NO_VALUES,
+    version: Versions | None = None,
+) -> bool:
+    """Give the agent the fields and the configuration of its version `number` again, as a new version.
+
+    The status stays. Secrets stay too, but those that the connection type of that version has not are removed. `values`
+    can have a note, and secrets as in a change: one whose destination differs must be in it, with a value or None.
+    Returns whether anything changed and was written. Raises Forbidden, NotFound, Stale, InvalidInput, and Conflict if
+    this release cannot read the version, or another agent has its external id by now.
+    """
+    actor.require("agents.restore")
+    with db.transaction() as session:
+        agent = find(session, actor, agent_id, version)
+        snapshot, old = version_restores.find_snapshot(session, actor, agent_id, number), states.of_agent(agent)
+        draft, note = draft_and_note(partial(version_restores.draft_of, old, snapshot), values)
+        state = _state_after(session, actor, agent_id, draft, old)
+        is_changed = _differs(old, state)
+        if is_changed:
+            change = Change("agent.version_restored", agent, state, note, {"restored_version": number})
+            try:
+                write(session, actor, change)
+            except InvalidInput:
+                raise Conflict(external_ids.REUSED_SINCE, code=external_ids.REUSED_CODE) from None
+    return is_changed
+
+
+def clone(
+    actor: Actor, agent_id: UUID, idempotency_key: str | None = None, values: Mapping[str, Any] = NO_VALUES
+) -> tuple[UUID, bool]:
+    """Add an active copy called "Copy of …", with its secrets and without the external id. `values` can have a note.
 
     Returns the id of the copy, and whether it is new. With an idempotency key, a repeated call returns the copy of the
-    first. Raises Conflict if that has been changed or deleted. Raises Forbidden, NotFound, Unavailable.
+    first. Raises Conflict if that has been changed or deleted. Raises Forbidden, NotFound, InvalidInput, Unavailable.
     """
     actor.require("agents.clone")
+    note = check_note(values)
     copy_id = idempotency.id_for(actor, idempotency_key) if idempotency_key else uuid.uuid4()
     try:
         with db.transaction() as session:
-            _write_copy(session, actor, find(session, actor, agent_id), Agent(id=copy_id))
+            _write_copy(session, actor, find(session, actor, agent_id), Agent(id=copy_id), note)
     except Conflict as failed:
         if idempotency_key is None:
             raise
@@ -95,10 +128,16 @@ def clone(actor: Actor, agent_id: UUID, idempotency_key: str | None = None) -> t
     return copy_id, True
 
 
-def enable(actor: Actor, agent_id: UUID, version: Versions | None = None) -> bool:
-    """Let runtimes fetch the agent again. Returns whether it was disabled. Raises Forbidden, NotFound, Stale."""
+def enable(
+    actor: Actor, agent_id: UUID, version: Versions | None = None, values: Mapping[str, Any] = NO_VALUES
+) -> bool:
+    """Let runtimes fetch the agent again. `values` can have a note. Returns whether the agent was disabled.
+
+    Raises Forbidden, NotFound, InvalidInput, Stale.
+    """
     actor.require("agents.enable")
-    return _set_status(actor, agent_id, version, "agent.enabled", AgentStatus.ACTIVE, None) is not None
+    note = check_note(values)
+    return _set_status(actor, agent_id, version, "agent.enabled", AgentStatus.ACTIVE, note=note) is not None
 
 
 def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: Versions | None = None) -> State | None:
@@ -109,28 +148,32 @@ def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: Ve
     """
     actor.require("agents.disable")
     reason = schema.check_reason(values)
-    return _set_status(actor, agent_id, version, "agent.disabled", AgentStatus.DISABLED, reason)
+    return _set_status(actor, agent_id, version, "agent.disabled", AgentStatus.DISABLED, reason=reason)
 
 
-def delete(actor: Actor, agent_id: UUID, version: Versions | None = None) -> None:
+def delete(
+    actor: Actor, agent_id: UUID, version: Versions | None = None, values: Mapping[str, Any] = NO_VALUES
+) -> None:
     """Delete the agent. Its history is kept, and its encrypted secrets for DELETED_SECRETS_DAYS.
 
-    Raises Forbidden, NotFound, Stale.
+    `values` can have a note. Raises Forbidden, NotFound, InvalidInput, Stale.
     """
     actor.require("agents.delete")
+    note = check_note(values)
     with db.transaction() as session:
         agent = find(session, actor, agent_id, version)
-        write(session, actor, Change(AgentVersion.DELETED, agent, states.of_agent(agent)))
+        write(session, actor, Change(AgentVersion.DELETED, agent, states.of_agent(agent), note))
         session.delete(agent)
 
 
-def restore_deleted(actor: Actor, agent_id: UUID) -> str:
+def restore_deleted(actor: Actor, agent_id: UUID, values: Mapping[str, Any] = NO_VALUES) -> str:
     """Restore a deleted agent as it was, with its secrets if they are still kept. Returns its name.
 
-    Raises Forbidden, NotFound, and Conflict if it exists already, if another agent has its external id, or if what was
-    recorded is no longer valid.
+    `values` can have a note. Raises Forbidden, NotFound (also if it is not deleted), InvalidInput, and Conflict if
+    another agent has its external id, or if what was recorded is no longer valid.
     """
     actor.require("agents.restore_deleted")
+    note = check_note(values)
     with db.transaction() as session:
         versions = sa.select(AgentVersion).where(
             AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id
@@ -145,7 +188,7 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> str:
         made_at = then.created_at or last.created_at
         agent = Agent(id=agent_id, version=last.version, created_by=creator, created_at=made_at)
         try:
-            write(session, actor, Change("agent.restored", agent, states.of_version(last)))
+            write(session, actor, Change("agent.restored", agent, states.of_version(last), note))
         except InvalidInput:
             raise Conflict(external_ids.REUSED, code=external_ids.REUSED_CODE) from None
         query = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
@@ -153,19 +196,36 @@ def restore_deleted(actor: Actor, agent_id: UUID) -> str:
     return agent.name
 
 
+def _state_after(session: Session, actor: Actor, agent_id: UUID, draft: schema.Draft, old: State) -> State:
+    """The state of a stored agent after a change of its content. Its status stays."""
+    encrypted = agent_secrets.merge(encryption_keys.ensure_keyring(session), actor, agent_id, draft, old.secrets)
+    return replace(states.of_draft(draft, encrypted), status=old.status, reason=old.reason)
+
+
+def _differs(old: State, state: State) -> bool:
+    return bool(state.secrets.changes) or state.snapshot() != old.snapshot()
+
+
 def _set_status(
-    actor: Actor, agent_id: UUID, version: Versions | None, action: str, status: AgentStatus, reason: str | None
+    actor: Actor,
+    agent_id: UUID,
+    version: Versions | None,
+    action: str,
+    status: AgentStatus,
+    *,
+    reason: str | None = None,
+    note: str | None = None,
 ) -> State | None:
     with db.transaction() as session:
         agent = find(session, actor, agent_id, version)
         old = states.of_agent(agent)
         if (old.status, to_nfc(old.reason or "")) == (status, reason or ""):
             return None
-        write(session, actor, Change(action, agent, replace(old, status=status, reason=reason)))
+        write(session, actor, Change(action, agent, replace(old, status=status, reason=reason), note))
     return old
 
 
-def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) -> None:
+def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent, note: str | None) -> None:
     keyring, old = encryption_keys.ensure_keyring(session), states.of_agent(original)
     clear = agent_secrets.decrypt(keyring, actor.account_id, original.id, old.secrets.encrypted)
     name = f"Copy of {old.fields['name']}"[: limits.NAME].rstrip()
@@ -175,4 +235,4 @@ def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent) ->
     encrypted = agent_secrets.merge(keyring, actor, copy.id, draft, NO_SECRETS)
     session.expunge(original)  # so that the database refuses the id if the idempotency key made the original
     details = {"cloned_from": str(original.id)}
-    write(session, actor, Change("agent.cloned", copy, states.of_draft(draft, encrypted), details=details))
+    write(session, actor, Change("agent.cloned", copy, states.of_draft(draft, encrypted), note, details))

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.models import Agent, AgentVersion, ApiToken, User
-from agents_app.operations.agent_history import VERSION_MAX
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.versions import VERSION_MAX
 
 Item = dict[str, Any]
 # SQLite limits the number of parameters of a statement.

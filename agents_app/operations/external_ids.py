@@ -9,6 +9,9 @@ from agents_app.models.agent import EXTERNAL_ID_INDEX
 
 TAKEN = "Another agent has this external ID. Use each external ID for one agent only."
 REUSED = "Another agent has the external ID of the deleted agent now. Change it there, then restore the deleted agent."
+REUSED_SINCE = (
+    "Another agent has the external ID of this version now. Change it there, then restore this version again."
+)
 REUSED_CODE = "external_id_reused"
 
 

@@ -88,6 +88,7 @@ PERMISSIONS: dict[str, tuple[Role | None, Scope | None]] = {
     "agents.enable": (Role.EDITOR, Scope.WRITE),
     "agents.disable": (Role.EDITOR, Scope.WRITE),
     "agents.delete": (Role.ADMIN, Scope.WRITE),
+    "agents.restore": (Role.EDITOR, Scope.WRITE),
     "agents.restore_deleted": (Role.ADMIN, Scope.WRITE),
     "agents.runtime": (None, Scope.RUNTIME),
     "events.read": (Role.VIEWER, None),

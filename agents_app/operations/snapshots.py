@@ -25,6 +25,7 @@ from agents_app.values.text import without_direction_marks
 T = TypeVar("T")
 
 UNREADABLE = "snapshot_unreadable"
+CREATE_AGAIN = "Create the agent again."
 ON_ONE_LINE = ("name", "model_type", schema.CONFIG)
 
 
@@ -51,6 +52,15 @@ def draft(snapshot: Any) -> schema.Draft:
     values = content(snapshot)
     on_one_line = {name: without_direction_marks(values[name]) for name in ON_ONE_LINE}
     return _valid(lambda: schema.draft_of_new(values | on_one_line))
+
+
+def draft_of_change(current: Mapping[str, Any], snapshot: Any) -> schema.Draft:
+    """The recorded content as a change of the agent `current`, whose values stay valid. Raises Conflict."""
+    values = content(snapshot)
+    differing = [name for name in ON_ONE_LINE if values[name] != current[name]]
+    on_one_line = {name: without_direction_marks(values[name]) for name in differing}
+    sent = values | on_one_line
+    return _valid(lambda: schema.draft_of_changed(current, sent), "Restore another version, or change the agent.")
 
 
 def status_and_origin(snapshot: Any) -> StatusAndOrigin:
@@ -91,16 +101,14 @@ def _object(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
-def _valid(read: Callable[[], T]) -> T:
+def _valid(read: Callable[[], T], advice: str = CREATE_AGAIN) -> T:
     try:
         return read()
     except InvalidInput as refusal:
         wrong = [f"{pointer[1:].replace('/', '.') or 'its values'}: {sentence}" for pointer, sentence in refusal.fields]
-        raise _conflict(" ".join(wrong)) from None
+        raise _conflict(" ".join(wrong), advice) from None
 
 
-def _conflict(why: str) -> Conflict:
-    return Conflict(
-        f"The stored version of this agent cannot be used by this release: {why} Create the agent again.",
-        code=UNREADABLE,
-    )
+def _conflict(why: str, advice: str = CREATE_AGAIN) -> Conflict:
+    sentence = f"The stored version of this agent cannot be used by this release: {why} {advice}"
+    return Conflict(sentence, code=UNREADABLE)

@@ -5,18 +5,31 @@ from typing import Annotated, Any, TypeVar
 
 from agents_app.errors import InvalidInput
 from agents_app.values import limits
-from agents_app.values.fields import Schema, field, parse
-from agents_app.values.rules import line
+from agents_app.values.fields import Rule, Schema, field, parse, refusal
+from agents_app.values.pem import without_private_keys
+from agents_app.values.text import clean_text
 
 T = TypeVar("T")
 
 NOTE = "note"
+PRIVATE_KEY = "A note cannot have a private key, as nobody can change it later. Write why you make this change."
+
+
+def note_text() -> Rule:
+    """A text on one line without a private key: a version keeps its note, so one must not get in."""
+
+    def check(value: object) -> str:
+        if isinstance(value, str) and without_private_keys(value) != value:
+            raise refusal(PRIVATE_KEY)
+        return clean_text(value, most=limits.CHANGE_NOTE, one_line=True)
+
+    return Rule(check, {"maxLength": limits.CHANGE_NOTE})
 
 
 class NoteValues(Schema):
     """The note of a change."""
 
-    note: Annotated[str | None, line(limits.CHANGE_NOTE)] = field(
+    note: Annotated[str | None, note_text()] = field(
         "Note", "Why you make this change. The history shows it.", default=None
     )
 

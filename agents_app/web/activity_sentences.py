@@ -17,6 +17,8 @@ from agents_app.web.isolation import bdi
 from agents_app.wording import label_in_sentence
 
 CHANGED_MAX = 6
+# The actions whose sentence names what was changed.
+CHANGING = ("agent.updated", "agent.version_restored")
 # A part of a path that is not the same in each request, such as an id.
 VARIABLE = re.compile(r"<[^>]*>")
 # The icon and the colour of an event, by its action, else by the first part of its action. Refusals and what cannot be
@@ -51,6 +53,7 @@ SENTENCES = {
     "agent.disabled": "disabled the agent {target}",
     "agent.deleted": "deleted the agent {target}",
     "agent.restored": "restored the agent {target}",
+    "agent.version_restored": "restored version {restored_version} of the agent {target}",
     "agent.tested": "tested the agent {target}: {outcome}",
     "agent.changes_tested": "tested changes of the agent {target} that were not saved: {outcome}",
     "agent.values_tested": "tested an agent that was not saved: {outcome}",
@@ -86,8 +89,11 @@ SENTENCES = {
     "account.deleted": "deleted the organisation {target}",
 }
 
-# What each kind of version did, without the name of its agent.
-VERSION_WORDS = {action: text.replace(" {target}", "") for action, text in SENTENCES.items() if "{target}" in text}
+# What each kind of version did, without the name of its agent and without values.
+VERSION_WORDS = {
+    **{action: text.replace(" {target}", "") for action, text in SENTENCES.items() if "{target}" in text},
+    "agent.version_restored": "restored an earlier version of the agent",
+}
 
 
 def activity_sentence(event: Mapping[str, Any]) -> Markup:
@@ -108,6 +114,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
         **dict.fromkeys(("old", "new"), "a token"),
         "until": "it expires",
         "outcome": "with an unknown outcome",
+        "restored_version": "with an unknown number",
         **event["details"],
     }
     times = f" ({values['count']} times within a minute)" if values["count"] != 1 else ""
@@ -130,7 +137,7 @@ def event_mark(event: Mapping[str, Any]) -> tuple[str, str]:
 def changed_fields(event: Mapping[str, Any]) -> list[str]:
     """What a change of an agent changed, as words: the names of fields, and what was done with which secret."""
     changes = event.get("changes")
-    if event["action"] != "agent.updated" or not changes:
+    if event["action"] not in CHANGING or not changes:
         return []
     fields, members = changes.get("fields"), changes.get(CONFIG)
     names = [f"/{name}" for name in fields] if isinstance(fields, list) else []

@@ -48,6 +48,12 @@ class Scene:
         """A new agent."""
         return make_agent(self.app, self.admin)
 
+    def changed(self) -> UUID:
+        """An agent at version 2."""
+        agent_id = self.agent()
+        agents.update(self.admin, agent_id, {"name": "Orders"})
+        return agent_id
+
     def deleted(self) -> UUID:
         """A deleted agent."""
         agent_id = self.agent()
@@ -117,6 +123,7 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "agent.enabled": lambda it: agents.enable(it.admin, it.disabled()),
     "agent.disabled": lambda it: it.disabled(),
     "agent.deleted": lambda it: it.deleted(),
+    "agent.version_restored": lambda it: agents.restore_version(it.admin, it.changed(), 1),
     "agent.restored": lambda it: agents.restore_deleted(it.admin, it.deleted()),
     "agent.tested": lambda it: connection_tests.run(it.admin, it.agent()),
     "agent.changes_tested": lambda it: connection_tests.run(

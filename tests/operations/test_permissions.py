@@ -7,14 +7,14 @@ import pytest
 from flask import Flask
 
 from agents_app.errors import Forbidden, NotFound
-from agents_app.operations import agent_reads, agents, connection_tests, runtime
+from agents_app.operations import agent_history, agent_reads, agents, connection_tests, runtime
 from agents_app.operations.permissions import PERMISSIONS, Actor
 from agents_app.schemas import listing
 from agents_app.values.choices import Door, Role, Scope
 from tests.make import agent_values, make_agent, make_user
 
 VIEWER = {"agents.read", "events.read"}
-EDITOR = VIEWER | {f"agents.{act}" for act in ("create", "update", "test", "clone", "enable", "disable")}
+EDITOR = VIEWER | {f"agents.{act}" for act in ("create", "update", "test", "clone", "enable", "disable", "restore")}
 BY_ROLE = {
     Role.VIEWER: VIEWER,
     Role.EDITOR: EDITOR,
@@ -34,6 +34,10 @@ OPERATIONS = {
     "enable": agents.enable,
     "delete": agents.delete,
     "restore_deleted": agents.restore_deleted,
+    "restore_version": lambda actor, agent_id: agents.restore_version(actor, agent_id, 1),
+    "versions": agent_history.listing,
+    "version": lambda actor, agent_id: agent_history.read_version(actor, agent_id, 1),
+    "difference": lambda actor, agent_id: agent_history.difference(actor, agent_id, 1),
     "runtime": runtime.fetch,
 }
 WITHOUT_ROLE = Actor(uuid.uuid4(), "nobody", Door.PAGE)
