@@ -70,7 +70,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "flask_command": (set(), {"click", "flask"}),
     "encryption": ({"weak_keys"}, {"cryptography"}),
     # cryptography says whether a text is a certificate or a key; encrypting is not the values' work.
-    "values": ({"errors"}, {"cryptography", "pydantic", "pydantic_core", "zxcvbn"}),
+    "values": ({"errors"}, {"cryptography", "pydantic", "pydantic_core", "yaml", "zxcvbn"}),
     "connections": ({"values"}, {"pydantic", "pydantic_core"}),
     # A driver is imported by the function that uses it.
     "probes": (
@@ -205,6 +205,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
         "create": "the terminal makes an account before there is an actor of it",
         "listing": "the terminal lists all accounts",
     },
+    "agent_files": {},
     "agent_history": {},
     "agent_reads": {},
     "agents": {},
@@ -260,6 +261,7 @@ WRITERS = {
     "operations/misplaced_keys.py:_remove",
 }
 MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
+MAKERS |= {"operations/agent_files.py:_changes"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
 SETTINGS, API_OPERATIONS = 22, 14

@@ -41,10 +41,10 @@ def facts(values: Mapping[str, Any], secrets: Mapping[str, str | None]) -> Facts
     if found[TYPE] not in list(ConnectionType):
         return found
     model, config = TYPES[ConnectionType(found[TYPE])], values.get(CONFIG) or {}
+    names_of_secrets = model.secret_names()
     for name in model.model_fields:
         pointer = f"/{CONFIG}/{name}"
-        is_secret = name in model.secret_names()
-        found[pointer] = secrets.get(pointer) if is_secret else normalise(model, name, config.get(name))
+        found[pointer] = secrets.get(pointer) if name in names_of_secrets else normalise(model, name, config.get(name))
     return found
 
 

@@ -90,6 +90,7 @@ PERMISSIONS: dict[str, tuple[Role | None, Scope | None]] = {
     "agents.delete": (Role.ADMIN, Scope.WRITE),
     "agents.restore": (Role.EDITOR, Scope.WRITE),
     "agents.restore_deleted": (Role.ADMIN, Scope.WRITE),
+    "agents.import": (Role.ADMIN, Scope.WRITE),
     "agents.runtime": (None, Scope.RUNTIME),
     "events.read": (Role.VIEWER, None),
     "tokens.manage": (Role.ADMIN, None),

@@ -98,3 +98,10 @@ class Door(StrEnum):
     PAGE = "page"
     TOKEN = "token"
     TERMINAL = "terminal"
+
+
+class FileFormat(StrEnum):
+    """The form of a file of agents."""
+
+    YAML = "yaml"
+    JSON = "json"

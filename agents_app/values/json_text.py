@@ -14,10 +14,13 @@ DEPTH_MAX = 20
 MEMBERS_MAX = 1_000
 
 
-def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in these bytes. Raises TooLarge, and Malformed with a sentence that repeats no value."""
-    if len(body) > BYTES_MAX:
-        raise TooLarge(f"Send at most {number_text(BYTES_MAX // 1_000)} kB.")
+def read_object(body: bytes, most: int = BYTES_MAX) -> dict[str, Any]:
+    """The JSON object in these bytes, at most `most` of them.
+
+    Raises TooLarge, and Malformed with a sentence that repeats no value.
+    """
+    if len(body) > most:
+        raise TooLarge(f"Send at most {number_text(most // 1_000)} kB.")
     if body.startswith(codecs.BOM_UTF8):
         raise Malformed("Send the JSON in UTF-8, without a byte order mark.")
     if not body.strip():

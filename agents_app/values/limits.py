@@ -33,3 +33,7 @@ EXPIRY_WARNING_DAYS = 30
 # Numbers, not lengths: the highest port, and the body of a request in bytes.
 PORT = 65_535
 BODY_BYTES = 1_000_000
+# A file of agents: its size in bytes, at the terminal and in a request, and the number of its agents.
+FILE_BYTES = 64_000_000
+FILE_BODY_BYTES = 16_000_000
+FILE_AGENTS = 5_000

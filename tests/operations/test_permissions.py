@@ -19,7 +19,7 @@ BY_ROLE = {
     Role.VIEWER: VIEWER,
     Role.EDITOR: EDITOR,
     Role.ADMIN: EDITOR
-    | {"agents.delete", "agents.restore_deleted", "system.read"}
+    | {"agents.delete", "agents.restore_deleted", "agents.import", "system.read"}
     | {"tokens.manage", "users.manage", "accounts.manage"},
 }
 WRITES = {act for act in BY_ROLE[Role.ADMIN] if act.startswith("agents.")} - {"agents.read"}
