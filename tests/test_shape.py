@@ -177,6 +177,7 @@ DOES_WITHOUT = {
     "api": {
         "restore_version": "the doors of the history are made next",
         "listing_with_counts": "counts are for people; programs count what they fetch",
+        "read_page": "`read` and `of_agent` return it in parts",
         "counts": "the same",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "store_sample": "only `flask demo` makes samples",
@@ -184,6 +185,7 @@ DOES_WITHOUT = {
     "cli": {
         "restore_version": "the doors of the history are made next",
         "listing_with_counts": "a terminal prints what matches",
+        "read_page": "`flask agents show` prints the agent, and `flask agents attention` the reasons",
         "counts": "the same",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
@@ -193,6 +195,7 @@ DOES_WITHOUT = {
     "web": {
         "restore_version": "the doors of the history are made next",
         "fetch": "only a token with the scope runtime may",
+        "of_agent": "`read_page` has the reasons",
         "store_sample": "only `flask demo` makes samples",
     },
 }
@@ -211,12 +214,10 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "agents": {},
     "attention": {},
     "deleted_agents": {},
-    "first_steps": {},
     "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
     "drivers": {"missing": "it says what is installed on the server"},
     "event_exports": {},
     "events": {},
-    "filter_choices": {},
     "health": {
         "schema": "the health addresses are public",
         "require_changes": "the health addresses are public",

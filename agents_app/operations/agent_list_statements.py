@@ -1,5 +1,6 @@
 """Helpers that build the statements of the list of agents: filters, order, one page, and counts of agents."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 from uuid import UUID
@@ -42,13 +43,20 @@ class Counts:
 def page(listed: AnySelect, query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
     """The rows of one page, from its place on, and one more. They are in the opposite order if read backwards."""
     statement = _filtered(listed, query, attention)
-    descending = query.descending is not query.is_backwards
-    column = _column(query)
     if (place := _place(query)) is not None:
-        here = sa.tuple_(column, Agent.id)
-        statement = statement.where(here < place if descending else here > place)
-    order = (column.desc(), Agent.id.desc()) if descending else (column, Agent.id)
-    return statement.order_by(*order).limit(query.limit + 1)
+        here = sa.tuple_(_column(query), Agent.id)
+        statement = statement.where(here < place if _is_descending(query) else here > place)
+    return statement.order_by(*_order(query, _column(query), Agent.id)).limit(query.limit + 1)
+
+
+def page_with_counts(
+    listed: AnySelect, query: AgentQuery, attention: sa.CTE, more: Sequence[sa.ColumnElement[Any]] = ()
+) -> AnySelect:
+    """The rows of `page`, each with the columns `counts` and `more`. A page without agents is one row without an id."""
+    counted = sa.select(*counts(query, attention), *more).subquery("counted")
+    rows = page(listed, query, attention).subquery("page")
+    order = _order(query, rows.c[_column(query).key], rows.c.id)
+    return sa.select(counted, rows).select_from(counted.outerjoin(rows, sa.true())).order_by(*order)
 
 
 def counts(query: AgentQuery, attention: sa.CTE) -> list[sa.Label[int]]:
@@ -64,6 +72,14 @@ def counts(query: AgentQuery, attention: sa.CTE) -> list[sa.Label[int]]:
         "before_cursor": matching.where(_is_before_cursor(query)),
     }
     return [_capped(rows).label(f"count_{name}") for name, rows in groups.items()]
+
+
+def _is_descending(query: AgentQuery) -> bool:
+    return query.descending is not query.is_backwards
+
+
+def _order(query: AgentQuery, *place: Any) -> list[sa.ColumnElement[Any]]:
+    return [column.desc() if _is_descending(query) else column for column in place]
 
 
 def _column(query: AgentQuery) -> Any:

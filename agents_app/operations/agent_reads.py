@@ -6,87 +6,41 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
 
-from agents_app.config import settings
-from agents_app.connections import TYPES
 from agents_app.db import db
 from agents_app.errors import NotFound
-from agents_app.models import Agent, AgentVersion, ConnectionTest, User
 from agents_app.operations import (
     agent_list_statements,
-    agent_secrets,
+    agent_rows,
     attention_columns,
     attention_reasons,
+    departures,
+    filter_choices,
+    first_steps,
     known_names,
-    test_results,
+    small_facts,
+    user_records,
 )
-from agents_app.operations.agent_list_statements import COUNT_UP_TO, OF_ACCOUNT, Counts
+from agents_app.operations.agent_list_statements import COUNT_UP_TO, Counts
+from agents_app.operations.agent_rows import AnyRow
 from agents_app.operations.agent_writes import NO_AGENT
+from agents_app.operations.departures import Departed
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import CONFIG, FIELDS
 from agents_app.schemas.listing import END, AgentQuery, make_cursor
 
-AnyRow = Row[*tuple[Any, ...]]
+AROUND_A_LIST = (*attention_columns.QUESTIONS, *filter_choices.QUESTIONS)
+AROUND_AN_AGENT = (*departures.PEOPLE, *user_records.ADMINS)
 
-TITLE_FIELDS = sorted({name for declaration in TYPES.values() for name in declaration.title_fields})
-SHORT = (
-    Agent.id,
-    Agent.name,
-    Agent.description,
-    Agent.status,
-    Agent.status_reason,
-    Agent.external_id,
-    Agent.owner,
-    Agent.environment,
-    Agent.labels,
-    Agent.model_provider,
-    Agent.model_type,
-    Agent.api_key_expires_at,
-    # As text: an older release that runs at the same time lists agents of types that it does not know.
-    sa.type_coerce(Agent.connection_type, sa.String).label("connection_type"),
-    Agent.credential_expires_at,
-    Agent.version,
-    Agent.created_at,
-    Agent.updated_at,
-    Agent.created_by,
-)
-# The columns that are too long for a list.
-LONG = tuple(getattr(Agent, name) for name in FIELDS if name not in {column.key for column in SHORT})
-# The newest version of an agent has the number of the agent.
-LAST_CHANGE = sa.and_(AgentVersion.agent_id == Agent.id, AgentVersion.version == Agent.version)
-ONE = (
-    sa.select(
-        *SHORT,
-        *LONG,
-        Agent.api_key,
-        Agent.connection_config,
-        Agent.secret_facts,
-        *test_results.COLUMNS,
-        ConnectionTest.result.label("test_result"),
-        User.name.label("creator"),
-        AgentVersion.actor_name.label("updated_by"),
-    )
-    .outerjoin(User, User.id == Agent.created_by)
-    .outerjoin(AgentVersion, LAST_CHANGE)
-    .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
-    .where(Agent.id == sa.bindparam("id"), OF_ACCOUNT)
-)
-LIST = (
-    sa.select(
-        *SHORT,
-        Agent.name_key,
-        *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
-        *test_results.COLUMNS,
-        User.name.label("creator"),
-        AgentVersion.actor_name.label("updated_by"),
-    )
-    .outerjoin(User, User.id == Agent.created_by)
-    .outerjoin(AgentVersion, LAST_CHANGE)
-    .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
-    .where(OF_ACCOUNT)
-)
-ON_PAGES = ConnectionTest.result["connection", "facts"].label("test_facts"), attention_columns.IS_INCOMPLETE
+
+@dataclass(frozen=True)
+class AgentPage:
+    """What the page of an agent shows."""
+
+    agent: dict[str, Any]
+    reasons: attention_reasons.Reasons
+    """Why the agent needs attention."""
+    admins: list[str]
+    """The names of those who can do what the actor may not."""
 
 
 @dataclass(frozen=True)
@@ -107,20 +61,37 @@ class Page:
     """The names that a test found for the ids in a connection, by agent."""
     rows_before: int | None = None
     """The number of matching agents before these. None if they are more than COUNT_UP_TO."""
+    choices: filter_choices.FilterChoices | None = None
+    steps: first_steps.FirstSteps | None = None
+    """The first steps of the account, where they are shown."""
 
 
 def read(actor: Actor, agent_id: UUID) -> dict[str, Any]:
     """One agent, with what is known of its secrets in place of their values. Raises Forbidden, NotFound."""
     actor.require("agents.read")
     with db.reading() as connection:
-        row = connection.execute(ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
+        row = connection.execute(agent_rows.ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
     if row is None:
         raise NotFound(NO_AGENT)
-    shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
-    config = agent_secrets.shown_config(row.connection_type, row.connection_config)
-    last_test = shown["last_test"] and {**shown["last_test"], "parts": test_results.parts(row.test_result)}
-    secrets_set = _secrets_set(row, actor.account_id)
-    return shown | {CONFIG: config, "secrets_set": secrets_set, "last_test": last_test}
+    return agent_rows.whole(row, actor.account_id)
+
+
+def read_page(actor: Actor, agent_id: UUID, permission: str) -> AgentPage:
+    """The same as `read`, with what the page shows around it: for one, whom to ask who lacks this permission.
+
+    Raises Forbidden, NotFound.
+    """
+    actor.require("agents.read")
+    account = {"account_id": actor.account_id}
+    with db.reading() as connection:
+        row = connection.execute(agent_rows.ONE_WITH_REASONS, {"id": agent_id, **account}).one_or_none()
+        if row is None:
+            raise NotFound(NO_AGENT)
+        may = actor.may(permission)
+        people = small_facts.read(connection, AROUND_AN_AGENT, account) if row.owner or not may else small_facts.NONE
+    reasons = attention_reasons.reasons(row._asdict(), actor.account_id, departures.of_facts(people))
+    admins = [] if may else user_records.admin_names(people)
+    return AgentPage(agent_rows.whole(row, actor.account_id), reasons, admins)
 
 
 def listing(actor: Actor, query: AgentQuery) -> Page:
@@ -128,7 +99,7 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
     actor.require("agents.read")
     with db.reading() as connection:
         found = attention_columns.find(connection, actor.account_id) if query.needs_attention is not None else None
-        statement = agent_list_statements.page(LIST, query, found and found.ids)
+        statement = agent_list_statements.page(agent_rows.LIST, query, found and found.ids)
         rows = connection.execute(statement, {"account_id": actor.account_id}).all()
     return _page(query, rows)
 
@@ -143,53 +114,45 @@ def counts(actor: Actor) -> Counts:
 
 
 def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
-    """The same as `listing`, with counts from the same statement. Raises Forbidden, Malformed (cursor)."""
+    """The same as `listing`, with what the page shows around the list. Raises Forbidden, Malformed (cursor).
+
+    One statement asks what the next one depends on, and what the filters offer. The next one reads the rest.
+    """
     actor.require("agents.read")
     account = {"account_id": actor.account_id}
+    created_by = UUID(query.created_by) if query.created_by else None
     with db.reading() as connection:
-        attention, departed = attention_columns.find(connection, actor.account_id)
-        columns = agent_list_statements.counts(query, attention)
-        statement = agent_list_statements.page(LIST, query, attention).add_columns(*ON_PAGES, *columns)
+        facts = small_facts.read(connection, AROUND_A_LIST, {**account, "created_by": created_by})
+        attention, departed = attention_columns.find_by_facts(connection, actor.account_id, facts)
+        steps = first_steps.columns(actor, has_agents=filter_choices.has_agents(facts))
+        listed = agent_rows.ON_PAGES_WITH_REASONS if query.needs_attention else agent_rows.ON_PAGES
+        statement = agent_list_statements.page_with_counts(listed, query, attention, steps)
         rows = connection.execute(statement, account).all()
-        counted = Counts.of_row(rows[0] if rows else connection.execute(sa.select(*columns), account).one())
-        page, facts = _page(_ending(query, counted), rows), {row.id: row.test_facts for row in rows}
-        names = {item["id"]: known_names.of_facts(facts[item["id"]], item["connection"]) for item in page.items}
-        page = replace(page, names=names, incomplete=frozenset(row.id for row in rows if row.is_incomplete))
-        page = replace(page, owner_left=frozenset(row.id for row in rows if departed.includes(row.owner)))
-        page = replace(page, rows_before=_rows_before(query, counted, len(page.items)))
-        if query.needs_attention:
-            shown = attention_reasons.AGENTS.where(Agent.id.in_([item["id"] for item in page.items]))
-            found = attention_reasons.find(connection, actor.account_id, shown, departed)
-            page = replace(page, reasons={agent["id"]: agent["reasons"] for agent in found})
-    return page, counted
+    counted, agents = Counts.of_row(rows[0]), [row for row in rows if row.id]
+    page = _page_of(actor, query, counted, agents, departed)
+    page = replace(page, choices=filter_choices.of_facts(facts))
+    return (replace(page, steps=first_steps.progress(actor, rows[0])) if steps else page), counted
 
 
-def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
-    keyring, encrypted = settings().keys.encryption, agent_secrets.encrypted_values(row.api_key, row.connection_config)
-    readable = {
-        pointer: agent_secrets.can_decrypt(keyring, account_id, row.id, pointer, value)
-        for pointer, value in encrypted.items()
-    }
-    facts = agent_secrets.shown_facts(encrypted, row.secret_facts)
-    return {pointer: {**fact, "readable": readable.get(pointer, False)} for pointer, fact in facts.items()}
-
-
-def _short(row: AnyRow) -> dict[str, Any]:
-    creator = {"id": row.created_by, "name": row.creator} if row.created_by else None
-    shown = {column.key: row._mapping[column.key] for column in SHORT}
-    last_test = test_results.summary(row)
-    return shown | {"created_by": creator, "updated_by": row.updated_by, "last_test": last_test}
-
-
-def _item(row: AnyRow) -> dict[str, Any]:
-    titles = getattr(TYPES.get(row.connection_type), "title_fields", ())
-    return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in titles}}
+def _page_of(actor: Actor, query: AgentQuery, counts: Counts, rows: Sequence[AnyRow], departed: Departed) -> Page:
+    page, facts = _page(_ending(query, counts), rows), {row.id: row.test_facts for row in rows}
+    names = {item["id"]: known_names.of_facts(facts[item["id"]], item["connection"]) for item in page.items}
+    shown = [row for row in rows if row.id in names] if query.needs_attention else []
+    found = {row.id: attention_reasons.reasons(row._asdict(), actor.account_id, departed) for row in shown}
+    return replace(
+        page,
+        names=names,
+        incomplete=frozenset(row.id for row in rows if row.is_incomplete),
+        owner_left=frozenset(row.id for row in rows if departed.includes(row.owner)),
+        rows_before=_rows_before(query, counts, len(page.items)),
+        reasons={agent_id: reasons for agent_id, reasons in found.items() if reasons},
+    )
 
 
 def _page(query: AgentQuery, rows: Sequence[AnyRow]) -> Page:
     more = len(rows) > query.limit
     shown = rows[: query.limit]
-    items = [_item(row) for row in (reversed(shown) if query.is_backwards else shown)]
+    items = [agent_rows.item(row) for row in (reversed(shown) if query.is_backwards else shown)]
     has_next, has_previous = (query.before != END, more) if query.is_backwards else (more, query.cursor is not None)
     return Page(
         items,

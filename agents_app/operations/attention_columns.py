@@ -21,9 +21,10 @@ from agents_app.config import settings
 from agents_app.db import now
 from agents_app.encryption import key_id_of
 from agents_app.models import Agent, ConnectionTest
-from agents_app.operations import attention_reasons, departures
+from agents_app.operations import attention_reasons, departures, small_facts
 from agents_app.operations.agent_states import State
 from agents_app.operations.departures import Departed
+from agents_app.operations.small_facts import Facts
 from agents_app.probes.results import Outcome
 from agents_app.schemas import completeness
 from agents_app.schemas.agents import CONFIG
@@ -43,6 +44,13 @@ NOT_EXAMINED = sa.cast(Agent.examined_version != Agent.version, sa.Integer) == s
 IS_EXAMINED = sa.cast(MINE.examined_version != MINE.version, sa.Integer) != sa.literal_column("1")
 OF_OTHER_RELEASE = attention_reasons.AGENTS.where(NOT_EXAMINED)
 ACCOUNT: sa.BindParameter[UUID] = sa.bindparam("account_id")
+OTHER_RELEASE = "other_release"
+QUESTIONS = (
+    *departures.PEOPLE,
+    *departures.OWNERS,
+    small_facts.select(OTHER_RELEASE).where(sa.exists().where(Agent.account_id == ACCOUNT, NOT_EXAMINED)),
+)
+"""What is asked before the agents that need attention can be found."""
 
 
 def of_state(state: State, version: int) -> dict[str, Any]:
@@ -69,14 +77,20 @@ class Found(NamedTuple):
 
 
 def find(connection: Connection, account_id: UUID) -> Found:
-    """Find the agents that need attention.
+    """The agents that need attention.
 
     Of a stored secret only the id of its key is compared. `attention_reasons.py` decrypts it.
     """
-    departed = departures.find(connection, account_id)
-    of_other_release = attention_reasons.find(connection, account_id, OF_OTHER_RELEASE, departed)
+    return find_by_facts(connection, account_id, small_facts.read(connection, QUESTIONS, {"account_id": account_id}))
+
+
+def find_by_facts(connection: Connection, account_id: UUID, facts: Facts) -> Found:
+    """The same as `find`, for a caller that has the answers to QUESTIONS."""
+    departed = departures.of_facts(facts)
+    has_others = bool(facts[OTHER_RELEASE])
+    of_other_release = attention_reasons.find(connection, account_id, OF_OTHER_RELEASE, departed) if has_others else []
     others = tuple(agent["id"] for agent in of_other_release)
-    owners = departures.owners(connection, account_id, departed)
+    owners = departures.owners(facts, departed)
     last_day = now().date() + timedelta(days=limits.EXPIRY_WARNING_DAYS)
     return Found(_ids(tuple(settings().keys.encryption.ids), last_day, others, owners), departed)
 

@@ -25,21 +25,23 @@ EXPIRY_DATES = ("credential_expires_at", "api_key_expires_at")
 SAMPLE = " This result is sample data."
 OWNER_LEFT = "The owner has left: this person was deactivated or deleted. Enter another owner."
 UNREADABLE = "A stored secret cannot be decrypted: {}."
+COLUMNS = (
+    Agent.id,
+    Agent.name,
+    Agent.owner,
+    # As text: a newer release may have stored a type that this release does not know.
+    sa.type_coerce(Agent.connection_type, sa.String).label("connection_type"),
+    Agent.connection_config,
+    Agent.api_key,
+    *(getattr(Agent, name) for name in (*agent_states.MODEL, *EXPIRY_DATES)),
+    ConnectionTest.outcome,
+    ConnectionTest.result,
+    ConnectionTest.is_sample,
+    test_results.IS_OUT_OF_DATE.label("is_out_of_date"),
+)
+"""The columns that `reasons` reads."""
 AGENTS = (
-    sa.select(
-        Agent.id,
-        Agent.name,
-        Agent.owner,
-        # As text: a newer release may have stored a type that this release does not know.
-        sa.type_coerce(Agent.connection_type, sa.String).label("connection_type"),
-        Agent.connection_config,
-        Agent.api_key,
-        *(getattr(Agent, name) for name in (*agent_states.MODEL, *EXPIRY_DATES)),
-        ConnectionTest.outcome,
-        ConnectionTest.result,
-        ConnectionTest.is_sample,
-        test_results.IS_OUT_OF_DATE.label("is_out_of_date"),
-    )
+    sa.select(*COLUMNS)
     .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
     .where(Agent.account_id == sa.bindparam("account_id"))
 )
@@ -59,8 +61,13 @@ def find(connection: Connection, account_id: UUID, agents: AnySelect, departed: 
     return [agent for agent in found if agent["reasons"]]
 
 
+def with_columns(agents: AnySelect) -> AnySelect:
+    """A statement on agents and their tests, with those of COLUMNS that it lacks."""
+    return agents.add_columns(*(column for column in COLUMNS if column.key not in agents.selected_columns))
+
+
 def reasons(agent: Mapping[str, Any], account_id: UUID, departed: Departed) -> Reasons:
-    """Why an agent needs attention. `agent` has the columns of AGENTS, `departed` are the people who have left."""
+    """Why an agent needs attention. `agent` has COLUMNS, `departed` are the people who have left."""
     encrypted = agent_secrets.encrypted_values(agent["api_key"], agent["connection_config"])
     config = agent_secrets.complete_config(agent["connection_type"], agent["connection_config"])
     missing = [

@@ -4,7 +4,6 @@ The owner of an agent is a text. It means a person if it is their name or their 
 """
 
 from dataclasses import dataclass
-from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,14 +11,14 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import aliased
 
 from agents_app.models import Agent, Event, User
+from agents_app.operations import small_facts
+from agents_app.operations.small_facts import Facts, Question
 from agents_app.values.text import fold_for_search
 
 ACCOUNT: sa.BindParameter[UUID] = sa.bindparam("account_id")
-# Events keep the names of deleted people, but not their addresses. Written as in the index that finds these events.
-DELETED = sa.select(Event.target_name, sa.null(), sa.false()).where(
-    Event.account_id == ACCOUNT, sa.literal_column("action") == sa.literal_column("'user.deleted'")
-)
-PEOPLE = sa.select(User.name, User.email, User.is_active).where(User.account_id == ACCOUNT).union_all(DELETED)
+PERSON, OWNER = "person", "owner"
+# Written as in the index that finds these events.
+IS_DELETION = sa.and_(Event.account_id == ACCOUNT, sa.literal_column("action") == sa.literal_column("'user.deleted'"))
 
 
 @dataclass(frozen=True)
@@ -35,34 +34,52 @@ class Departed:
 
 def find(connection: Connection, account_id: UUID) -> Departed:
     """The people of the account who have left."""
-    rows = connection.execute(PEOPLE, {"account_id": account_id}).all()
-    if all(row.is_active for row in rows):
+    return of_facts(small_facts.read(connection, PEOPLE, {"account_id": account_id}))
+
+
+def of_facts(facts: Facts) -> Departed:
+    """The people of the account who have left. `facts` answer PEOPLE."""
+    people = facts[PERSON]
+    if all(person.number for person in people):
         return Departed()
     active, left = (
-        {_fold(text) for row in rows if bool(row.is_active) is is_active for text in row[:2] if text}
+        {_fold(text) for one in people if bool(one.number) is is_active for text in (one.text, one.more) if text}
         for is_active in (True, False)
     )
     return Departed(frozenset(left - active))
 
 
-def owners(connection: Connection, account_id: UUID, departed: Departed) -> tuple[str, ...]:
-    """The owners of agents of the account who have left, as their agents spell them."""
-    if not departed.texts:
-        return ()
-    found = connection.scalars(_owners(), {"account_id": account_id})
-    return tuple(owner for owner in found if departed.includes(owner))
+def owners(facts: Facts, departed: Departed) -> tuple[str, ...]:
+    """The owners of agents of the account who have left, as their agents spell them. `facts` answer OWNERS."""
+    return tuple(sorted(owner.text for owner in facts[OWNER] if departed.includes(owner.text)))
 
 
-@cache
-def _owners() -> sa.Select[str]:
-    """Each owner once. The statement goes from each value to the next one in the index, as in `attention_columns`."""
+def _owners() -> Question:
+    """Each owner once, where at least one person has left.
+
+    The statement goes from each value to the next one in the index, as in `attention_columns`.
+    """
     agents = aliased(Agent)
-    values = sa.select(sa.func.min(agents.owner).label("value")).where(agents.account_id == ACCOUNT)
-    found = values.cte("owners", recursive=True)
+    has_left = sa.or_(
+        sa.exists().where(User.account_id == ACCOUNT, User.is_active.is_(False)), sa.exists().where(IS_DELETION)
+    )
+    first = sa.select(sa.func.min(agents.owner)).where(agents.account_id == ACCOUNT).scalar_subquery()
+    found = sa.select(sa.case((has_left, first)).label("value")).cte("owners", recursive=True)
     following = sa.select(sa.func.min(agents.owner)).where(agents.account_id == ACCOUNT, agents.owner > found.c.value)
     found = found.union_all(sa.select(following.scalar_subquery()).where(found.c.value.is_not(None)))
-    return sa.select(found.c.value)
+    return small_facts.select(OWNER, text=found.c.value).where(found.c.value.is_not(None))
 
 
 def _fold(text: str) -> str:
     return " ".join(fold_for_search(text).split())
+
+
+PEOPLE = (
+    small_facts.select(PERSON, text=User.name, more=User.email, number=sa.cast(User.is_active, sa.Integer)).where(
+        User.account_id == ACCOUNT
+    ),
+    # Events keep the names of deleted people, but not their addresses.
+    small_facts.select(PERSON, text=Event.target_name, number=0).where(IS_DELETION),
+)
+"""The questions who the people of an account are, and who they were."""
+OWNERS = (_owners(),)

@@ -1,15 +1,14 @@
-"""Operations that say what the filters of the list of agents can offer: the models and owners in use."""
+"""Helpers that say what the filters of the list of agents can offer: the models and owners in use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import sqlalchemy as sa
 
-from agents_app.db import db
 from agents_app.models import Agent, User
+from agents_app.operations import small_facts
 from agents_app.operations.agent_list_statements import COUNT_UP_TO, OF_ACCOUNT
-from agents_app.operations.permissions import Actor
+from agents_app.operations.small_facts import Fact, Facts
 
 OFFERED = 50
 # Statements for every account read as much: the agents that were changed last.
@@ -20,18 +19,19 @@ NEWEST = (
     .limit(COUNT_UP_TO + 1)
     .cte("newest")
 )
-USED = sa.union_all(
+QUESTIONS = (
     *(
-        sa.select(sa.literal(name).label("field"), NEWEST.c[name].label("value"), sa.func.count().label("agents"))
+        small_facts.select(f"filter {name}", text=NEWEST.c[name], number=sa.func.count())
         .where(NEWEST.c[name].is_not(None))
         .group_by(NEWEST.c[name])
         for name in ("model_type", "owner")
     ),
-    sa.select(sa.literal("created_by"), User.name, sa.literal(0)).where(
+    small_facts.select("filter created_by", text=User.name).where(
         User.id == sa.bindparam("created_by", type_=sa.Uuid), User.account_id == sa.bindparam("account_id")
     ),
-    sa.select(sa.literal("all"), sa.literal(""), sa.func.count()).select_from(NEWEST),
+    small_facts.select("filtered agents", number=sa.func.count()).select_from(NEWEST),
 )
+"""What is asked for the choices. The parameter `created_by` is the id of the person whose agents are asked for."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,22 @@ class FilterChoices:
     creator: str | None
 
 
-def read(actor: Actor, created_by: UUID | None) -> FilterChoices:
-    """The choices for this account, from one statement. Raises Forbidden."""
-    actor.require("agents.read")
-    with db.reading() as connection:
-        rows = connection.execute(USED, {"account_id": actor.account_id, "created_by": created_by}).all()
-    used: dict[str, dict[str, int]] = {"model_type": {}, "owner": {}, "created_by": {}, "all": {}}
-    for row in rows:
-        used[row.field][row.value] = row.agents
-    are_counted = used["all"][""] <= COUNT_UP_TO
+def of_facts(facts: Facts) -> FilterChoices:
+    """The choices for an account. `facts` answer QUESTIONS."""
+    are_counted = facts["filtered agents"][0].number <= COUNT_UP_TO
     return FilterChoices(
-        _choices(used["model_type"], are_counted),
-        _choices(used["owner"], are_counted),
-        next(iter(used["created_by"]), None),
+        _choices(facts["filter model_type"], are_counted),
+        _choices(facts["filter owner"], are_counted),
+        next((creator.text for creator in facts["filter created_by"]), None),
     )
 
 
-def _choices(used: dict[str, int], are_counted: bool) -> Choices:
+def has_agents(facts: Facts) -> bool:
+    """Whether the account has an agent. `facts` answer QUESTIONS."""
+    return bool(facts["filtered agents"][0].number)
+
+
+def _choices(rows: Sequence[Fact], are_counted: bool) -> Choices:
+    used = {row.text: row.number for row in rows}
     most = sorted(used.items(), key=lambda item: (-item[1], item[0].casefold()))[:OFFERED]
     return Choices(dict(most), are_counted and len(used) <= OFFERED, are_counted)

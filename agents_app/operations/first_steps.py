@@ -1,14 +1,14 @@
-"""Operations on the first steps of an account: create an agent, test it, let a runtime fetch it.
+"""Helpers for the first steps of an account: create an agent, test it, let a runtime fetch it.
 
 Nothing records them: they are read from what the account has.
 """
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from agents_app.db import db
 from agents_app.models import Agent, AgentVersion, ApiToken, ConnectionTest, Event
 from agents_app.operations import started_tests
 from agents_app.operations.permissions import Actor
@@ -26,7 +26,7 @@ RUNTIME_SINCE = (
 IS_FETCH = sa.and_(Event.account_id == ACCOUNT, Event.created_at >= RUNTIME_SINCE, Event.action == "agent.fetched")
 IS_TEST = sa.and_(ConnectionTest.account_id == ACCOUNT, ConnectionTest.is_sample.is_(False))
 NEWEST = sa.select(Agent.id).where(Agent.account_id == ACCOUNT).order_by(Agent.created_at.desc(), Agent.id.desc())
-PROGRESS = sa.select(
+COLUMNS = (
     sa.exists().where(AgentVersion.account_id == ACCOUNT).label("has_version"),
     sa.exists().where(IS_TEST, ConnectionTest.outcome != Outcome.FAILED).label("has_test"),
     sa.select(ConnectionTest.agent_id)
@@ -38,6 +38,8 @@ PROGRESS = sa.select(
     sa.exists().where(IS_FETCH).label("has_fetch"),
     NEWEST.limit(1).scalar_subquery().label("newest_id"),
 )
+
+"""What is read of an account that is not known to be done."""
 
 # The accounts that this process has found to be done. They are not read again.
 _done: set[UUID] = set()
@@ -63,16 +65,20 @@ class FirstSteps:
         return self.has_agent and (self.has_test is not False or self.failed_id is not None) and self.has_fetch
 
 
-def progress(actor: Actor) -> FirstSteps | None:
-    """The first steps of the account. None once all are done. Raises Forbidden.
+def columns(actor: Actor, *, has_agents: bool) -> tuple[sa.ColumnElement[Any], ...]:
+    """The columns that the list of agents reads for `progress`. None once all steps are done.
+
+    A person who cannot create an agent is shown the steps only while the account has no agents.
+    """
+    is_shown = actor.account_id not in _done and (actor.may("agents.create") or not has_agents)
+    return COLUMNS if is_shown else ()
+
+
+def progress(actor: Actor, row: sa.Row[*tuple[Any, ...]]) -> FirstSteps | None:
+    """The first steps of the account, from a row with `columns`. None once all are done.
 
     A deleted agent counts as created. The samples of `flask demo` do not count as tests.
     """
-    actor.require("agents.read")
-    if actor.account_id in _done:
-        return None
-    with db.reading() as connection:
-        row = connection.execute(PROGRESS, {"account_id": actor.account_id}).one()
     has_agent = bool(row.has_version) or row.newest_id is not None
     has_test = None if started_tests.off_sentence() else bool(row.has_test)
     found = FirstSteps(has_agent, has_test, bool(row.has_fetch), row.newest_id, row.failed_id)

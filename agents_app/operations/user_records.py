@@ -11,13 +11,27 @@ from sqlalchemy.orm import Session
 from agents_app.database.errors import violates_index
 from agents_app.errors import Forbidden, InvalidInput, NotFound
 from agents_app.models import Account, User
+from agents_app.operations import small_facts
 from agents_app.operations.permissions import Actor
+from agents_app.operations.small_facts import Facts
 from agents_app.values.choices import Role
 from agents_app.values.text import spellings
 
+# In any order of the rows, `number` gives the place of each.
+ADMINS = (
+    small_facts.select(
+        "admin", text=User.name, number=sa.func.row_number().over(order_by=(sa.func.lower(User.name), User.id))
+    ).where(User.account_id == sa.bindparam("account_id"), User.role == Role.ADMIN, User.is_active),
+)
+"""The question who the active admins of an account are."""
 NO_USER = "There is no person with this id."
 TAKEN = "A person with this address exists already. "
 ANOTHER = "Use another address."
+
+
+def admin_names(facts: Facts) -> list[str]:
+    """The names of the active admins of an account. `facts` answer ADMINS."""
+    return [admin.text for admin in sorted(facts["admin"], key=lambda admin: admin.number)]
 
 
 def lock_account_as_admin(session: Session, actor: Actor) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from agents_app.db import db
 from agents_app.errors import Conflict, NotFound
 from agents_app.models import Event, Invitation, User, UserSession
-from agents_app.operations import event_records, invitation_records, session_records, user_records
+from agents_app.operations import event_records, invitation_records, session_records, small_facts, user_records
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.users import RoleValues, email_spellings
 from agents_app.values.choices import Door, Role
@@ -47,9 +47,9 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
 def admin_names(actor: Actor) -> list[str]:
     """The names of the active admins of the account, who can help others. Raises Forbidden."""
     actor.require("events.read")
-    admins = sa.select(User.name).where(User.account_id == actor.account_id, User.role == Role.ADMIN, User.is_active)
     with db.reading() as connection:
-        return list(connection.scalars(admins.order_by(sa.func.lower(User.name), User.id)))
+        found = small_facts.read(connection, user_records.ADMINS, {"account_id": actor.account_id})
+    return user_records.admin_names(found)
 
 
 def admins_to_ask(actor: Actor, permission: str) -> list[str]:

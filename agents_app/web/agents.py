@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from agents_app import refusals
 from agents_app.config import settings
 from agents_app.errors import Conflict, Malformed, NotFound, Stale
-from agents_app.operations import agent_history, agent_reads, agents, attention, external_ids, known_names, snapshots
+from agents_app.operations import agent_history, agent_reads, agents, external_ids, known_names, snapshots
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
 from agents_app.web import agent_list, connection_tests, runtime_use, unsaved_form
@@ -50,12 +50,12 @@ def listing() -> Answer:
 def show(agent_id: UUID) -> Answer:
     """Show one agent."""
     actor = current_actor()
-    agent = agent_reads.read(actor, agent_id)
+    found = agent_reads.read_page(actor, agent_id, runtime_use.PERMISSION)
     # The result of the last test is on the page already.
-    reasons = [reason for reason in attention.of_agent(actor, agent_id) if reason["code"] != "test_failed"]
-    names = known_names.of_agent(agent)
-    shown = {"form": AgentForm(agent=agent), "names": names, "reasons": reasons}
-    return _agent_page("agents/show.html", agent, **shown, use=runtime_use.use_of(actor, agent_id, reasons))
+    reasons = [reason for reason in found.reasons if reason["code"] != "test_failed"]
+    use, names = runtime_use.use_of(actor, agent_id, reasons, found.admins), known_names.of_agent(found.agent)
+    shown = {"form": AgentForm(agent=found.agent), "names": names, "reasons": reasons, "use": use}
+    return _agent_page("agents/show.html", found.agent, **shown)
 
 
 @pages.route("/agents/new", methods=["GET", "POST"])

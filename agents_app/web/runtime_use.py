@@ -8,13 +8,16 @@ from flask import request, url_for
 
 from agents_app.config import settings
 from agents_app.errors import NotFound
-from agents_app.operations import agent_reads, users
+from agents_app.operations import agent_reads
 from agents_app.operations.attention_reasons import Reasons
 from agents_app.operations.permissions import Actor
 from agents_app.values import limits
 from agents_app.values.choices import Scope
 from agents_app.values.pasted import read_uuid
 from agents_app.web.forms.tokens import TokenForm
+
+# Creates tokens.
+PERMISSION = "tokens.manage"
 
 
 def command(agent_id: UUID, token: str | None = None) -> str:
@@ -24,13 +27,16 @@ def command(agent_id: UUID, token: str | None = None) -> str:
     return f"curl -H {header} {shlex.quote(url)}"
 
 
-def use_of(actor: Actor, agent_id: UUID, reasons: Reasons) -> dict[str, Any]:
-    """What the page of an agent says about fetching it: the command, what is wrong, and who can create a token."""
+def use_of(actor: Actor, agent_id: UUID, reasons: Reasons, admins: list[str]) -> dict[str, Any]:
+    """What the page of an agent says about fetching it: the command, what is wrong, and who can create a token.
+
+    `admins` are those whom an actor without the permission PERMISSION can ask.
+    """
     return {
         "command": command(agent_id),
         "problems": {reason["code"] for reason in reasons},
-        "may_create_token": actor.may("tokens.manage"),
-        "admins": users.admins_to_ask(actor, "tokens.manage"),
+        "may_create_token": actor.may(PERMISSION),
+        "admins": admins,
     }
 
 

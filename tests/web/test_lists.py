@@ -1,15 +1,12 @@
 """The list of agents. Its filters, order and page are in its URL."""
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 
-from agents_app.db import db
 from agents_app.operations import agent_list_statements, agent_reads, agents, filter_choices
 from agents_app.operations.permissions import Actor
 from tests.make import make_agent, make_user
 from tests.web.conftest import Browser, Page, SignIn
-from tests.web.test_first_steps import do_first_steps
 
 # What only programs write.
 MACHINE_WORDS = {"-updated_at", "updated_at", "true", "false", "DB", "POWERBI", "active", "cursor", "cursor."}
@@ -345,30 +342,3 @@ def test_a_page_that_became_empty_links_to_the_first_page(console: Flask, admin:
     page = browser.get(answer.headers["Location"])
     assert "This page is empty" in page.text
     assert page.root.one("main").one("a", class_="button", href="/agents?sort=name&limit=2")
-
-
-@pytest.mark.parametrize("rows", [1, 12])
-def test_a_page_needs_five_statements_for_any_number_of_rows_and_one_more_until_the_first_steps_are_done(
-    rows: int, console: Flask, admin: Actor, browser: Browser
-) -> None:
-    for _ in range(rows):
-        agent_id = make_agent(console, admin)
-    statements: list[str] = []
-    with console.app_context():
-        engine = db.engine
-    note = lambda _conn, _cursor, statement, *_rest: statements.append(statement)  # noqa: E731
-    sa.event.listen(engine, "before_cursor_execute", note)
-
-    try:
-        browser.get("/agents")
-        assert len(statements) == 6
-        do_first_steps(console, admin, agent_id)
-        browser.get("/agents")
-        statements.clear()
-        browser.get("/agents")
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
-
-    # The session, the people who have left, the agents that need attention, the list with its counts, and what the
-    # filters offer.
-    assert len(statements) == 5

@@ -1,0 +1,110 @@
+"""Helpers for the rows of agents: the columns that each kind of reading selects, and what is shown of a row."""
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from agents_app.config import settings
+from agents_app.connections import TYPES
+from agents_app.models import Agent, AgentVersion, ConnectionTest, User
+from agents_app.operations import agent_secrets, attention_columns, attention_reasons, test_results
+from agents_app.operations.agent_list_statements import OF_ACCOUNT
+from agents_app.schemas.agents import CONFIG, FIELDS
+
+AnyRow = Row[*tuple[Any, ...]]
+
+TITLE_FIELDS = sorted({name for declaration in TYPES.values() for name in declaration.title_fields})
+SHORT = (
+    Agent.id,
+    Agent.name,
+    Agent.description,
+    Agent.status,
+    Agent.status_reason,
+    Agent.external_id,
+    Agent.owner,
+    Agent.environment,
+    Agent.labels,
+    Agent.model_provider,
+    Agent.model_type,
+    Agent.api_key_expires_at,
+    # As text: an older release that runs at the same time lists agents of types that it does not know.
+    sa.type_coerce(Agent.connection_type, sa.String).label("connection_type"),
+    Agent.credential_expires_at,
+    Agent.version,
+    Agent.created_at,
+    Agent.updated_at,
+    Agent.created_by,
+)
+# The columns that are too long for a list.
+LONG = tuple(getattr(Agent, name) for name in FIELDS if name not in {column.key for column in SHORT})
+# The newest version of an agent has the number of the agent.
+LAST_CHANGE = sa.and_(AgentVersion.agent_id == Agent.id, AgentVersion.version == Agent.version)
+ONE = (
+    sa.select(
+        *SHORT,
+        *LONG,
+        Agent.api_key,
+        Agent.connection_config,
+        Agent.secret_facts,
+        *test_results.COLUMNS,
+        ConnectionTest.result.label("test_result"),
+        User.name.label("creator"),
+        AgentVersion.actor_name.label("updated_by"),
+    )
+    .outerjoin(User, User.id == Agent.created_by)
+    .outerjoin(AgentVersion, LAST_CHANGE)
+    .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
+    .where(Agent.id == sa.bindparam("id"), OF_ACCOUNT)
+)
+ONE_WITH_REASONS = attention_reasons.with_columns(ONE)
+LIST = (
+    sa.select(
+        *SHORT,
+        Agent.name_key,
+        *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
+        *test_results.COLUMNS,
+        User.name.label("creator"),
+        AgentVersion.actor_name.label("updated_by"),
+    )
+    .outerjoin(User, User.id == Agent.created_by)
+    .outerjoin(AgentVersion, LAST_CHANGE)
+    .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
+    .where(OF_ACCOUNT)
+)
+ON_PAGES = LIST.add_columns(
+    ConnectionTest.result["connection", "facts"].label("test_facts"), attention_columns.IS_INCOMPLETE
+)
+ON_PAGES_WITH_REASONS = attention_reasons.with_columns(ON_PAGES)
+
+
+def whole(row: AnyRow, account_id: UUID) -> dict[str, Any]:
+    """One agent, with what is known of its secrets in place of their values. `row` has the columns of ONE."""
+    shown = _short(row) | {column.key: row._mapping[column.key] for column in LONG}
+    config = agent_secrets.shown_config(row.connection_type, row.connection_config)
+    last_test = shown["last_test"] and {**shown["last_test"], "parts": test_results.parts(row.test_result)}
+    return shown | {CONFIG: config, "secrets_set": _secrets_set(row, account_id), "last_test": last_test}
+
+
+def item(row: AnyRow) -> dict[str, Any]:
+    """One agent of a list. `row` has the columns of LIST."""
+    titles = getattr(TYPES.get(row.connection_type), "title_fields", ())
+    return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in titles}}
+
+
+def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
+    keyring, encrypted = settings().keys.encryption, agent_secrets.encrypted_values(row.api_key, row.connection_config)
+    readable = {
+        pointer: agent_secrets.can_decrypt(keyring, account_id, row.id, pointer, value)
+        for pointer, value in encrypted.items()
+    }
+    facts = agent_secrets.shown_facts(encrypted, row.secret_facts)
+    return {pointer: {**fact, "readable": readable.get(pointer, False)} for pointer, fact in facts.items()}
+
+
+def _short(row: AnyRow) -> dict[str, Any]:
+    creator = {"id": row.created_by, "name": row.creator} if row.created_by else None
+    shown = {column.key: row._mapping[column.key] for column in SHORT}
+    last_test = test_results.summary(row)
+    return shown | {"created_by": creator, "updated_by": row.updated_by, "last_test": last_test}
