@@ -171,7 +171,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}
 PLAIN_DB_ACTS = {"close_pool"}
-AGENT_MODULES = ("agents", "agent_reads", "attention", "connection_tests", "runtime")
+AGENT_MODULES = ("agents", "agent_exports", "agent_reads", "attention", "connection_tests", "runtime")
 # Operations on agents that a door does without, and why.
 DOES_WITHOUT = {
     "api": {
@@ -181,9 +181,11 @@ DOES_WITHOUT = {
         "counts": "the same",
         "restore_deleted": "undo is for the person who sees what was deleted",
         "store_sample": "only `flask demo` makes samples",
+        "export_rows": "clients read the list page by page",
     },
     "cli": {
         "restore_version": "the doors of the history are made next",
+        "export_rows": "`flask agents list --json` prints all agents that match",
         "listing_with_counts": "a terminal prints what matches",
         "read_page": "`flask agents show` prints the agent, and `flask agents attention` the reasons",
         "counts": "the same",
@@ -209,6 +211,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
         "listing": "the terminal lists all accounts",
     },
     "agent_files": {},
+    "agent_exports": {},
     "agent_history": {},
     "agent_reads": {},
     "agents": {},

@@ -10,6 +10,8 @@ from werkzeug.wrappers import Response
 from agents_app.values.fields import is_empty
 
 CURSORS = ("cursor", "before")
+# The parameters of the tabs of the list of agents.
+TABS = ("status", "needs_attention")
 # The filters of the list of agents, other than the search and the tabs, in the order of their chips.
 FILTERS = (
     *("connection_type", "environment", "owner", "label", "model_provider", "model_type"),
@@ -67,7 +69,7 @@ class ListUrl:
     endpoints: ClassVar = {endpoint}
     """The endpoints of all lists, which leave out the parameters that a form sent empty."""
     parameters: ClassVar[tuple[str, ...]] = (
-        *("q", "status", "needs_attention", *FILTERS, "sort", "limit"),
+        *("q", *TABS, *FILTERS, "sort", "limit"),
         *CURSORS,
     )
     filters: ClassVar[tuple[str, ...]] = ("q", *FILTERS)
@@ -93,6 +95,10 @@ class ListUrl:
         It is empty for the list without parameters. A saved form leads to the list only where `back` is given.
         """
         return urlencode(self.args)
+
+    def all_matching(self, endpoint: str) -> str:
+        """The URL of a file of all agents of this list, whatever its page and order."""
+        return url_for(endpoint, **{name: self.args[name] for name in (*self.filters, *TABS) if name in self.args})
 
     def changed(self, **changes: str | None) -> str:
         """The first page of the list with these parameters changed. None removes a parameter."""

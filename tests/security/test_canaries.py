@@ -162,7 +162,7 @@ def on_pages(recorded: RecordedConsole) -> None:
         ):
             recorded.note(caller.ask(*step).text)
     _people(recorded, caller)
-    for address in ("/activity", "/activity/export", f"{path}/versions/1", f"{path}/versions/2"):
+    for address in ("/activity", "/activity/export", "/agents/export.csv", f"{path}/versions/1", f"{path}/versions/2"):
         recorded.note(caller.ask("GET", address).text)
 
 

@@ -68,6 +68,7 @@ POST /account/delete                                in      in      in      403 
 GET  /system                                        in      in      in      403     403     200     200
 GET  /database                                      in      in      in      301     301     301     301
 GET  /activity                                      in      in      in      200     200     200     200
+GET  /agents/export.csv                             in      in      in      200     200     200     200
 GET  /activity/export                               in      in      in      200     200     200     200
 GET  /profile                                       in      in      in      200     200     200     200
 POST /profile                                       in      in      in      422     422     422     422
@@ -101,7 +102,7 @@ PAGES = {
 }  # What every form is sent with: a role that there is not, and nothing else.
 FORM = {"role": "owner"}
 # What browsers save instead of showing it.
-FILES = {"/activity/export"}
+FILES = {"/activity/export", "/agents/export.csv"}
 
 
 @pytest.fixture(scope="module")
