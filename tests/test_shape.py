@@ -171,31 +171,39 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}
 PLAIN_DB_ACTS = {"close_pool"}
-AGENT_MODULES = ("agents", "agent_exports", "agent_reads", "attention", "connection_tests", "runtime")
+AGENT_MODULES = (
+    "agents",
+    "agent_exports",
+    "agent_history",
+    "agent_reads",
+    "attention",
+    "connection_tests",
+    "deleted_agents",
+    "runtime",
+)
 # Operations on agents that a door does without, and why.
 DOES_WITHOUT = {
     "api": {
-        "restore_version": "the doors of the history are made next",
+        "changes_since": "a program compares the versions that it names",
         "listing_with_counts": "counts are for people; programs count what they fetch",
         "read_page": "`read` and `of_agent` return it in parts",
         "counts": "the same",
-        "restore_deleted": "undo is for the person who sees what was deleted",
         "store_sample": "only `flask demo` makes samples",
         "export_rows": "clients read the list page by page",
     },
     "cli": {
-        "restore_version": "the doors of the history are made next",
         "export_rows": "`flask agents list --json` prints all agents that match",
+        "changes_since": "a person at the terminal compares the versions that they name",
         "listing_with_counts": "a terminal prints what matches",
         "read_page": "`flask agents show` prints the agent, and `flask agents attention` the reasons",
         "counts": "the same",
-        "restore_deleted": "undo is for the person who sees what was deleted",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
         "of_agent": "`flask agents attention` prints the reasons of every agent",
         "run_unsaved": "a person at the terminal creates the agent first, and then tests it",
     },
     "web": {
-        "restore_version": "the doors of the history are made next",
+        "restore_version": "the page History is made next",
+        "read_version": "the pages show the difference, which has every value",
         "fetch": "only a token with the scope runtime may",
         "of_agent": "`read_page` has the reasons",
         "store_sample": "only `flask demo` makes samples",
@@ -268,7 +276,7 @@ MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operatio
 MAKERS |= {"operations/agent_files.py:_changes"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
-SETTINGS, API_OPERATIONS = 22, 14
+SETTINGS, API_OPERATIONS = 22, 19
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 # Pages that are open without signing in.
 OPEN_PAGES = {"static", "icons", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}

@@ -7,7 +7,7 @@ import re
 from flask import Blueprint, Flask, g, request
 
 from agents_app import http
-from agents_app.api import about, agents, connection_tests, docs, openapi, runtime
+from agents_app.api import about, agent_versions, agents, connection_tests, docs, openapi, runtime
 from agents_app.api.endpoint import register
 from agents_app.errors import NotSignedIn
 from agents_app.operations import token_text, tokens
@@ -19,7 +19,13 @@ QUOTED_TOKEN = (
     "The header Authorization has extra characters around the token. "
     + "Send the token without quotes, brackets or punctuation."
 )
-ENDPOINTS = (*agents.ENDPOINTS, *connection_tests.ENDPOINTS, *runtime.ENDPOINTS, *about.ENDPOINTS)
+ENDPOINTS = (
+    *agents.ENDPOINTS,
+    *agent_versions.ENDPOINTS,
+    *connection_tests.ENDPOINTS,
+    *runtime.ENDPOINTS,
+    *about.ENDPOINTS,
+)
 
 
 def init_app(app: Flask) -> None:

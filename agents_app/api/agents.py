@@ -25,7 +25,7 @@ def listing(actor: Actor, query: queries.AgentQuery) -> Response:
 def create(actor: Actor, values: Values) -> Response:
     """The new agent, or the agent of the first request if this one repeats it."""
     agent_id, is_new = agents.create(actor, values, request_parsing.idempotency_key())
-    return _created_response(actor, agent_id) if is_new else _replayed_response(actor, agent_id)
+    return _made_response(actor, agent_id, values, is_new=is_new)
 
 
 def read(actor: Actor, agent_id: UUID) -> Response:
@@ -39,7 +39,7 @@ def read(actor: Actor, agent_id: UUID) -> Response:
 def update(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """The agent after the change."""
     agents.update(actor, agent_id, values, etags.expected_versions())
-    return _saved_response(actor, agent_id)
+    return saved_response(actor, agent_id, values)
 
 
 def delete(actor: Actor, agent_id: UUID) -> Response:
@@ -48,10 +48,10 @@ def delete(actor: Actor, agent_id: UUID) -> Response:
     return responses.no_content()
 
 
-def clone(actor: Actor, agent_id: UUID) -> Response:
+def clone(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """The copy, or the copy of the first request if this one repeats it."""
-    copy_id, is_new = agents.clone(actor, agent_id, request_parsing.idempotency_key())
-    return _created_response(actor, copy_id) if is_new else _replayed_response(actor, copy_id)
+    copy_id, is_new = agents.clone(actor, agent_id, request_parsing.idempotency_key(), values)
+    return _made_response(actor, copy_id, values, is_new=is_new)
 
 
 def attention(actor: Actor, agent_id: UUID) -> Response:
@@ -59,34 +59,33 @@ def attention(actor: Actor, agent_id: UUID) -> Response:
     return responses.as_json({"reasons": attention_operations.of_agent(actor, agent_id)})
 
 
-def enable(actor: Actor, agent_id: UUID) -> Response:
+def enable(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """The agent, active."""
-    agents.enable(actor, agent_id, etags.expected_versions())
-    return _agent_response(actor, agent_id)
+    agents.enable(actor, agent_id, etags.expected_versions(), values)
+    return saved_response(actor, agent_id, values)
 
 
 def disable(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """The agent, disabled."""
     agents.disable(actor, agent_id, values, etags.expected_versions())
-    return _saved_response(actor, agent_id)
+    return saved_response(actor, agent_id, values)
 
 
-def _agent_response(actor: Actor, agent_id: UUID) -> Response:
-    return responses.with_etag(agent_reads.read(actor, agent_id))
-
-
-def _saved_response(actor: Actor, agent_id: UUID, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def saved_response(
+    actor: Actor, agent_id: UUID, values: Values, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """The agent after a change with these values, with warnings about it and about the note of the change."""
     agent = agent_reads.read(actor, agent_id)
-    warnings = [{"pointer": pointer, "detail": sentence} for pointer, sentence in save_warnings.of_agent(agent)]
+    found = save_warnings.of_agent(agent) + save_warnings.of_note(values)
+    warnings = [{"pointer": pointer, "detail": sentence} for pointer, sentence in found]
     return responses.with_etag({**agent, "warnings": warnings}, status, headers)
 
 
-def _created_response(actor: Actor, agent_id: UUID) -> Response:
-    return _saved_response(actor, agent_id, 201, {"Location": url_for("api.agents_read", agent_id=agent_id)})
-
-
-def _replayed_response(actor: Actor, agent_id: UUID) -> Response:
-    return _saved_response(actor, agent_id, headers=responses.REPLAYED)
+def _made_response(actor: Actor, agent_id: UUID, values: Values, *, is_new: bool) -> Response:
+    """The new agent, or that of the first request if this one repeated it, whose note is not stored."""
+    if not is_new:
+        return saved_response(actor, agent_id, {}, headers=responses.REPLAYED)
+    return saved_response(actor, agent_id, values, 201, {"Location": url_for("api.agents_read", agent_id=agent_id)})
 
 
 AGENT_PATH = "/agents/{agent_id}"
@@ -160,7 +159,16 @@ ENDPOINTS = (
         responses={200: "SavedAgent"},
         headers=IF_MATCH,
     ),
-    Endpoint("DELETE", AGENT_PATH, delete, "Delete an agent", "agents.delete", responses={204: None}, headers=IF_MATCH),
+    Endpoint(
+        "DELETE",
+        AGENT_PATH,
+        delete,
+        "Delete an agent",
+        "agents.delete",
+        "`/agents/{agent_id}/restore` restores it. A body is not read, so a deletion has no note here.",
+        responses={204: None},
+        headers=IF_MATCH,
+    ),
     Endpoint(
         "POST",
         f"{AGENT_PATH}/clone",
@@ -169,6 +177,8 @@ ENDPOINTS = (
         "agents.clone",
         "The copy is active and has the secrets of the original. With an Idempotency-Key, a repeated request returns "
         + "the copy that the first request created, or 409, as when an agent is created.",
+        body="ChangeNote",
+        body_is_optional=True,
         responses={201: "SavedAgent", 200: "SavedAgent"},
         errors=(409,),
         headers=("Idempotency-Key",),
@@ -179,7 +189,9 @@ ENDPOINTS = (
         enable,
         "Enable an agent",
         "agents.enable",
-        responses={200: "Agent"},
+        body="ChangeNote",
+        body_is_optional=True,
+        responses={200: "SavedAgent"},
         headers=IF_MATCH,
     ),
     Endpoint(

@@ -40,7 +40,7 @@ ENDPOINTS = (
         + "A body that changes nothing which a test uses (connection, model, secrets) tests the saved state too: "
         + "`is_saved` is true. A stored secret is used only if its destination is unchanged: otherwise 422 at the "
         + f"secret. {LIMITS}",
-        body="AgentChange",
+        body="UnsavedChange",
         body_is_optional=True,
         responses={200: "ConnectionTestResult"},
     ),

@@ -16,9 +16,10 @@ View = Callable[..., Response]
 class Endpoint:
     """One method of one path.
 
-    `path` contains an id as `{agent_id}`. `view` gets the actor, the ids of the path, and `values` if the endpoint has
-    a body (`body` is the name of its schema) or `query` if it has a query. `responses` has the name of the schema for
-    each success status, None if there is no body. `errors` has the statuses that do not follow from the other fields.
+    `path` contains an id as `{agent_id}`, and the number of a version as `{version}`. `view` gets the actor, what the
+    path contains, and `values` if the endpoint has a body (`body` is the name of its schema) or `query` if it has a
+    query. `responses` has the name of the schema for each success status, None if there is no body. `errors` has the
+    statuses that do not follow from the other fields.
     """
 
     method: str
@@ -39,8 +40,8 @@ class Endpoint:
 
     @property
     def rule(self) -> str:
-        """The path as a Flask rule. An id that is not a UUID is not found."""
-        return self.path.replace("{agent_id}", "<uuid:agent_id>")
+        """The path as a Flask rule. An id that is not a UUID, and a version that is no number, is not found."""
+        return self.path.replace("{agent_id}", "<uuid:agent_id>").replace("{version}", "<int:version>")
 
     @property
     def name(self) -> str:

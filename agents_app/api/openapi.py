@@ -57,7 +57,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         }
         for kind, declaration in TYPES.items()
     },
-    "AgentChange": {"description": {"description": "Answers questions about orders, revenue and returns."}},
+    "AgentChange": {
+        "description": {"description": "Answers questions about orders, revenue and returns."},
+        "with a note": {"model_type": "gpt-5-nano", "note": "Answers as well and costs less."},
+    },
     # Changes that a test uses.
     "connection_tests_run": {"model": {"model_type": "gpt-5-nano"}, "API key": {"api_key": "the-new-api-key"}},
     "UnsavedAgent": {
@@ -65,6 +68,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         for kind, declaration in TYPES.items()
     },
     "Disable": {"reason": {"reason": "The warehouse moves this weekend."}},
+    "ChangeNote": {"note": {"note": "The warehouse has moved."}},
+    "VersionRestore": {
+        "note": {"note": "The new model was too slow."},
+        "API key": {"note": "Back to the former provider.", "api_key": "the-api-key-of-that-provider"},
+    },
 }
 
 
@@ -128,8 +136,11 @@ def _permission_sentence(endpoint: Endpoint) -> str:
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if "{agent_id}" in endpoint.path:
-        schema = {"type": "string", "format": "uuid"}
+        schema: dict[str, Any] = {"type": "string", "format": "uuid"}
         found.append({"name": "agent_id", "in": "path", "required": True, "schema": schema})
+    if "{version}" in endpoint.path:
+        schema = {"type": "integer", "minimum": 1}
+        found.append({"name": "version", "in": "path", "required": True, "schema": schema})
     if endpoint.query is not None:
         schemas = openapi_schemas.parameters(endpoint.query)
         found += [{"name": name, "in": "query", "schema": schemas[name]} for name in endpoint.parameters]

@@ -10,6 +10,7 @@ from agents_app.api import response_schemas
 from agents_app.api.response_schemas import REF
 from agents_app.connections import TYPES, Connection
 from agents_app.schemas.agents import CONFIG, AgentValues, DisableValues
+from agents_app.schemas.change_notes import NoteValues
 from agents_app.schemas.listing import AgentQuery
 from agents_app.values.fields import NOTES, Schema, field_notes
 
@@ -18,7 +19,7 @@ Document = dict[str, Any]
 
 def components() -> Document:
     """Every schema of the document, by its name."""
-    written: tuple[type[BaseModel], ...] = (AgentValues, DisableValues, AgentQuery, *TYPES.values())
+    written: tuple[type[BaseModel], ...] = (AgentValues, DisableValues, NoteValues, AgentQuery, *TYPES.values())
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in written]
     wanted += [(shape, "serialization") for shape in response_schemas.ANSWERS]
     _, found = models_json_schema(wanted, ref_template=REF)
@@ -27,9 +28,18 @@ def components() -> Document:
         schemas |= _config_variants(declaration, schemas[declaration.__name__])
     schemas.pop("AgentQuery")  # its fields are written as parameters; only its enums are needed here
     agent, disable = schemas.pop("AgentValues"), schemas.pop("DisableValues")
+    note = schemas.pop("NoteValues")
     new = _with_config(agent, "oneOf", "")
     change = _with_config(_all_optional(agent), "anyOf", "Change")
-    return schemas | {"NewAgent": new, "AgentChange": change, "Disable": disable, "UnsavedAgent": _without_name(new)}
+    return schemas | {
+        "NewAgent": _with_members(new, note),
+        "AgentChange": _with_members(change, note),
+        "Disable": disable,
+        "ChangeNote": note,
+        "VersionRestore": _restore_schema(note, agent, schemas),
+        "UnsavedAgent": _without_name(new),
+        "UnsavedChange": change,
+    }
 
 
 def standalone(declaration: type[Connection]) -> Document:
@@ -84,6 +94,24 @@ def _with_config(schema: Document, union: str, suffix: str) -> Document:
     required = [*schema["required"], CONFIG] if "required" in schema else None
     whole = {**schema, "properties": {**schema["properties"], CONFIG: config}, "required": required}
     return {key: value for key, value in whole.items() if value is not None}
+
+
+def _with_members(schema: Document, other: Document) -> Document:
+    """The schema with the members of another one too."""
+    return {**schema, "properties": {**schema["properties"], **other["properties"]}}
+
+
+def _restore_schema(note: Document, agent: Document, schemas: Document) -> Document:
+    """The body of a restore: a note, and the secrets that have another destination in the restored version."""
+    secrets = {
+        name: schemas[f"{declaration.__name__}Change"]["properties"][name]
+        for declaration in TYPES.values()
+        for name in declaration.secret_names()
+    }
+    config = {"title": "Secrets of the connection", "type": "object", "properties": secrets}
+    members = {"api_key": agent["properties"]["api_key"], CONFIG: {**config, "additionalProperties": False}}
+    described = {"title": "VersionRestore", "description": "A note, and secrets of the version that is restored."}
+    return {**_with_members(note, {"properties": members}), **described}
 
 
 def _without_name(schema: Document) -> Document:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, WithJsonSchema, create_model
 
+from agents_app.api.history_schemas import HISTORY
 from agents_app.api.result_schemas import (
     Attention,
     ConnectionTestResult,
@@ -183,5 +184,6 @@ ANSWERS: tuple[type[ResponseSchema], ...] = (
     Attention,
     Me,
     ConnectionTypes,
+    *HISTORY,
     Problem,
 )

@@ -2,10 +2,8 @@
 
 from flask import Flask
 
+from agents_app.cli import agent_versions, connection_tests
 from agents_app.cli.accounts import accounts
-
-# It adds commands to the group `agents`.
-from agents_app.cli.connection_tests import agents
 from agents_app.cli.demo import demo
 from agents_app.cli.doctor import doctor
 from agents_app.cli.events import activity, events
@@ -19,5 +17,8 @@ from agents_app.cli.users import users
 
 def init_app(app: Flask) -> None:
     """Register every command."""
-    for command in (prepare, serve, doctor, accounts, users, tokens, agents, events, activity, secrets, purge, demo):
+    for command in (prepare, serve, doctor, accounts, users, tokens, events, activity, secrets, purge, demo):
         app.cli.add_command(command)
+    # Both modules add commands to the group `agents`.
+    for module in (agent_versions, connection_tests):
+        app.cli.add_command(module.agents)

@@ -6,10 +6,11 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
-from agents_app.cli.options import agent_options, connection_fields, long_secrets, secret_titles
+from agents_app.cli.options import agent_options, connection_fields, long_secrets, options_of, secret_titles
 from agents_app.cli.prompts import prompt_hidden
 from agents_app.errors import InvalidInput
-from agents_app.schemas.agents import CONFIG, AgentValues
+from agents_app.schemas.agents import CONFIG, NOTE, AgentValues
+from agents_app.schemas.change_notes import NoteValues
 from agents_app.values.fields import is_empty
 from agents_app.values.json_text import read_object
 from agents_app.values.labels import LabelLines
@@ -20,17 +21,24 @@ MULTILINE_SECRET = "A prompt reads one line. Give {name} with --secrets-stdin or
 BLANK_SECRET = "This secret is blank. Type it, or leave it out to keep the stored one."
 SECRET_ADVICE = "Use --ask {name} to type it at a hidden prompt, or --secrets-stdin, or --file."
 
+note_option = options_of(NoteValues)
+"""Adds the option --note."""
+
 
 def value_options(command: Function) -> Function:
-    """Add all options that give the values of an agent."""
+    """Add all options that give the values of an agent, and --note."""
+    file = click.option(
+        "--file",
+        type=click.File("rb"),
+        help="A file with a JSON object, as in the API. Use - for standard input. Options override its values.",
+    )
+    return agent_options(SECRET_ADVICE)(file(secret_options(note_option(command))))
+
+
+def secret_options(command: Function) -> Function:
+    """Add the options with which secrets are typed."""
     for decorate in reversed(
         (
-            agent_options(SECRET_ADVICE),
-            click.option(
-                "--file",
-                type=click.File("rb"),
-                help="A file with a JSON object, as in the API. Use - for standard input. Options override its values.",
-            ),
             click.option(
                 "--ask",
                 multiple=True,
@@ -87,7 +95,7 @@ def _as_lines(name: str, given: Any) -> Any:
 
 
 def _set_values(values: dict[str, Any], new: Mapping[str, Any]) -> None:
-    own = {name: value for name, value in new.items() if name in AgentValues.model_fields}
+    own = {name: value for name, value in new.items() if name in AgentValues.model_fields or name == NOTE}
     members = {name: value for name, value in new.items() if name not in own}
     values.update(own)
     config = values.get(CONFIG) or {}

@@ -1,5 +1,6 @@
-"""`flask agents`: list, show, create, update, disable, enable, clone and delete agents."""
+"""`flask agents`: list, show, create, update, disable, enable, clone and delete. `agent_versions.py` has the history."""
 
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -7,13 +8,14 @@ from uuid import UUID
 import click
 
 from agents_app.cli.actor import terminal_actor
-from agents_app.cli.agent_values import clear, clearable, collect, value_options
+from agents_app.cli.agent_values import clear, clearable, collect, note_option, value_options
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_json, print_message, print_outcome, print_record, print_table
 from agents_app.operations import agent_reads, save_warnings
 from agents_app.operations import agents as operations
 from agents_app.operations.agent_states import replaced_reason
+from agents_app.operations.agents import NO_VALUES
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, parse
 
@@ -75,9 +77,10 @@ def create(account: str | None, **given: Any) -> None:
         --host db.example.org --database sales --username reader --ask password
     """
     actor = terminal_actor(account)
-    new_id, _ = operations.create(actor, _collect_values(given))
+    values = _collect_values(given)
+    new_id, _ = operations.create(actor, values)
     click.echo(new_id)
-    _print_warnings(actor, new_id)
+    print_warnings(actor, new_id, values)
 
 
 @agents.command()
@@ -103,7 +106,7 @@ def update(account: str | None, agent_id: UUID, version: int | None, cleared: tu
     changes = _collect_values(given)
     clear(changes, cleared)
     is_changed = operations.update(actor, agent_id, changes, version)
-    name = _print_warnings(actor, agent_id)
+    name = print_warnings(actor, agent_id, changes if is_changed else {})
     print_outcome(f"{name} is saved.", f"{name} has these values already", is_changed=is_changed)
 
 
@@ -116,7 +119,7 @@ def disable(account: str | None, agent_id: UUID, version: int | None, reason: st
     """Disable an agent. Runtimes cannot fetch it."""
     actor = terminal_actor(account)
     before = operations.disable(actor, agent_id, {"reason": reason}, version)
-    name = _print_warnings(actor, agent_id, "/status_reason")
+    name = print_warnings(actor, agent_id, of="/status_reason")
     replaced = before and replaced_reason(before, reason or "")
     done = f"{name} {replaced or 'is disabled.'}"
     print_outcome(done, f"{name} is disabled already, for this reason", is_changed=before is not None)
@@ -124,39 +127,43 @@ def disable(account: str | None, agent_id: UUID, version: int | None, reason: st
 
 @agents.command()
 @agent_id
+@note_option
 @version_option
 @account_option
-def enable(account: str | None, agent_id: UUID, version: int | None) -> None:
+def enable(account: str | None, agent_id: UUID, version: int | None, note: str | None) -> None:
     """Enable an agent. Runtimes can fetch it again."""
-    actor = terminal_actor(account)
-    is_changed = operations.enable(actor, agent_id, version)
-    name = _name(actor, agent_id)
+    actor, values = terminal_actor(account), {"note": note}
+    is_changed = operations.enable(actor, agent_id, version, values)
+    name = print_warnings(actor, agent_id, values if is_changed else {}, of="/note")
     print_outcome(f"{name} is active.", f"{name} is active already", is_changed=is_changed)
 
 
 @agents.command()
 @agent_id
+@note_option
 @account_option
-def clone(account: str | None, agent_id: UUID) -> None:
+def clone(account: str | None, agent_id: UUID, note: str | None) -> None:
     """Create an active copy of an agent, with its secrets, and print the id of the copy."""
-    actor = terminal_actor(account)
-    copy_id, _ = operations.clone(actor, agent_id)
+    actor, values = terminal_actor(account), {"note": note}
+    copy_id, _ = operations.clone(actor, agent_id, values=values)
     click.echo(copy_id)
-    _print_warnings(actor, copy_id)
+    print_warnings(actor, copy_id, values)
 
 
 @agents.command()
 @agent_id
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@note_option
 @version_option
 @account_option
-def delete(account: str | None, agent_id: UUID, version: int | None, *, yes: bool) -> None:
-    """Delete an agent, after a confirmation."""
-    actor = terminal_actor(account)
+def delete(account: str | None, agent_id: UUID, version: int | None, note: str | None, *, yes: bool) -> None:
+    """Delete an agent, after a confirmation. `flask agents restore-deleted` restores it."""
+    actor, values = terminal_actor(account), {"note": note}
     name = _name(actor, agent_id)
     if not yes:
         click.confirm(f"Delete {name}?", abort=True, err=True)
-    operations.delete(actor, agent_id, version)
+    operations.delete(actor, agent_id, version, values)
+    print_note_warnings(values)
     print_message(f"{name} is deleted.")
 
 
@@ -213,14 +220,26 @@ def _secret_text(fact: dict[str, Any]) -> str:
     return f"set by {fact['set_by'] or 'an unknown person'}{ending}{problem}"
 
 
-def _print_warnings(actor: Actor, agent_id: UUID, of: str = "/") -> str:
-    """Warn of what is doubtful or missing in the agent, or at one pointer of it. Returns its name."""
+def print_warnings(actor: Actor, agent_id: UUID, values: Mapping[str, Any] = NO_VALUES, of: str = "/") -> str:
+    """Warn of what is doubtful or missing in the agent, or at one pointer of it, and in the note of a change.
+
+    Returns its name.
+    """
     agent = agent_reads.read(actor, agent_id)
-    for pointer, sentence in save_warnings.of_agent(agent):
-        if not pointer.startswith(of):
-            continue
-        print_message(f"Warning: {pointer[1:].replace('/', '.')}: {sentence}")
+    _print_all([(pointer, text) for pointer, text in save_warnings.of_agent(agent) if pointer.startswith(of)])
+    print_note_warnings(values)
     return str(agent["name"])
+
+
+def print_note_warnings(values: Mapping[str, Any]) -> None:
+    """Warn of what looks like a secret in the note of a change."""
+    _print_all(save_warnings.of_note(values))
+
+
+def _print_all(warnings: Iterable[tuple[str, str]]) -> None:
+    """Print warnings, each with the name of its field."""
+    for pointer, sentence in warnings:
+        print_message(f"Warning: {pointer[1:].replace('/', '.')}: {sentence}")
 
 
 def _name(actor: Actor, agent_id: UUID) -> str:

@@ -10,13 +10,18 @@ from agents_app.probes.causes import CAUSES
 from agents_app.probes.power_bi import facts as power_bi_facts
 from agents_app.probes.results import Finding
 from agents_app.schemas import completeness
-from agents_app.schemas.agents import CONFIG, secret_warnings
+from agents_app.schemas.agents import CONFIG, NOTE, secret_warnings
 from agents_app.values.choices import ConnectionType
 
 
 def of_agent(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The JSON pointer of each such member of an agent as `agent_reads.read` returns it, and a sentence."""
     return secret_warnings(agent) + of_connection(agent) + completeness.missing(agent, agent["secrets_set"])
+
+
+def of_note(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What looks like a secret in the note among the values of a change. It stays in the history."""
+    return secret_warnings({NOTE: values[NOTE]}) if NOTE in values else []
 
 
 def of_connection(agent: Mapping[str, Any]) -> list[tuple[str, str]]:

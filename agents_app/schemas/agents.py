@@ -28,7 +28,7 @@ from agents_app.values.text import normalise_text
 
 CONFIG = "connection_config"
 API_KEY = "/api_key"
-STATUS_REASON = "status_reason"
+STATUS_REASON, NOTE = "status_reason", "note"
 
 
 class AgentValues(Schema):
@@ -166,7 +166,7 @@ def secret_warnings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     config = values.get(CONFIG)
     secret = {name for declaration in TYPES.values() for name in declaration.secret_names()}
     members = _without(config, secret) if isinstance(config, Mapping) else {}
-    public = {name: values[name] for name in (*FIELDS, STATUS_REASON) if name in values}
+    public = {name: values[name] for name in (*FIELDS, STATUS_REASON, NOTE) if name in values}
     if "labels" in public:
         # Forms and the terminal send lines, which do not say which label they are.
         public["labels"] = normalise(AgentValues, "labels", public["labels"])

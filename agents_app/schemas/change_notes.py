@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from agents_app.errors import InvalidInput
+from agents_app.schemas.agents import NOTE
 from agents_app.values import limits
 from agents_app.values.fields import Rule, Schema, field, parse, refusal
 from agents_app.values.pem import without_private_keys
@@ -11,7 +12,6 @@ from agents_app.values.text import clean_text
 
 T = TypeVar("T")
 
-NOTE = "note"
 PRIVATE_KEY = "A note cannot have a private key, as nobody can change it later. Write why you make this change."
 
 

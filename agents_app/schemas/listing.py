@@ -35,6 +35,15 @@ class Sort(StrEnum):
     NAME_DOWN = "-name"
 
 
+class PageQuery(Schema):
+    """A query of one page of a list that has no filters."""
+
+    limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT, may_be_empty=True)
+    cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
+        "Cursor", "The `next_cursor` of the previous page.", default=None, may_be_empty=True
+    )
+
+
 class AgentQuery(Schema):
     """A query of the list of agents. The search finds words, and ignores case and accents."""
 

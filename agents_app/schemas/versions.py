@@ -1,4 +1,4 @@
-"""What a valid query of the versions of an agent is, and the cursor of their list."""
+"""What a valid query of one version of an agent is, and the cursor of the list of versions."""
 
 import base64
 import binascii
@@ -6,21 +6,11 @@ import json
 from typing import Annotated
 
 from agents_app.errors import Malformed
-from agents_app.schemas.listing import CURSOR_MAX, LIMIT, LIMIT_MAX
 from agents_app.values.fields import Schema, field
-from agents_app.values.rules import line, whole_number
+from agents_app.values.rules import whole_number
 
 VERSION_MAX = 2**31 - 1
 SORT = "-version"
-
-
-class VersionQuery(Schema):
-    """A query of the versions of an agent."""
-
-    limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT, may_be_empty=True)
-    cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
-        "Cursor", "The `next_cursor` of the previous page.", default=None, may_be_empty=True
-    )
 
 
 class CompareQuery(Schema):

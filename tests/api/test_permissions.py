@@ -43,6 +43,12 @@ TABLE = {
     ("POST", f"{ONE}/clone"): allowed(*WRITERS, good=201),
     ("POST", f"{ONE}/enable"): allowed(*WRITERS),
     ("POST", f"{ONE}/disable"): allowed(*WRITERS),
+    ("GET", f"{ONE}/versions"): allowed(*READERS),
+    ("GET", f"{ONE}/versions/<int:version>"): allowed(*READERS),
+    ("POST", f"{ONE}/versions/<int:version>/restore"): allowed(*WRITERS),
+    ("GET", "/agents/deleted"): allowed(*READERS, foreign=200),
+    # The agent is not deleted.
+    ("POST", f"{ONE}/restore"): allowed("admin writes", good=404),
     ("POST", f"{ONE}/test"): allowed(*WRITERS),
     ("POST", "/connections/test"): allowed(*WRITERS, foreign=200),
     ("GET", f"{ONE}/runtime"): {
@@ -54,6 +60,7 @@ TABLE = {
     ("GET", "/connection-types"): allowed(*ALL_CALLERS, foreign=200),
 }
 BODIES = {"": agent_values(), "PATCH": {"name": "Other"}, "disable": {"reason": "Moving."}}
+BODIES |= {key: {"note": "Moving."} for key in ("restore", "enable", "clone")}
 # Incomplete: nothing is connected to.
 BODIES["test"] = {"connection_type": "DB", "connection_config": DATABASE}
 
@@ -96,7 +103,7 @@ class Callers:
 
     def ask(self, kind: str, method: str, rule: str) -> int:
         """The status for this kind of caller, with an agent of the account in the path."""
-        path = rule.replace("<uuid:agent_id>", str(make_agent(self.app, self.admin)))
+        path = rule.replace("<uuid:agent_id>", str(make_agent(self.app, self.admin))).replace("<int:version>", "1")
         body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method)) if method != "GET" else None
         body = BODIES[""] if (method, rule) == ("POST", "/agents") else body
         headers = {"Cookie": self.cookie()} if kind == "cookie" else {}
