@@ -65,7 +65,9 @@ class VersionDetails(VersionSummary):
     )
     secrets_set: list[str] = Field(description="JSON pointers to the secrets that were set.")
     problem: str | None = Field(description="Why this release cannot restore the version. Null if it can.")
-    compared_with: int | None = Field(description="The version that `changes` begins at. Null if there is no version before.")
+    compared_with: int | None = Field(
+        description="The version that `changes` begins at. Null if there is no version before."
+    )
     changes: list[ChangedMember] = Field(description="What differs. Empty if one of the two cannot be read.")
     secret_changes: dict[str, SecretChange] = Field(
         description="What happened to secrets between the two versions, by JSON pointer."

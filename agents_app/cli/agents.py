@@ -1,4 +1,4 @@
-"""`flask agents`: list, show, create, update, disable, enable, clone and delete. `agent_versions.py` has the history."""
+"""`flask agents`: list, show, create, update, disable, enable, clone and delete agents."""
 
 from collections.abc import Iterable, Mapping
 from operator import itemgetter

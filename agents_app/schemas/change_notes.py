@@ -10,6 +10,8 @@ from agents_app.values.fields import Rule, Schema, field, parse, refusal
 from agents_app.values.pem import without_private_keys
 from agents_app.values.text import clean_text
 
+__all__ = ["NOTE", "NoteValues", "check_note", "draft_and_note"]
+
 T = TypeVar("T")
 
 PRIVATE_KEY = "A note cannot have a private key, as nobody can change it later. Write why you make this change."
