@@ -39,6 +39,8 @@ PAGES = (
     ("/agents?needs_attention=true", PAGE_OF_AGENTS),
     ("/agents?q=nothing", PAGE_OF_AGENTS),
     ("/agents/{id}", PAGE_OF_AGENT),
+    ("/agents/{id}/versions", PAGE_OF_AGENT),
+    ("/agents/{id}/versions/1?compare=1", PAGE_OF_AGENT),
 )
 # The form of a stored agent is first compared with what is stored.
 FORMS = (("/agents/new", 7), ("/agents/{id}/edit", 8 + 1))

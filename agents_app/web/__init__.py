@@ -45,7 +45,7 @@ pages = Blueprint("web", __name__)
 pages.register_error_handler(NotSignedIn, sessions.sign_in_response)
 OF_AGENTS = (agents, agent_list, agent_versions, deleted_agents, connection_tests)
 OF_RECORDS = (*OF_AGENTS, tokens, users, invitations, profile, accounts, events, system)
-for part in (agents, connection_tests):
+for part in (agents, agent_versions, connection_tests):
     part.pages.register_error_handler(NotFound, deleted_agents.not_found_response)
 for part in (sessions, setup, theme, *OF_RECORDS):
     pages.register_blueprint(part.pages)

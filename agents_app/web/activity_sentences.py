@@ -1,7 +1,7 @@
 """Sentences about events. Each follows the name of who did it. An unknown action is shown by its words."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -145,18 +145,22 @@ def changed_fields(event: Mapping[str, Any]) -> list[str]:
         # Another type has another configuration, whose fields are not compared.
         names.remove(f"/{CONFIG}")
         names += [f"/{CONFIG}/{name}" for name in (members if isinstance(members, list) else ())]
-    words = [_field_in_sentence(event, pointer) for pointer in names]
     secrets = changes.get("secrets")
-    done = secrets.items() if isinstance(secrets, dict) else ()
-    words += [f"{_field_in_sentence(event, pointer)} {what}" for pointer, what in done]
+    return changed_words(names, secrets if isinstance(secrets, dict) else {}, event.get("connection_type"))
+
+
+def changed_words(fields: Iterable[str], secrets: Mapping[str, str], connection_type: Any) -> list[str]:
+    """The names of changed fields, and what was done with which secret, by JSON pointers. At most CHANGED_MAX + 1."""
+    words = [_field_in_sentence(pointer, connection_type) for pointer in fields]
+    words += [f"{_field_in_sentence(pointer, connection_type)} {what}" for pointer, what in secrets.items()]
     more = len(words) - CHANGED_MAX
     return words if more <= 1 else [*words[:CHANGED_MAX], f"and {more} more"]
 
 
-def _field_in_sentence(event: Mapping[str, Any], pointer: str) -> str:
+def _field_in_sentence(pointer: str, connection_type: Any) -> str:
     if pointer == "/connection_type":
         return "connection type"
-    title = field_title(pointer, event.get("connection_type"))
+    title = field_title(pointer, connection_type)
     return label_in_sentence(title) if title else pointer.rpartition("/")[2].replace("_", " ")
 
 

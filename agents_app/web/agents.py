@@ -18,6 +18,7 @@ from agents_app.web.deleted_agents import not_found_response
 from agents_app.web.forms.agents import UNSEEN_REASON, AgentForm, DisableForm
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.edit_agent import EditForm
+from agents_app.web.forms.notes import DeleteForm
 from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 from agents_app.web.urls import ListUrl, local_path, url_with_back
@@ -102,7 +103,7 @@ def save(agent_id: UUID) -> Answer:
     try:
         agent = agent_reads.read(actor, agent_id)
     except NotFound as error:
-        return not_found_response(error, AgentForm(restored or request.form))
+        return not_found_response(error, EditForm(restored or request.form, {}))
     form = EditForm(restored or request.form, agent)
     if form.version is None:
         raise Malformed("The form arrived incomplete. Load the page again and repeat your changes.")
@@ -178,9 +179,11 @@ def delete(agent_id: UUID) -> Answer:
     actor = current_actor()
     actor.require("agents.delete")
     agent = agent_reads.read(actor, agent_id)
-    if not unsaved_form.is_submitted():
-        return _agent_page("agents/delete.html", agent, undo_days=settings().deleted_secrets_days)
-    agents.delete(actor, agent_id)
+    form = DeleteForm(request.form if unsaved_form.is_submitted() else unsaved_form.restored_values())
+    is_deleted = unsaved_form.is_submitted() and form.save(lambda values: agents.delete(actor, agent_id, None, values))
+    if not is_deleted:
+        page = _agent_page("agents/delete.html", agent, form=form, undo_days=settings().deleted_secrets_days)
+        return page, 422 if unsaved_form.is_submitted() else 200
     show_once("was deleted.", name=agent["name"], undo=url_with_back(".restore_deleted", agent_id=agent_id))
     return redirect(str(ListUrl.from_back_parameter()), 303)
 
@@ -230,7 +233,8 @@ def _redirect_after_save(actor: Actor, form: EditForm, agent_id: UUID) -> Answer
     elif form.already_stored:
         saved = "already has the values that you typed. Nothing was changed."
     else:
-        name, saved = "", "Nothing was changed."
+        name = ""
+        saved = "Nothing was changed, so the note was not stored." if form.note.text.strip() else "Nothing was changed."
     if anchor := connection_tests.test_after_save(actor, agent_id, saved, name=name, show=show):
         return redirect(url_with_back(".show", agent_id=agent_id, _anchor=anchor), 303)
     return redirect(str(ListUrl.from_back_parameter()) if "back" in request.values else show, 303)

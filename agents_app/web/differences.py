@@ -1,6 +1,6 @@
 """What pages show of two states of an agent that differ: labels, values as people read them, changed words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from flask import g
 
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.schemas.agents import STATUS_REASON
+from agents_app.schemas.field_titles import field_title
 from agents_app.values.text import normalise_text
 from agents_app.values.text_comparison import Budget, Part, compare, fold
 from agents_app.web.forms.agents import AgentForm
@@ -33,6 +34,27 @@ class ChangedField:
     def parts(self) -> list[Part]:
         """What the two values have in common, and what was removed and added."""
         return changed_words(self.before or "", self.after)
+
+
+def changed_fields(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any], pointers: Iterable[str]
+) -> list[ChangedField]:
+    """What differs at these pointers between two states of an agent, as people read it."""
+    old, new = before and AgentValuesShown(before), AgentValuesShown(after)
+    fields = []
+    for pointer in pointers:
+        label = new.label(pointer) or (old.label(pointer) if old else "")
+        texts = old.text(pointer) if old else None, new.text(pointer)
+        if label and texts[0] != texts[1] and any(texts):
+            fields.append(ChangedField(label, *texts, new.is_long(pointer)))
+    return fields
+
+
+def changed_secrets(secrets: Mapping[str, str], *connection_types: Any) -> list[tuple[str, str]]:
+    """The label of each changed secret of agents with one of these types, and what was done with it."""
+    titles = {pointer: [field_title(pointer, kind) for kind in connection_types] for pointer in secrets}
+    labels = {pointer: next(filter(None, found), "Secret") for pointer, found in titles.items()}
+    return [(labels[pointer], SECRET_CHANGES.get(what, "Changed")) for pointer, what in secrets.items()]
 
 
 class AgentValuesShown:

@@ -39,8 +39,8 @@ class SessionForm:
     """A form that needs a session: the message where it was not carried out, and the page where it can be sent again.
 
     `endpoint` names that page; empty means the page of the form. The values of a form are kept only where its view uses
-    `is_submitted` and `restored_values`. Buttons without inputs, and forms that delete something, keep none: the user
-    repeats the action.
+    `is_submitted` and `restored_values`. Buttons without inputs, and most forms that delete something, keep none:
+    the user repeats the action.
     """
 
     message: str
@@ -61,7 +61,8 @@ SESSION_FORMS = {
     "web.agents.enable": SessionForm("The agent was not enabled.", "web.agents.show"),
     "web.agents.clone": SessionForm("The agent was not cloned.", "web.agents.show"),
     "web.connection_tests.run": SessionForm("The agent was not tested.", "web.agents.show"),
-    "web.agents.delete": SessionForm("The agent was not deleted."),
+    "web.agents.delete": SessionForm("The agent was not deleted.", keeps_values=True),
+    "web.agent_versions.restore": SessionForm("The version was not restored.", keeps_values=True),
     "web.agents.restore_deleted": SessionForm("The deletion of the agent was not undone.", "web.events.listing"),
     "web.tokens.new": SessionForm("The token was not created.", keeps_values=True),
     "web.tokens.rotate": SessionForm("The token was not rotated.", keeps_values=True),

@@ -161,6 +161,20 @@ def test_pages_of_one_agent(which: int, page: Page, agent_ids: list[str]) -> Non
     check(page)
 
 
+def test_the_history(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> None:
+    address, agent_id = f"/agents/{agent_ids[0]}/versions", UUID(agent_ids[0])
+    moved = {"host": "other.example.org", "password": "another-password-1", "row_limit": 7}
+    with site.app.app_context():
+        agents.update(admin, agent_id, {"connection_config": moved, "note": "Averylongword" * 30})
+        agents.update(admin, agent_id, {"system_instructions": "- Not so.\n" * 80})
+    for path in ("", "?first=0", "/1", "/3?compare=1", "/3/restore", "/1/restore"):
+        page.goto(f"{address}{path}")
+        check(page)
+    page.get_by_role("button", name="Restore version 1").click()
+    page.locator(".problems").wait_for()
+    check(page)
+
+
 def test_a_change_by_others(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> None:
     grace = make_user(site.app, account_id=admin.account_id, name="Grace Hopper")
     address, agent_id = f"/agents/{agent_ids[0]}/edit", UUID(agent_ids[0])

@@ -19,6 +19,7 @@ class Tenant:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
+        self.latest: UUID | None = None
         self.admin = make_user(app)
         account = self.admin.account_id
         self.people = {"admin": self.admin} | {role: make_user(app, role, account) for role in ("viewer", "editor")}
@@ -38,9 +39,9 @@ class Tenant:
     def fresh(self, name: str) -> object:
         """A new record for this parameter of a URL."""
         with self.app.app_context():
-            return {
+            made: object = {
                 "agent_id": self._agent,
-                "version": lambda: 1,
+                "version": self._earlier_version,
                 "deleted_id": self._deleted_agent,
                 "token_id": self._token,
                 "user_id": self._person,
@@ -49,6 +50,9 @@ class Tenant:
                 "name": lambda: "swagger-ui.css",
                 "filename": lambda: "app.css",
             }[name]()
+        if isinstance(made, UUID) and name == "agent_id":
+            self.latest = made
+        return made
 
     def path(self, rule: str) -> str:
         """The path of a rule with ids of new records, and with the code that the page requires."""
@@ -62,6 +66,12 @@ class Tenant:
 
     def _agent(self) -> UUID:
         return make_agent(self.app, self.admin)
+
+    def _earlier_version(self) -> int:
+        """The number of a version of the newest agent, which is not its last one."""
+        if self.latest:
+            agents.update(self.admin, self.latest, {"description": "Changed."})
+        return 1
 
     def _deleted_agent(self) -> UUID:
         agent_id = self._agent()

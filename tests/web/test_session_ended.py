@@ -27,6 +27,8 @@ KEPT = [endpoint for endpoint, form in unsaved_form.SESSION_FORMS.items() if for
 TYPED: dict[str, dict[str, Any]] = {
     "web.agents.new": NEW,
     "web.agents.save": {"description": "two\nlines & more", "api_key": SECRET},
+    "web.agents.delete": {"note": "The contract ended"},
+    "web.agent_versions.restore": {"note": "It was better"},
     "web.agents.disable": {"reason": "The server moves"},
     "web.tokens.new": {"name": "nightly import", "scopes": ["read", "write"], "expires_in_days": "31"},
     "web.tokens.rotate": {"overlap": "7d"},

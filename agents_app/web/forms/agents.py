@@ -157,6 +157,8 @@ class AgentForm(ConsoleForm):
 class DisableForm(ConsoleForm):
     """The form that disables an agent. `version` is the version of the agent that its page showed."""
 
+    save_label = "the button"
+
     reason = make_input(DisableValues, "reason", span=SPAN_WHOLE)
 
     def save(self, operation: Callable[[dict[str, Any]], Any]) -> bool:

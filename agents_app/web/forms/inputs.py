@@ -157,6 +157,12 @@ class Text(Input, wtforms.StringField):
     """One line of text. The schema checks whether it is a number."""
 
 
+class CountedText(Text):
+    """One line of text whose length is counted."""
+
+    is_counted = True
+
+
 class Date(Text):
     """A day. Browsers show it as a date of their locale, and send YYYY-MM-DD."""
 

@@ -20,6 +20,8 @@ class Secret(Input, wtforms.StringField):
     facts: Mapping[str, Any] | None = None
     action = "replace"
     is_long = False
+    is_moved = False
+    """Whether the stored secret cannot be kept, because it would be used for another destination."""
 
     def __init__(self, spec: Spec, *, is_long: bool = False, **options: Any) -> None:
         super().__init__(spec, **options)

@@ -1,0 +1,33 @@
+"""The note of a change: the input for it, and the form that deletes an agent, which has no other input."""
+
+from collections.abc import Callable
+from typing import Any
+
+from agents_app.errors import InvalidInput
+from agents_app.schemas.change_notes import NoteValues, check_note
+from agents_app.values.secret_scanner import find_in_text
+from agents_app.web.forms.base import ConsoleForm
+from agents_app.web.forms.from_schema import input_spec
+from agents_app.web.forms.inputs import SPAN_WHOLE, CountedText
+
+
+def note_input() -> Any:
+    """The input for the note, in a group of its own: it is no value of the agent."""
+    return CountedText(input_spec(NoteValues, "note", label="Why", group="note", span=SPAN_WHOLE))
+
+
+class DeleteForm(ConsoleForm):
+    """The form that deletes an agent."""
+
+    save_label = "Delete agent"
+    note = note_input()
+
+    def save(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
+        """Submit, unless the note contains what looks like a secret: the user is warned once."""
+        self.note.warning = find_in_text(self.note.text) or ""
+        return self.submit(_refuse if self.has_new_warnings else operation)
+
+
+def _refuse(values: dict[str, Any]) -> None:
+    check_note(values)
+    raise InvalidInput(())
