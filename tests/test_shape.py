@@ -177,6 +177,7 @@ AGENT_MODULES = (
     "agent_history",
     "agent_reads",
     "attention",
+    "bulk_agents",
     "connection_tests",
     "deleted_agents",
     "runtime",
@@ -191,6 +192,9 @@ DOES_WITHOUT = {
         "counts": "the same",
         "store_sample": "only `flask demo` makes samples",
         "export_rows": "clients read the list page by page",
+        "result": "the response to the act has it",
+        "matching": "`GET /agents` has the ids",
+        "selected": "the same",
     },
     "cli": {
         "export_rows": "`flask agents list --json` prints all agents that match",
@@ -201,6 +205,8 @@ DOES_WITHOUT = {
         "counts": "the same",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
         "of_agent": "`flask agents attention` prints the reasons of every agent",
+        "result": "the command prints it",
+        "selected": "the terminal chooses agents by filters",
         "run_unsaved": "a person at the terminal creates the agent first, and then tests it",
     },
     "web": {
@@ -226,6 +232,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "agent_reads": {},
     "agents": {},
     "attention": {},
+    "bulk_agents": {},
     "deleted_agents": {},
     "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
     "drivers": {"missing": "it says what is installed on the server"},
@@ -274,11 +281,11 @@ WRITERS = {
     "operations/rotation.py:_store",
     "operations/misplaced_keys.py:_remove",
 }
-MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/agents.py:restore_deleted"}
+MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operations/restored_agents.py:restore"}
 MAKERS |= {"operations/agent_files.py:_changes"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
-SETTINGS, API_OPERATIONS = 22, 19
+SETTINGS, API_OPERATIONS = 22, 21
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 # Pages that are open without signing in.
 OPEN_PAGES = {"static", "icons", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}

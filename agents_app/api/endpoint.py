@@ -1,5 +1,6 @@
 """The declaration of an endpoint, which makes its Flask rule and its part of the OpenAPI document."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +42,7 @@ class Endpoint:
     @property
     def rule(self) -> str:
         """The path as a Flask rule. An id that is not a UUID, and a version that is no number, is not found."""
-        return self.path.replace("{agent_id}", "<uuid:agent_id>").replace("{version}", "<int:version>")
+        return re.sub(r"{(\w+_id)}", r"<uuid:\1>", self.path).replace("{version}", "<int:version>")
 
     @property
     def name(self) -> str:

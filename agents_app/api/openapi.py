@@ -1,5 +1,6 @@
 """The OpenAPI document, built from the declarations of the endpoints, and its URL."""
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -47,6 +48,7 @@ EXAMPLE_AGENT = {
     "api_key_expires_at": "2027-06-30",
     "system_instructions": "Answer in one paragraph and name the tables you used.",
 }
+EXAMPLE_IDS = ["7d3e6f80-4a0c-4d5e-9f3a-2b1c0d9e8f70", "0f8b7c6d-5e4f-4a3b-8c2d-1e0f9a8b7c6d"]
 EXAMPLES: dict[str, dict[str, Any]] = {
     "NewAgent": {
         kind.value: {
@@ -66,6 +68,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "UnsavedAgent": {
         kind.value: {"connection_type": kind.value, "connection_config": declaration.example}
         for kind, declaration in TYPES.items()
+    },
+    "BulkAct": {
+        "disable": {"act": "disable", "ids": EXAMPLE_IDS, "reason": "The warehouse moves this weekend."},
+        "labels": {"act": "set_labels", "ids": EXAMPLE_IDS, "labels": {"team": "finance", "region": None}},
+        "owner": {
+            "act": "set_owner",
+            "ids": EXAMPLE_IDS,
+            "owner": "Finance analytics",
+            "note": "The team was renamed.",
+        },
     },
     "Disable": {"reason": {"reason": "The warehouse moves this weekend."}},
     "ChangeNote": {"note": {"note": "The warehouse has moved."}},
@@ -135,9 +147,9 @@ def _permission_sentence(endpoint: Endpoint) -> str:
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    if "{agent_id}" in endpoint.path:
+    for name in re.findall(r"{(\w+_id)}", endpoint.path):
         schema: dict[str, Any] = {"type": "string", "format": "uuid"}
-        found.append({"name": "agent_id", "in": "path", "required": True, "schema": schema})
+        found.append({"name": name, "in": "path", "required": True, "schema": schema})
     if "{version}" in endpoint.path:
         schema = {"type": "integer", "minimum": 1}
         found.append({"name": "version", "in": "path", "required": True, "schema": schema})

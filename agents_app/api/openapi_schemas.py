@@ -10,6 +10,7 @@ from agents_app.api import response_schemas
 from agents_app.api.response_schemas import REF
 from agents_app.connections import TYPES, Connection
 from agents_app.schemas.agents import CONFIG, AgentValues, DisableValues
+from agents_app.schemas.bulk_agents import SCHEMAS as BULK
 from agents_app.schemas.change_notes import NoteValues
 from agents_app.schemas.listing import AgentQuery
 from agents_app.values.fields import NOTES, Schema, field_notes
@@ -20,6 +21,7 @@ Document = dict[str, Any]
 def components() -> Document:
     """Every schema of the document, by its name."""
     written: tuple[type[BaseModel], ...] = (AgentValues, DisableValues, NoteValues, AgentQuery, *TYPES.values())
+    written += tuple(BULK.values())
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in written]
     wanted += [(shape, "serialization") for shape in response_schemas.ANSWERS]
     _, found = models_json_schema(wanted, ref_template=REF)
@@ -27,6 +29,7 @@ def components() -> Document:
     for declaration in TYPES.values():
         schemas |= _config_variants(declaration, schemas[declaration.__name__])
     schemas.pop("AgentQuery")  # its fields are written as parameters; only its enums are needed here
+    schemas |= _bulk_acts(schemas)
     agent, disable = schemas.pop("AgentValues"), schemas.pop("DisableValues")
     note = schemas.pop("NoteValues")
     new = _with_config(agent, "oneOf", "")
@@ -40,6 +43,22 @@ def components() -> Document:
         "UnsavedAgent": _without_name(new),
         "UnsavedChange": change,
     }
+
+
+def _bulk_acts(schemas: Document) -> Document:
+    """The schema of a bulk act: one of those of the acts. `act` says which one."""
+    acts: Document = {}
+    for act, model in BULK.items():
+        schema = schemas[model.__name__]
+        required = [*schema["required"], *model.NULLABLE]
+        own = {"const": act.value, "type": "string", "title": "Act"}
+        members = {**schema["properties"], "act": own}
+        optional = {name: _omit(member, "default") for name, member in members.items()}
+        acts[model.__name__] = {**schema, "properties": optional, "required": required}
+    references = {act.value: REF.format(model=model.__name__) for act, model in BULK.items()}
+    choices = [{"$ref": reference} for reference in references.values()]
+    discriminator = {"propertyName": "act", "mapping": references}
+    return acts | {"BulkAct": {"oneOf": choices, "discriminator": discriminator}}
 
 
 def standalone(declaration: type[Connection]) -> Document:

@@ -126,6 +126,42 @@ SavedAgent = add_agent_fields(AgentWithWarnings, "SavedAgent")
 RuntimeAgent = add_agent_fields(RuntimeFields, "RuntimeAgent")
 
 
+class BulkCounts(ResponseSchema):
+    """The numbers of agents."""
+
+    changed: int
+    unchanged: int
+    failed: int
+
+
+class BulkAgent(ResponseSchema):
+    """An agent, and its version after the act."""
+
+    id: UUID
+    name: str
+    version: int | None
+
+
+class BulkFailure(ResponseSchema):
+    """An agent that was not changed, and why."""
+
+    id: UUID
+    name: str | None = Field(description="Null if there is no agent with this id.")
+    code: str = Field(description="An error code, or for a test the code of the cause.")
+    detail: str
+
+
+class BulkResult(ResponseSchema):
+    """What an act did with each of many agents."""
+
+    id: UUID = Field(description="The id of the act, for its undo.")
+    act: str = Field(description="The act, or `undo`.")
+    counts: BulkCounts
+    changed: list[BulkAgent] = Field(description="For `test`: the agents whose test did not fail.")
+    unchanged: list[BulkAgent] = Field(description="Agents that have been so already.")
+    failed: list[BulkFailure]
+
+
 class Me(ResponseSchema):
     """The token of the request."""
 
@@ -182,6 +218,7 @@ ANSWERS: tuple[type[ResponseSchema], ...] = (
     RuntimeAgent,
     ConnectionTestResult,
     Attention,
+    BulkResult,
     Me,
     ConnectionTypes,
     *HISTORY,

@@ -1,6 +1,6 @@
 """`flask agents test` and `flask agents attention`: test connections, and list the agents that need attention."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -47,14 +47,8 @@ def test(context: click.Context, account: str | None, agent_id: UUID | None, *, 
         else:
             print_lines(_result_lines(result))
         context.exit(int(result["outcome"] == FAILED))
-    results = list(_test_all(actor))
-    if as_json:
-        print_json({"items": results})
-    else:
-        print_table(HEADINGS, ((one["outcome"], one["cause"], one["id"], one["name"]) for one in results))
-    failures = sum(one["outcome"] == FAILED for one in results)
-    print_message(f"{failures} of {len(results)} tests failed.")
-    context.exit(int(failures > 0))
+    results = list(test_agents(actor, all_agents(actor, parse({"sort": "name"}))))
+    context.exit(print_tests(results, as_json=as_json))
 
 
 @agents.command(cls=MonitorCommand)
@@ -77,9 +71,19 @@ def attention(context: click.Context, account: str | None, *, as_json: bool) -> 
     context.exit(int(bool(found)))
 
 
-def _test_all(actor: Actor) -> Iterator[dict[str, Any]]:
-    started_tests.require_on()
-    items = all_agents(actor, parse({"sort": "name"}))
+def print_tests(results: Sequence[dict[str, Any]], *, as_json: bool) -> int:
+    """Print the outcome of each test. Returns the exit code: 1 if a test failed."""
+    if as_json:
+        print_json({"items": results})
+    else:
+        print_table(HEADINGS, ((one["outcome"], one["cause"], one["id"], one["name"]) for one in results))
+    failures = sum(one["outcome"] == FAILED for one in results)
+    print_message(f"{failures} of {len(results)} tests failed.")
+    return int(failures > 0)
+
+
+def test_agents(actor: Actor, items: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Test these agents, one after the other. Yields each result with the id and the name of its agent."""
     for number, agent in enumerate(items, 1):
         print_message(f"Test {number} of {len(items)}: {agent['name']}")
         named = {"id": agent["id"], "name": agent["name"]}

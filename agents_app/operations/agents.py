@@ -7,18 +7,17 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from agents_app.db import db
-from agents_app.errors import Conflict, InvalidInput, NotFound
-from agents_app.models import Agent, AgentVersion, User
+from agents_app.errors import Conflict, InvalidInput
+from agents_app.models import Agent, AgentVersion
 from agents_app.operations import (
     agent_secrets,
     encryption_keys,
     external_ids,
     idempotency,
-    snapshots,
+    restored_agents,
     version_restores,
 )
 from agents_app.operations import agent_states as states
@@ -175,24 +174,7 @@ def restore_deleted(actor: Actor, agent_id: UUID, values: Mapping[str, Any] = NO
     actor.require("agents.restore_deleted")
     note = check_note(values)
     with db.transaction() as session:
-        versions = sa.select(AgentVersion).where(
-            AgentVersion.agent_id == agent_id, AgentVersion.account_id == actor.account_id
-        )
-        last = session.scalars(versions.order_by(AgentVersion.version.desc()).limit(1).with_for_update()).one_or_none()
-        if last is None or last.action != AgentVersion.DELETED:
-            raise NotFound("There is no deleted agent with this id.")
-        then = snapshots.status_and_origin(last.snapshot)
-        creator = session.scalar(
-            sa.select(User.id).where(User.id == then.created_by, User.account_id == actor.account_id)
-        )
-        made_at = then.created_at or last.created_at
-        agent = Agent(id=agent_id, version=last.version, created_by=creator, created_at=made_at)
-        try:
-            write(session, actor, Change("agent.restored", agent, states.of_version(last), note))
-        except InvalidInput:
-            raise Conflict(external_ids.REUSED, code=external_ids.REUSED_CODE) from None
-        query = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
-        session.execute(query.values(kept_secrets=sa.null()).execution_options(synchronize_session=False))
+        agent = restored_agents.restore(session, actor, agent_id, note)
     return agent.name
 
 

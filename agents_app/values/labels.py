@@ -31,6 +31,12 @@ def label_pairs() -> Rule:
     return Rule(_check, schema)
 
 
+def label_changes() -> Rule:
+    """An object of labels to add or replace, in which null removes a label; or LabelLines, where `name=` removes it."""
+    value = {"type": ["string", "null"], "minLength": 1, "maxLength": limits.LABEL_VALUE}
+    return Rule(_check_changes, {**label_pairs().schema, "minProperties": 1, "additionalProperties": value})
+
+
 def label_filter() -> Rule:
     """The name of a label, or a name and a value as `name:value` or `name=value`."""
 
@@ -53,6 +59,21 @@ def _check(value: object) -> dict[str, str]:
     if problems := list(_problems(value)):
         raise refusal_of_members(problems)
     return {name: _value(name, text) for name, text in value.items()}
+
+
+def _check_changes(value: object) -> dict[str, str | None]:
+    if isinstance(value, LabelLines):
+        value = {name: text if text.strip() else None for name, text in _pairs(value).items()}
+    if not isinstance(value, Mapping):
+        raise refusal(AN_OBJECT)
+    if not value:
+        raise refusal("Write at least one label.")
+    if len(value) > limits.LABELS:
+        raise refusal(f"Use at most {number_text(limits.LABELS)} labels.")
+    texts = {name: "removed" if text is None else text for name, text in value.items()}
+    if problems := list(_problems(texts)):
+        raise refusal_of_members(problems)
+    return {name: None if text is None else _value(name, text) for name, text in value.items()}
 
 
 def _problems(labels: Mapping[str, object]) -> Iterator[tuple[str, PydanticCustomError]]:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.field_titles import field_title
+from agents_app.web import bulk_sentences
 from agents_app.web.display import exact_time
 from agents_app.web.forms.users import ROLE_NAMES
 from agents_app.web.isolation import bdi
@@ -25,6 +26,7 @@ VARIABLE = re.compile(r"<[^>]*>")
 # reverted have icons of their own.
 MARKS = {
     "agent": ("bot", "indigo"),
+    "agent.bulk": ("copy-check", "indigo"),
     "agent.tested": ("plug-zap", "grey"),
     "agent.changes_tested": ("plug-zap", "grey"),
     "agent.values_tested": ("plug-zap", "grey"),
@@ -54,6 +56,7 @@ SENTENCES = {
     "agent.deleted": "deleted the agent {target}",
     "agent.restored": "restored the agent {target}",
     "agent.version_restored": "restored version {restored_version} of the agent {target}",
+    "agent.bulk": "{did} {many}",
     "agent.tested": "tested the agent {target}: {outcome}",
     "agent.changes_tested": "tested changes of the agent {target} that were not saved: {outcome}",
     "agent.values_tested": "tested an agent that was not saved: {outcome}",
@@ -89,6 +92,22 @@ SENTENCES = {
     "account.deleted": "deleted the organisation {target}",
 }
 
+# What a sentence says where the details of an event lack something.
+UNKNOWN: dict[str, Any] = {
+    "role": "unknown",
+    "key": "that was removed",
+    "moved": "some",
+    "what": "old records",
+    "number": "some",
+    "detail": "not allowed",
+    "count": 1,
+    "before": "of a person",
+    **dict.fromkeys(("old", "new"), "a token"),
+    "until": "it expires",
+    "outcome": "with an unknown outcome",
+    "restored_version": "with an unknown number",
+}
+
 # What each kind of version did, without the name of its agent and without values.
 VERSION_WORDS = {
     **{action: text.replace(" {target}", "") for action, text in SENTENCES.items() if "{target}" in text},
@@ -102,21 +121,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
     if sentence is None:
         words = event["action"].replace(".", " ").replace("_", " ")
         return Markup("{}: {}").format(words, _target(event)) if event["target_name"] else Markup.escape(words)
-    values = {
-        "role": "unknown",
-        "key": "that was removed",
-        "moved": "some",
-        "what": "old records",
-        "number": "some",
-        "detail": "not allowed",
-        "count": 1,
-        "before": "of a person",
-        **dict.fromkeys(("old", "new"), "a token"),
-        "until": "it expires",
-        "outcome": "with an unknown outcome",
-        "restored_version": "with an unknown number",
-        **event["details"],
-    }
+    values = {**UNKNOWN, **event["details"]}
     times = f" ({values['count']} times within a minute)" if values["count"] != 1 else ""
     role = ROLE_NAMES.get(str(values["role"]), values["role"])
     values["until"] = _time(str(values["until"]))
@@ -124,6 +129,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
     values |= {"role": role, "target": _target(event), "times": times, "whose": whose}
     values["where"] = _where(values.get("asked"))
     values["before"] = bdi(values["before"])
+    values |= {"did": bulk_sentences.act_words(event["details"]), "many": bulk_sentences.agents_link(event)}
     changed = changed_fields(event)
     return Markup.escape(sentence).format(**values) + (f": {', '.join(changed)}" if changed else "")
 

@@ -32,6 +32,7 @@ NAMES = (
     "circle-check",
     "circle-x",
     "copy",
+    "copy-check",
     "download",
     "ellipsis",
     "history",
@@ -68,6 +69,7 @@ NAMES = (
 OF_UNKNOWN_TYPE = "plug"
 ALL_NAMES = frozenset((*NAMES, OF_UNKNOWN_TYPE, *(declaration.icon for declaration in TYPES.values())))
 PATH = "/static/icons.svg"
+USUAL_SIZE = 16
 
 
 def init_app(app: Flask) -> None:
@@ -75,13 +77,13 @@ def init_app(app: Flask) -> None:
     app.add_url_rule(PATH, "icons", lambda: static_files.send(sprite()), provide_automatic_options=False)
 
 
-def icon(name: str, size: int = 16) -> Markup:
+def icon(name: str, size: int = USUAL_SIZE) -> Markup:
     """An icon, `size` pixels wide at the usual size of text. Visible or hidden text next to it says what it means."""
     if name not in ALL_NAMES:
         raise LookupError(f"The file of icons has no {name!r}. Add the name to NAMES in agents_app/web/icons.py.")
-    return Markup('<svg class="icon" width="{}rem" aria-hidden="true"><use href="{}#{}"/></svg>').format(
-        f"{size / 16:g}".removeprefix("0"), _url(), name
-    )
+    # The style sheet has the width of most. A list has more than a hundred icons.
+    width = Markup(' width="{}rem"').format(f"{size / 16:g}".removeprefix("0")) if size != USUAL_SIZE else ""
+    return Markup('<svg class="icon"{} aria-hidden="true"><use href="{}#{}"/></svg>').format(width, _url(), name)
 
 
 @cache

@@ -60,6 +60,8 @@ SESSION_FORMS = {
     "web.agents.disable": SessionForm("The agent was not disabled.", keeps_values=True),
     "web.agents.enable": SessionForm("The agent was not enabled.", "web.agents.show"),
     "web.agents.clone": SessionForm("The agent was not cloned.", "web.agents.show"),
+    "web.bulk_agents.do": SessionForm("Nothing was done with the agents. Select them again.", "web.agents.listing"),
+    "web.bulk_agents.undo": SessionForm("Nothing was undone.", "web.bulk_agents.show"),
     "web.connection_tests.run": SessionForm("The agent was not tested.", "web.agents.show"),
     "web.agents.delete": SessionForm("The agent was not deleted.", keeps_values=True),
     "web.agent_versions.restore": SessionForm("The version was not restored.", keeps_values=True),

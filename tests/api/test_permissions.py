@@ -13,13 +13,13 @@ from agents_app import http
 from agents_app.api import PREFIX
 from agents_app.db import db, now
 from agents_app.models import ApiToken, User
-from agents_app.operations import sessions, token_text, tokens
+from agents_app.operations import bulk_agents, sessions, token_text, tokens
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.values.choices import Role
 from tests.api.conftest import Client
 from tests.make import DATABASE, PASSWORD, agent_values, cookie_name, make_agent, make_token, make_user
 
-ONE = "/agents/<uuid:agent_id>"
+ONE, BULK = "/agents/<uuid:agent_id>", "/agents/bulk/<uuid:bulk_id>"
 NOBODY = dict.fromkeys(("no token", "cookie", "damaged", "forged", "revoked", "expired"), 401)
 READERS = ("viewer reads", "viewer writes", "editor reads", "editor writes", "admin reads", "admin writes")
 WITHOUT_PERMISSION = ("deactivated", "runtime", "runtime for another agent", "runtime without maker")
@@ -50,6 +50,8 @@ TABLE = {
     # The agent is not deleted.
     ("POST", f"{ONE}/restore"): allowed("admin writes", good=404),
     ("POST", f"{ONE}/test"): allowed(*WRITERS),
+    ("POST", "/agents/bulk"): allowed(*WRITERS, foreign=200),
+    ("POST", f"{BULK}/undo"): allowed(*WRITERS),
     ("POST", "/connections/test"): allowed(*WRITERS, foreign=200),
     ("GET", f"{ONE}/runtime"): {
         **allowed("runtime", "runtime without maker"),
@@ -61,6 +63,7 @@ TABLE = {
 }
 BODIES = {"": agent_values(), "PATCH": {"name": "Other"}, "disable": {"reason": "Moving."}}
 BODIES |= {key: {"note": "Moving."} for key in ("restore", "enable", "clone")}
+BODIES["bulk"] = {"act": "enable", "ids": ["6f9619ff-8b86-4011-b42d-00c04fc964ff"]}
 # Incomplete: nothing is connected to.
 BODIES["test"] = {"connection_type": "DB", "connection_config": DATABASE}
 
@@ -103,7 +106,7 @@ class Callers:
 
     def ask(self, kind: str, method: str, rule: str) -> int:
         """The status for this kind of caller, with an agent of the account in the path."""
-        path = rule.replace("<uuid:agent_id>", str(make_agent(self.app, self.admin))).replace("<int:version>", "1")
+        path = path_of(rule, self.app, self.admin)
         body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method)) if method != "GET" else None
         body = BODIES[""] if (method, rule) == ("POST", "/agents") else body
         headers = {"Cookie": self.cookie()} if kind == "cookie" else {}
@@ -115,6 +118,15 @@ class Callers:
             found = sessions.sign_in(Visitor("::1"), self.admin.email, PASSWORD)
         signed = self.app.session_interface.get_signing_serializer(self.app).dumps({http.SESSION_ID: found})
         return f"{cookie_name(self.app)}={signed}"
+
+
+def path_of(rule: str, app: Flask, admin: Actor) -> str:
+    """The path of a rule, with the id of a new record of the admin's account."""
+    if "<uuid:bulk_id>" not in rule:
+        return rule.replace("<uuid:agent_id>", str(make_agent(app, admin))).replace("<int:version>", "1")
+    with app.app_context():
+        done = bulk_agents.act(admin, {"act": "enable", "ids": [str(make_agent(app, admin))]})
+    return rule.replace("<uuid:bulk_id>", str(done.id))
 
 
 def forged() -> str:

@@ -9,7 +9,7 @@ from flask import Flask
 
 from agents_app.db import db
 from agents_app.models import Invitation, UserSession
-from agents_app.operations import agents, invitations, tokens
+from agents_app.operations import agents, bulk_agents, invitations, tokens
 from tests.make import make_agent, make_token, make_user
 from tests.security.conftest import Caller
 
@@ -42,6 +42,7 @@ class Tenant:
             made: object = {
                 "agent_id": self._agent,
                 "version": self._earlier_version,
+                "bulk_id": self._bulk_act,
                 "deleted_id": self._deleted_agent,
                 "token_id": self._token,
                 "user_id": self._person,
@@ -72,6 +73,9 @@ class Tenant:
         if self.latest:
             agents.update(self.admin, self.latest, {"description": "Changed."})
         return 1
+
+    def _bulk_act(self) -> UUID:
+        return bulk_agents.act(self.admin, {"act": "enable", "ids": [str(self._agent())]}).id
 
     def _deleted_agent(self) -> UUID:
         agent_id = self._agent()

@@ -13,7 +13,7 @@ from agents_app.db import db
 from agents_app.models import User
 from agents_app.operations.permissions import Actor
 from tests.api.conftest import Client
-from tests.api.test_permissions import BODIES
+from tests.api.test_permissions import BODIES, path_of
 from tests.api.test_permissions import TABLE as JSON_TABLE
 from tests.make import make_agent, make_token, make_user
 from tests.security.conftest import Caller
@@ -43,6 +43,10 @@ GET  /agents/<uuid:agent_id>/disable                in      in      in      403 
 POST /agents/<uuid:agent_id>/disable                in      in      in      403     422     422     404
 GET  /agents/<uuid:agent_id>/delete                 in      in      in      403     403     200     404
 POST /agents/<uuid:agent_id>/delete                 in      in      in      403     403     303     404
+GET  /agents/bulk                                   in      in      in      403     200     200     200
+POST /agents/bulk                                   in      in      in      403     303     303     303
+GET  /agents/bulk/<uuid:bulk_id>                    in      in      in      200     200     200     404
+POST /agents/bulk/<uuid:bulk_id>/undo               in      in      in      403     303     303     404
 POST /agents/<uuid:deleted_id>/restore              in      in      in      403     403     303     404
 GET  /tokens                                        in      in      in      403     403     200     200
 GET  /tokens/new                                    in      in      in      403     403     200     200
@@ -186,11 +190,9 @@ def test_the_response_for_another_accounts_agent_equals_that_for_a_missing_one(
 ) -> None:
     api = Client(tenant.app, make_token(tenant.app, tenant.people["foreign"], "write", "runtime"))
     body = BODIES.get(rule.rpartition("/")[2], BODIES.get(method))
-    ids = (make_agent(tenant.app, tenant.admin), uuid.uuid4())
+    paths = path_of(rule, tenant.app, tenant.admin), re.sub(r"<uuid:\w+>", str(uuid.uuid4()), rule)
 
-    foreign, missing = (
-        api(method, rule.replace("<uuid:agent_id>", str(one)).replace("<int:version>", "1"), body) for one in ids
-    )
+    foreign, missing = (api(method, path.replace("<int:version>", "1"), body) for path in paths)
 
     assert foreign.status_code == 404
     assert foreign.data == missing.data

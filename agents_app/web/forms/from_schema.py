@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -39,7 +39,7 @@ def make_input(model: type[BaseModel], name: str, **changes: Any) -> Any:
         return Checkbox(spec, default=default)
     if spec.labels:
         return Select(spec, default=default)
-    if info.annotation == dict[str, str]:
+    if get_origin(info.annotation) is dict:
         return Labels(spec, default=default)
     if info.annotation == list[str]:
         return TextLines(spec, default=default)

@@ -1,0 +1,192 @@
+"""`flask agents bulk`: one act with all agents that match the filters of the list, and its undo."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+
+from agents_app.cli.actor import terminal_actor
+from agents_app.cli.agents import agents
+from agents_app.cli.commands import ConsoleGroup, MonitorCommand, account_option, json_option
+from agents_app.cli.connection_tests import print_tests, test_agents
+from agents_app.cli.options import Id, options_of
+from agents_app.cli.output import print_json, print_message, print_table
+from agents_app.operations import bulk_agents, started_tests
+from agents_app.operations.bulk_records import BulkResult, permission
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.bulk_agents import IDS_MAX, BulkAct
+from agents_app.schemas.listing import AgentQuery, parse
+from agents_app.values.labels import LabelLines
+from agents_app.wording import number_text
+
+__all__ = ["agents"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+SHOWN = 10
+EVERYTHING = 1_000_000
+PLACES = ("sort", "limit", "cursor", "before")
+FILTERS = tuple(name for name in AgentQuery.model_fields if name not in PLACES)
+NO_FILTER = "Give at least one filter, such as --environment staging. To choose every agent of the account: --all."
+BOTH = "Use either filters or --all."
+
+bulk = ConsoleGroup("bulk", help="Do one act with all agents that match the filters.")
+agents.add_command(bulk)
+
+
+def selection_options(command: Function) -> Function:
+    """Add the filters of the list, --all, --dry-run, --yes, --json and --account."""
+    options = (
+        options_of(AgentQuery, skip=PLACES, spelled={"q": "search"}),
+        click.option("--all", "all_agents", is_flag=True, help="Choose every agent of the account."),
+        click.option("--dry-run", is_flag=True, help="Print the agents that match, and change nothing."),
+        click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
+        json_option,
+        account_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+note_option = click.option(
+    "--note", metavar="TEXT", help="Why you make this change. The history of each agent shows it."
+)
+
+
+@bulk.command(cls=MonitorCommand)
+@note_option
+@selection_options
+def enable(note: str | None, **given: Any) -> None:
+    """Enable agents. Runtimes can fetch them again."""
+    _do(BulkAct.ENABLE, {"note": note}, given)
+
+
+@bulk.command(cls=MonitorCommand)
+@click.option(
+    "--reason", metavar="TEXT", required=True, help="The reason, which runtimes get when they fetch an agent."
+)
+@note_option
+@selection_options
+def disable(reason: str, note: str | None, **given: Any) -> None:
+    """Disable agents. Runtimes cannot fetch them."""
+    _do(BulkAct.DISABLE, {"reason": reason, "note": note}, given)
+
+
+@bulk.command(cls=MonitorCommand)
+@note_option
+@selection_options
+def delete(note: str | None, **given: Any) -> None:
+    """Delete agents, after their number was typed."""
+    _do(BulkAct.DELETE, {"note": note}, given)
+
+
+@bulk.command("set-owner", cls=MonitorCommand)
+@click.argument("new_owner", metavar="OWNER")
+@note_option
+@selection_options
+def set_owner(new_owner: str, note: str | None, **given: Any) -> None:
+    """Set the owner of agents. An empty OWNER ("") removes it."""
+    _do(BulkAct.SET_OWNER, {"owner": new_owner, "note": note}, given)
+
+
+@bulk.command("set-environment", cls=MonitorCommand)
+@click.argument("new_environment", metavar="ENVIRONMENT")
+@note_option
+@selection_options
+def set_environment(new_environment: str, note: str | None, **given: Any) -> None:
+    """Set the environment of agents. An empty ENVIRONMENT ("") removes it."""
+    _do(BulkAct.SET_ENVIRONMENT, {"environment": new_environment, "note": note}, given)
+
+
+@bulk.command("set-labels", cls=MonitorCommand)
+@click.argument("labels", metavar="NAME=VALUE", nargs=-1, required=True)
+@note_option
+@selection_options
+def set_labels(labels: tuple[str, ...], note: str | None, **given: Any) -> None:
+    """Add or replace labels of agents. NAME= removes a label. All other labels are kept."""
+    _do(BulkAct.SET_LABELS, {"labels": LabelLines(labels), "note": note}, given)
+
+
+@bulk.command(cls=MonitorCommand)
+@selection_options
+def test(**given: Any) -> None:
+    """Test agents, one after the other. The exit code is 1 if a test failed, and 3 if the command itself failed."""
+    actor, found = _chosen(BulkAct.TEST, given)
+    started_tests.require_on()
+    if found:
+        click.get_current_context().exit(print_tests(list(test_agents(actor, found)), as_json=given["as_json"]))
+
+
+@bulk.command(cls=MonitorCommand)
+@click.argument("bulk_id", metavar="ID", type=Id())
+@json_option
+@account_option
+def undo(bulk_id: UUID, account: str | None, *, as_json: bool) -> None:
+    """Undo an act for each agent that was not changed since. ID is printed by the command of the act.
+
+    The exit code is 1 if an agent could not be restored, and 3 if the command itself failed.
+    """
+    _print_results([bulk_agents.undo(terminal_actor(account), bulk_id)], as_json=as_json)
+
+
+def _do(act: BulkAct, values: dict[str, Any], given: dict[str, Any]) -> None:
+    """Do the act with the agents that match. The exit code is 1 if one of them failed."""
+    actor, found = _chosen(act, given)
+    ids = [agent["id"] for agent in found]
+    # Each act takes up to IDS_MAX agents.
+    acts = [ids[start : start + IDS_MAX] for start in range(0, len(ids), IDS_MAX)]
+    if acts or given["as_json"]:
+        results = [bulk_agents.act(actor, {**values, "act": act, "ids": some}) for some in acts]
+        _print_results(results, as_json=given["as_json"])
+
+
+def _chosen(act: BulkAct, given: dict[str, Any]) -> tuple[Actor, Sequence[dict[str, Any]]]:
+    """The agents that match the filters and were confirmed. Ends the command if this is a dry run."""
+    filters = {name: given[name] for name in FILTERS if given[name] is not None}
+    if not filters and not given["all_agents"]:
+        raise click.UsageError(NO_FILTER)
+    if filters and given["all_agents"]:
+        raise click.UsageError(BOTH)
+    actor = terminal_actor(given["account"])
+    actor.require(permission(act))
+    found, _ = bulk_agents.matching(actor, parse({**filters, "sort": "name"}), EVERYTHING)
+    count = f"{number_text(len(found))} agent{'s' * (len(found) != 1)}"
+    if given["dry_run"]:
+        if given["as_json"]:
+            print_json({"items": found})
+        else:
+            print_table(("ID", "STATUS", "NAME"), ((one["id"], one["status"], one["name"]) for one in found))
+        print_message(f"{count} match. Nothing was changed.")
+        click.get_current_context().exit(0)
+    print_message(f"{count} match{'.' if not found else ':'}")
+    for one in found[:SHOWN]:
+        print_message(f"  {one['name']}")
+    if len(found) > SHOWN:
+        print_message(f"  and {number_text(len(found) - SHOWN)} more")
+    if found and not given["yes"]:
+        _confirm(act, count, len(found))
+    return actor, found
+
+
+def _confirm(act: BulkAct, count: str, number: int) -> None:
+    if act is not BulkAct.DELETE:
+        click.confirm(f"{act.replace('_', ' ').capitalize()}: {count}. Continue?", abort=True, err=True)
+        return
+    typed = click.prompt("Type the number of agents to delete them", default="", show_default=False, err=True)
+    if typed.strip().replace(",", "") != str(number):
+        print_message("This is another number. Nothing was deleted.")
+        raise click.Abort
+
+
+def _print_results(results: Sequence[BulkResult], *, as_json: bool) -> None:
+    failed = [one for result in results for one in result.failed]
+    if as_json:
+        print_json({"items": [result.as_json() for result in results]})
+    elif failed:
+        print_table(("ID", "NAME", "WHY"), ((one.id, one.name, one.detail) for one in failed))
+    for result in results:
+        counts = ", ".join(f"{number_text(number)} {name}" for name, number in result.counts.items())
+        print_message(f"{result.act}: {counts}. Id: {result.id}")
+    click.get_current_context().exit(int(bool(failed)))

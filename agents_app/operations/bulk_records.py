@@ -1,0 +1,227 @@
+"""Helpers that record a bulk act: one event for the whole act, in addition to the event of each agent.
+
+The event of the act is added before the first change. When the act has ended, its details get the counts and the
+failures, and its time becomes that of the end. Without them, the process ended before the act did.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from agents_app.db import db, now
+from agents_app.errors import ConsoleError, InvalidInput, NotFound
+from agents_app.models import Agent, Event
+from agents_app.operations import event_records
+from agents_app.operations.event_facts import ROWS_OF_A_QUERY
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.bulk_agents import BulkAct
+
+ACTION = "agent.bulk"
+UNDO = "undo"
+NO_ACT = "There is no bulk act with this id."
+PERMISSIONS = {
+    BulkAct.ENABLE: "agents.enable",
+    BulkAct.DISABLE: "agents.disable",
+    BulkAct.DELETE: "agents.delete",
+    BulkAct.TEST: "agents.test",
+}
+# Clocks of several servers differ a little. An act that did not end has no end to search up to.
+MARGIN, LONGEST = timedelta(minutes=1), timedelta(hours=1)
+
+
+class Failure(NamedTuple):
+    """An agent that was not changed, and why. The name is None if there is no such agent."""
+
+    id: UUID
+    name: str | None
+    code: str
+    detail: str
+
+
+class Done(NamedTuple):
+    """An agent that was changed, tested or left as it was."""
+
+    id: UUID
+    name: str
+    version: int | None = None
+
+
+@dataclass
+class BulkResult:
+    """What a bulk act did with each agent."""
+
+    id: UUID
+    act: str
+    changed: list[Done] = field(default_factory=list)
+    """For a test: the agents whose test did not fail."""
+    unchanged: list[Done] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    is_repeated: bool = False
+    """Whether an earlier request did this, and this one nothing. Then `unchanged` is empty."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of agents."""
+        return {"changed": len(self.changed), "unchanged": len(self.unchanged), "failed": len(self.failed)}
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as the API and the terminal write it."""
+        parts: dict[str, list[Any]] = {"changed": self.changed, "unchanged": self.unchanged, "failed": self.failed}
+        listed = {name: [one._asdict() for one in agents] for name, agents in parts.items()}
+        return {"id": self.id, "act": self.act, "counts": self.counts, **listed}
+
+    def fail(self, agent_id: UUID, name: str | None, error: ConsoleError) -> None:
+        """Add an agent that was not changed."""
+        sentences = [text for _, text in error.fields] if isinstance(error, InvalidInput) else [error.detail]
+        self.failed.append(Failure(agent_id, name, error.code, " ".join(sentences)))
+
+
+@dataclass(frozen=True)
+class BulkRecord:
+    """A bulk act as it was recorded."""
+
+    id: UUID
+    act: str
+    """A value of BulkAct, or UNDO."""
+    undone_act: str
+    """For an undo: what was undone."""
+    undone_id: UUID | None
+    actor_name: str
+    at: datetime
+    note: str | None
+    asked: int
+    counts: dict[str, int] | None
+    """The numbers of changed, unchanged and failed agents. None if the act did not end."""
+    changed: list[Done]
+    failed: list[Failure]
+    undo_id: UUID | None = None
+    """The undo of this act, if there is one."""
+
+    @property
+    def result(self) -> BulkResult:
+        """What a repeated request returns."""
+        return BulkResult(self.id, self.act, self.changed, [], self.failed, is_repeated=True)
+
+
+def permission(act: BulkAct | None) -> str:
+    """The permission that an act needs."""
+    return PERMISSIONS.get(act, "agents.update") if act else "agents.update"
+
+
+def undoable(act: str) -> BulkAct | None:
+    """This act, if it can be undone. A test and an undo cannot."""
+    return BulkAct(act) if act in list(BulkAct) and act != BulkAct.TEST else None
+
+
+def undo_permission(act: BulkAct) -> str:
+    """The permission that is needed to undo an act."""
+    return "agents.restore_deleted" if act is BulkAct.DELETE else permission(act)
+
+
+def undo_id(act_id: UUID) -> UUID:
+    """The id of the undo of an act. There is only one."""
+    return uuid5(act_id, UNDO)
+
+
+def begin(actor: Actor, act_id: UUID, **details: Any) -> None:
+    """Add the event of an act. Raises Conflict if there is one with this id."""
+    with db.transaction() as session:
+        event = event_records.new(actor, ACTION, None, {**details, "began": now().isoformat()})
+        event.id = act_id
+        session.add(event)
+
+
+def finish(actor: Actor, result: BulkResult) -> None:
+    """Record how an act ended."""
+    with db.transaction() as session:
+        event = session.scalars(_event(actor, result.id).with_for_update()).one_or_none()
+        if event is None:
+            return  # `flask purge` deleted it
+        found = {"counts": result.counts, "failed": _grouped(result.failed)}
+        tested = {"tested": [str(one.id) for one in result.changed]} if result.act == BulkAct.TEST else {}
+        event.details = {**event.details, **found, **tested}
+        event.created_at = now()
+
+
+def read(actor: Actor, act_id: UUID) -> BulkRecord:
+    """A bulk act of the account. Raises NotFound."""
+    with db.reading() as connection:
+        events = sa.select(Event.id, Event.created_at, Event.actor_name, Event.details)
+        wanted = events.where(
+            Event.id.in_([act_id, undo_id(act_id)]), Event.account_id == actor.account_id, Event.action == ACTION
+        )
+        rows = {row.id: row for row in connection.execute(wanted)}
+        if (row := rows.get(act_id)) is None or not isinstance(row.details, dict):
+            raise NotFound(NO_ACT)
+        details = row.details
+        tested = [UUID(one) for one in details.get("tested", ())]
+        failed = [(group, UUID(one)) for group in details.get("failed", ()) for one in group["ids"]]
+        agents = agents_by_id(connection, actor, [*tested, *(one for _, one in failed)])
+        names = {agent_id: agent.name for agent_id, agent in agents.items()}
+        changed = [Done(one, names.get(one, str(one))) for one in tested] or _changed(connection, actor, row)
+    return BulkRecord(
+        act_id,
+        details["act"],
+        details.get("undone_act", ""),
+        UUID(details["undone"]) if details.get("undone") else None,
+        row.actor_name,
+        row.created_at,
+        details.get("note"),
+        details.get("asked", 0),
+        details.get("counts"),
+        changed,
+        [Failure(one, names.get(one), group["code"], group["detail"]) for group, one in failed],
+        undo_id(act_id) if undo_id(act_id) in rows else None,
+    )
+
+
+def named(actor: Actor, failed: Sequence[Failure]) -> list[Failure]:
+    """These failures with the names of the agents that exist."""
+    unnamed = [one.id for one in failed if one.name is None]
+    if not unnamed:
+        return list(failed)
+    with db.reading() as connection:
+        found = agents_by_id(connection, actor, unnamed)
+    return [one._replace(name=found[one.id].name) if one.id in found else one for one in failed]
+
+
+def _event(actor: Actor, act_id: UUID) -> sa.Select[Event]:
+    return sa.select(Event).where(Event.id == act_id, Event.account_id == actor.account_id, Event.action == ACTION)
+
+
+def _changed(connection: Connection, actor: Actor, row: Any) -> list[Done]:
+    """The agents that the act changed, by their own events. Those are found by the time of the act."""
+    began, ended = datetime.fromisoformat(row.details["began"]), row.created_at
+    last = ended + (MARGIN if "counts" in row.details else LONGEST)
+    events = sa.select(
+        Event.target_id, Event.target_name, Event.details["version"].as_integer().label("version")
+    ).where(
+        Event.account_id == actor.account_id,
+        Event.created_at.between(began - MARGIN, last),
+        Event.details["bulk"].as_string() == str(row.id),
+    )
+    found = [Done(one.target_id, one.target_name, one.version) for one in connection.execute(events)]
+    return sorted(found, key=lambda one: (one.name.casefold(), one.id))
+
+
+def agents_by_id(connection: Connection, actor: Actor, agent_ids: Sequence[UUID]) -> dict[UUID, Any]:
+    """The id, name and status of those of these agents that are in the account, by their id."""
+    found: dict[UUID, Any] = {}
+    for start in range(0, len(agent_ids), ROWS_OF_A_QUERY):
+        some = agent_ids[start : start + ROWS_OF_A_QUERY]
+        agents = sa.select(Agent.id, Agent.name, Agent.status).where(Agent.account_id == actor.account_id)
+        found |= {row.id: row for row in connection.execute(agents.where(Agent.id.in_(some)))}
+    return found
+
+
+def _grouped(failed: Iterable[Failure]) -> list[dict[str, Any]]:
+    """The failures with the ids of each reason. The names are those of the agents when they are read."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in failed:
+        groups.setdefault((one.code, one.detail), []).append(str(one.id))
+    return [{"code": code, "detail": detail, "ids": ids} for (code, detail), ids in groups.items()]

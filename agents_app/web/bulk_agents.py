@@ -1,0 +1,128 @@
+"""The pages of bulk acts: all agents that match, the question before an act, its result, and its undo.
+
+An act is done with the agents whose ids the form carries, and not again with those that match a filter.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+
+from agents_app.config import settings
+from agents_app.errors import InvalidInput, Malformed
+from agents_app.operations import bulk_agents, bulk_records
+from agents_app.operations.bulk_records import UNDO, BulkResult
+from agents_app.operations.permissions import Actor
+from agents_app.schemas import bulk_agents as schema
+from agents_app.schemas import listing as list_schema
+from agents_app.schemas.bulk_agents import IDS_MAX, TESTS_MAX, BulkAct
+from agents_app.values.pasted import read_uuid
+from agents_app.web.forms.bulk_agents import BulkForm, bulk_form
+from agents_app.web.list_error import list_error_page
+from agents_app.web.messages import show_once
+from agents_app.web.sessions import Answer, current_actor, require_sign_in
+from agents_app.web.urls import ListUrl, url_with_back
+from agents_app.wording import number_text
+
+# What was done, after a number of agents, and what was done already.
+DONE = {
+    "enable": ("enabled", "active already"),
+    "disable": ("disabled", "disabled already, for this reason"),
+    "delete": ("deleted", "deleted already"),
+    "set_owner": ("given this owner", "given this owner before"),
+    "set_environment": ("given this environment", "given this environment before"),
+    "set_labels": ("given these labels", "labelled like this before"),
+    "test": ("tested without a failure", "not tested"),
+    UNDO: ("restored to what they were before", "like this already"),
+}
+# What is done without a question: nothing is lost, and nothing needs to be typed.
+AT_ONCE = (BulkAct.ENABLE, BulkAct.TEST)
+# Why a test did not start. Later it can.
+NOT_TESTED = ("too_many_tests", "busy", "not_tested")
+
+pages = Blueprint("bulk_agents", __name__, url_prefix="/agents/bulk")
+pages.before_request(require_sign_in)
+
+
+@pages.get("")
+def select() -> Answer:
+    """Offer the acts for all agents that the list of the parameter `back` shows on its pages."""
+    actor, list_url = current_actor(), ListUrl.from_back_parameter()
+    actor.require("agents.update")
+    try:
+        query = list_schema.parse(list_url.args)
+        agents, has_more = bulk_agents.matching(actor, query)
+    except (InvalidInput, Malformed) as error:
+        return list_error_page(error, "Agents", url_for("web.agents.listing"), list_schema.AgentQuery)
+    shown = {"agents": agents, "has_more": has_more, "most": IDS_MAX, "tests_max": TESTS_MAX}
+    return render_template("agents/bulk_select.html", list_url=list_url, **shown)
+
+
+@pages.post("")
+def do() -> Answer:
+    """Ask before an act on the agents of the form. A form that is confirmed does it."""
+    actor, list_url = current_actor(), ListUrl.from_back_parameter()
+    act = schema.act_of(request.form)
+    actor.require(bulk_records.permission(act))
+    ids = [UUID(found) for text in request.form.getlist("ids") for one in text.split() if (found := read_uuid(one))]
+    agents = bulk_agents.selected(actor, ids)
+    if act is None or not agents:
+        flash("Select at least one agent that exists. Nothing was changed.", "bad")
+        return redirect(str(list_url), 303)
+    missing = len(set(ids)) - len(agents)
+    if act not in AT_ONCE and "confirmed" not in request.form:
+        form = bulk_form(act, None, [agent["id"] for agent in agents])
+        return _ask_page(form, agents, missing)
+    form = bulk_form(act, request.form, [agent["id"] for agent in agents])
+    if not form.save(lambda values: bulk_agents.act(actor, values, request.form.get("key"))):
+        return _ask_page(form, agents, missing), 422
+    return _after(actor, form.result, list_url)
+
+
+@pages.get("/<uuid:bulk_id>")
+def show(bulk_id: UUID) -> Answer:
+    """Show what an act did with each agent."""
+    actor = current_actor()
+    record = bulk_agents.result(actor, bulk_id)
+    done, before = DONE.get(record.act, ("changed", "unchanged"))
+    failed = [one.id for one in record.failed if one.code in NOT_TESTED]
+    can_undo = _can_undo(actor, record.act) and bool(record.changed) and not record.undo_id
+    context = {"done": done, "before": before, "not_tested": failed, "can_undo": can_undo}
+    return render_template("agents/bulk_result.html", record=record, list_url=ListUrl.from_back_parameter(), **context)
+
+
+@pages.post("/<uuid:bulk_id>/undo")
+def undo(bulk_id: UUID) -> Answer:
+    """Undo an act for each agent that has not been changed since."""
+    actor = current_actor()
+    return _after(actor, bulk_agents.undo(actor, bulk_id), ListUrl.from_back_parameter())
+
+
+def _ask_page(form: BulkForm, agents: list[dict[str, Any]], missing: int) -> str:
+    days = settings().deleted_secrets_days
+    shown = {"agents": agents, "missing": missing, "act": form.act.value, "undo_days": days, "tests_max": TESTS_MAX}
+    return render_template("agents/bulk_ask.html", form=form, list_url=ListUrl.from_back_parameter(), **shown)
+
+
+def _after(actor: Actor, result: BulkResult, list_url: ListUrl) -> Answer:
+    """The list with a message if nothing failed, else the page of the result."""
+    show = url_with_back(".show", bulk_id=result.id)
+    if result.failed or result.is_repeated:
+        return redirect(show, 303)
+    can_undo = _can_undo(actor, result.act) and result.changed
+    links = {"undo": url_with_back(".undo", bulk_id=result.id)} if can_undo else {}
+    show_once(_sentence(result), show=show, **links)
+    return redirect(str(list_url), 303)
+
+
+def _can_undo(actor: Actor, act: str) -> bool:
+    kind = bulk_records.undoable(act)
+    return kind is not None and actor.may(bulk_records.undo_permission(kind))
+
+
+def _sentence(result: BulkResult) -> str:
+    """What was done, with the number of agents."""
+    done, before = DONE[result.act]
+    texts = [(len(result.changed), done), (len(result.unchanged), before)]
+    parts = [f"{number_text(n)} agent{'s were' if n != 1 else ' was'} {what}." for n, what in texts if n]
+    return " ".join(parts)

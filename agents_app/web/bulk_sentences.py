@@ -1,0 +1,47 @@
+"""The words about bulk acts in the sentences of events."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import url_for
+from markupsafe import Markup
+
+from agents_app.operations.bulk_records import UNDO
+from agents_app.wording import number_text
+
+ACTS = {
+    "enable": "enabled",
+    "disable": "disabled",
+    "delete": "deleted",
+    "set_owner": "set the owner of",
+    "set_environment": "set the environment of",
+    "set_labels": "changed the labels of",
+    "test": "tested",
+}
+# The undo of each.
+UNDONE = {
+    "enable": "undid the enabling of",
+    "disable": "undid the disabling of",
+    "delete": "undid the deletion of",
+    "set_owner": "undid a change of the owner of",
+    "set_environment": "undid a change of the environment of",
+    "set_labels": "undid a change of the labels of",
+}
+
+
+def act_words(details: Mapping[str, Any]) -> str:
+    """What a bulk act did with its agents. Another release may know other acts."""
+    if details.get("act") == UNDO:
+        return UNDONE.get(str(details.get("undone_act")), "undid a change of")
+    return ACTS.get(str(details.get("act")), "changed")
+
+
+def agents_link(event: Mapping[str, Any]) -> Markup:
+    """How many agents an act changed, as a link to its result."""
+    counts, asked = event["details"].get("counts"), event["details"].get("asked")
+    counts = counts if isinstance(counts, dict) else {}
+    changed, failed = counts.get("changed", asked), counts.get("failed")
+    text = f"{number_text(changed)} agent{'s' * (changed != 1)}" if isinstance(changed, int) else "agents"
+    url = url_for("web.bulk_agents.show", bulk_id=event["id"]) if event.get("id") else ""
+    link = Markup('<a href="{}">{}</a>').format(url, text) if url else Markup.escape(text)
+    return link + (f" ({number_text(failed)} failed)" if isinstance(failed, int) and failed else "")

@@ -1,0 +1,73 @@
+"""The forms of bulk acts: one for each act, with the inputs of its schema."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from agents_app.errors import InvalidInput
+from agents_app.schemas.bulk_agents import SCHEMAS, BulkAct
+from agents_app.values.secret_scanner import find_in_text
+from agents_app.web.forms.base import ConsoleForm, FormData
+from agents_app.web.forms.from_schema import make_input
+from agents_app.web.forms.inputs import SPAN_WHOLE, Spec, Text
+from agents_app.wording import number_text
+
+
+class BulkForm(ConsoleForm):
+    """An act on the agents that its page names. `ids` are those that exist, and only they are sent."""
+
+    act: BulkAct
+    ids: Sequence[UUID] = ()
+    save_label = "the button"
+    """What a warning says to press."""
+
+    def values(self) -> dict[str, Any]:
+        """The values of the inputs, the act and the agents."""
+        return {**super().values(), "act": self.act.value, "ids": list(self.ids)}
+
+    def save(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
+        """Submit, unless a text contains what looks like a secret: the user is warned once."""
+        for field in self.inputs():
+            field.warning = find_in_text(field.text) or ""
+        return self.submit(self._refuse if self.has_new_warnings else operation)
+
+    def _refuse(self, _values: dict[str, Any]) -> None:
+        raise InvalidInput([])
+
+
+class BulkDeleteForm(BulkForm):
+    """A deletion, which is confirmed by the number of agents."""
+
+    number = Text(
+        Spec("Number of agents", "Type the number of agents that are deleted.", span=SPAN_WHOLE, width=6), default=""
+    )
+
+    def values(self) -> dict[str, Any]:
+        """The values for the operation, which does not take the number."""
+        return {name: value for name, value in super().values().items() if name != "number"}
+
+    def submit(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
+        """Submit, unless another number was typed."""
+        if self.number.text.strip().replace(",", "") == str(len(self.ids)):
+            return super().submit(operation)
+        self.add_error("/number", f"Type {number_text(len(self.ids))} to delete these agents.")
+        return False
+
+
+def bulk_form(act: BulkAct, formdata: FormData | None, ids: Sequence[UUID]) -> BulkForm:
+    """The form of an act."""
+    form = _form_class(act)(formdata)
+    form.ids = ids
+    return form
+
+
+@cache
+def _form_class(act: BulkAct) -> type[BulkForm]:
+    schema = SCHEMAS[act]
+    names = [name for name in schema.model_fields if name not in ("act", "ids", "note")]
+    # The note is the last input.
+    names += ["note"] if "note" in schema.model_fields else []
+    inputs = {name: make_input(schema, name, span=SPAN_WHOLE) for name in names}
+    base = BulkDeleteForm if act is BulkAct.DELETE else BulkForm
+    return type(f"{base.__name__}{act}", (base,), {**inputs, "act": act})
