@@ -210,8 +210,6 @@ DOES_WITHOUT = {
         "run_unsaved": "a person at the terminal creates the agent first, and then tests it",
     },
     "web": {
-        "restore_version": "the page History is made next",
-        "read_version": "the pages show the difference, which has every value",
         "fetch": "only a token with the scope runtime may",
         "of_agent": "`read_page` has the reasons",
         "store_sample": "only `flask demo` makes samples",
