@@ -180,6 +180,7 @@ AGENT_MODULES = (
     "bulk_agents",
     "connection_tests",
     "deleted_agents",
+    "readers",
     "runtime",
 )
 # Operations on agents that a door does without, and why.
@@ -195,6 +196,7 @@ DOES_WITHOUT = {
         "result": "the response to the act has it",
         "matching": "`GET /agents` has the ids",
         "selected": "the same",
+        "agents_of_token": "tokens are for pages and terminal",
     },
     "cli": {
         "export_rows": "`flask agents list --json` prints all agents that match",
@@ -204,6 +206,7 @@ DOES_WITHOUT = {
         "read_page": "`flask agents show` prints the agent, and `flask agents attention` the reasons",
         "counts": "the same",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
+        "check": "the same",
         "of_agent": "`flask agents attention` prints the reasons of every agent",
         "result": "the command prints it",
         "selected": "the terminal chooses agents by filters",
@@ -212,6 +215,7 @@ DOES_WITHOUT = {
     "web": {
         "fetch": "only a token with the scope runtime may",
         "of_agent": "`read_page` has the reasons",
+        "check": "the same",
         "store_sample": "only `flask demo` makes samples",
     },
 }
@@ -247,6 +251,10 @@ OPERATIONS: dict[str, dict[str, str]] = {
     },
     "misplaced_keys": {"find": "the terminal reads all accounts"},
     "purge": {"count": "the terminal reads all accounts"},
+    "readers": {
+        "readers": "it reads rows that another operation has read for an actor",
+        "lately": "it chooses among the readers that an actor has read",
+    },
     "rotation": {},
     "runtime": {},
     "sessions": {},

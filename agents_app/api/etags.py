@@ -35,6 +35,12 @@ def known_versions() -> Container[int]:
     return EVERY_VERSION if sent == ["*"] else _versions(sent)
 
 
+def versions_in(text: str) -> Collection[int]:
+    """The versions in the text of one or more ETags, such as in the body of a request. Quotes may be left out."""
+    tags = [tag.strip() for tag in text.split(",")]
+    return _versions([tag if '"' in tag else f'"{tag}"' for tag in tags])
+
+
 def is_known(tag: str) -> bool:
     """Whether If-None-Match contains this ETag, whose quotes may be left out, so that the client has the response."""
     sent = _header_values("If-None-Match")

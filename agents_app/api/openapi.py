@@ -35,7 +35,7 @@ REPLAYED_HEADER = {
     "schema": {"type": "string"},
     "description": "`true`: an earlier request with this key was carried out, and this one stored nothing.",
 }
-EXAMPLE_AGENT = {
+EXAMPLE_AGENT: dict[str, Any] = {
     "name": "Sales figures",
     "description": "Answers questions about orders and revenue.",
     "external_id": "crm-reports-17",
@@ -79,6 +79,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "note": "The team was renamed.",
         },
     },
+    "RuntimeCheck": {"two agents": {"agents": {EXAMPLE_AGENT["external_id"]: '"12"', "crm-reports-18": None}}},
     "Disable": {"reason": {"reason": "The warehouse moves this weekend."}},
     "ChangeNote": {"note": {"note": "The warehouse has moved."}},
     "VersionRestore": {

@@ -13,6 +13,7 @@ from agents_app.schemas.agents import CONFIG, AgentValues, DisableValues
 from agents_app.schemas.bulk_agents import SCHEMAS as BULK
 from agents_app.schemas.change_notes import NoteValues
 from agents_app.schemas.listing import AgentQuery
+from agents_app.schemas.runtime import CheckValues
 from agents_app.values.fields import NOTES, Schema, field_notes
 
 Document = dict[str, Any]
@@ -20,7 +21,8 @@ Document = dict[str, Any]
 
 def components() -> Document:
     """Every schema of the document, by its name."""
-    written: tuple[type[BaseModel], ...] = (AgentValues, DisableValues, NoteValues, AgentQuery, *TYPES.values())
+    bodies = (AgentValues, DisableValues, NoteValues, CheckValues)
+    written: tuple[type[BaseModel], ...] = (*bodies, AgentQuery, *TYPES.values())
     written += tuple(BULK.values())
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in written]
     wanted += [(shape, "serialization") for shape in response_schemas.ANSWERS]
@@ -42,6 +44,7 @@ def components() -> Document:
         "VersionRestore": _restore_schema(note, agent, schemas),
         "UnsavedAgent": _without_name(new),
         "UnsavedChange": change,
+        "RuntimeCheck": schemas.pop("CheckValues"),
     }
 
 

@@ -14,6 +14,7 @@ from agents_app.api.result_schemas import (
     LastTestSummary,
     ResponseSchema,
 )
+from agents_app.api.runtime_schemas import CheckedAgents, Readers
 from agents_app.connections import TYPES
 from agents_app.schemas.agents import FIELDS, AgentValues
 from agents_app.values.choices import AgentStatus, ConnectionType, Environment, ModelProvider, Role, Scope
@@ -65,6 +66,9 @@ class AgentInList(AgentSummary):
     """An agent without its long texts."""
 
     connection: dict[str, str | None] = Field(description="The members of the connection that identify it.")
+    last_fetched_at: datetime | None = Field(
+        description="When a runtime last fetched it. Null if none has. Stored at most once a minute for each token."
+    )
 
 
 class SecretFact(ResponseSchema):
@@ -219,6 +223,8 @@ ANSWERS: tuple[type[ResponseSchema], ...] = (
     ConnectionTestResult,
     Attention,
     BulkResult,
+    CheckedAgents,
+    Readers,
     Me,
     ConnectionTypes,
     *HISTORY,

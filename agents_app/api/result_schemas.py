@@ -86,7 +86,9 @@ class Reason(ResponseSchema):
     """One reason why an agent needs attention."""
 
     code: str = Field(
-        description=known_values("test_failed", "incomplete", "expiring", "expired", "owner_left", "secret_unreadable")
+        description=known_values(
+            "test_failed", "incomplete", "expiring", "expired", "owner_left", "not_fetched", "secret_unreadable"
+        )
     )
     detail: str
 

@@ -1,19 +1,36 @@
-"""The endpoint that returns an agent's configuration with its secrets, for tokens with the scope `runtime`."""
+"""The endpoints of runtimes: an agent's configuration with its secrets, what has changed, and who runs an agent."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
 from agents_app.api import etags, responses
 from agents_app.api.endpoint import Endpoint
-from agents_app.operations import runtime
+from agents_app.operations import readers, runtime
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.runtime import CheckValues
+from agents_app.values.fields import parse
 
 
 def fetch(actor: Actor, agent_id: UUID) -> Response:
     """The configuration of the agent, with its secrets."""
-    found = runtime.fetch(actor, agent_id, etags.known_versions())
+    found = runtime.fetch(actor, agent_id, etags.known_versions(), is_head=request.method == "HEAD")
     return responses.not_modified(etags.etag(found)) if isinstance(found, int) else responses.with_etag(found)
+
+
+def check(actor: Actor, values: Mapping[str, Any]) -> Response:
+    """Which of the agents have changed."""
+    tags = parse(CheckValues, values).agents
+    found = runtime.check(actor, {key: etags.versions_in(tag or "") for key, tag in tags.items()})
+    agents = {key: {**one, "etag": one["version"] and etags.etag(one["version"])} for key, one in found.items()}
+    return responses.as_json({"agents": agents, "check_again_after_s": runtime.CHECK_AGAIN_AFTER_S})
+
+
+def who_runs(actor: Actor, agent_id: UUID) -> Response:
+    """Who runs the agent."""
+    return responses.as_json({"items": readers.who_runs(actor, agent_id)})
 
 
 ENDPOINTS = (
@@ -23,10 +40,37 @@ ENDPOINTS = (
         fetch,
         "Fetch the configuration to run an agent",
         "agents.runtime",
-        "**Returns secrets in clear text.** A disabled agent returns 403 `agent_disabled` with the reason. Every "
-        + "200 is recorded. Keep the ETag and send it as If-None-Match: a 304 contains no secret.",
+        "**Returns secrets in clear text.** A disabled agent returns 403 `agent_disabled` with the reason. The first "
+        + "fetch of a version by a token is recorded. Later ones are counted. Keep the ETag and send it as "
+        + "If-None-Match: a 304 contains no secret. To ask about many agents, use `POST /runtime/check`.",
         responses={200: "RuntimeAgent", 304: None},
         headers=("If-None-Match",),
         tag="Runtime",
+    ),
+    Endpoint(
+        "POST",
+        "/runtime/check",
+        check,
+        "Check which agents have changed",
+        "agents.runtime",
+        "Takes up to 500 agents, each by its `id` or its `external_id`, with the ETag that the runtime has, or null. "
+        + "A key that is a UUID is an `id` first, and an `external_id` if no agent has that id. Returns the state of "
+        + "each by the same key, without secrets. Fetch what has `changed`. An agent of another account, and one that "
+        + "the token is not limited to, are `not_found`. Check again after `check_again_after_s` seconds, not sooner. "
+        + "A check is not a fetch, but the console shows when the runtime last checked.",
+        body="RuntimeCheck",
+        responses={200: "CheckedAgents"},
+        tag="Runtime",
+    ),
+    Endpoint(
+        "GET",
+        "/agents/{agent_id}/readers",
+        who_runs,
+        "Say who runs an agent",
+        "agents.read",
+        "Lists each token that fetched or checked the agent, the last one first, at most 200: the version that the "
+        + "runtime has, when it last asked and how often. It is stored at most once a minute for each token, so this "
+        + "response has no ETag.",
+        responses={200: "Readers"},
     ),
 )

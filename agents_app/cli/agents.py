@@ -12,6 +12,7 @@ from agents_app.cli.agent_values import clear, clearable, collect, note_option, 
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_json, print_message, print_outcome, print_record, print_table
+from agents_app.cli.readers import print_readers, print_recent_readers
 from agents_app.operations import agent_reads, save_warnings
 from agents_app.operations import agents as operations
 from agents_app.operations.agent_states import replaced_reason
@@ -19,7 +20,7 @@ from agents_app.operations.agents import NO_VALUES
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, parse
 
-HEADINGS = ("ID", "STATUS", "TYPE", "LAST TEST", "UPDATED (UTC)", "MODEL", "NAME")
+HEADINGS = ("ID", "STATUS", "TYPE", "LAST TEST", "UPDATED (UTC)", "FETCHED (UTC)", "MODEL", "NAME")
 
 agents = ConsoleGroup("agents", help="List, show, create, change and delete agents.")
 
@@ -45,7 +46,7 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
     if as_json:
         print_json({"items": items, "next_cursor": next_cursor})
         return
-    row = itemgetter("id", "status", "connection_type", "test", "updated_at", "model_type", "name")
+    row = itemgetter("id", "status", "connection_type", "test", "updated_at", "last_fetched_at", "model_type", "name")
     print_table(HEADINGS, (row(agent | {"test": _test_word(agent["last_test"])}) for agent in items))
     if next_cursor:
         print_message(f"For the next page: --cursor {next_cursor}")
@@ -62,6 +63,15 @@ def show(account: str | None, agent_id: UUID, *, as_json: bool) -> None:
         print_json(agent)
         return
     print_record(_record(agent))
+
+
+@agents.command()
+@agent_id
+@json_option
+@account_option
+def readers(account: str | None, agent_id: UUID, *, as_json: bool) -> None:
+    """Show who runs an agent: each token that fetched it, the version that it has, when and how often."""
+    print_readers(terminal_actor(account), agent_id, as_json=as_json)
 
 
 @agents.command()
@@ -122,6 +132,8 @@ def disable(account: str | None, agent_id: UUID, version: int | None, reason: st
     name = print_warnings(actor, agent_id, of="/status_reason")
     replaced = before and replaced_reason(before, reason or "")
     done = f"{name} {replaced or 'is disabled.'}"
+    if before is not None:
+        print_recent_readers(actor, agent_id, 403)
     print_outcome(done, f"{name} is disabled already, for this reason", is_changed=before is not None)
 
 
@@ -160,6 +172,7 @@ def delete(account: str | None, agent_id: UUID, version: int | None, note: str |
     """Delete an agent, after a confirmation. `flask agents restore-deleted` restores it."""
     actor, values = terminal_actor(account), {"note": note}
     name = _name(actor, agent_id)
+    print_recent_readers(actor, agent_id, 404)
     if not yes:
         click.confirm(f"Delete {name}?", abort=True, err=True)
     operations.delete(actor, agent_id, version, values)

@@ -59,8 +59,8 @@ def attention(context: click.Context, account: str | None, *, as_json: bool) -> 
     """List the agents that need attention, and why.
 
     An agent needs attention if its last test failed, if something that is needed to sign in is missing, if a credential
-    expires within 30 days or has expired, or if a secret cannot be decrypted. The exit code is 1 if there is such an
-    agent, and 3 if the command itself failed.
+    expires within 30 days or has expired, if its owner has left, if runtimes fetched it and have not for 30 days, or if
+    a secret cannot be decrypted. The exit code is 1 if there is such an agent, and 3 if the command itself failed.
     """
     found = attention_operations.listing(terminal_actor(account))
     if as_json:

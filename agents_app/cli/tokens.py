@@ -9,6 +9,7 @@ from agents_app.cli.actor import terminal_actor
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id
 from agents_app.cli.output import print_listing, print_message
+from agents_app.cli.readers import print_agents_of_token
 from agents_app.operations import tokens as operations
 from agents_app.schemas.tokens import OVERLAP_HOURS, TokenQuery
 from agents_app.values.fields import parse
@@ -75,9 +76,11 @@ def rotate(account: str | None, token_id: UUID, overlap: str | None) -> None:
 
     Standard output has only the token, so that a script can read it. It is not shown again.
     """
-    made = operations.rotate(terminal_actor(account), token_id, {"overlap": overlap})
+    actor = terminal_actor(account)
+    made = operations.rotate(actor, token_id, {"overlap": overlap})
     ends = f"ends at {made.old_ends_at:%Y-%m-%d %H:%M} UTC"
     print_message(f"The token {made.id} is not shown again. The token {token_id} {ends}.")
+    print_agents_of_token(actor, token_id)
     click.echo(made.text)
 
 
@@ -86,7 +89,9 @@ def rotate(account: str | None, token_id: UUID, overlap: str | None) -> None:
 @account_option
 def revoke(account: str | None, token_id: UUID) -> None:
     """Revoke a token. It stops working immediately."""
-    print_message(f"{operations.revoke(terminal_actor(account), token_id)} is revoked.")
+    actor = terminal_actor(account)
+    print_message(f"{operations.revoke(actor, token_id)} is revoked.")
+    print_agents_of_token(actor, token_id)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

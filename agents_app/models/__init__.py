@@ -9,6 +9,7 @@ from agents_app.models.encryption_key import EncryptionKey
 from agents_app.models.event import Event
 from agents_app.models.invitation import Invitation
 from agents_app.models.login_attempt import LoginAttempt
+from agents_app.models.runtime_read import RuntimeRead
 from agents_app.models.started_test import StartedTest
 from agents_app.models.user import User
 from agents_app.models.user_session import UserSession
@@ -23,6 +24,7 @@ __all__ = [
     "Event",
     "Invitation",
     "LoginAttempt",
+    "RuntimeRead",
     "StartedTest",
     "User",
     "UserSession",

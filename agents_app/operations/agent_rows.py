@@ -8,7 +8,7 @@ from sqlalchemy.engine import Row
 
 from agents_app.config import settings
 from agents_app.connections import TYPES
-from agents_app.models import Agent, AgentVersion, ConnectionTest, User
+from agents_app.models import Agent, AgentVersion, ConnectionTest, RuntimeRead, User
 from agents_app.operations import agent_secrets, attention_columns, attention_reasons, test_results
 from agents_app.operations.agent_list_statements import OF_ACCOUNT
 from agents_app.schemas.agents import CONFIG, FIELDS
@@ -59,9 +59,11 @@ ONE = (
     .where(Agent.id == sa.bindparam("id"), OF_ACCOUNT)
 )
 ONE_WITH_REASONS = attention_reasons.with_columns(ONE)
+LAST_FETCHED_AT = sa.select(sa.func.max(RuntimeRead.last_fetched_at)).where(RuntimeRead.agent_id == Agent.id)
 LIST = (
     sa.select(
         *SHORT,
+        LAST_FETCHED_AT.scalar_subquery().label("last_fetched_at"),
         Agent.name_key,
         *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
         *test_results.COLUMNS,
@@ -90,7 +92,8 @@ def whole(row: AnyRow, account_id: UUID) -> dict[str, Any]:
 def item(row: AnyRow) -> dict[str, Any]:
     """One agent of a list. `row` has the columns of LIST."""
     titles = getattr(TYPES.get(row.connection_type), "title_fields", ())
-    return _short(row) | {"connection": {name: row._mapping[f"title_{name}"] for name in titles}}
+    connection = {name: row._mapping[f"title_{name}"] for name in titles}
+    return _short(row) | {"connection": connection, "last_fetched_at": row.last_fetched_at}
 
 
 def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:

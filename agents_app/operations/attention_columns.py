@@ -20,7 +20,7 @@ from sqlalchemy.orm import aliased
 from agents_app.config import settings
 from agents_app.db import now
 from agents_app.encryption import key_id_of
-from agents_app.models import Agent, ConnectionTest
+from agents_app.models import Agent, ConnectionTest, RuntimeRead
 from agents_app.operations import attention_reasons, departures, small_facts
 from agents_app.operations.agent_states import State
 from agents_app.operations.departures import Departed
@@ -29,6 +29,7 @@ from agents_app.probes.results import Outcome
 from agents_app.schemas import completeness
 from agents_app.schemas.agents import CONFIG
 from agents_app.values import limits
+from agents_app.values.choices import AgentStatus
 
 # The date of an agent that lacks something to sign in.
 INCOMPLETE = date.min
@@ -105,7 +106,10 @@ def _ids(known: tuple[str, ...], last_day: date, others: tuple[UUID, ...], owner
 
 
 def _parts(agents: sa.Select[UUID], known: tuple[str, ...], last_day: date) -> list[sa.Select[UUID]]:
-    """The agents with a failed test, an early date and a missing key. Each part reads only such agents, by an index."""
+    """The agents with a failed test, an early date, a missing key and no fetch for long.
+
+    Each part reads only such agents, by an index.
+    """
     of_version = sa.and_(ConnectionTest.agent_id == MINE.id, ConnectionTest.valid_for_version == MINE.version)
     failed = sa.and_(ConnectionTest.account_id == ACCOUNT, ConnectionTest.outcome == Outcome.FAILED.value)
     return [
@@ -113,7 +117,18 @@ def _parts(agents: sa.Select[UUID], known: tuple[str, ...], last_day: date) -> l
         agents.where(MINE.attention_date <= last_day, IS_EXAMINED),
         # Few agents have such a key. PostgreSQL would expect half of them.
         agents.where(MINE.secret_key_ids.in_(_unreadable_key_ids(known)), MINE.examined_version == MINE.version),
+        _not_fetched(agents, last_day),
     ]
+
+
+def _not_fetched(agents: sa.Select[UUID], last_day: date) -> sa.Select[UUID]:
+    """The agents that runtimes have left. The statement begins with the tokens that have not asked for so long."""
+    before = attention_reasons.not_fetched_before(last_day - timedelta(days=limits.EXPIRY_WARNING_DAYS))
+    later = aliased(RuntimeRead)
+    is_later = sa.exists().where(later.agent_id == RuntimeRead.agent_id, later.seen_at >= before)
+    left = sa.and_(RuntimeRead.account_id == ACCOUNT, RuntimeRead.seen_at < before, ~is_later)
+    is_active = MINE.status == AgentStatus.ACTIVE
+    return agents.join(RuntimeRead, RuntimeRead.agent_id == MINE.id).where(left, is_active)
 
 
 def _unreadable_key_ids(known: tuple[str, ...]) -> sa.Select[str]:

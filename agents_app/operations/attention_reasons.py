@@ -1,7 +1,7 @@
 """Helpers that say why an agent needs attention. `attention_columns.py` finds such agents among many."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,23 +12,28 @@ from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.db import now
 from agents_app.encryption import Keyring
-from agents_app.models import Agent, ConnectionTest
+from agents_app.models import Agent, ApiToken, ConnectionTest, RuntimeRead
 from agents_app.operations import agent_secrets, agent_states, test_results
 from agents_app.operations.departures import Departed
 from agents_app.probes.results import Outcome
 from agents_app.schemas import completeness
 from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.values import limits
+from agents_app.values.choices import AgentStatus
 from agents_app.wording import label_in_sentence
 
 EXPIRY_DATES = ("credential_expires_at", "api_key_expires_at")
 SAMPLE = " This result is sample data."
 OWNER_LEFT = "The owner has left: this person was deactivated or deleted. Enter another owner."
+NOT_FETCHED = "No runtime has asked for it since {}. The last one used the token “{}”."
 UNREADABLE = "A stored secret cannot be decrypted: {}."
+LAST_SEEN = sa.select(RuntimeRead.seen_at)
+LAST_TOKEN = sa.select(ApiToken.name).join(RuntimeRead, RuntimeRead.token_id == ApiToken.id)
 COLUMNS = (
     Agent.id,
     Agent.name,
     Agent.owner,
+    Agent.status,
     # As text: a newer release may have stored a type that this release does not know.
     sa.type_coerce(Agent.connection_type, sa.String).label("connection_type"),
     Agent.connection_config,
@@ -38,6 +43,14 @@ COLUMNS = (
     ConnectionTest.result,
     ConnectionTest.is_sample,
     test_results.IS_OUT_OF_DATE.label("is_out_of_date"),
+    *(
+        asked.where(RuntimeRead.agent_id == Agent.id)
+        .order_by(RuntimeRead.seen_at.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label(name)
+        for asked, name in ((LAST_SEEN, "last_seen_at"), (LAST_TOKEN, "last_token"))
+    ),
 )
 """The columns that `reasons` reads."""
 AGENTS = (
@@ -78,6 +91,7 @@ def reasons(agent: Mapping[str, Any], account_id: UUID, departed: Departed) -> R
     found += [found_one for name in EXPIRY_DATES if (found_one := _expiry(agent, name))]
     if departed.includes(agent["owner"]):
         found.append({"code": "owner_left", "detail": OWNER_LEFT})
+    found += _not_fetched(agent)
     return found + _unreadable(settings().keys.encryption, account_id, agent, encrypted)
 
 
@@ -88,6 +102,20 @@ def what_expires(connection_type: str, name: str) -> str:
     model = AgentValues if name in AgentValues.model_fields else TYPES[kind] if kind else None
     label = model.model_fields[name].title if model else None
     return (label or "Credential").removesuffix(" expires on")
+
+
+def not_fetched_before(today: date) -> datetime:
+    """An agent that was fetched or checked before this moment, and not later, has not been for NOT_FETCHED_DAYS."""
+    first_day = today - timedelta(days=limits.NOT_FETCHED_DAYS - 1)
+    return datetime.combine(first_day, time(), UTC)
+
+
+def _not_fetched(agent: Mapping[str, Any]) -> Reasons:
+    """An active agent that runtimes no longer ask for. One that none ever asked for is not in use yet."""
+    last = agent["last_seen_at"]
+    if agent["status"] != AgentStatus.ACTIVE or last is None or last >= not_fetched_before(now().date()):
+        return []
+    return [{"code": "not_fetched", "detail": NOT_FETCHED.format(last.date().isoformat(), agent["last_token"])}]
 
 
 def _failed_test(agent: Mapping[str, Any], *, is_incomplete: bool) -> Reasons:

@@ -1,6 +1,9 @@
-"""Operations for runtimes: fetch the working configuration of an agent, with its secrets. Each fetch is an event."""
+"""Operations for runtimes: fetch the working configuration of an agent, with its secrets; check which agents changed.
 
-from collections.abc import Container
+The first fetch of a version by a token is an event. `runtime_reads.py` stores who has which version.
+"""
+
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,45 +11,117 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from agents_app.config import settings
-from agents_app.db import db
+from agents_app.db import db, now
 from agents_app.errors import Forbidden, NotFound
-from agents_app.models import Agent
-from agents_app.operations import agent_secrets, event_records
+from agents_app.models import Agent, RuntimeRead
+from agents_app.operations import agent_secrets, runtime_reads
 from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS
+from agents_app.values import limits
 from agents_app.values.choices import AgentStatus
+from agents_app.values.rules import is_uuid
+from agents_app.values.text import clean_text
 
-ONE = sa.select(
-    Agent.id,
-    Agent.version,
-    Agent.status,
-    Agent.status_reason,
-    Agent.api_key,
-    Agent.connection_config,
-    *(getattr(Agent, name) for name in FIELDS),
-    Agent.updated_at,
-).where(Agent.id == sa.bindparam("id"), Agent.account_id == sa.bindparam("account_id"))
+OF_ACCOUNT = Agent.account_id == sa.bindparam("account_id")
+ONE = (
+    sa.select(
+        Agent.id,
+        Agent.version,
+        Agent.status,
+        Agent.status_reason,
+        Agent.api_key,
+        Agent.connection_config,
+        *(getattr(Agent, name) for name in FIELDS),
+        Agent.updated_at,
+        *runtime_reads.COLUMNS,
+    )
+    .outerjoin(RuntimeRead, runtime_reads.OF_TOKEN)
+    .where(Agent.id == sa.bindparam("id"), OF_ACCOUNT)
+)
+CHECKED = (
+    sa.select(Agent.id, Agent.external_id, Agent.version, Agent.status, Agent.status_reason, *runtime_reads.COLUMNS)
+    .outerjoin(RuntimeRead, runtime_reads.OF_TOKEN)
+    .where(
+        OF_ACCOUNT,
+        sa.or_(
+            Agent.id.in_(sa.bindparam("ids", expanding=True)),
+            Agent.external_id.in_(sa.bindparam("external_ids", expanding=True)),
+        ),
+    )
+)
+# How often a runtime should ask, in seconds. What it asks is stored as often.
+CHECK_AGAIN_AFTER_S = int(runtime_reads.STORE_EVERY.total_seconds())
+NOT_FOUND = {"state": "not_found", "id": None, "version": None, "reason": None}
 
 
-def fetch(actor: Actor, agent_id: UUID, known: Container[int] = ()) -> dict[str, Any] | int:
+def fetch(actor: Actor, agent_id: UUID, known: Container[int] = (), *, is_head: bool = False) -> dict[str, Any] | int:
     """The working configuration of an active agent, with its secrets; only its version if that is in `known`.
 
-    A fetch with secrets is recorded before it returns. Raises Forbidden (also `agent_disabled`), NotFound, Unavailable.
+    The first fetch of a version by a token is recorded before it returns. Other fetches are counted (see
+    `runtime_reads.py`). A HEAD request gets no secret, so it is no fetch. Raises Forbidden (also `agent_disabled`),
+    NotFound, Unavailable.
     """
     actor.require("agents.runtime")
+    parameters = {"id": agent_id, "account_id": actor.account_id, "token_id": actor.token_id}
     with db.reading() as connection:
-        row = connection.execute(ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
-    if row is None or (actor.agent_ids and agent_id not in actor.agent_ids):
+        row = connection.execute(ONE, parameters).one_or_none()
+    if row is None or not _may_fetch(actor, agent_id):
         raise NotFound(NO_AGENT)
     if row.status != AgentStatus.ACTIVE:
         raise Forbidden(f"The agent is disabled: {row.status_reason or 'no reason given.'}", code="agent_disabled")
-    if row.version in known:
-        return int(row.version)
-    answer = _working_configuration(actor, row)
-    with db.transaction() as session:
-        event_records.add(session, actor, "agent.fetched", ("agent", row.id, row.name), version=row.version)
+    is_known = row.version in known
+    answer = int(row.version) if is_known else _working_configuration(actor, row)
+    if not is_head:
+        (runtime_reads.store_sign_of_life if is_known else runtime_reads.store_fetch)(actor, row, now())
     return answer
+
+
+def check(actor: Actor, known: Mapping[str, Collection[int]]) -> dict[str, dict[str, Any]]:
+    """For each agent, by its id or else its external id, whether it is at one of the versions that the runtime has.
+
+    The states are `unchanged`, `changed`, `disabled` with the reason, and `not_found`, also where the token cannot
+    fetch the agent. One statement reads all. That the token checked is stored once a minute. Raises Forbidden.
+    """
+    actor.require("agents.runtime")
+    texts = {key: clean_text(key, most=limits.EXTERNAL_ID, one_line=True) for key in known}
+    ids = {text: UUID(text) for text in texts.values() if is_uuid(text)}
+    parameters = {"account_id": actor.account_id, "token_id": actor.token_id}
+    wanted = {"ids": list(ids.values()), "external_ids": list(texts.values())}
+    with db.reading() as connection:
+        rows = connection.execute(CHECKED, parameters | wanted).all()
+    by_id = {row.id: row for row in rows}
+    by_external_id = {row.external_id: row for row in rows}
+    found = {key: by_id.get(ids.get(text)) or by_external_id.get(text) for key, text in texts.items()}
+    found = {key: row if row and _may_fetch(actor, row.id) else None for key, row in found.items()}
+    _store_checks(actor, [(row, known[key]) for key, row in found.items() if row])
+    return {key: _checked(row, known[key]) if row else NOT_FOUND for key, row in found.items()}
+
+
+def _may_fetch(actor: Actor, agent_id: UUID) -> bool:
+    return not actor.agent_ids or agent_id in actor.agent_ids
+
+
+def _checked(row: Row[*tuple[Any, ...]], known: Collection[int]) -> dict[str, Any]:
+    if row.status != AgentStatus.ACTIVE:
+        return {"state": "disabled", "id": row.id, "version": row.version, "reason": row.status_reason}
+    state = "unchanged" if row.version in known else "changed"
+    return {"state": state, "id": row.id, "version": row.version, "reason": None}
+
+
+def _store_checks(actor: Actor, asked: Sequence[tuple[Row[*tuple[Any, ...]], Collection[int]]]) -> None:
+    """Store the checks of active agents whose last sign of life is older than a minute.
+
+    A runtime that never fetched an agent, and does not have its version, does not run it.
+    """
+    moment = now()
+    due: dict[UUID, int] = {}
+    for row, known in asked:
+        version = row.version if row.version in known else row.known_version
+        is_fresh = row.seen_at is not None and moment - row.seen_at < runtime_reads.STORE_EVERY
+        if row.status == AgentStatus.ACTIVE and version is not None and not is_fresh:
+            due[row.id] = max(version, due.get(row.id, 0))
+    runtime_reads.store_checks(actor, list(due.items()), moment)
 
 
 def _working_configuration(actor: Actor, row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

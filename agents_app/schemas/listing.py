@@ -74,8 +74,8 @@ class AgentQuery(Schema):
     needs_attention: Annotated[bool | None, boolean()] = field(
         "Needs attention",
         "Only agents that need attention (true) or do not (false): the last test failed, something that is "
-        + "needed to sign in is missing, a credential expires within 30 days or has expired, the owner has left, or a "
-        + "secret cannot be decrypted.",
+        + "needed to sign in is missing, a credential expires within 30 days or has expired, the owner has left, "
+        + "runtimes fetched it and have not for 30 days, or a secret cannot be decrypted.",
         default=None,
     )
     sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN, may_be_empty=True)

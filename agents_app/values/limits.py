@@ -30,6 +30,11 @@ HOST = 253
 IP_ADDRESS = 45
 # Days before a credential expires in which the console warns.
 EXPIRY_WARNING_DAYS = 30
+# Days without a fetch after which an agent that was fetched before needs attention.
+NOT_FETCHED_DAYS = 30
+# Agents in one check of a runtime, and the length of each ETag.
+CHECKED_AGENTS = 500
+ETAG = 200
 # Numbers, not lengths: the highest port, and the body of a request in bytes.
 PORT = 65_535
 BODY_BYTES = 1_000_000

@@ -11,7 +11,7 @@ from agents_app.errors import Conflict, Malformed, NotFound, Stale
 from agents_app.operations import agent_history, agent_reads, agents, external_ids, known_names, snapshots
 from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.permissions import Actor
-from agents_app.web import agent_list, connection_tests, runtime_use, unsaved_form
+from agents_app.web import agent_list, connection_tests, readers, runtime_use, unsaved_form
 from agents_app.web.conflict import EditConflict
 from agents_app.web.connection_tests import FormTest
 from agents_app.web.deleted_agents import not_found_response
@@ -56,6 +56,7 @@ def show(agent_id: UUID) -> Answer:
     reasons = [reason for reason in found.reasons if reason["code"] != "test_failed"]
     use, names = runtime_use.use_of(actor, agent_id, reasons, found.admins), known_names.of_agent(found.agent)
     shown = {"form": AgentForm(agent=found.agent), "names": names, "reasons": reasons, "use": use}
+    shown |= readers.of_agent(actor, agent_id)
     return _agent_page("agents/show.html", found.agent, **shown)
 
 
@@ -158,17 +159,17 @@ def disable(agent_id: UUID) -> Answer:
     actor.require("agents.disable")
     agent = agent_reads.read(actor, agent_id)
     if not unsaved_form.is_submitted():
-        return _agent_page("agents/disable.html", agent, form=DisableForm(unsaved_form.restored_values()))
+        return _ending_page("agents/disable.html", actor, agent, DisableForm(unsaved_form.restored_values()))
     form = DisableForm(request.form)
     if form.is_outdated(agent):
         form.general_errors.append(UNSEEN_REASON)
-        return _agent_page("agents/disable.html", agent, form=form), refusals.STATUS[Conflict]
+        return _ending_page("agents/disable.html", actor, agent, form), refusals.STATUS[Conflict]
     try:
         is_saved = form.save(lambda values: agents.disable(actor, agent_id, values, agent["version"]))
     except Stale:
         return disable(agent_id)  # it was changed after it was read
     if not is_saved:
-        return _agent_page("agents/disable.html", agent, form=form), 422
+        return _ending_page("agents/disable.html", actor, agent, form), 422
     show_once(form.success_message)
     return redirect(url_with_back(".show", agent_id=agent_id), 303)
 
@@ -182,7 +183,7 @@ def delete(agent_id: UUID) -> Answer:
     form = DeleteForm(request.form if unsaved_form.is_submitted() else unsaved_form.restored_values())
     is_deleted = unsaved_form.is_submitted() and form.save(lambda values: agents.delete(actor, agent_id, None, values))
     if not is_deleted:
-        page = _agent_page("agents/delete.html", agent, form=form, undo_days=settings().deleted_secrets_days)
+        page = _ending_page("agents/delete.html", actor, agent, form, undo_days=settings().deleted_secrets_days)
         return page, 422 if unsaved_form.is_submitted() else 200
     show_once("was deleted.", name=agent["name"], undo=url_with_back(".restore_deleted", agent_id=agent_id))
     return redirect(str(ListUrl.from_back_parameter()), 303)
@@ -208,6 +209,10 @@ def _agent_page(template: str, agent: dict[str, Any], **context: Any) -> str:
     agent_url = url_with_back(".show", agent_id=agent["id"])
     list_url = ListUrl.from_back_parameter()
     return render_template(template, agent=agent, list_url=list_url, agent_url=agent_url, **context)
+
+
+def _ending_page(template: str, actor: Actor, agent: dict[str, Any], form: ConsoleForm, **context: Any) -> str:
+    return _agent_page(template, agent, form=form, **readers.before_the_end(actor, agent["id"]), **context)
 
 
 def _edit_page(actor: Actor, form: EditForm, *, has_conflict: bool = False, test: FormTest | None = None) -> str:

@@ -24,8 +24,8 @@ from agents_app.wording import label_in_sentence, number_text
 
 # A date in a sentence of the console. In other places, it may be a part of a name.
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-# The codes of the reasons whose sentence has a day.
-EXPIRY_REASONS = ("expired", "expiring")
+# The codes of the reasons whose sentence has a day, before any name.
+REASONS_WITH_DAY = ("expired", "expiring", "not_fetched")
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (limit in seconds, seconds of one unit, name of the unit)
 TIME_UNITS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
@@ -163,10 +163,10 @@ def next_expiry(item: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def reason_text(reason: Mapping[str, str]) -> Markup:
-    """The sentence of a reason. The day of an expiry, such as 2026-12-06, is as pages show days, on one line."""
+    """The sentence of a reason. The day, such as 2026-12-06, is as pages show days, on one line."""
     sentence = isolation.sentence(reason["detail"])
     # Another sentence can contain a name, in which a text like a day is part of the name.
-    found = ISO_DATE.search(sentence) if reason["code"] in EXPIRY_REASONS else None
+    found = ISO_DATE.search(sentence) if reason["code"] in REASONS_WITH_DAY else None
     if found is None:
         return sentence
     day = day_text(date.fromisoformat(found[0]))

@@ -12,7 +12,7 @@ from agents_app.operations.tokens import EVERY_TOKEN
 from agents_app.schemas import listing as agent_listing
 from agents_app.schemas.tokens import UNUSED_DAYS, TokenQuery
 from agents_app.values.fields import parse
-from agents_app.web import runtime_use, unsaved_form
+from agents_app.web import readers, runtime_use, unsaved_form
 from agents_app.web.forms.tokens import SCOPE_LABELS, RotateForm, TokenForm
 from agents_app.web.list_error import list_error_page
 from agents_app.web.messages import show_once
@@ -69,7 +69,8 @@ def rotate(token_id: UUID) -> Answer:
     if is_submitted and form.submit(lambda values: tokens.rotate(actor, token_id, values, form.key)):
         return _list_page(actor, created=form.result, old_ends_at=form.result.old_ends_at)
     token = tokens.read(actor, token_id, to_rotate=not is_submitted)
-    return render_template("tokens/rotate.html", form=form, token=token), 422 if is_submitted else 200
+    fetched = readers.of_token(actor, token_id)
+    return render_template("tokens/rotate.html", form=form, token=token, **fetched), 422 if is_submitted else 200
 
 
 @pages.route("/<uuid:token_id>/revoke", methods=["GET", "POST"])
@@ -77,7 +78,8 @@ def revoke(token_id: UUID) -> Answer:
     """Ask for confirmation, then revoke the token."""
     actor = current_actor()
     if not unsaved_form.is_submitted():
-        return render_template("tokens/revoke.html", token=tokens.read(actor, token_id))
+        token = tokens.read(actor, token_id)
+        return render_template("tokens/revoke.html", token=token, **readers.of_token(actor, token_id))
     show_once("was revoked.", name=tokens.revoke(actor, token_id))
     return redirect(url_for(".listing"), 303)
 

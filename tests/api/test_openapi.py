@@ -130,7 +130,8 @@ def test_every_endpoint_has_its_own_operation_id() -> None:
 
 
 @pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.body], ids=lambda one: one.name)
-def test_the_api_accepts_the_examples(api: Client, endpoint: Endpoint) -> None:
+def test_the_api_accepts_the_examples(console: Flask, admin: Actor, endpoint: Endpoint) -> None:
+    api = Client(console, make_token(console, admin, "write", "runtime"))
     agent_id = api.post("/agents", agent_values()).json["id"]
     if endpoint.permission == "agents.restore_deleted":
         api.delete(f"/agents/{agent_id}")

@@ -58,12 +58,15 @@ TABLE = {
         "runtime for another agent": 404,
         "foreign": 403,
     },
+    ("GET", f"{ONE}/readers"): allowed(*READERS),
+    ("POST", "/runtime/check"): allowed("runtime", "runtime for another agent", "runtime without maker", foreign=403),
     ("GET", "/me"): allowed(*ALL_CALLERS, foreign=200),
     ("GET", "/connection-types"): allowed(*ALL_CALLERS, foreign=200),
 }
 BODIES = {"": agent_values(), "PATCH": {"name": "Other"}, "disable": {"reason": "Moving."}}
 BODIES |= {key: {"note": "Moving."} for key in ("restore", "enable", "clone")}
 BODIES["bulk"] = {"act": "enable", "ids": ["6f9619ff-8b86-4011-b42d-00c04fc964ff"]}
+BODIES["check"] = {"agents": {"crm-reports-17": None}}
 # Incomplete: nothing is connected to.
 BODIES["test"] = {"connection_type": "DB", "connection_config": DATABASE}
 

@@ -55,15 +55,30 @@ def test_reading_an_agent_executes_two_statements(console: Flask, admin: Actor, 
     assert len(statements) == 2
 
 
-def test_a_runtime_that_has_the_version_executes_two_statements(console: Flask, admin: Actor) -> None:
+def test_a_fetch_whose_bookkeeping_is_fresh_executes_two_statements(console: Flask, admin: Actor) -> None:
     api = Client(console, make_token(console, admin, "runtime"))
     agent_id = make_agent(console, admin)
+    api.get(f"/agents/{agent_id}/runtime")
+
+    # Within a minute nothing is written, with secrets or without.
+    for headers, status in (({"If-None-Match": '"1"'}, 304), ({}, 200)):
+        with counted(console) as statements:
+            answer = api.get(f"/agents/{agent_id}/runtime", headers=headers)
+
+        assert (answer.status_code, len(statements)) == (status, 2)
+
+
+def test_a_check_executes_two_statements_and_a_third_one_once_a_minute(console: Flask, admin: Actor) -> None:
+    api = Client(console, make_token(console, admin, "runtime"))
+    agents = {str(make_agent(console, admin)): '"1"' for _ in range(20)}
+    body = {"agents": agents | {f"unknown-{number}": None for number in range(480)}}
     api.get("/me")
 
-    with counted(console) as statements:
-        answer = api.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": '"1"'})
+    for number in (3, 2):
+        with counted(console) as statements:
+            answer = api.post("/runtime/check", body)
 
-    assert (answer.status_code, len(statements)) == (304, 2)
+        assert (len(answer.json["agents"]), len([one for one in statements if "BEGIN" not in one])) == (500, number)
 
 
 @pytest.mark.parametrize("change", ["x", "wrong checksum", "no dot", "other alphabet"])
