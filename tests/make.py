@@ -15,7 +15,7 @@ from agents_app.models import Account, ConnectionTest, User
 from agents_app.operations import agents, passwords, test_results, tokens
 from agents_app.operations.permissions import Actor
 from agents_app.probes.results import Result
-from agents_app.values.choices import Door, Role
+from agents_app.values.choices import Door, Role, Scope
 
 PASSWORD = "a long pass phrase 27"
 KEYS = {
@@ -80,6 +80,15 @@ def make_token(app: Flask, maker: Actor, *scopes: str, agent_ids: tuple[UUID, ..
     values = {"name": "ci", "scopes": list(scopes or ("read",)), "agent_ids": [str(one) for one in agent_ids]}
     with app.app_context():
         return tokens.create(actor, values, maker.email)[1]
+
+
+def runtime_actor(actor: Actor, agent_ids: tuple[UUID, ...] = ()) -> Actor:
+    """The actor of a new runtime token of this account, in the context of an app."""
+    operator = Actor(actor.account_id, actor.name, Door.TERMINAL, role=Role.ADMIN)
+    values = {"name": "ci", "scopes": [Scope.RUNTIME], "agent_ids": [str(one) for one in agent_ids]}
+    token_id, _ = tokens.create(operator, values)
+    known = {"token_id": token_id, "scopes": frozenset({Scope.RUNTIME}), "agent_ids": frozenset(agent_ids)}
+    return Actor(actor.account_id, "token ci", Door.TOKEN, **known)
 
 
 def make_agent(app: Flask, actor: Actor, **changes: Any) -> UUID:

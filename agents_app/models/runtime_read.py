@@ -12,8 +12,8 @@ from agents_app.db import Base, UtcDateTime
 class RuntimeRead(Base):
     """What one token has fetched of one agent.
 
-    `version` is the version that the runtime has, as far as its requests say. `fetched_version` is the newest version whose
-    secrets it was sent, which is an event. It is empty if the runtime only asked whether its version is current.
+    `version` is the version that the runtime has, as far as its requests say. `fetched_version` is the newest version
+    whose secrets it was sent, which is an event. It is empty if the runtime only asked whether its version is current.
     `fetch_count` counts the fetches, those that were answered with 304 too. Some of them can be missing in it.
     `seen_at` is the time of the last fetch or check.
     """

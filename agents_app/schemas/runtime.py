@@ -29,9 +29,11 @@ def _check(value: object) -> Mapping[str, object]:
         raise refusal(AN_OBJECT)
     if not value:
         raise refusal("Name at least one agent.")
-    problems = list(_problems(value))
+    problems: list[tuple[str | None, PydanticCustomError]] = [*_problems(value)]
     if len(value) > limits.CHECKED_AGENTS:
-        problems.insert(0, ("", refusal(f"Check at most {number_text(limits.CHECKED_AGENTS)} agents in one request.")))
+        problems.insert(
+            0, (None, refusal(f"Check at most {number_text(limits.CHECKED_AGENTS)} agents in one request."))
+        )
     if problems:
         raise refusal_of_members(problems)
     return value

@@ -35,9 +35,14 @@ def refusal(sentence: str) -> PydanticCustomError:
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
 
 
-def refusal_of_members(broken: Iterable[tuple[str, PydanticCustomError]]) -> ValidationError:
-    """The exception that a validator raises to refuse several members of a value, each by its name."""
-    details = [InitErrorDetails(type=problem, loc=(name,), input=None) for name, problem in broken]
+def refusal_of_members(broken: Iterable[tuple[str | None, PydanticCustomError]]) -> ValidationError:
+    """The exception that a validator raises to refuse several members of a value, each by its name.
+
+    The name None means the value itself.
+    """
+    details = [
+        InitErrorDetails(type=problem, loc=() if name is None else (name,), input=None) for name, problem in broken
+    ]
     return ValidationError.from_exception_data("members", details)
 
 

@@ -16,7 +16,7 @@ from agents_app.operations.permissions import Actor, Visitor
 from tests.api.conftest import Client, document, is_valid
 from tests.bad_inputs import BAD_AGENTS
 from tests.conftest import OpenConsole
-from tests.make import PASSWORD, agent_values, make_user
+from tests.make import PASSWORD, agent_values, make_token, make_user
 
 DOCS = "/gibberish-xyz-123"
 

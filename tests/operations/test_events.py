@@ -112,7 +112,7 @@ class Scene:
 
     def fetch(self) -> None:
         """Fetch an agent as a runtime."""
-        token = replace(self.admin, token_id=uuid4(), scopes=frozenset({Scope.RUNTIME}))
+        token = replace(self.admin, token_id=self.token(), scopes=frozenset({Scope.RUNTIME}))
         runtime.fetch(token, self.agent())
 
 

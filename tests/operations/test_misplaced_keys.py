@@ -1,8 +1,7 @@
 """Private keys that 0.1.0 stored in a certificate field are not shown or copied, and do not block other changes."""
 
-from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -15,10 +14,9 @@ from agents_app.models import Agent, AgentVersion
 from agents_app.operations import agent_reads, agents, runtime
 from agents_app.operations.permissions import Actor
 from agents_app.values import pem as schema
-from agents_app.values.choices import Scope
 from agents_app.values.pem import without_private_keys
 from tests import pem
-from tests.make import make_agent, make_user
+from tests.make import make_agent, make_user, runtime_actor
 
 BOTH = pem.certificate() + pem.private_key()
 MARK = "PRIVATE KEY-----"
@@ -44,7 +42,7 @@ def make_old_agent(app: Flask, admin: Actor, kind: str, field: str, value: objec
 
 def in_clear(actor: Actor, agent_id: UUID) -> dict[str, Any]:
     """The configuration that a runtime fetches."""
-    found = runtime.fetch(replace(actor, token_id=uuid4(), scopes=frozenset({Scope.RUNTIME})), agent_id)
+    found = runtime.fetch(runtime_actor(actor), agent_id)
     assert found is not None
     config: dict[str, Any] = found["connection_config"]
     return config

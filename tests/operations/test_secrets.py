@@ -1,6 +1,5 @@
 """What a change does to stored secrets, and which facts about them are shown."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,8 +13,7 @@ from agents_app.errors import InvalidInput, Unavailable
 from agents_app.models import Agent
 from agents_app.operations import agent_reads, agents, runtime
 from agents_app.operations.permissions import Actor
-from agents_app.values.choices import Scope
-from tests.make import DATABASE, POWER_BI, make_agent, make_user
+from tests.make import DATABASE, POWER_BI, make_agent, make_user, runtime_actor
 from tests.pem import certificate, private_key
 
 PASSWORD = "/connection_config/password"
@@ -50,7 +48,7 @@ def admin(app: Flask) -> Actor:
 
 def in_clear(actor: Actor, agent_id: UUID) -> dict[str, Any]:
     """The configuration that a runtime fetches."""
-    found = runtime.fetch(replace(actor, token_id=uuid4(), scopes=frozenset({Scope.RUNTIME})), agent_id)
+    found = runtime.fetch(runtime_actor(actor), agent_id)
     assert found is not None
     return found
 

@@ -1,0 +1,85 @@
+"""Pages and commands say who runs an agent, and who will notice that an agent or a token ends."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.models import RuntimeRead
+from agents_app.operations import agents, runtime
+from agents_app.operations.permissions import Actor
+from tests.make import make_agent
+from tests.operations.test_runtime_reads import runtime_of
+from tests.web.conftest import Browser
+
+Path = Callable[[UUID, UUID], str]
+PAGES: dict[str, tuple[Path, str, str]] = {
+    "disable": (lambda agent, _: f"/agents/{agent}/disable", "1 runtime asked for it in the last 7 days: ci", "403"),
+    "delete": (lambda agent, _: f"/agents/{agent}/delete", "1 runtime asked for it in the last 7 days: ci", "404"),
+    "revoke": (lambda _, token: f"/tokens/{token}/revoke", "It fetched 1 agent in the last 7 days: <Sales>", ""),
+    "rotate": (lambda _, token: f"/tokens/{token}/rotate", "It fetched 1 agent in the last 7 days: <Sales>", ""),
+}
+
+
+def age(agent_id: UUID, days: int) -> None:
+    """Let days pass for the reads of an agent."""
+    mine = sa.select(RuntimeRead).where(RuntimeRead.agent_id == agent_id)
+    with db.transaction() as session:
+        for row in session.scalars(mine):
+            row.seen_at -= timedelta(days=days)
+            row.last_fetched_at = row.seen_at
+
+
+def test_the_page_and_the_list_say_who_runs_an_agent(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+    before = browser.get(f"/agents/{agent_id}").text
+    with console.app_context():
+        runtime.fetch(runtime_of(console, admin), agent_id)
+        for text in ("a", "b"):
+            agents.update(admin, agent_id, {"description": text})
+
+    card = browser.get(f"/agents/{agent_id}").root.one("section", aria_labelledby="readers").text
+
+    assert "No runtime has fetched it yet." in before
+    assert card.startswith("Who runs it ci has version 1, two behind Fetched just now")
+    assert card.endswith("at least 1 time")
+    assert "Fetched just now" in browser.get("/agents").root.one("td", class_="c-updated").text
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_that_ends_something_says_who_will_notice(
+    console: Flask, admin: Actor, browser: Browser, name: str
+) -> None:
+    agent_id, actor = make_agent(console, admin, name="<Sales>"), runtime_of(console, admin)
+    path, sentence, status = PAGES[name]
+    assert actor.token_id
+    before = browser.get(path(agent_id, actor.token_id)).text
+    with console.app_context():
+        runtime.fetch(actor, agent_id)
+
+    lately = browser.get(path(agent_id, actor.token_id)).text
+    with console.app_context():
+        age(agent_id, 8)
+    later = browser.get(path(agent_id, actor.token_id)).text
+
+    assert sentence in lately
+    assert not status or f"It will get status {status}." in lately
+    assert [text for text in (before, later) if sentence in text] == []
+
+
+def test_only_the_first_names_are_in_a_sentence(console: Flask, admin: Actor, browser: Browser) -> None:
+    agent_id = make_agent(console, admin)
+    with console.app_context():
+        for _ in range(6):
+            runtime.fetch(runtime_of(console, admin), agent_id)
+
+    text = browser.get(f"/agents/{agent_id}/delete").text
+    shown = browser.get(f"/agents/{agent_id}").root.one("section", aria_labelledby="readers")
+
+    assert "6 runtimes asked for it" in text
+    assert "and 3 more. They will get status 404." in text
+    assert shown.one("summary").text == "1 more"
