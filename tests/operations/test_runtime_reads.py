@@ -186,7 +186,7 @@ def test_a_database_that_cannot_write_refuses_only_the_first_fetch_of_a_version(
         assert (only(admin, agent_id)["fetches_at_least"], events(agent_id)) == (4, [1])
 
 
-def test_readers_are_told_with_the_state_of_their_token_and_leave_with_the_agent(console: Flask, admin: Actor) -> None:
+def test_readers_are_shown_with_the_state_of_their_token_and_leave_with_the_agent(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin)
     runtimes = [runtime_of(console, admin) for _ in range(3)]
     with console.app_context():
