@@ -12,7 +12,7 @@ from agents_app.cli.agent_values import clear, clearable, collect, note_option, 
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_json, print_message, print_outcome, print_record, print_table
-from agents_app.cli.readers import print_readers, print_recent_readers
+from agents_app.cli.recent_readers import print_recent_readers
 from agents_app.operations import agent_reads, save_warnings
 from agents_app.operations import agents as operations
 from agents_app.operations.agent_states import replaced_reason
@@ -63,15 +63,6 @@ def show(account: str | None, agent_id: UUID, *, as_json: bool) -> None:
         print_json(agent)
         return
     print_record(_record(agent))
-
-
-@agents.command()
-@agent_id
-@json_option
-@account_option
-def readers(account: str | None, agent_id: UUID, *, as_json: bool) -> None:
-    """Show who runs an agent: each token that fetched it, the version that it has, when and how often."""
-    print_readers(terminal_actor(account), agent_id, as_json=as_json)
 
 
 @agents.command()

@@ -1,49 +1,30 @@
-"""What `flask agents` and `flask tokens` print about who runs an agent."""
+"""`flask agents readers`: show who runs an agent."""
 
 from typing import Any
 from uuid import UUID
 
-from agents_app.cli.output import print_json, print_message, print_table
-from agents_app.operations import readers
-from agents_app.operations.permissions import Actor
+from agents_app.cli.actor import terminal_actor
+from agents_app.cli.agents import agent_id, agents
+from agents_app.cli.commands import account_option, json_option
+from agents_app.cli.output import print_listing, print_message
+from agents_app.operations import readers as operations
+
+__all__ = ["agents"]
 
 HEADINGS = ("TOKEN ID", "STATE", "VERSION", "BEHIND", "FETCHED (UTC)", "SEEN (UTC)", "TIMES AT LEAST", "TOKEN")
-# How many names a message has.
-NAMED = 3
 
 
-def print_readers(actor: Actor, agent_id: UUID, *, as_json: bool) -> None:
-    """Print who runs an agent."""
-    found = readers.who_runs(actor, agent_id)
-    if as_json:
-        print_json({"items": found})
-        return
-    if not found:
+@agents.command()
+@agent_id
+@json_option
+@account_option
+def readers(account: str | None, agent_id: UUID, *, as_json: bool) -> None:
+    """Show who runs an agent: each token that fetched it, the version that it has, when and how often."""
+    found = operations.who_runs(terminal_actor(account), agent_id)
+    if not found and not as_json:
         print_message("No runtime has fetched it yet.")
         return
-    print_table(HEADINGS, map(_row, found))
-
-
-def print_recent_readers(actor: Actor, agent_id: UUID, status: int) -> None:
-    """Print which runtimes asked for an agent lately, and which status they get from now on."""
-    found = [(one["token_name"], one["last_seen_at"]) for one in readers.lately(readers.who_runs(actor, agent_id))]
-    if found:
-        number = f"{len(found)} runtime{'s' if len(found) != 1 else ''}"
-        asked = f"{number} asked for it in the last {readers.LATELY_DAYS} days: {_names(found)}."
-        print_message(f"{asked} {'They get' if len(found) != 1 else 'It gets'} status {status} then.")
-
-
-def print_agents_of_token(actor: Actor, token_id: UUID) -> None:
-    """Print which agents a token fetched lately."""
-    found = [(one.name, one.seen_at) for one in readers.agents_of_token(actor, token_id)]
-    if found:
-        number = f"{len(found)} agent{'s' if len(found) != 1 else ''}"
-        print_message(f"It fetched {number} in the last {readers.LATELY_DAYS} days: {_names(found)}.")
-
-
-def _names(found: list[tuple[str, Any]]) -> str:
-    named = ", ".join(f"{name} ({at:%Y-%m-%d %H:%M} UTC)" for name, at in found[:NAMED])
-    return f"{named} and {len(found) - NAMED} more" if len(found) > NAMED else named
+    print_listing(found, HEADINGS, _row, as_json=as_json)
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from agents_app.cli.actor import terminal_actor
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id
 from agents_app.cli.output import print_listing, print_message
-from agents_app.cli.readers import print_agents_of_token
+from agents_app.cli.recent_readers import print_agents_of_token
 from agents_app.operations import tokens as operations
 from agents_app.schemas.tokens import OVERLAP_HOURS, TokenQuery
 from agents_app.values.fields import parse
