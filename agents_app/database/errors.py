@@ -18,6 +18,8 @@ BAD_SETTING = re.compile(r"configuration parameter|invalid value for parameter|p
 DATABASE_MISSING = re.compile(r"database \".*\" does not exist|no such database")
 # "Cannot execute INSERT in a read-only transaction": a standby, or a former primary that is a standby now.
 READ_ONLY = "25006"
+# All operations lock in one order, so this is a statement of another program, or of an administrator.
+DEADLOCK = "40P01"
 FORBIDDEN = "database_forbidden"
 SEE_STATUS = "To see which one, and what to do: flask db status"
 
@@ -64,7 +66,7 @@ def _translate(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
         return Unavailable(f"The database role lacks a permission that the console needs. {SEE_STATUS}", code=FORBIDDEN)
     if state == READ_ONLY:
         return Unavailable("The database is read-only now. Try again in a moment.", code="database_read_only")
-    if state in ("57014", "55P03") or "database is locked" in cause:
+    if state in ("57014", "55P03", DEADLOCK) or "database is locked" in cause:
         return Unavailable("The database is busy. Try again in a moment.", code="database_busy")
     return _connection_error(cause)
 

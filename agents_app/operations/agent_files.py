@@ -172,7 +172,9 @@ def _write(
     pruned: Sequence[UUID],
     note: str | None,
 ) -> None:
-    changes = [change for step in steps for change in _changes(step, locked.get(step.agent_id), note)]
+    # In one order for every file: of two transactions that add the same external ids, the second only waits.
+    ordered = sorted(steps, key=lambda step: step.state.fields["external_id"] or "")
+    changes = [change for step in ordered for change in _changes(step, locked.get(step.agent_id), note)]
     deleted = [locked[agent_id] for agent_id in pruned]
     changes += [Change(AgentVersion.DELETED, agent, states.of_agent(agent), note, FROM_FILE) for agent in deleted]
     try:

@@ -1,5 +1,6 @@
 """Helpers that lock agents and write their changes: the one write path of every operation on agents."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +67,8 @@ def write(session: Session, actor: Actor, *changes: Change) -> None:
 
     Raises InvalidInput if another agent of the account has one of the external ids.
     """
-    tested_alike = []
+    # An agent can be changed more than once, such as its fields and then its status.
+    tested_alike: Counter[UUID] = Counter()
     for change in changes:
         agent, state = change.agent, change.state
         old = states.of_agent(agent) if sa.inspect(agent).persistent else None
@@ -78,9 +80,11 @@ def write(session: Session, actor: Actor, *changes: Change) -> None:
         about = ("agent", agent.id, agent.name)
         event_records.add(session, actor, change.action, about, version=agent.version, **change.details, **details)
         if old and states.tested(old) == states.tested(state):
-            tested_alike.append(agent.id)
+            tested_alike[agent.id] += 1
     external_ids.flush(session)
-    test_results.keep_valid(session, tested_alike)
+    for versions in sorted(set(tested_alike.values())):
+        of_agents = [agent_id for agent_id, number in tested_alike.items() if number == versions]
+        test_results.keep_valid(session, of_agents, versions)
 
 
 def _set_row(actor: Actor, agent: Agent, state: State) -> None:

@@ -113,15 +113,13 @@ def has(wanted: LastTest) -> sa.ColumnElement[bool]:
     return test.where(ConnectionTest.outcome == wanted.value, ~IS_OUT_OF_DATE)
 
 
-def keep_valid(session: Session, agent_ids: Sequence[UUID]) -> None:
-    """Say of the last tests of these agents that nothing which they tested has changed in the new version of each."""
-    if not agent_ids:
-        return
+def keep_valid(session: Session, agent_ids: Sequence[UUID], versions: int) -> None:
+    """Say of the last tests of these agents that nothing which they tested has changed in their last `versions`."""
     version = sa.select(Agent.version).where(Agent.id == ConnectionTest.agent_id).scalar_subquery()
     tests = sa.update(ConnectionTest).where(
-        ConnectionTest.agent_id.in_(agent_ids), ConnectionTest.valid_for_version == version - 1
+        ConnectionTest.agent_id.in_(agent_ids), ConnectionTest.valid_for_version == version - versions
     )
-    new = tests.values(valid_for_version=ConnectionTest.valid_for_version + 1)
+    new = tests.values(valid_for_version=ConnectionTest.valid_for_version + versions)
     session.execute(new.execution_options(synchronize_session=False))
 
 
