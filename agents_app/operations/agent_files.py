@@ -25,6 +25,7 @@ from agents_app.values.choices import AgentStatus, Door
 OVERTAKEN = (
     "Others created, changed or deleted agents of this file while it was applied. Nothing was changed. Plan it again."
 )
+OTHER_PLAN = "Others changed these agents since the plan was made. Nothing was changed. This is the plan now."
 # What the event and the version of a change say in addition.
 FROM_FILE = {"from_file": True}
 FindRows = Callable[[Sequence[UUID]], Mapping[UUID, Agent]]
@@ -83,9 +84,11 @@ def plan(actor: Actor, file: AgentFile, *, prune: bool = False) -> Plan:
     return _plan(steps, stored, prune=prune)
 
 
-def apply(actor: Actor, file: AgentFile, *, prune: bool = False, note: str | None = None) -> Plan:
+def apply(
+    actor: Actor, file: AgentFile, *, prune: bool = False, note: str | None = None, expected: str | None = None
+) -> Plan:
     """Make the account as the file says, all or nothing, and return what was done. Missing agents are kept unless
-    `prune` is set.
+    `prune` is set. `expected` is the digest of the only plan that may be applied.
 
     Raises Forbidden, InvalidInput with everything that is wrong, and Conflict if others changed the same agents.
     """
@@ -95,7 +98,8 @@ def apply(actor: Actor, file: AgentFile, *, prune: bool = False, note: str | Non
         stored = agent_file_rows.known(connection, actor)
         first = planner.steps(stored, lambda ids: agent_file_rows.rows(connection, actor, ids))
     # The rest is planned before the transaction, which holds locks.
-    if not (done := _plan(first, stored, prune=prune)).changes_something:
+    done = _require_expected(_plan(first, stored, prune=prune), expected)
+    if not done.changes_something:
         return done
     with db.transaction() as session:
         encryption_keys.ensure_keyring(session)
@@ -104,8 +108,16 @@ def apply(actor: Actor, file: AgentFile, *, prune: bool = False, note: str | Non
         done = _plan(steps, stored, prune=prune)
         pruned = [agent.agent_id for agent in done.agents if prune and agent.kind is Kind.MISSING and agent.agent_id]
         steps, locked = _lock(session, planner, steps, pruned)
+        _require_expected(_plan(steps, stored, prune=prune), expected)
         _write(session, actor, steps, locked, pruned, checked_note)
-    return _plan(steps, stored, prune=prune)
+    written = [replace(step, shown=replace(step.shown, agent_id=step.agent_id)) for step in steps]
+    return _plan(written, stored, prune=prune)
+
+
+def _require_expected(plan: Plan, expected: str | None) -> Plan:
+    if expected is not None and plan.digest != expected:
+        raise Conflict(OTHER_PLAN, code="other_plan")
+    return plan
 
 
 def _planner(actor: Actor, file: AgentFile, note: str | None = None) -> _Planner:

@@ -1,10 +1,12 @@
 """Helpers that say what a file of agents would do with one stored or new agent. They read and write nothing."""
 
+import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -60,7 +62,7 @@ class PlannedAgent:
     place: str = ""
     """Its JSON pointer in the file. Empty for a missing agent."""
     agent_id: UUID | None = None
-    """The id of the stored agent. None for a new one."""
+    """The id of the stored agent. None for one that is not stored yet."""
     connection_type: str = ""
     differences: list[Difference] = field(default_factory=list)
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -93,6 +95,12 @@ class Plan:
     def changes_something(self) -> bool:
         """Whether to apply the file would change anything."""
         return bool(self.counts[Kind.NEW] or self.counts[Kind.CHANGED] or self.deletes)
+
+    @property
+    def digest(self) -> str:
+        """A text that two plans have in common only if they do the same. A missing agent counts if it is deleted."""
+        counted = [asdict(one) for one in self.agents if self.prune or one.kind is not Kind.MISSING]
+        return sha256(json.dumps([self.prune, counted], default=str, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

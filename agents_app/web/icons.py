@@ -35,6 +35,8 @@ NAMES = (
     "copy-check",
     "download",
     "ellipsis",
+    "file-down",
+    "file-up",
     "history",
     "key-round",
     "link",

@@ -66,6 +66,7 @@ SESSION_FORMS = {
     "web.agents.delete": SessionForm("The agent was not deleted.", keeps_values=True),
     "web.agent_versions.restore": SessionForm("The version was not restored.", keeps_values=True),
     "web.agents.restore_deleted": SessionForm("The deletion of the agent was not undone.", "web.events.listing"),
+    "web.agent_files.files": SessionForm("The file was not imported."),
     "web.tokens.new": SessionForm("The token was not created.", keeps_values=True),
     "web.tokens.rotate": SessionForm("The token was not rotated.", keeps_values=True),
     "web.tokens.revoke": SessionForm("The token was not revoked."),

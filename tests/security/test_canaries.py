@@ -39,6 +39,7 @@ PHRASE = "canary pass phrase 27"
 # Parts of the sample secrets that an incomplete removal would leave.
 TRACES = ["canary-api", "canary-pass", "canary-client", "canary-key", "canary pass", PEM_BODY, *KEYS.values()]
 BEFORE_AGENTS = "3b1f07c5d2a9"
+EXPORTS = tuple(f"/agents/export.{form}" for form in ("csv", "json", "yaml"))
 
 
 @dataclass
@@ -162,7 +163,7 @@ def on_pages(recorded: RecordedConsole) -> None:
         ):
             recorded.note(caller.ask(*step).text)
     _people(recorded, caller)
-    for address in ("/activity", "/activity/export", "/agents/export.csv", f"{path}/versions/1", f"{path}/versions/2"):
+    for address in ("/activity", "/activity/export", *EXPORTS, f"{path}/versions/1", f"{path}/versions/2"):
         recorded.note(caller.ask("GET", address).text)
 
 

@@ -75,6 +75,10 @@ POST /account/delete                                in      in      in      403 
 GET  /system                                        in      in      in      403     403     200     200
 GET  /database                                      in      in      in      301     301     301     301
 GET  /activity                                      in      in      in      200     200     200     200
+GET  /agents/files                                  in      in      in      200     200     200     200
+POST /agents/files                                  in      in      in      403     403     422     422
+GET  /agents/export.json                            in      in      in      200     200     200     200
+GET  /agents/export.yaml                            in      in      in      200     200     200     200
 GET  /agents/export.csv                             in      in      in      200     200     200     200
 GET  /activity/export                               in      in      in      200     200     200     200
 GET  /profile                                       in      in      in      200     200     200     200
@@ -109,7 +113,7 @@ PAGES = {
 }  # What every form is sent with: a role that there is not, and nothing else.
 FORM = {"role": "owner"}
 # What browsers save instead of showing it.
-FILES = {"/activity/export", "/agents/export.csv"}
+FILES = {"/activity/export", *(f"/agents/export.{form}" for form in ("csv", "json", "yaml"))}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,300 @@
+"""The page Export and import: files without secrets, a plan before anything changes, and exactly that plan."""
+
+import io
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from agents_app.operations import agent_files, agent_reads, agents
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agent_files import to_text
+from agents_app.schemas.listing import AgentQuery
+from agents_app.values.choices import FileFormat
+from agents_app.values.limits import BODY_BYTES
+from tests.make import make_agent, make_user
+from tests.web.conftest import Browser, Page, SignIn, fields_of
+
+FILES = "/agents/files"
+CANARY = "canary-of-the-secret-0123456789"
+CONFIG = {"dialect": "postgresql", "host": "db.example.org", "database": "sales", "username": "reader"}
+AGENT = {"name": "Sales", "connection_type": "DB", "connection_config": CONFIG}
+
+
+def file_of(*given: dict[str, Any]) -> str:
+    """The text of a file with these agents."""
+    return json.dumps({"format": "agent-console-agents/1", "agents": [{**AGENT, **one} for one in given]}, indent=1)
+
+
+def names(console: Flask, actor: Actor) -> list[str]:
+    """The names of the agents of the account."""
+    with console.app_context():
+        return sorted(item["name"] for item in agent_reads.listing(actor, AgentQuery()).items)
+
+
+def problems(page: Page) -> list[str]:
+    """The problems at the top of the page."""
+    return [item.text for item in page.root.one("div", class_="problems").all("li")]
+
+
+def plan(browser: Browser, text: str, status: int = 200, **typed: Any) -> Page:
+    """Paste a text, and show its plan."""
+    page = browser.send(FILES, status=status, text=text, **typed)
+    assert isinstance(page, Page)
+    return page
+
+
+def apply(browser: Browser, planned: Page, status: int = 200, **typed: Any) -> Page:
+    """Send the form of a plan."""
+    page = browser.send(planned, FILES, status, **typed)
+    assert isinstance(page, Page)
+    return page
+
+
+def upload(browser: Browser, content: bytes, status: int, text: str = "") -> Page:
+    """Send a file as a browser does, together with a text."""
+    values = fields_of(browser.get(FILES).form(FILES)).to_dict()
+    page = browser.post(FILES, {**values, "text": text, "upload": (io.BytesIO(content), "agents.yaml")}, status)
+    assert isinstance(page, Page)
+    return page
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_only_admins_import_and_everyone_exports(role: str, console: Flask, admin: Actor, signed_in: SignIn) -> None:
+    make_agent(console, admin)
+    browser = signed_in(make_user(console, role, admin.account_id))
+    page = browser.get(FILES)
+
+    refused = browser.post(FILES, {"csrf_token": browser.token(), "text": file_of({"name": "New"})}, 403)
+
+    assert (page.root.all("form", enctype="multipart/form-data"), "An admin can import a file." in page.text) == (
+        [],
+        True,
+    )
+    assert browser.client.get("/agents/export.yaml", environ_base=browser.environ).status_code == 200
+    assert isinstance(refused, Page)
+    assert names(console, admin) == ["Sales"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b" \n ", "The file is empty."),
+        (b"format: \xff\xfe", "UTF-8"),
+        (b"[1, 2]", "object"),
+        (b"name: [unfinished", "line"),
+        (b"just words", "Write an object with the members format and agents"),
+        (b"format: other/1\nagents: []", "Write format: agent-console-agents/1"),
+        (b"format: agent-console-agents/7\nagents: []", "A console of another release wrote this file."),
+        (b'{"format": "agent-console-agents/1", "agents": {}}', "Write the agents as a list."),
+        (b'{"a": 1, "a": 2}', "a"),
+        (b"\x00\x01", ""),
+        (b"[" * 5000, ""),
+    ],
+    ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else "",
+)
+def test_a_file_that_cannot_be_read_is_refused_at_its_field(
+    content: bytes, problem: str, console: Flask, admin: Actor, browser: Browser
+) -> None:
+    found = problems(upload(browser, content, 422))
+
+    assert len(found) == 1
+    assert problem in found[0]
+    assert names(console, admin) == []
+
+
+def test_no_file_two_files_and_a_large_file_are_refused_with_a_sentence(browser: Browser) -> None:
+    assert problems(plan(browser, "  ", 422)) == ["Choose a file, or paste its text below."]
+    assert problems(upload(browser, b"format: x", 422, text="format: y")) == [
+        "Choose a file or paste a text, not both."
+    ]
+    answer = browser.client.post(
+        FILES, data={"csrf_token": browser.token(), "text": "x" * (BODY_BYTES + 1)}, environ_base=browser.environ
+    )
+    assert answer.status_code == 413
+    assert "Send at most 1,000 kB." in answer.text
+
+
+def test_all_problems_are_shown_at_once_with_their_lines_and_the_text_is_kept(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    wrong = [{"name": ""}, {"name": "A", "connection_config": {**CONFIG, "port": 0}}, {"name": "B", "unknown": 1}]
+    text = file_of(*wrong, *({"name": f"C{number}", "status": "gone"} for number in range(20)))
+
+    page = plan(browser, text, 422)
+
+    found = problems(page)
+    assert len(found) == 23
+    assert all(one.startswith("Line ") for one in found)
+    line = text.splitlines().index('    "port": 0') + 1
+    assert f"Line {line}, /agents/1/connection_config/port: Port must be between 1 and 65,535." in found
+    assert json.loads(fields_of(page.form(FILES))["text"]) == json.loads(text)
+    assert names(console, admin) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"api_key": CANARY},
+        {"secrets": {"password": CANARY}},
+        {"secrets": {"password": "env:HOME"}},
+        {"connection_config": {**CONFIG, "password": CANARY}},
+        {"description": f"-----BEGIN PRIVATE KEY-----{CANARY}", "status": "gone"},
+    ],
+    ids=str,
+)
+def test_a_file_with_a_secret_is_refused_and_the_secret_is_never_shown(
+    wrong: dict[str, Any], console: Flask, admin: Actor, browser: Browser
+) -> None:
+    for text in (file_of(wrong), file_of(wrong) + "}"):
+        page = plan(browser, text, 422)
+
+        assert page.root.one("div", class_="problems")
+        assert CANARY not in page.html
+    assert names(console, admin) == []
+
+
+def test_a_plan_changes_nothing_and_says_everything(console: Flask, admin: Actor, browser: Browser) -> None:
+    kept = make_agent(console, admin, name="Kept", api_key=CANARY)
+    make_agent(console, admin, name="Sales", description="The old words of it", connection_config={"password": CANARY})
+    new = {"name": "New <b>", "external_id": "ü-1", "secrets": {"api_key": "stored"}}
+    text = file_of({"description": "The new words of it", "connection_config": {**CONFIG, "row_limit": 7}}, new)
+
+    page = plan(browser, text)
+
+    assert [fact.text for fact in page.root.one("main").one("dl", class_="facts").all("dd")] == [
+        "1",
+        "1",
+        "0",
+        "1, kept",
+    ]
+    change = page.root.one("details", class_="group")
+    row = change.one("tbody").one("tr")
+    assert [row.one("th").text, *(cell.text for cell in row.all("td"))] == ["Row limit", "1000", "7"]
+    assert [part.text for part in change.all("ins")] == ["[added: new end of added text]"]
+    assert "New <b> ü-1: Password, API key" in page.root.one("section", aria_labelledby="secrets").text
+    assert page.root.one("a", href=f"/agents/{kept}").text == "Kept"
+    assert [button.text for button in page.form(FILES).all("button")] == ["Apply 2 changes"]
+    assert CANARY not in page.html
+    assert names(console, admin) == ["Kept", "Sales"]
+
+
+def test_what_was_planned_is_applied_and_applied_again_changes_nothing(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, name="Sales", connection_config={"password": CANARY})
+    text = file_of({"description": "Changed"}, {"name": "New"})
+    planned = plan(browser, text)
+
+    done = apply(browser, planned, note="Release 7")
+
+    assert done.root.one("h1").text == "Applied 2 changes"
+    incomplete = done.root.one("section", aria_labelledby="incomplete").one("a")
+    assert incomplete.text == "New"
+    assert browser.get(incomplete["href"]).root.one("h1")
+    with console.app_context():
+        agent = agent_reads.read(admin, agent_id)
+    assert (agent["description"], agent["version"], list(agent["secrets_set"])) == (
+        "Changed",
+        2,
+        ["/connection_config/password"],
+    )
+    assert "Release 7" in str(browser.client.get("/activity/export", environ_base=browser.environ).text)
+    assert problems(apply(browser, planned, 409))
+    again = plan(browser, text)
+    assert "Nothing would change" in again.text
+    assert again.root.all("form", enctype="multipart/form-data") == []
+
+
+def test_a_plan_that_others_overtook_is_not_applied_but_shown_again(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id = make_agent(console, admin, name="Sales", owner="Ada")
+    planned = plan(browser, file_of({"description": "Changed"}))
+    with console.app_context():
+        agents.update(admin, agent_id, {"owner": "Grace"})
+
+    page = apply(browser, planned, 409)
+
+    assert problems(page) == [agent_files.OTHER_PLAN]
+    assert "Grace" in page.root.one("details", class_="group").text
+    with console.app_context():
+        assert agent_reads.read(admin, agent_id)["description"] is None
+    assert apply(browser, page).root.one("h1").text == "Applied 1 change"
+
+
+def test_agents_that_are_missing_are_deleted_only_after_their_number_was_typed(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    for name in ("A", "B", "Sales"):
+        make_agent(console, admin, name=name)
+    planned = plan(browser, file_of({}), prune="y")
+
+    for typed in ("", "1", "two", "22"):
+        page = apply(browser, planned, 422, deletions=typed)
+        assert problems(page) == ["Number of agents to delete: Type 2 to delete these agents."]
+    assert names(console, admin) == ["A", "B", "Sales"]
+    make_agent(console, admin, name="C")
+    overtaken = apply(browser, planned, 422, deletions="2")
+    done = apply(browser, overtaken, deletions="3")
+
+    assert "Deleted" in done.text
+    assert names(console, admin) == ["Sales"]
+
+
+def test_a_note_that_is_refused_is_shown_at_its_field_and_nothing_is_applied(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    page = apply(browser, plan(browser, file_of({})), 422, note="x" * 2_000)
+
+    assert problems(page)[0].startswith("Note: ")
+    assert names(console, admin) == []
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_an_exported_file_has_the_agents_of_the_list_and_no_secret_and_its_plan_changes_nothing(
+    form: str, console: Flask, admin: Actor, browser: Browser
+) -> None:
+    make_agent(console, admin, name="Sales", api_key=CANARY, owner="Ada")
+    make_agent(console, admin, name="Other")
+
+    page = browser.get("/agents?owner=Ada")
+    link = page.root.one("div", class_="page-head").all("a")[2]["href"]
+    address = next(a["href"] for a in browser.get(link).root.one("main").all("a") if f".{form}" in a["href"])
+    answer = browser.client.get(address, environ_base=browser.environ)
+
+    assert answer.headers["Content-Disposition"].endswith(f".{form}")
+    assert CANARY not in answer.text
+    assert ("Sales" in answer.text, "Other" in answer.text) == (True, False)
+    with console.app_context():
+        document = agent_files.export(admin, AgentQuery(owner="Ada"))
+    assert answer.text == to_text(document, FileFormat(form))
+    assert "Nothing would change" in upload(browser, answer.data, 200).text
+    # Browsers send the ends of lines of a pasted text in another form.
+    assert "Nothing would change" in plan(browser, answer.text.replace("\n", "\r\n")).text
+
+
+def test_an_agent_of_another_account_is_not_matched_and_not_named(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    other = make_user(console)
+    foreign: UUID = make_agent(console, other, name="Sales", external_id="shared")
+
+    page = apply(browser, plan(browser, file_of({"external_id": "shared"})))
+
+    assert str(foreign) not in page.html
+    assert names(console, other) == ["Sales"]
+
+
+def test_the_differences_of_another_connection_type_are_shown_as_a_whole(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    make_agent(console, admin, name="Sales", connection_type="POWERBI")
+
+    page = plan(browser, file_of({}))
+
+    change = page.root.one("details", class_="group")
+    assert "contoso.example.org" in "".join(part.text for part in change.all("del"))
+    assert "db.example.org" in "".join(part.text for part in change.all("ins"))
