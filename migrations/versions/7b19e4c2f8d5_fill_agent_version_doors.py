@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '7b19e4c2f8d5'
-down_revision = '3d8a61f4b0c7'
+down_revision = 'c17e5ab3f860'
 branch_labels = None
 depends_on = None
 
