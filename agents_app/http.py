@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 # Keys of the ASGI state of a request: the status with which the server refuses it, and whether the client closed the
 # connection before the end of the body.
 REFUSED, TRUNCATED = "refused", "truncated"
+# The end of the paths, in the API and on the pages, that take a file of agents.
+IMPORT_PATH = "/agents/import"
 # The key of the session id in the cookie of the pages.
 SESSION_ID = "sid"
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -75,6 +77,13 @@ def address() -> str:
     return ((with_port[1] or with_port[2]) if with_port else found)[: limits.IP_ADDRESS]
 
 
+def paths_of_files(app: Flask) -> set[str]:
+    """The paths that take a file of agents, with and without the path of PUBLIC_URL: their bodies may be larger."""
+    known: Settings = app.extensions["settings"]
+    paths = [rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith(IMPORT_PATH)]
+    return {f"{prefix}{path}" for path in paths for prefix in ("", known.sub_path)}
+
+
 def _hsts(settings: Settings) -> str | None:
     if not settings.is_https:
         return None
@@ -85,6 +94,8 @@ def _hsts(settings: Settings) -> str | None:
 def _before_request() -> None:
     g.request_id = uuid.uuid4().hex
     g.started_at = time.perf_counter()
+    if request.method == "POST" and request.path.endswith(IMPORT_PATH):
+        request.max_content_length = request.max_form_memory_size = limits.FILE_BODY_BYTES
     hosts.check(any_host=request.path in health.PATHS)
     if status := request.environ.get("asgi.scope", {}).get("state", {}).get(REFUSED):
         raise SERVER_ERRORS[status]()

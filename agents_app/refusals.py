@@ -47,7 +47,7 @@ FRAMEWORK_ERRORS = {
     411: ("length_required", "Send the header Content-Length."),
     413: (
         "too_large",
-        f"The request body is too large. Send at most {number_text(limits.BODY_BYTES // 1_000)} kB.",
+        "The request body is too large. Send at most {most} kB.",
     ),
     414: ("address_too_long", "The URL is too long. Shorten it."),
     415: ("unsupported_media_type", "Send the body as application/json."),
@@ -95,6 +95,8 @@ def from_error(error: Exception) -> Refusal:
         return Refusal(status, error.code, error.detail, fields, _headers_for(error))
     if isinstance(error, HTTPException) and error.code is not None:
         code, detail = FRAMEWORK_ERRORS.get(error.code, (error.name.lower().replace(" ", "_"), f"{error.name}."))
+        if error.code == RequestEntityTooLarge.code:
+            detail = detail.format(most=number_text((request.max_content_length or limits.BODY_BYTES) // 1_000))
         headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
         return Refusal(error.code, code, detail, headers=headers)
     return Refusal(500, *FRAMEWORK_ERRORS[500])

@@ -7,7 +7,17 @@ import re
 from flask import Blueprint, Flask, g, request
 
 from agents_app import http
-from agents_app.api import about, agent_versions, agents, bulk_agents, connection_tests, docs, openapi, runtime
+from agents_app.api import (
+    about,
+    agent_files,
+    agent_versions,
+    agents,
+    bulk_agents,
+    connection_tests,
+    docs,
+    openapi,
+    runtime,
+)
 from agents_app.api.endpoint import register
 from agents_app.errors import NotSignedIn
 from agents_app.operations import token_text, tokens
@@ -19,7 +29,7 @@ QUOTED_TOKEN = (
     "The header Authorization has extra characters around the token. "
     + "Send the token without quotes, brackets or punctuation."
 )
-PARTS = (agents, agent_versions, bulk_agents, connection_tests, runtime, about)
+PARTS = (agents, agent_versions, agent_files, bulk_agents, connection_tests, runtime, about)
 ENDPOINTS = tuple(endpoint for part in PARTS for endpoint in part.ENDPOINTS)
 
 

@@ -32,12 +32,16 @@ class Endpoint:
     body: str | None = None
     body_is_optional: bool = False
     query: type[Schema] | None = None
+    takes_file: bool = False
+    """Whether the body is a file of agents, which the view gets as `file`. It may be larger than other bodies."""
     excluded: frozenset[str] = frozenset()
     """Fields of `query` that the API does not have."""
     responses: Mapping[int, str | None] = field(default_factory=dict)
     errors: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
     tag: str = "Agents"
+    media_types: tuple[str, ...] = ("application/json",)
+    """Of the body if it is a file of agents, otherwise of the response."""
 
     @property
     def rule(self) -> str:
@@ -69,6 +73,8 @@ def register(blueprint: Blueprint, endpoint: Endpoint) -> None:
 def _view_function(endpoint: Endpoint) -> View:
     def view_function(**ids: Any) -> Response:
         query = request_parsing.query(endpoint.query or Schema, endpoint.parameters)
+        if endpoint.takes_file:
+            return endpoint.view(g.actor, query=query, file=request_parsing.agent_file())
         if endpoint.query is not None:
             return endpoint.view(g.actor, **ids, query=query)
         if endpoint.body is not None:

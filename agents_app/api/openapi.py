@@ -9,7 +9,7 @@ import orjson
 from flask import Flask, Response
 
 from agents_app import __version__, static_files
-from agents_app.api import docs, openapi_schemas
+from agents_app.api import docs, file_schemas, openapi_schemas
 from agents_app.api.endpoint import Endpoint
 from agents_app.api.response_schemas import REF
 from agents_app.api.responses import REPLAYED
@@ -19,12 +19,14 @@ from agents_app.operations.permissions import PERMISSIONS
 from agents_app.static_files import StaticFile
 
 PATH = "/openapi.json"
+JSON = ("application/json",)
 # The schemas of responses that have an ETag.
 SCHEMAS_WITH_ETAG = ("Agent", "SavedAgent", "RuntimeAgent")
 API_DESCRIPTION = """\
 Send an API token with every request: `Authorization: Bearer agc_…`. Admins create tokens on the page "API tokens". \
 Operators create them with `flask tokens create`. A runtime is the program that runs an agent. \
-Bodies are JSON in UTF-8, at most 1 MB. Errors are problem+json (RFC 9457) and name every invalid field. \
+Bodies are JSON in UTF-8, at most 1 MB (files of agents 16 MB). \
+Errors are problem+json (RFC 9457) and name every invalid field. \
 Secrets are never returned, except by `/agents/{agent_id}/runtime`."""
 HEADER_DESCRIPTIONS = {
     "If-Match": "The ETag of the version that you have. Returns 412 if the agent is at another version.",
@@ -80,6 +82,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         },
     },
     "RuntimeCheck": {"two agents": {"agents": {EXAMPLE_AGENT["external_id"]: '"12"', "crm-reports-18": None}}},
+    "AgentFile": {"file": file_schemas.EXAMPLE},
     "Disable": {"reason": {"reason": "The warehouse moves this weekend."}},
     "ChangeNote": {"note": {"note": "The warehouse has moved."}},
     "VersionRestore": {
@@ -133,7 +136,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.body is not None:
         known = EXAMPLES.get(endpoint.name) or EXAMPLES[endpoint.body]
         examples = {name: {"value": value} for name, value in known.items()}
-        content = {"application/json": {"schema": _reference(endpoint.body), "examples": examples}}
+        media_types = endpoint.media_types if endpoint.takes_file else JSON
+        content = {one: {"schema": _reference(endpoint.body), "examples": examples} for one in media_types}
         operation["requestBody"] = {"required": not endpoint.body_is_optional, "content": content}
     return operation
 
@@ -163,17 +167,18 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
-    responses = {str(status): _success(status, name) for status, name in endpoint.responses.items()}
+    media_types = JSON if endpoint.takes_file else endpoint.media_types
+    responses = {str(status): _success(status, name, media_types) for status, name in endpoint.responses.items()}
     if "Idempotency-Key" in endpoint.headers:
         responses["200"]["headers"] |= dict.fromkeys(REPLAYED, REPLAYED_HEADER)
     refusals = {str(status): _error(status) for status in _error_statuses(endpoint)}
     return responses | refusals | {"default": _error(None)}
 
 
-def _success(status: int, name: str | None) -> dict[str, Any]:
+def _success(status: int, name: str | None, media_types: Sequence[str] = JSON) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if name is not None:
-        answer["content"] = {"application/json": {"schema": _reference(name)}}
+        answer["content"] = {one: {"schema": _reference(name)} for one in media_types}
     has_version = name in SCHEMAS_WITH_ETAG or status == HTTPStatus.NOT_MODIFIED
     headers = (["Location"] if status == HTTPStatus.CREATED else []) + (["ETag"] if has_version else [])
     if headers:

@@ -6,13 +6,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from agents_app.api import response_schemas
+from agents_app.api import file_schemas, response_schemas
 from agents_app.api.response_schemas import REF
 from agents_app.connections import TYPES, Connection
 from agents_app.schemas.agents import CONFIG, AgentValues, DisableValues
 from agents_app.schemas.bulk_agents import SCHEMAS as BULK
 from agents_app.schemas.change_notes import NoteValues
-from agents_app.schemas.listing import AgentQuery
+from agents_app.schemas.listing import ExportQuery
 from agents_app.schemas.runtime import CheckValues
 from agents_app.values.fields import NOTES, Schema, field_notes
 
@@ -21,8 +21,8 @@ Document = dict[str, Any]
 
 def components() -> Document:
     """Every schema of the document, by its name."""
-    bodies = (AgentValues, DisableValues, NoteValues, CheckValues)
-    written: tuple[type[BaseModel], ...] = (*bodies, AgentQuery, *TYPES.values())
+    bodies = (AgentValues, DisableValues, NoteValues, CheckValues, file_schemas.AgentFile)
+    written: tuple[type[BaseModel], ...] = (*bodies, ExportQuery, *TYPES.values())
     written += tuple(BULK.values())
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in written]
     wanted += [(shape, "serialization") for shape in response_schemas.ANSWERS]
@@ -30,7 +30,7 @@ def components() -> Document:
     schemas: Document = _omit_notes(found["$defs"])
     for declaration in TYPES.values():
         schemas |= _config_variants(declaration, schemas[declaration.__name__])
-    schemas.pop("AgentQuery")  # its fields are written as parameters; only its enums are needed here
+    schemas.pop("ExportQuery")  # its fields are written as parameters; only its enums are needed here
     schemas |= _bulk_acts(schemas)
     agent, disable = schemas.pop("AgentValues"), schemas.pop("DisableValues")
     note = schemas.pop("NoteValues")

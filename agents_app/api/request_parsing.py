@@ -10,12 +10,21 @@ from typing import Any
 from flask import request
 
 from agents_app.errors import InvalidInput, Malformed, WrongMediaType
-from agents_app.values import json_text
+from agents_app.schemas import agent_files
+from agents_app.schemas.agent_files import AgentFile
+from agents_app.values import json_text, limits
+from agents_app.values.choices import FileFormat
 from agents_app.values.fields import Schema, escape_pointer, field_notes, is_empty, parse
 
 IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 EMPTY = "Write a value, or leave this parameter out."
 BODY_METHODS = ("POST", "PUT", "PATCH")
+FILE_TYPES = {
+    "application/json": FileFormat.JSON,
+    "application/yaml": FileFormat.YAML,
+    "application/x-yaml": FileFormat.YAML,
+    "text/yaml": FileFormat.YAML,
+}
 
 
 def body() -> dict[str, Any]:
@@ -36,6 +45,15 @@ def _parse_body(sent: bytes) -> dict[str, Any]:
     if request.mimetype != "application/json" or not _is_plain_utf8():
         raise WrongMediaType("Send the body as application/json, in UTF-8 and not compressed.")
     return json_text.read_object(sent)
+
+
+def agent_file() -> AgentFile:
+    """The file of agents in the body. Raises TooLarge, WrongMediaType, Malformed."""
+    sent = _read_body()
+    form = FILE_TYPES.get(request.mimetype)
+    if form is None or not _is_plain_utf8():
+        raise WrongMediaType("Send the file as application/json or application/yaml, in UTF-8 and not compressed.")
+    return agent_files.read(sent, most=limits.FILE_BODY_BYTES, form=form)
 
 
 def refuse_body() -> None:

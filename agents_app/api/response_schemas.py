@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, WithJsonSchema, create_model
 
+from agents_app.api.file_schemas import AppliedPlan
 from agents_app.api.history_schemas import HISTORY
 from agents_app.api.result_schemas import (
     Attention,
@@ -216,6 +217,7 @@ class Problem(ResponseSchema):
 
 
 ANSWERS: tuple[type[ResponseSchema], ...] = (
+    AppliedPlan,
     Agent,
     SavedAgent,
     AgentPage,

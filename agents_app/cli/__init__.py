@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from agents_app.cli import agent_versions, bulk_agents, connection_tests, readers
+from agents_app.cli import agent_files, agent_versions, bulk_agents, connection_tests, readers
 from agents_app.cli.accounts import accounts
 from agents_app.cli.demo import demo
 from agents_app.cli.doctor import doctor
@@ -20,5 +20,5 @@ def init_app(app: Flask) -> None:
     for command in (prepare, serve, doctor, accounts, users, tokens, events, activity, secrets, purge, demo):
         app.cli.add_command(command)
     # These modules add commands to the group `agents`.
-    for module in (agent_versions, bulk_agents, connection_tests, readers):
+    for module in (agent_files, agent_versions, bulk_agents, connection_tests, readers):
         app.cli.add_command(module.agents)

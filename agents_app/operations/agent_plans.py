@@ -120,6 +120,16 @@ class Step:
         return not self.shown.secrets and pointers <= {f"/{STATUS}", f"/{STATUS_REASON}"}
 
 
+def as_json(plan: Plan) -> dict[str, Any]:
+    """A plan in JSON types, as the API and the terminal show it."""
+    return {
+        "changes_something": plan.changes_something,
+        "prune": plan.prune,
+        "counts": plan.counts,
+        "agents": [{**vars(agent), "differences": [vars(one) for one in agent.differences]} for agent in plan.agents],
+    }
+
+
 def step(actor: Actor, file: AgentFile, entry: Entry, stored: Agent | None) -> Step:
     """What the file does with this agent, or with a new one. Raises InvalidInput with every problem, by its place."""
     if stored is not None and stored.connection_type not in TYPES:
@@ -204,7 +214,7 @@ def _planned(entry: Entry, old: State | None, state: State, wanted: list[str]) -
         entry.place,
         connection_type=_type(state).value,
         differences=differences,
-        secrets=changes,
+        secrets=dict(sorted(changes.items())),
         secrets_to_set=to_set,
         is_incomplete=bool(lacking),
     )

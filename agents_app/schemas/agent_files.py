@@ -1,5 +1,6 @@
 """What a valid file of agents is, how it is read, and how it is written. `docs/agent-files.md` describes it."""
 
+import codecs
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -86,13 +87,21 @@ class Entry:
         return found if isinstance(found, str) else None
 
 
-def read(body: bytes, read_reference: Reference | None = None, most: int = limits.FILE_BYTES) -> AgentFile:
-    """Read a file in JSON or YAML, of at most `most` bytes. Raises TooLarge, and Malformed with the place."""
+def read(
+    body: bytes,
+    read_reference: Reference | None = None,
+    most: int = limits.FILE_BYTES,
+    form: FileFormat | None = None,
+) -> AgentFile:
+    """Read a file of at most `most` bytes. Without a form, it is JSON if it begins as JSON does, and otherwise YAML.
+
+    Raises TooLarge, and Malformed with the place.
+    """
     if len(body) > most:
         raise TooLarge(f"The file is too large. Use at most {number_text(most // 1_000_000)} MB.")
     if not body.strip():
         raise Malformed("The file is empty.")
-    if body.lstrip()[:1] in (b"{", b"["):
+    if form is FileFormat.JSON or (form is None and _begins_as_json(body)):
         return AgentFile(read_object(body, most), body.decode(), read_reference=read_reference)
     content, lines = yaml_text.read(body)
     if content is None:
@@ -100,6 +109,10 @@ def read(body: bytes, read_reference: Reference | None = None, most: int = limit
     if not isinstance(content, dict):
         raise Malformed(f"Write an object with the members format and {AGENTS} at the top of the file.")
     return AgentFile(content, body.decode(), lines, read_reference)
+
+
+def _begins_as_json(body: bytes) -> bool:
+    return body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[")
 
 
 def entries(file: AgentFile) -> tuple[list[Entry], Problems]:

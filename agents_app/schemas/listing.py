@@ -11,10 +11,10 @@ from uuid import UUID
 
 from agents_app.errors import Malformed
 from agents_app.values import fields, limits
-from agents_app.values.choices import AgentStatus, ConnectionType, Environment, LastTest, ModelProvider
+from agents_app.values.choices import AgentStatus, ConnectionType, Environment, FileFormat, LastTest, ModelProvider
 from agents_app.values.fields import Schema, field
 from agents_app.values.labels import label_filter
-from agents_app.values.rules import boolean, choice, is_uuid, line, uuid_text, whole_number
+from agents_app.values.rules import boolean, choice, flag, is_uuid, line, uuid_text, whole_number
 from agents_app.values.text import fold_for_search
 
 LIMIT = 50
@@ -113,6 +113,22 @@ class AgentQuery(Schema):
     def descending(self) -> bool:
         """Whether the greatest value comes first."""
         return self.sort.startswith("-")
+
+
+class ExportQuery(AgentQuery):
+    """A query of the agents to export."""
+
+    format: Annotated[FileFormat, choice(FileFormat)] = field("Format", default=FileFormat.JSON)
+
+
+class ImportQuery(Schema):
+    """How to import a file of agents."""
+
+    plan: Annotated[bool, flag()] = field("Plan", "Say what would change, and change nothing.", default=False)
+    prune: Annotated[bool, flag()] = field("Prune", "Delete the agents that the file does not have.", default=False)
+    note: Annotated[str | None, line(limits.CHANGE_NOTE)] = field(
+        "Note", "Why you make these changes. The history shows it.", default=None
+    )
 
 
 def parse(values: Mapping[str, Any]) -> AgentQuery:

@@ -42,15 +42,22 @@ class BufferingMiddleware:
     """An ASGI app that runs the WSGI app `app` in `threads` threads.
 
     POST requests for the paths `costly` use at most half of the threads. Others of them wait without a thread.
+    Those for the paths `takes_files` may have a body of FILE_BODY_BYTES.
     `body_s` is the time limit for a body in seconds, `wait_s` the time limit for waiting.
     """
 
     def __init__(
-        self, app: Any, threads: int, costly: Collection[str] = (), body_s: float = BODY_S, wait_s: float = WAIT_S
+        self,
+        app: Any,
+        threads: int,
+        costly: Collection[str] = (),
+        body_s: float = BODY_S,
+        wait_s: float = WAIT_S,
+        takes_files: Collection[str] = (),
     ) -> None:
         # Unlimited, so that a thread never waits for a client that reads slowly.
         self._app = WSGIMiddleware(app, workers=threads, send_queue_size=0)
-        self._costly = frozenset(costly)
+        self._costly, self._takes_files = frozenset(costly), frozenset(takes_files)
         self._costly_slots = asyncio.Semaphore(max(1, threads // 2))
         self._body_s, self._wait_s = body_s, wait_s
 
@@ -69,11 +76,13 @@ class BufferingMiddleware:
             return
 
     async def _read_body(self, scope: Scope, receive: Any) -> bytes:
-        if _content_length(scope) > limits.BODY_BYTES:
+        takes_file = scope["method"] == "POST" and scope["path"] in self._takes_files
+        most = limits.FILE_BODY_BYTES if takes_file else limits.BODY_BYTES
+        if _content_length(scope) > most:
             raise RequestRefused(413)
         try:
             async with asyncio.timeout(self._body_s):
-                return await _receive_body(scope, receive)
+                return await _receive_body(scope, receive, most)
         except TimeoutError:
             raise RequestRefused(408) from None
 
@@ -132,14 +141,14 @@ def _with_connection_close(send: Any) -> Any:
     return send_and_close
 
 
-async def _receive_body(scope: Scope, receive: Any) -> bytes:
+async def _receive_body(scope: Scope, receive: Any, most: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         body += message.get("body", b"")
-        if len(body) > limits.BODY_BYTES:
+        if len(body) > most:
             raise RequestRefused(413)
         if not message.get("more_body", False):
             return bytes(body)

@@ -9,6 +9,7 @@ from agents_app import web
 from agents_app.app import create_app
 from agents_app.config import Settings
 from agents_app.errors import ConfigurationError
+from agents_app.http import paths_of_files
 from agents_app.server.buffering import BufferingMiddleware
 
 # The key of the middleware in the state that uvicorn keeps for the worker.
@@ -32,7 +33,8 @@ async def _run_lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     _stop_with_parent()
     settings: Settings = console.extensions["settings"]
-    scope["state"][CONSOLE] = BufferingMiddleware(console, settings.pool_size, web.password_paths(console))
+    costly, takes_files = web.password_paths(console), paths_of_files(console)
+    scope["state"][CONSOLE] = BufferingMiddleware(console, settings.pool_size, costly, takes_files=takes_files)
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})

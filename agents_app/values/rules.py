@@ -146,6 +146,19 @@ def boolean() -> Rule:
     return Rule(check)
 
 
+def flag() -> Rule:
+    """A parameter that is on or off: 1 or 0, true or false."""
+
+    def check(value: object) -> bool:
+        known = {"1": True, "true": True, "0": False, "false": False}
+        answer = known.get(value.strip(EDGES).lower()) if isinstance(value, str) else value
+        if not isinstance(answer, bool):
+            raise refusal("Write 1 or 0.")
+        return answer
+
+    return Rule(check)
+
+
 def calendar_date() -> Rule:
     """A date as YYYY-MM-DD."""
 

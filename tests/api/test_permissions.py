@@ -15,6 +15,7 @@ from agents_app.db import db, now
 from agents_app.models import ApiToken, User
 from agents_app.operations import bulk_agents, sessions, token_text, tokens
 from agents_app.operations.permissions import Actor, Visitor
+from agents_app.schemas.agent_files import FORMAT
 from agents_app.values.choices import Role
 from tests.api.conftest import Client
 from tests.make import DATABASE, PASSWORD, agent_values, cookie_name, make_agent, make_token, make_user
@@ -36,6 +37,8 @@ WRITERS = ("editor writes", "admin writes")
 TABLE = {
     ("GET", "/agents"): allowed(*READERS, foreign=200),
     ("POST", "/agents"): allowed(*WRITERS, good=201, foreign=201),
+    ("GET", "/agents/export"): allowed(*READERS, foreign=200),
+    ("POST", "/agents/import"): allowed("admin writes", foreign=200),
     ("GET", ONE): allowed(*READERS),
     ("GET", f"{ONE}/attention"): allowed(*READERS),
     ("PATCH", ONE): allowed(*WRITERS),
@@ -67,6 +70,7 @@ BODIES = {"": agent_values(), "PATCH": {"name": "Other"}, "disable": {"reason": 
 BODIES |= {key: {"note": "Moving."} for key in ("restore", "enable", "clone")}
 BODIES["bulk"] = {"act": "enable", "ids": ["6f9619ff-8b86-4011-b42d-00c04fc964ff"]}
 BODIES["check"] = {"agents": {"crm-reports-17": None}}
+BODIES["import"] = {"format": FORMAT, "agents": []}
 # Incomplete: nothing is connected to.
 BODIES["test"] = {"connection_type": "DB", "connection_config": DATABASE}
 

@@ -1,0 +1,82 @@
+"""The schemas of files of agents and of their plans, for the OpenAPI document."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from agents_app.api.result_schemas import ResponseSchema
+from agents_app.schemas.agent_files import FORMAT
+
+EXAMPLE = {
+    "format": FORMAT,
+    "agents": [
+        {
+            "name": "Sales figures",
+            "external_id": "crm-reports-17",
+            "connection_type": "DB",
+            "connection_config": {
+                "dialect": "postgresql",
+                "host": "warehouse.example.org",
+                "database": "sales",
+                "username": "agent_reader",
+            },
+            "secrets": {"password": "stored"},
+        }
+    ],
+}
+
+
+class AgentInFile(ResponseSchema):
+    """An agent of a file. It has the members of an agent that is created, without secrets."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    connection_type: str
+    connection_config: dict[str, Any]
+    status: Literal["active", "disabled"] = Field(default="active")
+    status_reason: str | None = None
+    secrets: dict[str, str | None] = Field(
+        default={}, description="By name: `stored` keeps the secret that the console has, and null removes it."
+    )
+
+
+class AgentFile(ResponseSchema):
+    """A file of agents."""
+
+    format: Literal["agent-console-agents/1"] = Field(description=f"Always {FORMAT}.")
+    agents: list[AgentInFile]
+
+
+class Difference(ResponseSchema):
+    """A value that a file changes."""
+
+    pointer: str
+    before: Any
+    after: Any
+
+
+class PlannedAgent(ResponseSchema):
+    """What a file does with one agent."""
+
+    kind: Literal["new", "same", "changed", "missing"]
+    name: str
+    external_id: str | None
+    place: str = Field(description="The JSON pointer in the file. Empty for an agent that the file does not have.")
+    agent_id: UUID | None = Field(description="Null for a new agent.")
+    connection_type: str
+    differences: list[Difference]
+    secrets: dict[str, Literal["set", "replaced", "removed"]] = Field(description="By JSON pointer of the agent.")
+    secrets_to_set: list[str] = Field(description="The JSON pointers of the secrets that are missing here.")
+    is_incomplete: bool
+
+
+class AppliedPlan(ResponseSchema):
+    """What a file did or would do."""
+
+    is_applied: bool
+    changes_something: bool
+    prune: bool
+    counts: dict[str, int]
+    agents: list[PlannedAgent]

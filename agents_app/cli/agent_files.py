@@ -1,0 +1,135 @@
+"""`flask agents export`, `plan` and `apply`: agents as a file."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import click
+
+from agents_app.cli.actor import terminal_actor
+from agents_app.cli.agents import agents
+from agents_app.cli.commands import account_option, json_option
+from agents_app.cli.files import output_option, write_file
+from agents_app.cli.options import options_of
+from agents_app.cli.output import print_json, print_lines, print_message
+from agents_app.cli.plan_output import plan_json, plan_lines, summary
+from agents_app.cli.secret_references import reader
+from agents_app.errors import InvalidInput
+from agents_app.operations import agent_files as operations
+from agents_app.schemas import agent_files as schema
+from agents_app.schemas.agent_files import AgentFile
+from agents_app.schemas.listing import AgentQuery, parse
+from agents_app.values import limits
+from agents_app.values.choices import FileFormat
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+NOT_FILTERS = ("sort", "limit", "cursor", "before")
+CHANGED, UNCHANGED = 2, 0
+
+file_argument = click.argument("file", type=click.File("rb"))
+prune_option = click.option(
+    "--prune", is_flag=True, help="Delete the agents of the account that the file does not have."
+)
+
+
+@agents.command()
+@options_of(AgentQuery, skip=NOT_FILTERS, spelled={"q": "search"})
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([one.value for one in FileFormat]),
+    default=FileFormat.YAML.value,
+    show_default=True,
+    help="The form of the file. Both have the same content.",
+)
+@output_option
+@account_option
+def export(account: str | None, form: str, output: str | None, **asked: Any) -> None:
+    """Write all agents that match as one file, in UTF-8, without secrets.
+
+    Of each secret, the file says that it is stored. Two exports of the same agents are equal to the byte.
+
+    \b
+    flask agents export --environment staging --output agents.yaml
+    """
+    actor = terminal_actor(account)
+    content = operations.export(actor, parse({name: value for name, value in asked.items() if value is not None}))
+    write_file(output, [schema.to_text(content, FileFormat(form)).encode()])
+
+
+@agents.command()
+@file_argument
+@prune_option
+@json_option
+@account_option
+@click.pass_context
+def plan(context: click.Context, account: str | None, file: BinaryIO, *, prune: bool, as_json: bool) -> None:
+    """Say what `flask agents apply` would do with a file, and change nothing. For standard input, write -.
+
+    The exit code is 0 if nothing would change, 2 if something would change, and 1 after an error.
+    """
+    actor = terminal_actor(account)
+    with _with_lines(_read(file)) as agent_file:
+        found = operations.plan(actor, agent_file, prune=prune)
+    if as_json:
+        print_json(plan_json(found))
+    else:
+        print_lines(plan_lines(found))
+    context.exit(CHANGED if found.changes_something else UNCHANGED)
+
+
+@agents.command()
+@file_argument
+@prune_option
+@click.option("--note", metavar="TEXT", help="Why you make these changes. The history shows it.")
+@click.option("--yes", is_flag=True, help="Do not ask before agents are deleted.")
+@account_option
+def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool, yes: bool) -> None:
+    """Create and change agents as a file says: all of it or nothing. For standard input, write -.
+
+    Agents that the file does not have are kept, unless --prune is given. Secrets of the form env:NAME and file:PATH are
+    read as you: a relative path begins in the folder of the file.
+
+    \b
+    flask agents apply agents.yaml --note "Release 12"
+    """
+    actor = terminal_actor(account)
+    with _with_lines(_read(file)) as agent_file:
+        planned = operations.plan(actor, agent_file, prune=prune)
+        print_lines(plan_lines(planned))
+        if planned.deletes and not yes:
+            _confirm(planned.deletes, is_stdin=file is sys.stdin.buffer)
+        done = operations.apply(actor, agent_file, prune=prune, note=note)
+    print_message(summary(done, is_done=True))
+
+
+def _read(file: BinaryIO) -> AgentFile:
+    is_stdin = file is sys.stdin.buffer
+    folder = Path() if is_stdin else Path(file.name).parent
+    # One byte more than is allowed, so that a file that is too large is not read to its end.
+    return schema.read(file.read(limits.FILE_BYTES + 1), reader(folder))
+
+
+def _confirm(deletes: int, *, is_stdin: bool) -> None:
+    if is_stdin:
+        raise click.UsageError(
+            "The file is read from standard input, so nobody can be asked. Add --yes to delete agents."
+        )
+    what = "1 agent" if deletes == 1 else f"{deletes:,} agents"
+    click.confirm(f"Delete {what}?", abort=True, err=True)
+
+
+@contextmanager
+def _with_lines(file: AgentFile) -> Iterator[AgentFile]:
+    """Add to each problem the number of its line in the file."""
+    try:
+        yield file
+    except InvalidInput as refusal:
+        lines = {pointer: file.line(pointer) for pointer, _ in refusal.fields}
+        ordered = sorted(refusal.fields, key=lambda problem: lines[problem[0]] or 0)
+        raise InvalidInput(
+            (pointer, f"line {lines[pointer]}: {said}" if lines[pointer] else said) for pointer, said in ordered
+        ) from None

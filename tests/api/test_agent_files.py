@@ -1,0 +1,69 @@
+"""Files of agents over JSON."""
+
+import pytest
+from flask import Flask
+
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agent_files import FORMAT
+from agents_app.values import limits
+from tests.api.conftest import Client
+from tests.make import DATABASE, make_agent, make_token
+
+AGENT = {"name": "Sales", "external_id": "x", "connection_type": "DB", "connection_config": DATABASE}
+
+
+@pytest.fixture
+def writer(console: Flask, admin: Actor) -> Client:
+    """A client with a token of an admin."""
+    return Client(console, make_token(console, admin, "write"))
+
+
+def file_of(*entries: object) -> dict[str, object]:
+    return {"format": FORMAT, "agents": list(entries)}
+
+
+def test_references_to_secrets_are_refused_with_their_place(writer: Client) -> None:
+    for reference in ("env:SECRET_KEY", "file:/etc/passwd"):
+        for path in ("/agents/import", "/agents/import?plan=1"):
+            refused = writer.post(path, file_of({**AGENT, "secrets": {"password": reference}}))
+
+            assert refused.status_code == 422
+            (problem,) = refused.json["errors"]
+            assert problem["pointer"] == "/agents/0/secrets/password"
+            assert problem["detail"].startswith("env:… and file:… are read only at the terminal")
+
+
+def test_a_file_is_planned_imported_once_and_exported(console: Flask, admin: Actor, writer: Client) -> None:
+    gone = make_agent(console, admin, name="Gone")
+
+    planned = writer.post("/agents/import?plan=1&prune=1", file_of(AGENT))
+    assert (planned.json["is_applied"], planned.json["changes_something"]) == (False, True)
+    assert writer.get(f"/agents/{gone}").status_code == 200
+    done = writer.post("/agents/import?prune=1&note=Release", file_of(AGENT))
+    again = writer.post("/agents/import", file_of(AGENT))
+
+    assert done.json["counts"] == planned.json["counts"] == {"new": 1, "same": 0, "changed": 0, "missing": 1}
+    assert again.json["changes_something"] is False
+    assert writer.get(f"/agents/{gone}").status_code == 404
+    exported = writer.get("/agents/export")
+    assert exported.json == file_of(AGENT)
+    assert exported.headers["Content-Disposition"] == 'attachment; filename="agents.json"'
+    headers = {"Authorization": f"Bearer {writer.token}"}
+    in_yaml = console.test_client().get("/api/v1/agents/export?format=yaml&environment=production", headers=headers)
+    assert (in_yaml.mimetype, in_yaml.text) == ("application/yaml", f"format: {FORMAT}\nagents: []\n")
+
+
+def test_a_body_may_be_as_large_as_a_file_and_not_larger(console: Flask, writer: Client) -> None:
+    def send(body: bytes, media_type: str) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {writer.token}", "Content-Type": media_type}
+        answer = console.test_client().post("/api/v1/agents/import?plan=1", data=body, headers=headers)
+        return answer.status_code, str(answer.json.get("detail"))
+
+    padding = b"#" * (limits.BODY_BYTES + 1)
+    assert send(f"format: {FORMAT}\nagents: []\n".encode() + padding, "application/yaml")[0] == 200
+    assert send(b"#" * (limits.FILE_BODY_BYTES + 1), "application/yaml") == (
+        413,
+        "The request body is too large. Send at most 16,000 kB.",
+    )
+    assert send(b"a", "text/plain")[0] == 415
+    assert send(b"format: x", "application/json")[0] == 400

@@ -1,0 +1,104 @@
+"""`flask agents export`, `plan` and `apply`."""
+
+from pathlib import Path
+
+import pytest
+
+from agents_app.operations.agent_file_secrets import IN_CLEAR
+from tests.cli.conftest import Terminal
+
+CANARY = "canary-secret-0123456789"
+AGENT = """\
+  - name: Sales
+    external_id: {0}
+    connection_type: DB
+    connection_config:
+      dialect: postgresql
+      host: db.example.org
+      database: sales
+      username: reader
+"""
+HEAD = "format: agent-console-agents/1\nagents:\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "agents.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_plan_names_all_unreadable_secrets_with_their_lines(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMPTY", "")
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "large.txt").write_text("x" * 100_001)
+    (tmp_path / "bytes.txt").write_bytes(b"\xff")
+    (tmp_path / "ours").mkdir()
+    wrong = {
+        "env:MISSING": "The variable MISSING is not set. Set it in the shell in which you type the command.",
+        "env:EMPTY": "The variable EMPTY is empty.",
+        "file:empty.txt": "The file empty.txt is empty.",
+        "file:large.txt": "The file large.txt is too large for a secret. Use at most 100 kB.",
+        "file:bytes.txt": "The file bytes.txt is not in UTF-8.",
+        "file:ours": "ours is a folder. Write the path of a file.",
+        "file:none.txt": "There is no file none.txt. A relative path begins in the folder of the file of agents.",
+        "env:": "Write the name after the colon, such as env:SALES_PASSWORD or file:secrets/sales.txt.",
+        CANARY: IN_CLEAR,
+    }
+    text = "".join(AGENT.format(f"x-{n}") + f'    secrets:\n      password: "{one}"\n' for n, one in enumerate(wrong))
+
+    refused = terminal("agents", "plan", write(tmp_path, HEAD + text))
+
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[1:] == [
+        f"  agents.{number}.secrets.password: line {12 + 10 * number}: {sentence}"
+        for number, sentence in enumerate(wrong.values())
+    ]
+    assert CANARY not in refused.output
+
+
+def test_a_file_is_planned_applied_and_exported(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALES_PASSWORD", CANARY)
+    (tmp_path / "key.txt").write_text(f"{CANARY}-key\n")
+    secrets = "    secrets:\n      api_key: file:key.txt\n      password: env:SALES_PASSWORD\n"
+    path = write(tmp_path, HEAD + AGENT.format("x") + secrets)
+
+    planned = terminal("agents", "plan", path)
+    applied = terminal("agents", "apply", path, "--note", "Release 12")
+    again = terminal("agents", "apply", path)
+    exported = terminal("agents", "export", "--output", tmp_path / "out.yaml")
+
+    assert planned.exit_code == 2
+    assert planned.stdout.splitlines() == [
+        "+ Sales (x): new",
+        "    api_key: set",
+        "    connection_config.password: set",
+        "Plan: 1 new, 0 changed, 0 the same, 0 missing in the file and kept.",
+    ]
+    assert exported.stderr == ""
+    assert (applied.exit_code, again.exit_code, exported.exit_code) == (0, 0, 0)
+    assert again.stderr == "Nothing was changed: 0 new, 0 changed, 1 the same, 0 missing in the file and kept.\n"
+    stored = "    secrets:\n      api_key: stored\n      password: stored\n"
+    assert (tmp_path / "out.yaml").read_text() == HEAD + AGENT.format("x") + stored
+    assert terminal("agents", "plan", tmp_path / "out.yaml").exit_code == 0
+    assert terminal("agents", "plan", "-", stdin=(tmp_path / "out.yaml").read_text()).exit_code == 0
+    assert CANARY not in planned.output + applied.output + again.output
+
+
+def test_agents_are_deleted_only_after_a_confirmation(terminal: Terminal, tmp_path: Path) -> None:
+    terminal("agents", "apply", write(tmp_path, HEAD + AGENT.format("x")))
+    path = write(tmp_path, HEAD.rstrip() + " []\n")
+
+    kept = terminal("agents", "apply", path)
+    unasked = terminal("agents", "apply", "--prune", "-", stdin=path.read_text())
+    denied = terminal("agents", "apply", "--prune", path, stdin="n\n")
+    deleted = terminal("agents", "apply", "--prune", "--yes", path)
+
+    assert [one.exit_code for one in (kept, unasked, denied, deleted)] == [0, 2, 1, 0]
+    assert "  Sales (x): missing in the file, kept" in kept.stdout
+    assert "Add --yes" in unasked.stderr
+    assert "- Sales (x): deleted" in deleted.stdout
+    assert terminal.json("agents", "list")["items"] == []
