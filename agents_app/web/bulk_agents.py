@@ -17,6 +17,7 @@ from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas import listing as list_schema
 from agents_app.schemas.bulk_agents import IDS_MAX, TESTS_MAX, BulkAct
 from agents_app.values.pasted import read_uuid
+from agents_app.web import bulk_sentences
 from agents_app.web.forms.bulk_agents import BulkForm, bulk_form
 from agents_app.web.list_error import list_error_page
 from agents_app.web.messages import show_once
@@ -87,7 +88,8 @@ def show(bulk_id: UUID) -> Answer:
     done, before = DONE.get(record.act, ("changed", "unchanged"))
     failed = [one.id for one in record.failed if one.code in NOT_TESTED]
     can_undo = _can_undo(actor, record.act) and bool(record.changed) and not record.undo_id
-    context = {"done": done, "before": before, "not_tested": failed, "can_undo": can_undo}
+    words = bulk_sentences.act_words({"act": record.act, "undone_act": record.undone_act})
+    context = {"words": words, "done": done, "before": before, "not_tested": failed, "can_undo": can_undo}
     return render_template("agents/bulk_result.html", record=record, list_url=ListUrl.from_back_parameter(), **context)
 
 

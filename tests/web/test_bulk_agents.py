@@ -1,0 +1,178 @@
+"""Bulk acts on the pages, without script: tick, ask, confirm, result, undo."""
+
+import re
+import uuid
+
+import pytest
+from flask import Flask
+
+from agents_app.operations import agent_reads, agents
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.listing import parse
+from tests.make import make_agent, make_user
+from tests.web.conftest import Browser, Page, SignIn, fields_of
+
+
+def ask(browser: Browser, act: str, *ids: uuid.UUID, query: str = "") -> Page:
+    """Tick these agents in the list, and press the button of an act that asks first."""
+    page = browser.get(f"/agents{query}")
+    form = page.root.one("form", id="bulk")
+    values = fields_of(form)
+    values.setlist("ids", [str(one) for one in ids])
+    values["act"] = act
+    shown = browser.post(form["action"], values, 200)
+    assert isinstance(shown, Page)
+    return shown
+
+
+def statuses(console: Flask, actor: Actor) -> dict[str, str]:
+    """The status of each agent, by its name."""
+    with console.app_context():
+        return {one["name"]: one["status"] for one in agent_reads.listing(actor, parse({})).items}
+
+
+def test_viewers_have_no_boxes_and_may_do_nothing(console: Flask, admin: Actor, signed_in: SignIn) -> None:
+    agent_id = make_agent(console, admin)
+    viewer = signed_in(make_user(console, "viewer", admin.account_id))
+
+    page = viewer.get("/agents")
+
+    assert not page.root.all("input", name="ids")
+    assert not page.root.all("form", id="bulk")
+    values = {"csrf_token": viewer.token(), "act": "enable", "ids": str(agent_id)}
+    viewer.post("/agents/bulk", values, 403)
+
+
+def test_without_an_agent_that_exists_nothing_is_done(console: Flask, admin: Actor, browser: Browser) -> None:
+    foreign = make_agent(console, make_user(console))
+    make_agent(console, admin)
+
+    for ids in ([], ["x"], [str(uuid.uuid4())], [str(foreign)]):
+        browser.post("/agents/bulk", {"csrf_token": browser.token(), "act": "disable", "ids": ids})
+
+        assert "Select at least one agent that exists." in browser.get("/agents").text
+
+
+def test_an_act_that_asks_does_nothing_until_it_is_confirmed(console: Flask, admin: Actor, browser: Browser) -> None:
+    ids = [make_agent(console, admin, name=f"Agent {number}") for number in range(12)]
+    foreign = make_agent(console, make_user(console), name="Theirs")
+    make_agent(console, admin, name="Not ticked")
+
+    asked = ask(browser, "disable", *ids, foreign, query="?status=active")
+
+    assert asked.title.startswith("Disable 12 agents?")
+    assert "and 2 more" in asked.text
+    assert "1 of the selected agents does not exist any more." in asked.text
+    assert "Theirs" not in asked.text
+    assert set(statuses(console, admin).values()) == {"active"}
+    refused = browser.send(asked, "/agents/bulk", 422, reason=" ")
+    assert isinstance(refused, Page)
+    assert "Say why the agents are disabled." in refused.text
+    done = browser.send(refused, "/agents/bulk", reason="Moving.", note="Weekend.")
+    assert not isinstance(done, Page)
+    assert done.location == "/agents?status=active"
+    assert "12 agents were disabled." in browser.get(done.location).text
+    assert statuses(console, admin) == {f"Agent {number}": "disabled" for number in range(12)} | {
+        "Not ticked": "active"
+    }
+
+
+def test_the_result_survives_a_reload_and_undo_names_what_was_changed_since(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    kept, changed = make_agent(console, admin, name="Kept"), make_agent(console, admin, name="Changed")
+    browser.send(ask(browser, "set_owner", kept, changed), "/agents/bulk", owner="Grace", note="Handed over.")
+    message = browser.get("/agents")
+    shown = message.root.one("div", class_="flashes").one("a")["href"]
+    for _ in range(2):
+        result = browser.get(shown)
+        assert "2 were given this owner" in result.text
+        assert "Handed over." in result.text
+    with console.app_context():
+        agents.update(admin, changed, {"description": "Later."})
+
+    undone = browser.send(result, f"{shown.partition('?')[0]}/undo")
+    assert not isinstance(undone, Page)
+    page = browser.get(undone.location)
+
+    assert "1 was restored to what they were before" in page.text
+    assert "It was changed since. It is at version 3 now." in page.text
+    assert f"/agents/{changed}" in page.html
+    assert "Undone: see the result" in browser.get(shown).text
+    with console.app_context():
+        owners = [agent_reads.read(admin, one)["owner"] for one in (kept, changed)]
+    assert owners == [None, "Grace"]
+    activity = browser.get("/activity").text
+    assert "set the owner of 2 agents" in activity
+    assert "undid a change of the owner of 1 agent (1 failed)" in activity
+
+
+def test_a_deletion_asks_for_the_number_and_is_undone(console: Flask, admin: Actor, browser: Browser) -> None:
+    ids = [make_agent(console, admin, name=name) for name in ("One", "Two")]
+    asked = ask(browser, "delete", *ids)
+
+    for typed in ("", "3", "two"):
+        refused = browser.send(asked, "/agents/bulk", 422, number=typed)
+        assert isinstance(refused, Page)
+        assert "Type 2 to delete these agents." in refused.text
+    assert len(statuses(console, admin)) == 2
+    browser.send(asked, "/agents/bulk", number=" 2 ")
+    assert statuses(console, admin) == {}
+    # The same form again, as by a second click, shows what the first one did.
+    again = browser.client.get("/agents").text
+    undo = re.findall(r'action="(/agents/bulk/[^"]*/undo[^"]*)"', again)
+    browser.post(undo[0], {"csrf_token": browser.token()})
+
+    assert statuses(console, admin) == {"One": "active", "Two": "active"}
+
+
+def test_all_that_match_are_selected_as_a_step_of_its_own(console: Flask, admin: Actor, browser: Browser) -> None:
+    for number in range(22):
+        make_agent(console, admin, name=f"North {number}", environment="staging")
+    make_agent(console, admin, name="South")
+    listed = browser.get("/agents?environment=staging")
+    link = next(one for one in listed.root.all("a") if one.text == "Select all 22 that match")
+
+    step = browser.get(link["href"])
+    make_agent(console, admin, name="North later", environment="staging")
+    values = fields_of(step.root.one("form", class_="bulk-acts")) | {"act": "disable"}
+    asked = browser.post(step.root.one("form", class_="bulk-acts")["action"], values, 200)
+    assert isinstance(asked, Page)
+    done = browser.send(asked, "/agents/bulk", reason="Moving.")
+
+    assert step.title.startswith("22 agents selected")
+    assert not isinstance(done, Page)
+    assert done.location == "/agents?environment=staging"
+    active = [name for name, status in statuses(console, admin).items() if status == "active"]
+    assert sorted(active) == ["North later", "South"]
+
+
+def test_a_test_says_which_agents_could_not_start_and_offers_them_again(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    ids = [str(make_agent(console, admin, name=f"Agent {number}")) for number in range(8)]
+    values = {"csrf_token": browser.token(), "act": "test", "ids": ids}
+
+    answer = browser.post("/agents/bulk", values)
+    assert not isinstance(answer, Page)
+    page = browser.get(answer.location)
+
+    assert "You can start 6 tests in a minute." in page.text
+    assert "Test the 2 that were not tested" in page.text
+    many = [*ids, *(str(make_agent(console, admin)) for _ in range(13))]
+    refused = browser.post("/agents/bulk", values | {"ids": many}, 422)
+    assert isinstance(refused, Page)
+    assert "Use at most 20 agents at once. These are 21." in refused.text
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("editor", 403), ("admin", 303)])
+def test_only_admins_undo_a_deletion(role: str, status: int, console: Flask, admin: Actor, signed_in: SignIn) -> None:
+    browser = signed_in(admin)
+    browser.send(ask(browser, "delete", make_agent(console, admin)), "/agents/bulk", number="1")
+    undo = re.findall(r'action="(/agents/bulk/[^"]*/undo[^"]*)"', browser.get("/agents").html)[0]
+    person = signed_in(make_user(console, role, admin.account_id))
+
+    result = person.get(undo.replace("/undo", ""))
+
+    assert ("/undo" in result.html) is (role == "admin")
+    person.post(undo, {"csrf_token": person.token()}, status)
