@@ -36,6 +36,8 @@ if (bulk) {
     if (event.target === everyBox) for (const box of boxes) box.checked = everyBox.checked;
     tell();
   });
+  /* Enter on a box presses the first button of its form. */
+  bulk.addEventListener("keydown", (event) => event.key === "Enter" && event.target.matches("[type=checkbox]") && event.preventDefault());
   /* With Shift, all between this box and the last one. */
   bulk.addEventListener("click", (event) => {
     const at = boxes.indexOf(event.target);

@@ -68,7 +68,8 @@ def do() -> Answer:
     ids = [UUID(found) for text in request.form.getlist("ids") for one in text.split() if (found := read_uuid(one))]
     agents = bulk_agents.selected(actor, ids)
     if act is None or not agents:
-        flash("Select at least one agent that exists. Nothing was changed.", "bad")
+        wanted = "Select at least one agent that exists." if act else "Choose what to do with the selected agents."
+        flash(f"{wanted} Nothing was changed.", "bad")
         return redirect(str(list_url), 303)
     missing = len(set(ids)) - len(agents)
     if act not in AT_ONCE and "confirmed" not in request.form:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from agents_app.operations import agent_reads
+from agents_app.operations.permissions import Actor
 from tests.browser.conftest import Open, Site, sign_in
 from tests.make import PASSWORD, POWER_BI, make_agent, make_user
 
@@ -378,3 +379,56 @@ def test_two_tabs_that_change_one_agent_see_both_changes(script: bool, site: Sit
     expect(mine.get_by_text("Sales was saved.")).to_be_visible()
     with site.app.app_context():
         assert agent_reads.read(admin, agent_id)["description"] == "Mine"
+
+
+@pytest.mark.long
+def test_ticked_agents_of_two_pages_are_disabled_and_it_is_undone(site: Site, admin: Actor, page: Page) -> None:
+    for number in range(23):
+        make_agent(site.app, admin, name=f"Agent {number:02}")
+    page.goto("/agents?sort=name")
+    bar, ticked = page.locator(".bulk-bar"), page.locator(".ticked")
+    expect(bar).to_be_hidden()
+
+    page.get_by_label("Select all on this page").check()
+    expect(ticked).to_have_text("20")
+    expect(page.get_by_role("link", name="Select all 23 that match")).to_be_visible()
+    page.get_by_label("Agent 03").uncheck()
+    expect(page.get_by_role("link", name="Select all 23 that match")).to_be_hidden()
+    # Enter on a box must not press a button.
+    page.get_by_label("Agent 04").press("Enter")
+    expect(ticked).to_have_text("19")
+    page.get_by_role("link", name="Next").click()
+    expect(ticked).to_have_text("19")
+    page.get_by_label("Agent 22").check()
+    expect(ticked).to_have_text("20")
+    page.get_by_role("button", name="Disable…").click()
+    page.get_by_role("link", name="Change nothing").click()
+    expect(ticked).to_have_text("20")
+    page.get_by_role("button", name="Disable…").click()
+    page.get_by_label("Reason").fill("Moving.")
+    page.get_by_role("button", name="Disable 20 agents").click()
+    expect(page.locator(".flash")).to_contain_text("20 agents were disabled.")
+    expect(bar).to_be_hidden()
+    expect(page.get_by_role("link", name="Disabled 20")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".flash")).to_contain_text("20 agents were restored to what they were before.")
+    expect(page.get_by_role("link", name="Disabled 0")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_bar_of_ticked_agents_does_not_cover_what_has_the_focus(
+    site: Site, admin: Actor, page: Page, width: int
+) -> None:
+    for number in range(12):
+        make_agent(site.app, admin, name=f"Agent {number:02}")
+    page.set_viewport_size({"width": width, "height": 720})
+    page.goto("/agents?sort=name")
+    page.get_by_label("Agent 00").check()
+
+    for number in range(1, 12):
+        box = page.get_by_label(f"Agent {number:02}")
+        box.focus()
+        bottom = box.evaluate("box => box.getBoundingClientRect().bottom")
+        assert bottom <= page.locator(".bulk-bar").evaluate("bar => bar.getBoundingClientRect().top")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -45,12 +45,15 @@ def test_viewers_have_no_boxes_and_may_do_nothing(console: Flask, admin: Actor, 
 
 def test_without_an_agent_that_exists_nothing_is_done(console: Flask, admin: Actor, browser: Browser) -> None:
     foreign = make_agent(console, make_user(console))
-    make_agent(console, admin)
+    own = make_agent(console, admin)
 
     for ids in ([], ["x"], [str(uuid.uuid4())], [str(foreign)]):
         browser.post("/agents/bulk", {"csrf_token": browser.token(), "act": "disable", "ids": ids})
 
         assert "Select at least one agent that exists." in browser.get("/agents").text
+    # As the browser sends it after Enter on a box.
+    browser.send(browser.get("/agents"), "/agents/bulk", ids=str(own))
+    assert "Choose what to do with the selected agents. Nothing was changed." in browser.get("/agents").text
 
 
 def test_an_act_that_asks_does_nothing_until_it_is_confirmed(console: Flask, admin: Actor, browser: Browser) -> None:
