@@ -1,6 +1,6 @@
 """Every page in both themes and on a phone: no findings of axe, no horizontal scrolling, visible borders."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from alembic import command
@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from agents_app import dbtools
 from agents_app.database.url import parse_url
-from agents_app.operations import agents, tokens
+from agents_app.operations import agents, bulk_agents, tokens
 from agents_app.operations.permissions import Actor
 from tests.browser.conftest import Open, Site, sign_in
 from tests.make import make_agent, make_app, make_token, make_user
@@ -158,6 +158,28 @@ def test_pages_of_one_agent(which: int, page: Page, agent_ids: list[str]) -> Non
         replace.click()
     page.get_by_role("button", name="Save changes").click()
     page.locator(".problems").wait_for()
+    check(page)
+
+
+def test_bulk_acts(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> None:
+    page.goto("/agents")
+    page.get_by_label("Select all on this page").check()
+    page.locator(".bulk-bar summary").click()
+    check(page)
+    page.goto("/agents/bulk")
+    check(page)
+    for button in ("Disable…", "Delete…"):
+        page.goto("/agents/bulk")
+        page.get_by_role("button", name=button).click()
+        check(page)
+    page.get_by_label("Number of agents").fill("0")
+    page.get_by_role("button", name="Delete").click()
+    page.locator(".problems").wait_for()
+    check(page)
+    ids = [*agent_ids, str(uuid4())]
+    with site.app.app_context():
+        done = bulk_agents.act(admin, {"act": "set_owner", "ids": ids, "owner": "Averylongword" * 12, "note": "Moved."})
+    page.goto(f"/agents/bulk/{done.id}")
     check(page)
 
 
