@@ -90,6 +90,18 @@ def test_secrets_that_are_sent_first_after_a_304_or_a_check_are_an_event(console
         assert (before, events(agent_id)) == ([], [1])
 
 
+def test_a_304_to_a_token_that_was_never_sent_the_secrets_does_not_count_as_sending_them(
+    console: Flask, admin: Actor
+) -> None:
+    agent_id, actor = make_agent(console, admin), runtime_of(console, admin)
+    with console.app_context():
+        runtime.fetch(actor, agent_id, KNOWN)
+        before = events(agent_id)
+        runtime.fetch(actor, agent_id)
+
+        assert (before, events(agent_id)) == ([], [1])
+
+
 @pytest.mark.parametrize("refusal", ["disabled", "missing", "foreign", "not its agent"])
 def test_what_is_refused_is_no_fetch(console: Flask, admin: Actor, refusal: str) -> None:
     other = make_user(console)
