@@ -174,6 +174,7 @@ PLAIN_DB_ACTS = {"close_pool"}
 AGENT_MODULES = (
     "agents",
     "agent_exports",
+    "agent_files",
     "agent_history",
     "agent_reads",
     "attention",

@@ -64,7 +64,7 @@ class PlannedAgent(ResponseSchema):
     name: str
     external_id: str | None
     place: str = Field(description="The JSON pointer in the file. Empty for an agent that the file does not have.")
-    agent_id: UUID | None = Field(description="Null for a new agent.")
+    agent_id: UUID | None = Field(description="Null for an agent that is not stored yet.")
     connection_type: str
     differences: list[Difference]
     secrets: dict[str, Literal["set", "replaced", "removed"]] = Field(description="By JSON pointer of the agent.")

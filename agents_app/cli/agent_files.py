@@ -100,9 +100,12 @@ def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool,
     with _with_lines(_read(file)) as agent_file:
         planned = operations.plan(actor, agent_file, prune=prune)
         print_lines(plan_lines(planned))
-        if planned.deletes and not yes:
+        is_asked = bool(planned.deletes) and not yes
+        if is_asked:
             _confirm(planned.deletes, is_stdin=file is sys.stdin.buffer)
-        done = operations.apply(actor, agent_file, prune=prune, note=note)
+        # What was confirmed is applied, or nothing.
+        expected = planned.digest if is_asked else None
+        done = operations.apply(actor, agent_file, prune=prune, note=note, expected=expected)
     print_message(summary(done, is_done=True))
 
 

@@ -25,7 +25,7 @@ from agents_app.values.choices import AgentStatus, Door
 OVERTAKEN = (
     "Others created, changed or deleted agents of this file while it was applied. Nothing was changed. Plan it again."
 )
-OTHER_PLAN = "Others changed these agents since the plan was made. Nothing was changed. This is the plan now."
+OTHER_PLAN = "Others changed these agents since the plan was made. Nothing was changed. Read the new plan."
 # What the event and the version of a change say in addition.
 FROM_FILE = {"from_file": True}
 FindRows = Callable[[Sequence[UUID]], Mapping[UUID, Agent]]

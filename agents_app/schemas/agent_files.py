@@ -4,6 +4,7 @@ import codecs
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from agents_app.connections import TYPES
@@ -60,12 +61,12 @@ class Entry:
     members: Mapping[str, Any]
     secrets: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def name(self) -> str | None:
         """The name as it would be stored. None without a text."""
         return self._text("name")
 
-    @property
+    @cached_property
     def external_id(self) -> str | None:
         """The external id as it would be stored. None without a text."""
         return self._text("external_id")

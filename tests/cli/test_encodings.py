@@ -104,3 +104,19 @@ def test_plain_alembic_answers_in_a_narrow_encoding_too(ready: Checkout) -> None
     shown = run(ready, alembic, {"PYTHONIOENCODING": "ascii:strict"})
 
     assert (shown.returncode, b"(head)" in shown.stdout) == (0, True), shown.stderr
+
+
+@pytest.mark.parametrize("settings", ENCODINGS.values(), ids=ENCODINGS)
+def test_a_file_of_agents_is_utf_8_in_every_encoding_and_its_plan_is_printed(
+    filled: Checkout, settings: dict[str, str]
+) -> None:
+    for form in ("yaml", "json"):
+        exported = run(filled, filled._command("agents", "export", "--format", form), settings)
+        path = filled.folder / f"agents.{form}"
+        path.write_bytes(exported.stdout.replace(b"mysql", b"mssql"))
+        planned = run(filled, filled._command("agents", "plan", path.name), settings)
+
+        assert NAME.encode() in exported.stdout
+        assert (planned.returncode, planned.stderr) == (2, b"")
+        assert b"~ Caf" in planned.stdout
+        path.unlink()
