@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.parse
@@ -31,16 +30,17 @@ from agents_app.schemas.agent_files import FORMAT
 from tests.cli.conftest import PATIENCE_S, Checkout, Server, free_port, wait_for
 from tests.conftest import OpenConsole
 from tests.make import KEYS, PASSWORD, agent_values, make_agent, make_token, make_user
-from tests.project import shared_copy
+from tests.operations.test_killed_applies import start
 from tests.web.conftest import _Parser, fields_of
 
 AGENTS = 2
 # One process applies the files, so with it fifty write at once.
 PATCHES, FORMS, BULKS, FILES = 20, 17, 12, 5
 MANY = 300
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 # What says that another was faster, or that the database is busy: then the client repeats.
-AGAIN = (409, 412, 503)
+AGAIN = (412, 503)
 
 
 @dataclass
@@ -182,13 +182,7 @@ def start_applies(app: Flask, url: str, admin: Actor, folder: Path) -> "subproce
             agent["description"] = f"file-{number}"
         paths.append(folder / f"file-{number}.json")
         paths[-1].write_text(json.dumps(document))
-    return apply_files(url, admin, paths)
-
-
-def apply_files(url: str, admin: Actor, paths: list[Path]) -> "subprocess.Popen[str]":
-    """A process that applies these files."""
-    command = [sys.executable, "-m", "tests.operations.applying", "apply", url, str(admin.account_id)]
-    return subprocess.Popen([*command, *map(str, paths)], cwd=shared_copy(), text=True, stdout=subprocess.PIPE)
+    return start("apply", url, admin, *paths)
 
 
 @pytest.mark.long
@@ -213,18 +207,32 @@ def test_fifty_writers_at_once_lose_no_change(app: Flask, writers: Writers, sche
 
 @pytest.mark.long
 def test_files_with_the_same_new_agents_in_another_order_do_not_block_each_other(
-    app: Flask, schema_url: str, tmp_path: Path
+    postgres_schema_url: str, open_console: OpenConsole, tmp_path: Path
 ) -> None:
-    admin, processes = make_user(app), []
-    agents = [{**agent_values(name=f"Agent {number}"), "external_id": f"id-{number}"} for number in range(MANY)]
-    for number, ordered in enumerate((agents, agents[::-1])):
-        path = tmp_path / f"file-{number}.json"
+    app = open_console(postgres_schema_url)
+    admin, paths = make_user(app), [tmp_path / "file-0.json", tmp_path / "file-1.json"]
+    # The first agent of a database also stores its key, for which others would wait.
+    make_agent(app, admin)
+    # More than one statement inserts.
+    agents = [{**agent_values(name=f"Agent {number}"), "external_id": f"id-{number:04}"} for number in range(1_100)]
+    for path, ordered in zip(paths, (agents, agents[::-1]), strict=True):
         path.write_text(json.dumps({"format": FORMAT, "agents": ordered}))
-        processes.append(apply_files(schema_url, admin, [path]))
 
-    printed = sorted(process.communicate()[0].split()[-1] for process in processes)
+    with start("stepwise", postgres_schema_url, admin, paths[0]) as first:
+        assert first.stdin
+        assert first.stdout
+        inserts = 0
+        while inserts < 2:
+            inserts += first.stdout.readline() == "INSERT INTO agents\n"
+            first.stdin.write("\n" if inserts < 2 else "")
+            first.stdin.flush()
+        second = start("apply", postgres_schema_url, admin, paths[1])
+        wait_for(lambda: number_of(app, WAITING) > 0)
+        first.communicate("\n" * 200)
+    printed, _ = second.communicate()
 
-    assert (printed, deadlocks(app)) == (["0", str(MANY)], 0)
+    # The second one finds the agents of the first.
+    assert (printed, deadlocks(app)) == ("file-1 0\n", 0)
 
 
 @pytest.mark.long
@@ -259,8 +267,13 @@ def changed_agents(app: Flask, agents: list[UUID]) -> int:
 
 def deadlocks(app: Flask) -> int:
     """How many deadlocks PostgreSQL has ended in this database. SQLite has none."""
+    return number_of(app, DEADLOCKS)
+
+
+def number_of(app: Flask, statement: str) -> int:
+    """What a statement on the views of PostgreSQL finds. 0 on SQLite."""
     with app.app_context(), db.reading() as connection:
-        return 0 if connection.dialect.name == "sqlite" else connection.scalar(sa.text(DEADLOCKS)) or 0
+        return 0 if connection.dialect.name == "sqlite" else connection.scalar(sa.text(statement)) or 0
 
 
 def check_history(app: Flask, agent_id: UUID) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 import click
 from sqlalchemy import event
 
+from agents_app.database.errors import DEADLOCK
 from agents_app.db import db
 from agents_app.errors import Conflict, Unavailable
 from agents_app.operations import agent_files
@@ -17,13 +18,17 @@ from tests import make
 
 
 def apply(actor: Actor, *paths: str) -> None:
-    """Apply each file, again where others were faster. Print the name of each with the number of changed agents."""
+    """Apply each file, again where others were faster. Print its name and the number of changed agents.
+
+    A deadlock is raised.
+    """
     for path in map(Path, paths):
         while True:
             try:
                 done = agent_files.apply(actor, read(path.read_bytes()), note=path.stem)
             except (Conflict, Unavailable) as refused:
-                if refused.code not in ("conflict", "database_busy"):
+                state = getattr(getattr(refused.__cause__, "orig", None), "pgcode", None)
+                if refused.code not in ("conflict", "database_busy") or state == DEADLOCK:
                     raise
             else:
                 click.echo(f"{path.stem} {done.counts['changed'] + done.counts['new']}")
