@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 # Keys of the ASGI state of a request: the status with which the server refuses it, and whether the client closed the
 # connection before the end of the body.
 REFUSED, TRUNCATED = "refused", "truncated"
-# The end of the paths, in the API and on the pages, that take a file of agents.
+# The end of the path that takes a file of agents.
 IMPORT_PATH = "/agents/import"
 # The key of the session id in the cookie of the pages.
 SESSION_ID = "sid"

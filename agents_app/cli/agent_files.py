@@ -23,6 +23,7 @@ from agents_app.schemas.agent_files import AgentFile
 from agents_app.schemas.listing import AgentQuery, parse
 from agents_app.values import limits
 from agents_app.values.choices import FileFormat
+from agents_app.wording import number_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -121,7 +122,7 @@ def _confirm(deletes: int, *, is_stdin: bool) -> None:
         raise click.UsageError(
             "The file is read from standard input, so nobody can be asked. Add --yes to delete agents."
         )
-    what = "1 agent" if deletes == 1 else f"{deletes:,} agents"
+    what = "1 agent" if deletes == 1 else f"{number_text(deletes)} agents"
     click.confirm(f"Delete {what}?", abort=True, err=True)
 
 
@@ -131,8 +132,9 @@ def _with_lines(file: AgentFile) -> Iterator[AgentFile]:
     try:
         yield file
     except InvalidInput as refusal:
-        lines = {pointer: file.line(pointer) for pointer, _ in refusal.fields}
-        ordered = sorted(refusal.fields, key=lambda problem: lines[problem[0]] or 0)
-        raise InvalidInput(
-            (pointer, f"line {lines[pointer]}: {said}" if lines[pointer] else said) for pointer, said in ordered
-        ) from None
+        found = [(file.line(pointer), pointer, said) for pointer, said in refusal.fields]
+        found.sort(key=lambda problem: problem[0] or 0)
+        said_with_line = [
+            (pointer, f"line {number_text(line)}: {said}" if line else said) for line, pointer, said in found
+        ]
+        raise InvalidInput(said_with_line) from None

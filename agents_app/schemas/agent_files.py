@@ -37,11 +37,14 @@ class AgentFile:
     """None where secrets cannot be read: only a person at the terminal has files and variables of their own."""
 
     def line(self, pointer: str) -> int | None:
-        """The line of the value at this JSON pointer, or of what contains it."""
-        lines = lines_of(self.text) if self.lines_in_yaml is None else self.lines_in_yaml
-        while pointer and pointer not in lines:
+        """The line of the value at this JSON pointer, or of what contains it. None if the file has neither."""
+        while pointer and pointer not in self._lines:
             pointer = pointer.rpartition("/")[0]
-        return lines.get(pointer)
+        return self._lines[pointer] if pointer else None
+
+    @cached_property
+    def _lines(self) -> Mapping[str, int]:
+        return lines_of(self.text) if self.lines_in_yaml is None else self.lines_in_yaml
 
 
 @dataclass(frozen=True)

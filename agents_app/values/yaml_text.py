@@ -39,8 +39,8 @@ def read(body: bytes) -> tuple[Any, Lines]:
     text = _decode(body.removeprefix(codecs.BOM_UTF8))
     if found := NOT_PLAIN.search(text):
         line, code = text.count("\n", 0, found.start()) + 1, ord(found[0])
-        escape = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-        raise _malformed(line, f'contains the character U+{code:04X}. Write it as "{escape}" in double quotes.')
+        name, escape = f"U+{code:04X}", f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+        raise _malformed(line, f'contains the character {name}. Write it as "{escape}" in double quotes.')
     reader = _Reader()
     try:
         for event in yaml.parse(text, Loader=LOADER):

@@ -21,6 +21,7 @@ from agents_app.values.choices import Door, FileFormat
 from tests.make import DATABASE, POWER_BI, make_agent, make_user
 
 CANARY = "canary-secret-0123456789"
+MOVING = {"reason": "Moving."}
 ODD_TEXTS = (
     *(
         "no",
@@ -349,6 +350,36 @@ def test_a_thousand_agents_are_the_same_in_another_account(console: Flask, admin
 
         assert exported(other, form) == text
     assert kinds(agent_files.plan(other, schema.read(text.encode()))) == ["same"] * 1_000
+
+
+def test_an_export_is_the_same_text_on_both_databases(console: Flask, admin: Actor) -> None:
+    labels = {"team": "finance", "a": "no", "bb": "0123"}
+    whole = {"labels": labels, "description": "One.\n\n  Two.", "environment": "production"}
+    for name, external_id in (("b", None), ("Z", None), ("a", None), ("y", "2"), ("x", "10")):
+        make_agent(console, admin, name=name, external_id=external_id, **whole)
+        whole = {}
+    agents.disable(admin, UUID(str(agent_files.plan(admin, file_of(in_file(name="a"))).agents[0].agent_id)), MOVING)
+
+    config = "".join(f"      {name}: {value}\n" for name, value in DATABASE.items())
+    rest = f"    connection_type: DB\n    connection_config:\n{config}"
+    lines = (
+        f"format: {FORMAT}\nagents:\n",
+        f'  - name: x\n    external_id: "10"\n{rest}',
+        f'  - name: "y"\n    external_id: "2"\n{rest}',
+        f"  - name: Z\n{rest}",
+        f"  - name: a\n    status: disabled\n    status_reason: Moving.\n{rest}",
+        "  - name: b\n    description: |-\n      One.\n\n        Two.\n    environment: production\n",
+        f'    labels:\n      a: "no"\n      bb: "0123"\n      team: finance\n{rest}',
+    )
+    assert exported(admin) == "".join(lines)
+
+
+def test_only_a_person_at_the_terminal_has_variables_and_files(admin: Actor) -> None:
+    file = file_of(in_file(secrets={"password": "env:KEY"}), reads=lambda _: CANARY)
+
+    for operation in (agent_files.plan, agent_files.apply):
+        with pytest.raises(ValueError, match="Only a person at the terminal"):
+            operation(admin, file)
 
 
 def test_the_form_of_a_file_is_fixed() -> None:

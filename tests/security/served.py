@@ -41,10 +41,12 @@ class Served:
 
 
 @contextmanager
-def served(app: Any, costly: Collection[str] = (), threads: int = 8, **limits: float) -> Iterator[Served]:
+def served(
+    app: Any, costly: Collection[str] = (), threads: int = 8, takes_files: Collection[str] = (), **limits: float
+) -> Iterator[Served]:
     """Serve a WSGI app on a free port; `limits` are those of the middleware, in seconds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        middleware = BufferingMiddleware(app, threads, costly, **limits)
+        middleware = BufferingMiddleware(app, threads, costly, takes_files=takes_files, **limits)
         config = uvicorn.Config(
             middleware,
             http=HttpProtocol,

@@ -17,7 +17,7 @@ from flask import Flask, request, request_finished
 
 from agents_app.api import PREFIX
 from agents_app.db import Base, db
-from agents_app.http import REFUSED
+from agents_app.http import REFUSED, paths_of_files
 from agents_app.refusals import SERVER_ERRORS
 from tests.api.test_permissions import BODIES
 from tests.api.test_permissions import TABLE as JSON_TABLE
@@ -65,7 +65,9 @@ def tenant(console: Flask, tenants: dict[Flask, Tenant]) -> Tenant:
 def servers() -> Iterator[Callable[[Flask], Served]]:
     """Starts one server per database."""
     with ExitStack() as stack:
-        yield cache(lambda console: stack.enter_context(served(console, threads=1)))
+        yield cache(
+            lambda console: stack.enter_context(served(console, threads=1, takes_files=paths_of_files(console)))
+        )
 
 
 @pytest.fixture
@@ -195,6 +197,17 @@ def test_after_a_refusal_the_next_request_of_the_client_works(server: Served, pa
 
     assert answers.count(b"HTTP/1.1 ") == 2
     assert b'{"status":"ok",' in answers
+
+
+def test_the_path_that_takes_a_file_has_a_limit_of_its_own(server: Served) -> None:
+    path = f"{PREFIX}/agents/import"
+    fits, too_large = (head("POST", path, f"Content-Length: {size}") for size in (1_500_000, 16_000_001))
+    following = head("GET", "/healthz", "Connection: close")
+
+    assert status_of(server.ask(fits + b"x" * 1_500_000 + following)) == 401
+    refused = server.ask(too_large + b"x" * 16_000_001 + following)
+    assert status_of(refused) == 413
+    assert b"Send at most 16,000 kB." in refused
 
 
 def test_a_client_with_expect_100_continue_is_refused_before_it_sends_the_body(server: Served) -> None:
