@@ -25,7 +25,7 @@ pages = Blueprint("agent_files", __name__, url_prefix="/agents")
 pages.before_request(require_sign_in)
 
 
-@pages.route("/files", methods=["GET", "POST"])
+@pages.route("/import", methods=["GET", "POST"])
 def files() -> Answer:
     """Offer files of the list; plan a file that is sent; apply the file of a plan.
 

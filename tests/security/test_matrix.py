@@ -75,8 +75,8 @@ POST /account/delete                                in      in      in      403 
 GET  /system                                        in      in      in      403     403     200     200
 GET  /database                                      in      in      in      301     301     301     301
 GET  /activity                                      in      in      in      200     200     200     200
-GET  /agents/files                                  in      in      in      200     200     200     200
-POST /agents/files                                  in      in      in      403     403     422     422
+GET  /agents/import                                 in      in      in      200     200     200     200
+POST /agents/import                                 in      in      in      403     403     422     422
 GET  /agents/export.json                            in      in      in      200     200     200     200
 GET  /agents/export.yaml                            in      in      in      200     200     200     200
 GET  /agents/export.csv                             in      in      in      200     200     200     200

@@ -16,9 +16,8 @@ from agents_app.web.forms.from_schema import make_input
 from agents_app.web.forms.inputs import SPAN_WHOLE, Input, Spec, Text, TextArea
 from agents_app.wording import number_text
 
-UPLOAD_HINT = (
-    f"JSON or YAML, at most {number_text(limits.BODY_BYTES // 1_000)} kB. For larger files: flask agents apply FILE."
-)
+MEGABYTES = number_text(limits.FILE_BODY_BYTES // 1_000_000)
+UPLOAD_HINT = f"JSON or YAML, at most {MEGABYTES} MB. For larger files: flask agents apply."
 NOTHING = "Choose a file, or paste its text below."
 BOTH = "Choose a file or paste a text, not both."
 NOT_KEPT = "The text may contain a secret, so this page does not show it again. Remove the secret, then paste it again."
@@ -72,7 +71,7 @@ class ImportForm(ConsoleForm):
             self.upload.add_error(BOTH)
         else:
             try:
-                self.file = schema.read(body, most=limits.BODY_BYTES)
+                self.file = schema.read(body, most=limits.FILE_BODY_BYTES)
             except (Malformed, TooLarge) as refusal:
                 field.add_error(refusal.detail)
         return self.file
