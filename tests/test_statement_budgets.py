@@ -95,6 +95,32 @@ def test_an_answer_that_nothing_has_changed_stays_within_its_budget(
     check(statements, budget)
 
 
+def test_a_second_fetch_within_a_minute_stays_within_its_budget(console: Flask, admin: Actor, agent_id: UUID) -> None:
+    api = Client(console, make_token(console, admin, "runtime"))
+    api.get(f"/agents/{agent_id}/runtime")
+
+    with counted(console) as statements:
+        answer = api.get(f"/agents/{agent_id}/runtime")
+
+    assert answer.status_code == 200
+    check(statements, 2)
+
+
+@pytest.mark.parametrize("others", [1, 499])
+def test_a_check_of_many_agents_stays_within_its_budget(
+    others: int, console: Flask, admin: Actor, agent_id: UUID
+) -> None:
+    api = Client(console, make_token(console, admin, "runtime"))
+    asked = {str(agent_id): '"1"', **{f"other-{number}": None for number in range(others)}}
+    api.post("/runtime/check", {"agents": asked})
+
+    with counted(console) as statements:
+        answer = api.post("/runtime/check", {"agents": asked})
+
+    assert answer.status_code == 200
+    check(statements, 3)
+
+
 @pytest.mark.parametrize("role", ["admin", "viewer"])
 @pytest.mark.parametrize(("path", "budget"), PAGES)
 def test_a_page_stays_within_its_budget(
