@@ -19,7 +19,7 @@ from agents_app.web.list_error import list_error_page
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 from agents_app.web.urls import ListUrl
 
-MEDIA_TYPES = {FileFormat.JSON: "application/json", FileFormat.YAML: "application/yaml"}
+MEDIA_TYPES = {FileFormat.JSON: "application/json", FileFormat.YAML: "application/yaml; charset=utf-8"}
 
 pages = Blueprint("agent_files", __name__, url_prefix="/agents")
 pages.before_request(require_sign_in)

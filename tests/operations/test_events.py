@@ -18,6 +18,7 @@ from agents_app.models import AgentVersion, Event
 from agents_app.operations import (
     accounts,
     agents,
+    bulk_agents,
     connection_tests,
     events,
     invitations,
@@ -123,6 +124,7 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "agent.enabled": lambda it: agents.enable(it.admin, it.disabled()),
     "agent.disabled": lambda it: it.disabled(),
     "agent.deleted": lambda it: it.deleted(),
+    "agent.bulk": lambda it: bulk_agents.act(it.admin, {"act": "enable", "ids": [str(it.disabled())]}),
     "agent.version_restored": lambda it: agents.restore_version(it.admin, it.changed(), 1),
     "agent.restored": lambda it: agents.restore_deleted(it.admin, it.deleted()),
     "agent.tested": lambda it: connection_tests.run(it.admin, it.agent()),
