@@ -74,6 +74,9 @@ def _view_function(endpoint: Endpoint) -> View:
     def view_function(**ids: Any) -> Response:
         query = request_parsing.query(endpoint.query or Schema, endpoint.parameters)
         if endpoint.takes_file:
+            if endpoint.permission:
+                # Before the file is read, which takes time.
+                g.actor.require(endpoint.permission)
             return endpoint.view(g.actor, query=query, file=request_parsing.agent_file())
         if endpoint.query is not None:
             return endpoint.view(g.actor, **ids, query=query)

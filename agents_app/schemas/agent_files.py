@@ -13,8 +13,8 @@ from agents_app.schemas.agents import CONFIG, FIELDS, STATUS_REASON, AgentValues
 from agents_app.values import limits, yaml_text, yaml_writing
 from agents_app.values.choices import ConnectionType, FileFormat
 from agents_app.values.fields import is_empty, normalise
-from agents_app.values.json_lines import lines_of
 from agents_app.values.json_text import read_object
+from agents_app.values.line_numbers import Lines, lines_of
 from agents_app.wording import number_text
 
 FORMAT = "agent-console-agents/1"
@@ -32,18 +32,16 @@ class AgentFile:
 
     content: Any
     text: str
-    lines_in_yaml: Mapping[str, int] | None = None
+    lines_in_yaml: Lines | None = None
     read_reference: Reference | None = None
     """None where secrets cannot be read: only a person at the terminal has files and variables of their own."""
 
     def line(self, pointer: str) -> int | None:
         """The line of the value at this JSON pointer, or of what contains it. None if the file has neither."""
-        while pointer and pointer not in self._lines:
-            pointer = pointer.rpartition("/")[0]
-        return self._lines[pointer] if pointer else None
+        return self._lines.nearest(pointer)
 
     @cached_property
-    def _lines(self) -> Mapping[str, int]:
+    def _lines(self) -> Lines:
         return lines_of(self.text) if self.lines_in_yaml is None else self.lines_in_yaml
 
 

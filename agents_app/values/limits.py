@@ -42,3 +42,5 @@ BODY_BYTES = 1_000_000
 FILE_BYTES = 64_000_000
 FILE_BODY_BYTES = 16_000_000
 FILE_AGENTS = 5_000
+# The values in a file: far more than its agents can have.
+FILE_VALUES = 500_000

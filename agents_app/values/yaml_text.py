@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from agents_app.errors import Malformed
-from agents_app.values.fields import escape_pointer
+from agents_app.values import limits
 from agents_app.values.json_text import DEPTH_MAX, MEMBERS_MAX
+from agents_app.values.line_numbers import Lines
 from agents_app.wording import number_text
 
 # The parser in C is many times faster. Some installations lack it.
@@ -26,9 +27,6 @@ NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 # What YAML allows in double quotes only, or reads as an end of line by mistake.
 NOT_PLAIN = re.compile("[^\t\n\r -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-
-Lines = dict[str, int]
-"""The number of the line of each value, by JSON pointer."""
 
 
 def read(body: bytes) -> tuple[Any, Lines]:
@@ -51,7 +49,7 @@ def read(body: bytes) -> tuple[Any, Lines]:
         raise Malformed(f"The YAML is invalid{where}.") from None
     except (yaml.YAMLError, RecursionError):
         raise Malformed("The YAML is invalid.") from None
-    return reader.value, reader.lines
+    return reader.value, Lines(reader.lines)
 
 
 def _decode(body: bytes) -> str:
@@ -67,9 +65,9 @@ class _Reader:
 
     def __init__(self) -> None:
         self.value: Any = None
-        self.lines: Lines = {}
-        self._documents = 0
-        # For each open list or object: its value, its pointer, and in an object the name of the next member.
+        self.lines: Any = None
+        self._documents = self._values = 0
+        # For each open list or object: its value, the lines of its members, and in an object the name of the next one.
         self._open: list[list[Any]] = []
 
     def take(self, event: yaml.Event) -> None:
@@ -113,22 +111,24 @@ class _Reader:
             raise _malformed(line, "has a list or an object as the name of a member. Write a text.")
         self._open.append([value, self._add(value, line), None])
 
-    def _add(self, value: Any, line: int) -> str:
-        """Put a value in its place. Returns its pointer."""
+    def _add(self, value: Any, line: int) -> Any:
+        """Put a value in its place, and its line in the same place of the lines. Returns where those in it belong."""
+        self._values += 1
+        if self._values > limits.FILE_VALUES:
+            raise _malformed(line, f"goes on with more than {number_text(limits.FILE_VALUES)} values.")
+        inside: Any = {} if isinstance(value, dict) else [] if isinstance(value, list) else None
+        node = line if inside is None else (line, inside)
         if not self._open:
-            self.value = value
-            self.lines[""] = line
-            return ""
-        parent, pointer, name = self._open[-1]
+            self.value, self.lines = value, node
+            return inside
+        parent, lines, name = self._open[-1]
         if isinstance(parent, dict):
-            parent[name] = value
+            parent[name], lines[name] = value, node
             self._open[-1][2] = None
-            pointer = f"{pointer}/{escape_pointer(name)}"
         else:
-            pointer = f"{pointer}/{len(parent)}"
             parent.append(value)
-        self.lines[pointer] = line
-        return str(pointer)
+            lines.append(node)
+        return inside
 
 
 def _plain(text: str, line: int) -> Any:
