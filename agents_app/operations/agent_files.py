@@ -154,16 +154,19 @@ def _lock(
     if locked.keys() != {*changed, *pruned}:
         raise Conflict(OVERTAKEN)
     entries = {entry.place: entry for entry in planner.entries}
-    found, problems = [], []
+    found: list[Step] = []
+    problems: Problems = []
+    planned: Step | InvalidInput
     for step in steps:
         agent = locked.get(step.agent_id)
         if agent is not None and agent.version != step.version:
-            again = planner.step(entries[step.shown.place], agent)
-            if isinstance(again, InvalidInput):
-                problems += again.fields
-                continue
-            step = again  # noqa: PLW2901 - it replaces the step
-        found.append(step)
+            planned = planner.step(entries[step.shown.place], agent)
+        else:
+            planned = step
+        if isinstance(planned, InvalidInput):
+            problems += planned.fields
+        else:
+            found.append(planned)
     if problems:
         raise InvalidInput(problems)
     return found, locked

@@ -75,7 +75,9 @@ def do() -> Answer:
     if act not in AT_ONCE and "confirmed" not in request.form:
         form = bulk_form(act, None, [agent["id"] for agent in agents])
         return _ask_page(form, agents, missing)
-    form = bulk_form(act, request.form, [agent["id"] for agent in agents])
+    # The result names those that do not exist any more. A deletion asks again, as its number was typed.
+    chosen = [agent["id"] for agent in agents] if act is BulkAct.DELETE else list(dict.fromkeys(ids))
+    form = bulk_form(act, request.form, chosen)
     if not form.save(lambda values: bulk_agents.act(actor, values, request.form.get("key"))):
         return _ask_page(form, agents, missing), 422
     return _after(actor, form.result, list_url)
