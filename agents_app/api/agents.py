@@ -42,9 +42,9 @@ def update(actor: Actor, agent_id: UUID, values: Values) -> Response:
     return saved_response(actor, agent_id, values)
 
 
-def delete(actor: Actor, agent_id: UUID) -> Response:
+def delete(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """No content."""
-    agents.delete(actor, agent_id, etags.expected_versions())
+    agents.delete(actor, agent_id, etags.expected_versions(), values)
     return responses.no_content()
 
 
@@ -165,7 +165,9 @@ ENDPOINTS = (
         delete,
         "Delete an agent",
         "agents.delete",
-        "`/agents/{agent_id}/restore` restores it. A body is not read, so a deletion has no note here.",
+        "`/agents/{agent_id}/restore` restores it.",
+        body="ChangeNote",
+        body_is_optional=True,
         responses={204: None},
         headers=IF_MATCH,
     ),

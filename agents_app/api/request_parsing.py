@@ -18,7 +18,7 @@ from agents_app.values.fields import Schema, escape_pointer, field_notes, is_emp
 
 IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 EMPTY = "Write a value, or leave this parameter out."
-BODY_METHODS = ("POST", "PUT", "PATCH")
+READING = ("GET", "HEAD")
 FILE_TYPES = {
     "application/json": FileFormat.JSON,
     "application/yaml": FileFormat.YAML,
@@ -58,7 +58,7 @@ def agent_file() -> AgentFile:
 
 def refuse_body() -> None:
     """Refuse a body that would be ignored. An empty object counts as no body. Raises TooLarge, Malformed."""
-    if request.method in BODY_METHODS and _read_body().strip() not in (b"", b"{}"):
+    if request.method not in READING and _read_body().strip() not in (b"", b"{}"):
         raise Malformed("This operation has no request body. Send the request without a body.")
 
 

@@ -43,6 +43,7 @@ def test_a_bad_note_is_refused_at_every_change(note: Any, api: Client, path: str
         ("POST", f"{path}/clone", {}),
         ("POST", f"{path}/versions/1/restore", {"connection_config": {"password": None}}),
         ("POST", f"{path}/restore", {}),
+        ("DELETE", path, {}),
     ):
         answer = api(method, place, {**values, "note": note})
 
@@ -86,7 +87,7 @@ def test_the_history_is_listed_page_by_page_and_compared_without_secrets(api: Cl
 
 def test_a_deletion_is_undone(api: Client, path: str) -> None:
     assert api.post(f"{path}/restore").status_code == 404
-    api.delete(path)
+    assert api.delete(path, json={"note": "Not needed."}).status_code == 204
 
     deleted = api.get("/agents/deleted?limit=1").json["items"]
     history = api.get(f"{path}/versions").json["items"]
@@ -94,7 +95,7 @@ def test_a_deletion_is_undone(api: Client, path: str) -> None:
 
     assert (f"/agents/{deleted[0]['id']}", deleted[0]["has_secrets"]) == (path, True)
     assert deleted[0]["secrets_kept_until"]
-    assert history[0]["action"] == "agent.deleted"
+    assert (history[0]["action"], history[0]["note"]) == ("agent.deleted", "Not needed.")
     assert (restored.status_code, restored.json["version"]) == (200, 4)
     assert restored.json["secrets_set"].keys() == {"/connection_config/password"}
     assert api.get("/agents/deleted").json["items"] == []

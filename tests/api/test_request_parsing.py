@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from agents_app.api import ENDPOINTS
+from agents_app.api.endpoint import Endpoint
 from agents_app.values import json_text
 from tests.api.conftest import Client
 from tests.make import agent_values
@@ -88,6 +90,17 @@ def test_every_endpoint_reads_its_body_in_the_same_way(api: Client, body: bytes,
     answer = api(method, path, data=body, content_type="application/json")
 
     assert (answer.status_code, answer.json["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.method != "GET"], ids=lambda one: one.name)
+def test_no_operation_ignores_a_member_that_it_does_not_know(api: Client, endpoint: Endpoint) -> None:
+    agent_id = api.post("/agents", agent_values()).json["id"]
+    path = endpoint.path.format(agent_id=agent_id, version=1, bulk_id=agent_id)
+
+    answer = api(endpoint.method, path, {"why": "Not needed."})
+
+    assert answer.status_code in (400, 422)
+    assert api.get(f"/agents/{agent_id}").json["version"] == 1
 
 
 @pytest.mark.parametrize(
