@@ -13,7 +13,7 @@ from agents_app.web.unsaved_form import SENT_TWICE
 from tests.browser.conftest import Open, Site, send_password, sign_in
 from tests.browser.test_accessibility import check
 from tests.browser.test_users import choose_action, main_link
-from tests.make import make_agent, make_user
+from tests.make import make_agent, make_token, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
@@ -79,11 +79,26 @@ def check_role(page: Page) -> None:
     expect(page.get_by_text("The role of Grace Hopper is now Editor.")).to_be_visible()
 
 
+def delete(page: Page) -> None:
+    main_link(page, "Agents")
+    page.get_by_role("table").get_by_role("link", name="Sales").click()
+    page.locator("main summary", has_text="More actions").click()
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_label("Why").fill("The contract ends")
+
+
+def check_deleted(page: Page) -> None:
+    expect(page.get_by_label("Why")).to_have_value("The contract ends")
+    page.get_by_role("button", name="Delete agent").click()
+    expect(page.get_by_text("Sales was deleted.")).to_be_visible()
+
+
 # The function that fills in the form, its button, the sentence on the pages, and the check after it is sent again.
 WAYS = {
     "rename": (rename, "Rename organisation", "The organisation was not renamed.", check_renamed),
     "token": (new_token, "Create token", "The token was not created.", check_created),
     "disable": (disable, "Disable agent", "The agent was not disabled.", check_disabled),
+    "delete": (delete, "Delete agent", "The agent was not deleted.", check_deleted),
     "invite": (invite, "Create link", "The invitation link was not created.", check_invited),
     "role": (change_role, "Change role", SENT_TWICE, check_role),
 }
@@ -117,7 +132,7 @@ def test_what_was_typed_is_restored_after_signing_in(
     page = open_page(site, java_script_enabled=script)
     sign_in(page, admin.email)
     fill(page)
-    expect(page.get_by_role("dialog")).to_have_count(1 if script and way in ("disable", "role") else 0)
+    expect(page.get_by_role("dialog")).to_have_count(1 if script and way in ("disable", "delete", "role") else 0)
     end_sessions(site, admin)
 
     page.get_by_role("button", name=button).click()
@@ -129,21 +144,21 @@ def test_what_was_typed_is_restored_after_signing_in(
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_a_deletion_is_not_carried_out_and_can_be_repeated(
+def test_a_revocation_is_not_carried_out_and_can_be_repeated(
     script: bool, site: Site, open_page: Open, admin: Actor
 ) -> None:
     page = open_page(site, java_script_enabled=script)
+    make_token(site.app, admin)
     sign_in(page, admin.email)
-    page.goto(f"/agents/{make_agent(site.app, admin, name='Sales')}")
-    page.locator("main summary", has_text="More actions").click()
-    page.get_by_role("link", name="Delete…").click()
-    expect(page.get_by_role("button", name="Delete agent")).to_be_visible()
+    main_link(page, "API tokens")
+    page.get_by_role("link", name="Revoke…").click()
+    expect(page.get_by_role("button", name="Revoke token")).to_be_visible()
     end_sessions(site, admin)
 
-    page.get_by_role("button", name="Delete agent").click()
-    sign_in_again(page, admin, "The agent was not deleted.", script=script)
+    page.get_by_role("button", name="Revoke token").click()
+    sign_in_again(page, admin, "The token was not revoked.", script=script)
     page.get_by_role("link", name="Go to the page to do it again").click()
 
-    expect(page.get_by_role("heading", name="Delete “Sales”?")).to_be_visible()
-    page.get_by_role("button", name="Delete agent").click()
-    expect(page.get_by_text("Sales was deleted.")).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("^Revoke"))).to_be_visible()
+    page.get_by_role("button", name="Revoke token").click()
+    expect(page.get_by_text("was revoked.")).to_be_visible()
