@@ -80,6 +80,32 @@ def test_an_act_that_asks_does_nothing_until_it_is_confirmed(console: Flask, adm
     }
 
 
+def test_an_agent_that_vanished_while_the_page_was_open_is_named_as_failed(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    vanished, kept = make_agent(console, admin, name="Vanished"), make_agent(console, admin, name="Kept")
+    asked = ask(browser, "set_owner", vanished, kept)
+    deletion = ask(browser, "delete", vanished, kept)
+    with console.app_context():
+        agents.delete(admin, vanished)
+
+    confirmed = browser.send(asked, "/agents/bulk", owner="Grace")
+    ticked = {"csrf_token": browser.token(), "act": "enable", "ids": [str(vanished), str(kept)]}
+    at_once = browser.post("/agents/bulk", ticked)
+    deleted = browser.send(deletion, "/agents/bulk", 422, number="2")
+
+    for answer, done in ((confirmed, "1 was given this owner"), (at_once, "1 was active already")):
+        assert not isinstance(answer, Page)
+        result = browser.get(answer.location)
+        assert result.title.startswith("Result for 2 agents")
+        assert done in result.text
+        assert f"{vanished} There is no agent with this id." in result.text
+    # The number that was typed counts an agent that there is not.
+    assert isinstance(deleted, Page)
+    assert "1 of the selected agents does not exist any more." in deleted.text
+    assert "Type 1 to delete these agents." in deleted.text
+
+
 def test_the_result_survives_a_reload_and_undo_names_what_was_changed_since(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
