@@ -6,30 +6,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from agents_app.db import db
-from agents_app.models import Agent, AgentVersion, ConnectionTest, User
 from agents_app.operations import agent_list_statements, agent_secrets, attention_columns, test_results
-from agents_app.operations.agent_list_statements import OF_ACCOUNT
-from agents_app.operations.agent_rows import LAST_CHANGE, LONG, SHORT
+from agents_app.operations.agent_rows import LONG, SHORT, WHOLE
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, Sort, make_cursor
 
-ALL = (
-    sa.select(
-        *SHORT,
-        *LONG,
-        Agent.api_key,
-        Agent.connection_config,
-        attention_columns.IS_INCOMPLETE,
-        *test_results.COLUMNS,
-        User.name.label("creator"),
-        AgentVersion.actor_name.label("updated_by"),
-    )
-    .outerjoin(User, User.id == Agent.created_by)
-    .outerjoin(AgentVersion, LAST_CHANGE)
-    .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
-    .where(OF_ACCOUNT)
-)
+ALL = WHOLE.add_columns(attention_columns.IS_INCOMPLETE)
 
 
 def export_rows(actor: Actor, query: AgentQuery) -> Iterator[dict[str, Any]]:

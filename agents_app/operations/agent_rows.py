@@ -41,39 +41,35 @@ SHORT = (
 LONG = tuple(getattr(Agent, name) for name in FIELDS if name not in {column.key for column in SHORT})
 # The newest version of an agent has the number of the agent.
 LAST_CHANGE = sa.and_(AgentVersion.agent_id == Agent.id, AgentVersion.version == Agent.version)
-ONE = (
-    sa.select(
-        *SHORT,
-        *LONG,
-        Agent.api_key,
-        Agent.connection_config,
-        Agent.secret_facts,
-        *test_results.COLUMNS,
-        ConnectionTest.result.label("test_result"),
-        User.name.label("creator"),
-        AgentVersion.actor_name.label("updated_by"),
+
+
+def of_account(*columns: Any) -> sa.Select[*tuple[Any, ...]]:
+    """Select agents of an account: the short columns, their last test, who created and changed them, and `columns`."""
+    return (
+        sa.select(
+            *SHORT,
+            *test_results.COLUMNS,
+            User.name.label("creator"),
+            AgentVersion.actor_name.label("updated_by"),
+            *columns,
+        )
+        .outerjoin(User, User.id == Agent.created_by)
+        .outerjoin(AgentVersion, LAST_CHANGE)
+        .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
+        .where(OF_ACCOUNT)
     )
-    .outerjoin(User, User.id == Agent.created_by)
-    .outerjoin(AgentVersion, LAST_CHANGE)
-    .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
-    .where(Agent.id == sa.bindparam("id"), OF_ACCOUNT)
+
+
+WHOLE = of_account(*LONG, Agent.api_key, Agent.connection_config)
+ONE = WHOLE.add_columns(Agent.secret_facts, ConnectionTest.result.label("test_result")).where(
+    Agent.id == sa.bindparam("id")
 )
 ONE_WITH_REASONS = attention_reasons.with_columns(ONE)
 LAST_FETCHED_AT = sa.select(sa.func.max(RuntimeRead.last_fetched_at)).where(RuntimeRead.agent_id == Agent.id)
-LIST = (
-    sa.select(
-        *SHORT,
-        LAST_FETCHED_AT.scalar_subquery().label("last_fetched_at"),
-        Agent.name_key,
-        *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
-        *test_results.COLUMNS,
-        User.name.label("creator"),
-        AgentVersion.actor_name.label("updated_by"),
-    )
-    .outerjoin(User, User.id == Agent.created_by)
-    .outerjoin(AgentVersion, LAST_CHANGE)
-    .outerjoin(ConnectionTest, ConnectionTest.agent_id == Agent.id)
-    .where(OF_ACCOUNT)
+LIST = of_account(
+    LAST_FETCHED_AT.scalar_subquery().label("last_fetched_at"),
+    Agent.name_key,
+    *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
 )
 ON_PAGES = LIST.add_columns(
     ConnectionTest.result["connection", "facts"].label("test_facts"), attention_columns.IS_INCOMPLETE

@@ -1,6 +1,7 @@
 """docs/promotion.md: its commands are typed with two consoles, staging and production, and with an empty one."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -25,7 +26,7 @@ SECRET = "canary-of-production-0123456789"
 CONFIG = {"host": "staging-db.example.org", "password": "canary-of-staging-0123456789"}
 
 
-def agents_of(app: Flask, actor: Actor) -> dict[str, dict[str, object]]:
+def agents_of(app: Flask, actor: Actor) -> dict[str, dict[str, Any]]:
     """The agents of an account by their external id."""
     with app.app_context():
         found = agent_reads.listing(actor, AgentQuery()).items
@@ -70,10 +71,10 @@ def test_the_commands_take_agents_from_staging_to_production_and_restore_them(
         assert set(production) == {"sales", "only-here"}
         sales = production["sales"]
         assert (sales["environment"], sales["version"]) == ("production", 1)
-        assert sales["connection_config"]["host"] == "db.example.org"  # type: ignore[index]
-        assert sales["secrets_set"]["/connection_config/password"]["last_four"] == SECRET[-4:]  # type: ignore[index]
+        assert sales["connection_config"]["host"] == "db.example.org"
+        assert sales["secrets_set"]["/connection_config/password"]["last_four"] == SECRET[-4:]
         with apps["production"].app_context():
-            assert agent_history.listing(admins["production"], sales["id"]).items[0].note == "Release 12"  # type: ignore[arg-type]
+            assert agent_history.listing(admins["production"], sales["id"]).items[0].note == "Release 12"
         assert set(agents_of(apps["empty"], admins["empty"])) == {"sales"}
     assert lines_without_secrets(folder / "agents.yaml") == lines_without_secrets(folder / "restored.yaml")
     assert "canary" not in "".join(file.read_text() for file in folder.glob("*.yaml"))

@@ -10,6 +10,7 @@ from agents_app.models import Agent
 from agents_app.operations import agent_exports, agents
 from agents_app.operations.permissions import Actor
 from agents_app.probes.results import Finding, Result
+from agents_app.values.choices import ConnectionType
 from agents_app.web.agent_table import HEADINGS
 from tests.make import make_agent, make_last_test, make_user
 from tests.web.conftest import Browser, SignIn
@@ -53,7 +54,7 @@ def test_the_file_says_what_an_agent_is_in_words(role: str, console: Flask, admi
         "Reason": "Moving; '-1",
         "Incomplete": "No",
         "Model provider": "OpenAI",
-        "Connection": TYPES["DB"].label,  # type: ignore[index]
+        "Connection": TYPES[ConnectionType.DB].label,
         "Database type": "PostgreSQL",
         "Host": "db.example.org",
         "Read only": "Yes",
