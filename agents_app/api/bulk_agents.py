@@ -50,7 +50,8 @@ ENDPOINTS = (
         "agents.update",
         "`bulk_id` is the `id` in the response to the change. An agent that has not been changed since gets back what "
         + "the change replaced; the others are in `failed` with the code `stale`. Deleted agents are restored, which "
-        + "needs a token whose owner is an admin. A second undo changes nothing. 409: a test cannot be undone.",
+        + "needs a token whose owner is an admin. A second undo changes nothing, and has `is_repeated`. 409: a test "
+        + "cannot be undone.",
         responses={200: "BulkResult"},
         errors=(404, 409),
     ),

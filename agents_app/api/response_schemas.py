@@ -161,6 +161,10 @@ class BulkResult(ResponseSchema):
 
     id: UUID = Field(description="The id of the act, for its undo.")
     act: str = Field(description="The act, or `undo`.")
+    is_repeated: bool = Field(
+        description="True for a second undo of the same act. It changes nothing: the agents that the first one changed "
+        + "are in `unchanged`."
+    )
     counts: BulkCounts
     changed: list[BulkAgent] = Field(description="For `test`: the agents whose test did not fail.")
     unchanged: list[BulkAgent] = Field(description="Agents that have been so already.")

@@ -188,5 +188,6 @@ def _print_results(results: Sequence[BulkResult], *, as_json: bool) -> None:
         print_table(("ID", "NAME", "WHY"), ((one.id, one.name, one.detail) for one in failed))
     for result in results:
         counts = ", ".join(f"{number_text(number)} {name}" for name, number in result.counts.items())
-        print_message(f"{result.act}: {counts}. Id: {result.id}")
+        repeated = " This was undone before. Nothing was changed now." if result.is_repeated else ""
+        print_message(f"{result.act}: {counts}.{repeated} Id: {result.id}")
     click.get_current_context().exit(int(bool(failed)))

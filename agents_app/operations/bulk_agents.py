@@ -44,7 +44,7 @@ Step = Callable[[Sequence[UUID], BulkResult], None]
 
 
 def act(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> BulkResult:
-    """Do one act with up to IDS_MAX agents. With the key of a form, a repeated form returns what the first one did.
+    """Do one act with up to IDS_MAX agents. A form that is sent again with the same key changes nothing.
 
     A failure of one agent does not stop the others. Raises Forbidden, InvalidInput, and Unavailable if the database
     fails: what was changed before is recorded.
@@ -74,7 +74,8 @@ def act(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> Bulk
 def undo(actor: Actor, act_id: UUID) -> BulkResult:
     """Undo what an act changed, for each agent that has not been changed since. Deleted agents are restored.
 
-    A second undo returns what the first one did. Raises Forbidden, NotFound, Conflict, and Unavailable as `act` does.
+    A second undo changes nothing, and its result says so. Raises Forbidden, NotFound, Conflict, and Unavailable
+    as `act` does.
     """
     actor.require("agents.update")
     done = bulk_records.read(actor, act_id)

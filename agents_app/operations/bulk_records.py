@@ -62,7 +62,7 @@ class BulkResult:
     unchanged: list[Done] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     is_repeated: bool = False
-    """Whether an earlier request did this, and this one nothing. Then `unchanged` is empty."""
+    """Whether an earlier request did this, and this one nothing. Then `unchanged` are those that it changed."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -73,7 +73,7 @@ class BulkResult:
         """The result as the API and the terminal write it."""
         parts: dict[str, list[Any]] = {"changed": self.changed, "unchanged": self.unchanged, "failed": self.failed}
         listed = {name: [one._asdict() for one in agents] for name, agents in parts.items()}
-        return {"id": self.id, "act": self.act, "counts": self.counts, **listed}
+        return {"id": self.id, "act": self.act, "is_repeated": self.is_repeated, "counts": self.counts, **listed}
 
     def fail(self, agent_id: UUID, name: str | None, error: ConsoleError) -> None:
         """Add an agent that was not changed."""
@@ -104,8 +104,8 @@ class BulkRecord:
 
     @property
     def result(self) -> BulkResult:
-        """What a repeated request returns."""
-        return BulkResult(self.id, self.act, self.changed, [], self.failed, is_repeated=True)
+        """What a repeated request returns: nothing is changed, and what the first one changed is so already."""
+        return BulkResult(self.id, self.act, [], self.changed, self.failed, is_repeated=True)
 
 
 def permission(act: BulkAct | None) -> str:

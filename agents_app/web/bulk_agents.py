@@ -38,6 +38,8 @@ DONE = {
 }
 # What is done without a question: nothing is lost, and nothing needs to be typed.
 AT_ONCE = (BulkAct.ENABLE, BulkAct.TEST)
+SENT_BEFORE = "This form was sent before. Nothing was done now: this is what it did the first time."
+UNDONE_BEFORE = "This was undone before. Nothing was changed now: this is what the first undo did."
 # Why a test did not start. Later it can.
 NOT_TESTED = ("too_many_tests", "busy", "not_tested")
 
@@ -112,6 +114,8 @@ def _ask_page(form: BulkForm, agents: list[dict[str, Any]], missing: int) -> str
 def _after(actor: Actor, result: BulkResult, list_url: ListUrl) -> Answer:
     """The list with a message if nothing failed, else the page of the result."""
     show = url_with_back(".show", bulk_id=result.id)
+    if result.is_repeated:
+        flash(UNDONE_BEFORE if result.act == UNDO else SENT_BEFORE, "warn")
     if result.failed or result.is_repeated:
         return redirect(show, 303)
     can_undo = _can_undo(actor, result.act) and result.changed

@@ -134,7 +134,11 @@ def test_each_change_is_undone_but_not_that_of_an_agent_which_was_changed_since(
     assert undone["changed"] == [{"id": str(kept), "name": "Kept", "version": 6}]
     assert [(one["name"], one["code"]) for one in undone["failed"]] == [("Changed", "stale")]
     assert undone["failed"][0]["detail"] == "It was changed since. It is at version 6 now."
-    assert api.post(f"{BULK}/{acts[3]}/undo").json == undone
+    again = api.post(f"{BULK}/{acts[3]}/undo").json
+    assert (undone["is_repeated"], again["is_repeated"], again["id"]) == (False, True, undone["id"])
+    assert again["counts"] == {"changed": 0, "unchanged": 1, "failed": 1}
+    assert (again["unchanged"], again["failed"]) == (undone["changed"], undone["failed"])
+    assert api.get(f"/agents/{kept}").json["version"] == 6
     assert api.get(f"/agents/{kept}").json["labels"] == {"team": "a", "tier": "1"}
     assert api.post(f"{BULK}/{undone['id']}/undo").json["code"] == "cannot_be_undone"
     # The others are of earlier versions.

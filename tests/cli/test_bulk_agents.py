@@ -62,6 +62,7 @@ def test_an_act_is_done_with_those_that_match_and_is_undone(terminal: Terminal) 
         )
     ]
     undone = terminal("agents", "bulk", "undo", done[-1]["id"])
+    second = terminal("agents", "bulk", "undo", done[-1]["id"])
     again = terminal("agents", "bulk", "undo", done[2]["id"])
 
     assert [one["counts"]["changed"] for one in done] == [1] * 5
@@ -69,6 +70,10 @@ def test_an_act_is_done_with_those_that_match_and_is_undone(terminal: Terminal) 
     assert (agent["owner"], agent["labels"], agent["environment"]) == (None, {"team": "finance"}, "staging")
     assert (undone.exit_code, undone.stdout) == (0, "")
     assert undone.stderr.startswith("undo: 1 changed, 0 unchanged, 0 failed. Id: ")
+    assert (second.exit_code, second.stdout) == (0, "")
+    assert second.stderr.startswith(
+        "undo: 0 changed, 1 unchanged, 0 failed. This was undone before. Nothing was changed now. Id: "
+    )
     assert again.exit_code == 1
     assert "It was changed since." in again.stdout
 

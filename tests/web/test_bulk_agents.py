@@ -75,6 +75,9 @@ def test_an_act_that_asks_does_nothing_until_it_is_confirmed(console: Flask, adm
     assert not isinstance(done, Page)
     assert done.location == "/agents?status=active"
     assert "12 agents were disabled." in browser.get(done.location).text
+    repeated = browser.send(refused, "/agents/bulk", reason="Moving.", note="Weekend.")
+    assert not isinstance(repeated, Page)
+    assert "This form was sent before. Nothing was done now" in browser.get(repeated.location).text
     assert statuses(console, admin) == {f"Agent {number}": "disabled" for number in range(12)} | {
         "Not ticked": "active"
     }
@@ -128,6 +131,10 @@ def test_the_result_survives_a_reload_and_undo_names_what_was_changed_since(
     assert "It was changed since. It is at version 3 now." in page.text
     assert f"/agents/{changed}" in page.html
     assert "Undone: see the result" in browser.get(shown).text
+    second = browser.send(result, f"{shown.partition('?')[0]}/undo")
+    assert not isinstance(second, Page)
+    assert "This was undone before. Nothing was changed now" in browser.get(second.location).text
+    assert "This was undone before" not in browser.get(second.location).text
     with console.app_context():
         owners = [agent_reads.read(admin, one)["owner"] for one in (kept, changed)]
     assert owners == [None, "Grace"]
@@ -147,7 +154,6 @@ def test_a_deletion_asks_for_the_number_and_is_undone(console: Flask, admin: Act
     assert len(statuses(console, admin)) == 2
     browser.send(asked, "/agents/bulk", number=" 2 ")
     assert statuses(console, admin) == {}
-    # The same form again, as by a second click, shows what the first one did.
     again = browser.client.get("/agents").text
     undo = re.findall(r'action="(/agents/bulk/[^"]*/undo[^"]*)"', again)
     browser.post(undo[0], {"csrf_token": browser.token()})
