@@ -35,12 +35,12 @@ from tests.web.conftest import _Parser, fields_of
 
 AGENTS = 2
 # One process applies the files, so with it fifty write at once.
-PATCHES, FORMS, BULKS, FILES = 20, 17, 12, 5
+PATCHES, FORMS, BULKS, IMPORTS, FILES = 18, 16, 11, 4, 5
 MANY = 300
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 # What says that another was faster, or that the database is busy: then the client repeats.
-AGAIN = (412, 503)
+AGAIN = (409, 412, 503)
 
 
 @dataclass
@@ -51,6 +51,7 @@ class Writers:
     admin: Actor
     token: str
     agents: list[UUID]
+    document: dict[str, Any]
     statuses: Counter[int] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     cookies: CookieJar = field(default_factory=CookieJar)
@@ -105,6 +106,12 @@ class Writers:
             status, _, body = self.api("POST", "/agents/bulk", act)
             if status == 200:
                 left -= {one["id"] for name in ("changed", "unchanged") for one in json.loads(body)[name]}
+
+    def import_file(self, number: int) -> None:
+        """Apply a file that gives every agent a description and nothing else, over JSON."""
+        agents = [agent | {"description": f"import-{number}"} for agent in self.document["agents"]]
+        while self.api("POST", "/agents/import", self.document | {"agents": agents})[0] != 200:
+            pass
 
     def api(
         self, method: str, path: str, json_body: Any = None, headers: dict[str, str] | None = None
@@ -165,34 +172,37 @@ def writers(app: Flask, checkout: Checkout, schema_url: str, serve: Callable[...
     admin = make_user(app)
     agents = [make_agent(app, admin, name=f"Agent {n}", external_id=f"id-{n}") for n in range(AGENTS)]
     token = make_token(app, admin, "read", "write")
+    with app.app_context():
+        document = agent_files.export(admin)
     checkout.settings.update(KEYS, DATABASE_URL=schema_url, BIND=f"127.0.0.1:{free_port()}", WORKERS="2")
     server = serve(checkout)
     # A server whose output is read by nobody stops when the pipe is full.
     threading.Thread(target=server.process.stdout.read, daemon=True).start()
-    return Writers(server, admin, token, agents)
+    return Writers(server, admin, token, agents, document)
 
 
-def start_applies(app: Flask, url: str, admin: Actor, folder: Path) -> "subprocess.Popen[str]":
+def start_applies(writers: Writers, url: str, folder: Path) -> "subprocess.Popen[str]":
     """A process that applies files, one after the other. Each gives every agent a description and nothing else."""
-    with app.app_context():
-        document = agent_files.export(admin)
-    paths = []
-    for number in range(FILES):
-        for agent in document["agents"]:
-            agent["description"] = f"file-{number}"
-        paths.append(folder / f"file-{number}.json")
-        paths[-1].write_text(json.dumps(document))
-    return start("apply", url, admin, *paths)
+    paths = [folder / f"file-{number}.json" for number in range(FILES)]
+    for path in paths:
+        agents = [agent | {"description": path.stem} for agent in writers.document["agents"]]
+        path.write_text(json.dumps(writers.document | {"agents": agents}))
+    return start("apply", url, writers.admin, *paths)
 
 
 @pytest.mark.long
 def test_fifty_writers_at_once_lose_no_change(app: Flask, writers: Writers, schema_url: str, tmp_path: Path) -> None:
-    kinds = ((writers.patch, PATCHES), (writers.form, FORMS), (writers.bulk, BULKS))
+    kinds = (
+        (writers.patch, PATCHES),
+        (writers.form, FORMS),
+        (writers.bulk, BULKS),
+        (writers.import_file, IMPORTS),
+    )
     threads = [
         threading.Thread(target=writers.run, args=(write, one)) for write, times in kinds for one in range(times)
     ]
     writers.sign_in()
-    with start_applies(app, schema_url, writers.admin, tmp_path) as applies:
+    with start_applies(writers, schema_url, tmp_path) as applies:
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -302,7 +312,8 @@ def check_numbers(app: Flask, agent_id: UUID) -> Sequence[AgentVersion]:
 
 def expected_marks() -> Iterator[str]:
     """The marks that the writers leave in every agent."""
-    for kind, times in (("patch", PATCHES), ("form", FORMS), ("bulk", BULKS), ("file", FILES)):
+    kinds = (("patch", PATCHES), ("form", FORMS), ("bulk", BULKS), ("import", IMPORTS), ("file", FILES))
+    for kind, times in kinds:
         yield from (f"{kind}-{number}" for number in range(times))
 
 
