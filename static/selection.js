@@ -4,7 +4,9 @@ const bulk = document.getElementById("bulk");
 const TICKED = "ticked";
 /* What is done at once: the buttons that ask first keep the selection, so that one can return to the list. */
 on("submit", (event) => {
-  const isDone = event.target.elements.confirmed || /^(enable|test)$/.test(event.submitter?.value);
+  const { value, dataset } = event.submitter ?? {};
+  const ids = new FormData(event.target).getAll("ids").join(" ").trim().split(/\s+/);
+  const isDone = event.target.elements.confirmed || value === "enable" || (value === "test" && ids.length <= dataset.most);
   if (event.target.matches("[action*='/agents/bulk']") && isDone) sessionStorage.removeItem(TICKED);
 });
 if (bulk) {

@@ -43,11 +43,12 @@ SHOWN = sa.select(Agent.id, Agent.name, Agent.status).where(OF_ACCOUNT)
 Step = Callable[[Sequence[UUID], BulkResult], None]
 
 
-def act(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> BulkResult:
+def act(actor: Actor, values: Mapping[str, Any], key: str | None = None, later: Sequence[UUID] = ()) -> BulkResult:
     """Do one act with up to IDS_MAX agents. A form that is sent again with the same key changes nothing.
 
-    A failure of one agent does not stop the others. Raises Forbidden, InvalidInput, and Unavailable if the database
-    fails: what was changed before is recorded.
+    A failure of one agent does not stop the others. For a test, `later` are agents that were chosen beyond those that
+    are tested at once: the result has them as not tested. Raises Forbidden, InvalidInput, and Unavailable if the
+    database fails: what was changed before is recorded.
     """
     actor.require(bulk_records.permission(schema.act_of(values)))
     wanted = schema.read(values)
@@ -55,14 +56,16 @@ def act(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> Bulk
         started_tests.require_on()
     content = wanted.model_dump(mode="json")
     asked = content.pop("ids")
+    schema.require_number(len(asked) + len(later))
     act_id = form_keys.row_id(actor, "bulk", json.dumps([key, content, asked])) if key else uuid4()
     try:
-        bulk_records.begin(actor, act_id, **content, asked=len(asked))
+        bulk_records.begin(actor, act_id, **content, asked=len(asked) + len(later))
     except Conflict:
         return bulk_records.read(actor, act_id).result
     result = BulkResult(act_id, wanted.act)
     if wanted.act is BulkAct.TEST:
         bulk_tests.run(actor, wanted.ids, result)
+        bulk_tests.leave(later, result)
     else:
         changes = bulk_changes.of_act(wanted, {"bulk": str(act_id)})
         _do_in_batches(partial(_write_batch, actor, changes), wanted.ids, result)

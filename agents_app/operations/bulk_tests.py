@@ -12,10 +12,14 @@ from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.bulk_records import BulkResult, Done, Failure
 from agents_app.operations.permissions import Actor
 from agents_app.probes.results import Outcome
+from agents_app.schemas.bulk_agents import TESTS_MAX
 
+# The codes of the agents whose test did not start. Later it can.
+NOT_STARTED = ("too_many_tests", "busy", "not_tested")
 # No test starts after this time, so that a request ends before its proxy gives it up.
 SECONDS = 20
-NOT_STARTED = "The tests before it took too long. Test it again."
+TOO_LATE = "The tests before it took too long. Test it again."
+AFTER_THE_MOST = f"At most {TESTS_MAX} agents are tested at once. Test it again."
 
 
 def run(actor: Actor, agent_ids: Sequence[UUID], result: BulkResult) -> None:
@@ -32,7 +36,7 @@ def run(actor: Actor, agent_ids: Sequence[UUID], result: BulkResult) -> None:
             if name is None:
                 raise NotFound(NO_AGENT)
             if time.monotonic() > ends:
-                raise Unavailable(NOT_STARTED, code="not_tested")
+                raise Unavailable(TOO_LATE, code="not_tested")
             tested = connection_tests.run(actor, agent_id)
         except (Conflict, InvalidInput, NotFound) as refused:
             result.fail(agent_id, name, refused)
@@ -40,6 +44,12 @@ def run(actor: Actor, agent_ids: Sequence[UUID], result: BulkResult) -> None:
             result.fail(agent_id, name, _not_tested(refused))
         else:
             _add(result, agent_id, name, tested)
+
+
+def leave(agent_ids: Sequence[UUID], result: BulkResult) -> None:
+    """Add agents that are not tested, as there are too many of them. The result offers them."""
+    for agent_id in agent_ids:
+        result.fail(agent_id, None, _not_tested(Unavailable(AFTER_THE_MOST, code="not_tested")))
 
 
 def _add(result: BulkResult, agent_id: UUID, name: str, tested: dict[str, Any]) -> None:

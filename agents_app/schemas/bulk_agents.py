@@ -33,6 +33,16 @@ class BulkAct(StrEnum):
     TEST = "test"
 
 
+def _too_many(most: int, number: int) -> str:
+    return f"Use at most {number_text(most)} agents at once. These are {number_text(number)}."
+
+
+def require_number(number: int) -> None:
+    """Refuse more agents than one act can have. Raises InvalidInput."""
+    if number > IDS_MAX:
+        raise InvalidInput([("/ids", _too_many(IDS_MAX, number))])
+
+
 def agent_ids(most: int) -> Rule:
     """A list of up to `most` ids. An id that is repeated counts once. Each wrong one is refused at its place."""
     check_one = uuid_text().check
@@ -52,7 +62,7 @@ def agent_ids(most: int) -> Rule:
         if not found:
             raise refusal("Choose at least one agent.")
         if len(found) > most:
-            raise refusal(f"Use at most {number_text(most)} agents at once. These are {number_text(len(found))}.")
+            raise refusal(_too_many(most, len(found)))
         return list(found)
 
     return Rule(check, {"minItems": 1, "maxItems": most})

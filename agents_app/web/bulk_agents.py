@@ -10,7 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app.config import settings
 from agents_app.errors import InvalidInput, Malformed
-from agents_app.operations import bulk_agents, bulk_records
+from agents_app.operations import bulk_agents, bulk_records, bulk_tests, started_tests
 from agents_app.operations.bulk_records import UNDO, BulkResult
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
@@ -40,8 +40,6 @@ DONE = {
 AT_ONCE = (BulkAct.ENABLE, BulkAct.TEST)
 SENT_BEFORE = "This form was sent before. Nothing was done now: this is what it did the first time."
 UNDONE_BEFORE = "This was undone before. Nothing was changed now: this is what the first undo did."
-# Why a test did not start. Later it can.
-NOT_TESTED = ("too_many_tests", "busy", "not_tested")
 
 pages = Blueprint("bulk_agents", __name__, url_prefix="/agents/bulk")
 pages.before_request(require_sign_in)
@@ -57,7 +55,7 @@ def select() -> Answer:
         agents, has_more = bulk_agents.matching(actor, query)
     except (InvalidInput, Malformed) as error:
         return list_error_page(error, "Agents", url_for("web.agents.listing"), list_schema.AgentQuery)
-    shown = {"agents": agents, "has_more": has_more, "most": IDS_MAX, "tests_max": TESTS_MAX}
+    shown = {"agents": agents, "has_more": has_more, "most": IDS_MAX, "limits": _test_limits(len(agents))}
     return render_template("agents/bulk_select.html", list_url=list_url, **shown)
 
 
@@ -74,13 +72,16 @@ def do() -> Answer:
         flash(f"{wanted} Nothing was changed.", "bad")
         return redirect(str(list_url), 303)
     missing = len(set(ids)) - len(agents)
-    if act not in AT_ONCE and "confirmed" not in request.form:
+    asks = act not in AT_ONCE or (act is BulkAct.TEST and len(agents) > TESTS_MAX)
+    if asks and "confirmed" not in request.form:
         form = bulk_form(act, None, [agent["id"] for agent in agents])
         return _ask_page(form, agents, missing)
     # The result names those that do not exist any more. A deletion asks again, as its number was typed.
     chosen = [agent["id"] for agent in agents] if act is BulkAct.DELETE else list(dict.fromkeys(ids))
-    form = bulk_form(act, request.form, chosen)
-    if not form.save(lambda values: bulk_agents.act(actor, values, request.form.get("key"))):
+    # More agents than are tested at once stay together: the result offers the others.
+    now = chosen[:TESTS_MAX] if act is BulkAct.TEST else chosen
+    form, later = bulk_form(act, request.form, now), chosen[len(now) :]
+    if not form.save(lambda values: bulk_agents.act(actor, values, request.form.get("key"), later)):
         return _ask_page(form, agents, missing), 422
     return _after(actor, form.result, list_url)
 
@@ -91,10 +92,14 @@ def show(bulk_id: UUID) -> Answer:
     actor = current_actor()
     record = bulk_agents.result(actor, bulk_id)
     done, before = DONE.get(record.act, ("changed", "unchanged"))
-    failed = [one.id for one in record.failed if one.code in NOT_TESTED]
+    left = [one for one in record.failed if record.act == BulkAct.TEST and one.code in bulk_tests.NOT_STARTED]
+    failed = [one for one in record.failed if one not in left]
     can_undo = _can_undo(actor, record.act) and bool(record.changed) and not record.undo_id
     words = bulk_sentences.act_words({"act": record.act, "undone_act": record.undone_act})
-    context = {"words": words, "done": done, "before": before, "not_tested": failed, "can_undo": can_undo}
+    # An agent whose test failed was tested too.
+    number = len(record.changed) + (len(failed) if record.act == BulkAct.TEST else 0)
+    context = {"words": words, "done": done, "before": before, "can_undo": can_undo}
+    context |= {"failed": failed, "left": left, "number": number}
     return render_template("agents/bulk_result.html", record=record, list_url=ListUrl.from_back_parameter(), **context)
 
 
@@ -107,7 +112,8 @@ def undo(bulk_id: UUID) -> Answer:
 
 def _ask_page(form: BulkForm, agents: list[dict[str, Any]], missing: int) -> str:
     days = settings().deleted_secrets_days
-    shown = {"agents": agents, "missing": missing, "act": form.act.value, "undo_days": days, "tests_max": TESTS_MAX}
+    shown = {"agents": agents, "missing": missing, "act": form.act.value, "undo_days": days}
+    shown["limits"] = _test_limits(len(agents))
     return render_template("agents/bulk_ask.html", form=form, list_url=ListUrl.from_back_parameter(), **shown)
 
 
@@ -122,6 +128,17 @@ def _after(actor: Actor, result: BulkResult, list_url: ListUrl) -> Answer:
     links = {"undo": url_with_back(".undo", bulk_id=result.id)} if can_undo else {}
     show_once(_sentence(result), show=show, **links)
     return redirect(str(list_url), 303)
+
+
+def _test_limits(number: int) -> str:
+    """What is said before so many agents are tested. Empty if they can all be tested at once."""
+    if number <= started_tests.PER_PERSON:
+        return ""
+    most = f"At most {number_text(TESTS_MAX)} agents are tested at once, and" if number > TESTS_MAX else "At most"
+    return (
+        f"{most} {started_tests.PER_PERSON} tests start in a minute. The result names the agents that were not tested, "
+        + "and offers to test them."
+    )
 
 
 def _can_undo(actor: Actor, act: str) -> bool:

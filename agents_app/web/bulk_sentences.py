@@ -7,6 +7,8 @@ from flask import url_for
 from markupsafe import Markup
 
 from agents_app.operations.bulk_records import UNDO
+from agents_app.operations.bulk_tests import NOT_STARTED
+from agents_app.schemas.bulk_agents import BulkAct
 from agents_app.wording import number_text
 
 ACTS = {
@@ -40,8 +42,14 @@ def agents_link(event: Mapping[str, Any]) -> Markup:
     """How many agents an act changed, as a link to its result."""
     counts, asked = event["details"].get("counts"), event["details"].get("asked")
     counts = counts if isinstance(counts, dict) else {}
-    changed, failed = counts.get("changed", asked), counts.get("failed")
+    changed, failed, left = counts.get("changed", asked), counts.get("failed"), 0
+    if event["details"].get("act") == BulkAct.TEST and counts:
+        # An agent whose test failed was tested too.
+        left = sum(len(group["ids"]) for group in event["details"].get("failed", ()) if group["code"] in NOT_STARTED)
+        failed = counts["failed"] - left
+        changed = counts["changed"] + failed
     text = f"{number_text(changed)} agent{'s' * (changed != 1)}" if isinstance(changed, int) else "agents"
     url = url_for("web.bulk_agents.show", bulk_id=event["id"]) if event.get("id") else ""
     link = Markup('<a href="{}">{}</a>').format(url, text) if url else Markup.escape(text)
-    return link + (f" ({number_text(failed)} failed)" if isinstance(failed, int) and failed else "")
+    parts = [f"{number_text(number)} {what}" for number, what in ((failed, "failed"), (left, "not tested")) if number]
+    return link + (f" ({', '.join(parts)})" if parts else "")

@@ -13,6 +13,7 @@ from agents_app.connections import TYPES, Connection
 from agents_app.db import now
 from agents_app.operations import attention_reasons, started_tests, test_results
 from agents_app.paths import STATIC
+from agents_app.schemas.bulk_agents import TESTS_MAX
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
@@ -61,6 +62,7 @@ def init_app(app: Flask) -> None:
         type_icon=type_icon,
         type_label=type_label,
         types=TYPES,
+        tests_max=TESTS_MAX,
         type_labels={kind.value: declaration.label for kind, declaration in TYPES.items()},
         environments=ENVIRONMENT_LABELS,
         last_tests=LAST_TEST_LABELS,

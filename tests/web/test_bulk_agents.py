@@ -176,6 +176,8 @@ def test_all_that_match_are_selected_as_a_step_of_its_own(console: Flask, admin:
     done = browser.send(asked, "/agents/bulk", reason="Moving.")
 
     assert step.title.startswith("22 agents selected")
+    assert "Test…" in step.text
+    assert "Test: at most 20 agents are tested at once, and 6 tests start in a minute." in step.text
     assert not isinstance(done, Page)
     assert done.location == "/agents?environment=staging"
     active = [name for name, status in statuses(console, admin).items() if status == "active"]
@@ -194,10 +196,20 @@ def test_a_test_says_which_agents_could_not_start_and_offers_them_again(
 
     assert "You can start 6 tests in a minute." in page.text
     assert "Test the 2 that were not tested" in page.text
+    assert "tested 6 agents" in page.text
+    assert "tested 6 agents (6 failed, 2 not tested)" in browser.get("/activity").text
     many = [*ids, *(str(make_agent(console, admin)) for _ in range(13))]
-    refused = browser.post("/agents/bulk", values | {"ids": many}, 422)
-    assert isinstance(refused, Page)
-    assert "Use at most 20 agents at once. These are 21." in refused.text
+    asked = browser.post("/agents/bulk", values | {"ids": many}, 200)
+    assert isinstance(asked, Page)
+    assert "Test 21 agents?" in asked.text
+    assert "At most 20 agents are tested at once, and 6 tests start in a minute." in asked.text
+    started = browser.send(asked, "/agents/bulk")
+    assert not isinstance(started, Page)
+    result = browser.get(started.location)
+    assert result.title.startswith("Result for 21 agents")
+    assert "At most 20 agents are tested at once. Test it again." in result.text
+    assert "Test the 21 that were not tested" in result.text
+    assert len(fields_of(result.form("/agents/bulk"))["ids"].split()) == 21
 
 
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("editor", 403), ("admin", 303)])
