@@ -11,6 +11,7 @@ from agents_app.operations.agent_plans import Kind, Plan
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas import listing as list_schema
+from agents_app.schemas import shown_files
 from agents_app.schemas.agent_files import AgentFile
 from agents_app.values.choices import FileFormat
 from agents_app.web import agent_plans, unsaved_form
@@ -98,7 +99,9 @@ def _page(form: ImportForm, status: int = 200) -> Answer:
 
 
 def _plan_page(form: ImportForm, file: AgentFile, plan: Plan, status: int = 200) -> Answer:
-    return render_template("agents/files_plan.html", form=form, text=file.text, **_shown(plan)), status
+    return render_template(
+        "agents/files_plan.html", form=form, text=shown_files.without_comments(file), **_shown(plan)
+    ), status
 
 
 def _shown(plan: Plan) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_read_is_refused_at_its_field(
 
 def test_no_file_two_files_and_a_large_file_are_refused_with_a_sentence(browser: Browser) -> None:
     assert problems(plan(browser, "  ", 422)) == ["Choose a file, or paste its text below."]
-    assert problems(upload(browser, b"format: x", 422, text="format: y")) == [
+    assert problems(upload(browser, b"format: x", 422, text="agents: []")) == [
         "Choose a file or paste a text, not both."
     ]
     assert upload(browser, file_of({"description": "x"}).encode() + b" " * BODY_BYTES, 200)
@@ -127,7 +127,7 @@ def test_no_file_two_files_and_a_large_file_are_refused_with_a_sentence(browser:
 def test_all_problems_are_shown_at_once_with_their_lines_and_the_text_is_kept(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
-    wrong = [{"name": ""}, {"name": "A", "connection_config": {**CONFIG, "port": 0}}, {"name": "B", "unknown": 1}]
+    wrong = [{"name": ""}, {"name": "A", "connection_config": {**CONFIG, "port": 0}}, {"name": "B", "port": None}]
     text = file_of(*wrong, *({"name": f"C{number}", "status": "gone"} for number in range(20)))
 
     page = plan(browser, text, 422)

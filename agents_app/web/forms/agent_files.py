@@ -1,12 +1,10 @@
 """The form that imports a file of agents, and what of a file a page may show again."""
 
-import re
-
 from werkzeug.datastructures import FileStorage
 
-from agents_app.connections import TYPES
 from agents_app.errors import Malformed, TooLarge
 from agents_app.schemas import agent_files as schema
+from agents_app.schemas import shown_files
 from agents_app.schemas.agent_files import AgentFile
 from agents_app.schemas.change_notes import NoteValues
 from agents_app.values import limits
@@ -20,13 +18,7 @@ MEGABYTES = number_text(limits.FILE_BODY_BYTES // 1_000_000)
 UPLOAD_HINT = f"JSON or YAML, at most {MEGABYTES} MB. For larger files: flask agents apply."
 NOTHING = "Choose a file, or paste its text below."
 BOTH = "Choose a file or paste a text, not both."
-NOT_KEPT = "The text may contain a secret, so this page does not show it again. Remove the secret, then paste it again."
-SECRETS = sorted({"api_key", *(name for declaration in TYPES.values() for name in declaration.secret_names())})
-# A secret with another value than a file may have: nothing, null, `stored` or where the secret is.
-SECRET_IN_CLEAR = re.compile(
-    rf"""\b({"|".join(SECRETS)})\b["']?[ \t]*:[ \t]*(?!["']?(stored|null|~|env:|file:)|[\s,}}]|$)"""
-)
-PRIVATE_KEY = "PRIVATE KEY-----"
+NOT_KEPT = "This page does not show the text again. Correct it where you have it, then paste it again."
 
 
 class Upload(Input):
@@ -78,9 +70,9 @@ class ImportForm(ConsoleForm):
 
     def forget_secrets(self) -> None:
         """Empty the text if it may contain a secret, because no page shows a secret again."""
-        if SECRET_IN_CLEAR.search(self.text.text) or PRIVATE_KEY in self.text.text:
+        if self.text.text.strip() and (doubt := self._doubt()):
             self.text.data = ""
-            self.text.add_error(NOT_KEPT)
+            self.text.add_error(f"{doubt} {NOT_KEPT}")
 
     def add_problems(self, problems: list[tuple[str, str]]) -> None:
         """Add what is wrong in the file, each with its line and its place; and what is wrong with the note."""
@@ -97,3 +89,11 @@ class ImportForm(ConsoleForm):
             return True
         self.deletions.add_error(f"Type {deletions} to delete {'this agent' if deletions == 1 else 'these agents'}.")
         return False
+
+    def _doubt(self) -> str:
+        """Why the text may contain a secret. Empty if it certainly has none."""
+        try:
+            read = schema.read(self.text.text.encode()) if self.file is None else self.file
+        except Malformed:
+            return shown_files.UNREAD
+        return shown_files.find_doubt(read)
