@@ -21,9 +21,9 @@ def act(actor: Actor, values: Values) -> Response:
     return responses.as_json(bulk_agents.act(actor, values).as_json())
 
 
-def undo(actor: Actor, bulk_id: UUID) -> Response:
+def undo(actor: Actor, bulk_id: UUID, values: Values) -> Response:
     """What the undo did with each agent."""
-    return responses.as_json(bulk_agents.undo(actor, bulk_id).as_json())
+    return responses.as_json(bulk_agents.undo(actor, bulk_id, values).as_json())
 
 
 ENDPOINTS = (
@@ -52,6 +52,8 @@ ENDPOINTS = (
         + "the change replaced; the others are in `failed` with the code `stale`. Deleted agents are restored, which "
         + "needs a token whose owner is an admin. A second undo changes nothing, and has `is_repeated`. 409: a test "
         + "cannot be undone.",
+        body="ChangeNote",
+        body_is_optional=True,
         responses={200: "BulkResult"},
         errors=(404, 409),
     ),

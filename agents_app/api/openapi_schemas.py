@@ -9,9 +9,9 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from agents_app.api import file_schemas, response_schemas
 from agents_app.api.response_schemas import REF
 from agents_app.connections import TYPES, Connection
-from agents_app.schemas.agents import CONFIG, AgentValues, DisableValues
+from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.schemas.bulk_agents import SCHEMAS as BULK
-from agents_app.schemas.change_notes import NoteValues
+from agents_app.schemas.change_notes import DisableValues, NoteValues
 from agents_app.schemas.listing import ExportQuery
 from agents_app.schemas.runtime import CheckValues
 from agents_app.values.fields import NOTES, Schema, field_notes

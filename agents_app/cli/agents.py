@@ -114,13 +114,14 @@ def update(account: str | None, agent_id: UUID, version: int | None, cleared: tu
 @agents.command()
 @agent_id
 @click.option("--reason", metavar="TEXT", help="The reason, which runtimes get when they fetch the agent.")
+@note_option
 @version_option
 @account_option
-def disable(account: str | None, agent_id: UUID, version: int | None, reason: str | None) -> None:
-    """Disable an agent. Runtimes cannot fetch it."""
-    actor = terminal_actor(account)
-    before = operations.disable(actor, agent_id, {"reason": reason}, version)
-    name = print_warnings(actor, agent_id, of="/status_reason")
+def disable(account: str | None, agent_id: UUID, version: int | None, reason: str | None, note: str | None) -> None:
+    """Disable an agent. Runtimes cannot fetch it. Without a note, the history shows the reason as the note."""
+    actor, values = terminal_actor(account), {"reason": reason, "note": note}
+    before = operations.disable(actor, agent_id, values, version)
+    name = print_warnings(actor, agent_id, values if before else {}, of="/status_reason")
     replaced = before and replaced_reason(before, reason or "")
     done = f"{name} {replaced or 'is disabled.'}"
     if before is not None:
@@ -162,7 +163,7 @@ def clone(account: str | None, agent_id: UUID, note: str | None) -> None:
 def delete(account: str | None, agent_id: UUID, version: int | None, note: str | None, *, yes: bool) -> None:
     """Delete an agent, after a confirmation. `flask agents restore-deleted` restores it."""
     actor, values = terminal_actor(account), {"note": note}
-    name = _name(actor, agent_id)
+    name = agent_reads.read(actor, agent_id)["name"]
     print_recent_readers(actor, agent_id, 404)
     if not yes:
         click.confirm(f"Delete {name}?", abort=True, err=True)
@@ -244,7 +245,3 @@ def _print_all(warnings: Iterable[tuple[str, str]]) -> None:
     """Print warnings, each with the name of its field."""
     for pointer, sentence in warnings:
         print_message(f"Warning: {pointer[1:].replace('/', '.')}: {sentence}")
-
-
-def _name(actor: Actor, agent_id: UUID) -> str:
-    return str(agent_reads.read(actor, agent_id)["name"])

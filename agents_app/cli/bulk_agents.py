@@ -121,14 +121,15 @@ def test(**given: Any) -> None:
 
 @bulk.command(cls=MonitorCommand)
 @click.argument("bulk_id", metavar="ID", type=Id())
+@note_option
 @json_option
 @account_option
-def undo(bulk_id: UUID, account: str | None, *, as_json: bool) -> None:
+def undo(bulk_id: UUID, account: str | None, note: str | None, *, as_json: bool) -> None:
     """Undo an act for each agent that was not changed since. ID is printed by the command of the act.
 
     The exit code is 1 if an agent could not be restored, and 3 if the command itself failed.
     """
-    _print_results([bulk_agents.undo(terminal_actor(account), bulk_id)], as_json=as_json)
+    _print_results([bulk_agents.undo(terminal_actor(account), bulk_id, {"note": note})], as_json=as_json)
 
 
 def _do(act: BulkAct, values: dict[str, Any], given: dict[str, Any]) -> None:

@@ -25,6 +25,9 @@ class AgentVersion(Base):
     DELETED: ClassVar = "agent.deleted"
     """The action of the version that a deletion makes."""
 
+    DISABLED: ClassVar = "agent.disabled"
+    """The action of a version that disables the agent. Its note is the reason, if there is no other note."""
+
     agent_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     account_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("accounts.id", ondelete="CASCADE"), index=True)

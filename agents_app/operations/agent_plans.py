@@ -23,6 +23,7 @@ from agents_app.schemas import agents as schema
 from agents_app.schemas import completeness
 from agents_app.schemas.agent_files import STATUS, AgentFile, Entry, Problems
 from agents_app.schemas.agents import CONFIG, STATUS_REASON
+from agents_app.schemas.change_notes import check_reason
 from agents_app.values.choices import AgentStatus, ConnectionType
 from agents_app.values.fields import is_empty
 from agents_app.values.pem import without_private_keys
@@ -194,7 +195,7 @@ def _status(entry: Entry, old: State | None, problems: Problems) -> tuple[AgentS
     if is_same and old and old.status is AgentStatus.DISABLED:
         return AgentStatus.DISABLED, stored
     try:
-        return AgentStatus.DISABLED, schema.check_reason({"reason": reason})
+        return AgentStatus.DISABLED, check_reason({"reason": reason})[0]
     except InvalidInput as refusal:
         problems += [(f"{entry.place}/{STATUS_REASON}", sentence) for _, sentence in refusal.fields]
         return AgentStatus.DISABLED, None

@@ -37,6 +37,11 @@ class Change:
     """Why the change was made, as its maker says."""
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def why(self) -> str | None:
+        """The note, or the reason of an agent that is disabled without one."""
+        return self.note or (self.state.reason if self.action == AgentVersion.DISABLED else None)
+
 
 def find(session: Session, actor: Actor, agent_id: UUID, version: Versions | None = None) -> Agent:
     """The agent, locked until the end of the transaction. Raises NotFound, and Stale if it has another version."""
@@ -76,7 +81,7 @@ def write(session: Session, actor: Actor, *changes: Change) -> None:
         session.add(agent)
         changed = {**_changes(old, state), **change.details}
         session.add(_new_version(actor, change, changed))
-        details = {"note": change.note} if change.note else {}
+        details = {"note": change.why} if change.why else {}
         about = ("agent", agent.id, agent.name)
         event_records.add(session, actor, change.action, about, version=agent.version, **change.details, **details)
         if old and states.tested(old) == states.tested(state):
@@ -120,7 +125,7 @@ def _new_version(actor: Actor, change: Change, changes: dict[str, Any]) -> Agent
         snapshot={**state.snapshot(), **made},
         changes=changes,
         door=actor.door,
-        note=change.note,
+        note=change.why,
         **kept,
     )
 

@@ -26,7 +26,7 @@ from agents_app.operations.agent_states import State
 from agents_app.operations.agent_writes import Change, Versions, find, write
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import agents as schema
-from agents_app.schemas.change_notes import check_note, draft_and_note
+from agents_app.schemas.change_notes import check_note, check_reason, draft_and_note
 from agents_app.values import limits
 from agents_app.values.choices import AgentStatus
 from agents_app.values.text import to_nfc
@@ -140,14 +140,15 @@ def enable(
 
 
 def disable(actor: Actor, agent_id: UUID, values: Mapping[str, Any], version: Versions | None = None) -> State | None:
-    """Stop runtimes from fetching the agent. `values` has the reason.
+    """Stop runtimes from fetching the agent. `values` has the reason, and can have a note.
 
     Returns the state before, or None if neither status nor reason changed. Raises Forbidden, NotFound,
     InvalidInput, Stale.
     """
     actor.require("agents.disable")
-    reason = schema.check_reason(values)
-    return _set_status(actor, agent_id, version, "agent.disabled", AgentStatus.DISABLED, reason=reason)
+    reason, note = check_reason(values)
+    status = AgentStatus.DISABLED
+    return _set_status(actor, agent_id, version, AgentVersion.DISABLED, status, reason=reason, note=note)
 
 
 def delete(

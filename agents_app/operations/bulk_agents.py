@@ -31,6 +31,7 @@ from agents_app.operations.bulk_records import UNDO, BulkRecord, BulkResult, Don
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas.bulk_agents import IDS_MAX, BulkAct
+from agents_app.schemas.change_notes import check_note
 from agents_app.schemas.listing import AgentQuery
 
 # The agents of one transaction. Others who write wait for it, and on SQLite they wait for every transaction.
@@ -38,6 +39,7 @@ BATCH = 100
 # After so many agents that another transaction has locked, the others of a batch are not waited for.
 BUSY_MAX = 3
 BUSY = "database_busy"
+NO_VALUES: Mapping[str, Any] = {}
 SHOWN = sa.select(Agent.id, Agent.name, Agent.status).where(OF_ACCOUNT)
 # Changes some agents in one transaction, and adds them to the result.
 Step = Callable[[Sequence[UUID], BulkResult], None]
@@ -74,21 +76,23 @@ def act(actor: Actor, values: Mapping[str, Any], key: str | None = None, later: 
     return result
 
 
-def undo(actor: Actor, act_id: UUID) -> BulkResult:
+def undo(actor: Actor, act_id: UUID, values: Mapping[str, Any] = NO_VALUES) -> BulkResult:
     """Undo what an act changed, for each agent that has not been changed since. Deleted agents are restored.
 
-    A second undo changes nothing, and its result says so. Raises Forbidden, NotFound, Conflict, and Unavailable
-    as `act` does.
+    `values` can have a note. A second undo changes nothing, and its result says so. Raises Forbidden, NotFound,
+    InvalidInput, Conflict, and Unavailable as `act` does.
     """
     actor.require("agents.update")
+    note = check_note(values)
     done = bulk_records.read(actor, act_id)
     kind = bulk_records.undoable(done.act)
     if kind is None:
         raise Conflict("A test and an undo cannot be undone.", code="cannot_be_undone")
     actor.require(bulk_records.undo_permission(kind))
     result = BulkResult(bulk_records.undo_id(act_id), UNDO)
+    undone = {"undone": str(act_id), "undone_act": kind, "asked": len(done.changed), "note": note}
     try:
-        bulk_records.begin(actor, result.id, act=UNDO, undone=str(act_id), undone_act=kind, asked=len(done.changed))
+        bulk_records.begin(actor, result.id, act=UNDO, **undone)
     except Conflict:
         earlier = bulk_records.read(actor, result.id)
         if earlier.counts is not None:
@@ -96,10 +100,7 @@ def undo(actor: Actor, act_id: UUID) -> BulkResult:
         result.changed += earlier.changed  # it did not end, and goes on now
     details, reverted = {"bulk": str(result.id)}, {one.id for one in result.changed}
     versions = {one.id: one.version or 0 for one in done.changed if one.id not in reverted}
-    step = partial(_write_batch, actor, bulk_changes.of_undo(actor, kind, versions, details))
-    if kind is BulkAct.DELETE:
-        step = partial(_restore_batch, actor, versions, details)
-    _do_in_batches(step, list(versions), result)
+    _do_in_batches(_undo_step(actor, kind, versions, note, details), list(versions), result)
     names = {one.id: one.name for one in done.changed}
     result.failed = [one._replace(name=names[one.id]) for one in result.failed]
     bulk_records.finish(actor, result)
@@ -129,6 +130,14 @@ def selected(actor: Actor, agent_ids: Sequence[UUID]) -> list[dict[str, Any]]:
     with db.reading() as connection:
         found = bulk_records.agents_by_id(connection, actor, agent_ids)
     return [dict(found[one]._mapping) for one in dict.fromkeys(agent_ids) if one in found]
+
+
+def _undo_step(
+    actor: Actor, kind: BulkAct, versions: Mapping[UUID, int], note: str | None, details: Mapping[str, Any]
+) -> Step:
+    if kind is BulkAct.DELETE:
+        return partial(_restore_batch, actor, versions, note, details)
+    return partial(_write_batch, actor, bulk_changes.of_undo(actor, kind, versions, note, details))
 
 
 def _do_in_batches(step: Step, agent_ids: Sequence[UUID], result: BulkResult) -> None:
@@ -189,12 +198,13 @@ def _write_batch(actor: Actor, make_changes: MakeChanges, agent_ids: Sequence[UU
 def _restore_batch(
     actor: Actor,
     versions: Mapping[UUID, int],
+    note: str | None,
     details: Mapping[str, Any],
     agent_ids: Sequence[UUID],
     result: BulkResult,
 ) -> None:
     with db.transaction() as session:
-        agents = [restored_agents.restore(session, actor, one, details=details) for one in agent_ids]
+        agents = [restored_agents.restore(session, actor, one, note, details) for one in agent_ids]
         if any(agent.version != versions[agent.id] + 1 for agent in agents):
             raise Stale("It was restored and deleted again since.")
         done = [Done(agent.id, agent.name, agent.version) for agent in agents]

@@ -21,7 +21,7 @@ from agents_app.values.choices import AgentStatus
 from agents_app.values.text import to_nfc
 from agents_app.wording import number_text
 
-STATUS_ACTIONS = {AgentStatus.ACTIVE: "agent.enabled", AgentStatus.DISABLED: "agent.disabled"}
+STATUS_ACTIONS = {AgentStatus.ACTIVE: "agent.enabled", AgentStatus.DISABLED: AgentVersion.DISABLED}
 NO_VERSION = "Its previous version is not stored, or cannot be read."
 
 # For each locked agent of a batch its change, None if there is nothing to change, or why it cannot be changed.
@@ -38,7 +38,9 @@ def of_act(wanted: BulkValues, details: Mapping[str, Any]) -> MakeChanges:
     return make
 
 
-def of_undo(actor: Actor, act: BulkAct, versions: Mapping[UUID, int], details: Mapping[str, Any]) -> MakeChanges:
+def of_undo(
+    actor: Actor, act: BulkAct, versions: Mapping[UUID, int], note: str | None, details: Mapping[str, Any]
+) -> MakeChanges:
     """The changes that undo an act. `versions` are those that the act made: an agent at another one is not changed."""
 
     def make(session: Session, agents: Sequence[Agent]) -> Results:
@@ -48,7 +50,7 @@ def of_undo(actor: Actor, act: BulkAct, versions: Mapping[UUID, int], details: M
         )
         before = {row.agent_id: row.snapshot for row in session.execute(previous)}
         return {
-            agent.id: _reverted(act, agent, before.get(agent.id), details)
+            agent.id: _reverted(act, agent, before.get(agent.id), note, details)
             if agent.version == versions[agent.id]
             else Stale(f"It was changed since. It is at version {agent.version} now.")
             for agent in agents
@@ -77,7 +79,9 @@ def _change(wanted: BulkValues, agent: Agent, details: Mapping[str, Any]) -> Cha
     return _unless_same(old, state, STATUS_ACTIONS[status], agent, note, details)
 
 
-def _reverted(act: BulkAct, agent: Agent, snapshot: Any, details: Mapping[str, Any]) -> Change | ConsoleError | None:
+def _reverted(
+    act: BulkAct, agent: Agent, snapshot: Any, note: str | None, details: Mapping[str, Any]
+) -> Change | ConsoleError | None:
     """The change to what the act changed. Everything else is as it was before, as there is no later version."""
     old = states.of_agent(agent)
     if not isinstance(snapshot, dict):
@@ -85,13 +89,13 @@ def _reverted(act: BulkAct, agent: Agent, snapshot: Any, details: Mapping[str, A
     if act in FIELDS:
         name = FIELDS[act]
         state = replace(old, fields={**old.fields, name: snapshots.content(snapshot)[name]})
-        return _unless_same(old, state, "agent.updated", agent, None, details)
+        return _unless_same(old, state, "agent.updated", agent, note, details)
     try:
         then = snapshots.status_and_origin(snapshot)
     except Conflict as unreadable:
         return unreadable
     state = replace(old, status=then.status, reason=then.status_reason)
-    return _unless_same(old, state, STATUS_ACTIONS[then.status], agent, None, details)
+    return _unless_same(old, state, STATUS_ACTIONS[then.status], agent, note, details)
 
 
 def _unless_same(

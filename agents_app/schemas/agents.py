@@ -18,7 +18,7 @@ from agents_app.values.choices import (
     Environment,
     ModelProvider,
 )
-from agents_app.values.fields import Schema, broken_rules, field, field_notes, is_empty, normalise, parse
+from agents_app.values.fields import Schema, broken_rules, field, field_notes, is_empty, normalise
 from agents_app.values.labels import label_pairs
 from agents_app.values.model_urls import base_url
 from agents_app.values.pem import without_private_keys
@@ -89,14 +89,6 @@ class AgentValues(Schema):
 
 FIELDS = tuple(name for name in AgentValues.model_fields if name not in ("api_key", CONFIG))
 """The fields that are stored as they are, each in its own column."""
-
-
-class DisableValues(Schema):
-    """The input to disable an agent."""
-
-    reason: Annotated[str, line(limits.STATUS_REASON)] = field(
-        "Reason", "Shown to runtimes that fetch the agent.", missing="Say why the agent is disabled."
-    )
 
 
 @dataclass(frozen=True)
@@ -171,11 +163,6 @@ def secret_warnings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         # Forms and the terminal send lines, which do not say which label they are.
         public["labels"] = normalise(AgentValues, "labels", public["labels"])
     return list(find_in_values({**public, CONFIG: members}))
-
-
-def check_reason(values: Mapping[str, Any]) -> str:
-    """The reason for disabling an agent. Raises InvalidInput."""
-    return parse(DisableValues, values).reason
 
 
 def _differing(changes: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic_core import PydanticCustomError
 
 from agents_app.errors import InvalidInput
+from agents_app.schemas.change_notes import note_text
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, Environment
 from agents_app.values.fields import EDGES, Rule, Schema, field, parse, refusal, refusal_of_members
@@ -83,7 +84,7 @@ class BulkValues(Schema):
 class BulkChange(BulkValues):
     """A change of many agents."""
 
-    note: Annotated[str | None, line(limits.CHANGE_NOTE)] = field(
+    note: Annotated[str | None, note_text()] = field(
         "Note", "Why you make this change. The history of each agent shows it.", default=None
     )
 
@@ -99,8 +100,11 @@ class BulkDelete(BulkChange):
 class BulkDisable(BulkChange):
     """Disable agents."""
 
-    reason: Annotated[str, line(limits.STATUS_REASON)] = field(
-        "Reason", "Shown to runtimes that fetch one of the agents.", missing="Say why the agents are disabled."
+    reason: Annotated[str, note_text(limits.STATUS_REASON)] = field(
+        "Reason",
+        "Shown to runtimes that fetch one of the agents, and in the history of each.",
+        missing="Say why the agents are disabled.",
+        json_hint="Shown to runtimes that fetch one of the agents. Without a note, the history shows it as the note.",
     )
 
 

@@ -1,4 +1,7 @@
-"""What a valid note is: why its maker made a change of an agent. Every operation that changes one takes it here."""
+"""What a valid note is: why its maker made a change of an agent. Every operation that changes one takes it here.
+
+The reason for disabling an agent is a note that runtimes get too.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
@@ -10,22 +13,22 @@ from agents_app.values.fields import Rule, Schema, field, parse, refusal
 from agents_app.values.pem import without_private_keys
 from agents_app.values.text import clean_text
 
-__all__ = ["NOTE", "NoteValues", "check_note", "draft_and_note"]
+__all__ = ["NOTE", "DisableValues", "NoteValues", "check_note", "check_reason", "draft_and_note", "note_text"]
 
 T = TypeVar("T")
 
-PRIVATE_KEY = "A note cannot have a private key, as nobody can change it later. Write why you make this change."
+PRIVATE_KEY = "This cannot have a private key, as nobody can change it later. Write why you make this change."
 
 
-def note_text() -> Rule:
+def note_text(most: int = limits.CHANGE_NOTE) -> Rule:
     """A text on one line without a private key: a version keeps its note, so one must not get in."""
 
     def check(value: object) -> str:
         if isinstance(value, str) and without_private_keys(value) != value:
             raise refusal(PRIVATE_KEY)
-        return clean_text(value, most=limits.CHANGE_NOTE, one_line=True)
+        return clean_text(value, most=most, one_line=True)
 
-    return Rule(check, {"maxLength": limits.CHANGE_NOTE})
+    return Rule(check, {"maxLength": most})
 
 
 class NoteValues(Schema):
@@ -34,6 +37,23 @@ class NoteValues(Schema):
     note: Annotated[str | None, note_text()] = field(
         "Note", "Why you make this change. The history shows it.", default=None
     )
+
+
+class DisableValues(NoteValues):
+    """The input to disable an agent. Without a note, the reason is the note of the change."""
+
+    reason: Annotated[str, note_text(limits.STATUS_REASON)] = field(
+        "Reason",
+        "Shown to runtimes that fetch the agent, and in its history.",
+        missing="Say why the agent is disabled.",
+        json_hint="Shown to runtimes that fetch the agent. Without a note, the history shows it as the note.",
+    )
+
+
+def check_reason(values: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The reason for disabling an agent, and the note. Raises InvalidInput."""
+    found = parse(DisableValues, values)
+    return found.reason, found.note
 
 
 def check_note(values: Mapping[str, Any]) -> str | None:

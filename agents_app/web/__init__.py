@@ -8,6 +8,7 @@ from agents_app.errors import NotFound, NotSignedIn
 from agents_app.paths import STATIC
 from agents_app.web import (
     accounts,
+    agent_acts,
     agent_files,
     agent_list,
     agent_versions,
@@ -45,7 +46,7 @@ PASSWORD_FORMS = (
 
 pages = Blueprint("web", __name__)
 pages.register_error_handler(NotSignedIn, sessions.sign_in_response)
-OF_AGENTS = (agents, agent_list, agent_files, agent_versions, bulk_agents, deleted_agents, connection_tests)
+OF_AGENTS = (agent_acts, agent_list, agent_files, agent_versions, bulk_agents, deleted_agents, connection_tests)
 OF_RECORDS = (*OF_AGENTS, tokens, users, invitations, profile, accounts, events, system)
 for part in (agents, agent_versions, connection_tests):
     part.pages.register_error_handler(NotFound, deleted_agents.not_found_response)

@@ -1,9 +1,9 @@
-"""The pages of agents: list, read, create, edit, clone, enable, disable, delete, restore."""
+"""The pages of agents: list, read, create, edit, delete, restore. `agent_acts.py` clones, enables and disables."""
 
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from agents_app import refusals
 from agents_app.config import settings
@@ -15,9 +15,10 @@ from agents_app.web import agent_list, connection_tests, readers, runtime_use, u
 from agents_app.web.conflict import EditConflict
 from agents_app.web.connection_tests import FormTest
 from agents_app.web.deleted_agents import not_found_response
-from agents_app.web.forms.agents import UNSEEN_REASON, AgentForm, DisableForm
+from agents_app.web.forms.agents import AgentForm
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.edit_agent import EditForm
+from agents_app.web.forms.noted_agent import NotedForm
 from agents_app.web.forms.notes import DeleteForm
 from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
@@ -57,7 +58,7 @@ def show(agent_id: UUID) -> Answer:
     use, names = runtime_use.use_of(actor, agent_id, reasons, found.admins), known_names.of_agent(found.agent)
     shown = {"form": AgentForm(agent=found.agent), "names": names, "reasons": reasons, "use": use}
     shown |= readers.of_agent(actor, agent_id)
-    return _agent_page("agents/show.html", found.agent, **shown)
+    return agent_page("agents/show.html", found.agent, **shown)
 
 
 @pages.route("/agents/new", methods=["GET", "POST"])
@@ -67,8 +68,8 @@ def new() -> Answer:
     actor.require("agents.create")
     list_url = ListUrl.from_back_parameter()
     if not unsaved_form.is_submitted():
-        return render_template("agents/new.html", form=AgentForm(unsaved_form.restored_values()), list_url=list_url)
-    form = AgentForm(request.form)
+        return render_template("agents/new.html", form=NotedForm(unsaved_form.restored_values()), list_url=list_url)
+    form = NotedForm(request.form)
     if connection_tests.is_asked():
         test = connection_tests.run_new_form(actor, form)
         return render_template("agents/new.html", form=form, list_url=list_url, test=test), *test.status_and_headers
@@ -123,57 +124,6 @@ def save(agent_id: UUID) -> Answer:
     return _redirect_after_save(actor, form, agent_id) if is_saved else (_edit_page(actor, form), 422)
 
 
-@pages.post("/agents/<uuid:agent_id>/clone")
-def clone(agent_id: UUID) -> Answer:
-    """Create a copy of an agent, and show it."""
-    form = ConsoleForm(request.form)
-    try:
-        copy_id, _ = agents.clone(current_actor(), agent_id, form.key)
-    except Conflict as refusal:
-        if refusal.code not in ALREADY_CREATED:
-            raise
-        flash(
-            "This page already created a clone, which was changed or deleted since. Clone again to create another.",
-            "bad",
-        )
-        return redirect(url_with_back(".show", agent_id=agent_id), 303)
-    show_once("This is the clone. It is active and has the same secrets.")
-    return redirect(url_with_back(".show", agent_id=copy_id), 303)
-
-
-@pages.post("/agents/<uuid:agent_id>/enable")
-def enable(agent_id: UUID) -> Answer:
-    """Enable an agent, so that runtimes can fetch it again."""
-    is_changed = agents.enable(current_actor(), agent_id)
-    message = (
-        "The agent is active: runtimes can fetch it." if is_changed else "Nothing was changed: it is active already."
-    )
-    show_once(message)
-    return redirect(url_with_back(".show", agent_id=agent_id), 303)
-
-
-@pages.route("/agents/<uuid:agent_id>/disable", methods=["GET", "POST"])
-def disable(agent_id: UUID) -> Answer:
-    """Ask for a reason, then disable an agent, so that runtimes cannot fetch it."""
-    actor = current_actor()
-    actor.require("agents.disable")
-    agent = agent_reads.read(actor, agent_id)
-    if not unsaved_form.is_submitted():
-        return _ending_page("agents/disable.html", actor, agent, DisableForm(unsaved_form.restored_values()))
-    form = DisableForm(request.form)
-    if form.is_outdated(agent):
-        form.general_errors.append(UNSEEN_REASON)
-        return _ending_page("agents/disable.html", actor, agent, form), refusals.STATUS[Conflict]
-    try:
-        is_saved = form.save(lambda values: agents.disable(actor, agent_id, values, agent["version"]))
-    except Stale:
-        return disable(agent_id)  # it was changed after it was read
-    if not is_saved:
-        return _ending_page("agents/disable.html", actor, agent, form), 422
-    show_once(form.success_message)
-    return redirect(url_with_back(".show", agent_id=agent_id), 303)
-
-
 @pages.route("/agents/<uuid:agent_id>/delete", methods=["GET", "POST"])
 def delete(agent_id: UUID) -> Answer:
     """Ask for confirmation, then delete an agent and offer to undo it."""
@@ -183,7 +133,7 @@ def delete(agent_id: UUID) -> Answer:
     form = DeleteForm(request.form if unsaved_form.is_submitted() else unsaved_form.restored_values())
     is_deleted = unsaved_form.is_submitted() and form.save(lambda values: agents.delete(actor, agent_id, None, values))
     if not is_deleted:
-        page = _ending_page("agents/delete.html", actor, agent, form, undo_days=settings().deleted_secrets_days)
+        page = ending_page("agents/delete.html", actor, agent, form, undo_days=settings().deleted_secrets_days)
         return page, 422 if unsaved_form.is_submitted() else 200
     show_once("was deleted.", name=agent["name"], undo=url_with_back(".restore_deleted", agent_id=agent_id))
     return redirect(str(ListUrl.from_back_parameter()), 303)
@@ -205,14 +155,16 @@ def restore_deleted(agent_id: UUID) -> Answer:
     return redirect(str(ListUrl.from_back_parameter()), 303)
 
 
-def _agent_page(template: str, agent: dict[str, Any], **context: Any) -> str:
+def agent_page(template: str, agent: dict[str, Any], **context: Any) -> str:
+    """A page about this agent."""
     agent_url = url_with_back(".show", agent_id=agent["id"])
     list_url = ListUrl.from_back_parameter()
     return render_template(template, agent=agent, list_url=list_url, agent_url=agent_url, **context)
 
 
-def _ending_page(template: str, actor: Actor, agent: dict[str, Any], form: ConsoleForm, **context: Any) -> str:
-    return _agent_page(template, agent, form=form, **readers.before_the_end(actor, agent["id"]), **context)
+def ending_page(template: str, actor: Actor, agent: dict[str, Any], form: ConsoleForm, **context: Any) -> str:
+    """A page that asks before runtimes can no longer fetch the agent. It says which of them fetched it lately."""
+    return agent_page(template, agent, form=form, **readers.before_the_end(actor, agent["id"]), **context)
 
 
 def _edit_page(actor: Actor, form: EditForm, *, has_conflict: bool = False, test: FormTest | None = None) -> str:
@@ -221,7 +173,7 @@ def _edit_page(actor: Actor, form: EditForm, *, has_conflict: bool = False, test
     shows_conflict = form.version == form.agent["version"] != form.loaded_version
     loaded = _version_at(actor, form.agent, form.loaded_version or 0)
     conflict = EditConflict(actor, form, loaded) if shows_conflict else None
-    return _agent_page("agents/edit.html", form.agent, form=form, conflict=conflict, test=test)
+    return agent_page("agents/edit.html", form.agent, form=form, conflict=conflict, test=test)
 
 
 def _version_at(actor: Actor, agent: dict[str, Any], version: int) -> PastVersion:

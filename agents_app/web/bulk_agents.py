@@ -19,6 +19,7 @@ from agents_app.schemas.bulk_agents import IDS_MAX, TESTS_MAX, BulkAct
 from agents_app.values.pasted import read_uuid
 from agents_app.web import bulk_sentences
 from agents_app.web.forms.bulk_agents import BulkForm, bulk_form
+from agents_app.web.forms.notes import NoteForm
 from agents_app.web.list_error import list_error_page
 from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
@@ -89,7 +90,10 @@ def do() -> Answer:
 @pages.get("/<uuid:bulk_id>")
 def show(bulk_id: UUID) -> Answer:
     """Show what an act did with each agent."""
-    actor = current_actor()
+    return _result_page(current_actor(), bulk_id, NoteForm(None))
+
+
+def _result_page(actor: Actor, bulk_id: UUID, form: NoteForm) -> str:
     record = bulk_agents.result(actor, bulk_id)
     done, before = DONE.get(record.act, ("changed", "unchanged"))
     left = [one for one in record.failed if record.act == BulkAct.TEST and one.code in bulk_tests.NOT_STARTED]
@@ -98,7 +102,7 @@ def show(bulk_id: UUID) -> Answer:
     words = bulk_sentences.act_words({"act": record.act, "undone_act": record.undone_act})
     # An agent whose test failed was tested too.
     number = len(record.changed) + (len(failed) if record.act == BulkAct.TEST else 0)
-    context = {"words": words, "done": done, "before": before, "can_undo": can_undo}
+    context = {"words": words, "done": done, "before": before, "can_undo": can_undo, "form": form}
     context |= {"failed": failed, "left": left, "number": number}
     return render_template("agents/bulk_result.html", record=record, list_url=ListUrl.from_back_parameter(), **context)
 
@@ -106,8 +110,10 @@ def show(bulk_id: UUID) -> Answer:
 @pages.post("/<uuid:bulk_id>/undo")
 def undo(bulk_id: UUID) -> Answer:
     """Undo an act for each agent that has not been changed since."""
-    actor = current_actor()
-    return _after(actor, bulk_agents.undo(actor, bulk_id), ListUrl.from_back_parameter())
+    actor, form = current_actor(), NoteForm(request.form)
+    if not form.save(lambda values: bulk_agents.undo(actor, bulk_id, values)):
+        return _result_page(actor, bulk_id, form), 422
+    return _after(actor, form.result, ListUrl.from_back_parameter())
 
 
 def _ask_page(form: BulkForm, agents: list[dict[str, Any]], missing: int) -> str:

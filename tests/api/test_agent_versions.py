@@ -40,7 +40,9 @@ def test_a_bad_note_is_refused_at_every_change(note: Any, api: Client, path: str
         ("POST", "/agents", agent_values()),
         ("PATCH", path, {"name": "Orders"}),
         ("POST", f"{path}/enable", {}),
+        ("POST", f"{path}/disable", {"reason": NOTE}),
         ("POST", f"{path}/clone", {}),
+        ("POST", f"/agents/bulk/{path.rpartition('/')[2]}/undo", {}),
         ("POST", f"{path}/versions/1/restore", {"connection_config": {"password": None}}),
         ("POST", f"{path}/restore", {}),
         ("DELETE", path, {}),
@@ -99,6 +101,18 @@ def test_a_deletion_is_undone(api: Client, path: str) -> None:
     assert (restored.status_code, restored.json["version"]) == (200, 4)
     assert restored.json["secrets_set"].keys() == {"/connection_config/password"}
     assert api.get("/agents/deleted").json["items"] == []
+
+
+def test_the_reason_for_disabling_is_the_note_unless_there_is_another(api: Client, path: str) -> None:
+    ids = {"ids": [path.rpartition("/")[2]]}
+    for values in ({"reason": "Moving."}, {"reason": "Moved.", "note": NOTE}):
+        assert api.post(f"{path}/disable", values).status_code == 200
+    assert api.post("/agents/bulk", {"act": "enable", **ids}).json["counts"]["changed"] == 1
+    done = api.post("/agents/bulk", {"act": "disable", **ids, "reason": "Over."}).json
+    assert api.post(f"/agents/bulk/{done['id']}/undo", {"note": "Too early."}).json["counts"]["changed"] == 1
+
+    notes = [one["note"] for one in api.get(f"{path}/versions").json["items"]]
+    assert notes == ["Too early.", "Over.", None, NOTE, "Moving.", NOTE, None]
 
 
 def test_what_looks_like_a_secret_in_a_note_is_a_warning(api: Client, path: str) -> None:

@@ -45,7 +45,9 @@ def test_a_version_that_does_not_exist_is_an_error(terminal: Terminal, agent_id:
 
 
 @pytest.mark.parametrize("note", ["x" * 501, "two\nlines", "-----BEGIN PRIVATE KEY-----\nMIIE"])
-@pytest.mark.parametrize("command", ["update", "enable", "clone", "delete", "restore-version", "restore-deleted"])
+@pytest.mark.parametrize(
+    "command", ["update", "enable", "disable", "clone", "delete", "restore-version", "restore-deleted"]
+)
 def test_a_bad_note_is_refused_by_every_command(terminal: Terminal, agent_id: str, command: str, note: str) -> None:
     words = {"delete": ("--yes",), "restore-version": ("1",)}.get(command, ())
 

@@ -61,13 +61,15 @@ def test_an_act_is_done_with_those_that_match_and_is_undone(terminal: Terminal) 
             ("set-environment", "production"),
         )
     ]
-    undone = terminal("agents", "bulk", "undo", done[-1]["id"])
+    undone = terminal("agents", "bulk", "undo", done[-1]["id"], "--note", "Too early.")
     second = terminal("agents", "bulk", "undo", done[-1]["id"])
     again = terminal("agents", "bulk", "undo", done[2]["id"])
 
     assert [one["counts"]["changed"] for one in done] == [1] * 5
     agent = next(one for one in terminal.json("agents", "list")["items"] if one["name"] == "One")
     assert (agent["owner"], agent["labels"], agent["environment"]) == (None, {"team": "finance"}, "staging")
+    notes = [one["note"] for one in terminal.json("agents", "versions", agent["id"])["items"]]
+    assert notes == ["Too early.", None, None, None, None, "Weekend.", None]
     assert (undone.exit_code, undone.stdout) == (0, "")
     assert undone.stderr.startswith("undo: 1 changed, 0 unchanged, 0 failed. Id: ")
     assert (second.exit_code, second.stdout) == (0, "")

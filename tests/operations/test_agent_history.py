@@ -10,7 +10,7 @@ from flask import Flask
 from agents_app.db import db
 from agents_app.errors import Conflict, Forbidden, InvalidInput, Malformed, NotFound, Stale
 from agents_app.models import AgentVersion, Event
-from agents_app.operations import agent_history, agent_reads, agents
+from agents_app.operations import agent_history, agent_reads, agents, bulk_agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.versions import make_cursor
@@ -170,6 +170,9 @@ def test_a_note_with_a_private_key_is_refused_at_every_change(admin: Actor, agen
     changes = (
         lambda: agents.update(admin, agent_id, {"name": "Other", **note}),
         lambda: agents.enable(admin, agent_id, values=note),
+        lambda: agents.disable(admin, agent_id, {"reason": "Moving.", **note}),
+        lambda: bulk_agents.act(admin, {"act": "disable", "ids": [agent_id], "reason": "Moving.", **note}),
+        lambda: bulk_agents.undo(admin, agent_id, note),
         lambda: agents.clone(admin, agent_id, values=note),
         lambda: agents.restore_version(admin, agent_id, 1, note),
         lambda: agents.delete(admin, agent_id, values=note),
@@ -180,6 +183,11 @@ def test_a_note_with_a_private_key_is_refused_at_every_change(admin: Actor, agen
         with pytest.raises(InvalidInput) as refusal:
             change()
         assert [pointer for pointer, _ in refusal.value.fields] == ["/note"]
+    # The reason is a note too.
+    for values in ({"reason": PRIVATE_KEY}, {"reason": PRIVATE_KEY, "act": "disable", "ids": [agent_id]}):
+        with pytest.raises(InvalidInput) as refusal:
+            bulk_agents.act(admin, values) if "act" in values else agents.disable(admin, agent_id, values)
+        assert [pointer for pointer, _ in refusal.value.fields] == ["/reason"]
 
 
 def test_a_restore_of_what_the_agent_has_writes_nothing(admin: Actor, agent_id: UUID) -> None:

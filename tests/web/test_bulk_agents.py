@@ -71,7 +71,7 @@ def test_an_act_that_asks_does_nothing_until_it_is_confirmed(console: Flask, adm
     refused = browser.send(asked, "/agents/bulk", 422, reason=" ")
     assert isinstance(refused, Page)
     assert "Say why the agents are disabled." in refused.text
-    done = browser.send(refused, "/agents/bulk", reason="Moving.", note="Weekend.")
+    done = browser.send(refused, "/agents/bulk", reason="Moving.")
     assert not isinstance(done, Page)
     assert done.location == "/agents?status=active"
     assert "12 agents were disabled." in browser.get(done.location).text

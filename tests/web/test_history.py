@@ -6,15 +6,17 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from agents_app.operations import agent_history, agent_reads, agents
+from agents_app.operations import agent_history, agent_reads, agents, bulk_agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.values.choices import Door
 from tests.make import POWER_BI, make_agent, make_user
 from tests.web.conftest import Browser, Element, Page, SignIn
+from tests.web.test_nothing_typed_is_lost import NEW
 
 PASSWORD = "canary-of-the-database"
 LONG = "x" * 501
+TOKEN_LIKE = "sk-proj-4f9aB27cXw81LqZt93VhYp60RkEm"
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def test_the_history_says_who_changed_what_through_which_door_and_why(browser: B
     page = browser.get(f"/agents/{agent_id}/versions")
 
     texts = [row.text for row in rows(page)]
-    assert "Version 4Current root disabled the agent Terminal" in texts[0]
+    assert "Version 4Current root disabled the agent “Moving.” Terminal" in texts[0]
     assert "ci changed the agent: system instructions API token" in texts[1]
     assert "changed the agent: row limit “Reports were slow” Page" in texts[2]
     assert "created the agent Page" in texts[3]
@@ -290,3 +292,34 @@ def test_a_conflict_keeps_the_note_and_shows_that_of_the_other_change(
     assert conflict.root.one(id="note")["value"] == "My reason"
     assert "“New wording”" in conflict.root.one(class_="changes").text
     assert conflict.root.one(class_="changes").one("a")["href"] == f"/agents/{agent_id}/versions/5"
+
+
+def test_a_new_agent_a_clone_and_an_enabled_agent_have_the_note_that_was_typed(
+    console: Flask, admin: Actor, browser: Browser, agent_id: UUID
+) -> None:
+    for path, values in (("/agents/new", NEW), (f"/agents/{agent_id}/clone", {}), (f"/agents/{agent_id}/enable", {})):
+        refused = browser.send(path, status=422, **values, note=LONG)
+        assert refused.error_at("note")
+        warned = browser.send(refused, path, status=422, note=f"{TOKEN_LIKE} is the key")
+        assert "what looks like a secret" in warned.text
+        made = browser.send(warned, path, note="For the trial").headers["Location"].partition("?")[0].partition("#")[0]
+
+        assert "“For the trial”" in rows(browser.get(f"{made}/versions"))[0].text, path
+    assert read(console, admin, agent_id)["version"] == 5
+
+
+def test_the_reason_for_disabling_is_the_note_and_an_undo_of_many_has_its_own(
+    console: Flask, admin: Actor, browser: Browser, agent_id: UUID
+) -> None:
+    with console.app_context():
+        done = bulk_agents.act(admin, {"act": "set_owner", "ids": [agent_id], "owner": "Ada"})
+    refused = browser.send(f"/agents/bulk/{done.id}", f"/agents/bulk/{done.id}/undo", 422, note=LONG)
+    assert refused.error_at("note")
+    browser.send(refused, f"/agents/bulk/{done.id}/undo", note="She has left")
+
+    notes = [row.text for row in rows(browser.get(f"/agents/{agent_id}/versions"))]
+    assert "“She has left”" in notes[0]
+    assert "“Moving.”" in notes[2]
+    activity = browser.get("/activity").text
+    assert "“She has left”" in activity
+    assert "“Moving.”" in activity

@@ -28,6 +28,8 @@ TYPED: dict[str, dict[str, Any]] = {
     "web.agents.new": NEW,
     "web.agents.save": {"description": "two\nlines & more", "api_key": SECRET},
     "web.agents.delete": {"note": "The contract ended"},
+    "web.agents.clone": {"note": "For the trial"},
+    "web.agents.enable": {"note": "The server has moved"},
     "web.agent_versions.restore": {"note": "It was better"},
     "web.agents.disable": {"reason": "The server moves"},
     "web.tokens.new": {"name": "nightly import", "scopes": ["read", "write"], "expires_in_days": "31"},

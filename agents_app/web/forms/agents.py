@@ -9,7 +9,8 @@ from agents_app.errors import InvalidInput
 from agents_app.operations import drivers
 from agents_app.operations.agent_states import replaced_reason
 from agents_app.schemas import agents as schema
-from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues, DisableValues
+from agents_app.schemas.agents import API_KEY, CONFIG, AgentValues
+from agents_app.schemas.change_notes import DisableValues, check_reason, draft_and_note
 from agents_app.values.choices import AgentStatus, ConnectionType
 from agents_app.values.model_urls import NOT_SHOWN
 from agents_app.values.secret_scanner import find_in_text
@@ -132,7 +133,7 @@ class AgentForm(ConsoleForm):
     def _refuse_incomplete(self, values: dict[str, Any]) -> None:
         problems = [*self._cleared_sentences().items()]
         try:
-            schema.draft_of_new(values)
+            draft_and_note(schema.draft_of_new, values)
         except InvalidInput as refusal:
             problems += refusal.fields
         raise InvalidInput(problems)
@@ -167,7 +168,7 @@ class DisableForm(ConsoleForm):
         return self.submit(self._refuse if self.has_new_warnings else operation)
 
     def _refuse(self, values: dict[str, Any]) -> None:
-        schema.check_reason(values)
+        check_reason(values)
         raise InvalidInput(())
 
     def is_outdated(self, agent: Mapping[str, Any]) -> bool:

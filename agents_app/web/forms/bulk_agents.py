@@ -66,8 +66,8 @@ def bulk_form(act: BulkAct, formdata: FormData | None, ids: Sequence[UUID]) -> B
 def _form_class(act: BulkAct) -> type[BulkForm]:
     schema = SCHEMAS[act]
     names = [name for name in schema.model_fields if name not in ("act", "ids", "note")]
-    # The note is the last input.
-    names += ["note"] if "note" in schema.model_fields else []
+    # The note is the last input. The reason for disabling is the note too.
+    names += ["note"] if "note" in schema.model_fields and "reason" not in names else []
     inputs = {name: make_input(schema, name, span=SPAN_WHOLE) for name in names}
     base = BulkDeleteForm if act is BulkAct.DELETE else BulkForm
     return type(f"{base.__name__}{act}", (base,), {**inputs, "act": act})

@@ -14,13 +14,12 @@ from agents_app.operations.agent_history import PastVersion
 from agents_app.operations.agent_merge import CONNECTION, REMOVED, SET, TYPED, Facts, Merge
 from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import CONFIG
-from agents_app.schemas.change_notes import NOTE, draft_and_note
+from agents_app.schemas.change_notes import draft_and_note
 from agents_app.values.choices import ConnectionType
-from agents_app.values.secret_scanner import find_in_text
 from agents_app.web.forms.agents import AgentForm
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.inputs import Input
-from agents_app.web.forms.notes import note_input
+from agents_app.web.forms.noted_agent import NotedForm
 from agents_app.web.forms.secret_input import Secret
 
 MINE, THEIRS = "mine", "theirs"
@@ -38,12 +37,11 @@ def shown_name(pointer: str) -> str:
     return f"shown{pointer.replace('/', '-')}"
 
 
-class EditForm(AgentForm):
+class EditForm(NotedForm):
     """The form that changes a stored agent."""
 
     save_label = "Save changes"
     busy_label = "Saving…"
-    note = note_input()
 
     def __init__(self, formdata: FormData | None, agent: dict[str, Any]) -> None:
         super().__init__(formdata, agent)
@@ -109,10 +107,6 @@ class EditForm(AgentForm):
         fixed = {name: value for name, value in everything.items() if f"/{name}" in pointers}
         return fixed | ({CONFIG: config} if config or CONNECTION in pointers else {})
 
-    def save(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
-        """Submit with the note, which a test of these changes does not get."""
-        return super().save(lambda changes: operation(changes | self._note()))
-
     def submit(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
         """Submit, once every choice is made and every new secret is typed; else show all errors together."""
         self.unchosen = [pointer for pointer in self.merge.both if pointer not in self.choices]
@@ -142,13 +136,6 @@ class EditForm(AgentForm):
         field = self.connection_type if pointer == CONNECTION else inputs_by_pointer(self)[pointer]
         return field.spec.label
 
-    def _note(self) -> dict[str, Any]:
-        return {NOTE: self.note.value} if self.note.text.strip() else {}
-
-    def _warns_of_secrets(self) -> bool:
-        self.note.warning = find_in_text(self.note.text) or ""
-        return super()._warns_of_secrets()
-
     def _changes(self) -> list[str]:
         return [*self.merge.mine, *(p for p in self.merge.both if self.choices.get(p) == MINE)]
 
@@ -171,7 +158,7 @@ class EditForm(AgentForm):
         after = {**self.agent, **changes}, {**config, **changes.get(CONFIG, {})}
         try:
             stored = {name: self.agent[name] for name in (*schema.FIELDS, CONFIG)}
-            draft, _ = draft_and_note(partial(schema.draft_of_changed, stored), changes | self._note())
+            draft, _ = draft_and_note(partial(schema.draft_of_changed, stored), changes | self.note_values())
             after = draft.fields, draft.config
         except InvalidInput as refusal:
             problems = refusal.fields

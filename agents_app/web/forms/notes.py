@@ -1,4 +1,4 @@
-"""The note of a change: the input for it, and the form that deletes an agent, which has no other input."""
+"""The note of a change: the input for it, and the forms that have no other input."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,16 +16,24 @@ def note_input() -> Any:
     return CountedText(input_spec(NoteValues, "note", label="Why", group="note", span=SPAN_WHOLE))
 
 
-class DeleteForm(ConsoleForm):
-    """The form that deletes an agent."""
+class NoteForm(ConsoleForm):
+    """A form whose only input is the note."""
 
-    save_label = "Delete agent"
+    save_label = "the button"
+    """What a warning says to press."""
+
     note = note_input()
 
     def save(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
         """Submit, unless the note contains what looks like a secret: the user is warned once."""
         self.note.warning = find_in_text(self.note.text) or ""
         return self.submit(_refuse if self.has_new_warnings else operation)
+
+
+class DeleteForm(NoteForm):
+    """The form that deletes an agent."""
+
+    save_label = "Delete agent"
 
 
 def _refuse(values: dict[str, Any]) -> None:
