@@ -13,6 +13,7 @@ from wtforms.fields.core import UnboundField
 
 from agents_app.db import db
 from agents_app.models import Event
+from agents_app.operations import agents
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
 from agents_app.web.forms.base import ConsoleForm, PanelForm
@@ -68,7 +69,11 @@ def browser_of(actor: Actor, app: Flask) -> Browser:
 def path_to(tenant: Tenant, endpoint: str) -> str:
     """The path of the form, for an existing record."""
     rule = next(rule.rule for rule in tenant.app.url_map.iter_rules(endpoint) if "POST" in (rule.methods or ()))
-    return tenant.path(rule.replace("agent_id", "deleted_id") if endpoint.endswith("restore_deleted") else rule)
+    path = tenant.path(rule.replace("agent_id", "deleted_id") if endpoint.endswith("restore_deleted") else rule)
+    if endpoint == "web.agents.enable" and tenant.latest:
+        with tenant.app.app_context():
+            agents.disable(tenant.admin, tenant.latest, {"reason": "Moving."})
+    return path
 
 
 def actions(tenant: Tenant) -> list[str]:
