@@ -24,6 +24,7 @@ TYPE_IT = "Type the secret itself, or leave this empty."
 NO_COMMENT = "Paste only the key, without the comment after it."
 LONE_QUOTE = "There is a quote at one end only. Paste only the key, without quotes."
 UNKNOWN = "This field is not known here."
+NOT_MEMBERS = "{} not known. The members are: " + f"{', '.join(TYPES['DB'].model_fields)}."
 A_HOST = "Write one host name or IP address, such as db.example.org."
 A_UUID = "Write a UUID, such as 12345678-9abc-def0-1234-56789abcdef0."
 A_CERTIFICATE = "Paste the whole text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
@@ -127,6 +128,12 @@ def _agent(case: str, pointer: str, sentence: str, /, **changes: Any) -> Bad:
 def _database(name: str, member: str, value: Any, sentence: str) -> Bad:
     values = agent_values(connection_config={member: value})
     return Bad(name, values, [(f"/connection_config/{member}", sentence)])
+
+
+def _unknown_of_database(name: str, number: int, **members: Any) -> Bad:
+    """Members of a group with secrets, whose names are not repeated."""
+    what = "1 member here is" if number == 1 else f"{number} members here are"
+    return Bad(name, agent_values(connection_config=members), [("/connection_config", NOT_MEMBERS.format(what))])
 
 
 def _power_bi(name: str, member: str, value: Any, sentence: str) -> Bad:
@@ -441,9 +448,10 @@ BAD_AGENTS = [
     _database("tables as one text", "table_allow_list", "orders", "Write this as a list of texts."),
     _database("tables with a number", "table_allow_list", ["orders", 5], AS_TEXT),
     _database("too many schemas", "schema_allow_list", [f"s{n}" for n in range(201)], "Use at most 200 entries."),
-    _database("driver options", "options", "-c search_path=secret", UNKNOWN),
-    _database("password file", "passfile", "/etc/passwd", UNKNOWN),
-    _database("a stored secret by name", "$enc", "v1:k1:AAAA", UNKNOWN),
+    _unknown_of_database("driver options", 1, options="-c search_path=secret"),
+    _unknown_of_database("password file", 1, passfile="/etc/passwd"),
+    _unknown_of_database("a stored secret by name", 1, **{"$enc": "v1:k1:AAAA"}),
+    _unknown_of_database("secrets as names", 2, **{"hunter2": "", "Tr0ub4dor&3/": None}),
     _power_bi(
         "tenant in one word",
         "tenant_id",
@@ -490,7 +498,7 @@ BAD_AGENTS = [
             ("/api_key", MASK),
             ("/connection_config/host", f"{A_HOST} {HAS_SPACE} 2."),
             ("/connection_config/port", "Port must be between 1 and 65,535."),
-            ("/connection_config/x", UNKNOWN),
+            ("/connection_config", NOT_MEMBERS.format("1 member here is")),
         ],
     ),
 ]

@@ -1,6 +1,6 @@
 """Helpers for the secrets of a file of agents: a file has none, it says only where each is or that it is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +11,13 @@ from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agent_files import SECRETS, STORED, AgentFile, Entry, Problems
 from agents_app.schemas.agents import API_KEY, CONFIG, Draft, destination, secret_pointers
+from agents_app.schemas.misplaced_members import is_nameable
 from agents_app.values.choices import ConnectionType
 from agents_app.values.fields import escape_pointer
+from agents_app.wording import number_text
 
+NO_SECRET = "There is no such secret here. The secrets are: {known}."
+UNKNOWN = "Line {line} has a member that is not known here. The members are: {known}."
 REFERENCES = ("env:", "file:")
 IN_CLEAR = (
     "A file must not contain a secret. Write env:NAME or file:PATH, null to remove the secret, or stored to keep it."
@@ -33,10 +37,13 @@ def read(file: AgentFile, entry: Entry, problems: Problems) -> tuple[dict[str, s
     known = {pointer.rpartition("/")[2]: pointer for pointer in _pointers(kind)}
     for place, sentence in _misplaced(entry):
         problems.append((f"{entry.place}{place}", sentence))
+    problems += _unknown(file, f"{entry.place}/{SECRETS}", entry.secrets, known)
+    if kind is not None:
+        problems += _unknown(file, f"{entry.place}/{CONFIG}", entry.members.get(CONFIG), TYPES[kind].model_fields)
     for name, written in entry.secrets.items():
-        place = f"{entry.place}/{SECRETS}/{escape_pointer(name)}"
+        place = f"{entry.place}/{SECRETS}/{name}"
         if name not in known:
-            problems.append((place, f"There is no such secret here. The secrets are: {', '.join(sorted(known))}."))
+            problems += [(place, NO_SECRET.format(known=", ".join(sorted(known))))] if is_nameable(name) else []
         elif written is None:
             found[known[name]] = None
         elif written == STORED:
@@ -47,11 +54,12 @@ def read(file: AgentFile, entry: Entry, problems: Problems) -> tuple[dict[str, s
 
 
 def without_secrets(entry: Entry) -> dict[str, Any]:
-    """The values of an entry without secrets in the configuration, which `read` refuses."""
+    """The values of an entry without secrets and unknown members in the configuration, which `read` refuses."""
     values, config = entry.values, entry.values.get(CONFIG)
     if isinstance(config, dict):
-        names = {pointer.rpartition("/")[2] for pointer in _pointers(entry.connection_type)}
-        values[CONFIG] = {name: value for name, value in config.items() if name not in names}
+        secrets = {pointer.rpartition("/")[2] for pointer in _pointers(entry.connection_type)}
+        kept = [name for name in config if is_nameable(name) and name not in secrets]
+        values[CONFIG] = {name: config[name] for name in kept}
     return values
 
 
@@ -95,6 +103,14 @@ def _resolve(
             found[pointer] = file.read_reference(written)
         except ValueError as refusal:
             problems.append((place, str(refusal)))
+
+
+def _unknown(file: AgentFile, group: str, members: object, known: Collection[str]) -> Problems:
+    """The members of a group whose names nobody knows, each by its line: such a name may be a secret."""
+    found = members if isinstance(members, Mapping) else {}
+    names = [name for name in found if name not in known and not is_nameable(name)]
+    lines = [file.line(f"{group}/{escape_pointer(name)}") for name in names]
+    return [(group, UNKNOWN.format(line=number_text(line or 1), known=", ".join(sorted(known)))) for line in lines]
 
 
 def _misplaced(entry: Entry) -> list[tuple[str, str]]:

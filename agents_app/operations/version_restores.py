@@ -13,10 +13,11 @@ from agents_app.operations import agent_secrets, snapshots
 from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import agents as schema
+from agents_app.schemas import misplaced_members
 from agents_app.schemas.versions import VERSION_MAX
-from agents_app.values.fields import escape_pointer
 
 NO_VERSION = "There is no such version of an agent with this id."
+NAMES = {*schema.AgentValues.model_fields, *misplaced_members.NOT_SET_HERE, schema.NOTE}
 ONLY_SECRETS = "Send only secrets that this version has: {secrets}. Change other members after the restore."
 
 
@@ -40,9 +41,8 @@ def draft_of(old: State, snapshot: Any, sent: Mapping[str, Any]) -> schema.Draft
     recorded = snapshots.draft_of_change({**old.fields, schema.CONFIG: old.config}, snapshot)
     problems = list(_no_secrets(recorded, sent))
     current = {**recorded.fields, schema.CONFIG: recorded.config}
-    wrong = {pointer for pointer, _ in problems}
     try:
-        draft = schema.draft_of_changed(current, _without(sent, wrong))
+        draft = schema.draft_of_changed(current, _only_secrets(recorded, sent))
         agent_secrets.check_destination(draft, old.fields, old.config, old.secrets.encrypted)
     except InvalidInput as refusal:
         raise InvalidInput([*problems, *refusal.fields]) from None
@@ -52,20 +52,21 @@ def draft_of(old: State, snapshot: Any, sent: Mapping[str, Any]) -> schema.Draft
 
 
 def _no_secrets(recorded: schema.Draft, sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is sent and is no secret. A name that no agent has is not repeated, because it may be a secret."""
     known = schema.secret_pointers(recorded.connection_type)
     sentence = ONLY_SECRETS.format(secrets=", ".join(pointer[1:].replace("/", ".") for pointer in known))
-    for name in sent:
-        if name == schema.CONFIG and isinstance(sent[name], Mapping):
-            pointers = [f"/{schema.CONFIG}/{escape_pointer(member)}" for member in sent[name]]
-            yield from ((pointer, sentence) for pointer in pointers if pointer not in known)
-        elif name not in ("api_key", schema.CONFIG):
-            yield f"/{escape_pointer(name)}", sentence
+    config = sent.get(schema.CONFIG)
+    pointers = [f"/{name}" if name in NAMES else "" for name in sent if name not in ("api_key", schema.CONFIG)]
+    for name in config if isinstance(config, Mapping) else ():
+        if f"/{schema.CONFIG}/{name}" not in known:
+            pointers.append(f"/{schema.CONFIG}/{name}" if misplaced_members.is_nameable(name) else f"/{schema.CONFIG}")
+    yield from ((pointer, sentence) for pointer in dict.fromkeys(pointers))
 
 
-def _without(sent: Mapping[str, Any], wrong: set[str]) -> dict[str, Any]:
-    rest = {name: value for name, value in sent.items() if f"/{escape_pointer(name)}" not in wrong}
+def _only_secrets(recorded: schema.Draft, sent: Mapping[str, Any]) -> dict[str, Any]:
+    known = schema.secret_pointers(recorded.connection_type)
+    rest = {name: value for name, value in sent.items() if name in ("api_key", schema.CONFIG)}
     config = rest.get(schema.CONFIG)
     if isinstance(config, Mapping):
-        prefix = f"/{schema.CONFIG}/"
-        rest[schema.CONFIG] = {name: one for name, one in config.items() if prefix + escape_pointer(name) not in wrong}
+        rest[schema.CONFIG] = {name: one for name, one in config.items() if f"/{schema.CONFIG}/{name}" in known}
     return rest

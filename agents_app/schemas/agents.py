@@ -219,7 +219,8 @@ def _connection(
     try:
         return declaration.model_validate(dict(config), context=kept)
     except ValidationError as error:
-        problems += broken_rules(error, declaration, f"/{CONFIG}")
+        broken = broken_rules(error, declaration, f"/{CONFIG}")
+        problems += misplaced_members.without_names(broken, f"/{CONFIG}", declaration.model_fields)
         return None
 
 

@@ -27,6 +27,7 @@ from agents_app.wording import label_in_sentence
 EDGES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u180e\u200b\u2060\ufeff"
 # The key of our own notes in a JSON Schema, for forms and refusals. Other readers can ignore it.
 NOTES = "x-console"
+NOT_KNOWN = "This field is not known here."
 
 
 def refusal(sentence: str) -> PydanticCustomError:
@@ -186,7 +187,7 @@ def _sentence(problem: dict[str, Any], name: str, model: type[BaseModel]) -> str
     if problem["type"] == "missing":
         return missing_sentence(model, name)
     if problem["type"] == "extra_forbidden":
-        return "This field is not known here."
+        return NOT_KNOWN
     return SENTENCES.get(problem["type"], "This value is not valid here.")
 
 

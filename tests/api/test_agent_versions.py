@@ -68,6 +68,16 @@ def test_a_restore_is_refused_until_the_secret_of_another_destination_is_sent(ap
     assert (newest["restored_version"], newest["note"], newest["door"]) == (1, "Moved back.", "token")
 
 
+def test_a_name_that_may_be_a_secret_is_not_repeated_by_a_refused_restore(api: Client, path: str) -> None:
+    sent = {CANARY: 1, "owner": "Ada", "connection_config": {CANARY: None, "host": "a", "password": "p"}}
+
+    refused = api.post(f"{path}/versions/1/restore", sent)
+
+    pointers = sorted(one["pointer"] for one in refused.json["errors"])
+    assert (refused.status_code, pointers) == (422, ["", "/connection_config", "/connection_config/host", "/owner"])
+    assert CANARY not in refused.text
+
+
 def test_the_history_is_listed_page_by_page_and_compared_without_secrets(api: Client, path: str) -> None:
     whole = api.get(f"{path}/versions")
     first = api.get(f"{path}/versions?limit=1").json

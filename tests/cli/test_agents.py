@@ -132,6 +132,13 @@ def test_a_key_in_pem_is_not_taken_from_a_prompt(terminal: Terminal) -> None:
     assert "Private key" not in result.output
 
 
+def test_a_secret_in_place_of_a_name_is_not_repeated(terminal: Terminal) -> None:
+    result = terminal("agents", "create", *DATABASE_OPTIONS, "--secrets-stdin", stdin='{"hunter2": "x"}')
+
+    assert (result.exit_code, "hunter2" in result.output + result.stderr) == (1, False)
+    assert "  connection_config: 1 member here is not known. The members are: dialect, " in result.stderr
+
+
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_a_blank_secret_from_standard_input_is_refused(terminal: Terminal, blank: str) -> None:
     agent_id = make_agent(terminal.app, make_user(terminal.app, account_id=terminal.account_id), **agent_secrets())

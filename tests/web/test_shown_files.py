@@ -41,6 +41,8 @@ IN_YAML = {
     "a list": f"    secrets:\n      password: [{SECRET}]\n",
     "an object": f"    secrets:\n      password:\n        {SECRET}:\n",
     "no object": f"    secrets: {SECRET}\n",
+    "a name": f"    secrets:\n      {SECRET}:\n",
+    "a name in the configuration": f"    connection_config:\n      {SECRET}:\n",
     "another spelling": f"    connection_config:\n      passwort: {SECRET}\n",
     "the word of the marker": "    connection_config:\n      password: stored\n",
     "an unknown member": f"    pwd: {SECRET}\n",
@@ -104,6 +106,14 @@ def test_the_form_says_which_part_of_the_text_may_contain_a_secret(browser: Brow
 
     for text, doubt in [*((HEAD + text, doubt) for text, doubt in doubts.items()), (long, TOO_LONG)]:
         assert f"Text of a file: {doubt} {NOT_KEPT}" in refused(browser, text, "")
+
+
+def test_a_secret_that_is_written_as_a_name_is_not_repeated_but_its_line_is(browser: Browser) -> None:
+    found = refused(browser, HEAD + IN_YAML["a name"] + IN_YAML["a name in the configuration"], "")
+
+    members = "Line {} has a member that is not known here. The members are: {}"
+    assert f"Line 7, /agents/0/secrets: {members.format(7, 'api_key, password.')}" in found
+    assert any(one.startswith(f"Line 9, /agents/0/connection_config: {members.format(9, '')}") for one in found)
 
 
 @pytest.mark.parametrize("text", SHOWN.values(), ids=SHOWN)
