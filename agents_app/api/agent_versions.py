@@ -148,7 +148,8 @@ ENDPOINTS = (
         restore_deleted,
         "Restore a deleted agent",
         "agents.restore_deleted",
-        "The agent is as it was when it was deleted, and has its secrets if they are still kept. An agent that is not "
+        "The agent is as it was when it was deleted, with `last_test`, and has its secrets if they are still kept. "
+        + "Without them, the test is out of date. An agent that is not "
         + "deleted is not found. To restore a version of an agent that exists, use `/versions/{version}/restore`. 409: "
         + "`snapshot_unreadable` (this release cannot use what was recorded), `external_id_reused` (another agent has "
         + f"the external ID by now). {WARNINGS}",

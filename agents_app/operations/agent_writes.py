@@ -14,7 +14,7 @@ from agents_app.db import now
 from agents_app.errors import NotFound, Stale
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import agent_states as states
-from agents_app.operations import attention_columns, event_records, external_ids, test_results
+from agents_app.operations import attention_columns, deleted_tests, event_records, external_ids, test_results
 from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
@@ -74,12 +74,14 @@ def write(session: Session, actor: Actor, *changes: Change) -> None:
     """
     # An agent can be changed more than once, such as its fields and then its status.
     tested_alike: Counter[UUID] = Counter()
+    deleted = [change.agent.id for change in changes if change.action == AgentVersion.DELETED]
+    kept_tests = deleted_tests.last_tests(session, deleted)
     for change in changes:
         agent, state = change.agent, change.state
         old = states.of_agent(agent) if sa.inspect(agent).persistent else None
         _set_row(actor, agent, state)
         session.add(agent)
-        changed = {**_changes(old, state), **change.details}
+        changed = {**_changes(old, state), **change.details, **kept_tests.get(agent.id, {})}
         session.add(_new_version(actor, change, changed))
         details = {"note": change.why} if change.why else {}
         about = ("agent", agent.id, agent.name)

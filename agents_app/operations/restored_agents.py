@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Agent, AgentVersion, User
 from agents_app.operations import agent_states as states
-from agents_app.operations import external_ids, snapshots
+from agents_app.operations import deleted_tests, external_ids, snapshots, version_contents
 from agents_app.operations.agent_writes import Change, write
 from agents_app.operations.permissions import Actor
 
@@ -24,7 +24,9 @@ def restore(
     note: str | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> Agent:
-    """Restore a deleted agent as it was, with its secrets if they are still kept. `details` are for its event.
+    """Restore a deleted agent as it was, with its last test, and its secrets if they are still kept.
+
+    `details` are for its event.
 
     Raises NotFound, and Conflict if it exists already, if another agent has its external id, or if what was recorded is
     no longer valid.
@@ -39,10 +41,13 @@ def restore(
     creator = session.scalar(sa.select(User.id).where(User.id == then.created_by, User.account_id == actor.account_id))
     made_at = then.created_at or last.created_at
     agent = Agent(id=agent_id, version=last.version, created_by=creator, created_at=made_at)
+    state = states.of_version(last)
     try:
-        write(session, actor, Change("agent.restored", agent, states.of_version(last), note, details or {}))
+        write(session, actor, Change("agent.restored", agent, state, note, details or {}))
     except InvalidInput:
         raise Conflict(external_ids.REUSED, code=external_ids.REUSED_CODE) from None
+    has_its_secrets = sorted(state.secrets.encrypted) == version_contents.set_secrets(last.snapshot)
+    deleted_tests.restore(session, agent, last, has_its_secrets=has_its_secrets)
     query = sa.update(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == last.version)
     session.execute(query.values(kept_secrets=sa.null()).execution_options(synchronize_session=False))
     return agent

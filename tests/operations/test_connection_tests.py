@@ -19,8 +19,8 @@ from agents_app.config import settings
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.errors import ConsoleError, Forbidden, InvalidInput, NotFound, Throttled, Unavailable
-from agents_app.models import Agent, ConnectionTest, Event, StartedTest
-from agents_app.operations import agent_reads, agents, connection_tests
+from agents_app.models import Agent, AgentVersion, ConnectionTest, Event, StartedTest
+from agents_app.operations import agent_reads, agents, bulk_agents, connection_tests
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from agents_app.values.choices import Door
@@ -335,16 +335,53 @@ def test_a_change_while_the_test_runs_makes_it_out_of_date(console: Flask, admin
         assert (last_test(admin, agent_id)["version"], last_test(admin, agent_id)["is_out_of_date"]) == (1, True)
 
 
-def test_a_clone_and_a_restored_agent_were_never_tested(console: Flask, admin: Actor, closed_port: int) -> None:
+def test_a_clone_was_never_tested_and_a_restored_agent_has_its_last_test(
+    console: Flask, admin: Actor, closed_port: int
+) -> None:
     agent_id = make_tested(console, admin, closed_port)
 
     with console.app_context():
         connection_tests.run(admin, agent_id)
         copy_id, _ = agents.clone(admin, agent_id)
+        before = last_test(admin, agent_id)
         agents.delete(admin, agent_id)
         agents.restore_deleted(admin, agent_id)
 
-        assert last_test(admin, copy_id) is last_test(admin, agent_id) is None
+        assert last_test(admin, copy_id) is None
+        assert last_test(admin, agent_id) == before
+        assert not before["is_out_of_date"]
+        deleted = bulk_agents.act(admin, {"act": "delete", "ids": [agent_id]})
+        bulk_agents.undo(admin, deleted.id)
+        assert last_test(admin, agent_id) == before
+        # Out of date before, or without its secrets, it is out of date now.
+        agents.update(admin, agent_id, {"connection_config": {"schema_allow_list": ["other"]}})
+        agents.delete(admin, agent_id)
+        agents.restore_deleted(admin, agent_id)
+        assert last_test(admin, agent_id) == before | {"is_out_of_date": True}
+
+
+@pytest.mark.parametrize("recorded", [None, 5, {"outcome": "odd"}, {"outcome": "passed"}, "without secrets"])
+def test_a_last_test_that_cannot_be_used_is_not_restored_as_valid(
+    console: Flask, admin: Actor, closed_port: int, recorded: Any
+) -> None:
+    agent_id = make_tested(console, admin, closed_port)
+
+    with console.app_context():
+        connection_tests.run(admin, agent_id)
+        agents.delete(admin, agent_id)
+        with db.transaction() as session:
+            version = session.scalars(
+                sa.select(AgentVersion).where(AgentVersion.agent_id == agent_id, AgentVersion.version == 2)
+            ).one()
+            if recorded == "without secrets":
+                version.kept_secrets = sa.null()
+            else:
+                version.changes = {**version.changes, "last_test": recorded}
+        agents.restore_deleted(admin, agent_id)
+
+        found = last_test(admin, agent_id)
+        assert found is None or found["is_out_of_date"]
+        assert (found is not None) == (recorded == "without secrets")
 
 
 def test_pages_answer_while_fifty_tests_wait_on_a_silent_host(
