@@ -9,7 +9,8 @@ from flask import Response
 from agents_app.api import etags, responses
 from agents_app.api.agents import AGENT_PATH, IF_MATCH, WARNINGS, saved_response
 from agents_app.api.endpoint import Endpoint
-from agents_app.operations import agent_history, agents, deleted_agents
+from agents_app.errors import InvalidInput
+from agents_app.operations import agent_history, agent_secrets, agents, deleted_agents
 from agents_app.operations.agent_history import Change
 from agents_app.operations.permissions import Actor
 from agents_app.operations.version_contents import value_at
@@ -17,6 +18,9 @@ from agents_app.schemas.listing import PageQuery
 from agents_app.schemas.versions import CompareQuery
 
 Values = Mapping[str, Any]
+
+# How a secret is set and removed by the request that restores a version.
+SECRET_WAYS = ("Send it in this request", "send null to remove it")
 
 
 def listing(actor: Actor, agent_id: UUID, query: PageQuery) -> Response:
@@ -40,7 +44,10 @@ def read(actor: Actor, agent_id: UUID, version: int, query: CompareQuery) -> Res
 
 def restore(actor: Actor, agent_id: UUID, version: int, values: Values) -> Response:
     """The agent with the content of the version."""
-    agents.restore_version(actor, agent_id, version, values, etags.expected_versions())
+    try:
+        agents.restore_version(actor, agent_id, version, values, etags.expected_versions())
+    except InvalidInput as refusal:
+        raise agent_secrets.name_ways(refusal, lambda _: SECRET_WAYS) from None
     return saved_response(actor, agent_id, values)
 
 

@@ -1,7 +1,8 @@
 """Collects the values for an agent from options, a file, prompts and standard input."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, BinaryIO, TypeVar
 
 import click
@@ -9,6 +10,7 @@ import click
 from agents_app.cli.options import agent_options, connection_fields, long_secrets, options_of, secret_titles
 from agents_app.cli.prompts import prompt_hidden
 from agents_app.errors import InvalidInput
+from agents_app.operations import agent_secrets
 from agents_app.schemas.agents import CONFIG, NOTE, AgentValues
 from agents_app.schemas.change_notes import NoteValues
 from agents_app.values.fields import is_empty
@@ -76,6 +78,21 @@ def collect(
     _refuse_blank(typed)
     _set_values(values, typed)
     return values
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """A refusal for a stored secret names the options that set and remove it."""
+    try:
+        yield
+    except InvalidInput as refusal:
+        raise agent_secrets.name_ways(refusal, _secret_ways) from None
+
+
+def _secret_ways(pointer: str) -> tuple[str, str]:
+    name = pointer.rpartition("/")[2]
+    option = "--secrets-stdin" if name in long_secrets() else f"--ask {name}"
+    return f"Set it with {option}", f"remove it with --clear {name}"
 
 
 def clear(values: dict[str, Any], names: tuple[str, ...]) -> None:

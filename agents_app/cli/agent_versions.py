@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from agents_app.cli.actor import terminal_actor
-from agents_app.cli.agent_values import clear, collect, note_option, secret_options
+from agents_app.cli.agent_values import clear, collect, naming_options, note_option, secret_options
 from agents_app.cli.agents import agent_id, agents, print_warnings, version_option
 from agents_app.cli.commands import account_option, json_option
 from agents_app.cli.options import options_of, secret_titles
@@ -90,7 +90,8 @@ def restore_version(
     actor = terminal_actor(account)
     values = collect({"note": given["note"]}, None, given["ask"], secrets_stdin=given["secrets_stdin"])
     clear(values, cleared)
-    is_changed = operations.restore_version(actor, agent_id, number, values, version)
+    with naming_options():
+        is_changed = operations.restore_version(actor, agent_id, number, values, version)
     name = print_warnings(actor, agent_id, values if is_changed else {})
     done = f"{name} has the content of version {number} again."
     print_outcome(done, f"{name} has the content of version {number} already", is_changed=is_changed)

@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from agents_app.cli.actor import terminal_actor
-from agents_app.cli.agent_values import clear, clearable, collect, note_option, value_options
+from agents_app.cli.agent_values import clear, clearable, collect, naming_options, note_option, value_options
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_json, print_message, print_outcome, print_record, print_table
@@ -106,7 +106,8 @@ def update(account: str | None, agent_id: UUID, version: int | None, cleared: tu
     actor = terminal_actor(account)
     changes = _collect_values(given)
     clear(changes, cleared)
-    is_changed = operations.update(actor, agent_id, changes, version)
+    with naming_options():
+        is_changed = operations.update(actor, agent_id, changes, version)
     name = print_warnings(actor, agent_id, changes if is_changed else {})
     print_outcome(f"{name} is saved.", f"{name} has these values already", is_changed=is_changed)
 

@@ -1,6 +1,6 @@
 """Helpers for the secrets of an agent: which a change keeps, sets or removes, and when one must be typed again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,10 @@ ENCRYPTED = "$enc"
 # In a shorter secret, four characters would reveal too much.
 LAST_FOUR_FROM = 16
 FACTS = ("set_at", "set_by", "last_four")
+# What to do about a secret whose destination is another one. A restore has no change to undo.
+SET_AGAIN, SET_NOW = "Set it again, remove it, or undo that change.", "Set it now, or remove it."
+CHANGED = f"The {{what}} has changed, so the stored {{name}} is not used. {SET_AGAIN}"
+RESTORED = f"This version has another {{place}}, so the stored {{name}} is not used. {SET_NOW}"
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,20 @@ def merge(
 
 
 def check_destination(
-    draft: Draft, old_fields: Mapping[str, Any], old_config: Mapping[str, Any], old: Mapping[str, str]
+    draft: Draft,
+    old_fields: Mapping[str, Any],
+    old_config: Mapping[str, Any],
+    old: Mapping[str, str],
+    moved_text: str = "",
 ) -> None:
-    """Raise InvalidInput if one of the `old` secrets would be sent to another destination than it was typed for."""
+    """Raise InvalidInput if one of the `old` secrets would be sent to another destination than it was typed for.
+
+    `moved_text` is the message (see `moved_sentence`).
+    """
     kept = [p for p in secret_pointers(draft.connection_type) if p in old and p not in draft.secrets]
     moved = [p for p in kept if destination(p, old_fields, old_config) != destination(p, draft.fields, draft.config)]
     if moved:
-        raise InvalidInput((pointer, moved_sentence(draft.connection_type, pointer)) for pointer in moved)
+        raise InvalidInput((pointer, moved_sentence(draft.connection_type, pointer, moved_text)) for pointer in moved)
 
 
 def decrypt(keyring: Keyring, account_id: UUID, agent_id: UUID, encrypted: Mapping[str, str]) -> dict[str, str]:
@@ -169,11 +180,24 @@ def label(connection_type: ConnectionType, pointer: str) -> str:
     return (found.title if found else None) or pointer
 
 
-def moved_sentence(connection_type: ConnectionType, pointer: str) -> str:
-    """The refusal of a change that would send a stored secret to another destination."""
+def moved_sentence(connection_type: ConnectionType, pointer: str, text: str = "") -> str:
+    """The refusal of a change, or with RESTORED of a restore, that would send a secret to another destination."""
     name = label_in_sentence(label(connection_type, pointer))
     what = "destination of the connection" if _member(pointer) else "model provider or its base URL"
-    return f"The {what} has changed, so the stored {name} is not used. Set it again, remove it, or undo that change."
+    return (text or CHANGED).format(what=what, place=what.replace("its ", ""), name=name)
+
+
+def name_ways(refusal: InvalidInput, way: Callable[[str], tuple[str, str]]) -> InvalidInput:
+    """The same refusal in the words of one door. `way` says, by JSON pointer, how a secret is set there and removed."""
+    return InvalidInput((pointer, _in_words(sentence, *way(pointer))) for pointer, sentence in refusal.fields)
+
+
+def _in_words(sentence: str, set_it: str, remove_it: str) -> str:
+    for advice in (SET_AGAIN, SET_NOW):
+        if sentence.endswith(advice):
+            words = advice.replace("Set it again", set_it).replace("Set it now", set_it).replace("remove it", remove_it)
+            return sentence.removesuffix(advice) + words
+    return sentence
 
 
 def _facts(value: str, actor: Actor) -> dict[str, Any]:

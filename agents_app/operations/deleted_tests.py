@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from agents_app.models import Agent, AgentVersion, ConnectionTest, User
+from agents_app.operations.version_contents import set_secrets
 from agents_app.probes.results import Outcome
 
 LAST_TEST = "last_test"
@@ -23,10 +24,10 @@ def last_tests(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, dict
     return {test.agent_id: {LAST_TEST: _recorded(test)} for test in found}
 
 
-def restore(session: Session, agent: Agent, deleted: AgentVersion, *, has_its_secrets: bool) -> None:
-    """Restore the last test of an agent that was just restored from this version.
+def restore(session: Session, agent: Agent, deleted: AgentVersion, secrets: Collection[str]) -> None:
+    """Restore the last test of an agent that was just restored from this version, with these secrets.
 
-    It is out of date if it was so before, or if the agent is restored without its secrets. What only another release
+    It is out of date if it was so before, or if the agent lacks one of its secrets now. What only another release
     can read is left out.
     """
     recorded = deleted.changes.get(LAST_TEST) if isinstance(deleted.changes, dict) else None
@@ -37,7 +38,7 @@ def restore(session: Session, agent: Agent, deleted: AgentVersion, *, has_its_se
         tested_at, tested_by = datetime.fromisoformat(recorded["tested_at"]), UUID(recorded["user_id"] or "0" * 32)
     except (KeyError, TypeError, ValueError):
         return
-    if has_its_secrets and values["valid_for_version"] == deleted.version - 1:
+    if sorted(secrets) == set_secrets(deleted.snapshot) and values["valid_for_version"] == deleted.version - 1:
         values["valid_for_version"] = agent.version
     person = session.scalar(sa.select(User.id).where(User.id == tested_by, User.account_id == agent.account_id))
     keys = {"agent_id": agent.id, "account_id": agent.account_id}

@@ -43,7 +43,8 @@ def draft_of(old: State, snapshot: Any, sent: Mapping[str, Any]) -> schema.Draft
     current = {**recorded.fields, schema.CONFIG: recorded.config}
     try:
         draft = schema.draft_of_changed(current, _only_secrets(recorded, sent))
-        agent_secrets.check_destination(draft, old.fields, old.config, old.secrets.encrypted)
+        stored = old.secrets.encrypted
+        agent_secrets.check_destination(draft, old.fields, old.config, stored, agent_secrets.RESTORED)
     except InvalidInput as refusal:
         raise InvalidInput([*problems, *refusal.fields]) from None
     if problems:

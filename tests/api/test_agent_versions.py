@@ -61,7 +61,11 @@ def test_a_restore_is_refused_until_the_secret_of_another_destination_is_sent(ap
     again = api.post(f"{path}/versions/1/restore")
 
     assert (refused.status_code, stale.status_code, done.status_code, again.status_code) == (422, 412, 200, 200)
-    assert {one["pointer"] for one in refused.json["errors"]} == {"/connection_config/password", "/name"}
+    sentences = {one["pointer"]: one["detail"] for one in refused.json["errors"]}
+    assert sentences.keys() == {"/connection_config/password", "/name"}
+    assert sentences["/connection_config/password"].endswith(
+        " so the stored password is not used. Send it in this request, or send null to remove it."
+    )
     assert (done.json["connection_config"]["host"], done.json["version"]) == ("db.example.org", 3)
     assert again.headers["ETag"] == done.headers["ETag"]
     newest = api.get(f"{path}/versions").json["items"][0]

@@ -65,7 +65,11 @@ def test_a_version_is_restored_with_the_secret_that_it_needs(terminal: Terminal,
     again = terminal(*words)
 
     assert refused.exit_code == stale.exit_code == 1
-    assert "  connection_config.password: The destination of the connection has changed" in refused.stderr
+    sentence = "This version has another destination of the connection, so the stored password is not used."
+    ways = "Set it with --ask password, or remove it with --clear password."
+    assert f"  connection_config.password: {sentence} {ways}" in refused.stderr
+    changed = terminal("agents", "update", agent_id, "--host", "third.example.org")
+    assert "Set it with --ask password, remove it with --clear password, or undo that change." in changed.stderr
     assert (done.exit_code, done.stderr.splitlines()[-1]) == (0, "Sales has the content of version 1 again.")
     assert again.stderr == "Nothing was changed: Sales has the content of version 1 already.\n"
     agent = terminal.json("agents", "show", agent_id)

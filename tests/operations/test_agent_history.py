@@ -114,7 +114,12 @@ def test_a_secret_is_not_restored_to_another_destination(admin: Actor, agent_id:
     problems = refused(admin, agent_id, 1)
 
     assert problems.keys() == {"/api_key", DATABASE_PASSWORD}
-    assert all("Set it again, remove it, or undo that change." in sentence for sentence in problems.values())
+    assert problems == {
+        "/api_key": "This version has another model provider or base URL, so the stored API key is not used. "
+        + "Set it now, or remove it.",
+        DATABASE_PASSWORD: "This version has another destination of the connection, so the stored password is not "
+        + "used. Set it now, or remove it.",
+    }
     assert refused(admin, agent_id, 1, api_key="sk-typed-again").keys() == {DATABASE_PASSWORD}
     assert agents.restore_version(admin, agent_id, 1, {"api_key": "sk-typed-again", CONFIG: {"password": None}})
     assert agent_reads.read(admin, agent_id)["secrets_set"].keys() == {"/api_key"}
