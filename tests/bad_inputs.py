@@ -20,6 +20,11 @@ MASK = (
     "This is a hidden form of the secret (such as ****), not the secret. "
     + "Enter the secret, or leave this field empty."
 )
+A_MARKER = (
+    "Only in a file of agents, this word says that the stored secret is kept. "
+    + "Type the secret itself, or leave this out to keep the stored one."
+)
+A_PLACE = "Only in a file of agents, env:… and file:… say where a secret is. Enter the secret itself."
 TYPE_IT = "Type the secret itself, or leave this empty."
 NO_COMMENT = "Paste only the key, without the comment after it."
 LONE_QUOTE = "There is a quote at one end only. Paste only the key, without quotes."
@@ -257,6 +262,8 @@ BAD_AGENTS = [
     _agent("name with an isolate", "/name", REMOVE_ISOLATE, name="\u2066Sales\u2069"),
     _agent("model with a direction mark", "/model_type", f"{REMOVE_MARK} 2{WHY_MARK}", model_type="g\u202ept"),
     _agent("API key in two lines", "/api_key", ONE_LINE, api_key="sk-12\n34"),
+    _agent("the word of files as API key", "/api_key", A_MARKER, api_key="stored"),
+    _agent("the place of an API key", "/api_key", A_PLACE, api_key="file:secrets/sales key.txt"),
     _agent("mask as API key", "/api_key", MASK, api_key="********"),
     _agent("last four as they are shown", "/api_key", MASK, api_key="…wxyz"),
     _agent("crosses as API key", "/api_key", MASK, api_key="xxxxxxxx"),
@@ -410,6 +417,9 @@ BAD_AGENTS = [
     _power_bi("tenant with a direction mark", "tenant_id", "a.\u202eexample.org", f"{REMOVE_MARK} 3{WHY_MARK}"),
     _database("user name with U+0000", "username", "reader\0", NOT_TEXT),
     _database("mask as password", "password", "***", MASK),
+    _database("the word of files as password", "password", "stored", A_MARKER),
+    _database("the place of a password", "password", "env:SALES_PASSWORD", A_PLACE),
+    _power_bi("the word of files as client secret", "client_secret", "Stored ", A_MARKER),
     _database("password in two lines", "password", "one\ntwo", ONE_LINE),
     _database("long password", "password", "x" * 1_025, "Use at most 1,024 characters."),
     _database(

@@ -10,7 +10,7 @@ from typing import Any
 from agents_app.connections import TYPES
 from agents_app.errors import InvalidInput, Malformed, TooLarge
 from agents_app.schemas.agents import CONFIG, FIELDS, STATUS_REASON, AgentValues
-from agents_app.values import limits, yaml_text, yaml_writing
+from agents_app.values import limits, rules, yaml_text, yaml_writing
 from agents_app.values.choices import ConnectionType, FileFormat
 from agents_app.values.fields import is_empty, normalise
 from agents_app.values.json_text import read_object
@@ -20,7 +20,7 @@ from agents_app.wording import number_text
 FORMAT = "agent-console-agents/1"
 AGENTS, SECRETS, STATUS = "agents", "secrets", "status"
 # In place of a secret: the console that wrote the file has it. A console that reads it keeps its own.
-STORED = "stored"
+STORED = rules.STORED
 Problems = list[tuple[str, str]]
 Reference = Callable[[str], str]
 """Reads a secret from where it is, such as env:NAME. Raises ValueError with a sentence."""

@@ -25,6 +25,14 @@ A_MASK = (
     "This is a hidden form of the secret (such as ****), not the secret. "
     + "Enter the secret, or leave this field empty."
 )
+# What a file of agents has in place of a secret. A program that sends one to another door would store it as the secret.
+STORED = "stored"
+PLACE = re.compile(r"\s*(env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*)\s*", re.IGNORECASE)
+A_MARKER = (
+    "Only in a file of agents, this word says that the stored secret is kept. "
+    + "Type the secret itself, or leave this out to keep the stored one."
+)
+A_PLACE = "Only in a file of agents, env:… and file:… say where a secret is. Enter the secret itself."
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MOMENT = re.compile(
     rf"{DAY.pattern}[Tt ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,6}})?)?([Zz]|[+-][0-9]{{2}}:?[0-9]{{2}})"
@@ -102,6 +110,7 @@ def secret(most: int) -> Rule:
         text = exact_text(_refuse_encrypted(value), most=most)
         if MASK.fullmatch(text):
             raise refusal(A_MASK)
+        _refuse_words_of_files(text)
         return text
 
     return Rule(check, {"maxLength": most, "writeOnly": True})
@@ -114,6 +123,7 @@ def generated_secret(most: int, *, is_ascii: bool = True) -> Rule:
         text = exact_text(unwrap_key(require_text(_refuse_encrypted(value))), most=most)
         if MASK_OF_KEY.fullmatch(text):
             raise refusal(A_MASK)
+        _refuse_words_of_files(text)
         if not text:
             raise refusal("Type the secret itself, or leave this empty.")
         if around := advice_on_surroundings(text):
@@ -125,6 +135,13 @@ def generated_secret(most: int, *, is_ascii: bool = True) -> Rule:
         return text
 
     return Rule(check, {"maxLength": most, "writeOnly": True})
+
+
+def _refuse_words_of_files(text: str) -> None:
+    if text.strip(EDGES).casefold() == STORED:
+        raise refusal(A_MARKER)
+    if PLACE.fullmatch(text):
+        raise refusal(A_PLACE)
 
 
 def _refuse_encrypted(value: object) -> object:
