@@ -184,6 +184,24 @@ def test_all_that_match_are_selected_as_a_step_of_its_own(console: Flask, admin:
     assert sorted(active) == ["North later", "South"]
 
 
+def test_all_agents_of_a_list_with_one_page_are_selected_without_script(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    make_agent(console, admin, name="Alone", environment="production")
+    make_agent(console, admin, name="North", environment="staging")
+    make_agent(console, admin, name="South", environment="staging")
+
+    listed = browser.get("/agents?environment=staging")
+    link = next(one for one in listed.root.all("a", class_="needs-no-script"))
+    step = browser.get(link["href"])
+
+    assert link.text == "Select all 2 that match"
+    assert step.title.startswith("2 agents selected")
+    assert "Alone" not in step.text
+    # One agent has a box.
+    assert not browser.get("/agents?environment=production").root.all("a", class_="all-matching")
+
+
 def test_a_test_says_which_agents_could_not_start_and_offers_them_again(
     console: Flask, admin: Actor, browser: Browser
 ) -> None:
