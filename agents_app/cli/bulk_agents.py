@@ -15,6 +15,7 @@ from agents_app.cli.output import print_json, print_message, print_table
 from agents_app.operations import bulk_agents, started_tests
 from agents_app.operations.bulk_records import BulkResult, permission
 from agents_app.operations.permissions import Actor
+from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas.bulk_agents import IDS_MAX, BulkAct
 from agents_app.schemas.listing import AgentQuery, parse
 from agents_app.values.labels import LabelLines
@@ -40,14 +41,22 @@ def selection_options(command: Function) -> Function:
     options = (
         options_of(AgentQuery, skip=PLACES, spelled={"q": "search"}),
         click.option("--all", "all_agents", is_flag=True, help="Choose every agent of the account."),
-        click.option("--dry-run", is_flag=True, help="Print the agents that match, and change nothing."),
-        click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
+        # It is read before the other options, as some of them are not needed with it.
+        click.option("--dry-run", is_flag=True, is_eager=True, help="Print the agents that match, and change nothing."),
+        click.option("--yes", is_flag=True, help="Do not ask for confirmation, nor for the number of agents."),
         json_option,
         account_option,
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def unless_dry_run(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Refuse that an option or an argument is missing, unless the command only prints which agents match."""
+    if value in (None, ()) and not context.params["dry_run"]:
+        raise click.MissingParameter(ctx=context, param=option)
+    return value
 
 
 note_option = click.option(
@@ -65,11 +74,14 @@ def enable(note: str | None, **given: Any) -> None:
 
 @bulk.command(cls=MonitorCommand)
 @click.option(
-    "--reason", metavar="TEXT", required=True, help="The reason, which runtimes get when they fetch an agent."
+    "--reason",
+    metavar="TEXT",
+    callback=unless_dry_run,
+    help="The reason, which runtimes get when they fetch an agent. It is required, but not with --dry-run.",
 )
 @note_option
 @selection_options
-def disable(reason: str, note: str | None, **given: Any) -> None:
+def disable(reason: str | None, note: str | None, **given: Any) -> None:
     """Disable agents. Runtimes cannot fetch them."""
     _do(BulkAct.DISABLE, {"reason": reason, "note": note}, given)
 
@@ -78,35 +90,35 @@ def disable(reason: str, note: str | None, **given: Any) -> None:
 @note_option
 @selection_options
 def delete(note: str | None, **given: Any) -> None:
-    """Delete agents, after their number was typed."""
+    """Delete agents, after their number was typed. With --yes, it is not asked for."""
     _do(BulkAct.DELETE, {"note": note}, given)
 
 
 @bulk.command("set-owner", cls=MonitorCommand)
-@click.argument("new_owner", metavar="OWNER")
+@click.argument("new_owner", metavar="OWNER", required=False, callback=unless_dry_run)
 @note_option
 @selection_options
-def set_owner(new_owner: str, note: str | None, **given: Any) -> None:
+def set_owner(new_owner: str | None, note: str | None, **given: Any) -> None:
     """Set the owner of agents. An empty OWNER ("") removes it."""
     _do(BulkAct.SET_OWNER, {"owner": new_owner, "note": note}, given)
 
 
 @bulk.command("set-environment", cls=MonitorCommand)
-@click.argument("new_environment", metavar="ENVIRONMENT")
+@click.argument("new_environment", metavar="ENVIRONMENT", required=False, callback=unless_dry_run)
 @note_option
 @selection_options
-def set_environment(new_environment: str, note: str | None, **given: Any) -> None:
+def set_environment(new_environment: str | None, note: str | None, **given: Any) -> None:
     """Set the environment of agents. An empty ENVIRONMENT ("") removes it."""
     _do(BulkAct.SET_ENVIRONMENT, {"environment": new_environment, "note": note}, given)
 
 
 @bulk.command("set-labels", cls=MonitorCommand)
-@click.argument("labels", metavar="NAME=VALUE", nargs=-1, required=True)
+@click.argument("labels", metavar="NAME=VALUE", nargs=-1, callback=unless_dry_run)
 @note_option
 @selection_options
 def set_labels(labels: tuple[str, ...], note: str | None, **given: Any) -> None:
     """Add or replace labels of agents. NAME= removes a label. All other labels are kept."""
-    _do(BulkAct.SET_LABELS, {"labels": LabelLines(labels), "note": note}, given)
+    _do(BulkAct.SET_LABELS, {"labels": LabelLines(labels) or None, "note": note}, given)
 
 
 @bulk.command(cls=MonitorCommand)
@@ -134,6 +146,9 @@ def undo(bulk_id: UUID, account: str | None, note: str | None, *, as_json: bool)
 
 def _do(act: BulkAct, values: dict[str, Any], given: dict[str, Any]) -> None:
     """Do the act with the agents that match. The exit code is 1 if one of them failed."""
+    is_complete = all(value is not None for name, value in values.items() if name != "note")
+    if is_complete:  # only a dry run can do without
+        schema.require_valid(act, values)
     actor, found = _chosen(act, given)
     ids = [agent["id"] for agent in found]
     # Each act takes up to IDS_MAX agents.
@@ -154,14 +169,15 @@ def _chosen(act: BulkAct, given: dict[str, Any]) -> tuple[Actor, Sequence[dict[s
     actor.require(permission(act))
     found, _ = bulk_agents.matching(actor, parse({**filters, "sort": "name"}), EVERYTHING)
     count = f"{number_text(len(found))} agent{'s' * (len(found) != 1)}"
+    match = f"{count} match{'es' * (len(found) == 1)}"
     if given["dry_run"]:
         if given["as_json"]:
             print_json({"items": found})
         else:
             print_table(("ID", "STATUS", "NAME"), ((one["id"], one["status"], one["name"]) for one in found))
-        print_message(f"{count} match. Nothing was changed.")
+        print_message(f"{match}. Nothing was changed.")
         click.get_current_context().exit(0)
-    print_message(f"{count} match{'.' if not found else ':'}")
+    print_message(f"{match}{':' if found else '.'}")
     for one in found[:SHOWN]:
         print_message(f"  {one['name']}")
     if len(found) > SHOWN:

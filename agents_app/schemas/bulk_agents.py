@@ -170,6 +170,11 @@ def act_of(values: Mapping[str, Any]) -> BulkAct | None:
     return BulkAct(found) if found in list(BulkAct) else None
 
 
+def require_valid(act: BulkAct, values: Mapping[str, Any]) -> None:
+    """Refuse the values of an act before its agents are known. Raises InvalidInput with every broken rule."""
+    read({**values, "act": act, "ids": [UUID(int=0)]})
+
+
 def read(values: Mapping[str, Any]) -> BulkValues:
     """The bulk act of these values. Raises InvalidInput with every broken rule."""
     act = act_of(values)

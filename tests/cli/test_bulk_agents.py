@@ -33,17 +33,51 @@ def test_nothing_is_done_without_a_filter_or_without_a_confirmation(terminal: Te
     wrong = terminal(*disable, "--environment", "test", "--yes")
     blank = terminal("agents", "bulk", "disable", "--reason", " ", "--all", "--yes")
     dry = terminal(*disable, "--environment", "staging", "--dry-run")
+    incomplete = terminal("agents", "bulk", "disable", "--all", "--yes")
 
     assert "Give at least one filter" in unfiltered.stderr
     assert "Use either filters or --all." in both.stderr
-    assert "1 agent match:\n  One\nDisable: 1 agent. Continue?" in refused.stderr.replace("matches", "match")
+    assert "1 agent matches:\n  One\nDisable: 1 agent. Continue?" in refused.stderr
     assert "This is another number. Nothing was deleted." in other_number.stderr
     assert "Choose one of" in wrong.stderr
     assert "reason: Say why the agents are disabled." in blank.stderr
     assert (dry.exit_code, "One" in dry.stdout, "Two" in dry.stdout) == (0, True, False)
-    exits = [one.exit_code for one in (unfiltered, both, refused, other_number, wrong, blank)]
-    assert exits == [2, 2, 1, 1, 3, 3]
+    assert "Missing option '--reason'." in incomplete.stderr
+    exits = [one.exit_code for one in (unfiltered, both, refused, other_number, wrong, blank, incomplete)]
+    assert exits == [2, 2, 1, 1, 3, 3, 2]
     assert statuses(terminal) == {"One": "active", "Two": "active"}
+
+
+def test_wrong_values_are_refused_before_the_agents_are_listed(terminal: Terminal) -> None:
+    add(terminal, "Retail")
+    wrong = {
+        "environment: Choose one of": ("set-environment", "test"),
+        "owner: ": ("set-owner", "x" * 300),
+        "labels: Write each label as name=value": ("set-labels", "team"),
+        "reason: Say why the agents are disabled.": ("disable", "--reason", " "),
+        "note: ": ("delete", "--note", "x" * 5_000),
+    }
+
+    for sentence, words in wrong.items():
+        for last in ("--yes", "--dry-run"):
+            refused = terminal("agents", "bulk", *words, "--all", last)
+            assert (refused.exit_code, refused.stdout) == (3, "")
+            assert sentence in refused.stderr
+            assert "Retail" not in refused.stderr
+    assert statuses(terminal) == {"Retail": "active"}
+
+
+def test_a_dry_run_needs_no_values(terminal: Terminal) -> None:
+    add(terminal, "Retail")
+
+    for command in ("disable", "set-owner", "set-environment", "set-labels", "delete", "enable", "test"):
+        dry = terminal("agents", "bulk", command, "--all", "--dry-run")
+
+        assert (dry.exit_code, dry.stderr) == (0, "1 agent matches. Nothing was changed.\n")
+        assert "Retail" in dry.stdout
+        if command.startswith("set-"):
+            missing = terminal("agents", "bulk", command, "--all", "--yes")
+            assert (missing.exit_code, "Missing argument" in missing.stderr) == (2, True)
 
 
 def test_an_act_is_done_with_those_that_match_and_is_undone(terminal: Terminal) -> None:
