@@ -38,7 +38,8 @@ ENDPOINTS = (
         + "`failed`. Each change makes a version. If-Match does not apply. `set_labels` adds or replaces the "
         + "labels that have a value, removes those that are null, and keeps all others. `delete` needs a token whose "
         + f"owner is an admin. `test` takes up to {TESTS_MAX} ids and tests the agents one after the other within the "
-        + "limits of single tests. An agent whose test fails or could not start is in `failed`.",
+        + "limits of single tests. An agent whose test fails or could not start is in `failed`. "
+        + "`warnings` names each member that looks like a secret: the act is done nevertheless.",
         body="BulkAct",
         responses={200: "BulkResult"},
     ),

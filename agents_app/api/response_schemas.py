@@ -114,7 +114,7 @@ class RuntimeFields(ResponseSchema):
 
 
 class SaveWarning(ResponseSchema):
-    """A member of a saved agent that looks like a secret, cannot work with row-level security, or is missing."""
+    """A member that looks like a secret, cannot work with row-level security, or is missing."""
 
     pointer: str = Field(description="A JSON pointer to the member.")
     detail: str = Field(description="What is doubtful or missing. It never repeats a secret.")
@@ -169,6 +169,7 @@ class BulkResult(ResponseSchema):
     changed: list[BulkAgent] = Field(description="For `test`: the agents whose test did not fail.")
     unchanged: list[BulkAgent] = Field(description="Agents that have been so already.")
     failed: list[BulkFailure]
+    warnings: list[SaveWarning]
 
 
 class Me(ResponseSchema):

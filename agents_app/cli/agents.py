@@ -232,17 +232,17 @@ def print_warnings(actor: Actor, agent_id: UUID, values: Mapping[str, Any] = NO_
     Returns its name.
     """
     agent = agent_reads.read(actor, agent_id)
-    _print_all([(pointer, text) for pointer, text in save_warnings.of_agent(agent) if pointer.startswith(of)])
+    print_each_warning([(pointer, text) for pointer, text in save_warnings.of_agent(agent) if pointer.startswith(of)])
     print_note_warnings(values)
     return str(agent["name"])
 
 
 def print_note_warnings(values: Mapping[str, Any]) -> None:
     """Warn of what looks like a secret in the note of a change."""
-    _print_all(save_warnings.of_note(values))
+    print_each_warning(save_warnings.of_note(values))
 
 
-def _print_all(warnings: Iterable[tuple[str, str]]) -> None:
+def print_each_warning(warnings: Iterable[tuple[str, str]]) -> None:
     """Print warnings, each with the name of its field."""
     for pointer, sentence in warnings:
         print_message(f"Warning: {pointer[1:].replace('/', '.')}: {sentence}")

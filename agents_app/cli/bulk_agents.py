@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from agents_app.cli.actor import terminal_actor
-from agents_app.cli.agents import agents
+from agents_app.cli.agents import agents, print_each_warning
 from agents_app.cli.commands import ConsoleGroup, MonitorCommand, account_option, json_option
 from agents_app.cli.connection_tests import print_tests, test_agents
 from agents_app.cli.options import Id, options_of
@@ -202,7 +202,9 @@ def _print_results(results: Sequence[BulkResult], *, as_json: bool) -> None:
     if as_json:
         print_json({"items": [result.as_json() for result in results]})
     elif failed:
-        print_table(("ID", "NAME", "WHY"), ((one.id, one.name, one.detail) for one in failed))
+        print_table(("ID", "NAME", "REASON"), ((one.id, one.name, one.detail) for one in failed))
+    # Each part of an act has the same.
+    print_each_warning(dict.fromkeys(warning for result in results for warning in result.warnings))
     for result in results:
         counts = ", ".join(f"{number_text(number)} {name}" for name, number in result.counts.items())
         repeated = " This was undone before. Nothing was changed now." if result.is_repeated else ""

@@ -22,6 +22,7 @@ from agents_app.operations import (
     bulk_tests,
     form_keys,
     restored_agents,
+    save_warnings,
     started_tests,
 )
 from agents_app.operations.agent_list_statements import OF_ACCOUNT
@@ -64,7 +65,7 @@ def act(actor: Actor, values: Mapping[str, Any], key: str | None = None, later: 
         bulk_records.begin(actor, act_id, **content, asked=len(asked) + len(later))
     except Conflict:
         return bulk_records.read(actor, act_id).result
-    result = BulkResult(act_id, wanted.act)
+    result = BulkResult(act_id, wanted.act, warnings=schema.secret_warnings(content))
     if wanted.act is BulkAct.TEST:
         bulk_tests.run(actor, wanted.ids, result)
         bulk_tests.leave(later, result)
@@ -89,7 +90,7 @@ def undo(actor: Actor, act_id: UUID, values: Mapping[str, Any] = NO_VALUES) -> B
     if kind is None:
         raise Conflict("A test and an undo cannot be undone.", code="cannot_be_undone")
     actor.require(bulk_records.undo_permission(kind))
-    result = BulkResult(bulk_records.undo_id(act_id), UNDO)
+    result = BulkResult(bulk_records.undo_id(act_id), UNDO, warnings=save_warnings.of_note(values))
     undone = {"undone": str(act_id), "undone_act": kind, "asked": len(done.changed), "note": note}
     try:
         bulk_records.begin(actor, result.id, act=UNDO, **undone)

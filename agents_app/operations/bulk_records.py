@@ -61,6 +61,8 @@ class BulkResult:
     """For a test: the agents whose test did not fail."""
     unchanged: list[Done] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+    """What looks like a secret in the values of the act: JSON pointers and sentences."""
     is_repeated: bool = False
     """Whether an earlier request did this, and this one nothing. Then `unchanged` are those that it changed."""
 
@@ -72,7 +74,8 @@ class BulkResult:
     def as_json(self) -> dict[str, Any]:
         """The result as the API and the terminal write it."""
         parts: dict[str, list[Any]] = {"changed": self.changed, "unchanged": self.unchanged, "failed": self.failed}
-        listed = {name: [one._asdict() for one in agents] for name, agents in parts.items()}
+        listed: dict[str, Any] = {name: [one._asdict() for one in agents] for name, agents in parts.items()}
+        listed["warnings"] = [{"pointer": pointer, "detail": sentence} for pointer, sentence in self.warnings]
         return {"id": self.id, "act": self.act, "is_repeated": self.is_repeated, "counts": self.counts, **listed}
 
     def fail(self, agent_id: UUID, name: str | None, error: ConsoleError) -> None:

@@ -11,9 +11,10 @@ from agents_app.errors import InvalidInput
 from agents_app.schemas.change_notes import note_text
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, Environment
-from agents_app.values.fields import EDGES, Rule, Schema, field, parse, refusal, refusal_of_members
+from agents_app.values.fields import EDGES, Rule, Schema, field, normalise, parse, refusal, refusal_of_members
 from agents_app.values.labels import label_changes
 from agents_app.values.rules import choice, line, uuid_text
+from agents_app.values.secret_scanner import find_in_values
 from agents_app.wording import number_text
 
 IDS_MAX = 1_000
@@ -173,6 +174,18 @@ def act_of(values: Mapping[str, Any]) -> BulkAct | None:
 def require_valid(act: BulkAct, values: Mapping[str, Any]) -> None:
     """Refuse the values of an act before its agents are known. Raises InvalidInput with every broken rule."""
     read({**values, "act": act, "ids": [UUID(int=0)]})
+
+
+def secret_warnings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What looks like a secret in the values of an act, which are all public: the JSON pointer of each, and a sentence.
+
+    A sentence never repeats what was found.
+    """
+    public = {name: value for name, value in values.items() if name not in BulkValues.model_fields}
+    if "labels" in public:
+        # Forms and the terminal send lines, which do not say which label they are.
+        public["labels"] = normalise(BulkLabels, "labels", public["labels"])
+    return list(find_in_values(public))
 
 
 def read(values: Mapping[str, Any]) -> BulkValues:

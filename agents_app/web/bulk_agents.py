@@ -35,7 +35,7 @@ DONE = {
     "set_environment": ("given this environment", "given this environment before"),
     "set_labels": ("given these labels", "labelled like this before"),
     "test": ("tested without a failure", "not tested"),
-    UNDO: ("restored to what they were before", "like this already"),
+    UNDO: ("restored to the previous state", "like this already"),
 }
 # What is done without a question: nothing is lost, and nothing needs to be typed.
 AT_ONCE = (BulkAct.ENABLE, BulkAct.TEST)

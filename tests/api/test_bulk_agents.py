@@ -178,6 +178,29 @@ def test_an_undo_restores_everything_the_act_replaced(
     assert after["version"] == before["version"] + 2
 
 
+def test_what_looks_like_a_secret_is_named_at_its_place_and_not_repeated(
+    console: Flask, admin: Actor, api: Client
+) -> None:
+    ids, secret = [str(make_agent(console, admin))], "sk-proj-Abc123Def456Ghi789Jkl012Mno345Pqr678"
+    acts: dict[str, dict[str, Any]] = {
+        "/reason": {"act": "disable", "reason": f"Revoked {secret}", "note": "Moving."},
+        "/owner": {"act": "set_owner", "owner": f"Ada {secret}"},
+        "/labels/team": {"act": "set_labels", "labels": {"team": secret, "tier": None}},
+        "/note": {"act": "enable", "note": f"password: {secret}"},
+    }
+
+    for pointer, values in acts.items():
+        answer = api.post(BULK, {"ids": ids, **values})
+        assert [one["pointer"] for one in answer.json["warnings"]] == [pointer]
+        assert "This field is not encrypted" in answer.json["warnings"][0]["detail"]
+        assert secret not in answer.text
+    quiet = api.post(BULK, {"ids": ids, "act": "set_environment", "environment": "staging", "note": "Moved."}).json
+    undone = api.post(f"{BULK}/{quiet['id']}/undo", {"note": f"The token was {secret}"}).json
+
+    assert quiet["warnings"] == []
+    assert [one["pointer"] for one in undone["warnings"]] == ["/note"]
+
+
 def test_a_half_that_fails_does_not_stop_the_other(console: Flask, admin: Actor, api: Client) -> None:
     full = {f"label-{number}": "x" for number in range(20)}
     ids = [str(make_agent(console, admin, name=f"{n}", labels=full if n % 2 else {"label-1": "y"})) for n in range(6)]

@@ -114,6 +114,17 @@ def test_an_act_is_done_with_those_that_match_and_is_undone(terminal: Terminal) 
     assert "It was changed since." in again.stdout
 
 
+def test_what_looks_like_a_secret_is_named_once(terminal: Terminal) -> None:
+    add(terminal, "Retail")
+    secret = "sk-proj-Abc123Def456Ghi789Jkl012Mno345Pqr678"
+
+    done = terminal("agents", "bulk", "disable", "--reason", f"Revoked {secret}", "--all", "--yes")
+
+    assert done.exit_code == 0
+    assert done.stderr.count("Warning: reason: ") == 1
+    assert secret not in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize("typed", ["2\n", None])
 def test_a_deletion_needs_the_number_of_agents_or_yes(terminal: Terminal, typed: str | None) -> None:
     add(terminal, "Retail north")

@@ -256,7 +256,7 @@ def test_a_note_that_is_refused_is_shown_at_its_field_and_nothing_is_applied(
 ) -> None:
     page = apply(browser, plan(browser, file_of({})), 422, note="x" * 2_000)
 
-    assert problems(page)[0].startswith("Note: ")
+    assert problems(page)[0].startswith("Why: ")
     assert names(console, admin) == []
 
 

@@ -106,7 +106,20 @@ def test_an_agent_that_vanished_while_the_page_was_open_is_named_as_failed(
     # The number that was typed counts an agent that there is not.
     assert isinstance(deleted, Page)
     assert "1 of the selected agents does not exist any more." in deleted.text
-    assert "Type 1 to delete these agents." in deleted.text
+    assert "Type 1 to delete this agent." in deleted.text
+
+
+def test_what_looks_like_a_secret_is_shown_at_its_input_before_anything_is_changed(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    agent_id, secret = make_agent(console, admin), "sk-proj-Abc123Def456Ghi789Jkl012Mno345Pqr678"
+
+    for act, name, text in (("disable", "reason", f"Was {secret}"), ("set_labels", "labels", f"a=b\nteam={secret}")):
+        warned = browser.send(ask(browser, act, agent_id), "/agents/bulk", 422, **{name: text})
+        assert isinstance(warned, Page)
+        assert "This field is not encrypted" in warned.text
+        browser.send(warned, "/agents/bulk")
+    assert list(statuses(console, admin).values()) == ["disabled"]
 
 
 def test_the_result_survives_a_reload_and_undo_names_what_was_changed_since(
@@ -119,7 +132,7 @@ def test_the_result_survives_a_reload_and_undo_names_what_was_changed_since(
     for _ in range(2):
         result = browser.get(shown)
         assert "2 were given this owner" in result.text
-        assert "Handed over." in result.text
+        assert "Why: “Handed over.”" in result.text
     with console.app_context():
         agents.update(admin, changed, {"description": "Later."})
 
@@ -127,7 +140,7 @@ def test_the_result_survives_a_reload_and_undo_names_what_was_changed_since(
     assert not isinstance(undone, Page)
     page = browser.get(undone.location)
 
-    assert "1 was restored to what they were before" in page.text
+    assert "1 was restored to the previous state" in page.text
     assert "It was changed since. It is at version 3 now." in page.text
     assert f"/agents/{changed}" in page.html
     assert "Undone: see the result" in browser.get(shown).text

@@ -6,12 +6,11 @@ from agents_app.errors import Malformed, TooLarge
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas import shown_files
 from agents_app.schemas.agent_files import AgentFile
-from agents_app.schemas.change_notes import NoteValues
 from agents_app.values import limits
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.choice_inputs import Checkbox
-from agents_app.web.forms.from_schema import make_input
 from agents_app.web.forms.inputs import SPAN_WHOLE, Input, Spec, Text, TextArea
+from agents_app.web.forms.notes import note_input
 from agents_app.wording import number_text
 
 MEGABYTES = number_text(limits.FILE_BODY_BYTES // 1_000_000)
@@ -44,7 +43,7 @@ class ImportForm(ConsoleForm):
             span=SPAN_WHOLE,
         )
     )
-    note = make_input(NoteValues, "note", span=SPAN_WHOLE)
+    note = note_input()
     deletions = Text(Spec("Number of agents to delete", "Type the number to confirm it.", width=6))
 
     def __init__(self, formdata: FormData | None = None, upload: FileStorage | None = None) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from agents_app.errors import InvalidInput
-from agents_app.schemas.bulk_agents import SCHEMAS, BulkAct
-from agents_app.values.secret_scanner import find_in_text
+from agents_app.schemas.bulk_agents import SCHEMAS, BulkAct, secret_warnings
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.from_schema import make_input
 from agents_app.web.forms.inputs import SPAN_WHOLE, Spec, Text
+from agents_app.web.forms.notes import note_input
 from agents_app.wording import number_text
 
 
@@ -29,7 +29,10 @@ class BulkForm(ConsoleForm):
     def save(self, operation: Callable[[dict[str, Any]], Any]) -> bool:
         """Submit, unless a text contains what looks like a secret: the user is warned once."""
         for field in self.inputs():
-            field.warning = find_in_text(field.text) or ""
+            field.warning = ""
+        for pointer, sentence in secret_warnings(self.values()):
+            field = self[pointer.split("/")[1]]
+            field.warning = field.warning or sentence
         return self.submit(self._refuse if self.has_new_warnings else operation)
 
     def _refuse(self, _values: dict[str, Any]) -> None:
@@ -51,7 +54,8 @@ class BulkDeleteForm(BulkForm):
         """Submit, unless another number was typed."""
         if self.number.text.strip().replace(",", "") == str(len(self.ids)):
             return super().submit(operation)
-        self.add_error("/number", f"Type {number_text(len(self.ids))} to delete these agents.")
+        them = "this agent" if len(self.ids) == 1 else "these agents"
+        self.add_error("/number", f"Type {number_text(len(self.ids))} to delete {them}.")
         return False
 
 
@@ -66,8 +70,9 @@ def bulk_form(act: BulkAct, formdata: FormData | None, ids: Sequence[UUID]) -> B
 def _form_class(act: BulkAct) -> type[BulkForm]:
     schema = SCHEMAS[act]
     names = [name for name in schema.model_fields if name not in ("act", "ids", "note")]
-    # The note is the last input. The reason for disabling is the note too.
-    names += ["note"] if "note" in schema.model_fields and "reason" not in names else []
     inputs = {name: make_input(schema, name, span=SPAN_WHOLE) for name in names}
+    # The note is the last input. The reason for disabling is the note too.
+    if "note" in schema.model_fields and "reason" not in names:
+        inputs["note"] = note_input(schema)
     base = BulkDeleteForm if act is BulkAct.DELETE else BulkForm
     return type(f"{base.__name__}{act}", (base,), {**inputs, "act": act})

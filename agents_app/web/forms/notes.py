@@ -5,15 +5,16 @@ from typing import Any
 
 from agents_app.errors import InvalidInput
 from agents_app.schemas.change_notes import NoteValues, check_note
+from agents_app.values.fields import Schema
 from agents_app.values.secret_scanner import find_in_text
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.from_schema import input_spec
 from agents_app.web.forms.inputs import SPAN_WHOLE, CountedText
 
 
-def note_input() -> Any:
+def note_input(schema: type[Schema] = NoteValues) -> Any:
     """The input for the note, in a group of its own: it is no value of the agent."""
-    return CountedText(input_spec(NoteValues, "note", label="Why", group="note", span=SPAN_WHOLE))
+    return CountedText(input_spec(schema, "note", label="Why", group="note", span=SPAN_WHOLE))
 
 
 class NoteForm(ConsoleForm):
