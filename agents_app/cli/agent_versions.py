@@ -10,6 +10,7 @@ from agents_app.cli.actor import terminal_actor
 from agents_app.cli.agent_values import clear, collect, naming_options, note_option, secret_options
 from agents_app.cli.agents import agent_id, agents, print_warnings, version_option
 from agents_app.cli.commands import account_option, json_option
+from agents_app.cli.differences import print_differences, shortened
 from agents_app.cli.options import options_of, secret_titles
 from agents_app.cli.output import print_json, print_message, print_outcome, print_record, print_table
 from agents_app.operations import agent_history, deleted_agents
@@ -68,7 +69,7 @@ def version(account: str | None, agent_id: UUID, number: int, compare: int | Non
     print_record(_record(found))
     with_what = f"version {compared.base}" if compared.base else "nothing, as there is no version before"
     print_message(f"Compared with {with_what}:")
-    print_table(("FIELD", "BEFORE", "AFTER"), ((one["field"], one["before"], one["after"]) for one in _rows(compared)))
+    print_differences((one["field"], one["before"], one["after"]) for one in _rows(compared))
 
 
 @agents.command("restore-version")
@@ -157,6 +158,7 @@ def _record(found: agent_history.Version) -> dict[str, object]:
     config = content.pop(CONFIG, None)
     record |= content
     record |= {f"{CONFIG}.{name}": value for name, value in config.items()} if isinstance(config, dict) else {}
+    record = {name: shortened(value) for name, value in record.items()}
     record["secrets"] = [pointer[1:].replace("/", ".") for pointer in found.secrets]
     return record | ({"problem": found.problem} if found.problem else {})
 

@@ -78,7 +78,7 @@ def print_listing(
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a line of headings and the rows, in aligned columns."""
-    table = [list(headings), *([_cell(value) for value in row] for row in rows)]
+    table = [list(headings), *([cell_text(value) for value in row] for row in rows)]
     widths = [max(_width(row[at]) for row in table) for at in range(len(headings))]
     for row in table:
         cells = [text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)]
@@ -89,7 +89,7 @@ def print_record(record: Mapping[str, object]) -> None:
     """Print one line per field. Further lines of a value are indented."""
     width = max(len(name) for name in record)
     for name, value in record.items():
-        first, *more = _cell(value).split("\n")
+        first, *more = cell_text(value).split("\n")
         click.echo(f"{name.ljust(width)}  {first}".rstrip())
         for line in more:
             click.echo(f"{' ' * width}  {line}".rstrip())
@@ -101,7 +101,8 @@ def _driver_lines(error: Exception) -> list[str]:
     return [f"  {message[0]}"] if message else []
 
 
-def _cell(value: object) -> str:
+def cell_text(value: object) -> str:
+    """The text of a value in a table or a record."""
     if value is None:
         return "-"
     if isinstance(value, datetime):

@@ -1,6 +1,7 @@
 """`flask agents`: the history of an agent, its restored versions, and deleted agents that are restored."""
 
 import json
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -123,3 +124,26 @@ def test_what_looks_like_a_secret_in_a_note_is_a_warning(terminal: Terminal, age
 
         assert "Warning: note: " in result.stderr, words
         assert "sk-proj" not in result.output
+
+
+def test_of_long_texts_the_changed_words_are_printed_in_lines_that_can_be_read(
+    terminal: Terminal, agent_id: str, tmp_path: Path
+) -> None:
+    rules = [f"Rule {number} of the team says how an agent answers questions about orders." for number in range(400)]
+    texts = ["\n".join(rules), " ".join(rules), "x" * 5_000]
+    for text in (texts[0], texts[0].replace("Rule 200 of the team", "Rule 200 of the firm"), *texts[1:]):
+        (tmp_path / "agent.json").write_text(json.dumps({"system_instructions": text}))
+        assert terminal("agents", "update", agent_id, "--file", str(tmp_path / "agent.json")).exit_code == 0
+
+    shown = [terminal("agents", "version", agent_id, str(number)) for number in (3, 4, 5, 6)]
+
+    assert all(one.exit_code == 0 for one in shown)
+    assert max(len(line) for one in shown for line in one.stdout.splitlines()) <= 125
+    assert max(len(one.stdout.splitlines()) for one in shown) < 100
+    changed = shown[1].stdout.partition("system_instructions:")[2].splitlines()
+    assert "  Rule 200 of the [-team-] {+firm+} says how an agent answers questions about orders." in changed
+    folded = [line.strip(" …") for line in changed if "unchanged …" in line]
+    assert folded == ["199 lines unchanged", "198 lines unchanged"]
+    assert "--json prints" in shown[1].stdout
+    whole = terminal.json("agents", "version", agent_id, "4")["changes"][0]["after"]
+    assert whole == texts[0].replace("Rule 200 of the team", "Rule 200 of the firm")
