@@ -411,7 +411,7 @@ def test_ticked_agents_of_two_pages_are_disabled_and_it_is_undone(site: Site, ad
     expect(bar).to_be_hidden()
     expect(page.get_by_role("link", name="Disabled 20")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
-    expect(page.locator(".flash")).to_contain_text("20 agents were restored to what they were before.")
+    expect(page.locator(".flash")).to_contain_text("20 agents were restored to the previous state.")
     expect(page.get_by_role("link", name="Disabled 0")).to_be_visible()
 
 
@@ -425,6 +425,11 @@ def test_the_bar_of_ticked_agents_does_not_cover_what_has_the_focus(
     page.goto("/agents?sort=name")
     page.get_by_label("Agent 00").check()
 
+    # The whole bar is on the screen before one scrolls, also if the list begins far down.
+    for height in (560, 720):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, 0)")
+        assert page.locator(".bulk-bar").evaluate("bar => bar.getBoundingClientRect().bottom") <= height
     for number in range(1, 12):
         box = page.get_by_label(f"Agent {number:02}")
         box.focus()
