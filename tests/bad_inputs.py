@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from agents_app.connections import TYPES
 from agents_app.connections.power_bi import A_USER
+from agents_app.schemas.change_notes import PRIVATE_KEY
 from agents_app.values.address_rules import UNREAD
 from agents_app.values.choices import ConnectionType, Environment, ModelProvider
 from tests import pem
@@ -295,6 +296,15 @@ BAD_AGENTS = [
     _agent("another account", "/account_id", UNKNOWN, account_id="6f9619ff-8b86-4011-b42d-00c04fc964ff"),
     _agent("a version", "/version", UNKNOWN, version=7),
     _agent("member with a slash", "/a~1b~0c", UNKNOWN, **{"a/b~c": 1}),
+    _agent("note as a number", "/note", AS_TEXT, note=5),
+    _agent("note as a list", "/note", AS_TEXT, note=["Moving."]),
+    _agent("note as an object", "/note", AS_TEXT, note={"text": "Moving."}),
+    _agent("note that is false", "/note", AS_TEXT, note=False),
+    _agent("note with U+0000", "/note", NOT_TEXT, note="a\0b"),
+    _agent("note with half a pair", "/note", NOT_TEXT, note="\ud800"),
+    _agent("note in two lines", "/note", ONE_LINE, note="a\nb"),
+    _agent("long note", "/note", "Use at most 500 characters.", note="x" * 501),
+    _agent("note with a private key", "/note", PRIVATE_KEY, note=pem.private_key().replace("\n", " ")),
     Bad("no type", _without("connection_type"), [("/connection_type", MISSING_TYPE)]),
     _agent("unknown type", "/connection_type", A_TYPE, connection_type="ORACLE"),
     _agent("type in small letters", "/connection_type", A_TYPE, connection_type="db"),
@@ -512,3 +522,6 @@ BAD_AGENTS = [
         ],
     ),
 ]
+
+# Notes that are none: every door takes them, and stores nothing.
+EMPTY_NOTES = {"null": None, "empty": "", "only blanks": " \t\u00a0 "}

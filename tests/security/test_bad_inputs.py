@@ -12,10 +12,10 @@ from agents_app.connections.power_bi import AuthMethod
 from agents_app.operations import agent_reads
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
-from agents_app.schemas.agents import CONFIG, AgentValues
+from agents_app.schemas.agents import CONFIG, NOTE, AgentValues
 from agents_app.web.urls import ListUrl
 from tests.api.conftest import Client
-from tests.bad_inputs import BAD_AGENTS, ODD_TEXTS, WHOLE, Bad
+from tests.bad_inputs import BAD_AGENTS, EMPTY_NOTES, ODD_TEXTS, WHOLE, Bad
 from tests.make import agent_values, make_token
 from tests.security.conftest import Caller
 from tests.web.conftest import Page
@@ -39,6 +39,8 @@ NOT_ON_A_FORM = {
     "too many schemas",
     "status null",
     "name as a number",
+    "note as a number",
+    "note that is false",
 }
 # The fields of the connection that a form shows only if the certificate is chosen to sign in.
 WITH_CERTIFICATE = {"certificate_pem", "private_key_pem", "private_key_passphrase"}
@@ -51,7 +53,7 @@ def fields(values: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if kind not in TYPES:
         return _texts(values)
-    unknown = set(values) - set(AgentValues.model_fields) or set(config) - set(TYPES[kind].model_fields)
+    unknown = set(values) - {*AgentValues.model_fields, NOTE} or set(config) - set(TYPES[kind].model_fields)
     # A form ignores what it hides: the fields of a way to sign in that is not chosen.
     chosen = {"auth_method": AuthMethod.CERTIFICATE} if WITH_CERTIFICATE & set(config) else {}
     said = _texts(values) | {f"{kind}-{name}": value for name, value in _texts(config | chosen).items()}
@@ -137,6 +139,20 @@ def test_an_odd_text_is_accepted_at_every_door_and_returned_unchanged(
         assert page.root.one("h1").text == " ".join(agent["name"].split())
         with console.app_context():
             assert UUID(agent_id) in [one["id"] for one in agent_reads.listing(admin, listing.parse({"q": sent})).items]
+
+
+@pytest.mark.parametrize("note", EMPTY_NOTES.values(), ids=EMPTY_NOTES)
+def test_an_empty_note_is_accepted_at_every_door_and_is_none(console: Flask, admin: Actor, note: str | None) -> None:
+    values = agent_values(note=note)
+    api = Client(console, make_token(console, admin, "write"))
+    words = ["agents", "create", "--file", "-", "--account", str(admin.account_id)]
+
+    assert api.post("/agents", values).status_code == 201
+    assert Caller(console, admin).ask("POST", "/agents/new", fields(values)).status_code == 303
+    assert console.test_cli_runner().invoke(args=words, input=json.dumps(values)).exit_code == 0
+
+    for agent in api.get("/agents").json["items"]:
+        assert [one["note"] for one in api.get(f"/agents/{agent['id']}/versions").json["items"]] == [None]
 
 
 ASKED = [
