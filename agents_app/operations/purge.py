@@ -1,15 +1,24 @@
 """Operations on all accounts: delete expired sessions, old records, ended links and kept secrets."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.models import AgentVersion, Event, Invitation, LoginAttempt, StartedTest, UserSession
+from agents_app.models import (
+    AgentVersion,
+    ApiToken,
+    Event,
+    Invitation,
+    LoginAttempt,
+    RuntimeRead,
+    StartedTest,
+    UserSession,
+)
 from agents_app.operations import event_records, started_tests
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Door
@@ -82,4 +91,14 @@ def _expired() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:
         "links": (Invitation, Invitation.expires_at < moment - ENDED_LINKS_FOR),
         "events": (Event, Event.created_at < moment - timedelta(days=limits.events_days)),
         "secrets of deleted agents": (AgentVersion, sa.and_(has_secrets, too_old)),
+        "fetches of ended tokens": (RuntimeRead, _ended_reads(moment, limits.events_days)),
     }
+
+
+def _ended_reads(moment: datetime, days: int) -> sa.ColumnElement[bool]:
+    """What ended tokens fetched so long ago, but not the last sign of life of an agent, by which it needs attention."""
+    later = aliased(RuntimeRead)
+    has_later = sa.exists().where(later.agent_id == RuntimeRead.agent_id, later.seen_at > RuntimeRead.seen_at)
+    is_ended = sa.or_(ApiToken.revoked_at.is_not(None), ApiToken.expires_at < moment)
+    of_ended = RuntimeRead.token_id.in_(sa.select(ApiToken.id).where(is_ended))
+    return sa.and_(RuntimeRead.seen_at < moment - timedelta(days=days), of_ended, has_later)

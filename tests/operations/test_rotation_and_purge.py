@@ -15,7 +15,17 @@ from flask import Flask
 from agents_app.config import Settings
 from agents_app.db import db, now
 from agents_app.errors import Repeated, Unavailable
-from agents_app.models import AgentVersion, EncryptionKey, Event, Invitation, LoginAttempt, StartedTest, UserSession
+from agents_app.models import (
+    AgentVersion,
+    ApiToken,
+    EncryptionKey,
+    Event,
+    Invitation,
+    LoginAttempt,
+    RuntimeRead,
+    StartedTest,
+    UserSession,
+)
 from agents_app.operations import agents, encryption_keys, invitations, purge, rotation, runtime, stored_secrets, tokens
 from agents_app.operations.permissions import Visitor
 from tests import make
@@ -154,11 +164,38 @@ def test_a_purge_deletes_expired_rows_and_no_others(app: Flask) -> None:
         "links": 0,
         "events": 2,
         "secrets of deleted agents": 1,
+        "fetches of ended tokens": 0,
     }
     assert stored_secrets.counts_by_key() == Counter(k1=2)
     assert fetch(app, actor, kept)["api_key"] == "sk-test-0123456789"
     agents.restore_deleted(actor, gone)
     assert fetch(app, actor, gone)["api_key"] is None
+
+
+def test_a_purge_deletes_old_fetches_of_ended_tokens_but_not_the_last_one_of_an_agent(app: Flask) -> None:
+    actor = make.make_user(app)
+    agent_id = make_agent_with_secrets(app, actor)
+    revoked, expired, valid, fresh = (tokens.create(actor, {"name": name, "scopes": ["runtime"]})[0] for name in "revf")
+    long_ago = now() - timedelta(days=400)
+    ends = {revoked: "revoked_at", expired: "expires_at", fresh: "revoked_at"}
+    with db.transaction() as session:
+        for number, one in enumerate((revoked, expired, valid, fresh)):
+            seen_at = now() if one is fresh else long_ago + timedelta(hours=number)
+            row = {"agent_id": agent_id, "token_id": one, "account_id": actor.account_id, "version": 1}
+            session.add(RuntimeRead(**row, fetch_count=1, seen_at=seen_at))
+        for token_id, column in ends.items():
+            session.execute(sa.update(ApiToken).where(ApiToken.id == token_id).values({column: long_ago}))
+
+    def left() -> set[Any]:
+        with db.reading() as connection:
+            return set(connection.scalars(sa.select(RuntimeRead.token_id)))
+
+    assert purge.run("oscar")["fetches of ended tokens"] == 2
+    assert left() == {valid, fresh}
+    with db.transaction() as session:
+        session.execute(sa.delete(ApiToken).where(ApiToken.id == fresh))
+        session.execute(sa.update(ApiToken).values(revoked_at=long_ago))
+    assert (purge.run("oscar")["fetches of ended tokens"], left()) == (0, {valid})
 
 
 def test_a_purge_keeps_a_link_that_has_ended_for_a_day_for_the_form_that_made_it(app: Flask) -> None:
