@@ -523,5 +523,5 @@ BAD_AGENTS = [
     ),
 ]
 
-# Notes that are none: every door takes them, and stores nothing.
+# Notes without a text: every door takes them, and stores nothing.
 EMPTY_NOTES = {"null": None, "empty": "", "only blanks": " \t\u00a0 "}

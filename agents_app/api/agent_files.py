@@ -5,6 +5,7 @@ from flask import Response
 from agents_app.api import responses
 from agents_app.api.endpoint import Endpoint
 from agents_app.operations import agent_files as operations
+from agents_app.operations import save_warnings
 from agents_app.operations.agent_plans import as_json
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import agent_files as schema
@@ -19,8 +20,11 @@ MEDIA_TYPES = {FileFormat.JSON: "application/json", FileFormat.YAML: "applicatio
 
 def export(actor: Actor, query: ExportQuery) -> Response:
     """The agents that match, as a file."""
-    text = schema.to_text(operations.export(actor, query), query.format)
+    document = operations.export(actor, query)
+    text = schema.to_text(document, query.format)
     headers = {"Content-Disposition": f'attachment; filename="agents.{query.format}"'}
+    if names := operations.shared_names(actor, document):
+        headers["Export-Warning"] = schema.shared_names_warning(names)
     return Response(text, 200, headers, content_type=MEDIA_TYPES[query.format])
 
 
@@ -30,7 +34,8 @@ def import_file(actor: Actor, query: ImportQuery, file: AgentFile) -> Response:
         done = operations.plan(actor, file, prune=query.prune)
     else:
         done = operations.apply(actor, file, prune=query.prune, note=query.note)
-    return responses.as_json({"is_applied": not query.plan, **as_json(done)})
+    warnings = [{"pointer": pointer, "detail": said} for pointer, said in save_warnings.of_note({"note": query.note})]
+    return responses.as_json({"is_applied": not query.plan, **as_json(done), "warnings": warnings})
 
 
 ENDPOINTS = (
@@ -41,7 +46,8 @@ ENDPOINTS = (
         "Export agents as a file",
         "agents.read",
         "The file has every agent that matches, without secrets: of each it says that it is stored. Two exports of the "
-        + "same agents are equal to the byte. `format=yaml` gives the same content in YAML.",
+        + "same agents are equal to the byte. `format=yaml` gives the same content in YAML. The header "
+        + "`Export-Warning` says that agents share a name without an `external_id`, so that an import refuses them.",
         query=ExportQuery,
         excluded=frozenset({"sort", "limit", "cursor", "before"}),
         responses={200: "AgentFile"},

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from agents_app.api.result_schemas import ResponseSchema
+from agents_app.api.result_schemas import ResponseSchema, SaveWarning
 from agents_app.schemas.agent_files import FORMAT
 
 EXAMPLE = {
@@ -80,3 +80,4 @@ class AppliedPlan(ResponseSchema):
     prune: bool
     counts: dict[str, int]
     agents: list[PlannedAgent]
+    warnings: list[SaveWarning] = Field(description="What looks like a secret in the note.")

@@ -14,6 +14,7 @@ from agents_app.api.result_schemas import (
     LastTestDetails,
     LastTestSummary,
     ResponseSchema,
+    SaveWarning,
 )
 from agents_app.api.runtime_schemas import CheckedAgents, Readers
 from agents_app.connections import TYPES
@@ -111,13 +112,6 @@ class RuntimeFields(ResponseSchema):
     api_key: str | None
     connection_config: Annotated[dict[str, Any], one_of_connection_types("InClear")]
     updated_at: datetime
-
-
-class SaveWarning(ResponseSchema):
-    """A member that looks like a secret, cannot work with row-level security, or is missing."""
-
-    pointer: str = Field(description="A JSON pointer to the member.")
-    detail: str = Field(description="What is doubtful or missing. It never repeats a secret.")
 
 
 class AgentWithWarnings(AgentWithDetails):

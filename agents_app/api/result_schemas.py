@@ -21,6 +21,13 @@ class ResponseSchema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class SaveWarning(ResponseSchema):
+    """A member that looks like a secret, cannot work with row-level security, or is missing."""
+
+    pointer: str = Field(description="A JSON pointer to the member.")
+    detail: str = Field(description="What is doubtful or missing. It never repeats a secret.")
+
+
 class LastTestSummary(ResponseSchema):
     """The last test of the saved state of an agent."""
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 import click
 
 from agents_app.cli.actor import terminal_actor
-from agents_app.cli.agents import agents
+from agents_app.cli.agents import agents, print_note_warnings
 from agents_app.cli.commands import account_option, json_option
 from agents_app.cli.files import output_option, write_file
 from agents_app.cli.options import options_of
@@ -29,6 +29,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 NOT_FILTERS = ("sort", "limit", "cursor", "before")
 CHANGED, UNCHANGED = 2, 0
+# How many names a warning lists.
+NAMES_MAX = 20
 
 file_argument = click.argument("file", type=click.File("rb"))
 prune_option = click.option(
@@ -59,6 +61,8 @@ def export(account: str | None, form: str, output: str | None, **asked: Any) -> 
     actor = terminal_actor(account)
     content = operations.export(actor, parse({name: value for name, value in asked.items() if value is not None}))
     write_file(output, [schema.to_text(content, FileFormat(form)).encode()])
+    if names := operations.shared_names(actor, content):
+        print_message(f"Warning: {schema.shared_names_warning(names)} {', '.join(names[:NAMES_MAX])}")
 
 
 @agents.command()
@@ -107,6 +111,7 @@ def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool,
         # What was confirmed is applied, or nothing.
         expected = planned.digest if is_asked else None
         done = operations.apply(actor, agent_file, prune=prune, note=note, expected=expected)
+    print_note_warnings({"note": note})
     print_message(summary(done, is_done=True))
 
 

@@ -20,6 +20,13 @@ from agents_app.values.choices import AgentStatus
 # A statement must not take long, and SQLite limits the number of its parameters.
 ROWS_OF_A_QUERY = 500
 KNOWN = sa.select(Agent.id, Agent.external_id, Agent.name, Agent.version).where(OF_ACCOUNT)
+SHARED_NAMES = (
+    sa.select(Agent.name)
+    .where(OF_ACCOUNT, Agent.external_id.is_(None))
+    .group_by(Agent.name)
+    .having(sa.func.count() > 1)
+    .order_by(Agent.name)
+)
 # As text: an older release that runs at the same time reads agents of types that it does not know.
 TYPE = sa.type_coerce(Agent.connection_type, sa.String).label("connection_type")
 WHOLE = sa.select(
@@ -40,6 +47,11 @@ WHOLE = sa.select(
 def known(connection: Connection, actor: Actor) -> list[Known]:
     """Every agent of the account, as far as it is needed to find it."""
     return [Known(*row) for row in connection.execute(KNOWN, {"account_id": actor.account_id})]
+
+
+def shared_names(connection: Connection, actor: Actor) -> list[str]:
+    """The names that several agents without an external id have."""
+    return list(connection.scalars(SHARED_NAMES, {"account_id": actor.account_id}))
 
 
 def rows(connection: Connection, actor: Actor, agent_ids: Sequence[UUID]) -> Mapping[UUID, Agent]:

@@ -27,6 +27,7 @@ OVERTAKEN = (
 )
 OTHER_PLAN = "Others changed these agents since the plan was made. Nothing was changed. Read the new plan."
 # What the event and the version of a change say in addition.
+EXTERNAL_ID = "external_id"
 FROM_FILE = {"from_file": True}
 FindRows = Callable[[Sequence[UUID]], Mapping[UUID, Agent]]
 
@@ -73,6 +74,20 @@ def export(actor: Actor, query: AgentQuery | None = None) -> dict[str, Any]:
     actor.require("agents.read")
     with db.reading() as connection:
         return schema.document(agent_file_rows.shown(connection, actor, query or AgentQuery()))
+
+
+def shared_names(actor: Actor, document: Mapping[str, Any] | None = None) -> list[str]:
+    """The names that several agents without an external id have, of all agents or of those of a document.
+
+    No file says which of these agents it means, so none is imported. Raises Forbidden.
+    """
+    actor.require("agents.read")
+    with db.reading() as connection:
+        found = agent_file_rows.shared_names(connection, actor)
+    written = (
+        found if document is None else {one["name"] for one in document[schema.AGENTS] if not one.get(EXTERNAL_ID)}
+    )
+    return [name for name in found if name in written]
 
 
 def plan(actor: Actor, file: AgentFile, *, prune: bool = False) -> Plan:

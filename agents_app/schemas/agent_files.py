@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -160,6 +160,12 @@ def shown(values: Mapping[str, Any], status: tuple[str, str | None], secrets: It
     found |= {"connection_type": values["connection_type"], CONFIG: config}
     names = sorted(pointer.rpartition("/")[2] for pointer in secrets)
     return found | ({SECRETS: dict.fromkeys(names, STORED)} if names else {})
+
+
+def shared_names_warning(names: Sequence[str]) -> str:
+    """What is wrong with a file of agents of which several have one of these names and no external id."""
+    what = "1 name is" if len(names) == 1 else f"{number_text(len(names))} names are"
+    return f"{what} shared by several agents without external_id, so an import refuses them. Give each an external_id."
 
 
 def to_text(content: Mapping[str, Any], form: FileFormat) -> str:

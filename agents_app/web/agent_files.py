@@ -72,7 +72,7 @@ def _export(form: FileFormat) -> Answer:
 
 
 def _apply(actor: Actor, form: ImportForm, file: AgentFile, plan: Plan) -> Answer:
-    if not form.confirms(plan.deletes):
+    if not form.confirms(plan.deletes) or form.warns_of_note():
         return _plan_page(form, file, plan, 422)
     note, shown = form.note.value or None, request.form["plan"]
     try:
@@ -95,7 +95,8 @@ def _refused(form: ImportForm) -> Answer:
 
 def _page(form: ImportForm, status: int = 200) -> Answer:
     address = ListUrl(request.args)
-    return render_template("agents/files.html", form=form, address=address), status
+    names = agent_files.shared_names(current_actor())
+    return render_template("agents/files.html", form=form, address=address, shared_names=names), status
 
 
 def _plan_page(form: ImportForm, file: AgentFile, plan: Plan, status: int = 200) -> Answer:

@@ -142,7 +142,7 @@ def test_an_odd_text_is_accepted_at_every_door_and_returned_unchanged(
 
 
 @pytest.mark.parametrize("note", EMPTY_NOTES.values(), ids=EMPTY_NOTES)
-def test_an_empty_note_is_accepted_at_every_door_and_is_none(console: Flask, admin: Actor, note: str | None) -> None:
+def test_an_empty_note_is_accepted_at_every_door_and_not_stored(console: Flask, admin: Actor, note: str | None) -> None:
     values = agent_values(note=note)
     api = Client(console, make_token(console, admin, "write"))
     words = ["agents", "create", "--file", "-", "--account", str(admin.account_id)]

@@ -16,7 +16,8 @@ from agents_app.schemas.agent_files import to_text
 from agents_app.schemas.listing import AgentQuery
 from agents_app.values.choices import FileFormat
 from agents_app.values.limits import BODY_BYTES, FILE_BODY_BYTES
-from tests.make import make_agent, make_user
+from tests.api.conftest import Client
+from tests.make import make_agent, make_token, make_user
 from tests.web.conftest import Browser, Page, SignIn, fields_of
 
 FILES = "/agents/import"
@@ -281,6 +282,45 @@ def test_an_exported_file_has_the_agents_of_the_list_and_no_secret_and_its_plan_
     assert "Nothing would change" in upload(browser, answer.data, 200).text
     # Browsers send the ends of lines of a pasted text in another form.
     assert "Nothing would change" in plan(browser, answer.text.replace("\n", "\r\n")).text
+
+
+def test_an_export_warns_of_agents_that_share_a_name_and_its_plan_names_them(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    for name, external_id in (("Twice", None), ("Twice", None), ("One", "1"), ("One", None), ("One", "2")):
+        make_agent(console, admin, name=name, external_id=external_id)
+    api = Client(console, make_token(console, admin, "read"))
+    words = ("agents", "export", "--account", str(admin.account_id))
+
+    warned, other = api.get("/agents/export"), api.get("/agents/export?q=One")
+    typed = console.test_cli_runner().invoke(args=words)
+    said = "1 name is shared by several agents without external_id, so an import refuses them."
+
+    notice = browser.get(FILES).root.one("div", class_="warn")
+    assert [name.text for name in notice.all("bdi")] == ["Twice"]
+    assert warned.headers["Export-Warning"].startswith(said)
+    assert "Export-Warning" not in other.headers
+    assert (said in typed.stderr, said in typed.stdout, "Twice" in typed.stderr) == (True, False, True)
+    found = problems(plan(browser, warned.text, 422))
+    assert sum("2 agents of this file have this name and no external_id." in one for one in found) == 2
+
+
+@pytest.mark.parametrize("note", ["Key sk-proj-4f9aB27cXw81LqZt93VhYp60RkEm"])
+def test_a_note_that_looks_like_a_secret_warns_once_before_the_plan_is_applied(
+    note: str, console: Flask, admin: Actor, browser: Browser
+) -> None:
+    warned = apply(browser, plan(browser, file_of({})), 422, note=note)
+    assert "looks like a secret" in warned.root.one("div", id="warnings").text
+    assert names(console, admin) == []
+    assert apply(browser, warned, note=note).root.one("h1").text == "Applied 1 change"
+
+    api, words = Client(console, make_token(console, admin, "write")), ("--account", str(admin.account_id))
+    answer = api.post("/agents/import", json.loads(file_of({"owner": "Ada"})), query_string={"note": note})
+    runner = console.test_cli_runner()
+    typed = runner.invoke(args=["agents", "apply", "-", "--note", note, *words], input=file_of({"owner": "Grace"}))
+    assert [one["pointer"] for one in answer.json["warnings"]] == ["/note"]
+    assert "Warning: note: " in typed.stderr
+    assert note not in typed.stderr + answer.text
 
 
 def test_an_agent_of_another_account_is_not_matched_and_not_named(

@@ -7,6 +7,7 @@ from agents_app.schemas import agent_files as schema
 from agents_app.schemas import shown_files
 from agents_app.schemas.agent_files import AgentFile
 from agents_app.values import limits
+from agents_app.values.secret_scanner import find_in_text
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.choice_inputs import Checkbox
 from agents_app.web.forms.inputs import SPAN_WHOLE, Input, Spec, Text, TextArea
@@ -33,6 +34,8 @@ class Upload(Input):
 
 class ImportForm(ConsoleForm):
     """A file of agents, to plan and to apply."""
+
+    save_label = "Apply"
 
     upload = Upload(Spec("File", UPLOAD_HINT, span=SPAN_WHOLE))
     text = TextArea(Spec("Text of a file", is_optional=True, span=SPAN_WHOLE, rows=10, is_mono=True))
@@ -81,6 +84,11 @@ class ImportForm(ConsoleForm):
                 continue
             line = self.file.line(pointer)
             self.general_errors.append(f"{f'Line {number_text(line)}, ' if line else ''}{pointer or '/'}: {sentence}")
+
+    def warns_of_note(self) -> bool:
+        """Whether the note contains what looks like a secret, and the user has not seen that."""
+        self.note.warning = find_in_text(self.note.text) or ""
+        return self.has_new_warnings
 
     def confirms(self, deletions: int) -> bool:
         """Whether the number of deletions was typed. If not, the form has an error."""
