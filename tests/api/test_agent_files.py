@@ -7,7 +7,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas.agent_files import FORMAT
 from agents_app.values import limits
 from tests.api.conftest import Client
-from tests.make import DATABASE, make_agent, make_token
+from tests.make import DATABASE, make_agent, make_token, make_user
 
 AGENT = {"name": "Sales", "external_id": "x", "connection_type": "DB", "connection_config": DATABASE}
 
@@ -51,6 +51,22 @@ def test_a_file_is_planned_imported_once_and_exported(console: Flask, admin: Act
     headers = {"Authorization": f"Bearer {writer.token}"}
     in_yaml = console.test_client().get("/api/v1/agents/export?format=yaml&environment=production", headers=headers)
     assert (in_yaml.mimetype, in_yaml.text) == ("application/yaml", f"format: {FORMAT}\nagents: []\n")
+
+
+@pytest.mark.parametrize(
+    ("role", "scope", "code"), [("editor", "write", "role_missing"), ("admin", "read", "scope_missing")]
+)
+def test_who_may_not_import_is_refused_before_the_file_is_read(
+    role: str, scope: str, code: str, console: Flask, admin: Actor
+) -> None:
+    token = make_token(console, make_user(console, role, admin.account_id), scope)
+    bodies = (b"agents: [", b"", b"#" * (limits.FILE_BODY_BYTES + 1))
+
+    for body in bodies:
+        for media_type in ("application/yaml", "application/json", "text/plain"):
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": media_type}
+            refused = console.test_client().post("/api/v1/agents/import", data=body, headers=headers)
+            assert (refused.status_code, refused.json["code"]) == (403, code)
 
 
 def test_a_body_may_be_as_large_as_a_file_and_not_larger(console: Flask, writer: Client) -> None:

@@ -1,0 +1,97 @@
+"""Bulk acts on agents that another transaction has locked, and on as many agents as one act can have."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from agents_app.db import db
+from agents_app.models import Agent, AgentVersion, Event
+from agents_app.operations import agent_files, bulk_agents
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agent_files import FORMAT, read
+from agents_app.schemas.bulk_agents import IDS_MAX
+from tests.conftest import OpenConsole
+from tests.make import DATABASE, make_agent, make_user
+
+# A wait for a lock ends soon in these tests.
+SHORT_WAIT = "options=-c%20lock_timeout%3D50ms"
+BUSY = ("database_busy", "The database is busy. Try again in a moment.")
+
+
+@contextmanager
+def locked(agent_ids: Sequence[UUID]) -> Iterator[None]:
+    """Lock these agents in another transaction while the block runs."""
+    with db.engine.begin() as connection:
+        connection.execute(sa.select(Agent.id).where(Agent.id.in_(agent_ids)).with_for_update())
+        yield
+
+
+def versions(agent_ids: Sequence[UUID]) -> list[int]:
+    """The version of each agent."""
+    with db.reading() as connection:
+        found = {row.id: row.version for row in connection.execute(sa.select(Agent.id, Agent.version))}
+    return [found[one] for one in agent_ids]
+
+
+def test_only_agents_that_are_locked_fail_and_after_three_of_them_no_other_is_waited_for(
+    postgres_schema_url: str, open_console: OpenConsole
+) -> None:
+    app = open_console(f"{postgres_schema_url}{'&' if '?' in postgres_schema_url else '?'}{SHORT_WAIT}")
+    admin = make_user(app)
+    # In the order in which every operation locks them.
+    ids = sorted(make_agent(app, admin, name=f"Agent {number}") for number in range(6))
+
+    with app.app_context():
+        with locked(ids[1:2]):
+            one_busy = bulk_agents.act(admin, {"act": "set_owner", "owner": "Ada", "ids": ids})
+        assert versions(ids) == [2, 1, 2, 2, 2, 2]
+        with locked([*ids[:2], ids[3]]):
+            three_busy = bulk_agents.act(admin, {"act": "set_owner", "owner": "Grace", "ids": ids})
+        assert versions(ids) == [2, 1, 3, 2, 2, 2]
+        with locked(ids[2:3]):
+            undone = bulk_agents.undo(admin, three_busy.id)
+        again = bulk_agents.act(admin, {"act": "set_owner", "owner": "Grace", "ids": ids})
+
+    assert [one.id for one in one_busy.changed] == [ids[0], *ids[2:]]
+    assert [(one.id, one.code, one.detail) for one in one_busy.failed] == [(ids[1], *BUSY)]
+    assert one_busy.failed[0].name
+    # The last two were free. They are named with the others, and nothing is lost.
+    assert [(one.id, one.code, one.detail) for one in three_busy.failed] == [
+        (one, *BUSY) for one in (*ids[:2], *ids[3:])
+    ]
+    assert [(one.id, one.code) for one in undone.failed] == [(ids[2], BUSY[0])]
+    assert again.counts == {"changed": 5, "unchanged": 1, "failed": 0}
+
+
+@pytest.mark.long
+def test_a_thousand_agents_are_changed_deleted_and_restored(app: Flask, admin: Actor) -> None:
+    entries = [
+        {"name": f"Agent {number}", "external_id": f"x{number}", "connection_type": "DB", "connection_config": DATABASE}
+        for number in range(IDS_MAX)
+    ]
+    agent_files.apply(admin, read(json.dumps({"format": FORMAT, "agents": entries}).encode()))
+    with db.reading() as connection:
+        ids = list(connection.scalars(sa.select(Agent.id).where(Agent.account_id == admin.account_id)))
+
+    labelled = bulk_agents.act(admin, {"act": "set_labels", "labels": {"team": "a"}, "ids": ids})
+    undone = bulk_agents.undo(admin, labelled.id)
+    deleted = bulk_agents.act(admin, {"act": "delete", "ids": ids})
+    restored = bulk_agents.undo(admin, deleted.id)
+
+    for result in (labelled, undone, deleted, restored):
+        assert result.counts == {"changed": IDS_MAX, "unchanged": 0, "failed": 0}
+    assert set(versions(ids)) == {5}
+    with db.reading() as connection:
+        wanted = sa.select(AgentVersion.action).where(AgentVersion.account_id == admin.account_id)
+        made = Counter(connection.scalars(wanted))
+        events = Counter(connection.scalars(sa.select(Event.action).where(Event.account_id == admin.account_id)))
+    actions = {"agent.created": 1, "agent.updated": 2, "agent.deleted": 1, "agent.restored": 1}
+    assert made == {action: number * IDS_MAX for action, number in actions.items()}
+    assert {action: events[action] for action in made} == made
+    assert events["agent.bulk"] == 4
