@@ -19,7 +19,8 @@ NOT_STARTED = ("too_many_tests", "busy", "not_tested")
 # No test starts after this time, so that a request ends before its proxy gives it up.
 SECONDS = 20
 TOO_LATE = "The tests before it took too long. Test it again."
-AFTER_THE_MOST = f"At most {TESTS_MAX} agents are tested at once. Test it again."
+AFTER_THE_MOST = f"At most {TESTS_MAX} agents are tested at once."
+IT_WAS_NOT = "It was not tested. "
 
 
 def run(actor: Actor, agent_ids: Sequence[UUID], result: BulkResult) -> None:
@@ -62,4 +63,4 @@ def _add(result: BulkResult, agent_id: UUID, name: str, tested: dict[str, Any]) 
 
 
 def _not_tested(refused: ConsoleError) -> ConsoleError:
-    return ConsoleError(f"It was not tested. {refused.detail}", code=refused.code)
+    return ConsoleError(f"{IT_WAS_NOT}{refused.detail}", code=refused.code)

@@ -103,7 +103,7 @@ def _result_page(actor: Actor, bulk_id: UUID, form: NoteForm) -> str:
     # An agent whose test failed was tested too.
     number = len(record.changed) + (len(failed) if record.act == BulkAct.TEST else 0)
     context = {"words": words, "done": done, "before": before, "can_undo": can_undo, "form": form}
-    context |= {"failed": failed, "left": left, "number": number}
+    context |= {"failed": failed, "left": left, "number": number, "it_was_not": bulk_tests.IT_WAS_NOT}
     return render_template("agents/bulk_result.html", record=record, list_url=ListUrl.from_back_parameter(), **context)
 
 
