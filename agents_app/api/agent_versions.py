@@ -81,6 +81,7 @@ def _summary(change: Change) -> dict[str, Any]:
         "door": change.door,
         "actor_name": change.actor_name,
         "user_id": change.user_id,
+        "token_owner": change.token_owner,
         "created_at": change.created_at,
         "note": change.note,
         "changed": change.fields,

@@ -32,6 +32,9 @@ class VersionSummary(ResponseSchema):
     )
     actor_name: str
     user_id: UUID | None = Field(description="Null at the terminal, and if the person was deleted.")
+    token_owner: str | None = Field(
+        description="The present name of the person whose API token made the change. Null without a token."
+    )
     created_at: datetime
     note: str | None = Field(description="Why the change was made, as its maker says.")
     changed: list[str] = Field(

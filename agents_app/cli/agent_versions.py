@@ -16,6 +16,8 @@ from agents_app.cli.output import print_json, print_message, print_outcome, prin
 from agents_app.operations import agent_history, deleted_agents
 from agents_app.operations import agents as operations
 from agents_app.operations.agent_history import Change, Difference
+from agents_app.operations.deleted_agents import DeletedAgent
+from agents_app.operations.token_owners import who
 from agents_app.operations.version_contents import value_at
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.listing import LIMIT_MAX, PageQuery
@@ -119,7 +121,7 @@ def deleted(account: str | None, *, as_json: bool, **asked: Any) -> None:
     secrets = {(True, True): "kept", (True, False): "not kept"}
     states = (secrets.get((one.has_secrets, one.has_kept_secrets)) for one in items)
     rows = zip(items, states, strict=True)
-    print_table(headings, ((one.id, one.deleted_at, one.actor_name, state, one.name) for one, state in rows))
+    print_table(headings, ((one.id, one.deleted_at, _by(one), state, one.name) for one, state in rows))
     if cursor:
         print_message(f"For the next page: --cursor {cursor}")
 
@@ -148,7 +150,11 @@ def _facts(change: Change) -> tuple[object, ...]:
     changed = [pointer[1:].replace("/", ".") for pointer in change.fields]
     changed += [f"{pointer[1:].replace('/', '.')} {what}" for pointer, what in change.secrets.items()]
     action = change.action.removeprefix("agent.") + restored
-    return change.version, action, change.created_at, change.actor_name, change.door or "unknown", changed
+    return change.version, action, change.created_at, _by(change), change.door or "unknown", changed
+
+
+def _by(one: Change | DeletedAgent) -> str:
+    return who(one.actor_name, one.token_owner)
 
 
 def _record(found: agent_history.Version) -> dict[str, object]:

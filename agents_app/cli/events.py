@@ -14,6 +14,7 @@ from agents_app.cli.options import options_of
 from agents_app.cli.output import JSON_ESCAPES, print_json, print_message, print_table
 from agents_app.operations import event_exports
 from agents_app.operations import events as operations
+from agents_app.operations.token_owners import who
 from agents_app.schemas.events import EventQuery, parse_query
 from agents_app.values.csv_text import csv_parts
 from agents_app.wording import number_text
@@ -41,8 +42,9 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
     if as_json:
         print_json({"items": page.items, "next_cursor": page.next_cursor})
         return
-    row = itemgetter("created_at", "actor_name", "door", "address", "action", "target_name")
-    print_table(HEADINGS, map(row, page.items))
+    row = itemgetter("created_at", "who", "door", "address", "action", "target_name")
+    named = ({**one, "who": who(one["actor_name"], one["token_owner"])} for one in page.items)
+    print_table(HEADINGS, map(row, named))
     if page.searched_to:
         read, oldest = number_text(page.searched), f"{page.searched_to:%Y-%m-%d %H:%M}"
         print_message(f"The search has read {read} events, back to {oldest} UTC.")

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 from agents_app.db import db
 from agents_app.errors import Conflict, NotFound
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import snapshots
+from agents_app.operations import snapshots, token_owners
 from agents_app.operations import version_contents as contents
 from agents_app.operations.permissions import Actor
 from agents_app.operations.version_restores import NO_VERSION
@@ -29,6 +29,7 @@ CHANGE = (
     AgentVersion.created_at,
     AgentVersion.note,
     AgentVersion.changes,
+    token_owners.owner_of(AgentVersion),
 )
 
 
@@ -49,7 +50,8 @@ class Change:
     fields: list[str] = field(default_factory=list)
     """The JSON pointers of what was changed, without secrets. Empty where the version made the agent."""
     restored_version: int | None = None
-    """The number of the version that was restored."""
+    token_owner: str | None = None
+    """The present name of the person whose API token made the change. None without a token."""
 
     def is_by(self, actor: Actor) -> bool:
         """Whether this person made the change on the pages. A token of theirs has another name."""
@@ -110,9 +112,7 @@ class Difference:
     changed: list[str]
     """The JSON pointers of what differs. Without a version before, of all that is not empty. None is of a secret."""
     newest: int
-    """The number of the newest version."""
     is_there: bool
-    """Whether the agent exists."""
     base: int | None = None
     """The number of the version that is compared with. None where there is no version before."""
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -135,11 +135,12 @@ def listing(actor: Actor, agent_id: UUID, cursor: str | None = None, limit: int 
         rows = connection.execute(query.order_by(AgentVersion.version.desc()).limit(limit + 1)).all()
     if not rows:
         raise NotFound(NO_VERSION)
-    shown = [_change(row) for row in rows[:limit]]
+    shown, first = [_change(row) for row in rows[:limit]], rows[0]
     next_cursor = make_cursor(shown[-1].version) if len(rows) > limit else None
     # Another release may have recorded no name.
-    named_so = str(rows[0].name or "An agent without a name")
-    return VersionPage(shown, next_cursor, named_so, rows[0].newest, bool(rows[0].is_there))
+    return VersionPage(
+        shown, next_cursor, str(first.name or "An agent without a name"), first.newest, bool(first.is_there)
+    )
 
 
 def changes_since(actor: Actor, agent_id: UUID, version: int) -> PastVersion:
@@ -245,4 +246,5 @@ def _change(row: AnyRow) -> Change:
         row.note,
         contents.changed_fields(row.action, changes),
         restored if isinstance(restored, int) else None,
+        row.token_owner,
     )

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Row
 from agents_app.config import settings
 from agents_app.db import db
 from agents_app.models import Agent, AgentVersion
+from agents_app.operations import token_owners
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import LIMIT, Sort, make_cursor, read_cursor
 
@@ -23,6 +24,7 @@ SHOWN = sa.select(
     AgentVersion.snapshot["name"].as_string().label("name"),
     AgentVersion.actor_name,
     AgentVersion.user_id,
+    token_owners.owner_of(AgentVersion),
     AgentVersion.created_at,
     AgentVersion.snapshot["secrets"].label("secrets"),
     AgentVersion.kept_secrets.is_not(None).label("has_kept_secrets"),
@@ -46,6 +48,8 @@ class DeletedAgent:
     has_secrets: bool
     has_kept_secrets: bool
     """Whether its secrets are still stored, so that they are restored with it."""
+    token_owner: str | None
+    """The present name of the person whose API token deleted it. None without a token."""
 
     @property
     def kept_until(self) -> datetime:
@@ -88,6 +92,5 @@ def find(actor: Actor, agent_id: UUID) -> DeletedAgent | None:
 def _deleted(row: Row[*tuple[Any, ...]]) -> DeletedAgent:
     # Another release may have recorded no name, or the secrets in another form.
     name = row.name or "An agent without a name"
-    return DeletedAgent(
-        row.agent_id, name, row.actor_name, row.user_id, row.created_at, bool(row.secrets), bool(row.has_kept_secrets)
-    )
+    secrets = bool(row.secrets), bool(row.has_kept_secrets)
+    return DeletedAgent(row.agent_id, name, row.actor_name, row.user_id, row.created_at, *secrets, row.token_owner)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.models import Event
+from agents_app.operations import token_owners
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.events import EventQuery
 
@@ -29,6 +30,7 @@ SHOWN = sa.select(
     Event.address,
     Event.request_id,
     Event.details,
+    token_owners.owner_of(Event),
 )
 
 

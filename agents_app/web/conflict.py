@@ -7,6 +7,7 @@ from agents_app.operations import agent_merge
 from agents_app.operations.agent_history import Change, PastVersion
 from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.permissions import Actor
+from agents_app.operations.token_owners import who
 from agents_app.schemas.agents import API_KEY, CONFIG
 from agents_app.values.text_comparison import Kind, Part
 from agents_app.web.differences import SECRET_CHANGES, changed_words, secret_in_form, text_of
@@ -80,7 +81,9 @@ class EditConflict:
 
     def __init__(self, actor: Actor, form: EditForm, loaded: PastVersion) -> None:
         self.later = loaded.later
-        self.others = list(dict.fromkeys(change.actor_name for change in loaded.later if not change.is_by(actor)))
+        self.others = list(
+            dict.fromkeys(who(one.actor_name, one.token_owner) for one in loaded.later if not one.is_by(actor))
+        )
         self.is_own = bool(self.later) and not self.others
         if self.is_own:
             form.sides = OWN_SIDES

@@ -70,6 +70,8 @@ def test_a_restore_is_refused_until_the_secret_of_another_destination_is_sent(ap
     assert again.headers["ETag"] == done.headers["ETag"]
     newest = api.get(f"{path}/versions").json["items"][0]
     assert (newest["restored_version"], newest["note"], newest["door"]) == (1, "Moved back.", "token")
+    assert newest["token_owner"]
+    assert newest["actor_name"].startswith("token ")
 
 
 def test_a_name_that_may_be_a_secret_is_not_repeated_by_a_refused_restore(api: Client, path: str) -> None:

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from agents_app.operations import agents
 from agents_app.operations.permissions import Actor
+from agents_app.values.choices import Door
 from tests.cli.conftest import Terminal
 from tests.make import make_agent, make_user
 
@@ -147,3 +149,14 @@ def test_of_long_texts_the_changed_words_are_printed_in_lines_that_can_be_read(
     assert "--json prints" in shown[1].stdout
     whole = terminal.json("agents", "version", agent_id, "4")["changes"][0]["after"]
     assert whole == texts[0].replace("Rule 200 of the team", "Rule 200 of the firm")
+
+
+def test_the_person_whose_token_made_a_change_is_named(terminal: Terminal, admin: Actor, agent_id: str) -> None:
+    token = Actor(admin.account_id, "token ci", Door.TOKEN, user_id=admin.user_id, role=admin.role)
+    with terminal.app.app_context():
+        agents.update(token, UUID(agent_id), {"name": "Orders"})
+        agents.delete(token, UUID(agent_id))
+
+    for words in (("agents", "versions", agent_id), ("agents", "deleted"), ("events", "list")):
+        assert f"{admin.name}, token ci" in terminal(*words).stdout, words
+    assert terminal.json("agents", "versions", agent_id)["items"][0]["token_owner"] == admin.name

@@ -25,7 +25,7 @@ def agent_id(console: Flask, admin: Actor) -> UUID:
     agent_id = make_agent(
         console, admin, name="Sales", system_instructions="One.", connection_config={"password": PASSWORD}
     )
-    token = Actor(admin.account_id, "ci", Door.TOKEN, role=admin.role)
+    token = Actor(admin.account_id, "ci", Door.TOKEN, user_id=admin.user_id, role=admin.role)
     terminal = Actor(admin.account_id, "root", Door.TERMINAL, role=admin.role)
     with console.app_context():
         agents.update(admin, agent_id, {CONFIG: {"row_limit": 7}, "note": "Reports were slow"})
@@ -89,12 +89,14 @@ def test_a_viewer_sees_the_history_and_restores_nothing(
     assert "Only an editor or admin can do this." in refused.text
 
 
-def test_the_history_says_who_changed_what_through_which_door_and_why(browser: Browser, agent_id: UUID) -> None:
+def test_the_history_says_who_changed_what_through_which_door_and_why(
+    admin: Actor, browser: Browser, agent_id: UUID
+) -> None:
     page = browser.get(f"/agents/{agent_id}/versions")
 
     texts = [row.text for row in rows(page)]
     assert "Version 4Current root disabled the agent “Moving.” Terminal" in texts[0]
-    assert "ci changed the agent: system instructions API token" in texts[1]
+    assert f"{admin.name}, ci changed the agent: system instructions API token" in texts[1]
     assert "changed the agent: row limit “Reports were slow” Page" in texts[2]
     assert "created the agent Page" in texts[3]
     assert [bool([a for a in row.all("a") if a["href"].endswith("/restore")]) for row in rows(page)] == [
@@ -106,7 +108,9 @@ def test_the_history_says_who_changed_what_through_which_door_and_why(browser: B
     tabs = page.root.one("nav", aria_label="Agent").all("a")
     assert [(tab.text, tab["aria-current"]) for tab in tabs] == [("Overview", ""), ("History 4", "page")]
     assert "Reports were slow" in browser.get(f"/agents/{agent_id}/versions/2").text
-    assert "“Reports were slow”" in browser.get("/activity").text
+    activity = browser.get("/activity").text
+    assert "“Reports were slow”" in activity
+    assert f"{admin.name}, ci changed the agent" in activity
 
 
 def test_the_history_has_pages(console: Flask, admin: Actor, browser: Browser, agent_id: UUID) -> None:
@@ -181,7 +185,7 @@ def test_a_secret_with_another_destination_is_typed_again_or_removed(
     assert page.root.all(id="DB-password-replace")
     assert not page.root.all(id="DB-password-keep")
     refused = restore(browser, agent_id, 1, 422, note="Back")
-    assert "Set it again, remove it" in refused.root.one(id="DB-password-error").text
+    assert "Set it now, or remove it." in refused.root.one(id="DB-password-error").text
     assert refused.root.one(id="note")["value"] == "Back"
     assert read(console, admin, agent_id)["version"] == 5
 
