@@ -6,8 +6,8 @@ from agents_app.api import responses
 from agents_app.api.endpoint import Endpoint
 from agents_app.operations import agent_files as operations
 from agents_app.operations import save_warnings
-from agents_app.operations.agent_plans import as_json
 from agents_app.operations.permissions import Actor
+from agents_app.operations.planned_agents import as_json
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas.agent_files import AgentFile
 from agents_app.schemas.listing import ExportQuery, ImportQuery

@@ -66,8 +66,11 @@ class PlannedAgent(ResponseSchema):
     place: str = Field(description="The JSON pointer in the file. Empty for an agent that the file does not have.")
     agent_id: UUID | None = Field(description="Null for an agent that is not stored yet.")
     connection_type: str
+    connection: dict[str, Any] = Field(description="What the connection leads to, as in the list of agents.")
     differences: list[Difference]
     secrets: dict[str, Literal["set", "replaced", "removed"]] = Field(description="By JSON pointer of the agent.")
+    sources: dict[str, str] = Field(description="Where secrets are read from. Empty over the API.")
+    destinations: dict[str, list[str]] = Field(description="Where they are sent. Empty over the API.")
     secrets_to_set: list[str] = Field(description="The JSON pointers of the secrets that are missing here.")
     is_incomplete: bool
 

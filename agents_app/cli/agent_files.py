@@ -82,7 +82,7 @@ def plan(context: click.Context, account: str | None, file: BinaryIO, *, prune: 
     if as_json:
         print_json(plan_json(found))
     else:
-        print_lines(plan_lines(found))
+        print_lines([*plan_lines(found), summary(found, is_done=False)])
     context.exit(CHANGED if found.changes_something else UNCHANGED)
 
 
@@ -104,13 +104,16 @@ def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool,
     actor = terminal_actor(account)
     with _with_lines(_read(file)) as agent_file:
         planned = operations.plan(actor, agent_file, prune=prune)
-        print_lines(plan_lines(planned))
         is_asked = bool(planned.deletes) and not yes
         if is_asked:
+            print_lines([*plan_lines(planned), summary(planned, is_done=False)])
             _confirm(planned.deletes, is_stdin=file is sys.stdin.buffer)
         # What was confirmed is applied, or nothing.
         expected = planned.digest if is_asked else None
         done = operations.apply(actor, agent_file, prune=prune, note=note, expected=expected)
+    if not is_asked:
+        # What was done, which others may have made another thing than what was planned.
+        print_lines(plan_lines(done))
     print_note_warnings({"note": note})
     print_message(summary(done, is_done=True))
 

@@ -13,9 +13,10 @@ from agents_app.models import Agent, AgentVersion
 from agents_app.operations import agent_file_rows, agent_matching, agent_plans, encryption_keys
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_matching import Known
-from agents_app.operations.agent_plans import Kind, Plan, PlannedAgent, Step
+from agents_app.operations.agent_plans import Step
 from agents_app.operations.agent_writes import Change, find_all, write
 from agents_app.operations.permissions import Actor
+from agents_app.operations.planned_agents import Kind, Plan, PlannedAgent
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas.agent_files import AgentFile, Entry, Problems
 from agents_app.schemas.change_notes import NOTE, check_note

@@ -1,12 +1,8 @@
 """Helpers that say what a file of agents would do with one stored or new agent. They read and write nothing."""
 
-import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
-from functools import cached_property
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +15,7 @@ from agents_app.operations import agent_states as states
 from agents_app.operations.agent_secrets import Secrets
 from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
+from agents_app.operations.planned_agents import Difference, Kind, PlannedAgent
 from agents_app.schemas import agents as schema
 from agents_app.schemas import completeness
 from agents_app.schemas.agent_files import STATUS, AgentFile, Entry, Problems
@@ -32,76 +29,6 @@ from agents_app.values.text import normalise_text
 NOT_A_STATUS = "Choose one of: active, disabled."
 REASON_OF_ACTIVE = "Only a disabled agent has a reason. Write status: disabled, or remove the reason."
 OTHER_RELEASE = "This agent has a connection type that this release does not know. Upgrade the console."
-
-
-class Kind(StrEnum):
-    """What a file means for an agent."""
-
-    NEW = "new"
-    SAME = "same"
-    CHANGED = "changed"
-    MISSING = "missing"
-    """The file does not have the agent. It is deleted only if the plan prunes."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A value that the file changes, at a JSON pointer of the agent. None of them is a secret."""
-
-    pointer: str
-    before: Any
-    after: Any
-
-
-@dataclass(frozen=True)
-class PlannedAgent:
-    """What a file does with one agent."""
-
-    kind: Kind
-    name: str
-    external_id: str | None
-    place: str = ""
-    """Its JSON pointer in the file. Empty for a missing agent."""
-    agent_id: UUID | None = None
-    """The id of the stored agent. None for one that is not stored yet."""
-    connection_type: str = ""
-    differences: list[Difference] = field(default_factory=list)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    """The secrets that change, by JSON pointer: set, replaced or removed."""
-    secrets_to_set: list[str] = field(default_factory=list)
-    """The JSON pointers of the secrets that the agent needs or had where the file was written, and does not have."""
-    is_incomplete: bool = False
-    """Whether the agent then lacks something to sign in."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a file does with the agents of an account: those of the file in its order, then the missing ones."""
-
-    agents: list[PlannedAgent]
-    prune: bool = False
-    """Whether missing agents are deleted."""
-
-    @cached_property
-    def counts(self) -> dict[str, int]:
-        """The number of agents of each kind."""
-        return {kind.value: sum(agent.kind is kind for agent in self.agents) for kind in Kind}
-
-    @property
-    def deletes(self) -> int:
-        """The number of agents that are deleted."""
-        return self.counts[Kind.MISSING] if self.prune else 0
-
-    @property
-    def changes_something(self) -> bool:
-        """Whether to apply the file would change anything."""
-        return bool(self.counts[Kind.NEW] or self.counts[Kind.CHANGED] or self.deletes)
-
-    @property
-    def digest(self) -> str:
-        """A text that two plans have in common only if they do the same. A missing agent counts if it is deleted."""
-        counted = [asdict(one) for one in self.agents if self.prune or one.kind is not Kind.MISSING]
-        return sha256(json.dumps([self.prune, counted], default=str, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -119,16 +46,6 @@ class Step:
         """Whether nothing changes but the status or its reason."""
         pointers = {difference.pointer for difference in self.shown.differences}
         return not self.shown.secrets and pointers <= {f"/{STATUS}", f"/{STATUS_REASON}"}
-
-
-def as_json(plan: Plan) -> dict[str, Any]:
-    """A plan in JSON types, as the API and the terminal show it."""
-    return {
-        "changes_something": plan.changes_something,
-        "prune": plan.prune,
-        "counts": plan.counts,
-        "agents": [{**vars(agent), "differences": [vars(one) for one in agent.differences]} for agent in plan.agents],
-    }
 
 
 def step(actor: Actor, file: AgentFile, entry: Entry, stored: Agent | None) -> Step:
@@ -208,17 +125,27 @@ def _planned(entry: Entry, old: State | None, state: State, wanted: list[str]) -
     lacking = completeness.missing({**state.fields, CONFIG: state.config}, kept)
     needed = [pointer for pointer, _ in lacking if pointer in schema.secret_pointers(_type(state))]
     to_set = [pointer for pointer in dict.fromkeys([*needed, *wanted]) if pointer not in kept]
+    connection_type, set_here = _type(state), [pointer for pointer, change in changes.items() if change != "removed"]
     return PlannedAgent(
         kind,
         state.fields["name"],
         state.fields["external_id"],
         entry.place,
-        connection_type=_type(state).value,
+        connection_type=connection_type.value,
+        connection={name: state.config.get(name) for name in TYPES[connection_type].title_fields},
         differences=differences,
         secrets=dict(sorted(changes.items())),
+        sources={pointer: entry.secrets[pointer.rpartition("/")[2]] for pointer in set_here},
+        destinations={pointer: _destination(pointer, state) for pointer in set_here},
         secrets_to_set=to_set,
         is_incomplete=bool(lacking),
     )
+
+
+def _destination(pointer: str, state: State) -> list[str]:
+    found = [str(part) for part in schema.destination(pointer, state.fields, state.config) if not is_empty(part)]
+    # Not the certificate of the server.
+    return [part for part in found if "\n" not in part]
 
 
 def _differences(old: State, state: State) -> list[Difference]:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from agents_app.connections import TYPES
+from agents_app.errors import InvalidInput
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import agent_secrets, snapshots
 from agents_app.operations.agent_secrets import Secrets
@@ -48,9 +49,34 @@ def draft_of_change(old: State, changes: Mapping[str, Any]) -> schema.Draft:
 
     Raises InvalidInput with every broken rule, and where a stored secret would be used for another destination.
     """
-    draft = schema.draft_of_changed({**old.fields, schema.CONFIG: old.config}, changes)
-    agent_secrets.check_destination(draft, old.fields, old.config, old.secrets.encrypted)
+    current = {**old.fields, schema.CONFIG: old.config}
+    problems: list[tuple[str, str]] = []
+    try:
+        draft = schema.draft_of_changed(current, changes)
+    except InvalidInput as refusal:
+        problems = refusal.fields
+        try:
+            # The others may move a secret, which is said at once too.
+            draft = schema.draft_of_changed(current, _without(changes, {pointer for pointer, _ in problems}))
+        except InvalidInput:
+            raise refusal from None
+    try:
+        agent_secrets.check_destination(draft, old.fields, old.config, old.secrets.encrypted)
+    except InvalidInput as refusal:
+        known = {pointer for pointer, _ in problems}
+        problems += [one for one in refusal.fields if one[0] not in known]
+    if problems:
+        raise InvalidInput(problems)
     return draft
+
+
+def _without(changes: Mapping[str, Any], pointers: set[str]) -> dict[str, Any]:
+    kept = {name: value for name, value in changes.items() if f"/{name}" not in pointers}
+    config = kept.get(schema.CONFIG)
+    if isinstance(config, Mapping):
+        members = {name: value for name, value in config.items() if f"/{schema.CONFIG}/{name}" not in pointers}
+        kept[schema.CONFIG] = members
+    return kept
 
 
 def tested(state: State) -> tuple[object, ...]:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 
 from agents_app.db import now
 from agents_app.errors import Conflict, InvalidInput, Malformed
 from agents_app.operations import agent_files
-from agents_app.operations.agent_plans import Kind, Plan
 from agents_app.operations.permissions import Actor
+from agents_app.operations.planned_agents import Kind, Plan
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas import listing as list_schema
 from agents_app.schemas import shown_files
@@ -17,6 +17,7 @@ from agents_app.values.choices import FileFormat
 from agents_app.web import agent_plans, unsaved_form
 from agents_app.web.forms.agent_files import ImportForm
 from agents_app.web.list_error import list_error_page
+from agents_app.web.messages import show_once
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 from agents_app.web.urls import ListUrl
 
@@ -28,10 +29,7 @@ pages.before_request(require_sign_in)
 
 @pages.route("/import", methods=["GET", "POST"])
 def files() -> Answer:
-    """Offer files of the list; plan a file that is sent; apply the file of a plan.
-
-    No redirect after a file was applied: the result is stored nowhere. Sent again, the file changes nothing.
-    """
+    """Offer files of the list; plan a file that is sent; apply the file of a plan."""
     actor = current_actor()
     actor.require("agents.read")
     if not unsaved_form.is_submitted():
@@ -84,8 +82,15 @@ def _apply(actor: Actor, form: ImportForm, file: AgentFile, plan: Plan) -> Answe
     except InvalidInput as refusal:
         form.add_problems(list(refusal.fields))
         return _plan_page(form, file, plan, 422) if form.note.errors else _refused(form)
-    incomplete = [agent for agent in done.agents if agent.is_incomplete and agent.kind in (Kind.NEW, Kind.CHANGED)]
-    return render_template("agents/files_result.html", **_shown(done), incomplete=incomplete)
+    return _applied(done)
+
+
+def _applied(done: Plan) -> Answer:
+    """The list with what was done, and where agents now lack something, the list of those that need attention."""
+    incomplete = sum(agent.is_incomplete and agent.kind in (Kind.NEW, Kind.CHANGED) for agent in done.agents)
+    text = agent_plans.applied_sentence(done, incomplete)
+    show_once(text, "warn" if incomplete else "ok", changes=url_for("web.events.listing", about="agent"))
+    return redirect(url_for("web.agents.listing", needs_attention="true" if incomplete else None), 303)
 
 
 def _refused(form: ImportForm) -> Answer:
@@ -107,5 +112,4 @@ def _plan_page(form: ImportForm, file: AgentFile, plan: Plan, status: int = 200)
 
 def _shown(plan: Plan) -> dict[str, Any]:
     kinds = {kind.value: agent_plans.of_kind(plan, kind.value) for kind in Kind if kind is not Kind.SAME}
-    changes = plan.counts[Kind.NEW] + plan.counts[Kind.CHANGED] + plan.deletes
-    return {"plan": plan, "kinds": kinds, "to_set": agent_plans.to_set(plan), "changes": changes}
+    return {"plan": plan, "kinds": kinds, "to_set": agent_plans.to_set(plan), "changes": agent_plans.changes(plan)}

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents_app.operations.agent_merge import CONNECTION
-from agents_app.operations.agent_plans import Difference, Kind, Plan, PlannedAgent
+from agents_app.operations.planned_agents import Difference, Kind, Plan, PlannedAgent
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.field_titles import field_title
 from agents_app.web.differences import SECRET_CHANGES, AgentValuesShown, ChangedField
+from agents_app.web.display import connection_titles, server_label
+from agents_app.wording import number_text
 
 TYPE = "/connection_type"
 # The differences of further agents are not shown: a page has to be read, and to compare texts takes time.
@@ -26,6 +28,12 @@ class ShownAgent:
     has_differences: bool = True
 
     @property
+    def connects_to(self) -> list[str]:
+        """What the agent connects to, as the list of agents says it: the database, and the host or the dataset."""
+        item = vars(self.planned)
+        return [server_label(item), *connection_titles(item, {})]
+
+    @property
     def secrets_to_set(self) -> list[str]:
         """The labels of the secrets that must be set afterwards."""
         return [_label(self.planned, pointer) for pointer in self.planned.secrets_to_set]
@@ -41,8 +49,25 @@ def of_kind(plan: Plan, kind: str) -> list[ShownAgent]:
 
 
 def to_set(plan: Plan) -> list[ShownAgent]:
-    """The agents whose secrets must be set afterwards."""
-    return [ShownAgent(agent) for agent in plan.agents if agent.kind is not Kind.MISSING and agent.secrets_to_set]
+    """The agents whose secrets must be set afterwards, those that change first."""
+    found = [agent for agent in plan.agents if agent.kind is not Kind.MISSING and agent.secrets_to_set]
+    return [ShownAgent(agent) for agent in sorted(found, key=lambda one: one.kind is Kind.SAME)]
+
+
+def changes(plan: Plan) -> int:
+    """The number of agents that a plan creates, changes and deletes."""
+    return plan.counts[Kind.NEW] + plan.counts[Kind.CHANGED] + plan.deletes
+
+
+def applied_sentence(done: Plan, incomplete: int) -> str:
+    """What was done, with numbers, and how many of these agents are incomplete."""
+    counted = ((done.counts[Kind.NEW], "created"), (done.counts[Kind.CHANGED], "changed"), (done.deletes, "deleted"))
+    parts = [f"{number_text(number)} {what}" for number, what in counted if number]
+    said = f"The file was applied: {', '.join(parts) or 'nothing changed'}."
+    if not incomplete:
+        return said
+    are = "1 of them is" if incomplete == 1 else f"{number_text(incomplete)} of them are"
+    return f"{said} {are} incomplete: runtimes need what is missing."
 
 
 def _changed(agent: PlannedAgent) -> ShownAgent:

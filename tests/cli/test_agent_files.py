@@ -74,8 +74,10 @@ def test_a_file_is_planned_applied_and_exported(
     assert planned.exit_code == 2
     assert planned.stdout.splitlines() == [
         "+ Sales (x): new",
-        "    api_key: set",
-        "    connection_config.password: set",
+        "    connection: DB, db.example.org, postgresql, sales",
+        "    api_key: set from file:key.txt",
+        "    connection_config.password: set from env:SALES_PASSWORD, sent to "
+        + "DB, postgresql, db.example.org, 5432, sales, reader, require",
         "Plan: 1 new, 0 changed, 0 the same, 0 missing in the file and kept.",
     ]
     assert exported.stderr == ""
@@ -99,6 +101,21 @@ def test_agents_are_deleted_only_after_a_confirmation(terminal: Terminal, tmp_pa
 
     assert [one.exit_code for one in (kept, unasked, denied, deleted)] == [0, 2, 1, 0]
     assert "  Sales (x): missing in the file, kept" in kept.stdout
+    # The plan is printed where something is asked, and otherwise what was done.
+    assert ("Plan: " in denied.stdout, "Plan: " in deleted.stdout) == (True, False)
     assert "Add --yes" in unasked.stderr
     assert "- Sales (x): deleted" in deleted.stdout
     assert terminal.json("agents", "list")["items"] == []
+
+
+def test_of_the_agents_that_a_plan_does_not_change_only_the_first_are_named(terminal: Terminal, tmp_path: Path) -> None:
+    agents = "".join(AGENT.format(f"x-{number:02}") for number in range(25))
+    terminal("agents", "apply", write(tmp_path, HEAD + agents))
+
+    planned = terminal("agents", "plan", write(tmp_path, HEAD + AGENT.format("new")))
+
+    kept = [f"  Sales (x-{number:02}): missing in the file, kept" for number in range(20)]
+    assert planned.stdout.splitlines()[-22:-1] == [
+        *kept,
+        "  … and 5 more that stay as they are. --json has all of them.",
+    ]

@@ -61,6 +61,8 @@ def test_the_commands_take_agents_from_staging_to_production_and_restore_them(
             description="The new words",
             connection_config=CONFIG,
         )
+        stock = {"name": "Stock", "external_id": "stock", "environment": "staging", "connection_config": CONFIG}
+        make_agent(apps["staging"], admins["staging"], **stock)
         make_agent(apps["staging"], admins["staging"], name="Draft", external_id="draft", environment="development")
         make_agent(apps["production"], admins["production"], name="Only here", external_id="only-here")
 
@@ -68,14 +70,15 @@ def test_the_commands_take_agents_from_staging_to_production_and_restore_them(
             _type(block, folder, {**keys[block.options["console"]], "DATABASE_URL": urls[block.options["console"]]})
 
         production = agents_of(apps["production"], admins["production"])
-        assert set(production) == {"sales", "only-here"}
+        assert set(production) == {"sales", "stock", "only-here"}
+        assert production["stock"]["secrets_set"] == {}
         sales = production["sales"]
         assert (sales["environment"], sales["version"]) == ("production", 1)
         assert sales["connection_config"]["host"] == "db.example.org"
         assert sales["secrets_set"]["/connection_config/password"]["last_four"] == SECRET[-4:]
         with apps["production"].app_context():
             assert agent_history.listing(admins["production"], sales["id"]).items[0].note == "Release 12"
-        assert set(agents_of(apps["empty"], admins["empty"])) == {"sales"}
+        assert set(agents_of(apps["empty"], admins["empty"])) == {"sales", "stock"}
     assert lines_without_secrets(folder / "agents.yaml") == lines_without_secrets(folder / "restored.yaml")
     assert "canary" not in "".join(file.read_text() for file in folder.glob("*.yaml"))
 

@@ -12,8 +12,9 @@ from agents_app.db import db
 from agents_app.errors import Forbidden, InvalidInput, Malformed
 from agents_app.models import AgentVersion, Event
 from agents_app.operations import agent_file_rows, agent_files, agent_reads, agents
-from agents_app.operations.agent_plans import Plan, Step
+from agents_app.operations.agent_plans import Step
 from agents_app.operations.permissions import Actor
+from agents_app.operations.planned_agents import Plan
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas.agent_files import FORMAT, AgentFile
 from agents_app.values import yaml_writing
@@ -300,6 +301,20 @@ def test_a_secret_must_be_given_again_for_another_destination(console: Flask, op
     assert list(found) == ["/agents/0/secrets/password"]
     assert "destination of the connection has changed" in found["/agents/0/secrets/password"]
     assert again.agents[0].secrets == {"/connection_config/password": "replaced"}
+
+
+def test_a_moved_secret_is_reported_together_with_what_else_is_wrong_at_every_door(console: Flask, operator: Actor) -> None:
+    agent_id = make_agent(console, operator, connection_config={"password": CANARY}, external_id="x")
+    wrong = {"environment": "prod", "connection_config": {"host": "other.example.org", "port": 0}}
+    moved = in_file(external_id="x", **wrong, secrets={"password": "stored"})
+
+    found = refused(operator, file_of(moved))
+    with pytest.raises(InvalidInput) as refusal:
+        agents.update(operator, agent_id, wrong)
+
+    places = {"/environment", "/connection_config/port"}
+    assert set(found) == {f"/agents/0{one}" for one in places} | {"/agents/0/secrets/password"}
+    assert {pointer for pointer, _ in refusal.value.fields} == places | {"/connection_config/password"}
 
 
 def test_a_new_agent_without_its_secrets_is_incomplete_and_the_plan_says_so(console: Flask, admin: Actor) -> None:

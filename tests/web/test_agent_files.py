@@ -49,11 +49,15 @@ def plan(browser: Browser, text: str, status: int = 200, **typed: Any) -> Page:
     return page
 
 
-def apply(browser: Browser, planned: Page, status: int = 200, **typed: Any) -> Page:
-    """Send the form of a plan."""
-    page = browser.send(planned, FILES, status, **typed)
-    assert isinstance(page, Page)
-    return page
+def apply(browser: Browser, planned: Page, status: int = 303, **typed: Any) -> Page:
+    """Send the form of a plan, and follow the redirect of one that is applied."""
+    answer = browser.send(planned, FILES, status, **typed)
+    return answer if isinstance(answer, Page) else browser.get(answer.headers["Location"])
+
+
+def message(page: Page) -> str:
+    """The message that the page shows once."""
+    return page.root.one("div", class_="flashes").text
 
 
 def upload(browser: Browser, content: bytes, status: int, text: str = "") -> Page:
@@ -183,6 +187,7 @@ def test_a_plan_changes_nothing_and_says_everything(console: Flask, admin: Actor
     assert [row.one("th").text, *(cell.text for cell in row.all("td"))] == ["Row limit", "1000", "7"]
     assert [part.text for part in change.all("ins")] == ["[added: new end of added text]"]
     assert "New <b> ü-1: Password, API key" in page.root.one("section", aria_labelledby="secrets").text
+    assert "PostgreSQL · db.example.org" in page.root.one("section", aria_labelledby="new").text
     assert page.root.one("a", href=f"/agents/{kept}").text == "Kept"
     assert [button.text for button in page.form(FILES).all("button")] == ["Apply 2 changes"]
     assert CANARY not in page.html
@@ -198,10 +203,9 @@ def test_what_was_planned_is_applied_and_applied_again_changes_nothing(
 
     done = apply(browser, planned, note="Release 7")
 
-    assert done.root.one("h1").text == "Applied 2 changes"
-    incomplete = done.root.one("section", aria_labelledby="incomplete").one("a")
-    assert incomplete.text == "New"
-    assert browser.get(incomplete["href"]).root.one("h1")
+    wanted = "The file was applied: 1 created, 1 changed. 1 of them is incomplete: runtimes need what is missing."
+    assert wanted in message(done)
+    assert [row.one("th").one("a").text for row in done.root.one("tbody").all("tr")] == ["New"]
     with console.app_context():
         agent = agent_reads.read(admin, agent_id)
     assert (agent["description"], agent["version"], list(agent["secrets_set"])) == (
@@ -230,7 +234,8 @@ def test_a_plan_that_others_overtook_is_not_applied_but_shown_again(
     assert "Grace" in page.root.one("details", class_="group").text
     with console.app_context():
         assert agent_reads.read(admin, agent_id)["description"] is None
-    assert apply(browser, page).root.one("h1").text == "Applied 1 change"
+    assert "Show who changed agents" in page.text
+    assert "The file was applied: 1 changed." in message(apply(browser, page))
 
 
 def test_agents_that_are_missing_are_deleted_only_after_their_number_was_typed(
@@ -248,7 +253,7 @@ def test_agents_that_are_missing_are_deleted_only_after_their_number_was_typed(
     overtaken = apply(browser, planned, 422, deletions="2")
     done = apply(browser, overtaken, deletions="3")
 
-    assert "Deleted" in done.text
+    assert "The file was applied: 3 deleted." in message(done)
     assert names(console, admin) == ["Sales"]
 
 
@@ -312,7 +317,7 @@ def test_a_note_that_looks_like_a_secret_warns_once_before_the_plan_is_applied(
     warned = apply(browser, plan(browser, file_of({})), 422, note=note)
     assert "looks like a secret" in warned.root.one("div", id="warnings").text
     assert names(console, admin) == []
-    assert apply(browser, warned, note=note).root.one("h1").text == "Applied 1 change"
+    assert "The file was applied: 1 created." in message(apply(browser, warned))
 
     api, words = Client(console, make_token(console, admin, "write")), ("--account", str(admin.account_id))
     answer = api.post("/agents/import", json.loads(file_of({"owner": "Ada"})), query_string={"note": note})
