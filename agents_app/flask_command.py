@@ -1,4 +1,4 @@
-"""The command `flask` that `make setup` installs: Flask's own, but `--version` also says the version of the console.
+"""The command `flask` that `make setup` installs: Flask's own, with the console's version and exit codes.
 
 It is run as a file, without the project on the path: `flask` finds the project in the current folder or by `--app`.
 """
@@ -15,6 +15,24 @@ HELP = """Commands of Agent Console.
 
 They find the console in the current folder. In another folder, add --app with the path of its wsgi.py.
 """
+PLAN = ["agents", "plan"]
+
+
+class Commands(FlaskGroup):
+    """Flask's group of commands, for which a plan of agents that cannot begin has the exit code of an error."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. In another folder than the console's, there is no `flask agents`."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args[:2] != PLAN:
+                raise
+            error.show()
+            # 2 means that something would change.
+            raise click.exceptions.Exit(1) from error
 
 
 def print_versions(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
@@ -36,7 +54,7 @@ def main() -> None:
         is_flag=True,
         is_eager=True,
     )
-    FlaskGroup(name="flask", help=HELP, params=[version], add_version_option=False).main(prog_name="flask")
+    Commands(name="flask", help=HELP, params=[version], add_version_option=False).main(prog_name="flask")
 
 
 if __name__ == "__main__":

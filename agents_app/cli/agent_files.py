@@ -1,5 +1,6 @@
 """`flask agents export`, `plan` and `apply`: agents as a file."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +11,13 @@ import click
 
 from agents_app.cli.actor import terminal_actor
 from agents_app.cli.agents import agents, print_note_warnings
-from agents_app.cli.commands import account_option, json_option
+from agents_app.cli.commands import PlanCommand, account_option, json_option
 from agents_app.cli.files import output_option, write_file
 from agents_app.cli.options import options_of
 from agents_app.cli.output import print_json, print_lines, print_message
 from agents_app.cli.plan_output import plan_json, plan_lines, summary
 from agents_app.cli.secret_references import reader
-from agents_app.errors import InvalidInput
+from agents_app.errors import InvalidInput, Unavailable
 from agents_app.operations import agent_files as operations
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas.agent_files import AgentFile
@@ -65,7 +66,7 @@ def export(account: str | None, form: str, output: str | None, **asked: Any) -> 
         print_message(f"Warning: {schema.shared_names_warning(names)} {', '.join(names[:NAMES_MAX])}")
 
 
-@agents.command()
+@agents.command(cls=PlanCommand)
 @file_argument
 @prune_option
 @json_option
@@ -74,7 +75,8 @@ def export(account: str | None, form: str, output: str | None, **asked: Any) -> 
 def plan(context: click.Context, account: str | None, file: BinaryIO, *, prune: bool, as_json: bool) -> None:
     """Say what `flask agents apply` would do with a file, and change nothing. For standard input, write -.
 
-    The exit code is 0 if nothing would change, 2 if something would change, and 1 after an error.
+    The exit code is 0 if nothing would change, 2 if something would change, and 1 after an error, also
+    if the command was not typed correctly.
     """
     actor = terminal_actor(account)
     with _with_lines(_read(file)) as agent_file:
@@ -121,8 +123,12 @@ def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool,
 def _read(file: BinaryIO) -> AgentFile:
     is_stdin = file is sys.stdin.buffer
     folder = Path() if is_stdin else Path(file.name).parent
-    # One byte more than is allowed, so that a file that is too large is not read to its end.
-    return schema.read(file.read(limits.FILE_BYTES + 1), reader(folder))
+    try:
+        # One byte more than is allowed, so that a file that is too large is not read to its end.
+        content = file.read(limits.FILE_BYTES + 1)
+    except OSError as error:
+        raise Unavailable(f"The file cannot be read: {os.strerror(error.errno or 0)}.", code="file") from None
+    return schema.read(content, reader(folder))
 
 
 def _confirm(deletes: int, *, is_stdin: bool) -> None:

@@ -3,7 +3,8 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,11 +26,18 @@ class ConsoleCommand(click.Command):
     """
 
     error_exit_code = 1
+    usage_exit_code = click.UsageError.exit_code
+
+    def make_context(self, *words: Any, **named: Any) -> click.Context:
+        """Read the options and arguments. Wrong ones end the command with `usage_exit_code`."""
+        with self._own_usage_code():
+            return super().make_context(*words, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and print the error that it raises."""
         try:
-            return super().invoke(ctx)
+            with self._own_usage_code():
+                return super().invoke(ctx)
         except (ConsoleError, CommandError) as error:
             options = {option.name: option.opts[0].lstrip("-") for option in self.params if option.name}
             renamed = {name: option for name, option in options.items() if option != name.replace("_", "-")}
@@ -39,6 +47,20 @@ class ConsoleCommand(click.Command):
             for line in lines:
                 print_message(line)
             ctx.exit(self.error_exit_code)
+
+    @contextmanager
+    def _own_usage_code(self) -> Iterator[None]:
+        try:
+            yield
+        except click.UsageError as error:
+            error.show()
+            raise click.exceptions.Exit(self.usage_exit_code) from error
+
+
+class PlanCommand(ConsoleCommand):
+    """A command for which exit code 2 means that something would change. Wrong usage is an error like others."""
+
+    usage_exit_code = ConsoleCommand.error_exit_code
 
 
 class MonitorCommand(ConsoleCommand):

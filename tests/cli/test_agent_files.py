@@ -119,3 +119,13 @@ def test_of_the_agents_that_a_plan_does_not_change_only_the_first_are_named(term
         *kept,
         "  … and 5 more that stay as they are. --json has all of them.",
     ]
+
+
+@pytest.mark.parametrize(
+    "words", [["none.yaml"], [], ["/etc"], ["--bogus", "-"], ["-", "more"], ["/proc/self/mem"]], ids=" ".join
+)
+def test_wrong_usage_of_a_plan_is_an_error_and_not_a_change(terminal: Terminal, words: list[str]) -> None:
+    refused = terminal("agents", "plan", *words, stdin=f"{HEAD.rstrip()} []\n")
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "Error: " in refused.stderr

@@ -1,4 +1,4 @@
-"""`flask --version` as `make setup` installs it, in a copy of the project."""
+"""The `flask` that `make setup` installs: its version, help and exit codes, in a copy of the project."""
 
 import re
 import shutil
@@ -52,3 +52,17 @@ def test_flask_works_through_a_link_in_another_folder(installed: Path, ready: Ch
     link.symlink_to(installed)
 
     assert output(link, "--version", folder=tmp_path) == output(installed, "--version", folder=ready.folder)
+
+
+def test_a_plan_in_another_folder_than_the_consoles_is_an_error_and_not_a_change(
+    installed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+
+    codes = {
+        words: subprocess.run([installed, *words.split()], check=False, cwd=folder, capture_output=True).returncode
+        for words in ("agents plan agents.yaml", "agents list")
+    }
+
+    assert codes == {"agents plan agents.yaml": 1, "agents list": 2}
