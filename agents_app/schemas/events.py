@@ -6,12 +6,16 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
+from pydantic import ValidationInfo, field_validator
+
 from agents_app.schemas.listing import CURSOR_MAX, LIMIT, LIMIT_MAX, Sort
 from agents_app.values import fields, limits
 from agents_app.values.choices import Door
-from agents_app.values.fields import Schema, field
+from agents_app.values.fields import Schema, field, refusal
 from agents_app.values.rules import choice, day_or_moment, line, uuid_text, whole_number
 from agents_app.values.text import fold_for_search
+
+ENDS_BEFORE_IT_BEGINS = "The period ends before it begins, so no event can match. Exchange its two ends."
 
 
 class EventSubject(StrEnum):
@@ -56,6 +60,15 @@ class EventQuery(Schema):
         "Cursor", "The `next_cursor` of the previous page.", default=None
     )
 
+    @field_validator("until")
+    @classmethod
+    def _require_period(cls, until: date | datetime | None, info: ValidationInfo) -> date | datetime | None:
+        # A day ends with its last moment. If `since` is refused itself, there is nothing to compare.
+        since = info.data.get("since")
+        if since and until and _begin(since) > (until if isinstance(until, datetime) else _begin(until, time.max)):
+            raise refusal(ENDS_BEFORE_IT_BEGINS)
+        return until
+
     @property
     def words(self) -> list[str]:
         """The words to search, folded."""
@@ -79,6 +92,6 @@ def parse_query(values: Mapping[str, Any]) -> EventQuery:
     return fields.parse(EventQuery, values)
 
 
-def _begin(at: date) -> datetime:
-    """The first moment of a day in UTC; a time itself."""
-    return at if isinstance(at, datetime) else datetime.combine(at, time(), UTC)
+def _begin(at: date, of_day: time = time.min) -> datetime:
+    """The first moment of a day in UTC, or another one; a time itself."""
+    return at if isinstance(at, datetime) else datetime.combine(at, of_day, UTC)

@@ -17,7 +17,7 @@ from agents_app.db import db
 from agents_app.models import Event
 from agents_app.operations import event_exports
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.events import parse_query
+from agents_app.schemas.events import ENDS_BEFORE_IT_BEGINS, parse_query
 from tests.cli.conftest import Terminal
 from tests.conftest import OpenConsole
 from tests.make import make_account, make_agent, make_user
@@ -43,6 +43,10 @@ def rows(text: str) -> list[dict[str, str]]:
         (("--until", "2026-02-30"), "  until: There is no such day or time."),
         (("--until", "2026-02-03T25:00Z"), "  until: There is no such day or time."),
         (("--since", "0001-01-01T00:00:00+09:00"), "  since: There is no such day or time."),
+        (("--since", "2026-11-28", "--until", "2026-11-27"), f"  until: {ENDS_BEFORE_IT_BEGINS}"),
+        (("--since", "2026-11-28T00:00Z", "--until", "2026-11-27"), f"  until: {ENDS_BEFORE_IT_BEGINS}"),
+        (("--since", "2026-11-28", "--until", "2026-11-28T01:00+02:00"), f"  until: {ENDS_BEFORE_IT_BEGINS}"),
+        (("--since", "2026-11-28", "--until", "2026-11-27", "--door", "window"), f"  until: {ENDS_BEFORE_IT_BEGINS}"),
         (("--door", "window"), "  door: "),
     ],
     ids=" ".join,
