@@ -1,5 +1,6 @@
 """Every page in both themes and on a phone: no findings of axe, no horizontal scrolling, visible borders."""
 
+import json
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,7 +10,7 @@ from playwright.sync_api import Page
 
 from agents_app import dbtools
 from agents_app.database.url import parse_url
-from agents_app.operations import agents, bulk_agents, tokens
+from agents_app.operations import agent_files, agents, bulk_agents, tokens
 from agents_app.operations.permissions import Actor
 from tests.browser.conftest import Open, Site, sign_in
 from tests.make import make_agent, make_app, make_token, make_user
@@ -158,6 +159,35 @@ def test_pages_of_one_agent(which: int, page: Page, agent_ids: list[str]) -> Non
         replace.click()
     page.get_by_role("button", name="Save changes").click()
     page.locator(".problems").wait_for()
+    check(page)
+
+
+def test_import(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> None:
+    with site.app.app_context():
+        document = agent_files.export(admin)
+    make_agent(site.app, admin, name="Averylongnamethatcannotbebroken" * 6)
+    for _ in range(2):
+        make_agent(site.app, admin, name="Twice")
+    changed, *_others = document["agents"]
+    changed["description"] = f"{'Other words ' * 40}{'Averylongword' * 12}"
+    changed |= {"name": "New " * 40, "external_id": "x" * 100}
+    for text in ("", "{", json.dumps({**document, "agents": [{**changed, "status": "gone"}, {"unknown": 1}]})):
+        page.goto("/agents/import")
+        page.get_by_label("Text of a file").fill(text)
+        page.get_by_role("button", name="Show plan").click()
+        page.locator(".problems").wait_for()
+        check(page)
+    document["agents"][1]["description"] = changed["description"]
+    page.get_by_label("Text of a file").fill(json.dumps(document))
+    page.get_by_label("Delete agents that are missing").check()
+    page.get_by_role("button", name="Show plan").click()
+    page.locator("details.group > summary").first.click()
+    check(page)
+    page.get_by_role("button", name="Apply").click()
+    check(page)
+    page.get_by_label("Number of agents to delete").fill(str(page.locator(".danger-zone li").count()))
+    page.get_by_role("button", name="Apply").click()
+    page.get_by_role("heading", name="Applied").wait_for()
     check(page)
 
 

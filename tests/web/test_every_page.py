@@ -15,6 +15,7 @@ from agents_app.db import db
 from agents_app.operations import agents
 from agents_app.paths import STATIC
 from tests.make import make_app
+from tests.security.conftest import Caller
 from tests.security.tenant import Tenant
 
 BYTES_MAX = 60_000
@@ -26,6 +27,8 @@ STATES = (
     *("/agents?q=nothing+like+it", "/agents?status=bad", "/agents?needs_attention=true", "/agents?sort=name"),
     *("/activity?q=x", "/nothing", "/agents/1"),
 )
+CONFIG = '"connection_config": {"dialect": "mysql", "host": "a.example.org", "database": "b", "username": "c"}'
+FILE = f'{{"format": "agent-console-agents/1", "agents": [{{"name": "A", "connection_type": "DB", {CONFIG}}}]}}'
 # Messages of the checker that are accepted, each with its reason.
 ACCEPTED = {
     "“hidden” must not have an “autocomplete” attribute": "some browsers restore an old value in a hidden input",
@@ -51,6 +54,7 @@ def _walk(tenant: Tenant) -> Iterator[tuple[str, str]]:
     rules = sorted({rule.rule for rule in tenant.app.url_map.iter_rules() if not rule.rule.startswith("/api/")})
     # The forms that end the session or delete the account are last.
     rules.sort(key=lambda rule: rule in ("/sign-out", "/account/delete"))
+    yield from _imports(admin)
     for rule in (*STATES, *rules):
         for kind, caller in (("nobody", nobody), ("admin", admin)):
             for method, form in (("GET", None), ("POST", {"role": "owner"})):
@@ -58,6 +62,22 @@ def _walk(tenant: Tenant) -> Iterator[tuple[str, str]]:
                 with caller.ask(method, path, form) as answer:
                     if answer.mimetype == "text/html" and answer.status_code not in (301, 302, 303, 308):
                         yield f"{method} {rule} {kind}", answer.text
+
+
+def _imports(admin: Caller) -> Iterator[tuple[str, str]]:
+    """The pages that only a file leads to: its problems, its plan, the question before a deletion, and the result."""
+    forms: dict[str, dict[str, object]] = {
+        "refused": {"text": FILE.replace("mysql", "")},
+        "plan": {"text": FILE, "prune": "y"},
+        "unconfirmed": {"text": FILE, "prune": "y", "plan": "", "note": "token=sk-proj-4f9aB27cXw81LqZt93VhYp60RkEm"},
+    }
+    pages = {name: admin.ask("POST", "/agents/import", form).text for name, form in forms.items()}
+    planned = admin.ask("POST", "/agents/import", {"text": FILE}).text
+    digest = re.findall(r'name="plan" value="(\w+)"', planned)[0]
+    pages["result"] = admin.ask("POST", "/agents/import", {"text": FILE, "plan": digest}).text
+    for name, words in (("plan", "Apply"), ("unconfirmed", "Type "), ("result", "Applied 1 change")):
+        assert words in pages[name]
+    yield from ((f"POST /agents/import, {name}", html) for name, html in pages.items())
 
 
 def test_a_page_has_at_most_60_kilobytes(pages: dict[str, str]) -> None:
