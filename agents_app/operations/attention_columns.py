@@ -125,7 +125,10 @@ def _not_fetched(agents: sa.Select[UUID], last_day: date) -> sa.Select[UUID]:
     """The agents that runtimes have left. The statement begins with the tokens that have not asked for so long."""
     before = attention_reasons.not_fetched_before(last_day - timedelta(days=limits.EXPIRY_WARNING_DAYS))
     later = aliased(RuntimeRead)
-    is_later = sa.exists().where(later.agent_id == RuntimeRead.agent_id, later.seen_at >= before)
+    # With the account, an index finds the rows of the account. PostgreSQL would read those of all accounts.
+    is_later = sa.exists().where(
+        later.account_id == ACCOUNT, later.agent_id == RuntimeRead.agent_id, later.seen_at >= before
+    )
     left = sa.and_(RuntimeRead.account_id == ACCOUNT, RuntimeRead.seen_at < before, ~is_later)
     is_active = MINE.status == AgentStatus.ACTIVE
     return agents.join(RuntimeRead, RuntimeRead.agent_id == MINE.id).where(left, is_active)
