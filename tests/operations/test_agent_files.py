@@ -303,7 +303,9 @@ def test_a_secret_must_be_given_again_for_another_destination(console: Flask, op
     assert again.agents[0].secrets == {"/connection_config/password": "replaced"}
 
 
-def test_a_moved_secret_is_reported_together_with_what_else_is_wrong_at_every_door(console: Flask, operator: Actor) -> None:
+def test_a_moved_secret_is_reported_together_with_what_else_is_wrong_at_every_door(
+    console: Flask, operator: Actor
+) -> None:
     agent_id = make_agent(console, operator, connection_config={"password": CANARY}, external_id="x")
     wrong = {"environment": "prod", "connection_config": {"host": "other.example.org", "port": 0}}
     moved = in_file(external_id="x", **wrong, secrets={"password": "stored"})
