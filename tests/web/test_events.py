@@ -131,8 +131,9 @@ def test_the_door_of_each_event_is_shown(console: Flask, admin: Actor, browser: 
 
     rows = [row.text for row in browser.get("/activity").root.all("li", class_="event")]
 
-    assert "root disabled the agent Sales version 2 Terminal" in rows[0]
-    assert "token ci fetched the working configuration of Sales version 1 API token 198.51.100.9" in rows[1]
+    assert "root disabled the agent Sales version 2 “Why” Terminal" in rows[0]
+    assert f"{admin.name}, token ci fetched the working configuration of Sales version 1 API token" in rows[1]
+    assert "198.51.100.9" in rows[1]
     links = browser.get("/activity?about=agent").root.all("span", class_="c-what")[0].all("a")
     assert [link["href"] for link in links] == [f"/agents/{agent_id}", f"/agents/{agent_id}/versions/2"]
 
