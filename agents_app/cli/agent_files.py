@@ -146,9 +146,7 @@ def _with_lines(file: AgentFile) -> Iterator[AgentFile]:
     try:
         yield file
     except InvalidInput as refusal:
-        found = [(file.line(pointer), pointer, said) for pointer, said in refusal.fields]
-        found.sort(key=lambda problem: problem[0] or 0)
-        said_with_line = [
-            (pointer, f"line {number_text(line)}: {said}" if line else said) for line, pointer, said in found
-        ]
-        raise InvalidInput(said_with_line) from None
+        found = [(pointer, file.line(pointer), said) for pointer, said in refusal.fields]
+        raise InvalidInput(
+            (pointer, f"line {number_text(line)}: {said}" if line else said) for pointer, line, said in found
+        ) from None

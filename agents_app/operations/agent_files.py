@@ -44,7 +44,7 @@ class _Planner:
     _done: dict[tuple[str, UUID | None, int], Step | InvalidInput] = field(default_factory=dict)
 
     def steps(self, stored: Sequence[Known], find_rows: FindRows) -> list[Step]:
-        """What is done with each entry. Raises InvalidInput with everything that is wrong in the file."""
+        """What is done with each entry. Raises InvalidInput with everything that is wrong, in the order of the file."""
         problems = list(self.of_file)
         matched = agent_matching.match(self.entries, stored, problems)
         versions = {agent.id: agent.version for agent in stored}
@@ -59,7 +59,7 @@ class _Planner:
             found.append(self._done[key])
         problems += [problem for one in found if isinstance(one, InvalidInput) for problem in one.fields]
         if problems:
-            raise InvalidInput(problems)
+            raise InvalidInput(sorted(problems, key=lambda problem: self.file.line(problem[0]) or 0))
         return [one for one in found if isinstance(one, Step)]
 
     def step(self, entry: Entry, stored: Agent | None) -> Step | InvalidInput:

@@ -139,7 +139,8 @@ def test_all_problems_are_shown_at_once_with_their_lines_and_the_text_is_kept(
 
     found = problems(page)
     assert len(found) == 23
-    assert all(one.startswith("Line ") for one in found)
+    lines = [int(one.removeprefix("Line ").partition(",")[0]) for one in found]
+    assert lines == sorted(lines)
     line = text.splitlines().index('    "port": 0') + 1
     assert f"Line {line}, /agents/1/connection_config/port: Port must be between 1 and 65,535." in found
     assert json.loads(fields_of(page.form(FILES))["text"]) == json.loads(text)
