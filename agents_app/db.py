@@ -78,6 +78,9 @@ class Base(DeclarativeBase):
 class Database(SQLAlchemy):
     """Flask-SQLAlchemy's engine, with one way to read and one way to write."""
 
+    has_committed = False
+    """Whether this process has written: an error in what follows does not mean that nothing was changed."""
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A Core connection for SELECTs. Each is its own transaction, without round trips for BEGIN and ROLLBACK.
@@ -97,6 +100,7 @@ class Database(SQLAlchemy):
         writing = self.engine.execution_options(console_begin="BEGIN IMMEDIATE")
         with translate_driver_errors(), Session(writing, expire_on_commit=False) as session, session.begin():
             yield session
+        self.has_committed = True
 
     def close_pool(self) -> None:
         """Close the pool, so that forked processes do not share its connections."""

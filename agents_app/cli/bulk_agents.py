@@ -199,14 +199,21 @@ def _confirm(act: BulkAct, count: str, number: int) -> None:
 
 def _print_results(results: Sequence[BulkResult], *, as_json: bool) -> None:
     failed = [one for result in results for one in result.failed]
-    if as_json:
-        print_json({"items": [result.as_json() for result in results]})
-    elif failed:
-        print_table(("ID", "NAME", "REASON"), ((one.id, one.name, one.detail) for one in failed))
-    # Each part of an act has the same.
+    try:
+        if as_json:
+            print_json({"items": [result.as_json() for result in results]})
+        elif failed:
+            print_table(("ID", "NAME", "REASON"), ((one.id, one.name, one.detail) for one in failed))
+    finally:
+        # The id is needed to undo what was done, also if standard output cannot be written.
+        _print_summaries(results)
+    click.get_current_context().exit(int(bool(failed)))
+
+
+def _print_summaries(results: Sequence[BulkResult]) -> None:
+    # Each part of an act has the same warnings.
     print_each_warning(dict.fromkeys(warning for result in results for warning in result.warnings))
     for result in results:
         counts = ", ".join(f"{number_text(number)} {name}" for name, number in result.counts.items())
         repeated = " This was undone before. Nothing was changed now." if result.is_repeated else ""
         print_message(f"{result.act}: {counts}.{repeated} Id: {result.id}")
-    click.get_current_context().exit(int(bool(failed)))

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 import click
 from alembic.util import CommandError
+from click.exceptions import Exit
 from flask.cli import AppGroup
 
 from agents_app.cli.output import error_lines, print_json, print_message
+from agents_app.cli.standard_output import OutputFailed
 from agents_app.errors import ConsoleError, Unavailable
 from agents_app.paths import ROOT
 
@@ -29,32 +31,37 @@ class ConsoleCommand(click.Command):
     usage_exit_code = click.UsageError.exit_code
 
     def make_context(self, *words: Any, **named: Any) -> click.Context:
-        """Read the options and arguments. Wrong ones end the command with `usage_exit_code`."""
-        with self._own_usage_code():
+        """Read the options and arguments."""
+        with self._own_exit_codes():
             return super().make_context(*words, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and print the error that it raises."""
-        try:
-            with self._own_usage_code():
+        with self._own_exit_codes():
+            try:
                 return super().invoke(ctx)
-        except (ConsoleError, CommandError) as error:
-            options = {option.name: option.opts[0].lstrip("-") for option in self.params if option.name}
-            renamed = {name: option for name, option in options.items() if option != name.replace("_", "-")}
-            lines = error_lines(error, renamed)
-            if ctx.params.get("as_json"):
-                print_json({"error": " ".join(map(str.strip, lines)).removeprefix("Error: ")})
-            for line in lines:
-                print_message(line)
-            ctx.exit(self.error_exit_code)
+            except (ConsoleError, CommandError) as error:
+                self._print_error(error, as_json=bool(ctx.params.get("as_json")))
+                ctx.exit(self.error_exit_code)
+
+    def _print_error(self, error: ConsoleError | CommandError, *, as_json: bool) -> None:
+        options = {option.name: option.opts[0].lstrip("-") for option in self.params if option.name}
+        renamed = {name: option for name, option in options.items() if option != name.replace("_", "-")}
+        lines = error_lines(error, renamed)
+        # First, because standard output may not be writable.
+        for line in lines:
+            print_message(line)
+        if as_json:
+            print_json({"error": " ".join(map(str.strip, lines)).removeprefix("Error: ")})
 
     @contextmanager
-    def _own_usage_code(self) -> Iterator[None]:
+    def _own_exit_codes(self) -> Iterator[None]:
         try:
             yield
-        except click.UsageError as error:
+        except (click.UsageError, OutputFailed) as error:
             error.show()
-            raise click.exceptions.Exit(self.usage_exit_code) from error
+            is_usage = isinstance(error, click.UsageError)
+            raise Exit(self.usage_exit_code if is_usage else self.error_exit_code) from error
 
 
 class PlanCommand(ConsoleCommand):

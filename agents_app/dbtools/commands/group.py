@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import sys
 from typing import Any, cast
 
 import click
@@ -23,6 +24,8 @@ def init_app(app: Flask) -> None:
     @migrate.configure
     def _configure(config: Any) -> Any:
         config.toml_file_name = str(SETTINGS)
+        # Alembic keeps the stream that the process began with.
+        config.stdout = sys.stdout
         config.attributes["database_url"] = migration_url(app)
         config.attributes["console_url"] = console_url(app)
         config.attributes["backup_folder"] = app.config.get("BACKUP_FOLDER", BACKUPS)
