@@ -72,11 +72,11 @@ def register(blueprint: Blueprint, endpoint: Endpoint) -> None:
 
 def _view_function(endpoint: Endpoint) -> View:
     def view_function(**ids: Any) -> Response:
+        if endpoint.permission:
+            # First: who may not do this learns nothing about what they sent, and a large file is not read for them.
+            g.actor.require(endpoint.permission)
         query = request_parsing.query(endpoint.query or Schema, endpoint.parameters)
         if endpoint.takes_file:
-            if endpoint.permission:
-                # Before the file is read, which takes time.
-                g.actor.require(endpoint.permission)
             return endpoint.view(g.actor, query=query, file=request_parsing.agent_file())
         if endpoint.query is not None:
             return endpoint.view(g.actor, **ids, query=query)

@@ -175,6 +175,20 @@ def test_each_kind_of_caller_is_served_or_refused(callers: Callers, method: str,
     assert set(expected) == set(callers.tokens)
 
 
+def test_the_right_to_do_something_is_checked_before_what_was_sent(callers: Callers) -> None:
+    api = Client(callers.app, callers.tokens["deactivated"])
+    wrong = {
+        (method, rule): api(
+            method, path_of(rule, callers.app, callers.admin) + "?odd=1", None if method == "GET" else [7]
+        )
+        for method, rule in TABLE
+        if TABLE[method, rule]["deactivated"] == 403
+    }
+
+    assert len(wrong) > 20
+    assert {asked for asked, answer in wrong.items() if answer.status_code != 403} == set()
+
+
 def test_a_token_limited_to_an_agent_fetches_it(console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin)
     api = Client(console, make_token(console, admin, "runtime", agent_ids=(agent_id,)))
