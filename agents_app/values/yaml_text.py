@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from agents_app.errors import Malformed
-from agents_app.values import limits
+from agents_app.values import limits, yaml_errors
 from agents_app.values.json_text import DEPTH_MAX, MEMBERS_MAX
 from agents_app.values.line_numbers import Lines
 from agents_app.wording import number_text
@@ -44,9 +44,7 @@ def read(body: bytes) -> tuple[Any, Lines]:
         for event in yaml.parse(text, Loader=LOADER):
             reader.take(event)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f" at line {number_text(mark.line + 1)}, column {number_text(mark.column + 1)}" if mark else ""
-        raise Malformed(f"The YAML is invalid{where}.") from None
+        raise Malformed(yaml_errors.sentence(error)) from None
     except (yaml.YAMLError, RecursionError):
         raise Malformed("The YAML is invalid.") from None
     return reader.value, Lines(reader.lines)
