@@ -59,6 +59,7 @@ class _Planner:
             found.append(self._done[key])
         problems += [problem for one in found if isinstance(one, InvalidInput) for problem in one.fields]
         if problems:
+            problems = [(pointer, self.file.explain(sentence)) for pointer, sentence in problems]
             raise InvalidInput(sorted(problems, key=lambda problem: self.file.line(problem[0]) or 0))
         return [one for one in found if isinstance(one, Step)]
 

@@ -15,12 +15,15 @@ from agents_app.values.choices import ConnectionType, FileFormat
 from agents_app.values.fields import is_empty, normalise
 from agents_app.values.json_text import read_object
 from agents_app.values.line_numbers import Lines, lines_of
+from agents_app.values.text import NOT_TEXT
 from agents_app.wording import number_text
 
 FORMAT = "agent-console-agents/1"
 AGENTS, SECRETS, STATUS = "agents", "secrets", "status"
 # In place of a secret: the console that wrote the file has it. A console that reads it keeps its own.
 STORED = rules.STORED
+# Without quotes, YAML reads 0123 as a number.
+IN_QUOTES = "In YAML, put it in quotes."
 Problems = list[tuple[str, str]]
 Reference = Callable[[str], str]
 """Reads a secret from where it is, such as env:NAME. Raises ValueError with a sentence."""
@@ -39,6 +42,11 @@ class AgentFile:
     def line(self, pointer: str) -> int | None:
         """The line of the value at this JSON pointer, or of what contains it. None if the file has neither."""
         return self._lines.nearest(pointer)
+
+    def explain(self, sentence: str) -> str:
+        """The sentence of a refusal, with how to do in YAML what it says."""
+        is_yaml = self.lines_in_yaml is not None
+        return f"{sentence} {IN_QUOTES}" if is_yaml and sentence == NOT_TEXT else sentence
 
     @cached_property
     def _lines(self) -> Lines:

@@ -10,6 +10,7 @@ from agents_app.wording import number_text
 
 # With these marks a text can be shown in another order than it is stored in.
 DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+NOT_TEXT = "Write this as text."
 # What a database refuses: U+0000, and a half of a pair of UTF-16.
 INVALID = re.compile("[\0\ud800-\udfff]")
 # The Unicode categories of white space and control characters. A name of these only is not visible.
@@ -61,7 +62,7 @@ def exact_text(value: object, *, most: int) -> str:
 def require_text(value: object) -> str:
     """A text that every database takes, with LF line ends."""
     if not isinstance(value, str):
-        raise refusal("Write this as text.")
+        raise refusal(NOT_TEXT)
     if INVALID.search(value):
         raise refusal("Remove the invalid characters (U+0000 or an unpaired surrogate).")
     return value.replace("\r\n", "\n").replace("\r", "\n")

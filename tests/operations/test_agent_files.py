@@ -1,5 +1,6 @@
 """Files of agents: what they refuse, what a plan says, and that `apply` does it once, all of it or nothing."""
 
+import json
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -153,7 +154,7 @@ def test_a_plan_names_every_mistake_with_its_place_and_changes_nothing(console: 
     )
     assert sorted(found) == sorted(f"/agents/{place}" for place in wanted)
     assert CANARY not in str(found)
-    assert found["/agents/13/owner"] == "Write this as text."
+    assert found["/agents/13/owner"] == "Write this as text. In YAML, put it in quotes."
     assert exported(admin) == before
 
 
@@ -181,7 +182,7 @@ def test_a_plan_names_every_mistake_with_its_place_and_changes_nothing(console: 
         (b"a: b\n\x07c: d\n", "The YAML is refused: line 2 contains the character U+0007."),
         (
             b"a:\n  - [1,\n\n  2\nb: 2\n",
-            "The YAML is invalid at line 5, column 2, in the list that begins with [ at line 2. A comma or the closing ]",
+            "The YAML is invalid at line 5, column 2, in the list that begins with [ at line 2. A comma or the",
         ),
         (b"a: {x: 1\nb: 2\n", "The YAML is invalid at line 2, column 2, in the object that begins with { at line 1."),
         (b"a: 'x\nb: 2\n", "The YAML is invalid at line 3, column 1, in the text in quotes that begins at line 1. The"),
@@ -199,6 +200,15 @@ def test_what_is_no_file_of_agents_is_refused_with_its_cause(body: bytes, senten
         schema.read(body)
 
     assert refusal.value.detail.startswith(sentence)
+
+
+def test_a_number_where_a_text_belongs_is_refused_with_what_to_do_in_the_format_of_the_file(admin: Actor) -> None:
+    in_yaml = f"format: {FORMAT}\nagents:\n  - name: Sales\n    connection_type: DB\n    external_id: 0123\n"
+    in_json = json.dumps({"format": FORMAT, "agents": [{"name": "Sales", "connection_type": "DB", "external_id": 123}]})
+
+    said = [refused(admin, schema.read(text.encode()))["/agents/0/external_id"] for text in (in_yaml, in_json)]
+
+    assert said == ["Write this as text. In YAML, put it in quotes.", "Write this as text."]
 
 
 def test_another_format_and_other_members_are_refused(admin: Actor) -> None:
