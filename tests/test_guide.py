@@ -140,6 +140,7 @@ def present_project(tmp_path: Path, spelling: str, database_url: str) -> Operato
     return Operator(reused_copy(tmp_path), spelling, database_url)
 
 
+@pytest.mark.long
 def test_the_steps_of_the_guide(old_project: Operator) -> None:
     versions = old_project.folder / "migrations" / "versions"
     old_project.run("upgrade head")
@@ -216,6 +217,7 @@ def test_the_guides_backup_command(tmp_path: Path, postgres_server: str, postgre
         other.run("check")
 
 
+@pytest.mark.long
 def test_every_command_works_on_the_present_project(present_project: Operator) -> None:
     files = set((present_project.folder / "migrations" / "versions").glob("*.py"))
     present_project.run("upgrade head")

@@ -35,15 +35,10 @@ peers = ["mine", "other"]
 """
 
 
+@pytest.mark.long
 def test_no_request_breaks_the_server_the_document_or_the_isolation_of_accounts(
     schema_url: str, tmp_path: Path
 ) -> None:
-    with running(schema_url) as site:
-        make_up_requests(site, tmp_path, 3, "fuzzing")
-
-
-@pytest.mark.long
-def test_no_request_breaks_them_in_a_long_run(schema_url: str, tmp_path: Path) -> None:
     with running(schema_url) as site:
         make_up_requests(site, tmp_path, 100, "examples,coverage,fuzzing,stateful")
 

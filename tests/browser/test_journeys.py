@@ -99,6 +99,7 @@ def find(page: Page, words: str) -> None:
     expect(page.get_by_text("1 agent that matches")).to_be_visible()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 def test_a_new_admin_sets_up_and_manages_an_agent(script: bool, empty_site: Site, open_page: Open) -> None:
     page = open_page(empty_site, java_script_enabled=script)
@@ -351,6 +352,7 @@ def test_single_keys_can_be_switched_off(site: Site, open_page: Open) -> None:
     expect(page).to_have_url(re.compile("/agents$"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 def test_two_tabs_that_change_one_agent_see_both_changes(script: bool, site: Site, open_page: Open) -> None:
     admin = make_user(site.app)

@@ -148,6 +148,7 @@ def test_flask_db_status_and_flask_doctor_report_the_same_problems(
         assert (status.returncode, as_json.returncode) == (1, 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["session", "transaction"])
 def test_a_pooler_is_named_with_the_limits_that_apply_through_it(
     folder: Path, postgres_server: str, postgres_schema_url: str, mode: str

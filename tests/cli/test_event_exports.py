@@ -145,6 +145,7 @@ def test_the_former_name_of_the_commands_still_works(terminal: Terminal) -> None
     assert "activity" not in terminal.app.test_cli_runner().invoke(args=["--help"]).stdout
 
 
+@pytest.mark.long
 def test_twenty_five_thousand_events_are_exported_once_each_in_the_order_of_time(terminal: Terminal) -> None:
     stored = add_events(terminal.app, terminal.account_id, 25_000)
 

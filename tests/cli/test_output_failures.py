@@ -9,6 +9,8 @@ import pytest
 from tests.cli.conftest import Checkout
 from tests.fork_server import LANGUAGE, programs
 
+pytestmark = pytest.mark.long
+
 SENTENCE = "Error: The output cannot be written: No space left on device."
 STORED = "What the command changed is stored. To see it: flask events list"
 FILE = """\

@@ -101,6 +101,7 @@ def test_after_base_only_an_empty_version_table_is_left(database_url: str) -> No
     assert fetch_rows(database_url, "SELECT * FROM alembic_version") == []
 
 
+@pytest.mark.long
 def test_every_step_goes_up_down_and_up_again(database_url: str) -> None:
     config = console_config(database_url)
     revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]

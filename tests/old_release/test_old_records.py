@@ -179,6 +179,7 @@ def test_every_agent_can_be_cloned_changed_disabled_enabled_and_deleted(old: Old
         assert [act.status_code for act in acts] == [201, *[200] * (len(acts) - 2), 204], name
 
 
+@pytest.mark.long
 def test_users_are_still_signed_in_and_every_page_opens(old: Old) -> None:
     rules = [rule for rule in old.app.url_map.iter_rules() if "GET" in rule.methods and "api" not in rule.endpoint]
     for role in ("admin", "editor", "viewer"):

@@ -36,7 +36,9 @@ GET  /agents/<uuid:agent_id>/versions               in      in      in      200 
 GET  /agents/<uuid:agent_id>/versions/<int:version>/restore  in  in     in      403     200     200     404
 POST /agents/<uuid:agent_id>/versions/<int:version>/restore  in  in     in      403     400     400     404
 GET  /agents/<uuid:agent_id>/versions/<int:version> in      in      in      200     200     200     404
+GET  /agents/<uuid:agent_id>/clone                  in      in      in      403     200     200     404
 POST /agents/<uuid:agent_id>/clone                  in      in      in      403     303     303     404
+GET  /agents/<uuid:agent_id>/enable                 in      in      in      403     200     200     404
 POST /agents/<uuid:agent_id>/enable                 in      in      in      403     303     303     404
 POST /agents/<uuid:agent_id>/test                   in      in      in      403     303     303     404
 GET  /agents/<uuid:agent_id>/disable                in      in      in      403     200     200     404

@@ -77,7 +77,7 @@ def test_a_form_from_an_anonymous_visitor_redirects_to_sign_in(console: Flask) -
     browser = Browser(console)
     unknown = "00000000-0000-0000-0000-000000000000"
 
-    answer = browser.post(f"/agents/{unknown}/clone", {"csrf_token": browser.token()})
+    answer = browser.post(f"/agents/{unknown}/test", {"csrf_token": browser.token()})
 
     assert answer.headers["Location"] == "/sign-in"
 
