@@ -4,12 +4,14 @@ import io
 import json
 
 import pytest
+from flask import Flask
 
 from agents_app.api import ENDPOINTS
 from agents_app.api.endpoint import Endpoint
+from agents_app.operations.permissions import Actor
 from agents_app.values import json_text
 from tests.api.conftest import Client
-from tests.make import agent_values
+from tests.make import agent_values, make_token
 
 GOOD = json.dumps(agent_values())
 MALFORMED: dict[str, bytes] = {
@@ -93,7 +95,8 @@ def test_every_endpoint_reads_its_body_in_the_same_way(api: Client, body: bytes,
 
 
 @pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.method != "GET"], ids=lambda one: one.name)
-def test_no_operation_ignores_a_member_that_it_does_not_know(api: Client, endpoint: Endpoint) -> None:
+def test_no_operation_ignores_a_member_that_it_does_not_know(console: Flask, admin: Actor, endpoint: Endpoint) -> None:
+    api = Client(console, make_token(console, admin, "write", "runtime"))
     agent_id = api.post("/agents", agent_values()).json["id"]
     path = endpoint.path.format(agent_id=agent_id, version=1, bulk_id=agent_id)
 
