@@ -25,6 +25,8 @@ BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 WHOLE = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+# So many of the places that are refused are named.
+NAMED_MAX = 20
 # What YAML allows in double quotes only, or reads as an end of line by mistake.
 NOT_PLAIN = re.compile("[^\t\n\r -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
@@ -32,7 +34,7 @@ NOT_PLAIN = re.compile("[^\t\n\r -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00
 def read(body: bytes) -> tuple[Any, Lines]:
     """The value in these bytes, and its lines. None if there is no value.
 
-    Raises Malformed with the line and a sentence that repeats no value.
+    Raises Malformed with the lines and sentences that repeat no value. Only what ends the reading is named alone.
     """
     text = _decode(body.removeprefix(codecs.BOM_UTF8))
     if found := NOT_PLAIN.search(text):
@@ -47,6 +49,8 @@ def read(body: bytes) -> tuple[Any, Lines]:
         raise Malformed(yaml_errors.sentence(error)) from None
     except (yaml.YAMLError, RecursionError):
         raise Malformed("The YAML is invalid.") from None
+    if reader.refused:
+        raise Malformed(reader.refusal())
     return reader.value, Lines(reader.lines)
 
 
@@ -64,39 +68,61 @@ class _Reader:
     def __init__(self) -> None:
         self.value: Any = None
         self.lines: Any = None
+        self.refused = 0
+        """The number of places that are refused and do not end the reading."""
+        self._refused: list[tuple[int, str]] = []
         self._documents = self._values = 0
         # For each open list or object: its value, the lines of its members, and in an object the name of the next one.
         self._open: list[list[Any]] = []
 
+    def refusal(self) -> str:
+        """A text with the first of the refused places."""
+        said = " ".join(f"Line {number_text(line)} {sentence}" for line, sentence in self._refused)
+        more = self.refused - len(self._refused)
+        places = "1 more place is" if more == 1 else f"{number_text(more)} more places are"
+        return f"The YAML is refused: l{said[1:]}" + (f" {places} refused." if more else "")
+
     def take(self, event: yaml.Event) -> None:
-        """Read the next event. Raises Malformed."""
+        """Read the next event. Raises Malformed where nothing after it can be read."""
         line = event.start_mark.line + 1
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
                 raise _malformed(line, "starts a second YAML document. Write one document in the file.")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _malformed(line, "has an anchor or an alias (& or *). Write the value itself, or put it in quotes.")
+            self._refuse(line, "has an anchor or an alias (& or *). Write the value itself, or put it in quotes.")
         if getattr(event, "tag", None) is not None:
-            raise _malformed(line, "has a tag (!). Remove it, or put the value in quotes.")
+            self._refuse(line, "has a tag (!). Remove it, or put the value in quotes.")
         if isinstance(event, yaml.ScalarEvent):
-            self._take_scalar(event, line)
+            self._take_scalar(event.value, line, is_plain=not event.style)
+        elif isinstance(event, yaml.AliasEvent):
+            self._take_scalar("", line, is_plain=True)
         elif isinstance(event, yaml.CollectionStartEvent):
             self._start({} if isinstance(event, yaml.MappingStartEvent) else [], line)
         elif isinstance(event, yaml.CollectionEndEvent):
             self._open.pop()
 
-    def _take_scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+    def _refuse(self, line: int, sentence: str) -> None:
+        self.refused += 1
+        if self.refused <= NAMED_MAX:
+            self._refused.append((line, sentence))
+
+    def _take_scalar(self, text: str, line: int, *, is_plain: bool) -> None:
         parent = self._open[-1] if self._open else None
         if parent and isinstance(parent[0], dict) and parent[2] is None:
-            self._name(parent, event.value, line)
+            self._name(parent, text, line)
             return
-        is_plain = not event.style
-        self._add(_plain(event.value, line) if is_plain else event.value, line)
+        value: Any = text
+        if is_plain:
+            try:
+                value = _plain(text)
+            except ValueError as refusal:
+                self._refuse(line, str(refusal))
+        self._add(value, line)
 
     def _name(self, parent: list[Any], name: str, line: int) -> None:
         if name in parent[0]:
-            raise _malformed(line, "has a member that this object has already. Remove one.")
+            self._refuse(line, "has a member that this object has already. Remove one.")
         if len(parent[0]) >= MEMBERS_MAX:
             raise _malformed(line, f"goes on with an object of more than {number_text(MEMBERS_MAX)} members.")
         parent[2] = name
@@ -129,31 +155,31 @@ class _Reader:
         return inside
 
 
-def _plain(text: str, line: int) -> Any:
-    """The value of a text without quotes."""
+def _plain(text: str) -> Any:
+    """The value of a text without quotes. Raises ValueError with a sentence."""
     if NOT_FINITE.fullmatch(text):
-        raise _malformed(line, "has a number that is not finite. Put it in quotes if it is a text.")
-    return next((read(text, line) for pattern, read in _kinds() if pattern.fullmatch(text)), text)
+        raise ValueError("has a number that is not finite. Put it in quotes if it is a text.")
+    return next((read(text) for pattern, read in _kinds() if pattern.fullmatch(text)), text)
 
 
-def _kinds() -> Iterator[tuple[re.Pattern[str], Callable[[str, int], Any]]]:
-    yield NULL, lambda _text, _line: None
-    yield BOOLEAN, lambda text, _line: text.lower() == "true"
+def _kinds() -> Iterator[tuple[re.Pattern[str], Callable[[str], Any]]]:
+    yield NULL, lambda _text: None
+    yield BOOLEAN, lambda text: text.lower() == "true"
     yield WHOLE, _whole
     yield NUMBER, _number
 
 
-def _whole(text: str, line: int) -> int:
+def _whole(text: str) -> int:
     try:
         return int(text, 0 if text[:2] in ("0o", "0x") else 10)
     except ValueError:
-        raise _malformed(line, "has a number with too many digits. Put it in quotes if it is a text.") from None
+        raise ValueError("has a number with too many digits. Put it in quotes if it is a text.") from None
 
 
-def _number(text: str, line: int) -> float:
+def _number(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise _malformed(line, "has a number that is too large. Put it in quotes if it is a text.")
+        raise ValueError("has a number that is too large. Put it in quotes if it is a text.")
     return number
 
 

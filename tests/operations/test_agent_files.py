@@ -211,6 +211,25 @@ def test_a_number_where_a_text_belongs_is_refused_with_what_to_do_in_the_format_
     assert said == ["Write this as text. In YAML, put it in quotes.", "Write this as text."]
 
 
+def test_what_yaml_allows_and_a_file_does_not_is_refused_at_all_its_places() -> None:
+    with pytest.raises(Malformed) as refusal:
+        schema.read(b"a: 1\na: &x 2\nb: [*x, !t 3, .inf]\n*x : 4\n")
+    with pytest.raises(Malformed) as many:
+        schema.read(b"a: &x 1\n" * 22)
+
+    said = [part.split()[:5] for part in refusal.value.detail.replace("Line", "line").split("line ")[1:]]
+    assert [" ".join(words) for words in said] == [
+        "2 has a member that",
+        "2 has an anchor or",
+        "3 has an anchor or",
+        "3 has a tag (!).",
+        "3 has a number that",
+        "4 has an anchor or",
+    ]
+    assert many.value.detail.count("ine ") == 20
+    assert many.value.detail.endswith("23 more places are refused.")
+
+
 def test_another_format_and_other_members_are_refused(admin: Actor) -> None:
     for body, place in (
         (b"agents: []", "/format"),
