@@ -28,7 +28,7 @@ from agents_app.operations import (
 from agents_app.operations.agent_list_statements import OF_ACCOUNT
 from agents_app.operations.agent_writes import NO_AGENT, Change, find_all, write
 from agents_app.operations.bulk_changes import MakeChanges
-from agents_app.operations.bulk_records import UNDO, BulkRecord, BulkResult, Done
+from agents_app.operations.bulk_records import BUSY, UNDO, BulkRecord, BulkResult, Done
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas.bulk_agents import IDS_MAX, BulkAct
@@ -39,7 +39,6 @@ from agents_app.schemas.listing import AgentQuery
 BATCH = 100
 # After so many agents that another transaction has locked, the others of a batch are not waited for.
 BUSY_MAX = 3
-BUSY = "database_busy"
 NO_VALUES: Mapping[str, Any] = {}
 SHOWN = sa.select(Agent.id, Agent.name, Agent.status).where(OF_ACCOUNT)
 # Changes some agents in one transaction, and adds them to the result.

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.db import db, now
-from agents_app.errors import ConsoleError, InvalidInput, NotFound
+from agents_app.errors import ConsoleError, InvalidInput, NotFound, Unavailable
 from agents_app.models import Agent, Event
 from agents_app.operations import event_records
 from agents_app.operations.event_facts import ROWS_OF_A_QUERY
@@ -24,6 +24,9 @@ from agents_app.schemas.bulk_agents import BulkAct
 ACTION = "agent.bulk"
 UNDO = "undo"
 NO_ACT = "There is no bulk act with this id."
+BUSY = "database_busy"
+# How often the end of an act is recorded, while others keep the database busy.
+FINISH_TRIES = 3
 PERMISSIONS = {
     BulkAct.ENABLE: "agents.enable",
     BulkAct.DISABLE: "agents.disable",
@@ -140,7 +143,22 @@ def begin(actor: Actor, act_id: UUID, **details: Any) -> None:
 
 
 def finish(actor: Actor, result: BulkResult) -> None:
-    """Record how an act ended."""
+    """Record how an act ended.
+
+    Where others keep the database busy, the record stays without an end: every change is stored, and a refusal would
+    make the client repeat them.
+    """
+    for _ in range(FINISH_TRIES):
+        try:
+            _finish(actor, result)
+        except Unavailable as refused:
+            if refused.code != BUSY:
+                raise
+        else:
+            return
+
+
+def _finish(actor: Actor, result: BulkResult) -> None:
     with db.transaction() as session:
         event = session.scalars(_event(actor, result.id).with_for_update()).one_or_none()
         if event is None:

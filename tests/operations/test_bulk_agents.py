@@ -1,6 +1,7 @@
 """Bulk acts on agents that another transaction has locked, and on as many agents as one act can have."""
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +17,12 @@ from agents_app.operations import agent_files, bulk_agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agent_files import FORMAT, read
 from agents_app.schemas.bulk_agents import IDS_MAX
+from tests.cli.conftest import wait_for
 from tests.conftest import OpenConsole
 from tests.make import DATABASE, make_agent, make_user
 
 # A wait for a lock ends soon in these tests.
-SHORT_WAIT = "options=-c%20lock_timeout%3D50ms"
+SHORT_WAIT, LONGER_WAIT = "options=-c%20lock_timeout%3D50ms", "options=-c%20lock_timeout%3D1s"
 BUSY = ("database_busy", "The database is busy. Try again in a moment.")
 
 
@@ -67,6 +69,30 @@ def test_only_agents_that_are_locked_fail_and_after_three_of_them_no_other_is_wa
     ]
     assert [(one.id, one.code) for one in undone.failed] == [(ids[2], BUSY[0])]
     assert again.counts == {"changed": 5, "unchanged": 1, "failed": 0}
+
+
+def test_an_act_whose_end_cannot_be_recorded_says_what_it_changed(
+    postgres_schema_url: str, open_console: OpenConsole
+) -> None:
+    app = open_console(f"{postgres_schema_url}{'&' if '?' in postgres_schema_url else '?'}{LONGER_WAIT}")
+    admin = make_user(app)
+    agent_id, record = make_agent(app, admin), sa.select(Event.id).where(Event.action == "agent.bulk")
+    results: list[bulk_agents.BulkResult] = []
+
+    def change() -> None:
+        with app.app_context():
+            results.append(bulk_agents.act(admin, {"act": "set_owner", "owner": "Ada", "ids": [agent_id]}))
+
+    with app.app_context(), db.engine.begin() as other:
+        changing = threading.Thread(target=change)
+        with locked([agent_id]):
+            changing.start()
+            wait_for(lambda: bool(other.scalars(record.with_for_update()).all()))
+        changing.join()
+        unfinished = bulk_agents.result(admin, results[0].id)
+
+    assert results[0].counts == {"changed": 1, "unchanged": 0, "failed": 0}
+    assert (unfinished.counts, [one.id for one in unfinished.changed]) == (None, [agent_id])
 
 
 @pytest.mark.long
