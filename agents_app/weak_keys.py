@@ -18,9 +18,14 @@ WORDS = """
     encryptionkey hereisa opensslrand neverguess hardtoguess supersekrit temporary scretkey appsecret correcthorse
     """.split()
 BEGINNINGS = re.compile(r"secret|(your|test)[-_ .]", re.IGNORECASE)
+# Only words, so that a random key with any signs does not match: this occurs about once in 10^8 of them.
 IN_BRACKETS = re.compile(
-    r"<[^<>]*(your|secret|random|here|change|replace|insert|paste|value|token|bytes|base64|[-_ ]key|key[-_ ])[^<>]*>",
-    re.IGNORECASE,
+    r"""
+    <([a-z0-9]+[-_ .])*
+    (your|secret|random|here|change|replace|insert|paste|value|token|bytes|base64|\w+[-_ .]key|key[-_ .]\w+)
+    ([-_ .][a-z0-9]+)*>
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 # A random text of hex digits has fewer different characters than this once in 10^13 keys.
 DIFFERENT_CHARACTERS = 6

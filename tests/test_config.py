@@ -191,6 +191,10 @@ def test_a_placeholder_is_refused_as_a_key(name: str) -> None:
     assert refusal_of(**{**KEYS, name: "k1:<base64 of 32 random bytes>"}).startswith(f"{name} ")
 
 
+def test_a_random_key_with_the_signs_and_letters_of_a_placeholder_is_not_weak() -> None:
+    assert not is_weak_text("!@8.<miRhjz[rx{SRVf\\Yb;[yourjx>(A/@DBzfD")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("make", RANDOM.values(), ids=RANDOM)
 def test_a_random_key_is_never_refused(make: Callable[[], str | bytes]) -> None:
