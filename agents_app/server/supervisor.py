@@ -87,15 +87,27 @@ class Supervisor(Multiprocess):
         # All of them are asked, so that the time of each begins at its own start.
         if [process for process in self.processes if self._is_starting(process)]:
             return
-        seen = [(process, process.exitcode) for process in self.processes]
+        seen = [(process, self._end(process)) for process in self.processes]
         with _blocked_in_workers(TERMINAL_SIGNALS):
             super().keep_subprocess_alive()
-        for process, code in seen:
-            if code is None and process.exitcode == -signal.SIGKILL:
-                limit = self.config.timeout_worker_healthcheck
-                logger.warning("The worker %s did not respond in %s seconds. It was replaced.", process.pid, limit)
-            elif process.exitcode is not None:
-                logger.warning("The worker %s %s. It was replaced.", process.pid, _end_of(process.exitcode))
+        for process, end in seen:
+            if process.exitcode is not None:
+                logger.warning("The worker %s %s. It was replaced.", process.pid, end or _end_of(process.exitcode))
+
+    def _end(self, process: Process) -> str:
+        """How a worker ended, or "" while it responds. A worker that does not respond is killed.
+
+        Afterwards uvicorn finds it dead. If uvicorn killed it, this looks like a signal from another program.
+        """
+        limit = self.config.timeout_worker_healthcheck
+        if process.is_alive(timeout=limit):
+            return ""
+        # A worker that is killed by another program while it is asked does not respond either.
+        if process.exitcode is None:
+            process.process.kill()
+            process.join()
+            return f"did not respond in {limit} seconds"
+        return _end_of(process.exitcode)
 
     def _is_starting(self, process: Process) -> bool:
         # Uvicorn would kill it after HEALTH_CHECK_S, and again each of its replacements.

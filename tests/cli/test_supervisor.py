@@ -32,6 +32,7 @@ from uvicorn import Config
 from agents_app.server.supervisor import Supervisor
 class Reporting(Supervisor):
     def keep_subprocess_alive(self):
+        print("looks", flush=True)
         super().keep_subprocess_alive()
         print("looked at", *[process.pid for process in self.processes], flush=True)
 async def app(scope, receive, send):
@@ -97,6 +98,21 @@ def test_a_worker_that_stops_responding_is_replaced_and_logged(
 
     _, log = read_until(parent, rf"looked at (?!{worker}$)(\d+)")
     assert f"The worker {worker} did not respond in 2 seconds. It was replaced.\n" in log
+
+
+def test_a_worker_that_is_killed_while_it_is_asked_is_logged_as_killed(
+    parent: "subprocess.Popen[str]", checkout: Checkout
+) -> None:
+    (checkout.folder / "start").write_text("")
+    worker, _ = read_until(parent, r"serves (\d+)")
+    read_until(parent, r"(looked) at .*")
+    os.kill(int(worker), signal.SIGSTOP)
+    read_until(parent, r"(looks)")
+
+    os.kill(int(worker), signal.SIGKILL)
+
+    _, log = read_until(parent, rf"looked at (?!{worker}$)(\d+)")
+    assert f"The worker {worker} was killed by signal 9. It was replaced.\n" in log
 
 
 def test_a_signal_ends_it_while_a_worker_starts(parent: "subprocess.Popen[str]") -> None:
