@@ -91,7 +91,7 @@ class Supervisor(Multiprocess):
         with _blocked_in_workers(TERMINAL_SIGNALS):
             super().keep_subprocess_alive()
         for process, end in seen:
-            if process.exitcode is not None:
+            if process.exitcode is not None and process not in self.processes:
                 logger.warning("The worker %s %s. It was replaced.", process.pid, end or _end_of(process.exitcode))
 
     def _end(self, process: Process) -> str:
