@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from agents_app.connections import TYPES
 from agents_app.connections.power_bi import A_USER
-from agents_app.schemas.change_notes import PRIVATE_KEY
+from agents_app.schemas.change_notes import PRIVATE_KEY, SECRET
 from agents_app.values.address_rules import UNREAD
 from agents_app.values.choices import ConnectionType, Environment, ModelProvider
 from tests import pem
@@ -303,7 +303,18 @@ BAD_AGENTS = [
     _agent("note with U+0000", "/note", NOT_TEXT, note="a\0b"),
     _agent("note with half a pair", "/note", NOT_TEXT, note="\ud800"),
     _agent("note in two lines", "/note", ONE_LINE, note="a\nb"),
+    _agent("note with a bell", "/note", ONE_LINE, note="Sales\a"),
+    _agent("note with an escape of the terminal", "/note", ONE_LINE, note="Sales\x1b[2J"),
+    _agent("note with a line separator", "/note", ONE_LINE, note="Sales\u2028figures"),
+    _agent("note with a direction mark", "/note", f"{REMOVE_MARK} 5{WHY_MARK}", note="Team\u202e"),
     _agent("long note", "/note", "Use at most 500 characters.", note="x" * 501),
+    _agent("note of most of a megabyte", "/note", "Use at most 500 characters.", note="x" * 900_000),
+    _agent("note that repeats the API key", "/note", SECRET, api_key="canary-key", note="Now canary-key."),
+    Bad(
+        "note that repeats the password of an agent without a name",
+        agent_values(name="", note="Set cafe\u0301 27", connection_config={"password": "caf\u00e9 27"}),
+        [("/name", "Enter a name for the agent."), ("/note", SECRET)],
+    ),
     _agent("note with a private key", "/note", PRIVATE_KEY, note=pem.private_key().replace("\n", " ")),
     Bad("no type", _without("connection_type"), [("/connection_type", MISSING_TYPE)]),
     _agent("unknown type", "/connection_type", A_TYPE, connection_type="ORACLE"),
@@ -522,6 +533,13 @@ BAD_AGENTS = [
         ],
     ),
 ]
+
+# The notes that are refused whatever else is sent, with their sentences. Every change of agents takes a note.
+BAD_NOTES = {
+    bad.name: (bad.values["note"], bad.refused[0][1])
+    for bad in BAD_AGENTS
+    if "note" in bad.values and ("/note", SECRET) not in bad.refused
+}
 
 # Notes without a text: every door takes them, and stores nothing.
 EMPTY_NOTES = {"null": None, "empty": "", "only blanks": " \t\u00a0 "}

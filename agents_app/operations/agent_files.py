@@ -41,6 +41,7 @@ class _Planner:
     file: AgentFile
     entries: list[Entry]
     of_file: Problems
+    note: str | None = None
     _done: dict[tuple[str, UUID | None, int], Step | InvalidInput] = field(default_factory=dict)
 
     def steps(self, stored: Sequence[Known], find_rows: FindRows) -> list[Step]:
@@ -59,14 +60,15 @@ class _Planner:
             found.append(self._done[key])
         problems += [problem for one in found if isinstance(one, InvalidInput) for problem in one.fields]
         if problems:
-            problems = [(pointer, self.file.explain(sentence)) for pointer, sentence in problems]
+            # Several agents can have the secret that the note repeats.
+            problems = [(pointer, self.file.explain(sentence)) for pointer, sentence in dict.fromkeys(problems)]
             raise InvalidInput(sorted(problems, key=lambda problem: self.file.line(problem[0]) or 0))
         return [one for one in found if isinstance(one, Step)]
 
     def step(self, entry: Entry, stored: Agent | None) -> Step | InvalidInput:
         """What is done with one entry, or what is wrong with it."""
         try:
-            return agent_plans.step(self.actor, self.file, entry, stored)
+            return agent_plans.step(self.actor, self.file, entry, stored, self.note)
         except InvalidInput as refusal:
             return refusal
 
@@ -110,7 +112,6 @@ def apply(
     Raises Forbidden, InvalidInput with everything that is wrong, and Conflict if others changed the same agents.
     """
     planner = _planner(actor, file, note)
-    checked_note = check_note({NOTE: note})
     with db.reading() as connection:
         stored = agent_file_rows.known(connection, actor)
         first = planner.steps(stored, lambda ids: agent_file_rows.rows(connection, actor, ids))
@@ -126,7 +127,7 @@ def apply(
         pruned = [agent.agent_id for agent in done.agents if prune and agent.kind is Kind.MISSING and agent.agent_id]
         steps, locked = _lock(session, planner, steps, pruned)
         _require_expected(_plan(steps, stored, prune=prune), expected)
-        _write(session, actor, steps, locked, pruned, checked_note)
+        _write(session, actor, steps, locked, pruned, planner.note)
     written = [replace(step, shown=replace(step.shown, agent_id=step.agent_id)) for step in steps]
     return _plan(written, stored, prune=prune)
 
@@ -141,13 +142,14 @@ def _planner(actor: Actor, file: AgentFile, note: str | None = None) -> _Planner
     actor.require("agents.import")
     problems: Problems = []
     try:
-        check_note({NOTE: note})
+        note = check_note({NOTE: note})
     except InvalidInput as refusal:
         problems += refusal.fields
+        note = None
     if actor.door is not Door.TERMINAL and file.read_reference is not None:
         raise ValueError("Only a person at the terminal has files and variables of their own.")
     entries, of_file = schema.entries(file)
-    return _Planner(actor, file, entries, problems + of_file)
+    return _Planner(actor, file, entries, problems + of_file, note)
 
 
 def _plan(steps: Sequence[Step], stored: Sequence[Known], *, prune: bool) -> Plan:

@@ -19,8 +19,8 @@ from agents_app.operations.planned_agents import Difference, Kind, PlannedAgent
 from agents_app.schemas import agents as schema
 from agents_app.schemas import completeness
 from agents_app.schemas.agent_files import STATUS, AgentFile, Entry, Problems
-from agents_app.schemas.agents import CONFIG, STATUS_REASON
-from agents_app.schemas.change_notes import check_reason
+from agents_app.schemas.agents import CONFIG, NOTE, STATUS_REASON
+from agents_app.schemas.change_notes import SECRET, check_reason, repeats_secret
 from agents_app.values.choices import AgentStatus, ConnectionType
 from agents_app.values.fields import is_empty
 from agents_app.values.pem import without_private_keys
@@ -48,8 +48,11 @@ class Step:
         return not self.shown.secrets and pointers <= {f"/{STATUS}", f"/{STATUS_REASON}"}
 
 
-def step(actor: Actor, file: AgentFile, entry: Entry, stored: Agent | None) -> Step:
-    """What the file does with this agent, or with a new one. Raises InvalidInput with every problem, by its place."""
+def step(actor: Actor, file: AgentFile, entry: Entry, stored: Agent | None, note: str | None = None) -> Step:
+    """What the file does with this agent, or with a new one, and with a note that must not repeat its secrets.
+
+    Raises InvalidInput with every problem, by its place.
+    """
     if stored is not None and stored.connection_type not in TYPES:
         raise InvalidInput([(entry.place, OTHER_RELEASE)])
     old = None if stored is None else states.of_agent(stored)
@@ -58,6 +61,10 @@ def step(actor: Actor, file: AgentFile, entry: Entry, stored: Agent | None) -> S
     status, reason = _status(entry, old, problems)
     secrets, wanted = agent_file_secrets.read(file, entry, problems)
     draft = _draft(entry, old, secrets, problems)
+    new_reason = reason if old is None or reason != old.reason else None
+    kept = {f"/{NOTE}": note, f"{entry.place}/{STATUS_REASON}": new_reason}
+    sent = [*secrets.values(), *(draft.secrets.values() if draft else ())]
+    problems += [(place, SECRET) for place, text in kept.items() if text and repeats_secret(text, sent)]
     if problems or draft is None:
         raise InvalidInput(problems)
     keyring = settings().keys.encryption

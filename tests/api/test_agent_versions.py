@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Client
+from tests.bad_inputs import BAD_NOTES
 from tests.make import agent_values
 
 NOTE = "The warehouse has moved."
 CANARY = "canary-of-the-database"
 TOKEN_LIKE = "The key is sk-proj-4f9aB27cXw81LqZt93VhYp60RkEm"
-BAD_NOTES = {"long": "x" * 501, "two lines": "a\nb", "number": 5, "list": ["a"], "nul": "a\0b", "surrogate": "\ud800"}
 
 
 @pytest.fixture
@@ -34,14 +34,18 @@ def test_a_comparison_that_is_no_number_of_a_version_is_refused(query: str, api:
     assert api.get(f"{path}/versions?cursor=zzz").json["code"] == "bad_cursor"
 
 
-@pytest.mark.parametrize("note", BAD_NOTES.values(), ids=BAD_NOTES.keys())
-def test_a_bad_note_is_refused_at_every_change(note: Any, api: Client, path: str) -> None:
+@pytest.mark.parametrize(("note", "sentence"), BAD_NOTES.values(), ids=BAD_NOTES.keys())
+def test_a_bad_note_is_refused_at_every_change(note: Any, sentence: str, api: Client, path: str) -> None:
+    ids = {"ids": [path.rpartition("/")[2]]}
     for method, place, values in (
         ("POST", "/agents", agent_values()),
         ("PATCH", path, {"name": "Orders"}),
         ("POST", f"{path}/enable", {}),
         ("POST", f"{path}/disable", {"reason": NOTE}),
         ("POST", f"{path}/clone", {}),
+        ("POST", "/agents/bulk", {"act": "set_owner", "owner": "Ada", **ids}),
+        ("POST", "/agents/bulk", {"act": "disable", "reason": NOTE, **ids}),
+        ("POST", "/agents/bulk", {"act": "delete", **ids}),
         ("POST", f"/agents/bulk/{path.rpartition('/')[2]}/undo", {}),
         ("POST", f"{path}/versions/1/restore", {"connection_config": {"password": None}}),
         ("POST", f"{path}/restore", {}),
@@ -49,7 +53,7 @@ def test_a_bad_note_is_refused_at_every_change(note: Any, api: Client, path: str
     ):
         answer = api(method, place, {**values, "note": note})
 
-        assert (answer.status_code, [one["pointer"] for one in answer.json["errors"]]) == (422, ["/note"]), place
+        assert (answer.status_code, answer.json["errors"]) == (422, [{"pointer": "/note", "detail": sentence}]), place
     assert api.get(path).json["version"] == 2
 
 

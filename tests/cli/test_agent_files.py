@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents_app.operations.agent_file_secrets import IN_CLEAR
+from agents_app.schemas.change_notes import SECRET
 from tests.cli.conftest import Terminal
 
 CANARY = "canary-secret-0123456789"
@@ -66,11 +67,19 @@ def test_a_file_is_planned_applied_and_exported(
     secrets = "    secrets:\n      api_key: file:key.txt\n      password: env:SALES_PASSWORD\n"
     path = write(tmp_path, HEAD + AGENT.format("x") + secrets)
 
+    repeating = terminal("agents", "apply", path, "--note", f"Now {CANARY}")
+    disabled = path.read_text() + f"    status: disabled\n    status_reason: Was {CANARY}.\n"
+    as_reason = terminal("agents", "apply", write(tmp_path, disabled))
+    write(tmp_path, HEAD + AGENT.format("x") + secrets)
     planned = terminal("agents", "plan", path)
     applied = terminal("agents", "apply", path, "--note", "Release 12")
     again = terminal("agents", "apply", path)
     exported = terminal("agents", "export", "--output", tmp_path / "out.yaml")
 
+    assert (repeating.exit_code, as_reason.exit_code) == (1, 1)
+    assert f"  note: {SECRET}" in repeating.stderr
+    assert f"  agents.0.status_reason: line 15: {SECRET}" in as_reason.stderr
+    assert CANARY not in repeating.output + as_reason.output
     assert planned.exit_code == 2
     assert planned.stdout.splitlines() == [
         "+ Sales (x): new",

@@ -13,6 +13,7 @@ from agents_app.models import AgentVersion, Event
 from agents_app.operations import agent_history, agent_reads, agents, bulk_agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
+from agents_app.schemas.change_notes import SECRET
 from agents_app.schemas.versions import make_cursor
 from agents_app.values.choices import Door
 from tests.make import POWER_BI, make_agent, make_user
@@ -193,6 +194,24 @@ def test_a_note_with_a_private_key_is_refused_at_every_change(admin: Actor, agen
         with pytest.raises(InvalidInput) as refusal:
             bulk_agents.act(admin, values) if "act" in values else agents.disable(admin, agent_id, values)
         assert [pointer for pointer, _ in refusal.value.fields] == ["/reason"]
+
+
+def test_a_note_repeats_no_secret_of_its_change_and_confirms_no_guess_of_a_stored_one(
+    admin: Actor, agent_id: UUID
+) -> None:
+    key = {"api_key": "Bearer sk-new-0123456789", CONFIG: {"password": "short"}}
+    for values in ({"note": "Now sk-new-0123456789."}, {"note": "The key Bearer sk-new-0123456789", "name": ""}):
+        with pytest.raises(InvalidInput) as refusal:
+            agents.update(admin, agent_id, {**key, **values})
+        assert ("/note", SECRET) in refusal.value.fields
+        assert "sk-new" not in str(refusal.value.fields)
+
+    # Too short to tell that it is a secret, then one that is stored: the answer must be that for a wrong guess.
+    agents.update(admin, agent_id, {**key, "note": "A short note"})
+    for guess in ("sk-new-0123456789", "sk-other-0123456789"):
+        agents.update(admin, agent_id, {"name": guess[3:8], "note": f"It is {guess}"})
+
+    assert agent_reads.read(admin, agent_id)["version"] == 4
 
 
 def test_a_restore_of_what_the_agent_has_writes_nothing(admin: Actor, agent_id: UUID) -> None:

@@ -9,14 +9,14 @@ from flask import Flask
 
 from agents_app.connections import TYPES
 from agents_app.connections.power_bi import AuthMethod
-from agents_app.operations import agent_reads
+from agents_app.operations import agent_reads, bulk_agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from agents_app.schemas.agents import CONFIG, NOTE, AgentValues
 from agents_app.web.urls import ListUrl
 from tests.api.conftest import Client
-from tests.bad_inputs import BAD_AGENTS, EMPTY_NOTES, ODD_TEXTS, WHOLE, Bad
-from tests.make import agent_values, make_token
+from tests.bad_inputs import BAD_AGENTS, BAD_NOTES, EMPTY_NOTES, ODD_TEXTS, WHOLE, Bad
+from tests.make import agent_values, make_agent, make_token
 from tests.security.conftest import Caller
 from tests.web.conftest import Page
 
@@ -71,6 +71,7 @@ def _text(value: object) -> str | None:
     return str(value)
 
 
+EMPTY_FILE = json.dumps({"format": "agent-console-agents/1", "agents": []})
 ON_FORMS = [
     bad
     for bad in BAD_AGENTS
@@ -153,6 +154,40 @@ def test_an_empty_note_is_accepted_at_every_door_and_not_stored(console: Flask, 
 
     for agent in api.get("/agents").json["items"]:
         assert [one["note"] for one in api.get(f"/agents/{agent['id']}/versions").json["items"]] == [None]
+
+
+def test_a_bad_note_is_refused_at_every_change_of_the_pages_and_the_terminal(console: Flask, admin: Actor) -> None:
+    agent_id, caller = str(make_agent(console, admin)), Caller(console, admin)
+    account = ("--account", str(admin.account_id))
+    ids, page = {"ids": [agent_id]}, f"/agents/{agent_id}"
+    with console.app_context():
+        done = bulk_agents.act(admin, {"act": "set_owner", "owner": "Grace", **ids})
+    forms: dict[str, dict[str, object]] = {
+        f"{page}/edit": {"version": "2", **(fields(agent_values(name="Orders")) or {})},
+        f"{page}/versions/1/restore": {"version": "2"},
+        **{f"{page}/{act}": {} for act in ("enable", "clone", "delete")},
+        f"/agents/bulk/{done.id}/undo": {},
+        "/agents/bulk": {"act": "set_owner", "owner": "Ada", "confirmed": "1", **ids},
+    }
+    commands = (
+        *(("agents", act, agent_id) for act in ("enable", "clone", "update", "restore-deleted")),
+        ("agents", "disable", agent_id, "--reason", "Moving."),
+        ("agents", "delete", agent_id, "--yes"),
+        ("agents", "restore-version", agent_id, "1"),
+        ("agents", "bulk", "set-owner", "Ada", "--all", "--yes"),
+        ("agents", "bulk", "undo", str(done.id)),
+        ("agents", "apply", "-"),
+    )
+    for name in ("note in two lines", "note with a bell", "long note", "note with a private key"):
+        note, sentence = BAD_NOTES[name]
+        for path, values in forms.items():
+            answer = caller.ask("POST", path, {**values, "note": note})
+            assert (answer.status_code, sentence in Page(answer).text) == (422, True), path
+        for words in commands:
+            result = console.test_cli_runner().invoke(args=[*words, "--note", note, *account], input=EMPTY_FILE)
+            assert (result.exit_code in (1, 3), sentence in result.stderr) == (True, True), (words, result.output)
+    with console.app_context():
+        assert agent_reads.read(admin, UUID(agent_id))["version"] == 2
 
 
 ASKED = [

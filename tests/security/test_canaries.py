@@ -18,11 +18,14 @@ from agents_app.connections import TYPES
 from agents_app.database.url import parse_url
 from agents_app.db import Base, db
 from agents_app.logs import JsonFormatter
+from agents_app.models import AgentVersion, Event
 from agents_app.operations import event_records
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import CONFIG
+from agents_app.schemas.change_notes import SECRET
 from tests.api.conftest import Client
 from tests.conftest import OpenConsole
-from tests.make import DATABASE, KEYS, POWER_BI, agent_values, make_token, make_user
+from tests.make import DATABASE, KEYS, POWER_BI, agent_values, make_agent, make_token, make_user
 from tests.pem import private_key
 from tests.postgres import client_program
 from tests.security.conftest import Caller
@@ -212,6 +215,40 @@ def at_the_terminal(recorded: RecordedConsole) -> None:
         recorded.note(recorded.type(*words))
 
 
+def in_notes(recorded: RecordedConsole) -> None:
+    """Repeat each secret in the note of the change that sets it, at every door. Every one is refused."""
+    api = Client(recorded.app, make_token(recorded.app, recorded.admin, "write"))
+    caller = Caller(recorded.app, recorded.admin)
+    account = ("--account", str(recorded.admin.account_id))
+    for kind in TYPES:
+        values, agent_id = of_type(kind), str(make_agent(recorded.app, recorded.admin, connection_type=kind))
+        config = {name: values[CONFIG][name] for name in TYPES[kind].secret_names()}
+        secrets = {"api_key": values["api_key"], CONFIG: config}
+        form: dict[str, object] = {f"{kind}-{name}": value for name, value in values[CONFIG].items()}
+        form |= {f"{kind}-{name}-act": "replace" for name in config} | {"api_key-act": "replace", "version": "1"}
+        form |= {"name": "Renamed", "connection_type": kind, "api_key": values["api_key"]}
+        for name, secret in {"api_key": values["api_key"], **config}.items():
+            note = {"note": f"It was {PEM_BODY if PEM_BODY in secret else secret}."}
+            # The form has the secrets of one way to sign in.
+            form["POWERBI-auth_method"] = "certificate" if name.startswith("private_key") else "client_secret"
+            file = json.dumps(values | note)
+            answers = [
+                api.post("/agents", values | note),
+                api.patch(f"/agents/{agent_id}", values | note),
+                api.post(f"/agents/{agent_id}/versions/1/restore", secrets | note),
+                caller.ask("POST", "/agents/new", form | note),
+                caller.ask("POST", f"/agents/{agent_id}/edit", form | note),
+            ]
+            assert {answer.status_code for answer in answers} == {422}
+            typed = [
+                recorded.type("agents", *words, "--file", "-", *account, stdin=file)
+                for words in (("create",), ("update", agent_id))
+            ]
+            for text in (*(answer.text for answer in answers), *typed):
+                assert SECRET in recorded.note(text)
+        api.delete(f"/agents/{agent_id}")
+
+
 def while_it_breaks(recorded: RecordedConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cause errors of each kind while secrets are processed."""
     api = Client(recorded.app, make_token(recorded.app, recorded.admin, "write"))
@@ -240,7 +277,8 @@ def everything_stored(recorded: RecordedConsole) -> bytes:
     """Every text of every table, and on SQLite every byte of its files."""
     with recorded.app.app_context(), db.reading() as connection:
         tables = Base.metadata.tables.values()
-        rows = [str(row).encode() for table in tables for row in connection.execute(sa.select(table))]
+        # As tuples, because a row is shortened in its text.
+        rows = [str(tuple(row)).encode() for table in tables for row in connection.execute(sa.select(table))]
     file = Path(parse_url(recorded.url).database or "")
     database_files = file.parent.glob(f"{file.name}*") if recorded.url.startswith("sqlite") else []
     return b"\n".join([*rows, *(one.read_bytes() for one in database_files)])
@@ -275,6 +313,7 @@ def test_no_secret_is_returned_logged_stored_or_backed_up(
     by_programs(recorded)
     on_pages(recorded)
     at_the_terminal(recorded)
+    in_notes(recorded)
     while_it_breaks(recorded, monkeypatch)
     api = Client(recorded.app, make_token(recorded.app, recorded.admin, "write", "runtime"))
     left = api.get("/agents").json["items"]
@@ -296,6 +335,10 @@ def test_no_secret_is_returned_logged_stored_or_backed_up(
 def test_a_search_for_canaries_finds_them_where_they_are(recorded: RecordedConsole) -> None:
     api = Client(recorded.app, make_token(recorded.app, recorded.admin, "write"))
 
-    api.post("/agents", agent_values(description=CANARIES["client_secret"]))
+    made = api.post("/agents", agent_values(description=CANARIES["client_secret"], note=CANARIES["api_key"]))
+    api("DELETE", f"/agents/{made.json['id']}", {"note": CANARIES["private_key_password"]})
+    with recorded.app.app_context(), db.reading() as connection:
+        notes = [str([*connection.scalars(sa.select(column))]) for column in (AgentVersion.note, Event.details)]
 
-    assert traces_in(everything_stored(recorded)) == ["canary-client"]
+    assert traces_in(everything_stored(recorded)) == ["canary-api", "canary-client", "canary-key"]
+    assert [traces_in(stored) for stored in notes] == [["canary-api", "canary-key"]] * 2

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from agents_app.errors import InvalidInput
-from agents_app.schemas.bulk_agents import SCHEMAS, BulkAct, secret_warnings
+from agents_app.schemas.bulk_agents import SCHEMAS, BulkAct, read, secret_warnings
 from agents_app.web.forms.base import ConsoleForm, FormData
 from agents_app.web.forms.from_schema import make_input
 from agents_app.web.forms.inputs import SPAN_WHOLE, Spec, Text
@@ -35,7 +35,8 @@ class BulkForm(ConsoleForm):
             field.warning = field.warning or sentence
         return self.submit(self._refuse if self.has_new_warnings else operation)
 
-    def _refuse(self, _values: dict[str, Any]) -> None:
+    def _refuse(self, values: dict[str, Any]) -> None:
+        read(values)
         raise InvalidInput([])
 
 

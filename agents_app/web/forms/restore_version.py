@@ -8,7 +8,7 @@ from agents_app.errors import InvalidInput
 from agents_app.operations.agent_history import Version
 from agents_app.schemas import agents as schema
 from agents_app.schemas.agents import CONFIG
-from agents_app.schemas.change_notes import NOTE, check_note
+from agents_app.schemas.change_notes import NOTE, SECRET, check_note
 from agents_app.values.secret_scanner import find_in_text
 from agents_app.web.forms.agents import AgentForm
 from agents_app.web.forms.base import FormData
@@ -50,6 +50,7 @@ class RestoreForm(AgentForm):
             if field.facts is None:
                 field.facts = agent["secrets_set"][next(p for p in stored if secrets[p] is field)]
             field.action = field.action if field.action == "remove" else "replace"
+        self.note.compare(self.inputs())
 
     def inputs(self) -> Iterator[Input]:
         """The secrets that are asked for, those that the operation refused, and the note."""
@@ -63,12 +64,12 @@ class RestoreForm(AgentForm):
         given = {p: f.value for p, f in self._secrets_by_pointer.items() if f in asked and f.is_given}
         config = {p.removeprefix(f"/{CONFIG}/"): value for p, value in given.items() if p.startswith(f"/{CONFIG}/")}
         fixed = {p.removeprefix("/"): value for p, value in given.items() if not p.startswith(f"/{CONFIG}/")}
-        note = {NOTE: self.note.value} if self.note.text.strip() else {}
+        note = {NOTE: self.note.value} if self.note.is_given else {}
         return fixed | ({CONFIG: config} if config else {}) | note
 
     def _warns_of_secrets(self) -> bool:
         self.note.warning = find_in_text(self.note.text) or ""
-        return self.has_new_warnings
+        return self.has_new_warnings or self.note.repeats_secret
 
     def _refuse_incomplete(self, values: dict[str, Any]) -> None:
         problems = list(self._cleared_sentences().items())
@@ -76,4 +77,5 @@ class RestoreForm(AgentForm):
             check_note({NOTE: values[NOTE]} if NOTE in values else {})
         except InvalidInput as refusal:
             problems += refusal.fields
+        problems += [(f"/{NOTE}", SECRET)] if self.note.repeats_secret else []
         raise InvalidInput(problems)
