@@ -87,6 +87,7 @@ def _summary(change: Change) -> dict[str, Any]:
         "changed": change.fields,
         "secrets": change.secrets,
         "restored_version": change.restored_version,
+        "undone_act": change.undone_act,
     }
 
 

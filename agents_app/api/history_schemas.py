@@ -25,6 +25,7 @@ class VersionSummary(ResponseSchema):
             "agent.deleted",
             "agent.restored",
             "agent.version_restored",
+            "agent.change_undone",
         )
     )
     door: str | None = Field(
@@ -41,7 +42,12 @@ class VersionSummary(ResponseSchema):
         description="JSON pointers to what was changed, without secrets. Empty if the version made the agent."
     )
     secrets: dict[str, SecretChange] = Field(description="What was done with secrets, by JSON pointer.")
-    restored_version: int | None = Field(description="The number of the version that was restored.")
+    restored_version: int | None = Field(
+        description="The number of the version that was restored, or that the agent is like again after an undo."
+    )
+    undone_act: str | None = Field(
+        description="The act on many agents that this version undid, such as `disable`. Null if it undid none."
+    )
 
 
 class VersionPage(ResponseSchema):

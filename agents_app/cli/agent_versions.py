@@ -146,7 +146,9 @@ def _page_query(asked: dict[str, Any]) -> PageQuery:
 
 
 def _facts(change: Change) -> tuple[object, ...]:
-    restored = f" ({change.restored_version})" if change.restored_version else ""
+    undone = [f"undid {change.undone_act}"] if change.undone_act else []
+    back_to = [f"back to version {change.restored_version}"] if change.restored_version else []
+    restored = f" ({', '.join([*undone, *back_to])})" if undone or back_to else ""
     changed = [pointer[1:].replace("/", ".") for pointer in change.fields]
     changed += [f"{pointer[1:].replace('/', '.')} {what}" for pointer, what in change.secrets.items()]
     action = change.action.removeprefix("agent.") + restored

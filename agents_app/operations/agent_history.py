@@ -50,6 +50,8 @@ class Change:
     fields: list[str] = field(default_factory=list)
     """The JSON pointers of what was changed, without secrets. Empty where the version made the agent."""
     restored_version: int | None = None
+    undone_act: str | None = None
+    """The bulk act that this change undid, back to `restored_version`."""
     token_owner: str | None = None
     """The present name of the person whose API token made the change. None without a token."""
 
@@ -137,10 +139,8 @@ def listing(actor: Actor, agent_id: UUID, cursor: str | None = None, limit: int 
         raise NotFound(NO_VERSION)
     shown, first = [_change(row) for row in rows[:limit]], rows[0]
     next_cursor = make_cursor(shown[-1].version) if len(rows) > limit else None
-    # Another release may have recorded no name.
-    return VersionPage(
-        shown, next_cursor, str(first.name or "An agent without a name"), first.newest, bool(first.is_there)
-    )
+    title = str(first.name or "An agent without a name")  # another release may have recorded none
+    return VersionPage(shown, next_cursor, title, first.newest, bool(first.is_there))
 
 
 def changes_since(actor: Actor, agent_id: UUID, version: int) -> PastVersion:
@@ -149,10 +149,9 @@ def changes_since(actor: Actor, agent_id: UUID, version: int) -> PastVersion:
     number = min(max(version, 0), VERSION_MAX)
     agent = _versions_of(actor, agent_id)
     later = sa.select(*CHANGE).where(*agent, AgentVersion.version > number).order_by(AgentVersion.version)
+    then = sa.select(AgentVersion.snapshot).where(*agent, AgentVersion.version == number)
     with db.reading() as connection:
-        snapshot: Any = connection.scalar(
-            sa.select(AgentVersion.snapshot).where(*agent, AgentVersion.version == number)
-        )
+        snapshot: Any = connection.scalar(then)
         rows = connection.execute(later).all()
     values = contents.valid_values(snapshot)
     secrets = frozenset(contents.set_secrets(snapshot)) if values else frozenset()
@@ -246,5 +245,6 @@ def _change(row: AnyRow) -> Change:
         row.note,
         contents.changed_fields(row.action, changes),
         restored if isinstance(restored, int) else None,
+        str(changes["undone_act"]) if "undone_act" in changes else None,
         row.token_owner,
     )

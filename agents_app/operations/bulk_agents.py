@@ -136,7 +136,7 @@ def _undo_step(
     actor: Actor, kind: BulkAct, versions: Mapping[UUID, int], note: str | None, details: Mapping[str, Any]
 ) -> Step:
     if kind is BulkAct.DELETE:
-        return partial(_restore_batch, actor, versions, note, details)
+        return partial(_restore_batch, actor, versions, note, {**details, "undone_act": kind.value})
     return partial(_write_batch, actor, bulk_changes.of_undo(actor, kind, versions, note, details))
 
 

@@ -22,6 +22,7 @@ from agents_app.values.text import to_nfc
 from agents_app.wording import number_text
 
 STATUS_ACTIONS = {AgentStatus.ACTIVE: "agent.enabled", AgentStatus.DISABLED: AgentVersion.DISABLED}
+UNDONE = "agent.change_undone"
 NO_VERSION = "Its previous version is not stored, or cannot be read."
 
 # For each locked agent of a batch its change, None if there is nothing to change, or why it cannot be changed.
@@ -41,7 +42,11 @@ def of_act(wanted: BulkValues, details: Mapping[str, Any]) -> MakeChanges:
 def of_undo(
     actor: Actor, act: BulkAct, versions: Mapping[UUID, int], note: str | None, details: Mapping[str, Any]
 ) -> MakeChanges:
-    """The changes that undo an act. `versions` are those that the act made: an agent at another one is not changed."""
+    """The changes that undo an act. `versions` are those that the act made: an agent at another one is not changed.
+
+    The event and the version of each agent say which act was undone, and which version the agent is like again.
+    """
+    details = {**details, "undone_act": act.value}
 
     def make(session: Session, agents: Sequence[Agent]) -> Results:
         previous = sa.select(AgentVersion.agent_id, AgentVersion.snapshot).where(
@@ -50,7 +55,9 @@ def of_undo(
         )
         before = {row.agent_id: row.snapshot for row in session.execute(previous)}
         return {
-            agent.id: _reverted(act, agent, before.get(agent.id), note, details)
+            agent.id: _reverted(
+                act, agent, before.get(agent.id), note, {**details, "restored_version": versions[agent.id] - 1}
+            )
             if agent.version == versions[agent.id]
             else Stale(f"It was changed since. It is at version {agent.version} now.")
             for agent in agents
@@ -89,13 +96,13 @@ def _reverted(
     if act in FIELDS:
         name = FIELDS[act]
         state = replace(old, fields={**old.fields, name: snapshots.content(snapshot)[name]})
-        return _unless_same(old, state, "agent.updated", agent, note, details)
+        return _unless_same(old, state, UNDONE, agent, note, details)
     try:
         then = snapshots.status_and_origin(snapshot)
     except Conflict as unreadable:
         return unreadable
     state = replace(old, status=then.status, reason=then.status_reason)
-    return _unless_same(old, state, STATUS_ACTIONS[then.status], agent, note, details)
+    return _unless_same(old, state, UNDONE, agent, note, details)
 
 
 def _unless_same(

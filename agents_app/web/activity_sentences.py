@@ -31,6 +31,7 @@ MARKS = {
     "agent.changes_tested": ("plug-zap", "grey"),
     "agent.values_tested": ("plug-zap", "grey"),
     "agent.fetched": ("download", "grey"),
+    "agent.change_undone": ("undo-2", "indigo"),
     "agent.disabled": ("power-off", "amber"),
     "agent.deleted": ("trash-2", "red"),
     "user": ("user", "grey"),
@@ -56,6 +57,7 @@ SENTENCES = {
     "agent.deleted": "deleted the agent {target}",
     "agent.restored": "restored the agent {target}",
     "agent.version_restored": "restored version {restored_version} of the agent {target}",
+    "agent.change_undone": "{undid} the agent {target}, back to version {restored_version}",
     "agent.bulk": "{did} {many}",
     "agent.tested": "tested the agent {target}: {outcome}",
     "agent.changes_tested": "tested changes of the agent {target} that were not saved: {outcome}",
@@ -112,6 +114,7 @@ UNKNOWN: dict[str, Any] = {
 VERSION_WORDS = {
     **{action: text.replace(" {target}", "") for action, text in SENTENCES.items() if "{target}" in text},
     "agent.version_restored": "restored an earlier version of the agent",
+    "agent.change_undone": "undid a change of the agent",
 }
 
 
@@ -130,6 +133,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
     values["where"] = _where(values.get("asked"))
     values["before"] = bdi(values["before"])
     values |= {"did": bulk_sentences.act_words(event["details"]), "many": bulk_sentences.agents_link(event)}
+    values["undid"] = bulk_sentences.undone_words(values.get("undone_act"))
     changed = changed_fields(event)
     return Markup.escape(sentence).format(**values) + (f": {', '.join(changed)}" if changed else "")
 

@@ -14,6 +14,7 @@ from agents_app.schemas.versions import CompareQuery
 from agents_app.values.fields import parse
 from agents_app.web import unsaved_form
 from agents_app.web.activity_sentences import CHANGING, VERSION_WORDS, changed_words, event_mark
+from agents_app.web.bulk_sentences import undone_words
 from agents_app.web.differences import changed_fields, changed_secrets
 from agents_app.web.events import DOORS
 from agents_app.web.forms.compare_versions import CompareForm
@@ -125,6 +126,9 @@ def _words(change: Change, connection_type: Any) -> tuple[str, list[str], tuple[
 
 
 def _what(change: Change) -> str:
+    if change.action == "agent.change_undone":
+        back = f", back to version {change.restored_version}" if change.restored_version else ""
+        return f"{undone_words(change.undone_act)} the agent{back}"
     if change.restored_version:
         return f"restored version {change.restored_version} of the agent"
     return VERSION_WORDS.get(change.action, "changed the agent")

@@ -34,8 +34,13 @@ UNDONE = {
 def act_words(details: Mapping[str, Any]) -> str:
     """What a bulk act did with its agents. Another release may know other acts."""
     if details.get("act") == UNDO:
-        return UNDONE.get(str(details.get("undone_act")), "undid a change of")
+        return undone_words(details.get("undone_act"))
     return ACTS.get(str(details.get("act")), "changed")
+
+
+def undone_words(undone_act: object) -> str:
+    """What an undo of this act did, before the name of an agent or a number of agents."""
+    return UNDONE.get(str(undone_act), "undid a change of")
 
 
 def agents_link(event: Mapping[str, Any]) -> Markup:

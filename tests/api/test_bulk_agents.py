@@ -176,6 +176,11 @@ def test_an_undo_restores_everything_the_act_replaced(
     written = ("version", "updated_at", "updated_by")
     assert {**after, **{name: before[name] for name in written}} == before
     assert after["version"] == before["version"] + 2
+    newest, done_by_act = api.get(f"/agents/{agent_id}/versions").json["items"][:2]
+    assert (newest["undone_act"], done_by_act["undone_act"]) == (values["act"], None)
+    is_restored = values["act"] == "delete"
+    expected = ("agent.restored", None) if is_restored else ("agent.change_undone", before["version"])
+    assert (newest["action"], newest["restored_version"]) == expected
 
 
 def test_what_looks_like_a_secret_is_named_at_its_place_and_not_repeated(

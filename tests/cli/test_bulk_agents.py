@@ -104,6 +104,8 @@ def test_an_act_is_done_with_those_that_match_and_is_undone(terminal: Terminal) 
     assert (agent["owner"], agent["labels"], agent["environment"]) == (None, {"team": "finance"}, "staging")
     notes = [one["note"] for one in terminal.json("agents", "versions", agent["id"])["items"]]
     assert notes == ["Too early.", None, None, None, None, "Weekend.", None]
+    listed = terminal("agents", "versions", agent["id"]).stdout
+    assert "change_undone (undid set_environment, back to version 5)" in " ".join(listed.split())
     assert (undone.exit_code, undone.stdout) == (0, "")
     assert undone.stderr.startswith("undo: 1 changed, 0 unchanged, 0 failed. Id: ")
     assert (second.exit_code, second.stdout) == (0, "")

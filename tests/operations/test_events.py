@@ -125,6 +125,9 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     "agent.disabled": lambda it: it.disabled(),
     "agent.deleted": lambda it: it.deleted(),
     "agent.bulk": lambda it: bulk_agents.act(it.admin, {"act": "enable", "ids": [str(it.disabled())]}),
+    "agent.change_undone": lambda it: bulk_agents.undo(
+        it.admin, bulk_agents.act(it.admin, {"act": "enable", "ids": [str(it.disabled())]}).id
+    ),
     "agent.version_restored": lambda it: agents.restore_version(it.admin, it.changed(), 1),
     "agent.restored": lambda it: agents.restore_deleted(it.admin, it.deleted()),
     "agent.tested": lambda it: connection_tests.run(it.admin, it.agent()),
