@@ -198,6 +198,7 @@ DOES_WITHOUT = {
         "matching": "`GET /agents` has the ids",
         "selected": "the same",
         "agents_of_token": "tokens are for pages and terminal",
+        "recent": "a program asks `GET /agents/{id}/readers` before it ends an agent",
     },
     "cli": {
         "export_rows": "`flask agents list --json` prints all agents that match",
@@ -252,10 +253,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     },
     "misplaced_keys": {"find": "the terminal reads all accounts"},
     "purge": {"count": "the terminal reads all accounts"},
-    "readers": {
-        "readers": "it reads rows that another operation has read for an actor",
-        "lately": "it chooses among the readers that an actor has read",
-    },
+    "readers": {"readers": "it reads rows that another operation has read for an actor"},
     "rotation": {},
     "runtime": {},
     "sessions": {},

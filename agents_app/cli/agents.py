@@ -126,7 +126,7 @@ def disable(account: str | None, agent_id: UUID, version: int | None, reason: st
     replaced = before and replaced_reason(before, reason or "")
     done = f"{name} {replaced or 'is disabled.'}"
     if before is not None:
-        print_recent_readers(actor, agent_id, 403)
+        print_recent_readers(actor, [agent_id], 403)
     print_outcome(done, f"{name} is disabled already, for this reason", is_changed=before is not None)
 
 
@@ -165,7 +165,7 @@ def delete(account: str | None, agent_id: UUID, version: int | None, note: str |
     """Delete an agent, after a confirmation. `flask agents restore-deleted` restores it."""
     actor, values = terminal_actor(account), {"note": note}
     name = agent_reads.read(actor, agent_id)["name"]
-    print_recent_readers(actor, agent_id, 404)
+    print_recent_readers(actor, [agent_id], 404)
     if not yes:
         click.confirm(f"Delete {name}?", abort=True, err=True)
     operations.delete(actor, agent_id, version, values)

@@ -1,5 +1,6 @@
 """What `flask agents` and `flask tokens` print when the use of an agent or a token ends."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,9 @@ from agents_app.operations.permissions import Actor
 NAMED = 3
 
 
-def print_recent_readers(actor: Actor, agent_id: UUID, status: int) -> None:
-    """Print which runtimes asked for an agent lately, and which status they get from now on."""
-    found = [(one["token_name"], one["last_seen_at"]) for one in readers.lately(readers.who_runs(actor, agent_id))]
+def print_recent_readers(actor: Actor, agent_ids: Collection[UUID], status: int) -> None:
+    """Print which runtimes asked for agents lately, and which status they get from now on."""
+    found = [(one.token_name, one.seen_at) for one in readers.recent(actor, agent_ids) if one.works]
     if found:
         number = f"{len(found)} runtime{'s' if len(found) != 1 else ''}"
         asked = f"{number} asked for it in the last {readers.LATELY_DAYS} days: {_names(found)}."

@@ -164,7 +164,7 @@ def agent_page(template: str, agent: dict[str, Any], **context: Any) -> str:
 
 def ending_page(template: str, actor: Actor, agent: dict[str, Any], form: ConsoleForm, **context: Any) -> str:
     """A page that asks before runtimes can no longer fetch the agent. It says which of them fetched it lately."""
-    return agent_page(template, agent, form=form, **readers.before_the_end(actor, agent["id"]), **context)
+    return agent_page(template, agent, form=form, recent=readers.before_the_end(actor, [agent["id"]]), **context)
 
 
 def _edit_page(actor: Actor, form: EditForm, *, has_conflict: bool = False, test: FormTest | None = None) -> str:

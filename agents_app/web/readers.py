@@ -1,6 +1,6 @@
 """What pages say about who runs an agent, and about the agents that a token runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +24,15 @@ def of_agent(actor: Actor, agent_id: UUID) -> dict[str, Any]:
     return {"readers": [one | {"behind": numbers_behind(one)} for one in found]}
 
 
-def before_the_end(actor: Actor, agent_id: UUID) -> dict[str, Any]:
-    """For a page that ends the use of an agent: who asked for it lately, and how many of them are not named."""
-    return _shortened(readers.lately(readers.who_runs(actor, agent_id)), "lately")
+def before_the_end(actor: Actor, agent_ids: Collection[UUID]) -> dict[str, Any]:
+    """For a page that ends the use of agents: who asked for them lately, and how many of those are not named.
+
+    `ended` are those whose token was revoked or expired since. They do not notice anything.
+    """
+    found = readers.recent(actor, agent_ids)
+    ended = [one for one in found if not one.works]
+    named = _shortened([one for one in found if one.works], "lately")
+    return named | {"ended": ended[:NAMED], "ended_total": len(ended)}
 
 
 def of_token(actor: Actor, token_id: UUID) -> dict[str, Any]:

@@ -207,12 +207,13 @@ def test_readers_are_shown_with_the_state_of_their_token_and_leave_with_the_agen
         tokens.revoke(admin, runtimes[0].token_id)
         tokens.rotate(admin, runtimes[1].token_id, {})
         states = {one["token_id"]: one["token_state"] for one in readers.who_runs(admin, agent_id)}
-        lately = readers.lately(readers.who_runs(admin, agent_id))
+        recent = readers.recent(admin, [agent_id])
         of_token = [agent.id for agent in readers.agents_of_token(admin, runtimes[2].token_id)]
         agents.delete(admin, agent_id)
 
         assert states == dict(zip((one.token_id for one in runtimes), ("revoked", "replaced", "active"), strict=True))
-        assert {one["token_id"] for one in lately} == {one.token_id for one in runtimes[1:]}
+        assert {one.token_id: one.token_state for one in recent} == states
+        assert {one.token_id for one in recent if one.works} == {one.token_id for one in runtimes[1:]}
         assert of_token == [agent_id]
         assert readers.agents_of_token(admin, runtimes[2].token_id) == []
         with pytest.raises(NotFound):

@@ -10,7 +10,7 @@ from flask import Flask
 
 from agents_app.db import db
 from agents_app.models import RuntimeRead
-from agents_app.operations import agents, runtime
+from agents_app.operations import agents, runtime, tokens
 from agents_app.operations.permissions import Actor
 from tests.make import make_agent
 from tests.operations.test_runtime_reads import runtime_of
@@ -69,6 +69,29 @@ def test_a_page_that_ends_something_says_who_will_notice(
     assert sentence in lately
     assert not status or f"It will get status {status}." in lately
     assert [text for text in (before, later) if sentence in text] == []
+
+
+@pytest.mark.parametrize(("name", "status"), [("disable", 403), ("delete", 404)])
+def test_a_token_that_ended_is_not_left_out_and_gets_no_status(
+    console: Flask, admin: Actor, browser: Browser, name: str, status: int
+) -> None:
+    agent_id, (old, new) = make_agent(console, admin), (runtime_of(console, admin) for _ in range(2))
+    nobody = browser.get(f"/agents/{agent_id}/{name}").text
+    with console.app_context():
+        runtime.fetch(old, agent_id)
+        assert old.token_id
+        tokens.revoke(admin, old.token_id)
+        ended = browser.get(f"/agents/{agent_id}/{name}").text
+        runtime.fetch(new, agent_id)
+    both = browser.get(f"/agents/{agent_id}/{name}").text
+
+    of_ended = "1 token asked for it and ended since: ci just now"
+    assert "No runtime asked for it in the last 7 days." in nobody
+    assert f"No runtime with an active token asked for it in the last 7 days. {of_ended}" in ended
+    assert "(revoked)." in ended
+    assert "No runtime asked for it" not in ended
+    assert "1 runtime asked for it in the last 7 days: ci just now" in both
+    assert f"It will get status {status}. {of_ended}" in both
 
 
 def test_only_the_first_names_are_in_a_sentence(console: Flask, admin: Actor, browser: Browser) -> None:
