@@ -39,6 +39,8 @@ def write_file(output: str | None, parts: Iterable[bytes]) -> None:
             _replace(path.resolve(), parts)
     except OSError as error:
         raise Unavailable(f"{path} cannot be written: {os.strerror(error.errno or 0)}.", code="output") from error
+    except RuntimeError as error:  # of `resolve`
+        raise Unavailable(f"{path} is a symbolic link that leads to itself.", code="output") from error
 
 
 def _replace(path: Path, parts: Iterable[bytes]) -> None:

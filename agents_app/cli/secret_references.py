@@ -21,13 +21,26 @@ def reader(folder: Path) -> Callable[[str], str]:
         kind, _, name = reference.partition(":")
         if not name.strip():
             raise ValueError("Write the name after the colon, such as env:SALES_PASSWORD or file:secrets/sales.txt.")
-        return _of_variable(name) if kind == "env" else _of_file(folder / Path(name).expanduser(), name)
+        return _of_variable(name) if kind == "env" else _of_file(_path(folder, name), name)
 
     return read
 
 
+def _path(folder: Path, name: str) -> Path:
+    try:
+        return folder / Path(name).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{name} begins with ~ and a user name that does not exist on this machine. Write the whole path, or ./ "
+            "before a name that begins with ~."
+        ) from None
+
+
 def _of_variable(name: str) -> str:
-    found = os.environ.get(name)
+    try:
+        found = os.environ.get(name)
+    except UnicodeEncodeError:
+        raise ValueError("The name of the variable has a character that the terminal cannot encode.") from None
     if found is None:
         raise ValueError(f"The variable {name} is not set. Set it in the shell in which you type the command.")
     if is_empty(found):

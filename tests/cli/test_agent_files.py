@@ -1,10 +1,12 @@
 """`flask agents export`, `plan` and `apply`."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from agents_app.operations.agent_file_secrets import IN_CLEAR
+from agents_app.schemas.agent_files import FORMAT
 from agents_app.schemas.change_notes import SECRET
 from tests.cli.conftest import Terminal
 
@@ -45,6 +47,8 @@ def test_a_plan_names_all_unreadable_secrets_with_their_lines(
         "file:ours": "ours is a folder. Write the path of a file.",
         "file:none.txt": "There is no file none.txt. A relative path begins in the folder of the file of agents.",
         "env:": "Write the name after the colon, such as env:SALES_PASSWORD or file:secrets/sales.txt.",
+        "file:~nobody-here/x": "~nobody-here/x begins with ~ and a user name that does not exist on this machine. "
+        + "Write the whole path, or ./ before a name that begins with ~.",
         CANARY: IN_CLEAR,
     }
     text = "".join(AGENT.format(f"x-{n}") + f'    secrets:\n      password: "{one}"\n' for n, one in enumerate(wrong))
@@ -97,6 +101,27 @@ def test_a_file_is_planned_applied_and_exported(
     assert terminal("agents", "plan", tmp_path / "out.yaml").exit_code == 0
     assert terminal("agents", "plan", "-", stdin=(tmp_path / "out.yaml").read_text()).exit_code == 0
     assert CANARY not in planned.output + applied.output + again.output
+
+
+def test_a_name_that_the_terminal_cannot_encode_is_refused_with_its_line(terminal: Terminal, tmp_path: Path) -> None:
+    values = {"name": "Sales", "connection_type": "DB", "secrets": {"api_key": "env:\ud800"}}
+    file = write(tmp_path, json.dumps({"format": FORMAT, "agents": [values]}))
+
+    refused = terminal("agents", "apply", file)
+
+    sentence = "The name of the variable has a character that the terminal cannot encode."
+    assert refused.exit_code == 1
+    assert f"  agents.0.secrets.api_key: line 1: {sentence}" in refused.stderr.splitlines()
+
+
+def test_an_output_that_is_a_link_to_itself_is_refused(terminal: Terminal, tmp_path: Path) -> None:
+    link = tmp_path / "agents.yaml"
+    link.symlink_to(link)
+
+    refused = terminal("agents", "export", "--output", link)
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert f"{link} is a symbolic link that leads to itself." in refused.stderr
 
 
 def test_agents_are_deleted_only_after_a_confirmation(terminal: Terminal, tmp_path: Path) -> None:
