@@ -16,6 +16,7 @@ from agents_app.cli.files import output_option, write_file
 from agents_app.cli.options import options_of
 from agents_app.cli.output import print_json, print_lines, print_message
 from agents_app.cli.plan_output import plan_json, plan_lines, summary
+from agents_app.cli.recent_readers import print_readers_of_plan
 from agents_app.cli.secret_references import reader
 from agents_app.errors import InvalidInput, Unavailable
 from agents_app.operations import agent_files as operations
@@ -85,6 +86,7 @@ def plan(context: click.Context, account: str | None, file: BinaryIO, *, prune: 
         print_json(plan_json(found))
     else:
         print_lines([*plan_lines(found), summary(found, is_done=False)])
+    print_readers_of_plan(actor, found)
     context.exit(CHANGED if found.changes_something else UNCHANGED)
 
 
@@ -109,6 +111,9 @@ def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool,
         is_asked = bool(planned.deletes) and not yes
         if is_asked:
             print_lines([*plan_lines(planned), summary(planned, is_done=False)])
+        # A deleted agent has no readers any more.
+        print_readers_of_plan(actor, planned)
+        if is_asked:
             _confirm(planned.deletes, is_stdin=file is sys.stdin.buffer)
         # What was confirmed is applied, or nothing.
         expected = planned.digest if is_asked else None

@@ -12,12 +12,14 @@ from agents_app.cli.commands import ConsoleGroup, MonitorCommand, account_option
 from agents_app.cli.connection_tests import print_tests, test_agents
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_json, print_message, print_table
+from agents_app.cli.recent_readers import print_recent_readers
 from agents_app.operations import bulk_agents, started_tests
 from agents_app.operations.bulk_records import BulkResult, permission
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas.bulk_agents import IDS_MAX, BulkAct
 from agents_app.schemas.listing import AgentQuery, parse
+from agents_app.values.choices import AgentStatus
 from agents_app.values.labels import LabelLines
 from agents_app.wording import number_text
 
@@ -175,16 +177,31 @@ def _chosen(act: BulkAct, given: dict[str, Any]) -> tuple[Actor, Sequence[dict[s
             print_json({"items": found})
         else:
             print_table(("ID", "STATUS", "NAME"), ((one["id"], one["status"], one["name"]) for one in found))
+        _print_readers(act, actor, found)
         print_message(f"{match}. Nothing was changed.")
         click.get_current_context().exit(0)
     print_message(f"{match}{':' if found else '.'}")
+    _print_names(found)
+    _print_readers(act, actor, found)
+    if found and not given["yes"]:
+        _confirm(act, count, len(found))
+    return actor, found
+
+
+def _print_names(found: Sequence[dict[str, Any]]) -> None:
     for one in found[:SHOWN]:
         print_message(f"  {one['name']}")
     if len(found) > SHOWN:
         print_message(f"  and {number_text(len(found) - SHOWN)} more")
-    if found and not given["yes"]:
-        _confirm(act, count, len(found))
-    return actor, found
+
+
+def _print_readers(act: BulkAct, actor: Actor, found: Sequence[dict[str, Any]]) -> None:
+    """Print which runtimes asked lately for the agents that they can no longer fetch after the act."""
+    if act is BulkAct.DELETE:
+        print_recent_readers(actor, [one["id"] for one in found], 404)
+    elif act is BulkAct.DISABLE:
+        active = [one["id"] for one in found if one["status"] == AgentStatus.ACTIVE]
+        print_recent_readers(actor, active, 403, "" if len(active) == len(found) else "active")
 
 
 def _confirm(act: BulkAct, count: str, number: int) -> None:

@@ -9,6 +9,8 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from agents_app.values.choices import AgentStatus
+
 
 class Kind(StrEnum):
     """What a file means for an agent."""
@@ -55,6 +57,11 @@ class PlannedAgent:
     is_incomplete: bool = False
     """Whether the agent then lacks something to sign in."""
 
+    @property
+    def is_disabled(self) -> bool:
+        """Whether the file disables it, and it is active now."""
+        return any(one.pointer == "/status" and one.after == AgentStatus.DISABLED for one in self.differences)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -73,6 +80,14 @@ class Plan:
     def deletes(self) -> int:
         """The number of agents that are deleted."""
         return self.counts[Kind.MISSING] if self.prune else 0
+
+    @property
+    def ending(self) -> dict[str, list[UUID]]:
+        """The ids of the agents that runtimes can no longer fetch: disabled ones and deleted ones."""
+        disabled = [one for one in self.agents if one.kind is Kind.CHANGED and one.is_disabled]
+        deleted = [one for one in self.agents if one.kind is Kind.MISSING and self.prune]
+        found = {"disabled": disabled, "deleted": deleted}
+        return {name: [one.agent_id for one in agents if one.agent_id] for name, agents in found.items()}
 
     @property
     def changes_something(self) -> bool:

@@ -14,7 +14,7 @@ from agents_app.schemas import listing as list_schema
 from agents_app.schemas import shown_files
 from agents_app.schemas.agent_files import AgentFile
 from agents_app.values.choices import FileFormat
-from agents_app.web import agent_plans, unsaved_form
+from agents_app.web import agent_plans, readers, unsaved_form
 from agents_app.web.forms.agent_files import ImportForm
 from agents_app.web.list_error import list_error_page
 from agents_app.web.messages import show_once
@@ -44,7 +44,7 @@ def files() -> Answer:
     except InvalidInput as refusal:
         form.add_problems(list(refusal.fields))
         return _refused(form)
-    return _apply(actor, form, file, plan) if "plan" in request.form else _plan_page(form, file, plan)
+    return _apply(actor, form, file, plan) if "plan" in request.form else _plan_page(actor, form, file, plan)
 
 
 @pages.get("/export.json")
@@ -71,17 +71,17 @@ def _export(form: FileFormat) -> Answer:
 
 def _apply(actor: Actor, form: ImportForm, file: AgentFile, plan: Plan) -> Answer:
     if not form.confirms(plan.deletes) or form.warns_of_note():
-        return _plan_page(form, file, plan, 422)
+        return _plan_page(actor, form, file, plan, 422)
     note, shown = form.note.value or None, request.form["plan"]
     try:
         done = agent_files.apply(actor, file, prune=plan.prune, note=note, expected=shown)
     except Conflict as refusal:
         form.general_errors.append(refusal.detail)
         form.deletions.data = ""
-        return _plan_page(form, file, agent_files.plan(actor, file, prune=plan.prune), 409)
+        return _plan_page(actor, form, file, agent_files.plan(actor, file, prune=plan.prune), 409)
     except InvalidInput as refusal:
         form.add_problems(list(refusal.fields))
-        return _plan_page(form, file, plan, 422) if form.note.errors else _refused(form)
+        return _plan_page(actor, form, file, plan, 422) if form.note.errors else _refused(form)
     return _applied(done)
 
 
@@ -104,12 +104,14 @@ def _page(form: ImportForm, status: int = 200) -> Answer:
     return render_template("agents/files.html", form=form, address=address, shared_names=names), status
 
 
-def _plan_page(form: ImportForm, file: AgentFile, plan: Plan, status: int = 200) -> Answer:
+def _plan_page(actor: Actor, form: ImportForm, file: AgentFile, plan: Plan, status: int = 200) -> Answer:
     return render_template(
-        "agents/files_plan.html", form=form, text=shown_files.without_comments(file), **_shown(plan)
+        "agents/files_plan.html", form=form, text=shown_files.without_comments(file), **_shown(actor, plan)
     ), status
 
 
-def _shown(plan: Plan) -> dict[str, Any]:
+def _shown(actor: Actor, plan: Plan) -> dict[str, Any]:
     kinds = {kind.value: agent_plans.of_kind(plan, kind.value) for kind in Kind if kind is not Kind.SAME}
-    return {"plan": plan, "kinds": kinds, "to_set": agent_plans.to_set(plan), "changes": agent_plans.changes(plan)}
+    ending = {name: (len(ids), readers.before_the_end(actor, ids)) for name, ids in plan.ending.items() if ids}
+    shown = {"plan": plan, "kinds": kinds, "ending": ending, "to_set": agent_plans.to_set(plan)}
+    return {**shown, "changes": agent_plans.changes(plan)}

@@ -16,8 +16,9 @@ from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas import listing as list_schema
 from agents_app.schemas.bulk_agents import IDS_MAX, TESTS_MAX, BulkAct
+from agents_app.values.choices import AgentStatus
 from agents_app.values.pasted import read_uuid
-from agents_app.web import bulk_sentences
+from agents_app.web import bulk_sentences, readers
 from agents_app.web.forms.bulk_agents import BulkForm, bulk_form
 from agents_app.web.forms.notes import NoteForm
 from agents_app.web.list_error import list_error_page
@@ -76,14 +77,14 @@ def do() -> Answer:
     asks = act not in AT_ONCE or (act is BulkAct.TEST and len(agents) > TESTS_MAX)
     if asks and "confirmed" not in request.form:
         form = bulk_form(act, None, [agent["id"] for agent in agents])
-        return _ask_page(form, agents, missing)
+        return _ask_page(actor, form, agents, missing)
     # The result names those that do not exist any more. A deletion asks again, as its number was typed.
     chosen = [agent["id"] for agent in agents] if act is BulkAct.DELETE else list(dict.fromkeys(ids))
     # More agents than are tested at once stay together: the result offers the others.
     now = chosen[:TESTS_MAX] if act is BulkAct.TEST else chosen
     form, later = bulk_form(act, request.form, now), chosen[len(now) :]
     if not form.save(lambda values: bulk_agents.act(actor, values, request.form.get("key"), later)):
-        return _ask_page(form, agents, missing), 422
+        return _ask_page(actor, form, agents, missing), 422
     return _after(actor, form.result, list_url)
 
 
@@ -116,10 +117,14 @@ def undo(bulk_id: UUID) -> Answer:
     return _after(actor, form.result, ListUrl.from_back_parameter())
 
 
-def _ask_page(form: BulkForm, agents: list[dict[str, Any]], missing: int) -> str:
+def _ask_page(actor: Actor, form: BulkForm, agents: list[dict[str, Any]], missing: int) -> str:
     days = settings().deleted_secrets_days
     shown = {"agents": agents, "missing": missing, "act": form.act.value, "undo_days": days}
     shown["limits"] = _test_limits(len(agents))
+    if form.act in (BulkAct.DISABLE, BulkAct.DELETE):
+        # Runtimes get a disabled agent no more than before.
+        ending = [one["id"] for one in agents if form.act is BulkAct.DELETE or one["status"] == AgentStatus.ACTIVE]
+        shown |= {"ending": len(ending), "recent": readers.before_the_end(actor, ending)}
     return render_template("agents/bulk_ask.html", form=form, list_url=ListUrl.from_back_parameter(), **shown)
 
 

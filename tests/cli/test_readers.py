@@ -1,10 +1,14 @@
 """`flask agents readers`, and what commands print before the use of an agent or a token ends."""
 
+import json
+from pathlib import Path
 from uuid import uuid4
 
-from agents_app.operations import runtime
+from agents_app.operations import agents, runtime
 from tests.cli.conftest import Terminal
-from tests.make import make_agent, make_user, runtime_actor
+from tests.make import DATABASE, make_agent, make_user, runtime_actor
+
+CONFIG = {"connection_config": {name: value for name, value in DATABASE.items() if name != "password"}}
 
 
 def test_the_terminal_shows_who_runs_an_agent_and_who_will_notice_its_end(terminal: Terminal) -> None:
@@ -31,3 +35,40 @@ def test_the_terminal_shows_who_runs_an_agent_and_who_will_notice_its_end(termin
     # The token was revoked, so nobody is left who will notice.
     assert "asked for it" not in deleted
     assert terminal("agents", "readers", uuid4()).exit_code == 1
+
+
+def test_acts_and_plans_of_many_agents_say_once_who_will_notice(terminal: Terminal, tmp_path: Path) -> None:
+    admin = make_user(terminal.app, account_id=terminal.account_id)
+    ids = [make_agent(terminal.app, admin, name=f"Agent {number}") for number in range(3)]
+    with terminal.app.app_context():
+        agents.disable(admin, ids[2], {"reason": "Moving."})
+        for agent_id in ids:
+            actor = runtime_actor(admin)
+            runtime.fetch(actor, ids[0])
+            if agent_id != ids[2]:
+                runtime.fetch(actor, ids[1])
+    file = tmp_path / "agents.json"
+    entry = {"name": "Agent 0", "connection_type": "DB", "status": "disabled", "status_reason": "Moving."}
+    file.write_text(json.dumps({"format": "agent-console-agents/1", "agents": [{**entry, **CONFIG}]}))
+    bulk, of_file = ("agents", "bulk"), (file, "--prune")
+
+    said = {
+        "the active": terminal(*bulk, "disable", "--reason", "Moving.", "--all", stdin="n\n").stderr,
+        "these": terminal(*bulk, "delete", "--all", "--dry-run").stderr,
+        "the deleted": terminal("agents", "plan", *of_file).stderr,
+    }
+    confirmed = terminal("agents", "apply", *of_file, stdin="n\n")
+    done = terminal("agents", "apply", *of_file, "--yes").stderr
+    again = terminal(*bulk, "disable", "--reason", "Moving.", "--all", "--yes").stderr
+
+    for which, text in said.items():
+        number = 2 if which == "the deleted" else 3
+        asked = f"{number} runtimes asked for one of {which} agents in the last 7 days: ci ("
+        assert text.count(asked) == 1, text
+    assert "They get status 403 then." in said["the active"]
+    assert "They get status 404 then." in said["these"]
+    for text in (said["the deleted"], confirmed.stderr, done):
+        assert "3 runtimes asked for the disabled agent in the last 7 days: ci (" in text
+        assert "They get status 403 then." in text
+        assert "They get status 404 then." in text
+    assert "asked for" not in again

@@ -15,6 +15,8 @@ from agents_app.operations.permissions import Actor
 from tests.make import make_agent
 from tests.operations.test_runtime_reads import runtime_of
 from tests.web.conftest import Browser
+from tests.web.test_agent_files import file_of, plan
+from tests.web.test_bulk_agents import ask
 
 Path = Callable[[UUID, UUID], str]
 PAGES: dict[str, tuple[Path, str, str]] = {
@@ -92,6 +94,34 @@ def test_a_token_that_ended_is_not_left_out_and_gets_no_status(
     assert "No runtime asked for it" not in ended
     assert "1 runtime asked for it in the last 7 days: ci just now" in both
     assert f"It will get status {status}. {of_ended}" in both
+
+
+def test_a_page_that_ends_many_agents_says_once_who_will_notice(console: Flask, admin: Actor, browser: Browser) -> None:
+    ids = [make_agent(console, admin, name=f"Agent {number}", external_id=f"a{number}") for number in range(3)]
+    with console.app_context():
+        agents.disable(admin, ids[2], {"reason": "Moving."})
+        before = [ask(browser, act, *ids).text for act in ("disable", "delete")]
+        both, ended = runtime_of(console, admin), runtime_of(console, admin)
+        for actor, agent_id in ((both, ids[0]), (both, ids[1]), (ended, ids[1])):
+            runtime.fetch(actor, agent_id)
+        assert ended.token_id
+        tokens.revoke(admin, ended.token_id)
+    bulk = {act: ask(browser, act, *ids).text for act in ("disable", "delete")}
+    alone = ask(browser, "disable", ids[2]).text
+    entry = {"name": "Agent 0", "external_id": "a0", "status": "disabled", "status_reason": "Moving."}
+    planned = plan(browser, file_of(entry), prune="y").text
+    kept = plan(browser, file_of(entry)).text
+
+    asked = "1 runtime asked for one of these agents in the last 7 days: ci just now"
+    for text, status in ((bulk["disable"], 403), (bulk["delete"], 404), (planned, 404)):
+        assert text.count(asked) == 1
+        assert f"It will get status {status}. 1 token asked for one of these agents and ended since: ci" in text
+    assert [text.count("No runtime asked for any of these agents in the last 7 days.") for text in before] == [1, 1]
+    # It is disabled already.
+    assert "runtime asked for" not in alone
+    assert "1 of them is disabled. 1 runtime asked for it in the last 7 days: ci just now" in planned
+    assert "It will get status 403." in kept
+    assert "status 404" not in kept
 
 
 def test_only_the_first_names_are_in_a_sentence(console: Flask, admin: Actor, browser: Browser) -> None:
