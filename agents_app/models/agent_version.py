@@ -16,10 +16,10 @@ class AgentVersion(Base):
 
     `snapshot` has every field without the values of secrets. `changes` has the names of the changed fields, and of each
     changed secret "set", "replaced" or "removed"; the names of the changed fields of a configuration whose type stayed;
-    for a copy the original as `cloned_from`; for a deletion the last test as `last_test`; for the undo of a bulk act that act as `undone_act`; for an undo and a
-    restore the version as `restored_version`. `kept_secrets` has the
-    encrypted secrets of a deleted agent until they are purged. `door` is NULL for versions of 0.1.0 whose event is
-    removed. `note` says why the change was made.
+    for a copy the original as `cloned_from`; for a deletion the last test as `last_test`; for the undo of a bulk act
+    that act as `undone_act`; for an undo and a restore the version as `restored_version`. `kept_secrets` has encrypted
+    secrets of a deleted agent until they are purged. `door` is NULL for versions of 0.1.0 whose event is removed.
+    `note` says why the change was made.
     """
 
     __tablename__ = "agent_versions"
