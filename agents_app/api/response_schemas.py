@@ -61,6 +61,9 @@ class AgentSummary(ResponseSchema):
         description="Null if the person was deleted, or if the agent was created at the terminal."
     )
     updated_by: str | None
+    updated_by_token_owner: str | None = Field(
+        description="The present name of the person whose API token made the last change. Null without a token."
+    )
     last_test: LastTestSummary | None = Field(description="Null if the agent was never tested.")
 
 

@@ -18,6 +18,7 @@ from agents_app.operations import agents as operations
 from agents_app.operations.agent_states import replaced_reason
 from agents_app.operations.agents import NO_VALUES
 from agents_app.operations.permissions import Actor
+from agents_app.operations.token_owners import who
 from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, parse
 
 HEADINGS = ("ID", "STATUS", "TYPE", "LAST TEST", "UPDATED (UTC)", "FETCHED (UTC)", "MODEL", "NAME")
@@ -197,6 +198,7 @@ def all_agents(actor: Actor, query: AgentQuery) -> list[dict[str, Any]]:
 
 def _record(agent: dict[str, Any]) -> dict[str, object]:
     record = agent | {"created_by": agent["created_by"] and agent["created_by"]["name"]}
+    record["updated_by"] = agent["updated_by"] and who(agent["updated_by"], record.pop("updated_by_token_owner"))
     config, secrets = record.pop("connection_config"), record.pop("secrets_set")
     record["last_test"] = _test_text(agent["last_test"])
     record |= {f"connection_config.{name}": value for name, value in config.items()}

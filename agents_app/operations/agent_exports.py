@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from agents_app.db import db
-from agents_app.operations import agent_list_statements, agent_secrets, attention_columns, test_results
+from agents_app.operations import agent_list_statements, agent_secrets, attention_columns, test_results, token_owners
 from agents_app.operations.agent_rows import LONG, SHORT, WHOLE
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
@@ -52,5 +52,5 @@ def _shown(row: sa.Row[*tuple[Any, ...]]) -> dict[str, Any]:
         "is_incomplete": row.is_incomplete,
         "last_test": test_results.summary(row),
         "created_by": row.creator,
-        "updated_by": row.updated_by,
+        "updated_by": row.updated_by and token_owners.who(row.updated_by, row.updated_by_token_owner),
     }

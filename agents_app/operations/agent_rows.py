@@ -9,7 +9,7 @@ from sqlalchemy.engine import Row
 from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.models import Agent, AgentVersion, ConnectionTest, RuntimeRead, User
-from agents_app.operations import agent_secrets, attention_columns, attention_reasons, test_results
+from agents_app.operations import agent_secrets, attention_columns, attention_reasons, test_results, token_owners
 from agents_app.operations.agent_list_statements import OF_ACCOUNT
 from agents_app.schemas.agents import CONFIG, FIELDS
 
@@ -51,6 +51,7 @@ def of_account(*columns: Any) -> sa.Select[*tuple[Any, ...]]:
             *test_results.COLUMNS,
             User.name.label("creator"),
             AgentVersion.actor_name.label("updated_by"),
+            token_owners.owner_of(AgentVersion).label("updated_by_token_owner"),
             *columns,
         )
         .outerjoin(User, User.id == Agent.created_by)
@@ -105,5 +106,9 @@ def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
 def _short(row: AnyRow) -> dict[str, Any]:
     creator = {"id": row.created_by, "name": row.creator} if row.created_by else None
     shown = {column.key: row._mapping[column.key] for column in SHORT}
-    last_test = test_results.summary(row)
-    return shown | {"created_by": creator, "updated_by": row.updated_by, "last_test": last_test}
+    return shown | {
+        "created_by": creator,
+        "updated_by": row.updated_by,
+        "updated_by_token_owner": row.updated_by_token_owner,
+        "last_test": test_results.summary(row),
+    }

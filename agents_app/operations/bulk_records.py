@@ -19,6 +19,7 @@ from agents_app.models import Agent, Event
 from agents_app.operations import event_records
 from agents_app.operations.event_facts import ROWS_OF_A_QUERY
 from agents_app.operations.permissions import Actor
+from agents_app.operations.token_owners import owner_of
 from agents_app.schemas.bulk_agents import BulkAct
 
 ACTION = "agent.bulk"
@@ -98,6 +99,7 @@ class BulkRecord:
     """For an undo: what was undone."""
     undone_id: UUID | None
     actor_name: str
+    token_owner: str | None
     at: datetime
     note: str | None
     asked: int
@@ -171,11 +173,10 @@ def _finish(actor: Actor, result: BulkResult) -> None:
 
 def read(actor: Actor, act_id: UUID) -> BulkRecord:
     """A bulk act of the account. Raises NotFound."""
+    ids = [act_id, undo_id(act_id)]
     with db.reading() as connection:
-        events = sa.select(Event.id, Event.created_at, Event.actor_name, Event.details)
-        wanted = events.where(
-            Event.id.in_([act_id, undo_id(act_id)]), Event.account_id == actor.account_id, Event.action == ACTION
-        )
+        events = sa.select(Event.id, Event.created_at, Event.actor_name, owner_of(Event), Event.details)
+        wanted = events.where(Event.id.in_(ids), Event.account_id == actor.account_id, Event.action == ACTION)
         rows = {row.id: row for row in connection.execute(wanted)}
         if (row := rows.get(act_id)) is None or not isinstance(row.details, dict):
             raise NotFound(NO_ACT)
@@ -191,13 +192,14 @@ def read(actor: Actor, act_id: UUID) -> BulkRecord:
         details.get("undone_act", ""),
         UUID(details["undone"]) if details.get("undone") else None,
         row.actor_name,
+        row.token_owner,
         row.created_at,
         details.get("note"),
         details.get("asked", 0),
         details.get("counts"),
         changed,
         [Failure(one, names.get(one), group["code"], group["detail"]) for group, one in failed],
-        undo_id(act_id) if undo_id(act_id) in rows else None,
+        ids[1] if ids[1] in rows else None,
     )
 
 
@@ -219,9 +221,8 @@ def _changed(connection: Connection, actor: Actor, row: Any) -> list[Done]:
     """The agents that the act changed, by their own events. Those are found by the time of the act."""
     began, ended = datetime.fromisoformat(row.details["began"]), row.created_at
     last = ended + (MARGIN if "counts" in row.details else LONGEST)
-    events = sa.select(
-        Event.target_id, Event.target_name, Event.details["version"].as_integer().label("version")
-    ).where(
+    version = Event.details["version"].as_integer().label("version")
+    events = sa.select(Event.target_id, Event.target_name, version).where(
         Event.account_id == actor.account_id,
         Event.created_at.between(began - MARGIN, last),
         Event.details["bulk"].as_string() == str(row.id),

@@ -13,6 +13,7 @@ from agents_app.db import now
 from agents_app.errors import InvalidInput, Malformed
 from agents_app.operations import event_exports, events
 from agents_app.operations.permissions import Actor
+from agents_app.operations.token_owners import who
 from agents_app.schemas.events import EventQuery, EventSubject, parse_query
 from agents_app.values.choices import Door
 from agents_app.values.text import day_text
@@ -106,7 +107,7 @@ def export() -> Answer:
 def _row(event: dict[str, Any]) -> list[object]:
     return [
         f"{event['created_at']:%Y-%m-%d %H:%M:%S}",
-        event["actor_name"],
+        who(event["actor_name"], event["token_owner"]),
         DOORS.get(event["door"], event["door"]),
         event["address"],
         ABOUT.get(event["action"].partition(".")[0], ""),

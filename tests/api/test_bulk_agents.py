@@ -173,7 +173,7 @@ def test_an_undo_restores_everything_the_act_replaced(
 
     assert undone["counts"] == {"changed": 1, "unchanged": 0, "failed": 0}
     after = api.get(f"/agents/{agent_id}").json
-    written = ("version", "updated_at", "updated_by")
+    written = ("version", "updated_at", "updated_by", "updated_by_token_owner")
     assert {**after, **{name: before[name] for name in written}} == before
     assert after["version"] == before["version"] + 2
     newest, done_by_act = api.get(f"/agents/{agent_id}/versions").json["items"][:2]
