@@ -162,6 +162,7 @@ class BulkResult(ResponseSchema):
         description="True for a second undo of the same act. It changes nothing: the agents that the first one changed "
         + "are in `unchanged`."
     )
+    summary: str = Field(description="What was done, in sentences with the numbers of agents.")
     counts: BulkCounts
     changed: list[BulkAgent] = Field(description="For `test`: the agents whose test did not fail.")
     unchanged: list[BulkAgent] = Field(description="Agents that have been so already.")

@@ -1,69 +1,46 @@
 """`flask agents bulk`: one act with all agents that match the filters of the list, and its undo."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import click
 
 from agents_app.cli.actor import terminal_actor
 from agents_app.cli.agents import agents, print_each_warning
+from agents_app.cli.bulk_options import (
+    FILTERS,
+    note_option,
+    remove_option,
+    selection_options,
+    unless_dry_run,
+    unless_removed,
+)
 from agents_app.cli.commands import ConsoleGroup, MonitorCommand, account_option, json_option
 from agents_app.cli.connection_tests import print_tests, test_agents
-from agents_app.cli.options import Id, options_of
+from agents_app.cli.options import Id
 from agents_app.cli.output import print_json, print_message, print_table
 from agents_app.cli.recent_readers import print_recent_readers
 from agents_app.operations import bulk_agents, started_tests
-from agents_app.operations.bulk_records import BulkResult, permission
+from agents_app.operations.bulk_records import permission
+from agents_app.operations.bulk_results import BulkResult
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas.bulk_agents import IDS_MAX, BulkAct
-from agents_app.schemas.listing import AgentQuery, parse
+from agents_app.schemas.listing import parse
 from agents_app.values.choices import AgentStatus
 from agents_app.values.labels import LabelLines
 from agents_app.wording import number_text
 
 __all__ = ["agents"]
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 SHOWN = 10
 EVERYTHING = 1_000_000
-PLACES = ("sort", "limit", "cursor", "before")
-FILTERS = tuple(name for name in AgentQuery.model_fields if name not in PLACES)
 NO_FILTER = "Give at least one filter, such as --environment staging. To choose every agent of the account: --all."
 BOTH = "Use either filters or --all."
 
 bulk = ConsoleGroup("bulk", help="Do one act with all agents that match the filters.")
 agents.add_command(bulk)
-
-
-def selection_options(command: Function) -> Function:
-    """Add the filters of the list, --all, --dry-run, --yes, --json and --account."""
-    options = (
-        options_of(AgentQuery, skip=PLACES, spelled={"q": "search"}),
-        click.option("--all", "all_agents", is_flag=True, help="Choose every agent of the account."),
-        # It is read before the other options, as some of them are not needed with it.
-        click.option("--dry-run", is_flag=True, is_eager=True, help="Print the agents that match, and change nothing."),
-        click.option("--yes", is_flag=True, help="Do not ask for confirmation, nor for the number of agents."),
-        json_option,
-        account_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def unless_dry_run(context: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Refuse that an option or an argument is missing, unless the command only prints which agents match."""
-    if value in (None, ()) and not context.params["dry_run"]:
-        raise click.MissingParameter(ctx=context, param=option)
-    return value
-
-
-note_option = click.option(
-    "--note", metavar="TEXT", help="Why you make this change. The history of each agent shows it."
-)
 
 
 @bulk.command(cls=MonitorCommand)
@@ -97,20 +74,22 @@ def delete(note: str | None, **given: Any) -> None:
 
 
 @bulk.command("set-owner", cls=MonitorCommand)
-@click.argument("new_owner", metavar="OWNER", required=False, callback=unless_dry_run)
+@click.argument("new_owner", metavar="OWNER", required=False, callback=unless_removed)
+@remove_option
 @note_option
 @selection_options
 def set_owner(new_owner: str | None, note: str | None, **given: Any) -> None:
-    """Set the owner of agents. An empty OWNER ("") removes it."""
+    """Set the owner of agents, or remove it with --remove."""
     _do(BulkAct.SET_OWNER, {"owner": new_owner, "note": note}, given)
 
 
 @bulk.command("set-environment", cls=MonitorCommand)
-@click.argument("new_environment", metavar="ENVIRONMENT", required=False, callback=unless_dry_run)
+@click.argument("new_environment", metavar="ENVIRONMENT", required=False, callback=unless_removed)
+@remove_option
 @note_option
 @selection_options
 def set_environment(new_environment: str | None, note: str | None, **given: Any) -> None:
-    """Set the environment of agents. An empty ENVIRONMENT ("") removes it."""
+    """Set the environment of agents, or remove it with --remove."""
     _do(BulkAct.SET_ENVIRONMENT, {"environment": new_environment, "note": note}, given)
 
 
@@ -149,7 +128,7 @@ def undo(bulk_id: UUID, account: str | None, note: str | None, *, as_json: bool)
 def _do(act: BulkAct, values: dict[str, Any], given: dict[str, Any]) -> None:
     """Do the act with the agents that match. The exit code is 1 if one of them failed."""
     is_complete = all(value is not None for name, value in values.items() if name != "note")
-    if is_complete:  # only a dry run can do without
+    if is_complete or given.get("remove"):  # only a dry run can do without
         schema.require_valid(act, values)
     actor, found = _chosen(act, given)
     ids = [agent["id"] for agent in found]
@@ -184,7 +163,7 @@ def _chosen(act: BulkAct, given: dict[str, Any]) -> tuple[Actor, Sequence[dict[s
     _print_names(found)
     _print_readers(act, actor, found)
     if found and not given["yes"]:
-        _confirm(act, count, len(found))
+        _confirm(act, count, len(found), removes=bool(given.get("remove")))
     return actor, found
 
 
@@ -204,9 +183,10 @@ def _print_readers(act: BulkAct, actor: Actor, found: Sequence[dict[str, Any]]) 
         print_recent_readers(actor, active, 403, "" if len(active) == len(found) else "active")
 
 
-def _confirm(act: BulkAct, count: str, number: int) -> None:
+def _confirm(act: BulkAct, count: str, number: int, *, removes: bool) -> None:
     if act is not BulkAct.DELETE:
-        click.confirm(f"{act.replace('_', ' ').capitalize()}: {count}. Continue?", abort=True, err=True)
+        words = act.replace("set_", "remove_" if removes else "set_").replace("_", " ").capitalize()
+        click.confirm(f"{words}: {count}. Continue?", abort=True, err=True)
         return
     typed = click.prompt("Type the number of agents to delete them", default="", show_default=False, err=True)
     if typed.strip().replace(",", "") != str(number):
@@ -234,3 +214,5 @@ def _print_summaries(results: Sequence[BulkResult]) -> None:
         counts = ", ".join(f"{number_text(number)} {name}" for name, number in result.counts.items())
         repeated = " This was undone before. Nothing was changed now." if result.is_repeated else ""
         print_message(f"{result.act}: {counts}.{repeated} Id: {result.id}")
+        if result.summary:
+            print_message(result.summary)

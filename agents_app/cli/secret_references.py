@@ -32,7 +32,7 @@ def _path(folder: Path, name: str) -> Path:
     except RuntimeError:
         raise ValueError(
             f"{name} begins with ~ and a user name that does not exist on this machine. Write the whole path, or ./ "
-            "before a name that begins with ~."
+            + "before a name that begins with ~."
         ) from None
 
 

@@ -20,6 +20,7 @@ from agents_app.operations import (
     bulk_changes,
     bulk_records,
     bulk_tests,
+    bulk_words,
     form_keys,
     restored_agents,
     save_warnings,
@@ -28,7 +29,9 @@ from agents_app.operations import (
 from agents_app.operations.agent_list_statements import OF_ACCOUNT
 from agents_app.operations.agent_writes import NO_AGENT, Change, find_all, write
 from agents_app.operations.bulk_changes import MakeChanges
-from agents_app.operations.bulk_records import BUSY, UNDO, BulkRecord, BulkResult, Done
+from agents_app.operations.bulk_records import BUSY, BulkRecord
+from agents_app.operations.bulk_results import BulkResult, Done
+from agents_app.operations.bulk_words import UNDO
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas.bulk_agents import IDS_MAX, BulkAct
@@ -64,7 +67,8 @@ def act(actor: Actor, values: Mapping[str, Any], key: str | None = None, later: 
         bulk_records.begin(actor, act_id, **content, asked=len(asked) + len(later))
     except Conflict:
         return bulk_records.read(actor, act_id).result
-    result = BulkResult(act_id, wanted.act, warnings=schema.secret_warnings(content))
+    warnings, removes = schema.secret_warnings(content), bulk_words.removes(content)
+    result = BulkResult(act_id, wanted.act, warnings=warnings, removes=removes)
     if wanted.act is BulkAct.TEST:
         bulk_tests.run(actor, wanted.ids, result)
         bulk_tests.leave(later, result)

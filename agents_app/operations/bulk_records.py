@@ -4,26 +4,27 @@ The event of the act is added before the first change. When the act has ended, i
 failures, and its time becomes that of the end. Without them, the process ended before the act did.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.db import db, now
-from agents_app.errors import ConsoleError, InvalidInput, NotFound, Unavailable
+from agents_app.errors import NotFound, Unavailable
 from agents_app.models import Agent, Event
-from agents_app.operations import event_records
+from agents_app.operations import bulk_words, event_records
+from agents_app.operations.bulk_results import BulkResult, Done, Failure
+from agents_app.operations.bulk_words import UNDO
 from agents_app.operations.event_facts import ROWS_OF_A_QUERY
 from agents_app.operations.permissions import Actor
 from agents_app.operations.token_owners import owner_of
 from agents_app.schemas.bulk_agents import BulkAct
 
 ACTION = "agent.bulk"
-UNDO = "undo"
 NO_ACT = "There is no bulk act with this id."
 BUSY = "database_busy"
 # How often the end of an act is recorded, while others keep the database busy.
@@ -36,56 +37,6 @@ PERMISSIONS = {
 }
 # Clocks of several servers differ a little. An act that did not end has no end to search up to.
 MARGIN, LONGEST = timedelta(minutes=1), timedelta(hours=1)
-
-
-class Failure(NamedTuple):
-    """An agent that was not changed, and why. The name is None if there is no such agent."""
-
-    id: UUID
-    name: str | None
-    code: str
-    detail: str
-
-
-class Done(NamedTuple):
-    """An agent that was changed, tested or left as it was."""
-
-    id: UUID
-    name: str
-    version: int | None = None
-
-
-@dataclass
-class BulkResult:
-    """What a bulk act did with each agent."""
-
-    id: UUID
-    act: str
-    changed: list[Done] = field(default_factory=list)
-    """For a test: the agents whose test did not fail."""
-    unchanged: list[Done] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
-    warnings: list[tuple[str, str]] = field(default_factory=list)
-    """What looks like a secret in the values of the act: JSON pointers and sentences."""
-    is_repeated: bool = False
-    """Whether an earlier request did this, and this one nothing. Then `unchanged` are those that it changed."""
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The numbers of agents."""
-        return {"changed": len(self.changed), "unchanged": len(self.unchanged), "failed": len(self.failed)}
-
-    def as_json(self) -> dict[str, Any]:
-        """The result as the API and the terminal write it."""
-        parts: dict[str, list[Any]] = {"changed": self.changed, "unchanged": self.unchanged, "failed": self.failed}
-        listed: dict[str, Any] = {name: [one._asdict() for one in agents] for name, agents in parts.items()}
-        listed["warnings"] = [{"pointer": pointer, "detail": sentence} for pointer, sentence in self.warnings]
-        return {"id": self.id, "act": self.act, "is_repeated": self.is_repeated, "counts": self.counts, **listed}
-
-    def fail(self, agent_id: UUID, name: str | None, error: ConsoleError) -> None:
-        """Add an agent that was not changed."""
-        sentences = [text for _, text in error.fields] if isinstance(error, InvalidInput) else [error.detail]
-        self.failed.append(Failure(agent_id, name, error.code, " ".join(sentences)))
 
 
 @dataclass(frozen=True)
@@ -101,19 +52,38 @@ class BulkRecord:
     actor_name: str
     token_owner: str | None
     at: datetime
-    note: str | None
-    asked: int
-    counts: dict[str, int] | None
-    """The numbers of changed, unchanged and failed agents. None if the act did not end."""
     changed: list[Done]
     failed: list[Failure]
     undo_id: UUID | None = None
     """The undo of this act, if there is one."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What its event says, with the values of the act."""
+
+    @property
+    def note(self) -> str | None:
+        """Why the act was done."""
+        return self.details.get("note")
+
+    @property
+    def asked(self) -> int:
+        """The number of agents for which the act was asked."""
+        return int(self.details.get("asked", 0))
+
+    @property
+    def counts(self) -> dict[str, int] | None:
+        """The numbers of changed, unchanged and failed agents. None if the act did not end."""
+        return self.details.get("counts")
+
+    @property
+    def removes(self) -> bool:
+        """Whether the act removed a value of the agents, such as the owner."""
+        return bulk_words.removes(self.details)
 
     @property
     def result(self) -> BulkResult:
         """What a repeated request returns: nothing is changed, and what the first one changed is so already."""
-        return BulkResult(self.id, self.act, [], self.changed, self.failed, is_repeated=True)
+        done = BulkResult(self.id, self.act, [], self.changed, self.failed, removes=self.removes)
+        return replace(done, is_repeated=True)
 
 
 def permission(act: BulkAct | None) -> str:
@@ -194,12 +164,10 @@ def read(actor: Actor, act_id: UUID) -> BulkRecord:
         row.actor_name,
         row.token_owner,
         row.created_at,
-        details.get("note"),
-        details.get("asked", 0),
-        details.get("counts"),
         changed,
         [Failure(one, names.get(one), group["code"], group["detail"]) for group, one in failed],
         ids[1] if ids[1] in rows else None,
+        details,
     )
 
 

@@ -9,7 +9,7 @@ from agents_app.db import db
 from agents_app.errors import Conflict, ConsoleError, InvalidInput, NotFound, Throttled, Unavailable
 from agents_app.operations import bulk_records, connection_tests
 from agents_app.operations.agent_writes import NO_AGENT
-from agents_app.operations.bulk_records import BulkResult, Done, Failure
+from agents_app.operations.bulk_results import BulkResult, Done, Failure
 from agents_app.operations.permissions import Actor
 from agents_app.probes.results import Outcome
 from agents_app.schemas.bulk_agents import TESTS_MAX

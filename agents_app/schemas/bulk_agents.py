@@ -20,7 +20,7 @@ from agents_app.wording import number_text
 IDS_MAX = 1_000
 # A test takes up to ten seconds, and a request must not take minutes.
 TESTS_MAX = 20
-NULL = "null"
+NULL, ABSENT, EMPTY = "null", "Send this member.", "It is empty."
 
 
 class BulkAct(StrEnum):
@@ -116,7 +116,7 @@ class BulkOwner(BulkChange):
 
     owner: Annotated[str | None, line(limits.OWNER)] = field(
         "Owner",
-        "The person or team that is responsible for the agents. Leave it empty to remove the owner.",
+        "The person or team that is responsible for the agents.",
         default=None,
         json_hint="The person or team that is responsible for the agents. Null removes the owner.",
     )
@@ -162,6 +162,13 @@ SCHEMAS: dict[BulkAct, type[BulkValues]] = {
 }
 # The field of an agent that an act sets.
 FIELDS = {BulkAct.SET_OWNER: "owner", BulkAct.SET_ENVIRONMENT: "environment", BulkAct.SET_LABELS: "labels"}
+# The field that an act removes if it is null. An empty text is refused: it may have been forgotten.
+REMOVABLE: dict[BulkAct | None, str] = {act: name for act, name in FIELDS.items() if name in SCHEMAS[act].NULLABLE}
+
+
+def is_blank(value: object) -> bool:
+    """Whether this is a text without content."""
+    return isinstance(value, str) and not value.strip(EDGES)
 
 
 def act_of(values: Mapping[str, Any]) -> BulkAct | None:
@@ -196,9 +203,9 @@ def read(values: Mapping[str, Any]) -> BulkValues:
         return parse(BulkValues, {name: values[name] for name in ("act", "ids") if name in values})
     schema = SCHEMAS[act]
     absent = [
-        (f"/{name}", f"Send this member. {NULL} removes the {name} of the agents.")
+        (f"/{name}", f"{EMPTY if name in values else ABSENT} {NULL} removes the {name} of the agents.")
         for name in schema.NULLABLE
-        if name not in values
+        if is_blank(values.get(name, ""))
     ]
     try:
         found = parse(schema, values)

@@ -10,8 +10,9 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app.config import settings
 from agents_app.errors import InvalidInput, Malformed
-from agents_app.operations import bulk_agents, bulk_records, bulk_tests, started_tests
-from agents_app.operations.bulk_records import UNDO, BulkResult
+from agents_app.operations import bulk_agents, bulk_records, bulk_tests, bulk_words, started_tests
+from agents_app.operations.bulk_results import BulkResult
+from agents_app.operations.bulk_words import UNDO
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas import listing as list_schema
@@ -27,17 +28,6 @@ from agents_app.web.sessions import Answer, current_actor, require_sign_in
 from agents_app.web.urls import ListUrl, url_with_back
 from agents_app.wording import number_text
 
-# What was done, after a number of agents, and what was done already.
-DONE = {
-    "enable": ("enabled", "active already"),
-    "disable": ("disabled", "disabled already, for this reason"),
-    "delete": ("deleted", "deleted already"),
-    "set_owner": ("given this owner", "given this owner before"),
-    "set_environment": ("given this environment", "given this environment before"),
-    "set_labels": ("given these labels", "labelled like this before"),
-    "test": ("tested without a failure", "not tested"),
-    UNDO: ("restored to the previous state", "like this already"),
-}
 # What is done without a question: nothing is lost, and nothing needs to be typed.
 AT_ONCE = (BulkAct.ENABLE, BulkAct.TEST)
 SENT_BEFORE = "This form was sent before. Nothing was done now: this is what it did the first time."
@@ -96,14 +86,15 @@ def show(bulk_id: UUID) -> Answer:
 
 def _result_page(actor: Actor, bulk_id: UUID, form: NoteForm) -> str:
     record = bulk_agents.result(actor, bulk_id)
-    done, before = DONE.get(record.act, ("changed", "unchanged"))
     left = [one for one in record.failed if record.act == BulkAct.TEST and one.code in bulk_tests.NOT_STARTED]
     failed = [one for one in record.failed if one not in left]
     can_undo = _can_undo(actor, record.act) and bool(record.changed) and not record.undo_id
-    words = bulk_sentences.act_words({"act": record.act, "undone_act": record.undone_act})
+    words = bulk_sentences.act_words(record.details)
+    unchanged = (record.counts or {}).get("unchanged", 0)
+    changed, before = bulk_words.parts(record.act, record.changed, unchanged, removes=record.removes)
     # An agent whose test failed was tested too.
     number = len(record.changed) + (len(failed) if record.act == BulkAct.TEST else 0)
-    context = {"words": words, "done": done, "before": before, "can_undo": can_undo, "form": form}
+    context = {"words": words, "changed": changed, "before": before, "can_undo": can_undo, "form": form}
     context |= {"failed": failed, "left": left, "number": number, "it_was_not": bulk_tests.IT_WAS_NOT}
     return render_template("agents/bulk_result.html", record=record, list_url=ListUrl.from_back_parameter(), **context)
 
@@ -137,7 +128,7 @@ def _after(actor: Actor, result: BulkResult, list_url: ListUrl) -> Answer:
         return redirect(show, 303)
     can_undo = _can_undo(actor, result.act) and result.changed
     links = {"undo": url_with_back(".undo", bulk_id=result.id)} if can_undo else {}
-    show_once(_sentence(result), show=show, **links)
+    show_once(result.summary, show=show, **links)
     return redirect(str(list_url), 303)
 
 
@@ -155,11 +146,3 @@ def _test_limits(number: int) -> str:
 def _can_undo(actor: Actor, act: str) -> bool:
     kind = bulk_records.undoable(act)
     return kind is not None and actor.may(bulk_records.undo_permission(kind))
-
-
-def _sentence(result: BulkResult) -> str:
-    """What was done, with the number of agents."""
-    done, before = DONE[result.act]
-    texts = [(len(result.changed), done), (len(result.unchanged), before)]
-    parts = [f"{number_text(n)} agent{'s were' if n != 1 else ' was'} {what}." for n, what in texts if n]
-    return " ".join(parts)

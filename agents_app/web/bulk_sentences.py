@@ -6,8 +6,9 @@ from typing import Any
 from flask import url_for
 from markupsafe import Markup
 
-from agents_app.operations.bulk_records import UNDO
+from agents_app.operations import bulk_words
 from agents_app.operations.bulk_tests import NOT_STARTED
+from agents_app.operations.bulk_words import UNDO
 from agents_app.schemas.bulk_agents import BulkAct
 from agents_app.wording import number_text
 
@@ -20,6 +21,7 @@ ACTS = {
     "set_labels": "changed the labels of",
     "test": "tested",
 }
+REMOVED = {"set_owner": "removed the owner of", "set_environment": "removed the environment of"}
 # The undo of each.
 UNDONE = {
     "enable": "undid the enabling of",
@@ -35,6 +37,8 @@ def act_words(details: Mapping[str, Any]) -> str:
     """What a bulk act did with its agents. Another release may know other acts."""
     if details.get("act") == UNDO:
         return undone_words(details.get("undone_act"))
+    if bulk_words.removes(details):
+        return REMOVED[details["act"]]
     return ACTS.get(str(details.get("act")), "changed")
 
 

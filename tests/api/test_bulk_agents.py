@@ -10,6 +10,12 @@ from agents_app.operations.permissions import Actor
 from tests.api.conftest import Client
 from tests.make import make_agent, make_token, make_user
 
+SUMMARIES = {
+    "disable": "2 agents were disabled.",
+    "set_owner": "2 agents had the owner removed.",
+    "set_environment": "2 agents were given this environment.",
+    "set_labels": "2 agents were given these labels.",
+}
 BULK = "/agents/bulk"
 AN_ID = str(uuid.uuid4())
 MEMBER = "This field is not known here."
@@ -44,6 +50,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "no owner": (
         {"act": "set_owner", "ids": [AN_ID]},
         [("/owner", "Send this member. null removes the owner of the agents.")],
+    ),
+    "an owner that was forgotten": (
+        {"act": "set_owner", "ids": [AN_ID], "owner": " \t"},
+        [("/owner", "It is empty. null removes the owner of the agents.")],
     ),
     "no environment, and everything else": (
         {"act": "set_environment", "ids": [], "note": "x\u0000", "labels": {}},
@@ -120,6 +130,7 @@ def test_each_change_is_undone_but_not_that_of_an_agent_which_was_changed_since(
         {"act": "set_labels", "labels": {"team": "b", "tier": None, "region": "emea"}, "note": "Renamed."},
     ):
         answer = api.post(BULK, {"ids": ids, **values}).json
+        assert answer["summary"] == SUMMARIES[values["act"]]
         assert sorted(one["name"] for one in answer["changed"]) == ["Changed", "Kept"]
         assert api.post(BULK, {"ids": ids, **values}).json["counts"] == {"changed": 0, "unchanged": 2, "failed": 0}
         acts.append(answer["id"])

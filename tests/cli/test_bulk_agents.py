@@ -90,7 +90,7 @@ def test_an_act_is_done_with_those_that_match_and_is_undone(terminal: Terminal) 
         for words in (
             ("disable", "--reason", "Moving.", "--note", "Weekend."),
             ("enable",),
-            ("set-owner", ""),
+            ("set-owner", "--remove"),
             ("set-labels", "team=finance", "tier="),
             ("set-environment", "production"),
         )
@@ -114,6 +114,25 @@ def test_an_act_is_done_with_those_that_match_and_is_undone(terminal: Terminal) 
     )
     assert again.exit_code == 1
     assert "It was changed since." in again.stdout
+
+
+@pytest.mark.parametrize(("name", "value"), [("owner", "Ada"), ("environment", "staging")])
+def test_only_the_option_removes_a_value(terminal: Terminal, name: str, value: str) -> None:
+    add(terminal, "One", **{name: value})
+    command = ("agents", "bulk", f"set-{name}")
+
+    empty = terminal(*command, " ", "--all", "--yes")
+    both = terminal(*command, value, "--remove", "--all", "--yes")
+    kept = terminal.json("agents", "list")["items"][0][name]
+    refused = terminal(*command, "--remove", "--all", stdin="n\n")
+    removed = terminal(*command, "--remove", "--all", "--yes")
+
+    assert "It is empty. To remove it from the agents: --remove" in empty.stderr
+    assert f"Use either {name.upper()} or --remove." in both.stderr
+    assert [empty.exit_code, both.exit_code, kept] == [2, 2, value]
+    assert f"Remove {name}: 1 agent. Continue?" in refused.stderr
+    assert removed.stderr.endswith(f"1 agent had the {name} removed.\n")
+    assert terminal.json("agents", "list")["items"][0][name] is None
 
 
 def test_what_looks_like_a_secret_is_named_once(terminal: Terminal) -> None:
