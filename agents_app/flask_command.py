@@ -3,8 +3,11 @@
 It is run as a file, without the project on the path: `flask` finds the project in the current folder or by `--app`.
 """
 
+import errno
+import os
 import platform
 import runpy
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +19,8 @@ HELP = """Commands of Agent Console.
 They find the console in the current folder. In another folder, add --app with the path of its wsgi.py.
 """
 PLAN = ["agents", "plan"]
+# As in `cli/standard_output.py`, which writes it for every command that loads the console. --version does not.
+CANNOT_BE_WRITTEN = "The output cannot be written: {cause}."
 
 
 class Commands(FlaskGroup):
@@ -40,7 +45,16 @@ def print_versions(context: click.Context, _option: click.Parameter, is_asked: b
     if not is_asked or context.resilient_parsing:
         return
     console = runpy.run_path(str(Path(__file__).with_name("__init__.py")))["__version__"]
-    click.echo(f"Agent Console {console}\nFlask {metadata.version('flask')}\nPython {platform.python_version()}")
+    versions = f"Agent Console {console}\nFlask {metadata.version('flask')}\nPython {platform.python_version()}"
+    try:
+        click.echo(versions)
+    except OSError as error:
+        # `click` ends a command whose reader has gone.
+        if error.errno == errno.EPIPE:
+            raise
+        # Python writes what is left when it ends, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.ClickException(CANNOT_BE_WRITTEN.format(cause=os.strerror(error.errno or 0))) from error
     context.exit()
 
 

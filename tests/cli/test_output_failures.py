@@ -49,7 +49,7 @@ def ready(ready: Checkout) -> Checkout:
 
 
 def test_a_command_whose_output_cannot_be_written_says_so_in_one_line(ready: Checkout) -> None:
-    lines = ("agents plan agents.yaml", "events export", "agents list --help")
+    lines = ("agents plan agents.yaml", "events export", "agents list --help", "agents --help", "--help")
 
     assert {line: failure(ready, line) for line in lines} == dict.fromkeys(lines, (SENTENCE, 1))
     assert failure(ready, "agents attention") == (SENTENCE, 3)

@@ -32,6 +32,21 @@ def output(flask: Path, *words: str, folder: Path) -> str:
     return run.stdout
 
 
+def test_a_version_that_cannot_be_written_is_an_error_in_one_line(installed: Path, ready: Checkout) -> None:
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [installed, "--version"],
+            check=False,
+            cwd=ready.folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={"PATH": "/bin"},
+        )
+
+    sentence = b"Error: The output cannot be written: No space left on device.\n"
+    assert (run.returncode, run.stderr) == (1, sentence)
+
+
 def test_flask_prints_the_version_of_the_console(installed: Path, ready: Checkout) -> None:
     (ready.folder / "agents_app" / "__init__.py").write_text('"""One."""\n\n__version__ = "9.8.7"\n')
 
