@@ -47,7 +47,8 @@ ENDPOINTS = (
         "agents.read",
         "The file has every agent that matches, without secrets: of each it says that it is stored. Two exports of the "
         + "same agents are equal to the byte. `format=yaml` gives the same content in YAML. The header "
-        + "`Export-Warning` says that agents share a name without an `external_id`, so that an import refuses them.",
+        + "`Export-Warning` says that agents share a name without an `external_id`, so that an import refuses them. "
+        + f"422 if more than {number_text(limits.FILE_AGENTS)} agents match: export in parts, with filters.",
         query=ExportQuery,
         excluded=frozenset({"sort", "limit", "cursor", "before"}),
         responses={200: "AgentFile"},

@@ -74,7 +74,10 @@ class _Planner:
 
 
 def export(actor: Actor, query: AgentQuery | None = None) -> dict[str, Any]:
-    """The document of the agents that match, which `schemas.agent_files.to_text` writes. Raises Forbidden."""
+    """The document of the agents that match, which `schemas.agent_files.to_text` writes.
+
+    Raises Forbidden, and InvalidInput if no file may have so many.
+    """
     actor.require("agents.read")
     with db.reading() as connection:
         return schema.document(agent_file_rows.shown(connection, actor, query or AgentQuery()))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from agents_app.connections import TYPES
@@ -24,6 +25,8 @@ AGENTS, SECRETS, STATUS = "agents", "secrets", "status"
 STORED = rules.STORED
 # Without quotes, YAML reads 0123 as a number.
 IN_QUOTES = "In YAML, put it in quotes."
+# No door reads such a file again.
+TOO_MUCH = "No import reads so large a file. Export in parts, with filters such as environment or owner."
 Problems = list[tuple[str, str]]
 Reference = Callable[[str], str]
 """Reads a secret from where it is, such as env:NAME. Raises ValueError with a sentence."""
@@ -151,8 +154,14 @@ def entries(file: AgentFile) -> tuple[list[Entry], Problems]:
 
 
 def document(agents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The document of these agents (as `shown` makes them), in the order of every file."""
-    return {"format": FORMAT, AGENTS: sorted(agents, key=_order)}
+    """The document of these agents (as `shown` makes them), in the order of every file.
+
+    Raises InvalidInput if they are more than a file may have.
+    """
+    found = list(islice(agents, limits.FILE_AGENTS + 1))
+    if len(found) > limits.FILE_AGENTS:
+        raise InvalidInput([("", f"More than {number_text(limits.FILE_AGENTS)} agents match. {TOO_MUCH}")])
+    return {"format": FORMAT, AGENTS: sorted(found, key=_order)}
 
 
 def shown(values: Mapping[str, Any], status: tuple[str, str | None], secrets: Iterable[str]) -> dict[str, Any]:
@@ -177,10 +186,15 @@ def shared_names_warning(names: Sequence[str]) -> str:
 
 
 def to_text(content: Mapping[str, Any], form: FileFormat) -> str:
-    """The text of a document. Equal documents give equal texts."""
+    """The text of a document. Equal documents give equal texts. Raises InvalidInput if no file may be so large."""
     if form is FileFormat.YAML:
-        return yaml_writing.write(content)
-    return f"{yaml_writing.escape(json.dumps(content, ensure_ascii=False, indent=2))}\n"
+        text = yaml_writing.write(content)
+    else:
+        text = f"{yaml_writing.escape(json.dumps(content, ensure_ascii=False, indent=2))}\n"
+    if len(text.encode()) > limits.FILE_BYTES:
+        size = number_text(limits.FILE_BYTES // 1_000_000)
+        raise InvalidInput([("", f"The agents that match need more than {size} MB. {TOO_MUCH}")])
+    return text
 
 
 def _shown_config(kind: Any, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,9 +62,10 @@ def export_yaml() -> Answer:
 def _export(form: FileFormat) -> Answer:
     try:
         document = agent_files.export(current_actor(), list_schema.parse(ListUrl(request.args).args))
+        text = schema.to_text(document, form)
     except (InvalidInput, Malformed) as error:
         return list_error_page(error, "Agents", url_for("web.agents.listing"), list_schema.AgentQuery)
-    response = Response(schema.to_text(document, form), mimetype=MEDIA_TYPES[form])
+    response = Response(text, mimetype=MEDIA_TYPES[form])
     response.headers.set("Content-Disposition", "attachment", filename=f"agents-{now():%Y-%m-%d}.{form.value}")
     return response
 

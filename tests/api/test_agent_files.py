@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agent_files import FORMAT
+from agents_app.schemas.agent_files import FORMAT, TOO_MUCH
 from agents_app.values import limits
 from tests.api.conftest import Client
 from tests.make import DATABASE, make_agent, make_token, make_user
@@ -51,6 +51,22 @@ def test_a_file_is_planned_imported_once_and_exported(console: Flask, admin: Act
     headers = {"Authorization": f"Bearer {writer.token}"}
     in_yaml = console.test_client().get("/api/v1/agents/export?format=yaml&environment=production", headers=headers)
     assert (in_yaml.mimetype, in_yaml.text) == ("application/yaml", f"format: {FORMAT}\nagents: []\n")
+
+
+def test_an_export_that_no_import_reads_is_refused_and_a_part_of_it_is_not(
+    console: Flask, admin: Actor, writer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        make_agent(console, admin, name=f"Sales {number}", owner="Ada" if number else "Lin")
+    monkeypatch.setattr(limits, "FILE_AGENTS", 2)
+
+    refused = writer.get("/agents/export")
+    part = writer.get("/agents/export?owner=Ada")
+
+    assert refused.status_code == 422
+    assert refused.json["errors"] == [{"pointer": "", "detail": f"More than 2 agents match. {TOO_MUCH}"}]
+    assert len(part.json["agents"]) == 2
+    assert writer.post("/agents/import?plan=1", part.json).json["changes_something"] is False
 
 
 @pytest.mark.parametrize(

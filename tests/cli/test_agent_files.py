@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from agents_app.operations.agent_file_secrets import IN_CLEAR
-from agents_app.schemas.agent_files import FORMAT
+from agents_app.schemas.agent_files import FORMAT, TOO_MUCH
 from agents_app.schemas.change_notes import SECRET
+from agents_app.values import limits
 from tests.cli.conftest import Terminal
 
 CANARY = "canary-secret-0123456789"
@@ -112,6 +113,19 @@ def test_a_name_that_the_terminal_cannot_encode_is_refused_with_its_line(termina
     sentence = "The name of the variable has a character that the terminal cannot encode."
     assert refused.exit_code == 1
     assert f"  agents.0.secrets.api_key: line 1: {sentence}" in refused.stderr.splitlines()
+
+
+def test_an_export_that_no_import_reads_is_refused_and_writes_no_file(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal("agents", "apply", write(tmp_path, HEAD + AGENT.format("x") + AGENT.format("y")))
+    monkeypatch.setattr(limits, "FILE_AGENTS", 1)
+
+    refused = terminal("agents", "export", "--output", tmp_path / "out.yaml")
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert f"More than 1 agents match. {TOO_MUCH}" in refused.stderr
+    assert not (tmp_path / "out.yaml").exists()
 
 
 def test_an_output_that_is_a_link_to_itself_is_refused(terminal: Terminal, tmp_path: Path) -> None:

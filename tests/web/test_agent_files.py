@@ -12,8 +12,9 @@ from werkzeug.test import TestResponse, encode_multipart
 
 from agents_app.operations import agent_files, agent_reads, agents
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agent_files import to_text
+from agents_app.schemas.agent_files import TOO_MUCH, to_text
 from agents_app.schemas.listing import AgentQuery
+from agents_app.values import limits
 from agents_app.values.choices import FileFormat
 from agents_app.values.limits import BODY_BYTES, FILE_BODY_BYTES
 from tests.api.conftest import Client
@@ -288,6 +289,22 @@ def test_an_exported_file_has_the_agents_of_the_list_and_no_secret_and_its_plan_
     assert "Nothing would change" in upload(browser, answer.data, 200).text
     # Browsers send the ends of lines of a pasted text in another form.
     assert "Nothing would change" in plan(browser, answer.text.replace("\n", "\r\n")).text
+
+
+def test_an_export_that_no_import_reads_is_a_page_that_says_how_to_export_in_parts(
+    console: Flask, admin: Actor, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_agent(console, admin, name="Sales")
+    for name, most, said in (
+        ("FILE_AGENTS", 0, "More than 0 agents match."),
+        ("FILE_BYTES", 9, "The agents that match need"),
+    ):
+        with monkeypatch.context() as smaller:
+            smaller.setattr(limits, name, most)
+            for form in FileFormat:
+                page = browser.get(f"/agents/export.{form}", status=422)
+                assert said in page.text
+                assert TOO_MUCH in page.text
 
 
 def test_an_export_warns_of_agents_that_share_a_name_and_its_plan_names_them(
