@@ -197,6 +197,7 @@ DOES_WITHOUT = {
         "result": "the response to the act has it",
         "matching": "`GET /agents` has the ids",
         "selected": "the same",
+        "deleted": "the response to the act names those that were deleted",
         "agents_of_token": "tokens are for pages and terminal",
         "recent": "a program asks `GET /agents/{id}/readers` before it ends an agent",
     },
@@ -212,6 +213,7 @@ DOES_WITHOUT = {
         "of_agent": "`flask agents attention` prints the reasons of every agent",
         "result": "the command prints it",
         "selected": "the terminal chooses agents by filters",
+        "deleted": "the result names those that were deleted",
         "run_unsaved": "a person at the terminal creates the agent first, and then tests it",
     },
     "web": {

@@ -18,6 +18,7 @@ from agents_app.operations import (
     agent_list_statements,
     attention_columns,
     bulk_changes,
+    bulk_names,
     bulk_records,
     bulk_tests,
     bulk_words,
@@ -32,6 +33,7 @@ from agents_app.operations.bulk_changes import MakeChanges
 from agents_app.operations.bulk_records import BUSY, BulkRecord
 from agents_app.operations.bulk_results import BulkResult, Done
 from agents_app.operations.bulk_words import UNDO
+from agents_app.operations.deleted_agents import DeletedAgent
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas.bulk_agents import IDS_MAX, BulkAct
@@ -75,7 +77,7 @@ def act(actor: Actor, values: Mapping[str, Any], key: str | None = None, later: 
     else:
         changes = bulk_changes.of_act(wanted, {"bulk": str(act_id)})
         _do_in_batches(partial(_write_batch, actor, changes), wanted.ids, result)
-        result.failed = bulk_records.named(actor, result.failed)
+    result.failed = bulk_names.named(actor, result.failed)
     bulk_records.finish(actor, result)
     return result
 
@@ -106,7 +108,7 @@ def undo(actor: Actor, act_id: UUID, values: Mapping[str, Any] = NO_VALUES) -> B
     versions = {one.id: one.version or 0 for one in done.changed if one.id not in reverted}
     _do_in_batches(_undo_step(actor, kind, versions, note, details), list(versions), result)
     names = {one.id: one.name for one in done.changed}
-    result.failed = [one._replace(name=names[one.id]) for one in result.failed]
+    result.failed = bulk_names.named(actor, [one._replace(name=names[one.id]) for one in result.failed])
     bulk_records.finish(actor, result)
     return result
 
@@ -132,8 +134,16 @@ def selected(actor: Actor, agent_ids: Sequence[UUID]) -> list[dict[str, Any]]:
     """The id, name and status of those of these agents that exist, in the given order. Raises Forbidden."""
     actor.require("agents.read")
     with db.reading() as connection:
-        found = bulk_records.agents_by_id(connection, actor, agent_ids)
+        found = bulk_names.agents_by_id(connection, actor, agent_ids)
     return [dict(found[one]._mapping) for one in dict.fromkeys(agent_ids) if one in found]
+
+
+def deleted(actor: Actor, agent_ids: Sequence[UUID]) -> list[DeletedAgent]:
+    """Those of these agents that are deleted, in the given order. Raises Forbidden."""
+    actor.require("agents.read")
+    with db.reading() as connection:
+        found = bulk_names.deleted_by_id(connection, actor, agent_ids)
+    return [found[one] for one in dict.fromkeys(agent_ids) if one in found]
 
 
 def _undo_step(

@@ -4,7 +4,7 @@ The event of the act is added before the first change. When the act has ended, i
 failures, and its time becomes that of the end. Without them, the process ended before the act did.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +15,10 @@ from sqlalchemy.engine import Connection
 
 from agents_app.db import db, now
 from agents_app.errors import NotFound, Unavailable
-from agents_app.models import Agent, Event
-from agents_app.operations import bulk_words, event_records
+from agents_app.models import Event
+from agents_app.operations import bulk_names, bulk_words, event_records
 from agents_app.operations.bulk_results import BulkResult, Done, Failure
 from agents_app.operations.bulk_words import UNDO
-from agents_app.operations.event_facts import ROWS_OF_A_QUERY
 from agents_app.operations.permissions import Actor
 from agents_app.operations.token_owners import owner_of
 from agents_app.schemas.bulk_agents import BulkAct
@@ -153,9 +152,7 @@ def read(actor: Actor, act_id: UUID) -> BulkRecord:
         details = row.details
         tested = [UUID(one) for one in details.get("tested", ())]
         failed = [(group, UUID(one)) for group in details.get("failed", ()) for one in group["ids"]]
-        agents = agents_by_id(connection, actor, [*tested, *(one for _, one in failed)])
-        names = {agent_id: agent.name for agent_id, agent in agents.items()}
-        changed = [Done(one, names.get(one, str(one))) for one in tested] or _changed(connection, actor, row)
+        changed = bulk_names.tested(actor, tested) if tested else _changed(connection, actor, row)
     return BulkRecord(
         act_id,
         details["act"],
@@ -165,20 +162,10 @@ def read(actor: Actor, act_id: UUID) -> BulkRecord:
         row.token_owner,
         row.created_at,
         changed,
-        [Failure(one, names.get(one), group["code"], group["detail"]) for group, one in failed],
+        bulk_names.named(actor, [Failure(one, None, group["code"], group["detail"]) for group, one in failed]),
         ids[1] if ids[1] in rows else None,
         details,
     )
-
-
-def named(actor: Actor, failed: Sequence[Failure]) -> list[Failure]:
-    """These failures with the names of the agents that exist."""
-    unnamed = [one.id for one in failed if one.name is None]
-    if not unnamed:
-        return list(failed)
-    with db.reading() as connection:
-        found = agents_by_id(connection, actor, unnamed)
-    return [one._replace(name=found[one.id].name) if one.id in found else one for one in failed]
 
 
 def _event(actor: Actor, act_id: UUID) -> sa.Select[Event]:
@@ -197,16 +184,6 @@ def _changed(connection: Connection, actor: Actor, row: Any) -> list[Done]:
     )
     found = [Done(one.target_id, one.target_name, one.version) for one in connection.execute(events)]
     return sorted(found, key=lambda one: (one.name.casefold(), one.id))
-
-
-def agents_by_id(connection: Connection, actor: Actor, agent_ids: Sequence[UUID]) -> dict[UUID, Any]:
-    """The id, name and status of those of these agents that are in the account, by their id."""
-    found: dict[UUID, Any] = {}
-    for start in range(0, len(agent_ids), ROWS_OF_A_QUERY):
-        some = agent_ids[start : start + ROWS_OF_A_QUERY]
-        agents = sa.select(Agent.id, Agent.name, Agent.status).where(Agent.account_id == actor.account_id)
-        found |= {row.id: row for row in connection.execute(agents.where(Agent.id.in_(some)))}
-    return found
 
 
 def _grouped(failed: Iterable[Failure]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from agents_app.db import db
 from agents_app.errors import Conflict, ConsoleError, InvalidInput, NotFound, Throttled, Unavailable
-from agents_app.operations import bulk_records, connection_tests
+from agents_app.operations import bulk_names, connection_tests
 from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.bulk_results import BulkResult, Done, Failure
 from agents_app.operations.permissions import Actor
@@ -30,7 +30,7 @@ def run(actor: Actor, agent_ids: Sequence[UUID], result: BulkResult) -> None:
     """
     ends = time.monotonic() + SECONDS
     with db.reading() as connection:
-        agents = bulk_records.agents_by_id(connection, actor, agent_ids)
+        agents = bulk_names.agents_by_id(connection, actor, agent_ids)
     for agent_id in agent_ids:
         name = agents[agent_id].name if agent_id in agents else None
         try:

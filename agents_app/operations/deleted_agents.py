@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -51,6 +51,12 @@ class DeletedAgent:
     token_owner: str | None
     """The present name of the person whose API token deleted it. None without a token."""
 
+    @classmethod
+    def of_row(cls, row: Row[*tuple[Any, ...]]) -> Self:
+        """The agent of a row of SHOWN. Another release may have recorded no name, or the secrets in another form."""
+        name, secrets = row.name or "An agent without a name", (bool(row.secrets), bool(row.has_kept_secrets))
+        return cls(row.agent_id, name, row.actor_name, row.user_id, row.created_at, *secrets, row.token_owner)
+
     @property
     def kept_until(self) -> datetime:
         """The time after which `flask purge` deletes the secrets."""
@@ -74,7 +80,7 @@ def listing(actor: Actor, cursor: str | None = None, limit: int = LIMIT) -> tupl
         statement = SHOWN.where(sa.tuple_(*columns) < sa.tuple_(*(sa.literal(v, c.type) for v, c in place)))
     last_first = statement.order_by(AgentVersion.created_at.desc(), AgentVersion.agent_id.desc()).limit(limit + 1)
     with db.reading() as connection:
-        found = [_deleted(row) for row in connection.execute(last_first, {"account_id": actor.account_id})]
+        found = [DeletedAgent.of_row(row) for row in connection.execute(last_first, {"account_id": actor.account_id})]
     if len(found) <= limit:
         return found, None
     return found[:limit], make_cursor(ORDER, found[limit - 1].deleted_at, found[limit - 1].id)
@@ -86,11 +92,4 @@ def find(actor: Actor, agent_id: UUID) -> DeletedAgent | None:
     with db.reading() as connection:
         values = {"account_id": actor.account_id}
         row = connection.execute(SHOWN.where(AgentVersion.agent_id == agent_id), values).one_or_none()
-    return _deleted(row) if row else None
-
-
-def _deleted(row: Row[*tuple[Any, ...]]) -> DeletedAgent:
-    # Another release may have recorded no name, or the secrets in another form.
-    name = row.name or "An agent without a name"
-    secrets = bool(row.secrets), bool(row.has_kept_secrets)
-    return DeletedAgent(row.agent_id, name, row.actor_name, row.user_id, row.created_at, *secrets, row.token_owner)
+    return DeletedAgent.of_row(row) if row else None

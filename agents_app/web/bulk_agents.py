@@ -10,7 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app.config import settings
 from agents_app.errors import InvalidInput, Malformed
-from agents_app.operations import bulk_agents, bulk_records, bulk_tests, bulk_words, started_tests
+from agents_app.operations import bulk_agents, bulk_names, bulk_records, bulk_tests, bulk_words, started_tests
 from agents_app.operations.bulk_results import BulkResult
 from agents_app.operations.bulk_words import UNDO
 from agents_app.operations.permissions import Actor
@@ -30,6 +30,8 @@ from agents_app.wording import number_text
 
 # What is done without a question: nothing is lost, and nothing needs to be typed.
 AT_ONCE = (BulkAct.ENABLE, BulkAct.TEST)
+# How many deleted agents a message names.
+DELETED_MAX = 3
 SENT_BEFORE = "This form was sent before. Nothing was done now: this is what it did the first time."
 UNDONE_BEFORE = "This was undone before. Nothing was changed now: this is what the first undo did."
 
@@ -60,10 +62,9 @@ def do() -> Answer:
     ids = [UUID(found) for text in request.form.getlist("ids") for one in text.split() if (found := read_uuid(one))]
     agents = bulk_agents.selected(actor, ids)
     if act is None or not agents:
-        wanted = "Select at least one agent that exists." if act else "Choose what to do with the selected agents."
-        flash(f"{wanted} Nothing was changed.", "bad")
-        return redirect(str(list_url), 303)
-    missing = len(set(ids)) - len(agents)
+        return _nothing_selected(actor, act, ids, list_url)
+    there = {agent["id"] for agent in agents}
+    missing = [one for one in dict.fromkeys(ids) if one not in there]
     asks = act not in AT_ONCE or (act is BulkAct.TEST and len(agents) > TESTS_MAX)
     if asks and "confirmed" not in request.form:
         form = bulk_form(act, None, [agent["id"] for agent in agents])
@@ -108,9 +109,23 @@ def undo(bulk_id: UUID) -> Answer:
     return _after(actor, form.result, ListUrl.from_back_parameter())
 
 
-def _ask_page(actor: Actor, form: BulkForm, agents: list[dict[str, Any]], missing: int) -> str:
-    days = settings().deleted_secrets_days
-    shown = {"agents": agents, "missing": missing, "act": form.act.value, "undo_days": days}
+def _nothing_selected(actor: Actor, act: BulkAct | None, ids: list[UUID], list_url: ListUrl) -> Answer:
+    wanted = "Select at least one agent that exists." if act else "Choose what to do with the selected agents."
+    gone = bulk_agents.deleted(actor, ids) if act else []
+    said = [f"“{one.name}” was deleted {bulk_names.by_and_when(one)}." for one in gone[:DELETED_MAX]]
+    flash(" ".join([*said, wanted, "Nothing was changed."]), "bad")
+    return redirect(str(list_url), 303)
+
+
+def _ask_page(actor: Actor, form: BulkForm, agents: list[dict[str, Any]], missing: list[UUID]) -> str:
+    days, deleted = settings().deleted_secrets_days, bulk_agents.deleted(actor, missing)
+    shown = {
+        "agents": agents,
+        "deleted": deleted,
+        "missing": len(missing) - len(deleted),
+        "act": form.act.value,
+        "undo_days": days,
+    }
     shown["limits"] = _test_limits(len(agents))
     if form.act in (BulkAct.DISABLE, BulkAct.DELETE):
         # Runtimes get a disabled agent no more than before.

@@ -1,11 +1,13 @@
 """Bulk acts over JSON: refusals, named failures, and the undo."""
 
+import re
 import uuid
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from agents_app.operations import agents
 from agents_app.operations.permissions import Actor
 from tests.api.conftest import Client
 from tests.make import make_agent, make_token, make_user
@@ -275,3 +277,34 @@ def test_an_editor_does_not_restore_what_an_admin_deleted(console: Flask, admin:
         Client(console, make_token(console, make_user(console), "write")).post(f"{BULK}/{done['id']}/undo").status_code
         == 404
     )
+
+
+def test_agents_that_were_deleted_are_named_with_who_deleted_them_but_not_those_of_others(
+    console: Flask, admin: Actor, api: Client
+) -> None:
+    other = make_user(console)
+    foreign = make_agent(console, other, name="Foreign")
+    gone, later, kept = (make_agent(console, admin, name=name) for name in ("Gone", "Later", "Kept"))
+    with console.app_context():
+        agents.delete(other, foreign)
+        agents.delete(admin, gone)
+    why = re.compile(rf"It was deleted by “{admin.name}” on \d+ \w+ \d+, \d\d:\d\d UTC\.")
+
+    done = api.post(
+        BULK, {"act": "set_owner", "owner": "Ada", "ids": [str(one) for one in (gone, later, kept, foreign)]}
+    )
+    tested = api.post(BULK, {"act": "test", "ids": [str(gone), str(foreign)]})
+    with console.app_context():
+        agents.delete(admin, later)
+    undone = [api.post(f"{BULK}/{done.json['id']}/undo").json for _ in range(2)]
+
+    for answer in (done, tested):
+        failed = {one["id"]: one for one in answer.json["failed"]}
+        assert failed[str(gone)]["name"] == "Gone"
+        assert failed[str(gone)]["code"] == "not_found"
+        assert why.fullmatch(failed[str(gone)]["detail"])
+        unknown = {"name": None, "code": "not_found", "detail": "There is no agent with this id."}
+        assert failed[str(foreign)] == {"id": str(foreign), **unknown}
+    for answer in undone:
+        assert [one["name"] for one in answer["failed"]] == ["Later"]
+        assert why.fullmatch(answer["failed"][0]["detail"])

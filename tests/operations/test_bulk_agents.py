@@ -117,7 +117,9 @@ def test_a_thousand_agents_are_changed_deleted_and_restored(app: Flask, admin: A
         wanted = sa.select(AgentVersion.action).where(AgentVersion.account_id == admin.account_id)
         made = Counter(connection.scalars(wanted))
         events = Counter(connection.scalars(sa.select(Event.action).where(Event.account_id == admin.account_id)))
-    actions = {"agent.created": 1, "agent.updated": 2, "agent.deleted": 1, "agent.restored": 1}
+    actions = dict.fromkeys(
+        ("agent.created", "agent.updated", "agent.change_undone", "agent.deleted", "agent.restored"), 1
+    )
     assert made == {action: number * IDS_MAX for action, number in actions.items()}
     assert {action: events[action] for action in made} == made
     assert events["agent.bulk"] == 4
