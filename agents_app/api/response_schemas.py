@@ -142,6 +142,9 @@ class BulkAgent(ResponseSchema):
     id: UUID
     name: str
     version: int | None
+    reason_replaced: bool = Field(
+        description="For `disable`: the agent was disabled already, and only got a new reason."
+    )
 
 
 class BulkFailure(ResponseSchema):

@@ -181,6 +181,9 @@ def _print_readers(act: BulkAct, actor: Actor, found: Sequence[dict[str, Any]]) 
     elif act is BulkAct.DISABLE:
         active = [one["id"] for one in found if one["status"] == AgentStatus.ACTIVE]
         print_recent_readers(actor, active, 403, "" if len(active) == len(found) else "active")
+        if already := len(found) - len(active):
+            are, theirs = ("is", "its reason") if already == 1 else ("are", "their reasons")
+            print_message(f"{number_text(already)} of them {are} disabled already. The new reason replaces {theirs}.")
 
 
 def _confirm(act: BulkAct, count: str, number: int, *, removes: bool) -> None:

@@ -29,7 +29,7 @@ from agents_app.operations import (
 )
 from agents_app.operations.agent_list_statements import OF_ACCOUNT
 from agents_app.operations.agent_writes import NO_AGENT, Change, find_all, write
-from agents_app.operations.bulk_changes import MakeChanges
+from agents_app.operations.bulk_changes import REASON_REPLACED, MakeChanges
 from agents_app.operations.bulk_records import BUSY, BulkRecord
 from agents_app.operations.bulk_results import BulkResult, Done
 from agents_app.operations.bulk_words import UNDO
@@ -202,7 +202,8 @@ def _write_batch(actor: Actor, make_changes: MakeChanges, agent_ids: Sequence[UU
         if isinstance(found, ConsoleError):
             result.fail(agent_id, names[agent_id], found)
         else:
-            done = Done(agent_id, names[agent_id], agents[agent_id].version)
+            is_replaced = bool(found and found.details.get(REASON_REPLACED))
+            done = Done(agent_id, names[agent_id], agents[agent_id].version, is_replaced)
             (result.changed if found else result.unchanged).append(done)
     for agent_id in agent_ids:
         if agent_id not in agents:

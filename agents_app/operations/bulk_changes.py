@@ -23,6 +23,8 @@ from agents_app.wording import number_text
 
 STATUS_ACTIONS = {AgentStatus.ACTIVE: "agent.enabled", AgentStatus.DISABLED: AgentVersion.DISABLED}
 UNDONE = "agent.change_undone"
+# What the event of an agent says that was disabled already, and only got a new reason.
+REASON_REPLACED = "reason_replaced"
 NO_VERSION = "Its previous version is not stored, or cannot be read."
 
 # For each locked agent of a batch its change, None if there is nothing to change, or why it cannot be changed.
@@ -83,6 +85,8 @@ def _change(wanted: BulkValues, agent: Agent, details: Mapping[str, Any]) -> Cha
         )
     status = AgentStatus.ACTIVE if wanted.act is BulkAct.ENABLE else AgentStatus.DISABLED
     state = replace(old, status=status, reason=getattr(wanted, "reason", None))
+    if old.status is status is AgentStatus.DISABLED:
+        details = {**details, REASON_REPLACED: True}
     return _unless_same(old, state, STATUS_ACTIONS[status], agent, note, details)
 
 

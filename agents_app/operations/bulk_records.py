@@ -136,7 +136,8 @@ def _finish(actor: Actor, result: BulkResult) -> None:
             return  # `flask purge` deleted it
         found = {"counts": result.counts, "failed": _grouped(result.failed)}
         tested = {"tested": [str(one.id) for one in result.changed]} if result.act == BulkAct.TEST else {}
-        event.details = {**event.details, **found, **tested}
+        replaced = {"new_reasons": number} if (number := bulk_words.new_reasons(result.changed)) else {}
+        event.details = {**event.details, **found, **tested, **replaced}
         event.created_at = now()
 
 
@@ -177,12 +178,15 @@ def _changed(connection: Connection, actor: Actor, row: Any) -> list[Done]:
     began, ended = datetime.fromisoformat(row.details["began"]), row.created_at
     last = ended + (MARGIN if "counts" in row.details else LONGEST)
     version = Event.details["version"].as_integer().label("version")
-    events = sa.select(Event.target_id, Event.target_name, version).where(
+    replaced = Event.details["reason_replaced"].as_boolean().label("replaced")
+    events = sa.select(Event.target_id, Event.target_name, version, replaced).where(
         Event.account_id == actor.account_id,
         Event.created_at.between(began - MARGIN, last),
         Event.details["bulk"].as_string() == str(row.id),
     )
-    found = [Done(one.target_id, one.target_name, one.version) for one in connection.execute(events)]
+    found = [
+        Done(one.target_id, one.target_name, one.version, bool(one.replaced)) for one in connection.execute(events)
+    ]
     return sorted(found, key=lambda one: (one.name.casefold(), one.id))
 
 

@@ -23,6 +23,8 @@ class Done(NamedTuple):
     id: UUID
     name: str
     version: int | None = None
+    reason_replaced: bool = False
+    """Whether it was disabled already, and only got a new reason."""
 
 
 @dataclass

@@ -92,9 +92,13 @@ def _result_page(actor: Actor, bulk_id: UUID, form: NoteForm) -> str:
     can_undo = _can_undo(actor, record.act) and bool(record.changed) and not record.undo_id
     words = bulk_sentences.act_words(record.details)
     unchanged = (record.counts or {}).get("unchanged", 0)
-    changed, before = bulk_words.parts(record.act, record.changed, unchanged, removes=record.removes)
+    *changed, before = bulk_words.parts(record.act, record.changed, unchanged, removes=record.removes)
     # An agent whose test failed was tested too.
-    number = len(record.changed) + (len(failed) if record.act == BulkAct.TEST else 0)
+    number = (
+        len(record.changed)
+        - bulk_words.new_reasons(record.changed)
+        + (len(failed) if record.act == BulkAct.TEST else 0)
+    )
     context = {"words": words, "changed": changed, "before": before, "can_undo": can_undo, "form": form}
     context |= {"failed": failed, "left": left, "number": number, "it_was_not": bulk_tests.IT_WAS_NOT}
     return render_template("agents/bulk_result.html", record=record, list_url=ListUrl.from_back_parameter(), **context)
@@ -130,7 +134,11 @@ def _ask_page(actor: Actor, form: BulkForm, agents: list[dict[str, Any]], missin
     if form.act in (BulkAct.DISABLE, BulkAct.DELETE):
         # Runtimes get a disabled agent no more than before.
         ending = [one["id"] for one in agents if form.act is BulkAct.DELETE or one["status"] == AgentStatus.ACTIVE]
-        shown |= {"ending": len(ending), "recent": readers.before_the_end(actor, ending)}
+        shown |= {
+            "already": len(agents) - len(ending),
+            "ending": len(ending),
+            "recent": readers.before_the_end(actor, ending),
+        }
     return render_template("agents/bulk_ask.html", form=form, list_url=ListUrl.from_back_parameter(), **shown)
 
 

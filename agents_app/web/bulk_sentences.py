@@ -57,8 +57,11 @@ def agents_link(event: Mapping[str, Any]) -> Markup:
         left = sum(len(group["ids"]) for group in event["details"].get("failed", ()) if group["code"] in NOT_STARTED)
         failed = counts["failed"] - left
         changed = counts["changed"] + failed
+    replaced = event["details"].get("new_reasons", 0)
+    changed = changed - replaced if isinstance(changed, int) else changed
     text = f"{number_text(changed)} agent{'s' * (changed != 1)}" if isinstance(changed, int) else "agents"
     url = url_for("web.bulk_agents.show", bulk_id=event["id"]) if event.get("id") else ""
     link = Markup('<a href="{}">{}</a>').format(url, text) if url else Markup.escape(text)
-    parts = [f"{number_text(number)} {what}" for number, what in ((failed, "failed"), (left, "not tested")) if number]
+    counted = ((replaced, "got a new reason"), (failed, "failed"), (left, "not tested"))
+    parts = [f"{number_text(number)} {what}" for number, what in counted if number]
     return link + (f" ({', '.join(parts)})" if parts else "")

@@ -109,7 +109,7 @@ def test_an_id_of_another_account_is_answered_like_a_missing_one_among_own_ones(
     )
 
     assert answer.json["counts"] == {"changed": 1, "unchanged": 0, "failed": 2}
-    assert answer.json["changed"] == [{"id": str(own), "name": "Own", "version": 2}]
+    assert answer.json["changed"] == [{"id": str(own), "name": "Own", "version": 2, "reason_replaced": False}]
     why = {"name": None, "code": "not_found", "detail": "There is no agent with this id."}
     assert sorted(answer.json["failed"], key=str) == sorted(
         [{"id": str(one), **why} for one in (foreign, missing)], key=str
@@ -144,7 +144,7 @@ def test_each_change_is_undone_but_not_that_of_an_agent_which_was_changed_since(
     undone = api.post(f"{BULK}/{acts[3]}/undo").json
 
     assert undone["act"] == "undo"
-    assert undone["changed"] == [{"id": str(kept), "name": "Kept", "version": 6}]
+    assert undone["changed"] == [{"id": str(kept), "name": "Kept", "version": 6, "reason_replaced": False}]
     assert [(one["name"], one["code"]) for one in undone["failed"]] == [("Changed", "stale")]
     assert undone["failed"][0]["detail"] == "It was changed since. It is at version 6 now."
     again = api.post(f"{BULK}/{acts[3]}/undo").json

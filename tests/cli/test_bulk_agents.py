@@ -116,6 +116,19 @@ def test_an_act_is_done_with_those_that_match_and_is_undone(terminal: Terminal) 
     assert "It was changed since." in again.stdout
 
 
+def test_disabled_agents_are_counted_apart_before_and_after(terminal: Terminal) -> None:
+    agent_id = add(terminal, "One")
+    add(terminal, "Two")
+    terminal("agents", "disable", agent_id, "--reason", "Old.")
+
+    done = terminal("agents", "bulk", "disable", "--reason", "Moving.", "--all", "--yes", "--json")
+
+    assert "1 of them is disabled already. The new reason replaces its reason." in done.stderr
+    assert done.stderr.endswith("1 agent was disabled. 1 agent was disabled already, and got a new reason.\n")
+    (result,) = json.loads(done.stdout)["items"]
+    assert {one["name"]: one["reason_replaced"] for one in result["changed"]} == {"One": True, "Two": False}
+
+
 @pytest.mark.parametrize(("name", "value"), [("owner", "Ada"), ("environment", "staging")])
 def test_only_the_option_removes_a_value(terminal: Terminal, name: str, value: str) -> None:
     add(terminal, "One", **{name: value})

@@ -253,6 +253,31 @@ def test_a_test_says_which_agents_could_not_start_and_offers_them_again(
     assert len(fields_of(result.form("/agents/bulk"))["ids"].split()) == 21
 
 
+def test_agents_that_are_disabled_already_are_counted_apart_before_and_after(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    ids = [make_agent(console, admin, name=f"Agent {number}") for number in range(3)]
+    with console.app_context():
+        for one in ids[:2]:
+            agents.disable(admin, one, {"reason": "Old."})
+
+    some, all_of_them = ask(browser, "disable", *ids), ask(browser, "disable", *ids[:2])
+    nobody = ask(browser, "disable", ids[2])
+    browser.send(some, "/agents/bulk", reason="Moving.")
+    message = browser.get("/agents")
+    result = browser.get(message.root.one("div", class_="flashes").one("a")["href"]).text
+
+    replaced = "disabled already. A new reason replaces those that they have, also for runtimes."
+    assert f"2 of them are {replaced}" in some.text
+    assert f"These agents are {replaced}" in all_of_them.text
+    assert "can no longer fetch" not in all_of_them.text
+    assert "disabled already" not in nobody.text
+    assert "1 agent was disabled. 2 agents were disabled already, and got a new reason." in message.text
+    assert "1 was disabled 2 were disabled already, and got a new reason" in result
+    assert "disabled 1 agent on" in result
+    assert "disabled 1 agent (2 got a new reason)" in browser.get("/activity").text
+
+
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("editor", 403), ("admin", 303)])
 def test_only_admins_undo_a_deletion(role: str, status: int, console: Flask, admin: Actor, signed_in: SignIn) -> None:
     browser = signed_in(admin)
