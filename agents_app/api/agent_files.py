@@ -35,6 +35,8 @@ def import_file(actor: Actor, query: ImportQuery, file: AgentFile) -> Response:
     else:
         done = operations.apply(actor, file, prune=query.prune, note=query.note)
     warnings = [{"pointer": pointer, "detail": said} for pointer, said in save_warnings.of_note({"note": query.note})]
+    if query.plan and done.doubt:
+        warnings.append({"pointer": "/agents", "detail": done.doubt})
     return responses.as_json({"is_applied": not query.plan, **as_json(done), "warnings": warnings})
 
 

@@ -83,4 +83,6 @@ class AppliedPlan(ResponseSchema):
     prune: bool
     counts: dict[str, int]
     agents: list[PlannedAgent]
-    warnings: list[SaveWarning] = Field(description="What looks like a secret in the note.")
+    warnings: list[SaveWarning] = Field(
+        description="What looks like a secret in the note; in a plan, that it would delete most agents."
+    )

@@ -20,6 +20,7 @@ from agents_app.cli.recent_readers import print_readers_of_plan
 from agents_app.cli.secret_references import reader
 from agents_app.errors import InvalidInput, Unavailable
 from agents_app.operations import agent_files as operations
+from agents_app.operations.planned_agents import Plan
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas.agent_files import AgentFile
 from agents_app.schemas.listing import AgentQuery, parse
@@ -86,6 +87,7 @@ def plan(context: click.Context, account: str | None, file: BinaryIO, *, prune: 
         print_json(plan_json(found))
     else:
         print_lines([*plan_lines(found), summary(found, is_done=False)])
+    _print_doubt(found)
     print_readers_of_plan(actor, found)
     context.exit(CHANGED if found.changes_something else UNCHANGED)
 
@@ -111,6 +113,7 @@ def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool,
         is_asked = bool(planned.deletes) and not yes
         if is_asked:
             print_lines([*plan_lines(planned), summary(planned, is_done=False)])
+            _print_doubt(planned)
         # A deleted agent has no readers any more.
         print_readers_of_plan(actor, planned)
         if is_asked:
@@ -123,6 +126,11 @@ def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool,
         print_lines(plan_lines(done))
     print_note_warnings({"note": note})
     print_message(summary(done, is_done=True))
+
+
+def _print_doubt(planned: Plan) -> None:
+    if planned.doubt:
+        print_message(f"Warning: {planned.doubt}")
 
 
 def _read(file: BinaryIO) -> AgentFile:

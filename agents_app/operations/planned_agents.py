@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from agents_app.values.choices import AgentStatus
+from agents_app.wording import number_text
 
 
 class Kind(StrEnum):
@@ -88,6 +89,17 @@ class Plan:
         deleted = [one for one in self.agents if one.kind is Kind.MISSING and self.prune]
         found = {"disabled": disabled, "deleted": deleted}
         return {name: [one.agent_id for one in agents if one.agent_id] for name, agents in found.items()}
+
+    @property
+    def doubt(self) -> str:
+        """Why the deletions may be a mistake: most agents of the account are missing in the file. Empty otherwise."""
+        missing = self.deletes
+        stored = missing + self.counts[Kind.SAME] + self.counts[Kind.CHANGED]
+        if missing * 2 <= stored:
+            return ""
+        number = f"{number_text(missing)} of {number_text(stored)} agent{'s' * (stored != 1)}"
+        are = "is" if missing == 1 else "are"
+        return f"{number} {are} missing in this file and would be deleted. Was it exported with a filter?"
 
     @property
     def changes_something(self) -> bool:

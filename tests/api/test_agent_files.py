@@ -38,6 +38,9 @@ def test_a_file_is_planned_imported_once_and_exported(console: Flask, admin: Act
 
     planned = writer.post("/agents/import?plan=1&prune=1", file_of(AGENT))
     assert (planned.json["is_applied"], planned.json["changes_something"]) == (False, True)
+    why = "1 of 1 agent is missing in this file and would be deleted. Was it exported with a filter?"
+    assert planned.json["warnings"] == [{"pointer": "/agents", "detail": why}]
+    assert writer.post("/agents/import?plan=1", file_of(AGENT)).json["warnings"] == []
     assert writer.get(f"/agents/{gone}").status_code == 200
     done = writer.post("/agents/import?prune=1&note=Release", file_of(AGENT))
     again = writer.post("/agents/import", file_of(AGENT))

@@ -142,9 +142,14 @@ def test_agents_are_deleted_only_after_a_confirmation(terminal: Terminal, tmp_pa
     terminal("agents", "apply", write(tmp_path, HEAD + AGENT.format("x")))
     path = write(tmp_path, HEAD.rstrip() + " []\n")
 
+    planned = terminal("agents", "plan", "--prune", path)
+    warning = "Warning: 1 of 1 agent is missing in this file and would be deleted. Was it exported with a filter?"
+    assert warning in planned.stderr
+    assert "would be deleted" not in terminal("agents", "plan", path).stderr
     kept = terminal("agents", "apply", path)
     unasked = terminal("agents", "apply", "--prune", "-", stdin=path.read_text())
     denied = terminal("agents", "apply", "--prune", path, stdin="n\n")
+    assert warning in denied.stderr
     deleted = terminal("agents", "apply", "--prune", "--yes", path)
 
     assert [one.exit_code for one in (kept, unasked, denied, deleted)] == [0, 2, 1, 0]

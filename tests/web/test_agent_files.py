@@ -246,6 +246,12 @@ def test_agents_that_are_missing_are_deleted_only_after_their_number_was_typed(
     for name in ("A", "B", "Sales"):
         make_agent(console, admin, name=name)
     planned = plan(browser, file_of({}), prune="y")
+    warning = "2 of 3 agents are missing in this file and would be deleted. Was it exported with a filter?"
+    assert warning in planned.text
+    assert "missing in this file and would" not in plan(browser, file_of({})).text
+    assert "missing in this file and would" not in plan(browser, file_of({}, {"name": "A"}), prune="y").text
+    assert "The list has a filter, so the files above do not have all agents." in browser.get(f"{FILES}?q=A").text
+    assert "The list has a filter" not in browser.get(FILES).text
 
     for typed in ("", "1", "two", "22"):
         page = apply(browser, planned, 422, deletions=typed)
