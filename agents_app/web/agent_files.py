@@ -1,5 +1,6 @@
 """The page Export and import: a file of all agents, and a plan of a file before it is applied."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -13,7 +14,7 @@ from agents_app.schemas import agent_files as schema
 from agents_app.schemas import listing as list_schema
 from agents_app.schemas import shown_files
 from agents_app.schemas.agent_files import AgentFile
-from agents_app.values.choices import FileFormat
+from agents_app.values.choices import Door, FileFormat
 from agents_app.web import agent_plans, readers, unsaved_form
 from agents_app.web.forms.agent_files import ImportForm
 from agents_app.web.list_error import list_error_page
@@ -73,7 +74,7 @@ def _export(form: FileFormat) -> Answer:
 def _apply(actor: Actor, form: ImportForm, file: AgentFile, plan: Plan) -> Answer:
     if not form.confirms(plan.deletes) or form.warns_of_note():
         return _plan_page(actor, form, file, plan, 422)
-    note, shown = form.note.value or None, request.form["plan"]
+    note, shown, began = form.note.value or None, request.form["plan"], now()
     try:
         done = agent_files.apply(actor, file, prune=plan.prune, note=note, expected=shown)
     except Conflict as refusal:
@@ -83,14 +84,19 @@ def _apply(actor: Actor, form: ImportForm, file: AgentFile, plan: Plan) -> Answe
     except InvalidInput as refusal:
         form.add_problems(list(refusal.fields))
         return _plan_page(actor, form, file, plan, 422) if form.note.errors else _refused(form)
-    return _applied(done)
+    return _applied(actor, done, began)
 
 
-def _applied(done: Plan) -> Answer:
-    """The list with what was done, and where agents now lack something, the list of those that need attention."""
+def _applied(actor: Actor, done: Plan, began: datetime) -> Answer:
+    """The list with what was done, and where agents now lack something, the list of those that need attention.
+
+    The message links to the changes of this file in Activity: what this person did with agents meanwhile.
+    """
     incomplete = sum(agent.is_incomplete and agent.kind in (Kind.NEW, Kind.CHANGED) for agent in done.agents)
     text = agent_plans.applied_sentence(done, incomplete)
-    show_once(text, "warn" if incomplete else "ok", changes=url_for("web.events.listing", about="agent"))
+    filters: dict[str, Any] = {"about": "agent", "person": actor.user_id, "door": Door.PAGE.value}
+    filters |= {"since": began.isoformat(), "until": (now() + timedelta(microseconds=1)).isoformat()}
+    show_once(text, "warn" if incomplete else "ok", changes=url_for("web.events.listing", **filters))
     return redirect(url_for("web.agents.listing", needs_attention="true" if incomplete else None), 303)
 
 

@@ -262,6 +262,10 @@ def test_agents_that_are_missing_are_deleted_only_after_their_number_was_typed(
     done = apply(browser, overtaken, deletions="3")
 
     assert "The file was applied: 3 deleted." in message(done)
+    changes = done.root.one("div", class_="flashes").one("a")["href"]
+    events = [one.text for one in browser.get(changes).root.all("li", class_="event")]
+    assert len(events) == 3
+    assert all("deleted the agent" in one for one in events)
     assert names(console, admin) == ["Sales"]
 
 
