@@ -48,6 +48,18 @@ def require_on() -> None:
         raise Unavailable(sentence, code="tests_off", retry_after=OFF_RETRY_SECONDS)
 
 
+def startable(actor: Actor) -> int:
+    """How many tests this actor can start now, if nobody else runs any."""
+    moment = now()
+    counted = sa.select(sa.func.count()).where(
+        StartedTest.account_id == actor.account_id,
+        StartedTest.person == (actor.user_id or actor.token_id),
+        StartedTest.started_at.between(moment - WINDOW, moment + WINDOW),
+    )
+    with db.reading() as connection:
+        return max(0, PER_PERSON - (connection.scalar(counted) or 0))
+
+
 @contextmanager
 def place(actor: Actor) -> Iterator[None]:
     """Count one test of this actor while the block runs. The terminal is not limited.

@@ -101,6 +101,7 @@ def _result_page(actor: Actor, bulk_id: UUID, form: NoteForm) -> str:
     )
     context = {"words": words, "changed": changed, "before": before, "can_undo": can_undo, "form": form}
     context |= {"failed": failed, "left": left, "number": number, "it_was_not": bulk_tests.IT_WAS_NOT}
+    context["next_tests"] = min(len(left), started_tests.PER_PERSON)
     return render_template("agents/bulk_result.html", record=record, list_url=ListUrl.from_back_parameter(), **context)
 
 
@@ -131,6 +132,8 @@ def _ask_page(actor: Actor, form: BulkForm, agents: list[dict[str, Any]], missin
         "undo_days": days,
     }
     shown["limits"] = _test_limits(len(agents))
+    if form.act is BulkAct.TEST:
+        shown["startable"] = min(len(agents), TESTS_MAX, started_tests.startable(actor))
     if form.act in (BulkAct.DISABLE, BulkAct.DELETE):
         # Runtimes get a disabled agent no more than before.
         ending = [one["id"] for one in agents if form.act is BulkAct.DELETE or one["status"] == AgentStatus.ACTIVE]

@@ -230,26 +230,33 @@ def test_a_test_says_which_agents_could_not_start_and_offers_them_again(
     ids = [str(make_agent(console, admin, name=f"Agent {number}")) for number in range(8)]
     values = {"csrf_token": browser.token(), "act": "test", "ids": ids}
 
+    many = [*ids, *(str(make_agent(console, admin)) for _ in range(13))]
+    before = browser.post("/agents/bulk", values | {"ids": many}, 200)
     answer = browser.post("/agents/bulk", values)
     assert not isinstance(answer, Page)
     page = browser.get(answer.location)
 
+    assert isinstance(before, Page)
+    assert "Test the first 6" in before.text
     assert "You can start 6 tests in a minute." in page.text
     assert "Test the 2 that were not tested" in page.text
     assert "tested 6 agents" in page.text
     assert "tested 6 agents (6 failed, 2 not tested)" in browser.get("/activity").text
-    many = [*ids, *(str(make_agent(console, admin)) for _ in range(13))]
     asked = browser.post("/agents/bulk", values | {"ids": many}, 200)
     assert isinstance(asked, Page)
     assert "Test 21 agents?" in asked.text
     assert "At most 20 agents are tested at once, and 6 tests start in a minute." in asked.text
+    # All tests of this minute have started.
+    assert "Wait a minute, then load this page again." in asked.text
+    assert "Test the first" not in asked.text
     started = browser.send(asked, "/agents/bulk")
     assert not isinstance(started, Page)
     result = browser.get(started.location)
     assert result.title.startswith("Result for 21 agents")
     assert "At most 20 agents are tested at once." in result.text
     assert "It was not tested" not in result.text
-    assert "Test the 21 that were not tested" in result.text
+    assert "Next: wait a minute, then test the next 6. What is still left is offered again." in result.text
+    assert "Test the next 6 of the 21 that were not tested" in result.text
     assert len(fields_of(result.form("/agents/bulk"))["ids"].split()) == 21
 
 
