@@ -31,9 +31,10 @@ def export(actor: Actor, query: ExportQuery) -> Response:
 def import_file(actor: Actor, query: ImportQuery, file: AgentFile) -> Response:
     """What was changed, or what would change."""
     if query.plan:
-        done = operations.plan(actor, file, prune=query.prune)
+        done = operations.plan(actor, file, prune=query.prune, expected=query.expected_plan)
     else:
-        done = operations.apply(actor, file, prune=query.prune, note=query.note)
+        expected = query.expected_plan
+        done = operations.apply(actor, file, prune=query.prune, note=query.note, expected=expected)
     warnings = [{"pointer": pointer, "detail": said} for pointer, said in save_warnings.of_note({"note": query.note})]
     if query.plan and done.doubt:
         warnings.append({"pointer": "/agents", "detail": done.doubt})
@@ -65,6 +66,7 @@ ENDPOINTS = (
         "Makes the account as the file says, all of it or nothing. An agent is matched by `external_id`, else by a "
         + "name that is single, else refused. A member that is absent has its default, but a secret that is absent is "
         + "kept. Agents that the file does not have are deleted only with `prune=1`. `plan=1` changes nothing. "
+        + "With `expected_plan`, the `digest` of a plan, only that plan is applied: 409 if it is another one now. "
         + "422 names everything that is wrong, by its JSON pointer in the file. The body has at most "
         + f"{number_text(limits.FILE_BODY_BYTES // 1_000_000)} MB and {number_text(limits.FILE_AGENTS)} agents, in "
         + "JSON or YAML. Secrets of the form `env:NAME` and `file:PATH` are read only at the terminal.",

@@ -79,6 +79,7 @@ class AppliedPlan(ResponseSchema):
     """What a file did or would do."""
 
     is_applied: bool
+    digest: str = Field(description="Two plans have it in common only if they do the same: see `expected_plan`.")
     changes_something: bool
     prune: bool
     counts: dict[str, int]

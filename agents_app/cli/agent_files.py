@@ -26,6 +26,7 @@ from agents_app.schemas.agent_files import AgentFile
 from agents_app.schemas.listing import AgentQuery, parse
 from agents_app.values import limits
 from agents_app.values.choices import FileFormat
+from agents_app.values.rules import NOT_A_DIGEST, PLAN_DIGEST
 from agents_app.wording import number_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -39,6 +40,13 @@ file_argument = click.argument("file", type=click.File("rb"))
 prune_option = click.option(
     "--prune", is_flag=True, help="Delete the agents of the account that the file does not have."
 )
+
+
+def _checked_digest(_context: click.Context, _option: click.Parameter, written: str | None) -> str | None:
+    # An empty one is a variable of a pipeline that was not set, and must not mean every plan.
+    if written is not None and not PLAN_DIGEST.fullmatch(written):
+        raise click.BadParameter(NOT_A_DIGEST)
+    return written
 
 
 @agents.command()
@@ -86,7 +94,7 @@ def plan(context: click.Context, account: str | None, file: BinaryIO, *, prune: 
     if as_json:
         print_json(plan_json(found))
     else:
-        print_lines([*plan_lines(found), summary(found, is_done=False)])
+        print_lines([*plan_lines(found), summary(found, is_done=False), f"Digest: {found.digest}"])
     _print_doubt(found)
     print_readers_of_plan(actor, found)
     context.exit(CHANGED if found.changes_something else UNCHANGED)
@@ -96,9 +104,18 @@ def plan(context: click.Context, account: str | None, file: BinaryIO, *, prune: 
 @file_argument
 @prune_option
 @click.option("--note", metavar="TEXT", help="Why you make these changes. The history shows it.")
+@click.option(
+    "--plan",
+    "expected",
+    metavar="DIGEST",
+    callback=_checked_digest,
+    help="Apply only the plan with this digest, which `flask agents plan` prints, or nothing.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before agents are deleted.")
 @account_option
-def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool, yes: bool) -> None:
+def apply(
+    account: str | None, file: BinaryIO, note: str | None, *, prune: bool, expected: str | None, yes: bool
+) -> None:
     """Create and change agents as a file says: all of it or nothing. For standard input, write -.
 
     Agents that the file does not have are kept, unless --prune is given. Secrets of the form env:NAME and file:PATH are
@@ -109,7 +126,7 @@ def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool,
     """
     actor = terminal_actor(account)
     with _with_lines(_read(file)) as agent_file:
-        planned = operations.plan(actor, agent_file, prune=prune)
+        planned = operations.plan(actor, agent_file, prune=prune, expected=expected)
         is_asked = bool(planned.deletes) and not yes
         if is_asked:
             print_lines([*plan_lines(planned), summary(planned, is_done=False)])
@@ -119,7 +136,7 @@ def apply(account: str | None, file: BinaryIO, note: str | None, *, prune: bool,
         if is_asked:
             _confirm(planned.deletes, is_stdin=file is sys.stdin.buffer)
         # What was confirmed is applied, or nothing.
-        expected = planned.digest if is_asked else None
+        expected = planned.digest if is_asked else expected
         done = operations.apply(actor, agent_file, prune=prune, note=note, expected=expected)
     if not is_asked:
         # What was done, which others may have made another thing than what was planned.

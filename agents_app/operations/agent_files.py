@@ -26,7 +26,10 @@ from agents_app.values.choices import AgentStatus, Door
 OVERTAKEN = (
     "Others created, changed or deleted agents of this file while it was applied. Nothing was changed. Plan it again."
 )
-OTHER_PLAN = "Others changed these agents since the plan was made. Nothing was changed. Read the new plan."
+OTHER_PLAN = (
+    "Others changed these agents since the plan was made, or it is the plan of another file. Nothing was changed. "
+    + "Read the new plan."
+)
 # What the event and the version of a change say in addition.
 EXTERNAL_ID = "external_id"
 FROM_FILE = {"from_file": True}
@@ -97,13 +100,13 @@ def shared_names(actor: Actor, document: Mapping[str, Any] | None = None) -> lis
     return [name for name in found if name in written]
 
 
-def plan(actor: Actor, file: AgentFile, *, prune: bool = False) -> Plan:
-    """What `apply` would do. Raises Forbidden, and InvalidInput with everything that is wrong, by JSON pointer."""
+def plan(actor: Actor, file: AgentFile, *, prune: bool = False, expected: str | None = None) -> Plan:
+    """What `apply` would do. Raises what `apply` raises, by JSON pointer."""
     planner = _planner(actor, file)
     with db.reading() as connection:
         stored = agent_file_rows.known(connection, actor)
         steps = planner.steps(stored, lambda ids: agent_file_rows.rows(connection, actor, ids))
-    return _plan(steps, stored, prune=prune)
+    return _require_expected(_plan(steps, stored, prune=prune), expected)
 
 
 def apply(

@@ -116,6 +116,7 @@ class Plan:
 def as_json(plan: Plan) -> dict[str, Any]:
     """A plan in JSON types, as the API and the terminal show it."""
     return {
+        "digest": plan.digest,
         "changes_something": plan.changes_something,
         "prune": plan.prune,
         "counts": plan.counts,

@@ -14,7 +14,7 @@ from agents_app.values import fields, limits
 from agents_app.values.choices import AgentStatus, ConnectionType, Environment, FileFormat, LastTest, ModelProvider
 from agents_app.values.fields import Schema, field
 from agents_app.values.labels import label_filter
-from agents_app.values.rules import boolean, choice, flag, is_uuid, line, uuid_text, whole_number
+from agents_app.values.rules import boolean, choice, flag, is_uuid, line, plan_digest, uuid_text, whole_number
 from agents_app.values.text import fold_for_search
 
 LIMIT = 50
@@ -126,6 +126,11 @@ class ImportQuery(Schema):
 
     plan: Annotated[bool, flag()] = field("Plan", "Say what would change, and change nothing.", default=False)
     prune: Annotated[bool, flag()] = field("Prune", "Delete the agents that the file does not have.", default=False)
+    expected_plan: Annotated[str | None, plan_digest()] = field(
+        "Expected plan",
+        "The `digest` of a plan. If the plan is another one now, the answer is 409 and nothing is changed.",
+        default=None,
+    )
     note: Annotated[str | None, line(limits.CHANGE_NOTE)] = field(
         "Note", "Why you make these changes. The history shows it.", default=None
     )

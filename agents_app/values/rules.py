@@ -37,6 +37,8 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MOMENT = re.compile(
     rf"{DAY.pattern}[Tt ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,6}})?)?([Zz]|[+-][0-9]{{2}}:?[0-9]{{2}})"
 )
+PLAN_DIGEST = re.compile(r"[0-9a-f]{64}")
+NOT_A_DIGEST = "Write the digest of a plan: 64 characters from 0-9 and a-f."
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -223,6 +225,18 @@ def uuid_text() -> Rule:
         return found
 
     return Rule(check, {"format": "uuid"})
+
+
+def plan_digest() -> Rule:
+    """The digest of a plan of a file of agents."""
+
+    def check(value: object) -> str:
+        text = require_text(value)
+        if not PLAN_DIGEST.fullmatch(text):
+            raise refusal(NOT_A_DIGEST)
+        return text
+
+    return Rule(check, {"pattern": f"^{PLAN_DIGEST.pattern}$"})
 
 
 def is_uuid(text: str) -> bool:

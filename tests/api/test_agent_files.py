@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 
+from agents_app.operations.agent_files import OTHER_PLAN
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agent_files import FORMAT, TOO_MUCH
 from agents_app.values import limits
@@ -70,6 +71,24 @@ def test_an_export_that_no_import_reads_is_refused_and_a_part_of_it_is_not(
     assert refused.json["errors"] == [{"pointer": "", "detail": f"More than 2 agents match. {TOO_MUCH}"}]
     assert len(part.json["agents"]) == 2
     assert writer.post("/agents/import?plan=1", part.json).json["changes_something"] is False
+
+
+def test_only_the_plan_with_the_expected_digest_is_imported(console: Flask, admin: Actor, writer: Client) -> None:
+    make_agent(console, admin, name="Sales", external_id="x")
+    file = file_of({**AGENT, "name": "Renamed"})
+    digest = writer.post("/agents/import?plan=1", file).json["digest"]
+
+    for wrong in ("", "x", digest.upper()):
+        assert writer.post(f"/agents/import?expected_plan={wrong}", file).status_code == 422
+    writer.post("/agents/import", file_of({**AGENT, "owner": "Ada"}))
+    for path in ("/agents/import?", "/agents/import?plan=1&"):
+        refused = writer.post(f"{path}expected_plan={digest}", file)
+        assert (refused.status_code, refused.json["code"]) == (409, "other_plan")
+        assert refused.json["detail"] == OTHER_PLAN
+    assert writer.get("/agents").json["items"][0]["name"] == "Sales"
+    new = writer.post("/agents/import?plan=1", file).json["digest"]
+    done = writer.post(f"/agents/import?expected_plan={new}", file)
+    assert (done.status_code, done.json["digest"]) == (200, new)
 
 
 @pytest.mark.parametrize(

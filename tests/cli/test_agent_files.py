@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from agents_app.operations.agent_file_secrets import IN_CLEAR
+from agents_app.operations.agent_files import OTHER_PLAN
 from agents_app.schemas.agent_files import FORMAT, TOO_MUCH
 from agents_app.schemas.change_notes import SECRET
 from agents_app.values import limits
+from agents_app.values.rules import NOT_A_DIGEST
 from tests.cli.conftest import Terminal
 
 CANARY = "canary-secret-0123456789"
@@ -77,6 +79,7 @@ def test_a_file_is_planned_applied_and_exported(
     as_reason = terminal("agents", "apply", write(tmp_path, disabled))
     write(tmp_path, HEAD + AGENT.format("x") + secrets)
     planned = terminal("agents", "plan", path)
+    digest = json.loads(terminal("agents", "plan", path, "--json").stdout)["digest"]
     applied = terminal("agents", "apply", path, "--note", "Release 12")
     again = terminal("agents", "apply", path)
     exported = terminal("agents", "export", "--output", tmp_path / "out.yaml")
@@ -93,6 +96,7 @@ def test_a_file_is_planned_applied_and_exported(
         "    connection_config.password: set from env:SALES_PASSWORD, sent to "
         + "DB, postgresql, db.example.org, 5432, sales, reader, require",
         "Plan: 1 new, 0 changed, 0 the same, 0 missing in the file and kept.",
+        f"Digest: {digest}",
     ]
     assert exported.stderr == ""
     assert (applied.exit_code, again.exit_code, exported.exit_code) == (0, 0, 0)
@@ -126,6 +130,26 @@ def test_an_export_that_no_import_reads_is_refused_and_writes_no_file(
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert f"More than 1 agents match. {TOO_MUCH}" in refused.stderr
     assert not (tmp_path / "out.yaml").exists()
+
+
+def test_only_the_plan_with_the_named_digest_is_applied(terminal: Terminal, tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + AGENT.format("x") + AGENT.format("y"))
+    digest = terminal("agents", "plan", path).stdout.split()[-1]
+
+    unset = terminal("agents", "apply", path, "--plan", "")
+    pruning = terminal("agents", "apply", path, "--prune", "--plan", digest)
+    assert terminal.json("agents", "list")["items"] == []
+    terminal("agents", "apply", write(tmp_path, HEAD + AGENT.format("x")))
+    write(tmp_path, HEAD + AGENT.format("x") + AGENT.format("y"))
+    overtaken = terminal("agents", "apply", path, "--plan", digest)
+    new_digest = terminal("agents", "plan", path).stdout.split()[-1]
+    applied = terminal("agents", "apply", path, "--plan", new_digest)
+
+    assert (unset.exit_code, NOT_A_DIGEST in unset.stderr) == (2, True)
+    for refused in (pruning, overtaken):
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert OTHER_PLAN in refused.stderr
+    assert (applied.exit_code, len(terminal.json("agents", "list")["items"])) == (0, 2)
 
 
 def test_an_output_that_is_a_link_to_itself_is_refused(terminal: Terminal, tmp_path: Path) -> None:
@@ -168,7 +192,7 @@ def test_of_the_agents_that_a_plan_does_not_change_only_the_first_are_named(term
     planned = terminal("agents", "plan", write(tmp_path, HEAD + AGENT.format("new")))
 
     kept = [f"  Sales (x-{number:02}): missing in the file, kept" for number in range(20)]
-    assert planned.stdout.splitlines()[-22:-1] == [
+    assert planned.stdout.splitlines()[-23:-2] == [
         *kept,
         "  … and 5 more that stay as they are. --json has all of them.",
     ]
