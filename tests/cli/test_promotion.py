@@ -21,6 +21,7 @@ from tests.project import reused_copy
 pytestmark = pytest.mark.long
 
 BLOCKS = read_blocks(ROOT / "docs" / "promotion.md")
+NAMES_CONSOLE = "FLASK_APP=/srv/agent-console/wsgi.py flask agents list\n"
 KEYS_OF_PRODUCTION = {**KEYS, "ENCRYPTION_KEYS": "k1:Zm9yIHByb2R1Y3Rpb24gb25seSwgMzIgYnl0ZXMhISE="}
 SECRET = "canary-of-production-0123456789"
 CONFIG = {"host": "staging-db.example.org", "password": "canary-of-staging-0123456789"}
@@ -83,12 +84,23 @@ def test_the_commands_take_agents_from_staging_to_production_and_restore_them(
     assert "canary" not in "".join(file.read_text() for file in folder.glob("*.yaml"))
 
 
+@pytest.mark.parametrize("name", ["promotion.md", "agent-files.md"])
+def test_both_documents_begin_with_the_command_that_names_the_console(name: str) -> None:
+    start, heading, _ = (ROOT / "docs" / name).read_text().partition("\n## ")
+
+    assert heading
+    assert NAMES_CONSOLE in start
+
+
 def test_every_command_of_the_document_says_in_which_console_it_is_typed() -> None:
     assert {block.options.get("console") for block in BLOCKS} == {"staging", "production", "empty"}
 
 
 def _type(block: Block, folder: Path, settings: dict[str, str]) -> None:
-    run = type_lines(block.text, folder, {**settings, "SALES_PASSWORD": SECRET})
+    named = block.text.replace("/srv/agent-console", str(folder))
+    # The command that names the console works in every folder.
+    place = folder if named == block.text else Path("/")
+    run = type_lines(named, place, {**settings, "SALES_PASSWORD": SECRET})
 
     assert run.returncode == int(block.options.get("exit", 0)), f"{block.place}: {run.stdout}{run.stderr}"
     assert SECRET not in run.stdout + run.stderr
