@@ -15,9 +15,9 @@ if (bulk) {
   const others = document.createElement("input");
   Object.assign(others, { type: "hidden", name: "ids" });
   bulk.append(others);
-  /* The list without its order and page. */
+  /* The list without its search, order and page: a search finds further agents to tick. */
   const list = new URLSearchParams(location.search);
-  for (const name of ["cursor", "before", "limit", "sort"]) list.delete(name);
+  for (const name of ["q", "cursor", "before", "limit", "sort"]) list.delete(name);
   const stored = JSON.parse(sessionStorage.getItem(TICKED) ?? "{}");
   const onOtherPages = new Set(stored.list === `${list}` ? stored.ids : []);
   let last = null;

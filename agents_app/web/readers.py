@@ -9,6 +9,8 @@ from agents_app.operations.permissions import Actor
 
 # How many names a sentence has.
 NAMED = 3
+# A token is ended for good: its page names more of its agents.
+NAMED_OF_TOKEN = 20
 
 
 def numbers_behind(reader: Mapping[str, Any]) -> str:
@@ -37,8 +39,8 @@ def before_the_end(actor: Actor, agent_ids: Collection[UUID]) -> dict[str, Any]:
 
 def of_token(actor: Actor, token_id: UUID) -> dict[str, Any]:
     """For a page that ends a token: the agents that it fetched lately, and how many of them are not named."""
-    return _shortened(readers.agents_of_token(actor, token_id), "fetched")
+    return _shortened(readers.agents_of_token(actor, token_id), "fetched", NAMED_OF_TOKEN)
 
 
-def _shortened(found: Sequence[Any], name: str) -> dict[str, Any]:
-    return {name: found[:NAMED], "total": len(found), "days": readers.LATELY_DAYS}
+def _shortened(found: Sequence[Any], name: str, most: int = NAMED) -> dict[str, Any]:
+    return {name: found[:most], "total": len(found), "days": readers.LATELY_DAYS}

@@ -136,3 +136,19 @@ def test_only_the_first_names_are_in_a_sentence(console: Flask, admin: Actor, br
     assert "6 runtimes asked for it" in text
     assert "and 3 more. They will get status 404." in text
     assert shown.one("summary").text == "1 more"
+
+
+def test_the_pages_that_end_a_token_name_and_link_all_of_some_agents(
+    console: Flask, admin: Actor, browser: Browser
+) -> None:
+    ids = [make_agent(console, admin, name=f"Agent {number}") for number in range(5)]
+    runtime_token = runtime_of(console, admin)
+    with console.app_context():
+        for agent_id in ids:
+            runtime.fetch(runtime_token, agent_id)
+
+    page = browser.get(f"/tokens/{runtime_token.token_id}/revoke")
+
+    assert "It fetched 5 agents in the last 7 days" in page.text
+    assert all(f'href="/agents/{one}"' in page.html for one in ids)
+    assert " more." not in page.text
