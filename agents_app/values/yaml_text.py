@@ -45,6 +45,9 @@ def read(body: bytes) -> tuple[Any, Lines]:
     try:
         for event in yaml.parse(text, Loader=LOADER):
             reader.take(event)
+    except Malformed as last:
+        said = last.detail.removeprefix("The YAML is refused: l")
+        raise (Malformed(f"{reader.refusal()} L{said}") if reader.refused else last) from None
     except yaml.MarkedYAMLError as error:
         raise Malformed(yaml_errors.sentence(error)) from None
     except (yaml.YAMLError, RecursionError):

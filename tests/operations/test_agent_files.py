@@ -230,6 +230,16 @@ def test_what_yaml_allows_and_a_file_does_not_is_refused_at_all_its_places() -> 
     assert many.value.detail.endswith("23 more places are refused.")
 
 
+def test_what_ends_the_reading_of_yaml_is_named_after_what_was_refused_before_it() -> None:
+    with pytest.raises(Malformed) as refused:
+        schema.read(b"format: a\nformat: b\n? [c]\n: d\n")
+
+    assert refused.value.detail == (
+        "The YAML is refused: line 2 has a member that this object has already. Remove one. "
+        + "Line 3 has a list or an object as the name of a member. Write a text."
+    )
+
+
 def test_another_format_and_other_members_are_refused(admin: Actor) -> None:
     for body, place in (
         (b"agents: []", "/format"),
