@@ -10,6 +10,7 @@ import uuid
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter
 
 from agents_app import health, hosts
 from agents_app.config import Settings
@@ -55,8 +56,15 @@ def visitor() -> Visitor:
     return Visitor(address(), request.user_agent.string, g.request_id)
 
 
+class OneSpelling(IntegerConverter):
+    """A number in an address. Each has one spelling: without zeros before it, in the digits 0 to 9."""
+
+    regex = r"(?:0|[1-9][0-9]*)"
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Install the checks and headers on the app."""
+    app.url_map.converters["int"] = OneSpelling
     # A path with an empty id, such as `agents//runtime`, is not found. The framework would redirect it to another page.
     app.url_map.merge_slashes = False
     app.config.update(MAX_CONTENT_LENGTH=limits.BODY_BYTES, MAX_FORM_MEMORY_SIZE=limits.BODY_BYTES)

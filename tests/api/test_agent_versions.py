@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from agents_app.operations.permissions import Actor
 from tests.api.conftest import Client
 from tests.bad_inputs import BAD_NOTES
-from tests.make import agent_values
+from tests.make import agent_values, make_agent, make_token
 
 NOTE = "The warehouse has moved."
 CANARY = "canary-of-the-database"
@@ -145,3 +147,12 @@ def test_what_looks_like_a_secret_in_a_note_is_a_warning(api: Client, path: str)
 
         assert "/note" in {one["pointer"] for one in answer.json["warnings"]}, place
         assert "sk-proj" not in answer.text
+
+
+def test_a_number_of_a_version_has_one_spelling(console: Flask, admin: Actor) -> None:
+    agent_id = make_agent(console, admin)
+    client = Client(console, make_token(console, admin, "read"))
+
+    assert client.get(f"/agents/{agent_id}/versions/1").status_code == 200
+    for spelling in ("01", "+1", "\u0661", "\uff11", "1 "):
+        assert client.get(f"/agents/{agent_id}/versions/{spelling}").status_code == 404
