@@ -178,5 +178,7 @@ def _with_lines(file: AgentFile) -> Iterator[AgentFile]:
     except InvalidInput as refusal:
         found = [(pointer, file.line(pointer), said) for pointer, said in refusal.fields]
         raise InvalidInput(
-            (pointer, f"line {number_text(line)}: {said}" if line else said) for pointer, line, said in found
+            # The sentence about a member that is not known names its line itself.
+            (pointer, f"line {number_text(line)}: {said}" if line and not said.startswith("Line ") else said)
+            for pointer, line, said in found
         ) from None

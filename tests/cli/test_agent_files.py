@@ -152,6 +152,15 @@ def test_only_the_plan_with_the_named_digest_is_applied(terminal: Terminal, tmp_
     assert (applied.exit_code, len(terminal.json("agents", "list")["items"])) == (0, 2)
 
 
+def test_a_line_is_named_once(terminal: Terminal, tmp_path: Path) -> None:
+    refused = terminal(
+        "agents", "plan", write(tmp_path, HEAD + AGENT.format("x") + f"    secrets:\n      {CANARY}: x\n")
+    )
+
+    assert "  agents.0.secrets: Line 12 has a member that is not known here." in refused.stderr
+    assert CANARY not in refused.output
+
+
 def test_an_output_that_is_a_link_to_itself_is_refused(terminal: Terminal, tmp_path: Path) -> None:
     link = tmp_path / "agents.yaml"
     link.symlink_to(link)
