@@ -28,5 +28,7 @@ def readers(account: str | None, agent_id: UUID, *, as_json: bool) -> None:
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
-    names = ("token_id", "token_state", "version", "versions_behind", "last_fetched_at", "last_seen_at")
-    return (*(one[name] for name in names), one["fetches_at_least"], one["token_name"])
+    # Before its first fetch, a runtime has only asked which version is the newest.
+    got = (one["version"], one["versions_behind"]) if one["fetches_at_least"] else ("none", "")
+    times = (one["last_fetched_at"], one["last_seen_at"], one["fetches_at_least"])
+    return (one["token_id"], one["token_state"], *got, *times, one["token_name"])

@@ -37,6 +37,17 @@ def test_the_terminal_shows_who_runs_an_agent_and_who_will_notice_its_end(termin
     assert terminal("agents", "readers", uuid4()).exit_code == 1
 
 
+def test_a_runtime_that_only_asked_has_fetched_no_version(terminal: Terminal) -> None:
+    admin = make_user(terminal.app, account_id=terminal.account_id)
+    agent_id = make_agent(terminal.app, admin)
+    with terminal.app.app_context():
+        runtime.check(runtime_actor(admin), {str(agent_id): [1]})
+
+    row = terminal("agents", "readers", agent_id).stdout.splitlines()[1].split()
+
+    assert row[1:3] == ["active", "none"]
+
+
 def test_acts_and_plans_of_many_agents_say_once_who_will_notice(terminal: Terminal, tmp_path: Path) -> None:
     admin = make_user(terminal.app, account_id=terminal.account_id)
     ids = [make_agent(terminal.app, admin, name=f"Agent {number}") for number in range(3)]
