@@ -90,7 +90,7 @@ def _apply(actor: Actor, form: ImportForm, file: AgentFile, plan: Plan) -> Answe
 def _applied(actor: Actor, done: Plan, began: datetime) -> Answer:
     """The list with what was done, and where agents now lack something, the list of those that need attention.
 
-    The message links to the changes of this file in Activity: what this person did with agents meanwhile.
+    The message links to the changes of this file in Activity: what this person did with agents while it was applied.
     """
     incomplete = sum(agent.is_incomplete and agent.kind in (Kind.NEW, Kind.CHANGED) for agent in done.agents)
     text = agent_plans.applied_sentence(done, incomplete)
