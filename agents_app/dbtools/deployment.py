@@ -21,6 +21,7 @@ from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.position import Position, read_position, require_no_table_conflict
 from agents_app.dbtools.review.plan import Plan, make_plan
+from agents_app.dbtools.review.warnings import Level
 from agents_app.dbtools.status import PENDING, Problem, read_status
 from agents_app.errors import Unavailable
 
@@ -82,6 +83,14 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentChe
 
 def _apply(config: Config, check: DeploymentCheck, backup: Backup | None) -> float:
     started = time.monotonic()
+    # Kept with the deployment.
+    config.attributes |= {"command": "deploy", "backup": str(backup.file) if backup else None}
+    config.attributes["dangers"] = [
+        {"revision": step.revision, "what": warning.what}
+        for step in check.plan.steps
+        for warning in step.warnings
+        if warning.level is Level.DANGER
+    ]
     try:
         command.upgrade(config, check.plan.target)
     except CommandError as refusal:
@@ -113,7 +122,7 @@ def upgrade_to_head(url: URL, backup_folder: Path = BACKUPS, report: Callable[[s
     Raises Unavailable with one line that says what is wrong and what to do.
     """
     config = alembic_config(url)
-    config.attributes.update(backup_folder=backup_folder, report=report)
+    config.attributes.update(backup_folder=backup_folder, report=report, command="prepare")
     try:
         command.upgrade(config, "head")
     except CommandError as error:

@@ -22,6 +22,7 @@ from agents_app.dbtools.database.read_only import read_only_problem
 from agents_app.dbtools.database.schema import current_schema, grant_sql
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.position import OWN_PLACE, Position, table_conflict
+from agents_app.dbtools.records.checksums import changed_steps
 from agents_app.errors import Unavailable
 
 INVALID_INDEXES = """
@@ -90,6 +91,7 @@ def read_status(connection: Connection, script: ScriptDirectory, metadata: sa.Me
     drift = find_drift(connection, metadata, script.dir) if position.is_at_head else None
     problems = [*_encoding_problems(connection), *_head_problems(script)]
     problems += _schema_problems(connection, script, position, drift, own_tables)
+    problems += changed_step_problems(connection, script, position)
     problems += (_postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, own_tables)
     # Problems that would stop the pending steps come before these.
     problems.sort(key=lambda problem: problem.code == PENDING)
@@ -160,6 +162,13 @@ def _schema_problems(
     for line in drift or ():
         do = "Write a step (flask db migrate -m ...) or undo the change."
         yield Problem(f"The database differs from the models: {line}", do, "migrations.drift")
+
+
+def changed_step_problems(connection: Connection, script: ScriptDirectory, position: Position) -> Iterator[Problem]:
+    """A problem for each applied step whose file is not the one that was applied."""
+    for step, what in changed_steps(connection, script, position):
+        do = "Restore the file (git log -p migrations/versions), and write the change into a step of its own."
+        yield Problem(f"The step {step}: {what}.", do, "migrations.changed")
 
 
 def _sqlite_problems(connection: Connection, _folder: str, _own_tables: frozenset[str]) -> Iterator[Problem]:

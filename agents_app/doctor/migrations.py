@@ -23,6 +23,7 @@ ALL_DATABASES = {
     "database.encoding": "Text is stored as {encoding}.",
     "database.foreign_tables": "No other program has tables with the names of the console's tables.",
     "migrations.heads": "Each migration follows exactly one other migration.",
+    "migrations.changed": "No file of an applied step was changed since checksums are kept.",
     "migrations.drift": "The tables match the models.",
 }
 OK_SENTENCES = {

@@ -5,6 +5,7 @@ from agents_app.models.agent import Agent
 from agents_app.models.agent_version import AgentVersion
 from agents_app.models.api_token import ApiToken
 from agents_app.models.connection_test import ConnectionTest
+from agents_app.models.deployment import AppliedStep, Deployment, DeploymentStep
 from agents_app.models.encryption_key import EncryptionKey
 from agents_app.models.event import Event
 from agents_app.models.invitation import Invitation
@@ -19,7 +20,10 @@ __all__ = [
     "Agent",
     "AgentVersion",
     "ApiToken",
+    "AppliedStep",
     "ConnectionTest",
+    "Deployment",
+    "DeploymentStep",
     "EncryptionKey",
     "Event",
     "Invitation",

@@ -83,7 +83,8 @@ def _run_all(copy: URL, position: Position) -> Rehearsal:
 
 def _run(copy: URL, verb: Callable[..., object], direction: str, revision: str) -> Run:
     config = alembic_config(copy)
-    config.attributes["backup_folder"] = None
+    # Without records, because the number of rows is compared.
+    config.attributes |= {"backup_folder": None, "keeps_records": False}
     print_progress(f"On the copy, {direction}:")
     try:
         verb(config, revision)

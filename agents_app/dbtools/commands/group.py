@@ -10,7 +10,7 @@ from flask import Flask, g
 from flask_migrate import Migrate
 
 from agents_app.db import db
-from agents_app.dbtools.commands import backup, deploy, status_and_plan
+from agents_app.dbtools.commands import backup, deploy, deployments, status_and_plan
 from agents_app.dbtools.configuration import BACKUPS, SETTINGS, console_url, migration_url
 from agents_app.dbtools.output import print_progress
 from agents_app.paths import ROOT
@@ -48,7 +48,7 @@ def _extended_group(original: click.Command) -> click.Group:
         # The -1 in `downgrade -1` is a revision, not an option.
         extended.context_settings = {"ignore_unknown_options": True}
         group.commands[name] = extended
-    for command in (*backup.COMMANDS, *status_and_plan.COMMANDS, *deploy.COMMANDS):
+    for command in (*backup.COMMANDS, *status_and_plan.COMMANDS, *deploy.COMMANDS, *deployments.COMMANDS):
         group.add_command(command)
     return group
 

@@ -34,6 +34,20 @@ def exclusive_connection(engine: Engine, lock_settings: LockSettings) -> Iterato
         connection.commit()
 
 
+def commit_and_begin(connection: Connection, lock_settings: LockSettings) -> None:
+    """Commit, and take the write lock again. Other writers may come in between."""
+    connection.commit()
+    deadline = time.monotonic() + lock_settings.migration_timeout
+    while True:
+        try:
+            connection.begin()
+            return
+        except OperationalError as error:
+            connection.rollback()
+            if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                raise
+
+
 def _disable_foreign_keys(raw: Any, _record: object) -> None:
     # Rebuilding a table drops it; with foreign keys enabled, that would delete the child rows.
     raw.execute("PRAGMA foreign_keys = OFF")

@@ -11,6 +11,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
 from agents_app.database.quoting import quote_if_needed, quote_literal
+from agents_app.dbtools.database.notes import note_filled_rows
 from agents_app.dbtools.operations.sql import execute
 from agents_app.dbtools.output import progress_bar
 
@@ -108,13 +109,13 @@ def _fill_rows(operations: Operations, operation: FillRowsOp) -> None:
         execute(operations, operation.script)
         return
     with context.autocommit_block() if context.dialect.name == "postgresql" else nullcontext():
-        _fill(operations.get_bind(), operation)
+        note_filled_rows(context, _fill(operations.get_bind(), operation))
 
 
-def _fill(connection: sa.Connection, operation: FillRowsOp) -> None:
+def _fill(connection: sa.Connection, operation: FillRowsOp) -> int:
     count = connection.scalar(sa.select(sa.func.count()).select_from(operation.table).where(operation.pending))
     if not count:
-        return
+        return 0
     with progress_bar(f"Filling {operation.table.name}", count) as advance:
         for rows in _batches(connection, operation):
             computed = [operation.compute(row) for row in rows]
@@ -125,6 +126,7 @@ def _fill(connection: sa.Connection, operation: FillRowsOp) -> None:
             unchanged += [operation.stamp == sa.bindparam("row_stamp")] if operation.stamp is not None else []
             connection.execute(operation.table.update().where(*unchanged).values(columns), values)
             advance(len(rows))
+    return count
 
 
 def _row_key(operation: FillRowsOp, row: sa.Row[Any]) -> dict[str, Any]:

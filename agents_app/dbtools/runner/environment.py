@@ -28,6 +28,8 @@ from agents_app.dbtools.position import (
     require_no_table_conflict,
     require_own_version_table,
 )
+from agents_app.dbtools.records.run import RunRecord
+from agents_app.dbtools.runner import keeping
 from agents_app.dbtools.runner.error_messages import readable_step_errors
 from agents_app.dbtools.runner.steps import Steps
 from agents_app.dbtools.saved_rows.save import RowSaver
@@ -75,7 +77,9 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
                 create_file_or_schema(url)
             with interrupt_on_signals(), cancellable_queries():
                 row_saver = RowSaver(_backup_folder(load_settings), url)
-                _migrate(url, steps, settings, row_saver, is_upgrade=is_upgrade)
+                record = keeping.new_record(context.config.attributes, options["fn"], row_saver.saved)
+                with keeping.keep_failure(url, record, steps):
+                    _migrate(url, steps, settings, row_saver, record, is_upgrade=is_upgrade)
         else:
             _run_read_only(url, steps, settings)
 
@@ -135,7 +139,9 @@ def _run_read_only(url: URL, steps: Steps, settings: Options) -> None:
             context.run_migrations()
 
 
-def _migrate(url: URL, steps: Steps, settings: Options, row_saver: RowSaver, *, is_upgrade: bool) -> None:
+def _migrate(
+    url: URL, steps: Steps, settings: Options, row_saver: RowSaver, record: RunRecord, *, is_upgrade: bool
+) -> None:
     lock_settings = context.config.attributes.get("lock_settings", LockSettings())
     verbose = "verbose" in context.get_x_argument(as_dictionary=True)
     with row_saver, migration_connection(url, lock_settings, verbose=verbose) as connection:
@@ -150,11 +156,13 @@ def _migrate(url: URL, steps: Steps, settings: Options, row_saver: RowSaver, *, 
             transaction_per_migration=True,
             row_saver=row_saver,
             steps=steps,
+            record=record,
+            on_version_apply=record.step_done,
             **settings,
         )
         event.listen(connection, "commit", steps.record_commit)
         with _remove_leftovers_on_error(connection, steps, lock_settings):
-            _run_steps(connection, steps, lock_settings, row_saver)
+            _run_steps(connection, steps, lock_settings, row_saver, record)
 
 
 def _require_own_database(connection: Connection, *, is_upgrade: bool) -> None:
@@ -173,11 +181,15 @@ def _remove_leftovers_on_error(connection: Connection, steps: Steps, lock_settin
         raise
 
 
-def _run_steps(connection: Connection, steps: Steps, lock_settings: LockSettings, row_saver: RowSaver) -> None:
+def _run_steps(
+    connection: Connection, steps: Steps, lock_settings: LockSettings, row_saver: RowSaver, record: RunRecord
+) -> None:
     for remaining_attempts in reversed(range(lock_settings.attempts)):
         try:
             if steps.current is None:
                 leftovers.remove_not_null_checks(connection)
+                keeping.begin(connection, context.get_context(), record, lock_settings)
+            record.begin_attempt(len(steps.times))
             with context.begin_transaction():
                 context.run_migrations()
             return

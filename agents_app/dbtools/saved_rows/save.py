@@ -41,6 +41,7 @@ class RowSaver:
         self._parent, self._url = parent, url
         self._folder: Path | None = None
         self._files: dict[Path, int | None] = {}
+        self._contents: dict[Path, dict[str, Any]] = {}
         self._count = 0
         self._revision = ""
         self._is_outcome_unknown = False
@@ -89,6 +90,10 @@ class RowSaver:
         header = rows_file.Header(connection.dialect.name, schema, table, column, names, key, saved_at, self._revision)
         self._write_file(connection, header, self._parent)
 
+    def saved(self) -> list[dict[str, Any]]:
+        """The files that were written until now: `file`, `table`, `column` (None: whole rows) and `rows`."""
+        return [{"file": str(path), **self._contents[path]} for path in self._files]
+
     def remove_files_of_undone_steps(self) -> None:
         """Remove the files of rows that are still in the database because their step was rolled back."""
         for path, transaction in list(self._files.items()):
@@ -119,6 +124,7 @@ class RowSaver:
         is_postgresql = connection.dialect.name == "postgresql"
         # On SQLite the whole run is one transaction, so it needs no id.
         self._files[path] = connection.scalar(sa.select(sa.func.txid_current())) if is_postgresql else None
+        self._contents[path] = {"table": header.table, "column": header.column, "rows": count}
         print_progress(f"Saved {pluralize(count, 'row')} of {what} in {display_path(path)}")
 
     def _next_path(self, header: rows_file.Header, folder: Path) -> Path:

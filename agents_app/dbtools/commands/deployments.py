@@ -1,0 +1,97 @@
+"""The command `flask db deployments`: who applied which steps, and when."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
+from agents_app.dbtools.database.connections import read_only_connection
+from agents_app.dbtools.output import pluralize
+from agents_app.dbtools.records.history import KeptDeployment, deployment_as_data, find_deployment, read_deployments
+
+NOT_KEPT = "This database does not keep deployments yet. The step add_deployments creates the tables: flask db deploy"
+LISTED_MAX = 50
+TIME = "%Y-%m-%d %H:%M:%S UTC"
+
+
+@click.command("deployments")
+@click.argument("deployment", metavar="[ID]", required=False)
+@click.option("--last", default=LISTED_MAX, type=click.IntRange(1, 10_000), help="How many, newest first.")
+@AS_JSON
+def deployments_command(deployment: str | None, last: int, as_json: bool) -> None:
+    """Show who deployed which steps when, how long they took, and which backup belongs to them.
+
+    With the beginning of an ID, show everything that is kept about one deployment.
+    """
+    with migration_url_or_exit() as url, read_only_connection(url) as connection:
+        if deployment is not None:
+            found = find_deployment(connection, deployment)
+            print_answer(as_json, deployment_as_data(found), deployment_lines(found))
+            return
+        listed = read_deployments(connection, last)
+    data = {"is_kept": listed is not None, "deployments": [deployment_as_data(one) for one in listed or ()]}
+    print_answer(as_json, data, _list_lines(listed))
+
+
+def _list_lines(listed: list[KeptDeployment] | None) -> Iterator[str]:
+    if listed is None:
+        yield NOT_KEPT
+    elif not listed:
+        yield "No deployment is kept yet."
+    for one in listed or ():
+        yield f"{one.short_id}  {one.started_at:{TIME}}  {one.command:9}  {one.outcome:11}  {summary(one)}"
+
+
+def summary(one: KeptDeployment) -> str:
+    """What was done from where to where, in which time, by whom."""
+    steps = pluralize(len(one.steps), "step")
+    done = steps if one.done_count == len(one.steps) else f"{one.done_count} of {steps}"
+    took = f" in {one.seconds} s" if one.seconds is not None else ""
+    return f"{one.from_revision or 'base'} -> {one.to_revision or 'base'}, {done}{took}, by {who(one)}"
+
+
+def who(one: KeptDeployment) -> str:
+    """The person and the machine."""
+    role = f" as {one.role}" if one.role else ""
+    return f"{one.os_user} on {one.host}{role}"
+
+
+def deployment_lines(one: KeptDeployment) -> Iterator[str]:
+    """Everything that is kept about a deployment, for a person."""
+    yield f"Deployment {one.id}"
+    yield f"Command    {one.command}, release {one.release}, by {who(one)}"
+    yield f"Began      {one.started_at:{TIME}}"
+    yield f"Ended      {format(one.ended_at, TIME) if one.ended_at else 'no end was kept'}"
+    yield f"Outcome    {one.outcome}"
+    yield f"Revisions  {one.from_revision or 'base'} -> {one.to_revision or 'base'}"
+    yield f"Backup     {one.backup or 'none'}"
+    for file in one.saved_files:
+        yield f"Saved      {_saved_text(file)}"
+    for danger in one.dangers:
+        yield f"Allowed    {danger['revision']} {danger['what']}{_reason_text(danger)}"
+    for number, step in enumerate(one.steps, 1):
+        yield f"{number}. {step.direction} {step.revision}{f', {step.name}' if step.name else ''}: {_step_text(step)}"
+
+
+def _saved_text(file: dict[str, Any]) -> str:
+    what = f"{file['table']}.{file['column']}" if file["column"] else file["table"]
+    return f"{pluralize(file['rows'], 'row')} of {what} in {file['file']}"
+
+
+def _reason_text(danger: dict[str, Any]) -> str:
+    return f" (allowed: {danger['reason']})" if danger.get("reason") else " (allowed by --yes)"
+
+
+def _step_text(step: Any) -> str:
+    parts = [f"{step.seconds:.2f} s" if step.seconds is not None else "not done"]
+    if step.filled_rows:
+        parts.append(f"{pluralize(step.filled_rows, 'row')} filled")
+    if step.reason:
+        parts.append(f"a danger was allowed: {step.reason}")
+    if step.error:
+        parts.append(step.error)
+    return ", ".join(parts)
+
+
+COMMANDS = (deployments_command,)

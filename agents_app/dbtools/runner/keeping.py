@@ -1,0 +1,59 @@
+"""Keeps the record of a run: its begin, and its failure."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
+
+from agents_app.dbtools.configuration import LockSettings
+from agents_app.dbtools.database import sqlite
+from agents_app.dbtools.database.connections import connect
+from agents_app.dbtools.records.run import RunFacts, RunRecord
+from agents_app.dbtools.runner.error_messages import cause_and_advice
+from agents_app.dbtools.runner.steps import PlanFunction, Steps
+
+# Alembic's names of its functions, and those of the commands.
+COMMANDS = {"do_stamp": "stamp"}
+
+
+def new_record(
+    attributes: dict[str, Any], plan: PlanFunction, saved_files: Callable[[], list[dict[str, Any]]]
+) -> RunRecord:
+    """The record of a run with the function `plan` of Alembic. `attributes` are those of the configuration."""
+    name = getattr(plan, "__name__", "")
+    command = attributes.get("command") or COMMANDS.get(name, name)
+    facts = RunFacts(command, attributes.get("backup"), attributes.get("dangers", []), saved_files)
+    return RunRecord(facts, plan, is_kept=attributes.get("keeps_records", True))
+
+
+def begin(connection: Connection, context: MigrationContext, record: RunRecord, lock_settings: LockSettings) -> None:
+    """Write the begin of the run, and commit it, so that it remains if the process is killed."""
+    is_written = record.begin(connection, context)
+    if connection.dialect.name == "postgresql":
+        # Alembic never commits a transaction that it finds open.
+        connection.commit()
+    elif is_written:
+        sqlite.commit_and_begin(connection, lock_settings)
+        record.begin(connection, context)
+
+
+@contextmanager
+def keep_failure(url: URL, record: RunRecord, steps: Steps) -> Iterator[None]:
+    """Keep that the run failed. The original error is raised, also if this fails."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(DBAPIError, CommandError, OSError), connect(url) as connection:
+            record.fail(connection, _reason(error, url), len(steps.times))
+            connection.commit()
+        raise
+
+
+def _reason(error: BaseException, url: URL) -> str:
+    if isinstance(error, DBAPIError):
+        return cause_and_advice(error, url)[0]
+    return "Interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__

@@ -1,0 +1,220 @@
+"""Which steps were applied when, by whom and how: kept by every command, also after `kill -9`."""
+
+import getpass
+import json
+import os
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+
+from agents_app.database.url import parse_url
+from agents_app.dbtools.database.connections import connect
+from agents_app.dbtools.records.checksums import file_checksum
+from agents_app.dbtools.records.history import KeptDeployment, fill_speed, read_deployments
+from agents_app.dbtools.records.tables import TABLES
+from agents_app.models import AppliedStep, Deployment, DeploymentStep
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.interrupted_steps import HEAD, project_with_step
+from tests.dbtools.tools import Project, console_config, fetch_rows, head_revision, revision_before, run_sql
+
+RECORDS = revision_before("add_deployments")
+
+TWO_ROWS = ("CREATE TABLE kept (id integer PRIMARY KEY, name text)", "INSERT INTO kept (id) VALUES (1), (2)")
+
+
+def kept(url: str) -> list[KeptDeployment]:
+    """The deployments of a database, newest first."""
+    with connect(parse_url(url)) as connection:
+        found = read_deployments(connection, 50)
+    assert found is not None
+    return found
+
+
+def in_killed_process(project: Project) -> None:
+    """Upgrade in a process whose step kills it."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        command.upgrade(project.config(), "head")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 9
+
+
+@pytest.mark.parametrize("model", [Deployment, DeploymentStep, AppliedStep])
+def test_the_tables_of_the_tool_are_those_of_the_models(model: type) -> None:
+    (table,) = [table for table in TABLES if table.name == model.__tablename__]  # type: ignore[attr-defined]
+
+    assert list(table.columns.keys()) == list(model.__table__.columns.keys())  # type: ignore[attr-defined]
+
+
+def test_a_database_without_the_tables_keeps_nothing_and_says_so(flask_db: FlaskDb, database_url: str) -> None:
+    command.upgrade(console_config(database_url), RECORDS)
+
+    run = flask_db(database_url, "deployments")
+
+    assert run.output.startswith("This database does not keep deployments yet.")
+    assert json.loads(flask_db(database_url, "deployments", "--json").stdout) == {"is_kept": False, "deployments": []}
+    assert flask_db(database_url, "deployments", "abc").exit_code == 1
+
+
+def test_tables_of_another_program_with_these_names_stay_as_they_are(database_url: str) -> None:
+    command.upgrade(console_config(database_url), RECORDS)
+    run_sql(
+        database_url, "CREATE TABLE deployments (id integer, outcome text)", "INSERT INTO deployments VALUES (1, '')"
+    )
+    with pytest.raises(CommandError, match="Tables of another program"):
+        command.upgrade(console_config(database_url), "head")
+
+    command.downgrade(console_config(database_url), "-1")
+
+    assert fetch_rows(database_url, "SELECT * FROM deployments") == [(1, "")]
+
+
+def test_the_run_that_creates_the_tables_is_kept_with_every_step_before_them(database_url: str) -> None:
+    command.upgrade(console_config(database_url), "head")
+
+    (one,) = kept(database_url)
+    assert (one.command, one.from_revision, one.to_revision, one.outcome) == ("upgrade", None, head_revision(), "done")
+    assert (one.os_user, one.done_count) == (getpass.getuser(), len(one.steps))
+    assert {step.revision for step in one.steps} == {
+        row[0] for row in fetch_rows(database_url, "SELECT revision FROM applied_steps")
+    }
+
+
+def test_after_the_tables_went_and_came_back_the_saved_rows_can_be_restored(
+    flask_db: FlaskDb, schema_url: str, tmp_path: Path
+) -> None:
+    command.stamp(console_config(schema_url), head_revision())
+    before = [one.id for one in kept(schema_url)]
+    assert flask_db(schema_url, "downgrade", "base").exit_code == 0
+    assert flask_db(schema_url, "upgrade").exit_code == 0
+    assert [one.command for one in kept(schema_url)] == ["upgrade"]
+    (folder,) = (tmp_path / "backups").glob("rows-*")
+
+    run = flask_db(schema_url, "restore-rows", str(folder))
+
+    assert run.exit_code == 0, run.output
+    found = kept(schema_url)
+    assert [one.id for one in found[2:]] == before
+    assert [(one.command, one.outcome) for one in found[:2]] == [("upgrade", "done"), ("downgrade", "done")]
+    assert "was changed" not in flask_db(schema_url, "status").output
+
+
+def test_every_command_is_kept_and_a_run_without_steps_is_not(flask_db: FlaskDb, schema_url: str) -> None:
+    first = len(kept(schema_url))
+    command.stamp(console_config(schema_url), RECORDS)
+    assert flask_db(schema_url, "deploy", "--yes").exit_code == 1
+    command.stamp(console_config(schema_url), "head")
+    flask_db(schema_url, "upgrade")
+    flask_db(schema_url, "deploy")
+    command.upgrade(console_config(schema_url), "head")
+
+    runs = kept(schema_url)[: len(kept(schema_url)) - first]
+
+    assert [(one.command, one.outcome) for one in runs] == [("stamp", "done"), ("deploy", "failed"), ("stamp", "done")]
+    assert [step.direction for step in runs[0].steps] == ["stamp"]
+    assert runs[1].steps[0].error
+    assert runs[1].backup
+    assert Path(runs[1].backup).is_file()
+
+
+def test_a_killed_run_is_shown_as_interrupted_with_the_steps_that_were_done(
+    flask_db: FlaskDb, schema_url: str, tmp_path: Path
+) -> None:
+    project = project_with_step(tmp_path, schema_url, "pass")
+    project.revision("kills", "import os\nos.kill(os.getpid(), 9)")
+    in_killed_process(project)
+
+    one = kept(schema_url)[0]
+    assert (one.outcome, one.ended_at, one.to_revision) == ("interrupted", None, "kills")
+    assert one.done_count == (0 if schema_url.startswith("sqlite") else 1)
+    assert "interrupted" in flask_db(schema_url, "deployments", one.short_id).output
+
+    (project.versions / "kills.py").write_text((project.versions / "kills.py").read_text().replace("os.kill", "print"))
+    command.upgrade(project.config(), "head")
+    assert [found.outcome for found in kept(schema_url)[:2]] == ["done", "interrupted"]
+    assert fetch_rows(schema_url, "SELECT count(*) FROM deployments WHERE outcome IS NULL") == [(0,)]
+
+
+def test_a_failed_step_is_kept_with_its_error_and_the_rows_that_were_filled(schema_url: str, tmp_path: Path) -> None:
+    run_sql(
+        schema_url, "CREATE TABLE kept (id integer PRIMARY KEY, name text)", "INSERT INTO kept (id) VALUES (1), (2)"
+    )
+    fill = """
+rows = sa.table('kept', sa.column('id', sa.Integer()), sa.column('name', sa.Text()))
+op.fill_rows(rows, rows.c.name.is_(None), lambda row: {'name': 'x'}, '')"""
+    project = project_with_step(tmp_path, schema_url, fill)
+    path = project.revision("fails", "op.execute('SELECT * FROM nowhere')")
+
+    with pytest.raises(CommandError):
+        command.upgrade(project.config(), "head")
+
+    _, failed = kept(schema_url)[0].steps
+    assert (failed.seconds, "nowhere" in str(failed.error)) == (None, True)
+    path.write_text(path.read_text().replace("nowhere", "kept"))
+    command.upgrade(project.config(), "head")
+    assert 2 in {step.filled_rows for one in kept(schema_url) for step in one.steps}
+    with connect(parse_url(schema_url)) as connection:
+        assert fill_speed(connection) is None
+    run_sql(schema_url, "UPDATE deployment_steps SET filled_rows = 5000, seconds = 2 WHERE filled_rows = 2")
+    with connect(parse_url(schema_url)) as connection:
+        assert fill_speed(connection) == 2500
+
+
+def test_files_of_saved_rows_belong_to_the_deployment(flask_db: FlaskDb, schema_url: str, tmp_path: Path) -> None:
+    run_sql(
+        schema_url, "CREATE TABLE kept (id integer PRIMARY KEY, name text)", "INSERT INTO kept (id) VALUES (1), (2)"
+    )
+    project = project_with_step(tmp_path, schema_url, "op.drop_table('kept')")
+
+    command.upgrade(project.config(), "head")
+
+    (saved,) = kept(schema_url)[0].saved_files
+    assert (saved["table"], saved["column"], saved["rows"]) == ("kept", None, 2)
+    assert Path(saved["file"]).is_file()
+    assert "2 rows of kept in" in flask_db(schema_url, "deployments", kept(schema_url)[0].short_id).output
+
+
+def test_a_script_keeps_nothing(postgres_url: str) -> None:
+    command.upgrade(console_config(postgres_url), RECORDS)
+    config = console_config(postgres_url)
+    config.output_buffer = StringIO()
+    command.upgrade(config, f"{RECORDS}:head", sql=True)
+    run_sql(postgres_url, config.output_buffer.getvalue())
+
+    assert kept(postgres_url) == []
+
+
+def test_a_changed_file_of_an_applied_step_is_named_and_white_space_does_not_count(
+    flask_db: FlaskDb, schema_url: str, tmp_path: Path
+) -> None:
+    run_sql(schema_url, "DELETE FROM applied_steps")
+    project = project_with_step(tmp_path, schema_url, "pass")
+    path = project.versions / "next.py"
+    command.upgrade(project.config(), "head")
+    path.write_bytes(path.read_bytes().replace(b"\n", b" \r\n"))
+    assert "next.py" not in flask_db(schema_url, "status", project=project).output
+
+    path.write_text(path.read_text().replace("pass", "op.execute('SELECT 1')"))
+
+    assert "The step next, next: next.py was changed after it was applied." in (
+        flask_db(schema_url, "status", project=project).output
+    )
+    run_sql(schema_url, "UPDATE applied_steps SET revision = 'gone'")
+    assert "The step gone: its file is missing." in flask_db(schema_url, "status", project=project).output
+    command.downgrade(project.config(), HEAD)
+    run_sql(schema_url, "DELETE FROM applied_steps WHERE revision = 'gone'")
+    assert "was changed" not in flask_db(schema_url, "status", project=project).output
+
+
+def test_a_checksum_ignores_line_ends_and_white_space_at_the_ends(tmp_path: Path) -> None:
+    one, other, changed = tmp_path / "one", tmp_path / "other", tmp_path / "changed"
+    one.write_bytes(b"a = 1\nb = 2\n")
+    other.write_bytes(b"\xef\xbb\xbfa = 1\t\r\nb = 2\r\n\r\n")
+    changed.write_bytes(b"a = 1\n b = 2\n")
+
+    assert file_checksum(one) == file_checksum(other)
+    assert file_checksum(one) != file_checksum(changed)
