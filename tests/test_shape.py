@@ -95,7 +95,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "models": ({"db", "values"}, {"sqlalchemy"}),
     "dbtools": (
         {"database", "db", "errors", "paths"},
-        {"alembic", "click", "flask", "flask_migrate", "psycopg2", "sqlalchemy"},
+        {"alembic", "click", "flask", "flask_migrate", "psycopg2", "sqlalchemy", "sqlglot"},
     ),
     "doctor": (
         {

@@ -6,6 +6,7 @@ from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.deployment import upgrade_to_head
 from agents_app.dbtools.operations import constraints as constraints
+from agents_app.dbtools.operations import dangers as dangers
 from agents_app.dbtools.operations import enum_values as enum_values
 from agents_app.dbtools.operations import enums as enums
 from agents_app.dbtools.operations import extensions as extensions

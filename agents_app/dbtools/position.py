@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -37,10 +37,11 @@ OWN_TABLES_MIN = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One migration."""
+    """One migration. One that is `after_release` waits until the release before it no longer runs."""
 
     revision: str
     name: str
+    after_release: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,14 @@ def _steps_of_release() -> tuple[tuple[Step, ...], str]:
 
 
 def _steps_of(script: ScriptDirectory) -> tuple[Step, ...]:
-    return tuple(Step(found.revision, found.doc) for found in reversed(list(script.walk_revisions())))
+    return tuple(
+        Step(found.revision, found.doc, is_after_release(found)) for found in reversed(list(script.walk_revisions()))
+    )
+
+
+def is_after_release(script: Script) -> bool:
+    """Whether the file of a step says `after_release = True`."""
+    return bool(getattr(script.module, "after_release", False))
 
 
 def _revisions(connection: Connection) -> list[str]:

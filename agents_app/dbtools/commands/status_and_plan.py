@@ -132,7 +132,8 @@ def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
 
 def warning_lines(warning: StepWarning) -> Iterator[str]:
     """Yield the lines of a warning for a person: what, why, and the safe form."""
-    yield f"   {warning.level} {warning.what}"
+    allowed = f" (allowed: {warning.allowed})" if warning.allowed else ""
+    yield f"   {warning.level}{allowed} {warning.what}"
     for text in (warning.why, f"Instead: {warning.instead}"):
         yield from textwrap.wrap(
             text, 110, initial_indent=" " * 6, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False

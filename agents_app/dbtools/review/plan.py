@@ -2,26 +2,28 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import Any
 
-from alembic.operations import ops
+from alembic.operations import MigrateOperation, ops
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp, is_checked_not_null
+from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
+from agents_app.dbtools.operations.dangers import AllowDangerOp
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.operations.extensions import CreateExtensionOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
-from agents_app.dbtools.position import EMPTY_REVISION, Position
+from agents_app.dbtools.position import EMPTY_REVISION, Position, is_after_release
 from agents_app.dbtools.review import rules, sql, warnings
+from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.recorder import RecordedStep, record_step, step_sql
-from agents_app.dbtools.review.table_size import TableSize, table_size
+from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import Level, StepWarning
 
 # They change no table that a downgrade would have to change back.
 NEEDS_NO_DOWNGRADE = (
+    AllowDangerOp,
     FillRowsOp,
     RequireTablesOp,
     CreateEnumOp,
@@ -44,6 +46,7 @@ class PlannedStep:
     tables: tuple[TableSize, ...]
     warnings: tuple[StepWarning, ...]
     sql: str | None
+    after_release: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,15 @@ class Plan:
     @property
     def dangers(self) -> list[StepWarning]:
         """Every warning that stops a deployment."""
+        return [warning for warning in self._all_dangers if warning.allowed is None]
+
+    @property
+    def allowed_dangers(self) -> list[StepWarning]:
+        """Every DANGER that the file of its step allows, with the reason."""
+        return [warning for warning in self._all_dangers if warning.allowed is not None]
+
+    @property
+    def _all_dangers(self) -> list[StepWarning]:
         return [warning for step in self.steps for warning in step.warnings if warning.level is Level.DANGER]
 
 
@@ -69,11 +81,11 @@ def make_plan(connection: Connection, script: ScriptDirectory, position: Positio
         return Plan(position, position.head, steps=())
     scripts = list(script.walk_revisions())[::-1]
     start, end = position.applied_count, _count_up_to(target, script, position)
-    facts = _database_facts(connection)
+    facts = DatabaseFacts(connection)
     if end >= start:
-        steps = [_planned_step(connection, facts, step, "upgrade") for step in scripts[start:end]]
+        steps = [_planned_step(facts, step, "upgrade") for step in scripts[start:end]]
     else:
-        steps = [_planned_step(connection, facts, step, "downgrade") for step in reversed(scripts[end:start])]
+        steps = [_planned_step(facts, step, "downgrade") for step in reversed(scripts[end:start])]
     return Plan(position, position.steps[end - 1].revision if end else "base", tuple(steps))
 
 
@@ -95,41 +107,37 @@ def _count_up_to(target: str, script: ScriptDirectory, position: Position) -> in
     return [step.revision for step in position.steps].index(revision.revision) + 1
 
 
-def _database_facts(connection: Connection) -> rules.DatabaseFacts:
-    size_of = cache(partial(table_size, connection))
-    dialect = connection.dialect.name
-
-    def is_checked(table: str, column: str) -> bool:
-        return dialect == "postgresql" and is_checked_not_null(connection, table, column)
-
-    return rules.DatabaseFacts(dialect, lambda table: size_of(table).rows, is_checked)
-
-
-def _planned_step(connection: Connection, facts: rules.DatabaseFacts, script: Script, direction: str) -> PlannedStep:
+def _planned_step(facts: DatabaseFacts, script: Script, direction: str) -> PlannedStep:
     recorded = record_step(script, direction, facts.dialect)
+    operations = [read for found in recorded.operations for read in sql.operations_of(found, facts.dialect)]
     # No one uses a table that this step creates, also not before the operation that creates it.
-    facts.created |= {
-        name for name in _created_tables(recorded, facts.dialect) if not table_size(connection, name).is_there
-    }
-    found = tuple(dict.fromkeys(_warnings(facts, script, recorded, direction)))
-    tables = tuple(table_size(connection, name) for name in _tables(recorded, facts.dialect))
-    return PlannedStep(
-        script.revision, script.doc, direction, tables, found, step_sql(script, direction, facts.dialect)
-    )
+    created = [rules.table_of(found, facts) for found in operations if isinstance(found, ops.CreateTableOp)]
+    facts.created |= {name for name in created if name is not None and not facts.size(name).is_there}
+    found = tuple(dict.fromkeys(_warnings(facts, script, recorded, operations, direction)))
+    names = dict.fromkeys(name for operation in operations for name in rules.tables_of(operation, facts))
+    tables = tuple(facts.size(name) for name in names)
+    text = step_sql(script, direction, facts.dialect)
+    return PlannedStep(script.revision, script.doc, direction, tables, found, text, is_after_release(script))
 
 
 def _warnings(
-    facts: rules.DatabaseFacts, script: Script, recorded: RecordedStep, direction: str
+    facts: DatabaseFacts,
+    script: Script,
+    recorded: RecordedStep,
+    operations: list[MigrateOperation],
+    direction: str,
 ) -> Iterator[StepWarning]:
-    for operation in recorded.operations:
-        if isinstance(operation, ops.ExecuteSQLOp):
-            yield from sql.warnings_for_sql(operation, facts)
-        else:
-            yield from rules.warnings_for_operation(operation, facts)
-    yield from rules.warnings_for_shared_step(recorded.operations, facts)
+    is_marked, is_upgrade = is_after_release(script), direction == "upgrade"
+    reasons = [found.reason for found in operations if isinstance(found, AllowDangerOp)]
+    for operation in operations:
+        for warning in rules.warnings_for_operation(operation, facts):
+            given = warnings.in_step(warning, is_marked=is_marked, is_upgrade=is_upgrade)
+            if given is not None:
+                yield warnings.with_reasons(given, reasons)
+    yield from rules.warnings_for_shared_step(operations, facts)
     if recorded.failure is not None:
         yield warnings.not_recorded(recorded.failure)
-    if direction == "upgrade":
+    if is_upgrade:
         yield from _warnings_for_downgrade(script, recorded, facts.dialect)
 
 
@@ -143,24 +151,6 @@ def _warnings_for_downgrade(script: Script, recorded: RecordedStep, dialect: str
         yield warnings.not_reversible("cannot be undone: its downgrade() raises an error")
     elif changes and not downgrade.operations and downgrade.failure is None:
         yield warnings.not_reversible("has a downgrade() that does nothing")
-
-
-def _tables(recorded: RecordedStep, dialect: str) -> list[str]:
-    names: dict[str, None] = {}
-    for operation in recorded.operations:
-        if isinstance(operation, ops.ExecuteSQLOp):
-            names |= dict.fromkeys(sql.tables_in(operation, dialect))
-        elif not isinstance(operation, RequireTablesOp) and (table := rules.table_of(operation)):
-            names[table] = None
-    return list(names)
-
-
-def _created_tables(recorded: RecordedStep, dialect: str) -> Iterator[str]:
-    for operation in recorded.operations:
-        if isinstance(operation, ops.CreateTableOp):
-            yield operation.table_name
-        elif isinstance(operation, ops.ExecuteSQLOp):
-            yield from sql.tables_created_in(operation, dialect)
 
 
 def plan_as_data(plan: Plan) -> dict[str, Any]:
@@ -179,6 +169,19 @@ def _step_as_data(step: PlannedStep) -> dict[str, Any]:
         "name": step.name,
         "direction": step.direction,
         "tables": [vars(table) for table in step.tables],
-        "findings": [{**vars(warning), "level": warning.level.value} for warning in step.warnings],
+        "after_release": step.after_release,
+        "findings": [_warning_as_data(warning) for warning in step.warnings],
         "sql": step.sql,
+    }
+
+
+def _warning_as_data(warning: StepWarning) -> dict[str, Any]:
+    return {
+        "level": warning.level.value,
+        "table": warning.table,
+        "what": warning.what,
+        "why": warning.why,
+        "instead": warning.instead,
+        "breaks_release": warning.breaks_release,
+        "allowed": warning.allowed,
     }

@@ -1,6 +1,9 @@
-"""Records the operations of a step: runs it with an `op` that changes nothing. `rules.py` judges them."""
+"""Records the operations of a step: runs it with an `op` that changes nothing. `rules.py` judges them.
 
-from collections.abc import Iterator
+What a step sends to `op.get_bind()` is recorded too, and which operations are outside the step's transaction.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
@@ -8,13 +11,18 @@ from types import ModuleType
 from typing import Any
 
 import alembic
+import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations, ops
 from alembic.operations.base import BatchOperations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.util import CommandError
+from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import ArgumentError
 
 from agents_app.db import db
+from agents_app.dbtools.operations.dangers import ReasonMissing
+from agents_app.dbtools.review.sql_operations import Mark, add_mark
 
 
 @dataclass(frozen=True)
@@ -27,17 +35,15 @@ class RecordedStep:
 
 def record_step(script: Script, direction: str, dialect: str) -> RecordedStep:
     """The operations that `upgrade` or `downgrade` of a step calls on such a database. No database is needed."""
-    output = StringIO()
-    recorder = _Recorder(_offline_context(dialect, output))
+    recorder = _Recorder(_offline_context(dialect, StringIO()))
     failure = None
     try:
         with _op_replaced(script.module, recorder):
             getattr(script.module, direction)()
+    except ReasonMissing:
+        raise
     except Exception as error:  # A step is a program of its own: it may raise anything.
         failure = f"{type(error).__name__}: {error}".splitlines()[0]
-    if output.getvalue().strip():
-        # Sent to the connection of `op` directly.
-        recorder.recorded.append(ops.ExecuteSQLOp(output.getvalue()))
     return RecordedStep(tuple(recorder.recorded), failure)
 
 
@@ -56,9 +62,32 @@ class _Recorder(Operations):
     def __init__(self, context: MigrationContext) -> None:
         super().__init__(context)
         self.recorded: list[MigrateOperation] = []
+        self._is_in_autocommit = False
+        # Those of the context write to a script.
+        replaced: Any = context
+        replaced.connection = replaced.impl.connection = _RecordingConnection(context.dialect, self.record_sql)
+        replaced.autocommit_block = self._autocommit_block
+
+    def record(self, operation: MigrateOperation) -> None:
+        if self._is_in_autocommit:
+            add_mark(operation, Mark.IN_AUTOCOMMIT)
+        self.recorded.append(operation)
+
+    def record_sql(self, statement: Any, parameters: Any = None) -> None:
+        if isinstance(statement, sa.TextClause) and isinstance(parameters, dict):
+            statement = _with_values(statement, parameters)
+        self.record(ops.ExecuteSQLOp(statement))
+
+    @contextmanager
+    def _autocommit_block(self) -> Iterator[None]:
+        self._is_in_autocommit = True
+        try:
+            yield
+        finally:
+            self._is_in_autocommit = False
 
     def invoke(self, operation: MigrateOperation) -> Any:
-        self.recorded.append(operation)
+        self.record(operation)
         return operation.to_table(self.migration_context) if isinstance(operation, ops.CreateTableOp) else None
 
     @contextmanager
@@ -67,15 +96,35 @@ class _Recorder(Operations):
     ) -> Iterator[BatchOperations]:
         with super().batch_alter_table(table_name, schema) as unused:
             batch = _BatchRecorder(self.migration_context, impl=unused.impl)
-            batch.recorded = self.recorded
+            batch.record = self.record
             yield batch
 
 
 class _BatchRecorder(BatchOperations):
-    recorded: list[MigrateOperation]
+    record: Callable[[MigrateOperation], None]
 
     def invoke(self, operation: MigrateOperation) -> Any:
-        self.recorded.append(operation)
+        self.record(operation)
+
+
+class _RecordingConnection(MockConnection):
+    """The connection of `op.get_bind()`. What it returns has no rows, and fails when it is asked for one."""
+
+    def exec_driver_sql(self, statement: str, *_arguments: Any, **_options: Any) -> None:
+        self._execute_impl(sa.text(statement.replace(":", "\\:")))
+
+    def scalar(self, statement: Any, *arguments: Any, **options: Any) -> Any:
+        return self.execute(statement, *arguments, **options).scalar()
+
+    def scalars(self, statement: Any, *arguments: Any, **options: Any) -> Any:
+        return self.execute(statement, *arguments, **options).scalars()
+
+
+def _with_values(statement: sa.TextClause, values: dict[str, Any]) -> sa.TextClause:
+    try:
+        return statement.bindparams(**values)
+    except ArgumentError:
+        return statement
 
 
 def _offline_context(dialect: str, output: StringIO) -> MigrationContext:

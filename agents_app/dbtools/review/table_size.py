@@ -28,12 +28,13 @@ class TableSize:
 
 
 def table_size(connection: Connection, name: str) -> TableSize:
-    """The size of one table; a missing table has no rows."""
-    if not sa.inspect(connection).has_table(name):
+    """The size of one table, whose name may begin with a schema; a missing table has no rows."""
+    schema, _, table = name.rpartition(".")
+    if not sa.inspect(connection).has_table(table, schema=schema or None):
         return TableSize(name, is_there=False, rows=0, is_estimate=False, bytes=None)
     if connection.dialect.name != "postgresql":
         return TableSize(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=None)
-    size = connection.execute(SIZE, {"name": quote_if_needed(name)}).one()
+    size = connection.execute(SIZE, {"name": ".".join(map(quote_if_needed, name.split(".")))}).one()
     if size.bytes <= COUNTED_UP_TO:
         return TableSize(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=size.bytes)
     estimate = size.estimate if size.estimate >= 0 else None
@@ -41,4 +42,6 @@ def table_size(connection: Connection, name: str) -> TableSize:
 
 
 def _count(connection: Connection, name: str) -> int:
-    return connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0
+    schema, _, table = name.rpartition(".")
+    counted = sa.table(table, schema=schema or None)
+    return connection.scalar(sa.select(sa.func.count()).select_from(counted)) or 0

@@ -1,0 +1,154 @@
+"""What the rules need to know of a database and of the steps before the present one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from agents_app.database.quoting import quote_if_needed
+from agents_app.dbtools.operations.constraints import is_checked_not_null
+from agents_app.dbtools.review.table_size import TableSize, table_size
+
+COLUMN_TYPE = sa.text("""
+SELECT format_type(atttypid, atttypmod)
+FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :column AND NOT attisdropped
+""")
+TABLE_OF_INDEX = sa.text(
+    "SELECT relname FROM pg_index JOIN pg_class ON oid = indrelid WHERE indexrelid = to_regclass(:n)"
+)
+VOLATILE = sa.text("SELECT bool_or(provolatile = 'v') FROM pg_proc WHERE proname = :name")
+OWN_FUNCTION = sa.text("""
+SELECT bool_or(provolatile = 'v' AND lanname IN ('sql', 'plpgsql'))
+FROM pg_proc JOIN pg_language ON pg_language.oid = prolang
+WHERE proname = :name AND pronamespace <> 'pg_catalog'::regnamespace
+""")
+# Within the transaction of the plan: both end with the savepoint.
+LIMITS = ("SET LOCAL transaction_read_only = on", "SET LOCAL statement_timeout = '15s'")
+UNKNOWN_NAMES = ("42703", "42P01", "3F000")
+
+
+class DatabaseFacts:
+    """Facts of one database, for one plan.
+
+    `created` are the tables that this plan creates. `added` are the columns, each with its table, that get no value
+    from the running release, which does not know them. `defaulted` are those that get a default.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.dialect = connection, connection.dialect.name
+        self.created: set[str] = set()
+        self.added: set[tuple[str, str]] = set()
+        self.defaulted: set[tuple[str, str]] = set()
+        self._found: dict[tuple[str, ...], Any] = {}
+
+    @property
+    def has_locks(self) -> bool:
+        """Whether a lock keeps people waiting. SQLite has one writer at a time, and its readers never wait."""
+        return self.dialect == "postgresql"
+
+    def qualified(self, table: str, schema: str | None) -> str:
+        """The name of a table, with its schema unless that is the console's own."""
+        own = self._once(("schema",), lambda: sa.inspect(self.connection).default_schema_name)
+        return table if schema in (None, own) else f"{schema}.{table}"
+
+    def size(self, table: str) -> TableSize:
+        """The size of a table."""
+        found: TableSize = self._once(("size", table), lambda: table_size(self.connection, table))
+        return found
+
+    def rows(self, table: str) -> int | None:
+        """The rows of a table; 0 if it is missing, None if unknown."""
+        return self.size(table).rows
+
+    def is_in_use(self, table: str) -> bool:
+        """Whether a lock or slow work on this table keeps people waiting."""
+        return self.has_locks and table not in self.created and self.rows(table) != 0
+
+    def is_checked(self, table: str, column: str) -> bool:
+        """Whether a validated CHECK keeps a column from being NULL."""
+        return self.has_locks and is_checked_not_null(self.connection, table, column)
+
+    def is_not_null(self, table: str, column: str) -> bool:
+        """Whether a column is NOT NULL already."""
+        return any(found["name"] == column and not found["nullable"] for found in self._columns(table))
+
+    def has_column(self, table: str, column: str) -> bool:
+        """Whether a table has a column before this plan."""
+        return any(found["name"] == column for found in self._columns(table))
+
+    def column_type(self, table: str, column: str) -> str | None:
+        """The type of a column as SQL writes it; None if the column is missing."""
+        values = {"table": quote_path(table), "column": column}
+        found: str | None = self._once(
+            ("type", table, column), lambda: self.connection.scalar(COLUMN_TYPE, values) if self.has_locks else None
+        )
+        return found
+
+    def has_default(self, table: str, column: str) -> bool:
+        """Whether a column has a default."""
+        return (table, column) in self.defaulted or any(
+            found["name"] == column and (found.get("default") is not None or bool(found.get("identity")))
+            for found in self._columns(table)
+        )
+
+    def table_of_index(self, index: str) -> str | None:
+        """The table of an index; None if the index is missing."""
+        if not self.has_locks:
+            return None
+        found: str | None = self._once(
+            ("index", index), lambda: self.connection.scalar(TABLE_OF_INDEX, {"n": quote_if_needed(index)})
+        )
+        return found
+
+    def is_volatile(self, function: str) -> bool:
+        """Whether a function of this name can return another value for each row."""
+        if not self.has_locks:
+            return False
+        return bool(
+            self._once(("volatile", function), lambda: self.connection.scalar(VOLATILE, {"name": function.lower()}))
+        )
+
+    def runs_unknown_statements(self, function: str) -> bool:
+        """Whether a function of this name is not PostgreSQL's own and may change rows."""
+        if not self.has_locks:
+            return False
+        return bool(self._once(("own", function), lambda: self.connection.scalar(OWN_FUNCTION, {"name": function})))
+
+    def count(self, query: str) -> int | str:
+        """The count that a query returns, or why it cannot be counted. Nothing is changed."""
+        try:
+            if not self.has_locks:
+                return int(self._scalar(query))
+            with self.connection.begin_nested() as savepoint:
+                for limit in LIMITS:
+                    self.connection.exec_driver_sql(limit)
+                found = int(self._scalar(query))
+                savepoint.rollback()
+            return found
+        except DBAPIError as error:
+            is_new = getattr(error.orig, "pgcode", None) in UNKNOWN_NAMES or "no such" in str(error.orig)
+            return "it names a column or table that does not exist yet" if is_new else "the database cannot count them"
+
+    def _scalar(self, query: str) -> Any:
+        return self.connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar()
+
+    def _columns(self, table: str) -> list[Any]:
+        inspector = sa.inspect(self.connection)
+        schema, _, name = table.rpartition(".")
+        there = inspector.has_table(name, schema=schema or None)
+        found: list[Any] = self._once(
+            ("columns", table), lambda: list(inspector.get_columns(name, schema=schema or None)) if there else []
+        )
+        return found
+
+    def _once(self, key: tuple[str, ...], find: Callable[[], Any]) -> Any:
+        if key not in self._found:
+            self._found[key] = find()
+        return self._found[key]
+
+
+def quote_path(table: str) -> str:
+    """Quote a name that may begin with a schema."""
+    return ".".join(map(quote_if_needed, table.split(".")))

@@ -1,0 +1,39 @@
+"""The rules about statements that change or delete rows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from agents_app.dbtools.review import row_warnings
+from agents_app.dbtools.review.facts import DatabaseFacts
+from agents_app.dbtools.review.sql_operations import ChangeRowsOp, Mark, TruncateOp, marks_of
+from agents_app.dbtools.review.warnings import StepWarning
+
+NOT_COUNTED = "a value in it is computed when the step runs"
+
+
+def _change(operation: ChangeRowsOp, table: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    size = facts.size(table)
+    if size.rows == 0:
+        return
+    count: int | str | None = None
+    if operation.has_condition:
+        count = NOT_COUNTED if operation.query is None else facts.count(operation.query)
+        if isinstance(count, str) and Mark.IN_BLOCK in marks_of(operation):
+            count = NOT_COUNTED
+    met = row_warnings.met_rows(count, size.rows, is_estimate=size.is_estimate)
+    if "DELETE" in operation.verb:
+        yield row_warnings.rows_deleted(
+            table, operation.verb, met, has_condition=operation.has_condition, meets_none=count == 0
+        )
+    else:
+        yield row_warnings.rows_changed(table, operation.verb, met, has_condition=operation.has_condition)
+
+
+def _truncate(_operation: TruncateOp, table: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    size = facts.size(table)
+    if size.rows != 0:
+        met = row_warnings.met_rows(None, size.rows, is_estimate=size.is_estimate)
+        yield row_warnings.rows_deleted(table, "TRUNCATE", met, has_condition=False, meets_none=False)
+
+
+RULES: dict[Any, Any] = {ChangeRowsOp: _change, TruncateOp: _truncate}

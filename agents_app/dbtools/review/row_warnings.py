@@ -1,0 +1,40 @@
+"""The warnings about statements that change or delete rows."""
+
+from agents_app.dbtools.output import pluralize
+from agents_app.dbtools.review.warnings import Level, StepWarning
+from agents_app.wording import number_text
+
+
+def rows_changed(table: str, verb: str, met: str, *, has_condition: bool) -> StepWarning:
+    """For one statement that changes many rows."""
+    why = "These rows are locked until the step ends, and if it fails at the last row, all must be changed again."
+    instead = "op.fill_rows, which works in small transactions, in a step of its own."
+    return StepWarning(Level.WARN, table, _what(table, verb, met, has_condition=has_condition), why, instead)
+
+
+def rows_deleted(table: str, verb: str, met: str, *, has_condition: bool, meets_none: bool) -> StepWarning:
+    """For one statement that deletes rows."""
+    what = _what(table, verb, met, has_condition=has_condition)
+    level = Level.WARN if meets_none else Level.DANGER
+    why = "No rows that it deletes are saved." if has_condition else "Every row is deleted, and none is saved."
+    name = (
+        "Take a backup: flask db backup"
+        if has_condition
+        else "Name the rows with WHERE; or take a backup: flask db backup"
+    )
+    return StepWarning(level, table, what, why, name)
+
+
+def met_rows(count: int | str | None, rows: int | None, *, is_estimate: bool) -> str:
+    """How many rows of a table a statement meets: a count, or why they are not counted."""
+    about = "about " if is_estimate else ""
+    if isinstance(count, str):
+        return f"rows not counted: {count}"
+    if count is None:
+        return "rows unknown" if rows is None else f"{about}{pluralize(rows, 'row')}"
+    whole = "" if rows is None else f" of {about}{number_text(rows)}"
+    return f"{number_text(count)}{whole} {'row' if (rows if rows is not None else count) == 1 else 'rows'}"
+
+
+def _what(table: str, verb: str, met: str, *, has_condition: bool) -> str:
+    return f"runs {verb} on {table}{'' if has_condition else ' without WHERE'} ({met})"

@@ -1,0 +1,57 @@
+"""Reads the statements in the body of a DO block."""
+
+from collections.abc import Iterator
+
+from agents_app.dbtools.review.sql_tokens import Reader, Tokens, split_statements
+
+# They change nothing themselves.
+CONTROL = (
+    *("END", "RAISE", "RETURN", "NULL", "EXIT", "CONTINUE", "GET", "ASSERT", "OPEN", "FETCH", "CLOSE", "MOVE"),
+    "SET CONSTRAINTS",
+)
+
+
+def statements_of_block(body: str, dialect: str) -> Iterator[tuple[Tokens, str | None]]:
+    """The statements of a block. With EXECUTE the second value is the text that it runs, and "" if that is computed."""
+    is_declaring = False
+    for statement in split_statements(body, dialect):
+        reader = Reader(statement, dialect)
+        is_declaring = _skip_control(reader, is_declaring)
+        if is_declaring or reader.is_done or reader.has_one_of(*CONTROL) or _is_assignment(reader.rest):
+            continue
+        if reader.has("EXECUTE"):
+            rest = reader.rest
+            is_whole = len(rest) == 1 or (len(rest) > 1 and rest[1].is_word("USING", "INTO"))
+            yield rest, rest[0].text if rest and rest[0].kind == "literal" and is_whole else ""
+        elif reader.has("PERFORM"):
+            yield split_statements("SELECT", dialect)[0] + reader.rest, None
+        else:
+            yield reader.rest, None
+
+
+def _skip_control(reader: Reader, is_declaring: bool) -> bool:
+    # Read what is before the first statement of a part. Return whether declarations follow.
+    while not reader.is_done:
+        if reader.has("<<"):
+            reader.until(">>")
+            reader.has(">>")
+        elif reader.has("DECLARE"):
+            is_declaring = True
+        elif reader.has("BEGIN"):
+            is_declaring = False
+        elif is_declaring:
+            return True
+        elif reader.has_one_of("IF", "ELSIF", "ELSEIF", "CASE", "WHEN", "EXCEPTION WHEN"):
+            reader.until("THEN")
+            reader.has("THEN")
+        elif reader.has_one_of("FOR", "FOREACH", "WHILE"):
+            reader.until("LOOP")
+            reader.has("LOOP")
+        elif not reader.has_one_of("ELSE", "LOOP"):
+            return False
+    return is_declaring
+
+
+def _is_assignment(rest: Tokens) -> bool:
+    symbols = [token.text for token in rest[1:5] if token.kind == "symbol"]
+    return bool(rest) and rest[0].kind in ("word", "name") and symbols[:1] in ([":="], ["="], [":"])

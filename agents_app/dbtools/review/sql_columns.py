@@ -1,0 +1,135 @@
+"""Reads columns and constraints of an ALTER TABLE."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
+from alembic.operations import MigrateOperation, ops
+from sqlalchemy.sql.elements import conv
+
+from agents_app.dbtools.review.sql_operations import Constraint, SqlType
+from agents_app.dbtools.review.sql_tokens import NotUnderstood, QualifiedName, Reader, Tokens, source_of, split_list
+
+Found = Iterator[MigrateOperation]
+# What may follow the type of a new column.
+AFTER_TYPE: tuple[str, ...] = (
+    "CONSTRAINT",
+    "NOT",
+    "NULL",
+    "DEFAULT",
+    "GENERATED",
+    "UNIQUE",
+    "PRIMARY",
+    "REFERENCES",
+    "CHECK",
+)
+AFTER_TYPE += ("COLLATE", "AS", "AUTOINCREMENT", "DEFERRABLE", "INITIALLY", "ON", "MATCH", "STORAGE", "COMPRESSION")
+SERIAL = ("SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL2", "SERIAL4", "SERIAL8")
+
+
+def read_constraint(part: Reader, name: str | None) -> Constraint:
+    """Read a constraint after its name."""
+    kind = part.has_one_of("CHECK", "FOREIGN KEY", "UNIQUE", "PRIMARY KEY", "EXCLUDE")
+    if kind is None:
+        raise NotUnderstood(source_of(part.tokens))
+    if part.has("USING INDEX"):
+        return Constraint(kind, name or part.name(), uses_index=True)
+    part.has("NULLS NOT DISTINCT") or part.has("NULLS DISTINCT")
+    columns = () if kind == "EXCLUDE" else _column_names(part)
+    referent = part.qualified_name().name if part.has("REFERENCES") else ""
+    part.until("NOT")
+    while part.has("NOT DEFERRABLE"):
+        part.until("NOT")
+    return Constraint(kind, name, columns, referent, is_validated=not part.has("NOT VALID"))
+
+
+def _column_names(part: Reader) -> tuple[str, ...]:
+    return tuple(_bare_name(column, part.dialect) for column in split_list(part.parentheses(), part.dialect))
+
+
+def _bare_name(tokens: Tokens, dialect: str) -> str:
+    return Reader(tokens, dialect).name() if len(tokens) == 1 and tokens[0].kind != "symbol" else source_of(tokens)
+
+
+def constraint_operations(table: QualifiedName, found: Constraint) -> Found:
+    """The operation that adds a constraint."""
+    name: Any = conv(found.name) if found.name else None
+    options: dict[str, Any] = {"schema": table.schema}
+    if found.uses_index:
+        options["postgresql_using_index"] = True
+    if found.kind in ("CHECK", "FOREIGN KEY") and not found.is_validated:
+        options["postgresql_not_valid"] = True
+    columns = list(found.columns)
+    if found.kind == "UNIQUE":
+        yield ops.CreateUniqueConstraintOp(name, table.name, columns, **options)
+    elif found.kind == "PRIMARY KEY":
+        yield ops.CreatePrimaryKeyOp(name, table.name, columns, **options)
+    elif found.kind == "CHECK":
+        yield ops.CreateCheckConstraintOp(name, table.name, sa.text("true"), **options)
+    elif found.kind == "EXCLUDE":
+        yield CreateExcludeConstraintOp(name, table.name, [], schema=table.schema)
+    else:
+        options["source_schema"] = options.pop("schema")
+        yield ops.CreateForeignKeyOp(name, table.name, found.referent, columns, [], **options)
+
+
+def new_column(part: Reader, table: QualifiedName, name: str) -> Found:
+    """The operations that add a column, after its name."""
+    kind = source_of(part.until(*AFTER_TYPE))
+    arguments: list[Any] = []
+    options: dict[str, Any] = {"nullable": True}
+    if kind.upper() in SERIAL:
+        options |= {"nullable": False, "server_default": sa.text("nextval(...)")}
+    added: list[Constraint] = []
+    while not part.is_done:
+        _read_column_option(part, name, arguments, options, added)
+    # PostgreSQL does not look for the rows of a foreign key if the new column is empty.
+    is_empty = "server_default" not in options and not arguments
+    added = [found for found in added if not (found.kind == "FOREIGN KEY" and is_empty)]
+    yield ops.AddColumnOp(table.name, sa.Column(name, SqlType(kind), *arguments, **options), schema=table.schema)
+    for found in added:
+        yield from constraint_operations(table, found)
+
+
+def _read_column_option(
+    part: Reader, column: str, arguments: list[Any], options: dict[str, Any], added: list[Constraint]
+) -> None:
+    constraint = part.name() if part.has("CONSTRAINT") else None
+    if part.has("NOT NULL"):
+        options["nullable"] = False
+    elif part.has("DEFAULT"):
+        # A NULL in front is a part of the default.
+        first = (part.next(),)
+        default = source_of(first + part.until(*AFTER_TYPE))
+        if not default.upper().startswith("NULL"):
+            options["server_default"] = sa.text(default.replace(":", "\\:"))
+    elif part.has("GENERATED"):
+        _read_generated(part, arguments, options)
+    elif part.has("AS"):
+        arguments.append(sa.Computed(source_of(part.parentheses()), persisted=part.has("STORED")))
+    elif kind := part.has_one_of("UNIQUE", "PRIMARY KEY"):
+        added.append(Constraint(kind, constraint, (column,)))
+    elif part.has("CHECK"):
+        part.parentheses()
+        added.append(Constraint("CHECK", constraint))
+    elif part.has("REFERENCES"):
+        added.append(Constraint("FOREIGN KEY", constraint, (column,), part.qualified_name().name))
+        part.until("CONSTRAINT", "UNIQUE", "PRIMARY", "CHECK", "DEFAULT", "GENERATED")
+    elif not part.has("NULL"):
+        part.next()
+        part.until(*AFTER_TYPE)
+
+
+def _read_generated(part: Reader, arguments: list[Any], options: dict[str, Any]) -> None:
+    is_always = part.has("ALWAYS")
+    if not is_always:
+        part.require("BY DEFAULT")
+    part.require("AS")
+    if part.has("IDENTITY"):
+        arguments.append(sa.Identity(always=is_always))
+        options["nullable"] = False
+        return
+    expression = source_of(part.parentheses())
+    arguments.append(sa.Computed(expression, persisted=not part.has("VIRTUAL")))
+    part.has("STORED")

@@ -1,0 +1,163 @@
+"""What plain SQL does and no operation of `op` does. A migration never runs these: only the rules read them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import Any
+
+from alembic.operations import MigrateOperation
+from sqlalchemy.types import UserDefinedType
+
+
+class Mark(Flag):
+    """How a step runs an operation."""
+
+    NONE = 0
+    # Outside the transaction of the step.
+    IN_AUTOCOMMIT = auto()
+    FROM_SQL = auto()
+    # In a DO block, whose variables are not known.
+    IN_BLOCK = auto()
+    # Sent together with other statements.
+    WITH_OTHERS = auto()
+
+
+def add_mark(operation: MigrateOperation, mark: Mark) -> None:
+    """Mark an operation."""
+    vars(operation)["review_mark"] = marks_of(operation) | mark
+
+
+def marks_of(operation: MigrateOperation) -> Mark:
+    """The marks of an operation."""
+    found: Mark = getattr(operation, "review_mark", Mark.NONE)
+    return found
+
+
+class ReviewOperation(MigrateOperation):
+    """An operation that only the rules read."""
+
+    def __init__(self, table_name: str | None = None, schema: str | None = None, **facts: Any) -> None:
+        self.table_name, self.schema = table_name, schema
+        vars(self).update(facts)
+
+
+class TouchTableOp(ReviewOperation):
+    """A harmless change of a table, or of rows that it did not have."""
+
+
+class CallFunctionOp(ReviewOperation):
+    """A SELECT that calls a function."""
+
+    name: str
+
+
+class ChangeRowsOp(ReviewOperation):
+    """An UPDATE, DELETE or MERGE. `query` counts the rows that it meets; None if they cannot be counted."""
+
+    verb: str
+    has_condition: bool
+    query: str | None
+
+
+class TruncateOp(ReviewOperation):
+    """TRUNCATE of one table."""
+
+
+class LockTableOp(ReviewOperation):
+    """LOCK TABLE in a `mode` that blocks writers."""
+
+    mode: str
+
+
+class RewriteTableOp(ReviewOperation):
+    """A statement that rewrites a table, or its indexes, under a lock: VACUUM FULL, CLUSTER, REINDEX and others."""
+
+    verb: str
+    instead: str
+
+
+class RefreshViewOp(ReviewOperation):
+    """REFRESH MATERIALIZED VIEW without CONCURRENTLY."""
+
+
+class AttachPartitionOp(ReviewOperation):
+    """ALTER TABLE ... ATTACH PARTITION."""
+
+    partition: str
+
+
+class RenameObjectOp(ReviewOperation):
+    """A new name for a type, schema or another object that is not a table."""
+
+    kind: str
+    name: str
+    new_name: str
+
+
+class RenameLabelOp(ReviewOperation):
+    """ALTER TYPE ... RENAME VALUE."""
+
+    name: str
+    label: str
+    new_label: str
+
+
+class EditCatalogOp(ReviewOperation):
+    """A statement that changes PostgreSQL's own tables."""
+
+    statement: str
+
+
+class DropObjectOp(ReviewOperation):
+    """DROP of a view, sequence or function."""
+
+    kind: str
+    name: str
+
+
+class WideStatementOp(ReviewOperation):
+    """A statement that drops more than it names."""
+
+    statement: str
+
+
+class TransactionOp(ReviewOperation):
+    """BEGIN, COMMIT or ROLLBACK."""
+
+    statement: str
+
+
+class NotInTransactionOp(ReviewOperation):
+    """A statement that PostgreSQL refuses inside a transaction."""
+
+    statement: str
+
+
+class NotUnderstoodOp(ReviewOperation):
+    """A statement, or a part of one, that could not be read."""
+
+    statement: str
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A constraint in an ALTER TABLE: `kind` is UNIQUE, PRIMARY KEY, FOREIGN KEY, CHECK or EXCLUDE."""
+
+    kind: str
+    name: str | None
+    columns: Sequence[str] = ()
+    referent: str = ""
+    is_validated: bool = True
+    uses_index: bool = False
+
+
+class SqlType(UserDefinedType[Any]):
+    """A type as plain SQL writes it."""
+
+    cache_ok = True
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return self.text

@@ -1,0 +1,93 @@
+"""Reads statements that change rows. sqlglot parses them, so that the rows they meet can be counted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from alembic.operations import MigrateOperation
+
+from agents_app.dbtools.review.sql_operations import CallFunctionOp, ChangeRowsOp, EditCatalogOp, TouchTableOp
+from agents_app.dbtools.review.sql_tokens import NotUnderstood
+
+CATALOG = "pg_catalog"
+# PostgreSQL's own tables that a migration may not change.
+CATALOG_TABLES = ("pg_enum", "pg_attribute", "pg_class", "pg_constraint", "pg_index", "pg_type", "pg_attrdef")
+
+
+def read_rows_statement(text: str, dialect: str) -> Iterator[MigrateOperation]:
+    """The operations that a SELECT, INSERT, UPDATE, DELETE or MERGE runs, also in its WITH."""
+    from sqlglot import exp, parse_one
+    from sqlglot.errors import SqlglotError
+
+    try:
+        tree = parse_one(text, read="postgres" if dialect == "postgresql" else dialect)
+    except SqlglotError as error:
+        raise NotUnderstood(text) from error
+    if isinstance(tree, exp.Command):
+        raise NotUnderstood(text)
+    for change in tree.find_all(exp.Update, exp.Delete, exp.Merge):
+        # The UPDATE of an ON CONFLICT or a MERGE has no table of its own.
+        if isinstance(change.this, exp.Table):
+            yield from _read_change(change, dialect, text)
+    for insert in tree.find_all(exp.Insert):
+        if table := insert.this.find(exp.Table):
+            yield TouchTableOp(_name(table.this, dialect), _name(table.args.get("db"), dialect) or None)
+    for call in tree.find_all(exp.Anonymous):
+        yield CallFunctionOp(name=str(call.this).lower())
+
+
+def _read_change(change: Any, dialect: str, text: str) -> Iterator[MigrateOperation]:
+    table = change.this
+    name, schema = _name(table.this, dialect), _name(table.args.get("db"), dialect) or None
+    if name in CATALOG_TABLES or schema == CATALOG:
+        yield EditCatalogOp(statement=text)
+        return
+    verb, condition = type(change).__name__.upper(), change.args.get("where")
+    if verb == "MERGE":
+        condition = change.args["on"]
+        deletes = any(str(when.args["then"]).upper() == "DELETE" for when in change.args["whens"].expressions)
+        verb = "MERGE with DELETE" if deletes else verb
+    query = None if condition is None else _count(change, condition, dialect)
+    yield ChangeRowsOp(name, schema, verb=verb, has_condition=condition is not None, query=query)
+
+
+def _name(identifier: Any, dialect: str) -> str:
+    if identifier is None:
+        return ""
+    is_folded = dialect == "postgresql" and not identifier.args.get("quoted")
+    return str(identifier.name).lower() if is_folded else str(identifier.name)
+
+
+def _count(change: Any, condition: Any, dialect: str) -> str | None:
+    # A query of the same rows. None if it needs a value that is not in the statement, or another changing statement.
+    from sqlglot import exp
+
+    others, inner = _other_tables(change), condition.this if isinstance(condition, exp.Where) else condition
+    parts = [inner, *others]
+    outside = change.find_ancestor(exp.With)
+    named = {cte.alias for cte in outside.expressions} if outside else set()
+    if any(part.find(exp.Placeholder, exp.Parameter) for part in parts):
+        return None
+    if any(table.name in named for part in parts for table in part.find_all(exp.Table)):
+        return None
+    ctes = change.args.get("with_")
+    if ctes is not None and ctes.find(exp.Update, exp.Delete, exp.Insert):
+        return None
+    inner = inner.copy()
+    if others:
+        among = exp.Select(expressions=[exp.Literal.number(1)]).from_(others[0].copy()).where(inner)
+        for other in others[1:]:
+            among.append("joins", other.copy() if isinstance(other, exp.Join) else exp.Join(this=other.copy()))
+        inner = exp.Exists(this=among)
+    query = exp.select(exp.Count(this=exp.Star())).from_(change.this.copy()).where(inner)
+    if ctes is not None:
+        query.set("with_", ctes.copy())
+    return str(query.sql(dialect="postgres" if dialect == "postgresql" else dialect))
+
+
+def _other_tables(change: Any) -> list[Any]:
+    # Those of UPDATE ... FROM, DELETE ... USING and MERGE ... USING.
+    using = change.args.get("using") or []
+    if not isinstance(using, list):
+        return [using]
+    source = change.args.get("from_")
+    return using if source is None else [source.this, *source.args.get("joins", [])]

@@ -1,0 +1,139 @@
+"""The rules about tables, their constraints and their indexes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
+from alembic.operations import ops
+from sqlalchemy.sql.elements import conv
+
+from agents_app.db import NAMING_CONVENTION
+from agents_app.dbtools.review import table_warnings
+from agents_app.dbtools.review.column_rules import text_of
+from agents_app.dbtools.review.facts import DatabaseFacts
+from agents_app.dbtools.review.sql_operations import (
+    AttachPartitionOp,
+    DropObjectOp,
+    LockTableOp,
+    Mark,
+    RefreshViewOp,
+    RenameObjectOp,
+    RewriteTableOp,
+    marks_of,
+)
+from agents_app.dbtools.review.warnings import StepWarning
+
+Found = Iterator[StepWarning]
+UNNAMED = "(unnamed)"
+
+
+def _drop_table(operation: ops.DropTableOp, table: str, facts: DatabaseFacts) -> Found:
+    dropped = table_warnings.table_dropped(table, facts.rows(table))
+    yield table_warnings.without_saved_rows(dropped) if Mark.FROM_SQL in marks_of(operation) else dropped
+
+
+def _rename_table(operation: ops.RenameTableOp, table: str, _facts: DatabaseFacts) -> Found:
+    yield table_warnings.table_renamed(table, operation.new_table_name)
+
+
+def _create_index(operation: ops.CreateIndexOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.is_in_use(table) and not operation.kw.get("postgresql_concurrently"):
+        yield table_warnings.index_created(table, operation.index_name or "", _column_names(operation.columns))
+
+
+def _drop_index(operation: ops.DropIndexOp, table: str | None, facts: DatabaseFacts) -> Found:
+    name = str(operation.index_name)
+    table = table or facts.table_of_index(name)
+    is_concurrent = operation.kw.get("postgresql_concurrently")
+    if table is not None and not is_concurrent and facts.is_in_use(table) and facts.table_of_index(name):
+        yield table_warnings.index_dropped(table, name)
+
+
+def _create_unique(operation: ops.CreateUniqueConstraintOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.is_in_use(table) and not operation.kw.get("postgresql_using_index"):
+        name = str(operation.constraint_name or UNNAMED)
+        yield table_warnings.unique_added(table, name, _column_names(operation.columns))
+
+
+def _create_primary_key(operation: ops.CreatePrimaryKeyOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.is_in_use(table) and not operation.kw.get("postgresql_using_index"):
+        yield table_warnings.primary_key_added(table)
+
+
+def _create_foreign_key(operation: ops.CreateForeignKeyOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.is_in_use(table) and not operation.kw.get("postgresql_not_valid"):
+        name = str(operation.constraint_name or UNNAMED)
+        yield table_warnings.not_validated(table, "FOREIGN KEY", name, operation.referent_table)
+
+
+def _create_check(operation: ops.CreateCheckConstraintOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.is_in_use(table) and not operation.kw.get("postgresql_not_valid"):
+        yield table_warnings.not_validated(table, "CHECK", _check_name(operation))
+
+
+def _check_name(operation: ops.CreateCheckConstraintOp) -> str:
+    # A name of op.f is complete; another becomes part of the conventional name.
+    if operation.constraint_name is None:
+        return UNNAMED
+    name = str(operation.constraint_name)
+    if isinstance(operation.constraint_name, conv):
+        return name
+    return NAMING_CONVENTION["ck"] % {"table_name": operation.table_name, "constraint_name": name}
+
+
+def _exclude(operation: CreateExcludeConstraintOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.is_in_use(table):
+        yield table_warnings.exclusion_added(table, str(operation.constraint_name or UNNAMED))
+
+
+def _attach(_operation: AttachPartitionOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.is_in_use(table):
+        yield table_warnings.partition_attached(table)
+
+
+def _lock(operation: LockTableOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.is_in_use(table):
+        yield table_warnings.table_locked(table, operation.mode)
+
+
+def _rewrite(operation: RewriteTableOp, table: str | None, facts: DatabaseFacts) -> Found:
+    index = getattr(operation, "index_name", None)
+    table = facts.table_of_index(index) if index else table
+    if facts.has_locks and (table is None or facts.is_in_use(table)):
+        yield table_warnings.table_rewritten(table, operation.verb, operation.instead)
+
+
+def _refresh(_operation: RefreshViewOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.is_in_use(table):
+        yield table_warnings.view_refreshed(table)
+
+
+def _rename_object(operation: RenameObjectOp, _table: None, _facts: DatabaseFacts) -> Found:
+    yield table_warnings.object_renamed(operation.kind, operation.name, operation.new_name)
+
+
+def _drop_object(operation: DropObjectOp, _table: None, _facts: DatabaseFacts) -> Found:
+    yield table_warnings.object_dropped(operation.kind, operation.name)
+
+
+def _column_names(columns: Any) -> list[str]:
+    return [text_of(column) for column in columns]
+
+
+RULES: dict[Any, Any] = {
+    ops.DropTableOp: _drop_table,
+    ops.RenameTableOp: _rename_table,
+    ops.CreateIndexOp: _create_index,
+    ops.DropIndexOp: _drop_index,
+    ops.CreateUniqueConstraintOp: _create_unique,
+    ops.CreatePrimaryKeyOp: _create_primary_key,
+    ops.CreateForeignKeyOp: _create_foreign_key,
+    ops.CreateCheckConstraintOp: _create_check,
+    CreateExcludeConstraintOp: _exclude,
+    AttachPartitionOp: _attach,
+    LockTableOp: _lock,
+    RewriteTableOp: _rewrite,
+    RefreshViewOp: _refresh,
+    RenameObjectOp: _rename_object,
+    DropObjectOp: _drop_object,
+}

@@ -1,0 +1,126 @@
+"""The warnings about tables, their constraints and their indexes: how serious, what, why, and the safe form."""
+
+from dataclasses import replace
+
+from agents_app.database.quoting import quote_if_needed
+from agents_app.dbtools.review.warnings import BREAKS_RELEASE, OWN_STEP, Level, StepWarning
+
+SAVED = "The rows are first saved to a file, unless you use --no-backup. To restore them: flask db restore-rows"
+NOT_SAVED = "Plain SQL does not save the rows. op.drop_table and op.drop_column save them to a file first."
+TWO_RELEASES = "First deploy a release that no longer uses it."
+QUIET = "Do it while the console is stopped."
+
+
+def level_of_drop(rows: int | None) -> Level:
+    """How serious a drop is in a downgrade."""
+    return Level.WARN if rows == 0 else Level.DANGER
+
+
+def table_dropped(table: str, rows: int | None) -> StepWarning:
+    """For DROP TABLE."""
+    why = f"Its rows are deleted with it, and {BREAKS_RELEASE}."
+    instead = f"{TWO_RELEASES} {SAVED}"
+    what = f"drops the table {table}"
+    return StepWarning(level_of_drop(rows), table, what, why, instead, breaks_release=True, when_marked=Level.WARN)
+
+
+def without_saved_rows(dropped: StepWarning) -> StepWarning:
+    """The warning about the same drop in plain SQL, which saves no rows."""
+    return replace(dropped, instead=dropped.instead.replace(SAVED, NOT_SAVED), when_marked=dropped.level)
+
+
+def table_renamed(table: str, name: str) -> StepWarning:
+    """For a new name of a table."""
+    why = f"Code that uses the name {table} fails from then on: {BREAKS_RELEASE}."
+    view = f"op.execute('CREATE VIEW {quote_if_needed(table)} AS ...')"
+    what = f"renames the table {table} to {name}"
+    instead = f"Or rename it and create a view with the old name: {view}"
+    return StepWarning(Level.DANGER, table, what, why, instead, breaks_release=True)
+
+
+def object_renamed(kind: str, name: str, new_name: str) -> StepWarning:
+    """For a new name of a type, a schema or the like."""
+    why = f"Code that uses the name {name} fails from then on: {BREAKS_RELEASE}."
+    what = f"renames the {kind} {name} to {new_name}"
+    return StepWarning(Level.DANGER, None, what, why, "Keep the name.", breaks_release=True)
+
+
+def object_dropped(kind: str, name: str) -> StepWarning:
+    """For a view, a sequence or a function that is dropped."""
+    why = "Code that uses it fails until it is created again."
+    what = f"drops the {kind} {name}"
+    return StepWarning(Level.WARN, None, what, why, "First deploy a release that no longer uses it.")
+
+
+def index_created(table: str, name: str, columns: list[str]) -> StepWarning:
+    """For CREATE INDEX without CONCURRENTLY."""
+    why = "No one can write to the table until it is created."
+    shown = name or f"ix_{table}_{'_'.join(column for column in columns if column.isidentifier())}"
+    instead = f"{OWN_STEP} op.create_index_concurrently('{shown}', '{table}', {columns})"
+    what = f"creates the index {name or '(unnamed)'} without CONCURRENTLY"
+    return StepWarning(Level.WARN, table, what, why, instead)
+
+
+def index_dropped(table: str, name: str) -> StepWarning:
+    """For DROP INDEX without CONCURRENTLY."""
+    why = "It waits for every transaction on the table, and until then no one can even read it."
+    instead = f"{OWN_STEP} op.drop_index_concurrently('{name}', '{table}')"
+    return StepWarning(Level.WARN, table, f"drops the index {name} without CONCURRENTLY", why, instead)
+
+
+def unique_added(table: str, name: str, columns: list[str]) -> StepWarning:
+    """For a UNIQUE constraint, which creates an index."""
+    why = "No one can read or write the table until its index is created."
+    instead = f"{OWN_STEP} op.create_index_concurrently('{name}', '{table}', {columns}, unique=True)"
+    return StepWarning(Level.WARN, table, f"adds the UNIQUE constraint {name}", why, instead)
+
+
+def primary_key_added(table: str) -> StepWarning:
+    """For a primary key on an existing table."""
+    why = "No one can read or write the table until its index is created and every row is checked."
+    last = f"op.execute('ALTER TABLE {quote_if_needed(table)} ADD PRIMARY KEY USING INDEX ...')"
+    instead = f"One step for each: op.set_not_null, op.create_index_concurrently(..., unique=True), {last}"
+    return StepWarning(Level.WARN, table, f"adds a primary key to {table}", why, instead)
+
+
+def not_validated(table: str, kind: str, name: str, referent: str = "") -> StepWarning:
+    """For a CHECK or FOREIGN KEY that checks every row at once."""
+    tables = f"{table} or {referent}" if referent else "the table"
+    why = f"Every row is checked while no one can write to {tables}."
+    if kind == "CHECK":
+        why = "Every row is checked while no one can even read the table."
+    then = f"op.validate_constraint('{name}', '{table}')"
+    instead = f"Add it with postgresql_not_valid=True: it then applies to new rows. In the next step, run {then}"
+    return StepWarning(Level.WARN, table, f"adds the {kind} {name} without NOT VALID", why, instead)
+
+
+def exclusion_added(table: str, name: str) -> StepWarning:
+    """For an EXCLUDE constraint, which creates an index."""
+    why = "No one can read or write the table until its index is created, and there is no other way to add it."
+    return StepWarning(Level.WARN, table, f"adds the EXCLUDE constraint {name}", why, QUIET)
+
+
+def partition_attached(table: str) -> StepWarning:
+    """For ATTACH PARTITION."""
+    why = "Every row of it is checked while no one can even read it, unless a validated CHECK says the same."
+    instead = "First add such a CHECK with postgresql_not_valid=True, and run op.validate_constraint."
+    return StepWarning(Level.WARN, table, f"attaches the partition {table}", why, instead)
+
+
+def table_locked(table: str, mode: str) -> StepWarning:
+    """For LOCK TABLE."""
+    why = "Others wait until the step ends. Each statement takes the lock that it needs by itself."
+    return StepWarning(Level.WARN, table, f"locks {table} in the mode {mode}", why, "Leave it out.")
+
+
+def table_rewritten(table: str | None, verb: str, instead: str) -> StepWarning:
+    """For a statement that rewrites a table or its indexes under a lock."""
+    why = "Everything is written again, and until then no one can write, or even read."
+    return StepWarning(Level.WARN, table, f"runs {verb} on {table or 'every table'}", why, instead or QUIET)
+
+
+def view_refreshed(name: str) -> StepWarning:
+    """For REFRESH MATERIALIZED VIEW."""
+    why = "No one can read the view until it is complete."
+    instead = "REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a UNIQUE index on the view."
+    return StepWarning(Level.WARN, name, f"refreshes the view {name} without CONCURRENTLY", why, instead)
