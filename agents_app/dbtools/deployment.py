@@ -86,7 +86,7 @@ def _apply(config: Config, check: DeploymentCheck, backup: Backup | None) -> flo
     # Kept with the deployment.
     config.attributes |= {"command": "deploy", "backup": str(backup.file) if backup else None}
     config.attributes["dangers"] = [
-        {"revision": step.revision, "what": warning.what}
+        {"revision": step.revision, "what": warning.what, "reason": warning.allowed}
         for step in check.plan.steps
         for warning in step.warnings
         if warning.level is Level.DANGER

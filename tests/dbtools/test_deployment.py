@@ -15,7 +15,8 @@ from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.dbtools.database.connections import deployment_lock
 from agents_app.dbtools.deployment import check_deployment, deploy
-from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, fetch_rows, run_sql
+from tests.dbtools.interrupted_steps import project_with_step
+from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, fetch_rows, read_schema, run_sql
 
 FlaskDb = Callable[..., Result]
 
@@ -35,6 +36,31 @@ def test_a_deployment_stops_before_a_danger_without_yes(flask_db: FlaskDb, datab
     answer = json.loads(flask_db(database_url, "deploy", "--yes", "--json", project=project).stdout)
     assert answer["result"] == "deployed"
     assert Path(answer["backup"]["file"]).exists()
+
+
+def test_a_danger_with_a_reason_in_its_file_does_not_stop_a_deployment(
+    flask_db: FlaskDb, schema_url: str, tmp_path: Path
+) -> None:
+    run_sql(schema_url, "CREATE TABLE old (id integer PRIMARY KEY)", "INSERT INTO old VALUES (1)")
+    project = project_with_step(tmp_path, schema_url, "op.allow_danger('Unused.')\nop.drop_table('old')")
+
+    plan = flask_db(schema_url, "plan", project=project)
+    run = flask_db(schema_url, "deploy", "--json", project=project)
+    kept = json.loads(flask_db(schema_url, "deployments", "--json").stdout)["deployments"][0]
+
+    assert (plan.exit_code, "DANGER (allowed: Unused.) drops the table old" in plan.output) == (0, True)
+    assert json.loads(run.stdout)["result"] == "deployed"
+    assert [(danger["what"], danger["reason"]) for danger in kept["dangers"]] == [("drops the table old", "Unused.")]
+    assert kept["steps"][0]["reason"] == "Unused."
+
+
+def test_an_empty_reason_stops_a_deployment_and_an_upgrade(flask_db: FlaskDb, schema_url: str, tmp_path: Path) -> None:
+    project = project_with_step(tmp_path, schema_url, "op.execute('CREATE TABLE t (a text)')\nop.allow_danger(' ')")
+
+    for words in (("plan",), ("deploy",), ("upgrade",)):
+        run = flask_db(schema_url, *words, project=project)
+        assert (run.exit_code, "op.allow_danger needs a reason" in run.output) == (1, True), words
+    assert not read_schema(schema_url)["tables"].get("t")
 
 
 def test_after_a_failed_step_the_backup_is_named(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """The warnings that `flask db plan` gives: the same for the operations of `op` and for plain SQL that does the same."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
@@ -25,7 +28,8 @@ from tests.dbtools.rule_cases import (
     STEPS,
     TYPES,
 )
-from tests.dbtools.tools import Project, run_sql
+from tests.dbtools.tools import Project, create_engine, run_sql
+from tests.project import shared_copy
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +103,25 @@ def test_plain_sql_that_no_operation_does_gets_its_warnings(project: Project, sq
 @pytest.mark.parametrize(("upgrade", "expected"), STEPS)
 def test_a_step_gets_its_warnings(project: Project, upgrade: str, expected: list[str]) -> None:
     assert _warnings(project, upgrade) == expected
+
+
+@pytest.mark.parametrize("effect", TYPES)
+def test_postgresql_itself_rewrites_the_rows_that_a_warning_names(busy_url: str, effect: str) -> None:
+    file = sa.text("SELECT pg_relation_filenode('typed')")
+    for column, kinds in TYPES[effect].items():
+        for kind in kinds.split():
+            with create_engine(busy_url).connect() as connection:
+                before = connection.scalar(file)
+                using = f"USING {column}::text::{kind}" if effect == "rewrite" and column in "vt" else ""
+                connection.exec_driver_sql(f"ALTER TABLE typed ALTER {column} TYPE {kind} {using}")
+
+                assert (connection.scalar(file) != before) == (effect == "rewrite"), kind
+
+
+def test_the_parser_is_imported_only_for_a_plan() -> None:
+    words = "import sys, agents_app.app, agents_app.dbtools; sys.exit('sqlglot' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", words], check=False, cwd=shared_copy()).returncode == 0
 
 
 def test_a_using_that_computes_gets_a_warning(project: Project) -> None:

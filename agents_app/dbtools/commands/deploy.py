@@ -24,8 +24,8 @@ from agents_app.dbtools.review.plan import plan_as_data
 def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> None:
     """Upgrade the database to head: check, plan, take a backup, apply the steps, check again.
 
-    It asks no questions. Without --yes, a DANGER stops it before any change. The exit code is 0 if the database is at
-    head and has no problems.
+    It asks no questions. Without --yes, a DANGER that its file does not allow stops it before any change. The exit code
+    is 0 if the database is at head and has no problems.
     """
     done = None
     with migration_url_or_exit() as url:
@@ -59,7 +59,7 @@ def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iter
     elif result == "nothing to do":
         yield f"The database is at head, {check.plan.target}. Nothing to do."
     elif result == "refused":
-        yield "Nothing was changed. To apply these dangerous steps: flask db deploy --yes"
+        yield "Nothing was changed. In each file give the reason with op.allow_danger, or: flask db deploy --yes"
     elif result == "dry run":
         yield f"{steps} would be applied. Nothing was done."
     elif done and not done.applied:

@@ -3,6 +3,8 @@
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
+from agents_app.dbtools.database.notes import note_reason
+
 WITHOUT_REASON = "op.allow_danger needs a reason: say why the step is safe, as op.allow_danger('...')."
 
 
@@ -19,9 +21,10 @@ class AllowDangerOp(MigrateOperation):
 
     @classmethod
     def allow_danger(cls, operations: Operations, reason: str) -> None:
-        """Allow the dangers of this direction of the step, and say why. It changes nothing in the database.
+        """Allow the dangers of this direction of the step, and say why. It changes nothing.
 
-        `flask db plan` shows each DANGER with the reason, and `flask db deploy` does not stop at it.
+        `flask db plan` shows each DANGER with the reason, and `flask db deploy` does not stop at it. The reason is
+        kept with the record of the run.
 
         Raises ReasonMissing if the reason is empty.
         """
@@ -32,5 +35,5 @@ class AllowDangerOp(MigrateOperation):
 
 
 @Operations.implementation_for(AllowDangerOp)
-def _allow(_operations: Operations, _operation: AllowDangerOp) -> None:
-    return None
+def _allow(operations: Operations, operation: AllowDangerOp) -> None:
+    note_reason(operations.migration_context, operation.reason)
