@@ -12,6 +12,8 @@ from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.operations.rows_and_tables import RequireTablesOp
 from agents_app.dbtools.output import pluralize, print_progress
 
+Named = tuple[str, str] | None
+
 
 class ReadableOps(ops.UpgradeOps):
     """The result of autogenerate. For `check` it prints one line for each difference."""
@@ -30,15 +32,63 @@ class ReadableOps(ops.UpgradeOps):
 
 def difference_lines(operations: Iterable[MigrateOperation]) -> Iterator[str]:
     """One line for each difference: the table, the database, the models."""
+    every = list(_flat(operations))
+    dropped = {key: operation for operation in every if (key := _dropped_name(operation))}
+    changed = {key for operation in every if (key := _created_name(operation)) and key in dropped}
+    for operation in every:
+        if (key := _created_name(operation)) and key in changed:
+            yield _changed(key[0], dropped[key], operation)
+        elif _dropped_name(operation) not in changed:
+            yield from _lines_of(operation)
+
+
+def _lines_of(operation: MigrateOperation) -> Iterator[str]:
+    describe: Callable[[Any], Iterator[str]] | None = DESCRIPTIONS.get(type(operation))
+    if describe is not None:
+        yield from describe(operation)
+    elif not isinstance(operation, RequireTablesOp):
+        yield str(operation.to_diff_tuple())
+
+
+def _flat(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:
     for operation in operations:
         if isinstance(operation, ops.ModifyTableOps):
-            yield from difference_lines(operation.ops)
-            continue
-        describe: Callable[[Any], Iterator[str]] | None = DESCRIPTIONS.get(type(operation))
-        if describe is not None:
-            yield from describe(operation)
-        elif not isinstance(operation, RequireTablesOp):
-            yield str(operation.to_diff_tuple())
+            yield from _flat(operation.ops)
+        else:
+            yield operation
+
+
+def _dropped_name(operation: MigrateOperation) -> Named:
+    if isinstance(operation, ops.DropIndexOp):
+        return (operation.table_name or "", str(operation.index_name))
+    if isinstance(operation, ops.DropConstraintOp) and operation.constraint_type == "check":
+        return (operation.table_name, str(operation.constraint_name))
+    return None
+
+
+def _created_name(operation: MigrateOperation) -> Named:
+    if isinstance(operation, ops.CreateIndexOp):
+        return (operation.table_name, str(operation.index_name))
+    if isinstance(operation, ops.CreateCheckConstraintOp):
+        return (operation.table_name, str(operation.constraint_name))
+    return None
+
+
+def _changed(table: str, old: Any, new: Any) -> str:
+    if isinstance(new, ops.CreateCheckConstraintOp):
+        present = _condition_text(old.reverse().condition)
+        return (
+            f"{table}: CHECK {new.constraint_name} is ({present}), the models say ({_condition_text(new.condition)})."
+        )
+    details = getattr(new, "info", {}).get("differences")
+    if not details:
+        present = old.reverse()
+        details = [f"it is {_index_text(present)}, the models say {_index_text(new)}"]
+    return f"{table}: the index {new.index_name} differs: {'; '.join(details)}."
+
+
+def _index_text(operation: ops.CreateIndexOp) -> str:
+    return f"{'a unique index' if operation.unique else 'an index'} on {_column_list(operation.columns)}"
 
 
 def _create_table(operation: ops.CreateTableOp) -> Iterator[str]:
@@ -94,10 +144,14 @@ def _foreign_key(operation: ops.CreateForeignKeyOp) -> Iterator[str]:
 
 
 def _check(operation: ops.CreateCheckConstraintOp) -> Iterator[str]:
-    condition = operation.condition
-    if isinstance(condition, sa.ClauseElement):
-        condition = str(condition.compile(compile_kwargs={"literal_binds": True}))
+    condition = _condition_text(operation.condition)
     yield f"{operation.table_name}: CHECK {operation.constraint_name} ({condition}) is missing."
+
+
+def _condition_text(condition: Any) -> str:
+    if isinstance(condition, sa.ClauseElement):
+        return str(condition.compile(compile_kwargs={"literal_binds": True}))
+    return str(condition)
 
 
 def _primary_key(operation: ops.CreatePrimaryKeyOp) -> Iterator[str]:

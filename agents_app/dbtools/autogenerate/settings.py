@@ -16,7 +16,7 @@ from alembic.runtime.plugins import Plugin
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.types import TypeEngine
 
-from agents_app.dbtools.autogenerate import comparators
+from agents_app.dbtools.autogenerate import comparators, details
 from agents_app.dbtools.autogenerate.differences import ReadableOps
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from agents_app.dbtools.operations.enums import CreateEnumOp, native_enum_types
@@ -25,9 +25,11 @@ from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.own_tables import tables_of_migrations
 
 INDEX_OPS = (ops.CreateIndexOp, ops.DropIndexOp)
+PLUGINS = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", comparators.NAME, details.NAME]
 Columns = Iterable[sa.Column[Any]]
 
 Plugin.setup_plugin_from_module(comparators, comparators.NAME)
+Plugin.setup_plugin_from_module(details, details.NAME)
 
 
 def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
@@ -69,15 +71,24 @@ def comparison_settings(metadata: sa.MetaData, folder: str, dialect: str) -> dic
         "include_object": include_object,
         "compare_type": _compare_type,
         "compare_server_default": _compare_default,
-        "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", comparators.NAME],
+        "autogenerate_plugins": [
+            "alembic.autogenerate.*",
+            "alembic.ext.checkconstraint_byname",
+            comparators.NAME,
+            details.NAME,
+        ],
     }
 
 
 @contextmanager
 def ignoring_reflection_warnings() -> Iterator[None]:
-    """Ignore the warning that SQLAlchemy gives by mistake when it reads a CHECK that is NOT VALID."""
+    """Ignore the warnings of SQLAlchemy about a CHECK that is NOT VALID, and about expressions in indexes on SQLite."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Can't validate argument '(dialect_options|not_valid)'", SAWarning)
+        warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index", SAWarning)
+        warnings.filterwarnings(
+            "ignore", "autogenerate skipping metadata-specified expression-based index", UserWarning
+        )
         yield
 
 
@@ -98,11 +109,16 @@ def _compare_type(
 def _compare_default(
     migration: MigrationContext,
     _present: object,
-    _wanted: object,
+    column: sa.Column[Any],
     present: str | None,
-    _default: object,
+    default: Any,
     wanted: str | None,
 ) -> bool | None:
+    argument = getattr(default, "arg", None)
+    if migration.connection and present and argument is not None:
+        other = details.has_other_default(migration.connection, column, present, argument)
+        if other is not None:
+            return other
     # On SQLite Alembic does not recognise '' as the empty string.
     if migration.dialect.name == "sqlite" and (present or "").strip("()") == "''" and wanted == "":
         return False
