@@ -11,7 +11,6 @@ from psycopg2.extras import wait_select
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents_app import dbtools
-from agents_app.database.url import parse_url
 from agents_app.paths import ROOT
 from tests import make
 from tests.conftest import OpenConsole
@@ -97,7 +96,7 @@ def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_sche
     with engine.connect() as lock_holder, repeat_in_thread(read):
         lock_holder.exec_driver_sql("SELECT * FROM agents")
         with pytest.raises(CommandError, match="Blocked by process"):
-            command.downgrade(dbtools.alembic_config(parse_url(postgres_schema_url), lock_settings), "61e7b29d3f0c")
+            command.downgrade(console_config(postgres_schema_url, lock_settings), "61e7b29d3f0c")
 
     assert answers
     assert failures == []

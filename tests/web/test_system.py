@@ -14,6 +14,7 @@ from agents_app.config_display import SHOWN
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from tests.conftest import OpenConsole
+from tests.dbtools.tools import console_config
 from tests.make import KEYS, make_agent, make_user
 from tests.web.conftest import PASSWORD, Browser, Page
 
@@ -87,7 +88,7 @@ def test_a_difference_is_named(app: Flask, browser: Browser) -> None:
 def test_pending_steps_are_shown_with_their_sql_and_the_commands_to_apply_them(
     schema_url: str, browser: Browser
 ) -> None:
-    command.downgrade(dbtools.alembic_config(parse_url(schema_url)), "a5ecd374ab0b-1")
+    command.downgrade(console_config(schema_url), "a5ecd374ab0b-1")
 
     page = browser.get("/system")
 

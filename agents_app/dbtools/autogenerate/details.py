@@ -91,7 +91,7 @@ def _compare_indexes(connection: Connection, changes: ops.ModifyTableOps, presen
             continue
         details = list(_index_differences(connection, present.name, facts[name], wanted_index(index, dialect)))
         if name in known:
-            # On SQLite Alembic does not read the order of an index, and then finds a difference where there is none.
+            # On SQLite Alembic does not read the order of an index, and then finds a difference that does not exist.
             if dialect == "sqlite" and not details and by_name[name].unique == bool(index.unique):
                 changes.ops[:] = [found for found in changes.ops if getattr(found, "index_name", None) != name]
         elif details:
