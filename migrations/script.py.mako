@@ -17,6 +17,17 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+% if getattr(message, "is_marked", False):
+# The running release would not survive this step: `flask db deploy --finish` applies it when the new release runs.
+after_release = True
+% endif
+% if getattr(message, "question", ""):
+
+% for line in message.question.splitlines():
+# ${line}
+% endfor
+is_rename = "?"
+% endif
 
 
 def upgrade() -> None:

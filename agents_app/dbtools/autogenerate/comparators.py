@@ -14,12 +14,18 @@ from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnum
 from agents_app.dbtools.operations.enums import native_enum_types
 
 NAME = "agents_app.comparators"
+SQLITE_INDEXES = """
+SELECT name, sql, EXISTS (SELECT 1 FROM pragma_index_info(sqlite_master.name) AS part WHERE part.name IS NULL)
+    AS has_expression
+FROM sqlite_master WHERE type = 'index' AND tbl_name = :table AND sql IS NOT NULL
+"""
 
 
 def setup(plugin: Plugin) -> None:
     """Register the comparators; Alembic calls this once."""
     plugin.add_autogenerate_comparator(_compare_labels, "schema", "enum_labels")
     plugin.add_autogenerate_comparator(_compare_primary_key, "table", "primary_key")
+    plugin.add_autogenerate_comparator(_compare_expression_indexes, "table", "expression_indexes")
 
 
 def _compare_labels(autogen: AutogenContext, upgrade: ops.UpgradeOps, _schemas: object) -> PriorityDispatchResult:
@@ -73,6 +79,42 @@ def _primary_key(table: str, columns: list[str], name: str | None) -> sa.Primary
     key = sa.PrimaryKeyConstraint(*columns, name=name or f"pk_{table}")
     sa.Table(table, sa.MetaData(), *(sa.Column(column) for column in columns), key)
     return key
+
+
+def _compare_expression_indexes(
+    autogen: AutogenContext,
+    changes: ops.ModifyTableOps,
+    _schema: str | None,
+    name: str,
+    present: sa.Table | None,
+    wanted: sa.Table | None,
+) -> PriorityDispatchResult:
+    # On SQLite Alembic compares no index with an expression, or with an order. This compares their names.
+    if present is None or wanted is None or autogen.connection is None or autogen.connection.dialect.name != "sqlite":
+        return PriorityDispatchResult.CONTINUE
+    found = _sqlite_indexes(autogen.connection, name)
+    special = [index for index in wanted.indexes if not all(isinstance(part, sa.Column) for part in index.expressions)]
+    missing = sorted((index for index in special if index.name not in found), key=lambda index: str(index.name))
+    # Alembic takes an index with an order for another one.
+    same = {index.name for index in special} & found.keys()
+    changes.ops = [change for change in changes.ops if getattr(change, "index_name", None) not in same]
+    changes.ops += [ops.CreateIndexOp.from_index(index) for index in missing]
+    known = {index.name for index in wanted.indexes}
+    for extra in sorted(found.keys() - known):
+        if (columns := found[extra]) is not None:
+            index = sa.Index(extra, sa.text(columns), _table=sa.Table(name, sa.MetaData()))
+            changes.ops.append(ops.DropIndexOp.from_index(index))
+    return PriorityDispatchResult.CONTINUE
+
+
+def _sqlite_indexes(connection: Connection, table: str) -> dict[str, str | None]:
+    """The indexes of a table; those with an expression have their columns, as SQL."""
+    rows = connection.execute(sa.text(SQLITE_INDEXES), {"table": table})
+    return {row.name: _columns_of(row.sql) if row.has_expression else None for row in rows}
+
+
+def _columns_of(statement: str) -> str:
+    return statement.partition("(")[2].partition(" WHERE ")[0].rpartition(")")[0]
 
 
 @renderers.dispatch_for(ops.CreatePrimaryKeyOp, replace=True)

@@ -1,32 +1,33 @@
 """How Alembic compares models with a database and writes migrations: the same file on SQLite and PostgreSQL."""
 
 import pkgutil
+import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations import MigrateOperation, MigrationScript, ops
+from alembic.operations import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.plugins import Plugin
 from sqlalchemy.exc import SAWarning
+from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
 from agents_app.dbtools.autogenerate import comparators, details
-from agents_app.dbtools.autogenerate.differences import ReadableOps
+from agents_app.dbtools.autogenerate.columns import Difference
+from agents_app.dbtools.autogenerate.history import read_history
+from agents_app.dbtools.autogenerate.scripts import divide
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
-from agents_app.dbtools.operations.enums import CreateEnumOp, native_enum_types
-from agents_app.dbtools.operations.rows_and_tables import RequireTablesOp
 from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.own_tables import tables_of_migrations
 
-INDEX_OPS = (ops.CreateIndexOp, ops.DropIndexOp)
-PLUGINS = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", comparators.NAME, details.NAME]
-Columns = Iterable[sa.Column[Any]]
+# A default that is one value, or has parentheses.
+PLAIN_DEFAULT = re.compile(r"(?is)\s*(-?[\d.]+|'.*'|\(.*\)|null|true|false|current_\w+)\s*$")
 
 Plugin.setup_plugin_from_module(comparators, comparators.NAME)
 Plugin.setup_plugin_from_module(details, details.NAME)
@@ -40,8 +41,11 @@ def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str
 
     def process(migration: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
         _report_models_not_imported(models)
-        _add_enums_and_requirements(directives)
         _drop_empty(migration, directives)
+        if directives and not directives[0].upgrade_ops_list[0].is_empty():
+            environment: Any = migration.environment_context
+            history = read_history(environment.script, metadata)
+            directives[:] = divide(directives[0], Difference(metadata, history))
 
     return {
         **comparison_settings(metadata, folder, dialect),
@@ -131,63 +135,6 @@ def _report_models_not_imported(models: ModuleType) -> None:
             print_progress(f"{module.name} is not imported in {models.__name__}, so its tables are not compared.")
 
 
-def _add_enums_and_requirements(directives: list[MigrationScript]) -> None:
-    for script in directives:
-        for upgrade, downgrade in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
-            created = list(_create_enum_ops(_added_columns(upgrade.ops)))
-            dropped = list(_create_enum_ops(_dropped_columns(upgrade.ops)))
-            upgrade.ops[:0] = [*_required_tables(upgrade.ops), *created]
-            upgrade.ops += [enum.reverse() for enum in dropped]
-            downgrade.ops[:0] = dropped
-            downgrade.ops += [enum.reverse() for enum in reversed(created)]
-            for script_ops in (upgrade, downgrade):
-                script_ops.ops = list(_without_index_batches(script_ops.ops))
-        script.upgrade_ops = [ReadableOps(part.ops, part.upgrade_token) for part in script.upgrade_ops_list]
-
-
-def _without_index_batches(operations: Iterable[MigrateOperation]) -> Iterator[MigrateOperation]:
-    # A batch that only creates or drops indexes is not needed on any database.
-    for operation in operations:
-        if isinstance(operation, ops.ModifyTableOps) and all(isinstance(part, INDEX_OPS) for part in operation.ops):
-            yield from operation.ops
-        else:
-            yield operation
-
-
-def _required_tables(operations: list[MigrateOperation]) -> Iterator[RequireTablesOp]:
-    created = [operation.to_table() for operation in operations if isinstance(operation, ops.CreateTableOp)]
-    needed = {key.target_fullname.rpartition(".")[0] for table in created for key in table.foreign_keys}
-    missing = needed - {table.fullname for table in created}
-    if missing:
-        yield RequireTablesOp(sorted(missing))
-
-
-def _added_columns(operations: Iterable[MigrateOperation]) -> Iterator[sa.Column[Any]]:
-    for operation in operations:
-        if isinstance(operation, ops.CreateTableOp):
-            yield from operation.to_table().columns
-        elif isinstance(operation, ops.AddColumnOp):
-            yield operation.column
-        elif isinstance(operation, ops.ModifyTableOps):
-            yield from _added_columns(operation.ops)
-
-
-def _dropped_columns(operations: Iterable[MigrateOperation]) -> Iterator[sa.Column[Any]]:
-    for operation in operations:
-        if isinstance(operation, ops.DropTableOp):
-            yield from operation.to_table().columns
-        elif isinstance(operation, ops.DropColumnOp):
-            yield operation.to_column()
-        elif isinstance(operation, ops.ModifyTableOps):
-            yield from _dropped_columns(operation.ops)
-
-
-def _create_enum_ops(columns: Columns) -> Iterator[CreateEnumOp]:
-    labels = {enum.name or "": tuple(enum.enums) for enum in native_enum_types(columns)}
-    for name in sorted(labels):
-        yield CreateEnumOp(name, labels[name])
-
-
 def _drop_empty(migration: MigrationContext, directives: list[MigrationScript]) -> None:
     config = migration.config
     is_autogenerate = getattr(config.cmd_opts, "autogenerate", False) if config else False
@@ -197,6 +144,8 @@ def _drop_empty(migration: MigrationContext, directives: list[MigrationScript]) 
 
 
 def _render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
+    if kind == "server_default":
+        return _render_default(getattr(item, "arg", None))
     if kind != "type":
         return False
     if isinstance(item, sa.TypeDecorator):
@@ -206,6 +155,16 @@ def _render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal
     variants = sorted(item._variant_mapping.items())
     parts = (f".with_variant({_without_variants(variant, autogen)}, {dialect!r})" for dialect, variant in variants)
     return _without_variants(item, autogen) + "".join(parts)
+
+
+def _render_default(default: Any) -> str | Literal[False]:
+    if isinstance(default, now):
+        return "sa.func.now()"
+    if not isinstance(default, sa.TextClause):
+        return False  # Alembic renders it in the same way for every database.
+    text = default.text
+    # SQLite needs parentheses around an expression, and PostgreSQL allows them.
+    return f"sa.text({text if PLAIN_DEFAULT.match(text) else f'({text})'!r})"
 
 
 def _without_variants(item: TypeEngine[Any], autogen: AutogenContext) -> str:

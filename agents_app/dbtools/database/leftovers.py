@@ -24,6 +24,10 @@ WHERE conname = :name AND contype = 'c' AND relnamespace = to_regnamespace(quote
 ORDER BY 1
 """
 CHECK_EXISTS = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name"
+INDEX_IS_UNUSED = """
+SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:index)
+AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
+"""
 INDEX_IS_INVALID = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:index) AND NOT indisvalid"
 
 
@@ -62,6 +66,14 @@ def invalid_index(name: str, table: str) -> LeftoverObject:
     return LeftoverObject(
         f"The invalid index {name} on {table}", harm, query, f"DROP INDEX CONCURRENTLY IF EXISTS {quoted}"
     )
+
+
+def unused_index(name: str, table: str) -> LeftoverObject:
+    """Return a unique index that has not become a UNIQUE constraint."""
+    quoted = quote_if_needed(name)
+    query = sa.text(INDEX_IS_UNUSED).bindparams(index=quoted)
+    remove = f"DROP INDEX CONCURRENTLY IF EXISTS {quoted}"
+    return LeftoverObject(f"The unique index {name} on {table}", "rejects duplicate values", query, remove)
 
 
 def register(context: MigrationContext, leftover: LeftoverObject) -> None:

@@ -1,6 +1,6 @@
 """Indexes on tables in use: created and dropped while others continue to write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,17 @@ from agents_app.dbtools.database import leftovers
 class CreateIndexConcurrentlyOp(MigrateOperation):
     """Create an index while others write."""
 
-    def __init__(self, name: str, table_name: str, columns: Sequence[str], unique: bool, condition: str | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        table_name: str,
+        columns: Sequence[Any],
+        unique: bool,
+        condition: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name, self.table_name, self.columns, self.unique = name, table_name, columns, unique
-        self.condition = condition
+        self.condition, self.options = condition, dict(options or {})
 
     @classmethod
     def create_index_concurrently(
@@ -24,17 +32,21 @@ class CreateIndexConcurrentlyOp(MigrateOperation):
         operations: Operations,
         name: str,
         table_name: str,
-        columns: Sequence[str],
+        columns: Sequence[Any],
         *,
         unique: bool = False,
         where: str | None = None,
+        **options: Any,
     ) -> None:
         """Create an index, on PostgreSQL with CONCURRENTLY. With `where` it has only the rows that meet that condition.
+
+        `columns` are names, or `sa.text` for an expression. `options` are those of one database, such as
+        `postgresql_using="gin"`.
 
         On PostgreSQL the operations before this one are committed: give this operation a step of its own. An invalid
         index that an earlier attempt left is removed first, so that the step can be run again.
         """
-        operations.invoke(cls(name, table_name, columns, unique, where))
+        operations.invoke(cls(name, table_name, columns, unique, where, options))
 
 
 @Operations.register_operation("drop_index_concurrently")
@@ -53,15 +65,11 @@ class DropIndexConcurrentlyOp(MigrateOperation):
 @Operations.implementation_for(CreateIndexConcurrentlyOp)
 def _create(operations: Operations, operation: CreateIndexConcurrentlyOp) -> None:
     condition: Any = None if operation.condition is None else sa.text(operation.condition)
-    create = partial(
-        operations.create_index,
-        operation.name,
-        operation.table_name,
-        list(operation.columns),
-        unique=operation.unique,
-        postgresql_where=condition,
-        sqlite_where=condition,
-    )
+    options = {**operation.options}
+    if condition is not None:
+        options |= {"postgresql_where": condition, "sqlite_where": condition}
+    name, table, columns = operation.name, operation.table_name, list(operation.columns)
+    create = partial(operations.create_index, name, table, columns, unique=operation.unique, **options)
     context = operations.migration_context
     if context.dialect.name != "postgresql":
         create()

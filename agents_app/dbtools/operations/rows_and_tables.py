@@ -1,6 +1,6 @@
 """Operations that check for tables and that fill new columns."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -77,8 +77,10 @@ class FillRowsOp(MigrateOperation):
         compute: Callable[[sa.Row[Any]], Mapping[str, Any]],
         script: str,
         stamp: sa.ColumnClause[Any] | None = None,
+        key: Sequence[str] = ("id",),
     ) -> None:
         self.table, self.pending, self.compute, self.script, self.stamp = table, pending, compute, script, stamp
+        self.key = tuple(key)
 
     @classmethod
     def fill_rows(
@@ -89,8 +91,9 @@ class FillRowsOp(MigrateOperation):
         compute: Callable[[sa.Row[Any]], Mapping[str, Any]],
         script: str,
         stamp: sa.ColumnClause[Any] | None = None,
+        key: Sequence[str] = ("id",),
     ) -> None:
-        """Set the values that `compute` returns on each row that is `pending`, in the order of the column `id`.
+        """Set the values that `compute` returns on each row that is `pending`, in the order of `key`, its primary key.
 
         On PostgreSQL every hundred rows are committed, so that no one waits for long and a second run continues where
         the first one stopped: give this operation a step of its own. `--sql` writes `script`, which should come as
@@ -99,7 +102,7 @@ class FillRowsOp(MigrateOperation):
         `stamp` is a column that every writer changes, such as a version. A row that changed after it was read is left
         unchanged, even if it is still pending.
         """
-        operations.invoke(cls(table, pending, compute, script, stamp))
+        operations.invoke(cls(table, pending, compute, script, stamp, key))
 
 
 @Operations.implementation_for(FillRowsOp)
@@ -122,7 +125,8 @@ def _fill(connection: sa.Connection, operation: FillRowsOp) -> int:
             values = [{**_row_key(operation, row), **found} for row, found in zip(rows, computed, strict=True)]
             columns: dict[str, Any] = {name: sa.bindparam(name) for name in computed[0]}
             # A value that another writer has set in the meantime is newer.
-            unchanged = [operation.table.c.id == sa.bindparam("row_id"), operation.pending]
+            unchanged = [operation.table.c[name] == sa.bindparam(f"row_{name}") for name in operation.key]
+            unchanged.append(operation.pending)
             unchanged += [operation.stamp == sa.bindparam("row_stamp")] if operation.stamp is not None else []
             connection.execute(operation.table.update().where(*unchanged).values(columns), values)
             advance(len(rows))
@@ -131,13 +135,20 @@ def _fill(connection: sa.Connection, operation: FillRowsOp) -> int:
 
 def _row_key(operation: FillRowsOp, row: sa.Row[Any]) -> dict[str, Any]:
     stamp = {} if operation.stamp is None else {"row_stamp": row._mapping[operation.stamp.name]}
-    return {"row_id": row.id, **stamp}
+    return {**{f"row_{name}": row._mapping[name] for name in operation.key}, **stamp}
 
 
 def _batches(connection: sa.Connection, operation: FillRowsOp) -> Iterator[list[sa.Row[Any]]]:
-    key = operation.table.c.id
-    statement = sa.select(operation.table).where(operation.pending).order_by(key).limit(BATCH)
+    key = [operation.table.c[name] for name in operation.key]
+    statement = sa.select(operation.table).where(operation.pending).order_by(*key).limit(BATCH)
     rows = list(connection.execute(statement))
     while rows:
         yield rows
-        rows = list(connection.execute(statement.where(key > rows[-1].id)))
+        rows = list(connection.execute(statement.where(_is_after(key, rows[-1]))))
+
+
+def _is_after(key: list[Any], row: sa.Row[Any]) -> sa.ColumnElement[bool]:
+    if len(key) == 1:
+        return key[0] > row._mapping[key[0].name]  # type: ignore[no-any-return]
+    values = [sa.bindparam(None, row._mapping[column.name], type_=column.type) for column in key]
+    return sa.tuple_(*key) > sa.tuple_(*values)

@@ -13,6 +13,7 @@ from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateCons
 from agents_app.dbtools.operations.dangers import AllowDangerOp
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.operations.extensions import CreateExtensionOp
+from agents_app.dbtools.operations.renames import AnswerRenameOp, has_open_question, how_to_answer
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
 from agents_app.dbtools.position import EMPTY_REVISION, Position, is_after_release
 from agents_app.dbtools.review import rules, sql, warnings
@@ -25,6 +26,7 @@ from agents_app.dbtools.review.warnings import Level, StepWarning
 NEEDS_NO_DOWNGRADE = (
     AllowDangerOp,
     FillRowsOp,
+    AnswerRenameOp,
     RequireTablesOp,
     CreateEnumOp,
     DropEnumOp,
@@ -138,6 +140,8 @@ def _warnings(
     if recorded.failure is not None:
         yield warnings.not_recorded(recorded.failure)
     if is_upgrade:
+        if has_open_question(script.module):
+            yield warnings.question_open(how_to_answer(script))
         yield from _warnings_for_downgrade(script, recorded, facts.dialect)
 
 

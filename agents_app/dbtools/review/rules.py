@@ -12,7 +12,9 @@ from agents_app.dbtools.operations.constraints import SetNotNullOp
 from agents_app.dbtools.operations.dangers import AllowDangerOp
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
+from agents_app.dbtools.operations.renames import AnswerRenameOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
+from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.review import column_rules, row_rules, table_rules, warnings
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_operations import (
@@ -33,6 +35,8 @@ NEEDS_OWN_STEP: dict[type[MigrateOperation], str] = {
     FillRowsOp: "op.fill_rows",
     SetNotNullOp: "op.set_not_null",
     AddEnumValueOp: "op.add_enum_value",
+    AddUniqueConstraintOp: "op.add_unique_constraint",
+    AnswerRenameOp: "op.answer_rename",
 }
 AUTOCOMMIT_BLOCK = "op.get_context().autocommit_block()"
 # They change nothing.

@@ -90,6 +90,12 @@ def shared_step(operation: str) -> StepWarning:
     return StepWarning(Level.WARN, None, what, why, "Give it a step of its own.")
 
 
+def question_open(answer: str) -> StepWarning:
+    """For a step that asks whether a column was renamed."""
+    why = "Only a person knows whether the new column has the values of the one that is gone."
+    return StepWarning(Level.DANGER, None, "asks a question that nobody has answered", why, f"{answer}.")
+
+
 def not_reversible(what: str) -> StepWarning:
     """For a step that cannot be undone."""
     why = "Only a backup can bring back the state before it."

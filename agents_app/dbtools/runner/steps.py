@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.database.leftovers import LeftoverObject
+from agents_app.dbtools.operations.renames import require_answer
 from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.review import rules
 from agents_app.dbtools.review.recorder import record_step
@@ -34,7 +35,9 @@ class Steps:
 
     def __call__(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
         if self._remaining is None:
-            self._remaining = deque(self._plan(heads, context))
+            planned = deque(self._plan(heads, context))
+            _require_answers(planned)
+            self._remaining = planned
             self._has_committed = False
         while self._remaining:
             started = time.monotonic()
@@ -74,3 +77,10 @@ class Steps:
             return "To continue the step, run the same command again."
         other = f"The step also contains other operations than {operation}."
         return f"{other} Undo them manually, then run the same command again."
+
+
+def _require_answers(steps: Iterable[MigrationStep]) -> None:
+    # Before the first step, so that nothing was changed.
+    for step in steps:
+        if isinstance(step, RevisionStep) and step.is_upgrade:
+            require_answer(step.revision)

@@ -193,7 +193,17 @@ def _drop_table(operations: Operations, operation: ops.DropTableOp) -> None:
 @Operations.implementation_for(ops.DropColumnOp, replace=True)
 def _drop_column(operations: Operations, operation: ops.DropColumnOp) -> None:
     _save(operations, operation.table_name, operation.schema, operation.column_name)
+    context = operations.migration_context
+    if context.dialect.name == "sqlite" and not context.as_sql and hasattr(operations.impl, "batch"):
+        _drop_checks(operations, operation.table_name, operation.column_name)
     toimpl.drop_column(operations, operation)
+
+
+def _drop_checks(operations: Operations, table: str, column: str) -> None:
+    # PostgreSQL drops the CHECK of a column with it. SQLite refuses the table then.
+    for check in sa.inspect(operations.get_bind()).get_check_constraints(table):
+        if check["name"] and check["sqltext"].partition(" IN ")[0].strip('" ') == column:
+            operations.invoke(ops.DropConstraintOp(operations.f(check["name"]), table, "check"))
 
 
 def _save(operations: Operations, table: str, schema: str | None, column: str | None) -> None:

@@ -1,0 +1,181 @@
+"""The parts of differences in columns of tables that exist: added, changed and dropped columns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy.dialects import postgresql
+
+from agents_app.database.quoting import quote_if_needed
+from agents_app.dbtools.autogenerate import fills
+from agents_app.dbtools.autogenerate.history import TableHistory
+from agents_app.dbtools.autogenerate.parts import Part, Stage, batch, call
+from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp, native_enum_types
+
+ZEROS: dict[type, str] = {
+    sa.Integer: "0",
+    sa.Numeric: "0",
+    sa.Boolean: "false",
+    sa.Uuid: f"'{'0' * 32}'",
+    sa.JSON: "'{}'",
+    sa.DateTime: "'1970-01-01 00:00:00'",
+    sa.Date: "'1970-01-01'",
+    sa.String: "''",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What the rules need to know: the tables of the models, the history, and the other operations on one table."""
+
+    metadata: sa.MetaData
+    history: dict[str, TableHistory]
+
+    def column(self, table: str, name: str) -> sa.Column[Any] | None:
+        """The column as the migrations made it; None if they do not tell."""
+        found = self.history.get(table, TableHistory()).columns.get(name)
+        return None if found is None else copy_column(found)
+
+    def is_unique(self, table: str, name: str) -> bool:
+        """Whether no two rows could get the same value, or a value must be in another table."""
+        found = self.history.get(table, TableHistory())
+        indexes: list[Any] = [index for index in found.indexes.values() if index.unique]
+        uniques = [rule for rule in found.constraints.values() if isinstance(rule, ops.CreateUniqueConstraintOp)]
+        columns = [str(getattr(column, "name", column)) for rule in (*indexes, *uniques) for column in rule.columns]
+        keys = [rule for rule in found.constraints.values() if isinstance(rule, ops.CreateForeignKeyOp)]
+        return name in [*columns, *(column for key in keys for column in key.local_cols)]
+
+
+def copy_column(column: sa.Column[Any]) -> sa.Column[Any]:
+    """The column without its table."""
+    return column._copy()
+
+
+def added(operation: ops.AddColumnOp, difference: Difference) -> Iterator[Part]:
+    """A new column. Without a value for the rows that exist it begins nullable."""
+    table, column = operation.table_name, operation.column
+    has_value = column.server_default is not None or column.computed is not None or column.identity is not None
+    drop = batch(table, ops.DropColumnOp(table, column.name))
+    if column.nullable or has_value:
+        yield Part(Stage.EXPAND, "", [batch(table, operation)], [drop])
+        return
+    nullable = copy_column(column)
+    nullable.nullable = True
+    yield Part(Stage.EXPAND, "", [batch(table, ops.AddColumnOp(table, nullable))], [drop])
+    yield from _not_null(table, column.name, difference)
+
+
+def _not_null(table: str, name: str, difference: Difference) -> Iterator[Part]:
+    fill = fills.fill_from_model(difference.metadata.tables.get(table), name)
+    if fill is not None:
+        yield Part(Stage.FILL, f"fill_{table}_{name}", [fill])
+    back = batch(table, ops.AlterColumnOp(table, name, modify_nullable=True))
+    yield Part(Stage.NOT_NULL, f"not_null_{table}_{name}", [call("set_not_null", table, name)], [back])
+
+
+def altered(operation: ops.AlterColumnOp, difference: Difference) -> Iterator[Part]:
+    """A changed column: each change in the file in which it is safe."""
+    table, name = operation.table_name, operation.column_name
+    present = difference.column(table, name)
+    if operation.modify_type is not None:
+        default = None if present is None else present.server_default
+        yield _new_type(operation, present.type if present is not None else operation.existing_type, default)
+    if operation.modify_server_default is not False:
+        old = present.server_default if present is not None else operation.existing_server_default
+        yield _new_default(operation, old)
+    if operation.modify_comment is not False:
+        change = ops.AlterColumnOp(
+            table, name, modify_comment=operation.modify_comment, existing_comment=operation.existing_comment
+        )
+        yield Part(Stage.EXPAND, "", [batch(table, change)], [batch(table, change.reverse())])
+    if operation.modify_nullable is False:
+        yield from _not_null(table, name, difference)
+    elif operation.modify_nullable:
+        yield _optional(table, name)
+
+
+def _optional(table: str, name: str) -> Part:
+    change = batch(table, ops.AlterColumnOp(table, name, modify_nullable=True))
+    return Part(Stage.OPTIONAL, f"optional_{table}_{name}", [change], [call("set_not_null", table, name)])
+
+
+def _new_default(operation: ops.AlterColumnOp, old: Any) -> Part:
+    table, name = operation.table_name, operation.column_name
+    change = batch(table, ops.AlterColumnOp(table, name, modify_server_default=operation.modify_server_default))
+    back = batch(table, ops.AlterColumnOp(table, name, modify_server_default=old))
+    if operation.modify_server_default is None:
+        # The running release may rely on it.
+        return Part(Stage.NOT_NULL, f"drop_default_{table}_{name}", [change], [back])
+    return Part(Stage.EXPAND, "", [change], [back])
+
+
+def _new_type(operation: ops.AlterColumnOp, old: Any, default: Any) -> Part:
+    table, name, new = operation.table_name, operation.column_name, operation.modify_type
+    changes = _to_type(table, name, old, new, default)
+    back = _to_type(table, name, new, old, default)
+    if is_wider(old, new):
+        return Part(Stage.EXPAND, "", [batch(table, *changes)], [batch(table, *back)])
+    return Part(Stage.TYPE, f"type_{table}_{name}", [batch(table, *changes)], [batch(table, *back)])
+
+
+def _to_type(table: str, name: str, old: Any, new: Any, default: Any) -> list[ops.AlterColumnOp]:
+    options: dict[str, Any] = {} if is_wider(old, new) else {"postgresql_using": _cast(name, new)}
+    change = ops.AlterColumnOp(table, name, existing_type=old, modify_type=new, **options)
+    if default is None or is_wider(old, new):
+        return [change]
+    # PostgreSQL does not convert the default.
+    without, again = (ops.AlterColumnOp(table, name, modify_server_default=found) for found in (None, default))
+    return [without, change, again]
+
+
+def _cast(name: str, wanted: Any) -> str:
+    return f"CAST({quote_if_needed(name)} AS {sa.types.to_instance(wanted).compile(postgresql.dialect())})"  # type: ignore[no-untyped-call]
+
+
+def is_wider(present: Any, wanted: Any) -> bool:
+    """Whether PostgreSQL changes a column from one type to the other without reading its rows."""
+    present, wanted = sa.types.to_instance(present), sa.types.to_instance(wanted)
+    if not isinstance(present, sa.String) or not isinstance(wanted, sa.String) or isinstance(wanted, sa.Enum):
+        return False
+    if isinstance(present, sa.Enum):
+        return False
+    return wanted.length is None or (present.length is not None and present.length <= wanted.length)
+
+
+def dropped(operation: ops.DropColumnOp, difference: Difference) -> Iterator[Part]:
+    """A column without a model. The new release does not write it, so it must not be required until it is dropped."""
+    table, name = operation.table_name, operation.column_name
+    column = difference.column(table, name)
+    if column is None:
+        column = copy_column(operation.to_column())
+    if not column.nullable and column.server_default is None and column.computed is None and column.identity is None:
+        zero = None if difference.is_unique(table, name) else neutral_default(column)
+        if zero is None:
+            yield _optional(table, name)
+            column.nullable = True
+        else:
+            change = ops.AlterColumnOp(table, name, modify_server_default=sa.text(zero))
+            back = ops.AlterColumnOp(table, name, modify_server_default=None)
+            yield Part(Stage.OPTIONAL, f"default_{table}_{name}", [batch(table, change)], [batch(table, back)])
+            column.server_default = sa.DefaultClause(sa.text(zero))
+    enums = [CreateEnumOp(enum.name or "", enum.enums) for enum in native_enum_types([column])]
+    drops: list[DropEnumOp] = [enum.reverse() for enum in enums]
+    again = batch(table, ops.AddColumnOp(table, column))
+    yield Part(
+        Stage.DROP_COLUMN,
+        f"drop_{table}_{name}",
+        [batch(table, ops.DropColumnOp(table, name)), *drops],
+        [*enums, again],
+    )
+
+
+def neutral_default(column: sa.Column[Any]) -> str | None:
+    """A value for rows of a release that does not know the column, as SQL; None if its type has none."""
+    if isinstance(column.type, sa.Enum):
+        return f"'{column.type.enums[0]}'" if column.type.enums else None
+    if column.primary_key:
+        return None
+    kind = column.type.impl_instance if isinstance(column.type, sa.TypeDecorator) else column.type
+    return next((zero for known, zero in ZEROS.items() if isinstance(kind, known)), None)

@@ -1,0 +1,152 @@
+"""The parts of differences in indexes, constraints, enums and whole tables."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import _render_potential_expr
+from alembic.operations import MigrateOperation, ops
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import conv
+
+from agents_app.dbtools.autogenerate.columns import Difference, copy_column
+from agents_app.dbtools.autogenerate.history import TableHistory
+from agents_app.dbtools.autogenerate.parts import Part, Stage, WrittenOp, batch, call
+from agents_app.dbtools.operations.enums import CreateEnumOp, native_enum_types
+
+NOT_VALID = {"postgresql_not_valid": True}
+
+
+def created_index(operation: ops.CreateIndexOp) -> Part:
+    """A new index: created while others write."""
+    table, name = operation.table_name, str(operation.index_name)
+    drop = call("drop_index_concurrently", name, table)
+    return Part(Stage.INDEX, f"index_{name}", [_write_index(operation)], [drop])
+
+
+def dropped_index(operation: ops.DropIndexOp, difference: Difference, *, is_replaced: bool) -> Part:
+    """An index without a model. The running release may need it to be fast, but not to be correct."""
+    table, name = str(operation.table_name), str(operation.index_name)
+    known = difference.history.get(table, TableHistory()).indexes.get(name)
+    created = known if known is not None else operation.reverse()
+    # A rule that the new release does not keep must go first.
+    stage = Stage.DROP_RULE if is_replaced or operation.to_index().unique else Stage.DROP_INDEX
+    return Part(stage, f"drop_{name}", [call("drop_index_concurrently", name, table)], [_write_index(created)])
+
+
+def _write_index(operation: ops.CreateIndexOp) -> WrittenOp:
+    index = operation.to_index()
+    columns = [_column(expression) for expression in index.expressions]
+    options = {key: value for key, value in index.dialect_kwargs.items() if value is not None and value is not False}
+    conditions = {_sql(options[key]) for key in ("postgresql_where", "sqlite_where") if key in options}
+    is_same = len(conditions) == 1 and {"postgresql_where", "sqlite_where"} <= options.keys()
+
+    def render(autogen: AutogenContext) -> str:
+        parts = [repr(str(operation.index_name)), repr(str(operation.table_name)), f"[{', '.join(columns)}]"]
+        parts += ["unique=True"] if index.unique else []
+        parts += [f"where={next(iter(conditions))!r}"] if is_same else []
+        for key, value in options.items():
+            if not (is_same and key.endswith("_where")):
+                shown = (
+                    f"sa.text({_sql(value)!r})" if key.endswith("_where") else _render_potential_expr(value, autogen)
+                )
+                parts.append(f"{key}={shown}")
+        return f"op.create_index_concurrently({', '.join(parts)})"
+
+    return WrittenOp(render)
+
+
+def _column(expression: Any) -> str:
+    return repr(str(expression.name)) if isinstance(expression, sa.Column) else f"sa.text({_sql(expression)!r})"
+
+
+def _sql(expression: Any) -> str:
+    # Always as PostgreSQL writes it, so that the file is the same on both databases.
+    if isinstance(expression, str):
+        return expression
+    dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+    grouped = expression if isinstance(expression, sa.ColumnClause) else expression.self_group()
+    options = {"literal_binds": True, "include_table": False}
+    return str(dialect.statement_compiler(dialect, None).process(grouped, **options))
+
+
+def created_unique(operation: ops.CreateUniqueConstraintOp) -> Part:
+    """A new UNIQUE constraint, from an index that is created while others write."""
+    table, name = operation.table_name, str(operation.constraint_name)
+    drop = batch(table, ops.DropConstraintOp(conv(name), table, "unique"))
+    return Part(Stage.UNIQUE, f"unique_{name}", [_write_unique(operation)], [drop])
+
+
+def _write_unique(operation: ops.CreateUniqueConstraintOp) -> WrittenOp:
+    constraint: Any = operation.to_constraint()
+    options = {key: getattr(constraint, key) for key in ("deferrable", "initially") if getattr(constraint, key)}
+    options |= {key: value for key, value in constraint.dialect_kwargs.items() if value}
+    columns = [str(column.name) for column in constraint.columns]
+    return call("add_unique_constraint", str(operation.constraint_name), operation.table_name, columns, **options)
+
+
+def created_rule(operation: Any, before: Iterable[MigrateOperation], after: Iterable[MigrateOperation]) -> list[Part]:
+    """A new CHECK or foreign key: for new rows at once, then for the rows that exist.
+
+    `before` is done in the same step first, and undone by `after`: a rule of the same name.
+    """
+    is_key = isinstance(operation, ops.CreateForeignKeyOp)
+    table = operation.source_table if is_key else operation.table_name
+    name = str(operation.constraint_name)
+    operation.kw = {**operation.kw, **NOT_VALID}
+    drop = ops.DropConstraintOp(conv(name), table, "foreignkey" if is_key else "check")
+    return [
+        Part(Stage.RULE, f"add_{name}", [batch(table, *before, operation)], [batch(table, drop, *after)]),
+        Part(Stage.RULE, f"validate_{name}", [call("validate_constraint", name, table)]),
+    ]
+
+
+def dropped_rule(operation: ops.DropConstraintOp, difference: Difference) -> Part:
+    """A constraint without a model: no release needs a rule."""
+    table, name = operation.table_name, str(operation.constraint_name)
+    created = created_before(operation, difference)
+    back: MigrateOperation = batch(table, created)
+    if isinstance(created, ops.CreateUniqueConstraintOp):
+        back = _write_unique(created)
+    return Part(Stage.DROP_RULE, f"drop_{name}", [batch(table, operation)], [back])
+
+
+def created_before(operation: ops.DropConstraintOp, difference: Difference) -> Any:
+    """The operation that adds the constraint again."""
+    history = difference.history.get(operation.table_name, TableHistory())
+    known = history.constraints.get(str(operation.constraint_name))
+    return known if known is not None else operation.reverse()
+
+
+def dropped_table(operation: ops.DropTableOp, difference: Difference) -> Part:
+    """A table without a model, with its indexes and the enums that only it uses."""
+    name = operation.table_name
+    known = difference.history.get(name)
+    table = operation.to_table() if known is None else _table(name, known)
+    indexes = [] if known is None else list(known.indexes.values())
+    enums = [CreateEnumOp(enum.name or "", enum.enums) for enum in native_enum_types(table.columns)]
+    enums = list({enum.name: enum for enum in enums}.values())
+    again = [*enums, ops.CreateTableOp.from_table(table), *indexes]
+    return Part(Stage.DROP_TABLE, f"drop_{name}", [operation, *(enum.reverse() for enum in enums)], again)
+
+
+def _table(name: str, known: TableHistory) -> sa.Table:
+    rules = [_constraint(rule) for rule in known.constraints.values()]
+    columns = [copy_column(column) for column in known.columns.values()]
+    return sa.Table(name, sa.MetaData(), *columns, *(rule for rule in rules if rule is not None))
+
+
+def _constraint(operation: Any) -> Any:
+    name = conv(str(operation.constraint_name))
+    if isinstance(operation, ops.CreateForeignKeyOp):
+        targets = [f"{operation.referent_table}.{column}" for column in operation.remote_cols]
+        options: dict[str, Any] = {
+            key: operation.kw.get(key) for key in ("ondelete", "onupdate", "deferrable", "initially", "match")
+        }
+        return sa.ForeignKeyConstraint(operation.local_cols, targets, name=name, **options)
+    if isinstance(operation, ops.CreateUniqueConstraintOp):
+        return sa.UniqueConstraint(*map(str, operation.columns), name=name)
+    if isinstance(operation, ops.CreateCheckConstraintOp):
+        return sa.CheckConstraint(operation.condition, name=name)
+    return None

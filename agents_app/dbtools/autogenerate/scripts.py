@@ -1,0 +1,91 @@
+"""Makes the files of a difference: one for each part, each after the one before."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from alembic.operations import MigrateOperation, MigrationScript, ops
+
+from agents_app.dbtools.autogenerate.columns import Difference
+from agents_app.dbtools.autogenerate.differences import ReadableOps, difference_lines
+from agents_app.dbtools.autogenerate.enums import with_enums_and_requirements
+from agents_app.dbtools.autogenerate.parts import Part, Stage
+from agents_app.dbtools.autogenerate.split import split
+
+INDEXES = (ops.CreateIndexOp, ops.DropIndexOp)
+
+
+class StepMessage(str):
+    """The message of a step, with what the template must know of it."""
+
+    is_marked: bool
+    question: str
+
+    def __new__(cls, text: str, part: Part) -> "StepMessage":
+        message = super().__new__(cls, text)
+        message.is_marked, message.question = part.is_marked, part.question
+        return message
+
+
+def divide(script: MigrationScript, difference: Difference) -> list[MigrationScript]:
+    """The scripts that take the place of this one. Each of them has all lines of the difference for `check`."""
+    upgrade = script.upgrade_ops_list[0]
+    lines = tuple(difference_lines(upgrade.ops))
+    parts = list(_files(split(upgrade.ops, difference)))
+    scripts: list[MigrationScript] = []
+    for number, part in enumerate(parts):
+        head = scripts[-1].rev_id if scripts else script.head
+        scripts.append(_script(script, part, number, head, lines, is_alone=len(parts) == 1))
+    return scripts
+
+
+def _files(parts: list[Part]) -> Iterator[Part]:
+    expand = [part for part in parts if part.stage is Stage.EXPAND]
+    if expand:
+        changes = [change for part in expand for change in part.upgrade]
+        back = [change for part in reversed(expand) for change in part.downgrade]
+        merged = with_enums_and_requirements(_merged(changes), _merged(back))
+        parts = [*(part for part in parts if part.stage is not Stage.EXPAND), Part(Stage.EXPAND, "", *merged)]
+    yield from sorted(parts, key=lambda part: part.stage)
+
+
+def _merged(operations: Iterable[MigrateOperation]) -> list[MigrateOperation]:
+    # SQLite rebuilds a table once for all changes of one batch.
+    merged: list[MigrateOperation] = []
+    for operation in operations:
+        last = merged[-1] if merged else None
+        is_batch = isinstance(operation, ops.ModifyTableOps) and isinstance(last, ops.ModifyTableOps)
+        if is_batch and operation.table_name == last.table_name:  # type: ignore[union-attr, attr-defined]
+            last.ops.extend(operation.ops)  # type: ignore[union-attr, attr-defined]
+        else:
+            merged.append(operation)
+    return [flat for operation in merged for flat in _without_index_batch(operation)]
+
+
+def _without_index_batch(operation: MigrateOperation) -> list[MigrateOperation]:
+    if isinstance(operation, ops.ModifyTableOps) and all(isinstance(part, INDEXES) for part in operation.ops):
+        return list(operation.ops)
+    return [operation]
+
+
+def _script(
+    first: MigrationScript, part: Part, number: int, head: str | None, lines: tuple[str, ...], *, is_alone: bool
+) -> MigrationScript:
+    is_first = number == 0
+    suffix = "" if is_alone else part.name
+    text = "_".join(filter(None, [first.message, suffix]))
+    return MigrationScript(
+        _revision(first.rev_id or "", number),
+        ReadableOps(part.upgrade, first.upgrade_ops_list[0].upgrade_token, lines),
+        ops.DowngradeOps(list(part.downgrade), first.downgrade_ops_list[0].downgrade_token),
+        message=StepMessage(text, part) if text else None,
+        head=head,
+        splice=first.splice if is_first else None,
+        branch_label=first.branch_label if is_first else None,
+        version_path=first.version_path,
+        depends_on=first.depends_on if is_first else None,
+    )
+
+
+def _revision(first: str, number: int) -> str:
+    # Not at random, so that one --rev-id names all files.
+    return first if number == 0 else hashlib.sha256(f"{first} {number}".encode()).hexdigest()[:12]

@@ -1,0 +1,125 @@
+"""Divides one difference into the parts that are safe in files of their own, in the order in which they are applied."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from alembic.operations import MigrateOperation, ops
+
+from agents_app.dbtools.autogenerate import columns, rules
+from agents_app.dbtools.autogenerate.columns import Difference
+from agents_app.dbtools.autogenerate.history import TableHistory
+from agents_app.dbtools.autogenerate.parts import Part, Stage, batch
+from agents_app.dbtools.autogenerate.renames import questions
+from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
+
+RULES = (ops.CreateForeignKeyOp, ops.CreateCheckConstraintOp)
+
+
+def split(operations: Iterable[MigrateOperation], difference: Difference) -> list[Part]:
+    """The parts of a difference in their order. Those of `Stage.EXPAND` belong into one file.
+
+    A table that the difference creates is empty, so everything about it is in that file too.
+    """
+    flat = [found for found in _flat(operations) if not _goes_with_column(found, difference)]
+    # One plus the other is a rule that changes.
+    dropped = {_key(found): found for found in flat if isinstance(found, ops.DropConstraintOp)}
+    created = {_key(found) for found in flat if isinstance(found, (*RULES, ops.CreateIndexOp))}
+    tables = {found.table_name for found in flat if isinstance(found, ops.CreateTableOp)}
+    gone = {found.table_name for found in flat if isinstance(found, ops.DropTableOp)}
+    parts: list[Part] = []
+    for operation in flat:
+        table = _table_of(operation)
+        if table in tables:
+            parts.append(_plain(operation))
+        elif table in gone and not isinstance(operation, ops.DropTableOp):
+            continue
+        elif isinstance(operation, RULES) and (old := dropped.get(_key(operation))) is not None:
+            parts += rules.created_rule(operation, [old], [rules.created_before(old, difference)])
+        elif isinstance(operation, ops.DropIndexOp):
+            parts.append(rules.dropped_index(operation, difference, is_replaced=_key(operation) in created))
+        elif not (isinstance(operation, ops.DropConstraintOp) and _key(operation) in created):
+            parts += _parts(operation, difference)
+    parts += _keys(flat, tables | gone)
+    found_gone = [found for found in flat if isinstance(found, ops.DropColumnOp)]
+    found_new = [found for found in flat if isinstance(found, ops.AddColumnOp)]
+    parts += questions(found_gone, found_new, difference)
+    return sorted(parts, key=lambda part: part.stage)
+
+
+def _flat(operations: Iterable[MigrateOperation]) -> Iterator[Any]:
+    for operation in operations:
+        if isinstance(operation, ops.ModifyTableOps):
+            yield from _flat(operation.ops)
+        else:
+            yield operation
+
+
+def _goes_with_column(operation: Any, difference: Difference) -> bool:
+    # On SQLite the labels of an enum are a CHECK, which is dropped with its column.
+    if not isinstance(operation, ops.DropConstraintOp):
+        return False
+    columns = difference.history.get(operation.table_name, TableHistory()).columns.values()
+    names = [getattr(column.type, "name", None) for column in columns if getattr(column.type, "create_constraint", 0)]
+    return operation.constraint_name in [f"ck_{operation.table_name}_{name}" for name in names]
+
+
+def _table_of(operation: Any) -> str | None:
+    table: str | None = operation.source_table if isinstance(operation, ops.CreateForeignKeyOp) else None
+    return table or getattr(operation, "table_name", None)
+
+
+def _key(operation: Any) -> tuple[str | None, str]:
+    name = getattr(operation, "constraint_name", None) or getattr(operation, "index_name", None)
+    return _table_of(operation), str(name)
+
+
+def _is_key(operation: Any) -> bool:
+    is_drop = isinstance(operation, ops.DropConstraintOp) and operation.constraint_type == "primary"
+    return is_drop or isinstance(operation, ops.CreatePrimaryKeyOp)
+
+
+def _plain(operation: MigrateOperation) -> Part:
+    is_whole = isinstance(operation, ops.CreateTableOp | ops.DropTableOp | ops.CreateIndexOp | ops.DropIndexOp)
+    table = _table_of(operation)
+    if is_whole or table is None:
+        return Part(Stage.EXPAND, "", [operation], [operation.reverse()])
+    return Part(Stage.EXPAND, "", [batch(table, operation)], [batch(table, operation.reverse())])
+
+
+def _parts(operation: Any, difference: Difference) -> Iterable[Part]:
+    if _is_key(operation):
+        return []
+    if isinstance(operation, ops.AddColumnOp):
+        return columns.added(operation, difference)
+    if isinstance(operation, ops.AlterColumnOp):
+        return columns.altered(operation, difference)
+    if isinstance(operation, ops.DropColumnOp):
+        return columns.dropped(operation, difference)
+    if isinstance(operation, ops.CreateIndexOp):
+        return [rules.created_index(operation)]
+    if isinstance(operation, ops.CreateUniqueConstraintOp):
+        return [rules.created_unique(operation)]
+    if isinstance(operation, RULES):
+        return rules.created_rule(operation, [], [])
+    if isinstance(operation, ops.DropConstraintOp):
+        return [rules.dropped_rule(operation, difference)]
+    if isinstance(operation, ops.DropTableOp):
+        return [rules.dropped_table(operation, difference)]
+    return [_label(operation)]
+
+
+def _label(operation: Any) -> Part:
+    if isinstance(operation, AddEnumValueOp):
+        return Part(Stage.LABEL, f"label_{operation.name}_{operation.label}", [operation], [operation.reverse()])
+    if isinstance(operation, RemoveEnumValueOp):
+        name = f"drop_label_{operation.name}_{operation.label}"
+        return Part(Stage.DROP_LABEL, name, [operation], [operation.reverse()])
+    return _plain(operation)
+
+
+def _keys(operations: Iterable[Any], without: set[str]) -> Iterator[Part]:
+    found = [operation for operation in operations if _is_key(operation) and operation.table_name not in without]
+    for table in dict.fromkeys(operation.table_name for operation in found):
+        changes = [operation for operation in found if operation.table_name == table]
+        back = [operation.reverse() for operation in reversed(changes)]
+        yield Part(Stage.KEY, f"key_{table}", [batch(table, *changes)], [batch(table, *back)])

@@ -1,0 +1,247 @@
+"""What `flask db migrate` writes for everyday changes of tables with rows: safe, complete, and with a way back."""
+
+import re
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from agents_app.database.url import parse_url
+from agents_app.dbtools.autogenerate.settings import ignoring_reflection_warnings
+from agents_app.dbtools.database.connections import connect
+from agents_app.dbtools.position import read_position
+from agents_app.dbtools.review.plan import PlannedStep, make_plan
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.everyday_changes import AGENT, BASE, CHANGES, NO_BASE, ONE, ROWS, THREE, Change, declare
+from tests.dbtools.tools import Project, fetch_rows, read_schema, run_sql
+
+CREATE_DATE = re.compile(r"^Create Date: .*$", re.MULTILINE)
+FIRST = "0123456789ab"
+# One of each kind is tried with every change of the code.
+SHORT = ("NOT NULL", "a partial index", "a foreign key", "a renamed column", "no table")
+    "a required column with a default in Python",
+    "a partial index",
+    "a foreign key",
+    "a renamed column",
+    "no table",
+)
+EVERY_CHANGE = [
+    pytest.param(change, id=name, marks=() if name in SHORT else pytest.mark.long) for name, change in CHANGES.items()
+]
+
+
+def _project(folder: Path, url: str) -> Project:
+    """A database with the tables of BASE and rows in each of them."""
+    project = Project(folder, url)
+    project.revision("tables", BASE, NO_BASE)
+    command.upgrade(project.config(), "head")
+    run_sql(url, *ROWS)
+    return project
+
+
+def _generate(project: Project, change: Change) -> list[Path]:
+    project.metadata.clear()
+    declare(project.metadata, change.models())
+    config = project.config()
+    config.cmd_opts = Namespace(autogenerate=True)
+    command.revision(config, "change", autogenerate=True, rev_id=FIRST)
+    steps = list(ScriptDirectory(str(project.folder)).walk_revisions())[-2::-1]
+    return [Path(step.path) for step in steps]
+
+
+def _answer(files: list[Path], answer: bool) -> None:
+    for file in files:
+        file.write_text(file.read_text().replace('\nis_rename = "?"\n', f"\nis_rename = {answer}\n"))
+
+
+def _plan(project: Project) -> tuple[PlannedStep, ...]:
+    script = ScriptDirectory(str(project.folder))
+    with connect(parse_url(project.url)) as connection:
+        return make_plan(connection, script, read_position(connection, script)).steps
+
+
+def _schema(url: str) -> dict[str, Any]:
+    # A column that is added again is the last one.
+    with ignoring_reflection_warnings():
+        schema = read_schema(url)
+    for table in schema["tables"].values():
+        table["columns"].sort(key=lambda column: column["name"])
+    return schema
+
+
+def _names(files: list[Path]) -> list[str]:
+    return [file.stem.partition("_change")[2].lstrip("_") for file in files]
+
+
+@pytest.mark.parametrize("change", EVERY_CHANGE)
+def test_a_change_of_tables_with_rows_needs_no_edit(tmp_path: Path, database_url: str, change: Change) -> None:
+    project = _project(tmp_path, database_url)
+    before = _schema(project.url)
+    files = _generate(project, change)
+    if change.answer is not None:
+        _answer(files, change.answer)
+    marked = [file for file in files if "\nafter_release = True\n" in file.read_text()]
+
+    assert _names(files) == [*change.files, *change.marked]
+    assert marked == files[len(change.files) :]
+    for step in _plan(project)[: len(change.files)]:
+        assert step.warnings == (), step.name
+
+    command.upgrade(project.config(), "head")
+    after = _schema(project.url)
+    command.check(project.config())
+    command.downgrade(project.config(), f"-{len(files)}")
+    assert _schema(project.url) == before
+    command.upgrade(project.config(), "head")
+    command.check(project.config())
+    assert _schema(project.url) == after
+    assert fetch_rows(project.url, "SELECT count(*) FROM agents") == [(2,)]
+
+
+@pytest.mark.parametrize("change", EVERY_CHANGE)
+def test_the_same_files_come_from_both_databases(
+    tmp_path: Path, sqlite_url: str, postgres_url: str, change: Change
+) -> None:
+    written = [
+        [(file.name, CREATE_DATE.sub("", file.read_text())) for file in _generate(_project(tmp_path, url), change)]
+        for url in (sqlite_url, postgres_url)
+    ]
+
+    assert written[0] == written[1]
+
+
+RENAME = CHANGES["a renamed column"]
+
+
+def test_an_open_question_stops_every_command_before_anything_is_changed(
+    tmp_path: Path, database_url: str, flask_db: FlaskDb
+) -> None:
+    project = _project(tmp_path, database_url)
+    files = _generate(project, RENAME)
+    (asks,) = [file for file in files if file.name.endswith("_change_rename_agents_name_heading.py")]
+    before = _schema(project.url)
+
+    plan = flask_db(project.url, "plan", project=project)
+    refusals = [
+        flask_db(project.url, *words, project=project)
+        for words in (("upgrade",), ("deploy",), ("deploy", "--yes", "--no-backup"))
+    ]
+
+    assert plan.exit_code == 1
+    assert "DANGER" in plan.output
+    assert f"Set is_rename = True or is_rename = False in {asks}" in _on_one_line(plan.output)
+    for refusal in refusals:
+        assert refusal.exit_code == 1
+        assert str(asks) in _on_one_line(refusal.output)
+    assert "agents.name is gone and agents.heading is new" in asks.read_text()
+    assert _schema(project.url) == before
+
+
+@pytest.mark.parametrize(("is_rename", "copied"), [(True, [(1,), (None,)]), (False, [(None,), (None,)])])
+def test_the_answer_decides_whether_values_are_copied(
+    tmp_path: Path, database_url: str, is_rename: bool, copied: list[tuple[int | None]]
+) -> None:
+    project = _project(tmp_path, database_url)
+    change = CHANGES["a column for another one"]
+    _answer(_generate(project, change), is_rename)
+
+    command.upgrade(project.config(), f"+{len(change.files)}")
+    assert fetch_rows(project.url, "SELECT weight FROM agents ORDER BY id") == copied
+    command.upgrade(project.config(), "head")
+    command.downgrade(project.config(), FIRST)
+
+    assert fetch_rows(project.url, "SELECT size FROM agents ORDER BY id") == copied
+
+
+def test_a_value_that_the_new_release_wrote_is_not_replaced_by_the_old_one(tmp_path: Path, database_url: str) -> None:
+    project = _project(tmp_path, database_url)
+    files = _generate(project, RENAME)
+    _answer(files, True)
+    command.upgrade(project.config(), FIRST)
+    run_sql(project.url, "UPDATE agents SET heading = 'new' WHERE name = 'one'")
+
+    command.upgrade(project.config(), "head")
+
+    assert fetch_rows(project.url, "SELECT heading FROM agents ORDER BY id") == [("new",), ("two",)]
+
+
+def test_rows_get_the_default_of_the_model(tmp_path: Path, database_url: str) -> None:
+    project = _project(tmp_path, database_url)
+    change = CHANGES["a required column with a default in Python"]
+    files = _generate(project, change)
+
+    command.upgrade(project.config(), "head")
+
+    assert fetch_rows(project.url, "SELECT purpose FROM agents") == [("it's",), ("it's",)]
+    assert "UPDATE agents SET purpose = 'it''s' WHERE purpose IS NULL" in files[1].read_text()
+
+
+def test_a_required_column_without_a_default_is_refused_until_rows_have_values(
+    tmp_path: Path, database_url: str
+) -> None:
+    project = _project(tmp_path, database_url)
+    change = Change(lambda: {"agents": {"purpose": sa.Column(sa.Text(), nullable=False)}})
+    files = _generate(project, change)
+
+    command.upgrade(project.config(), FIRST)
+    with pytest.raises(CommandError, match="2 rows of agents without a value in purpose"):
+        command.upgrade(project.config(), "head")
+    run_sql(project.url, "UPDATE agents SET purpose = 'x'")
+    command.upgrade(project.config(), "head")
+
+    assert _names(files) == ["", "not_null_agents_purpose"]
+    command.check(project.config())
+
+
+@pytest.mark.parametrize("name", ["no required column", "a required column with a default in Python", "no table"])
+def test_the_previous_release_writes_rows_until_the_marked_steps(tmp_path: Path, database_url: str, name: str) -> None:
+    project = _project(tmp_path, database_url)
+    _generate(project, CHANGES[name])
+    if CHANGES[name].files:
+        command.upgrade(project.config(), f"+{len(CHANGES[name].files)}")
+
+    run_sql(project.url, f"INSERT INTO agents {AGENT} VALUES ('{THREE}', 'c', 'C', 'c', '', 1, 'A', NULL, '{ONE}')")
+
+    assert fetch_rows(project.url, "SELECT count(*) FROM agents") == [(3,)]
+
+
+def test_values_of_a_dropped_column_can_be_restored(
+    tmp_path: Path, database_url: str, backup_folder: Path, flask_db: FlaskDb
+) -> None:
+    project = _project(tmp_path, database_url)
+    _generate(project, CHANGES["no required column"])
+    command.upgrade(project.config(), "head")
+    command.downgrade(project.config(), "-1")
+    assert fetch_rows(project.url, "SELECT text FROM agents ORDER BY id") == [("",), ("",)]
+
+    restored = flask_db(project.url, "restore-rows", *map(str, backup_folder.glob("rows-*")), project=project)
+
+    assert restored.exit_code == 0, restored.output
+    assert fetch_rows(project.url, "SELECT text FROM agents ORDER BY id") == [("long",), ("",)]
+
+
+def test_each_file_is_printed_and_a_check_prints_each_difference_once(
+    tmp_path: Path, database_url: str, flask_db: FlaskDb
+) -> None:
+    project = _project(tmp_path, database_url)
+    change = CHANGES["a required column with a default in Python"]
+    project.metadata.clear()
+    declare(project.metadata, change.models())
+
+    check = flask_db(project.url, "check", project=project)
+    written = flask_db(project.url, "migrate", "-m", "add_purpose", project=project)
+
+    assert check.output.count("agents.purpose: the column is missing") == 1
+    assert "1 difference." in check.output
+    names = ["add_purpose.py", "add_purpose_fill_agents_purpose.py", "add_purpose_not_null_agents_purpose.py"]
+    assert sorted(file.name.partition("_")[2] for file in project.versions.glob("*_add_*.py")) == sorted(names)
+    assert all(f"_{name} ..." in _on_one_line(written.output) for name in names)
+
+
+def _on_one_line(output: str) -> str:
+    return " ".join(output.split())
