@@ -24,12 +24,6 @@ CREATE_DATE = re.compile(r"^Create Date: .*$", re.MULTILINE)
 FIRST = "0123456789ab"
 # One of each kind is tried with every change of the code.
 SHORT = ("NOT NULL", "a partial index", "a foreign key", "a renamed column", "no table")
-    "a required column with a default in Python",
-    "a partial index",
-    "a foreign key",
-    "a renamed column",
-    "no table",
-)
 EVERY_CHANGE = [
     pytest.param(change, id=name, marks=() if name in SHORT else pytest.mark.long) for name, change in CHANGES.items()
 ]

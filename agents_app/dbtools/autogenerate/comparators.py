@@ -95,9 +95,6 @@ def _compare_expression_indexes(
     found = _sqlite_indexes(autogen.connection, name)
     special = [index for index in wanted.indexes if not all(isinstance(part, sa.Column) for part in index.expressions)]
     missing = sorted((index for index in special if index.name not in found), key=lambda index: str(index.name))
-    # Alembic takes an index with an order for another one.
-    same = {index.name for index in special} & found.keys()
-    changes.ops = [change for change in changes.ops if getattr(change, "index_name", None) not in same]
     changes.ops += [ops.CreateIndexOp.from_index(index) for index in missing]
     known = {index.name for index in wanted.indexes}
     for extra in sorted(found.keys() - known):
