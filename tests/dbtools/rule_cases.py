@@ -271,6 +271,11 @@ SQL: list[tuple[str, list[str]]] = [
     (ALTER + "DROP name CASCADE", ["DANGER drops the column busy.name", f"DANGER runs {ALTER}DROP name CASCADE"]),
     ("REFRESH MATERIALIZED VIEW seen", ["WARN refreshes the view seen without CONCURRENTLY"]),
     ("REFRESH MATERIALIZED VIEW CONCURRENTLY seen", []),
+    (ALTER + "RENAME TO lazy; CREATE VIEW busy AS SELECT * FROM lazy", []),
+    (
+        "DO $$ <<a>> DECLARE n int; BEGIN n := 1; DELETE FROM typed; END a $$",
+        ["DANGER runs DELETE on typed without WHERE (1 row)"],
+    ),
     ("ALTER TYPE kind RENAME VALUE 'A' TO 'B'", ["DANGER renames the label A of the enum kind to B"]),
     ("ALTER TYPE kind ADD VALUE 'C'", ["WARN adds the label C to the enum kind inside a transaction"]),
     ("ALTER TYPE kind RENAME TO kinds", ["DANGER renames the type kind to kinds"]),
@@ -283,6 +288,7 @@ SQL: list[tuple[str, list[str]]] = [
 STEPS: list[tuple[str, list[str]]] = [
     ("op.remove_enum_value('kind', 'B')", ["DANGER removes the label B of the enum kind"]),
     ("op.add_enum_value('kind', 'C')", []),
+    ("op.bulk_insert(sa.table('busy', sa.column('id')), [{'id': 8}])", []),
     ("op.set_not_null('busy', 'name')", NOT_NULL[:1]),
     ("op.create_index_concurrently('ix', 'busy', ['name'])", []),
     (

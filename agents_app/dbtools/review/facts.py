@@ -33,7 +33,8 @@ class DatabaseFacts:
     """Facts of one database, for one plan.
 
     `created` are the tables that this plan creates. `added` are the columns, each with its table, that get no value
-    from the running release, which does not know them. `defaulted` are those that get a default.
+    from the running release, which does not know them. `defaulted` are those that get a default, and `views`
+    the views that the present step creates.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -41,6 +42,7 @@ class DatabaseFacts:
         self.created: set[str] = set()
         self.added: set[tuple[str, str]] = set()
         self.defaulted: set[tuple[str, str]] = set()
+        self.views: set[str | None] = set()
         self._found: dict[tuple[str, ...], Any] = {}
 
     @property

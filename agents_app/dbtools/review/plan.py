@@ -19,6 +19,7 @@ from agents_app.dbtools.position import EMPTY_REVISION, Position, is_after_relea
 from agents_app.dbtools.review import rules, sql, warnings
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.recorder import RecordedStep, record_step, step_sql
+from agents_app.dbtools.review.sql_operations import CreateViewOp
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import Level, StepWarning
 
@@ -115,6 +116,7 @@ def _planned_step(facts: DatabaseFacts, script: Script, direction: str) -> Plann
     # No one uses a table that this step creates, also not before the operation that creates it.
     created = [rules.table_of(found, facts) for found in operations if isinstance(found, ops.CreateTableOp)]
     facts.created |= {name for name in created if name is not None and not facts.size(name).is_there}
+    facts.views = {rules.table_of(found, facts) for found in operations if isinstance(found, CreateViewOp)}
     found = tuple(dict.fromkeys(_warnings(facts, script, recorded, operations, direction)))
     names = dict.fromkeys(name for operation in operations for name in rules.tables_of(operation, facts))
     tables = tuple(facts.size(name) for name in names)

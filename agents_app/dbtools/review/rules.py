@@ -19,6 +19,7 @@ from agents_app.dbtools.review import column_rules, row_rules, table_rules, warn
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_operations import (
     CallFunctionOp,
+    CreateViewOp,
     Mark,
     NotInTransactionOp,
     NotUnderstoodOp,
@@ -102,7 +103,9 @@ def table_of(operation: MigrateOperation, facts: DatabaseFacts) -> str | None:
 
 def tables_of(operation: MigrateOperation, facts: DatabaseFacts) -> Iterator[str]:
     """Every table that an operation changes or locks."""
-    if not isinstance(operation, RequireTablesOp) and (table := table_of(operation, facts)):
+    if not isinstance(operation, RequireTablesOp | CreateViewOp) and (table := table_of(operation, facts)):
+        yield table
+    if isinstance(operation, ops.DropIndexOp) and (table := facts.table_of_index(str(operation.index_name))):
         yield table
     if isinstance(operation, ops.CreateForeignKeyOp):
         yield facts.qualified(operation.referent_table, operation.kw.get("referent_schema"))

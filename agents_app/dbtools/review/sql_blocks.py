@@ -32,9 +32,11 @@ def statements_of_block(body: str, dialect: str) -> Iterator[tuple[Tokens, str |
 def _skip_control(reader: Reader, is_declaring: bool) -> bool:
     # Read what is before the first statement of a part. Return whether declarations follow.
     while not reader.is_done:
-        if reader.has("<<"):
-            reader.until(">>")
-            reader.has(">>")
+        if reader.has("< <") or reader.has("<<"):
+            # The label of a block.
+            reader.until(">", ">>")
+            while reader.has_one_of(">", ">>"):
+                pass
         elif reader.has("DECLARE"):
             is_declaring = True
         elif reader.has("BEGIN"):

@@ -45,6 +45,10 @@ class TouchTableOp(ReviewOperation):
     """A harmless change of a table, or of rows that it did not have."""
 
 
+class CreateViewOp(ReviewOperation):
+    """CREATE VIEW."""
+
+
 class CallFunctionOp(ReviewOperation):
     """A SELECT that calls a function."""
 

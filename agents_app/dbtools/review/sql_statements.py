@@ -8,6 +8,7 @@ from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp
 from agents_app.dbtools.review.sql_operations import (
+    CreateViewOp,
     DropObjectOp,
     LockTableOp,
     NotInTransactionOp,
@@ -35,6 +36,12 @@ def _create_table(reader: Reader, _statement: Tokens) -> Found:
     reader.has("IF NOT EXISTS")
     table = reader.qualified_name()
     yield ops.CreateTableOp(table.name, [], schema=table.schema)
+
+
+def _create_view(reader: Reader, _statement: Tokens) -> Found:
+    reader.has("IF NOT EXISTS")
+    view = reader.qualified_name()
+    yield CreateViewOp(view.name, view.schema)
 
 
 def _create_index(reader: Reader, statement: Tokens) -> Found:
@@ -213,6 +220,7 @@ STATEMENTS: dict[str, Read] = {
     **_prefixed("CREATE", ("TABLE", "TEMP TABLE", "TEMPORARY TABLE", "UNLOGGED TABLE", "FOREIGN TABLE"), _create_table),
     **_prefixed("CREATE", ("INDEX", "UNIQUE INDEX"), _create_index),
     **_prefixed("CREATE", ("DATABASE", "TABLESPACE"), _not_in_transaction),
+    **_prefixed("CREATE", ("VIEW", "OR REPLACE VIEW"), _create_view),
     "CREATE": _nothing,
     "DROP TABLE": _drop_table,
     "DROP FOREIGN TABLE": _drop_table,
