@@ -123,6 +123,9 @@ class DatabaseFacts:
         try:
             if not self.has_locks:
                 return int(self._scalar(query))
+            if getattr(self.connection.connection.dbapi_connection, "autocommit", False):
+                # A page of the console must not wait for a count, and there the limits would have no effect.
+                return "flask db plan counts them"
             with self.connection.begin_nested() as savepoint:
                 for limit in LIMITS:
                     self.connection.exec_driver_sql(limit)
