@@ -20,7 +20,7 @@ class SystemOverview:
 def overview(actor: Actor) -> SystemOverview:
     """The schema and the settings, which are the same for every account. Raises Forbidden and Unavailable.
 
-    Neither holds a secret. The sizes of tables in it count the rows of all accounts: do not show them.
+    Neither holds a secret. The numbers of rows in it count those of all accounts: do not show them.
     """
     actor.require("system.read")
     with db.reading() as connection:

@@ -6,6 +6,7 @@ from agents_app.operations import system
 from agents_app.web.sessions import Answer, current_actor, require_sign_in
 
 TONES = {"DANGER": "bad", "WARN": "warn"}
+OUTCOME_TONES = {"done": "ok", "failed": "bad", "interrupted": "warn", "running": "warn"}
 
 pages = Blueprint("system", __name__)
 pages.before_request(require_sign_in)
@@ -15,7 +16,13 @@ pages.before_request(require_sign_in)
 def show() -> Answer:
     """Show the state of the schema and the settings."""
     found = system.overview(current_actor())
-    return render_template("system/system.html", schema=found.schema, settings=found.settings, tones=TONES)
+    return render_template(
+        "system/system.html",
+        schema=found.schema,
+        settings=found.settings,
+        tones=TONES,
+        outcome_tones=OUTCOME_TONES,
+    )
 
 
 @pages.get("/database")

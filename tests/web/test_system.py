@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.config import Config
 from flask import Flask
 
 from agents_app import __version__, config, config_display, dbtools
@@ -14,7 +15,7 @@ from agents_app.config_display import SHOWN
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import console_config
+from tests.dbtools.tools import create_engine
 from tests.make import KEYS, make_agent, make_user
 from tests.web.conftest import PASSWORD, Browser, Page
 
@@ -60,6 +61,13 @@ def commands(page: Page) -> list[str]:
     return [page.root.one(id=name).text for name in offered if page.root.one(id=name).tag == "code"]
 
 
+def saving_config(url: str, folder: Path) -> Config:
+    """The configuration of Alembic. Rows that a step drops are saved in `folder`."""
+    found = dbtools.alembic_config(parse_url(url))
+    found.attributes["backup_folder"] = folder
+    return found
+
+
 def test_the_old_address_leads_here(browser: Browser) -> None:
     answer = browser.client.get("/database")
 
@@ -86,9 +94,9 @@ def test_a_difference_is_named(app: Flask, browser: Browser) -> None:
 
 
 def test_pending_steps_are_shown_with_their_sql_and_the_commands_to_apply_them(
-    schema_url: str, browser: Browser
+    schema_url: str, browser: Browser, tmp_path: Path
 ) -> None:
-    command.downgrade(console_config(schema_url), "a5ecd374ab0b-1")
+    command.downgrade(saving_config(schema_url, tmp_path), "a5ecd374ab0b-1")
 
     page = browser.get("/system")
 
@@ -194,3 +202,25 @@ def test_the_version_is_on_every_page_and_at_healthz(app: Flask, browser: Browse
     error = browser.get("/nothing", 404)
     assert error.root.one("p", class_="request-id").text.endswith(said)
     assert app.test_client().get("/healthz").json == {"status": "ok", "version": __version__}
+
+
+def test_the_last_deployments_and_the_sizes_of_tables_are_shown(
+    app: Flask, browser: Browser, schema_url: str, tmp_path: Path
+) -> None:
+    command.stamp(saving_config(schema_url, tmp_path), "head")
+    command.downgrade(saving_config(schema_url, tmp_path), "-1")
+    command.upgrade(saving_config(schema_url, tmp_path), "head")
+
+    page = browser.get("/system")
+
+    assert "upgrade: 1 of 1 step" in " ".join(page.text.split())
+    assert "Sizes of tables" in page.text
+    assert "flask db deployments" in page.text
+
+
+def test_a_changed_file_of_an_applied_step_is_shown(browser: Browser, schema_url: str, tmp_path: Path) -> None:
+    command.stamp(saving_config(schema_url, tmp_path), "head")
+    with create_engine(schema_url).begin() as connection:
+        connection.exec_driver_sql("UPDATE applied_steps SET checksum = 'other'")
+
+    assert "was changed after it was applied" in browser.get("/system").text
