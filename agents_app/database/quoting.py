@@ -18,6 +18,12 @@ def quote_name(connection: Connection, *parts: str | None) -> str:
     return ".".join(quote(part) for part in reversed(parts) if part is not None)
 
 
+def quote_where_needed(connection: Connection, name: str) -> str:
+    """Quote a name if the database of this connection needs it."""
+    quoted: str = connection.dialect.identifier_preparer.quote(name)
+    return quoted
+
+
 def quote_for_setting(name: str) -> str:
     """Quote a name for the value of a PostgreSQL setting, in which a driver does not replace `%`."""
     return '"' + name.replace('"', '""') + '"'

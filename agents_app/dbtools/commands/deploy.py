@@ -24,7 +24,8 @@ from agents_app.dbtools.review.plan import plan_as_data
 def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> None:
     """Upgrade the database to head: check, plan, take a backup, apply the steps, check again.
 
-    It asks no questions. Without --yes, a DANGER that its file does not allow stops it before any change. The exit code
+    It asks no questions. Without --yes, a DANGER that its file does not allow stops it before any change. Rows
+    on which a step would fail stop it also with --yes. The exit code
     is 0 if the database is at head and has no problems.
     """
     done = None
@@ -40,7 +41,7 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> 
             done = deploy(url, migrations_config(), db.metadata, check, folder)
     problems = done.problems if done else check.problems
     print_answer(as_json, _as_data(result, check, done), _lines(result, check, done))
-    if problems or result == "refused" or (result == "dry run" and check.plan.dangers and not yes):
+    if problems or result == "refused" or (result == "dry run" and _is_refused(check, yes=yes)):
         raise click.exceptions.Exit(1)
 
 
@@ -49,7 +50,12 @@ def _result(check: DeploymentCheck, *, dry_run: bool, yes: bool) -> str:
         return "nothing to do"
     if dry_run:
         return "dry run"
-    return "deployed" if yes or not check.plan.dangers else "refused"
+    return "refused" if _is_refused(check, yes=yes) else "deployed"
+
+
+def _is_refused(check: DeploymentCheck, *, yes: bool) -> bool:
+    # With --yes a step that would fail still fails.
+    return bool(check.plan.refusals) or (bool(check.plan.dangers) and not yes)
 
 
 def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iterator[str]:
@@ -58,6 +64,8 @@ def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iter
         yield f"The database is at {check.plan.position.current}, which is from a newer release. Nothing to do."
     elif result == "nothing to do":
         yield f"The database is at head, {check.plan.target}. Nothing to do."
+    elif result == "refused" and check.plan.refusals:
+        yield "Nothing was changed, and no backup was taken. Correct the rows that FAILS names, then deploy again."
     elif result == "refused":
         yield "Nothing was changed. In each file give the reason with op.allow_danger, or: flask db deploy --yes"
     elif result == "dry run":

@@ -18,6 +18,7 @@ from agents_app.dbtools.console_session import ConsoleSession, read_console_sess
 from agents_app.dbtools.database.connections import connect, read_only_connection
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.position import read_position
+from agents_app.dbtools.review.data_checks import DataCheck
 from agents_app.dbtools.review.plan import Plan, PlannedStep, make_plan, plan_as_data
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import StepWarning
@@ -50,7 +51,7 @@ def status_command(check: bool, as_json: bool) -> None:
 def plan_command(revision: str, sql: bool, as_json: bool) -> None:
     """Show the steps from the current revision to REVISION, with warnings.
 
-    REVISION is head by default. The exit code is 1 if a step is dangerous.
+    REVISION is head by default. The exit code is 1 if a step is dangerous, or would fail on rows that exist.
     """
     if sql and as_json:
         raise click.UsageError("Use either --sql or --json. The JSON contains the SQL of each step.")
@@ -62,7 +63,7 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
             click.echo(plan_sql(config, plan), nl=False)
             return
     print_answer(as_json, plan_as_data(plan), plan_lines(plan))
-    if plan.dangers:
+    if plan.dangers or plan.refusals:
         raise click.exceptions.Exit(1)
 
 
@@ -120,6 +121,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from _step_lines(number, step)
     if plan.dangers:
         yield f"{pluralize(len(plan.dangers), 'DANGER')}. Read the warnings before you continue."
+    if plan.refusals:
+        yield "A step would fail on rows that exist. Correct the rows first: see FAILS."
 
 
 def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
@@ -128,6 +131,8 @@ def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
         yield f"   touches {', '.join(_describe_table(table) for table in step.tables)}"
     for warning in step.warnings:
         yield from warning_lines(warning)
+    for check in step.checks:
+        yield from check_lines(check)
 
 
 def warning_lines(warning: StepWarning) -> Iterator[str]:
@@ -135,9 +140,27 @@ def warning_lines(warning: StepWarning) -> Iterator[str]:
     allowed = f" (allowed: {warning.allowed})" if warning.allowed else ""
     yield f"   {warning.level}{allowed} {warning.what}"
     for text in (warning.why, f"Instead: {warning.instead}"):
-        yield from textwrap.wrap(
-            text, 110, initial_indent=" " * 6, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
-        )
+        yield from _wrapped(text)
+
+
+def check_lines(check: DataCheck) -> Iterator[str]:
+    """Yield the lines of a data check for a person; none if it was counted and found no row."""
+    if check.count == 0:
+        return
+    if check.stops:
+        yield f"   FAILS {check.what}: {check.why}"
+    else:
+        yield f"   {'LEFT OUT' if check.count is None else 'ROWS'} {check.what}: {check.why}"
+        yield from _wrapped(f"{check.note[:1].upper()}{check.note[1:]}.")
+    yield from _wrapped(f"Do: {check.do}")
+    # Unwrapped, so that it can be copied.
+    yield f"      Rows: {check.query}"
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    yield from textwrap.wrap(
+        text, 110, initial_indent=" " * 6, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _describe_table(table: TableSize) -> str:

@@ -14,9 +14,11 @@ from agents_app.dbtools.operations.dangers import AllowDangerOp
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.operations.extensions import CreateExtensionOp
 from agents_app.dbtools.operations.renames import AnswerRenameOp, has_open_question, how_to_answer
+from agents_app.dbtools.operations.requirements import RequireOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
 from agents_app.dbtools.position import EMPTY_REVISION, Position, is_after_release
 from agents_app.dbtools.review import rules, sql, warnings
+from agents_app.dbtools.review.data_checks import DataCheck, DataChecks, check_as_data
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.recorder import RecordedStep, record_step, step_sql
 from agents_app.dbtools.review.sql_operations import CreateViewOp
@@ -28,6 +30,7 @@ NEEDS_NO_DOWNGRADE = (
     AllowDangerOp,
     FillRowsOp,
     AnswerRenameOp,
+    RequireOp,
     RequireTablesOp,
     CreateEnumOp,
     DropEnumOp,
@@ -50,6 +53,7 @@ class PlannedStep:
     warnings: tuple[StepWarning, ...]
     sql: str | None
     after_release: bool = False
+    checks: tuple[DataCheck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,11 @@ class Plan:
         return [warning for warning in self._all_dangers if warning.allowed is not None]
 
     @property
+    def refusals(self) -> list[DataCheck]:
+        """Every data check that found rows on which a step would fail."""
+        return [check for step in self.steps for check in step.checks if check.stops]
+
+    @property
     def _all_dangers(self) -> list[StepWarning]:
         return [warning for step in self.steps for warning in step.warnings if warning.level is Level.DANGER]
 
@@ -85,10 +94,11 @@ def make_plan(connection: Connection, script: ScriptDirectory, position: Positio
     scripts = list(script.walk_revisions())[::-1]
     start, end = position.applied_count, _count_up_to(target, script, position)
     facts = DatabaseFacts(connection)
+    checks = DataChecks(facts)
     if end >= start:
-        steps = [_planned_step(facts, step, "upgrade") for step in scripts[start:end]]
+        steps = [_planned_step(facts, checks, step, "upgrade") for step in scripts[start:end]]
     else:
-        steps = [_planned_step(facts, step, "downgrade") for step in reversed(scripts[end:start])]
+        steps = [_planned_step(facts, checks, step, "downgrade") for step in reversed(scripts[end:start])]
     return Plan(position, position.steps[end - 1].revision if end else "base", tuple(steps))
 
 
@@ -110,7 +120,7 @@ def _count_up_to(target: str, script: ScriptDirectory, position: Position) -> in
     return [step.revision for step in position.steps].index(revision.revision) + 1
 
 
-def _planned_step(facts: DatabaseFacts, script: Script, direction: str) -> PlannedStep:
+def _planned_step(facts: DatabaseFacts, checks: DataChecks, script: Script, direction: str) -> PlannedStep:
     recorded = record_step(script, direction, facts.dialect)
     operations = [read for found in recorded.operations for read in sql.operations_of(found, facts.dialect)]
     # No one uses a table that this step creates, also not before the operation that creates it.
@@ -121,7 +131,9 @@ def _planned_step(facts: DatabaseFacts, script: Script, direction: str) -> Plann
     names = dict.fromkeys(name for operation in operations for name in rules.tables_of(operation, facts))
     tables = tuple(facts.size(name) for name in names)
     text = step_sql(script, direction, facts.dialect)
-    return PlannedStep(script.revision, script.doc, direction, tables, found, text, is_after_release(script))
+    checked = checks.of_step(script.doc, operations, is_known=recorded.failure is None)
+    marked = is_after_release(script)
+    return PlannedStep(script.revision, script.doc, direction, tables, found, text, marked, checked)
 
 
 def _warnings(
@@ -176,6 +188,7 @@ def _step_as_data(step: PlannedStep) -> dict[str, Any]:
         "direction": step.direction,
         "tables": [vars(table) for table in step.tables],
         "after_release": step.after_release,
+        "checks": [check_as_data(check) for check in step.checks],
         "findings": [_warning_as_data(warning) for warning in step.warnings],
         "sql": step.sql,
     }

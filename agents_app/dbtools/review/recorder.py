@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from agents_app.db import db
 from agents_app.dbtools.operations.dangers import ReasonMissing
+from agents_app.dbtools.operations.requirements import IncompleteRequirement
 from agents_app.dbtools.review.sql_operations import Mark, add_mark
 
 
@@ -40,7 +41,7 @@ def record_step(script: Script, direction: str, dialect: str) -> RecordedStep:
     try:
         with _op_replaced(script.module, recorder):
             getattr(script.module, direction)()
-    except ReasonMissing:
+    except (ReasonMissing, IncompleteRequirement):
         raise
     except Exception as error:  # A step is a program of its own: it may raise anything.
         failure = f"{type(error).__name__}: {error}".splitlines()[0]

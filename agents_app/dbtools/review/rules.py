@@ -13,6 +13,7 @@ from agents_app.dbtools.operations.dangers import AllowDangerOp
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
 from agents_app.dbtools.operations.renames import AnswerRenameOp
+from agents_app.dbtools.operations.requirements import RequireOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.review import column_rules, row_rules, table_rules, warnings
@@ -41,7 +42,7 @@ NEEDS_OWN_STEP: dict[type[MigrateOperation], str] = {
 }
 AUTOCOMMIT_BLOCK = "op.get_context().autocommit_block()"
 # They change nothing.
-WITHOUT_EFFECT = (RequireTablesOp, AllowDangerOp)
+WITHOUT_EFFECT = (RequireTablesOp, RequireOp, AllowDangerOp)
 
 
 def warnings_for_operation(operation: MigrateOperation, facts: DatabaseFacts) -> Iterator[StepWarning]:

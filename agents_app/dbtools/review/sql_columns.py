@@ -35,13 +35,19 @@ def read_constraint(part: Reader, name: str | None) -> Constraint:
         raise NotUnderstood(source_of(part.tokens))
     if part.has("USING INDEX"):
         return Constraint(kind, name or part.name(), uses_index=True)
-    part.has("NULLS NOT DISTINCT") or part.has("NULLS DISTINCT")
-    columns = () if kind == "EXCLUDE" else _column_names(part)
-    referent = part.qualified_name().name if part.has("REFERENCES") else ""
+    nulls_are_equal = part.has("NULLS NOT DISTINCT")
+    part.has("NULLS DISTINCT")
+    condition = source_of(part.parentheses()) if kind == "CHECK" else "true"
+    columns = () if kind in ("EXCLUDE", "CHECK") else _column_names(part)
+    referent = part.qualified_name() if part.has("REFERENCES") else QualifiedName("")
+    referred = _column_names(part) if part.rest and part.rest[0].text == "(" and referent.name else ()
     part.until("NOT")
     while part.has("NOT DEFERRABLE"):
         part.until("NOT")
-    return Constraint(kind, name, columns, referent, is_validated=not part.has("NOT VALID"))
+    is_validated, schema = not part.has("NOT VALID"), referent.schema
+    return Constraint(
+        kind, name, columns, referent.name, is_validated, False, condition, schema, referred, nulls_are_equal
+    )
 
 
 def _column_names(part: Reader) -> tuple[str, ...]:
@@ -60,18 +66,26 @@ def constraint_operations(table: QualifiedName, found: Constraint) -> Found:
         options["postgresql_using_index"] = True
     if found.kind in ("CHECK", "FOREIGN KEY") and not found.is_validated:
         options["postgresql_not_valid"] = True
+    if found.nulls_are_equal:
+        options["postgresql_nulls_not_distinct"] = True
     columns = list(found.columns)
     if found.kind == "UNIQUE":
         yield ops.CreateUniqueConstraintOp(name, table.name, columns, **options)
     elif found.kind == "PRIMARY KEY":
         yield ops.CreatePrimaryKeyOp(name, table.name, columns, **options)
     elif found.kind == "CHECK":
-        yield ops.CreateCheckConstraintOp(name, table.name, sa.text("true"), **options)
+        yield ops.CreateCheckConstraintOp(name, table.name, text_clause(found.condition), **options)
     elif found.kind == "EXCLUDE":
         yield CreateExcludeConstraintOp(name, table.name, [], schema=table.schema)
     else:
-        options["source_schema"] = options.pop("schema")
-        yield ops.CreateForeignKeyOp(name, table.name, found.referent, columns, [], **options)
+        options |= {"source_schema": options.pop("schema"), "referent_schema": found.referent_schema}
+        referred = list(found.referent_columns)
+        yield ops.CreateForeignKeyOp(name, table.name, found.referent, columns, referred, **options)
+
+
+def text_clause(sql: str) -> sa.TextClause:
+    """SQL without parameters: a colon in it does not start one."""
+    return sa.text(sql.replace(":", "\\:"))
 
 
 def new_column(part: Reader, table: QualifiedName, name: str) -> Found:
@@ -103,7 +117,7 @@ def _read_column_option(
         first = (part.next(),)
         default = source_of(first + part.until(*AFTER_TYPE))
         if not default.upper().startswith("NULL"):
-            options["server_default"] = sa.text(default.replace(":", "\\:"))
+            options["server_default"] = text_clause(default)
     elif part.has("GENERATED"):
         _read_generated(part, arguments, options)
     elif part.has("AS"):
@@ -111,8 +125,7 @@ def _read_column_option(
     elif kind := part.has_one_of("UNIQUE", "PRIMARY KEY"):
         added.append(Constraint(kind, constraint, (column,)))
     elif part.has("CHECK"):
-        part.parentheses()
-        added.append(Constraint("CHECK", constraint))
+        added.append(Constraint("CHECK", constraint, condition=source_of(part.parentheses())))
     elif part.has("REFERENCES"):
         added.append(Constraint("FOREIGN KEY", constraint, (column,), part.qualified_name().name))
         part.until("CONSTRAINT", "UNIQUE", "PRIMARY", "CHECK", "DEFAULT", "GENERATED")

@@ -153,6 +153,10 @@ class Constraint:
     referent: str = ""
     is_validated: bool = True
     uses_index: bool = False
+    condition: str = "true"
+    referent_schema: str | None = None
+    referent_columns: Sequence[str] = ()
+    nulls_are_equal: bool = False
 
 
 class SqlType(UserDefinedType[Any]):

@@ -30,9 +30,24 @@ def read_rows_statement(text: str, dialect: str) -> Iterator[MigrateOperation]:
             yield from _read_change(change, dialect, text)
     for insert in tree.find_all(exp.Insert):
         if table := insert.this.find(exp.Table):
-            yield TouchTableOp(_name(table.this, dialect), _name(table.args.get("db"), dialect) or None)
+            schema = _name(table.args.get("db"), dialect) or None
+            yield TouchTableOp(_name(table.this, dialect), schema, adds_rows=True)
     for call in tree.find_all(exp.Anonymous):
         yield CallFunctionOp(name=str(call.this).lower())
+
+
+def tables_read(text: str, dialect: str) -> list[tuple[str, str | None]] | None:
+    """The tables, each with its schema if that is written, that a query reads; None if it cannot be read."""
+    from sqlglot import exp, parse_one
+    from sqlglot.errors import SqlglotError
+
+    try:
+        tree = parse_one(text, read="postgres" if dialect == "postgresql" else dialect)
+    except SqlglotError:
+        return None
+    named = {cte.alias for cte in tree.find_all(exp.CTE)}
+    tables = [table for table in tree.find_all(exp.Table) if table.name not in named and table.name]
+    return [(_name(table.this, dialect), _name(table.args.get("db"), dialect) or None) for table in tables]
 
 
 def _read_change(change: Any, dialect: str, text: str) -> Iterator[MigrateOperation]:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp
+from agents_app.dbtools.review.sql_columns import text_clause
 from agents_app.dbtools.review.sql_operations import (
     CreateViewOp,
     DropObjectOp,
@@ -55,6 +55,12 @@ def _create_index(reader: Reader, statement: Tokens) -> Found:
     if reader.has("USING"):
         reader.name()
     columns = [_column(part, reader.dialect) for part in split_list(reader.parentheses(), reader.dialect)]
+    reader.until("NULLS", "WHERE")
+    if reader.has("NULLS NOT DISTINCT"):
+        options["postgresql_nulls_not_distinct"] = True
+    reader.until("WHERE")
+    if reader.has("WHERE"):
+        options[f"{reader.dialect}_where"] = text_clause(source_of(reader.rest))
     yield ops.CreateIndexOp(
         name, table.name, columns, schema=table.schema, unique=statement[1].is_word("UNIQUE"), **options
     )
@@ -62,7 +68,7 @@ def _create_index(reader: Reader, statement: Tokens) -> Found:
 
 def _column(tokens: Tokens, dialect: str) -> Any:
     is_name = len(tokens) == 1 and tokens[0].kind in ("word", "name")
-    return Reader(tokens, dialect).name() if is_name else sa.text(source_of(tokens).replace(":", "\\:"))
+    return Reader(tokens, dialect).name() if is_name else text_clause(source_of(tokens))
 
 
 def _drop_table(reader: Reader, statement: Tokens) -> Found:

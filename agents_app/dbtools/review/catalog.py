@@ -1,0 +1,94 @@
+"""What the checks of rows read from the catalog of a database."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from agents_app.database.quoting import quote_if_needed, quote_where_needed
+from agents_app.dbtools.operations.enum_values import label_checks
+from agents_app.dbtools.review.facts import DatabaseFacts, quote_path
+
+INDEX = sa.text("""
+SELECT 1 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE indrelid = to_regclass(:table) AND relname = :name AND indisvalid
+""")
+CONSTRAINT = sa.text("""
+SELECT convalidated AS is_valid, pg_get_expr(conbin, conrelid) AS condition,
+    (SELECT nspname FROM pg_namespace WHERE pg_namespace.oid = relnamespace) AS schema, relname AS referent,
+    ARRAY(SELECT CAST(attname AS text) FROM unnest(conkey) WITH ORDINALITY AS key(number, place)
+        JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place) AS columns,
+    ARRAY(SELECT CAST(attname AS text) FROM unnest(confkey) WITH ORDINALITY AS key(number, place)
+        JOIN pg_attribute ON attrelid = confrelid AND attnum = number ORDER BY place) AS referred
+FROM pg_constraint LEFT JOIN pg_class ON pg_class.oid = confrelid
+WHERE conrelid = to_regclass(:table) AND conname = :name AND contype IN ('c', 'f')
+""")
+ENUM_COLUMNS = sa.text("""
+SELECT nspname, relname, attname FROM pg_attribute
+JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p') AND NOT relispartition
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+JOIN pg_enum ON enumtypid = atttypid AND enumlabel = :label
+WHERE atttypid = to_regtype(:name) AND NOT attisdropped
+ORDER BY 1, 2, 3
+""")
+
+
+@dataclass(frozen=True)
+class FoundConstraint:
+    """A CHECK (`condition`) or a foreign key (`columns` of the table, and the `referred` ones of `referent`)."""
+
+    is_valid: bool
+    condition: str | None
+    referent: str | None
+    columns: tuple[str, ...]
+    referred: tuple[str, ...]
+
+
+def quote(facts: DatabaseFacts, name: str) -> str:
+    """Quote the name of a column where the database needs it."""
+    return quote_where_needed(facts.connection, str(name))
+
+
+def quote_table(facts: DatabaseFacts, table: str) -> str:
+    """Quote the name of a table, which may begin with a schema."""
+    return ".".join(quote(facts, part) for part in table.split("."))
+
+
+def has_valid_index(facts: DatabaseFacts, table: str, name: str | None) -> bool:
+    """Whether a table has an index of this name that is not a leftover."""
+    if facts.has_locks:
+        values = {"table": quote_path(table), "name": str(name)}
+        return facts.connection.scalar(INDEX, values) is not None
+    inspector = sa.inspect(facts.connection)
+    return inspector.has_table(table) and any(found["name"] == name for found in inspector.get_indexes(table))
+
+
+def primary_key(facts: DatabaseFacts, table: str) -> list[str]:
+    """The columns of the primary key of a table; none if the table is missing."""
+    schema, _, name = table.rpartition(".")
+    inspector = sa.inspect(facts.connection)
+    if not inspector.has_table(name, schema=schema or None):
+        return []
+    return list(inspector.get_pk_constraint(name, schema=schema or None)["constrained_columns"])
+
+
+def constraint(facts: DatabaseFacts, table: str, name: str) -> FoundConstraint | None:
+    """A CHECK or foreign key of PostgreSQL; None if it is missing, and on SQLite, which has validated it."""
+    if not facts.has_locks:
+        return None
+    row = facts.connection.execute(CONSTRAINT, {"table": quote_path(table), "name": name}).one_or_none()
+    if row is None:
+        return None
+    referent = facts.qualified(row.referent, row.schema) if row.referent else None
+    return FoundConstraint(row.is_valid, row.condition, referent, tuple(row.columns), tuple(row.referred))
+
+
+def enum_columns(facts: DatabaseFacts, enum: str, label: str) -> Iterator[tuple[str, str]]:
+    """The columns, each with its table, that can hold a label of an enum."""
+    if not facts.has_locks:
+        for check in label_checks(facts.connection, enum):
+            if label in check.labels:
+                yield check.table, check.column
+        return
+    for row in facts.connection.execute(ENUM_COLUMNS, {"name": quote_if_needed(enum), "label": label}):
+        yield facts.qualified(row.relname, row.nspname), row.attname

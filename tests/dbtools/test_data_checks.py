@@ -1,0 +1,340 @@
+"""Data checks: `flask db plan` and `flask db deploy` count the rows on which a step would fail, before it is touched.
+
+Each case is tried on a database with such rows: what is counted, and that the step really fails.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from click.testing import Result
+from sqlalchemy.exc import DBAPIError
+
+from agents_app.database.url import parse_url
+from agents_app.dbtools.database.connections import connect
+from agents_app.dbtools.position import read_position
+from agents_app.dbtools.review.data_checks import DataCheck
+from agents_app.dbtools.review.plan import make_plan
+from tests.dbtools.tools import Project, create_engine, fetch_rows, run_sql
+
+FlaskDb = Callable[..., Result]
+
+ROWS = (
+    "CREATE TABLE parents (id integer PRIMARY KEY, code varchar(9))",
+    "INSERT INTO parents VALUES (1, 'a')",
+    "CREATE TABLE busy (id integer, name varchar(50), kind varchar(9), size integer, parent integer, other integer)",
+    "INSERT INTO busy VALUES (1, 'a', NULL, 1, 1, 1), (2, 'A', NULL, -1, 2, 1), (3, 'b', 'k', NULL, NULL, 1)",
+    "INSERT INTO busy VALUES (NULL, 'b', 'k', 5, 3, 1), (5, 'longer', NULL, 70000, 1, 1), (5, NULL, NULL, 2, 1, 1)",
+)
+POSTGRESQL = (
+    "CREATE TYPE shade AS ENUM ('light', 'dark')",
+    'CREATE TABLE "Typed" ("Shade" shade, big bigint, amount numeric)',
+    """INSERT INTO "Typed" VALUES ('dark', 3000000000, 99.6), ('light', 1, 'NaN'), (NULL, NULL, NULL)""",
+    "ALTER TABLE busy ADD CONSTRAINT ck_old CHECK (size > 0) NOT VALID",
+    "ALTER TABLE busy ADD CONSTRAINT fk_old FOREIGN KEY (parent) REFERENCES parents (id) NOT VALID",
+)
+BATCH = "with op.batch_alter_table('busy') as batch:\n    batch."
+ALTER = "ALTER TABLE busy "
+
+# The operation, plain SQL that does the same, and what is found.
+BOTH = [
+    (BATCH + "alter_column('name', nullable=False, existing_type=sa.String(50))", "1 row of busy has no value in name"),
+    ("op.set_not_null('busy', 'kind')", "4 rows of busy have no value in kind"),
+    (BATCH + "create_unique_constraint('uq', ['name'])", "2 rows of busy share their value of name with another row"),
+    ("op.add_unique_constraint('uq', 'busy', ['id'])", "2 rows of busy share their value of id with another row"),
+    ("op.create_index('ux', 'busy', ['name', 'kind'], unique=True)", "2 rows of busy share their value of name, kind"),
+    (
+        "op.create_index_concurrently('ux', 'busy', [sa.text('lower(name)')], unique=True, where='size < 4')",
+        "2 rows of busy share their value of lower(name) with another row",
+    ),
+    ("op.execute('CREATE UNIQUE INDEX ux ON busy (other, kind DESC) WHERE size > 0')", None),
+    (
+        "op.execute('CREATE UNIQUE INDEX ux ON busy (lower(name)) WHERE size < 4')",
+        "2 rows of busy share their value of",
+    ),
+    (BATCH + "create_check_constraint('ck', 'size > 0')", "1 row of busy breaks the condition size > 0"),
+    (
+        BATCH + "create_check_constraint('ck', sa.column('name').in_(['a', 'A', 'b']))",
+        "1 row of busy breaks the condition name IN ('a', 'A', 'b')",
+    ),
+    (
+        BATCH + "create_foreign_key('fk', 'parents', ['parent'], ['id'])",
+        "2 rows of busy refer to a row of parents that is not there, in parent",
+    ),
+    (BATCH + "create_foreign_key('fk', 'parents', ['other'], ['id'])", None),
+    (
+        BATCH + "add_column(sa.Column('x', sa.Integer(), nullable=False))",
+        "6 rows of busy have no value for the new column x",
+    ),
+    ("op.require('SELECT * FROM busy WHERE size < 0;', 'Correct the sizes.')", "Correct the sizes."),
+    ("op.require('SELECT * FROM busy WHERE size = 99 -- none', 'Correct the sizes.')", None),
+]
+SHADE = "1 row of Typed holds dark in Shade"
+ON_POSTGRESQL = [
+    (f"op.execute('{ALTER}ALTER kind SET NOT NULL')", "4 rows of busy have no value in kind"),
+    (f"op.execute('{ALTER}ADD UNIQUE NULLS NOT DISTINCT (kind)')", "6 rows of busy share their value of kind with"),
+    (f"op.execute('{ALTER}ADD CONSTRAINT uq UNIQUE (name)')", "2 rows of busy share their value of name with"),
+    (f"op.execute('{ALTER}ADD CONSTRAINT ck CHECK (size > 0 AND size::text <> $$x$$)')", "1 row of busy breaks the"),
+    (f"op.execute('{ALTER}ADD FOREIGN KEY (parent) REFERENCES parents')", "2 rows of busy refer to a row of parents"),
+    (f"op.execute('{ALTER}ADD FOREIGN KEY (parent) REFERENCES public.parents (id)')", "2 rows of busy refer to a row"),
+    (f"op.execute('{ALTER}VALIDATE CONSTRAINT ck_old')", "1 row of busy breaks the condition (size > 0)"),
+    ("op.validate_constraint('fk_old', 'busy')", "2 rows of busy refer to a row of parents that is not there"),
+    ("op.remove_enum_value('shade', 'dark')", SHADE),
+    ("op.remove_enum_value('shade', 'none')", None),
+    (
+        BATCH + "alter_column('name', type_=sa.String(5))",
+        "1 row of busy has a value in name that VARCHAR(5) cannot hold",
+    ),
+    (f"op.execute('{ALTER}ALTER name TYPE char(5)')", "1 row of busy has a value in name that char(5) cannot hold"),
+    (f"op.execute('{ALTER}ALTER name TYPE varchar(5) USING left(name, 5)')", None),
+    (f"op.execute('{ALTER}ALTER size TYPE smallint')", "1 row of busy has a value in size that smallint cannot hold"),
+    (
+        """op.execute('ALTER TABLE "Typed" ALTER big TYPE int')""",
+        "1 row of Typed has a value in big that int cannot hold",
+    ),
+    ("""op.execute('ALTER TABLE "Typed" ALTER amount TYPE numeric(2)')""", "1 row of Typed has a value in amount that"),
+    ("""op.execute('ALTER TABLE "Typed" ALTER amount TYPE numeric(3, 1)')""", None),
+    (f"op.execute('{ALTER}ADD x integer NOT NULL')", "6 rows of busy have no value for the new column x"),
+    (f"op.execute('{ALTER}ADD COLUMN IF NOT EXISTS size integer NOT NULL')", None),
+]
+FILL = """busy = sa.table('busy', sa.column('id'), sa.column('kind'))
+op.fill_rows(busy, busy.c.kind.is_(None), lambda row: {'kind': 'x'}, '')"""
+PRIMARY_KEY = ["1 row of busy has no value in id", "2 rows of busy share their value of id with another row"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """Migrations for a schema of PostgreSQL and for an SQLite file with such rows."""
+    run_sql(database_url, *ROWS)
+    return Project(tmp_path, database_url)
+
+
+def _checks(project: Project) -> list[DataCheck]:
+    with connect(parse_url(project.url)) as connection:
+        script = ScriptDirectory.from_config(project.config())
+        plan = make_plan(connection, script, read_position(connection, script))
+    return [check for step in plan.steps for check in step.checks]
+
+
+def _judge(project: Project, upgrade: str, expected: str | None) -> None:
+    project.revision("one", upgrade)
+
+    stops = [check for check in _checks(project) if check.stops]
+
+    assert [check.what[: len(expected or "")] for check in stops] == ([expected] if expected else [])
+    for check in stops:
+        with create_engine(project.url).connect() as connection:
+            assert connection.exec_driver_sql(check.query).first() is not None
+    if expected:
+        with pytest.raises((CommandError, DBAPIError)):
+            command.upgrade(project.config(), "head")
+    else:
+        assert all(check.count == 0 for check in _checks(project))
+        command.upgrade(project.config(), "head")
+
+
+@pytest.mark.parametrize(("upgrade", "expected"), BOTH)
+def test_rows_on_which_a_step_fails_are_counted_on_both_databases(
+    project: Project, upgrade: str, expected: str | None
+) -> None:
+    _judge(project, upgrade, expected)
+
+
+@pytest.mark.parametrize(("upgrade", "expected"), ON_POSTGRESQL)
+def test_rows_on_which_a_step_fails_are_counted_on_postgresql(
+    tmp_path: Path, postgres_url: str, upgrade: str, expected: str | None
+) -> None:
+    run_sql(postgres_url, *ROWS, *POSTGRESQL)
+    _judge(Project(tmp_path, postgres_url), upgrade, expected)
+
+
+def test_a_primary_key_counts_missing_values_and_duplicates(project: Project) -> None:
+    project.revision("one", BATCH + "create_primary_key('pk', ['id'])")
+
+    assert [check.what for check in _checks(project)] == PRIMARY_KEY
+
+
+def test_a_constraint_that_is_not_valid_yet_is_counted_where_it_is_validated(tmp_path: Path, postgres_url: str) -> None:
+    run_sql(postgres_url, *ROWS)
+    project = Project(tmp_path, postgres_url)
+    not_valid = "postgresql_not_valid=True"
+    project.revision("check", f"op.create_check_constraint('ck', 'busy', 'size > 0', {not_valid})")
+    project.revision("key", f"op.create_foreign_key('fk', 'busy', 'parents', ['parent'], ['id'], {not_valid})")
+    project.revision("sql", "op.execute('ALTER TABLE busy VALIDATE CONSTRAINT ck_busy_ck')")
+    project.revision("op", "op.validate_constraint('fk', 'busy')")
+
+    assert [check.what.split(" that")[0] for check in _checks(project)] == [
+        "1 row of busy breaks the condition size > 0",
+        "2 rows of busy refer to a row of parents",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "check", "expected"),
+    [
+        (
+            "op.add_column('busy', sa.Column('x', sa.Integer()))",
+            "op.set_not_null('busy', 'x')",
+            "makes the column busy.x",
+        ),
+        (
+            "op.execute('ALTER TABLE busy ADD x integer')",
+            BATCH + "create_check_constraint('ck', '\"x\" > 0')",
+            "makes the column busy.x",
+        ),
+        ("op.execute('ALTER TABLE busy RENAME kind TO x')", "op.set_not_null('busy', 'x')", "makes the column busy.x"),
+        ("op.rename_table('busy', 'b')", "op.set_not_null('b', 'kind')", "makes the table b"),
+        ("op.create_table('t', sa.Column('x', sa.Integer()))", "op.set_not_null('t', 'x')", "makes the table t"),
+        (
+            "op.execute('CREATE TABLE t (x integer)')",
+            "op.require('SELECT * FROM t JOIN busy ON x = id', 'No.')",
+            "makes the table t",
+        ),
+        ("op.execute('SELECT 1')", "op.require('SELECT missing FROM busy', 'No.')", "does not exist yet"),
+        ("op.execute('SELECT 1')", "op.set_not_null('nothing', 'x')", "is not there yet"),
+        ("op.execute('SELECT 1')", "op.set_not_null('busy', 'nothing')", "is not there yet"),
+    ],
+)
+def test_what_an_earlier_step_makes_is_left_out_and_the_plan_says_so(
+    flask_db: FlaskDb, project: Project, before: str, check: str, expected: str
+) -> None:
+    project.revision("first", before)
+    project.revision("one", check)
+
+    (found,) = [found for found in _checks(project) if found.count != 0]
+    run = flask_db(project.url, "plan", project=project)
+
+    assert (found.count, found.stops) == (None, False)
+    assert expected in found.note
+    assert " LEFT OUT " in run.stdout
+    assert " FAILS " not in run.stdout
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "op.execute(\"UPDATE busy SET kind = 'x' WHERE kind IS NULL\")",
+        "op.execute('DELETE FROM busy WHERE kind IS NULL')",
+        "op.get_bind().execute(sa.table('busy', sa.column('kind')).update().values(kind='x'))",
+        FILL,
+        "op.execute('not SQL at all')",
+        "op.get_bind().execute(sa.text('SELECT 1')).one()",
+    ],
+)
+def test_rows_that_an_earlier_step_may_change_stop_nothing(flask_db: FlaskDb, project: Project, before: str) -> None:
+    project.revision("first", before)
+    project.revision("one", "op.set_not_null('busy', 'kind')\nop.require('SELECT * FROM busy', 'No.')")
+
+    found = _checks(project)
+    run = flask_db(project.url, "plan", project=project)
+
+    assert [(check.count, check.stops) for check in found] == [(4, False), (6, False)]
+    assert all("the step first changes rows" in check.note for check in found)
+    assert "   ROWS 4 rows of busy have no value in kind: NOT NULL is refused\n" in run.stdout
+
+
+def test_rows_of_a_table_that_loses_rows_with_another_one_stop_nothing(tmp_path: Path, postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE TABLE a (id integer PRIMARY KEY)",
+        "CREATE TABLE b (id integer PRIMARY KEY REFERENCES a (id) ON DELETE CASCADE, name text)",
+        "INSERT INTO a VALUES (1)",
+        "INSERT INTO b VALUES (1, NULL)",
+    )
+    project = Project(tmp_path, postgres_url)
+    project.revision("first", "op.execute('DELETE FROM a WHERE id = 1')")
+    project.revision("one", "op.set_not_null('b', 'name')")
+
+    assert [(check.count, check.stops) for check in _checks(project)] == [(1, False)]
+
+
+def test_a_statement_in_a_do_block_stops_nothing(tmp_path: Path, postgres_url: str) -> None:
+    run_sql(postgres_url, *ROWS)
+    project = Project(tmp_path, postgres_url)
+    block = "DO $$ BEGIN IF false THEN ALTER TABLE busy ALTER kind SET NOT NULL; END IF; END $$"
+    project.revision("one", f"op.execute({block!r})")
+
+    assert [(check.count, check.stops) for check in _checks(project)] == [(4, False)]
+
+
+def test_a_deployment_is_refused_before_the_backup_and_nothing_is_changed(
+    flask_db: FlaskDb, project: Project, tmp_path: Path
+) -> None:
+    project.revision("first", "op.create_table('t', sa.Column('x', sa.Integer()))", "op.drop_table('t')")
+    project.revision("one", "op.set_not_null('busy', 'kind')")
+    project.revision("two", "op.require('SELECT * FROM busy WHERE size < 0', 'Correct the 100% of :sizes first.')")
+
+    plan = flask_db(project.url, "plan", project=project)
+    answer = json.loads(flask_db(project.url, "plan", "--json", project=project).stdout)
+    runs = [flask_db(project.url, "deploy", "--yes", *words, project=project) for words in ((), ("--dry-run",))]
+
+    assert plan.exit_code == 1
+    for run in (plan, *runs):
+        assert "   FAILS 4 rows of busy have no value in kind: NOT NULL is refused\n" in run.stdout
+        assert "      Rows: SELECT * FROM busy WHERE kind IS NULL\n" in run.stdout
+        assert "   FAILS Correct the 100% of :sizes first.: op.require refuses the step\n" in run.stdout
+    assert [[check["count"] for check in step["checks"]] for step in answer["steps"]] == [[], [4], [1]]
+    assert [run.exit_code for run in runs] == [1, 1]
+    assert "Nothing was changed, and no backup was taken." in runs[0].stdout
+    assert not (tmp_path / "backups").exists()
+    with create_engine(project.url).connect() as connection:
+        assert not connection.dialect.has_table(connection, "t")
+
+    run_sql(project.url, "UPDATE busy SET kind = 'x', size = 1")
+    run = flask_db(project.url, "deploy", "--yes", "--json", project=project)
+    assert json.loads(run.stdout)["result"] == "deployed", run.output
+
+
+def _run_script(url: str, script: str) -> None:
+    with create_engine(url).connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        if connection.dialect.name == "postgresql":
+            raw.cursor().execute(script)
+        else:
+            raw.executescript(script)
+
+
+def test_a_required_state_is_tried_by_the_step_itself_and_in_its_script(project: Project) -> None:
+    sentence = "Correct the 100% of 'sizes' \"first\" :x."
+    # A colon starts no parameter.
+    query = "SELECT * FROM busy WHERE size < 0 AND name <> ':x 100%' -- wrong"
+    project.revision("one", f"op.require({query!r}, {sentence!r})")
+    config = project.config()
+    config.output_buffer = StringIO()
+
+    with pytest.raises(CommandError, match="Correct the 100% of 'sizes'"):
+        command.upgrade(project.config(), "head")
+    command.upgrade(config, "base:head", sql=True)
+    script = config.output_buffer.getvalue()
+
+    with pytest.raises((sqlite3.Error, psycopg2.Error), match="Correct the 100% of 'sizes'"):
+        _run_script(project.url, script)
+    run_sql(project.url, "DELETE FROM busy WHERE size < 0")
+    command.upgrade(project.config(), "head")
+    assert fetch_rows(project.url, "SELECT version_num FROM alembic_version") == [("one",)]
+
+
+@pytest.mark.parametrize("arguments", ["'', 'No.'", "' ; ', 'No.'", "'SELECT 1', ' '", "'SELECT 1', None", "1, 'No.'"])
+def test_a_requirement_without_a_query_or_a_sentence_is_refused(
+    flask_db: FlaskDb, project: Project, arguments: str
+) -> None:
+    project.revision("one", f"op.require({arguments})")
+
+    for word in ("plan", "deploy", "upgrade"):
+        run = flask_db(project.url, word, project=project)
+        assert (run.exit_code, "op.require needs a query" in run.output) == (1, True), word
+
+
+def test_a_requirement_changes_no_rows(project: Project) -> None:
+    project.revision("one", "op.require('DELETE FROM busy RETURNING 1', 'No.')")
+
+    assert [check.count for check in _checks(project)] == [None]
+    assert fetch_rows(project.url, "SELECT count(*) FROM busy") == [(6,)]
