@@ -19,6 +19,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config["SQLALCHEMY_DATABASE_URI"] = loaded.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(loaded.database_url, loaded.pool_size)
     app.config["MIGRATION_URL"] = loaded.migration_url
+    app.config["MIGRATION_LIMITS"] = loaded.migration_limits
     app.config["BACKUP_FOLDER"] = loaded.backup_folder
     db.init_app(app)
     for part in (logs, http, sub_path):

@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 
 from agents_app import config_sources, config_values
 from agents_app.config_keys import KEY_CHECKS, Keys, key_errors, load_keys
+from agents_app.database import migration_limits
 from agents_app.database.url import parse_url, with_schema
 from agents_app.errors import ConfigurationError
 from agents_app.paths import ROOT
@@ -34,7 +35,7 @@ SettingErrors = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(migration_limits.LimitSettings):
     """Every setting, checked. Keys are checked only when they are used, because migrations need no keys."""
 
     database_url: URL = field(repr=False)
@@ -242,4 +243,5 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "BACKUP_FOLDER": lambda text: ROOT / Path(text).expanduser(),
     "CONNECTION_TESTS": config_values.on_or_off,
     "CONNECTION_TEST_NETWORKS": config_values.networks,
+    **migration_limits.CHECKS,
 }

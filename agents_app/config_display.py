@@ -64,6 +64,10 @@ def _minutes(length: timedelta) -> str:
     return str(length // timedelta(minutes=1))
 
 
+def _number(number: float) -> str:
+    return f"{number:.10g}"
+
+
 def _bind(address: tuple[str, int]) -> str:
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -101,4 +105,8 @@ SHOWN: dict[str, Callable[[Any], str]] = {
     "BACKUP_FOLDER": _path,
     "CONNECTION_TESTS": _on_or_off,
     "CONNECTION_TEST_NETWORKS": _networks,
+    "MIGRATION_STATEMENT_TIMEOUT": _number,
+    "MIGRATION_LOCK_TIMEOUT": _number,
+    "MIGRATION_TRIES": str,
+    "MIGRATION_BATCH": str,
 }

@@ -105,14 +105,15 @@ def add_missing_keys(file: Path) -> None:
 
 
 def _create_or_upgrade() -> None:
-    url, backup_folder = config.settings().database_url, config.settings().backup_folder
+    settings = config.settings()
+    url, backup_folder, limits = settings.database_url, settings.backup_folder, settings.migration_limits
     file = Path(url.database or "")
     if file.exists():
-        upgrade_to_head(url, backup_folder)
+        upgrade_to_head(url, backup_folder, limits=limits)
         return
     lines = [f"Creating the database {display_path(file)}..."]
     # The reader needs one line, not one for each step, and none where the file cannot be created.
-    upgrade_to_head(url, backup_folder, report=lambda _step: print_message(lines.pop()) if lines else None)
+    upgrade_to_head(url, backup_folder, lambda _step: print_message(lines.pop()) if lines else None, limits)
 
 
 def _missing(file: Path) -> list[str]:

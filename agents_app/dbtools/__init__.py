@@ -1,7 +1,8 @@
 """Makes `flask db` and `alembic` safe to use. It knows Alembic, PostgreSQL and SQLite, but nothing about agents."""
 
+from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.commands.group import init_app
-from agents_app.dbtools.configuration import LockSettings, alembic_config
+from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.deployment import upgrade_to_head
@@ -21,7 +22,7 @@ from agents_app.dbtools.runner.environment import run_command
 from agents_app.dbtools.saved_rows import save as save
 
 __all__ = [
-    "LockSettings",
+    "Limits",
     "Overview",
     "Position",
     "Step",

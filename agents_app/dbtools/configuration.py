@@ -1,30 +1,18 @@
 """The configuration of Alembic: a table in `pyproject.toml`, which Flask-Migrate reads too, and the database."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from alembic.config import Config
+from alembic.util import CommandError
 from flask import Flask
 from sqlalchemy.engine import URL
 
+from agents_app.database.migration_limits import Limits, with_options
 from agents_app.database.url import parse_url
 from agents_app.paths import ROOT
 
 SETTINGS = ROOT / "pyproject.toml"
 BACKUPS = ROOT / "backups"
-
-
-@dataclass(frozen=True)
-class LockSettings:
-    """How long a migration waits for locks. All times are in seconds."""
-
-    # For another migration to end.
-    migration_timeout: float = 600
-    # For the lock of one table. It is short because readers queue behind a migration that waits.
-    table_timeout: float = 1
-    # How many times a step is tried while another session holds a lock, and the time between two attempts.
-    attempts: int = 15
-    retry_delay: float = 1
 
 
 def migration_url(app: Flask) -> URL:
@@ -42,7 +30,20 @@ def _as_url(uri: URL | str) -> URL:
     return uri if isinstance(uri, URL) else parse_url(uri)
 
 
-def alembic_config(url: URL, lock_settings: LockSettings | None = None) -> Config:
+def alembic_config(url: URL, limits: Limits | None = None) -> Config:
     """The configuration with which `alembic.command` works on this database."""
-    attributes: dict[str, Any] = {"database_url": url, "lock_settings": lock_settings or LockSettings()}
+    attributes: dict[str, Any] = {"database_url": url, "limits": limits or Limits()}
     return Config(toml_file=SETTINGS, attributes=attributes)
+
+
+def limits_of_run(config: Config) -> Limits:
+    """The limits of a run: what its command was given (`-x`), otherwise the settings, otherwise the defaults.
+
+    Raises CommandError with a sentence that names a wrong option.
+    """
+    words: list[str] = getattr(config.cmd_opts, "x", None) or []
+    options = {name: value for name, _, value in (word.partition("=") for word in words)}
+    try:
+        return with_options(config.attributes.get("limits", Limits()), options)
+    except ValueError as error:
+        raise CommandError(str(error)) from None

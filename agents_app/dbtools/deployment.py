@@ -12,9 +12,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
+from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.backup.backups import Backup, create_backup
 from agents_app.dbtools.backup.signals import interrupt_on_signals
-from agents_app.dbtools.configuration import BACKUPS, LockSettings, alembic_config
+from agents_app.dbtools.configuration import BACKUPS, alembic_config
 from agents_app.dbtools.database.connections import connect, deployment_lock
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_writable
@@ -70,7 +71,7 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentChe
     Raises CommandError if one of these fails; a step that fails is undone.
     """
     script = ScriptDirectory.from_config(config)
-    with deployment_lock(url, config.attributes.get("lock_settings", LockSettings())):
+    with deployment_lock(url, config.attributes.get("limits", Limits())):
         with connect(url) as connection:
             is_done = not read_position(connection, script).pending
         backup = None if is_done or check.is_empty or folder is None else _back_up(url, folder, check)
@@ -114,14 +115,19 @@ def _back_up(url: URL, folder: Path, check: DeploymentCheck) -> Backup:
     return backup
 
 
-def upgrade_to_head(url: URL, backup_folder: Path = BACKUPS, report: Callable[[str], None] = print_progress) -> None:
+def upgrade_to_head(
+    url: URL,
+    backup_folder: Path = BACKUPS,
+    report: Callable[[str], None] = print_progress,
+    limits: Limits | None = None,
+) -> None:
     """Apply every pending step. The rows that a step drops are saved in `backup_folder`.
 
     `report` is called with a line for each step that is done.
 
     Raises Unavailable with one line that says what is wrong and what to do.
     """
-    config = alembic_config(url)
+    config = alembic_config(url, limits)
     config.attributes.update(backup_folder=backup_folder, report=report, command="prepare")
     try:
         command.upgrade(config, "head")

@@ -127,7 +127,7 @@ def test_if_no_backup_can_be_written_nothing_is_changed(flask_db: FlaskDb, datab
 
 def test_of_two_deployments_at_once_one_takes_a_backup_and_applies_the_steps(database_url: str, tmp_path: Path) -> None:
     command.upgrade(console_config(database_url), GUIDE_REVISION)
-    config = console_config(database_url, dbtools.LockSettings())
+    config = console_config(database_url, dbtools.Limits())
     url = parse_url(database_url)
     first, second = (check_deployment(url, config, db.metadata) for _ in range(2))
 
@@ -145,7 +145,7 @@ def test_a_second_deployment_takes_no_backup_before_it_has_the_lock(postgres_url
     check = check_deployment(parse_url(postgres_url), config, db.metadata)
 
     with (
-        deployment_lock(parse_url(postgres_url), dbtools.LockSettings()),
+        deployment_lock(parse_url(postgres_url), dbtools.Limits()),
         pytest.raises(CommandError, match="Another deployment is still running: process"),
     ):
         deploy(parse_url(postgres_url), config, db.metadata, check, tmp_path)

@@ -106,7 +106,7 @@ def test_the_previous_release_can_write_while_the_steps_of_the_next_release_run(
     app = open_console(url)
     admin = make.make_user(app)
     after, steps, later = _steps_after_head(url)
-    config = console_config(url, dbtools.LockSettings())
+    config = console_config(url, dbtools.Limits())
     config.set_main_option("script_location", str(copy / "migrations"))
 
     def write_without_the_new_columns() -> None:

@@ -61,7 +61,13 @@ STEPS = {
         "ALTER TABLE agents ADD CONSTRAINT ck CHECK (name <> 'x') NOT VALID",
         "op.validate_constraint('ck', 'agents')",
         "VALIDATE",
-        UNDONE,
+        PARTLY_COMMITTED,
+    ),
+    "validation, at its end": InterruptedStep(
+        "ALTER TABLE agents ADD CONSTRAINT ck CHECK (name <> 'x') NOT VALID",
+        "op.validate_constraint('ck', 'agents')",
+        "UPDATE alembic_version",
+        PARTLY_COMMITTED,
     ),
     "column": InterruptedStep(
         "SELECT 1", "op.add_column('agents', sa.Column('b', sa.Integer()))", "ADD COLUMN", UNDONE

@@ -80,7 +80,7 @@ def test_a_migration_leaves_the_wait_callback_of_the_process_as_it_was(sqlite_sc
 def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_schema_url: str) -> None:
     failures: list[SQLAlchemyError] = []
     answers: list[int] = []
-    lock_settings = dbtools.LockSettings(migration_timeout=0, table_timeout=LOCK_TIMEOUT_S, attempts=3, retry_delay=0.1)
+    limits = dbtools.Limits(migration_timeout=0, table_timeout=LOCK_TIMEOUT_S, attempts=3, retry_delay=0.1)
     engine = create_engine(postgres_schema_url)
     # The next downgrade drops columns, which locks out all other sessions.
     command.downgrade(console_config(postgres_schema_url), "d90b4f6a7c21")
@@ -96,7 +96,7 @@ def test_readers_are_answered_while_a_migration_waits_for_its_lock(postgres_sche
     with engine.connect() as lock_holder, repeat_in_thread(read):
         lock_holder.exec_driver_sql("SELECT * FROM agents")
         with pytest.raises(CommandError, match="Blocked by process"):
-            command.downgrade(console_config(postgres_schema_url, lock_settings), "61e7b29d3f0c")
+            command.downgrade(console_config(postgres_schema_url, limits), "61e7b29d3f0c")
 
     assert answers
     assert failures == []

@@ -99,7 +99,7 @@ def test_after_a_failed_step_was_fixed_the_next_run_completes(project: Project) 
 def test_a_killed_upgrade_is_completed_by_the_next_run(database_url: str, statement: int) -> None:
     assert _killed_before(database_url, statement)
 
-    command.upgrade(console_config(database_url, dbtools.LockSettings()), "head")
+    command.upgrade(console_config(database_url, dbtools.Limits()), "head")
 
     command.check(console_config(database_url))
 
@@ -108,7 +108,7 @@ def test_a_killed_upgrade_is_completed_by_the_next_run(database_url: str, statem
 def test_an_upgrade_killed_at_any_statement_is_completed_by_the_next_run(
     request: pytest.FixtureRequest, database_url: str
 ) -> None:
-    config = console_config(database_url, dbtools.LockSettings())
+    config = console_config(database_url, dbtools.Limits())
     statement = 0
     while _killed_before(database_url, statement):
         command.upgrade(config, "head")
@@ -277,6 +277,6 @@ def _upgrade_until(url: str, statement: int) -> None:
     remaining = iter(range(statement))
     event.listen(Engine, "before_cursor_execute", lambda *_: next(remaining, None) is None and os.kill(os.getpid(), 9))
     try:
-        command.upgrade(console_config(url, dbtools.LockSettings()), "head")
+        command.upgrade(console_config(url, dbtools.Limits()), "head")
     finally:
         os._exit(0)

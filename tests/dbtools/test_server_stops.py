@@ -101,7 +101,13 @@ def test_a_restore_changes_nothing_if_the_server_stops(cluster: postgres.Cluster
 
 def _stop_during(cluster: postgres.Cluster, url: str, words: str, when: str, how: str = "immediate") -> str:
     """Stop the server during a command. Return the command's only line of output except progress."""
-    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "LANG": LANGUAGE}
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "PYTHONWARNINGS": "error",
+        "LANG": LANGUAGE,
+        "MIGRATION_BATCH": "100",
+    }
     line = [str(programs() / "python"), "-m", *words.split()]
     with subprocess.Popen(
         line, cwd=shared_copy(), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -29,7 +29,7 @@ GUIDE_REVISION = "7d3e90b1c4f6"
 REVISION_BEFORE_GUIDE = "3b1f07c5d2a9"
 VERSIONS = ROOT / "migrations" / "versions"
 
-SHORT_WAITS = dbtools.LockSettings(migration_timeout=0, table_timeout=0.05, attempts=2, retry_delay=0)
+SHORT_WAITS = dbtools.Limits(migration_timeout=0, table_timeout=0.05, attempts=2, retry_delay=0)
 
 ENV = """
 from alembic import context
@@ -62,9 +62,9 @@ def create_engine(url: str) -> Engine:
     return sa.create_engine(parse_url(url), poolclass=NullPool)
 
 
-def console_config(url: str, lock_settings: dbtools.LockSettings = SHORT_WAITS) -> Config:
+def console_config(url: str, limits: dbtools.Limits = SHORT_WAITS) -> Config:
     """The configuration of Alembic for the project's migrations."""
-    config = dbtools.alembic_config(parse_url(url), lock_settings)
+    config = dbtools.alembic_config(parse_url(url), limits)
     config.attributes["backup_folder"] = Path(os.environ["BACKUP_FOLDER"])
     return config
 
@@ -96,9 +96,9 @@ class Project:
         self.printed = StringIO()
         self._last: str | None = None
 
-    def config(self, lock_settings: dbtools.LockSettings = SHORT_WAITS) -> Config:
+    def config(self, limits: dbtools.Limits = SHORT_WAITS) -> Config:
         """The configuration of Alembic for this folder."""
-        config = dbtools.alembic_config(parse_url(self.url), lock_settings)
+        config = dbtools.alembic_config(parse_url(self.url), limits)
         config.set_main_option("script_location", str(self.folder))
         config.stdout = self.printed
         config.attributes |= {"models": self.models, "metadata": self.metadata}

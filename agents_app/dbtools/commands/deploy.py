@@ -9,7 +9,9 @@ from flask import current_app
 
 from agents_app.db import db
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
+from agents_app.dbtools.commands.limit_options import LIMIT_OPTIONS
 from agents_app.dbtools.commands.status_and_plan import migrations_config, plan_lines, problem_lines
+from agents_app.dbtools.configuration import limits_of_run
 from agents_app.dbtools.database.connections import create_file_or_schema
 from agents_app.dbtools.deployment import Deployment, DeploymentCheck, check_deployment, deploy
 from agents_app.dbtools.output import pluralize
@@ -30,6 +32,8 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> 
     """
     done = None
     with migration_url_or_exit() as url:
+        # A wrong one is refused before the backup.
+        limits_of_run(migrations_config())
         if not dry_run:
             create_file_or_schema(url)
         check = check_deployment(url, migrations_config(), db.metadata, backs_up=not no_backup)
@@ -92,4 +96,5 @@ def _as_data(result: str, check: DeploymentCheck, done: Deployment | None) -> di
     }
 
 
+deploy_command.params += LIMIT_OPTIONS
 COMMANDS = (deploy_command,)

@@ -9,8 +9,10 @@ import click
 from flask import Flask, g
 from flask_migrate import Migrate
 
+from agents_app.database.migration_limits import Limits
 from agents_app.db import db
 from agents_app.dbtools.commands import backup, deploy, deployments, status_and_plan
+from agents_app.dbtools.commands.limit_options import LIMIT_OPTIONS
 from agents_app.dbtools.configuration import BACKUPS, SETTINGS, console_url, migration_url
 from agents_app.dbtools.output import print_progress
 from agents_app.paths import ROOT
@@ -28,6 +30,7 @@ def init_app(app: Flask) -> None:
         config.stdout = sys.stdout
         config.attributes["database_url"] = migration_url(app)
         config.attributes["console_url"] = console_url(app)
+        config.attributes["limits"] = app.config.get("MIGRATION_LIMITS", Limits())
         config.attributes["backup_folder"] = app.config.get("BACKUP_FOLDER", BACKUPS)
         return config
 
@@ -44,7 +47,7 @@ def _extended_group(original: click.Command) -> click.Group:
     group.commands = dict(group.commands)
     for name in ("upgrade", "downgrade"):
         extended = copy.copy(group.commands[name])
-        extended.params = [*extended.params, VERBOSE, NO_BACKUP]
+        extended.params = [*extended.params, VERBOSE, NO_BACKUP, *LIMIT_OPTIONS]
         # The -1 in `downgrade -1` is a revision, not an option.
         extended.context_settings = {"ignore_unknown_options": True}
         group.commands[name] = extended

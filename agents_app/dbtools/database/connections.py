@@ -12,10 +12,10 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from agents_app.database.errors import MISSING_FILE
+from agents_app.database.migration_limits import Limits
 from agents_app.database.session import SessionCreator, dedicated_session, is_pooled
 from agents_app.database.url import schema_of
 from agents_app.db import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, create_sqlite_file
-from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database import postgresql, schema, sqlite
 from agents_app.dbtools.output import print_progress
 
@@ -73,16 +73,16 @@ def read_only_connection(url: URL) -> Iterator[Connection]:
 
 
 @contextmanager
-def migration_connection(url: URL, lock_settings: LockSettings, *, verbose: bool) -> Iterator[Connection]:
+def migration_connection(url: URL, limits: Limits, *, verbose: bool) -> Iterator[Connection]:
     """Connect for a migration, and wait until no other migration of this database runs.
 
     On SQLite the block is one transaction; on PostgreSQL the connection is in no transaction.
     """
-    engine = _create_engine(url, keeps_session=True)
+    engine = _create_engine(url, limits, keeps_session=True)
     if verbose:
         event.listen(engine, "before_cursor_execute", lambda *call: print_progress(call[2].strip()))
     backend = sqlite if engine.dialect.name == "sqlite" else postgresql
-    with backend.exclusive_connection(engine, lock_settings) as connection:
+    with backend.exclusive_connection(engine, limits) as connection:
         if connection.dialect.name == "postgresql":
             _require_schema(connection)
             connection.commit()
@@ -90,7 +90,7 @@ def migration_connection(url: URL, lock_settings: LockSettings, *, verbose: bool
 
 
 @contextmanager
-def deployment_lock(url: URL, lock_settings: LockSettings) -> Iterator[None]:
+def deployment_lock(url: URL, limits: Limits) -> Iterator[None]:
     """Make other deployments of this database wait until the block ends, because a backup blocks their steps.
 
     On SQLite a backup blocks nothing, so there is no lock.
@@ -98,9 +98,7 @@ def deployment_lock(url: URL, lock_settings: LockSettings) -> Iterator[None]:
     if url.get_backend_name() == "sqlite":
         yield
         return
-    with postgresql.locked_connection(
-        postgresql.DEPLOYMENT_LOCK, _create_engine(url, keeps_session=True), lock_settings
-    ):
+    with postgresql.locked_connection(postgresql.DEPLOYMENT_LOCK, _create_engine(url, keeps_session=True), limits):
         yield
 
 
@@ -120,12 +118,14 @@ def url_for_programs(url: URL) -> URL:
         return url.difference_update_query(["options"]) if is_pooled(connection) else url
 
 
-def _create_engine(url: URL, *, keeps_session: bool = False) -> Engine:
+def _create_engine(url: URL, limits: Limits | None = None, *, keeps_session: bool = False) -> Engine:
     options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
     if url.get_backend_name() == "sqlite":
-        return sa.create_engine(url, connect_args={"timeout": sqlite.DRIVER_TIMEOUT_S}, **options)
+        timeout = limits.table_timeout if limits else sqlite.DRIVER_TIMEOUT_S
+        return sa.create_engine(url, connect_args={"timeout": timeout}, **options)
     # Updates of many rows are sent in batches. In autocommit mode each batch is one transaction.
-    options |= {"executemany_mode": "values_plus_batch", "executemany_batch_page_size": postgresql.BATCH_SIZE}
+    batch = limits.batch if limits else postgresql.BATCH_SIZE
+    options |= {"executemany_mode": "values_plus_batch", "executemany_batch_page_size": batch}
     engine = sa.create_engine(url, creator=SessionCreator(url, APPLICATION, keeps_session=keeps_session), **options)
     if keeps_session:
         event.listen(engine, "connect", _restrict_search_path_of_session)

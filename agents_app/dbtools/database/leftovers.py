@@ -11,8 +11,8 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database.migration_limits import Limits
 from agents_app.database.quoting import quote_if_needed
-from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database import postgresql
 from agents_app.dbtools.output import print_progress
 
@@ -99,18 +99,18 @@ def remove_not_null_checks(connection: Connection) -> None:
     connection.commit()
 
 
-def remove_leftovers(connection: Connection, leftovers: dict[str, LeftoverObject], lock_settings: LockSettings) -> None:
+def remove_leftovers(connection: Connection, leftovers: dict[str, LeftoverObject], limits: Limits) -> None:
     """Remove what a failed step left over. An object that cannot be removed now stays in `leftovers`."""
-    for remaining_attempts in reversed(range(lock_settings.attempts if leftovers else 0)):
+    for remaining_attempts in reversed(range(limits.attempts if leftovers else 0)):
         try:
-            with _autocommit(connection, lock_settings) as usable:
+            with _autocommit(connection, limits) as usable:
                 _remove(usable, leftovers)
             return
         except (DBAPIError, CommandError) as error:
             is_locked = isinstance(error, DBAPIError) and postgresql.is_lock_timeout(error)
             if not remaining_attempts or not is_locked:
                 return
-            time.sleep(lock_settings.retry_delay)
+            time.sleep(limits.retry_delay)
 
 
 def _remove(connection: Connection, leftovers: dict[str, LeftoverObject]) -> None:
@@ -121,13 +121,13 @@ def _remove(connection: Connection, leftovers: dict[str, LeftoverObject]) -> Non
 
 
 @contextmanager
-def _autocommit(connection: Connection, lock_settings: LockSettings) -> Iterator[Connection]:
+def _autocommit(connection: Connection, limits: Limits) -> Iterator[Connection]:
     with suppress(DBAPIError):
         connection.rollback()
     if not connection.invalidated:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
         return
     # If another run has the lock by now, it removes the leftovers itself.
-    short_wait = replace(lock_settings, migration_timeout=postgresql.DISCONNECT_TIMEOUT_S)
+    short_wait = replace(limits, migration_timeout=postgresql.DISCONNECT_TIMEOUT_S)
     with postgresql.exclusive_connection(connection.engine, short_wait) as new_connection:
         yield new_connection.execution_options(isolation_level="AUTOCOMMIT")

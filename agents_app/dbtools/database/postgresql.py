@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 from alembic.util import CommandError
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database.migration_limits import STATEMENT_TIMEOUT, Limits
 from agents_app.database.session import dedicated_session
-from agents_app.dbtools.configuration import LockSettings
+from agents_app.database.url import session_settings
 from agents_app.dbtools.output import print_progress
 
 
@@ -29,7 +31,9 @@ POLL_INTERVAL_S = 0.2
 # The server may need this long to notice that a connection of this process is closed.
 DISCONNECT_TIMEOUT_S = 10
 BATCH_SIZE = 100
-LOCK_NOT_AVAILABLE = "55P03"
+LOCK_NOT_AVAILABLE, QUERY_CANCELED = "55P03", "57014"
+# The limit of a statement in a transaction as the server writes it, in `Connection.info`.
+STATEMENT_LIMIT = "statement_limit"
 
 ADVISORY_LOCK_HOLDER = """
 SELECT pid, application_name, usename, now() - backend_start AS since
@@ -51,28 +55,27 @@ LIMIT 3
 
 
 @contextmanager
-def exclusive_connection(engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
+def exclusive_connection(engine: Engine, limits: Limits) -> Iterator[Connection]:
     """Connect with the lock of migrations, which other migrations of this database wait for. In no transaction.
 
     The lock ends with the session, so a killed migration leaves no lock behind.
     """
-    with locked_connection(MIGRATION_LOCK, engine, lock_settings) as connection:
-        connection.exec_driver_sql(f"SET lock_timeout = {int(lock_settings.table_timeout * 1000)}")
-        connection.exec_driver_sql("SET statement_timeout = 0")
+    with locked_connection(MIGRATION_LOCK, engine, limits) as connection:
+        _set_limits(connection, limits)
         # Alembic never commits a transaction that it finds open.
         connection.commit()
         yield connection
 
 
 @contextmanager
-def locked_connection(lock: AdvisoryLock, engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
+def locked_connection(lock: AdvisoryLock, engine: Engine, limits: Limits) -> Iterator[Connection]:
     """Connect and hold an advisory lock until the block ends. In no transaction.
 
     Raises CommandError if another process holds the lock for too long.
     """
     with dedicated_session(engine) as connection:
         _detect_killed_client(connection)
-        _acquire(lock, connection, lock_settings)
+        _acquire(lock, connection, limits)
         connection.commit()
         yield connection
 
@@ -80,6 +83,31 @@ def locked_connection(lock: AdvisoryLock, engine: Engine, lock_settings: LockSet
 def is_lock_timeout(error: DBAPIError) -> bool:
     """Return whether a statement failed because another session holds a lock."""
     return getattr(error.orig, "pgcode", None) == LOCK_NOT_AVAILABLE
+
+
+def is_statement_timeout(error: DBAPIError) -> bool:
+    """Return whether a statement was ended by `statement_timeout`, not by a person."""
+    return getattr(error.orig, "pgcode", None) == QUERY_CANCELED and "statement timeout" in str(error.orig)
+
+
+def statement_limit_message(connection: Connection, limits: Limits) -> str:
+    """Say which limit has ended a statement, and where it can be changed."""
+    name = STATEMENT_TIMEOUT.member
+    is_of_url = name in session_settings(connection.engine.url) and name not in limits.given
+    place = f"{name} in the options of the database's URL, or {STATEMENT_TIMEOUT.flag}" if is_of_url else None
+    ended = f"A statement was ended after {connection.info[STATEMENT_LIMIT]}, because others may wait for its locks."
+    return f"{ended} For a higher limit (0: none): {place or STATEMENT_TIMEOUT.names}."
+
+
+@contextmanager
+def without_statement_limit(connection: Connection) -> Iterator[None]:
+    """Let statements of this block run for any time: they only read, and block no one."""
+    if STATEMENT_LIMIT not in connection.info:
+        yield
+        return
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    yield
+    _limit_statements(connection)
 
 
 def table_lock_holders(connection: Connection) -> str:
@@ -92,6 +120,24 @@ def running_migration(connection: Connection) -> str | None:
     return _describe_holder(connection, MIGRATION_LOCK) or None
 
 
+def _set_limits(connection: Connection, limits: Limits) -> None:
+    # The URL counts more than a setting, and an option of the command more than the URL.
+    of_url = session_settings(connection.engine.url).keys()
+    if "lock_timeout" not in of_url or "table_timeout" in limits.given:
+        connection.exec_driver_sql(f"SET lock_timeout = {round(limits.table_timeout * 1000)}")
+    if "statement_timeout" not in of_url or "statement_timeout" in limits.given:
+        connection.exec_driver_sql(f"SET statement_timeout = {round(limits.statement_timeout * 1000)}")
+    connection.info[STATEMENT_LIMIT] = connection.exec_driver_sql("SHOW statement_timeout").scalar_one()
+    # Blocks that commit by themselves, such as CREATE INDEX CONCURRENTLY, are slow on purpose and block no one.
+    connection.exec_driver_sql("SET statement_timeout = 0")
+    event.listen(connection, "begin", _limit_statements)
+
+
+def _limit_statements(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{connection.info[STATEMENT_LIMIT]}'")
+
+
 def _detect_killed_client(connection: Connection) -> None:
     # The server then releases the lock of a killed migration within seconds. Not every operating system supports this.
     with suppress(DBAPIError):
@@ -100,8 +146,8 @@ def _detect_killed_client(connection: Connection) -> None:
     connection.rollback()
 
 
-def _acquire(lock: AdvisoryLock, connection: Connection, lock_settings: LockSettings) -> None:
-    deadline = time.monotonic() + lock_settings.migration_timeout
+def _acquire(lock: AdvisoryLock, connection: Connection, limits: Limits) -> None:
+    deadline = time.monotonic() + limits.migration_timeout
     is_waiting = False
     while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*lock.key))):
         # Empty where it has just ended: then the next attempt succeeds.

@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from agents_app.dbtools.configuration import LockSettings
+from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.output import print_progress
 
 DRIVER_TIMEOUT_S = 1
@@ -21,23 +21,23 @@ Orphans = Counter[tuple[str, str]]
 
 
 @contextmanager
-def exclusive_connection(engine: Engine, lock_settings: LockSettings) -> Iterator[Connection]:
+def exclusive_connection(engine: Engine, limits: Limits) -> Iterator[Connection]:
     """Connect with SQLite's only write lock. Commits at the end of the block, rolls back on an exception.
 
     Raises CommandError, and changes nothing, if the block leaves rows that refer to missing rows.
     """
     event.listen(engine, "connect", _disable_foreign_keys)
     writer = engine.execution_options(console_begin="BEGIN IMMEDIATE")
-    with closing(_wait_and_begin(writer, lock_settings)) as connection:
+    with closing(_wait_and_begin(writer, limits)) as connection:
         yield connection
         _refuse_new_orphans(engine, connection)
         connection.commit()
 
 
-def commit_and_begin(connection: Connection, lock_settings: LockSettings) -> None:
+def commit_and_begin(connection: Connection, limits: Limits) -> None:
     """Commit, and take the write lock again. Other writers may come in between."""
     connection.commit()
-    deadline = time.monotonic() + lock_settings.migration_timeout
+    deadline = time.monotonic() + limits.migration_timeout
     while True:
         try:
             connection.begin()
@@ -53,8 +53,8 @@ def _disable_foreign_keys(raw: Any, _record: object) -> None:
     raw.execute("PRAGMA foreign_keys = OFF")
 
 
-def _wait_and_begin(engine: Engine, lock_settings: LockSettings) -> Connection:
-    deadline = time.monotonic() + lock_settings.migration_timeout
+def _wait_and_begin(engine: Engine, limits: Limits) -> Connection:
+    deadline = time.monotonic() + limits.migration_timeout
     is_waiting = False
     while True:
         try:

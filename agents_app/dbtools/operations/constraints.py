@@ -5,7 +5,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
 from agents_app.database.quoting import quote_if_needed
-from agents_app.dbtools.database import leftovers
+from agents_app.dbtools.database import leftovers, postgresql
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from agents_app.dbtools.operations.sql import execute
 from agents_app.dbtools.output import pluralize
@@ -25,7 +25,11 @@ class ValidateConstraintOp(MigrateOperation):
 
     @classmethod
     def validate_constraint(cls, operations: Operations, name: str, table_name: str) -> None:
-        """Validate a CHECK or FOREIGN KEY. SQLite did so when it added the constraint, and does nothing here."""
+        """Validate a CHECK or FOREIGN KEY. SQLite did so when it added the constraint, and does nothing here.
+
+        On PostgreSQL the operations before this one are committed, so that no lock of theirs is held while every row is
+        checked: give this operation a step of its own. A second run does nothing.
+        """
         operations.invoke(cls(name, table_name))
 
 
@@ -50,7 +54,8 @@ class SetNotNullOp(MigrateOperation):
 def _validate(operations: Operations, operation: ValidateConstraintOp) -> None:
     if operations.migration_context.dialect.name == "postgresql":
         alter = f"ALTER TABLE {quote_if_needed(operation.table_name)}"
-        execute(operations, f"{alter} VALIDATE CONSTRAINT {quote_if_needed(operation.name)}")
+        with operations.migration_context.autocommit_block():
+            execute(operations, f"{alter} VALIDATE CONSTRAINT {quote_if_needed(operation.name)}")
 
 
 @Operations.implementation_for(SetNotNullOp)
@@ -75,7 +80,8 @@ def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
 def _refuse_missing_values(connection: sa.Connection, table: str, column: str) -> None:
     # Before anything else, so that the most frequent failure happens before a lock is taken.
     missing = sa.select(sa.func.count()).select_from(sa.table(table)).where(sa.column(column).is_(None))
-    count = connection.scalar(missing)
+    with postgresql.without_statement_limit(connection):
+        count = connection.scalar(missing)
     if count:
         rows = f"{pluralize(count, 'row')} of {table} without a value in {column}"
         raise CommandError(f"{rows}. Give each row a value, then run the command again.")

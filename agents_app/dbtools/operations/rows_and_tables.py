@@ -10,12 +10,11 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
+from agents_app.database.migration_limits import Limits
 from agents_app.database.quoting import quote_if_needed, quote_literal
 from agents_app.dbtools.database.notes import note_filled_rows
 from agents_app.dbtools.operations.sql import execute
 from agents_app.dbtools.output import progress_bar
-
-BATCH = 1_000
 
 REQUIRE = """
 DO $require$
@@ -95,9 +94,9 @@ class FillRowsOp(MigrateOperation):
     ) -> None:
         """Set the values that `compute` returns on each row that is `pending`, in the order of `key`, its primary key.
 
-        On PostgreSQL every hundred rows are committed, so that no one waits for long and a second run continues where
-        the first one stopped: give this operation a step of its own. `--sql` writes `script`, which should come as
-        close to this as SQL can.
+        On PostgreSQL each batch (MIGRATION_BATCH) is committed, so that no one waits for long and a second run
+        continues where the first one stopped: give this operation a step of its own. `--sql` writes `script`, which
+        should come as close to this as SQL can.
 
         `stamp` is a column that every writer changes, such as a version. A row that changed after it was read is left
         unchanged, even if it is still pending.
@@ -112,15 +111,16 @@ def _fill_rows(operations: Operations, operation: FillRowsOp) -> None:
         execute(operations, operation.script)
         return
     with context.autocommit_block() if context.dialect.name == "postgresql" else nullcontext():
-        note_filled_rows(context, _fill(operations.get_bind(), operation))
+        batch = context.opts.get("limits", Limits()).batch
+        note_filled_rows(context, _fill(operations.get_bind(), operation, batch))
 
 
-def _fill(connection: sa.Connection, operation: FillRowsOp) -> int:
+def _fill(connection: sa.Connection, operation: FillRowsOp, batch: int) -> int:
     count = connection.scalar(sa.select(sa.func.count()).select_from(operation.table).where(operation.pending))
     if not count:
         return 0
     with progress_bar(f"Filling {operation.table.name}", count) as advance:
-        for rows in _batches(connection, operation):
+        for rows in _batches(connection, operation, batch):
             computed = [operation.compute(row) for row in rows]
             values = [{**_row_key(operation, row), **found} for row, found in zip(rows, computed, strict=True)]
             columns: dict[str, Any] = {name: sa.bindparam(name) for name in computed[0]}
@@ -138,9 +138,9 @@ def _row_key(operation: FillRowsOp, row: sa.Row[Any]) -> dict[str, Any]:
     return {**{f"row_{name}": row._mapping[name] for name in operation.key}, **stamp}
 
 
-def _batches(connection: sa.Connection, operation: FillRowsOp) -> Iterator[list[sa.Row[Any]]]:
+def _batches(connection: sa.Connection, operation: FillRowsOp, batch: int) -> Iterator[list[sa.Row[Any]]]:
     key = [operation.table.c[name] for name in operation.key]
-    statement = sa.select(operation.table).where(operation.pending).order_by(*key).limit(BATCH)
+    statement = sa.select(operation.table).where(operation.pending).order_by(*key).limit(batch)
     rows = list(connection.execute(statement))
     while rows:
         yield rows

@@ -8,7 +8,7 @@ from typing import Any
 
 from alembic.operations import MigrateOperation, ops
 
-from agents_app.dbtools.operations.constraints import SetNotNullOp
+from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
 from agents_app.dbtools.operations.dangers import AllowDangerOp
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
@@ -36,6 +36,7 @@ NEEDS_OWN_STEP: dict[type[MigrateOperation], str] = {
     DropIndexConcurrentlyOp: "op.drop_index_concurrently",
     FillRowsOp: "op.fill_rows",
     SetNotNullOp: "op.set_not_null",
+    ValidateConstraintOp: "op.validate_constraint",
     AddEnumValueOp: "op.add_enum_value",
     AddUniqueConstraintOp: "op.add_unique_constraint",
     AnswerRenameOp: "op.answer_rename",

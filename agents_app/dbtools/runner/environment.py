@@ -13,11 +13,12 @@ from sqlalchemy import MetaData, event
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
+from agents_app.database.migration_limits import Limits
 from agents_app.database.quoting import quote_if_needed
 from agents_app.database.url import schema_of
 from agents_app.dbtools.autogenerate.settings import autogenerate_settings, ignoring_reflection_warnings
 from agents_app.dbtools.backup.signals import cancellable_queries, interrupt_on_signals
-from agents_app.dbtools.configuration import BACKUPS, LockSettings
+from agents_app.dbtools.configuration import BACKUPS, limits_of_run
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.database import encoding, leftovers, postgresql, schema
 from agents_app.dbtools.database.connections import connect, create_file_or_schema, migration_connection
@@ -50,6 +51,10 @@ class DatabaseSettings(Protocol):
         """The URL of the database for migrations."""
 
     @property
+    def migration_limits(self) -> Limits:
+        """The limits of a migration."""
+
+    @property
     def backup_folder(self) -> Path:
         """The folder in which rows are saved before they are dropped."""
 
@@ -71,6 +76,7 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
             _write_script(url, settings)
         elif "destination_rev" in options:
             # `upgrade`, `downgrade` and `stamp` have a destination. The other commands only read.
+            _set_limits(load_settings)
             require_same_database(url, _console_url(load_settings))
             is_upgrade = options["fn"].__name__ == "upgrade"
             if is_upgrade:
@@ -96,6 +102,13 @@ def _console_url(load_settings: Callable[[], DatabaseSettings]) -> URL | None:
     given = context.config.attributes
     url: URL | None = given.get("console_url") if "database_url" in given else load_settings().database_url
     return url
+
+
+def _set_limits(load_settings: Callable[[], DatabaseSettings]) -> None:
+    given = context.config.attributes
+    if "database_url" not in given:
+        given["limits"] = load_settings().migration_limits
+    given["limits"] = limits_of_run(context.config)
 
 
 def _backup_folder(load_settings: Callable[[], DatabaseSettings]) -> Path | None:
@@ -142,9 +155,9 @@ def _run_read_only(url: URL, steps: Steps, settings: Options) -> None:
 def _migrate(
     url: URL, steps: Steps, settings: Options, row_saver: RowSaver, record: RunRecord, *, is_upgrade: bool
 ) -> None:
-    lock_settings = context.config.attributes.get("lock_settings", LockSettings())
+    limits: Limits = context.config.attributes["limits"]
     verbose = "verbose" in context.get_x_argument(as_dictionary=True)
-    with row_saver, migration_connection(url, lock_settings, verbose=verbose) as connection:
+    with row_saver, migration_connection(url, limits, verbose=verbose) as connection:
         _require_own_database(connection, is_upgrade=is_upgrade)
         if connection.dialect.name == "postgresql":
             # Alembic never commits a transaction that it finds open.
@@ -157,12 +170,13 @@ def _migrate(
             row_saver=row_saver,
             steps=steps,
             record=record,
+            limits=limits,
             on_version_apply=record.step_done,
             **settings,
         )
         event.listen(connection, "commit", steps.record_commit)
-        with _remove_leftovers_on_error(connection, steps, lock_settings):
-            _run_steps(connection, steps, lock_settings, row_saver, record)
+        with _remove_leftovers_on_error(connection, steps, limits):
+            _run_steps(connection, steps, limits, row_saver, record)
 
 
 def _require_own_database(connection: Connection, *, is_upgrade: bool) -> None:
@@ -173,27 +187,27 @@ def _require_own_database(connection: Connection, *, is_upgrade: bool) -> None:
 
 
 @contextmanager
-def _remove_leftovers_on_error(connection: Connection, steps: Steps, lock_settings: LockSettings) -> Iterator[None]:
+def _remove_leftovers_on_error(connection: Connection, steps: Steps, limits: Limits) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        leftovers.remove_leftovers(connection, steps.leftovers, lock_settings)
+        leftovers.remove_leftovers(connection, steps.leftovers, limits)
         raise
 
 
-def _run_steps(
-    connection: Connection, steps: Steps, lock_settings: LockSettings, row_saver: RowSaver, record: RunRecord
-) -> None:
-    for remaining_attempts in reversed(range(lock_settings.attempts)):
+def _run_steps(connection: Connection, steps: Steps, limits: Limits, row_saver: RowSaver, record: RunRecord) -> None:
+    for remaining_attempts in reversed(range(limits.attempts)):
         try:
             if steps.current is None:
                 leftovers.remove_not_null_checks(connection)
-                keeping.begin(connection, context.get_context(), record, lock_settings)
+                keeping.begin(connection, context.get_context(), record, limits)
             record.begin_attempt(len(steps.times))
             with context.begin_transaction():
                 context.run_migrations()
             return
         except DBAPIError as error:
+            if postgresql.is_statement_timeout(error):
+                raise CommandError(postgresql.statement_limit_message(connection, limits)) from error
             if not postgresql.is_lock_timeout(error):
                 raise
             holders = postgresql.table_lock_holders(connection)
@@ -202,4 +216,4 @@ def _run_steps(
             if not remaining_attempts:
                 raise CommandError(f"Blocked by {holders}. Try again later.") from error
             print_progress(f"Waiting for {holders} to release a lock.")
-            time.sleep(lock_settings.retry_delay)
+            time.sleep(limits.retry_delay)

@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
-from agents_app.dbtools.configuration import LockSettings
+from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.database import sqlite
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.records.run import RunFacts, RunRecord
@@ -30,14 +30,14 @@ def new_record(
     return RunRecord(facts, plan, is_kept=attributes.get("keeps_records", True))
 
 
-def begin(connection: Connection, context: MigrationContext, record: RunRecord, lock_settings: LockSettings) -> None:
+def begin(connection: Connection, context: MigrationContext, record: RunRecord, limits: Limits) -> None:
     """Write the begin of the run, and commit it, so that it remains if the process is killed."""
     is_written = record.begin(connection, context)
     if connection.dialect.name == "postgresql":
         # Alembic never commits a transaction that it finds open.
         connection.commit()
     elif is_written:
-        sqlite.commit_and_begin(connection, lock_settings)
+        sqlite.commit_and_begin(connection, limits)
         record.begin(connection, context)
 
 

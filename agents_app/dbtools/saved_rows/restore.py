@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
+from agents_app.database.migration_limits import Limits
 from agents_app.database.quoting import quote_name
 from agents_app.db import FILLED, REPLACE_FILLED
-from agents_app.dbtools.configuration import LockSettings
 from agents_app.dbtools.database.columns import Column, set_exact_text_format, table_columns
 from agents_app.dbtools.database.connections import migration_connection
 from agents_app.dbtools.output import pluralize, progress_bar
@@ -47,7 +47,7 @@ def restore_rows(url: URL, path: Path, models: sa.MetaData, *, keep: bool) -> li
     table.
     """
     files = _list_files(path)
-    with migration_connection(url, LockSettings(), verbose=False) as connection, _transaction(connection):
+    with migration_connection(url, Limits(statement_timeout=0), verbose=False) as connection, _transaction(connection):
         return [_restore_file(connection, file, models, keep) for file in files]
 
 
