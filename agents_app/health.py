@@ -25,13 +25,15 @@ def _readyz() -> Response:
     try:
         state = health.schema()
         health.require_changes()
-        wrong_key = None if state.pending else encryption_keys.find_problem()
+        wrong_key = encryption_keys.find_problem() if state.is_ready else None
     except errors.Unavailable as error:
         return _answer(503, error.code)
-    if state.pending:
+    if not state.is_ready:
         return _answer(503, "schema_behind")
     if wrong_key:
         return _answer(503, "secret_unavailable")
+    if state.is_finish_pending:
+        return _answer(200, "finish_pending")
     return _answer(200, "schema_ahead" if state.is_ahead else "ok")
 
 

@@ -41,6 +41,7 @@ DBTOOLS_ROOMS = (
     "saved_rows",
     "own_tables",
     "position",
+    "phases",
     "records",
     "autogenerate",
     "review",

@@ -60,7 +60,9 @@ def migrate_sqlite_or_check_schema() -> bool:
     url = config.settings().database_url
     is_sqlite = url.get_backend_name() == "sqlite"
     try:
-        is_behind = bool(health.schema().pending)
+        state = health.schema()
+        # The file of `make run` has no other process. On PostgreSQL the last steps wait for `flask db deploy --finish`.
+        is_behind = bool(state.pending) if is_sqlite else not state.is_ready
     except Unavailable as refusal:
         if not is_sqlite:
             # The server can start without the database. /readyz reports it.

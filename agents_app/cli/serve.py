@@ -12,6 +12,7 @@ from agents_app.cli.commands import ConsoleCommand, schema_behind_error
 from agents_app.cli.output import print_message, print_warning
 from agents_app.config import settings
 from agents_app.db import db
+from agents_app.dbtools.phases import FINISH
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import accounts, encryption_keys, health
 from agents_app.server import supervisor
@@ -60,7 +61,7 @@ def check_for_first_start() -> bool:
     """
     try:
         state = health.schema()
-        if state.pending:
+        if not state.is_ready:
             raise schema_behind_error()
         wrong_key = encryption_keys.find_problem()
         is_empty = not accounts.is_set_up()
@@ -71,6 +72,8 @@ def check_for_first_start() -> bool:
         return False
     if state.is_ahead:
         print_message("Warning: the database was migrated by a newer release.")
+    if state.is_finish_pending:
+        print_message(f"Steps are pending. {FINISH}")
     if wrong_key:
         print_message(f"Warning: {wrong_key}")
     return is_empty

@@ -20,6 +20,7 @@ from agents_app.dbtools.database.connections import connect, deployment_lock
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.output import display_path, pluralize, print_progress
+from agents_app.dbtools.phases import Phase, require_not_blocked, target_of
 from agents_app.dbtools.position import Position, read_position, require_no_table_conflict
 from agents_app.dbtools.review.plan import Plan, make_plan
 from agents_app.dbtools.review.warnings import Level
@@ -38,7 +39,7 @@ class DeploymentCheck:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The result of a deployment. `seconds` are without the backup; `problems` are those of the database afterwards.
+    """The result of a deployment. `seconds` are without the backup; `position` and `problems` are those afterwards.
 
     `applied` can be less than was pending: if several deployments start at once, one of them applies the steps.
     """
@@ -46,18 +47,26 @@ class Deployment:
     backup: Backup | None
     applied: int
     seconds: float
+    position: Position
     problems: tuple[Problem, ...]
 
 
-def check_deployment(url: URL, config: Config, metadata: sa.MetaData, *, backs_up: bool = True) -> DeploymentCheck:
-    """Check a database before a deployment. Problems of backups are left out if none is taken (`backs_up`)."""
+def check_deployment(
+    url: URL, config: Config, metadata: sa.MetaData, phase: Phase = Phase.DEPLOY, *, backs_up: bool = True
+) -> DeploymentCheck:
+    """Check a database before a deployment. Problems of backups are left out if none is taken (`backs_up`).
+
+    Raises CommandError if a step follows a pending marked one, and the phase does not apply that one.
+    """
     script = ScriptDirectory.from_config(config)
     with connect(url) as connection:
         require_utf8(connection)
         require_writable(connection)
         position = read_position(connection, script)
         require_no_table_conflict(connection, script, position)
-        plan = make_plan(connection, script, position)
+        require_not_blocked(position, phase)
+        target = target_of(position, phase)
+        plan = make_plan(connection, script, position, target)
         found = _problems(connection, script, metadata, position, backs_up=backs_up)
         is_empty = not sa.inspect(connection).get_table_names()
     # The deployment is about to apply the pending steps.
@@ -73,13 +82,14 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentChe
     script = ScriptDirectory.from_config(config)
     with deployment_lock(url, config.attributes.get("limits", Limits())):
         with connect(url) as connection:
-            is_done = not read_position(connection, script).pending
+            pending = [step.revision for step in read_position(connection, script).pending]
+            is_done = check.plan.target not in pending
         backup = None if is_done or check.is_empty or folder is None else _back_up(url, folder, check)
         seconds = _apply(config, check, backup)
     with connect(url) as connection:
         position = read_position(connection, script)
         problems = _problems(connection, script, metadata, position, backs_up=folder is not None)
-    return Deployment(backup, len(config.attributes["times"]), seconds, problems)
+    return Deployment(backup, len(config.attributes["times"]), seconds, position, problems)
 
 
 def _apply(config: Config, check: DeploymentCheck, backup: Backup | None) -> float:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,44 @@ class Position:
     def pending(self) -> tuple[Step, ...]:
         """The steps that the database does not have yet."""
         return self.steps[self.applied_count :]
+
+    @property
+    def next_phase(self) -> tuple[Step, ...]:
+        """The pending steps that may run while the release before still runs: those before the first marked one.
+
+        Nobody uses an empty database, so that it takes every step at once.
+        """
+        if self.current is None:
+            return self.pending
+        return tuple(takewhile(lambda step: not step.after_release, self.pending))
+
+    @property
+    def finish(self) -> tuple[Step, ...]:
+        """The pending steps up to the end of the first block of marked ones; all of them if none is marked."""
+        if self.current is None:
+            return self.pending
+        after = self.pending[len(self.next_phase) :]
+        return (*self.next_phase, *takewhile(lambda step: step.after_release, after))
+
+    @property
+    def waiting(self) -> tuple[Step, ...]:
+        """The marked steps of `finish`, which wait until the release before no longer runs."""
+        return self.finish[len(self.next_phase) :]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this release can serve: no step is pending but marked ones."""
+        return not self.pending or (self.current is not None and self.waiting == self.pending)
+
+    @property
+    def is_finish_pending(self) -> bool:
+        """Whether this release can serve, and marked steps are pending."""
+        return self.is_ready and bool(self.pending)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether an unmarked step follows a pending marked one, which must be applied first."""
+        return len(self.finish) < len(self.pending)
 
     @property
     def current_name(self) -> str | None:

@@ -21,6 +21,7 @@ from agents_app.dbtools.database.encoding import database_encoding, require_utf8
 from agents_app.dbtools.database.read_only import read_only_problem
 from agents_app.dbtools.database.schema import current_schema, grant_sql
 from agents_app.dbtools.output import pluralize
+from agents_app.dbtools.phases import pending_advice, position_as_data
 from agents_app.dbtools.position import OWN_PLACE, Position, table_conflict
 from agents_app.dbtools.records.checksums import changed_steps
 from agents_app.errors import Unavailable
@@ -117,10 +118,9 @@ def status_as_data(status: Status) -> dict[str, Any]:
     data = {name: value for name, value in vars(status).items() if name != "position"}
     return {
         **data,
-        "current": position.current,
         "head": position.head,
-        "is_ahead": position.is_ahead,
         "pending": [asdict(step) for step in position.pending],
+        **position_as_data(position),
         "problems": [asdict(problem) for problem in status.problems],
     }
 
@@ -156,9 +156,8 @@ def _schema_problems(
         what = f"These tables exist, but no migration created them here: {', '.join(present)}."
         do = "If they match the models: flask db stamp head, then flask db check"
         yield Problem(what, do, "migrations.unstamped")
-    elif position.pending:
-        what = f"{pluralize(len(position.pending), 'step')} pending, the next is {position.pending[0].name}."
-        yield Problem(what, "flask db deploy", PENDING)
+    elif advice := pending_advice(position):
+        yield Problem(*advice, PENDING)
     for line in drift or ():
         do = "Write a step (flask db migrate -m ...) or undo the change."
         yield Problem(f"The database differs from the models: {line}", do, "migrations.drift")

@@ -8,6 +8,8 @@ from sqlalchemy.engine import URL, Connection
 from agents_app.db import db
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.console_session import ConsoleSession, read_console_session
+from agents_app.dbtools.output import pluralize
+from agents_app.dbtools.phases import FINISH
 from agents_app.dbtools.position import read_position
 from agents_app.dbtools.status import Status, read_status
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
@@ -83,6 +85,9 @@ def _position(found: Status, wrong: set[str]) -> Iterator[Check]:
         yield warning("migrations.ahead", what, AHEAD)
     elif wrong & {"migrations.unstamped", "database.foreign_tables"}:
         yield skipped("migrations.pending", "The database is not at a revision of this release.")
+    elif found.position.is_finish_pending:
+        what = f"{pluralize(len(found.position.pending), 'step')} pending until the release before no longer runs."
+        yield warning("migrations.finish_pending", what, FINISH)
     elif not found.position.pending:
         yield ok("migrations.pending", f"No step is pending; the database is at {found.position.current}.")
     if found.migrating:

@@ -1,19 +1,22 @@
 """The page System: what it shows of the version, the schema and the settings, and what it never shows."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from flask import Flask
+from flask import Flask, render_template
 
 from agents_app import __version__, config, config_display, dbtools
 from agents_app.app import create_app
 from agents_app.config_display import SHOWN
 from agents_app.database.url import parse_url
 from agents_app.db import db
+from agents_app.dbtools import Step
+from agents_app.dbtools.review.plan import PlannedStep
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import create_engine
 from tests.make import KEYS, make_agent, make_user
@@ -104,6 +107,26 @@ def test_pending_steps_are_shown_with_their_sql_and_the_commands_to_apply_them(
     assert commands(page)[:3] == ["flask db plan", "flask db backup", "flask db deploy"]
     assert any("CREATE TABLE" in script.text for script in page.root.all("pre"))
     assert "Not checked while steps are pending." in page.text
+
+
+def test_steps_that_wait_are_shown_with_the_command_that_applies_them(app: Flask, schema_url: str) -> None:
+    found = dbtools.read_overview(parse_url(schema_url))
+    unmarked, marked, later = Step("1", "one"), Step("2", "two", after_release=True), Step("3", "three")
+    pages = []
+    for steps in ((unmarked, marked), (unmarked, marked, later)):
+        position = dbtools.Position("1", steps)
+        pending = tuple(PlannedStep(s.revision, s.name, "upgrade", (), (), "", s.after_release) for s in steps[1:])
+        with app.test_request_context():
+            overview = replace(found, position=position, pending=pending, drift=None)
+            pages.append(" ".join(render_template("system/_schema.html", schema=overview, tones={}).split()))
+
+    assert "Ready" in pages[0]
+    assert "1 step waits" in pages[0]
+    assert "A step follows one that waits" in pages[1]
+    for page in pages:
+        assert "It waits for <code>flask db deploy --finish</code>" in page
+        assert ">flask db deploy --finish</code>" in page
+        assert ">flask db deploy</code>" not in page
 
 
 def test_a_pending_step_does_not_show_how_many_rows_all_accounts_have(

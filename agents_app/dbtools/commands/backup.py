@@ -107,6 +107,9 @@ def _position_text(position: Position) -> str:
         return f"revision {position.current}, which is from a newer release. Install that release."
     if position.current is None:
         return "it has no revision. If its tables match the models: flask db stamp head"
+    if position.is_finish_pending:
+        steps = pluralize(len(position.pending), "step")
+        return f"revision {position.current}, {steps} behind. Next: flask db deploy --finish"
     if position.pending:
         return f"revision {position.current}, {pluralize(len(position.pending), 'step')} behind. Next: flask db deploy"
     return f"revision {position.current}, which is head."

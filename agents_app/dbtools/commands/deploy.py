@@ -15,35 +15,43 @@ from agents_app.dbtools.configuration import limits_of_run
 from agents_app.dbtools.database.connections import create_file_or_schema
 from agents_app.dbtools.deployment import Deployment, DeploymentCheck, check_deployment, deploy
 from agents_app.dbtools.output import pluralize
+from agents_app.dbtools.phases import FINISH, Phase, position_as_data
+from agents_app.dbtools.position import Position
 from agents_app.dbtools.review.plan import plan_as_data
+from agents_app.dbtools.status import PENDING, Problem
 
 
 @click.command("deploy")
 @click.option("--dry-run", is_flag=True, help="Only check and plan. Change nothing.")
 @click.option("--yes", is_flag=True, help="Continue even if a step is dangerous.")
 @click.option("--no-backup", is_flag=True, help="Take no backup first. Rows that a step drops are still saved.")
+@click.option("--finish", is_flag=True, help="Also apply the steps that wait until the release before has stopped.")
 @AS_JSON
-def deploy_command(dry_run: bool, yes: bool, no_backup: bool, as_json: bool) -> None:
-    """Upgrade the database to head: check, plan, take a backup, apply the steps, check again.
+def deploy_command(dry_run: bool, yes: bool, no_backup: bool, finish: bool, as_json: bool) -> None:
+    """Upgrade the database for this release: check, plan, take a backup, apply the steps, check again.
 
-    It asks no questions. Without --yes, a DANGER that its file does not allow stops it before any change. Rows
-    on which a step would fail stop it also with --yes. The exit code
-    is 0 if the database is at head and has no problems.
+    Steps with after_release = True wait: when no process of the release before runs any more, --finish applies them.
+
+    It asks no questions. Without --yes, a DANGER that its file does not allow stops it before any change. Rows on which
+    a step would fail stop it also with --yes. The exit code is 0 if this release can serve and the database has no
+    problems.
     """
+    phase = Phase.FINISH if finish else Phase.DEPLOY
     done = None
     with migration_url_or_exit() as url:
         # A wrong one is refused before the backup.
         limits_of_run(migrations_config())
         if not dry_run:
             create_file_or_schema(url)
-        check = check_deployment(url, migrations_config(), db.metadata, backs_up=not no_backup)
+        check = check_deployment(url, migrations_config(), db.metadata, phase, backs_up=not no_backup)
         result = _result(check, dry_run=dry_run, yes=yes)
         if not as_json and check.plan.steps:
             print_answer(False, {}, plan_lines(check.plan))
         if result == "deployed":
             folder = None if no_backup else current_app.config["BACKUP_FOLDER"]
             done = deploy(url, migrations_config(), db.metadata, check, folder)
-    problems = done.problems if done else check.problems
+    # After --finish, the steps that follow wait for the next deployment.
+    problems = [problem for problem in _problems(check, done) if not (finish and problem.code == PENDING)]
     print_answer(as_json, _as_data(result, check, done), _lines(result, check, done))
     if problems or result == "refused" or (result == "dry run" and _is_refused(check, yes=yes)):
         raise click.exceptions.Exit(1)
@@ -64,10 +72,12 @@ def _is_refused(check: DeploymentCheck, *, yes: bool) -> bool:
 
 def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iterator[str]:
     steps = pluralize(len(check.plan.steps), "step")
+    position = done.position if done else check.plan.position
+    where = f"The database is at {'head, ' if position.is_at_head else ''}{position.current}"
     if check.plan.position.is_ahead:
         yield f"The database is at {check.plan.position.current}, which is from a newer release. Nothing to do."
     elif result == "nothing to do":
-        yield f"The database is at head, {check.plan.target}. Nothing to do."
+        yield f"{where}. Nothing to do{' now' if position.pending else ''}."
     elif result == "refused" and check.plan.refusals:
         yield "Nothing was changed, and no backup was taken. Correct the rows that FAILS names, then deploy again."
     elif result == "refused":
@@ -75,24 +85,36 @@ def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iter
     elif result == "dry run":
         yield f"{steps} would be applied. Nothing was done."
     elif done and not done.applied:
-        yield f"Another deployment has already applied the steps. The database is at head, {check.plan.target}."
+        yield f"Another deployment has already applied the steps. {where}."
     elif done:
-        applied = pluralize(done.applied, "step")
-        yield f"Applied {applied} in {done.seconds} s. The database is at head, {check.plan.target}."
-    for problem in done.problems if done else check.problems:
-        yield from problem_lines(problem)
+        yield f"Applied {pluralize(done.applied, 'step')} in {done.seconds} s. {where}."
+    yield from _pending_lines(position, done)
+    for problem in _problems(check, done):
+        if problem.code != PENDING:
+            yield from problem_lines(problem)
+
+
+def _pending_lines(position: Position, done: Deployment | None) -> Iterator[str]:
+    if position.is_finish_pending:
+        yield f"{pluralize(len(position.waiting), 'step')} pending. {FINISH}"
+    elif done and position.pending:
+        yield f"{pluralize(len(position.pending), 'step')} pending. Next: flask db deploy"
+
+
+def _problems(check: DeploymentCheck, done: Deployment | None) -> tuple[Problem, ...]:
+    return done.problems if done else check.problems
 
 
 def _as_data(result: str, check: DeploymentCheck, done: Deployment | None) -> dict[str, Any]:
-    problems = done.problems if done else check.problems
     backup = done.backup if done else None
     return {
         "result": result,
         "plan": plan_as_data(check.plan),
         "backup": {**asdict(backup), "file": str(backup.file)} if backup else None,
+        "position": position_as_data(done.position if done else check.plan.position),
         "applied": done.applied if done else 0,
         "seconds": done.seconds if done else None,
-        "problems": [asdict(problem) for problem in problems],
+        "problems": [asdict(problem) for problem in _problems(check, done)],
     }
 
 

@@ -17,6 +17,7 @@ from agents_app.dbtools.configuration import console_url
 from agents_app.dbtools.console_session import ConsoleSession, read_console_session
 from agents_app.dbtools.database.connections import connect, read_only_connection
 from agents_app.dbtools.output import pluralize
+from agents_app.dbtools.phases import FINISH, blocked_advice
 from agents_app.dbtools.position import read_position
 from agents_app.dbtools.review.data_checks import DataCheck
 from agents_app.dbtools.review.plan import Plan, PlannedStep, make_plan, plan_as_data
@@ -51,7 +52,8 @@ def status_command(check: bool, as_json: bool) -> None:
 def plan_command(revision: str, sql: bool, as_json: bool) -> None:
     """Show the steps from the current revision to REVISION, with warnings.
 
-    REVISION is head by default. The exit code is 1 if a step is dangerous, or would fail on rows that exist.
+    REVISION is head by default. The exit code is 1 if a step is dangerous, would fail on rows that exist, or follows a
+    step that waits for `flask db deploy --finish`.
     """
     if sql and as_json:
         raise click.UsageError("Use either --sql or --json. The JSON contains the SQL of each step.")
@@ -63,7 +65,7 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
             click.echo(plan_sql(config, plan), nl=False)
             return
     print_answer(as_json, plan_as_data(plan), plan_lines(plan))
-    if plan.dangers or plan.refusals:
+    if plan.dangers or plan.refusals or plan.is_blocked:
         raise click.exceptions.Exit(1)
 
 
@@ -99,6 +101,11 @@ def status_lines(status: Status, session: ConsoleSession | None, problems: tuple
     yield f"Revision   {position.current or 'none yet'}{' (of a newer release)' if position.is_ahead else ''}"
     yield f"Head       {position.head}"
     yield f"Pending    {', '.join(step.name for step in position.pending) or 'nothing'}"
+    if position.waiting:
+        yield f"Deploy     {', '.join(step.name for step in position.next_phase) or 'nothing'}"
+        yield f"Finish     {', '.join(step.name for step in position.waiting)}"
+    if position.is_finish_pending:
+        yield f"Ready. {FINISH}"
     if not problems:
         yield "No problems found."
     for problem in problems:
@@ -117,8 +124,13 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield f"The database is at {plan.position.current}, which is from a newer release. Nothing is pending."
     elif not plan.steps:
         yield f"The database is at {plan.position.current or 'base'}. Nothing is pending."
+    waiting = [step.revision for step in plan.position.waiting]
     for number, step in enumerate(plan.steps, 1):
+        if step.revision in waiting[:1]:
+            yield FINISH
         yield from _step_lines(number, step)
+    if plan.is_blocked:
+        yield "Refused: {} {}".format(*blocked_advice(plan.position))
     if plan.dangers:
         yield f"{pluralize(len(plan.dangers), 'DANGER')}. Read the warnings before you continue."
     if plan.refusals:

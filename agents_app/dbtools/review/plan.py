@@ -16,6 +16,7 @@ from agents_app.dbtools.operations.extensions import CreateExtensionOp
 from agents_app.dbtools.operations.renames import AnswerRenameOp, has_open_question, how_to_answer
 from agents_app.dbtools.operations.requirements import RequireOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
+from agents_app.dbtools.phases import position_as_data
 from agents_app.dbtools.position import EMPTY_REVISION, Position, is_after_release
 from agents_app.dbtools.review import rules, sql, warnings
 from agents_app.dbtools.review.data_checks import DataCheck, DataChecks, check_as_data
@@ -78,6 +79,14 @@ class Plan:
     def refusals(self) -> list[DataCheck]:
         """Every data check that found rows on which a step would fail."""
         return [check for step in self.steps for check in step.checks if check.stops]
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether it has a step that follows a pending marked one, so that `flask db deploy` applies none."""
+        return self.position.is_blocked and any(
+            step.direction == "upgrade" and step.revision not in {found.revision for found in self.position.finish}
+            for step in self.steps
+        )
 
     @property
     def _all_dangers(self) -> list[StepWarning]:
@@ -174,9 +183,8 @@ def _warnings_for_downgrade(script: Script, recorded: RecordedStep, dialect: str
 def plan_as_data(plan: Plan) -> dict[str, Any]:
     """A plan as plain data, for JSON."""
     return {
-        "current": plan.position.current,
+        **position_as_data(plan.position),
         "target": plan.target,
-        "is_ahead": plan.position.is_ahead,
         "steps": [_step_as_data(step) for step in plan.steps],
     }
 

@@ -1,0 +1,66 @@
+"""The two phases of a deployment: before the new release starts, and when the one before has stopped."""
+
+from enum import StrEnum
+from typing import Any
+
+from alembic.util import CommandError
+
+from agents_app.dbtools.output import pluralize
+from agents_app.dbtools.position import Position, Step
+
+DEPLOY = "flask db deploy"
+FINISH = "When no process of an earlier release runs any more: flask db deploy --finish"
+
+
+class Phase(StrEnum):
+    """What `flask db deploy` applies: the steps up to the first marked one, or also the first block of marked ones."""
+
+    DEPLOY = "deploy"
+    FINISH = "finish"
+
+
+def steps_of(position: Position, phase: Phase) -> tuple[Step, ...]:
+    """The steps that a deployment in this phase applies."""
+    return position.finish if phase is Phase.FINISH else position.next_phase
+
+
+def target_of(position: Position, phase: Phase) -> str:
+    """The revision to which a deployment in this phase leads."""
+    steps = steps_of(position, phase)
+    return steps[-1].revision if steps else position.current or "base"
+
+
+def blocked_advice(position: Position) -> tuple[str, str]:
+    """Why no step can be applied but by `--finish`, and what to do."""
+    first, then = position.waiting[0], position.pending[len(position.finish)]
+    what = f"The step {then.name} follows {first.name}, which is pending and waits for --finish."
+    do = "When no process of the release before {name} runs any more: flask db deploy --finish, then flask db deploy"
+    return what, do.format(name=first.name)
+
+
+def require_not_blocked(position: Position, phase: Phase) -> None:
+    """Raise CommandError if an unmarked step follows a pending marked one, and the phase does not apply that one."""
+    if phase is Phase.DEPLOY and position.is_blocked:
+        what, do = blocked_advice(position)
+        raise CommandError(f"{what} {do}. Nothing was changed.")
+
+
+def pending_advice(position: Position) -> tuple[str, str] | None:
+    """What is pending before this release can serve, and what to do; None if it can."""
+    if position.is_ready:
+        return None
+    if position.is_blocked:
+        return blocked_advice(position)
+    return f"{pluralize(len(position.pending), 'step')} pending, the next is {position.pending[0].name}.", DEPLOY
+
+
+def position_as_data(position: Position) -> dict[str, Any]:
+    """A position and its phases as plain data, for JSON."""
+    return {
+        "current": position.current,
+        "is_ahead": position.is_ahead,
+        "phases": {phase.value: [step.revision for step in steps_of(position, phase)] for phase in Phase},
+        "is_ready": position.is_ready,
+        "is_finish_pending": position.is_finish_pending,
+        "is_blocked": position.is_blocked,
+    }

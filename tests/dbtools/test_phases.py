@@ -1,0 +1,189 @@
+"""The two phases of a deployment: `flask db deploy`, and `flask db deploy --finish` for marked steps."""
+
+import json
+from pathlib import Path
+
+import pytest
+from alembic import command
+
+from agents_app.dbtools.phases import FINISH
+from agents_app.dbtools.position import Position, Step
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.interrupted_steps import HEAD
+from tests.dbtools.tools import Project, fetch_rows, run_sql
+
+ADD = "op.add_column('t', sa.Column('{name}', sa.Integer()))"
+DROP = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('{name}')"
+MARK = "\nafter_release = True\n"
+
+
+class Phases(Project):
+    """Migrations of a table with a row: `+name` is an unmarked step that adds a column, `!name` a marked one."""
+
+    def add(self, *steps: str) -> None:
+        """Add steps."""
+        for step in steps:
+            name = step[1:]
+            path = self.revision(name, ADD.format(name=name), DROP.format(name=name))
+            if step[0] == "!":
+                path.write_text(path.read_text() + MARK)
+
+
+@pytest.fixture
+def project(tmp_path: Path, schema_url: str) -> Phases:
+    """Migrations after those of the console, on both databases."""
+    run_sql(schema_url, "CREATE TABLE t (id integer PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    # The files of the steps before are not in the folder of the test.
+    run_sql(schema_url, "DELETE FROM applied_steps")
+    project = Phases(tmp_path, schema_url)
+    project.revision(HEAD, "pass")
+    return project
+
+
+def current(project: Project) -> str:
+    """The revision of the database."""
+    ((found,),) = fetch_rows(project.url, "SELECT version_num FROM alembic_version")
+    return str(found)
+
+
+def position(current: str | None, *steps: str) -> Position:
+    """A position among steps that are written as those of `Phases`."""
+    return Position(current, tuple(Step(step[1:], step[1:], step[0] == "!") for step in steps))
+
+
+@pytest.mark.parametrize(
+    ("steps", "next_phase", "finish", "is_ready", "is_blocked"),
+    [
+        (["+a"], "", "", True, False),
+        (["+a", "+b"], "b", "b", False, False),
+        (["+a", "!b"], "", "b", True, False),
+        (["+a", "!b", "!c"], "", "bc", True, False),
+        (["+a", "+b", "!c"], "b", "bc", False, False),
+        (["+a", "!b", "+c"], "", "b", False, True),
+        (["+a", "+b", "!c", "+d", "!e"], "b", "bc", False, True),
+        (["+a", "!b", "+c", "!d"], "", "b", False, True),
+        (["!a", "+b"], "b", "b", False, False),
+    ],
+)
+def test_the_phases_end_at_marked_steps(
+    steps: list[str], next_phase: str, finish: str, is_ready: bool, is_blocked: bool
+) -> None:
+    found = position("a", *steps)
+
+    assert "".join(step.name for step in found.next_phase) == next_phase
+    assert "".join(step.name for step in found.finish) == finish
+    assert (found.is_ready, found.is_blocked) == (is_ready, is_blocked)
+    assert found.is_finish_pending == (is_ready and bool(found.pending))
+
+
+def test_an_empty_database_takes_every_step_at_once_and_is_not_ready() -> None:
+    found = position(None, "+a", "!b", "+c", "!d")
+
+    assert found.next_phase == found.finish == found.pending
+    assert (found.is_ready, found.is_blocked, found.waiting) == (False, False, ())
+
+
+def test_a_database_that_is_ahead_is_ready() -> None:
+    found = position("newer", "+a", "!b")
+
+    assert (found.is_ready, found.is_finish_pending, found.is_blocked) == (True, False, False)
+
+
+def test_an_unmarked_step_after_a_pending_marked_one_is_refused(project: Phases, flask_db: FlaskDb) -> None:
+    project.add("+two", "!three", "+four", "!five")
+
+    for words in (("deploy",), ("deploy", "--yes"), ("deploy", "--dry-run"), ("plan",)):
+        run = flask_db(project.url, *words, project=project)
+        assert run.exit_code == 1, words
+        assert "The step four follows three" in run.output
+        assert "flask db deploy --finish, then flask db deploy" in run.output
+    assert current(project) == HEAD
+    assert "four follows three" in flask_db(project.url, "status", project=project).output
+
+    for words, reached in ((("--finish",), "three"), ((), "four"), (("--finish",), "five")):
+        assert flask_db(project.url, "deploy", *words, project=project).exit_code == 0
+        assert current(project) == reached
+
+
+def test_a_deployment_stops_before_the_first_marked_step_and_finish_applies_the_block(
+    project: Phases, flask_db: FlaskDb
+) -> None:
+    project.add("+two", "+three", "!four", "!five")
+
+    dry_run = json.loads(flask_db(project.url, "deploy", "--dry-run", "--json", project=project).stdout)
+    assert [step["name"] for step in dry_run["plan"]["steps"]] == ["two", "three"]
+    first = flask_db(project.url, "deploy", project=project)
+    assert (first.exit_code, current(project)) == (0, "three")
+    assert "Applied 2 steps" in first.output
+    assert "The database is at three." in first.output
+    assert f"2 steps pending. {FINISH}" in first.output
+
+    again = flask_db(project.url, "deploy", project=project)
+    assert (again.exit_code, "The database is at three. Nothing to do now." in again.output) == (0, True)
+    finish = flask_db(project.url, "deploy", "--finish", project=project)
+    assert (finish.exit_code, current(project)) == (0, "five")
+    assert "Applied 2 steps" in finish.output
+    assert "The database is at head, five." in finish.output
+    again = flask_db(project.url, "deploy", "--finish", project=project)
+    assert (again.exit_code, "at head, five. Nothing to do." in again.output) == (0, True)
+
+
+def test_finish_also_applies_pending_steps_before_the_marked_ones(project: Phases, flask_db: FlaskDb) -> None:
+    project.add("+two", "!three")
+
+    run = flask_db(project.url, "deploy", "--finish", project=project)
+
+    assert (run.exit_code, current(project)) == (0, "three")
+
+
+def test_a_danger_of_the_second_phase_stops_only_finish(project: Phases, flask_db: FlaskDb) -> None:
+    project.add("+two")
+    path = project.revision("three", "op.execute('DROP TABLE t')")
+    path.write_text(path.read_text() + MARK)
+
+    assert flask_db(project.url, "deploy", project=project).exit_code == 0
+    assert flask_db(project.url, "deploy", "--finish", project=project).exit_code == 1
+    assert current(project) == "two"
+    assert flask_db(project.url, "deploy", "--finish", "--yes", project=project).exit_code == 0
+    assert current(project) == "three"
+
+
+def test_plan_and_status_show_both_phases(project: Phases, flask_db: FlaskDb) -> None:
+    project.add("+two", "!three", "!four")
+    phases = {"deploy": ["two"], "finish": ["two", "three", "four"]}
+
+    lines = flask_db(project.url, "plan", project=project).output.splitlines()
+    steps = [line for line in lines if not line.startswith("   ")]
+    assert [line[:9] for line in steps] == ["1. upgrad", "When no p", "2. upgrad", "3. upgrad"]
+    plan = json.loads(flask_db(project.url, "plan", "--json", project=project).stdout)
+    status = json.loads(flask_db(project.url, "status", "--json", project=project).stdout)
+    assert plan["phases"] == status["phases"] == phases
+    assert [step["after_release"] for step in plan["steps"]] == [False, True, True]
+    assert (status["is_ready"], status["is_finish_pending"]) == (False, False)
+
+    output = flask_db(project.url, "status", project=project).output
+    assert "Pending    two, three, four\nDeploy     two\nFinish     three, four\n" in output
+    command.upgrade(project.config(), "two")
+    output = flask_db(project.url, "status", project=project).output
+    assert "Finish     three, four\nReady. When no process" in output
+    status = json.loads(flask_db(project.url, "status", "--json", project=project).stdout)
+    assert (status["is_ready"], status["is_finish_pending"]) == (True, True)
+    assert "migrations.pending" not in [problem["code"] for problem in status["problems"]]
+
+
+def test_upgrade_head_applies_marked_and_unmarked_steps(project: Phases, flask_db: FlaskDb) -> None:
+    project.add("+two", "!three", "+four", "!five")
+
+    assert flask_db(project.url, "upgrade", "head", project=project).exit_code == 0
+    assert current(project) == "five"
+
+
+def test_a_deployment_of_an_empty_database_applies_marked_steps(
+    database_url: str, tmp_path: Path, flask_db: FlaskDb
+) -> None:
+    project = Phases(tmp_path, database_url)
+    project.revision("first", "op.create_table('t', sa.Column('id', sa.Integer(), primary_key=True))")
+    project.add("!two", "+three", "!four")
+
+    assert "Applied 4 steps" in flask_db(database_url, "deploy", project=project).output
+    assert current(project) == "four"
