@@ -296,6 +296,15 @@ STEPS: list[tuple[str, list[str]]] = [
         ["WARN has other operations besides op.create_index_concurrently"],
     ),
     (
+        f"op.add_column('busy', {INT}))\nop.validate_constraint('ck', 'busy')",
+        ["WARN has other operations besides op.validate_constraint"],
+    ),
+    (
+        f"op.add_column('busy', {INT}))\nop.execute('ALTER TABLE busy VALIDATE CONSTRAINT ck')",
+        ["WARN has other operations besides VALIDATE CONSTRAINT"],
+    ),
+    ("op.validate_constraint('a', 'busy')\nop.validate_constraint('b', 'busy')", []),
+    (
         f"op.add_column('busy', {INT}))\n{AUTOCOMMIT}op.execute('CREATE INDEX CONCURRENTLY ix ON busy (name)')",
         ["WARN has other operations besides op.get_context().autocommit_block()"],
     ),

@@ -140,8 +140,10 @@ def test_the_address_counts_more_than_a_setting_and_an_option_more_than_the_addr
     [
         ("upgrade", "--statement-timeout", "8", "--lock-timeout=0.5"),
         ("-x", "statement_timeout=8", "-x", "lock_timeout=0.5", "upgrade"),
+        ("upgrade", "-x", "statement_timeout=8", "-x", "lock_timeout=0.5"),
         ("deploy", "--no-backup", "--yes", "--statement-timeout", "8", "--lock-timeout=0.5"),
         ("-x", "statement_timeout=8", "-x", "lock_timeout=0.5", "deploy", "--no-backup", "--yes"),
+        ("deploy", "--no-backup", "--yes", "-x", "statement_timeout=8", "-x", "lock_timeout=0.5"),
     ],
 )
 def test_an_option_counts_more_than_the_default(project: Project, flask_db: FlaskDb, words: tuple[str, ...]) -> None:

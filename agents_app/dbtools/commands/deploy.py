@@ -9,7 +9,7 @@ from flask import current_app
 
 from agents_app.db import db
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
-from agents_app.dbtools.commands.limit_options import LIMIT_OPTIONS
+from agents_app.dbtools.commands.limit_options import LIMIT_OPTIONS, X_ARGUMENT
 from agents_app.dbtools.commands.status_and_plan import migrations_config, plan_lines, problem_lines
 from agents_app.dbtools.configuration import limits_of_run
 from agents_app.dbtools.database.connections import create_file_or_schema
@@ -118,5 +118,5 @@ def _as_data(result: str, check: DeploymentCheck, done: Deployment | None) -> di
     }
 
 
-deploy_command.params += LIMIT_OPTIONS
+deploy_command.params += [X_ARGUMENT, *LIMIT_OPTIONS]
 COMMANDS = (deploy_command,)

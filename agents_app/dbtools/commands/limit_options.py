@@ -24,6 +24,14 @@ def _set(name: str, _context: click.Context, _option: click.Parameter, value: An
         g.x_arg = (*g.x_arg, f"{name}={value}")
 
 
+def _add(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> None:
+    g.x_arg = (*g.x_arg, *values)
+
+
+# Flask-Migrate's own commands have it.
+X_ARGUMENT = click.Option(
+    ["-x", "--x-arg"], multiple=True, expose_value=False, callback=_add, help="Another spelling of the limits."
+)
 LIMIT_OPTIONS = tuple(
     click.Option(
         [limit.flag],

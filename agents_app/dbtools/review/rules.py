@@ -78,17 +78,24 @@ def _statement_of(operation: Any) -> str:
 
 
 def warnings_for_shared_step(operations: Iterable[MigrateOperation], facts: DatabaseFacts) -> Iterator[StepWarning]:
-    """The warning about an operation that needs a step of its own and shares it."""
-    operation = operation_that_needs_own_step(operations)
-    if operation is not None and facts.has_locks:
-        yield warnings.shared_step(operation)
+    """The warnings about operations that need a step of their own and share it."""
+    changing = [operation for operation in operations if not isinstance(operation, WITHOUT_EFFECT)]
+    if not facts.has_locks:
+        return
+    if (named := operation_that_needs_own_step(changing)) is not None:
+        yield warnings.shared_step(named)
+    in_sql = [kept for kept in changing if isinstance(kept, ValidateConstraintOp) and Mark.FROM_SQL in marks_of(kept)]
+    if any(Mark.IN_AUTOCOMMIT not in marks_of(operation) for operation in in_sql) and len(in_sql) < len(changing):
+        yield warnings.validates_with_locks()
 
 
 def operation_that_needs_own_step(operations: Iterable[MigrateOperation]) -> str | None:
     """The operation that commits in the middle and shares its step with others; None without one."""
     changing = [operation for operation in operations if not isinstance(operation, WITHOUT_EFFECT)]
     kinds = {type(operation) for operation in changing}
-    named = next((name for kind, name in NEEDS_OWN_STEP.items() if kind in kinds and len(kinds) > 1), None)
+    # Plain SQL that does the same commits nothing.
+    own = {type(operation) for operation in changing if Mark.FROM_SQL not in marks_of(operation)}
+    named = next((name for kind, name in NEEDS_OWN_STEP.items() if kind in own and len(kinds) > 1), None)
     places = {Mark.IN_AUTOCOMMIT in marks_of(operation) for operation in changing}
     return named or (AUTOCOMMIT_BLOCK if len(places) > 1 else None)
 

@@ -90,6 +90,14 @@ def shared_step(operation: str) -> StepWarning:
     return StepWarning(Level.WARN, None, what, why, "Give it a step of its own.")
 
 
+def validates_with_locks() -> StepWarning:
+    """For VALIDATE CONSTRAINT in plain SQL, in the transaction of other operations."""
+    why = "It checks every row, and others wait for the locks of these operations until the step ends."
+    return StepWarning(
+        Level.WARN, None, "has other operations besides VALIDATE CONSTRAINT", why, f"{OWN_STEP} op.validate_constraint"
+    )
+
+
 def question_open(answer: str) -> StepWarning:
     """For a step that asks whether a column was renamed."""
     why = "Only a person knows whether the new column has the values of the one that is gone."
