@@ -36,8 +36,10 @@ ROWS = (
 )
 POSTGRESQL = (
     "CREATE TYPE shade AS ENUM ('light', 'dark')",
-    'CREATE TABLE "Typed" ("Shade" shade, big bigint, amount numeric)',
-    """INSERT INTO "Typed" VALUES ('dark', 3000000000, 99.6), ('light', 1, 'NaN'), (NULL, NULL, NULL)""",
+    'CREATE TABLE "Typed" ("Shade" shade, big bigint, amount numeric, code varchar(60))',
+    """INSERT INTO "Typed" VALUES ('dark', 3000000000, 99.6, 'x')""",
+    """INSERT INTO "Typed" VALUES ('light', 1, 'NaN', '3f2504e0-4f89-11d3-9a0c-0305e82c3301')""",
+    'INSERT INTO "Typed" VALUES (NULL, NULL, NULL, NULL)',
     "ALTER TABLE busy ADD CONSTRAINT ck_old CHECK (size > 0) NOT VALID",
     "ALTER TABLE busy ADD CONSTRAINT fk_old FOREIGN KEY (parent) REFERENCES parents (id) NOT VALID",
 )
@@ -77,6 +79,8 @@ BOTH = [
     ("op.require('SELECT * FROM busy WHERE size < 0;', 'Correct the sizes.')", "Correct the sizes."),
     ("op.require('SELECT * FROM busy WHERE size = 99 -- none', 'Correct the sizes.')", None),
 ]
+NEW_ENUM = """op.execute("ALTER TYPE shade RENAME TO old_shade; CREATE TYPE shade AS ENUM ('light')")
+op.execute('ALTER TABLE "Typed" ALTER "Shade" TYPE shade"""
 SHADE = "1 row of Typed holds dark in Shade"
 ON_POSTGRESQL = [
     (f"op.execute('{ALTER}ALTER kind SET NOT NULL')", "4 rows of busy have no value in kind"),
@@ -102,6 +106,20 @@ ON_POSTGRESQL = [
     ),
     ("""op.execute('ALTER TABLE "Typed" ALTER amount TYPE numeric(2)')""", "1 row of Typed has a value in amount that"),
     ("""op.execute('ALTER TABLE "Typed" ALTER amount TYPE numeric(3, 1)')""", None),
+    (
+        """op.execute('ALTER TABLE "Typed" ALTER big TYPE int USING big::int')""",
+        "1 row of Typed has a value in big that int cannot hold",
+    ),
+    (
+        f"op.execute('{ALTER}ALTER name TYPE integer USING name::integer')",
+        "5 rows of busy have a value in name that integer cannot hold",
+    ),
+    (
+        """op.execute('ALTER TABLE "Typed" ALTER code TYPE uuid USING CAST(code AS uuid)')""",
+        "1 row of Typed has a value in code that uuid cannot hold",
+    ),
+    (NEW_ENUM + ' USING "Shade"::text::shade\')', "1 row of Typed has a value in Shade that shade cannot hold"),
+    (NEW_ENUM + """ USING (CASE "Shade"::text WHEN $$dark$$ THEN $$light$$ END)::shade')""", None),
     (f"op.execute('{ALTER}ADD x integer NOT NULL')", "6 rows of busy have no value for the new column x"),
     (f"op.execute('{ALTER}ADD COLUMN IF NOT EXISTS size integer NOT NULL')", None),
 ]

@@ -34,7 +34,7 @@ class DatabaseFacts:
 
     `created` are the tables that this plan creates. `added` are the columns, each with its table, that get no value
     from the running release, which does not know them. `defaulted` are those that get a default, and `views`
-    the views that the present step creates.
+    the views that the present step creates. `enums` are the labels of those that this plan creates.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -43,6 +43,7 @@ class DatabaseFacts:
         self.added: set[tuple[str, str]] = set()
         self.defaulted: set[tuple[str, str]] = set()
         self.views: set[str | None] = set()
+        self.enums: dict[str, tuple[str, ...]] = {}
         self._found: dict[tuple[str, ...], Any] = {}
 
     @property

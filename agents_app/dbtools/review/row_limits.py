@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from alembic.operations import MigrateOperation, ops
+from sqlalchemy.exc import SQLAlchemyError
 
 from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
 from agents_app.dbtools.operations.enum_values import RemoveEnumValueOp
+from agents_app.dbtools.operations.enums import CreateEnumOp
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp
 from agents_app.dbtools.operations.requirements import RequireOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
@@ -44,7 +46,11 @@ def sql_of(value: Any, facts: DatabaseFacts) -> str:
     # Without a connection's own parameters `%` is not doubled.
     known: Any = type(facts.connection.dialect)
     dialect = known(paramstyle="named")
-    return str(value.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    try:
+        return str(value.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    except (SQLAlchemyError, NotImplementedError):
+        # The plan says that it cannot be counted.
+        return str(value.compile(dialect=dialect))
 
 
 def _table(operation: Any, facts: DatabaseFacts) -> str:
@@ -173,6 +179,11 @@ def _remove_label(operation: RemoveEnumValueOp, facts: DatabaseFacts) -> Found:
         yield rows_with_label(facts, table, column, operation.name, operation.label)
 
 
+def _create_enum(operation: CreateEnumOp, facts: DatabaseFacts) -> Found:
+    facts.enums[operation.name] = operation.labels
+    yield from ()
+
+
 def _require(operation: RequireOp, facts: DatabaseFacts) -> Found:
     yield of_query(operation.query, operation.sentence, facts)
 
@@ -190,5 +201,6 @@ LIMITS: dict[type[MigrateOperation], Callable[[Any, DatabaseFacts], Found]] = {
     CreateIndexConcurrentlyOp: _index_concurrently,
     ValidateConstraintOp: _validate,
     RemoveEnumValueOp: _remove_label,
+    CreateEnumOp: _create_enum,
     RequireOp: _require,
 }

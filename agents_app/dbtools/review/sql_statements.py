@@ -5,7 +5,6 @@ from typing import Any
 
 from alembic.operations import MigrateOperation, ops
 
-from agents_app.dbtools.operations.enum_values import AddEnumValueOp
 from agents_app.dbtools.review.sql_columns import text_clause
 from agents_app.dbtools.review.sql_operations import (
     CreateViewOp,
@@ -13,7 +12,6 @@ from agents_app.dbtools.review.sql_operations import (
     LockTableOp,
     NotInTransactionOp,
     RefreshViewOp,
-    RenameLabelOp,
     RenameObjectOp,
     RewriteTableOp,
     TransactionOp,
@@ -21,6 +19,7 @@ from agents_app.dbtools.review.sql_operations import (
     WideStatementOp,
 )
 from agents_app.dbtools.review.sql_tokens import NotUnderstood, Reader, Tokens, source_of, split_list
+from agents_app.dbtools.review.sql_types import alter_type, create_type
 
 Found = Iterator[MigrateOperation]
 Read = Callable[[Reader, Tokens], Found]
@@ -177,21 +176,6 @@ def _refresh(reader: Reader, _statement: Tokens) -> Found:
         yield RefreshViewOp(view.name, view.schema)
 
 
-def _alter_type(reader: Reader, statement: Tokens) -> Found:
-    name = reader.qualified_name().name
-    if reader.has("ADD VALUE"):
-        reader.has("IF NOT EXISTS")
-        yield AddEnumValueOp(name, reader.next().text)
-    elif reader.has("RENAME VALUE"):
-        label = reader.next().text
-        reader.require("TO")
-        yield RenameLabelOp(name=name, label=label, new_label=reader.next().text)
-    elif reader.has("RENAME TO"):
-        yield RenameObjectOp(kind="type", name=name, new_name=reader.name())
-    elif not reader.has_one_of("OWNER TO", "SET SCHEMA", "RENAME ATTRIBUTE", "ADD ATTRIBUTE"):
-        raise NotUnderstood(source_of(statement))
-
-
 def _alter_object(reader: Reader, statement: Tokens) -> Found:
     kind = reader.next().text.upper()
     if kind in ("VIEW", "MATERIALIZED"):
@@ -227,6 +211,7 @@ STATEMENTS: dict[str, Read] = {
     **_prefixed("CREATE", ("INDEX", "UNIQUE INDEX"), _create_index),
     **_prefixed("CREATE", ("DATABASE", "TABLESPACE"), _not_in_transaction),
     **_prefixed("CREATE", ("VIEW", "OR REPLACE VIEW"), _create_view),
+    "CREATE TYPE": create_type,
     "CREATE": _nothing,
     "DROP TABLE": _drop_table,
     "DROP FOREIGN TABLE": _drop_table,
@@ -240,7 +225,7 @@ STATEMENTS: dict[str, Read] = {
     "CLUSTER": _cluster,
     "REINDEX": _reindex,
     "REFRESH MATERIALIZED VIEW": _refresh,
-    "ALTER TYPE": _alter_type,
+    "ALTER TYPE": alter_type,
     "ALTER SYSTEM": _not_in_transaction,
     "ALTER": _alter_object,
     **_prefixed("", ("BEGIN", "COMMIT", "ROLLBACK TO", "START TRANSACTION", "ROLLBACK", "END", "ABORT"), _transaction),

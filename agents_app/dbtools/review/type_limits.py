@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from agents_app.database.quoting import quote_literal
 from agents_app.dbtools.review.catalog import quote
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.limit_queries import RowLimit, beyond_type
@@ -17,33 +18,47 @@ NUMERIC = re.compile(r"(?:numeric|decimal)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", 
 INTEGERS = {"smallint": 15, "int2": 15, "integer": 31, "int": 31, "int4": 31}
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 TEXTS = ("text", "character varying", "character")
+# Others as well are refused: what is counted is certain to be.
+FORMS = {
+    "uuid": r"\{?([0-9a-fA-F]{4}-?){8}\}?",
+    **dict.fromkeys((*INTEGERS, "bigint", "int8"), r"\s*[+-]?[0-9][0-9a-zA-Z_]*\s*"),
+}
+WORDS = re.compile(r"\w+")
+CAST = {"cast", "as", "text", "varchar", "character", "varying"}
 
 
 def limits_of_type(facts: DatabaseFacts, table: str, column: str, kind: Any, using: str | None) -> Iterator[RowLimit]:
     """The rows whose value a new type cannot hold. None if a USING computes the value, or the type is not known."""
     present = facts.column_type(table, column)
     wanted = _type_text(kind)
-    if present is None or using:
+    if present is None:
         return
-    condition = _condition(present, wanted, quote(facts, column))
+    known = CAST | {word.lower() for word in WORDS.findall(f"{column} {wanted}")}
+    if using and any(word.lower() not in known for word in WORDS.findall(using)):
+        return
+    condition = _condition(facts, present, wanted, quote(facts, column), is_cast=bool(using))
     if condition is not None:
         yield beyond_type(facts, table, column, condition, wanted)
 
 
-def _condition(present: str, wanted: str, column: str) -> str | None:
-    base = present.split("(")[0].strip()
-    text, number = TEXT.fullmatch(wanted), NUMERIC.fullmatch(wanted)
-    if text and base in TEXTS:
-        # PostgreSQL cuts off spaces at the end.
-        return f"length(rtrim(CAST({column} AS text), ' ')) > {text[1]}"
-    if base not in NUMBERS:
-        return None
-    if number:
+def _condition(facts: DatabaseFacts, present: str, wanted: str, column: str, *, is_cast: bool) -> str | None:
+    base, text = present.split("(")[0].strip(), f"CAST({column} AS text)"
+    if labels := facts.enums.get(wanted.rpartition(".")[2].strip('"')):
+        return f"{text} NOT IN ({', '.join(map(quote_literal, labels))})"
+    if base in TEXTS and is_cast and (form := FORMS.get(wanted.lower())):
+        return f"{text} !~ {quote_literal(f'^{form}$')}"
+    # A cast cuts the text off. Without one PostgreSQL cuts off only spaces at the end.
+    if base in TEXTS and not is_cast and (length := TEXT.fullmatch(wanted)):
+        return f"length(rtrim({text}, ' ')) > {length[1]}"
+    return _number_condition(wanted, f"CAST({column} AS numeric)") if base in NUMBERS else None
+
+
+def _number_condition(wanted: str, value: str) -> str | None:
+    if number := NUMERIC.fullmatch(wanted):
         digits, scale = int(number[1]), int(number[2] or 0)
-        value = f"CAST({column} AS numeric)"
         return f"abs(round({value}, {scale})) >= 1{'0' * (digits - scale)} AND {value} <> 'NaN'"
     if bits := INTEGERS.get(wanted.lower()):
-        return f"round(CAST({column} AS numeric)) NOT BETWEEN {-(2**bits)} AND {2**bits - 1}"
+        return f"round({value}) NOT BETWEEN {-(2**bits)} AND {2**bits - 1}"
     return None
 
 
