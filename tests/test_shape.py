@@ -36,6 +36,7 @@ PROBE_ROOMS = (
 DBTOOLS_ROOMS = (
     "configuration",
     "output",
+    "folders branches",
     "database",
     "operations",
     "saved_rows",
@@ -46,6 +47,8 @@ DBTOOLS_ROOMS = (
     "autogenerate",
     "review",
     "backup",
+    "problems",
+    "server_problems",
     "status",
     "console_session",
     "runner",

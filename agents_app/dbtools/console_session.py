@@ -14,7 +14,7 @@ from agents_app.database.session import SessionFacts, database_identity, pooler_
 from agents_app.database.url import printable_url
 from agents_app.db import engine_options
 from agents_app.dbtools.database.connections import connect_without_schema
-from agents_app.dbtools.status import Problem
+from agents_app.dbtools.problems import Problem
 
 NO_LIMIT = "0"
 USE_SAME_DATABASE = "Set MIGRATION_DATABASE_URL to another address of the database and the schema of DATABASE_URL."

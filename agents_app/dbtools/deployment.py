@@ -22,9 +22,10 @@ from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.phases import Phase, require_not_blocked, target_of
 from agents_app.dbtools.position import Position, read_position, require_no_table_conflict
+from agents_app.dbtools.problems import PENDING, Problem
 from agents_app.dbtools.review.plan import Plan, make_plan
 from agents_app.dbtools.review.warnings import Level
-from agents_app.dbtools.status import PENDING, Problem, read_status
+from agents_app.dbtools.status import read_status
 from agents_app.errors import Unavailable
 
 
@@ -35,6 +36,12 @@ class DeploymentCheck:
     plan: Plan
     problems: tuple[Problem, ...]
     is_empty: bool
+
+    @property
+    def cannot_succeed(self) -> bool:
+        """Whether a problem stops the steps, or the backup before them."""
+        needs_backup = not self.is_empty
+        return any(found.stops_steps or (needs_backup and found.only_prevents_backup) for found in self.problems)
 
 
 @dataclass(frozen=True)

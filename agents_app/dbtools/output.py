@@ -1,14 +1,18 @@
 """Prints progress on standard error, so that standard output has only the result of a command."""
 
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
 from agents_app.wording import number_text
+
+SECONDS = re.compile(r"for [\d?]+ s\b")
 
 
 def print_progress(text: str) -> None:
@@ -19,6 +23,32 @@ def print_progress(text: str) -> None:
 def pluralize(number: int, noun: str) -> str:
     """A number with its noun: `1 row`, `2 rows`."""
     return f"{number_text(number)} {noun}" if number == 1 else f"{number_text(number)} {noun}s"
+
+
+@dataclass
+class WaitingLines:
+    """Prints each line about waiting once, and at the end of the block how often there was something to wait for.
+
+    Lines that differ only in their seconds are equal.
+    """
+
+    said: set[str] = field(default_factory=set)
+    count: int = 0
+
+    def add(self, text: str) -> None:
+        """Print the text, unless it was printed before."""
+        self.count += 1
+        key = SECONDS.sub("", text)
+        if key not in self.said:
+            print_progress(text)
+        self.said.add(key)
+
+    def __enter__(self) -> "WaitingLines":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.count > len(self.said):
+            print_progress(f"Waited {pluralize(self.count, 'time')} in all.")
 
 
 def display_path(path: Path) -> str:

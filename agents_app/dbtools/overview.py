@@ -12,9 +12,10 @@ from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.database.table_sizes import TableBytes, table_sizes
 from agents_app.dbtools.position import Position, read_position
+from agents_app.dbtools.problems import Problem
 from agents_app.dbtools.records.history import KeptDeployment, read_deployments
 from agents_app.dbtools.review.plan import PlannedStep, make_plan
-from agents_app.dbtools.status import Problem, changed_step_problems
+from agents_app.dbtools.status import changed_step_problems
 
 LAST_DEPLOYMENTS = 5
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.script import Script, ScriptDirectory
+from alembic.util import to_tuple
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 
 from agents_app.database.errors import is_missing_column
+from agents_app.dbtools.branches import Parents, applied_revisions
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.own_tables import (
     complete_tables,
@@ -25,8 +27,6 @@ from agents_app.errors import Unavailable
 
 VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
 EMPTY_REVISION = "The revision is empty. Use head, base, -1, or one that `flask db history` shows."
-SEVERAL_REVISIONS = "The table alembic_version has more than one row:"
-STAMP_ONE = "Each step follows one other step here. Set the revision of the database: flask db stamp --purge REVISION"
 OWN_PLACE = "Give the console a database of its own or, on PostgreSQL, a schema of its own: DATABASE_SCHEMA=console"
 # Not `has_table`, which finds a table in every schema of the search path.
 POSTGRESQL_KIND = "SELECT relkind FROM pg_class WHERE oid = to_regclass(quote_ident(current_schema()) || '.' || :name)"
@@ -38,19 +38,27 @@ OWN_TABLES_MIN = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One migration. One that is `after_release` waits until the release before it no longer runs."""
+    """One migration. One that is `after_release` waits until the release before it no longer runs.
+
+    It follows the revisions in `after`: none is the first step, several are a merge.
+    """
 
     revision: str
     name: str
     after_release: bool = False
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Position:
-    """The revision of a database, None before the first step, and every step of this release, oldest first."""
+    """The revision of a database (None before the first step), and every step: first those that it has.
+
+    It is at several revisions (`others`) before a merge is applied.
+    """
 
     current: str | None
     steps: tuple[Step, ...]
+    others: tuple[str, ...] = ()
 
     @property
     def head(self) -> str:
@@ -126,6 +134,16 @@ class Position:
         return self.steps[-1].name
 
     @property
+    def revisions(self) -> list[str]:
+        """The revisions that the database is at: none before the first step, several before a merge."""
+        return [*self.others, self.current] if self.current else []
+
+    @property
+    def parents(self) -> Parents:
+        """The revisions that each step follows."""
+        return {step.revision: step.after for step in self.steps}
+
+    @property
     def _revisions(self) -> list[str]:
         return [step.revision for step in self.steps]
 
@@ -137,9 +155,10 @@ def read_position(connection: Connection, script: ScriptDirectory | None = None)
     """
     steps, folder = (_steps_of(script), script.dir) if script else _steps_of_release()
     found = _own_revisions(connection, steps, folder)
-    if len(found) > 1:
-        raise Unavailable(f"{SEVERAL_REVISIONS} {', '.join(found)}. {STAMP_ONE}", code="schema_unclear")
-    return Position(found[0] if found else None, steps)
+    has = applied_revisions({step.revision: step.after for step in steps}, found)
+    ordered = tuple(sorted(steps, key=lambda step: step.revision not in has))
+    at = [step.revision for step in ordered if step.revision in found] or found
+    return Position(at[-1] if at else None, ordered, tuple(at[:-1]))
 
 
 def require_own_version_table(connection: Connection, script: ScriptDirectory) -> None:
@@ -194,7 +213,8 @@ def _steps_of_release() -> tuple[tuple[Step, ...], str]:
 
 def _steps_of(script: ScriptDirectory) -> tuple[Step, ...]:
     return tuple(
-        Step(found.revision, found.doc, is_after_release(found)) for found in reversed(list(script.walk_revisions()))
+        Step(found.revision, found.doc, is_after_release(found), to_tuple(found.down_revision, default=()))
+        for found in reversed(list(script.walk_revisions()))
     )
 
 

@@ -15,53 +15,17 @@ from agents_app.database.url import printable_url
 from agents_app.dbtools.autogenerate.drift import find_drift
 from agents_app.dbtools.autogenerate.settings import console_tables
 from agents_app.dbtools.backup import pg_programs
-from agents_app.dbtools.backup.dump_scope import dump_scope
-from agents_app.dbtools.database import leftovers, postgresql, sqlite
+from agents_app.dbtools.branches import two_heads
+from agents_app.dbtools.database import postgresql, sqlite
 from agents_app.dbtools.database.encoding import database_encoding, require_utf8
-from agents_app.dbtools.database.read_only import read_only_problem
-from agents_app.dbtools.database.schema import current_schema, grant_sql
+from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import pending_advice, position_as_data
 from agents_app.dbtools.position import OWN_PLACE, Position, table_conflict
+from agents_app.dbtools.problems import PENDING, Problem
 from agents_app.dbtools.records.checksums import changed_steps
+from agents_app.dbtools.server_problems import major_version, postgresql_problems
 from agents_app.errors import Unavailable
-
-INVALID_INDEXES = """
-SELECT index.relname, owner.relname FROM pg_index
-JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
-WHERE NOT indisvalid AND owner.relnamespace = to_regnamespace(quote_ident(current_schema()))
-"""
-NOT_VALIDATED = """
-SELECT conname, relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
-WHERE NOT convalidated AND relnamespace = to_regnamespace(quote_ident(current_schema()))
-"""
-OTHER_OWNERS = """
-SELECT tablename, tableowner FROM pg_tables
-WHERE schemaname = current_schema() AND NOT pg_has_role(tableowner, 'USAGE')
-"""
-# pg_dump locks every table and reads every sequence, except those of extensions.
-NOT_READABLE = """
-SELECT nspname || '.' || relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE relkind IN ('r', 'p', 'S') AND nspname = ANY(:schemas)
-AND NOT (has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT'))
-AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
-ORDER BY 1
-"""
-PENDING, NO_BACKUP = "migrations.pending", "backups.possible"
-MAY_CREATE = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong, and what to do about it. Programs read `code`, which does not change."""
-
-    what: str
-    do: str
-    code: str = "database.structure"
-
-    @property
-    def only_prevents_backup(self) -> bool:
-        return self.code == NO_BACKUP
 
 
 @dataclass(frozen=True)
@@ -93,7 +57,7 @@ def read_status(connection: Connection, script: ScriptDirectory, metadata: sa.Me
     problems = [*_encoding_problems(connection), *_head_problems(script)]
     problems += _schema_problems(connection, script, position, drift, own_tables)
     problems += changed_step_problems(connection, script, position)
-    problems += (_postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, own_tables)
+    problems += (postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, own_tables)
     # Problems that would stop the pending steps come before these.
     problems.sort(key=lambda problem: problem.code == PENDING)
     version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
@@ -118,6 +82,7 @@ def status_as_data(status: Status) -> dict[str, Any]:
     data = {name: value for name, value in vars(status).items() if name != "position"}
     return {
         **data,
+        "other_revisions": list(position.others),
         "head": position.head,
         "pending": [asdict(step) for step in position.pending],
         **position_as_data(position),
@@ -134,11 +99,8 @@ def _encoding_problems(connection: Connection) -> Iterator[Problem]:
 
 
 def _head_problems(script: ScriptDirectory) -> Iterator[Problem]:
-    heads = script.get_heads()
-    if len(heads) > 1:
-        what = f"There are {len(heads)} last migrations, and only one is allowed: {', '.join(sorted(heads))}."
-        do = "In the newer file, set down_revision to the revision of the older one. To list them: flask db heads"
-        yield Problem(what, do, "migrations.heads")
+    if problem := two_heads(script):
+        yield Problem(*problem, "migrations.heads")
 
 
 def _schema_problems(
@@ -181,66 +143,13 @@ def _sqlite_problems(connection: Connection, _folder: str, _own_tables: frozense
         yield Problem(what, do, "database.rows")
 
 
-def _postgresql_problems(connection: Connection, folder: str, own_tables: frozenset[str]) -> Iterator[Problem]:
-    if why := read_only_problem(connection):
-        yield Problem(*why, "database.read_only")
-    yield from _dump_problems(connection, folder)
-    if not connection.scalar(sa.text(MAY_CREATE)):
-        yield Problem("This role may not create tables here.", grant_sql(connection, "CREATE"), "database.rights")
-    for table, owner in _rows_about(own_tables, connection, OTHER_OWNERS, 0):
-        what = f"The table {table} belongs to {owner}, so that no step can change it."
-        yield Problem(what, "Migrate with the role of its owner.", "database.rights")
-    yield from _structure_problems(connection, own_tables)
-
-
-def _structure_problems(connection: Connection, own_tables: frozenset[str]) -> Iterator[Problem]:
-    for index, table in _rows_about(own_tables, connection, INVALID_INDEXES, 1):
-        what = f"The index {index} on {table} is invalid: it {leftovers.invalid_index(index, table).effect}."
-        yield Problem(what, f"DROP INDEX CONCURRENTLY {quote_if_needed(index)}; or run the step that creates it again.")
-    # A migration that is running uses it.
-    for helper in leftovers.not_null_checks(connection) if not postgresql.running_migration(connection) else ():
-        what = f"{helper.description} was left by an op.set_not_null that was stopped: it {helper.effect}."
-        yield Problem(what, f"{helper.remove_sql}; or flask db upgrade, which removes it first.")
-    for constraint, table in _rows_about(own_tables, connection, NOT_VALIDATED, 1):
-        if constraint != leftovers.NOT_NULL_CHECK:
-            what = f"The constraint {constraint} on {table} was never checked on the rows that are older than it."
-            validate = f"ALTER TABLE {quote_if_needed(table)} VALIDATE CONSTRAINT {quote_if_needed(constraint)}"
-            yield Problem(what, f"{validate}; or apply the step that does this.")
-
-
-def _rows_about(tables: frozenset[str], connection: Connection, query: str, column: int) -> list[tuple[str, str]]:
-    # The rows whose value in this column is one of the tables.
-    rows = connection.execute(sa.text(query))
-    return sorted((str(row[0]), str(row[1])) for row in rows if row[column] in tables)
-
-
-def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
-    try:
-        pg_programs.find_program("pg_dump", _major(connection))
-    except CommandError as refusal:
-        what, _, advice = str(refusal).partition(". ")
-        yield Problem(f"No backup can be taken: {what}.", advice, NO_BACKUP)
-    dumped = dump_scope(connection, folder).schemas
-    hidden = list(connection.scalars(sa.text(NOT_READABLE), {"schemas": dumped}))
-    if hidden:
-        more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
-        what = f"No backup can be taken: this role may not read {hidden[0]}{more}."
-        role = quote_if_needed(str(connection.scalar(sa.text("SELECT current_user"))))
-        do = f"GRANT pg_read_all_data TO {role}; or take the backup with another role, and deploy --no-backup."
-        yield Problem(what, do, NO_BACKUP)
-
-
 def _dump_version(connection: Connection) -> str | None:
     try:
-        output = pg_programs.run_program([pg_programs.find_program("pg_dump", _major(connection)), "--version"])
+        output = pg_programs.run_program([pg_programs.find_program("pg_dump", major_version(connection)), "--version"])
     except CommandError:
         return None
     found = re.search(r"\d+(?:\.\d+)*", output)
     return found[0] if found else None
-
-
-def _major(connection: Connection) -> int:
-    return int((connection.dialect.server_version_info or (0,))[0])
 
 
 def _driver(connection: Connection) -> str:

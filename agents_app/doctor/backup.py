@@ -23,7 +23,7 @@ def check_newest(url: URL | None, folder: Path | None) -> tuple[Check, int]:
     except FileNotFoundError:
         found = None
     except OSError as error:
-        return skipped(CODE, f"{error.filename} cannot be read: {error.strerror}."), 0
+        return skipped(CODE, f"BACKUP_FOLDER cannot be read: {error.filename}: {error.strerror}."), 0
     return (
         (_age(found, folder), found.bytes) if found else (warning(CODE, f"There is no backup in {folder}.", ADVICE), 0)
     )

@@ -118,11 +118,25 @@ def test_if_no_backup_can_be_written_nothing_is_changed(flask_db: FlaskDb, datab
     command.upgrade(console_config(database_url), GUIDE_REVISION)
     (tmp_path / "backups").write_text("a file in the place of the folder")
 
-    run = flask_db(database_url, "deploy")
+    for verb in ("backup", "deploy"):
+        run = flask_db(database_url, verb)
+        assert run.exit_code == 1
+        assert f"BACKUP_FOLDER is {tmp_path / 'backups'}, but that is a file. Set BACKUP_FOLDER" in run.stderr
 
-    assert run.exit_code == 1
     assert fetch_rows(database_url, "SELECT version_num FROM alembic_version") == [(GUIDE_REVISION,)]
     assert flask_db(database_url, "deploy", "--no-backup").exit_code == 0
+
+
+def test_a_deployment_is_refused_before_the_backup_where_tables_have_no_revision(
+    flask_db: FlaskDb, schema_url: str, tmp_path: Path
+) -> None:
+    run_sql(schema_url, "DROP TABLE alembic_version")
+
+    run = flask_db(schema_url, "deploy", "--yes")
+
+    assert (run.exit_code, "flask db stamp head" in run.stdout) == (1, True)
+    assert "Nothing was changed: " in run.stdout
+    assert not (tmp_path / "backups").exists()
 
 
 def test_of_two_deployments_at_once_one_takes_a_backup_and_applies_the_steps(database_url: str, tmp_path: Path) -> None:

@@ -1,24 +1,47 @@
 """What a role may not do is refused with the cause and the statement to run, and no password is shown."""
 
+import json
+import uuid
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from click.testing import Result
 
 from agents_app.database.url import parse_url
+from agents_app.dbtools.database.advice import advice_for
 from agents_app.errors import Unavailable
 from tests.conftest import OpenConsole
 from tests.dbtools.conftest import FlaskDb
-from tests.dbtools.tools import fetch_rows, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, console_config, fetch_rows, run_sql
 from tests.make import make_account
+
+COMMANDS = (
+    ("status",),
+    ("plan",),
+    ("deploy",),
+    ("upgrade",),
+    ("downgrade",),
+    ("stamp", "head"),
+    ("check",),
+    ("current",),
+    ("migrate", "-m", "x"),
+    ("backup",),
+    ("rehearse",),
+    ("deployments",),
+)
 
 
 def test_a_role_that_may_not_create_tables_gets_the_grant_statement(postgres_url: str, flask_db: FlaskDb) -> None:
     run_sql(postgres_url, "REVOKE CREATE ON SCHEMA public FROM PUBLIC, pg_database_owner")
 
-    for verb in ("upgrade", "deploy"):
-        _assert_refused(
-            flask_db(postgres_url, verb), "permission denied for schema public.", _grant(postgres_url, "public")
-        )
+    _assert_refused(
+        flask_db(postgres_url, "upgrade"), "permission denied for schema public.", _grant(postgres_url, "public")
+    )
+    deploy = flask_db(postgres_url, "deploy")
+    assert (deploy.exit_code, "This role may not create tables here." in deploy.stdout) == (1, True)
+    assert f"GRANT CREATE ON SCHEMA public TO {_role(postgres_url)};" in deploy.stdout
     assert f"GRANT CREATE ON SCHEMA public TO {_role(postgres_url)};" in flask_db(postgres_url, "status").output
 
 
@@ -88,6 +111,76 @@ def test_a_missing_database_or_role_is_named_with_the_statement_that_creates_it(
 
     _assert_refused(result, cause, advice)
     assert "geheim" not in result.output
+
+
+def test_a_role_without_rights_on_the_schema_gets_the_statement_from_every_command(
+    postgres_url: str, flask_db: FlaskDb
+) -> None:
+    command.upgrade(console_config(postgres_url), GUIDE_REVISION)
+    other = _another_role(postgres_url)
+
+    for words in COMMANDS:
+        run = flask_db(other, *words)
+        _assert_refused(run, "This role may not use the schema public.", _grant(other, "public"))
+
+
+def test_a_role_without_rights_on_the_tables_gets_the_statement_from_every_command(
+    postgres_schema_url: str, flask_db: FlaskDb
+) -> None:
+    other = _another_role(postgres_schema_url, "GRANT USAGE ON SCHEMA public TO {}")
+
+    for words in COMMANDS:
+        run = flask_db(other, *words)
+        table = "deployments" if words == ("deployments",) else "alembic_version"
+        _assert_refused(run, f"permission denied for table {table}.", f"ALTER TABLE {table} OWNER TO {_role(other)};")
+        assert "DATABASE_URL" not in run.output, words
+
+
+def test_a_role_that_does_not_own_the_tables_deploys_nothing_and_takes_no_backup(
+    postgres_url: str, flask_db: FlaskDb, backup_folder: Path
+) -> None:
+    command.upgrade(console_config(postgres_url), GUIDE_REVISION)
+    other = _another_role(
+        postgres_url,
+        "GRANT USAGE, CREATE ON SCHEMA public TO {}",
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO {}",
+    )
+    owner = _role(postgres_url)
+
+    for words in (("deploy",), ("deploy", "--yes"), ("deploy", "--no-backup"), ("deploy", "--dry-run")):
+        run = flask_db(other, *words)
+        assert run.exit_code == 1
+        assert f"The tables accounts, agents, users belong to {owner}" in run.stdout
+        assert f"Migrate as {owner}" in run.stdout
+        assert "which cannot be applied until these problems are solved." in run.stdout
+    assert json.loads(flask_db(other, "deploy", "--json").stdout)["result"] == "refused"
+    assert not backup_folder.exists()
+    # An index belongs to the owner of its table.
+    _assert_refused(flask_db(other, "downgrade"), "must be owner of index", "Run the command as that role.")
+    assert fetch_rows(postgres_url, "SELECT version_num FROM alembic_version") == [(GUIDE_REVISION,)]
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ("permission denied for sequence s_id_seq", "GRANT ALL ON SEQUENCE s_id_seq TO reader;"),
+        ("must be owner of type Color", 'ALTER TYPE "Color" OWNER TO reader;'),
+        ("must be owner of schema console", "ALTER SCHEMA console OWNER TO reader;"),
+        ("permission denied for function f", "The role reader lacks this right."),
+        ("attempt to write a readonly database", "This user may not write there."),
+    ],
+)
+def test_each_missing_right_has_its_advice(message: str, advice: str) -> None:
+    assert advice in (advice_for(message, parse_url("postgresql://reader@host/console")) or "")
+
+
+def _another_role(url: str, *grants: str) -> str:
+    """The same database as a new role, which has only these rights."""
+    administrator = parse_url(url).set(username="postgres").render_as_string(hide_password=False)
+    role = f"other_{uuid.uuid4().hex[:8]}"
+    statements = ["REVOKE ALL ON SCHEMA public FROM PUBLIC", *(grant.format(role) for grant in grants)]
+    run_sql(administrator, f"CREATE ROLE {role} LOGIN", *statements)
+    return parse_url(url).set(username=role).render_as_string(hide_password=False)
 
 
 def _grant(url: str, schema: str) -> str:

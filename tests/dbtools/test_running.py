@@ -145,6 +145,21 @@ def test_a_step_waits_until_a_lock_is_released(postgres_schema_url: str) -> None
     command.check(console_config(postgres_schema_url))
 
 
+def test_equal_lines_about_waiting_are_printed_once_and_counted(
+    postgres_project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_sql(postgres_project.url, *FAMILY)
+    postgres_project.revision("one", "op.add_column('parents', sa.Column('b', sa.Integer()))")
+    waits = dbtools.LockSettings(migration_timeout=0, table_timeout=0.01, attempts=4, retry_delay=0)
+
+    with _holding(postgres_project.url, "SELECT * FROM parents"), pytest.raises(CommandError, match="Blocked by"):
+        command.upgrade(postgres_project.config(waits), "head")
+
+    lines = capfd.readouterr().err.splitlines()
+    assert len([line for line in lines if line.startswith("Waiting for process")]) == 1
+    assert "Waited 3 times in all." in lines
+
+
 def test_downgrade_by_two_undoes_two_steps_even_if_the_second_needs_two_attempts(postgres_project: Project) -> None:
     run_sql(postgres_project.url, "CREATE SEQUENCE tries")
     for name in ("one", "two", "three"):

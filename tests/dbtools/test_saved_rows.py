@@ -52,6 +52,7 @@ def test_nothing_is_dropped_if_the_rows_cannot_be_saved(project: Project, backup
         command.upgrade(project.config(), "head")
 
     assert "--no-backup" in str(refusal.value)
+    assert "Set BACKUP_FOLDER to a folder" in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert fetch_rows(project.url, "SELECT * FROM t") == [(1, "x")]
 

@@ -18,6 +18,7 @@ from agents_app.database.url import schema_of
 from agents_app.dbtools.backup import postgresql, sqlite
 from agents_app.dbtools.database.connections import connect, connect_without_schema
 from agents_app.dbtools.database.encoding import require_utf8
+from agents_app.dbtools.folders import create_folder
 from agents_app.dbtools.output import display_path
 from agents_app.dbtools.position import Position, read_position
 
@@ -81,7 +82,7 @@ def create_backup(url: URL, folder: Path, file: Path | None = None) -> Backup:
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise CommandError(f"There is no database {url.database}.")
     if not file:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_folder(folder)
     paths = [file] if file else _new_paths(url, folder, backend.SUFFIX)
     if all(path.exists() for path in paths):
         raise _file_exists_error(paths[0])

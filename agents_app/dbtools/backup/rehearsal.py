@@ -17,8 +17,10 @@ from sqlalchemy.exc import SAWarning
 
 from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from agents_app.dbtools.backup.scratch_database import LEFT, scratch_database
+from agents_app.dbtools.branches import descendants
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.database.connections import connect
+from agents_app.dbtools.folders import create_folder
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.position import VERSION_TABLE, Position, read_position
 
@@ -53,7 +55,8 @@ def rehearse(url: URL, folder: Path, given: URL | None) -> Rehearsal:
         position = read_position(connection)
     if not position.pending:
         return Rehearsal(position.current, position.head, [], [])
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _require_way_back(position)
+    create_folder(folder)
     for left in sorted(folder.glob(f"{FOLDER_PREFIX}*")):
         path = display_path(left)
         print_progress(f"{path} {LEFT} It holds a copy of the data; to remove it: rm -r {shlex.quote(path)}")
@@ -65,6 +68,15 @@ def rehearse(url: URL, folder: Path, given: URL | None) -> Rehearsal:
         print_progress("Copying the data into a scratch database.")
         restore_backup(copy, create_backup(url, Path(own)).file)
         return _run_all(copy, position)
+
+
+def _require_way_back(position: Position) -> None:
+    # `downgrade REVISION` undoes what follows the revision, not the other branches of a merge.
+    followers = set().union(*(descendants(position.parents, revision) for revision in position.revisions))
+    unrelated = [step.name for step in position.pending if position.current and step.revision not in followers]
+    if unrelated:
+        what = f"These steps do not follow {' or '.join(position.revisions)}, so that no way back ends there"
+        raise CommandError(f"{what}: {', '.join(unrelated)}. Nothing was rehearsed. To see the steps: flask db plan")
 
 
 def _run_all(copy: URL, position: Position) -> Rehearsal:

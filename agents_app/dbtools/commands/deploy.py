@@ -5,9 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+from alembic.script import ScriptDirectory
 from flask import current_app
 
 from agents_app.db import db
+from agents_app.dbtools.branches import require_one_head
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
 from agents_app.dbtools.commands.limit_options import LIMIT_OPTIONS, X_ARGUMENT
 from agents_app.dbtools.commands.status_and_plan import migrations_config, plan_lines, problem_lines
@@ -17,8 +19,10 @@ from agents_app.dbtools.deployment import Deployment, DeploymentCheck, check_dep
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import FINISH, Phase, position_as_data
 from agents_app.dbtools.position import Position
+from agents_app.dbtools.problems import PENDING, Problem
 from agents_app.dbtools.review.plan import plan_as_data
-from agents_app.dbtools.status import PENDING, Problem
+
+CANNOT_SUCCEED = "{steps} pending, which cannot be applied until these problems are solved."
 
 
 @click.command("deploy")
@@ -41,6 +45,7 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, finish: bool, as_j
     with migration_url_or_exit() as url:
         # A wrong one is refused before the backup.
         limits_of_run(migrations_config())
+        require_one_head(ScriptDirectory.from_config(migrations_config()))
         if not dry_run:
             create_file_or_schema(url)
         check = check_deployment(url, migrations_config(), db.metadata, phase, backs_up=not no_backup)
@@ -62,7 +67,7 @@ def _result(check: DeploymentCheck, *, dry_run: bool, yes: bool) -> str:
         return "nothing to do"
     if dry_run:
         return "dry run"
-    return "refused" if _is_refused(check, yes=yes) else "deployed"
+    return "refused" if check.cannot_succeed or _is_refused(check, yes=yes) else "deployed"
 
 
 def _is_refused(check: DeploymentCheck, *, yes: bool) -> bool:
@@ -78,10 +83,8 @@ def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iter
         yield f"The database is at {check.plan.position.current}, which is from a newer release. Nothing to do."
     elif result == "nothing to do":
         yield f"{where}. Nothing to do{' now' if position.pending else ''}."
-    elif result == "refused" and check.plan.refusals:
-        yield "Nothing was changed, and no backup was taken. Correct the rows that FAILS names, then deploy again."
-    elif result == "refused":
-        yield "Nothing was changed. In each file give the reason with op.allow_danger, or: flask db deploy --yes"
+    elif result == "refused" or (check.cannot_succeed and not done):
+        yield _refusal(check)
     elif result == "dry run":
         yield f"{steps} would be applied. Nothing was done."
     elif done and not done.applied:
@@ -92,6 +95,14 @@ def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iter
     for problem in _problems(check, done):
         if problem.code != PENDING:
             yield from problem_lines(problem)
+
+
+def _refusal(check: DeploymentCheck) -> str:
+    if check.cannot_succeed:
+        return f"Nothing was changed: {CANNOT_SUCCEED.format(steps=pluralize(len(check.plan.steps), 'step'))}"
+    if check.plan.refusals:
+        return "Nothing was changed, and no backup was taken. Correct the rows that FAILS names, then deploy again."
+    return "Nothing was changed. In each file give the reason with op.allow_danger, or: flask db deploy --yes"
 
 
 def _pending_lines(position: Position, done: Deployment | None) -> Iterator[str]:

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
 from agents_app.dbtools.database.connections import read_only_connection
+from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.records.history import KeptDeployment, deployment_as_data, find_deployment, read_deployments
+from agents_app.dbtools.records.tables import DEPLOYMENTS
 
 NOT_KEPT = "This database does not keep deployments yet. The step add_deployments creates the tables: flask db deploy"
 LISTED_MAX = 50
@@ -25,6 +29,7 @@ def deployments_command(deployment: str | None, last: int, as_json: bool) -> Non
     With the beginning of an ID, show everything that is kept about one deployment.
     """
     with migration_url_or_exit() as url, read_only_connection(url) as connection:
+        _require_rights(connection)
         if deployment is not None:
             found = find_deployment(connection, deployment)
             print_answer(as_json, deployment_as_data(found), deployment_lines(found))
@@ -32,6 +37,14 @@ def deployments_command(deployment: str | None, last: int, as_json: bool) -> Non
         listed = read_deployments(connection, last)
     data = {"is_kept": listed is not None, "deployments": [deployment_as_data(one) for one in listed or ()]}
     print_answer(as_json, data, _list_lines(listed))
+
+
+def _require_rights(connection: Connection) -> None:
+    # The tables that a role may not read look as if they were not there.
+    if connection.dialect.name == "postgresql":
+        current_schema(connection)
+        if sa.inspect(connection).has_table(DEPLOYMENTS.name):
+            connection.execute(sa.select(sa.literal(1)).select_from(DEPLOYMENTS).limit(0))
 
 
 def _list_lines(listed: list[KeptDeployment] | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from io import StringIO
 
@@ -10,8 +11,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from flask import current_app
+from sqlalchemy.engine import Connection
 
 from agents_app.db import db
+from agents_app.dbtools.branches import require_one_head
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
 from agents_app.dbtools.configuration import console_url
 from agents_app.dbtools.console_session import ConsoleSession, read_console_session
@@ -19,11 +22,12 @@ from agents_app.dbtools.database.connections import connect, read_only_connectio
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import FINISH, blocked_advice
 from agents_app.dbtools.position import read_position
+from agents_app.dbtools.problems import Problem
 from agents_app.dbtools.review.data_checks import DataCheck
 from agents_app.dbtools.review.plan import Plan, PlannedStep, make_plan, plan_as_data
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import StepWarning
-from agents_app.dbtools.status import Problem, Status, read_status, status_as_data
+from agents_app.dbtools.status import Status, read_status, status_as_data
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -58,8 +62,8 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
     if sql and as_json:
         raise click.UsageError("Use either --sql or --json. The JSON contains the SQL of each step.")
     config = migrations_config()
-    with migration_url_or_exit() as url, connect(url) as connection:
-        script = ScriptDirectory.from_config(config)
+    script = ScriptDirectory.from_config(config)
+    with _connection(script, revision) as connection:
         plan = make_plan(connection, script, read_position(connection, script), revision)
         if sql:
             click.echo(plan_sql(config, plan), nl=False)
@@ -67,6 +71,16 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
     print_answer(as_json, plan_as_data(plan), plan_lines(plan))
     if plan.dangers or plan.refusals or plan.is_blocked:
         raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _connection(script: ScriptDirectory, revision: str) -> Iterator[Connection]:
+    with migration_url_or_exit() as url:
+        if revision == "head":
+            # Also if there is no database yet.
+            require_one_head(script)
+        with connect(url) as connection:
+            yield connection
 
 
 def migrations_config() -> Config:
@@ -98,7 +112,8 @@ def status_lines(status: Status, session: ConsoleSession | None, problems: tuple
         yield f"pg_dump    {status.pg_dump or 'not found'}"
         yield f"Migrating  {status.migrating or 'no'}"
     position = status.position
-    yield f"Revision   {position.current or 'none yet'}{' (of a newer release)' if position.is_ahead else ''}"
+    newer = " (of a newer release)" if position.is_ahead else ""
+    yield f"Revision   {', '.join(position.revisions) or 'none yet'}{newer}"
     yield f"Head       {position.head}"
     yield f"Pending    {', '.join(step.name for step in position.pending) or 'nothing'}"
     if position.waiting:

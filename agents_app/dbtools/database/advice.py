@@ -15,6 +15,9 @@ from agents_app.database.quoting import quote_if_needed
 SETTING = "DATABASE_URL (or MIGRATION_DATABASE_URL, if it is set)"
 CREATE_DATABASE = "CREATE DATABASE {name} OWNER {role} ENCODING 'UTF8' TEMPLATE template0;"
 ANOTHER_OWNER = "Another role owns it. Run the command as that role, or run: ALTER TABLE {name} OWNER TO {role};"
+OWNER_OF_SCHEMA = "Run the command as its owner, or run: ALTER SCHEMA {name} OWNER TO {role};"
+OWNER_OF_TYPE = "Another role owns it. Run the command as that role, or run: ALTER TYPE {name} OWNER TO {role};"
+NOT_WRITABLE = "This user may not write there. Run the command as the owner of the file and its folder."
 NO_PRIMARY = "None of the hosts is a primary. Check the hosts in DATABASE_URL, or try again after the failover."
 STANDBY = (
     "If this server is a standby, use the address of the primary, or both hosts with target_session_attrs=read-write."
@@ -24,7 +27,13 @@ READ_ONLY = f"{STANDBY} If it is a primary: ALTER ROLE {{role}} SET default_tran
 ADVICE = {
     r"permission denied for schema (?P<name>.+)": "Let its owner run: GRANT USAGE, CREATE ON SCHEMA {name} TO {role};",
     r"permission denied for database (?P<name>.+)": "Run: GRANT CONNECT, CREATE ON DATABASE {name} TO {role};",
+    r"permission denied for sequence (?P<name>.+)": "Let its owner run: GRANT ALL ON SEQUENCE {name} TO {role};",
     r"(?:permission denied for|must be owner of) (?:table|relation|view|sequence) (?P<name>.+)": ANOTHER_OWNER,
+    r"(?:permission denied for|must be owner of) type (?P<name>.+)": OWNER_OF_TYPE,
+    r"must be owner of schema (?P<name>.+)": OWNER_OF_SCHEMA,
+    r"must be owner of (?P<name>.+)": "Another role owns it and its table. Run the command as that role.",
+    r"permission denied (?:for|to) (?P<name>.+)": "The role {role} lacks this right. Run the command as another role.",
+    r"attempt to write a readonly database": NOT_WRITABLE,
     r"cannot execute .+ in a read-only transaction": READ_ONLY,
     r"session is (?:in )?read-only|server is in hot standby mode": NO_PRIMARY,
     r'database "(?P<name>.+)" does not exist': f"Check {SETTING}; or run: {CREATE_DATABASE}",

@@ -22,6 +22,13 @@ $schema$
 RESTRICT_SEARCH_PATH = """
 SELECT set_config('search_path', quote_ident(current_schema()), %s) WHERE cardinality(current_schemas(false)) > 1
 """
+# `current_schemas` leaves out the schemas that the role may not use.
+UNUSABLE_SCHEMAS = """
+SELECT nspname
+FROM regexp_split_to_table(current_setting('search_path'), ' *, *') WITH ORDINALITY AS path (entry, place)
+JOIN pg_namespace ON nspname = CASE btrim(entry, '"') WHEN '$user' THEN current_user ELSE btrim(entry, '"') END
+WHERE NOT has_schema_privilege(pg_namespace.oid, 'USAGE') ORDER BY place
+"""
 SCHEMA_EXISTS = sa.text("SELECT count(*) FROM pg_namespace WHERE nspname = :name")
 
 
@@ -69,6 +76,9 @@ def create_schema(connection: Connection) -> bool:
 def _missing_schema_reason(connection: Connection) -> str:
     schema = schema_of(connection.engine.url)
     if schema is None:
+        for name in connection.scalars(sa.text(UNUSABLE_SCHEMAS)):
+            statement = _grant_sql(connection, "USAGE, CREATE", name)
+            return f"This role may not use the schema {name}. Let its owner run: {statement}"
         return "The search_path of this session contains no schema that exists. Name one: DATABASE_SCHEMA=console"
     if not _exists(connection, schema):
         return f"There is no schema {schema} yet; flask db upgrade creates it."

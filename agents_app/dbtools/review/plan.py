@@ -9,6 +9,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
+from agents_app.dbtools.branches import RELATIVE_UP, ambiguous_way_back, ancestors, descendants, require_one_head
 from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
 from agents_app.dbtools.operations.dangers import AllowDangerOp
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
@@ -100,33 +101,46 @@ def make_plan(connection: Connection, script: ScriptDirectory, position: Positio
     """
     if position.is_ahead:
         return Plan(position, position.head, steps=())
-    scripts = list(script.walk_revisions())[::-1]
-    start, end = position.applied_count, _count_up_to(target, script, position)
     facts = DatabaseFacts(connection)
     checks = DataChecks(facts)
-    if end >= start:
-        steps = [_planned_step(facts, checks, step, "upgrade") for step in scripts[start:end]]
+    revision = _target_revision(target, script, position)
+    applied, parents = position.steps[: position.applied_count], position.parents
+    if revision is not None and revision not in [step.revision for step in applied]:
+        wanted = ancestors(parents, [revision])
+        direction, chosen = "upgrade", [step for step in position.pending if step.revision in wanted]
     else:
-        steps = [_planned_step(facts, checks, step, "downgrade") for step in reversed(scripts[end:start])]
-    return Plan(position, position.steps[end - 1].revision if end else "base", tuple(steps))
+        undone = parents.keys() if revision is None else descendants(parents, revision)
+        direction, chosen = "downgrade", [step for step in reversed(applied) if step.revision in undone]
+    steps = [_planned_step(facts, checks, script.get_revision(step.revision), direction) for step in chosen]
+    return Plan(position, revision or "base", tuple(steps))
 
 
-def _count_up_to(target: str, script: ScriptDirectory, position: Position) -> int:
-    # How many steps a database at the target has: 0 is base.
+def _target_revision(target: str, script: ScriptDirectory, position: Position) -> str | None:
+    # None is base.
     if target == "base":
-        return 0
-    applied, total = position.applied_count, len(position.steps)
+        return None
     if target[:1] in "+-" and target[1:].isdigit():
-        count = applied + int(target)
-        if not 0 <= count <= total:
-            raise CommandError(f"There are not that many steps: {applied} are applied, {total - applied} are pending.")
-        return count
+        return _relative_revision(target, position)
     if not target:
         raise CommandError(EMPTY_REVISION)
+    if target == "head":
+        require_one_head(script)
     revision = script.get_revision(target)
     if revision is None:
         raise CommandError(f"There is no revision {target}. See: flask db history")
-    return [step.revision for step in position.steps].index(revision.revision) + 1
+    return revision.revision
+
+
+def _relative_revision(target: str, position: Position) -> str | None:
+    applied, total = position.applied_count, len(position.steps)
+    count = applied + int(target)
+    if not 0 <= count <= total:
+        raise CommandError(f"There are not that many steps: {applied} are applied, {total - applied} are pending.")
+    if target[0] == "+" and any(len(step.after) > 1 for step in position.pending):
+        raise CommandError(RELATIVE_UP.format(target=target))
+    if target[0] == "-" and (problem := ambiguous_way_back(position.parents, position.revisions, target)):
+        raise CommandError(problem)
+    return position.steps[count - 1].revision if count else None
 
 
 def _planned_step(facts: DatabaseFacts, checks: DataChecks, script: Script, direction: str) -> PlannedStep:

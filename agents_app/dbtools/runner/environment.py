@@ -18,11 +18,12 @@ from agents_app.database.quoting import quote_if_needed
 from agents_app.database.url import schema_of
 from agents_app.dbtools.autogenerate.settings import autogenerate_settings, ignoring_reflection_warnings
 from agents_app.dbtools.backup.signals import cancellable_queries, interrupt_on_signals
+from agents_app.dbtools.branches import ambiguous_way_back, require_one_head
 from agents_app.dbtools.configuration import BACKUPS, limits_of_run
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.database import encoding, leftovers, postgresql, schema
 from agents_app.dbtools.database.connections import connect, create_file_or_schema, migration_connection
-from agents_app.dbtools.output import print_progress
+from agents_app.dbtools.output import WaitingLines, print_progress
 from agents_app.dbtools.position import (
     EMPTY_REVISION,
     read_position,
@@ -70,8 +71,7 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
     steps = Steps(options["fn"], context.config.attributes.get("report", print_progress))
     context.config.attributes["times"] = steps.times
     with readable_step_errors(url, steps):
-        if options.get("destination_rev") in ("", ("",)):
-            raise CommandError(EMPTY_REVISION)
+        _require_clear_target(options)
         if context.is_offline_mode():
             _write_script(url, settings)
         elif "destination_rev" in options:
@@ -88,6 +88,14 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
                     _migrate(url, steps, settings, row_saver, record, is_upgrade=is_upgrade)
         else:
             _run_read_only(url, steps, settings)
+
+
+def _require_clear_target(options: Options) -> None:
+    if options.get("destination_rev") in ("", ("",)):
+        raise CommandError(EMPTY_REVISION)
+    # The functions of `upgrade head`, and of `check` and `migrate`.
+    if options.get("destination_rev") == "head" or options["fn"].__name__ == "retrieve_migrations":
+        require_one_head(context.script)
 
 
 def _migration_url(load_settings: Callable[[], DatabaseSettings]) -> URL:
@@ -175,15 +183,20 @@ def _migrate(
             **settings,
         )
         event.listen(connection, "commit", steps.record_commit)
-        with _remove_leftovers_on_error(connection, steps, limits):
-            _run_steps(connection, steps, limits, row_saver, record)
+        with _remove_leftovers_on_error(connection, steps, limits), WaitingLines() as waiting:
+            _run_steps(connection, steps, limits, row_saver, record, waiting)
 
 
 def _require_own_database(connection: Connection, *, is_upgrade: bool) -> None:
     require_own_version_table(connection, context.script)
+    target = str(context.get_context().opts.get("destination_rev"))
     if is_upgrade:
         encoding.require_utf8(connection)
         require_no_table_conflict(connection, context.script, read_position(connection, context.script))
+    elif target[:1] == "-" and target[1:].isdigit():
+        position = read_position(connection, context.script)
+        if problem := ambiguous_way_back(position.parents, position.revisions, target):
+            raise CommandError(problem)
 
 
 @contextmanager
@@ -195,7 +208,9 @@ def _remove_leftovers_on_error(connection: Connection, steps: Steps, limits: Lim
         raise
 
 
-def _run_steps(connection: Connection, steps: Steps, limits: Limits, row_saver: RowSaver, record: RunRecord) -> None:
+def _run_steps(
+    connection: Connection, steps: Steps, limits: Limits, row_saver: RowSaver, record: RunRecord, waiting: WaitingLines
+) -> None:
     for remaining_attempts in reversed(range(limits.attempts)):
         try:
             if steps.current is None:
@@ -215,5 +230,5 @@ def _run_steps(connection: Connection, steps: Steps, limits: Limits, row_saver: 
             row_saver.remove_files_of_undone_steps()
             if not remaining_attempts:
                 raise CommandError(f"Blocked by {holders}. Try again later.") from error
-            print_progress(f"Waiting for {holders} to release a lock.")
+            waiting.add(f"Waiting for {holders} to release a lock.")
             time.sleep(limits.retry_delay)

@@ -11,21 +11,19 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, PendingRollbac
 
 from agents_app.database.errors import MISSING_FILE
 from agents_app.database.url import printable_url
+from agents_app.dbtools.branches import PUT_IN_ORDER, STAMP_ONE, TWO_HEADS
 from agents_app.dbtools.database.advice import SETTING, advice_for
-from agents_app.dbtools.position import STAMP_ONE
 from agents_app.dbtools.runner.steps import Steps
 from agents_app.errors import ConsoleError
 
 EXISTS = ("42P07", "42710", "42701", "42P06")
 STAMP = "If its tables match the models, run `flask db stamp head`, then compare with `flask db check`"
 SEVERITY = re.compile(r"^(?:FATAL|ERROR):\s+")
-PUT_IN_ORDER = "In the newer file, set down_revision to the revision of the older one. To list them: flask db heads"
-TWO_HEADS = f"Two migrations have the same down_revision. {PUT_IN_ORDER}"
 NO_SQL = "This step cannot be written as SQL for SQLite. Run the command without --sql."
 # The beginnings of Alembic's messages, and what is printed instead.
 ALEMBIC_MESSAGES = {
     "Target database is not up to date": "The database is not at head. Bring it there first: flask db deploy",
-    "Multiple head": TWO_HEADS,
+    "Multiple head": f"{TWO_HEADS} {PUT_IN_ORDER}. To list them: flask db heads",
     "Relative revision ": "There are not that many steps in this direction. See: flask db history -i",
     "Requested revision ": f"The table alembic_version contains more than one revision. {STAMP_ONE}",
     "This operation cannot proceed in --sql mode": NO_SQL,

@@ -22,10 +22,12 @@ from agents_app.database.quoting import quote_name
 from agents_app.dbtools.database.columns import primary_key_of, set_exact_text_format, table_columns
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.database.postgresql import DISCONNECT_TIMEOUT_S, POLL_INTERVAL_S
+from agents_app.dbtools.folders import CHOOSE_FOLDER
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.saved_rows import file as rows_file
 
 ADVICE = "Free disk space, set BACKUP_FOLDER to another folder, or use --no-backup (alembic: -x no_backup=1)."
+NOT_A_FOLDER = f"{CHOOSE_FOLDER} To save no rows: --no-backup (alembic: -x no_backup=1)."
 UNKNOWN_OUTCOME = "It is unknown whether the saved rows were dropped: the server does not answer."
 STREAMED = {"stream_results": True, "max_row_buffer": 1_000}
 
@@ -120,7 +122,7 @@ class RowSaver:
             refusal = (
                 f"The {what} was not dropped: its rows cannot be saved in {display_path(parent)}: {error.strerror}."
             )
-            raise CommandError(f"{refusal} {ADVICE}") from error
+            raise CommandError(f"{refusal} {ADVICE if parent.is_dir() else NOT_A_FOLDER}") from error
         is_postgresql = connection.dialect.name == "postgresql"
         # On SQLite the whole run is one transaction, so it needs no id.
         self._files[path] = connection.scalar(sa.select(sa.func.txid_current())) if is_postgresql else None

@@ -1,0 +1,31 @@
+"""What can be wrong with a database: which problems stop a deployment is decided here."""
+
+from dataclasses import dataclass
+
+PENDING, NO_BACKUP = "migrations.pending", "backups.possible"
+# With one of these no step can succeed. The others do not stop a deployment.
+STOPS_STEPS = {
+    "database.encoding",
+    "database.foreign_tables",
+    "database.read_only",
+    "database.rights",
+    "migrations.heads",
+    "migrations.unstamped",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, and what to do about it. Programs read `code`, which does not change."""
+
+    what: str
+    do: str
+    code: str = "database.structure"
+
+    @property
+    def stops_steps(self) -> bool:
+        return self.code in STOPS_STEPS
+
+    @property
+    def only_prevents_backup(self) -> bool:
+        return self.code == NO_BACKUP

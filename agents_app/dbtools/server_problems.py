@@ -1,0 +1,116 @@
+"""The problems of a database on PostgreSQL: rights, owners, indexes, constraints, and what prevents a backup."""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from alembic.util import CommandError
+from sqlalchemy.engine import Connection
+
+from agents_app.database.quoting import quote_if_needed
+from agents_app.dbtools.backup import pg_programs
+from agents_app.dbtools.backup.dump_scope import dump_scope
+from agents_app.dbtools.database import leftovers, postgresql
+from agents_app.dbtools.database.read_only import read_only_problem
+from agents_app.dbtools.database.schema import grant_sql
+from agents_app.dbtools.position import VERSION_TABLE
+from agents_app.dbtools.problems import NO_BACKUP, Problem
+
+INVALID_INDEXES = """
+SELECT index.relname, owner.relname FROM pg_index
+JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
+WHERE NOT indisvalid AND owner.relnamespace = to_regnamespace(quote_ident(current_schema()))
+"""
+NOT_VALIDATED = """
+SELECT conname, relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+WHERE NOT convalidated AND relnamespace = to_regnamespace(quote_ident(current_schema()))
+"""
+OTHER_OWNERS = """
+SELECT tablename, tableowner FROM pg_tables
+WHERE schemaname = current_schema() AND NOT pg_has_role(tableowner, 'USAGE')
+AND NOT (tablename = 'alembic_version'
+    AND has_table_privilege(quote_ident(schemaname) || '.alembic_version', 'INSERT')
+    AND has_table_privilege(quote_ident(schemaname) || '.alembic_version', 'UPDATE')
+    AND has_table_privilege(quote_ident(schemaname) || '.alembic_version', 'DELETE'))
+"""
+# pg_dump locks every table and reads every sequence, except those of extensions.
+NOT_READABLE = """
+SELECT nspname || '.' || relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind IN ('r', 'p', 'S') AND nspname = ANY(:schemas)
+AND NOT (has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT'))
+AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
+ORDER BY 1
+"""
+# So many are named, and the others counted.
+NAMED_TABLES = 5
+MAY_CREATE = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+
+
+def postgresql_problems(connection: Connection, folder: str, own_tables: frozenset[str]) -> Iterator[Problem]:
+    """What is wrong with the server, the role's rights and the console's own tables. `folder` has the migrations."""
+    if why := read_only_problem(connection):
+        yield Problem(*why, "database.read_only")
+    yield from _dump_problems(connection, folder)
+    if not connection.scalar(sa.text(MAY_CREATE)):
+        yield Problem("This role may not create tables here.", grant_sql(connection, "CREATE"), "database.rights")
+    yield from _owner_problems(connection, own_tables)
+    yield from _structure_problems(connection, own_tables)
+
+
+def _owner_problems(connection: Connection, own_tables: frozenset[str]) -> Iterator[Problem]:
+    tables_of: dict[str, list[str]] = {}
+    for table, owner in _rows_about(own_tables | {VERSION_TABLE.name}, connection, OTHER_OWNERS, 0):
+        tables_of.setdefault(owner, []).append(table)
+    for owner, tables in sorted(tables_of.items()):
+        names = ", ".join(tables[:NAMED_TABLES]) + (
+            f" and {rest} more" if (rest := len(tables) - NAMED_TABLES) > 0 else ""
+        )
+        one = len(tables) == 1
+        subject, it = (f"The table {names} belongs", "it") if one else (f"The tables {names} belong", "them")
+        what = f"{subject} to {owner}, so that no step can change {it} as {_role(connection)}."
+        yield Problem(what, f"Migrate as {owner}: write its address into MIGRATION_DATABASE_URL.", "database.rights")
+
+
+def _role(connection: Connection) -> str:
+    return str(connection.scalar(sa.text("SELECT current_user")))
+
+
+def _structure_problems(connection: Connection, own_tables: frozenset[str]) -> Iterator[Problem]:
+    for index, table in _rows_about(own_tables, connection, INVALID_INDEXES, 1):
+        what = f"The index {index} on {table} is invalid: it {leftovers.invalid_index(index, table).effect}."
+        yield Problem(what, f"DROP INDEX CONCURRENTLY {quote_if_needed(index)}; or run the step that creates it again.")
+    # A migration that is running uses it.
+    for helper in leftovers.not_null_checks(connection) if not postgresql.running_migration(connection) else ():
+        what = f"{helper.description} was left by an op.set_not_null that was stopped: it {helper.effect}."
+        yield Problem(what, f"{helper.remove_sql}; or flask db upgrade, which removes it first.")
+    for constraint, table in _rows_about(own_tables, connection, NOT_VALIDATED, 1):
+        if constraint != leftovers.NOT_NULL_CHECK:
+            what = f"The constraint {constraint} on {table} was never checked on the rows that are older than it."
+            validate = f"ALTER TABLE {quote_if_needed(table)} VALIDATE CONSTRAINT {quote_if_needed(constraint)}"
+            yield Problem(what, f"{validate}; or apply the step that does this.")
+
+
+def _rows_about(tables: frozenset[str], connection: Connection, query: str, column: int) -> list[tuple[str, str]]:
+    # The rows whose value in this column is one of the tables.
+    rows = connection.execute(sa.text(query))
+    return sorted((str(row[0]), str(row[1])) for row in rows if row[column] in tables)
+
+
+def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
+    try:
+        pg_programs.find_program("pg_dump", major_version(connection))
+    except CommandError as refusal:
+        what, _, advice = str(refusal).partition(". ")
+        yield Problem(f"No backup can be taken: {what}.", advice, NO_BACKUP)
+    dumped = dump_scope(connection, folder).schemas
+    hidden = list(connection.scalars(sa.text(NOT_READABLE), {"schemas": dumped}))
+    if hidden:
+        more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+        what = f"No backup can be taken: this role may not read {hidden[0]}{more}."
+        role = quote_if_needed(_role(connection))
+        do = f"GRANT pg_read_all_data TO {role}; or take the backup with another role, and deploy --no-backup."
+        yield Problem(what, do, NO_BACKUP)
+
+
+def major_version(connection: Connection) -> int:
+    """The first number of the server's version."""
+    return int((connection.dialect.server_version_info or (0,))[0])
