@@ -24,7 +24,9 @@ from agents_app.dbtools.phases import Phase, require_not_blocked, target_of
 from agents_app.dbtools.position import Position, read_position, require_no_table_conflict
 from agents_app.dbtools.problems import PENDING, Problem
 from agents_app.dbtools.review.plan import Plan, make_plan
+from agents_app.dbtools.review.refills import find_fills
 from agents_app.dbtools.review.warnings import Level
+from agents_app.dbtools.runner.refill import mark_refilled, refill
 from agents_app.dbtools.status import read_status
 from agents_app.errors import Unavailable
 
@@ -36,6 +38,13 @@ class DeploymentCheck:
     plan: Plan
     problems: tuple[Problem, ...]
     is_empty: bool
+    phase: Phase = Phase.DEPLOY
+    has_fills: bool = False
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there are steps to apply, or fills to run again."""
+        return bool(self.plan.steps) or self.has_fills
 
     @property
     def cannot_succeed(self) -> bool:
@@ -53,6 +62,7 @@ class Deployment:
 
     backup: Backup | None
     applied: int
+    filled: int
     seconds: float
     position: Position
     problems: tuple[Problem, ...]
@@ -75,10 +85,11 @@ def check_deployment(
         target = target_of(position, phase)
         plan = make_plan(connection, script, position, target)
         found = _problems(connection, script, metadata, position, backs_up=backs_up)
+        has_fills = phase is Phase.FINISH and bool(find_fills(connection, script, position))
         is_empty = not sa.inspect(connection).get_table_names()
     # The deployment is about to apply the pending steps.
     problems = tuple(problem for problem in found if problem.code != PENDING)
-    return DeploymentCheck(plan, problems, is_empty)
+    return DeploymentCheck(plan, problems, is_empty, phase, has_fills)
 
 
 def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentCheck, folder: Path | None) -> Deployment:
@@ -92,15 +103,16 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentChe
             pending = [step.revision for step in read_position(connection, script).pending]
             is_done = check.plan.target not in pending
         backup = None if is_done or check.is_empty or folder is None else _back_up(url, folder, check)
-        seconds = _apply(config, check, backup)
+        started = time.monotonic()
+        applied, filled = _apply(url, config, check, backup)
+        seconds = round(time.monotonic() - started, 2)
     with connect(url) as connection:
         position = read_position(connection, script)
         problems = _problems(connection, script, metadata, position, backs_up=folder is not None)
-    return Deployment(backup, len(config.attributes["times"]), seconds, position, problems)
+    return Deployment(backup, applied, filled, seconds, position, problems)
 
 
-def _apply(config: Config, check: DeploymentCheck, backup: Backup | None) -> float:
-    started = time.monotonic()
+def _apply(url: URL, config: Config, check: DeploymentCheck, backup: Backup | None) -> tuple[int, int]:
     # Kept with the deployment.
     config.attributes |= {"command": "deploy", "backup": str(backup.file) if backup else None}
     config.attributes["dangers"] = [
@@ -110,11 +122,30 @@ def _apply(config: Config, check: DeploymentCheck, backup: Backup | None) -> flo
         if warning.level is Level.DANGER
     ]
     try:
-        command.upgrade(config, check.plan.target)
+        if check.phase is Phase.FINISH:
+            return _finish(url, config, check)
+        return _upgrade(config, check.plan.target), 0
     except CommandError as refusal:
         advice = f" The backup from before is {display_path(backup.file)}." if backup else ""
         raise CommandError(f"{refusal}{advice}") from refusal
-    return round(time.monotonic() - started, 2)
+
+
+def _finish(url: URL, config: Config, check: DeploymentCheck) -> tuple[int, int]:
+    # Rows that the release before wrote after a fill are filled before the marked steps need their values.
+    script, position = ScriptDirectory.from_config(config), check.plan.position
+    applied = _upgrade(config, target_of(position, Phase.DEPLOY)) if position.next_phase else 0
+    with connect(url) as connection:
+        fills = find_fills(connection, script, read_position(connection, script))
+    filled = refill(url, fills, config.attributes.get("limits", Limits()))
+    if position.waiting:
+        applied += _upgrade(config, check.plan.target)
+    mark_refilled(url, fills)
+    return applied, filled
+
+
+def _upgrade(config: Config, target: str) -> int:
+    command.upgrade(config, target)
+    return len(config.attributes["times"])
 
 
 def _problems(

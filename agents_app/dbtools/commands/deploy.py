@@ -63,7 +63,7 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, finish: bool, as_j
 
 
 def _result(check: DeploymentCheck, *, dry_run: bool, yes: bool) -> str:
-    if not check.plan.steps:
+    if not check.has_work:
         return "nothing to do"
     if dry_run:
         return "dry run"
@@ -87,7 +87,7 @@ def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iter
         yield _refusal(check)
     elif result == "dry run":
         yield f"{steps} would be applied. Nothing was done."
-    elif done and not done.applied:
+    elif done and not (done.applied or check.has_fills):
         yield f"Another deployment has already applied the steps. {where}."
     elif done:
         yield f"Applied {pluralize(done.applied, 'step')} in {done.seconds} s. {where}."
@@ -106,6 +106,8 @@ def _refusal(check: DeploymentCheck) -> str:
 
 
 def _pending_lines(position: Position, done: Deployment | None) -> Iterator[str]:
+    if done and done.filled:
+        yield f"Filled {pluralize(done.filled, 'row')} that the release before wrote after a fill."
     if position.is_finish_pending:
         yield f"{pluralize(len(position.waiting), 'step')} pending. {FINISH}"
     elif done and position.pending:
@@ -124,6 +126,7 @@ def _as_data(result: str, check: DeploymentCheck, done: Deployment | None) -> di
         "backup": {**asdict(backup), "file": str(backup.file)} if backup else None,
         "position": position_as_data(done.position if done else check.plan.position),
         "applied": done.applied if done else 0,
+        "filled": done.filled if done else 0,
         "seconds": done.seconds if done else None,
         "problems": [asdict(problem) for problem in _problems(check, done)],
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from io import StringIO
+from itertools import chain
 
 import click
 from alembic import command
@@ -25,6 +26,7 @@ from agents_app.dbtools.position import read_position
 from agents_app.dbtools.problems import Problem
 from agents_app.dbtools.review.data_checks import DataCheck
 from agents_app.dbtools.review.plan import Plan, PlannedStep, make_plan, plan_as_data
+from agents_app.dbtools.review.refills import Unfilled, count_unfilled
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import StepWarning
 from agents_app.dbtools.status import Status, read_status, status_as_data
@@ -41,10 +43,12 @@ def status_command(check: bool, as_json: bool) -> None:
         script = ScriptDirectory.from_config(migrations_config())
         status = read_status(connection, script, db.metadata, read_position(connection, script))
         session = read_console_session(console_url(current_app), connection)
+        unfilled = count_unfilled(connection, script, status.position)
     problems = (*status.problems, *(session.problems if session else ()))
     settings = {name: value for name, value in asdict(session).items() if name != "problems"} if session else None
     answer = {**status_as_data(status), "session": settings, "problems": [asdict(problem) for problem in problems]}
-    print_answer(as_json, answer, status_lines(status, session, problems))
+    answer["unfilled"] = [asdict(found) for found in unfilled]
+    print_answer(as_json, answer, chain(status_lines(status, session, problems), map(_unfilled_line, unfilled)))
     if check and problems:
         raise click.exceptions.Exit(1)
 
@@ -125,6 +129,11 @@ def status_lines(status: Status, session: ConsoleSession | None, problems: tuple
         yield "No problems found."
     for problem in problems:
         yield from problem_lines(problem)
+
+
+def _unfilled_line(found: Unfilled) -> str:
+    rows = "unknown rows" if found.rows is None else pluralize(found.rows, "row")
+    return f"Unfilled   {rows} of {found.table} ({found.step}), which flask db deploy --finish fills"
 
 
 def problem_lines(problem: Problem) -> Iterator[str]:

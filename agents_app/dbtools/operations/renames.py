@@ -38,21 +38,23 @@ class AnswerRenameOp(MigrateOperation):
 def _answer_rename(operations: Operations, operation: AnswerRenameOp) -> None:
     if not isinstance(operation.is_rename, bool):
         raise CommandError(_question(operation.table_name, operation.old, operation.new))
-    if not operation.is_rename:
-        return
+    if operation.is_rename:
+        operations.invoke(fill_of(operations, operation))
+
+
+def fill_of(operations: Operations, operation: AnswerRenameOp) -> FillRowsOp:
+    """The operation that copies the values of a rename, on the database of `operations`."""
     table, key, is_empty = _table(operations, operation)
     old, new = table.c[operation.old], table.c[operation.new]
     names = [quote_if_needed(name) for name in (operation.table_name, operation.new, operation.old)]
     script = f"UPDATE {names[0]} SET {names[1]} = {names[2]} WHERE {names[1]} IS NULL"  # noqa: S608
-    operations.invoke(
-        FillRowsOp(
-            table,
-            sa.and_(new.is_distinct_from(old), is_empty),
-            lambda row: {operation.new: row._mapping[operation.old]},
-            script,
-            stamp=old,
-            key=key,
-        )
+    return FillRowsOp(
+        table,
+        sa.and_(new.is_distinct_from(old), is_empty),
+        lambda row: {operation.new: row._mapping[operation.old]},
+        script,
+        stamp=old,
+        key=key,
     )
 
 

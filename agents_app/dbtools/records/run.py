@@ -121,7 +121,8 @@ class RunRecord:
             self._is_written = False
             return
         for step in unkept:
-            _keep_checksum(connection, step)
+            # Nobody used an empty database while its steps ran.
+            _keep_checksum(connection, step, is_refilled=self._ends[0] is None)
         self._write(connection, outcome="done" if self._done == len(self._steps) else None)
 
     def _write(self, connection: Connection, outcome: str | None = None, error: str | None = None) -> None:
@@ -175,13 +176,13 @@ def _step_record(step: Any) -> StepRecord:
     return StepRecord(step.revision.revision, step.revision.doc, direction, checksum)
 
 
-def _keep_checksum(connection: Connection, step: StepRecord) -> None:
+def _keep_checksum(connection: Connection, step: StepRecord, *, is_refilled: bool) -> None:
     if step.direction == "stamp":
         return
     connection.execute(APPLIED_STEPS.delete().where(APPLIED_STEPS.c.revision == step.revision))
     if step.checksum is not None:
         values = {"id": uuid.uuid4(), "revision": step.revision, "checksum": step.checksum, "applied_at": now()}
-        connection.execute(APPLIED_STEPS.insert(), {**values, "is_refilled": False})
+        connection.execute(APPLIED_STEPS.insert(), {**values, "is_refilled": is_refilled})
 
 
 def _revisions(revisions: Iterable[str]) -> str | None:

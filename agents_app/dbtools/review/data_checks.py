@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.operations.constraints import ValidateConstraintOp
+from agents_app.dbtools.operations.renames import AnswerRenameOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review.facts import DatabaseFacts
@@ -24,7 +25,7 @@ from agents_app.dbtools.review.sql_operations import (
 )
 
 SINGULAR = {"have": "has", "break": "breaks", "share": "shares", "hold": "holds", "refer": "refers", "are": "is"}
-CHANGES = (FillRowsOp, ChangeRowsOp, TruncateOp, ops.BulkInsertOp)
+CHANGES = (FillRowsOp, AnswerRenameOp, ChangeRowsOp, TruncateOp, ops.BulkInsertOp)
 ANY_TABLE = None
 
 
@@ -66,6 +67,10 @@ class DataChecks:
         if not is_known:
             self._changed[ANY_TABLE] = name
         return tuple(found.values())
+
+    def note_fill(self, name: str, operation: MigrateOperation) -> None:
+        """Note a fill of an applied step that runs again before the steps of the plan."""
+        self._note(name, operation)
 
     def _limits(self, operation: Any) -> Iterator[RowLimit]:
         if isinstance(operation, ValidateConstraintOp):

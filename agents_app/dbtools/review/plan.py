@@ -23,6 +23,7 @@ from agents_app.dbtools.review import rules, sql, warnings
 from agents_app.dbtools.review.data_checks import DataCheck, DataChecks, check_as_data
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.recorder import RecordedStep, record_step, step_sql
+from agents_app.dbtools.review.refills import find_fills
 from agents_app.dbtools.review.sql_operations import CreateViewOp
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import Level, StepWarning
@@ -103,6 +104,9 @@ def make_plan(connection: Connection, script: ScriptDirectory, position: Positio
         return Plan(position, position.head, steps=())
     facts = DatabaseFacts(connection)
     checks = DataChecks(facts)
+    for fill in find_fills(connection, script, position):
+        # `flask db deploy --finish` runs it again before the marked steps.
+        checks.note_fill(fill.step.name, fill.operation)
     revision = _target_revision(target, script, position)
     applied, parents = position.steps[: position.applied_count], position.parents
     if revision is not None and revision not in [step.revision for step in applied]:

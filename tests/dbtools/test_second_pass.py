@@ -1,0 +1,89 @@
+"""Rows that the release before wrote after a fill: `flask db deploy --finish` fills them before the marked steps."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.interrupted_steps import HEAD
+from tests.dbtools.tools import Project, fetch_rows, run_sql
+
+ADD = "op.add_column('t', sa.Column('b', sa.Integer()))"
+DROP = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('b')"
+FILL = """
+rows = sa.table('t', sa.column('id', sa.Integer()), sa.column('b', sa.Integer()))
+op.fill_rows(rows, rows.c.b.is_(None), lambda row: {'b': row.id * 10}, '')
+"""
+RENAME = "op.answer_rename('t', 'a', 'b', is_rename=True)"
+NOT_NULL = "op.set_not_null('t', 'b')"
+NULLABLE = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('b', nullable=True)"
+ROWS = "SELECT id, b FROM t ORDER BY id"
+
+
+@pytest.fixture
+def project(tmp_path: Path, schema_url: str) -> Project:
+    """A table with a row, after the migrations of the console."""
+    run_sql(schema_url, "CREATE TABLE t (id integer PRIMARY KEY, a integer)", "INSERT INTO t VALUES (1, 10)")
+    run_sql(schema_url, "DELETE FROM applied_steps")
+    project = Project(tmp_path, schema_url)
+    project.revision(HEAD, "pass")
+    project.revision("add", ADD, DROP)
+    return project
+
+
+@pytest.mark.parametrize("fill", [FILL, RENAME], ids=["fill_rows", "answer_rename"])
+def test_finish_fills_rows_of_the_release_before_and_then_applies_the_marked_steps(
+    project: Project, flask_db: FlaskDb, fill: str
+) -> None:
+    project.revision("fill", fill)
+    marked = project.revision("not_null", NOT_NULL, NULLABLE)
+    marked.write_text(marked.read_text() + "\nafter_release = True\n")
+    assert flask_db(project.url, "deploy", project=project).exit_code == 0
+    assert fetch_rows(project.url, ROWS) == [(1, 10)]
+    run_sql(project.url, "INSERT INTO t (id, a) VALUES (2, 20), (3, 30)")
+
+    status = json.loads(flask_db(project.url, "status", "--json", project=project).stdout)
+    assert status["unfilled"] == [{"step": "fill", "table": "t", "rows": 2}]
+    assert (
+        "2 rows of t (fill), which flask db deploy --finish fills"
+        in flask_db(project.url, "status", project=project).output
+    )
+
+    run = flask_db(project.url, "deploy", "--finish", project=project)
+    assert (run.exit_code, "Filled 2 rows" in run.output) == (0, True), run.output
+    assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20), (3, 30)]
+    assert json.loads(flask_db(project.url, "status", "--json", project=project).stdout)["unfilled"] == []
+    refilled = fetch_rows(project.url, "SELECT revision FROM applied_steps WHERE is_refilled")
+    assert refilled == [("fill",)]
+
+
+def test_without_marked_steps_finish_fills_once(project: Project, flask_db: FlaskDb) -> None:
+    project.revision("fill", FILL)
+    assert flask_db(project.url, "deploy", project=project).exit_code == 0
+    run_sql(project.url, "INSERT INTO t (id) VALUES (2)")
+
+    run = flask_db(project.url, "deploy", "--finish", project=project)
+    assert (run.exit_code, "Filled 1 row" in run.output) == (0, True)
+    run_sql(project.url, "INSERT INTO t (id) VALUES (3)")
+    assert "Nothing to do." in flask_db(project.url, "deploy", "--finish", project=project).output
+    assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20), (3, None)]
+
+
+def test_after_a_marked_step_that_failed_finish_fills_again(project: Project, flask_db: FlaskDb) -> None:
+    project.revision("fill", FILL)
+    marked = project.revision("broken", "op.execute('INSERT INTO t VALUES (1)')")
+    text = marked.read_text()
+    marked.write_text(text + "\nafter_release = True\n")
+    assert flask_db(project.url, "deploy", project=project).exit_code == 0
+    run_sql(project.url, "INSERT INTO t (id) VALUES (2)")
+
+    assert flask_db(project.url, "deploy", "--finish", project=project).exit_code == 1
+    run_sql(project.url, "INSERT INTO t (id) VALUES (3)")
+    marked.write_text(text.replace("INSERT INTO t VALUES (1)", "SELECT 1") + "\nafter_release = True\n")
+    assert flask_db(project.url, "deploy", "--finish", project=project).exit_code == 0
+    assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20), (3, 30)]
+
+
+def test_the_fills_of_an_empty_database_do_not_run_again(schema_url: str) -> None:
+    assert fetch_rows(schema_url, "SELECT count(*) FROM applied_steps WHERE NOT is_refilled") == [(0,)]
