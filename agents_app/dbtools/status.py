@@ -121,7 +121,7 @@ def _schema_problems(
     elif advice := pending_advice(position):
         yield Problem(*advice, PENDING)
     for line in drift or ():
-        do = "Write a step (flask db migrate -m ...) or undo the change."
+        do = "If a model was changed, write its step: flask db migrate -m ...; if the database was, undo that change."
         yield Problem(f"The database differs from the models: {line}", do, "migrations.drift")
 
 

@@ -76,7 +76,11 @@ def test_tables_that_no_migration_created_are_reported(flask_db: FlaskDb, databa
 @pytest.mark.parametrize(
     ("change", "what", "do"),
     [
-        ("ALTER TABLE agents ADD COLUMN extra integer", "agents.extra: no model has this column.", "flask db migrate"),
+        (
+            "ALTER TABLE agents ADD COLUMN extra integer",
+            "agents.extra: no model has this column.",
+            "If a model was changed, write its step: flask db migrate -m ...; if the database was, undo that change.",
+        ),
         (
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_agents_created_by'::regclass",
             "The index ix_agents_created_by on agents is invalid",
