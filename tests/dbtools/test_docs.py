@@ -88,15 +88,16 @@ def test_the_steps_of_the_page_can_be_upgraded_and_downgraded_without_warnings(
     settings = {"DATABASE_URL": url}
     after, steps, later = _steps_after_head(url)
 
+    # Marked steps are between the others here: the plan ends with 1, and stock `upgrade head` applies all.
     _write_migrations(copy, after, steps[:later], 0)
-    first = type_lines("flask db plan\nalembic upgrade head", copy, settings)
+    first = type_lines("flask db plan || true\nalembic upgrade head", copy, settings)
     _write_migrations(copy, after, steps[later:], later)
     back = f"alembic downgrade -{len(steps)}"
-    second = type_lines(f"flask db plan\nalembic upgrade head\n{back}\nalembic upgrade head", copy, settings)
+    second = type_lines(f"flask db plan || true\nalembic upgrade head\n{back}\nalembic upgrade head", copy, settings)
 
     for run in (first, second):
         assert run.returncode == 0, run.stdout + run.stderr
-        assert not re.search("DANGER|WARN", run.stdout), run.stdout
+        assert not re.search("DANGER|WARN|FAILS", run.stdout), run.stdout
 
 
 def test_the_previous_release_can_write_while_the_steps_of_the_next_release_run(
