@@ -15,7 +15,7 @@ WHOLE = re.compile(r"[0-9]{1,6}")
 class Limits:
     """The limits of a migration. All times are in seconds."""
 
-    # For another migration to end.
+    # For another migration to end, and for a lock behind which no reader or writer waits.
     migration_timeout: float = 600
     # For the lock of one table. It is short because readers queue behind a migration that waits.
     table_timeout: float = 1
@@ -27,6 +27,8 @@ class Limits:
     retry_delay: float = 1
     # The rows that a fill reads and commits at once: a writer of one of them waits for a part of a second.
     batch: int = 500
+    # A writer of one of the rows waits until its batch is written. After one that takes longer, batches are halved.
+    batch_seconds: float = 1
     # The members that are options of the command: they count more than `options` in the URL of the database.
     given: frozenset[str] = frozenset()
 

@@ -9,6 +9,7 @@ from alembic.util import CommandError
 from agents_app import dbtools
 from agents_app.config import load
 from agents_app.database.migration_limits import LIMITS
+from agents_app.database.url import parse_url
 from agents_app.errors import ConfigurationError
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import Project, fetch_rows, run_sql
@@ -90,7 +91,9 @@ def test_a_statement_that_hits_the_limit_undoes_its_step_and_names_the_limit(pro
 
 
 def test_statements_that_commit_by_themselves_have_no_limit_and_those_after_them_have_it(project: Project) -> None:
-    project.revision("one", f"{SEE}\n{SEE_IN_BLOCK}\n{SEE}")
+    # An index may wait for minutes, but not what follows it.
+    index = "op.create_index_concurrently('ix', 'seen', ['made'])"
+    project.revision("one", f"{SEE}\n{index}\n{SEE_IN_BLOCK}\n{index}\n{SEE}")
     project.revision("two", SEE)
 
     command.upgrade(project.config(dbtools.Limits(statement_timeout=90, table_timeout=0.5)), "head")
@@ -140,7 +143,32 @@ def test_the_address_counts_more_than_a_setting_and_an_option_more_than_the_addr
     given = flask_db(project.url, "upgrade", "--statement-timeout", "8", "--lock-timeout", "0.5", project=project)
 
     assert given.exit_code == 0, given.output
-    assert seen(project) == [("7s", "3s"), ("0", "3s"), ("8s", "500ms")]
+    assert seen(project) == [("7s", "3s"), ("7s", "3s"), ("8s", "500ms")]
+
+
+@pytest.mark.parametrize("block", ["op.execute", "with op.get_context().autocommit_block():\n    op.execute"])
+def test_a_statement_that_hits_the_limit_of_the_address_names_the_address(project: Project, block: str) -> None:
+    project.revision("one", f"{block}('SELECT pg_sleep(3600)')")
+    project.url += ("&" if "?" in project.url else "?") + "options=-cstatement_timeout%3D20"
+
+    with pytest.raises(CommandError) as refusal:
+        command.upgrade(project.config(), "head")
+
+    why = "A statement was ended after 20ms, the statement_timeout in the options of the database's URL. "
+    assert str(refusal.value).startswith(why)
+    assert "MIGRATION_DATABASE_URL without it, or --statement-timeout" in str(refusal.value)
+
+
+def test_limits_of_the_database_end_neither_a_migration_nor_its_lock(project: Project) -> None:
+    database, idle = parse_url(project.url).database, ("idle_session_timeout", "idle_in_transaction_session_timeout")
+    for name in ("statement_timeout", "lock_timeout", *idle):
+        run_sql(project.url, f"ALTER DATABASE {database} SET {name} = '77s'")
+    shown = ", ".join(f"current_setting('{name}')" for name in idle)
+    project.revision("one", f'op.execute("INSERT INTO seen (statement, lock) SELECT {shown}")\n{SEE}\n{SEE_IN_BLOCK}')
+
+    command.upgrade(project.config(dbtools.Limits()), "head")
+
+    assert seen(project) == [("0", "0"), ("1min", "1s"), ("0", "1s")]
 
 
 @pytest.mark.parametrize(
@@ -171,26 +199,35 @@ def test_a_downgrade_has_the_limits_too(project: Project, flask_db: FlaskDb) -> 
     assert seen(project) == [("1min", "1s"), ("0", "1s")]
 
 
-@pytest.mark.parametrize("batch", [1, 2, 7])
-def test_a_batch_is_read_and_committed_at_once(project: Project, batch: int) -> None:
-    run_sql(project.url, "INSERT INTO seen (lock) SELECT 'x' FROM generate_series(1, 5)")
+FILL_MADE = """
+T = sa.table('seen', sa.column('id', sa.Integer()), sa.column('made', sa.Integer()))
+op.fill_rows(T, T.c.made.is_(None), lambda row: {'made': row.id}, '')
+"""
+
+
+def sizes_of_batches(project: Project, limits: dbtools.Limits, rows: int) -> list[int]:
+    """The rows that each transaction of a fill has written."""
+    run_sql(project.url, f"INSERT INTO seen (lock) SELECT 'x' FROM generate_series(1, {rows})")
     run_sql(project.url, "ALTER TABLE seen ADD COLUMN at bigint")
     stamp = "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS "
     stamp += "$$ BEGIN NEW.at := txid_current(); RETURN NEW; END $$"
     run_sql(project.url, stamp, "CREATE TRIGGER t BEFORE UPDATE ON seen FOR EACH ROW EXECUTE FUNCTION stamp()")
-    project.revision(
-        "one",
-        """
-T = sa.table('seen', sa.column('id', sa.Integer()), sa.column('made', sa.Integer()))
-op.fill_rows(T, T.c.made.is_(None), lambda row: {'made': row.id}, '')
-""",
-    )
+    project.revision("one", FILL_MADE)
+    command.upgrade(project.config(limits), "head")
+    assert fetch_rows(project.url, "SELECT count(*) FROM seen WHERE made = id") == [(rows,)]
+    return [row[0] for row in fetch_rows(project.url, "SELECT count(*) FROM seen GROUP BY at ORDER BY min(id)")]
 
-    command.upgrade(project.config(dbtools.Limits(batch=batch)), "head")
 
-    sizes = [row[0] for row in fetch_rows(project.url, "SELECT count(*) FROM seen GROUP BY at ORDER BY min(id)")]
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_a_batch_is_read_and_committed_at_once(project: Project, batch: int) -> None:
+    sizes = sizes_of_batches(project, dbtools.Limits(batch=batch), 5)
+
     assert sizes == [len(range(start, min(start + batch, 5))) for start in range(0, 5, batch)]
-    assert fetch_rows(project.url, "SELECT count(*) FROM seen WHERE made = id") == [(5,)]
+
+
+def test_after_a_slow_batch_the_next_one_has_half_its_rows(project: Project) -> None:
+    # Each batch takes longer than no time.
+    assert sizes_of_batches(project, dbtools.Limits(batch=5, batch_seconds=0), 9) == [5, 2, 1, 1]
 
 
 def test_the_tries_of_an_option_end_the_wait_for_a_lock(project: Project, flask_db: FlaskDb) -> None:

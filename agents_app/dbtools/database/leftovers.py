@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agents_app.database.migration_limits import Limits
 from agents_app.database.quoting import quote_if_needed
-from agents_app.dbtools.database import postgresql
+from agents_app.dbtools.database import postgresql, session_limits
 from agents_app.dbtools.output import print_progress
 
 # op.set_not_null adds this CHECK, so that PostgreSQL can check every row while other sessions write.
@@ -125,6 +125,7 @@ def _autocommit(connection: Connection, limits: Limits) -> Iterator[Connection]:
     with suppress(DBAPIError):
         connection.rollback()
     if not connection.invalidated:
+        session_limits.wait_shortly(connection)
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
         return
     # If another run has the lock by now, it removes the leftovers itself.

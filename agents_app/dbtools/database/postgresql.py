@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 from alembic.util import CommandError
-from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from agents_app.database.migration_limits import STATEMENT_TIMEOUT, Limits
+from agents_app.database.migration_limits import Limits
 from agents_app.database.session import dedicated_session
-from agents_app.database.url import session_settings
+from agents_app.dbtools.database import session_limits
+from agents_app.dbtools.database.waiting import describe_processes
 from agents_app.dbtools.output import print_progress
 
 
@@ -31,9 +31,7 @@ POLL_INTERVAL_S = 0.2
 # The server may need this long to notice that a connection of this process is closed.
 DISCONNECT_TIMEOUT_S = 10
 BATCH_SIZE = 100
-LOCK_NOT_AVAILABLE, QUERY_CANCELED = "55P03", "57014"
-# The limit of a statement in a transaction as the server writes it, in `Connection.info`.
-STATEMENT_LIMIT = "statement_limit"
+LOCK_NOT_AVAILABLE = "55P03"
 
 ADVISORY_LOCK_HOLDER = """
 SELECT pid, application_name, usename, now() - backend_start AS since
@@ -61,7 +59,7 @@ def exclusive_connection(engine: Engine, limits: Limits) -> Iterator[Connection]
     The lock ends with the session, so a killed migration leaves no lock behind.
     """
     with locked_connection(MIGRATION_LOCK, engine, limits) as connection:
-        _set_limits(connection, limits)
+        session_limits.set_limits(connection, limits)
         # Alembic never commits a transaction that it finds open.
         connection.commit()
         yield connection
@@ -75,6 +73,7 @@ def locked_connection(lock: AdvisoryLock, engine: Engine, limits: Limits) -> Ite
     """
     with dedicated_session(engine) as connection:
         _detect_killed_client(connection)
+        session_limits.keep_idle_session(connection)
         _acquire(lock, connection, limits)
         connection.commit()
         yield connection
@@ -85,57 +84,14 @@ def is_lock_timeout(error: DBAPIError) -> bool:
     return getattr(error.orig, "pgcode", None) == LOCK_NOT_AVAILABLE
 
 
-def is_statement_timeout(error: DBAPIError) -> bool:
-    """Return whether a statement was ended by `statement_timeout`, not by a person."""
-    return getattr(error.orig, "pgcode", None) == QUERY_CANCELED and "statement timeout" in str(error.orig)
-
-
-def statement_limit_message(connection: Connection, limits: Limits) -> str:
-    """Say which limit has ended a statement, and where it can be changed."""
-    name = STATEMENT_TIMEOUT.member
-    is_of_url = name in session_settings(connection.engine.url) and name not in limits.given
-    place = f"{name} in the options of the database's URL, or {STATEMENT_TIMEOUT.flag}" if is_of_url else None
-    ended = f"A statement was ended after {connection.info[STATEMENT_LIMIT]}, because others may wait for its locks."
-    return f"{ended} For a higher limit (0: none): {place or STATEMENT_TIMEOUT.names}."
-
-
-@contextmanager
-def without_statement_limit(connection: Connection) -> Iterator[None]:
-    """Let statements of this block run for any time: they only read, and block no one."""
-    if STATEMENT_LIMIT not in connection.info:
-        yield
-        return
-    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-    yield
-    _limit_statements(connection)
-
-
 def table_lock_holders(connection: Connection) -> str:
     """Describe the processes that hold locks on the console's tables."""
-    return _describe_processes(connection, TABLE_LOCK_HOLDERS) or "a process that has ended since"
+    return _describe_processes(connection, TABLE_LOCK_HOLDERS) or session_limits.NOT_KNOWN
 
 
 def running_migration(connection: Connection) -> str | None:
     """Describe the process that runs a migration; None if no migration runs."""
     return _describe_holder(connection, MIGRATION_LOCK) or None
-
-
-def _set_limits(connection: Connection, limits: Limits) -> None:
-    # The URL counts more than a setting, and an option of the command more than the URL.
-    of_url = session_settings(connection.engine.url).keys()
-    if "lock_timeout" not in of_url or "table_timeout" in limits.given:
-        connection.exec_driver_sql(f"SET lock_timeout = {round(limits.table_timeout * 1000)}")
-    if "statement_timeout" not in of_url or "statement_timeout" in limits.given:
-        connection.exec_driver_sql(f"SET statement_timeout = {round(limits.statement_timeout * 1000)}")
-    connection.info[STATEMENT_LIMIT] = connection.exec_driver_sql("SHOW statement_timeout").scalar_one()
-    # Blocks that commit by themselves, such as CREATE INDEX CONCURRENTLY, are slow on purpose and block no one.
-    connection.exec_driver_sql("SET statement_timeout = 0")
-    event.listen(connection, "begin", _limit_statements)
-
-
-def _limit_statements(connection: Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{connection.info[STATEMENT_LIMIT]}'")
 
 
 def _detect_killed_client(connection: Connection) -> None:
@@ -168,9 +124,4 @@ def _describe_holder(connection: Connection, lock: AdvisoryLock) -> str:
 
 
 def _describe_processes(connection: Connection, query: str, **parameters: int) -> str:
-    descriptions = []
-    for row in connection.execute(sa.text(query), parameters):
-        seconds = f"{row.since.total_seconds():.0f}" if row.since else "?"
-        program = row.application_name or "unnamed"
-        descriptions.append(f"process {row.pid} ({program} as {row.usename}, for {seconds} s)")
-    return ", ".join(descriptions)
+    return describe_processes(connection.execute(sa.text(query), parameters))

@@ -5,7 +5,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 
 from agents_app.database.quoting import quote_if_needed
-from agents_app.dbtools.database import leftovers, postgresql
+from agents_app.dbtools.database import leftovers, session_limits
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from agents_app.dbtools.operations.sql import execute
 from agents_app.dbtools.output import pluralize
@@ -80,7 +80,7 @@ def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
 def _refuse_missing_values(connection: sa.Connection, table: str, column: str) -> None:
     # Before anything else, so that the most frequent failure happens before a lock is taken.
     missing = sa.select(sa.func.count()).select_from(sa.table(table)).where(sa.column(column).is_(None))
-    with postgresql.without_statement_limit(connection):
+    with session_limits.without_statement_limit(connection):
         count = connection.scalar(missing)
     if count:
         rows = f"{pluralize(count, 'row')} of {table} without a value in {column}"

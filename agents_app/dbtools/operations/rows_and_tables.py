@@ -1,5 +1,6 @@
 """Operations that check for tables and that fill new columns."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -95,8 +96,9 @@ class FillRowsOp(MigrateOperation):
         """Set the values that `compute` returns on each row that is `pending`, in the order of `key`, its primary key.
 
         On PostgreSQL each batch (MIGRATION_BATCH) is committed, so that no one waits for long and a second run
-        continues where the first one stopped: give this operation a step of its own. `--sql` writes `script`, which
-        should come as close to this as SQL can.
+        continues where the first one stopped: give this operation a step of its own. After a batch that took longer
+        than a second the next ones have half its rows. `--sql` writes `script`, which should come as close to this as
+        SQL can.
 
         `stamp` is a column that every writer changes, such as a version. A row that changed after it was read is left
         unchanged, even if it is still pending.
@@ -111,16 +113,17 @@ def _fill_rows(operations: Operations, operation: FillRowsOp) -> None:
         execute(operations, operation.script)
         return
     with context.autocommit_block() if context.dialect.name == "postgresql" else nullcontext():
-        batch = context.opts.get("limits", Limits()).batch
-        note_filled_rows(context, _fill(operations.get_bind(), operation, batch))
+        limits = context.opts.get("limits", Limits())
+        note_filled_rows(context, _fill(operations.get_bind(), operation, limits))
 
 
-def _fill(connection: sa.Connection, operation: FillRowsOp, batch: int) -> int:
+def _fill(connection: sa.Connection, operation: FillRowsOp, limits: Limits) -> int:
     count = connection.scalar(sa.select(sa.func.count()).select_from(operation.table).where(operation.pending))
     if not count:
         return 0
     with progress_bar(f"Filling {operation.table.name}", count) as advance:
-        for rows in _batches(connection, operation, batch):
+        batches = _Batches(connection, operation, limits.batch)
+        for rows in batches:
             computed = [operation.compute(row) for row in rows]
             values = [{**_row_key(operation, row), **found} for row, found in zip(rows, computed, strict=True)]
             columns: dict[str, Any] = {name: sa.bindparam(name) for name in computed[0]}
@@ -128,7 +131,10 @@ def _fill(connection: sa.Connection, operation: FillRowsOp, batch: int) -> int:
             unchanged = [operation.table.c[name] == sa.bindparam(f"row_{name}") for name in operation.key]
             unchanged.append(operation.pending)
             unchanged += [operation.stamp == sa.bindparam("row_stamp")] if operation.stamp is not None else []
+            started = time.monotonic()
             connection.execute(operation.table.update().where(*unchanged).values(columns), values)
+            if time.monotonic() - started > limits.batch_seconds:
+                batches.size = max(1, batches.size // 2)
             advance(len(rows))
     return count
 
@@ -138,13 +144,20 @@ def _row_key(operation: FillRowsOp, row: sa.Row[Any]) -> dict[str, Any]:
     return {**{f"row_{name}": row._mapping[name] for name in operation.key}, **stamp}
 
 
-def _batches(connection: sa.Connection, operation: FillRowsOp, batch: int) -> Iterator[list[sa.Row[Any]]]:
-    key = [operation.table.c[name] for name in operation.key]
-    statement = sa.select(operation.table).where(operation.pending).order_by(*key).limit(batch)
-    rows = list(connection.execute(statement))
-    while rows:
-        yield rows
-        rows = list(connection.execute(statement.where(_is_after(key, rows[-1]))))
+class _Batches:
+    """The pending rows in the order of their key. `size`, the rows of the next batch, can be changed."""
+
+    def __init__(self, connection: sa.Connection, operation: FillRowsOp, size: int) -> None:
+        self.size = size
+        self._connection, self._operation = connection, operation
+
+    def __iter__(self) -> Iterator[list[sa.Row[Any]]]:
+        key = [self._operation.table.c[name] for name in self._operation.key]
+        statement = sa.select(self._operation.table).where(self._operation.pending).order_by(*key)
+        rows = list(self._connection.execute(statement.limit(self.size)))
+        while rows:
+            yield rows
+            rows = list(self._connection.execute(statement.where(_is_after(key, rows[-1])).limit(self.size)))
 
 
 def _is_after(key: list[Any], row: sa.Row[Any]) -> sa.ColumnElement[bool]:

@@ -21,7 +21,7 @@ from agents_app.dbtools.backup.signals import cancellable_queries, interrupt_on_
 from agents_app.dbtools.branches import ambiguous_way_back, require_one_head
 from agents_app.dbtools.configuration import BACKUPS, limits_of_run
 from agents_app.dbtools.console_session import require_same_database
-from agents_app.dbtools.database import encoding, leftovers, postgresql, schema
+from agents_app.dbtools.database import encoding, leftovers, postgresql, schema, session_limits
 from agents_app.dbtools.database.connections import connect, create_file_or_schema, migration_connection
 from agents_app.dbtools.output import WaitingLines, print_progress
 from agents_app.dbtools.position import (
@@ -221,14 +221,15 @@ def _run_steps(
                 context.run_migrations()
             return
         except DBAPIError as error:
-            if postgresql.is_statement_timeout(error):
-                raise CommandError(postgresql.statement_limit_message(connection, limits)) from error
+            if session_limits.is_statement_timeout(error):
+                raise CommandError(session_limits.statement_limit_message(connection)) from error
             if not postgresql.is_lock_timeout(error):
                 raise
-            holders = postgresql.table_lock_holders(connection)
+            patient = session_limits.patient_wait(connection)
+            holders = patient or postgresql.table_lock_holders(connection)
             connection.rollback()
             row_saver.remove_files_of_undone_steps()
-            if not remaining_attempts:
+            if patient or not remaining_attempts:
                 raise CommandError(f"Blocked by {holders}. Try again later.") from error
             waiting.add(f"Waiting for {holders} to release a lock.")
             time.sleep(limits.retry_delay)

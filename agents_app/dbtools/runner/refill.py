@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.database import postgresql
 from agents_app.dbtools.database.connections import connect, migration_connection
-from agents_app.dbtools.output import print_progress
+from agents_app.dbtools.output import WaitingLines
 from agents_app.dbtools.records.tables import APPLIED_STEPS
 from agents_app.dbtools.review.refills import Fill
 from agents_app.dbtools.runner.error_messages import cause_and_advice
@@ -60,15 +60,20 @@ def mark_refilled(url: URL, fills: Iterable[Fill]) -> None:
 
 def _run(connection: Connection, fill: Fill, counter: _Counter, limits: Limits) -> None:
     options = {"transactional_ddl": True, "transaction_per_migration": True, "record": counter, "limits": limits}
-    for remaining in reversed(range(limits.attempts)):
-        context = MigrationContext.configure(connection, opts=options)
-        try:
-            with context.begin_transaction(_per_migration=True):
-                Operations(context).invoke(fill.operation)
-            return
-        except DBAPIError as error:
-            if not remaining or not postgresql.is_lock_timeout(error):
-                raise
-            print_progress(f"Waiting for {postgresql.table_lock_holders(connection)} to release a lock.")
-            connection.rollback()
-            time.sleep(limits.retry_delay)
+    with WaitingLines() as waiting:
+        for remaining in reversed(range(limits.attempts)):
+            context = MigrationContext.configure(connection, opts=options)
+            try:
+                with context.begin_transaction(_per_migration=True):
+                    Operations(context).invoke(fill.operation)
+                return
+            except DBAPIError as error:
+                if not postgresql.is_lock_timeout(error):
+                    raise
+                holders = postgresql.table_lock_holders(connection)
+                connection.rollback()
+                if not remaining:
+                    what = f"The fill of {fill.step.name} is blocked by {holders}. Run the same command again."
+                    raise CommandError(what) from error
+                waiting.add(f"Waiting for {holders} to release a lock.")
+                time.sleep(limits.retry_delay)
