@@ -4,11 +4,11 @@ VENV := .venv
 # Commands run as modules, so that a checkout can be moved: the first line of a script has the path of its installation.
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help run setup test lint long sure lock
+.PHONY: help run setup test lint long sure lock bench-migrations
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 # The console reads `.env` itself, and reports an error in it on one line.
 run: export FLASK_SKIP_DOTENV := 1
@@ -17,6 +17,9 @@ run: setup ## Create what is missing and serve on http://127.0.0.1:8000
 	@$(RUN) flask serve
 
 setup: $(VENV)/.flask ## Install the console's packages into .venv
+
+# The packages of the release that the benchmark of migrations upgrades.
+OLD := $(VENV)/releases/0.1.0/.done
 
 # With -E, Python ignores PYTHON variables. The tests remove the other variables themselves.
 TESTS := $(VENV)/bin/python -E -m pytest -n 2 --dist worksteal
@@ -30,10 +33,13 @@ lint: $(VENV)/.test ## Check style and types
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 
-long: $(VENV)/.test ## Run the long tests
+long: $(VENV)/.test $(OLD) ## Run the long tests
 	$(TESTS) -m long
 
 sure: test long ## Check style and types, then run all tests
+
+bench-migrations: $(VENV)/.test $(OLD) ## Upgrade a million agents under load (OPTIONS='--agents 20000' for fewer)
+	@$(RUN) benchmarks.migrations $(OPTIONS)
 
 LOCK := $(RUN) uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --upgrade --quiet
@@ -62,6 +68,9 @@ $(VENV)/.test: requirements-dev.txt $(VENV)/.flask
 	@echo "Installing the packages for tests into $(VENV) (once)..."
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
+
+$(OLD): | $(VENV)/.test
+	@$(RUN) benchmarks.migrations --install-only
 
 refuse = { echo "$(1)" >&2; exit 1; }
 

@@ -41,7 +41,7 @@ def test_make_without_a_target_lists_the_targets(folder: Path) -> None:
 
     assert (listed.returncode, listed.stderr) == (0, "")
     targets = [line.split()[0] for line in listed.stdout.splitlines()]
-    assert {"help", "run", "test", "lint", "sure"} <= set(targets)
+    assert {"help", "run", "test", "lint", "sure", "bench-migrations"} <= set(targets)
 
 
 @pytest.mark.parametrize("target", ["run", "test"])

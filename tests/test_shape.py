@@ -15,7 +15,8 @@ from agents_app.config import CHECKS
 from agents_app.paths import ROOT
 
 APP = ROOT / "agents_app"
-FILES = sorted([*APP.rglob("*.py"), *(ROOT / "migrations").rglob("*.py"), ROOT / "wsgi.py"])
+FOLDERS = ("agents_app", "benchmarks", "migrations")
+FILES = sorted([*(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")), ROOT / "wsgi.py"])
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 DOORS = {"web", "api", "cli"}
 INSIDE = {"errors", "values", "probes", "schemas", "connections", "encryption", "database", "db", "models", "dbtools"}
