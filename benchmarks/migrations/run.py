@@ -19,6 +19,7 @@ from benchmarks.migrations.releases import (
     BenchmarkError,
     Release,
     Server,
+    commit,
     install_old_packages,
     old_release,
     this_release,
@@ -46,7 +47,7 @@ class Benchmark:
         self.url = sa.make_url(cluster.url).set(database="console").render_as_string(hide_password=False)
         rows.execute(cluster.url, "CREATE DATABASE console")
         version = str(rows.execute(self.url, "SHOW server_version")[0][0]).split()[0]
-        self.result = Result(options.agents, options.rate, options.command, f"PostgreSQL {version}")
+        self.result = Result(options.agents, options.rate, options.command, f"PostgreSQL {version}", commit())
         environment = self._environment()
         self.old = old_release(folder / "old", environment)
         self.new = this_release(folder / "new", environment)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from benchmarks.migrations.deployments import Measured
 from benchmarks.migrations.load import Record
-from benchmarks.migrations.releases import OLD_NAME, commit
+from benchmarks.migrations.releases import OLD_NAME
 
 HEADINGS = ("what happens", "serving", "seconds", "requests", "failed", "median ms", "slowest ms")
 PYTHON = platform.python_version()
@@ -22,6 +22,7 @@ class Result:
     rate: float
     command: str
     server_version: str
+    commit: str
     lines: list[tuple[str, str, Measured]] = field(default_factory=list)
     # Every request of the whole run, also those between the lines.
     records: list[Record] = field(default_factory=list)
@@ -41,7 +42,7 @@ class Result:
     def markdown(self) -> Iterator[str]:
         """The whole result."""
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-        yield f"Command: `{self.command}`, {datetime.now(UTC):%Y-%m-%d}, commit {commit()}."
+        yield f"Command: `{self.command}`, {datetime.now(UTC):%Y-%m-%d}, commit {self.commit}."
         yield f"Machine: {os.cpu_count()} cores, {memory:.0f} GB of memory, {self.server_version}, Python {PYTHON}."
         yield f"Rows: {self.rows:,} agents, each with a version and an event. The release before: {OLD_NAME}."
         numbers = f"{len(self.records):,} requests in all, {len(self.failures)} failed"
