@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, Connection
 from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.backup.backups import Backup, create_backup
 from agents_app.dbtools.backup.signals import interrupt_on_signals
-from agents_app.dbtools.configuration import BACKUPS, alembic_config
+from agents_app.dbtools.configuration import BACKUPS, alembic_config, limits_of_run
 from agents_app.dbtools.database.connections import connect, deployment_lock
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_writable
@@ -23,9 +23,11 @@ from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.phases import Phase, require_not_blocked, target_of
 from agents_app.dbtools.position import Position, read_position, require_no_table_conflict
 from agents_app.dbtools.problems import PENDING, Problem
+from agents_app.dbtools.records.run import Course
 from agents_app.dbtools.review.plan import Plan, make_plan
 from agents_app.dbtools.review.refills import find_fills
 from agents_app.dbtools.review.warnings import Level
+from agents_app.dbtools.runner.keeping import keep_end
 from agents_app.dbtools.runner.refill import mark_refilled, refill
 from agents_app.dbtools.status import read_status
 from agents_app.errors import Unavailable
@@ -114,7 +116,8 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentChe
 
 def _apply(url: URL, config: Config, check: DeploymentCheck, backup: Backup | None) -> tuple[int, int]:
     # Kept with the deployment.
-    config.attributes |= {"command": "deploy", "backup": str(backup.file) if backup else None}
+    command_text = "deploy --finish" if check.phase is Phase.FINISH else "deploy"
+    config.attributes |= {"command": command_text, "backup": str(backup.file) if backup else None}
     config.attributes["dangers"] = [
         {"revision": step.revision, "what": warning.what, "reason": warning.allowed}
         for step in check.plan.steps
@@ -133,12 +136,18 @@ def _apply(url: URL, config: Config, check: DeploymentCheck, backup: Backup | No
 def _finish(url: URL, config: Config, check: DeploymentCheck) -> tuple[int, int]:
     # Rows that the release before wrote after a fill are filled before the marked steps need their values.
     script, position = ScriptDirectory.from_config(config), check.plan.position
+    course = config.attributes["course"] = Course(is_last=False)
     applied = _upgrade(config, target_of(position, Phase.DEPLOY)) if position.next_phase else 0
     with connect(url) as connection:
-        fills = find_fills(connection, script, read_position(connection, script))
-    filled = refill(url, fills, config.attributes.get("limits", Limits()))
+        reached = read_position(connection, script)
+        fills = find_fills(connection, script, reached)
+    course.is_last = not position.waiting
+    filled = refill(url, fills, reached.current, config.attributes, limits_of_run(config)) if fills else 0
+    course.is_last = True
     if position.waiting:
         applied += _upgrade(config, check.plan.target)
+    if not (fills or position.waiting):
+        keep_end(url, course)
     mark_refilled(url, fills)
     return applied, filled
 

@@ -14,7 +14,7 @@ class Deployment(Base):
     """One run of steps. Without `outcome` it runs, or was interrupted; `done` and `failed` have an end.
 
     `saved_files` names the files of rows that were saved before they were dropped. `dangers` are those that were
-    allowed when the run began. `role` is empty on SQLite.
+    allowed when the run began. `limits` has the limits in effect, times in seconds. `role` is empty on SQLite.
     """
 
     __tablename__ = "deployments"
@@ -38,12 +38,14 @@ class Deployment(Base):
     backup: Mapped[str | None] = mapped_column(sa.Text)
     saved_files: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     dangers: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    limits: Mapped[dict[str, Any]] = mapped_column(Json)
 
 
 class DeploymentStep(Base):
     """One step of a run, planned or done. `seconds` is empty until it is done.
 
-    `filled_rows` counts the rows that it filled. `reason` is why a danger in it was allowed. `error` is why it failed.
+    `filled_rows` counts the rows that it filled in batches, `updated_rows` those that an UPDATE of it changed. `reason`
+    is why a danger in it was allowed. `error` is why it failed.
     """
 
     __tablename__ = "deployment_steps"
@@ -57,6 +59,7 @@ class DeploymentStep(Base):
     direction: Mapped[str] = mapped_column(sa.Text)
     seconds: Mapped[float | None]
     filled_rows: Mapped[int | None] = mapped_column(sa.BigInteger)
+    updated_rows: Mapped[int | None] = mapped_column(sa.BigInteger)
     reason: Mapped[str | None] = mapped_column(sa.Text)
     error: Mapped[str | None] = mapped_column(sa.Text)
 

@@ -38,6 +38,7 @@ def upgrade() -> None:
     sa.Column('backup', sa.Text(), nullable=True),
     sa.Column('saved_files', sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), 'postgresql'), nullable=False),
     sa.Column('dangers', sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), 'postgresql'), nullable=False),
+    sa.Column('limits', sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), 'postgresql'), nullable=False),
     sa.CheckConstraint("outcome IN ('done', 'failed', 'interrupted')", name=op.f('ck_deployments_outcome')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_deployments'))
     )
@@ -50,6 +51,7 @@ def upgrade() -> None:
     sa.Column('direction', sa.Text(), nullable=False),
     sa.Column('seconds', sa.Double(), nullable=True),
     sa.Column('filled_rows', sa.BigInteger(), nullable=True),
+    sa.Column('updated_rows', sa.BigInteger(), nullable=True),
     sa.Column('reason', sa.Text(), nullable=True),
     sa.Column('error', sa.Text(), nullable=True),
     sa.ForeignKeyConstraint(['deployment_id'], ['deployments.id'], name=op.f('fk_deployment_steps_deployment_id_deployments'), ondelete='CASCADE'),

@@ -21,6 +21,19 @@ NULLABLE = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('b'
 ROWS = "SELECT id, b FROM t ORDER BY id"
 
 
+def kept(flask_db: FlaskDb, project: Project) -> list[tuple[str, str, list[tuple[str, str, int | None]]]]:
+    """The deployments of a database, newest first: the command, the outcome, and the steps with the filled rows."""
+    found = json.loads(flask_db(project.url, "deployments", "--json").stdout)["deployments"]
+    return [
+        (
+            one["command"],
+            one["outcome"],
+            [(step["direction"], step["name"], step["filled_rows"]) for step in one["steps"]],
+        )
+        for one in found
+    ]
+
+
 @pytest.fixture
 def project(tmp_path: Path, schema_url: str) -> Project:
     """A table with a row, after the migrations of the console."""
@@ -56,6 +69,10 @@ def test_finish_fills_rows_of_the_release_before_and_then_applies_the_marked_ste
     assert json.loads(flask_db(project.url, "status", "--json", project=project).stdout)["unfilled"] == []
     refilled = fetch_rows(project.url, "SELECT revision FROM applied_steps WHERE is_refilled")
     assert refilled == [("fill",)]
+    assert kept(flask_db, project)[:2] == [
+        ("deploy --finish", "done", [("fill", "fill", 2), ("upgrade", "not_null", None)]),
+        ("deploy", "done", [("upgrade", "add", None), ("upgrade", "fill", 1)]),
+    ]
 
 
 def test_without_marked_steps_finish_fills_once(project: Project, flask_db: FlaskDb) -> None:
@@ -68,6 +85,34 @@ def test_without_marked_steps_finish_fills_once(project: Project, flask_db: Flas
     run_sql(project.url, "INSERT INTO t (id) VALUES (3)")
     assert "Nothing to do." in flask_db(project.url, "deploy", "--finish", project=project).output
     assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20), (3, None)]
+    assert kept(flask_db, project)[0] == ("deploy --finish", "done", [("fill", "fill", 1)])
+
+
+def test_a_finish_with_steps_before_and_after_its_fills_is_one_deployment(project: Project, flask_db: FlaskDb) -> None:
+    project.revision("fill", FILL)
+    marked = project.revision("not_null", NOT_NULL, NULLABLE)
+    marked.write_text(marked.read_text() + "\nafter_release = True\n")
+
+    run = flask_db(project.url, "deploy", "--finish", "--lock-timeout", "0.5", "--batch-size", "7", project=project)
+
+    assert run.exit_code == 0, run.output
+    assert kept(flask_db, project)[0] == (
+        "deploy --finish",
+        "done",
+        [
+            ("upgrade", "add", None),
+            ("upgrade", "fill", 1),
+            ("fill", "fill", None),
+            ("upgrade", "not_null", None),
+        ],
+    )
+    newest = json.loads(flask_db(project.url, "deployments", "--json").stdout)["deployments"][0]
+    assert (newest["from_revision"], newest["to_revision"]) == (HEAD, "not_null")
+    limits = {"lock_timeout": 0.5, "batch_size": 7}
+    assert newest["limits"] == (
+        {"statement_timeout": 60, **limits, "tries": 15} if "postgres" in project.url else limits
+    )
+    assert "lock timeout 0.5 s" in flask_db(project.url, "deployments", newest["id"]).output
 
 
 def test_after_a_marked_step_that_failed_finish_fills_again(project: Project, flask_db: FlaskDb) -> None:
@@ -79,6 +124,8 @@ def test_after_a_marked_step_that_failed_finish_fills_again(project: Project, fl
     run_sql(project.url, "INSERT INTO t (id) VALUES (2)")
 
     assert flask_db(project.url, "deploy", "--finish", project=project).exit_code == 1
+    steps = [("fill", "fill", 1), ("upgrade", "broken", None)]
+    assert kept(flask_db, project)[0] == ("deploy --finish", "failed", steps)
     run_sql(project.url, "INSERT INTO t (id) VALUES (3)")
     marked.write_text(text.replace("INSERT INTO t VALUES (1)", "SELECT 1") + "\nafter_release = True\n")
     assert flask_db(project.url, "deploy", "--finish", project=project).exit_code == 0

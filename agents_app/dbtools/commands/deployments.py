@@ -53,7 +53,7 @@ def _list_lines(listed: list[KeptDeployment] | None) -> Iterator[str]:
     elif not listed:
         yield "No deployment is kept yet."
     for one in listed or ():
-        yield f"{one.short_id}  {one.started_at:{TIME}}  {one.command:9}  {one.outcome:11}  {summary(one)}"
+        yield f"{one.short_id}  {one.started_at:{TIME}}  {one.command:15}  {one.outcome:11}  {summary(one)}"
 
 
 def summary(one: KeptDeployment) -> str:
@@ -78,6 +78,7 @@ def deployment_lines(one: KeptDeployment) -> Iterator[str]:
     yield f"Ended      {format(one.ended_at, TIME) if one.ended_at else 'no end was kept'}"
     yield f"Outcome    {one.outcome}"
     yield f"Revisions  {one.from_revision or 'base'} -> {one.to_revision or 'base'}"
+    yield f"Limits     {', '.join(limit_text(*limit) for limit in one.limits.items())}"
     yield f"Backup     {one.backup or 'none'}"
     for file in one.saved_files:
         yield f"Saved      {_saved_text(file)}"
@@ -85,6 +86,13 @@ def deployment_lines(one: KeptDeployment) -> Iterator[str]:
         yield f"Allowed    {danger['revision']} {danger['what']}{_reason_text(danger)}"
     for number, step in enumerate(one.steps, 1):
         yield f"{number}. {step.direction} {step.revision}{f', {step.name}' if step.name else ''}: {_step_text(step)}"
+
+
+def limit_text(name: str, value: float) -> str:
+    """A limit as its option is written."""
+    is_time = name.endswith("timeout")
+    shown = "none" if is_time and not value else f"{value:g}{' s' if is_time else ''}"
+    return f"{name.replace('_', ' ')} {shown}"
 
 
 def _saved_text(file: dict[str, Any]) -> str:
@@ -100,6 +108,8 @@ def _step_text(step: Any) -> str:
     parts = [f"{step.seconds:.2f} s" if step.seconds is not None else "not done"]
     if step.filled_rows:
         parts.append(f"{pluralize(step.filled_rows, 'row')} filled")
+    elif step.updated_rows:
+        parts.append(f"{pluralize(step.updated_rows, 'row')} changed by UPDATE")
     if step.reason:
         parts.append(f"a danger was allowed: {step.reason}")
     if step.error:

@@ -29,6 +29,7 @@ class KeptStep:
     direction: str
     seconds: float | None
     filled_rows: int | None
+    updated_rows: int | None
     reason: str | None
     error: str | None
 
@@ -51,6 +52,7 @@ class KeptDeployment:
     backup: str | None
     saved_files: list[dict[str, Any]]
     dangers: list[dict[str, Any]]
+    limits: dict[str, Any]
     steps: tuple[KeptStep, ...]
 
     @property

@@ -2,11 +2,13 @@
 
 import getpass
 import os
+import re
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +17,28 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo, Migration
 from sqlalchemy.engine import Connection
 
 from agents_app import __version__
+from agents_app.database.migration_limits import Limits
 from agents_app.db import now
 from agents_app.dbtools.records.checksums import file_checksum
+from agents_app.dbtools.records.limits import limits_as_data
 from agents_app.dbtools.records.tables import APPLIED_STEPS, DEPLOYMENT_STEPS, DEPLOYMENTS, has_records
 
 ERROR_MAX = 500
+FILL = "fill"
+IS_UPDATE = re.compile(r"\s*UPDATE\b", re.IGNORECASE)
 
 
 @dataclass
 class StepRecord:
-    """One step of the run. `seconds` is None until it is done."""
+    """One step of the run. `seconds` is None until it is done. One that only fills again has the direction `fill`."""
 
     revision: str
     name: str
     direction: str
-    checksum: str | None
+    checksum: str | None = None
     seconds: float | None = None
     filled_rows: int = 0
+    updated_rows: int = 0
     reasons: list[str] = field(default_factory=list)
 
 
@@ -43,6 +50,17 @@ class RunFacts:
     backup: str | None
     dangers: list[dict[str, Any]]
     saved_files: Callable[[], list[dict[str, Any]]]
+    limits: Limits
+
+
+@dataclass
+class Course:
+    """What is kept as one deployment: `parts` are the runs that had steps. Another one follows unless `is_last`."""
+
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    started_at: datetime = field(default_factory=now)
+    is_last: bool = True
+    parts: list["RunRecord"] = field(default_factory=list)
 
 
 class RunRecord:
@@ -51,11 +69,13 @@ class RunRecord:
     Each step is kept in the transaction of the step, so that what is kept and what was done never differ.
     """
 
-    def __init__(self, facts: RunFacts, plan: Callable[..., Iterable[MigrationStep]], *, is_kept: bool = True) -> None:
-        self._facts, self._plan, self._is_kept = facts, plan, is_kept
-        self._id, self._started_at = uuid.uuid4(), now()
+    def __init__(
+        self, facts: RunFacts, plan: Callable[..., Iterable[MigrationStep]], course: Course, *, is_kept: bool = True
+    ) -> None:
+        self._facts, self._plan, self._is_kept, self._course = facts, plan, is_kept, course
         self._steps: list[StepRecord] = []
         self._ends: tuple[str | None, str | None] = (None, None)
+        self._limits: dict[str, Any] = {}
         self._done = 0
         self._is_written = False
         self._step_started = time.monotonic()
@@ -69,13 +89,20 @@ class RunRecord:
             return False
         heads = () if context.opts.get("purge") else context.get_current_heads()
         steps: list[Any] = list(self._plan(heads, context))
-        self._ends = (_revisions(heads), _revisions(steps[-1].to_revisions) if steps else None)
-        self._steps = [_step_record(step) for step in steps]
-        if not self._steps and not self._is_written:
+        ends = (_revisions(heads), _revisions(steps[-1].to_revisions) if steps else None)
+        return self.begin_steps(connection, [_step_record(step) for step in steps], ends)
+
+    def begin_steps(self, connection: Connection, steps: list[StepRecord], ends: tuple[str | None, str | None]) -> bool:
+        """Write these steps, from and to a revision (`ends`). Return whether the caller must commit."""
+        self._steps, self._ends, self._done = steps, ends, 0
+        if not steps and not self._is_written:
             return False
+        if self not in self._course.parts:
+            self._course.parts.append(self)
+        self._limits = limits_as_data(connection, self._facts.limits)
         if has_records(connection):
             # Only one run at a time has the lock, so that a run without an end was interrupted.
-            is_open = DEPLOYMENTS.c.outcome.is_(None) & (DEPLOYMENTS.c.id != self._id)
+            is_open = DEPLOYMENTS.c.outcome.is_(None) & (DEPLOYMENTS.c.id != self._course.id)
             connection.execute(DEPLOYMENTS.update().where(is_open).values(outcome="interrupted"))
             self._write(connection)
         return self._is_written
@@ -84,17 +111,37 @@ class RunRecord:
         """Continue after the steps that are `done`, and measure the time of the next one."""
         self._done, self._step_started = done, time.monotonic()
         for step in self._steps[done:]:
-            step.seconds, step.filled_rows, step.reasons = None, 0, []
+            step.seconds, step.filled_rows, step.updated_rows, step.reasons = None, 0, 0, []
 
     def step_done(self, ctx: MigrationContext, step: MigrationInfo, heads: Any, run_args: Any) -> None:
         """Keep a step at its end, in its transaction. Alembic calls this."""
-        if ctx.connection is None or self._done >= len(self._steps):
+        if ctx.connection is not None:
+            self.keep_step(ctx.connection)
+
+    def keep_step(self, connection: Connection) -> None:
+        """Keep the current step at its end, in its transaction."""
+        if self._done >= len(self._steps):
             return
         done = self._steps[self._done]
         done.seconds = round(time.monotonic() - self._step_started, 3)
         self._done += 1
         self._step_started = time.monotonic()
-        self._keep(ctx.connection, [self._steps[self._done - 1]] if self._is_written else self._steps[: self._done])
+        self._keep(connection, [self._steps[self._done - 1]] if self._is_written else self._steps[: self._done])
+
+    def end(self, connection: Connection) -> None:
+        """Keep that the deployment ended with this run, although another one was expected."""
+        self._course.is_last = True
+        if self._steps and has_records(connection):
+            self._write(connection, outcome="done")
+
+    def note_statement(
+        self, _connection: Any, cursor: Any, statement: str, _values: Any, _context: Any, executemany: bool
+    ) -> None:
+        """Add the rows that one UPDATE has changed. SQLAlchemy calls this after each statement."""
+        # The batches of a fill are counted by the fill.
+        if not executemany and IS_UPDATE.match(statement):
+            for step in self._steps[self._done : self._done + 1]:
+                step.updated_rows += max(cursor.rowcount, 0)
 
     def note_filled_rows(self, count: int) -> None:
         """Add to the number of rows that the current step has filled."""
@@ -108,9 +155,9 @@ class RunRecord:
 
     def fail(self, connection: Connection, error: str, done: int) -> None:
         """Keep that the run failed after `done` steps, in a transaction of its own after the failed step was undone."""
-        if not self._steps or not has_records(connection):
+        if not (self._steps or self._course.parts) or not has_records(connection):
             return
-        self._done = min(done, len(self._steps) - 1)
+        self._done = max(min(done, len(self._steps) - 1), 0)
         # A run on SQLite is one transaction.
         for step in self._steps[0 if connection.dialect.name == "sqlite" else self._done :]:
             step.seconds = None
@@ -123,48 +170,54 @@ class RunRecord:
         for step in unkept:
             # Nobody used an empty database while its steps ran.
             _keep_checksum(connection, step, is_refilled=self._ends[0] is None)
-        self._write(connection, outcome="done" if self._done == len(self._steps) else None)
+        is_end = self._done == len(self._steps) and self._course.is_last
+        self._write(connection, outcome="done" if is_end else None)
 
     def _write(self, connection: Connection, outcome: str | None = None, error: str | None = None) -> None:
-        connection.execute(DEPLOYMENT_STEPS.delete().where(DEPLOYMENT_STEPS.c.deployment_id == self._id))
-        connection.execute(DEPLOYMENTS.delete().where(DEPLOYMENTS.c.id == self._id))
-        self._is_written = bool(self._steps)
+        connection.execute(DEPLOYMENT_STEPS.delete().where(DEPLOYMENT_STEPS.c.deployment_id == self._course.id))
+        connection.execute(DEPLOYMENTS.delete().where(DEPLOYMENTS.c.id == self._course.id))
+        self._is_written = any(part._steps for part in self._course.parts)
         if self._is_written:
             connection.execute(DEPLOYMENTS.insert(), self._row(connection, outcome))
             connection.execute(DEPLOYMENT_STEPS.insert(), list(self._step_rows(error)))
 
     def _row(self, connection: Connection, outcome: str | None) -> dict[str, Any]:
         is_postgresql = connection.dialect.name == "postgresql"
+        # A part whose steps another process has applied meanwhile has none left.
+        parts = [part for part in self._course.parts if part._steps]
         return {
-            "id": self._id,
+            "id": self._course.id,
             "command": self._facts.command,
             "release": __version__,
             "os_user": _user_name(),
             "host": socket.gethostname(),
             "process_id": os.getpid(),
             "role": connection.scalar(sa.text("SELECT current_user")) if is_postgresql else None,
-            "from_revision": self._ends[0],
-            "to_revision": self._ends[1],
-            "started_at": self._started_at,
+            "from_revision": parts[0]._ends[0],
+            "to_revision": parts[-1]._ends[1],
+            "started_at": self._course.started_at,
             "ended_at": now() if outcome else None,
             "outcome": outcome,
             "backup": self._facts.backup,
-            "saved_files": self._facts.saved_files(),
+            "saved_files": [file for part in parts for file in part._facts.saved_files()],
             "dangers": self._facts.dangers,
+            "limits": self._limits,
         }
 
     def _step_rows(self, error: str | None) -> Iterable[dict[str, Any]]:
-        for position, step in enumerate(self._steps):
+        every = [(part, number, step) for part in self._course.parts for number, step in enumerate(part._steps)]
+        for position, (part, number, step) in enumerate(every):
             yield {
-                "deployment_id": self._id,
+                "deployment_id": self._course.id,
                 "position": position,
                 "revision": step.revision,
                 "name": step.name,
                 "direction": step.direction,
                 "seconds": step.seconds,
                 "filled_rows": step.filled_rows or None,
+                "updated_rows": step.updated_rows or None,
                 "reason": "; ".join(step.reasons) or None,
-                "error": error if position == self._done else None,
+                "error": error if part is self and number == self._done else None,
             }
 
 
@@ -177,7 +230,7 @@ def _step_record(step: Any) -> StepRecord:
 
 
 def _keep_checksum(connection: Connection, step: StepRecord, *, is_refilled: bool) -> None:
-    if step.direction == "stamp":
+    if step.direction not in ("upgrade", "downgrade"):
         return
     connection.execute(APPLIED_STEPS.delete().where(APPLIED_STEPS.c.revision == step.revision))
     if step.checksum is not None:

@@ -22,6 +22,7 @@ DEPLOYMENTS = sa.table(
     sa.column("backup", sa.Text()),
     sa.column("saved_files", Json),
     sa.column("dangers", Json),
+    sa.column("limits", Json),
 )
 DEPLOYMENT_STEPS = sa.table(
     "deployment_steps",
@@ -32,6 +33,7 @@ DEPLOYMENT_STEPS = sa.table(
     sa.column("direction", sa.Text()),
     sa.column("seconds", sa.Double()),
     sa.column("filled_rows", sa.BigInteger()),
+    sa.column("updated_rows", sa.BigInteger()),
     sa.column("reason", sa.Text()),
     sa.column("error", sa.Text()),
 )

@@ -84,7 +84,7 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
             with interrupt_on_signals(), cancellable_queries():
                 row_saver = RowSaver(_backup_folder(load_settings), url)
                 record = keeping.new_record(context.config.attributes, options["fn"], row_saver.saved)
-                with keeping.keep_failure(url, record, steps):
+                with keeping.keep_failure(url, record, lambda: len(steps.times)):
                     _migrate(url, steps, settings, row_saver, record, is_upgrade=is_upgrade)
         else:
             _run_read_only(url, steps, settings)
@@ -183,6 +183,7 @@ def _migrate(
             **settings,
         )
         event.listen(connection, "commit", steps.record_commit)
+        event.listen(connection, "after_cursor_execute", record.note_statement)
         with _remove_leftovers_on_error(connection, steps, limits), WaitingLines() as waiting:
             _run_steps(connection, steps, limits, row_saver, record, waiting)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
@@ -13,38 +14,42 @@ from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.database import postgresql
 from agents_app.dbtools.database.connections import connect, migration_connection
 from agents_app.dbtools.output import WaitingLines
+from agents_app.dbtools.records.run import FILL, RunRecord, StepRecord
 from agents_app.dbtools.records.tables import APPLIED_STEPS
 from agents_app.dbtools.review.refills import Fill
+from agents_app.dbtools.runner import keeping
 from agents_app.dbtools.runner.error_messages import cause_and_advice
 
 
-class _Counter:
-    """Counts the rows that fills report."""
-
-    count = 0
-
-    def note_filled_rows(self, count: int) -> None:
-        """Add to the number of rows."""
-        self.count += count
-
-
-def refill(url: URL, fills: Sequence[Fill], limits: Limits) -> int:
+def refill(url: URL, fills: Sequence[Fill], revision: str | None, attributes: dict[str, Any], limits: Limits) -> int:
     """Run fills again, and return how many rows they filled. On PostgreSQL each batch is committed.
 
-    Raises CommandError if one fails. A second call continues.
+    The database is at `revision`. Each fill is kept as a step of the deployment in `attributes`, those of the
+    configuration. Raises CommandError if one fails. A second call continues.
     """
-    if not fills:
-        return 0
-    counter = _Counter()
+    record = keeping.new_record({**attributes, "limits": limits}, lambda *_: (), list)
+    steps = [StepRecord(fill.step.revision, fill.step.name, FILL) for fill in fills]
     try:
-        with migration_connection(url, limits, verbose=False) as connection:
-            for fill in fills:
-                _run(connection, fill, counter, limits)
+        with keeping.keep_failure(url, record, lambda: sum(step.seconds is not None for step in steps)):
+            _refill(url, fills, steps, revision, record, limits)
     except NoSuchTableError as error:
         raise CommandError(f"A fill of an applied step failed: the table {error} is missing.") from error
     except DBAPIError as error:
         raise CommandError(f"A fill of an applied step failed: {cause_and_advice(error, url)[0]}") from error
-    return counter.count
+    return sum(step.filled_rows for step in steps)
+
+
+def _refill(
+    url: URL, fills: Sequence[Fill], steps: list[StepRecord], revision: str | None, record: RunRecord, limits: Limits
+) -> None:
+    with migration_connection(url, limits, verbose=False) as connection:
+        is_written = record.begin_steps(connection, steps, (revision, revision))
+        keeping.commit_begin(connection, is_written=is_written, limits=limits)
+        for number, fill in enumerate(fills):
+            _run(connection, fill, number, record, limits)
+            record.keep_step(connection)
+            if connection.dialect.name == "postgresql":
+                connection.commit()
 
 
 def mark_refilled(url: URL, fills: Iterable[Fill]) -> None:
@@ -58,10 +63,11 @@ def mark_refilled(url: URL, fills: Iterable[Fill]) -> None:
         connection.commit()
 
 
-def _run(connection: Connection, fill: Fill, counter: _Counter, limits: Limits) -> None:
-    options = {"transactional_ddl": True, "transaction_per_migration": True, "record": counter, "limits": limits}
+def _run(connection: Connection, fill: Fill, number: int, record: RunRecord, limits: Limits) -> None:
+    options = {"transactional_ddl": True, "transaction_per_migration": True, "record": record, "limits": limits}
     with WaitingLines() as waiting:
         for remaining in reversed(range(limits.attempts)):
+            record.begin_attempt(number)
             context = MigrationContext.configure(connection, opts=options)
             try:
                 with context.begin_transaction(_per_migration=True):
