@@ -50,7 +50,7 @@ def read_overview(database: Connection | URL) -> Overview:
     drift = find_drift(database, db.metadata, script.dir) if position.is_at_head else None
     return Overview(
         position,
-        make_plan(database, script, position).steps,
+        make_plan(database, script, position, counts=False).steps,
         drift,
         changed=tuple(changed_step_problems(database, script, position)),
         deployments=tuple(read_deployments(database, LAST_DEPLOYMENTS) or ()),

@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from agents_app.database.url import parse_url
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.records.checksums import file_checksum
-from agents_app.dbtools.records.history import KeptDeployment, fill_speed, read_deployments
+from agents_app.dbtools.records.history import KeptDeployment, Measured, Speed, measured_speed, read_deployments
 from agents_app.dbtools.records.tables import TABLES
 from agents_app.models import AppliedStep, Deployment, DeploymentStep
 from tests.dbtools.conftest import FlaskDb
@@ -158,10 +158,10 @@ op.fill_rows(rows, rows.c.name.is_(None), lambda row: {'name': 'x'}, '')"""
     command.upgrade(project.config(), "head")
     assert 2 in {step.filled_rows for one in kept(schema_url) for step in one.steps}
     with connect(parse_url(schema_url)) as connection:
-        assert fill_speed(connection) is None
+        assert measured_speed(connection, Measured.FILL) is None
     run_sql(schema_url, "UPDATE deployment_steps SET filled_rows = 5000, seconds = 2 WHERE filled_rows = 2")
     with connect(parse_url(schema_url)) as connection:
-        assert fill_speed(connection) == 2500
+        assert measured_speed(connection, Measured.FILL) == Speed(2500, kept(schema_url)[1].short_id)
 
 
 def test_files_of_saved_rows_belong_to_the_deployment(flask_db: FlaskDb, schema_url: str, tmp_path: Path) -> None:

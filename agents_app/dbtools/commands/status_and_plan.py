@@ -165,6 +165,8 @@ def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
     yield f"{number}. {step.direction} {step.revision}, {step.name}"
     if step.tables:
         yield f"   touches {', '.join(_describe_table(table) for table in step.tables)}"
+    for estimate in step.estimates:
+        yield f"   {estimate.text}"
     for warning in step.warnings:
         yield from warning_lines(warning)
     for check in step.checks:

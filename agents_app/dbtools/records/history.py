@@ -5,6 +5,7 @@ import socket
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,31 @@ from agents_app.dbtools.records.tables import DEPLOYMENT_STEPS, DEPLOYMENTS, has
 RUNNING, INTERRUPTED = "running", "interrupted"
 # A fill of fewer rows says little about the speed.
 MEASURED_FROM = 1_000
+LAST_MEASURED = 5
 SHORT_ID = 8
+
+
+def short_id(deployment: uuid.UUID) -> str:
+    """The beginning of an id, which is enough for a person."""
+    return deployment.hex[:SHORT_ID]
+
+
+class Measured(Enum):
+    """A way to change many rows: the column with their number, and how a sentence says it."""
+
+    FILL = ("filled_rows", "fills")
+    UPDATE = ("updated_rows", "updates")
+
+    def __init__(self, column: str, verb: str) -> None:
+        self.column, self.verb = column, verb
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast rows were changed, and the beginning of the id of the deployment that did it."""
+
+    rows_a_second: float
+    deployment: str
 
 
 @dataclass(frozen=True)
@@ -57,8 +82,7 @@ class KeptDeployment:
 
     @property
     def short_id(self) -> str:
-        """The beginning of the id, which is enough for a person."""
-        return self.id.hex[:SHORT_ID]
+        return short_id(self.id)
 
     @property
     def seconds(self) -> float | None:
@@ -90,16 +114,19 @@ def find_deployment(connection: Connection, start: str) -> KeptDeployment:
     return _with_steps(connection, found)[0]
 
 
-def fill_speed(connection: Connection) -> float | None:
-    """The rows a second of the slowest of the last fills of many rows; None before the first of them."""
+def measured_speed(connection: Connection, kind: Measured) -> Speed | None:
+    """The slowest of the last runs that changed many rows in this way; None before the first of them."""
     if not has_records(connection):
         return None
     steps, runs = DEPLOYMENT_STEPS, DEPLOYMENTS
-    speed = steps.c.filled_rows / steps.c.seconds
-    kept = sa.select(speed).join_from(steps, runs, runs.c.id == steps.c.deployment_id)
-    kept = kept.where(steps.c.filled_rows >= MEASURED_FROM, steps.c.seconds > 0)
-    found = connection.scalars(kept.order_by(runs.c.started_at.desc()).limit(5)).all()
-    return min(map(float, found), default=None)
+    rows = steps.c[kind.column]
+    kept = sa.select((rows / steps.c.seconds).label("speed"), runs.c.id)
+    kept = kept.join_from(steps, runs, runs.c.id == steps.c.deployment_id)
+    kept = (
+        kept.where(rows >= MEASURED_FROM, steps.c.seconds > 0).order_by(runs.c.started_at.desc()).limit(LAST_MEASURED)
+    )
+    found = [Speed(float(row.speed), short_id(row.id)) for row in connection.execute(kept)]
+    return min(found, key=lambda one: one.rows_a_second, default=None)
 
 
 def deployment_as_data(found: KeptDeployment) -> dict[str, Any]:

@@ -9,37 +9,22 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep, StampStep
+from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep
 from sqlalchemy.engine import Connection
 
 from agents_app import __version__
 from agents_app.database.migration_limits import Limits
 from agents_app.db import now
-from agents_app.dbtools.records.checksums import file_checksum
 from agents_app.dbtools.records.limits import limits_as_data
-from agents_app.dbtools.records.tables import APPLIED_STEPS, DEPLOYMENT_STEPS, DEPLOYMENTS, has_records
+from agents_app.dbtools.records.steps import StepRecord, keep_checksum, revisions_text, step_record
+from agents_app.dbtools.records.tables import DEPLOYMENT_STEPS, DEPLOYMENTS, has_records
 
 ERROR_MAX = 500
-FILL = "fill"
-IS_UPDATE = re.compile(r"\s*UPDATE\b", re.IGNORECASE)
-
-
-@dataclass
-class StepRecord:
-    """One step of the run. `seconds` is None until it is done. One that only fills again has the direction `fill`."""
-
-    revision: str
-    name: str
-    direction: str
-    checksum: str | None = None
-    seconds: float | None = None
-    filled_rows: int = 0
-    updated_rows: int = 0
-    reasons: list[str] = field(default_factory=list)
+# Not Alembic's own table.
+IS_UPDATE = re.compile(r"\s*UPDATE\s+(?!alembic_version\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -89,8 +74,8 @@ class RunRecord:
             return False
         heads = () if context.opts.get("purge") else context.get_current_heads()
         steps: list[Any] = list(self._plan(heads, context))
-        ends = (_revisions(heads), _revisions(steps[-1].to_revisions) if steps else None)
-        return self.begin_steps(connection, [_step_record(step) for step in steps], ends)
+        ends = (revisions_text(heads), revisions_text(steps[-1].to_revisions) if steps else None)
+        return self.begin_steps(connection, [step_record(step) for step in steps], ends)
 
     def begin_steps(self, connection: Connection, steps: list[StepRecord], ends: tuple[str | None, str | None]) -> bool:
         """Write these steps, from and to a revision (`ends`). Return whether the caller must commit."""
@@ -169,7 +154,7 @@ class RunRecord:
             return
         for step in unkept:
             # Nobody used an empty database while its steps ran.
-            _keep_checksum(connection, step, is_refilled=self._ends[0] is None)
+            keep_checksum(connection, step, is_refilled=self._ends[0] is None)
         is_end = self._done == len(self._steps) and self._course.is_last
         self._write(connection, outcome="done" if is_end else None)
 
@@ -183,7 +168,7 @@ class RunRecord:
 
     def _row(self, connection: Connection, outcome: str | None) -> dict[str, Any]:
         is_postgresql = connection.dialect.name == "postgresql"
-        # A part whose steps another process has applied meanwhile has none left.
+        # A part whose steps another process has applied has none left.
         parts = [part for part in self._course.parts if part._steps]
         return {
             "id": self._course.id,
@@ -219,27 +204,6 @@ class RunRecord:
                 "reason": "; ".join(step.reasons) or None,
                 "error": error if part is self and number == self._done else None,
             }
-
-
-def _step_record(step: Any) -> StepRecord:
-    if isinstance(step, StampStep):
-        return StepRecord(_revisions(step.to_revisions) or "base", "", "stamp", None)
-    direction = "upgrade" if step.is_upgrade else "downgrade"
-    checksum = file_checksum(Path(step.revision.path)) if step.is_upgrade else None
-    return StepRecord(step.revision.revision, step.revision.doc, direction, checksum)
-
-
-def _keep_checksum(connection: Connection, step: StepRecord, *, is_refilled: bool) -> None:
-    if step.direction not in ("upgrade", "downgrade"):
-        return
-    connection.execute(APPLIED_STEPS.delete().where(APPLIED_STEPS.c.revision == step.revision))
-    if step.checksum is not None:
-        values = {"id": uuid.uuid4(), "revision": step.revision, "checksum": step.checksum, "applied_at": now()}
-        connection.execute(APPLIED_STEPS.insert(), {**values, "is_refilled": is_refilled})
-
-
-def _revisions(revisions: Iterable[str]) -> str | None:
-    return ", ".join(revisions) or None
 
 
 def _user_name() -> str:

@@ -34,11 +34,12 @@ class DatabaseFacts:
 
     `created` are the tables that this plan creates. `added` are the columns, each with its table, that get no value
     from the running release, which does not know them. `defaulted` are those that get a default, and `views`
-    the views that the present step creates. `enums` are the labels of those that this plan creates.
+    the views that the present step creates. `enums` are the labels of those that this plan creates. Without `counts` no
+    table is read: a page of the console must not wait for that.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection, self.dialect = connection, connection.dialect.name
+    def __init__(self, connection: Connection, *, counts: bool = True) -> None:
+        self.connection, self.dialect, self._counts = connection, connection.dialect.name, counts
         self.created: set[str] = set()
         self.added: set[tuple[str, str]] = set()
         self.defaulted: set[tuple[str, str]] = set()
@@ -58,7 +59,7 @@ class DatabaseFacts:
 
     def size(self, table: str) -> TableSize:
         """The size of a table."""
-        found: TableSize = self._once(("size", table), lambda: table_size(self.connection, table))
+        found: TableSize = self._once(("size", table), lambda: table_size(self.connection, table, counts=self._counts))
         return found
 
     def rows(self, table: str) -> int | None:
@@ -119,14 +120,19 @@ class DatabaseFacts:
             return False
         return bool(self._once(("own", function), lambda: self.connection.scalar(OWN_FUNCTION, {"name": function})))
 
-    def count(self, query: str) -> int | str:
+    def count(self, query: str | sa.Select[Any]) -> int | str:
         """The count that a query returns, or why it cannot be counted. Nothing is changed."""
+        if not self._counts:
+            return "flask db plan counts them"
+        if not isinstance(query, str):
+            return self._count(query)
+        found: int | str = self._once(("count", query), lambda: self._count(query))
+        return found
+
+    def _count(self, query: str | sa.Select[Any]) -> int | str:
         try:
             if not self.has_locks:
                 return int(self._scalar(query))
-            if getattr(self.connection.connection.dbapi_connection, "autocommit", False):
-                # A page of the console must not wait for a count, and there the limits would have no effect.
-                return "flask db plan counts them"
             with self.connection.begin_nested() as savepoint:
                 for limit in LIMITS:
                     self.connection.exec_driver_sql(limit)
@@ -137,7 +143,9 @@ class DatabaseFacts:
             is_new = getattr(error.orig, "pgcode", None) in UNKNOWN_NAMES or "no such" in str(error.orig)
             return "it names a column or table that does not exist yet" if is_new else "the database cannot count them"
 
-    def _scalar(self, query: str) -> Any:
+    def _scalar(self, query: str | sa.Select[Any]) -> Any:
+        if not isinstance(query, str):
+            return self.connection.scalar(query)
         return self.connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar()
 
     def _columns(self, table: str) -> list[Any]:

@@ -21,6 +21,7 @@ from agents_app.dbtools.phases import position_as_data
 from agents_app.dbtools.position import EMPTY_REVISION, Position, is_after_release
 from agents_app.dbtools.review import rules, sql, warnings
 from agents_app.dbtools.review.data_checks import DataCheck, DataChecks, check_as_data
+from agents_app.dbtools.review.estimates import Estimate, Estimates, estimate_as_data
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.recorder import RecordedStep, record_step, step_sql
 from agents_app.dbtools.review.refills import find_fills
@@ -57,6 +58,7 @@ class PlannedStep:
     sql: str | None
     after_release: bool = False
     checks: tuple[DataCheck, ...] = ()
+    estimates: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,19 @@ class Plan:
         return [warning for step in self.steps for warning in step.warnings if warning.level is Level.DANGER]
 
 
-def make_plan(connection: Connection, script: ScriptDirectory, position: Position, target: str = "head") -> Plan:
+def make_plan(
+    connection: Connection, script: ScriptDirectory, position: Position, target: str = "head", *, counts: bool = True
+) -> Plan:
     """The steps from `position` to `target`: "head", "+1", "-1", "base" or a revision. Nothing is changed.
+
+    Without `counts` no table is read, so that this takes as long for large tables as for small ones.
 
     Raises CommandError if `target` is unknown.
     """
     if position.is_ahead:
         return Plan(position, position.head, steps=())
-    facts = DatabaseFacts(connection)
-    checks = DataChecks(facts)
+    facts = DatabaseFacts(connection, counts=counts)
+    checks, estimates = DataChecks(facts), Estimates(facts)
     for fill in find_fills(connection, script, position):
         # `flask db deploy --finish` runs it again before the marked steps.
         checks.note_fill(fill.step.name, fill.operation)
@@ -115,7 +121,7 @@ def make_plan(connection: Connection, script: ScriptDirectory, position: Positio
     else:
         undone = parents.keys() if revision is None else descendants(parents, revision)
         direction, chosen = "downgrade", [step for step in reversed(applied) if step.revision in undone]
-    steps = [_planned_step(facts, checks, script.get_revision(step.revision), direction) for step in chosen]
+    steps = [_planned_step(facts, checks, estimates, script.get_revision(step.revision), direction) for step in chosen]
     return Plan(position, revision or "base", tuple(steps))
 
 
@@ -147,7 +153,9 @@ def _relative_revision(target: str, position: Position) -> str | None:
     return position.steps[count - 1].revision if count else None
 
 
-def _planned_step(facts: DatabaseFacts, checks: DataChecks, script: Script, direction: str) -> PlannedStep:
+def _planned_step(
+    facts: DatabaseFacts, checks: DataChecks, estimates: Estimates, script: Script, direction: str
+) -> PlannedStep:
     recorded = record_step(script, direction, facts.dialect)
     operations = [read for found in recorded.operations for read in sql.operations_of(found, facts.dialect)]
     # No one uses a table that this step creates, also not before the operation that creates it.
@@ -160,7 +168,8 @@ def _planned_step(facts: DatabaseFacts, checks: DataChecks, script: Script, dire
     text = step_sql(script, direction, facts.dialect)
     checked = checks.of_step(script.doc, operations, is_known=recorded.failure is None)
     marked = is_after_release(script)
-    return PlannedStep(script.revision, script.doc, direction, tables, found, text, marked, checked)
+    lasting = estimates.of_step(operations)
+    return PlannedStep(script.revision, script.doc, direction, tables, found, text, marked, checked, lasting)
 
 
 def _warnings(
@@ -215,6 +224,7 @@ def _step_as_data(step: PlannedStep) -> dict[str, Any]:
         "tables": [vars(table) for table in step.tables],
         "after_release": step.after_release,
         "checks": [check_as_data(check) for check in step.checks],
+        "estimates": [estimate_as_data(found) for found in step.estimates],
         "findings": [_warning_as_data(warning) for warning in step.warnings],
         "sql": step.sql,
     }

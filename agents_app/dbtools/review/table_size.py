@@ -27,14 +27,21 @@ class TableSize:
     bytes: int | None
 
 
-def table_size(connection: Connection, name: str) -> TableSize:
-    """The size of one table, whose name may begin with a schema; a missing table has no rows."""
+def table_size(connection: Connection, name: str, *, counts: bool = True) -> TableSize:
+    """The size of one table, whose name may begin with a schema; a missing table has no rows.
+
+    Without `counts` at most one row is read: the rows are an estimate, or None.
+    """
     schema, _, table = name.rpartition(".")
     if not sa.inspect(connection).has_table(table, schema=schema or None):
         return TableSize(name, is_there=False, rows=0, is_estimate=False, bytes=None)
     if connection.dialect.name != "postgresql":
-        return TableSize(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=None)
+        rows = _count(connection, name) if counts else _none_or_unknown(connection, name)
+        return TableSize(name, is_there=True, rows=rows, is_estimate=not counts, bytes=None)
     size = connection.execute(SIZE, {"name": ".".join(map(quote_if_needed, name.split(".")))}).one()
+    if not counts:
+        rows = size.estimate if size.estimate > 0 else _none_or_unknown(connection, name)
+        return TableSize(name, is_there=True, rows=rows, is_estimate=True, bytes=size.bytes)
     if size.bytes <= COUNTED_UP_TO:
         return TableSize(name, is_there=True, rows=_count(connection, name), is_estimate=False, bytes=size.bytes)
     estimate = size.estimate if size.estimate >= 0 else None
@@ -42,6 +49,14 @@ def table_size(connection: Connection, name: str) -> TableSize:
 
 
 def _count(connection: Connection, name: str) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(_table(name))) or 0
+
+
+def _none_or_unknown(connection: Connection, name: str) -> int | None:
+    first = sa.select(sa.literal(1)).select_from(_table(name)).limit(1)
+    return 0 if connection.scalar(first) is None else None
+
+
+def _table(name: str) -> sa.TableClause:
     schema, _, table = name.rpartition(".")
-    counted = sa.table(table, schema=schema or None)
-    return connection.scalar(sa.select(sa.func.count()).select_from(counted)) or 0
+    return sa.table(table, schema=schema or None)

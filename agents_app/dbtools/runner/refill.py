@@ -14,7 +14,8 @@ from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.database import postgresql
 from agents_app.dbtools.database.connections import connect, migration_connection
 from agents_app.dbtools.output import WaitingLines
-from agents_app.dbtools.records.run import FILL, RunRecord, StepRecord
+from agents_app.dbtools.records.run import RunRecord
+from agents_app.dbtools.records.steps import FILL, StepRecord
 from agents_app.dbtools.records.tables import APPLIED_STEPS
 from agents_app.dbtools.review.refills import Fill
 from agents_app.dbtools.runner import keeping

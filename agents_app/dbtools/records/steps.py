@@ -1,0 +1,54 @@
+"""One step of a run as it is kept, and the checksum of its file."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.migration import StampStep
+from sqlalchemy.engine import Connection
+
+from agents_app.db import now
+from agents_app.dbtools.records.checksums import file_checksum
+from agents_app.dbtools.records.tables import APPLIED_STEPS
+
+FILL = "fill"
+
+
+@dataclass
+class StepRecord:
+    """One step of the run. `seconds` is None until it is done. One that only fills again has the direction `fill`."""
+
+    revision: str
+    name: str
+    direction: str
+    checksum: str | None = None
+    seconds: float | None = None
+    filled_rows: int = 0
+    updated_rows: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+
+def step_record(step: Any) -> StepRecord:
+    """What is kept of a step of Alembic."""
+    if isinstance(step, StampStep):
+        return StepRecord(revisions_text(step.to_revisions) or "base", "", "stamp", None)
+    direction = "upgrade" if step.is_upgrade else "downgrade"
+    checksum = file_checksum(Path(step.revision.path)) if step.is_upgrade else None
+    return StepRecord(step.revision.revision, step.revision.doc, direction, checksum)
+
+
+def keep_checksum(connection: Connection, step: StepRecord, *, is_refilled: bool) -> None:
+    """Keep the checksum of a step that was applied, and remove that of a step that was undone."""
+    if step.direction not in ("upgrade", "downgrade"):
+        return
+    connection.execute(APPLIED_STEPS.delete().where(APPLIED_STEPS.c.revision == step.revision))
+    if step.checksum is not None:
+        values = {"id": uuid.uuid4(), "revision": step.revision, "checksum": step.checksum, "applied_at": now()}
+        connection.execute(APPLIED_STEPS.insert(), {**values, "is_refilled": is_refilled})
+
+
+def revisions_text(revisions: Iterable[str]) -> str | None:
+    """One or several revisions as one text; None for the state before the first step."""
+    return ", ".join(revisions) or None
