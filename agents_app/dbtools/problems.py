@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-PENDING, NO_BACKUP = "migrations.pending", "backups.possible"
+PENDING, NO_BACKUP, CHANGED = "migrations.pending", "backups.possible", "migrations.changed"
 # With one of these no step can succeed. The others do not stop a deployment.
 STOPS_STEPS = {
     "database.encoding",
@@ -25,6 +25,11 @@ class Problem:
     @property
     def stops_steps(self) -> bool:
         return self.code in STOPS_STEPS
+
+    @property
+    def is_about_files(self) -> bool:
+        """Whether the database itself is as its steps made it: `deploy` then prints the problem, and ends with 0."""
+        return self.code == CHANGED
 
     @property
     def only_prevents_backup(self) -> bool:

@@ -22,10 +22,12 @@ from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import pending_advice, position_as_data
 from agents_app.dbtools.position import OWN_PLACE, Position, table_conflict
-from agents_app.dbtools.problems import PENDING, Problem
+from agents_app.dbtools.problems import CHANGED, PENDING, Problem
 from agents_app.dbtools.records.checksums import changed_steps
 from agents_app.dbtools.server_problems import major_version, postgresql_problems
 from agents_app.errors import Unavailable
+
+RESTORE_FILE = "Restore the file (git log -p migrations/versions), and write the change into a step of its own."
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,10 @@ def _schema_problems(
 
 def changed_step_problems(connection: Connection, script: ScriptDirectory, position: Position) -> Iterator[Problem]:
     """A problem for each applied step whose file is not the one that was applied."""
-    for step, what in changed_steps(connection, script, position):
-        do = "Restore the file (git log -p migrations/versions), and write the change into a step of its own."
-        yield Problem(f"The step {step}: {what}.", do, "migrations.changed")
+    for step in changed_steps(connection, script, position):
+        name = f", {step.name}" if step.name else ""
+        do = f'{RESTORE_FILE} If it is right: flask db accept-change {step.revision} --reason "why"'
+        yield Problem(f"The step {step.revision}{name}: {step.what}.", do, CHANGED)
 
 
 def _sqlite_problems(connection: Connection, _folder: str, _own_tables: frozenset[str]) -> Iterator[Problem]:

@@ -56,7 +56,11 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, finish: bool, as_j
             folder = None if no_backup else current_app.config["BACKUP_FOLDER"]
             done = deploy(url, migrations_config(), db.metadata, check, folder)
     # After --finish, the steps that follow wait for the next deployment.
-    problems = [problem for problem in _problems(check, done) if not (finish and problem.code == PENDING)]
+    problems = [
+        problem
+        for problem in _problems(check, done)
+        if not problem.is_about_files and not (finish and problem.code == PENDING)
+    ]
     print_answer(as_json, _as_data(result, check, done), _lines(result, check, done))
     if problems or result == "refused" or (result == "dry run" and _is_refused(check, yes=yes)):
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""The command `flask db deployments`: who applied which steps, and when."""
+"""The commands `flask db deployments` (who applied which steps, and when) and `accept-change`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,10 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
+from agents_app.dbtools.commands.status_and_plan import migrations_config
+from agents_app.dbtools.configuration import limits_of_run
 from agents_app.dbtools.database.connections import read_only_connection
 from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import pluralize
+from agents_app.dbtools.records.accept import accept_change
 from agents_app.dbtools.records.history import KeptDeployment, deployment_as_data, find_deployment, read_deployments
+from agents_app.dbtools.records.steps import ACCEPT
 from agents_app.dbtools.records.tables import DEPLOYMENTS
 
 NOT_KEPT = "This database does not keep deployments yet. The step add_deployments creates the tables: flask db deploy"
@@ -37,6 +41,19 @@ def deployments_command(deployment: str | None, last: int, as_json: bool) -> Non
         listed = read_deployments(connection, last)
     data = {"is_kept": listed is not None, "deployments": [deployment_as_data(one) for one in listed or ()]}
     print_answer(as_json, data, _list_lines(listed))
+
+
+@click.command("accept-change")
+@click.argument("revision")
+@click.option("--reason", required=True, metavar="TEXT", help="Why the change is right. It is kept with your name.")
+@AS_JSON
+def accept_change_command(revision: str, reason: str, as_json: bool) -> None:
+    """Accept that the file of the applied step REVISION was changed or removed. The tables stay as they are."""
+    with migration_url_or_exit() as url:
+        config = migrations_config()
+        found = accept_change(url, config, revision, reason, limits_of_run(config))
+    lines = [f"Accepted: {found.what}. The reason is kept: flask db deployments"]
+    print_answer(as_json, {"revision": found.revision, "name": found.name, "what": found.what}, iter(lines))
 
 
 def _require_rights(connection: Connection) -> None:
@@ -111,10 +128,10 @@ def _step_text(step: Any) -> str:
     elif step.updated_rows:
         parts.append(f"{pluralize(step.updated_rows, 'row')} changed by UPDATE")
     if step.reason:
-        parts.append(f"a danger was allowed: {step.reason}")
+        parts.append(f"{'why' if step.direction == ACCEPT else 'a danger was allowed'}: {step.reason}")
     if step.error:
         parts.append(step.error)
     return ", ".join(parts)
 
 
-COMMANDS = (deployments_command,)
+COMMANDS = (deployments_command, accept_change_command)

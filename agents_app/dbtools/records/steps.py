@@ -13,12 +13,13 @@ from agents_app.db import now
 from agents_app.dbtools.records.checksums import file_checksum
 from agents_app.dbtools.records.tables import APPLIED_STEPS
 
-FILL = "fill"
+# The directions of steps that Alembic does not know.
+FILL, ACCEPT = "fill", "accept"
 
 
 @dataclass
 class StepRecord:
-    """One step of the run. `seconds` is None until it is done. One that only fills again has the direction `fill`."""
+    """One step of the run. `seconds` is None until it is done. `direction` is Alembic's, or one of those above."""
 
     revision: str
     name: str
