@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.database.url import printable_url
+from agents_app.dbtools.autogenerate.causes import remedy
 from agents_app.dbtools.autogenerate.drift import find_drift
 from agents_app.dbtools.autogenerate.settings import console_tables
 from agents_app.dbtools.backup import pg_programs
@@ -123,8 +124,7 @@ def _schema_problems(
     elif advice := pending_advice(position):
         yield Problem(*advice, PENDING)
     for line in drift or ():
-        do = "If a model was changed, write its step: flask db migrate -m ...; if the database was, undo that change."
-        yield Problem(f"The database differs from the models: {line}", do, "migrations.drift")
+        yield Problem(f"The database differs from the models: {line}", remedy(line), "migrations.drift")
 
 
 def changed_step_problems(connection: Connection, script: ScriptDirectory, position: Position) -> Iterator[Problem]:

@@ -113,7 +113,7 @@ def test_a_check_lists_what_differs_and_not_what_a_new_file_needs_first(
         command.check(project.config())
 
     lines = capsys.readouterr().err.splitlines()
-    assert "agents: the table is missing." in lines
+    assert "agents: the table is missing. The steps agree with the database: the models were changed." in lines
     assert "require_tables" not in "".join(lines)
 
 

@@ -78,8 +78,8 @@ def test_tables_that_no_migration_created_are_reported(flask_db: FlaskDb, databa
     [
         (
             "ALTER TABLE agents ADD COLUMN extra integer",
-            "agents.extra: no model has this column.",
-            "If a model was changed, write its step: flask db migrate -m ...; if the database was, undo that change.",
+            "agents.extra: no model has this column. The steps agree with the models: the database was changed.",
+            "Undo that change of the database; or make it in the models too, and write a step.",
         ),
         (
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_agents_created_by'::regclass",

@@ -3,8 +3,10 @@
 import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
+from agents_app.dbtools.autogenerate.causes import Causes
 from agents_app.dbtools.autogenerate.differences import difference_lines
 from agents_app.dbtools.autogenerate.settings import comparison_settings, ignoring_reflection_warnings
 
@@ -18,4 +20,5 @@ def find_drift(connection: Connection, metadata: sa.MetaData, folder: str) -> tu
     context = MigrationContext.configure(connection, opts={"target_metadata": metadata, **settings})
     with ignoring_reflection_warnings():
         upgrade = produce_migrations(context, metadata).upgrade_ops
-    return tuple(difference_lines(upgrade.ops)) if upgrade else ()
+    script = ScriptDirectory(folder)
+    return tuple(difference_lines(upgrade.ops, Causes(script, metadata, connection.dialect))) if upgrade else ()

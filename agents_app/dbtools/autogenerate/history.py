@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -36,25 +37,50 @@ class TableHistory:
 Tables = dict[str, TableHistory]
 
 
+@dataclass(frozen=True)
+class History:
+    """What the steps made. `unread` is plain SQL, and steps that could not be read whole: it may change more."""
+
+    tables: Tables
+    unread: str
+
+    def labels(self, enum: str) -> list[str] | None:
+        """The labels of an enum; None if no column has it."""
+        types = (column.type for table in self.tables.values() for column in table.columns.values())
+        return next((list(found.enums) for found in types if isinstance(found, sa.Enum) and found.name == enum), None)
+
+
 def read_history(script: ScriptDirectory, metadata: sa.MetaData) -> Tables:
     """The tables after the upgrade of every step. A step that queries the database is read up to there."""
+    return read_whole_history(script, metadata).tables
+
+
+def read_whole_history(script: ScriptDirectory, metadata: sa.MetaData) -> History:
+    """The tables after the upgrade of every step, and what could not be read."""
     context = MigrationContext.configure(
         dialect_name="postgresql",
         opts={"as_sql": True, "output_buffer": StringIO(), "target_metadata": metadata},
     )
     replayer = _Replayer(context)
     for step in reversed(list(script.walk_revisions())):
+        is_read = False
         with _op_replaced(step.module, replayer):
             step.module.upgrade()
-    return replayer.tables
+            is_read = True
+        if not is_read:
+            replayer.unread.append(Path(step.path).read_text("utf-8-sig"))
+    return History(replayer.tables, "\n".join(replayer.unread))
 
 
 class _Replayer(Operations):
     def __init__(self, context: MigrationContext) -> None:
         super().__init__(context)
         self.tables: Tables = {}
+        self.unread: list[str] = []
 
     def invoke(self, operation: MigrateOperation) -> Any:
+        if isinstance(operation, ops.ExecuteSQLOp):
+            self.unread.append(str(operation.sqltext))
         table = operation.to_table(self.migration_context) if isinstance(operation, ops.CreateTableOp) else None
         if table is not None:
             self.tables[table.name] = _created(table)

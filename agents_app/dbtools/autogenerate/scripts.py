@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from alembic.operations import MigrateOperation, MigrationScript, ops
 
+from agents_app.dbtools.autogenerate.causes import Causes
 from agents_app.dbtools.autogenerate.columns import Difference
 from agents_app.dbtools.autogenerate.differences import ReadableOps, difference_lines
 from agents_app.dbtools.autogenerate.enums import with_enums_and_requirements
@@ -26,10 +27,10 @@ class StepMessage(str):
         return message
 
 
-def divide(script: MigrationScript, difference: Difference) -> list[MigrationScript]:
+def divide(script: MigrationScript, difference: Difference, causes: Causes) -> list[MigrationScript]:
     """The scripts that take the place of this one. Each of them has all lines of the difference for `check`."""
     upgrade = script.upgrade_ops_list[0]
-    lines = tuple(difference_lines(upgrade.ops))
+    lines = tuple(difference_lines(upgrade.ops, causes))
     parts = list(_files(split(upgrade.ops, difference)))
     scripts: list[MigrationScript] = []
     for number, part in enumerate(parts):

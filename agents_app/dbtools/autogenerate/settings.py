@@ -19,6 +19,7 @@ from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
 from agents_app.dbtools.autogenerate import comparators, details
+from agents_app.dbtools.autogenerate.causes import Causes
 from agents_app.dbtools.autogenerate.columns import Difference
 from agents_app.dbtools.autogenerate.history import read_history
 from agents_app.dbtools.autogenerate.scripts import divide
@@ -45,7 +46,8 @@ def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str
         if directives and not directives[0].upgrade_ops_list[0].is_empty():
             environment: Any = migration.environment_context
             history = read_history(environment.script, metadata)
-            directives[:] = divide(directives[0], Difference(metadata, history))
+            causes = Causes(environment.script, metadata, migration.dialect)
+            directives[:] = divide(directives[0], Difference(metadata, history), causes)
 
     return {
         **comparison_settings(metadata, folder, dialect),

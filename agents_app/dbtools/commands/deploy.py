@@ -55,14 +55,8 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, finish: bool, as_j
         if result == "deployed":
             folder = None if no_backup else current_app.config["BACKUP_FOLDER"]
             done = deploy(url, migrations_config(), db.metadata, check, folder)
-    # After --finish, the steps that follow wait for the next deployment.
-    problems = [
-        problem
-        for problem in _problems(check, done)
-        if not problem.is_about_files and not (finish and problem.code == PENDING)
-    ]
     print_answer(as_json, _as_data(result, check, done), _lines(result, check, done))
-    if problems or result == "refused" or (result == "dry run" and _is_refused(check, yes=yes)):
+    if _has_problem(check, done) or result == "refused" or (result == "dry run" and _is_refused(check, yes=yes)):
         raise click.exceptions.Exit(1)
 
 
@@ -72,6 +66,12 @@ def _result(check: DeploymentCheck, *, dry_run: bool, yes: bool) -> str:
     if dry_run:
         return "dry run"
     return "refused" if check.cannot_succeed or _is_refused(check, yes=yes) else "deployed"
+
+
+def _has_problem(check: DeploymentCheck, done: Deployment | None) -> bool:
+    found = [problem for problem in _problems(check, done) if not problem.is_about_files]
+    # After --finish, the steps that follow wait for the next deployment.
+    return any(check.phase is not Phase.FINISH or problem.code != PENDING for problem in found)
 
 
 def _is_refused(check: DeploymentCheck, *, yes: bool) -> bool:

@@ -1,0 +1,107 @@
+"""Which of the two was changed, where models and database differ."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from agents_app.database.url import parse_url
+from agents_app.dbtools.autogenerate.causes import EITHER, OF_DATABASE, OF_MODELS, UNDO, WRITE_STEP, remedy
+from agents_app.dbtools.autogenerate.drift import find_drift
+from agents_app.dbtools.database.connections import read_only_connection
+from tests.dbtools.tools import Project, run_sql
+
+CREATE = """
+op.create_table('t', sa.Column('id', sa.Integer(), primary_key=True),
+    sa.Column('a', sa.String(10), server_default='x', nullable=False), sa.Column('b', sa.Integer()),
+    sa.Column('kind', sa.Enum('ONE', 'TWO', name='kinds')),
+    sa.CheckConstraint('b > 0', name=op.f('ck_t_b')))
+op.create_index('ix_t_b', 't', ['b'])
+"""
+
+
+def table(metadata: sa.MetaData) -> sa.Table:
+    """The table as the steps make it."""
+    return sa.Table(
+        "t",
+        metadata,
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("a", sa.String(10), server_default="x", nullable=False),
+        sa.Column("b", sa.Integer()),
+        sa.Column("kind", sa.Enum("ONE", "TWO", name="kinds")),
+        sa.CheckConstraint("b > 0", name="b"),
+        sa.Index("ix_t_b", "b"),
+    )
+
+
+def change_models(found: sa.Table) -> None:
+    """Each kind of difference."""
+    found.append_column(sa.Column("new", sa.Integer()))
+    found.c.a.nullable = True
+    found.c.a.type = sa.String(20)
+    found.c.a.server_default = sa.DefaultClause("y")
+    found.append_constraint(sa.CheckConstraint("b < 9", name="most"))
+    sa.Index("ix_t_a", found.c.a)
+    sa.Table("more", found.metadata, sa.Column("id", sa.Integer(), primary_key=True))
+
+
+CHANGES_OF_DATABASE = [
+    "ALTER TABLE t ADD COLUMN extra integer",
+    "DROP INDEX ix_t_b",
+    "CREATE INDEX ix_t_extra ON t (a)",
+]
+ONLY_POSTGRESQL = [
+    "ALTER TABLE t ALTER a DROP NOT NULL",
+    "ALTER TABLE t ALTER a TYPE varchar(20)",
+    "ALTER TABLE t ALTER a SET DEFAULT 'y'",
+    "ALTER TABLE t DROP CONSTRAINT ck_t_b, ADD CONSTRAINT ck_t_b CHECK (b > 1)",
+    "ALTER TYPE kinds ADD VALUE 'THREE'",
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: str) -> Project:
+    """A table that one step has made, and its model."""
+    project = Project(tmp_path, database_url)
+    project.revision("one", CREATE)
+    command.upgrade(project.config(), "head")
+    table(project.metadata)
+    return project
+
+
+def drift(project: Project) -> tuple[str, ...]:
+    """The differences."""
+    with read_only_connection(parse_url(project.url)) as connection:
+        return find_drift(connection, project.metadata, str(project.folder))
+
+
+def test_a_changed_model_is_distinguished_from_a_changed_database(project: Project) -> None:
+    is_postgresql = project.url.startswith("postgresql")
+    assert drift(project) == ()
+
+    run_sql(project.url, *CHANGES_OF_DATABASE, *(ONLY_POSTGRESQL if is_postgresql else []))
+    lines = drift(project)
+    assert len(lines) == (8 if is_postgresql else 3), lines
+    assert [line for line in lines if not line.endswith(OF_DATABASE)] == []
+
+
+def test_a_changed_database_is_distinguished_from_a_changed_model(project: Project) -> None:
+    change_models(project.metadata.tables["t"])
+    lines = drift(project)
+
+    assert len(lines) >= 6, lines
+    assert [line for line in lines if not line.endswith(OF_MODELS)] == []
+
+
+def test_without_proof_no_cause_is_named(project: Project) -> None:
+    project.revision("two", "op.execute('ALTER TABLE t ADD COLUMN extra integer')")
+    project.revision("three", "op.get_bind().execute(sa.text('SELECT 1')).scalar()\nop.add_column('t', 'other')")
+    run_sql(project.url, "ALTER TABLE t ADD COLUMN extra integer", "ALTER TABLE t ADD COLUMN other integer")
+
+    assert drift(project) == ("t.extra: no model has this column.", "t.other: no model has this column.")
+
+
+def test_the_remedy_is_that_of_the_cause() -> None:
+    assert [remedy(f"t. {cause}") for cause in (OF_MODELS, OF_DATABASE)] == [WRITE_STEP, UNDO]
+    assert remedy("t.") == EITHER
