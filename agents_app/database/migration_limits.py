@@ -33,10 +33,10 @@ class Limits:
     given: frozenset[str] = frozenset()
 
 
-def _seconds(least: str, most: int) -> Callable[[str], float]:
+def _seconds(shortest: str, most: int) -> Callable[[str], float]:
     def check(text: str) -> float:
-        if not (SECONDS.fullmatch(text) and float(least) <= float(text) <= most):
-            raise ValueError(f"must be a number of seconds from {least} to {number_text(most)}, such as 2 or 0.5.")
+        if not (SECONDS.fullmatch(text) and float(shortest) <= float(text) <= most):
+            raise ValueError(f"must be a number of seconds from {shortest} to {number_text(most)}, such as 2 or 0.5.")
         return float(text)
 
     return check

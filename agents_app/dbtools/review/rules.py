@@ -8,6 +8,7 @@ from typing import Any
 
 from alembic.operations import MigrateOperation, ops
 
+from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
 from agents_app.dbtools.operations.dangers import AllowDangerOp
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp
@@ -74,7 +75,8 @@ def _statement_of(operation: Any) -> str:
     if isinstance(operation, NotInTransactionOp):
         return operation.statement
     verb = "CREATE" if isinstance(operation, ops.CreateIndexOp) else "DROP"
-    return f"{verb} INDEX CONCURRENTLY {operation.index_name or ''}".strip()
+    name = "" if operation.index_name is None else f" {quote_if_needed(str(operation.index_name))}"
+    return f"{verb} INDEX CONCURRENTLY{name}"
 
 
 def warnings_for_shared_step(operations: Iterable[MigrateOperation], facts: DatabaseFacts) -> Iterator[StepWarning]:

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
 
+from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.operations.constraints import ValidateConstraintOp
 from agents_app.dbtools.review.sql_columns import constraint_operations, new_column, read_constraint
 from agents_app.dbtools.review.sql_operations import (
@@ -41,7 +42,8 @@ def read_alter_table(reader: Reader, statement: Tokens) -> Found:
         try:
             yield from _read_action(part, table)
         except NotUnderstood:
-            yield NotUnderstoodOp(table.name, table.schema, statement=f"ALTER TABLE {table.name} {source_of(action)}")
+            text = f"ALTER TABLE {quote_if_needed(table.name)} {source_of(action)}"
+            yield NotUnderstoodOp(table.name, table.schema, statement=text)
         if action and action[-1].is_word("CASCADE"):
             yield WideStatementOp(statement=source_of(statement))
 
