@@ -3,15 +3,26 @@ def without_comments(operations):
     """The operations without the two comments that Alembic writes around them."""
     return "\n".join(line for line in operations.splitlines() if not line.strip().startswith("# ### ")).strip()
 %>\
+<%
+lines = (imports or "").splitlines()
+standard = [line for line in lines if line.startswith("import ")]
+others = [line for line in lines if line not in standard]
+%>\
 """${message.replace("\\", "\\\\").replace('"', "'")}
 
 Create Date: ${create_date}
 """
+% for line in standard:
+${line}
+% endfor
+% if standard:
+
+% endif
 import sqlalchemy as sa
 from alembic import op
-% if imports:
-${imports}
-% endif
+% for line in others:
+${line}
+% endfor
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -20,6 +31,12 @@ depends_on = ${repr(depends_on)}
 % if getattr(message, "is_marked", False):
 # The running release would not survive this step: `flask db deploy --finish` applies it when the new release runs.
 after_release = True
+% endif
+% if getattr(message, "remark", ""):
+
+% for line in message.remark.splitlines():
+# ${line}
+% endfor
 % endif
 % if getattr(message, "question", ""):
 

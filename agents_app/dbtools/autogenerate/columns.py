@@ -25,6 +25,10 @@ ZEROS: dict[type, str] = {
     sa.String: "''",
 }
 
+NOT_FILLED = """\
+No step fills {table}.{name}: its model has no default that a file can contain. Rows without a value are refused.
+If the table has rows, write a step before this one that fills it: flask db revision -m fill_{table}_{name}"""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -71,8 +75,10 @@ def _not_null(table: str, name: str, difference: Difference) -> Iterator[Part]:
     fill = fills.fill_from_model(difference.metadata.tables.get(table), name)
     if fill is not None:
         yield Part(Stage.FILL, f"fill_{table}_{name}", [fill])
+    remark = NOT_FILLED.format(table=table, name=name) if fill is None else ""
     back = batch(table, ops.AlterColumnOp(table, name, modify_nullable=True))
-    yield Part(Stage.NOT_NULL, f"not_null_{table}_{name}", [call("set_not_null", table, name)], [back])
+    step = call("set_not_null", table, name)
+    yield Part(Stage.NOT_NULL, f"not_null_{table}_{name}", [step], [back], remark=remark)
 
 
 def altered(operation: ops.AlterColumnOp, difference: Difference) -> Iterator[Part]:

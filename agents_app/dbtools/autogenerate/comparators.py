@@ -90,12 +90,15 @@ def _compare_expression_indexes(
     wanted: sa.Table | None,
 ) -> PriorityDispatchResult:
     # On SQLite Alembic compares no index with an expression, or with an order. This compares their names.
-    if present is None or wanted is None or autogen.connection is None or autogen.connection.dialect.name != "sqlite":
+    if wanted is None or autogen.connection is None or autogen.connection.dialect.name != "sqlite":
         return PriorityDispatchResult.CONTINUE
-    found = _sqlite_indexes(autogen.connection, name)
+    found = {} if present is None else _sqlite_indexes(autogen.connection, name)
     special = [index for index in wanted.indexes if not all(isinstance(part, sa.Column) for part in index.expressions)]
     missing = sorted((index for index in special if index.name not in found), key=lambda index: str(index.name))
     changes.ops += [ops.CreateIndexOp.from_index(index) for index in missing]
+    if present is None:
+        # The order in which Alembic writes those of a new table.
+        changes.ops.sort(key=lambda operation: str(getattr(operation, "index_name", "")))
     known = {index.name for index in wanted.indexes}
     for extra in sorted(found.keys() - known):
         if (columns := found[extra]) is not None:

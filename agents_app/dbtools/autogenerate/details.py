@@ -15,10 +15,11 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy.engine import Connection
 
 from agents_app.database.quoting import quote_if_needed, quote_literal
-from agents_app.dbtools.autogenerate.expressions import are_same, column_collation, expression_sql, text_of
+from agents_app.dbtools.autogenerate.expressions import are_same, expression_sql, text_of
 from agents_app.dbtools.autogenerate.index_facts import IndexFacts, Key, present_indexes, wanted_index
-from agents_app.dbtools.autogenerate.sqlite_text import named_checks
+from agents_app.dbtools.database.columns import column_collation
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
+from agents_app.dbtools.database.sqlite_text import named_checks
 
 NAME = "agents_app.details"
 POSTGRESQL_CHECKS = """

@@ -62,14 +62,6 @@ def _program(connection: Connection, expression: str, source: str) -> list[tuple
     return [tuple(row)[:-1] for row in rows]
 
 
-def column_collation(connection: Connection, table: str, column: str) -> str:
-    """The collation of a column on SQLite, such as BINARY: the one with which it is compared."""
-    comparison = sa.select(sa.column(column) < sa.literal_column("'x'")).select_from(sa.table(table))
-    rows = connection.exec_driver_sql(f"EXPLAIN {comparison.compile(connection)}")
-    found = [row.p4 for row in rows if row.opcode in ("Lt", "Le", "Gt", "Ge") and row.p4]
-    return str(found[0]).partition("-")[0] if found else "BINARY"
-
-
 def text_of(sql: str) -> sa.TextClause:
     """An SQL text as an expression. A colon in it does not begin a parameter."""
     return sa.text(sql.replace(":", "\\:"))

@@ -11,8 +11,9 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import TextClause, UnaryExpression
 
 from agents_app.database.quoting import quote_if_needed
-from agents_app.dbtools.autogenerate.expressions import column_collation, expression_sql
-from agents_app.dbtools.autogenerate.sqlite_text import index_parts
+from agents_app.dbtools.autogenerate.expressions import expression_sql
+from agents_app.dbtools.database.columns import column_collation
+from agents_app.dbtools.database.sqlite_text import index_parts
 
 POSTGRESQL = """
 SELECT index.relname AS name, amname AS method, k <= indnkeyatts AS is_key, attname AS "column",

@@ -38,7 +38,7 @@ class Stage(IntEnum):
 class Part:
     """The operations of one file. `name` is the end of its name; parts of EXPAND are one file and have none.
 
-    `question` is a comment above `is_rename = "?"`.
+    `question` is a comment above `is_rename = "?"`, and `remark` a comment about what the file needs.
     """
 
     stage: Stage
@@ -46,6 +46,7 @@ class Part:
     upgrade: Sequence[MigrateOperation]
     downgrade: Sequence[MigrateOperation] = field(default=())
     question: str = ""
+    remark: str = ""
 
     @property
     def is_marked(self) -> bool:

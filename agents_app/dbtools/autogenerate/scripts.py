@@ -20,10 +20,11 @@ class StepMessage(str):
 
     is_marked: bool
     question: str
+    remark: str
 
     def __new__(cls, text: str, part: Part) -> "StepMessage":
         message = super().__new__(cls, text)
-        message.is_marked, message.question = part.is_marked, part.question
+        message.is_marked, message.question, message.remark = part.is_marked, part.question, part.remark
         return message
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import _repr_type
 from alembic.operations import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.plugins import Plugin
@@ -21,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 from agents_app.dbtools.autogenerate import comparators, details
 from agents_app.dbtools.autogenerate.causes import Causes
 from agents_app.dbtools.autogenerate.columns import Difference
+from agents_app.dbtools.autogenerate.expressions import expression_sql
 from agents_app.dbtools.autogenerate.history import read_history
 from agents_app.dbtools.autogenerate.scripts import divide
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
@@ -162,18 +164,15 @@ def _render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal
 def _render_default(default: Any) -> str | Literal[False]:
     if isinstance(default, now):
         return "sa.func.now()"
-    if not isinstance(default, sa.TextClause):
+    if not isinstance(default, sa.ClauseElement):
         return False  # Alembic renders it in the same way for every database.
-    text = default.text
+    # SQLite knows true and false too.
+    text = default.text if isinstance(default, sa.TextClause) else expression_sql(default, "postgresql")
     # SQLite needs parentheses around an expression, and PostgreSQL allows them.
     return f"sa.text({text if PLAIN_DEFAULT.match(text) else f'({text})'!r})"
 
 
 def _without_variants(item: TypeEngine[Any], autogen: AutogenContext) -> str:
-    text = repr(item).partition(".with_variant(")[0].replace("astext_type=Text()", "astext_type=sa.Text()")
-    module = type(item).__module__
-    if not module.startswith("sqlalchemy.dialects."):
-        return f"sa.{text}"
-    dialect = module.split(".")[2]
-    autogen.imports.add(f"from sqlalchemy.dialects import {dialect}")
-    return f"{dialect}.{text}"
+    plain = item.copy()
+    plain._variant_mapping = plain._variant_mapping.__class__()
+    return _repr_type(plain, autogen)

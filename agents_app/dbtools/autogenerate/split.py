@@ -7,11 +7,12 @@ from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.autogenerate import columns, rules
 from agents_app.dbtools.autogenerate.columns import Difference
-from agents_app.dbtools.autogenerate.history import TableHistory
 from agents_app.dbtools.autogenerate.parts import Part, Stage, batch
 from agents_app.dbtools.autogenerate.renames import questions
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
 
+INDEXES = (Stage.DROP_RULE, Stage.INDEX, Stage.DROP_INDEX)
+CHECKS = (ops.DropConstraintOp, ops.CreateCheckConstraintOp)
 RULES = (ops.CreateForeignKeyOp, ops.CreateCheckConstraintOp)
 
 
@@ -20,7 +21,9 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
 
     A table that the difference creates is empty, so everything about it is in that file too.
     """
-    flat = [found for found in _flat(operations) if not _goes_with_column(found, difference)]
+    every = list(_flat(operations))
+    checks = _label_checks(every, difference)
+    flat = [found for found in every if not isinstance(found, CHECKS) or _key(found) not in checks]
     # One plus the other is a rule that changes.
     dropped = {_key(found): found for found in flat if isinstance(found, ops.DropConstraintOp)}
     created = {_key(found) for found in flat if isinstance(found, (*RULES, ops.CreateIndexOp))}
@@ -43,7 +46,8 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
     found_gone = [found for found in flat if isinstance(found, ops.DropColumnOp)]
     found_new = [found for found in flat if isinstance(found, ops.AddColumnOp)]
     parts += questions(found_gone, found_new, difference)
-    return sorted(parts, key=lambda part: part.stage)
+    # The databases find indexes in another order.
+    return sorted(parts, key=lambda part: (part.stage, part.name if part.stage in INDEXES else ""))
 
 
 def _flat(operations: Iterable[MigrateOperation]) -> Iterator[Any]:
@@ -54,13 +58,17 @@ def _flat(operations: Iterable[MigrateOperation]) -> Iterator[Any]:
             yield operation
 
 
-def _goes_with_column(operation: Any, difference: Difference) -> bool:
-    # On SQLite the labels of an enum are a CHECK, which is dropped with its column.
-    if not isinstance(operation, ops.DropConstraintOp):
-        return False
-    columns = difference.history.get(operation.table_name, TableHistory()).columns.values()
-    names = [getattr(column.type, "name", None) for column in columns if getattr(column.type, "create_constraint", 0)]
-    return operation.constraint_name in [f"ck_{operation.table_name}_{name}" for name in names]
+def _label_checks(operations: Iterable[Any], difference: Difference) -> set[tuple[str | None, str]]:
+    # On SQLite the labels of an enum are a CHECK, which is created, changed and dropped with its column.
+    kinds: list[tuple[str, Any]] = [
+        (name, column.type) for name, table in difference.history.items() for column in table.columns.values()
+    ]
+    for found in operations:
+        if isinstance(found, ops.AddColumnOp):
+            kinds.append((found.table_name, found.column.type))
+        elif isinstance(found, ops.AlterColumnOp):
+            kinds.append((found.table_name, found.modify_type))
+    return {(table, f"ck_{table}_{kind.name}") for table, kind in kinds if getattr(kind, "create_constraint", False)}
 
 
 def _table_of(operation: Any) -> str | None:

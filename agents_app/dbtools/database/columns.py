@@ -59,6 +59,14 @@ def primary_key_of(columns: list[Column]) -> list[str]:
     return [column.name for column in sorted(columns, key=lambda column: column.key_position) if column.key_position]
 
 
+def column_collation(connection: Connection, table: str, column: str) -> str:
+    """The collation of a column on SQLite, such as BINARY: the one with which it is compared."""
+    comparison = sa.select(sa.column(column) < sa.literal_column("'x'")).select_from(sa.table(table))
+    rows = connection.exec_driver_sql(f"EXPLAIN {comparison.compile(connection)}")
+    found = [row.p4 for row in rows if row.opcode in ("Lt", "Le", "Gt", "Ge") and row.p4]
+    return str(found[0]).partition("-")[0] if found else "BINARY"
+
+
 def set_exact_text_format(connection: Connection) -> None:
     """Make PostgreSQL write values as text without loss, until the transaction or savepoint ends."""
     for statement in EXACT_TEXT_SETTINGS:

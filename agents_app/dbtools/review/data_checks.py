@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
 
-from agents_app.dbtools.operations.constraints import ValidateConstraintOp
+from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
 from agents_app.dbtools.operations.renames import AnswerRenameOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review.facts import DatabaseFacts
-from agents_app.dbtools.review.limit_queries import RowLimit
+from agents_app.dbtools.review.limit_queries import RowLimit, rows_never_filled
 from agents_app.dbtools.review.row_limits import limits_of
 from agents_app.dbtools.review.sql_operations import (
     CallFunctionOp,
@@ -56,6 +56,8 @@ class DataChecks:
         self._made: dict[tuple[str, str | None], str] = {}
         self._changed: dict[str | None, str] = {}
         self._not_valid: list[tuple[str, str, RowLimit]] = []
+        # The columns that a step adds without a value for the rows that exist.
+        self._empty: set[tuple[str, str]] = set()
 
     def of_step(self, name: str, operations: Iterable[MigrateOperation], *, is_known: bool) -> tuple[DataCheck, ...]:
         """The data checks of one step. `is_known`: all of its operations are known."""
@@ -82,11 +84,18 @@ class DataChecks:
             ]
             yield from added[-1:] or limits_of(operation, self._facts)
             return
+        if isinstance(operation, SetNotNullOp) and self._is_never_filled(operation):
+            yield rows_never_filled(self._facts, operation.table_name, operation.column_name)
+            return
         for limit in limits_of(operation, self._facts):
             if limit.added_as is None:
                 yield limit
             else:
                 self._not_valid.append((limit.tables[0], limit.added_as, limit))
+
+    def _is_never_filled(self, operation: SetNotNullOp) -> bool:
+        is_changed = {operation.table_name, ANY_TABLE} & self._changed.keys()
+        return (operation.table_name, operation.column_name) in self._empty and not is_changed
 
     def _checked(self, limit: RowLimit, *, is_sure: bool) -> DataCheck:
         if reason := self._left_out(limit):
@@ -132,7 +141,7 @@ class DataChecks:
         elif isinstance(operation, ops.RenameTableOp) and table is not None:
             self._made[table, None] = self._made[str(operation.new_table_name), None] = step
         elif isinstance(operation, ops.AddColumnOp) and table is not None:
-            self._made[table, operation.column.name] = step
+            self._note_new_column(step, table, operation.column)
         elif isinstance(operation, ops.AlterColumnOp) and table is not None:
             self._note_column(step, table, operation)
         elif isinstance(operation, ops.BulkInsertOp):
@@ -141,6 +150,11 @@ class DataChecks:
             self._note_rows(step, table)
         elif isinstance(operation, NotUnderstoodOp) or _calls_own_function(operation, facts):
             self._changed.setdefault(ANY_TABLE, step)
+
+    def _note_new_column(self, step: str, table: str, column: sa.Column[Any]) -> None:
+        self._made[table, column.name] = step
+        if column.server_default is None and column.computed is None and column.identity is None:
+            self._empty.add((table, column.name))
 
     def _note_column(self, step: str, table: str, operation: ops.AlterColumnOp) -> None:
         if operation.modify_name is not None and operation.modify_name != operation.column_name:

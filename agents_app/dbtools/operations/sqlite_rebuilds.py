@@ -1,0 +1,87 @@
+"""Rebuilds of a table on SQLite, which Alembic does for most changes: what it does not read stays as it was.
+
+It reads no index on an expression, no order or collation of the keys of an index, no collation of a column and no
+trigger. Without this, a rebuild would lose them. PostgreSQL rebuilds no table for a change.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.ddl.sqlite import SQLiteImpl
+from alembic.operations import Operations, ops
+from alembic.operations.batch import ApplyBatchImpl, BatchOperationsImpl
+from sqlalchemy.engine import Connection
+
+from agents_app.dbtools.database.columns import column_collation
+from agents_app.dbtools.database.sqlite_text import column_names, rename_columns
+
+PARTS = """
+SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND tbl_name = :table AND sql IS NOT NULL
+"""
+TABLE_SQL = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table"
+
+
+class KeepingSQLiteImpl(SQLiteImpl):
+    """Creates the indexes and triggers of a rebuilt table again, with their own statements."""
+
+    __dialect__ = "sqlite"
+    _statements: tuple[str, ...] = ()
+
+    def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: sa.Table) -> None:
+        """Alembic calls this before it creates the new table."""
+        super().prep_table_for_batch(batch_impl, table)
+        if self.connection is not None:
+            _keep_collations(self.connection, batch_impl, table)
+            self._statements = tuple(_statements(self.connection, batch_impl, table))
+
+    def rename_table(self, old_table_name: str, new_table_name: Any, schema: Any = None) -> None:
+        """Alembic calls this when the new table has the rows, and the old one is gone."""
+        super().rename_table(old_table_name, new_table_name, schema)
+        statements, self._statements = self._statements, ()
+        for statement in statements:
+            self._exec(sa.text(statement.replace(":", "\\:")))
+
+
+def _statements(connection: Connection, batch_impl: ApplyBatchImpl, table: sa.Table) -> Iterator[str]:
+    renamed, gone = _changed_names(batch_impl, table)
+    for kind, name, sql in connection.execute(sa.text(PARTS), {"table": table.name}):
+        if kind == "index":
+            # Alembic would create those that it has read.
+            batch_impl.indexes.pop(name, None)
+            # As on PostgreSQL, an index goes with its column.
+            if not column_names(sql) & gone:
+                yield rename_columns(sql, renamed)
+        else:
+            yield sql
+
+
+def _changed_names(batch_impl: ApplyBatchImpl, table: sa.Table) -> tuple[Mapping[str, str], set[str]]:
+    kept = batch_impl.column_transfers
+    new = {old: str(transfer["name"]) for old, transfer in kept.items() if "name" in transfer}
+    renamed = {old.lower(): name for old, name in new.items() if name != old}
+    return renamed, {column.name.lower() for column in table.columns if column.name not in kept}
+
+
+def _keep_collations(connection: Connection, batch_impl: ApplyBatchImpl, table: sa.Table) -> None:
+    if "collate" not in (connection.scalar(sa.text(TABLE_SQL), {"table": table.name}) or "").lower():
+        return
+    for name, new in batch_impl.columns.items():
+        old = table.columns.get(name)
+        # A column with another type has the collation of that type.
+        if old is not None and new.type is old.type and isinstance(new.type, sa.String):
+            collation = column_collation(connection, table.name, name)
+            if collation != "BINARY":
+                new.type = kept = copy.copy(new.type)
+                kept.collation = collation
+
+
+@Operations.implementation_for(ops.DropIndexOp, replace=True)
+def _drop_index(operations: Operations, operation: ops.DropIndexOp) -> None:
+    impl: Any = operations.impl
+    if isinstance(impl, BatchOperationsImpl) and impl.dialect.name == "sqlite" and not impl.impl.as_sql:
+        # Before the rebuild, so that it is not created again. Alembic would not find an index on an expression.
+        impl = impl.impl
+    options = {} if operation.if_exists is None else {"if_exists": operation.if_exists}
+    impl.drop_index(operation.to_index(operations.migration_context), **options)
