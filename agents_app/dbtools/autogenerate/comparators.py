@@ -94,7 +94,9 @@ def _compare_expression_indexes(
         return PriorityDispatchResult.CONTINUE
     found = {} if present is None else _sqlite_indexes(autogen.connection, name)
     special = [index for index in wanted.indexes if not all(isinstance(part, sa.Column) for part in index.expressions)]
-    missing = sorted((index for index in special if index.name not in found), key=lambda index: str(index.name))
+    known_to_alembic = {getattr(operation, "index_name", None) for operation in changes.ops}
+    missing = [index for index in special if index.name not in found and index.name not in known_to_alembic]
+    missing.sort(key=lambda index: str(index.name))
     changes.ops += [ops.CreateIndexOp.from_index(index) for index in missing]
     if present is None:
         # The order in which Alembic writes those of a new table.

@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _render_potential_expr
 from alembic.operations import MigrateOperation, ops
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import conv
 
 from agents_app.dbtools.autogenerate.columns import Difference, copy_column
 from agents_app.dbtools.autogenerate.history import TableHistory
 from agents_app.dbtools.autogenerate.parts import Part, Stage, WrittenOp, batch, call
 from agents_app.dbtools.operations.enums import CreateEnumOp, native_enum_types
+from agents_app.dbtools.operations.sql import written_sql
 
 NOT_VALID = {"postgresql_not_valid": True}
 
@@ -62,13 +62,7 @@ def _column(expression: Any) -> str:
 
 
 def _sql(expression: Any) -> str:
-    # Always as PostgreSQL writes it, so that the file is the same on both databases.
-    if isinstance(expression, str):
-        return expression
-    dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
-    grouped = expression if isinstance(expression, sa.ColumnClause) else expression.self_group()
-    options = {"literal_binds": True, "include_table": False}
-    return str(dialect.statement_compiler(dialect, None).process(grouped, **options))
+    return expression if isinstance(expression, str) else written_sql(expression)
 
 
 def created_unique(operation: ops.CreateUniqueConstraintOp) -> Part:

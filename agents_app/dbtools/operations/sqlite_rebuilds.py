@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.database.columns import column_collation
 from agents_app.dbtools.database.sqlite_text import column_names, rename_columns
+from agents_app.dbtools.operations.sql import SameTextImpl
 
 PARTS = """
 SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND tbl_name = :table AND sql IS NOT NULL
@@ -23,7 +24,7 @@ SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND
 TABLE_SQL = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table"
 
 
-class KeepingSQLiteImpl(SQLiteImpl):
+class KeepingSQLiteImpl(SameTextImpl, SQLiteImpl):
     """Creates the indexes and triggers of a rebuilt table again, with their own statements."""
 
     __dialect__ = "sqlite"
