@@ -21,9 +21,7 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
 
     A table that the difference creates is empty, so everything about it is in that file too.
     """
-    every = list(_flat(operations))
-    checks = _label_checks(every, difference)
-    flat = [found for found in every if not isinstance(found, CHECKS) or _key(found) not in checks]
+    flat = _without_label_checks(list(_flat(operations)), difference)
     # One plus the other is a rule that changes.
     dropped = {_key(found): found for found in flat if isinstance(found, ops.DropConstraintOp)}
     created = {_key(found) for found in flat if isinstance(found, (*RULES, ops.CreateIndexOp))}
@@ -58,7 +56,7 @@ def _flat(operations: Iterable[MigrateOperation]) -> Iterator[Any]:
             yield operation
 
 
-def _label_checks(operations: Iterable[Any], difference: Difference) -> set[tuple[str | None, str]]:
+def _without_label_checks(operations: list[Any], difference: Difference) -> list[Any]:
     # On SQLite the labels of an enum are a CHECK, which is created, changed and dropped with its column.
     kinds: list[tuple[str, Any]] = [
         (name, column.type) for name, table in difference.history.items() for column in table.columns.values()
@@ -68,7 +66,8 @@ def _label_checks(operations: Iterable[Any], difference: Difference) -> set[tupl
             kinds.append((found.table_name, found.column.type))
         elif isinstance(found, ops.AlterColumnOp):
             kinds.append((found.table_name, found.modify_type))
-    return {(table, f"ck_{table}_{kind.name}") for table, kind in kinds if getattr(kind, "create_constraint", False)}
+    checks = {(table, f"ck_{table}_{kind.name}") for table, kind in kinds if getattr(kind, "create_constraint", False)}
+    return [found for found in operations if not isinstance(found, CHECKS) or _key(found) not in checks]
 
 
 def _table_of(operation: Any) -> str | None:
