@@ -5,6 +5,8 @@ import base64
 import os
 import secrets
 import shlex
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -145,6 +147,8 @@ def say(text: str) -> None:
 def main(words: Sequence[str]) -> int:
     """Run the benchmark. Returns 0 if no request failed."""
     options = parse(words)
+    # Ends as with Ctrl-C, so that the servers are stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if options.install_only:
             install_old_packages()
