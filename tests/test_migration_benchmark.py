@@ -13,7 +13,7 @@ from benchmarks.migrations.changes import CHANGES
 from benchmarks.migrations.releases import OLD_COMMIT
 from tests.project import PARTS, copy_project
 
-FEW = ("--agents", "2000", "--rate", "20", "--rest", "2")
+FEW = ("--agents", "2000", "--rate", "10", "--rest", "2")
 
 
 def table_rows(output: str) -> dict[str, list[str]]:
