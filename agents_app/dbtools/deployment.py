@@ -52,7 +52,10 @@ class DeploymentCheck:
     def cannot_succeed(self) -> bool:
         """Whether a problem stops the steps, or the backup before them."""
         needs_backup = not self.is_empty
-        return any(found.stops_steps or (needs_backup and found.only_prevents_backup) for found in self.problems)
+        changed = {table.name for step in self.plan.steps for table in step.tables}
+        return any(
+            found.stops_steps(changed) or (needs_backup and found.only_prevents_backup) for found in self.problems
+        )
 
 
 @dataclass(frozen=True)

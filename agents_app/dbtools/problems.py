@@ -1,5 +1,6 @@
 """What can be wrong with a database: which problems stop a deployment is decided here."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 PENDING, NO_BACKUP, CHANGED = "migrations.pending", "backups.possible", "migrations.changed"
@@ -16,15 +17,19 @@ STOPS_STEPS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, and what to do about it. Programs read `code`, which does not change."""
+    """What is wrong, and what to do about it. Programs read `code`, which does not change.
+
+    A problem of certain `tables` stops only steps that change one of them; one without tables concerns every step.
+    """
 
     what: str
     do: str
     code: str = "database.structure"
+    tables: tuple[str, ...] = ()
 
-    @property
-    def stops_steps(self) -> bool:
-        return self.code in STOPS_STEPS
+    def stops_steps(self, changed: Collection[str]) -> bool:
+        """Whether steps that change these tables cannot succeed."""
+        return self.code in STOPS_STEPS and (not self.tables or any(table in changed for table in self.tables))
 
     @property
     def is_about_files(self) -> bool:

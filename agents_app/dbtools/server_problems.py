@@ -14,6 +14,7 @@ from agents_app.dbtools.database.read_only import read_only_problem
 from agents_app.dbtools.database.schema import grant_sql
 from agents_app.dbtools.position import VERSION_TABLE
 from agents_app.dbtools.problems import NO_BACKUP, Problem
+from agents_app.dbtools.records.tables import TABLES as RECORDS
 
 INVALID_INDEXES = """
 SELECT index.relname, owner.relname FROM pg_index
@@ -27,10 +28,14 @@ WHERE NOT convalidated AND relnamespace = to_regnamespace(quote_ident(current_sc
 OTHER_OWNERS = """
 SELECT tablename, tableowner FROM pg_tables
 WHERE schemaname = current_schema() AND NOT pg_has_role(tableowner, 'USAGE')
-AND NOT (tablename = 'alembic_version'
-    AND has_table_privilege(quote_ident(schemaname) || '.alembic_version', 'INSERT')
-    AND has_table_privilege(quote_ident(schemaname) || '.alembic_version', 'UPDATE')
-    AND has_table_privilege(quote_ident(schemaname) || '.alembic_version', 'DELETE'))
+"""
+# Every step writes to these tables, but changes nothing of the tables themselves.
+WRITTEN_BY_STEPS = (VERSION_TABLE.name, *(table.name for table in RECORDS))
+NOT_WRITABLE = """
+SELECT tablename, tableowner FROM pg_tables, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed
+WHERE schemaname = current_schema() AND tablename = ANY(:tables)
+AND NOT has_table_privilege(quote_ident(schemaname) || '.' || quote_ident(tablename), needed)
+GROUP BY 1, 2
 """
 # pg_dump locks every table and reads every sequence, except those of extensions.
 NOT_READABLE = """
@@ -58,16 +63,29 @@ def postgresql_problems(connection: Connection, folder: str, own_tables: frozens
 
 def _owner_problems(connection: Connection, own_tables: frozenset[str]) -> Iterator[Problem]:
     tables_of: dict[str, list[str]] = {}
-    for table, owner in _rows_about(own_tables | {VERSION_TABLE.name}, connection, OTHER_OWNERS, 0):
+    for table, owner in _rows_about(own_tables, connection, OTHER_OWNERS, 0):
         tables_of.setdefault(owner, []).append(table)
     for owner, tables in sorted(tables_of.items()):
-        names = ", ".join(tables[:NAMED_TABLES]) + (
-            f" and {rest} more" if (rest := len(tables) - NAMED_TABLES) > 0 else ""
+        names = _names(tables)
+        subject, it = (
+            (f"The table {names} belongs", "it") if len(tables) == 1 else (f"The tables {names} belong", "them")
         )
-        one = len(tables) == 1
-        subject, it = (f"The table {names} belongs", "it") if one else (f"The tables {names} belong", "them")
         what = f"{subject} to {owner}, so that no step can change {it} as {_role(connection)}."
-        yield Problem(what, f"Migrate as {owner}: write its address into MIGRATION_DATABASE_URL.", "database.rights")
+        yield Problem(what, _migrate_as(owner), "database.rights", tuple(tables))
+    unwritable = connection.execute(sa.text(NOT_WRITABLE), {"tables": list(WRITTEN_BY_STEPS)}).all()
+    if unwritable:
+        names = _names(sorted(table for table, _ in unwritable))
+        what = f"{_role(connection)} may not write to {names}, to which every step writes."
+        yield Problem(what, _migrate_as(unwritable[0][1]), "database.rights")
+
+
+def _names(tables: list[str]) -> str:
+    rest = len(tables) - NAMED_TABLES
+    return ", ".join(tables[:NAMED_TABLES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _migrate_as(owner: str) -> str:
+    return f"Migrate as {owner}: write its address into MIGRATION_DATABASE_URL."
 
 
 def _role(connection: Connection) -> str:

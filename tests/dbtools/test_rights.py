@@ -14,6 +14,7 @@ from agents_app.dbtools.database.advice import advice_for
 from agents_app.errors import Unavailable
 from tests.conftest import OpenConsole
 from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.interrupted_steps import project_with_step
 from tests.dbtools.tools import GUIDE_REVISION, console_config, fetch_rows, run_sql
 from tests.make import make_account
 
@@ -158,6 +159,33 @@ def test_a_role_that_does_not_own_the_tables_deploys_nothing_and_takes_no_backup
     # An index belongs to the owner of its table.
     _assert_refused(flask_db(other, "downgrade"), "must be owner of index", "Run the command as that role.")
     assert fetch_rows(postgres_url, "SELECT version_num FROM alembic_version") == [(GUIDE_REVISION,)]
+
+
+def test_another_owner_stops_only_steps_that_change_the_tables(
+    postgres_schema_url: str, flask_db: FlaskDb, tmp_path: Path
+) -> None:
+    every_right = ("GRANT USAGE, CREATE ON SCHEMA public TO {}", "GRANT ALL ON ALL TABLES IN SCHEMA public TO {}")
+    other = _another_role(postgres_schema_url, *every_right)
+    project = project_with_step(tmp_path, postgres_schema_url, "op.create_table('new', sa.Column('a', sa.Integer()))")
+    run_sql(postgres_schema_url, "DELETE FROM applied_steps", f"REVOKE INSERT ON deployments FROM {_role(other)}")
+
+    refused = flask_db(other, "deploy", project=project)
+    assert (refused.exit_code, "may not write to deployments, to which every step writes." in refused.stdout) == (
+        1,
+        True,
+    )
+    run_sql(postgres_schema_url, f"GRANT INSERT ON deployments TO {_role(other)}")
+    done = json.loads(flask_db(other, "deploy", "--json", project=project).stdout)
+    assert (done["result"], done["applied"], done["position"]["current"]) == ("deployed", 1, "next")
+
+    project.revision("third", "op.add_column('agents', sa.Column('extra', sa.Integer()))")
+    refused = flask_db(other, "deploy", project=project)
+    assert (refused.exit_code, "belong to " in refused.stdout, "Nothing was changed" in refused.stdout) == (
+        1,
+        True,
+        True,
+    )
+    assert fetch_rows(postgres_schema_url, "SELECT version_num FROM alembic_version") == [("next",)]
 
 
 @pytest.mark.parametrize(
