@@ -37,7 +37,7 @@ PROBE_ROOMS = (
 DBTOOLS_ROOMS = (
     "configuration",
     "output",
-    "folders branches",
+    "folders branches marks",
     "database",
     "operations",
     "saved_rows",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.script import Script, ScriptDirectory
+from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -17,6 +17,7 @@ from sqlalchemy.schema import CreateTable
 from agents_app.database.errors import is_missing_column
 from agents_app.dbtools.branches import Parents, applied_revisions
 from agents_app.dbtools.configuration import alembic_config
+from agents_app.dbtools.marks import is_after_release
 from agents_app.dbtools.own_tables import (
     complete_tables,
     incomplete_tables,
@@ -216,11 +217,6 @@ def _steps_of(script: ScriptDirectory) -> tuple[Step, ...]:
         Step(found.revision, found.doc, is_after_release(found), to_tuple(found.down_revision, default=()))
         for found in reversed(list(script.walk_revisions()))
     )
-
-
-def is_after_release(script: Script) -> bool:
-    """Whether the file of a step says `after_release = True`."""
-    return bool(getattr(script.module, "after_release", False))
 
 
 def _revisions(connection: Connection) -> list[str]:

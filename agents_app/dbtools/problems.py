@@ -11,6 +11,7 @@ STOPS_STEPS = {
     "database.read_only",
     "database.rights",
     "migrations.heads",
+    "migrations.marks",
     "migrations.unstamped",
 }
 

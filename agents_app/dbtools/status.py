@@ -20,6 +20,7 @@ from agents_app.dbtools.branches import two_heads
 from agents_app.dbtools.database import postgresql, sqlite
 from agents_app.dbtools.database.encoding import database_encoding, require_utf8
 from agents_app.dbtools.database.schema import current_schema
+from agents_app.dbtools.marks import unclear_mark
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import pending_advice, position_as_data
 from agents_app.dbtools.position import OWN_PLACE, Position, table_conflict
@@ -104,6 +105,8 @@ def _encoding_problems(connection: Connection) -> Iterator[Problem]:
 def _head_problems(script: ScriptDirectory) -> Iterator[Problem]:
     if problem := two_heads(script):
         yield Problem(*problem, "migrations.heads")
+    if problem := unclear_mark(script):
+        yield Problem(*problem, "migrations.marks")
 
 
 def _schema_problems(

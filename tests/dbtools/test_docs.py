@@ -88,16 +88,21 @@ def test_the_steps_of_the_page_can_be_upgraded_and_downgraded_without_warnings(
     settings = {"DATABASE_URL": url}
     after, steps, later = _steps_after_head(url)
 
-    # Marked steps are between the others here: the plan ends with 1, and stock `upgrade head` applies all.
     _write_migrations(copy, after, steps[:later], 0)
-    first = type_lines("flask db plan || true\nalembic upgrade head", copy, settings)
+    first = type_lines("flask db plan\nalembic upgrade head", copy, settings)
     _write_migrations(copy, after, steps[later:], later)
+    # The steps after a marked one would be those of the next release.
+    refused = type_lines("flask db plan", copy, settings)
     back = f"alembic downgrade -{len(steps)}"
-    second = type_lines(f"flask db plan || true\nalembic upgrade head\n{back}\nalembic upgrade head", copy, settings)
+    second = type_lines(f"alembic upgrade head\n{back}\nalembic upgrade head", copy, settings)
 
     for run in (first, second):
         assert run.returncode == 0, run.stdout + run.stderr
+    for run in (first, refused, second):
         assert not re.search("DANGER|WARN|FAILS", run.stdout), run.stdout
+    assert refused.returncode == 1
+    assert len(re.findall(r"^\d+\. upgrade ", refused.stdout, re.MULTILINE)) == len(steps) - later
+    assert re.search(r"^Refused: The step step_\d+ follows step_\d+, which is pending", refused.stdout, re.MULTILINE)
 
 
 def test_the_previous_release_can_write_while_the_steps_of_the_next_release_run(

@@ -122,10 +122,32 @@ def test_a_deployment_stops_before_the_first_marked_step_and_finish_applies_the_
     assert (again.exit_code, "The database is at three. Nothing to do now." in again.output) == (0, True)
     finish = flask_db(project.url, "deploy", "--finish", project=project)
     assert (finish.exit_code, current(project)) == (0, "five")
+    assert FINISH not in finish.output
     assert "Applied 2 steps" in finish.output
     assert "The database is at head, five." in finish.output
     again = flask_db(project.url, "deploy", "--finish", project=project)
     assert (again.exit_code, "at head, five. Nothing to do." in again.output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("mark", "what"),
+    [
+        ("after_releases = True", "two.py contains after_releases, which has no meaning."),
+        ("after_relase = True", "two.py contains after_relase, which has no meaning."),
+        ("after_release = 'no'", "In two.py, after_release is 'no', which is neither True nor False."),
+        ("after_release = None", "In two.py, after_release is None, which is neither True nor False."),
+    ],
+)
+def test_a_mark_that_is_not_clear_is_refused_before_a_step_is_applied_in_the_wrong_phase(
+    project: Phases, flask_db: FlaskDb, mark: str, what: str
+) -> None:
+    path = project.revision("two", "op.drop_column('t', 'id')")
+    path.write_text(f"{path.read_text()}\n{mark}\n")
+
+    for words in (("plan",), ("deploy", "--yes"), ("upgrade",), ("status", "--check")):
+        run = flask_db(project.url, *words, project=project)
+        assert (run.exit_code, what in run.output) == (1, True), words
+    assert current(project) == HEAD
 
 
 def test_finish_also_applies_pending_steps_before_the_marked_ones(project: Phases, flask_db: FlaskDb) -> None:

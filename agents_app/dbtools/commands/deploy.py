@@ -16,6 +16,7 @@ from agents_app.dbtools.commands.status_and_plan import migrations_config, plan_
 from agents_app.dbtools.configuration import limits_of_run
 from agents_app.dbtools.database.connections import create_file_or_schema
 from agents_app.dbtools.deployment import Deployment, DeploymentCheck, check_deployment, deploy
+from agents_app.dbtools.marks import require_clear_marks
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import FINISH, Phase, position_as_data
 from agents_app.dbtools.position import Position
@@ -45,13 +46,15 @@ def deploy_command(dry_run: bool, yes: bool, no_backup: bool, finish: bool, as_j
     with migration_url_or_exit() as url:
         # A wrong one is refused before the backup.
         limits_of_run(migrations_config())
-        require_one_head(ScriptDirectory.from_config(migrations_config()))
+        script = ScriptDirectory.from_config(migrations_config())
+        require_one_head(script)
+        require_clear_marks(script)
         if not dry_run:
             create_file_or_schema(url)
         check = check_deployment(url, migrations_config(), db.metadata, phase, backs_up=not no_backup)
         result = _result(check, dry_run=dry_run, yes=yes)
         if not as_json and check.plan.steps:
-            print_answer(False, {}, plan_lines(check.plan))
+            print_answer(False, {}, plan_lines(check.plan, phase))
         if result == "deployed":
             folder = None if no_backup else current_app.config["BACKUP_FOLDER"]
             done = deploy(url, migrations_config(), db.metadata, check, folder)

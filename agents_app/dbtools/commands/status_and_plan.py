@@ -20,8 +20,9 @@ from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, p
 from agents_app.dbtools.configuration import console_url
 from agents_app.dbtools.console_session import ConsoleSession, read_console_session
 from agents_app.dbtools.database.connections import connect, read_only_connection
+from agents_app.dbtools.marks import require_clear_marks
 from agents_app.dbtools.output import pluralize
-from agents_app.dbtools.phases import FINISH, blocked_advice
+from agents_app.dbtools.phases import FINISH, Phase, blocked_advice
 from agents_app.dbtools.position import read_position
 from agents_app.dbtools.problems import Problem
 from agents_app.dbtools.review.data_checks import DataCheck
@@ -83,6 +84,7 @@ def _connection(script: ScriptDirectory, revision: str) -> Iterator[Connection]:
         if revision == "head":
             # Also if there is no database yet.
             require_one_head(script)
+        require_clear_marks(script)
         with connect(url) as connection:
             yield connection
 
@@ -142,15 +144,15 @@ def problem_lines(problem: Problem) -> Iterator[str]:
     yield f"  Do: {problem.do}"
 
 
-def plan_lines(plan: Plan) -> Iterator[str]:
-    """Yield the lines of a plan for a person."""
+def plan_lines(plan: Plan, phase: Phase = Phase.DEPLOY) -> Iterator[str]:
+    """Yield the lines of a plan for a person. A plan of --finish does not say that --finish is needed."""
     if plan.position.is_ahead:
         yield f"The database is at {plan.position.current}, which is from a newer release. Nothing is pending."
     elif not plan.steps:
         yield f"The database is at {plan.position.current or 'base'}. Nothing is pending."
     waiting = [step.revision for step in plan.position.waiting]
     for number, step in enumerate(plan.steps, 1):
-        if step.revision in waiting[:1]:
+        if step.revision in waiting[:1] and phase is Phase.DEPLOY:
             yield FINISH
         yield from _step_lines(number, step)
     if plan.is_blocked:

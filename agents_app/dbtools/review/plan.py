@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.branches import RELATIVE_UP, ambiguous_way_back, ancestors, descendants, require_one_head
+from agents_app.dbtools.marks import is_after_release
 from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
 from agents_app.dbtools.operations.dangers import AllowDangerOp
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
@@ -18,7 +19,7 @@ from agents_app.dbtools.operations.renames import AnswerRenameOp, has_open_quest
 from agents_app.dbtools.operations.requirements import RequireOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
 from agents_app.dbtools.phases import position_as_data
-from agents_app.dbtools.position import EMPTY_REVISION, Position, is_after_release
+from agents_app.dbtools.position import EMPTY_REVISION, Position
 from agents_app.dbtools.review import rules, sql, warnings
 from agents_app.dbtools.review.data_checks import DataCheck, DataChecks, check_as_data
 from agents_app.dbtools.review.estimates import Estimate, Estimates, estimate_as_data

@@ -23,6 +23,7 @@ from agents_app.dbtools.configuration import BACKUPS, limits_of_run
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.database import encoding, leftovers, postgresql, schema, session_limits
 from agents_app.dbtools.database.connections import connect, create_file_or_schema, migration_connection
+from agents_app.dbtools.marks import require_clear_marks
 from agents_app.dbtools.output import WaitingLines, print_progress
 from agents_app.dbtools.position import (
     EMPTY_REVISION,
@@ -96,6 +97,7 @@ def _require_clear_target(options: Options) -> None:
     # The functions of `upgrade head`, and of `check` and `migrate`.
     if options.get("destination_rev") == "head" or options["fn"].__name__ == "retrieve_migrations":
         require_one_head(context.script)
+        require_clear_marks(context.script)
 
 
 def _migration_url(load_settings: Callable[[], DatabaseSettings]) -> URL:
