@@ -19,6 +19,21 @@ POSTGRESQL = (
     "INSERT INTO required VALUES (1)",
     "CREATE MATERIALIZED VIEW seen AS SELECT * FROM busy",
     "CREATE FUNCTION clean() RETURNS integer LANGUAGE sql AS 'DELETE FROM busy RETURNING 1'",
+    "CREATE FUNCTION react() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    "INSERT INTO other.busy VALUES (1)",
+    "CREATE INDEX ix_other ON other.busy (id)",
+    "CREATE DOMAIN whole AS integer",
+    "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)",
+    "CREATE TABLE domains (w whole, p positive, d timestamp, k text CONSTRAINT ck_k CHECK (k <> ''))",
+    "INSERT INTO domains VALUES (1, 1, now(), 'a')",
+    "CREATE INDEX ix_domains ON domains (w, k)",
+    "CREATE TABLE parts (id integer) PARTITION BY RANGE (id)",
+    "CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (9)",
+    "CREATE TABLE part_rest PARTITION OF parts DEFAULT",
+    "INSERT INTO parts VALUES (1), (50)",
+    "CREATE TABLE owned (id integer REFERENCES parents ON DELETE CASCADE)",
+    "CREATE TABLE computed (id integer NOT NULL, twice integer GENERATED ALWAYS AS (id * 2) STORED)",
+    "INSERT INTO computed VALUES (1)",
 )
 BATCH = "with op.batch_alter_table('busy') as batch:\n    batch."
 AUTOCOMMIT = "with op.get_context().autocommit_block():\n    "
@@ -34,6 +49,9 @@ CHECK = ["WARN adds the CHECK ck without NOT VALID"]
 INDEX = ["WARN creates the index ix without CONCURRENTLY"]
 NO_INDEX = ["WARN drops the index ix_busy_name without CONCURRENTLY"]
 CONCURRENT = ["DANGER runs CREATE INDEX CONCURRENTLY ix inside a transaction"]
+PARTITION = "WARN adds a partition to parts, which has a default partition"
+CONFLICTS = "which rows it meets is known when it runs"
+SET_CONFIG = "SELECT set_config('statement_timeout', '0', false)"
 INT = "sa.Column('x', sa.Integer()"
 
 # For each pair: an operation, plain SQL that does the same, and the warnings about both.
@@ -176,6 +194,60 @@ PAIRS: list[tuple[str, str, list[str]]] = [
     ),
     ("op.create_index('ix', 'empty', ['name'])", "CREATE INDEX ix ON empty (name)", []),
     (
+        "op.create_index('ix_busy_name', 'busy', ['name'], if_not_exists=True)",
+        "CREATE INDEX IF NOT EXISTS ix_busy_name ON busy (name)",
+        [],
+    ),
+    (
+        "op.drop_index('ix_other', 'busy', schema='other')",
+        "DROP INDEX other.ix_other",
+        ["WARN drops the index ix_other without CONCURRENTLY"],
+    ),
+    ("op.drop_table('none', if_exists=True)", "DROP TABLE IF EXISTS none", []),
+    ("op.drop_column('busy', 'none', if_exists=True)", ALTER + "DROP COLUMN IF EXISTS none", []),
+    (
+        "op.add_column('busy', sa.Column('name', sa.Text(), nullable=False), if_not_exists=True)",
+        ALTER + "ADD COLUMN IF NOT EXISTS name text NOT NULL",
+        [],
+    ),
+    (
+        "op.add_column('busy', sa.Column('x', sa.Text(), server_default='random()'))",
+        ALTER + "ADD x text DEFAULT 'random()'",
+        [],
+    ),
+    (
+        "op.drop_constraint('busy_pkey', 'busy')",
+        ALTER + "DROP CONSTRAINT busy_pkey",
+        ["WARN drops the primary key busy_pkey of busy"],
+    ),
+    (
+        "op.alter_column('computed', 'twice', server_default=None)",
+        "ALTER TABLE computed ALTER twice DROP EXPRESSION",
+        ["WARN drops the default of computed.twice"],
+    ),
+    (
+        "op.alter_column('required', 'id', server_default=sa.Identity(always=True))",
+        "ALTER TABLE required ALTER id ADD GENERATED ALWAYS AS IDENTITY",
+        ["DANGER makes required.id GENERATED ALWAYS"],
+    ),
+    (
+        "op.alter_column('domains', 'd', type_=sa.DateTime(timezone=True))",
+        "ALTER TABLE domains ALTER d TYPE TIMESTAMP WITH TIME ZONE",
+        ["WARN changes the type of domains.d to TIMESTAMP WITH TIME ZONE"],
+    ),
+    (
+        "op.alter_column('domains', 'k', type_=sa.String())",
+        "ALTER TABLE domains ALTER k TYPE varchar USING CAST((k) AS varchar)",
+        ["WARN changes the type of domains.k, which the CHECK ck_k names"],
+    ),
+    ("op.alter_column('domains', 'w', type_=sa.Integer())", "ALTER TABLE domains ALTER w TYPE integer", []),
+    (
+        "op.rename_table('busy', 'b')\nop.execute('CREATE VIEW busy AS SELECT * FROM b')\n"
+        + "op.create_index('ix', 'b', ['kind'])",
+        "ALTER TABLE busy RENAME TO b; CREATE VIEW busy AS SELECT * FROM b; CREATE INDEX ix ON b (kind)",
+        INDEX,
+    ),
+    (
         "op.create_table('new', sa.Column('id', sa.Integer()))\nop.create_index('ix', 'new', ['id'])",
         "CREATE TABLE new (id integer); CREATE INDEX ix ON new (id); DELETE FROM new",
         [],
@@ -284,6 +356,62 @@ SQL: list[tuple[str, list[str]]] = [
     ("DROP TYPE kind CASCADE", ["DANGER runs DROP TYPE kind CASCADE"]),
     ("DROP VIEW v", ["WARN drops the VIEW v"]),
     ("COMMIT", ["WARN runs COMMIT"]),
+]
+NO_FUNCTION = ["WARN is not understood: what the function clean does"]
+NO_BUSY = ["DANGER runs DELETE on busy without WHERE (3 rows)"]
+SQL += [
+    ("DO $$ DECLARE r record; BEGIN FOR r IN DELETE FROM busy RETURNING id LOOP NULL; END LOOP; END $$", NO_BUSY),
+    ("DO $$ DECLARE r record; BEGIN FOR r IN EXECUTE 'DELETE FROM busy RETURNING 1' LOOP END LOOP; END $$", NO_BUSY),
+    ("DO $$ BEGIN IF clean() > 1 THEN NULL; END IF; END $$", NO_FUNCTION),
+    ("DO $$ DECLARE n int := clean(); BEGIN NULL; END $$", NO_FUNCTION),
+    ("DO $$ BEGIN COMMIT; END $$", ["DANGER runs COMMIT inside a transaction"]),
+    ("DO LANGUAGE other $$ x $$", ["WARN is not understood: DO LANGUAGE other $$ x $$"]),
+    ("COPY (DELETE FROM busy RETURNING 1) TO STDOUT", NO_BUSY),
+    ("COPY busy FROM PROGRAM 'x'", ["WARN is not understood: COPY busy FROM PROGRAM 'x'"]),
+    ("CREATE TABLE t AS WITH a AS (DELETE FROM busy RETURNING 1) SELECT 1 WITH NO DATA", NO_BUSY),
+    ("SELECT clean() INTO t", NO_FUNCTION),
+    ("SELECT none()", ["WARN is not understood: what the function none does"]),
+    ("SELECT pg_terminate_backend(1)", ["WARN is not understood: what the function pg_terminate_backend does"]),
+    (
+        "INSERT INTO busy (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET name = 'z'",
+        [f"WARN runs INSERT ... ON CONFLICT DO UPDATE on busy (rows not counted: {CONFLICTS})"],
+    ),
+    ("INSERT INTO busy (id) VALUES (1) ON CONFLICT DO NOTHING", []),
+    ("MERGE INTO busy USING typed ON i = id WHEN NOT MATCHED THEN INSERT (id) VALUES (9)", []),
+    ("CLUSTER busy_pkey ON busy", ["WARN runs CLUSTER on busy"]),
+    ("ALTER INDEX ix_busy_name SET TABLESPACE x", ["WARN runs ALTER INDEX ... SET TABLESPACE on busy"]),
+    ("ALTER TYPE kind SET SCHEMA other", ["DANGER renames the type kind to other.kind"]),
+    ("ALTER VIEW v RENAME COLUMN a TO b", ["DANGER renames the column v.a to b"]),
+    ("ALTER DOMAIN whole ADD CHECK (VALUE > 0)", ["WARN sets a CHECK on the domain whole"]),
+    ("ALTER DOMAIN whole ADD CHECK (VALUE > 0) NOT VALID", []),
+    ("ALTER DOMAIN whole SET NOT NULL", ["DANGER sets NOT NULL on the domain whole"]),
+    ("ALTER DOMAIN whole SET DEFAULT 1", []),
+    (ALTER + "ADD x positive", ["WARN adds busy.x of the domain positive, which has rules"]),
+    (ALTER + "ADD x whole", []),
+    ("ALTER TABLE domains ALTER w TYPE positive", ["DANGER changes the type of domains.w to POSITIVE"]),
+    ("ALTER TABLE domains ALTER w TYPE oid", ["WARN changes the type of domains.w to OID"]),
+    (
+        "SET timezone = 'Europe/Zurich'; ALTER TABLE domains ALTER d TYPE timestamptz",
+        ["DANGER changes the type of domains.d to TIMESTAMPTZ"],
+    ),
+    ("CREATE TABLE p2 PARTITION OF parts FOR VALUES FROM (10) TO (20)", [PARTITION]),
+    ("ALTER TABLE parts ATTACH PARTITION typed DEFAULT", [PARTITION, "WARN attaches the partition typed"]),
+    ("ALTER TABLE parts DETACH PARTITION part", ["DANGER takes the rows of part out of parts"]),
+    ("CREATE TRIGGER t AFTER INSERT ON busy EXECUTE FUNCTION react()", ["WARN creates the trigger t on busy"]),
+    ("CREATE RULE r AS ON INSERT TO busy DO INSTEAD NOTHING", ["DANGER creates the rule r on busy"]),
+    ("DROP TRIGGER IF EXISTS t ON busy", ["WARN drops the TRIGGER t of busy"]),
+    (ALTER + "ENABLE ROW LEVEL SECURITY", ["DANGER runs ENABLE ROW LEVEL SECURITY on busy"]),
+    (ALTER + "DISABLE TRIGGER ALL", ["WARN runs DISABLE TRIGGER on busy"]),
+    ("REVOKE ALL ON busy FROM public", ["WARN runs REVOKE ALL ON busy FROM public"]),
+    ("GRANT SELECT ON busy TO public", []),
+    ("SET LOCAL lock_timeout = 0", ["WARN runs SET LOCAL lock_timeout = 0"]),
+    ("SELECT set_config('statement_timeout', '0', false)", [f"WARN runs {SET_CONFIG}"]),
+    ("SET search_path TO other", ["WARN is not understood after SET search_path TO other"]),
+    ("SET LOCAL work_mem = '1GB'", []),
+    ("EXPLAIN DELETE FROM busy", []),
+    ("EXPLAIN ANALYZE DELETE FROM busy", ["WARN is not understood: EXPLAIN ANALYZE DELETE FROM busy"]),
+    ('DROP TABLE U&"busy"', ['WARN is not understood: DROP TABLE U&"busy"']),
+    ("ROLLBACK TO SAVEPOINT a", []),
 ]
 STEPS: list[tuple[str, list[str]]] = [
     ("op.remove_enum_value('kind', 'B')", ["DANGER removes the label B of the enum kind"]),

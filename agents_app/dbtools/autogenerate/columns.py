@@ -12,6 +12,7 @@ from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.autogenerate import fills
 from agents_app.dbtools.autogenerate.history import TableHistory
 from agents_app.dbtools.autogenerate.parts import Part, Stage, batch, call
+from agents_app.dbtools.database.column_types import is_wider
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp, native_enum_types
 
 ZEROS: dict[type, str] = {
@@ -138,16 +139,6 @@ def _to_type(table: str, name: str, old: Any, new: Any, default: Any) -> list[op
 
 def _cast(name: str, wanted: Any) -> str:
     return f"CAST({quote_if_needed(name)} AS {sa.types.to_instance(wanted).compile(postgresql.dialect())})"  # type: ignore[no-untyped-call]
-
-
-def is_wider(present: Any, wanted: Any) -> bool:
-    """Whether PostgreSQL changes a column from one type to the other without reading its rows."""
-    present, wanted = sa.types.to_instance(present), sa.types.to_instance(wanted)
-    if not isinstance(present, sa.String) or not isinstance(wanted, sa.String) or isinstance(wanted, sa.Enum):
-        return False
-    if isinstance(present, sa.Enum):
-        return False
-    return wanted.length is None or (present.length is not None and present.length <= wanted.length)
 
 
 def dropped(operation: ops.DropColumnOp, difference: Difference) -> Iterator[Part]:

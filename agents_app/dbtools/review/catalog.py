@@ -31,6 +31,26 @@ JOIN pg_enum ON enumtypid = atttypid AND enumlabel = :label
 WHERE atttypid = to_regtype(:name) AND NOT attisdropped
 ORDER BY 1, 2, 3
 """)
+PRIMARY_KEY = sa.text("""
+SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name AND contype = 'p'
+""")
+UNIQUE_INDEX = sa.text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND indisunique")
+# Foreign keys that change rows when the row they refer to is deleted.
+FOLLOWING_KEYS = sa.text("""
+SELECT own.relname AS name, own.relnamespace::regnamespace::text AS schema,
+    other.relname AS referred, other.relnamespace::regnamespace::text AS referred_schema
+FROM pg_constraint JOIN pg_class AS own ON own.oid = conrelid JOIN pg_class AS other ON other.oid = confrelid
+WHERE contype = 'f' AND confdeltype IN ('c', 'n', 'd')
+""")
+DEFAULT_PARTITION = sa.text("""
+SELECT nspname, relname FROM pg_partitioned_table JOIN pg_class ON pg_class.oid = partdefid
+JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE partrelid = to_regclass(:table)
+""")
+DOMAIN_TABLES = sa.text("""
+SELECT DISTINCT nspname, relname FROM pg_attribute
+JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p') JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE atttypid = to_regtype(:name) AND NOT attisdropped ORDER BY 1, 2
+""")
 
 
 @dataclass(frozen=True)
@@ -92,3 +112,39 @@ def enum_columns(facts: DatabaseFacts, enum: str, label: str) -> Iterator[tuple[
         return
     for row in facts.connection.execute(ENUM_COLUMNS, {"name": quote_if_needed(enum), "label": label}):
         yield facts.qualified(row.relname, row.nspname), row.attname
+
+
+def is_primary_key(facts: DatabaseFacts, table: str, name: str) -> bool:
+    """Whether the constraint of this name is the primary key of a table."""
+    return bool(facts.read(PRIMARY_KEY, table=quote_path(table), name=name))
+
+
+def is_unique(facts: DatabaseFacts, index: str, schema: str | None) -> bool:
+    """Whether an index refuses equal rows."""
+    return bool(facts.read(UNIQUE_INDEX, name=quote_path(f"{schema}.{index}" if schema else index)))
+
+
+def default_partition(facts: DatabaseFacts, table: str) -> str | None:
+    """The default partition of a table; None without one."""
+    found = facts.read(DEFAULT_PARTITION, table=quote_path(table))
+    return facts.qualified(found[0].relname, found[0].nspname) if found else None
+
+
+def tables_of_domain(facts: DatabaseFacts, domain: str) -> list[str]:
+    """The tables with a column of this domain."""
+    rows = facts.read(DOMAIN_TABLES, name=quote_if_needed(domain))
+    return [facts.qualified(row.relname, row.nspname) for row in rows]
+
+
+def tables_losing_rows(facts: DatabaseFacts, table: str) -> set[str]:
+    """The tables whose rows go, or lose their reference, with rows of this one. On SQLite they stay in a migration."""
+    if not facts.has_locks:
+        return set()
+    keys = [
+        (facts.qualified(row.name, row.schema), facts.qualified(row.referred, row.referred_schema))
+        for row in facts.read(FOLLOWING_KEYS)
+    ]
+    found = {table}
+    while more := {name for name, referred in keys if referred in found} - found:
+        found |= more
+    return found - {table}

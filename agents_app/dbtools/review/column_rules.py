@@ -6,12 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
-from sqlalchemy.dialects import postgresql
 
+from agents_app.database.quoting import quote_literal
+from agents_app.dbtools.database.column_types import is_plain_cast, is_same, type_text
 from agents_app.dbtools.operations.constraints import SetNotNullOp
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
-from agents_app.dbtools.review import column_warnings, table_warnings
-from agents_app.dbtools.review.column_types import keeps_rows
+from agents_app.dbtools.review import column_warnings, table_warnings, type_facts
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_operations import EditCatalogOp, Mark, RenameLabelOp, marks_of
 from agents_app.dbtools.review.warnings import StepWarning
@@ -20,19 +20,22 @@ from agents_app.dbtools.review.warnings import StepWarning
 VOLATILE = re.compile(
     r"gen_random_uuid|uuid_generate_v\w+|random|clock_timestamp|timeofday|nextval|uuidv\d", re.IGNORECASE
 )
+# A text, in which no function is called.
+TEXT = re.compile(r"'(?:[^']|'')*'")
 CALL = re.compile(r"([a-z_]\w*)\"?\s*\(", re.IGNORECASE)
-POSTGRESQL: Any = postgresql.dialect
-# The only conversion that computes nothing.
-SIMPLE_USING = r'"?{column}"?(\s*::\s*{kind})?'
 
 
 def _drop_column(operation: ops.DropColumnOp, table: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    if operation.if_exists and not facts.has_column(table, operation.column_name):
+        return
     dropped = column_warnings.column_dropped(table, operation.column_name, facts.rows(table))
     yield table_warnings.without_saved_rows(dropped) if Mark.FROM_SQL in marks_of(operation) else dropped
 
 
 def _add_column(operation: ops.AddColumnOp, table: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
     column = operation.column
+    if operation.if_not_exists and facts.has_column(table, column.name):
+        return
     has_value = column.server_default is not None or column.identity is not None or column.computed is not None
     if not column.nullable and not has_value and (facts.rows(table) != 0):
         yield column_warnings.value_missing(table, column.name)
@@ -44,11 +47,13 @@ def _add_column(operation: ops.AddColumnOp, table: str, facts: DatabaseFacts) ->
 
 def _work_of_new_column(operation: ops.AddColumnOp, table: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
     column = operation.column
-    default = "" if column.computed is not None else text_of(getattr(column.server_default, "arg", ""))
+    default = "" if column.computed is not None else _default_text(column)
     if is_volatile(default, facts) or column.identity is not None:
         yield column_warnings.volatile_default(table, column.name, default or "IDENTITY")
     if column.computed is not None and column.computed.persisted is not False:
         yield column_warnings.generated_column_added(table, column.name)
+    if type_facts.base_type(facts, type_text(column.type))[1]:
+        yield column_warnings.domain_checked(table, column.name, type_text(column.type))
     if column.unique:
         yield table_warnings.unique_added(table, f"uq_{table}_{column.name}", [column.name])
     if column.index:
@@ -64,7 +69,8 @@ def _work_of_new_column(operation: ops.AddColumnOp, table: str, facts: DatabaseF
 
 def is_volatile(default: str, facts: DatabaseFacts) -> bool:
     """Whether a default can have another value in each row."""
-    return any(VOLATILE.fullmatch(name) or facts.is_volatile(name) for name in CALL.findall(default))
+    called = CALL.findall(TEXT.sub("''", default))
+    return any(VOLATILE.fullmatch(name) or facts.is_volatile(name) for name in called)
 
 
 def _alter_column(operation: ops.AlterColumnOp, table: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
@@ -73,6 +79,8 @@ def _alter_column(operation: ops.AlterColumnOp, table: str, facts: DatabaseFacts
         yield column_warnings.column_renamed(table, column, operation.modify_name)
     if operation.modify_type is not None and facts.is_in_use(table):
         yield from _change_type(operation, table, facts)
+    if isinstance(operation.modify_server_default, sa.Identity) and operation.modify_server_default.always:
+        yield column_warnings.always_generated(table, column)
     if operation.modify_server_default not in (False, None):
         facts.added.discard((table, column))
         facts.defaulted.add((table, column))
@@ -103,22 +111,26 @@ def _is_never_null(table: str, column: str, facts: DatabaseFacts) -> bool:
 
 
 def _change_type(operation: ops.AlterColumnOp, table: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
-    wanted, column = _type_text(operation.modify_type), operation.column_name
+    wanted, column = type_text(operation.modify_type), operation.column_name
     present = facts.column_type(table, column)
     if present is None and operation.existing_type is not None:
-        present = _type_text(operation.existing_type)
-    using = operation.kw.get("postgresql_using")
-    simple = SIMPLE_USING.format(column=re.escape(column), kind=re.escape(wanted))
-    is_simple = not using or bool(re.fullmatch(simple, using.strip(), re.IGNORECASE))
-    if present is None or not is_simple or not keeps_rows(present, wanted):
+        present = type_text(operation.existing_type)
+    is_plain = is_plain_cast(operation.kw.get("postgresql_using"), column, wanted)
+    if present is None or not is_plain or not type_facts.keeps_table(facts, present, wanted):
         yield column_warnings.type_changed(table, column, wanted.upper())
+        return
+    if not type_facts.keeps_order(facts, present, wanted):
+        indexes = type_facts.indexes_on(facts, table, column)
+        yield column_warnings.type_relabelled(table, column, wanted.upper(), indexes)
+    if not is_same(present, wanted):
+        for name in type_facts.checks_on(facts, table, column):
+            yield column_warnings.checked_again(table, column, name)
 
 
-def _type_text(kind: Any) -> str:
-    try:
-        return str(sa.types.to_instance(kind).compile(dialect=POSTGRESQL()))
-    except sa.exc.SQLAlchemyError:
-        return str(kind)
+def _default_text(column: Any) -> str:
+    # A plain text of Python is a text of SQL, in which nothing is called.
+    value = getattr(column.server_default, "arg", None)
+    return "" if value is None else quote_literal(value) if isinstance(value, str) else text_of(value)
 
 
 def text_of(value: Any) -> str:

@@ -12,6 +12,7 @@ from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateCons
 from agents_app.dbtools.operations.renames import AnswerRenameOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
 from agents_app.dbtools.output import pluralize
+from agents_app.dbtools.review import catalog
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.limit_queries import RowLimit, rows_never_filled
 from agents_app.dbtools.review.row_limits import limits_of
@@ -165,33 +166,18 @@ class DataChecks:
     def _note_rows(self, step: str, table: str | None) -> None:
         self._changed.setdefault(table, step)
         # Deleted rows can take rows of other tables with them.
-        for referring in _referring_tables(self._facts, table) if table is not None else ():
+        for referring in catalog.tables_losing_rows(self._facts, table) if table is not None else ():
             self._changed.setdefault(referring, step)
 
 
 def _calls_own_function(operation: Any, facts: DatabaseFacts) -> bool:
-    return isinstance(operation, CallFunctionOp) and facts.runs_unknown_statements(operation.name)
+    return isinstance(operation, CallFunctionOp) and facts.runs_unknown_statements(
+        operation.name, may_be_keyword=operation.may_be_keyword
+    )
 
 
 def _names(text: str, name: str) -> bool:
     return re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", text, re.IGNORECASE) is not None
-
-
-def _referring_tables(facts: DatabaseFacts, table: str) -> set[str]:
-    # Those whose rows go, or lose their reference, with the rows of this table. On SQLite they stay during a migration.
-    if not facts.has_locks:
-        return set()
-    inspector = sa.inspect(facts.connection)
-    keys = [
-        (name, key["referred_table"])
-        for name in inspector.get_table_names()
-        for key in inspector.get_foreign_keys(name)
-        if (key.get("options", {}).get("ondelete") or "NO ACTION").upper() not in ("NO ACTION", "RESTRICT")
-    ]
-    found = {table}
-    while more := {name for name, referred in keys if referred in found} - found:
-        found |= more
-    return found - {table}
 
 
 def _check(limit: RowLimit, count: int | None, note: str = "") -> DataCheck:

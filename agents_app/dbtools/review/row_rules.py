@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from agents_app.dbtools.review import row_warnings
+from agents_app.dbtools.review import catalog, row_warnings
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_operations import ChangeRowsOp, Mark, TruncateOp, marks_of
 from agents_app.dbtools.review.warnings import StepWarning
@@ -17,13 +17,15 @@ def _change(operation: ChangeRowsOp, table: str, facts: DatabaseFacts) -> Iterat
         return
     count: int | str | None = None
     if operation.has_condition:
-        count = NOT_COUNTED if operation.query is None else facts.count(operation.query)
+        reason = operation.not_counted or NOT_COUNTED
+        count = reason if operation.query is None else facts.count(operation.query)
         if isinstance(count, str) and Mark.IN_BLOCK in marks_of(operation):
             count = NOT_COUNTED
     met = row_warnings.met_rows(count, size.rows, is_estimate=size.is_estimate)
     if "DELETE" in operation.verb:
+        others = sorted(catalog.tables_losing_rows(facts, table))
         yield row_warnings.rows_deleted(
-            table, operation.verb, met, has_condition=operation.has_condition, meets_none=count == 0
+            table, operation.verb, met, others, has_condition=operation.has_condition, meets_none=count == 0
         )
     else:
         yield row_warnings.rows_changed(table, operation.verb, met, has_condition=operation.has_condition)
@@ -33,7 +35,7 @@ def _truncate(_operation: TruncateOp, table: str, facts: DatabaseFacts) -> Itera
     size = facts.size(table)
     if size.rows != 0:
         met = row_warnings.met_rows(None, size.rows, is_estimate=size.is_estimate)
-        yield row_warnings.rows_deleted(table, "TRUNCATE", met, has_condition=False, meets_none=False)
+        yield row_warnings.rows_deleted(table, "TRUNCATE", met, [], has_condition=False, meets_none=False)
 
 
 RULES: dict[Any, Any] = {ChangeRowsOp: _change, TruncateOp: _truncate}

@@ -12,11 +12,15 @@ def rows_changed(table: str, verb: str, met: str, *, has_condition: bool) -> Ste
     return StepWarning(Level.WARN, table, _what(table, verb, met, has_condition=has_condition), why, instead)
 
 
-def rows_deleted(table: str, verb: str, met: str, *, has_condition: bool, meets_none: bool) -> StepWarning:
-    """For one statement that deletes rows."""
+def rows_deleted(
+    table: str, verb: str, met: str, others: list[str], *, has_condition: bool, meets_none: bool
+) -> StepWarning:
+    """For one statement that deletes rows. `others` are the tables whose rows go with them, or lose a value."""
     what = _what(table, verb, met, has_condition=has_condition)
     level = Level.WARN if meets_none else Level.DANGER
     why = "No rows that it deletes are saved." if has_condition else "Every row is deleted, and none is saved."
+    if others:
+        why += f" Rows of {' and '.join(others)} that refer to them are deleted too, or lose the reference."
     name = (
         "Take a backup: flask db backup"
         if has_condition

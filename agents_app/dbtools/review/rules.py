@@ -17,7 +17,7 @@ from agents_app.dbtools.operations.renames import AnswerRenameOp
 from agents_app.dbtools.operations.requirements import RequireOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
-from agents_app.dbtools.review import column_rules, row_rules, table_rules, warnings
+from agents_app.dbtools.review import column_rules, object_rules, row_rules, table_rules, warnings
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_operations import (
     CallFunctionOp,
@@ -68,11 +68,13 @@ def is_refused_in_transaction(operation: MigrateOperation) -> bool:
     is_concurrent = isinstance(operation, ops.CreateIndexOp | ops.DropIndexOp) and bool(
         operation.kw.get("postgresql_concurrently")
     )
+    if isinstance(operation, TransactionOp):
+        return Mark.IN_BLOCK in marks_of(operation)
     return (is_concurrent or isinstance(operation, NotInTransactionOp)) and not is_outside
 
 
 def _statement_of(operation: Any) -> str:
-    if isinstance(operation, NotInTransactionOp):
+    if isinstance(operation, NotInTransactionOp | TransactionOp):
         return operation.statement
     verb = "CREATE" if isinstance(operation, ops.CreateIndexOp) else "DROP"
     name = "" if operation.index_name is None else f" {quote_if_needed(str(operation.index_name))}"
@@ -116,7 +118,9 @@ def tables_of(operation: MigrateOperation, facts: DatabaseFacts) -> Iterator[str
     """Every table that an operation changes or locks."""
     if not isinstance(operation, RequireTablesOp | CreateViewOp) and (table := table_of(operation, facts)):
         yield table
-    if isinstance(operation, ops.DropIndexOp) and (table := facts.table_of_index(str(operation.index_name))):
+    if isinstance(operation, ops.DropIndexOp) and (
+        table := facts.table_of_index(str(operation.index_name), operation.schema)
+    ):
         yield table
     if isinstance(operation, ops.CreateForeignKeyOp):
         yield facts.qualified(operation.referent_table, operation.kw.get("referent_schema"))
@@ -127,7 +131,7 @@ def _not_understood(operation: NotUnderstoodOp, _table: Any, _facts: DatabaseFac
 
 
 def _call(operation: CallFunctionOp, _table: Any, facts: DatabaseFacts) -> Iterator[StepWarning]:
-    if facts.runs_unknown_statements(operation.name):
+    if facts.runs_unknown_statements(operation.name, may_be_keyword=operation.may_be_keyword):
         yield warnings.not_understood(f"what the function {operation.name} does")
 
 
@@ -143,6 +147,7 @@ RULES: dict[type[MigrateOperation], Any] = {
     **column_rules.RULES,
     **table_rules.RULES,
     **row_rules.RULES,
+    **object_rules.RULES,
     CallFunctionOp: _call,
     NotUnderstoodOp: _not_understood,
     WideStatementOp: _wide,

@@ -9,8 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents_app.dbtools.review.sql_alter import read_alter_table
-from agents_app.dbtools.review.sql_blocks import statements_of_block
-from agents_app.dbtools.review.sql_operations import Mark, NotUnderstoodOp, add_mark, marks_of
+from agents_app.dbtools.review.sql_blocks import functions_in, statements_of_block
+from agents_app.dbtools.review.sql_operations import CallFunctionOp, Mark, NotUnderstoodOp, add_mark, marks_of
 from agents_app.dbtools.review.sql_rows import read_rows_statement
 from agents_app.dbtools.review.sql_statements import STATEMENTS
 from agents_app.dbtools.review.sql_tokens import NotUnderstood, Reader, Tokens, source_of, split_statements
@@ -77,6 +77,12 @@ def _read_block(reader: Reader, dialect: str) -> Iterator[MigrateOperation]:
     bodies = [token.text for token in reader.rest if token.kind == "literal"]
     if not bodies:
         raise NotUnderstood("DO")
+    if any(token.is_word("LANGUAGE") for token in reader.tokens) and not any(
+        token.text.lower() == "plpgsql" for token in reader.tokens
+    ):
+        raise NotUnderstood("LANGUAGE")
+    for name in functions_in(bodies[0], dialect):
+        yield CallFunctionOp(name=name, may_be_keyword=True)
     for statement, executed in statements_of_block(bodies[0], dialect):
         parts = [statement] if executed is None else split_statements(executed, dialect)
         if executed == "":

@@ -9,8 +9,11 @@ from alembic.operations import MigrateOperation, ops
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.operations.constraints import ValidateConstraintOp
 from agents_app.dbtools.review.sql_columns import constraint_operations, new_column, read_constraint
+from agents_app.dbtools.review.sql_objects import row_security
 from agents_app.dbtools.review.sql_operations import (
+    AddPartitionOp,
     AttachPartitionOp,
+    DetachPartitionOp,
     NotInTransactionOp,
     NotUnderstoodOp,
     RewriteTableOp,
@@ -23,10 +26,14 @@ from agents_app.dbtools.review.sql_tokens import NotUnderstood, QualifiedName, R
 Found = Iterator[MigrateOperation]
 CONSTRAINTS = ("CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE")
 REWRITES = ("SET LOGGED", "SET UNLOGGED", "SET TABLESPACE", "SET ACCESS METHOD", "SET WITHOUT OIDS")
+SWITCHES = (
+    *("ENABLE ROW LEVEL SECURITY", "FORCE ROW LEVEL SECURITY", "DISABLE ROW LEVEL SECURITY"),
+    *("DISABLE TRIGGER", "DISABLE RULE"),
+)
 # They change the catalogue only, under a short lock.
 SHORT = (
-    *("OWNER TO", "CLUSTER ON", "SET WITHOUT CLUSTER", "RESET", "INHERIT", "NO INHERIT", "REPLICA IDENTITY"),
-    *("ENABLE", "DISABLE", "FORCE ROW", "NO FORCE ROW", "OF", "NOT OF", "ALTER CONSTRAINT", "SET ("),
+    *("OWNER TO", "CLUSTER ON", "SET WITHOUT CLUSTER", "RESET", "INHERIT", "REPLICA IDENTITY"),
+    *("ENABLE", "NO FORCE ROW", "OF", "NOT OF", "ALTER CONSTRAINT", "SET ("),
     "RENAME CONSTRAINT",
 )
 
@@ -51,6 +58,8 @@ def read_alter_table(reader: Reader, statement: Tokens) -> Found:
 def _read_action(part: Reader, table: QualifiedName) -> Found:
     if verb := part.has_one_of(*REWRITES):
         yield RewriteTableOp(table.name, table.schema, verb=f"ALTER TABLE ... {verb}", instead="")
+    elif verb := part.has_one_of(*SWITCHES):
+        yield row_security(table, verb)
     elif part.has_one_of(*SHORT):
         yield TouchTableOp(table.name, table.schema)
     elif verb := part.has_one_of(*ACTIONS):
@@ -63,14 +72,21 @@ def _validate(part: Reader, table: QualifiedName) -> Found:
     yield ValidateConstraintOp(part.name(), table.name)
 
 
-def _attach(part: Reader, _table: QualifiedName) -> Found:
+def _attach(part: Reader, table: QualifiedName) -> Found:
     partition = part.qualified_name()
+    yield AddPartitionOp(table.name, table.schema, partition=partition.name)
     yield AttachPartitionOp(partition.name, partition.schema, partition=partition.name)
 
 
 def _detach(part: Reader, table: QualifiedName) -> Found:
     if part.rest[-1:] and part.rest[-1].is_word("CONCURRENTLY"):
         yield NotInTransactionOp(table.name, table.schema, statement="DETACH PARTITION ... CONCURRENTLY")
+    yield DetachPartitionOp(table.name, table.schema, partition=part.qualified_name().name)
+
+
+def _no_inherit(part: Reader, table: QualifiedName) -> Found:
+    parent = part.qualified_name()
+    yield DetachPartitionOp(parent.name, parent.schema, partition=table.name)
 
 
 def _set_schema(part: Reader, table: QualifiedName) -> Found:
@@ -93,8 +109,8 @@ def _drop(part: Reader, table: QualifiedName) -> Found:
         yield ops.DropConstraintOp(part.name(), table.name, schema=table.schema)
         return
     part.has("COLUMN")
-    part.has("IF EXISTS")
-    yield ops.DropColumnOp(table.name, part.name(), schema=table.schema)
+    may_be_missing = part.has("IF EXISTS")
+    yield ops.DropColumnOp(table.name, part.name(), schema=table.schema, if_exists=may_be_missing)
 
 
 def _add(part: Reader, table: QualifiedName) -> Found:
@@ -103,9 +119,9 @@ def _add(part: Reader, table: QualifiedName) -> Found:
         yield from constraint_operations(table, read_constraint(part, name))
         return
     part.has("COLUMN")
-    part.has("IF NOT EXISTS")
+    keeps_present = part.has("IF NOT EXISTS")
     name = part.name()
-    yield from new_column(part, table, name)
+    yield from new_column(part, table, name, keeps_present=keeps_present)
 
 
 def _alter(part: Reader, table: QualifiedName) -> Found:
@@ -116,7 +132,7 @@ def _alter(part: Reader, table: QualifiedName) -> Found:
         yield ops.AlterColumnOp(table.name, column, modify_nullable=False, **where)
     elif part.has("DROP NOT NULL"):
         yield ops.AlterColumnOp(table.name, column, modify_nullable=True, **where)
-    elif part.has_one_of("DROP DEFAULT", "DROP IDENTITY", "SET DEFAULT NULL"):
+    elif part.has_one_of("DROP DEFAULT", "DROP IDENTITY", "DROP EXPRESSION", "SET DEFAULT NULL"):
         yield ops.AlterColumnOp(table.name, column, modify_server_default=None, **where)
     elif part.has("SET DEFAULT"):
         default = sa.text(source_of(part.rest).replace(":", "\\:"))
@@ -127,7 +143,9 @@ def _alter(part: Reader, table: QualifiedName) -> Found:
         yield ops.AlterColumnOp(table.name, column, modify_type=SqlType(kind), postgresql_using=using, **where)
     elif part.has("SET EXPRESSION"):
         yield RewriteTableOp(table.name, table.schema, verb="ALTER TABLE ... SET EXPRESSION", instead="")
-    elif part.has_one_of("SET", "RESET", "ADD GENERATED", "DROP EXPRESSION", "RESTART"):
+    elif part.has_one_of("ADD GENERATED ALWAYS", "SET GENERATED ALWAYS"):
+        yield ops.AlterColumnOp(table.name, column, modify_server_default=sa.Identity(always=True), **where)
+    elif part.has_one_of("SET", "RESET", "ADD GENERATED", "RESTART"):
         yield TouchTableOp(table.name, table.schema)
     else:
         raise NotUnderstood(source_of(part.tokens))
@@ -141,5 +159,6 @@ ACTIONS: dict[str, Callable[[Reader, QualifiedName], Found]] = {
     "VALIDATE CONSTRAINT": _validate,
     "ATTACH PARTITION": _attach,
     "DETACH PARTITION": _detach,
+    "NO INHERIT": _no_inherit,
     "SET SCHEMA": _set_schema,
 }

@@ -88,8 +88,8 @@ def text_clause(sql: str) -> sa.TextClause:
     return sa.text(sql.replace(":", "\\:"))
 
 
-def new_column(part: Reader, table: QualifiedName, name: str) -> Found:
-    """The operations that add a column, after its name."""
+def new_column(part: Reader, table: QualifiedName, name: str, *, keeps_present: bool = False) -> Found:
+    """The operations that add a column, after its name. `keeps_present`: nothing is done if there is such a column."""
     kind = source_of(part.until(*AFTER_TYPE))
     arguments: list[Any] = []
     options: dict[str, Any] = {"nullable": True}
@@ -101,7 +101,8 @@ def new_column(part: Reader, table: QualifiedName, name: str) -> Found:
     # PostgreSQL does not look for the rows of a foreign key if the new column is empty.
     is_empty = "server_default" not in options and not arguments
     added = [found for found in added if not (found.kind == "FOREIGN KEY" and is_empty)]
-    yield ops.AddColumnOp(table.name, sa.Column(name, SqlType(kind), *arguments, **options), schema=table.schema)
+    column = sa.Column(name, SqlType(kind), *arguments, **options)
+    yield ops.AddColumnOp(table.name, column, schema=table.schema, if_not_exists=keeps_present)
     for found in added:
         yield from constraint_operations(table, found)
 

@@ -50,9 +50,10 @@ class CreateViewOp(ReviewOperation):
 
 
 class CallFunctionOp(ReviewOperation):
-    """A SELECT that calls a function."""
+    """A call of a function. `may_be_keyword`: the name may be a word of SQL, as that in `IN (...)`."""
 
     name: str
+    may_be_keyword: bool = False
 
 
 class ChangeRowsOp(ReviewOperation):
@@ -61,6 +62,8 @@ class ChangeRowsOp(ReviewOperation):
     verb: str
     has_condition: bool
     query: str | None
+    # Why the rows are not counted, if the reason is a special one.
+    not_counted: str | None = None
 
 
 class TruncateOp(ReviewOperation):
@@ -88,6 +91,47 @@ class AttachPartitionOp(ReviewOperation):
     """ALTER TABLE ... ATTACH PARTITION."""
 
     partition: str
+
+
+class AddPartitionOp(ReviewOperation):
+    """CREATE TABLE ... PARTITION OF, or ATTACH PARTITION: the table is the one that gets a partition."""
+
+    partition: str
+
+
+class DetachPartitionOp(ReviewOperation):
+    """ALTER TABLE ... DETACH PARTITION, or NO INHERIT: the table no longer has the rows of `partition`."""
+
+    partition: str
+
+
+class ChangeDomainOp(ReviewOperation):
+    """A new rule of a domain. `is_refusing`: the running release may write values that it refuses."""
+
+    name: str
+    rule: str
+    is_refusing: bool
+
+
+class WriteHookOp(ReviewOperation):
+    """CREATE TRIGGER or CREATE RULE. `replaces`: it does something else instead of the statement."""
+
+    kind: str
+    name: str
+    replaces: bool
+
+
+class RowSecurityOp(ReviewOperation):
+    """ENABLE ROW LEVEL SECURITY, DISABLE TRIGGER and the like: `verb` is the action."""
+
+    verb: str
+
+
+class SettingOp(ReviewOperation):
+    """SET or RESET of a setting of the session; `name` is "all" for each of them."""
+
+    name: str
+    statement: str
 
 
 class RenameObjectOp(ReviewOperation):

@@ -1,13 +1,23 @@
 """Reads statements that change rows. sqlglot parses them, so that the rows they meet can be counted."""
 
+import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from alembic.operations import MigrateOperation
 
-from agents_app.dbtools.review.sql_operations import CallFunctionOp, ChangeRowsOp, EditCatalogOp, TouchTableOp
+from agents_app.dbtools.review.sql_operations import (
+    CallFunctionOp,
+    ChangeRowsOp,
+    EditCatalogOp,
+    SettingOp,
+    TouchTableOp,
+)
 from agents_app.dbtools.review.sql_tokens import NotUnderstood
 
+CONFLICTS = "which rows it meets is known when it runs"
+REPLACE = re.compile(r"^REPLACE\s+INTO\b", re.IGNORECASE)
 CATALOG = "pg_catalog"
 # PostgreSQL's own tables that a migration may not change.
 CATALOG_TABLES = ("pg_enum", "pg_attribute", "pg_class", "pg_constraint", "pg_index", "pg_type", "pg_attrdef")
@@ -15,39 +25,64 @@ CATALOG_TABLES = ("pg_enum", "pg_attribute", "pg_class", "pg_constraint", "pg_in
 
 def read_rows_statement(text: str, dialect: str) -> Iterator[MigrateOperation]:
     """The operations that a SELECT, INSERT, UPDATE, DELETE or MERGE runs, also in its WITH."""
-    from sqlglot import exp, parse_one
-    from sqlglot.errors import SqlglotError
+    from sqlglot import exp
 
-    try:
-        tree = parse_one(text, read="postgres" if dialect == "postgresql" else dialect)
-    except SqlglotError as error:
-        raise NotUnderstood(text) from error
-    if isinstance(tree, exp.Command):
-        raise NotUnderstood(text)
+    tree = _parsed(REPLACE.sub("INSERT OR REPLACE INTO", text), dialect)
     for change in tree.find_all(exp.Update, exp.Delete, exp.Merge):
         # The UPDATE of an ON CONFLICT or a MERGE has no table of its own.
         if isinstance(change.this, exp.Table):
             yield from _read_change(change, dialect, text)
     for insert in tree.find_all(exp.Insert):
         if table := insert.this.find(exp.Table):
-            schema = _name(table.args.get("db"), dialect) or None
-            yield TouchTableOp(_name(table.this, dialect), schema, adds_rows=True)
+            yield from _read_insert(insert, table, dialect)
     for call in tree.find_all(exp.Anonymous):
-        yield CallFunctionOp(name=str(call.this).lower())
+        name = str(call.this).lower()
+        yield SettingOp(name=_setting(call), statement=text) if name == "set_config" else CallFunctionOp(name=name)
+
+
+def _setting(call: Any) -> str:
+    arguments = call.expressions
+    return str(arguments[0].name).lower() if arguments and arguments[0].is_string else "all"
+
+
+def _read_insert(insert: Any, table: Any, dialect: str) -> Iterator[MigrateOperation]:
+    name, schema = _name(table.this, dialect), _name(table.args.get("db"), dialect) or None
+    yield TouchTableOp(name, schema, adds_rows=True)
+    conflict = insert.args.get("conflict")
+    if conflict is not None and conflict.expressions:
+        verb = "INSERT ... ON CONFLICT DO UPDATE"
+        yield ChangeRowsOp(name, schema, verb=verb, has_condition=True, query=None, not_counted=CONFLICTS)
+    elif insert.args.get("alternative") == "REPLACE" or insert.args.get("overwrite"):
+        verb = "INSERT OR REPLACE, which does a DELETE,"
+        yield ChangeRowsOp(name, schema, verb=verb, has_condition=True, query=None, not_counted=CONFLICTS)
 
 
 def tables_read(text: str, dialect: str) -> list[tuple[str, str | None]] | None:
     """The tables, each with its schema if that is written, that a query reads; None if it cannot be read."""
-    from sqlglot import exp, parse_one
-    from sqlglot.errors import SqlglotError
+    from sqlglot import exp
 
     try:
-        tree = parse_one(text, read="postgres" if dialect == "postgresql" else dialect)
-    except SqlglotError:
+        tree = _parsed(text, dialect)
+    except NotUnderstood:
         return None
     named = {cte.alias for cte in tree.find_all(exp.CTE)}
     tables = [table for table in tree.find_all(exp.Table) if table.name not in named and table.name]
     return [(_name(table.this, dialect), _name(table.args.get("db"), dialect) or None) for table in tables]
+
+
+def _parsed(text: str, dialect: str) -> Any:
+    from sqlglot import exp, parse_one
+    from sqlglot.errors import SqlglotError
+
+    # It would print what it cannot parse.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
+    try:
+        tree = parse_one(text, read="postgres" if dialect == "postgresql" else dialect)
+    except (SqlglotError, RecursionError) as error:
+        raise NotUnderstood(text) from error
+    if isinstance(tree, exp.Command):
+        raise NotUnderstood(text)
+    return tree
 
 
 def _read_change(change: Any, dialect: str, text: str) -> Iterator[MigrateOperation]:
@@ -58,8 +93,12 @@ def _read_change(change: Any, dialect: str, text: str) -> Iterator[MigrateOperat
         return
     verb, condition = type(change).__name__.upper(), change.args.get("where")
     if verb == "MERGE":
+        matched = [when for when in change.args["whens"].expressions if when.args.get("matched")]
+        if not matched:
+            yield TouchTableOp(name, schema, adds_rows=True)
+            return
         condition = change.args["on"]
-        deletes = any(str(when.args["then"]).upper() == "DELETE" for when in change.args["whens"].expressions)
+        deletes = any(str(when.args["then"]).upper() == "DELETE" for when in matched)
         verb = "MERGE with DELETE" if deletes else verb
     query = None if condition is None else _count(change, condition, dialect)
     yield ChangeRowsOp(name, schema, verb=verb, has_condition=condition is not None, query=query)

@@ -1,30 +1,40 @@
 """Reads statements about objects other than rows and ALTER TABLE: each becomes the operation that does the same."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.review.sql_columns import text_clause
+from agents_app.dbtools.review.sql_maintenance import cluster, refresh, reindex, vacuum
+from agents_app.dbtools.review.sql_objects import (
+    alter_object,
+    change_setting,
+    copy,
+    create_hook,
+    drop_hook,
+    explain,
+    revoke,
+)
 from agents_app.dbtools.review.sql_operations import (
+    AddPartitionOp,
     CreateViewOp,
     DropObjectOp,
     LockTableOp,
     NotInTransactionOp,
-    RefreshViewOp,
-    RenameObjectOp,
-    RewriteTableOp,
     TransactionOp,
     TruncateOp,
     WideStatementOp,
 )
-from agents_app.dbtools.review.sql_tokens import NotUnderstood, Reader, Tokens, source_of, split_list
+from agents_app.dbtools.review.sql_rows import read_rows_statement
+from agents_app.dbtools.review.sql_tokens import Reader, Tokens, source_of, split_list
 from agents_app.dbtools.review.sql_types import alter_type, create_type
 
 Found = Iterator[MigrateOperation]
 Read = Callable[[Reader, Tokens], Found]
+DATA_CLAUSE = re.compile(r"\s+WITH\s+(NO\s+)?DATA$", re.IGNORECASE)
 HARMLESS_LOCKS = ("ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE")
-BREAKS_WHEN_RENAMED = ("TYPE", "SCHEMA", "DOMAIN", "FUNCTION", "PROCEDURE", "SEQUENCE")
 
 
 def _nothing(_reader: Reader, _statement: Tokens) -> Found:
@@ -34,7 +44,17 @@ def _nothing(_reader: Reader, _statement: Tokens) -> Found:
 def _create_table(reader: Reader, _statement: Tokens) -> Found:
     reader.has("IF NOT EXISTS")
     table = reader.qualified_name()
+    if reader.has("PARTITION OF"):
+        parent = reader.qualified_name()
+        yield AddPartitionOp(parent.name, parent.schema, partition=table.name)
     yield ops.CreateTableOp(table.name, [], schema=table.schema)
+    reader.until("AS")
+    if reader.has("AS") and not reader.is_done and not reader.rest[0].is_word("TABLE", "EXECUTE"):
+        yield from read_rows_statement(_without_data_clause(reader), reader.dialect)
+
+
+def _without_data_clause(reader: Reader) -> str:
+    return DATA_CLAUSE.sub("", source_of(reader.rest))
 
 
 def _create_view(reader: Reader, _statement: Tokens) -> Found:
@@ -45,7 +65,7 @@ def _create_view(reader: Reader, _statement: Tokens) -> Found:
 
 def _create_index(reader: Reader, statement: Tokens) -> Found:
     options: dict[str, Any] = {"postgresql_concurrently": True} if reader.has("CONCURRENTLY") else {}
-    reader.has("IF NOT EXISTS")
+    keeps_present = reader.has("IF NOT EXISTS")
     name = None if reader.has("ON") else reader.qualified_name().name
     if name is not None:
         reader.require("ON")
@@ -60,9 +80,8 @@ def _create_index(reader: Reader, statement: Tokens) -> Found:
     reader.until("WHERE")
     if reader.has("WHERE"):
         options[f"{reader.dialect}_where"] = text_clause(source_of(reader.rest))
-    yield ops.CreateIndexOp(
-        name, table.name, columns, schema=table.schema, unique=statement[1].is_word("UNIQUE"), **options
-    )
+    options |= {"unique": statement[1].is_word("UNIQUE"), "if_not_exists": keeps_present}
+    yield ops.CreateIndexOp(name, table.name, columns, schema=table.schema, **options)
 
 
 def _column(tokens: Tokens, dialect: str) -> Any:
@@ -71,9 +90,9 @@ def _column(tokens: Tokens, dialect: str) -> Any:
 
 
 def _drop_table(reader: Reader, statement: Tokens) -> Found:
-    reader.has("IF EXISTS")
+    may_be_missing = reader.has("IF EXISTS")
     for table in reader.names():
-        yield ops.DropTableOp(table.name, schema=table.schema)
+        yield ops.DropTableOp(table.name, schema=table.schema, if_exists=may_be_missing)
     yield from _cascade(statement)
 
 
@@ -124,75 +143,6 @@ def _lock(reader: Reader, _statement: Tokens) -> Found:
             yield LockTableOp(table.name, table.schema, mode=mode)
 
 
-def _vacuum(reader: Reader, statement: Tokens) -> Found:
-    is_full = any(token.is_word("FULL") for token in statement)
-    yield NotInTransactionOp(statement=source_of(statement))
-    if reader.rest[:1] and reader.rest[0].text == "(":
-        reader.parentheses()
-    while reader.has_one_of("FULL", "FREEZE", "VERBOSE", "ANALYZE"):
-        pass
-    if is_full:
-        yield from _rewrite(reader, "VACUUM FULL", "VACUUM without FULL, which blocks no one.")
-
-
-def _cluster(reader: Reader, statement: Tokens) -> Found:
-    reader.has("VERBOSE")
-    if reader.is_done:
-        yield NotInTransactionOp(statement=source_of(statement))
-    yield from _rewrite(reader, "CLUSTER", "")
-
-
-def _rewrite(reader: Reader, verb: str, instead: str) -> Found:
-    if reader.is_done:
-        yield RewriteTableOp(verb=verb, instead=instead)
-        return
-    while not reader.is_done:
-        table = reader.qualified_name()
-        yield RewriteTableOp(table.name, table.schema, verb=verb, instead=instead)
-        reader.until(",")
-        reader.has(",")
-
-
-def _reindex(reader: Reader, statement: Tokens) -> Found:
-    if any(token.is_word("CONCURRENTLY") for token in statement):
-        yield NotInTransactionOp(statement=source_of(statement))
-        return
-    if reader.rest[:1] and reader.rest[0].text == "(":
-        reader.parentheses()
-    kind = reader.has_one_of("INDEX", "TABLE", "SCHEMA", "DATABASE", "SYSTEM")
-    instead = "REINDEX ... CONCURRENTLY, outside a migration or in op.get_context().autocommit_block()"
-    if kind == "TABLE":
-        yield from _rewrite(reader, "REINDEX", instead)
-        return
-    if kind in ("SCHEMA", "DATABASE", "SYSTEM"):
-        yield NotInTransactionOp(statement=source_of(statement))
-    index = reader.qualified_name().name if kind == "INDEX" else None
-    yield RewriteTableOp(verb="REINDEX", instead=instead, index_name=index)
-
-
-def _refresh(reader: Reader, _statement: Tokens) -> Found:
-    if not reader.has("CONCURRENTLY"):
-        view = reader.qualified_name()
-        yield RefreshViewOp(view.name, view.schema)
-
-
-def _alter_object(reader: Reader, statement: Tokens) -> Found:
-    kind = reader.next().text.upper()
-    if kind in ("VIEW", "MATERIALIZED"):
-        reader.has("VIEW")
-        reader.has("IF EXISTS")
-        view = reader.qualified_name()
-        if reader.has("RENAME TO"):
-            yield ops.RenameTableOp(view.name, reader.name(), schema=view.schema)
-        return
-    renamed = Reader(reader.rest, reader.dialect)
-    renamed.until("RENAME")
-    if renamed.has("RENAME TO") and kind in BREAKS_WHEN_RENAMED:
-        yield RenameObjectOp(kind=kind.lower(), name=reader.qualified_name().name, new_name=renamed.name())
-    elif kind == "DOMAIN" and any(token.is_word("ADD", "SET") for token in reader.rest[1:2]):
-        raise NotUnderstood(source_of(statement))
-
-
 def _transaction(_reader: Reader, statement: Tokens) -> Found:
     yield TransactionOp(statement=source_of(statement))
 
@@ -205,30 +155,44 @@ def _prefixed(words: str, names: tuple[str, ...], read: Read) -> dict[str, Read]
     return {f"{words} {name}".strip(): read for name in names}
 
 
+TEMPORARY = ("TEMP TABLE", "TEMPORARY TABLE")
+TABLES = (
+    *("TABLE", "UNLOGGED TABLE", "FOREIGN TABLE"),
+    *(f"{scope}{kind}" for scope in ("", "LOCAL ", "GLOBAL ") for kind in TEMPORARY),
+)
 # By their first words; of two that fit, the first is taken.
 STATEMENTS: dict[str, Read] = {
-    **_prefixed("CREATE", ("TABLE", "TEMP TABLE", "TEMPORARY TABLE", "UNLOGGED TABLE", "FOREIGN TABLE"), _create_table),
+    **_prefixed("CREATE", TABLES, _create_table),
     **_prefixed("CREATE", ("INDEX", "UNIQUE INDEX"), _create_index),
     **_prefixed("CREATE", ("DATABASE", "TABLESPACE"), _not_in_transaction),
     **_prefixed("CREATE", ("VIEW", "OR REPLACE VIEW"), _create_view),
     "CREATE TYPE": create_type,
+    **_prefixed("CREATE", ("TRIGGER", "OR REPLACE TRIGGER", "CONSTRAINT TRIGGER"), create_hook),
+    **_prefixed("CREATE", ("RULE", "OR REPLACE RULE"), create_hook),
     "CREATE": _nothing,
     "DROP TABLE": _drop_table,
     "DROP FOREIGN TABLE": _drop_table,
     "DROP INDEX": _drop_index,
     **_prefixed("DROP", ("VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FUNCTION", "PROCEDURE"), _drop_object),
     **_prefixed("DROP", ("SCHEMA", "DATABASE", "TABLESPACE", "OWNED"), _wide),
+    **_prefixed("DROP", ("TRIGGER", "RULE", "POLICY"), drop_hook),
     "DROP": _drop_other,
     "TRUNCATE": _truncate,
     "LOCK": _lock,
-    "VACUUM": _vacuum,
-    "CLUSTER": _cluster,
-    "REINDEX": _reindex,
-    "REFRESH MATERIALIZED VIEW": _refresh,
+    "VACUUM": vacuum,
+    "CLUSTER": cluster,
+    "REINDEX": reindex,
+    "REFRESH MATERIALIZED VIEW": refresh,
     "ALTER TYPE": alter_type,
     "ALTER SYSTEM": _not_in_transaction,
-    "ALTER": _alter_object,
-    **_prefixed("", ("BEGIN", "COMMIT", "ROLLBACK TO", "START TRANSACTION", "ROLLBACK", "END", "ABORT"), _transaction),
-    **_prefixed("", ("SHOW", "SET", "RESET", "COMMENT", "GRANT", "REVOKE", "ANALYZE", "PRAGMA", "NOTIFY"), _nothing),
-    **_prefixed("", ("SAVEPOINT", "RELEASE", "LISTEN", "SECURITY LABEL", "COPY", "CHECKPOINT"), _nothing),
+    "ALTER": alter_object,
+    **_prefixed("", ("ROLLBACK TO", "ROLLBACK WORK TO", "ROLLBACK TRANSACTION TO"), _nothing),
+    **_prefixed("", ("BEGIN", "COMMIT", "START TRANSACTION", "ROLLBACK", "END", "ABORT"), _transaction),
+    "REVOKE": revoke,
+    "COPY": copy,
+    "EXPLAIN": explain,
+    **_prefixed("", ("SHOW", "COMMENT", "GRANT", "ANALYZE", "PRAGMA", "NOTIFY", "LISTEN", "UNLISTEN"), _nothing),
+    **_prefixed("", ("SAVEPOINT", "RELEASE", "SECURITY LABEL", "CHECKPOINT", "SET CONSTRAINTS"), _nothing),
+    **_prefixed("", ("TABLE", "FETCH", "CLOSE", "MOVE", "DEALLOCATE"), _nothing),
+    **_prefixed("", ("SET", "RESET"), change_setting),
 }

@@ -139,7 +139,7 @@ class Reader:
     def name(self) -> str:
         """Read a name: one without quotes is in small letters on PostgreSQL."""
         token = self.next()
-        if token.kind not in ("word", "name"):
+        if token.kind not in ("word", "name") or (token.is_word("U") and self.rest[:1] and self.rest[0].text == "&"):
             raise NotUnderstood(token.source)
         is_folded = token.kind == "word" and self.dialect == "postgresql"
         return token.text.lower() if is_folded else token.text

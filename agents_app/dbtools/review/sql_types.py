@@ -31,5 +31,7 @@ def alter_type(reader: Reader, statement: Tokens) -> Found:
         yield RenameLabelOp(name=name, label=label, new_label=reader.next().text)
     elif reader.has("RENAME TO"):
         yield RenameObjectOp(kind="type", name=name, new_name=reader.name())
-    elif not reader.has_one_of("OWNER TO", "SET SCHEMA", "RENAME ATTRIBUTE", "ADD ATTRIBUTE"):
+    elif reader.has("SET SCHEMA"):
+        yield RenameObjectOp(kind="type", name=name, new_name=f"{reader.name()}.{name}")
+    elif not reader.has_one_of("OWNER TO", "RENAME ATTRIBUTE", "ADD ATTRIBUTE"):
         raise NotUnderstood(source_of(statement))

@@ -8,11 +8,13 @@ from alembic.operations import ops
 from sqlalchemy.sql.elements import conv
 
 from agents_app.db import NAMING_CONVENTION
-from agents_app.dbtools.review import table_warnings
+from agents_app.dbtools.review import catalog, table_warnings
 from agents_app.dbtools.review.column_rules import text_of
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_operations import (
+    AddPartitionOp,
     AttachPartitionOp,
+    DetachPartitionOp,
     DropObjectOp,
     LockTableOp,
     Mark,
@@ -24,36 +26,38 @@ from agents_app.dbtools.review.sql_operations import (
 from agents_app.dbtools.review.warnings import StepWarning
 
 Found = Iterator[StepWarning]
-UNNAMED = "(unnamed)"
 
 
 def _drop_table(operation: ops.DropTableOp, table: str, facts: DatabaseFacts) -> Found:
+    if operation.if_exists and not facts.size(table).is_there and table not in facts.named:
+        return
     dropped = table_warnings.table_dropped(table, facts.rows(table))
     yield table_warnings.without_saved_rows(dropped) if Mark.FROM_SQL in marks_of(operation) else dropped
 
 
 def _rename_table(operation: ops.RenameTableOp, table: str, facts: DatabaseFacts) -> Found:
+    facts.named[operation.new_table_name] = facts.named.get(table, table)
     # A view with the old name serves the running release.
     if table not in facts.views:
         yield table_warnings.table_renamed(table, operation.new_table_name)
 
 
 def _create_index(operation: ops.CreateIndexOp, table: str, facts: DatabaseFacts) -> Found:
-    if facts.is_in_use(table) and not operation.kw.get("postgresql_concurrently"):
+    is_there = operation.if_not_exists and facts.table_of_index(operation.index_name or "", operation.schema)
+    if facts.is_in_use(table) and not operation.kw.get("postgresql_concurrently") and not is_there:
         yield table_warnings.index_created(table, operation.index_name or "", _column_names(operation.columns))
 
 
-def _drop_index(operation: ops.DropIndexOp, table: str | None, facts: DatabaseFacts) -> Found:
+def _drop_index(operation: ops.DropIndexOp, _table: str | None, facts: DatabaseFacts) -> Found:
     name = str(operation.index_name)
-    table = table or facts.table_of_index(name)
-    is_concurrent = operation.kw.get("postgresql_concurrently")
-    if table is not None and not is_concurrent and facts.is_in_use(table) and facts.table_of_index(name):
-        yield table_warnings.index_dropped(table, name)
+    found = facts.table_of_index(name, operation.schema)
+    if found is not None and not operation.kw.get("postgresql_concurrently") and facts.is_in_use(found):
+        yield table_warnings.index_dropped(found, name, is_unique=catalog.is_unique(facts, name, operation.schema))
 
 
 def _create_unique(operation: ops.CreateUniqueConstraintOp, table: str, facts: DatabaseFacts) -> Found:
     if facts.is_in_use(table) and not operation.kw.get("postgresql_using_index"):
-        name = str(operation.constraint_name or UNNAMED)
+        name = str(operation.constraint_name or table_warnings.UNNAMED)
         yield table_warnings.unique_added(table, name, _column_names(operation.columns))
 
 
@@ -64,7 +68,7 @@ def _create_primary_key(operation: ops.CreatePrimaryKeyOp, table: str, facts: Da
 
 def _create_foreign_key(operation: ops.CreateForeignKeyOp, table: str, facts: DatabaseFacts) -> Found:
     if facts.is_in_use(table) and not operation.kw.get("postgresql_not_valid"):
-        name = str(operation.constraint_name or UNNAMED)
+        name = str(operation.constraint_name or table_warnings.UNNAMED)
         yield table_warnings.not_validated(table, "FOREIGN KEY", name, operation.referent_table)
 
 
@@ -76,7 +80,7 @@ def _create_check(operation: ops.CreateCheckConstraintOp, table: str, facts: Dat
 def _check_name(operation: ops.CreateCheckConstraintOp) -> str:
     # A name of op.f is complete; another becomes part of the conventional name.
     if operation.constraint_name is None:
-        return UNNAMED
+        return table_warnings.UNNAMED
     name = str(operation.constraint_name)
     if isinstance(operation.constraint_name, conv):
         return name
@@ -85,12 +89,29 @@ def _check_name(operation: ops.CreateCheckConstraintOp) -> str:
 
 def _exclude(operation: CreateExcludeConstraintOp, table: str, facts: DatabaseFacts) -> Found:
     if facts.is_in_use(table):
-        yield table_warnings.exclusion_added(table, str(operation.constraint_name or UNNAMED))
+        yield table_warnings.exclusion_added(table, str(operation.constraint_name or table_warnings.UNNAMED))
 
 
 def _attach(_operation: AttachPartitionOp, table: str, facts: DatabaseFacts) -> Found:
     if facts.is_in_use(table):
         yield table_warnings.partition_attached(table)
+
+
+def _add_partition(_operation: AddPartitionOp, table: str, facts: DatabaseFacts) -> Found:
+    default = catalog.default_partition(facts, table)
+    if default is not None and facts.is_in_use(default):
+        yield table_warnings.partition_added(table, default)
+
+
+def _detach(operation: DetachPartitionOp, table: str, facts: DatabaseFacts) -> Found:
+    if facts.rows(operation.partition) != 0:
+        yield table_warnings.partition_detached(table, operation.partition)
+
+
+def _drop_constraint(operation: ops.DropConstraintOp, table: str, facts: DatabaseFacts) -> Found:
+    name = str(operation.constraint_name)
+    if facts.is_in_use(table) and catalog.is_primary_key(facts, table, name):
+        yield table_warnings.primary_key_dropped(table, name)
 
 
 def _lock(operation: LockTableOp, table: str, facts: DatabaseFacts) -> Found:
@@ -115,7 +136,10 @@ def _rename_object(operation: RenameObjectOp, _table: None, _facts: DatabaseFact
 
 
 def _drop_object(operation: DropObjectOp, _table: None, _facts: DatabaseFacts) -> Found:
-    yield table_warnings.object_dropped(operation.kind, operation.name)
+    if operation.kind == "right":
+        yield table_warnings.right_taken(operation.name)
+    else:
+        yield table_warnings.object_dropped(operation.kind, operation.name)
 
 
 def _column_names(columns: Any) -> list[str]:
@@ -125,6 +149,7 @@ def _column_names(columns: Any) -> list[str]:
 RULES: dict[Any, Any] = {
     ops.DropTableOp: _drop_table,
     ops.RenameTableOp: _rename_table,
+    ops.DropConstraintOp: _drop_constraint,
     ops.CreateIndexOp: _create_index,
     ops.DropIndexOp: _drop_index,
     ops.CreateUniqueConstraintOp: _create_unique,
@@ -133,6 +158,8 @@ RULES: dict[Any, Any] = {
     ops.CreateCheckConstraintOp: _create_check,
     CreateExcludeConstraintOp: _exclude,
     AttachPartitionOp: _attach,
+    AddPartitionOp: _add_partition,
+    DetachPartitionOp: _detach,
     LockTableOp: _lock,
     RewriteTableOp: _rewrite,
     RefreshViewOp: _refresh,

@@ -8,6 +8,8 @@ from agents_app.dbtools.review.warnings import BREAKS_RELEASE, OWN_STEP, Level, 
 SAVED = "The rows are first saved to a file, unless you use --no-backup. To restore them: flask db restore-rows"
 NOT_SAVED = "Plain SQL does not save the rows. op.drop_table and op.drop_column save them to a file first."
 TWO_RELEASES = "First deploy a release that no longer uses it."
+UNNAMED = "(unnamed)"
+NO_LONGER_UNIQUE = "Nothing refuses equal rows from then on, and code with ON CONFLICT fails."
 QUIET = "Do it while the console is stopped."
 
 
@@ -61,17 +63,26 @@ def index_created(table: str, name: str, columns: list[str]) -> StepWarning:
     return StepWarning(Level.WARN, table, what, why, instead)
 
 
-def index_dropped(table: str, name: str) -> StepWarning:
+def index_dropped(table: str, name: str, *, is_unique: bool) -> StepWarning:
     """For DROP INDEX without CONCURRENTLY."""
     why = "It waits for every transaction on the table, and until then no one can even read it."
+    why += f" {NO_LONGER_UNIQUE}" if is_unique else ""
     instead = f"{OWN_STEP} op.drop_index_concurrently('{name}', '{table}')"
     return StepWarning(Level.WARN, table, f"drops the index {name} without CONCURRENTLY", why, instead)
+
+
+def primary_key_dropped(table: str, name: str) -> StepWarning:
+    """For a primary key, which is dropped with its index."""
+    why = f"Its index goes with it, and to create it again takes long. {NO_LONGER_UNIQUE}"
+    instead = "First deploy a release that does not need it."
+    return StepWarning(Level.WARN, table, f"drops the primary key {name} of {table}", why, instead)
 
 
 def unique_added(table: str, name: str, columns: list[str]) -> StepWarning:
     """For a UNIQUE constraint, which creates an index."""
     why = "No one can read or write the table until its index is created."
-    instead = f"{OWN_STEP} op.create_index_concurrently('{name}', '{table}', {columns}, unique=True)"
+    shown = f"uq_{table}_{'_'.join(columns)}" if name == UNNAMED else name
+    instead = f"{OWN_STEP} op.add_unique_constraint('{shown}', '{table}', {columns})"
     return StepWarning(Level.WARN, table, f"adds the UNIQUE constraint {name}", why, instead)
 
 
@@ -89,7 +100,7 @@ def not_validated(table: str, kind: str, name: str, referent: str = "") -> StepW
     why = f"Every row is checked while no one can write to {tables}."
     if kind == "CHECK":
         why = "Every row is checked while no one can even read the table."
-    then = f"op.validate_constraint('{name}', '{table}')"
+    then = f"op.validate_constraint('{'...' if name == UNNAMED else name}', '{table}')"
     instead = f"Add it with postgresql_not_valid=True: it then applies to new rows. In the next step, run {then}"
     return StepWarning(Level.WARN, table, f"adds the {kind} {name} without NOT VALID", why, instead)
 
@@ -124,3 +135,59 @@ def view_refreshed(name: str) -> StepWarning:
     why = "No one can read the view until it is complete."
     instead = "REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a UNIQUE index on the view."
     return StepWarning(Level.WARN, name, f"refreshes the view {name} without CONCURRENTLY", why, instead)
+
+
+def partition_added(table: str, default: str) -> StepWarning:
+    """For a new partition of a table that has a default partition with rows."""
+    why = f"Every row of the default partition {default} is checked, and until then no one can even read it."
+    instead = "First add a CHECK to the default partition that excludes these rows, and run op.validate_constraint."
+    return StepWarning(Level.WARN, table, f"adds a partition to {table}, which has a default partition", why, instead)
+
+
+def partition_detached(table: str, partition: str) -> StepWarning:
+    """For DETACH PARTITION and NO INHERIT."""
+    why = f"Its rows are no longer in {table}: the running release no longer finds them."
+    what = f"takes the rows of {partition} out of {table}"
+    instead = "Deploy a release that does not need them first."
+    return StepWarning(Level.DANGER, table, what, why, instead, breaks_release=True)
+
+
+def hook_created(table: str, kind: str, name: str, *, replaces: bool) -> StepWarning:
+    """For CREATE TRIGGER and CREATE RULE."""
+    what = f"creates the {kind} {name} on {table}"
+    if replaces:
+        why = "It does something else instead of a statement: what the running release writes can be lost."
+        return StepWarning(Level.DANGER, table, what, why, "Use a trigger.", breaks_release=True)
+    why = "It runs for what every release writes from then on: if it fails, so does the statement."
+    return StepWarning(Level.WARN, table, what, why, "Try the running release with it: flask db rehearse")
+
+
+def rows_hidden(table: str, verb: str) -> StepWarning:
+    """For ENABLE and FORCE ROW LEVEL SECURITY."""
+    whom = "every role" if verb.startswith("FORCE") else "every role but the owner"
+    why = f"Rows that no policy allows are hidden from {whom}: the running release no longer finds them."
+    what = f"runs {verb} on {table}"
+    return StepWarning(Level.DANGER, table, what, why, "First create the policies.", breaks_release=True)
+
+
+def protection_removed(table: str, verb: str) -> StepWarning:
+    """For DISABLE TRIGGER and the like."""
+    why = "What it kept from being written, or from being read, no longer is: foreign keys are triggers too."
+    return StepWarning(Level.WARN, table, f"runs {verb} on {table}", why, "Leave it out.")
+
+
+def domain_changed(name: str, rule: str, tables: str, *, is_refusing: bool) -> StepWarning:
+    """For a new rule of a domain."""
+    why = f"Every row of {tables} is checked, and until then no one can write to it."
+    if is_refusing:
+        why += " New rows of the running release without a value are refused."
+        what = f"sets {rule} on the domain {name}"
+        return StepWarning(Level.DANGER, None, what, why, "Keep it nullable.", breaks_release=True)
+    instead = "ALTER DOMAIN ... ADD CONSTRAINT ... NOT VALID checks no rows."
+    return StepWarning(Level.WARN, None, f"sets {rule} on the domain {name}", why, instead)
+
+
+def right_taken(statement: str) -> StepWarning:
+    """For REVOKE."""
+    why = "Code that connects as such a role and needs the right fails from then on."
+    return StepWarning(Level.WARN, None, f"runs {statement[:120]}", why, "Check first who uses the right.")

@@ -4,15 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
-
 from agents_app.database.quoting import quote_literal
+from agents_app.dbtools.database.column_types import type_text
 from agents_app.dbtools.review.catalog import quote
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.limit_queries import RowLimit, beyond_type
 
-POSTGRESQL: Any = postgresql.dialect
 TEXT = re.compile(r"(?:character varying|varchar|character|char|bpchar)\s*\(\s*(\d+)\s*\)", re.IGNORECASE)
 NUMERIC = re.compile(r"(?:numeric|decimal)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", re.IGNORECASE)
 INTEGERS = {"smallint": 15, "int2": 15, "integer": 31, "int": 31, "int4": 31}
@@ -30,7 +27,7 @@ CAST = {"cast", "as", "text", "varchar", "character", "varying"}
 def limits_of_type(facts: DatabaseFacts, table: str, column: str, kind: Any, using: str | None) -> Iterator[RowLimit]:
     """The rows whose value a new type cannot hold. None if a USING computes the value, or the type is not known."""
     present = facts.column_type(table, column)
-    wanted = _type_text(kind)
+    wanted = type_text(kind)
     if present is None:
         return
     known = CAST | {word.lower() for word in WORDS.findall(f"{column} {wanted}")}
@@ -60,10 +57,3 @@ def _number_condition(wanted: str, value: str) -> str | None:
     if bits := INTEGERS.get(wanted.lower()):
         return f"round({value}) NOT BETWEEN {-(2**bits)} AND {2**bits - 1}"
     return None
-
-
-def _type_text(kind: Any) -> str:
-    try:
-        return str(sa.types.to_instance(kind).compile(dialect=POSTGRESQL()))
-    except sa.exc.SQLAlchemyError:
-        return str(kind)

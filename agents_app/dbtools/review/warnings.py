@@ -70,7 +70,23 @@ def refused_in_transaction(statement: str, table: str | None) -> StepWarning:
 def transaction_ended(statement: str) -> StepWarning:
     """For BEGIN, COMMIT or ROLLBACK in a step."""
     why = "The step is a transaction, which ends there. A failure after it leaves the step half done."
+    if statement.upper().startswith(("BEGIN", "START")):
+        why = "The step is in a transaction already, so it does nothing, or fails on SQLite."
     return StepWarning(Level.WARN, None, f"runs {statement}", why, f"Leave it out. To commit at once: {AUTOCOMMIT}.")
+
+
+def limit_changed(statement: str) -> StepWarning:
+    """For a SET of a time limit."""
+    why = "It replaces the limits of the migration: others can wait for it longer than these allow."
+    instead = "Leave it out, and use --lock-timeout or --statement-timeout."
+    return StepWarning(Level.WARN, None, f"runs {_shortened(statement)}", why, instead)
+
+
+def meaning_changed(statement: str) -> StepWarning:
+    """For a SET of what the statements after it mean, such as search_path."""
+    why = "The statements after it can mean other tables, or do other things, than the plan says."
+    instead = "Leave it out, and write the schema before the name of a table."
+    return StepWarning(Level.WARN, None, f"is not understood after {_shortened(statement)}", why, instead)
 
 
 def _shortened(statement: str) -> str:
