@@ -37,7 +37,7 @@ PROBE_ROOMS = (
 DBTOOLS_ROOMS = (
     "configuration",
     "output",
-    "folders branches marks",
+    "folders branches marks version_table",
     "database",
     "operations",
     "saved_rows",
@@ -53,7 +53,7 @@ DBTOOLS_ROOMS = (
     "status",
     "console_session",
     "runner",
-    "deployment",
+    "deployment rehearsal",
     "overview",
     "commands",
 )

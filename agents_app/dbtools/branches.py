@@ -1,6 +1,6 @@
 """Steps that do not follow each other in a line: two last migrations, and the merges that join them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
@@ -45,6 +45,29 @@ def are_separate(parents: Parents, revisions: list[str]) -> bool:
         for other in revisions
         if one != other
     )
+
+
+def phase_levels(
+    parents: Parents, pending: Iterable[str], marked: Collection[str], merges: Collection[str]
+) -> dict[str, int]:
+    """The phase of each pending revision: 0 for unmarked ones, 1 for the marked ones after them, 2 for unmarked ones
+    that follow these, and so on.
+
+    Only what a revision follows counts, not the other branches. One of `merges` has the phase of what it joins.
+    `pending` has each revision after those that it follows.
+    """
+    levels: dict[str, int] = {}
+    for revision in pending:
+        level = max((levels[parent] for parent in parents[revision] if parent in levels), default=0)
+        is_between = revision not in merges and (level % 2 == 1) != (revision in marked)
+        levels[revision] = level + 1 if is_between else level
+    return levels
+
+
+def last_of(parents: Parents, revisions: Collection[str]) -> list[str]:
+    """Those of these revisions that no other one of them follows, in their order."""
+    followed = ancestors(parents, (before for revision in revisions for before in parents[revision]))
+    return [revision for revision in revisions if revision not in followed]
 
 
 def last_ones(parents: Parents) -> list[str]:

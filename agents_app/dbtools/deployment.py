@@ -15,20 +15,18 @@ from sqlalchemy.engine import URL, Connection
 from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.backup.backups import Backup, create_backup
 from agents_app.dbtools.backup.signals import interrupt_on_signals
-from agents_app.dbtools.configuration import BACKUPS, alembic_config, limits_of_run
+from agents_app.dbtools.configuration import BACKUPS, alembic_config
 from agents_app.dbtools.database.connections import connect, deployment_lock
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.output import display_path, pluralize, print_progress
-from agents_app.dbtools.phases import Phase, require_not_blocked, target_of
+from agents_app.dbtools.phases import Phase, require_not_blocked, steps_of
 from agents_app.dbtools.position import Position, read_position, require_no_table_conflict
 from agents_app.dbtools.problems import PENDING, Problem
-from agents_app.dbtools.records.run import Course
 from agents_app.dbtools.review.plan import Plan, make_plan
 from agents_app.dbtools.review.refills import find_fills
 from agents_app.dbtools.review.warnings import Level
-from agents_app.dbtools.runner.keeping import keep_end
-from agents_app.dbtools.runner.refill import mark_refilled, refill
+from agents_app.dbtools.runner.phase import AppliedPhase, apply_phase
 from agents_app.dbtools.status import read_status
 from agents_app.errors import Unavailable
 
@@ -87,8 +85,7 @@ def check_deployment(
         position = read_position(connection, script)
         require_no_table_conflict(connection, script, position)
         require_not_blocked(position, phase)
-        target = target_of(position, phase)
-        plan = make_plan(connection, script, position, target)
+        plan = make_plan(connection, script, position, steps=steps_of(position, phase))
         found = _problems(connection, script, metadata, position, backs_up=backs_up)
         has_fills = phase is Phase.FINISH and bool(find_fills(connection, script, position))
         is_empty = not sa.inspect(connection).get_table_names()
@@ -105,19 +102,19 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentChe
     script = ScriptDirectory.from_config(config)
     with deployment_lock(url, config.attributes.get("limits", Limits())):
         with connect(url) as connection:
-            pending = [step.revision for step in read_position(connection, script).pending]
-            is_done = check.plan.target not in pending
+            pending = {step.revision for step in read_position(connection, script).pending}
+            is_done = pending.isdisjoint(step.revision for step in check.plan.steps)
         backup = None if is_done or check.is_empty or folder is None else _back_up(url, folder, check)
         started = time.monotonic()
-        applied, filled = _apply(url, config, check, backup)
+        applied = _apply(url, config, check, backup)
         seconds = round(time.monotonic() - started, 2)
     with connect(url) as connection:
         position = read_position(connection, script)
         problems = _problems(connection, script, metadata, position, backs_up=folder is not None)
-    return Deployment(backup, applied, filled, seconds, position, problems)
+    return Deployment(backup, len(applied.times), applied.filled, seconds, position, problems)
 
 
-def _apply(url: URL, config: Config, check: DeploymentCheck, backup: Backup | None) -> tuple[int, int]:
+def _apply(url: URL, config: Config, check: DeploymentCheck, backup: Backup | None) -> AppliedPhase:
     # Kept with the deployment.
     command_text = "deploy --finish" if check.phase is Phase.FINISH else "deploy"
     config.attributes |= {"command": command_text, "backup": str(backup.file) if backup else None}
@@ -128,36 +125,10 @@ def _apply(url: URL, config: Config, check: DeploymentCheck, backup: Backup | No
         if warning.level is Level.DANGER
     ]
     try:
-        if check.phase is Phase.FINISH:
-            return _finish(url, config, check)
-        return _upgrade(config, check.plan.target), 0
+        return apply_phase(url, config, check.plan.position, check.phase)
     except CommandError as refusal:
         advice = f" The backup from before is {display_path(backup.file)}." if backup else ""
         raise CommandError(f"{refusal}{advice}") from refusal
-
-
-def _finish(url: URL, config: Config, check: DeploymentCheck) -> tuple[int, int]:
-    # Rows that the release before wrote after a fill are filled before the marked steps need their values.
-    script, position = ScriptDirectory.from_config(config), check.plan.position
-    course = config.attributes["course"] = Course(is_last=False)
-    applied = _upgrade(config, target_of(position, Phase.DEPLOY)) if position.next_phase else 0
-    with connect(url) as connection:
-        reached = read_position(connection, script)
-        fills = find_fills(connection, script, reached)
-    course.is_last = not position.waiting
-    filled = refill(url, fills, reached.current, config.attributes, limits_of_run(config)) if fills else 0
-    course.is_last = True
-    if position.waiting:
-        applied += _upgrade(config, check.plan.target)
-    if not (fills or position.waiting):
-        keep_end(url, course)
-    mark_refilled(url, fills)
-    return applied, filled
-
-
-def _upgrade(config: Config, target: str) -> int:
-    command.upgrade(config, target)
-    return len(config.attributes["times"])
 
 
 def _problems(

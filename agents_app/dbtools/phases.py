@@ -5,6 +5,7 @@ from typing import Any
 
 from alembic.util import CommandError
 
+from agents_app.dbtools.branches import ancestors, last_of
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.position import Position, Step
 
@@ -24,15 +25,19 @@ def steps_of(position: Position, phase: Phase) -> tuple[Step, ...]:
     return position.finish if phase is Phase.FINISH else position.next_phase
 
 
-def target_of(position: Position, phase: Phase) -> str:
-    """The revision to which a deployment in this phase leads."""
-    steps = steps_of(position, phase)
-    return steps[-1].revision if steps else position.current or "base"
+def targets_of(position: Position, phase: Phase) -> list[str]:
+    """The revisions to which a deployment in this phase leads: several if a pending merge joins their branches later.
+
+    There are none if it applies no step.
+    """
+    return last_of(position.parents, [step.revision for step in steps_of(position, phase)])
 
 
 def blocked_advice(position: Position) -> tuple[str, str]:
     """Why no step can be applied but by `--finish`, and what to do."""
-    first, then = position.waiting[0], position.pending[len(position.finish)]
+    then = position.pending[len(position.finish)]
+    before = ancestors(position.parents, then.after)
+    first = next(step for step in position.waiting if step.revision in before)
     what = f"The step {then.name} follows {first.name}, which is pending and waits for --finish."
     do = "When no process of the release before {name} runs any more: flask db deploy --finish, then flask db deploy"
     return what, do.format(name=first.name)

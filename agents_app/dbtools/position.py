@@ -2,20 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import CreateTable
 
-from agents_app.database.errors import is_missing_column
-from agents_app.dbtools.branches import Parents, applied_revisions
+from agents_app.dbtools.branches import Parents, applied_revisions, phase_levels
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.marks import is_after_release
 from agents_app.dbtools.own_tables import (
@@ -24,15 +18,10 @@ from agents_app.dbtools.own_tables import (
     tables_created_in,
     tables_of_migrations,
 )
+from agents_app.dbtools.version_table import OWN_PLACE, other_program, read_revisions
 from agents_app.errors import Unavailable
 
-VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
 EMPTY_REVISION = "The revision is empty. Use head, base, -1, or one that `flask db history` shows."
-OWN_PLACE = "Give the console a database of its own or, on PostgreSQL, a schema of its own: DATABASE_SCHEMA=console"
-# Not `has_table`, which finds a table in every schema of the search path.
-POSTGRESQL_KIND = "SELECT relkind FROM pg_class WHERE oid = to_regclass(quote_ident(current_schema()) || '.' || :name)"
-SQLITE_KIND = "SELECT type FROM sqlite_master WHERE name = :name"
-TABLE_KINDS = ("r", "p", "table")
 # Another program may have one or two tables with the names and columns of the console's.
 OWN_TABLES_MIN = 3
 
@@ -41,13 +30,15 @@ OWN_TABLES_MIN = 3
 class Step:
     """One migration. One that is `after_release` waits until the release before it no longer runs.
 
-    It follows the revisions in `after`: none is the first step, several are a merge.
+    It follows the revisions in `after`: none is the first step, several are a merge. One that `only_joins` branches
+    changes nothing.
     """
 
     revision: str
     name: str
     after_release: bool = False
     after: tuple[str, ...] = ()
+    only_joins: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,26 +75,24 @@ class Position:
 
     @property
     def pending(self) -> tuple[Step, ...]:
-        """The steps that the database does not have yet."""
-        return self.steps[self.applied_count :]
+        """The steps that the database does not have yet, those of an earlier phase first."""
+        levels = self._levels
+        return tuple(sorted(self.steps[self.applied_count :], key=lambda step: levels[step.revision]))
 
     @property
     def next_phase(self) -> tuple[Step, ...]:
-        """The pending steps that may run while the release before still runs: those before the first marked one.
+        """The pending steps that may run while the release before still runs: those that follow no marked one.
 
         Nobody uses an empty database, so that it takes every step at once.
         """
         if self.current is None:
             return self.pending
-        return tuple(takewhile(lambda step: not step.after_release, self.pending))
+        return self._up_to_level(0)
 
     @property
     def finish(self) -> tuple[Step, ...]:
         """The pending steps up to the end of the first block of marked ones; all of them if none is marked."""
-        if self.current is None:
-            return self.pending
-        after = self.pending[len(self.next_phase) :]
-        return (*self.next_phase, *takewhile(lambda step: step.after_release, after))
+        return self.pending if self.current is None else self._up_to_level(1)
 
     @property
     def waiting(self) -> tuple[Step, ...]:
@@ -145,6 +134,16 @@ class Position:
         return {step.revision: step.after for step in self.steps}
 
     @property
+    def _levels(self) -> dict[str, int]:
+        pending = [step.revision for step in self.steps[self.applied_count :]]
+        marked = {step.revision for step in self.steps if step.after_release}
+        return phase_levels(self.parents, pending, marked, {step.revision for step in self.steps if step.only_joins})
+
+    def _up_to_level(self, most: int) -> tuple[Step, ...]:
+        levels = self._levels
+        return tuple(step for step in self.pending if levels[step.revision] <= most)
+
+    @property
     def _revisions(self) -> list[str]:
         return [step.revision for step in self.steps]
 
@@ -168,12 +167,12 @@ def require_own_version_table(connection: Connection, script: ScriptDirectory) -
 
 
 def _own_revisions(connection: Connection, steps: tuple[Step, ...], folder: str) -> list[str]:
-    found = _revisions(connection)
+    found = read_revisions(connection)
     unknown = [revision for revision in found if revision not in {step.revision for step in steps}]
     if unknown and len(unknown) < len(found):
-        raise _other_program(f"holds {', '.join(unknown)} too.")
+        raise other_program(f"holds {', '.join(unknown)} too.")
     if unknown and not _has_own_tables(connection, folder):
-        raise _other_program(f"holds {', '.join(unknown)}, and the console's tables are not there.")
+        raise other_program(f"holds {', '.join(unknown)}, and the console's tables are not there.")
     return found
 
 
@@ -214,33 +213,12 @@ def _steps_of_release() -> tuple[tuple[Step, ...], str]:
 
 def _steps_of(script: ScriptDirectory) -> tuple[Step, ...]:
     return tuple(
-        Step(found.revision, found.doc, is_after_release(found), to_tuple(found.down_revision, default=()))
+        Step(found.revision, found.doc, is_after_release(found), after, len(after) > 1 and _changes_nothing(found))
         for found in reversed(list(script.walk_revisions()))
+        for after in [to_tuple(found.down_revision, default=())]
     )
 
 
-def _revisions(connection: Connection) -> list[str]:
-    is_postgresql = connection.dialect.name == "postgresql"
-    kind = connection.scalar(sa.text(POSTGRESQL_KIND if is_postgresql else SQLITE_KIND), {"name": VERSION_TABLE.name})
-    if kind is None:
-        return []
-    if kind not in TABLE_KINDS:
-        raise _other_program("is not a table.")
-    try:
-        return sorted(connection.scalars(sa.select(VERSION_TABLE.c.version_num)))
-    except DBAPIError as error:
-        if is_missing_column(error):
-            raise _other_program("has no column version_num.") from error
-        raise
-
-
-def _other_program(what: str) -> Unavailable:
-    return Unavailable(f"The table alembic_version is another program's: it {what} {OWN_PLACE}", code="schema_unclear")
-
-
-@compiles(CreateTable)
-def _create_table(creation: Any, compiler: Any, **options: Any) -> Any:
-    # `downgrade base` leaves this table in place, empty. A script that starts at the first step meets it again.
-    if creation.element.name == VERSION_TABLE.name:
-        creation = CreateTable(creation.element, if_not_exists=True)
-    return compiler.visit_create_table(creation, **options)
+def _changes_nothing(script: Script) -> bool:
+    # A function that names nothing calls nothing.
+    return not script.module.upgrade.__code__.co_names

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
@@ -12,9 +13,12 @@ from agents_app.dbtools.backup.dump_scope import dump_scope
 from agents_app.dbtools.database import leftovers, postgresql
 from agents_app.dbtools.database.read_only import read_only_problem
 from agents_app.dbtools.database.schema import grant_sql
-from agents_app.dbtools.position import VERSION_TABLE
+from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
+from agents_app.dbtools.position import Position
 from agents_app.dbtools.problems import NO_BACKUP, Problem
 from agents_app.dbtools.records.tables import TABLES as RECORDS
+from agents_app.dbtools.review.recorder import record_step
+from agents_app.dbtools.version_table import VERSION_TABLE
 
 INVALID_INDEXES = """
 SELECT index.relname, owner.relname FROM pg_index
@@ -105,6 +109,25 @@ def _structure_problems(connection: Connection, own_tables: frozenset[str]) -> I
             what = f"The constraint {constraint} on {table} was never checked on the rows that are older than it."
             validate = f"ALTER TABLE {quote_if_needed(table)} VALIDATE CONSTRAINT {quote_if_needed(constraint)}"
             yield Problem(what, f"{validate}; or apply the step that does this.")
+
+
+def unfinished_constraints(connection: Connection, script: ScriptDirectory, position: Position) -> Iterator[Problem]:
+    """A problem for each unique index of a pending step that was stopped before the index became a constraint."""
+    if connection.dialect.name != "postgresql" or postgresql.running_migration(connection):
+        return
+    applied = {step.revision for step in position.steps[: position.applied_count]}
+    for step in position.pending:
+        if not applied.issuperset(step.after):
+            continue
+        for operation in record_step(script.get_revision(step.revision), "upgrade", "postgresql").operations:
+            if isinstance(operation, AddUniqueConstraintOp):
+                index, unusable = (
+                    of(operation.name, operation.table_name) for of in (leftovers.unused_index, leftovers.invalid_index)
+                )
+                if index.exists(connection) and not unusable.exists(connection):
+                    cause = "was left by an op.add_unique_constraint that was stopped"
+                    what = f"{index.description} {cause}: it {index.effect}."
+                    yield Problem(what, f"{index.remove_sql}; or apply the step {step.name} again, which completes it.")
 
 
 def _rows_about(tables: frozenset[str], connection: Connection, query: str, column: int) -> list[tuple[str, str]]:

@@ -23,10 +23,11 @@ from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.marks import unclear_mark
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import pending_advice, position_as_data
-from agents_app.dbtools.position import OWN_PLACE, Position, table_conflict
+from agents_app.dbtools.position import Position, table_conflict
 from agents_app.dbtools.problems import CHANGED, PENDING, Problem
 from agents_app.dbtools.records.checksums import changed_steps
-from agents_app.dbtools.server_problems import major_version, postgresql_problems
+from agents_app.dbtools.server_problems import major_version, postgresql_problems, unfinished_constraints
+from agents_app.dbtools.version_table import OWN_PLACE
 from agents_app.errors import Unavailable
 
 RESTORE_FILE = "Restore the file (git log -p migrations/versions), and write the change into a step of its own."
@@ -62,6 +63,7 @@ def read_status(connection: Connection, script: ScriptDirectory, metadata: sa.Me
     problems += _schema_problems(connection, script, position, drift, own_tables)
     problems += changed_step_problems(connection, script, position)
     problems += (postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, own_tables)
+    problems += unfinished_constraints(connection, script, position)
     # Problems that would stop the pending steps come before these.
     problems.sort(key=lambda problem: problem.code == PENDING)
     version = ".".join(str(part) for part in connection.dialect.server_version_info or ())

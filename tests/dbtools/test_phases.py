@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from agents_app.dbtools.phases import FINISH
+from agents_app.dbtools.phases import FINISH, Phase, targets_of
 from agents_app.dbtools.position import Position, Step
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.interrupted_steps import HEAD
@@ -48,7 +48,11 @@ def current(project: Project) -> str:
 
 def position(current: str | None, *steps: str) -> Position:
     """A position among steps that are written as those of `Phases`."""
-    return Position(current, tuple(Step(step[1:], step[1:], step[0] == "!") for step in steps))
+    names = [step[1:] for step in steps]
+    found = zip(steps, names, [None, *names], strict=False)
+    return Position(
+        current, tuple(Step(name, name, step[0] == "!", (before,) if before else ()) for step, name, before in found)
+    )
 
 
 @pytest.mark.parametrize(
@@ -209,3 +213,53 @@ def test_a_deployment_of_an_empty_database_applies_marked_steps(
 
     assert "Applied 4 steps" in flask_db(database_url, "deploy", project=project).output
     assert current(project) == "four"
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_a_marked_step_of_one_branch_does_not_hold_the_other_one(joins: bool) -> None:
+    marked, other = Step("m", "m", after_release=True, after=("a",)), Step("u", "u", after=("a",))
+    merge = Step("j", "j", after=("m", "u"), only_joins=joins)
+    before = Position("a", (Step("a", "a"), marked, other, merge))
+    after = Position("u", (Step("a", "a"), other, marked, merge))
+
+    assert [step.name for step in before.pending] == ["u", "m", "j"]
+    assert [step.name for step in before.next_phase] == ["u"]
+    assert [step.name for step in before.finish] == (["u", "m", "j"] if joins else ["u", "m"])
+    assert targets_of(before, Phase.FINISH) == (["j"] if joins else ["u", "m"])
+    # A merge that changes something must not run while the marked step is pending.
+    assert (before.is_ready, before.is_blocked) == (False, not joins)
+    assert (after.is_ready, after.is_finish_pending, after.is_blocked) == (joins, joins, not joins)
+
+
+def test_after_a_merge_each_phase_applies_the_steps_of_both_branches(project: Phases, flask_db: FlaskDb) -> None:
+    project.add("+one", "!two", "+three", "!four")
+    path = project.versions / "three.py"
+    path.write_text(path.read_text().replace("down_revision = 'two'", f"down_revision = {HEAD!r}"))
+    assert flask_db(project.url, "merge", "heads", "-m", "join", project=project).exit_code == 0
+
+    first = flask_db(project.url, "deploy", project=project)
+    assert (first.exit_code, "Applied 2 steps" in first.output, "3 steps pending" in first.output) == (0, True, True)
+    versions = "SELECT version_num FROM alembic_version ORDER BY 1"
+    assert fetch_rows(project.url, versions) == [("one",), ("three",)]
+    assert "Nothing to do now." in flask_db(project.url, "deploy", project=project).output
+    status = json.loads(flask_db(project.url, "status", "--json", project=project).stdout)
+    assert (status["is_ready"], status["is_finish_pending"], status["is_blocked"]) == (True, True, False)
+
+    finish = flask_db(project.url, "deploy", "--finish", "--no-backup", project=project)
+    assert (finish.exit_code, "Applied 3 steps" in finish.output) == (0, True), finish.output
+    assert "Nothing is pending." in flask_db(project.url, "plan", project=project).output
+
+
+@pytest.mark.parametrize("words", [("deploy",), ("deploy", "--finish"), ("upgrade",)])
+def test_tables_without_a_revision_are_not_taken_for_an_empty_database(
+    schema_url: str, flask_db: FlaskDb, words: tuple[str, ...]
+) -> None:
+    run_sql(schema_url, "DELETE FROM alembic_version")
+
+    run = flask_db(schema_url, *words)
+
+    assert run.exit_code == 1
+    assert "flask db stamp head" in run.output
+    status = json.loads(flask_db(schema_url, "status", "--json").stdout)
+    assert (status["is_ready"], status["current"]) == (False, None)
+    assert fetch_rows(schema_url, "SELECT count(*) FROM deployments WHERE outcome = 'done'") != [(0,)]

@@ -13,10 +13,12 @@ from alembic import command
 from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
-from agents_app.dbtools.backup.rehearsal import Rehearsal, rehearsal_lines, rehearse
 from agents_app.dbtools.backup.scratch_database import scratch_database
+from agents_app.dbtools.rehearsal import Rehearsal, rehearsal_lines, rehearse
 from tests import postgres
-from tests.dbtools.tools import console_config, fetch_rows, head_revision, read_schema, run_sql
+from tests.dbtools.conftest import FlaskDb
+from tests.dbtools.test_second_pass import DROP, FILL, NULLABLE
+from tests.dbtools.tools import Project, console_config, fetch_rows, head_revision, read_schema, run_sql
 from tests.project import reused_copy
 
 HEAD = head_revision()
@@ -115,8 +117,14 @@ def test_pending_steps_go_up_down_and_up_on_a_copy_only(database: str, backup_fo
     rehearsal = rehearse(parse_url(database), backup_folder, None)
 
     assert rehearsal.problems == []
-    assert [run.direction for run in rehearsal.runs] == ["up", "down", "up again"]
-    assert len({len(run.times) for run in rehearsal.runs}) == 1
+    # The pending steps contain fills, which run again when the deployment is finished.
+    phases = [(run.direction, run.phase) for run in rehearsal.runs if run.times]
+    assert phases == [("up", "deploy"), ("down", None), ("up again", "deploy")]
+    assert len({len(run.times) for run in rehearsal.runs if run.times}) == 1
+    assert [(run.direction, run.fills > 0) for run in rehearsal.runs if not run.times] == [
+        ("up", True),
+        ("up again", True),
+    ]
     assert read_schema(database) == before
     assert fetch_rows(database, "SELECT version_num FROM alembic_version") == [(BEHIND,)]
     assert _is_clean(database, backup_folder)
@@ -238,3 +246,34 @@ def _is_clean(url: str, backup_folder: Path) -> bool:
         name = f"{parse_url(url).database}"[:40]
         assert fetch_rows(url, f"SELECT count(*) FROM pg_database WHERE datname LIKE '{name}\\_scratch\\_%%'") == [(0,)]
     return list(backup_folder.iterdir()) == []
+
+
+def test_both_phases_and_the_second_pass_of_fills_are_rehearsed(
+    tmp_path: Path, schema_url: str, flask_db: FlaskDb
+) -> None:
+    run_sql(schema_url, "CREATE TABLE t (id integer PRIMARY KEY, a integer)", "INSERT INTO t VALUES (1, 10), (2, 20)")
+    run_sql(schema_url, "DELETE FROM applied_steps")
+    project = Project(tmp_path, schema_url)
+    project.revision(HEAD, "pass")
+    project.revision("fill", "op.add_column('t', sa.Column('b', sa.Integer()))\n" + FILL, DROP)
+    assert flask_db(schema_url, "deploy", project=project).exit_code == 0
+    run_sql(schema_url, "INSERT INTO t (id, a) VALUES (3, 30)")
+    marked = project.revision("not_null", "op.set_not_null('t', 'b')", NULLABLE)
+    marked.write_text(f"{marked.read_text()}\nafter_release = True\n")
+    project.revision("later", "op.create_index('ix_t_b', 't', ['b'])", "op.drop_index('ix_t_b', 't')")
+
+    run = flask_db(schema_url, "rehearse", "--json", project=project)
+
+    runs = json.loads(run.stdout)["runs"]
+    assert [(one["direction"], one["phase"], len(one["times"]), one["filled"]) for one in runs] == [
+        ("up", "finish", 1, 1),
+        ("up", "deploy", 1, 0),
+        ("down", None, 2, 0),
+        ("up again", "finish", 1, 0),
+        ("up again", "deploy", 1, 0),
+    ]
+    lines = flask_db(schema_url, "rehearse", project=project).stdout.splitlines()
+    assert lines[0].startswith("flask db deploy --finish: 1 fill again, which filled 1 row; 1 step in ")
+    assert lines[1].startswith("flask db deploy: 1 step in ")
+    assert lines[2].startswith("Rehearsed 2 steps on a copy of the data: up in ")
+    assert fetch_rows(schema_url, "SELECT count(*) FROM t WHERE b IS NULL") == [(1,)]

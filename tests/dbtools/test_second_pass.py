@@ -52,8 +52,8 @@ def test_finish_fills_rows_of_the_release_before_and_then_applies_the_marked_ste
     project.revision("fill", fill)
     marked = project.revision("not_null", NOT_NULL, NULLABLE)
     marked.write_text(marked.read_text() + "\nafter_release = True\n")
-    assert flask_db(project.url, "deploy", project=project).exit_code == 0
-    assert fetch_rows(project.url, ROWS) == [(1, 10)]
+    first = flask_db(project.url, "deploy", project=project)
+    assert (first.exit_code, fetch_rows(project.url, ROWS)) == (0, [(1, 10)]), first.output
     run_sql(project.url, "INSERT INTO t (id, a) VALUES (2, 20), (3, 30)")
 
     status = json.loads(flask_db(project.url, "status", "--json", project=project).stdout)
@@ -134,3 +134,17 @@ def test_after_a_marked_step_that_failed_finish_fills_again(project: Project, fl
 
 def test_the_fills_of_an_empty_database_do_not_run_again(schema_url: str) -> None:
     assert fetch_rows(schema_url, "SELECT count(*) FROM applied_steps WHERE NOT is_refilled") == [(0,)]
+
+
+def test_a_marked_step_of_another_branch_does_not_end_the_wait_for_a_fill(project: Project, flask_db: FlaskDb) -> None:
+    marked = project.revision("marked", "pass")
+    marked.write_text(marked.read_text() + "\nafter_release = True\n")
+    fill = project.revision("fill", FILL)
+    assert flask_db(project.url, "upgrade", "marked", project=project).exit_code == 0
+    fill.write_text(fill.read_text().replace("down_revision = 'marked'", "down_revision = 'add'"))
+    assert flask_db(project.url, "merge", "heads", "-m", "join", project=project).exit_code == 0
+    assert flask_db(project.url, "deploy", project=project).exit_code == 0
+    run_sql(project.url, "INSERT INTO t (id) VALUES (2)")
+
+    assert "Filled 1 row" in flask_db(project.url, "deploy", "--finish", project=project).output
+    assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20)]

@@ -111,7 +111,8 @@ def test_pending_steps_are_shown_with_their_sql_and_the_commands_to_apply_them(
 
 def test_steps_that_wait_are_shown_with_the_command_that_applies_them(app: Flask, schema_url: str) -> None:
     found = dbtools.read_overview(parse_url(schema_url))
-    unmarked, marked, later = Step("1", "one"), Step("2", "two", after_release=True), Step("3", "three")
+    unmarked, marked = Step("1", "one"), Step("2", "two", after_release=True, after=("1",))
+    later = Step("3", "three", after=("2",))
     pages = []
     for steps in ((unmarked, marked), (unmarked, marked, later)):
         position = dbtools.Position("1", steps)

@@ -1,1 +1,1 @@
-"""Backup, restore, and rehearsal of steps on a copy of the database."""
+"""Backup and restore, and the scratch database of a rehearsal."""

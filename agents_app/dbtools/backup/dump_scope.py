@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from agents_app.database.quoting import quote_name
 from agents_app.database.url import schema_of
 from agents_app.dbtools.own_tables import tables_of_migrations
-from agents_app.dbtools.position import VERSION_TABLE
+from agents_app.dbtools.version_table import VERSION_TABLE
 
 SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
 # Every role may read the catalog, even if it may not read the tables.

@@ -23,7 +23,8 @@ from agents_app.dbtools.database.connections import (
 )
 from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import print_progress, progress_bar
-from agents_app.dbtools.position import VERSION_TABLE, migrations_folder
+from agents_app.dbtools.position import migrations_folder
+from agents_app.dbtools.version_table import VERSION_TABLE
 
 MAGIC = b"PGDMP"
 SUFFIX = ".dump"

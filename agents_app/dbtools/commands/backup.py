@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from alembic.config import Config
 from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy.engine import URL
@@ -15,12 +16,12 @@ from sqlalchemy.engine import URL
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.dbtools.backup.backups import create_backup, restore_backup
-from agents_app.dbtools.backup.rehearsal import rehearsal_lines, rehearse
 from agents_app.dbtools.backup.signals import interrupt_on_signals
 from agents_app.dbtools.configuration import console_url, migration_url
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.output import display_path, pluralize
 from agents_app.dbtools.position import Position
+from agents_app.dbtools.rehearsal import rehearsal_lines, rehearse
 from agents_app.dbtools.runner.error_messages import readable_errors
 from agents_app.dbtools.saved_rows.restore import RestoredRows, restore_rows
 
@@ -87,9 +88,10 @@ def restore_command(file: Path, as_json: bool) -> None:
 )
 @AS_JSON
 def rehearse_command(scratch_url: str | None, as_json: bool) -> None:
-    """Test the pending steps on a copy of the data: upgrade, downgrade and upgrade again."""
+    """Test the pending steps on a copy of the data: both phases of the deployment, downgrade, and both again."""
     with migration_url_or_exit() as url, interrupt_on_signals():
-        rehearsal = rehearse(url, current_app.config["BACKUP_FOLDER"], _parse_scratch_url(scratch_url))
+        folder = current_app.config["BACKUP_FOLDER"]
+        rehearsal = rehearse(url, folder, _parse_scratch_url(scratch_url), migrations_config)
     print_answer(as_json, asdict(rehearsal), rehearsal_lines(rehearsal))
     if rehearsal.problems:
         raise click.exceptions.Exit(1)
@@ -130,6 +132,12 @@ def migration_url_or_exit() -> Iterator[URL]:
         if click.get_current_context().params["as_json"]:
             click.echo(json.dumps({"error": str(error)}))
         raise click.ClickException(str(error)) from error
+
+
+def migrations_config() -> Config:
+    """Return Alembic's configuration for this app."""
+    config: Config = current_app.extensions["migrate"].migrate.get_config()
+    return config
 
 
 def print_answer(as_json: bool, answer: dict[str, Any], sentences: Iterator[str]) -> None:

@@ -10,9 +10,9 @@ from flask import current_app
 
 from agents_app.db import db
 from agents_app.dbtools.branches import require_one_head
-from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
+from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, migrations_config, print_answer
 from agents_app.dbtools.commands.limit_options import LIMIT_OPTIONS, X_ARGUMENT
-from agents_app.dbtools.commands.status_and_plan import migrations_config, plan_lines, problem_lines
+from agents_app.dbtools.commands.status_and_plan import plan_lines, problem_lines
 from agents_app.dbtools.configuration import limits_of_run
 from agents_app.dbtools.database.connections import create_file_or_schema
 from agents_app.dbtools.deployment import Deployment, DeploymentCheck, check_deployment, deploy

@@ -7,8 +7,7 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
-from agents_app.dbtools.commands.status_and_plan import migrations_config
+from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, migrations_config, print_answer
 from agents_app.dbtools.configuration import limits_of_run
 from agents_app.dbtools.database.connections import read_only_connection
 from agents_app.dbtools.database.schema import current_schema

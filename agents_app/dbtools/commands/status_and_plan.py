@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.db import db
 from agents_app.dbtools.branches import require_one_head
-from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, print_answer
+from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, migrations_config, print_answer
 from agents_app.dbtools.configuration import console_url
 from agents_app.dbtools.console_session import ConsoleSession, read_console_session
 from agents_app.dbtools.database.connections import connect, read_only_connection
@@ -87,12 +87,6 @@ def _connection(script: ScriptDirectory, revision: str) -> Iterator[Connection]:
         require_clear_marks(script)
         with connect(url) as connection:
             yield connection
-
-
-def migrations_config() -> Config:
-    """Return Alembic's configuration for this app."""
-    config: Config = current_app.extensions["migrate"].migrate.get_config()
-    return config
 
 
 def plan_sql(config: Config, plan: Plan) -> str:

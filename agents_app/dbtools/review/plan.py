@@ -19,7 +19,7 @@ from agents_app.dbtools.operations.renames import AnswerRenameOp, has_open_quest
 from agents_app.dbtools.operations.requirements import RequireOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
 from agents_app.dbtools.phases import position_as_data
-from agents_app.dbtools.position import EMPTY_REVISION, Position
+from agents_app.dbtools.position import EMPTY_REVISION, Position, Step
 from agents_app.dbtools.review import rules, sql, warnings
 from agents_app.dbtools.review.data_checks import DataCheck, DataChecks, check_as_data
 from agents_app.dbtools.review.estimates import Estimate, Estimates, estimate_as_data
@@ -99,11 +99,17 @@ class Plan:
 
 
 def make_plan(
-    connection: Connection, script: ScriptDirectory, position: Position, target: str = "head", *, counts: bool = True
+    connection: Connection,
+    script: ScriptDirectory,
+    position: Position,
+    target: str = "head",
+    *,
+    steps: tuple[Step, ...] | None = None,
+    counts: bool = True,
 ) -> Plan:
     """The steps from `position` to `target`: "head", "+1", "-1", "base" or a revision. Nothing is changed.
 
-    Without `counts` no table is read, so that this takes as long for large tables as for small ones.
+    Pending `steps` are planned instead of a target. Without `counts` no table is read, so that large ones are fast too.
 
     Raises CommandError if `target` is unknown.
     """
@@ -114,16 +120,22 @@ def make_plan(
     for fill in find_fills(connection, script, position):
         # `flask db deploy --finish` runs it again before the marked steps.
         checks.note_fill(fill.step.name, fill.operation)
+    if steps is None:
+        direction, revision, chosen = _steps_to(target, script, position)
+    else:
+        direction, revision, chosen = "upgrade", steps[-1].revision if steps else position.current, list(steps)
+    found = [_planned_step(facts, checks, estimates, script.get_revision(step.revision), direction) for step in chosen]
+    return Plan(position, revision or "base", tuple(found))
+
+
+def _steps_to(target: str, script: ScriptDirectory, position: Position) -> tuple[str, str | None, list[Step]]:
     revision = _target_revision(target, script, position)
     applied, parents = position.steps[: position.applied_count], position.parents
     if revision is not None and revision not in [step.revision for step in applied]:
         wanted = ancestors(parents, [revision])
-        direction, chosen = "upgrade", [step for step in position.pending if step.revision in wanted]
-    else:
-        undone = parents.keys() if revision is None else descendants(parents, revision)
-        direction, chosen = "downgrade", [step for step in reversed(applied) if step.revision in undone]
-    steps = [_planned_step(facts, checks, estimates, script.get_revision(step.revision), direction) for step in chosen]
-    return Plan(position, revision or "base", tuple(steps))
+        return "upgrade", revision, [step for step in position.pending if step.revision in wanted]
+    undone = parents.keys() if revision is None else descendants(parents, revision)
+    return "downgrade", revision, [step for step in reversed(applied) if step.revision in undone]
 
 
 def _target_revision(target: str, script: ScriptDirectory, position: Position) -> str | None:
@@ -210,11 +222,8 @@ def _warnings_for_downgrade(script: Script, recorded: RecordedStep, dialect: str
 
 def plan_as_data(plan: Plan) -> dict[str, Any]:
     """A plan as plain data, for JSON."""
-    return {
-        **position_as_data(plan.position),
-        "target": plan.target,
-        "steps": [_step_as_data(step) for step in plan.steps],
-    }
+    steps = [_step_as_data(step) for step in plan.steps]
+    return {**position_as_data(plan.position), "target": plan.target, "steps": steps}
 
 
 def _step_as_data(step: PlannedStep) -> dict[str, Any]:
@@ -226,18 +235,6 @@ def _step_as_data(step: PlannedStep) -> dict[str, Any]:
         "after_release": step.after_release,
         "checks": [check_as_data(check) for check in step.checks],
         "estimates": [estimate_as_data(found) for found in step.estimates],
-        "findings": [_warning_as_data(warning) for warning in step.warnings],
+        "findings": [warnings.warning_as_data(warning) for warning in step.warnings],
         "sql": step.sql,
-    }
-
-
-def _warning_as_data(warning: StepWarning) -> dict[str, Any]:
-    return {
-        "level": warning.level.value,
-        "table": warning.table,
-        "what": warning.what,
-        "why": warning.why,
-        "instead": warning.instead,
-        "breaks_release": warning.breaks_release,
-        "allowed": warning.allowed,
     }

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
+from agents_app.dbtools.branches import ancestors
 from agents_app.dbtools.operations.renames import AnswerRenameOp, fill_of
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
 from agents_app.dbtools.position import Position, Step
@@ -66,10 +67,11 @@ def count_unfilled(connection: Connection, script: ScriptDirectory, position: Po
     return [found for found in counted if found.rows != 0]
 
 
-def _since_last_finish(position: Position) -> tuple[Step, ...]:
+def _since_last_finish(position: Position) -> list[Step]:
     applied = position.steps[: position.applied_count]
-    marked = [number for number, step in enumerate(applied, 1) if step.after_release]
-    return applied[marked[-1] if marked else 0 :]
+    # A marked step of another branch says nothing about the fills of this one.
+    finished = ancestors(position.parents, (step.revision for step in applied if step.after_release))
+    return [step for step in applied if step.revision not in finished]
 
 
 def _fills(connection: Connection, script: ScriptDirectory, step: Step) -> Iterator[Fill]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 
 class Level(StrEnum):
@@ -34,6 +35,19 @@ BREAKS_RELEASE = "the running release fails on it"
 MARK = "Write `after_release = True` next to its revision, and put the step last in a release that works without it."
 OWN_STEP = "In a step of its own:"
 AUTOCOMMIT = "with op.get_context().autocommit_block(): and one statement in each op.execute"
+
+
+def warning_as_data(warning: StepWarning) -> dict[str, Any]:
+    """A warning as plain data, for JSON."""
+    return {
+        "level": warning.level.value,
+        "table": warning.table,
+        "what": warning.what,
+        "why": warning.why,
+        "instead": warning.instead,
+        "breaks_release": warning.breaks_release,
+        "allowed": warning.allowed,
+    }
 
 
 def in_step(warning: StepWarning, *, is_marked: bool, is_upgrade: bool) -> StepWarning | None:

@@ -42,12 +42,22 @@ def readable_step_errors(url: URL, steps: Steps) -> Iterator[None]:
         raise CommandError(error.detail) from error
     except DBAPIError as error:
         raise CommandError(_database_message(error, url, steps) + _outcome(url, steps)) from error
-    except OSError as error:
-        raise CommandError(f"Cannot open {printable_url(url)}: {error.strerror}. Check DATABASE_URL.") from error
     except NotImplementedError as error:
         raise CommandError(" ".join(str(error).split()).rstrip(".") + "." + _outcome(url, steps)) from error
     except KeyboardInterrupt as error:
         raise CommandError(f"Interrupted.{_outcome(url, steps)}") from error
+    except Exception as error:
+        raise CommandError(_other_message(error, url, steps) + _outcome(url, steps)) from error
+
+
+def _other_message(error: Exception, url: URL, steps: Steps) -> str:
+    # A step is a program of its own, and may raise anything. Other errors are faults of this program.
+    if steps.current is not None:
+        text = " ".join(_hide_password(str(error), url).split())
+        return f"{steps.place_of(error)} raised {type(error).__name__}{f': {text}' if text else ''}."
+    if isinstance(error, OSError):
+        return f"Cannot open {printable_url(url)}: {error.strerror}. Check DATABASE_URL."
+    raise error
 
 
 @contextmanager

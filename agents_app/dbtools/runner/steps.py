@@ -3,6 +3,8 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
@@ -53,6 +55,13 @@ class Steps:
     def current(self) -> str | None:
         """The step that is running, or that failed."""
         return str(self._remaining[0]) if self._remaining else None
+
+    def place_of(self, error: BaseException) -> str:
+        """The file of the current step and, if the error came from there, its line."""
+        step: Any = self._remaining[0] if self._remaining else None
+        path = Path(step.revision.path) if isinstance(step, RevisionStep) else Path("The step")
+        lines = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
+        return f"{path.name}, line {lines[-1]}," if lines else path.name
 
     def record_commit(self, _connection: Connection) -> None:
         """Record that a part of the current step is, or may be, committed."""
