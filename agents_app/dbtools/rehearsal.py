@@ -20,10 +20,11 @@ from sqlalchemy.exc import SAWarning
 
 from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from agents_app.dbtools.backup.scratch_database import LEFT, scratch_database
-from agents_app.dbtools.branches import descendants
+from agents_app.dbtools.branches import descendants, require_one_head
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.folders import create_folder
+from agents_app.dbtools.marks import require_clear_marks
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.phases import DEPLOY, Phase
 from agents_app.dbtools.position import Position, read_position
@@ -74,6 +75,8 @@ def rehearse(url: URL, folder: Path, given: URL | None, make_config: Callable[[]
     """
     make_config = make_config or (lambda: alembic_config(url))
     script = ScriptDirectory.from_config(make_config())
+    require_one_head(script)
+    require_clear_marks(script)
     with connect(url) as connection:
         position = read_position(connection, script)
     if not position.pending:

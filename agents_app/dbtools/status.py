@@ -32,6 +32,8 @@ from agents_app.errors import Unavailable
 
 RESTORE_FILE = "Restore the file (git log -p migrations/versions), and write the change into a step of its own."
 
+ORDER_FIRST = "Put the migrations in order first, then:"
+
 
 @dataclass(frozen=True)
 class Status:
@@ -127,7 +129,8 @@ def _schema_problems(
         do = "If they match the models: flask db stamp head, then flask db check"
         yield Problem(what, do, "migrations.unstamped")
     elif advice := pending_advice(position):
-        yield Problem(*advice, PENDING)
+        what, do = advice
+        yield Problem(what, f"{ORDER_FIRST} {do}" if two_heads(script) else do, PENDING)
     for line in drift or ():
         yield Problem(f"The database differs from the models: {line}", remedy(line), "migrations.drift")
 

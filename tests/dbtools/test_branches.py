@@ -39,6 +39,8 @@ def test_two_last_migrations_are_named_with_their_files_and_the_remedies(flask_d
         assert run.exit_code == 1, words
         for part in ("further.py", "right.py", *REMEDIES):
             assert part in run.output, words
+    status = flask_db(project.url, "status", project=project).output
+    assert "  Do: Put the migrations in order first, then: flask db deploy\n" in status
     assert _tables(project.url) == {"first", "left", "further"}
     assert not list(project.folder.parent.glob("backups/*"))
 

@@ -170,6 +170,22 @@ def test_a_scratch_database_is_removed_while_autovacuum_runs_in_it(tmp_path: Pat
         assert fetch_rows(cluster.url, "SELECT count(*) FROM pg_database WHERE datname LIKE '%%scratch%%'") == [(0,)]
 
 
+@pytest.mark.long
+def test_two_last_migrations_are_refused_before_anything_is_copied(
+    sqlite_schema_url: str, project: Path, backup_folder: Path
+) -> None:
+    _add_step(project, "pass", "pass")
+    other = (
+        (project / "migrations" / "versions" / "ffff00000000_x.py").read_text().replace("ffff00000000", "eeee00000000")
+    )
+    (project / "migrations" / "versions" / "eeee00000000_x.py").write_text(other)
+
+    run = _rehearse(project, sqlite_schema_url)
+
+    assert (run.returncode, "flask db merge heads" in run.stderr) == (1, True), run.stderr
+    assert not backup_folder.exists()
+
+
 def test_differences_after_upgrade_and_downgrade_are_reported(
     database: str, project: Path, backup_folder: Path
 ) -> None:

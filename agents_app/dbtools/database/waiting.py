@@ -64,6 +64,8 @@ class Waiting:
                 driver.autocommit = True
                 with driver.cursor() as cursor:
                     self._read(cursor, ended)
+                    # A pooler may keep the session open.
+                    cursor.execute("DISCARD ALL")
             finally:
                 raw.invalidate()
 
