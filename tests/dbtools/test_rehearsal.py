@@ -175,10 +175,8 @@ def test_two_last_migrations_are_refused_before_anything_is_copied(
     sqlite_schema_url: str, project: Path, backup_folder: Path
 ) -> None:
     _add_step(project, "pass", "pass")
-    other = (
-        (project / "migrations" / "versions" / "ffff00000000_x.py").read_text().replace("ffff00000000", "eeee00000000")
-    )
-    (project / "migrations" / "versions" / "eeee00000000_x.py").write_text(other)
+    new = project / "migrations" / "versions" / "ffff00000000_new.py"
+    new.with_name("eeee00000000_new.py").write_text(new.read_text().replace("ffff00000000", "eeee00000000"))
 
     run = _rehearse(project, sqlite_schema_url)
 
