@@ -2,6 +2,7 @@
 
 import uuid
 from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,8 @@ POWER_BI = {
 
 def make_settings(url: str, **texts: str) -> Settings:
     """Settings as an operator writes them, with keys for tests. `texts` are by the name of the variable."""
+    # Without this, the page System would read the backups of the checkout.
+    texts = {"BACKUP_FOLDER": str(Path.home() / "backups"), **texts}
     return load({**KEYS, "DATABASE_URL": url, **texts}, None)
 
 

@@ -24,5 +24,5 @@ def overview(actor: Actor) -> SystemOverview:
     """
     actor.require("system.read")
     with db.reading() as connection:
-        schema = dbtools.read_overview(connection)
+        schema = dbtools.read_overview(connection, settings().backup_folder)
     return SystemOverview(schema, shown_settings(settings()))

@@ -16,6 +16,7 @@ from agents_app.config_display import SHOWN
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.dbtools import Step
+from agents_app.dbtools.backup.backups import create_backup
 from agents_app.dbtools.review.plan import PlannedStep
 from tests.conftest import OpenConsole
 from tests.dbtools.tools import create_engine
@@ -82,7 +83,7 @@ def test_a_schema_at_head_is_up_to_date(browser: Browser) -> None:
 
     assert "Up to date" in page.text
     assert "None. Every table is as expected." in page.text
-    assert commands(page) == ["flask db status", "flask doctor"]
+    assert commands(page) == ["flask db status", "flask doctor", "flask db backup", "flask db deployments"]
 
 
 def test_a_difference_is_named(app: Flask, browser: Browser) -> None:
@@ -164,6 +165,7 @@ def test_a_setting_is_shown_with_its_value_and_where_it_was_read(sqlite_schema_u
         "DATABASE_URL_FILE": str(tmp_path / "url"),
         "FLASK_ENV_FILE": str(tmp_path / "above"),
         "SESSION_IDLE": "45",
+        "BACKUP_FOLDER": str(tmp_path / "backups"),
     }
     found = rows(signed_in(create_app(config.load(environment, tmp_path / ".env"))).get("/system"))
 
@@ -174,7 +176,7 @@ def test_a_setting_is_shown_with_its_value_and_where_it_was_read(sqlite_schema_u
     assert found["SESSION_IDLE"] == ("45", "environment")
     assert found["SECRET_KEY"] == ("set", ".env")
     assert found["PUBLIC_URL"] == ("not set", "default")
-    assert found["BACKUP_FOLDER"] == ("backups", "default")
+    assert found["BACKUP_FOLDER"] == (str(tmp_path / "backups"), "environment")
     assert found["API_DOCS_PUBLIC"] == ("true", "default")
     assert found["BIND"] == ("127.0.0.1:8000", "default")
 
@@ -199,10 +201,13 @@ def test_a_password_in_another_part_of_a_database_url_is_not_shown(name: str, ur
     assert "S3CRET" not in str(values)
 
 
-def test_no_key_and_no_password_is_on_the_page(sqlite_schema_url: str, open_console: OpenConsole) -> None:
+def test_no_key_and_no_password_is_on_the_page(
+    sqlite_schema_url: str, open_console: OpenConsole, tmp_path: Path
+) -> None:
     app = open_console(sqlite_schema_url)
     browser = signed_in(app)
-    app.extensions["settings"] = config.load({**KEYS, "DATABASE_URL": POSTGRESQL, "LOG_LEVEL": "debug"}, None)
+    texts = {**KEYS, "DATABASE_URL": POSTGRESQL, "LOG_LEVEL": "debug", "BACKUP_FOLDER": str(tmp_path)}
+    app.extensions["settings"] = config.load(texts, None)
 
     page = browser.get("/system")
 
@@ -238,8 +243,42 @@ def test_the_last_deployments_and_the_sizes_of_tables_are_shown(
     page = browser.get("/system")
 
     assert "upgrade: 1 of 1 step" in " ".join(page.text.split())
+    assert "add_deployments" in page.root.one("ol", class_="kept-steps").text
     assert "Sizes of tables" in page.text
     assert "flask db deployments" in page.text
+
+
+def test_the_newest_backup_is_shown_with_where_it_is(
+    schema_url: str, open_console: OpenConsole, tmp_path: Path
+) -> None:
+    def said() -> str:
+        return " ".join(own.get("/system").root.one(id="newest-backup").parent.text.split())
+
+    folder = tmp_path / "backups"
+    app = open_console(schema_url, BACKUP_FOLDER=str(folder))
+    own = signed_in(app)
+    assert "None is known" in said()
+
+    command.stamp(saving_config(schema_url, tmp_path), "head")
+    with create_engine(schema_url).begin() as connection:
+        connection.exec_driver_sql("UPDATE deployments SET backup = '/srv/old.dump', host = 'web-2'")
+    assert "A deployment on web-2 took it" in said()
+    assert "old.dump. It is on that machine" in said()
+    assert "/srv" not in said()
+
+    file = create_backup(parse_url(schema_url), folder).file
+    assert f"{file.name}, in the backup folder of this server." in said()
+    app.extensions["settings"] = replace(app.extensions["settings"], backup_folder=file)
+    assert "A deployment on web-2 took it" in said()
+
+
+def test_rows_of_the_release_before_are_named_with_the_command_that_fills_them(app: Flask, schema_url: str) -> None:
+    found = replace(dbtools.read_overview(parse_url(schema_url)), refills=("fill_names", "fill_more"))
+    with app.test_request_context():
+        page = " ".join(render_template("system/_schema.html", schema=found, tones={}).split())
+
+    assert "Such rows lack the values of fill_names, fill_more." in page
+    assert ">flask db deploy --finish</code>" in page
 
 
 def test_a_changed_file_of_an_applied_step_is_shown(browser: Browser, schema_url: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ SELECT tables.tbl_name, sum(pgsize), NULL FROM dbstat JOIN sqlite_master AS tabl
 WHERE aggregate = TRUE AND (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) < :most
 GROUP BY tables.tbl_name
 """
-SQLITE_MOST = 256 * 1024 * 1024
+SQLITE_MOST = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TableBytes:
 def table_sizes(connection: Connection, names: Collection[str]) -> tuple[TableBytes, ...]:
     """The sizes of these tables, the largest first.
 
-    There are none on SQLite without `dbstat`, and for a file of more than 256 MB, which would have to be read.
+    There are none on SQLite without `dbstat`, and for a file of more than 32 MB, which would have to be read.
     """
     try:
         if connection.dialect.name == "postgresql":

@@ -64,11 +64,15 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps from the position of the database to `target`; there are none if the database is ahead."""
+    """The steps from the position of the database to `target`; there are none if the database is ahead.
+
+    `refills` names the applied steps whose fills run again with `flask db deploy --finish`.
+    """
 
     position: Position
     target: str
     steps: tuple[PlannedStep, ...]
+    refills: tuple[str, ...] = ()
 
     @property
     def dangers(self) -> list[StepWarning]:
@@ -117,7 +121,8 @@ def make_plan(
         return Plan(position, position.head, steps=())
     facts = DatabaseFacts(connection, counts=counts)
     checks, estimates = DataChecks(facts), Estimates(facts)
-    for fill in find_fills(connection, script, position):
+    fills = find_fills(connection, script, position)
+    for fill in fills:
         # `flask db deploy --finish` runs it again before the marked steps.
         checks.note_fill(fill.step.name, fill.operation)
     if steps is None:
@@ -125,7 +130,7 @@ def make_plan(
     else:
         direction, revision, chosen = "upgrade", steps[-1].revision if steps else position.current, list(steps)
     found = [_planned_step(facts, checks, estimates, script.get_revision(step.revision), direction) for step in chosen]
-    return Plan(position, revision or "base", tuple(found))
+    return Plan(position, revision or "base", tuple(found), tuple(dict.fromkeys(fill.step.name for fill in fills)))
 
 
 def _steps_to(target: str, script: ScriptDirectory, position: Position) -> tuple[str, str | None, list[Step]]:
