@@ -11,6 +11,7 @@ from alembic import command
 from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
+from agents_app.dbtools.backup.backups import create_backup
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.records.checksums import file_checksum
 from agents_app.dbtools.records.history import KeptDeployment, Measured, Speed, measured_speed, read_deployments
@@ -137,6 +138,24 @@ def test_a_killed_run_is_shown_as_interrupted_with_the_steps_that_were_done(
     command.upgrade(project.config(), "head")
     assert [found.outcome for found in kept(schema_url)[:2]] == ["done", "interrupted"]
     assert fetch_rows(schema_url, "SELECT count(*) FROM deployments WHERE outcome IS NULL") == [(0,)]
+
+
+def test_a_run_without_an_end_in_a_restored_backup_is_interrupted_although_its_process_number_is_in_use(
+    flask_db: FlaskDb, sqlite_schema_url: str, tmp_path: Path
+) -> None:
+    open_run = f"UPDATE deployments SET outcome = NULL, ended_at = NULL, process_id = {os.getpid()}"
+    command.stamp(console_config(sqlite_schema_url), head_revision())
+    run_sql(sqlite_schema_url, open_run)
+    assert kept(sqlite_schema_url)[0].outcome == "running"
+    run_sql(sqlite_schema_url, f"{open_run}, started_at = '2026-01-01 00:00:00'")
+    backup = create_backup(parse_url(sqlite_schema_url), tmp_path / "backups").file
+    restored = f"sqlite:///{tmp_path / 'restored.db'}"
+
+    assert flask_db(restored, "restore", str(backup)).exit_code == 0
+
+    assert kept(restored)[0].outcome == "interrupted"
+    assert flask_db(restored, "status", "--check").exit_code == 0
+    assert flask_db(restored, "deploy").exit_code == 0
 
 
 def test_a_failed_step_is_kept_with_its_error_and_the_rows_that_were_filled(schema_url: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ RUNNING, INTERRUPTED = "running", "interrupted"
 MEASURED_FROM = 1_000
 LAST_MEASURED = 5
 SHORT_ID = 8
+CLOCK_TOLERANCE_S = 5
 
 
 def short_id(deployment: uuid.UUID) -> str:
@@ -161,7 +163,19 @@ def _is_running(connection: Connection, row: Any) -> bool:
     try:
         os.kill(row.process_id, 0)
     except PermissionError:
-        return True
+        pass
     except OSError:
         return False
-    return True
+    # After a restore, or in another container, another process may have this number.
+    began = _begin_of_process(row.process_id)
+    return began is None or began <= row.started_at.timestamp() + CLOCK_TOLERANCE_S
+
+
+def _begin_of_process(process_id: int) -> float | None:
+    # Only Linux has files with it.
+    try:
+        ticks = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[19]
+        boot = next(line.split()[1] for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+        return int(boot) + int(ticks) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError, StopIteration):
+        return None
