@@ -35,6 +35,8 @@ ROWS = (
     "INSERT INTO busy VALUES (NULL, 'b', 'k', 5, 3, 1), (5, 'longer', NULL, 70000, 1, 1), (5, NULL, NULL, 2, 1, 1)",
 )
 POSTGRESQL = (
+    "CREATE TABLE pairs (a integer, b varchar(50), UNIQUE (a, b))",
+    "INSERT INTO pairs VALUES (1, 'a'), (1, 'longer')",
     "CREATE TYPE shade AS ENUM ('light', 'dark')",
     'CREATE TABLE "Typed" ("Shade" shade, big bigint, amount numeric, code varchar(60))',
     """INSERT INTO "Typed" VALUES ('dark', 3000000000, 99.6, 'x')""",
@@ -89,6 +91,10 @@ ON_POSTGRESQL = [
     (f"op.execute('{ALTER}ADD CONSTRAINT ck CHECK (size > 0 AND size::text <> $$x$$)')", "1 row of busy breaks the"),
     (f"op.execute('{ALTER}ADD FOREIGN KEY (parent) REFERENCES parents')", "2 rows of busy refer to a row of parents"),
     (f"op.execute('{ALTER}ADD FOREIGN KEY (parent) REFERENCES public.parents (id)')", "2 rows of busy refer to a row"),
+    (
+        f"op.execute('{ALTER}ADD FOREIGN KEY (parent, name) REFERENCES pairs (a, b) MATCH FULL')",
+        "4 rows of busy refer to a row of pairs",
+    ),
     (f"op.execute('{ALTER}VALIDATE CONSTRAINT ck_old')", "1 row of busy breaks the condition (size > 0)"),
     ("op.validate_constraint('fk_old', 'busy')", "2 rows of busy refer to a row of parents that is not there"),
     ("op.remove_enum_value('shade', 'dark')", SHADE),
@@ -174,6 +180,28 @@ def test_rows_on_which_a_step_fails_are_counted_on_postgresql(
     _judge(Project(tmp_path, postgres_url), upgrade, expected)
 
 
+def test_what_cannot_be_counted_is_said_to_be_so(tmp_path: Path, postgres_url: str) -> None:
+    run_sql(postgres_url, *ROWS, "CREATE DOMAIN whole AS integer", "CREATE TABLE w (w whole)")
+    run_sql(postgres_url, "CREATE TABLE parts (id integer) PARTITION BY RANGE (id)")
+    project = Project(tmp_path, postgres_url)
+    project.revision("sql", f"op.execute('{ALTER}ADD CONSTRAINT ex EXCLUDE (id WITH =)')")
+    project.revision("op", "op.create_exclude_constraint('ex', 'busy', ('size', '='), using='btree')")
+    project.revision("parts", "op.execute('ALTER TABLE parts ATTACH PARTITION busy DEFAULT')")
+    project.revision("domain", "op.execute('ALTER DOMAIN whole ADD CHECK (VALUE > 1)')")
+    project.revision("type", f"op.execute('{ALTER}ALTER name TYPE date USING name::date')")
+
+    found = _checks(project)
+
+    assert [check.what for check in found] == [
+        "rows of busy that break the EXCLUDE constraint",
+        "rows of busy that break the EXCLUDE constraint",
+        "rows of busy that do not belong to the partition",
+        "rows of w that break the domain whole",
+        "rows of busy that have a value in name that date cannot hold",
+    ]
+    assert all(check.count is None and "not counted: " in check.note for check in found)
+
+
 def test_a_primary_key_counts_missing_values_and_duplicates(project: Project) -> None:
     project.revision("one", BATCH + "create_primary_key('pk', ['id'])")
 
@@ -200,7 +228,7 @@ def test_a_constraint_that_is_not_valid_yet_is_counted_where_it_is_validated(tmp
     [
         (
             "op.add_column('busy', sa.Column('x', sa.Integer()))",
-            "op.set_not_null('busy', 'x')",
+            BATCH + "alter_column('x', nullable=False, existing_type=sa.Integer())",
             "makes the column busy.x",
         ),
         (
@@ -351,8 +379,10 @@ def test_a_requirement_without_a_query_or_a_sentence_is_refused(
         assert (run.exit_code, "op.require needs a query" in run.output) == (1, True), word
 
 
-def test_a_requirement_changes_no_rows(project: Project) -> None:
-    project.revision("one", "op.require('DELETE FROM busy RETURNING 1', 'No.')")
+@pytest.mark.parametrize("query", ["DELETE FROM busy RETURNING 1", "SELECT 1; DROP TABLE busy"])
+def test_a_requirement_that_changes_rows_is_refused(project: Project, query: str) -> None:
+    project.revision("one", f"op.require({query!r}, 'No.')")
 
-    assert [check.count for check in _checks(project)] == [None]
+    with pytest.raises(CommandError, match="needs one query that changes nothing"):
+        _checks(project)
     assert fetch_rows(project.url, "SELECT count(*) FROM busy") == [(6,)]

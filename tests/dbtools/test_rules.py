@@ -228,9 +228,23 @@ def test_a_reason_in_the_file_allows_the_dangers_of_its_step(project: Project) -
     assert plan_as_data(plan)["steps"][0]["findings"][0]["allowed"] == reason
 
 
-@pytest.mark.parametrize("reason", ["''", "'  '", "None"])
+@pytest.mark.parametrize("reason", ["", "''", "'  '", "None", "5", "['x']", "'\\u200b'", "'\\ud800'"])
 def test_an_empty_reason_is_refused(project: Project, reason: str) -> None:
     project.revision("one", f"op.allow_danger({reason})\nop.drop_table('busy')")
 
     with pytest.raises(CommandError, match="needs a reason"):
         _plan(project)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT " + "(" * 5000 + "1" + ")" * 5000,
+        "DELETE FROM busy WHERE id IN (" + ", ".join(["1"] * 100_000) + ")",
+        "DO $$ " + "BEGIN " * 3000 + "FROB; " + "END; " * 3000 + "$$",
+        "$$" * 5001,
+        "UPDATE busy SET name = 'a\x00' WHERE",
+    ],
+)
+def test_what_cannot_be_read_is_said_not_to_be_understood(project: Project, text: str) -> None:
+    assert _warnings(project, f"op.execute({text!r})")[0].startswith("WARN is not understood: ")

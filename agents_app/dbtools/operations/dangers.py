@@ -20,7 +20,7 @@ class AllowDangerOp(MigrateOperation):
         self.reason = reason
 
     @classmethod
-    def allow_danger(cls, operations: Operations, reason: str) -> None:
+    def allow_danger(cls, operations: Operations, reason: str = "") -> None:
         """Allow the dangers of this direction of the step, and say why. It changes nothing.
 
         `flask db plan` shows each DANGER with the reason, and `flask db deploy` does not stop at it. The reason is
@@ -28,7 +28,9 @@ class AllowDangerOp(MigrateOperation):
 
         Raises ReasonMissing if the reason is empty.
         """
-        text = " ".join(reason.split()) if isinstance(reason, str) else ""
+        # What cannot be printed is no reason.
+        letters = [letter if letter.isprintable() else " " for letter in reason] if isinstance(reason, str) else []
+        text = " ".join("".join(letters).split())
         if not text:
             raise ReasonMissing(WITHOUT_REASON)
         operations.invoke(cls(text))

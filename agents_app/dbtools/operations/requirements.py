@@ -36,7 +36,7 @@ class RequireOp(MigrateOperation):
         self.query, self.sentence = query, sentence
 
     @classmethod
-    def require(cls, operations: Operations, query: str, sentence: str) -> None:
+    def require(cls, operations: Operations, query: str = "", sentence: str = "") -> None:
         """Stop with `sentence` if `query` finds a row. It changes nothing.
 
         The query is a SELECT that finds the rows in the way. `flask db plan` and `flask db deploy` run it before
@@ -46,7 +46,8 @@ class RequireOp(MigrateOperation):
         """
         if not isinstance(query, str) or not isinstance(sentence, str):
             raise IncompleteRequirement(INCOMPLETE)
-        found, text = query.strip().rstrip("; \n\t"), " ".join(sentence.split())
+        letters = [letter if letter.isprintable() else " " for letter in sentence]
+        found, text = query.strip().rstrip("; \n\t"), " ".join("".join(letters).split())
         if not found or not text:
             raise IncompleteRequirement(INCOMPLETE)
         operations.invoke(cls(found, text))

@@ -99,7 +99,7 @@ class DataChecks:
         return (operation.table_name, operation.column_name) in self._empty and not is_changed
 
     def _checked(self, limit: RowLimit, *, is_sure: bool) -> DataCheck:
-        if reason := self._left_out(limit):
+        if reason := limit.not_counted or self._left_out(limit):
             return _check(limit, None, note=f"not counted: {reason}")
         count = self._facts.count(limit.count_query)
         if isinstance(count, str):

@@ -162,6 +162,9 @@ class DatabaseFacts:
                 found = int(self._scalar(query))
                 savepoint.rollback()
             return found
+        except ValueError:
+            # A character that the database cannot store, such as U+0000.
+            return "the database cannot count them"
         except DBAPIError as error:
             is_new = getattr(error.orig, "pgcode", None) in UNKNOWN_NAMES or "no such" in str(error.orig)
             return "it names a column or table that does not exist yet" if is_new else "the database cannot count them"

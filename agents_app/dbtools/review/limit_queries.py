@@ -20,7 +20,8 @@ class RowLimit:
     `tables` are those that the query reads, first the one whose rows it lists; if they are not known, it may read any
     table (`reads_any_table`). `columns` are names of the first table, and `condition` is SQL that may name others.
     `verb` and `rest` say what is wrong with the rows, as "have" and "no value in purpose"; if `verb` is "", `rest` is
-    a sentence of its own. `added_as` is the name of a constraint that looks at the rows only when it is validated.
+    a sentence of its own. `not_counted` says why no query can count the rows. `added_as` is the name of a constraint
+    that looks at the rows only when it is validated.
     """
 
     tables: tuple[str, ...]
@@ -34,6 +35,7 @@ class RowLimit:
     count_query: str
     added_as: str | None = None
     reads_any_table: bool = False
+    not_counted: str | None = None
 
 
 def missing_values(facts: DatabaseFacts, table: str, column: str) -> RowLimit:
@@ -113,13 +115,20 @@ def orphans(
     name: str,
     *,
     is_later: bool = False,
+    is_full: bool = False,
 ) -> RowLimit:
-    """Rows that refer to a row which is not there. `pairs` are a column and the one that it refers to."""
+    """Rows that refer to a row which is not there. `pairs` are a column and the one that it refers to.
+
+    `is_full`: MATCH FULL, which also refuses rows of which only some of these columns are NULL.
+    """
     columns = tuple(str(column) for column, _ in pairs)
     given = [f"referring.{quote(facts, column)} IS NOT NULL" for column in columns]
     equal = " AND ".join(f"referred.{quote(facts, there)} = referring.{quote(facts, here)}" for here, there in pairs)
     missing = f"NOT EXISTS (SELECT 1 FROM {quote_table(facts, referent)} AS referred WHERE {equal})"
     where = " AND ".join((*given, missing))
+    if is_full:
+        some = " OR ".join(given)
+        where = f"({some}) AND NOT ({' AND '.join(given)} AND {missing.removeprefix('NOT ')})"
     query = f"SELECT * FROM {quote_table(facts, table)} AS referring WHERE {where}"
     rest = f"to a row of {referent} that is not there, in {', '.join(columns)}"
     why = f"the FOREIGN KEY {name}".rstrip() + " is refused"
@@ -142,6 +151,14 @@ def beyond_type(facts: DatabaseFacts, table: str, column: str, condition: str, k
     query = f"SELECT * FROM {quote_table(facts, table)} WHERE {condition}"
     rest = f"a value in {column} that {kind} cannot hold"
     return RowLimit((table,), (column,), "", "have", rest, "the new type is refused", CORRECT, query, _count(query))
+
+
+def uncounted(facts: DatabaseFacts, table: str, verb: str, rest: str, reason: str) -> RowLimit:
+    """Rows that are not counted, for this reason."""
+    query = f"SELECT * FROM {quote_table(facts, table)}"
+    why = "the step fails on such a row"
+    do = "Try the step on a copy: flask db rehearse"
+    return RowLimit((table,), (), "", verb, rest, why, do, query, "", not_counted=reason)
 
 
 def of_query(query: str, sentence: str, facts: DatabaseFacts) -> RowLimit:

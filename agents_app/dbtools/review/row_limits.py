@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import MigrateOperation, ops
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,7 +12,7 @@ from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateCons
 from agents_app.dbtools.operations.enum_values import RemoveEnumValueOp
 from agents_app.dbtools.operations.enums import CreateEnumOp
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp
-from agents_app.dbtools.operations.requirements import RequireOp
+from agents_app.dbtools.operations.requirements import IncompleteRequirement, RequireOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.review import catalog, type_limits
 from agents_app.dbtools.review.facts import DatabaseFacts
@@ -24,7 +25,10 @@ from agents_app.dbtools.review.limit_queries import (
     orphans,
     rows_for_new_column,
     rows_with_label,
+    uncounted,
 )
+from agents_app.dbtools.review.sql_operations import AddPartitionOp, AttachPartitionOp, ChangeDomainOp
+from agents_app.dbtools.review.sql_rows import changes_rows
 
 Found = Iterator[RowLimit]
 # What follows the expression of an index, and is not a part of its value.
@@ -155,7 +159,8 @@ def _foreign_key(operation: ops.CreateForeignKeyOp, facts: DatabaseFacts) -> Fou
     if len(referred) == len(operation.local_cols):
         pairs = list(zip(operation.local_cols, referred, strict=True))
         name, is_later = str(operation.constraint_name or ""), _is_validated_later(operation, facts)
-        yield orphans(facts, table, referent, pairs, name, is_later=is_later)
+        is_full = str(operation.kw.get("match") or "").upper() == "FULL"
+        yield orphans(facts, table, referent, pairs, name, is_later=is_later, is_full=is_full)
 
 
 def _is_validated_later(operation: Any, facts: DatabaseFacts) -> bool:
@@ -185,7 +190,32 @@ def _create_enum(operation: CreateEnumOp, facts: DatabaseFacts) -> Found:
 
 
 def _require(operation: RequireOp, facts: DatabaseFacts) -> Found:
+    if changes_rows(operation.query, facts.dialect):
+        raise IncompleteRequirement(f"op.require needs one query that changes nothing, not: {operation.query[:200]}")
     yield of_query(operation.query, operation.sentence, facts)
+
+
+def _exclude(operation: CreateExcludeConstraintOp, facts: DatabaseFacts) -> Found:
+    table = _table(operation, facts)
+    yield uncounted(facts, table, "break", "the EXCLUDE constraint", "it compares each row with each other row")
+
+
+def _attach(operation: AttachPartitionOp, facts: DatabaseFacts) -> Found:
+    table = _table(operation, facts)
+    yield uncounted(facts, table, "do not belong", "to the partition", "its limits are known to PostgreSQL only")
+
+
+def _add_partition(operation: AddPartitionOp, facts: DatabaseFacts) -> Found:
+    default = catalog.default_partition(facts, _table(operation, facts))
+    if default is not None:
+        yield uncounted(facts, default, "belong", "to the new partition", "its limits are known to PostgreSQL only")
+
+
+def _domain(operation: ChangeDomainOp, facts: DatabaseFacts) -> Found:
+    for table in catalog.tables_of_domain(facts, operation.name):
+        yield uncounted(
+            facts, table, "break", f"the domain {operation.name}", "PostgreSQL compares them when the step runs"
+        )
 
 
 LIMITS: dict[type[MigrateOperation], Callable[[Any, DatabaseFacts], Found]] = {
@@ -203,4 +233,8 @@ LIMITS: dict[type[MigrateOperation], Callable[[Any, DatabaseFacts], Found]] = {
     RemoveEnumValueOp: _remove_label,
     CreateEnumOp: _create_enum,
     RequireOp: _require,
+    CreateExcludeConstraintOp: _exclude,
+    AttachPartitionOp: _attach,
+    AddPartitionOp: _add_partition,
+    ChangeDomainOp: _domain,
 }

@@ -41,12 +41,13 @@ def read_constraint(part: Reader, name: str | None) -> Constraint:
     columns = () if kind in ("EXCLUDE", "CHECK") else _column_names(part)
     referent = part.qualified_name() if part.has("REFERENCES") else QualifiedName("")
     referred = _column_names(part) if part.rest and part.rest[0].text == "(" and referent.name else ()
+    is_full = "MATCH FULL" in source_of(part.rest).upper()
     part.until("NOT")
     while part.has("NOT DEFERRABLE"):
         part.until("NOT")
     is_validated, schema = not part.has("NOT VALID"), referent.schema
     return Constraint(
-        kind, name, columns, referent.name, is_validated, False, condition, schema, referred, nulls_are_equal
+        kind, name, columns, referent.name, is_validated, False, condition, schema, referred, nulls_are_equal, is_full
     )
 
 
@@ -79,6 +80,7 @@ def constraint_operations(table: QualifiedName, found: Constraint) -> Found:
         yield CreateExcludeConstraintOp(name, table.name, [], schema=table.schema)
     else:
         options |= {"source_schema": options.pop("schema"), "referent_schema": found.referent_schema}
+        options |= {"match": "FULL"} if found.is_full else {}
         referred = list(found.referent_columns)
         yield ops.CreateForeignKeyOp(name, table.name, found.referent, columns, referred, **options)
 

@@ -201,6 +201,7 @@ class Constraint:
     referent_schema: str | None = None
     referent_columns: Sequence[str] = ()
     nulls_are_equal: bool = False
+    is_full: bool = False
 
 
 class SqlType(UserDefinedType[Any]):

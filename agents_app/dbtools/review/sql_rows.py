@@ -14,10 +14,12 @@ from agents_app.dbtools.review.sql_operations import (
     SettingOp,
     TouchTableOp,
 )
-from agents_app.dbtools.review.sql_tokens import NotUnderstood
+from agents_app.dbtools.review.sql_tokens import NotUnderstood, split_statements
 
 CONFLICTS = "which rows it meets is known when it runs"
 REPLACE = re.compile(r"^REPLACE\s+INTO\b", re.IGNORECASE)
+# To parse a longer statement takes seconds.
+LONGEST = 60_000
 CATALOG = "pg_catalog"
 # PostgreSQL's own tables that a migration may not change.
 CATALOG_TABLES = ("pg_enum", "pg_attribute", "pg_class", "pg_constraint", "pg_index", "pg_type", "pg_attrdef")
@@ -70,10 +72,25 @@ def tables_read(text: str, dialect: str) -> list[tuple[str, str | None]] | None:
     return [(_name(table.this, dialect), _name(table.args.get("db"), dialect) or None) for table in tables]
 
 
+def changes_rows(text: str, dialect: str) -> bool:
+    """Whether a text has several statements, or one that changes rows; no if it cannot be read."""
+    from sqlglot import exp
+
+    try:
+        if len(split_statements(text, dialect)) > 1:
+            return True
+        tree = _parsed(text, dialect)
+    except NotUnderstood:
+        return False
+    return tree.find(exp.Update, exp.Delete, exp.Insert, exp.Merge, exp.Drop) is not None
+
+
 def _parsed(text: str, dialect: str) -> Any:
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
 
+    if len(text) > LONGEST:
+        raise NotUnderstood(text)
     # It would print what it cannot parse.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:

@@ -41,6 +41,7 @@ SELECT conname FROM pg_constraint
 JOIN pg_attribute ON attrelid = conrelid AND attname = :column AND attnum = ANY (conkey)
 WHERE conrelid = to_regclass(:table) AND contype = 'c' AND convalidated ORDER BY 1
 """)
+LABELS = sa.text("SELECT enumlabel FROM pg_enum WHERE enumtypid = to_regtype(:name) ORDER BY enumsortorder")
 # Their order is the same in an index.
 SAME_ORDER = ({"varchar", "text"}, {"cidr", "inet"})
 
@@ -69,6 +70,11 @@ def base_type(facts: DatabaseFacts, kind: str) -> tuple[str, bool]:
         return kind, False
     found = facts.read(DOMAIN, name=kind)
     return (found[0].base, bool(found[0].has_rules)) if found and found[0].base else (kind, False)
+
+
+def labels_of(facts: DatabaseFacts, kind: str) -> list[str]:
+    """The labels of an enum; none of another type."""
+    return [row.enumlabel for row in facts.read(LABELS, name=kind)] if NAME.fullmatch(kind) else []
 
 
 def indexes_on(facts: DatabaseFacts, table: str, column: str) -> list[str]:

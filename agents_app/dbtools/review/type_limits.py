@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from agents_app.database.quoting import quote_literal
-from agents_app.dbtools.database.column_types import type_text
+from agents_app.dbtools.database.column_types import base_of, type_text, without_collation
+from agents_app.dbtools.review import type_facts
 from agents_app.dbtools.review.catalog import quote
 from agents_app.dbtools.review.facts import DatabaseFacts
-from agents_app.dbtools.review.limit_queries import RowLimit, beyond_type
+from agents_app.dbtools.review.limit_queries import RowLimit, beyond_type, uncounted
 
 TEXT = re.compile(r"(?:character varying|varchar|character|char|bpchar)\s*\(\s*(\d+)\s*\)", re.IGNORECASE)
 NUMERIC = re.compile(r"(?:numeric|decimal)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", re.IGNORECASE)
@@ -36,11 +37,21 @@ def limits_of_type(facts: DatabaseFacts, table: str, column: str, kind: Any, usi
     condition = _condition(facts, present, wanted, quote(facts, column), is_cast=bool(using))
     if condition is not None:
         yield beyond_type(facts, table, column, condition, wanted)
+    elif _can_fail(facts, present, wanted, is_cast=bool(using)):
+        rest = f"a value in {column} that {wanted} cannot hold"
+        yield uncounted(facts, table, "have", rest, "PostgreSQL converts them when the step runs")
+
+
+def _can_fail(facts: DatabaseFacts, present: str, wanted: str, *, is_cast: bool) -> bool:
+    is_text = present.split("(")[0].strip() in TEXTS
+    has_rules = type_facts.base_type(facts, without_collation(wanted))[1]
+    return has_rules or (is_text and is_cast and base_of(wanted) not in ("text", "varchar", "char", "bytea"))
 
 
 def _condition(facts: DatabaseFacts, present: str, wanted: str, column: str, *, is_cast: bool) -> str | None:
     base, text = present.split("(")[0].strip(), f"CAST({column} AS text)"
-    if labels := facts.enums.get(wanted.rpartition(".")[2].strip('"')):
+    labels = facts.enums.get(wanted.rpartition(".")[2].strip('"')) or type_facts.labels_of(facts, wanted)
+    if labels and is_cast:
         return f"{text} NOT IN ({', '.join(map(quote_literal, labels))})"
     if base in TEXTS and is_cast and (form := FORMS.get(wanted.lower())):
         return f"{text} !~ {quote_literal(f'^{form}$')}"

@@ -64,7 +64,11 @@ def in_step(warning: StepWarning, *, is_marked: bool, is_upgrade: bool) -> StepW
 
 def with_reasons(warning: StepWarning, reasons: list[str]) -> StepWarning:
     """The warning with the reasons for which its step allows a DANGER, if it is one."""
-    return replace(warning, allowed=" ".join(reasons)) if reasons and warning.level is Level.DANGER else warning
+    return (
+        replace(warning, allowed=" ".join(dict.fromkeys(reasons)))
+        if reasons and warning.level is Level.DANGER
+        else warning
+    )
 
 
 def not_understood(statement: str) -> StepWarning:
