@@ -19,6 +19,7 @@ from agents_app.errors import ConsoleError
 EXISTS = ("42P07", "42710", "42701", "42P06")
 STAMP = "If its tables match the models, run `flask db stamp head`, then compare with `flask db check`"
 SEVERITY = re.compile(r"^(?:FATAL|ERROR):\s+")
+REBUILT = "_alembic_tmp_"
 NO_SQL = "This step cannot be written as SQL for SQLite. Run the command without --sql."
 # The beginnings of Alembic's messages, and what is printed instead.
 ALEMBIC_MESSAGES = {
@@ -34,7 +35,7 @@ ALEMBIC_MESSAGES = {
 def readable_step_errors(url: URL, steps: Steps) -> Iterator[None]:
     """Raise CommandError, which `flask db` and `alembic` print as one line, for errors while steps run."""
     try:
-        with _original_error():
+        with original_error():
             yield
     except CommandError as error:
         raise CommandError(_replace_alembic_message(str(error)) + _outcome(url, steps)) from error
@@ -81,8 +82,8 @@ def readable_errors(url: URL) -> Iterator[None]:
 
 
 @contextmanager
-def _original_error() -> Iterator[None]:
-    # If the connection is lost in a block that commits by itself, SQLAlchemy complains about the end of the block.
+def original_error() -> Iterator[None]:
+    """Raise the error of the database if SQLAlchemy complains about the end of a block that commits by itself."""
     try:
         yield
     except PendingRollbackError as error:
@@ -123,6 +124,9 @@ def _cause(error: DBAPIError, url: URL) -> str:
     text = _hide_password(str(error.orig), url)
     if text == MISSING_FILE:
         return f"{text} yet; flask db upgrade creates it"
+    if url.get_backend_name() == "sqlite":
+        # While a table is rebuilt, its copy has another name.
+        return text.replace(REBUILT, "").rstrip(".")
     # libpq repeats the message for each address of a host.
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     failures = [SEVERITY.sub("", line.partition(" failed: ")[2]) for line in lines]

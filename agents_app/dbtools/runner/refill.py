@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from agents_app.database.migration_limits import Limits
+from agents_app.dbtools.backup.signals import cancellable_queries, interrupt_on_signals
 from agents_app.dbtools.database import postgresql
 from agents_app.dbtools.database.connections import connect, migration_connection
 from agents_app.dbtools.output import WaitingLines
@@ -19,7 +20,9 @@ from agents_app.dbtools.records.steps import FILL, StepRecord
 from agents_app.dbtools.records.tables import APPLIED_STEPS
 from agents_app.dbtools.review.refills import Fill
 from agents_app.dbtools.runner import keeping
-from agents_app.dbtools.runner.error_messages import cause_and_advice
+from agents_app.dbtools.runner.error_messages import cause_and_advice, original_error
+
+CONTINUE = "The rows that were filled remain. To continue, run the same command again."
 
 
 def refill(url: URL, fills: Sequence[Fill], revision: str | None, attributes: dict[str, Any], limits: Limits) -> int:
@@ -31,10 +34,17 @@ def refill(url: URL, fills: Sequence[Fill], revision: str | None, attributes: di
     record = keeping.new_record({**attributes, "limits": limits}, lambda *_: (), list)
     steps = [StepRecord(fill.step.revision, fill.step.name, FILL) for fill in fills]
     try:
-        with keeping.keep_failure(url, record, lambda: sum(step.seconds is not None for step in steps)):
+        with (
+            interrupt_on_signals(),
+            cancellable_queries(),
+            keeping.keep_failure(url, record, lambda: sum(step.seconds is not None for step in steps)),
+            original_error(),
+        ):
             _refill(url, fills, steps, revision, record, limits)
     except NoSuchTableError as error:
         raise CommandError(f"A fill of an applied step failed: the table {error} is missing.") from error
+    except KeyboardInterrupt as error:
+        raise CommandError(f"Interrupted during the fill of an applied step. {CONTINUE}") from error
     except DBAPIError as error:
         raise CommandError(f"A fill of an applied step failed: {cause_and_advice(error, url)[0]}") from error
     return sum(step.filled_rows for step in steps)
