@@ -95,3 +95,18 @@ def test_an_unknown_revision_is_refused(project: Project, target: str, expected:
 
     with pytest.raises(CommandError, match=expected):
         _plan(project, target)
+
+
+def test_the_size_of_a_table_has_that_of_its_partitions(tmp_path: Path, postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE TABLE parts (id integer) PARTITION BY RANGE (id)",
+        "CREATE TABLE rest PARTITION OF parts DEFAULT",
+        "INSERT INTO parts VALUES (1), (2)",
+    )
+    project = Project(tmp_path, postgres_url)
+    project.revision("one", "op.create_index('ix', 'parts', ['id'])", "op.drop_index('ix')")
+
+    (size,) = _plan(project).steps[0].tables
+
+    assert (size.rows, bool(size.bytes)) == (2, True)

@@ -10,9 +10,12 @@ from agents_app.database.quoting import quote_if_needed
 # The rows of larger tables are not counted: PostgreSQL's own estimate is good enough and costs nothing.
 COUNTED_UP_TO = 32 * 1024 * 1024
 
+# Of a table with its partitions.
 SIZE = sa.text("""
-SELECT CAST(reltuples AS bigint) AS estimate, pg_total_relation_size(oid) AS bytes
-FROM pg_class WHERE oid = to_regclass(:name)
+SELECT CAST(CASE WHEN min(reltuples) FILTER (WHERE relkind <> 'p') < 0 THEN -1
+        ELSE coalesce(sum(reltuples) FILTER (WHERE relkind <> 'p'), 0) END AS bigint) AS estimate,
+    CAST(sum(pg_total_relation_size(oid)) AS bigint) AS bytes
+FROM pg_class WHERE oid = to_regclass(:name) OR oid IN (SELECT relid FROM pg_partition_tree(to_regclass(:name)))
 """)
 
 
