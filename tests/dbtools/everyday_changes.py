@@ -1,12 +1,16 @@
 """Everyday changes of models whose tables have rows, and what the files for each must look like."""
 
 import enum
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from agents_app.db import Json, UtcDateTime
 
@@ -165,6 +169,23 @@ CHANGES = {
         ("", "fill_agents_is_new", "fill_agents_tags"),
         ("not_null_agents_is_new", "not_null_agents_tags"),
     ),
+    "required columns whose defaults are no constants of SQL": Change(
+        _agents(
+            code=_with(COLUMN, sa.Uuid(), default=uuid.uuid4, nullable=False),
+            price=_with(COLUMN, sa.Numeric(9, 2), default=Decimal("1.50"), nullable=False),
+            options=_with(COLUMN, Json, default=dict, nullable=False),
+            since=_with(COLUMN, UtcDateTime, default=datetime(2026, 1, 2, tzinfo=UTC), nullable=False),
+        ),
+        ("", "fill_agents_code", "fill_agents_price", "fill_agents_options", "fill_agents_since"),
+        ("not_null_agents_code", "not_null_agents_price", "not_null_agents_options", "not_null_agents_since"),
+    ),
+    "columns that each database writes in its own way": Change(
+        _agents(
+            is_new=_with(COLUMN, sa.Boolean(), server_default=sa.false(), nullable=False),
+            tags=_with(COLUMN, sa.JSON().with_variant(ARRAY(sa.Text()), "postgresql")),
+            colour=lambda: sa.Column(sa.Enum(Colour, name="colour", create_constraint=True)),
+        )
+    ),
     "a required column of an enum": Change(
         _agents(colour=_with(COLUMN, sa.Enum(Colour, name="colour"), default=Colour.BLUE, nullable=False)),
         ("", "fill_agents_colour"),
@@ -206,6 +227,22 @@ CHANGES = {
             )
         )
     ),
+    "a condition with a percent sign and a colon": Change(
+        _agents(new=_with(CHECK, "name NOT LIKE '%\\:x'", name="odd")), ("add_ck_agents_odd", "validate_ck_agents_odd")
+    ),
+    "a UNIQUE index with the name of a UNIQUE constraint": Change(
+        _agents(uq=_with(INDEX, "uq_agents_title", "title", unique=True)),
+        ("drop_uq_agents_title", "index_uq_agents_title"),
+    ),
+    "a new table with an index on an expression": Change(
+        lambda: {
+            "groups": {
+                "id": sa.Column(sa.Uuid(), primary_key=True),
+                "name": sa.Column(sa.String(9), index=True),
+                "ix": sa.Index("ix_groups_lower", sa.text("lower(name)")),
+            }
+        }
+    ),
     "a changed index": Change(
         _agents(ix=_with(INDEX, "ix_agents_note", "note", "size")), ("drop_ix_agents_note", "index_ix_agents_note")
     ),
@@ -233,6 +270,16 @@ CHANGES = {
             "add_fk_agents_group_id_groups",
             "validate_fk_agents_group_id_groups",
         ),
+    ),
+    "new tables that refer to each other": Change(
+        lambda: {
+            "alphas": {"id": sa.Column(sa.Uuid(), primary_key=True), "beta_id": sa.Column(sa.ForeignKey("betas.id"))},
+            "betas": {
+                "id": sa.Column(sa.Uuid(), primary_key=True),
+                "alpha_id": sa.Column(sa.ForeignKey("alphas.id")),
+                "other_id": sa.Column(sa.ForeignKey("alphas.id", use_alter=True)),
+            },
+        }
     ),
     "no foreign key": Change(_agents(account_id=_with(COLUMN, sa.Uuid(), nullable=False))),
     "a label": Change(_agents(kind=lambda: sa.Column(KIND("A", "B", "C"), nullable=False))),

@@ -90,9 +90,10 @@ def comparison_settings(metadata: sa.MetaData, folder: str, dialect: str) -> dic
 
 @contextmanager
 def ignoring_reflection_warnings() -> Iterator[None]:
-    """Ignore the warnings of SQLAlchemy about a CHECK that is NOT VALID, and about expressions in indexes on SQLite."""
+    """Ignore warnings of SQLAlchemy: about NOT VALID, indexes on expressions, and tables that refer to each other."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Can't validate argument '(dialect_options|not_valid)'", SAWarning)
+        warnings.filterwarnings("ignore", "Cannot correctly sort tables", SAWarning)
         warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index", SAWarning)
         warnings.filterwarnings(
             "ignore", "autogenerate skipping metadata-specified expression-based index", UserWarning

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.autogenerate import columns, rules
@@ -22,9 +23,11 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
     A table that the difference creates is empty, so everything about it is in that file too.
     """
     flat = _without_label_checks(list(_flat(operations)), difference)
+    flat += _keys_to_later_tables(flat)
     # One plus the other is a rule that changes.
     dropped = {_key(found): found for found in flat if isinstance(found, ops.DropConstraintOp)}
-    created = {_key(found) for found in flat if isinstance(found, (*RULES, ops.CreateIndexOp))}
+    created = {_key(found) for found in flat if isinstance(found, RULES)}
+    indexes = {_key(found) for found in flat if isinstance(found, ops.CreateIndexOp)}
     tables = {found.table_name for found in flat if isinstance(found, ops.CreateTableOp)}
     gone = {found.table_name for found in flat if isinstance(found, ops.DropTableOp)}
     parts: list[Part] = []
@@ -37,7 +40,7 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
         elif isinstance(operation, RULES) and (old := dropped.get(_key(operation))) is not None:
             parts += rules.created_rule(operation, [old], [rules.created_before(old, difference)])
         elif isinstance(operation, ops.DropIndexOp):
-            parts.append(rules.dropped_index(operation, difference, is_replaced=_key(operation) in created))
+            parts.append(rules.dropped_index(operation, difference, is_replaced=_key(operation) in indexes))
         elif not (isinstance(operation, ops.DropConstraintOp) and _key(operation) in created):
             parts += _parts(operation, difference)
     parts += _keys(flat, tables | gone)
@@ -68,6 +71,25 @@ def _without_label_checks(operations: list[Any], difference: Difference) -> list
             kinds.append((found.table_name, found.modify_type))
     checks = {(table, f"ck_{table}_{kind.name}") for table, kind in kinds if getattr(kind, "create_constraint", False)}
     return [found for found in operations if not isinstance(found, CHECKS) or _key(found) not in checks]
+
+
+def _keys_to_later_tables(operations: Iterable[Any]) -> list[ops.CreateForeignKeyOp]:
+    """Take the foreign keys out of new tables that refer to a table which is created after them, and return them."""
+    creations = [found for found in operations if isinstance(found, ops.CreateTableOp)]
+    later = [found.table_name for found in creations]
+    keys: list[ops.CreateForeignKeyOp] = []
+    for creation in creations:
+        later.remove(creation.table_name)
+        for item in list(creation.columns):
+            if isinstance(item, sa.ForeignKeyConstraint) and (item.use_alter or _referred(item) in later):
+                creation.columns = [other for other in creation.columns if other is not item]
+                keys.append(ops.CreateForeignKeyOp.from_constraint(item))
+                keys[-1].kw.pop("use_alter", None)
+    return keys
+
+
+def _referred(key: sa.ForeignKeyConstraint) -> str:
+    return key.elements[0].target_fullname.rpartition(".")[0]
 
 
 def _table_of(operation: Any) -> str | None:
