@@ -22,9 +22,7 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
 
     A table that the difference creates is empty, so everything about it is in that file too.
     """
-    flat = _without_label_checks(list(_flat(operations)), difference)
-    flat += _keys_to_later_tables(flat)
-    # One plus the other is a rule that changes.
+    flat = _prepared(operations, difference)
     dropped = {_key(found): found for found in flat if isinstance(found, ops.DropConstraintOp)}
     created = {_key(found) for found in flat if isinstance(found, RULES)}
     indexes = {_key(found) for found in flat if isinstance(found, ops.CreateIndexOp)}
@@ -44,11 +42,20 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
         elif not (isinstance(operation, ops.DropConstraintOp) and _key(operation) in created):
             parts += _parts(operation, difference)
     parts += _keys(flat, tables | gone)
-    found_gone = [found for found in flat if isinstance(found, ops.DropColumnOp)]
-    found_new = [found for found in flat if isinstance(found, ops.AddColumnOp)]
-    parts += questions(found_gone, found_new, difference)
+    parts += _questions(flat, difference)
     # The databases find indexes in another order.
     return sorted(parts, key=lambda part: (part.stage, part.name if part.stage in INDEXES else ""))
+
+
+def _questions(operations: Iterable[Any], difference: Difference) -> Iterator[Part]:
+    gone = [found for found in operations if isinstance(found, ops.DropColumnOp)]
+    came = [found for found in operations if isinstance(found, ops.AddColumnOp)]
+    return questions(gone, came, difference)
+
+
+def _prepared(operations: Iterable[MigrateOperation], difference: Difference) -> list[Any]:
+    flat = _without_label_checks(list(_flat(operations)), difference)
+    return [*flat, *_keys_to_later_tables(flat)]
 
 
 def _flat(operations: Iterable[MigrateOperation]) -> Iterator[Any]:

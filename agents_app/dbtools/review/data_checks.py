@@ -8,13 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
 
-from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
+from agents_app.dbtools.operations.constraints import ValidateConstraintOp
 from agents_app.dbtools.operations.renames import AnswerRenameOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review import catalog
 from agents_app.dbtools.review.facts import DatabaseFacts
-from agents_app.dbtools.review.limit_queries import RowLimit, rows_never_filled
+from agents_app.dbtools.review.limit_queries import RowLimit
 from agents_app.dbtools.review.row_limits import limits_of
 from agents_app.dbtools.review.sql_operations import (
     CallFunctionOp,
@@ -28,6 +28,7 @@ from agents_app.dbtools.review.sql_operations import (
 SINGULAR = {"have": "has", "break": "breaks", "share": "shares", "hold": "holds", "refer": "refers", "are": "is"}
 CHANGES = (FillRowsOp, AnswerRenameOp, ChangeRowsOp, TruncateOp, ops.BulkInsertOp)
 ANY_TABLE = None
+NOT_FILLED = ", and no step fills it"
 
 
 @dataclass(frozen=True)
@@ -85,18 +86,11 @@ class DataChecks:
             ]
             yield from added[-1:] or limits_of(operation, self._facts)
             return
-        if isinstance(operation, SetNotNullOp) and self._is_never_filled(operation):
-            yield rows_never_filled(self._facts, operation.table_name, operation.column_name)
-            return
         for limit in limits_of(operation, self._facts):
             if limit.added_as is None:
                 yield limit
             else:
                 self._not_valid.append((limit.tables[0], limit.added_as, limit))
-
-    def _is_never_filled(self, operation: SetNotNullOp) -> bool:
-        is_changed = {operation.table_name, ANY_TABLE} & self._changed.keys()
-        return (operation.table_name, operation.column_name) in self._empty and not is_changed
 
     def _checked(self, limit: RowLimit, *, is_sure: bool) -> DataCheck:
         if reason := limit.not_counted or self._left_out(limit):
@@ -122,7 +116,8 @@ class DataChecks:
             if column is None and (table in limit.tables or _names(limit.query, table)):
                 return f"the step {step} makes the table {table}"
             if column is not None and (column in limit.columns or _names(limit.condition, column)):
-                return f"the step {step} makes the column {table}.{column}"
+                is_filled = (table, column) not in self._empty or {table, ANY_TABLE} & self._changed.keys()
+                return f"the step {step} makes the column {table}.{column}{'' if is_filled else NOT_FILLED}"
         for table in limit.tables:
             if not self._facts.size(table).is_there:
                 return f"the table {table} is not there yet"

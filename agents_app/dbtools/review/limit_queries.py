@@ -50,16 +50,6 @@ def missing_values(facts: DatabaseFacts, table: str, column: str) -> RowLimit:
 def rows_for_new_column(facts: DatabaseFacts, table: str, column: str) -> RowLimit:
     """Rows of a table that gets a column which needs a value and has no default."""
     do = f"Add {column} with a server_default, or without NOT NULL: then fill it, and set NOT NULL in a later step."
-    return _without_value(facts, table, column, do)
-
-
-def rows_never_filled(facts: DatabaseFacts, table: str, column: str) -> RowLimit:
-    """Rows of a table that gets a column which becomes NOT NULL without a step that fills it."""
-    do = f"Put a step that fills {column} between the one that adds it and this one: op.fill_rows."
-    return _without_value(facts, table, column, do)
-
-
-def _without_value(facts: DatabaseFacts, table: str, column: str, do: str) -> RowLimit:
     query = f"SELECT * FROM {quote_table(facts, table)}"
     return RowLimit(
         (table,),
