@@ -124,7 +124,15 @@ def _new_type(operation: ops.AlterColumnOp, old: Any, default: Any) -> Part:
     back = _to_type(table, name, new, old, default)
     if is_wider(old, new):
         return Part(Stage.EXPAND, "", [batch(table, *changes)], [batch(table, *back)])
-    return Part(Stage.TYPE, f"type_{table}_{name}", [batch(table, *changes)], [batch(table, *back)])
+    again = [*_enums(old, CreateEnumOp), batch(table, *back), *_enums(new, DropEnumOp)]
+    change = [*_enums(new, CreateEnumOp), batch(table, *changes), *_enums(old, DropEnumOp)]
+    return Part(Stage.TYPE, f"type_{table}_{name}", change, again)
+
+
+def _enums(kind: Any, operation: type[CreateEnumOp] | type[DropEnumOp]) -> list[Any]:
+    # A type is created before it is used, and dropped when no column uses it any more.
+    column = sa.Column("any", sa.types.to_instance(kind))
+    return [operation(enum.name or "", enum.enums) for enum in native_enum_types([column])]
 
 
 def _to_type(table: str, name: str, old: Any, new: Any, default: Any) -> list[ops.AlterColumnOp]:
@@ -153,7 +161,7 @@ def dropped(operation: ops.DropColumnOp, difference: Difference) -> Iterator[Par
             yield _optional(table, name)
             column.nullable = True
         else:
-            change = ops.AlterColumnOp(table, name, modify_server_default=sa.text(zero))
+            change = ops.AlterColumnOp(table, name, modify_server_default=sa.DefaultClause(sa.text(zero)))
             back = ops.AlterColumnOp(table, name, modify_server_default=None)
             yield Part(Stage.OPTIONAL, f"default_{table}_{name}", [batch(table, change)], [batch(table, back)])
             column.server_default = sa.DefaultClause(sa.text(zero))
