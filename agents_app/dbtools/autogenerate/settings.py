@@ -49,7 +49,12 @@ def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str
             environment: Any = migration.environment_context
             history = read_history(environment.script, metadata)
             causes = Causes(environment.script, metadata, migration.dialect)
-            directives[:] = divide(directives[0], Difference(metadata, history), causes)
+            divided = divide(directives[0], Difference(metadata, history), causes)
+            if not divided:
+                # What differs goes with a column.
+                directives[0].upgrade_ops_list[0].ops.clear()
+                _drop_empty(migration, directives)
+            directives[:] = divided or directives
 
     return {
         **comparison_settings(metadata, folder, dialect),
