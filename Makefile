@@ -30,9 +30,7 @@ lint: $(VENV)/.test ## Check style and types
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 
-# A test cannot install the packages of the old release, as it does not know the settings of pip.
 long: $(VENV)/.test ## Run the long tests
-	@$(RUN) benchmarks.migrations --install-only || true
 	$(TESTS) -m long
 
 sure: test long ## Check style and types, then run all tests

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -28,8 +27,8 @@ ENVIRONMENT = {
 }
 # The first start installs the packages.
 TIMEOUT_S = 600
-# The history, and generated files and folders, which git ignores.
-CACHES = {".git", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
+# Generated files and folders, which git ignores.
+CACHES = {".venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
 
 
 def main() -> None:
@@ -48,13 +47,11 @@ def main() -> None:
 
 
 def copy_commit(folder: Path) -> None:
-    """Copy the files of the commit, and the history. The repository may belong to another user."""
+    """Copy the files of the commit. The repository may belong to another user."""
     folder.mkdir()
     commit = ["git", "-c", f"safe.directory={PROJECT}", "-C", PROJECT, "archive", "HEAD"]
     archive = subprocess.run(commit, check=True, stdout=subprocess.PIPE).stdout
     subprocess.run(["tar", "-x"], check=True, cwd=folder, input=archive)
-    if (PROJECT / ".git").is_dir():
-        shutil.copytree(PROJECT / ".git", folder / ".git")
 
 
 def run_console(folder: Path) -> None:

@@ -101,9 +101,11 @@ class Server:
             self._process.wait()
 
 
-def old_release(folder: Path, environment: Mapping[str, str]) -> Release:
-    """The release before, from the history of the project."""
-    install_old_packages()
+def old_release(folder: Path, environment: Mapping[str, str], given: Path | None) -> Release:
+    """The release before: 0.1.0 from the history of the project, or the one in the folder `given`."""
+    if given is not None:
+        return Release("the release before", given, Path(sys.executable), environment)
+    _install_old_packages()
     _unpack_old_release(folder)
     _compile(folder)
     return Release(OLD_NAME, folder, OLD_ENVIRONMENT / "bin" / "python", environment)
@@ -121,7 +123,15 @@ def this_release(folder: Path, environment: Mapping[str, str]) -> Release:
     return Release("this release", folder, Path(sys.executable), environment)
 
 
-def install_old_packages() -> None:
+def commit() -> str:
+    """The commit of this checkout, with `+` if files were changed since; "unknown" in a copy without history."""
+    try:
+        return _git("describe", "--always", "--dirty=+", "--abbrev=7", "--exclude=*").decode().strip()
+    except BenchmarkError:
+        return "unknown"
+
+
+def _install_old_packages() -> None:
     """Install the packages of the old release, unless they are installed."""
     marker = OLD_ENVIRONMENT / ".done"
     if marker.exists():
@@ -140,11 +150,6 @@ def install_old_packages() -> None:
     ]
     subprocess.run([*pip, "--require-hashes", "-r", requirements], check=True)
     marker.touch()
-
-
-def commit() -> str:
-    """The commit of this checkout, with `+` if files were changed since."""
-    return _git("describe", "--always", "--dirty=+", "--abbrev=7", "--exclude=*").decode().strip()
 
 
 def _unpack_old_release(folder: Path) -> None:

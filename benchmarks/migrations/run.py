@@ -22,7 +22,6 @@ from benchmarks.migrations.releases import (
     Release,
     Server,
     commit,
-    install_old_packages,
     old_release,
     this_release,
 )
@@ -51,7 +50,7 @@ class Benchmark:
         version = str(rows.execute(self.url, "SHOW server_version")[0][0]).split()[0]
         self.result = Result(options.agents, options.rate, options.command, f"PostgreSQL {version}", commit())
         environment = self._environment()
-        self.old = old_release(folder / "old", environment)
+        self.old = old_release(folder / "old", environment, options.old_release)
         self.new = this_release(folder / "new", environment)
         self.log = folder / "servers.log"
         self.server: Server
@@ -150,9 +149,6 @@ def main(words: Sequence[str]) -> int:
     # Ends as with Ctrl-C, so that the servers are stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        if options.install_only:
-            install_old_packages()
-            return 0
         with tempfile.TemporaryDirectory(prefix="console-bench-") as folder, postgres.cluster(**SERVER_SETTINGS) as own:
             benchmark = Benchmark(options, Path(folder), own)
             benchmark.run()
@@ -169,7 +165,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--agents", type=int, default=1_000_000, help="number of agents (default: a million)")
     parser.add_argument("--rate", type=float, default=40, help="requests a second (default: 40)")
     parser.add_argument("--rest", type=float, default=60, help="seconds without a migration, before and after")
-    parser.add_argument("--install-only", action="store_true", help="only install the packages of the old release")
+    parser.add_argument("--old-release", type=Path, help="folder of the release before (default: 0.1.0 of the history)")
     options = parser.parse_args(words)
     options.command = f"make bench-migrations OPTIONS='{shlex.join(words)}'" if words else "make bench-migrations"
     return options
