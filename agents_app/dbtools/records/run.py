@@ -145,7 +145,7 @@ class RunRecord:
         self._done = max(min(done, len(self._steps) - 1), 0)
         # A run on SQLite is one transaction.
         for step in self._steps[0 if connection.dialect.name == "sqlite" else self._done :]:
-            step.seconds = None
+            step.seconds, step.filled_rows, step.updated_rows = None, 0, 0
         self._write(connection, outcome="failed", error=error[:ERROR_MAX])
 
     def _keep(self, connection: Connection, unkept: list[StepRecord]) -> None:
