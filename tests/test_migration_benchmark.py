@@ -24,7 +24,7 @@ def table_rows(output: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 def projects(tmp_path: Path) -> tuple[Path, Path]:
-    """A copy of the project, and one without its last step, which stands for the release before.
+    """A copy of the project, and one without its last step, which takes the place of the release before.
 
     The real one needs the history of the project, which a copy of its files does not have.
     """

@@ -61,6 +61,7 @@ class Deployment:
     """The result of a deployment. `seconds` are without the backup; `position` and `problems` are those afterwards.
 
     `applied` can be less than was pending: if several deployments start at once, one of them applies the steps.
+    `refills` are the names of the applied steps whose fills `--finish` runs again.
     """
 
     backup: Backup | None
@@ -69,6 +70,7 @@ class Deployment:
     seconds: float
     position: Position
     problems: tuple[Problem, ...]
+    refills: tuple[str, ...]
 
 
 def check_deployment(
@@ -111,7 +113,8 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentChe
     with connect(url) as connection:
         position = read_position(connection, script)
         problems = _problems(connection, script, metadata, position, backs_up=folder is not None)
-    return Deployment(backup, len(applied.times), applied.filled, seconds, position, problems)
+        refills = tuple(dict.fromkeys(fill.step.name for fill in find_fills(connection, script, position)))
+    return Deployment(backup, len(applied.times), applied.filled, seconds, position, problems, refills)
 
 
 def _apply(url: URL, config: Config, check: DeploymentCheck, backup: Backup | None) -> AppliedPhase:

@@ -115,6 +115,8 @@ def _refusal(check: DeploymentCheck) -> str:
 def _pending_lines(position: Position, done: Deployment | None) -> Iterator[str]:
     if done and done.filled:
         yield f"Filled {pluralize(done.filled, 'row')} that the release before wrote after a fill."
+    if done and done.refills:
+        yield f"Rows that the release before still writes have no values of {', '.join(done.refills)}. {FINISH}"
     if position.is_finish_pending:
         yield f"{pluralize(len(position.waiting), 'step')} pending. {FINISH}"
     elif done and position.pending:
@@ -134,6 +136,7 @@ def _as_data(result: str, check: DeploymentCheck, done: Deployment | None) -> di
         "position": position_as_data(done.position if done else check.plan.position),
         "applied": done.applied if done else 0,
         "filled": done.filled if done else 0,
+        "refills": done.refills if done else (),
         "seconds": done.seconds if done else None,
         "problems": [asdict(problem) for problem in _problems(check, done)],
     }
