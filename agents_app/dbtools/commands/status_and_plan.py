@@ -182,7 +182,7 @@ def check_lines(check: DataCheck) -> Iterator[str]:
     if check.count == 0:
         return
     if check.stops:
-        yield f"   FAILS {check.what}: {check.why}"
+        yield f"   FAILS {check.what.rstrip('.')}: {check.why}"
     else:
         yield f"   {'LEFT OUT' if check.count is None else 'ROWS'} {check.what}: {check.why}"
         yield from _wrapped(f"{check.note[:1].upper()}{check.note[1:]}.")

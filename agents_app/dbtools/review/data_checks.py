@@ -54,9 +54,10 @@ class DataChecks:
 
     def __init__(self, facts: DatabaseFacts) -> None:
         self._facts = facts
-        # The step that makes each table, or each column of a table, and the one that changes the rows of each table.
+        # The step that makes each table, or each column of a table, and those that change the rows of each table, with
+        # the columns (None: all).
         self._made: dict[tuple[str, str | None], str] = {}
-        self._changed: dict[str | None, str] = {}
+        self._changed: dict[str | None, dict[str, frozenset[str] | None]] = {}
         self._not_valid: list[tuple[str, str, RowLimit]] = []
         # The columns that a step adds without a value for the rows that exist.
         self._empty: set[tuple[str, str]] = set()
@@ -69,7 +70,7 @@ class DataChecks:
                 found.setdefault(limit.query, self._checked(limit, is_sure=Mark.IN_BLOCK not in marks_of(operation)))
             self._note(name, operation)
         if not is_known:
-            self._changed[ANY_TABLE] = name
+            self._note_rows(name, ANY_TABLE)
         return tuple(found.values())
 
     def note_fill(self, name: str, operation: MigrateOperation) -> None:
@@ -98,9 +99,7 @@ class DataChecks:
         count = self._facts.count(limit.count_query)
         if isinstance(count, str):
             return _check(limit, None, note=f"not counted: {count}")
-        changed = next((self._changed[table] for table in (*limit.tables, ANY_TABLE) if table in self._changed), None)
-        if limit.reads_any_table and changed is None:
-            changed = next(iter(self._changed.values()), None)
+        changed = next(self._steps_that_change(limit), None)
         if count and changed is not None:
             return _check(
                 limit, count, note=f"this does not stop the deployment: the step {changed} changes rows first"
@@ -108,6 +107,14 @@ class DataChecks:
         if count and not is_sure:
             return _check(limit, count, note="this does not stop the deployment: a DO block decides whether it is done")
         return _check(limit, count)
+
+    def _steps_that_change(self, limit: RowLimit) -> Iterator[str]:
+        tables = self._changed.keys() if limit.reads_any_table else (*limit.tables, ANY_TABLE)
+        for table in tables:
+            for step, columns in self._changed.get(table, {}).items():
+                is_own = table in limit.tables[:1] and columns is not None and not limit.reads_any_table
+                if not is_own or any(name in limit.columns or _names(limit.condition, name) for name in columns or ()):
+                    yield step
 
     def _left_out(self, limit: RowLimit) -> str | None:
         for (table, column), step in self._made.items():
@@ -143,9 +150,9 @@ class DataChecks:
         elif isinstance(operation, ops.BulkInsertOp):
             self._note_rows(step, facts.qualified(operation.table.name, operation.table.schema))
         elif isinstance(operation, CHANGES) or getattr(operation, "adds_rows", False):
-            self._note_rows(step, table)
+            self._note_rows(step, table, getattr(operation, "columns", None))
         elif isinstance(operation, NotUnderstoodOp) or _calls_own_function(operation, facts):
-            self._changed.setdefault(ANY_TABLE, step)
+            self._note_rows(step, ANY_TABLE)
 
     def _note_new_column(self, step: str, table: str, column: sa.Column[Any]) -> None:
         self._made[table, column.name] = step
@@ -158,11 +165,14 @@ class DataChecks:
         if operation.modify_type is not None:
             self._note_rows(step, table)
 
-    def _note_rows(self, step: str, table: str | None) -> None:
-        self._changed.setdefault(table, step)
+    def _note_rows(self, step: str, table: str | None, columns: frozenset[str] | None = None) -> None:
+        steps = self._changed.setdefault(table, {})
+        known = steps.get(step, frozenset())
+        steps[step] = None if columns is None or known is None else known | columns
         # Deleted rows can take rows of other tables with them.
-        for referring in catalog.tables_losing_rows(self._facts, table) if table is not None else ():
-            self._changed.setdefault(referring, step)
+        if table is not None and columns is None:
+            for referring in catalog.tables_losing_rows(self._facts, table):
+                self._changed.setdefault(referring, {})[step] = None
 
 
 def _calls_own_function(operation: Any, facts: DatabaseFacts) -> bool:

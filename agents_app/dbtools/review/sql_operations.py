@@ -57,13 +57,17 @@ class CallFunctionOp(ReviewOperation):
 
 
 class ChangeRowsOp(ReviewOperation):
-    """An UPDATE, DELETE or MERGE. `query` counts the rows that it meets; None if they cannot be counted."""
+    """An UPDATE, DELETE or MERGE. `query` counts the rows that it meets; None if they cannot be counted.
+
+    `columns` are those that it changes; None for all, or if they are not known.
+    """
 
     verb: str
     has_condition: bool
     query: str | None
     # Why the rows are not counted, if the reason is a special one.
     not_counted: str | None = None
+    columns: frozenset[str] | None = None
 
 
 class TruncateOp(ReviewOperation):

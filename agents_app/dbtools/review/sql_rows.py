@@ -118,7 +118,23 @@ def _read_change(change: Any, dialect: str, text: str) -> Iterator[MigrateOperat
         deletes = any(str(when.args["then"]).upper() == "DELETE" for when in matched)
         verb = "MERGE with DELETE" if deletes else verb
     query = None if condition is None else _count(change, condition, dialect)
-    yield ChangeRowsOp(name, schema, verb=verb, has_condition=condition is not None, query=query)
+    yield ChangeRowsOp(
+        name,
+        schema,
+        verb=verb,
+        has_condition=condition is not None,
+        query=query,
+        columns=_set_columns(change, dialect) if verb == "UPDATE" else None,
+    )
+
+
+def _set_columns(update: Any, dialect: str) -> frozenset[str] | None:
+    from sqlglot import exp
+
+    targets = [assignment.this for assignment in update.expressions]
+    if not all(isinstance(target, exp.Column) for target in targets):
+        return None
+    return frozenset(_name(target.this, dialect) for target in targets)
 
 
 def _name(identifier: Any, dialect: str) -> str:

@@ -45,7 +45,9 @@ def _rename_table(operation: ops.RenameTableOp, table: str, facts: DatabaseFacts
 def _create_index(operation: ops.CreateIndexOp, table: str, facts: DatabaseFacts) -> Found:
     is_there = operation.if_not_exists and facts.table_of_index(operation.index_name or "", operation.schema)
     if facts.is_in_use(table) and not operation.kw.get("postgresql_concurrently") and not is_there:
-        yield table_warnings.index_created(table, operation.index_name or "", _column_names(operation.columns))
+        yield table_warnings.index_created(
+            table, operation.index_name or "", _column_names(operation.columns), is_unique=bool(operation.unique)
+        )
 
 
 def _drop_index(operation: ops.DropIndexOp, _table: str | None, facts: DatabaseFacts) -> Found:

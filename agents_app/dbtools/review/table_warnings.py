@@ -54,11 +54,12 @@ def object_dropped(kind: str, name: str) -> StepWarning:
     return StepWarning(Level.WARN, None, what, why, "First deploy a release that no longer uses it.")
 
 
-def index_created(table: str, name: str, columns: list[str]) -> StepWarning:
+def index_created(table: str, name: str, columns: list[str], *, is_unique: bool = False) -> StepWarning:
     """For CREATE INDEX without CONCURRENTLY."""
     why = "No one can write to the table until it is created."
     shown = name or f"ix_{table}_{'_'.join(column for column in columns if column.isidentifier())}"
-    instead = f"{OWN_STEP} op.create_index_concurrently('{shown}', '{table}', {columns})"
+    unique = ", unique=True" if is_unique else ""
+    instead = f"{OWN_STEP} op.create_index_concurrently('{shown}', '{table}', {columns}{unique})"
     what = f"creates the index {name or '(unnamed)'} without CONCURRENTLY"
     return StepWarning(Level.WARN, table, what, why, instead)
 
