@@ -112,7 +112,7 @@ class DataChecks:
         tables = self._changed.keys() if limit.reads_any_table else (*limit.tables, ANY_TABLE)
         for table in tables:
             for step, columns in self._changed.get(table, {}).items():
-                is_own = table in limit.tables[:1] and columns is not None and not limit.reads_any_table
+                is_own = table in limit.tables[:1] and columns is not None and bool(limit.columns)
                 if not is_own or any(name in limit.columns or _names(limit.condition, name) for name in columns or ()):
                     yield step
 
