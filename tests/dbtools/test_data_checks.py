@@ -326,7 +326,7 @@ def test_a_deployment_is_refused_before_the_backup_and_nothing_is_changed(
     for run in (plan, *runs):
         assert "   FAILS 4 rows of busy have no value in kind: NOT NULL is refused\n" in run.stdout
         assert "      Rows: SELECT * FROM busy WHERE kind IS NULL\n" in run.stdout
-        assert "   FAILS Correct the 100% of :sizes first.: op.require refuses the step\n" in run.stdout
+        assert "   FAILS Correct the 100% of :sizes first: op.require refuses the step\n" in run.stdout
     assert [[check["count"] for check in step["checks"]] for step in answer["steps"]] == [[], [4], [1]]
     assert [run.exit_code for run in runs] == [1, 1]
     assert "Nothing was changed, and no backup was taken." in runs[0].stdout
