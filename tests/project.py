@@ -8,7 +8,8 @@ from pathlib import Path
 from agents_app.paths import ROOT
 from tests.isolation import HOME
 
-PARTS = ("agents_app", "migrations", "static", "templates", "tests", ".squawk.toml", "pyproject.toml", "wsgi.py")
+FOLDERS = ("agents_app", "benchmarks", "migrations", "static", "templates", "tests")
+PARTS = (*FOLDERS, ".squawk.toml", "pyproject.toml", "wsgi.py")
 COMPILED = "__pycache__"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.migrations.changes import CHANGES
-from tests.project import PARTS, copy_project
+from tests.project import copy_project
 
 FEW = ("--agents", "1000", "--rate", "10", "--rest", "1")
 LAST_STEP = "add_deployments"
@@ -28,7 +28,7 @@ def projects(tmp_path: Path) -> tuple[Path, Path]:
 
     The real one needs the history of the project, which a copy of its files does not have.
     """
-    copy, before = (copy_project(tmp_path / name, (*PARTS, "benchmarks")) for name in ("project", "before"))
+    copy, before = (copy_project(tmp_path / name) for name in ("project", "before"))
     for file in (before / "migrations/versions").glob(f"*_{LAST_STEP}.py"):
         file.unlink()
     return copy, before

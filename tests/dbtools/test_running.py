@@ -150,7 +150,7 @@ def test_equal_lines_about_waiting_are_printed_once_and_counted(
 ) -> None:
     run_sql(postgres_project.url, *FAMILY)
     postgres_project.revision("one", "op.add_column('parents', sa.Column('b', sa.Integer()))")
-    waits = dbtools.LockSettings(migration_timeout=0, table_timeout=0.01, attempts=4, retry_delay=0)
+    waits = dbtools.Limits(migration_timeout=0, table_timeout=0.01, attempts=4, retry_delay=0)
 
     with _holding(postgres_project.url, "SELECT * FROM parents"), pytest.raises(CommandError, match="Blocked by"):
         command.upgrade(postgres_project.config(waits), "head")
