@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.autogenerate.causes import Causes
 from agents_app.dbtools.autogenerate.differences import difference_lines
+from agents_app.dbtools.autogenerate.order import in_sure_order
 from agents_app.dbtools.autogenerate.settings import comparison_settings, ignoring_reflection_warnings
 
 
@@ -20,5 +21,5 @@ def find_drift(connection: Connection, metadata: sa.MetaData, folder: str) -> tu
     context = MigrationContext.configure(connection, opts={"target_metadata": metadata, **settings})
     with ignoring_reflection_warnings():
         upgrade = produce_migrations(context, metadata).upgrade_ops
-    script = ScriptDirectory(folder)
-    return tuple(difference_lines(upgrade.ops, Causes(script, metadata, connection.dialect))) if upgrade else ()
+    causes = Causes(ScriptDirectory(folder), metadata, connection.dialect)
+    return tuple(difference_lines(in_sure_order(upgrade.ops), causes)) if upgrade else ()

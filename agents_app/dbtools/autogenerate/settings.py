@@ -24,6 +24,7 @@ from agents_app.dbtools.autogenerate.causes import Causes
 from agents_app.dbtools.autogenerate.columns import Difference
 from agents_app.dbtools.autogenerate.expressions import expression_sql
 from agents_app.dbtools.autogenerate.history import read_history
+from agents_app.dbtools.autogenerate.order import in_sure_order
 from agents_app.dbtools.autogenerate.scripts import divide
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from agents_app.dbtools.output import print_progress
@@ -47,6 +48,8 @@ def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str
         _drop_empty(migration, directives)
         if directives and not directives[0].upgrade_ops_list[0].is_empty():
             environment: Any = migration.environment_context
+            upgrade = directives[0].upgrade_ops_list[0]
+            upgrade.ops[:] = in_sure_order(upgrade.ops)
             history = read_history(environment.script, metadata)
             causes = Causes(environment.script, metadata, migration.dialect)
             divided = divide(directives[0], Difference(metadata, history), causes)
