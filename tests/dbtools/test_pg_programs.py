@@ -31,6 +31,20 @@ def test_the_program_with_the_closest_later_version_is_used(tmp_path: Path, monk
     assert pg_programs.find_program("pg_dump", 903) == str(tmp_path / "904" / "pg_dump")
 
 
+def test_a_program_in_a_folder_with_several_names_is_started_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "pg_dump"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho x >> {tmp_path}/starts\necho 'pg_dump (PostgreSQL) 902.2'\n")
+    program.chmod(0o755)
+    (tmp_path / "link").symlink_to(program.parent)
+    monkeypatch.setenv("PATH", ":".join(str(tmp_path / name) for name in ("link", "bin", "bin")), prepend=":")
+
+    assert pg_programs.find_program("pg_dump", 902) == str(tmp_path / "link" / "pg_dump")
+    assert (tmp_path / "starts").read_text() == "x\n"
+
+
 def test_the_password_is_passed_only_in_the_environment() -> None:
     url = parse_url("postgresql://it's:gehe%2Fim@db.example.org:5433/console?sslmode=require")
 

@@ -20,7 +20,7 @@ def find_program(name: str, server: int) -> str:
 
     Raises CommandError if no suitable version is installed.
     """
-    found = sorted(((_major_version(path), str(path)) for path in _candidates(name)), key=lambda pair: pair[0])
+    found = sorted(_candidates(name), key=lambda pair: pair[0])
     suitable = [path for major, path in found if major >= server]
     if suitable:
         return suitable[0]
@@ -30,12 +30,17 @@ def find_program(name: str, server: int) -> str:
     raise CommandError(f"{name} was not found on the PATH. {advice}")
 
 
-def _candidates(name: str) -> Iterator[Path]:
+def _candidates(name: str) -> Iterator[tuple[int, str]]:
+    """The major version and the path of each program with this name. Each of them is started once."""
     folders = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
+    # Often one folder has two names, such as /bin and /usr/bin. Of these, the first is used.
+    different: dict[Path, Path] = {}
     for folder in [*folders, *DEBIAN.glob("*/bin")]:
+        different.setdefault(folder.resolve(), folder)
+    for folder in different.values():
         path = folder / name
-        if path.is_file() and os.access(path, os.X_OK) and _major_version(path):
-            yield path
+        if path.is_file() and os.access(path, os.X_OK) and (major := _major_version(path)):
+            yield major, str(path)
 
 
 def _major_version(path: Path) -> int:
