@@ -151,8 +151,8 @@ def _add_label(operation: AddEnumValueOp, _table: None, _facts: DatabaseFacts) -
         yield column_warnings.label_added_by_sql(operation.name, operation.label)
 
 
-def _edit_catalog(operation: EditCatalogOp, _table: None, _facts: DatabaseFacts) -> Iterator[StepWarning]:
-    yield column_warnings.catalog_edited(operation.statement)
+def _edit_catalog(operation: EditCatalogOp, _table: None, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    yield column_warnings.catalog_edited(operation.statement, facts.database)
 
 
 RULES: dict[Any, Any] = {

@@ -135,11 +135,11 @@ def label_renamed(name: str, label: str, new_label: str) -> StepWarning:
     return StepWarning(Level.DANGER, None, what, why, instead, breaks_release=True)
 
 
-def catalog_edited(statement: str) -> StepWarning:
-    """For a statement that changes PostgreSQL's own tables."""
-    why = "PostgreSQL checks nothing there: rows that need what is removed can no longer be read."
+def catalog_edited(statement: str, database: str) -> StepWarning:
+    """For a statement that changes the own tables of a database."""
+    why = f"{database} checks nothing there: rows that need what is removed can no longer be read."
     instead = "Use op.add_enum_value, op.remove_enum_value or ALTER."
-    return StepWarning(Level.DANGER, None, f"changes PostgreSQL's own tables: {statement[:120]}", why, instead)
+    return StepWarning(Level.DANGER, None, f"changes {database}'s own tables: {statement[:120]}", why, instead)
 
 
 def label_added_by_sql(name: str, label: str) -> StepWarning:

@@ -63,6 +63,11 @@ class DatabaseFacts:
         """Whether a lock keeps people waiting. SQLite has one writer at a time, and its readers never wait."""
         return self.dialect == "postgresql"
 
+    @property
+    def database(self) -> str:
+        """The name of the database for people."""
+        return "PostgreSQL" if self.has_locks else "SQLite"
+
     def qualified(self, table: str, schema: str | None) -> str:
         """The name of a table, with its schema unless that is the console's own."""
         own = self._once(("schema",), lambda: sa.inspect(self.connection).default_schema_name)
@@ -83,6 +88,10 @@ class DatabaseFacts:
     def is_in_use(self, table: str) -> bool:
         """Whether a lock or slow work on this table keeps people waiting."""
         return self.has_locks and table not in self.created and self.rows(table) != 0
+
+    def is_written(self, table: str) -> bool:
+        """Whether the running release may write to a table: one of this plan, or without rows, is not counted."""
+        return table not in self.created and self.rows(table) != 0
 
     def is_checked(self, table: str, column: str) -> bool:
         """Whether a validated CHECK keeps a column from being NULL."""
@@ -166,7 +175,9 @@ class DatabaseFacts:
             # A character that the database cannot store, such as U+0000.
             return "the database cannot count them"
         except DBAPIError as error:
-            is_new = getattr(error.orig, "pgcode", None) in UNKNOWN_NAMES or "no such" in str(error.orig)
+            is_new = getattr(error.orig, "pgcode", None) in UNKNOWN_NAMES or any(
+                words in str(error.orig) for words in ("no such column", "no such table")
+            )
             return "it names a column or table that does not exist yet" if is_new else "the database cannot count them"
 
     def read(self, query: sa.TextClause, **values: Any) -> list[Any]:

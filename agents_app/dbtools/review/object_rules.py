@@ -5,7 +5,13 @@ from typing import Any
 
 from agents_app.dbtools.review import catalog, table_warnings, warnings
 from agents_app.dbtools.review.facts import DatabaseFacts
-from agents_app.dbtools.review.sql_operations import ChangeDomainOp, RowSecurityOp, SettingOp, WriteHookOp
+from agents_app.dbtools.review.sql_operations import (
+    ChangeDomainOp,
+    RiskyStatementOp,
+    RowSecurityOp,
+    SettingOp,
+    WriteHookOp,
+)
 from agents_app.dbtools.review.warnings import StepWarning
 
 Found = Iterator[StepWarning]
@@ -22,7 +28,7 @@ def _change_domain(operation: ChangeDomainOp, _table: None, facts: DatabaseFacts
 
 
 def _create_hook(operation: WriteHookOp, table: str, facts: DatabaseFacts) -> Found:
-    if facts.is_in_use(table):
+    if facts.is_written(table):
         yield table_warnings.hook_created(table, operation.kind, operation.name, replaces=operation.replaces)
 
 
@@ -33,6 +39,13 @@ def _row_security(operation: RowSecurityOp, table: str, facts: DatabaseFacts) ->
         yield table_warnings.protection_removed(table, operation.verb)
     else:
         yield table_warnings.rows_hidden(table, operation.verb)
+
+
+def _risky(operation: RiskyStatementOp, table: str | None, facts: DatabaseFacts) -> Found:
+    if table is None or facts.is_in_use(table):
+        yield warnings.risky_statement(
+            operation.statement, table, operation.why, operation.instead, is_danger=operation.is_danger
+        )
 
 
 def _set(operation: SettingOp, _table: None, facts: DatabaseFacts) -> Found:
@@ -47,5 +60,6 @@ RULES: dict[Any, Any] = {
     ChangeDomainOp: _change_domain,
     WriteHookOp: _create_hook,
     RowSecurityOp: _row_security,
+    RiskyStatementOp: _risky,
     SettingOp: _set,
 }

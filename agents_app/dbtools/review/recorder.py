@@ -17,12 +17,12 @@ from alembic.operations.base import BatchOperations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy.engine.mock import MockConnection
-from sqlalchemy.exc import ArgumentError
 
 from agents_app.db import db
 from agents_app.dbtools.operations.dangers import ReasonMissing
 from agents_app.dbtools.operations.requirements import IncompleteRequirement
 from agents_app.dbtools.review.sql_operations import Mark, add_mark
+from agents_app.dbtools.review.sql_values import sets_of_values
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,10 @@ class _Recorder(Operations):
         self.recorded.append(operation)
 
     def record_sql(self, statement: Any, parameters: Any = None) -> None:
-        if isinstance(statement, sa.TextClause) and isinstance(parameters, dict):
-            statement = _with_values(statement, parameters)
-        self.record(ops.ExecuteSQLOp(statement))
+        for values in sets_of_values(parameters):
+            operation = ops.ExecuteSQLOp(statement)
+            vars(operation)["values"] = values
+            self.record(operation)
 
     @contextmanager
     def _autocommit_block(self) -> Iterator[None]:
@@ -118,13 +119,6 @@ class _RecordingConnection(MockConnection):
 
     def scalars(self, statement: Any, *arguments: Any, **options: Any) -> Any:
         return self.execute(statement, *arguments, **options).scalars()
-
-
-def _with_values(statement: sa.TextClause, values: dict[str, Any]) -> sa.TextClause:
-    try:
-        return statement.bindparams(**values)
-    except ArgumentError:
-        return statement
 
 
 def _offline_context(dialect: str, output: StringIO) -> MigrationContext:

@@ -1,12 +1,9 @@
 """Translates plain SQL into the operations that do the same, so that one set of rules judges both."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
 from agents_app.dbtools.review.sql_alter import read_alter_table
 from agents_app.dbtools.review.sql_blocks import functions_in, statements_of_block
@@ -14,8 +11,8 @@ from agents_app.dbtools.review.sql_operations import CallFunctionOp, Mark, NotUn
 from agents_app.dbtools.review.sql_rows import read_rows_statement
 from agents_app.dbtools.review.sql_statements import STATEMENTS
 from agents_app.dbtools.review.sql_tokens import NotUnderstood, Reader, Tokens, source_of, split_statements
+from agents_app.dbtools.review.sql_values import text_of_expression
 
-DIALECTS: dict[str, Any] = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
 ROWS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "REPLACE", "(")
 
 
@@ -43,12 +40,7 @@ def _text_of(operation: ops.ExecuteSQLOp, dialect: str) -> str:
     source = operation.sqltext
     if not isinstance(source, sa.ClauseElement):
         return str(source)
-    # Parameters remain `:name`, and `%` is not doubled.
-    known = DIALECTS[dialect](paramstyle="named")
-    try:
-        return str(source.compile(dialect=known, compile_kwargs={"literal_binds": True}))
-    except (SQLAlchemyError, NotImplementedError):
-        return str(source.compile(dialect=known))
+    return text_of_expression(source, dialect, getattr(operation, "values", {}))
 
 
 def _read(statement: Tokens, dialect: str) -> Iterator[MigrateOperation]:
@@ -74,16 +66,18 @@ def _read_statement(statement: Tokens, dialect: str) -> Iterator[MigrateOperatio
 
 
 def _read_block(reader: Reader, dialect: str) -> Iterator[MigrateOperation]:
-    bodies = [token.text for token in reader.rest if token.kind == "literal"]
-    if not bodies:
+    bodies = []
+    while not reader.is_done:
+        if not reader.has("LANGUAGE"):
+            bodies.append(reader.next())
+        elif reader.next().text.lower() != "plpgsql":
+            raise NotUnderstood("LANGUAGE")
+    if len(bodies) != 1 or bodies[0].kind != "literal":
         raise NotUnderstood("DO")
-    if any(token.is_word("LANGUAGE") for token in reader.tokens) and not any(
-        token.text.lower() == "plpgsql" for token in reader.tokens
-    ):
-        raise NotUnderstood("LANGUAGE")
-    for name in functions_in(bodies[0], dialect):
+    body = bodies[0].text
+    for name in functions_in(body, dialect):
         yield CallFunctionOp(name=name, may_be_keyword=True)
-    for statement, executed in statements_of_block(bodies[0], dialect):
+    for statement, executed in statements_of_block(body, dialect):
         parts = [statement] if executed is None else split_statements(executed, dialect)
         if executed == "":
             yield NotUnderstoodOp(statement=f"EXECUTE {source_of(statement)}")

@@ -81,7 +81,8 @@ def _alter_domain(reader: Reader, statement: Tokens) -> Found:
 
 def create_hook(reader: Reader, statement: Tokens) -> Found:
     """The operation of the rest of a CREATE TRIGGER or CREATE RULE."""
-    name = reader.name()
+    reader.has("IF NOT EXISTS")
+    name = reader.qualified_name().name
     reader.until("ON")
     is_rule = any(token.is_word("RULE") for token in statement[:4])
     if is_rule:

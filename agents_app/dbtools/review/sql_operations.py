@@ -167,6 +167,15 @@ class DropObjectOp(ReviewOperation):
     name: str
 
 
+class RiskyStatementOp(ReviewOperation):
+    """A statement that needs a word. `is_danger`: it loses data or fails. `table_name`: only if the table has rows."""
+
+    statement: str
+    why: str
+    instead: str
+    is_danger: bool = False
+
+
 class WideStatementOp(ReviewOperation):
     """A statement that drops more than it names."""
 

@@ -21,8 +21,11 @@ REPLACE = re.compile(r"^REPLACE\s+INTO\b", re.IGNORECASE)
 # To parse a longer statement takes seconds.
 LONGEST = 60_000
 CATALOG = "pg_catalog"
-# PostgreSQL's own tables that a migration may not change.
-CATALOG_TABLES = ("pg_enum", "pg_attribute", "pg_class", "pg_constraint", "pg_index", "pg_type", "pg_attrdef")
+# The database's own tables that a migration may not change.
+CATALOG_TABLES = {
+    "postgresql": ("pg_enum", "pg_attribute", "pg_class", "pg_constraint", "pg_index", "pg_type", "pg_attrdef"),
+    "sqlite": ("sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"),
+}
 
 
 def read_rows_statement(text: str, dialect: str) -> Iterator[MigrateOperation]:
@@ -36,7 +39,7 @@ def read_rows_statement(text: str, dialect: str) -> Iterator[MigrateOperation]:
             yield from _read_change(change, dialect, text)
     for insert in tree.find_all(exp.Insert):
         if table := insert.this.find(exp.Table):
-            yield from _read_insert(insert, table, dialect)
+            yield from _read_insert(insert, table, dialect, text)
     for call in tree.find_all(exp.Anonymous):
         name = str(call.this).lower()
         yield SettingOp(name=_setting(call), statement=text) if name == "set_config" else CallFunctionOp(name=name)
@@ -47,8 +50,11 @@ def _setting(call: Any) -> str:
     return str(arguments[0].name).lower() if arguments and arguments[0].is_string else "all"
 
 
-def _read_insert(insert: Any, table: Any, dialect: str) -> Iterator[MigrateOperation]:
+def _read_insert(insert: Any, table: Any, dialect: str, text: str) -> Iterator[MigrateOperation]:
     name, schema = _name(table.this, dialect), _name(table.args.get("db"), dialect) or None
+    if _is_catalog(name, schema, dialect):
+        yield EditCatalogOp(statement=text)
+        return
     yield TouchTableOp(name, schema, adds_rows=True)
     conflict = insert.args.get("conflict")
     if conflict is not None and conflict.expressions:
@@ -105,7 +111,7 @@ def _parsed(text: str, dialect: str) -> Any:
 def _read_change(change: Any, dialect: str, text: str) -> Iterator[MigrateOperation]:
     table = change.this
     name, schema = _name(table.this, dialect), _name(table.args.get("db"), dialect) or None
-    if name in CATALOG_TABLES or schema == CATALOG:
+    if _is_catalog(name, schema, dialect):
         yield EditCatalogOp(statement=text)
         return
     verb, condition = type(change).__name__.upper(), change.args.get("where")
@@ -126,6 +132,11 @@ def _read_change(change: Any, dialect: str, text: str) -> Iterator[MigrateOperat
         query=query,
         columns=_set_columns(change, dialect) if verb == "UPDATE" else None,
     )
+
+
+def _is_catalog(name: str, schema: str | None, dialect: str) -> bool:
+    known = CATALOG_TABLES[dialect]
+    return (name.lower() if dialect == "sqlite" else name) in known or schema == CATALOG
 
 
 def _set_columns(update: Any, dialect: str) -> frozenset[str] | None:

@@ -28,6 +28,7 @@ from agents_app.dbtools.review.sql_operations import (
     WideStatementOp,
 )
 from agents_app.dbtools.review.sql_rows import read_rows_statement
+from agents_app.dbtools.review.sql_sqlite import attach, pragma
 from agents_app.dbtools.review.sql_tokens import Reader, Tokens, source_of, split_list
 from agents_app.dbtools.review.sql_types import alter_type, create_type
 
@@ -156,6 +157,7 @@ def _prefixed(words: str, names: tuple[str, ...], read: Read) -> dict[str, Read]
 
 
 TEMPORARY = ("TEMP TABLE", "TEMPORARY TABLE")
+TEMPORARY_TRIGGERS = ("TEMP TRIGGER", "TEMPORARY TRIGGER")
 TABLES = (
     *("TABLE", "UNLOGGED TABLE", "FOREIGN TABLE"),
     *(f"{scope}{kind}" for scope in ("", "LOCAL ", "GLOBAL ") for kind in TEMPORARY),
@@ -167,7 +169,7 @@ STATEMENTS: dict[str, Read] = {
     **_prefixed("CREATE", ("DATABASE", "TABLESPACE"), _not_in_transaction),
     **_prefixed("CREATE", ("VIEW", "OR REPLACE VIEW"), _create_view),
     "CREATE TYPE": create_type,
-    **_prefixed("CREATE", ("TRIGGER", "OR REPLACE TRIGGER", "CONSTRAINT TRIGGER"), create_hook),
+    **_prefixed("CREATE", ("TRIGGER", "OR REPLACE TRIGGER", "CONSTRAINT TRIGGER", *TEMPORARY_TRIGGERS), create_hook),
     **_prefixed("CREATE", ("RULE", "OR REPLACE RULE"), create_hook),
     "CREATE": _nothing,
     "DROP TABLE": _drop_table,
@@ -188,10 +190,12 @@ STATEMENTS: dict[str, Read] = {
     "ALTER": alter_object,
     **_prefixed("", ("ROLLBACK TO", "ROLLBACK WORK TO", "ROLLBACK TRANSACTION TO"), _nothing),
     **_prefixed("", ("BEGIN", "COMMIT", "START TRANSACTION", "ROLLBACK", "END", "ABORT"), _transaction),
+    "PRAGMA": pragma,
+    "ATTACH": attach,
     "REVOKE": revoke,
     "COPY": copy,
     "EXPLAIN": explain,
-    **_prefixed("", ("SHOW", "COMMENT", "GRANT", "ANALYZE", "PRAGMA", "NOTIFY", "LISTEN", "UNLISTEN"), _nothing),
+    **_prefixed("", ("SHOW", "COMMENT", "GRANT", "ANALYZE", "DETACH", "NOTIFY", "LISTEN", "UNLISTEN"), _nothing),
     **_prefixed("", ("SAVEPOINT", "RELEASE", "SECURITY LABEL", "CHECKPOINT", "SET CONSTRAINTS"), _nothing),
     **_prefixed("", ("TABLE", "FETCH", "CLOSE", "MOVE", "DEALLOCATE"), _nothing),
     **_prefixed("", ("SET", "RESET"), change_setting),

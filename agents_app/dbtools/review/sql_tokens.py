@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from agents_app.dbtools.review.sql_bodies import is_in_body
+
 LITERALS = {"STRING", "HEREDOC_STRING", "RAW_STRING", "BYTE_STRING", "UNICODE_STRING", "NATIONAL_STRING"}
 
 
@@ -44,7 +46,7 @@ def split_statements(text: str, dialect: str) -> list[Tokens]:
     """The tokens of each statement of a text, without comments. Raises NotUnderstood if a quote is not closed."""
     statements: list[list[Token]] = [[]]
     for token in _tokens(text, dialect):
-        if token.kind == "symbol" and token.text == ";":
+        if token.kind == "symbol" and token.text == ";" and not is_in_body(statements[-1], dialect):
             statements.append([])
         else:
             statements[-1].append(token)

@@ -93,6 +93,12 @@ def transaction_ended(statement: str) -> StepWarning:
     return StepWarning(Level.WARN, None, f"runs {statement}", why, f"Leave it out. To commit at once: {AUTOCOMMIT}.")
 
 
+def risky_statement(statement: str, table: str | None, why: str, instead: str, *, is_danger: bool) -> StepWarning:
+    """For a statement that needs a word, and no rule of its own."""
+    level = Level.DANGER if is_danger else Level.WARN
+    return StepWarning(level, table, f"runs {_shortened(statement)}", why, instead)
+
+
 def limit_changed(statement: str) -> StepWarning:
     """For a SET of a time limit."""
     why = "It replaces the limits of the migration: others can wait for it longer than these allow."
