@@ -11,6 +11,7 @@ from agents_app.dbtools.operations import dangers as dangers
 from agents_app.dbtools.operations import enum_values as enum_values
 from agents_app.dbtools.operations import enums as enums
 from agents_app.dbtools.operations import extensions as extensions
+from agents_app.dbtools.operations import index_renames as index_renames
 from agents_app.dbtools.operations import indexes as indexes
 from agents_app.dbtools.operations import renames as renames
 from agents_app.dbtools.operations import requirements as requirements

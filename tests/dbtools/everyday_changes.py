@@ -118,13 +118,15 @@ def declare(metadata: sa.MetaData, models: Models) -> None:
 class Change:
     """A change of the models, and the names of its files after that of the change itself; those in `marked` last.
 
-    `items` take the place of those with their names; None removes one. None for a table removes the table.
+    `items` take the place of those with their names; None removes one. None for a table removes the table. The plan
+    warns about the files in `warned`, and about no others that are not marked.
     """
 
     items: Callable[[], dict[str, dict[str, Any] | None]]
     files: tuple[str, ...] = ("",)
     marked: tuple[str, ...] = ()
     answer: bool | None = None
+    warned: tuple[str, ...] = ()
 
     def models(self) -> Models:
         """The changed models."""
@@ -232,7 +234,7 @@ CHANGES = {
     ),
     "a UNIQUE index with the name of a UNIQUE constraint": Change(
         _agents(uq=_with(INDEX, "uq_agents_title", "title", unique=True)),
-        ("drop_uq_agents_title", "index_uq_agents_title"),
+        ("index_uq_agents_title_new", "drop_uq_agents_title", "name_uq_agents_title"),
     ),
     "a new table with an index on an expression": Change(
         lambda: {
@@ -244,13 +246,61 @@ CHANGES = {
         }
     ),
     "a changed index": Change(
-        _agents(ix=_with(INDEX, "ix_agents_note", "note", "size")), ("drop_ix_agents_note", "index_ix_agents_note")
+        _agents(ix=_with(INDEX, "ix_agents_note", "note", "size")),
+        ("index_ix_agents_note_new",),
+        ("drop_ix_agents_note", "name_ix_agents_note"),
+    ),
+    "an index that becomes partial": Change(
+        _agents(
+            ix=_with(
+                INDEX,
+                "ix_agents_note",
+                "note",
+                postgresql_where=sa.text("note <> ''"),
+                sqlite_where=sa.text("note <> ''"),
+            )
+        ),
+        ("index_ix_agents_note_new",),
+        ("drop_ix_agents_note", "name_ix_agents_note"),
+    ),
+    "an index that becomes descending": Change(
+        _agents(ix=_with(INDEX, "ix_agents_note", sa.text("note DESC"))),
+        ("index_ix_agents_note_new",),
+        ("drop_ix_agents_note", "name_ix_agents_note"),
+    ),
+    "an index that becomes UNIQUE": Change(
+        _agents(ix=_with(INDEX, "ix_agents_note", "note", unique=True)),
+        ("index_ix_agents_note_new",),
+        ("drop_ix_agents_note", "name_ix_agents_note"),
+    ),
+    "a changed UNIQUE index": Change(
+        _agents(unique=_with(INDEX, "ix_agents_unique", "name", unique=True)),
+        ("index_ix_agents_unique_new", "drop_ix_agents_unique", "name_ix_agents_unique"),
+    ),
+    "a wider UNIQUE index": Change(
+        _agents(unique=_with(INDEX, "ix_agents_unique", "account_id", "name", "size", unique=True)),
+        ("index_ix_agents_unique_new", "drop_ix_agents_unique", "name_ix_agents_unique"),
+        warned=("drop_ix_agents_unique",),
+    ),
+    "another name of a UNIQUE index": Change(
+        _agents(unique=_with(INDEX, "ix_agents_other", "account_id", "name", unique=True)),
+        ("index_ix_agents_other", "drop_ix_agents_unique"),
+    ),
+    "a changed UNIQUE constraint": Change(
+        _agents(uq=_with(UNIQUE, "title", "name", name="uq_agents_title")),
+        ("unique_uq_agents_title_new", "drop_uq_agents_title", "name_uq_agents_title"),
+        warned=("drop_uq_agents_title",),
+    ),
+    "a UNIQUE constraint with the name of an index": Change(
+        _agents(ix=_with(UNIQUE, "note", name="ix_agents_note")),
+        ("unique_ix_agents_note_new",),
+        ("drop_ix_agents_note", "name_ix_agents_note"),
     ),
     "no index": Change(_agents(ix=None), (), ("",)),
-    "no UNIQUE index": Change(_agents(unique=None)),
+    "no UNIQUE index": Change(_agents(unique=None), warned=("",)),
     "a UNIQUE constraint": Change(_agents(new=_with(UNIQUE, "name", "title"))),
     "a UNIQUE column": Change(_agents(code=_with(COLUMN, sa.String(20), unique=True)), ("", "unique_uq_agents_code")),
-    "no UNIQUE constraint": Change(_agents(uq=None)),
+    "no UNIQUE constraint": Change(_agents(uq=None), warned=("",)),
     "a CHECK": Change(
         _agents(new=_with(CHECK, "name <> ''", name="name")), ("add_ck_agents_name", "validate_ck_agents_name")
     ),
@@ -307,6 +357,7 @@ CHANGES = {
         ("", "optional_agents_name", "rename_agents_name_heading", "drop_ix_agents_unique"),
         ("not_null_agents_heading", "drop_agents_name"),
         answer=True,
+        warned=("drop_ix_agents_unique",),
     ),
     "a column for another one": Change(
         _agents(size=None, ck=None, weight=_with(COLUMN, sa.Integer())),

@@ -34,6 +34,9 @@ POSTGRESQL = (
     "CREATE TABLE owned (id integer REFERENCES parents ON DELETE CASCADE)",
     "CREATE TABLE computed (id integer NOT NULL, twice integer GENERATED ALWAYS AS (id * 2) STORED)",
     "INSERT INTO computed VALUES (1)",
+    "CREATE TABLE kept (id integer, code text CONSTRAINT uq_kept UNIQUE)",
+    "CREATE UNIQUE INDEX ux_kept ON kept (id)",
+    "INSERT INTO kept VALUES (1, 'a')",
 )
 BATCH = "with op.batch_alter_table('busy') as batch:\n    batch."
 AUTOCOMMIT = "with op.get_context().autocommit_block():\n    "
@@ -169,6 +172,17 @@ PAIRS: list[tuple[str, str, list[str]]] = [
         "DROP INDEX CONCURRENTLY ix_busy_name",
         ["DANGER runs DROP INDEX CONCURRENTLY ix_busy_name inside a transaction"],
     ),
+    (
+        "op.drop_constraint('uq_kept', 'kept')",
+        "ALTER TABLE kept DROP CONSTRAINT uq_kept",
+        ["WARN drops uq_kept, which keeps rows of kept unique"],
+    ),
+    (
+        "op.drop_index_concurrently('ux_kept', 'kept')",
+        AUTOCOMMIT + "op.execute('DROP INDEX CONCURRENTLY ux_kept')",
+        ["WARN drops ux_kept, which keeps rows of kept unique"],
+    ),
+    ("op.rename_index('ux_kept', 'ux', 'kept')", "ALTER INDEX ux_kept RENAME TO ux", []),
     ("op.alter_column('busy', 'name', nullable=False)", ALTER + "ALTER COLUMN name SET NOT NULL", NOT_NULL),
     ("op.alter_column('busy', 'id', nullable=False)", ALTER + "ALTER id SET NOT NULL", []),
     (

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
 from alembic.script import ScriptDirectory
 
-from agents_app.dbtools.autogenerate.history import History, TableHistory, read_whole_history
+from agents_app.dbtools.autogenerate.history import History, read_whole_history
+from agents_app.dbtools.autogenerate.table_history import TableHistory
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
 

@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.autogenerate import fills
-from agents_app.dbtools.autogenerate.history import TableHistory
 from agents_app.dbtools.autogenerate.parts import Part, Stage, batch, call
+from agents_app.dbtools.autogenerate.table_history import TableHistory
 from agents_app.dbtools.database.column_types import is_wider
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp, native_enum_types
 

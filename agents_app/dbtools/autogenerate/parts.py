@@ -13,22 +13,27 @@ Render = Callable[[AutogenContext], str]
 
 
 class Stage(IntEnum):
-    """The order of the files. Those from NOT_NULL on are applied when the new release runs."""
+    """The order of the files. Those from NOT_NULL on are applied when the new release runs.
+
+    What is new comes before what is dropped, so that there is no time without a rule or an index that is replaced.
+    """
 
     LABEL = auto()
     EXPAND = auto()
     OPTIONAL = auto()
     RENAME = auto()
     FILL = auto()
-    DROP_RULE = auto()
     INDEX = auto()
     UNIQUE = auto()
     RULE = auto()
-    LAST_UNMARKED = RULE
+    DROP_RULE = auto()
+    NAME_RULE = auto()
+    LAST_UNMARKED = NAME_RULE
     NOT_NULL = auto()
     TYPE = auto()
     KEY = auto()
     DROP_INDEX = auto()
+    NAME_INDEX = auto()
     DROP_COLUMN = auto()
     DROP_TABLE = auto()
     DROP_LABEL = auto()

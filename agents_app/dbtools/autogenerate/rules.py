@@ -1,6 +1,7 @@
 """The parts of differences in indexes, constraints, enums and whole tables."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,11 +11,13 @@ from alembic.operations import MigrateOperation, ops
 from sqlalchemy.sql.elements import conv
 
 from agents_app.dbtools.autogenerate.columns import Difference, copy_column
-from agents_app.dbtools.autogenerate.history import TableHistory
 from agents_app.dbtools.autogenerate.parts import Part, Stage, WrittenOp, batch, call
+from agents_app.dbtools.autogenerate.table_history import TableHistory
 from agents_app.dbtools.operations.enums import CreateEnumOp, native_enum_types
 from agents_app.dbtools.operations.sql import written_sql
 
+# In bytes, on PostgreSQL.
+LONGEST_NAME = 63
 NOT_VALID = {"postgresql_not_valid": True}
 
 
@@ -25,14 +28,38 @@ def created_index(operation: ops.CreateIndexOp) -> Part:
     return Part(Stage.INDEX, f"index_{name}", [_write_index(operation)], [drop])
 
 
-def dropped_index(operation: ops.DropIndexOp, difference: Difference, *, is_replaced: bool) -> Part:
+def dropped_index(operation: ops.DropIndexOp, difference: Difference) -> Part:
     """An index without a model. The running release may need it to be fast, but not to be correct."""
     table, name = str(operation.table_name), str(operation.index_name)
-    known = difference.history.get(table, TableHistory()).indexes.get(name)
-    created = known if known is not None else operation.reverse()
-    # A rule that the new release does not keep must go first.
-    stage = Stage.DROP_RULE if is_replaced or operation.to_index().unique else Stage.DROP_INDEX
+    created = _index_before(operation, difference)
+    # A rule that the new release does not keep must go before that release runs.
+    stage = Stage.DROP_RULE if created.unique else Stage.DROP_INDEX
     return Part(stage, f"drop_{name}", [call("drop_index_concurrently", name, table)], [_write_index(created)])
+
+
+def _index_before(operation: ops.DropIndexOp, difference: Difference) -> ops.CreateIndexOp:
+    history = difference.history.get(str(operation.table_name), TableHistory())
+    return history.indexes.get(str(operation.index_name)) or operation.reverse()
+
+
+def name_beside(name: str, taken: Container[str]) -> str:
+    """A free name for what takes the place of `name` later."""
+    names = (f"{name.encode()[: LONGEST_NAME - len(end)].decode(errors='ignore')}{end}" for end in _endings())
+    return next(found for found in names if found not in taken)
+
+
+def _endings() -> Iterator[str]:
+    yield "_new"
+    yield from (f"_new{number}" for number in itertools.count(2))
+
+
+def renamed(dropped: Any, name: str, difference: Difference) -> Part:
+    """The new index, or UNIQUE constraint, `name` gets the name of the one that it replaces."""
+    table, wanted = str(dropped.table_name), str(getattr(dropped, "index_name", None) or dropped.constraint_name)
+    is_index = isinstance(dropped, ops.DropIndexOp) and not _index_before(dropped, difference).unique
+    stage = Stage.NAME_INDEX if is_index else Stage.NAME_RULE
+    upgrade, back = call("rename_index", name, wanted, table), call("rename_index", wanted, name, table)
+    return Part(stage, f"name_{wanted}", [upgrade], [back])
 
 
 def _write_index(operation: ops.CreateIndexOp) -> WrittenOp:

@@ -12,7 +12,8 @@ from agents_app.dbtools.autogenerate.parts import Part, Stage, batch
 from agents_app.dbtools.autogenerate.renames import questions
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
 
-INDEXES = (Stage.DROP_RULE, Stage.INDEX, Stage.DROP_INDEX)
+INDEXES = (Stage.DROP_RULE, Stage.INDEX, Stage.UNIQUE, Stage.DROP_INDEX, Stage.NAME_RULE, Stage.NAME_INDEX)
+UNIQUES = (ops.CreateIndexOp, ops.CreateUniqueConstraintOp)
 CHECKS = (ops.DropConstraintOp, ops.CreateCheckConstraintOp)
 RULES = (ops.CreateForeignKeyOp, ops.CreateCheckConstraintOp)
 
@@ -25,10 +26,9 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
     flat = _prepared(operations, difference)
     dropped = {_key(found): found for found in flat if isinstance(found, ops.DropConstraintOp)}
     created = {_key(found) for found in flat if isinstance(found, RULES)}
-    indexes = {_key(found) for found in flat if isinstance(found, ops.CreateIndexOp)}
     tables = {found.table_name for found in flat if isinstance(found, ops.CreateTableOp)}
     gone = {found.table_name for found in flat if isinstance(found, ops.DropTableOp)}
-    parts: list[Part] = []
+    parts: list[Part] = list(_replacements(flat, tables | gone, difference))
     for operation in flat:
         table = _table_of(operation)
         if table in tables:
@@ -38,13 +38,42 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
         elif isinstance(operation, RULES) and (old := dropped.get(_key(operation))) is not None:
             parts += rules.created_rule(operation, [old], [rules.created_before(old, difference)])
         elif isinstance(operation, ops.DropIndexOp):
-            parts.append(rules.dropped_index(operation, difference, is_replaced=_key(operation) in indexes))
+            parts.append(rules.dropped_index(operation, difference))
         elif not (isinstance(operation, ops.DropConstraintOp) and _key(operation) in created):
             parts += _parts(operation, difference)
     parts += _keys(flat, tables | gone)
     parts += _questions(flat, difference)
     # The databases find indexes in another order.
     return sorted(parts, key=lambda part: (part.stage, part.name if part.stage in INDEXES else ""))
+
+
+def _replacements(operations: list[Any], without: set[str], difference: Difference) -> Iterator[Part]:
+    """Let each new index that replaces one of its name have another name until that one is dropped."""
+    drops = (ops.DropIndexOp, ops.DropConstraintOp)
+    dropped = {_key(found): found for found in operations if isinstance(found, drops)}
+    taken = set(_names(difference))
+    for created in operations:
+        old = dropped.get(_key(created)) if isinstance(created, UNIQUES) else None
+        if old is None or _table_of(created) in without:
+            continue
+        name = rules.name_beside(_key(created)[1], taken)
+        taken.add(name)
+        if isinstance(created, ops.CreateIndexOp):
+            created.index_name = name
+        else:
+            created.constraint_name = name
+        yield rules.renamed(old, name, difference)
+
+
+def _names(difference: Difference) -> Iterator[str]:
+    for table in difference.history.values():
+        yield from (*table.indexes, *table.constraints)
+    for wanted in difference.metadata.tables.values():
+        yield from map(_name, (*wanted.indexes, *wanted.constraints))
+
+
+def _name(item: Any) -> str:
+    return str(item.name)
 
 
 def _questions(operations: Iterable[Any], difference: Difference) -> Iterator[Part]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -122,6 +123,17 @@ def is_primary_key(facts: DatabaseFacts, table: str, name: str) -> bool:
 def is_unique(facts: DatabaseFacts, index: str, schema: str | None) -> bool:
     """Whether an index refuses equal rows."""
     return bool(facts.read(UNIQUE_INDEX, name=quote_path(f"{schema}.{index}" if schema else index)))
+
+
+def unique_columns(facts: DatabaseFacts, table: str, name: str) -> list[str | None] | None:
+    """The columns of a UNIQUE constraint or unique index, None for an expression; None if there is no such rule."""
+    schema, _, plain = table.rpartition(".")
+    inspector = sa.inspect(facts.connection)
+    if not inspector.has_table(plain, schema=schema or None):
+        return None
+    rules: list[Any] = list(inspector.get_unique_constraints(plain, schema=schema or None))
+    rules += [found for found in inspector.get_indexes(plain, schema=schema or None) if found["unique"]]
+    return next((list(found["column_names"]) for found in rules if found["name"] == name), None)
 
 
 def default_partition(facts: DatabaseFacts, table: str) -> str | None:

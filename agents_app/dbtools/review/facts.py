@@ -43,7 +43,8 @@ class DatabaseFacts:
     `created` are the tables that this plan creates. `added` are the columns, each with its table, that get no value
     from the running release, which does not know them. `defaulted` are those that get a default, and `views`
     the views that the present step creates. `enums` are the labels of those that this plan creates, and `named` the
-    present name of each table that it renames, by the new one. `has_time_zone`: a step sets the time zone. Without
+    present name of each table that it renames, by the new one. `unique` are the columns, each with their table, that it
+    makes unique. `has_time_zone`: a step sets the time zone. Without
     `counts` no table is read: a page of the console must not wait for that.
     """
 
@@ -55,6 +56,7 @@ class DatabaseFacts:
         self.views: set[str | None] = set()
         self.enums: dict[str, tuple[str, ...]] = {}
         self.named: dict[str, str] = {}
+        self.unique: list[tuple[str, set[str]]] = []
         self.has_time_zone = False
         self._found: dict[tuple[str, ...], Any] = {}
 

@@ -8,6 +8,8 @@ from alembic.operations import ops
 from sqlalchemy.sql.elements import conv
 
 from agents_app.db import NAMING_CONVENTION
+from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
+from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.review import catalog, table_warnings
 from agents_app.dbtools.review.column_rules import text_of
 from agents_app.dbtools.review.facts import DatabaseFacts
@@ -55,6 +57,30 @@ def _drop_index(operation: ops.DropIndexOp, _table: str | None, facts: DatabaseF
     found = facts.table_of_index(name, operation.schema)
     if found is not None and not operation.kw.get("postgresql_concurrently") and facts.is_in_use(found):
         yield table_warnings.index_dropped(found, name, is_unique=catalog.is_unique(facts, name, operation.schema))
+    elif found is not None or operation.table_name:
+        yield from _drop_unique(found or str(operation.table_name), name, facts)
+
+
+def _drop_concurrently(operation: DropIndexConcurrentlyOp, table: str, facts: DatabaseFacts) -> Found:
+    yield from _drop_unique(table, operation.name, facts)
+
+
+def _drop_unique(table: str, name: str, facts: DatabaseFacts) -> Found:
+    columns = catalog.unique_columns(facts, table, name) if facts.rows(table) != 0 else None
+    # Another rule of this plan can take its place.
+    if columns is not None and not any(kept[0] == table and kept[1] <= set(columns) for kept in facts.unique):
+        yield table_warnings.unique_dropped(table, name)
+
+
+def _create_concurrently(operation: CreateIndexConcurrentlyOp, table: str, facts: DatabaseFacts) -> Found:
+    if operation.unique and operation.condition is None:
+        facts.unique.append((table, set(_column_names(operation.columns))))
+    yield from ()
+
+
+def _add_unique(operation: AddUniqueConstraintOp, table: str, facts: DatabaseFacts) -> Found:
+    facts.unique.append((table, set(operation.columns)))
+    yield from ()
 
 
 def _create_unique(operation: ops.CreateUniqueConstraintOp, table: str, facts: DatabaseFacts) -> Found:
@@ -114,6 +140,8 @@ def _drop_constraint(operation: ops.DropConstraintOp, table: str, facts: Databas
     name = str(operation.constraint_name)
     if facts.is_in_use(table) and catalog.is_primary_key(facts, table, name):
         yield table_warnings.primary_key_dropped(table, name)
+    else:
+        yield from _drop_unique(table, name, facts)
 
 
 def _lock(operation: LockTableOp, table: str, facts: DatabaseFacts) -> Found:
@@ -154,6 +182,9 @@ RULES: dict[Any, Any] = {
     ops.DropConstraintOp: _drop_constraint,
     ops.CreateIndexOp: _create_index,
     ops.DropIndexOp: _drop_index,
+    CreateIndexConcurrentlyOp: _create_concurrently,
+    DropIndexConcurrentlyOp: _drop_concurrently,
+    AddUniqueConstraintOp: _add_unique,
     ops.CreateUniqueConstraintOp: _create_unique,
     ops.CreatePrimaryKeyOp: _create_primary_key,
     ops.CreateForeignKeyOp: _create_foreign_key,

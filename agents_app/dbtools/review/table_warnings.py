@@ -72,6 +72,13 @@ def index_dropped(table: str, name: str, *, is_unique: bool) -> StepWarning:
     return StepWarning(Level.WARN, table, f"drops the index {name} without CONCURRENTLY", why, instead)
 
 
+def unique_dropped(table: str, name: str) -> StepWarning:
+    """For a UNIQUE constraint or a unique index."""
+    why = f"{NO_LONGER_UNIQUE} If equal rows are written, it cannot be created again."
+    instead = "First deploy a release that works without it."
+    return StepWarning(Level.WARN, table, f"drops {name}, which keeps rows of {table} unique", why, instead)
+
+
 def primary_key_dropped(table: str, name: str) -> StepWarning:
     """For a primary key, which is dropped with its index."""
     why = f"Its index goes with it, and to create it again takes long. {NO_LONGER_UNIQUE}"
