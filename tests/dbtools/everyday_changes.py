@@ -352,6 +352,49 @@ CHANGES = {
     "no column of an enum": Change(_agents(kind=None), ("default_agents_kind",), ("drop_agents_kind",)),
     "no column with an index": Change(_agents(note=None, ix=None), (), ("drop_ix_agents_note", "drop_agents_note")),
     "no table": Change(lambda: {"parts": None}, (), ("",)),
+    "two columns less": Change(
+        lambda: {"agents": {"seen_at": None, "data": None, "note": None, "ix": None}},
+        (),
+        ("drop_ix_agents_note", "drop_agents_data", "drop_agents_note", "drop_agents_seen_at"),
+    ),
+    "two foreign keys": Change(
+        lambda: {
+            "parts": {
+                "owner_id": sa.Column(sa.ForeignKey("accounts.id")),
+                "next": sa.ForeignKeyConstraint(["owner_id"], ["agents.id"], name="fk_next"),
+            }
+        },
+        (
+            "add_fk_next",
+            "validate_fk_next",
+            "add_fk_parts_owner_id_accounts",
+            "validate_fk_parts_owner_id_accounts",
+        ),
+    ),
+    "another name of an enum": Change(
+        _agents(kind=lambda: sa.Column(sa.Enum("A", "B", name="sort", create_constraint=True), nullable=False)),
+        (),
+        ("",),
+    ),
+    "a second column of an enum": Change(_agents(second=lambda: sa.Column(KIND("A", "B")))),
+    "another column of an enum for one": Change(
+        _agents(kind=None, second=lambda: sa.Column(KIND("A", "B"))),
+        ("", "default_agents_kind", "rename_agents_kind_second"),
+        ("drop_agents_kind",),
+        answer=True,
+    ),
+    "another collation": Change(
+        _agents(
+            name=lambda: sa.Column(
+                sa.String(50)
+                .with_variant(sa.String(50, collation="C"), "postgresql")
+                .with_variant(sa.String(50, collation="NOCASE"), "sqlite"),
+                nullable=False,
+            )
+        ),
+        (),
+        ("",),
+    ),
     "a renamed column": Change(
         _agents(name=None, heading=_with(COLUMN, sa.String(50), nullable=False), unique=None),
         ("", "optional_agents_name", "rename_agents_name_heading", "drop_ix_agents_unique"),

@@ -6,13 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
-from sqlalchemy.dialects import postgresql
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.autogenerate import fills
 from agents_app.dbtools.autogenerate.parts import Part, Stage, batch, call
 from agents_app.dbtools.autogenerate.table_history import TableHistory
-from agents_app.dbtools.database.column_types import is_wider
+from agents_app.dbtools.database.column_types import is_wider, type_text, without_collation
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp, native_enum_types
 
 ZEROS: dict[type, str] = {
@@ -136,7 +135,7 @@ def _enums(kind: Any, operation: type[CreateEnumOp] | type[DropEnumOp]) -> list[
 
 
 def _to_type(table: str, name: str, old: Any, new: Any, default: Any) -> list[ops.AlterColumnOp]:
-    options: dict[str, Any] = {} if is_wider(old, new) else {"postgresql_using": _cast(name, new)}
+    options: dict[str, Any] = {} if is_wider(old, new) else {"postgresql_using": _cast(name, old, new)}
     change = ops.AlterColumnOp(table, name, existing_type=old, modify_type=new, **options)
     if default is None or is_wider(old, new):
         return [change]
@@ -145,8 +144,12 @@ def _to_type(table: str, name: str, old: Any, new: Any, default: Any) -> list[op
     return [without, change, again]
 
 
-def _cast(name: str, wanted: Any) -> str:
-    return f"CAST({quote_if_needed(name)} AS {sa.types.to_instance(wanted).compile(postgresql.dialect())})"  # type: ignore[no-untyped-call]
+def _cast(name: str, old: Any, new: Any) -> str:
+    value = quote_if_needed(name)
+    if isinstance(old, sa.Enum) and isinstance(new, sa.Enum):
+        # PostgreSQL has no cast from one enum to another.
+        value = f"CAST({value} AS TEXT)"
+    return f"CAST({value} AS {without_collation(type_text(new))})"
 
 
 def dropped(operation: ops.DropColumnOp, difference: Difference) -> Iterator[Part]:

@@ -42,7 +42,7 @@ def _index_before(operation: ops.DropIndexOp, difference: Difference) -> ops.Cre
     return history.indexes.get(str(operation.index_name)) or operation.reverse()
 
 
-def name_beside(name: str, taken: Container[str]) -> str:
+def free_name(name: str, taken: Container[str]) -> str:
     """A free name for what takes the place of `name` later."""
     names = (f"{name.encode()[: LONGEST_NAME - len(end)].decode(errors='ignore')}{end}" for end in _endings())
     return next(found for found in names if found not in taken)

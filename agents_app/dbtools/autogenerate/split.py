@@ -11,6 +11,7 @@ from agents_app.dbtools.autogenerate.columns import Difference
 from agents_app.dbtools.autogenerate.parts import Part, Stage, batch
 from agents_app.dbtools.autogenerate.renames import questions
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
+from agents_app.dbtools.operations.enums import native_enum_types
 
 INDEXES = (Stage.DROP_RULE, Stage.INDEX, Stage.UNIQUE, Stage.DROP_INDEX, Stage.NAME_RULE, Stage.NAME_INDEX)
 UNIQUES = (ops.CreateIndexOp, ops.CreateUniqueConstraintOp)
@@ -56,7 +57,7 @@ def _replacements(operations: list[Any], without: set[str], difference: Differen
         old = dropped.get(_key(created)) if isinstance(created, UNIQUES) else None
         if old is None or _table_of(created) in without:
             continue
-        name = rules.name_beside(_key(created)[1], taken)
+        name = rules.free_name(_key(created)[1], taken)
         taken.add(name)
         if isinstance(created, ops.CreateIndexOp):
             created.index_name = name
@@ -83,7 +84,9 @@ def _questions(operations: Iterable[Any], difference: Difference) -> Iterator[Pa
 
 
 def _prepared(operations: Iterable[MigrateOperation], difference: Difference) -> list[Any]:
-    flat = _without_label_checks(list(_flat(operations)), difference)
+    flat = list(_flat(operations))
+    flat += _renamed_enums(flat, difference)
+    flat = _without_label_checks(flat, difference)
     return [*flat, *_keys_to_later_tables(flat)]
 
 
@@ -93,6 +96,17 @@ def _flat(operations: Iterable[MigrateOperation]) -> Iterator[Any]:
             yield from _flat(operation.ops)
         else:
             yield operation
+
+
+def _renamed_enums(operations: list[Any], difference: Difference) -> Iterator[ops.AlterColumnOp]:
+    # SQLite knows the name of an enum only from its CHECK.
+    altered = {(found.table_name, found.column_name) for found in operations if isinstance(found, ops.AlterColumnOp)}
+    for table in difference.metadata.tables.values():
+        for column in table.columns:
+            old = difference.column(table.name, column.name)
+            kinds = list(native_enum_types([column] if old is None else [old, column]))
+            if len(kinds) == 2 and kinds[0].name != kinds[1].name and (table.name, column.name) not in altered:
+                yield ops.AlterColumnOp(table.name, column.name, existing_type=kinds[0], modify_type=kinds[1])
 
 
 def _without_label_checks(operations: list[Any], difference: Difference) -> list[Any]:

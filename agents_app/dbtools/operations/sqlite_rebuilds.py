@@ -35,6 +35,7 @@ class KeepingSQLiteImpl(SameTextImpl, SQLiteImpl):
         super().prep_table_for_batch(batch_impl, table)
         if self.connection is not None:
             _keep_collations(self.connection, batch_impl, table)
+            _keep_checks(batch_impl, table)
             self._statements = tuple(_statements(self.connection, batch_impl, table))
 
     def rename_table(self, old_table_name: str, new_table_name: Any, schema: Any = None) -> None:
@@ -76,6 +77,29 @@ def _keep_collations(connection: Connection, batch_impl: ApplyBatchImpl, table: 
             if collation != "BINARY":
                 new.type = kept = copy.copy(new.type)
                 kept.collation = collation
+
+
+def _keep_checks(batch_impl: ApplyBatchImpl, table: sa.Table) -> None:
+    # Two columns of one enum have CHECKs of one name. Alembic keeps, replaces and drops only the last of a name.
+    new_table: Any = batch_impl.new_table
+    checks = [found for found in table.constraints if isinstance(found, sa.CheckConstraint)]
+    names = [str(check.name) for check in checks]
+    present = batch_impl.named_constraints
+    for check, name in zip(checks, names, strict=True):
+        column = _checked_column(check)
+        is_kept = any(found is check for found in present.values())
+        if is_kept or column not in batch_impl.column_transfers or _has_new_type(batch_impl, table, column):
+            continue
+        if names.count(name) > 1 or (name in present and _checked_column(present[name]) != column):
+            new_table.append_constraint(check._copy(target_table=new_table))
+
+
+def _has_new_type(batch_impl: ApplyBatchImpl, table: sa.Table, column: str) -> bool:
+    return batch_impl.columns[column].type is not table.columns[column].type
+
+
+def _checked_column(check: Any) -> str:
+    return str(check.sqltext).partition(" IN ")[0].strip('" ').rpartition(".")[2]
 
 
 @Operations.implementation_for(ops.DropIndexOp, replace=True)
