@@ -16,7 +16,7 @@ Tables = dict[str, frozenset[str]]
 @cache
 def tables_created_in(path: Path) -> Tables:
     """The tables that the migration in this file creates or renames."""
-    calls = (node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call))
+    calls = (node for node in ast.walk(ast.parse(path.read_bytes(), path)) if isinstance(node, ast.Call))
     return {name: frozenset(_columns_in(call)) for call in calls for name in _table_created_by(call)}
 
 

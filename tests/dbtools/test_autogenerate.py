@@ -11,6 +11,7 @@ from alembic import command
 from alembic.util import CommandError
 
 from agents_app.db import Json, UtcDateTime
+from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import Project, read_schema, run_sql
 
 CREATE_DATE = re.compile(r"^Create Date: .*$", re.MULTILINE)
@@ -122,15 +123,19 @@ def test_without_changes_no_file_is_written(project: Project) -> None:
     assert "No changes in schema detected." in project.printed.getvalue()
 
 
-def test_a_model_that_is_not_imported_is_named(
-    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_model_that_is_not_imported_is_named_and_nothing_is_compared(
+    project: Project, tmp_path: Path, flask_db: FlaskDb
 ) -> None:
     (tmp_path / "forgotten.py").write_text("raise AssertionError('This must not be imported.')")
     project.models.__path__ = [str(tmp_path)]
 
-    _generate(project)
-
-    assert "models.forgotten is not imported in models" in capsys.readouterr().err
+    for words in (("check",), ("migrate", "-m", "change")):
+        run = flask_db(project.url, *words, project=project)
+        last = run.output.splitlines()[-1]
+        assert run.exit_code == 1
+        assert last.startswith("Error: models.forgotten is not imported in models"), run.output
+        assert "No changes" not in run.output
+    assert not list(project.versions.glob("*change*"))
     assert "models.forgotten" not in sys.modules
 
 

@@ -7,7 +7,16 @@ import sqlalchemy as sa
 from alembic import command
 
 from agents_app.database.url import parse_url
-from agents_app.dbtools.autogenerate.causes import EITHER, OF_DATABASE, OF_MODELS, UNDO, WRITE_STEP, remedy
+from agents_app.dbtools.autogenerate.causes import (
+    EITHER,
+    FOLLOW,
+    OF_DATABASE,
+    OF_MODELS,
+    OF_STEPS,
+    UNDO,
+    WRITE_STEP,
+    remedy,
+)
 from agents_app.dbtools.autogenerate.drift import find_drift
 from agents_app.dbtools.database.connections import read_only_connection
 from tests.dbtools.tools import Project, run_sql
@@ -19,6 +28,9 @@ op.create_table('t', sa.Column('id', sa.Integer(), primary_key=True),
     sa.CheckConstraint('b > 0', name=op.f('ck_t_b')))
 op.create_index('ix_t_b', 't', ['b'])
 """
+
+
+INDEX = "op.create_index('ix_t_a', 't', ['a'])"
 
 
 def table(metadata: sa.MetaData) -> sa.Table:
@@ -91,7 +103,18 @@ def test_a_changed_database_is_distinguished_from_a_changed_model(project: Proje
     lines = drift(project)
 
     assert len(lines) >= 6, lines
-    assert [line for line in lines if not line.endswith(OF_MODELS)] == []
+    assert [line for line in lines if not line.endswith((OF_MODELS, OF_STEPS))] == []
+    assert [line.partition(":")[0] for line in lines if line.endswith(OF_STEPS)] == ["t.a"] * 3
+
+
+def test_a_step_whose_model_was_forgotten_is_not_a_changed_model(project: Project) -> None:
+    project.revision("two", f"op.add_column('t', sa.Column('extra', sa.Integer()))\n{INDEX}")
+    command.upgrade(project.config(), "head")
+
+    lines = drift(project)
+
+    assert len(lines) == 2, lines
+    assert [line for line in lines if not line.endswith(OF_STEPS)] == []
 
 
 def test_without_proof_no_cause_is_named(project: Project) -> None:
@@ -103,5 +126,6 @@ def test_without_proof_no_cause_is_named(project: Project) -> None:
 
 
 def test_the_remedy_is_that_of_the_cause() -> None:
-    assert [remedy(f"t. {cause}") for cause in (OF_MODELS, OF_DATABASE)] == [WRITE_STEP, UNDO]
+    causes = (OF_MODELS, OF_STEPS, OF_DATABASE)
+    assert [remedy(f"t. {cause}") for cause in causes] == [WRITE_STEP, FOLLOW, UNDO]
     assert remedy("t.") == EITHER

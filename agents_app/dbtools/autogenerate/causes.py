@@ -15,10 +15,14 @@ from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnum
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
 
 OF_MODELS = "The steps agree with the database: the models were changed."
+# A step was written by hand and a model was forgotten, or a model was changed and a step is missing.
+OF_STEPS = "The steps agree with the database, the models do not."
 OF_DATABASE = "The steps agree with the models: the database was changed."
 WRITE_STEP = "Write a step: flask db migrate -m what_changes"
+FOLLOW = "If the steps are right, change the models; if the models are, write a step: flask db migrate -m what_changes"
 UNDO = "Undo that change of the database; or make it in the models too, and write a step."
 EITHER = "If a model was changed, write its step: flask db migrate -m ...; if the database was, undo that change."
+REMEDIES = {OF_MODELS: WRITE_STEP, OF_STEPS: FOLLOW, OF_DATABASE: UNDO}
 CAST = re.compile(r"::[a-z_]+( [a-z_]+)*(\(\d+\))?(\[\])?")
 
 # Whether the steps agree with the models (True), with the database (False), or with neither as far as is known.
@@ -39,7 +43,9 @@ class Causes:
         except KeyError:
             # The steps do not know its table.
             found = []
-        yield from map(_sentence, found)
+        # A model that has more than the steps was changed. One that has less, or another value, may be forgotten.
+        is_more = isinstance(operation, ADDITIONS)
+        yield from (_sentence(agreement, is_more=is_more) for agreement in found)
 
     def of_changed(self, old: Any, new: Any) -> str | None:
         """The sentence for an index or a CHECK that differs under its name."""
@@ -47,7 +53,7 @@ class Causes:
         made = table and (table.indexes.get(str(new.index_name)) if _is_index(new) else _constraint(table, new))
         if not made:
             return None
-        return _sentence(_agreement(_text(made), _text(new), _text(old.reverse())))
+        return _sentence(_agreement(_text(made), _text(new), _text(old.reverse())), is_more=False)
 
     @cached_property
     def _history(self) -> History:
@@ -62,11 +68,13 @@ class Causes:
 
 def remedy(line: str) -> str:
     """What to do about a difference with its cause at the end."""
-    return WRITE_STEP if line.endswith(OF_MODELS) else UNDO if line.endswith(OF_DATABASE) else EITHER
+    return next((do for cause, do in REMEDIES.items() if line.endswith(cause)), EITHER)
 
 
-def _sentence(agreement: Agreement) -> str | None:
-    return None if agreement is None else OF_DATABASE if agreement else OF_MODELS
+def _sentence(agreement: Agreement, *, is_more: bool) -> str | None:
+    if agreement is None:
+        return None
+    return OF_DATABASE if agreement else OF_MODELS if is_more else OF_STEPS
 
 
 def _unknown(_causes: Causes, _operation: Any) -> Iterator[Agreement]:
@@ -175,6 +183,16 @@ def _loose(text: Any) -> str:
     return re.sub(r"[\s()'\"]+", " ", CAST.sub("", str(text))).strip().lower()
 
 
+ADDITIONS = (
+    ops.CreateTableOp,
+    ops.AddColumnOp,
+    ops.CreateIndexOp,
+    ops.CreateUniqueConstraintOp,
+    ops.CreateForeignKeyOp,
+    ops.CreateCheckConstraintOp,
+    AddEnumValueOp,
+    CreateEnumOp,
+)
 RULES: dict[type[MigrateOperation], Callable[[Causes, Any], Iterator[Agreement]]] = {
     ops.CreateTableOp: _table,
     ops.DropTableOp: _table,

@@ -15,6 +15,7 @@ from alembic.autogenerate.render import _repr_type
 from alembic.operations import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.plugins import Plugin
+from alembic.util import CommandError
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
@@ -27,7 +28,6 @@ from agents_app.dbtools.autogenerate.history import read_history
 from agents_app.dbtools.autogenerate.order import in_sure_order
 from agents_app.dbtools.autogenerate.scripts import divide
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
-from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.own_tables import tables_of_migrations
 
 # A default that is one value, or has parentheses.
@@ -44,7 +44,7 @@ def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str
     """
 
     def process(migration: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
-        _report_models_not_imported(models)
+        _require_imports(models)
         _drop_empty(migration, directives)
         if directives and not directives[0].upgrade_ops_list[0].is_empty():
             environment: Any = migration.environment_context
@@ -142,10 +142,12 @@ def _compare_default(
     return None
 
 
-def _report_models_not_imported(models: ModuleType) -> None:
+def _require_imports(models: ModuleType) -> None:
+    # What it declares looks like tables that no model has any more, or like no change at all.
     for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
         if module.name not in sys.modules:
-            print_progress(f"{module.name} is not imported in {models.__name__}, so its tables are not compared.")
+            what = f"{module.name} is not imported in {models.__name__}, so its tables cannot be compared."
+            raise CommandError(f"{what} Import it there.")
 
 
 def _drop_empty(migration: MigrationContext, directives: list[MigrationScript]) -> None:
