@@ -35,7 +35,7 @@ after_release = True
 % if getattr(message, "remark", ""):
 
 % for line in message.remark.splitlines():
-# ${line}
+# ${line.replace("THIS_REVISION", up_revision)}
 % endfor
 % endif
 % if getattr(message, "question", ""):

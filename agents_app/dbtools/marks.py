@@ -1,12 +1,14 @@
-"""The mark `after_release = True` in the file of a step: what is marked, and marks that are not clear."""
+"""The files of steps: which are marked `after_release = True`, marks that are not clear, and files that do not load."""
 
 import difflib
 from pathlib import Path
+from traceback import walk_tb
 
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
 MARK = "after_release"
+FOLDER = "versions"
 # As similar as a name with one or two wrong letters.
 SIMILARITY = 0.85
 WRITE = f"Write {MARK} = True for a step that waits for flask db deploy --finish, and nothing for another one."
@@ -34,3 +36,16 @@ def require_clear_marks(script: ScriptDirectory) -> None:
     """Raise CommandError if the mark of a step is not clear: it could be applied in the wrong phase."""
     if problem := unclear_mark(script):
         raise CommandError(" ".join(problem))
+
+
+def load_failure(error: BaseException) -> str | None:
+    """Which file of a step could not be loaded, in which line and why; None if the error is another one."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).parent.name == FOLDER:
+        what = f"{Path(error.filename).name}, line {error.lineno}, is not valid Python: {error.msg}."
+        return f"{what} Nothing was changed."
+    for frame, line in walk_tb(error.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if file.parent.name == FOLDER and frame.f_code.co_name == "<module>":
+            cause = " ".join(f"{type(error).__name__}: {error}".split())
+            return f"{file.name}, line {line}, cannot be loaded: {cause}. Nothing was changed."
+    return None

@@ -50,6 +50,13 @@ def require_not_blocked(position: Position, phase: Phase) -> None:
         raise CommandError(f"{what} {do}. Nothing was changed.")
 
 
+def way_to_head(position: Position) -> str:
+    """The commands that apply every pending step."""
+    if position.is_blocked:
+        return f"{DEPLOY} --finish, then {DEPLOY}"
+    return f"{DEPLOY} --finish" if position.waiting else DEPLOY
+
+
 def pending_advice(position: Position) -> tuple[str, str] | None:
     """What is pending before this release can serve, and what to do; None if it can."""
     if position.is_ready:
@@ -64,7 +71,10 @@ def position_as_data(position: Position) -> dict[str, Any]:
     return {
         "current": position.current,
         "is_ahead": position.is_ahead,
-        "phases": {phase.value: [step.revision for step in steps_of(position, phase)] for phase in Phase},
+        "phases": {
+            Phase.DEPLOY.value: [step.revision for step in position.next_phase],
+            Phase.FINISH.value: [step.revision for step in position.waiting],
+        },
         "is_ready": position.is_ready,
         "is_finish_pending": position.is_finish_pending,
         "is_blocked": position.is_blocked,

@@ -9,7 +9,7 @@ from alembic.operations import ops
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.autogenerate import fills
-from agents_app.dbtools.autogenerate.parts import Part, Stage, batch, call
+from agents_app.dbtools.autogenerate.parts import THIS_REVISION, Part, Stage, batch, call
 from agents_app.dbtools.autogenerate.table_history import TableHistory
 from agents_app.dbtools.database.column_types import is_wider, type_text, without_collation
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp, native_enum_types
@@ -27,7 +27,8 @@ ZEROS: dict[type, str] = {
 
 NOT_FILLED = """\
 No step fills {table}.{name}: its model has no default that a file can contain. Rows without a value are refused.
-If the table has rows, write a step before this one that fills it: flask db revision -m fill_{table}_{name}"""
+If the table has rows, write a step before this one that fills it, with op.fill_rows:
+flask db revision -m fill_{table}_{name} --before {revision}"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _not_null(table: str, name: str, difference: Difference) -> Iterator[Part]:
     fill = fills.fill_from_model(difference.metadata.tables.get(table), name)
     if fill is not None:
         yield Part(Stage.FILL, f"fill_{table}_{name}", [fill])
-    remark = NOT_FILLED.format(table=table, name=name) if fill is None else ""
+    remark = NOT_FILLED.format(table=table, name=name, revision=THIS_REVISION) if fill is None else ""
     back = batch(table, ops.AlterColumnOp(table, name, modify_nullable=True))
     step = call("set_not_null", table, name)
     yield Part(Stage.NOT_NULL, f"not_null_{table}_{name}", [step], [back], remark=remark)

@@ -9,6 +9,9 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, ops
 
+# In a remark: the template of files writes the revision of the file here.
+THIS_REVISION = "THIS_REVISION"
+
 Render = Callable[[AutogenContext], str]
 
 

@@ -20,6 +20,7 @@ from agents_app.dbtools.backup.signals import interrupt_on_signals
 from agents_app.dbtools.configuration import console_url, migration_url
 from agents_app.dbtools.console_session import require_same_database
 from agents_app.dbtools.output import display_path, pluralize
+from agents_app.dbtools.phases import DEPLOY, way_to_head
 from agents_app.dbtools.position import Position
 from agents_app.dbtools.rehearsal import rehearsal_lines, rehearse
 from agents_app.dbtools.runner.error_messages import readable_errors
@@ -109,11 +110,10 @@ def _position_text(position: Position) -> str:
         return f"revision {position.current}, which is from a newer release. Install that release."
     if position.current is None:
         return "it has no revision. If its tables match the models: flask db stamp head"
-    if position.is_finish_pending:
-        steps = pluralize(len(position.pending), "step")
-        return f"revision {position.current}, {steps} behind. Next: flask db deploy --finish"
     if position.pending:
-        return f"revision {position.current}, {pluralize(len(position.pending), 'step')} behind. Next: flask db deploy"
+        # A restored database takes the first phase first, as the one from which it comes would.
+        way = DEPLOY if position.next_phase and not position.is_blocked else way_to_head(position)
+        return f"revision {position.current}, {pluralize(len(position.pending), 'step')} behind. Next: {way}"
     return f"revision {position.current}, which is head."
 
 
@@ -129,7 +129,7 @@ def migration_url_or_exit() -> Iterator[URL]:
             require_same_database(url, console_url(current_app))
             yield url
     except CommandError as error:
-        if click.get_current_context().params["as_json"]:
+        if click.get_current_context().params.get("as_json"):
             click.echo(json.dumps({"error": str(error)}))
         raise click.ClickException(str(error)) from error
 

@@ -13,7 +13,9 @@ from agents_app.database.migration_limits import Limits
 from agents_app.db import db
 from agents_app.dbtools.commands import backup, deploy, deployments, status_and_plan
 from agents_app.dbtools.commands.limit_options import LIMIT_OPTIONS
+from agents_app.dbtools.commands.revision import with_before
 from agents_app.dbtools.configuration import BACKUPS, SETTINGS, console_url, migration_url
+from agents_app.dbtools.marks import load_failure
 from agents_app.dbtools.output import print_progress
 from agents_app.paths import ROOT
 
@@ -41,16 +43,28 @@ def init_app(app: Flask) -> None:
     logger.handlers, logger.propagate = [_ProgressHandler()], False
 
 
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. A step whose file cannot be loaded is one line, at every command that reads the steps."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if failure := load_failure(error):
+                raise click.ClickException(failure) from error
+            raise
+
+
 def _extended_group(original: click.Command) -> click.Group:
     # All apps of a process share the original group, so it must not change.
-    group = copy.copy(cast(click.Group, original))
-    group.commands = dict(group.commands)
+    known = cast(click.Group, original)
+    group = _Group(known.name, dict(known.commands), callback=known.callback, params=known.params, help=known.help)
     for name in ("upgrade", "downgrade"):
         extended = copy.copy(group.commands[name])
         extended.params = [*extended.params, VERBOSE, NO_BACKUP, *LIMIT_OPTIONS]
         # The -1 in `downgrade -1` is a revision, not an option.
         extended.context_settings = {"ignore_unknown_options": True}
         group.commands[name] = extended
+    group.commands["revision"] = with_before(group.commands["revision"])
     for command in (*backup.COMMANDS, *status_and_plan.COMMANDS, *deploy.COMMANDS, *deployments.COMMANDS):
         group.add_command(command)
     return group

@@ -1,5 +1,8 @@
 """Constraints on tables in use: every row is checked while others continue to read and write."""
 
+import shlex
+from typing import Any
+
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
@@ -63,7 +66,8 @@ def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
     context = operations.migration_context
     table, column = operation.table_name, operation.column_name
     if not context.as_sql:
-        _refuse_missing_values(operations.get_bind(), table, column)
+        steps: Any = context.opts.get("steps")
+        _refuse_missing_values(operations.get_bind(), table, column, getattr(steps, "revision", None))
     if context.dialect.name != "postgresql":
         with operations.batch_alter_table(table) as batch:
             batch.alter_column(column, nullable=False)
@@ -77,14 +81,15 @@ def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
     execute(operations, f"{alter} DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}")
 
 
-def _refuse_missing_values(connection: sa.Connection, table: str, column: str) -> None:
+def _refuse_missing_values(connection: sa.Connection, table: str, column: str, revision: str | None) -> None:
     # Before anything else, so that the most frequent failure happens before a lock is taken.
     missing = sa.select(sa.func.count()).select_from(sa.table(table)).where(sa.column(column).is_(None))
     with session_limits.without_statement_limit(connection):
         count = connection.scalar(missing)
     if count:
         rows = f"{pluralize(count, 'row')} of {table} without a value in {column}"
-        raise CommandError(f"{rows}. Give each row a value, then run the command again.")
+        fill = f"flask db revision -m {shlex.quote(f'fill_{table}_{column}')} --before {revision or 'REVISION'}"
+        raise CommandError(f"{rows}. Give each row a value, then run the command again. Or let a step do it: {fill}")
 
 
 def _check_not_null(operations: Operations, table: str, column: str) -> None:

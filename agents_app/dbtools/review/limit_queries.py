@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - Names are quoted, and conditions are those of the migrations.
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,10 @@ from agents_app.dbtools.review.catalog import quote, quote_table
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_rows import tables_read
 
-CORRECT = "Correct these rows, or put a step that does so before this one."
+# The plan writes the revision of the step here.
+THIS_STEP = "THIS_STEP"
+STEP_BEFORE = f"put a step that does so before this one: flask db revision -m NAME --before {THIS_STEP}"
+CORRECT = f"Correct these rows, or {STEP_BEFORE}"
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class RowLimit:
 def missing_values(facts: DatabaseFacts, table: str, column: str) -> RowLimit:
     """Rows without a value in a column."""
     query = f"SELECT * FROM {quote_table(facts, table)} WHERE {quote(facts, column)} IS NULL"
-    do = f"Give each of these rows a value in {column}, or put a step that does so before this one."
+    fill = STEP_BEFORE.replace("NAME", shlex.quote(f"fill_{table}_{column}"))
+    do = f"Give each of these rows a value in {column}, or {fill}"
     return RowLimit(
         (table,), (column,), "", "have", f"no value in {column}", "NOT NULL is refused", do, query, _count(query)
     )

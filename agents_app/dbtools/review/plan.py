@@ -1,7 +1,7 @@
 """The steps between a database and a revision: the tables of each, its warnings and its SQL."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alembic.operations import MigrateOperation, ops
@@ -24,6 +24,7 @@ from agents_app.dbtools.review import rules, sql, warnings
 from agents_app.dbtools.review.data_checks import DataCheck, DataChecks, check_as_data
 from agents_app.dbtools.review.estimates import Estimate, Estimates, estimate_as_data
 from agents_app.dbtools.review.facts import DatabaseFacts
+from agents_app.dbtools.review.limit_queries import THIS_STEP
 from agents_app.dbtools.review.recorder import RecordedStep, record_step, step_sql
 from agents_app.dbtools.review.refills import find_fills
 from agents_app.dbtools.review.sql_operations import CreateViewOp
@@ -184,7 +185,10 @@ def _planned_step(
     names = dict.fromkeys(name for operation in operations for name in rules.tables_of(operation, facts))
     tables = tuple(facts.size(name) for name in names)
     text = step_sql(script, direction, facts.dialect)
-    checked = checks.of_step(script.doc, operations, is_known=recorded.failure is None)
+    checked = tuple(
+        replace(found, do=found.do.replace(THIS_STEP, script.revision))
+        for found in checks.of_step(script.doc, operations, is_known=recorded.failure is None)
+    )
     marked = is_after_release(script)
     lasting = estimates.of_step(operations)
     return PlannedStep(script.revision, script.doc, direction, tables, found, text, marked, checked, lasting)
@@ -206,7 +210,7 @@ def _warnings(
                 yield warnings.with_reasons(given, reasons)
     yield from rules.warnings_for_shared_step(operations, facts)
     if recorded.failure is not None:
-        yield warnings.not_recorded(recorded.failure)
+        yield warnings.not_recorded(recorded.failure, raises=recorded.raises)
     if is_upgrade:
         if has_open_question(script.module):
             yield warnings.question_open(how_to_answer(script))

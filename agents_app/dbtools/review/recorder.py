@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any
 
@@ -27,24 +29,30 @@ from agents_app.dbtools.review.sql_values import sets_of_values
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """The operations of one direction of a step up to `failure`: why the rest could not be recorded."""
+    """The operations of one direction of a step up to `failure`: why the rest could not be recorded.
+
+    It `raises` if the failure comes from the file itself, before it asked the database anything.
+    """
 
     operations: tuple[MigrateOperation, ...]
     failure: str | None
+    raises: bool = False
 
 
 def record_step(script: Script, direction: str, dialect: str) -> RecordedStep:
     """The operations that `upgrade` or `downgrade` of a step calls on such a database. No database is needed."""
     recorder = _Recorder(_offline_context(dialect, StringIO()))
-    failure = None
+    failure, raises = None, False
     try:
         with _op_replaced(script.module, recorder):
             getattr(script.module, direction)()
-    except (ReasonMissing, IncompleteRequirement):
-        raise
+    except (ReasonMissing, IncompleteRequirement) as error:
+        raise type(error)(f"{Path(script.path).name}: {error}") from error
     except Exception as error:  # A step is a program of its own: it may raise anything.
         failure = f"{type(error).__name__}: {error}".splitlines()[0]
-    return RecordedStep(tuple(recorder.recorded), failure)
+        places = [frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__)]
+        raises = places[-1:] == [script.module.__file__] and not recorder.has_asked
+    return RecordedStep(tuple(recorder.recorded), failure, raises)
 
 
 def step_sql(script: Script, direction: str, dialect: str) -> str | None:
@@ -62,6 +70,7 @@ class _Recorder(Operations):
     def __init__(self, context: MigrationContext) -> None:
         super().__init__(context)
         self.recorded: list[MigrateOperation] = []
+        self.has_asked = False
         self._is_in_autocommit = False
         # Those of the context write to a script.
         replaced: Any = context
@@ -78,6 +87,14 @@ class _Recorder(Operations):
             operation = ops.ExecuteSQLOp(statement)
             vars(operation)["values"] = values
             self.record(operation)
+
+    def get_bind(self) -> Any:
+        self.has_asked = True
+        return super().get_bind()
+
+    def get_context(self) -> MigrationContext:
+        self.has_asked = True
+        return super().get_context()
 
     @contextmanager
     def _autocommit_block(self) -> Iterator[None]:

@@ -31,6 +31,7 @@ class StepWarning:
     allowed: str | None = None
 
 
+RAISES = "raises"
 BREAKS_RELEASE = "the running release fails on it"
 MARK = "Write `after_release = True` next to its revision, and put the step last in a release that works without it."
 OWN_STEP = "In a step of its own:"
@@ -150,8 +151,11 @@ def not_reversible(what: str) -> StepWarning:
     return StepWarning(Level.WARN, None, what, why, "Write downgrade(), or take a backup first: flask db backup")
 
 
-def not_recorded(failure: str) -> StepWarning:
-    """For a step that could only be partly reviewed."""
+def not_recorded(failure: str, *, raises: bool) -> StepWarning:
+    """For a step that could only be partly reviewed, or that `raises` an error by itself."""
+    if raises:
+        why = "The step fails there, and the steps after it are not applied."
+        return StepWarning(Level.DANGER, None, f"{RAISES} {failure}", why, "Correct the file.")
     why = f"It queries the database, so the operations after the query are not known ({failure})."
     instead = "Read the file. Then try the step on a copy: flask db rehearse"
     return StepWarning(Level.WARN, None, "can only be partly reviewed", why, instead)

@@ -25,6 +25,7 @@ from agents_app.dbtools.database import encoding, leftovers, postgresql, schema,
 from agents_app.dbtools.database.connections import connect, create_file_or_schema, migration_connection
 from agents_app.dbtools.marks import require_clear_marks
 from agents_app.dbtools.output import WaitingLines, print_progress
+from agents_app.dbtools.phases import way_to_head
 from agents_app.dbtools.position import (
     EMPTY_REVISION,
     read_position,
@@ -33,7 +34,7 @@ from agents_app.dbtools.position import (
 )
 from agents_app.dbtools.records.run import RunRecord
 from agents_app.dbtools.runner import keeping
-from agents_app.dbtools.runner.error_messages import readable_step_errors
+from agents_app.dbtools.runner.error_messages import NOT_AT_HEAD, not_at_head, readable_step_errors
 from agents_app.dbtools.runner.steps import Steps
 from agents_app.dbtools.saved_rows.save import RowSaver
 from agents_app.errors import ConsoleError
@@ -68,10 +69,10 @@ def run_command(models: ModuleType, metadata: MetaData, load_settings: Callable[
     """
     url = _migration_url(load_settings)
     options = _configure_and_get_options(url)
-    settings = autogenerate_settings(models, metadata, context.script.dir, url.get_backend_name())
     steps = Steps(options["fn"], context.config.attributes.get("report", print_progress))
     context.config.attributes["times"] = steps.times
     with readable_step_errors(url, steps):
+        settings = autogenerate_settings(models, metadata, context.script.dir, url.get_backend_name())
         _require_clear_target(options)
         if context.is_offline_mode():
             _write_script(url, settings)
@@ -158,8 +159,18 @@ def _run_read_only(url: URL, steps: Steps, settings: Options) -> None:
     with connect(url) as connection:
         require_own_version_table(connection, context.script)
         context.configure(connection=connection, fn=steps, dont_mutate=True, **settings)
-        with ignoring_reflection_warnings():
+        with ignoring_reflection_warnings(), _way_to_head_on_error(connection):
             context.run_migrations()
+
+
+@contextmanager
+def _way_to_head_on_error(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        if not str(error).startswith(NOT_AT_HEAD):
+            raise
+        raise CommandError(not_at_head(way_to_head(read_position(connection, context.script)))) from error
 
 
 def _migrate(

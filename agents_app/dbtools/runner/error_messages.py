@@ -13,6 +13,7 @@ from agents_app.database.errors import MISSING_FILE
 from agents_app.database.url import printable_url
 from agents_app.dbtools.branches import PUT_IN_ORDER, STAMP_ONE, TWO_HEADS
 from agents_app.dbtools.database.advice import SETTING, advice_for
+from agents_app.dbtools.marks import load_failure
 from agents_app.dbtools.runner.steps import Steps
 from agents_app.errors import ConsoleError
 
@@ -21,14 +22,19 @@ STAMP = "If its tables match the models, run `flask db stamp head`, then compare
 SEVERITY = re.compile(r"^(?:FATAL|ERROR):\s+")
 REBUILT = "_alembic_tmp_"
 NO_SQL = "This step cannot be written as SQL for SQLite. Run the command without --sql."
+NOT_AT_HEAD = "Target database is not up to date"
 # The beginnings of Alembic's messages, and what is printed instead.
 ALEMBIC_MESSAGES = {
-    "Target database is not up to date": "The database is not at head. Bring it there first: flask db deploy",
     "Multiple head": f"{TWO_HEADS} {PUT_IN_ORDER}. To list them: flask db heads",
     "Relative revision ": "There are not that many steps in this direction. See: flask db history -i",
     "Requested revision ": f"The table alembic_version contains more than one revision. {STAMP_ONE}",
     "This operation cannot proceed in --sql mode": NO_SQL,
 }
+
+
+def not_at_head(way: str) -> str:
+    """For models that cannot be compared with a database. `way` is the command that brings it to head."""
+    return f"The database is not at head. Bring it there first: {way}"
 
 
 @contextmanager
@@ -56,6 +62,8 @@ def _other_message(error: Exception, url: URL, steps: Steps) -> str:
     if steps.current is not None:
         text = " ".join(_hide_password(str(error), url).split())
         return f"{steps.place_of(error)} raised {type(error).__name__}{f': {text}' if text else ''}."
+    if failure := load_failure(error):
+        return failure
     if isinstance(error, OSError):
         return f"Cannot open {printable_url(url)}: {error.strerror}. Check DATABASE_URL."
     raise error
@@ -79,6 +87,10 @@ def readable_errors(url: URL) -> Iterator[None]:
     except OSError as error:
         path = f"{error.filename}: " if error.filename else ""
         raise CommandError(f"{path}{error.strerror or error}.") from error
+    except Exception as error:
+        if failure := load_failure(error):
+            raise CommandError(failure) from error
+        raise
 
 
 @contextmanager

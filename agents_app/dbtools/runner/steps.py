@@ -56,6 +56,12 @@ class Steps:
         """The step that is running, or that failed."""
         return str(self._remaining[0]) if self._remaining else None
 
+    @property
+    def revision(self) -> str | None:
+        """The revision of the step that is running, or that failed."""
+        step: Any = self._remaining[0] if self._remaining else None
+        return step.revision.revision if isinstance(step, RevisionStep) else None
+
     def place_of(self, error: BaseException) -> str:
         """The file of the current step and, if the error came from there, its line."""
         step: Any = self._remaining[0] if self._remaining else None
