@@ -104,6 +104,18 @@ def test_after_the_tables_went_and_came_back_the_saved_rows_can_be_restored(
     assert "was changed" not in flask_db(schema_url, "status").output
 
 
+def test_a_failed_run_ends_at_the_revision_that_it_reached(flask_db: FlaskDb, schema_url: str, tmp_path: Path) -> None:
+    project = project_with_step(tmp_path, schema_url, "pass")
+    project.revision("fails", "op.execute('SELECT nonsense')")
+    project.revision("never", "pass")
+    assert flask_db(schema_url, "deploy", project=project).exit_code == 1
+
+    one = kept(schema_url)[0]
+    reached = HEAD if schema_url.startswith("sqlite") else "next"
+    assert (one.outcome, one.from_revision, one.to_revision) == ("failed", HEAD, reached)
+    assert f"{HEAD} -> {reached}, " in flask_db(schema_url, "deployments").output
+
+
 def test_every_command_is_kept_and_a_run_without_steps_is_not(flask_db: FlaskDb, schema_url: str) -> None:
     first = len(kept(schema_url))
     command.stamp(console_config(schema_url), RECORDS)
@@ -130,8 +142,9 @@ def test_a_killed_run_is_shown_as_interrupted_with_the_steps_that_were_done(
     in_killed_process(project)
 
     one = kept(schema_url)[0]
-    assert (one.outcome, one.ended_at, one.to_revision) == ("interrupted", None, "kills")
-    assert one.done_count == (0 if schema_url.startswith("sqlite") else 1)
+    # The revision that it reached, not the one that it wanted.
+    done, reached = (0, HEAD) if schema_url.startswith("sqlite") else (1, "next")
+    assert (one.outcome, one.ended_at, one.to_revision, one.done_count) == ("interrupted", None, reached, done)
     assert "interrupted" in flask_db(schema_url, "deployments", one.short_id).output
 
     (project.versions / "kills.py").write_text((project.versions / "kills.py").read_text().replace("os.kill", "print"))

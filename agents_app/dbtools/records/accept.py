@@ -38,7 +38,7 @@ def accept_change(url: URL, config: Config, revision: str, reason: str, limits: 
             connection.execute(APPLIED_STEPS.update().where(kept).values(checksum=found.checksum))
         record = RunRecord(RunFacts(COMMAND, None, [], list, limits), lambda *_: (), Course())
         step = StepRecord(found.revision, found.name or "", ACCEPT, reasons=[reason])
-        record.begin_steps(connection, [step], (position.current, position.current))
+        record.begin_steps(connection, [step], position.current)
         record.keep_step(connection)
         connection.commit()
     return found

@@ -19,7 +19,7 @@ from agents_app import __version__
 from agents_app.database.migration_limits import Limits
 from agents_app.db import now
 from agents_app.dbtools.records.limits import limits_as_data
-from agents_app.dbtools.records.steps import StepRecord, keep_checksum, revisions_text, step_record
+from agents_app.dbtools.records.steps import ACCEPT, FILL, StepRecord, keep_checksum, revisions_text, step_record
 from agents_app.dbtools.records.tables import DEPLOYMENT_STEPS, DEPLOYMENTS, has_records
 
 ERROR_MAX = 500
@@ -59,7 +59,7 @@ class RunRecord:
     ) -> None:
         self._facts, self._plan, self._is_kept, self._course = facts, plan, is_kept, course
         self._steps: list[StepRecord] = []
-        self._ends: tuple[str | None, str | None] = (None, None)
+        self._start: str | None = None
         self._limits: dict[str, Any] = {}
         self._done = 0
         self._is_written = False
@@ -74,12 +74,11 @@ class RunRecord:
             return False
         heads = () if context.opts.get("purge") else context.get_current_heads()
         steps: list[Any] = list(self._plan(heads, context))
-        ends = (revisions_text(heads), revisions_text(steps[-1].to_revisions) if steps else None)
-        return self.begin_steps(connection, [step_record(step) for step in steps], ends)
+        return self.begin_steps(connection, [step_record(step) for step in steps], revisions_text(heads))
 
-    def begin_steps(self, connection: Connection, steps: list[StepRecord], ends: tuple[str | None, str | None]) -> bool:
-        """Write these steps, from and to a revision (`ends`). Return whether the caller must commit."""
-        self._steps, self._ends, self._done = steps, ends, 0
+    def begin_steps(self, connection: Connection, steps: list[StepRecord], start: str | None) -> bool:
+        """Write these steps of a database at the revision `start`. Return whether the caller must commit."""
+        self._steps, self._start, self._done = steps, start, 0
         if not steps and not self._is_written:
             return False
         if self not in self._course.parts:
@@ -154,7 +153,7 @@ class RunRecord:
             return
         for step in unkept:
             # Nobody used an empty database while its steps ran.
-            keep_checksum(connection, step, is_refilled=self._ends[0] is None)
+            keep_checksum(connection, step, is_refilled=self._start is None)
         is_end = self._done == len(self._steps) and self._course.is_last
         self._write(connection, outcome="done" if is_end else None)
 
@@ -178,8 +177,8 @@ class RunRecord:
             "host": socket.gethostname(),
             "process_id": os.getpid(),
             "role": connection.scalar(sa.text("SELECT current_user")) if is_postgresql else None,
-            "from_revision": parts[0]._ends[0],
-            "to_revision": parts[-1]._ends[1],
+            "from_revision": parts[0]._start,
+            "to_revision": self._reached(parts),
             "started_at": self._course.started_at,
             "ended_at": now() if outcome else None,
             "outcome": outcome,
@@ -188,6 +187,12 @@ class RunRecord:
             "dangers": self._facts.dangers,
             "limits": self._limits,
         }
+
+    def _reached(self, parts: list["RunRecord"]) -> str | None:
+        """The revision that the database has now, also if the run ends here."""
+        done = [step for part in parts for step in part._steps if step.seconds is not None]
+        moved = [step.reached for step in done if step.direction not in (FILL, ACCEPT)]
+        return moved[-1] if moved else parts[0]._start
 
     def _step_rows(self, error: str | None) -> Iterable[dict[str, Any]]:
         every = [(part, number, step) for part in self._course.parts for number, step in enumerate(part._steps)]

@@ -19,7 +19,10 @@ FILL, ACCEPT = "fill", "accept"
 
 @dataclass
 class StepRecord:
-    """One step of the run. `seconds` is None until it is done. `direction` is Alembic's, or one of those above."""
+    """One step of the run. `seconds` is None until it is done. `direction` is Alembic's, or one of those above.
+
+    `reached` is the revision of the database after a step of Alembic.
+    """
 
     revision: str
     name: str
@@ -29,15 +32,18 @@ class StepRecord:
     filled_rows: int = 0
     updated_rows: int = 0
     reasons: list[str] = field(default_factory=list)
+    reached: str | None = None
 
 
 def step_record(step: Any) -> StepRecord:
     """What is kept of a step of Alembic."""
     if isinstance(step, StampStep):
-        return StepRecord(revisions_text(step.to_revisions) or "base", "", "stamp", None)
+        stamped = revisions_text(step.to_revisions)
+        return StepRecord(stamped or "base", "", "stamp", None, reached=stamped)
     direction = "upgrade" if step.is_upgrade else "downgrade"
     checksum = file_checksum(Path(step.revision.path)) if step.is_upgrade else None
-    return StepRecord(step.revision.revision, step.revision.doc, direction, checksum)
+    reached = revisions_text(step.to_revisions)
+    return StepRecord(step.revision.revision, step.revision.doc, direction, checksum, reached=reached)
 
 
 def keep_checksum(connection: Connection, step: StepRecord, *, is_refilled: bool) -> None:

@@ -54,7 +54,7 @@ def _refill(
     url: URL, fills: Sequence[Fill], steps: list[StepRecord], revision: str | None, record: RunRecord, limits: Limits
 ) -> None:
     with migration_connection(url, limits, verbose=False) as connection:
-        is_written = record.begin_steps(connection, steps, (revision, revision))
+        is_written = record.begin_steps(connection, steps, revision)
         keeping.commit_begin(connection, is_written=is_written, limits=limits)
         for number, fill in enumerate(fills):
             _run(connection, fill, number, record, limits)
