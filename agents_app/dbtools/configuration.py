@@ -7,12 +7,14 @@ from alembic.util import CommandError
 from flask import Flask
 from sqlalchemy.engine import URL
 
-from agents_app.database.migration_limits import Limits, with_options
+from agents_app.database.migration_limits import LIMITS, Limits, with_options
 from agents_app.database.url import parse_url
 from agents_app.paths import ROOT
 
 SETTINGS = ROOT / "pyproject.toml"
 BACKUPS = ROOT / "backups"
+# Of `-x`, besides the limits.
+OTHER_OPTIONS = ("verbose", "no_backup")
 
 
 def migration_url(app: Flask) -> URL:
@@ -39,10 +41,13 @@ def alembic_config(url: URL, limits: Limits | None = None) -> Config:
 def limits_of_run(config: Config) -> Limits:
     """The limits of a run: what its command was given (`-x`), otherwise the settings, otherwise the defaults.
 
-    Raises CommandError with a sentence that names a wrong option.
+    Raises CommandError with a sentence that names a wrong option, or one that does not exist.
     """
     words: list[str] = getattr(config.cmd_opts, "x", None) or []
     options = {name: value for name, _, value in (word.partition("=") for word in words)}
+    known = [*(limit.option for limit in LIMITS), *OTHER_OPTIONS]
+    if unknown := [name for name in options if name not in known]:
+        raise CommandError(f"There is no option -x {unknown[0]}. Use one of: {', '.join(known)}.")
     try:
         return with_options(config.attributes.get("limits", Limits()), options)
     except ValueError as error:

@@ -19,6 +19,7 @@ from agents_app.dbtools.configuration import BACKUPS, alembic_config
 from agents_app.dbtools.database.connections import connect, deployment_lock
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_writable
+from agents_app.dbtools.operations.renames import require_answer
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.phases import Phase, require_not_blocked, steps_of
 from agents_app.dbtools.position import Position, read_position, require_no_table_conflict
@@ -61,12 +62,14 @@ class Deployment:
     """The result of a deployment. `seconds` are without the backup; `position` and `problems` are those afterwards.
 
     `applied` can be less than was pending: if several deployments start at once, one of them applies the steps.
-    `refills` are the names of the applied steps whose fills `--finish` runs again.
+    `fills` ran again, and filled `refilled` rows. `refills` are the names of the applied steps whose fills `--finish`
+    runs again.
     """
 
     backup: Backup | None
     applied: int
-    filled: int
+    fills: int
+    refilled: int
     seconds: float
     position: Position
     problems: tuple[Problem, ...]
@@ -87,6 +90,8 @@ def check_deployment(
         position = read_position(connection, script)
         require_no_table_conflict(connection, script, position)
         require_not_blocked(position, phase)
+        for step in steps_of(position, phase):
+            require_answer(script.get_revision(step.revision))
         plan = make_plan(connection, script, position, steps=steps_of(position, phase))
         found = _problems(connection, script, metadata, position, backs_up=backs_up)
         has_fills = phase is Phase.FINISH and bool(find_fills(connection, script, position))
@@ -114,7 +119,7 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentChe
         position = read_position(connection, script)
         problems = _problems(connection, script, metadata, position, backs_up=folder is not None)
         refills = tuple(dict.fromkeys(fill.step.name for fill in find_fills(connection, script, position)))
-    return Deployment(backup, len(applied.times), applied.filled, seconds, position, problems, refills)
+    return Deployment(backup, len(applied.times), applied.fills, applied.filled, seconds, position, problems, refills)
 
 
 def _apply(url: URL, config: Config, check: DeploymentCheck, backup: Backup | None) -> AppliedPhase:

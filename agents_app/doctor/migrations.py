@@ -11,6 +11,7 @@ from agents_app.dbtools.console_session import ConsoleSession, read_console_sess
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import FINISH
 from agents_app.dbtools.position import read_position
+from agents_app.dbtools.review.refills import find_fills
 from agents_app.dbtools.status import Status, read_status
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
@@ -64,6 +65,9 @@ def checks(connection: Connection, console: URL) -> Iterator[Check]:
         yield problem(one.code, one.what, one.do)
     wrong = {one.code for one in problems}
     yield from _position(found, wrong)
+    if fills := dict.fromkeys(fill.step.name for fill in find_fills(connection, script, found.position)):
+        what = f"Rows that the release before wrote can lack the values of {', '.join(fills)}."
+        yield warning("migrations.fills_pending", what, FINISH)
     # With one URL there is nothing to compare.
     yield from _ok_checks(found, session, wrong | (set() if connection.engine.url != console else {SAME_DATABASE}))
 

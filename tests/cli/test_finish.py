@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.cli.conftest import Checkout, Server, free_port
-from tests.dbtools.tools import head_revision, run_sql
+from tests.dbtools.tools import fetch_rows, head_revision, run_sql
 from tests.make import KEYS
 
 STEP = '''"""{name}"""
@@ -37,6 +37,9 @@ def test_the_console_serves_while_only_marked_steps_are_pending(
 ) -> None:
     checkout.settings.update(KEYS, DATABASE_URL=schema_url, BIND=f"127.0.0.1:{free_port()}")
     add_step(checkout, "marked", head_revision(), "after_release = True")
+    filled = fetch_rows(schema_url, "SELECT max(revision) FROM applied_steps WHERE revision = 'c60f28e4a9d1'")
+    assert filled == [("c60f28e4a9d1",)]
+    run_sql(schema_url, "UPDATE applied_steps SET is_refilled = false WHERE revision = 'c60f28e4a9d1'")
 
     server = serve(checkout)
     assert server.get("/readyz") == (200, json.dumps({"status": "finish_pending"}, separators=(",", ":")))
@@ -44,6 +47,11 @@ def test_the_console_serves_while_only_marked_steps_are_pending(
     assert "flask db deploy --finish" in server.end()[1]
     doctor = json.loads(checkout.flask("doctor", "--json").stdout)
     assert "migrations.finish_pending" in str(doctor)
+    assert "can lack the values of fill_agent_attention_columns" in str(doctor)
+    for words in (("check",), ("migrate", "-m", "more")):
+        refused = checkout.flask("db", *words)
+        assert refused.returncode == 1
+        assert "not at head. Bring it there first: flask db deploy --finish\n" in refused.stderr
     assert "migrations.pending" not in str(doctor)
     prepared = checkout.flask("prepare")
     assert (prepared.returncode, "schema is behind" in prepared.stderr) == (0, False)

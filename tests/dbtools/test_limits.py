@@ -41,6 +41,19 @@ def seen(project: Project) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in fetch_rows(project.url, "SELECT statement, lock FROM seen ORDER BY id")]
 
 
+def test_an_option_that_does_not_exist_is_refused_with_those_that_do(flask_db: FlaskDb, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+
+    for words in (("-x", "lock_timeot=5", "upgrade"), ("deploy", "-x", "lock_timeot=5")):
+        refused = flask_db(url, *words)
+        assert refused.exit_code == 1
+        known = "statement_timeout, lock_timeout, tries, batch_size, verbose, no_backup"
+        assert refused.output == f"Error: There is no option -x lock_timeot. Use one of: {known}.\n"
+    assert not (tmp_path / "new.db").exists()
+    given = ("-x", "verbose=1", "-x", "no_backup=1", "-x", "tries=2")
+    assert flask_db(url, *given, "upgrade", "+1").exit_code == 0
+
+
 @pytest.mark.parametrize(("name", "value"), [WRONG_VALUES[0], *WRONG_VALUES[5:]])
 def test_a_wrong_option_is_refused_in_one_sentence_before_anything_is_done(
     flask_db: FlaskDb, tmp_path: Path, name: str, value: str

@@ -79,10 +79,16 @@ def test_without_marked_steps_finish_fills_once(project: Project, flask_db: Flas
     project.revision("fill", FILL)
     first = flask_db(project.url, "deploy", project=project)
     assert (first.exit_code, "no values of fill. When no process" in first.output) == (0, True), first.output
+    again = flask_db(project.url, "deploy", project=project)
+    assert "Nothing to do." in again.output
+    assert "no values of fill. When no process" in again.output
+    assert json.loads(flask_db(project.url, "deploy", "--json", project=project).stdout)["refills"] == ["fill"]
     run_sql(project.url, "INSERT INTO t (id) VALUES (2)")
 
     run = flask_db(project.url, "deploy", "--finish", project=project)
     assert (run.exit_code, "Filled 1 row" in run.output, "no values" in run.output) == (0, True, False)
+    assert "Ran 1 fill again in" in run.output
+    assert "-> fill, 1 fill again in" in flask_db(project.url, "deployments", "--last", "1").output
     run_sql(project.url, "INSERT INTO t (id) VALUES (3)")
     assert "Nothing to do." in flask_db(project.url, "deploy", "--finish", project=project).output
     assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20), (3, None)]

@@ -22,6 +22,7 @@ from agents_app.dbtools.phases import FINISH, Phase, position_as_data
 from agents_app.dbtools.position import Position
 from agents_app.dbtools.problems import PENDING, Problem
 from agents_app.dbtools.review.plan import plan_as_data
+from agents_app.dbtools.review.warnings import RAISES
 
 CANNOT_SUCCEED = "{steps} pending, which cannot be applied until these problems are solved."
 
@@ -97,11 +98,18 @@ def _lines(result: str, check: DeploymentCheck, done: Deployment | None) -> Iter
     elif done and not (done.applied or check.has_fills):
         yield f"Another deployment has already applied the steps. {where}."
     elif done:
-        yield f"Applied {pluralize(done.applied, 'step')} in {done.seconds} s. {where}."
-    yield from _pending_lines(position, done)
+        yield f"{_done_text(done)} in {done.seconds} s. {where}."
+    yield from _pending_lines(position, check, done)
     for problem in _problems(check, done):
         if problem.code != PENDING:
             yield from problem_lines(problem)
+
+
+def _done_text(done: Deployment) -> str:
+    fills = f"ran {pluralize(done.fills, 'fill')} again" if done.fills else ""
+    steps = f"applied {pluralize(done.applied, 'step')}" if done.applied or not fills else ""
+    text = " and ".join(filter(None, (steps, fills)))
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _refusal(check: DeploymentCheck) -> str:
@@ -109,18 +117,25 @@ def _refusal(check: DeploymentCheck) -> str:
         return f"Nothing was changed: {CANNOT_SUCCEED.format(steps=pluralize(len(check.plan.steps), 'step'))}"
     if check.plan.refusals:
         return "Nothing was changed, and no backup was taken. Correct the rows that FAILS names, then deploy again."
+    if any(danger.what.startswith(f"{RAISES} ") for danger in check.plan.dangers):
+        return "Nothing was changed. Correct the step that raises an error, then deploy again."
     return "Nothing was changed. In each file give the reason with op.allow_danger, or: flask db deploy --yes"
 
 
-def _pending_lines(position: Position, done: Deployment | None) -> Iterator[str]:
-    if done and done.filled:
-        yield f"Filled {pluralize(done.filled, 'row')} that the release before wrote after a fill."
-    if done and done.refills:
-        yield f"Rows that the release before still writes have no values of {', '.join(done.refills)}. {FINISH}"
+def _pending_lines(position: Position, check: DeploymentCheck, done: Deployment | None) -> Iterator[str]:
+    if done and done.refilled:
+        yield f"Filled {pluralize(done.refilled, 'row')} that the release before wrote after a fill."
+    if refills := _refills(check, done):
+        yield f"Rows that the release before still writes have no values of {', '.join(refills)}. {FINISH}"
     if position.is_finish_pending:
         yield f"{pluralize(len(position.waiting), 'step')} pending. {FINISH}"
     elif done and position.pending:
         yield f"{pluralize(len(position.pending), 'step')} pending. Next: flask db deploy"
+
+
+def _refills(check: DeploymentCheck, done: Deployment | None) -> tuple[str, ...]:
+    # A refused deployment and a dry run show the plan, and are followed by another one.
+    return done.refills if done else () if check.has_work else check.plan.refills
 
 
 def _problems(check: DeploymentCheck, done: Deployment | None) -> tuple[Problem, ...]:
@@ -135,8 +150,8 @@ def _as_data(result: str, check: DeploymentCheck, done: Deployment | None) -> di
         "backup": {**asdict(backup), "file": str(backup.file)} if backup else None,
         "position": position_as_data(done.position if done else check.plan.position),
         "applied": done.applied if done else 0,
-        "filled": done.filled if done else 0,
-        "refills": done.refills if done else (),
+        "refilled": done.refilled if done else 0,
+        "refills": _refills(check, done),
         "seconds": done.seconds if done else None,
         "problems": [asdict(problem) for problem in _problems(check, done)],
     }

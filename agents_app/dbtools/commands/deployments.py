@@ -14,7 +14,7 @@ from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.records.accept import accept_change
 from agents_app.dbtools.records.history import KeptDeployment, deployment_as_data, find_deployment, read_deployments
-from agents_app.dbtools.records.steps import ACCEPT
+from agents_app.dbtools.records.steps import ACCEPT, FILL
 from agents_app.dbtools.records.tables import DEPLOYMENTS
 
 NOT_KEPT = "This database does not keep deployments yet. The step add_deployments creates the tables: flask db deploy"
@@ -74,10 +74,21 @@ def _list_lines(listed: list[KeptDeployment] | None) -> Iterator[str]:
 
 def summary(one: KeptDeployment) -> str:
     """What was done from where to where, in which time, by whom."""
-    steps = pluralize(len(one.steps), "step")
-    done = steps if one.done_count == len(one.steps) else f"{one.done_count} of {steps}"
+    done = _count_text(one)
     took = f" in {one.seconds} s" if one.seconds is not None else ""
     return f"{one.from_revision or 'base'} -> {one.to_revision or 'base'}, {done}{took}, by {who(one)}"
+
+
+def _count_text(one: KeptDeployment) -> str:
+    # As `flask db deploy` counts them: a fill that ran again is no step.
+    parts = []
+    for noun, kind in (("step", False), ("fill", True)):
+        found = [step for step in one.steps if (step.direction == FILL) == kind]
+        done = sum(step.seconds is not None for step in found)
+        if found:
+            again = " again" if kind else ""
+            parts.append(f"{'' if done == len(found) else f'{done} of '}{pluralize(len(found), noun)}{again}")
+    return " and ".join(parts) or "0 steps"
 
 
 def who(one: KeptDeployment) -> str:

@@ -14,10 +14,12 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy.engine import Connection
 
+from agents_app.database.migration_limits import LIMITS, Limits
 from agents_app.db import db
 from agents_app.dbtools.branches import require_one_head
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, migrations_config, print_answer
-from agents_app.dbtools.configuration import console_url
+from agents_app.dbtools.commands.deployments import limit_text
+from agents_app.dbtools.configuration import console_url, limits_of_run
 from agents_app.dbtools.console_session import ConsoleSession, read_console_session
 from agents_app.dbtools.database.connections import connect, read_only_connection
 from agents_app.dbtools.marks import require_clear_marks
@@ -48,8 +50,10 @@ def status_command(check: bool, as_json: bool) -> None:
     problems = (*status.problems, *(session.problems if session else ()))
     settings = {name: value for name, value in asdict(session).items() if name != "problems"} if session else None
     answer = {**status_as_data(status), "session": settings, "problems": [asdict(problem) for problem in problems]}
+    limits = limits_of_run(migrations_config())
+    answer["migration_limits"] = {limit.option: getattr(limits, limit.member) for limit in LIMITS}
     answer["unfilled"] = [asdict(found) for found in unfilled]
-    print_answer(as_json, answer, chain(status_lines(status, session, problems), map(_unfilled_line, unfilled)))
+    print_answer(as_json, answer, chain(status_lines(status, session, problems, limits), map(_unfilled_line, unfilled)))
     if check and problems:
         raise click.exceptions.Exit(1)
 
@@ -100,7 +104,9 @@ def plan_sql(config: Config, plan: Plan) -> str:
     return output.getvalue()
 
 
-def status_lines(status: Status, session: ConsoleSession | None, problems: tuple[Problem, ...]) -> Iterator[str]:
+def status_lines(
+    status: Status, session: ConsoleSession | None, problems: tuple[Problem, ...], limits: Limits
+) -> Iterator[str]:
     """Yield the lines of a status for a person."""
     yield f"Database   {status.url}"
     yield f"Server     {status.server}{f', as {status.role}' if status.role else ''}, through {status.driver}"
@@ -108,6 +114,8 @@ def status_lines(status: Status, session: ConsoleSession | None, problems: tuple
         yield f"Schema     {status.schema}, text in {status.encoding}"
         if session and session.statement_timeout:
             yield f"Limits     {session.statement_timeout} for a statement, {session.lock_timeout} for a lock"
+            migration = (limit_text(limit.option, getattr(limits, limit.member)) for limit in LIMITS)
+            yield f"           of migrations: {', '.join(migration)}"
             yield f"Pooler     {f'in {session.pooler} mode' if session.pooler else 'none'}"
         yield f"pg_dump    {status.pg_dump or 'not found'}"
         yield f"Migrating  {status.migrating or 'no'}"

@@ -96,4 +96,5 @@ def how_to_answer(script: Script) -> str:
 def require_answer(script: Script) -> None:
     """Raise CommandError if the step has an open question."""
     if has_open_question(script.module):
-        raise CommandError(f"The step {script.doc} asks whether a column was renamed. {how_to_answer(script)}.")
+        what = f"The step {script.doc} asks whether a column was renamed. {how_to_answer(script)}."
+        raise CommandError(f"{what} Nothing was changed.")
