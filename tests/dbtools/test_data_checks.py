@@ -23,7 +23,7 @@ from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.position import read_position
 from agents_app.dbtools.review.data_checks import DataCheck
 from agents_app.dbtools.review.plan import make_plan
-from tests.dbtools.tools import Project, create_engine, fetch_rows, run_sql
+from tests.dbtools.tools import Project, create_engine, fetch_rows, mostly_long, run_sql
 
 FlaskDb = Callable[..., Result]
 
@@ -165,14 +165,14 @@ def _judge(project: Project, upgrade: str, expected: str | None) -> None:
         command.upgrade(project.config(), "head")
 
 
-@pytest.mark.parametrize(("upgrade", "expected"), BOTH)
+@pytest.mark.parametrize(("upgrade", "expected"), mostly_long(BOTH, 4))
 def test_rows_on_which_a_step_fails_are_counted_on_both_databases(
     project: Project, upgrade: str, expected: str | None
 ) -> None:
     _judge(project, upgrade, expected)
 
 
-@pytest.mark.parametrize(("upgrade", "expected"), ON_POSTGRESQL)
+@pytest.mark.parametrize(("upgrade", "expected"), mostly_long(ON_POSTGRESQL, 6))
 def test_rows_on_which_a_step_fails_are_counted_on_postgresql(
     tmp_path: Path, postgres_url: str, upgrade: str, expected: str | None
 ) -> None:
@@ -225,29 +225,36 @@ def test_a_constraint_that_is_not_valid_yet_is_counted_where_it_is_validated(tmp
 
 @pytest.mark.parametrize(
     ("before", "check", "expected"),
-    [
-        (
-            "op.add_column('busy', sa.Column('x', sa.Integer()))",
-            BATCH + "alter_column('x', nullable=False, existing_type=sa.Integer())",
-            "makes the column busy.x",
-        ),
-        (
-            "op.execute('ALTER TABLE busy ADD x integer')",
-            BATCH + "create_check_constraint('ck', '\"x\" > 0')",
-            "makes the column busy.x",
-        ),
-        ("op.execute('ALTER TABLE busy RENAME kind TO x')", "op.set_not_null('busy', 'x')", "makes the column busy.x"),
-        ("op.rename_table('busy', 'b')", "op.set_not_null('b', 'kind')", "makes the table b"),
-        ("op.create_table('t', sa.Column('x', sa.Integer()))", "op.set_not_null('t', 'x')", "makes the table t"),
-        (
-            "op.execute('CREATE TABLE t (x integer)')",
-            "op.require('SELECT * FROM t JOIN busy ON x = id', 'No.')",
-            "makes the table t",
-        ),
-        ("op.execute('SELECT 1')", "op.require('SELECT missing FROM busy', 'No.')", "does not exist yet"),
-        ("op.execute('SELECT 1')", "op.set_not_null('nothing', 'x')", "is not there yet"),
-        ("op.execute('SELECT 1')", "op.set_not_null('busy', 'nothing')", "is not there yet"),
-    ],
+    mostly_long(
+        [
+            (
+                "op.add_column('busy', sa.Column('x', sa.Integer()))",
+                BATCH + "alter_column('x', nullable=False, existing_type=sa.Integer())",
+                "makes the column busy.x",
+            ),
+            (
+                "op.execute('ALTER TABLE busy ADD x integer')",
+                BATCH + "create_check_constraint('ck', '\"x\" > 0')",
+                "makes the column busy.x",
+            ),
+            (
+                "op.execute('ALTER TABLE busy RENAME kind TO x')",
+                "op.set_not_null('busy', 'x')",
+                "makes the column busy.x",
+            ),
+            ("op.rename_table('busy', 'b')", "op.set_not_null('b', 'kind')", "makes the table b"),
+            ("op.create_table('t', sa.Column('x', sa.Integer()))", "op.set_not_null('t', 'x')", "makes the table t"),
+            (
+                "op.execute('CREATE TABLE t (x integer)')",
+                "op.require('SELECT * FROM t JOIN busy ON x = id', 'No.')",
+                "makes the table t",
+            ),
+            ("op.execute('SELECT 1')", "op.require('SELECT missing FROM busy', 'No.')", "does not exist yet"),
+            ("op.execute('SELECT 1')", "op.set_not_null('nothing', 'x')", "is not there yet"),
+            ("op.execute('SELECT 1')", "op.set_not_null('busy', 'nothing')", "is not there yet"),
+        ],
+        4,
+    ),
 )
 def test_what_an_earlier_step_makes_is_left_out_and_the_plan_says_so(
     flask_db: FlaskDb, project: Project, before: str, check: str, expected: str
@@ -266,14 +273,17 @@ def test_what_an_earlier_step_makes_is_left_out_and_the_plan_says_so(
 
 @pytest.mark.parametrize(
     "before",
-    [
-        "op.execute(\"UPDATE busy SET kind = 'x' WHERE kind IS NULL\")",
-        "op.execute('DELETE FROM busy WHERE kind IS NULL')",
-        "op.get_bind().execute(sa.table('busy', sa.column('kind')).update().values(kind='x'))",
-        FILL,
-        "op.execute('not SQL at all')",
-        "op.get_bind().execute(sa.text('SELECT 1')).one()",
-    ],
+    mostly_long(
+        [
+            "op.execute(\"UPDATE busy SET kind = 'x' WHERE kind IS NULL\")",
+            "op.execute('DELETE FROM busy WHERE kind IS NULL')",
+            "op.get_bind().execute(sa.table('busy', sa.column('kind')).update().values(kind='x'))",
+            FILL,
+            "op.execute('not SQL at all')",
+            "op.get_bind().execute(sa.text('SELECT 1')).one()",
+        ],
+        3,
+    ),
 )
 def test_rows_that_an_earlier_step_may_change_stop_nothing(flask_db: FlaskDb, project: Project, before: str) -> None:
     project.revision("first", before)
@@ -368,7 +378,10 @@ def test_a_required_state_is_tried_by_the_step_itself_and_in_its_script(project:
     assert fetch_rows(project.url, "SELECT version_num FROM alembic_version") == [("one",)]
 
 
-@pytest.mark.parametrize("arguments", ["'', 'No.'", "' ; ', 'No.'", "'SELECT 1', ' '", "'SELECT 1', None", "1, 'No.'"])
+@pytest.mark.parametrize(
+    "arguments",
+    mostly_long(["'', 'No.'", "' ; ', 'No.'", "'SELECT 1', ' '", "'SELECT 1', None", "1, 'No.'"], 4),
+)
 def test_a_requirement_without_a_query_or_a_sentence_is_refused(
     flask_db: FlaskDb, project: Project, arguments: str
 ) -> None:

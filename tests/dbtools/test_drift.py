@@ -14,7 +14,7 @@ from agents_app.dbtools.autogenerate.drift import find_drift
 from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from agents_app.dbtools.database.connections import create_file_or_schema, read_only_connection
 from agents_app.paths import ROOT
-from tests.dbtools.tools import console_config, create_engine, run_sql
+from tests.dbtools.tools import console_config, create_engine, mostly_long, run_sql
 
 METADATA = sa.MetaData(naming_convention=NAMING_CONVENTION)
 BOTH, POSTGRESQL, SQLITE = ("postgresql", "sqlite"), ("postgresql",), ("sqlite",)
@@ -139,7 +139,7 @@ def statements(changes: list[str]) -> list[str]:
     return [f"DROP INDEX {definition.split()[0]}", f"CREATE {unique}INDEX {definition}"]
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("what", mostly_long(CHANGES, 5))
 def test_a_change_is_shown_on_one_line(database_url: str, what: str) -> None:
     dialects, changes, line = CHANGES[what]
     if parse_url(database_url).get_backend_name() not in dialects:

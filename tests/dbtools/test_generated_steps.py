@@ -23,7 +23,7 @@ from tests.dbtools.tools import Project, fetch_rows, read_schema, run_sql
 CREATE_DATE = re.compile(r"^Create Date: .*$", re.MULTILINE)
 FIRST = "0123456789ab"
 # One of each kind is tried with every change of the code.
-SHORT = ("NOT NULL", "a partial index", "a foreign key", "a renamed column", "no table")
+SHORT = ("NOT NULL", "a foreign key", "a renamed column")
 EVERY_CHANGE = [
     pytest.param(change, id=name, marks=() if name in SHORT else pytest.mark.long) for name, change in CHANGES.items()
 ]

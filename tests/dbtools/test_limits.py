@@ -12,7 +12,7 @@ from agents_app.database.migration_limits import LIMITS
 from agents_app.database.url import parse_url
 from agents_app.errors import ConfigurationError
 from tests.dbtools.conftest import FlaskDb
-from tests.dbtools.tools import Project, fetch_rows, run_sql
+from tests.dbtools.tools import Project, fetch_rows, mostly_long, run_sql
 
 # It ends only by the limit.
 ENDLESS = "op.execute('SELECT pg_sleep(3600)')"
@@ -184,17 +184,17 @@ def test_limits_of_the_database_end_neither_a_migration_nor_its_lock(project: Pr
     assert seen(project) == [("0", "0"), ("1min", "1s"), ("0", "1s")]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("upgrade", "--statement-timeout", "8", "--lock-timeout=0.5"),
-        ("-x", "statement_timeout=8", "-x", "lock_timeout=0.5", "upgrade"),
-        ("upgrade", "-x", "statement_timeout=8", "-x", "lock_timeout=0.5"),
-        ("deploy", "--no-backup", "--yes", "--statement-timeout", "8", "--lock-timeout=0.5"),
-        ("-x", "statement_timeout=8", "-x", "lock_timeout=0.5", "deploy", "--no-backup", "--yes"),
-        ("deploy", "--no-backup", "--yes", "-x", "statement_timeout=8", "-x", "lock_timeout=0.5"),
-    ],
-)
+WORDS = [
+    ("upgrade", "--statement-timeout", "8", "--lock-timeout=0.5"),
+    ("-x", "statement_timeout=8", "-x", "lock_timeout=0.5", "upgrade"),
+    ("upgrade", "-x", "statement_timeout=8", "-x", "lock_timeout=0.5"),
+    ("deploy", "--no-backup", "--yes", "--statement-timeout", "8", "--lock-timeout=0.5"),
+    ("-x", "statement_timeout=8", "-x", "lock_timeout=0.5", "deploy", "--no-backup", "--yes"),
+    ("deploy", "--no-backup", "--yes", "-x", "statement_timeout=8", "-x", "lock_timeout=0.5"),
+]
+
+
+@pytest.mark.parametrize("words", mostly_long([(words,) for words in WORDS], 3))
 def test_an_option_counts_more_than_the_default(project: Project, flask_db: FlaskDb, words: tuple[str, ...]) -> None:
     project.revision("one", SEE)
 

@@ -10,7 +10,7 @@ from agents_app.dbtools.phases import FINISH, Phase, targets_of
 from agents_app.dbtools.position import Position, Step
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.interrupted_steps import HEAD
-from tests.dbtools.tools import Project, fetch_rows, run_sql
+from tests.dbtools.tools import Project, fetch_rows, mostly_long, run_sql
 
 ADD = "op.add_column('t', sa.Column('{name}', sa.Integer()))"
 DROP = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('{name}')"
@@ -105,7 +105,7 @@ def test_an_unmarked_step_after_a_pending_marked_one_is_refused(project: Phases,
     assert "four follows three" in flask_db(project.url, "status", project=project).output
 
     for words, reached in ((("--finish",), "three"), ((), "four"), (("--finish",), "five")):
-        assert flask_db(project.url, "deploy", *words, project=project).exit_code == 0
+        assert flask_db(project.url, "deploy", "--no-backup", *words, project=project).exit_code == 0
         assert current(project) == reached
 
 
@@ -135,12 +135,15 @@ def test_a_deployment_stops_before_the_first_marked_step_and_finish_applies_the_
 
 @pytest.mark.parametrize(
     ("mark", "what"),
-    [
-        ("after_releases = True", "two.py contains after_releases, which has no meaning."),
-        ("after_relase = True", "two.py contains after_relase, which has no meaning."),
-        ("after_release = 'no'", "In two.py, after_release is 'no', which is neither True nor False."),
-        ("after_release = None", "In two.py, after_release is None, which is neither True nor False."),
-    ],
+    mostly_long(
+        [
+            ("after_releases = True", "two.py contains after_releases, which has no meaning."),
+            ("after_relase = True", "two.py contains after_relase, which has no meaning."),
+            ("after_release = 'no'", "In two.py, after_release is 'no', which is neither True nor False."),
+            ("after_release = None", "In two.py, after_release is None, which is neither True nor False."),
+        ],
+        2,
+    ),
 )
 def test_a_mark_that_is_not_clear_is_refused_before_a_step_is_applied_in_the_wrong_phase(
     project: Phases, flask_db: FlaskDb, mark: str, what: str
@@ -157,7 +160,7 @@ def test_a_mark_that_is_not_clear_is_refused_before_a_step_is_applied_in_the_wro
 def test_finish_also_applies_pending_steps_before_the_marked_ones(project: Phases, flask_db: FlaskDb) -> None:
     project.add("+two", "!three")
 
-    run = flask_db(project.url, "deploy", "--finish", project=project)
+    run = flask_db(project.url, "deploy", "--finish", "--no-backup", project=project)
 
     assert (run.exit_code, current(project)) == (0, "three")
 
@@ -167,10 +170,10 @@ def test_a_danger_of_the_second_phase_stops_only_finish(project: Phases, flask_d
     path = project.revision("three", "op.execute('DROP TABLE t')")
     path.write_text(path.read_text() + MARK)
 
-    assert flask_db(project.url, "deploy", project=project).exit_code == 0
-    assert flask_db(project.url, "deploy", "--finish", project=project).exit_code == 1
+    assert flask_db(project.url, "deploy", "--no-backup", project=project).exit_code == 0
+    assert flask_db(project.url, "deploy", "--finish", "--no-backup", project=project).exit_code == 1
     assert current(project) == "two"
-    assert flask_db(project.url, "deploy", "--finish", "--yes", project=project).exit_code == 0
+    assert flask_db(project.url, "deploy", "--finish", "--yes", "--no-backup", project=project).exit_code == 0
     assert current(project) == "three"
 
 
@@ -237,11 +240,11 @@ def test_after_a_merge_each_phase_applies_the_steps_of_both_branches(project: Ph
     path.write_text(path.read_text().replace("down_revision = 'two'", f"down_revision = {HEAD!r}"))
     assert flask_db(project.url, "merge", "heads", "-m", "join", project=project).exit_code == 0
 
-    first = flask_db(project.url, "deploy", project=project)
+    first = flask_db(project.url, "deploy", "--no-backup", project=project)
     assert (first.exit_code, "Applied 2 steps" in first.output, "3 steps pending" in first.output) == (0, True, True)
     versions = "SELECT version_num FROM alembic_version ORDER BY 1"
     assert fetch_rows(project.url, versions) == [("one",), ("three",)]
-    assert "Nothing to do now." in flask_db(project.url, "deploy", project=project).output
+    assert "Nothing to do now." in flask_db(project.url, "deploy", "--no-backup", project=project).output
     status = json.loads(flask_db(project.url, "status", "--json", project=project).stdout)
     assert (status["is_ready"], status["is_finish_pending"], status["is_blocked"]) == (True, True, False)
 
@@ -250,7 +253,7 @@ def test_after_a_merge_each_phase_applies_the_steps_of_both_branches(project: Ph
     assert "Nothing is pending." in flask_db(project.url, "plan", project=project).output
 
 
-@pytest.mark.parametrize("words", [("deploy",), ("deploy", "--finish"), ("upgrade",)])
+@pytest.mark.parametrize("words", mostly_long([(("deploy",),), (("deploy", "--finish"),), (("upgrade",),)], 3))
 def test_tables_without_a_revision_are_not_taken_for_an_empty_database(
     schema_url: str, flask_db: FlaskDb, words: tuple[str, ...]
 ) -> None:

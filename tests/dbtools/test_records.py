@@ -85,6 +85,7 @@ def test_the_run_that_creates_the_tables_is_kept_with_every_step_before_them(dat
     }
 
 
+@pytest.mark.long
 def test_after_the_tables_went_and_came_back_the_saved_rows_can_be_restored(
     flask_db: FlaskDb, schema_url: str, tmp_path: Path
 ) -> None:
@@ -243,6 +244,7 @@ def test_a_changed_file_of_an_applied_step_is_named_and_white_space_does_not_cou
     assert "was changed" not in flask_db(schema_url, "status", project=project).output
 
 
+@pytest.mark.long
 def test_a_changed_file_does_not_hinder_a_deployment_and_can_be_accepted_with_a_reason(
     flask_db: FlaskDb, schema_url: str, tmp_path: Path
 ) -> None:
@@ -257,7 +259,7 @@ def test_a_changed_file_does_not_hinder_a_deployment_and_can_be_accepted_with_a_
         refused = flask_db(schema_url, "accept-change", "next", "--reason", reason, project=project)
         assert (refused.exit_code, "one line of text" in refused.output) == (1, True), reason
 
-    run = flask_db(schema_url, "deploy", project=project)
+    run = flask_db(schema_url, "deploy", "--no-backup", project=project)
     assert (run.exit_code, "next.py was changed after it was applied" in run.output) == (0, True), run.output
     assert flask_db(schema_url, "status", "--check", project=project).exit_code == 1
 

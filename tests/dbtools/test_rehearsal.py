@@ -262,6 +262,7 @@ def _is_clean(url: str, backup_folder: Path) -> bool:
     return list(backup_folder.iterdir()) == []
 
 
+@pytest.mark.long
 def test_both_phases_and_the_second_pass_of_fills_are_rehearsed(
     tmp_path: Path, schema_url: str, flask_db: FlaskDb
 ) -> None:

@@ -28,7 +28,7 @@ from tests.dbtools.rule_cases import (
     STEPS,
     TYPES,
 )
-from tests.dbtools.tools import Project, create_engine, run_sql
+from tests.dbtools.tools import Project, create_engine, mostly_long, run_sql
 from tests.project import shared_copy
 
 
@@ -66,7 +66,7 @@ def _warnings(project: Project, upgrade: str, downgrade: str = "op.execute('SELE
     return [f"{warning.level} {warning.what}" for step in _plan(steps).steps for warning in step.warnings]
 
 
-@pytest.mark.parametrize(("operation", "sql", "expected"), PAIRS)
+@pytest.mark.parametrize(("operation", "sql", "expected"), mostly_long(PAIRS, 6))
 def test_an_operation_and_plain_sql_get_the_same_warnings(
     project: Project, operation: str, sql: str, expected: list[str]
 ) -> None:
@@ -95,12 +95,12 @@ def test_a_new_type_gets_a_warning_only_if_the_rows_are_rewritten(project: Proje
             assert plain == expected
 
 
-@pytest.mark.parametrize(("sql", "expected"), SQL)
+@pytest.mark.parametrize(("sql", "expected"), mostly_long(SQL, 8))
 def test_plain_sql_that_no_operation_does_gets_its_warnings(project: Project, sql: str, expected: list[str]) -> None:
     assert _warnings(project, f"op.execute({sql!r})") == expected
 
 
-@pytest.mark.parametrize(("upgrade", "expected"), STEPS)
+@pytest.mark.parametrize(("upgrade", "expected"), mostly_long(STEPS, 8))
 def test_a_step_gets_its_warnings(project: Project, upgrade: str, expected: list[str]) -> None:
     assert _warnings(project, upgrade) == expected
 
@@ -240,7 +240,7 @@ def test_an_empty_reason_is_refused(project: Project, reason: str) -> None:
     "text",
     [
         "SELECT " + "(" * 5000 + "1" + ")" * 5000,
-        "DELETE FROM busy WHERE id IN (" + ", ".join(["1"] * 100_000) + ")",
+        pytest.param("DELETE FROM busy WHERE id IN (" + ", ".join(["1"] * 100_000) + ")", marks=pytest.mark.long),
         "DO $$ " + "BEGIN " * 3000 + "FROB; " + "END; " * 3000 + "$$",
         "$$" * 5001,
         "UPDATE busy SET name = 'a\x00' WHERE",

@@ -45,14 +45,16 @@ def project(tmp_path: Path, schema_url: str) -> Project:
     return project
 
 
-@pytest.mark.parametrize("fill", [FILL, RENAME], ids=["fill_rows", "answer_rename"])
+@pytest.mark.parametrize(
+    "fill", [FILL, pytest.param(RENAME, marks=pytest.mark.long)], ids=["fill_rows", "answer_rename"]
+)
 def test_finish_fills_rows_of_the_release_before_and_then_applies_the_marked_steps(
     project: Project, flask_db: FlaskDb, fill: str
 ) -> None:
     project.revision("fill", fill)
     marked = project.revision("not_null", NOT_NULL, NULLABLE)
     marked.write_text(marked.read_text() + "\nafter_release = True\n")
-    first = flask_db(project.url, "deploy", project=project)
+    first = flask_db(project.url, "deploy", "--no-backup", project=project)
     assert (first.exit_code, fetch_rows(project.url, ROWS)) == (0, [(1, 10)]), first.output
     run_sql(project.url, "INSERT INTO t (id, a) VALUES (2, 20), (3, 30)")
 
@@ -63,7 +65,7 @@ def test_finish_fills_rows_of_the_release_before_and_then_applies_the_marked_ste
         in flask_db(project.url, "status", project=project).output
     )
 
-    run = flask_db(project.url, "deploy", "--finish", project=project)
+    run = flask_db(project.url, "deploy", "--finish", "--no-backup", project=project)
     assert (run.exit_code, "Filled 2 rows" in run.output) == (0, True), run.output
     assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20), (3, 30)]
     assert json.loads(flask_db(project.url, "status", "--json", project=project).stdout)["unfilled"] == []
@@ -77,7 +79,7 @@ def test_finish_fills_rows_of_the_release_before_and_then_applies_the_marked_ste
 
 def test_without_marked_steps_finish_fills_once(project: Project, flask_db: FlaskDb) -> None:
     project.revision("fill", FILL)
-    first = flask_db(project.url, "deploy", project=project)
+    first = flask_db(project.url, "deploy", "--no-backup", project=project)
     assert (first.exit_code, "no values of fill. When no process" in first.output) == (0, True), first.output
     again = flask_db(project.url, "deploy", project=project)
     assert "Nothing to do." in again.output
@@ -85,12 +87,12 @@ def test_without_marked_steps_finish_fills_once(project: Project, flask_db: Flas
     assert json.loads(flask_db(project.url, "deploy", "--json", project=project).stdout)["refills"] == ["fill"]
     run_sql(project.url, "INSERT INTO t (id) VALUES (2)")
 
-    run = flask_db(project.url, "deploy", "--finish", project=project)
+    run = flask_db(project.url, "deploy", "--finish", "--no-backup", project=project)
     assert (run.exit_code, "Filled 1 row" in run.output, "no values" in run.output) == (0, True, False)
     assert "Ran 1 fill again in" in run.output
     assert "-> fill, 1 fill again in" in flask_db(project.url, "deployments", "--last", "1").output
     run_sql(project.url, "INSERT INTO t (id) VALUES (3)")
-    assert "Nothing to do." in flask_db(project.url, "deploy", "--finish", project=project).output
+    assert "Nothing to do." in flask_db(project.url, "deploy", "--finish", "--no-backup", project=project).output
     assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20), (3, None)]
     assert kept(flask_db, project)[0] == ("deploy --finish", "done", [("fill", "fill", 1)])
 
@@ -100,7 +102,9 @@ def test_a_finish_with_steps_before_and_after_its_fills_is_one_deployment(projec
     marked = project.revision("not_null", NOT_NULL, NULLABLE)
     marked.write_text(marked.read_text() + "\nafter_release = True\n")
 
-    run = flask_db(project.url, "deploy", "--finish", "--lock-timeout", "0.5", "--batch-size", "7", project=project)
+    run = flask_db(
+        project.url, "deploy", "--finish", "--lock-timeout", "0.5", "--batch-size", "7", "--no-backup", project=project
+    )
 
     assert run.exit_code == 0, run.output
     assert kept(flask_db, project)[0] == (
@@ -122,20 +126,21 @@ def test_a_finish_with_steps_before_and_after_its_fills_is_one_deployment(projec
     assert "lock timeout 0.5 s" in flask_db(project.url, "deployments", newest["id"]).output
 
 
+@pytest.mark.long
 def test_after_a_marked_step_that_failed_finish_fills_again(project: Project, flask_db: FlaskDb) -> None:
     project.revision("fill", FILL)
     marked = project.revision("broken", "op.execute('INSERT INTO t VALUES (1)')")
     text = marked.read_text()
     marked.write_text(text + "\nafter_release = True\n")
-    assert flask_db(project.url, "deploy", project=project).exit_code == 0
+    assert flask_db(project.url, "deploy", "--no-backup", project=project).exit_code == 0
     run_sql(project.url, "INSERT INTO t (id) VALUES (2)")
 
-    assert flask_db(project.url, "deploy", "--finish", project=project).exit_code == 1
+    assert flask_db(project.url, "deploy", "--finish", "--no-backup", project=project).exit_code == 1
     steps = [("fill", "fill", 1), ("upgrade", "broken", None)]
     assert kept(flask_db, project)[0] == ("deploy --finish", "failed", steps)
     run_sql(project.url, "INSERT INTO t (id) VALUES (3)")
     marked.write_text(text.replace("INSERT INTO t VALUES (1)", "SELECT 1") + "\nafter_release = True\n")
-    assert flask_db(project.url, "deploy", "--finish", project=project).exit_code == 0
+    assert flask_db(project.url, "deploy", "--finish", "--no-backup", project=project).exit_code == 0
     assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20), (3, 30)]
 
 
@@ -143,6 +148,7 @@ def test_the_fills_of_an_empty_database_do_not_run_again(schema_url: str) -> Non
     assert fetch_rows(schema_url, "SELECT count(*) FROM applied_steps WHERE NOT is_refilled") == [(0,)]
 
 
+@pytest.mark.long
 def test_a_marked_step_of_another_branch_does_not_end_the_wait_for_a_fill(project: Project, flask_db: FlaskDb) -> None:
     marked = project.revision("marked", "pass")
     marked.write_text(marked.read_text() + "\nafter_release = True\n")
@@ -150,8 +156,8 @@ def test_a_marked_step_of_another_branch_does_not_end_the_wait_for_a_fill(projec
     assert flask_db(project.url, "upgrade", "marked", project=project).exit_code == 0
     fill.write_text(fill.read_text().replace("down_revision = 'marked'", "down_revision = 'add'"))
     assert flask_db(project.url, "merge", "heads", "-m", "join", project=project).exit_code == 0
-    assert flask_db(project.url, "deploy", project=project).exit_code == 0
+    assert flask_db(project.url, "deploy", "--no-backup", project=project).exit_code == 0
     run_sql(project.url, "INSERT INTO t (id) VALUES (2)")
 
-    assert "Filled 1 row" in flask_db(project.url, "deploy", "--finish", project=project).output
+    assert "Filled 1 row" in flask_db(project.url, "deploy", "--finish", "--no-backup", project=project).output
     assert fetch_rows(project.url, ROWS) == [(1, 10), (2, 20)]

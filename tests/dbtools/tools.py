@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import StringIO
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -54,6 +55,12 @@ def upgrade():
 def downgrade():
 {downgrade}
 '''
+
+
+def mostly_long(cases: Iterable[Any], each: int) -> list[Any]:
+    """The cases of a test. One of so many runs with every change of the code, the others only in `make long`."""
+    values = [case if isinstance(case, tuple) else (case,) for case in cases]
+    return [pytest.param(*case, marks=pytest.mark.long if number % each else ()) for number, case in enumerate(values)]
 
 
 def create_engine(url: str) -> Engine:
