@@ -179,7 +179,7 @@ def test_a_role_that_may_only_read_sees_a_changed_check(postgres_url: str) -> No
     assert len(drift(postgres_url)) == 1
 
 
-@pytest.mark.parametrize("schema", ["", "one Schema"])
+@pytest.mark.parametrize("schema", mostly_long(["one Schema", ""], 2))
 def test_at_head_nothing_differs_also_in_a_restored_copy(postgres_url: str, schema: str, tmp_path: Path) -> None:
     url = with_schema(parse_url(postgres_url), schema) if schema else parse_url(postgres_url)
     text = url.render_as_string(hide_password=False)

@@ -18,7 +18,7 @@ from agents_app.dbtools.position import read_position
 from agents_app.dbtools.review.plan import PlannedStep, make_plan
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.everyday_changes import AGENT, BASE, CHANGES, NO_BASE, ONE, ROWS, THREE, Change, declare
-from tests.dbtools.tools import Project, fetch_rows, read_schema, run_sql
+from tests.dbtools.tools import Project, fetch_rows, mostly_long, read_schema, run_sql
 
 CREATE_DATE = re.compile(r"^Create Date: .*$", re.MULTILINE)
 FIRST = "0123456789ab"
@@ -136,7 +136,9 @@ def test_an_open_question_stops_every_command_before_anything_is_changed(
     assert _schema(project.url) == before
 
 
-@pytest.mark.parametrize(("is_rename", "copied"), [(True, [(1,), (None,)]), (False, [(None,), (None,)])])
+@pytest.mark.parametrize(
+    ("is_rename", "copied"), mostly_long([(True, [(1,), (None,)]), (False, [(None,), (None,)])], 2)
+)
 def test_the_answer_decides_whether_values_are_copied(
     tmp_path: Path, database_url: str, is_rename: bool, copied: list[tuple[int | None]]
 ) -> None:
@@ -195,7 +197,9 @@ def test_a_required_column_without_a_default_is_refused_until_rows_have_values(
     command.check(project.config())
 
 
-@pytest.mark.parametrize("name", ["no required column", "a required column with a default in Python", "no table"])
+@pytest.mark.parametrize(
+    "name", mostly_long(["no required column", "a required column with a default in Python", "no table"], 3)
+)
 def test_the_previous_release_writes_rows_until_the_marked_steps(tmp_path: Path, database_url: str, name: str) -> None:
     project = _project(tmp_path, database_url)
     _generate(project, CHANGES[name])

@@ -234,6 +234,7 @@ def test_a_marked_step_of_one_branch_does_not_hold_the_other_one(joins: bool) ->
     assert (after.is_ready, after.is_finish_pending, after.is_blocked) == (joins, joins, not joins)
 
 
+@pytest.mark.long
 def test_after_a_merge_each_phase_applies_the_steps_of_both_branches(project: Phases, flask_db: FlaskDb) -> None:
     project.add("+one", "!two", "+three", "!four")
     path = project.versions / "three.py"

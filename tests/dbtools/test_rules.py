@@ -118,6 +118,7 @@ def test_postgresql_itself_rewrites_the_rows_that_a_warning_names(busy_url: str,
                 assert (connection.scalar(file) != before) == (effect == "rewrite"), kind
 
 
+@pytest.mark.long
 def test_the_parser_is_imported_only_for_a_plan() -> None:
     words = "import sys, agents_app.app, agents_app.dbtools; sys.exit('sqlglot' in sys.modules)"
 
