@@ -48,7 +48,9 @@ def readable_step_errors(url: URL, steps: Steps) -> Iterator[None]:
     except ConsoleError as error:
         raise CommandError(error.detail) from error
     except DBAPIError as error:
-        raise CommandError(_database_message(error, url, steps) + _outcome(url, steps)) from error
+        raise CommandError(
+            _database_message(error, url, steps) + _outcome(url, steps, has_failed=_is_refused(error))
+        ) from error
     except NotImplementedError as error:
         raise CommandError(" ".join(str(error).split()).rstrip(".") + "." + _outcome(url, steps)) from error
     except KeyboardInterrupt as error:
@@ -119,17 +121,24 @@ def _database_message(error: DBAPIError, url: URL, steps: Steps) -> str:
     state = getattr(error.orig, "pgcode", None)
     if state in EXISTS or "already exists" in cause or "duplicate column" in cause:
         cause += f", but no migration created it here. {STAMP}"
-    advice = advice_for(cause, url)
+    advice = steps.broken_rule() if isinstance(error, IntegrityError) else None
+    advice = advice or advice_for(cause, url)
     return f"{cause}. {advice}" if advice else f"{cause}."
 
 
-def _outcome(url: URL, steps: Steps) -> str:
+def _is_refused(error: DBAPIError) -> bool:
+    # Wrong data, a broken rule, a wrong statement: not a lost connection, a limit or a lock.
+    return str(getattr(error.orig, "pgcode", None) or "")[:2] in ("22", "23", "42")
+
+
+def _outcome(url: URL, steps: Steps, *, has_failed: bool = False) -> str:
     if steps.current is None:
         return ""
+    outcome = steps.outcome(has_failed=has_failed)
     if not steps.times or url.get_backend_name() != "sqlite":
-        return f" {steps.outcome}"
+        return f" {outcome}"
     # The steps before it were already reported as done.
-    return f" {steps.outcome} The steps before it were undone too: a run on SQLite is one transaction."
+    return f" {outcome} The steps before it were undone too: a run on SQLite is one transaction."
 
 
 def _cause(error: DBAPIError, url: URL) -> str:

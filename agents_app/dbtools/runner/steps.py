@@ -7,6 +7,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
+from alembic.operations import MigrateOperation
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy.engine import Connection
 
@@ -15,6 +16,7 @@ from agents_app.dbtools.operations.renames import require_answer
 from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.review import rules
 from agents_app.dbtools.review.recorder import record_step
+from agents_app.dbtools.runner.broken_rules import LEAVES_NOTHING, broken_rule
 
 PlanFunction = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
 Report = Callable[[str], None]
@@ -73,25 +75,41 @@ class Steps:
         """Record that a part of the current step is, or may be, committed."""
         self._has_committed = True
 
-    @property
-    def outcome(self) -> str:
-        """Describe the result of the failed step, what it left over, and how to continue."""
+    def outcome(self, *, has_failed: bool = False) -> str:
+        """Describe the result of the step that did not end, what it left over, and how to continue.
+
+        It `has_failed` if the database refused it. Otherwise something interrupted it.
+        """
         if self.current is None:
             return "Nothing was changed."
         if not self._has_committed:
             return f"The step {self.current} was undone."
-        result = f"The step {self.current} was interrupted: its committed changes remain, the rest was undone."
-        return " ".join([result, *map(str, self.leftovers.values()), self._how_to_continue()])
+        operations = self._operations()
+        is_alone = len(operations) == 1 and isinstance(operations[0], LEAVES_NOTHING)
+        if has_failed and is_alone and not self.leftovers:
+            return f"The step {self.current} failed, and nothing of it remains."
+        verb = "failed" if has_failed else "was interrupted"
+        result = f"The step {self.current} {verb}: its committed changes remain, the rest was undone."
+        return " ".join([result, *map(str, self.leftovers.values()), _how_to_continue(operations)])
 
-    def _how_to_continue(self) -> str:
-        # Only on PostgreSQL can a step commit before it ends.
+    def broken_rule(self) -> str | None:
+        """Which rows break the rule of the current step, and what to do; None if that is not known."""
+        return broken_rule(self._operations())
+
+    def _operations(self) -> tuple[MigrateOperation, ...]:
         step: Any = self._remaining[0] if self._remaining else None
-        recorded = record_step(step.revision, "upgrade" if step.is_upgrade else "downgrade", "postgresql")
-        operation = rules.operation_that_needs_own_step(recorded.operations)
-        if operation is None:
-            return "To continue the step, run the same command again."
-        other = f"The step also contains other operations than {operation}."
-        return f"{other} Undo them manually, then run the same command again."
+        if not isinstance(step, RevisionStep):
+            return ()
+        # Only on PostgreSQL can a step commit before it ends.
+        return record_step(step.revision, "upgrade" if step.is_upgrade else "downgrade", "postgresql").operations
+
+
+def _how_to_continue(operations: Iterable[MigrateOperation]) -> str:
+    operation = rules.operation_that_needs_own_step(operations)
+    if operation is None:
+        return "To continue the step, run the same command again."
+    other = f"The step also contains other operations than {operation}."
+    return f"{other} Undo them manually, then run the same command again."
 
 
 def _require_answers(steps: Iterable[MigrationStep]) -> None:
