@@ -407,5 +407,6 @@ CHANGES = {
         ("", "rename_agents_size_weight", "drop_ck_agents_size"),
         ("drop_agents_size",),
         answer=False,
+        warned=("rename_agents_size_weight",),
     ),
 }

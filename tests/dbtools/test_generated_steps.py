@@ -154,6 +154,28 @@ def test_the_answer_decides_whether_values_are_copied(
     assert fetch_rows(project.url, "SELECT size FROM agents ORDER BY id") == copied
 
 
+def test_a_wrong_answer_is_said_by_the_plan_and_can_be_corrected(
+    tmp_path: Path, database_url: str, flask_db: FlaskDb
+) -> None:
+    project = _project(tmp_path, database_url)
+    files = _generate(project, CHANGES["a column for another one"])
+    _answer(files, False)
+    plan = flask_db(project.url, "plan", project=project)
+    assert "WARN copies no values of size" in plan.output
+    command.upgrade(project.config(), "head")
+    assert fetch_rows(project.url, "SELECT weight FROM agents ORDER BY id") == [(None,), (None,)]
+    (saved,) = (tmp_path / "backups").glob("rows-*/*size*")
+
+    command.downgrade(project.config(), FIRST)
+    restored = flask_db(project.url, "restore-rows", str(saved), project=project)
+    assert restored.exit_code == 0, restored.output
+    asks = next(file for file in files if "is_rename = False" in file.read_text())
+    asks.write_text(asks.read_text().replace("is_rename = False", "is_rename = True"))
+    command.upgrade(project.config(), "head")
+
+    assert fetch_rows(project.url, "SELECT weight FROM agents ORDER BY id") == [(1,), (None,)]
+
+
 def test_a_value_that_the_new_release_wrote_is_not_replaced_by_the_old_one(tmp_path: Path, database_url: str) -> None:
     project = _project(tmp_path, database_url)
     files = _generate(project, RENAME)

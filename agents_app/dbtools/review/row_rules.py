@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from agents_app.dbtools.operations.renames import AnswerRenameOp
 from agents_app.dbtools.review import catalog, row_warnings
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_operations import ChangeRowsOp, Mark, TruncateOp, marks_of
@@ -38,4 +39,9 @@ def _truncate(_operation: TruncateOp, table: str, facts: DatabaseFacts) -> Itera
         yield row_warnings.rows_deleted(table, "TRUNCATE", met, [], has_condition=False, meets_none=False)
 
 
-RULES: dict[Any, Any] = {ChangeRowsOp: _change, TruncateOp: _truncate}
+def _answer(operation: AnswerRenameOp, table: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
+    if operation.is_rename is False and facts.size(table).rows != 0:
+        yield row_warnings.values_not_copied(table, operation.old, operation.new)
+
+
+RULES: dict[Any, Any] = {AnswerRenameOp: _answer, ChangeRowsOp: _change, TruncateOp: _truncate}

@@ -29,6 +29,13 @@ def rows_deleted(
     return StepWarning(level, table, what, why, name)
 
 
+def values_not_copied(table: str, old: str, new: str) -> StepWarning:
+    """For a rename that was answered with False."""
+    why = f"It says that {new} has nothing to do with {old}: the values of {old} are not copied to {new}."
+    instead = f"If {new} is the new name of {old}, write is_rename = True in the file before it is applied."
+    return StepWarning(Level.WARN, table, f"copies no values of {old}", why, instead)
+
+
 def met_rows(count: int | str | None, rows: int | None, *, is_estimate: bool) -> str:
     """How many rows of a table a statement meets: a count, or why they are not counted."""
     about = "about " if is_estimate else ""

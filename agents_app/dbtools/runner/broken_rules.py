@@ -1,4 +1,4 @@
-"""What stands in the way of a step that failed because rows break the rule that it sets.
+"""Why a step failed if rows break the rule that it sets.
 
 PostgreSQL names values in its detail, which are data: so only the table and the columns are named.
 """
