@@ -33,6 +33,8 @@ from agents_app.errors import Unavailable
 CONNECT_TIMEOUT_S = 3
 # The statement that each transaction of a pooled connection begins with, in `Connection.info`.
 BEGINS_WITH = "begins_with"
+# The option of a statement whose transaction is read-only by choice.
+READS_ONLY = "reads_only"
 
 # The array is evaluated only on a direct connection.
 DETECT_AND_SET = "SELECT pg_backend_pid() = %s, CASE WHEN pg_backend_pid() = %s THEN {} END"
@@ -226,7 +228,8 @@ def _execute(driver: Any, statement: str, values: tuple[Any, ...]) -> tuple[Any,
 @event.listens_for(Engine, "handle_error")
 def _disconnect_from_read_only_server(context: Any) -> None:
     # If a primary became a standby, no pooled connection leads to the new primary.
-    if getattr(context.original_exception, "pgcode", None) == READ_ONLY:
+    options = context.execution_context.execution_options if context.execution_context else {}
+    if getattr(context.original_exception, "pgcode", None) == READ_ONLY and READS_ONLY not in options:
         context.is_disconnect = True
 
 

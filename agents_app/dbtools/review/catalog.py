@@ -36,12 +36,37 @@ PRIMARY_KEY = sa.text("""
 SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name AND contype = 'p'
 """)
 UNIQUE_INDEX = sa.text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND indisunique")
-# Foreign keys that change rows when the row they refer to is deleted.
+# Foreign keys that change rows when the row they refer to is deleted, or gets another key.
 FOLLOWING_KEYS = sa.text("""
 SELECT own.relname AS name, own.relnamespace::regnamespace::text AS schema,
-    other.relname AS referred, other.relnamespace::regnamespace::text AS referred_schema
+    other.relname AS referred, other.relnamespace::regnamespace::text AS referred_schema,
+    confdeltype = 'c' AS is_deleted, confdeltype IN ('n', 'd') AS is_emptied,
+    confupdtype IN ('c', 'n', 'd') AS is_updated,
+    ARRAY(SELECT CAST(attname AS text) FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey))
+        AS columns,
+    ARRAY(SELECT CAST(attname AS text) FROM pg_attribute WHERE attrelid = confrelid AND attnum = ANY (confkey))
+        AS referred_columns
 FROM pg_constraint JOIN pg_class AS own ON own.oid = conrelid JOIN pg_class AS other ON other.oid = confrelid
-WHERE contype = 'f' AND confdeltype IN ('c', 'n', 'd')
+WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))
+""")
+# The partitions of a table, the tables that inherit from it, and those of which it is one.
+RELATED = sa.text("""
+WITH RECURSIVE kept AS (
+    SELECT CAST(to_regclass(:table) AS oid) AS found
+    UNION
+    SELECT CASE WHEN inhparent = found THEN inhrelid ELSE inhparent END
+    FROM kept JOIN pg_inherits ON found IN (inhparent, inhrelid)
+)
+SELECT relname, relnamespace::regnamespace::text AS schema FROM kept JOIN pg_class ON pg_class.oid = found
+""")
+# A trigger, a rule, or a view, which changes another table.
+RUNS_MORE = sa.text("""
+SELECT 1 FROM pg_class WHERE oid = to_regclass(:table) AND (relkind NOT IN ('r', 'p') OR relhasrules
+    OR EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal))
+""")
+VIEW = sa.text("SELECT 1 FROM pg_class WHERE oid = to_regclass(:table) AND relkind NOT IN ('r', 'p')")
+TRIGGERS = sa.text("""
+SELECT 1 FROM sqlite_master WHERE (type = 'trigger' AND tbl_name = :table) OR (type = 'view' AND name = :table)
 """)
 DEFAULT_PARTITION = sa.text("""
 SELECT nspname, relname FROM pg_partitioned_table JOIN pg_class ON pg_class.oid = partdefid
@@ -65,6 +90,19 @@ class FoundConstraint:
     referred: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class FollowingKey:
+    """A foreign key whose rows are changed with those they refer to: deleted, or other values in its columns."""
+
+    table: str
+    columns: frozenset[str]
+    referred: str
+    referred_columns: frozenset[str]
+    is_deleted: bool
+    is_emptied: bool
+    is_updated: bool
+
+
 def quote(facts: DatabaseFacts, name: str) -> str:
     """Quote the name of a column where the database needs it."""
     return quote_where_needed(facts.connection, str(name))
@@ -78,8 +116,7 @@ def quote_table(facts: DatabaseFacts, table: str) -> str:
 def has_valid_index(facts: DatabaseFacts, table: str, name: str | None) -> bool:
     """Whether a table has an index of this name that is not a leftover."""
     if facts.has_locks:
-        values = {"table": quote_path(table), "name": str(name)}
-        return facts.connection.scalar(INDEX, values) is not None
+        return bool(facts.read(INDEX, table=quote_path(table), name=str(name)))
     inspector = sa.inspect(facts.connection)
     return inspector.has_table(table) and any(found["name"] == name for found in inspector.get_indexes(table))
 
@@ -97,9 +134,10 @@ def constraint(facts: DatabaseFacts, table: str, name: str) -> FoundConstraint |
     """A CHECK or foreign key of PostgreSQL; None if it is missing, and on SQLite, which has validated it."""
     if not facts.has_locks:
         return None
-    row = facts.connection.execute(CONSTRAINT, {"table": quote_path(table), "name": name}).one_or_none()
-    if row is None:
+    rows = facts.read(CONSTRAINT, table=quote_path(table), name=name)
+    if not rows:
         return None
+    row = rows[0]
     referent = facts.qualified(row.referent, row.schema) if row.referent else None
     return FoundConstraint(row.is_valid, row.condition, referent, tuple(row.columns), tuple(row.referred))
 
@@ -111,7 +149,7 @@ def enum_columns(facts: DatabaseFacts, enum: str, label: str) -> Iterator[tuple[
             if label in check.labels:
                 yield check.table, check.column
         return
-    for row in facts.connection.execute(ENUM_COLUMNS, {"name": quote_if_needed(enum), "label": label}):
+    for row in facts.read(ENUM_COLUMNS, name=quote_if_needed(enum), label=label):
         yield facts.qualified(row.relname, row.nspname), row.attname
 
 
@@ -148,14 +186,45 @@ def tables_of_domain(facts: DatabaseFacts, domain: str) -> list[str]:
     return [facts.qualified(row.relname, row.nspname) for row in rows]
 
 
-def tables_losing_rows(facts: DatabaseFacts, table: str) -> set[str]:
-    """The tables whose rows go, or lose their reference, with rows of this one. On SQLite they stay in a migration."""
-    if not facts.has_locks:
-        return set()
-    keys = [
-        (facts.qualified(row.name, row.schema), facts.qualified(row.referred, row.referred_schema))
+def following_keys(facts: DatabaseFacts) -> list[FollowingKey]:
+    """The foreign keys that change rows with those they refer to. On SQLite none does so in a migration."""
+    return [
+        FollowingKey(
+            facts.qualified(row.name, row.schema),
+            frozenset(row.columns),
+            facts.qualified(row.referred, row.referred_schema),
+            frozenset(row.referred_columns),
+            row.is_deleted,
+            row.is_emptied,
+            row.is_updated,
+        )
         for row in facts.read(FOLLOWING_KEYS)
     ]
+
+
+def related_tables(facts: DatabaseFacts, table: str) -> list[str]:
+    """The tables that share rows with this one: its partitions, and those of which it is one."""
+    rows = facts.read(RELATED, table=quote_path(table))
+    return [found for row in rows if (found := facts.qualified(row.relname, row.schema)) != table]
+
+
+def is_view(facts: DatabaseFacts, table: str) -> bool:
+    """Whether this is the name of a view."""
+    if facts.has_locks:
+        return bool(facts.read(VIEW, table=quote_path(table)))
+    return table in sa.inspect(facts.connection).get_view_names()
+
+
+def runs_more(facts: DatabaseFacts, table: str) -> bool:
+    """Whether a change of a table changes others too: it has a trigger or a rule, or is a view."""
+    if facts.has_locks:
+        return bool(facts.read(RUNS_MORE, table=quote_path(table)))
+    return facts.connection.scalar(TRIGGERS, {"table": table}) is not None
+
+
+def tables_losing_rows(facts: DatabaseFacts, table: str) -> set[str]:
+    """The tables whose rows go, or lose their reference, with rows of this one. On SQLite they stay in a migration."""
+    keys = [(key.table, key.referred) for key in following_keys(facts) if key.is_deleted or key.is_emptied]
     found = {table}
     while more := {name for name, referred in keys if referred in found} - found:
         found |= more
