@@ -141,7 +141,8 @@ def project(tmp_path: Path, database_url: str) -> Project:
     return Project(tmp_path, database_url)
 
 
-def _checks(project: Project) -> list[DataCheck]:
+def checks_of(project: Project) -> list[DataCheck]:
+    """The data checks of all pending steps."""
     with connect(parse_url(project.url)) as connection:
         script = ScriptDirectory.from_config(project.config())
         plan = make_plan(connection, script, read_position(connection, script))
@@ -151,7 +152,7 @@ def _checks(project: Project) -> list[DataCheck]:
 def _judge(project: Project, upgrade: str, expected: str | None) -> None:
     project.revision("one", upgrade)
 
-    stops = [check for check in _checks(project) if check.stops]
+    stops = [check for check in checks_of(project) if check.stops]
 
     assert [check.what[: len(expected or "")] for check in stops] == ([expected] if expected else [])
     for check in stops:
@@ -161,7 +162,7 @@ def _judge(project: Project, upgrade: str, expected: str | None) -> None:
         with pytest.raises((CommandError, DBAPIError)):
             command.upgrade(project.config(), "head")
     else:
-        assert all(check.count == 0 for check in _checks(project))
+        assert all(check.count == 0 for check in checks_of(project))
         command.upgrade(project.config(), "head")
 
 
@@ -190,7 +191,7 @@ def test_what_cannot_be_counted_is_said_to_be_so(tmp_path: Path, postgres_url: s
     project.revision("domain", "op.execute('ALTER DOMAIN whole ADD CHECK (VALUE > 1)')")
     project.revision("type", f"op.execute('{ALTER}ALTER name TYPE date USING name::date')")
 
-    found = _checks(project)
+    found = checks_of(project)
 
     assert [check.what for check in found] == [
         "rows of busy that break the EXCLUDE constraint",
@@ -205,7 +206,7 @@ def test_what_cannot_be_counted_is_said_to_be_so(tmp_path: Path, postgres_url: s
 def test_a_primary_key_counts_missing_values_and_duplicates(project: Project) -> None:
     project.revision("one", BATCH + "create_primary_key('pk', ['id'])")
 
-    assert [check.what for check in _checks(project)] == PRIMARY_KEY
+    assert [check.what for check in checks_of(project)] == PRIMARY_KEY
 
 
 def test_a_constraint_that_is_not_valid_yet_is_counted_where_it_is_validated(tmp_path: Path, postgres_url: str) -> None:
@@ -217,7 +218,7 @@ def test_a_constraint_that_is_not_valid_yet_is_counted_where_it_is_validated(tmp
     project.revision("sql", "op.execute('ALTER TABLE busy VALIDATE CONSTRAINT ck_busy_ck')")
     project.revision("op", "op.validate_constraint('fk', 'busy')")
 
-    assert [check.what.split(" that")[0] for check in _checks(project)] == [
+    assert [check.what.split(" that")[0] for check in checks_of(project)] == [
         "1 row of busy breaks the condition size > 0",
         "2 rows of busy refer to a row of parents",
     ]
@@ -249,7 +250,16 @@ def test_a_constraint_that_is_not_valid_yet_is_counted_where_it_is_validated(tmp
                 "op.require('SELECT * FROM t JOIN busy ON x = id', 'No.')",
                 "makes the table t",
             ),
-            ("op.execute('SELECT 1')", "op.require('SELECT missing FROM busy', 'No.')", "does not exist yet"),
+            (
+                "op.execute('ALTER TABLE busy ADD missing integer')",
+                "op.require('SELECT missing FROM busy', 'No.')",
+                "makes the column busy.missing",
+            ),
+            (
+                "op.execute('CREATE VIEW seen AS SELECT id FROM busy')",
+                "op.require('SELECT * FROM seen', 'No.')",
+                "is not there yet",
+            ),
             ("op.execute('SELECT 1')", "op.set_not_null('nothing', 'x')", "is not there yet"),
             ("op.execute('SELECT 1')", "op.set_not_null('busy', 'nothing')", "is not there yet"),
         ],
@@ -262,7 +272,7 @@ def test_what_an_earlier_step_makes_is_left_out_and_the_plan_says_so(
     project.revision("first", before)
     project.revision("one", check)
 
-    (found,) = [found for found in _checks(project) if found.count != 0]
+    (found,) = [found for found in checks_of(project) if found.count != 0]
     run = flask_db(project.url, "plan", project=project)
 
     assert (found.count, found.stops) == (None, False)
@@ -289,7 +299,7 @@ def test_rows_that_an_earlier_step_may_change_stop_nothing(flask_db: FlaskDb, pr
     project.revision("first", before)
     project.revision("one", "op.set_not_null('busy', 'kind')\nop.require('SELECT * FROM busy', 'No.')")
 
-    found = _checks(project)
+    found = checks_of(project)
     run = flask_db(project.url, "plan", project=project)
 
     assert [(check.count, check.stops) for check in found] == [(4, False), (6, False)]
@@ -309,7 +319,7 @@ def test_rows_of_a_table_that_loses_rows_with_another_one_stop_nothing(tmp_path:
     project.revision("first", "op.execute('DELETE FROM a WHERE id = 1')")
     project.revision("one", "op.set_not_null('b', 'name')")
 
-    assert [(check.count, check.stops) for check in _checks(project)] == [(1, False)]
+    assert [(check.count, check.stops) for check in checks_of(project)] == [(1, False)]
 
 
 def test_a_statement_in_a_do_block_stops_nothing(tmp_path: Path, postgres_url: str) -> None:
@@ -318,7 +328,7 @@ def test_a_statement_in_a_do_block_stops_nothing(tmp_path: Path, postgres_url: s
     block = "DO $$ BEGIN IF false THEN ALTER TABLE busy ALTER kind SET NOT NULL; END IF; END $$"
     project.revision("one", f"op.execute({block!r})")
 
-    assert [(check.count, check.stops) for check in _checks(project)] == [(4, False)]
+    assert [(check.count, check.stops) for check in checks_of(project)] == [(4, False)]
 
 
 def test_a_deployment_is_refused_before_the_backup_and_nothing_is_changed(
@@ -336,7 +346,10 @@ def test_a_deployment_is_refused_before_the_backup_and_nothing_is_changed(
     for run in (plan, *runs):
         assert "   FAILS 4 rows of busy have no value in kind: NOT NULL is refused\n" in run.stdout
         assert "      Rows: SELECT * FROM busy WHERE kind IS NULL\n" in run.stdout
-        assert "   FAILS Correct the 100% of :sizes first: op.require refuses the step\n" in run.stdout
+        assert (
+            "   FAILS Correct the 100% of :sizes first: op.require refuses the step: its query finds 1 row\n"
+            in run.stdout
+        )
     assert [[check["count"] for check in step["checks"]] for step in answer["steps"]] == [[], [4], [1]]
     assert [run.exit_code for run in runs] == [1, 1]
     assert "Nothing was changed, and no backup was taken." in runs[0].stdout
@@ -397,5 +410,5 @@ def test_a_requirement_that_changes_rows_is_refused(project: Project, query: str
     project.revision("one", f"op.require({query!r}, 'No.')")
 
     with pytest.raises(CommandError, match="needs one query that changes nothing"):
-        _checks(project)
+        checks_of(project)
     assert fetch_rows(project.url, "SELECT count(*) FROM busy") == [(6,)]

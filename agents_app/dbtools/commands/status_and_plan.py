@@ -191,12 +191,15 @@ def check_lines(check: DataCheck) -> Iterator[str]:
         return
     if check.stops:
         yield f"   FAILS {check.what.rstrip('.')}: {check.why}"
+    elif not check.do:
+        yield f"   LEFT OUT {check.what.rstrip('.')}: {check.note.removeprefix('not counted: ')}"
+        return
     else:
         yield f"   {'LEFT OUT' if check.count is None else 'ROWS'} {check.what}: {check.why}"
         yield from _wrapped(f"{check.note[:1].upper()}{check.note[1:]}.")
     yield from _wrapped(f"Do: {check.do}")
     # Unwrapped, so that it can be copied.
-    yield f"      Rows: {check.query}"
+    yield f"      {'Query' if check.table is None and check.count is None else 'Rows'}: {check.query}"
 
 
 def _wrapped(text: str) -> Iterator[str]:

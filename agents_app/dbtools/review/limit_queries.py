@@ -2,15 +2,18 @@
 
 # ruff: noqa: S608 - Names are quoted, and conditions are those of the migrations.
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents_app.database.quoting import quote_literal
+from agents_app.dbtools.review import catalog
 from agents_app.dbtools.review.catalog import quote, quote_table
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_rows import tables_read
 
+NOT_NULL = re.compile(r'\(*\s*"?(\w+)"?\s+IS\s+NOT\s+NULL\s*\)*', re.IGNORECASE)
 # The plan writes the revision of the step here.
 THIS_STEP = "THIS_STEP"
 STEP_BEFORE = f"put a step that does so before this one: flask db revision -m NAME --before {THIS_STEP}"
@@ -25,7 +28,8 @@ class RowLimit:
     table (`reads_any_table`). `columns` are names of the first table, and `condition` is SQL that may name others.
     `verb` and `rest` say what is wrong with the rows, as "have" and "no value in purpose"; if `verb` is "", `rest` is
     a sentence of its own. `not_counted` says why no query can count the rows. `added_as` is the name of a constraint
-    that looks at the rows only when it is validated.
+    that looks at the rows only when it is validated. `is_missing`: the rows have no value. `is_query`: `query` is one
+    of the step, in which each row of its tables can matter.
     """
 
     tables: tuple[str, ...]
@@ -40,6 +44,16 @@ class RowLimit:
     added_as: str | None = None
     reads_any_table: bool = False
     not_counted: str | None = None
+    is_missing: bool = False
+    is_query: bool = False
+
+    def names(self, table: str, column: str) -> bool:
+        """Whether the limit depends on a column of one of its tables."""
+        if table in self.tables[:1] and column.casefold() in map(str.casefold, self.columns):
+            return True
+        # The condition of a foreign key is the columns to which it refers.
+        is_about = self.is_query or len(self.tables) == 1 or table in self.tables[1:]
+        return is_about and is_named(self.condition, column)
 
 
 def missing_values(facts: DatabaseFacts, table: str, column: str) -> RowLimit:
@@ -47,9 +61,8 @@ def missing_values(facts: DatabaseFacts, table: str, column: str) -> RowLimit:
     query = f"SELECT * FROM {quote_table(facts, table)} WHERE {quote(facts, column)} IS NULL"
     fill = STEP_BEFORE.replace("NAME", shlex.quote(f"fill_{table}_{column}"))
     do = f"Give each of these rows a value in {column}, or {fill}"
-    return RowLimit(
-        (table,), (column,), "", "have", f"no value in {column}", "NOT NULL is refused", do, query, _count(query)
-    )
+    rest, why = f"no value in {column}", "NOT NULL is refused"
+    return RowLimit((table,), (column,), "", "have", rest, why, do, query, _count(query), is_missing=True)
 
 
 def rows_for_new_column(facts: DatabaseFacts, table: str, column: str) -> RowLimit:
@@ -99,7 +112,12 @@ def against_check(facts: DatabaseFacts, table: str, condition: str, name: str, *
     rest = f"the condition {condition}"
     why = f"the CHECK {name}".rstrip() + " is refused"
     added = name if is_later else None
-    return RowLimit((table,), (), condition, "break", rest, why, CORRECT, query, _count(query), added)
+    required = NOT_NULL.fullmatch(condition.strip())
+    columns = (required[1],) if required else ()
+    count, is_missing = _count(query), required is not None
+    return RowLimit(
+        (table,), columns, condition, "break", rest, why, CORRECT, query, count, added, is_missing=is_missing
+    )
 
 
 def orphans(
@@ -161,8 +179,16 @@ def of_query(query: str, sentence: str, facts: DatabaseFacts) -> RowLimit:
     why = "op.require refuses the step"
     read = tables_read(query, facts.dialect)
     tables = tuple(dict.fromkeys(facts.qualified(name, schema) for name, schema in read or ()))
-    any_table = read is None
-    return RowLimit(tables, (), query, "", sentence, why, CORRECT, query, _count(query), reads_any_table=any_table)
+    # What a view reads is not known.
+    any_table = read is None or any(catalog.is_view(facts, table) for table in tables)
+    return RowLimit(
+        tables, (), query, "", sentence, why, CORRECT, query, _count(query), reads_any_table=any_table, is_query=True
+    )
+
+
+def is_named(text: str, name: str) -> bool:
+    """Whether a text of SQL contains a name."""
+    return re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", text, re.IGNORECASE) is not None
 
 
 def _count(query: str) -> str:

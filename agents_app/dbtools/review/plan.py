@@ -4,20 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from alembic.operations import MigrateOperation, ops
+from alembic.operations import ops
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.branches import RELATIVE_UP, ambiguous_way_back, ancestors, descendants, require_one_head
 from agents_app.dbtools.marks import is_after_release
-from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
-from agents_app.dbtools.operations.dangers import AllowDangerOp
-from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
-from agents_app.dbtools.operations.extensions import CreateExtensionOp
-from agents_app.dbtools.operations.renames import AnswerRenameOp, has_open_question, how_to_answer
-from agents_app.dbtools.operations.requirements import RequireOp
-from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
 from agents_app.dbtools.phases import position_as_data
 from agents_app.dbtools.position import EMPTY_REVISION, Position, Step
 from agents_app.dbtools.review import rules, sql, warnings
@@ -25,27 +18,12 @@ from agents_app.dbtools.review.data_checks import DataCheck, DataChecks, check_a
 from agents_app.dbtools.review.estimates import Estimate, Estimates, estimate_as_data
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.limit_queries import THIS_STEP
-from agents_app.dbtools.review.recorder import RecordedStep, record_step, step_sql
-from agents_app.dbtools.review.refills import find_fills
+from agents_app.dbtools.review.recorder import record_step, step_sql
+from agents_app.dbtools.review.refills import Fill, find_fills
 from agents_app.dbtools.review.sql_operations import CreateViewOp
+from agents_app.dbtools.review.step_warnings import warnings_for_rows, warnings_for_step
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import Level, StepWarning
-
-# They change no table that a downgrade would have to change back.
-NEEDS_NO_DOWNGRADE = (
-    AllowDangerOp,
-    FillRowsOp,
-    AnswerRenameOp,
-    RequireOp,
-    RequireTablesOp,
-    CreateEnumOp,
-    DropEnumOp,
-    ops.BulkInsertOp,
-    ops.ExecuteSQLOp,
-    SetNotNullOp,
-    ValidateConstraintOp,
-    CreateExtensionOp,
-)
 
 
 @dataclass(frozen=True)
@@ -120,18 +98,25 @@ def make_plan(
     """
     if position.is_ahead:
         return Plan(position, position.head, steps=())
-    facts = DatabaseFacts(connection, counts=counts)
-    checks, estimates = DataChecks(facts), Estimates(facts)
-    fills = find_fills(connection, script, position)
-    for fill in fills:
-        # `flask db deploy --finish` runs it again before the marked steps.
-        checks.note_fill(fill.step.name, fill.operation)
     if steps is None:
         direction, revision, chosen = _steps_to(target, script, position)
     else:
         direction, revision, chosen = "upgrade", steps[-1].revision if steps else position.current, list(steps)
-    found = [_planned_step(facts, checks, estimates, script.get_revision(step.revision), direction) for step in chosen]
-    return Plan(position, revision or "base", tuple(found), tuple(dict.fromkeys(fill.step.name for fill in fills)))
+    fills = find_fills(connection, script, position)
+    found = tuple(_planned_steps(DatabaseFacts(connection, counts=counts), script, chosen, direction, fills))
+    return Plan(position, revision or "base", found, tuple(dict.fromkeys(fill.step.name for fill in fills)))
+
+
+def _planned_steps(
+    facts: DatabaseFacts, script: ScriptDirectory, steps: list[Step], direction: str, fills: list[Fill]
+) -> Iterator[PlannedStep]:
+    checks, estimates = DataChecks(facts), Estimates(facts)
+    for step in steps:
+        if step.after_release and direction == "upgrade":
+            # `flask db deploy --finish` runs them again before the marked steps.
+            for fill in fills:
+                checks.note_fill(fill.step.name, fill.operation)
+        yield _planned_step(facts, checks, estimates, script.get_revision(step.revision), direction)
 
 
 def _steps_to(target: str, script: ScriptDirectory, position: Position) -> tuple[str, str | None, list[Step]]:
@@ -181,7 +166,7 @@ def _planned_step(
     created = [rules.table_of(found, facts) for found in operations if isinstance(found, ops.CreateTableOp)]
     facts.created |= {name for name in created if name is not None and not facts.size(name).is_there}
     facts.views = {rules.table_of(found, facts) for found in operations if isinstance(found, CreateViewOp)}
-    found = tuple(dict.fromkeys(_warnings(facts, script, recorded, operations, direction)))
+    found = tuple(dict.fromkeys(warnings_for_step(facts, script, recorded, operations, direction)))
     names = dict.fromkeys(name for operation in operations for name in rules.tables_of(operation, facts))
     tables = tuple(facts.size(name) for name in names)
     text = step_sql(script, direction, facts.dialect)
@@ -189,44 +174,10 @@ def _planned_step(
         replace(found, do=found.do.replace(THIS_STEP, script.revision))
         for found in checks.of_step(script.doc, operations, is_known=recorded.failure is None)
     )
+    found += tuple(dict.fromkeys(warnings_for_rows(checked, operations)))
     marked = is_after_release(script)
     lasting = estimates.of_step(operations)
     return PlannedStep(script.revision, script.doc, direction, tables, found, text, marked, checked, lasting)
-
-
-def _warnings(
-    facts: DatabaseFacts,
-    script: Script,
-    recorded: RecordedStep,
-    operations: list[MigrateOperation],
-    direction: str,
-) -> Iterator[StepWarning]:
-    is_marked, is_upgrade = is_after_release(script), direction == "upgrade"
-    reasons = [found.reason for found in operations if isinstance(found, AllowDangerOp)]
-    for operation in operations:
-        for warning in rules.warnings_for_operation(operation, facts):
-            given = warnings.in_step(warning, is_marked=is_marked, is_upgrade=is_upgrade)
-            if given is not None:
-                yield warnings.with_reasons(given, reasons)
-    yield from rules.warnings_for_shared_step(operations, facts)
-    if recorded.failure is not None:
-        yield warnings.not_recorded(recorded.failure, raises=recorded.raises)
-    if is_upgrade:
-        if has_open_question(script.module):
-            yield warnings.question_open(how_to_answer(script))
-        yield from _warnings_for_downgrade(script, recorded, facts.dialect)
-
-
-def _warnings_for_downgrade(script: Script, recorded: RecordedStep, dialect: str) -> Iterator[StepWarning]:
-    if not hasattr(script.module, "downgrade"):
-        yield warnings.not_reversible("has no downgrade()")
-        return
-    downgrade = record_step(script, "downgrade", dialect)
-    changes = [operation for operation in recorded.operations if not isinstance(operation, NEEDS_NO_DOWNGRADE)]
-    if downgrade.failure is not None and downgrade.failure.startswith("NotImplementedError"):
-        yield warnings.not_reversible("cannot be undone: its downgrade() raises an error")
-    elif changes and not downgrade.operations and downgrade.failure is None:
-        yield warnings.not_reversible("has a downgrade() that does nothing")
 
 
 def plan_as_data(plan: Plan) -> dict[str, Any]:

@@ -36,6 +36,13 @@ def values_not_copied(table: str, old: str, new: str) -> StepWarning:
     return StepWarning(Level.WARN, table, f"copies no values of {old}", why, instead)
 
 
+def never_filled(table: str, rows: str) -> StepWarning:
+    """For a rule that needs a value in a new column which no step fills. `rows` are those that it refuses."""
+    why = "An earlier step adds the column, no step fills it, and the table has rows: the step fails."
+    instead = "Fill it in a step before this one: op.fill_rows. Or add it with a server_default."
+    return StepWarning(Level.DANGER, table, f"refuses {rows}", why, instead)
+
+
 def met_rows(count: int | str | None, rows: int | None, *, is_estimate: bool) -> str:
     """How many rows of a table a statement meets: a count, or why they are not counted."""
     about = "about " if is_estimate else ""

@@ -49,6 +49,10 @@ class CreateViewOp(ReviewOperation):
     """CREATE VIEW."""
 
 
+class CreateObjectOp(ReviewOperation):
+    """CREATE of an object that is no table, view, index or type, such as a function."""
+
+
 class CallFunctionOp(ReviewOperation):
     """A call of a function. `may_be_keyword`: the name may be a word of SQL, as that in `IN (...)`."""
 

@@ -19,6 +19,7 @@ from agents_app.dbtools.review.sql_objects import (
 )
 from agents_app.dbtools.review.sql_operations import (
     AddPartitionOp,
+    CreateObjectOp,
     CreateViewOp,
     DropObjectOp,
     LockTableOp,
@@ -62,6 +63,10 @@ def _create_view(reader: Reader, _statement: Tokens) -> Found:
     reader.has("IF NOT EXISTS")
     view = reader.qualified_name()
     yield CreateViewOp(view.name, view.schema)
+
+
+def _create_object(_reader: Reader, _statement: Tokens) -> Found:
+    yield CreateObjectOp()
 
 
 def _create_index(reader: Reader, statement: Tokens) -> Found:
@@ -171,7 +176,7 @@ STATEMENTS: dict[str, Read] = {
     "CREATE TYPE": create_type,
     **_prefixed("CREATE", ("TRIGGER", "OR REPLACE TRIGGER", "CONSTRAINT TRIGGER", *TEMPORARY_TRIGGERS), create_hook),
     **_prefixed("CREATE", ("RULE", "OR REPLACE RULE"), create_hook),
-    "CREATE": _nothing,
+    "CREATE": _create_object,
     "DROP TABLE": _drop_table,
     "DROP FOREIGN TABLE": _drop_table,
     "DROP INDEX": _drop_index,

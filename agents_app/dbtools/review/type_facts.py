@@ -1,6 +1,7 @@
 """What the rule about types reads from the catalog of PostgreSQL: domains, conversions, indexes and CHECKs."""
 
 import re
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -8,8 +9,10 @@ from agents_app.dbtools.database.column_types import (
     base_of,
     collation_of,
     has_size,
+    is_plain_cast,
     keeps_rows,
     size_of,
+    type_text,
     without_collation,
 )
 from agents_app.dbtools.review.facts import DatabaseFacts, quote_path
@@ -43,6 +46,7 @@ WHERE conrelid = to_regclass(:table) AND contype = 'c' AND convalidated ORDER BY
 """)
 LABELS = sa.text("SELECT enumlabel FROM pg_enum WHERE enumtypid = to_regtype(:name) ORDER BY enumsortorder")
 # Their order is the same in an index.
+INTEGERS = ("smallint", "integer", "bigint")
 SAME_ORDER = ({"varchar", "text"}, {"cidr", "inet"})
 
 
@@ -56,6 +60,17 @@ def keeps_table(facts: DatabaseFacts, present: str, wanted: str) -> bool:
     if base_of(new) == "timestamptz" and keeps_rows(old, f"timestamp{size_of(new)}"):
         return _is_utc(facts)
     return not has_size(new) and _is_same_on_disk(facts, base_of(old), base_of(new))
+
+
+def keeps_values(facts: DatabaseFacts, table: str, operation: Any) -> bool:
+    """Whether a new type of a column leaves each value as it is."""
+    column, wanted = operation.column_name, type_text(operation.modify_type)
+    present = facts.type_of(table, column)
+    if present is None or not is_plain_cast(operation.kw.get("postgresql_using"), column, wanted):
+        return False
+    sizes = [INTEGERS.index(base) if (base := base_of(kind)) in INTEGERS else None for kind in (present, wanted)]
+    is_wider = sizes[0] is not None and sizes[1] is not None and sizes[0] <= sizes[1]
+    return is_wider or keeps_table(facts, present, wanted)
 
 
 def keeps_order(facts: DatabaseFacts, present: str, wanted: str) -> bool:
