@@ -41,6 +41,18 @@ def seen(project: Project) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in fetch_rows(project.url, "SELECT statement, lock FROM seen ORDER BY id")]
 
 
+def test_status_shows_the_limits_of_migrations_where_it_shows_those_of_requests(
+    flask_db: FlaskDb, postgres_schema_url: str
+) -> None:
+    run = flask_db(postgres_schema_url, "status")
+
+    shown = "           of migrations: statement timeout 60 s, lock timeout 1 s, tries 15, batch size 500"
+    lines = run.output.splitlines()
+    limits = [number for number, line in enumerate(lines) if line.startswith("Limits ")]
+    assert len(limits) == 1, run.output
+    assert lines[limits[0] + 1] == shown
+
+
 def test_an_option_that_does_not_exist_is_refused_with_those_that_do(flask_db: FlaskDb, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
 
