@@ -116,7 +116,7 @@ def _refusal(check: DeploymentCheck) -> str:
     if check.cannot_succeed:
         return f"Nothing was changed: {CANNOT_SUCCEED.format(steps=pluralize(len(check.plan.steps), 'step'))}"
     if check.plan.refusals:
-        return "Nothing was changed, and no backup was taken. Correct the rows that FAILS names, then deploy again."
+        return "Nothing was changed, and no backup was taken. Correct what FAILS names, then deploy again."
     if any(danger.what.startswith(f"{RAISES} ") for danger in check.plan.dangers):
         return "Nothing was changed. Correct the step that raises an error, then deploy again."
     return "Nothing was changed. In each file give the reason with op.allow_danger, or: flask db deploy --yes"

@@ -162,7 +162,7 @@ def plan_lines(plan: Plan, phase: Phase = Phase.DEPLOY) -> Iterator[str]:
     if plan.dangers:
         yield f"{pluralize(len(plan.dangers), 'DANGER')}. Read the warnings before you continue."
     if plan.refusals:
-        yield "A step would fail on rows that exist. Correct the rows first: see FAILS."
+        yield "A step would fail. Correct what FAILS names first."
 
 
 def _step_lines(number: int, step: PlannedStep) -> Iterator[str]:
