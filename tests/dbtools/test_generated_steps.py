@@ -29,7 +29,7 @@ EVERY_CHANGE = [
 ]
 
 
-def _project(folder: Path, url: str) -> Project:
+def new_project(folder: Path, url: str) -> Project:
     """A database with the tables of BASE and rows in each of them."""
     project = Project(folder, url)
     project.revision("tables", BASE, NO_BASE)
@@ -74,7 +74,7 @@ def _names(files: list[Path]) -> list[str]:
 
 @pytest.mark.parametrize("change", EVERY_CHANGE)
 def test_a_change_of_tables_with_rows_needs_no_edit(tmp_path: Path, database_url: str, change: Change) -> None:
-    project = _project(tmp_path, database_url)
+    project = new_project(tmp_path, database_url)
     before = _schema(project.url)
     files = _generate(project, change)
     if change.answer is not None:
@@ -102,7 +102,7 @@ def test_the_same_files_come_from_both_databases(
     tmp_path: Path, sqlite_url: str, postgres_url: str, change: Change
 ) -> None:
     written = [
-        [(file.name, CREATE_DATE.sub("", file.read_text())) for file in _generate(_project(tmp_path, url), change)]
+        [(file.name, CREATE_DATE.sub("", file.read_text())) for file in _generate(new_project(tmp_path, url), change)]
         for url in (sqlite_url, postgres_url)
     ]
 
@@ -115,7 +115,7 @@ RENAME = CHANGES["a renamed column"]
 def test_an_open_question_stops_every_command_before_anything_is_changed(
     tmp_path: Path, database_url: str, flask_db: FlaskDb
 ) -> None:
-    project = _project(tmp_path, database_url)
+    project = new_project(tmp_path, database_url)
     files = _generate(project, RENAME)
     (asks,) = [file for file in files if file.name.endswith("_change_rename_agents_name_heading.py")]
     before = _schema(project.url)
@@ -142,7 +142,7 @@ def test_an_open_question_stops_every_command_before_anything_is_changed(
 def test_the_answer_decides_whether_values_are_copied(
     tmp_path: Path, database_url: str, is_rename: bool, copied: list[tuple[int | None]]
 ) -> None:
-    project = _project(tmp_path, database_url)
+    project = new_project(tmp_path, database_url)
     change = CHANGES["a column for another one"]
     _answer(_generate(project, change), is_rename)
 
@@ -177,7 +177,7 @@ def test_a_wrong_answer_is_said_by_the_plan_and_can_be_corrected(
 
 
 def test_a_value_that_the_new_release_wrote_is_not_replaced_by_the_old_one(tmp_path: Path, database_url: str) -> None:
-    project = _project(tmp_path, database_url)
+    project = new_project(tmp_path, database_url)
     files = _generate(project, RENAME)
     _answer(files, True)
     command.upgrade(project.config(), FIRST)
@@ -189,7 +189,7 @@ def test_a_value_that_the_new_release_wrote_is_not_replaced_by_the_old_one(tmp_p
 
 
 def test_rows_get_the_default_of_the_model(tmp_path: Path, database_url: str) -> None:
-    project = _project(tmp_path, database_url)
+    project = new_project(tmp_path, database_url)
     change = CHANGES["a required column with a default in Python"]
     files = _generate(project, change)
 
@@ -202,7 +202,7 @@ def test_rows_get_the_default_of_the_model(tmp_path: Path, database_url: str) ->
 def test_a_required_column_without_a_default_is_refused_until_rows_have_values(
     tmp_path: Path, database_url: str
 ) -> None:
-    project = _project(tmp_path, database_url)
+    project = new_project(tmp_path, database_url)
     change = Change(lambda: {"agents": {"purpose": sa.Column(sa.Text(), nullable=False)}})
     files = _generate(project, change)
     (check,) = [check for step in _plan(project) for check in step.checks]
@@ -223,7 +223,7 @@ def test_a_required_column_without_a_default_is_refused_until_rows_have_values(
     "name", mostly_long(["no required column", "a required column with a default in Python", "no table"], 3)
 )
 def test_the_previous_release_writes_rows_until_the_marked_steps(tmp_path: Path, database_url: str, name: str) -> None:
-    project = _project(tmp_path, database_url)
+    project = new_project(tmp_path, database_url)
     _generate(project, CHANGES[name])
     if CHANGES[name].files:
         command.upgrade(project.config(), f"+{len(CHANGES[name].files)}")
@@ -236,7 +236,7 @@ def test_the_previous_release_writes_rows_until_the_marked_steps(tmp_path: Path,
 def test_values_of_a_dropped_column_can_be_restored(
     tmp_path: Path, database_url: str, backup_folder: Path, flask_db: FlaskDb
 ) -> None:
-    project = _project(tmp_path, database_url)
+    project = new_project(tmp_path, database_url)
     _generate(project, CHANGES["no required column"])
     command.upgrade(project.config(), "head")
     command.downgrade(project.config(), "-1")
@@ -251,7 +251,7 @@ def test_values_of_a_dropped_column_can_be_restored(
 def test_each_file_is_printed_and_a_check_prints_each_difference_once(
     tmp_path: Path, database_url: str, flask_db: FlaskDb
 ) -> None:
-    project = _project(tmp_path, database_url)
+    project = new_project(tmp_path, database_url)
     change = CHANGES["a required column with a default in Python"]
     project.metadata.clear()
     declare(project.metadata, change.models())

@@ -1,6 +1,6 @@
 """Makes the files of a difference: one for each part, each after the one before."""
 
-import hashlib
+import re
 from collections.abc import Iterable, Iterator
 
 from alembic.operations import MigrateOperation, MigrationScript, ops
@@ -12,6 +12,10 @@ from agents_app.dbtools.autogenerate.enums import with_enums_and_requirements
 from agents_app.dbtools.autogenerate.parts import Part, Stage
 from agents_app.dbtools.autogenerate.split import split
 
+WORD, HEX = re.compile(r"\w+"), re.compile(r"[0-9a-f]{8,40}")
+# In bytes. A name of a file has 255 at most, with its revision.
+LONGEST_TITLE, ROOM_OF_MESSAGE = 110, 20
+UNNAMED = "change"
 INDEXES = (ops.CreateIndexOp, ops.DropIndexOp)
 
 
@@ -73,13 +77,12 @@ def _script(
     first: MigrationScript, part: Part, number: int, head: str | None, lines: tuple[str, ...], *, is_alone: bool
 ) -> MigrationScript:
     is_first = number == 0
-    suffix = "" if is_alone else part.name
-    text = "_".join(filter(None, [first.message, suffix]))
+    text = _title(first.message or "", part.name, is_alone=is_alone)
     return MigrationScript(
         _revision(first.rev_id or "", number),
         ReadableOps(part.upgrade, first.upgrade_ops_list[0].upgrade_token, lines),
         ops.DowngradeOps(list(part.downgrade), first.downgrade_ops_list[0].downgrade_token),
-        message=StepMessage(text, part) if text else None,
+        message=StepMessage(text, part),
         head=head,
         splice=first.splice if is_first else None,
         branch_label=first.branch_label if is_first else None,
@@ -88,6 +91,18 @@ def _script(
     )
 
 
+def _title(message: str, part: str, *, is_alone: bool) -> str:
+    # The name of the file is made of it.
+    words = "_".join(WORD.findall(message)).lower()
+    if is_alone and words and len(words.encode()) <= LONGEST_TITLE:
+        return " ".join(message.split())
+    room = LONGEST_TITLE if is_alone else max(ROOM_OF_MESSAGE, LONGEST_TITLE - len(part.encode()))
+    words = words.encode()[:room].decode(errors="ignore").strip("_")
+    return "_".join(filter(None, [words, "" if is_alone and words else part])) or UNNAMED
+
+
 def _revision(first: str, number: int) -> str:
-    # Not at random, so that one --rev-id names all files.
-    return first if number == 0 else hashlib.sha256(f"{first} {number}".encode()).hexdigest()[:12]
+    # Not at random, so that one --rev-id names all files, and one after the other, so that `ls` lists them in order.
+    if number == 0 or not HEX.fullmatch(first):
+        return f"{first}_{number + 1:02}" if number else first
+    return f"{int(first, 16) + number:0{len(first)}x}"[-len(first) :]

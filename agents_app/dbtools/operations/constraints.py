@@ -5,12 +5,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
+from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.database import leftovers, session_limits
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
-from agents_app.dbtools.operations.sql import execute
+from agents_app.dbtools.operations.sql import execute, final_name
 from agents_app.dbtools.output import pluralize
 
 VALIDATED_CHECKS = """
@@ -58,7 +59,8 @@ def _validate(operations: Operations, operation: ValidateConstraintOp) -> None:
     if operations.migration_context.dialect.name == "postgresql":
         alter = f"ALTER TABLE {quote_if_needed(operation.table_name)}"
         with operations.migration_context.autocommit_block():
-            execute(operations, f"{alter} VALIDATE CONSTRAINT {quote_if_needed(operation.name)}")
+            name = quote_if_needed(final_name(operations, operation.name))
+            execute(operations, f"{alter} VALIDATE CONSTRAINT {name}")
 
 
 @Operations.implementation_for(SetNotNullOp)
@@ -66,8 +68,7 @@ def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
     context = operations.migration_context
     table, column = operation.table_name, operation.column_name
     if not context.as_sql:
-        steps: Any = context.opts.get("steps")
-        _refuse_missing_values(operations.get_bind(), table, column, getattr(steps, "revision", None))
+        _refuse_missing_values(operations, table, column)
     if context.dialect.name != "postgresql":
         with operations.batch_alter_table(table) as batch:
             batch.alter_column(column, nullable=False)
@@ -81,15 +82,28 @@ def _set_not_null(operations: Operations, operation: SetNotNullOp) -> None:
     execute(operations, f"{alter} DROP CONSTRAINT IF EXISTS {NOT_NULL_CHECK}")
 
 
-def _refuse_missing_values(connection: sa.Connection, table: str, column: str, revision: str | None) -> None:
+def _refuse_missing_values(operations: Operations, table: str, column: str) -> None:
     # Before anything else, so that the most frequent failure happens before a lock is taken.
+    connection = operations.get_bind()
     missing = sa.select(sa.func.count()).select_from(sa.table(table)).where(sa.column(column).is_(None))
     with session_limits.without_statement_limit(connection):
         count = connection.scalar(missing)
     if count:
         rows = f"{pluralize(count, 'row')} of {table} without a value in {column}"
-        fill = f"flask db revision -m {shlex.quote(f'fill_{table}_{column}')} --before {revision or 'REVISION'}"
-        raise CommandError(f"{rows}. Give each row a value, then run the command again. Or let a step do it: {fill}")
+        raise CommandError(f"{rows}. {_how_to_fill(operations.migration_context, table, column)}")
+
+
+def _how_to_fill(context: MigrationContext, table: str, column: str) -> str:
+    steps: Any = context.opts.get("steps")
+    undone = None if steps is None else steps.undone_revision
+    if undone is None:
+        revision = getattr(steps, "revision", None) or "REVISION"
+        fill = f"flask db revision -m {shlex.quote(f'fill_{table}_{column}')} --before {revision}"
+        return f"Give each row a value, then run the command again. Or let a step do it: {fill}"
+    # A way back adds a dropped column again, without its values. On SQLite that is undone with the failed step.
+    first = "" if context.dialect.name == "postgresql" else f"flask db downgrade {undone}, then "
+    saved = "Restore the values that were saved when the column was dropped"
+    return f"{saved}: {first}flask db restore-rows FOLDER, then run the command again."
 
 
 def _check_not_null(operations: Operations, table: str, column: str) -> None:

@@ -15,10 +15,19 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from agents_app.database.quoting import quote_if_needed, quote_literal
+from agents_app.dbtools.database import session_limits
 from agents_app.dbtools.operations.sql import execute
+from agents_app.dbtools.output import pluralize
 
 LABEL = re.compile(r"'((?:[^']|'')*)'")
 NEEDS_TABLES = "This operation cannot proceed in --sql mode"
+
+# Tables of other schemas are found when the type is replaced.
+COLUMNS = """
+SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+WHERE atttypid = to_regtype(:name) AND NOT attisdropped AND relkind IN ('r', 'p') AND pg_table_is_visible(attrelid)
+ORDER BY 1, 2
+"""
 
 # PostgreSQL cannot remove a label from a type: a new type without it replaces the present one.
 REMOVE = """
@@ -115,6 +124,8 @@ def _add_value(operations: Operations, operation: AddEnumValueOp) -> None:
 
 @Operations.implementation_for(RemoveEnumValueOp)
 def _remove_value(operations: Operations, operation: RemoveEnumValueOp) -> None:
+    if not operations.migration_context.as_sql:
+        _refuse_rows_with_label(operations.get_bind(), operation)
     if operations.migration_context.dialect.name != "postgresql":
         _change_checks(operations, operation.name, lambda labels: [text for text in labels if text != operation.label])
         return
@@ -127,6 +138,26 @@ def _remove_value(operations: Operations, operation: RemoveEnumValueOp) -> None:
         label=quote_literal(operation.label),
     )
     execute(operations, statement)
+
+
+def _refuse_rows_with_label(connection: Connection, operation: RemoveEnumValueOp) -> None:
+    for table, column in list(_columns_with_label(connection, operation)):
+        holds = sa.cast(sa.column(column), sa.Text()) == operation.label
+        with session_limits.without_statement_limit(connection):
+            count = connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table)).where(holds))
+        if count:
+            rows = f"{pluralize(count, 'row')} of {table} with the label {operation.label} in {column}"
+            raise CommandError(f"{rows}. Give each row another label, then run the command again.")
+
+
+def _columns_with_label(connection: Connection, operation: RemoveEnumValueOp) -> Iterator[tuple[str, str]]:
+    if connection.dialect.name != "postgresql":
+        for check in label_checks(connection, operation.name):
+            if operation.label in check.labels:
+                yield check.table, check.column
+        return
+    for row in connection.execute(sa.text(COLUMNS), {"name": quote_if_needed(operation.name)}):
+        yield row[0], row[1]
 
 
 @dataclass(frozen=True)

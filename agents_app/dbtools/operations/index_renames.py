@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from agents_app.database.quoting import quote_if_needed
-from agents_app.dbtools.operations.sql import execute
+from agents_app.dbtools.operations.sql import execute, final_name
 
 INDEX_SQL = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :table AND name = :name"
 NAME = re.compile(
@@ -39,7 +39,8 @@ def _rename(operations: Operations, operation: RenameIndexOp) -> None:
     context = operations.migration_context
     if context.dialect.name == "postgresql":
         # PostgreSQL renames the constraint with its index. ALTER TABLE ... RENAME CONSTRAINT would lock out readers.
-        execute(operations, f"ALTER INDEX {quote_if_needed(operation.old)} RENAME TO {quote_if_needed(operation.new)}")
+        old, new = (quote_if_needed(final_name(operations, name)) for name in (operation.old, operation.new))
+        execute(operations, f"ALTER INDEX {old} RENAME TO {new}")
         return
     if context.as_sql:
         raise CommandError(NEEDS_TABLES)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
 
 from agents_app.dbtools.database import leftovers
+from agents_app.dbtools.operations.sql import final_name
 
 
 @Operations.register_operation("create_index_concurrently")
@@ -68,25 +69,27 @@ def _create(operations: Operations, operation: CreateIndexConcurrentlyOp) -> Non
     options = {**operation.options}
     if condition is not None:
         options |= {"postgresql_where": condition, "sqlite_where": condition}
-    name, table, columns = operation.name, operation.table_name, list(operation.columns)
+    name = final_name(operations, operation.name)
+    table, columns = operation.table_name, list(operation.columns)
     create = partial(operations.create_index, name, table, columns, unique=operation.unique, **options)
     context = operations.migration_context
     if context.dialect.name != "postgresql":
         create()
         return
-    leftover = leftovers.invalid_index(operation.name, operation.table_name)
+    leftover = leftovers.invalid_index(name, table)
     leftovers.register(context, leftover)
     with context.autocommit_block():
         if not context.as_sql and leftover.exists(operations.get_bind()):
-            operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)
+            operations.drop_index(name, table, postgresql_concurrently=True, if_exists=True)
         create(postgresql_concurrently=True, if_not_exists=True)
 
 
 @Operations.implementation_for(DropIndexConcurrentlyOp)
 def _drop(operations: Operations, operation: DropIndexConcurrentlyOp) -> None:
     context = operations.migration_context
+    name = final_name(operations, operation.name)
     if context.dialect.name != "postgresql":
-        operations.drop_index(operation.name, operation.table_name)
+        operations.drop_index(name, operation.table_name)
         return
     with context.autocommit_block():
-        operations.drop_index(operation.name, operation.table_name, postgresql_concurrently=True, if_exists=True)
+        operations.drop_index(name, operation.table_name, postgresql_concurrently=True, if_exists=True)

@@ -8,6 +8,7 @@ from alembic.ddl.impl import DefaultImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import Operations
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.util import md5_hex
 
 # Without the driver, whose dialect doubles each %.
 DIALECT: Any = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
@@ -18,6 +19,12 @@ PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 def execute(operations: Operations, statement: str) -> None:
     """Send a statement unchanged: a colon in it does not start a parameter."""
     operations.execute(sa.text(statement.strip().replace(":", "\\:")))
+
+
+def final_name(operations: Operations, name: str) -> str:
+    """The name of an index or a constraint in the database: SQLAlchemy cuts one that is too long."""
+    longest = operations.migration_context.dialect.max_identifier_length
+    return name if len(name) <= longest else f"{name[: longest - 8]}_{md5_hex(name)[-4:]}"
 
 
 def written_sql(expression: Any, *, is_text: bool = True) -> str:

@@ -8,7 +8,7 @@ from alembic.operations import MigrateOperation, Operations
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.database import leftovers
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp
-from agents_app.dbtools.operations.sql import execute
+from agents_app.dbtools.operations.sql import execute, final_name
 
 
 @Operations.register_operation("add_unique_constraint")
@@ -34,7 +34,7 @@ class AddUniqueConstraintOp(MigrateOperation):
 @Operations.implementation_for(AddUniqueConstraintOp)
 def _add(operations: Operations, operation: AddUniqueConstraintOp) -> None:
     context = operations.migration_context
-    name, table = operation.name, operation.table_name
+    name, table = final_name(operations, operation.name), operation.table_name
     if context.dialect.name != "postgresql":
         with operations.batch_alter_table(table) as batch:
             batch.create_unique_constraint(batch.f(name), list(operation.columns), **operation.options)

@@ -75,6 +75,13 @@ class Steps:
         """Record that a part of the current step is, or may be, committed."""
         self._has_committed = True
 
+    @property
+    def undone_revision(self) -> str | None:
+        """The revision of the current step, if a downgrade undoes it."""
+        step: Any = self._remaining[0] if self._remaining else None
+        is_undone = isinstance(step, RevisionStep) and not step.is_upgrade
+        return str(step.revision.revision) if is_undone else None
+
     def outcome(self, *, has_failed: bool = False) -> str:
         """Describe the result of the step that did not end, what it left over, and how to continue.
 
