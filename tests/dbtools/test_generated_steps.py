@@ -38,7 +38,7 @@ def new_project(folder: Path, url: str) -> Project:
     return project
 
 
-def _generate(project: Project, change: Change) -> list[Path]:
+def generate(project: Project, change: Change) -> list[Path]:
     project.metadata.clear()
     declare(project.metadata, change.models())
     config = project.config()
@@ -76,7 +76,7 @@ def _names(files: list[Path]) -> list[str]:
 def test_a_change_of_tables_with_rows_needs_no_edit(tmp_path: Path, database_url: str, change: Change) -> None:
     project = new_project(tmp_path, database_url)
     before = _schema(project.url)
-    files = _generate(project, change)
+    files = generate(project, change)
     if change.answer is not None:
         _answer(files, change.answer)
     marked = [file for file in files if "\nafter_release = True\n" in file.read_text()]
@@ -102,7 +102,7 @@ def test_the_same_files_come_from_both_databases(
     tmp_path: Path, sqlite_url: str, postgres_url: str, change: Change
 ) -> None:
     written = [
-        [(file.name, CREATE_DATE.sub("", file.read_text())) for file in _generate(new_project(tmp_path, url), change)]
+        [(file.name, CREATE_DATE.sub("", file.read_text())) for file in generate(new_project(tmp_path, url), change)]
         for url in (sqlite_url, postgres_url)
     ]
 
@@ -116,7 +116,7 @@ def test_an_open_question_stops_every_command_before_anything_is_changed(
     tmp_path: Path, database_url: str, flask_db: FlaskDb
 ) -> None:
     project = new_project(tmp_path, database_url)
-    files = _generate(project, RENAME)
+    files = generate(project, RENAME)
     (asks,) = [file for file in files if file.name.endswith("_change_rename_agents_name_heading.py")]
     before = _schema(project.url)
 
@@ -144,7 +144,7 @@ def test_the_answer_decides_whether_values_are_copied(
 ) -> None:
     project = new_project(tmp_path, database_url)
     change = CHANGES["a column for another one"]
-    _answer(_generate(project, change), is_rename)
+    _answer(generate(project, change), is_rename)
 
     command.upgrade(project.config(), f"+{len(change.files)}")
     assert fetch_rows(project.url, "SELECT weight FROM agents ORDER BY id") == copied
@@ -178,7 +178,7 @@ def test_a_wrong_answer_is_said_by_the_plan_and_can_be_corrected(
 
 def test_a_value_that_the_new_release_wrote_is_not_replaced_by_the_old_one(tmp_path: Path, database_url: str) -> None:
     project = new_project(tmp_path, database_url)
-    files = _generate(project, RENAME)
+    files = generate(project, RENAME)
     _answer(files, True)
     command.upgrade(project.config(), FIRST)
     run_sql(project.url, "UPDATE agents SET heading = 'new' WHERE name = 'one'")
@@ -191,7 +191,7 @@ def test_a_value_that_the_new_release_wrote_is_not_replaced_by_the_old_one(tmp_p
 def test_rows_get_the_default_of_the_model(tmp_path: Path, database_url: str) -> None:
     project = new_project(tmp_path, database_url)
     change = CHANGES["a required column with a default in Python"]
-    files = _generate(project, change)
+    files = generate(project, change)
 
     command.upgrade(project.config(), "head")
 
@@ -204,7 +204,7 @@ def test_a_required_column_without_a_default_is_refused_until_rows_have_values(
 ) -> None:
     project = new_project(tmp_path, database_url)
     change = Change(lambda: {"agents": {"purpose": sa.Column(sa.Text(), nullable=False)}})
-    files = _generate(project, change)
+    files = generate(project, change)
     (check,) = [check for step in _plan(project) for check in step.checks]
 
     assert check.note.endswith("makes the column agents.purpose, and no step fills it")
@@ -224,7 +224,7 @@ def test_a_required_column_without_a_default_is_refused_until_rows_have_values(
 )
 def test_the_previous_release_writes_rows_until_the_marked_steps(tmp_path: Path, database_url: str, name: str) -> None:
     project = new_project(tmp_path, database_url)
-    _generate(project, CHANGES[name])
+    generate(project, CHANGES[name])
     if CHANGES[name].files:
         command.upgrade(project.config(), f"+{len(CHANGES[name].files)}")
 
@@ -237,7 +237,7 @@ def test_values_of_a_dropped_column_can_be_restored(
     tmp_path: Path, database_url: str, backup_folder: Path, flask_db: FlaskDb
 ) -> None:
     project = new_project(tmp_path, database_url)
-    _generate(project, CHANGES["no required column"])
+    generate(project, CHANGES["no required column"])
     command.upgrade(project.config(), "head")
     command.downgrade(project.config(), "-1")
     assert fetch_rows(project.url, "SELECT text FROM agents ORDER BY id") == [("",), ("",)]
