@@ -44,6 +44,9 @@ NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 
+# The `info` of the metadata of models, and of a CHECK of theirs that has no name.
+OF_MODELS, UNNAMED = "of models", "unnamed"
+
 Json = sa.JSON().with_variant(JSONB(), "postgresql")
 
 # Sorted by bytes on both databases, so that both return rows in the same order.
@@ -72,7 +75,14 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """The base class of all models."""
 
-    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION, info={OF_MODELS: True})
+
+
+@event.listens_for(sa.CheckConstraint, "before_parent_attach")
+def _name_check(check: sa.CheckConstraint, parent: Any) -> None:
+    # SQLAlchemy fails without naming the table. `flask db migrate` names it.
+    if check.name is None and isinstance(parent, sa.Table) and parent.metadata.info.get(OF_MODELS):
+        check.name, check.info[UNNAMED] = "without_a_name", True
 
 
 class Database(SQLAlchemy):

@@ -48,18 +48,18 @@ def generate(project: Project, change: Change) -> list[Path]:
     return [Path(step.path) for step in steps]
 
 
-def _answer(files: list[Path], answer: bool) -> None:
+def answer(files: list[Path], value: bool) -> None:
     for file in files:
-        file.write_text(file.read_text().replace('\nis_rename = "?"\n', f"\nis_rename = {answer}\n"))
+        file.write_text(file.read_text().replace('\nis_rename = "?"\n', f"\nis_rename = {value}\n"))
 
 
-def _plan(project: Project) -> tuple[PlannedStep, ...]:
+def plan_of(project: Project) -> tuple[PlannedStep, ...]:
     script = ScriptDirectory(str(project.folder))
     with connect(parse_url(project.url)) as connection:
         return make_plan(connection, script, read_position(connection, script)).steps
 
 
-def _schema(url: str) -> dict[str, Any]:
+def schema_of(url: str) -> dict[str, Any]:
     # A column that is added again is the last one.
     with ignoring_reflection_warnings():
         schema = read_schema(url)
@@ -75,25 +75,25 @@ def _names(files: list[Path]) -> list[str]:
 @pytest.mark.parametrize("change", EVERY_CHANGE)
 def test_a_change_of_tables_with_rows_needs_no_edit(tmp_path: Path, database_url: str, change: Change) -> None:
     project = new_project(tmp_path, database_url)
-    before = _schema(project.url)
+    before = schema_of(project.url)
     files = generate(project, change)
     if change.answer is not None:
-        _answer(files, change.answer)
+        answer(files, change.answer)
     marked = [file for file in files if "\nafter_release = True\n" in file.read_text()]
 
     assert _names(files) == [*change.files, *change.marked]
     assert marked == files[len(change.files) :]
-    for name, step in zip(change.files, _plan(project), strict=False):
+    for name, step in zip(change.files, plan_of(project), strict=False):
         assert bool(step.warnings) == (name in change.warned), step.name
 
     command.upgrade(project.config(), "head")
-    after = _schema(project.url)
+    after = schema_of(project.url)
     command.check(project.config())
     command.downgrade(project.config(), f"-{len(files)}")
-    assert _schema(project.url) == before
+    assert schema_of(project.url) == before
     command.upgrade(project.config(), "head")
     command.check(project.config())
-    assert _schema(project.url) == after
+    assert schema_of(project.url) == after
     assert fetch_rows(project.url, "SELECT count(*) FROM agents") == [(2,)]
 
 
@@ -118,7 +118,7 @@ def test_an_open_question_stops_every_command_before_anything_is_changed(
     project = new_project(tmp_path, database_url)
     files = generate(project, RENAME)
     (asks,) = [file for file in files if file.name.endswith("_change_rename_agents_name_heading.py")]
-    before = _schema(project.url)
+    before = schema_of(project.url)
 
     plan = flask_db(project.url, "plan", project=project)
     refusals = [
@@ -133,7 +133,7 @@ def test_an_open_question_stops_every_command_before_anything_is_changed(
         assert refusal.exit_code == 1
         assert str(asks) in _on_one_line(refusal.output)
     assert "agents.name is gone and agents.heading is new" in asks.read_text()
-    assert _schema(project.url) == before
+    assert schema_of(project.url) == before
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_the_answer_decides_whether_values_are_copied(
 ) -> None:
     project = new_project(tmp_path, database_url)
     change = CHANGES["a column for another one"]
-    _answer(generate(project, change), is_rename)
+    answer(generate(project, change), is_rename)
 
     command.upgrade(project.config(), f"+{len(change.files)}")
     assert fetch_rows(project.url, "SELECT weight FROM agents ORDER BY id") == copied
@@ -157,9 +157,9 @@ def test_the_answer_decides_whether_values_are_copied(
 def test_a_wrong_answer_is_said_by_the_plan_and_can_be_corrected(
     tmp_path: Path, database_url: str, flask_db: FlaskDb
 ) -> None:
-    project = _project(tmp_path, database_url)
-    files = _generate(project, CHANGES["a column for another one"])
-    _answer(files, False)
+    project = new_project(tmp_path, database_url)
+    files = generate(project, CHANGES["a column for another one"])
+    answer(files, False)
     plan = flask_db(project.url, "plan", project=project)
     assert "WARN copies no values of size" in plan.output
     command.upgrade(project.config(), "head")
@@ -179,7 +179,7 @@ def test_a_wrong_answer_is_said_by_the_plan_and_can_be_corrected(
 def test_a_value_that_the_new_release_wrote_is_not_replaced_by_the_old_one(tmp_path: Path, database_url: str) -> None:
     project = new_project(tmp_path, database_url)
     files = generate(project, RENAME)
-    _answer(files, True)
+    answer(files, True)
     command.upgrade(project.config(), FIRST)
     run_sql(project.url, "UPDATE agents SET heading = 'new' WHERE name = 'one'")
 
@@ -205,7 +205,7 @@ def test_a_required_column_without_a_default_is_refused_until_rows_have_values(
     project = new_project(tmp_path, database_url)
     change = Change(lambda: {"agents": {"purpose": sa.Column(sa.Text(), nullable=False)}})
     files = generate(project, change)
-    (check,) = [check for step in _plan(project) for check in step.checks]
+    (check,) = [check for step in plan_of(project) for check in step.checks]
 
     assert check.note.endswith("makes the column agents.purpose, and no step fills it")
     assert "# No step fills agents.purpose" in files[1].read_text()
@@ -264,6 +264,20 @@ def test_each_file_is_printed_and_a_check_prints_each_difference_once(
     names = ["add_purpose.py", "add_purpose_fill_agents_purpose.py", "add_purpose_not_null_agents_purpose.py"]
     assert sorted(file.name.partition("_")[2] for file in project.versions.glob("*_add_*.py")) == sorted(names)
     assert all(f"_{name} ..." in _on_one_line(written.output) for name in names)
+
+
+def test_a_check_without_a_name_is_refused_with_its_table(tmp_path: Path, database_url: str, flask_db: FlaskDb) -> None:
+    project = new_project(tmp_path, database_url)
+    checks = {"new": sa.CheckConstraint("size < 9"), "other": sa.CheckConstraint("rank < 9")}
+    change = Change(lambda: {"agents": checks})
+    declare(project.metadata, change.models())
+
+    refused = flask_db(project.url, "migrate", "-m", "add_check", project=project)
+
+    assert refused.exit_code == 1
+    expected = "Give each CHECK in the models a name: CheckConstraint(..., name=...)."
+    assert f"{expected} Without one: agents (rank < 9), agents (size < 9)." in _on_one_line(refused.output)
+    assert len(list(project.versions.glob("*.py"))) == 1
 
 
 def _on_one_line(output: str) -> str:

@@ -65,3 +65,17 @@ def test_a_column_with_a_new_type_has_its_collation(project: Project) -> None:
     run_sql(project.url, "INSERT INTO things VALUES (2, 3, 'B', 'c')")
 
     assert fetch_rows(project.url, "SELECT count(*) FROM things WHERE name = 'b'") == [(0,)]
+
+
+def test_a_rebuild_keeps_colons_in_checks_and_defaults(tmp_path: Path, sqlite_url: str) -> None:
+    rules = "a text DEFAULT ' :x', b integer, CONSTRAINT ck CHECK (a NOT LIKE '%:y' OR a = '::z')"
+    run_sql(sqlite_url, f"CREATE TABLE t ({rules})", "INSERT INTO t (b) VALUES (1)")
+    project = Project(tmp_path, sqlite_url)
+    project.revision("one", "op.set_not_null('t', 'b')")
+
+    command.upgrade(project.config(), "head")
+
+    ((sql,),) = fetch_rows(sqlite_url, "SELECT sql FROM sqlite_master WHERE name = 't'")
+    assert "CHECK (a NOT LIKE '%:y' OR a = '::z')" in sql
+    assert "DEFAULT ' :x'" in sql
+    assert "b INTEGER NOT NULL" in sql

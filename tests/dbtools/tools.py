@@ -23,7 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from agents_app import dbtools
 from agents_app.database.url import parse_url
-from agents_app.db import NAMING_CONVENTION, create_sqlite_file
+from agents_app.db import NAMING_CONVENTION, OF_MODELS, create_sqlite_file
 from agents_app.paths import ROOT
 
 GUIDE_REVISION = "7d3e90b1c4f6"
@@ -92,7 +92,7 @@ class Project:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.url = url
-        self.metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+        self.metadata = sa.MetaData(naming_convention=NAMING_CONVENTION, info={OF_MODELS: True})
         self.models = ModuleType("models")
         self.models.__path__ = []
         self.folder = folder / f"migrations-{uuid.uuid4().hex[:8]}"

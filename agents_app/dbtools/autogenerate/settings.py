@@ -20,6 +20,7 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
+from agents_app.db import UNNAMED
 from agents_app.dbtools.autogenerate import comparators, details
 from agents_app.dbtools.autogenerate.causes import Causes
 from agents_app.dbtools.autogenerate.columns import Difference
@@ -45,6 +46,7 @@ def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str
 
     def process(migration: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
         _require_imports(models)
+        _refuse_unnamed_checks(metadata)
         _drop_empty(migration, directives)
         if directives and not directives[0].upgrade_ops_list[0].is_empty():
             environment: Any = migration.environment_context
@@ -148,6 +150,18 @@ def _require_imports(models: ModuleType) -> None:
         if module.name not in sys.modules:
             what = f"{module.name} is not imported in {models.__name__}, so its tables cannot be compared."
             raise CommandError(f"{what} Import it there.")
+
+
+def _refuse_unnamed_checks(metadata: sa.MetaData) -> None:
+    found = sorted(
+        f"{table.name} ({check.sqltext})"
+        for table in metadata.tables.values()
+        for check in table.constraints
+        if isinstance(check, sa.CheckConstraint) and check.info.get(UNNAMED)
+    )
+    if found:
+        advice = "Give each CHECK in the models a name: CheckConstraint(..., name=...)."
+        raise CommandError(f"{advice} Without one: {', '.join(found)}.")
 
 
 def _drop_empty(migration: MigrationContext, directives: list[MigrationScript]) -> None:

@@ -11,7 +11,6 @@ from agents_app.dbtools.autogenerate.columns import Difference
 from agents_app.dbtools.autogenerate.parts import Part, Stage, batch
 from agents_app.dbtools.autogenerate.renames import questions
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
-from agents_app.dbtools.operations.enums import native_enum_types
 
 INDEXES = (Stage.DROP_RULE, Stage.INDEX, Stage.UNIQUE, Stage.DROP_INDEX, Stage.NAME_RULE, Stage.NAME_INDEX)
 UNIQUES = (ops.CreateIndexOp, ops.CreateUniqueConstraintOp)
@@ -85,7 +84,7 @@ def _questions(operations: Iterable[Any], difference: Difference) -> Iterator[Pa
 
 def _prepared(operations: Iterable[MigrateOperation], difference: Difference) -> list[Any]:
     flat = list(_flat(operations))
-    flat += _renamed_enums(flat, difference)
+    flat += _new_enums(flat, difference)
     flat = _without_label_checks(flat, difference)
     return [*flat, *_keys_to_later_tables(flat)]
 
@@ -98,15 +97,19 @@ def _flat(operations: Iterable[MigrateOperation]) -> Iterator[Any]:
             yield operation
 
 
-def _renamed_enums(operations: list[Any], difference: Difference) -> Iterator[ops.AlterColumnOp]:
-    # SQLite knows the name of an enum only from its CHECK.
+def _new_enums(operations: list[Any], difference: Difference) -> Iterator[ops.AlterColumnOp]:
+    # On SQLite a column is a text with or without an enum, whose name is only in its CHECK.
     altered = {(found.table_name, found.column_name) for found in operations if isinstance(found, ops.AlterColumnOp)}
     for table in difference.metadata.tables.values():
         for column in table.columns:
             old = difference.column(table.name, column.name)
-            kinds = list(native_enum_types([column] if old is None else [old, column]))
-            if len(kinds) == 2 and kinds[0].name != kinds[1].name and (table.name, column.name) not in altered:
-                yield ops.AlterColumnOp(table.name, column.name, existing_type=kinds[0], modify_type=kinds[1])
+            if old is not None and (table.name, column.name) not in altered and _enum(old) != _enum(column):
+                yield ops.AlterColumnOp(table.name, column.name, existing_type=old.type, modify_type=column.type)
+
+
+def _enum(column: sa.Column[Any]) -> str | None:
+    kind = column.type.impl_instance if isinstance(column.type, sa.TypeDecorator) else column.type
+    return kind.name if isinstance(kind, sa.Enum) and kind.native_enum else None
 
 
 def _without_label_checks(operations: list[Any], difference: Difference) -> list[Any]:

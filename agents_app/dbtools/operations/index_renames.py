@@ -39,8 +39,8 @@ def _rename(operations: Operations, operation: RenameIndexOp) -> None:
     context = operations.migration_context
     if context.dialect.name == "postgresql":
         # PostgreSQL renames the constraint with its index. ALTER TABLE ... RENAME CONSTRAINT would lock out readers.
-        old, new = (quote_if_needed(final_name(operations, name)) for name in (operation.old, operation.new))
-        execute(operations, f"ALTER INDEX {old} RENAME TO {new}")
+        old, new = (final_name(operations, name) for name in (operation.old, operation.new))
+        execute(operations, f"ALTER INDEX {quote_if_needed(old)} RENAME TO {quote_if_needed(new)}")
         return
     if context.as_sql:
         raise CommandError(NEEDS_TABLES)

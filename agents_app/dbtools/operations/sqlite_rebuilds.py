@@ -5,6 +5,7 @@ trigger. Without this, a rebuild would lose them. PostgreSQL rebuilds no table f
 """
 
 import copy
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from agents_app.dbtools.database.columns import column_collation
 from agents_app.dbtools.database.sqlite_text import column_names, rename_columns
 from agents_app.dbtools.operations.sql import SameTextImpl
 
+UNESCAPED_COLON = re.compile(r"(?<!\\):")
 PARTS = """
 SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND tbl_name = :table AND sql IS NOT NULL
 """
@@ -36,6 +38,7 @@ class KeepingSQLiteImpl(SameTextImpl, SQLiteImpl):
         if self.connection is not None:
             _keep_collations(self.connection, batch_impl, table)
             _keep_checks(batch_impl, table)
+            _keep_colons(batch_impl.new_table)
             self._statements = tuple(_statements(self.connection, batch_impl, table))
 
     def rename_table(self, old_table_name: str, new_table_name: Any, schema: Any = None) -> None:
@@ -92,6 +95,22 @@ def _keep_checks(batch_impl: ApplyBatchImpl, table: sa.Table) -> None:
             continue
         if names.count(name) > 1 or (name in present and _checked_column(present[name]) != column):
             new_table.append_constraint(check._copy(target_table=new_table))
+
+
+def _keep_colons(table: Any) -> None:
+    # In the texts that SQLAlchemy reads from a database, a colon would begin a parameter, whose value is NULL.
+    for check in table.constraints:
+        if isinstance(check, sa.CheckConstraint):
+            check.sqltext = _without_parameters(check.sqltext)
+    for column in table.columns:
+        if isinstance(column.server_default, sa.DefaultClause):
+            column.server_default.arg = _without_parameters(column.server_default.arg)
+
+
+def _without_parameters(text: Any) -> Any:
+    if isinstance(text, sa.TextClause) and text._bindparams:
+        return sa.text(UNESCAPED_COLON.sub(r"\\:", text.text))
+    return text
 
 
 def _has_new_type(batch_impl: ApplyBatchImpl, table: sa.Table, column: str) -> bool:
