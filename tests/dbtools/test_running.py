@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from agents_app import dbtools
 from agents_app.database.url import parse_url
+from agents_app.db import create_sqlite_file
 from agents_app.dbtools.database.postgresql import MIGRATION_LOCK
 from tests.dbtools.tools import Project, console_config, create_engine, fetch_rows, read_schema, run_sql
 from tests.project import shared_copy
@@ -113,7 +114,10 @@ def test_an_upgrade_killed_at_any_statement_is_completed_by_the_next_run(
     while _killed_before(database_url, statement):
         command.upgrade(config, "head")
         command.check(config)
-        command.downgrade(config, "base")
+        if statement % 10 == 0:
+            command.downgrade(config, "base")
+        else:
+            _empty(database_url)
         statement += 1
 
     assert statement > 60
@@ -286,6 +290,15 @@ def _killed_before(url: str, statement: int) -> bool:
     if child == 0:
         _upgrade_until(url, statement)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def _empty(url: str) -> None:
+    # Faster than a downgrade.
+    if url.startswith("postgresql"):
+        run_sql(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    else:
+        Path(parse_url(url).database or "").unlink()
+        create_sqlite_file(parse_url(url))
 
 
 def _upgrade_until(url: str, statement: int) -> None:
