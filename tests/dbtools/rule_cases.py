@@ -17,7 +17,7 @@ POSTGRESQL = (
     "INSERT INTO typed (i) VALUES (1)",
     "CREATE TABLE required (id integer NOT NULL DEFAULT 1)",
     "INSERT INTO required VALUES (1)",
-    "CREATE MATERIALIZED VIEW seen AS SELECT * FROM busy",
+    "CREATE MATERIALIZED VIEW seen AS SELECT 1 AS one",
     "CREATE FUNCTION clean() RETURNS integer LANGUAGE sql AS 'DELETE FROM busy RETURNING 1'",
     "CREATE FUNCTION react() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
     "INSERT INTO other.busy VALUES (1)",

@@ -55,9 +55,15 @@ def _work_of_new_column(operation: ops.AddColumnOp, table: str, facts: DatabaseF
     if type_facts.base_type(facts, type_text(column.type))[1]:
         yield column_warnings.domain_checked(table, column.name, type_text(column.type))
     if column.unique:
-        yield table_warnings.unique_added(table, f"uq_{table}_{column.name}", [column.name])
+        name = f"uq_{table}_{column.name}"
+        yield table_warnings.unique_added(
+            table, name, f"op.add_unique_constraint({name!r}, {table!r}, {[column.name]})"
+        )
     if column.index:
-        yield table_warnings.index_created(table, f"ix_{table}_{column.name}", [column.name])
+        name = f"ix_{table}_{column.name}"
+        yield table_warnings.index_created(
+            table, name, f"op.create_index_concurrently({name!r}, {table!r}, {[column.name]})"
+        )
     for key in column.foreign_keys if not getattr(operation, "inline_references", None) else ():
         referent = key.target_fullname.rpartition(".")[0]
         name = str(key.name or f"fk_{table}_{column.name}_{referent}")

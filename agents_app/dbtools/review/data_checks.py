@@ -10,6 +10,7 @@ from agents_app.dbtools.operations.constraints import ValidateConstraintOp
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review.earlier_steps import EarlierSteps
 from agents_app.dbtools.review.facts import DatabaseFacts
+from agents_app.dbtools.review.failures import Failures
 from agents_app.dbtools.review.limit_queries import RowLimit
 from agents_app.dbtools.review.row_limits import limits_of
 from agents_app.dbtools.review.sql_operations import Mark, marks_of
@@ -44,6 +45,7 @@ class DataChecks:
 
     def __init__(self, facts: DatabaseFacts) -> None:
         self._facts = facts
+        self.failures = Failures(facts)
         self._earlier = EarlierSteps(facts)
         self._not_valid: list[tuple[str, str, RowLimit]] = []
 

@@ -112,10 +112,15 @@ class _Recorder(Operations):
     def batch_alter_table(
         self, table_name: str, schema: str | None = None, *_arguments: Any, **_options: Any
     ) -> Iterator[BatchOperations]:
+        first = len(self.recorded)
         with super().batch_alter_table(table_name, schema) as unused:
             batch = _BatchRecorder(self.migration_context, impl=unused.impl)
             batch.record = self.record
             yield batch
+        recorded = self.recorded[first:]
+        if _options.get("recreate") == "always" or any(map(_rebuilds_table, recorded)):
+            for operation in recorded:
+                add_mark(operation, Mark.REBUILDS)
 
 
 class _BatchRecorder(BatchOperations):
@@ -123,6 +128,18 @@ class _BatchRecorder(BatchOperations):
 
     def invoke(self, operation: MigrateOperation) -> Any:
         self.record(operation)
+
+
+def _rebuilds_table(operation: MigrateOperation) -> bool:
+    # As Alembic decides it on SQLite.
+    if isinstance(operation, ops.AddColumnOp):
+        column = operation.column
+        if column.unique or column.foreign_keys or column.constraints:
+            return True
+        return isinstance(getattr(column.server_default, "arg", None), sa.ClauseElement) or (
+            column.computed is not None and bool(column.computed.persisted)
+        )
+    return not isinstance(operation, ops.CreateIndexOp | ops.DropIndexOp)
 
 
 class _RecordingConnection(MockConnection):

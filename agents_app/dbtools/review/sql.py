@@ -7,12 +7,21 @@ from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.review.sql_alter import read_alter_table
 from agents_app.dbtools.review.sql_blocks import functions_in, statements_of_block
-from agents_app.dbtools.review.sql_operations import CallFunctionOp, Mark, NotUnderstoodOp, add_mark, marks_of
-from agents_app.dbtools.review.sql_rows import read_rows_statement
+from agents_app.dbtools.review.sql_operations import (
+    CallFunctionOp,
+    Mark,
+    NotUnderstoodOp,
+    TouchTableOp,
+    add_mark,
+    marks_of,
+)
+from agents_app.dbtools.review.sql_rows import long_insert, read_rows_statement
 from agents_app.dbtools.review.sql_statements import STATEMENTS
 from agents_app.dbtools.review.sql_tokens import NotUnderstood, Reader, Tokens, source_of, split_statements
 from agents_app.dbtools.review.sql_values import text_of_expression
 
+# Tokens of a statement that the rules look at.
+LONGEST_SOURCE = 2000
 ROWS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "REPLACE", "(")
 
 
@@ -45,14 +54,18 @@ def _text_of(operation: ops.ExecuteSQLOp, dialect: str) -> str:
 
 def _read(statement: Tokens, dialect: str) -> Iterator[MigrateOperation]:
     try:
-        yield from _read_statement(statement, dialect)
+        for read in _read_statement(statement, dialect):
+            vars(read)["source"] = source_of(statement[:LONGEST_SOURCE])
+            yield read
     except NotUnderstood:
         yield NotUnderstoodOp(statement=source_of(statement))
 
 
 def _read_statement(statement: Tokens, dialect: str) -> Iterator[MigrateOperation]:
     reader = Reader(statement, dialect)
-    if statement[0].is_word(*ROWS) or statement[0].text == "(":
+    if (table := long_insert(statement, dialect)) is not None:
+        yield TouchTableOp(table.name, table.schema, adds_rows=True)
+    elif statement[0].is_word(*ROWS) or statement[0].text == "(":
         yield from read_rows_statement(source_of(statement), dialect)
     elif reader.has("ALTER TABLE") or reader.has("ALTER FOREIGN TABLE"):
         yield from read_alter_table(reader, statement)
@@ -66,6 +79,21 @@ def _read_statement(statement: Tokens, dialect: str) -> Iterator[MigrateOperatio
 
 
 def _read_block(reader: Reader, dialect: str) -> Iterator[MigrateOperation]:
+    body = _body_of_block(reader)
+    for name in functions_in(body, dialect):
+        yield CallFunctionOp(name=name, may_be_keyword=True)
+    for statement, executed in statements_of_block(body, dialect):
+        parts = [statement] if executed is None else split_statements(executed, dialect)
+        if executed == "":
+            yield NotUnderstoodOp(statement=f"EXECUTE {source_of(statement)}")
+        for read in (read for part in parts for read in _read(part, dialect)):
+            # In a block, SELECT ... INTO sets a variable.
+            if executed is not None or not isinstance(read, ops.CreateTableOp) or statement[0].is_word("CREATE"):
+                add_mark(read, Mark.IN_BLOCK)
+                yield read
+
+
+def _body_of_block(reader: Reader) -> str:
     bodies = []
     while not reader.is_done:
         if not reader.has("LANGUAGE"):
@@ -74,14 +102,4 @@ def _read_block(reader: Reader, dialect: str) -> Iterator[MigrateOperation]:
             raise NotUnderstood("LANGUAGE")
     if len(bodies) != 1 or bodies[0].kind != "literal":
         raise NotUnderstood("DO")
-    body = bodies[0].text
-    for name in functions_in(body, dialect):
-        yield CallFunctionOp(name=name, may_be_keyword=True)
-    for statement, executed in statements_of_block(body, dialect):
-        parts = [statement] if executed is None else split_statements(executed, dialect)
-        if executed == "":
-            yield NotUnderstoodOp(statement=f"EXECUTE {source_of(statement)}")
-        for part in parts:
-            for read in _read(part, dialect):
-                add_mark(read, Mark.IN_BLOCK)
-                yield read
+    return bodies[0].text

@@ -14,12 +14,14 @@ from agents_app.dbtools.review.sql_operations import (
     AddPartitionOp,
     AttachPartitionOp,
     DetachPartitionOp,
+    Mark,
     NotInTransactionOp,
     NotUnderstoodOp,
     RewriteTableOp,
     SqlType,
     TouchTableOp,
     WideStatementOp,
+    add_mark,
 )
 from agents_app.dbtools.review.sql_tokens import NotUnderstood, QualifiedName, Reader, Tokens, source_of
 
@@ -40,14 +42,17 @@ SHORT = (
 
 def read_alter_table(reader: Reader, statement: Tokens) -> Found:
     """The operations of the rest of an ALTER TABLE."""
-    reader.has("IF EXISTS")
+    marks = Mark.IF_EXISTS if reader.has("IF EXISTS") else Mark.NONE
+    marks |= Mark.CASCADES if statement[-1].is_word("CASCADE") else Mark.NONE
     reader.has("ONLY")
     table = reader.qualified_name()
     reader.has("*")
     for action in reader.split_rest():
         part = Reader(action, reader.dialect)
         try:
-            yield from _read_action(part, table)
+            for read in _read_action(part, table):
+                add_mark(read, marks)
+                yield read
         except NotUnderstood:
             text = f"ALTER TABLE {quote_if_needed(table.name)} {source_of(action)}"
             yield NotUnderstoodOp(table.name, table.schema, statement=text)
@@ -105,8 +110,8 @@ def _rename(part: Reader, table: QualifiedName) -> Found:
 
 def _drop(part: Reader, table: QualifiedName) -> Found:
     if part.has("CONSTRAINT"):
-        part.has("IF EXISTS")
-        yield ops.DropConstraintOp(part.name(), table.name, schema=table.schema)
+        may_be_missing = part.has("IF EXISTS")
+        yield ops.DropConstraintOp(part.name(), table.name, schema=table.schema, if_exists=may_be_missing)
         return
     part.has("COLUMN")
     may_be_missing = part.has("IF EXISTS")

@@ -8,7 +8,7 @@ from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import MigrateOperation, ops
 from sqlalchemy.sql.elements import conv
 
-from agents_app.dbtools.review.sql_operations import Constraint, SqlType
+from agents_app.dbtools.review.sql_operations import Constraint, Mark, SqlType, add_mark
 from agents_app.dbtools.review.sql_tokens import NotUnderstood, QualifiedName, Reader, Tokens, source_of, split_list
 
 Found = Iterator[MigrateOperation]
@@ -41,14 +41,23 @@ def read_constraint(part: Reader, name: str | None) -> Constraint:
     columns = () if kind in ("EXCLUDE", "CHECK") else _column_names(part)
     referent = part.qualified_name() if part.has("REFERENCES") else QualifiedName("")
     referred = _column_names(part) if part.rest and part.rest[0].text == "(" and referent.name else ()
-    is_full = "MATCH FULL" in source_of(part.rest).upper()
+    rest = source_of(part.rest).upper()
+    is_full, options = "MATCH FULL" in rest, _timing(rest)
+    if kind in ("UNIQUE", "PRIMARY KEY") and part.has("INCLUDE"):
+        options["postgresql_include"] = list(_column_names(part))
     part.until("NOT")
     while part.has("NOT DEFERRABLE"):
         part.until("NOT")
     is_validated, schema = not part.has("NOT VALID"), referent.schema
-    return Constraint(
-        kind, name, columns, referent.name, is_validated, False, condition, schema, referred, nulls_are_equal, is_full
-    )
+    rules = (is_validated, False, condition, schema, referred, nulls_are_equal, is_full, options)
+    return Constraint(kind, name, columns, referent.name, *rules)
+
+
+def _timing(rest: str) -> dict[str, Any]:
+    # When PostgreSQL checks the constraint.
+    is_deferred = "INITIALLY DEFERRED" in rest
+    is_deferrable = is_deferred or "DEFERRABLE" in rest.replace("NOT DEFERRABLE", "")
+    return ({"deferrable": True} if is_deferrable else {}) | ({"initially": "DEFERRED"} if is_deferred else {})
 
 
 def _column_names(part: Reader) -> tuple[str, ...]:
@@ -63,6 +72,8 @@ def constraint_operations(table: QualifiedName, found: Constraint) -> Found:
     """The operation that adds a constraint."""
     name: Any = conv(found.name) if found.name else None
     options: dict[str, Any] = {"schema": table.schema}
+    if found.kind == "UNIQUE":
+        options |= found.options
     if found.uses_index:
         options["postgresql_using_index"] = True
     if found.kind in ("CHECK", "FOREIGN KEY") and not found.is_validated:
@@ -106,7 +117,9 @@ def new_column(part: Reader, table: QualifiedName, name: str, *, keeps_present: 
     column = sa.Column(name, SqlType(kind), *arguments, **options)
     yield ops.AddColumnOp(table.name, column, schema=table.schema, if_not_exists=keeps_present)
     for found in added:
-        yield from constraint_operations(table, found)
+        for operation in constraint_operations(table, found):
+            add_mark(operation, Mark.OF_COLUMN)
+            yield operation
 
 
 def _read_column_option(

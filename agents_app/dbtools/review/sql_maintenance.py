@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from alembic.operations import MigrateOperation
 
 from agents_app.dbtools.review.sql_operations import NotInTransactionOp, RefreshViewOp, RewriteTableOp
-from agents_app.dbtools.review.sql_tokens import Reader, Tokens, source_of
+from agents_app.dbtools.review.sql_tokens import Reader, Tokens, source_of, split_list
 
 Found = Iterator[MigrateOperation]
+OFF = ("FALSE", "OFF", "0")
 
 
 def vacuum(reader: Reader, statement: Tokens) -> Found:
@@ -15,7 +16,8 @@ def vacuum(reader: Reader, statement: Tokens) -> Found:
     is_full = any(token.is_word("FULL") for token in statement)
     yield NotInTransactionOp(statement=source_of(statement))
     if reader.rest[:1] and reader.rest[0].text == "(":
-        reader.parentheses()
+        options = split_list(reader.parentheses(), reader.dialect)
+        is_full = any(option[0].is_word("FULL") and option[-1].text.upper() not in OFF for option in options if option)
     while reader.has_one_of("FULL", "FREEZE", "VERBOSE", "ANALYZE"):
         pass
     if is_full:

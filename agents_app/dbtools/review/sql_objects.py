@@ -10,17 +10,19 @@ from agents_app.dbtools.review.sql_operations import (
     NotUnderstoodOp,
     RenameObjectOp,
     RewriteTableOp,
+    RiskyStatementOp,
     RowSecurityOp,
     SettingOp,
     TouchTableOp,
     WriteHookOp,
 )
-from agents_app.dbtools.review.sql_rows import read_rows_statement
+from agents_app.dbtools.review.sql_rows import KEEP_NUMBERS, NUMBERS, read_rows_statement
 from agents_app.dbtools.review.sql_tokens import NotUnderstood, QualifiedName, Reader, Tokens, source_of
 
 Found = Iterator[MigrateOperation]
 BREAKS_WHEN_RENAMED = ("TYPE", "SCHEMA", "DOMAIN", "FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE", "SEQUENCE")
 PROGRAM = ("PROGRAM",)
+LASTING = "It holds for every new session from then on, also those of the console, and a downgrade does not undo it."
 
 
 def alter_object(reader: Reader, statement: Tokens) -> Found:
@@ -40,6 +42,10 @@ def alter_object(reader: Reader, statement: Tokens) -> Found:
     if kind == "DOMAIN":
         yield from _alter_domain(reader, statement)
         return
+    if kind in ("ROLE", "USER", "DATABASE") and any(token.is_word("SET", "RESET") for token in reader.rest):
+        yield RiskyStatementOp(statement=source_of(statement), why=LASTING, instead="Set it for the migration only.")
+    if kind == "SEQUENCE" and any(token.is_word("RESTART") for token in reader.rest):
+        yield RiskyStatementOp(statement=source_of(statement), why=NUMBERS, instead=KEEP_NUMBERS)
     if kind in BREAKS_WHEN_RENAMED:
         reader.has("IF EXISTS")
         yield from renamed_object(kind, reader.qualified_name().name, reader)

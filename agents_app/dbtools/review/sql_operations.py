@@ -1,7 +1,7 @@
 """What plain SQL does and no operation of `op` does. A migration never runs these: only the rules read them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Any
 
@@ -20,6 +20,14 @@ class Mark(Flag):
     IN_BLOCK = auto()
     # Sent together with other statements.
     WITH_OTHERS = auto()
+    # With CASCADE, or together with others that may be what depends on it.
+    CASCADES = auto()
+    # ALTER TABLE IF EXISTS and the like.
+    IF_EXISTS = auto()
+    # A constraint in the definition of a new column.
+    OF_COLUMN = auto()
+    # In a batch of Alembic that makes a new table on SQLite.
+    REBUILDS = auto()
 
 
 def add_mark(operation: MigrateOperation, mark: Mark) -> None:
@@ -46,7 +54,9 @@ class TouchTableOp(ReviewOperation):
 
 
 class CreateViewOp(ReviewOperation):
-    """CREATE VIEW."""
+    """CREATE VIEW. `replaces`: a view of this name is replaced, or kept."""
+
+    replaces: bool
 
 
 class CreateObjectOp(ReviewOperation):
@@ -180,6 +190,12 @@ class RiskyStatementOp(ReviewOperation):
     is_danger: bool = False
 
 
+class DropTypeOp(ReviewOperation):
+    """DROP TYPE and DROP DOMAIN."""
+
+    name: str
+
+
 class WideStatementOp(ReviewOperation):
     """A statement that drops more than it names."""
 
@@ -219,6 +235,7 @@ class Constraint:
     referent_columns: Sequence[str] = ()
     nulls_are_equal: bool = False
     is_full: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class SqlType(UserDefinedType[Any]):

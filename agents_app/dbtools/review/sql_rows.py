@@ -3,24 +3,32 @@
 import logging
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
-from alembic.operations import MigrateOperation
+from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.review.sql_operations import (
     CallFunctionOp,
     ChangeRowsOp,
     EditCatalogOp,
+    RiskyStatementOp,
     SettingOp,
     TouchTableOp,
 )
-from agents_app.dbtools.review.sql_tokens import NotUnderstood, split_statements
+from agents_app.dbtools.review.sql_tokens import NotUnderstood, QualifiedName, Reader, Tokens, split_statements
 
 CONFLICTS = "which rows it meets is known when it runs"
 REPLACE = re.compile(r"^REPLACE\s+INTO\b", re.IGNORECASE)
 # To parse a longer statement takes seconds.
 LONGEST = 60_000
+CLAUSES = ("SELECT", "WITH", "ON", "RETURNING", "INSERT", "UPDATE", "DELETE")
 CATALOG = "pg_catalog"
+NUMBERS = (
+    "The next numbers of the sequence can be those of rows that exist: an INSERT of the running release then fails."
+)
+KEEP_NUMBERS = "Set it to a number above all rows, as max(id) + 1, or leave it out."
+LOCKED_ROWS = "Every row is locked: until the step ends, others that change one wait."
 # The database's own tables that a migration may not change.
 CATALOG_TABLES = {
     "postgresql": ("pg_enum", "pg_attribute", "pg_class", "pg_constraint", "pg_index", "pg_type", "pg_attrdef"),
@@ -37,12 +45,33 @@ def read_rows_statement(text: str, dialect: str) -> Iterator[MigrateOperation]:
         # The UPDATE of an ON CONFLICT or a MERGE has no table of its own.
         if isinstance(change.this, exp.Table):
             yield from _read_change(change, dialect, text)
+    for into in tree.find_all(exp.Into):
+        if isinstance(into.this, exp.Table):
+            yield ops.CreateTableOp(
+                _name(into.this.this, dialect), [], schema=_name(into.this.args.get("db"), dialect) or None
+            )
     for insert in tree.find_all(exp.Insert):
         if table := insert.this.find(exp.Table):
             yield from _read_insert(insert, table, dialect, text)
+    yield from _read_locks(tree, dialect, text)
     for call in tree.find_all(exp.Anonymous):
         name = str(call.this).lower()
+        if name == "setval":
+            yield RiskyStatementOp(statement=text, why=NUMBERS, instead=KEEP_NUMBERS)
         yield SettingOp(name=_setting(call), statement=text) if name == "set_config" else CallFunctionOp(name=name)
+
+
+def _read_locks(tree: Any, dialect: str, text: str) -> Iterator[MigrateOperation]:
+    # FOR UPDATE of every row.
+    from sqlglot import exp
+
+    for select in tree.find_all(exp.Select):
+        if select.args.get("locks") and not select.args.get("where") and not select.args.get("limit"):
+            for table in (select.args.get("from_") or select).find_all(exp.Table):
+                name, schema = _name(table.this, dialect), _name(table.args.get("db"), dialect) or None
+                yield RiskyStatementOp(
+                    name, schema, statement=text, why=LOCKED_ROWS, instead="Name the rows with WHERE."
+                )
 
 
 def _setting(call: Any) -> str:
@@ -89,6 +118,19 @@ def changes_rows(text: str, dialect: str) -> bool:
     except NotUnderstood:
         return False
     return tree.find(exp.Update, exp.Delete, exp.Insert, exp.Merge, exp.Drop) is not None
+
+
+def long_insert(statement: Tokens, dialect: str) -> QualifiedName | None:
+    """The table of an INSERT of values that is too long to parse, and that only adds rows; None of another one."""
+    reader = Reader(statement, dialect)
+    if sum(len(token.source) for token in statement) < LONGEST or not reader.has("INSERT INTO"):
+        return None
+    table = reader.qualified_name()
+    reader.until("VALUES")
+    if _is_catalog(table.name, table.schema, dialect) or not reader.has("VALUES"):
+        return None
+    calls = (token.kind != "symbol" and following.text == "(" for token, following in pairwise(reader.rest))
+    return None if any(token.is_word(*CLAUSES) for token in reader.rest) or any(calls) else table
 
 
 def _parsed(text: str, dialect: str) -> Any:

@@ -22,11 +22,14 @@ from agents_app.dbtools.review.sql_operations import (
     CreateObjectOp,
     CreateViewOp,
     DropObjectOp,
+    DropTypeOp,
     LockTableOp,
+    Mark,
     NotInTransactionOp,
     TransactionOp,
     TruncateOp,
     WideStatementOp,
+    add_mark,
 )
 from agents_app.dbtools.review.sql_rows import read_rows_statement
 from agents_app.dbtools.review.sql_sqlite import attach, pragma
@@ -43,13 +46,14 @@ def _nothing(_reader: Reader, _statement: Tokens) -> Found:
     yield from ()
 
 
-def _create_table(reader: Reader, _statement: Tokens) -> Found:
-    reader.has("IF NOT EXISTS")
+def _create_table(reader: Reader, statement: Tokens) -> Found:
+    # A temporary table may have the name of another one.
+    keeps = reader.has("IF NOT EXISTS") or any(token.is_word("TEMP", "TEMPORARY") for token in statement[1:3])
     table = reader.qualified_name()
     if reader.has("PARTITION OF"):
         parent = reader.qualified_name()
         yield AddPartitionOp(parent.name, parent.schema, partition=table.name)
-    yield ops.CreateTableOp(table.name, [], schema=table.schema)
+    yield ops.CreateTableOp(table.name, [], schema=table.schema, if_not_exists=keeps)
     reader.until("AS")
     if reader.has("AS") and not reader.is_done and not reader.rest[0].is_word("TABLE", "EXECUTE"):
         yield from read_rows_statement(_without_data_clause(reader), reader.dialect)
@@ -59,10 +63,10 @@ def _without_data_clause(reader: Reader) -> str:
     return DATA_CLAUSE.sub("", source_of(reader.rest))
 
 
-def _create_view(reader: Reader, _statement: Tokens) -> Found:
-    reader.has("IF NOT EXISTS")
+def _create_view(reader: Reader, statement: Tokens) -> Found:
+    replaces = reader.has("IF NOT EXISTS") or statement[1].is_word("OR")
     view = reader.qualified_name()
-    yield CreateViewOp(view.name, view.schema)
+    yield CreateViewOp(view.name, view.schema, replaces=replaces)
 
 
 def _create_object(_reader: Reader, _statement: Tokens) -> Found:
@@ -78,8 +82,11 @@ def _create_index(reader: Reader, statement: Tokens) -> Found:
     reader.has("ONLY")
     table = reader.qualified_name()
     if reader.has("USING"):
-        reader.name()
-    columns = [_column(part, reader.dialect) for part in split_list(reader.parentheses(), reader.dialect)]
+        options["postgresql_using"] = reader.name()
+    columns = [_column(part, reader.dialect) for part in _list(reader)]
+    reader.until("INCLUDE", "NULLS", "WHERE")
+    if reader.has("INCLUDE"):
+        options["postgresql_include"] = [Reader(part, reader.dialect).name() for part in _list(reader)]
     reader.until("NULLS", "WHERE")
     if reader.has("NULLS NOT DISTINCT"):
         options["postgresql_nulls_not_distinct"] = True
@@ -90,6 +97,10 @@ def _create_index(reader: Reader, statement: Tokens) -> Found:
     yield ops.CreateIndexOp(name, table.name, columns, schema=table.schema, **options)
 
 
+def _list(reader: Reader) -> list[Tokens]:
+    return split_list(reader.parentheses(), reader.dialect)
+
+
 def _column(tokens: Tokens, dialect: str) -> Any:
     is_name = len(tokens) == 1 and tokens[0].kind in ("word", "name")
     return Reader(tokens, dialect).name() if is_name else text_clause(source_of(tokens))
@@ -97,16 +108,23 @@ def _column(tokens: Tokens, dialect: str) -> Any:
 
 def _drop_table(reader: Reader, statement: Tokens) -> Found:
     may_be_missing = reader.has("IF EXISTS")
-    for table in reader.names():
-        yield ops.DropTableOp(table.name, schema=table.schema, if_exists=may_be_missing)
+    tables = list(reader.names())
+    for table in tables:
+        dropped = ops.DropTableOp(table.name, schema=table.schema, if_exists=may_be_missing)
+        if len(tables) > 1 or _has_cascade(statement):
+            add_mark(dropped, Mark.CASCADES)
+        yield dropped
     yield from _cascade(statement)
 
 
 def _drop_index(reader: Reader, statement: Tokens) -> Found:
     options: dict[str, Any] = {"postgresql_concurrently": True} if reader.has("CONCURRENTLY") else {}
-    reader.has("IF EXISTS")
+    may_be_missing = reader.has("IF EXISTS")
     for index in reader.names():
-        yield ops.DropIndexOp(index.name, schema=index.schema, **options)
+        dropped = ops.DropIndexOp(index.name, schema=index.schema, if_exists=may_be_missing, **options)
+        if _has_cascade(statement):
+            add_mark(dropped, Mark.CASCADES)
+        yield dropped
     yield from _cascade(statement)
 
 
@@ -120,12 +138,26 @@ def _drop_object(reader: Reader, statement: Tokens) -> Found:
     yield from _cascade(statement)
 
 
+def _drop_type(reader: Reader, statement: Tokens) -> Found:
+    may_be_missing = reader.has("IF EXISTS")
+    for found in reader.names():
+        dropped = DropTypeOp(name=f"{found.schema}.{found.name}" if found.schema else found.name)
+        add_mark(dropped, Mark.IF_EXISTS if may_be_missing else Mark.NONE)
+        add_mark(dropped, Mark.CASCADES if _has_cascade(statement) else Mark.NONE)
+        yield dropped
+    yield from _cascade(statement)
+
+
 def _drop_other(_reader: Reader, statement: Tokens) -> Found:
     yield from _cascade(statement)
 
 
+def _has_cascade(statement: Tokens) -> bool:
+    return statement[-1].is_word("CASCADE")
+
+
 def _cascade(statement: Tokens) -> Found:
-    if statement[-1].is_word("CASCADE"):
+    if _has_cascade(statement):
         yield WideStatementOp(statement=source_of(statement))
 
 
@@ -183,6 +215,7 @@ STATEMENTS: dict[str, Read] = {
     **_prefixed("DROP", ("VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FUNCTION", "PROCEDURE"), _drop_object),
     **_prefixed("DROP", ("SCHEMA", "DATABASE", "TABLESPACE", "OWNED"), _wide),
     **_prefixed("DROP", ("TRIGGER", "RULE", "POLICY"), drop_hook),
+    **_prefixed("DROP", ("TYPE", "DOMAIN"), _drop_type),
     "DROP": _drop_other,
     "TRUNCATE": _truncate,
     "LOCK": _lock,

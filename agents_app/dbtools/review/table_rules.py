@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import conv
 from agents_app.db import NAMING_CONVENTION
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
-from agents_app.dbtools.review import catalog, table_warnings
+from agents_app.dbtools.review import catalog, safe_calls, table_warnings
 from agents_app.dbtools.review.column_rules import text_of
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_operations import (
@@ -47,9 +47,10 @@ def _rename_table(operation: ops.RenameTableOp, table: str, facts: DatabaseFacts
 def _create_index(operation: ops.CreateIndexOp, table: str, facts: DatabaseFacts) -> Found:
     is_there = operation.if_not_exists and facts.table_of_index(operation.index_name or "", operation.schema)
     if facts.is_in_use(table) and not operation.kw.get("postgresql_concurrently") and not is_there:
-        yield table_warnings.index_created(
-            table, operation.index_name or "", _column_names(operation.columns), is_unique=bool(operation.unique)
-        )
+        name = str(operation.index_name or "")
+        is_unique, schema = bool(operation.unique), _other_schema(table)
+        call = safe_calls.create_index(table, name, operation.columns, operation.kw, is_unique=is_unique, schema=schema)
+        yield table_warnings.index_created(table, name, call)
 
 
 def _drop_index(operation: ops.DropIndexOp, _table: str | None, facts: DatabaseFacts) -> Found:
@@ -86,7 +87,8 @@ def _add_unique(operation: AddUniqueConstraintOp, table: str, facts: DatabaseFac
 def _create_unique(operation: ops.CreateUniqueConstraintOp, table: str, facts: DatabaseFacts) -> Found:
     if facts.is_in_use(table) and not operation.kw.get("postgresql_using_index"):
         name = str(operation.constraint_name or table_warnings.UNNAMED)
-        yield table_warnings.unique_added(table, name, _column_names(operation.columns))
+        call = safe_calls.add_unique(table, name, _column_names(operation.columns), operation.kw, _other_schema(table))
+        yield table_warnings.unique_added(table, name, call)
 
 
 def _create_primary_key(operation: ops.CreatePrimaryKeyOp, table: str, facts: DatabaseFacts) -> Found:
@@ -170,6 +172,10 @@ def _drop_object(operation: DropObjectOp, _table: None, _facts: DatabaseFacts) -
         yield table_warnings.right_taken(operation.name)
     else:
         yield table_warnings.object_dropped(operation.kind, operation.name)
+
+
+def _other_schema(table: str) -> str | None:
+    return table.rpartition(".")[0] or None
 
 
 def _column_names(columns: Any) -> list[str]:

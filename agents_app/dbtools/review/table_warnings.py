@@ -54,14 +54,11 @@ def object_dropped(kind: str, name: str) -> StepWarning:
     return StepWarning(Level.WARN, None, what, why, "First deploy a release that no longer uses it.")
 
 
-def index_created(table: str, name: str, columns: list[str], *, is_unique: bool = False) -> StepWarning:
-    """For CREATE INDEX without CONCURRENTLY."""
+def index_created(table: str, name: str, call: str) -> StepWarning:
+    """For CREATE INDEX without CONCURRENTLY. `call` creates the same index."""
     why = "No one can write to the table until it is created."
-    shown = name or f"ix_{table}_{'_'.join(column for column in columns if column.isidentifier())}"
-    unique = ", unique=True" if is_unique else ""
-    instead = f"{OWN_STEP} op.create_index_concurrently('{shown}', '{table}', {columns}{unique})"
-    what = f"creates the index {name or '(unnamed)'} without CONCURRENTLY"
-    return StepWarning(Level.WARN, table, what, why, instead)
+    what = f"creates the index {name or UNNAMED} without CONCURRENTLY"
+    return StepWarning(Level.WARN, table, what, why, f"{OWN_STEP} {call}")
 
 
 def index_dropped(table: str, name: str, *, is_unique: bool) -> StepWarning:
@@ -86,12 +83,10 @@ def primary_key_dropped(table: str, name: str) -> StepWarning:
     return StepWarning(Level.WARN, table, f"drops the primary key {name} of {table}", why, instead)
 
 
-def unique_added(table: str, name: str, columns: list[str]) -> StepWarning:
-    """For a UNIQUE constraint, which creates an index."""
+def unique_added(table: str, name: str, call: str) -> StepWarning:
+    """For a UNIQUE constraint, which creates an index. `call` adds the same constraint."""
     why = "No one can read or write the table until its index is created."
-    shown = f"uq_{table}_{'_'.join(columns)}" if name == UNNAMED else name
-    instead = f"{OWN_STEP} op.add_unique_constraint('{shown}', '{table}', {columns})"
-    return StepWarning(Level.WARN, table, f"adds the UNIQUE constraint {name}", why, instead)
+    return StepWarning(Level.WARN, table, f"adds the UNIQUE constraint {name}", why, f"{OWN_STEP} {call}")
 
 
 def primary_key_added(table: str) -> StepWarning:

@@ -94,6 +94,12 @@ def transaction_ended(statement: str) -> StepWarning:
     return StepWarning(Level.WARN, None, f"runs {statement}", why, f"Leave it out. To commit at once: {AUTOCOMMIT}.")
 
 
+def certain_failure(table: str | None, cause: str, instead: str) -> StepWarning:
+    """For an operation that the database refuses, however the rows are."""
+    why = "The database refuses it, so the step fails."
+    return StepWarning(Level.DANGER, table, f"fails: {cause}", why, instead)
+
+
 def risky_statement(statement: str, table: str | None, why: str, instead: str, *, is_danger: bool) -> StepWarning:
     """For a statement that needs a word, and no rule of its own."""
     level = Level.DANGER if is_danger else Level.WARN
