@@ -26,6 +26,7 @@ from agents_app.dbtools.phases import pending_advice, position_as_data
 from agents_app.dbtools.position import Position, table_conflict
 from agents_app.dbtools.problems import CHANGED, PENDING, Problem
 from agents_app.dbtools.records.checksums import changed_steps
+from agents_app.dbtools.records.history import KeptDeployment, deployment_as_data, read_deployments
 from agents_app.dbtools.server_problems import major_version, postgresql_problems, unfinished_constraints
 from agents_app.dbtools.version_table import OWN_PLACE
 from agents_app.errors import Unavailable
@@ -40,7 +41,7 @@ class Status:
     """The status of a database. `drift` is None while the database is not at head: it must differ then.
 
     `pg_dump` is the version of that program, None if it is missing or not needed. `migrating` describes the migration
-    that is running.
+    that is running. `last_deployment` is the newest run that the database keeps.
     """
 
     url: str
@@ -53,6 +54,7 @@ class Status:
     position: Position
     drift: tuple[str, ...] | None
     migrating: str | None
+    last_deployment: KeptDeployment | None
     problems: tuple[Problem, ...]
 
 
@@ -80,6 +82,7 @@ def read_status(connection: Connection, script: ScriptDirectory, metadata: sa.Me
         position=position,
         drift=drift,
         migrating=postgresql.running_migration(connection) if is_postgresql else None,
+        last_deployment=next(iter(read_deployments(connection, 1) or ()), None),
         problems=tuple(problems),
     )
 
@@ -94,6 +97,7 @@ def status_as_data(status: Status) -> dict[str, Any]:
         "head": position.head,
         "pending": [asdict(step) for step in position.pending],
         **position_as_data(position),
+        "last_deployment": status.last_deployment and deployment_as_data(status.last_deployment),
         "problems": [asdict(problem) for problem in status.problems],
     }
 

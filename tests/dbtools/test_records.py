@@ -117,6 +117,22 @@ def test_a_failed_run_ends_at_the_revision_that_it_reached(flask_db: FlaskDb, sc
     assert f"{HEAD} -> {reached}, " in flask_db(schema_url, "deployments").output
 
 
+def test_status_names_the_last_run_if_it_failed_or_was_interrupted(
+    flask_db: FlaskDb, schema_url: str, tmp_path: Path
+) -> None:
+    assert "Last run" not in flask_db(schema_url, "status").output
+    project = project_with_step(tmp_path, schema_url, "op.execute('SELECT nonsense')")
+    assert flask_db(schema_url, "deploy", project=project).exit_code == 1
+    failed = kept(schema_url)[0]
+
+    shown = flask_db(schema_url, "status", project=project).output
+    assert f"Last run   deploy failed, at next. See: flask db deployments {failed.short_id}\n" in shown
+    answer = json.loads(flask_db(schema_url, "status", "--json", project=project).stdout)["last_deployment"]
+    assert (answer["id"], answer["outcome"]) == (str(failed.id), "failed")
+    run_sql(schema_url, "UPDATE deployments SET outcome = 'interrupted' WHERE outcome = 'failed'")
+    assert "Last run   deploy interrupted, at next. See: " in flask_db(schema_url, "status", project=project).output
+
+
 def test_every_command_is_kept_and_a_run_without_steps_is_not(flask_db: FlaskDb, schema_url: str) -> None:
     first = len(kept(schema_url))
     command.stamp(console_config(schema_url), RECORDS)

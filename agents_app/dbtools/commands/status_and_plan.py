@@ -27,6 +27,7 @@ from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import FINISH, Phase, blocked_advice
 from agents_app.dbtools.position import read_position
 from agents_app.dbtools.problems import Problem
+from agents_app.dbtools.records.tables import FAILED, INTERRUPTED
 from agents_app.dbtools.review.data_checks import DataCheck
 from agents_app.dbtools.review.plan import Plan, PlannedStep, make_plan, plan_as_data
 from agents_app.dbtools.review.refills import Unfilled, count_unfilled
@@ -53,7 +54,8 @@ def status_command(check: bool, as_json: bool) -> None:
     limits = limits_of_run(migrations_config())
     answer["migration_limits"] = {limit.option: getattr(limits, limit.member) for limit in LIMITS}
     answer["unfilled"] = [asdict(found) for found in unfilled]
-    print_answer(as_json, answer, chain(status_lines(status, session, problems, limits), map(_unfilled_line, unfilled)))
+    lines = chain(status_lines(status, session, problems, limits), map(_unfilled_line, unfilled), _stopped_run(status))
+    print_answer(as_json, answer, lines)
     if check and problems:
         raise click.exceptions.Exit(1)
 
@@ -138,6 +140,13 @@ def status_lines(
 def _unfilled_line(found: Unfilled) -> str:
     rows = "unknown rows" if found.rows is None else pluralize(found.rows, "row")
     return f"Unfilled   {rows} of {found.table} ({found.step}), which flask db deploy --finish fills"
+
+
+def _stopped_run(status: Status) -> Iterator[str]:
+    last = status.last_deployment
+    if last and last.outcome in (FAILED, INTERRUPTED):
+        at = next((f", at {step.name or step.revision}" for step in last.steps if step.seconds is None), "")
+        yield f"Last run   {last.command} {last.outcome}{at}. See: flask db deployments {last.short_id}"
 
 
 def problem_lines(problem: Problem) -> Iterator[str]:

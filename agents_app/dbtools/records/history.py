@@ -14,9 +14,9 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.database import postgresql
-from agents_app.dbtools.records.tables import DEPLOYMENT_STEPS, DEPLOYMENTS, has_records
+from agents_app.dbtools.records.tables import DEPLOYMENT_STEPS, DEPLOYMENTS, INTERRUPTED, has_records
 
-RUNNING, INTERRUPTED = "running", "interrupted"
+RUNNING = "running"
 # A fill of fewer rows says little about the speed.
 MEASURED_FROM = 1_000
 LAST_MEASURED = 5

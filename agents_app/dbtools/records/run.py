@@ -20,7 +20,7 @@ from agents_app.database.migration_limits import Limits
 from agents_app.db import now
 from agents_app.dbtools.records.limits import limits_as_data
 from agents_app.dbtools.records.steps import ACCEPT, FILL, StepRecord, keep_checksum, revisions_text, step_record
-from agents_app.dbtools.records.tables import DEPLOYMENT_STEPS, DEPLOYMENTS, has_records
+from agents_app.dbtools.records.tables import DEPLOYMENT_STEPS, DEPLOYMENTS, DONE, FAILED, INTERRUPTED, has_records
 
 ERROR_MAX = 500
 # Not Alembic's own table.
@@ -87,7 +87,7 @@ class RunRecord:
         if has_records(connection):
             # Only one run at a time has the lock, so that a run without an end was interrupted.
             is_open = DEPLOYMENTS.c.outcome.is_(None) & (DEPLOYMENTS.c.id != self._course.id)
-            connection.execute(DEPLOYMENTS.update().where(is_open).values(outcome="interrupted"))
+            connection.execute(DEPLOYMENTS.update().where(is_open).values(outcome=INTERRUPTED))
             self._write(connection)
         return self._is_written
 
@@ -116,7 +116,7 @@ class RunRecord:
         """Keep that the deployment ended with this run, although another one was expected."""
         self._course.is_last = True
         if self._steps and has_records(connection):
-            self._write(connection, outcome="done")
+            self._write(connection, outcome=DONE)
 
     def note_statement(
         self, _connection: Any, cursor: Any, statement: str, _values: Any, _context: Any, executemany: bool
@@ -145,7 +145,7 @@ class RunRecord:
         # A run on SQLite is one transaction.
         for step in self._steps[0 if connection.dialect.name == "sqlite" else self._done :]:
             step.seconds, step.filled_rows, step.updated_rows = None, 0, 0
-        self._write(connection, outcome="failed", error=error[:ERROR_MAX])
+        self._write(connection, outcome=FAILED, error=error[:ERROR_MAX])
 
     def _keep(self, connection: Connection, unkept: list[StepRecord]) -> None:
         if not has_records(connection):
@@ -155,7 +155,7 @@ class RunRecord:
             # Nobody used an empty database while its steps ran.
             keep_checksum(connection, step, is_refilled=self._start is None)
         is_end = self._done == len(self._steps) and self._course.is_last
-        self._write(connection, outcome="done" if is_end else None)
+        self._write(connection, outcome=DONE if is_end else None)
 
     def _write(self, connection: Connection, outcome: str | None = None, error: str | None = None) -> None:
         connection.execute(DEPLOYMENT_STEPS.delete().where(DEPLOYMENT_STEPS.c.deployment_id == self._course.id))

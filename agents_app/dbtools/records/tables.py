@@ -5,6 +5,8 @@ from sqlalchemy.engine import Connection
 
 from agents_app.db import Json, UtcDateTime
 
+DONE, FAILED, INTERRUPTED = "done", "failed", "interrupted"
+
 DEPLOYMENTS = sa.table(
     "deployments",
     sa.column("id", sa.Uuid()),
