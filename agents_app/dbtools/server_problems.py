@@ -8,8 +8,8 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from agents_app.database.quoting import quote_if_needed
-from agents_app.dbtools.backup import pg_programs
 from agents_app.dbtools.backup.dump_scope import dump_scope
+from agents_app.dbtools.backup.pg_programs import find_program
 from agents_app.dbtools.database import leftovers, postgresql
 from agents_app.dbtools.database.read_only import read_only_problem
 from agents_app.dbtools.database.schema import grant_sql
@@ -138,7 +138,7 @@ def _rows_about(tables: frozenset[str], connection: Connection, query: str, colu
 
 def _dump_problems(connection: Connection, folder: str) -> Iterator[Problem]:
     try:
-        pg_programs.find_program("pg_dump", major_version(connection))
+        find_program("pg_dump", major_version(connection))
     except CommandError as refusal:
         what, _, advice = str(refusal).partition(". ")
         yield Problem(f"No backup can be taken: {what}.", advice, NO_BACKUP)

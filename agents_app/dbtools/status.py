@@ -1,6 +1,5 @@
 """The status of a database: server, position, problems and what to do about them. Nothing is changed."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from agents_app.database.url import printable_url
 from agents_app.dbtools.autogenerate.causes import remedy
 from agents_app.dbtools.autogenerate.drift import find_drift
 from agents_app.dbtools.autogenerate.settings import console_tables
-from agents_app.dbtools.backup import pg_programs
+from agents_app.dbtools.backup.pg_programs import find_program, program_version
 from agents_app.dbtools.branches import two_heads
 from agents_app.dbtools.database import postgresql, sqlite
 from agents_app.dbtools.database.encoding import database_encoding, require_utf8
@@ -160,11 +159,9 @@ def _sqlite_problems(connection: Connection, _folder: str, _own_tables: frozense
 
 def _dump_version(connection: Connection) -> str | None:
     try:
-        output = pg_programs.run_program([pg_programs.find_program("pg_dump", major_version(connection)), "--version"])
+        return program_version(find_program("pg_dump", major_version(connection)))
     except CommandError:
         return None
-    found = re.search(r"\d+(?:\.\d+)*", output)
-    return found[0] if found else None
 
 
 def _driver(connection: Connection) -> str:

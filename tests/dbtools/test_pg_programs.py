@@ -42,6 +42,7 @@ def test_a_program_in_a_folder_with_several_names_is_started_once(
     monkeypatch.setenv("PATH", ":".join(str(tmp_path / name) for name in ("link", "bin", "bin")), prepend=":")
 
     assert pg_programs.find_program("pg_dump", 902) == str(tmp_path / "link" / "pg_dump")
+    assert pg_programs.find_program("pg_dump", 901) == str(tmp_path / "link" / "pg_dump")
     assert (tmp_path / "starts").read_text() == "x\n"
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from alembic.util import CommandError
@@ -31,7 +32,7 @@ def find_program(name: str, server: int) -> str:
 
 
 def _candidates(name: str) -> Iterator[tuple[int, str]]:
-    """The major version and the path of each program with this name. Each of them is started once."""
+    """The major version and the path of each program with this name."""
     folders = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
     # Often one folder has two names, such as /bin and /usr/bin. Of these, the first is used.
     different: dict[Path, Path] = {}
@@ -39,14 +40,16 @@ def _candidates(name: str) -> Iterator[tuple[int, str]]:
         different.setdefault(folder.resolve(), folder)
     for folder in different.values():
         path = folder / name
-        if path.is_file() and os.access(path, os.X_OK) and (major := _major_version(path)):
-            yield major, str(path)
+        if path.is_file() and os.access(path, os.X_OK) and (version := program_version(str(path))):
+            yield int(version.partition(".")[0]), str(path)
 
 
-def _major_version(path: Path) -> int:
+@cache
+def program_version(path: str) -> str:
+    """The version of a program, such as `15.18`; empty if it does not say one. A process starts each program once."""
     result = subprocess.run([path, "--version"], check=False, capture_output=True, text=True)  # noqa: S603
-    version = re.search(r"\d+", result.stdout)
-    return int(version.group()) if version else 0
+    version = re.search(r"\d+(?:\.\d+)*", result.stdout)
+    return version.group() if version else ""
 
 
 def run_program(command: list[str], url: URL | None = None, on_line: Callable[[str], None] | None = None) -> str:
