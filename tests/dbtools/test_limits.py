@@ -270,7 +270,7 @@ def test_a_validation_is_committed_at_once_and_its_step_can_be_run_again(project
     run_sql(project.url, "ALTER TABLE seen ADD CONSTRAINT ck CHECK (made > 0) NOT VALID")
     project.revision("one", "op.validate_constraint('ck', 'seen')\nop.execute('SELECT nonsense')")
 
-    with pytest.raises(CommandError, match="was interrupted: its committed changes remain"):
+    with pytest.raises(CommandError, match="failed: its committed changes remain"):
         command.upgrade(project.config(), "head")
     path = project.versions / "one.py"
     path.write_text(path.read_text().replace("op.execute('SELECT nonsense')", ""))

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def insert_step(config: Config, position: Position, before: str, message: str, r
         raise CommandError("No step was written.")
     with file.open("w", encoding="utf-8", newline="") as stream:
         stream.write(change(new.revision))
+    # Python takes compiled code for current if the file has the same size and the same second as before.
+    Path(cache_from_source(file)).unlink(missing_ok=True)
     print_progress(f"{Path(new.path).name} is applied before {file.name}, whose down_revision was changed.")
     print_progress(ONLY_HERE.format(name=found.doc))
     return Path(new.path)
