@@ -14,9 +14,10 @@ from agents_app.database.quoting import quote_if_needed
 # Migration commands use the second setting if it is set.
 SETTING = "DATABASE_URL (or MIGRATION_DATABASE_URL, if it is set)"
 CREATE_DATABASE = "CREATE DATABASE {name} OWNER {role} ENCODING 'UTF8' TEMPLATE template0;"
-ANOTHER_OWNER = "Another role owns it. Run the command as that role, or run: ALTER TABLE {name} OWNER TO {role};"
-OWNER_OF_SCHEMA = "Run the command as its owner, or run: ALTER SCHEMA {name} OWNER TO {role};"
-OWNER_OF_TYPE = "Another role owns it. Run the command as that role, or run: ALTER TYPE {name} OWNER TO {role};"
+# A running release may use the object through its present owner, so that none of these statements changes the owner.
+GRANT_ON_TABLE = "Let its owner run: GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {role}; or use the owner's role."
+GRANT_ON_TYPE = "Let its owner run: GRANT USAGE ON TYPE {name} TO {role}; or use the owner's role."
+ANOTHER_OWNER = "Another role owns it. Run the command as that role."
 NOT_WRITABLE = "This user may not write there. Run the command as the owner of the file and its folder."
 NO_PRIMARY = "None of the hosts is a primary. Check the hosts in DATABASE_URL, or try again after the failover."
 STANDBY = (
@@ -28,9 +29,9 @@ ADVICE = {
     r"permission denied for schema (?P<name>.+)": "Let its owner run: GRANT USAGE, CREATE ON SCHEMA {name} TO {role};",
     r"permission denied for database (?P<name>.+)": "Run: GRANT CONNECT, CREATE ON DATABASE {name} TO {role};",
     r"permission denied for sequence (?P<name>.+)": "Let its owner run: GRANT ALL ON SEQUENCE {name} TO {role};",
-    r"(?:permission denied for|must be owner of) (?:table|relation|view|sequence) (?P<name>.+)": ANOTHER_OWNER,
-    r"(?:permission denied for|must be owner of) type (?P<name>.+)": OWNER_OF_TYPE,
-    r"must be owner of schema (?P<name>.+)": OWNER_OF_SCHEMA,
+    r"permission denied for (?:table|relation|view) (?P<name>.+)": GRANT_ON_TABLE,
+    r"permission denied for type (?P<name>.+)": GRANT_ON_TYPE,
+    r"must be owner of (?:table|relation|view|sequence|type|schema) (?P<name>.+)": ANOTHER_OWNER,
     r"must be owner of (?P<name>.+)": "Another role owns it and its table. Run the command as that role.",
     r"permission denied (?:for|to) (?P<name>.+)": "The role {role} lacks this right. Run the command as another role.",
     r"attempt to write a readonly database": NOT_WRITABLE,
