@@ -162,7 +162,7 @@ def _judge(project: Project, upgrade: str, expected: str | None) -> None:
         with pytest.raises((CommandError, DBAPIError)):
             command.upgrade(project.config(), "head")
     else:
-        assert all(check.count == 0 for check in checks_of(project))
+        assert all(check.count == 0 or check.is_loss for check in checks_of(project))
         command.upgrade(project.config(), "head")
 
 
@@ -179,6 +179,80 @@ def test_rows_on_which_a_step_fails_are_counted_on_postgresql(
 ) -> None:
     run_sql(postgres_url, *ROWS, *POSTGRESQL)
     _judge(Project(tmp_path, postgres_url), upgrade, expected)
+
+
+# Plain SQL or an operation, and how many rows lose their value.
+LOSSES = [
+    ("op.alter_column('lossy', 'name', type_=sa.String(8), postgresql_using='CAST(name AS VARCHAR(8))')", 1),
+    ("op.alter_column('lossy', 'name', type_=sa.String(60), postgresql_using='name::varchar(8)')", 1),
+    ("op.execute('ALTER TABLE lossy ALTER name TYPE varchar(8) USING name::varchar(8)')", 1),
+    ("op.execute('ALTER TABLE lossy ALTER name TYPE varchar(8) USING left(name, 8)')", 1),
+    ("op.execute('ALTER TABLE lossy ALTER big TYPE varchar(5) USING big::varchar(5)')", 1),
+    ("op.alter_column('lossy', 'amount', type_=sa.Numeric(10, 1))", 2),
+    ("op.alter_column('lossy', 'amount', type_=sa.Integer(), postgresql_using='amount::int')", 3),
+    ("op.execute('ALTER TABLE lossy ALTER amount TYPE bigint USING round(amount)::bigint')", 3),
+    ("op.execute('ALTER TABLE lossy ALTER amount TYPE numeric(12, 2)')", 0),
+    ("op.execute('ALTER TABLE lossy ALTER seen TYPE date')", 2),
+    ("op.execute('ALTER TABLE lossy ALTER seen TYPE timestamp(0)')", 1),
+    ("op.execute('ALTER TABLE lossy ALTER big TYPE numeric(10, 2)')", None),
+    ("op.execute('ALTER TABLE lossy ALTER big TYPE double precision')", 0),
+    ("op.alter_column('lossy', 'name', type_=sa.String(8))", None),
+]
+LOSSY = (
+    "CREATE TABLE lossy (name varchar(60), amount numeric(10, 2), seen timestamp, big bigint)",
+    "INSERT INTO lossy VALUES ('short', 1.00, '2026-01-01', 1), ('much too long', 1.55, '2026-01-01 10:00', 1000000)",
+    "INSERT INTO lossy VALUES (NULL, NULL, NULL, NULL), ('short', 1.5, '2026-01-01 10:00:00.5', 5)",
+    "INSERT INTO lossy VALUES ('', 2.25, NULL, 6)",
+)
+
+
+def test_values_that_a_new_type_cuts_off_or_rounds_are_counted(tmp_path: Path, postgres_url: str) -> None:
+    run_sql(postgres_url, *LOSSY)
+    project = Project(tmp_path, postgres_url)
+    for number, (upgrade, _) in enumerate(LOSSES):
+        project.revision(f"step{number}", upgrade)
+    with connect(parse_url(project.url)) as connection:
+        script = ScriptDirectory.from_config(project.config())
+        plan = make_plan(connection, script, read_position(connection, script))
+
+    found = [next((check.count for check in step.checks if check.is_loss), None) for step in plan.steps]
+
+    assert found == [count for _, count in LOSSES]
+
+
+def test_lost_values_are_a_danger_that_a_file_can_allow(tmp_path: Path, postgres_url: str, flask_db: FlaskDb) -> None:
+    run_sql(postgres_url, *LOSSY)
+    project = Project(tmp_path, postgres_url)
+    path = project.revision("one", "op.alter_column('lossy', 'amount', type_=sa.Numeric(10, 1))")
+    path.write_text(f"{path.read_text()}\nafter_release = True\n")
+
+    run = flask_db(postgres_url, "plan", project=project)
+    path.write_text(path.read_text().replace("op.alter", "op.allow_danger('Old prices.')\n    op.alter"))
+    allowed = flask_db(postgres_url, "plan", project=project)
+
+    what = "loses values: 2 rows of lossy have a value in amount that NUMERIC(10, 1) cuts off, rounds or changes\n"
+    assert (run.exit_code, f"DANGER {what}" in run.output) == (1, True), run.output
+    assert (allowed.exit_code, f"DANGER (allowed: Old prices.) {what}" in allowed.output) == (0, True), allowed.output
+
+
+def test_on_sqlite_values_that_a_rebuild_changes_or_an_enum_refuses_are_counted(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    run_sql(sqlite_url, "CREATE TABLE t (a VARCHAR(9), b NUMERIC(9, 2))")
+    run_sql(sqlite_url, "INSERT INTO t VALUES ('12', 1), ('x', 1.5), (NULL, NULL), ('A', 2.5)")
+    project = Project(tmp_path, sqlite_url)
+    batch = "with op.batch_alter_table('t') as batch:\n    batch.alter_column("
+    project.revision("one", f"{batch}'b', type_=sa.Integer())")
+    project.revision("two", f"{batch}'a', type_=sa.Enum('A', 'B', name='kind', create_constraint=True))")
+    project.revision("three", f"{batch}'a', type_=sa.Integer())")
+
+    checks = [(check.what, check.stops, check.is_loss) for check in checks_of(project) if check.count]
+
+    assert checks == [
+        ("2 rows of t have a value in b that INTEGER cuts off, rounds or changes", False, True),
+        ("2 rows of t have a value in a that kind cannot hold", True, False),
+        ("2 rows of t have a value in a that INTEGER cuts off, rounds or changes", False, True),
+    ]
 
 
 def test_what_cannot_be_counted_is_said_to_be_so(tmp_path: Path, postgres_url: str) -> None:

@@ -188,6 +188,35 @@ def test_a_value_that_the_new_release_wrote_is_not_replaced_by_the_old_one(tmp_p
     assert fetch_rows(project.url, "SELECT heading FROM agents ORDER BY id") == [("new",), ("two",)]
 
 
+def test_a_text_that_a_shorter_column_cannot_hold_is_refused_in_both_directions(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    project = new_project(tmp_path, postgres_url)
+    change = Change(
+        lambda: {
+            "agents": {
+                "title": sa.Column(sa.String(2), nullable=False),
+                "name": sa.Column(sa.Text(), nullable=False),
+                "note": sa.Column(sa.Integer()),
+            }
+        }
+    )
+    files = generate(project, change)
+    steps = {step.name: [check.what for check in step.checks if check.stops] for step in plan_of(project)}
+    using = [line.strip() for file in files for line in file.read_text().splitlines() if "postgresql_using" in line]
+
+    assert using == ["postgresql_using='CAST(note AS INTEGER)')"]
+    assert steps["change_type_agents_title"] == ["2 rows of agents have a value in title that VARCHAR(2) cannot hold"]
+    command.upgrade(project.config(), FIRST)
+    run_sql(postgres_url, f"UPDATE agents SET name = '{'x' * 60}' WHERE name = 'one'")
+    with connect(parse_url(postgres_url)) as connection:
+        script = ScriptDirectory(str(project.folder))
+        (back,) = make_plan(connection, script, read_position(connection, script), "-1").steps
+    assert [check.what for check in back.checks if check.stops] == [
+        "1 row of agents has a value in name that VARCHAR(50) cannot hold"
+    ]
+
+
 def test_rows_get_the_default_of_the_model(tmp_path: Path, database_url: str) -> None:
     project = new_project(tmp_path, database_url)
     change = CHANGES["a required column with a default in Python"]

@@ -11,7 +11,7 @@ from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.autogenerate import fills
 from agents_app.dbtools.autogenerate.parts import THIS_REVISION, Part, Stage, batch, call
 from agents_app.dbtools.autogenerate.table_history import TableHistory
-from agents_app.dbtools.database.column_types import is_wider, type_text, without_collation
+from agents_app.dbtools.database.column_types import is_wider, needs_using, type_text, without_collation
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp, native_enum_types
 
 ZEROS: dict[type, str] = {
@@ -136,7 +136,7 @@ def _enums(kind: Any, operation: type[CreateEnumOp] | type[DropEnumOp]) -> list[
 
 
 def _to_type(table: str, name: str, old: Any, new: Any, default: Any) -> list[ops.AlterColumnOp]:
-    options: dict[str, Any] = {} if is_wider(old, new) else {"postgresql_using": _cast(name, old, new)}
+    options: dict[str, Any] = {"postgresql_using": _cast(name, old, new)} if needs_using(old, new) else {}
     change = ops.AlterColumnOp(table, name, existing_type=old, modify_type=new, **options)
     if default is None or is_wider(old, new):
         return [change]

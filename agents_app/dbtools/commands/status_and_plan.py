@@ -195,8 +195,8 @@ def warning_lines(warning: StepWarning) -> Iterator[str]:
 
 
 def check_lines(check: DataCheck) -> Iterator[str]:
-    """Yield the lines of a data check for a person; none if it was counted and found no row."""
-    if check.count == 0:
+    """Yield the lines of a data check for a person; none if it was counted and found no row, or if a DANGER says it."""
+    if check.count == 0 or (check.is_loss and check.count and not check.note):
         return
     if check.stops:
         yield f"   FAILS {check.what.rstrip('.')}: {check.why}"

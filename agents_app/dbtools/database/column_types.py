@@ -25,6 +25,10 @@ ALIASES = {
     "float4": "real",
     "bool": "boolean",
 }
+# PostgreSQL converts each of these to each other one of its group, and any type to a text, without a USING. A text that
+# is too long is then refused. CAST would cut it off.
+TEXTS = ("varchar", "text", "char")
+NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 # The precision of these is 6 if none is written.
 TIMES = ("timestamp", "timestamptz", "time", "timetz", "interval")
 ARGUMENTS = re.compile(r"\(([\d\s,-]*)\)")
@@ -56,6 +60,16 @@ def is_wider(present: Any, wanted: Any) -> bool:
         return False
     old, new = type_text(present), type_text(wanted)
     return collation_of(old) == collation_of(new) and keeps_rows(old, new)
+
+
+def needs_using(present: Any, wanted: Any) -> bool:
+    """Whether PostgreSQL converts a column from one type of SQLAlchemy to the other only with a USING."""
+    wanted = sa.types.to_instance(wanted)
+    old, new = (base_of(type_text(kind)).removesuffix("[]") for kind in (present, wanted))
+    if type_text(present).endswith("[]") != type_text(wanted).endswith("[]"):
+        return True
+    is_enum = isinstance(wanted, sa.Enum) and new not in TEXTS
+    return is_enum or not (new in TEXTS or old == new or (old in NUMBERS and new in NUMBERS))
 
 
 def type_text(kind: Any) -> str:

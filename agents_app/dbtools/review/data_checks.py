@@ -26,7 +26,8 @@ class DataCheck:
 
     `stops`: the step would fail. If not, although `count` is not 0, `note` says why; it also says why nothing was
     counted. `why` names the statement that fails, and `do` what helps; it is "" if nothing needs to be done.
-    `is_unfilled`: the rows get no value, so that the step would fail although nothing was counted.
+    `is_unfilled`: the rows get no value, so that the step would fail although nothing was counted. `is_loss`: the step
+    does not fail, but the rows lose the values that they have.
     """
 
     table: str | None
@@ -38,6 +39,7 @@ class DataCheck:
     stops: bool
     note: str
     is_unfilled: bool = False
+    is_loss: bool = False
 
 
 class DataChecks:
@@ -130,8 +132,9 @@ def _check(
         what = f"rows of {table} that {verb} {limit.rest}"
     else:
         what = f"{pluralize(count, 'row')} of {table} {SINGULAR[verb] if count == 1 else verb} {limit.rest}"
-    stops = bool(count) and not note
-    return DataCheck(table, what, why, limit.do if do is None else do, limit.query, count, stops, note, is_unfilled)
+    stops = bool(count) and not note and not limit.is_loss
+    do = limit.do if do is None else do
+    return DataCheck(table, what, why, do, limit.query, count, stops, note, is_unfilled, limit.is_loss)
 
 
 def check_as_data(check: DataCheck) -> dict[str, Any]:

@@ -118,6 +118,10 @@ class DatabaseFacts(Queries):
             return self.column_type(table, column)
         return next((type_text(found["type"]) for found in self._columns(table) if found["name"] == column), None)
 
+    def kind_of(self, table: str, column: str) -> sa.types.TypeEngine[Any] | None:
+        """The type of a column as SQLAlchemy reads it; None if the column is missing."""
+        return next((found["type"] for found in self._columns(table) if found["name"] == column), None)
+
     def computed_columns(self, table: str) -> frozenset[str]:
         """The columns of a table that the database computes from others."""
         return frozenset(found["name"] for found in self._columns(table) if found.get("computed"))

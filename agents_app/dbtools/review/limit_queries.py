@@ -29,7 +29,8 @@ class RowLimit:
     `verb` and `rest` say what is wrong with the rows, as "have" and "no value in purpose"; if `verb` is "", `rest` is
     a sentence of its own. `not_counted` says why no query can count the rows. `added_as` is the name of a constraint
     that looks at the rows only when it is validated. `is_missing`: the rows have no value. `is_query`: `query` is one
-    of the step, in which each row of its tables can matter.
+    of the step, in which each row of its tables can matter. `is_loss`: the step refuses no such row, but
+    changes its value.
     """
 
     tables: tuple[str, ...]
@@ -46,6 +47,7 @@ class RowLimit:
     not_counted: str | None = None
     is_missing: bool = False
     is_query: bool = False
+    is_loss: bool = False
 
     def names(self, table: str, column: str) -> bool:
         """Whether the limit depends on a column of one of its tables."""
@@ -164,6 +166,14 @@ def beyond_type(facts: DatabaseFacts, table: str, column: str, condition: str, k
     query = f"SELECT * FROM {quote_table(facts, table)} WHERE {condition}"
     rest = f"a value in {column} that {kind} cannot hold"
     return RowLimit((table,), (column,), "", "have", rest, "the new type is refused", CORRECT, query, _count(query))
+
+
+def losing_values(facts: DatabaseFacts, table: str, column: str, condition: str, kind: str) -> RowLimit:
+    """Rows whose value a new type cuts off or rounds without a word: those that meet the condition."""
+    query = f"SELECT * FROM {quote_table(facts, table)} WHERE {condition}"
+    rest = f"a value in {column} that {kind} cuts off, rounds or changes"
+    why = "the values that they have now are lost"
+    return RowLimit((table,), (column,), "", "have", rest, why, CORRECT, query, _count(query), is_loss=True)
 
 
 def uncounted(facts: DatabaseFacts, table: str, verb: str, rest: str, reason: str) -> RowLimit:

@@ -70,7 +70,7 @@ def _alter_column(operation: ops.AlterColumnOp, facts: DatabaseFacts) -> Found:
     table, column = _table(operation, facts), str(operation.column_name)
     if operation.modify_nullable is False:
         yield from _not_null(table, column, facts)
-    if operation.modify_type is not None and facts.has_locks:
+    if operation.modify_type is not None:
         using = operation.kw.get("postgresql_using")
         yield from type_limits.limits_of_type(facts, table, column, operation.modify_type, using)
 

@@ -43,6 +43,13 @@ def never_filled(table: str, rows: str) -> StepWarning:
     return StepWarning(Level.DANGER, table, f"refuses {rows}", why, instead)
 
 
+def values_lost(table: str, rows: str, query: str) -> StepWarning:
+    """For a new type that cuts off or rounds values. `rows` are those that have them, and `query` lists them."""
+    why = "No row is refused. The values that they have now are lost: nothing is saved, and no way back restores them."
+    instead = f"Correct these rows in a step before this one, or keep them in another column. Rows: {query}"
+    return StepWarning(Level.DANGER, table, f"loses values: {rows}", why, instead)
+
+
 def met_rows(count: int | str | None, rows: int | None, *, is_estimate: bool) -> str:
     """How many rows of a table a statement meets: a count, or why they are not counted."""
     about = "about " if is_estimate else ""

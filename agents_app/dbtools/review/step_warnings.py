@@ -17,8 +17,11 @@ from agents_app.dbtools.review.way_back import warnings_for_downgrade
 
 
 def warnings_for_rows(checks: Iterable[DataCheck], operations: list[MigrateOperation]) -> Iterator[StepWarning]:
-    """The warnings about rows that are not counted, and on which a step would fail."""
+    """The warnings about rows that are not counted, and on which a step would fail, and about values that it loses."""
     for check in checks:
+        if check.is_loss and check.count and not check.note and check.table is not None:
+            lost = row_warnings.values_lost(check.table, check.what, check.query)
+            yield warnings.with_reasons(lost, reasons_of(operations))
         if check.is_unfilled and check.table is not None:
             yield warnings.with_reasons(row_warnings.never_filled(check.table, check.what), reasons_of(operations))
 
