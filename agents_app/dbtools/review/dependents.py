@@ -8,8 +8,9 @@ from alembic.operations import ops
 
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
+from agents_app.dbtools.review.effects import table_name
 from agents_app.dbtools.review.facts import quote_path
-from agents_app.dbtools.review.presence import Presence, table_name
+from agents_app.dbtools.review.presence import Presence
 
 Causes = Iterator[tuple[str | None, str, str]]
 VIEWS = sa.text("""
@@ -21,7 +22,9 @@ WHERE refclassid = 'pg_class'::regclass AND refobjid = to_regclass(:table) AND e
     AND (:column = '' OR attname = :column) ORDER BY 1, 2
 """)
 REFERRING = sa.text("""
-SELECT conname AS name, relname AS own, nspname AS schema FROM pg_constraint
+SELECT conname AS name, relname AS own, nspname AS schema,
+    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey)) AS columns
+FROM pg_constraint
 JOIN pg_class ON pg_class.oid = conrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE contype = 'f' AND confrelid = to_regclass(:table) AND conrelid <> confrelid AND conparentid = 0 ORDER BY 1
 """)
@@ -57,7 +60,7 @@ def of_table(table: str, presence: Presence) -> Causes:
     yield from _views(table, "", presence, f"the table {table}")
     for row in presence.facts.read(REFERRING, table=quote_path(table)):
         own = presence.facts.qualified(row.own, row.schema)
-        if not presence.is_made(own):
+        if not presence.is_made(own) and not presence.may_be_dropped(own, row.name, row.columns):
             why = f"the foreign key {row.name} of {own} refers to the table {table}"
             yield table, why, f"First drop it: op.drop_constraint('{row.name}', '{own}', type_='foreignkey')"
 
@@ -79,7 +82,8 @@ def of_type(name: str, presence: Presence) -> Causes:
     """The columns that have a type."""
     for row in presence.facts.read(USING_TYPE, name=quote_path(name)):
         table = presence.facts.qualified(row.own, row.schema)
-        if not presence.is_made(table) and presence.column(table, row.name):
+        is_kept = presence.column(table, row.name) and (table, row.name) not in presence.retyped
+        if is_kept and not presence.is_made(table):
             yield table, f"the column {table}.{row.name} has the type {name}", "First change the type of the column."
 
 

@@ -1,6 +1,6 @@
 """Warnings about operations that cannot succeed on this database, however its rows are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from alembic.operations import MigrateOperation, ops
@@ -8,8 +8,9 @@ from alembic.operations import MigrateOperation, ops
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.review import dependents, new_labels, sqlite_failures
+from agents_app.dbtools.review.effects import in_schema, table_name
 from agents_app.dbtools.review.facts import DatabaseFacts
-from agents_app.dbtools.review.presence import Presence, in_schema, table_name
+from agents_app.dbtools.review.presence import Presence
 from agents_app.dbtools.review.sql_operations import CreateViewOp, DropTypeOp, Mark, marks_of
 from agents_app.dbtools.review.warnings import StepWarning, certain_failure
 
@@ -25,6 +26,15 @@ class Failures:
     def __init__(self, facts: DatabaseFacts) -> None:
         self._presence = Presence(facts)
         self._facts = facts
+
+    def without_missing(self, operations: Iterable[MigrateOperation]) -> list[MigrateOperation]:
+        """The operations of the next step, without those on what is not there, which their IF EXISTS allows."""
+        presence, kept = self._presence.copied(), []
+        for operation in operations:
+            if not _is_on_nothing(operation, presence):
+                kept.append(operation)
+                presence.note(operation)
+        return kept
 
     def of_step(self, operations: Sequence[MigrateOperation], *, is_known: bool) -> list[StepWarning]:
         """The warnings about one step. `is_known`: all of its operations are known."""
@@ -59,6 +69,17 @@ class Failures:
         if table is None or may_be_missing or self._presence.relation(table) is not False:
             return None
         return table, f"there is no table {table}", LEAVE_OUT
+
+
+def _is_on_nothing(operation: Any, presence: Presence) -> bool:
+    table = table_name(operation, presence.facts)
+    may_be_missing = bool(getattr(operation, "if_exists", None))
+    if table is None or Mark.IN_BLOCK in marks_of(operation):
+        return False
+    if Mark.IF_EXISTS in marks_of(operation) or (may_be_missing and isinstance(operation, ops.DropTableOp)):
+        return presence.relation(table) is False
+    is_column = may_be_missing and isinstance(operation, ops.DropColumnOp)
+    return is_column and presence.column(table, operation.column_name) is False
 
 
 def _create_relation(operation: Any, presence: Presence) -> Causes:

@@ -12,8 +12,8 @@ from agents_app.dbtools.operations.enum_values import AddEnumValueOp
 from agents_app.dbtools.operations.enums import CreateEnumOp
 from agents_app.dbtools.review.column_rules import text_of
 from agents_app.dbtools.review.dependents import version_of
+from agents_app.dbtools.review.effects import table_name
 from agents_app.dbtools.review.facts import DatabaseFacts, quote_path
-from agents_app.dbtools.review.presence import table_name
 from agents_app.dbtools.review.sql_operations import Mark, marks_of
 
 Causes = Iterator[tuple[str | None, str, str]]

@@ -161,7 +161,8 @@ def _planned_step(
     facts: DatabaseFacts, checks: DataChecks, estimates: Estimates, script: Script, direction: str
 ) -> PlannedStep:
     recorded = record_step(script, direction, facts.dialect)
-    operations = [read for found in recorded.operations for read in sql.operations_of(found, facts.dialect)]
+    read = [part for found in recorded.operations for part in sql.operations_of(found, facts.dialect)]
+    operations = checks.failures.without_missing(read)
     # No one uses a table that this step creates, also not before the operation that creates it.
     created = [rules.table_of(found, facts) for found in operations if isinstance(found, ops.CreateTableOp)]
     facts.created |= {name for name in created if name is not None and not facts.size(name).is_there}

@@ -1,28 +1,23 @@
 """What is there at each place of a plan: in the database, and after the operations before that place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import MigrateOperation, ops
+from alembic.operations import ops
 
-from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
-from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
-from agents_app.dbtools.operations.renames import AnswerRenameOp
-from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
-from agents_app.dbtools.review.facts import DatabaseFacts, quote_path
-from agents_app.dbtools.review.sql_operations import (
-    CallFunctionOp,
-    CreateViewOp,
-    DropObjectOp,
-    DropTypeOp,
-    Mark,
-    NotUnderstoodOp,
-    RenameObjectOp,
-    SettingOp,
-    WideStatementOp,
-    marks_of,
+from agents_app.dbtools.review.effects import (
+    UNKNOWN,
+    adds_key,
+    effects_of,
+    is_unknown,
+    table_name,
+    table_that_gains,
+    tables_that_lose,
 )
+from agents_app.dbtools.review.facts import DatabaseFacts, quote_path
+from agents_app.dbtools.review.sql_operations import Mark, marks_of
 
 KINDS = {
     "r": "table",
@@ -49,8 +44,6 @@ SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :c
 SQLITE_COLUMN = sa.text("SELECT 1 FROM pragma_table_xinfo(:table) WHERE lower(name) = lower(:column)")
 CONSTRAINTS = sa.text("SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(:table)")
 TYPE = sa.text("SELECT 1 AS there WHERE to_regtype(:name) IS NOT NULL")
-# They may change anything.
-UNKNOWN = (NotUnderstoodOp, WideStatementOp, DropObjectOp, RenameObjectOp, AnswerRenameOp)
 
 
 class Presence:
@@ -65,6 +58,8 @@ class Presence:
         self.gained: set[str] = set()
         # The tables that get a unique key.
         self.keyed: set[str] = set()
+        # The columns, each with its table, that get another type.
+        self.retyped: set[tuple[str, str]] = set()
 
     def relation(self, name: str) -> str | bool | None:
         """The kind of a table, view, index or sequence; False if nothing has the name, None if it is not known."""
@@ -94,6 +89,14 @@ class Presence:
             return None if self.is_unsure else self._known[self._key("type", name)]
         return bool(self.facts.read(TYPE, name=quote_path(name)))
 
+    def may_be_dropped(self, table: str, constraint: str, columns: Iterable[str]) -> bool:
+        """Whether a constraint of the database may be gone by now, by itself or with one of its columns."""
+        own = self._key("constraint", table)
+        is_dropped = any(
+            key[:2] == own and constraint.endswith(key[2]) and there is not True for key, there in self._known.items()
+        )
+        return is_dropped or any(self.column(table, column) is not True for column in columns)
+
     def is_made(self, table: str) -> bool:
         """Whether the plan makes, changes or drops a table as a whole."""
         return self.is_unsure or self._key("relation", table) in self._known
@@ -101,17 +104,27 @@ class Presence:
     def note(self, operation: Any) -> None:
         """Note what an operation does."""
         in_block = Mark.IN_BLOCK in marks_of(operation)
-        if isinstance(operation, UNKNOWN) or _is_unknown(operation, self.facts):
+        if isinstance(operation, UNKNOWN) or is_unknown(operation, self.facts):
             self.is_unsure = True
-        for kind, names, is_there in _effects(operation, self.facts):
+        for kind, names, is_there in effects_of(operation, self.facts):
             self._known[self._key(kind, *names)] = None if in_block else is_there
             if kind == "relation":
                 self._known[self._key("type", *names)] = None
-        self.lost.update(_tables_that_lose(operation, self.facts))
-        if _adds_key(operation):
+        self.lost.update(tables_that_lose(operation, self.facts))
+        if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
+            self.retyped.add((table_name(operation, self.facts) or "", operation.column_name))
+        if adds_key(operation):
             self.keyed.add(table_name(operation, self.facts) or "")
-        if (table := _table_that_gains(operation, self.facts)) is not None:
+        if (table := table_that_gains(operation, self.facts)) is not None:
             self.gained.add(table)
+
+    def copied(self) -> "Presence":
+        """The same knowledge, to which more can be added."""
+        found = copy(self)
+        found._known = dict(self._known)
+        found.lost, found.gained = set(self.lost), set(self.gained)
+        found.keyed, found.retyped = set(self.keyed), set(self.retyped)
+        return found
 
     def _inside(self, kind: str, table: str, name: str, read: Any) -> bool | None:
         key = self._key(kind, table, name)
@@ -139,94 +152,3 @@ class Presence:
 
     def _key(self, *names: str) -> tuple[str, ...]:
         return names if self.facts.has_locks else tuple(name.lower() for name in names)
-
-
-def table_name(operation: Any, facts: DatabaseFacts) -> str | None:
-    """The table that an operation names, with its schema unless that is the console's own."""
-    if isinstance(operation, ops.CreateForeignKeyOp):
-        return facts.qualified(str(operation.source_table), operation.kw.get("source_schema"))
-    name = getattr(operation, "table_name", None)
-    return None if name is None else facts.qualified(str(name), getattr(operation, "schema", None))
-
-
-def in_schema(facts: DatabaseFacts, operation: Any, name: str | None) -> str:
-    """The name of an index, which is in the schema of its table."""
-    return facts.qualified(str(name), getattr(operation, "schema", None))
-
-
-Effects = Iterator[tuple[str, tuple[str, ...], bool | None]]
-
-
-def _effects(operation: Any, facts: DatabaseFacts) -> Effects:
-    table = table_name(operation, facts)
-    if isinstance(operation, CreateEnumOp | DropEnumOp | DropTypeOp):
-        yield "type", (operation.name,), True if isinstance(operation, CreateEnumOp) else None
-    elif isinstance(operation, ops.DropIndexOp):
-        yield "relation", (in_schema(facts, operation, operation.index_name),), False
-    elif isinstance(operation, DropIndexConcurrentlyOp):
-        yield "relation", (operation.name,), False
-    elif table is None:
-        return
-    elif isinstance(operation, ops.CreateTableOp | CreateViewOp):
-        yield "relation", (table,), True
-    elif isinstance(operation, ops.DropTableOp):
-        yield "relation", (table,), False
-    elif isinstance(operation, ops.RenameTableOp):
-        yield "relation", (table,), False
-        yield "relation", (facts.qualified(str(operation.new_table_name), operation.schema),), True
-    else:
-        yield from _effects_inside(operation, table, facts)
-
-
-def _effects_inside(operation: Any, table: str, facts: DatabaseFacts) -> Effects:
-    if isinstance(operation, ops.AddColumnOp):
-        yield "column", (table, str(operation.column.name)), True
-    elif isinstance(operation, ops.DropColumnOp):
-        yield "column", (table, operation.column_name), False
-    elif isinstance(operation, ops.AlterColumnOp) and operation.modify_name not in (None, operation.column_name):
-        yield "column", (table, operation.column_name), False
-        yield "column", (table, str(operation.modify_name)), True
-    elif isinstance(operation, ops.CreateIndexOp) and operation.index_name is not None:
-        yield "relation", (in_schema(facts, operation, operation.index_name),), True
-    elif isinstance(operation, CreateIndexConcurrentlyOp | AddUniqueConstraintOp):
-        yield "relation", (operation.name,), True
-        yield "constraint", (table, operation.name), True
-    elif isinstance(operation, ops.DropConstraintOp):
-        yield "constraint", (table, str(operation.constraint_name)), False
-        # The index of a UNIQUE constraint goes with it.
-        yield "relation", (in_schema(facts, operation, str(operation.constraint_name)),), None
-    elif isinstance(operation, ops.AddConstraintOp) and (name := getattr(operation, "constraint_name", None)):
-        yield "constraint", (table, str(name)), True
-        yield "relation", (in_schema(facts, operation, str(name)),), None
-
-
-def _tables_that_lose(operation: MigrateOperation, facts: DatabaseFacts) -> Iterator[str]:
-    # Indexes and constraints go with a column.
-    losing = (ops.DropTableOp, ops.RenameTableOp, ops.DropColumnOp, ops.AlterColumnOp, ops.DropConstraintOp)
-    table = table_name(operation, facts)
-    if table is not None and isinstance(operation, losing):
-        yield table
-    if isinstance(operation, ops.RenameTableOp):
-        yield facts.qualified(str(operation.new_table_name), operation.schema)
-
-
-def _table_that_gains(operation: Any, facts: DatabaseFacts) -> str | None:
-    # Something whose name the database chooses.
-    is_unnamed = isinstance(operation, ops.AddConstraintOp) and getattr(operation, "constraint_name", None) is None
-    is_unnamed = is_unnamed or (isinstance(operation, ops.CreateIndexOp) and operation.index_name is None)
-    has_own = isinstance(operation, ops.AddColumnOp) and (operation.column.unique or operation.column.index)
-    return table_name(operation, facts) if is_unnamed or has_own else None
-
-
-def _adds_key(operation: Any) -> bool:
-    if isinstance(operation, ops.CreateIndexOp | CreateIndexConcurrentlyOp):
-        return bool(operation.unique)
-    kinds = (ops.CreateUniqueConstraintOp, ops.CreatePrimaryKeyOp, AddUniqueConstraintOp)
-    is_column = isinstance(operation, ops.AddColumnOp) and bool(operation.column.unique or operation.column.primary_key)
-    return is_column or isinstance(operation, kinds)
-
-
-def _is_unknown(operation: Any, facts: DatabaseFacts) -> bool:
-    if isinstance(operation, CallFunctionOp):
-        return facts.runs_unknown_statements(operation.name, may_be_keyword=operation.may_be_keyword)
-    return isinstance(operation, SettingOp) and operation.name in ("search_path", "role", "all")

@@ -36,7 +36,6 @@ SWITCHES = (
 SHORT = (
     *("OWNER TO", "CLUSTER ON", "SET WITHOUT CLUSTER", "RESET", "INHERIT", "REPLICA IDENTITY"),
     *("ENABLE", "NO FORCE ROW", "OF", "NOT OF", "ALTER CONSTRAINT", "SET ("),
-    "RENAME CONSTRAINT",
 )
 
 
@@ -99,6 +98,11 @@ def _set_schema(part: Reader, table: QualifiedName) -> Found:
 
 
 def _rename(part: Reader, table: QualifiedName) -> Found:
+    if part.has("CONSTRAINT"):
+        constraint = part.name()
+        part.require("TO")
+        yield TouchTableOp(table.name, table.schema, renamed=(constraint, part.name()))
+        return
     if part.has("TO"):
         yield ops.RenameTableOp(table.name, part.name(), schema=table.schema)
         return

@@ -35,9 +35,11 @@ def alter_object(reader: Reader, statement: Tokens) -> Found:
         return
     if kind == "INDEX":
         reader.has("IF EXISTS")
-        index = reader.qualified_name().name
+        index = reader.qualified_name()
         if reader.has("SET TABLESPACE"):
-            yield RewriteTableOp(verb="ALTER INDEX ... SET TABLESPACE", instead="", index_name=index)
+            yield RewriteTableOp(verb="ALTER INDEX ... SET TABLESPACE", instead="", index_name=index.name)
+        elif reader.has("RENAME TO"):
+            yield TouchTableOp(None, index.schema, renamed=(index.name, reader.name()))
         return
     if kind == "DOMAIN":
         yield from _alter_domain(reader, statement)

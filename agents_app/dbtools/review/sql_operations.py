@@ -50,7 +50,7 @@ class ReviewOperation(MigrateOperation):
 
 
 class TouchTableOp(ReviewOperation):
-    """A harmless change of a table, or of rows that it did not have."""
+    """A harmless change of a table, or of rows that it did not have, or of the name of a constraint or index."""
 
 
 class CreateViewOp(ReviewOperation):

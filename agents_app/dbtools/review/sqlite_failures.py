@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from agents_app.dbtools.review.column_rules import text_of
+from agents_app.dbtools.review.effects import table_name
 from agents_app.dbtools.review.facts import DatabaseFacts
-from agents_app.dbtools.review.presence import table_name
 from agents_app.dbtools.review.sql_operations import Mark, marks_of
 
 Causes = Iterator[tuple[str | None, str, str]]
