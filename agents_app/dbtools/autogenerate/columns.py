@@ -136,9 +136,12 @@ def _enums(kind: Any, operation: type[CreateEnumOp] | type[DropEnumOp]) -> list[
 
 
 def _to_type(table: str, name: str, old: Any, new: Any, default: Any) -> list[ops.AlterColumnOp]:
-    options: dict[str, Any] = {"postgresql_using": _cast(name, old, new)} if needs_using(old, new) else {}
+    # PostgreSQL computes the values of a generated column again, and allows no USING there.
+    is_computed = isinstance(default, sa.Computed)
+    has_using = needs_using(old, new) and not is_computed
+    options: dict[str, Any] = {"postgresql_using": _cast(name, old, new)} if has_using else {}
     change = ops.AlterColumnOp(table, name, existing_type=old, modify_type=new, **options)
-    if default is None or is_wider(old, new):
+    if default is None or is_wider(old, new) or is_computed or isinstance(default, sa.Identity):
         return [change]
     # PostgreSQL does not convert the default.
     without, again = (ops.AlterColumnOp(table, name, modify_server_default=found) for found in (None, default))

@@ -33,6 +33,9 @@ def questions(
 
 
 def _is_same(new: sa.Column[Any], old: sa.Column[Any]) -> bool:
+    # No one can write a value into a generated column.
+    if new.computed is not None or old.computed is not None:
+        return False
     kinds = [_kind(column.type) for column in (new, old)]
     return bool(kinds[0] == kinds[1])
 

@@ -21,7 +21,7 @@ from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
 from agents_app.db import UNNAMED
-from agents_app.dbtools.autogenerate import comparators, details
+from agents_app.dbtools.autogenerate import comparators, details, generated
 from agents_app.dbtools.autogenerate.causes import Causes
 from agents_app.dbtools.autogenerate.columns import Difference
 from agents_app.dbtools.autogenerate.expressions import expression_sql
@@ -36,6 +36,7 @@ PLAIN_DEFAULT = re.compile(r"(?is)\s*(-?[\d.]+|'.*'|\(.*\)|null|true|false|curre
 
 Plugin.setup_plugin_from_module(comparators, comparators.NAME)
 Plugin.setup_plugin_from_module(details, details.NAME)
+Plugin.setup_plugin_from_module(generated, generated.NAME)
 
 
 def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
@@ -49,17 +50,7 @@ def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str
         _refuse_unnamed_checks(metadata)
         _drop_empty(migration, directives)
         if directives and not directives[0].upgrade_ops_list[0].is_empty():
-            environment: Any = migration.environment_context
-            upgrade = directives[0].upgrade_ops_list[0]
-            upgrade.ops[:] = in_sure_order(upgrade.ops)
-            history = read_history(environment.script, metadata)
-            causes = Causes(environment.script, metadata, migration.dialect)
-            divided = divide(directives[0], Difference(metadata, history), causes)
-            if not divided:
-                # What differs goes with a column.
-                directives[0].upgrade_ops_list[0].ops.clear()
-                _drop_empty(migration, directives)
-            directives[:] = divided or directives
+            _divide(migration, metadata, directives)
 
     return {
         **comparison_settings(metadata, folder, dialect),
@@ -68,6 +59,22 @@ def autogenerate_settings(models: ModuleType, metadata: sa.MetaData, folder: str
         "process_revision_directives": process,
         "render_as_batch": True,
     }
+
+
+def _divide(migration: MigrationContext, metadata: sa.MetaData, directives: list[MigrationScript]) -> None:
+    environment: Any = migration.environment_context
+    upgrade = directives[0].upgrade_ops_list[0]
+    if _is_migrate(migration):
+        generated.refuse_changed(upgrade.ops)
+    upgrade.ops[:] = in_sure_order(upgrade.ops)
+    history = read_history(environment.script, metadata)
+    causes = Causes(environment.script, metadata, migration.dialect)
+    divided = divide(directives[0], Difference(metadata, history), causes)
+    if not divided:
+        # What differs goes with a column.
+        directives[0].upgrade_ops_list[0].ops.clear()
+        _drop_empty(migration, directives)
+    directives[:] = divided or directives
 
 
 def comparison_settings(metadata: sa.MetaData, folder: str, dialect: str) -> dict[str, Any]:
@@ -88,12 +95,13 @@ def comparison_settings(metadata: sa.MetaData, folder: str, dialect: str) -> dic
         "include_name": include_name,
         "include_object": include_object,
         "compare_type": _compare_type,
-        "compare_server_default": _compare_default,
+        "compare_server_default": True,
         "autogenerate_plugins": [
             "alembic.autogenerate.*",
             "alembic.ext.checkconstraint_byname",
             comparators.NAME,
             details.NAME,
+            generated.NAME,
         ],
     }
 
@@ -125,25 +133,6 @@ def _compare_type(
     return None
 
 
-def _compare_default(
-    migration: MigrationContext,
-    _present: object,
-    column: sa.Column[Any],
-    present: str | None,
-    default: Any,
-    wanted: str | None,
-) -> bool | None:
-    argument = getattr(default, "arg", None)
-    if migration.connection and present and argument is not None:
-        other = details.has_other_default(migration.connection, column, present, argument)
-        if other is not None:
-            return other
-    # On SQLite Alembic does not recognise '' as the empty string.
-    if migration.dialect.name == "sqlite" and (present or "").strip("()") == "''" and wanted == "":
-        return False
-    return None
-
-
 def _require_imports(models: ModuleType) -> None:
     # What it declares looks like tables that no model has any more, or like no change at all.
     for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
@@ -166,10 +155,15 @@ def _refuse_unnamed_checks(metadata: sa.MetaData) -> None:
 
 def _drop_empty(migration: MigrationContext, directives: list[MigrationScript]) -> None:
     config = migration.config
-    is_autogenerate = getattr(config.cmd_opts, "autogenerate", False) if config else False
-    if config and is_autogenerate and all(upgrade.is_empty() for upgrade in directives[0].upgrade_ops_list):
+    if config and _is_migrate(migration) and all(upgrade.is_empty() for upgrade in directives[0].upgrade_ops_list):
         directives.clear()
         config.print_stdout("No changes in schema detected.")
+
+
+def _is_migrate(migration: MigrationContext) -> bool:
+    # `check` compares too, and writes no file.
+    config = migration.config
+    return bool(config and getattr(config.cmd_opts, "autogenerate", False))
 
 
 def _render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:

@@ -55,12 +55,17 @@ def _alter_column(tables: Tables, operation: ops.AlterColumnOp) -> None:
     columns[name] = sa.Column(
         name,
         operation.modify_type if operation.modify_type is not None else column.type,
-        server_default=getattr(default, "arg", default),
+        server_default=_default(default),
         nullable=column.nullable if operation.modify_nullable is None else operation.modify_nullable,
         comment=column.comment if operation.modify_comment is False else operation.modify_comment,
     )
     if name != operation.column_name:
         del columns[operation.column_name]
+
+
+def _default(default: Any) -> Any:
+    # A generated or identity column has no text for a default. A copy belongs to no other column.
+    return default._copy() if isinstance(default, sa.Computed | sa.Identity) else getattr(default, "arg", default)
 
 
 def _set_not_null(tables: Tables, operation: SetNotNullOp) -> None:
@@ -80,7 +85,7 @@ def _change_label(tables: Tables, operation: AddEnumValueOp | RemoveEnumValueOp)
                 options = {"native_enum": column.type.native_enum, "create_constraint": column.type.create_constraint}
                 changed = sa.Enum(*labels, name=operation.name, **options)
                 table.columns[name] = sa.Column(
-                    name, changed, server_default=getattr(column.server_default, "arg", None), nullable=column.nullable
+                    name, changed, server_default=_default(column.server_default), nullable=column.nullable
                 )
 
 

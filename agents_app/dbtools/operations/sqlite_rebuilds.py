@@ -39,6 +39,7 @@ class KeepingSQLiteImpl(SameTextImpl, SQLiteImpl):
             _keep_collations(self.connection, batch_impl, table)
             _keep_checks(batch_impl, table)
             _keep_colons(batch_impl.new_table)
+            _leave_out_generated(batch_impl)
             self._statements = tuple(_statements(self.connection, batch_impl, table))
 
     def rename_table(self, old_table_name: str, new_table_name: Any, schema: Any = None) -> None:
@@ -105,6 +106,13 @@ def _keep_colons(table: Any) -> None:
     for column in table.columns:
         if isinstance(column.server_default, sa.DefaultClause):
             column.server_default.arg = _without_parameters(column.server_default.arg)
+
+
+def _leave_out_generated(batch_impl: ApplyBatchImpl) -> None:
+    # SQLite computes their values again, and refuses those of the old table.
+    for name, column in batch_impl.columns.items():
+        if isinstance(column.server_default, sa.Computed) and name in batch_impl.column_transfers:
+            batch_impl.column_transfers[name].pop("expr", None)
 
 
 def _without_parameters(text: Any) -> Any:

@@ -48,8 +48,10 @@ def _add_column(operation: ops.AddColumnOp, table: str, facts: DatabaseFacts) ->
 def _work_of_new_column(operation: ops.AddColumnOp, table: str, facts: DatabaseFacts) -> Iterator[StepWarning]:
     column = operation.column
     default = "" if column.computed is not None else _default_text(column)
-    if is_volatile(default, facts) or column.identity is not None:
-        yield column_warnings.volatile_default(table, column.name, default or "IDENTITY")
+    if column.identity is not None:
+        yield column_warnings.identity_added(table, column.name)
+    elif is_volatile(default, facts):
+        yield column_warnings.volatile_default(table, column.name, default)
     if column.computed is not None and column.computed.persisted is not False:
         yield column_warnings.generated_column_added(table, column.name)
     if type_facts.base_type(facts, type_text(column.type))[1]:

@@ -20,7 +20,11 @@ LITERAL = re.compile(r"[-+]?\s*(\d[\w.]*|\.\d+|'([^']|'')*'|\"[^\"]*\"|x'[0-9a-f
 def causes(operation: Any, facts: DatabaseFacts) -> Causes:
     """Why SQLite refuses an operation; nothing if it does not, and for a batch that makes a new table."""
     table = table_name(operation, facts)
-    if table is None or Mark.REBUILDS in marks_of(operation):
+    if table is None:
+        return
+    if isinstance(operation, ops.AddColumnOp):
+        yield from _add_identity(operation.column, table, facts)
+    if Mark.REBUILDS in marks_of(operation):
         return
     if isinstance(operation, ops.AddColumnOp):
         yield from _add_column(operation, table, facts)
@@ -46,6 +50,16 @@ def _add_column(operation: ops.AddColumnOp, table: str, facts: DatabaseFacts) ->
     is_constant = default is None or isinstance(default, str) or LITERAL.fullmatch(text_of(default).strip(" ()"))
     if not is_constant and column.computed is None and facts.rows(table) != 0:
         yield table, f"SQLite adds no column with the default {text_of(default)} to a table with rows", batch
+
+
+def _add_identity(column: sa.Column[Any], table: str, facts: DatabaseFacts) -> Causes:
+    if column.identity is not None and not column.nullable and facts.rows(table) != 0:
+        what = f"SQLite has no identity, so the rows of {table} would have no value in {column.name}, which is NOT NULL"
+        yield (
+            table,
+            what,
+            f"Add {column.name} without NOT NULL, fill it with op.fill_rows, and set NOT NULL in a later step.",
+        )
 
 
 def has_constraint(column: sa.Column[Any]) -> bool:
