@@ -17,6 +17,7 @@ from agents_app.dbtools.operations import renames as renames
 from agents_app.dbtools.operations import requirements as requirements
 from agents_app.dbtools.operations import rows_and_tables as rows_and_tables
 from agents_app.dbtools.operations import sqlite_rebuilds as sqlite_rebuilds
+from agents_app.dbtools.operations import table_fills as table_fills
 from agents_app.dbtools.operations import unique_constraints as unique_constraints
 from agents_app.dbtools.overview import Overview, read_overview
 from agents_app.dbtools.position import Position, Step, read_position

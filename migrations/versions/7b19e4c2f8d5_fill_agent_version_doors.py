@@ -3,7 +3,6 @@
 Create Date: 2026-11-27 04:55:00+00:00
 """
 from collections import defaultdict
-from contextlib import nullcontext
 
 import sqlalchemy as sa
 from alembic import op
@@ -55,20 +54,20 @@ def versions_by_door(events):
     return found
 
 
+def fill_doors(connection: sa.Connection) -> int:
+    """Each statement is committed. A second run fills what is left."""
+    unknown = VERSIONS.c.door.is_(None)
+    filled = 0
+    if connection.scalar(sa.select(VERSIONS.c.version).where(unknown).limit(1)) is None:
+        return filled
+    for events in event_batches(connection):
+        for door, keys in versions_by_door(events).items():
+            filled += connection.execute(VERSIONS.update().where(unknown, KEY.in_(keys)).values(door=door)).rowcount
+    return filled
+
+
 def upgrade() -> None:
-    context = op.get_context()
-    if context.as_sql:
-        op.execute(SCRIPT)
-        return
-    # On PostgreSQL each batch is committed, so that no one waits for long. A second run fills what is left.
-    with context.autocommit_block() if context.dialect.name == 'postgresql' else nullcontext():
-        connection = op.get_bind()
-        unknown = VERSIONS.c.door.is_(None)
-        if connection.scalar(sa.select(VERSIONS.c.version).where(unknown).limit(1)) is None:
-            return
-        for events in event_batches(connection):
-            for door, keys in versions_by_door(events).items():
-                connection.execute(VERSIONS.update().where(unknown, KEY.in_(keys)).values(door=door))
+    op.fill_table('agent_versions', fill_doors, SCRIPT)
 
 
 def downgrade() -> None:

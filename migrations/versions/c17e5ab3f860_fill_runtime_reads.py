@@ -2,8 +2,6 @@
 
 Create Date: 2026-11-27 04:21:00+00:00
 """
-from contextlib import nullcontext
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql, sqlite
@@ -98,20 +96,20 @@ def reads_of(connection: sa.Connection, account_id: object) -> list[dict]:
     ]
 
 
+def fill_reads(connection: sa.Connection) -> int:
+    """Each statement is committed. A second run continues: rows that are there are newer."""
+    dialect = postgresql if connection.dialect.name == 'postgresql' else sqlite
+    insert = dialect.insert(READS).on_conflict_do_nothing()
+    filled = 0
+    for account_id in connection.scalars(sa.select(ACCOUNTS.c.id)).all():
+        rows = reads_of(connection, account_id)
+        for start in range(0, len(rows), ROWS_OF_AN_INSERT):
+            filled += connection.execute(insert.values(rows[start : start + ROWS_OF_AN_INSERT])).rowcount
+    return filled
+
+
 def upgrade() -> None:
-    context = op.get_context()
-    if context.as_sql:
-        op.execute(SCRIPT)
-        return
-    is_postgresql = context.dialect.name == 'postgresql'
-    insert = (postgresql if is_postgresql else sqlite).insert(READS).on_conflict_do_nothing()
-    # Each statement is committed, so that no one waits. A second run continues: rows that are there are newer.
-    with context.autocommit_block() if is_postgresql else nullcontext():
-        connection = op.get_bind()
-        for account_id in connection.scalars(sa.select(ACCOUNTS.c.id)).all():
-            rows = reads_of(connection, account_id)
-            for start in range(0, len(rows), ROWS_OF_AN_INSERT):
-                connection.execute(insert.values(rows[start : start + ROWS_OF_AN_INSERT]))
+    op.fill_table('runtime_reads', fill_reads, SCRIPT)
 
 
 def downgrade() -> None:

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from alembic import command
 
+from agents_app.dbtools.records.steps import LAST_OF_FIRST_RELEASE
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.interrupted_steps import HEAD
-from tests.dbtools.tools import Project, fetch_rows, run_sql
+from tests.dbtools.tools import Project, console_config, fetch_rows, revision_before, run_sql
 
 ADD = "op.add_column('t', sa.Column('b', sa.Integer()))"
 DROP = "with op.batch_alter_table('t') as batch:\n    batch.drop_column('b')"
@@ -16,6 +18,11 @@ rows = sa.table('t', sa.column('id', sa.Integer()), sa.column('b', sa.Integer())
 op.fill_rows(rows, rows.c.b.is_(None), lambda row: {'b': row.id * 10}, '')
 """
 RENAME = "op.answer_rename('t', 'a', 'b', is_rename=True)"
+FILL_TABLE = """
+def fill(connection):
+    return connection.execute(sa.text('UPDATE t SET b = id * 10 WHERE b IS NULL')).rowcount
+op.fill_table('t', fill, 'UPDATE t SET b = id * 10 WHERE b IS NULL')
+"""
 NOT_NULL = "op.set_not_null('t', 'b')"
 NULLABLE = "with op.batch_alter_table('t') as batch:\n    batch.alter_column('b', nullable=True)"
 ROWS = "SELECT id, b FROM t ORDER BY id"
@@ -75,6 +82,36 @@ def test_finish_fills_rows_of_the_release_before_and_then_applies_the_marked_ste
         ("deploy --finish", "done", [("fill", "fill", 2), ("upgrade", "not_null", None)]),
         ("deploy", "done", [("upgrade", "add", None), ("upgrade", "fill", 1)]),
     ]
+
+
+def test_a_fill_by_code_of_its_own_runs_again_too(project: Project, flask_db: FlaskDb) -> None:
+    project.revision("fill", FILL_TABLE)
+    assert "   touches t " in flask_db(project.url, "plan", project=project).output
+    assert flask_db(project.url, "deploy", "--no-backup", project=project).exit_code == 0
+    run_sql(project.url, "INSERT INTO t (id) VALUES (2)")
+
+    status = flask_db(project.url, "status", project=project).output
+    assert "an unknown number of rows of t (fill), which flask db deploy --finish fills" in status
+    run = flask_db(project.url, "deploy", "--finish", "--no-backup", project=project)
+    assert (run.exit_code, "Filled 1 row" in run.output, fetch_rows(project.url, ROWS)) == (0, True, [(1, 10), (2, 20)])
+    assert kept(flask_db, project)[:2] == [
+        ("deploy --finish", "done", [("fill", "fill", 1)]),
+        ("deploy", "done", [("upgrade", "add", None), ("upgrade", "fill", 1)]),
+    ]
+
+
+def test_fills_of_a_run_that_was_interrupted_before_the_first_record_run_again(
+    database_url: str, flask_db: FlaskDb
+) -> None:
+    for revision in (LAST_OF_FIRST_RELEASE, revision_before("add_agent_facts")):
+        command.upgrade(console_config(database_url), revision)
+
+    run = flask_db(database_url, "deploy", "--no-backup", "--json")
+
+    fills = ["fold_agent_search_text", "fill_agent_attention_columns", "fill_runtime_reads", "fill_agent_version_doors"]
+    assert (run.exit_code, json.loads(run.stdout)["refills"]) == (0, fills)
+    assert flask_db(database_url, "deploy", "--finish", "--no-backup").exit_code == 0
+    assert json.loads(flask_db(database_url, "status", "--json").stdout)["unfilled"] == []
 
 
 def test_without_marked_steps_finish_fills_once(project: Project, flask_db: FlaskDb) -> None:

@@ -138,7 +138,7 @@ def status_lines(
 
 
 def _unfilled_line(found: Unfilled) -> str:
-    rows = "unknown rows" if found.rows is None else pluralize(found.rows, "row")
+    rows = "an unknown number of rows" if found.rows is None else pluralize(found.rows, "row")
     return f"Unfilled   {rows} of {found.table} ({found.step}), which flask db deploy --finish fills"
 
 

@@ -19,7 +19,15 @@ from agents_app import __version__
 from agents_app.database.migration_limits import Limits
 from agents_app.db import now
 from agents_app.dbtools.records.limits import limits_as_data
-from agents_app.dbtools.records.steps import ACCEPT, FILL, StepRecord, keep_checksum, revisions_text, step_record
+from agents_app.dbtools.records.steps import (
+    ACCEPT,
+    FILL,
+    StepRecord,
+    keep_checksum,
+    revisions_text,
+    step_record,
+    steps_after_first_release,
+)
 from agents_app.dbtools.records.tables import DEPLOYMENT_STEPS, DEPLOYMENTS, DONE, FAILED, INTERRUPTED, has_records
 
 ERROR_MAX = 500
@@ -59,6 +67,7 @@ class RunRecord:
     ) -> None:
         self._facts, self._plan, self._is_kept, self._course = facts, plan, is_kept, course
         self._steps: list[StepRecord] = []
+        self._earlier: list[StepRecord] = []
         self._start: str | None = None
         self._limits: dict[str, Any] = {}
         self._done = 0
@@ -73,6 +82,8 @@ class RunRecord:
         if not self._is_kept:
             return False
         heads = () if context.opts.get("purge") else context.get_current_heads()
+        if context.environment_context is not None:
+            self._earlier = steps_after_first_release(context.environment_context.script, heads)
         steps: list[Any] = list(self._plan(heads, context))
         return self.begin_steps(connection, [step_record(step) for step in steps], revisions_text(heads))
 
@@ -151,6 +162,9 @@ class RunRecord:
         if not has_records(connection):
             self._is_written = False
             return
+        # Runs that were interrupted before the tables were created could not keep their steps.
+        for step in () if self._is_written else self._earlier:
+            keep_checksum(connection, step, is_refilled=False)
         for step in unkept:
             # Nobody used an empty database while its steps ran.
             keep_checksum(connection, step, is_refilled=self._start is None)

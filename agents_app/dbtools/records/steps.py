@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from alembic.runtime.migration import StampStep
+from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 from agents_app.db import now
 from agents_app.dbtools.records.checksums import file_checksum
 from agents_app.dbtools.records.tables import APPLIED_STEPS
 
+# Release 0.1.0 kept no records. This was its last step.
+LAST_OF_FIRST_RELEASE = "a5ecd374ab0b"
 # The directions of steps that Alembic does not know.
 FILL, ACCEPT = "fill", "accept"
 
@@ -44,6 +47,19 @@ def step_record(step: Any) -> StepRecord:
     checksum = file_checksum(Path(step.revision.path)) if step.is_upgrade else None
     reached = revisions_text(step.to_revisions)
     return StepRecord(step.revision.revision, step.revision.doc, direction, checksum, reached=reached)
+
+
+def steps_after_first_release(script: ScriptDirectory, revisions: Iterable[str]) -> list[StepRecord]:
+    """The steps up to these revisions that a release after 0.1.0 has applied, if the project has those of 0.1.0."""
+    if not any(found.revision == LAST_OF_FIRST_RELEASE for found in script.walk_revisions()):
+        return []
+    first = {found.revision for found in script.walk_revisions("base", LAST_OF_FIRST_RELEASE)}
+    applied = [found for head in revisions for found in script.walk_revisions("base", head)]
+    return [
+        StepRecord(found.revision, found.doc, "upgrade", file_checksum(Path(found.path)))
+        for found in {found.revision: found for found in applied}.values()
+        if found.revision not in first
+    ]
 
 
 def keep_checksum(connection: Connection, step: StepRecord, *, is_refilled: bool) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 from agents_app.dbtools.branches import ancestors
 from agents_app.dbtools.operations.renames import AnswerRenameOp, fill_of
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
+from agents_app.dbtools.operations.table_fills import FillTableOp
 from agents_app.dbtools.position import Position, Step
 from agents_app.dbtools.records.tables import APPLIED_STEPS, has_records
 from agents_app.dbtools.review.recorder import record_step
@@ -26,12 +27,13 @@ class Fill:
     """A fill of an applied step."""
 
     step: Step
-    operation: FillRowsOp | AnswerRenameOp
+    operation: FillRowsOp | FillTableOp | AnswerRenameOp
 
-    def resolved(self, operations: Operations) -> FillRowsOp:
-        """The fill of rows, on the database of `operations`."""
-        found = self.operation
-        return fill_of(operations, found) if isinstance(found, AnswerRenameOp) else found
+    def rows(self, operations: Operations) -> FillRowsOp | None:
+        """The fill of rows, on the database of `operations`. None if only its code knows which rows it fills."""
+        if isinstance(self.operation, FillTableOp):
+            return None
+        return fill_of(operations, self.operation) if isinstance(self.operation, AnswerRenameOp) else self.operation
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def _since_last_finish(position: Position) -> list[Step]:
 def _fills(connection: Connection, script: ScriptDirectory, step: Step) -> Iterator[Fill]:
     recorded: Any = record_step(script.get_revision(step.revision), "upgrade", connection.dialect.name)
     for operation in recorded.operations:
-        if isinstance(operation, FillRowsOp) or (isinstance(operation, AnswerRenameOp) and operation.is_rename is True):
+        is_copy = isinstance(operation, AnswerRenameOp) and operation.is_rename is True
+        if is_copy or isinstance(operation, FillRowsOp | FillTableOp):
             yield Fill(step, operation)
 
 
@@ -87,7 +90,9 @@ def _count(connection: Connection, operations: Operations, fill: Fill) -> Unfill
         with connection.begin_nested():
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(COUNT_LIMIT)
-            found = fill.resolved(operations)
+            found = fill.rows(operations)
+            if found is None:
+                return Unfilled(fill.step.name, table, None)
             count = sa.select(sa.func.count()).select_from(found.table).where(found.pending)
             return Unfilled(fill.step.name, table, connection.scalar(count))
     except (DBAPIError, NoSuchTableError, KeyError):

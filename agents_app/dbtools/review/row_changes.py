@@ -13,6 +13,7 @@ from sqlalchemy.sql import visitors
 
 from agents_app.dbtools.operations.renames import AnswerRenameOp, fill_of
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
+from agents_app.dbtools.operations.table_fills import FillTableOp
 from agents_app.dbtools.review import catalog, type_facts
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.limit_queries import RowLimit, is_named
@@ -96,7 +97,7 @@ class RowChanges:
                 self._add(step, table, *_effect_of(operation))
         elif isinstance(operation, TruncateOp | DetachPartitionOp | ops.DropTableOp):
             self._add(step, table, Effect.DELETES)
-        elif isinstance(operation, RefreshViewOp | ops.RenameTableOp):
+        elif isinstance(operation, RefreshViewOp | ops.RenameTableOp | FillTableOp):
             self._add(step, table, EVERYTHING)
         elif isinstance(operation, ops.DropColumnOp):
             # Another column can get its name.

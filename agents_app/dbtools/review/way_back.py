@@ -12,6 +12,7 @@ from agents_app.dbtools.operations.extensions import CreateExtensionOp
 from agents_app.dbtools.operations.renames import AnswerRenameOp
 from agents_app.dbtools.operations.requirements import RequireOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
+from agents_app.dbtools.operations.table_fills import FillTableOp
 from agents_app.dbtools.review import warnings
 from agents_app.dbtools.review.recorder import record_step
 from agents_app.dbtools.review.sql_operations import (
@@ -32,6 +33,7 @@ from agents_app.dbtools.review.warnings import StepWarning
 NEEDS_NO_DOWNGRADE = (
     AllowDangerOp,
     FillRowsOp,
+    FillTableOp,
     AnswerRenameOp,
     RequireOp,
     RequireTablesOp,
