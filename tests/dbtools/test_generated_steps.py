@@ -176,6 +176,46 @@ def test_a_wrong_answer_is_said_by_the_plan_and_can_be_corrected(
     assert fetch_rows(project.url, "SELECT weight FROM agents ORDER BY id") == [(1,), (None,)]
 
 
+def test_the_files_of_a_rename_say_which_types_it_has_what_fills_it_and_what_nobody_can_know(
+    tmp_path: Path, database_url: str
+) -> None:
+    project = new_project(tmp_path, database_url)
+    longer = Change(
+        lambda: {
+            "agents": {
+                "name": None,
+                "unique": None,
+                "heading": sa.Column(sa.String(80), nullable=False),
+                "rank": None,
+                "place": sa.Column(sa.Integer(), server_default="0", nullable=False),
+            }
+        }
+    )
+    texts = {file.stem.partition("_change_")[2]: file.read_text() for file in generate(project, longer)}
+    heading, place = texts["rename_agents_name_heading"], texts["rename_agents_rank_place"]
+    required = texts["not_null_agents_heading"]
+
+    assert "agents.heading is new, with the types VARCHAR(50) and VARCHAR(80). Is heading the new" in heading
+    assert "copies name again to rows in which heading is empty" in heading
+    assert "agents.place is new, and both have the same type." in place
+    assert "They are not copied again" in place
+    assert "The step rename_agents_name_heading fills agents.heading, if its answer is True." in required
+    assert "No step fills" not in required
+
+
+def test_a_column_of_a_primary_key_without_a_model_is_refused_before_a_file_is_written(
+    tmp_path: Path, database_url: str
+) -> None:
+    project = new_project(tmp_path, database_url)
+    number = {"number": None, "place": sa.Column(sa.Integer(), primary_key=True)}
+    change = Change(lambda: {"parts": number})
+
+    with pytest.raises(CommandError, match=r"parts\.number is in the primary key, and no model has it.*No file was"):
+        generate(project, change)
+
+    assert len(list(project.versions.glob("*.py"))) == 1
+
+
 def test_a_value_that_the_new_release_wrote_is_not_replaced_by_the_old_one(tmp_path: Path, database_url: str) -> None:
     project = new_project(tmp_path, database_url)
     files = generate(project, RENAME)

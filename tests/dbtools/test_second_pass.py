@@ -134,6 +134,40 @@ def test_without_marked_steps_finish_fills_once(project: Project, flask_db: Flas
     assert kept(flask_db, project)[0] == ("deploy --finish", "done", [("fill", "fill", 1)])
 
 
+def test_a_second_pass_of_a_rename_leaves_defaults_and_says_that_nothing_shows_who_left_a_row_empty(
+    project: Project, flask_db: FlaskDb
+) -> None:
+    project.revision("more", "op.add_column('t', sa.Column('c', sa.Integer(), server_default='7'))")
+    project.revision("rename", RENAME)
+    project.revision("rename_c", RENAME.replace("'b'", "'c'"))
+    first = flask_db(project.url, "deploy", "--no-backup", project=project)
+    assert (first.exit_code, fetch_rows(project.url, "SELECT b, c FROM t")) == (0, [(10, 10)]), first.output
+    # The new release: it clears one value, and sets the other one to its default.
+    run_sql(project.url, "UPDATE t SET b = NULL, c = 7")
+
+    status = flask_db(project.url, "status", project=project)
+    finish = flask_db(project.url, "deploy", "--finish", "--no-backup", project=project)
+
+    assert "1 row of t (rename), which flask db deploy --finish fills. The release before wrote them" in status.output
+    assert "or this release cleared the value" in status.output
+    assert "Undecided  1 row of t (rename_c): c has its default, and a another value." in status.output
+    assert "Filled 1 row without a value. The release before wrote them after the fill, or this" in finish.output
+    assert fetch_rows(project.url, "SELECT b, c FROM t") == [(10, 7)]
+
+
+def test_a_rename_to_a_column_whose_default_is_a_function_copies_each_value(tmp_path: Path, postgres_url: str) -> None:
+    run_sql(
+        postgres_url, "CREATE TABLE t (id integer PRIMARY KEY, a timestamp)", "INSERT INTO t VALUES (1, '2001-02-03')"
+    )
+    project = Project(tmp_path, postgres_url)
+    project.revision("add", "op.add_column('t', sa.Column('b', sa.DateTime(), server_default=sa.text('now()')))")
+    project.revision("rename", RENAME)
+
+    command.upgrade(project.config(), "head")
+
+    assert fetch_rows(postgres_url, "SELECT count(*) FROM t WHERE a = b") == [(1,)]
+
+
 def test_a_finish_with_steps_before_and_after_its_fills_is_one_deployment(project: Project, flask_db: FlaskDb) -> None:
     project.revision("fill", FILL)
     marked = project.revision("not_null", NOT_NULL, NULLABLE)

@@ -79,7 +79,7 @@ def _not_null(table: str, name: str, difference: Difference) -> Iterator[Part]:
     remark = NOT_FILLED.format(table=table, name=name, revision=THIS_REVISION) if fill is None else ""
     back = batch(table, ops.AlterColumnOp(table, name, modify_nullable=True))
     step = call("set_not_null", table, name)
-    yield Part(Stage.NOT_NULL, f"not_null_{table}_{name}", [step], [back], remark=remark)
+    yield Part(Stage.NOT_NULL, f"not_null_{table}_{name}", [step], [back], remark=remark, target=(table, name))
 
 
 def altered(operation: ops.AlterColumnOp, difference: Difference) -> Iterator[Part]:

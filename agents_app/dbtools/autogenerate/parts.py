@@ -46,7 +46,8 @@ class Stage(IntEnum):
 class Part:
     """The operations of one file. `name` is the end of its name; parts of EXPAND are one file and have none.
 
-    `question` is a comment above `is_rename = "?"`, and `remark` a comment about what the file needs.
+    `question` is a comment above `is_rename = "?"`, and `remark` a comment about what the file needs. `target` is
+    the column, with its table, that a rename or NOT NULL is about.
     """
 
     stage: Stage
@@ -55,6 +56,7 @@ class Part:
     downgrade: Sequence[MigrateOperation] = field(default=())
     question: str = ""
     remark: str = ""
+    target: tuple[str, str] = ("", "")
 
     @property
     def is_marked(self) -> bool:

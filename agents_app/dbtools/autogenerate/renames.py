@@ -2,19 +2,40 @@
 
 import difflib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
+from alembic.util import CommandError
 
 from agents_app.dbtools.autogenerate.columns import Difference
-from agents_app.dbtools.autogenerate.parts import Part, Stage, WrittenOp
+from agents_app.dbtools.autogenerate.parts import THIS_REVISION, Part, Stage, WrittenOp
+from agents_app.dbtools.database.column_types import type_text
 
 QUESTION = """\
-{table}.{old} is gone and {table}.{new} is new, and both have the same type. Is {new} the new name of {old}?
+{table}.{old} is gone and {table}.{new} is new, {types}. Is {new} the new name of {old}?
 True: this step copies the values of {old} to {new}. A later step drops {old} when the new release runs.
+{again}
 False: nothing is copied. {new} has nothing to do with {old}."""
+SAME_TYPE = "and both have the same type"
+OTHER_TYPE = "with the types {old} and {new}"
+COPIED_AGAIN = """\
+`flask db deploy --finish` copies {old} again to rows in which {new} is empty: the release before wrote them after this
+step, or the new release cleared {new}. Nothing shows which."""
+NOT_COPIED_AGAIN = """\
+Rows that the release before adds after this step have the default of {new}. They are not copied again, because the new
+release can have set a default too: `flask db status` counts them."""
+FILLED_BY_RENAME = """\
+The step {step} fills {table}.{new}, if its answer is True. If it is False, no step does, and rows without a value are
+refused. Then write a step before this one, with op.fill_rows:
+flask db revision -m fill_{table}_{new} --before {revision}"""
+IN_PRIMARY_KEY = (
+    "{table}.{old} is in the primary key, and no model has it. The new release would write no value in it, but the "
+    + "key needs one until it is replaced. No file was written. Keep the name of the column in the database, with "
+    + 'mapped_column("{old}"), or write the steps yourself: flask db revision -m NAME'
+)
 
 
 def questions(
@@ -29,7 +50,35 @@ def questions(
         if found:
             nearest = max(found, key=lambda added: _likeness(old.name, added.column.name))
             free.remove(nearest)
-            yield _question(dropped.table_name, old.name, nearest.column.name)
+            yield _question(dropped.table_name, old, nearest.column)
+
+
+def require_same_keys(operations: Iterable[Any], without: set[str], difference: Difference) -> None:
+    """Raise CommandError if a column that rows need for their primary key is gone, but for the tables `without`."""
+    found = list(operations)
+    keys = {
+        (drop.table_name, str(column))
+        for drop in found
+        if isinstance(drop, ops.DropConstraintOp) and drop.constraint_type == "primary"
+        for column in drop.reverse().columns  # type: ignore[attr-defined]
+    }
+    for drop in found:
+        if isinstance(drop, ops.DropColumnOp) and drop.table_name not in without:
+            column = difference.column(drop.table_name, drop.column_name)
+            has_value = column is not None and (column.server_default is not None or column.identity is not None)
+            if (drop.table_name, drop.column_name) in keys and not has_value:
+                raise CommandError(IN_PRIMARY_KEY.format(table=drop.table_name, old=drop.column_name))
+
+
+def with_renames(parts: list[Part]) -> list[Part]:
+    """The parts. One for NOT NULL that no fill comes before says so only if no rename may fill its column."""
+    renames = {part.target: part.name for part in parts if part.stage is Stage.RENAME}
+    return [
+        replace(part, remark=_remark(*part.target, renames[part.target]))
+        if part.remark and part.target in renames
+        else part
+        for part in parts
+    ]
 
 
 def _is_same(new: sa.Column[Any], old: sa.Column[Any]) -> bool:
@@ -49,10 +98,18 @@ def _likeness(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one, other).ratio()
 
 
-def _question(table: str, old: str, new: str) -> Part:
-    question = QUESTION.format(table=table, old=old, new=new)
-    name = f"rename_{table}_{old}_{new}"
-    return Part(Stage.RENAME, name, [_answer(table, old, new)], [_answer(table, new, old)], question)
+def _question(table: str, old: sa.Column[Any], new: sa.Column[Any]) -> Part:
+    kinds = [type_text(column.type) for column in (old, new)]
+    types = SAME_TYPE if kinds[0] == kinds[1] else OTHER_TYPE.format(old=kinds[0], new=kinds[1])
+    again = (COPIED_AGAIN if new.server_default is None else NOT_COPIED_AGAIN).format(old=old.name, new=new.name)
+    question = QUESTION.format(table=table, old=old.name, new=new.name, types=types, again=again)
+    name = f"rename_{table}_{old.name}_{new.name}"
+    upgrade, downgrade = [_answer(table, old.name, new.name)], [_answer(table, new.name, old.name)]
+    return Part(Stage.RENAME, name, upgrade, downgrade, question, target=(table, new.name))
+
+
+def _remark(table: str, new: str, step: str) -> str:
+    return FILLED_BY_RENAME.format(step=step, table=table, new=new, revision=THIS_REVISION)
 
 
 def _answer(table: str, source: str, target: str) -> WrittenOp:

@@ -9,7 +9,7 @@ from alembic.operations import MigrateOperation, ops
 from agents_app.dbtools.autogenerate import columns, rules
 from agents_app.dbtools.autogenerate.columns import Difference
 from agents_app.dbtools.autogenerate.parts import Part, Stage, batch
-from agents_app.dbtools.autogenerate.renames import questions
+from agents_app.dbtools.autogenerate.renames import questions, require_same_keys, with_renames
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
 
 INDEXES = (Stage.DROP_RULE, Stage.INDEX, Stage.UNIQUE, Stage.DROP_INDEX, Stage.NAME_RULE, Stage.NAME_INDEX)
@@ -28,6 +28,7 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
     created = {_key(found) for found in flat if isinstance(found, RULES)}
     tables = {found.table_name for found in flat if isinstance(found, ops.CreateTableOp)}
     gone = {found.table_name for found in flat if isinstance(found, ops.DropTableOp)}
+    require_same_keys(flat, gone, difference)
     parts: list[Part] = list(_replacements(flat, tables | gone, difference))
     for operation in flat:
         table = _table_of(operation)
@@ -44,6 +45,7 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
     parts += _keys(flat, tables | gone)
     parts += _questions(flat, difference)
     # The databases find indexes in another order.
+    parts = with_renames(parts)
     return sorted(parts, key=lambda part: (part.stage, part.name if part.stage in INDEXES else ""))
 
 

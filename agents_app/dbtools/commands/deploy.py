@@ -26,6 +26,8 @@ from agents_app.dbtools.review.warnings import RAISES
 
 CANNOT_SUCCEED = "{steps} pending, which cannot be applied until these problems are solved."
 
+WITHOUT_VALUE = "The release before wrote them after the fill, or this release cleared the value: nothing shows which."
+
 
 @click.command("deploy")
 @click.option("--dry-run", is_flag=True, help="Only check and plan. Change nothing.")
@@ -124,7 +126,7 @@ def _refusal(check: DeploymentCheck) -> str:
 
 def _pending_lines(position: Position, check: DeploymentCheck, done: Deployment | None) -> Iterator[str]:
     if done and done.refilled:
-        yield f"Filled {pluralize(done.refilled, 'row')} that the release before wrote after a fill."
+        yield f"Filled {pluralize(done.refilled, 'row')} without a value. {WITHOUT_VALUE}"
     if refills := _refills(check, done):
         yield f"Rows that the release before still writes have no values of {', '.join(refills)}. {FINISH}"
     if position.is_finish_pending:

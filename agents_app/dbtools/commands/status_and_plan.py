@@ -30,7 +30,7 @@ from agents_app.dbtools.problems import Problem
 from agents_app.dbtools.records.tables import FAILED, INTERRUPTED
 from agents_app.dbtools.review.data_checks import DataCheck
 from agents_app.dbtools.review.plan import Plan, PlannedStep, make_plan, plan_as_data
-from agents_app.dbtools.review.refills import Unfilled, count_unfilled
+from agents_app.dbtools.review.refills import Undecided, Unfilled, count_undecided, count_unfilled
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import StepWarning
 from agents_app.dbtools.status import Status, read_status, status_as_data
@@ -48,14 +48,15 @@ def status_command(check: bool, as_json: bool) -> None:
         status = read_status(connection, script, db.metadata, read_position(connection, script))
         session = read_console_session(console_url(current_app), connection)
         unfilled = count_unfilled(connection, script, status.position)
+        undecided = count_undecided(connection, script, status.position)
     problems = (*status.problems, *(session.problems if session else ()))
     settings = {name: value for name, value in asdict(session).items() if name != "problems"} if session else None
     answer = {**status_as_data(status), "session": settings, "problems": [asdict(problem) for problem in problems]}
     limits = limits_of_run(migrations_config())
     answer["migration_limits"] = {limit.option: getattr(limits, limit.member) for limit in LIMITS}
-    answer["unfilled"] = [asdict(found) for found in unfilled]
-    lines = chain(status_lines(status, session, problems, limits), map(_unfilled_line, unfilled), _stopped_run(status))
-    print_answer(as_json, answer, lines)
+    answer |= {"unfilled": list(map(asdict, unfilled)), "undecided": list(map(asdict, undecided))}
+    fills = (*map(_unfilled_line, unfilled), *map(_undecided_line, undecided))
+    print_answer(as_json, answer, chain(status_lines(status, session, problems, limits), fills, _stopped_run(status)))
     if check and problems:
         raise click.exceptions.Exit(1)
 
@@ -139,7 +140,15 @@ def status_lines(
 
 def _unfilled_line(found: Unfilled) -> str:
     rows = "an unknown number of rows" if found.rows is None else pluralize(found.rows, "row")
-    return f"Unfilled   {rows} of {found.table} ({found.step}), which flask db deploy --finish fills"
+    why = "The release before wrote them after the fill, or this release cleared the value."
+    return f"Unfilled   {rows} of {found.table} ({found.step}), which flask db deploy --finish fills. {why}"
+
+
+def _undecided_line(found: Undecided) -> str:
+    rows = f"{pluralize(found.rows, 'row')} of {found.table} ({found.step})"
+    what = f"{found.new} has its default, and {found.old} another value"
+    why = "The release before wrote them, or this release set the default"
+    return f"Undecided  {rows}: {what}. {why}: flask db deploy --finish leaves them. Correct the first ones yourself."
 
 
 def _stopped_run(status: Status) -> Iterator[str]:

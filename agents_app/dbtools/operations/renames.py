@@ -1,7 +1,9 @@
 """A question that autogenerate cannot answer: whether a new column is the new name of one that is gone."""
 
+import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
@@ -13,6 +15,10 @@ from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
 from agents_app.paths import ROOT
 
 ANSWER = "is_rename"
+# A text, a number or a word, with the type that PostgreSQL adds.
+CONSTANT = re.compile(r"\(?\s*('([^']|'')*'|[+-]?[\d.]+|true|false)\s*\)?(\s*::[^()']+(\([\d,\s]+\))?)?", re.IGNORECASE)
+# An option of a context of migrations: the step is applied, and its fill runs again.
+SECOND_PASS = "is_second_pass"
 
 
 @Operations.register_operation("answer_rename")
@@ -43,8 +49,20 @@ def _answer_rename(operations: Operations, operation: AnswerRenameOp) -> None:
 
 
 def fill_of(operations: Operations, operation: AnswerRenameOp) -> FillRowsOp:
-    """The operation that copies the values of a rename, on the database of `operations`."""
-    table, key, is_empty = _table(operations, operation)
+    """The operation that copies the values of a rename, on the database of `operations`.
+
+    The first pass also replaces the default of the new column, which all rows have. In the second pass this release
+    runs, and can have written a value that is equal to the default, or cleared a value. A column with a default is not
+    empty in a row of the release before: then the second pass copies nothing.
+    """
+    table, key, default = _table(operations, operation)
+    is_empty: sa.ColumnElement[bool] = table.c[operation.new].is_(None)
+    if default is not None and SECOND_PASS in operations.migration_context.opts:
+        is_empty = sa.false()
+    elif default is not None:
+        # The rows got the value that a function had when the column was added.
+        is_default = table.c[operation.new] == default if _is_constant(default) else sa.true()
+        is_empty = sa.or_(is_empty, is_default)
     old, new = table.c[operation.old], table.c[operation.new]
     names = [quote_if_needed(name) for name in (operation.table_name, operation.new, operation.old)]
     script = f"UPDATE {names[0]} SET {names[1]} = {names[2]} WHERE {names[1]} IS NULL"  # noqa: S608
@@ -58,23 +76,34 @@ def fill_of(operations: Operations, operation: AnswerRenameOp) -> FillRowsOp:
     )
 
 
+def undecided_rows(operations: Operations, operation: AnswerRenameOp) -> sa.Select[Any] | None:
+    """Counts the rows that have the default in the new column, and another value in the old one.
+
+    The release before wrote them, or this release set them to the default. None without a default that is a constant.
+    """
+    table, _, default = _table(operations, operation)
+    old, new = table.c[operation.old], table.c[operation.new]
+    if default is None or not _is_constant(default):
+        return None
+    return sa.select(sa.func.count()).select_from(table).where(new == default, old.is_distinct_from(new))
+
+
+def _is_constant(default: sa.ColumnClause[Any]) -> bool:
+    return CONSTANT.fullmatch(default.name) is not None
+
+
 def _table(
     operations: Operations, operation: AnswerRenameOp
-) -> tuple[sa.TableClause, list[str], sa.ColumnElement[bool]]:
+) -> tuple[sa.TableClause, list[str], sa.ColumnClause[Any] | None]:
     names = [operation.old, operation.new]
     if operations.migration_context.as_sql:
-        table = sa.table(operation.table_name, *map(sa.column, names))
-        return table, ["id"], table.c[operation.new].is_(None)
+        return sa.table(operation.table_name, *map(sa.column, names)), ["id"], None
     found = sa.Table(operation.table_name, sa.MetaData(), autoload_with=operations.get_bind(), resolve_fks=False)
     key = [column.name for column in found.primary_key.columns]
     columns = [sa.column(name, found.c[name].type) for name in dict.fromkeys([*key, *names])]
+    default = getattr(found.c[operation.new].server_default, "arg", None)
     table = sa.table(operation.table_name, *columns)
-    new = table.c[operation.new]
-    # A value that the new release has written is newer.
-    is_empty: sa.ColumnElement[bool] = new.is_(None)
-    if (default := getattr(found.c[operation.new].server_default, "arg", None)) is not None:
-        is_empty = sa.or_(is_empty, new == sa.literal_column(str(default)))
-    return table, key, is_empty
+    return table, key, None if default is None else sa.literal_column(str(default))
 
 
 def _question(table: str, old: str, new: str) -> str:

@@ -1,6 +1,10 @@
-"""The fills of applied steps that run again: rows that the release before wrote after a fill have no values yet."""
+"""The fills of applied steps that run again: rows that the release before wrote after a fill have no values yet.
+
+Nothing shows which release wrote a row. A row without a value can also be one that this release has cleared.
+"""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +16,15 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from agents_app.dbtools.branches import ancestors
-from agents_app.dbtools.operations.renames import AnswerRenameOp, fill_of
+from agents_app.dbtools.operations.renames import SECOND_PASS, AnswerRenameOp, fill_of, undecided_rows
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
 from agents_app.dbtools.operations.table_fills import FillTableOp
 from agents_app.dbtools.position import Position, Step
 from agents_app.dbtools.records.tables import APPLIED_STEPS, has_records
 from agents_app.dbtools.review.recorder import record_step
 
+# The options of the context in which a fill runs again.
+AGAIN = {SECOND_PASS: True}
 COUNT_LIMIT = "SET LOCAL statement_timeout = '5s'"
 
 
@@ -45,6 +51,17 @@ class Unfilled:
     rows: int | None
 
 
+@dataclass(frozen=True)
+class Undecided:
+    """Rows that a second pass leaves: `new` has its default, and `old`, its name before, has another value."""
+
+    step: str
+    table: str
+    old: str
+    new: str
+    rows: int
+
+
 def find_fills(connection: Connection, script: ScriptDirectory, position: Position) -> list[Fill]:
     """The fills of the steps since the last finish, in their order.
 
@@ -64,9 +81,16 @@ def find_fills(connection: Connection, script: ScriptDirectory, position: Positi
 
 def count_unfilled(connection: Connection, script: ScriptDirectory, position: Position) -> list[Unfilled]:
     """The fills that have rows left. Sends one query for each, of at most a few seconds on PostgreSQL."""
-    operations = Operations(MigrationContext.configure(connection))
+    operations = Operations(MigrationContext.configure(connection, opts={**AGAIN}))
     counted = [_count(connection, operations, fill) for fill in find_fills(connection, script, position)]
     return [found for found in counted if found.rows != 0]
+
+
+def count_undecided(connection: Connection, script: ScriptDirectory, position: Position) -> list[Undecided]:
+    """The rows of renames of which it is not known whether they have their value. Sends queries as `count_unfilled`."""
+    operations = Operations(MigrationContext.configure(connection))
+    found = [_undecided(connection, operations, fill) for fill in find_fills(connection, script, position)]
+    return [undecided for undecided in found if undecided is not None and undecided.rows]
 
 
 def _since_last_finish(position: Position) -> list[Step]:
@@ -84,12 +108,28 @@ def _fills(connection: Connection, script: ScriptDirectory, step: Step) -> Itera
             yield Fill(step, operation)
 
 
+def _undecided(connection: Connection, operations: Operations, fill: Fill) -> Undecided | None:
+    found = fill.operation
+    if not isinstance(found, AnswerRenameOp):
+        return None
+    with suppress(DBAPIError, NoSuchTableError, KeyError), connection.begin_nested():
+        _limit(connection)
+        count = undecided_rows(operations, found)
+        rows = 0 if count is None else connection.scalar(count) or 0
+        return Undecided(fill.step.name, found.table_name, found.old, found.new, rows)
+    return None
+
+
+def _limit(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(COUNT_LIMIT)
+
+
 def _count(connection: Connection, operations: Operations, fill: Fill) -> Unfilled:
     table = fill.operation.table.name if isinstance(fill.operation, FillRowsOp) else fill.operation.table_name
     try:
         with connection.begin_nested():
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(COUNT_LIMIT)
+            _limit(connection)
             found = fill.rows(operations)
             if found is None:
                 return Unfilled(fill.step.name, table, None)

@@ -18,7 +18,7 @@ from agents_app.dbtools.output import WaitingLines
 from agents_app.dbtools.records.run import RunRecord
 from agents_app.dbtools.records.steps import FILL, StepRecord
 from agents_app.dbtools.records.tables import APPLIED_STEPS
-from agents_app.dbtools.review.refills import Fill
+from agents_app.dbtools.review.refills import AGAIN, Fill
 from agents_app.dbtools.runner import keeping
 from agents_app.dbtools.runner.error_messages import cause_and_advice, original_error
 
@@ -76,6 +76,7 @@ def mark_refilled(url: URL, fills: Iterable[Fill]) -> None:
 
 def _run(connection: Connection, fill: Fill, number: int, record: RunRecord, limits: Limits) -> None:
     options = {"transactional_ddl": True, "transaction_per_migration": True, "record": record, "limits": limits}
+    options |= AGAIN
     with WaitingLines() as waiting:
         for remaining in reversed(range(limits.attempts)):
             record.begin_attempt(number)
