@@ -1,5 +1,6 @@
 """Statements that no reader waits behind wait for other sessions for minutes, and say for which."""
 
+import datetime as dt
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from psycopg2.extras import wait_select
 
 from agents_app import dbtools
 from agents_app.dbtools.database.session_limits import COMMENTS, PATIENT
+from agents_app.dbtools.database.waiting import describe_processes
 from tests.dbtools.tools import Project, create_engine, fetch_rows, run_sql
 
 INDEX = "op.create_index_concurrently('ix', 'busy', ['a'])"
@@ -137,3 +139,9 @@ def _error(project: Project, limits: dbtools.Limits) -> str:
 )
 def test_which_statements_wait_for_minutes(statement: str, is_patient: bool) -> None:
     assert bool(PATIENT.fullmatch(COMMENTS.sub(" ", statement))) == is_patient
+
+
+def test_the_time_of_a_session_that_postgresql_hides_is_left_out() -> None:
+    rows = [(1, "psql", "console", dt.timedelta()), (2, "", "postgres", None)]
+
+    assert describe_processes(rows) == "process 1 (psql as console, for 0 s), process 2 (unnamed as postgres)"

@@ -23,8 +23,9 @@ def describe_processes(rows: Iterable[Any]) -> str:
     """Describe sessions, each a process, a program, a role and the time since it began; empty without any."""
     descriptions = []
     for process, program, role, since in rows:
-        seconds = f"{since.total_seconds():.0f}" if since else "?"
-        descriptions.append(f"process {process} ({program or 'unnamed'} as {role}, for {seconds} s)")
+        # PostgreSQL hides the time of a session of another role.
+        time = "" if since is None else f", for {since.total_seconds():.0f} s"
+        descriptions.append(f"process {process} ({program or 'unnamed'} as {role}{time})")
     return ", ".join(descriptions)
 
 
