@@ -54,6 +54,18 @@ CASES: list[tuple[str, str, str | None]] = [
     ("both", "DROP TABLE empty\n===\nCREATE TABLE empty (id integer)\n===\nALTER TABLE empty ADD name text", None),
     ("both", "CREATE INDEX ix ON busy (id)\n===\nDROP INDEX ix\n===\nCREATE INDEX ix ON busy (name)", None),
     ("both", "CREATE TABLE a (x integer, y integer)\n===\nALTER TABLE a DROP x", None),
+    (
+        "both",
+        "op.create_index('ix', 'busy', ['id'])\n===\nop.create_index_concurrently('ix', 'busy', ['name'])",
+        "ix exists already, and is another one",
+    ),
+    (
+        "both",
+        "op.create_index('ix', 'busy', ['id'])\n===\nop.create_index_concurrently('ix', 'empty', ['id'])",
+        "ix exists already, and is another one",
+    ),
+    ("both", "op.create_index('ix', 'busy', ['id'])\n===\nop.create_index_concurrently('ix', 'busy', ['id'])", None),
+    ("both", "op.create_index_concurrently('empty', 'busy', ['id'])", "empty exists already, and is "),
     ("sqlite", "CREATE TABLE BUSY (id integer)", "busy exists already"),
     ("sqlite", "ALTER TABLE busy ADD Name text", "busy has a column Name already"),
     ("sqlite", "ALTER TABLE busy ADD x text DEFAULT CURRENT_TIMESTAMP", "SQLite adds no column with the default"),
@@ -107,6 +119,19 @@ CASES: list[tuple[str, str, str | None]] = [
     ("postgresql", "DROP TABLE parents", "the foreign key owned_id_fkey of owned refers to the table parents"),
     ("postgresql", "DROP INDEX busy_pkey", "the index busy_pkey belongs to the constraint busy_pkey"),
     ("postgresql", "ALTER TYPE kind ADD VALUE 'C'; CREATE TABLE a (k kind DEFAULT 'C'::kind)", LABEL),
+    ("postgresql", "op.create_index_concurrently('ix_busy_name', 'busy', ['name'])", None),
+    (
+        "postgresql",
+        "op.create_index_concurrently('ix_busy_name', 'busy', ['id'])",
+        "ix_busy_name exists already, and is a",
+    ),
+    (
+        "postgresql",
+        "op.create_index_concurrently('ix_busy_name', 'empty', ['name'])",
+        "ix_busy_name exists already, and",
+    ),
+    ("postgresql", "op.create_index_concurrently('ux_kept', 'kept', ['id'])", "ux_kept exists already, and is another"),
+    ("postgresql", "op.create_index_concurrently('ux_kept', 'kept', ['id'], unique=True)", None),
     ("postgresql", "ALTER TABLE IF EXISTS none ADD x integer", None),
     ("postgresql", "ALTER TABLE IF EXISTS none DROP COLUMN x, ALTER y SET NOT NULL, DROP CONSTRAINT z", None),
     (

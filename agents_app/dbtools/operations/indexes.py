@@ -5,10 +5,14 @@ from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import MigrateOperation, Operations
+from alembic.operations import MigrateOperation, Operations, ops
+from alembic.util import CommandError
 
 from agents_app.dbtools.database import leftovers
+from agents_app.dbtools.operations.present_indexes import present_name
 from agents_app.dbtools.operations.sql import final_name
+
+ANOTHER_NAME = "Choose another name, or drop the present one in a step before this one."
 
 
 @Operations.register_operation("create_index_concurrently")
@@ -45,9 +49,21 @@ class CreateIndexConcurrentlyOp(MigrateOperation):
         `postgresql_using="gin"`.
 
         On PostgreSQL the operations before this one are committed: give this operation a step of its own. An invalid
-        index that an earlier attempt left is removed first, so that the step can be run again.
+        index that an earlier attempt left is removed first, so that the step can be run again. If the index is there
+        already, nothing is done.
+
+        Raises CommandError if the name is that of another index, or of a table.
         """
         operations.invoke(cls(name, table_name, columns, unique, where, options))
+
+
+def wanted_index(operation: CreateIndexConcurrentlyOp, name: str) -> ops.CreateIndexOp:
+    """The index that an operation creates, with its final name."""
+    options = {**operation.options, "unique": operation.unique}
+    if operation.condition is not None:
+        condition: Any = sa.text(operation.condition)
+        options |= {"postgresql_where": condition, "sqlite_where": condition}
+    return ops.CreateIndexOp(name, operation.table_name, list(operation.columns), **options)
 
 
 @Operations.register_operation("drop_index_concurrently")
@@ -65,14 +81,16 @@ class DropIndexConcurrentlyOp(MigrateOperation):
 
 @Operations.implementation_for(CreateIndexConcurrentlyOp)
 def _create(operations: Operations, operation: CreateIndexConcurrentlyOp) -> None:
-    condition: Any = None if operation.condition is None else sa.text(operation.condition)
-    options = {**operation.options}
-    if condition is not None:
-        options |= {"postgresql_where": condition, "sqlite_where": condition}
-    name = final_name(operations, operation.name)
-    table, columns = operation.table_name, list(operation.columns)
-    create = partial(operations.create_index, name, table, columns, unique=operation.unique, **options)
+    name, table = final_name(operations, operation.name), operation.table_name
+    wanted = wanted_index(operation, name)
     context = operations.migration_context
+    present = None if context.as_sql else present_name(operations.get_bind(), wanted)
+    if present is not None and present.cause is not None:
+        raise CommandError(f"{present.cause}. {ANOTHER_NAME}")
+    if present is not None and not present.is_leftover:
+        return
+    options = {**wanted.kw, "unique": wanted.unique, "schema": wanted.schema}
+    create = partial(operations.create_index, name, table, wanted.columns, **options)
     if context.dialect.name != "postgresql":
         create()
         return

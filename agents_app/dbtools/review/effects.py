@@ -40,6 +40,7 @@ def in_schema(facts: DatabaseFacts, operation: Any, name: str | None) -> str:
     return facts.qualified(str(name), getattr(operation, "schema", None))
 
 
+IndexMade = tuple[str, bool, tuple[str, ...]]
 Effects = Iterator[tuple[str, tuple[str, ...], bool | None]]
 
 
@@ -125,6 +126,18 @@ def table_that_gains(operation: Any, facts: DatabaseFacts) -> str | None:
     is_unnamed = is_unnamed or (isinstance(operation, ops.CreateIndexOp) and operation.index_name is None)
     has_own = isinstance(operation, ops.AddColumnOp) and (operation.column.unique or operation.column.index)
     return table_name(operation, facts) if is_unnamed or has_own else None
+
+
+def index_made(operation: Any, facts: DatabaseFacts) -> tuple[str, IndexMade] | None:
+    """The name of the index that an operation makes, with its table, whether it is unique, and its columns as text."""
+    table = table_name(operation, facts) or ""
+    if isinstance(operation, ops.CreateIndexOp) and operation.index_name is not None:
+        name, is_unique = in_schema(facts, operation, operation.index_name), bool(operation.unique)
+    elif isinstance(operation, CreateIndexConcurrentlyOp | AddUniqueConstraintOp):
+        name, is_unique = in_schema(facts, operation, operation.name), getattr(operation, "unique", True)
+    else:
+        return None
+    return name, (table, is_unique, tuple(map(str, operation.columns)))
 
 
 def adds_key(operation: Any) -> bool:

@@ -5,10 +5,11 @@ from typing import Any
 
 from alembic.operations import MigrateOperation, ops
 
-from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp
+from agents_app.dbtools.operations.indexes import ANOTHER_NAME, CreateIndexConcurrentlyOp, wanted_index
+from agents_app.dbtools.operations.present_indexes import present_name
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.review import dependents, new_labels, sqlite_failures
-from agents_app.dbtools.review.effects import in_schema, table_name
+from agents_app.dbtools.review.effects import in_schema, index_made, table_name
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.presence import Presence
 from agents_app.dbtools.review.sql_operations import CreateViewOp, DropTypeOp, Mark, marks_of
@@ -105,6 +106,20 @@ def _create_index(operation: ops.CreateIndexOp, presence: Presence) -> Causes:
         yield table, f"{name} exists already", RENAME
 
 
+def _create_concurrently(operation: CreateIndexConcurrentlyOp, presence: Presence) -> Causes:
+    facts, table = presence.facts, table_name(operation, presence.facts) or ""
+    name = in_schema(facts, operation, operation.name)
+    if not presence.relation(name):
+        return
+    if (before := presence.indexes.get(name)) is None:
+        wanted = wanted_index(operation, operation.name)
+        found = facts.safely(lambda: present_name(facts.connection, wanted), None)
+        if found is not None and found.cause is not None:
+            yield table, found.cause, ANOTHER_NAME
+    elif (name, before) != index_made(operation, facts):
+        yield table, f"{name} exists already, and is another one", ANOTHER_NAME
+
+
 def _drop_index(operation: ops.DropIndexOp, presence: Presence) -> Causes:
     name = in_schema(presence.facts, operation, operation.index_name)
     kind = presence.relation(name)
@@ -177,6 +192,7 @@ RULES: dict[type[MigrateOperation], Callable[[Any, Presence], Causes]] = {
     CreateViewOp: _create_relation,
     ops.DropTableOp: _drop_table,
     ops.CreateIndexOp: _create_index,
+    CreateIndexConcurrentlyOp: _create_concurrently,
     ops.DropIndexOp: _drop_index,
     ops.AddColumnOp: _add_column,
     ops.DropColumnOp: _drop_column,

@@ -9,8 +9,10 @@ from alembic.operations import ops
 
 from agents_app.dbtools.review.effects import (
     UNKNOWN,
+    IndexMade,
     adds_key,
     effects_of,
+    index_made,
     is_unknown,
     table_name,
     table_that_gains,
@@ -60,6 +62,8 @@ class Presence:
         self.keyed: set[str] = set()
         # The columns, each with its table, that get another type.
         self.retyped: set[tuple[str, str]] = set()
+        # The indexes that the plan makes: the table, whether it is unique, and the columns.
+        self.indexes: dict[str, IndexMade] = {}
 
     def relation(self, name: str) -> str | bool | None:
         """The kind of a table, view, index or sequence; False if nothing has the name, None if it is not known."""
@@ -113,6 +117,8 @@ class Presence:
         self.lost.update(tables_that_lose(operation, self.facts))
         if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
             self.retyped.add((table_name(operation, self.facts) or "", operation.column_name))
+        if (made := index_made(operation, self.facts)) is not None:
+            self.indexes[made[0]] = made[1]
         if adds_key(operation):
             self.keyed.add(table_name(operation, self.facts) or "")
         if (table := table_that_gains(operation, self.facts)) is not None:
@@ -124,6 +130,7 @@ class Presence:
         found._known = dict(self._known)
         found.lost, found.gained = set(self.lost), set(self.gained)
         found.keyed, found.retyped = set(self.keyed), set(self.retyped)
+        found.indexes = dict(self.indexes)
         return found
 
     def _inside(self, kind: str, table: str, name: str, read: Any) -> bool | None:
