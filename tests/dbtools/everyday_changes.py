@@ -404,8 +404,8 @@ CHANGES = {
     ),
     "a column for another one": Change(
         _agents(size=None, ck=None, weight=_with(COLUMN, sa.Integer())),
-        ("", "rename_agents_size_weight", "drop_ck_agents_size"),
-        ("drop_agents_size",),
+        ("", "rename_agents_size_weight"),
+        ("drop_ck_agents_size", "drop_agents_size"),
         answer=False,
         warned=("rename_agents_size_weight",),
     ),

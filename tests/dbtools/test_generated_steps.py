@@ -203,6 +203,29 @@ def test_the_files_of_a_rename_say_which_types_it_has_what_fills_it_and_what_nob
     assert "No step fills" not in required
 
 
+def test_a_check_on_a_column_that_is_dropped_goes_with_it_and_accepts_the_rows_of_the_new_release(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    project = new_project(tmp_path, sqlite_url)
+    batch = "with op.batch_alter_table('parts') as batch:\n    batch."
+    lines = [
+        f"op.add_column('parts', sa.Column('{name}', sa.Integer(), server_default='1', nullable=False))\n"
+        + f"{batch}alter_column('{name}', server_default=None)"
+        for name in ("free", "full")
+    ]
+    checks = {"free": "free >= 0", "full": "full > 0", "pair": "free < 9 OR full < 9"}
+    lines += [f"{batch}create_check_constraint('{name}', '{condition}')" for name, condition in checks.items()]
+    project.revision("rules", "\n".join(lines))
+    command.upgrade(project.config(), "head")
+    names = [file.stem.partition("_change_")[2] for file in generate(project, Change(dict))[1:]]
+
+    # The value of a row of the new release is 0, where the CHECK accepts that, and else none.
+    marked = ["drop_ck_parts_free", "drop_ck_parts_full", "drop_parts_free", "drop_parts_full"]
+    assert names == ["default_parts_free", "optional_parts_full", "drop_ck_parts_pair", *marked]
+    for file in project.versions.glob("0*.py"):
+        assert ("\nafter_release = True\n" in file.read_text()) == (file.stem.partition("_change_")[2] in marked)
+
+
 def test_a_column_of_a_primary_key_without_a_model_is_refused_before_a_file_is_written(
     tmp_path: Path, database_url: str
 ) -> None:

@@ -1,6 +1,9 @@
 """The parts of differences in columns of tables that exist: added, changed and dropped columns."""
 
+import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +16,7 @@ from agents_app.dbtools.autogenerate.parts import THIS_REVISION, Part, Stage, ba
 from agents_app.dbtools.autogenerate.table_history import TableHistory
 from agents_app.dbtools.database.column_types import is_wider, needs_using, type_text, without_collation
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp, native_enum_types
+from agents_app.dbtools.operations.sql import written_sql
 
 ZEROS: dict[type, str] = {
     sa.Integer: "0",
@@ -51,6 +55,12 @@ class Difference:
         columns = [str(getattr(column, "name", column)) for rule in (*indexes, *uniques) for column in rule.columns]
         keys = [rule for rule in found.constraints.values() if isinstance(rule, ops.CreateForeignKeyOp)]
         return name in [*columns, *(column for key in keys for column in key.local_cols)]
+
+    def own_checks(self, table: str, name: str) -> list[ops.CreateCheckConstraintOp]:
+        """The CHECKs on a column, and on no other one."""
+        found = self.history.get(table, TableHistory())
+        checks = [rule for rule in found.constraints.values() if isinstance(rule, ops.CreateCheckConstraintOp)]
+        return [check for check in checks if [column for column in found.columns if _names(check, column)] == [name]]
 
 
 def copy_column(column: sa.Column[Any]) -> sa.Column[Any]:
@@ -164,6 +174,8 @@ def dropped(operation: ops.DropColumnOp, difference: Difference) -> Iterator[Par
         column = copy_column(operation.to_column())
     if not column.nullable and column.server_default is None and column.computed is None and column.identity is None:
         zero = None if difference.is_unique(table, name) else neutral_default(column)
+        if zero is not None and not all(accepts(check, name, zero) for check in difference.own_checks(table, name)):
+            zero = None
         if zero is None:
             yield _optional(table, name)
             column.nullable = True
@@ -181,6 +193,22 @@ def dropped(operation: ops.DropColumnOp, difference: Difference) -> Iterator[Par
         [batch(table, ops.DropColumnOp(table, name)), *drops],
         [*enums, again],
     )
+
+
+def accepts(check: ops.CreateCheckConstraintOp, name: str, value: str) -> bool:
+    """Whether a CHECK on one column accepts a value, both as SQL. False if SQLite cannot tell."""
+    row = f"SELECT {value} AS {quote_if_needed(name)}"
+    with closing(sqlite3.connect(":memory:")) as connection, suppress(sqlite3.Error):
+        return bool(connection.execute(f"SELECT ({_condition(check)}) FROM ({row})").fetchone()[0] != 0)  # noqa: S608
+    return False
+
+
+def _condition(check: ops.CreateCheckConstraintOp) -> str:
+    return check.condition if isinstance(check.condition, str) else written_sql(check.condition, is_text=False)
+
+
+def _names(check: ops.CreateCheckConstraintOp, column: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", _condition(check), re.IGNORECASE) is not None
 
 
 def neutral_default(column: sa.Column[Any]) -> str | None:

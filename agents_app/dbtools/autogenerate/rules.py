@@ -123,14 +123,18 @@ def created_rule(operation: Any, before: Iterable[MigrateOperation], after: Iter
     ]
 
 
-def dropped_rule(operation: ops.DropConstraintOp, difference: Difference) -> Part:
-    """A constraint without a model: no release needs a rule."""
+def dropped_rule(operation: ops.DropConstraintOp, difference: Difference, gone: Iterable[str]) -> Part:
+    """A constraint without a model: no release needs a rule. `gone` are the columns of its table without a model.
+
+    A CHECK on one of those is for the running release, whose values a rename copies once more. It goes with its column.
+    """
     table, name = operation.table_name, str(operation.constraint_name)
     created = created_before(operation, difference)
     back: MigrateOperation = batch(table, created)
     if isinstance(created, ops.CreateUniqueConstraintOp):
         back = _write_unique(created)
-    return Part(Stage.DROP_RULE, f"drop_{name}", [batch(table, operation)], [back])
+    stays = any(created is check for column in gone for check in difference.own_checks(table, column))
+    return Part(Stage.DROP_INDEX if stays else Stage.DROP_RULE, f"drop_{name}", [batch(table, operation)], [back])
 
 
 def created_before(operation: ops.DropConstraintOp, difference: Difference) -> Any:

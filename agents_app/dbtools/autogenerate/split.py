@@ -41,7 +41,7 @@ def split(operations: Iterable[MigrateOperation], difference: Difference) -> lis
         elif isinstance(operation, ops.DropIndexOp):
             parts.append(rules.dropped_index(operation, difference))
         elif not (isinstance(operation, ops.DropConstraintOp) and _key(operation) in created):
-            parts += _parts(operation, difference)
+            parts += _parts(operation, difference, _gone_columns(flat, table))
     parts += _keys(flat, tables | gone)
     parts += _questions(flat, difference)
     # The databases find indexes in another order.
@@ -170,7 +170,12 @@ def _plain(operation: MigrateOperation) -> Part:
     return Part(Stage.EXPAND, "", [batch(table, operation)], [batch(table, operation.reverse())])
 
 
-def _parts(operation: Any, difference: Difference) -> Iterable[Part]:
+def _gone_columns(operations: Iterable[Any], table: str | None) -> list[str]:
+    found = [drop for drop in operations if isinstance(drop, ops.DropColumnOp)]
+    return [drop.column_name for drop in found if drop.table_name == table]
+
+
+def _parts(operation: Any, difference: Difference, gone: list[str]) -> Iterable[Part]:
     if _is_key(operation):
         return []
     if isinstance(operation, ops.AddColumnOp):
@@ -186,7 +191,7 @@ def _parts(operation: Any, difference: Difference) -> Iterable[Part]:
     if isinstance(operation, RULES):
         return rules.created_rule(operation, [], [])
     if isinstance(operation, ops.DropConstraintOp):
-        return [rules.dropped_rule(operation, difference)]
+        return [rules.dropped_rule(operation, difference, gone)]
     if isinstance(operation, ops.DropTableOp):
         return [rules.dropped_table(operation, difference)]
     return [_label(operation)]

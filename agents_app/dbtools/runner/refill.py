@@ -8,7 +8,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.exc import DBAPIError, NoSuchTableError
+from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchTableError
 
 from agents_app.database.migration_limits import Limits
 from agents_app.dbtools.backup.signals import cancellable_queries, interrupt_on_signals
@@ -22,6 +22,10 @@ from agents_app.dbtools.review.refills import AGAIN, Fill
 from agents_app.dbtools.runner import keeping
 from agents_app.dbtools.runner.error_messages import cause_and_advice, original_error
 
+BREAKS_RULE = (
+    " Rows without this value have another one to copy or compute that breaks the rule. Correct it in these rows, then "
+    + "run the same command again."
+)
 CONTINUE = "The rows that were filled remain. To continue, run the same command again."
 
 
@@ -46,7 +50,9 @@ def refill(url: URL, fills: Sequence[Fill], revision: str | None, attributes: di
     except KeyboardInterrupt as error:
         raise CommandError(f"Interrupted during the fill of an applied step. {CONTINUE}") from error
     except DBAPIError as error:
-        raise CommandError(f"A fill of an applied step failed: {cause_and_advice(error, url)[0]}") from error
+        (name, *_), cause = [step.name for step in steps if step.seconds is None], cause_and_advice(error, url)[0]
+        advice = BREAKS_RULE if isinstance(error, IntegrityError) else ""
+        raise CommandError(f"A fill of an applied step failed, that of {name}: {cause}{advice}") from error
     return sum(step.filled_rows for step in steps)
 
 
