@@ -228,3 +228,45 @@ def _refusal(verb: Callable[[Config], object], url: str) -> str:
         verb(console_config(url))
     assert "\n" not in str(refusal.value)
     return str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("operation", "maker"),
+    [
+        ("op.add_column('things', sa.Column('name', sa.Text()))", "The step two, two, names it and may have made it."),
+        ("op.create_table('things', sa.Column('id', sa.Integer()))", "The step one, one, names it"),
+        ("op.create_index('ix_name', 'things', ['name'])", "The step two, two, names it"),
+        (
+            "op.create_table('by_hand', sa.Column('id', sa.Integer()))",
+            "No step before this one names it: it was made by",
+        ),
+    ],
+)
+def test_what_is_there_already_is_no_reason_to_stamp_once_a_step_was_applied(
+    tmp_path: Path, database_url: str, operation: str, maker: str
+) -> None:
+    project = Project(tmp_path, database_url)
+    project.revision("one", "op.create_table('things', sa.Column('id', sa.Integer(), primary_key=True))")
+    project.revision(
+        "two", "op.add_column('things', sa.Column('name', sa.Text()))\nop.create_index('ix_name', 'things', ['name'])"
+    )
+    command.upgrade(project.config(), "head")
+    run_sql(database_url, "CREATE TABLE by_hand (id integer)")
+    project.revision("three", operation)
+
+    with pytest.raises(CommandError) as refusal:
+        command.upgrade(project.config(), "head")
+
+    assert maker in str(refusal.value)
+    assert "stamp" not in str(refusal.value)
+    assert " Take it out of this step if it is the same, or choose another name" in str(refusal.value)
+
+
+def test_a_way_back_that_finds_what_it_adds_says_to_rename_that(tmp_path: Path, database_url: str) -> None:
+    project = Project(tmp_path, database_url)
+    project.revision("one", "pass", "op.create_table('by_hand', sa.Column('id', sa.Integer()))")
+    command.upgrade(project.config(), "head")
+    run_sql(database_url, "CREATE TABLE by_hand (id integer)")
+
+    with pytest.raises(CommandError, match=r"The way back of the step adds it again\. Rename what is there"):
+        command.downgrade(project.config(), "base")

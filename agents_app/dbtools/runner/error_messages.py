@@ -18,7 +18,6 @@ from agents_app.dbtools.runner.steps import Steps
 from agents_app.errors import ConsoleError
 
 EXISTS = ("42P07", "42710", "42701", "42P06")
-STAMP = "If its tables match the models, run `flask db stamp head`, then compare with `flask db check`"
 SEVERITY = re.compile(r"^(?:FATAL|ERROR):\s+")
 REBUILT = "_alembic_tmp_"
 NO_SQL = "This step cannot be written as SQL for SQLite. Run the command without --sql."
@@ -120,7 +119,7 @@ def _database_message(error: DBAPIError, url: URL, steps: Steps) -> str:
         return f"Cannot use {printable_url(url)}: {cause}. {advice_for(cause, url) or f'Check {setting}.'}"
     state = getattr(error.orig, "pgcode", None)
     if state in EXISTS or "already exists" in cause or "duplicate column" in cause:
-        cause += f", but no migration created it here. {STAMP}"
+        cause += steps.advice_for_existing(cause)
     advice = steps.broken_rule() if isinstance(error, IntegrityError) else None
     advice = advice or advice_for(cause, url)
     return f"{cause}. {advice}" if advice else f"{cause}."

@@ -16,6 +16,7 @@ from agents_app.dbtools.operations.renames import require_answer
 from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.review import rules
 from agents_app.dbtools.review.recorder import record_step
+from agents_app.dbtools.runner import existing
 from agents_app.dbtools.runner.broken_rules import LEAVES_NOTHING, broken_rule
 
 PlanFunction = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
@@ -98,6 +99,16 @@ class Steps:
         verb = "failed" if has_failed else "was interrupted"
         result = f"The step {self.current} {verb}: its committed changes remain, the rest was undone."
         return " ".join([result, *map(str, self.leftovers.values()), _how_to_continue(operations)])
+
+    def advice_for_existing(self, cause: str) -> str:
+        """The end of the sentence about an object that the current step adds and that is there already."""
+        step: Any = self._remaining[0] if self._remaining else None
+        if not isinstance(step, RevisionStep):
+            return existing.advice_for_existing(cause, None, ())
+        older = list(step.revision_map.iterate_revisions(step.revision.revision, "base"))
+        if not step.is_upgrade:
+            return existing.ON_THE_WAY_BACK
+        return existing.advice_for_existing(cause, step.revision, older[1:])
 
     def broken_rule(self) -> str | None:
         """Which rows break the rule of the current step, and what to do; None if that is not known."""
