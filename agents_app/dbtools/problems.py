@@ -13,6 +13,7 @@ STOPS_STEPS = {
     "migrations.heads",
     "migrations.marks",
     "migrations.unstamped",
+    "models.names",
 }
 
 

@@ -13,6 +13,7 @@ from agents_app.database.quoting import quote_if_needed
 from agents_app.database.url import printable_url
 from agents_app.dbtools.autogenerate.causes import remedy
 from agents_app.dbtools.autogenerate.drift import find_drift
+from agents_app.dbtools.autogenerate.names import SHORTEN, long_names
 from agents_app.dbtools.autogenerate.settings import console_tables
 from agents_app.dbtools.backup.pg_programs import find_program, program_version
 from agents_app.dbtools.branches import two_heads
@@ -61,8 +62,10 @@ def read_status(connection: Connection, script: ScriptDirectory, metadata: sa.Me
     """The status of the database of this connection, which is at `position`."""
     is_postgresql = connection.dialect.name == "postgresql"
     own_tables = console_tables(metadata, script.dir)
-    drift = find_drift(connection, metadata, script.dir) if position.is_at_head else None
-    problems = [*_encoding_problems(connection), *_head_problems(script)]
+    names = long_names(metadata)
+    drift = find_drift(connection, metadata, script.dir) if position.is_at_head and not names else None
+    problems = [Problem(names, SHORTEN, "models.names")] if names else []
+    problems += [*_encoding_problems(connection), *_head_problems(script)]
     problems += _schema_problems(connection, script, position, drift, own_tables)
     problems += changed_step_problems(connection, script, position)
     problems += (postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, own_tables)

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from agents_app.database.url import parse_url
 from agents_app.db import Json, UtcDateTime
+from agents_app.dbtools.database.connections import read_only_connection
+from agents_app.dbtools.position import read_position
+from agents_app.dbtools.status import read_status
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import Project, read_schema, run_sql
 
@@ -188,3 +193,23 @@ def test_a_message_may_contain_any_characters(project: Project) -> None:
     command.upgrade(project.config(), "head")
 
     assert file.read_text().startswith('"""C:\\\\users')
+
+
+def test_a_name_that_postgresql_would_cut_is_refused_before_anything_is_compared(project: Project) -> None:
+    table = _declare_agents(project)
+    table.append_constraint(sa.CheckConstraint("name <> ''", name="x" * 60))
+    sa.Index("i" * 64, table.c.name)
+
+    for act in (lambda: command.check(project.config()), lambda: _generate(project)):
+        with pytest.raises(CommandError) as refusal:
+            act()
+        long = f"ck_agents_{'x' * 60} of the table agents (70), {'i' * 64} of the table agents (64)"
+        advice = "Give each a name of at most 63 bytes in the models."
+        assert str(refusal.value) == f"PostgreSQL has no names of more than 63 bytes: {long}. {advice}"
+
+    with read_only_connection(parse_url(project.url)) as connection:
+        script = ScriptDirectory(str(project.folder))
+        found = read_status(connection, script, project.metadata, read_position(connection, script))
+    (what,) = [problem.what for problem in found.problems if problem.code == "models.names" and problem.stops_steps(())]
+    assert what.startswith("PostgreSQL has no names of more than 63 bytes: ck_agents_xxx")
+    assert [path.name for path in project.versions.glob("*.py")] == ["parents.py"]

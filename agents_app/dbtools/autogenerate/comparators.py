@@ -7,9 +7,10 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
-from alembic.util import PriorityDispatchResult
+from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy.engine import Connection
 
+from agents_app.dbtools.autogenerate.names import require_short_names
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp, label_checks
 from agents_app.dbtools.operations.enums import native_enum_types
 
@@ -23,9 +24,17 @@ FROM sqlite_master WHERE type = 'index' AND tbl_name = :table AND sql IS NOT NUL
 
 def setup(plugin: Plugin) -> None:
     """Register the comparators; Alembic calls this once."""
+    plugin.add_autogenerate_comparator(_check_names, "schema", "names", priority=DispatchPriority.FIRST)
     plugin.add_autogenerate_comparator(_compare_labels, "schema", "enum_labels")
     plugin.add_autogenerate_comparator(_compare_primary_key, "table", "primary_key")
     plugin.add_autogenerate_comparator(_compare_expression_indexes, "table", "expression_indexes")
+
+
+def _check_names(autogen: AutogenContext, _upgrade: ops.UpgradeOps, _schemas: object) -> PriorityDispatchResult:
+    # Before the comparison of tables, which fails with such a name on PostgreSQL only.
+    metadata: Any = autogen.metadata
+    require_short_names(metadata)
+    return PriorityDispatchResult.CONTINUE
 
 
 def _compare_labels(autogen: AutogenContext, upgrade: ops.UpgradeOps, _schemas: object) -> PriorityDispatchResult:

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.autogenerate.causes import Causes
 from agents_app.dbtools.autogenerate.differences import difference_lines
+from agents_app.dbtools.autogenerate.names import SHORTEN, long_names
 from agents_app.dbtools.autogenerate.order import in_sure_order
 from agents_app.dbtools.autogenerate.settings import comparison_settings, ignoring_reflection_warnings
 
@@ -17,6 +18,9 @@ def find_drift(connection: Connection, metadata: sa.MetaData, folder: str) -> tu
 
     `folder` holds the migrations, which show which tables are the console's.
     """
+    if what := long_names(metadata):
+        # They cannot be compared.
+        return (f"{what} {SHORTEN}",)
     settings = comparison_settings(metadata, folder, connection.dialect.name)
     context = MigrationContext.configure(connection, opts={"target_metadata": metadata, **settings})
     with ignoring_reflection_warnings():

@@ -11,13 +11,12 @@ from alembic.operations import MigrateOperation, ops
 from sqlalchemy.sql.elements import conv
 
 from agents_app.dbtools.autogenerate.columns import Difference, copy_column
+from agents_app.dbtools.autogenerate.names import LONGEST_NAME
 from agents_app.dbtools.autogenerate.parts import Part, Stage, WrittenOp, batch, call
 from agents_app.dbtools.autogenerate.table_history import TableHistory
 from agents_app.dbtools.operations.enums import CreateEnumOp, native_enum_types
 from agents_app.dbtools.operations.sql import written_sql
 
-# In bytes, on PostgreSQL.
-LONGEST_NAME = 63
 NOT_VALID = {"postgresql_not_valid": True}
 
 
