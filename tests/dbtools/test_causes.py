@@ -129,3 +129,28 @@ def test_the_remedy_is_that_of_the_cause() -> None:
     causes = (OF_MODELS, OF_STEPS, OF_DATABASE)
     assert [remedy(f"t. {cause}") for cause in causes] == [WRITE_STEP, FOLLOW, UNDO]
     assert remedy("t.") == EITHER
+
+
+def test_a_changed_foreign_key_is_one_difference_with_its_options(tmp_path: Path, postgres_url: str) -> None:
+    project = Project(tmp_path, postgres_url)
+    key = "sa.ForeignKeyConstraint(['b'], ['t.id'], name=op.f('fk_t_b_t'), ondelete='CASCADE')"
+    project.revision("one", CREATE.replace("sa.CheckConstraint(", f"{key},\n    sa.CheckConstraint("))
+    command.upgrade(project.config(), "head")
+    found = table(project.metadata)
+    found.append_constraint(sa.ForeignKeyConstraint(["b"], ["t.id"], ondelete="CASCADE"))
+    assert drift(project) == ()
+
+    run_sql(
+        postgres_url, "ALTER TABLE t DROP CONSTRAINT fk_t_b_t, ADD CONSTRAINT fk_t_b_t FOREIGN KEY (b) REFERENCES t"
+    )
+    line = "t: the foreign key fk_t_b_t is on (b) to t (id), the models say (b) to t (id) ON DELETE CASCADE."
+    assert drift(project) == (f"{line} {OF_DATABASE}",)
+
+
+def test_a_comment_of_a_table_is_shown_in_words(project: Project) -> None:
+    if not project.url.startswith("postgresql"):
+        return
+    run_sql(project.url, "COMMENT ON TABLE t IS 'things'")
+    assert drift(project) == ("t: the comment is 'things', the models say None.",)
+    project.metadata.tables["t"].comment = "other"
+    assert drift(project) == ("t: the comment is 'things', the models say 'other'.",)

@@ -48,8 +48,8 @@ class Causes:
         yield from (_sentence(agreement, is_more=is_more) for agreement in found)
 
     def of_changed(self, old: Any, new: Any) -> str | None:
-        """The sentence for an index or a CHECK that differs under its name."""
-        table = self._history.tables.get(new.table_name)
+        """The sentence for an index or a constraint that differs under its name."""
+        table = self._history.tables.get(table_of(new))
         made = table and (table.indexes.get(str(new.index_name)) if _is_index(new) else _constraint(table, new))
         if not made:
             return None
@@ -161,8 +161,24 @@ def _is_drop(operation: Any) -> bool:
     return isinstance(operation, ops.DropConstraintOp)
 
 
+def table_of(operation: Any) -> str:
+    """The table of an index or a constraint."""
+    return str(operation.source_table if isinstance(operation, ops.CreateForeignKeyOp) else operation.table_name)
+
+
+def foreign_key_text(key: ops.CreateForeignKeyOp) -> str:
+    """The columns of a foreign key, what they refer to, and its options, as the SQL has them."""
+    target = f"{key.referent_table} ({', '.join(key.remote_cols)})"
+    options = {"MATCH": "match", "ON UPDATE": "onupdate", "ON DELETE": "ondelete", "INITIALLY": "initially"}
+    found = [f"{words} {value}" for words, name in options.items() if (value := key.kw.get(name))]
+    found += ["DEFERRABLE"] if key.kw.get("deferrable") else []
+    return " ".join([f"({', '.join(key.local_cols)}) to {target}", *found])
+
+
 def _text(operation: Any) -> str:
-    if not _is_index(operation):
+    if isinstance(operation, ops.CreateForeignKeyOp):
+        return foreign_key_text(operation)
+    if isinstance(operation, ops.CreateCheckConstraintOp):
         return _sql_text(operation.condition)
     columns = [_sql_text(getattr(column, "name", column)) for column in operation.columns]
     condition = operation.kw.get("postgresql_where", operation.kw.get("sqlite_where"))
