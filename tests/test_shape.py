@@ -49,7 +49,7 @@ DBTOOLS_ROOMS = (
     "review",
     "backup",
     "problems",
-    "server_problems",
+    "server_problems serving_rights",
     "status",
     "console_session",
     "runner",

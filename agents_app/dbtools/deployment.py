@@ -93,7 +93,7 @@ def check_deployment(
         for step in steps_of(position, phase):
             require_answer(script.get_revision(step.revision))
         plan = make_plan(connection, script, position, steps=steps_of(position, phase))
-        found = _problems(connection, script, metadata, position, backs_up=backs_up)
+        found = _problems(connection, config, metadata, position, backs_up=backs_up)
         has_fills = phase is Phase.FINISH and bool(find_fills(connection, script, position))
         is_empty = not sa.inspect(connection).get_table_names()
     # The deployment is about to apply the pending steps.
@@ -117,7 +117,7 @@ def deploy(url: URL, config: Config, metadata: sa.MetaData, check: DeploymentChe
         seconds = round(time.monotonic() - started, 2)
     with connect(url) as connection:
         position = read_position(connection, script)
-        problems = _problems(connection, script, metadata, position, backs_up=folder is not None)
+        problems = _problems(connection, config, metadata, position, backs_up=folder is not None)
         refills = tuple(dict.fromkeys(fill.step.name for fill in find_fills(connection, script, position)))
     return Deployment(backup, len(applied.times), applied.fills, applied.filled, seconds, position, problems, refills)
 
@@ -140,9 +140,10 @@ def _apply(url: URL, config: Config, check: DeploymentCheck, backup: Backup | No
 
 
 def _problems(
-    connection: Connection, script: ScriptDirectory, metadata: sa.MetaData, position: Position, *, backs_up: bool
+    connection: Connection, config: Config, metadata: sa.MetaData, position: Position, *, backs_up: bool
 ) -> tuple[Problem, ...]:
-    found = read_status(connection, script, metadata, position).problems
+    script, console = ScriptDirectory.from_config(config), config.attributes.get("console_url")
+    found = read_status(connection, script, metadata, position, console).problems
     return tuple(problem for problem in found if backs_up or not problem.only_prevents_backup)
 
 

@@ -12,6 +12,8 @@ import click
 
 from agents_app.wording import number_text
 
+# So many names are shown, and the others counted.
+NAMED = 5
 SECONDS = re.compile(r"for [\d?]+ s\b")
 
 
@@ -23,6 +25,12 @@ def print_progress(text: str) -> None:
 def pluralize(number: int, noun: str) -> str:
     """A number with its noun: `1 row`, `2 rows`."""
     return f"{number_text(number)} {noun}" if number == 1 else f"{number_text(number)} {noun}s"
+
+
+def first_names(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 @dataclass

@@ -14,6 +14,7 @@ from agents_app.dbtools.database import leftovers, postgresql
 from agents_app.dbtools.database.read_only import read_only_problem
 from agents_app.dbtools.database.schema import grant_sql
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
+from agents_app.dbtools.output import first_names
 from agents_app.dbtools.position import Position
 from agents_app.dbtools.problems import NO_BACKUP, Problem
 from agents_app.dbtools.records.tables import TABLES as RECORDS
@@ -49,8 +50,6 @@ AND NOT (has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(pg_
 AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
 ORDER BY 1
 """
-# So many are named, and the others counted.
-NAMED_TABLES = 5
 MAY_CREATE = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 
 
@@ -70,7 +69,7 @@ def _owner_problems(connection: Connection, own_tables: frozenset[str]) -> Itera
     for table, owner in _rows_about(own_tables, connection, OTHER_OWNERS, 0):
         tables_of.setdefault(owner, []).append(table)
     for owner, tables in sorted(tables_of.items()):
-        names = _names(tables)
+        names = first_names(tables)
         subject, it = (
             (f"The table {names} belongs", "it") if len(tables) == 1 else (f"The tables {names} belong", "them")
         )
@@ -78,18 +77,14 @@ def _owner_problems(connection: Connection, own_tables: frozenset[str]) -> Itera
         yield Problem(what, _migrate_as(owner), "database.rights", tuple(tables))
     unwritable = connection.execute(sa.text(NOT_WRITABLE), {"tables": list(WRITTEN_BY_STEPS)}).all()
     if unwritable:
-        names = _names(sorted(table for table, _ in unwritable))
+        names = first_names(sorted(table for table, _ in unwritable))
         what = f"{_role(connection)} may not write to {names}, to which every step writes."
         yield Problem(what, _migrate_as(unwritable[0][1]), "database.rights")
 
 
-def _names(tables: list[str]) -> str:
-    rest = len(tables) - NAMED_TABLES
-    return ", ".join(tables[:NAMED_TABLES]) + (f" and {rest} more" if rest > 0 else "")
-
-
 def _migrate_as(owner: str) -> str:
-    return f"Migrate as {owner}: write its address into MIGRATION_DATABASE_URL."
+    then = "Then flask db status names the rights that the role of DATABASE_URL needs on new tables."
+    return f"Migrate as {owner}: write its address into MIGRATION_DATABASE_URL. {then}"
 
 
 def _role(connection: Connection) -> str:

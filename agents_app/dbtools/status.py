@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import URL, Connection
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.database.url import printable_url
@@ -28,6 +28,7 @@ from agents_app.dbtools.problems import CHANGED, PENDING, Problem
 from agents_app.dbtools.records.checksums import changed_steps
 from agents_app.dbtools.records.history import KeptDeployment, deployment_as_data, read_deployments
 from agents_app.dbtools.server_problems import major_version, postgresql_problems, unfinished_constraints
+from agents_app.dbtools.serving_rights import serving_rights_problems
 from agents_app.dbtools.version_table import OWN_PLACE
 from agents_app.errors import Unavailable
 
@@ -58,8 +59,10 @@ class Status:
     problems: tuple[Problem, ...]
 
 
-def read_status(connection: Connection, script: ScriptDirectory, metadata: sa.MetaData, position: Position) -> Status:
-    """The status of the database of this connection, which is at `position`."""
+def read_status(
+    connection: Connection, script: ScriptDirectory, metadata: sa.MetaData, position: Position, console: URL | None
+) -> Status:
+    """The status of the database of this connection, which is at `position`. The console itself uses `console`."""
     is_postgresql = connection.dialect.name == "postgresql"
     own_tables = console_tables(metadata, script.dir)
     names = long_names(metadata)
@@ -70,6 +73,7 @@ def read_status(connection: Connection, script: ScriptDirectory, metadata: sa.Me
     problems += changed_step_problems(connection, script, position)
     problems += (postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, own_tables)
     problems += unfinished_constraints(connection, script, position)
+    problems += serving_rights_problems(connection, console, own_tables)
     # Problems that would stop the pending steps come before these.
     problems.sort(key=lambda problem: problem.code == PENDING)
     version = ".".join(str(part) for part in connection.dialect.server_version_info or ())

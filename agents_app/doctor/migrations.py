@@ -43,6 +43,7 @@ OK_SENTENCES = {
         SAME_DATABASE: "{url} is the same database.",
         "database.read_only": "The database accepts changes.",
         "database.rights": "The role {role} can create and change the console's tables.",
+        "database.serving_rights": "The role of the console has its rights on every table.",
         "database.structure": "Indexes and constraints are complete.",
         "backups.possible": "A backup can be taken, with pg_dump {pg_dump}.",
     },
@@ -58,7 +59,7 @@ def checks(connection: Connection, console: URL) -> Iterator[Check]:
         what = f"The steps in migrations/versions cannot be read: {_reason(error)}."
         yield problem("migrations.files", what, RESTORE_FILES)
         return
-    found = read_status(connection, script, db.metadata, read_position(connection, script))
+    found = read_status(connection, script, db.metadata, read_position(connection, script), console)
     session = read_console_session(console, connection)
     problems = (*found.problems, *(session.problems if session else ()))
     for one in problems:

@@ -190,6 +190,31 @@ def test_another_owner_stops_only_steps_that_change_the_tables(
     assert fetch_rows(postgres_schema_url, "SELECT version_num FROM alembic_version") == [("next",)]
 
 
+def test_rights_that_the_role_of_the_console_lacks_are_named_with_the_grants_that_give_them(
+    postgres_schema_url: str, flask_db: FlaskDb, tmp_path: Path
+) -> None:
+    url = postgres_schema_url
+    other = _another_role(url, "GRANT USAGE ON SCHEMA public TO {}", "GRANT ALL ON ALL TABLES IN SCHEMA public TO {}")
+    project = project_with_step(tmp_path, url, "op.create_table('new', sa.Column('a', sa.Integer()))")
+    run_sql(url, "DELETE FROM applied_steps")
+
+    # The table belongs to the role that migrates.
+    done = flask_db(other, "deploy", "--no-backup", project=project, direct=url)
+
+    said = f"The console serves as {_role(other)}, which lacks rights on new."
+    assert (done.exit_code, "Applied 1 step" in done.stdout, said in done.stdout) == (1, True, True)
+    run_sql(url, f"REVOKE SELECT ON alembic_version FROM {_role(other)}")
+    status = flask_db(other, "status", project=project, direct=url).stdout
+    assert said.replace(" new", " alembic_version, new") in status
+    to = f"TO {_role(other)};"
+    grants = f'GRANT SELECT ON alembic_version {to} GRANT SELECT, INSERT, UPDATE, DELETE ON "new" {to}'
+    assert f"  Do: Let {_role(url)} run: {grants} For the tables of later steps: ALTER DEFAULT PRIV" in status
+    later = status.partition("For the tables of later steps: ")[2].partition("\n")[0]
+    run_sql(url, grants, later, "CREATE TABLE later (id integer)")
+    assert "lacks rights" not in flask_db(other, "status", project=project, direct=url).stdout
+    assert fetch_rows(other, "SELECT * FROM later") == []
+
+
 @pytest.mark.parametrize(
     ("message", "advice"),
     [

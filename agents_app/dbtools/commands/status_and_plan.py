@@ -45,8 +45,9 @@ def status_command(check: bool, as_json: bool) -> None:
     """Show the state of the database, its problems and what to do about them."""
     with migration_url_or_exit() as url, read_only_connection(url) as connection:
         script = ScriptDirectory.from_config(migrations_config())
-        status = read_status(connection, script, db.metadata, read_position(connection, script))
-        session = read_console_session(console_url(current_app), connection)
+        console = console_url(current_app)
+        status = read_status(connection, script, db.metadata, read_position(connection, script), console)
+        session = read_console_session(console, connection)
         unfilled = count_unfilled(connection, script, status.position)
         undecided = count_undecided(connection, script, status.position)
     problems = (*status.problems, *(session.problems if session else ()))
