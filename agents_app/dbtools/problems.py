@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 PENDING, NO_BACKUP, CHANGED = "migrations.pending", "backups.possible", "migrations.changed"
+# What to do while a migration is running.
+WAIT = "Wait until it has ended, then: flask db status"
 # With one of these no step can succeed. The others do not stop a deployment.
 STOPS_STEPS = {
     "database.encoding",

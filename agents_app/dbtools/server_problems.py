@@ -16,14 +16,15 @@ from agents_app.dbtools.database.schema import grant_sql
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.output import first_names
 from agents_app.dbtools.position import Position
-from agents_app.dbtools.problems import NO_BACKUP, Problem
+from agents_app.dbtools.problems import NO_BACKUP, WAIT, Problem
 from agents_app.dbtools.records.tables import TABLES as RECORDS
 from agents_app.dbtools.review.recorder import record_step
 from agents_app.dbtools.version_table import VERSION_TABLE
 
 INVALID_INDEXES = """
-SELECT index.relname, owner.relname FROM pg_index
-JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
+SELECT index.relname, owner.relname,
+    (SELECT max(pid) FROM pg_stat_progress_create_index WHERE index_relid = indexrelid) AS builder
+FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
 WHERE NOT indisvalid AND owner.relnamespace = to_regnamespace(quote_ident(current_schema()))
 """
 NOT_VALIDATED = """
@@ -92,18 +93,31 @@ def _role(connection: Connection) -> str:
 
 
 def _structure_problems(connection: Connection, own_tables: frozenset[str]) -> Iterator[Problem]:
-    for index, table in _rows_about(own_tables, connection, INVALID_INDEXES, 1):
-        what = f"The index {index} on {table} is invalid: it {leftovers.invalid_index(index, table).effect}."
-        yield Problem(what, f"DROP INDEX CONCURRENTLY {quote_if_needed(index)}; or run the step that creates it again.")
+    migrating = postgresql.running_migration(connection)
+    yield from _index_problems(connection, own_tables, migrating)
     # A migration that is running uses it.
-    for helper in leftovers.not_null_checks(connection) if not postgresql.running_migration(connection) else ():
+    for helper in leftovers.not_null_checks(connection) if not migrating else ():
         what = f"{helper.description} was left by an op.set_not_null that was stopped: it {helper.effect}."
         yield Problem(what, f"{helper.remove_sql}; or flask db upgrade, which removes it first.")
     for constraint, table in _rows_about(own_tables, connection, NOT_VALIDATED, 1):
         if constraint != leftovers.NOT_NULL_CHECK:
             what = f"The constraint {constraint} on {table} was never checked on the rows that are older than it."
             validate = f"ALTER TABLE {quote_if_needed(table)} VALIDATE CONSTRAINT {quote_if_needed(constraint)}"
-            yield Problem(what, f"{validate}; or apply the step that does this.")
+            yield Problem(what, WAIT if migrating else f"{validate}; or apply the step that does this.")
+
+
+def _index_problems(connection: Connection, own_tables: frozenset[str], migrating: str | None) -> Iterator[Problem]:
+    for index, table, process in sorted(connection.execute(sa.text(INVALID_INDEXES))):
+        if table not in own_tables:
+            continue
+        if process or migrating:
+            # Which index is built is not visible to every role.
+            builder = f"process {process}" if process else migrating
+            yield Problem(f"The index {index} on {table} is not complete: {builder} builds it.", WAIT)
+        else:
+            what = f"The index {index} on {table} is invalid: it {leftovers.invalid_index(index, table).effect}."
+            do = f"DROP INDEX CONCURRENTLY {quote_if_needed(index)}; or run the step that creates it again."
+            yield Problem(what, do)
 
 
 def unfinished_constraints(connection: Connection, script: ScriptDirectory, position: Position) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ from agents_app.dbtools.marks import unclear_mark
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import pending_advice, position_as_data
 from agents_app.dbtools.position import Position, table_conflict
-from agents_app.dbtools.problems import CHANGED, PENDING, Problem
+from agents_app.dbtools.problems import CHANGED, PENDING, WAIT, Problem
 from agents_app.dbtools.records.checksums import changed_steps
 from agents_app.dbtools.records.history import KeptDeployment, deployment_as_data, read_deployments
 from agents_app.dbtools.server_problems import major_version, postgresql_problems, unfinished_constraints
@@ -140,6 +140,9 @@ def _schema_problems(
         yield Problem(what, do, "migrations.unstamped")
     elif advice := pending_advice(position):
         what, do = advice
+        migrating = postgresql.running_migration(connection) if connection.dialect.name == "postgresql" else None
+        if migrating:
+            what, do = f"{what} A migration is running: {migrating}.", WAIT
         yield Problem(what, f"{ORDER_FIRST} {do}" if two_heads(script) else do, PENDING)
     for line in drift or ():
         yield Problem(f"The database differs from the models: {line}", remedy(line), "migrations.drift")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from click.testing import Result
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.dbtools.database.postgresql import MIGRATION_LOCK
-from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, revision_before, run_sql
+from tests.dbtools.tools import GUIDE_REVISION, console_config, create_engine, fetch_rows, revision_before, run_sql
 
 FlaskDb = Callable[..., Result]
 
@@ -133,6 +134,44 @@ def test_a_running_migration_is_shown(flask_db: FlaskDb, postgres_schema_url: st
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
 
         assert f"Migrating  process {pid} " in flask_db(postgres_schema_url, "status").output
+
+
+def test_what_a_running_migration_has_not_completed_is_not_to_be_removed(
+    flask_db: FlaskDb, postgres_url: str, postgres_schema_url: str
+) -> None:
+    lock = f"SELECT pg_advisory_lock({MIGRATION_LOCK.key[0]}, {MIGRATION_LOCK.key[1]})"
+    invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_agents_created_by'::regclass"
+    run_sql(parse_url(postgres_schema_url).set(username="postgres").render_as_string(hide_password=False), invalid)
+    for url in (postgres_url, postgres_schema_url):
+        with create_engine(url).connect() as connection:
+            connection.exec_driver_sql(lock)
+            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            answer = json.loads(flask_db(url, "status", "--json").stdout)["problems"]
+
+        assert f"process {pid} (" in answer[0]["what"]
+        assert [problem["do"] for problem in answer] == ["Wait until it has ended, then: flask db status"]
+
+
+def test_an_index_that_another_session_builds_is_not_called_invalid(
+    flask_db: FlaskDb, postgres_schema_url: str
+) -> None:
+    engine = create_engine(postgres_schema_url)
+    build = "CREATE INDEX CONCURRENTLY ix_agents_created_by ON agents (created_by)"
+    run_sql(postgres_schema_url, "DROP INDEX ix_agents_created_by")
+    with ThreadPoolExecutor(1) as other, engine.connect() as writer, engine.connect() as builder:
+        builder.execution_options(isolation_level="AUTOCOMMIT")
+        pid = builder.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        # The index waits for this transaction.
+        writer.exec_driver_sql("LOCK TABLE agents IN ROW EXCLUSIVE MODE")
+        built = other.submit(builder.exec_driver_sql, build)
+        while not fetch_rows(postgres_schema_url, "SELECT FROM pg_stat_progress_create_index WHERE index_relid > 0"):
+            assert not built.done()
+        status = flask_db(postgres_schema_url, "status").stdout
+        writer.rollback()
+        built.result()
+
+    assert f"The index ix_agents_created_by on agents is not complete: process {pid} builds it.\n  Do: Wait" in status
+    assert "ix_agents_created_by" not in flask_db(postgres_schema_url, "status").stdout
 
 
 def test_without_pg_dump_no_backup_can_be_taken(
