@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.util import CommandError
 
+from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import Project, console_config, create_engine, fetch_rows, run_sql
 from tests.fork_server import LANGUAGE, programs
 from tests.project import shared_copy
@@ -55,6 +56,22 @@ def test_nothing_is_dropped_if_the_rows_cannot_be_saved(project: Project, backup
     assert "Set BACKUP_FOLDER to a folder" in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert fetch_rows(project.url, "SELECT * FROM t") == [(1, "x")]
+
+
+def test_a_deployment_whose_rows_cannot_be_saved_names_the_option_that_saves_none(
+    project: Project, backup_folder: Path, flask_db: FlaskDb
+) -> None:
+    run_sql(project.url, "INSERT INTO t VALUES (1, 'x')")
+    backup_folder.write_text("a file in place of the folder")
+    project.revision("two", DROP_TABLE)
+    words = ("deploy", "--no-backup", "--yes")
+
+    refused = flask_db(project.url, *words, project=project)
+
+    assert (refused.exit_code, "To save no rows: -x no_backup=1 with deploy" in refused.stderr) == (1, True)
+    assert "unless you use -x no_backup=1." in refused.stdout
+    flask_db(project.url, *words, "-x", "no_backup=1", project=project)
+    assert "two" in fetch_rows(project.url, "SELECT version_num FROM alembic_version")[0]
 
 
 def test_a_full_disk_drops_nothing_and_leaves_no_file(project: Project, backup_folder: Path) -> None:

@@ -30,7 +30,11 @@ def _add(_context: click.Context, _option: click.Parameter, values: tuple[str, .
 
 # Flask-Migrate's own commands have it.
 X_ARGUMENT = click.Option(
-    ["-x", "--x-arg"], multiple=True, expose_value=False, callback=_add, help="Another spelling of the limits."
+    ["-x", "--x-arg"],
+    multiple=True,
+    expose_value=False,
+    callback=_add,
+    help="Another spelling of the limits. With no_backup=1, rows that a step drops are not saved.",
 )
 LIMIT_OPTIONS = tuple(
     click.Option(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.review.warnings import BREAKS_RELEASE, OWN_STEP, Level, StepWarning
 
-SAVED = "The rows are first saved to a file, unless you use --no-backup. To restore them: flask db restore-rows"
+SAVED = "The rows are first saved to a file, unless you use -x no_backup=1. To restore them: flask db restore-rows"
 NOT_SAVED = "Plain SQL does not save the rows. op.drop_table and op.drop_column save them to a file first."
 TWO_RELEASES = "First deploy a release that no longer uses it."
 UNNAMED = "(unnamed)"

@@ -26,8 +26,10 @@ from agents_app.dbtools.folders import CHOOSE_FOLDER
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.saved_rows import file as rows_file
 
-ADVICE = "Free disk space, set BACKUP_FOLDER to another folder, or use --no-backup (alembic: -x no_backup=1)."
-NOT_A_FOLDER = f"{CHOOSE_FOLDER} To save no rows: --no-backup (alembic: -x no_backup=1)."
+# To `deploy`, --no-backup means the backup before the steps.
+SAVE_NONE = "To save no rows: -x no_backup=1 with deploy and alembic, --no-backup with upgrade and downgrade."
+ADVICE = f"Free disk space, or set BACKUP_FOLDER to another folder. {SAVE_NONE}"
+NOT_A_FOLDER = f"{CHOOSE_FOLDER} {SAVE_NONE}"
 UNKNOWN_OUTCOME = "It is unknown whether the saved rows were dropped: the server does not answer."
 STREAMED = {"stream_results": True, "max_row_buffer": 1_000}
 
