@@ -117,6 +117,25 @@ def test_a_step_whose_model_was_forgotten_is_not_a_changed_model(project: Projec
     assert [line for line in lines if not line.endswith(OF_STEPS)] == []
 
 
+def test_what_a_step_drops_with_its_column_is_not_a_change_of_the_database(project: Project) -> None:
+    project.revision("two", "with op.batch_alter_table('t') as batch:\n    batch.drop_column('b')")
+    run_sql(project.url, "DROP INDEX ix_t_b")
+    if project.url.startswith("postgresql"):
+        run_sql(project.url, "ALTER TABLE t DROP COLUMN b")
+
+    lines = drift(project)
+
+    assert any("ix_t_b" in line for line in lines), lines
+    assert [line for line in lines if line.endswith(OF_DATABASE)] == []
+
+
+def test_an_index_whose_column_plain_sql_names_has_no_cause(project: Project) -> None:
+    project.revision("two", "op.execute('ALTER TABLE t DROP COLUMN b')")
+    run_sql(project.url, "DROP INDEX ix_t_b")
+
+    assert drift(project) == ("t: the index ix_t_b on (b) is missing.",)
+
+
 def test_without_proof_no_cause_is_named(project: Project) -> None:
     project.revision("two", "op.execute('ALTER TABLE t ADD COLUMN extra integer')")
     project.revision("three", "op.get_bind().execute(sa.text('SELECT 1')).scalar()\nop.add_column('t', 'other')")

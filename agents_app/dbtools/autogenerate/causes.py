@@ -96,7 +96,11 @@ def _column(causes: Causes, operation: Any) -> Iterator[Agreement]:
 def _index(causes: Causes, operation: Any) -> Iterator[Agreement]:
     table, name = causes._history.tables[operation.table_name], str(operation.index_name)
     is_there = name in table.indexes or name in table.constraints
-    yield causes._made(is_there, name, in_models=_is_index(operation))
+    made = table.indexes.get(name)
+    # A statement that drops its column drops the index too.
+    columns = [str(getattr(column, "name", column)) for column in made.columns] if made else []
+    is_lost = _is_index(operation) and any(causes._made(True, column, in_models=True) is None for column in columns)
+    yield None if is_lost else causes._made(is_there, name, in_models=_is_index(operation))
 
 
 def _rule(causes: Causes, operation: Any) -> Iterator[Agreement]:

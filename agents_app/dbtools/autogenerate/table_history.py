@@ -1,6 +1,7 @@
 """A table as the migrations made it, and what each operation changes of it."""
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +43,18 @@ def _add_column(tables: Tables, operation: ops.AddColumnOp) -> None:
 
 
 def _drop_column(tables: Tables, operation: ops.DropColumnOp) -> None:
-    tables[operation.table_name].columns.pop(operation.column_name, None)
+    table = tables[operation.table_name]
+    table.columns.pop(operation.column_name, None)
+    # The database drops these with the column.
+    for parts in (table.indexes, table.constraints):
+        for name in [name for name, part in parts.items() if _names_column(part, operation.column_name)]:
+            del parts[name]
+
+
+def _names_column(part: Any, column: str) -> bool:
+    values = [*getattr(part, "columns", ()), *getattr(part, "local_cols", ()), getattr(part, "condition", "")]
+    text = " ".join(str(getattr(value, "name", value)) for value in (*values, *part.kw.values()))
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text) is not None
 
 
 def _alter_column(tables: Tables, operation: ops.AlterColumnOp) -> None:

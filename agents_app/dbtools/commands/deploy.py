@@ -32,9 +32,7 @@ WITHOUT_VALUE = "The release before wrote them after the fill, or this release c
 @click.command("deploy")
 @click.option("--dry-run", is_flag=True, help="Only check and plan. Change nothing.")
 @click.option("--yes", is_flag=True, help="Continue even if a step is dangerous.")
-@click.option(
-    "--no-backup", is_flag=True, help="Take no backup first. Rows that a step drops are saved (see -x)."
-)
+@click.option("--no-backup", is_flag=True, help="Take no backup first. Rows that a step drops are saved (see -x).")
 @click.option("--finish", is_flag=True, help="Also apply the steps that wait until the release before has stopped.")
 @AS_JSON
 def deploy_command(dry_run: bool, yes: bool, no_backup: bool, finish: bool, as_json: bool) -> None:
