@@ -7,8 +7,12 @@ def without_comments(operations):
 lines = (imports or "").splitlines()
 standard = [line for line in lines if line.startswith("import ")]
 others = [line for line in lines if line not in standard]
+# Alembic's text for a step without a message says nothing.
+title = message
+if title == "empty message":
+    title = "merge_" + "_".join(down_revision) if isinstance(down_revision, tuple) else "step_" + up_revision
 %>\
-"""${message.replace("\\", "\\\\").replace('"', "'")}
+"""${title.replace("\\", "\\\\").replace('"', "'")}
 
 Create Date: ${create_date}
 """

@@ -15,6 +15,8 @@ from flask.cli import AppGroup
 
 from agents_app.cli.output import error_lines, print_json, print_message
 from agents_app.cli.standard_output import OutputFailed
+from agents_app.dbtools.branches import TWO_HEADS
+from agents_app.dbtools.position import Position
 from agents_app.errors import ConsoleError, Unavailable
 from agents_app.paths import ROOT
 
@@ -93,8 +95,10 @@ def json_option(command: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
-def schema_behind_error() -> Unavailable:
+def schema_behind_error(position: Position) -> Unavailable:
     """The error for a database schema that is behind, with the command to type in the current folder.
+
+    With several last steps that command is `status`, which shows the files: nothing can be applied.
 
     If the shell does not find our `flask` (after `make run`), the command has its path. In another folder than the
     project's root, it has the option --app.
@@ -103,5 +107,9 @@ def schema_behind_error() -> Unavailable:
     is_at_root = Path.cwd() == ROOT
     is_by_path = shutil.which("flask") != str(our_flask) and our_flask.is_relative_to(ROOT)
     flask = str(our_flask.relative_to(ROOT) if is_at_root else our_flask) if is_by_path else "flask"
-    words = [flask, *([] if is_at_root else ["--app", str(ROOT / "wsgi.py")]), "db", "deploy"]
-    return Unavailable(f"The database schema is behind the program. Run: {shlex.join(words)}", code="schema_behind")
+    is_clear = len(position.heads) == 1
+    words = [flask, *([] if is_at_root else ["--app", str(ROOT / "wsgi.py")]), "db", "deploy" if is_clear else "status"]
+    what = "The database schema is behind the program."
+    if not is_clear:
+        what = f"{TWO_HEADS} The last ones are {' and '.join(position.heads)}; only one is allowed."
+    return Unavailable(f"{what} Run: {shlex.join(words)}", code="schema_behind")

@@ -46,7 +46,7 @@ def prepare() -> None:
     # A new server needs its keys even if its tables come later.
     add_missing_keys(ENV_FILE)
     if is_behind:
-        raise schema_behind_error()
+        raise schema_behind_error(health.schema())
 
 
 def check_configured_keys(file: Path) -> None:

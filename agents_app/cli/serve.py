@@ -62,7 +62,7 @@ def check_for_first_start() -> bool:
     try:
         state = health.schema()
         if not state.is_ready:
-            raise schema_behind_error()
+            raise schema_behind_error(state)
         wrong_key = encryption_keys.find_problem()
         is_empty = not accounts.is_set_up()
     except Unavailable as refusal:

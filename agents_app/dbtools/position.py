@@ -9,7 +9,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy.engine import Connection
 
-from agents_app.dbtools.branches import Parents, applied_revisions, phase_levels
+from agents_app.dbtools.branches import Parents, applied_revisions, last_ones, phase_levels
 from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.marks import is_after_release
 from agents_app.dbtools.own_tables import (
@@ -56,6 +56,11 @@ class Position:
     def head(self) -> str:
         """The revision of the newest step of this release."""
         return self.steps[-1].revision
+
+    @property
+    def heads(self) -> list[str]:
+        """The revisions that no step of this release follows. No command applies steps while there are several."""
+        return last_ones(self.parents)
 
     @property
     def is_at_head(self) -> bool:

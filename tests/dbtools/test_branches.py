@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from agents_app.cli.commands import schema_behind_error
+from agents_app.dbtools.position import Position, Step
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import Project, fetch_rows, mostly_long, read_schema
 
@@ -41,8 +43,28 @@ def test_two_last_migrations_are_named_with_their_files_and_the_remedies(flask_d
             assert part in run.output, words
     status = flask_db(project.url, "status", project=project).output
     assert "  Do: Put the migrations in order first, then: flask db deploy\n" in status
+    assert "Head       further and right\n" in status
     assert _tables(project.url) == {"first", "left", "further"}
     assert not list(project.folder.parent.glob("backups/*"))
+
+
+def test_a_step_without_a_message_has_a_name_that_says_what_it_is(flask_db: FlaskDb, project: Project) -> None:
+    assert flask_db(project.url, "merge", "heads", project=project).exit_code == 0
+    assert flask_db(project.url, "revision", project=project).exit_code == 0
+
+    pending = json.loads(flask_db(project.url, "status", "--json", project=project).stdout)["pending"]
+
+    assert [step["name"] for step in pending[-2:]] == ["merge_further_right", f"step_{pending[-1]['revision']}"]
+
+
+def test_the_server_does_not_advise_a_deployment_that_is_refused() -> None:
+    first = Step("first", "first")
+    position = Position("first", (first, *(Step(name, name, after=("first",)) for name in ("left", "right"))))
+
+    sentence = schema_behind_error(position).detail
+
+    assert "The last ones are left and right; only one is allowed. Run: " in sentence
+    assert sentence.endswith(" db status")
 
 
 @pytest.mark.parametrize("at", mostly_long(["right", "further", "first", "heads"], 4))

@@ -126,7 +126,7 @@ def status_lines(
     position = status.position
     newer = " (of a newer release)" if position.is_ahead else ""
     yield f"Revision   {', '.join(position.revisions) or 'none yet'}{newer}"
-    yield f"Head       {position.head}"
+    yield f"Head       {' and '.join(position.heads)}"
     yield f"Pending    {', '.join(step.name for step in position.pending) or 'nothing'}"
     if position.waiting:
         yield f"Deploy     {', '.join(step.name for step in position.next_phase) or 'nothing'}"
