@@ -54,6 +54,18 @@ def test_a_danger_with_a_reason_in_its_file_does_not_stop_a_deployment(
     assert kept["steps"][0]["reason"] == "Unused."
 
 
+def test_no_reason_allows_what_the_database_refuses(flask_db: FlaskDb, database_url: str, tmp_path: Path) -> None:
+    run_sql(database_url, "CREATE TABLE old (id integer PRIMARY KEY)")
+    project = project_with_step(tmp_path, database_url, "op.allow_danger('Unused.')\nop.drop_column('old', 'none')")
+
+    plan = flask_db(database_url, "plan", project=project)
+    run = flask_db(database_url, "deploy", project=project)
+
+    assert (plan.exit_code, "DANGER fails: old has no column none" in plan.output) == (1, True)
+    assert (run.exit_code, "no backup was taken. Correct the step that fails" in run.output) == (1, True)
+    assert not (tmp_path / "backups").exists()
+
+
 def test_an_empty_reason_stops_a_deployment_and_an_upgrade(flask_db: FlaskDb, schema_url: str, tmp_path: Path) -> None:
     project = project_with_step(tmp_path, schema_url, "op.execute('CREATE TABLE t (a text)')\nop.allow_danger(' ')")
 

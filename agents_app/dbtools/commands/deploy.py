@@ -121,6 +121,8 @@ def _refusal(check: DeploymentCheck) -> str:
         return "Nothing was changed, and no backup was taken. Correct what FAILS names, then deploy again."
     if any(danger.what.startswith(f"{RAISES} ") for danger in check.plan.dangers):
         return "Nothing was changed. Correct the step that raises an error, then deploy again."
+    if any(danger.is_failure for danger in check.plan.dangers):
+        return "Nothing was changed, and no backup was taken. Correct the step that fails, then deploy again."
     return "Nothing was changed. In each file give the reason with op.allow_danger, or: flask db deploy --yes"
 
 

@@ -21,7 +21,7 @@ from agents_app.dbtools.review.limit_queries import THIS_STEP
 from agents_app.dbtools.review.recorder import record_step, step_sql
 from agents_app.dbtools.review.refills import Fill, find_fills
 from agents_app.dbtools.review.sql_operations import CreateViewOp
-from agents_app.dbtools.review.step_warnings import reasons_of, warnings_for_rows, warnings_for_step
+from agents_app.dbtools.review.step_warnings import warnings_for_rows, warnings_for_step
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import Level, StepWarning
 
@@ -177,7 +177,7 @@ def _planned_step(
     )
     found += tuple(dict.fromkeys(warnings_for_rows(checked, operations)))
     failing = checks.failures.of_step(operations, is_known=recorded.failure is None)
-    found += tuple(warnings.with_reasons(failure, reasons_of(operations)) for failure in failing)
+    found += tuple(failing)
     marked = is_after_release(script)
     lasting = estimates.of_step(operations)
     return PlannedStep(script.revision, script.doc, direction, tables, found, text, marked, checked, lasting)

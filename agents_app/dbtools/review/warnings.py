@@ -18,7 +18,8 @@ class StepWarning:
 
     `breaks_release`: the release that runs before the step fails on it. A step that is marked `after_release` runs when
     that release is gone: there the warning has the level `when_marked`, and is not given if that is None. `allowed` is
-    the reason with which the file of the step allows a DANGER.
+    the reason with which the file of the step allows a DANGER. `is_failure`: the database refuses the step, which no
+    reason allows.
     """
 
     level: Level
@@ -29,6 +30,7 @@ class StepWarning:
     breaks_release: bool = False
     when_marked: Level | None = None
     allowed: str | None = None
+    is_failure: bool = False
 
 
 RAISES = "raises"
@@ -65,11 +67,9 @@ def in_step(warning: StepWarning, *, is_marked: bool, is_upgrade: bool) -> StepW
 
 def with_reasons(warning: StepWarning, reasons: list[str]) -> StepWarning:
     """The warning with the reasons for which its step allows a DANGER, if it is one."""
-    return (
-        replace(warning, allowed=" ".join(dict.fromkeys(reasons)))
-        if reasons and warning.level is Level.DANGER
-        else warning
-    )
+    if not reasons or warning.level is not Level.DANGER or warning.is_failure:
+        return warning
+    return replace(warning, allowed=" ".join(dict.fromkeys(reasons)))
 
 
 def not_understood(statement: str) -> StepWarning:
@@ -83,7 +83,7 @@ def refused_in_transaction(statement: str, table: str | None) -> StepWarning:
     """For a statement that PostgreSQL runs only outside a transaction."""
     why = "The database refuses it there, so the step fails."
     what = f"runs {_shortened(statement)} inside a transaction"
-    return StepWarning(Level.DANGER, table, what, why, f"In a step of its own, {AUTOCOMMIT}.")
+    return StepWarning(Level.DANGER, table, what, why, f"In a step of its own, {AUTOCOMMIT}.", is_failure=True)
 
 
 def transaction_ended(statement: str) -> StepWarning:
@@ -97,7 +97,7 @@ def transaction_ended(statement: str) -> StepWarning:
 def certain_failure(table: str | None, cause: str, instead: str) -> StepWarning:
     """For an operation that the database refuses, however the rows are."""
     why = "The database refuses it, so the step fails."
-    return StepWarning(Level.DANGER, table, f"fails: {cause}", why, instead)
+    return StepWarning(Level.DANGER, table, f"fails: {cause}", why, instead, is_failure=True)
 
 
 def risky_statement(statement: str, table: str | None, why: str, instead: str, *, is_danger: bool) -> StepWarning:
@@ -161,7 +161,7 @@ def not_recorded(failure: str, *, raises: bool) -> StepWarning:
     """For a step that could only be partly reviewed, or that `raises` an error by itself."""
     if raises:
         why = "The step fails there, and the steps after it are not applied."
-        return StepWarning(Level.DANGER, None, f"{RAISES} {failure}", why, "Correct the file.")
+        return StepWarning(Level.DANGER, None, f"{RAISES} {failure}", why, "Correct the file.", is_failure=True)
     why = f"It queries the database, so the operations after the query are not known ({failure})."
     instead = "Read the file. Then try the step on a copy: flask db rehearse"
     return StepWarning(Level.WARN, None, "can only be partly reviewed", why, instead)
