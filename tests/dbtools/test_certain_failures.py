@@ -20,6 +20,7 @@ ADD = "op.add_column('busy', "
 NOW = "sa.Column('x', sa.DateTime(), server_default=sa.text('CURRENT_TIMESTAMP')))"
 FOREIGN = "op.create_foreign_key('fk', 'empty', "
 VIEW = "CREATE VIEW used AS SELECT * FROM busy"
+CHECK = "op.create_check_constraint(op.f('ck_k'), "
 LABEL = "the label C of the enum kind is used in the transaction that adds it"
 NO_BATCH = "SQLite's ALTER TABLE cannot "
 # The database, a step, and why it fails; None if it does not. Steps that follow each other are separated by ===.
@@ -119,6 +120,40 @@ CASES: list[tuple[str, str, str | None]] = [
     ("postgresql", "DROP TABLE parents", "the foreign key owned_id_fkey of owned refers to the table parents"),
     ("postgresql", "DROP INDEX busy_pkey", "the index busy_pkey belongs to the constraint busy_pkey"),
     ("postgresql", "ALTER TYPE kind ADD VALUE 'C'; CREATE TABLE a (k kind DEFAULT 'C'::kind)", LABEL),
+    ("postgresql", CHECK + "'domains', \"k <> 'x'\")", "domains has a constraint ck_k already"),
+    ("postgresql", CHECK.replace("op.f('ck_k')", "'k'") + "'busy', 'id > 0')", None),
+    (
+        "postgresql",
+        f"{CHECK}'busy', 'id > 0')\n===\n{CHECK}'busy', 'id > 1')",
+        "busy has a constraint ck_k already",
+    ),
+    ("postgresql", f"ALTER TABLE domains DROP CONSTRAINT ck_k\n===\n{CHECK}'domains', \"k <> 'x'\")", None),
+    ("postgresql", "op.add_unique_constraint('uq_kept', 'kept', ['code'])", "kept has a constraint uq_kept already"),
+    ("postgresql", "op.add_unique_constraint('ux_kept', 'kept', ['id'])", None),
+    ("postgresql", "op.add_unique_constraint('ux_kept', 'kept', ['code'])", "ux_kept exists already, and is another"),
+    ("postgresql", "ALTER TABLE busy ADD PRIMARY KEY (name)", "busy has a primary key already, busy_pkey"),
+    ("postgresql", "ALTER TABLE required ADD PRIMARY KEY (id)", None),
+    (
+        "postgresql",
+        "ALTER TABLE busy DROP CONSTRAINT busy_pkey\n===\nALTER TABLE busy ADD PRIMARY KEY (id, kind)",
+        None,
+    ),
+    ("postgresql", "ALTER TABLE parents DROP CONSTRAINT parents_pkey", "the foreign key owned_id_fkey of owned needs"),
+    (
+        "postgresql",
+        "ALTER TABLE parents DROP id",
+        "the foreign key owned_id_fkey of owned refers to the column parents.id",
+    ),
+    ("postgresql", "ALTER TABLE owned DROP id\n===\nALTER TABLE parents DROP id", None),
+    ("postgresql", "ALTER TYPE kind ADD VALUE 'A'", "the enum kind has the label A already"),
+    ("postgresql", "ALTER TYPE kind ADD VALUE IF NOT EXISTS 'A'", None),
+    ("postgresql", "op.add_enum_value('kind', 'A')", None),
+    ("postgresql", "ALTER TYPE kind RENAME VALUE 'A' TO 'Z'\n===\nALTER TYPE kind ADD VALUE 'A'", None),
+    (
+        "postgresql",
+        "ALTER TYPE kind ADD VALUE 'C'\n===\nALTER TYPE kind ADD VALUE 'C'",
+        "the enum kind has the label C already",
+    ),
     ("postgresql", "op.create_index_concurrently('ix_busy_name', 'busy', ['name'])", None),
     (
         "postgresql",

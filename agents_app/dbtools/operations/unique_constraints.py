@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
+from alembic.util import CommandError
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.database import leftovers
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp
 from agents_app.dbtools.operations.sql import execute, final_name
+
+PRESENT = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name"
 
 
 @Operations.register_operation("add_unique_constraint")
@@ -39,6 +43,10 @@ def _add(operations: Operations, operation: AddUniqueConstraintOp) -> None:
         with operations.batch_alter_table(table) as batch:
             batch.create_unique_constraint(batch.f(name), list(operation.columns), **operation.options)
         return
+    if not context.as_sql and operations.get_bind().scalar(
+        sa.text(PRESENT), {"table": quote_if_needed(table), "name": name}
+    ):
+        raise CommandError(f"{table} has a constraint {name} already. Choose another name, or leave it out.")
     index_options = {key: value for key, value in operation.options.items() if key.startswith("postgresql_")}
     operations.invoke(CreateIndexConcurrentlyOp(name, table, operation.columns, unique=True, options=index_options))
     # A later failure must not leave an index that refuses rows.

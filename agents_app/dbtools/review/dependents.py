@@ -1,6 +1,6 @@
 """What keeps PostgreSQL from a change: views, foreign keys and types that need what is changed, and partitions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +28,18 @@ FROM pg_constraint
 JOIN pg_class ON pg_class.oid = conrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE contype = 'f' AND confrelid = to_regclass(:table) AND conrelid <> confrelid AND conparentid = 0 ORDER BY 1
 """)
+# Those that need a unique index, or one column of the table that they refer to.
+NEEDING = """
+SELECT conname AS name, relname AS own, nspname AS schema,
+    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey)) AS columns
+FROM pg_constraint
+JOIN pg_class ON pg_class.oid = conrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE contype = 'f' AND conparentid = 0 AND {} ORDER BY 1
+"""
+NEEDS_INDEX = sa.text(NEEDING.format("conindid = to_regclass(:index)"))
+OF_COLUMN = """confrelid = to_regclass(:table)
+    AND :column IN (SELECT attname FROM pg_attribute WHERE attrelid = confrelid AND attnum = ANY (confkey))"""
+NEEDS_COLUMN = sa.text(NEEDING.format(OF_COLUMN))
 OF_INDEX = sa.text("""
 SELECT conname AS name FROM pg_constraint WHERE conindid = to_regclass(:name) AND contype IN ('p', 'u', 'x')
 """)
@@ -58,10 +70,27 @@ def of_column(table: str, column: str, presence: Presence) -> Causes:
 def of_table(table: str, presence: Presence) -> Causes:
     """The views that use a table, and the foreign keys of other tables that refer to it."""
     yield from _views(table, "", presence, f"the table {table}")
-    for row in presence.facts.read(REFERRING, table=quote_path(table)):
+    referring = presence.facts.read(REFERRING, table=quote_path(table))
+    yield from _foreign_keys(referring, table, f"refers to the table {table}", presence)
+
+
+def of_key(table: str | None, index: str, presence: Presence) -> Causes:
+    """The foreign keys that need a primary key or another unique rule, by its index."""
+    needing = presence.facts.read(NEEDS_INDEX, index=quote_path(index))
+    yield from _foreign_keys(needing, table, f"needs {index}", presence)
+
+
+def of_referred_column(table: str, column: str, presence: Presence) -> Causes:
+    """The foreign keys that refer to a column."""
+    needing = presence.facts.read(NEEDS_COLUMN, table=quote_path(table), column=column)
+    yield from _foreign_keys(needing, table, f"refers to the column {table}.{column}", presence)
+
+
+def _foreign_keys(rows: Iterable[Any], table: str | None, what: str, presence: Presence) -> Causes:
+    for row in rows:
         own = presence.facts.qualified(row.own, row.schema)
         if not presence.is_made(own) and not presence.may_be_dropped(own, row.name, row.columns):
-            why = f"the foreign key {row.name} of {own} refers to the table {table}"
+            why = f"the foreign key {row.name} of {own} {what}"
             yield table, why, f"First drop it: op.drop_constraint('{row.name}', '{own}', type_='foreignkey')"
 
 

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from alembic.operations import MigrateOperation, ops
+from sqlalchemy.sql.elements import conv
 
+from agents_app.db import NAMING_CONVENTION
+from agents_app.dbtools.operations.enum_values import RemoveEnumValueOp
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
 from agents_app.dbtools.operations.index_renames import RenameIndexOp
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
@@ -17,6 +20,7 @@ from agents_app.dbtools.review.sql_operations import (
     DropObjectOp,
     DropTypeOp,
     NotUnderstoodOp,
+    RenameLabelOp,
     RenameObjectOp,
     SettingOp,
     TouchTableOp,
@@ -35,6 +39,15 @@ def table_name(operation: Any, facts: DatabaseFacts) -> str | None:
     return None if name is None else facts.qualified(str(name), getattr(operation, "schema", None))
 
 
+def final_constraint_name(operation: Any) -> str | None:
+    """The name that a new constraint has in the database; None if the database chooses it."""
+    given = operation.name if isinstance(operation, AddUniqueConstraintOp) else operation.constraint_name
+    # A name of op.f is complete; another one of a CHECK becomes part of the conventional name.
+    if given is None or isinstance(given, conv) or not isinstance(operation, ops.CreateCheckConstraintOp):
+        return None if given is None else str(given)
+    return NAMING_CONVENTION["ck"] % {"table_name": operation.table_name, "constraint_name": given}
+
+
 def in_schema(facts: DatabaseFacts, operation: Any, name: str | None) -> str:
     """The name of an index, which is in the schema of its table."""
     return facts.qualified(str(name), getattr(operation, "schema", None))
@@ -50,7 +63,9 @@ def effects_of(operation: Any, facts: DatabaseFacts) -> Effects:
         yield from renamed
         return
     table = table_name(operation, facts)
-    if isinstance(operation, CreateEnumOp | DropEnumOp | DropTypeOp):
+    if isinstance(operation, RemoveEnumValueOp | RenameLabelOp):
+        yield "labels", (operation.name,), None
+    elif isinstance(operation, CreateEnumOp | DropEnumOp | DropTypeOp):
         yield "type", (operation.name,), True if isinstance(operation, CreateEnumOp) else None
     elif isinstance(operation, ops.DropIndexOp):
         yield "relation", (in_schema(facts, operation, operation.index_name),), False
@@ -106,6 +121,7 @@ def _effects_inside(operation: Any, table: str, facts: DatabaseFacts) -> Effects
         yield "relation", (in_schema(facts, operation, str(operation.constraint_name)),), None
     elif isinstance(operation, ops.AddConstraintOp) and (name := getattr(operation, "constraint_name", None)):
         yield "constraint", (table, str(name)), True
+        yield "constraint", (table, final_constraint_name(operation) or ""), True
         yield "relation", (in_schema(facts, operation, str(name)),), None
 
 

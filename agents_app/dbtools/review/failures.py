@@ -8,7 +8,8 @@ from alembic.operations import MigrateOperation, ops
 from agents_app.dbtools.operations.indexes import ANOTHER_NAME, CreateIndexConcurrentlyOp, wanted_index
 from agents_app.dbtools.operations.present_indexes import present_name
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
-from agents_app.dbtools.review import dependents, new_labels, sqlite_failures
+from agents_app.dbtools.review import constraint_failures, dependents, new_labels, sqlite_failures
+from agents_app.dbtools.review.constraint_failures import LEAVE_OUT, RENAME
 from agents_app.dbtools.review.effects import in_schema, index_made, table_name
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.presence import Presence
@@ -16,8 +17,6 @@ from agents_app.dbtools.review.sql_operations import CreateViewOp, DropTypeOp, M
 from agents_app.dbtools.review.warnings import StepWarning, certain_failure
 
 Causes = Iterator[tuple[str | None, str, str]]
-RENAME = "Choose another name, or leave it out if it is the same."
-LEAVE_OUT = "Leave it out, or look for the right name."
 NEEDS_TABLE = (ops.AddColumnOp, ops.DropColumnOp, ops.AlterColumnOp, ops.CreateIndexOp, ops.AddConstraintOp)
 
 
@@ -127,6 +126,7 @@ def _drop_index(operation: ops.DropIndexOp, presence: Presence) -> Causes:
         yield None, f"there is no index {name}", LEAVE_OUT
     elif kind == "index" and Mark.CASCADES not in marks_of(operation):
         yield from dependents.of_index(name, presence)
+        yield from dependents.of_key(None, name, presence)
 
 
 def _add_column(operation: ops.AddColumnOp, presence: Presence) -> Causes:
@@ -142,6 +142,7 @@ def _drop_column(operation: ops.DropColumnOp, presence: Presence) -> Causes:
         yield table, f"{table} has no column {column}", LEAVE_OUT
     elif is_there and Mark.CASCADES not in marks_of(operation):
         yield from dependents.of_column(table, column, presence)
+        yield from dependents.of_referred_column(table, column, presence)
 
 
 def _alter_column(operation: ops.AlterColumnOp, presence: Presence) -> Causes:
@@ -156,27 +157,13 @@ def _alter_column(operation: ops.AlterColumnOp, presence: Presence) -> Causes:
         yield table, f"{table} has a column {new} already", RENAME
 
 
-def _drop_constraint(operation: ops.DropConstraintOp, presence: Presence) -> Causes:
-    table, name = table_name(operation, presence.facts) or "", str(operation.constraint_name)
-    if operation.constraint_name is not None and not operation.if_exists and presence.constraint(table, name) is False:
-        yield table, f"{table} has no constraint {name}", LEAVE_OUT
-
-
-def _foreign_key(operation: ops.CreateForeignKeyOp, presence: Presence) -> Causes:
-    facts = presence.facts
-    table = table_name(operation, facts) or ""
-    referent = facts.qualified(str(operation.referent_table), operation.kw.get("referent_schema"))
-    if presence.relation(referent) is False:
-        yield table, f"there is no table {referent}", LEAVE_OUT
-        return
-    if not facts.has_locks:
-        return
-    for name, columns in ((table, operation.local_cols), (referent, operation.remote_cols)):
-        for column in columns:
-            if presence.column(name, column) is False:
-                yield name, f"{name} has no column {column}", LEAVE_OUT
-                return
-    yield from dependents.of_foreign_key(operation, table, referent, presence)
+def _add_unique(operation: AddUniqueConstraintOp, presence: Presence) -> Causes:
+    found = list(constraint_failures.add_constraint(operation, presence))
+    yield from found
+    if presence.facts.has_locks and not found:
+        options = {key: value for key, value in operation.options.items() if key.startswith("postgresql_")}
+        index = CreateIndexConcurrentlyOp(operation.name, operation.table_name, operation.columns, True, None, options)
+        yield from _create_concurrently(index, presence)
 
 
 def _drop_type(operation: DropTypeOp, presence: Presence) -> Causes:
@@ -197,7 +184,7 @@ RULES: dict[type[MigrateOperation], Callable[[Any, Presence], Causes]] = {
     ops.AddColumnOp: _add_column,
     ops.DropColumnOp: _drop_column,
     ops.AlterColumnOp: _alter_column,
-    ops.DropConstraintOp: _drop_constraint,
-    ops.CreateForeignKeyOp: _foreign_key,
+    **constraint_failures.RULES,
+    AddUniqueConstraintOp: _add_unique,
     DropTypeOp: _drop_type,
 }

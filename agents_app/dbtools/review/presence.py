@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from agents_app.dbtools.operations.enum_values import AddEnumValueOp
 from agents_app.dbtools.review.effects import (
     UNKNOWN,
     IndexMade,
@@ -64,6 +65,8 @@ class Presence:
         self.retyped: set[tuple[str, str]] = set()
         # The indexes that the plan makes: the table, whether it is unique, and the columns.
         self.indexes: dict[str, IndexMade] = {}
+        # The labels that the plan adds to each enum.
+        self.labels: dict[str, frozenset[str]] = {}
 
     def relation(self, name: str) -> str | bool | None:
         """The kind of a table, view, index or sequence; False if nothing has the name, None if it is not known."""
@@ -93,6 +96,16 @@ class Presence:
             return None if self.is_unsure else self._known[self._key("type", name)]
         return bool(self.facts.read(TYPE, name=quote_path(name)))
 
+    def has_constraint(self, table: str, name: str) -> bool | None:
+        """Whether a table has a constraint of exactly this name; None if it is not known, and on SQLite."""
+        read = self.facts.read(CONSTRAINTS, table=quote_path(table))
+        found = self._inside("constraint", table, name, lambda: any(row.conname == name for row in read))
+        return None if found and self.may_be_dropped(table, name, ()) else found
+
+    def is_type_changed(self, name: str) -> bool:
+        """Whether the plan makes or drops a type, or takes a label from it."""
+        return any(self._key(kind, name) in self._known for kind in ("type", "labels"))
+
     def may_be_dropped(self, table: str, constraint: str, columns: Iterable[str]) -> bool:
         """Whether a constraint of the database may be gone by now, by itself or with one of its columns."""
         own = self._key("constraint", table)
@@ -119,6 +132,8 @@ class Presence:
             self.retyped.add((table_name(operation, self.facts) or "", operation.column_name))
         if (made := index_made(operation, self.facts)) is not None:
             self.indexes[made[0]] = made[1]
+        if isinstance(operation, AddEnumValueOp):
+            self.labels[operation.name] = self.labels.get(operation.name, frozenset()) | {operation.label}
         if adds_key(operation):
             self.keyed.add(table_name(operation, self.facts) or "")
         if (table := table_that_gains(operation, self.facts)) is not None:
@@ -130,7 +145,7 @@ class Presence:
         found._known = dict(self._known)
         found.lost, found.gained = set(self.lost), set(self.gained)
         found.keyed, found.retyped = set(self.keyed), set(self.retyped)
-        found.indexes = dict(self.indexes)
+        found.indexes, found.labels = dict(self.indexes), dict(self.labels)
         return found
 
     def _inside(self, kind: str, table: str, name: str, read: Any) -> bool | None:

@@ -6,7 +6,7 @@ from alembic.operations import MigrateOperation
 
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp
 from agents_app.dbtools.operations.enums import CreateEnumOp
-from agents_app.dbtools.review.sql_operations import RenameLabelOp, RenameObjectOp
+from agents_app.dbtools.review.sql_operations import Mark, RenameLabelOp, RenameObjectOp, add_mark
 from agents_app.dbtools.review.sql_tokens import NotUnderstood, Reader, Tokens, source_of
 
 Found = Iterator[MigrateOperation]
@@ -23,8 +23,10 @@ def alter_type(reader: Reader, statement: Tokens) -> Found:
     """The operation of the rest of an ALTER TYPE."""
     name = reader.qualified_name().name
     if reader.has("ADD VALUE"):
-        reader.has("IF NOT EXISTS")
-        yield AddEnumValueOp(name, reader.next().text)
+        keeps_present = reader.has("IF NOT EXISTS")
+        added = AddEnumValueOp(name, reader.next().text)
+        add_mark(added, Mark.IF_EXISTS if keeps_present else Mark.NONE)
+        yield added
     elif reader.has("RENAME VALUE"):
         label = reader.next().text
         reader.require("TO")

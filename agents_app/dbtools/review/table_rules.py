@@ -5,13 +5,12 @@ from typing import Any
 
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
-from sqlalchemy.sql.elements import conv
 
-from agents_app.db import NAMING_CONVENTION
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.review import catalog, safe_calls, table_warnings
 from agents_app.dbtools.review.column_rules import text_of
+from agents_app.dbtools.review.effects import final_constraint_name
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_operations import (
     AddPartitionOp,
@@ -104,17 +103,8 @@ def _create_foreign_key(operation: ops.CreateForeignKeyOp, table: str, facts: Da
 
 def _create_check(operation: ops.CreateCheckConstraintOp, table: str, facts: DatabaseFacts) -> Found:
     if facts.is_in_use(table) and not operation.kw.get("postgresql_not_valid"):
-        yield table_warnings.not_validated(table, "CHECK", _check_name(operation))
-
-
-def _check_name(operation: ops.CreateCheckConstraintOp) -> str:
-    # A name of op.f is complete; another becomes part of the conventional name.
-    if operation.constraint_name is None:
-        return table_warnings.UNNAMED
-    name = str(operation.constraint_name)
-    if isinstance(operation.constraint_name, conv):
-        return name
-    return NAMING_CONVENTION["ck"] % {"table_name": operation.table_name, "constraint_name": name}
+        name = final_constraint_name(operation) or table_warnings.UNNAMED
+        yield table_warnings.not_validated(table, "CHECK", name)
 
 
 def _exclude(operation: CreateExcludeConstraintOp, table: str, facts: DatabaseFacts) -> Found:
