@@ -67,8 +67,7 @@ def read_status(
     own_tables = console_tables(metadata, script.dir)
     names = long_names(metadata)
     drift = find_drift(connection, metadata, script.dir) if position.is_at_head and not names else None
-    problems = [Problem(names, SHORTEN, "models.names")] if names else []
-    problems += [*_encoding_problems(connection), *_head_problems(script)]
+    problems = [*_name_problems(names), *_encoding_problems(connection), *_head_problems(script)]
     problems += _schema_problems(connection, script, position, drift, own_tables)
     problems += changed_step_problems(connection, script, position)
     problems += (postgresql_problems if is_postgresql else _sqlite_problems)(connection, script.dir, own_tables)
@@ -76,10 +75,9 @@ def read_status(
     problems += serving_rights_problems(connection, console, own_tables)
     # Problems that would stop the pending steps come before these.
     problems.sort(key=lambda problem: problem.code == PENDING)
-    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
     return Status(
         url=printable_url(connection.engine.url),
-        server=f"{'PostgreSQL' if is_postgresql else 'SQLite'} {version}",
+        server=_server(connection),
         role=connection.scalar(sa.text("SELECT current_user")) if is_postgresql else None,
         driver=_driver(connection),
         pg_dump=_dump_version(connection) if is_postgresql else None,
@@ -91,6 +89,15 @@ def read_status(
         last_deployment=next(iter(read_deployments(connection, 1) or ()), None),
         problems=tuple(problems),
     )
+
+
+def _name_problems(names: str | None) -> list[Problem]:
+    return [Problem(names, SHORTEN, "models.names")] if names else []
+
+
+def _server(connection: Connection) -> str:
+    version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
+    return f"{'PostgreSQL' if connection.dialect.name == 'postgresql' else 'SQLite'} {version}"
 
 
 def status_as_data(status: Status) -> dict[str, Any]:
