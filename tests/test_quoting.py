@@ -55,6 +55,7 @@ def test_names_and_strings_are_quoted() -> None:
         '"user"',
         '"a""b"',
     ]
+    assert quote_if_needed("50 %") == '"50 %"'
     assert quote_for_setting('50% "a"') == '"50% ""a"""'
     assert quote_literal("it's") == "'it''s'"
     assert quote_postgresql('a"b') == '"a""b"'

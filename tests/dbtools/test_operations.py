@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from agents_app.database.url import parse_url
+from agents_app.dbtools.database.connections import connect
+from agents_app.dbtools.position import read_position
+from agents_app.dbtools.review.plan import make_plan
 from tests.dbtools.tools import Project, create_engine, fetch_rows, read_schema, run_sql
 
 TYPES = "SELECT typname FROM pg_type WHERE typname = 'connectiontype'"
@@ -186,3 +191,37 @@ def test_an_index_is_created_and_dropped_concurrently(project: Project) -> None:
 def _run_in_autocommit(url: str, statement: str) -> None:
     with create_engine(url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql(statement)
+
+
+def test_a_name_with_a_percent_sign_works_in_each_operation_in_scripts_and_in_the_counts_of_a_plan(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign = "%" if project.url.startswith("sqlite") else "%%"
+    run_sql(project.url, f'CREATE TABLE "T {sign}" (id integer PRIMARY KEY, "a {sign}" integer, "b {sign}" integer)')
+    run_sql(project.url, f'INSERT INTO "T {sign}" VALUES (1, 1, NULL), (2, 1, NULL)')
+    project.revision("rename", "op.answer_rename('T %', 'a %', 'b %', is_rename=True)")
+    project.revision("not_null", "op.set_not_null('T %', 'b %')")
+    project.revision("index", "op.create_index_concurrently('ix %', 'T %', ['b %'])")
+    project.revision("name", "op.rename_index('ix %', 'ix % %', 'T %')")
+    project.revision("unique", "op.add_unique_constraint('uq %', 'T %', ['id', 'a %'])")
+    check = "batch.create_check_constraint(batch.f('ck %'), sa.column('a %') > 0, postgresql_not_valid=True)"
+    project.revision("check", f"with op.batch_alter_table('T %') as batch:\n    {check}")
+    project.revision("valid", "op.validate_constraint('ck %', 'T %')")
+
+    plan = _counts(project)
+    command.upgrade(project.config(), "base:rename", sql=True)
+    command.upgrade(project.config(), "head")
+
+    assert plan == [("2 rows of T % have no value in b %", 2)]
+    (table,) = [found for name, found in read_schema(project.url)["tables"].items() if name == "T %"]
+    assert [index["name"] for index in table["indexes"] if index["name"].startswith("ix")] == ["ix % %"]
+    assert [column["nullable"] for column in table["columns"] if column["name"] == "b %"] == [False]
+    assert fetch_rows(project.url, f'SELECT "b {sign}" FROM "T {sign}"') == [(1,), (1,)]
+    assert 'UPDATE "T %" SET "b %" = "a %" WHERE "b %" IS NULL' in capsys.readouterr().out
+
+
+def _counts(project: Project) -> list[tuple[str, int | None]]:
+    with connect(parse_url(project.url)) as connection:
+        script = ScriptDirectory.from_config(project.config())
+        plan = make_plan(connection, script, read_position(connection, script))
+    return [(check.what, check.count) for step in plan.steps for check in step.checks if check.count]

@@ -159,7 +159,8 @@ def _to_type(table: str, name: str, old: Any, new: Any, default: Any) -> list[op
 
 
 def _cast(name: str, old: Any, new: Any) -> str:
-    value = quote_if_needed(name)
+    # Alembic sends it as it is, and psycopg2 needs each % twice.
+    value = quote_if_needed(name).replace("%", "%%")
     if isinstance(old, sa.Enum) and isinstance(new, sa.Enum):
         # PostgreSQL has no cast from one enum to another.
         value = f"CAST({value} AS TEXT)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from agents_app.database.quoting import quote_name
+from agents_app.database.quoting import quote_if_needed
 
 POSTGRESQL = """
 SELECT attname AS name, format_type(atttypid, atttypmod) AS type, pg_get_expr(adbin, adrelid) AS "default",
@@ -48,7 +48,8 @@ class Column:
 def table_columns(connection: Connection, table: str, schema: str | None) -> list[Column]:
     """Return the columns of a table in their order, or an empty list if the table does not exist."""
     if connection.dialect.name == "postgresql":
-        rows = connection.execute(sa.text(POSTGRESQL), {"table": quote_name(connection, table, schema)})
+        path = (schema, table) if schema else (table,)
+        rows = connection.execute(sa.text(POSTGRESQL), {"table": ".".join(map(quote_if_needed, path))})
     else:
         rows = connection.execute(sa.text(SQLITE), {"table": table, "schema": schema or "main"})
     return [Column(**{**row._mapping, "is_generated": bool(row.is_generated)}) for row in rows]

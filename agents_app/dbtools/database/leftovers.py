@@ -16,6 +16,8 @@ from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.database import postgresql, session_limits
 from agents_app.dbtools.output import print_progress
 
+# Without parameters, for which a % in a name would be a placeholder.
+AS_IT_IS = {"no_parameters": True}
 # op.set_not_null adds this CHECK, so that PostgreSQL can check every row while other sessions write.
 NOT_NULL_CHECK = "ck_console_not_null"
 TABLES_WITH_CHECK = """
@@ -93,7 +95,7 @@ def remove_not_null_checks(connection: Connection) -> None:
     if connection.dialect.name != "postgresql":
         return
     for check in not_null_checks(connection):
-        connection.exec_driver_sql(check.remove_sql)
+        connection.exec_driver_sql(check.remove_sql, execution_options=AS_IT_IS)
         print_progress(f"{check.description} was left by an interrupted op.set_not_null. It was removed.")
     # Alembic never commits a transaction that it finds open.
     connection.commit()
@@ -116,7 +118,7 @@ def remove_leftovers(connection: Connection, leftovers: dict[str, LeftoverObject
 def _remove(connection: Connection, leftovers: dict[str, LeftoverObject]) -> None:
     for key, leftover in list(leftovers.items()):
         if leftover.exists(connection):
-            connection.exec_driver_sql(leftover.remove_sql)
+            connection.exec_driver_sql(leftover.remove_sql, execution_options=AS_IT_IS)
         del leftovers[key]
 
 

@@ -59,7 +59,7 @@ def create_schema(connection: Connection) -> bool:
     if schema is None or _exists(connection, schema):
         return False
     try:
-        connection.exec_driver_sql(create_schema_sql(schema))
+        connection.exec_driver_sql(create_schema_sql(schema), execution_options={"no_parameters": True})
         connection.commit()
     except DBAPIError as error:
         connection.rollback()

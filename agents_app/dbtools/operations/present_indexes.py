@@ -86,7 +86,8 @@ def _is_same(connection: Connection, wanted: ops.CreateIndexOp, definition: str,
         table.append_column(sa.Column(name, sa.types.NullType()))
     try:
         with connection.begin_nested() as savepoint:
-            connection.exec_driver_sql(f"CREATE TEMP TABLE {COPY} (LIKE {'.'.join(path)})")
+            copied = f"CREATE TEMP TABLE {COPY} (LIKE {'.'.join(path)})"
+            connection.exec_driver_sql(copied, execution_options={"no_parameters": True})
             connection.execute(CreateIndex(index))
             created = str(connection.scalar(sa.text(COPIED)))
             savepoint.rollback()

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection
 
 from agents_app.database.migration_limits import Limits
-from agents_app.database.quoting import quote_name
+from agents_app.database.quoting import quote_if_needed, quote_name
 from agents_app.db import FILLED, REPLACE_FILLED
 from agents_app.dbtools.database.columns import Column, set_exact_text_format, table_columns
 from agents_app.dbtools.database.connections import migration_connection
@@ -189,7 +189,8 @@ def _insert_statement(sql: _RestoreSql, query: sa.Select[Any]) -> str:
 
 
 def _advance_sequences(sql: _RestoreSql) -> None:
-    table = quote_name(sql.connection, sql.header.table, sql.header.schema)
+    path = (sql.header.schema, sql.header.table) if sql.header.schema else (sql.header.table,)
+    table = ".".join(map(quote_if_needed, path))
     for name in sql.header.columns:
         sequence = sa.func.pg_get_serial_sequence(table, name)
         last = sa.select(sa.func.max(sql.table.c[name])).scalar_subquery()
