@@ -160,3 +160,46 @@ def _declare_models(project: Project, *labels: str, key: tuple[str, ...] = ("id"
         sa.Column("kind", sa.Enum(*labels, name="kind", create_constraint=True), nullable=False, server_default="A"),
         sa.PrimaryKeyConstraint(*key),
     )
+
+
+def test_a_new_column_of_an_enum_has_the_label_that_the_models_lost_until_the_last_file(project: Project) -> None:
+    sa.Table("parents", project.metadata, sa.Column("id", sa.Integer(), primary_key=True))
+    kind = sa.Enum("A", name="kind", create_constraint=True)
+    agents = sa.Table(
+        "agents",
+        project.metadata,
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("parent_id", sa.ForeignKey("parents.id", ondelete="CASCADE")),
+        sa.Column("kind", kind, nullable=False, server_default="A"),
+        sa.Column("other", kind),
+    )
+    sa.Table(
+        "more",
+        project.metadata,
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("kind", sa.Enum("A", name="kind", create_constraint=True)),
+    )
+    config = project.config()
+    config.cmd_opts = Namespace(autogenerate=True)
+    command.revision(config, "change", autogenerate=True, rev_id="0123456789ab")
+    first, last = sorted(project.versions.glob("0123456789*.py"))
+
+    assert first.read_text().count(""", 'A', "it's", name='kind'""".lstrip(", ")) == 2
+    assert "remove_enum_value" in last.read_text()
+    assert agents.c.other.type.enums == ["A"]  # type: ignore[attr-defined]
+    command.upgrade(project.config(), "head")
+    command.check(project.config())
+    for table in ("agents", "more"):
+        assert fetch_rows(project.url, f"SELECT count(*) FROM {table} WHERE kind = 'A'") == [(int(table == "agents"),)]
+    command.downgrade(project.config(), "one")
+
+
+def test_a_type_in_use_with_other_labels_is_not_to_be_dropped(tmp_path: Path, postgres_url: str) -> None:
+    project = _project(tmp_path, postgres_url)
+    project.revision("two", "op.create_enum('kind', 'A')")
+
+    with pytest.raises(CommandError) as refusal:
+        command.upgrade(project.config(), "head")
+
+    assert "Present: A, it's. It is used by agents.kind. Write the labels that are there" in str(refusal.value)
+    assert "drop" not in str(refusal.value)

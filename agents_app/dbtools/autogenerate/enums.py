@@ -1,11 +1,12 @@
 """Adds to new tables and columns what they need first: the enums of their columns, and the tables they refer to."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
 
+from agents_app.dbtools.operations.enum_values import RemoveEnumValueOp
 from agents_app.dbtools.operations.enums import CreateEnumOp, native_enum_types
 from agents_app.dbtools.operations.rows_and_tables import RequireTablesOp
 
@@ -17,6 +18,37 @@ def with_enums_and_requirements(
     enums = list(_create_enum_ops(_added_columns(upgrade)))
     drops: list[MigrateOperation] = [enum.reverse() for enum in reversed(enums)]
     return [*_required_tables(upgrade), *enums, *upgrade], [*downgrade, *drops]
+
+
+def with_removed_labels(operations: Iterable[Any]) -> Iterator[Any]:
+    """The operations, in which a new column of an enum has the labels too that a later file removes from the enum."""
+    every = list(operations)
+    removed: dict[str, list[str]] = {}
+    for found in every:
+        if isinstance(found, RemoveEnumValueOp):
+            removed.setdefault(found.name, []).append(found.label)
+    for found in every:
+        if isinstance(found, ops.AddColumnOp):
+            changed = _with_labels(found.column, removed)
+            yield found if changed is found.column else ops.AddColumnOp(found.table_name, changed)
+            continue
+        if isinstance(found, ops.CreateTableOp):
+            found.columns = [_with_labels(part, removed) for part in found.columns]
+        elif isinstance(found, ops.AlterColumnOp) and found.modify_type is not None:
+            found.modify_type = _with_labels(sa.Column("any", found.modify_type), removed).type
+        yield found
+
+
+def _with_labels(column: Any, labels: Mapping[str, Sequence[str]]) -> Any:
+    # The models keep their own column.
+    enums = list(native_enum_types([column])) if isinstance(column, sa.Column) else []
+    if not enums or enums[0].name not in labels:
+        return column
+    kind: Any = enums[0]
+    changed = column._copy()
+    options = {"native_enum": True, "create_constraint": kind.create_constraint}
+    changed.type = sa.Enum(*kind.enums, *labels[kind.name], name=kind.name, **options)
+    return changed
 
 
 def _required_tables(operations: list[MigrateOperation]) -> Iterator[RequireTablesOp]:

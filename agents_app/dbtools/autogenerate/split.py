@@ -8,6 +8,7 @@ from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.autogenerate import columns, rules
 from agents_app.dbtools.autogenerate.columns import Difference
+from agents_app.dbtools.autogenerate.enums import with_removed_labels
 from agents_app.dbtools.autogenerate.parts import Part, Stage, batch
 from agents_app.dbtools.autogenerate.renames import questions, require_same_keys, with_renames
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
@@ -87,6 +88,7 @@ def _questions(operations: Iterable[Any], difference: Difference) -> Iterator[Pa
 def _prepared(operations: Iterable[MigrateOperation], difference: Difference) -> list[Any]:
     flat = list(_flat(operations))
     flat += _new_enums(flat, difference)
+    flat = list(with_removed_labels(flat))
     flat = _without_label_checks(flat, difference)
     return [*flat, *_keys_to_later_tables(flat)]
 

@@ -20,6 +20,7 @@ DECLARE
     present oid = to_regtype({name});
     kind text;
     labels text;
+    users text;
 BEGIN
     IF present IS NULL THEN
         CREATE TYPE {type} AS ENUM ({labels});
@@ -32,12 +33,20 @@ BEGIN
     SELECT string_agg(enumlabel, ', ' ORDER BY enumsortorder) INTO labels FROM pg_enum WHERE enumtypid = present;
     IF ARRAY(SELECT CAST(enumlabel AS text) FROM pg_enum WHERE enumtypid = present ORDER BY 1)
         <> ARRAY(SELECT unnest(ARRAY[{labels}]) ORDER BY 1) THEN
-        RAISE EXCEPTION USING MESSAGE = {other_labels} || coalesce(labels, 'none') || {advice};
+        SELECT string_agg(attrelid::regclass || '.' || quote_ident(attname), ', ' ORDER BY 1) INTO users
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p', 'm', 'f')
+        WHERE atttypid IN (present, to_regtype({array})) AND NOT attisdropped;
+        RAISE EXCEPTION USING MESSAGE = {other_labels} || coalesce(labels, 'none')
+            || coalesce('. It is used by ' || users || {in_use}, {advice});
     END IF;
 END
 $enum$
 """
 
+IN_USE = (
+    ". Write the labels that are there into this step, or first change them in a step of its own, "
+    + "with op.add_enum_value or op.remove_enum_value."
+)
 ADVICE = "Rename or drop it, then try again."
 
 DROP = """
@@ -108,6 +117,8 @@ def _create_enum(operations: Operations, operation: CreateEnumOp) -> None:
         no_enum=quote_literal(f"{operation.name} exists and is not an enum. Needed: an enum with {wanted}. {ADVICE}"),
         other_labels=quote_literal(f"The type {operation.name} exists with other labels. Needed: {wanted}. Present: "),
         advice=quote_literal(f". {ADVICE}"),
+        in_use=quote_literal(IN_USE),
+        array=quote_literal(f"{quoted}[]"),
     )
     execute(operations, statement)
 
