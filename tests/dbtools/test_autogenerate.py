@@ -209,7 +209,7 @@ def test_a_name_that_postgresql_would_cut_is_refused_before_anything_is_compared
 
     with read_only_connection(parse_url(project.url)) as connection:
         script = ScriptDirectory(str(project.folder))
-        found = read_status(connection, script, project.metadata, read_position(connection, script))
+        found = read_status(connection, script, project.metadata, read_position(connection, script), None)
     (what,) = [problem.what for problem in found.problems if problem.code == "models.names" and problem.stops_steps(())]
     assert what.startswith("PostgreSQL has no names of more than 63 bytes: ck_agents_xxx")
     assert [path.name for path in project.versions.glob("*.py")] == ["parents.py"]

@@ -10,7 +10,8 @@ from alembic import command
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from tests.dbtools.tools import Project, fetch_rows, read_schema, run_sql
+from agents_app.dbtools.operations.enum_values import label_checks
+from tests.dbtools.tools import Project, create_engine, fetch_rows, read_schema, run_sql
 
 CREATE_TABLES = """
 op.create_table('parents', sa.Column('id', sa.Integer(), primary_key=True))
@@ -203,3 +204,32 @@ def test_a_type_in_use_with_other_labels_is_not_to_be_dropped(tmp_path: Path, po
 
     assert "Present: A, it's. It is used by agents.kind. Write the labels that are there" in str(refusal.value)
     assert "drop" not in str(refusal.value)
+
+
+def test_a_removed_label_comes_again_at_its_place_and_a_new_one_comes_to_that_of_the_models(
+    tmp_path: Path, database_url: str
+) -> None:
+    project = Project(tmp_path, database_url)
+    tables = CREATE_TABLES.replace('"it\'s"', "'B', 'C', 'D'")
+    project.revision("one", tables, "op.drop_table('agents')\nop.drop_table('parents')\nop.drop_enum('kind')")
+    command.upgrade(project.config(), "head")
+    _declare_models(project, "NEW", "A", "NEWER", "D")
+    config = project.config()
+    config.cmd_opts = Namespace(autogenerate=True)
+    before = _labels(database_url)
+
+    command.revision(config, "change", autogenerate=True, rev_id="0123456789ab")
+    command.upgrade(project.config(), "head")
+    assert _labels(database_url) == ["NEW", "A", "NEWER", "D"]
+
+    command.downgrade(project.config(), "one")
+    assert _labels(database_url) == before == ["A", "B", "C", "D"]
+
+
+def _labels(url: str) -> list[str]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            return [*next(label_checks(connection, "kind")).labels]
+        (found,) = sa.inspect(connection).get_enums()  # type: ignore[attr-defined]
+        return list(found["labels"])

@@ -1,5 +1,6 @@
 """A plugin of autogenerate: compares the labels of enums and the primary keys, which Alembic does not compare."""
 
+from collections.abc import Container, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,9 +46,16 @@ def _compare_labels(autogen: AutogenContext, upgrade: ops.UpgradeOps, _schemas: 
     wanted = {enum.name or "": list(enum.enums) for enum in enums}
     for name, labels in sorted(wanted.items()):
         for present in _present_labels(autogen.connection, name):
-            upgrade.ops.extend(AddEnumValueOp(name, label) for label in labels if label not in present)
-            upgrade.ops.extend(RemoveEnumValueOp(name, label) for label in present if label not in labels)
+            missing = [label for label in labels if label not in present]
+            upgrade.ops.extend(AddEnumValueOp(name, label, _next(labels, label, present)) for label in missing)
+            gone = [label for label in present if label not in labels]
+            upgrade.ops.extend(RemoveEnumValueOp(name, label, _next(present, label, present)) for label in gone)
     return PriorityDispatchResult.CONTINUE
+
+
+def _next(labels: Sequence[str], label: str, among: Container[str]) -> str | None:
+    # The way back adds the labels in the other order, so the next one is there.
+    return next((found for found in labels[labels.index(label) + 1 :] if found in among), None)
 
 
 def _present_labels(connection: Connection, name: str) -> list[list[str]]:

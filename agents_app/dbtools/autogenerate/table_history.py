@@ -93,7 +93,7 @@ def _change_label(tables: Tables, operation: AddEnumValueOp | RemoveEnumValueOp)
         for name, column in table.columns.items():
             if isinstance(column.type, sa.Enum) and column.type.name == operation.name:
                 labels = [label for label in column.type.enums if label != operation.label]
-                labels += [operation.label] if isinstance(operation, AddEnumValueOp) else []
+                labels = operation.added_to(labels) if isinstance(operation, AddEnumValueOp) else labels
                 options = {"native_enum": column.type.native_enum, "create_constraint": column.type.create_constraint}
                 changed = sa.Enum(*labels, name=operation.name, **options)
                 table.columns[name] = sa.Column(

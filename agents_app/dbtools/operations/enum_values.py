@@ -4,7 +4,7 @@ PostgreSQL keeps the labels in a type, SQLite in a CHECK on each column of that 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -74,20 +74,27 @@ $label$
 class AddEnumValueOp(MigrateOperation):
     """Add a label to an enum."""
 
-    def __init__(self, name: str, label: str) -> None:
-        self.name, self.label = name, label
+    def __init__(self, name: str, label: str, before: str | None = None) -> None:
+        self.name, self.label, self.before = name, label, before
 
     @classmethod
-    def add_enum_value(cls, operations: Operations, name: str, label: str) -> None:
-        """Add the label at the end of the enum `name`, unless it has it already.
+    def add_enum_value(cls, operations: Operations, name: str, label: str, before: str | None = None) -> None:
+        """Add the label to the enum `name`, before the label `before` or at the end, unless the enum has it already.
 
         On PostgreSQL the operations before this one are committed, so that the next step can use the label: give this
         operation a step of its own. On SQLite the tables that use the enum are rebuilt with their rows.
         """
-        operations.invoke(cls(name, label))
+        operations.invoke(cls(name, label, before))
 
     def reverse(self) -> "RemoveEnumValueOp":
-        return RemoveEnumValueOp(self.name, self.label)
+        return RemoveEnumValueOp(self.name, self.label, self.before)
+
+    def added_to(self, labels: Sequence[str]) -> list[str]:
+        """The labels with the new one at its place."""
+        if self.label in labels:
+            return list(labels)
+        place = labels.index(self.before) if self.before in labels else len(labels)
+        return [*labels[:place], self.label, *labels[place:]]
 
     def to_diff_tuple(self) -> tuple[str, str, str]:
         return ("add_enum_value", self.name, self.label)
@@ -97,8 +104,9 @@ class AddEnumValueOp(MigrateOperation):
 class RemoveEnumValueOp(MigrateOperation):
     """Remove a label from an enum."""
 
-    def __init__(self, name: str, label: str) -> None:
-        self.name, self.label = name, label
+    def __init__(self, name: str, label: str, before: str | None = None) -> None:
+        # `before` is the label that follows it, for the way back.
+        self.name, self.label, self.before = name, label, before
 
     @classmethod
     def remove_enum_value(cls, operations: Operations, name: str, label: str) -> None:
@@ -106,7 +114,7 @@ class RemoveEnumValueOp(MigrateOperation):
         operations.invoke(cls(name, label))
 
     def reverse(self) -> AddEnumValueOp:
-        return AddEnumValueOp(self.name, self.label)
+        return AddEnumValueOp(self.name, self.label, self.before)
 
     def to_diff_tuple(self) -> tuple[str, str, str]:
         return ("remove_enum_value", self.name, self.label)
@@ -115,11 +123,12 @@ class RemoveEnumValueOp(MigrateOperation):
 @Operations.implementation_for(AddEnumValueOp)
 def _add_value(operations: Operations, operation: AddEnumValueOp) -> None:
     if operations.migration_context.dialect.name != "postgresql":
-        _change_checks(operations, operation.name, lambda labels: list(dict.fromkeys([*labels, operation.label])))
+        _change_checks(operations, operation.name, operation.added_to)
         return
     quoted = quote_if_needed(operation.name)
     with operations.migration_context.autocommit_block():
-        execute(operations, f"ALTER TYPE {quoted} ADD VALUE IF NOT EXISTS {quote_literal(operation.label)}")
+        place = f" BEFORE {quote_literal(operation.before)}" if operation.before is not None else ""
+        execute(operations, f"ALTER TYPE {quoted} ADD VALUE IF NOT EXISTS {quote_literal(operation.label)}{place}")
 
 
 @Operations.implementation_for(RemoveEnumValueOp)
@@ -196,7 +205,8 @@ def _change_checks(operations: Operations, enum: str, change: Callable[[list[str
 
 @renderers.dispatch_for(AddEnumValueOp)
 def _render_add(_context: AutogenContext, operation: AddEnumValueOp) -> str:
-    return f"op.add_enum_value({operation.name!r}, {operation.label!r})"
+    place = f", before={operation.before!r}" if operation.before is not None else ""
+    return f"op.add_enum_value({operation.name!r}, {operation.label!r}{place})"
 
 
 @renderers.dispatch_for(RemoveEnumValueOp)
