@@ -203,6 +203,22 @@ def test_the_files_of_a_rename_say_which_types_it_has_what_fills_it_and_what_nob
     assert "No step fills" not in required
 
 
+def test_a_constant_default_does_not_fill_a_unique_column_or_a_reference(tmp_path: Path, sqlite_url: str) -> None:
+    project = new_project(tmp_path, sqlite_url)
+    items = {
+        "slug": sa.Column(sa.String(9), default="", nullable=False, unique=True),
+        "owner_id": sa.Column(sa.ForeignKey("accounts.id"), default=ONE, nullable=False),
+        "code": sa.Column(sa.String(9), default="", nullable=False),
+    }
+    texts = {
+        f.stem.partition("_change_")[2]: f.read_text() for f in generate(project, Change(lambda: {"parts": items}))
+    }
+
+    assert [name for name in texts if name.startswith("fill_")] == ["fill_parts_code"]
+    assert "parts.slug: it is UNIQUE, and all rows would get the default" in texts["not_null_parts_slug"]
+    assert "parts.owner_id: the default of its model may refer to a row" in texts["not_null_parts_owner_id"]
+
+
 def test_a_check_on_a_column_that_is_dropped_goes_with_it_and_accepts_the_rows_of_the_new_release(
     tmp_path: Path, sqlite_url: str
 ) -> None:

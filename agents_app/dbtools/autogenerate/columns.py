@@ -30,9 +30,11 @@ ZEROS: dict[type, str] = {
 }
 
 NOT_FILLED = """\
-No step fills {table}.{name}: its model has no default that a file can contain. Rows without a value are refused.
+No step fills {table}.{name}: {reason}. Rows without a value are refused.
 If the table has rows, write a step before this one that fills it, with op.fill_rows:
 flask db revision -m fill_{table}_{name} --before {revision}"""
+
+NO_DEFAULT = "its model has no default that a file can contain"
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,13 @@ def added(operation: ops.AddColumnOp, difference: Difference) -> Iterator[Part]:
 
 
 def _not_null(table: str, name: str, difference: Difference) -> Iterator[Part]:
-    fill = fills.fill_from_model(difference.metadata.tables.get(table), name)
+    model = difference.metadata.tables.get(table)
+    reason = fills.why_refused(model, name)
+    fill = None if reason else fills.fill_from_model(model, name)
     if fill is not None:
         yield Part(Stage.FILL, f"fill_{table}_{name}", [fill])
-    remark = NOT_FILLED.format(table=table, name=name, revision=THIS_REVISION) if fill is None else ""
+    remark = NOT_FILLED.format(table=table, name=name, revision=THIS_REVISION, reason=reason or NO_DEFAULT)
+    remark = remark if fill is None else ""
     back = batch(table, ops.AlterColumnOp(table, name, modify_nullable=True))
     step = call("set_not_null", table, name)
     yield Part(Stage.NOT_NULL, f"not_null_{table}_{name}", [step], [back], remark=remark, target=(table, name))

@@ -47,6 +47,20 @@ def fill_from_model(table: sa.Table | None, name: str) -> WrittenOp | None:
     return WrittenOp(render)
 
 
+def why_refused(table: sa.Table | None, name: str) -> str | None:
+    """Why rows must not have the default of the model, if it is a constant; None if they may have it."""
+    column = None if table is None else table.columns.get(name)
+    if table is None or column is None or column.default is None or not column.default.is_scalar:
+        return None
+    uniques: list[Any] = [index for index in table.indexes if index.unique]
+    uniques += [rule for rule in table.constraints if isinstance(rule, sa.UniqueConstraint)]
+    if any([*rule.columns] == [column] for rule in uniques):
+        return "it is UNIQUE, and all rows would get the default of its model"
+    if column.foreign_keys:
+        return "the default of its model may refer to a row that is not there"
+    return None
+
+
 def _columns(columns: Iterable[sa.Column[Any]], autogen: AutogenContext) -> str:
     return ", ".join(f"sa.column({column.name!r}, {_repr_type(column.type, autogen)})" for column in columns)
 
