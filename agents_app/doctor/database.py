@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from agents_app.config import Settings
 from agents_app.database.session import is_pooled
 from agents_app.database.url import printable_url
+from agents_app.dbtools.database.advice import SETTING
 from agents_app.dbtools.database.connections import read_only_connection
 from agents_app.dbtools.runner.error_messages import cause_and_advice
 from agents_app.doctor.check import Check, ok, problem, warning
@@ -66,7 +67,7 @@ def connect_or_problem(url: URL, name: str, code: str) -> Iterator[Connection]:
         check = problem(
             code,
             f"Cannot use {printable_url(url)}: {what}",
-            (advice or CONNECTION_ADVICE).replace("DATABASE_URL", name),
+            (advice or CONNECTION_ADVICE).replace(SETTING, "DATABASE_URL").replace("DATABASE_URL", name),
         )
         raise Unreachable(check) from error
 

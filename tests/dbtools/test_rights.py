@@ -225,10 +225,15 @@ def test_rights_that_the_role_of_the_console_lacks_are_named_with_the_grants_tha
         ("must be owner of type Color", "Another role owns it. Run the command as that role."),
         ("must be owner of schema console", "Another role owns it. Run the command as that role."),
         ("permission denied for function f", "The role reader lacks this right."),
+        ("Connection refused", "Start the server, or correct host and port in DATABASE_URL (or MIGRATION_DATABASE_URL"),
+        ("the database system is starting up", "Try again when the server answers."),
+        ("the database system is shutting down", "Try again when the server answers."),
+        ("terminating connection due to administrator command", "Try again when the server answers."),
+        ("server closed the connection unexpectedly", "Try again when the server answers."),
         ("attempt to write a readonly database", "This user may not write there."),
     ],
 )
-def test_each_missing_right_has_its_advice(message: str, advice: str) -> None:
+def test_each_cause_has_its_advice(message: str, advice: str) -> None:
     found = advice_for(message, parse_url("postgresql://reader@host/console")) or ""
 
     assert advice in found

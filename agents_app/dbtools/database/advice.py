@@ -24,6 +24,7 @@ STANDBY = (
     "If this server is a standby, use the address of the primary, or both hosts with target_session_attrs=read-write."
 )
 READ_ONLY = f"{STANDBY} If it is a primary: ALTER ROLE {{role}} SET default_transaction_read_only = off;"
+TRY_AGAIN = "Try again when the server answers."
 # Patterns of messages, and the advice. The group `name` is the database object in the message.
 ADVICE = {
     r"permission denied for schema (?P<name>.+)": "Let its owner run: GRANT USAGE, CREATE ON SCHEMA {name} TO {role};",
@@ -39,6 +40,9 @@ ADVICE = {
     r"session is (?:in )?read-only|server is in hot standby mode": NO_PRIMARY,
     r'database "(?P<name>.+)" does not exist': f"Check {SETTING}; or run: {CREATE_DATABASE}",
     r'role "(?P<name>.+)" does not exist': f"Check {SETTING}; or run: CREATE ROLE {{name}} LOGIN PASSWORD '...';",
+    r"Connection refused": f"Start the server, or correct host and port in {SETTING}.",
+    r"the database system is (?:starting up|shutting down|in recovery|not yet accepting)": TRY_AGAIN,
+    r"terminating connection|server closed the connection|(?:timed out|timeout expired)$": TRY_AGAIN,
     r"password authentication failed": f"Check the password in {SETTING}; in it @ is %40, / is %2F and % is %25.",
 }
 
