@@ -94,9 +94,11 @@ class DataChecks:
             return _check(limit, None, note=f"not counted: {count}")
         changing = self._earlier.that_may_repair(limit)
         if count and changing is not None:
-            return _check(limit, count, note=f"{NOTHING}: the step {changing} changes rows first")
+            note = f"{NOTHING}: the step {changing} changes rows first"
+            return _check(limit, count, note=note, do=_only_if(f"the step {changing} leaves rows", limit))
         if count and not is_sure:
-            return _check(limit, count, note=f"{NOTHING}: a DO block decides whether it is done")
+            note = f"{NOTHING}: a DO block decides whether it is done"
+            return _check(limit, count, note=note, do=_only_if("the block does it", limit))
         return _check(limit, count)
 
     def _mistake(self, limit: RowLimit, *, is_sure: bool) -> DataCheck | None:
@@ -119,6 +121,10 @@ class DataChecks:
         if missing:
             return _check(limit, None, note=f"not counted: the column {limit.tables[0]}.{missing[0]} is not there yet")
         return None
+
+
+def _only_if(what: str, limit: RowLimit) -> str:
+    return f"Nothing, unless {what}. Then: {limit.do}"
 
 
 def _check(
