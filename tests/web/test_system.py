@@ -19,7 +19,7 @@ from agents_app.dbtools import Step
 from agents_app.dbtools.backup.backups import create_backup
 from agents_app.dbtools.review.plan import PlannedStep
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import create_engine
+from tests.dbtools.tools import create_engine, revision_before, run_sql
 from tests.make import KEYS, make_agent, make_user
 from tests.web.conftest import PASSWORD, Browser, Page
 
@@ -246,6 +246,26 @@ def test_the_last_deployments_and_the_sizes_of_tables_are_shown(
     assert "add_deployments" in page.root.one("ol", class_="kept-steps").text
     assert "Sizes of tables" in page.text
     assert "flask db deployments" in page.text
+
+
+@pytest.mark.parametrize("outcome", ["failed", "interrupted"])
+def test_after_a_run_that_did_not_end_well_the_command_that_shows_its_error_comes_first(
+    browser: Browser, schema_url: str, tmp_path: Path, outcome: str
+) -> None:
+    command.stamp(saving_config(schema_url, tmp_path), "head")
+    before = revision_before("add_deployments")
+    run_sql(
+        schema_url,
+        f"UPDATE deployments SET outcome = '{outcome}', ended_at = started_at",
+        f"UPDATE alembic_version SET version_num = '{before}'",
+    )
+
+    page = browser.get("/system")
+
+    first, then = commands(page)[:2]
+    assert re.fullmatch(r"flask db deployments [0-9a-f]{8}", first)
+    assert then == "flask db plan"
+    assert f"To see why: {first}" in " ".join(page.text.split())
 
 
 def test_the_newest_backup_is_shown_with_where_it_is(
