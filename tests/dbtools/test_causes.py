@@ -1,10 +1,12 @@
 """Which of the two was changed, where models and database differ."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
 from agents_app.dbtools.autogenerate.causes import (
@@ -173,3 +175,24 @@ def test_a_comment_of_a_table_is_shown_in_words(project: Project) -> None:
     assert drift(project) == ("t: the comment is 'things', the models say None.",)
     project.metadata.tables["t"].comment = "other"
     assert drift(project) == ("t: the comment is 'things', the models say 'other'.",)
+
+
+def test_a_rule_that_is_not_valid_is_a_difference_and_migrate_validates_it(
+    tmp_path: Path, postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Project(tmp_path, postgres_url)
+    project.revision("one", CREATE)
+    command.upgrade(project.config(), "head")
+    table(project.metadata)
+    run_sql(postgres_url, "ALTER TABLE t DROP CONSTRAINT ck_t_b, ADD CONSTRAINT ck_t_b CHECK (b > 0) NOT VALID")
+
+    with pytest.raises(CommandError, match="1 difference"):
+        command.check(project.config())
+    assert "t: ck_t_b is NOT VALID: it was never checked on the rows older than it." in capsys.readouterr().err
+
+    config = project.config()
+    config.cmd_opts = Namespace(autogenerate=True)
+    command.revision(config, "change", autogenerate=True, rev_id="0123456789ab")
+    assert "op.validate_constraint('ck_t_b', 't')" in next(project.versions.glob("0123*.py")).read_text()
+    command.upgrade(project.config(), "head")
+    command.check(project.config())

@@ -11,7 +11,9 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy.engine import Connection
 
+from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.autogenerate.names import require_short_names
+from agents_app.dbtools.operations.constraints import ValidateConstraintOp
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp, label_checks
 from agents_app.dbtools.operations.enums import native_enum_types
 
@@ -21,6 +23,7 @@ SELECT name, sql, EXISTS (SELECT 1 FROM pragma_index_info(sqlite_master.name) AS
     AS has_expression
 FROM sqlite_master WHERE type = 'index' AND tbl_name = :table AND sql IS NOT NULL
 """
+NOT_VALIDATED = "SELECT conname FROM pg_constraint WHERE NOT convalidated AND conrelid = to_regclass(:table)"
 
 
 def setup(plugin: Plugin) -> None:
@@ -28,6 +31,7 @@ def setup(plugin: Plugin) -> None:
     plugin.add_autogenerate_comparator(_check_names, "schema", "names", priority=DispatchPriority.FIRST)
     plugin.add_autogenerate_comparator(_compare_labels, "schema", "enum_labels")
     plugin.add_autogenerate_comparator(_compare_primary_key, "table", "primary_key")
+    plugin.add_autogenerate_comparator(_compare_validation, "table", "validation")
     plugin.add_autogenerate_comparator(_compare_expression_indexes, "table", "expression_indexes")
 
 
@@ -68,6 +72,26 @@ def _present_labels(connection: Connection, name: str) -> list[list[str]]:
     if all(labels == checks[0] for labels in checks):
         return checks[:1]
     return [[label for label in checks[0] if all(label in labels for labels in checks)]]
+
+
+def _compare_validation(
+    autogen: AutogenContext,
+    changes: ops.ModifyTableOps,
+    _schema: str | None,
+    name: str,
+    present: sa.Table | None,
+    wanted: sa.Table | None,
+) -> PriorityDispatchResult:
+    # For `check` and `migrate`. `status` has a problem of its own for such a constraint.
+    connection, is_command = autogen.connection, "process_revision_directives" in autogen.opts
+    if present is None or wanted is None or connection is None or not is_command:
+        return PriorityDispatchResult.CONTINUE
+    known = {str(rule.name) for rule in wanted.constraints}
+    known -= {str(getattr(operation, "constraint_name", None)) for operation in changes.ops}
+    if connection.dialect.name == "postgresql":
+        found = connection.scalars(sa.text(NOT_VALIDATED), {"table": quote_if_needed(name)})
+        changes.ops += [ValidateConstraintOp(rule, name) for rule in sorted(known & set(found))]
+    return PriorityDispatchResult.CONTINUE
 
 
 def _compare_primary_key(

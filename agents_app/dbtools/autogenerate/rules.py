@@ -118,8 +118,13 @@ def created_rule(operation: Any, before: Iterable[MigrateOperation], after: Iter
     drop = ops.DropConstraintOp(conv(name), table, "foreignkey" if is_key else "check")
     return [
         Part(Stage.RULE, f"add_{name}", [batch(table, *before, operation)], [batch(table, drop, *after)]),
-        Part(Stage.RULE, f"validate_{name}", [call("validate_constraint", name, table)]),
+        validated(name, table),
     ]
+
+
+def validated(name: str, table: str) -> Part:
+    """The check of the rows that are older than a CHECK or a foreign key."""
+    return Part(Stage.RULE, f"validate_{name}", [call("validate_constraint", name, table)])
 
 
 def dropped_rule(operation: ops.DropConstraintOp, difference: Difference, gone: Iterable[str]) -> Part:

@@ -11,6 +11,7 @@ from agents_app.dbtools.autogenerate.columns import Difference
 from agents_app.dbtools.autogenerate.enums import with_removed_labels
 from agents_app.dbtools.autogenerate.parts import Part, Stage, batch
 from agents_app.dbtools.autogenerate.renames import questions, require_same_keys, with_renames
+from agents_app.dbtools.operations.constraints import ValidateConstraintOp
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
 
 INDEXES = (Stage.DROP_RULE, Stage.INDEX, Stage.UNIQUE, Stage.DROP_INDEX, Stage.NAME_RULE, Stage.NAME_INDEX)
@@ -205,6 +206,8 @@ def _label(operation: Any) -> Part:
     if isinstance(operation, RemoveEnumValueOp):
         name = f"drop_label_{operation.name}_{operation.label}"
         return Part(Stage.DROP_LABEL, name, [operation], [operation.reverse()])
+    if isinstance(operation, ValidateConstraintOp):
+        return rules.validated(operation.name, operation.table_name)
     return _plain(operation)
 
 

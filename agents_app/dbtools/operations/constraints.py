@@ -36,6 +36,10 @@ class ValidateConstraintOp(MigrateOperation):
         """
         operations.invoke(cls(name, table_name))
 
+    def reverse(self) -> "ValidateConstraintOp":
+        # No rule needs to be forgotten: a second run does nothing.
+        return self
+
 
 @Operations.register_operation("set_not_null")
 class SetNotNullOp(MigrateOperation):
