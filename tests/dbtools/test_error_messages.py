@@ -14,6 +14,7 @@ from alembic.util import CommandError
 
 from agents_app.db import db
 from agents_app.dbtools import read_position
+from agents_app.dbtools.database.advice import advice_for
 from agents_app.errors import Unavailable
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import GUIDE_REVISION, Project, console_config, create_engine, read_schema, run_sql
@@ -270,3 +271,11 @@ def test_a_way_back_that_finds_what_it_adds_says_to_rename_that(tmp_path: Path, 
 
     with pytest.raises(CommandError, match=r"The way back of the step adds it again\. Rename what is there"):
         command.downgrade(project.config(), "base")
+
+
+def test_a_limit_that_ends_the_first_statement_of_a_run_is_not_a_wrong_address() -> None:
+    url = sa.make_url("postgresql://console@localhost/console")
+    advice = advice_for("canceling statement due to statement timeout", url)
+    assert advice is not None
+    assert "--statement-timeout or MIGRATION_STATEMENT_TIMEOUT" in advice
+    assert "DATABASE_URL" not in advice

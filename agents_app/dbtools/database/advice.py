@@ -24,6 +24,10 @@ STANDBY = (
     "If this server is a standby, use the address of the primary, or both hosts with target_session_attrs=read-write."
 )
 READ_ONLY = f"{STANDBY} If it is a primary: ALTER ROLE {{role}} SET default_transaction_read_only = off;"
+HIGHER_LIMIT = (
+    "Set a higher statement_timeout (0: none): --statement-timeout or MIGRATION_STATEMENT_TIMEOUT for a migration, "
+    + "otherwise in the options of the URL or of the role."
+)
 TRY_AGAIN = "Try again when the server answers."
 # Patterns of messages, and the advice. The group `name` is the database object in the message.
 ADVICE = {
@@ -43,6 +47,7 @@ ADVICE = {
     r"Connection refused": f"Start the server, or correct host and port in {SETTING}.",
     r"the database system is (?:starting up|shutting down|in recovery|not yet accepting)": TRY_AGAIN,
     r"terminating connection|server closed the connection|(?:timed out|timeout expired)$": TRY_AGAIN,
+    r"canceling statement due to statement timeout": HIGHER_LIMIT,
     r"password authentication failed": f"Check the password in {SETTING}; in it @ is %40, / is %2F and % is %25.",
 }
 
