@@ -186,7 +186,8 @@ def test_what_the_plan_itself_fills_or_makes_is_left_out_in_one_line(flask_db: F
     project.revision("column", COLUMN)
     project.revision("fill", FILL.format("x"))
     _mark(project.revision("required", MARKED))
-    _mark(project.revision("t", "op.create_table('t', sa.Column('y', sa.Integer()))\nop.set_not_null('t', 'y')"))
+    _mark(project.revision("t", "op.create_table('t', sa.Column('y', sa.Integer()))"))
+    _mark(project.revision("u", "op.set_not_null('t', 'y')"))
 
     plan = flask_db(project.url, "plan", project=project)
 

@@ -1,22 +1,28 @@
 """Counts the rows on which a step would fail, before anything is touched."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from alembic.operations import MigrateOperation
+from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.operations.constraints import ValidateConstraintOp
+from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review.earlier_steps import EarlierSteps
+from agents_app.dbtools.review.effects import UNKNOWN, table_name
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.failures import Failures
 from agents_app.dbtools.review.limit_queries import RowLimit
 from agents_app.dbtools.review.row_limits import limits_of
-from agents_app.dbtools.review.sql_operations import Mark, marks_of
+from agents_app.dbtools.review.sql_operations import AddPartitionOp, AttachPartitionOp, CallFunctionOp, Mark, marks_of
 
 SINGULAR = {"have": "has", "break": "breaks", "share": "shares", "hold": "holds", "refer": "refers", "are": "is"}
+ADDS_ROWS = (ops.BulkInsertOp, ops.RenameTableOp, FillRowsOp, AttachPartitionOp, AddPartitionOp, CallFunctionOp)
 NOT_FILLED = ", and no step fills it"
+# CREATE TABLE ... AS and SELECT ... INTO.
+WITH_ROWS = re.compile(r"\b(AS|INTO|OF)\b", re.IGNORECASE)
 NOTHING = "this does not stop the deployment"
 
 
@@ -54,13 +60,27 @@ class DataChecks:
     def of_step(self, name: str, operations: Iterable[MigrateOperation], *, is_known: bool) -> tuple[DataCheck, ...]:
         """The data checks of one step. `is_known`: all of its operations are known."""
         found: dict[str, DataCheck] = {}
+        # The tables that this step creates, and that have no rows yet.
+        empty: set[str] = set()
         for operation in operations:
             for limit in self._limits(operation):
+                if limit.tables[:1] and limit.tables[0] in empty and not limit.is_query:
+                    continue
                 found.setdefault(limit.query, self._checked(limit, is_sure=Mark.IN_BLOCK not in marks_of(operation)))
             self._earlier.note(name, operation)
+            self._note_empty(operation, empty)
         if not is_known:
             self._earlier.note_anything(name)
         return tuple(found.values())
+
+    def _note_empty(self, operation: MigrateOperation, empty: set[str]) -> None:
+        name = table_name(operation, self._facts)
+        source = str(getattr(operation, "source", ""))
+        if isinstance(operation, UNKNOWN) or has_rows(operation):
+            # Which tables get rows is not always named.
+            empty.clear()
+        elif name is not None and isinstance(operation, ops.CreateTableOp) and not WITH_ROWS.search(source):
+            empty |= set() if self._facts.size(name).is_there else {name}
 
     def note_fill(self, name: str, operation: MigrateOperation) -> None:
         """Note a fill of an applied step that runs again before the next step."""
@@ -125,6 +145,11 @@ class DataChecks:
 
 def _only_if(what: str, limit: RowLimit) -> str:
     return f"Nothing, unless {what}. Then: {limit.do}"
+
+
+def has_rows(operation: MigrateOperation) -> bool:
+    """Whether an operation gives rows to a table, or may do so."""
+    return isinstance(operation, ADDS_ROWS) or bool(getattr(operation, "adds_rows", False))
 
 
 def _check(
