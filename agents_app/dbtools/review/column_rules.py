@@ -70,9 +70,6 @@ def _work_of_new_column(operation: ops.AddColumnOp, table: str, facts: DatabaseF
         referent = key.target_fullname.rpartition(".")[0]
         name = str(key.name or f"fk_{table}_{column.name}_{referent}")
         yield table_warnings.not_validated(table, "FOREIGN KEY", name, referent)
-    for check in column.constraints:
-        if isinstance(check, sa.CheckConstraint):
-            yield table_warnings.not_validated(table, "CHECK", str(check.name or "(unnamed)"))
 
 
 def is_volatile(default: str, facts: DatabaseFacts) -> bool:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from alembic.operations import ops
+from alembic.operations import MigrateOperation, ops
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.branches import RELATIVE_UP, ambiguous_way_back, ancestors, descendants, require_one_head
 from agents_app.dbtools.marks import is_after_release
+from agents_app.dbtools.operations.requirements import IncompleteRequirement
 from agents_app.dbtools.phases import position_as_data
 from agents_app.dbtools.position import EMPTY_REVISION, Position, Step
 from agents_app.dbtools.review import rules, sql, warnings
@@ -173,7 +175,7 @@ def _planned_step(
     text = step_sql(script, direction, facts.dialect)
     checked = tuple(
         replace(found, do=found.do.replace(THIS_STEP, script.revision))
-        for found in checks.of_step(script.doc, operations, is_known=recorded.failure is None)
+        for found in _checks_of_step(checks, script, operations, is_known=recorded.failure is None)
     )
     found += tuple(dict.fromkeys(warnings_for_rows(checked, operations)))
     failing = checks.failures.of_step(operations, is_known=recorded.failure is None)
@@ -181,6 +183,15 @@ def _planned_step(
     marked = is_after_release(script)
     lasting = estimates.of_step(operations)
     return PlannedStep(script.revision, script.doc, direction, tables, found, text, marked, checked, lasting)
+
+
+def _checks_of_step(
+    checks: DataChecks, script: Script, operations: list[MigrateOperation], *, is_known: bool
+) -> tuple[DataCheck, ...]:
+    try:
+        return checks.of_step(script.doc, operations, is_known=is_known)
+    except IncompleteRequirement as error:
+        raise IncompleteRequirement(f"{Path(script.path).name}: {error}") from error
 
 
 def plan_as_data(plan: Plan) -> dict[str, Any]:

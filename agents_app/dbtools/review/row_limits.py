@@ -28,9 +28,12 @@ from agents_app.dbtools.review.limit_queries import (
     uncounted,
 )
 from agents_app.dbtools.review.sql_operations import AddPartitionOp, AttachPartitionOp, ChangeDomainOp
-from agents_app.dbtools.review.sql_rows import changes_rows
+from agents_app.dbtools.review.sql_rows import always_finds_a_row, changes_rows
 
 Found = Iterator[RowLimit]
+ALWAYS = (
+    "op.require needs a query that lists rows. This one finds one also if it counts none: add HAVING count(*) > 0 to"
+)
 # What follows the expression of an index, and is not a part of its value.
 ORDER = re.compile(r"\s+(ASC|DESC)?\s*(NULLS\s+(FIRST|LAST))?\s*$", re.IGNORECASE)
 CLASS = re.compile(r"\s+\w+_ops$", re.IGNORECASE)
@@ -192,6 +195,8 @@ def _create_enum(operation: CreateEnumOp, facts: DatabaseFacts) -> Found:
 def _require(operation: RequireOp, facts: DatabaseFacts) -> Found:
     if changes_rows(operation.query, facts.dialect):
         raise IncompleteRequirement(f"op.require needs one query that changes nothing, not: {operation.query[:200]}")
+    if always_finds_a_row(operation.query, facts.dialect):
+        raise IncompleteRequirement(f"{ALWAYS} {operation.query[:200]}")
     yield of_query(operation.query, operation.sentence, facts)
 
 

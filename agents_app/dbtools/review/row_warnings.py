@@ -38,7 +38,7 @@ def values_not_copied(table: str, old: str, new: str) -> StepWarning:
 
 def never_filled(table: str, rows: str) -> StepWarning:
     """For a rule that needs a value in a new column which no step fills. `rows` are those that it refuses."""
-    why = "An earlier step adds the column, no step fills it, and the table has rows: the step fails."
+    why = "The column is new, no step fills it, and the table has rows: the step fails."
     instead = "Fill it in a step before this one: op.fill_rows. Or add it with a server_default."
     return StepWarning(Level.DANGER, table, f"refuses {rows}", why, instead)
 

@@ -1,6 +1,7 @@
 """Translates plain SQL into the operations that do the same, so that one set of rules judges both."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, ops
@@ -27,6 +28,8 @@ ROWS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "REPL
 
 def operations_of(operation: MigrateOperation, dialect: str) -> list[MigrateOperation]:
     """The operation itself, or those that its plain SQL runs."""
+    if isinstance(operation, ops.AddColumnOp):
+        return [operation, *_checks_of(operation)]
     if not isinstance(operation, ops.ExecuteSQLOp):
         return [operation]
     text = _text_of(operation, dialect)
@@ -43,6 +46,15 @@ def operations_of(operation: MigrateOperation, dialect: str) -> list[MigrateOper
     for read in found:
         add_mark(read, marks_of(operation) | Mark.FROM_SQL)
     return found
+
+
+def _checks_of(operation: ops.AddColumnOp) -> Iterator[MigrateOperation]:
+    for check in operation.column.constraints:
+        if isinstance(check, sa.CheckConstraint):
+            name: Any = check.name
+            added = ops.CreateCheckConstraintOp(name, operation.table_name, check.sqltext, schema=operation.schema)
+            add_mark(added, marks_of(operation) | Mark.OF_COLUMN)
+            yield added
 
 
 def _text_of(operation: ops.ExecuteSQLOp, dialect: str) -> str:

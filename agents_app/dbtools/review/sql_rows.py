@@ -120,6 +120,18 @@ def changes_rows(text: str, dialect: str) -> bool:
     return tree.find(exp.Update, exp.Delete, exp.Insert, exp.Merge, exp.Drop) is not None
 
 
+def always_finds_a_row(text: str, dialect: str) -> bool:
+    """Whether a query returns one row whatever it counts, as SELECT count(*); no if it cannot be read."""
+    from sqlglot import exp
+
+    try:
+        tree = _parsed(text, dialect)
+    except NotUnderstood:
+        return False
+    is_whole = isinstance(tree, exp.Select) and not any(map(tree.args.get, ("group", "having", "limit", "offset")))
+    return is_whole and all(isinstance(found.unalias(), exp.AggFunc) for found in tree.expressions)
+
+
 def long_insert(statement: Tokens, dialect: str) -> QualifiedName | None:
     """The table of an INSERT of values that is too long to parse, and that only adds rows; None of another one."""
     reader = Reader(statement, dialect)
@@ -162,7 +174,7 @@ def _read_change(change: Any, dialect: str, text: str) -> Iterator[MigrateOperat
         if not matched:
             yield TouchTableOp(name, schema, adds_rows=True)
             return
-        condition = change.args["on"]
+        condition = _merge_condition(change.args["on"], matched)
         deletes = any(str(when.args["then"]).upper() == "DELETE" for when in matched)
         verb = "MERGE with DELETE" if deletes else verb
     query = None if condition is None else _count(change, condition, dialect)
@@ -174,6 +186,12 @@ def _read_change(change: Any, dialect: str, text: str) -> Iterator[MigrateOperat
         query=query,
         columns=_set_columns(change, dialect) if verb == "UPDATE" else None,
     )
+
+
+def _merge_condition(on: Any, matched: list[Any]) -> Any:
+    # A matched row is changed only if it meets the condition of one of the clauses.
+    limits = [when.args.get("condition") for when in matched if str(when.args["then"]).upper() != "DO NOTHING"]
+    return on.and_(limits[0].or_(*limits[1:])) if limits and all(limits) else on
 
 
 def _is_catalog(name: str, schema: str | None, dialect: str) -> bool:
@@ -201,7 +219,7 @@ def _count(change: Any, condition: Any, dialect: str) -> str | None:
     # A query of the same rows. None if it needs a value that is not in the statement, or another changing statement.
     from sqlglot import exp
 
-    others, inner = _other_tables(change), condition.this if isinstance(condition, exp.Where) else condition
+    others, inner = _other_tables(change), (condition.this if isinstance(condition, exp.Where) else condition).copy()
     parts = [inner, *others]
     outside = change.find_ancestor(exp.With)
     named = {cte.alias for cte in outside.expressions} if outside else set()
@@ -212,7 +230,6 @@ def _count(change: Any, condition: Any, dialect: str) -> str | None:
     ctes = change.args.get("with_")
     if ctes is not None and ctes.find(exp.Update, exp.Delete, exp.Insert):
         return None
-    inner = inner.copy()
     if others:
         among = exp.Select(expressions=[exp.Literal.number(1)]).from_(others[0].copy()).where(inner)
         for other in others[1:]:

@@ -129,7 +129,7 @@ def _drop_index(reader: Reader, statement: Tokens) -> Found:
 
 
 def _drop_object(reader: Reader, statement: Tokens) -> Found:
-    kind = source_of(statement[: len(statement) - len(reader.rest)]).removeprefix("DROP ").upper()
+    kind = source_of(statement[: len(statement) - len(reader.rest)]).upper().removeprefix("DROP ")
     reader.has("IF EXISTS")
     for found in reader.names():
         yield DropObjectOp(kind=kind, name=found.name, schema=found.schema)

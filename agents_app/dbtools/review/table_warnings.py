@@ -99,7 +99,7 @@ def primary_key_added(table: str) -> StepWarning:
 
 def not_validated(table: str, kind: str, name: str, referent: str = "") -> StepWarning:
     """For a CHECK or FOREIGN KEY that checks every row at once."""
-    tables = f"{table} or {referent}" if referent else "the table"
+    tables = f"{table} or {referent}" if referent not in ("", table) else table
     why = f"Every row is checked while no one can write to {tables}."
     if kind == "CHECK":
         why = "Every row is checked while no one can even read the table."
