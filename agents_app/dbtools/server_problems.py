@@ -8,6 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from agents_app.database.quoting import quote_if_needed
+from agents_app.dbtools.autogenerate.settings import console_tables
 from agents_app.dbtools.backup.dump_scope import dump_scope
 from agents_app.dbtools.backup.pg_programs import find_program
 from agents_app.dbtools.database import leftovers, postgresql
@@ -18,6 +19,7 @@ from agents_app.dbtools.output import first_names
 from agents_app.dbtools.position import Position
 from agents_app.dbtools.problems import NO_BACKUP, WAIT, Problem
 from agents_app.dbtools.records.tables import TABLES as RECORDS
+from agents_app.dbtools.review.plan import Plan
 from agents_app.dbtools.review.recorder import record_step
 from agents_app.dbtools.version_table import VERSION_TABLE
 
@@ -56,13 +58,27 @@ MAY_CREATE = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 
 def postgresql_problems(connection: Connection, folder: str, own_tables: frozenset[str]) -> Iterator[Problem]:
     """What is wrong with the server, the role's rights and the console's own tables. `folder` has the migrations."""
+    yield from _dump_problems(connection, folder)
+    yield from rights_problems(connection, own_tables)
+    yield from _structure_problems(connection, own_tables)
+
+
+def rights_problems(connection: Connection, own_tables: frozenset[str]) -> Iterator[Problem]:
+    """Why this role, or no role, can apply steps: the database is read-only, or rights are missing. None on SQLite."""
+    if connection.dialect.name != "postgresql":
+        return
     if why := read_only_problem(connection):
         yield Problem(*why, "database.read_only")
-    yield from _dump_problems(connection, folder)
     if not connection.scalar(sa.text(MAY_CREATE)):
         yield Problem("This role may not create tables here.", grant_sql(connection, "CREATE"), "database.rights")
     yield from _owner_problems(connection, own_tables)
-    yield from _structure_problems(connection, own_tables)
+
+
+def stopping_problems(connection: Connection, folder: str, metadata: sa.MetaData, plan: Plan) -> list[Problem]:
+    """The problems of rights that stop the steps of a plan."""
+    changed = {table.name for step in plan.steps for table in step.tables}
+    found = rights_problems(connection, console_tables(metadata, folder)) if plan.steps else ()
+    return [problem for problem in found if problem.stops_steps(changed)]
 
 
 def _owner_problems(connection: Connection, own_tables: frozenset[str]) -> Iterator[Problem]:

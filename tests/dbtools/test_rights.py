@@ -71,6 +71,15 @@ def test_a_role_that_may_not_read_gets_the_statement(
         make_account(app)
 
 
+def test_a_plan_for_a_database_that_takes_no_changes_says_so(postgres_url: str, flask_db: FlaskDb) -> None:
+    run_sql(postgres_url, f"ALTER DATABASE {parse_url(postgres_url).database} SET default_transaction_read_only = on")
+
+    plan = flask_db(postgres_url, "plan")
+
+    assert (plan.exit_code, "Wrong: The database is read-only: " in plan.stdout) == (1, True)
+    assert flask_db(postgres_url, "plan", "--sql").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("verb", "words"),
     [("upgrade", "in a read-only transaction."), ("deploy", "The database is read-only: ")],
@@ -157,6 +166,10 @@ def test_a_role_that_does_not_own_the_tables_deploys_nothing_and_takes_no_backup
         assert f"Migrate as {owner}" in run.stdout
         assert "which cannot be applied until these problems are solved." in run.stdout
     assert json.loads(flask_db(other, "deploy", "--json").stdout)["result"] == "refused"
+    plan = flask_db(other, "plan")
+    assert (plan.exit_code, f"Wrong: The tables accounts, agents, users belong to {owner}" in plan.stdout) == (1, True)
+    (problem,) = json.loads(flask_db(other, "plan", "--json").stdout)["problems"]
+    assert problem["code"] == "database.rights"
     assert not backup_folder.exists()
     # An index belongs to the owner of its table.
     _assert_refused(flask_db(other, "downgrade"), "must be owner of index", "Run the command as that role.")

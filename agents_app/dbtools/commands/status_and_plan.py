@@ -33,6 +33,7 @@ from agents_app.dbtools.review.plan import Plan, PlannedStep, make_plan, plan_as
 from agents_app.dbtools.review.refills import Undecided, Unfilled, count_undecided, count_unfilled
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import StepWarning
+from agents_app.dbtools.server_problems import stopping_problems
 from agents_app.dbtools.status import Status, read_status, status_as_data
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -69,8 +70,8 @@ def status_command(check: bool, as_json: bool) -> None:
 def plan_command(revision: str, sql: bool, as_json: bool) -> None:
     """Show the steps from the current revision to REVISION, with warnings.
 
-    REVISION is head by default. The exit code is 1 if a step is dangerous, would fail on rows that exist, or follows a
-    step that waits for `flask db deploy --finish`.
+    REVISION is head by default. The exit code is 1 if a step is dangerous, would fail on rows that exist or because of
+    the rights of the role, or follows a step that waits for `flask db deploy --finish`.
     """
     if sql and as_json:
         raise click.UsageError("Use either --sql or --json. The JSON contains the SQL of each step.")
@@ -81,8 +82,10 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
         if sql:
             click.echo(plan_sql(config, plan), nl=False)
             return
-    print_answer(as_json, plan_as_data(plan), plan_lines(plan))
-    if plan.dangers or plan.refusals or plan.is_blocked:
+        problems = stopping_problems(connection, script.dir, db.metadata, plan)
+    data = {**plan_as_data(plan), "problems": [asdict(problem) for problem in problems]}
+    print_answer(as_json, data, chain(plan_lines(plan), *map(problem_lines, problems)))
+    if plan.dangers or plan.refusals or plan.is_blocked or problems:
         raise click.exceptions.Exit(1)
 
 
