@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.util import CommandError
+from sqlalchemy.sql.elements import _truncated_label
 
 # In bytes, on PostgreSQL.
 LONGEST_NAME = 63
@@ -36,5 +37,7 @@ def _names(table: sa.Table) -> Iterator[str]:
             yield column.type.name
     items: list[Any] = [*table.constraints, *table.indexes]
     for item in items:
-        if isinstance(item.name, str):
+        # SQLAlchemy cuts those of the naming convention in one way, but a CHECK is compared by its whole name.
+        is_cut = isinstance(item.name, _truncated_label) and not isinstance(item, sa.CheckConstraint)
+        if isinstance(item.name, str) and not is_cut:
             yield str(item.name)
