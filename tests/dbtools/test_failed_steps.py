@@ -53,7 +53,7 @@ STEPS = {
     "foreign key": FailedStep("op.execute('UPDATE agents SET account_id = id')", "accounts"),
     "no such constraint": FailedStep("op.validate_constraint('nowhere', 'agents')", "nowhere", POSTGRESQL),
     "label": FailedStep("op.add_enum_value('nowhere', 'NEW')", "nowhere", POSTGRESQL),
-    "label in use": FailedStep("op.remove_enum_value('connectiontype', 'DB')", "connectiontype"),
+    "label in use": FailedStep("op.remove_enum_value('connectiontype', 'DB')", "label db in connection_type"),
     "require": FailedStep("op.require('SELECT 1 FROM agents', 'There are agents.')", "There are agents."),
     "python": FailedStep(
         "op.add_column('agents', sa.Column('b', sa.Integer()))\n[][1]", "next.py, line 12, raised IndexError: "

@@ -109,7 +109,9 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Old]:
 
 def _opened(url: str, kind: str) -> Iterator[Old]:
     notes = notes_of(kind)
-    app = create_app(load({"DATABASE_URL": url, **notes["settings"]}, None))
+    app = create_app(
+        load({"DATABASE_URL": url, "BACKUP_FOLDER": str(Path.home() / "backups"), **notes["settings"]}, None)
+    )
     with app.app_context():
         _set_current_times()
     yield Old(app, url, notes)
