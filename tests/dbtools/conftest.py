@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from alembic.config import Config
@@ -19,6 +20,24 @@ from tests.dbtools.tools import Project
 from tests.make import make_agent, make_user
 
 FlaskDb = Callable[..., Result]
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a test of this folder that is for both databases run on one of them in `make test`, the other in `make long`.
+
+    The name of a test decides which one, so that each database has half of the tests.
+    """
+    for item in items:
+        kind = _database_of(item) if item.path.parent == Path(__file__).parent else None
+        if kind and kind != DATABASES[crc32(item.nodeid.replace(kind, "").encode()) % 2]:
+            item.add_marker(pytest.mark.long)
+
+
+def _database_of(item: pytest.Item) -> str | None:
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return next((kind for kind in parameters if isinstance(kind, str) and kind in DATABASES), None)
 
 
 @pytest.fixture(autouse=True)
