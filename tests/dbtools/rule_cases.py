@@ -109,7 +109,7 @@ PAIRS: list[tuple[str, str, list[str]]] = [
         FOREIGN,
     ),
     (
-        f"op.add_column('busy', {INT}, sa.CheckConstraint('x > 0', name='ck')))",
+        f"op.add_column('busy', {INT}, sa.CheckConstraint('x > 0', name=op.f('ck'))))",
         ALTER + "ADD x int CONSTRAINT ck CHECK (x > 0)",
         CHECK,
     ),
@@ -122,7 +122,7 @@ PAIRS: list[tuple[str, str, list[str]]] = [
     (
         "op.create_primary_key('pk', 'busy', ['id'])",
         ALTER + "ADD PRIMARY KEY (id)",
-        ["WARN adds a primary key to busy"],
+        ["WARN adds a primary key to busy", "DANGER fails: busy has a primary key already, busy_pkey"],
     ),
     (
         "op.create_exclude_constraint('ex', 'busy', ('name', '='), using='gist')",
