@@ -1,9 +1,14 @@
-"""The files of steps: which are marked `after_release = True`, marks that are not clear, and files that do not load."""
+"""The files of steps: marks (`after_release = True`), files that do not load, and running one with another `op`."""
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from traceback import walk_tb
+from types import ModuleType
 
+import alembic
+from alembic.operations import Operations
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
@@ -49,3 +54,18 @@ def load_failure(error: BaseException) -> str | None:
             cause = " ".join(f"{type(error).__name__}: {error}".split())
             return f"{file.name}, line {line}, cannot be loaded: {cause}. Nothing was changed."
     return None
+
+
+@contextmanager
+def op_replaced(module: ModuleType, operations: Operations) -> Iterator[None]:
+    """Let the file of a step use `operations` as its `op`."""
+    # Alembic's own way to replace `op` is global to the process. This replaces it in one module only, which no other
+    # thread uses: each ScriptDirectory loads its files itself.
+    names = [name for name, value in vars(module).items() if value is alembic.op]
+    for name in names:
+        setattr(module, name, operations)
+    try:
+        yield
+    finally:
+        for name in names:
+            setattr(module, name, alembic.op)

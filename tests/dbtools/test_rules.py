@@ -146,6 +146,7 @@ def test_a_using_that_computes_gets_a_warning(project: Project) -> None:
     [
         ("pass", "WARN has a downgrade() that does nothing"),
         ("raise NotImplementedError('not reversible')", "WARN cannot be undone: its downgrade() raises an error"),
+        ("raise RuntimeError('not reversible')", "WARN cannot be undone: its downgrade() raises an error"),
     ],
 )
 def test_a_step_that_cannot_be_undone_gets_a_warning(project: Project, downgrade: str, expected: str) -> None:

@@ -5,14 +5,12 @@ would be wrong on the other database.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import alembic
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations, ops
 from alembic.operations.base import BatchOperations
@@ -20,6 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from agents_app.dbtools.autogenerate.table_history import CHANGES, Tables, created_table
+from agents_app.dbtools.marks import op_replaced
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,8 @@ def read_whole_history(script: ScriptDirectory, metadata: sa.MetaData) -> Histor
     replayer = _Replayer(context)
     for step in reversed(list(script.walk_revisions())):
         is_read = False
-        with _op_replaced(step.module, replayer):
+        # A step is a program of its own: it may raise anything.
+        with suppress(Exception), op_replaced(step.module, replayer):
             step.module.upgrade()
             is_read = True
         if not is_read:
@@ -92,17 +92,3 @@ class _BatchReplayer(BatchOperations):
 
     def invoke(self, operation: MigrateOperation) -> Any:
         self.replayer.invoke(operation)
-
-
-@contextmanager
-def _op_replaced(module: ModuleType, operations: Operations) -> Iterator[None]:
-    names = [name for name, value in vars(module).items() if value is alembic.op]
-    for name in names:
-        setattr(module, name, operations)
-    try:
-        yield
-    except Exception:  # noqa: S110 - a step is a program of its own: it may raise anything.
-        pass
-    finally:
-        for name in names:
-            setattr(module, name, alembic.op)

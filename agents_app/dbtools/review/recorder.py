@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from traceback import walk_tb
-from types import ModuleType
 from typing import Any
 
-import alembic
 import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations, ops
 from alembic.operations.base import BatchOperations
@@ -21,6 +19,7 @@ from alembic.script import Script
 from sqlalchemy.engine.mock import MockConnection
 
 from agents_app.db import db
+from agents_app.dbtools.marks import op_replaced
 from agents_app.dbtools.operations.dangers import ReasonMissing
 from agents_app.dbtools.operations.requirements import IncompleteRequirement
 from agents_app.dbtools.review.sql_operations import Mark, add_mark
@@ -44,7 +43,7 @@ def record_step(script: Script, direction: str, dialect: str) -> RecordedStep:
     recorder = _Recorder(_offline_context(dialect, StringIO()))
     failure, raises = None, False
     try:
-        with _op_replaced(script.module, recorder):
+        with op_replaced(script.module, recorder):
             getattr(script.module, direction)()
     except (ReasonMissing, IncompleteRequirement) as error:
         raise type(error)(f"{Path(script.path).name}: {error}") from error
@@ -59,7 +58,7 @@ def step_sql(script: Script, direction: str, dialect: str) -> str | None:
     """The SQL of one direction of a step; None if it depends on the tables themselves."""
     output = StringIO()
     try:
-        with _op_replaced(script.module, Operations(_offline_context(dialect, output))):
+        with op_replaced(script.module, Operations(_offline_context(dialect, output))):
             getattr(script.module, direction)()
     except Exception:  # A step is a program of its own: it may raise anything.
         return None
@@ -164,17 +163,3 @@ def _offline_context(dialect: str, output: StringIO) -> MigrationContext:
         "target_metadata": db.metadata,
     }
     return MigrationContext.configure(dialect_name=dialect, dialect_opts={"paramstyle": "named"}, opts=settings)
-
-
-@contextmanager
-def _op_replaced(module: ModuleType, operations: Operations) -> Iterator[None]:
-    # Alembic's own way to replace `op` is global to the process. This replaces it in one module only, which no other
-    # thread uses: each ScriptDirectory loads its files itself.
-    names = [name for name, value in vars(module).items() if value is alembic.op]
-    for name in names:
-        setattr(module, name, operations)
-    try:
-        yield
-    finally:
-        for name in names:
-            setattr(module, name, alembic.op)

@@ -60,7 +60,7 @@ def warnings_for_downgrade(
         yield warnings.not_reversible("has no downgrade()")
         return
     downgrade = record_step(script, "downgrade", dialect)
-    if downgrade.failure is not None and downgrade.failure.startswith("NotImplementedError"):
+    if downgrade.raises or (downgrade.failure or "").startswith("NotImplementedError"):
         yield warnings.not_reversible("cannot be undone: its downgrade() raises an error")
     elif any(map(_is_change, operations)) and not downgrade.operations and downgrade.failure is None:
         yield warnings.not_reversible("has a downgrade() that does nothing")
