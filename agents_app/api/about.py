@@ -45,12 +45,14 @@ def _connection_types() -> list[dict[str, Any]]:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/me", me, "Show the token of this request", responses={200: "Me"}, tag="About"),
     Endpoint(
-        "GET",
-        "/connection-types",
-        connection_types,
-        "List connection types",
+        method="GET", path="/me", view=me, summary="Show the token of this request", responses={200: "Me"}, tag="About"
+    ),
+    Endpoint(
+        method="GET",
+        path="/connection-types",
+        view=connection_types,
+        summary="List connection types",
         description="Each connection type has the JSON Schema of its `connection_config`, the names of its secrets, "
         + "and the members that are its destination. When a member of the destination changes, stored secrets "
         + "must be sent again.",

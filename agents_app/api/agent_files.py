@@ -43,12 +43,13 @@ def import_file(actor: Actor, query: ImportQuery, file: AgentFile) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        "GET",
-        "/agents/export",
-        export,
-        "Export agents as a file",
-        "agents.read",
-        "The file has every agent that matches, without secrets: of each it says that it is stored. Two exports of the "
+        method="GET",
+        path="/agents/export",
+        view=export,
+        summary="Export agents as a file",
+        permission="agents.read",
+        description="The file has every agent that matches, without secrets: of each it says that it is stored. Two "
+        + "exports of the "
         + "same agents are equal to the byte. `format=yaml` gives the same content in YAML. The header "
         + "`Export-Warning` says that agents share a name without an `external_id`, so that an import refuses them. "
         + f"422 if more than {number_text(limits.FILE_AGENTS)} agents match: export in parts, with filters.",
@@ -58,12 +59,13 @@ ENDPOINTS = (
         media_types=tuple(MEDIA_TYPES.values()),
     ),
     Endpoint(
-        "POST",
-        "/agents/import",
-        import_file,
-        "Import a file of agents",
-        "agents.import",
-        "Makes the account as the file says, all of it or nothing. An agent is matched by `external_id`, else by a "
+        method="POST",
+        path="/agents/import",
+        view=import_file,
+        summary="Import a file of agents",
+        permission="agents.import",
+        description="Makes the account as the file says, all of it or nothing. An agent is matched by `external_id`, "
+        + "else by a "
         + "name that is single, else refused. A member that is absent has its default, but a secret that is absent is "
         + "kept. Agents that the file does not have are deleted only with `prune=1`. `plan=1` changes nothing. "
         + "With `expected_plan`, the `digest` of a plan, only that plan is applied: 409 if it is another one now. "

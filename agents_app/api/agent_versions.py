@@ -95,12 +95,13 @@ VERSIONS_PATH = f"{AGENT_PATH}/versions"
 VERSION_PATH = f"{VERSIONS_PATH}/{{version}}"
 ENDPOINTS = (
     Endpoint(
-        "GET",
-        VERSIONS_PATH,
-        listing,
-        "List the versions of an agent",
-        "agents.read",
-        "Returns one page, the newest version first. For the next page, send `next_cursor` as `cursor`. The history of "
+        method="GET",
+        path=VERSIONS_PATH,
+        view=listing,
+        summary="List the versions of an agent",
+        permission="agents.read",
+        description="Returns one page, the newest version first. For the next page, send `next_cursor` as `cursor`. "
+        + "The history of "
         + "a deleted agent is kept.",
         query=PageQuery,
         responses={200: "VersionPage"},
@@ -108,12 +109,13 @@ ENDPOINTS = (
         tag="History",
     ),
     Endpoint(
-        "GET",
-        VERSION_PATH,
-        read,
-        "Read a version and what it changed",
-        "agents.read",
-        "`changes` compares the version with the one before it, or with the version `compare`, which can also be a "
+        method="GET",
+        path=VERSION_PATH,
+        view=read,
+        summary="Read a version and what it changed",
+        permission="agents.read",
+        description="`changes` compares the version with the one before it, or with the version `compare`, which can "
+        + "also be a "
         + "later one. Values of secrets are not recorded: `secret_changes` says what happened to each secret between "
         + "the two.",
         query=CompareQuery,
@@ -121,12 +123,13 @@ ENDPOINTS = (
         tag="History",
     ),
     Endpoint(
-        "POST",
-        f"{VERSION_PATH}/restore",
-        restore,
-        "Restore a version of an agent",
-        "agents.restore",
-        "The agent gets the fields and the connection of that version again, as a new version. Its status stays as it "
+        method="POST",
+        path=f"{VERSION_PATH}/restore",
+        view=restore,
+        summary="Restore a version of an agent",
+        permission="agents.restore",
+        description="The agent gets the fields and the connection of that version again, as a new version. Its "
+        + "status stays as it "
         + "is. Its secrets stay too, but those that the connection type of that version has not are removed. Where the "
         + "destination of a secret differs, the secret must be sent in the same request, or removed with null: "
         + "otherwise 422 at the secret. If the agent has the content of that version already, nothing is stored. 409: "
@@ -140,24 +143,26 @@ ENDPOINTS = (
         tag="History",
     ),
     Endpoint(
-        "GET",
-        "/agents/deleted",
-        list_deleted,
-        "List deleted agents",
-        "agents.read",
-        "Returns one page, the last deleted agent first. For the next page, send `next_cursor` as `cursor`.",
+        method="GET",
+        path="/agents/deleted",
+        view=list_deleted,
+        summary="List deleted agents",
+        permission="agents.read",
+        description="Returns one page, the last deleted agent first. For the next page, send `next_cursor` as "
+        + "`cursor`.",
         query=PageQuery,
         responses={200: "DeletedAgentPage"},
         errors=(400,),
         tag="History",
     ),
     Endpoint(
-        "POST",
-        f"{AGENT_PATH}/restore",
-        restore_deleted,
-        "Restore a deleted agent",
-        "agents.restore_deleted",
-        "The agent is as it was when it was deleted, with `last_test`, and has its secrets if they are still kept. "
+        method="POST",
+        path=f"{AGENT_PATH}/restore",
+        view=restore_deleted,
+        summary="Restore a deleted agent",
+        permission="agents.restore_deleted",
+        description="The agent is as it was when it was deleted, with `last_test`, and has its secrets if they are "
+        + "still kept. "
         + "Without them, the test is out of date. An agent that is not "
         + "deleted is not found. To restore a version of an agent that exists, use `/versions/{version}/restore`. 409: "
         + "`snapshot_unreadable` (this release cannot use what was recorded), `external_id_reused` (another agent has "

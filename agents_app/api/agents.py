@@ -96,12 +96,12 @@ WARNINGS = (
 )
 ENDPOINTS = (
     Endpoint(
-        "GET",
-        "/agents",
-        listing,
-        "List agents",
-        "agents.read",
-        "Returns one page. For the next page, send `next_cursor` as `cursor`, with the same `sort`. An "
+        method="GET",
+        path="/agents",
+        view=listing,
+        summary="List agents",
+        permission="agents.read",
+        description="Returns one page. For the next page, send `next_cursor` as `cursor`, with the same `sort`. An "
         + "empty filter is refused.",
         query=queries.AgentQuery,
         excluded=frozenset({"before"}),
@@ -109,12 +109,13 @@ ENDPOINTS = (
         errors=(400,),
     ),
     Endpoint(
-        "POST",
-        "/agents",
-        create,
-        "Create an agent",
-        "agents.create",
-        "With an Idempotency-Key, a repeated request stores nothing. It returns 200, `Idempotency-Replayed: true` and "
+        method="POST",
+        path="/agents",
+        view=create,
+        summary="Create an agent",
+        permission="agents.create",
+        description="With an Idempotency-Key, a repeated request stores nothing. It returns 200, "
+        + "`Idempotency-Replayed: true` and "
         + "the agent that the first request created, as long as that agent is at version 1 and has the content that is "
         + "sent. Values of secrets are not compared. Otherwise it returns 409: `idempotency_key_reused` (the content "
         + "differs), `idempotency_changed` or `idempotency_deleted` (the agent was changed or deleted). "
@@ -125,32 +126,34 @@ ENDPOINTS = (
         headers=("Idempotency-Key",),
     ),
     Endpoint(
-        "GET",
-        AGENT_PATH,
-        read,
-        "Read an agent",
-        "agents.read",
+        method="GET",
+        path=AGENT_PATH,
+        view=read,
+        summary="Read an agent",
+        permission="agents.read",
         responses={200: "Agent", 304: None},
         headers=("If-None-Match",),
     ),
     Endpoint(
-        "GET",
-        f"{AGENT_PATH}/attention",
-        attention,
-        "Say why an agent needs attention",
-        "agents.read",
-        "Decrypts the secrets of the agent, so it also finds a secret that was damaged. The filter `needs_attention` "
+        method="GET",
+        path=f"{AGENT_PATH}/attention",
+        view=attention,
+        summary="Say why an agent needs attention",
+        permission="agents.read",
+        description="Decrypts the secrets of the agent, so it also finds a secret that was damaged. The filter "
+        + "`needs_attention` "
         + "of the list finds the agents. The reasons also change with the day and with the keys of the server, so this "
         + "response has no ETag.",
         responses={200: "Attention"},
     ),
     Endpoint(
-        "PATCH",
-        AGENT_PATH,
-        update,
-        "Change an agent",
-        "agents.update",
-        "A member that is absent keeps its value, and null clears it. A secret that is blank keeps its value too. When "
+        method="PATCH",
+        path=AGENT_PATH,
+        view=update,
+        summary="Change an agent",
+        permission="agents.update",
+        description="A member that is absent keeps its value, and null clears it. A secret that is blank keeps its "
+        + "value too. When "
         + "the destination of the connection changes, its stored secrets must be sent again, or removed with null, and "
         + "so must the API key when model_provider or model_base_url changes: otherwise 422 at the secret. Labels "
         + "are replaced together. A new connection_type starts with an empty connection_config. "
@@ -160,24 +163,25 @@ ENDPOINTS = (
         headers=IF_MATCH,
     ),
     Endpoint(
-        "DELETE",
-        AGENT_PATH,
-        delete,
-        "Delete an agent",
-        "agents.delete",
-        "`/agents/{agent_id}/restore` restores it.",
+        method="DELETE",
+        path=AGENT_PATH,
+        view=delete,
+        summary="Delete an agent",
+        permission="agents.delete",
+        description="`/agents/{agent_id}/restore` restores it.",
         body="ChangeNote",
         body_is_optional=True,
         responses={204: None},
         headers=IF_MATCH,
     ),
     Endpoint(
-        "POST",
-        f"{AGENT_PATH}/clone",
-        clone,
-        "Clone an agent",
-        "agents.clone",
-        "The copy is active and has the secrets of the original. With an Idempotency-Key, a repeated request returns "
+        method="POST",
+        path=f"{AGENT_PATH}/clone",
+        view=clone,
+        summary="Clone an agent",
+        permission="agents.clone",
+        description="The copy is active and has the secrets of the original. With an Idempotency-Key, a repeated "
+        + "request returns "
         + "the copy that the first request created, or 409, as when an agent is created.",
         body="ChangeNote",
         body_is_optional=True,
@@ -186,23 +190,23 @@ ENDPOINTS = (
         headers=("Idempotency-Key",),
     ),
     Endpoint(
-        "POST",
-        f"{AGENT_PATH}/enable",
-        enable,
-        "Enable an agent",
-        "agents.enable",
+        method="POST",
+        path=f"{AGENT_PATH}/enable",
+        view=enable,
+        summary="Enable an agent",
+        permission="agents.enable",
         body="ChangeNote",
         body_is_optional=True,
         responses={200: "SavedAgent"},
         headers=IF_MATCH,
     ),
     Endpoint(
-        "POST",
-        f"{AGENT_PATH}/disable",
-        disable,
-        "Disable an agent",
-        "agents.disable",
-        f"Runtimes that fetch the agent get the reason. {WARNINGS}",
+        method="POST",
+        path=f"{AGENT_PATH}/disable",
+        view=disable,
+        summary="Disable an agent",
+        permission="agents.disable",
+        description=f"Runtimes that fetch the agent get the reason. {WARNINGS}",
         body="Disable",
         responses={200: "SavedAgent"},
         headers=IF_MATCH,

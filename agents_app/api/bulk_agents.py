@@ -28,12 +28,13 @@ def undo(actor: Actor, bulk_id: UUID, values: Values) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        "POST",
-        "/agents/bulk",
-        act,
-        "Change many agents",
-        "agents.update",
-        f"Takes up to {number_text(IDS_MAX)} ids; a repeated id counts once. Each agent is changed, stays as it "
+        method="POST",
+        path="/agents/bulk",
+        view=act,
+        summary="Change many agents",
+        permission="agents.update",
+        description=f"Takes up to {number_text(IDS_MAX)} ids; a repeated id counts once. Each agent is changed, "
+        + "stays as it "
         + "is (`unchanged`), or fails with a reason. A failure does not stop the others, and the status is 200: read "
         + "`failed`. Each change makes a version. If-Match does not apply. `set_labels` adds or replaces the "
         + "labels that have a value, removes those that are null, and keeps all others. `delete` needs a token whose "
@@ -44,12 +45,13 @@ ENDPOINTS = (
         responses={200: "BulkResult"},
     ),
     Endpoint(
-        "POST",
-        "/agents/bulk/{bulk_id}/undo",
-        undo,
-        "Undo a change of many agents",
-        "agents.update",
-        "`bulk_id` is the `id` in the response to the change. An agent that has not been changed since gets back what "
+        method="POST",
+        path="/agents/bulk/{bulk_id}/undo",
+        view=undo,
+        summary="Undo a change of many agents",
+        permission="agents.update",
+        description="`bulk_id` is the `id` in the response to the change. An agent that has not been changed since "
+        + "gets back what "
         + "the change replaced; the others are in `failed` with the code `stale`. Deleted agents are restored, which "
         + "needs a token whose owner is an admin. A second undo changes nothing, and has `is_repeated`. 409: a test "
         + "cannot be undone.",

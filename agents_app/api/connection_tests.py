@@ -30,12 +30,13 @@ LIMITS = (
 )
 ENDPOINTS = (
     Endpoint(
-        "POST",
-        "/agents/{agent_id}/test",
-        run,
-        "Test an agent",
-        "agents.test",
-        "Connects to the data source and to the model provider. Without a body, the saved state is tested, and the "
+        method="POST",
+        path="/agents/{agent_id}/test",
+        view=run,
+        summary="Test an agent",
+        permission="agents.test",
+        description="Connects to the data source and to the model provider. Without a body, the saved state is "
+        + "tested, and the "
         + "result becomes `last_test` of the agent. A body has changes as for PATCH, which are tested and never saved. "
         + "A body that changes nothing which a test uses (connection, model, secrets) tests the saved state too: "
         + "`is_saved` is true. A stored secret is used only if its destination is unchanged: otherwise 422 at the "
@@ -45,12 +46,12 @@ ENDPOINTS = (
         responses={200: "ConnectionTestResult"},
     ),
     Endpoint(
-        "POST",
-        "/connections/test",
-        run_unsaved,
-        "Test values that are not saved",
-        "agents.test",
-        f"Takes the values of a whole agent. Nothing is saved. {LIMITS}",
+        method="POST",
+        path="/connections/test",
+        view=run_unsaved,
+        summary="Test values that are not saved",
+        permission="agents.test",
+        description=f"Takes the values of a whole agent. Nothing is saved. {LIMITS}",
         body="UnsavedAgent",
         responses={200: "ConnectionTestResult"},
     ),

@@ -13,7 +13,7 @@ from agents_app.values.fields import Schema
 View = Callable[..., Response]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One method of one path.
 

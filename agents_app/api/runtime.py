@@ -35,12 +35,13 @@ def who_runs(actor: Actor, agent_id: UUID) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        "GET",
-        "/agents/{agent_id}/runtime",
-        fetch,
-        "Fetch the configuration to run an agent",
-        "agents.runtime",
-        "**Returns secrets in clear text.** A disabled agent returns 403 `agent_disabled` with the reason. The first "
+        method="GET",
+        path="/agents/{agent_id}/runtime",
+        view=fetch,
+        summary="Fetch the configuration to run an agent",
+        permission="agents.runtime",
+        description="**Returns secrets in clear text.** A disabled agent returns 403 `agent_disabled` with the "
+        + "reason. The first "
         + "fetch of a version by a token is recorded. Later ones are counted. Keep the ETag and send it as "
         + "If-None-Match: a 304 contains no secret. To ask about many agents, use `POST /runtime/check`.",
         responses={200: "RuntimeAgent", 304: None},
@@ -48,12 +49,13 @@ ENDPOINTS = (
         tag="Runtime",
     ),
     Endpoint(
-        "POST",
-        "/runtime/check",
-        check,
-        "Check which agents have changed",
-        "agents.runtime",
-        "Takes up to 500 agents, each by its `id` or its `external_id`, with the ETag that the runtime has, or null. "
+        method="POST",
+        path="/runtime/check",
+        view=check,
+        summary="Check which agents have changed",
+        permission="agents.runtime",
+        description="Takes up to 500 agents, each by its `id` or its `external_id`, with the ETag that the runtime "
+        + "has, or null. "
         + "A key that is a UUID is an `id` first, and an `external_id` if no agent has that id. Returns the state of "
         + "each by the same key, without secrets. Fetch what has `changed`. An agent of another account, and one that "
         + "the token is not limited to, are `not_found`. Check again after `check_again_after_s` seconds, not sooner. "
@@ -63,12 +65,13 @@ ENDPOINTS = (
         tag="Runtime",
     ),
     Endpoint(
-        "GET",
-        "/agents/{agent_id}/readers",
-        who_runs,
-        "Say who runs an agent",
-        "agents.read",
-        "Lists each token that fetched or checked the agent, the last one first, at most 200: the version that the "
+        method="GET",
+        path="/agents/{agent_id}/readers",
+        view=who_runs,
+        summary="Say who runs an agent",
+        permission="agents.read",
+        description="Lists each token that fetched or checked the agent, the last one first, at most 200: the "
+        + "version that the "
         + "runtime has, when it last asked and how often. It is stored at most once a minute for each token, so this "
         + "response has no ETag.",
         responses={200: "Readers"},
