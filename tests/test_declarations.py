@@ -105,8 +105,8 @@ def test_the_demo_shows_every_field_and_every_connection_type() -> None:
 
 
 def test_the_api_reference_shows_every_field_but_the_api_key_and_every_connection_type() -> None:
-    assert set(EXAMPLES["NewAgent"]) == set(TYPES)
-    for example in EXAMPLES["NewAgent"].values():
+    assert set(EXAMPLES["AgentCreate"]) == set(TYPES)
+    for example in EXAMPLES["AgentCreate"].values():
         assert set(example) == set(AgentValues.model_fields) - {"api_key"}
 
 

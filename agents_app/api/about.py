@@ -46,9 +46,16 @@ def _connection_types() -> list[dict[str, Any]]:
 
 ENDPOINTS = (
     Endpoint(
-        method="GET", path="/me", view=me, summary="Show the token of this request", responses={200: "Me"}, tag="About"
+        operation="getMe",
+        method="GET",
+        path="/me",
+        view=me,
+        summary="Show the token of this request",
+        responses={200: "Me"},
+        tag="About",
     ),
     Endpoint(
+        operation="listConnectionTypes",
         method="GET",
         path="/connection-types",
         view=connection_types,

@@ -43,6 +43,7 @@ def import_file(actor: Actor, query: ImportQuery, file: AgentFile) -> Response:
 
 ENDPOINTS = (
     Endpoint(
+        operation="exportAgents",
         method="GET",
         path="/agents/export",
         view=export,
@@ -59,6 +60,7 @@ ENDPOINTS = (
         media_types=tuple(MEDIA_TYPES.values()),
     ),
     Endpoint(
+        operation="importAgents",
         method="POST",
         path="/agents/import",
         view=import_file,

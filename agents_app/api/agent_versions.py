@@ -95,6 +95,7 @@ VERSIONS_PATH = f"{AGENT_PATH}/versions"
 VERSION_PATH = f"{VERSIONS_PATH}/{{version}}"
 ENDPOINTS = (
     Endpoint(
+        operation="listAgentVersions",
         method="GET",
         path=VERSIONS_PATH,
         view=listing,
@@ -109,6 +110,7 @@ ENDPOINTS = (
         tag="History",
     ),
     Endpoint(
+        operation="getAgentVersion",
         method="GET",
         path=VERSION_PATH,
         view=read,
@@ -123,6 +125,7 @@ ENDPOINTS = (
         tag="History",
     ),
     Endpoint(
+        operation="restoreAgentVersion",
         method="POST",
         path=f"{VERSION_PATH}/restore",
         view=restore,
@@ -143,6 +146,7 @@ ENDPOINTS = (
         tag="History",
     ),
     Endpoint(
+        operation="listDeletedAgents",
         method="GET",
         path="/agents/deleted",
         view=list_deleted,
@@ -156,6 +160,7 @@ ENDPOINTS = (
         tag="History",
     ),
     Endpoint(
+        operation="restoreAgent",
         method="POST",
         path=f"{AGENT_PATH}/restore",
         view=restore_deleted,

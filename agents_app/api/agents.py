@@ -96,6 +96,7 @@ WARNINGS = (
 )
 ENDPOINTS = (
     Endpoint(
+        operation="listAgents",
         method="GET",
         path="/agents",
         view=listing,
@@ -109,6 +110,7 @@ ENDPOINTS = (
         errors=(400,),
     ),
     Endpoint(
+        operation="createAgent",
         method="POST",
         path="/agents",
         view=create,
@@ -120,12 +122,13 @@ ENDPOINTS = (
         + "sent. Values of secrets are not compared. Otherwise it returns 409: `idempotency_key_reused` (the content "
         + "differs), `idempotency_changed` or `idempotency_deleted` (the agent was changed or deleted). "
         + WARNINGS,
-        body="NewAgent",
+        body="AgentCreate",
         responses={201: "SavedAgent", 200: "SavedAgent"},
         errors=(409,),
         headers=("Idempotency-Key",),
     ),
     Endpoint(
+        operation="getAgent",
         method="GET",
         path=AGENT_PATH,
         view=read,
@@ -135,6 +138,7 @@ ENDPOINTS = (
         headers=("If-None-Match",),
     ),
     Endpoint(
+        operation="getAgentAttention",
         method="GET",
         path=f"{AGENT_PATH}/attention",
         view=attention,
@@ -147,6 +151,7 @@ ENDPOINTS = (
         responses={200: "Attention"},
     ),
     Endpoint(
+        operation="updateAgent",
         method="PATCH",
         path=AGENT_PATH,
         view=update,
@@ -158,11 +163,12 @@ ENDPOINTS = (
         + "so must the API key when model_provider or model_base_url changes: otherwise 422 at the secret. Labels "
         + "are replaced together. A new connection_type starts with an empty connection_config. "
         + WARNINGS,
-        body="AgentChange",
+        body="AgentUpdate",
         responses={200: "SavedAgent"},
         headers=IF_MATCH,
     ),
     Endpoint(
+        operation="deleteAgent",
         method="DELETE",
         path=AGENT_PATH,
         view=delete,
@@ -175,6 +181,7 @@ ENDPOINTS = (
         headers=IF_MATCH,
     ),
     Endpoint(
+        operation="cloneAgent",
         method="POST",
         path=f"{AGENT_PATH}/clone",
         view=clone,
@@ -190,6 +197,7 @@ ENDPOINTS = (
         headers=("Idempotency-Key",),
     ),
     Endpoint(
+        operation="enableAgent",
         method="POST",
         path=f"{AGENT_PATH}/enable",
         view=enable,
@@ -201,13 +209,14 @@ ENDPOINTS = (
         headers=IF_MATCH,
     ),
     Endpoint(
+        operation="disableAgent",
         method="POST",
         path=f"{AGENT_PATH}/disable",
         view=disable,
         summary="Disable an agent",
         permission="agents.disable",
         description=f"Runtimes that fetch the agent get the reason. {WARNINGS}",
-        body="Disable",
+        body="AgentDisable",
         responses={200: "SavedAgent"},
         headers=IF_MATCH,
     ),

@@ -28,6 +28,7 @@ def undo(actor: Actor, bulk_id: UUID, values: Values) -> Response:
 
 ENDPOINTS = (
     Endpoint(
+        operation="changeAgents",
         method="POST",
         path="/agents/bulk",
         view=act,
@@ -45,6 +46,7 @@ ENDPOINTS = (
         responses={200: "BulkResult"},
     ),
     Endpoint(
+        operation="undoAgentsChange",
         method="POST",
         path="/agents/bulk/{bulk_id}/undo",
         view=undo,

@@ -30,6 +30,7 @@ LIMITS = (
 )
 ENDPOINTS = (
     Endpoint(
+        operation="testAgent",
         method="POST",
         path="/agents/{agent_id}/test",
         view=run,
@@ -41,11 +42,12 @@ ENDPOINTS = (
         + "A body that changes nothing which a test uses (connection, model, secrets) tests the saved state too: "
         + "`is_saved` is true. A stored secret is used only if its destination is unchanged: otherwise 422 at the "
         + f"secret. {LIMITS}",
-        body="UnsavedChange",
+        body="UnsavedAgentUpdate",
         body_is_optional=True,
         responses={200: "ConnectionTestResult"},
     ),
     Endpoint(
+        operation="testConnection",
         method="POST",
         path="/connections/test",
         view=run_unsaved,

@@ -17,12 +17,14 @@ View = Callable[..., Response]
 class Endpoint:
     """One method of one path.
 
-    `path` contains an id as `{agent_id}`, and the number of a version as `{version}`. `view` gets the actor, what the
+    `operation` is the operationId, from which clients make the name of a function: a verb and what it acts on. `path`
+    contains an id as `{agent_id}`, and the number of a version as `{version}`. `view` gets the actor, what the
     path contains, and `values` if the endpoint has a body (`body` is the name of its schema) or `query` if it has a
     query. `responses` has the name of the schema for each success status, None if there is no body. `errors` has the
     statuses that do not follow from the other fields.
     """
 
+    operation: str
     method: str
     path: str
     view: View
@@ -50,7 +52,7 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """The endpoint's name in Flask, and its operationId."""
+        """The endpoint's name in Flask. Events have it, so it stays when the operation gets another name."""
         return f"{self.view.__module__.rpartition('.')[2]}_{self.view.__name__}"
 
     @property

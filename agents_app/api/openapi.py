@@ -52,7 +52,7 @@ EXAMPLE_AGENT: dict[str, Any] = {
 }
 EXAMPLE_IDS = ["7d3e6f80-4a0c-4d5e-9f3a-2b1c0d9e8f70", "0f8b7c6d-5e4f-4a3b-8c2d-1e0f9a8b7c6d"]
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "NewAgent": {
+    "AgentCreate": {
         kind.value: {
             **EXAMPLE_AGENT,
             "external_id": f"{EXAMPLE_AGENT['external_id']}-{kind.value.lower()}",
@@ -61,12 +61,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         }
         for kind, declaration in TYPES.items()
     },
-    "AgentChange": {
+    "AgentUpdate": {
         "description": {"description": "Answers questions about orders, revenue and returns."},
         "with a note": {"model_type": "gpt-5-nano", "note": "Answers as well and costs less."},
     },
     # Changes that a test uses.
-    "connection_tests_run": {"model": {"model_type": "gpt-5-nano"}, "API key": {"api_key": "the-new-api-key"}},
+    "testAgent": {"model": {"model_type": "gpt-5-nano"}, "API key": {"api_key": "the-new-api-key"}},
     "UnsavedAgent": {
         kind.value: {"connection_type": kind.value, "connection_config": declaration.example}
         for kind, declaration in TYPES.items()
@@ -83,7 +83,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "RuntimeCheck": {"two agents": {"agents": {EXAMPLE_AGENT["external_id"]: '"12"', "crm-reports-18": None}}},
     "AgentFile": {"file": file_schemas.EXAMPLE},
-    "Disable": {"reason": {"reason": "The warehouse moves this weekend."}},
+    "AgentDisable": {"reason": {"reason": "The warehouse moves this weekend."}},
     "ChangeNote": {"note": {"note": "The warehouse has moved."}},
     "VersionRestore": {
         "note": {"note": "The new model was too slow."},
@@ -126,7 +126,7 @@ def document(prefix: str, endpoints: Sequence[Endpoint], sub_path: str = "") -> 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": endpoint.name,
+        "operationId": endpoint.operation,
         "tags": [endpoint.tag],
         "summary": endpoint.summary,
         "description": " ".join(part for part in (endpoint.description, _permission_sentence(endpoint)) if part),
@@ -134,7 +134,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "responses": _responses(endpoint),
     }
     if endpoint.body is not None:
-        known = EXAMPLES.get(endpoint.name) or EXAMPLES[endpoint.body]
+        known = EXAMPLES.get(endpoint.operation) or EXAMPLES[endpoint.body]
         examples = {name: {"value": value} for name, value in known.items()}
         media_types = endpoint.media_types if endpoint.takes_file else JSON
         content = {one: {"schema": _reference(endpoint.body), "examples": examples} for one in media_types}

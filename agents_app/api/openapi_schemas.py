@@ -37,13 +37,13 @@ def components() -> Document:
     new = _with_config(agent, "oneOf", "")
     change = _with_config(_all_optional(agent), "anyOf", "Change")
     return schemas | {
-        "NewAgent": _with_members(new, note),
-        "AgentChange": _with_members(change, note),
-        "Disable": disable,
+        "AgentCreate": _with_members(new, note),
+        "AgentUpdate": _with_members(change, note),
+        "AgentDisable": disable,
         "ChangeNote": note,
         "VersionRestore": _restore_schema(note, agent, schemas),
         "UnsavedAgent": _without_name(new),
-        "UnsavedChange": change,
+        "UnsavedAgentUpdate": change,
         "RuntimeCheck": schemas.pop("CheckValues"),
     }
 

@@ -35,6 +35,7 @@ def who_runs(actor: Actor, agent_id: UUID) -> Response:
 
 ENDPOINTS = (
     Endpoint(
+        operation="fetchAgentRuntime",
         method="GET",
         path="/agents/{agent_id}/runtime",
         view=fetch,
@@ -49,6 +50,7 @@ ENDPOINTS = (
         tag="Runtime",
     ),
     Endpoint(
+        operation="checkAgentRuntimes",
         method="POST",
         path="/runtime/check",
         view=check,
@@ -65,6 +67,7 @@ ENDPOINTS = (
         tag="Runtime",
     ),
     Endpoint(
+        operation="listAgentReaders",
         method="GET",
         path="/agents/{agent_id}/readers",
         view=who_runs,

@@ -123,13 +123,14 @@ def test_every_api_rule_is_in_the_document(console: Flask) -> None:
     assert rules == {(method, path) for path, methods in document()["paths"].items() for method in methods}
 
 
-def test_every_endpoint_has_its_own_operation_id() -> None:
-    names = [endpoint.name for endpoint in ENDPOINTS]
+def test_every_endpoint_has_its_own_names_and_the_operation_is_a_verb_with_its_object() -> None:
+    operations = [endpoint.operation for endpoint in ENDPOINTS]
 
-    assert len(set(names)) == len(names)
+    assert len(set(operations)) == len({endpoint.name for endpoint in ENDPOINTS}) == len(ENDPOINTS)
+    assert [name for name in operations if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)+", name)] == []
 
 
-@pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.body], ids=lambda one: one.name)
+@pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.body], ids=lambda one: one.operation)
 def test_the_api_accepts_the_examples(console: Flask, admin: Actor, endpoint: Endpoint) -> None:
     api = Client(console, make_token(console, admin, "write", "runtime"))
     agent_id = api.post("/agents", agent_values()).json["id"]
@@ -150,7 +151,7 @@ def test_the_api_accepts_the_examples(console: Flask, admin: Actor, endpoint: En
 def test_only_runtimes_read_secrets() -> None:
     schemas = document()["components"]["schemas"]
 
-    assert schemas["NewAgent"]["properties"]["api_key"]["writeOnly"]
+    assert schemas["AgentCreate"]["properties"]["api_key"]["writeOnly"]
     for declaration in TYPES.values():
         for secret in declaration.secret_names():
             name = declaration.__name__
@@ -179,7 +180,7 @@ def test_the_document_and_the_api_refuse_the_same_values(case: str) -> None:
     values = next(bad.values for bad in BAD_AGENTS if bad.name == case)
 
     with pytest.raises(ValidationError):
-        is_valid(values, "NewAgent")
+        is_valid(values, "AgentCreate")
 
 
 def test_me_returns_the_token_of_the_request(api: Client, admin: Actor) -> None:

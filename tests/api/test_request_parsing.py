@@ -94,7 +94,7 @@ def test_every_endpoint_reads_its_body_in_the_same_way(api: Client, body: bytes,
     assert (answer.status_code, answer.json["code"]) == (400, "malformed")
 
 
-@pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.method != "GET"], ids=lambda one: one.name)
+@pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.method != "GET"], ids=lambda one: one.operation)
 def test_no_operation_ignores_a_member_that_it_does_not_know(console: Flask, admin: Actor, endpoint: Endpoint) -> None:
     api = Client(console, make_token(console, admin, "write", "runtime"))
     agent_id = api.post("/agents", agent_values()).json["id"]

@@ -77,9 +77,9 @@ def test_a_token_is_not_kept_after_leaving_the_page(site: Site, open_page: Open)
     authorize(page, make_token(site.app, make_user(site.app), "read"))
 
     open_reference(page)
-    try_out(page, "agents_listing")
+    try_out(page, "listAgents")
 
-    answer = page.locator("#operations-Agents-agents_listing .live-responses-table tbody .response-col_status").first
+    answer = page.locator("#operations-Agents-listAgents .live-responses-table tbody .response-col_status").first
     expect(answer).to_contain_text("401")
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
 
