@@ -73,6 +73,10 @@ class InvalidInput(ConsoleError):
         super().__init__("One field needs attention." if count == 1 else f"{number_text(count)} fields need attention.")
 
 
+class InvalidQuery(InvalidInput):
+    """Parameters of the query break rules. Each pointer is the name of a parameter after a slash."""
+
+
 class Conflict(ConsoleError):
     """The input is valid, but conflicts with what is stored."""
 

@@ -48,6 +48,10 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# What a caller may send to find its request in the log. Other values are not logged.
+CALLER_ID = re.compile(r"[!-~]{1,128}")
+# https://www.w3.org/TR/trace-context/: the version, the ids of the trace and of the parent, and flags.
+TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 HSTS = "max-age=31536000"
 
 
@@ -135,5 +139,12 @@ def _log_request(response: Response) -> None:
             "account_id": getattr(actor, "account_id", None),
             "user_id": getattr(actor, "user_id", None),
             "token_id": getattr(actor, "token_id", None),
+            "client_request_id": _header("X-Request-ID", CALLER_ID),
+            "traceparent": _header("traceparent", TRACEPARENT),
         },
     )
+
+
+def _header(name: str, pattern: re.Pattern[str]) -> str | None:
+    sent = request.headers.get(name, "")
+    return sent if pattern.fullmatch(sent) else None

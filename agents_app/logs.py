@@ -35,6 +35,8 @@ EXTRA_FIELDS = (
     "address",
     "code",
     "cause",
+    "client_request_id",
+    "traceparent",
 )
 
 

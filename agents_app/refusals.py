@@ -20,6 +20,7 @@ from werkzeug.exceptions import (
 from agents_app import errors
 from agents_app.operations import events
 from agents_app.values import limits
+from agents_app.values.fields import unescape_pointer
 from agents_app.wording import number_text
 
 logger = logging.getLogger(__name__)
@@ -67,13 +68,17 @@ RECORDED_CODES = ("forbidden", "role_missing", "scope_missing")
 
 @dataclass(frozen=True)
 class Refusal:
-    """The answer to an error, without its format; `fields` is a list of (JSON pointer, sentence)."""
+    """The answer to an error, without its format.
+
+    `fields` is a list of (JSON pointer, sentence). `is_of_query` says that the pointers name parameters of the query.
+    """
 
     status: int
     code: str
     detail: str
     fields: list[tuple[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    is_of_query: bool = False
 
     @property
     def title(self) -> str:
@@ -92,7 +97,8 @@ def from_error(error: Exception) -> Refusal:
     if isinstance(error, errors.ConsoleError):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
         fields = error.fields if isinstance(error, errors.InvalidInput) else []
-        return Refusal(status, error.code, error.detail, fields, _headers_for(error))
+        is_of_query = isinstance(error, errors.InvalidQuery)
+        return Refusal(status, error.code, error.detail, fields, _headers_for(error), is_of_query)
     if isinstance(error, HTTPException) and error.code is not None:
         code, detail = FRAMEWORK_ERRORS.get(error.code, (error.name.lower().replace(" ", "_"), f"{error.name}."))
         if error.code == RequestEntityTooLarge.code:
@@ -110,10 +116,17 @@ def problem(refusal: Refusal) -> Response:
         "status": refusal.status,
         "code": refusal.code,
         "detail": refusal.detail,
+        "request_id": g.get("request_id"),
     }
     if refusal.fields:
-        body["errors"] = [{"pointer": pointer, "detail": sentence} for pointer, sentence in refusal.fields]
+        body["errors"] = [_broken_rule(refusal, pointer, sentence) for pointer, sentence in refusal.fields]
     return Response(orjson.dumps(body), refusal.status, refusal.headers, mimetype="application/problem+json")
+
+
+def _broken_rule(refusal: Refusal, pointer: str, sentence: str) -> dict[str, str]:
+    # A program that sends a query and a body must know which of the two is wrong.
+    place = {"parameter": unescape_pointer(pointer[1:])} if refusal.is_of_query else {"pointer": pointer}
+    return {**(place if pointer or not refusal.is_of_query else {}), "detail": sentence}
 
 
 def is_api_path(path: str) -> bool:

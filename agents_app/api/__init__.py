@@ -25,6 +25,8 @@ from agents_app.operations import token_text, tokens
 PREFIX = "/api/v1"
 BAD_AUTHORIZATION = "The header Authorization must be the word Bearer, a space and the token alone: Bearer agc_…"
 BEARER = re.compile(r"bearer +(?P<token>[!-~]+) *", re.IGNORECASE)
+REPEATED_BEARER = re.compile(r"bearer[ :]+bearer\b.*", re.IGNORECASE)
+BEARER_TWICE = "The header Authorization has the word Bearer twice. Send it once: Bearer agc_…"
 QUOTED_TOKEN = (
     "The header Authorization has extra characters around the token. "
     + "Send the token without quotes, brackets or punctuation."
@@ -48,6 +50,8 @@ def _authenticate() -> None:
     # Cookies are not read: with a cookie, a page of another site could send requests as the signed-in person.
     sent = request.headers.get("Authorization", "")
     found = BEARER.fullmatch(sent)
+    if REPEATED_BEARER.fullmatch(sent):
+        raise NotSignedIn(BEARER_TWICE, code="token_missing")
     if token_text.has_punctuation_around(sent):
         raise NotSignedIn(QUOTED_TOKEN, code="token_missing")
     if found is None and sent:

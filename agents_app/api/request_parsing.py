@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import request
 
-from agents_app.errors import InvalidInput, Malformed, WrongMediaType
+from agents_app.errors import InvalidInput, InvalidQuery, Malformed, WrongMediaType
 from agents_app.schemas import agent_files
 from agents_app.schemas.agent_files import AgentFile
 from agents_app.values import json_text, limits
@@ -65,7 +65,7 @@ def refuse_body() -> None:
 def query(schema: type[Schema], known: Collection[str]) -> Schema:
     """The query, read by `schema`. Only the parameters in `known` are allowed.
 
-    Raises InvalidInput with every parameter that is invalid, unknown, empty or given twice.
+    Raises InvalidQuery with every parameter that is invalid, unknown, empty or given twice.
     """
     given = request.args.to_dict(flat=False)
     problems = [(f"/{escape_pointer(name)}", "Unknown parameter. Remove it.") for name in given.keys() - known]
@@ -78,7 +78,7 @@ def query(schema: type[Schema], known: Collection[str]) -> Schema:
     except InvalidInput as refusal:
         problems += refusal.fields
     if problems:
-        raise InvalidInput(sorted(problems))
+        raise InvalidQuery(sorted(problems))
     return read
 
 

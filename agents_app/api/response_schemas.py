@@ -205,9 +205,10 @@ class ConnectionTypes(ResponseSchema):
 
 
 class BrokenRule(ResponseSchema):
-    """One error in the values that were sent."""
+    """One error in the values that were sent: in the body (`pointer`) or in the query (`parameter`)."""
 
-    pointer: str = Field(description="A JSON pointer to the member, or to the query parameter.")
+    pointer: str = Field(default="", description="A JSON pointer to the member of the body. Absent for the query.")
+    parameter: str = Field(default="", description="The name of the query parameter. Absent for the body.")
     detail: str
 
 
@@ -219,6 +220,7 @@ class Problem(ResponseSchema):
     status: int
     code: str = Field(description="An error code that does not change between releases.")
     detail: str = Field(description="A description of the error for people.")
+    request_id: str = Field(description="The id of the request, as in the log and in the header X-Request-ID.")
     errors: list[BrokenRule] = Field(default=[], description="Every error in the values that were sent.")
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from agents_app.connections import TYPES
-from agents_app.errors import InvalidInput, Malformed, TooLarge
+from agents_app.errors import InvalidInput, InvalidQuery, Malformed, TooLarge
 from agents_app.schemas.agents import CONFIG, FIELDS, STATUS_REASON, AgentValues
 from agents_app.values import limits, rules, yaml_text, yaml_writing
 from agents_app.values.choices import ConnectionType, FileFormat
@@ -156,11 +156,11 @@ def entries(file: AgentFile) -> tuple[list[Entry], Problems]:
 def document(agents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The document of these agents (as `shown` makes them), in the order of every file.
 
-    Raises InvalidInput if they are more than a file may have.
+    Raises InvalidQuery if they are more than a file may have.
     """
     found = list(islice(agents, limits.FILE_AGENTS + 1))
     if len(found) > limits.FILE_AGENTS:
-        raise InvalidInput([("", f"More than {number_text(limits.FILE_AGENTS)} agents match. {TOO_MUCH}")])
+        raise InvalidQuery([("", f"More than {number_text(limits.FILE_AGENTS)} agents match. {TOO_MUCH}")])
     return {"format": FORMAT, AGENTS: sorted(found, key=_order)}
 
 
@@ -186,14 +186,14 @@ def shared_names_warning(names: Sequence[str]) -> str:
 
 
 def to_text(content: Mapping[str, Any], form: FileFormat) -> str:
-    """The text of a document. Equal documents give equal texts. Raises InvalidInput if no file may be so large."""
+    """The text of a document. Equal documents give equal texts. Raises InvalidQuery if no file may be so large."""
     if form is FileFormat.YAML:
         text = yaml_writing.write(content)
     else:
         text = f"{yaml_writing.escape(json.dumps(content, ensure_ascii=False, indent=2))}\n"
     if len(text.encode()) > limits.FILE_BYTES:
         size = number_text(limits.FILE_BYTES // 1_000_000)
-        raise InvalidInput([("", f"The agents that match need more than {size} MB. {TOO_MUCH}")])
+        raise InvalidQuery([("", f"The agents that match need more than {size} MB. {TOO_MUCH}")])
     return text
 
 

@@ -163,9 +163,14 @@ def escape_pointer(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
+def unescape_pointer(part: str) -> str:
+    """The name of a member, from its part of a JSON pointer (RFC 6901)."""
+    return part.replace("~1", "/").replace("~0", "~")
+
+
 def name_member(escaped: str, sentence: str) -> str:
     """A sentence about a part of a value, which the page shows in one field, such as one of the labels."""
-    name = escaped.replace("~1", "/").replace("~0", "~")
+    name = unescape_pointer(escaped)
     return sentence if name in sentence else f"{name}: {sentence}"
 
 

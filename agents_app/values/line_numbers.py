@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents_app.values import limits
+from agents_app.values.fields import unescape_pointer
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
@@ -25,7 +26,7 @@ class Lines:
         node, line = self.root, None
         for part in pointer.split("/")[1:]:
             members = node[1] if isinstance(node, tuple) else None
-            name: Any = part.replace("~1", "/").replace("~0", "~")
+            name: Any = unescape_pointer(part)
             if isinstance(members, list):
                 name = int(name) if name.isdecimal() and int(name) < len(members) else None
             if members is None or name is None or (isinstance(members, dict) and name not in members):

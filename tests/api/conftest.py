@@ -67,6 +67,7 @@ class Client:
         if answer.status_code >= 400:
             assert answer.mimetype == "application/problem+json"
             assert method == "HEAD" or is_valid(answer.json, "Problem")
+            assert method == "HEAD" or answer.json["request_id"] == answer.headers["X-Request-ID"]
         with self.app.test_request_context(path, method=method) as context:
             rule = context.request.url_rule
         if rule is not None and method != "HEAD":
@@ -82,6 +83,11 @@ def _check_documented(method: str, path: str, answer: TestResponse) -> None:
         assert is_valid(answer.json, content["schema"]["$ref"].rpartition("/")[2])
     for name in said.get("headers", {}):
         assert name in answer.headers
+
+
+def without_request_id(answer: TestResponse) -> str:
+    """The body of a response, without the id of its request, which is always another one."""
+    return answer.text.replace(answer.headers["X-Request-ID"], "")
 
 
 def is_valid(content: Any, name: str) -> bool:

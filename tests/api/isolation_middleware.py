@@ -100,7 +100,7 @@ class IsolationMiddleware:
         asked = environ | {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         parts, status, headers = run_wsgi_app(self._inner, asked, buffered=True)
         compared = [(name, value) for name, value in headers.items() if name != "X-Request-ID"]
-        answer = status, compared, b"".join(parts)
+        answer = status, compared, b"".join(parts).replace(headers["X-Request-ID"].encode(), b"")
         for one in (self.mine, self.other):
             if environ.get("HTTP_AUTHORIZATION") != _header(one) and any(mark in str(answer) for mark in one.marks):
                 self._leaks.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} was answered {answer}")

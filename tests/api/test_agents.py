@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from agents_app.operations.permissions import Actor
-from tests.api.conftest import Client
+from tests.api.conftest import Client, without_request_id
 from tests.bad_inputs import BAD_AGENTS, Bad
 from tests.make import agent_values, make_agent, make_token, make_user
 
@@ -97,7 +97,7 @@ def test_an_agent_of_another_account_is_answered_like_a_missing_one(api: Client,
     foreign_answer = api(method, f"/agents/{foreign}", body)
 
     assert foreign_answer.status_code == missing_answer.status_code == 404
-    assert foreign_answer.data == missing_answer.data
+    assert without_request_id(foreign_answer) == without_request_id(missing_answer)
     varying = ("X-Request-ID", "Date")
     for headers in (foreign_answer.headers, missing_answer.headers):
         [headers.pop(name, None) for name in varying]
@@ -114,7 +114,7 @@ def test_actions_on_an_agent_of_another_account_are_not_found(console: Flask, ad
     foreign_answer = api(method, f"/agents/{foreign}/{act}", body)
 
     assert foreign_answer.status_code == missing_answer.status_code == 404
-    assert foreign_answer.data == missing_answer.data
+    assert without_request_id(foreign_answer) == without_request_id(missing_answer)
 
 
 @pytest.mark.parametrize("name", ["1", "me", "%00", "..%2f", "6f9619ff8b864011b42d00c04fc964ff", "{6f9619ff}", "😀"])

@@ -270,6 +270,17 @@ def test_punctuation_around_a_token_is_named(console: Flask, admin: Actor, heade
     assert token not in answer.text
 
 
+@pytest.mark.parametrize("header", ["Bearer Bearer {0}", "bearer BEARER  {0}", "Bearer: Bearer {0}", "Bearer Bearer"])
+def test_a_repeated_scheme_is_named(console: Flask, admin: Actor, header: str) -> None:
+    token = make_token(console, admin)
+
+    answer = Client(console, None).get("/me", headers={"Authorization": header.format(token)})
+
+    assert (answer.status_code, answer.json["code"]) == (401, "token_missing")
+    assert answer.json["detail"].startswith("The header Authorization has the word Bearer twice.")
+    assert token not in answer.text
+
+
 def test_a_token_in_the_url_is_not_accepted(console: Flask, admin: Actor) -> None:
     assert Client(console, None).get(f"/me?access_token={make_token(console, admin)}").status_code == 401
 

@@ -73,6 +73,26 @@ def test_a_refused_caller_leaves_a_line(
     assert answer.status_code in (400, 401, 404)
 
 
+def test_a_line_has_the_request_id_and_the_trace_of_the_caller(console: Flask, lines: Lines) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    answer = Caller(console).ask("GET", "/healthz", headers={"X-Request-ID": "job-17/3", "traceparent": trace})
+
+    (line,) = lines.read()
+    assert (line["client_request_id"], line["traceparent"]) == ("job-17/3", trace)
+    assert line["request_id"] == answer.headers["X-Request-ID"] != "job-17/3"
+
+
+@pytest.mark.parametrize("odd", ["", "a" * 129, "a b", "a\u00e4", "00-" + "0" * 32 + "-00f067aa0ba902b7-01"])
+def test_what_is_no_id_of_a_request_or_trace_is_not_logged(console: Flask, lines: Lines, odd: str) -> None:
+    too_long = odd + "a" * 129
+
+    Caller(console).ask("GET", "/healthz", headers={"X-Request-ID": too_long, "traceparent": odd})
+
+    (line,) = lines.read()
+    assert not {"client_request_id", "traceparent"} & line.keys()
+
+
 @pytest.mark.parametrize("odd", ["\n", "\r\n", "\u2028", "\x1b[2J", '"}\n{"level": "error"', "\x85"])
 def test_a_request_cannot_add_a_log_line(console: Flask, lines: Lines, odd: str) -> None:
     exactly = {"PATH_INFO": f"/nothing{odd}here".encode().decode("latin-1")}
